@@ -1,0 +1,135 @@
+/* envelope.c - MAIL FROM and RCPT TO, and RSET. */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+/* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
+bool envelope_allowed(struct smtp_session *s)
+{
+    const struct smtp_mail *m = s->mails;
+    bool known = m->size != SMTP_LEN_UNKNOWN;
+    s->next = STEP_mail;
+    if (m->eightbit && !(s->ext & EXT_8BITMIME))
+        refuse(s, SMTP_ERROR_NO_8BITMIME, NULL);
+    else if (known && s->size_max != 0 && m->size > s->size_max)
+        refuse(s, SMTP_ERROR_TOO_LARGE, NULL);
+    return !m->settled;
+}
+
+/* ---- MAIL (RFC 5321 4.1.1.2) ---- */
+
+step say_mail(struct smtp_session *s)
+{
+    const struct smtp_mail *m = s->mails;
+    put_words(s, "MAIL FROM:<");
+    put(s, m->from.data, m->from.len);
+    put_words(s, ">");
+    if ((s->ext & EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN) {
+        put_words(s, " SIZE=");
+        put_number(s, m->size);
+    }
+    if (m->eightbit) put_words(s, " BODY=8BITMIME");
+    return STEP_rcpt;
+}
+
+static enum smtp_error sender_error(const struct smtp_session *s, const struct smtp_reply *r)
+{
+    bool size_said = (s->ext & EXT_SIZE) && s->mails->size != SMTP_LEN_UNKNOWN;
+    if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
+    if (r->code == 552 && size_said) return SMTP_ERROR_TOO_LARGE;
+    return SMTP_ERROR_SENDER_REFUSED;
+}
+
+step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
+    if (reply_class(r) == 2) {
+        s->mails->sender_accepted = true;
+        return STEP_rcpt;
+    }
+    refuse(s, sender_error(s, r), r);
+    return STEP_rset;
+}
+
+/* ---- RCPT (RFC 5321 4.1.1.3) ---- */
+
+step say_rcpt(struct smtp_session *s)
+{
+    struct smtp_mail *m = s->mails;
+    const struct smtp_recipient *to = &m->to[m->to_said++];
+    put_words(s, "RCPT TO:<");
+    put(s, to->address.data, to->address.len);
+    put_words(s, ">");
+    return m->to_said < m->to_count ? STEP_rcpt : STEP_data;
+}
+
+/* The words go into the caller's room; said again and again, they are kept once. */
+static void keep_words(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r)
+{
+    const struct smtp_recipient *before = to > m->to ? to - 1 : NULL;
+    size_t room = m->texts_max - m->texts_len;
+    if (room > SMTP_TEXT_MAX) room = SMTP_TEXT_MAX;
+    to->text_at = (uint32_t)m->texts_len;
+    to->text_len = (uint32_t)make_printable(m->texts + m->texts_len, room, r->text, r->text_len);
+    if (before != NULL && before->text_len == to->text_len &&
+        memcmp(m->texts + before->text_at, m->texts + to->text_at, to->text_len) == 0)
+        to->text_at = before->text_at;
+    else
+        m->texts_len += to->text_len;
+}
+
+static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
+{
+    struct smtp_recipient *to = &m->to[m->to_heard];
+    to->code = r->code;
+    memcpy(to->enhanced, r->enhanced, sizeof to->enhanced);
+    keep_words(m, to, r);
+    if (reply_class(r) == 2) {
+        to->verdict = SMTP_ACCEPTED;
+        m->to_accepted++;
+    } else {
+        to->verdict = reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
+    }
+}
+
+static enum smtp_error nobody_error(const struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
+    return SMTP_ERROR_NOBODY_ACCEPTED;
+}
+
+step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_mail *m = s->mails;
+    if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
+    /* Behind a refused MAIL the answers to RCPT are echoes of it. */
+    if (m->sender_accepted)
+        take_verdict(m, r);
+    else if (reply_class(r) == 2)
+        m->contradicted = true;
+    m->to_heard++;
+    if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
+    if (m->to_heard < m->to_count) return STEP_rcpt;
+    if (m->to_accepted == 0)
+        refuse(s, nobody_error(s, r), r);
+    else if (m->all && m->to_accepted < m->to_count)
+        refuse(s, SMTP_ERROR_NOT_ALL_ACCEPTED, r);
+    return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : STEP_data;
+}
+
+/* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */
+
+step say_rset(struct smtp_session *s)
+{
+    put_words(s, "RSET");
+    return STEP_ready;
+}
+
+step hear_rset(struct smtp_session *s, const struct smtp_reply *r)
+{
+    answer_take(&s->asked, r);
+    if (reply_class(r) == 2) return STEP_ready;
+    return drop(s, SMTP_ERROR_RESET_REFUSED, r);
+}
+
+#pragma GCC visibility pop

@@ -1,0 +1,111 @@
+/* hello.c - the greeting, EHLO and HELO, NOOP and VRFY, QUIT. */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+/* ---- greeting (RFC 5321 3.1) ---- */
+
+step say_greeting(struct smtp_session *s)
+{
+    (void)s; /* the server speaks first */
+    return STEP_ehlo;
+}
+
+step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (r->code == 220) return STEP_ehlo;
+    if (r->code == 421) return drop(s, SMTP_ERROR_GREETING_REFUSED, r);
+    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
+    return drop(s, SMTP_ERROR_UNEXPECTED, r);
+}
+
+/* ---- EHLO, and HELO for those who do not know it (RFC 5321 3.2) ---- */
+
+/* First TLS, then AUTH, then mail; what was learned before TLS counts no more. */
+static step after_hello(struct smtp_session *s)
+{
+    return starttls_wanted(s) ? starttls_begin(s) : auth_begin(s);
+}
+
+static step say_hello(struct smtp_session *s, const char *verb)
+{
+    extensions_forget(s);
+    put_words(s, verb);
+    put(s, s->opt.domain.data, s->opt.domain.len);
+    return STEP_auth;
+}
+
+step say_ehlo(struct smtp_session *s)
+{
+    return say_hello(s, "EHLO ");
+}
+
+step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (r->code == 250) {
+        s->esmtp = true;
+        extensions_read(s, r);
+        return after_hello(s);
+    }
+    if (r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504) return STEP_helo;
+    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
+    return drop(s, SMTP_ERROR_UNEXPECTED, r);
+}
+
+step say_helo(struct smtp_session *s)
+{
+    return say_hello(s, "HELO ");
+}
+
+step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (r->code == 250) {
+        s->server_len = s->hello_len =
+            make_printable(s->hello, sizeof s->hello, r->text, r->text_len);
+        return after_hello(s);
+    }
+    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
+    return drop(s, SMTP_ERROR_UNEXPECTED, r);
+}
+
+/* ---- questions of the caller's own ---- */
+
+step say_noop(struct smtp_session *s)
+{
+    put_words(s, "NOOP");
+    return STEP_ready;
+}
+
+step hear_noop(struct smtp_session *s, const struct smtp_reply *r)
+{
+    answer_take(&s->asked, r);
+    return STEP_ready;
+}
+
+step say_vrfy(struct smtp_session *s)
+{
+    put_words(s, "VRFY ");
+    put(s, s->argument.data, s->argument.len);
+    return STEP_ready;
+}
+
+step hear_vrfy(struct smtp_session *s, const struct smtp_reply *r)
+{
+    return hear_noop(s, r);
+}
+
+/* ---- QUIT: whatever is said to it, or nothing, we are done ---- */
+
+step say_quit(struct smtp_session *s)
+{
+    put_words(s, "QUIT");
+    return STEP_over;
+}
+
+step hear_quit(struct smtp_session *s, const struct smtp_reply *r)
+{
+    (void)s, (void)r;
+    return STEP_over;
+}
+
+#pragma GCC visibility pop

@@ -1,0 +1,267 @@
+/* connect.c - from a name to a connected socket: both families race (RFC 8305).
+ *
+ * Addresses are tried in turn, a new one every 250 ms or as soon as one has failed, while those
+ * before it go on; the first to answer wins. The whole race lives in the socket, so that a signal
+ * can interrupt it at any point and the next call goes on from there. */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    ADDRESS_MAX = 16,
+    STAGGER_MS = 250, /* RFC 8305, 5: Connection Attempt Delay */
+    FULL_MS = 20      /* how long to wait where the queue of a unix socket is full */
+};
+
+struct connecting {
+    char host[HOST_NAME_MAX]; /* what was asked for, to know the same call again */
+    char source[64];
+    int port;
+    int64_t deadline_ms; /* of the first call: interruptions do not extend it */
+    int64_t next_ms;     /* when the next attempt may start */
+    struct resolving *job;
+    struct address list[ADDRESS_MAX];
+    int fd[ADDRESS_MAX]; /* attempts under way, by address; -1: none */
+    int count, next, running;
+    size_t said; /* bytes of failures in the text */
+    char failures[HOST_TEXT_MAX];
+};
+
+void connect_drop(struct smtp_socket *s)
+{
+    struct connecting *c = s->connecting;
+    if (c == NULL) return;
+    s->connecting = NULL;
+    if (c->job != NULL) resolve_end(c->job);
+    for (int i = 0; i < ADDRESS_MAX; i++) {
+        if (c->fd[i] >= 0) close(c->fd[i]);
+    }
+    free(c);
+}
+
+/* Adds "192.0.2.1:25: Connection refused" to what is told if all attempts fail. */
+static void note_failure(struct connecting *c, const struct address *address, int error)
+{
+    char label[HOST_NAME_MAX + 16];
+    address_label(address, label);
+    int n = snprintf(c->failures + c->said, sizeof c->failures - c->said, "%s%s: %s",
+                     c->said > 0 ? "; " : "", label, strerror(error));
+    if (n > 0 && (size_t)n < sizeof c->failures - c->said) {
+        c->said += (size_t)n;
+        return;
+    }
+    c->failures[c->said] = '\0';
+}
+
+/* The addresses that need no resolver. "localhost" is what RFC 6761, 6.3 says it is. */
+static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
+{
+    if (address_is_unix(c->host)) {
+        c->count = 1;
+        return address_unix(&c->list[0], c->host, text);
+    }
+    if (strcmp(c->host, "localhost") == 0) {
+        c->count = 2;
+        address_parse(&c->list[0], "127.0.0.1", c->port);
+        address_parse(&c->list[1], "::1", c->port);
+        return NULL;
+    }
+    if (address_parse(&c->list[0], c->host, c->port)) c->count = 1;
+    return NULL;
+}
+
+static const char *begin(struct smtp_socket *s, const char *host, int port, const char *source)
+{
+    struct connecting *c = calloc(1, sizeof *c);
+    if (c == NULL) return host_say(s->text, "system", "no memory");
+    for (int i = 0; i < ADDRESS_MAX; i++) c->fd[i] = -1;
+    s->connecting = c;
+    c->port = port;
+    c->deadline_ms = host_deadline_ms(s->connect_ms);
+    if (strlen(host) >= sizeof c->host) {
+        return host_say(s->text, "resolve", "a host name of %zu bytes", strlen(host));
+    }
+    memcpy(c->host, host, strlen(host) + 1);
+    if (strlen(source) >= sizeof c->source) {
+        return host_say(s->text, "connect", "the source address is too long");
+    }
+    memcpy(c->source, source, strlen(source) + 1);
+    const char *word = list_known(c, s->text);
+    if (word != NULL || c->count > 0) return word;
+    return resolve_begin(&c->job, host, s->text);
+}
+
+static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
+{
+    struct connecting *c = s->connecting;
+    short ready;
+    const char *word = host_wait(resolve_fd(c->job), POLLIN, deadline_ms, &ready);
+    if (word != NULL) return host_say(s->text, word, "looking up %s", c->host);
+    word = resolve_take(c->job, c->port, c->list, ADDRESS_MAX, &c->count, s->text);
+    if (word != NULL) return word;
+    resolve_end(c->job);
+    c->job = NULL;
+    return NULL;
+}
+
+/* Only addresses of the family of the source address can be reached from it. */
+static const char *keep_family(struct smtp_socket *s)
+{
+    struct connecting *c = s->connecting;
+    struct address source;
+    int kept = 0;
+    if (c->source[0] == '\0' || c->list[0].u.any.sa_family == AF_UNIX) return NULL;
+    if (!address_parse(&source, c->source, 0)) {
+        return host_say(s->text, "connect", "the source address %s is not an IP address",
+                        c->source);
+    }
+    for (int i = 0; i < c->count; i++) {
+        if (c->list[i].u.any.sa_family == source.u.any.sa_family) c->list[kept++] = c->list[i];
+    }
+    c->count = kept;
+    if (kept > 0) return NULL;
+    return host_say(s->text, "connect", "%s has no address of the family of %s", c->host,
+                    c->source);
+}
+
+/* 0: connected or on the way, otherwise an errno value. */
+static int start_attempt(struct connecting *c, int i)
+{
+    struct address source;
+    int fd = port_socket(c->list[i].u.any.sa_family);
+    if (fd < 0) return errno;
+    if (c->source[0] != '\0' && c->list[i].u.any.sa_family != AF_UNIX) {
+        address_parse(&source, c->source, 0);
+        if (bind(fd, &source.u.any, source.len) < 0) goto fail;
+    }
+    /* After EINTR the attempt goes on like any other that cannot end at once (POSIX, connect). */
+    if (connect(fd, &c->list[i].u.any, c->list[i].len) < 0 && errno != EINPROGRESS &&
+        errno != EINTR) {
+        goto fail;
+    }
+    c->fd[i] = fd;
+    c->running++;
+    return 0;
+fail:;
+    int error = errno;
+    close(fd);
+    return error;
+}
+
+/* Starts what is due. NULL, or "system" where the process has no descriptors left. */
+static const char *start_due(struct smtp_socket *s)
+{
+    struct connecting *c = s->connecting;
+    while (c->next < c->count && (c->running == 0 || host_now_ms() >= c->next_ms)) {
+        const struct address *address = &c->list[c->next];
+        int error = start_attempt(c, c->next);
+        /* A unix socket with a full queue answers at once, and poll() cannot tell when it has room. */
+        if (error == EAGAIN && address->u.any.sa_family == AF_UNIX) {
+            c->next_ms = host_now_ms() + FULL_MS;
+            return NULL;
+        }
+        c->next++;
+        c->next_ms = host_now_ms() + STAGGER_MS;
+        if (error == 0) continue;
+        note_failure(c, address, error);
+        if (host_errno_word(error, NULL) != NULL) {
+            return host_say(s->text, "system", "%s", c->failures);
+        }
+        c->next_ms = 0;
+    }
+    return NULL;
+}
+
+/* Looks at the attempts that have come to an end; the index of the winner or -1. */
+static int settle(struct connecting *c, const struct pollfd *fds, const int *index, nfds_t count)
+{
+    for (nfds_t k = 0; k < count; k++) {
+        int error = 0;
+        socklen_t len = sizeof error;
+        if (fds[k].revents == 0) continue;
+        if (getsockopt(fds[k].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) error = errno;
+        if (error == 0) return index[k];
+        note_failure(c, &c->list[index[k]], error);
+        close(fds[k].fd);
+        c->fd[index[k]] = -1;
+        c->running--;
+        c->next_ms = 0;
+    }
+    return -1;
+}
+
+/* Waits for the race until something changes. *winner is set when there is one. */
+static const char *watch(struct connecting *c, int64_t deadline_ms, int *winner)
+{
+    struct pollfd fds[ADDRESS_MAX];
+    int index[ADDRESS_MAX];
+    nfds_t count = 0;
+    for (int i = 0; i < c->next; i++) {
+        if (c->fd[i] < 0) continue;
+        fds[count] = (struct pollfd){.fd = c->fd[i], .events = POLLOUT};
+        index[count++] = i;
+    }
+    bool more = c->next < c->count && c->next_ms < deadline_ms;
+    const char *word = host_poll(fds, count, more ? c->next_ms : deadline_ms);
+    if (word == NULL) *winner = settle(c, fds, index, count);
+    if (word != NULL && more && strcmp(word, "timeout") == 0) return NULL;
+    return word;
+}
+
+static const char *race(struct smtp_socket *s, int64_t deadline_ms)
+{
+    struct connecting *c = s->connecting;
+    int winner = -1;
+    while (winner < 0) {
+        const char *word = start_due(s);
+        if (word != NULL) return word;
+        if (c->running == 0 && c->next == c->count) {
+            return host_say(s->text, "connect", "%s", c->failures);
+        }
+        word = watch(c, deadline_ms, &winner);
+        if (word != NULL) {
+            char label[HOST_NAME_MAX + 16];
+            address_label(&c->list[0], label);
+            return host_say(s->text, word, "no answer from %s%s%s", label,
+                            c->said > 0 ? "; " : "", c->failures);
+        }
+    }
+    int fd = c->fd[winner];
+    c->fd[winner] = -1;
+    stream_adopt(s, fd, c->list[winner].u.any.sa_family);
+    return NULL;
+}
+
+static const char *advance(struct smtp_socket *s, int64_t deadline_ms)
+{
+    struct connecting *c = s->connecting;
+    if (c->count == 0) {
+        const char *word = finish_resolving(s, deadline_ms);
+        if (word != NULL) return word;
+    }
+    if (c->next == 0) {
+        const char *word = keep_family(s);
+        if (word != NULL) return word;
+    }
+    return race(s, deadline_ms);
+}
+
+const char *connect_run(struct smtp_socket *s, const char *host, int port, const char *source)
+{
+    const char *word = NULL;
+    struct connecting *c = s->connecting;
+    if (s->fd >= 0) return host_say(s->text, "system", "this socket is connected already");
+    if (c != NULL &&
+        (c->port != port || strcmp(c->host, host) != 0 || strcmp(c->source, source) != 0)) {
+        connect_drop(s);
+    }
+    if (s->connecting == NULL) word = begin(s, host, port, source);
+    if (word == NULL) {
+        int64_t deadline_ms = host_deadline_ms(s->connect_ms);
+        if (deadline_ms > s->connecting->deadline_ms) deadline_ms = s->connecting->deadline_ms;
+        word = advance(s, deadline_ms);
+    }
+    if (word == NULL || strcmp(word, "again") != 0) connect_drop(s);
+    return word;
+}

@@ -1,0 +1,171 @@
+/* host.h - the inside of smtp.socket: sockets, resolver, TLS. No Lua in here.
+ *
+ * A function that can fail returns a stable word (a string constant) or NULL for success, and leaves
+ * a sentence for people in the text of its object. The words:
+ *
+ *   again      a signal came; call again with the same arguments, so that Lua's debug hook can run
+ *   timeout    the deadline of this call is over
+ *   closed     the connection is not, or no longer, usable
+ *   resolve    the name has no address
+ *   connect    no address answered
+ *   system     no descriptors, no memory
+ *   tls:X, certificate:X     see tls_reason.c
+ *
+ * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt that
+ * does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal handler. */
+#ifndef HOST_H
+#define HOST_H
+
+#include "../port.h"
+
+#include <netdb.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#pragma GCC visibility push(hidden)
+
+enum {
+    HOST_TEXT_MAX = 400,   /* bytes of a sentence, with its NUL */
+    HOST_NAME_MAX = 256,   /* bytes of a host name or a path, with its NUL */
+    HOST_INPUT_MAX = 65536 /* bytes heard at once */
+};
+
+struct connecting; /* connect.c */
+struct resolving;  /* resolve.c */
+struct tls;        /* tls.c */
+struct tls_context;
+
+/* One address to try. */
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u;
+    socklen_t len;
+};
+
+struct smtp_socket {
+    int fd;    /* -1: closed */
+    pid_t pid; /* the process that opened it: a forked child may close it but never write */
+    bool tcp;
+    bool spoke; /* sent something since the last read: an answer is unlikely to be there yet */
+    int connect_ms, send_ms, read_ms;
+    struct connecting *connecting; /* a connect that was interrupted */
+    struct tls *tls;
+    unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
+    size_t in_start, in_end;
+    char text[HOST_TEXT_MAX];
+};
+
+/* wait.c: time, waiting and what both ends of a connection need. */
+int64_t host_now_ms(void);
+int64_t host_deadline_ms(int timeout_ms);
+/* NULL: something is ready. "timeout", "again", "system". */
+const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
+/* Writes a sentence, cut where it does not fit, and returns word. */
+const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "system" for what the process lacks (descriptors, memory), otherwise the word given. */
+const char *host_errno_word(int error, const char *word);
+
+/* address.c */
+/* A numeric address of either family, brackets allowed; false: it is something else. */
+bool address_parse(struct address *address, const char *host, int port);
+/* "unix:/path"; NULL or "connect". */
+const char *address_unix(struct address *address, const char *host, char text[HOST_TEXT_MAX]);
+bool address_is_unix(const char *host);
+/* The host part and the port (0 for a unix socket) as text. */
+void address_format(const struct address *address, char host[HOST_NAME_MAX], int *port);
+/* "192.0.2.1:25", "[::1]:25" or the path. */
+void address_label(const struct address *address, char label[HOST_NAME_MAX + 16]);
+
+/* resolve.c: getaddrinfo in a thread of its own, because it cannot be given a deadline. */
+/* NULL or "system". */
+const char *resolve_begin(struct resolving **job, const char *host, char text[HOST_TEXT_MAX]);
+/* Readable once the answer is there. */
+int resolve_fd(const struct resolving *job);
+/* The answer, once it is there; in the order of preference, families taking turns (RFC 8305, 4). */
+const char *resolve_take(struct resolving *job, int port, struct address *list, int max, int *count,
+                         char text[HOST_TEXT_MAX]);
+/* Lets go of the job; a resolver that still hangs ends by itself. */
+void resolve_end(struct resolving *job);
+
+/* connect.c */
+const char *connect_run(struct smtp_socket *s, const char *host, int port, const char *source);
+void connect_drop(struct smtp_socket *s);
+
+/* stream.c: bytes, in clear or inside TLS. */
+void stream_init(struct smtp_socket *s);
+/* Takes a connected descriptor. */
+void stream_adopt(struct smtp_socket *s, int fd, int family);
+const char *stream_input(struct smtp_socket *s);
+/* Until all is sent, or there is something to read while sending would block: then *sent < len. A
+ * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was not
+ * counted must be the beginning of the next call's data. */
+const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
+/* Fills `in` with 1 to max bytes. What was heard before a close or reset comes first. */
+const char *stream_receive(struct smtp_socket *s, size_t max);
+/* Frees everything and closes the descriptor without writing a byte. */
+void stream_drop(struct smtp_socket *s);
+/* The same, with a close_notify before it where there is TLS; does not wait. */
+void stream_close(struct smtp_socket *s);
+
+/* listen.c */
+struct smtp_listener {
+    int fd;
+    pid_t pid;
+    struct address address; /* for a unix socket: what close removes */
+    char text[HOST_TEXT_MAX];
+};
+
+const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog);
+const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int timeout_ms);
+void listen_drop(struct smtp_listener *l);
+void listen_close(struct smtp_listener *l);
+
+/* tls_context.c */
+enum { TLS_PIN_LEN = 32, TLS_PIN_MAX = 16 };
+
+struct tls_context {
+    void *ctx; /* SSL_CTX; NULL: not made yet */
+    bool verify, server;
+    int pin_count;
+    unsigned char pin[TLS_PIN_MAX][TLS_PIN_LEN];
+    char text[HOST_TEXT_MAX];
+};
+
+struct tls_settings {
+    bool verify, server, tls13_only;
+    const char *ca_file, *ca_path, *cert, *key; /* NULL: not given */
+};
+
+/* These return NULL or the name of the option that is wrong. */
+const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings);
+const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);
+void tls_context_close(struct tls_context *c);
+
+/* tls.c */
+struct tls_info {
+    const char *version, *cipher;
+    bool verified, resumed;
+    char peer_key[64]; /* base64 of the SHA-256 of the key; empty: the peer showed no certificate */
+};
+
+/* name: what the certificate must be for (NULL: not checked). Call again after "again". */
+const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name);
+/* Is this the context with which the handshake under way began? */
+bool tls_uses(const struct smtp_socket *s, const struct tls_context *c);
+const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
+const char *tls_receive(struct smtp_socket *s);
+bool tls_describe(const struct smtp_socket *s, struct tls_info *info);
+void tls_say_goodbye(struct smtp_socket *s);
+void tls_drop(struct smtp_socket *s);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,131 @@
+/* resolve.c - names to addresses, with a deadline.
+ *
+ * getaddrinfo waits as long as it likes, so it runs in a thread of its own. The job belongs to two:
+ * that thread and the socket that asked. Who lets go last frees it; a socket that gives up simply
+ * lets go, and a resolver that hangs hangs alone. The thread takes no signals, so that Ctrl-C
+ * interrupts the one who waits. */
+#include "host.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct resolving {
+    atomic_int owners;
+    int pipe[2]; /* both ends stay open until the last owner goes: no SIGPIPE, no end of file */
+    int error;   /* what getaddrinfo said, and errno at that time */
+    int system_error;
+    struct addrinfo *answer;
+    char host[HOST_NAME_MAX];
+};
+
+void resolve_end(struct resolving *job)
+{
+    if (atomic_fetch_sub(&job->owners, 1) != 1) return;
+    close(job->pipe[0]);
+    close(job->pipe[1]);
+    if (job->answer != NULL) freeaddrinfo(job->answer);
+    free(job);
+}
+
+static void *look_up(void *argument)
+{
+    struct resolving *job = argument;
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    job->error = getaddrinfo(job->host, NULL, &hints, &job->answer);
+    job->system_error = errno;
+    if (job->error != 0) job->answer = NULL;
+    while (write(job->pipe[1], "", 1) < 0 && errno == EINTR) continue;
+    resolve_end(job);
+    return NULL;
+}
+
+/* 0 or an errno value. */
+static int start(struct resolving *job)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0) return error;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, look_up, job);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+const char *resolve_begin(struct resolving **out, const char *host, char text[HOST_TEXT_MAX])
+{
+    struct resolving *job = calloc(1, sizeof *job);
+    if (job == NULL) return host_say(text, "system", "no memory");
+    if (port_pipe(job->pipe) < 0) {
+        host_say(text, "system", "cannot look up %s: %s", host, strerror(errno));
+        free(job);
+        return "system";
+    }
+    atomic_init(&job->owners, 2);
+    memcpy(job->host, host, strlen(host) + 1);
+    int error = start(job);
+    if (error != 0) {
+        atomic_init(&job->owners, 1);
+        resolve_end(job);
+        return host_say(text, "system", "cannot look up %s: %s", host, strerror(error));
+    }
+    *out = job;
+    return NULL;
+}
+
+int resolve_fd(const struct resolving *job)
+{
+    return job->pipe[0];
+}
+
+static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX])
+{
+    if (job->error == EAI_MEMORY) return host_say(text, "system", "no memory");
+    const char *why =
+        job->error == EAI_SYSTEM ? strerror(job->system_error) : gai_strerror(job->error);
+    return host_say(text, "resolve", "%s: %s", job->host, why);
+}
+
+/* The next address of this family from *at on. */
+static const struct addrinfo *next_of(const struct addrinfo **at, int family)
+{
+    while (*at != NULL && (*at)->ai_family != family) *at = (*at)->ai_next;
+    const struct addrinfo *found = *at;
+    if (found != NULL) *at = found->ai_next;
+    return found;
+}
+
+static bool usable(const struct addrinfo *info)
+{
+    return info->ai_family == AF_INET || info->ai_family == AF_INET6;
+}
+
+const char *resolve_take(struct resolving *job, int port, struct address *list, int max, int *count,
+                         char text[HOST_TEXT_MAX])
+{
+    char done;
+    if (read(job->pipe[0], &done, 1) != 1) return host_say(text, "again", "still looking");
+    if (job->error != 0) return explain(job, text);
+    const struct addrinfo *first = job->answer;
+    while (first != NULL && !usable(first)) first = first->ai_next;
+    if (first == NULL) return host_say(text, "resolve", "%s: no usable address", job->host);
+    const int other = first->ai_family == AF_INET ? AF_INET6 : AF_INET;
+    const struct addrinfo *at[2] = {first, first};
+    *count = 0;
+    for (int turn = 0; *count < max && (at[0] != NULL || at[1] != NULL); turn ^= 1) {
+        const struct addrinfo *info = next_of(&at[turn], turn == 0 ? first->ai_family : other);
+        if (info == NULL || info->ai_addrlen > sizeof list->u) continue;
+        struct address *address = &list[(*count)++];
+        memcpy(&address->u, info->ai_addr, info->ai_addrlen);
+        address->len = info->ai_addrlen;
+        if (info->ai_family == AF_INET) address->u.in.sin_port = htons((uint16_t)port);
+        if (info->ai_family == AF_INET6) address->u.in6.sin6_port = htons((uint16_t)port);
+    }
+    return NULL;
+}

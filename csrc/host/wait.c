@@ -1,0 +1,58 @@
+/* wait.c - the clock, waiting for descriptors, and sentences about what went wrong. */
+#include "host.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+int64_t host_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t host_deadline_ms(int timeout_ms)
+{
+    return timeout_ms <= 0 ? 0 : host_now_ms() + timeout_ms;
+}
+
+const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+{
+    /* The clock was cut to whole milliseconds: one more, so as not to wake early and spin. */
+    int64_t left = deadline_ms == 0 ? 0 : deadline_ms - host_now_ms() + 1;
+    if (left < 0) left = 0;
+    int ready = poll(fds, count, left > INT_MAX ? INT_MAX : (int)left);
+    if (ready > 0) return NULL;
+    if (ready == 0) return "timeout";
+    return errno == EINTR ? "again" : "system";
+}
+
+const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready)
+{
+    struct pollfd one = {.fd = fd, .events = events};
+    const char *word = host_poll(&one, 1, deadline_ms);
+    *ready = one.revents;
+    return word;
+}
+
+const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, HOST_TEXT_MAX, format, arguments);
+    va_end(arguments);
+    return word;
+}
+
+const char *host_errno_word(int error, const char *word)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS: return "system";
+    default: return word;
+    }
+}

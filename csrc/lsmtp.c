@@ -1,0 +1,640 @@
+/* lsmtp.c - the module smtp.core: sessions and mails as Lua objects. Nothing is decided here.
+ *
+ * Any Lua call may leave this file by longjmp (an argument error, no memory). So it owns nothing: a
+ * session and a mail live in their userdata, and the strings they borrow in its user value. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "lcompat.h"
+#include "smtp.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SESSION "smtp.Session"
+#define MAIL "smtp.Mail"
+
+/* Big enough that bulk goes out in few writes; untouched pages of it cost nothing. */
+enum { BUFFER_LEN = 128 * 1024 };
+
+static struct smtp_session *to_session(lua_State *L)
+{
+    return luaL_checkudata(L, 1, SESSION);
+}
+
+static struct smtp_text text_arg(lua_State *L, int index)
+{
+    struct smtp_text text;
+    text.data = luaL_checklstring(L, index, &text.len);
+    return text;
+}
+
+/* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
+static void anchor(lua_State *L, const char *key, int index)
+{
+    lua_getuservalue(L, 1);
+    lua_pushvalue(L, index);
+    lua_setfield(L, -2, key);
+    lua_pop(L, 1);
+}
+
+static void set_text(lua_State *L, const char *key, const char *data, size_t len)
+{
+    lua_pushlstring(L, data, len);
+    lua_setfield(L, -2, key);
+}
+
+static void set_number(lua_State *L, const char *key, double number)
+{
+    lua_pushnumber(L, (lua_Number)number);
+    lua_setfield(L, -2, key);
+}
+
+static void push_integer(lua_State *L, size_t number)
+{
+    lua_pushinteger(L, (lua_Integer)number);
+}
+
+static void set_enhanced(lua_State *L, const uint16_t status[3])
+{
+    if (status[0] == 0) return;
+    lua_pushfstring(L, "%d.%d.%d", (int)status[0], (int)status[1], (int)status[2]);
+    lua_setfield(L, -2, "enhanced");
+}
+
+/* code, enhanced and text into the table on top. */
+static void set_answer(lua_State *L, const struct smtp_answer *answer)
+{
+    if (answer->code != 0) {
+        lua_pushinteger(L, answer->code);
+        lua_setfield(L, -2, "code");
+    }
+    set_enhanced(L, answer->enhanced);
+    if (answer->code != 0 || answer->text_len > 0)
+        set_text(L, "text", answer->text, answer->text_len);
+}
+
+static int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
+{
+    if (trouble->error == SMTP_ERROR_NONE) return 0;
+    lua_createtable(L, 0, 8);
+    set_answer(L, &trouble->answer);
+    lua_pushstring(L, smtp_error_kind(trouble->error));
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, smtp_error_reason(trouble->error));
+    lua_setfield(L, -2, "reason");
+    lua_pushstring(L, smtp_error_sentence(trouble->error));
+    lua_setfield(L, -2, "sentence");
+    lua_pushstring(L, trouble->stage);
+    lua_setfield(L, -2, "stage");
+    return 1;
+}
+
+/* ---- core.session ---- */
+
+static bool flag_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+/* Points into a string of table 1, which the session keeps. */
+static struct smtp_text text_field(lua_State *L, const char *key)
+{
+    struct smtp_text text = {NULL, 0};
+    lua_getfield(L, 1, key);
+    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
+    lua_pop(L, 1);
+    return text;
+}
+
+static enum smtp_policy policy_field(lua_State *L, const char *key)
+{
+    static const char *const words[] = {"skip", "prefer", "require", NULL};
+    lua_getfield(L, 1, key);
+    int policy = luaL_checkoption(L, -1, "skip", words);
+    lua_pop(L, 1);
+    return (enum smtp_policy)policy;
+}
+
+static void read_mechanisms(lua_State *L, struct smtp_options *o)
+{
+    static const char *const names[] = {
+        [SMTP_MECH_PLAIN] = "PLAIN", [SMTP_MECH_LOGIN] = "LOGIN", [SMTP_MECH_COUNT] = NULL};
+    lua_getfield(L, 1, "auth_mechanisms");
+    o->mechs_named = lua_istable(L, -1);
+    if (!o->mechs_named) {
+        lua_pop(L, 1);
+        for (size_t i = 0; i < SMTP_MECH_COUNT; i++)
+            o->mechs[i] = (uint8_t)i;
+        o->mech_count = SMTP_MECH_COUNT;
+        return;
+    }
+    for (int i = 1; o->mech_count < SMTP_MECH_COUNT; i++) {
+        lua_rawgeti(L, -1, i);
+        if (lua_isnil(L, -1)) break;
+        o->mechs[o->mech_count++] = (uint8_t)luaL_checkoption(L, -1, NULL, names);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 1);
+}
+
+/** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
+ *  auth (words), tls_on, username, authzid, auth_mechanisms, secret_in_clear, pipelining, window. */
+static int core_session(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct smtp_options o = {
+        .domain = text_field(L, "domain"),
+        .tls = policy_field(L, "tls"),
+        .tls_on = flag_field(L, "tls_on"),
+        .auth = policy_field(L, "auth"),
+        .username = text_field(L, "username"),
+        .authzid = text_field(L, "authzid"),
+        .secret_in_clear = flag_field(L, "secret_in_clear"),
+        .pipelining = flag_field(L, "pipelining"),
+    };
+    read_mechanisms(L, &o);
+    lua_getfield(L, 1, "window");
+    o.window = (size_t)luaL_optinteger(L, -1, 0);
+    lua_settop(L, 1);
+    luaL_argcheck(L, smtp_domain_check(o.domain.data, o.domain.len) == NULL, 1, "domain");
+    luaL_argcheck(L, o.username.len <= SMTP_SECRET_LEN_MAX && o.authzid.len <= SMTP_SECRET_LEN_MAX,
+                  1, "user name too long");
+
+    lua_createtable(L, 0, 4); /* what the session borrows from */
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "options");
+    void *memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+    smtp_session_init(memory, BUFFER_LEN, &o);
+    lcompat_setmetatable(L, SESSION);
+    lua_insert(L, -2);
+    lua_setuservalue(L, -2);
+    return 1;
+}
+
+/** session:wants() -> the most urgent want: "nothing", "tls", "secret", "body", "send", "recv",
+ *  "ready". */
+static int session_wants(lua_State *L)
+{
+    static const struct {
+        unsigned want;
+        const char *word;
+    } words[] = {{SMTP_WANT_NOTHING, "nothing"}, {SMTP_WANT_TLS, "tls"},
+                 {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_BODY, "body"},
+                 {SMTP_WANT_SEND, "send"},       {SMTP_WANT_RECV, "recv"},
+                 {SMTP_WANT_READY, "ready"}};
+    unsigned wants = smtp_wants(to_session(L));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (wants & words[i].want) {
+            lua_pushstring(L, words[i].word);
+            return 1;
+        }
+    return 0;
+}
+
+/** session:output() -> the bytes to send, what they are ("command", "secret", "message"). They count
+ *  as sent only by session:sent(n). */
+static int session_output(lua_State *L)
+{
+    const struct smtp_session *s = to_session(L);
+    struct smtp_text out = smtp_send_buf(s);
+    lua_pushlstring(L, out.data, out.len);
+    lua_pushstring(L, smtp_send_kind(s));
+    return 2;
+}
+
+static int session_sent(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    smtp_send_ack(s, (size_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+/** session:heard(bytes): what the server said; "" where it closed the connection. */
+static int session_heard(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    struct smtp_text data = text_arg(L, 2);
+    smtp_recv(s, data.data, data.len);
+    return 0;
+}
+
+static int session_tls_started(lua_State *L)
+{
+    smtp_tls_started(to_session(L));
+    return 0;
+}
+
+/** session:secret(password): at most SMTP_SECRET_LEN_MAX octets without NUL. */
+static int session_secret(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    struct smtp_text secret = text_arg(L, 2);
+    luaL_argcheck(L, secret.len <= SMTP_SECRET_LEN_MAX, 2, "too long");
+    anchor(L, "secret", 2);
+    smtp_secret(s, secret.data, secret.len);
+    return 0;
+}
+
+/** session:body(piece, from) -> index of the first byte not taken. */
+static int session_body(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    struct smtp_text piece = text_arg(L, 2);
+    size_t from = (size_t)luaL_checkinteger(L, 3) - 1;
+    luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
+    push_integer(L, from + smtp_body(s, piece.data + from, piece.len - from) + 1);
+    return 1;
+}
+
+static int session_body_end(lua_State *L)
+{
+    smtp_body_end(to_session(L));
+    return 0;
+}
+
+/** session:broken(kind, reason, text): the driver's own trouble ends the session. */
+static int session_broken(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    enum smtp_error error = smtp_error_find(luaL_checkstring(L, 2), luaL_checkstring(L, 3));
+    struct smtp_text text = text_arg(L, 4);
+    luaL_argcheck(L, error != SMTP_ERROR_NONE, 2, "unknown");
+    smtp_break(s, error, text.data, text.len);
+    return 0;
+}
+
+/** session:mail(mail): queue a transaction; the session keeps it until a later one is queued. */
+static int session_mail(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    struct smtp_mail *mail = luaL_checkudata(L, 2, MAIL);
+    luaL_argcheck(L, mail->to_said == 0 && !mail->settled, 2, "used before");
+    anchor(L, "mail", 2);
+    smtp_mail_add(s, mail);
+    return 0;
+}
+
+static int session_quit(lua_State *L)
+{
+    smtp_quit(to_session(L));
+    return 0;
+}
+
+/** session:ask("rset" | "noop" | "vrfy", argument) */
+static int session_ask(lua_State *L)
+{
+    static const char *const words[] = {
+        [SMTP_ASK_RSET] = "rset", [SMTP_ASK_NOOP] = "noop", [SMTP_ASK_VRFY] = "vrfy", NULL};
+    struct smtp_session *s = to_session(L);
+    int question = luaL_checkoption(L, 2, NULL, words);
+    size_t len;
+    const char *data = luaL_optlstring(L, 3, "", &len);
+    lua_settop(L, 3);
+    anchor(L, "argument", 3);
+    smtp_ask(s, (enum smtp_question)question, (struct smtp_text){data, len});
+    return 0;
+}
+
+/** session:asked() -> { code, enhanced, text } of the newest question. */
+static int session_asked(lua_State *L)
+{
+    const struct smtp_session *s = to_session(L);
+    lua_createtable(L, 0, 3);
+    set_answer(L, smtp_asked(s));
+    return 1;
+}
+
+static int session_trouble(lua_State *L)
+{
+    return push_trouble(L, smtp_session_trouble(to_session(L)));
+}
+
+static int session_stage(lua_State *L)
+{
+    lua_pushstring(L, smtp_session_stage(to_session(L)));
+    return 1;
+}
+
+/** session:replies() -> whole replies heard so far. */
+static int session_replies(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)smtp_session_replies(to_session(L)));
+    return 1;
+}
+
+static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
+{
+    static const char *const names[SMTP_MECH_COUNT] = {"PLAIN", "LOGIN"};
+    lua_createtable(L, 0, 2);
+    for (size_t i = 0; i < SMTP_MECH_COUNT; i++) {
+        if (facts->mech_code[i] == 0) continue;
+        lua_pushinteger(L, facts->mech_code[i]);
+        lua_setfield(L, -2, names[i]);
+    }
+    lua_setfield(L, -2, "turned_down");
+}
+
+/** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason, mechanism,
+ *  turned_down, starttls_offered, size_max, server, capabilities, mechanisms, … */
+static int session_facts(lua_State *L)
+{
+    static const char *const tls[] = {"skipped", "unavailable", "on"};
+    static const char *const auth[] = {"skipped", "unavailable", "authenticated"};
+    struct smtp_facts facts = smtp_session_facts(to_session(L));
+    lua_createtable(L, 0, 12);
+    lua_pushboolean(L, facts.esmtp);
+    lua_setfield(L, -2, "esmtp");
+    lua_pushboolean(L, facts.starttls_offered);
+    lua_setfield(L, -2, "starttls_offered");
+    lua_pushstring(L, tls[facts.tls]);
+    lua_setfield(L, -2, "tls");
+    lua_pushstring(L, auth[facts.auth]);
+    lua_setfield(L, -2, "auth");
+    if (facts.auth_reason != SMTP_ERROR_NONE) {
+        lua_pushstring(L, smtp_error_reason(facts.auth_reason));
+        lua_setfield(L, -2, "auth_reason");
+    }
+    lua_pushstring(L, facts.mechanism);
+    lua_setfield(L, -2, "mechanism");
+    if (facts.size_max != 0) set_number(L, "size_max", (double)facts.size_max);
+    set_text(L, "server", facts.server.data, facts.server.len);
+    set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
+    set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);
+    set_text(L, "mechanisms_before_tls", facts.mechanisms_before_tls.data,
+             facts.mechanisms_before_tls.len);
+    set_mech_codes(L, &facts);
+    return 1;
+}
+
+static const luaL_Reg session_methods[] = {
+    {"wants", session_wants},     {"output", session_output},
+    {"sent", session_sent},       {"heard", session_heard},
+    {"secret", session_secret},   {"tls_started", session_tls_started},
+    {"body", session_body},       {"body_end", session_body_end},
+    {"broken", session_broken},   {"mail", session_mail},
+    {"quit", session_quit},       {"ask", session_ask},
+    {"asked", session_asked},     {"trouble", session_trouble},
+    {"stage", session_stage},     {"replies", session_replies},
+    {"facts", session_facts},     {NULL, NULL}};
+
+/* ---- core.mail ---- */
+
+static uint64_t len_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    lua_Number len = luaL_optnumber(L, -1, -1);
+    lua_pop(L, 1);
+    return len < 0 ? SMTP_LEN_UNKNOWN : (uint64_t)len;
+}
+
+/* Octets of all recipients' addresses, and that they are strings. */
+static size_t measure(lua_State *L, int list, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, (int)i);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "to must hold strings");
+        total += lua_rawlen(L, -1);
+        lua_pop(L, 1);
+    }
+    return total;
+}
+
+static char *copy(lua_State *L, struct smtp_text *text, char *at)
+{
+    size_t len;
+    const char *data = lua_tolstring(L, -1, &len);
+    memcpy(at, data, len);
+    *text = (struct smtp_text){at, len};
+    lua_pop(L, 1);
+    return at + len;
+}
+
+/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, all= } -> mail: one transaction. The
+ *  addresses are canonical. One block holds all of it, with room for what the server says: 512 octets
+ *  and 96 for each recipient. */
+static int core_mail(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "from"); /* 2 */
+    luaL_argcheck(L, lua_type(L, 2) == LUA_TSTRING, 1, "from must be a string");
+    lua_getfield(L, 1, "to"); /* 3 */
+    luaL_checktype(L, 3, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 3);
+    luaL_argcheck(L, count > 0, 1, "nobody to send to");
+    size_t words_len = lua_rawlen(L, 2) + measure(L, 3, count);
+    size_t texts_max = SMTP_TEXT_MAX + 96 * count;
+    size_t to_len = count * sizeof(struct smtp_recipient);
+
+    struct smtp_mail *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
+    memset(m, 0, sizeof *m + to_len);
+    lcompat_setmetatable(L, MAIL);
+    m->to = (struct smtp_recipient *)(m + 1);
+    m->to_count = count;
+    m->size = len_field(L, "size");
+    m->source_len = len_field(L, "source_len");
+    m->eightbit = flag_field(L, "eightbit");
+    m->all = flag_field(L, "all");
+    char *at = (char *)(m->to + count);
+    lua_pushvalue(L, 2);
+    at = copy(L, &m->from, at);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 3, (int)i + 1);
+        at = copy(L, &m->to[i].address, at);
+    }
+    m->texts = at;
+    m->texts_max = texts_max;
+    return 1;
+}
+
+static struct smtp_mail *to_mail(lua_State *L)
+{
+    return luaL_checkudata(L, 1, MAIL);
+}
+
+/** mail:settled() -> is the outcome final? */
+static int mail_settled(lua_State *L)
+{
+    lua_pushboolean(L, to_mail(L)->settled);
+    return 1;
+}
+
+/** mail:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
+static int mail_trouble(lua_State *L)
+{
+    return push_trouble(L, &to_mail(L)->trouble);
+}
+
+/** mail:reply() -> { code, enhanced, text } of the reply to the end of the message. */
+static int mail_reply(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    lua_createtable(L, 0, 3);
+    set_answer(L, &m->answer);
+    return 1;
+}
+
+/* What became of recipient i; one whom the end of the message decided has the words of that. */
+static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct smtp_recipient *to)
+{
+    static const char *const words[] = {
+        [SMTP_UNSENT] = "unsent",     [SMTP_ACCEPTED] = "accepted", [SMTP_REFUSED] = "refused",
+        [SMTP_DEFERRED] = "deferred", [SMTP_UNKNOWN] = "unknown"};
+    bool by_message = m->trouble.error == SMTP_ERROR_DATA_REFUSED && to->code / 100 == 2;
+    lua_createtable(L, 0, 5);
+    set_text(L, "address", to->address.data, to->address.len);
+    lua_pushstring(L, words[to->verdict]);
+    lua_setfield(L, -2, "state");
+    if (by_message) {
+        set_answer(L, &m->trouble.answer);
+    } else if (to->code != 0) {
+        lua_pushinteger(L, to->code);
+        lua_setfield(L, -2, "code");
+        set_enhanced(L, to->enhanced);
+        set_text(L, "text", m->texts + to->text_at, to->text_len);
+    }
+}
+
+/** mail:recipients() -> { { address, state, code, enhanced, text }, … } in the order given. */
+static int mail_recipients(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    lua_createtable(L, (int)m->to_count, 0);
+    for (size_t i = 0; i < m->to_count; i++) {
+        push_recipient(L, m, &m->to[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+static const luaL_Reg mail_methods[] = {{"settled", mail_settled},
+                                        {"trouble", mail_trouble},
+                                        {"reply", mail_reply},
+                                        {"recipients", mail_recipients},
+                                        {NULL, NULL}};
+
+/* ---- grammar, codecs, and what a host knows ---- */
+
+/** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
+static int core_address(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    char out[SMTP_TEXT_MAX];
+    const char *why;
+    size_t len = smtp_address_check(text.data, text.len, out, &why);
+    if (len > 0) {
+        lua_pushlstring(L, out, len);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
+/** core.domain(text) -> true | nil, why: a domain or an address literal */
+static int core_domain(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    const char *why = smtp_domain_check(text.data, text.len);
+    if (why == NULL) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
+/** core.base64(bytes) -> text without line ends */
+static int core_base64(lua_State *L)
+{
+    struct smtp_text in = text_arg(L, 1);
+    char *out = lua_newuserdata(L, in.len / 3 * 4 + 4); /* the collector's, should the next raise */
+    lua_pushlstring(L, out, smtp_base64_encode(in.data, in.len, out));
+    return 1;
+}
+
+/** core.scan(bytes [, state]) -> state: a table { wire_len, nul, eightbit, long_line } of a whole
+ *  message in one string. */
+static int core_scan(lua_State *L)
+{
+    struct smtp_text in = text_arg(L, 1);
+    struct smtp_scan scan = {0};
+    smtp_scan(&scan, in.data, in.len);
+    smtp_scan_end(&scan);
+    lua_createtable(L, 0, 4);
+    set_number(L, "wire_len", (double)scan.wire_len);
+    lua_pushboolean(L, scan.nul);
+    lua_setfield(L, -2, "nul");
+    lua_pushboolean(L, scan.eightbit);
+    lua_setfield(L, -2, "eightbit");
+    lua_pushboolean(L, scan.long_line);
+    lua_setfield(L, -2, "long_line");
+    return 1;
+}
+
+/** core.random(count) -> that many random bytes (at most 256); raises where the system has none. */
+static int core_random(lua_State *L)
+{
+    char bytes[256];
+    lua_Integer count = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, count > 0 && count <= (lua_Integer)sizeof bytes, 1, "1 to 256");
+    if (getentropy(bytes, (size_t)count) != 0) return luaL_error(L, "no random bytes to be had");
+    lua_pushlstring(L, bytes, (size_t)count);
+    return 1;
+}
+
+/** core.hostname() -> the host's own name, "" where it has none; no DNS. */
+static int core_hostname(lua_State *L)
+{
+    char name[256] = "";
+    if (gethostname(name, sizeof name - 1) != 0) name[0] = '\0';
+    lua_pushstring(L, name);
+    return 1;
+}
+
+/** core.now() -> seconds of a clock that only goes forward. */
+static int core_now(lua_State *L)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"session", core_session}, {"mail", core_mail},     {"address", core_address},
+    {"domain", core_domain},   {"base64", core_base64}, {"scan", core_scan},
+    {"random", core_random},   {"now", core_now},       {"hostname", core_hostname},
+    {NULL, NULL}};
+
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls a method on */
+    lua_setfield(L, -2, "__metatable"); /* another object than its own */
+    lua_newtable(L);
+    lcompat_setfuncs(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
+
+LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
+{
+    new_class(L, SESSION, session_methods);
+    new_class(L, MAIL, mail_methods);
+    lcompat_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,113 @@
+/* port.h - what differs between unixes: Linux with glibc or musl, FreeBSD, macOS.
+ *
+ * To be included before any system header, because it asks for the extensions of the platform: a
+ * rock build passes no compiler flags. */
+#ifndef PORT_H
+#define PORT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#ifdef __APPLE__
+#define _DARWIN_C_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* Flags of send(): a connection reset by the peer is an error value, never SIGPIPE. macOS knows this
+ * as an option of the socket only, see port_prepare. */
+#ifdef MSG_NOSIGNAL
+#define PORT_SEND_FLAGS MSG_NOSIGNAL
+#else
+#define PORT_SEND_FLAGS 0
+#endif
+
+/* Overwrites a secret; the compiler may not leave it out. */
+static inline void port_wipe(void *secret, size_t len)
+{
+#ifdef __APPLE__
+    volatile unsigned char *p = secret;
+    while (len-- > 0) *p++ = 0;
+#else
+    explicit_bzero(secret, len);
+#endif
+}
+
+/* Non-blocking, closed on exec, no SIGPIPE: what a new descriptor lacks where the system cannot make
+ * it so from the start. Closes it and returns -1 on failure. */
+static inline int port_prepare(int fd)
+{
+#ifndef SOCK_CLOEXEC
+    if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+#endif
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    if (fd >= 0) (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    return fd;
+}
+
+static inline int port_socket(int family)
+{
+#ifdef SOCK_CLOEXEC
+    return port_prepare(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+#else
+    return port_prepare(socket(family, SOCK_STREAM, 0));
+#endif
+}
+
+static inline int port_accept(int listener)
+{
+#ifdef SOCK_CLOEXEC
+    return port_prepare(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+#else
+    return port_prepare(accept(listener, NULL, NULL));
+#endif
+}
+
+/* A pipe that does not block and that no other program inherits. 0, or -1 with errno set. */
+static inline int port_pipe(int ends[2])
+{
+#ifdef SOCK_CLOEXEC
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+#else
+    if (pipe(ends) < 0) return -1;
+    if (port_prepare(ends[0]) < 0) {
+        close(ends[1]);
+        return -1;
+    }
+    if (port_prepare(ends[1]) < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    return 0;
+#endif
+}
+
+/* Acknowledge at once what has been heard. A server that writes each reply by itself waits for our
+ * acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40 ms. It
+ * forgets this wish, so it is made again before each wait. */
+static inline void port_quickack(int fd)
+{
+#ifdef TCP_QUICKACK
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)fd;
+#endif
+}
+
+#endif

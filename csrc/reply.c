@@ -1,0 +1,166 @@
+/* reply.c - lines become replies (RFC 5321 4.2). */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* ---- text that a person may see ---- */
+
+/* Length of the well-formed UTF-8 sequence at `data` (RFC 3629 4), 0 where there is none. */
+static size_t utf8_len(const unsigned char *data, size_t len)
+{
+    static const struct {
+        unsigned char from, to, low, high; /* of the first and the second byte */
+        size_t len;
+    } forms[] = {{0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+                 {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
+                 {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
+                 {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (data[0] < forms[i].from || data[0] > forms[i].to) continue;
+        if (len < forms[i].len || data[1] < forms[i].low || data[1] > forms[i].high) return 0;
+        for (size_t k = 2; k < forms[i].len; k++)
+            if ((data[k] & 0xC0) != 0x80) return 0;
+        return forms[i].len;
+    }
+    return 0;
+}
+
+/* Control bytes and broken UTF-8 become '?'; what does not fit is cut between characters. */
+size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
+{
+    size_t out_len = 0;
+    for (size_t i = 0; i < len;) {
+        unsigned char c = (unsigned char)data[i];
+        size_t width = c < 0x80 ? 1 : utf8_len((const unsigned char *)data + i, len - i);
+        bool odd = width == 0 || (c < 0x20 && c != '\n') || c == 0x7F;
+        if (width == 0) width = 1;
+        if (width > out_max - out_len) break;
+        memcpy(out + out_len, odd ? "?" : data + i, width);
+        out_len += width;
+        i += width;
+    }
+    return out_len;
+}
+
+void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
+{
+    static const char mark[] = " [cut]";
+    size_t room = SMTP_TEXT_MAX - (sizeof mark - 1);
+    answer->code = r->code;
+    memcpy(answer->enhanced, r->enhanced, sizeof answer->enhanced);
+    answer->text_len = make_printable(answer->text, room, r->text, r->text_len);
+    if (r->cut || (r->text_len > room && answer->text_len + 4 > room)) {
+        memcpy(answer->text + answer->text_len, mark, sizeof mark - 1);
+        answer->text_len += sizeof mark - 1;
+    }
+}
+
+/* `word` in upper case, anywhere in the text, in any case of ASCII. */
+bool answer_mentions(const struct smtp_reply *r, const char *word)
+{
+    size_t word_len = strlen(word);
+    for (size_t i = 0; i + word_len <= r->text_len; i++)
+        if (same_word(word, r->text + i, word_len)) return true;
+    return false;
+}
+
+/* ---- enhanced status codes (RFC 2034 4, RFC 3463 2) ---- */
+
+static size_t read_part(const char *data, size_t len, uint16_t *part)
+{
+    size_t i = 0;
+    *part = 0;
+    while (i < len && i < 3 && is_digit(data[i]))
+        *part = (uint16_t)(*part * 10 + (data[i++] - '0'));
+    return i;
+}
+
+/* Where `text` begins with a status of the class of `code`: its length with the space behind it.
+ * A status of another class, or of a wrong form, is text. */
+static size_t read_enhanced(uint16_t code, const char *text, size_t len, uint16_t status[3])
+{
+    if (len < 5 || text[1] != '.' || text[0] - '0' != code / 100) return 0;
+    size_t subject = read_part(text + 2, len - 2, &status[1]);
+    size_t at = 2 + subject;
+    if (subject == 0 || at >= len || text[at] != '.') return 0;
+    size_t detail = read_part(text + at + 1, len - at - 1, &status[2]);
+    at += 1 + detail;
+    if (detail == 0 || (at < len && text[at] != ' ')) return 0;
+    status[0] = (uint16_t)(text[0] - '0');
+    return at < len ? at + 1 : at;
+}
+
+/* ---- lines ---- */
+
+static void fail(struct smtp_session *s, enum smtp_error error, size_t line_len)
+{
+    struct smtp_reply r = {.text = s->line, .text_len = line_len};
+    s->next = drop(s, error, &r);
+}
+
+static void keep(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len > SMTP_KEPT_MAX - s->text_len) {
+        len = SMTP_KEPT_MAX - s->text_len;
+        s->text_cut = true;
+    }
+    memcpy(s->text + s->text_len, data, len);
+    s->text_len += len;
+}
+
+static void finish(struct smtp_session *s)
+{
+    struct smtp_reply r = {.code = s->reply_code, .text = s->text, .cut = s->text_cut};
+    uint16_t status[3] = {0};
+    size_t first = 0, skipped = read_enhanced(r.code, s->text, s->text_len, status);
+    /* Each line of a reply repeats the status (RFC 2034 4): keep the words only. */
+    if (skipped > 0) {
+        memcpy(r.enhanced, status, sizeof r.enhanced);
+        for (size_t i = skipped; i < s->text_len; i++) {
+            s->text[first++] = s->text[i];
+            if (s->text[i] == '\n')
+                i += read_enhanced(r.code, s->text + i + 1, s->text_len - i - 1, status);
+        }
+        s->text_len = first;
+    }
+    r.text_len = s->text_len;
+    dialogue_hear(s, &r);
+    s->text_len = s->reply_len = s->reply_lines = 0;
+    s->text_cut = false;
+}
+
+/* One line is whole in s->line. LF alone ends it as well: some servers send that. A CR elsewhere
+ * is text. */
+void reply_line(struct smtp_session *s)
+{
+    size_t raw_len = s->line_len, len = raw_len - 1;
+    if (len > 0 && s->line[len - 1] == '\r') len--;
+    bool shaped = len >= 3 && s->line[0] >= '2' && s->line[0] <= '5' && is_digit(s->line[1]) &&
+                  is_digit(s->line[2]) && (len == 3 || s->line[3] == ' ' || s->line[3] == '-');
+    if (!shaped || memchr(s->line, '\0', len) != NULL) {
+        fail(s, SMTP_ERROR_MALFORMED, len);
+        return;
+    }
+    uint16_t code =
+        (uint16_t)((s->line[0] - '0') * 100 + (s->line[1] - '0') * 10 + (s->line[2] - '0'));
+    if (s->reply_lines > 0 && code != s->reply_code) {
+        fail(s, SMTP_ERROR_MIXED_CODES, len);
+        return;
+    }
+    s->reply_code = code;
+    s->reply_len += raw_len;
+    if (++s->reply_lines > SMTP_REPLY_LINES_MAX || s->reply_len > SMTP_REPLY_MAX) {
+        fail(s, SMTP_ERROR_TOO_LONG, 0);
+        return;
+    }
+    if (s->reply_lines > 1) keep(s, "\n", 1);
+    if (len > 4) keep(s, s->line + 4, len - 4);
+    if (len == 3 || s->line[3] == ' ') finish(s);
+}
+
+#pragma GCC visibility pop

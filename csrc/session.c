@@ -1,0 +1,113 @@
+/* session.c - beginnings, facts and the words of errors. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+static const struct {
+    const char *kind, *reason, *sentence;
+} errors[] = {
+#define X(name, kind, reason, sentence) [SMTP_ERROR_##name] = {kind, reason, sentence},
+    SMTP_ERRORS(X)
+#undef X
+};
+
+const char *smtp_error_kind(enum smtp_error error)
+{
+    return errors[error].kind;
+}
+
+const char *smtp_error_reason(enum smtp_error error)
+{
+    return errors[error].reason;
+}
+
+const char *smtp_error_sentence(enum smtp_error error)
+{
+    return errors[error].sentence;
+}
+
+enum smtp_error smtp_error_find(const char *kind, const char *reason)
+{
+    for (size_t i = 1; i < sizeof errors / sizeof *errors; i++)
+        if (strcmp(errors[i].kind, kind) == 0 && strcmp(errors[i].reason, reason) == 0)
+            return (enum smtp_error)i;
+    return SMTP_ERROR_NONE;
+}
+
+void wipe(void *memory, size_t len)
+{
+    explicit_bzero(memory, len);
+}
+
+size_t smtp_session_size(size_t buffer_len)
+{
+    return sizeof(struct smtp_session) + buffer_len;
+}
+
+struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+                                       const struct smtp_options *options)
+{
+    struct smtp_session *s = memory;
+    memset(s, 0, sizeof *s); /* the buffer behind it stays untouched until it is used */
+    s->opt = *options;
+    s->out = (char *)memory + sizeof *s;
+    s->out_max = buffer_len;
+    s->tls_on = options->tls_on;
+    s->next = STEP_greeting;
+    dialogue_go_on(s);
+    return s;
+}
+
+void smtp_tls_started(struct smtp_session *s)
+{
+    if (s->next != STEP_tls) return;
+    s->tls_on = true;
+    s->next = STEP_ehlo;
+    dialogue_go_on(s);
+}
+
+const struct smtp_answer *smtp_asked(const struct smtp_session *s)
+{
+    return &s->asked;
+}
+
+const struct smtp_trouble *smtp_session_trouble(const struct smtp_session *s)
+{
+    return &s->trouble;
+}
+
+uint64_t smtp_session_replies(const struct smtp_session *s)
+{
+    return s->reply_count;
+}
+
+static enum smtp_tls_state tls_state(const struct smtp_session *s)
+{
+    if (s->tls_on) return SMTP_TLS_ON;
+    return s->opt.tls == SMTP_PREFER ? SMTP_TLS_UNAVAILABLE : SMTP_TLS_SKIPPED;
+}
+
+struct smtp_facts smtp_session_facts(const struct smtp_session *s)
+{
+    size_t rest = s->server_len < s->hello_len ? s->server_len + 1 : s->hello_len;
+    struct smtp_facts facts = {
+        .esmtp = s->esmtp,
+        .tls = tls_state(s),
+        .auth = s->auth,
+        .auth_reason = s->auth_reason,
+        .mechanism = s->auth == SMTP_AUTH_DONE ? auth_mechanism(s->mech)->name : NULL,
+        .starttls_offered = s->starttls_seen,
+        .size_max = s->size_max,
+        .server = {s->hello, s->server_len},
+        .capabilities = {s->hello + rest, s->hello_len - rest},
+        .mechanisms = {s->mechs, s->mechs_len},
+        .mechanisms_before_tls = {s->mechs_before, s->mechs_before_len},
+    };
+    memcpy(facts.mech_code, s->mech_code, sizeof facts.mech_code);
+    return facts;
+}
+
+#pragma GCC visibility pop

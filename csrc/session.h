@@ -1,0 +1,206 @@
+/* session.h - the inside of a session: the steps of the dialogue, and who may do what.
+ *
+ * The five laws:
+ *   1. A say_ writes at most one command and looks at no reply. It returns the step we would say
+ *      next if we need not wait.
+ *   2. A hear_ takes one whole reply, writes nothing, and returns the step that follows.
+ *   3. Only dialogue.c knows whose turn it is.
+ *   4. An option is tested in one place.
+ *   5. An outcome is recorded by refuse() (this transaction) or give_up() and drop() (the session)
+ *      alone.
+ */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include "smtp.h"
+
+#include <string.h>
+
+#pragma GCC visibility push(hidden)
+
+/* The dialogue, in the order in which it is spoken. WAIT: the server must answer before we say
+ * more. FLOW: where PIPELINING is offered we may talk on (RFC 2920 3.1). MUTE: nothing is said. */
+/* clang-format off */
+#define SMTP_STEPS(X)                                             \
+    X(greeting, WAIT, "greeting") /* S: 220            hello.c    */ \
+    X(ehlo,     WAIT, "ehlo")     /* C: EHLO           hello.c    */ \
+    X(helo,     WAIT, "ehlo")     /* C: HELO           hello.c    */ \
+    X(starttls, WAIT, "starttls") /* C: STARTTLS       starttls.c */ \
+    X(tls,      MUTE, "tls")      /* (the handshake)              */ \
+    X(auth,     WAIT, "auth")     /* C: AUTH           auth.c     */ \
+    X(answer,   WAIT, "auth")     /* C: (response)     auth.c     */ \
+    X(ready,    MUTE, "ready")    /* (no mail at hand)            */ \
+    X(mail,     FLOW, "mail")     /* C: MAIL FROM      envelope.c */ \
+    X(rcpt,     FLOW, "rcpt")     /* C: RCPT TO        envelope.c */ \
+    X(data,     WAIT, "data")     /* C: DATA           message.c  */ \
+    X(body,     MUTE, "body")     /* (the message)     message.c  */ \
+    X(final,    WAIT, "final")    /* C: .              message.c  */ \
+    X(rset,     WAIT, "rset")     /* C: RSET           envelope.c */ \
+    X(noop,     WAIT, "noop")     /* C: NOOP           hello.c    */ \
+    X(vrfy,     WAIT, "vrfy")     /* C: VRFY           hello.c    */ \
+    X(quit,     WAIT, "quit")     /* C: QUIT           hello.c    */ \
+    X(over,     MUTE, "quit")     /* (nothing more)               */
+/* clang-format on */
+
+typedef enum smtp_step {
+#define X(name, turn, stage) STEP_##name,
+    SMTP_STEPS(X)
+#undef X
+} step;
+
+/* One whole reply, as reply.c gives it. `text` is raw: lines joined by LF, codes removed. */
+struct smtp_reply {
+    uint16_t code;
+    uint16_t enhanced[3];
+    const char *text;
+    size_t text_len;
+    bool cut; /* more was said than is kept */
+};
+
+/* Commands of one kind said and not yet answered, oldest first. `end_at` is where the first of
+ * them ends in our stream of bytes: a reply that begins before it has left us answers nothing. */
+struct smtp_run {
+    step said;
+    size_t count;
+    uint64_t end_at;
+};
+
+enum { SMTP_RUNS_MAX = 8 };
+
+/* Extensions we use (extensions.c has the keywords). */
+enum {
+    EXT_PIPELINING = 0x01,
+    EXT_8BITMIME = 0x02,
+    EXT_SIZE = 0x04,
+    EXT_STARTTLS = 0x08,
+    EXT_AUTH = 0x10
+};
+
+struct smtp_session {
+    struct smtp_options opt;
+
+    /* dialogue.c */
+    step next;                          /* what comes next when no reply is due */
+    struct smtp_run runs[SMTP_RUNS_MAX]; /* a ring */
+    size_t run_first, run_count;
+    size_t due_count;                   /* replies due, over all runs */
+    uint64_t reply_count;
+    struct smtp_mail *mails, *mails_last; /* unfinished, oldest first */
+    bool quit_wanted;
+    struct smtp_trouble trouble;
+
+    /* wire.c: the stream of bytes we say */
+    char *out;
+    size_t out_max, out_at, out_len;    /* unsent: out[out_at] .. out[out_len] */
+    size_t command_at;                  /* where the command being written begins */
+    uint64_t said_len, sent_len;        /* octets of the stream said and sent so far */
+    bool out_secret, out_message;
+
+    /* reply.c: the line and the reply being heard */
+    char line[SMTP_LINE_MAX];
+    size_t line_len;
+    char text[SMTP_KEPT_MAX];
+    size_t text_len, reply_len, reply_lines;
+    uint16_t reply_code;
+    bool reply_unasked, text_cut;
+
+    /* hello.c, extensions.c: what the server told us about itself */
+    bool esmtp, tls_on, starttls_seen;
+    unsigned ext;
+    uint64_t size_max;
+    size_t server_len;                  /* of text kept in `hello` for the first line */
+    size_t hello_len;
+    char hello[SMTP_KEPT_MAX];
+    size_t mechs_len, mechs_before_len;
+    char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
+
+    /* auth.c */
+    struct smtp_text secret;
+    bool has_secret;
+    enum smtp_auth_state auth;
+    enum smtp_error auth_reason;
+    size_t mech;                        /* index into the table of mechanisms */
+    unsigned turn;                      /* responses given by it so far */
+    bool initial, no_initial;           /* one was sent with AUTH; none may be */
+    bool cancelled;
+    bool auth_before_tls;
+    uint16_t mech_code[SMTP_MECH_COUNT];
+
+    /* message.c */
+    bool in_line, after_cr;             /* of the message's text as it came in */
+    size_t body_line_len;
+
+    /* hello.c: RSET, NOOP and VRFY by wish of the caller */
+    struct smtp_text argument;
+    struct smtp_answer asked;
+};
+
+/* dialogue.c */
+void dialogue_go_on(struct smtp_session *s);
+void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
+bool dialogue_due(const struct smtp_session *s);
+step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+
+/* wire.c */
+void put(struct smtp_session *s, const char *data, size_t len);
+void put_words(struct smtp_session *s, const char *words);
+void put_number(struct smtp_session *s, uint64_t number);
+void put_base64(struct smtp_session *s, const char *data, size_t len);
+size_t wire_room(const struct smtp_session *s);
+void wipe(void *memory, size_t len);
+
+/* reply.c */
+void reply_line(struct smtp_session *s);
+void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
+bool answer_mentions(const struct smtp_reply *r, const char *word);
+size_t make_printable(char *out, size_t out_max, const char *data, size_t len);
+static inline unsigned reply_class(const struct smtp_reply *r)
+{
+    return r->code / 100u;
+}
+static inline bool reply_is(const struct smtp_reply *r, unsigned cls, unsigned subject,
+                            unsigned detail)
+{
+    return r->enhanced[0] == cls && r->enhanced[1] == subject && r->enhanced[2] == detail;
+}
+
+/* extensions.c */
+void extensions_forget(struct smtp_session *s);
+void extensions_read(struct smtp_session *s, const struct smtp_reply *r);
+bool same_word(const char *word, const char *data, size_t len);
+
+/* starttls.c */
+bool starttls_wanted(const struct smtp_session *s);
+step starttls_begin(struct smtp_session *s);
+
+/* auth.c */
+step auth_begin(struct smtp_session *s);
+bool auth_needs_secret(const struct smtp_session *s);
+enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r);
+
+/* A mechanism writes its answer to challenge number `turn` with put_base64, or returns false: it
+ * has nothing (more) to say. */
+struct smtp_mechanism {
+    const char *name;
+    bool initial;         /* the first answer may ride on the AUTH command (RFC 4954 4) */
+    unsigned answers;     /* how many it gives before 235 may come */
+    bool (*answer)(struct smtp_session *s, unsigned turn);
+};
+extern const struct smtp_mechanism smtp_plain, smtp_login;
+const struct smtp_mechanism *auth_mechanism(size_t mech);
+
+/* envelope.c */
+bool envelope_allowed(struct smtp_session *s);
+
+/* say_ and hear_ of every step */
+#define X(name, turn, stage)                                                                       \
+    step say_##name(struct smtp_session *s);                                                       \
+    step hear_##name(struct smtp_session *s, const struct smtp_reply *r);
+SMTP_STEPS(X)
+#undef X
+
+#pragma GCC visibility pop
+
+#endif

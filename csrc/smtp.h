@@ -1,0 +1,277 @@
+/* smtp.h - an SMTP client that does no I/O of its own.
+ *
+ * A session is a conversation with one server. It opens no socket, allocates nothing, never blocks,
+ * never reads the clock. It says what it wants next (smtp_wants); a driver does that and reports
+ * back. lua/smtp/drive.lua is such a driver, for every kind of transport.
+ *
+ * Rules that hold everywhere:
+ *   - Lengths are size_t bytes (_len); numbers of things end in _count, bounds in _max.
+ *   - Bytes are borrowed. What smtp_options points at must outlive the session, what a smtp_mail
+ *     points at must outlive its transaction. Nothing needs a NUL at its end.
+ *   - What a caller hands in is checked by grammar where it enters, what a server says is bounded
+ *     by this header and never trusted.
+ *   - Two kinds of trouble. A *refusal* ends one transaction and leaves the session usable. A
+ *     *break* ends the session; it is sticky, and every unfinished transaction ends with it.
+ */
+#ifndef SMTP_H
+#define SMTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SMTP_LINE_MAX = 8192,        /* octets of one reply line (RFC 5321 4.5.3.1.5 asks for 512) */
+    SMTP_REPLY_MAX = 65536,      /* octets of one whole reply */
+    SMTP_REPLY_LINES_MAX = 256,  /* lines of one whole reply */
+    SMTP_KEPT_MAX = 8192,        /* octets of a reply's text that are kept */
+    SMTP_TEXT_MAX = 512,         /* octets of a server's words that trouble keeps */
+    SMTP_MECHANISMS_MAX = 512,   /* octets of the server's list of AUTH mechanisms */
+    SMTP_SECRET_LEN_MAX = 4096,  /* octets of a password, a user name, an authorization identity */
+    SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
+    SMTP_BUFFER_LEN_MIN = 20480, /* octets of output a session must be able to hold */
+    SMTP_MECH_COUNT = 2          /* mechanisms the core answers itself */
+};
+
+/** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
+ *  sentence goes on behind the server's name. */
+/* clang-format off */
+#define SMTP_ERRORS(X)                                                                             \
+    X(NONE,             "none",                "none",             "is well")                      \
+    X(GREETING_REFUSED, "greeting_refused",    "refused",          "refused the conversation")     \
+    X(MALFORMED,        "protocol",            "malformed",        "sent what is not an SMTP reply")\
+    X(TLS_BYTES,        "protocol",            "tls_on_plain_port", "answered in TLS where plain SMTP was expected")\
+    X(MIXED_CODES,      "protocol",            "mixed_codes",      "contradicted itself within one reply")\
+    X(TOO_LONG,         "protocol",            "too_long",         "sent a reply beyond all limits")\
+    X(UNASKED,          "protocol",            "unasked",          "sent a reply nobody had asked for")\
+    X(UNEXPECTED,       "protocol",            "unexpected",       "gave an answer that means nothing here")\
+    X(INJECTED,         "protocol",            "injected",         "sent plain text behind its answer to STARTTLS, as in an attack")\
+    X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
+    X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
+    X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
+    X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
+    X(TLS_FAILED,       "tls",                 "handshake",        "failed in the TLS handshake")  \
+    X(TLS_NOT_OFFERED,  "tls_unsupported",     "not_advertised",   "does not offer STARTTLS")      \
+    X(TLS_HELO_ONLY,    "tls_unsupported",     "helo_only",        "knows no EHLO, so it cannot do STARTTLS")\
+    X(STARTTLS_REFUSED, "tls",                 "starttls_refused", "offers STARTTLS and then refused it")\
+    X(AUTH_NOT_OFFERED, "auth_unsupported",    "not_advertised",   "does not offer AUTH")          \
+    X(AUTH_GONE,        "auth_unsupported",    "not_advertised_after_tls", "offers AUTH before TLS and no more after it")\
+    X(AUTH_HELO_ONLY,   "auth_unsupported",    "helo_only",        "knows no EHLO, so it cannot do AUTH")\
+    X(AUTH_EMPTY,       "auth_unsupported",    "empty_list",       "offers AUTH without any mechanism")\
+    X(AUTH_NO_COMMON,   "auth_unsupported",    "no_common_mechanism", "offers no AUTH mechanism that may be used")\
+    X(AUTH_UNKNOWN,     "auth_unsupported",    "rejected_command", "offers AUTH and then does not know the command")\
+    X(AUTH_INSECURE,    "auth_insecure",       "plaintext",        "takes the password in clear text only, and the connection is not encrypted")\
+    X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "wants encryption before AUTH")\
+    X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
+    X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
+    X(AUTH_PROTOCOL,    "auth_rejected",       "protocol",         "broke the rules of the AUTH exchange")\
+    X(AUTH_TEMPORARY,   "auth_temporary",      "temporary",        "cannot authenticate anybody just now")\
+    X(AUTH_REQUIRED,    "auth_required",       "required",         "wants authentication first")   \
+    X(TLS_REQUIRED,     "tls_required",        "required",         "wants STARTTLS first")         \
+    X(SENDER_REFUSED,   "sender_refused",      "refused",          "refused the sender")           \
+    X(NOBODY_ACCEPTED,  "recipients_refused",  "refused",          "accepted no recipient")        \
+    X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, and recipients = \"all\"")\
+    X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
+    X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
+    X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME, and the message holds 8-bit bytes")\
+    X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
+    X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
+    X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
+    X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
+    X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
+    X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
+/* clang-format on */
+
+enum smtp_error {
+#define X(name, kind, reason, sentence) SMTP_ERROR_##name,
+    SMTP_ERRORS(X)
+#undef X
+};
+
+/** The words of an error: "auth_unsupported", "helo_only", "knows no EHLO, …". */
+const char *smtp_error_kind(enum smtp_error error);
+const char *smtp_error_reason(enum smtp_error error);
+const char *smtp_error_sentence(enum smtp_error error);
+/** The first error of this kind and reason, NONE where there is none. */
+enum smtp_error smtp_error_find(const char *kind, const char *reason);
+
+struct smtp_text {
+    const char *data;
+    size_t len;
+};
+
+/** A reply's facts: the code, the enhanced status (RFC 3463) where its class fits the code, all 0
+ *  otherwise, and the server's words made printable: lines joined by LF, valid UTF-8. */
+struct smtp_answer {
+    uint16_t code;
+    uint16_t enhanced[3];
+    size_t text_len;
+    char text[SMTP_TEXT_MAX];
+};
+
+/** Why a transaction or a session ended. `stage` is a word: "auth", "rcpt", … */
+struct smtp_trouble {
+    enum smtp_error error;
+    const char *stage;
+    struct smtp_answer answer;
+};
+
+/** require: an error where the server cannot. prefer: used where it can. skip: never used. */
+enum smtp_policy { SMTP_SKIP, SMTP_PREFER, SMTP_REQUIRE };
+
+enum smtp_mech { SMTP_MECH_PLAIN, SMTP_MECH_LOGIN };
+
+struct smtp_options {
+    struct smtp_text domain;               /* what EHLO says: smtp_domain_check */
+    enum smtp_policy tls;                  /* STARTTLS */
+    bool tls_on;                           /* TLS from the first byte */
+    enum smtp_policy auth;                 /* needs username; the password comes by smtp_secret */
+    struct smtp_text username, authzid;    /* no NUL (RFC 4616) */
+    bool secret_in_clear;                  /* a secret may travel on a link without TLS */
+    bool mechs_named;                      /* `mechs` is the user's own choice */
+    uint8_t mechs[SMTP_MECH_COUNT];        /* allowed, in order of preference */
+    size_t mech_count;
+    bool pipelining;                       /* use PIPELINING where it is offered (RFC 2920) */
+    size_t window;                         /* replies outstanding at most; 0: any number */
+};
+
+enum smtp_verdict {
+    SMTP_UNSENT,   /* cannot have been delivered */
+    SMTP_ACCEPTED, /* the server has taken responsibility */
+    SMTP_REFUSED,  /* refused for good (5yz) */
+    SMTP_DEFERRED, /* refused for now (4yz) */
+    SMTP_UNKNOWN   /* the end of the message left us, and no answer came: it may be delivered */
+};
+
+struct smtp_recipient {
+    struct smtp_text address; /* canonical, as smtp_address_check gives it, without < > */
+    enum smtp_verdict verdict;
+    uint16_t code;
+    uint16_t enhanced[3];
+    uint32_t text_at, text_len; /* the server's words, in smtp_mail.texts */
+};
+
+#define SMTP_LEN_UNKNOWN UINT64_MAX
+
+/** One transaction. The caller fills in the upper half and zeroes the lower. */
+struct smtp_mail {
+    struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
+    struct smtp_recipient *to; /* at least one */
+    size_t to_count;
+    uint64_t size;        /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
+    uint64_t source_len;  /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
+    bool eightbit;        /* the message holds octets over 127 (RFC 6152) */
+    bool all;             /* nobody gets it unless every recipient is accepted */
+    char *texts;          /* room for the server's words about recipients */
+    size_t texts_max;
+
+    size_t to_said, to_heard, to_accepted;
+    size_t texts_len;
+    bool settled;               /* the outcome is final */
+    bool sender_accepted;       /* MAIL was answered with 2yz */
+    bool contradicted;          /* a recipient accepted behind a refused sender */
+    uint64_t end_at;            /* where in our stream of bytes the message ends; 0: nowhere yet */
+    uint64_t taken_len;         /* octets given to smtp_body so far */
+    struct smtp_trouble trouble; /* error NONE: the message was accepted */
+    struct smtp_answer answer;  /* the reply to the end of the message */
+    struct smtp_mail *next;
+};
+
+enum smtp_auth_state { SMTP_AUTH_SKIPPED, SMTP_AUTH_UNAVAILABLE, SMTP_AUTH_DONE };
+enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
+
+/** What a session knows of its server and itself; valid until the next call. */
+struct smtp_facts {
+    bool esmtp;                        /* EHLO was understood */
+    enum smtp_tls_state tls;
+    enum smtp_auth_state auth;
+    enum smtp_error auth_reason;       /* why AUTH is unavailable */
+    const char *mechanism;             /* authenticated by, or NULL */
+    uint16_t mech_code[SMTP_MECH_COUNT]; /* the code that turned a mechanism down, or 0 */
+    bool starttls_offered;             /* in the newest EHLO, or before TLS */
+    uint64_t size_max;                 /* 0: no limit told */
+    struct smtp_text server;           /* first line of the newest EHLO or HELO reply */
+    struct smtp_text capabilities;     /* its other lines, joined by LF, printable */
+    struct smtp_text mechanisms;       /* offered, joined by a space, upper case, printable */
+    struct smtp_text mechanisms_before_tls;
+};
+
+struct smtp_session; /* opaque */
+
+/** Octets of memory for a session whose output buffer holds `buffer_len` octets. */
+size_t smtp_session_size(size_t buffer_len);
+/** Start a session in `memory`, aligned as by malloc. `buffer_len` >= SMTP_BUFFER_LEN_MIN. The
+ *  connection must be open; the first thing wanted is the greeting. */
+struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+                                       const struct smtp_options *options);
+
+/** What the session wants, an OR of these. TLS, SECRET and NOTHING come without BODY and READY. */
+enum {
+    SMTP_WANT_SEND = 0x01,   /* bytes for the server: smtp_send_buf */
+    SMTP_WANT_RECV = 0x02,   /* bytes from the server: smtp_recv */
+    SMTP_WANT_TLS = 0x04,    /* a TLS handshake, then smtp_tls_started */
+    SMTP_WANT_SECRET = 0x08, /* the password: smtp_secret */
+    SMTP_WANT_BODY = 0x10,   /* the next piece of the message: smtp_body, smtp_body_end */
+    SMTP_WANT_READY = 0x20,  /* a mail, a question, or the word to quit */
+    SMTP_WANT_NOTHING = 0x40 /* over: close the connection */
+};
+unsigned smtp_wants(const struct smtp_session *s);
+
+/** The bytes to send now; stays valid until smtp_send_ack. */
+struct smtp_text smtp_send_buf(const struct smtp_session *s);
+/** What kind of bytes they are: "command", "secret" or "message". Never mixed. */
+const char *smtp_send_kind(const struct smtp_session *s);
+/** `len` of them were handed to the network for good. */
+void smtp_send_ack(struct smtp_session *s, size_t len);
+/** Bytes from the server, cut anywhere. */
+void smtp_recv(struct smtp_session *s, const char *data, size_t len);
+/** TLS is on and the peer is who the caller wanted. */
+void smtp_tls_started(struct smtp_session *s);
+/** The password, borrowed until the exchange is over (SMTP_WANT_SECRET never comes twice). */
+void smtp_secret(struct smtp_session *s, const char *data, size_t len);
+/** A piece of the message, cut anywhere. Returns how much of it was taken. */
+size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
+/** There is no more of it. */
+void smtp_body_end(struct smtp_session *s);
+/** The driver lost the connection, its patience or the message's source: the session is over. */
+void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
+
+/** Queue a transaction. It is final when mail->settled is true. */
+void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail);
+/** Say QUIT once the queue is empty. */
+void smtp_quit(struct smtp_session *s);
+/** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */
+enum smtp_question { SMTP_ASK_RSET, SMTP_ASK_NOOP, SMTP_ASK_VRFY };
+void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_text argument);
+/** The answer to the newest question. */
+const struct smtp_answer *smtp_asked(const struct smtp_session *s);
+
+/** Why the session broke; error NONE where it did not. */
+const struct smtp_trouble *smtp_session_trouble(const struct smtp_session *s);
+/** What is going on: "greeting", "ehlo", …, "body", "final", "ready", "quit". */
+const char *smtp_session_stage(const struct smtp_session *s);
+/** Whole replies heard so far: progress, for a driver's clock. */
+uint64_t smtp_session_replies(const struct smtp_session *s);
+struct smtp_facts smtp_session_facts(const struct smtp_session *s);
+
+/** A Mailbox of RFC 5321 4.1.2, ASCII only. Writes its canonical form (quotes only where needed)
+ *  into `out` (room for `len` octets) and returns its length, or 0 and a sentence in `*why`. */
+size_t smtp_address_check(const char *data, size_t len, char *out, const char **why);
+/** A Domain or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a sentence
+ *  that says why not. */
+const char *smtp_domain_check(const char *data, size_t len);
+
+/** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */
+size_t smtp_base64_encode(const char *data, size_t len, char *out);
+
+/** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
+struct smtp_scan {
+    uint64_t wire_len;   /* octets with every line end as CRLF, dots not counted twice */
+    bool nul, eightbit, long_line;
+    bool after_cr;
+    size_t line_len;
+};
+void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
+void smtp_scan_end(struct smtp_scan *scan);
+
+#endif

@@ -1,0 +1,32 @@
+/* starttls.c - STARTTLS (RFC 3207). */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+bool starttls_wanted(const struct smtp_session *s)
+{
+    return s->opt.tls != SMTP_SKIP && !s->tls_on;
+}
+
+step starttls_begin(struct smtp_session *s)
+{
+    if (s->ext & EXT_STARTTLS) return STEP_starttls;
+    if (s->opt.tls == SMTP_PREFER) return auth_begin(s);
+    return give_up(s, s->esmtp ? SMTP_ERROR_TLS_NOT_OFFERED : SMTP_ERROR_TLS_HELO_ONLY, NULL);
+}
+
+step say_starttls(struct smtp_session *s)
+{
+    put_words(s, "STARTTLS");
+    return STEP_tls;
+}
+
+/* What was offered and is then refused is an error under prefer too: an attacker could do that. */
+step hear_starttls(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (r->code == 220) return STEP_tls;
+    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_STARTTLS_REFUSED, r);
+    return drop(s, SMTP_ERROR_UNEXPECTED, r);
+}
+
+#pragma GCC visibility pop

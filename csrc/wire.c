@@ -1,0 +1,128 @@
+/* wire.c - bytes in and bytes out. */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+size_t wire_room(const struct smtp_session *s)
+{
+    return s->out_max - s->out_len;
+}
+
+/* All commands are checked to fit: dialogue.c asks for room first, AUTH has the whole buffer. */
+void put(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len > wire_room(s)) len = wire_room(s);
+    memcpy(s->out + s->out_len, data, len);
+    s->out_len += len;
+    s->said_len += len;
+}
+
+void put_words(struct smtp_session *s, const char *words)
+{
+    put(s, words, strlen(words));
+}
+
+void put_number(struct smtp_session *s, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    put(s, digits + at, sizeof digits - at);
+}
+
+void put_base64(struct smtp_session *s, const char *data, size_t len)
+{
+    size_t coded_len = (len + 2) / 3 * 4;
+    if (coded_len > wire_room(s)) return;
+    smtp_base64_encode(data, len, s->out + s->out_len);
+    s->out_len += coded_len;
+    s->said_len += coded_len;
+}
+
+struct smtp_text smtp_send_buf(const struct smtp_session *s)
+{
+    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at};
+}
+
+const char *smtp_send_kind(const struct smtp_session *s)
+{
+    if (s->out_secret) return "secret";
+    return s->out_message ? "message" : "command";
+}
+
+void smtp_send_ack(struct smtp_session *s, size_t len)
+{
+    if (len > s->out_len - s->out_at) len = s->out_len - s->out_at;
+    s->out_at += len;
+    s->sent_len += len;
+    if (s->out_at == s->out_len) {
+        if (s->out_secret) wipe(s->out, s->out_len);
+        s->out_at = s->out_len = 0;
+        s->out_secret = false;
+        if (s->next != STEP_body) s->out_message = false;
+    } else if (s->out_at >= s->out_max / 2) {
+        memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
+        s->out_len -= s->out_at;
+        s->out_at = 0;
+    }
+    dialogue_go_on(s);
+}
+
+/* What we have said but not sent cannot have been answered. */
+static bool is_unasked(const struct smtp_session *s)
+{
+    return s->due_count == 0 || s->runs[s->run_first].end_at > s->sent_len;
+}
+
+static void fail(struct smtp_session *s, enum smtp_error error, struct smtp_reply *r)
+{
+    s->next = drop(s, error, r);
+}
+
+/* Up to and with the next line end. Returns how many bytes were taken. */
+static size_t take_line(struct smtp_session *s, const char *data, size_t len)
+{
+    const char *end = memchr(data, '\n', len);
+    size_t taken = end == NULL ? len : (size_t)(end - data) + 1;
+    if (s->line_len == 0 && s->reply_lines == 0) s->reply_unasked = is_unasked(s);
+    if (taken > SMTP_LINE_MAX - s->line_len) {
+        fail(s, SMTP_ERROR_TOO_LONG, NULL);
+        return len;
+    }
+    memcpy(s->line + s->line_len, data, taken);
+    s->line_len += taken;
+    if (end != NULL) {
+        reply_line(s);
+        s->line_len = 0;
+    }
+    return taken;
+}
+
+void smtp_recv(struct smtp_session *s, const char *data, size_t len)
+{
+    if (s->next == STEP_over) return;
+    if (len == 0) {
+        fail(s, SMTP_ERROR_CLOSED, NULL);
+        return;
+    }
+    while (len > 0 && s->next != STEP_over) {
+        if (s->next == STEP_tls && s->due_count == 0) {
+            fail(s, SMTP_ERROR_INJECTED, NULL);
+            return;
+        }
+        /* A TLS record has no line end to wait for. */
+        if (s->reply_count == 0 && s->line_len == 0 && (*data == 0x16 || *data == 0x15)) {
+            fail(s, SMTP_ERROR_TLS_BYTES, NULL);
+            return;
+        }
+        size_t taken = take_line(s, data, len);
+        data += taken;
+        len -= taken;
+    }
+    dialogue_go_on(s);
+}
+
+#pragma GCC visibility pop
