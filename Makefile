@@ -1,0 +1,72 @@
+# make            build smtp/core.so and smtp/socket.so for one Lua (LUA=lua5.4)
+# make build      the same for every Lua that is installed
+# make demo       install what is missing, build, send real mail to the embedded sink, show it
+# make test       install what is missing, build, run every spec under every Lua
+# make check      what must pass before a commit
+# make install    into DESTDIR, for one Lua
+
+LUA    ?= lua5.4
+LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
+CFLAGS ?= -O2 -g
+OUT    := build/$(LUA)
+SPEC   ?= spec
+
+LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
+LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5%,$(LUA))),5.1)
+PREFIX     ?= /usr/local
+LUA_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
+LUA_DIR    ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+
+STD  := -std=c11 -D_GNU_SOURCE -fPIC
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wswitch -Wvla -Wformat=2
+CORE := $(wildcard csrc/*.c csrc/auth/*.c)
+HOST := $(wildcard csrc/host/*.c)
+SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so
+
+export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
+export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
+
+all: $(SOS)
+
+$(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
+$(OUT)/smtp/socket.so: $(HOST:csrc/%.c=$(OUT)/obj/%.o)
+$(OUT)/smtp/socket.so: LDLIBS = -lssl -lcrypto -lpthread -ldl
+$(SOS):
+	@mkdir -p $(@D)
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/obj/%.o: csrc/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) $(LUA_CFLAGS) -MMD -c -o $@ $<
+
+build:
+	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua all || exit 1; done
+
+spec: all
+	@busted --lua=$(LUA) -o plainTerminal -p _spec $(SPEC)
+
+deps-%:
+	@.ci/deps $*
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory all
+	@$(LUA) examples/demo.lua
+
+test: deps-test
+	@$(MAKE) --no-print-directory build
+	@.ci/test $(LUAS)
+
+check: deps-test
+	@.ci/check
+
+install: all
+	install -D -t $(DESTDIR)$(LUA_LIBDIR)/smtp $(SOS)
+	install -D -m 644 -t $(DESTDIR)$(LUA_DIR) lua/smtp.lua
+	install -D -m 644 -t $(DESTDIR)$(LUA_DIR)/smtp $(filter-out %/types.lua,$(wildcard lua/smtp/*.lua))
+
+clean:
+	rm -rf build
+
+.PHONY: all build spec demo test check install clean
+-include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST))

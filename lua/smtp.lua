@@ -1,0 +1,49 @@
+--- Send mail. Failures are raised as error objects; smtp.safe returns them.
+--
+--    local receipt = smtp.send { host = "mail.example.org", username = "ann", password = secret,
+--       from = "ann@example.org", to = "bob@example.net", subject = "Hello", text = "Hi Bob" }
+--
+-- @module smtp
+
+local errors = require "smtp.errors"
+local safe = require "smtp.safe"
+
+local smtp = { _VERSION = safe._VERSION, is_error = errors.is }
+
+for name, class in pairs(errors.classes) do smtp[name] = class end
+
+-- Raised here, at the outermost call, and nowhere else.
+local function raise(result, err)
+   if result == nil then error(err, 0) end
+   return result
+end
+
+--- Send one message over a connection of its own.
+---@param options table
+---@return table receipt
+function smtp.send(options)
+   return raise(safe.send(options))
+end
+
+local Connection = {}
+
+for name, method in pairs(safe.connection_methods) do
+   Connection[name] = function(self, ...) return raise(method(self, ...)) end
+end
+
+local connection_mt = { __name = "smtp.Connection", __tostring = safe.connection_mt.__tostring,
+   __close = safe.connection_mt.__close }
+
+function connection_mt.__index(self, name)
+   if name == "alive" then return safe.connection_mt.__index(self, name) end
+   return Connection[name]
+end
+
+--- Connect once, send many.
+---@param options table
+---@return table connection
+function smtp.connect(options)
+   return setmetatable(raise(safe.connect(options)), connection_mt)
+end
+
+return smtp

@@ -1,0 +1,445 @@
+--- The one loop: ask the session what it wants, do it, report back. It keeps the deadline.
+--
+-- Lua 5.1 cannot yield across a C boundary, and a transport may yield anywhere. So in here, and in
+-- all that calls it, there is no pcall, no metamethod and no iterator that may yield; a failure is
+-- returned, and a function of the user's runs in a coroutine of its own, its yields passed on.
+-- @module smtp.drive
+
+local core = require "smtp.core"
+local host = require "smtp.host"
+
+local drive = {}
+
+local now = core.now
+
+local PIECE = 65536      -- bytes read from a file or heard at once
+local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
+local EMPTY_MAX = 1000   -- empty pieces in a row that a source may give
+local LINES_KEPT = 24    -- flights that a transcript remembers
+
+-- ---- the transcript: what was said, secrets removed by the state of the protocol ----
+
+local Conversation = {}
+Conversation.__index = Conversation
+Conversation.__name = "smtp.Conversation"
+
+-- A server may repeat what we told it; our own secrets are masked wherever they turn up.
+local function add_secret(conv, text)
+   if #text < 4 then return end
+   local list = conv.secrets
+   list[#list + 1] = (text:gsub("%p", "%%%0"))
+end
+
+--- `text` without the secrets of this conversation.
+function Conversation:mask(text)
+   if text == nil then return nil end
+   for i = 1, #self.secrets do text = text:gsub(self.secrets[i], "[secret]") end
+   return text
+end
+
+local function shown(conv, direction, bytes, kind)
+   if kind == "message" then return { ("(%d bytes of the message)"):format(#bytes) } end
+   if kind == "secret" then
+      local command = bytes:match("^AUTH %S+")
+      if bytes == "*\r\n" then return { "*" } end
+      return { command and (command .. (bytes:find("^AUTH %S+ ") and " [secret]" or ""))
+         or "[secret]" }
+   end
+   local lines = {}
+   for line in bytes:gmatch("[^\n]+") do
+      line = line:gsub("\r$", ""):gsub("[%z\1-\31\127]", "?")
+      lines[#lines + 1] = direction == "S" and conv:mask(line) or line
+   end
+   return lines
+end
+
+local function note(conv, direction, bytes, kind)
+   local at = conv.noted % LINES_KEPT * 3
+   conv.noted = conv.noted + 1
+   conv.notes[at + 1], conv.notes[at + 2] = direction, kind
+   conv.notes[at + 3] = kind == "command" and bytes or shown(conv, direction, bytes, kind)
+   if not conv.trace then return end
+   local lines = shown(conv, direction, bytes, kind)
+   for i = 1, #lines do conv.trace(direction, lines[i]) end
+end
+
+-- What the server says is noted by whole lines.
+local function note_heard(conv, data)
+   local said = conv.half_line .. data
+   local last = said:match("^.*()\n")
+   conv.half_line = said:sub((last or 0) + 1, (last or 0) + PIECE)
+   if last then note(conv, "S", said:sub(1, last), "command") end
+end
+
+--- The last lines, oldest first: "C: EHLO …", "S: 250 …".
+function Conversation:transcript()
+   local list = {}
+   for i = math.max(0, self.noted - LINES_KEPT), self.noted - 1 do
+      local at = i % LINES_KEPT * 3
+      local direction, kind, said = self.notes[at + 1], self.notes[at + 2], self.notes[at + 3]
+      local lines = type(said) == "table" and said or shown(self, direction, said, kind)
+      for j = 1, #lines do list[#list + 1] = direction .. ": " .. lines[j] end
+   end
+   return list
+end
+
+--- The newest command, without secrets.
+function Conversation:last_command()
+   local lines = self:transcript()
+   for i = #lines, 1, -1 do
+      local command = lines[i]:match("^C: (.*)$")
+      if command then return command end
+   end
+end
+
+-- ---- time ----
+
+local function milliseconds(seconds)
+   return math.max(0, math.ceil(seconds * 1000))
+end
+
+-- How long the next wait may take. The answer to the end of the message has all the time there is:
+-- to give up there leaves the outcome unknown.
+local function patience(conv)
+   local left = conv.deadline - now()
+   local stage = conv.session:stage()
+   if stage == "quit" then return math.min(left, QUIT_SECONDS - (now() - conv.moved)) end
+   if stage == "final" then return left end
+   return math.min(left, conv.plan.reply_timeout - (now() - conv.moved))
+end
+
+local function set_patience(conv)
+   local ms = milliseconds(patience(conv))
+   conv.sock:settimeouts(ms, ms, ms)
+end
+
+-- ---- the user's own functions ----
+
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local function can_yield()
+   local thread, is_main = coroutine.running()
+   return thread ~= nil and not is_main
+end
+
+local function collect(...)
+   return { n = select("#", ...), ... }
+end
+
+-- Calls fn in a coroutine of its own. -> true, results … | false, error
+local function call(fn)
+   local thread = coroutine.create(fn)
+   local result = collect(coroutine.resume(thread))
+   while result[1] and coroutine.status(thread) == "suspended" do
+      if not can_yield() then return false, "it yields, and nobody is there to resume it" end
+      result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
+   end
+   return unpack(result, 1, result.n)
+end
+
+local function source_failed(conv, cause, what)
+   conv.cause = cause
+   conv.session:broken("source", "failed", what .. ": " .. tostring(cause))
+end
+
+-- ---- what a session may want ----
+
+local doing = {}
+
+-- After a failed write the kernel may still hold what the server said before it hung up.
+local function drain(conv)
+   local sock, session = conv.sock, conv.session
+   sock:settimeouts(0, 0, 0)
+   while session:wants() ~= "nothing" do
+      local data = sock:receiveany(PIECE)
+      if not data then return end
+      note_heard(conv, data)
+      session:heard(data)
+   end
+end
+
+local function lost(conv, why, text)
+   local session = conv.session
+   if session:wants() == "nothing" then return end
+   if why == "timeout" then
+      session:broken("timeout", "timeout", text or "")
+   else
+      session:broken("disconnected", "closed", text or why or "")
+   end
+end
+
+function doing.recv(conv)
+   local session = conv.session
+   set_patience(conv)
+   local data, why, text = conv.sock:receiveany(PIECE)
+   if data then
+      note_heard(conv, data)
+      local replies = session:replies()
+      session:heard(data)
+      if session:replies() ~= replies then conv.moved = now() end
+   elseif why ~= "again" then
+      if why == "closed" then session:heard("") end
+      lost(conv, why, text)
+   end
+end
+
+function doing.send(conv)
+   local session = conv.session
+   local bytes, kind = session:output()
+   conv.moved = now()
+   set_patience(conv)
+   local count, why, text, partly = conv.sock:send(bytes)
+   if why == "again" then count = partly or 0 end
+   -- A transport that cannot tell how much has left may have sent all of it.
+   local left = count or partly or #bytes
+   -- Commands are noted once, however many writes they take.
+   if kind == "message" then
+      note(conv, "C", bytes:sub(1, left), kind)
+   elseif not conv.unsent then
+      note(conv, "C", bytes, kind)
+   end
+   conv.unsent = left < #bytes
+   session:sent(left)
+   if count == nil then
+      drain(conv)
+      lost(conv, why, text)
+   elseif count < #bytes and why ~= "again" then
+      doing.recv(conv)
+   end
+end
+
+-- The next piece of the message: a string, nil at its end, or false after a failure.
+local function next_piece(conv)
+   local source = conv.source
+   if source.string then
+      local text = source.string
+      conv.source = {}
+      return text
+   elseif source.file then
+      local piece, why = source.file:read(PIECE)
+      if piece == nil and why then
+         source_failed(conv, why, "the file could not be read")
+         return false
+      end
+      return piece
+   elseif source.call then
+      local ok, piece, why = call(source.call)
+      if not ok then
+         source_failed(conv, piece, "raw raised an error")
+         return false
+      elseif piece == nil and why ~= nil then
+         source_failed(conv, why, "raw failed")
+         return false
+      elseif piece ~= nil and type(piece) ~= "string" then
+         source_failed(conv, type(piece), "raw must return strings, and nil at the end")
+         return false
+      end
+      return piece
+   end
+end
+
+function doing.body(conv)
+   local session, piece = conv.session, conv.piece
+   if piece then
+      local at = session:body(piece, conv.piece_at)
+      conv.piece_at = at
+      if at > #piece then conv.piece = nil end
+      return
+   end
+   piece = next_piece(conv)
+   if piece == nil then
+      session:body_end()
+   elseif piece == "" then
+      conv.empty = conv.empty + 1
+      if conv.empty > EMPTY_MAX then
+         source_failed(conv, "empty", "raw returns empty strings without end")
+      end
+   elseif piece then
+      conv.piece, conv.piece_at, conv.empty = piece, 1, 0
+   end
+   if patience(conv) <= 0 then lost(conv, "timeout", "the message's source was too slow") end
+end
+
+-- A password that is a function is called when it is needed, once.
+local function read_password(conv)
+   local password = conv.plan.password
+   if type(password) ~= "function" then return password end
+   local ok, value, why = call(password)
+   if not ok then return nil, value, "password raised an error" end
+   if type(value) ~= "string" or value == "" then
+      return nil, why or type(value), "password must return a string"
+   end
+   if value:find("[%z\r\n]") or #value > 4096 then
+      return nil, "value", "password returned a NUL, a line break, or over 4,096 octets"
+   end
+   return value
+end
+
+function doing.secret(conv)
+   local plan = conv.plan
+   local password, cause, what = read_password(conv)
+   if not password then
+      source_failed(conv, cause, what)
+      return
+   end
+   add_secret(conv, core.base64((plan.authzid or "") .. "\0" .. plan.username .. "\0" .. password))
+   add_secret(conv, core.base64(password))
+   add_secret(conv, password)
+   conv.session:secret(password)
+end
+
+-- ---- TLS ----
+
+local sentences = {
+   certificate = "showed a certificate that is not trusted",
+   tls = "could not agree on TLS",
+}
+
+-- "certificate:expired" -> what an error needs
+local function tls_trouble(why, text)
+   local kind, reason = why:match("^(%l+):(%S+)$")
+   if not kind then kind, reason = "tls", "handshake" end
+   return { kind = kind, reason = reason, stage = "tls", text = text or why,
+      sentence = sentences[kind] }
+end
+
+local function server_name(plan)
+   return plan.tls_host or plan.host
+end
+
+-- -> true | nil, trouble
+local function handshake(conv, seconds)
+   local plan, sock = conv.plan, conv.sock
+   local deadline = now() + seconds
+   local ok, why, text
+   repeat
+      local ms = milliseconds(deadline - now())
+      sock:settimeouts(ms, ms, ms)
+      ok, why, text = sock:sslhandshake(nil, server_name(plan), plan.tls_verify, conv.context)
+   until ok or why ~= "again"
+   if ok then
+      conv.tls = sock.tlsinfo and sock:tlsinfo() or { verified = plan.tls_verify }
+      note(conv, "*", "TLS", "command")
+      return true
+   end
+   if why == "timeout" then
+      return nil, { kind = "timeout", reason = "timeout", stage = "tls", text = text,
+         sentence = "did not finish the TLS handshake in time" }
+   elseif why == "closed" then
+      return nil, { kind = "disconnected", reason = "closed", stage = "tls", text = text,
+         sentence = "closed the connection in the TLS handshake" }
+   end
+   return nil, tls_trouble(why, text)
+end
+
+function doing.tls(conv)
+   local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
+   if ok then
+      conv.session:tls_started()
+      return
+   end
+   conv.trouble = trouble
+   conv.session:broken("tls", "handshake", "")
+end
+
+-- ---- the loop ----
+
+--- Drive the session until it rests ("ready") or is over ("nothing").
+function drive.run(conv)
+   local session = conv.session
+   while true do
+      local want = session:wants()
+      local act = doing[want]
+      if not act then return want end
+      act(conv)
+   end
+end
+
+-- ---- opening ----
+
+local connect_sentences = {
+   resolve = "has no address", connect = "cannot be reached", system = "cannot be connected to",
+   timeout = "did not answer in time",
+}
+
+local function connect(conv)
+   local plan, sock = conv.plan, conv.sock
+   local deadline = math.min(now() + plan.connect_timeout, conv.deadline)
+   local ok, why, text
+   local target = plan.socket and "unix:" .. plan.socket or plan.host
+   repeat
+      local ms = milliseconds(deadline - now())
+      sock:settimeouts(ms, ms, ms)
+      ok, why, text = sock:connect(target, plan.port, plan.source_address)
+   until ok or why ~= "again"
+   if ok then return true end
+   local kind = connect_sentences[why] and why or "connect"
+   return nil, { kind = kind, reason = kind, stage = kind == "resolve" and kind or "connect",
+      text = text or why, sentence = connect_sentences[kind] }
+end
+
+local function tracer(trace)
+   if trace ~= true then return trace or nil end
+   return function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
+end
+
+local function new_session(conv)
+   local plan, sock = conv.plan, conv.sock
+   return core.session {
+      domain = host.domain(plan, sock),
+      tls = plan.tls == "implicit" and "skip" or plan.tls,
+      tls_on = plan.tls == "implicit" or sock.secure == true,
+      auth = plan.auth, username = plan.username, authzid = plan.authzid,
+      auth_mechanisms = plan.auth_mechanisms,
+      secret_in_clear = plan.loopback or plan.auth_plaintext,
+      pipelining = plan.pipelining ~= "off",
+      window = sock.duplex == true and 0 or 200,
+   }
+end
+
+--- Connect, and start a session.
+---@param plan table         from smtp.options
+---@param deadline number    core.now() at which all must be over
+---@return table|nil conv
+---@return table conv_or_trouble   the conversation for the report, the trouble
+function drive.open(plan, context, deadline)
+   local conv = setmetatable({ plan = plan, context = context, deadline = deadline, moved = now(),
+      secrets = {}, notes = {}, noted = 0, half_line = "", trace = tracer(plan.trace) }, Conversation)
+   conv.sock = host.transport(plan)
+   local ok, trouble = connect(conv)
+   if ok and conv.sock.getpeername then conv.address = conv.sock:getpeername() end
+   if ok and plan.tls == "implicit" then
+      ok, trouble = handshake(conv, math.min(deadline - now(), plan.reply_timeout))
+   end
+   if not ok then
+      conv.sock:close()
+      return nil, conv, trouble
+   end
+   conv.session = new_session(conv)
+   conv.moved = now()
+   return conv
+end
+
+--- Send one message. It is over when the transaction is settled and the session rests.
+---@return userdata transaction
+function drive.send(conv, mail)
+   local transaction = core.mail { from = mail.from, to = mail.to, size = mail.size,
+      source_len = mail.source_len, eightbit = mail.eightbit, all = mail.all }
+   conv.source, conv.piece, conv.empty, conv.cause = mail.source, nil, 0, nil
+   conv.size = mail.size
+   conv.moved = now()
+   conv.session:mail(transaction)
+   return transaction
+end
+
+--- The trouble of the session, with what only the driver knows.
+function drive.trouble(conv, trouble)
+   trouble = trouble or conv.session:trouble()
+   if trouble and conv.trouble and trouble.kind == "tls" and trouble.reason == "handshake" then
+      return conv.trouble
+   end
+   if trouble and trouble.kind == "source" then trouble.cause = conv.cause end
+   return trouble
+end
+
+return drive

@@ -1,0 +1,122 @@
+--- What went wrong, as objects a program can tell apart.
+-- An error is a table whose metatable is its class; `kind` is the class name without Error, in snake
+-- case. Ask with errors.is, never by text.
+-- @module smtp.errors
+
+local errors = {}
+
+-- Class and parent, parents first.
+local tree = {
+   { "Error" },
+   { "UsageError", "Error" },
+   { "AddressError", "UsageError" },
+   { "SystemError", "Error" },
+   { "ConnectError", "Error" },
+   { "ResolveError", "ConnectError" },
+   { "TimeoutError", "Error" },
+   { "DisconnectedError", "Error" },
+   { "ProtocolError", "Error" },
+   { "TlsError", "Error" },
+   { "CertificateError", "TlsError" },
+   { "TlsRequiredError", "TlsError" },
+   { "NotSupportedError", "Error" },
+   { "AuthUnsupportedError", "NotSupportedError" },
+   { "TlsUnsupportedError", "NotSupportedError" },
+   { "ExtensionUnsupportedError", "NotSupportedError" },
+   { "AuthError", "Error" },
+   { "AuthRejectedError", "AuthError" },
+   { "AuthTemporaryError", "AuthError" },
+   { "AuthInsecureError", "AuthError" },
+   { "AuthRequiredError", "AuthError" },
+   { "ReplyError", "Error" },
+   { "GreetingRefusedError", "ReplyError" },
+   { "SenderRefusedError", "ReplyError" },
+   { "RecipientsRefusedError", "ReplyError" },
+   { "DataRefusedError", "ReplyError" },
+   { "MessageTooLargeError", "ReplyError" },
+   { "SourceError", "Error" },
+}
+
+--- Every class by its name: errors.classes.AuthUnsupportedError.
+errors.classes = {}
+
+local by_kind = {}
+
+local function printable(text)
+   return (text:gsub("[%z\1-\31\127]+", " "))
+end
+
+local function ended(sentence)
+   return sentence:find("[.!?]$") and sentence or sentence .. "."
+end
+
+--- One line for a log: what was attempted, where, what the server said, what to change.
+local function line(err)
+   local said = ""
+   if err.code then
+      said = (" (%s%s)"):format(err.code, err.enhanced and " " .. err.enhanced or "")
+   end
+   if err.text and err.text ~= "" then said = said .. ": " .. err.text end
+   local hint = err.hint and " " .. ended(err.hint) or ""
+   return printable("smtp: " .. ended((err.what or err.kind) .. said) .. hint)
+end
+
+local function concat(left, right)
+   return tostring(left) .. tostring(right)
+end
+
+for _, entry in ipairs(tree) do
+   local name, parent = entry[1], errors.classes[entry[2]]
+   local kind = name == "Error" and "error"
+      or name:gsub("Error$", ""):gsub("(%l)(%u)", "%1_%2"):lower()
+   local class = { __name = "smtp." .. name, __tostring = line, __concat = concat,
+      name = name, kind = kind, parent = parent }
+   class.__index = class
+   errors.classes[name] = class
+   by_kind[kind] = class
+end
+
+--- Make an error object.
+---@param kind string     a class in snake case: "auth_unsupported"
+---@param fields table    becomes the object: what, hint, reason, stage, code, …
+---@return table
+function errors.new(kind, fields)
+   fields.kind = kind
+   fields.sent = fields.sent or "no"
+   fields.retry = fields.retry or "never"
+   fields.temporary = fields.retry == "later"
+   return setmetatable(fields, by_kind[kind])
+end
+
+--- A caller's mistake, found before anything was sent.
+---@param option string   the option's name
+---@param what string     what is wrong with it
+---@param hint? string    what to write instead
+---@param value? any
+---@return table
+function errors.usage(option, what, hint, value)
+   return errors.new("usage", { option = option, what = what, hint = hint, value = value })
+end
+
+--- An address that is none.
+function errors.address(option, value, what, hint)
+   return errors.new("address", { option = option, value = value, what = what, hint = hint })
+end
+
+--- Is `value` an error of ours, and of this class (or a class below it)?
+---@param value any
+---@param class? table|string   smtp.AuthUnsupportedError or "auth_unsupported"
+---@return boolean
+function errors.is(value, class)
+   local found = type(value) == "table" and getmetatable(value)
+   if not found or by_kind[found.kind] ~= found then return false end
+   if class == nil then return true end
+   local wanted = type(class) == "string" and by_kind[class] or class
+   while found do
+      if found == wanted then return true end
+      found = found.parent
+   end
+   return false
+end
+
+return errors

@@ -1,0 +1,133 @@
+--- What to change, in one sentence, for each kind of trouble.
+-- @module smtp.hints
+
+local hints = {}
+
+local function foreign_protocol(text)
+   if text:find("^HTTP/") then return "a web server" end
+   if text:find("^%* ") then return "an IMAP server" end
+   if text:find("^%+OK") then return "a POP3 server" end
+   if text:find("^SSH%-") then return "an SSH server" end
+end
+
+local function silence(plan)
+   if plan.tls == "implicit" then return nil end
+   return ("Nothing came at all: the port may expect TLS from the first byte; set "
+      .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(plan.port))
+end
+
+local by_kind = {}
+
+function by_kind.protocol(err)
+   local other = err.stage == "greeting" and err.text and foreign_protocol(err.text)
+   if other then return ("This is %s: check host and port"):format(other) end
+   if err.reason == "tls_on_plain_port" then
+      return "The port speaks TLS from the first byte: set tls = \"implicit\""
+   end
+   if err.reason == "injected" then
+      return "Somebody between here and the server may be adding commands: do not send from here"
+   end
+end
+
+function by_kind.timeout(err, plan)
+   if err.stage == "greeting" then return silence(plan) end
+   if err.stage == "connect" then return "Check host and port, and that no firewall drops packets" end
+end
+
+function by_kind.connect(_, plan)
+   return ("Check host and port = %s: nobody listens there, or a firewall refuses"):format(
+      tostring(plan.port or plan.socket))
+end
+
+function by_kind.resolve()
+   return "Check the spelling of host, and this machine's resolver"
+end
+
+function by_kind.disconnected(err, plan)
+   if err.stage == "greeting" and not err.code then return silence(plan) end
+end
+
+function by_kind.tls(err)
+   if err.reason == "plaintext" then
+      return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, usual on ports 587 and 25)"
+   elseif err.reason == "version" then
+      return "The server knows only older versions of TLS: it should be upgraded"
+   elseif err.reason == "starttls_refused" then
+      return "Try later, or ask the server's operator: going on in clear text is never safe"
+   end
+end
+
+local certificate = {
+   expired = "The server's operator must renew it; until then tls_pin with tls_verify = false can "
+      .. "hold on to its key",
+   not_yet_valid = "Check this machine's clock",
+   wrong_host = "Set host (or tls_host) to a name that the certificate is for",
+   self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
+   unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to send "
+      .. "an intermediate certificate",
+   pin_mismatch = "The server has another key than tls_pin: it was renewed, or this is not the server",
+}
+
+function by_kind.certificate(err)
+   return certificate[err.reason]
+end
+
+function by_kind.tls_unsupported()
+   return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" sends "
+      .. "without TLS where it is not offered"
+end
+
+function by_kind.auth_unsupported(err, plan)
+   if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
+      return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
+         .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
+   elseif err.reason == "no_common_mechanism" and plan.auth_mechanisms then
+      return "Name one that it offers in auth_mechanisms, or leave that option out"
+   end
+   return "Use the server's port for submission (587 or 465), or auth = \"prefer\" to send without "
+      .. "where AUTH is not offered"
+end
+
+function by_kind.auth_insecure(err)
+   if err.reason == "encryption_required" then return "Set tls = \"require\"" end
+   return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets the "
+      .. "password travel in clear text"
+end
+
+function by_kind.auth_rejected(err)
+   if err.reason == "rejected" then
+      return "Check username and password; some providers want a password made for this application"
+   elseif err.reason == "mechanism_too_weak" then
+      return "The user needs another mechanism, or a password made for this application"
+   end
+end
+
+function by_kind.auth_required(err, plan)
+   if plan.username and plan.auth ~= "skip" then
+      return "AUTH was not possible: " .. (err.auth_reason or "see offered")
+   end
+   return "Give username and password (and leave auth at \"require\")"
+end
+
+function by_kind.tls_required()
+   return "Set tls = \"require\""
+end
+
+function by_kind.extension_unsupported()
+   return "Encode the message as quoted-printable or base64 (text composed here always is)"
+end
+
+function by_kind.source(err)
+   if err.reason == "eightbit" then return "Declare eightbit = true beside raw" end
+   if err.reason == "size" then return "Declare the size the source really has, or none" end
+end
+
+--- The hint for an error, or nil.
+---@param err table    an error object
+---@param plan table
+function hints.find(err, plan)
+   local find = by_kind[err.kind]
+   return find and find(err, plan)
+end
+
+return hints

@@ -1,0 +1,60 @@
+--- What this host offers: sockets, TLS settings, and the name to say in EHLO.
+-- @module smtp.host
+
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+
+local host = {}
+
+--- The transport to use: the caller's, or a socket of our own.
+function host.transport(plan)
+   local transport = plan.transport
+   if type(transport) == "function" then transport = transport() end
+   if transport then return transport end
+   return require("smtp.socket").new()
+end
+
+-- One TLS context per configuration, for the life of the process: making one costs more than a
+-- message, and sessions resume within it.
+local contexts = {}
+
+local function key_of(plan)
+   return table.concat({ tostring(plan.tls_verify), plan.tls_ca_file or "", plan.tls_ca_path or "",
+      plan.tls_cert or "", plan.tls_key or "", plan.tls_min_version, plan.tls_pin or "" }, "\0")
+end
+
+--- The TLS settings of a plan, checked; nothing where the transport brings its own TLS.
+---@return userdata|nil
+---@return table|nil err
+function host.tls_context(plan)
+   if plan.tls == "skip" or plan.transport then return nil end
+   local key = key_of(plan)
+   if contexts[key] then return contexts[key] end
+   local context, option, why = require("smtp.socket").tls_context {
+      verify = plan.tls_verify, ca_file = plan.tls_ca_file, ca_path = plan.tls_ca_path,
+      cert = plan.tls_cert, key = plan.tls_key, min_version = plan.tls_min_version,
+      pin = plan.tls_pin,
+   }
+   if not context then
+      return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
+   end
+   contexts[key] = context
+   return context
+end
+
+-- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is
+-- said; a unix socket has none.
+--- What EHLO says.
+function host.domain(plan, sock)
+   if plan.domain then return plan.domain end
+   local name = core.hostname()
+   if name:find(".", 1, true) and core.domain(name) then return name end
+   local own = sock.getsockname and sock:getsockname()
+   if own then
+      local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
+      if core.domain(literal) then return literal end
+   end
+   return "[127.0.0.1]"
+end
+
+return host

@@ -1,0 +1,600 @@
+--- Every option, its default and its check, once. All of it happens before a connection is made.
+-- @module smtp.options
+
+local address = require "smtp.address"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local message = require "smtp.message"
+
+local options = {}
+
+local connection_names = {
+   "url", "host", "server", "port", "socket", "domain", "tls", "tls_verify", "tls_host",
+   "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
+   "username", "user", "password", "authzid", "auth_mechanisms", "auth_plaintext", "timeout",
+   "connect_timeout", "reply_timeout", "source_address", "transport", "pipelining", "trace",
+   "keepalive",
+}
+
+local mail_names = {
+   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
+   "message_id", "raw", "eightbit", "size", "envelope", "recipients",
+}
+
+local function set(names)
+   local found = {}
+   for i = 1, #names do found[names[i]] = true end
+   return found
+end
+
+local is_connection, is_mail = set(connection_names), set(mail_names)
+
+local usage = errors.usage
+
+-- ---- names ----
+
+-- How many letters must change to make one of the other (Levenshtein).
+local function distance(a, b)
+   local row = {}
+   for j = 0, #b do row[j] = j end
+   for i = 1, #a do
+      local left = row[0]
+      row[0] = i
+      for j = 1, #b do
+         local cost = a:byte(i) == b:byte(j) and 0 or 1
+         left, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, left + cost)
+      end
+   end
+   return row[#b]
+end
+
+local function nearest(name, lists)
+   local best, best_distance = nil, math.max(2, math.floor(#name / 3))
+   for i = 1, #lists do
+      for j = 1, #lists[i] do
+         local d = distance(name, lists[i][j])
+         if d <= best_distance then best, best_distance = lists[i][j], d - 1 end
+      end
+   end
+   return best
+end
+
+local function check_names(t, known, lists)
+   for name in next, t do
+      local is_known = false
+      for i = 1, #known do is_known = is_known or known[i][name] end
+      if not is_known then
+         local near = nearest(tostring(name), lists)
+         return nil, usage(tostring(name), ("there is no option %q"):format(tostring(name)),
+            near and ("Did you mean %s?"):format(near) or "The README lists all options")
+      end
+   end
+   return true
+end
+
+-- A copy without metatables: nothing of the caller's runs, or changes, while we send.
+local function copy(t)
+   local result = {}
+   for key, value in next, t do result[key] = value end
+   return result
+end
+
+-- ---- checks; each returns nil, error ----
+
+local function is_word(t, name, words)
+   if t[name] == nil then return true end
+   for i = 1, #words do
+      if t[name] == words[i] then return true end
+   end
+   return nil, usage(name, ("%s = %s is not one of its words"):format(name, tostring(t[name])),
+      ("Write \"%s\""):format(table.concat(words, "\", \"")), t[name])
+end
+
+local function is_type(t, name, wanted)
+   local found = type(t[name])
+   if t[name] == nil or found == wanted then return true end
+   return nil, usage(name, ("%s must be a %s, and is a %s"):format(name, wanted, found))
+end
+
+local function is_line(t, name)
+   local ok, err = is_type(t, name, "string")
+   if not ok then return nil, err end
+   if t[name] and t[name]:find("[%z\r\n]") then
+      return nil, usage(name, name .. " holds a line break or a NUL", "Remove it")
+   end
+   return true
+end
+
+local function each(check, t, names, ...)
+   for i = 1, #names do
+      local ok, err = check(t, names[i], ...)
+      if not ok then return nil, err end
+   end
+   return true
+end
+
+local function seconds(t, name, default)
+   local value = t[name]
+   if value == nil then return default end
+   local number = tonumber(value)
+   if not number or number ~= number or number <= 0 or number == math.huge then
+      return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
+   end
+   if number > 86400 then
+      return nil, usage(name, ("%s = %s seconds is more than a day"):format(name, tostring(value)),
+         "Did you mean milliseconds? Times are in seconds", value)
+   end
+   return number
+end
+
+-- ---- where ----
+
+local function decode(text)
+   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+local function read_url(t)
+   if t.url == nil then return true end
+   local scheme, rest = tostring(t.url):match("^(%a+)://([^/?#]+)/?$")
+   if scheme ~= "smtp" and scheme ~= "smtps" then
+      return nil, usage("url", "url is not of the form smtp://user:password@host:587",
+         "smtps:// means TLS from the first byte")
+   end
+   local login, place = rest:match("^(.*)@([^@]*)$")
+   place = place or rest
+   local host, port = place:match("^%[(.+)%]:?(%d*)$")
+   if not host then host, port = place:match("^([^:]+):?(%d*)$") end
+   if not host then return nil, usage("url", "url names no host") end
+   if t.host == nil and t.server == nil and t.socket == nil then t.host = decode(host) end
+   if t.port == nil and port ~= "" then t.port = port end
+   if t.tls == nil and scheme == "smtps" then t.tls = "implicit" end
+   if login and t.username == nil and t.user == nil then
+      local user, password = login:match("^([^:]*):?(.*)$")
+      t.username = decode(user)
+      if t.password == nil and password ~= "" then t.password = decode(password) end
+   end
+   return true
+end
+
+local function alias(t, name, other)
+   if t[other] == nil then return true end
+   if t[name] ~= nil then
+      return nil, usage(other, ("%s and %s mean the same, and both are given"):format(name, other),
+         "Keep " .. name)
+   end
+   t[name] = t[other]
+   return true
+end
+
+local function check_host(t)
+   local ok, err = each(is_line, t, { "host", "socket", "source_address", "tls_host", "domain" })
+   if not ok then return nil, err end
+   if t.socket and t.host then
+      return nil, usage("socket", "socket and host are both given", "Keep one of them")
+   end
+   if t.socket and (#t.socket == 0 or #t.socket > 107) then
+      return nil, usage("socket", "socket is no path of 1 to 107 octets", nil, t.socket)
+   end
+   if t.host and (t.host == "" or t.host:find("[^!-~]")) then
+      return nil, usage("host", "host is neither a host name nor an address", nil, t.host)
+   end
+   if t.domain == nil then return true end
+   local is_domain, why = core.domain(t.domain)
+   if is_domain then return true end
+   return nil, usage("domain", "domain cannot be said in EHLO: " .. why,
+      "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
+end
+
+local function is_loopback(plan)
+   if plan.transport then return false end
+   if plan.socket then return true end
+   local host = plan.host
+   return host == "localhost" or host == "::1" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+local function check_port(t)
+   if t.port == nil then return true end
+   local port = tonumber(t.port)
+   if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
+      return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
+   end
+   t.port = port
+   return true
+end
+
+-- ---- TLS and AUTH ----
+
+local function is_pin(pin)
+   return type(pin) == "string" and #pin == 44 and pin:find("^[A-Za-z0-9+/]+=$") ~= nil
+end
+
+local function check_tls(t)
+   local ok, err = is_word(t, "tls", { "implicit", "require", "prefer", "skip" })
+   if not ok then return nil, err end
+   ok, err = each(is_line, t, { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key" })
+   if not ok then return nil, err end
+   ok, err = is_type(t, "tls_verify", "boolean")
+   if not ok then return nil, err end
+   ok, err = is_word(t, "tls_min_version", { "1.2", "1.3" })
+   if not ok then return nil, err end
+   if (t.tls_cert == nil) ~= (t.tls_key == nil) then
+      local missing = t.tls_cert and "tls_key" or "tls_cert"
+      return nil, usage(missing, missing .. " is missing: a client certificate needs both",
+         "Give tls_cert and tls_key; one file may hold both")
+   end
+   if t.tls_pin ~= nil and not is_pin(t.tls_pin) then
+      return nil, usage("tls_pin", "tls_pin is not a SHA-256 in base64 (44 characters)",
+         "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary "
+         .. "| base64")
+   end
+   return true
+end
+
+local function check_secret(t, name)
+   local value = t[name]
+   if value == nil or type(value) == "function" then return true end
+   local ok, err = is_type(t, name, "string")
+   if not ok then return nil, err end
+   if value:find("[%z\r\n]") or #value > 4096 then
+      return nil, usage(name, name .. " holds a NUL or a line break, or is over 4,096 octets",
+         "A value read from a file often ends in a line break: remove it")
+   end
+   return true
+end
+
+local function check_mechanisms(t)
+   if t.auth_mechanisms == nil then return true end
+   local list = t.auth_mechanisms
+   if type(list) == "string" then list = { list } end
+   if type(list) ~= "table" or #list == 0 then
+      return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of names",
+         "Write { \"PLAIN\", \"LOGIN\" }")
+   end
+   local names, seen = {}, {}
+   for i = 1, #list do
+      local name = type(list[i]) == "string" and list[i]:upper() or ""
+      if name ~= "PLAIN" and name ~= "LOGIN" then
+         return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(
+            tostring(list[i])), "Known are PLAIN and LOGIN")
+      end
+      if not seen[name] then names[#names + 1] = name end
+      seen[name] = true
+   end
+   t.auth_mechanisms = names
+   return true
+end
+
+local function check_credentials(t)
+   local ok, err = each(check_secret, t, { "username", "password", "authzid" })
+   if not ok then return nil, err end
+   if type(t.username) == "function" or type(t.authzid) == "function" then
+      return nil, usage("username", "username and authzid must be strings",
+         "Only the password may be a function")
+   end
+   if t.username == "" and t.password == "" then t.username, t.password = nil, nil end
+   if t.username and t.username ~= "" and (t.password == nil or t.password == "") then
+      return nil, usage("password", "username is given and password is not",
+         "Give both, or neither to send without authentication")
+   end
+   if t.password and (t.username == nil or t.username == "") then
+      return nil, usage("username", "password is given and username is not", "Give both")
+   end
+   return true
+end
+
+local function check_auth(t)
+   local ok, err = is_word(t, "auth", { "require", "prefer", "skip" })
+   if not ok then return nil, err end
+   ok, err = check_credentials(t)
+   if not ok then return nil, err end
+   ok, err = is_type(t, "auth_plaintext", "boolean")
+   if not ok then return nil, err end
+   if t.auth == "require" and not t.username then
+      return nil, usage("auth", "auth = \"require\" and there are no credentials",
+         "Give username and password, or auth = \"skip\" to send without")
+   end
+   return check_mechanisms(t)
+end
+
+-- ---- the rest of how ----
+
+local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts", "close" }
+
+local function check_transport(t)
+   local transport = t.transport
+   if transport == nil or type(transport) == "function" then return true end
+   for i = 1, #transport_methods do
+      local kind = type(transport)
+      if (kind ~= "table" and kind ~= "userdata") or not transport[transport_methods[i]] then
+         return nil, usage("transport", ("transport has no method %s"):format(
+            transport_methods[i]), "It needs " .. table.concat(transport_methods, ", "))
+      end
+   end
+   return true
+end
+
+local function check_rest(t)
+   local ok, err = check_transport(t)
+   if not ok then return nil, err end
+   ok, err = is_word(t, "pipelining", { "safe", "off" })
+   if not ok then return nil, err end
+   if t.trace ~= nil and t.trace ~= true and t.trace ~= false and type(t.trace) ~= "function" then
+      return nil, usage("trace", "trace must be true or a function(direction, line)")
+   end
+   if t.keepalive ~= nil and t.keepalive ~= false then
+      return nil, usage("keepalive", "keepalive is for nginx, and this is not nginx",
+         "Use smtp.connect to send several messages over one connection")
+   end
+   return true
+end
+
+local function check_name_to_verify(plan)
+   if plan.tls == "skip" or not plan.tls_verify or plan.tls_host or plan.host_given then
+      return true
+   end
+   if not plan.socket and not plan.transport then return true end
+   return nil, usage("tls_host", "the certificate cannot be checked without the server's name",
+      "Give tls_host, or tls = \"skip\"")
+end
+
+local function fill(t)
+   local plan, err = {}, nil
+   for name, value in next, t do plan[name] = value end
+   plan.host_given = t.host ~= nil
+   if not t.socket then plan.host = t.host or "localhost" end
+   plan.loopback = is_loopback(plan)
+   plan.port = t.port or (t.tls == "implicit" and 465) or (t.username and 587) or 25
+   plan.tls = t.tls or (plan.port == 465 and "implicit") or (plan.loopback and "skip") or "require"
+   if t.tls_verify == nil then plan.tls_verify = true end
+   plan.tls_min_version = t.tls_min_version or "1.2"
+   plan.auth = t.auth or (t.username and "require") or "skip"
+   plan.pipelining = t.pipelining or "safe"
+   plan.timeout_given = t.timeout ~= nil
+   plan.timeout, err = seconds(t, "timeout", 300)
+   if not plan.timeout then return nil, err end
+   plan.connect_timeout, err = seconds(t, "connect_timeout", 15)
+   if not plan.connect_timeout then return nil, err end
+   plan.reply_timeout, err = seconds(t, "reply_timeout", 60)
+   if not plan.reply_timeout then return nil, err end
+   local ok
+   ok, err = check_name_to_verify(plan)
+   if not ok then return nil, err end
+   return plan
+end
+
+local function connection(given)
+   local t = copy(given)
+   local ok, err = read_url(t)
+   if not ok then return nil, err end
+   ok, err = alias(t, "host", "server")
+   if not ok then return nil, err end
+   ok, err = alias(t, "username", "user")
+   if not ok then return nil, err end
+   local checks = { check_host, check_port, check_tls, check_auth, check_rest }
+   for i = 1, #checks do
+      ok, err = checks[i](t)
+      if not ok then return nil, err end
+   end
+   return fill(t)
+end
+
+-- ---- what ----
+
+local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
+   "message_id" }
+
+local function raw_string(text)
+   local scan = core.scan(text)
+   if scan.nul then
+      return nil, usage("raw", "raw holds a NUL", "No message may: encode that part as base64")
+   end
+   if scan.long_line then
+      return nil, usage("raw", "raw holds a line over 998 octets",
+         "Encode that part as quoted-printable or base64")
+   end
+   local head = text:match("^(.-)\r?\n\r?\n") or text
+   if ("\n" .. head):find("\n[Bb][Cc][Cc][ \t]*:") then
+      return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
+         "Remove it, and list its addresses in `to`")
+   end
+   return { string = text }, { size = scan.wire_len, source_len = #text, eightbit = scan.eightbit }
+end
+
+local function is_file(value)
+   return io.type(value) == "file"
+end
+
+local function raw_file(file, t)
+   local at = file:seek("cur")
+   local last = at and file:seek("end")
+   local facts = { eightbit = t.eightbit or false }
+   if last and file:seek("set", at) then
+      facts.source_len = last - at
+      facts.size = t.size or facts.source_len
+      if t.eightbit == nil then
+         for piece in function() return file:read(65536) end do
+            facts.eightbit = facts.eightbit or piece:find("[\128-\255]") ~= nil
+         end
+         file:seek("set", at)
+      end
+   end
+   return { file = file }, facts
+end
+
+local function raw_source(t)
+   local raw = t.raw
+   for i = 1, #composing do
+      if t[composing[i]] ~= nil then
+         local hint = "raw is the whole message already"
+         if composing[i] == "cc" or composing[i] == "bcc" then hint = "List everybody in `to`" end
+         return nil, usage(composing[i], composing[i] .. " stands beside raw", hint)
+      end
+   end
+   local ok, err = is_type(t, "eightbit", "boolean")
+   if not ok then return nil, err end
+   if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
+      return nil, usage("size", "size must be a whole number of octets")
+   end
+   if type(raw) == "string" then return raw_string(raw) end
+   if is_file(raw) then return raw_file(raw, t) end
+   if type(raw) == "function" then
+      return { call = raw }, { size = t.size, source_len = t.size, eightbit = t.eightbit or false }
+   end
+   return nil, usage("raw", "raw must be a string, an open file or a function")
+end
+
+local function composed(t, lists)
+   local extra = { "eightbit", "size" }
+   for i = 1, #extra do
+      if t[extra[i]] ~= nil then
+         return nil, usage(extra[i], extra[i] .. " is for raw messages only", "Remove it")
+      end
+   end
+   if #lists.from > 1 and not lists.sender then
+      return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
+   end
+   local made, err = message.compose {
+      from = lists.from, sender = lists.sender, reply_to = lists.reply_to, to = lists.to,
+      cc = lists.cc, subject = t.subject, text = t.text, headers = t.headers, date = t.date,
+      message_id = t.message_id,
+   }
+   if not made then return nil, err end
+   local scan = core.scan(made.string)
+   return { string = made.string },
+      { size = scan.wire_len, source_len = #made.string, eightbit = false,
+        message_id = made.message_id }
+end
+
+local function read_lists(t)
+   local lists, err = {}, nil
+   for _, name in ipairs { "from", "to", "cc", "bcc", "reply_to" } do
+      lists[name], err = address.list(t[name], name)
+      if not lists[name] then return nil, err end
+   end
+   if t.sender ~= nil then
+      lists.sender, err = address.parse(t.sender, "sender")
+      if not lists.sender then return nil, err end
+   end
+   return lists
+end
+
+local function read_envelope(t, lists)
+   local envelope = t.envelope or {}
+   if type(envelope) ~= "table" then
+      return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
+   end
+   local ok, err = check_names(envelope, { { from = true, to = true } }, { { "from", "to" } })
+   if not ok then return nil, err end
+   local from
+   if envelope.from == "" then
+      from = ""
+   elseif envelope.from ~= nil then
+      local entry
+      entry, err = address.parse(envelope.from, "envelope.from")
+      if not entry then return nil, err end
+      from = entry.address
+   else
+      local entry = lists.sender or lists.from[1]
+      if not entry then
+         return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
+      end
+      from = entry.address
+   end
+   local groups = { lists.to, lists.cc, lists.bcc }
+   if envelope.to ~= nil then
+      local list
+      list, err = address.list(envelope.to, "envelope.to")
+      if not list then return nil, err end
+      groups = { list }
+   end
+   return from, groups
+end
+
+local function gather(groups)
+   local to, seen = {}, {}
+   for i = 1, #groups do
+      for j = 1, #groups[i] do
+         local one = groups[i][j].address
+         if not seen[one] then to[#to + 1] = one end
+         seen[one] = true
+      end
+   end
+   return to
+end
+
+local function mail(t)
+   local ok, err = is_word(t, "recipients", { "any", "all" })
+   if not ok then return nil, err end
+   local lists
+   lists, err = read_lists(t)
+   if not lists then return nil, err end
+   local from, groups = read_envelope(t, lists)
+   if not from then return nil, groups end
+   local to = gather(groups)
+   if #to == 0 then
+      return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
+   end
+   if t.raw == nil and #lists.from == 0 then
+      return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
+   end
+   local source, facts
+   if t.raw ~= nil then
+      source, facts = raw_source(t)
+   else
+      source, facts = composed(t, lists)
+   end
+   if not source then return nil, facts end
+   facts.from, facts.to, facts.source = from, to, source
+   facts.all = t.recipients == "all"
+   return facts
+end
+
+-- ---- the doors ----
+
+local function check_table(t, name)
+   if type(t) == "table" then return true end
+   return nil, usage(name, ("a table of options is wanted, and this is a %s"):format(type(t)))
+end
+
+--- Where and how: for smtp.connect.
+---@return table|nil plan
+---@return table|nil err
+function options.connection(t)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   ok, err = check_names(t, { is_connection }, { connection_names })
+   if not ok then return nil, err end
+   return connection(t)
+end
+
+--- What: for connection:send.
+function options.mail(t)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   ok, err = check_names(t, { is_mail }, { mail_names })
+   if not ok then return nil, err end
+   return mail(copy(t))
+end
+
+--- Both: for smtp.send.
+---@return table|nil plan
+---@return table mail_or_err
+function options.send(t)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   ok, err = check_names(t, { is_connection, is_mail }, { connection_names, mail_names })
+   if not ok then return nil, err end
+   local where, what = {}, {}
+   for name, value in next, t do
+      if is_connection[name] then where[name] = value else what[name] = value end
+   end
+   local plan
+   plan, err = connection(where)
+   if not plan then return nil, err end
+   local one
+   one, err = mail(what)
+   if not one then return nil, err end
+   return plan, one
+end
+
+return options

@@ -1,0 +1,165 @@
+--- What the core and the driver know, as receipts and errors for people.
+-- @module smtp.report
+
+local errors = require "smtp.errors"
+local hints = require "smtp.hints"
+
+local report = {}
+
+--- "mail.example.com:25", or the path of a unix socket.
+function report.place(plan)
+   if plan.socket then return plan.socket end
+   local name = plan.host:find(":", 1, true) and "[" .. plan.host .. "]" or plan.host
+   return ("%s:%d"):format(name, plan.port)
+end
+
+local function words(text)
+   local list = {}
+   for word in text:gmatch("%S+") do list[#list + 1] = word end
+   return list
+end
+
+--- EHLO's keywords, upper case, to their parameters ("" where there are none).
+function report.capabilities(facts)
+   local found = {}
+   for line in facts.capabilities:gmatch("[^\n]+") do
+      local keyword, rest = line:match("^([^%s=]+)[ \t=]*(.-)[ \t]*$")
+      if keyword then
+         keyword = keyword:gsub("%l", string.upper)
+         found[keyword] = found[keyword] and found[keyword] .. " " .. rest or rest
+      end
+   end
+   return found
+end
+
+local function keywords(facts)
+   local list = {}
+   for line in facts.capabilities:gmatch("[^\n]+") do
+      list[#list + 1] = line:match("^[^%s=]+")
+   end
+   if #list == 0 then return "nothing" end
+   return table.concat(list, ", ")
+end
+
+-- Per mechanism the server offers, why it was not used.
+local function why_not(conv, facts)
+   local reasons, allowed = {}, {}
+   for _, name in ipairs(conv.plan.auth_mechanisms or { "PLAIN", "LOGIN" }) do allowed[name] = true end
+   for _, name in ipairs(words(facts.mechanisms)) do
+      local code = facts.turned_down[name]
+      if code then
+         reasons[#reasons + 1] = ("%s: answered %d"):format(name, code)
+      elseif name ~= "PLAIN" and name ~= "LOGIN" then
+         reasons[#reasons + 1] = name .. ": not known here"
+      elseif not allowed[name] then
+         reasons[#reasons + 1] = name .. ": not in auth_mechanisms"
+      end
+   end
+   return table.concat(reasons, "; ")
+end
+
+local function detail(conv, trouble, facts)
+   local kind, reason = trouble.kind, trouble.reason
+   if kind == "tls_unsupported" then
+      return (", and tls = \"require\" (EHLO offered %s)"):format(keywords(facts))
+   elseif reason == "no_common_mechanism" then
+      return (" (it offers %s)"):format(why_not(conv, facts))
+   elseif kind == "auth_unsupported" and reason ~= "rejected_command" then
+      return (", and auth = %q (EHLO offered %s)"):format(conv.plan.auth, keywords(facts))
+   elseif kind == "message_too_large" and not trouble.code then
+      return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
+   elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
+      return ""
+   elseif kind == "timeout" or kind == "disconnected" or kind == "protocol" then
+      return (" (stage %s)"):format(trouble.stage)
+   end
+   return ""
+end
+
+local retry_by_kind = {
+   connect = "later", resolve = "later", timeout = "later", disconnected = "now", protocol = "now",
+   system = "later",
+}
+
+local function retry_of(trouble)
+   if trouble.code and trouble.code < 500 then return "later" end
+   if trouble.code then return "never" end
+   if trouble.reason == "injected" then return "never" end
+   return retry_by_kind[trouble.kind] or "never"
+end
+
+local function count(recipients, state)
+   local n = 0
+   for i = 1, #recipients do
+      if recipients[i].state == state then n = n + 1 end
+   end
+   return n
+end
+
+--- An error from trouble: { kind, reason, stage, sentence, code, enhanced, text }.
+---@param conv table         plan, session (or nil), address, tls
+---@param trouble table
+---@param recipients? table  of the transaction that failed
+---@return table
+function report.error(conv, trouble, recipients)
+   local plan = conv.plan
+   local facts = conv.session and conv.session:facts()
+   local err = {
+      reason = trouble.reason, stage = trouble.stage, code = trouble.code,
+      enhanced = trouble.enhanced, text = conv:mask(trouble.text), host = plan.host,
+      port = plan.port, address = conv.address, recipients = recipients, cause = trouble.cause,
+      tls = conv.tls and true or false, retry = retry_of(trouble), transcript = conv:transcript(),
+      command = conv:last_command(),
+   }
+   local what = ("%s %s"):format(report.place(plan), trouble.sentence)
+   if facts then
+      err.offered = words(facts.mechanisms)
+      err.offered_before_tls = words(facts.mechanisms_before_tls)
+      err.starttls_offered = facts.starttls_offered
+      err.auth_reason = facts.auth_reason
+      err.capabilities = report.capabilities(facts)
+      if trouble.kind == "message_too_large" then err.limit, err.size = facts.size_max, conv.size end
+      what = what .. detail(conv, trouble, facts)
+   end
+   if recipients and count(recipients, "unknown") > 0 then
+      err.sent, err.retry = "maybe", "doubt"
+      what = what .. "; the message may have been delivered"
+   end
+   err.what = what
+   err = errors.new(trouble.kind, err)
+   err.hint = trouble.hint or hints.find(err, plan)
+   return err
+end
+
+local function split(recipients)
+   local accepted, refused = {}, {}
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if one.state == "accepted" then
+         accepted[#accepted + 1] = one.address
+      else
+         refused[#refused + 1] = one
+      end
+   end
+   return accepted, refused
+end
+
+--- The receipt of a message that at least one recipient gets.
+function report.receipt(conv, mail, transaction, seconds)
+   local facts, recipients = conv.session:facts(), transaction:recipients()
+   local accepted, refused = split(recipients)
+   local tls = { state = facts.tls }
+   for name, value in next, conv.tls or {} do tls[name] = value end
+   return {
+      message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
+      reply = transaction:reply(),
+      auth = { state = facts.auth, mechanism = facts.mechanism, reason = facts.auth_reason,
+         offered = words(facts.mechanisms) },
+      tls = tls,
+      server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
+         name = facts.server:match("^%S+") },
+      capabilities = report.capabilities(facts), size = mail.size, seconds = seconds,
+   }
+end
+
+return report

@@ -1,0 +1,197 @@
+--- Send mail; every failure is returned as nil, err. Nothing here raises.
+-- @module smtp.safe
+
+local core = require "smtp.core"
+local drive = require "smtp.drive"
+local errors = require "smtp.errors"
+local host = require "smtp.host"
+local options = require "smtp.options"
+local report = require "smtp.report"
+
+local safe = { _VERSION = "0.1.0", is_error = errors.is }
+
+for name, class in pairs(errors.classes) do safe[name] = class end
+
+local OCTETS_PER_SECOND = 131072
+
+-- One deadline for the whole of it; a message of known size gets the time it needs.
+local function deadline_of(plan, mail)
+   local extra = not plan.timeout_given and mail and mail.size and mail.size / OCTETS_PER_SECOND or 0
+   return core.now() + plan.timeout + extra
+end
+
+local function open(plan, deadline)
+   local context, err = host.tls_context(plan)
+   if err then return nil, err end
+   local conv, failed, trouble = drive.open(plan, context, deadline)
+   if not conv then return nil, report.error(failed, trouble) end
+   return conv
+end
+
+-- What became of a message: a receipt, or the error that says why there is none.
+local function outcome(conv, mail, transaction, started)
+   local trouble = transaction:trouble()
+   if trouble then
+      return nil, report.error(conv, drive.trouble(conv, trouble), transaction:recipients())
+   end
+   return report.receipt(conv, mail, transaction, core.now() - started)
+end
+
+--- Send one message over a connection of its own.
+---@param t table        where to, how, from whom, to whom, what: see the README
+---@return table|nil     the receipt
+---@return table|nil     the error
+function safe.send(t)
+   local started = core.now()
+   local plan, mail = options.send(t)
+   if not plan then return nil, mail end
+   local conv, err = open(plan, deadline_of(plan, mail))
+   if not conv then return nil, err end
+   local transaction = drive.send(conv, mail)
+   conv.session:quit()
+   drive.run(conv)
+   conv.sock:close()
+   return outcome(conv, mail, transaction, started)
+end
+
+-- ---- connections ----
+
+local Connection = {}
+local connection_mt = { __name = "smtp.Connection" }
+
+function connection_mt.__index(self, name)
+   if name == "alive" then
+      return self.conv ~= nil and self.conv.session:wants() == "ready"
+   end
+   return Connection[name]
+end
+
+function connection_mt.__tostring(self)
+   return ("smtp.Connection (%s)"):format(report.place(self.plan))
+end
+
+local function broken(self)
+   local trouble = drive.trouble(self.conv)
+   if trouble then return report.error(self.conv, trouble) end
+   return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
+end
+
+-- May the connection be used now? A body function that uses its own connection may not.
+local function enter(self)
+   if self.busy then
+      return nil, errors.usage("connection", "this connection is busy with a message",
+         "Use another connection inside a function that gives the message")
+   end
+   if self.conv.session:wants() ~= "ready" then return nil, broken(self) end
+   self.busy = true
+   self.conv.deadline = deadline_of(self.plan)
+   self.conv.moved = core.now()
+   return true
+end
+
+local function leave(self)
+   self.busy = false
+   if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
+end
+
+--- Connect, greet, start TLS and authenticate as the options say.
+---@param t table        where and how
+---@return table|nil     the connection
+---@return table|nil
+function safe.connect(t)
+   local plan, err = options.connection(t)
+   if not plan then return nil, err end
+   local conv
+   conv, err = open(plan, deadline_of(plan))
+   if not conv then return nil, err end
+   local self = setmetatable({ plan = plan, conv = conv, busy = false }, connection_mt)
+   if drive.run(conv) ~= "ready" then
+      conv.sock:close()
+      return nil, broken(self)
+   end
+   return self
+end
+
+--- Send one message. A refusal leaves the connection usable.
+---@param t table     from, to, subject, text, raw, …
+---@return table|nil  the receipt
+---@return table|nil
+function Connection:send(t)
+   local started = core.now()
+   local mail, err = options.mail(t)
+   if not mail then return nil, err end
+   local ok
+   ok, err = enter(self)
+   if not ok then return nil, err end
+   self.conv.deadline = deadline_of(self.plan, mail)
+   local transaction = drive.send(self.conv, mail)
+   drive.run(self.conv)
+   leave(self)
+   return outcome(self.conv, mail, transaction, started)
+end
+
+--- What the server offers now: upper-case keywords to parameters.
+function Connection:capabilities()
+   return report.capabilities(self.conv.session:facts())
+end
+
+local function ask(self, question, argument)
+   local ok, err = enter(self)
+   if not ok then return nil, err end
+   self.conv.session:ask(question, argument)
+   local state = drive.run(self.conv)
+   leave(self)
+   if state ~= "ready" then return nil, broken(self) end
+   local answer = self.conv.session:asked()
+   if answer.code < 400 then return answer end
+   answer.kind, answer.reason, answer.stage = "reply", "refused", question
+   answer.sentence = "refused " .. question:upper()
+   return nil, report.error(self.conv, answer)
+end
+
+--- RSET. @return table|nil reply { code, enhanced, text }
+function Connection:reset()
+   return ask(self, "rset")
+end
+
+--- NOOP: is the server still there?
+function Connection:noop()
+   return ask(self, "noop")
+end
+
+--- VRFY. Most servers answer 252: they will not say.
+---@param address string
+function Connection:verify(address)
+   if type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
+      or #address > 254 then
+      return nil, errors.usage("address", "VRFY takes one line of ASCII, at most 254 octets")
+   end
+   return ask(self, "vrfy", address)
+end
+
+--- QUIT, then close. Trouble there is no error: nothing depends on it.
+function Connection:quit()
+   local ok, err = enter(self)
+   if not ok then
+      if self.busy then return nil, err end
+      return self:close()
+   end
+   self.conv.session:quit()
+   drive.run(self.conv)
+   self.busy = false
+   return self:close()
+end
+
+--- Close without a word. May be called twice, and from another coroutine.
+function Connection:close()
+   self.conv.sock:close()
+   self.conv.session:heard("")
+   return true
+end
+
+connection_mt.__close = Connection.close
+
+safe.connection_methods = Connection
+safe.connection_mt = connection_mt
+
+return safe

@@ -1,0 +1,234 @@
+--- Plays a transcript: a transport whose other end is text.
+--
+--    S: 220 there.example ready     the server says a line (\r \n \0 \t \\ \xHH are escapes)
+--    S~ 25                          … without a line end
+--    C: EHLO me.example             the client must say this line
+--    C~ 40                          the client says any line, and the transcript goes on
+--    MESSAGE                        the client says lines up to a lone dot; result.body holds them
+--    TLS                            the client must start a handshake, which succeeds
+--    TLS certificate:expired        … or fails with this word
+--    CLOSE                          the server closes
+--    SILENCE                        the server says nothing more
+--
+-- S: lines in a row arrive together, before the client can speak; C: lines in a row must be said
+-- before the next answer is read: they are the pipelining test. Each transcript is played whole,
+-- byte by byte in both directions, and cut in halves; all must give the same.
+
+local safe = require "smtp.safe"
+
+local talk = {}
+
+local function unescape(text)
+   return (text:gsub("\\(.)(%x?%x?)", function(c, hex)
+      if c == "x" then return string.char(tonumber(hex, 16)) end
+      local known = { r = "\r", n = "\n", ["0"] = "\0", t = "\t", ["\\"] = "\\" }
+      return assert(known[c], "escape") .. hex
+   end))
+end
+
+local function parse(transcript)
+   local items = {}
+   for line in transcript:gmatch("[^\n]+") do
+      local mark, text = line:match("^%s*(%S+) ?(.*)$")
+      if mark == "S:" then
+         items[#items + 1] = { "S", unescape(text) .. "\r\n" }
+      elseif mark == "S~" then
+         items[#items + 1] = { "S", unescape(text) }
+      elseif mark == "C:" then
+         items[#items + 1] = { "C", unescape(text) .. "\r\n" }
+      elseif mark then
+         items[#items + 1] = { mark, text }
+      end
+   end
+   return items
+end
+
+local Peer = {}
+Peer.__index = Peer
+
+function Peer:fail(what)
+   local lines = {}
+   for i = 1, self.at - 1 do lines[#lines + 1] = "   " .. self.items[i][1] .. " "
+      .. tostring(self.items[i][2]):gsub("[\r\n]+$", "") end
+   local wanted = self.items[self.at]
+   self.failure = self.failure or ("%s\n%s\n-> here the transcript has: %s %s"):format(what,
+      table.concat(lines, "\n"), wanted and wanted[1] or "its end", wanted and wanted[2] or "")
+   return nil, "closed", "transcript"
+end
+
+function Peer:peek()
+   local item = self.items[self.at]
+   return item and item[1], item and item[2]
+end
+
+function Peer:connect(name, port)
+   self.connected = { name, port }
+   return true
+end
+
+function Peer.settimeouts()
+end
+
+function Peer:close()
+   self.closed = true
+   return true
+end
+
+-- Takes one whole line of the client's. -> true, or nil where it is not what was expected.
+function Peer:take(line)
+   local kind, wanted = self:peek()
+   if kind == "MESSAGE" then
+      self.body = (self.body or "") .. line
+      if line == ".\r\n" then self.at = self.at + 1 end
+      return true
+   elseif kind == "C~" then
+      self.at = self.at + 1
+      return true
+   elseif kind ~= "C" or line ~= wanted then
+      return self:fail("the client said: " .. line)
+   end
+   self.at = self.at + 1
+   return true
+end
+
+function Peer:send(data)
+   self.sends = self.sends + 1
+   local count = 0
+   if self.failure then return nil, "closed", "transcript", 0 end
+   while count < #data do
+      local kind = self:peek()
+      -- Something is there to be read first.
+      if self.partial == "" and kind == "S" then return count end
+      if kind == "CLOSE" then return nil, "closed", "broken pipe", count end
+      if kind == nil or kind == "TLS" then
+         self:fail("the client said: " .. data)
+         return nil, "closed", "transcript", count
+      end
+      if kind == "SILENCE" then return #data end
+      local stop = data:find("\n", count + 1, true) or #data
+      if self.mode == "bytes" then stop = count + 1 end
+      self.partial = self.partial .. data:sub(count + 1, stop)
+      count = stop
+      if self.partial:sub(-1) == "\n" then
+         if not self:take(self.partial) then return nil, "closed", "transcript", count end
+         self.partial = ""
+      end
+      if self.mode == "bytes" then return nil, "again", nil, count end
+   end
+   return count
+end
+
+function Peer:receiveany(max)
+   if self.failure then return nil, "closed" end
+   if self.rest == "" then
+      while self:peek() == "S" do
+         self.rest = self.rest .. self.items[self.at][2]
+         self.at = self.at + 1
+      end
+   end
+   if self.rest == "" then
+      local kind = self:peek()
+      if kind == "CLOSE" then return nil, "closed", "end of file" end
+      if kind == "SILENCE" then return nil, "timeout", "nothing came" end
+      self:fail("the client waits for a reply")
+      return nil, "timeout"
+   end
+   local count = self.mode == "bytes" and 1 or self.mode == "halves" and math.ceil(#self.rest / 2)
+      or #self.rest
+   count = math.min(count, max)
+   local data = self.rest:sub(1, count)
+   self.rest = self.rest:sub(count + 1)
+   return data
+end
+
+function Peer:sslhandshake(_, name, verify)
+   local kind, word = self:peek()
+   if self.rest ~= "" then return self:fail("a handshake with bytes unread") end
+   if kind ~= "TLS" then return self:fail("the client starts a handshake") end
+   self.at = self.at + 1
+   self.handshake = { name = name, verify = verify }
+   if word ~= "" then return nil, word, "as the transcript says" end
+   return true
+end
+
+function Peer:tlsinfo()
+   return { version = "TLSv1.3", cipher = "X", verified = self.handshake.verify, resumed = false }
+end
+
+--- A transport that plays the transcript.
+function talk.peer(transcript, mode)
+   return setmetatable({ items = parse(transcript), at = 1, rest = "", partial = "", sends = 0,
+      mode = mode or "whole", duplex = true }, Peer)
+end
+
+--- The end of the transcript was reached, and nothing else was said.
+function talk.finished(peer)
+   local kind = peer:peek()
+   if peer.failure then error(peer.failure, 0) end
+   if kind and kind ~= "CLOSE" and kind ~= "SILENCE" then
+      peer:fail("the client is done, and the transcript is not")
+      error(peer.failure, 0)
+   end
+   if not peer.closed then error("the connection is still open", 0) end
+end
+
+local ignored = { seconds = true, transcript = true, message_id = true, cause = true }
+
+local function same(a, b, path)
+   if type(a) ~= type(b) then error(path .. " differs between the ways to play it", 0) end
+   if type(a) ~= "table" then
+      if a ~= b then
+         error(("%s differs between the ways to play it: %s, %s"):format(path, tostring(a),
+            tostring(b)), 0)
+      end
+      return
+   end
+   for key in pairs(a) do
+      if not ignored[key] then same(a[key], b[key], path .. "." .. tostring(key)) end
+   end
+   for key in pairs(b) do
+      if a[key] == nil then error(path .. "." .. tostring(key) .. " is there in one way only", 0) end
+   end
+end
+
+local defaults = {
+   host = "mx.example", domain = "me.example", tls = "skip", from = "ann@me.example",
+   to = "bob@there.example", raw = "Subject: x\r\n\r\nhello\r\n",
+}
+
+--- The options of a transcript: the defaults, and what is given. `false` takes a default out.
+function talk.options(given, peer)
+   local all = {}
+   for key, value in pairs(defaults) do all[key] = value end
+   for key, value in pairs(given or {}) do all[key] = value end
+   for key, value in pairs(all) do if value == false then all[key] = nil end end
+   all.transport = peer
+   if peer and not all.tls_host and all.tls ~= "skip" then all.tls_host = all.host end
+   return all
+end
+
+local function fresh(given)
+   local copy = {}
+   for key, value in pairs(given or {}) do copy[key] = value end
+   if type(copy.raw) == "table" then copy.raw = copy.raw.new() end
+   return copy
+end
+
+--- smtp.safe.send against a transcript, in every way to play it.
+---@return table|nil receipt
+---@return table|nil err
+---@return table peer
+function talk.send(given, transcript)
+   local first, first_peer
+   for _, mode in ipairs { "whole", "bytes", "halves" } do
+      local peer = talk.peer(transcript, mode)
+      local receipt, err = safe.send(talk.options(fresh(given), peer))
+      talk.finished(peer)
+      local result = { receipt = receipt, err = err, body = peer.body }
+      if first then same(first, result, "result") end
+      first, first_peer = first or result, first_peer or peer
+   end
+   return first.receipt, first.err, first_peer
+end
+
+return talk
