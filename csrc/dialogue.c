@@ -96,9 +96,9 @@ void dialogue_go_on(struct smtp_session *s)
         speak(s);
 }
 
-bool dialogue_due(const struct smtp_session *s)
+bool dialogue_over(const struct smtp_session *s)
 {
-    return s->due_count > 0;
+    return s->next == STEP_over && s->due_count == 0;
 }
 
 /* ---- outcomes ---- */
@@ -255,7 +255,7 @@ unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
     if (s->out_len > s->out_at) wants |= SMTP_WANT_SEND;
-    if (s->next == STEP_over) return SMTP_WANT_NOTHING;
+    if (dialogue_over(s)) return SMTP_WANT_NOTHING;
     if (s->due_count > 0) return wants | SMTP_WANT_RECV;
     if (auth_needs_secret(s)) return wants | SMTP_WANT_SECRET;
     if (s->next == STEP_tls) return wants | SMTP_WANT_TLS;

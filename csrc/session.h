@@ -138,7 +138,7 @@ struct smtp_session {
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
-bool dialogue_due(const struct smtp_session *s);
+bool dialogue_over(const struct smtp_session *s);
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);

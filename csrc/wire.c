@@ -103,12 +103,12 @@ static size_t take_line(struct smtp_session *s, const char *data, size_t len)
 
 void smtp_recv(struct smtp_session *s, const char *data, size_t len)
 {
-    if (s->next == STEP_over) return;
+    if (dialogue_over(s)) return;
     if (len == 0) {
         fail(s, SMTP_ERROR_CLOSED, NULL);
         return;
     }
-    while (len > 0 && s->next != STEP_over) {
+    while (len > 0 && !dialogue_over(s)) {
         if (s->next == STEP_tls && s->due_count == 0) {
             fail(s, SMTP_ERROR_INJECTED, NULL);
             return;

@@ -98,7 +98,7 @@ function Peer:send(data)
    while count < #data do
       local kind = self:peek()
       -- Something is there to be read first.
-      if self.partial == "" and kind == "S" then return count end
+      if self.partial == "" and (kind == "S" or self.rest ~= "") then return count end
       if kind == "CLOSE" then return nil, "closed", "broken pipe", count end
       if kind == nil or kind == "TLS" then
          self:fail("the client said: " .. data)

@@ -9,7 +9,7 @@
 /* "fe80::1%eth0": a link-local address needs to know its link (RFC 4007, 11). */
 static bool parse_six(struct address *address, const char *host, int port)
 {
-    char name[HOST_NAME_MAX];
+    char name[HOST_NAME_LEN_MAX];
     struct sockaddr_in6 *in6 = &address->u.in6;
     snprintf(name, sizeof name, "%s", host);
     char *zone = strchr(name, '%');
@@ -28,7 +28,7 @@ static bool parse_six(struct address *address, const char *host, int port)
 
 bool address_parse(struct address *address, const char *host, int port)
 {
-    char bare[HOST_NAME_MAX];
+    char bare[HOST_NAME_LEN_MAX];
     size_t len = strlen(host);
     if (len >= sizeof bare) return false;
     memset(address, 0, sizeof *address);
@@ -66,38 +66,38 @@ const char *address_unix(struct address *address, const char *host, char text[HO
     return NULL;
 }
 
-void address_format(const struct address *address, char host[HOST_NAME_MAX], int *port)
+void address_format(const struct address *address, char host[HOST_NAME_LEN_MAX], int *port)
 {
     host[0] = '\0';
     *port = 0;
     switch (address->u.any.sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address->u.in.sin_addr, host, HOST_NAME_MAX);
+        inet_ntop(AF_INET, &address->u.in.sin_addr, host, HOST_NAME_LEN_MAX);
         *port = ntohs(address->u.in.sin_port);
         return;
     case AF_INET6:
-        inet_ntop(AF_INET6, &address->u.in6.sin6_addr, host, HOST_NAME_MAX);
+        inet_ntop(AF_INET6, &address->u.in6.sin6_addr, host, HOST_NAME_LEN_MAX);
         *port = ntohs(address->u.in6.sin6_port);
         return;
     case AF_UNIX:
         /* A peer that never called bind has no path: then nothing but the family is filled in. */
         if (address->len > offsetof(struct sockaddr_un, sun_path)) {
             size_t len = address->len - offsetof(struct sockaddr_un, sun_path);
-            snprintf(host, HOST_NAME_MAX, "%.*s", (int)len, address->u.un.sun_path);
+            snprintf(host, HOST_NAME_LEN_MAX, "%.*s", (int)len, address->u.un.sun_path);
         }
         return;
     default: return;
     }
 }
 
-void address_label(const struct address *address, char label[HOST_NAME_MAX + 16])
+void address_label(const struct address *address, char label[HOST_NAME_LEN_MAX + 16])
 {
-    char host[HOST_NAME_MAX];
+    char host[HOST_NAME_LEN_MAX];
     int port;
     address_format(address, host, &port);
     switch (address->u.any.sa_family) {
-    case AF_INET: snprintf(label, HOST_NAME_MAX + 16, "%s:%d", host, port); return;
-    case AF_INET6: snprintf(label, HOST_NAME_MAX + 16, "[%s]:%d", host, port); return;
-    default: snprintf(label, HOST_NAME_MAX + 16, "%s", host); return;
+    case AF_INET: snprintf(label, HOST_NAME_LEN_MAX + 16, "%s:%d", host, port); return;
+    case AF_INET6: snprintf(label, HOST_NAME_LEN_MAX + 16, "[%s]:%d", host, port); return;
+    default: snprintf(label, HOST_NAME_LEN_MAX + 16, "%s", host); return;
     }
 }

@@ -15,7 +15,7 @@ enum {
 };
 
 struct connecting {
-    char host[HOST_NAME_MAX]; /* what was asked for, to know the same call again */
+    char host[HOST_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
     char source[64];
     int port;
     int64_t deadline_ms; /* of the first call: interruptions do not extend it */
@@ -43,7 +43,7 @@ void connect_drop(struct smtp_socket *s)
 /* Adds "192.0.2.1:25: Connection refused" to what is told if all attempts fail. */
 static void note_failure(struct connecting *c, const struct address *address, int error)
 {
-    char label[HOST_NAME_MAX + 16];
+    char label[HOST_NAME_LEN_MAX + 16];
     address_label(address, label);
     int n = snprintf(c->failures + c->said, sizeof c->failures - c->said, "%s%s: %s",
                      c->said > 0 ? "; " : "", label, strerror(error));
@@ -221,7 +221,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         }
         word = watch(c, deadline_ms, &winner);
         if (word != NULL) {
-            char label[HOST_NAME_MAX + 16];
+            char label[HOST_NAME_LEN_MAX + 16];
             address_label(&c->list[0], label);
             return host_say(s->text, word, "no answer from %s%s%s", label,
                             c->said > 0 ? "; " : "", c->failures);

@@ -9,7 +9,7 @@
  *   resolve    the name has no address
  *   connect    no address answered
  *   system     no descriptors, no memory
- *   tls:X, certificate:X     see tls_reason.c
+ *   tls:X, certificate:X     see tls.c
  *
  * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt that
  * does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal handler. */
@@ -28,7 +28,7 @@
 
 enum {
     HOST_TEXT_MAX = 400,   /* bytes of a sentence, with its NUL */
-    HOST_NAME_MAX = 256,   /* bytes of a host name or a path, with its NUL */
+    HOST_NAME_LEN_MAX = 256,   /* bytes of a host name or a path, with its NUL */
     HOST_INPUT_MAX = 65536 /* bytes heard at once */
 };
 
@@ -36,6 +36,7 @@ struct connecting; /* connect.c */
 struct resolving;  /* resolve.c */
 struct tls;        /* tls.c */
 struct tls_context;
+struct x509_store_ctx_st; /* X509_STORE_CTX */
 
 /* One address to try. */
 struct address {
@@ -80,9 +81,9 @@ bool address_parse(struct address *address, const char *host, int port);
 const char *address_unix(struct address *address, const char *host, char text[HOST_TEXT_MAX]);
 bool address_is_unix(const char *host);
 /* The host part and the port (0 for a unix socket) as text. */
-void address_format(const struct address *address, char host[HOST_NAME_MAX], int *port);
+void address_format(const struct address *address, char host[HOST_NAME_LEN_MAX], int *port);
 /* "192.0.2.1:25", "[::1]:25" or the path. */
-void address_label(const struct address *address, char label[HOST_NAME_MAX + 16]);
+void address_label(const struct address *address, char label[HOST_NAME_LEN_MAX + 16]);
 
 /* resolve.c: getaddrinfo in a thread of its own, because it cannot be given a deadline. */
 /* NULL or "system". */
@@ -150,6 +151,8 @@ const char *tls_context_pin(struct tls_context *c, const char *base64, size_t le
 void tls_context_close(struct tls_context *c);
 
 /* tls.c */
+/* For SSL_CTX_set_verify: keeps the names of a certificate that is refused. */
+int tls_verified(int ok, struct x509_store_ctx_st *store);
 struct tls_info {
     const char *version, *cipher;
     bool verified, resumed;

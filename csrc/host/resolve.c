@@ -17,7 +17,7 @@ struct resolving {
     int error;   /* what getaddrinfo said, and errno at that time */
     int system_error;
     struct addrinfo *answer;
-    char host[HOST_NAME_MAX];
+    char host[HOST_NAME_LEN_MAX];
 };
 
 void resolve_end(struct resolving *job)

@@ -195,10 +195,10 @@ function doing.send(conv)
    -- Commands are noted once, however many writes they take.
    if kind == "message" then
       note(conv, "C", bytes:sub(1, left), kind)
-   elseif not conv.unsent then
+   elseif left > 0 and not conv.begun then
       note(conv, "C", bytes, kind)
    end
-   conv.unsent = left < #bytes
+   if left > 0 then conv.begun = left < #bytes end
    session:sent(left)
    if count == nil then
       drain(conv)

@@ -82,8 +82,9 @@ local retry_by_kind = {
 }
 
 local function retry_of(trouble)
-   if trouble.code and trouble.code < 500 then return "later" end
-   if trouble.code then return "never" end
+   local class = math.floor((trouble.code or 0) / 100)
+   if class == 4 then return "later" end
+   if class == 5 then return "never" end
    if trouble.reason == "injected" then return "never" end
    return retry_by_kind[trouble.kind] or "never"
 end

@@ -1,0 +1,349 @@
+/* lsocket.c - the module smtp.socket: sockets, TLS settings and listeners as Lua objects.
+ *
+ * An object is closed before it is open: its metatable is set, its descriptor is -1, and only then
+ * is anything acquired, so that the collector can always close it. Arguments are all read before
+ * anything is pushed. Failing methods return nil, a stable word, and a sentence. */
+#include "../port.h"
+
+#include "../lcompat.h"
+#include "host.h"
+
+#include <dlfcn.h>
+
+#define SOCKET "smtp.Socket"
+#define LISTENER "smtp.Listener"
+#define CONTEXT "smtp.TlsContext"
+
+static struct smtp_socket *to_socket(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, SOCKET);
+}
+
+static int fail(lua_State *L, const char *word, const char *text)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, word);
+    lua_pushstring(L, text);
+    return 3;
+}
+
+static int succeed(lua_State *L)
+{
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int milliseconds(lua_State *L, int index)
+{
+    lua_Number ms = luaL_checknumber(L, index);
+    if (!(ms > 0)) return 0;
+    return ms > 86400000.0 ? 86400000 : (int)ms;
+}
+
+static struct smtp_socket *push_socket(lua_State *L)
+{
+    struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
+    stream_init(s);
+    lcompat_setmetatable(L, SOCKET);
+    lua_newtable(L); /* keeps what the connection borrows */
+    lua_setuservalue(L, -2);
+    return s;
+}
+
+/** socket.new() -> a closed socket */
+static int socket_new(lua_State *L)
+{
+    push_socket(L);
+    return 1;
+}
+
+/** sock:settimeouts(connect, send, read): milliseconds for each call to come */
+static int socket_settimeouts(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    s->connect_ms = milliseconds(L, 2);
+    s->send_ms = milliseconds(L, 3);
+    s->read_ms = milliseconds(L, 4);
+    return 0;
+}
+
+/** sock:connect(host, port [, source_address]) -> true; host may be "unix:/path" */
+static int socket_connect(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    const char *host = luaL_checkstring(L, 2);
+    int port = (int)luaL_optinteger(L, 3, 0);
+    const char *source = luaL_optstring(L, 4, "");
+    const char *word = connect_run(s, host, port, source);
+    return word == NULL ? succeed(L) : fail(L, word, s->text);
+}
+
+/** sock:send(data) -> bytes sent; fewer: there is something to read first. After nil, word, text
+ *  comes the number of bytes that did leave. */
+static int socket_send(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    size_t len, sent;
+    const char *data = luaL_checklstring(L, 2, &len);
+    const char *word = stream_send(s, data, len, &sent);
+    if (word != NULL) fail(L, word, s->text);
+    lua_pushinteger(L, (lua_Integer)sent);
+    return word != NULL ? 4 : 1;
+}
+
+/** sock:receiveany(max) -> 1 to max bytes */
+static int socket_receiveany(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    size_t max = (size_t)luaL_checkinteger(L, 2);
+    luaL_argcheck(L, max > 0, 2, "at least 1");
+    const char *word = stream_receive(s, max);
+    if (word != NULL) return fail(L, word, s->text);
+    size_t len = s->in_end - s->in_start;
+    if (len > max) len = max;
+    lua_pushlstring(L, (const char *)s->in + s->in_start, len);
+    s->in_start += len;
+    return 1;
+}
+
+static int shake(lua_State *L, struct smtp_socket *s, int context, const char *name)
+{
+    struct tls_context *c = luaL_checkudata(L, context, CONTEXT);
+    lua_getuservalue(L, 1); /* the context must live as long as the connection */
+    lua_pushvalue(L, context);
+    lua_setfield(L, -2, "context");
+    const char *word = tls_handshake(s, c, name);
+    return word == NULL ? succeed(L) : fail(L, word, s->text);
+}
+
+/** sock:sslhandshake(session, name, verify, context) -> true. `verify` is the context's. */
+static int socket_sslhandshake(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    const char *name = luaL_optstring(L, 3, NULL);
+    return shake(L, s, 5, name);
+}
+
+/** sock:sslaccept(context) -> true: the server's side */
+static int socket_sslaccept(lua_State *L)
+{
+    return shake(L, to_socket(L, 1), 2, NULL);
+}
+
+/** sock:tlsinfo() -> { version, cipher, verified, resumed, peer_key } | nil */
+static int socket_tlsinfo(lua_State *L)
+{
+    struct tls_info info;
+    if (!tls_describe(to_socket(L, 1), &info)) return 0;
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, info.version);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, info.cipher);
+    lua_setfield(L, -2, "cipher");
+    lua_pushboolean(L, info.verified);
+    lua_setfield(L, -2, "verified");
+    lua_pushboolean(L, info.resumed);
+    lua_setfield(L, -2, "resumed");
+    if (info.peer_key[0] != '\0') {
+        lua_pushstring(L, info.peer_key);
+        lua_setfield(L, -2, "peer_key");
+    }
+    return 1;
+}
+
+static int push_name(lua_State *L, int fd, int (*ask)(int, struct sockaddr *, socklen_t *))
+{
+    struct address address = {.len = sizeof address.u};
+    char host[HOST_NAME_LEN_MAX];
+    int port;
+    if (fd < 0 || ask(fd, &address.u.any, &address.len) < 0) return 0;
+    address_format(&address, host, &port);
+    if (host[0] == '\0') return 0;
+    lua_pushstring(L, host);
+    lua_pushinteger(L, port);
+    return 2;
+}
+
+/** sock:getpeername(), sock:getsockname() -> address, port */
+static int socket_getpeername(lua_State *L)
+{
+    return push_name(L, to_socket(L, 1)->fd, getpeername);
+}
+
+static int socket_getsockname(lua_State *L)
+{
+    return push_name(L, to_socket(L, 1)->fd, getsockname);
+}
+
+static int socket_getfd(lua_State *L)
+{
+    lua_pushinteger(L, to_socket(L, 1)->fd);
+    return 1;
+}
+
+static int socket_close(lua_State *L)
+{
+    stream_close(to_socket(L, 1));
+    return succeed(L);
+}
+
+/* The collector closes the descriptor and writes nothing: the process may be a forked child. */
+static int socket_gc(lua_State *L)
+{
+    stream_drop(to_socket(L, 1));
+    return 0;
+}
+
+static const luaL_Reg socket_methods[] = {
+    {"settimeouts", socket_settimeouts},   {"connect", socket_connect},
+    {"send", socket_send},                 {"receiveany", socket_receiveany},
+    {"sslhandshake", socket_sslhandshake}, {"sslaccept", socket_sslaccept},
+    {"tlsinfo", socket_tlsinfo},           {"getpeername", socket_getpeername},
+    {"getsockname", socket_getsockname},   {"getfd", socket_getfd},
+    {"close", socket_close},               {NULL, NULL}};
+
+/* ---- TLS settings ---- */
+
+static const char *string_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    const char *value = luaL_optstring(L, -1, NULL);
+    lua_pop(L, 1); /* table 1 keeps it */
+    return value;
+}
+
+static bool flag_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, pin, server } -> context |
+ *  nil, the option that is wrong, why */
+static int socket_tls_context(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    const char *min_version = string_field(L, "min_version");
+    const char *pin = string_field(L, "pin");
+    struct tls_settings settings = {
+        .verify = flag_field(L, "verify"),
+        .server = flag_field(L, "server"),
+        .tls13_only = min_version != NULL && strcmp(min_version, "1.3") == 0,
+        .ca_file = string_field(L, "ca_file"),
+        .ca_path = string_field(L, "ca_path"),
+        .cert = string_field(L, "cert"),
+        .key = string_field(L, "key"),
+    };
+    struct tls_context *c = lua_newuserdata(L, sizeof *c);
+    memset(c, 0, sizeof *c);
+    lcompat_setmetatable(L, CONTEXT);
+    const char *option = tls_context_open(c, &settings);
+    if (option == NULL && pin != NULL) option = tls_context_pin(c, pin, strlen(pin));
+    return option == NULL ? 1 : fail(L, option, c->text);
+}
+
+static int context_gc(lua_State *L)
+{
+    tls_context_close(luaL_checkudata(L, 1, CONTEXT));
+    return 0;
+}
+
+/* ---- listeners ---- */
+
+static struct smtp_listener *to_listener(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LISTENER);
+}
+
+/** socket.listen(address, port) or socket.listen("unix:/path") -> listener */
+static int socket_listen(lua_State *L)
+{
+    const char *host = luaL_checkstring(L, 1);
+    int port = (int)luaL_optinteger(L, 2, 0);
+    struct smtp_listener *l = lua_newuserdata(L, sizeof *l);
+    memset(l, 0, sizeof *l);
+    l->fd = -1;
+    lcompat_setmetatable(L, LISTENER);
+    const char *word = listen_open(l, host, port, 64);
+    return word == NULL ? 1 : fail(L, word, l->text);
+}
+
+/** listener:accept(milliseconds) -> sock */
+static int listener_accept(lua_State *L)
+{
+    struct smtp_listener *l = to_listener(L);
+    int timeout_ms = milliseconds(L, 2);
+    struct smtp_socket *s = push_socket(L);
+    const char *word = listen_accept(l, s, timeout_ms);
+    return word == NULL ? 1 : fail(L, word, l->text);
+}
+
+static int listener_getsockname(lua_State *L)
+{
+    return push_name(L, to_listener(L)->fd, getsockname);
+}
+
+static int listener_close(lua_State *L)
+{
+    listen_close(to_listener(L));
+    return succeed(L);
+}
+
+static int listener_gc(lua_State *L)
+{
+    listen_drop(to_listener(L));
+    return 0;
+}
+
+static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
+                                            {"getsockname", listener_getsockname},
+                                            {"close", listener_close},
+                                            {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"new", socket_new},
+                                     {"listen", socket_listen},
+                                     {"tls_context", socket_tls_context},
+                                     {NULL, NULL}};
+
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls __gc by hand */
+    lua_setfield(L, -2, "__metatable");
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L);
+    lcompat_setfuncs(L, methods);
+    lua_pushboolean(L, 1); /* reads while it writes */
+    lua_setfield(L, -2, "duplex");
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L);
+
+/* OpenSSL keeps pointers into whoever used it; this object must never be unloaded. */
+static void stay(void)
+{
+    Dl_info self;
+    if (dladdr((void *)(size_t)luaopen_smtp_socket, &self) != 0 && self.dli_fname != NULL)
+        (void)dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+}
+
+LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
+{
+    stay();
+    static const luaL_Reg none[] = {{NULL, NULL}};
+    new_class(L, SOCKET, socket_methods, socket_gc);
+    new_class(L, LISTENER, listener_methods, listener_gc);
+    new_class(L, CONTEXT, none, context_gc);
+    lcompat_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,412 @@
+/* tls.c - one TLS connection, through memory BIOs: the socket I/O stays ours, so that a reset is an
+ * error value (SSL_set_fd would be killed by SIGPIPE) and every wait has its deadline. */
+#include "host.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { GATHER_LEN = 65536 }; /* plaintext whose records go out in one write */
+
+struct tls {
+    SSL *ssl;
+    BIO *heard, *said;      /* ciphertext on its way in and out; owned by ssl */
+    const struct tls_context *context;
+    size_t pending_len;     /* plaintext encrypted, its records not yet all with the kernel */
+    bool open, dead;
+    bool heard_any;
+    char names[160];        /* what a certificate for somebody else was for */
+};
+
+/* ---- certificates ---- */
+
+/* DNS names and addresses of a certificate, for a person to compare. */
+static void list_names(X509 *certificate, char *out, size_t out_max)
+{
+    size_t len = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    out[0] = '\0';
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS) continue;
+        const unsigned char *data = ASN1_STRING_get0_data(name->d.dNSName);
+        size_t name_len = (size_t)ASN1_STRING_length(name->d.dNSName);
+        if (len + name_len + 3 > out_max) break;
+        if (len > 0) len += (size_t)snprintf(out + len, out_max - len, ", ");
+        for (size_t k = 0; k < name_len; k++)
+            out[len++] = data[k] > ' ' && data[k] < 0x7F ? (char)data[k] : '?';
+        out[len] = '\0';
+    }
+    GENERAL_NAMES_free(names);
+}
+
+/* Called by OpenSSL for each certificate; decides nothing, but remembers names for the error. */
+int tls_verified(int ok, X509_STORE_CTX *ctx)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
+    if (!ok && t != NULL && t->names[0] == '\0')
+        list_names(X509_STORE_CTX_get0_cert(ctx), t->names, sizeof t->names);
+    return ok;
+}
+
+static const char *certificate_word(long result)
+{
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "certificate:expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "certificate:not_yet_valid";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate:wrong_host";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate:self_signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
+    case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
+    case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK: return "certificate:weak";
+    default: return "certificate:untrusted";
+    }
+}
+
+/* SHA-256 of the peer's public key (RFC 7469 2.4). false: it showed no certificate. */
+static bool peer_key(const struct tls *t, unsigned char digest[TLS_PIN_LEN])
+{
+    unsigned char *der = NULL;
+    unsigned int len = 0;
+    X509 *certificate = SSL_get1_peer_certificate(t->ssl);
+    if (certificate == NULL) return false;
+    int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    bool made = der_len > 0 &&
+                EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    X509_free(certificate);
+    return made;
+}
+
+static bool has_pinned_key(const struct tls *t)
+{
+    const struct tls_context *c = t->context;
+    unsigned char digest[TLS_PIN_LEN];
+    if (c->pin_count == 0) return true;
+    if (!peer_key(t, digest)) return false;
+    for (int i = 0; i < c->pin_count; i++)
+        if (memcmp(digest, c->pin[i], TLS_PIN_LEN) == 0) return true;
+    return false;
+}
+
+/* ---- ciphertext to and from the socket ---- */
+
+static void forget_said(struct tls *t, size_t len, size_t all)
+{
+    char trash[4096];
+    if (len == all) {
+        (void)BIO_reset(t->said);
+        return;
+    }
+    while (len > 0) {
+        int n = BIO_read(t->said, trash, (int)(len < sizeof trash ? len : sizeof trash));
+        if (n <= 0) return;
+        len -= (size_t)n;
+    }
+}
+
+/* NULL with *flushed: all is with the kernel. NULL without: there is something to read first. */
+static const char *flush(struct smtp_socket *s, int64_t deadline_ms, bool *flushed)
+{
+    struct tls *t = s->tls;
+    for (;;) {
+        char *data;
+        size_t len = (size_t)BIO_get_mem_data(t->said, &data);
+        *flushed = len == 0;
+        if (len == 0) return NULL;
+        ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
+        if (n > 0) {
+            forget_said(t, (size_t)n, len);
+            continue;
+        }
+        int error = errno;
+        if (error == EINTR) return "again";
+        if (error != EAGAIN && error != EWOULDBLOCK)
+            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
+        short ready;
+        const char *word = host_wait(s->fd, POLLIN | POLLOUT, deadline_ms, &ready);
+        if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
+        if ((ready & (POLLOUT | POLLERR | POLLHUP)) == 0) return NULL;
+    }
+}
+
+/* More ciphertext. */
+static const char *fill(struct smtp_socket *s, int64_t deadline_ms)
+{
+    struct tls *t = s->tls;
+    for (;;) {
+        ssize_t n = recv(s->fd, s->in, HOST_INPUT_MAX, 0);
+        if (n > 0) {
+            if (BIO_write(t->heard, s->in, (int)n) == (int)n) return NULL;
+            return host_say(s->text, "system", "no memory");
+        }
+        if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
+        int error = errno;
+        if (error == EINTR) return "again";
+        if (error != EAGAIN && error != EWOULDBLOCK)
+            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
+        short ready;
+        if (s->tcp) port_quickack(s->fd);
+        const char *word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
+        if (word != NULL) return host_say(s->text, word, "%s", "nothing came from the peer");
+    }
+}
+
+/* ---- the handshake ---- */
+
+static bool is_address(const char *name)
+{
+    struct address address;
+    return address_parse(&address, name, 0);
+}
+
+static bool set_name(struct tls *t, const char *name)
+{
+    char bare[HOST_NAME_LEN_MAX];
+    size_t len = strlen(name);
+    X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (len == 0 || len >= sizeof bare) return false;
+    memcpy(bare, name, len + 1);
+    if (is_address(bare)) {
+        if (bare[0] == '[') {
+            memmove(bare, bare + 1, len);
+            bare[len - 2] = '\0';
+        }
+        return X509_VERIFY_PARAM_set1_ip_asc(param, bare) == 1;
+    }
+    if (bare[len - 1] == '.') bare[--len] = '\0'; /* the name of SNI has no dot at its end */
+    return X509_VERIFY_PARAM_set1_host(param, bare, len) == 1 &&
+           SSL_set_tlsext_host_name(t->ssl, bare) == 1;
+}
+
+static const char *begin(struct smtp_socket *s, struct tls_context *c, const char *name)
+{
+    if (s->in_start < s->in_end)
+        return host_say(s->text, "tls:injected", "plain text waits to be read before the handshake");
+    const char *word = stream_input(s);
+    if (word != NULL) return word;
+    struct tls *t = calloc(1, sizeof *t);
+    if (t == NULL) return host_say(s->text, "system", "no memory");
+    s->tls = t;
+    t->context = c;
+    t->ssl = SSL_new(c->ctx);
+    t->heard = BIO_new(BIO_s_mem());
+    t->said = BIO_new(BIO_s_mem());
+    if (t->ssl == NULL || t->heard == NULL || t->said == NULL) {
+        BIO_free(t->heard);
+        BIO_free(t->said);
+        t->dead = true;
+        return host_say(s->text, "system", "no memory");
+    }
+    BIO_set_mem_eof_return(t->heard, -1);
+    SSL_set_bio(t->ssl, t->heard, t->said);
+    SSL_set_app_data(t->ssl, t);
+    if (c->server)
+        SSL_set_accept_state(t->ssl);
+    else
+        SSL_set_connect_state(t->ssl);
+    if (name != NULL && !set_name(t, name))
+        return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for", name);
+    return NULL;
+}
+
+static const char *handshake_word(unsigned long error)
+{
+    switch (ERR_GET_REASON(error)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE: return "tls:version";
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST: return "tls:plaintext";
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA: return "tls:client_certificate";
+    default: return "tls:handshake";
+    }
+}
+
+static const char *explain(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    unsigned long error = ERR_peek_error();
+    long result = SSL_get_verify_result(t->ssl);
+    if (!t->context->server && t->context->verify && result != X509_V_OK)
+        return host_say(s->text, certificate_word(result), "%s%s%s",
+                        X509_verify_cert_error_string(result),
+                        t->names[0] != '\0' ? "; the certificate is for " : "", t->names);
+    const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
+    return host_say(s->text, handshake_word(error), "%s",
+                    why != NULL ? why : "the peer ended the handshake");
+}
+
+static const char *fail(struct smtp_socket *s, const char *word)
+{
+    bool flushed;
+    s->tls->dead = true;
+    (void)flush(s, 0, &flushed); /* the alert, so that the peer knows why */
+    ERR_clear_error();
+    return word;
+}
+
+/* A peer that speaks first, and not in records, has no TLS on this port. */
+static bool is_plaintext(struct tls *t)
+{
+    char *data;
+    if (t->heard_any || BIO_get_mem_data(t->heard, &data) <= 0) return false;
+    t->heard_any = true;
+    return data[0] != 0x14 && data[0] != 0x15 && data[0] != 0x16;
+}
+
+static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
+{
+    struct tls *t = s->tls;
+    for (;;) {
+        bool flushed;
+        ERR_clear_error();
+        int done = SSL_do_handshake(t->ssl);
+        int want = SSL_get_error(t->ssl, done);
+        if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
+        if (done == 1 && !has_pinned_key(t))
+            return fail(s, host_say(s->text, "certificate:pin_mismatch", "its key is not pinned"));
+        const char *word = flush(s, deadline_ms, &flushed);
+        if (word != NULL) return word;
+        if (done == 1 && flushed) return NULL;
+        word = fill(s, deadline_ms);
+        if (word != NULL) return word;
+        if (is_plaintext(t))
+            return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
+    }
+}
+
+bool tls_uses(const struct smtp_socket *s, const struct tls_context *c)
+{
+    return s->tls != NULL && s->tls->context == c;
+}
+
+const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name)
+{
+    const char *word = NULL;
+    if (s->fd < 0) return host_say(s->text, "closed", "not connected");
+    if (s->tls != NULL && (s->tls->open || s->tls->dead || !tls_uses(s, c)))
+        return host_say(s->text, "tls:handshake", "TLS was begun on this connection before");
+    if (s->tls == NULL) word = begin(s, c, name);
+    if (word == NULL) word = shake(s, host_deadline_ms(s->connect_ms));
+    if (word == NULL)
+        s->tls->open = true;
+    else if (strcmp(word, "again") != 0 && s->tls != NULL)
+        s->tls->dead = true;
+    return word;
+}
+
+/* ---- records ---- */
+
+static const char *encrypt(struct smtp_socket *s, const unsigned char *data, size_t len)
+{
+    struct tls *t = s->tls;
+    ERR_clear_error();
+    if (SSL_write(t->ssl, data, (int)len) == (int)len) {
+        t->pending_len = len;
+        return NULL;
+    }
+    t->dead = true;
+    return host_say(s->text, "closed", "%s", "TLS failed while writing");
+}
+
+const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
+{
+    struct tls *t = s->tls;
+    int64_t deadline_ms = host_deadline_ms(s->send_ms);
+    if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
+    while (*sent < len) {
+        bool flushed;
+        const char *word = NULL;
+        size_t left = len - *sent;
+        if (t->pending_len == 0)
+            word = encrypt(s, (const unsigned char *)data + *sent,
+                           left < GATHER_LEN ? left : GATHER_LEN);
+        if (word == NULL) word = flush(s, deadline_ms, &flushed);
+        if (word != NULL) return word;
+        if (!flushed) return NULL;
+        *sent += t->pending_len;
+        t->pending_len = 0;
+    }
+    return NULL;
+}
+
+const char *tls_receive(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    int64_t deadline_ms = host_deadline_ms(s->read_ms);
+    if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
+    for (;;) {
+        bool flushed;
+        ERR_clear_error();
+        int n = SSL_read(t->ssl, s->in, HOST_INPUT_MAX);
+        if (n > 0) {
+            s->in_start = 0;
+            s->in_end = (size_t)n;
+            s->spoke = false;
+            return NULL;
+        }
+        int want = SSL_get_error(t->ssl, n);
+        if (want != SSL_ERROR_WANT_READ) {
+            t->dead = true;
+            return host_say(s->text, "closed", "%s", want == SSL_ERROR_ZERO_RETURN
+                                                         ? "the peer ended TLS"
+                                                         : "the peer sent a bad TLS record");
+        }
+        /* A KeyUpdate may want an answer; it waits for nobody. */
+        const char *word = flush(s, 0, &flushed);
+        if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0) return word;
+        word = fill(s, deadline_ms);
+        if (word != NULL) return word;
+    }
+}
+
+bool tls_describe(const struct smtp_socket *s, struct tls_info *info)
+{
+    unsigned char digest[TLS_PIN_LEN];
+    const struct tls *t = s->tls;
+    if (t == NULL || !t->open) return false;
+    info->version = SSL_get_version(t->ssl);
+    info->cipher = SSL_get_cipher_name(t->ssl);
+    info->verified = t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK;
+    info->resumed = SSL_session_reused(t->ssl) == 1;
+    info->peer_key[0] = '\0';
+    if (peer_key(t, digest))
+        EVP_EncodeBlock((unsigned char *)info->peer_key, digest, TLS_PIN_LEN);
+    return true;
+}
+
+void tls_say_goodbye(struct smtp_socket *s)
+{
+    bool flushed;
+    struct tls *t = s->tls;
+    if (!t->open || t->dead || t->pending_len > 0) return;
+    ERR_clear_error();
+    (void)SSL_shutdown(t->ssl);
+    (void)flush(s, 0, &flushed);
+    ERR_clear_error();
+}
+
+void tls_drop(struct smtp_socket *s)
+{
+    if (s->tls == NULL) return;
+    SSL_free(s->tls->ssl);
+    free(s->tls);
+    s->tls = NULL;
+}

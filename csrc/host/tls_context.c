@@ -1,0 +1,113 @@
+/* tls_context.c - TLS settings: made once, used by many connections. */
+#include "host.h"
+
+#include <dirent.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+static const char *fail(struct tls_context *c, const char *option, const char *what)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
+    host_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
+    ERR_clear_error();
+    return option;
+}
+
+/* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed whole,
+ * 16 ms each time. */
+static bool is_hashed(const char *path)
+{
+    bool found = false;
+    DIR *dir = opendir(path);
+    if (dir == NULL) return false;
+    for (struct dirent *entry = readdir(dir); entry != NULL && !found; entry = readdir(dir)) {
+        size_t len = strlen(entry->d_name);
+        found = len == 10 && strcmp(entry->d_name + 8, ".0") == 0;
+    }
+    closedir(dir);
+    return found;
+}
+
+static const char *setting(const char *variable, const char *otherwise)
+{
+    const char *value = getenv(variable);
+    return value != NULL && *value != '\0' ? value : otherwise;
+}
+
+static const char *load_system(struct tls_context *c)
+{
+    const char *path = setting(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+    const char *file = setting(X509_get_default_cert_file_env(), X509_get_default_cert_file());
+    if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
+    if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
+    ERR_clear_error();
+    return fail(c, "ca_file",
+                "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
+}
+
+static const char *load_trust(struct tls_context *c, const struct tls_settings *settings)
+{
+    if (!settings->verify) return NULL;
+    if (settings->ca_file == NULL && settings->ca_path == NULL) return load_system(c);
+    if (settings->ca_file != NULL && SSL_CTX_load_verify_file(c->ctx, settings->ca_file) != 1)
+        return fail(c, "ca_file", settings->ca_file);
+    if (settings->ca_path == NULL) return NULL;
+    if (!is_hashed(settings->ca_path))
+        return fail(c, "ca_path", "it is no directory made by openssl rehash");
+    return SSL_CTX_load_verify_dir(c->ctx, settings->ca_path) == 1
+               ? NULL
+               : fail(c, "ca_path", settings->ca_path);
+}
+
+/* No prompt for a pass phrase: nobody may be there to answer. */
+static int no_pass_phrase(char *buffer, int size, int writing, void *data)
+{
+    (void)buffer, (void)size, (void)writing, (void)data;
+    return -1;
+}
+
+static const char *load_own(struct tls_context *c, const struct tls_settings *settings)
+{
+    if (settings->cert == NULL) return NULL;
+    SSL_CTX_set_default_passwd_cb(c->ctx, no_pass_phrase);
+    if (SSL_CTX_use_certificate_chain_file(c->ctx, settings->cert) != 1)
+        return fail(c, "cert", settings->cert);
+    if (SSL_CTX_use_PrivateKey_file(c->ctx, settings->key, SSL_FILETYPE_PEM) != 1)
+        return fail(c, "key", settings->key);
+    return NULL;
+}
+
+const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings)
+{
+    ERR_clear_error();
+    c->verify = settings->verify;
+    c->server = settings->server;
+    c->ctx = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method());
+    if (c->ctx == NULL) return fail(c, "verify", "no memory for TLS");
+    SSL_CTX_set_min_proto_version(c->ctx, settings->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_verify(c->ctx, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_verified);
+    const char *option = load_trust(c, settings);
+    return option != NULL ? option : load_own(c, settings);
+}
+
+const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len)
+{
+    unsigned char key[TLS_PIN_LEN + 4];
+    if (c->pin_count == TLS_PIN_MAX || len != 44 ||
+        EVP_DecodeBlock(key, (const unsigned char *)base64, (int)len) != TLS_PIN_LEN + 1)
+        return fail(c, "pin", "it is no SHA-256 in base64");
+    memcpy(c->pin[c->pin_count++], key, TLS_PIN_LEN);
+    return NULL;
+}
+
+void tls_context_close(struct tls_context *c)
+{
+    SSL_CTX_free(c->ctx);
+    c->ctx = NULL;
+}
