@@ -30,8 +30,7 @@ static struct smtp_run *run_at(struct smtp_session *s, size_t i)
 
 static bool is_flowing(const struct smtp_session *s)
 {
-    const struct smtp_run *newest =
-        &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
+    const struct smtp_run *newest = &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
     if (!s->opt.pipelining || !(s->ext & EXT_PIPELINING)) return false;
     if (steps[newest->said].turn != FLOW) return false;
     if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
@@ -220,8 +219,8 @@ static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
  * means nothing at QUIT, those steps know themselves. */
 static bool is_goodbye(step asked, const struct smtp_reply *r)
 {
-    return r->code == 421 && asked != STEP_greeting && asked != STEP_auth &&
-           asked != STEP_answer && asked != STEP_quit;
+    return r->code == 421 && asked != STEP_greeting && asked != STEP_auth && asked != STEP_answer &&
+           asked != STEP_quit;
 }
 
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
@@ -233,8 +232,8 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
     }
     struct smtp_run *oldest = run_at(s, 0);
     step asked = oldest->said;
-    step next = is_goodbye(asked, r) ? drop(s, SMTP_ERROR_SHUTTING_DOWN, r)
-                                     : steps[asked].hear(s, r);
+    step next =
+        is_goodbye(asked, r) ? drop(s, SMTP_ERROR_SHUTTING_DOWN, r) : steps[asked].hear(s, r);
     if (next == STEP_over) {
         s->run_count = s->due_count = 0;
         s->next = next;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define SESSION "smtp.Session"
-#define MAIL "smtp.Mail"
+#define MAIL    "smtp.Mail"
 
 /* Big enough that bulk goes out in few writes; untouched pages of it cost nothing. */
 enum { BUFFER_LEN = 128 * 1024 };
@@ -144,7 +144,8 @@ static void read_mechanisms(lua_State *L, struct smtp_options *o)
 }
 
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
- *  auth (words), tls_on, username, authzid, auth_mechanisms, secret_in_clear, pipelining, window. */
+ *  auth (words), tls_on, username, authzid, auth_mechanisms, secret_in_clear, pipelining, window.
+ */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -198,8 +199,8 @@ static int session_wants(lua_State *L)
     return 0;
 }
 
-/** session:output() -> the bytes to send, what they are ("command", "secret", "message"). They count
- *  as sent only by session:sent(n). */
+/** session:output() -> the bytes to send, what they are ("command", "secret", "message"). They
+ * count as sent only by session:sent(n). */
 static int session_output(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
@@ -341,8 +342,8 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
     lua_setfield(L, -2, "turned_down");
 }
 
-/** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason, mechanism,
- *  turned_down, starttls_offered, size_max, server, capabilities, mechanisms, … */
+/** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason,
+ * mechanism, turned_down, starttls_offered, size_max, server, capabilities, mechanisms, … */
 static int session_facts(lua_State *L)
 {
     static const char *const tls[] = {"skipped", "unavailable", "on"};
@@ -374,15 +375,15 @@ static int session_facts(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    {"wants", session_wants},     {"output", session_output},
-    {"sent", session_sent},       {"heard", session_heard},
-    {"secret", session_secret},   {"tls_started", session_tls_started},
-    {"body", session_body},       {"body_end", session_body_end},
-    {"broken", session_broken},   {"mail", session_mail},
-    {"quit", session_quit},       {"ask", session_ask},
-    {"asked", session_asked},     {"trouble", session_trouble},
-    {"stage", session_stage},     {"replies", session_replies},
-    {"facts", session_facts},     {NULL, NULL}};
+    {"wants", session_wants},   {"output", session_output},
+    {"sent", session_sent},     {"heard", session_heard},
+    {"secret", session_secret}, {"tls_started", session_tls_started},
+    {"body", session_body},     {"body_end", session_body_end},
+    {"broken", session_broken}, {"mail", session_mail},
+    {"quit", session_quit},     {"ask", session_ask},
+    {"asked", session_asked},   {"trouble", session_trouble},
+    {"stage", session_stage},   {"replies", session_replies},
+    {"facts", session_facts},   {NULL, NULL}};
 
 /* ---- core.mail ---- */
 
@@ -418,8 +419,8 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
 }
 
 /** core.mail{ from=, to={…}, size=, source_len=, eightbit=, all= } -> mail: one transaction. The
- *  addresses are canonical. One block holds all of it, with room for what the server says: 512 octets
- *  and 96 for each recipient. */
+ *  addresses are canonical. One block holds all of it, with room for what the server says: 512
+ * octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -485,9 +486,11 @@ static int mail_reply(lua_State *L)
 /* What became of recipient i; one whom the end of the message decided has the words of that. */
 static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct smtp_recipient *to)
 {
-    static const char *const words[] = {
-        [SMTP_UNSENT] = "unsent",     [SMTP_ACCEPTED] = "accepted", [SMTP_REFUSED] = "refused",
-        [SMTP_DEFERRED] = "deferred", [SMTP_UNKNOWN] = "unknown"};
+    static const char *const words[] = {[SMTP_UNSENT] = "unsent",
+                                        [SMTP_ACCEPTED] = "accepted",
+                                        [SMTP_REFUSED] = "refused",
+                                        [SMTP_DEFERRED] = "deferred",
+                                        [SMTP_UNKNOWN] = "unknown"};
     bool by_message = m->trouble.error == SMTP_ERROR_DATA_REFUSED && to->code / 100 == 2;
     lua_createtable(L, 0, 5);
     set_text(L, "address", to->address.data, to->address.len);
@@ -610,11 +613,11 @@ static int core_now(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"session", core_session}, {"mail", core_mail},     {"address", core_address},
-    {"domain", core_domain},   {"base64", core_base64}, {"scan", core_scan},
-    {"random", core_random},   {"now", core_now},       {"hostname", core_hostname},
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {{"session", core_session},   {"mail", core_mail},
+                                     {"address", core_address},   {"domain", core_domain},
+                                     {"base64", core_base64},     {"scan", core_scan},
+                                     {"random", core_random},     {"now", core_now},
+                                     {"hostname", core_hostname}, {NULL, NULL}};
 
 static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {

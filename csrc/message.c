@@ -139,8 +139,7 @@ step hear_final(struct smtp_session *s, const struct smtp_reply *r)
     if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     answer_take(&m->answer, r);
-    if (reply_class(r) >= 4)
-        refuse(s, SMTP_ERROR_DATA_REFUSED, r);
+    if (reply_class(r) >= 4) refuse(s, SMTP_ERROR_DATA_REFUSED, r);
     m->settled = true;
     return STEP_ready;
 }

@@ -22,8 +22,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Flags of send(): a connection reset by the peer is an error value, never SIGPIPE. macOS knows this
- * as an option of the socket only, see port_prepare. */
+/* Flags of send(): a connection reset by the peer is an error value, never SIGPIPE. macOS knows
+ * this as an option of the socket only, see port_prepare. */
 #ifdef MSG_NOSIGNAL
 #define PORT_SEND_FLAGS MSG_NOSIGNAL
 #else
@@ -35,14 +35,15 @@ static inline void port_wipe(void *secret, size_t len)
 {
 #ifdef __APPLE__
     volatile unsigned char *p = secret;
-    while (len-- > 0) *p++ = 0;
+    while (len-- > 0)
+        *p++ = 0;
 #else
     explicit_bzero(secret, len);
 #endif
 }
 
-/* Non-blocking, closed on exec, no SIGPIPE: what a new descriptor lacks where the system cannot make
- * it so from the start. Closes it and returns -1 on failure. */
+/* Non-blocking, closed on exec, no SIGPIPE: what a new descriptor lacks where the system cannot
+ * make it so from the start. Closes it and returns -1 on failure. */
 static inline int port_prepare(int fd)
 {
 #ifndef SOCK_CLOEXEC
@@ -98,8 +99,8 @@ static inline int port_pipe(int ends[2])
 }
 
 /* Acknowledge at once what has been heard. A server that writes each reply by itself waits for our
- * acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40 ms. It
- * forgets this wish, so it is made again before each wait. */
+ * acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40 ms.
+ * It forgets this wish, so it is made again before each wait. */
 static inline void port_quickack(int fd)
 {
 #ifdef TCP_QUICKACK

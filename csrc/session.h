@@ -80,10 +80,10 @@ struct smtp_session {
     struct smtp_options opt;
 
     /* dialogue.c */
-    step next;                          /* what comes next when no reply is due */
+    step next;                           /* what comes next when no reply is due */
     struct smtp_run runs[SMTP_RUNS_MAX]; /* a ring */
     size_t run_first, run_count;
-    size_t due_count;                   /* replies due, over all runs */
+    size_t due_count; /* replies due, over all runs */
     uint64_t reply_count;
     struct smtp_mail *mails, *mails_last; /* unfinished, oldest first */
     bool quit_wanted;
@@ -91,9 +91,9 @@ struct smtp_session {
 
     /* wire.c: the stream of bytes we say */
     char *out;
-    size_t out_max, out_at, out_len;    /* unsent: out[out_at] .. out[out_len] */
-    size_t command_at;                  /* where the command being written begins */
-    uint64_t said_len, sent_len;        /* octets of the stream said and sent so far */
+    size_t out_max, out_at, out_len; /* unsent: out[out_at] .. out[out_len] */
+    size_t command_at;               /* where the command being written begins */
+    uint64_t said_len, sent_len;     /* octets of the stream said and sent so far */
     bool out_secret, out_message;
 
     /* reply.c: the line and the reply being heard */
@@ -108,7 +108,7 @@ struct smtp_session {
     bool esmtp, tls_on, starttls_seen;
     unsigned ext;
     uint64_t size_max;
-    size_t server_len;                  /* of text kept in `hello` for the first line */
+    size_t server_len; /* of text kept in `hello` for the first line */
     size_t hello_len;
     char hello[SMTP_KEPT_MAX];
     size_t mechs_len, mechs_before_len;
@@ -119,15 +119,15 @@ struct smtp_session {
     bool has_secret;
     enum smtp_auth_state auth;
     enum smtp_error auth_reason;
-    size_t mech;                        /* index into the table of mechanisms */
-    unsigned turn;                      /* responses given by it so far */
-    bool initial, no_initial;           /* one was sent with AUTH; none may be */
+    size_t mech;              /* index into the table of mechanisms */
+    unsigned turn;            /* responses given by it so far */
+    bool initial, no_initial; /* one was sent with AUTH; none may be */
     bool cancelled;
     bool auth_before_tls;
     uint16_t mech_code[SMTP_MECH_COUNT];
 
     /* message.c */
-    bool in_line, after_cr;             /* of the message's text as it came in */
+    bool in_line, after_cr; /* of the message's text as it came in */
     size_t body_line_len;
 
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */
@@ -184,8 +184,8 @@ enum smtp_error required_first(const struct smtp_session *s, const struct smtp_r
  * has nothing (more) to say. */
 struct smtp_mechanism {
     const char *name;
-    bool initial;         /* the first answer may ride on the AUTH command (RFC 4954 4) */
-    unsigned answers;     /* how many it gives before 235 may come */
+    bool initial;     /* the first answer may ride on the AUTH command (RFC 4954 4) */
+    unsigned answers; /* how many it gives before 235 may come */
     bool (*answer)(struct smtp_session *s, unsigned turn);
 };
 extern const struct smtp_mechanism smtp_plain, smtp_login;

@@ -122,17 +122,17 @@ enum smtp_policy { SMTP_SKIP, SMTP_PREFER, SMTP_REQUIRE };
 enum smtp_mech { SMTP_MECH_PLAIN, SMTP_MECH_LOGIN };
 
 struct smtp_options {
-    struct smtp_text domain;               /* what EHLO says: smtp_domain_check */
-    enum smtp_policy tls;                  /* STARTTLS */
-    bool tls_on;                           /* TLS from the first byte */
-    enum smtp_policy auth;                 /* needs username; the password comes by smtp_secret */
-    struct smtp_text username, authzid;    /* no NUL (RFC 4616) */
-    bool secret_in_clear;                  /* a secret may travel on a link without TLS */
-    bool mechs_named;                      /* `mechs` is the user's own choice */
-    uint8_t mechs[SMTP_MECH_COUNT];        /* allowed, in order of preference */
+    struct smtp_text domain;            /* what EHLO says: smtp_domain_check */
+    enum smtp_policy tls;               /* STARTTLS */
+    bool tls_on;                        /* TLS from the first byte */
+    enum smtp_policy auth;              /* needs username; the password comes by smtp_secret */
+    struct smtp_text username, authzid; /* no NUL (RFC 4616) */
+    bool secret_in_clear;               /* a secret may travel on a link without TLS */
+    bool mechs_named;                   /* `mechs` is the user's own choice */
+    uint8_t mechs[SMTP_MECH_COUNT];     /* allowed, in order of preference */
     size_t mech_count;
-    bool pipelining;                       /* use PIPELINING where it is offered (RFC 2920) */
-    size_t window;                         /* replies outstanding at most; 0: any number */
+    bool pipelining; /* use PIPELINING where it is offered (RFC 2920) */
+    size_t window;   /* replies outstanding at most; 0: any number */
 };
 
 enum smtp_verdict {
@@ -158,22 +158,22 @@ struct smtp_mail {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
     size_t to_count;
-    uint64_t size;        /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
-    uint64_t source_len;  /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
-    bool eightbit;        /* the message holds octets over 127 (RFC 6152) */
-    bool all;             /* nobody gets it unless every recipient is accepted */
-    char *texts;          /* room for the server's words about recipients */
+    uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
+    uint64_t source_len; /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
+    bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
+    bool all;            /* nobody gets it unless every recipient is accepted */
+    char *texts;         /* room for the server's words about recipients */
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
     size_t texts_len;
-    bool settled;               /* the outcome is final */
-    bool sender_accepted;       /* MAIL was answered with 2yz */
-    bool contradicted;          /* a recipient accepted behind a refused sender */
-    uint64_t end_at;            /* where in our stream of bytes the message ends; 0: nowhere yet */
-    uint64_t taken_len;         /* octets given to smtp_body so far */
+    bool settled;                /* the outcome is final */
+    bool sender_accepted;        /* MAIL was answered with 2yz */
+    bool contradicted;           /* a recipient accepted behind a refused sender */
+    uint64_t end_at;             /* where in our stream of bytes the message ends; 0: nowhere yet */
+    uint64_t taken_len;          /* octets given to smtp_body so far */
     struct smtp_trouble trouble; /* error NONE: the message was accepted */
-    struct smtp_answer answer;  /* the reply to the end of the message */
+    struct smtp_answer answer;   /* the reply to the end of the message */
     struct smtp_mail *next;
 };
 
@@ -182,17 +182,17 @@ enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
 
 /** What a session knows of its server and itself; valid until the next call. */
 struct smtp_facts {
-    bool esmtp;                        /* EHLO was understood */
+    bool esmtp; /* EHLO was understood */
     enum smtp_tls_state tls;
     enum smtp_auth_state auth;
-    enum smtp_error auth_reason;       /* why AUTH is unavailable */
-    const char *mechanism;             /* authenticated by, or NULL */
+    enum smtp_error auth_reason;         /* why AUTH is unavailable */
+    const char *mechanism;               /* authenticated by, or NULL */
     uint16_t mech_code[SMTP_MECH_COUNT]; /* the code that turned a mechanism down, or 0 */
-    bool starttls_offered;             /* in the newest EHLO, or before TLS */
-    uint64_t size_max;                 /* 0: no limit told */
-    struct smtp_text server;           /* first line of the newest EHLO or HELO reply */
-    struct smtp_text capabilities;     /* its other lines, joined by LF, printable */
-    struct smtp_text mechanisms;       /* offered, joined by a space, upper case, printable */
+    bool starttls_offered;               /* in the newest EHLO, or before TLS */
+    uint64_t size_max;                   /* 0: no limit told */
+    struct smtp_text server;             /* first line of the newest EHLO or HELO reply */
+    struct smtp_text capabilities;       /* its other lines, joined by LF, printable */
+    struct smtp_text mechanisms;         /* offered, joined by a space, upper case, printable */
     struct smtp_text mechanisms_before_tls;
 };
 
@@ -266,7 +266,7 @@ size_t smtp_base64_encode(const char *data, size_t len, char *out);
 
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
 struct smtp_scan {
-    uint64_t wire_len;   /* octets with every line end as CRLF, dots not counted twice */
+    uint64_t wire_len; /* octets with every line end as CRLF, dots not counted twice */
     bool nul, eightbit, long_line;
     bool after_cr;
     size_t line_len;

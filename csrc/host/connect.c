@@ -75,7 +75,8 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
 {
     struct connecting *c = calloc(1, sizeof *c);
     if (c == NULL) return host_say(s->text, "system", "no memory");
-    for (int i = 0; i < ADDRESS_MAX; i++) c->fd[i] = -1;
+    for (int i = 0; i < ADDRESS_MAX; i++)
+        c->fd[i] = -1;
     s->connecting = c;
     c->port = port;
     c->deadline_ms = host_deadline_ms(s->connect_ms);
@@ -156,7 +157,8 @@ static const char *start_due(struct smtp_socket *s)
     while (c->next < c->count && (c->running == 0 || host_now_ms() >= c->next_ms)) {
         const struct address *address = &c->list[c->next];
         int error = start_attempt(c, c->next);
-        /* A unix socket with a full queue answers at once, and poll() cannot tell when it has room. */
+        /* A unix socket with a full queue answers at once, and poll() cannot tell when it has room.
+         */
         if (error == EAGAIN && address->u.any.sa_family == AF_UNIX) {
             c->next_ms = host_now_ms() + FULL_MS;
             return NULL;
@@ -223,8 +225,8 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         if (word != NULL) {
             char label[HOST_NAME_LEN_MAX + 16];
             address_label(&c->list[0], label);
-            return host_say(s->text, word, "no answer from %s%s%s", label,
-                            c->said > 0 ? "; " : "", c->failures);
+            return host_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
+                            c->failures);
         }
     }
     int fd = c->fd[winner];

@@ -1,7 +1,7 @@
 /* host.h - the inside of smtp.socket: sockets, resolver, TLS. No Lua in here.
  *
- * A function that can fail returns a stable word (a string constant) or NULL for success, and leaves
- * a sentence for people in the text of its object. The words:
+ * A function that can fail returns a stable word (a string constant) or NULL for success, and
+ * leaves a sentence for people in the text of its object. The words:
  *
  *   again      a signal came; call again with the same arguments, so that Lua's debug hook can run
  *   timeout    the deadline of this call is over
@@ -11,8 +11,9 @@
  *   system     no descriptors, no memory
  *   tls:X, certificate:X     see tls.c
  *
- * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt that
- * does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal handler. */
+ * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt
+ * that does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal
+ * handler. */
 #ifndef HOST_H
 #define HOST_H
 
@@ -27,9 +28,9 @@
 #pragma GCC visibility push(hidden)
 
 enum {
-    HOST_TEXT_MAX = 400,   /* bytes of a sentence, with its NUL */
-    HOST_NAME_LEN_MAX = 256,   /* bytes of a host name or a path, with its NUL */
-    HOST_INPUT_MAX = 65536 /* bytes heard at once */
+    HOST_TEXT_MAX = 400,     /* bytes of a sentence, with its NUL */
+    HOST_NAME_LEN_MAX = 256, /* bytes of a host name or a path, with its NUL */
+    HOST_INPUT_MAX = 65536   /* bytes heard at once */
 };
 
 struct connecting; /* connect.c */
@@ -106,8 +107,8 @@ void stream_init(struct smtp_socket *s);
 void stream_adopt(struct smtp_socket *s, int fd, int family);
 const char *stream_input(struct smtp_socket *s);
 /* Until all is sent, or there is something to read while sending would block: then *sent < len. A
- * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was not
- * counted must be the beginning of the next call's data. */
+ * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was
+ * not counted must be the beginning of the next call's data. */
 const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
 /* Fills `in` with 1 to max bytes. What was heard before a close or reset comes first. */
 const char *stream_receive(struct smtp_socket *s, size_t max);

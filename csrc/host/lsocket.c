@@ -10,9 +10,9 @@
 
 #include <dlfcn.h>
 
-#define SOCKET "smtp.Socket"
+#define SOCKET   "smtp.Socket"
 #define LISTENER "smtp.Listener"
-#define CONTEXT "smtp.TlsContext"
+#define CONTEXT  "smtp.TlsContext"
 
 static struct smtp_socket *to_socket(lua_State *L, int index)
 {
@@ -194,13 +194,18 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg socket_methods[] = {
-    {"settimeouts", socket_settimeouts},   {"connect", socket_connect},
-    {"send", socket_send},                 {"receiveany", socket_receiveany},
-    {"sslhandshake", socket_sslhandshake}, {"sslaccept", socket_sslaccept},
-    {"tlsinfo", socket_tlsinfo},           {"getpeername", socket_getpeername},
-    {"getsockname", socket_getsockname},   {"getfd", socket_getfd},
-    {"close", socket_close},               {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
+                                          {"connect", socket_connect},
+                                          {"send", socket_send},
+                                          {"receiveany", socket_receiveany},
+                                          {"sslhandshake", socket_sslhandshake},
+                                          {"sslaccept", socket_sslaccept},
+                                          {"tlsinfo", socket_tlsinfo},
+                                          {"getpeername", socket_getpeername},
+                                          {"getsockname", socket_getsockname},
+                                          {"getfd", socket_getfd},
+                                          {"close", socket_close},
+                                          {NULL, NULL}};
 
 /* ---- TLS settings ---- */
 

@@ -36,7 +36,8 @@ static void *look_up(void *argument)
     job->error = getaddrinfo(job->host, NULL, &hints, &job->answer);
     job->system_error = errno;
     if (job->error != 0) job->answer = NULL;
-    while (write(job->pipe[1], "", 1) < 0 && errno == EINTR) continue;
+    while (write(job->pipe[1], "", 1) < 0 && errno == EINTR)
+        continue;
     resolve_end(job);
     return NULL;
 }
@@ -95,7 +96,8 @@ static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX]
 /* The next address of this family from *at on. */
 static const struct addrinfo *next_of(const struct addrinfo **at, int family)
 {
-    while (*at != NULL && (*at)->ai_family != family) *at = (*at)->ai_next;
+    while (*at != NULL && (*at)->ai_family != family)
+        *at = (*at)->ai_next;
     const struct addrinfo *found = *at;
     if (found != NULL) *at = found->ai_next;
     return found;
@@ -113,7 +115,8 @@ const char *resolve_take(struct resolving *job, int port, struct address *list, 
     if (read(job->pipe[0], &done, 1) != 1) return host_say(text, "again", "still looking");
     if (job->error != 0) return explain(job, text);
     const struct addrinfo *first = job->answer;
-    while (first != NULL && !usable(first)) first = first->ai_next;
+    while (first != NULL && !usable(first))
+        first = first->ai_next;
     if (first == NULL) return host_say(text, "resolve", "%s: no usable address", job->host);
     const int other = first->ai_family == AF_INET ? AF_INET6 : AF_INET;
     const struct addrinfo *at[2] = {first, first};

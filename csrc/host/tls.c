@@ -12,12 +12,12 @@ enum { GATHER_LEN = 65536 }; /* plaintext whose records go out in one write */
 
 struct tls {
     SSL *ssl;
-    BIO *heard, *said;      /* ciphertext on its way in and out; owned by ssl */
+    BIO *heard, *said; /* ciphertext on its way in and out; owned by ssl */
     const struct tls_context *context;
-    size_t pending_len;     /* plaintext encrypted, its records not yet all with the kernel */
+    size_t pending_len; /* plaintext encrypted, its records not yet all with the kernel */
     bool open, dead;
     bool heard_any;
-    char names[160];        /* what a certificate for somebody else was for */
+    char names[160]; /* what a certificate for somebody else was for */
 };
 
 /* ---- certificates ---- */
@@ -81,8 +81,8 @@ static bool peer_key(const struct tls *t, unsigned char digest[TLS_PIN_LEN])
     X509 *certificate = SSL_get1_peer_certificate(t->ssl);
     if (certificate == NULL) return false;
     int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-    bool made = der_len > 0 &&
-                EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1;
+    bool made =
+        der_len > 0 && EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1;
     OPENSSL_free(der);
     X509_free(certificate);
     return made;
@@ -194,7 +194,8 @@ static bool set_name(struct tls *t, const char *name)
 static const char *begin(struct smtp_socket *s, struct tls_context *c, const char *name)
 {
     if (s->in_start < s->in_end)
-        return host_say(s->text, "tls:injected", "plain text waits to be read before the handshake");
+        return host_say(s->text, "tls:injected",
+                        "plain text waits to be read before the handshake");
     const char *word = stream_input(s);
     if (word != NULL) return word;
     struct tls *t = calloc(1, sizeof *t);
@@ -218,7 +219,8 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
     else
         SSL_set_connect_state(t->ssl);
     if (name != NULL && !set_name(t, name))
-        return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for", name);
+        return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for",
+                        name);
     return NULL;
 }
 
@@ -365,13 +367,14 @@ const char *tls_receive(struct smtp_socket *s)
         int want = SSL_get_error(t->ssl, n);
         if (want != SSL_ERROR_WANT_READ) {
             t->dead = true;
-            return host_say(s->text, "closed", "%s", want == SSL_ERROR_ZERO_RETURN
-                                                         ? "the peer ended TLS"
-                                                         : "the peer sent a bad TLS record");
+            return host_say(s->text, "closed", "%s",
+                            want == SSL_ERROR_ZERO_RETURN ? "the peer ended TLS"
+                                                          : "the peer sent a bad TLS record");
         }
         /* A KeyUpdate may want an answer; it waits for nobody. */
         const char *word = flush(s, 0, &flushed);
-        if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0) return word;
+        if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
+            return word;
         word = fill(s, deadline_ms);
         if (word != NULL) return word;
     }
@@ -387,8 +390,7 @@ bool tls_describe(const struct smtp_socket *s, struct tls_info *info)
     info->verified = t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK;
     info->resumed = SSL_session_reused(t->ssl) == 1;
     info->peer_key[0] = '\0';
-    if (peer_key(t, digest))
-        EVP_EncodeBlock((unsigned char *)info->peer_key, digest, TLS_PIN_LEN);
+    if (peer_key(t, digest)) EVP_EncodeBlock((unsigned char *)info->peer_key, digest, TLS_PIN_LEN);
     return true;
 }
 

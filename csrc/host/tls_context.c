@@ -17,8 +17,8 @@ static const char *fail(struct tls_context *c, const char *option, const char *w
     return option;
 }
 
-/* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed whole,
- * 16 ms each time. */
+/* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed
+ * whole, 16 ms each time. */
 static bool is_hashed(const char *path)
 {
     bool found = false;
@@ -45,8 +45,9 @@ static const char *load_system(struct tls_context *c)
     if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
     if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
     ERR_clear_error();
-    return fail(c, "ca_file",
-                "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
+    return fail(
+        c, "ca_file",
+        "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
 }
 
 static const char *load_trust(struct tls_context *c, const struct tls_settings *settings)

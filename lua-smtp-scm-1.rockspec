@@ -1,0 +1,50 @@
+rockspec_format = "3.0"
+package = "lua-smtp"
+version = "scm-1"
+source = { url = "git+file://." }
+description = {
+   summary = "An SMTP client that is safe by default and says what went wrong",
+   license = "MIT",
+}
+dependencies = { "lua >= 5.1" }
+external_dependencies = {
+   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+   CRYPTO = { library = "crypto" },
+}
+build = {
+   type = "builtin",
+   modules = {
+      ["smtp"] = "lua/smtp.lua",
+      ["smtp.address"] = "lua/smtp/address.lua",
+      ["smtp.cli"] = "lua/smtp/cli.lua",
+      ["smtp.drive"] = "lua/smtp/drive.lua",
+      ["smtp.errors"] = "lua/smtp/errors.lua",
+      ["smtp.hints"] = "lua/smtp/hints.lua",
+      ["smtp.host"] = "lua/smtp/host.lua",
+      ["smtp.message"] = "lua/smtp/message.lua",
+      ["smtp.mime"] = "lua/smtp/mime.lua",
+      ["smtp.options"] = "lua/smtp/options.lua",
+      ["smtp.report"] = "lua/smtp/report.lua",
+      ["smtp.safe"] = "lua/smtp/safe.lua",
+      ["smtp.sink"] = "lua/smtp/sink.lua",
+      ["smtp.core"] = {
+         sources = {
+            "csrc/address.c", "csrc/auth.c", "csrc/auth/login.c", "csrc/auth/plain.c",
+            "csrc/dialogue.c", "csrc/encode.c", "csrc/envelope.c", "csrc/extensions.c",
+            "csrc/hello.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/session.c",
+            "csrc/starttls.c", "csrc/wire.c",
+         },
+      },
+      ["smtp.socket"] = {
+         sources = {
+            "csrc/host/address.c", "csrc/host/connect.c", "csrc/host/listen.c",
+            "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
+            "csrc/host/tls_context.c", "csrc/host/wait.c",
+         },
+         libraries = { "ssl", "crypto", "pthread", "dl" },
+         incdirs = { "$(OPENSSL_INCDIR)" },
+         libdirs = { "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
+      },
+   },
+   install = { bin = { ["lua-smtp"] = "lua/lua-smtp" } },
+}
