@@ -66,7 +66,8 @@ function Peer:connect(name, port)
    return true
 end
 
-function Peer.settimeouts()
+function Peer:settimeouts(connect)
+   self.at_once = connect == 0
 end
 
 function Peer:close()
@@ -128,6 +129,7 @@ function Peer:receiveany(max)
    end
    if self.rest == "" then
       local kind = self:peek()
+      if self.at_once and kind ~= "CLOSE" then return nil, "timeout" end
       if kind == "CLOSE" then return nil, "closed", "end of file" end
       if kind == "SILENCE" then return nil, "timeout", "nothing came" end
       self:fail("the client waits for a reply")

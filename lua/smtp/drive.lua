@@ -332,7 +332,20 @@ local function handshake(conv, seconds)
    return nil, tls_trouble(why, text)
 end
 
+-- The server has nothing to say before our ClientHello. What is there was put there in clear text.
+local function is_injected(conv)
+   local sock = conv.sock
+   if not sock.duplex then return false end
+   sock:settimeouts(0, 0, 0)
+   local data = sock:receiveany(PIECE)
+   if not data then return false end
+   note_heard(conv, data)
+   conv.session:heard(data)
+   return true
+end
+
 function doing.tls(conv)
+   if is_injected(conv) then return end
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
       conv.session:tls_started()

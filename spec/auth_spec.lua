@@ -1,0 +1,412 @@
+local talk = require "spec.talk"
+local errors = require "smtp.errors"
+
+-- "ann", "secret"
+local PLAIN = "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n"
+local USER, PASSWORD = "C: YW5u\n", "C: c2VjcmV0\n"
+local bye = "C: QUIT\nS: 221 bye"
+local send = [[
+   C: MAIL FROM:<ann@me.example>
+   S: 250 ok
+   C: RCPT TO:<bob@there.example>
+   S: 250 ok
+   C: DATA
+   S: 354 go on
+   MESSAGE
+   S: 250 ok
+   C: QUIT
+   S: 221 bye
+]]
+
+local function hello(...)
+   local lines = { "S: 220 hi", "C: EHLO me.example" }
+   local keywords = { "mx", ... }
+   for i = 1, #keywords do
+      lines[#lines + 1] = ("S: 250%s%s"):format(i < #keywords and "-" or " ", keywords[i])
+   end
+   return table.concat(lines, "\n") .. "\n"
+end
+
+local helo_only = "S: 220 hi\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 mx\n"
+local gone = hello("STARTTLS", "AUTH PLAIN") .. "C: STARTTLS\nS: 220 go\nTLS\n"
+   .. "C: EHLO me.example\nS: 250 mx\n"
+
+local function login(auth, more)
+   local options = { auth = auth, username = "ann", password = "secret", auth_plaintext = true }
+   for key, value in pairs(more or {}) do
+      if value == "none" then value = nil end
+      options[key] = value
+   end
+   return options
+end
+
+-- The table before anything is sent: what the server offers, and what follows under each word.
+local before = {
+   { "a mechanism we may use", hello("AUTH PLAIN"), use = PLAIN .. "S: 235 ok\n" },
+   { "usable mechanisms, on a clear link", hello("AUTH PLAIN LOGIN"),
+      { auth_plaintext = "none" }, error = "auth_insecure", reason = "plaintext", always = true },
+   { "no EHLO", helo_only, error = "auth_unsupported", reason = "helo_only" },
+   { "AUTH before TLS only", gone, { tls = "require", auth_plaintext = "none" },
+      error = "auth_unsupported", reason = "not_advertised_after_tls" },
+   { "no AUTH", hello("PIPELINING2"), error = "auth_unsupported", reason = "not_advertised" },
+   { "AUTH with an empty list", hello("AUTH"), error = "auth_unsupported", reason = "empty_list" },
+   { "AUTH= with an empty list", hello("AUTH="), error = "auth_unsupported", reason = "empty_list" },
+   { "unknown mechanisms", hello("AUTH GSSAPI X-FOO"), error = "auth_unsupported",
+      reason = "no_common_mechanism" },
+   { "mechanisms other than those named", hello("AUTH LOGIN"), { auth_mechanisms = { "PLAIN" } },
+      error = "auth_unsupported", reason = "no_common_mechanism", always = true },
+}
+
+describe("AUTH, where the server offers", function()
+   for _, row in ipairs(before) do
+      local name, opening, more = row[1], row[2], row[3]
+
+      it(name .. ", under require", function()
+         if row.use then
+            local receipt = talk.send(login("require", more), opening .. row.use .. send)
+            assert.equal("authenticated", receipt.auth.state)
+            return
+         end
+         local _, err = talk.send(login("require", more), opening .. bye)
+         assert.equal(row.error, err.kind)
+         assert.equal(row.reason, err.reason)
+         assert.equal("auth", err.stage)
+         assert.equal("no", err.sent)
+         assert.equal("never", err.retry)
+         assert.equal(row.error == "auth_unsupported",
+            errors.is(err, errors.classes.AuthUnsupportedError))
+         assert.is_string(err.hint)
+      end)
+
+      it(name .. ", under prefer", function()
+         if row.use then
+            local receipt = talk.send(login("prefer", more), opening .. row.use .. send)
+            assert.equal("authenticated", receipt.auth.state)
+         elseif row.always then
+            local _, err = talk.send(login("prefer", more), opening .. bye)
+            assert.equal(row.error, err.kind)
+            assert.equal(row.reason, err.reason)
+         else
+            local receipt = talk.send(login("prefer", more), opening .. send)
+            assert.equal("unavailable", receipt.auth.state)
+            assert.equal(row.reason, receipt.auth.reason)
+         end
+      end)
+
+      it(name .. ", under skip", function()
+         local receipt = talk.send(login("skip", more), opening .. send)
+         assert.equal("skipped", receipt.auth.state)
+      end)
+   end
+
+   it("nothing: the error reads like this", function()
+      local _, err = talk.send(login("require", { port = 25 }), hello("PIPELINING", "SIZE", "STARTTLS")
+         .. bye)
+      assert.equal('smtp: mx.example:25 does not offer AUTH, and auth = "require" (EHLO offered '
+         .. "PIPELINING, SIZE, STARTTLS). The server offers STARTTLS and tls = \"skip\": AUTH usually "
+         .. 'appears only after TLS; set tls = "require", or auth = "prefer" to send without.',
+         tostring(err))
+   end)
+
+   it("AUTH is not an AuthError where it is missing: nobody refused us", function()
+      local _, err = talk.send(login("require"), hello("X") .. bye)
+      assert.is_false(errors.is(err, "auth"))
+      assert.is_true(errors.is(err, "not_supported"))
+   end)
+
+   it("unknown mechanisms: the error says why each was not used", function()
+      local _, err = talk.send(login("require", { auth_mechanisms = { "PLAIN" } }),
+         hello("AUTH GSSAPI LOGIN") .. bye)
+      assert.same({ "GSSAPI", "LOGIN" }, err.offered)
+      assert.truthy(err.what:find("GSSAPI: not known here", 1, true))
+      assert.truthy(err.what:find("LOGIN: not in auth_mechanisms", 1, true))
+   end)
+
+   it("AUTH before TLS only: both lists are in the error", function()
+      local _, err = talk.send(login("require", { tls = "require" }), gone .. bye)
+      assert.same({}, err.offered)
+      assert.same({ "PLAIN" }, err.offered_before_tls)
+   end)
+
+   it("AUTH: it is inside TLS that a password may travel", function()
+      local receipt = talk.send(login("require", { tls = "require", auth_plaintext = "none" }),
+         hello("STARTTLS") .. "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\nS: 250-mx\n"
+         .. "S: 250 AUTH PLAIN\n" .. PLAIN .. "S: 235 ok\n" .. send)
+      assert.equal("authenticated", receipt.auth.state)
+   end)
+end)
+
+-- The table after AUTH was sent. `next`: the answer lets LOGIN be tried.
+local after = {
+   { "454 4.7.0 not now", "auth_temporary", "temporary", "later" },
+   { "432 4.7.12 transition", "auth_temporary", "temporary", "later" },
+   { "538 5.7.11 encrypt", "auth_insecure", "encryption_required", "never" },
+   { "530 5.7.0 Must issue a STARTTLS command first", "tls_required", "required", "never" },
+   { "530 5.7.0 authenticate", "auth_required", "required", "never" },
+   { "535 5.7.8 no", "auth_rejected", "rejected", "never" },
+   { "501 5.5.2 bad", "auth_rejected", "rejected", "never" },
+   { "550 5.7.1 no", "auth_rejected", "rejected", "never" },
+   { "554 5.7.1 no", "auth_rejected", "rejected", "never" },
+   { "521 no", "auth_rejected", "rejected", "never" },
+}
+
+describe("AUTH answered by", function()
+   for _, policy in ipairs { "require", "prefer" } do
+      for _, row in ipairs(after) do
+         it(row[1] .. " is final under " .. policy, function()
+            local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN
+               .. "S: " .. row[1] .. "\n" .. bye)
+            assert.equal(row[2], err.kind)
+            assert.equal(row[3], err.reason)
+            assert.equal(row[4], err.retry)
+            assert.equal("auth", err.stage)
+            assert.equal(tonumber(row[1]:sub(1, 3)), err.code)
+         end)
+      end
+
+      it("421 is temporary, and the connection is gone, under " .. policy, function()
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN .. "S: 421 bye\nCLOSE")
+         assert.equal("auth_temporary", err.kind)
+      end)
+
+      for _, code in ipairs { 250, 220, 354 } do
+         it(code .. " is no success, under " .. policy, function()
+            local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN
+               .. ("S: %d ok"):format(code))
+            assert.equal("protocol", err.kind)
+         end)
+      end
+
+      for _, line in ipairs { "504 5.5.4 unknown", "504 no", "501 5.5.4 unrecognized",
+         "503 5.5.4 unrecognized", "534 5.7.9 too weak" } do
+         it(line .. " leads to the next mechanism, under " .. policy, function()
+            local receipt = talk.send(login(policy), hello("AUTH LOGIN PLAIN") .. PLAIN .. "S: " .. line
+               .. "\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n" .. USER .. "S: 334 UGFzc3dvcmQ6\n" .. PASSWORD
+               .. "S: 235 ok\n" .. send)
+            assert.equal("LOGIN", receipt.auth.mechanism)
+         end)
+      end
+
+      it("534 to the last mechanism is too weak, under " .. policy, function()
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN
+            .. "S: 534 5.7.9 weak\nC: AUTH LOGIN\nS: 504 no\n" .. bye)
+         assert.equal("auth_rejected", err.kind)
+         assert.equal("mechanism_too_weak", err.reason)
+      end)
+
+      it("500 5.5.6 to an initial response is tried once without, under " .. policy, function()
+         for _, code in ipairs { 500, 501 } do
+            local receipt = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN
+               .. ("S: %d 5.5.6 too long\nC: AUTH PLAIN\nS: 334 \n"):format(code)
+               .. "C: AGFubgBzZWNyZXQ=\nS: 235 ok\n" .. send)
+            assert.equal("PLAIN", receipt.auth.mechanism)
+         end
+      end)
+
+      it("a lost connection is no reason to go on without, under " .. policy, function()
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN .. "CLOSE")
+         assert.equal("disconnected", err.kind)
+         assert.equal("auth", err.stage)
+      end)
+
+      it("silence is no reason to go on without, under " .. policy, function()
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN .. "SILENCE")
+         assert.equal("timeout", err.kind)
+         assert.equal("auth", err.stage)
+      end)
+   end
+
+   it("504 to all mechanisms is no common mechanism", function()
+      local all = hello("AUTH PLAIN") .. PLAIN .. "S: 504 5.5.4 no\n"
+      local _, err = talk.send(login("require"), all .. bye)
+      assert.equal("auth_unsupported", err.kind)
+      assert.equal("no_common_mechanism", err.reason)
+      assert.truthy(err.what:find("PLAIN: answered 504", 1, true))
+      local receipt = talk.send(login("prefer"), all .. send)
+      assert.equal("unavailable", receipt.auth.state)
+      _, err = talk.send(login("prefer", { auth_mechanisms = "PLAIN" }), all .. bye)
+      assert.equal("no_common_mechanism", err.reason)
+   end)
+
+   for _, line in ipairs { "500 5.5.1 what", "502 5.5.1 not implemented", "503 bad sequence",
+      "503 5.5.1 already authenticated" } do
+      it(line .. " is AUTH that is not there, never success", function()
+         local opening = hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: " .. line .. "\n"
+         local _, err = talk.send(login("require"), opening .. bye)
+         assert.equal("auth_unsupported", err.kind)
+         assert.equal("rejected_command", err.reason)
+         local receipt = talk.send(login("prefer"), opening .. send)
+         assert.equal("unavailable", receipt.auth.state)
+         assert.equal("rejected_command", receipt.auth.reason)
+      end)
+   end
+end)
+
+describe("PLAIN", function()
+   it("is sent with an identity where one is given", function()
+      talk.send(login("require", { authzid = "boss" }), hello("AUTH PLAIN")
+         .. "C: AUTH PLAIN Ym9zcwBhbm4Ac2VjcmV0\nS: 235 ok\n" .. send)
+   end)
+
+   it("that would make the command too long is sent in answer to a challenge", function()
+      local long = ("x"):rep(400)
+      local core = require "smtp.core"
+      local _, err = talk.send(login("require", { password = long }), hello("AUTH PLAIN")
+         .. "C: AUTH PLAIN\nS: 334\nC: " .. core.base64("\0ann\0" .. long) .. "\nS: 235 ok\n" .. send)
+      assert.is_nil(err)
+   end)
+
+   for _, challenge in ipairs { "334 ", "334", "334 text" } do
+      it("takes '" .. challenge .. "' for an empty challenge", function()
+         talk.send(login("require"), hello("AUTH PLAIN") .. PLAIN .. "S: 501 5.5.6 long\n"
+            .. "C: AUTH PLAIN\nS: " .. challenge .. "\nC: AGFubgBzZWNyZXQ=\nS: 235 ok\n" .. send)
+      end)
+   end
+
+   it("asked once more is cancelled", function()
+      local _, err = talk.send(login("require"), hello("AUTH PLAIN") .. PLAIN
+         .. "S: 334 more\nC: *\nS: 501 cancelled\n" .. bye)
+      assert.equal("auth_rejected", err.kind)
+      assert.equal("protocol", err.reason)
+   end)
+
+   it("accepted before anything was said is no success", function()
+      local _, err = talk.send(login("require", { password = ("x"):rep(400) }), hello("AUTH PLAIN")
+         .. "C: AUTH PLAIN\nS: 235 welcome\n" .. bye)
+      assert.equal("auth_rejected", err.kind)
+      assert.equal("protocol", err.reason)
+   end)
+
+   it("with bytes outside ASCII sends them as they are given", function()
+      talk.send(login("require", { password = "p\195\164ss" }), hello("AUTH PLAIN")
+         .. "C: AUTH PLAIN AGFubgBww6Rzcw==\nS: 235 ok\n" .. send)
+   end)
+
+   it("challenged with control characters is cancelled", function()
+      local _, err = talk.send(login("require"), hello("AUTH LOGIN")
+         .. "C: AUTH LOGIN\nS: 334 ab\\rcd\nC: *\nS: 501 cancelled\n" .. bye)
+      assert.equal("protocol", err.reason)
+   end)
+end)
+
+describe("LOGIN", function()
+   local options = login("require", { auth_mechanisms = { "login" } })
+
+   for name, prompts in pairs {
+      ["the usual prompts"] = { "VXNlcm5hbWU6", "UGFzc3dvcmQ6" },
+      ["prompts in the wrong order"] = { "UGFzc3dvcmQ6", "VXNlcm5hbWU6" },
+      ["prompts nobody knows"] = { "eA==", "Zm9v" }, ["no prompts"] = { "", "" },
+   } do
+      it("answers " .. name .. " by their order", function()
+         local receipt = talk.send(options, hello("AUTH LOGIN") .. "C: AUTH LOGIN\nS: 334 "
+            .. prompts[1] .. "\n" .. USER .. "S: 334 " .. prompts[2] .. "\n" .. PASSWORD
+            .. "S: 235 ok\n" .. send)
+         assert.equal("LOGIN", receipt.auth.mechanism)
+      end)
+   end
+
+   it("refused at the user name never sends the password", function()
+      local _, err = talk.send(options, hello("AUTH LOGIN") .. "C: AUTH LOGIN\nS: 334 x\n" .. USER
+         .. "S: 535 no\n" .. bye)
+      assert.equal("auth_rejected", err.kind)
+   end)
+
+   it("accepted at the user name is no success", function()
+      local _, err = talk.send(options, hello("AUTH LOGIN") .. "C: AUTH LOGIN\nS: 334 x\n" .. USER
+         .. "S: 235 welcome\n" .. bye)
+      assert.equal("protocol", err.reason)
+   end)
+
+   it("is not tried with the same password after PLAIN was rejected", function()
+      local _, err = talk.send(login("require"), hello("AUTH PLAIN LOGIN") .. PLAIN
+         .. "S: 535 no\n" .. bye)
+      assert.equal("rejected", err.reason)
+   end)
+end)
+
+describe("530 later", function()
+   local opening = hello("AUTH PLAIN")
+
+   it("on MAIL is AuthRequiredError, and the connection is left in order", function()
+      local _, err = talk.send({}, opening .. "C: MAIL FROM:<ann@me.example>\nS: 530 5.7.0 log in\n"
+         .. bye)
+      assert.equal("auth_required", err.kind)
+      assert.equal("mail", err.stage)
+      assert.same({ "PLAIN" }, err.offered)
+   end)
+
+   it("on MAIL is TlsRequiredError where the server says so", function()
+      local _, err = talk.send({}, opening
+         .. "C: MAIL FROM:<ann@me.example>\nS: 530 5.7.0 Must issue a StartTLS command first\n" .. bye)
+      assert.equal("tls_required", err.kind)
+   end)
+
+   it("on the only RCPT is AuthRequiredError", function()
+      local _, err = talk.send({}, opening .. "C: MAIL FROM:<ann@me.example>\nS: 250 ok\n"
+         .. "C: RCPT TO:<bob@there.example>\nS: 530 5.7.0 log in\n" .. bye)
+      assert.equal("auth_required", err.kind)
+      assert.equal("rcpt", err.stage)
+   end)
+
+   it("after prefer could not authenticate says why", function()
+      local _, err = talk.send(login("prefer"), hello("X") .. "C: MAIL FROM:<ann@me.example>\n"
+         .. "S: 530 5.7.0 log in\n" .. bye)
+      assert.equal("auth_required", err.kind)
+      assert.equal("not_advertised", err.auth_reason)
+   end)
+end)
+
+describe("secrets", function()
+   it("are in no error, trace or transcript, even where the server repeats them", function()
+      local lines = {}
+      local options = login("require")
+      options.trace = function(direction, line) lines[#lines + 1] = direction .. ": " .. line end
+      local _, err = talk.send(options, hello("AUTH PLAIN LOGIN") .. PLAIN
+         .. "S: 535 5.7.8 bad: AGFubgBzZWNyZXQ= secret c2VjcmV0\n" .. bye)
+      local all = table.concat(lines, "\n") .. tostring(err) .. table.concat(err.transcript, "\n")
+         .. err.text .. err.command
+      for _, secret in ipairs { "secret[^%]]", "AGFubgBzZWNyZXQ=", "c2VjcmV0" } do
+         assert.is_nil(all:gsub("%[secret%]", ""):find(secret))
+      end
+      assert.truthy(all:find("AUTH PLAIN [secret]", 1, true))
+   end)
+
+   it("of LOGIN are removed as well", function()
+      local lines = {}
+      local options = login("require", { auth_mechanisms = { "LOGIN" } })
+      options.trace = function(_, line) lines[#lines + 1] = line end
+      talk.send(options, hello("AUTH LOGIN") .. "C: AUTH LOGIN\nS: 334 x\n" .. USER .. "S: 334 y\n"
+         .. PASSWORD .. "S: 535 no\n" .. bye)
+      assert.is_nil(table.concat(lines, "\n"):find("c2VjcmV0", 1, true))
+   end)
+
+   it("given as a function are asked for once, and only when they are needed", function()
+      local calls = 0
+      local options = login("require", { password = function()
+         calls = calls + 1
+         return "secret"
+      end })
+      talk.send(options, hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: 504 no\nC: AUTH LOGIN\nS: 334 x\n"
+         .. USER .. "S: 334 y\n" .. PASSWORD .. "S: 235 ok\n" .. send)
+      assert.equal(3, calls) -- once for each of the three ways to play it
+      talk.send(options, hello("X") .. bye)
+      assert.equal(3, calls)
+   end)
+
+   it("whose function fails are a SourceError with its cause", function()
+      for _, bad in ipairs { function() error("vault is sealed", 0) end,
+         function() return nil, "vault is sealed" end } do
+         local _, err = talk.send(login("require", { password = bad }), hello("AUTH PLAIN"))
+         assert.equal("source", err.kind)
+         assert.equal("vault is sealed", err.cause)
+      end
+   end)
+
+   it("with a NUL or a line break from a function go nowhere", function()
+      for _, bad in ipairs { "a\0b", "a\r\nb", "", ("x"):rep(5000) } do
+         local _, err = talk.send(login("require", { password = function() return bad end }),
+            hello("AUTH PLAIN"))
+         assert.equal("source", err.kind)
+      end
+   end)
+end)

@@ -1,0 +1,160 @@
+local talk = require "spec.talk"
+
+local function offering(lines, rest)
+   return "S: 220 hi\nC: EHLO me.example\n" .. lines .. rest
+end
+
+local plain_send = [[
+   C: MAIL FROM:<ann@me.example>
+   S: 250 ok
+   C: RCPT TO:<bob@there.example>
+   S: 250 ok
+   C: DATA
+   S: 354 go on
+   MESSAGE
+   S: 250 ok
+   C: QUIT
+   S: 221 bye
+]]
+
+local in_one_flight = [[
+   C: MAIL FROM:<ann@me.example>
+   C: RCPT TO:<bob@there.example>
+   C: DATA
+   S: 250 ok
+   S: 250 ok
+   S: 354 go on
+   MESSAGE
+   S: 250 ok
+   C: QUIT
+   S: 221 bye
+]]
+
+local with_size = plain_send:gsub("me%.example>", "me.example> SIZE=21", 1)
+
+local login = { auth = "require", username = "ann", password = "secret", auth_plaintext = true }
+
+describe("EHLO's keywords", function()
+   it("are whole words in any case", function()
+      local receipt = talk.send({}, offering("S: 250-mx\nS: 250 pipeLining\n", in_one_flight))
+      assert.equal("", receipt.capabilities.PIPELINING)
+   end)
+
+   it("are not found within other words", function()
+      local receipt = talk.send({}, offering("S: 250-mx\nS: 250-PIPELININGX\nS: 250-SIZEABLE 5\n"
+         .. "S: 250-XAUTH PLAIN\nS: 250 X-PIPELINING\n", plain_send))
+      assert.equal("PLAIN", receipt.capabilities.XAUTH)
+      assert.is_nil(receipt.capabilities.PIPELINING)
+   end)
+
+   it("behind a leading space, or none at all, are no keywords", function()
+      talk.send({}, offering("S: 250-mx\nS: 250- PIPELINING\nS: 250 \n", plain_send))
+      talk.send({}, offering("S: 250-mx\nS: 250-\nS: 250\n", plain_send))
+      talk.send({}, offering("S: 250-mx\nS: 250 Ok SESSIONID=<1>\n", plain_send))
+   end)
+
+   it("with 8-bit bytes mean nothing", function()
+      talk.send({}, offering("S: 250-mx\nS: 250-PIPELINING\\xE9\nS: 250 HELP\n", plain_send))
+   end)
+
+   it("with a NUL are no reply", function()
+      local _, err = talk.send({}, offering("S: 250-mx\nS: 250-PIPE\\0LINING\nS: 250 HELP\n", ""))
+      assert.equal("protocol", err.kind)
+      assert.equal("malformed", err.reason)
+   end)
+
+   it("that we do not know are kept for display", function()
+      local receipt = talk.send({}, offering("S: 250-mx\nS: 250-XVERP=Courier\nS: 250 FOO a b\n",
+         plain_send))
+      assert.equal("Courier", receipt.capabilities.XVERP)
+      assert.equal("a b", receipt.capabilities.FOO)
+   end)
+end)
+
+describe("SIZE", function()
+   for _, value in ipairs { "", " 0", " 1000", " -1", " 99999999999999999999", " 1e6", " abc" } do
+      it("with the value '" .. value .. "' lets a small message pass", function()
+         assert.is_table((talk.send({}, offering("S: 250-mx\nS: 250 SIZE" .. value .. "\n",
+            with_size))))
+      end)
+   end
+
+   it("counts each line end as two octets", function()
+      talk.send({ raw = "Subject: x\n\nhello" }, offering("S: 250-mx\nS: 250 SIZE\n", with_size))
+   end)
+
+   it("that is exceeded stops the message before MAIL", function()
+      local _, err = talk.send({}, offering("S: 250-mx\nS: 250 SIZE 20\n", "C: QUIT\nS: 221 bye"))
+      assert.equal("message_too_large", err.kind)
+      assert.equal("mail", err.stage)
+      assert.equal(20, err.limit)
+      assert.equal(21, err.size)
+      assert.equal("unsent", err.recipients[1].state)
+   end)
+
+   it("said twice is the first", function()
+      local _, err = talk.send({}, offering("S: 250-mx\nS: 250-SIZE 20\nS: 250 SIZE 5000\n",
+         "C: QUIT\nS: 221 bye"))
+      assert.equal(20, err.limit)
+   end)
+
+   it("is not said for a source of unknown length", function()
+      local raw = { new = function()
+         local given = false
+         return function()
+            if given then return nil end
+            given = true
+            return "x\r\n"
+         end
+      end }
+      talk.send({ raw = raw }, offering("S: 250-mx\nS: 250 SIZE 20\n", plain_send))
+   end)
+end)
+
+describe("the list of AUTH mechanisms", function()
+   local accepted = "C: AUTH PLAIN AGFubgBzZWNyZXQ=\nS: 235 ok\n" .. plain_send
+
+   for name, lines in pairs {
+      ["in lower case"] = "S: 250 auth plain\n",
+      ["as AUTH="] = "S: 250 AUTH=PLAIN LOGIN\n",
+      ["with odd spaces"] = "S: 250 AUTH  LOGIN\\tPLAIN \n",
+      ["on two lines"] = "S: 250-AUTH LOGIN\nS: 250-AUTH=CRAM-MD5\nS: 250 AUTH PLAIN LOGIN\n",
+   } do
+      it(name .. " is read", function()
+         local receipt = talk.send(login, offering("S: 250-mx\n" .. lines, accepted))
+         assert.equal("PLAIN", receipt.auth.mechanism)
+      end)
+   end
+
+   it("of two lines has each mechanism once", function()
+      local receipt = talk.send(login, offering(
+         "S: 250-mx\nS: 250-AUTH=LOGIN PLAIN\nS: 250 AUTH PLAIN LOGIN X-FOO\n", accepted))
+      assert.same({ "LOGIN", "PLAIN", "X-FOO" }, receipt.auth.offered)
+   end)
+
+   it("holds whole names only", function()
+      local _, err = talk.send(login, offering("S: 250-mx\nS: 250 AUTH PLAIN2 XPLAIN LOGIN1\n",
+         "C: QUIT\nS: 221 bye"))
+      assert.equal("auth_unsupported", err.kind)
+      assert.equal("no_common_mechanism", err.reason)
+   end)
+
+   it("may be longer than what is kept", function()
+      local names = {}
+      for i = 1, 200 do names[i] = "X-MECHANISM-" .. i end
+      local _, err = talk.send(login, offering("S: 250-mx\nS: 250 AUTH " .. table.concat(names, " ")
+         .. " PLAIN\n", "C: QUIT\nS: 221 bye"))
+      assert.equal("no_common_mechanism", err.reason)
+   end)
+end)
+
+describe("the locale", function()
+   it("does not change how keywords are read", function()
+      local before = os.setlocale()
+      for _, name in ipairs { "tr_TR.ISO-8859-9", "tr_TR.UTF-8", "de_DE.UTF-8", "C" } do
+         os.setlocale(name)
+         talk.send({}, offering("S: 250-mx\nS: 250 pipelining\n", in_one_flight))
+      end
+      os.setlocale(before)
+   end)
+end)
