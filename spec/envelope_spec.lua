@@ -274,7 +274,7 @@ describe("a connection", function()
    end)
 
    it("closed by the server while at rest fails with that in the next call", function()
-      local connection = connect("S: 421 4.4.2 idle too long\nCLOSE")
+      local connection = connect("PAUSE\nS: 421 4.4.2 idle too long\nCLOSE")
       local _, err = connection:send(message)
       assert.equal("disconnected", err.kind)
       assert.equal("unsent", states(err))

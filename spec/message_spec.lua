@@ -111,7 +111,7 @@ describe("the message", function()
 
    it("with a line of 998 octets passes, and one more does not", function()
       assert.is_string(wire(("x"):rep(998) .. "\r\n"))
-      local _, err = talk.send({ raw = ("x"):rep(999), transport = true }, "")
+      local _, err = require("smtp.safe").send(talk.options { raw = ("x"):rep(999) })
       assert.equal("usage", err.kind)
       assert.equal("raw", err.option)
    end)

@@ -9,6 +9,7 @@
 --    TLS certificate:expired        … or fails with this word
 --    CLOSE                          the server closes
 --    SILENCE                        the server says nothing more
+--    PAUSE                          what follows comes when the client speaks again
 --
 -- S: lines in a row arrive together, before the client can speak; C: lines in a row must be said
 -- before the next answer is read: they are the pipelining test. Each transcript is played whole,
@@ -98,6 +99,10 @@ function Peer:send(data)
    if self.failure then return nil, "closed", "transcript", 0 end
    while count < #data do
       local kind = self:peek()
+      if kind == "PAUSE" then
+         self.at = self.at + 1
+         kind = self:peek()
+      end
       -- Something is there to be read first.
       if self.partial == "" and (kind == "S" or self.rest ~= "") then return count end
       if kind == "CLOSE" then return nil, "closed", "broken pipe", count end

@@ -54,6 +54,9 @@ local function shown(conv, direction, bytes, kind)
 end
 
 local function note(conv, direction, bytes, kind)
+   if direction == "C" and kind ~= "message" then
+      conv.command = kind == "secret" and shown(conv, direction, bytes, kind)[1] or bytes
+   end
    local at = conv.noted % LINES_KEPT * 3
    conv.noted = conv.noted + 1
    conv.notes[at + 1], conv.notes[at + 2] = direction, kind
@@ -85,11 +88,8 @@ end
 
 --- The newest command, without secrets.
 function Conversation:last_command()
-   local lines = self:transcript()
-   for i = #lines, 1, -1 do
-      local command = lines[i]:match("^C: (.*)$")
-      if command then return command end
-   end
+   local command = self.command
+   return command and command:match("([^\r\n]+)[\r\n]*$")
 end
 
 -- ---- time ----
