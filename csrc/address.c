@@ -1,6 +1,10 @@
 /* address.c - what may stand between < and >, and behind EHLO (RFC 5321 4.1.2, 4.1.3). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "smtp.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #pragma GCC visibility push(hidden)
@@ -48,52 +52,14 @@ static const char *check_names(const char *data, size_t len)
 
 /* ---- address literals ---- */
 
-static bool is_ipv4(const char *data, size_t len)
+static bool is_numeric(int family, const char *data, size_t len)
 {
-    unsigned parts = 0, value = 0, digits = 0;
-    for (size_t i = 0; i <= len; i++) {
-        if (i < len && data[i] >= '0' && data[i] <= '9') {
-            value = value * 10 + (unsigned)(data[i] - '0');
-            if (++digits > 3 || value > 255) return false;
-        } else if (digits > 0 && (i == len || data[i] == '.')) {
-            parts++;
-            value = digits = 0;
-        } else {
-            return false;
-        }
-    }
-    return parts == 4;
-}
-
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
-/* Groups of hex digits, at most one "::" for the missing ones, IPv4 at the end or not. */
-static bool is_ipv6(const char *data, size_t len)
-{
-    size_t groups = 0, at = 0;
-    bool gap = false;
-    while (at < len) {
-        if (len - at >= 2 && data[at] == ':' && data[at + 1] == ':') {
-            if (gap) return false;
-            gap = true;
-            at += 2;
-            continue;
-        }
-        if (at > 0 && data[at - 1] != ':') {
-            if (data[at] != ':' || ++at == len) return false;
-        }
-        size_t from = at;
-        while (at < len && is_hex(data[at]))
-            at++;
-        if (at < len && data[at] == '.')
-            return is_ipv4(data + from, len - from) && (gap ? groups < 6 : groups == 6);
-        if (at == from || at - from > 4) return false;
-        groups++;
-    }
-    return gap ? groups < 8 : groups == 8;
+    char text[INET6_ADDRSTRLEN];
+    unsigned char parsed[sizeof(struct in6_addr)];
+    if (len >= sizeof text || memchr(data, '\0', len) != NULL) return false;
+    memcpy(text, data, len);
+    text[len] = '\0';
+    return inet_pton(family, text, parsed) == 1;
 }
 
 static const char *check_literal(const char *data, size_t len)
@@ -101,8 +67,8 @@ static const char *check_literal(const char *data, size_t len)
     static const char wrong[] = "the address literal is neither [1.2.3.4] nor [IPv6:…]";
     if (len < 3 || data[len - 1] != ']') return wrong;
     if (len > 7 && memcmp(data + 1, "IPv6:", 5) == 0)
-        return is_ipv6(data + 6, len - 7) ? NULL : wrong;
-    return is_ipv4(data + 1, len - 2) ? NULL : wrong;
+        return is_numeric(AF_INET6, data + 6, len - 7) ? NULL : wrong;
+    return is_numeric(AF_INET, data + 1, len - 2) ? NULL : wrong;
 }
 
 const char *smtp_domain_check(const char *data, size_t len)

@@ -63,14 +63,6 @@ static size_t put_run(struct smtp_session *s, const char *data, size_t len)
     return len;
 }
 
-static enum smtp_error body_error(const struct smtp_session *s, const char *data)
-{
-    if (*data == '\0') return SMTP_ERROR_BODY_NUL;
-    if (*data & 0x80) return SMTP_ERROR_BODY_8BIT;
-    if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
-    return SMTP_ERROR_NONE;
-}
-
 static size_t fail(struct smtp_session *s, enum smtp_error error, size_t taken)
 {
     s->next = drop(s, error, NULL);
@@ -78,13 +70,30 @@ static size_t fail(struct smtp_session *s, enum smtp_error error, size_t taken)
 }
 
 /* CR, LF and CR LF are one line end each; nothing else of them gets onto the wire. */
-static bool take_line_end(struct smtp_session *s, char c)
+static size_t take_line_end(struct smtp_session *s, char c)
 {
     bool second = c == '\n' && s->after_cr;
-    if (!second && wire_room(s) < 2) return false;
+    if (!second && wire_room(s) < 2) return 0;
     if (!second) end_line(s);
     s->after_cr = c == '\r';
-    return true;
+    return 1;
+}
+
+/* A run of text or one line end. Returns how much was taken: 0 where the buffer is full. */
+static size_t take_some(struct smtp_session *s, const char *data, size_t len)
+{
+    if (*data == '\r' || *data == '\n') return take_line_end(s, *data);
+    size_t taken = put_run(s, data, plain_len(data, len, s->mails->eightbit));
+    if (taken > 0) s->after_cr = false;
+    return taken;
+}
+
+static enum smtp_error body_error(const struct smtp_session *s, char c)
+{
+    if (c == '\0') return SMTP_ERROR_BODY_NUL;
+    if ((c & 0x80) && !s->mails->eightbit) return SMTP_ERROR_BODY_8BIT;
+    if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
+    return SMTP_ERROR_NONE;
 }
 
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
@@ -93,21 +102,14 @@ size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
     if (s->next != STEP_body || s->due_count > 0) return 0;
     struct smtp_mail *m = s->mails;
     while (at < len) {
-        size_t run = plain_len(data + at, len - at, m->eightbit);
-        if (run > 0) {
-            size_t taken = put_run(s, data + at, run);
-            if (taken == 0) break;
-            s->after_cr = false;
-            at += taken;
-            if (s->body_line_len > SMTP_BODY_LINE_MAX) return fail(s, SMTP_ERROR_BODY_LINE, at);
-        } else if (data[at] == '\r' || data[at] == '\n') {
-            if (!take_line_end(s, data[at])) break;
-            at++;
-        } else {
-            return fail(s, body_error(s, data + at), at);
-        }
+        enum smtp_error error = body_error(s, data[at]);
+        if (error != SMTP_ERROR_NONE) return fail(s, error, at);
+        size_t taken = take_some(s, data + at, len - at);
+        if (taken == 0) break;
+        at += taken;
     }
     m->taken_len += at;
+    if (s->body_line_len > SMTP_BODY_LINE_MAX) return fail(s, SMTP_ERROR_BODY_LINE, at);
     if (m->source_len != SMTP_LEN_UNKNOWN && m->taken_len > m->source_len)
         return fail(s, SMTP_ERROR_BODY_LEN, at);
     return at;

@@ -1,0 +1,57 @@
+local errors = require "smtp.errors"
+local smtp = require "smtp"
+
+describe("errors", function()
+   it("know their class, and all classes above it", function()
+      local err = errors.new("certificate", { what = "x" })
+      for _, class in ipairs { smtp.CertificateError, smtp.TlsError, smtp.Error, "certificate", "tls",
+         "error" } do
+         assert.is_true(smtp.is_error(err, class))
+      end
+      for _, class in ipairs { smtp.AuthError, "connect", "nonsense" } do
+         assert.is_false(smtp.is_error(err, class))
+      end
+   end)
+
+   it("are told from every other value", function()
+      for _, value in ipairs { "x", 1, true, {}, setmetatable({}, { kind = "tls" }), print } do
+         assert.is_false(smtp.is_error(value))
+      end
+      assert.is_false(smtp.is_error(nil))
+   end)
+
+   it("have a class for each kind, in snake case", function()
+      for name, class in pairs(errors.classes) do
+         assert.equal(name, class.name)
+         assert.equal(class, smtp[name])
+         local err = errors.new(class.kind, { what = "x" })
+         assert.is_true(smtp.is_error(err, class))
+      end
+      assert.equal("auth_unsupported", smtp.AuthUnsupportedError.kind)
+      assert.equal(smtp.NotSupportedError, smtp.AuthUnsupportedError.parent)
+   end)
+
+   it("are one line for a log", function()
+      local err = errors.new("sender_refused", { what = "mx refused the sender", code = 550,
+         enhanced = "5.1.8", text = "no\nsuch sender", hint = "Try another" })
+      assert.equal("smtp: mx refused the sender (550 5.1.8): no such sender. Try another.",
+         tostring(err))
+      assert.equal("failed: " .. tostring(err), "failed: " .. err)
+      assert.equal(tostring(err) .. "!", err .. "!")
+   end)
+
+   it("are raised as they are by smtp, and returned by smtp.safe", function()
+      local ok, err = pcall(smtp.send, { nonsense = true })
+      assert.is_false(ok)
+      assert.is_true(smtp.is_error(err, smtp.UsageError))
+      local receipt, same = require("smtp.safe").send { nonsense = true }
+      assert.is_nil(receipt)
+      assert.equal(tostring(err), tostring(same))
+   end)
+
+   it("say what the core calls them: each of its kinds is a class", function()
+      for kind in io.open("csrc/smtp.h"):read("*a"):gmatch('X%(%u[%u%d_]*,%s*"([%l_]+)"') do
+         if kind ~= "none" then assert.equal(kind, errors.new(kind, { what = "x" }).kind) end
+      end
+   end)
+end)
