@@ -25,6 +25,11 @@ function smtp.send(options)
    return raise(safe.send(options))
 end
 
+--- A small receiving server for demos and tests: see smtp.sink.
+function smtp.sink(options)
+   return raise(safe.sink(options))
+end
+
 local Connection = {}
 
 for name, method in pairs(safe.connection_methods) do

@@ -417,7 +417,8 @@ end
 ---@return table conv_or_trouble   the conversation for the report, the trouble
 function drive.open(plan, context, deadline)
    local conv = setmetatable({ plan = plan, context = context, deadline = deadline, moved = now(),
-      secrets = {}, notes = {}, noted = 0, half_line = "", trace = tracer(plan.trace) }, Conversation)
+      secrets = {}, notes = {}, noted = 0, half_line = "", trace = tracer(plan.trace) },
+      Conversation)
    conv.sock = host.transport(plan)
    local ok, trouble = connect(conv)
    if ok and conv.sock.getpeername then conv.address = conv.sock:getpeername() end

@@ -1,6 +1,6 @@
 --- What went wrong, as objects a program can tell apart.
--- An error is a table whose metatable is its class; `kind` is the class name without Error, in snake
--- case. Ask with errors.is, never by text.
+-- An error is a table whose metatable is its class; `kind` is the class name without Error, in
+-- snake case. Ask with errors.is, never by text.
 -- @module smtp.errors
 
 local errors = {}

@@ -31,7 +31,9 @@ end
 
 function by_kind.timeout(err, plan)
    if err.stage == "greeting" then return silence(plan) end
-   if err.stage == "connect" then return "Check host and port, and that no firewall drops packets" end
+   if err.stage == "connect" then
+      return "Check host and port, and that no firewall drops packets"
+   end
 end
 
 function by_kind.connect(_, plan)
@@ -49,7 +51,7 @@ end
 
 function by_kind.tls(err)
    if err.reason == "plaintext" then
-      return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, usual on ports 587 and 25)"
+      return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 and 25)"
    elseif err.reason == "version" then
       return "The server knows only older versions of TLS: it should be upgraded"
    elseif err.reason == "starttls_refused" then
@@ -63,9 +65,9 @@ local certificate = {
    not_yet_valid = "Check this machine's clock",
    wrong_host = "Set host (or tls_host) to a name that the certificate is for",
    self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
-   unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to send "
-      .. "an intermediate certificate",
-   pin_mismatch = "The server has another key than tls_pin: it was renewed, or this is not the server",
+   unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to "
+      .. "send an intermediate certificate",
+   pin_mismatch = "The server has another key than tls_pin: renewed, or not the server",
 }
 
 function by_kind.certificate(err)
@@ -73,8 +75,8 @@ function by_kind.certificate(err)
 end
 
 function by_kind.tls_unsupported()
-   return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" sends "
-      .. "without TLS where it is not offered"
+   return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" "
+      .. "sends without TLS where it is not offered"
 end
 
 function by_kind.auth_unsupported(err, plan)
@@ -90,8 +92,8 @@ end
 
 function by_kind.auth_insecure(err)
    if err.reason == "encryption_required" then return "Set tls = \"require\"" end
-   return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets the "
-      .. "password travel in clear text"
+   return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets "
+      .. "the password travel in clear text"
 end
 
 function by_kind.auth_rejected(err)

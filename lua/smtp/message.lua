@@ -1,5 +1,5 @@
---- Text messages: headers (RFC 5322) and a body that is 7-bit always, so that its bytes depend on the
--- options alone and never on the server.
+--- Text messages: headers (RFC 5322) and a body that is 7-bit always, so that its bytes depend on
+-- the options alone and never on the server.
 -- @module smtp.message
 
 local address = require "smtp.address"
@@ -17,7 +17,8 @@ local own = {
 }
 
 local days = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
-local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" }
+local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+   "Dec" }
 
 --- A time as RFC 5322 3.3 writes it, in English whatever the locale, in UTC.
 ---@param time number   seconds since 1970

@@ -298,7 +298,8 @@ end
 
 -- ---- the rest of how ----
 
-local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts", "close" }
+local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
+   "close" }
 
 local function check_transport(t)
    local transport = t.transport
@@ -338,7 +339,7 @@ local function check_name_to_verify(plan)
 end
 
 local function fill(t)
-   local plan, err = {}, nil
+   local plan, ok, err = {}, nil, nil
    for name, value in next, t do plan[name] = value end
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
@@ -356,7 +357,6 @@ local function fill(t)
    if not plan.connect_timeout then return nil, err end
    plan.reply_timeout, err = seconds(t, "reply_timeout", 60)
    if not plan.reply_timeout then return nil, err end
-   local ok
    ok, err = check_name_to_verify(plan)
    if not ok then return nil, err end
    return plan
@@ -466,7 +466,8 @@ local function composed(t, lists)
 end
 
 local function read_lists(t)
-   local lists, err = {}, nil
+   local lists = {}
+   local err
    for _, name in ipairs { "from", "to", "cc", "bcc", "reply_to" } do
       lists[name], err = address.list(t[name], name)
       if not lists[name] then return nil, err end

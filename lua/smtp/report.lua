@@ -44,7 +44,9 @@ end
 -- Per mechanism the server offers, why it was not used.
 local function why_not(conv, facts)
    local reasons, allowed = {}, {}
-   for _, name in ipairs(conv.plan.auth_mechanisms or { "PLAIN", "LOGIN" }) do allowed[name] = true end
+   for _, name in ipairs(conv.plan.auth_mechanisms or { "PLAIN", "LOGIN" }) do
+      allowed[name] = true
+   end
    for _, name in ipairs(words(facts.mechanisms)) do
       local code = facts.turned_down[name]
       if code then
@@ -119,7 +121,9 @@ function report.error(conv, trouble, recipients)
       err.starttls_offered = facts.starttls_offered
       err.auth_reason = facts.auth_reason
       err.capabilities = report.capabilities(facts)
-      if trouble.kind == "message_too_large" then err.limit, err.size = facts.size_max, conv.size end
+      if trouble.kind == "message_too_large" then
+         err.limit, err.size = facts.size_max, conv.size
+      end
       what = what .. detail(conv, trouble, facts)
    end
    if recipients and count(recipients, "unknown") > 0 then

@@ -16,8 +16,8 @@ local OCTETS_PER_SECOND = 131072
 
 -- One deadline for the whole of it; a message of known size gets the time it needs.
 local function deadline_of(plan, mail)
-   local extra = not plan.timeout_given and mail and mail.size and mail.size / OCTETS_PER_SECOND or 0
-   return core.now() + plan.timeout + extra
+   local size = not plan.timeout_given and mail and mail.size
+   return core.now() + plan.timeout + (size or 0) / OCTETS_PER_SECOND
 end
 
 local function open(plan, deadline)
@@ -190,6 +190,11 @@ function Connection:close()
 end
 
 connection_mt.__close = Connection.close
+
+--- A small receiving server for demos and tests: see smtp.sink.
+function safe.sink(t)
+   return require("smtp.sink").new(t)
+end
 
 safe.connection_methods = Connection
 safe.connection_mt = connection_mt

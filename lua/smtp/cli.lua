@@ -1,0 +1,234 @@
+--- The command lua-smtp.
+-- @module smtp.cli
+
+local errors = require "smtp.errors"
+local safe = require "smtp.safe"
+local sink = require "smtp.sink"
+
+local cli = {}
+
+local usage = [[
+lua-smtp send [options]     send one message
+lua-smtp sink [options]     receive messages and print them
+lua-smtp --version
+
+send: the options of smtp.send, with - for _
+   --host NAME --port N --url URL --tls WORD --tls-ca-file FILE --tls-host NAME
+   --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
+   --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --subject TEXT --text TEXT
+   --raw             the whole message comes from standard input
+   --domain NAME --timeout SECONDS --pipelining safe|off
+   --trace           show the dialogue on standard error
+   --json            print the receipt or the error as JSON
+
+sink:
+   --host ADDRESS --port N --tls starttls|implicit --tls-cert FILE --tls-key FILE
+   --user NAME --password-env VARIABLE   offer AUTH for this user
+   --count N         end after N connections
+   --trace           show the dialogue on standard error
+
+exit status: 0 sent, 64 usage, 65 message refused, 67 no recipient accepted, 68 host unknown,
+69 server lacks what was required, 74 connection lost, 75 try again later, 76 protocol or TLS,
+77 not permitted (authentication)
+]]
+
+-- sysexits.h; the first class that fits
+local statuses = {
+   { "usage", 64 }, { "source", 65 }, { "message_too_large", 65 }, { "data_refused", 65 },
+   { "recipients_refused", 67 }, { "sender_refused", 65 }, { "resolve", 68 },
+   { "not_supported", 69 }, { "auth", 77 }, { "tls", 76 }, { "protocol", 76 },
+   { "timeout", 75 }, { "connect", 69 }, { "disconnected", 74 }, { "reply", 69 },
+}
+
+local function status_of(err)
+   if err.temporary then return 75 end
+   for i = 1, #statuses do
+      if errors.is(err, statuses[i][1]) then return statuses[i][2] end
+   end
+   return 70
+end
+
+-- ---- JSON, enough for receipts and errors ----
+
+local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function quote(text)
+   return '"' .. text:gsub('[%z\1-\31\\"\127]', function(c)
+      return escapes[c] or ("\\u%04x"):format(c:byte())
+   end) .. '"'
+end
+
+local function encode(value)
+   local kind = type(value)
+   if kind == "string" then return quote(value) end
+   if kind == "number" and value % 1 == 0 then return ("%d"):format(value) end
+   if kind == "number" then return (("%.6f"):format(value):gsub(",", ".")) end
+   if kind ~= "table" then return kind == "boolean" and tostring(value) or "null" end
+   local parts = {}
+   if #value > 0 or next(value) == nil then
+      for i = 1, #value do parts[i] = encode(value[i]) end
+      return "[" .. table.concat(parts, ",") .. "]"
+   end
+   local names = {}
+   for name in next, value do names[#names + 1] = tostring(name) end
+   table.sort(names)
+   for i = 1, #names do parts[i] = quote(names[i]) .. ":" .. encode(value[names[i]]) end
+   return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- ---- flags ----
+
+local switches = { trace = true, json = true, raw = true, help = true }
+local lists = { to = true, cc = true, bcc = true }
+
+local function read_flags(args, from)
+   local flags, i = {}, from
+   while i <= #args do
+      local name, value = args[i]:match("^%-%-([%w-]+)=?(.*)$")
+      if not name then
+         return nil, errors.usage(args[i], ("%q is no option"):format(args[i]), "See --help")
+      end
+      name = name:gsub("%-", "_")
+      if not switches[name] and value == "" then
+         i = i + 1
+         value = args[i]
+         if value == nil then return nil, errors.usage(name, "--" .. name .. " wants a value") end
+      end
+      if switches[name] then
+         flags[name] = true
+      elseif lists[name] then
+         flags[name] = flags[name] or {}
+         flags[name][#flags[name] + 1] = value
+      else
+         flags[name] = value
+      end
+      i = i + 1
+   end
+   return flags
+end
+
+-- A password among the arguments can be read by everybody on the machine.
+local function read_password(flags)
+   if flags.password then
+      return nil, errors.usage("password", "a password as an argument is visible to everybody here",
+         "Use --password-env VARIABLE or --password-file FILE")
+   end
+   local password
+   if flags.password_env then
+      password = os.getenv(flags.password_env)
+      if not password then
+         return nil, errors.usage("password_env", "the variable " .. flags.password_env
+            .. " is not set")
+      end
+   elseif flags.password_file then
+      local file, why = io.open(flags.password_file, "r")
+      if not file then return nil, errors.usage("password_file", why) end
+      password = file:read("*l")
+      file:close()
+   end
+   flags.password_env, flags.password_file = nil, nil
+   return password or false
+end
+
+local function fail(err, json)
+   if json then
+      print(encode { error = tostring(err), kind = err.kind, reason = err.reason, stage = err.stage,
+         code = err.code, enhanced = err.enhanced, text = err.text, sent = err.sent,
+         retry = err.retry, hint = err.hint, recipients = err.recipients })
+   else
+      io.stderr:write(tostring(err), "\n")
+   end
+   return status_of(err)
+end
+
+-- ---- the commands ----
+
+local function send(flags)
+   local json, err = flags.json, nil
+   flags.json = nil
+   flags.password, err = read_password(flags)
+   if err then return fail(err, json) end
+   flags.password = flags.password or nil
+   if flags.raw then flags.raw = io.read("*a") end
+   local receipt
+   receipt, err = safe.send(flags)
+   if not receipt then return fail(err, json) end
+   if json then
+      print(encode(receipt))
+      return 0
+   end
+   for _, one in ipairs(receipt.recipients) do
+      print(("%s: %s%s"):format(one.address, one.state,
+         one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
+   end
+   print(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+   return 0
+end
+
+local function show(message)
+   print(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
+      message.authenticated and ", authenticated as " .. message.authenticated or "",
+      message.tls and ", over TLS" or ", in clear text"))
+   io.write((message.data:gsub("\r\n", "\n")))
+   print("---")
+   io.stdout:flush()
+end
+
+local function run_sink(flags)
+   local password, err = read_password(flags)
+   if err then return fail(err) end
+   if flags.user then
+      if not password then
+         return fail(errors.usage("user", "--user wants --password-env or --password-file"))
+      end
+      flags.auth, flags.require_auth = { users = { [flags.user] = password } }, true
+   end
+   local count = flags.count and tonumber(flags.count)
+   if flags.count and not count then return fail(errors.usage("count", "--count wants a number")) end
+   flags.user, flags.count = nil, nil
+   if flags.port then flags.port = tonumber(flags.port) or -1 end
+   flags.trace = flags.trace and function(direction, line)
+      io.stderr:write(direction, ": ", line, "\n")
+   end or nil
+   flags.on_message = show
+   local server
+   server, err = sink.new(flags)
+   if not server then return fail(err) end
+   local address, port = server:listen()
+   if not address then return fail(port) end
+   print(("listening on %s:%d"):format(address, port))
+   if server.tls_ca_file then print("trust " .. server.tls_ca_file) end
+   io.stdout:flush()
+   server:serve { connections = count }
+   server:close()
+   return 0
+end
+
+local commands = { send = send, sink = run_sink }
+
+--- Run the command.
+---@param args table   the arguments
+---@return number      exit status
+function cli.main(args)
+   if args[1] == "--version" then
+      print("lua-smtp " .. safe._VERSION)
+      return 0
+   elseif args[1] == "--help" or args[1] == "help" then
+      io.write(usage)
+      return 0
+   end
+   local command = commands[args[1] or ""]
+   if not command then
+      io.stderr:write(usage)
+      return 64
+   end
+   local flags, err = read_flags(args, 2)
+   if not flags then return fail(err) end
+   if flags.help then
+      io.write(usage)
+      return 0
+   end
+   return command(flags)
+end
+
+return cli
