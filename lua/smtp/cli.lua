@@ -144,11 +144,11 @@ end
 -- ---- the commands ----
 
 local function send(flags)
-   local json, err = flags.json, nil
+   local json = flags.json
    flags.json = nil
-   flags.password, err = read_password(flags)
+   local password, err = read_password(flags)
    if err then return fail(err, json) end
-   flags.password = flags.password or nil
+   flags.password = password or nil
    if flags.raw then flags.raw = io.read("*a") end
    local receipt
    receipt, err = safe.send(flags)
@@ -184,7 +184,9 @@ local function run_sink(flags)
       flags.auth, flags.require_auth = { users = { [flags.user] = password } }, true
    end
    local count = flags.count and tonumber(flags.count)
-   if flags.count and not count then return fail(errors.usage("count", "--count wants a number")) end
+   if flags.count and not count then
+      return fail(errors.usage("count", "--count wants a number"))
+   end
    flags.user, flags.count = nil, nil
    if flags.port then flags.port = tonumber(flags.port) or -1 end
    flags.trace = flags.trace and function(direction, line)

@@ -339,7 +339,7 @@ local function check_name_to_verify(plan)
 end
 
 local function fill(t)
-   local plan, ok, err = {}, nil, nil
+   local plan = {}
    for name, value in next, t do plan[name] = value end
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
@@ -351,6 +351,7 @@ local function fill(t)
    plan.auth = t.auth or (t.username and "require") or "skip"
    plan.pipelining = t.pipelining or "safe"
    plan.timeout_given = t.timeout ~= nil
+   local ok, err
    plan.timeout, err = seconds(t, "timeout", 300)
    if not plan.timeout then return nil, err end
    plan.connect_timeout, err = seconds(t, "connect_timeout", 15)

@@ -79,7 +79,8 @@ function Session:fault(stage, command)
 end
 
 function Session:greet()
-   if not self:fault("connect") then self:say("220 " .. self.sink.options.domain .. " ESMTP sink") end
+   if self:fault("connect") then return end
+   self:say("220 " .. self.sink.options.domain .. " ESMTP sink")
 end
 
 function Session:reset()
@@ -302,12 +303,14 @@ function Transport:receiveany(max)
       self.inbox = self.inbox:sub(max + 1)
       return data
    end
-   if not self.session or self.session.closed then return nil, "closed", "the sink is gone" end
+   if not self.session or self.session.closed then
+      return nil, "closed", "the sink is gone"
+   end
    return nil, "timeout", "the sink is silent"
 end
 
 function Transport:sslhandshake()
-   if not self.session.handshake then return nil, "tls:plaintext", "this is not the time for TLS" end
+   if not self.session.handshake then return nil, "tls:plaintext", "no STARTTLS was said" end
    self.session:tls_started()
    return true
 end
@@ -434,7 +437,8 @@ local function check_options(t)
    for name, value in next, t do
       local wanted = known[name]
       if not wanted then
-         return nil, errors.usage(tostring(name), ("the sink has no option %q"):format(tostring(name)))
+         name = tostring(name)
+         return nil, errors.usage(name, ("the sink has no option %q"):format(name))
       elseif wanted ~= "any" and type(value) ~= wanted then
          return nil, errors.usage(name, ("%s must be a %s"):format(name, wanted))
       end
@@ -448,6 +452,7 @@ local function check_options(t)
    return true
 end
 
+-- What a listening sink needs and a transport ignores is taken by both.
 --- Make a sink.
 ---@param t? table   host, port, domain, capabilities, tls, tls_cert, tls_key, auth, require_auth,
 --   faults, on_message, keep, trace

@@ -1,0 +1,97 @@
+-- Real mail to two sinks of our own, under require, prefer and skip. `make demo` runs this.
+-- Ends with status 0 only if each of it went as it should.
+
+local smtp = require "smtp"
+
+local interpreter = arg[-1] or "lua"
+local failures = 0
+
+local function expect(what, holds)
+   print((holds and "  ok      " or "  FAILED  ") .. what)
+   if not holds then failures = failures + 1 end
+end
+
+-- A sink in a process of its own, for one connection after another.
+local function start_sink(flags, connections)
+   local log = os.tmpname()
+   local pipe = assert(io.popen(("DEMO_PASSWORD=secret exec %s lua/lua-smtp sink --count %d %s "
+      .. "2>%s"):format(interpreter, connections, flags, log), "r"))
+   local port = pipe:read("*l"):match(":(%d+)$")
+   local ca_file = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$") or nil
+   return { pipe = pipe, port = tonumber(port), ca_file = ca_file, log = log }
+end
+
+-- What arrived, once all its connections are over.
+local function arrived(sink)
+   local text = sink.pipe:read("*a")
+   sink.pipe:close()
+   os.remove(sink.log)
+   local _, count = text:gsub("\n?%-%-%- from <", "")
+   return text, count
+end
+
+local function show(value, indent)
+   for name, inner in pairs(value) do
+      if type(inner) ~= "table" then
+         print(("%s%s = %s"):format(indent, tostring(name), tostring(inner)))
+      elseif next(inner) ~= nil then
+         print(indent .. tostring(name) .. ":")
+         show(inner, indent .. "   ")
+      end
+   end
+end
+
+local function send(title, sink, auth)
+   print(("\n== %s, auth = %q\n"):format(title, auth))
+   local ok, result = pcall(smtp.send, {
+      host = "localhost", port = sink.port, tls = sink.ca_file and "require" or "skip",
+      tls_ca_file = sink.ca_file, auth = auth, username = "ann", password = "secret",
+      from = "Ann Ö <ann@example.org>", to = "bob@example.net", subject = "Grüße: auth = " .. auth,
+      text = "Hello Bob,\n.this line begins with a dot,\nand this one is über 7 bits.\n",
+      trace = function(direction, line) print("   " .. direction .. ": " .. line) end,
+      timeout = 20,
+   })
+   if ok then
+      print("\n   the receipt:")
+      show({ accepted = result.accepted, auth = result.auth, tls = result.tls,
+         reply = result.reply }, "      ")
+   else
+      print("\n   " .. tostring(result))
+   end
+   print()
+   return ok, result
+end
+
+local secure = start_sink("--tls starttls --user ann --password-env DEMO_PASSWORD", 3)
+for _, auth in ipairs { "require", "prefer" } do
+   local ok, receipt = send("A server with AUTH behind STARTTLS", secure, auth)
+   expect("the message was accepted", ok and receipt.accepted[1] == "bob@example.net")
+   expect("after authentication", ok and receipt.auth.state == "authenticated")
+   expect("over TLS with a certificate that was checked", ok and receipt.tls.verified == true)
+end
+local ok, err = send("A server with AUTH behind STARTTLS", secure, "skip")
+expect("which wants authentication, as the error says", not ok and smtp.is_error(err,
+   smtp.AuthRequiredError))
+local text, count = arrived(secure)
+print("\n== What arrived there\n\n" .. text)
+expect("two messages, both authenticated and over TLS", count == 2
+   and select(2, text:gsub("authenticated as ann, over TLS", "")) == 2)
+
+local plain = start_sink("", 3)
+ok, err = send("A server without AUTH", plain, "require")
+expect("an AuthUnsupportedError, told from every other failure", not ok
+   and smtp.is_error(err, smtp.AuthUnsupportedError) and err.reason == "not_advertised")
+expect("nothing was sent", not ok and err.sent == "no")
+local receipt
+ok, receipt = send("A server without AUTH", plain, "prefer")
+expect("sent without, and the receipt says so", ok and receipt.auth.state == "unavailable")
+ok, receipt = send("A server without AUTH", plain, "skip")
+expect("sent without, as wished", ok and receipt.auth.state == "skipped")
+text, count = arrived(plain)
+print("\n== What arrived there\n\n" .. text)
+expect("two messages: the one under require is not among them", count == 2
+   and not text:find("auth = require", 1, true) and not text:find("auth_=_require", 1, true))
+expect("dots and all", select(2, text:gsub("\n%.this line begins with a dot,\n", "")) == 2)
+
+print(failures == 0 and "\nAll of it went as it should." or ("\n%d things went wrong."):format(failures))
+os.exit(failures == 0 and 0 or 1)

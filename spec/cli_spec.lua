@@ -1,0 +1,83 @@
+-- The command, run as its users run it: in a process of its own.
+local interpreter = arg[-1] and arg[-1]:find("lua") and arg[-1] or "lua5.4"
+
+local function run(line)
+   local pipe = io.popen(("SECRET=secret WRONG=wrong %s lua/lua-smtp %s 2>&1; echo status $?")
+      :format(interpreter, line))
+   local text = pipe:read("*a")
+   pipe:close()
+   return text:match("^(.-)status %d+\n$"), tonumber(text:match("status (%d+)\n$"))
+end
+
+local function start(flags)
+   local pipe = io.popen(("SECRET=secret %s lua/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
+   local port = pipe:read("*l"):match("(%d+)$")
+   local trust = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$")
+   return pipe, port, trust
+end
+
+local message = " --from ann@me.example --to bob@there.example --subject Hi --text hello"
+
+describe("lua-smtp", function()
+   it("sends over TLS with a password, and the sink prints what arrived", function()
+      for _, tls in ipairs { "starttls", "implicit" } do
+         local pipe, port, trust = start("--count 1 --tls " .. tls .. " --user ann --password-env SECRET")
+         local said, status = run(("send --host localhost --port %s --tls %s --tls-ca-file %s "
+            .. "--username ann --password-env SECRET"):format(port, tls == "implicit" and tls or "require",
+            trust) .. message)
+         local arrived = pipe:read("*a")
+         pipe:close()
+         assert.equal(0, status, said)
+         assert.truthy(said:find("bob@there.example: accepted", 1, true))
+         assert.truthy(arrived:find("authenticated as ann, over TLS", 1, true))
+         assert.truthy(arrived:find("\nhello\n", 1, true))
+      end
+   end)
+
+   it("ends with the status of sysexits", function()
+      local pipe, port = start("--count 3")
+      local to = "send --host localhost --port " .. port
+      assert.equal(69, (select(2, run(to .. " --username ann --password-env SECRET" .. message))))
+      assert.equal(0, (select(2, run(to .. " --username ann --password-env SECRET --auth prefer" .. message))))
+      local json, status = run(to .. " --json" .. message)
+      assert.equal(0, status)
+      assert.truthy(json:find('"accepted":["bob@there.example"]', 1, true))
+      pipe:read("*a")
+      pipe:close()
+      assert.equal(69, (select(2, run(to .. message)))) -- nobody listens any more
+      assert.equal(64, (select(2, run("send --nonsense x"))))
+      assert.equal(64, (select(2, run("send --host"))))
+      assert.equal(64, (select(2, run("nonsense"))))
+      assert.equal(0, (select(2, run("--help"))))
+      assert.equal(0, (select(2, run("send --help"))))
+   end)
+
+   it("takes no password as an argument", function()
+      local said, status = run("send --username ann --password secret" .. message)
+      assert.equal(64, status)
+      assert.truthy(said:find("--password-env", 1, true))
+      assert.is_nil(said:find("secret", 1, true))
+   end)
+
+   it("reads a whole message from standard input", function()
+      local pipe, port = start("--count 1")
+      local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s lua/lua-smtp send --raw --host "
+         .. "localhost --port %s --from a@x.example --to b@x.example"):format(interpreter, port))
+      sent:read("*a")
+      sent:close()
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert.truthy(arrived:find("Subject: raw\n\n.body\n", 1, true))
+   end)
+end)
+
+describe("the examples", function()
+   for _, name in ipairs { "send", "without_auth" } do
+      it("run as they stand: " .. name, function()
+         local pipe = io.popen(interpreter .. " examples/" .. name .. ".lua 2>&1; echo status $?")
+         local said = pipe:read("*a")
+         pipe:close()
+         assert.truthy(said:find("status 0", 1, true), said)
+      end)
+   end
+end)
