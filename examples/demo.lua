@@ -46,7 +46,7 @@ local function send(title, sink, auth)
    local ok, result = pcall(smtp.send, {
       host = "localhost", port = sink.port, tls = sink.ca_file and "require" or "skip",
       tls_ca_file = sink.ca_file, auth = auth, username = "ann", password = "secret",
-      from = "Ann Ö <ann@example.org>", to = "bob@example.net", subject = "Grüße: auth = " .. auth,
+      from = "Ann Ö <ann@example.org>", to = "bob@example.net", subject = "auth = " .. auth,
       text = "Hello Bob,\n.this line begins with a dot,\nand this one is über 7 bits.\n",
       trace = function(direction, line) print("   " .. direction .. ": " .. line) end,
       timeout = 20,
@@ -90,8 +90,9 @@ expect("sent without, as wished", ok and receipt.auth.state == "skipped")
 text, count = arrived(plain)
 print("\n== What arrived there\n\n" .. text)
 expect("two messages: the one under require is not among them", count == 2
-   and not text:find("auth = require", 1, true) and not text:find("auth_=_require", 1, true))
+   and not text:find("Subject: auth = require", 1, true))
 expect("dots and all", select(2, text:gsub("\n%.this line begins with a dot,\n", "")) == 2)
 
-print(failures == 0 and "\nAll of it went as it should." or ("\n%d things went wrong."):format(failures))
+print(failures == 0 and "\nAll of it went as it should."
+   or ("\n%d things went wrong."):format(failures))
 os.exit(failures == 0 and 0 or 1)

@@ -1,11 +1,11 @@
 -- Send one message.
 --
---    lua examples/send.lua HOST PORT         to a server of yours (SMTP_USER, SMTP_PASSWORD: optional)
---    lua examples/send.lua                   to a sink in this process, which prints what arrives
+--    lua examples/send.lua HOST PORT     to a server of yours (SMTP_USER, SMTP_PASSWORD: optional)
+--    lua examples/send.lua               to a sink in this process, which prints what arrives
 --
 -- From the project's folder after `make`, the modules are found in lua/ and build/.
 package.path = "lua/?.lua;" .. package.path
-package.cpath = "build/" .. (jit and "luajit" or _VERSION:lower():gsub(" ", "")) .. "/?.so;"
+package.cpath = "build/" .. (rawget(_G, "jit") and "luajit" or _VERSION:lower():gsub(" ", "")) .. "/?.so;"
    .. package.cpath
 
 local smtp = require "smtp"

@@ -1,11 +1,11 @@
--- A server that does not offer AUTH: caught by its class, and the message sent without, because this
--- program says so. Any other failure, a wrong password above all, is not a reason to do that.
+-- A server that does not offer AUTH: caught by its class, and the message sent without, because
+-- this program says so. Any other failure, a wrong password above all, is no reason to do that.
 --
 --    lua examples/without_auth.lua           against a sink in this process
 --
 -- From the project's folder after `make`, the modules are found in lua/ and build/.
 package.path = "lua/?.lua;" .. package.path
-package.cpath = "build/" .. (jit and "luajit" or _VERSION:lower():gsub(" ", "")) .. "/?.so;"
+package.cpath = "build/" .. (rawget(_G, "jit") and "luajit" or _VERSION:lower():gsub(" ", "")) .. "/?.so;"
    .. package.cpath
 
 local smtp = require "smtp"
@@ -23,7 +23,7 @@ end
 local ok, result = pcall(smtp.send, message("require"))
 if not ok and smtp.is_error(result, smtp.AuthUnsupportedError) then
    print(result)
-   print("It offers: " .. (#result.offered > 0 and table.concat(result.offered, " ") or "no mechanism"))
+   print("mechanisms it offers: " .. #result.offered)
    ok, result = pcall(smtp.send, message("skip"))
 end
 if not ok then

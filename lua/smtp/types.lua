@@ -1,0 +1,136 @@
+---@meta
+-- Types for editors. Never loaded.
+
+---@class smtp.Address
+---@field name? string
+---@field address string
+
+---@class smtp.ConnectionOptions
+---@field url? string
+---@field host? string
+---@field server? string
+---@field port? integer|string
+---@field socket? string
+---@field domain? string
+---@field tls? "implicit"|"require"|"prefer"|"skip"
+---@field tls_verify? boolean
+---@field tls_host? string
+---@field tls_ca_file? string
+---@field tls_ca_path? string
+---@field tls_cert? string
+---@field tls_key? string
+---@field tls_min_version? "1.2"|"1.3"
+---@field tls_pin? string
+---@field auth? "require"|"prefer"|"skip"
+---@field username? string
+---@field user? string
+---@field password? string|fun(): string
+---@field authzid? string
+---@field auth_mechanisms? string|string[]
+---@field auth_plaintext? boolean
+---@field timeout? number|string       seconds
+---@field connect_timeout? number|string
+---@field reply_timeout? number|string
+---@field source_address? string
+---@field pipelining? "safe"|"off"
+---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
+---@field transport? table|fun(): table
+---@field keepalive? false
+
+---@class smtp.MessageOptions
+---@field from? string|smtp.Address|(string|smtp.Address)[]
+---@field to? string|smtp.Address|(string|smtp.Address)[]
+---@field cc? string|smtp.Address|(string|smtp.Address)[]
+---@field bcc? string|smtp.Address|(string|smtp.Address)[]
+---@field reply_to? string|smtp.Address|(string|smtp.Address)[]
+---@field sender? string|smtp.Address
+---@field subject? string
+---@field text? string
+---@field headers? table
+---@field date? number|string
+---@field message_id? string
+---@field raw? string|file*|fun(): string?, any
+---@field eightbit? boolean
+---@field size? integer
+---@field envelope? { from?: string, to?: string|string[] }
+---@field recipients? "any"|"all"
+
+---@class smtp.Options: smtp.ConnectionOptions, smtp.MessageOptions
+
+---@class smtp.Reply
+---@field code integer
+---@field enhanced? string
+---@field text string
+
+---@class smtp.Recipient: smtp.Reply
+---@field address string
+---@field state "accepted"|"refused"|"deferred"|"unsent"|"unknown"
+
+---@class smtp.Receipt
+---@field message_id? string
+---@field recipients smtp.Recipient[]
+---@field accepted string[]
+---@field refused smtp.Recipient[]
+---@field reply smtp.Reply
+---@field auth { state: string, mechanism?: string, reason?: string, offered: string[] }
+---@field tls { state: string, version?: string, cipher?: string, verified?: boolean, resumed?: boolean }
+---@field server { host?: string, port?: integer, address?: string, name?: string }
+---@field capabilities table<string, string>
+---@field size? integer
+---@field seconds number
+
+---@class smtp.Error
+---@field kind string
+---@field reason? string
+---@field stage? string
+---@field code? integer
+---@field enhanced? string
+---@field text? string
+---@field command? string
+---@field host? string
+---@field port? integer
+---@field address? string
+---@field option? string
+---@field value? any
+---@field sent "no"|"maybe"
+---@field retry "now"|"later"|"never"|"doubt"
+---@field temporary boolean
+---@field recipients? smtp.Recipient[]
+---@field offered? string[]
+---@field offered_before_tls? string[]
+---@field hint? string
+---@field transcript? string[]
+---@field cause? any
+
+---@class smtp.Connection
+---@field alive boolean
+---@field send fun(self: smtp.Connection, options: smtp.MessageOptions): smtp.Receipt
+---@field capabilities fun(self: smtp.Connection): table<string, string>
+---@field noop fun(self: smtp.Connection): smtp.Reply
+---@field reset fun(self: smtp.Connection): smtp.Reply
+---@field verify fun(self: smtp.Connection, address: string): smtp.Reply
+---@field quit fun(self: smtp.Connection): true
+---@field close fun(self: smtp.Connection): true
+
+---@class smtp.SinkOptions
+---@field host? string
+---@field port? integer
+---@field domain? string
+---@field capabilities? string[]
+---@field tls? false|"starttls"|"implicit"
+---@field tls_cert? string
+---@field tls_key? string
+---@field auth? false|{ users: table<string, string>, mechanisms?: string[], before_tls?: boolean }
+---@field require_auth? boolean
+---@field faults? table<string, string|fun(command?: string): string?>
+---@field on_message? fun(message: table)
+---@field keep? integer
+---@field trace? fun(direction: string, line: string)
+
+---@class smtp.Sink
+---@field messages { from: string, to: string[], data: string, authenticated?: string, tls: boolean }[]
+---@field tls_ca_file? string
+---@field transport fun(self: smtp.Sink): table
+---@field listen fun(self: smtp.Sink): string, integer
+---@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer
+---@field close fun(self: smtp.Sink): true
