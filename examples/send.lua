@@ -4,9 +4,9 @@
 --    lua examples/send.lua               to a sink in this process, which prints what arrives
 --
 -- From the project's folder after `make`, the modules are found in lua/ and build/.
+local folder = rawget(_G, "jit") and "luajit" or _VERSION:lower():gsub(" ", "")
 package.path = "lua/?.lua;" .. package.path
-package.cpath = "build/" .. (rawget(_G, "jit") and "luajit" or _VERSION:lower():gsub(" ", "")) .. "/?.so;"
-   .. package.cpath
+package.cpath = "build/" .. folder .. "/?.so;" .. package.cpath
 
 local smtp = require "smtp"
 

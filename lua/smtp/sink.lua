@@ -405,7 +405,7 @@ local function converse(self, sock)
 end
 
 --- Serve connections, one after another.
----@param t? table   connections (how many; default: without end), timeout (seconds to wait for each)
+---@param t? table   connections: how many (default: without end); timeout: seconds to wait for one
 ---@return number    how many were served
 function Sink:serve(t)
    t = t or {}

@@ -1,0 +1,91 @@
+--- Certificates, good and bad, made by the openssl command under build/spec/certs.
+
+local certs = {}
+
+local script = [=[
+set -eu
+mkdir -p build/spec && cd build/spec
+rm -rf certs.new && mkdir certs.new && cd certs.new
+key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
+cat >ca.cnf <<END
+[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+default_md = sha256
+policy = any
+rand_serial = yes
+unique_subject = no
+copy_extensions = none
+[any]
+commonName = supplied
+END
+: >index
+root() { # name
+   key "$1"
+   openssl req -x509 -new -key "$1.key" -out "$1.pem" -days 3650 -subj "/CN=$1" \
+      -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign"
+}
+leaf() { # name, issuer, CN, extensions, from, to
+   key "$1"
+   openssl req -new -key "$1.key" -subj "/CN=$3" -out "$1.csr"
+   printf '%b' "$4" >"$1.ext"
+   openssl ca -batch -notext -config ca.cnf -cert "$2.pem" -keyfile "$2.key" -in "$1.csr" -out "$1.pem" \
+      -extfile "$1.ext" -startdate "${5:-20200101000000Z}" -enddate "${6:-20490101000000Z}"
+}
+here='subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n'
+root ca
+root other
+leaf good ca localhost "$here"
+leaf wrong_host ca localhost 'subjectAltName=DNS:elsewhere.example\n'
+leaf expired ca localhost "$here" 20200101000000Z 20210101000000Z
+leaf not_yet_valid ca localhost "$here" 20480101000000Z 20490101000000Z
+leaf unknown_issuer other localhost "$here"
+leaf cn_only ca localhost 'basicConstraints=CA:FALSE\n'
+leaf ip_as_name ca localhost 'subjectAltName=DNS:127.0.0.1\n'
+leaf client_only ca localhost "${here}extendedKeyUsage=clientAuth\n"
+leaf middle ca middle 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n'
+leaf no_chain middle localhost "$here"
+cp no_chain.key chain.key && cat no_chain.pem middle.pem >chain.pem
+leaf client ca ann 'extendedKeyUsage=clientAuth\n'
+key self_signed
+openssl req -x509 -new -key self_signed.key -out self_signed.pem -days 30 -subj /CN=localhost \
+   -addext subjectAltName=DNS:localhost
+cd .. && rm -rf certs && mv certs.new certs
+]=]
+
+local function exists(name)
+   local file = io.open(name)
+   if file then file:close() end
+   return file ~= nil
+end
+
+--- Makes them once. -> function(name): the path of a certificate, the path of its key
+function certs.make()
+   if not exists("build/spec/certs/self_signed.pem") then
+      local name = os.tmpname()
+      local file = assert(io.open(name, "w"))
+      file:write(script)
+      file:close()
+      local pipe = io.popen("env -u LD_PRELOAD bash " .. name .. " 2>&1")
+      local said = pipe:read("*a")
+      pipe:close()
+      os.remove(name)
+      assert(exists("build/spec/certs/self_signed.pem"), said)
+   end
+   return function(name)
+      return "build/spec/certs/" .. name .. ".pem", "build/spec/certs/" .. name .. ".key"
+   end
+end
+
+--- SHA-256 of the public key, in base64, as tls_pin wants it.
+function certs.pin(path)
+   local pipe = io.popen(("env -u LD_PRELOAD sh -c 'openssl x509 -in %s -noout -pubkey | openssl pkey -pubin "
+      .. "-outform der | openssl dgst -sha256 -binary | openssl base64 -A'"):format(path))
+   local pin = pipe:read("*a")
+   pipe:close()
+   return pin
+end
+
+return certs

@@ -1,0 +1,58 @@
+--- The other end of a real socket: some Lua in a process of its own.
+
+local peer = {}
+
+local first = 0
+while arg[first - 1] do first = first - 1 end
+local interpreter = arg[first]
+
+local prologue = [[
+local socket = require "smtp.socket"
+local listener = assert(socket.listen("127.0.0.1", 0))
+print((select(2, listener:getsockname())))
+io.stdout:flush()
+-- Accepts one connection; 5 seconds for everything.
+local function accept()
+   local sock
+   repeat sock = listener:accept(5000) until sock
+   sock:settimeouts(5000, 5000, 5000)
+   return sock
+end
+local function server_context(cert, key)
+   return assert(socket.tls_context { server = true, cert = cert, key = key })
+end
+-- What is heard until a line ends, or the connection does.
+local heard = ""
+local function line(sock)
+   while not heard:find("\n", 1, true) do
+      local data = sock:receiveany(65536)
+      if not data then break end
+      heard = heard .. data
+   end
+   local at = heard:find("\n", 1, true) or #heard
+   local text = heard:sub(1, at)
+   heard = heard:sub(at + 1)
+   return text
+end
+]]
+
+--- Runs `body` in a process of its own, with socket, listener, accept, server_context and line.
+--- -> { port =, finish = function() -> what it printed }
+function peer.start(body)
+   local name = os.tmpname()
+   local file = assert(io.open(name, "w"))
+   file:write(prologue, body)
+   file:close()
+   local pipe = io.popen(("%s %s 2>&1"):format(interpreter, name))
+   local port = tonumber(pipe:read("*l"))
+   return { port = port, finish = function()
+      local text = pipe:read("*a")
+      pipe:close()
+      os.remove(name)
+      return text
+   end }
+end
+
+peer.interpreter = interpreter
+
+return peer

@@ -1,0 +1,247 @@
+local core = require "smtp.core"
+local peer = require "spec.peer"
+local safe = require "smtp.safe"
+local socket = require "smtp.socket"
+
+local message = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
+
+local function send(port, more)
+   local options = { host = "localhost", port = port, timeout = 10 }
+   for _, list in ipairs { message, more or {} } do
+      for key, value in pairs(list) do options[key] = value end
+   end
+   return safe.send(options)
+end
+
+local greet_and = [[
+   local sock = accept()
+   sock:send("220 hi\r\n")
+   line(sock)
+]]
+
+describe("a connection", function()
+   it("that nobody takes is refused", function()
+      local listener = socket.listen("127.0.0.1", 0)
+      local _, port = listener:getsockname()
+      listener:close()
+      local _, err = send(port)
+      assert.same({ "connect", "connect", "later" }, { err.kind, err.stage, err.retry })
+      assert.truthy(tostring(err):find("refused", 1, true))
+   end)
+
+   it("to a name that does not exist fails in the look-up", function()
+      local started = core.now()
+      local _, err = send(25, { host = "nowhere.invalid", tls = "skip", connect_timeout = 3 })
+      assert.truthy(err.kind == "resolve" or err.kind == "timeout", tostring(err))
+      assert.truthy(core.now() - started < 5)
+   end)
+
+   it("is tried over both families", function()
+      local listener = socket.listen("::1", 0)
+      if not listener then return end -- a host without IPv6 has nothing to try
+      local _, port = listener:getsockname()
+      local sock = socket.new()
+      sock:settimeouts(2000, 2000, 2000)
+      assert.is_true((sock:connect("localhost", port)))
+      assert.equal("::1", (sock:getpeername()))
+      listener:close()
+   end)
+
+   it("may go through a unix socket", function()
+      local name = os.tmpname()
+      os.remove(name)
+      local listener = assert(socket.listen("unix:" .. name))
+      local sock = socket.new()
+      sock:settimeouts(2000, 2000, 2000)
+      assert.is_true((sock:connect("unix:" .. name)))
+      local other = assert(listener:accept(1000))
+      sock:send("hello")
+      assert.equal("hello", other:receiveany(100))
+      listener:close()
+      local _, err = safe.send { socket = name, from = "a@b", to = "c@d", text = "" }
+      assert.equal("connect", err.kind)
+   end)
+
+   it("is not inherited by other programs", function()
+      local listener = socket.listen("127.0.0.1", 0)
+      local _, port = listener:getsockname()
+      local sock = socket.new()
+      sock:settimeouts(1000, 1000, 1000)
+      sock:connect("127.0.0.1", port)
+      local pipe = io.popen("ls -l /proc/self/fd")
+      local open = pipe:read("*a")
+      pipe:close()
+      assert.is_nil(open:find("socket:", 1, true))
+      listener:close()
+   end)
+
+   it("works with descriptors above 1023", function()
+      local pipe = io.popen(("ulimit -n 4096 && %s -e '%s' 2>&1"):format(peer.interpreter, [[
+         local socket = require "smtp.socket"
+         local kept = {}
+         for i = 1, 1100 do kept[i] = assert(io.open("/dev/null")) end
+         local listener = assert(socket.listen("127.0.0.1", 0))
+         local sock = socket.new()
+         sock:settimeouts(1000, 1000, 1000)
+         assert(sock:connect("127.0.0.1", (select(2, listener:getsockname()))))
+         local other = assert(listener:accept(1000))
+         other:send("hi")
+         print(sock:getfd() > 1023, sock:receiveany(10))]]))
+      local said = pipe:read("*a")
+      pipe:close()
+      assert.equal("true\thi\n", said)
+   end)
+
+   it("can be closed twice, and is closed to all after that", function()
+      local sock = socket.new()
+      assert.is_true(sock:close())
+      assert.is_true(sock:close())
+      assert.equal("closed", (select(2, sock:receiveany(1))))
+      assert.equal("closed", (select(2, sock:send("x"))))
+   end)
+
+   it("leaves the collector nothing but a descriptor to close", function()
+      local listener = socket.listen("127.0.0.1", 0)
+      local _, port = listener:getsockname()
+      local sock = socket.new()
+      sock:settimeouts(1000, 1000, 1000)
+      sock:connect("127.0.0.1", port)
+      local other = listener:accept(1000)
+      other:settimeouts(1000, 1000, 1000)
+      sock = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+      local data, why = other:receiveany(10)
+      assert.is_nil(data)
+      assert.equal("closed", why)
+      listener:close()
+   end)
+end)
+
+describe("time", function()
+   it("is not extended by a server that drips", function()
+      for _, drip in ipairs { "2", "250-x\\r\\n" } do
+         local other = peer.start(greet_and .. ([[
+            for _ = 1, 40 do
+               sock:send("%s")
+               sock:settimeouts(1, 1, 100)
+               local data, why = sock:receiveany(1)
+               if not data and why == "closed" then break end
+            end
+         ]]):format(drip))
+         local started = core.now()
+         local _, err = send(other.port, { timeout = 0.7 })
+         local took = core.now() - started
+         other.finish()
+         assert.equal("timeout", err.kind)
+         assert.truthy(took > 0.6 and took < 1.2, took)
+      end
+   end)
+
+   it("for a connect that nobody answers is bounded", function()
+      -- Once a listener's queue is full, the kernel answers no more.
+      local listener = socket.listen("127.0.0.1", 0)
+      local _, port = listener:getsockname()
+      local kept, ok, why = {}, true, nil
+      local started
+      while ok and #kept < 500 do
+         local sock = socket.new()
+         sock:settimeouts(300, 300, 300)
+         started = core.now()
+         ok, why = sock:connect("127.0.0.1", port)
+         kept[#kept + 1] = sock
+      end
+      local took = core.now() - started
+      assert.equal("timeout", why)
+      assert.truthy(took > 0.2 and took < 1, took)
+      local _, err = send(port, { connect_timeout = 0.3 })
+      assert.same({ "timeout", "connect" }, { err.kind, err.stage })
+      listener:close()
+   end)
+
+   it("for QUIT is two seconds at most, and what was delivered stays delivered", function()
+      local other = peer.start(greet_and .. [[
+         sock:send("250 mx\r\n")
+         for _, reply in ipairs { "250 ok", "250 ok", "354 go" } do line(sock) sock:send(reply .. "\r\n") end
+         repeat until line(sock) == ".\r\n"
+         sock:send("250 queued\r\n")
+         line(sock)
+         sock:receiveany(1)
+      ]])
+      local started = core.now()
+      assert(send(other.port))
+      assert.truthy(core.now() - started < 3)
+      other.finish()
+   end)
+
+   it("in a wait ends at once on Ctrl-C", function()
+      local other = peer.start "local sock = accept() sock:receiveany(1)"
+      local name = os.tmpname()
+      local file = assert(io.open(name, "w"))
+      file:write(('io.stdout:setvbuf("no") print(1) require("smtp").send { host = "localhost", port = %d, '
+         .. 'from = "a@b", to = "c@d", text = "" }'):format(other.port))
+      file:close()
+      local started = core.now()
+      local pipe = io.popen(("bash -c '%s %s & P=$!; sleep 0.5; kill -INT $P; wait $P' 2>&1")
+         :format("exec 3>&1; " .. "setsid env " .. peer.interpreter, name))
+      local said = pipe:read("*a")
+      pipe:close()
+      os.remove(name)
+      other.finish()
+      assert.truthy(core.now() - started < 4, said)
+      assert.truthy(said:find("interrupted!", 1, true), said)
+   end)
+end)
+
+describe("many replies and a slow reader", function()
+   it("do not block each other: it reads while it writes", function()
+      local other = peer.start(greet_and .. [[
+         sock:send("250-mx\r\n250 PIPELINING\r\n")
+         -- Answers each line at length, and does not read on before the answer is taken.
+         local long = "250 " .. ("x"):rep(400) .. "\r\n"
+         local count = 0
+         while true do
+            local text = line(sock)
+            if text == "" then break end
+            count = count + 1
+            if text == "DATA\r\n" then
+               sock:send("354 go\r\n")
+               repeat text = line(sock) until text == ".\r\n" or text == ""
+               sock:send("250 ok\r\n")
+            elseif text == "QUIT\r\n" then
+               sock:send("221 bye\r\n")
+               break
+            else
+               local sent = 0
+               while sent < #long do
+                  local n = sock:send(long:sub(sent + 1))
+                  if not n then os.exit() end
+                  sent = sent + n
+               end
+            end
+         end
+         print(count)
+      ]])
+      local to = {}
+      for i = 1, 5000 do to[i] = ("u%d@x.example"):format(i) end
+      local receipt, err = send(other.port, { to = to, timeout = 30 })
+      local saw = other.finish()
+      assert(receipt, tostring(err) .. saw)
+      assert.equal(5000, #receipt.accepted)
+   end)
+
+   it("that refuses in the middle of a message and hangs up is heard", function()
+      local other = peer.start(greet_and .. [[
+         sock:send("250 mx\r\n")
+         for _, reply in ipairs { "250 ok", "250 ok", "354 go" } do line(sock) sock:send(reply .. "\r\n") end
+         sock:receiveany(1000)
+         sock:send("552 5.3.4 enough\r\n")
+         sock:close()
+      ]])
+      local _, err = send(other.port, { raw = ("x"):rep(70):rep(1) .. ("\r\n" .. ("y"):rep(70)):rep(400000) })
+      other.finish()
+      assert.equal("data_refused", err.kind, tostring(err))
+      assert.equal(552, err.code)
+      assert.equal("refused", err.recipients[1].state)
+   end)
+end)

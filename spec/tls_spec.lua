@@ -1,0 +1,219 @@
+-- TLS for real: sockets, certificates, and a server that tells what it saw.
+local certs = require "spec.certs"
+local peer = require "spec.peer"
+local safe = require "smtp.safe"
+
+local cert = certs.make()
+
+-- A server with STARTTLS (or implicit TLS) and AUTH that prints all it hears, in clear or not.
+local server = [[
+local sock = accept()
+local context = server_context(%q, %q)
+local implicit = %s
+local function say(text) sock:send(text .. "\r\n") end
+local function hear() local text = line(sock) print("heard " .. text) return text end
+local function tls() local ok, why = sock:sslaccept(context) print("tls", ok or why) return ok end
+if implicit and not tls() then os.exit() end
+say "220 hi"
+local function hello(last) hear() say("250-mx") say(last) end
+if not implicit then
+   hello "250 STARTTLS"
+   hear()
+   say "220 go"
+   if not tls() then os.exit() end
+end
+hello "250 AUTH PLAIN"
+while true do
+   local text = hear()
+   if text == "" then break end
+   local verb = text:match("^%%a+") or ""
+   local reply = ({ AUTH = "235 ok", DATA = "354 go", QUIT = "221 bye" })[verb] or "250 ok"
+   say(reply)
+   if verb == "DATA" then
+      repeat text = hear() until text == ".\r\n" or text == ""
+      say "250 queued"
+   end
+end
+]]
+
+local function send(name, more)
+   more = more or {}
+   local path, key = cert(name)
+   local other = peer.start(server:format(path, key, tostring(more.tls == "implicit")))
+   local options = { host = "localhost", port = other.port, tls = "require", tls_ca_file = cert "ca",
+      username = "ann", password = "sesame", from = "ann@me.example", to = "bob@there.example",
+      raw = "Subject: treasure\r\n\r\nx\r\n", timeout = 10 }
+   for option, value in pairs(more) do
+      if value == "none" then value = nil end
+      options[option] = value
+   end
+   local receipt, err = safe.send(options)
+   return receipt, err, other.finish()
+end
+
+local function nothing_told(saw)
+   for _, word in ipairs { "sesame", "AHNlc2FtZQ", "AGFubgBzZXNhbWU=", "treasure", "MAIL", "AUTH", "ann@" } do
+      assert.is_nil(saw:find(word, 1, true), saw)
+   end
+end
+
+describe("a certificate", function()
+   for _, tls in ipairs { "require", "implicit", "prefer" } do
+      it("that is good lets the message pass, tls = " .. tls, function()
+         local receipt, err, saw = send("good", { tls = tls })
+         assert(receipt, tostring(err))
+         assert.equal("on", receipt.tls.state)
+         assert.is_true(receipt.tls.verified)
+         assert.equal("TLSv1.3", receipt.tls.version)
+         assert.equal("authenticated", receipt.auth.state)
+         assert.truthy(saw:find("treasure", 1, true))
+      end)
+
+      for name, reason in pairs { wrong_host = "wrong_host", expired = "expired",
+         not_yet_valid = "not_yet_valid", self_signed = "self_signed", unknown_issuer = "unknown_issuer",
+         cn_only = "wrong_host", client_only = "bad_purpose", no_chain = "unknown_issuer" } do
+         it(("that is %s is refused, and the server is told nothing, tls = %s"):format(name, tls), function()
+            local _, err, saw = send(name, { tls = tls })
+            assert.equal("certificate", err.kind, tostring(err))
+            assert.equal(reason, err.reason)
+            assert.equal("tls", err.stage)
+            assert.equal("never", err.retry)
+            nothing_told(saw)
+         end)
+      end
+   end
+
+   it("for another host names those it is for", function()
+      local _, err = send("wrong_host")
+      assert.truthy(err.text:find("elsewhere.example", 1, true))
+   end)
+
+   it("with its intermediate is good", function()
+      assert((send("chain")))
+   end)
+
+   it("for an address is good for that address, and a name that looks like one is not", function()
+      assert((send("good", { host = "127.0.0.1" })))
+      local _, err = send("ip_as_name", { host = "127.0.0.1" })
+      assert.equal("wrong_host", err.reason)
+   end)
+
+   it("is checked for tls_host where that is given", function()
+      assert((send("wrong_host", { tls_host = "elsewhere.example" })))
+      local _, err = send("good", { tls_host = "elsewhere.example" })
+      assert.equal("wrong_host", err.reason)
+   end)
+
+   it("is not checked where the caller says so, and the receipt tells", function()
+      local receipt = assert((send("self_signed", { tls_verify = false })))
+      assert.is_false(receipt.tls.verified)
+   end)
+end)
+
+describe("a pin", function()
+   it("that fits lets the message pass", function()
+      assert((send("good", { tls_pin = certs.pin(cert "good") })))
+      assert((send("self_signed", { tls_verify = false, tls_pin = certs.pin(cert "self_signed") })))
+   end)
+
+   it("that does not fit is refused, whatever else is good", function()
+      for _, verify in ipairs { true, false } do
+         local _, err, saw = send("good", { tls_verify = verify, tls_pin = certs.pin(cert "expired") })
+         assert.equal("pin_mismatch", err.reason)
+         nothing_told(saw)
+      end
+   end)
+
+   it("does not make a bad certificate good", function()
+      local _, err = send("expired", { tls_pin = certs.pin(cert "expired") })
+      assert.equal("expired", err.reason)
+   end)
+end)
+
+describe("TLS", function()
+   it("of version 1.2 is enough unless 1.3 is asked for", function()
+      local path, key = cert "good"
+      for _, min in ipairs { "1.2", "1.3" } do
+         local pipe = io.popen(("sleep 3 | env -u LD_PRELOAD timeout 5 openssl s_server -accept 127.0.0.1:0 -cert %s "
+            .. "-key %s -tls1_2 -naccept 1 2>&1"):format(path, key))
+         local port
+         repeat port = pipe:read("*l"):match("^ACCEPT 127.0.0.1:(%d+)") until port
+         local _, err = safe.send { host = "localhost", port = tonumber(port), tls = "implicit",
+            tls_ca_file = cert "ca", tls_min_version = min, timeout = 1, from = "a@b", to = "c@d", text = "" }
+         -- s_server speaks no SMTP: with 1.2 we get as far as waiting for its greeting.
+         assert.same(min == "1.2" and { "timeout", "greeting" } or { "tls", "tls" }, { err.kind, err.stage })
+         if min == "1.3" then assert.equal("version", err.reason) end
+         pipe:close()
+      end
+   end)
+
+   it("against a port that speaks plain SMTP names the remedy", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:send("220 plain\r\n")
+         print(#line(sock))
+      ]]
+      local _, err = safe.send { host = "localhost", port = other.port, tls = "implicit",
+         tls_ca_file = cert "ca", from = "a@b", to = "c@d", text = "", timeout = 5 }
+      other.finish()
+      assert.same({ "tls", "plaintext" }, { err.kind, err.reason })
+      assert.truthy(err.hint:find('tls = "require"', 1, true))
+   end)
+
+   it("is not begun where plain text stands behind the 220 of STARTTLS", function()
+      for _, pause in ipairs { "", "socket.new():connect('127.0.0.1', 1)" } do
+         local other = peer.start(([[
+            local sock = accept()
+            sock:send("220 hi\r\n")
+            line(sock)
+            sock:send("250-mx\r\n250 STARTTLS\r\n")
+            line(sock)
+            sock:send("220 go\r\n250-evil\r\n250 AUTH PLAIN\r\n") %s
+            print(("%%q"):format(line(sock)))
+         ]]):format(pause))
+         local _, err = safe.send { host = "localhost", port = other.port, tls = "require",
+            tls_ca_file = cert "ca", username = "ann", password = "sesame", from = "a@b", to = "c@d",
+            text = "", timeout = 5 }
+         local saw = other.finish()
+         assert.same({ "protocol", "injected", "never" }, { err.kind, err.reason, err.retry })
+         assert.equal('""\n', saw) -- not one byte of a handshake
+      end
+   end)
+
+   it("that is stripped is an error, and nothing secret is said", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:send("220 hi\r\n")
+         print(line(sock))
+         sock:send("250-mx\r\n250 AUTH PLAIN\r\n")
+         print(line(sock))
+         sock:send("221 bye\r\n")
+         print(line(sock))
+      ]]
+      local _, err = safe.send { host = "localhost", port = other.port, tls = "require",
+         tls_ca_file = cert "ca", username = "ann", password = "sesame", from = "a@b", to = "c@d",
+         text = "", timeout = 5 }
+      local saw = other.finish()
+      assert.equal("tls_unsupported", err.kind)
+      nothing_told(saw)
+      assert.truthy(saw:find("QUIT", 1, true))
+   end)
+
+   it("cut or stalled in the handshake ends in time", function()
+      for _, ending in ipairs { "sock:close()", "local s = line(sock) s = line(sock)" } do
+         local other = peer.start("local sock = accept() " .. ending)
+         local _, err = safe.send { host = "localhost", port = other.port, tls = "implicit",
+            tls_ca_file = cert "ca", from = "a@b", to = "c@d", text = "", timeout = 1 }
+         other.finish()
+         assert.equal("tls", err.stage)
+         assert.truthy(err.kind == "disconnected" or err.kind == "timeout")
+      end
+   end)
+
+   it("shows the client's certificate, and two conversations in one process work", function()
+      local path, key = cert "client"
+      for _ = 1, 2 do
+         assert((send("good", { tls_cert = path, tls_key = key })))
+      end
+   end)
+end)
