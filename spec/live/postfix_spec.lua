@@ -1,0 +1,132 @@
+-- Against a real Postfix with Dovecot's SASL: the bytes that arrive are the bytes sent.
+local safe = require "smtp.safe"
+local servers = require "spec.live.servers"
+
+describe("Postfix", function()
+   local live, why
+
+   setup(function()
+      live, why = servers.start()
+   end)
+
+   teardown(function()
+      if live then live.stop() end
+   end)
+
+   local function options(more)
+      assert(live, why)
+      local t = { host = "localhost", from = "ann@live.example", to = "bob@live.example", timeout = 30,
+         tls = "require", tls_ca_file = live.ca_file, port = live.submission_port,
+         username = live.user, password = live.password }
+      for key, value in pairs(more or {}) do t[key] = value end
+      for key, value in pairs(t) do if value == "none" then t[key] = nil end end
+      return t
+   end
+
+   local function relay(more)
+      local t = { port = live and live.relay_port, tls = "skip", auth_plaintext = true }
+      for key, value in pairs(more or {}) do t[key] = value end
+      return options(t)
+   end
+
+   -- All that Postfix would otherwise add.
+   local head = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
+      .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: bytes\n\n"
+
+   for _, mechanism in ipairs { "PLAIN", "LOGIN" } do
+      it("takes mail after STARTTLS and AUTH " .. mechanism, function()
+         local receipt, err = safe.send(options { raw = head .. "hello\n",
+            auth_mechanisms = { mechanism } })
+         assert(receipt, tostring(err))
+         assert.same({ "authenticated", mechanism, "on", true },
+            { receipt.auth.state, receipt.auth.mechanism, receipt.tls.state, receipt.tls.verified })
+         assert.truthy(receipt.reply.text:find("queued as", 1, true))
+         assert.same({ head .. "hello\n" }, live.arrived("bob", 1))
+      end)
+
+      it("rejects a wrong password with AUTH " .. mechanism, function()
+         local _, err = safe.send(options { text = "x", password = "wrong", auth_mechanisms = mechanism })
+         assert.same({ "auth_rejected", 535, "never", "no" }, { err.kind, err.code, err.retry, err.sent })
+      end)
+   end
+
+   for name, body in pairs {
+      ["leading dots"] = ".\n..\n...x\n.\n\n.a.\n", ["bare line ends"] = "a\nb\nc\n.\nd\n",
+      ["no last line end"] = "the end", ["a line of 998 octets"] = ("x"):rep(998) .. "\n",
+      ["a mebibyte of dots"] = ("." .. ("x"):rep(60) .. "\n"):rep(17000),
+   } do
+      it("gives back the bytes of a message with " .. name, function()
+         for _, line_end in ipairs { "\n", "\r\n" } do
+            local receipt, err = safe.send(options { raw = ((head .. body):gsub("\n", line_end)) })
+            assert(receipt, tostring(err))
+            local got = live.arrived("bob", 1)[1]
+            local want = head .. body
+            if want:sub(-1) ~= "\n" then want = want .. "\n" end
+            assert(got == want, "the message changed on its way")
+         end
+      end)
+   end
+
+   it("gives back 8-bit bytes where 8BITMIME is said", function()
+      local raw = head .. "gr\195\188\195\159e\n"
+      assert(safe.send(options { raw = raw }))
+      assert.same({ raw }, live.arrived("bob", 1))
+   end)
+
+   it("gives back a composed message", function()
+      assert(safe.send(options { subject = "Gr\195\188\195\159e", text = ".a\n\195\164\n" }))
+      local got = live.arrived("bob", 1)[1]
+      assert.truthy(got:find("\n\n.a\n=C3=A4\n$"))
+   end)
+
+   it("refuses one of several recipients, and the others get it", function()
+      local receipt, err = safe.send(options { raw = head .. "x\n",
+         to = { "bob@live.example", "nobody@live.example", "carol@live.example" } })
+      assert(receipt, tostring(err))
+      assert.same({ "bob@live.example", "carol@live.example" }, receipt.accepted)
+      assert.same({ "nobody@live.example", "refused", 550 },
+         { receipt.refused[1].address, receipt.refused[1].state, receipt.refused[1].code })
+      assert.equal(1, #live.arrived("bob", 1))
+      assert.equal(1, #live.arrived("carol", 1))
+   end)
+
+   it("without AUTH is an error of its own under require", function()
+      local _, err = safe.send(relay { text = "x" })
+      assert.same({ "auth_unsupported", "not_advertised", "no" }, { err.kind, err.reason, err.sent })
+   end)
+
+   it("without AUTH is sent to under prefer and skip, and the receipt says so", function()
+      local receipt, err = safe.send(relay { raw = head .. "x\n", auth = "prefer" })
+      assert(receipt, tostring(err))
+      assert.equal("unavailable", receipt.auth.state)
+      receipt = assert(safe.send(relay { raw = head .. "x\n", auth = "skip" }))
+      assert.equal("skipped", receipt.auth.state)
+      assert.equal(2, #live.arrived("bob", 2))
+   end)
+
+   it("that wants AUTH refuses those without", function()
+      local _, err = safe.send(options { text = "x", username = "none", password = "none" })
+      assert.truthy(err.code and err.code >= 500, tostring(err))
+      assert.equal("no", err.sent)
+   end)
+
+   it("behind an issuer we do not know is not talked to", function()
+      local _, err = safe.send(options { text = "x", tls_ca_file = "build/spec/certs/other.pem" })
+      assert.same({ "certificate", "unknown_issuer" }, { err.kind, err.reason })
+   end)
+
+   it("takes several messages over one connection, a refused one among them", function()
+      local connection = options {}
+      connection.from, connection.to = nil, nil
+      connection = assert(safe.connect(connection))
+      local mail = { from = "ann@live.example", to = "bob@live.example", raw = head .. "1\n" }
+      assert(connection:send(mail))
+      local _, err = connection:send { from = mail.from, to = "nobody@live.example", raw = "x\n" }
+      assert.equal("recipients_refused", err.kind)
+      mail.raw = head .. "2\n"
+      assert(connection:send(mail))
+      assert.is_table(connection:noop())
+      assert.is_true(connection:quit())
+      assert.same({ head .. "1\n", head .. "2\n" }, live.arrived("bob", 2))
+   end)
+end)
