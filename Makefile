@@ -1,5 +1,6 @@
 # make            build smtp/core.so and smtp/socket.so for one Lua (LUA=lua5.4)
 # make build      the same for every Lua that is installed
+# make deps       install the Debian packages that are missing (as root or by sudo)
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
@@ -49,6 +50,8 @@ spec: all
 deps-%:
 	@.ci/deps $*
 
+deps: deps-test
+
 demo: deps-demo
 	@$(MAKE) --no-print-directory all
 	@$(LUA) examples/demo.lua
@@ -63,10 +66,11 @@ check: deps-test
 install: all
 	install -D -t $(DESTDIR)$(LUA_LIBDIR)/smtp $(SOS)
 	install -D -m 644 -t $(DESTDIR)$(LUA_DIR) lua/smtp.lua
+	install -D -t $(DESTDIR)$(PREFIX)/bin lua/lua-smtp
 	install -D -m 644 -t $(DESTDIR)$(LUA_DIR)/smtp $(filter-out %/types.lua,$(wildcard lua/smtp/*.lua))
 
 clean:
 	rm -rf build
 
-.PHONY: all build spec demo test check install clean
+.PHONY: all deps build spec demo test check install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST))

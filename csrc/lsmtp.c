@@ -271,12 +271,18 @@ static int session_broken(lua_State *L)
     return 0;
 }
 
-/** session:mail(mail): queue a transaction; the session keeps it until a later one is queued. */
+/** session:mail(mail): queue a transaction, the one before it being settled. The session keeps it.
+ */
 static int session_mail(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_mail *mail = luaL_checkudata(L, 2, MAIL);
     luaL_argcheck(L, mail->to_said == 0 && !mail->settled, 2, "used before");
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "mail");
+    const struct smtp_mail *before = lua_touserdata(L, -1);
+    luaL_argcheck(L, before == NULL || before->settled, 2, "one at a time");
+    lua_pop(L, 2);
     anchor(L, "mail", 2);
     smtp_mail_add(s, mail);
     return 0;

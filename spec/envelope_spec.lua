@@ -273,6 +273,18 @@ describe("a connection", function()
       connection:quit()
    end)
 
+   it("closes itself as a to-be-closed variable, where Lua has them", function()
+      local chunk = (loadstring or load)("local c <close> = ... ; return 1")
+      local connection, peer = connect("CLOSE")
+      if not chunk then
+         connection:close()
+      else
+         assert.equal(1, chunk(connection))
+      end
+      assert.is_true(peer.closed)
+      assert.is_false(connection.alive)
+   end)
+
    it("closed by the server while at rest fails with that in the next call", function()
       local connection = connect("PAUSE\nS: 421 4.4.2 idle too long\nCLOSE")
       local _, err = connection:send(message)
