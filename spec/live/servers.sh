@@ -25,7 +25,10 @@ if [ "${1:-}" != inside ]; then
       touch ../fetched
    fi
    cd - >/dev/null
-   exec unshare --mount --propagation private bash "$0" inside
+   # In a chroot "/" is no mount, and its propagation cannot be changed.
+   propagation=private
+   unshare --mount --propagation private true 2>/dev/null || propagation=unchanged
+   exec unshare --mount --propagation $propagation bash "$0" inside
 fi
 
 work=$(mktemp -d /tmp/lua-smtp-live.XXXXXX)
@@ -155,6 +158,7 @@ stop() {
    postfix stop >/dev/null 2>&1 || :
    [ -z "$dovecot" ] || { kill "$dovecot" && wait "$dovecot"; } 2>/dev/null || :
    cd /
+   umount -l /var /etc /usr
    rm -rf "$work" 2>/dev/null || :
    exit 0
 }
