@@ -274,7 +274,7 @@ describe("a connection", function()
    end)
 
    it("closes itself as a to-be-closed variable, where Lua has them", function()
-      local chunk = (loadstring or load)("local c <close> = ... ; return 1")
+      local chunk = (rawget(_G, "loadstring") or load)("local c <close> = ... ; return 1")
       local connection, peer = connect("CLOSE")
       if not chunk then
          connection:close()
