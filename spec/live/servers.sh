@@ -166,9 +166,11 @@ trap stop TERM INT EXIT
 postfix start >/var/log/start.log 2>&1 || { cat /var/log/start.log; tail -n 5 /var/log/postfix.log; exit 1; }
 dovecot -F -c /etc/dovecot/live.conf >/var/log/dovecot.start 2>&1 &
 dovecot=$!
+up() { [ -S /var/spool/postfix/private/auth ] && (: </dev/tcp/127.0.0.1/$submission); } 2>/dev/null
 for _ in $(seq 100); do
-   [ -S /var/spool/postfix/private/auth ] && (: </dev/tcp/127.0.0.1/$submission) 2>/dev/null && break
+   up && break
    sleep 0.1
 done
+up || { echo "the servers did not start:"; tail -n 4 -q /var/log/dovecot.start /var/log/*.log; exit 1; }
 echo "ready $submission $relay $$ $work"
 while :; do sleep 0.2; done
