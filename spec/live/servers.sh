@@ -10,15 +10,20 @@ if [ "${1:-}" != inside ]; then
    mkdir -p "$live/deb" "$live/root"
    cd "$live/deb"
    fetch() { apt-get -q -o DPkg::Lock::Timeout=300 download "$@" >/dev/null 2>fetch.log; }
-   # Packages of libraries that this machine may lack.
-   libraries="libicu72 libdb5.3 libexttextcat-2.0-0 libsodium23 liblua5.3-0 libcap2 libnsl2 libtirpc3
-      libsasl2-2 libcdb1"
+   # The libraries they name and this machine lacks, and those that these name in turn.
+   fetch_libraries() {
+      local library
+      for library in $(for deb in *.deb; do dpkg-deb -f "$deb" Pre-Depends Depends; done |
+         sed 's/^[A-Za-z-]*: //' | tr ',|' '\n\n' | sed 's/^ *//; s/[ (:].*//' | grep '^lib' | sort -u); do
+         dpkg-query -W -f '${Status}' "$library" 2>/dev/null | grep -q ' installed$' ||
+            ls "$library"_*.deb >/dev/null 2>&1 || fetch "$library" || :
+      done
+   }
    if [ ! -e ../fetched ]; then
       fetch postfix dovecot-core || { apt-get -q update >/dev/null 2>&1; fetch postfix dovecot-core; } ||
          { echo "cannot fetch postfix and dovecot-core: $(tail -n 1 fetch.log)"; exit 1; }
-      for library in $libraries; do
-         dpkg-query -W -f '${Status}' "$library" 2>/dev/null | grep -q ' installed$' || fetch "$library" || :
-      done
+      fetch_libraries
+      fetch_libraries
       for deb in *.deb; do dpkg-deb -x "$deb" ../root; done
       # Debian's /lib is /usr/lib.
       [ ! -d ../root/lib ] || cp -a ../root/lib/. ../root/usr/lib/
