@@ -27,6 +27,7 @@ build = {
       ["smtp.report"] = "lua/smtp/report.lua",
       ["smtp.safe"] = "lua/smtp/safe.lua",
       ["smtp.sink"] = "lua/smtp/sink.lua",
+      ["smtp.transcript"] = "lua/smtp/transcript.lua",
       ["smtp.core"] = {
          sources = {
             "csrc/address.c", "csrc/auth.c", "csrc/auth/login.c", "csrc/auth/plain.c",

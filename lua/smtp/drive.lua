@@ -7,6 +7,7 @@
 
 local core = require "smtp.core"
 local host = require "smtp.host"
+local transcript = require "smtp.transcript"
 
 local drive = {}
 
@@ -15,82 +16,6 @@ local now = core.now
 local PIECE = 65536      -- bytes read from a file or heard at once
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
 local EMPTY_MAX = 1000   -- empty pieces in a row that a source may give
-local LINES_KEPT = 24    -- flights that a transcript remembers
-
--- ---- the transcript: what was said, secrets removed by the state of the protocol ----
-
-local Conversation = {}
-Conversation.__index = Conversation
-Conversation.__name = "smtp.Conversation"
-
--- A server may repeat what we told it; our own secrets are masked wherever they turn up.
-local function add_secret(conv, text)
-   if #text < 4 then return end
-   local list = conv.secrets
-   list[#list + 1] = (text:gsub("%p", "%%%0"))
-end
-
---- `text` without the secrets of this conversation.
-function Conversation:mask(text)
-   if text == nil then return nil end
-   for i = 1, #self.secrets do text = text:gsub(self.secrets[i], "[secret]") end
-   return text
-end
-
-local function shown(conv, direction, bytes, kind)
-   if kind == "message" then return { ("(%d bytes of the message)"):format(#bytes) } end
-   if kind == "secret" then
-      local command = bytes:match("^AUTH %S+")
-      if bytes == "*\r\n" then return { "*" } end
-      return { command and (command .. (bytes:find("^AUTH %S+ ") and " [secret]" or ""))
-         or "[secret]" }
-   end
-   local lines = {}
-   for line in bytes:gmatch("[^\n]+") do
-      line = line:gsub("\r$", ""):gsub("[%z\1-\31\127]", "?")
-      lines[#lines + 1] = direction == "S" and conv:mask(line) or line
-   end
-   return lines
-end
-
-local function note(conv, direction, bytes, kind)
-   if direction == "C" and kind ~= "message" then
-      conv.command = kind == "secret" and shown(conv, direction, bytes, kind)[1] or bytes
-   end
-   local at = conv.noted % LINES_KEPT * 3
-   conv.noted = conv.noted + 1
-   conv.notes[at + 1], conv.notes[at + 2] = direction, kind
-   conv.notes[at + 3] = kind == "command" and bytes or shown(conv, direction, bytes, kind)
-   if not conv.trace then return end
-   local lines = shown(conv, direction, bytes, kind)
-   for i = 1, #lines do conv.trace(direction, lines[i]) end
-end
-
--- What the server says is noted by whole lines.
-local function note_heard(conv, data)
-   local said = conv.half_line .. data
-   local last = said:match("^.*()\n")
-   conv.half_line = said:sub((last or 0) + 1, (last or 0) + PIECE)
-   if last then note(conv, "S", said:sub(1, last), "command") end
-end
-
---- The last lines, oldest first: "C: EHLO …", "S: 250 …".
-function Conversation:transcript()
-   local list = {}
-   for i = math.max(0, self.noted - LINES_KEPT), self.noted - 1 do
-      local at = i % LINES_KEPT * 3
-      local direction, kind, said = self.notes[at + 1], self.notes[at + 2], self.notes[at + 3]
-      local lines = type(said) == "table" and said or shown(self, direction, said, kind)
-      for j = 1, #lines do list[#list + 1] = direction .. ": " .. lines[j] end
-   end
-   return list
-end
-
---- The newest command, without secrets.
-function Conversation:last_command()
-   local command = self.command
-   return command and command:match("([^\r\n]+)[\r\n]*$")
-end
 
 -- ---- time ----
 
@@ -153,7 +78,7 @@ local function drain(conv)
    while session:wants() ~= "nothing" do
       local data = sock:receiveany(PIECE)
       if not data then return end
-      note_heard(conv, data)
+      conv.transcript:heard(data)
       session:heard(data)
    end
 end
@@ -173,7 +98,7 @@ function doing.recv(conv)
    set_patience(conv)
    local data, why, text = conv.sock:receiveany(PIECE)
    if data then
-      note_heard(conv, data)
+      conv.transcript:heard(data)
       local replies = session:replies()
       session:heard(data)
       if session:replies() ~= replies then conv.moved = now() end
@@ -192,13 +117,7 @@ function doing.send(conv)
    if why == "again" then count = partly or 0 end
    -- A transport that cannot tell how much has left may have sent all of it.
    local left = count or partly or #bytes
-   -- Commands are noted once, however many writes they take.
-   if kind == "message" then
-      note(conv, "C", bytes:sub(1, left), kind)
-   elseif left > 0 and not conv.begun then
-      note(conv, "C", bytes, kind)
-   end
-   if left > 0 then conv.begun = left < #bytes end
+   conv.transcript:said(bytes, left, kind)
    session:sent(left)
    if count == nil then
       drain(conv)
@@ -257,7 +176,7 @@ function doing.body(conv)
    elseif piece then
       conv.piece, conv.piece_at, conv.empty = piece, 1, 0
    end
-   if patience(conv) <= 0 then lost(conv, "timeout", "the message's source was too slow") end
+   if now() >= conv.deadline then lost(conv, "timeout", "the message's source was too slow") end
 end
 
 -- A password that is a function is called when it is needed, once.
@@ -282,9 +201,10 @@ function doing.secret(conv)
       source_failed(conv, cause, what)
       return
    end
-   add_secret(conv, core.base64((plan.authzid or "") .. "\0" .. plan.username .. "\0" .. password))
-   add_secret(conv, core.base64(password))
-   add_secret(conv, password)
+   local all = (plan.authzid or "") .. "\0" .. plan.username .. "\0" .. password
+   conv.transcript:hide(core.base64(all))
+   conv.transcript:hide(core.base64(password))
+   conv.transcript:hide(password)
    conv.session:secret(password)
 end
 
@@ -319,7 +239,7 @@ local function handshake(conv, seconds)
    until ok or why ~= "again"
    if ok then
       conv.tls = sock.tlsinfo and sock:tlsinfo() or { verified = plan.tls_verify }
-      note(conv, "*", "TLS", "command")
+      conv.transcript:note("*", "TLS", "command")
       return true
    end
    if why == "timeout" then
@@ -339,7 +259,7 @@ local function is_injected(conv)
    sock:settimeouts(0, 0, 0)
    local data = sock:receiveany(PIECE)
    if not data then return false end
-   note_heard(conv, data)
+   conv.transcript:heard(data)
    conv.session:heard(data)
    return true
 end
@@ -416,9 +336,8 @@ end
 ---@return table|nil conv
 ---@return table conv_or_trouble   the conversation for the report, the trouble
 function drive.open(plan, context, deadline)
-   local conv = setmetatable({ plan = plan, context = context, deadline = deadline, moved = now(),
-      secrets = {}, notes = {}, noted = 0, half_line = "", trace = tracer(plan.trace) },
-      Conversation)
+   local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
+      transcript = transcript.new(tracer(plan.trace)) }
    conv.sock = host.transport(plan)
    local ok, trouble = connect(conv)
    if ok and conv.sock.getpeername then conv.address = conv.sock:getpeername() end

@@ -109,10 +109,11 @@ function report.error(conv, trouble, recipients)
    local facts = conv.session and conv.session:facts()
    local err = {
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
-      enhanced = trouble.enhanced, text = conv:mask(trouble.text), host = plan.host,
+      enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
       port = plan.port, address = conv.address, recipients = recipients, cause = trouble.cause,
-      tls = conv.tls and true or false, retry = retry_of(trouble), transcript = conv:transcript(),
-      command = conv:last_command(),
+      tls = conv.tls and true or false, retry = retry_of(trouble),
+      transcript = conv.transcript:lines(),
+      command = conv.transcript:last_command(),
    }
    local what = ("%s %s"):format(report.place(plan), trouble.sentence)
    if facts then
