@@ -1,4 +1,4 @@
-# make            build smtp/core.so and smtp/socket.so for one Lua (LUA=lua5.4)
+# make            build smtp/core.so, socket.so and crypto.so for one Lua (LUA=lua5.4)
 # make build      the same for every Lua that is installed
 # make deps       install the Debian packages that are missing (as root or by sudo)
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
@@ -23,7 +23,8 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wswitch -Wvla -Wformat=2
 CORE := $(wildcard csrc/*.c csrc/auth/*.c)
 HOST := $(wildcard csrc/host/*.c)
-SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so
+CRYPTO := $(wildcard csrc/crypto/*.c)
+SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
 
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
@@ -32,7 +33,9 @@ all: $(SOS)
 
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: $(HOST:csrc/%.c=$(OUT)/obj/%.o)
+$(OUT)/smtp/crypto.so: $(CRYPTO:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: LDLIBS = -lssl -lcrypto -lpthread -ldl
+$(OUT)/smtp/crypto.so: LDLIBS = -lcrypto -ldl
 $(SOS):
 	@mkdir -p $(@D)
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -73,4 +76,4 @@ clean:
 	rm -rf build
 
 .PHONY: all deps build spec demo test check install clean
--include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST))
+-include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))

@@ -16,6 +16,8 @@ build = {
    modules = {
       ["smtp"] = "lua/smtp.lua",
       ["smtp.address"] = "lua/smtp/address.lua",
+      ["smtp.auth"] = "lua/smtp/auth.lua",
+      ["smtp.check"] = "lua/smtp/check.lua",
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
@@ -26,20 +28,30 @@ build = {
       ["smtp.options"] = "lua/smtp/options.lua",
       ["smtp.report"] = "lua/smtp/report.lua",
       ["smtp.safe"] = "lua/smtp/safe.lua",
+      ["smtp.sasl"] = "lua/smtp/sasl.lua",
       ["smtp.sink"] = "lua/smtp/sink.lua",
       ["smtp.transcript"] = "lua/smtp/transcript.lua",
       ["smtp.core"] = {
          sources = {
-            "csrc/address.c", "csrc/auth.c", "csrc/auth/login.c", "csrc/auth/plain.c",
-            "csrc/dialogue.c", "csrc/encode.c", "csrc/envelope.c", "csrc/extensions.c",
+            "csrc/address.c", "csrc/auth.c", "csrc/auth/external.c", "csrc/auth/login.c",
+            "csrc/auth/oauthbearer.c", "csrc/auth/plain.c", "csrc/auth/xoauth2.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/envelope.c", "csrc/extensions.c",
             "csrc/hello.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/session.c",
             "csrc/starttls.c", "csrc/wire.c",
          },
       },
+      ["smtp.crypto"] = {
+         sources = {
+            "csrc/crypto/cram_md5.c", "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
+            "csrc/crypto/saslprep.c", "csrc/crypto/scram.c",
+         },
+         libraries = { "crypto", "dl" },
+         incdirs = { "$(OPENSSL_INCDIR)" },
+         libdirs = { "$(CRYPTO_LIBDIR)" },
+      },
       ["smtp.socket"] = {
          sources = {
-            "csrc/host/address.c", "csrc/host/connect.c", "csrc/host/listen.c",
-            "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
+            "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/connect.c",
+            "csrc/host/listen.c", "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
             "csrc/host/tls_context.c", "csrc/host/wait.c",
          },
          libraries = { "ssl", "crypto", "pthread", "dl" },

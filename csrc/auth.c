@@ -3,25 +3,40 @@
 
 #pragma GCC visibility push(hidden)
 
-static const struct smtp_mechanism *const mechanisms[SMTP_MECH_COUNT] = {
-    [SMTP_MECH_PLAIN] = &smtp_plain,
-    [SMTP_MECH_LOGIN] = &smtp_login,
+/* Those answered here. Any other is answered from outside: smtp_answer. */
+static const struct smtp_mechanism *const mechanisms[] = {&smtp_plain, &smtp_login, &smtp_external,
+                                                          &smtp_xoauth2, &smtp_oauthbearer};
+
+enum {
+    MECH_OUT = 1 /* in the place of a reply code: the mechanism cannot be used here */
 };
 
-const struct smtp_mechanism *auth_mechanism(size_t mech)
+static const struct smtp_mechanism *find_inside(struct smtp_text name)
 {
-    return mechanisms[mech];
+    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+        if (same_word(mechanisms[i]->name, name.data, name.len)) return mechanisms[i];
+    return NULL;
+}
+
+/* The one in use, NULL where it is answered from outside. */
+static const struct smtp_mechanism *inside(const struct smtp_session *s)
+{
+    return find_inside(s->opt.mechs[s->mech].name);
+}
+
+static bool has_flag(const struct smtp_session *s, unsigned flag)
+{
+    return (s->opt.mechs[s->mech].flags & flag) != 0;
 }
 
 /* ---- before anything is sent ---- */
 
-static bool is_offered(const struct smtp_session *s, const char *name)
+static bool is_offered(const struct smtp_session *s, struct smtp_text name)
 {
-    size_t name_len = strlen(name);
-    for (size_t at = 0; at + name_len <= s->mechs_len; at++) {
+    for (size_t at = 0; at + name.len <= s->mechs_len; at++) {
         bool starts = at == 0 || s->mechs[at - 1] == ' ';
-        bool ends = at + name_len == s->mechs_len || s->mechs[at + name_len] == ' ';
-        if (starts && ends && memcmp(s->mechs + at, name, name_len) == 0) return true;
+        bool ends = at + name.len == s->mechs_len || s->mechs[at + name.len] == ' ';
+        if (starts && ends && memcmp(s->mechs + at, name.data, name.len) == 0) return true;
     }
     return false;
 }
@@ -36,17 +51,30 @@ static step unavailable(struct smtp_session *s, enum smtp_error error, const str
     return STEP_ready;
 }
 
-/* The next mechanism that the server offers, the user allows, and that was not turned down. All of
- * them show the secret to whoever listens. Returns whether there is one, and in *insecure whether
- * there would be one on a link with TLS. */
+static bool shows_secret(const struct smtp_mech *mech)
+{
+    const struct smtp_mechanism *m = find_inside(mech->name);
+    return m != NULL ? m->secret != SECRET_NONE : (mech->flags & SMTP_MECH_SHOWS_SECRET) != 0;
+}
+
+/* Who took away the mechanism that binds may sit between us and the server: nothing less then. */
+static bool is_candidate(const struct smtp_session *s, size_t i)
+{
+    const struct smtp_mech *mech = &s->opt.mechs[i];
+    bool binds = (mech->flags & SMTP_MECH_BINDS) != 0;
+    if (s->mech_code[i] != 0 || !is_offered(s, mech->name)) return false;
+    return binds ? s->tls_on : !s->must_bind;
+}
+
+/* The next mechanism that the server offers, the user allows, and that was not turned down. Returns
+ * whether there is one, and in *insecure whether there would be one on a link with TLS. */
 static bool choose(struct smtp_session *s, bool *insecure)
 {
     *insecure = false;
     for (size_t i = 0; i < s->opt.mech_count; i++) {
-        size_t mech = s->opt.mechs[i];
-        if (s->mech_code[mech] != 0 || !is_offered(s, mechanisms[mech]->name)) continue;
-        if (s->tls_on || s->opt.secret_in_clear) {
-            s->mech = mech;
+        if (!is_candidate(s, i)) continue;
+        if (s->tls_on || s->opt.secret_in_clear || !shows_secret(&s->opt.mechs[i])) {
+            s->mech = i;
             return true;
         }
         *insecure = true;
@@ -65,51 +93,163 @@ static enum smtp_error why_unavailable(const struct smtp_session *s)
 static void begin_exchange(struct smtp_session *s)
 {
     s->turn = 0;
-    s->initial = s->no_initial = false;
+    s->initial = s->no_initial = s->content = s->failed = s->has_answer = false;
+    s->challenge_len = 0;
+}
+
+/* The next mechanism, or the end of them: because it was too weak, for want of encryption, or
+ * because none is left. */
+static step begin_next(struct smtp_session *s, const struct smtp_reply *r)
+{
+    bool insecure, weak = false;
+    begin_exchange(s);
+    if (choose(s, &insecure)) return STEP_auth;
+    for (size_t i = 0; i < s->opt.mech_count; i++)
+        weak = weak || s->mech_code[i] == 534;
+    if (weak) return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, r);
+    if (insecure) return give_up(s, SMTP_ERROR_AUTH_INSECURE, r);
+    return unavailable(s, why_unavailable(s), r);
 }
 
 step auth_begin(struct smtp_session *s)
 {
-    bool insecure;
-    if (s->opt.auth == SMTP_SKIP || s->opt.username.len == 0) return STEP_ready;
-    begin_exchange(s);
-    if (choose(s, &insecure)) return STEP_auth;
-    if (insecure) return give_up(s, SMTP_ERROR_AUTH_INSECURE, NULL);
-    return unavailable(s, why_unavailable(s), NULL);
+    return s->opt.auth == SMTP_SKIP ? STEP_ready : begin_next(s, NULL);
+}
+
+/* ---- what comes from outside: secrets and answers ---- */
+
+static enum smtp_secret secret_wanted(const struct smtp_session *s)
+{
+    const struct smtp_mechanism *m = inside(s);
+    if (s->next != STEP_auth || s->due_count > 0 || m == NULL) return SECRET_NONE;
+    return m->secret == s->secret_kind ? SECRET_NONE : m->secret;
 }
 
 bool auth_needs_secret(const struct smtp_session *s)
 {
-    return s->next == STEP_auth && s->due_count == 0 && !s->has_secret;
+    return secret_wanted(s) != SECRET_NONE;
+}
+
+const char *smtp_secret_kind(const struct smtp_session *s)
+{
+    return secret_wanted(s) == SECRET_TOKEN ? "token" : "password";
 }
 
 void smtp_secret(struct smtp_session *s, const char *data, size_t len)
 {
+    enum smtp_secret wanted = secret_wanted(s);
+    if (wanted == SECRET_NONE) return;
     s->secret = (struct smtp_text){data, len};
-    s->has_secret = true;
+    s->secret_kind = wanted;
+    dialogue_go_on(s);
+}
+
+bool auth_needs_answer(const struct smtp_session *s)
+{
+    bool turn = s->next == STEP_auth || s->next == STEP_answer;
+    return turn && s->due_count == 0 && !s->has_answer && s->cancelled == SMTP_ERROR_NONE &&
+           inside(s) == NULL;
+}
+
+struct smtp_challenge smtp_challenge(const struct smtp_session *s)
+{
+    return (struct smtp_challenge){.mechanism = s->opt.mechs[s->mech].name,
+                                   .begun = s->next == STEP_answer,
+                                   .data = {s->challenge, s->challenge_len}};
+}
+
+bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool content)
+{
+    unsigned turn = s->turn;
+    if (!auth_needs_answer(s)) return false;
+    s->content = content;
+    if (s->closing && content) {
+        s->auth = SMTP_AUTH_DONE;
+        s->next = dialogue_rest(s);
+    } else if (s->closing) {
+        s->next = give_up(s, SMTP_ERROR_AUTH_NOT_AUTHENTIC, NULL);
+    } else {
+        s->answer = (struct smtp_text){data, len};
+        s->has_answer = true;
+    }
+    dialogue_go_on(s);
+    return s->turn > turn;
+}
+
+void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error)
+{
+    if (!auth_needs_answer(s)) return;
+    if (s->next == STEP_answer && !s->closing)
+        s->cancelled = error;
+    else
+        s->next = give_up(s, error, NULL);
+    dialogue_go_on(s);
+}
+
+void smtp_mechanism_out(struct smtp_session *s)
+{
+    if (!auth_needs_answer(s) || s->next != STEP_auth) return;
+    s->mech_code[s->mech] = MECH_OUT;
+    s->next = begin_next(s, NULL);
+    if (s->next == STEP_ready) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }
 
 /* ---- the exchange ---- */
 
+void append(char *message, size_t *len, struct smtp_text text)
+{
+    if (text.len > 0) memcpy(message + *len, text.data, text.len);
+    *len += text.len;
+}
+
+void append_words(char *message, size_t *len, const char *words)
+{
+    append(message, len, (struct smtp_text){words, strlen(words)});
+}
+
 enum { AUTH_LINE_MAX = 510 }; /* without CRLF; longer ones break servers (RFC 4954 4) */
+
+static void put_answer(struct smtp_session *s)
+{
+    const struct smtp_mechanism *m = inside(s);
+    if (m != NULL)
+        m->answer(s, s->turn);
+    else
+        put_base64(s, s->answer.data, s->answer.len);
+    s->has_answer = false;
+}
+
+static bool has_initial(const struct smtp_session *s)
+{
+    const struct smtp_mechanism *m = inside(s);
+    if (s->no_initial) return false;
+    return m != NULL ? m->initial : s->answer.data != NULL;
+}
 
 step say_auth(struct smtp_session *s)
 {
-    const struct smtp_mechanism *m = mechanisms[s->mech];
     s->out_secret = true;
+    s->mech_said = s->opt.mechs[s->mech].name;
+    s->must_bind = s->must_bind || has_flag(s, SMTP_MECH_BINDS);
     put_words(s, "AUTH ");
-    put_words(s, m->name);
-    if (!m->initial || s->no_initial) return STEP_answer;
+    put(s, s->mech_said.data, s->mech_said.len);
+    s->initial = has_initial(s);
+    if (!s->initial) {
+        s->has_answer = s->content = false;
+        return STEP_answer;
+    }
     size_t bare_at = s->out_len;
     put_words(s, " ");
-    m->answer(s, 0);
-    s->initial = s->out_len - s->command_at <= AUTH_LINE_MAX;
-    s->turn = s->initial ? 1 : 0;
-    if (!s->initial) {
+    put_answer(s);
+    if (s->out_len == bare_at + 1) put_words(s, "="); /* nothing is something (RFC 4954 4) */
+    s->turn = 1;
+    if (s->out_len - s->command_at > AUTH_LINE_MAX) {
         wipe(s->out + bare_at, s->out_len - bare_at);
         s->said_len -= s->out_len - bare_at;
         s->out_len = bare_at;
+        s->turn = 0;
+        s->initial = s->content = false;
     }
     return STEP_answer;
 }
@@ -117,10 +257,12 @@ step say_auth(struct smtp_session *s)
 step say_answer(struct smtp_session *s)
 {
     s->out_secret = true;
-    if (s->cancelled)
+    if (s->cancelled != SMTP_ERROR_NONE) {
         put_words(s, "*");
-    else
-        mechanisms[s->mech]->answer(s, s->turn++);
+        return STEP_answer;
+    }
+    put_answer(s);
+    s->turn++;
     return STEP_answer;
 }
 
@@ -133,14 +275,8 @@ static bool turns_down(const struct smtp_reply *r)
 
 static step try_next(struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool insecure, weak = false;
     s->mech_code[s->mech] = r->code;
-    begin_exchange(s);
-    if (choose(s, &insecure)) return STEP_auth;
-    for (size_t i = 0; i < SMTP_MECH_COUNT; i++)
-        weak = weak || s->mech_code[i] == 534;
-    if (weak) return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, r);
-    return unavailable(s, SMTP_ERROR_AUTH_NO_COMMON, r);
+    return begin_next(s, r);
 }
 
 /* 530 says what the server wants first: TLS (RFC 3207 4) or AUTH (RFC 4954 6). */
@@ -150,21 +286,114 @@ enum smtp_error required_first(const struct smtp_session *s, const struct smtp_r
     return SMTP_ERROR_AUTH_REQUIRED;
 }
 
+/* Keeps what `text` holds, decoded. */
+static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
+{
+    s->challenge_len = 0;
+    if (len > sizeof s->challenge / 3 * 4) return false;
+    return smtp_base64_decode(text, len, s->challenge, &s->challenge_len);
+}
+
+/* An error challenge of OAuth is kept in any form, for a person to read (RFC 7628 3.2.2). */
+static void keep_failure(struct smtp_session *s, const struct smtp_reply *r)
+{
+    bool coded = keep_challenge(s, r->text, r->text_len);
+    const char *text = coded ? s->challenge : r->text;
+    s->failed = true;
+    s->challenge_len = make_printable(s->challenge, sizeof s->challenge, text,
+                                      coded ? s->challenge_len : r->text_len);
+}
+
+static bool is_in_turn(struct smtp_session *s, const struct smtp_reply *r)
+{
+    const struct smtp_mechanism *m = inside(s);
+    for (size_t i = 0; i < r->text_len; i++)
+        if ((unsigned char)r->text[i] < ' ') return false;
+    if (m != NULL) return s->turn < m->answers;
+    if (s->content || s->turn >= SMTP_AUTH_TURNS_MAX) return false;
+    return keep_challenge(s, r->text, r->text_len);
+}
+
 static step challenged(struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool odd = false;
-    for (size_t i = 0; i < r->text_len; i++)
-        odd = odd || (unsigned char)r->text[i] < ' ';
-    s->cancelled = odd || s->turn >= mechanisms[s->mech]->answers;
+    const struct smtp_mechanism *m = inside(s);
+    if (!is_in_turn(s, r))
+        s->cancelled = SMTP_ERROR_AUTH_PROTOCOL;
+    else if (m != NULL && s->turn >= m->enough)
+        keep_failure(s, r);
     return STEP_answer;
+}
+
+static bool is_content(const struct smtp_session *s)
+{
+    const struct smtp_mechanism *m = inside(s);
+    return m != NULL ? s->turn == m->enough && !s->failed : s->content;
 }
 
 static step succeeded(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (s->turn < mechanisms[s->mech]->answers) return give_up(s, SMTP_ERROR_AUTH_PROTOCOL, r);
-    s->auth = SMTP_AUTH_DONE;
-    s->secret = (struct smtp_text){0};
-    return STEP_ready;
+    bool mutual = has_flag(s, SMTP_MECH_MUTUAL);
+    if (is_content(s)) {
+        s->auth = SMTP_AUTH_DONE;
+        s->secret = (struct smtp_text){0};
+        return STEP_ready;
+    }
+    /* What the server has to prove may ride on its 235, against RFC 4954 4. */
+    s->closing =
+        mutual && s->turn > 0 && r->text_len > 0 && keep_challenge(s, r->text, r->text_len);
+    if (s->closing) return STEP_answer;
+    return give_up(s, mutual ? SMTP_ERROR_AUTH_NOT_AUTHENTIC : SMTP_ERROR_AUTH_PROTOCOL, r);
+}
+
+/* ---- tokens that are over (RFC 7628 3.2.2; Google's XOAUTH2 says 400 or 401) ---- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The value of "status" in the error challenge's JSON. */
+static struct smtp_text read_status(const struct smtp_session *s)
+{
+    static const char key[] = "\"status\"";
+    const char *end = s->challenge + s->challenge_len;
+    for (const char *at = s->challenge; end - at >= (ptrdiff_t)sizeof key; at++) {
+        if (memcmp(at, key, sizeof key - 1) != 0) continue;
+        at += sizeof key - 1;
+        while (at < end && (is_space(*at) || *at == ':' || *at == '"'))
+            at++;
+        const char *from = at;
+        while (at < end && *at != '"' && *at != ',' && *at != '}' && !is_space(*at))
+            at++;
+        return (struct smtp_text){from, (size_t)(at - from)};
+    }
+    return (struct smtp_text){NULL, 0};
+}
+
+static bool is_text(struct smtp_text text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
+/* A server that gives no status may mean this one as well. */
+static bool is_token_over(const struct smtp_session *s)
+{
+    struct smtp_text status = read_status(s);
+    return status.len == 0 || is_text(status, "invalid_token") || is_text(status, "401") ||
+           is_text(status, "400");
+}
+
+/* ---- what a reply means ---- */
+
+static step rejected(struct smtp_session *s, const struct smtp_reply *r)
+{
+    bool again = s->opt.token_renewable && !s->renewed && s->secret_kind == SECRET_TOKEN;
+    if (!again || r->code != 535 || inside(s) == NULL || !is_token_over(s))
+        return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
+    s->renewed = true;
+    s->secret_kind = SECRET_NONE;
+    begin_exchange(s);
+    return STEP_auth;
 }
 
 static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
@@ -175,15 +404,14 @@ static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) < 4) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 4) return give_up(s, SMTP_ERROR_AUTH_TEMPORARY, r);
     if (s->initial && (r->code == 500 || r->code == 501) && reply_is(r, 5, 5, 6)) {
-        s->initial = false;
+        begin_exchange(s);
         s->no_initial = true;
-        s->turn = 0;
         return STEP_auth;
     }
     if (turns_down(r)) return try_next(s, r);
     if (r->code == 538) return give_up(s, SMTP_ERROR_AUTH_ENCRYPT, r);
     if (r->code == 530) return give_up(s, required_first(s, r), r);
-    return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
+    return rejected(s, r);
 }
 
 step hear_auth(struct smtp_session *s, const struct smtp_reply *r)
@@ -196,9 +424,8 @@ step hear_auth(struct smtp_session *s, const struct smtp_reply *r)
 
 step hear_answer(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (!s->cancelled) return hear_exchange(s, r);
-    return r->code == 421 ? drop(s, SMTP_ERROR_AUTH_PROTOCOL, r)
-                          : give_up(s, SMTP_ERROR_AUTH_PROTOCOL, r);
+    if (s->cancelled == SMTP_ERROR_NONE) return hear_exchange(s, r);
+    return r->code == 421 ? drop(s, s->cancelled, r) : give_up(s, s->cancelled, r);
 }
 
 #pragma GCC visibility pop

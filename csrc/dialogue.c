@@ -43,7 +43,7 @@ static bool is_flowing(const struct smtp_session *s)
 static bool may_speak(const struct smtp_session *s)
 {
     if (steps[s->next].turn == MUTE || wire_room(s) < COMMAND_MAX) return false;
-    if (auth_needs_secret(s)) return false;
+    if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
     if (s->due_count == 0) return true;
     return s->run_count < SMTP_RUNS_MAX && is_flowing(s);
 }
@@ -189,7 +189,7 @@ static void leave_mail(struct smtp_session *s)
 }
 
 /* Between transactions: the next mail, QUIT where it is wanted, or rest. */
-static step rest(struct smtp_session *s)
+step dialogue_rest(struct smtp_session *s)
 {
     while (s->mails != NULL && !envelope_allowed(s))
         leave_mail(s);
@@ -201,7 +201,7 @@ static step settle(struct smtp_session *s, step next)
 {
     if (s->mails != NULL && s->mails->settled && next != STEP_final) leave_mail(s);
     if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
-    return next == STEP_ready ? rest(s) : next;
+    return next == STEP_ready ? dialogue_rest(s) : next;
 }
 
 /* The server speaks before it can have heard us. Only 421, and a refusal while the message is on
@@ -257,6 +257,7 @@ unsigned smtp_wants(const struct smtp_session *s)
     if (dialogue_over(s)) return SMTP_WANT_NOTHING;
     if (s->due_count > 0) return wants | SMTP_WANT_RECV;
     if (auth_needs_secret(s)) return wants | SMTP_WANT_SECRET;
+    if (auth_needs_answer(s)) return wants | SMTP_WANT_ANSWER;
     if (s->next == STEP_tls) return wants | SMTP_WANT_TLS;
     if (s->next == STEP_ready) return wants | SMTP_WANT_READY;
     if (s->next == STEP_body) {
@@ -289,14 +290,14 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
         if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
         end_all(s, SMTP_ERROR_CLOSED, NULL);
     }
-    if (s->next == STEP_ready) s->next = rest(s);
+    if (s->next == STEP_ready) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }
 
 void smtp_quit(struct smtp_session *s)
 {
     s->quit_wanted = true;
-    if (s->next == STEP_ready) s->next = rest(s);
+    if (s->next == STEP_ready) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }
 

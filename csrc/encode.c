@@ -25,4 +25,43 @@ size_t smtp_base64_encode(const char *data, size_t len, char *out)
     return (size_t)(at - out);
 }
 
+static int value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    if (c == '+') return 62;
+    return c == '/' ? 63 : -1;
+}
+
+/* Four characters, up to two of them padding at the very end. Returns how many octets they mean, 0
+ * where they mean none. */
+static size_t decode_four(const char *in, bool last, char *out)
+{
+    size_t pad = 0;
+    uint32_t bits = 0;
+    if (last && in[3] == '=') pad = in[2] == '=' ? 2 : 1;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i < 4 - pad ? value_of(in[i]) : 0;
+        if (value < 0) return 0;
+        bits = bits << 6 | (uint32_t)value;
+    }
+    if (bits & ((1u << (8 * pad)) - 1)) return 0; /* RFC 4648 3.5: one meaning, one form */
+    for (size_t i = 0; i < 3 - pad; i++)
+        out[i] = (char)(bits >> (16 - 8 * i));
+    return 3 - pad;
+}
+
+bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len)
+{
+    *out_len = 0;
+    if (len % 4 != 0) return false;
+    for (size_t i = 0; i < len; i += 4) {
+        size_t octets = decode_four(data + i, i + 4 == len, out + *out_len);
+        if (octets == 0) return false;
+        *out_len += octets;
+    }
+    return true;
+}
+
 #pragma GCC visibility pop

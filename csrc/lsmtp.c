@@ -121,31 +121,55 @@ static enum smtp_policy policy_field(lua_State *L, const char *key)
     return (enum smtp_policy)policy;
 }
 
+static unsigned mech_flags(lua_State *L, int index)
+{
+    static const struct {
+        const char *key;
+        unsigned flag;
+    } flags[] = {{"shows_secret", SMTP_MECH_SHOWS_SECRET},
+                 {"binds", SMTP_MECH_BINDS},
+                 {"mutual", SMTP_MECH_MUTUAL}};
+    unsigned found = 0;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        lua_getfield(L, index, flags[i].key);
+        if (lua_toboolean(L, -1)) found |= flags[i].flag;
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+/* options.mechanisms: { { name=, shows_secret=, binds=, mutual= }, … }, which the session keeps. */
 static void read_mechanisms(lua_State *L, struct smtp_options *o)
 {
-    static const char *const names[] = {
-        [SMTP_MECH_PLAIN] = "PLAIN", [SMTP_MECH_LOGIN] = "LOGIN", [SMTP_MECH_COUNT] = NULL};
-    lua_getfield(L, 1, "auth_mechanisms");
-    o->mechs_named = lua_istable(L, -1);
-    if (!o->mechs_named) {
-        lua_pop(L, 1);
-        for (size_t i = 0; i < SMTP_MECH_COUNT; i++)
-            o->mechs[i] = (uint8_t)i;
-        o->mech_count = SMTP_MECH_COUNT;
-        return;
-    }
-    for (int i = 1; o->mech_count < SMTP_MECH_COUNT; i++) {
+    lua_getfield(L, 1, "mechanisms");
+    for (int i = 1; lua_istable(L, -1) && o->mech_count < SMTP_MECHS_MAX; i++) {
         lua_rawgeti(L, -1, i);
         if (lua_isnil(L, -1)) break;
-        o->mechs[o->mech_count++] = (uint8_t)luaL_checkoption(L, -1, NULL, names);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_getfield(L, -1, "name");
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "a mechanism without a name");
+        struct smtp_mech *mech = &o->mechs[o->mech_count++];
+        mech->name.data = lua_tolstring(L, -1, &mech->name.len);
+        luaL_argcheck(L, mech->name.len > 0 && mech->name.len <= 20, 1, "a mechanism's name");
+        lua_pop(L, 1);
+        mech->flags = mech_flags(L, lua_gettop(L));
         lua_pop(L, 1);
     }
     lua_settop(L, 1);
 }
 
+static size_t count_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    lua_Integer count = luaL_optinteger(L, -1, 0);
+    lua_pop(L, 1);
+    luaL_argcheck(L, count >= 0, 1, key);
+    return (size_t)count;
+}
+
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
- *  auth (words), tls_on, username, authzid, auth_mechanisms, secret_in_clear, pipelining, window.
- */
+ *  auth (words), tls_on, username, authzid, mechanisms, mechanisms_named, token_renewable,
+ *  secret_in_clear, host, port, pipelining, window. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -158,15 +182,18 @@ static int core_session(lua_State *L)
         .username = text_field(L, "username"),
         .authzid = text_field(L, "authzid"),
         .secret_in_clear = flag_field(L, "secret_in_clear"),
+        .mechs_named = flag_field(L, "mechanisms_named"),
+        .token_renewable = flag_field(L, "token_renewable"),
+        .host = text_field(L, "host"),
+        .port = (uint16_t)count_field(L, "port"),
+        .window = count_field(L, "window"),
         .pipelining = flag_field(L, "pipelining"),
     };
     read_mechanisms(L, &o);
-    lua_getfield(L, 1, "window");
-    o.window = (size_t)luaL_optinteger(L, -1, 0);
-    lua_settop(L, 1);
     luaL_argcheck(L, smtp_domain_check(o.domain.data, o.domain.len) == NULL, 1, "domain");
     luaL_argcheck(L, o.username.len <= SMTP_SECRET_LEN_MAX && o.authzid.len <= SMTP_SECRET_LEN_MAX,
                   1, "user name too long");
+    luaL_argcheck(L, o.host.len <= SMTP_HOST_LEN_MAX, 1, "host too long");
 
     lua_createtable(L, 0, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);
@@ -179,17 +206,17 @@ static int core_session(lua_State *L)
     return 1;
 }
 
-/** session:wants() -> the most urgent want: "nothing", "tls", "secret", "body", "send", "recv",
- *  "ready". */
+/** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
+ *  "recv", "ready". */
 static int session_wants(lua_State *L)
 {
     static const struct {
         unsigned want;
         const char *word;
     } words[] = {{SMTP_WANT_NOTHING, "nothing"}, {SMTP_WANT_TLS, "tls"},
-                 {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_BODY, "body"},
-                 {SMTP_WANT_SEND, "send"},       {SMTP_WANT_RECV, "recv"},
-                 {SMTP_WANT_READY, "ready"}};
+                 {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_ANSWER, "answer"},
+                 {SMTP_WANT_BODY, "body"},       {SMTP_WANT_SEND, "send"},
+                 {SMTP_WANT_RECV, "recv"},       {SMTP_WANT_READY, "ready"}};
     unsigned wants = smtp_wants(to_session(L));
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (wants & words[i].want) {
@@ -232,14 +259,60 @@ static int session_tls_started(lua_State *L)
     return 0;
 }
 
-/** session:secret(password): at most SMTP_SECRET_LEN_MAX octets without NUL. */
+/** session:secret_kind() -> "password" or "token" */
+static int session_secret_kind(lua_State *L)
+{
+    lua_pushstring(L, smtp_secret_kind(to_session(L)));
+    return 1;
+}
+
+/** session:secret(text): at most 4,096 octets of a password, 8,192 of a token, without NUL. */
 static int session_secret(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_text secret = text_arg(L, 2);
-    luaL_argcheck(L, secret.len <= SMTP_SECRET_LEN_MAX, 2, "too long");
+    bool token = strcmp(smtp_secret_kind(s), "token") == 0;
+    luaL_argcheck(L, secret.len <= (token ? SMTP_TOKEN_LEN_MAX : SMTP_SECRET_LEN_MAX), 2,
+                  "too long");
     anchor(L, "secret", 2);
     smtp_secret(s, secret.data, secret.len);
+    return 0;
+}
+
+/** session:challenge() -> mechanism, challenge: nil before AUTH is said. */
+static int session_challenge(lua_State *L)
+{
+    struct smtp_challenge challenge = smtp_challenge(to_session(L));
+    lua_pushlstring(L, challenge.mechanism.data, challenge.mechanism.len);
+    if (!challenge.begun) return 1;
+    lua_pushlstring(L, challenge.data.data, challenge.data.len);
+    return 2;
+}
+
+/** session:answer(bytes or nil, content) -> was it said? See smtp_answer. */
+static int session_answer(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    size_t len;
+    const char *data = luaL_optlstring(L, 2, NULL, &len);
+    luaL_argcheck(L, len <= SMTP_CHALLENGE_MAX, 2, "too long");
+    lua_pushboolean(L, smtp_answer(s, data, len, lua_toboolean(L, 3)));
+    return 1;
+}
+
+/** session:answer_refuse(reason): an auth_rejected reason */
+static int session_answer_refuse(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    enum smtp_error error = smtp_error_find("auth_rejected", luaL_checkstring(L, 2));
+    luaL_argcheck(L, error != SMTP_ERROR_NONE, 2, "unknown");
+    smtp_answer_refuse(s, error);
+    return 0;
+}
+
+static int session_mechanism_out(lua_State *L)
+{
+    smtp_mechanism_out(to_session(L));
     return 0;
 }
 
@@ -336,26 +409,34 @@ static int session_replies(lua_State *L)
     return 1;
 }
 
+/* { PLAIN = 504 }: what turned each mechanism down; the options at `options` name them. */
 static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
 {
-    static const char *const names[SMTP_MECH_COUNT] = {"PLAIN", "LOGIN"};
-    lua_createtable(L, 0, 2);
-    for (size_t i = 0; i < SMTP_MECH_COUNT; i++) {
-        if (facts->mech_code[i] == 0) continue;
+    lua_newtable(L);
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "options");
+    lua_getfield(L, -1, "mechanisms");
+    size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    for (size_t i = 0; i < count && i < SMTP_MECHS_MAX; i++) {
+        if (facts->mech_code[i] < 200) continue;
+        lua_rawgeti(L, -1, (int)i + 1);
+        lua_getfield(L, -1, "name");
         lua_pushinteger(L, facts->mech_code[i]);
-        lua_setfield(L, -2, names[i]);
+        lua_settable(L, -7);
+        lua_pop(L, 1);
     }
+    lua_pop(L, 3);
     lua_setfield(L, -2, "turned_down");
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason,
- * mechanism, turned_down, starttls_offered, size_max, server, capabilities, mechanisms, … */
+ * mechanism, bound, challenge, turned_down, starttls_offered, size_max, server, capabilities, … */
 static int session_facts(lua_State *L)
 {
     static const char *const tls[] = {"skipped", "unavailable", "on"};
     static const char *const auth[] = {"skipped", "unavailable", "authenticated"};
     struct smtp_facts facts = smtp_session_facts(to_session(L));
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 16);
     lua_pushboolean(L, facts.esmtp);
     lua_setfield(L, -2, "esmtp");
     lua_pushboolean(L, facts.starttls_offered);
@@ -368,8 +449,12 @@ static int session_facts(lua_State *L)
         lua_pushstring(L, smtp_error_reason(facts.auth_reason));
         lua_setfield(L, -2, "auth_reason");
     }
-    lua_pushstring(L, facts.mechanism);
-    lua_setfield(L, -2, "mechanism");
+    lua_pushboolean(L, facts.bound);
+    lua_setfield(L, -2, "bound");
+    if (facts.mechanism.len > 0)
+        set_text(L, "mechanism", facts.mechanism.data, facts.mechanism.len);
+    if (facts.challenge.len > 0)
+        set_text(L, "challenge", facts.challenge.data, facts.challenge.len);
     if (facts.size_max != 0) set_number(L, "size_max", (double)facts.size_max);
     set_text(L, "server", facts.server.data, facts.server.len);
     set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
@@ -380,16 +465,29 @@ static int session_facts(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg session_methods[] = {
-    {"wants", session_wants},   {"output", session_output},
-    {"sent", session_sent},     {"heard", session_heard},
-    {"secret", session_secret}, {"tls_started", session_tls_started},
-    {"body", session_body},     {"body_end", session_body_end},
-    {"broken", session_broken}, {"mail", session_mail},
-    {"quit", session_quit},     {"ask", session_ask},
-    {"asked", session_asked},   {"trouble", session_trouble},
-    {"stage", session_stage},   {"replies", session_replies},
-    {"facts", session_facts},   {NULL, NULL}};
+static const luaL_Reg session_methods[] = {{"wants", session_wants},
+                                           {"output", session_output},
+                                           {"sent", session_sent},
+                                           {"heard", session_heard},
+                                           {"secret", session_secret},
+                                           {"tls_started", session_tls_started},
+                                           {"secret_kind", session_secret_kind},
+                                           {"challenge", session_challenge},
+                                           {"answer", session_answer},
+                                           {"answer_refuse", session_answer_refuse},
+                                           {"mechanism_out", session_mechanism_out},
+                                           {"body", session_body},
+                                           {"body_end", session_body_end},
+                                           {"broken", session_broken},
+                                           {"mail", session_mail},
+                                           {"quit", session_quit},
+                                           {"ask", session_ask},
+                                           {"asked", session_asked},
+                                           {"trouble", session_trouble},
+                                           {"stage", session_stage},
+                                           {"replies", session_replies},
+                                           {"facts", session_facts},
+                                           {NULL, NULL}};
 
 /* ---- core.mail ---- */
 
@@ -571,6 +669,17 @@ static int core_base64(lua_State *L)
     return 1;
 }
 
+/** core.base64_decode(text) -> bytes, nil where it is no base64 */
+static int core_base64_decode(lua_State *L)
+{
+    struct smtp_text in = text_arg(L, 1);
+    size_t len;
+    char *out = lua_newuserdata(L, in.len / 4 * 3 + 1);
+    if (!smtp_base64_decode(in.data, in.len, out, &len)) return 0;
+    lua_pushlstring(L, out, len);
+    return 1;
+}
+
 /** core.scan(bytes [, state]) -> state: a table { wire_len, nul, eightbit, long_line } of a whole
  *  message in one string. */
 static int core_scan(lua_State *L)
@@ -590,13 +699,13 @@ static int core_scan(lua_State *L)
     return 1;
 }
 
-/** core.random(count) -> that many random bytes (at most 256); raises where the system has none. */
+/** core.random(count) -> that many random bytes (at most 256), nil where the system has none. */
 static int core_random(lua_State *L)
 {
     char bytes[256];
     lua_Integer count = luaL_checkinteger(L, 1);
     luaL_argcheck(L, count > 0 && count <= (lua_Integer)sizeof bytes, 1, "1 to 256");
-    if (getentropy(bytes, (size_t)count) != 0) return luaL_error(L, "no random bytes to be had");
+    if (getentropy(bytes, (size_t)count) != 0) return 0;
     lua_pushlstring(L, bytes, (size_t)count);
     return 1;
 }
@@ -619,11 +728,17 @@ static int core_now(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"session", core_session},   {"mail", core_mail},
-                                     {"address", core_address},   {"domain", core_domain},
-                                     {"base64", core_base64},     {"scan", core_scan},
-                                     {"random", core_random},     {"now", core_now},
-                                     {"hostname", core_hostname}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"session", core_session},
+                                     {"mail", core_mail},
+                                     {"address", core_address},
+                                     {"domain", core_domain},
+                                     {"base64", core_base64},
+                                     {"base64_decode", core_base64_decode},
+                                     {"scan", core_scan},
+                                     {"random", core_random},
+                                     {"now", core_now},
+                                     {"hostname", core_hostname},
+                                     {NULL, NULL}};
 
 static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {

@@ -30,7 +30,8 @@ static size_t utf8_len(const unsigned char *data, size_t len)
     return 0;
 }
 
-/* Control bytes and broken UTF-8 become '?'; what does not fit is cut between characters. */
+/* Control bytes and broken UTF-8 become '?'; what does not fit is cut between characters. `out` may
+ * be `data`. */
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
 {
     size_t out_len = 0;
@@ -40,9 +41,8 @@ size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
         bool odd = width == 0 || (c < 0x20 && c != '\n') || c == 0x7F;
         if (width == 0) width = 1;
         if (width > out_max - out_len) break;
-        memcpy(out + out_len, odd ? "?" : data + i, width);
-        out_len += width;
-        i += width;
+        for (size_t end = i + width; i < end; i++)
+            out[out_len++] = odd ? '?' : data[i];
     }
     return out_len;
 }

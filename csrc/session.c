@@ -93,12 +93,15 @@ static enum smtp_tls_state tls_state(const struct smtp_session *s)
 struct smtp_facts smtp_session_facts(const struct smtp_session *s)
 {
     size_t rest = s->server_len < s->hello_len ? s->server_len + 1 : s->hello_len;
-    struct smtp_facts facts = {
+    return (struct smtp_facts){
         .esmtp = s->esmtp,
         .tls = tls_state(s),
         .auth = s->auth,
         .auth_reason = s->auth_reason,
-        .mechanism = s->auth == SMTP_AUTH_DONE ? auth_mechanism(s->mech)->name : NULL,
+        .mechanism = s->mech_said,
+        .challenge = {s->challenge, s->failed ? s->challenge_len : 0},
+        .mech_code = s->mech_code,
+        .bound = s->must_bind,
         .starttls_offered = s->starttls_seen,
         .size_max = s->size_max,
         .server = {s->hello, s->server_len},
@@ -106,8 +109,6 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .mechanisms = {s->mechs, s->mechs_len},
         .mechanisms_before_tls = {s->mechs_before, s->mechs_before_len},
     };
-    memcpy(facts.mech_code, s->mech_code, sizeof facts.mech_code);
-    return facts;
 }
 
 #pragma GCC visibility pop

@@ -65,7 +65,7 @@ struct smtp_run {
     uint64_t end_at;
 };
 
-enum { SMTP_RUNS_MAX = 8 };
+enum { SMTP_RUNS_MAX = 8, SMTP_HELLO_MAX = 8192 };
 
 /* Extensions we use (extensions.c has the keywords). */
 enum {
@@ -75,6 +75,9 @@ enum {
     EXT_STARTTLS = 0x08,
     EXT_AUTH = 0x10
 };
+
+/* What a mechanism needs of the caller's. */
+enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
 
 struct smtp_session {
     struct smtp_options opt;
@@ -110,21 +113,31 @@ struct smtp_session {
     uint64_t size_max;
     size_t server_len; /* of text kept in `hello` for the first line */
     size_t hello_len;
-    char hello[SMTP_KEPT_MAX];
+    char hello[SMTP_HELLO_MAX];
     size_t mechs_len, mechs_before_len;
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
 
     /* auth.c */
     struct smtp_text secret;
-    bool has_secret;
+    enum smtp_secret secret_kind; /* of `secret`; NONE: none is here */
+    bool renewed;                 /* the token was asked for a second time */
     enum smtp_auth_state auth;
     enum smtp_error auth_reason;
-    size_t mech;              /* index into the table of mechanisms */
-    unsigned turn;            /* responses given by it so far */
-    bool initial, no_initial; /* one was sent with AUTH; none may be */
-    bool cancelled;
+    size_t mech;                /* index into opt.mechs */
+    struct smtp_text mech_said; /* name of the newest that AUTH was said with */
+    unsigned turn;              /* answers given by it so far */
+    bool initial, no_initial;   /* one was sent with AUTH; none may be */
+    bool content;               /* 235 may come */
+    bool failed;                /* the server said in a challenge that it will refuse */
+    bool closing;               /* 235 is here, and what it holds is to be verified */
+    bool must_bind;             /* a mechanism that binds was tried */
+    enum smtp_error cancelled;  /* what cancelled the exchange, NONE where nothing did */
+    struct smtp_text answer;    /* from outside, borrowed for one call */
+    bool has_answer;
     bool auth_before_tls;
-    uint16_t mech_code[SMTP_MECH_COUNT];
+    uint16_t mech_code[SMTP_MECHS_MAX]; /* MECH_OUT: it cannot be used here */
+    size_t challenge_len;
+    char challenge[SMTP_CHALLENGE_MAX];
 
     /* message.c */
     bool in_line, after_cr; /* of the message's text as it came in */
@@ -137,6 +150,7 @@ struct smtp_session {
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
+step dialogue_rest(struct smtp_session *s);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
 bool dialogue_over(const struct smtp_session *s);
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
@@ -178,18 +192,23 @@ step starttls_begin(struct smtp_session *s);
 /* auth.c */
 step auth_begin(struct smtp_session *s);
 bool auth_needs_secret(const struct smtp_session *s);
+bool auth_needs_answer(const struct smtp_session *s);
 enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r);
 
-/* A mechanism writes its answer to challenge number `turn` with put_base64, or returns false: it
- * has nothing (more) to say. */
+/* A mechanism that is answered here writes answer number `turn` with put_base64. */
 struct smtp_mechanism {
     const char *name;
+    enum smtp_secret secret;
     bool initial;     /* the first answer may ride on the AUTH command (RFC 4954 4) */
-    unsigned answers; /* how many it gives before 235 may come */
-    bool (*answer)(struct smtp_session *s, unsigned turn);
+    unsigned enough;  /* answers after which 235 may come */
+    unsigned answers; /* how many it has; one beyond `enough` is for an error challenge */
+    void (*answer)(struct smtp_session *s, unsigned turn);
 };
-extern const struct smtp_mechanism smtp_plain, smtp_login;
-const struct smtp_mechanism *auth_mechanism(size_t mech);
+/* For messages put together in a buffer that is known to hold them. */
+void append(char *message, size_t *len, struct smtp_text text);
+void append_words(char *message, size_t *len, const char *words);
+extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_xoauth2,
+    smtp_oauthbearer;
 
 /* envelope.c */
 bool envelope_allowed(struct smtp_session *s);

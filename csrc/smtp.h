@@ -21,16 +21,20 @@
 #include <stdint.h>
 
 enum {
-    SMTP_LINE_MAX = 8192,        /* octets of one reply line (RFC 5321 4.5.3.1.5 asks for 512) */
+    SMTP_LINE_MAX = 12290,       /* octets of one reply line (RFC 4954 4; RFC 5321 asks for 512) */
     SMTP_REPLY_MAX = 65536,      /* octets of one whole reply */
     SMTP_REPLY_LINES_MAX = 256,  /* lines of one whole reply */
-    SMTP_KEPT_MAX = 8192,        /* octets of a reply's text that are kept */
+    SMTP_KEPT_MAX = 12288,       /* octets of a reply's text that are kept */
     SMTP_TEXT_MAX = 512,         /* octets of a server's words that trouble keeps */
-    SMTP_MECHANISMS_MAX = 512,   /* octets of the server's list of AUTH mechanisms */
+    SMTP_MECHANISMS_MAX = 2048,  /* octets of the server's list of AUTH mechanisms */
+    SMTP_CHALLENGE_MAX = 9216,   /* octets of a SASL challenge or answer, decoded (RFC 4954 4) */
+    SMTP_AUTH_TURNS_MAX = 16,    /* answers in one SASL exchange */
     SMTP_SECRET_LEN_MAX = 4096,  /* octets of a password, a user name, an authorization identity */
+    SMTP_TOKEN_LEN_MAX = 8192,   /* octets of an OAuth token */
+    SMTP_HOST_LEN_MAX = 255,     /* octets of the server's name */
     SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
-    SMTP_BUFFER_LEN_MIN = 20480, /* octets of output a session must be able to hold */
-    SMTP_MECH_COUNT = 2          /* mechanisms the core answers itself */
+    SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
+    SMTP_MECHS_MAX = 32          /* AUTH mechanisms that may be allowed */
 };
 
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
@@ -65,6 +69,9 @@ enum {
     X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
     X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
     X(AUTH_PROTOCOL,    "auth_rejected",       "protocol",         "broke the rules of the AUTH exchange")\
+    X(AUTH_NOT_AUTHENTIC, "auth_rejected",     "server_not_authentic", "could not prove that it knows the password")\
+    X(AUTH_ITERATIONS,  "auth_rejected",       "iterations",       "asks for a number of hash iterations outside scram_iterations")\
+    X(AUTH_MECHANISM,   "auth_rejected",       "mechanism",        "was not believed by the AUTH mechanism")\
     X(AUTH_TEMPORARY,   "auth_temporary",      "temporary",        "cannot authenticate anybody just now")\
     X(AUTH_REQUIRED,    "auth_required",       "required",         "wants authentication first")   \
     X(TLS_REQUIRED,     "tls_required",        "required",         "wants STARTTLS first")         \
@@ -79,6 +86,7 @@ enum {
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
+    X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
 /* clang-format on */
 
@@ -119,18 +127,33 @@ struct smtp_trouble {
 /** require: an error where the server cannot. prefer: used where it can. skip: never used. */
 enum smtp_policy { SMTP_SKIP, SMTP_PREFER, SMTP_REQUIRE };
 
-enum smtp_mech { SMTP_MECH_PLAIN, SMTP_MECH_LOGIN };
+/** What a mechanism is like. */
+enum {
+    SMTP_MECH_SHOWS_SECRET = 0x01, /* who listens can use what is said */
+    SMTP_MECH_BINDS = 0x02,        /* to the TLS channel; nothing that does not is tried after it */
+    SMTP_MECH_MUTUAL = 0x04        /* the server has to prove itself, in its 235 at the latest */
+};
+
+/** An AUTH mechanism that may be used. PLAIN, LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER are answered
+ *  here, and their flags known; for any other the session wants ANSWER. */
+struct smtp_mech {
+    struct smtp_text name; /* upper case (RFC 4422 3.1) */
+    unsigned flags;
+};
 
 struct smtp_options {
-    struct smtp_text domain;            /* what EHLO says: smtp_domain_check */
-    enum smtp_policy tls;               /* STARTTLS */
-    bool tls_on;                        /* TLS from the first byte */
-    enum smtp_policy auth;              /* needs username; the password comes by smtp_secret */
-    struct smtp_text username, authzid; /* no NUL (RFC 4616) */
-    bool secret_in_clear;               /* a secret may travel on a link without TLS */
-    bool mechs_named;                   /* `mechs` is the user's own choice */
-    uint8_t mechs[SMTP_MECH_COUNT];     /* allowed, in order of preference */
+    struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
+    enum smtp_policy tls;                   /* STARTTLS */
+    bool tls_on;                            /* TLS from the first byte */
+    enum smtp_policy auth;                  /* not SKIP: there are credentials */
+    struct smtp_text username, authzid;     /* no NUL (RFC 4616), no %x01 (RFC 7628) */
+    bool secret_in_clear;                   /* a secret may travel on a link without TLS */
+    bool mechs_named;                       /* `mechs` is the user's own choice */
+    bool token_renewable;                   /* a second token may be asked for */
+    struct smtp_mech mechs[SMTP_MECHS_MAX]; /* allowed, in order of preference */
     size_t mech_count;
+    struct smtp_text host; /* as the caller names it; OAUTHBEARER tells the server */
+    uint16_t port;
     bool pipelining; /* use PIPELINING where it is offered (RFC 2920) */
     size_t window;   /* replies outstanding at most; 0: any number */
 };
@@ -185,14 +208,16 @@ struct smtp_facts {
     bool esmtp; /* EHLO was understood */
     enum smtp_tls_state tls;
     enum smtp_auth_state auth;
-    enum smtp_error auth_reason;         /* why AUTH is unavailable */
-    const char *mechanism;               /* authenticated by, or NULL */
-    uint16_t mech_code[SMTP_MECH_COUNT]; /* the code that turned a mechanism down, or 0 */
-    bool starttls_offered;               /* in the newest EHLO, or before TLS */
-    uint64_t size_max;                   /* 0: no limit told */
-    struct smtp_text server;             /* first line of the newest EHLO or HELO reply */
-    struct smtp_text capabilities;       /* its other lines, joined by LF, printable */
-    struct smtp_text mechanisms;         /* offered, joined by a space, upper case, printable */
+    enum smtp_error auth_reason;   /* why AUTH is unavailable */
+    struct smtp_text mechanism;    /* the newest one that AUTH was said with */
+    struct smtp_text challenge;    /* what an error challenge held, printable (RFC 7628 3.2.2) */
+    const uint16_t *mech_code;     /* for each of the options' mechs: what turned it down, or 0 */
+    bool bound;                    /* a mechanism that binds was tried */
+    bool starttls_offered;         /* in the newest EHLO, or before TLS */
+    uint64_t size_max;             /* 0: no limit told */
+    struct smtp_text server;       /* first line of the newest EHLO or HELO reply */
+    struct smtp_text capabilities; /* its other lines, joined by LF, printable */
+    struct smtp_text mechanisms;   /* offered, joined by a space, upper case, printable */
     struct smtp_text mechanisms_before_tls;
 };
 
@@ -205,15 +230,17 @@ size_t smtp_session_size(size_t buffer_len);
 struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
                                        const struct smtp_options *options);
 
-/** What the session wants, an OR of these. TLS, SECRET and NOTHING come without BODY and READY. */
+/** What the session wants, an OR of these. TLS, SECRET, ANSWER and NOTHING come without BODY and
+ *  READY. */
 enum {
-    SMTP_WANT_SEND = 0x01,   /* bytes for the server: smtp_send_buf */
-    SMTP_WANT_RECV = 0x02,   /* bytes from the server: smtp_recv */
-    SMTP_WANT_TLS = 0x04,    /* a TLS handshake, then smtp_tls_started */
-    SMTP_WANT_SECRET = 0x08, /* the password: smtp_secret */
-    SMTP_WANT_BODY = 0x10,   /* the next piece of the message: smtp_body, smtp_body_end */
-    SMTP_WANT_READY = 0x20,  /* a mail, a question, or the word to quit */
-    SMTP_WANT_NOTHING = 0x40 /* over: close the connection */
+    SMTP_WANT_SEND = 0x01,    /* bytes for the server: smtp_send_buf */
+    SMTP_WANT_RECV = 0x02,    /* bytes from the server: smtp_recv */
+    SMTP_WANT_TLS = 0x04,     /* a TLS handshake, then smtp_tls_started */
+    SMTP_WANT_SECRET = 0x08,  /* a password or a token: smtp_secret_kind, smtp_secret */
+    SMTP_WANT_BODY = 0x10,    /* the next piece of the message: smtp_body, smtp_body_end */
+    SMTP_WANT_READY = 0x20,   /* a mail, a question, or the word to quit */
+    SMTP_WANT_NOTHING = 0x40, /* over: close the connection */
+    SMTP_WANT_ANSWER = 0x80   /* a SASL answer: smtp_challenge, smtp_answer */
 };
 unsigned smtp_wants(const struct smtp_session *s);
 
@@ -227,8 +254,26 @@ void smtp_send_ack(struct smtp_session *s, size_t len);
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 /** TLS is on and the peer is who the caller wanted. */
 void smtp_tls_started(struct smtp_session *s);
-/** The password, borrowed until the exchange is over (SMTP_WANT_SECRET never comes twice). */
+/** The secret that is wanted: "password", or "token", which may be wanted a second time. */
+const char *smtp_secret_kind(const struct smtp_session *s);
+/** It, borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
+
+/** A SASL exchange (RFC 4422) led from outside. It begins with ANSWER wanted and no challenge. */
+struct smtp_challenge {
+    struct smtp_text mechanism;
+    bool begun;            /* false: AUTH is not said yet; an initial response may be given */
+    struct smtp_text data; /* decoded, valid until the answer; nothing before it has begun */
+};
+struct smtp_challenge smtp_challenge(const struct smtp_session *s);
+/** The answer, at most SMTP_CHALLENGE_MAX octets; data NULL: no initial response. `content`: the
+ *  mechanism needs nothing more, 235 may come. Returns whether it was said: an initial response
+ * that does not fit (RFC 4954 4) is asked for again, as the answer to the first challenge. */
+bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool content);
+/** The mechanism refuses to go on: the exchange is cancelled, and `error` ends the session. */
+void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error);
+/** Before it has begun: the mechanism cannot be used here. The next one is tried. */
+void smtp_mechanism_out(struct smtp_session *s);
 /** A piece of the message, cut anywhere. Returns how much of it was taken. */
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
 /** There is no more of it. */
@@ -263,6 +308,9 @@ const char *smtp_domain_check(const char *data, size_t len);
 
 /** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */
 size_t smtp_base64_encode(const char *data, size_t len, char *out);
+/** The way back, strict: padded, no other character. `out` needs 3 octets for each 4. Returns false
+ *  where it is no base64. */
+bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
 
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
 struct smtp_scan {

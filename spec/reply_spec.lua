@@ -53,7 +53,7 @@ describe("a reply", function()
    end)
 
    it("of an endless line is refused", function()
-      local _, err = talk.send({}, hi .. mail .. "S~ 250 " .. ("x"):rep(9000))
+      local _, err = talk.send({}, hi .. mail .. "S~ 250 " .. ("x"):rep(13000))
       assert.equal("too_long", err.reason)
    end)
 

@@ -3,15 +3,13 @@
 
 #pragma GCC visibility push(hidden)
 
-static bool answer(struct smtp_session *s, unsigned turn)
+static void answer(struct smtp_session *s, unsigned turn)
 {
-    const struct smtp_text *words[] = {&s->opt.username, &s->secret};
-    if (turn >= 2) return false;
-    put_base64(s, words[turn]->data, words[turn]->len);
-    return true;
+    struct smtp_text word = turn == 0 ? s->opt.username : s->secret;
+    put_base64(s, word.data, word.len);
 }
 
 /* Never an initial response: GNU SASL asks for the user name again, smtplib gets 535 there. */
-const struct smtp_mechanism smtp_login = {"LOGIN", false, 2, answer};
+const struct smtp_mechanism smtp_login = {"LOGIN", SECRET_PASSWORD, false, 2, 2, answer};
 
 #pragma GCC visibility pop

@@ -3,22 +3,20 @@
 
 #pragma GCC visibility push(hidden)
 
-static bool answer(struct smtp_session *s, unsigned turn)
+static void answer(struct smtp_session *s, unsigned turn)
 {
     char message[3 * SMTP_SECRET_LEN_MAX + 2];
-    const struct smtp_text parts[] = {s->opt.authzid, s->opt.username, s->secret};
     size_t len = 0;
-    if (turn > 0) return false;
-    for (size_t i = 0; i < 3; i++) {
-        if (i > 0) message[len++] = '\0';
-        if (parts[i].len > 0) memcpy(message + len, parts[i].data, parts[i].len);
-        len += parts[i].len;
-    }
+    (void)turn;
+    append(message, &len, s->opt.authzid);
+    message[len++] = '\0';
+    append(message, &len, s->opt.username);
+    message[len++] = '\0';
+    append(message, &len, s->secret);
     put_base64(s, message, len);
     wipe(message, len);
-    return true;
 }
 
-const struct smtp_mechanism smtp_plain = {"PLAIN", true, 1, answer};
+const struct smtp_mechanism smtp_plain = {"PLAIN", SECRET_PASSWORD, true, 1, 1, answer};
 
 #pragma GCC visibility pop

@@ -38,6 +38,7 @@ struct resolving;  /* resolve.c */
 struct tls;        /* tls.c */
 struct tls_context;
 struct x509_store_ctx_st; /* X509_STORE_CTX */
+struct ssl_st;            /* SSL */
 
 /* One address to try. */
 struct address {
@@ -167,8 +168,20 @@ bool tls_uses(const struct smtp_socket *s, const struct tls_context *c);
 const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
 const char *tls_receive(struct smtp_socket *s);
 bool tls_describe(const struct smtp_socket *s, struct tls_info *info);
+/* SSL * once the handshake is done, else NULL. */
+struct ssl_st *tls_connection(const struct smtp_socket *s);
 void tls_say_goodbye(struct smtp_socket *s);
 void tls_drop(struct smtp_socket *s);
+
+/* binding.c */
+struct tls_binding {
+    const char *type; /* "tls-exporter", "tls-unique", "tls-server-end-point" */
+    size_t len;
+    unsigned char data[64];
+};
+
+/* false: there is no TLS, or none that a binding can be had of. */
+bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
 
 #pragma GCC visibility pop
 

@@ -151,6 +151,16 @@ static int socket_tlsinfo(lua_State *L)
     return 1;
 }
 
+/** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
+static int socket_channel_binding(lua_State *L)
+{
+    struct tls_binding b;
+    if (!tls_bind(to_socket(L, 1), &b)) return 0;
+    lua_pushstring(L, b.type);
+    lua_pushlstring(L, (const char *)b.data, b.len);
+    return 2;
+}
+
 static int push_name(lua_State *L, int fd, int (*ask)(int, struct sockaddr *, socklen_t *))
 {
     struct address address = {.len = sizeof address.u};
@@ -201,6 +211,7 @@ static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
                                           {"sslhandshake", socket_sslhandshake},
                                           {"sslaccept", socket_sslaccept},
                                           {"tlsinfo", socket_tlsinfo},
+                                          {"channel_binding", socket_channel_binding},
                                           {"getpeername", socket_getpeername},
                                           {"getsockname", socket_getsockname},
                                           {"getfd", socket_getfd},

@@ -394,6 +394,12 @@ bool tls_describe(const struct smtp_socket *s, struct tls_info *info)
     return true;
 }
 
+struct ssl_st *tls_connection(const struct smtp_socket *s)
+{
+    const struct tls *t = s->tls;
+    return t != NULL && t->open && !t->dead ? t->ssl : NULL;
+}
+
 void tls_say_goodbye(struct smtp_socket *s)
 {
     bool flushed;

@@ -5,6 +5,7 @@
 -- returned, and a function of the user's runs in a coroutine of its own, its yields passed on.
 -- @module smtp.drive
 
+local auth = require "smtp.auth"
 local core = require "smtp.core"
 local host = require "smtp.host"
 local transcript = require "smtp.transcript"
@@ -16,6 +17,7 @@ local now = core.now
 local PIECE = 65536      -- bytes read from a file or heard at once
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
 local EMPTY_MAX = 1000   -- empty pieces in a row that a source may give
+local ANSWER_MAX = 9216  -- octets of a SASL answer: 12,288 in base64 (RFC 4954 4)
 
 -- ---- time ----
 
@@ -179,33 +181,89 @@ function doing.body(conv)
    if now() >= conv.deadline then lost(conv, "timeout", "the message's source was too slow") end
 end
 
--- A password that is a function is called when it is needed, once.
-local function read_password(conv)
-   local password = conv.plan.password
-   if type(password) ~= "function" then return password end
-   local ok, value, why = call(password)
-   if not ok then return nil, value, "password raised an error" end
-   if type(value) ~= "string" or value == "" then
-      return nil, why or type(value), "password must return a string"
-   end
-   if value:find("[%z\r\n]") or #value > 4096 then
-      return nil, "value", "password returned a NUL, a line break, or over 4,096 octets"
-   end
-   return value
+-- ---- AUTH ----
+
+-- A secret that is a function is called when it is needed, once; a token once more where the server
+-- says that it is over, with what the server said. -> the secret | nil after a failure
+local function read_secret(conv, kind)
+   local given = conv.plan[kind]
+   if type(given) ~= "function" then return given end
+   local said = conv.secrets[kind] and (conv.session:facts().challenge or "")
+   local ok, value, cause = call(function() return given(said or nil) end)
+   if not ok then return source_failed(conv, value, kind .. " raised an error") end
+   if value == nil and cause ~= nil then return source_failed(conv, cause, kind .. " failed") end
+   local fits, why = auth.fits(kind, value)
+   if value == "" then fits, why = nil, "is empty" end
+   if fits then return value end
+   return source_failed(conv, why, ("what %s returned"):format(kind))
 end
 
 function doing.secret(conv)
-   local plan = conv.plan
-   local password, cause, what = read_password(conv)
-   if not password then
-      source_failed(conv, cause, what)
-      return
+   local kind = conv.session:secret_kind()
+   local secret = conv.secrets[kind]
+   if secret == nil or kind == "token" then
+      secret = read_secret(conv, kind)
+      if not secret then return end
+      conv.secrets[kind] = secret
+      conv.transcript:hide(secret)
    end
-   local all = (plan.authzid or "") .. "\0" .. plan.username .. "\0" .. password
-   conv.transcript:hide(core.base64(all))
-   conv.transcript:hide(core.base64(password))
-   conv.transcript:hide(password)
-   conv.session:secret(password)
+   conv.session:secret(secret)
+end
+
+-- Before AUTH is said: may it be this mechanism, and what is its initial response?
+local function begin_exchange(conv, name)
+   local session, password = conv.session, conv.secrets.password
+   if conv.plan.password and not password then
+      password = read_secret(conv, "password")
+      if not password then return end
+      conv.secrets.password = password
+      conv.transcript:hide(password)
+   end
+   local info = auth.info(conv, password)
+   if not info then return session:broken("system", "random", "") end
+   local exchange = auth.exchange(conv.plan, name)
+   local ok, initial, more = call(function() return exchange:start(info) end)
+   if not ok then return source_failed(conv, initial, name .. ".start raised an error") end
+   if initial == false then
+      conv.out[name] = type(more) == "string" and more or "it cannot be used here"
+      return session:mechanism_out()
+   elseif initial ~= nil and (type(initial) ~= "string" or #initial > ANSWER_MAX) then
+      return source_failed(conv, type(initial), name .. ".start must return a string, or nil")
+   end
+   conv.exchange = exchange
+   local said = session:answer(initial, more == true)
+   conv.unsaid = not said and initial and { initial, more == true } or nil
+end
+
+local refusals = { protocol = true, server_not_authentic = true, iterations = true }
+
+local function answer_challenge(conv, name, challenge)
+   local session, exchange = conv.session, conv.exchange
+   local ok, answer, more = call(function() return exchange:step(challenge) end)
+   if not ok then
+      source_failed(conv, answer, name .. ".step raised an error")
+   elseif type(answer) == "string" and #answer <= ANSWER_MAX then
+      session:answer(answer, more == true)
+   elseif answer ~= nil and answer ~= false then
+      source_failed(conv, type(answer), name .. ".step must return a string, or nil and a reason")
+   elseif more ~= "again" then
+      conv.refusal = tostring(more)
+      session:answer_refuse(refusals[more] and more or "mechanism")
+   end
+end
+
+function doing.answer(conv)
+   local name, challenge = conv.session:challenge()
+   local unsaid = conv.unsaid
+   if challenge == nil then
+      begin_exchange(conv, name)
+   elseif unsaid then
+      conv.unsaid = nil
+      conv.session:answer(unsaid[1], unsaid[2])
+   else
+      answer_challenge(conv, name, challenge)
+   end
+   if now() >= conv.deadline then lost(conv, "timeout", "the AUTH mechanism was too slow") end
 end
 
 -- ---- TLS ----
@@ -318,12 +376,15 @@ end
 
 local function new_session(conv)
    local plan, sock = conv.plan, conv.sock
+   conv.mechanisms = auth.list(plan, sock)
    return core.session {
       domain = host.domain(plan, sock),
       tls = plan.tls == "implicit" and "skip" or plan.tls,
       tls_on = plan.tls == "implicit" or sock.secure == true,
-      auth = plan.auth, username = plan.username, authzid = plan.authzid,
-      auth_mechanisms = plan.auth_mechanisms,
+      auth = plan.credentials and plan.auth or "skip", username = plan.username,
+      authzid = plan.authzid, mechanisms = conv.mechanisms,
+      mechanisms_named = plan.auth_mechanisms ~= nil,
+      token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
       secret_in_clear = plan.loopback or plan.auth_plaintext,
       pipelining = plan.pipelining ~= "off",
       window = sock.duplex == true and 0 or 200,
@@ -337,6 +398,7 @@ end
 ---@return table conv_or_trouble   the conversation for the report, the trouble
 function drive.open(plan, context, deadline)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
+      secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
       transcript = transcript.new(tracer(plan.trace)) }
    conv.sock = host.transport(plan)
    local ok, trouble = connect(conv)

@@ -34,7 +34,11 @@ end
 
 local function new_id(sender)
    local domain = sender:match("@([^@]*)$") or "localhost"
-   return ("<%s@%s>"):format(core.random(16):gsub(".", hex), domain)
+   local bytes = core.random(16)
+   if not bytes then
+      return nil, errors.new("system", { what = "this system has no random bytes" })
+   end
+   return ("<%s@%s>"):format(bytes:gsub(".", hex), domain)
 end
 
 local function text_option(t, name)

@@ -2,6 +2,8 @@
 -- @module smtp.options
 
 local address = require "smtp.address"
+local auth = require "smtp.auth"
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local message = require "smtp.message"
@@ -11,9 +13,9 @@ local options = {}
 local connection_names = {
    "url", "host", "server", "port", "socket", "domain", "tls", "tls_verify", "tls_host",
    "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
-   "username", "user", "password", "authzid", "auth_mechanisms", "auth_plaintext", "timeout",
-   "connect_timeout", "reply_timeout", "source_address", "transport", "pipelining", "trace",
-   "keepalive",
+   "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
+   "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
+   "transport", "pipelining", "trace", "keepalive",
 }
 
 local mail_names = {
@@ -30,6 +32,8 @@ end
 local is_connection, is_mail = set(connection_names), set(mail_names)
 
 local usage = errors.usage
+local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
+local each = check.each
 
 -- ---- names ----
 
@@ -80,38 +84,6 @@ local function copy(t)
 end
 
 -- ---- checks; each returns nil, error ----
-
-local function is_word(t, name, words)
-   if t[name] == nil then return true end
-   for i = 1, #words do
-      if t[name] == words[i] then return true end
-   end
-   return nil, usage(name, ("%s = %s is not one of its words"):format(name, tostring(t[name])),
-      ("Write \"%s\""):format(table.concat(words, "\", \"")), t[name])
-end
-
-local function is_type(t, name, wanted)
-   local found = type(t[name])
-   if t[name] == nil or found == wanted then return true end
-   return nil, usage(name, ("%s must be a %s, and is a %s"):format(name, wanted, found))
-end
-
-local function is_line(t, name)
-   local ok, err = is_type(t, name, "string")
-   if not ok then return nil, err end
-   if t[name] and t[name]:find("[%z\r\n]") then
-      return nil, usage(name, name .. " holds a line break or a NUL", "Remove it")
-   end
-   return true
-end
-
-local function each(check, t, names, ...)
-   for i = 1, #names do
-      local ok, err = check(t, names[i], ...)
-      if not ok then return nil, err end
-   end
-   return true
-end
 
 local function seconds(t, name, default)
    local value = t[name]
@@ -175,7 +147,7 @@ local function check_host(t)
    if t.socket and (#t.socket == 0 or #t.socket > 107) then
       return nil, usage("socket", "socket is no path of 1 to 107 octets", nil, t.socket)
    end
-   if t.host and (t.host == "" or t.host:find("[^!-~]")) then
+   if t.host and (t.host == "" or #t.host > 255 or t.host:find("[^!-~]")) then
       return nil, usage("host", "host is neither a host name nor an address", nil, t.host)
    end
    if t.domain == nil then return true end
@@ -202,7 +174,7 @@ local function check_port(t)
    return true
 end
 
--- ---- TLS and AUTH ----
+-- ---- TLS ----
 
 local function is_pin(pin)
    return type(pin) == "string" and #pin == 44 and pin:find("^[A-Za-z0-9+/]+=$") ~= nil
@@ -228,72 +200,6 @@ local function check_tls(t)
          .. "| base64")
    end
    return true
-end
-
-local function check_secret(t, name)
-   local value = t[name]
-   if value == nil or type(value) == "function" then return true end
-   local ok, err = is_type(t, name, "string")
-   if not ok then return nil, err end
-   if value:find("[%z\r\n]") or #value > 4096 then
-      return nil, usage(name, name .. " holds a NUL or a line break, or is over 4,096 octets",
-         "A value read from a file often ends in a line break: remove it")
-   end
-   return true
-end
-
-local function check_mechanisms(t)
-   if t.auth_mechanisms == nil then return true end
-   local list = t.auth_mechanisms
-   if type(list) == "string" then list = { list } end
-   if type(list) ~= "table" or #list == 0 then
-      return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of names",
-         "Write { \"PLAIN\", \"LOGIN\" }")
-   end
-   local names, seen = {}, {}
-   for i = 1, #list do
-      local name = type(list[i]) == "string" and list[i]:upper() or ""
-      if name ~= "PLAIN" and name ~= "LOGIN" then
-         return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(
-            tostring(list[i])), "Known are PLAIN and LOGIN")
-      end
-      if not seen[name] then names[#names + 1] = name end
-      seen[name] = true
-   end
-   t.auth_mechanisms = names
-   return true
-end
-
-local function check_credentials(t)
-   local ok, err = each(check_secret, t, { "username", "password", "authzid" })
-   if not ok then return nil, err end
-   if type(t.username) == "function" or type(t.authzid) == "function" then
-      return nil, usage("username", "username and authzid must be strings",
-         "Only the password may be a function")
-   end
-   if t.username == "" and t.password == "" then t.username, t.password = nil, nil end
-   if t.username and t.username ~= "" and (t.password == nil or t.password == "") then
-      return nil, usage("password", "username is given and password is not",
-         "Give both, or neither to send without authentication")
-   end
-   if t.password and (t.username == nil or t.username == "") then
-      return nil, usage("username", "password is given and username is not", "Give both")
-   end
-   return true
-end
-
-local function check_auth(t)
-   local ok, err = is_word(t, "auth", { "require", "prefer", "skip" })
-   if not ok then return nil, err end
-   ok, err = check_credentials(t)
-   if not ok then return nil, err end
-   ok, err = is_type(t, "auth_plaintext", "boolean")
-   if not ok then return nil, err end
-   if t.auth == "require" and not t.username then
-      return nil, usage("auth", "auth = \"require\" and there are no credentials",
-         "Give username and password, or auth = \"skip\" to send without")
-   end
-   return check_mechanisms(t)
 end
 
 -- ---- the rest of how ----
@@ -344,11 +250,10 @@ local function fill(t)
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
    plan.loopback = is_loopback(plan)
-   plan.port = t.port or (t.tls == "implicit" and 465) or (t.username and 587) or 25
+   plan.port = t.port or (t.tls == "implicit" and 465) or (t.credentials and 587) or 25
    plan.tls = t.tls or (plan.port == 465 and "implicit") or (plan.loopback and "skip") or "require"
    if t.tls_verify == nil then plan.tls_verify = true end
    plan.tls_min_version = t.tls_min_version or "1.2"
-   plan.auth = t.auth or (t.username and "require") or "skip"
    plan.pipelining = t.pipelining or "safe"
    plan.timeout_given = t.timeout ~= nil
    local ok, err
@@ -371,11 +276,8 @@ local function connection(given)
    if not ok then return nil, err end
    ok, err = alias(t, "username", "user")
    if not ok then return nil, err end
-   local checks = { check_host, check_port, check_tls, check_auth, check_rest }
-   for i = 1, #checks do
-      ok, err = checks[i](t)
-      if not ok then return nil, err end
-   end
+   ok, err = check.all({ check_host, check_port, check_tls, auth.check, check_rest }, t)
+   if not ok then return nil, err end
    return fill(t)
 end
 

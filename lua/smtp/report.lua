@@ -1,6 +1,7 @@
 --- What the core and the driver know, as receipts and errors for people.
 -- @module smtp.report
 
+local auth = require "smtp.auth"
 local errors = require "smtp.errors"
 local hints = require "smtp.hints"
 
@@ -41,33 +42,42 @@ local function keywords(facts)
    return table.concat(list, ", ")
 end
 
--- Per mechanism the server offers, why it was not used.
-local function why_not(conv, facts)
-   local reasons, allowed = {}, {}
-   for _, name in ipairs(conv.plan.auth_mechanisms or { "PLAIN", "LOGIN" }) do
-      allowed[name] = true
+-- "PLAIN: answered 504; GSSAPI: not known here"
+local function why_not(names, reasons)
+   local list = {}
+   for i = 1, #names do list[i] = names[i] .. ": " .. reasons[names[i]] end
+   return table.concat(list, "; ")
+end
+
+local function untried(conv, names, reasons)
+   local list = {}
+   for i = 1, #names do
+      if reasons[names[i]]:find("^not tried") then list[#list + 1] = names[i] end
    end
-   for _, name in ipairs(words(facts.mechanisms)) do
-      local code = facts.turned_down[name]
-      if code then
-         reasons[#reasons + 1] = ("%s: answered %d"):format(name, code)
-      elseif name ~= "PLAIN" and name ~= "LOGIN" then
-         reasons[#reasons + 1] = name .. ": not known here"
-      elseif not allowed[name] then
-         reasons[#reasons + 1] = name .. ": not in auth_mechanisms"
-      end
-   end
-   return table.concat(reasons, "; ")
+   local facts = conv.session:facts()
+   return (" (AUTH %s%s%s%s)"):format(facts.mechanism or "",
+      conv.refusal and ": " .. conv.transcript:mask(conv.refusal) or "",
+      facts.challenge and ": " .. conv.transcript:mask(facts.challenge) or "",
+      #list > 0 and "; not tried: " .. table.concat(list, ", ") or "")
+end
+
+local function earlier(conv)
+   local gone = conv.downgrade
+   return gone and "; on an earlier connection it offered " .. table.concat(gone, ", ") or ""
 end
 
 local function detail(conv, trouble, facts)
    local kind, reason = trouble.kind, trouble.reason
+   local names, reasons = auth.reasons(conv, facts, trouble.code)
    if kind == "tls_unsupported" then
       return (", and tls = \"require\" (EHLO offered %s)"):format(keywords(facts))
    elseif reason == "no_common_mechanism" then
-      return (" (it offers %s)"):format(why_not(conv, facts))
+      return (" (it offers %s)"):format(why_not(names, reasons)) .. earlier(conv)
    elseif kind == "auth_unsupported" and reason ~= "rejected_command" then
       return (", and auth = %q (EHLO offered %s)"):format(conv.plan.auth, keywords(facts))
+         .. earlier(conv)
+   elseif kind == "auth_rejected" then
+      return untried(conv, names, reasons)
    elseif kind == "message_too_large" and not trouble.code then
       return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
@@ -99,6 +109,24 @@ local function count(recipients, state)
    return n
 end
 
+--- What the server offers no more, see auth.downgrade; once for each connection.
+function report.note_offer(conv, facts)
+   if not conv.noted and facts.server ~= "" then
+      conv.noted = true
+      conv.downgrade = auth.downgrade(report.place(conv.plan), facts)
+   end
+   return conv.downgrade
+end
+
+--- The state of authentication, for people.
+function report.auth(conv)
+   local facts = conv.session:facts()
+   return { state = facts.auth,
+      mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
+      reason = facts.auth_reason, offered = words(facts.mechanisms),
+      downgrade = report.note_offer(conv, facts) }
+end
+
 --- An error from trouble: { kind, reason, stage, sentence, code, enhanced, text }.
 ---@param conv table         plan, session (or nil), address, tls
 ---@param trouble table
@@ -120,7 +148,11 @@ function report.error(conv, trouble, recipients)
       err.offered = words(facts.mechanisms)
       err.offered_before_tls = words(facts.mechanisms_before_tls)
       err.starttls_offered = facts.starttls_offered
-      err.auth_reason = facts.auth_reason
+      err.auth_reason, err.mechanism = facts.auth_reason, facts.mechanism
+      err.challenge = conv.transcript:mask(facts.challenge)
+      err.downgrade = report.note_offer(conv, facts)
+      local code = trouble.stage == "auth" and trouble.code
+      err.mechanisms = select(2, auth.reasons(conv, facts, code))
       err.capabilities = report.capabilities(facts)
       if trouble.kind == "message_too_large" then
          err.limit, err.size = facts.size_max, conv.size
@@ -159,8 +191,7 @@ function report.receipt(conv, mail, transaction, seconds)
    return {
       message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
       reply = transaction:reply(),
-      auth = { state = facts.auth, mechanism = facts.mechanism, reason = facts.auth_reason,
-         offered = words(facts.mechanisms) },
+      auth = report.auth(conv),
       tls = tls,
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
          name = facts.server:match("^%S+") },

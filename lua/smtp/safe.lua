@@ -62,6 +62,8 @@ local connection_mt = { __name = "smtp.Connection" }
 function connection_mt.__index(self, name)
    if name == "alive" then
       return self.conv ~= nil and self.conv.session:wants() == "ready"
+   elseif name == "auth" then
+      return report.auth(self.conv)
    end
    return Connection[name]
 end
@@ -109,6 +111,7 @@ function safe.connect(t)
       conv.sock:close()
       return nil, broken(self)
    end
+   report.auth(conv) -- what is offered now is compared with what comes later
    return self
 end
 

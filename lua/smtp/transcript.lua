@@ -1,6 +1,8 @@
 --- What was said in a conversation, secrets removed by the state of the protocol.
 -- @module smtp.transcript
 
+local core = require "smtp.core"
+
 local transcript = {}
 
 local FLIGHTS_KEPT = 24 -- flights that a transcript remembers
@@ -17,11 +19,22 @@ function transcript.new(trace)
       Transcript)
 end
 
+-- What base64 shows of `text` wherever it stands within something longer: for each of the three
+-- ways in which its octets can fall into groups of three, the characters that are its alone.
+local function coded(text, before)
+   local first = math.ceil(before * 8 / 6)
+   local last = math.floor((before + #text) * 8 / 6)
+   return core.base64(("\0"):rep(before) .. text):sub(first + 1, last)
+end
+
 -- A server may repeat what we told it; our own secrets are masked wherever they turn up.
---- Never show `text`.
+--- Never show `text`, nor its base64.
 function Transcript:hide(text)
    if #text < 4 then return end
    local list = self.secrets
+   for before = 0, 2 do
+      list[#list + 1] = (coded(text, before):gsub("%p", "%%%0"))
+   end
    list[#list + 1] = (text:gsub("%p", "%%%0"))
 end
 

@@ -1,0 +1,58 @@
+/* oauthbearer.c - OAUTHBEARER (RFC 7628). An error challenge wants %x01 as its answer (3.2.3), and
+ * then comes the refusal. */
+#include "../session.h"
+
+#pragma GCC visibility push(hidden)
+
+/* A saslname (RFC 5801 4): comma and equals sign escaped. */
+static void append_name(char *message, size_t *len, struct smtp_text name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == ',')
+            append_words(message, len, "=2C");
+        else if (name.data[i] == '=')
+            append_words(message, len, "=3D");
+        else
+            message[(*len)++] = name.data[i];
+    }
+}
+
+static void append_port(char *message, size_t *len, unsigned port)
+{
+    char digits[6];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port != 0);
+    append(message, len, (struct smtp_text){digits + at, sizeof digits - at});
+}
+
+static void answer(struct smtp_session *s, unsigned turn)
+{
+    char message[3 * SMTP_SECRET_LEN_MAX + SMTP_TOKEN_LEN_MAX + SMTP_HOST_LEN_MAX + 64];
+    size_t len = 0;
+    if (turn > 0) {
+        put_base64(s, "\1", 1);
+        return;
+    }
+    append_words(message, &len, "n,a=");
+    append_name(message, &len, s->opt.username);
+    append_words(message, &len, ",\1");
+    if (s->opt.host.len > 0) {
+        append_words(message, &len, "host=");
+        append(message, &len, s->opt.host);
+        append_words(message, &len, "\1port=");
+        append_port(message, &len, s->opt.port);
+        append_words(message, &len, "\1");
+    }
+    append_words(message, &len, "auth=Bearer ");
+    append(message, &len, s->secret);
+    append_words(message, &len, "\1\1");
+    put_base64(s, message, len);
+    wipe(message, len);
+}
+
+const struct smtp_mechanism smtp_oauthbearer = {"OAUTHBEARER", SECRET_TOKEN, true, 1, 2, answer};
+
+#pragma GCC visibility pop

@@ -1,0 +1,23 @@
+/* xoauth2.c - XOAUTH2, Google's forerunner of OAUTHBEARER. An error challenge wants an empty
+ * answer, and then comes the refusal. */
+#include "../session.h"
+
+#pragma GCC visibility push(hidden)
+
+static void answer(struct smtp_session *s, unsigned turn)
+{
+    char message[SMTP_SECRET_LEN_MAX + SMTP_TOKEN_LEN_MAX + 32];
+    size_t len = 0;
+    if (turn > 0) return;
+    append_words(message, &len, "user=");
+    append(message, &len, s->opt.username);
+    append_words(message, &len, "\1auth=Bearer ");
+    append(message, &len, s->secret);
+    append_words(message, &len, "\1\1");
+    put_base64(s, message, len);
+    wipe(message, len);
+}
+
+const struct smtp_mechanism smtp_xoauth2 = {"XOAUTH2", SECRET_TOKEN, true, 1, 2, answer};
+
+#pragma GCC visibility pop

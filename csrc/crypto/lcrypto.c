@@ -1,0 +1,218 @@
+/* lcrypto.c - the module smtp.crypto: SCRAM, CRAM-MD5, hashes. Loaded where something needs it.
+ *
+ * Nothing global: no initialisation of libcrypto, nothing registered with it. An object has its
+ * metatable before it holds anything, so that the collector frees and wipes it in every case.
+ * Failing functions return nil and a stable word. */
+#include "crypto.h"
+
+#include "../lcompat.h"
+
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
+
+#define SCRAM "smtp.Scram"
+
+static struct bytes bytes_arg(lua_State *L, int index)
+{
+    struct bytes b;
+    b.data = luaL_checklstring(L, index, &b.len);
+    return b;
+}
+
+static int fail(lua_State *L, const char *word)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, word);
+    return 2;
+}
+
+/* ---- SCRAM ---- */
+
+/* Points into a string of table 1. */
+static struct bytes bytes_field(lua_State *L, const char *key, size_t max)
+{
+    struct bytes b = {"", 0};
+    lua_getfield(L, 1, key);
+    if (lua_type(L, -1) == LUA_TSTRING) b.data = lua_tolstring(L, -1, &b.len);
+    lua_pop(L, 1);
+    luaL_argcheck(L, b.len <= max, 1, key);
+    return b;
+}
+
+static uint32_t count_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    lua_Integer count = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    luaL_argcheck(L, count > 0 && count <= INT_MAX, 1, key);
+    return (uint32_t)count;
+}
+
+/** crypto.scram{ hash=, username=, password=, authzid=, flag=, binding_type=, binding=, nonce=,
+ *  iterations_min=, iterations_max= } -> exchange | nil, word. The names are prepared; hash is
+ *  "SHA1", "SHA256", …; flag "n", "y" or "p" (RFC 5802 6). */
+static int crypto_scram(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct scram_settings settings = {
+        .hash = bytes_field(L, "hash", 15).data,
+        .username = bytes_field(L, "username", SCRAM_NAME_MAX),
+        .password = bytes_field(L, "password", INT_MAX),
+        .authzid = bytes_field(L, "authzid", SCRAM_NAME_MAX),
+        .flag = bytes_field(L, "flag", 1).data[0],
+        .binding_type = bytes_field(L, "binding_type", 32),
+        .binding = bytes_field(L, "binding", SCRAM_BINDING_MAX),
+        .nonce = bytes_field(L, "nonce", SCRAM_NONCE_MAX),
+        .iterations_min = count_field(L, "iterations_min"),
+        .iterations_max = count_field(L, "iterations_max"),
+    };
+    luaL_argcheck(L, settings.nonce.len > 0, 1, "nonce");
+    luaL_argcheck(L, settings.flag != '\0' && strchr("nyp", settings.flag) != NULL, 1, "flag");
+    struct scram *s = lua_newuserdata(L, sizeof *s);
+    memset(s, 0, sizeof *s);
+    lcompat_setmetatable(L, SCRAM);
+    const char *word = scram_begin(s, &settings);
+    return word == NULL ? 1 : fail(L, word);
+}
+
+static struct scram *to_scram(lua_State *L)
+{
+    return luaL_checkudata(L, 1, SCRAM);
+}
+
+/** exchange:first() -> the initial response */
+static int scram_lua_first(lua_State *L)
+{
+    struct bytes first = scram_first(to_scram(L));
+    lua_pushlstring(L, first.data, first.len);
+    return 1;
+}
+
+/** exchange:step(challenge) -> answer, content | nil, word. After "again" call it again. */
+static int scram_lua_step(lua_State *L)
+{
+    struct scram *s = to_scram(L);
+    struct bytes challenge = bytes_arg(L, 2), answer;
+    bool content;
+    const char *word = scram_step(s, challenge, &answer, &content);
+    if (word != NULL) return fail(L, word);
+    lua_pushlstring(L, answer.data, answer.len);
+    lua_pushboolean(L, content);
+    return 2;
+}
+
+static int scram_lua_gc(lua_State *L)
+{
+    scram_drop(to_scram(L));
+    return 0;
+}
+
+static const luaL_Reg scram_methods[] = {
+    {"first", scram_lua_first}, {"step", scram_lua_step}, {NULL, NULL}};
+
+/* ---- functions ---- */
+
+/** crypto.cram_md5(username, password, challenge) -> answer | nil, word */
+static int crypto_cram_md5(lua_State *L)
+{
+    struct bytes username = bytes_arg(L, 1), password = bytes_arg(L, 2);
+    struct bytes challenge = bytes_arg(L, 3);
+    size_t len;
+    char *out = lua_newuserdata(L, username.len + 64);
+    const char *word = cram_md5_answer(username, password, challenge, out, &len);
+    if (word != NULL) return fail(L, word);
+    lua_pushlstring(L, out, len);
+    return 1;
+}
+
+/** crypto.saslprep(text) -> prepared | nil, "saslprep_unavailable" (no libidn here), "saslprep"
+ * (the text holds what it may not) */
+static int crypto_saslprep(lua_State *L)
+{
+    char *out;
+    const char *word = saslprep(bytes_arg(L, 1), &out);
+    if (word != NULL) return fail(L, word);
+    size_t len = strlen(out);
+    char *copy = lua_newuserdata(L, len + 1); /* the collector's: the next line may raise */
+    memcpy(copy, out, len);
+    saslprep_free(out);
+    lua_pushlstring(L, copy, len);
+    port_wipe(copy, len);
+    return 1;
+}
+
+static int push_hash(lua_State *L, const char *word, const unsigned char *hash, size_t len)
+{
+    if (word != NULL) return fail(L, word);
+    lua_pushlstring(L, (const char *)hash, len);
+    return 1;
+}
+
+/** crypto.hmac(hash, key, data) -> bytes | nil, word */
+static int crypto_lua_hmac(lua_State *L)
+{
+    unsigned char out[CRYPTO_HASH_MAX];
+    size_t len = 0;
+    const char *hash = luaL_checkstring(L, 1);
+    const char *word = crypto_hmac(hash, bytes_arg(L, 2), bytes_arg(L, 3), out, &len);
+    return push_hash(L, word, out, len);
+}
+
+/** crypto.digest(hash, data) -> bytes | nil, word */
+static int crypto_lua_digest(lua_State *L)
+{
+    unsigned char out[CRYPTO_HASH_MAX];
+    size_t len = 0;
+    const char *word = crypto_digest(luaL_checkstring(L, 1), bytes_arg(L, 2), out, &len);
+    return push_hash(L, word, out, len);
+}
+
+/** crypto.pbkdf2(hash, password, salt, iterations) -> bytes | nil, word: in one go, for servers */
+static int crypto_pbkdf2(lua_State *L)
+{
+    unsigned char out[CRYPTO_HASH_MAX];
+    const EVP_MD *md = EVP_get_digestbyname(luaL_checkstring(L, 1));
+    struct bytes password = bytes_arg(L, 2), salt = bytes_arg(L, 3);
+    lua_Integer iterations = luaL_checkinteger(L, 4);
+    luaL_argcheck(L, iterations > 0 && iterations <= INT_MAX, 4, "iterations");
+    luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
+    if (md == NULL) return fail(L, "crypto");
+    int len = EVP_MD_get_size(md);
+    int made = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, (const unsigned char *)salt.data,
+                                 (int)salt.len, (int)iterations, md, len, out);
+    return push_hash(L, made == 1 ? NULL : "crypto", out, (size_t)len);
+}
+
+static const luaL_Reg functions[] = {{"scram", crypto_scram},
+                                     {"cram_md5", crypto_cram_md5},
+                                     {"saslprep", crypto_saslprep},
+                                     {"hmac", crypto_lua_hmac},
+                                     {"digest", crypto_lua_digest},
+                                     {"pbkdf2", crypto_pbkdf2},
+                                     {NULL, NULL}};
+
+LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L);
+
+/* The process may carry another OpenSSL than the one this was built for, as nginx builds do. It is
+ * asked for its version before any other call; with a wrong one, none follows. */
+LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L)
+{
+    int major = (int)(OpenSSL_version_num() >> 28);
+    if (major != OPENSSL_VERSION_MAJOR)
+        return luaL_error(L, "smtp.crypto is built for OpenSSL %d, and this process has OpenSSL %d",
+                          OPENSSL_VERSION_MAJOR, major);
+    luaL_newmetatable(L, SCRAM);
+    lua_pushstring(L, SCRAM);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, SCRAM); /* getmetatable() shows this, so that nobody calls __gc by hand */
+    lua_setfield(L, -2, "__metatable");
+    lua_pushcfunction(L, scram_lua_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    lcompat_setfuncs(L, scram_methods);
+    lua_setfield(L, -2, "__index");
+    lcompat_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,306 @@
+/* scram.c - SCRAM (RFC 5802, RFC 7677), the client's side. The password is hashed in slices, so
+ * that an event loop goes on meanwhile; the server counts as authentic only once its signature
+ * fits. */
+#include "crypto.h"
+
+#include <openssl/crypto.h>
+#include <time.h>
+
+enum {
+    SLICE_US = 400,    /* how long one slice hashes */
+    SLICE_ROUNDS = 64, /* rounds between two looks at the clock */
+    ITERATION_DIGITS = 9
+};
+
+/* ---- text ---- */
+
+static void add(struct scram *s, const char *data, size_t len)
+{
+    memcpy(s->text + s->text_len, data, len);
+    s->text_len += len;
+}
+
+static void add_words(struct scram *s, const char *words)
+{
+    add(s, words, strlen(words));
+}
+
+/* A saslname (RFC 5802 5.1): comma and equals sign escaped. */
+static void add_name(struct scram *s, struct bytes name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == ',')
+            add_words(s, "=2C");
+        else if (name.data[i] == '=')
+            add_words(s, "=3D");
+        else
+            add(s, name.data + i, 1);
+    }
+}
+
+static void add_base64(struct scram *s, const void *data, size_t len)
+{
+    unsigned char *at = (unsigned char *)s->text + s->text_len;
+    s->text_len += (size_t)EVP_EncodeBlock(at, data, (int)len);
+}
+
+/* Strict; returns the length, 0 where it is no base64 or means nothing. `out` has room for 3 octets
+ * for each 4. */
+static size_t decode(struct bytes text, unsigned char *out)
+{
+    size_t pad = 0;
+    if (text.len == 0 || text.len % 4 != 0) return 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                      c == '+' || c == '/';
+        if (!letter && (c != '=' || i + 2 < text.len)) return 0;
+        if (letter && pad > 0) return 0;
+        pad += !letter;
+    }
+    int len = EVP_DecodeBlock(out, (const unsigned char *)text.data, (int)text.len);
+    return len > (int)pad ? (size_t)len - pad : 0;
+}
+
+/* ---- our first message ---- */
+
+const char *scram_begin(struct scram *s, const struct scram_settings *settings)
+{
+    s->hash = settings->hash;
+    s->iterations_min = settings->iterations_min;
+    s->iterations_max = settings->iterations_max;
+    s->keyed = crypto_keyed(s->hash, settings->password);
+    if (s->keyed == NULL) return "crypto";
+    s->hash_len = EVP_MAC_CTX_get_mac_size(s->keyed);
+    add(s, &settings->flag, 1);
+    if (settings->flag == 'p') {
+        add_words(s, "=");
+        add(s, settings->binding_type.data, settings->binding_type.len);
+        s->binding_len = settings->binding.len;
+        memcpy(s->binding, settings->binding.data, s->binding_len);
+    }
+    add_words(s, ",");
+    if (settings->authzid.len > 0) {
+        add_words(s, "a=");
+        add_name(s, settings->authzid);
+    }
+    add_words(s, ",");
+    s->bare_at = s->text_len;
+    add_words(s, "n=");
+    add_name(s, settings->username);
+    add_words(s, ",r=");
+    s->nonce_at = s->text_len;
+    s->nonce_len = settings->nonce.len;
+    add(s, settings->nonce.data, settings->nonce.len);
+    s->first_len = s->text_len;
+    return NULL;
+}
+
+struct bytes scram_first(const struct scram *s)
+{
+    return (struct bytes){s->text, s->first_len};
+}
+
+/* ---- the server's messages ---- */
+
+/* The next attribute of `rest`, which must be `name`: its value. */
+static bool take(struct bytes *rest, char name, struct bytes *value)
+{
+    if (rest->len < 2 || rest->data[0] != name || rest->data[1] != '=') return false;
+    const char *comma = memchr(rest->data, ',', rest->len);
+    size_t len = comma != NULL ? (size_t)(comma - rest->data) : rest->len;
+    *value = (struct bytes){rest->data + 2, len - 2};
+    rest->data += len;
+    rest->len -= len;
+    if (comma == NULL) return true;
+    rest->data++;
+    rest->len--;
+    return rest->len > 0; /* nothing behind a comma is no attribute */
+}
+
+/* What may follow is for extensions to come, and ignored (RFC 5802 7); an attribute that has its
+ * place elsewhere is none. */
+static bool is_extension(struct bytes rest)
+{
+    static const char taken[] = "anmrcsipve";
+    struct bytes value;
+    while (rest.len > 0) {
+        char name = rest.data[0];
+        bool letter = (name >= 'a' && name <= 'z') || (name >= 'A' && name <= 'Z');
+        if (!letter || strchr(taken, name) != NULL || !take(&rest, name, &value)) return false;
+    }
+    return true;
+}
+
+static bool is_nonce(const struct scram *s, struct bytes nonce)
+{
+    if (nonce.len <= s->nonce_len) return false;
+    for (size_t i = 0; i < nonce.len; i++)
+        if (nonce.data[i] < '!' || nonce.data[i] > '~') return false;
+    return memcmp(nonce.data, s->text + s->nonce_at, s->nonce_len) == 0;
+}
+
+/* posit-number: no sign, no leading zero. 0 where it is none, or beyond all bounds. */
+static uint32_t read_count(struct bytes text)
+{
+    uint32_t count = 0;
+    if (text.len == 0 || text.len > ITERATION_DIGITS || text.data[0] == '0') return 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') return 0;
+        count = count * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    return count;
+}
+
+static bool is_number(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] < '0' || text.data[i] > '9') return false;
+    return text.len > 0 && text.data[0] != '0';
+}
+
+/* Our last message but for its proof: what binds it to the channel, and the nonce of both. */
+static void write_final(struct scram *s, struct bytes server_first, struct bytes nonce)
+{
+    char bound[SCRAM_NAME_MAX * 3 + SCRAM_BINDING_MAX + 64];
+    memcpy(bound, s->text, s->bare_at);
+    memcpy(bound + s->bare_at, s->binding, s->binding_len);
+    add_words(s, ",");
+    add(s, server_first.data, server_first.len);
+    add_words(s, ",");
+    s->final_at = s->text_len;
+    add_words(s, "c=");
+    add_base64(s, bound, s->bare_at + s->binding_len);
+    add_words(s, ",r=");
+    add(s, nonce.data, nonce.len);
+}
+
+static const char *take_first(struct scram *s, struct bytes challenge)
+{
+    unsigned char salt[SCRAM_CHALLENGE_MAX + 4];
+    struct bytes rest = challenge, nonce, salt_text, count;
+    if (challenge.len > SCRAM_CHALLENGE_MAX || !take(&rest, 'r', &nonce) || !is_nonce(s, nonce) ||
+        !take(&rest, 's', &salt_text) || !take(&rest, 'i', &count) || !is_extension(rest))
+        return "protocol";
+    size_t salt_len = decode(salt_text, salt);
+    if (salt_len == 0 || !is_number(count)) return "protocol";
+    uint32_t iterations = read_count(count);
+    if (iterations < s->iterations_min || iterations > s->iterations_max) return "iterations";
+    write_final(s, challenge, nonce);
+    /* The first round of Hi (RFC 5802 2.2): salt and INT(1). */
+    memcpy(salt + salt_len, "\0\0\0\1", 4);
+    if (!crypto_mac(s->keyed, (struct bytes){(char *)salt, salt_len + 4}, s->round))
+        return "crypto";
+    memcpy(s->salted, s->round, s->hash_len);
+    s->iterations_left = iterations - 1;
+    s->state = SCRAM_HASHING;
+    return NULL;
+}
+
+/* ---- hashing ---- */
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Hi, round after round, for the length of a slice. */
+static const char *hash_on(struct scram *s)
+{
+    int64_t end_us = now_us() + SLICE_US;
+    for (uint32_t i = 1; s->iterations_left > 0; i++, s->iterations_left--) {
+        if (!crypto_mac(s->keyed, (struct bytes){(char *)s->round, s->hash_len}, s->round))
+            return "crypto";
+        for (size_t k = 0; k < s->hash_len; k++)
+            s->salted[k] ^= s->round[k];
+        if (i % SLICE_ROUNDS == 0 && s->iterations_left > 1 && now_us() >= end_us) {
+            s->iterations_left--;
+            return "again";
+        }
+    }
+    return NULL;
+}
+
+/* ClientProof and ServerSignature (RFC 5802 3). */
+static const char *prove(struct scram *s, unsigned char proof[CRYPTO_HASH_MAX])
+{
+    unsigned char key[CRYPTO_HASH_MAX], stored[CRYPTO_HASH_MAX];
+    const char *hash = s->hash;
+    size_t len = s->hash_len;
+    const struct bytes salted = {(char *)s->salted, len}, key_bytes = {(char *)key, len};
+    const struct bytes message = {s->text + s->bare_at, s->text_len - s->bare_at};
+    const char *word = crypto_hmac(hash, salted, (struct bytes){"Client Key", 10}, key, &len);
+    if (word == NULL) word = crypto_digest(hash, key_bytes, stored, &len);
+    if (word == NULL)
+        word = crypto_hmac(hash, (struct bytes){(char *)stored, len}, message, proof, &len);
+    for (size_t i = 0; word == NULL && i < len; i++)
+        proof[i] ^= key[i];
+    if (word == NULL) word = crypto_hmac(hash, salted, (struct bytes){"Server Key", 10}, key, &len);
+    if (word == NULL) word = crypto_hmac(hash, key_bytes, message, s->server, &len);
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(stored, sizeof stored);
+    OPENSSL_cleanse(s->salted, sizeof s->salted);
+    OPENSSL_cleanse(s->round, sizeof s->round);
+    return word;
+}
+
+static const char *answer_first(struct scram *s, struct bytes *answer)
+{
+    unsigned char proof[CRYPTO_HASH_MAX];
+    const char *word = hash_on(s);
+    if (word == NULL) word = prove(s, proof);
+    if (word != NULL) return word;
+    EVP_MAC_CTX_free(s->keyed);
+    s->keyed = NULL;
+    add_words(s, ",p=");
+    add_base64(s, proof, s->hash_len);
+    OPENSSL_cleanse(proof, sizeof proof);
+    *answer = (struct bytes){s->text + s->final_at, s->text_len - s->final_at};
+    s->state = SCRAM_FINAL;
+    return NULL;
+}
+
+/* ---- the server's proof ---- */
+
+/* After an error (e=…) the server refuses by itself; it is told to go on. */
+static const char *take_final(struct scram *s, struct bytes challenge, bool *content)
+{
+    unsigned char signature[SCRAM_CHALLENGE_MAX + 4];
+    struct bytes rest = challenge, value;
+    if (challenge.len > SCRAM_CHALLENGE_MAX) return "protocol";
+    s->state = SCRAM_OVER;
+    if (take(&rest, 'e', &value)) return NULL;
+    rest = challenge;
+    if (!take(&rest, 'v', &value) || !is_extension(rest)) return "protocol";
+    size_t len = decode(value, signature);
+    if (len != s->hash_len || CRYPTO_memcmp(signature, s->server, len) != 0)
+        return "server_not_authentic";
+    s->state = SCRAM_CONTENT;
+    *content = true;
+    return NULL;
+}
+
+const char *scram_step(struct scram *s, struct bytes challenge, struct bytes *answer, bool *content)
+{
+    const char *word = NULL;
+    *content = false;
+    *answer = (struct bytes){"", 0};
+    if (s->state == SCRAM_FIRST) word = take_first(s, challenge);
+    if (word == NULL && s->state == SCRAM_HASHING)
+        word = answer_first(s, answer);
+    else if (word == NULL && s->state == SCRAM_FINAL)
+        word = take_final(s, challenge, content);
+    else if (word == NULL)
+        word = "protocol";
+    if (word != NULL && strcmp(word, "again") != 0) s->state = SCRAM_OVER;
+    return word;
+}
+
+void scram_drop(struct scram *s)
+{
+    EVP_MAC_CTX_free(s->keyed);
+    OPENSSL_cleanse(s, sizeof *s);
+    s->state = SCRAM_OVER;
+}

@@ -1,0 +1,319 @@
+--- AUTH as the caller wants it: credentials, which mechanisms may be used and in which order, and
+-- for each that was not, why.
+-- @module smtp.auth
+
+local check = require "smtp.check"
+local errors = require "smtp.errors"
+local sasl = require "smtp.sasl"
+
+local auth = {}
+
+local usage = errors.usage
+
+-- In order of preference. secret: what it needs. named: only where auth_mechanisms names it.
+local known = {
+   { name = "OAUTHBEARER", secret = "token", shows_secret = true },
+   { name = "XOAUTH2", secret = "token", shows_secret = true },
+   { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-512", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-256", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-1", secret = "password", mutual = true },
+   { name = "PLAIN", secret = "password", shows_secret = true },
+   { name = "LOGIN", secret = "password", shows_secret = true },
+   { name = "EXTERNAL", named = true },
+   { name = "CRAM-MD5", secret = "password", named = true },
+}
+
+local by_name = {}
+for i = 1, #known do by_name[known[i].name] = known[i] end
+
+-- ---- options: credentials ----
+
+local lengths = { username = 4096, password = 4096, authzid = 4096, token = 8192 }
+
+--- Can this be a secret or a name of a mechanism? -> true | nil, what is wrong with it
+function auth.fits(name, value)
+   if type(value) ~= "string" then return nil, "is a " .. type(value) .. " and no string" end
+   if value:find("[%z\r\n]") then return nil, "holds a NUL or a line break" end
+   if #value > lengths[name] then return nil, ("is over %d octets"):format(lengths[name]) end
+   if name == "token" and value:find("[^!-~]") then
+      return nil, "holds a space or another character that no token has (RFC 6750 2.1)"
+   end
+   if name ~= "password" and value:find("\1", 1, true) then
+      return nil, "holds the control character %x01"
+   end
+   return true
+end
+
+local function check_secret(t, name)
+   local value = t[name]
+   if value == nil then return true end
+   if type(value) == "function" and (name == "password" or name == "token") then return true end
+   local ok, why = auth.fits(name, value)
+   if ok then return true end
+   return nil, usage(name, name .. " " .. why, type(value) == "string"
+      and "A value read from a file often ends in a line break: remove it" or nil)
+end
+
+local function check_credentials(t)
+   local ok, err = check.each(check_secret, t, { "username", "password", "token", "authzid" })
+   if not ok then return nil, err end
+   for _, name in ipairs { "password", "token" } do
+      if t[name] == "" then t[name] = nil end
+   end
+   if t.username == "" and not t.password and not t.token then t.username = nil end
+   local has_user = t.username ~= nil and t.username ~= ""
+   if has_user and not t.password and not t.token then
+      return nil, usage("password", "username is given, and neither password nor token is",
+         "Give both, or neither to send without authentication; EXTERNAL takes its identity "
+         .. "from authzid")
+   end
+   if (t.password or t.token) and not has_user then
+      local name = t.password and "password" or "token"
+      return nil, usage("username", name .. " is given and username is not", "Give both")
+   end
+   return true
+end
+
+-- ---- options: mechanisms ----
+
+local function names_of_known()
+   local names = {}
+   for i = 1, #known do names[i] = known[i].name end
+   return table.concat(names, ", ")
+end
+
+-- One of the user's own. Unless it says plaintext = false, it counts as one that shows the secret.
+local function own_mechanism(object)
+   local name = rawget(object, "name")
+   if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
+      return nil, usage("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
+         .. "(RFC 4422 3.1), and not %s"):format(tostring(name)))
+   end
+   if by_name[name] then
+      return nil, usage("auth_mechanisms", name .. " is known here, and given as an object",
+         ("Write %q to use it"):format(name))
+   end
+   for _, method in ipairs { "start", "step" } do
+      if type(object[method]) ~= "function" then
+         return nil, usage("auth_mechanisms", ("the mechanism %s has no function %s"):format(name,
+            method), "Give { name =, start = function(self, info), "
+            .. "step = function(self, challenge) }")
+      end
+   end
+   return { name = name, object = object, shows_secret = object.plaintext ~= false }
+end
+
+local function one_mechanism(value)
+   if type(value) == "table" then return own_mechanism(value) end
+   local entry = type(value) == "string" and by_name[value:upper()]
+   if entry then return entry end
+   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(tostring(value)),
+      "Known are " .. names_of_known() .. "; any other can be given as an object")
+end
+
+local function check_mechanisms(t)
+   local list = t.auth_mechanisms
+   if list == nil then return true end
+   if type(list) == "string" or type(list) == "table" and rawget(list, "name") then
+      list = { list }
+   end
+   if type(list) ~= "table" or #list == 0 or #list > 32 then
+      return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
+         "Write { \"PLAIN\", \"LOGIN\" }")
+   end
+   local entries, seen = {}, {}
+   for i = 1, #list do
+      local entry, err = one_mechanism(list[i])
+      if not entry then return nil, err end
+      if not seen[entry.name] then entries[#entries + 1] = entry end
+      seen[entry.name] = true
+   end
+   t.auth_mechanisms = entries
+   return true
+end
+
+-- EXTERNAL and a mechanism of the user's own need no secret: to name it is to have credentials.
+local function needs_nothing(entry)
+   return entry.secret == nil
+end
+
+local function check_external(t, entry)
+   if entry.name ~= "EXTERNAL" or t.tls_cert or t.transport or t.socket then return true end
+   return nil, usage("tls_cert", "auth_mechanisms names EXTERNAL, and there is no certificate",
+      "Give tls_cert and tls_key")
+end
+
+-- What may be used with these credentials, in order of preference.
+local function fill_mechanisms(t)
+   local usable = {}
+   local list = t.auth_mechanisms or known
+   for i = 1, #list do
+      local entry = list[i]
+      local allowed = t.auth_mechanisms or not entry.named
+      if allowed and (needs_nothing(entry) or t[entry.secret]) then
+         local ok, err = check_external(t, entry)
+         if not ok then return nil, err end
+         usable[#usable + 1] = entry
+      end
+   end
+   t.mechanisms = usable
+   if t.auth_mechanisms and #usable == 0 and t.auth ~= "skip" then
+      local secret = list[1].secret
+      local name = (t.password or t.token) and secret or "username"
+      return nil, usage(name, ("auth_mechanisms names %s, and there is no %s for it"):format(
+         list[1].name, secret), "Give " .. (name == "username" and "username and " or "") .. secret)
+   end
+   return true
+end
+
+local function check_iterations(t)
+   local bounds = t.scram_iterations
+   if bounds == nil then
+      t.scram_iterations = { 4096, 200000 }
+      return true
+   end
+   local low = type(bounds) == "table" and tonumber(bounds[1])
+   local high = type(bounds) == "table" and tonumber(bounds[2])
+   if not low or not high or low % 1 ~= 0 or high % 1 ~= 0 or low < 1 or high < low
+      or high > 999999999 then
+      return nil, usage("scram_iterations", "scram_iterations must be two whole numbers, the lower "
+         .. "one first", "Write { 4096, 200000 }")
+   end
+   t.scram_iterations = { low, high }
+   return true
+end
+
+--- All options of AUTH. Fills in `auth`, `mechanisms` (entries) and `scram_iterations`.
+---@param t table       the caller's options, a copy
+---@return true|nil
+---@return table|nil err
+function auth.check(t)
+   local ok, err = check.is_word(t, "auth", { "require", "prefer", "skip" })
+   if not ok then return nil, err end
+   ok, err = check.is_type(t, "auth_plaintext", "boolean")
+   if not ok then return nil, err end
+   ok, err = check.all({ check_credentials, check_mechanisms, check_iterations,
+      fill_mechanisms }, t)
+   if not ok then return nil, err end
+   t.credentials = #t.mechanisms > 0
+   if t.auth == "require" and not t.credentials then
+      return nil, usage("auth", "auth = \"require\" and there are no credentials",
+         "Give username and password (or token), or auth = \"skip\" to send without")
+   end
+   t.auth = t.auth or (t.credentials and "require") or "skip"
+   return true
+end
+
+-- ---- for a session ----
+
+local function can_bind(sock)
+   return sock.channel_binding ~= nil
+end
+
+--- The mechanisms a session may use over this transport.
+function auth.list(plan, sock)
+   local list = {}
+   for i = 1, #plan.mechanisms do
+      local entry = plan.mechanisms[i]
+      if not entry.binds or can_bind(sock) then list[#list + 1] = entry end
+   end
+   return list
+end
+
+--- An exchange with the mechanism of this name, one that the core does not answer itself.
+function auth.exchange(plan, name)
+   for i = 1, #plan.mechanisms do
+      local entry = plan.mechanisms[i]
+      if entry.name == name then
+         return sasl.exchange(entry.object or sasl.mechanisms[name])
+      end
+   end
+end
+
+--- What a mechanism may know: for its start function.
+---@return table|nil   nil: the system has no random bytes
+function auth.info(conv, password)
+   local plan, sock, facts = conv.plan, conv.sock, conv.session:facts()
+   local info = { host = plan.host, port = plan.port, username = plan.username, password = password,
+      authzid = plan.authzid, tls = facts.tls == "on", iterations = plan.scram_iterations,
+      nonce = sasl.nonce() }
+   info.plus_offered = (facts.mechanisms .. " "):find("-PLUS ", 1, true) ~= nil
+   if info.tls and can_bind(sock) then
+      info.binding_type, info.binding = sock:channel_binding()
+   end
+   return info.nonce and info
+end
+
+-- ---- why a mechanism was not used ----
+
+local function why_not_chosen(conv, facts, entry)
+   local plan, tls = conv.plan, facts.tls == "on"
+   if entry.binds and not tls then return "it needs TLS" end
+   if facts.bound and not entry.binds then return "not tried after one with -PLUS" end
+   if entry.shows_secret and not tls and not plan.loopback and not plan.auth_plaintext then
+      return "it shows the secret, and there is no TLS"
+   end
+   return "not tried"
+end
+
+local function why_not_allowed(conv, name)
+   local entry, plan = by_name[name], conv.plan
+   if not entry then return "not known here" end
+   if plan.auth_mechanisms then
+      local named = false
+      for i = 1, #plan.auth_mechanisms do
+         named = named or plan.auth_mechanisms[i].name == name
+      end
+      if not named then return "not in auth_mechanisms" end
+   elseif entry.named then
+      return "only where auth_mechanisms names it"
+   end
+   if entry.secret and not plan[entry.secret] then return "it needs a " .. entry.secret end
+   return "the transport has no channel binding"
+end
+
+--- For each mechanism the server offers, what became of it. -> list of names, map to reasons
+function auth.reasons(conv, facts, code)
+   local names, reasons, listed = {}, {}, {}
+   for _, entry in ipairs(conv.mechanisms or {}) do listed[entry.name] = entry end
+   for name in facts.mechanisms:gmatch("%S+") do
+      local answered = facts.turned_down[name] or name == facts.mechanism and code
+      names[#names + 1] = name
+      reasons[name] = answered and "answered " .. answered
+         or conv.out[name]
+         or name == facts.mechanism and "failed"
+         or listed[name] and why_not_chosen(conv, facts, listed[name])
+         or why_not_allowed(conv, name)
+   end
+   return names, reasons
+end
+
+-- ---- what a server offered before ----
+
+local PLACES_MAX = 1000
+local seen, places = {}, 0
+
+--- Mechanisms that this server offered on an earlier connection of this process, and now no more:
+-- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now.
+---@param place string        "host:port"
+---@param facts table         of a session that heard EHLO
+---@return string[]|nil
+function auth.downgrade(place, facts)
+   local key = (facts.tls == "on" and "tls " or "") .. place
+   if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
+   if not seen[key] then seen[key], places = {}, places + 1 end
+   local now, gone = {}, {}
+   for name in facts.mechanisms:gmatch("%S+") do
+      now[name], seen[key][name] = true, true
+   end
+   for name in next, seen[key] do
+      if not now[name] then gone[#gone + 1] = name end
+   end
+   table.sort(gone)
+   return #gone > 0 and gone or nil
+end
+
+return auth
