@@ -48,7 +48,7 @@ build:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua all || exit 1; done
 
 spec: all
-	@busted --lua=$(LUA) -o plainTerminal -p _spec $(SPEC)
+	@busted --lua=$(LUA) --helper=spec/recorder.lua -o plainTerminal -p _spec $(SPEC)
 
 deps-%:
 	@.ci/deps $*

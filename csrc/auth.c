@@ -94,7 +94,6 @@ static void begin_exchange(struct smtp_session *s)
 {
     s->turn = 0;
     s->initial = s->no_initial = s->content = s->failed = s->has_answer = false;
-    s->challenge_len = 0;
 }
 
 /* The next mechanism, or the end of them: because it was too weak, for want of encryption, or
@@ -290,6 +289,7 @@ enum smtp_error required_first(const struct smtp_session *s, const struct smtp_r
 static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
 {
     s->challenge_len = 0;
+    s->told_why = false;
     if (len > sizeof s->challenge / 3 * 4) return false;
     return smtp_base64_decode(text, len, s->challenge, &s->challenge_len);
 }
@@ -299,7 +299,7 @@ static void keep_failure(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool coded = keep_challenge(s, r->text, r->text_len);
     const char *text = coded ? s->challenge : r->text;
-    s->failed = true;
+    s->failed = s->told_why = true;
     s->challenge_len = make_printable(s->challenge, sizeof s->challenge, text,
                                       coded ? s->challenge_len : r->text_len);
 }
@@ -378,7 +378,7 @@ static bool is_text(struct smtp_text text, const char *word)
 /* A server that gives no status may mean this one as well. */
 static bool is_token_over(const struct smtp_session *s)
 {
-    struct smtp_text status = read_status(s);
+    struct smtp_text status = s->told_why ? read_status(s) : (struct smtp_text){NULL, 0};
     return status.len == 0 || is_text(status, "invalid_token") || is_text(status, "401") ||
            is_text(status, "400");
 }

@@ -99,7 +99,7 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .auth = s->auth,
         .auth_reason = s->auth_reason,
         .mechanism = s->mech_said,
-        .challenge = {s->challenge, s->failed ? s->challenge_len : 0},
+        .challenge = {s->challenge, s->told_why ? s->challenge_len : 0},
         .mech_code = s->mech_code,
         .bound = s->must_bind,
         .starttls_offered = s->starttls_seen,

@@ -128,6 +128,7 @@ struct smtp_session {
     unsigned turn;              /* answers given by it so far */
     bool initial, no_initial;   /* one was sent with AUTH; none may be */
     bool content;               /* 235 may come */
+    bool told_why;              /* `challenge` holds an error's words */
     bool failed;                /* the server said in a challenge that it will refuse */
     bool closing;               /* 235 is here, and what it holds is to be verified */
     bool must_bind;             /* a mechanism that binds was tried */

@@ -54,6 +54,18 @@ describe("lua-smtp", function()
       assert.equal(0, (select(2, run("send --help"))))
    end)
 
+   it("takes a token and mechanisms", function()
+      local said, status = run("send --host localhost --port 1 --username ann --token-env UNSET" .. message)
+      assert.equal(64, status)
+      assert.truthy(said:find("UNSET is not set", 1, true))
+      said, status = run("send --host localhost --port 1 --username ann --token-env SECRET "
+         .. "--auth-mechanisms xoauth2 --auth-mechanisms nonsense" .. message)
+      assert.equal(64, status)
+      assert.truthy(said:find('there is no mechanism "nonsense"', 1, true))
+      assert.equal(64, (select(2, run("send --username ann --token secret" .. message))))
+      assert.equal(64, (select(2, run("send --username ann --token-file /nonexistent" .. message))))
+   end)
+
    it("takes no password as an argument", function()
       local said, status = run("send --username ann --password secret" .. message)
       assert.equal(64, status)

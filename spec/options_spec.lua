@@ -176,6 +176,27 @@ describe("credentials", function()
       assert.equal("skip", plan({ username = "", password = "" }).auth)
    end)
 
+   it("may be a token, for a user", function()
+      assert.same({ "require", 587 }, { plan({ username = "ann", token = "t" }).auth,
+         plan({ username = "ann", token = "t" }).port })
+      assert.equal("username", refused({ token = "t" }).option)
+      assert.equal("token", refused({ username = "ann", token = 7 }).option)
+   end)
+
+   it("have to fit one of the mechanisms named", function()
+      assert.equal("token", refused({ username = "ann", password = "pw", auth_mechanisms = "XOAUTH2" }).option)
+      assert.equal("password", refused({ username = "ann", token = "t", auth_mechanisms = "PLAIN" }).option)
+      assert.equal("username", refused({ auth = "prefer", auth_mechanisms = "PLAIN" }).option)
+   end)
+
+   it("give the bounds of SCRAM's work", function()
+      assert.same({ 4096, 200000 }, plan({}).scram_iterations)
+      assert.same({ 1, 5 }, plan({ scram_iterations = { 1, 5 } }).scram_iterations)
+      for _, bad in ipairs { 7, {}, { 1 }, { 2, 1 }, { 0, 5 }, { 1.5, 3 }, { "x", 3 }, { 1, 1e10 } } do
+         assert.equal("scram_iterations", refused({ scram_iterations = bad }).option)
+      end
+   end)
+
    it("are needed for auth = require", function()
       assert.equal("auth", refused({ auth = "require" }).option)
       assert.equal("prefer", plan({ auth = "prefer" }).auth)

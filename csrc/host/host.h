@@ -143,7 +143,7 @@ struct tls_context {
 };
 
 struct tls_settings {
-    bool verify, server, tls13_only;
+    bool verify, server, tls13_only, tls12_only;
     const char *ca_file, *ca_path, *cert, *key; /* NULL: not given */
 };
 

@@ -236,18 +236,20 @@ static bool flag_field(lua_State *L, const char *key)
     return flag;
 }
 
-/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, pin, server } -> context |
- *  nil, the option that is wrong, why */
+/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
+ *  -> context | nil, the option that is wrong, why. Versions are "1.2" and "1.3". */
 static int socket_tls_context(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     const char *min_version = string_field(L, "min_version");
+    const char *max_version = string_field(L, "max_version");
     const char *pin = string_field(L, "pin");
     struct tls_settings settings = {
         .verify = flag_field(L, "verify"),
         .server = flag_field(L, "server"),
         .tls13_only = min_version != NULL && strcmp(min_version, "1.3") == 0,
+        .tls12_only = max_version != NULL && strcmp(max_version, "1.2") == 0,
         .ca_file = string_field(L, "ca_file"),
         .ca_path = string_field(L, "ca_path"),
         .cert = string_field(L, "cert"),

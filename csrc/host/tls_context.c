@@ -90,6 +90,7 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
     c->ctx = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method());
     if (c->ctx == NULL) return fail(c, "verify", "no memory for TLS");
     SSL_CTX_set_min_proto_version(c->ctx, settings->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
+    if (settings->tls12_only) SSL_CTX_set_max_proto_version(c->ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(c->ctx, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_verified);

@@ -15,6 +15,8 @@ lua-smtp --version
 send: the options of smtp.send, with - for _
    --host NAME --port N --url URL --tls WORD --tls-ca-file FILE --tls-host NAME
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
+   --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
+   --tls-cert FILE --tls-key FILE
    --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --subject TEXT --text TEXT
    --raw             the whole message comes from standard input
    --domain NAME --timeout SECONDS --pipelining safe|off
@@ -79,7 +81,7 @@ end
 -- ---- flags ----
 
 local switches = { trace = true, json = true, raw = true, help = true }
-local lists = { to = true, cc = true, bcc = true }
+local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true }
 
 local function read_flags(args, from)
    local flags, i = {}, from
@@ -107,27 +109,32 @@ local function read_flags(args, from)
    return flags
 end
 
--- A password among the arguments can be read by everybody on the machine.
-local function read_password(flags)
-   if flags.password then
-      return nil, errors.usage("password", "a password as an argument is visible to everybody here",
-         "Use --password-env VARIABLE or --password-file FILE")
+local function read_line(path)
+   local file, why = io.open(path, "r")
+   if not file then return nil, why end
+   local line = file:read("*l")
+   file:close()
+   return line or ""
+end
+
+-- A secret among the arguments can be read by everybody on the machine: it comes by a variable or a
+-- file. -> true | nil, err
+local function read_secret(flags, name)
+   local by_env, by_file = flags[name .. "_env"], flags[name .. "_file"]
+   flags[name .. "_env"], flags[name .. "_file"] = nil, nil
+   if flags[name] then
+      return nil, errors.usage(name, ("a %s as an argument is visible to everybody here")
+         :format(name), ("Use --%s-env VARIABLE or --%s-file FILE"):format(name, name))
    end
-   local password
-   if flags.password_env then
-      password = os.getenv(flags.password_env)
-      if not password then
-         return nil, errors.usage("password_env", "the variable " .. flags.password_env
-            .. " is not set")
-      end
-   elseif flags.password_file then
-      local file, why = io.open(flags.password_file, "r")
-      if not file then return nil, errors.usage("password_file", why) end
-      password = file:read("*l")
-      file:close()
+   local why
+   if by_env then
+      flags[name] = os.getenv(by_env)
+      why = "the variable " .. by_env .. " is not set"
+   elseif by_file then
+      flags[name], why = read_line(by_file)
    end
-   flags.password_env, flags.password_file = nil, nil
-   return password or false
+   if (by_env or by_file) and not flags[name] then return nil, errors.usage(name, why) end
+   return true
 end
 
 local function fail(err, json)
@@ -146,9 +153,9 @@ end
 local function send(flags)
    local json = flags.json
    flags.json = nil
-   local password, err = read_password(flags)
-   if err then return fail(err, json) end
-   flags.password = password or nil
+   local ok, err = read_secret(flags, "password")
+   if ok then ok, err = read_secret(flags, "token") end
+   if not ok then return fail(err, json) end
    if flags.raw then flags.raw = io.read("*a") end
    local receipt
    receipt, err = safe.send(flags)
@@ -175,14 +182,15 @@ local function show(message)
 end
 
 local function run_sink(flags)
-   local password, err = read_password(flags)
-   if err then return fail(err) end
+   local ok, err = read_secret(flags, "password")
+   if not ok then return fail(err) end
    if flags.user then
-      if not password then
+      if not flags.password then
          return fail(errors.usage("user", "--user wants --password-env or --password-file"))
       end
-      flags.auth, flags.require_auth = { users = { [flags.user] = password } }, true
+      flags.auth, flags.require_auth = { users = { [flags.user] = flags.password } }, true
    end
+   flags.password = nil
    local count = flags.count and tonumber(flags.count)
    if flags.count and not count then
       return fail(errors.usage("count", "--count wants a number"))

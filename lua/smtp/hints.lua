@@ -83,6 +83,9 @@ function by_kind.auth_unsupported(err, plan)
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
+   elseif err.bound then
+      return "Without -PLUS the exchange would be open to somebody in between; where the server is "
+         .. "known to be at fault, name auth_mechanisms without -PLUS"
    elseif err.reason == "no_common_mechanism" and plan.auth_mechanisms then
       return "Name one that it offers in auth_mechanisms, or leave that option out"
    end
@@ -96,11 +99,24 @@ function by_kind.auth_insecure(err)
       .. "the password travel in clear text"
 end
 
-function by_kind.auth_rejected(err)
-   if err.reason == "rejected" then
-      return "Check username and password; some providers want a password made for this application"
-   elseif err.reason == "mechanism_too_weak" then
-      return "The user needs another mechanism, or a password made for this application"
+local rejected = {
+   mechanism_too_weak = "The user needs another mechanism, or a password made for this application",
+   server_not_authentic = "Somebody else may answer in the server's place: do not try the password "
+      .. "with another mechanism",
+   iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
+      .. "server's operator can store the password with another number",
+}
+
+function by_kind.auth_rejected(err, plan)
+   if err.reason ~= "rejected" then return rejected[err.reason] end
+   if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
+      return type(plan.token) == "function" and "The token was refused: check its scope and the user"
+         or "The token was refused: get a new one; token may be a function that does so"
+   elseif err.mechanism == "EXTERNAL" then
+      return "The server does not accept the client certificate (or authzid)"
+   else
+      return "Check username and password; some providers want a password made for this "
+         .. "application"
    end
 end
 

@@ -149,7 +149,8 @@ function report.error(conv, trouble, recipients)
       err.offered_before_tls = words(facts.mechanisms_before_tls)
       err.starttls_offered = facts.starttls_offered
       err.auth_reason, err.mechanism = facts.auth_reason, facts.mechanism
-      err.challenge = conv.transcript:mask(facts.challenge)
+      err.bound = facts.bound
+      if trouble.stage == "auth" then err.challenge = conv.transcript:mask(facts.challenge) end
       err.downgrade = report.note_offer(conv, facts)
       local code = trouble.stage == "auth" and trouble.code
       err.mechanisms = select(2, auth.reasons(conv, facts, code))

@@ -25,8 +25,10 @@
 ---@field username? string
 ---@field user? string
 ---@field password? string|fun(): string
+---@field token? string|fun(said?: string): string
 ---@field authzid? string
----@field auth_mechanisms? string|string[]
+---@field auth_mechanisms? string|(string|smtp.Mechanism)[]
+---@field scram_iterations? integer[]   lower and upper bound
 ---@field auth_plaintext? boolean
 ---@field timeout? number|string       seconds
 ---@field connect_timeout? number|string
@@ -36,6 +38,23 @@
 ---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
 ---@field transport? table|fun(): table
 ---@field keepalive? false
+
+---@class smtp.Mechanism   RFC 4422; `self` belongs to one exchange
+---@field name string
+---@field plaintext? boolean   true unless false: it shows the secret
+---@field start fun(self: table, info: smtp.MechanismInfo): string|false|nil, true|string|nil
+---@field step fun(self: table, challenge: string): string?, true|string|nil
+
+---@class smtp.MechanismInfo
+---@field host? string
+---@field port? integer
+---@field username? string
+---@field password? string
+---@field authzid? string
+---@field tls boolean
+---@field nonce string          24 random characters
+---@field binding_type? string  "tls-exporter", "tls-unique", "tls-server-end-point"
+---@field binding? string       RFC 5056
 
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
@@ -72,12 +91,19 @@
 ---@field accepted string[]
 ---@field refused smtp.Recipient[]
 ---@field reply smtp.Reply
----@field auth { state: string, mechanism?: string, reason?: string, offered: string[] }
+---@field auth smtp.AuthState
 ---@field tls { state: string, version?: string, cipher?: string, verified?: boolean, resumed?: boolean }
 ---@field server { host?: string, port?: integer, address?: string, name?: string }
 ---@field capabilities table<string, string>
 ---@field size? integer
 ---@field seconds number
+
+---@class smtp.AuthState
+---@field state "authenticated"|"unavailable"|"skipped"
+---@field mechanism? string
+---@field reason? string
+---@field offered string[]
+---@field downgrade? string[]   offered earlier by the same server, and no more
 
 ---@class smtp.Error
 ---@field kind string
@@ -98,12 +124,17 @@
 ---@field recipients? smtp.Recipient[]
 ---@field offered? string[]
 ---@field offered_before_tls? string[]
+---@field mechanisms? table<string, string>
+---@field mechanism? string
+---@field challenge? string
+---@field downgrade? string[]
 ---@field hint? string
 ---@field transcript? string[]
 ---@field cause? any
 
 ---@class smtp.Connection
 ---@field alive boolean
+---@field auth smtp.AuthState
 ---@field send fun(self: smtp.Connection, options: smtp.MessageOptions): smtp.Receipt
 ---@field capabilities fun(self: smtp.Connection): table<string, string>
 ---@field noop fun(self: smtp.Connection): smtp.Reply

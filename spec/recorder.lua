@@ -1,0 +1,61 @@
+-- A busted helper: notes every line that is traced, every error and receipt that is made, and every
+-- secret that is used, for secrets_spec.lua to compare at the end.
+
+local auth = require "smtp.auth"
+local errors = require "smtp.errors"
+local report = require "smtp.report"
+local transcript = require "smtp.transcript"
+require "smtp" -- all of it: what is loaded before the specs is the same for all of them
+
+local recorder = { log = {}, secrets = {} }
+
+local function note(value, depth)
+   if type(value) == "string" then
+      recorder.log[#recorder.log + 1] = value
+   elseif type(value) == "table" and depth < 4 then
+      for key, inner in next, value do
+         note(key, depth + 1)
+         note(inner, depth + 1)
+      end
+   end
+end
+
+local fits = auth.fits
+function auth.fits(name, value)
+   local ok, why = fits(name, value)
+   if ok and name ~= "username" and name ~= "authzid" then recorder.secrets[value] = true end
+   return ok, why
+end
+
+local new_transcript = transcript.new
+function transcript.new(trace)
+   return new_transcript(function(direction, line)
+      note(direction .. ": " .. line, 0)
+      if trace then trace(direction, line) end
+   end)
+end
+
+local new_error = errors.new
+function errors.new(kind, fields)
+   local err = new_error(kind, fields)
+   note(err, 0)
+   note(tostring(err), 0)
+   return err
+end
+
+local new_report = report.error
+function report.error(...)
+   local err = new_report(...)
+   note(err, 0)
+   note(tostring(err), 0)
+   return err
+end
+
+local new_receipt = report.receipt
+function report.receipt(...)
+   local receipt = new_receipt(...)
+   note(receipt, 0)
+   return receipt
+end
+
+package.loaded["spec.recorder"] = recorder
