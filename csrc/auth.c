@@ -119,9 +119,9 @@ step auth_begin(struct smtp_session *s)
 
 static enum smtp_secret secret_wanted(const struct smtp_session *s)
 {
+    if (s->next != STEP_auth || s->due_count > 0) return SECRET_NONE;
     const struct smtp_mechanism *m = inside(s);
-    if (s->next != STEP_auth || s->due_count > 0 || m == NULL) return SECRET_NONE;
-    return m->secret == s->secret_kind ? SECRET_NONE : m->secret;
+    return m == NULL || m->secret == s->secret_kind ? SECRET_NONE : m->secret;
 }
 
 bool auth_needs_secret(const struct smtp_session *s)
