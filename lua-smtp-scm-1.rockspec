@@ -30,6 +30,7 @@ build = {
       ["smtp.safe"] = "lua/smtp/safe.lua",
       ["smtp.sasl"] = "lua/smtp/sasl.lua",
       ["smtp.sink"] = "lua/smtp/sink.lua",
+      ["smtp.sink_auth"] = "lua/smtp/sink_auth.lua",
       ["smtp.transcript"] = "lua/smtp/transcript.lua",
       ["smtp.core"] = {
          sources = {

@@ -143,6 +143,18 @@
 ---@field quit fun(self: smtp.Connection): true
 ---@field close fun(self: smtp.Connection): true
 
+---@class smtp.SinkAuth
+---@field users? table<string, string>     passwords by name
+---@field tokens? table<string, string>    OAuth tokens by name
+---@field external? string                 whom EXTERNAL authenticates
+---@field mechanisms? (string|smtp.SinkMechanism)[]
+---@field before_tls? boolean
+---@field iterations? integer              of SCRAM, default 4096
+
+---@class smtp.SinkMechanism
+---@field name string
+---@field run fun(exchange: { initial?: string }, ask: fun(challenge: string): string): string?, string?
+
 ---@class smtp.SinkOptions
 ---@field host? string
 ---@field port? integer
@@ -151,17 +163,26 @@
 ---@field tls? false|"starttls"|"implicit"
 ---@field tls_cert? string
 ---@field tls_key? string
----@field auth? false|{ users: table<string, string>, mechanisms?: string[], before_tls?: boolean }
+---@field tls_max_version? "1.2"|"1.3"
+---@field auth? false|smtp.SinkAuth
 ---@field require_auth? boolean
 ---@field faults? table<string, string|fun(command?: string): string?>
 ---@field on_message? fun(message: table)
 ---@field keep? integer
 ---@field trace? fun(direction: string, line: string)
 
+---@class smtp.SinkMessage
+---@field from string
+---@field to string[]
+---@field data string
+---@field authenticated? string
+---@field authzid? string
+---@field tls boolean
+
 ---@class smtp.Sink
----@field messages { from: string, to: string[], data: string, authenticated?: string, tls: boolean }[]
+---@field messages smtp.SinkMessage[]
 ---@field tls_ca_file? string
 ---@field transport fun(self: smtp.Sink): table
----@field listen fun(self: smtp.Sink): string, integer
+---@field listen fun(self: smtp.Sink, listener?: userdata): string, integer
 ---@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer
 ---@field close fun(self: smtp.Sink): true
