@@ -175,10 +175,13 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
     return s->turn > turn;
 }
 
+/* A 235 that proves nothing, in whatever way, leaves the server unproven. */
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error)
 {
     if (!auth_needs_answer(s)) return;
-    if (s->next == STEP_answer && !s->closing)
+    if (s->closing)
+        s->next = give_up(s, SMTP_ERROR_AUTH_NOT_AUTHENTIC, NULL);
+    else if (s->next == STEP_answer)
         s->cancelled = error;
     else
         s->next = give_up(s, error, NULL);

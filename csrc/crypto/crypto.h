@@ -64,7 +64,7 @@ struct scram_settings {
 
 struct scram {
     enum { SCRAM_FIRST, SCRAM_HASHING, SCRAM_FINAL, SCRAM_CONTENT, SCRAM_OVER } state;
-    const char *hash;
+    char hash[16];
     size_t hash_len;
     uint32_t iterations_min, iterations_max, iterations_left;
     EVP_MAC_CTX *keyed; /* with the password */

@@ -66,7 +66,7 @@ static size_t decode(struct bytes text, unsigned char *out)
 
 const char *scram_begin(struct scram *s, const struct scram_settings *settings)
 {
-    s->hash = settings->hash;
+    memcpy(s->hash, settings->hash, strnlen(settings->hash, sizeof s->hash - 1));
     s->iterations_min = settings->iterations_min;
     s->iterations_max = settings->iterations_max;
     s->keyed = crypto_keyed(s->hash, settings->password);
