@@ -179,6 +179,7 @@ describe("SCRAM", function()
       for _ = 1, 3 do collectgarbage() end
       local junk = {}
       for i = 1, 1000 do junk[i] = ("%dXYZ"):format(i) end
+      assert.equal(1000, #junk)
       assert.truthy(step(exchange, FIRST))
    end)
 

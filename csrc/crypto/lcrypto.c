@@ -136,7 +136,7 @@ static int crypto_saslprep(lua_State *L)
     if (word != NULL) return fail(L, word);
     size_t len = strlen(out);
     char *copy = lua_newuserdata(L, len + 1); /* the collector's: the next line may raise */
-    memcpy(copy, out, len);
+    memcpy(copy, out, len + 1);
     saslprep_free(out);
     lua_pushlstring(L, copy, len);
     port_wipe(copy, len);
