@@ -4,6 +4,7 @@
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
+# make fuzz       feed random bytes to what checks bytes (clang; RUNS=1000000)
 # make install    into DESTDIR, for one Lua
 
 LUA    ?= lua5.4
@@ -66,6 +67,17 @@ test: deps-test
 check: deps-test
 	@.ci/check
 
+RUNS ?= 1000000
+
+fuzz: fuzz-address
+
+fuzz-address: csrc/address.c csrc/utf8.c
+fuzz-%: spec/fuzz/%.c
+	@mkdir -p build/fuzz/$*
+	clang $(STD) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	   -o build/fuzz/fuzz-$* $^
+	build/fuzz/fuzz-$* -artifact_prefix=build/fuzz/ -runs=$(RUNS) -max_len=300 $(wildcard spec/fuzz/$*.dict:%=-dict=%) build/fuzz/$*
+
 install: all
 	install -D -t $(DESTDIR)$(LUA_LIBDIR)/smtp $(SOS)
 	install -D -m 644 -t $(DESTDIR)$(LUA_DIR) lua/smtp.lua
@@ -75,5 +87,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo test check install clean
+.PHONY: all deps build spec demo test check fuzz install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))

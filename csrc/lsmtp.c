@@ -522,9 +522,9 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
     return at + len;
 }
 
-/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, all= } -> mail: one transaction. The
- *  addresses are canonical. One block holds all of it, with room for what the server says: 512
- * octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all= } -> mail: one transaction.
+ *  The addresses are canonical. One block holds all of it, with room for what the server says: 512
+ *  octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -547,6 +547,7 @@ static int core_mail(lua_State *L)
     m->size = len_field(L, "size");
     m->source_len = len_field(L, "source_len");
     m->eightbit = flag_field(L, "eightbit");
+    m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
     char *at = (char *)(m->to + count);
     lua_pushvalue(L, 2);

@@ -18,7 +18,7 @@ describe("an address", function()
    for _, given in ipairs { "", "a", "@b", "a@", "a@b@c", "a b@c", "a@b c", ".a@b", "a.@b", "a..b@c",
       "a@b..c", "a@-b", "a@b-", "a@b_c", "<a@b>", "a@b>", "a@b> NOTIFY=NEVER", "a@b,c@d", '"a@b', '"a"b@c',
       "a@[1.2.3]", "a@[1.2.3.256]", "a@[IPv6:1::2::3]", "a@[IPv6:1:2:3:4:5:6:7]", "a@[IPv6::]x", "a@[x]",
-      "@relay:a@b", "a:b@c", "a@b.", "\195\164@b", "a@\195\164", ("l"):rep(250) .. "@x.example",
+      "@relay:a@b", "a:b@c", "a@b.", ("l"):rep(250) .. "@x.example",
       "a@" .. ("x"):rep(64), "a@b\r\nRCPT TO:<c@d>" } do
       it(("cannot be '%s'"):format(given:sub(1, 40):gsub("%c", "?")), function()
          local canonical, why = core.address(given)
