@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "idna.h"
 #include "lcompat.h"
 #include "smtp.h"
 
@@ -661,6 +662,19 @@ static int core_domain(lua_State *L)
     return 2;
 }
 
+/** core.idna(domain) -> the domain in A-labels, in U-labels | nil, word (see idna_convert) */
+static int core_idna(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    struct idna_domain domain;
+    const char *word = idna_convert(text.data, text.len, &domain);
+    lua_settop(L, 0);
+    if (word != NULL) lua_pushnil(L);
+    lua_pushstring(L, word != NULL ? word : domain.ascii);
+    if (word == NULL) lua_pushstring(L, domain.unicode);
+    return 2;
+}
+
 /** core.base64(bytes) -> text without line ends */
 static int core_base64(lua_State *L)
 {
@@ -733,6 +747,7 @@ static const luaL_Reg functions[] = {{"session", core_session},
                                      {"mail", core_mail},
                                      {"address", core_address},
                                      {"domain", core_domain},
+                                     {"idna", core_idna},
                                      {"base64", core_base64},
                                      {"base64_decode", core_base64_decode},
                                      {"scan", core_scan},
