@@ -36,8 +36,8 @@ build = {
          sources = {
             "csrc/address.c", "csrc/auth.c", "csrc/auth/external.c", "csrc/auth/login.c",
             "csrc/auth/oauthbearer.c", "csrc/auth/plain.c", "csrc/auth/xoauth2.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/envelope.c", "csrc/extensions.c",
-            "csrc/hello.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/session.c",
-            "csrc/starttls.c", "csrc/wire.c",
+            "csrc/hello.c", "csrc/idna.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c",
+            "csrc/session.c", "csrc/starttls.c", "csrc/utf8.c", "csrc/wire.c",
          },
       },
       ["smtp.crypto"] = {

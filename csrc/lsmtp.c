@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "idna.h"
 #include "lcompat.h"
 #include "smtp.h"
 
@@ -522,9 +523,9 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
     return at + len;
 }
 
-/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, all= } -> mail: one transaction. The
- *  addresses are canonical. One block holds all of it, with room for what the server says: 512
- * octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all= } -> mail: one transaction.
+ *  The addresses are canonical. One block holds all of it, with room for what the server says: 512
+ *  octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -547,6 +548,7 @@ static int core_mail(lua_State *L)
     m->size = len_field(L, "size");
     m->source_len = len_field(L, "source_len");
     m->eightbit = flag_field(L, "eightbit");
+    m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
     char *at = (char *)(m->to + count);
     lua_pushvalue(L, 2);
@@ -660,6 +662,19 @@ static int core_domain(lua_State *L)
     return 2;
 }
 
+/** core.idna(domain) -> the domain in A-labels, in U-labels | nil, word (see idna_convert) */
+static int core_idna(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    struct idna_domain domain;
+    const char *word = idna_convert(text.data, text.len, &domain);
+    lua_settop(L, 0);
+    if (word != NULL) lua_pushnil(L);
+    lua_pushstring(L, word != NULL ? word : domain.ascii);
+    if (word == NULL) lua_pushstring(L, domain.unicode);
+    return 2;
+}
+
 /** core.base64(bytes) -> text without line ends */
 static int core_base64(lua_State *L)
 {
@@ -732,6 +747,7 @@ static const luaL_Reg functions[] = {{"session", core_session},
                                      {"mail", core_mail},
                                      {"address", core_address},
                                      {"domain", core_domain},
+                                     {"idna", core_idna},
                                      {"base64", core_base64},
                                      {"base64_decode", core_base64_decode},
                                      {"scan", core_scan},

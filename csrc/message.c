@@ -12,6 +12,7 @@ step say_data(struct smtp_session *s)
 static void begin_body(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
+    s->in_header = true;
     s->body_line_len = 0;
     s->out_message = true;
 }
@@ -36,6 +37,7 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 static void end_line(struct smtp_session *s)
 {
     put(s, "\r\n", 2);
+    if (!s->in_line) s->in_header = false;
     s->in_line = false;
     s->body_line_len = 0;
 }
@@ -48,6 +50,12 @@ static size_t plain_len(const char *data, size_t len, bool eightbit)
            (eightbit || !(data[i] & 0x80)))
         i++;
     return i;
+}
+
+/* With SMTPUTF8 the header may hold UTF-8, whatever is said of the body (RFC 6531 3.6). */
+static bool may_be_8bit(const struct smtp_session *s)
+{
+    return s->mails->eightbit || (s->mails->utf8 && s->in_header);
 }
 
 /* A run of text within one line. Returns its length, or 0 where the buffer is full. */
@@ -83,7 +91,7 @@ static size_t take_line_end(struct smtp_session *s, char c)
 static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 {
     if (*data == '\r' || *data == '\n') return take_line_end(s, *data);
-    size_t taken = put_run(s, data, plain_len(data, len, s->mails->eightbit));
+    size_t taken = put_run(s, data, plain_len(data, len, may_be_8bit(s)));
     if (taken > 0) s->after_cr = false;
     return taken;
 }
@@ -91,7 +99,7 @@ static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 static enum smtp_error body_error(const struct smtp_session *s, char c)
 {
     if (c == '\0') return SMTP_ERROR_BODY_NUL;
-    if ((c & 0x80) && !s->mails->eightbit) return SMTP_ERROR_BODY_8BIT;
+    if ((c & 0x80) && !may_be_8bit(s)) return SMTP_ERROR_BODY_8BIT;
     if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
     return SMTP_ERROR_NONE;
 }

@@ -81,6 +81,7 @@ enum {
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
     X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
     X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME, and the message holds 8-bit bytes")\
+    X(NO_SMTPUTF8,      "extension_unsupported", "smtputf8",       "does not offer SMTPUTF8, and an address outside ASCII needs it")\
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
@@ -184,6 +185,7 @@ struct smtp_mail {
     uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
     uint64_t source_len; /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
     bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
+    bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     bool all;            /* nobody gets it unless every recipient is accepted */
     char *texts;         /* room for the server's words about recipients */
     size_t texts_max;
@@ -299,11 +301,13 @@ const char *smtp_session_stage(const struct smtp_session *s);
 uint64_t smtp_session_replies(const struct smtp_session *s);
 struct smtp_facts smtp_session_facts(const struct smtp_session *s);
 
-/** A Mailbox of RFC 5321 4.1.2, ASCII only. Writes its canonical form (quotes only where needed)
- *  into `out` (room for `len` octets) and returns its length, or 0 and a sentence in `*why`. */
+/** A Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: well-formed UTF-8 may stand in it, but
+ *  for control characters. Whether a domain outside ASCII is one is for IDNA to say (idna.h).
+ *  Writes its canonical form (quotes only where needed) into `out` (room for `len` octets) and
+ *  returns its length, or 0 and a sentence in `*why`. */
 size_t smtp_address_check(const char *data, size_t len, char *out, const char **why);
-/** A Domain or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a sentence
- *  that says why not. */
+/** A Domain in ASCII or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a
+ * sentence that says why not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
 /** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */

@@ -419,9 +419,10 @@ end
 ---@return userdata transaction
 function drive.send(conv, mail)
    local transaction = core.mail { from = mail.from, to = mail.to, size = mail.size,
-      source_len = mail.source_len, eightbit = mail.eightbit, all = mail.all }
+      source_len = mail.source_len, eightbit = mail.eightbit, utf8 = mail.utf8 ~= nil,
+      all = mail.all }
    conv.source, conv.piece, conv.empty, conv.cause = mail.source, nil, 0, nil
-   conv.size = mail.size
+   conv.size, conv.utf8 = mail.size, mail.utf8
    conv.moved = now()
    conv.session:mail(transaction)
    return transaction

@@ -131,7 +131,11 @@ function by_kind.tls_required()
    return "Set tls = \"require\""
 end
 
-function by_kind.extension_unsupported()
+function by_kind.extension_unsupported(err)
+   if err.reason == "smtputf8" then
+      return "Use an address with ASCII before @ (the domain does not matter), or a server that "
+         .. "offers SMTPUTF8"
+   end
    return "Encode the message as quoted-printable or base64 (text composed here always is)"
 end
 

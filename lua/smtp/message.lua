@@ -33,7 +33,7 @@ local function hex(byte)
 end
 
 local function new_id(sender)
-   local domain = sender:match("@([^@]*)$") or "localhost"
+   local domain = core.idna(sender:match("@([^@]*)$") or "localhost")
    local bytes = core.random(16)
    if not bytes then
       return nil, errors.new("system", { what = "this system has no random bytes" })

@@ -138,8 +138,22 @@ local function alias(t, name, other)
    return true
 end
 
+-- A name outside ASCII is looked up, verified and said in its ASCII form.
+local function to_ascii(t, name)
+   if t[name] == nil or not t[name]:find("[\128-\255]") then return true end
+   local ascii, why, hint = address.domain(t[name])
+   if not ascii then
+      return nil, usage(name, ("%s = %q is no host name: %s"):format(name, t[name], why), hint,
+         t[name])
+   end
+   t[name] = ascii
+   return true
+end
+
 local function check_host(t)
    local ok, err = each(is_line, t, { "host", "socket", "source_address", "tls_host", "domain" })
+   if not ok then return nil, err end
+   ok, err = each(to_ascii, t, { "host", "tls_host", "domain" })
    if not ok then return nil, err end
    if t.socket and t.host then
       return nil, usage("socket", "socket and host are both given", "Keep one of them")
@@ -389,20 +403,14 @@ local function read_envelope(t, lists)
    end
    local ok, err = check_names(envelope, { { from = true, to = true } }, { { "from", "to" } })
    if not ok then return nil, err end
-   local from
+   local from = lists.sender or lists.from[1]
    if envelope.from == "" then
-      from = ""
+      from = { address = "" }
    elseif envelope.from ~= nil then
-      local entry
-      entry, err = address.parse(envelope.from, "envelope.from")
-      if not entry then return nil, err end
-      from = entry.address
-   else
-      local entry = lists.sender or lists.from[1]
-      if not entry then
-         return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
-      end
-      from = entry.address
+      from, err = address.parse(envelope.from, "envelope.from")
+      if not from then return nil, err end
+   elseif not from then
+      return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
    end
    local groups = { lists.to, lists.cc, lists.bcc }
    if envelope.to ~= nil then
@@ -424,6 +432,13 @@ local function gather(groups)
       end
    end
    return to
+end
+
+-- The address because of which SMTPUTF8 must be said: one of the envelope, or of the header.
+local function needs_utf8(t, lists, from, groups)
+   local found = address.needs_utf8 { { from } } or address.needs_utf8(groups)
+   if found or t.raw ~= nil then return found end
+   return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
 local function mail(t)
@@ -448,7 +463,8 @@ local function mail(t)
       source, facts = composed(t, lists)
    end
    if not source then return nil, facts end
-   facts.from, facts.to, facts.source = from, to, source
+   facts.from, facts.to, facts.source = from.address, to, source
+   facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
    return facts
 end
