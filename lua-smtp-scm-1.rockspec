@@ -41,8 +41,9 @@ build = {
       },
       ["smtp.crypto"] = {
          sources = {
-            "csrc/crypto/cram_md5.c", "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
-            "csrc/crypto/saslprep.c", "csrc/crypto/scram.c",
+            "csrc/crypto/cram_md5.c", "csrc/crypto/dkim.c", "csrc/crypto/hash.c",
+            "csrc/crypto/lcrypto.c", "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c",
+            "csrc/crypto/scram.c",
          },
          libraries = { "crypto", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },
