@@ -35,12 +35,14 @@ local function judge(messages)
    end
    local said = run("/usr/bin/python3 spec/live/dkim_verify.py " .. work .. "/zone "
       .. table.concat(paths, " "))
-   assert(not said:find("Error", 1, true), "dkimpy (python3-dkim, python3-nacl): " .. said)
    local i = 0
    for line in said:gmatch("[^\n]+") do
       i = i + 1
-      for selector, verdict in line:gmatch("(%w+)=(%a+)") do found[i].dkimpy[selector] = verdict end
+      for selector, verdict in line:gmatch("(%w+)=(%a+)") do
+         assert(found[i], said).dkimpy[selector] = verdict
+      end
    end
+   assert(i == #messages, "dkimpy (the packages python3-dkim and python3-nacl): " .. said)
    return found
 end
 
