@@ -19,6 +19,7 @@ build = {
       ["smtp.auth"] = "lua/smtp/auth.lua",
       ["smtp.check"] = "lua/smtp/check.lua",
       ["smtp.cli"] = "lua/smtp/cli.lua",
+      ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.hints"] = "lua/smtp/hints.lua",
@@ -29,6 +30,7 @@ build = {
       ["smtp.report"] = "lua/smtp/report.lua",
       ["smtp.safe"] = "lua/smtp/safe.lua",
       ["smtp.sasl"] = "lua/smtp/sasl.lua",
+      ["smtp.signers"] = "lua/smtp/signers.lua",
       ["smtp.sink"] = "lua/smtp/sink.lua",
       ["smtp.sink_auth"] = "lua/smtp/sink_auth.lua",
       ["smtp.transcript"] = "lua/smtp/transcript.lua",
@@ -42,8 +44,9 @@ build = {
       },
       ["smtp.crypto"] = {
          sources = {
-            "csrc/crypto/cram_md5.c", "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
-            "csrc/crypto/saslprep.c", "csrc/crypto/scram.c",
+            "csrc/crypto/cram_md5.c", "csrc/crypto/dkim.c", "csrc/crypto/hash.c",
+            "csrc/crypto/lcrypto.c", "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c",
+            "csrc/crypto/scram.c",
          },
          libraries = { "crypto", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },

@@ -56,6 +56,18 @@
 ---@field binding_type? string  "tls-exporter", "tls-unique", "tls-server-end-point"
 ---@field binding? string       RFC 5056
 
+---@class smtp.Dkim
+---@field domain string
+---@field selector string
+---@field key string             PEM text, or the path of a PEM file: RSA or Ed25519
+---@field canonicalization? "relaxed/relaxed"|"relaxed/simple"|"simple/relaxed"|"simple/simple"|"relaxed"|"simple"
+---@field identity? string       i= (RFC 6376 3.5)
+
+---@class smtp.DkimSigning
+---@field body fun(self: smtp.DkimSigning, piece: string): true|nil, smtp.Error?
+---@field finish fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
+---@field fingerprint fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
+
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
 ---@field to? string|smtp.Address|(string|smtp.Address)[]
