@@ -153,11 +153,13 @@ static int crypto_cram_md5(lua_State *L)
 static int crypto_saslprep(lua_State *L)
 {
     char *out;
-    const char *word = saslprep(lcrypto_bytes(L, 1), &out);
+    struct bytes text = lcrypto_bytes(L, 1);
+    size_t max = 12 * text.len + 1;       /* NFKC makes at most 11 octets of one */
+    char *copy = lua_newuserdata(L, max); /* before `out` is ours: it may raise */
+    const char *word = saslprep(text, &out);
     if (word != NULL) return lcrypto_fail(L, word);
-    size_t len = strlen(out);
-    char *copy = lua_newuserdata(L, len + 1); /* the collector's: the next line may raise */
-    memcpy(copy, out, len + 1);
+    size_t len = strnlen(out, max - 1);
+    memcpy(copy, out, len);
     saslprep_free(out);
     lua_pushlstring(L, copy, len);
     port_wipe(copy, len);
