@@ -85,6 +85,7 @@ enum {
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
+    X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
