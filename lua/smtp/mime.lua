@@ -118,15 +118,15 @@ function mime.header(name, value)
    return table.concat(lines, "\r\n") .. "\r\n"
 end
 
---- The same as { name =, raw = }: an entry of a list of header lines.
+--- The same as { name, raw }: an entry of a list of header lines.
 function mime.line(name, value)
-   return { name = name, raw = mime.header(name, value) }
+   return { name, mime.header(name, value) }
 end
 
 --- The lines of such a list.
 function mime.lines(list)
    local out = {}
-   for i = 1, #list do out[i] = list[i].raw end
+   for i = 1, #list do out[i] = list[i][2] end
    return table.concat(out)
 end
 

@@ -23,20 +23,6 @@ function signing.assemble(made)
       open_end = made.open_end }
 end
 
--- "Name: value\r\n more\r\n…" -> { { name =, raw = }, … }
-local function read_headers(head)
-   local list = {}
-   for line in head:gmatch("[^\n]*\n") do
-      local last = list[#list]
-      if line:find("^[ \t]") and last then
-         last.raw = last.raw .. line
-      else
-         list[#list + 1] = { name = line:match("^([^:]*)") or "", raw = line }
-      end
-   end
-   return list
-end
-
 -- A raw message in two, with the line ends it will have.
 local function take_apart(mail)
    local whole = source.encoded(mail.source, "7bit")
@@ -47,10 +33,13 @@ local function take_apart(mail)
    end
    local head, body = source.split(whole)
    if not head then return nil, body end
-   return { headers = read_headers(head), body = body }
+   local headers, err = dkim.headers(head)
+   return headers and { headers = headers, body = body }, err
 end
 
+-- Trouble of a source, or an error that DKIM has made of it already.
 local function failed(trouble)
+   if errors.is(trouble) then return nil, trouble end
    return nil, errors.new(trouble.reason == "tmpfile" and "system" or "source", {
       reason = trouble.reason, cause = trouble.cause, stage = "body",
       what = "the message is not sent: " .. trouble.what
@@ -59,7 +48,9 @@ end
 
 -- Reads all of it through DKIM. -> the state of the signatures | nil, trouble
 local function hash(signers, body)
-   local state, read = dkim.begin(signers), body.open()
+   local state, err = dkim.begin(signers)
+   if not state then return nil, err end
+   local read = body.open()
    while true do
       local piece, trouble = read()
       if piece == false then return nil, trouble end
@@ -69,13 +60,13 @@ local function hash(signers, body)
 end
 
 -- What was signed is what must be sent: a file that changed meanwhile is not.
-local function watched(body, signers, fingerprint)
+local function watched(body, signers, headers, fingerprint)
    return { size = body.size, again = true, open = function()
       local state, read = dkim.begin(signers), body.open()
       return function()
          local piece, trouble = read()
          if piece then state:body(piece) end
-         if piece == nil and state:fingerprint() ~= fingerprint then
+         if piece == nil and state:fingerprint(headers) ~= fingerprint then
             return false, { reason = "changed",
                what = "the message has changed since it was signed" }
          end
@@ -104,8 +95,11 @@ function signing.sign(mail)
    if not made then return failed(trouble) end
    local state, why = hash(mail.signers, body)
    if not state then return failed(why) end
-   local signature = state:finish(made.headers)
-   if not body.steady then body = watched(body, mail.signers, state:fingerprint()) end
+   local signature, err = state:finish(made.headers)
+   if not signature then return nil, err end
+   if not body.steady then
+      body = watched(body, mail.signers, made.headers, state:fingerprint(made.headers))
+   end
    local head = signature .. mime.lines(made.headers) .. "\r\n"
    mail.source = source.joined { source.of_string(head), body }
    mail.source_len = mail.source.size

@@ -1,6 +1,8 @@
 """Reads composed messages with the email package and compares with what was put in."""
 import email
+import email.header
 import email.policy
+import email.utils
 import re
 import sys
 
@@ -26,7 +28,7 @@ class Different(Exception):
 
 def same(what, got, wanted):
     if got != wanted:
-        raise Different("%s: %r, and not %r" % (what, got, wanted))
+        raise Different("%s: %s, and not %s" % (what, repr(got)[:500], repr(wanted)[:500]))
 
 
 def check_lines(raw):
@@ -40,6 +42,12 @@ def check_lines(raw):
             raise Different("a line of %d octets" % len(line))
         if len(line) > 78:
             raise Different("a line over 78: %r" % line)
+
+
+def addresses_of(text):
+    """With names by email.header: the newer parser of 3.11 puts a space between two encoded words."""
+    pairs = email.utils.getaddresses([re.sub("\r?\n(?=[ \t])", "", text)])
+    return [(str(email.header.make_header(email.header.decode_header(n))), a) for n, a in pairs]
 
 
 def parts_of(message):
@@ -65,13 +73,16 @@ def check(raw, wanted):
     same("subject", str(message["subject"]), word())
     same("X-Words", str(message["x-words"]), word())
     long_name = "X-A-Header-Whose-Name-Is-Rather-Long-And-Fills-Most-Of-The-Line-By-Itself"
-    same("X-A-Header", str(message[long_name]), word())
+    # The name leaves no room in its line, and this reader keeps the space of the folding behind it.
+    same("X-A-Header", str(message[long_name]).lstrip(" "), word().lstrip(" "))
     to_count = int(take())
-    found = list(message["from"].addresses) + list(message["to"].addresses)
+    old = email.message_from_bytes(raw)
+    found = addresses_of(old["from"]) + addresses_of(old["to"])
     same("addresses", len(found), to_count + 1)
-    for one in found:
-        same("name", one.display_name, word())
-        same("address", one.addr_spec, word())
+    for name, address in found:
+        same("name", name, word())
+        same("address", address, word())
+    same("addresses", [one.addr_spec for one in message["to"].addresses], [a for _, a in found[1:]])
     text, html, files = parts_of(message)
     for name, part in (("text", text), ("html", html)):
         given, value = take() == b"1", word()
@@ -82,12 +93,11 @@ def check(raw, wanted):
             same("html", part, None)
     same("attachments", len(files), int(take()))
     by_name = [(p.get_filename(), p.get_payload(decode=True), p["content-id"]) for p in files]
-    old = email.message_from_bytes(raw)
     old_names = [p.get_filename() for p in parts_of(old)[2]]
     found_names = []
     given = []
     for _ in files:
-        given.append((word(), take(), word()))
+        given.append((word().strip(), take(), word()))  # get_filename strips as well
     given.sort()
     by_name = sorted((n, c, str(i)[1:-1] if i else "") for n, c, i in by_name)
     same("files", by_name, given)
