@@ -299,7 +299,7 @@ local function structure(made, parts)
    if #alternatives > 1 then body = multipart(made, "alternative", alternatives) end
    if not body and #files == 0 then body = text_part("", "text/plain; charset=utf-8") end
    if #files == 0 then return body end
-   table.insert(files, 1, body)
+   if body then table.insert(files, 1, body) end
    return multipart(made, "mixed", files)
 end
 

@@ -56,8 +56,8 @@ end
 local function lines()
    local list = {}
    for i = 1, random(12) - 1 do
-      list[i] = pick { "", ".", "..", ".x", "From here", "--", "-- ", "--=_1_x", chars(30), chars(200), ("y"):rep(random(1200)),
-         "trailing blank ", "tab\t", "\11\12\27 control", ("."):rep(100) } .. pick { "\n", "\r\n", "\r", "\n\n" }
+      list[i] = pick { "", ".", "..", ".x", "From here", "--", "-- ", "--=_1_x", chars(30), chars(200),
+         ("y"):rep(random(1200)), "trailing blank ", "tab\t", "\11\12\27 control", ("."):rep(100) } .. pick { "\n", "\r\n", "\r", "\n\n" }
    end
    return table.concat(list) .. pick { "", "no end of line", ".", "\n" }
 end
