@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "lsmtp.h"
 #include "idna.h"
 #include "lcompat.h"
 #include "smtp.h"
@@ -630,7 +631,7 @@ static const luaL_Reg mail_methods[] = {{"settled", mail_settled},
                                         {"recipients", mail_recipients},
                                         {NULL, NULL}};
 
-/* ---- grammar, codecs, and what a host knows ---- */
+/* ---- grammar, and what a host knows ---- */
 
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
 static int core_address(lua_State *L)
@@ -675,45 +676,6 @@ static int core_idna(lua_State *L)
     return 2;
 }
 
-/** core.base64(bytes) -> text without line ends */
-static int core_base64(lua_State *L)
-{
-    struct smtp_text in = text_arg(L, 1);
-    char *out = lua_newuserdata(L, in.len / 3 * 4 + 4); /* the collector's, should the next raise */
-    lua_pushlstring(L, out, smtp_base64_encode(in.data, in.len, out));
-    return 1;
-}
-
-/** core.base64_decode(text) -> bytes, nil where it is no base64 */
-static int core_base64_decode(lua_State *L)
-{
-    struct smtp_text in = text_arg(L, 1);
-    size_t len;
-    char *out = lua_newuserdata(L, in.len / 4 * 3 + 1);
-    if (!smtp_base64_decode(in.data, in.len, out, &len)) return 0;
-    lua_pushlstring(L, out, len);
-    return 1;
-}
-
-/** core.scan(bytes [, state]) -> state: a table { wire_len, nul, eightbit, long_line } of a whole
- *  message in one string. */
-static int core_scan(lua_State *L)
-{
-    struct smtp_text in = text_arg(L, 1);
-    struct smtp_scan scan = {0};
-    smtp_scan(&scan, in.data, in.len);
-    smtp_scan_end(&scan);
-    lua_createtable(L, 0, 4);
-    set_number(L, "wire_len", (double)scan.wire_len);
-    lua_pushboolean(L, scan.nul);
-    lua_setfield(L, -2, "nul");
-    lua_pushboolean(L, scan.eightbit);
-    lua_setfield(L, -2, "eightbit");
-    lua_pushboolean(L, scan.long_line);
-    lua_setfield(L, -2, "long_line");
-    return 1;
-}
-
 /** core.random(count) -> that many random bytes (at most 256), nil where the system has none. */
 static int core_random(lua_State *L)
 {
@@ -743,31 +705,10 @@ static int core_now(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"session", core_session},
-                                     {"mail", core_mail},
-                                     {"address", core_address},
-                                     {"domain", core_domain},
-                                     {"idna", core_idna},
-                                     {"base64", core_base64},
-                                     {"base64_decode", core_base64_decode},
-                                     {"scan", core_scan},
-                                     {"random", core_random},
-                                     {"now", core_now},
-                                     {"hostname", core_hostname},
-                                     {NULL, NULL}};
-
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls a method on */
-    lua_setfield(L, -2, "__metatable"); /* another object than its own */
-    lua_newtable(L);
-    lcompat_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
+static const luaL_Reg functions[] = {
+    {"session", core_session}, {"mail", core_mail},         {"address", core_address},
+    {"domain", core_domain},   {"idna", core_idna},         {"random", core_random},
+    {"now", core_now},         {"hostname", core_hostname}, {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 
@@ -776,5 +717,6 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
     new_class(L, SESSION, session_methods);
     new_class(L, MAIL, mail_methods);
     lcompat_newlib(L, functions);
+    lencode_open(L);
     return 1;
 }

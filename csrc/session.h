@@ -161,11 +161,21 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
 void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 
 /* wire.c */
-void put(struct smtp_session *s, const char *data, size_t len);
+static inline size_t wire_room(const struct smtp_session *s)
+{
+    return s->out_max - s->out_len;
+}
+/* All commands are checked to fit: dialogue.c asks for room first, AUTH has the whole buffer. */
+static inline void put(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len > wire_room(s)) len = wire_room(s);
+    memcpy(s->out + s->out_len, data, len);
+    s->out_len += len;
+    s->said_len += len;
+}
 void put_words(struct smtp_session *s, const char *words);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
-size_t wire_room(const struct smtp_session *s);
 void wipe(void *memory, size_t len);
 
 /* reply.c */

@@ -86,6 +86,7 @@ enum {
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
+    X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
@@ -316,12 +317,42 @@ size_t smtp_base64_encode(const char *data, size_t len, char *out);
  *  where it is no base64. */
 bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
 
+/** How a body is written so that it is 7-bit with short lines (RFC 2045 6). */
+enum smtp_encoding {
+    SMTP_7BIT,             /* as it is; CR, LF and CRLF all become CRLF */
+    SMTP_QUOTED_PRINTABLE, /* for text: line ends as for 7BIT */
+    SMTP_BASE64            /* for any bytes; CRLF behind the last line too */
+};
+
+/** An encoder takes a body in pieces, cut anywhere; the cuts do not show in what it writes. Lines
+ *  of quoted-printable and base64 have at most 76 octets. In quoted-printable no escape, and no
+ *  character of UTF-8, is spread over two lines, and no line ends in a space or a TAB or begins
+ *  with "." or "From ". The members are its own. */
+struct smtp_encoder {
+    enum smtp_encoding encoding;
+    size_t column; /* octets on the line being written */
+    bool after_cr;
+    size_t held_len; /* octets that cannot be written before the next is known */
+    char held[8];
+};
+void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding);
+/** The room that the next call needs, given `len` octets; smtp_encode_end counts as `len` 0. */
+size_t smtp_encode_max(const struct smtp_encoder *e, size_t len);
+/** The next piece. Returns the number of octets in `out` that count, which may be 0. */
+size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out);
+/** The body's end. The encoder is then as new, for another body. */
+size_t smtp_encode_end(struct smtp_encoder *e, char *out);
+
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
 struct smtp_scan {
-    uint64_t wire_len; /* octets with every line end as CRLF, dots not counted twice */
-    bool nul, eightbit, long_line;
+    uint64_t wire_len;  /* octets with every line end as CRLF, dots not counted twice */
+    uint64_t line_max;  /* octets of the longest line, without its line end */
+    uint64_t special;   /* octets that quoted-printable has to escape wherever they stand */
+    bool nul, eightbit; /* a NUL; an octet over 127 */
+    bool control;       /* a control character other than TAB, CR and LF: NUL, DEL, … */
+    bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
     bool after_cr;
-    size_t line_len;
+    size_t line_len, from_len;
 };
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
 void smtp_scan_end(struct smtp_scan *scan);

@@ -25,6 +25,11 @@ function smtp.send(options)
    return raise(safe.send(options))
 end
 
+--- The composer alone: see smtp.message.
+function smtp.message(options)
+   return raise(safe.message(options))
+end
+
 --- A small receiving server for demos and tests: see smtp.sink.
 function smtp.sink(options)
    return raise(safe.sink(options))

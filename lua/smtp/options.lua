@@ -6,7 +6,10 @@ local auth = require "smtp.auth"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local message = require "smtp.message"
+local compose = require "smtp.compose"
+local dkim = require "smtp.dkim"
+local signing = require "smtp.signing"
+local source = require "smtp.source"
 
 local options = {}
 
@@ -19,62 +22,21 @@ local connection_names = {
 }
 
 local mail_names = {
-   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
-   "message_id", "raw", "eightbit", "size", "envelope", "recipients",
+   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients",
 }
 
-local function set(names)
-   local found = {}
-   for i = 1, #names do found[names[i]] = true end
-   return found
-end
+local all_names = {}
+for i = 1, #connection_names do all_names[i] = connection_names[i] end
+for i = 1, #mail_names do all_names[#all_names + 1] = mail_names[i] end
 
-local is_connection, is_mail = set(connection_names), set(mail_names)
+local is_connection = {}
+for i = 1, #connection_names do is_connection[connection_names[i]] = true end
 
 local usage = errors.usage
 local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
 local each = check.each
-
--- ---- names ----
-
--- How many letters must change to make one of the other (Levenshtein).
-local function distance(a, b)
-   local row = {}
-   for j = 0, #b do row[j] = j end
-   for i = 1, #a do
-      local left = row[0]
-      row[0] = i
-      for j = 1, #b do
-         local cost = a:byte(i) == b:byte(j) and 0 or 1
-         left, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, left + cost)
-      end
-   end
-   return row[#b]
-end
-
-local function nearest(name, lists)
-   local best, best_distance = nil, math.max(2, math.floor(#name / 3))
-   for i = 1, #lists do
-      for j = 1, #lists[i] do
-         local d = distance(name, lists[i][j])
-         if d <= best_distance then best, best_distance = lists[i][j], d - 1 end
-      end
-   end
-   return best
-end
-
-local function check_names(t, known, lists)
-   for name in next, t do
-      local is_known = false
-      for i = 1, #known do is_known = is_known or known[i][name] end
-      if not is_known then
-         local near = nearest(tostring(name), lists)
-         return nil, usage(tostring(name), ("there is no option %q"):format(tostring(name)),
-            near and ("Did you mean %s?"):format(near) or "The README lists all options")
-      end
-   end
-   return true
-end
 
 -- A copy without metatables: nothing of the caller's runs, or changes, while we send.
 local function copy(t)
@@ -297,8 +259,9 @@ end
 
 -- ---- what ----
 
-local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
-   "message_id" }
+local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe" }
 
 local function raw_string(text)
    local scan = core.scan(text)
@@ -314,31 +277,29 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
    end
-   return { string = text }, { size = scan.wire_len, source_len = #text, eightbit = scan.eightbit }
+   return { source = source.of_string(text), size = scan.wire_len, source_len = #text,
+      eightbit = scan.eightbit }
 end
 
-local function is_file(value)
-   return io.type(value) == "file"
+local function has_eightbit(one)
+   local read = one.open()
+   for piece in read do
+      if piece:find("[\128-\255]") then
+         one.open()
+         return true
+      end
+   end
+   return false
 end
 
 local function raw_file(file, t)
-   local at = file:seek("cur")
-   local last = at and file:seek("end")
-   local facts = { eightbit = t.eightbit or false }
-   if last and file:seek("set", at) then
-      facts.source_len = last - at
-      facts.size = t.size or facts.source_len
-      if t.eightbit == nil then
-         for piece in function() return file:read(65536) end do
-            facts.eightbit = facts.eightbit or piece:find("[\128-\255]") ~= nil
-         end
-         file:seek("set", at)
-      end
-   end
-   return { file = file }, facts
+   local one = source.of_file(file)
+   local eightbit = t.eightbit or false
+   if one.again and t.eightbit == nil then eightbit = has_eightbit(one) end
+   return { source = one, size = t.size or one.size, source_len = one.size, eightbit = eightbit }
 end
 
-local function raw_source(t)
+local function raw_message(t)
    local raw = t.raw
    for i = 1, #composing do
       if t[composing[i]] ~= nil then
@@ -353,9 +314,10 @@ local function raw_source(t)
       return nil, usage("size", "size must be a whole number of octets")
    end
    if type(raw) == "string" then return raw_string(raw) end
-   if is_file(raw) then return raw_file(raw, t) end
+   if io.type(raw) == "file" then return raw_file(raw, t) end
    if type(raw) == "function" then
-      return { call = raw }, { size = t.size, source_len = t.size, eightbit = t.eightbit or false }
+      return { source = source.of_function(raw, t.size, "raw"), size = t.size, source_len = t.size,
+         eightbit = t.eightbit or false }
    end
    return nil, usage("raw", "raw must be a string, an open file or a function")
 end
@@ -370,16 +332,15 @@ local function composed(t, lists)
    if #lists.from > 1 and not lists.sender then
       return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
    end
-   local made, err = message.compose {
-      from = lists.from, sender = lists.sender, reply_to = lists.reply_to, to = lists.to,
-      cc = lists.cc, subject = t.subject, text = t.text, headers = t.headers, date = t.date,
-      message_id = t.message_id,
-   }
+   local what = { from = lists.from, sender = lists.sender, reply_to = lists.reply_to,
+      to = lists.to, cc = lists.cc }
+   for i = 1, #composing do
+      local name = composing[i]
+      if what[name] == nil then what[name] = t[name] end
+   end
+   local made, err = compose.message(what)
    if not made then return nil, err end
-   local scan = core.scan(made.string)
-   return { string = made.string },
-      { size = scan.wire_len, source_len = #made.string, eightbit = false,
-        message_id = made.message_id }
+   return signing.assemble(made)
 end
 
 local function read_lists(t)
@@ -401,7 +362,7 @@ local function read_envelope(t, lists)
    if type(envelope) ~= "table" then
       return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
    end
-   local ok, err = check_names(envelope, { { from = true, to = true } }, { { "from", "to" } })
+   local ok, err = check.names(envelope, { "from", "to" }, "envelope")
    if not ok then return nil, err end
    local from = lists.sender or lists.from[1]
    if envelope.from == "" then
@@ -456,14 +417,18 @@ local function mail(t)
    if t.raw == nil and #lists.from == 0 then
       return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
    end
-   local source, facts
+   local facts
    if t.raw ~= nil then
-      source, facts = raw_source(t)
+      facts, err = raw_message(t)
    else
-      source, facts = composed(t, lists)
+      facts, err = composed(t, lists)
    end
-   if not source then return nil, facts end
-   facts.from, facts.to, facts.source = from.address, to, source
+   if not facts then return nil, err end
+   if t.dkim ~= nil then
+      facts.signers, err = dkim.check(t.dkim)
+      if not facts.signers then return nil, err end
+   end
+   facts.from, facts.to = from.address, to
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
    return facts
@@ -482,7 +447,7 @@ end
 function options.connection(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_connection }, { connection_names })
+   ok, err = check.names(t, connection_names)
    if not ok then return nil, err end
    return connection(t)
 end
@@ -491,7 +456,7 @@ end
 function options.mail(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_mail }, { mail_names })
+   ok, err = check.names(t, mail_names)
    if not ok then return nil, err end
    return mail(copy(t))
 end
@@ -502,7 +467,7 @@ end
 function options.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_connection, is_mail }, { connection_names, mail_names })
+   ok, err = check.names(t, all_names)
    if not ok then return nil, err end
    local where, what = {}, {}
    for name, value in next, t do

@@ -7,6 +7,7 @@ local errors = require "smtp.errors"
 local host = require "smtp.host"
 local options = require "smtp.options"
 local report = require "smtp.report"
+local signing = require "smtp.signing"
 
 local safe = { _VERSION = "0.1.0", is_error = errors.is }
 
@@ -45,7 +46,10 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
-   local conv, err = open(plan, deadline_of(plan, mail))
+   local signed, err = signing.sign(mail)
+   if not signed then return nil, err end
+   local conv
+   conv, err = open(plan, deadline_of(plan, mail))
    if not conv then return nil, err end
    local transaction = drive.send(conv, mail)
    conv.session:quit()
@@ -124,6 +128,8 @@ function Connection:send(t)
    local mail, err = options.mail(t)
    if not mail then return nil, err end
    local ok
+   ok, err = signing.sign(mail)
+   if not ok then return nil, err end
    ok, err = enter(self)
    if not ok then return nil, err end
    self.conv.deadline = deadline_of(self.plan, mail)
@@ -193,6 +199,11 @@ function Connection:close()
 end
 
 connection_mt.__close = Connection.close
+
+--- The composer alone: see smtp.message.
+function safe.message(t)
+   return require("smtp.message").new(t)
+end
 
 --- A small receiving server for demos and tests: see smtp.sink.
 function safe.sink(t)
