@@ -31,10 +31,10 @@ local function take_apart(mail)
       if not kept then return nil, trouble end
       whole = kept
    end
-   local head, body = source.split(whole)
+   local head, body, parted = source.split(whole)
    if not head then return nil, body end
    local headers, err = dkim.headers(head)
-   return headers and { headers = headers, body = body }, err
+   return headers and { headers = headers, body = body, parted = parted }, err
 end
 
 -- Trouble of a source, or an error that DKIM has made of it already.
@@ -104,7 +104,7 @@ function signing.sign(mail)
    mail.source = source.joined { source.of_string(head), body }
    mail.source_len = mail.source.size
    if mail.size then
-      mail.size = mail.size + #signature
+      mail.size = mail.size + #signature + (made.parted == false and 2 or 0)
    elseif mail.source_len then
       mail.size = mail.source_len + (made.open_end and 2 or 0)
    end

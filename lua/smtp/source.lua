@@ -211,6 +211,7 @@ end
 ---@param inner table     with CRLF line ends; can be opened again
 ---@return string|nil head   all header lines
 ---@return table body        | nil, trouble
+---@return boolean parted    there was an empty line
 function source.split(inner)
    local read, head = inner.open(), ""
    repeat
@@ -218,12 +219,12 @@ function source.split(inner)
       if piece == false then return nil, trouble end
       head = head .. (piece or "")
       local stop = head:find("\r\n\r\n", 1, true)
-      if stop then return head:sub(1, stop + 1), behind(inner, stop + 3) end
+      if stop then return head:sub(1, stop + 1), behind(inner, stop + 3), true end
    until piece == nil or #head > HEAD_MAX
    if #head > HEAD_MAX then
       return nil, { reason = "failed", what = "the message's headers are over 1 MiB" }
    end
-   return head, source.of_string("")
+   return head, source.of_string(""), false
 end
 
 -- ---- spooling: what can be read only once is kept, in memory and then in a temporary file ----
