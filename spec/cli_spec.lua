@@ -54,6 +54,42 @@ describe("lua-smtp", function()
       assert.equal(0, (select(2, run("send --help"))))
    end)
 
+   it("builds a message of parts from its flags", function()
+      local name = os.tmpname()
+      local function write(suffix, text)
+         local file = assert(io.open(name .. suffix, "wb"))
+         file:write(text)
+         file:close()
+      end
+      write(".html", "<p>hello</p>")
+      write(".csv", "a;b\n")
+      write(".ics", "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n")
+      os.execute("openssl genpkey -algorithm ed25519 -out " .. name .. ".pem 2>/dev/null")
+      local pipe, port = start("--count 1")
+      local said, status = run(("send --host localhost --port %s --html-file %s.html --attach %s.csv "
+         .. "--calendar %s.ics --header 'X-One: 1' --header 'X-Two: 2' --priority high --references '<a@b>' "
+         .. "--list-unsubscribe https://me.example/u --one-click --dkim me.example:s1:%s.pem"):format(port, name,
+         name, name, name) .. message)
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert.equal(0, status, said)
+      for _, line in ipairs { "DKIM-Signature: v=1; a=ed25519-sha256", "X-One: 1\nX-Two: 2", "X-Priority: 1",
+         "References: <a@b>", "List-Unsubscribe: <https://me.example/u>", "multipart/mixed",
+         "text/calendar; charset=utf-8; method=REQUEST", "<p>hello</p>", "text/csv" } do
+         assert.truthy(arrived:find(line, 1, true), line .. "\n" .. arrived)
+      end
+      for _, suffix in ipairs { "", ".html", ".csv", ".ics", ".pem" } do os.remove(name .. suffix) end
+   end)
+
+   it("says what is wrong with a flag", function()
+      for flag, said in pairs { ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
+         ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
+         local text, status = run("send --host localhost --port 1 " .. flag .. message)
+         assert.equal(64, status, flag)
+         assert.truthy(text:find(said), text)
+      end
+   end)
+
    it("takes a token and mechanisms", function()
       local said, status = run("send --host localhost --port 1 --username ann --token-env UNSET" .. message)
       assert.equal(64, status)

@@ -17,7 +17,12 @@ send: the options of smtp.send, with - for _
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
    --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
    --tls-cert FILE --tls-key FILE
-   --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --subject TEXT --text TEXT
+   --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --sender
+   --subject TEXT --text TEXT --html TEXT; --text-file, --html-file, --calendar FILE (- is standard
+   input) --attach FILE (again for each) --header "Name: value" (again for each)
+   --priority high|normal|low --message-id --in-reply-to --references ID (again for each)
+   --list-unsubscribe URI (again for each) --one-click
+   --dkim DOMAIN:SELECTOR:KEYFILE (again for each)
    --raw             the whole message comes from standard input
    --domain NAME --timeout SECONDS --pipelining safe|off
    --trace           show the dialogue on standard error
@@ -80,8 +85,10 @@ end
 
 -- ---- flags ----
 
-local switches = { trace = true, json = true, raw = true, help = true }
-local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true }
+local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
+   auth_plaintext = true }
+local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach = true,
+   header = true, references = true, list_unsubscribe = true, dkim = true }
 
 local function read_flags(args, from)
    local flags, i = {}, from
@@ -108,6 +115,75 @@ local function read_flags(args, from)
    end
    return flags
 end
+
+-- ---- what some flags stand for ----
+
+local function read_all(path)
+   if path == "-" then return io.read("*a") end
+   local file, why = io.open(path, "rb")
+   if not file then return nil, why end
+   local text
+   text, why = file:read("*a")
+   file:close()
+   return text, why
+end
+
+-- --text-file FILE is text, and so on. -> true | nil, err
+local function read_files(flags)
+   for flag, option in next, { text_file = "text", html_file = "html", calendar = "calendar" } do
+      local path = flags[flag]
+      flags[flag] = nil
+      if path then
+         local text, why = read_all(path)
+         if not text then return nil, errors.usage(flag, why or path .. ": cannot be read") end
+         flags[option] = text
+      end
+   end
+   return true
+end
+
+local function read_headers(flags)
+   if not flags.header then return true end
+   flags.headers = {}
+   for i = 1, #flags.header do
+      local name, value = flags.header[i]:match("^([^:]*): *(.*)$")
+      if not name then
+         return nil, errors.usage("header", ("--header %q has no colon"):format(flags.header[i]),
+            "Write --header \"Name: value\"")
+      end
+      flags.headers[i] = { name, value }
+   end
+   flags.header = nil
+   return true
+end
+
+local function read_dkim(flags)
+   for i = 1, #(flags.dkim or {}) do
+      local domain, selector, key = flags.dkim[i]:match("^([^:]+):([^:]+):(.+)$")
+      if not domain then
+         return nil, errors.usage("dkim", "--dkim wants DOMAIN:SELECTOR:KEYFILE")
+      end
+      flags.dkim[i] = { domain = domain, selector = selector, key = key }
+   end
+   return true
+end
+
+local function read_message(flags)
+   if flags.raw then flags.raw = io.read("*a") end
+   for i = 1, #(flags.attach or {}) do flags.attach[i] = { path = flags.attach[i] } end
+   flags.attachments, flags.attach = flags.attach, nil
+   if flags.one_click then
+      flags.list_unsubscribe = flags.list_unsubscribe or {}
+      flags.list_unsubscribe.one_click = true
+   end
+   flags.one_click = nil
+   local ok, err = read_files(flags)
+   if ok then ok, err = read_headers(flags) end
+   if ok then ok, err = read_dkim(flags) end
+   return ok, err
+end
+
+-- ---- secrets ----
 
 local function read_line(path)
    local file, why = io.open(path, "r")
@@ -155,8 +231,8 @@ local function send(flags)
    flags.json = nil
    local ok, err = read_secret(flags, "password")
    if ok then ok, err = read_secret(flags, "token") end
+   if ok then ok, err = read_message(flags) end
    if not ok then return fail(err, json) end
-   if flags.raw then flags.raw = io.read("*a") end
    local receipt
    receipt, err = safe.send(flags)
    if not receipt then return fail(err, json) end
