@@ -68,6 +68,23 @@
 ---@field finish fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
 ---@field fingerprint fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
 
+---@class smtp.Attachment
+---@field path? string                    one of path, content and source
+---@field content? string
+---@field source? fun(): string?, any     pieces, nil at the end
+---@field size? integer                   octets that source gives
+---@field filename? string
+---@field content_type? string
+---@field disposition? "attachment"|"inline"
+---@field cid? string                     inline, as <img src="cid:…"> in html
+---@field content_id? string
+
+---@class smtp.Message
+---@field size? integer                   octets on the wire
+---@field envelope { from: string, to: string[] }
+---@field message_id? string
+---@field source fun(self: smtp.Message): fun(): string?, smtp.Error?
+
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
 ---@field to? string|smtp.Address|(string|smtp.Address)[]
@@ -77,9 +94,17 @@
 ---@field sender? string|smtp.Address
 ---@field subject? string
 ---@field text? string
+---@field html? string
+---@field attachments? smtp.Attachment|smtp.Attachment[]
+---@field calendar? string|{ content: string, method?: string }
 ---@field headers? table
 ---@field date? number|string
 ---@field message_id? string
+---@field in_reply_to? string|string[]
+---@field references? string|string[]
+---@field priority? "high"|"normal"|"low"
+---@field list_unsubscribe? string|string[]   one_click = true among them: RFC 8058
+---@field dkim? smtp.Dkim|smtp.Dkim[]
 ---@field raw? string|file*|fun(): string?, any
 ---@field eightbit? boolean
 ---@field size? integer
