@@ -122,6 +122,18 @@ static char *escape(struct smtp_encoder *e, char octet, char *out)
     return out;
 }
 
+/* An octet that cannot stay, and those over 127 behind it. Returns how many. */
+static size_t escape_all(struct smtp_encoder *e, const char *data, size_t len, char **out)
+{
+    size_t at = 0;
+    char *to = *out;
+    do
+        to = escape(e, data[at++], to);
+    while (at < len && (data[at] & 0x80));
+    *out = to;
+    return at;
+}
+
 /* How much of `word` the input has at its begin: less than all where it differs, or ends. */
 static size_t common_len(const char *data, size_t len, const char *word)
 {
@@ -185,10 +197,7 @@ static size_t quote_some(struct smtp_encoder *e, const char *data, size_t len, b
 {
     if (is_line_end(*data)) return take_line_end(e, data, len, out);
     e->after_cr = false;
-    if (!is_literal(*data)) {
-        *out = escape(e, *data, *out);
-        return 1;
-    }
+    if (!is_literal(*data)) return escape_all(e, data, len, out);
     *out = make_room(e, 1, *out);
     if (e->column == 0) return begin_line(e, data, len, last, out);
     return put_literal(e, data, len, last, out);

@@ -27,11 +27,6 @@ static inline uint64_t octets_below(uint64_t octets, unsigned char bound)
     return (octets - OCTETS(bound)) & ~octets & OCTETS(0x80);
 }
 
-static inline uint64_t octets_equal(uint64_t octets, unsigned char c)
-{
-    return octets_below(octets ^ OCTETS(c), 1);
-}
-
 static inline size_t octets_first(uint64_t hits)
 {
     return (size_t)__builtin_ctzll(hits) / 8;
@@ -101,11 +96,13 @@ static inline bool is_literal(char c)
     return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
 }
 
-/* Those of eight octets that are not; a TAB is a hit all the same. */
+/* Those of eight octets that are not; a TAB is a hit all the same. All over 127 are hits, so what
+ * the differences say of them does not matter. */
 static inline uint64_t octets_special(uint64_t octets)
 {
-    uint64_t high = (octets | (octets + OCTETS(1))) & OCTETS(0x80); /* with DEL */
-    return octets_below(octets, ' ') | octets_equal(octets, '=') | high;
+    uint64_t equal = (octets ^ OCTETS('=')) - OCTETS(1);
+    uint64_t del = octets + OCTETS(1);
+    return ((octets - OCTETS(' ')) | equal | del | octets) & OCTETS(0x80);
 }
 
 #endif
