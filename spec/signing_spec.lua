@@ -101,6 +101,15 @@ describe("a signed message", function()
       assert.same({ "source", "broken", "no" }, { err.kind, err.cause, err.sent })
    end)
 
+   it("whose function never ends is given up in time, and nobody is connected to", function()
+      local peer = talk.peer(opening)
+      function peer.connect() error("connected") end
+      local _, err = safe.send(talk.options({ raw = false, text = "x", timeout = 0.2, dkim = {
+         domain = "me.example", selector = "s", key = key }, attachments = { source = function() return "x" end } },
+         peer))
+      assert.same({ "timeout", "no" }, { err.kind, err.sent })
+   end)
+
    it("whose file changes behind its back is not sent", function()
       local path = os.tmpname()
       local function write(text)

@@ -21,7 +21,7 @@ function message.new(options)
    local mail, err = require("smtp.options").mail(options)
    if not mail then return nil, err end
    local ok
-   ok, err = signing.sign(mail)
+   ok, err = signing.sign(mail, math.huge)
    if not ok then return nil, err end
    return setmetatable({ mail = mail, size = mail.size, message_id = mail.message_id,
       envelope = { from = mail.from, to = mail.to } }, message_mt)

@@ -281,15 +281,13 @@ local function raw_string(text)
       eightbit = scan.eightbit }
 end
 
+-- What cannot be read now will be told of when it is sent.
 local function has_eightbit(one)
    local read = one.open()
-   for piece in read do
-      if piece:find("[\128-\255]") then
-         one.open()
-         return true
-      end
-   end
-   return false
+   local piece = read()
+   while piece and not piece:find("[\128-\255]") do piece = read() end
+   one.open() -- back to where it stood
+   return piece and true or false
 end
 
 local function raw_file(file, t)

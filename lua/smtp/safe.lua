@@ -16,9 +16,9 @@ for name, class in pairs(errors.classes) do safe[name] = class end
 local OCTETS_PER_SECOND = 131072
 
 -- One deadline for the whole of it; a message of known size gets the time it needs.
-local function deadline_of(plan, mail)
+local function deadline_of(plan, mail, started)
    local size = not plan.timeout_given and mail and mail.size
-   return core.now() + plan.timeout + (size or 0) / OCTETS_PER_SECOND
+   return (started or core.now()) + plan.timeout + (size or 0) / OCTETS_PER_SECOND
 end
 
 local function open(plan, deadline)
@@ -46,10 +46,10 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
-   local signed, err = signing.sign(mail)
+   local signed, err = signing.sign(mail, deadline_of(plan, mail, started))
    if not signed then return nil, err end
    local conv
-   conv, err = open(plan, deadline_of(plan, mail))
+   conv, err = open(plan, deadline_of(plan, mail, started))
    if not conv then return nil, err end
    local transaction = drive.send(conv, mail)
    conv.session:quit()
@@ -128,11 +128,11 @@ function Connection:send(t)
    local mail, err = options.mail(t)
    if not mail then return nil, err end
    local ok
-   ok, err = signing.sign(mail)
+   ok, err = signing.sign(mail, deadline_of(self.plan, mail, started))
    if not ok then return nil, err end
    ok, err = enter(self)
    if not ok then return nil, err end
-   self.conv.deadline = deadline_of(self.plan, mail)
+   self.conv.deadline = deadline_of(self.plan, mail, started)
    local transaction = drive.send(self.conv, mail)
    drive.run(self.conv)
    leave(self)

@@ -24,10 +24,10 @@ function signing.assemble(made)
 end
 
 -- A raw message in two, with the line ends it will have.
-local function take_apart(mail)
+local function take_apart(mail, deadline)
    local whole = source.encoded(mail.source, "7bit")
    if not whole.again then
-      local kept, trouble = source.spool(whole)
+      local kept, trouble = source.spool(whole, deadline)
       if not kept then return nil, trouble end
       whole = kept
    end
@@ -40,17 +40,19 @@ end
 -- Trouble of a source, or an error that DKIM has made of it already.
 local function failed(trouble)
    if errors.is(trouble) then return nil, trouble end
-   return nil, errors.new(trouble.reason == "tmpfile" and "system" or "source", {
+   local kind = trouble.reason == "tmpfile" and "system"
+      or trouble.reason == "timeout" and "timeout" or "source"
+   return nil, errors.new(kind, {
       reason = trouble.reason, cause = trouble.cause, stage = "body",
       what = "the message is not sent: " .. trouble.what
          .. (trouble.cause ~= nil and ": " .. tostring(trouble.cause) or "") })
 end
 
 -- Reads all of it through DKIM. -> the state of the signatures | nil, trouble
-local function hash(signers, body)
+local function hash(signers, body, deadline)
    local state, err = dkim.begin(signers)
    if not state then return nil, err end
-   local read = body.open()
+   local read = source.timed(body.open(), deadline)
    while true do
       local piece, trouble = read()
       if piece == false then return nil, trouble end
@@ -76,24 +78,25 @@ local function watched(body, signers, headers, fingerprint)
 end
 
 -- Headers and a body that can be read again. -> made, body | nil, nil, trouble
-local function readable(mail)
+local function readable(mail, deadline)
    local made, why = mail, nil
-   if not mail.headers then made, why = take_apart(mail) end
+   if not mail.headers then made, why = take_apart(mail, deadline) end
    if not made then return nil, nil, why end
    if made.body.again then return made, made.body end
-   local body, trouble = source.spool(made.body)
+   local body, trouble = source.spool(made.body, deadline)
    return body and made, body, trouble
 end
 
 --- Sign, where `mail.signers` are given. Reads the body, which may yield.
 ---@param mail table     of smtp.options; becomes the signed one
+---@param deadline number   core.now() at which the reading must be over
 ---@return true|nil
----@return table|nil     SourceError
-function signing.sign(mail)
+---@return table|nil     SourceError, TimeoutError
+function signing.sign(mail, deadline)
    if not mail.signers then return true end
-   local made, body, trouble = readable(mail)
+   local made, body, trouble = readable(mail, deadline)
    if not made then return failed(trouble) end
-   local state, why = hash(mail.signers, body)
+   local state, why = hash(mail.signers, body, deadline)
    if not state then return failed(why) end
    local signature, err = state:finish(made.headers)
    if not signature then return nil, err end

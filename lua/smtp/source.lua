@@ -186,6 +186,17 @@ function source.joined(list)
    return all
 end
 
+--- Reads until the deadline, and then no more.
+function source.timed(read, deadline)
+   return function()
+      local piece, trouble = read()
+      if piece and core.now() >= deadline then
+         return failed("the message's source was too slow", nil, "timeout")
+      end
+      return piece, trouble
+   end
+end
+
 -- ---- a message in two: what stands before the first empty line, and what behind it ----
 
 local HEAD_MAX = 1048576 -- octets of all headers of a message
@@ -239,14 +250,16 @@ local function write_out(parts, file)
 end
 
 --- Read it once and for all. -> a source that can be opened again | nil, trouble
-function source.spool(inner)
-   local read, parts, count, total, file = inner.open(), {}, 0, 0, nil
+---@param inner table
+---@param deadline number   core.now() at which it must be over
+function source.spool(inner, deadline)
+   local read, parts, count, file = source.timed(inner.open(), deadline), {}, 0, nil
    while true do
       local piece, trouble = read()
       if piece == false then return nil, trouble end
       if piece == nil then break end
       parts[#parts + 1] = piece
-      count, total = count + #piece, total + #piece
+      count = count + #piece
       if file or count > MEMORY_MAX then
          file = write_out(parts, file)
          if not file then
