@@ -41,10 +41,31 @@ static bool is_offered(const struct smtp_session *s, struct smtp_text name)
     return false;
 }
 
-/* The server cannot. Where the user named mechanisms, he meant them: prefer does not go on. */
+static bool is_weak(const struct smtp_session *s)
+{
+    for (size_t i = 0; i < s->opt.mech_count; i++)
+        if (s->mech_code[i] == 534) return true;
+    return false;
+}
+
+/* It is we who pass over a mechanism that is offered: it cannot be used here, or it does not bind
+ * where one that does was taken away. */
+static bool is_our_choice(const struct smtp_session *s)
+{
+    for (size_t i = 0; i < s->opt.mech_count; i++)
+        if (s->mech_code[i] == MECH_OUT ||
+            (s->must_bind && s->mech_code[i] == 0 && is_offered(s, s->opt.mechs[i].name)))
+            return true;
+    return false;
+}
+
+/* The server cannot. What it offered and then refused us is another thing, and under prefer an
+ * error as well; so is a choice of ours, and where the user named mechanisms, he meant them. */
 static step unavailable(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
-    bool insists = s->opt.mechs_named && error == SMTP_ERROR_AUTH_NO_COMMON;
+    bool insists = error == SMTP_ERROR_AUTH_NO_COMMON && (s->opt.mechs_named || is_our_choice(s));
+    if (is_weak(s)) return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, r);
+    if (s->renewed) return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
     if (s->opt.auth == SMTP_REQUIRE || insists) return give_up(s, error, r);
     s->auth = SMTP_AUTH_UNAVAILABLE;
     s->auth_reason = error;
@@ -100,13 +121,10 @@ static void begin_exchange(struct smtp_session *s)
  * because none is left. */
 static step begin_next(struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool insecure, weak = false;
+    bool insecure;
     begin_exchange(s);
     if (choose(s, &insecure)) return STEP_auth;
-    for (size_t i = 0; i < s->opt.mech_count; i++)
-        weak = weak || s->mech_code[i] == 534;
-    if (weak) return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, r);
-    if (insecure) return give_up(s, SMTP_ERROR_AUTH_INSECURE, r);
+    if (insecure && !is_weak(s)) return give_up(s, SMTP_ERROR_AUTH_INSECURE, r);
     return unavailable(s, why_unavailable(s), r);
 }
 
@@ -132,6 +150,11 @@ bool auth_needs_secret(const struct smtp_session *s)
 const char *smtp_secret_kind(const struct smtp_session *s)
 {
     return secret_wanted(s) == SECRET_TOKEN ? "token" : "password";
+}
+
+bool smtp_secret_renewed(const struct smtp_session *s)
+{
+    return s->renewed;
 }
 
 void smtp_secret(struct smtp_session *s, const char *data, size_t len)
@@ -268,15 +291,15 @@ step say_answer(struct smtp_session *s)
     return STEP_answer;
 }
 
-/* 504 and its dialects: this mechanism is not known. 534: it is too weak. RFC 4954 6. */
-static bool turns_down(const struct smtp_reply *r)
+/* 504 and its dialects: this mechanism is not known (RFC 4954 6). Behind a challenge it was. */
+static bool is_unknown(const struct smtp_reply *r)
 {
-    return r->code == 504 || r->code == 534 ||
-           ((r->code == 501 || r->code == 503) && reply_is(r, 5, 5, 4));
+    return r->code == 504 || ((r->code == 501 || r->code == 503) && reply_is(r, 5, 5, 4));
 }
 
 static step try_next(struct smtp_session *s, const struct smtp_reply *r)
 {
+    if (s->renewed) return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
     s->mech_code[s->mech] = r->code;
     return begin_next(s, r);
 }
@@ -411,7 +434,7 @@ static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
         s->no_initial = true;
         return STEP_auth;
     }
-    if (turns_down(r)) return try_next(s, r);
+    if (r->code == 534) return try_next(s, r);
     if (r->code == 538) return give_up(s, SMTP_ERROR_AUTH_ENCRYPT, r);
     if (r->code == 530) return give_up(s, required_first(s, r), r);
     return rejected(s, r);
@@ -421,7 +444,8 @@ step hear_auth(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool unknown = r->code == 500 || r->code == 502 || r->code == 503;
     bool too_long = s->initial && r->code == 500 && reply_is(r, 5, 5, 6);
-    if (unknown && !too_long && !turns_down(r)) return unavailable(s, SMTP_ERROR_AUTH_UNKNOWN, r);
+    if (is_unknown(r)) return try_next(s, r);
+    if (unknown && !too_long) return unavailable(s, SMTP_ERROR_AUTH_UNKNOWN, r);
     return hear_exchange(s, r);
 }
 

@@ -261,11 +261,13 @@ static int session_tls_started(lua_State *L)
     return 0;
 }
 
-/** session:secret_kind() -> "password" or "token" */
+/** session:secret_kind() -> "password" or "token", is a new token wanted? */
 static int session_secret_kind(lua_State *L)
 {
-    lua_pushstring(L, smtp_secret_kind(to_session(L)));
-    return 1;
+    const struct smtp_session *s = to_session(L);
+    lua_pushstring(L, smtp_secret_kind(s));
+    lua_pushboolean(L, smtp_secret_renewed(s));
+    return 2;
 }
 
 /** session:secret(text): at most 4,096 octets of a password, 8,192 of a token, without NUL. */
@@ -276,6 +278,7 @@ static int session_secret(lua_State *L)
     bool token = strcmp(smtp_secret_kind(s), "token") == 0;
     luaL_argcheck(L, secret.len <= (token ? SMTP_TOKEN_LEN_MAX : SMTP_SECRET_LEN_MAX), 2,
                   "too long");
+    if (!(smtp_wants(s) & SMTP_WANT_SECRET)) return 0; /* what it borrows now stays anchored */
     anchor(L, "secret", 2);
     smtp_secret(s, secret.data, secret.len);
     return 0;

@@ -88,6 +88,8 @@ enum {
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
     X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
+    X(AUTH_SOURCE,      "source",              "auth",             "is not logged in to: what the program gives for AUTH failed")\
+    X(NO_CRYPTO,        "system",              "crypto",           "is not talked to: libcrypto failed, for want of memory most likely")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
 /* clang-format on */
@@ -259,6 +261,8 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 void smtp_tls_started(struct smtp_session *s);
 /** The secret that is wanted: "password", or "token", which may be wanted a second time. */
 const char *smtp_secret_kind(const struct smtp_session *s);
+/** A token was refused as over: a new one is wanted. */
+bool smtp_secret_renewed(const struct smtp_session *s);
 /** It, borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
 

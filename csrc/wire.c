@@ -52,6 +52,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
     } else if (s->out_at >= s->out_max / 2) {
         memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
         s->out_len -= s->out_at;
+        if (s->out_secret) wipe(s->out + s->out_len, s->out_at);
         s->out_at = 0;
     }
     dialogue_go_on(s);

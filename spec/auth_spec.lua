@@ -166,7 +166,7 @@ describe("AUTH answered by", function()
       end
 
       it("421 is temporary, and the connection is gone, under " .. policy, function()
-         local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN .. "S: 421 bye\nCLOSE")
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN") .. PLAIN .. "S: 421 bye") -- not even QUIT
          assert.equal("auth_temporary", err.kind)
       end)
 
@@ -357,7 +357,106 @@ describe("530 later", function()
    end)
 end)
 
+describe("what was offered and then refused us", function()
+   local user, password = "S: 334 eA==\nC: YW5u\n", "S: 334 eQ==\nC: c2VzYW1lLTA=\n"
+
+   for _, line in ipairs { "504 5.5.4 no", "503 5.5.4 no", "501 5.5.4 no" } do
+      it("behind a challenge by " .. line .. " is refused: the mechanism was known", function()
+         for _, policy in ipairs { "require", "prefer" } do
+            for _, asked in ipairs { user, user .. password } do
+               local _, err = talk.send(login(policy), hello("AUTH LOGIN") .. "C: AUTH LOGIN\n" .. asked
+                  .. "S: " .. line .. "\n" .. bye)
+               assert.equal("auth_rejected", err.kind)
+            end
+         end
+      end)
+   end
+
+   it("as too weak stays too weak, whatever the next one is told", function()
+      for _, policy in ipairs { "require", "prefer" } do
+         for _, line in ipairs { "500 what", "502 5.5.1 what", "503 what", "504 no" } do
+            local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: 534 5.7.9 weak\n"
+               .. "C: AUTH LOGIN\nS: " .. line .. "\n" .. bye)
+            assert.same({ "auth_rejected", "mechanism_too_weak" }, { err.kind, err.reason })
+         end
+      end
+   end)
+
+   it("as a token that is over stays refused, whatever the new one is told", function()
+      local first = "C: AUTH XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgdG9rZW4tNwEB\n"
+      for _, policy in ipairs { "require", "prefer" } do
+         for _, line in ipairs { "503 what", "504 no", "500 what", "535 no" } do
+            local options = login(policy, { token = function() return "token-7" end })
+            local _, err = talk.send(options, hello("AUTH XOAUTH2 PLAIN") .. first .. "S: 535 5.7.8 no\n" .. first
+               .. "S: " .. line .. "\n" .. bye)
+            assert.equal("auth_rejected", err.kind)
+         end
+      end
+   end)
+end)
+
+describe("a choice of ours", function()
+   it("to use no mechanism is an error under prefer as well: it is no lack of the server's", function()
+      local own = { name = "X-OWN", start = function() return false, "no ticket" end, step = function() end }
+      for _, policy in ipairs { "require", "prefer" } do
+         local _, err = talk.send(login(policy, { auth_mechanisms = { own } }), hello("AUTH X-OWN") .. bye)
+         assert.same({ "auth_unsupported", "no_common_mechanism" }, { err.kind, err.reason })
+      end
+   end)
+
+   it("is told in the receipt where the server has nothing for us", function()
+      local receipt = talk.send(login("prefer"), hello("AUTH NTLM CRAM-MD5") .. send)
+      assert.same({ NTLM = "not known here", ["CRAM-MD5"] = "only where auth_mechanisms names it" },
+         receipt.auth.mechanisms)
+   end)
+end)
+
 describe("secrets", function()
+   it("that the server repeats after AUTH are in no receipt and no error", function()
+      local options = login("require")
+      options.to = { "bob@there.example", "eve@there.example" }
+      local receipt = talk.send(options, hello("AUTH PLAIN") .. PLAIN .. "S: 235 ok\nC: MAIL FROM:<ann@me.example>\n"
+         .. "S: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 sesame-0\nC: RCPT TO:<eve@there.example>\n"
+         .. "S: 550 no c2VzYW1lLTA=\nC: DATA\nS: 354 go\nMESSAGE\nS: 250 ok sesame-0\nC: QUIT\nS: 221 bye")
+      assert.equal("[secret]", receipt.recipients[1].text)
+      assert.equal("no [secret]=", receipt.refused[1].text)
+      assert.equal("ok [secret]", receipt.reply.text)
+      local _, err = talk.send(login("require"), hello("AUTH PLAIN") .. PLAIN .. "S: 235 ok\n"
+         .. "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 550 sesame-0\n" .. bye)
+      assert.equal("[secret]", err.recipients[1].text)
+      local peer = talk.peer(hello("AUTH PLAIN") .. PLAIN .. "S: 235 ok\nC: NOOP\nS: 250 sesame-0\n")
+      local connection = assert(safe.connect { transport = peer, host = "mx.example", domain = "me.example",
+         tls = "skip", username = "ann", password = "sesame-0", auth_plaintext = true })
+      assert.equal("[secret]", connection:noop().text)
+      assert.is_nil(tostring(connection):find("sesame", 1, true))
+      connection:close()
+   end)
+
+   it("in the words of a user's mechanism are masked", function()
+      local own = { name = "X-OWN", start = function(_, info) return false, "no for " .. info.password end,
+         step = function() end }
+      local _, err = talk.send(login("require", { auth_mechanisms = { own } }), hello("AUTH X-OWN") .. bye)
+      assert.equal("no for [secret]", err.mechanisms["X-OWN"])
+   end)
+
+   it("are asked for once, though one mechanism after the other wants them", function()
+      local calls = 0
+      local options = login("require", { auth_mechanisms = { "SCRAM-SHA-1", "PLAIN" }, password = function()
+         calls = calls + 1
+         return "sesame-0"
+      end })
+      talk.send(options, hello("AUTH SCRAM-SHA-1 PLAIN") .. "C~ AUTH\nS: 504 no\n" .. PLAIN .. "S: 235 ok\n" .. send)
+      assert.equal(3, calls)
+      local tokens = 0
+      options = login("require", { auth_mechanisms = { "XOAUTH2", "PLAIN", "OAUTHBEARER" }, token = function()
+         tokens = tokens + 1
+         return "token-7"
+      end })
+      talk.send(options, hello("AUTH XOAUTH2 PLAIN OAUTHBEARER") .. "C~ AUTH\nS: 504 no\n" .. PLAIN
+         .. "S: 504 no\nC~ AUTH\nS: 235 ok\n" .. send)
+      assert.equal(3, tokens)
+   end)
+
    it("are in no error, trace or transcript, even where the server repeats them", function()
       local lines = {}
       local options = login("require")
@@ -415,15 +514,16 @@ end)
 describe("a list of mechanisms that shrank since an earlier connection", function()
    it("is in the receipt, on the connection, and in the error", function()
       local host = "shrank.example"
-      talk.send(login("require", { host = host }), hello("AUTH PLAIN LOGIN X-FOO") .. PLAIN .. "S: 535 no\n" .. bye)
+      talk.send(login("require", { host = host }), hello("AUTH PLAIN LOGIN CRAM-MD5 X-FOO") .. PLAIN
+         .. "S: 535 no\n" .. bye)
       local receipt = talk.send(login("require", { host = host }), hello("AUTH PLAIN") .. PLAIN
          .. "S: 235 ok\n" .. send)
-      assert.same({ "LOGIN", "X-FOO" }, receipt.auth.downgrade)
+      assert.same({ "CRAM-MD5", "LOGIN" }, receipt.auth.downgrade) -- unknown names are not kept
       local _, err = talk.send(login("require", { host = host }), hello("X") .. bye)
-      assert.same({ "LOGIN", "PLAIN", "X-FOO" }, err.downgrade)
-      assert.truthy(tostring(err):find("on an earlier connection it offered LOGIN, PLAIN, X-FOO", 1, true))
+      assert.same({ "CRAM-MD5", "LOGIN", "PLAIN" }, err.downgrade)
+      assert.truthy(tostring(err):find("on an earlier connection it offered CRAM-MD5, LOGIN, PLAIN", 1, true))
       receipt = talk.send(login("prefer", { host = host }), hello("X") .. send)
-      assert.same({ "LOGIN", "PLAIN", "X-FOO" }, receipt.auth.downgrade)
+      assert.same({ "CRAM-MD5", "LOGIN", "PLAIN" }, receipt.auth.downgrade)
       assert.equal("unavailable", receipt.auth.state)
    end)
 

@@ -30,3 +30,9 @@ describe("every message of up to " .. length .. " CR, LF, dots and letters", fun
       assert.equal(("%.0f messages, %.0f ways\n"):format(messages, ways), run(build("dots") .. " " .. length))
    end)
 end)
+
+describe("a secret", function()
+   it("is wiped from a session's memory once it was said, or the session broke", function()
+      assert.equal("5 ways\n", run(build "secrets"))
+   end)
+end)

@@ -83,7 +83,7 @@ describe("AUTH", function()
          { "538 5.7.11 encrypt", "auth_insecure" }, { "530 5.7.0 first", "auth_required" },
          { "530 5.7.0 Must issue a STARTTLS command first", "tls_required" },
          { "534 5.7.9 weak", "auth_rejected", "mechanism_too_weak" }, { "250 ok", "protocol", drop = true },
-         { "220 ok", "protocol", drop = true }, { "421 bye\nCLOSE", "auth_temporary", drop = true },
+         { "220 ok", "protocol", drop = true }, { "421 bye", "auth_temporary", drop = true },
       } do
          it(name .. " answered at its end by " .. row[1]:match("^[^\n]*") .. " is no success", function()
             for _, policy in ipairs { "require", "prefer" } do
@@ -353,6 +353,56 @@ describe("a mechanism of the user's own", function()
       talk.send(options, hello("X-OWN") .. spoken["X-OWN"][2] .. "S: 235 ok\n" .. send)
    end)
 
+   it("may refuse to begin, and then nobody goes on", function()
+      local options = object { start = function() return nil, "not from here" end }
+      options.auth_mechanisms[2] = "PLAIN"
+      local _, err = talk.send(options, hello("X-OWN PLAIN") .. bye)
+      assert.same({ "auth_rejected", "mechanism" }, { err.kind, err.reason })
+      assert.truthy(tostring(err):find("not from here", 1, true))
+   end)
+
+   it("that never ends is ended by the deadline", function()
+      local options = object { step = function() return nil, "again" end }
+      options.timeout = 0.2
+      local _, err = talk.send(options, hello("X-OWN") .. "C: AUTH X-OWN " .. core.base64("hello ann")
+         .. "\nS: 334 eA==")
+      assert.same({ "timeout", "auth" }, { err.kind, err.stage })
+   end)
+
+   it("may want a name without a secret, or a token", function()
+      local options = object {}
+      options.password = nil
+      talk.send(options, hello("X-OWN") .. spoken["X-OWN"][2] .. "S: 235 ok\n" .. send)
+      local seen
+      options = object { start = function(_, info)
+         seen = info
+         return ""
+      end, step = function() return "", true end }
+      options.password, options.token = nil, function() return "to.ken-1" end
+      talk.send(options, hello("X-OWN") .. "C: AUTH X-OWN =\nS: 334 eA==\nC: \nS: 235 ok\n" .. send)
+      assert.same({ "to.ken-1" }, { seen.token, seen.password })
+   end)
+
+   it("with metamethods that raise is a mistake of the caller's, and nothing is raised", function()
+      local function raise() error("raised") end
+      local mean = setmetatable({ name = "X-OWN" }, { __index = raise, __tostring = raise, __len = raise })
+      for _, given in ipairs { { mean }, mean, setmetatable({}, { __index = raise, __len = raise }),
+         { setmetatable({ name = mean }, { __tostring = raise }) } } do
+         local _, err = safe.send { host = "mx.example", from = "a@x.example", to = "b@x.example", text = "x",
+            auth_mechanisms = given }
+         assert.equal("usage", err.kind)
+      end
+      for name, value in pairs { auth = mean, scram_iterations = mean, tls = mean } do
+         local _, err = safe.send { host = "mx.example", from = "a@x.example", to = "b@x.example", text = "x",
+            [name] = value }
+         assert.same({ "usage", name }, { err.kind, err.option })
+      end
+      local _, err = talk.send(object { step = function() error(mean) end }, hello("X-OWN") .. "C: AUTH X-OWN "
+         .. core.base64("hello ann") .. "\nS: 334 eA==\n")
+      assert.equal("source", err.kind)
+      assert.equal(mean, err.cause)
+   end)
+
    it("without credentials is credentials itself", function()
       local options = object { start = function() return "" end, step = function() return "", true end }
       options.username, options.password = nil, nil
@@ -391,6 +441,12 @@ describe("a challenge", function()
       local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, hello("CRAM-MD5")
          .. "C: AUTH CRAM-MD5\nS: 334\nC: *\nS: 501 ok\n" .. bye)
       assert.equal("protocol", err.reason)
+   end)
+
+   it("with a NUL or a CR in its line is no reply", function()
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, hello("CRAM-MD5")
+         .. "C: AUTH CRAM-MD5\nS: 334 eA\\0==")
+      assert.same({ "protocol", "malformed" }, { err.kind, err.reason })
    end)
 
    it("of 64 KiB is beyond all limits", function()
@@ -480,8 +536,21 @@ describe("the choice", function()
          (tried(with { tls_on = true, bind = bind }, "SCRAM-SHA-1-PLUS SCRAM-SHA-512-PLUS PLAIN")))
    end)
 
-   it("where this connection has nothing to bind to passes -PLUS over without a word", function()
-      assert.equal("SCRAM-SHA-512", (tried(with { tls_on = true, bind = function() end }, all))[1])
+   it("where this connection has nothing to bind to is none: nothing less is tried", function()
+      local list, err = tried(with { tls_on = true, bind = function() end }, all)
+      assert.same({}, list)
+      assert.same({ "auth_rejected", "mechanism" }, { err.kind, err.reason })
+      assert.truthy(tostring(err):find("nothing to bind to", 1, true))
+      assert.equal("SCRAM-SHA-512", (tried(with { tls_on = true, bind = function() end },
+         "SCRAM-SHA-512 PLAIN"))[1])
+   end)
+
+   it("with an identity to act as leaves out what has no place for it", function()
+      assert.same({ "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN" },
+         (tried(with { authzid = "boss" }, all)))
+      local _, err = safe.send { host = "mx.example", from = "a@x.example", to = "b@x.example", text = "x",
+         username = "ann", password = "sesame-1", authzid = "boss", auth_mechanisms = "LOGIN" }
+      assert.same({ "usage", "authzid" }, { err.kind, err.option })
    end)
 
    it("without TLS never is -PLUS", function()
@@ -523,9 +592,15 @@ describe("the flag of SCRAM", function()
 
    it("is n where we cannot bind, and where a -PLUS is offered but not used", function()
       assert.equal("n,,n=", flag(with(), "SCRAM-SHA-256", nil))
-      assert.equal("n,,n=", flag(with(), "SCRAM-SHA-256-PLUS SCRAM-SHA-256", function() end))
+      assert.equal("n,,n=", flag(with(), "SCRAM-SHA-256-PLUS SCRAM-SHA-256", nil))
       assert.equal("n,,n=", flag(with { auth_mechanisms = "SCRAM-SHA-256" },
          "SCRAM-SHA-256-PLUS SCRAM-SHA-256", bind))
+   end)
+
+   it("is y where a -PLUS is offered that we do not have: somebody in between could add it", function()
+      assert.equal("y,,n=", flag(with(), "FOO-PLUS SCRAM-SHA3-512-PLUS SCRAM-SHA-256", bind))
+      assert.equal("y,,n=", flag(with { auth_mechanisms = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256" } },
+         "SCRAM-SHA-1-PLUS SCRAM-SHA-256", bind))
    end)
 
    it("is followed by whom to act as", function()

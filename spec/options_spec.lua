@@ -176,6 +176,14 @@ describe("credentials", function()
       assert.equal("skip", plan({ username = "", password = "" }).auth)
    end)
 
+   it("count as on loopback only for what is an address there", function()
+      assert.equal("skip", plan({ host = "127.0.0.1" }).tls)
+      assert.equal("skip", plan({ host = "127.255.255.254" }).tls)
+      for _, host in ipairs { "127.999.1.1", "127.0.0.256", "127.1", "127.0.0.1.example", "127.00.0.1" } do
+         assert.equal("require", plan({ host = host }).tls, host)
+      end
+   end)
+
    it("may be a token, for a user", function()
       assert.same({ "require", 587 }, { plan({ username = "ann", token = "t" }).auth,
          plan({ username = "ann", token = "t" }).port })

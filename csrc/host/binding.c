@@ -31,8 +31,8 @@ static bool read_unique(SSL *ssl, struct tls_binding *b)
 /* The hash of the certificate's signature, SHA-256 in the place of those that are broken. */
 static const EVP_MD *end_point_hash(const X509 *certificate)
 {
-    int hash = NID_undef;
-    if (OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &hash, NULL) != 1) return NULL;
+    int hash = NID_undef; /* RSA-PSS has it among its parameters */
+    if (X509_get_signature_info((X509 *)certificate, &hash, NULL, NULL, NULL) != 1) return NULL;
     if (hash == NID_md5 || hash == NID_sha1) return EVP_sha256();
     return EVP_get_digestbynid(hash); /* none for Ed25519: it has no binding of this type */
 }

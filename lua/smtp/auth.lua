@@ -4,6 +4,7 @@
 
 local check = require "smtp.check"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local sasl = require "smtp.sasl"
 
 local auth = {}
@@ -11,9 +12,10 @@ local auth = {}
 local usage = errors.usage
 
 -- In order of preference. secret: what it needs. named: only where auth_mechanisms names it.
+-- bare: it has no place for authzid.
 local known = {
-   { name = "OAUTHBEARER", secret = "token", shows_secret = true },
-   { name = "XOAUTH2", secret = "token", shows_secret = true },
+   { name = "OAUTHBEARER", secret = "token", shows_secret = true, bare = true },
+   { name = "XOAUTH2", secret = "token", shows_secret = true, bare = true },
    { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
    { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
    { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
@@ -21,9 +23,9 @@ local known = {
    { name = "SCRAM-SHA-256", secret = "password", mutual = true },
    { name = "SCRAM-SHA-1", secret = "password", mutual = true },
    { name = "PLAIN", secret = "password", shows_secret = true },
-   { name = "LOGIN", secret = "password", shows_secret = true },
+   { name = "LOGIN", secret = "password", shows_secret = true, bare = true },
    { name = "EXTERNAL", named = true },
-   { name = "CRAM-MD5", secret = "password", named = true },
+   { name = "CRAM-MD5", secret = "password", named = true, bare = true },
 }
 
 local by_name = {}
@@ -57,6 +59,14 @@ local function check_secret(t, name)
       and "A value read from a file often ends in a line break: remove it" or nil)
 end
 
+-- A mechanism of the user's own may want a name alone.
+local function has_own(t)
+   for _, entry in ipairs(t.auth_mechanisms or {}) do
+      if entry.object then return true end
+   end
+   return false
+end
+
 local function check_credentials(t)
    local ok, err = check.each(check_secret, t, { "username", "password", "token", "authzid" })
    if not ok then return nil, err end
@@ -65,7 +75,7 @@ local function check_credentials(t)
    end
    if t.username == "" and not t.password and not t.token then t.username = nil end
    local has_user = t.username ~= nil and t.username ~= ""
-   if has_user and not t.password and not t.token then
+   if has_user and not t.password and not t.token and not has_own(t) then
       return nil, usage("password", "username is given, and neither password nor token is",
          "Give both, or neither to send without authentication; EXTERNAL takes its identity "
          .. "from authzid")
@@ -90,28 +100,35 @@ local function own_mechanism(object)
    local name = rawget(object, "name")
    if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
       return nil, usage("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
-         .. "(RFC 4422 3.1), and not %s"):format(tostring(name)))
+         .. "(RFC 4422 3.1), and not %s"):format(guard.text(name)))
    end
    if by_name[name] then
       return nil, usage("auth_mechanisms", name .. " is known here, and given as an object",
          ("Write %q to use it"):format(name))
    end
    for _, method in ipairs { "start", "step" } do
-      if type(object[method]) ~= "function" then
+      if type(guard.field(object, method)) ~= "function" then
          return nil, usage("auth_mechanisms", ("the mechanism %s has no function %s"):format(name,
             method), "Give { name =, start = function(self, info), "
             .. "step = function(self, challenge) }")
       end
    end
-   return { name = name, object = object, shows_secret = object.plaintext ~= false }
+   return { name = name, object = object, shows_secret = guard.field(object, "plaintext") ~= false }
 end
 
 local function one_mechanism(value)
    if type(value) == "table" then return own_mechanism(value) end
    local entry = type(value) == "string" and by_name[value:upper()]
    if entry then return entry end
-   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(tostring(value)),
+   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(guard.text(value)),
       "Known are " .. names_of_known() .. "; any other can be given as an object")
+end
+
+-- Without metamethods.
+local function plain_list(list)
+   local copy = {}
+   while rawget(list, #copy + 1) ~= nil do copy[#copy + 1] = rawget(list, #copy + 1) end
+   return copy
 end
 
 local function check_mechanisms(t)
@@ -120,6 +137,7 @@ local function check_mechanisms(t)
    if type(list) == "string" or type(list) == "table" and rawget(list, "name") then
       list = { list }
    end
+   if type(list) == "table" then list = plain_list(list) end
    if type(list) ~= "table" or #list == 0 or #list > 32 then
       return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
          "Write { \"PLAIN\", \"LOGIN\" }")
@@ -141,7 +159,9 @@ local function needs_nothing(entry)
 end
 
 local function check_external(t, entry)
-   if entry.name ~= "EXTERNAL" or t.tls_cert or t.transport or t.socket then return true end
+   if entry.name ~= "EXTERNAL" or t.tls_cert or t.transport or t.socket or t.auth == "skip" then
+      return true
+   end
    return nil, usage("tls_cert", "auth_mechanisms names EXTERNAL, and there is no certificate",
       "Give tls_cert and tls_key")
 end
@@ -152,7 +172,7 @@ local function fill_mechanisms(t)
    local list = t.auth_mechanisms or known
    for i = 1, #list do
       local entry = list[i]
-      local allowed = t.auth_mechanisms or not entry.named
+      local allowed = (t.auth_mechanisms or not entry.named) and not (t.authzid and entry.bare)
       if allowed and (needs_nothing(entry) or t[entry.secret]) then
          local ok, err = check_external(t, entry)
          if not ok then return nil, err end
@@ -160,6 +180,10 @@ local function fill_mechanisms(t)
       end
    end
    t.mechanisms = usable
+   if t.authzid and #usable == 0 and list[1].bare and t.auth ~= "skip" then
+      return nil, usage("authzid", ("%s has no place for authzid"):format(list[1].name),
+         "Leave it out, or name another mechanism")
+   end
    if t.auth_mechanisms and #usable == 0 and t.auth ~= "skip" then
       local secret = list[1].secret
       local name = (t.password or t.token) and secret or "username"
@@ -175,8 +199,8 @@ local function check_iterations(t)
       t.scram_iterations = { 4096, 200000 }
       return true
    end
-   local low = type(bounds) == "table" and tonumber(bounds[1])
-   local high = type(bounds) == "table" and tonumber(bounds[2])
+   local low = type(bounds) == "table" and tonumber(rawget(bounds, 1))
+   local high = type(bounds) == "table" and tonumber(rawget(bounds, 2))
    if not low or not high or low % 1 ~= 0 or high % 1 ~= 0 or low < 1 or high < low
       or high > 999999999 then
       return nil, usage("scram_iterations", "scram_iterations must be two whole numbers, the lower "
@@ -195,7 +219,7 @@ function auth.check(t)
    if not ok then return nil, err end
    ok, err = check.is_type(t, "auth_plaintext", "boolean")
    if not ok then return nil, err end
-   ok, err = check.all({ check_credentials, check_mechanisms, check_iterations,
+   ok, err = check.all({ check_mechanisms, check_credentials, check_iterations,
       fill_mechanisms }, t)
    if not ok then return nil, err end
    t.credentials = #t.mechanisms > 0
@@ -223,24 +247,39 @@ function auth.list(plan, sock)
    return list
 end
 
---- An exchange with the mechanism of this name, one that the core does not answer itself.
+--- An exchange with the mechanism of this name, one that the core does not answer itself, and
+-- whether it is one of the user's own.
 function auth.exchange(plan, name)
    for i = 1, #plan.mechanisms do
       local entry = plan.mechanisms[i]
       if entry.name == name then
-         return sasl.exchange(entry.object or sasl.mechanisms[name])
+         return sasl.exchange(entry.object or sasl.mechanisms[name]), entry.object ~= nil
       end
    end
 end
 
+-- Is one of these that bind offered? -> is it, is there one
+local function offers_bound(list, offered)
+   local any = false
+   for i = 1, #list do
+      local is_offered = offered:find(" " .. list[i].name .. " ", 1, true)
+      any = any or list[i].binds == true
+      if list[i].binds and is_offered then return true, true end
+   end
+   return false, any
+end
+
 --- What a mechanism may know: for its start function.
 ---@return table|nil   nil: the system has no random bytes
-function auth.info(conv, password)
+function auth.info(conv)
    local plan, sock, facts = conv.plan, conv.sock, conv.session:facts()
-   local info = { host = plan.host, port = plan.port, username = plan.username, password = password,
-      authzid = plan.authzid, tls = facts.tls == "on", iterations = plan.scram_iterations,
-      nonce = sasl.nonce() }
-   info.plus_offered = (facts.mechanisms .. " "):find("-PLUS ", 1, true) ~= nil
+   local info = { host = plan.host, port = plan.port, username = plan.username,
+      password = conv.secrets.password, token = conv.secrets.token, authzid = plan.authzid,
+      tls = facts.tls == "on", iterations = plan.scram_iterations, nonce = sasl.nonce() }
+   -- A -PLUS that is none of ours does not count: somebody in between could add it.
+   local offered = " " .. facts.mechanisms .. " "
+   local is_offered, any = offers_bound(plan.mechanisms, offered)
+   info.plus_offered = is_offered or not any and offers_bound(known, offered)
    if info.tls and can_bind(sock) then
       info.binding_type, info.binding = sock:channel_binding()
    end
@@ -272,6 +311,7 @@ local function why_not_allowed(conv, name)
       return "only where auth_mechanisms names it"
    end
    if entry.secret and not plan[entry.secret] then return "it needs a " .. entry.secret end
+   if entry.bare and plan.authzid then return "it has no place for authzid" end
    return "the transport has no channel binding"
 end
 
@@ -296,18 +336,30 @@ end
 local PLACES_MAX = 1000
 local seen, places = {}, 0
 
+-- Names nobody knows would fill the memory.
+local function is_known(plan, name)
+   for _, entry in ipairs(plan.mechanisms) do
+      if entry.name == name then return true end
+   end
+   return by_name[name] ~= nil
+end
+
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
--- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now.
+-- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now, as
+-- far as we know them.
 ---@param place string        "host:port"
+---@param plan table
 ---@param facts table         of a session that heard EHLO
 ---@return string[]|nil
-function auth.downgrade(place, facts)
+function auth.downgrade(place, plan, facts)
+   if plan.transport and not plan.host_given then return nil end -- it names no server
    local key = (facts.tls == "on" and "tls " or "") .. place
    if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
    if not seen[key] then seen[key], places = {}, places + 1 end
    local now, gone = {}, {}
    for name in facts.mechanisms:gmatch("%S+") do
-      now[name], seen[key][name] = true, true
+      now[name] = true
+      if is_known(plan, name) then seen[key][name] = true end
    end
    for name in next, seen[key] do
       if not now[name] then gone[#gone + 1] = name end

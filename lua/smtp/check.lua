@@ -2,6 +2,7 @@
 -- @module smtp.check
 
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 
 local check = {}
 
@@ -40,7 +41,7 @@ function check.names(t, names, where)
    for i = 1, #names do known[names[i]] = true end
    for name in next, t do
       if not known[name] then
-         name = tostring(name)
+         name = guard.text(name)
          local near, option = nearest(name, names), where and where .. "." .. name or name
          return nil, usage(option, ("there is no option %q"):format(option),
             near and ("Did you mean %s?"):format(near) or "The README lists all options")
@@ -55,7 +56,7 @@ function check.is_word(t, name, words)
    for i = 1, #words do
       if t[name] == words[i] then return true end
    end
-   return nil, usage(name, ("%s = %s is not one of its words"):format(name, tostring(t[name])),
+   return nil, usage(name, ("%s = %s is not one of its words"):format(name, guard.text(t[name])),
       ("Write \"%s\""):format(table.concat(words, "\", \"")), t[name])
 end
 

@@ -44,9 +44,10 @@ end
 
 local call = guard.call
 
-local function source_failed(conv, cause, what)
+-- A function of the user's for AUTH failed.
+local function auth_failed(conv, cause, what)
    conv.cause = cause
-   conv.session:broken("source", "failed", what .. ": " .. tostring(cause))
+   conv.session:broken("source", "auth", conv.transcript:mask(what .. ": " .. guard.text(cause)))
 end
 
 -- ---- what a session may want ----
@@ -116,7 +117,7 @@ local function next_piece(conv)
    if piece ~= false then return piece end
    conv.cause = trouble.cause
    conv.session:broken("source", trouble.reason, trouble.what
-      .. (trouble.cause ~= nil and ": " .. tostring(trouble.cause) or ""))
+      .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or ""))
    return false
 end
 
@@ -141,50 +142,57 @@ end
 
 -- A secret that is a function is called when it is needed, once; a token once more where the server
 -- says that it is over, with what the server said. -> the secret | nil after a failure
-local function read_secret(conv, kind)
+local function read_secret(conv, kind, renewed)
    local given = conv.plan[kind]
    if type(given) ~= "function" then return given end
-   local said = conv.secrets[kind] and (conv.session:facts().challenge or "")
-   local ok, value, cause = call(function() return given(said or nil) end)
-   if not ok then return source_failed(conv, value, kind .. " raised an error") end
-   if value == nil and cause ~= nil then return source_failed(conv, cause, kind .. " failed") end
+   local said = renewed and (conv.session:facts().challenge or "") or nil
+   local ok, value, cause = call(function() return given(said) end)
+   if not ok then return auth_failed(conv, value, kind .. " raised an error") end
+   if value == nil and cause ~= nil then return auth_failed(conv, cause, kind .. " failed") end
    local fits, why = auth.fits(kind, value)
    if value == "" then fits, why = nil, "is empty" end
    if fits then return value end
-   return source_failed(conv, why, ("what %s returned"):format(kind))
+   return auth_failed(conv, why, ("what %s returned"):format(kind))
+end
+
+local function get_secret(conv, kind, renewed)
+   if conv.secrets[kind] then return conv.secrets[kind] end
+   local secret = read_secret(conv, kind, renewed)
+   if not secret then return nil end
+   conv.secrets[kind] = secret
+   conv.transcript:hide(secret)
+   return secret
 end
 
 function doing.secret(conv)
-   local kind = conv.session:secret_kind()
-   local secret = conv.secrets[kind]
-   if secret == nil or kind == "token" then
-      secret = read_secret(conv, kind)
-      if not secret then return end
-      conv.secrets[kind] = secret
-      conv.transcript:hide(secret)
+   local kind, renewed = conv.session:secret_kind()
+   if renewed and not conv.token_renewed then
+      conv.token_renewed, conv.secrets.token = true, nil
    end
-   conv.session:secret(secret)
+   local secret = get_secret(conv, kind, renewed)
+   if secret then conv.session:secret(secret) end
 end
 
 -- Before AUTH is said: may it be this mechanism, and what is its initial response?
 local function begin_exchange(conv, name)
-   local session, password = conv.session, conv.secrets.password
-   if conv.plan.password and not password then
-      password = read_secret(conv, "password")
-      if not password then return end
-      conv.secrets.password = password
-      conv.transcript:hide(password)
-   end
-   local info = auth.info(conv, password)
+   local session, plan = conv.session, conv.plan
+   local exchange, own = auth.exchange(plan, name)
+   if plan.password and not get_secret(conv, "password") then return end
+   if own and plan.token and not get_secret(conv, "token") then return end
+   local info = auth.info(conv)
    if not info then return session:broken("system", "random", "") end
-   local exchange = auth.exchange(conv.plan, name)
    local ok, initial, more = call(function() return exchange:start(info) end)
-   if not ok then return source_failed(conv, initial, name .. ".start raised an error") end
+   if not ok then return auth_failed(conv, initial, name .. ".start raised an error") end
    if initial == false then
-      conv.out[name] = type(more) == "string" and more or "it cannot be used here"
+      conv.out[name] = type(more) == "string" and conv.transcript:mask(more)
+         or "it cannot be used here"
       return session:mechanism_out()
+   elseif initial == nil and type(more) == "string" then
+      conv.refusal = more
+      return session:answer_refuse("mechanism")
    elseif initial ~= nil and (type(initial) ~= "string" or #initial > ANSWER_MAX) then
-      return source_failed(conv, type(initial), name .. ".start must return a string, or nil")
+      return auth_failed(conv, type(initial), name
+         .. ".start must return a string of at most 9,216 octets, or nil")
    end
    conv.exchange = exchange
    local said = session:answer(initial, more == true)
@@ -197,13 +205,16 @@ local function answer_challenge(conv, name, challenge)
    local session, exchange = conv.session, conv.exchange
    local ok, answer, more = call(function() return exchange:step(challenge) end)
    if not ok then
-      source_failed(conv, answer, name .. ".step raised an error")
+      auth_failed(conv, answer, name .. ".step raised an error")
    elseif type(answer) == "string" and #answer <= ANSWER_MAX then
       session:answer(answer, more == true)
    elseif answer ~= nil and answer ~= false then
-      source_failed(conv, type(answer), name .. ".step must return a string, or nil and a reason")
+      auth_failed(conv, type(answer), name
+         .. ".step must return a string of at most 9,216 octets, or nil and a reason")
+   elseif more == "crypto" then
+      session:broken("system", "crypto", "")
    elseif more ~= "again" then
-      conv.refusal = tostring(more)
+      conv.refusal = guard.text(more)
       session:answer_refuse(refusals[more] and more or "mechanism")
    end
 end

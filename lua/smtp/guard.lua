@@ -31,4 +31,18 @@ function guard.call(fn)
    return unpack(result, 1, result.n)
 end
 
+--- A value for a person to read: what a __tostring of its own raises is not let out.
+---@return string
+function guard.text(value)
+   local ok, text = pcall(tostring, value)
+   return ok and type(text) == "string" and text or type(value)
+end
+
+--- A field of a table that may have metamethods, nil where they raise.
+function guard.field(t, name)
+   local ok, value = pcall(function() return t[name] end)
+   if not ok then return nil end
+   return value
+end
+
 return guard

@@ -79,11 +79,24 @@ function by_kind.tls_unsupported()
       .. "sends without TLS where it is not offered"
 end
 
+local function missing_library(err)
+   for _, why in next, err.mechanisms or {} do
+      if why:find("saslprep_unavailable", 1, true) then
+         return "Install GNU libidn (Debian: libidn12)"
+      elseif why:find("crypto_unavailable", 1, true) then
+         return "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for"
+      end
+   end
+end
+
 function by_kind.auth_unsupported(err, plan)
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
-   elseif err.bound then
+   end
+   local missing = err.reason == "no_common_mechanism" and missing_library(err)
+   if missing then return missing end
+   if err.bound then
       return "Without -PLUS the exchange would be open to somebody in between; where the server is "
          .. "known to be at fault, name auth_mechanisms without -PLUS"
    elseif err.reason == "no_common_mechanism" and plan.auth_mechanisms then
@@ -93,8 +106,14 @@ function by_kind.auth_unsupported(err, plan)
       .. "where AUTH is not offered"
 end
 
-function by_kind.auth_insecure(err)
+function by_kind.auth_insecure(err, plan)
    if err.reason == "encryption_required" then return "Set tls = \"require\"" end
+   for _, entry in ipairs(plan.auth_mechanisms or {}) do
+      if entry.object then
+         return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "
+            .. "so by plaintext = false"
+      end
+   end
    return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets "
       .. "the password travel in clear text"
 end

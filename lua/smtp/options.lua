@@ -137,7 +137,8 @@ local function is_loopback(plan)
    if plan.transport then return false end
    if plan.socket then return true end
    local host = plan.host
-   return host == "localhost" or host == "::1" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+   return host == "localhost" or host == "::1"
+      or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
 end
 
 local function check_port(t)

@@ -115,7 +115,7 @@ end
 function report.note_offer(conv, facts)
    if not conv.noted and facts.server ~= "" then
       conv.noted = true
-      conv.downgrade = auth.downgrade(report.place(conv.plan), facts)
+      conv.downgrade = auth.downgrade(report.place(conv.plan), conv.plan, facts)
    end
    return conv.downgrade
 end
@@ -123,10 +123,17 @@ end
 --- The state of authentication, for people.
 function report.auth(conv)
    local facts = conv.session:facts()
-   return { state = facts.auth,
+   local reasons = facts.auth == "unavailable" and select(2, auth.reasons(conv, facts)) or nil
+   return { state = facts.auth, mechanisms = reasons,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
       reason = facts.auth_reason, offered = words(facts.mechanisms),
       downgrade = report.note_offer(conv, facts) }
+end
+
+-- A server may repeat a secret in any reply.
+local function masked(conv, answers)
+   for i = 1, #answers do answers[i].text = conv.transcript:mask(answers[i].text) end
+   return answers
 end
 
 --- An error from trouble: { kind, reason, stage, sentence, code, enhanced, text }.
@@ -140,7 +147,8 @@ function report.error(conv, trouble, recipients)
    local err = {
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
       enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
-      port = plan.port, address = conv.address, recipients = recipients, cause = trouble.cause,
+      port = plan.port, address = conv.address, cause = trouble.cause,
+      recipients = recipients and masked(conv, recipients),
       tls = conv.tls and true or false, retry = retry_of(trouble),
       transcript = conv.transcript:lines(),
       command = conv.transcript:last_command(),
@@ -188,13 +196,13 @@ end
 
 --- The receipt of a message that at least one recipient gets.
 function report.receipt(conv, mail, transaction, seconds)
-   local facts, recipients = conv.session:facts(), transaction:recipients()
+   local facts, recipients = conv.session:facts(), masked(conv, transaction:recipients())
    local accepted, refused = split(recipients)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return {
       message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
-      reply = transaction:reply(),
+      reply = masked(conv, { transaction:reply() })[1],
       auth = report.auth(conv),
       tls = tls,
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,

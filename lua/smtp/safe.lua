@@ -152,6 +152,7 @@ local function ask(self, question, argument)
    leave(self)
    if state ~= "ready" then return nil, broken(self) end
    local answer = self.conv.session:asked()
+   answer.text = self.conv.transcript:mask(answer.text)
    if answer.code < 400 then return answer end
    answer.kind, answer.reason, answer.stage = "reply", "refused", question
    answer.sentence = "refused " .. question:upper()

@@ -5,12 +5,14 @@
 --
 --    start → initial response or nil (the server begins) [, true: that is all]
 --          | false, reason: it cannot be used here, the next one is tried
+--          | nil, reason: nobody may go on
 --    step  → answer [, true: 235 may come now]
 --          | nil, reason: the exchange is cancelled | nil, "again": call me again at once
 --
 -- @module smtp.sasl
 
 local core = require "smtp.core"
+local mime = require "smtp.mime"
 
 local sasl = {}
 
@@ -33,6 +35,7 @@ local why_not_prepared = {
 
 local function prepare(crypto, text, what)
    if text == nil or text == "" then return "" end
+   if not mime.is_utf8(text) then return nil, what .. ": it is not UTF-8 (RFC 4013)" end
    local prepared, why = crypto.saslprep(text)
    if prepared == "" then why = "saslprep" end
    if why then return nil, what .. ": " .. why_not_prepared[why] end
@@ -49,7 +52,9 @@ local function begin_scram(self, info)
    local crypto, why = load_crypto()
    if not crypto then return false, why end
    if self.binds and not info.binding then
-      return false, "this connection has nothing to bind to"
+      -- Less than what is offered and wanted would be open to whoever made it so.
+      return nil, "this TLS connection has nothing to bind to; where that is known and meant, name "
+         .. "auth_mechanisms without -PLUS"
    end
    local username, password, authzid
    username, why = prepare(crypto, info.username, "username")
@@ -74,8 +79,7 @@ local function step_scram(self, challenge)
 end
 
 local function scram(name, hash, binds)
-   return { name = name, hash = hash, binds = binds, mutual = true, start = begin_scram,
-      step = step_scram }
+   return { name = name, hash = hash, binds = binds, start = begin_scram, step = step_scram }
 end
 
 local function begin_cram_md5(self, info)

@@ -32,6 +32,7 @@ end
 function Transcript:hide(text)
    if #text < 4 then return end
    local list = self.secrets
+   list[#list + 1] = (core.base64(text):gsub("%p", "%%%0"))
    for before = 0, 2 do
       list[#list + 1] = (coded(text, before):gsub("%p", "%%%0"))
    end
