@@ -50,6 +50,7 @@
 ---@field port? integer
 ---@field username? string
 ---@field password? string
+---@field token? string
 ---@field authzid? string
 ---@field tls boolean
 ---@field nonce string          24 random characters
@@ -140,6 +141,7 @@
 ---@field mechanism? string
 ---@field reason? string
 ---@field offered string[]
+---@field mechanisms? table<string, string>   where it is unavailable: why each was not used
 ---@field downgrade? string[]   offered earlier by the same server, and no more
 
 ---@class smtp.Error
@@ -164,6 +166,8 @@
 ---@field mechanisms? table<string, string>
 ---@field mechanism? string
 ---@field challenge? string
+---@field auth_reason? string           why AUTH was not used
+---@field tls? boolean
 ---@field downgrade? string[]
 ---@field hint? string
 ---@field transcript? string[]
