@@ -20,10 +20,10 @@ local function deadline_of(plan, mail)
    return core.now() + plan.timeout + (size or 0) / OCTETS_PER_SECOND
 end
 
-local function open(plan, deadline)
-   local context, err = host.tls_context(plan)
+local function open(plan, deadline, fresh)
+   local context, err = host.context(plan)
    if err then return nil, err end
-   local conv, failed, trouble = drive.open(plan, context, deadline)
+   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
    if not conv then return nil, report.error(failed, trouble) end
    return conv
 end
@@ -37,7 +37,30 @@ local function outcome(conv, mail, transaction, started)
    return report.receipt(conv, mail, transaction, core.now() - started)
 end
 
---- Send one message over a connection of its own.
+local function send_once(plan, mail, deadline, fresh)
+   local conv, err = open(plan, deadline, fresh)
+   if not conv then return nil, err end
+   local transaction = drive.send(conv, mail)
+   if not plan.keepalive then conv.session:quit() end
+   drive.run(conv)
+   return conv, transaction
+end
+
+-- Everything was checked: only the network can say no now.
+local function send(plan, mail, started)
+   local deadline = deadline_of(plan, mail)
+   local conv, transaction = send_once(plan, mail, deadline)
+   if conv and drive.was_dead(conv) then
+      conv.sock:close()
+      conv, transaction = send_once(plan, mail, deadline, true)
+   end
+   if not conv then return nil, transaction end
+   drive.leave(conv)
+   return outcome(conv, mail, transaction, started)
+end
+
+--- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
+-- kept.
 ---@param t table        where to, how, from whom, to whom, what: see the README
 ---@return table|nil     the receipt
 ---@return table|nil     the error
@@ -45,13 +68,7 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
-   local conv, err = open(plan, deadline_of(plan, mail))
-   if not conv then return nil, err end
-   local transaction = drive.send(conv, mail)
-   conv.session:quit()
-   drive.run(conv)
-   conv.sock:close()
-   return outcome(conv, mail, transaction, started)
+   return send(plan, mail, started)
 end
 
 -- ---- connections ----
@@ -96,6 +113,15 @@ local function leave(self)
    if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
 end
 
+-- A kept connection may be dead; ask before somebody relies on it.
+local function check_kept(conv)
+   if not conv.reused then return conv end
+   conv.session:ask("noop")
+   if drive.run(conv) == "ready" then return conv end
+   conv.sock:close()
+   return open(conv.plan, conv.deadline, true)
+end
+
 --- Connect, greet, start TLS and authenticate as the options say.
 ---@param t table        where and how
 ---@return table|nil     the connection
@@ -105,6 +131,7 @@ function safe.connect(t)
    if not plan then return nil, err end
    local conv
    conv, err = open(plan, deadline_of(plan))
+   if conv then conv, err = check_kept(conv) end
    if not conv then return nil, err end
    local self = setmetatable({ plan = plan, conv = conv, busy = false }, connection_mt)
    if drive.run(conv) ~= "ready" then
@@ -185,8 +212,10 @@ function Connection:quit()
    return self:close()
 end
 
---- Close without a word. May be called twice, and from another coroutine.
+--- Close without a word; with keepalive, where all is well, leave it to others instead. May be
+-- called twice, and from another coroutine.
 function Connection:close()
+   if self.plan.keepalive and not self.busy then drive.hand_back(self.conv) end
    self.conv.sock:close()
    self.conv.session:heard("")
    return true
