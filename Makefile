@@ -10,7 +10,7 @@ LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
 CFLAGS ?= -O2 -g
 OUT    := build/$(LUA)
-SPEC   ?= spec
+SPEC   ?= $(wildcard spec/*_spec.lua spec/regress/*_spec.lua)
 
 LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
 LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5%,$(LUA))),5.1)

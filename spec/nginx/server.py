@@ -2,7 +2,8 @@
 
 server.py LOG CONFIG: prints its port and its process id. LOG gets a line for all that happens, each
 with the number of its connection. CONFIG is JSON:
-  caps      what EHLO offers                  auth      {user: password}, for AUTH PLAIN
+  caps      what EHLO offers; later_caps: to the second connection and later
+                                              auth      {user: password}, for AUTH PLAIN
   tls       "starttls" or "implicit"          cert, key, tls_max ("1.2")
   inject    text behind the 220 of STARTTLS   surplus   text behind the reply to a message
   hang_up   "message": closes after it; "goodbye": says 421 first; "reset": by RST
@@ -93,7 +94,8 @@ class Connection:
         log(self.number, f"tls {self.sock.version()} {self.sock.session_reused}")
 
     def hello(self):
-        lines = ["mx.example"] + list(config.get("caps", ["PIPELINING", "SIZE 50000000"]))
+        name = "later_caps" if self.number > 1 and "later_caps" in config else "caps"
+        lines = ["mx.example"] + list(config.get(name, ["PIPELINING", "SIZE 50000000"]))
         if config.get("tls") == "starttls" and not self.secure:
             lines.append("STARTTLS")
         if config.get("auth"):
