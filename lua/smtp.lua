@@ -25,6 +25,11 @@ function smtp.send(options)
    return raise(safe.send(options))
 end
 
+--- In nginx: send after the request; see smtp.safe.
+function smtp.defer(options, callback)
+   return raise(safe.defer(options, callback))
+end
+
 --- A small receiving server for demos and tests: see smtp.sink.
 function smtp.sink(options)
    return raise(safe.sink(options))

@@ -45,7 +45,8 @@ describe("a session that is resumed", function()
          .. "250-SIZE 5000\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n",
       ["with a limit that is too low"] = "250-mx\r\n250-8BITMIME\r\n250 SIZE 10\r\n",
       ["with tabs"] = "250-mx\r\n250-SIZE\t5000\r\n250-8BITMIME\t\r\n250 AUTH\tPLAIN\r\n",
-      ["with bytes that are no text"] = "250-mx \1\255\r\n250-SIZE 50\00200\r\n250-8BITMIME\1\r\n250 \195\164 \237\160\128\r\n",
+      ["with bytes that are no text"] =
+         "250-mx \1\255\r\n250-SIZE 50\00200\r\n250-8BITMIME\1\r\n250 \195\164 \237\160\128\r\n",
       ["with the old form of AUTH"] = "250-mx\r\n250-AUTH=PLAIN\r\n250 auth LOGIN\r\n",
       ["with a reply beyond what is kept"] = "250-mx\r\n" .. ("250-X" .. ("y"):rep(400) .. "\r\n"):rep(40)
          .. "250 8BITMIME\r\n",

@@ -7,6 +7,7 @@
 
 local auth = require "smtp.auth"
 local core = require "smtp.core"
+local guard = require "smtp.guard"
 local host = require "smtp.host"
 local transcript = require "smtp.transcript"
 
@@ -42,27 +43,7 @@ end
 
 -- ---- the user's own functions ----
 
-local unpack = table.unpack or unpack -- luacheck: ignore
-
-local function can_yield()
-   local thread, is_main = coroutine.running()
-   return thread ~= nil and not is_main
-end
-
-local function collect(...)
-   return { n = select("#", ...), ... }
-end
-
--- Calls fn in a coroutine of its own. -> true, results … | false, error
-local function call(fn)
-   local thread = coroutine.create(fn)
-   local result = collect(coroutine.resume(thread))
-   while result[1] and coroutine.status(thread) == "suspended" do
-      if not can_yield() then return false, "it yields, and nobody is there to resume it" end
-      result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
-   end
-   return unpack(result, 1, result.n)
-end
+local call = guard.call
 
 local function source_failed(conv, cause, what)
    conv.cause = cause

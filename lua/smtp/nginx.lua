@@ -45,7 +45,9 @@ local directives = {
    { "tls_pin", "lua_ssl_trusted_certificate" },
 }
 
-local function check_directives(plan)
+--- Does the plan ask for what only a directive can set?
+function nginx.check_directives(plan)
+   if plan.tls == "skip" or plan.transport then return true end
    for i = 1, #directives do
       local name, directive = directives[i][1], directives[i][2]
       if plan.given[name] ~= nil then
@@ -107,10 +109,9 @@ function nginx.check(plan)
       return nil, errors.usage("source_address", "this nginx cannot bind a socket",
          "Remove it, or use lua-nginx-module 0.10.17 or newer")
    end
-   if plan.tls == "skip" then return nil end
    local ok
-   ok, err = check_directives(plan)
-   if not ok then return nil, err end
+   ok, err = nginx.check_directives(plan)
+   if not ok or plan.tls == "skip" then return nil, err end
    return check_certificate(plan, sock)
 end
 

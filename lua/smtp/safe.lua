@@ -71,6 +71,28 @@ function safe.send(t)
    return send(plan, mail, started)
 end
 
+--- In nginx: send after this, from any phase that has timers. Everything is checked and composed
+-- now; failures later go to the error log, and to the callback.
+---@param t table             as for send
+---@param callback? function  called with receipt | nil, err
+---@return table|nil          { message_id =, waiting = }
+---@return table|nil          the error
+function safe.defer(t, callback)
+   local nginx = host.nginx()
+   if not nginx then
+      return nil, errors.usage("defer", "smtp.defer is for nginx, and this is not nginx",
+         "Use smtp.send")
+   end
+   if callback ~= nil and type(callback) ~= "function" then
+      return nil, errors.usage("callback", "the callback must be a function(receipt, err)")
+   end
+   local plan, mail = options.send(t)
+   if not plan then return nil, mail end
+   local ok, err = nginx.check_directives(plan)
+   if not ok then return nil, err end
+   return require("smtp.defer").add(send, plan, mail, callback)
+end
+
 -- ---- connections ----
 
 local Connection = {}

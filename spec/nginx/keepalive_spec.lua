@@ -187,7 +187,7 @@ describe("a kept connection of one identity", function()
 end)
 
 describe("a connection", function()
-   for name, surplus in pairs { ["with half a reply unread"] = "\r\n25", ["with a surplus reply"] = "\r\n250 more" } do
+   for name, surplus in pairs { ["with half a reply unread"] = "25", ["with a surplus reply"] = "250 more\r\n" } do
       it(name .. " is not kept", function()
          start { surplus = surplus }
          for _ = 1, 2 do assert((send())) end
@@ -229,6 +229,17 @@ describe("a kept connection that is dead", function()
          assert.equal(3, mx:count("open"))
       end)
    end
+
+   it("is not replaced by another one that is dead", function()
+      start { hang_up = "message" }
+      local threads = {}
+      for i = 1, 3 do threads[i] = ngx.thread.spawn(function() return send() end) end
+      for i = 1, 3 do ngx.thread.wait(threads[i]) end
+      look_away(0.15)
+      local receipt, _, why = send()
+      assert(receipt, why)
+      assert.equal(4, mx:count("message"))
+   end)
 
    it("is replaced for smtp.connect as well", function()
       start { hang_up = "message" }

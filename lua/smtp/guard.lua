@@ -1,0 +1,34 @@
+--- Functions of the user's own, called so that they may raise and yield.
+--
+-- Lua 5.1 cannot yield across pcall. So each runs in a coroutine of its own, and its yields are
+-- passed on to whoever resumes us.
+-- @module smtp.guard
+
+local guard = {}
+
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local function can_yield()
+   local thread, is_main = coroutine.running()
+   return thread ~= nil and not is_main
+end
+
+local function collect(...)
+   return { n = select("#", ...), ... }
+end
+
+--- Call fn.
+---@param fn function
+---@return boolean      did it return?
+---@return any          its results, or the error it raised
+function guard.call(fn)
+   local thread = coroutine.create(fn)
+   local result = collect(coroutine.resume(thread))
+   while result[1] and coroutine.status(thread) == "suspended" do
+      if not can_yield() then return false, "it yields, and nobody is there to resume it" end
+      result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
+   end
+   return unpack(result, 1, result.n)
+end
+
+return guard
