@@ -15,6 +15,7 @@
 
 #define SESSION "smtp.Session"
 #define MAIL    "smtp.Mail"
+#define SCANNER "smtp.Scanner"
 
 /* Big enough that bulk goes out in few writes; untouched pages of it cost nothing. */
 enum { BUFFER_LEN = 128 * 1024 };
@@ -726,24 +727,62 @@ static int core_base64_decode(lua_State *L)
     return 1;
 }
 
-/** core.scan(bytes [, state]) -> state: a table { wire_len, nul, eightbit, long_line } of a whole
- *  message in one string. */
+static int push_scan(lua_State *L, const struct smtp_scan *scan)
+{
+    lua_createtable(L, 0, 4);
+    set_number(L, "wire_len", (double)scan->wire_len);
+    lua_pushboolean(L, scan->nul);
+    lua_setfield(L, -2, "nul");
+    lua_pushboolean(L, scan->eightbit);
+    lua_setfield(L, -2, "eightbit");
+    lua_pushboolean(L, scan->long_line);
+    lua_setfield(L, -2, "long_line");
+    return 1;
+}
+
+/** core.scan(bytes) -> { wire_len, nul, eightbit, long_line } of a whole message in one string. */
 static int core_scan(lua_State *L)
 {
     struct smtp_text in = text_arg(L, 1);
     struct smtp_scan scan = {0};
     smtp_scan(&scan, in.data, in.len);
     smtp_scan_end(&scan);
-    lua_createtable(L, 0, 4);
-    set_number(L, "wire_len", (double)scan.wire_len);
-    lua_pushboolean(L, scan.nul);
-    lua_setfield(L, -2, "nul");
-    lua_pushboolean(L, scan.eightbit);
-    lua_setfield(L, -2, "eightbit");
-    lua_pushboolean(L, scan.long_line);
-    lua_setfield(L, -2, "long_line");
+    return push_scan(L, &scan);
+}
+
+/** core.scanner() -> scanner, for a message in pieces */
+static int core_scanner(lua_State *L)
+{
+    struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
+    *scan = (struct smtp_scan){0};
+    lcompat_setmetatable(L, SCANNER);
     return 1;
 }
+
+/** scanner:feed(bytes [, from [, len]]) -> scanner */
+static int scanner_feed(lua_State *L)
+{
+    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    struct smtp_text in = text_arg(L, 2);
+    lua_Integer from = luaL_optinteger(L, 3, 1), len = luaL_optinteger(L, 4, (lua_Integer)in.len);
+    luaL_argcheck(L, from >= 1 && (size_t)from - 1 <= in.len, 3, "beyond the piece");
+    luaL_argcheck(L, len >= 0, 4, "negative");
+    size_t at = (size_t)from - 1, rest = in.len - at;
+    smtp_scan(scan, in.data + at, (size_t)len < rest ? (size_t)len : rest);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/** scanner:finish() -> as core.scan */
+static int scanner_finish(lua_State *L)
+{
+    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    smtp_scan_end(scan);
+    return push_scan(L, scan);
+}
+
+static const luaL_Reg scanner_methods[] = {
+    {"feed", scanner_feed}, {"finish", scanner_finish}, {NULL, NULL}};
 
 /** core.random(count) -> that many random bytes (at most 256), nil where the system has none. */
 static int core_random(lua_State *L)
@@ -774,17 +813,11 @@ static int core_now(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"session", core_session},
-                                     {"mail", core_mail},
-                                     {"address", core_address},
-                                     {"domain", core_domain},
-                                     {"base64", core_base64},
-                                     {"base64_decode", core_base64_decode},
-                                     {"scan", core_scan},
-                                     {"random", core_random},
-                                     {"now", core_now},
-                                     {"hostname", core_hostname},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"session", core_session}, {"mail", core_mail},         {"address", core_address},
+    {"domain", core_domain},   {"base64", core_base64},     {"base64_decode", core_base64_decode},
+    {"scan", core_scan},       {"scanner", core_scanner},   {"random", core_random},
+    {"now", core_now},         {"hostname", core_hostname}, {NULL, NULL}};
 
 static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
 {
@@ -805,6 +838,7 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
 {
     new_class(L, SESSION, session_methods);
     new_class(L, MAIL, mail_methods);
+    new_class(L, SCANNER, scanner_methods);
     lcompat_newlib(L, functions);
     return 1;
 }

@@ -15,7 +15,8 @@ local drive = {}
 
 local now = core.now
 
-local PIECE = 65536      -- bytes read from a file or heard at once
+local PIECE = 65536      -- bytes heard at once
+local FILE_PIECE = 49152 -- bytes read from a file at once: a disk may be slow
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
 local EMPTY_MAX = 1000   -- empty pieces in a row that a source may give
 local ANSWER_MAX = 9216  -- octets of a SASL answer: 12,288 in base64 (RFC 4954 4)
@@ -119,7 +120,7 @@ local function next_piece(conv)
       conv.source = {}
       return text
    elseif source.file then
-      local piece, why = source.file:read(PIECE)
+      local piece, why = source.file:read(FILE_PIECE)
       if piece == nil and why then
          source_failed(conv, why, "the file could not be read")
          return false
@@ -319,12 +320,12 @@ end
 
 local busy = { body = true, answer = true, send = true }
 
--- Some hosts have others to serve. What waits within an act does so by itself.
+-- Some hosts have others to serve.
 local function act_and_pace(conv, want)
    local began = now()
    conv.sent_len = 0
    doing[want](conv)
-   conv.pace(conv.sent_len, want == "send" and 0 or now() - began)
+   conv.pace(conv.sent_len, now() - began)
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").

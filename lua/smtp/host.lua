@@ -32,6 +32,12 @@ function host.pace()
    return nginx and nginx.pace
 end
 
+--- In the midst of long work that began at `began` (core.now()): others may have their turn now.
+function host.breathe(began)
+   local nginx = host.nginx()
+   if nginx then nginx.breathe(core.now() - began) end
+end
+
 -- One TLS context per configuration, for the life of the process: making one costs more than a
 -- message, and sessions resume within it.
 local contexts = {}

@@ -117,28 +117,44 @@ end
 
 -- ---- pauses ----
 
-local sent, worked = 0, 0
-local turn = 0               -- counts the pauses that gave a new budget
-local paused, crowd = 0, 0   -- conversations that paused since the newest turn, and before it
+local sent, worked = 0, 0 -- in this turn of the event loop
+local tick = 0            -- nginx's time, in seconds; it moves only where the event loop turns
+local slot = 0            -- when the newest pause ends; no two end at once: first come, first served
 
-local function next_turn()
-   turn = turn + 1
-   sent, worked = 0, 0
-   paused, crowd = 0, paused
+-- A new turn is a new budget: all others had their chance.
+local function take_turn()
+   local now = api().now()
+   if now == tick then return false end
+   tick, sent, worked = now, 0, 0
+   return true
 end
 
---- So much was sent, or worked, since the last call: pauses where the budget of all conversations
--- is used up. Who has had his turn waits the longer the more there are who have not.
+local function is_used_up()
+   return sent >= SENT_MAX or worked >= WORKED_MAX
+end
+
+--- So much was sent, and worked, since the last call: pauses where the budget of all conversations
+-- is used up.
 function nginx.pace(octets, seconds)
+   if take_turn() then return end -- there was a wait in it
    sent, worked = sent + octets, worked + seconds
-   local pause = PAUSE * (1 + math.floor(crowd / 2))
-   while sent >= SENT_MAX or worked >= WORKED_MAX do
-      local mine = turn
-      paused = paused + 1
-      api().sleep(pause)
-      if turn == mine then next_turn() end
-      pause = PAUSE
+   if not is_used_up() then return end
+   slot = math.max(tick, slot) + PAUSE
+   api().sleep(slot - tick)
+   -- The event loop was late, and this turn is another's: once more, and then it is ours.
+   if not take_turn() and is_used_up() then
+      api().sleep(PAUSE)
+      take_turn()
    end
+end
+
+-- Where nginx can pause at all.
+local can_pause = { rewrite = true, access = true, content = true, timer = true, preread = true,
+   server_rewrite = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true }
+
+--- The same for work that is done in any phase.
+function nginx.breathe(seconds)
+   if can_pause[api().get_phase()] then nginx.pace(0, seconds) end
 end
 
 -- ---- words ----

@@ -324,8 +324,20 @@ end
 local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
    "message_id" }
 
+local SLICE = 262144 -- octets looked at before others may have their turn
+
+local function scan_string(text)
+   local scanner = core.scanner()
+   for at = 1, #text, SLICE do
+      local began = core.now()
+      scanner:feed(text, at, SLICE)
+      here.breathe(began)
+   end
+   return scanner:finish()
+end
+
 local function raw_string(text)
-   local scan = core.scan(text)
+   local scan = scan_string(text)
    if scan.nul then
       return nil, usage("raw", "raw holds a NUL", "No message may: encode that part as base64")
    end
@@ -333,7 +345,7 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a line over 998 octets",
          "Encode that part as quoted-printable or base64")
    end
-   local head = text:match("^(.-)\r?\n\r?\n") or text
+   local head = text:sub(1, text:find("\n\r?\n") or #text)
    if ("\n" .. head):find("\n[Bb][Cc][Cc][ \t]*:") then
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
@@ -345,6 +357,17 @@ local function is_file(value)
    return io.type(value) == "file"
 end
 
+local function is_file_eightbit(file)
+   local scanner = core.scanner()
+   while true do
+      local began = core.now()
+      local piece = file:read(49152)
+      if not piece then return scanner:finish().eightbit end
+      scanner:feed(piece)
+      here.breathe(began)
+   end
+end
+
 local function raw_file(file, t)
    local at = file:seek("cur")
    local last = at and file:seek("end")
@@ -353,9 +376,7 @@ local function raw_file(file, t)
       facts.source_len = last - at
       facts.size = t.size or facts.source_len
       if t.eightbit == nil then
-         for piece in function() return file:read(65536) end do
-            facts.eightbit = facts.eightbit or piece:find("[\128-\255]") ~= nil
-         end
+         facts.eightbit = is_file_eightbit(file)
          file:seek("set", at)
       end
    end
