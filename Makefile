@@ -4,6 +4,7 @@
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
+# make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR, for one Lua
 
 LUA    ?= lua5.4
@@ -11,6 +12,7 @@ LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
 CFLAGS ?= -O2 -g
 OUT    := build/$(LUA)
 SPEC   ?= $(wildcard spec/*_spec.lua spec/regress/*_spec.lua)
+RUNS   ?= 1000000
 
 LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
 LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5%,$(LUA))),5.1)
@@ -66,6 +68,9 @@ test: deps-test
 check: deps-test
 	@.ci/check
 
+fuzz: deps-test
+	@spec/fuzz/run $(RUNS)
+
 install: all
 	install -D -t $(DESTDIR)$(LUA_LIBDIR)/smtp $(SOS)
 	install -D -m 644 -t $(DESTDIR)$(LUA_DIR) lua/smtp.lua
@@ -75,5 +80,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo test check install clean
+.PHONY: all deps build spec demo test check fuzz install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))

@@ -1,11 +1,11 @@
-/* address.c - what may stand between < and >, and behind EHLO (RFC 5321 4.1.2, 4.1.3). */
+/* address.c - what may stand between < and >, and behind EHLO (RFC 5321 4.1.2, 4.1.3; RFC
+ * 6531 3.3). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "smtp.h"
+#include "session.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 #pragma GCC visibility push(hidden)
 
@@ -21,29 +21,44 @@ static bool is_atext(char c)
     return is_let_dig(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
+/* Octets of the character that RFC 6531 3.3 allows beside those of ASCII, 0 where there is none.
+ * The controls U+0080 to U+009F are none: some of them end lines where somebody shows them. */
+static size_t foreign_len(const char *data, size_t len)
+{
+    const unsigned char *c = (const unsigned char *)data;
+    if (len == 0 || c[0] < 0x80) return 0;
+    if (c[0] == 0xC2 && len > 1 && c[1] < 0xA0) return 0;
+    return utf8_len(c, len);
+}
+
 /* ---- domains ---- */
 
-static const char *check_label(const char *data, size_t len)
+/* With `utf8` a label may be a U-label; how long it is in ASCII, IDNA knows. */
+static const char *check_label(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain has an empty part between its dots";
-    if (len > LABEL_LEN_MAX) return "a part of the domain is longer than 63 octets";
+    if (len > LABEL_LEN_MAX && !utf8) return "a part of the domain is longer than 63 octets";
     if (data[0] == '-' || data[len - 1] == '-') return "a part of the domain begins or ends with -";
-    for (size_t i = 0; i < len; i++) {
-        if (data[i] & 0x80) return "the domain holds letters outside ASCII";
-        if (!is_let_dig(data[i]) && data[i] != '-')
+    for (size_t i = 0; i < len;) {
+        size_t width = foreign_len(data + i, len - i);
+        if (width > 0 && !utf8) return "the domain holds letters outside ASCII";
+        if (width == 0 && (data[i] & 0x80))
+            return "the domain holds bytes that are no text in UTF-8";
+        if (width == 0 && !is_let_dig(data[i]) && data[i] != '-')
             return "the domain holds more than letters, digits, hyphens and dots";
+        i += width > 0 ? width : 1;
     }
     return NULL;
 }
 
-static const char *check_names(const char *data, size_t len)
+static const char *check_names(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain is empty";
     if (len > DOMAIN_LEN_MAX) return "the domain is longer than 255 octets";
     for (size_t from = 0; from <= len;) {
         const char *dot = memchr(data + from, '.', len - from);
         size_t to = dot != NULL ? (size_t)(dot - data) : len;
-        const char *why = check_label(data + from, to - from);
+        const char *why = check_label(data + from, to - from, utf8);
         if (why != NULL) return why;
         from = to + 1;
     }
@@ -74,16 +89,42 @@ static const char *check_literal(const char *data, size_t len)
 const char *smtp_domain_check(const char *data, size_t len)
 {
     if (len > 0 && data[0] == '[') return check_literal(data, len);
-    return check_names(data, len);
+    return check_names(data, len, false);
+}
+
+/* In an address: a name with U-labels as well (RFC 6531 3.3 sub-domain). */
+static const char *check_domain(const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (data[i] & 0x80) return check_names(data, len, true);
+    return smtp_domain_check(data, len);
 }
 
 /* ---- local parts ---- */
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7F;
+}
+
+/* What no local part holds, quoted or not; NULL where `c` is something else. */
+static const char *check_octet(char c)
+{
+    if (is_control(c)) return "the part before @ holds a control character";
+    if (c & 0x80) return "the part before @ holds bytes that are no text in UTF-8";
+    return NULL;
+}
+
 static const char *check_dots(const char *data, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
+        size_t width = foreign_len(data + i, len - i);
         bool dot = data[i] == '.';
-        if (data[i] & 0x80) return "the part before @ holds characters outside ASCII";
+        if (width > 0) {
+            i += width - 1;
+            continue;
+        }
+        if (check_octet(data[i]) != NULL) return check_octet(data[i]);
         if (dot && (i == 0 || i == len - 1 || data[i - 1] == '.'))
             return "a dot stands at the edge of the part before @, or next to another dot";
         if (!dot && !is_atext(data[i]))
@@ -93,21 +134,23 @@ static const char *check_dots(const char *data, size_t len)
 }
 
 /* The bytes a quoted string means (RFC 5321 Quoted-string), written to `out`; *end behind the
- * closing quote. */
+ * closing quote. A backslash stands before ASCII only. */
 static const char *unquote(const char *data, size_t len, char *out, size_t *out_len, size_t *end)
 {
     size_t n = 0;
     for (size_t i = 1; i < len; i++) {
-        char c = data[i];
-        if (c == '"') {
+        size_t width = foreign_len(data + i, len - i);
+        if (data[i] == '"') {
             *out_len = n;
             *end = i + 1;
             return NULL;
         }
-        if (c == '\\' && ++i < len) c = data[i];
-        if (c < ' ' || c == 0x7F || (c & 0x80))
-            return "the quoted part before @ holds a control character or one outside ASCII";
-        out[n++] = c;
+        if (data[i] == '\\' && ++i == len) break;
+        if (width == 0 && check_octet(data[i]) != NULL) return check_octet(data[i]);
+        if (width == 0) width = 1;
+        memcpy(out + n, data + i, width);
+        n += width;
+        i += width - 1;
     }
     return "the quoted part before @ has no closing quote";
 }
@@ -149,7 +192,7 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
     if (*why != NULL) return 0;
     *why = "it has no @ and domain";
     if (at >= len || data[at] != '@') return 0;
-    *why = smtp_domain_check(data + at + 1, len - at - 1);
+    *why = check_domain(data + at + 1, len - at - 1);
     if (*why != NULL) return 0;
     size_t n = write_local(out, local, local_len);
     memcpy(out + n, data + at, len - at);

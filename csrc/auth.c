@@ -4,8 +4,8 @@
 #pragma GCC visibility push(hidden)
 
 /* Those answered here. Any other is answered from outside: smtp_answer. */
-static const struct smtp_mechanism *const mechanisms[] = {&smtp_plain, &smtp_login, &smtp_external,
-                                                          &smtp_xoauth2, &smtp_oauthbearer};
+static const struct smtp_mechanism *const mechanisms[] = {
+    &smtp_plain, &smtp_login, &smtp_external, &smtp_xoauth2, &smtp_oauthbearer, NULL};
 
 enum {
     MECH_OUT = 1 /* in the place of a reply code: the mechanism cannot be used here */
@@ -13,7 +13,7 @@ enum {
 
 static const struct smtp_mechanism *find_inside(struct smtp_text name)
 {
-    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
+    for (size_t i = 0; mechanisms[i] != NULL; i++)
         if (same_word(mechanisms[i]->name, name.data, name.len)) return mechanisms[i];
     return NULL;
 }
@@ -175,10 +175,13 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
     return s->turn > turn;
 }
 
+/* A 235 that proves nothing, in whatever way, leaves the server unproven. */
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error)
 {
     if (!auth_needs_answer(s)) return;
-    if (s->next == STEP_answer && !s->closing)
+    if (s->closing)
+        s->next = give_up(s, SMTP_ERROR_AUTH_NOT_AUTHENTIC, NULL);
+    else if (s->next == STEP_answer)
         s->cancelled = error;
     else
         s->next = give_up(s, error, NULL);

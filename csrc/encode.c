@@ -1,26 +1,58 @@
 /* encode.c - base64 (RFC 4648 4). */
 #include "smtp.h"
 
+#include <string.h>
+
 #pragma GCC visibility push(hidden)
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* The characters for each twelve bits: half as many look-ups as with one for six. */
+/* clang-format off */
+#define PAIRS(x, a, b, c, d, e, f, g, h) {x, a}, {x, b}, {x, c}, {x, d}, {x, e}, {x, f}, {x, g}, {x, h},
+#define ROW(x)                                                                                     \
+    PAIRS(x, 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H') PAIRS(x, 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P') \
+    PAIRS(x, 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X') PAIRS(x, 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f') \
+    PAIRS(x, 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n') PAIRS(x, 'o', 'p', 'q', 'r', 's', 't', 'u', 'v') \
+    PAIRS(x, 'w', 'x', 'y', 'z', '0', '1', '2', '3') PAIRS(x, '4', '5', '6', '7', '8', '9', '+', '/')
+#define ROWS(a, b, c, d, e, f, g, h) ROW(a) ROW(b) ROW(c) ROW(d) ROW(e) ROW(f) ROW(g) ROW(h)
+static const char pairs[4096][2] = {
+    ROWS('A', 'B', 'C', 'D', 'E', 'F', 'G', 'H') ROWS('I', 'J', 'K', 'L', 'M', 'N', 'O', 'P')
+    ROWS('Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X') ROWS('Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f')
+    ROWS('g', 'h', 'i', 'j', 'k', 'l', 'm', 'n') ROWS('o', 'p', 'q', 'r', 's', 't', 'u', 'v')
+    ROWS('w', 'x', 'y', 'z', '0', '1', '2', '3') ROWS('4', '5', '6', '7', '8', '9', '+', '/')
+};
+/* clang-format on */
+
+static inline void put_pair(char *out, uint64_t bits)
+{
+    memcpy(out, pairs[bits & 4095], 2);
+}
 
 size_t smtp_base64_encode(const char *data, size_t len, char *out)
 {
     const unsigned char *in = (const unsigned char *)data;
     char *at = out;
-    for (; len >= 3; in += 3, len -= 3) {
-        *at++ = alphabet[in[0] >> 2];
-        *at++ = alphabet[(in[0] & 3) << 4 | in[1] >> 4];
-        *at++ = alphabet[(in[1] & 15) << 2 | in[2] >> 6];
-        *at++ = alphabet[in[2] & 63];
+    /* Six octets a step, though eight are read: that is one instruction. */
+    for (; len >= 8; in += 6, len -= 6, at += 8) {
+        uint64_t bits = (uint64_t)in[0] << 56 | (uint64_t)in[1] << 48 | (uint64_t)in[2] << 40 |
+                        (uint64_t)in[3] << 32 | (uint64_t)in[4] << 24 | (uint64_t)in[5] << 16 |
+                        (uint64_t)in[6] << 8 | in[7];
+        put_pair(at, bits >> 52);
+        put_pair(at + 2, bits >> 40);
+        put_pair(at + 4, bits >> 28);
+        put_pair(at + 6, bits >> 16);
+    }
+    for (; len >= 3; in += 3, len -= 3, at += 4) {
+        uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        put_pair(at, bits >> 12);
+        put_pair(at + 2, bits);
     }
     if (len > 0) {
-        unsigned second = len > 1 ? in[1] : 0;
-        *at++ = alphabet[in[0] >> 2];
-        *at++ = alphabet[(in[0] & 3u) << 4 | second >> 4];
-        *at++ = len > 1 ? alphabet[(second & 15) << 2] : '=';
-        *at++ = '=';
+        uint32_t bits = (uint32_t)in[0] << 16 | (len > 1 ? (uint32_t)in[1] << 8 : 0);
+        put_pair(at, bits >> 12);
+        put_pair(at + 2, bits);
+        if (len == 1) at[2] = '=';
+        at[3] = '=';
+        at += 4;
     }
     return (size_t)(at - out);
 }

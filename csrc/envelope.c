@@ -11,6 +11,8 @@ bool envelope_allowed(struct smtp_session *s)
     s->next = STEP_mail;
     if (m->eightbit && !(s->ext & EXT_8BITMIME))
         refuse(s, SMTP_ERROR_NO_8BITMIME, NULL);
+    else if (m->utf8 && !(s->ext & EXT_SMTPUTF8))
+        refuse(s, SMTP_ERROR_NO_SMTPUTF8, NULL);
     else if (known && s->size_max != 0 && m->size > s->size_max)
         refuse(s, SMTP_ERROR_TOO_LARGE, NULL);
     return !m->settled;
@@ -29,6 +31,7 @@ step say_mail(struct smtp_session *s)
         put_number(s, m->size);
     }
     if (m->eightbit) put_words(s, " BODY=8BITMIME");
+    if (m->utf8) put_words(s, " SMTPUTF8"); /* RFC 6531 3.4 */
     return STEP_rcpt;
 }
 

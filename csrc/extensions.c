@@ -82,6 +82,7 @@ static const struct {
     {"SIZE", EXT_SIZE, read_size},        /* RFC 1870 */
     {"STARTTLS", EXT_STARTTLS, NULL},     /* RFC 3207 */
     {"AUTH", EXT_AUTH, read_auth},        /* RFC 4954 */
+    {"SMTPUTF8", EXT_SMTPUTF8, NULL},     /* RFC 6531 */
 };
 
 static void read_line(struct smtp_session *s, struct smtp_text line)

@@ -5,6 +5,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "lsmtp.h"
+#include "idna.h"
 #include "lcompat.h"
 #include "smtp.h"
 
@@ -15,7 +17,6 @@
 
 #define SESSION "smtp.Session"
 #define MAIL    "smtp.Mail"
-#define SCANNER "smtp.Scanner"
 
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
  * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
@@ -571,9 +572,9 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
     return at + len;
 }
 
-/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, all= } -> mail: one transaction. The
- *  addresses are canonical. One block holds all of it, with room for what the server says: 512
- * octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all= } -> mail: one transaction.
+ *  The addresses are canonical. One block holds all of it, with room for what the server says: 512
+ *  octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -596,6 +597,7 @@ static int core_mail(lua_State *L)
     m->size = len_field(L, "size");
     m->source_len = len_field(L, "source_len");
     m->eightbit = flag_field(L, "eightbit");
+    m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
     char *at = (char *)(m->to + count);
     lua_pushvalue(L, 2);
@@ -677,7 +679,7 @@ static const luaL_Reg mail_methods[] = {{"settled", mail_settled},
                                         {"recipients", mail_recipients},
                                         {NULL, NULL}};
 
-/* ---- grammar, codecs, and what a host knows ---- */
+/* ---- grammar, and what a host knows ---- */
 
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
 static int core_address(lua_State *L)
@@ -709,82 +711,18 @@ static int core_domain(lua_State *L)
     return 2;
 }
 
-/** core.base64(bytes) -> text without line ends */
-static int core_base64(lua_State *L)
+/** core.idna(domain) -> the domain in A-labels, in U-labels | nil, word (see idna_convert) */
+static int core_idna(lua_State *L)
 {
-    struct smtp_text in = text_arg(L, 1);
-    char *out = lua_newuserdata(L, in.len / 3 * 4 + 4); /* the collector's, should the next raise */
-    lua_pushlstring(L, out, smtp_base64_encode(in.data, in.len, out));
-    return 1;
+    struct smtp_text text = text_arg(L, 1);
+    struct idna_domain domain;
+    const char *word = idna_convert(text.data, text.len, &domain);
+    lua_settop(L, 0);
+    if (word != NULL) lua_pushnil(L);
+    lua_pushstring(L, word != NULL ? word : domain.ascii);
+    if (word == NULL) lua_pushstring(L, domain.unicode);
+    return 2;
 }
-
-/** core.base64_decode(text) -> bytes, nil where it is no base64 */
-static int core_base64_decode(lua_State *L)
-{
-    struct smtp_text in = text_arg(L, 1);
-    size_t len;
-    char *out = lua_newuserdata(L, in.len / 4 * 3 + 1);
-    if (!smtp_base64_decode(in.data, in.len, out, &len)) return 0;
-    lua_pushlstring(L, out, len);
-    return 1;
-}
-
-static int push_scan(lua_State *L, const struct smtp_scan *scan)
-{
-    lua_createtable(L, 0, 4);
-    set_number(L, "wire_len", (double)scan->wire_len);
-    lua_pushboolean(L, scan->nul);
-    lua_setfield(L, -2, "nul");
-    lua_pushboolean(L, scan->eightbit);
-    lua_setfield(L, -2, "eightbit");
-    lua_pushboolean(L, scan->long_line);
-    lua_setfield(L, -2, "long_line");
-    return 1;
-}
-
-/** core.scan(bytes) -> { wire_len, nul, eightbit, long_line } of a whole message in one string. */
-static int core_scan(lua_State *L)
-{
-    struct smtp_text in = text_arg(L, 1);
-    struct smtp_scan scan = {0};
-    smtp_scan(&scan, in.data, in.len);
-    smtp_scan_end(&scan);
-    return push_scan(L, &scan);
-}
-
-/** core.scanner() -> scanner, for a message in pieces */
-static int core_scanner(lua_State *L)
-{
-    struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
-    *scan = (struct smtp_scan){0};
-    lcompat_setmetatable(L, SCANNER);
-    return 1;
-}
-
-/** scanner:feed(bytes [, from [, len]]) -> scanner */
-static int scanner_feed(lua_State *L)
-{
-    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
-    struct smtp_text in = text_arg(L, 2);
-    lua_Integer from = luaL_optinteger(L, 3, 1), len = luaL_optinteger(L, 4, (lua_Integer)in.len);
-    luaL_argcheck(L, from >= 1 && (size_t)from - 1 <= in.len, 3, "beyond the piece");
-    luaL_argcheck(L, len >= 0, 4, "negative");
-    size_t at = (size_t)from - 1, rest = in.len - at;
-    smtp_scan(scan, in.data + at, (size_t)len < rest ? (size_t)len : rest);
-    lua_settop(L, 1);
-    return 1;
-}
-
-/** scanner:finish() -> as core.scan */
-static int scanner_finish(lua_State *L)
-{
-    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
-    smtp_scan_end(scan);
-    return push_scan(L, scan);
-}
-
-static const luaL_Reg scanner_methods[] = {
-    {"feed", scanner_feed}, {"finish", scanner_finish}, {NULL, NULL}};
 
 /** core.random(count) -> that many random bytes (at most 256), nil where the system has none. */
 static int core_random(lua_State *L)
@@ -817,22 +755,8 @@ static int core_now(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"session", core_session}, {"mail", core_mail},         {"address", core_address},
-    {"domain", core_domain},   {"base64", core_base64},     {"base64_decode", core_base64_decode},
-    {"scan", core_scan},       {"scanner", core_scanner},   {"random", core_random},
+    {"domain", core_domain},   {"idna", core_idna},         {"random", core_random},
     {"now", core_now},         {"hostname", core_hostname}, {NULL, NULL}};
-
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls a method on */
-    lua_setfield(L, -2, "__metatable"); /* another object than its own */
-    lua_newtable(L);
-    lcompat_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 
@@ -840,7 +764,7 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
 {
     new_class(L, SESSION, session_methods);
     new_class(L, MAIL, mail_methods);
-    new_class(L, SCANNER, scanner_methods);
     lcompat_newlib(L, functions);
+    lencode_open(L);
     return 1;
 }

@@ -1,4 +1,5 @@
 /* message.c - DATA: line ends, dots, and the one end of the message. */
+#include "octets.h"
 #include "session.h"
 
 #pragma GCC visibility push(hidden)
@@ -12,6 +13,7 @@ step say_data(struct smtp_session *s)
 static void begin_body(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
+    s->in_header = true;
     s->body_line_len = 0;
     s->out_message = true;
 }
@@ -36,18 +38,15 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 static void end_line(struct smtp_session *s)
 {
     put(s, "\r\n", 2);
+    if (!s->in_line) s->in_header = false;
     s->in_line = false;
     s->body_line_len = 0;
 }
 
-/* Up to the next byte that means something: CR, LF, NUL, and 8-bit where it was not declared. */
-static size_t plain_len(const char *data, size_t len, bool eightbit)
+/* With SMTPUTF8 the header may hold UTF-8, whatever is said of the body (RFC 6531 3.6). */
+static bool may_be_8bit(const struct smtp_session *s)
 {
-    size_t i = 0;
-    while (i < len && data[i] != '\r' && data[i] != '\n' && data[i] != '\0' &&
-           (eightbit || !(data[i] & 0x80)))
-        i++;
-    return i;
+    return s->mails->eightbit || (s->mails->utf8 && s->in_header);
 }
 
 /* A run of text within one line. Returns its length, or 0 where the buffer is full. */
@@ -70,20 +69,23 @@ static size_t fail(struct smtp_session *s, enum smtp_error error, size_t taken)
 }
 
 /* CR, LF and CR LF are one line end each; nothing else of them gets onto the wire. */
-static size_t take_line_end(struct smtp_session *s, char c)
+static size_t take_line_end(struct smtp_session *s, const char *data, size_t len)
 {
-    bool second = c == '\n' && s->after_cr;
+    bool second = *data == '\n' && s->after_cr;
     if (!second && wire_room(s) < 2) return 0;
-    if (!second) end_line(s);
-    s->after_cr = c == '\r';
+    s->after_cr = false;
+    if (second) return 1;
+    end_line(s);
+    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
+    s->after_cr = *data == '\r';
     return 1;
 }
 
 /* A run of text or one line end. Returns how much was taken: 0 where the buffer is full. */
 static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 {
-    if (*data == '\r' || *data == '\n') return take_line_end(s, *data);
-    size_t taken = put_run(s, data, plain_len(data, len, s->mails->eightbit));
+    if (is_line_end(*data)) return take_line_end(s, data, len);
+    size_t taken = put_run(s, data, plain_len(data, len, may_be_8bit(s)));
     if (taken > 0) s->after_cr = false;
     return taken;
 }
@@ -91,7 +93,7 @@ static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 static enum smtp_error body_error(const struct smtp_session *s, char c)
 {
     if (c == '\0') return SMTP_ERROR_BODY_NUL;
-    if ((c & 0x80) && !s->mails->eightbit) return SMTP_ERROR_BODY_8BIT;
+    if ((c & 0x80) && !may_be_8bit(s)) return SMTP_ERROR_BODY_8BIT;
     if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
     return SMTP_ERROR_NONE;
 }
@@ -144,32 +146,6 @@ step hear_final(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) >= 4) refuse(s, SMTP_ERROR_DATA_REFUSED, r);
     m->settled = true;
     return STEP_ready;
-}
-
-/* ---- what a message holds, before it is sent ---- */
-
-void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        char c = data[i];
-        bool second = c == '\n' && scan->after_cr;
-        scan->after_cr = c == '\r';
-        if (c == '\r' || c == '\n') {
-            if (!second) scan->wire_len += scan->line_len + 2;
-            scan->line_len = 0;
-            continue;
-        }
-        scan->line_len++;
-        if (scan->line_len > SMTP_BODY_LINE_MAX) scan->long_line = true;
-        if (c == '\0') scan->nul = true;
-        if (c & 0x80) scan->eightbit = true;
-    }
-}
-
-void smtp_scan_end(struct smtp_scan *scan)
-{
-    if (scan->line_len > 0) scan->wire_len += scan->line_len + 2;
-    scan->line_len = 0;
 }
 
 #pragma GCC visibility pop

@@ -10,26 +10,6 @@ static bool is_digit(char c)
 
 /* ---- text that a person may see ---- */
 
-/* Length of the well-formed UTF-8 sequence at `data` (RFC 3629 4), 0 where there is none. */
-static size_t utf8_len(const unsigned char *data, size_t len)
-{
-    static const struct {
-        unsigned char from, to, low, high; /* of the first and the second byte */
-        size_t len;
-    } forms[] = {{0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
-                 {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3},
-                 {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
-                 {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (data[0] < forms[i].from || data[0] > forms[i].to) continue;
-        if (len < forms[i].len || data[1] < forms[i].low || data[1] > forms[i].high) return 0;
-        for (size_t k = 2; k < forms[i].len; k++)
-            if ((data[k] & 0xC0) != 0x80) return 0;
-        return forms[i].len;
-    }
-    return 0;
-}
-
 /* A tab becomes a space, other control bytes and broken UTF-8 become '?'; what does not fit is cut
  * between characters. `out` may be `data`. Twice gives the same as once. */
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len)

@@ -73,7 +73,8 @@ enum {
     EXT_8BITMIME = 0x02,
     EXT_SIZE = 0x04,
     EXT_STARTTLS = 0x08,
-    EXT_AUTH = 0x10
+    EXT_AUTH = 0x10,
+    EXT_SMTPUTF8 = 0x20
 };
 
 /* What a mechanism needs of the caller's. */
@@ -142,6 +143,7 @@ struct smtp_session {
 
     /* message.c */
     bool in_line, after_cr; /* of the message's text as it came in */
+    bool in_header;         /* no empty line came yet */
     size_t body_line_len;
 
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */
@@ -159,11 +161,21 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
 void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 
 /* wire.c */
-void put(struct smtp_session *s, const char *data, size_t len);
+static inline size_t wire_room(const struct smtp_session *s)
+{
+    return s->out_max - s->out_len;
+}
+/* All commands are checked to fit: dialogue.c asks for room first, AUTH has the whole buffer. */
+static inline void put(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len > wire_room(s)) len = wire_room(s);
+    memcpy(s->out + s->out_len, data, len);
+    s->out_len += len;
+    s->said_len += len;
+}
 void put_words(struct smtp_session *s, const char *words);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
-size_t wire_room(const struct smtp_session *s);
 void wipe(void *memory, size_t len);
 
 /* reply.c */
@@ -180,6 +192,9 @@ static inline bool reply_is(const struct smtp_reply *r, unsigned cls, unsigned s
 {
     return r->enhanced[0] == cls && r->enhanced[1] == subject && r->enhanced[2] == detail;
 }
+
+/* utf8.c: `len` is at least 1 */
+size_t utf8_len(const unsigned char *data, size_t len);
 
 /* extensions.c */
 void extensions_forget(struct smtp_session *s);

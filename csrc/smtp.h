@@ -81,10 +81,12 @@ enum {
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
     X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
     X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME, and the message holds 8-bit bytes")\
+    X(NO_SMTPUTF8,      "extension_unsupported", "smtputf8",       "does not offer SMTPUTF8, and an address outside ASCII needs it")\
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
+    X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
@@ -184,6 +186,7 @@ struct smtp_mail {
     uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
     uint64_t source_len; /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
     bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
+    bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     bool all;            /* nobody gets it unless every recipient is accepted */
     char *texts;         /* room for the server's words about recipients */
     size_t texts_max;
@@ -307,11 +310,13 @@ const char *smtp_session_stage(const struct smtp_session *s);
 uint64_t smtp_session_replies(const struct smtp_session *s);
 struct smtp_facts smtp_session_facts(const struct smtp_session *s);
 
-/** A Mailbox of RFC 5321 4.1.2, ASCII only. Writes its canonical form (quotes only where needed)
- *  into `out` (room for `len` octets) and returns its length, or 0 and a sentence in `*why`. */
+/** A Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: well-formed UTF-8 may stand in it, but
+ *  for control characters. Whether a domain outside ASCII is one is for IDNA to say (idna.h).
+ *  Writes its canonical form (quotes only where needed) into `out` (room for `len` octets) and
+ *  returns its length, or 0 and a sentence in `*why`. */
 size_t smtp_address_check(const char *data, size_t len, char *out, const char **why);
-/** A Domain or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a sentence
- *  that says why not. */
+/** A Domain in ASCII or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a
+ * sentence that says why not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
 /** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */
@@ -320,12 +325,42 @@ size_t smtp_base64_encode(const char *data, size_t len, char *out);
  *  where it is no base64. */
 bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
 
+/** How a body is written so that it is 7-bit with short lines (RFC 2045 6). */
+enum smtp_encoding {
+    SMTP_7BIT,             /* as it is; CR, LF and CRLF all become CRLF */
+    SMTP_QUOTED_PRINTABLE, /* for text: line ends as for 7BIT */
+    SMTP_BASE64            /* for any bytes; CRLF behind the last line too */
+};
+
+/** An encoder takes a body in pieces, cut anywhere; the cuts do not show in what it writes. Lines
+ *  of quoted-printable and base64 have at most 76 octets. In quoted-printable no escape, and no
+ *  character of UTF-8, is spread over two lines, and no line ends in a space or a TAB or begins
+ *  with "." or "From ". The members are its own. */
+struct smtp_encoder {
+    enum smtp_encoding encoding;
+    size_t column; /* octets on the line being written */
+    bool after_cr;
+    size_t held_len; /* octets that cannot be written before the next is known */
+    char held[8];
+};
+void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding);
+/** The room that the next call needs, given `len` octets; smtp_encode_end counts as `len` 0. */
+size_t smtp_encode_max(const struct smtp_encoder *e, size_t len);
+/** The next piece. Returns the number of octets in `out` that count, which may be 0. */
+size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out);
+/** The body's end. The encoder is then as new, for another body. */
+size_t smtp_encode_end(struct smtp_encoder *e, char *out);
+
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
 struct smtp_scan {
-    uint64_t wire_len; /* octets with every line end as CRLF, dots not counted twice */
-    bool nul, eightbit, long_line;
+    uint64_t wire_len;  /* octets with every line end as CRLF, dots not counted twice */
+    uint64_t line_max;  /* octets of the longest line, without its line end */
+    uint64_t special;   /* octets that quoted-printable has to escape wherever they stand */
+    bool nul, eightbit; /* a NUL; an octet over 127 */
+    bool control;       /* a control character other than TAB, CR and LF: NUL, DEL, … */
+    bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
     bool after_cr;
-    size_t line_len;
+    size_t line_len, from_len;
 };
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
 void smtp_scan_end(struct smtp_scan *scan);

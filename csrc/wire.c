@@ -3,20 +3,6 @@
 
 #pragma GCC visibility push(hidden)
 
-size_t wire_room(const struct smtp_session *s)
-{
-    return s->out_max - s->out_len;
-}
-
-/* All commands are checked to fit: dialogue.c asks for room first, AUTH has the whole buffer. */
-void put(struct smtp_session *s, const char *data, size_t len)
-{
-    if (len > wire_room(s)) len = wire_room(s);
-    memcpy(s->out + s->out_len, data, len);
-    s->out_len += len;
-    s->said_len += len;
-}
-
 void put_words(struct smtp_session *s, const char *words)
 {
     put(s, words, strlen(words));

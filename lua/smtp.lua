@@ -30,6 +30,11 @@ function smtp.defer(options, callback)
    return raise(safe.defer(options, callback))
 end
 
+--- The composer alone: see smtp.message.
+function smtp.message(options)
+   return raise(safe.message(options))
+end
+
 --- A small receiving server for demos and tests: see smtp.sink.
 function smtp.sink(options)
    return raise(safe.sink(options))

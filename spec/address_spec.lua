@@ -1,5 +1,10 @@
 local address = require "smtp.address"
 local core = require "smtp.core"
+local mime = require "smtp.mime"
+
+local function shown(text)
+   return (text:sub(1, 60):gsub("[%z\1-\31\127]", "?"))
+end
 
 describe("an address", function()
    for given, canonical in pairs {
@@ -9,18 +14,27 @@ describe("an address", function()
       '"a@b> ORCPT=x"@d.example', ["a@[192.0.2.1]"] = "a@[192.0.2.1]",
       ["a@[IPv6:2001:db8::1]"] = "a@[IPv6:2001:db8::1]", ['""@x'] = '""@x',
       [("l"):rep(100) .. "@x"] = ("l"):rep(100) .. "@x",
+      [("l"):rep(252) .. "@x"] = ("l"):rep(252) .. "@x",
+      ["!#$%&'*+-/=?^_`{|}~@x"] = "!#$%&'*+-/=?^_`{|}~@x", ['"a.b"@x'] = "a.b@x",
+      ['"\\a\\ \\\\"@x'] = '"a \\\\"@x', ['"a..b"@x'] = '"a..b"@x', ['"\\a"@x'] = "a@x",
+      -- RFC 6531 3.3; what a domain outside ASCII becomes is for IDNA to say.
+      ["pel\195\169@b"] = "pel\195\169@b", ["\240\159\146\169@b"] = "\240\159\146\169@b",
+      ['"pel\195\169 x"@b'] = '"pel\195\169 x"@b', ['"pel\195\169"@b'] = "pel\195\169@b",
+      ["\194\160@b"] = "\194\160@b", ["a@\195\164"] = "a@\195\164",
    } do
-      it("may be " .. given, function()
+      it("may be " .. shown(given), function()
          assert.equal(canonical, core.address(given))
+         assert.equal(canonical, core.address(canonical))
       end)
    end
 
    for _, given in ipairs { "", "a", "@b", "a@", "a@b@c", "a b@c", "a@b c", ".a@b", "a.@b", "a..b@c",
       "a@b..c", "a@-b", "a@b-", "a@b_c", "<a@b>", "a@b>", "a@b> NOTIFY=NEVER", "a@b,c@d", '"a@b', '"a"b@c',
       "a@[1.2.3]", "a@[1.2.3.256]", "a@[IPv6:1::2::3]", "a@[IPv6:1:2:3:4:5:6:7]", "a@[IPv6::]x", "a@[x]",
-      "@relay:a@b", "a:b@c", "a@b.", "\195\164@b", "a@\195\164", ("l"):rep(250) .. "@x.example",
-      "a@" .. ("x"):rep(64), "a@b\r\nRCPT TO:<c@d>" } do
-      it(("cannot be '%s'"):format(given:sub(1, 40):gsub("%c", "?")), function()
+      "@relay:a@b", "a:b@c", "a@b.", ("l"):rep(253) .. "@x", "a@[\195\164]", '"\\\195\164"@b',
+      ("l"):rep(250) .. "@x.example",
+      "a@" .. ("x"):rep(64), "a@b\r\nRCPT TO:<c@d>", '"a\\', '"a\\"', '"a"', '"a"@' } do
+      it(("cannot be '%s'"):format(shown(given)), function()
          local canonical, why = core.address(given)
          assert.is_nil(canonical)
          assert.is_string(why)
@@ -37,28 +51,127 @@ describe("an address", function()
       assert.is_nil((core.address("a\127b@c")))
       assert.is_nil((core.address('"a\127b"@c')))
    end)
+
+   it("holds no UTF-8 that is overlong, cut, a surrogate or a control character", function()
+      for _, bad in ipairs { "\128", "\191", "\192\128", "\193\191", "\224\159\191", "\240\143\191\191",
+         "\237\160\128", "\237\191\191", "\244\144\128\128", "\245\128\128\128", "\255", "\195", "\226\130",
+         "\240\159\146", "\194\128", "\194\133", "\194\159" } do
+         for _, form in ipairs { "%s@c", "a%s@c", "a%sb@c", '"%s"@c', '"a%sb"@c', "a@%s", "a@b%sc", "a@%s.c" } do
+            assert.is_nil((core.address((form:gsub("%%s", bad)))))
+         end
+      end
+   end)
 end)
 
 describe("an address as people write it", function()
    for given, want in pairs {
       ["Ann <a@b>"] = { "Ann", "a@b" }, ['"Ann, B." <a@b>'] = { "Ann, B.", "a@b" },
       ["<a@b>"] = { nil, "a@b" }, ["Ann \195\150 <a@b>"] = { "Ann \195\150", "a@b" },
+      ["  Ann   Lee  <a@b>"] = { "Ann   Lee", "a@b" }, ["Ann<a@b>"] = { "Ann", "a@b" },
+      ['"Ann \\"x\\" \\\\ <y>" <a@b>'] = { 'Ann "x" \\ <y>', "a@b" }, ['"" <a@b>'] = { nil, "a@b" },
+      -- Quotes around a part of the name are part of it.
+      ['Ann "the \195\150" <a@b>'] = { 'Ann "the \195\150"', "a@b" }, ['"A" B <a@b>'] = { '"A" B', "a@b" },
+      ['"A" "B" <a@b>'] = { '"A" "B"', "a@b" }, ['Ann 6" <a@b>'] = { 'Ann 6"', "a@b" },
+      ["a@b <c@d>"] = { "a@b", "c@d" }, ["Lee, Ann <a@b>"] = { "Lee, Ann", "a@b" },
+      ['"a@x, b@y" <c@d>'] = { "a@x, b@y", "c@d" }, ["=?UTF-8?Q?x?= <a@b>"] = { "=?UTF-8?Q?x?=", "a@b" },
+      ['Ann <"a>b <"@c>'] = { "Ann", '"a>b <"@c' }, ['"a<b>"@c'] = { nil, '"a<b>"@c' },
+      ["A\226\128\168B <a@b>"] = { "A\226\128\168B", "a@b" },
    } do
-      it("may be " .. given, function()
+      it("may be " .. shown(given), function()
          local entry = assert(address.parse(given, "to"))
          assert.same(want[1], entry.name)
          assert.equal(want[2], entry.address)
+         assert.is_nil(entry.utf8)
+      end)
+   end
+
+   for name, header in pairs {
+      ["Ann"] = "Ann <a@b>", ["Ann, Dr."] = '"Ann, Dr." <a@b>', ['Ann "x"'] = '"Ann \\"x\\"" <a@b>',
+      ["a@b"] = '"a@b" <a@b>', ["x <y>"] = '"x <y>" <a@b>',
+      ["=?UTF-8?Q?x?="] = "=?UTF-8?B?PT9VVEYtOD9RP3g/PQ==?= <a@b>",
+      ["A\226\128\168B"] = "=?UTF-8?B?QeKAqEI=?= <a@b>",
+   } do
+      it(("named %s is shown under that name"):format(name), function()
+         assert.equal(header, address.format(address.parse({ name = name, address = "a@b" }, "to")))
       end)
    end
 
    it("may be a table", function()
       assert.same({ name = "Ann", address = "a@b" },
          address.parse({ name = "Ann", address = "a@b" }, "to"))
+      assert.same({ name = '"Ann"', address = "a@b" },
+         address.parse({ name = '"Ann"', address = "a@b" }, "to"))
    end)
 
    it("that is none is an AddressError that names option and value", function()
       local _, err = address.parse("a@b> NOTIFY=NEVER", "to")
       assert.same({ "address", "to", "a@b> NOTIFY=NEVER" }, { err.kind, err.option, err.value })
+      _, err = address.parse("Ann <a b@c>", "to")
+      assert.equal("Ann <a b@c>", err.value)
+   end)
+
+   -- What is wrong, and a word of the advice.
+   for given, word in pairs {
+      ["a@b> NOTIFY=x"] = "behind the >", ["v@x>\r\nRCPT TO:<evil@x"] = "line break", ["a@b\0evil"] = "control",
+      ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", [" a@b"] = "space before",
+      ["a@b "] = "space behind", ["a@b c"] = "No space", ["@a,@b:c@d"] = "Source routes",
+      ["<@a:c@d>"] = "Source routes", ["a@x, b@y"] = "as a list", ["a@x;b@y"] = "as a list",
+      ["Ann <a@x>, Bob <b@y>"] = "as a list", ["a@x, Bob <b@y>"] = "as a list", ["<a@x>, <b@y>"] = "as a list",
+      ["Friends: a@x, b@y;"] = "group", ["Nobody:;"] = "group", ["a@b..c"] = "one dot",
+      ["a@.b"] = "example.org", ["a@b."] = "dot at its end", ["Ann <a@b.>"] = "dot at its end",
+      ["Name <a@b> trailing"] = "behind the >", ["<a@b"] = "> at its end", ["a@b>"] = "< before",
+      ["<<a@b>>"] = "alone", ["a@b (Ann)"] = "Comments", ["(Ann) a@b"] = "Comments", ["mailto:a@b"] = "mailto",
+      ["a@b@c"] = "Write one @", [("l"):rep(260) .. "@x"] = "longer one", ["ann"] = "example.org",
+      [""] = "example.org", ["Ann <>"] = "example.org", ["a\233@b"] = "UTF-8", ["a\194\133@b"] = "control",
+      ["a@[1.2.3]"] = "example.org",
+   } do
+      it(("cannot be '%s', and the hint fits"):format(shown(given)), function()
+         local entry, err = address.parse(given, "to")
+         assert.is_nil(entry)
+         assert.equal("address", err.kind)
+         assert.truthy(err.hint:find(word, 1, true), err.hint)
+         assert.is_nil(tostring(err):find("[%z\1-\31\127]"))
+      end)
+   end
+
+   it("cannot hold a control character, a space or < > unquoted", function()
+      for byte = 0, 127 do
+         local c = string.char(byte)
+         if c:find("[%z\1-\32<>\127]") then
+            for _, form in ipairs { { "a", "b@c" }, { "a@b", "c" }, { "", "a@b" }, { "a@b", "" } } do
+               assert.is_nil((address.parse(form[1] .. c .. form[2], "to")))
+               assert.is_nil((address.parse({ address = form[1] .. c .. form[2] }, "to")))
+            end
+         end
+      end
+   end)
+
+   it("has a name of one line: no control characters, those beyond ASCII included", function()
+      for byte = 0, 159 do
+         local c = byte < 128 and string.char(byte) or "\194" .. string.char(byte)
+         if c:find("[%z\1-\31\127-\255]") then
+            for _, value in ipairs { { name = "A" .. c .. "B", address = "a@b" }, "A" .. c .. "B <a@b>",
+               '"A' .. c .. 'B" <a@b>', c .. "A <a@b>" } do
+               local entry, err = address.parse(value, "to")
+               assert.is_nil(entry)
+               assert.equal("usage", err.kind)
+            end
+         end
+      end
+      for _, name in ipairs { "A\195", "\192\128", 7 } do
+         assert.is_nil((address.parse({ name = name, address = "a@b" }, "to")))
+      end
+   end)
+
+   it("may be a stranger's, and as long as that likes", function()
+      local began = os.clock()
+      for _, piece in ipairs { "@", "@.", " ", '"', '\\"', '"\\', "<", "@ ", ":", "a@b, ", "\195\164." } do
+         local long = piece:rep(20000)
+         for _, text in ipairs { long, '"' .. long .. "x <a@b", "x" .. long .. "x <a@b@>", "a@" .. long } do
+            assert.is_nil((address.parse(text, "to")))
+         end
+      end
+      assert.is_true(os.clock() - began < 10)
    end)
 
    it("in a list is one of many", function()
@@ -66,6 +179,52 @@ describe("an address as people write it", function()
       assert.equal(1, #address.list("a@b", "to"))
       assert.is_nil((address.list({ "a@b", x = 1 }, "to")))
       assert.is_nil((address.list({ 7 }, "to")))
+   end)
+end)
+
+describe("whatever is accepted", function()
+   local parts = { "a", "b.c", "ex", "@", "b", "pel\195\169", ".", "..", '"', '"', "\\", " ", "<", ">", ",", ";",
+      ":", "(", ")", "[", "]", "[192.0.2.1]", "[IPv6:::1]", "-", "_", "\r\n", "\0", "\t", "\127", "xn--mnchen-3ya",
+      "\195\164", "\195", "\195\188.de", "\239\188\160", "\239\188\142", "\227\128\130", "\239\185\164",
+      "\226\132\128", "\226\128\168", "\194\133", "\194\173", "\237\160\128", "\240\159\146\169", "RCPT TO:",
+      "Ann ", "@x", '"@x', '"a b"@x' }
+
+   -- The same numbers under every Lua.
+   local state = 20240229
+   local function random(count)
+      state = (state * 1664525 + 1013904223) % 16777216
+      return math.floor(state / 256) % count + 1
+   end
+
+   local function without_quoted(text)
+      return (text:gsub("\\.", ""):gsub('"[^"]*"', ""))
+   end
+
+   it("means itself, and holds nothing that ends an address or a line", function()
+      local accepted, wide = 0, 0
+      for _ = 1, 30000 do
+         local list = {}
+         for i = 1, random(4) do list[i] = parts[random(#parts)] end
+         if random(2) == 1 then table.insert(list, random(#list), "@") end
+         local text = table.concat(list)
+         local entry = address.parse(text, "to")
+         if entry then
+            local one = entry.address
+            accepted, wide = accepted + 1, wide + (entry.utf8 and 1 or 0)
+            assert.equal(one, core.address(one))
+            local same = address.parse(one, "to")
+            assert.same({ one, entry.utf8 }, { same.address, same.utf8 })
+            assert.is_nil(one:find("[%z\1-\31\127]"), text)
+            assert.is_nil(without_quoted(one):find("[ <>,;()]"), text)
+            assert.is_true(mime.is_utf8(one))
+            assert.is_true(#one <= 254)
+            -- In ASCII but for what SMTPUTF8 was made for.
+            assert.equal(entry.utf8, one:find("[\128-\255]") and true or nil)
+            local shown_again = address.parse(address.format(entry), "to")
+            assert.equal(one, shown_again.address)
+         end
+      end
+      assert.is_true(accepted > 300 and wide > 100, accepted .. " " .. wide)
    end)
 end)
 

@@ -4,6 +4,7 @@
  *
  *   again                 call once more with the same arguments; so much at a time is enough
  *   protocol, iterations, server_not_authentic     the peer's fault: reasons of AuthRejectedError
+ *   unreadable, encrypted, kind, length            what is wrong with a key: see dkim_key_read
  *   crypto                libcrypto would not: a hash it does not have, no memory
  */
 #ifndef CRYPTO_H
@@ -23,7 +24,12 @@ enum {
     SCRAM_BINDING_MAX = 128,    /* octets of channel binding data */
     SCRAM_NONCE_MAX = 64,       /* octets of our nonce */
     SCRAM_CHALLENGE_MAX = 3072, /* octets of a server's message */
-    SCRAM_TEXT_MAX = 24576
+    SCRAM_TEXT_MAX = 24576,
+    DKIM_BUFFER_LEN = 4096,
+    DKIM_PEM_MAX = 65536,      /* octets of a key's text */
+    DKIM_RSA_BITS_MIN = 1024,  /* RFC 8301 3.2 */
+    DKIM_RSA_BITS_MAX = 16384, /* more than that, nobody verifies */
+    DKIM_SIGNATURE_MAX = DKIM_RSA_BITS_MAX / 8
 };
 
 struct bytes {
@@ -64,7 +70,7 @@ struct scram_settings {
 
 struct scram {
     enum { SCRAM_FIRST, SCRAM_HASHING, SCRAM_FINAL, SCRAM_CONTENT, SCRAM_OVER } state;
-    const char *hash;
+    char hash[16];
     size_t hash_len;
     uint32_t iterations_min, iterations_max, iterations_left;
     EVP_MAC_CTX *keyed; /* with the password */
@@ -87,6 +93,42 @@ const char *scram_step(struct scram *s, struct bytes challenge, struct bytes *an
                        bool *content);
 /* Frees and wipes. */
 void scram_drop(struct scram *s);
+
+/* dkim.c: the two canonicalizations of a body (RFC 6376 3.4.3, 3.4.4) and SHA-256 over them. The
+ * pieces may be cut anywhere. A line ends with CRLF, which the caller has made of whatever it had;
+ * a CR or LF by itself is a character like any other. What of the body's end counts only where
+ * something follows is held back: empty lines and, relaxed, the whitespace at the end of a line. */
+struct dkim_body {
+    EVP_MD_CTX *hash;
+    bool relaxed, failed;
+    bool after_cr, space, content; /* content: a line that is not empty has been written */
+    size_t line_ends;
+    size_t len;
+    char canonical[DKIM_BUFFER_LEN];
+};
+
+/* `b` is zeroed memory. NULL or "crypto". */
+const char *dkim_body_begin(struct dkim_body *b, bool relaxed);
+void dkim_body_add(struct dkim_body *b, struct bytes piece);
+/* Once, and nothing is added after it. NULL or "crypto", also for all that failed before. */
+const char *dkim_body_end(struct dkim_body *b, unsigned char hash[CRYPTO_HASH_MAX],
+                          size_t *hash_len);
+void dkim_body_drop(struct dkim_body *b);
+
+/* A private key from its PEM text; nobody is asked for a pass phrase. NULL, or
+ *
+ *   unreadable   no private key is in it, or a damaged one
+ *   encrypted    there is one, behind a pass phrase
+ *   kind         neither RSA nor Ed25519
+ *   length       RSA, shorter or longer than the bounds above
+ *
+ * The caller frees the key with EVP_PKEY_free, which wipes it. */
+const char *dkim_key_read(struct bytes pem, EVP_PKEY **key);
+/* "rsa-sha256" or "ed25519-sha256": the tag a= (RFC 8301 3.1, RFC 8463 3). */
+const char *dkim_key_algorithm(const EVP_PKEY *key);
+/* NULL or "crypto". Ed25519 signs the SHA-256 of the data (RFC 8463 3), RSA as RFC 6376 3.3.2. */
+const char *dkim_sign(EVP_PKEY *key, struct bytes data, unsigned char out[DKIM_SIGNATURE_MAX],
+                      size_t *out_len);
 
 #pragma GCC visibility pop
 

@@ -1,11 +1,10 @@
-/* lcrypto.c - the module smtp.crypto: SCRAM, CRAM-MD5, hashes. Loaded where something needs it.
+/* lcrypto.c - the module smtp.crypto: SCRAM, CRAM-MD5, hashes; DKIM is in ldkim.c. Loaded where
+ * something needs it.
  *
  * Nothing global: no initialisation of libcrypto, nothing registered with it. An object has its
  * metatable before it holds anything, so that the collector frees and wipes it in every case.
  * Failing functions return nil and a stable word. */
-#include "crypto.h"
-
-#include "../lcompat.h"
+#include "lcrypto.h"
 
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -13,18 +12,40 @@
 
 #define SCRAM "smtp.Scram"
 
-static struct bytes bytes_arg(lua_State *L, int index)
+struct bytes lcrypto_bytes(lua_State *L, int index)
 {
     struct bytes b;
     b.data = luaL_checklstring(L, index, &b.len);
     return b;
 }
 
-static int fail(lua_State *L, const char *word)
+int lcrypto_fail(lua_State *L, const char *word)
 {
     lua_pushnil(L);
     lua_pushstring(L, word);
     return 2;
+}
+
+int lcrypto_result(lua_State *L, const char *word, const unsigned char *data, size_t len)
+{
+    if (word != NULL) return lcrypto_fail(L, word);
+    lua_pushlstring(L, (const char *)data, len);
+    return 1;
+}
+
+void lcrypto_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls __gc by hand */
+    lua_setfield(L, -2, "__metatable");
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_newtable(L);
+    lcompat_setfuncs(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
 }
 
 /* ---- SCRAM ---- */
@@ -74,7 +95,7 @@ static int crypto_scram(lua_State *L)
     memset(s, 0, sizeof *s);
     lcompat_setmetatable(L, SCRAM);
     const char *word = scram_begin(s, &settings);
-    return word == NULL ? 1 : fail(L, word);
+    return word == NULL ? 1 : lcrypto_fail(L, word);
 }
 
 static struct scram *to_scram(lua_State *L)
@@ -94,10 +115,10 @@ static int scram_lua_first(lua_State *L)
 static int scram_lua_step(lua_State *L)
 {
     struct scram *s = to_scram(L);
-    struct bytes challenge = bytes_arg(L, 2), answer;
+    struct bytes challenge = lcrypto_bytes(L, 2), answer;
     bool content;
     const char *word = scram_step(s, challenge, &answer, &content);
-    if (word != NULL) return fail(L, word);
+    if (word != NULL) return lcrypto_fail(L, word);
     lua_pushlstring(L, answer.data, answer.len);
     lua_pushboolean(L, content);
     return 2;
@@ -117,12 +138,12 @@ static const luaL_Reg scram_methods[] = {
 /** crypto.cram_md5(username, password, challenge) -> answer | nil, word */
 static int crypto_cram_md5(lua_State *L)
 {
-    struct bytes username = bytes_arg(L, 1), password = bytes_arg(L, 2);
-    struct bytes challenge = bytes_arg(L, 3);
+    struct bytes username = lcrypto_bytes(L, 1), password = lcrypto_bytes(L, 2);
+    struct bytes challenge = lcrypto_bytes(L, 3);
     size_t len;
     char *out = lua_newuserdata(L, username.len + 64);
     const char *word = cram_md5_answer(username, password, challenge, out, &len);
-    if (word != NULL) return fail(L, word);
+    if (word != NULL) return lcrypto_fail(L, word);
     lua_pushlstring(L, out, len);
     return 1;
 }
@@ -132,21 +153,16 @@ static int crypto_cram_md5(lua_State *L)
 static int crypto_saslprep(lua_State *L)
 {
     char *out;
-    const char *word = saslprep(bytes_arg(L, 1), &out);
-    if (word != NULL) return fail(L, word);
-    size_t len = strlen(out);
-    char *copy = lua_newuserdata(L, len + 1); /* the collector's: the next line may raise */
+    struct bytes text = lcrypto_bytes(L, 1);
+    size_t max = 12 * text.len + 1;       /* NFKC makes at most 11 octets of one */
+    char *copy = lua_newuserdata(L, max); /* before `out` is ours: it may raise */
+    const char *word = saslprep(text, &out);
+    if (word != NULL) return lcrypto_fail(L, word);
+    size_t len = strnlen(out, max - 1);
     memcpy(copy, out, len);
     saslprep_free(out);
     lua_pushlstring(L, copy, len);
     port_wipe(copy, len);
-    return 1;
-}
-
-static int push_hash(lua_State *L, const char *word, const unsigned char *hash, size_t len)
-{
-    if (word != NULL) return fail(L, word);
-    lua_pushlstring(L, (const char *)hash, len);
     return 1;
 }
 
@@ -156,8 +172,8 @@ static int crypto_lua_hmac(lua_State *L)
     unsigned char out[CRYPTO_HASH_MAX];
     size_t len = 0;
     const char *hash = luaL_checkstring(L, 1);
-    const char *word = crypto_hmac(hash, bytes_arg(L, 2), bytes_arg(L, 3), out, &len);
-    return push_hash(L, word, out, len);
+    const char *word = crypto_hmac(hash, lcrypto_bytes(L, 2), lcrypto_bytes(L, 3), out, &len);
+    return lcrypto_result(L, word, out, len);
 }
 
 /** crypto.digest(hash, data) -> bytes | nil, word */
@@ -165,8 +181,8 @@ static int crypto_lua_digest(lua_State *L)
 {
     unsigned char out[CRYPTO_HASH_MAX];
     size_t len = 0;
-    const char *word = crypto_digest(luaL_checkstring(L, 1), bytes_arg(L, 2), out, &len);
-    return push_hash(L, word, out, len);
+    const char *word = crypto_digest(luaL_checkstring(L, 1), lcrypto_bytes(L, 2), out, &len);
+    return lcrypto_result(L, word, out, len);
 }
 
 /** crypto.pbkdf2(hash, password, salt, iterations) -> bytes | nil, word: in one go, for servers */
@@ -174,15 +190,15 @@ static int crypto_pbkdf2(lua_State *L)
 {
     unsigned char out[CRYPTO_HASH_MAX];
     const EVP_MD *md = EVP_get_digestbyname(luaL_checkstring(L, 1));
-    struct bytes password = bytes_arg(L, 2), salt = bytes_arg(L, 3);
+    struct bytes password = lcrypto_bytes(L, 2), salt = lcrypto_bytes(L, 3);
     lua_Integer iterations = luaL_checkinteger(L, 4);
     luaL_argcheck(L, iterations > 0 && iterations <= INT_MAX, 4, "iterations");
     luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
-    if (md == NULL) return fail(L, "crypto");
+    if (md == NULL) return lcrypto_fail(L, "crypto");
     int len = EVP_MD_get_size(md);
     int made = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, (const unsigned char *)salt.data,
                                  (int)salt.len, (int)iterations, md, len, out);
-    return push_hash(L, made == 1 ? NULL : "crypto", out, (size_t)len);
+    return lcrypto_result(L, made == 1 ? NULL : "crypto", out, (size_t)len);
 }
 
 static const luaL_Reg functions[] = {{"scram", crypto_scram},
@@ -203,16 +219,8 @@ LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L)
     if (major != OPENSSL_VERSION_MAJOR)
         return luaL_error(L, "smtp.crypto is built for OpenSSL %d, and this process has OpenSSL %d",
                           OPENSSL_VERSION_MAJOR, major);
-    luaL_newmetatable(L, SCRAM);
-    lua_pushstring(L, SCRAM);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, SCRAM); /* getmetatable() shows this, so that nobody calls __gc by hand */
-    lua_setfield(L, -2, "__metatable");
-    lua_pushcfunction(L, scram_lua_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_newtable(L);
-    lcompat_setfuncs(L, scram_methods);
-    lua_setfield(L, -2, "__index");
+    lcrypto_class(L, SCRAM, scram_lua_gc, scram_methods);
     lcompat_newlib(L, functions);
+    ldkim_open(L);
     return 1;
 }

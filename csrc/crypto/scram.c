@@ -66,7 +66,7 @@ static size_t decode(struct bytes text, unsigned char *out)
 
 const char *scram_begin(struct scram *s, const struct scram_settings *settings)
 {
-    s->hash = settings->hash;
+    memcpy(s->hash, settings->hash, strnlen(settings->hash, sizeof s->hash - 1));
     s->iterations_min = settings->iterations_min;
     s->iterations_max = settings->iterations_max;
     s->keyed = crypto_keyed(s->hash, settings->password);
@@ -177,7 +177,8 @@ static void write_final(struct scram *s, struct bytes server_first, struct bytes
 
 static const char *take_first(struct scram *s, struct bytes challenge)
 {
-    unsigned char salt[SCRAM_CHALLENGE_MAX + 4];
+    static const unsigned char one[4] = {0, 0, 0, 1};
+    unsigned char salt[SCRAM_CHALLENGE_MAX + sizeof one];
     struct bytes rest = challenge, nonce, salt_text, count;
     if (challenge.len > SCRAM_CHALLENGE_MAX || !take(&rest, 'r', &nonce) || !is_nonce(s, nonce) ||
         !take(&rest, 's', &salt_text) || !take(&rest, 'i', &count) || !is_extension(rest))
@@ -188,8 +189,8 @@ static const char *take_first(struct scram *s, struct bytes challenge)
     if (iterations < s->iterations_min || iterations > s->iterations_max) return "iterations";
     write_final(s, challenge, nonce);
     /* The first round of Hi (RFC 5802 2.2): salt and INT(1). */
-    memcpy(salt + salt_len, "\0\0\0\1", 4);
-    if (!crypto_mac(s->keyed, (struct bytes){(char *)salt, salt_len + 4}, s->round))
+    memcpy(salt + salt_len, one, sizeof one);
+    if (!crypto_mac(s->keyed, (struct bytes){(char *)salt, salt_len + sizeof one}, s->round))
         return "crypto";
     memcpy(s->salted, s->round, s->hash_len);
     s->iterations_left = iterations - 1;

@@ -7,6 +7,48 @@ local check = {}
 
 local usage = errors.usage
 
+-- How many letters must change to make one of the other (Levenshtein).
+local function distance(a, b)
+   local row = {}
+   for j = 0, #b do row[j] = j end
+   for i = 1, #a do
+      local left = row[0]
+      row[0] = i
+      for j = 1, #b do
+         local cost = a:byte(i) == b:byte(j) and 0 or 1
+         left, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, left + cost)
+      end
+   end
+   return row[#b]
+end
+
+local function nearest(name, names)
+   local best, best_distance = nil, math.max(2, math.floor(#name / 3))
+   for i = 1, #names do
+      local d = distance(name, names[i])
+      if d <= best_distance then best, best_distance = names[i], d - 1 end
+   end
+   return best
+end
+
+--- No other names than these in a table of options.
+---@param t table
+---@param names string[]
+---@param where? string   what the table is, if not the options themselves: "attachments[1]"
+function check.names(t, names, where)
+   local known = {}
+   for i = 1, #names do known[names[i]] = true end
+   for name in next, t do
+      if not known[name] then
+         name = tostring(name)
+         local near, option = nearest(name, names), where and where .. "." .. name or name
+         return nil, usage(option, ("there is no option %q"):format(option),
+            near and ("Did you mean %s?"):format(near) or "The README lists all options")
+      end
+   end
+   return true
+end
+
 --- One of these words, or nothing.
 function check.is_word(t, name, words)
    if t[name] == nil then return true end

@@ -16,9 +16,7 @@ local drive = {}
 local now = core.now
 
 local PIECE = 65536      -- bytes heard at once
-local FILE_PIECE = 49152 -- bytes read from a file at once: a disk may be slow
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
-local EMPTY_MAX = 1000   -- empty pieces in a row that a source may give
 local ANSWER_MAX = 9216  -- octets of a SASL answer: 12,288 in base64 (RFC 4954 4)
 
 -- ---- time ----
@@ -112,34 +110,15 @@ function doing.send(conv)
    end
 end
 
--- The next piece of the message: a string, nil at its end, or false after a failure.
+-- The next piece of the message.
 local function next_piece(conv)
-   local source = conv.source
-   if source.string then
-      local text = source.string
-      conv.source = {}
-      return text
-   elseif source.file then
-      local piece, why = source.file:read(FILE_PIECE)
-      if piece == nil and why then
-         source_failed(conv, why, "the file could not be read")
-         return false
-      end
-      return piece
-   elseif source.call then
-      local ok, piece, why = call(source.call)
-      if not ok then
-         source_failed(conv, piece, "raw raised an error")
-         return false
-      elseif piece == nil and why ~= nil then
-         source_failed(conv, why, "raw failed")
-         return false
-      elseif piece ~= nil and type(piece) ~= "string" then
-         source_failed(conv, type(piece), "raw must return strings, and nil at the end")
-         return false
-      end
-      return piece
-   end
+   conv.read = conv.read or conv.source.open()
+   local piece, trouble = conv.read()
+   if piece ~= false then return piece end
+   conv.cause = trouble.cause
+   conv.session:broken("source", trouble.reason, trouble.what
+      .. (trouble.cause ~= nil and ": " .. tostring(trouble.cause) or ""))
+   return false
 end
 
 function doing.body(conv)
@@ -153,13 +132,8 @@ function doing.body(conv)
    piece = next_piece(conv)
    if piece == nil then
       session:body_end()
-   elseif piece == "" then
-      conv.empty = conv.empty + 1
-      if conv.empty > EMPTY_MAX then
-         source_failed(conv, "empty", "raw returns empty strings without end")
-      end
    elseif piece then
-      conv.piece, conv.piece_at, conv.empty = piece, 1, 0
+      conv.piece, conv.piece_at = piece, 1
    end
    if now() >= conv.deadline then lost(conv, "timeout", "the message's source was too slow") end
 end
@@ -427,9 +401,10 @@ end
 ---@return userdata transaction
 function drive.send(conv, mail)
    local transaction = core.mail { from = mail.from, to = mail.to, size = mail.size,
-      source_len = mail.source_len, eightbit = mail.eightbit, all = mail.all }
-   conv.source, conv.piece, conv.empty, conv.cause = mail.source, nil, 0, nil
-   conv.size = mail.size
+      source_len = mail.source_len, eightbit = mail.eightbit, utf8 = mail.utf8 ~= nil,
+      all = mail.all }
+   conv.source, conv.read, conv.piece, conv.cause = mail.source, nil, nil, nil
+   conv.size, conv.utf8 = mail.size, mail.utf8
    conv.moved = now()
    conv.session:mail(transaction)
    return transaction

@@ -110,8 +110,8 @@ local rejected = {
 function by_kind.auth_rejected(err, plan)
    if err.reason ~= "rejected" then return rejected[err.reason] end
    if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
-      return type(plan.token) == "function" and "The token was refused: check its scope and the user"
-         or "The token was refused: get a new one; token may be a function that does so"
+      return type(plan.token) == "function" and "Check the user, and the token's scope"
+         or "Get a new token; token may be a function that does so"
    elseif err.mechanism == "EXTERNAL" then
       return "The server does not accept the client certificate (or authzid)"
    else
@@ -131,7 +131,11 @@ function by_kind.tls_required()
    return "Set tls = \"require\""
 end
 
-function by_kind.extension_unsupported()
+function by_kind.extension_unsupported(err)
+   if err.reason == "smtputf8" then
+      return "Use an address with ASCII before @ (the domain does not matter), or a server that "
+         .. "offers SMTPUTF8"
+   end
    return "Encode the message as quoted-printable or base64 (text composed here always is)"
 end
 

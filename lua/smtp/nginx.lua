@@ -119,7 +119,7 @@ end
 
 local sent, worked = 0, 0 -- in this turn of the event loop
 local tick = 0            -- nginx's time, in seconds; it moves only where the event loop turns
-local slot = 0            -- when the newest pause ends; no two end at once: first come, first served
+local slot = 0            -- when the newest pause ends; no two end together, so each has its turn
 
 -- A new turn is a new budget: all others had their chance.
 local function take_turn()

@@ -6,8 +6,11 @@ local auth = require "smtp.auth"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local compose = require "smtp.compose"
+local dkim = require "smtp.dkim"
 local here = require "smtp.host"
-local message = require "smtp.message"
+local signing = require "smtp.signing"
+local source = require "smtp.source"
 
 local options = {}
 
@@ -20,62 +23,21 @@ local connection_names = {
 }
 
 local mail_names = {
-   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
-   "message_id", "raw", "eightbit", "size", "envelope", "recipients",
+   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients",
 }
 
-local function set(names)
-   local found = {}
-   for i = 1, #names do found[names[i]] = true end
-   return found
-end
+local all_names = {}
+for i = 1, #connection_names do all_names[i] = connection_names[i] end
+for i = 1, #mail_names do all_names[#all_names + 1] = mail_names[i] end
 
-local is_connection, is_mail = set(connection_names), set(mail_names)
+local is_connection = {}
+for i = 1, #connection_names do is_connection[connection_names[i]] = true end
 
 local usage = errors.usage
 local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
 local each = check.each
-
--- ---- names ----
-
--- How many letters must change to make one of the other (Levenshtein).
-local function distance(a, b)
-   local row = {}
-   for j = 0, #b do row[j] = j end
-   for i = 1, #a do
-      local left = row[0]
-      row[0] = i
-      for j = 1, #b do
-         local cost = a:byte(i) == b:byte(j) and 0 or 1
-         left, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, left + cost)
-      end
-   end
-   return row[#b]
-end
-
-local function nearest(name, lists)
-   local best, best_distance = nil, math.max(2, math.floor(#name / 3))
-   for i = 1, #lists do
-      for j = 1, #lists[i] do
-         local d = distance(name, lists[i][j])
-         if d <= best_distance then best, best_distance = lists[i][j], d - 1 end
-      end
-   end
-   return best
-end
-
-local function check_names(t, known, lists)
-   for name in next, t do
-      local is_known = false
-      for i = 1, #known do is_known = is_known or known[i][name] end
-      if not is_known then
-         local near = nearest(tostring(name), lists)
-         return nil, usage(tostring(name), ("there is no option %q"):format(tostring(name)),
-            near and ("Did you mean %s?"):format(near) or "The README lists all options")
-      end
-   end
-   return true
-end
 
 -- A copy without metatables: nothing of the caller's runs, or changes, while we send.
 local function copy(t)
@@ -139,8 +101,22 @@ local function alias(t, name, other)
    return true
 end
 
+-- A name outside ASCII is looked up, verified and said in its ASCII form.
+local function to_ascii(t, name)
+   if t[name] == nil or not t[name]:find("[\128-\255]") then return true end
+   local ascii, why, hint = address.domain(t[name])
+   if not ascii then
+      return nil, usage(name, ("%s = %q is no host name: %s"):format(name, t[name], why), hint,
+         t[name])
+   end
+   t[name] = ascii
+   return true
+end
+
 local function check_host(t)
    local ok, err = each(is_line, t, { "host", "socket", "source_address", "tls_host", "domain" })
+   if not ok then return nil, err end
+   ok, err = each(to_ascii, t, { "host", "tls_host", "domain" })
    if not ok then return nil, err end
    if t.socket and t.host then
       return nil, usage("socket", "socket and host are both given", "Keep one of them")
@@ -224,8 +200,7 @@ end
 local KEPT_SECONDS, KEPT_MAX = 60, 32
 
 local function keepalive_bounds(given)
-   local names = { idle = true, size = true }
-   local ok, err = check_names(given, { names }, { { "idle", "size" } })
+   local ok, err = check.names(given, { "idle", "size" }, "keepalive")
    if not ok then return nil, err end
    local idle, size = given.idle or KEPT_SECONDS, given.size or KEPT_MAX
    if type(idle) ~= "number" or not (idle > 0 and idle <= 86400) or type(size) ~= "number"
@@ -321,23 +296,12 @@ end
 
 -- ---- what ----
 
-local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "headers", "date",
-   "message_id" }
-
-local SLICE = 262144 -- octets looked at before others may have their turn
-
-local function scan_string(text)
-   local scanner = core.scanner()
-   for at = 1, #text, SLICE do
-      local began = core.now()
-      scanner:feed(text, at, SLICE)
-      here.breathe(began)
-   end
-   return scanner:finish()
-end
+local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe" }
 
 local function raw_string(text)
-   local scan = scan_string(text)
+   local scan = source.scan(text)
    if scan.nul then
       return nil, usage("raw", "raw holds a NUL", "No message may: encode that part as base64")
    end
@@ -350,40 +314,31 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
    end
-   return { string = text }, { size = scan.wire_len, source_len = #text, eightbit = scan.eightbit }
+   return { source = source.of_string(text), size = scan.wire_len, source_len = #text,
+      eightbit = scan.eightbit }
 end
 
-local function is_file(value)
-   return io.type(value) == "file"
-end
-
-local function is_file_eightbit(file)
-   local scanner = core.scanner()
+local function has_eightbit(one)
+   local read, scanner = one.open(), core.scanner()
    while true do
       local began = core.now()
-      local piece = file:read(49152)
-      if not piece then return scanner:finish().eightbit end
+      local piece = read()
+      if not piece then break end
       scanner:feed(piece)
       here.breathe(began)
    end
+   one.open()
+   return scanner:finish().eightbit
 end
 
 local function raw_file(file, t)
-   local at = file:seek("cur")
-   local last = at and file:seek("end")
-   local facts = { eightbit = t.eightbit or false }
-   if last and file:seek("set", at) then
-      facts.source_len = last - at
-      facts.size = t.size or facts.source_len
-      if t.eightbit == nil then
-         facts.eightbit = is_file_eightbit(file)
-         file:seek("set", at)
-      end
-   end
-   return { file = file }, facts
+   local one = source.of_file(file)
+   local eightbit = t.eightbit or false
+   if one.again and t.eightbit == nil then eightbit = has_eightbit(one) end
+   return { source = one, size = t.size or one.size, source_len = one.size, eightbit = eightbit }
 end
 
-local function raw_source(t)
+local function raw_message(t)
    local raw = t.raw
    for i = 1, #composing do
       if t[composing[i]] ~= nil then
@@ -398,9 +353,10 @@ local function raw_source(t)
       return nil, usage("size", "size must be a whole number of octets")
    end
    if type(raw) == "string" then return raw_string(raw) end
-   if is_file(raw) then return raw_file(raw, t) end
+   if io.type(raw) == "file" then return raw_file(raw, t) end
    if type(raw) == "function" then
-      return { call = raw }, { size = t.size, source_len = t.size, eightbit = t.eightbit or false }
+      return { source = source.of_function(raw, t.size, "raw"), size = t.size, source_len = t.size,
+         eightbit = t.eightbit or false }
    end
    return nil, usage("raw", "raw must be a string, an open file or a function")
 end
@@ -415,16 +371,15 @@ local function composed(t, lists)
    if #lists.from > 1 and not lists.sender then
       return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
    end
-   local made, err = message.compose {
-      from = lists.from, sender = lists.sender, reply_to = lists.reply_to, to = lists.to,
-      cc = lists.cc, subject = t.subject, text = t.text, headers = t.headers, date = t.date,
-      message_id = t.message_id,
-   }
+   local what = { from = lists.from, sender = lists.sender, reply_to = lists.reply_to,
+      to = lists.to, cc = lists.cc }
+   for i = 1, #composing do
+      local name = composing[i]
+      if what[name] == nil then what[name] = t[name] end
+   end
+   local made, err = compose.message(what)
    if not made then return nil, err end
-   local scan = core.scan(made.string)
-   return { string = made.string },
-      { size = scan.wire_len, source_len = #made.string, eightbit = false,
-        message_id = made.message_id }
+   return signing.assemble(made)
 end
 
 local function read_lists(t)
@@ -446,22 +401,16 @@ local function read_envelope(t, lists)
    if type(envelope) ~= "table" then
       return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
    end
-   local ok, err = check_names(envelope, { { from = true, to = true } }, { { "from", "to" } })
+   local ok, err = check.names(envelope, { "from", "to" }, "envelope")
    if not ok then return nil, err end
-   local from
+   local from = lists.sender or lists.from[1]
    if envelope.from == "" then
-      from = ""
+      from = { address = "" }
    elseif envelope.from ~= nil then
-      local entry
-      entry, err = address.parse(envelope.from, "envelope.from")
-      if not entry then return nil, err end
-      from = entry.address
-   else
-      local entry = lists.sender or lists.from[1]
-      if not entry then
-         return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
-      end
-      from = entry.address
+      from, err = address.parse(envelope.from, "envelope.from")
+      if not from then return nil, err end
+   elseif not from then
+      return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
    end
    local groups = { lists.to, lists.cc, lists.bcc }
    if envelope.to ~= nil then
@@ -485,6 +434,13 @@ local function gather(groups)
    return to
 end
 
+-- The address because of which SMTPUTF8 must be said: one of the envelope, or of the header.
+local function needs_utf8(t, lists, from, groups)
+   local found = address.needs_utf8 { { from } } or address.needs_utf8(groups)
+   if found or t.raw ~= nil then return found end
+   return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
+end
+
 local function mail(t)
    local ok, err = is_word(t, "recipients", { "any", "all" })
    if not ok then return nil, err end
@@ -500,14 +456,19 @@ local function mail(t)
    if t.raw == nil and #lists.from == 0 then
       return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
    end
-   local source, facts
+   local facts
    if t.raw ~= nil then
-      source, facts = raw_source(t)
+      facts, err = raw_message(t)
    else
-      source, facts = composed(t, lists)
+      facts, err = composed(t, lists)
    end
-   if not source then return nil, facts end
-   facts.from, facts.to, facts.source = from, to, source
+   if not facts then return nil, err end
+   if t.dkim ~= nil then
+      facts.signers, err = dkim.check(t.dkim)
+      if not facts.signers then return nil, err end
+   end
+   facts.from, facts.to = from.address, to
+   facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
    return facts
 end
@@ -525,7 +486,7 @@ end
 function options.connection(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_connection }, { connection_names })
+   ok, err = check.names(t, connection_names)
    if not ok then return nil, err end
    return connection(t)
 end
@@ -534,7 +495,7 @@ end
 function options.mail(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_mail }, { mail_names })
+   ok, err = check.names(t, mail_names)
    if not ok then return nil, err end
    return mail(copy(t))
 end
@@ -545,7 +506,7 @@ end
 function options.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, { is_connection, is_mail }, { connection_names, mail_names })
+   ok, err = check.names(t, all_names)
    if not ok then return nil, err end
    local where, what = {}, {}
    for name, value in next, t do

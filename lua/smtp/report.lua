@@ -78,6 +78,8 @@ local function detail(conv, trouble, facts)
          .. earlier(conv)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
+   elseif reason == "smtputf8" then
+      return (" (%s)"):format(conv.utf8)
    elseif kind == "message_too_large" and not trouble.code then
       return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
@@ -158,6 +160,7 @@ function report.error(conv, trouble, recipients)
       if trouble.kind == "message_too_large" then
          err.limit, err.size = facts.size_max, conv.size
       end
+      if trouble.reason == "smtputf8" then err.value = conv.utf8 end
       what = what .. detail(conv, trouble, facts)
    end
    if recipients and count(recipients, "unknown") > 0 then

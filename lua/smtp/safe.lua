@@ -7,6 +7,7 @@ local errors = require "smtp.errors"
 local host = require "smtp.host"
 local options = require "smtp.options"
 local report = require "smtp.report"
+local signing = require "smtp.signing"
 
 local safe = { _VERSION = "0.1.0", is_error = errors.is }
 
@@ -68,6 +69,8 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
+   local ok, err = signing.sign(mail)
+   if not ok then return nil, err end
    return send(plan, mail, started)
 end
 
@@ -89,6 +92,7 @@ function safe.defer(t, callback)
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
    local ok, err = nginx.check_directives(plan)
+   if ok then ok, err = signing.sign(mail) end
    if not ok then return nil, err end
    return require("smtp.defer").add(send, plan, mail, callback)
 end
@@ -173,6 +177,8 @@ function Connection:send(t)
    local mail, err = options.mail(t)
    if not mail then return nil, err end
    local ok
+   ok, err = signing.sign(mail)
+   if not ok then return nil, err end
    ok, err = enter(self)
    if not ok then return nil, err end
    self.conv.deadline = deadline_of(self.plan, mail)
@@ -244,6 +250,11 @@ function Connection:close()
 end
 
 connection_mt.__close = Connection.close
+
+--- The composer alone: see smtp.message.
+function safe.message(t)
+   return require("smtp.message").new(t)
+end
 
 --- A small receiving server for demos and tests: see smtp.sink.
 function safe.sink(t)

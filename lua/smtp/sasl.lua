@@ -14,11 +14,14 @@ local core = require "smtp.core"
 
 local sasl = {}
 
+local why_no_crypto -- Lua 5.1 tells it once, and then of a loop
+
 -- Loaded when something needs it: it brings libcrypto into the process.
 local function load_crypto()
    local ok, crypto = pcall(require, "smtp.crypto")
    if ok then return crypto end
-   return nil, "crypto_unavailable: " .. tostring(crypto):match("[^\n]*")
+   why_no_crypto = why_no_crypto or "crypto_unavailable: " .. tostring(crypto):match("[^\n]*")
+   return nil, why_no_crypto
 end
 
 local why_not_prepared = {
@@ -54,7 +57,7 @@ local function begin_scram(self, info)
    if password then authzid, why = prepare(crypto, info.authzid, "authzid") end
    if not authzid then return false, why end
    if #username > 1024 or #authzid > 1024 then
-      return false, "username: it is over 1,024 octets"
+      return false, "username or authzid is over 1,024 octets"
    end
    self.exchange = crypto.scram {
       hash = self.hash, username = username, password = password, authzid = authzid,

@@ -12,33 +12,17 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local sink_auth = require "smtp.sink_auth"
 
 local LINE_MAX = 12288 -- octets of a command (RFC 4954 4)
 local WAIT_MS = 60000  -- how long a client may be silent
 
 local known = {
    host = "string", port = "number", domain = "string", capabilities = "table", tls = "any",
-   tls_cert = "string", tls_key = "string", auth = "any", require_auth = "boolean",
-   faults = "table", on_message = "function", keep = "number", trace = "function",
+   tls_cert = "string", tls_key = "string", tls_max_version = "string", auth = "any",
+   require_auth = "boolean", faults = "table", on_message = "function", keep = "number",
+   trace = "function",
 }
-
--- ---- base64 (RFC 4648 4), the way back ----
-
-local values = {}
-for i = 1, 64 do
-   values[("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):sub(i, i)] = i - 1
-end
-
-local function decode(text)
-   if #text % 4 ~= 0 or not text:find("^[A-Za-z0-9+/]*=?=?$") then return nil end
-   local out = {}
-   for a, b, c, d in text:gmatch("(.)(.)(.)(.)") do
-      local n = values[a] * 262144 + values[b] * 4096 + (values[c] or 0) * 64 + (values[d] or 0)
-      local bytes = string.char(math.floor(n / 65536), math.floor(n / 256) % 256, n % 256)
-      out[#out + 1] = bytes:sub(1, c == "=" and 1 or d == "=" and 2 or 3)
-   end
-   return table.concat(out)
-end
 
 -- ---- one conversation, without I/O ----
 
@@ -87,9 +71,13 @@ function Session:reset()
    self.from, self.to = nil, {}
 end
 
-function Session:offers_auth()
+-- -> what to say of AUTH in answer to EHLO | nil
+function Session:offer()
    local auth = self.sink.options.auth
-   return auth and (self.tls or not self.sink.options.tls or auth.before_tls)
+   if not auth or not (self.tls or not self.sink.options.tls or auth.before_tls) then return nil end
+   local names = sink_auth.names(auth, self.binding ~= nil)
+   if #names == 0 and #auth.mechanisms > 0 then return nil end
+   return "AUTH " .. table.concat(names, " ")
 end
 
 local commands = {}
@@ -103,9 +91,7 @@ local function hello(self, stage, line)
    if stage == "ehlo" then
       for i = 1, #options.capabilities do list[#list + 1] = options.capabilities[i] end
       if options.tls == "starttls" and not self.tls then list[#list + 1] = "STARTTLS" end
-      if self:offers_auth() then
-         list[#list + 1] = "AUTH " .. table.concat(options.auth.mechanisms, " ")
-      end
+      list[#list + 1] = self:offer()
    end
    for i = 1, #list do list[i] = "250" .. (i < #list and "-" or " ") .. list[i] end
    self:say(table.concat(list, "\n"))
@@ -121,54 +107,26 @@ function commands:STARTTLS(line)
    self.handshake = true
 end
 
-local function check(self, user, password)
-   local wanted = user and self.sink.options.auth.users[user]
-   if wanted and wanted == password then
-      self.user = user
-      return self:say("235 2.7.0 welcome")
+local function answer(self, text)
+   local exchange = self.exchange
+   local reply = exchange:step(text)
+   if exchange.over then
+      self.exchange, self.user, self.authzid = nil, exchange.user, exchange.authzid
    end
-   self:say("535 5.7.8 user name or password is wrong")
-end
-
--- Each mechanism takes the client's next answer; `text` is nil where none came yet.
-local mechanisms = {}
-
-function mechanisms.PLAIN(self, text)
-   if not text then return self:say("334 ") end
-   self.answering = nil
-   local _, user, password = (decode(text) or ""):match("^(%Z*)%z(%Z*)%z(%Z*)$")
-   check(self, user, password)
-end
-
-function mechanisms.LOGIN(self, text)
-   if not text then
-      self.login = nil
-      return self:say("334 VXNlcm5hbWU6")
-   elseif not self.login then
-      self.login = decode(text) or ""
-      return self:say("334 UGFzc3dvcmQ6")
-   end
-   self.answering = nil
-   check(self, self.login, decode(text))
-end
-
-local function offers(self, name)
-   local list = self.sink.options.auth.mechanisms
-   for i = 1, #list do
-      if list[i] == name then return mechanisms[name] end
-   end
+   self:say(reply)
 end
 
 function commands:AUTH(line)
    if self:fault("auth", line) then return end
-   if not self:offers_auth() then return self:say("502 5.5.1 not offered") end
+   if not self:offer() then return self:say("502 5.5.1 not offered") end
    if self.user then return self:say("503 5.5.1 once is enough") end
    local name, initial = line:match("^%S+ +(%S+) ?(.*)$")
-   local mechanism = name and offers(self, name:upper())
-   if not mechanism then return self:say("504 5.5.4 unknown mechanism") end
-   self.answering = mechanism
-   local text = initial ~= "" and (initial == "=" and "" or initial) or nil
-   mechanism(self, text)
+   local options = self.sink.options
+   self.exchange = name and sink_auth.exchange(options.auth, name, { domain = options.domain,
+      binding_type = self.binding_type, binding = self.binding })
+   if not self.exchange then return self:say("504 5.5.4 unknown mechanism") end
+   if initial == "" then return answer(self, nil) end
+   answer(self, initial == "=" and "" or initial)
 end
 
 function commands:MAIL(line)
@@ -219,7 +177,7 @@ end
 local function finish(self)
    local sink = self.sink
    local message = { from = self.from, to = self.to, data = table.concat(self.data),
-      authenticated = self.user, tls = self.tls }
+      authenticated = self.user, authzid = self.authzid, tls = self.tls }
    self.data = nil
    self:trace("C", "(" .. #message.data .. " bytes of the message)")
    self:reset()
@@ -236,10 +194,10 @@ function Session:line(line)
    if self.data then
       if line == "." then return finish(self) end
       self.data[#self.data + 1] = line:gsub("^%.", "") .. "\r\n"
-   elseif self.answering then
+   elseif self.exchange then
       self:trace("C", line == "*" and "*" or "[secret]")
-      if line ~= "*" then return self.answering(self, line) end
-      self.answering = nil
+      if line ~= "*" then return answer(self, line) end
+      self.exchange = nil
       self:say("501 5.7.0 cancelled")
    else
       local verb = line:match("^%S*"):upper()
@@ -268,9 +226,12 @@ function Session:receive(bytes)
    return said
 end
 
---- TLS is on: all that was said before counts no more.
-function Session:tls_started()
-   self.tls, self.handshake, self.greeted, self.user, self.input = true, nil, nil, nil, ""
+--- TLS is on: all that was said before counts no more. What binds to the channel, if anything
+-- does, is told.
+function Session:tls_started(binding_type, binding)
+   self.tls, self.handshake, self.greeted, self.input = true, nil, nil, ""
+   self.user, self.authzid = nil, nil
+   self.binding_type, self.binding = binding_type, binding
    self:reset()
 end
 
@@ -310,6 +271,7 @@ function Transport:receiveany(max)
 end
 
 function Transport:sslhandshake()
+   if self.sink.options.tls == "implicit" then return true end
    if not self.session.handshake then return nil, "tls:plaintext", "no STARTTLS was said" end
    self.session:tls_started()
    return true
@@ -326,7 +288,7 @@ local Sink = {}
 Sink.__index = Sink
 Sink.__name = "smtp.Sink"
 
---- A transport for smtp.send, in this process. With tls = "starttls" a handshake is pretended.
+--- A transport for smtp.send, in this process. With tls a handshake is pretended.
 function Sink:transport()
    return setmetatable({ sink = self, inbox = "", duplex = true }, Transport)
 end
@@ -347,21 +309,31 @@ local function make_certificate(sink)
    return true
 end
 
---- Listen. -> address, port | nil, err
-function Sink:listen()
-   local socket = require "smtp.socket"
-   local options = self.options
-   if options.tls then
-      if not options.tls_cert then
-         local ok, err = make_certificate(self)
-         if not ok then return nil, err end
-      end
-      local context, option, why = socket.tls_context { server = true, cert = options.tls_cert,
-         key = options.tls_key or options.tls_cert }
-      if not context then return nil, errors.usage("tls_" .. option, why) end
-      self.context, self.tls_ca_file = context, options.tls_cert
+local function make_context(sink)
+   local options = sink.options
+   if not options.tls_cert then
+      local ok, err = make_certificate(sink)
+      if not ok then return nil, err end
    end
-   local listener, why, text = socket.listen(options.host, options.port)
+   local context, option, why = require("smtp.socket").tls_context { server = true,
+      cert = options.tls_cert, key = options.tls_key or options.tls_cert,
+      max_version = options.tls_max_version }
+   if not context then return nil, errors.usage("tls_" .. option, why) end
+   sink.context, sink.tls_ca_file = context, options.tls_cert
+   return true
+end
+
+--- Listen. -> address, port | nil, err
+---@param listener? userdata   from smtp.socket, where somebody listens already
+function Sink:listen(listener)
+   local options, why, text = self.options, nil, nil
+   if options.tls then
+      local ok, err = make_context(self)
+      if not ok then return nil, err end
+   end
+   if not listener then
+      listener, why, text = require("smtp.socket").listen(options.host, options.port)
+   end
    if not listener then
       return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why) })
    end
@@ -387,14 +359,14 @@ end
 
 local function start_tls(self, session, sock)
    if not again(sock.sslaccept, sock, self.context) then return false end
-   session:tls_started()
+   session:tls_started(sock:channel_binding())
    return true
 end
 
 local function converse(self, sock)
    local session = new_session(self)
    sock:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
-   if session.tls and not again(sock.sslaccept, sock, self.context) then return end
+   if session.tls and not start_tls(self, session, sock) then return end
    session:greet()
    if not send_all(sock, session:receive("")) then return end
    while not session.closed do
@@ -446,17 +418,18 @@ local function check_options(t)
    if t.tls and t.tls ~= "starttls" and t.tls ~= "implicit" then
       return nil, errors.usage("tls", "tls must be false, \"starttls\" or \"implicit\"")
    end
-   if t.auth and (type(t.auth) ~= "table" or type(t.auth.users) ~= "table") then
-      return nil, errors.usage("auth", "auth must be false or { users = { name = \"password\" } }")
+   if t.tls_max_version and t.tls_max_version ~= "1.2" and t.tls_max_version ~= "1.3" then
+      return nil, errors.usage("tls_max_version", "tls_max_version must be \"1.2\" or \"1.3\"")
    end
    return true
 end
 
 -- What a listening sink needs and a transport ignores is taken by both.
 --- Make a sink.
----@param t? table   host, port, domain, capabilities, tls, tls_cert, tls_key, auth, require_auth,
---   faults, on_message, keep, trace
----@return table|nil   the sink; its `messages` are { from=, to=, data=, authenticated=, tls= }
+---@param t? table   host, port, domain, capabilities, tls, tls_cert, tls_key, tls_max_version, auth
+--   (see smtp.sink_auth), require_auth, faults, on_message, keep, trace
+---@return table|nil   the sink; its `messages` are { from=, to=, data=, authenticated=, authzid=,
+--   tls= }
 ---@return table|nil
 local function new(t)
    t = t or {}
@@ -466,8 +439,8 @@ local function new(t)
       capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES" } }
    for name, value in next, t do options[name] = value end
    if options.auth then
-      options.auth = { users = options.auth.users, before_tls = options.auth.before_tls,
-         mechanisms = options.auth.mechanisms or { "PLAIN", "LOGIN" } }
+      options.auth, err = sink_auth.check(options.auth)
+      if not options.auth then return nil, err end
    end
    return setmetatable({ options = options, messages = {}, count = 0, started = core.now() }, Sink)
 end

@@ -56,6 +56,18 @@
 ---@field binding_type? string  "tls-exporter", "tls-unique", "tls-server-end-point"
 ---@field binding? string       RFC 5056
 
+---@class smtp.Dkim
+---@field domain string
+---@field selector string
+---@field key string             PEM text, or the path of a PEM file: RSA or Ed25519
+---@field canonicalization? "relaxed/relaxed"|"relaxed/simple"|"simple/relaxed"|"simple/simple"|"relaxed"|"simple"
+---@field identity? string       i= (RFC 6376 3.5)
+
+---@class smtp.DkimSigning
+---@field body fun(self: smtp.DkimSigning, piece: string): true|nil, smtp.Error?
+---@field finish fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
+---@field fingerprint fun(self: smtp.DkimSigning, headers: string[][]): string|nil, smtp.Error?
+
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
 ---@field to? string|smtp.Address|(string|smtp.Address)[]
@@ -147,6 +159,18 @@
 ---@field message_id? string
 ---@field waiting integer      messages that wait in this worker, this one among them
 
+---@class smtp.SinkAuth
+---@field users? table<string, string>     passwords by name
+---@field tokens? table<string, string>    OAuth tokens by name
+---@field external? string                 whom EXTERNAL authenticates
+---@field mechanisms? (string|smtp.SinkMechanism)[]
+---@field before_tls? boolean
+---@field iterations? integer              of SCRAM, default 4096
+
+---@class smtp.SinkMechanism
+---@field name string
+---@field run fun(exchange: { initial?: string }, ask: fun(challenge: string): string): string?, string?
+
 ---@class smtp.SinkOptions
 ---@field host? string
 ---@field port? integer
@@ -155,17 +179,26 @@
 ---@field tls? false|"starttls"|"implicit"
 ---@field tls_cert? string
 ---@field tls_key? string
----@field auth? false|{ users: table<string, string>, mechanisms?: string[], before_tls?: boolean }
+---@field tls_max_version? "1.2"|"1.3"
+---@field auth? false|smtp.SinkAuth
 ---@field require_auth? boolean
 ---@field faults? table<string, string|fun(command?: string): string?>
 ---@field on_message? fun(message: table)
 ---@field keep? integer
 ---@field trace? fun(direction: string, line: string)
 
+---@class smtp.SinkMessage
+---@field from string
+---@field to string[]
+---@field data string
+---@field authenticated? string
+---@field authzid? string
+---@field tls boolean
+
 ---@class smtp.Sink
----@field messages { from: string, to: string[], data: string, authenticated?: string, tls: boolean }[]
+---@field messages smtp.SinkMessage[]
 ---@field tls_ca_file? string
 ---@field transport fun(self: smtp.Sink): table
----@field listen fun(self: smtp.Sink): string, integer
+---@field listen fun(self: smtp.Sink, listener?: userdata): string, integer
 ---@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer
 ---@field close fun(self: smtp.Sink): true

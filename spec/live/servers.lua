@@ -1,26 +1,69 @@
---- Starts Postfix and Dovecot (servers.sh) and reads what they delivered.
+--- Starts real servers (servers.sh: Postfix with Dovecot; exim.sh) and reads what they delivered.
 
 local certs = require "spec.certs"
+local core = require "smtp.core"
+local socket = require "smtp.socket"
 
 local servers = {}
 
---- -> { submission_port, relay_port, user, password, ca_file, arrived = function(box), stop } | nil, why
-function servers.start()
+local token_key = "a key that the issuer of tokens and Dovecot share"
+
+local function url_base64(bytes)
+   return (core.base64(bytes):gsub("[+/=]", { ["+"] = "-", ["/"] = "_", ["="] = "" }))
+end
+
+--- A token as an issuer makes it (RFC 7519), with HS256 by the openssl command. `left`: seconds until it is
+-- over, may be negative. `key`: instead of the one that Dovecot knows.
+function servers.token(user, left, key)
+   local now = os.time()
+   local signed = url_base64 '{"alg":"HS256","typ":"JWT"}' .. "." .. url_base64(
+      ('{"sub":"%s","iat":%d,"exp":%d}'):format(user, now - 7200, now + left))
+   local pipe = io.popen(("printf %%s %s | env -u LD_PRELOAD openssl dgst -sha256 -hmac '%s' -binary"):format(
+      signed, key or token_key))
+   local signature = pipe:read("*a")
+   pipe:close()
+   assert(#signature == 32, "the openssl command did not sign")
+   return signed .. "." .. url_base64(signature)
+end
+
+--- A transport of the caller's own: a socket with TLS that trusts `ca_file` and has no certificate. `said` (if
+-- given) gets what is sent.
+function servers.transport(ca_file, said)
+   return function()
+      local inner = socket.new()
+      local context = assert(socket.tls_context { verify = true, ca_file = ca_file })
+      local self = setmetatable({}, { __index = function(_, method)
+         return inner[method] and function(_, ...) return inner[method](inner, ...) end
+      end })
+      function self.send(_, bytes)
+         if said then said[#said + 1] = bytes end
+         return inner:send(bytes)
+      end
+      function self.sslhandshake(_, session, host, verify)
+         return inner:sslhandshake(session, host, verify, context)
+      end
+      return self
+   end
+end
+
+-- Runs the script of this name, which says "ready", two ports, its process and its directory.
+-- -> { ports =, user, password, ca_file, arrived = function(box), stop } | nil, why
+local function start(file_name)
    local cert = certs.make()
-   local pipe = io.popen("bash spec/live/servers.sh 2>&1")
-   local submission, relay, pid, work
+   local pipe = io.popen(("TOKEN_KEY='%s' bash spec/live/%s 2>&1"):format(token_key, file_name))
+   local first, second, pid, work
    local said = {}
    for line in pipe:lines() do
       said[#said + 1] = line
-      submission, relay, pid, work = line:match("^ready (%d+) (%d+) (%d+) (%S+)$")
-      if submission then break end
+      first, second, pid, work = line:match("^ready (%d+) (%d+) (%d+) (%S+)$")
+      if first then break end
    end
-   if not submission then
+   if not first then
       pipe:close()
       return nil, table.concat(said, "\n")
    end
-   local self = { submission_port = tonumber(submission), relay_port = tonumber(relay), user = "ann",
-      password = "sesame", ca_file = cert "ca" }
+   local self = { ports = { tonumber(first), tonumber(second) }, user = "ann", password = "sesame",
+      ca_file = cert "ca" }
 
    -- What came to `box@live.example` since the last time, oldest first: each message without the lines
    -- that the servers put on top. Waits up to 10 seconds for `count` of them.
@@ -42,10 +85,9 @@ function servers.start()
          local text = file:read("*a")
          file:close()
          os.remove(name)
-         -- Return-Path, X-Original-To, Delivered-To, and one Received of two or three lines.
-         messages[i] = text:gsub("^.-\nReceived: [^\n]*\n", "", 1)
-         messages[i] = messages[i]:gsub("^[ \t][^\n]*\n", ""):gsub("^[ \t][^\n]*\n", "")
-            :gsub("^[ \t][^\n]*\n", "")
+         -- Return-Path, X-Original-To, Delivered-To where they are added, and one Received.
+         messages[i] = ("\n" .. text):gsub("^.-\nReceived: [^\n]*\n", "", 1)
+         while messages[i]:find("^[ \t]") do messages[i] = messages[i]:gsub("^[^\n]*\n", "", 1) end
       end
       return messages
    end
@@ -55,6 +97,22 @@ function servers.start()
       pipe:read("*a")
       pipe:close()
    end
+   return self
+end
+
+--- Postfix with Dovecot's SASL: submission_port wants TLS and AUTH, relay_port offers neither.
+function servers.start()
+   local self, why = start("servers.sh")
+   if not self then return nil, why end
+   self.submission_port, self.relay_port = self.ports[1], self.ports[2]
+   return self
+end
+
+--- Exim: open_port offers EXTERNAL to everybody, strict_port only to those whose certificate it trusts.
+function servers.start_exim()
+   local self, why = start("exim.sh")
+   if not self then return nil, why end
+   self.open_port, self.strict_port = self.ports[1], self.ports[2]
    return self
 end
 

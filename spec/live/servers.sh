@@ -1,49 +1,10 @@
 #!/usr/bin/env bash
-# Postfix with Dovecot's SASL on loopback, for the live specs. Nothing is installed: the packages are
-# unpacked under build/live, and seen in their places by these processes alone (a mount namespace of
-# their own). Prints "ready SUBMISSION RELAY" and serves until it gets SIGTERM.
+# Postfix with Dovecot's SASL on loopback, for the live specs. TOKEN_KEY: what tokens are signed with.
+# Prints "ready SUBMISSION RELAY PID DIRECTORY" and serves until it gets SIGTERM.
 set -eu
-live=$PWD/build/live
-[ "$(id -u)" = 0 ] || { echo "the live servers need root (a mount namespace)"; exit 1; }
-
-if [ "${1:-}" != inside ]; then
-   mkdir -p "$live/deb" "$live/root"
-   cd "$live/deb"
-   fetch() { apt-get -q -o DPkg::Lock::Timeout=300 download "$@" >/dev/null 2>fetch.log; }
-   # The libraries they name and this machine lacks, and those that these name in turn.
-   fetch_libraries() {
-      local library
-      for library in $(for deb in *.deb; do dpkg-deb -f "$deb" Pre-Depends Depends; done |
-         sed 's/^[A-Za-z-]*: //' | tr ',|' '\n\n' | sed 's/^ *//; s/[ (:].*//' | grep '^lib' | sort -u); do
-         dpkg-query -W -f '${Status}' "$library" 2>/dev/null | grep -q ' installed$' ||
-            ls "$library"_*.deb >/dev/null 2>&1 || fetch "$library" || :
-      done
-   }
-   if [ ! -e ../fetched ]; then
-      fetch postfix dovecot-core || { apt-get -q update >/dev/null 2>&1; fetch postfix dovecot-core; } ||
-         { echo "cannot fetch postfix and dovecot-core: $(tail -n 1 fetch.log)"; exit 1; }
-      fetch_libraries
-      fetch_libraries
-      for deb in *.deb; do dpkg-deb -x "$deb" ../root; done
-      # Debian's /lib is /usr/lib.
-      [ ! -d ../root/lib ] || cp -a ../root/lib/. ../root/usr/lib/
-      touch ../fetched
-   fi
-   cd - >/dev/null
-   # In a chroot "/" is no mount, and its propagation cannot be changed.
-   propagation=private
-   unshare --mount --propagation private true 2>/dev/null || propagation=unchanged
-   exec unshare --mount --propagation $propagation bash "$0" inside
-fi
-
-work=$(mktemp -d /tmp/lua-smtp-live.XXXXXX)
-chmod 755 "$work"
-mkdir -p "$work"/{etc,etc.work,var,var.work}
-cp -a "$live/root/var/." "$work/var/" 2>/dev/null || :
-mount -t overlay overlay -o "lowerdir=$live/root/usr:/usr" /usr
-mount -t overlay overlay -o "lowerdir=$live/root/etc:/etc,upperdir=$work/etc,workdir=$work/etc.work" /etc
-mount -t overlay overlay -o "lowerdir=/var,upperdir=$work/var,workdir=$work/var.work" /var
-ldconfig 2>/dev/null || :
+: "${TOKEN_KEY:?is not set}"
+. spec/live/unpacked.sh
+enter "${1:-}" mail postfix dovecot-core
 
 cat >>/etc/passwd <<END
 postfix:x:7001:7001::/var/spool/postfix:/bin/false
@@ -59,11 +20,16 @@ postdrop:x:7004:
 mailbox:x:7005:
 END
 
-port() { # one that is free just now
-   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-submission=$(port) relay=$(port)
+read -r submission relay < <(free_ports 2)
+# What `postfix start` would do as well, and take seconds.
 mkdir -p /var/spool/postfix /var/lib/postfix /var/boxes /var/dovecot /etc/postfix
+cd /var/spool/postfix
+mkdir -p active bounce corrupt defer deferred flush hold incoming private saved trace maildrop public pid
+chmod 700 active bounce corrupt defer deferred flush hold incoming private saved trace
+chmod 730 maildrop && chmod 710 public
+chown postfix active bounce corrupt defer deferred flush hold incoming private saved trace
+chown postfix:postdrop maildrop public
+cd - >/dev/null
 chown postfix /var/lib/postfix
 chown mailbox:mailbox /var/boxes
 certs=$PWD/build/spec/certs
@@ -134,19 +100,29 @@ base_dir = /var/dovecot
 log_path = /var/log/dovecot.log
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 oauthbearer xoauth2
 auth_failure_delay = 0
 auth_verbose = yes
 passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = /etc/dovecot/tokens
+}
+passdb {
   driver = passwd-file
+  mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
   args = scheme=PLAIN /etc/dovecot/users
 }
 userdb {
   driver = static
   args = uid=mailbox gid=mailbox home=/var/boxes
 }
+# Without its penalty, which makes logins after a refused one wait.
 service anvil {
   chroot =
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
 }
 service auth {
   unix_listener /var/spool/postfix/private/auth {
@@ -155,27 +131,29 @@ service auth {
 }
 END
 echo 'ann:sesame' >/etc/dovecot/users
-chmod 644 /etc/dovecot/users
+# Tokens are JWTs, checked here with a key that issuer and server share (RFC 7519, HS256).
+cat >/etc/dovecot/tokens <<END
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix=/etc/dovecot/keys/
+username_attribute = sub
+END
+mkdir -p /etc/dovecot/keys/default/HS256
+printf %s "$TOKEN_KEY" | openssl base64 -A >/etc/dovecot/keys/default/HS256/default
+chmod -R go+rX /etc/dovecot
 
 dovecot=
 stop() {
    trap - TERM INT EXIT
-   postfix stop >/dev/null 2>&1 || :
+   kill "$(tr -d ' ' </var/spool/postfix/pid/master.pid)" 2>/dev/null || :
    [ -z "$dovecot" ] || { kill "$dovecot" && wait "$dovecot"; } 2>/dev/null || :
-   cd /
-   umount -l /var /etc /usr
-   rm -rf "$work" 2>/dev/null || :
-   exit 0
+   leave
 }
 trap stop TERM INT EXIT
-postfix start >/var/log/start.log 2>&1 || { cat /var/log/start.log; tail -n 5 /var/log/postfix.log; exit 1; }
+/usr/lib/postfix/sbin/master -w >/var/log/start.log 2>&1 ||
+   { cat /var/log/start.log; tail -n 5 /var/log/postfix.log; exit 1; }
 dovecot -F -c /etc/dovecot/live.conf >/var/log/dovecot.start 2>&1 &
 dovecot=$!
-up() { [ -S /var/spool/postfix/private/auth ] && (: </dev/tcp/127.0.0.1/$submission); } 2>/dev/null
-for _ in $(seq 100); do
-   up && break
-   sleep 0.1
-done
-up || { echo "the servers did not start:"; tail -n 4 -q /var/log/dovecot.start /var/log/*.log; exit 1; }
+up() { [ -S /var/spool/postfix/private/auth ] && is_listening "$submission"; }
+wait_for up || { echo "the servers did not start:"; tail -n 4 -q /var/log/dovecot.start /var/log/*.log; exit 1; }
 echo "ready $submission $relay $$ $work"
 while :; do sleep 0.2; done

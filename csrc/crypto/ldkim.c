@@ -1,0 +1,106 @@
+/* ldkim.c - DKIM in smtp.crypto: a body that is being hashed, a key. */
+#include "lcrypto.h"
+
+#define BODY "smtp.DkimBody"
+#define KEY  "smtp.DkimKey"
+
+/* ---- bodies ---- */
+
+/** crypto.dkim_body("relaxed" | "simple") -> body | nil, word */
+static int new_body(lua_State *L)
+{
+    static const char *const words[] = {"simple", "relaxed", NULL};
+    bool relaxed = luaL_checkoption(L, 1, NULL, words) == 1;
+    struct dkim_body *b = lua_newuserdata(L, sizeof *b);
+    memset(b, 0, sizeof *b);
+    lcompat_setmetatable(L, BODY);
+    const char *word = dkim_body_begin(b, relaxed);
+    return word == NULL ? 1 : lcrypto_fail(L, word);
+}
+
+static struct dkim_body *to_body(lua_State *L)
+{
+    return luaL_checkudata(L, 1, BODY);
+}
+
+/** body:add(octets): of lines that end with CRLF, cut anywhere */
+static int body_add(lua_State *L)
+{
+    struct dkim_body *b = to_body(L);
+    dkim_body_add(b, lcrypto_bytes(L, 2));
+    return 0;
+}
+
+/** body:finish() -> SHA-256 | nil, word: once; nothing is added after it */
+static int body_finish(lua_State *L)
+{
+    unsigned char hash[CRYPTO_HASH_MAX];
+    size_t len;
+    struct dkim_body *b = to_body(L);
+    const char *word = dkim_body_end(b, hash, &len);
+    dkim_body_drop(b);
+    return lcrypto_result(L, word, hash, len);
+}
+
+static int body_gc(lua_State *L)
+{
+    dkim_body_drop(to_body(L));
+    return 0;
+}
+
+static const luaL_Reg body_methods[] = {{"add", body_add}, {"finish", body_finish}, {NULL, NULL}};
+
+/* ---- keys ---- */
+
+static EVP_PKEY **to_key(lua_State *L)
+{
+    return luaL_checkudata(L, 1, KEY);
+}
+
+/** crypto.dkim_key(pem) -> key | nil, word: see dkim_key_read */
+static int new_key(lua_State *L)
+{
+    struct bytes pem = lcrypto_bytes(L, 1);
+    EVP_PKEY **key = lua_newuserdata(L, sizeof(EVP_PKEY *));
+    *key = NULL;
+    lcompat_setmetatable(L, KEY);
+    const char *word = dkim_key_read(pem, key);
+    return word == NULL ? 1 : lcrypto_fail(L, word);
+}
+
+/** key:algorithm() -> "rsa-sha256" | "ed25519-sha256" */
+static int key_algorithm(lua_State *L)
+{
+    lua_pushstring(L, dkim_key_algorithm(*to_key(L)));
+    return 1;
+}
+
+/** key:sign(data) -> signature | nil, word */
+static int key_sign(lua_State *L)
+{
+    unsigned char signature[DKIM_SIGNATURE_MAX];
+    size_t len;
+    EVP_PKEY *key = *to_key(L);
+    const char *word = dkim_sign(key, lcrypto_bytes(L, 2), signature, &len);
+    return lcrypto_result(L, word, signature, len);
+}
+
+static int key_gc(lua_State *L)
+{
+    EVP_PKEY **key = to_key(L);
+    EVP_PKEY_free(*key);
+    *key = NULL;
+    return 0;
+}
+
+static const luaL_Reg key_methods[] = {
+    {"algorithm", key_algorithm}, {"sign", key_sign}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"dkim_body", new_body}, {"dkim_key", new_key}, {NULL, NULL}};
+
+void ldkim_open(lua_State *L)
+{
+    lcrypto_class(L, BODY, body_gc, body_methods);
+    lcrypto_class(L, KEY, key_gc, key_methods);
+    lcompat_setfuncs(L, functions);
+}

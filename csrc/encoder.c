@@ -1,0 +1,271 @@
+/* encoder.c - bodies that are 7-bit with short lines (RFC 2045 6), in pieces. */
+#include "octets.h"
+#include "smtp.h"
+
+#include <string.h>
+
+#pragma GCC visibility push(hidden)
+
+enum {
+    COLUMNS = 76,          /* of an encoded line (RFC 2045 6.7 (5), 6.8) */
+    ROOM = COLUMNS - 1,    /* what a soft line break leaves of them */
+    CHARACTER_COLUMNS = 12 /* of the widest, four octets escaped */
+};
+
+static char *put(char *out, const char *data, size_t len)
+{
+    memcpy(out, data, len);
+    return out + len;
+}
+
+static char *end_line(struct smtp_encoder *e, char *out)
+{
+    e->column = 0;
+    return put(out, "\r\n", 2);
+}
+
+/* CR, LF and CRLF are one line end each. Returns how much of the input it was. */
+static size_t take_line_end(struct smtp_encoder *e, const char *data, size_t len, char **out)
+{
+    bool second = *data == '\n' && e->after_cr;
+    e->after_cr = false;
+    if (second) return 1;
+    *out = end_line(e, *out);
+    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
+    e->after_cr = *data == '\r';
+    return 1;
+}
+
+/* ---- 7bit ---- */
+
+static char *end_lines(struct smtp_encoder *e, const char *data, size_t len, char *out)
+{
+    for (size_t at = 0; at < len;) {
+        if (is_line_end(data[at])) {
+            at += take_line_end(e, data + at, len - at, &out);
+            continue;
+        }
+        size_t run = 1 + plain_len(data + at + 1, len - at - 1, true); /* a NUL may begin it */
+        out = put(out, data + at, run);
+        at += run;
+        e->after_cr = false;
+    }
+    return out;
+}
+
+/* ---- base64 ---- */
+
+/* Whole groups of three octets, or the last ones. */
+static char *put_groups(struct smtp_encoder *e, const char *data, size_t len, char *out)
+{
+    while (len > 0) {
+        size_t room = (COLUMNS - e->column) / 4 * 3;
+        size_t taken = len < room ? len : room;
+        size_t written = smtp_base64_encode(data, taken, out);
+        out += written;
+        e->column += written;
+        if (e->column == COLUMNS) out = end_line(e, out);
+        data += taken;
+        len -= taken;
+    }
+    return out;
+}
+
+static char *base64(struct smtp_encoder *e, const char *data, size_t len, char *out)
+{
+    while (e->held_len > 0 && len > 0) {
+        e->held[e->held_len++] = *data++;
+        len--;
+        if (e->held_len < 3) continue;
+        out = put_groups(e, e->held, 3, out);
+        e->held_len = 0;
+    }
+    size_t whole = len - len % 3;
+    out = put_groups(e, data, whole, out);
+    memcpy(e->held + e->held_len, data + whole, len - whole);
+    e->held_len += len - whole;
+    return out;
+}
+
+static char *base64_end(struct smtp_encoder *e, char *out)
+{
+    out = put_groups(e, e->held, e->held_len, out);
+    return e->column > 0 ? end_line(e, out) : out;
+}
+
+/* ---- quoted-printable ---- */
+
+static char *make_room(struct smtp_encoder *e, size_t columns, char *out)
+{
+    if (e->column + columns <= ROOM) return out;
+    *out++ = '='; /* a soft line break: RFC 2045 6.7 (5) */
+    return end_line(e, out);
+}
+
+/* Columns of the UTF-8 character that begins with this octet (RFC 3629 3). */
+static size_t columns_of(unsigned char c)
+{
+    if (c >= 0xF0 && c <= 0xF4) return CHARACTER_COLUMNS;
+    if (c >= 0xE0 && c < 0xF0) return 9;
+    return c >= 0xC2 && c < 0xE0 ? 6 : 3;
+}
+
+static char *escape(struct smtp_encoder *e, char octet, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    unsigned char c = (unsigned char)octet;
+    out = make_room(e, columns_of(c), out);
+    *out++ = '=';
+    *out++ = digits[c >> 4];
+    *out++ = digits[c & 15];
+    e->column += 3;
+    return out;
+}
+
+/* How much of `word` the input has at its begin: less than all where it differs, or ends. */
+static size_t common_len(const char *data, size_t len, const char *word)
+{
+    size_t at = 0;
+    while (at < len && word[at] != '\0' && data[at] == word[at])
+        at++;
+    return at;
+}
+
+/* Copies the octets before the first that is not literal, but no more than `room`; what it writes
+ * behind these does not count. */
+static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
+{
+    size_t at = 0;
+    while (at < room && len - at >= 8) {
+        memcpy(out + at, data + at, 8);
+        uint64_t hits = octets_special(octets_at(data + at));
+        if (hits == 0) {
+            at += 8;
+            continue;
+        }
+        at += octets_first(hits);
+        if (data[at] != '\t') return at < room ? at : room;
+        at++;
+    }
+    for (; at < room && at < len && is_literal(data[at]); at++)
+        out[at] = data[at];
+    return at < room ? at : room;
+}
+
+/* Literal octets, at least one. Returns how much of the input was taken: 0 where what follows has
+ * to be known first. A space or TAB must not end a line (RFC 2045 6.7 (3)). */
+static size_t put_literal(struct smtp_encoder *e, const char *data, size_t len, bool last,
+                          char **out)
+{
+    size_t run = copy_literal(data, len, ROOM - e->column, *out);
+    bool ends = run == len || is_line_end(data[run]);
+    if (ends && (data[run - 1] == ' ' || data[run - 1] == '\t')) run--;
+    *out += run;
+    e->column += run;
+    if (run > 0) return run;
+    if (len == 1 && !last) return 0;
+    *out = escape(e, *data, *out);
+    return 1;
+}
+
+/* The octet at a line's start. Programs on the way change "From " there (RFC 4155), and a server
+ * that forgets to undouble dots changes ".". */
+static size_t begin_line(struct smtp_encoder *e, const char *data, size_t len, bool last,
+                         char **out)
+{
+    size_t from_len = common_len(data, len, "From ");
+    if (from_len == len && from_len < 5 && !last) return 0;
+    if (*data != '.' && from_len < 5) return put_literal(e, data, len, last, out);
+    *out = escape(e, *data, *out);
+    return 1;
+}
+
+static size_t quote_some(struct smtp_encoder *e, const char *data, size_t len, bool last,
+                         char **out)
+{
+    if (is_line_end(*data)) return take_line_end(e, data, len, out);
+    e->after_cr = false;
+    if (!is_literal(*data)) {
+        *out = escape(e, *data, *out);
+        return 1;
+    }
+    *out = make_room(e, 1, *out);
+    if (e->column == 0) return begin_line(e, data, len, last, out);
+    return put_literal(e, data, len, last, out);
+}
+
+/* Returns how much of the input was taken; the rest, few octets, waits for what follows. */
+static size_t quote(struct smtp_encoder *e, const char *data, size_t len, bool last, char **out)
+{
+    size_t at = 0;
+    while (at < len) {
+        size_t taken = quote_some(e, data + at, len - at, last, out);
+        if (taken == 0) break;
+        at += taken;
+    }
+    return at;
+}
+
+static void hold(struct smtp_encoder *e, const char *data, size_t len)
+{
+    memmove(e->held, data, len);
+    e->held_len = len;
+}
+
+static char *quoted(struct smtp_encoder *e, const char *data, size_t len, char *out)
+{
+    while (e->held_len > 0 && len > 0) {
+        e->held[e->held_len++] = *data++;
+        len--;
+        size_t taken = quote(e, e->held, e->held_len, false, &out);
+        hold(e, e->held + taken, e->held_len - taken);
+    }
+    if (len == 0) return out;
+    size_t taken = quote(e, data, len, false, &out);
+    hold(e, data + taken, len - taken);
+    return out;
+}
+
+/* ---- all of them ---- */
+
+void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding)
+{
+    *e = (struct smtp_encoder){.encoding = encoding};
+}
+
+size_t smtp_encode_max(const struct smtp_encoder *e, size_t len)
+{
+    size_t written = 2 * len; /* 7bit: a line end for each octet */
+    switch (e->encoding) {
+    case SMTP_7BIT: return written;
+    case SMTP_BASE64:
+        written = (e->held_len + len + 2) / 3 * 4;
+        return written + written / COLUMNS * 2 + 2;
+    case SMTP_QUOTED_PRINTABLE:
+        written = 3 * (e->held_len + len);
+        return written + (written / (ROOM - CHARACTER_COLUMNS) + 1) * 3 + 8; /* copy_literal's */
+    }
+    return written;
+}
+
+size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out)
+{
+    const char *begin = out;
+    switch (e->encoding) {
+    case SMTP_7BIT: out = end_lines(e, data, len, out); break;
+    case SMTP_QUOTED_PRINTABLE: out = quoted(e, data, len, out); break;
+    case SMTP_BASE64: out = base64(e, data, len, out); break;
+    }
+    return (size_t)(out - begin);
+}
+
+size_t smtp_encode_end(struct smtp_encoder *e, char *out)
+{
+    const char *begin = out;
+    if (e->encoding == SMTP_BASE64) out = base64_end(e, out);
+    if (e->encoding == SMTP_QUOTED_PRINTABLE) quote(e, e->held, e->held_len, true, &out);
+    smtp_encoder_init(e, e->encoding);
+    return (size_t)(out - begin);
+}
+
+#pragma GCC visibility pop

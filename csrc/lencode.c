@@ -1,0 +1,172 @@
+/* lencode.c - the codecs in the module smtp.core. */
+#include "lsmtp.h"
+#include "smtp.h"
+
+#pragma GCC visibility push(hidden)
+
+#define ENCODER "smtp.Encoder"
+#define SCANNER "smtp.Scanner"
+
+/** core.base64(bytes) -> text without line ends */
+static int core_base64(lua_State *L)
+{
+    size_t len;
+    const char *data = luaL_checklstring(L, 1, &len);
+    char *out = lua_newuserdata(L, len / 3 * 4 + 4); /* the collector's, should the next raise */
+    lua_pushlstring(L, out, smtp_base64_encode(data, len, out));
+    return 1;
+}
+
+/** core.base64_decode(text) -> bytes, nil where it is no base64 */
+static int core_base64_decode(lua_State *L)
+{
+    size_t len, out_len;
+    const char *data = luaL_checklstring(L, 1, &len);
+    char *out = lua_newuserdata(L, len / 4 * 3 + 1);
+    if (!smtp_base64_decode(data, len, out, &out_len)) return 0;
+    lua_pushlstring(L, out, out_len);
+    return 1;
+}
+
+static void set_number(lua_State *L, const char *key, uint64_t number)
+{
+    lua_pushnumber(L, (lua_Number)number);
+    lua_setfield(L, -2, key);
+}
+
+static void set_flag(lua_State *L, const char *key, bool flag)
+{
+    lua_pushboolean(L, flag);
+    lua_setfield(L, -2, key);
+}
+
+/* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, long_line, from_line
+ * (booleans) }: see struct smtp_scan. */
+static int push_scan(lua_State *L, struct smtp_scan *scan)
+{
+    smtp_scan_end(scan);
+    lua_createtable(L, 0, 8);
+    set_number(L, "wire_len", scan->wire_len);
+    set_number(L, "special", scan->special);
+    set_number(L, "line_max", scan->line_max);
+    set_flag(L, "nul", scan->nul);
+    set_flag(L, "eightbit", scan->eightbit);
+    set_flag(L, "control", scan->control);
+    set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
+    set_flag(L, "from_line", scan->from_line);
+    return 1;
+}
+
+/** core.scan(bytes, …) -> what a whole message or body holds, in one piece or several: push_scan */
+static int core_scan(lua_State *L)
+{
+    struct smtp_scan scan = {0};
+    int pieces = lua_gettop(L);
+    luaL_checkstring(L, 1);
+    for (int i = 1; i <= pieces; i++) {
+        size_t len;
+        const char *data = luaL_checklstring(L, i, &len);
+        smtp_scan(&scan, data, len);
+    }
+    return push_scan(L, &scan);
+}
+
+/** core.scanner() -> scanner, for a message that comes bit by bit */
+static int core_scanner(lua_State *L)
+{
+    struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
+    *scan = (struct smtp_scan){0};
+    lcompat_setmetatable(L, SCANNER);
+    return 1;
+}
+
+/** scanner:feed(bytes [, from [, len]]) */
+static int scanner_feed(lua_State *L)
+{
+    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    size_t size;
+    const char *data = luaL_checklstring(L, 2, &size);
+    lua_Integer from = luaL_optinteger(L, 3, 1), len = luaL_optinteger(L, 4, (lua_Integer)size);
+    luaL_argcheck(L, from >= 1 && (size_t)from - 1 <= size, 3, "beyond the piece");
+    luaL_argcheck(L, len >= 0, 4, "negative");
+    size_t rest = size - ((size_t)from - 1);
+    smtp_scan(scan, data + from - 1, (size_t)len < rest ? (size_t)len : rest);
+    return 0;
+}
+
+/** scanner:finish() -> as core.scan */
+static int scanner_finish(lua_State *L)
+{
+    return push_scan(L, luaL_checkudata(L, 1, SCANNER));
+}
+
+static const luaL_Reg scanner_methods[] = {
+    {"feed", scanner_feed}, {"finish", scanner_finish}, {NULL, NULL}};
+
+/* ---- core.encoder ---- */
+
+/** core.encoder("7bit" | "quoted-printable" | "base64") -> encoder: see struct smtp_encoder. Its
+ *  user value holds room for what it writes, kept from piece to piece. */
+static int core_encoder(lua_State *L)
+{
+    static const char *const words[] = {[SMTP_7BIT] = "7bit",
+                                        [SMTP_QUOTED_PRINTABLE] = "quoted-printable",
+                                        [SMTP_BASE64] = "base64",
+                                        NULL};
+    int encoding = luaL_checkoption(L, 1, NULL, words);
+    struct smtp_encoder *e = lua_newuserdata(L, sizeof *e);
+    smtp_encoder_init(e, (enum smtp_encoding)encoding);
+    lcompat_setmetatable(L, ENCODER);
+    lua_newtable(L);
+    lua_setuservalue(L, -2);
+    return 1;
+}
+
+static char *room_for(lua_State *L, size_t len)
+{
+    lua_getuservalue(L, 1);
+    lua_rawgeti(L, -1, 1);
+    char *room = lua_touserdata(L, -1);
+    if (room != NULL && lua_rawlen(L, -1) >= len) return room;
+    lua_pop(L, 1);
+    room = lua_newuserdata(L, len);
+    lua_rawseti(L, -2, 1);
+    return room;
+}
+
+/** encoder:feed(bytes) -> what can be written of the body so far, maybe "" */
+static int encoder_feed(lua_State *L)
+{
+    struct smtp_encoder *e = luaL_checkudata(L, 1, ENCODER);
+    size_t len;
+    const char *data = luaL_checklstring(L, 2, &len);
+    char *out = room_for(L, smtp_encode_max(e, len));
+    lua_pushlstring(L, out, smtp_encode(e, data, len, out));
+    return 1;
+}
+
+/** encoder:finish() -> the rest, maybe "". The encoder is then as new, for another body. */
+static int encoder_finish(lua_State *L)
+{
+    struct smtp_encoder *e = luaL_checkudata(L, 1, ENCODER);
+    char *out = room_for(L, smtp_encode_max(e, 0));
+    lua_pushlstring(L, out, smtp_encode_end(e, out));
+    return 1;
+}
+
+static const luaL_Reg encoder_methods[] = {
+    {"feed", encoder_feed}, {"finish", encoder_finish}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+    {"base64", core_base64},   {"base64_decode", core_base64_decode},
+    {"scan", core_scan},       {"scanner", core_scanner},
+    {"encoder", core_encoder}, {NULL, NULL}};
+
+void lencode_open(lua_State *L)
+{
+    new_class(L, ENCODER, encoder_methods);
+    new_class(L, SCANNER, scanner_methods);
+    lcompat_setfuncs(L, functions);
+}
+
+#pragma GCC visibility pop

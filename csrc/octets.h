@@ -1,0 +1,111 @@
+/* octets.h - text looked at eight octets at a time.
+ *
+ * The words are read with the first octet lowest, on every machine. A test gives a word with the
+ * high bit set in each octet that it hits. A borrow or a carry can add hits behind a true one,
+ * never before it: the first hit is exact, and so is the absence of any.
+ */
+#ifndef SMTP_OCTETS_H
+#define SMTP_OCTETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OCTETS(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Compilers make one instruction of it. */
+static inline uint64_t octets_at(const char *data)
+{
+    const unsigned char *in = (const unsigned char *)data;
+    return (uint64_t)in[0] | (uint64_t)in[1] << 8 | (uint64_t)in[2] << 16 | (uint64_t)in[3] << 24 |
+           (uint64_t)in[4] << 32 | (uint64_t)in[5] << 40 | (uint64_t)in[6] << 48 |
+           (uint64_t)in[7] << 56;
+}
+
+static inline uint64_t octets_below(uint64_t octets, unsigned char bound)
+{
+    return (octets - OCTETS(bound)) & ~octets & OCTETS(0x80);
+}
+
+static inline uint64_t octets_equal(uint64_t octets, unsigned char c)
+{
+    return octets_below(octets ^ OCTETS(c), 1);
+}
+
+static inline size_t octets_first(uint64_t hits)
+{
+    return (size_t)__builtin_ctzll(hits) / 8;
+}
+
+/* Exact in every octet: those from SPACE to "~". */
+static inline uint64_t octets_printable(uint64_t octets)
+{
+    uint64_t low = octets & OCTETS(0x7F);
+    return (low + OCTETS(0x80 - ' ')) & ~(low + OCTETS(1)) & ~octets & OCTETS(0x80);
+}
+
+/* Exact in every octet below 0x80: those that are not `c`. */
+static inline uint64_t octets_other_than(uint64_t octets, unsigned char c)
+{
+    return ((octets ^ OCTETS(c)) & OCTETS(0x7F)) + OCTETS(0x7F);
+}
+
+/* How many are hit. */
+static inline size_t octets_count(uint64_t hits)
+{
+    return (size_t)((hits >> 7) * OCTETS(1) >> 56);
+}
+
+/* The first `count`, fewer than eight, and spaces for the others. */
+static inline uint64_t octets_begin(uint64_t octets, size_t count)
+{
+    uint64_t others = ~UINT64_C(0) << (8 * count);
+    return (octets & ~others) | (OCTETS(' ') & others);
+}
+
+static inline bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+static inline bool is_mark(char c, bool eightbit)
+{
+    return is_line_end(c) || c == '\0' || (!eightbit && (c & 0x80));
+}
+
+/* Octets before the first CR, LF or NUL, or before the first over 127 where these are not allowed.
+ */
+static inline size_t plain_len(const char *data, size_t len, bool eightbit)
+{
+    const uint64_t high = eightbit ? 0 : OCTETS(0x80);
+    size_t at = 0;
+    while (len - at >= 8) {
+        uint64_t octets = octets_at(data + at);
+        uint64_t hits = octets_below(octets, '\r' + 1) | (octets & high);
+        if (hits == 0) {
+            at += 8;
+            continue;
+        }
+        at += octets_first(hits);
+        if (is_mark(data[at], eightbit)) return at;
+        at++; /* a TAB, most likely */
+    }
+    while (at < len && !is_mark(data[at], eightbit))
+        at++;
+    return at;
+}
+
+/* What quoted-printable may leave as it is (RFC 2045 6.7), where it is not at a line's end. */
+static inline bool is_literal(char c)
+{
+    return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
+}
+
+/* Those of eight octets that are not; a TAB is a hit all the same. */
+static inline uint64_t octets_special(uint64_t octets)
+{
+    uint64_t high = (octets | (octets + OCTETS(1))) & OCTETS(0x80); /* with DEL */
+    return octets_below(octets, ' ') | octets_equal(octets, '=') | high;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* scan.c - what a message holds, before it is sent. */
+#include "octets.h"
+#include "smtp.h"
+
+#pragma GCC visibility push(hidden)
+
+static void look_at(struct smtp_scan *scan, char c)
+{
+    if (is_literal(c)) return;
+    scan->special++;
+    if (c == '\0') scan->nul = true;
+    if (c & 0x80)
+        scan->eightbit = true;
+    else if (c != '=')
+        scan->control = true;
+}
+
+struct found {
+    uint64_t special, high, control; /* how many; the high bits of the others */
+};
+
+/* What they are is not asked in branches: text with umlauts would have the processor guess wrong
+ * each time. */
+static inline void look_at_eight(struct found *found, uint64_t octets)
+{
+    uint64_t printable = octets_printable(octets);
+    uint64_t literal = printable & octets_other_than(octets, '=');
+    found->special += octets_count(literal ^ OCTETS(0x80));
+    found->high |= octets;
+    found->control |= ~(printable | octets);
+}
+
+/* Whole words of text up to the first control character below 14. Returns how many octets. */
+static size_t look_at_words(struct smtp_scan *scan, const char *data, size_t len)
+{
+    struct found found = {0};
+    size_t at = 0;
+    while (len - at >= 8) {
+        uint64_t octets = octets_at(data + at);
+        uint64_t low = octets_below(octets, '\r' + 1);
+        if (low != 0) {
+            size_t count = octets_first(low);
+            look_at_eight(&found, octets_begin(octets, count));
+            at += count;
+            break;
+        }
+        look_at_eight(&found, octets);
+        at += 8;
+    }
+    scan->special += found.special;
+    if (found.high & OCTETS(0x80)) scan->eightbit = true;
+    if (found.control & OCTETS(0x80)) scan->control = true;
+    return at;
+}
+
+static void match_from(struct smtp_scan *scan, const char *data, size_t len)
+{
+    static const char from[] = "From ";
+    if (scan->from_len != scan->line_len) return;
+    for (size_t i = 0; i < len && scan->from_len < 5 && data[i] == from[scan->from_len]; i++)
+        scan->from_len++;
+    if (scan->from_len == 5) scan->from_line = true;
+}
+
+/* A run of text within one line. Returns its length. */
+static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
+{
+    size_t at = look_at_words(scan, data, len);
+    while (at < len && !is_line_end(data[at])) {
+        look_at(scan, data[at++]);
+        at += look_at_words(scan, data + at, len - at);
+    }
+    match_from(scan, data, at);
+    scan->after_cr = false;
+    scan->line_len += at;
+    if (scan->line_len > scan->line_max) scan->line_max = scan->line_len;
+    return at;
+}
+
+static void end_line(struct smtp_scan *scan)
+{
+    scan->wire_len += scan->line_len + 2;
+    scan->line_len = scan->from_len = 0;
+}
+
+/* CR, LF and CRLF are one line end each. Returns how much of the input it was. */
+static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len)
+{
+    bool second = *data == '\n' && scan->after_cr;
+    scan->after_cr = false;
+    if (second) return 1;
+    end_line(scan);
+    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
+    scan->after_cr = *data == '\r';
+    return 1;
+}
+
+void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        if (is_line_end(data[at]))
+            at += scan_line_end(scan, data + at, len - at);
+        else
+            at += scan_text(scan, data + at, len - at);
+    }
+}
+
+void smtp_scan_end(struct smtp_scan *scan)
+{
+    if (scan->line_len > 0) end_line(scan);
+}
+
+#pragma GCC visibility pop

@@ -1,0 +1,118 @@
+--- A message made ready to be sent: its headers and its body as one source, signed where that is
+-- wanted.
+-- @module smtp.signing
+
+local core = require "smtp.core"
+local dkim = require "smtp.dkim"
+local errors = require "smtp.errors"
+local host = require "smtp.host"
+local mime = require "smtp.mime"
+local source = require "smtp.source"
+
+local signing = {}
+
+--- Where headers and body of a composed message come from.
+---@param made table   { headers =, body =, message_id =, open_end = } of compose.message
+---@return table mail  { source =, size =, source_len =, eightbit =, message_id =, headers =,
+--   body =, open_end = }
+function signing.assemble(made)
+   local head = mime.lines(made.headers) .. "\r\n"
+   local whole = source.joined { source.of_string(head), made.body }
+   -- A body that ends within a line gets a line end on its way.
+   local size = whole.size and whole.size + (made.open_end and 2 or 0)
+   return { source = whole, size = size, source_len = whole.size, message_id = made.message_id,
+      eightbit = false, headers = made.headers, body = made.body,
+      open_end = made.open_end }
+end
+
+-- A raw message in two, with the line ends it will have.
+local function take_apart(mail)
+   local whole = source.encoded(mail.source, "7bit")
+   if not whole.again then
+      local kept, trouble = source.spool(whole)
+      if not kept then return nil, trouble end
+      whole = kept
+   end
+   local head, body = source.split(whole)
+   if not head then return nil, body end
+   local headers, err = dkim.headers(head)
+   return headers and { headers = headers, body = body }, err
+end
+
+-- Trouble of a source, or an error that DKIM has made of it already.
+local function failed(trouble)
+   if errors.is(trouble) then return nil, trouble end
+   return nil, errors.new(trouble.reason == "tmpfile" and "system" or "source", {
+      reason = trouble.reason, cause = trouble.cause, stage = "body",
+      what = "the message is not sent: " .. trouble.what
+         .. (trouble.cause ~= nil and ": " .. tostring(trouble.cause) or "") })
+end
+
+-- Reads all of it through DKIM. -> the state of the signatures | nil, trouble
+local function hash(signers, body)
+   local state, err = dkim.begin(signers)
+   if not state then return nil, err end
+   local read = body.open()
+   while true do
+      local began = core.now()
+      local piece, trouble = read()
+      if piece == false then return nil, trouble end
+      if piece == nil then return state end
+      state:body(piece)
+      host.breathe(began)
+   end
+end
+
+-- What was signed is what must be sent: a file that changed meanwhile is not.
+local function watched(body, signers, headers, fingerprint)
+   return { size = body.size, again = true, open = function()
+      local state, read = dkim.begin(signers), body.open()
+      return function()
+         local piece, trouble = read()
+         if piece then state:body(piece) end
+         if piece == nil and state:fingerprint(headers) ~= fingerprint then
+            return false, { reason = "changed",
+               what = "the message has changed since it was signed" }
+         end
+         return piece, trouble
+      end
+   end }
+end
+
+-- Headers and a body that can be read again. -> made, body | nil, nil, trouble
+local function readable(mail)
+   local made, why = mail, nil
+   if not mail.headers then made, why = take_apart(mail) end
+   if not made then return nil, nil, why end
+   if made.body.again then return made, made.body end
+   local body, trouble = source.spool(made.body)
+   return body and made, body, trouble
+end
+
+--- Sign, where `mail.signers` are given. Reads the body, which may yield.
+---@param mail table     of smtp.options; becomes the signed one
+---@return true|nil
+---@return table|nil     SourceError
+function signing.sign(mail)
+   if not mail.signers then return true end
+   local made, body, trouble = readable(mail)
+   if not made then return failed(trouble) end
+   local state, why = hash(mail.signers, body)
+   if not state then return failed(why) end
+   local signature, err = state:finish(made.headers)
+   if not signature then return nil, err end
+   if not body.steady then
+      body = watched(body, mail.signers, made.headers, state:fingerprint(made.headers))
+   end
+   local head = signature .. mime.lines(made.headers) .. "\r\n"
+   mail.source = source.joined { source.of_string(head), body }
+   mail.source_len = mail.source.size
+   if mail.size then
+      mail.size = mail.size + #signature
+   elseif mail.source_len then
+      mail.size = mail.source_len + (made.open_end and 2 or 0)
+   end
+   return true
+end
+
+return signing

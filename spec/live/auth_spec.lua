@@ -1,0 +1,119 @@
+-- AUTH with the mechanisms of a real Dovecot, behind Postfix.
+local safe = require "smtp.safe"
+local servers = require "spec.live.servers"
+
+describe("AUTH at Dovecot", function()
+   local live, why
+
+   setup(function()
+      live, why = servers.start()
+   end)
+
+   teardown(function()
+      if live then live.stop() end
+   end)
+
+   local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
+      .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: auth\n\nhello\n"
+
+   local function options(more)
+      assert(live, why)
+      local t = { host = "localhost", port = live.submission_port, from = "ann@live.example",
+         to = "bob@live.example", raw = raw, timeout = 30, tls = "require", tls_ca_file = live.ca_file,
+         username = "ann" }
+      for key, value in pairs(more) do t[key] = value end
+      return t
+   end
+
+   local function delivers(mechanism, more)
+      local receipt, err = safe.send(options(more))
+      assert(receipt, tostring(err))
+      assert.same({ "authenticated", mechanism }, { receipt.auth.state, receipt.auth.mechanism })
+      assert.same({ raw }, live.arrived("bob", 1))
+   end
+
+   local function is_rejected(more)
+      local receipt, err = safe.send(options(more))
+      assert.is_nil(receipt)
+      assert.same({ "auth_rejected", 535, "never", "no", "auth" },
+         { err.kind, err.code, err.retry, err.sent, err.stage })
+      return err
+   end
+
+   for _, mechanism in ipairs { "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256" } do
+      it("with " .. mechanism .. " and the right password delivers", function()
+         delivers(mechanism, { password = "sesame", auth_mechanisms = { mechanism } })
+      end)
+
+      it("with " .. mechanism .. " and a wrong password is rejected", function()
+         local err = is_rejected { password = "Sesame", auth_mechanisms = { mechanism } }
+         assert.is_nil(err.challenge)
+      end)
+   end
+
+   it("with SCRAM-SHA-256 and a user who does not exist is rejected", function()
+      is_rejected { username = "nobody", password = "sesame", auth_mechanisms = "SCRAM-SHA-256" }
+   end)
+
+   it("with a password takes the best that is offered", function()
+      delivers("SCRAM-SHA-256", { password = "sesame" })
+   end)
+
+   it("with SCRAM says that it could bind to the channel, and Dovecot, which cannot, lets it in", function()
+      local said = {}
+      delivers("SCRAM-SHA-256", { password = "sesame", transport = servers.transport(live.ca_file, said) })
+      -- y,, in base64 (RFC 5802 6).
+      assert.truthy(table.concat(said):find("AUTH SCRAM%-SHA%-256 eSws"), table.concat(said))
+   end)
+
+   it("after a rejected password does not try another mechanism", function()
+      local said = {}
+      is_rejected { password = "wrong", transport = servers.transport(live.ca_file, said) }
+      local _, count = table.concat(said):gsub("AUTH ", "")
+      assert.equal(1, count)
+   end)
+
+   -- What Dovecot says of a token that it does not take.
+   local challenges = { OAUTHBEARER = [[{"status":"invalid_token"}]],
+      XOAUTH2 = [[{"status":"401","schemes":"bearer","scope":"mail"}]] }
+
+   for mechanism, challenge in pairs(challenges) do
+      it("with " .. mechanism .. " and a good token delivers", function()
+         delivers(mechanism, { token = servers.token("ann", 600), auth_mechanisms = { mechanism } })
+      end)
+
+      for what, token in pairs {
+         ["that another signed"] = function() return servers.token("ann", 600, "another key") end,
+         ["that is over"] = function() return servers.token("ann", -600) end,
+         ["of somebody else"] = function() return servers.token("bob", 600) end,
+         ["that is none"] = function() return "no-token" end,
+      } do
+         it("with " .. mechanism .. " and a token " .. what .. " is rejected", function()
+            local err = is_rejected { token = token(), auth_mechanisms = { mechanism } }
+            assert.equal(challenge, err.challenge)
+         end)
+      end
+
+      it("with " .. mechanism .. " asks for another token when the first is over", function()
+         local heard = {}
+         delivers(mechanism, { auth_mechanisms = { mechanism }, token = function(said)
+            heard[#heard + 1] = tostring(said)
+            return servers.token("ann", #heard == 1 and -600 or 600)
+         end })
+         assert.same({ "nil", challenge }, heard)
+      end)
+
+      it("with " .. mechanism .. " asks for one other token, and not for a third", function()
+         local count = 0
+         is_rejected { auth_mechanisms = { mechanism }, token = function()
+            count = count + 1
+            return servers.token("ann", -600)
+         end }
+         assert.equal(2, count)
+      end)
+   end
+
+   it("with a token takes OAUTHBEARER", function()
+      delivers("OAUTHBEARER", { token = servers.token("ann", 600) })
+   end)
+end)
