@@ -1,8 +1,10 @@
 -- The cosocket transport: what goes over real sockets inside nginx, and what each refusal says.
 local certs = require "spec.certs"
+local core = require "smtp.core"
 local phases = require "spec.nginx.phases"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
+local talk = require "spec.talk"
 
 local ngx = package.loaded.ngx
 local cert = certs.make()
@@ -115,6 +117,40 @@ describe("a message from nginx", function()
       local hash = require("smtp.crypto").digest("SHA256", text .. ".\r\n")
       assert.same({ #text + 3, (hash:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) },
          { tonumber(length), digest })
+   end)
+
+   it("is authenticated in slices, between which others have their turn", function()
+      local slices, ticks, going = 0, 0, true
+      local own = { name = "X-OWN", start = function() end, step = function()
+         slices = slices + 1
+         local until_when = core.now() + 0.001
+         repeat until core.now() > until_when
+         if slices < 30 then return nil, "again" end
+         return "x", true
+      end }
+      local ticker = ngx.thread.spawn(function()
+         while going do
+            ngx.sleep(0.001)
+            ticks = ticks + 1
+         end
+      end)
+      local peer = talk.peer([[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250-mx
+         S: 250 AUTH X-OWN
+         C: AUTH X-OWN
+         S: 334
+         C: eA==
+         S: 535 no
+         C: QUIT
+         S: 221 bye]])
+      local _, err = safe.send(talk.options({ username = "ann", password = "sesame", auth_mechanisms = { own },
+         auth_plaintext = true }, peer))
+      going = false
+      ngx.thread.wait(ticker)
+      assert.equal("auth_rejected", err.kind, tostring(err))
+      assert.truthy(ticks >= 15, ticks)
    end)
 
    it("goes out through a unix socket, and its path is an error where nobody listens", function()
