@@ -140,7 +140,7 @@ function nginx.pace(octets, seconds)
    sent, worked = sent + octets, worked + seconds
    if not is_used_up() then return end
    slot = math.max(tick, slot) + PAUSE
-   api().sleep(slot - tick)
+   api().sleep(slot - tick + PAUSE / 2) -- nginx cuts it to whole milliseconds
    -- The event loop was late, and this turn is another's: once more, and then it is ours.
    if not take_turn() and is_used_up() then
       api().sleep(PAUSE)
