@@ -11,7 +11,7 @@ LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
 CFLAGS ?= -O2 -g
 OUT    := build/$(LUA)
-SPEC   ?= spec
+SPEC   ?= $(wildcard spec/*_spec.lua spec/regress/*_spec.lua)
 RUNS   ?= 1000000
 
 LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))

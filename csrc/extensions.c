@@ -117,21 +117,31 @@ void extensions_forget(struct smtp_session *s)
     s->esmtp = false;
 }
 
+/* A last line that may be cut within a word does not count. */
+static size_t whole_lines_len(const struct smtp_reply *r)
+{
+    size_t len = r->text_len;
+    while (r->cut && len > 0 && r->text[--len] != '\n')
+        ;
+    return len;
+}
+
+/* What is kept of the reply gives the same when it is read again: smtp_session_resume. */
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
 {
-    const char *at = r->text, *end = r->text + r->text_len;
-    bool first = true;
+    size_t len = whole_lines_len(r);
+    const char *at = r->text, *end = r->text + len;
+    bool first = true; /* the server's name */
     while (at <= end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
-        /* The first line is the server's name; the last one may be cut within a word. */
-        if (!first && !(stop == NULL && r->cut))
+        if (!first)
             read_line(s, (struct smtp_text){at, (size_t)((stop != NULL ? stop : end) - at)});
         first = false;
         if (stop == NULL) break;
         at = stop + 1;
     }
     if (s->ext & EXT_STARTTLS) s->starttls_seen = true;
-    s->hello_len = make_printable(s->hello, sizeof s->hello, r->text, r->text_len);
+    s->hello_len = make_printable(s->hello, sizeof s->hello, r->text, len);
     const char *line_end = memchr(s->hello, '\n', s->hello_len);
     s->server_len = line_end != NULL ? (size_t)(line_end - s->hello) : s->hello_len;
 }

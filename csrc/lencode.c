@@ -5,6 +5,7 @@
 #pragma GCC visibility push(hidden)
 
 #define ENCODER "smtp.Encoder"
+#define SCANNER "smtp.Scanner"
 
 /** core.base64(bytes) -> text without line ends */
 static int core_base64(lua_State *L)
@@ -39,9 +40,24 @@ static void set_flag(lua_State *L, const char *key, bool flag)
     lua_setfield(L, -2, key);
 }
 
-/** core.scan(bytes, …) -> { wire_len, line_max, special (numbers of octets), nul, eightbit,
- * control, long_line, from_line (booleans) } of a whole message or body, in one piece or several:
- * see struct smtp_scan. */
+/* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, long_line, from_line
+ * (booleans) }: see struct smtp_scan. */
+static int push_scan(lua_State *L, struct smtp_scan *scan)
+{
+    smtp_scan_end(scan);
+    lua_createtable(L, 0, 8);
+    set_number(L, "wire_len", scan->wire_len);
+    set_number(L, "special", scan->special);
+    set_number(L, "line_max", scan->line_max);
+    set_flag(L, "nul", scan->nul);
+    set_flag(L, "eightbit", scan->eightbit);
+    set_flag(L, "control", scan->control);
+    set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
+    set_flag(L, "from_line", scan->from_line);
+    return 1;
+}
+
+/** core.scan(bytes, …) -> what a whole message or body holds, in one piece or several: push_scan */
 static int core_scan(lua_State *L)
 {
     struct smtp_scan scan = {0};
@@ -52,18 +68,40 @@ static int core_scan(lua_State *L)
         const char *data = luaL_checklstring(L, i, &len);
         smtp_scan(&scan, data, len);
     }
-    smtp_scan_end(&scan);
-    lua_createtable(L, 0, 7);
-    set_number(L, "wire_len", scan.wire_len);
-    set_number(L, "special", scan.special);
-    set_number(L, "line_max", scan.line_max);
-    set_flag(L, "nul", scan.nul);
-    set_flag(L, "eightbit", scan.eightbit);
-    set_flag(L, "control", scan.control);
-    set_flag(L, "long_line", scan.line_max > SMTP_BODY_LINE_MAX);
-    set_flag(L, "from_line", scan.from_line);
+    return push_scan(L, &scan);
+}
+
+/** core.scanner() -> scanner, for a message that comes bit by bit */
+static int core_scanner(lua_State *L)
+{
+    struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
+    *scan = (struct smtp_scan){0};
+    lcompat_setmetatable(L, SCANNER);
     return 1;
 }
+
+/** scanner:feed(bytes [, from [, len]]) */
+static int scanner_feed(lua_State *L)
+{
+    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    size_t size;
+    const char *data = luaL_checklstring(L, 2, &size);
+    lua_Integer from = luaL_optinteger(L, 3, 1), len = luaL_optinteger(L, 4, (lua_Integer)size);
+    luaL_argcheck(L, from >= 1 && (size_t)from - 1 <= size, 3, "beyond the piece");
+    luaL_argcheck(L, len >= 0, 4, "negative");
+    size_t rest = size - ((size_t)from - 1);
+    smtp_scan(scan, data + from - 1, (size_t)len < rest ? (size_t)len : rest);
+    return 0;
+}
+
+/** scanner:finish() -> as core.scan */
+static int scanner_finish(lua_State *L)
+{
+    return push_scan(L, luaL_checkudata(L, 1, SCANNER));
+}
+
+static const luaL_Reg scanner_methods[] = {
+    {"feed", scanner_feed}, {"finish", scanner_finish}, {NULL, NULL}};
 
 /* ---- core.encoder ---- */
 
@@ -119,15 +157,15 @@ static int encoder_finish(lua_State *L)
 static const luaL_Reg encoder_methods[] = {
     {"feed", encoder_feed}, {"finish", encoder_finish}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"base64", core_base64},
-                                     {"base64_decode", core_base64_decode},
-                                     {"scan", core_scan},
-                                     {"encoder", core_encoder},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"base64", core_base64},   {"base64_decode", core_base64_decode},
+    {"scan", core_scan},       {"scanner", core_scanner},
+    {"encoder", core_encoder}, {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {
     new_class(L, ENCODER, encoder_methods);
+    new_class(L, SCANNER, scanner_methods);
     lcompat_setfuncs(L, functions);
 }
 

@@ -10,8 +10,8 @@ static bool is_digit(char c)
 
 /* ---- text that a person may see ---- */
 
-/* Control bytes and broken UTF-8 become '?'; what does not fit is cut between characters. `out` may
- * be `data`. */
+/* A tab becomes a space, other control bytes and broken UTF-8 become '?'; what does not fit is cut
+ * between characters. `out` may be `data`. Twice gives the same as once. */
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
 {
     size_t out_len = 0;
@@ -22,7 +22,7 @@ size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
         if (width == 0) width = 1;
         if (width > out_max - out_len) break;
         for (size_t end = i + width; i < end; i++)
-            out[out_len++] = odd ? '?' : data[i];
+            out[out_len++] = c == '\t' ? ' ' : odd ? '?' : data[i];
     }
     return out_len;
 }

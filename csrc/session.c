@@ -47,8 +47,8 @@ size_t smtp_session_size(size_t buffer_len)
     return sizeof(struct smtp_session) + buffer_len;
 }
 
-struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
-                                       const struct smtp_options *options)
+static struct smtp_session *begin(void *memory, size_t buffer_len,
+                                  const struct smtp_options *options)
 {
     struct smtp_session *s = memory;
     memset(s, 0, sizeof *s); /* the buffer behind it stays untouched until it is used */
@@ -56,9 +56,54 @@ struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;
     s->tls_on = options->tls_on;
+    return s;
+}
+
+struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+                                       const struct smtp_options *options)
+{
+    struct smtp_session *s = begin(memory, buffer_len, options);
     s->next = STEP_greeting;
     dialogue_go_on(s);
     return s;
+}
+
+/* One copy of `text`, cut to what there is room for. */
+static size_t keep_text(char *out, size_t out_max, struct smtp_text text)
+{
+    size_t len = text.len < out_max ? text.len : out_max;
+    if (len > 0) memcpy(out, text.data, len);
+    return len;
+}
+
+/* The reply to EHLO is read once more, as the facts have kept it. */
+struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
+                                         const struct smtp_options *options,
+                                         const struct smtp_facts *facts)
+{
+    struct smtp_session *s = begin(memory, buffer_len, options);
+    struct smtp_reply hello = {.code = 250, .text = s->text};
+    s->tls_on = facts->tls == SMTP_TLS_ON;
+    s->esmtp = facts->esmtp;
+    hello.text_len = keep_text(s->text, sizeof s->text - 1, facts->server);
+    s->text[hello.text_len++] = '\n';
+    hello.text_len +=
+        keep_text(s->text + hello.text_len, sizeof s->text - hello.text_len, facts->capabilities);
+    if (s->esmtp) extensions_read(s, &hello);
+    s->mechs_before_len =
+        keep_text(s->mechs_before, sizeof s->mechs_before, facts->mechanisms_before_tls);
+    s->starttls_seen = facts->starttls_offered;
+    s->auth = facts->auth;
+    s->auth_reason = facts->auth_reason;
+    s->mech_said = facts->mechanism;
+    s->next = STEP_ready;
+    return s;
+}
+
+bool smtp_session_rests(const struct smtp_session *s)
+{
+    return s->next == STEP_ready && s->due_count == 0 && s->out_len == s->out_at &&
+           s->line_len == 0 && s->reply_lines == 0;
 }
 
 void smtp_tls_started(struct smtp_session *s)

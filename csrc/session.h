@@ -65,7 +65,7 @@ struct smtp_run {
     uint64_t end_at;
 };
 
-enum { SMTP_RUNS_MAX = 8, SMTP_HELLO_MAX = 8192 };
+enum { SMTP_RUNS_MAX = 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
 
 /* Extensions we use (extensions.c has the keywords). */
 enum {

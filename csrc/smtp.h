@@ -235,6 +235,14 @@ size_t smtp_session_size(size_t buffer_len);
 struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
                                        const struct smtp_options *options);
 
+/** The same on a connection that another session has opened and left READY: `facts` are that
+ *  session's, of which `mechanism` must outlive this one. It starts READY. */
+struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
+                                         const struct smtp_options *options,
+                                         const struct smtp_facts *facts);
+/** READY, with nothing half heard: another session could go on with the connection. */
+bool smtp_session_rests(const struct smtp_session *s);
+
 /** What the session wants, an OR of these. TLS, SECRET, ANSWER and NOTHING come without BODY and
  *  READY. */
 enum {

@@ -25,6 +25,11 @@ function smtp.send(options)
    return raise(safe.send(options))
 end
 
+--- In nginx: send after the request; see smtp.safe.
+function smtp.defer(options, callback)
+   return raise(safe.defer(options, callback))
+end
+
 --- The composer alone: see smtp.message.
 function smtp.message(options)
    return raise(safe.message(options))

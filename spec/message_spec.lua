@@ -204,7 +204,8 @@ describe("a streamed message", function()
       ["returns nil and an error"] = function() return nil, "disk on fire" end,
       ["returns a number"] = function() return 7 end,
       ["returns empty strings without end"] = function() return "" end,
-      ["yields where nobody can resume it"] = function() coroutine.yield() end,
+      -- In nginx there is always somebody who resumes.
+      ["yields where nobody can resume it"] = not package.loaded.ngx and function() coroutine.yield() end or nil,
    } do
       it("whose function " .. name .. " is a SourceError, and nothing was delivered", function()
          local _, err = talk.send({ raw = source }, cut)

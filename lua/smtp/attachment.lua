@@ -185,7 +185,7 @@ end
 
 -- A message within a message must not be encoded (RFC 2046 5.2.1).
 local function as_message(one, where)
-   local scan = type(one.content) == "string" and core.scan(one.content)
+   local scan = type(one.content) == "string" and source.scan(one.content)
    if not scan or scan.eightbit or scan.nul or scan.long_line then
       return refuse(where .. ".content_type",
          "message/rfc822 wants content, a string of 7-bit lines",

@@ -15,7 +15,7 @@ local drive = {}
 
 local now = core.now
 
-local PIECE = 65536      -- bytes read from a file or heard at once
+local PIECE = 65536      -- bytes heard at once
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
 local ANSWER_MAX = 9216  -- octets of a SASL answer: 12,288 in base64 (RFC 4954 4)
 
@@ -97,6 +97,7 @@ function doing.send(conv)
    conv.moved = now()
    set_patience(conv)
    local count, why, text, partly = conv.sock:send(bytes)
+   conv.sent_len = #bytes
    if why == "again" then count = partly or 0 end
    -- A transport that cannot tell how much has left may have sent all of it.
    local left = count or partly or #bytes
@@ -241,10 +242,10 @@ local sentences = {
 }
 
 -- "certificate:expired" -> what an error needs
-local function tls_trouble(why, text)
+local function tls_trouble(why, text, hint)
    local kind, reason = why:match("^(%l+):(%S+)$")
    if not kind then kind, reason = "tls", "handshake" end
-   return { kind = kind, reason = reason, stage = "tls", text = text or why,
+   return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
       sentence = sentences[kind] }
 end
 
@@ -256,11 +257,11 @@ end
 local function handshake(conv, seconds)
    local plan, sock = conv.plan, conv.sock
    local deadline = now() + seconds
-   local ok, why, text
+   local ok, why, text, hint
    repeat
       local ms = milliseconds(deadline - now())
       sock:settimeouts(ms, ms, ms)
-      ok, why, text = sock:sslhandshake(nil, server_name(plan), plan.tls_verify, conv.context)
+      ok, why, text, hint = sock:sslhandshake(nil, server_name(plan), plan.tls_verify, conv.context)
    until ok or why ~= "again"
    if ok then
       conv.tls = sock.tlsinfo and sock:tlsinfo() or { verified = plan.tls_verify }
@@ -274,7 +275,7 @@ local function handshake(conv, seconds)
       return nil, { kind = "disconnected", reason = "closed", stage = "tls", text = text,
          sentence = "closed the connection in the TLS handshake" }
    end
-   return nil, tls_trouble(why, text)
+   return nil, tls_trouble(why, text, hint)
 end
 
 -- The server has nothing to say before our ClientHello. What is there was put there in clear text.
@@ -302,6 +303,16 @@ end
 
 -- ---- the loop ----
 
+local busy = { body = true, answer = true, send = true }
+
+-- Some hosts have others to serve.
+local function act_and_pace(conv, want)
+   local began = now()
+   conv.sent_len = 0
+   doing[want](conv)
+   conv.pace(conv.sent_len, now() - began)
+end
+
 --- Drive the session until it rests ("ready") or is over ("nothing").
 function drive.run(conv)
    local session = conv.session
@@ -309,7 +320,11 @@ function drive.run(conv)
       local want = session:wants()
       local act = doing[want]
       if not act then return want end
-      act(conv)
+      if conv.pace and busy[want] then
+         act_and_pace(conv, want)
+      else
+         act(conv)
+      end
    end
 end
 
@@ -323,17 +338,19 @@ local connect_sentences = {
 local function connect(conv)
    local plan, sock = conv.plan, conv.sock
    local deadline = math.min(now() + plan.connect_timeout, conv.deadline)
-   local ok, why, text
+   local ok, why, text, hint
    local target = plan.socket and "unix:" .. plan.socket or plan.host
    repeat
       local ms = milliseconds(deadline - now())
       sock:settimeouts(ms, ms, ms)
-      ok, why, text = sock:connect(target, plan.port, plan.source_address)
+      ok, why, text, hint = sock:connect(target, plan.port, plan.source_address)
    until ok or why ~= "again"
    if ok then return true end
-   local kind = connect_sentences[why] and why or "connect"
-   return nil, { kind = kind, reason = kind, stage = kind == "resolve" and kind or "connect",
-      text = text or why, sentence = connect_sentences[kind] }
+   local kind, reason = tostring(why):match("^(%l+):?(.*)$")
+   if not connect_sentences[kind] then kind, reason = "connect", "" end
+   return nil, { kind = kind, reason = reason ~= "" and reason or kind, text = text or why,
+      stage = kind == "resolve" and kind or "connect", hint = hint,
+      sentence = connect_sentences[kind] }
 end
 
 local function tracer(trace)
@@ -341,7 +358,8 @@ local function tracer(trace)
    return function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
 end
 
-local function new_session(conv)
+-- `facts`: of the session that had this connection before.
+local function new_session(conv, facts)
    local plan, sock = conv.plan, conv.sock
    conv.mechanisms = auth.list(plan, sock)
    return core.session {
@@ -355,20 +373,28 @@ local function new_session(conv)
       secret_in_clear = plan.loopback or plan.auth_plaintext,
       pipelining = plan.pipelining ~= "off",
       window = sock.duplex == true and 0 or 200,
+      resume = facts,
    }
 end
 
---- Connect, and start a session.
+--- Connect, and start a session; on a connection that was kept, go on with it.
 ---@param plan table         from smtp.options
+---@param context any        from host.context
 ---@param deadline number    core.now() at which all must be over
+---@param fresh? boolean     take no connection that was kept
 ---@return table|nil conv
 ---@return table conv_or_trouble   the conversation for the report, the trouble
-function drive.open(plan, context, deadline)
+function drive.open(plan, context, deadline, fresh)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
       transcript = transcript.new(tracer(plan.trace)) }
-   conv.sock = host.transport(plan)
+   conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
    local ok, trouble = connect(conv)
+   local record = ok and conv.sock.kept and conv.sock:kept()
+   if record then
+      conv.tls, conv.session, conv.reused = record.tls, new_session(conv, record.facts), true
+      return conv
+   end
    if ok and conv.sock.getpeername then conv.address = conv.sock:getpeername() end
    if ok and plan.tls == "implicit" then
       ok, trouble = handshake(conv, math.min(deadline - now(), plan.reply_timeout))
@@ -393,6 +419,30 @@ function drive.send(conv, mail)
    conv.moved = now()
    conv.session:mail(transaction)
    return transaction
+end
+
+--- Was this a kept connection that the server had closed already? Then nothing was heard on it but
+-- perhaps a goodbye, and the message can be sent on another one.
+function drive.was_dead(conv)
+   local session = conv.session
+   local trouble = conv.reused and session:trouble()
+   if not trouble or trouble.kind ~= "disconnected" then return false end
+   return session:replies() == (trouble.code and 1 or 0)
+end
+
+--- Keep the connection for others, where that can be.
+---@return boolean kept
+function drive.hand_back(conv)
+   local sock, session = conv.sock, conv.session
+   return sock.keep ~= nil and session:rests() and sock:keep(session:facts(), conv.tls)
+end
+
+--- The conversation is over: keep the connection, or end it.
+function drive.leave(conv)
+   if drive.hand_back(conv) then return end
+   conv.session:quit()
+   drive.run(conv)
+   conv.sock:close()
 end
 
 --- The trouble of the session, with what only the driver knows.

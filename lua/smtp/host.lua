@@ -6,12 +6,36 @@ local errors = require "smtp.errors"
 
 local host = {}
 
+--- smtp.nginx where this runs inside nginx, else nil.
+function host.nginx()
+   local ngx = package.loaded.ngx
+   return type(ngx) == "table" and ngx.socket and ngx.socket.tcp and require "smtp.nginx" or nil
+end
+
 --- The transport to use: the caller's, or a socket of our own.
-function host.transport(plan)
+---@param plan table
+---@param context? any      from host.context
+---@param fresh? boolean    no connection that was kept
+function host.transport(plan, context, fresh)
    local transport = plan.transport
    if type(transport) == "function" then transport = transport() end
    if transport then return transport end
+   local nginx = host.nginx()
+   if nginx then return nginx.new(plan, context, fresh) end
    return require("smtp.socket").new()
+end
+
+--- A function(octets sent, seconds worked) that lets others have their turn; nil where there are
+-- none.
+function host.pace()
+   local nginx = host.nginx()
+   return nginx and nginx.pace
+end
+
+--- In the midst of long work that began at `began` (core.now()): others may have their turn now.
+function host.breathe(began)
+   local nginx = host.nginx()
+   if nginx then nginx.breathe(core.now() - began) end
 end
 
 -- One TLS context per configuration, for the life of the process: making one costs more than a
@@ -23,11 +47,7 @@ local function key_of(plan)
       plan.tls_cert or "", plan.tls_key or "", plan.tls_min_version, plan.tls_pin or "" }, "\0")
 end
 
---- The TLS settings of a plan, checked; nothing where the transport brings its own TLS.
----@return userdata|nil
----@return table|nil err
-function host.tls_context(plan)
-   if plan.tls == "skip" or plan.transport then return nil end
+local function tls_context(plan)
    local key = key_of(plan)
    if contexts[key] then return contexts[key] end
    local context, option, why = require("smtp.socket").tls_context {
@@ -40,6 +60,18 @@ function host.tls_context(plan)
    end
    contexts[key] = context
    return context
+end
+
+--- Can this host do what the plan wants? The TLS settings, checked; nothing where the transport
+-- brings its own TLS.
+---@return any context     for host.transport and sslhandshake
+---@return table|nil err
+function host.context(plan)
+   if plan.transport then return nil end
+   local nginx = host.nginx()
+   if nginx then return nginx.check(plan) end
+   if plan.tls == "skip" then return nil end
+   return tls_context(plan)
 end
 
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is

@@ -8,6 +8,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local compose = require "smtp.compose"
 local dkim = require "smtp.dkim"
+local here = require "smtp.host"
 local signing = require "smtp.signing"
 local source = require "smtp.source"
 
@@ -197,6 +198,45 @@ local function check_transport(t)
    return true
 end
 
+local KEPT_SECONDS, KEPT_MAX = 60, 32
+
+local function keepalive_bounds(given)
+   local ok, err = check.names(given, { "idle", "size" }, "keepalive")
+   if not ok then return nil, err end
+   local idle, size = given.idle or KEPT_SECONDS, given.size or KEPT_MAX
+   if type(idle) ~= "number" or not (idle > 0 and idle <= 86400) or type(size) ~= "number"
+      or size % 1 ~= 0 or not (size > 0 and size <= 10000) then
+      return nil, usage("keepalive", "keepalive needs seconds up to a day, and a number of "
+         .. "connections from 1 to 10,000", "Write { idle = 60, size = 32 }")
+   end
+   return { idle = idle, size = size }
+end
+
+-- With a mechanism of the user's own we cannot tell whose connection it is.
+local function check_keepalive(t)
+   local given = t.keepalive
+   if not given then return true end
+   local what, hint
+   if not here.nginx() then
+      what = "keepalive is for nginx, and this is not nginx"
+      hint = "Use smtp.connect to send several messages over one connection"
+   elseif type(given) ~= "table" then
+      what, hint = "keepalive must be a table", "Write { idle = 60, size = 32 }"
+   elseif t.transport then
+      what, hint = "keepalive is for connections made here", "Remove it, or transport"
+   end
+   for i = 1, what and 0 or #t.mechanisms do
+      if t.mechanisms[i].object then
+         what = "connections with a mechanism of your own cannot be kept"
+         hint = "Remove keepalive, or use smtp.connect"
+      end
+   end
+   if what then return nil, usage("keepalive", what, hint) end
+   local err
+   t.keepalive, err = keepalive_bounds(given)
+   return t.keepalive and true, err
+end
+
 local function check_rest(t)
    local ok, err = check_transport(t)
    if not ok then return nil, err end
@@ -205,11 +245,7 @@ local function check_rest(t)
    if t.trace ~= nil and t.trace ~= true and t.trace ~= false and type(t.trace) ~= "function" then
       return nil, usage("trace", "trace must be true or a function(direction, line)")
    end
-   if t.keepalive ~= nil and t.keepalive ~= false then
-      return nil, usage("keepalive", "keepalive is for nginx, and this is not nginx",
-         "Use smtp.connect to send several messages over one connection")
-   end
-   return true
+   return check_keepalive(t)
 end
 
 local function check_name_to_verify(plan)
@@ -222,8 +258,9 @@ local function check_name_to_verify(plan)
 end
 
 local function fill(t)
-   local plan = {}
-   for name, value in next, t do plan[name] = value end
+   local plan = copy(t)
+   plan.given = { tls_ca_file = t.tls_ca_file, tls_ca_path = t.tls_ca_path, tls_pin = t.tls_pin,
+      tls_min_version = t.tls_min_version }
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
    plan.loopback = is_loopback(plan)
@@ -265,7 +302,7 @@ local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html"
    "list_unsubscribe" }
 
 local function raw_string(text)
-   local scan = core.scan(text)
+   local scan = source.scan(text)
    if scan.nul then
       return nil, usage("raw", "raw holds a NUL", "No message may: encode that part as base64")
    end
@@ -273,7 +310,7 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a line over 998 octets",
          "Encode that part as quoted-printable or base64")
    end
-   local head = text:match("^(.-)\r?\n\r?\n") or text
+   local head = text:sub(1, text:find("\n\r?\n") or #text)
    if ("\n" .. head):find("\n[Bb][Cc][Cc][ \t]*:") then
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
@@ -284,11 +321,16 @@ end
 
 -- What cannot be read now will be told of when it is sent.
 local function has_eightbit(one)
-   local read = one.open()
-   local piece = read()
-   while piece and not piece:find("[\128-\255]") do piece = read() end
+   local read, scanner = one.open(), core.scanner()
+   while true do
+      local began = core.now()
+      local piece = read()
+      if not piece then break end
+      scanner:feed(piece)
+      here.breathe(began)
+   end
    one.open() -- back to where it stood
-   return piece and true or false
+   return scanner:finish().eightbit
 end
 
 local function raw_file(file, t)

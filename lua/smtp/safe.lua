@@ -21,10 +21,10 @@ local function deadline_of(plan, mail, started)
    return (started or core.now()) + plan.timeout + (size or 0) / OCTETS_PER_SECOND
 end
 
-local function open(plan, deadline)
-   local context, err = host.tls_context(plan)
+local function open(plan, deadline, fresh)
+   local context, err = host.context(plan)
    if err then return nil, err end
-   local conv, failed, trouble = drive.open(plan, context, deadline)
+   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
    if not conv then return nil, report.error(failed, trouble) end
    return conv
 end
@@ -38,7 +38,30 @@ local function outcome(conv, mail, transaction, started)
    return report.receipt(conv, mail, transaction, core.now() - started)
 end
 
---- Send one message over a connection of its own.
+local function send_once(plan, mail, deadline, fresh)
+   local conv, err = open(plan, deadline, fresh)
+   if not conv then return nil, err end
+   local transaction = drive.send(conv, mail)
+   if not plan.keepalive then conv.session:quit() end
+   drive.run(conv)
+   return conv, transaction
+end
+
+-- Everything was checked: only the network can say no now.
+local function send(plan, mail, started)
+   local deadline = deadline_of(plan, mail, started)
+   local conv, transaction = send_once(plan, mail, deadline)
+   if conv and drive.was_dead(conv) then
+      conv.sock:close()
+      conv, transaction = send_once(plan, mail, deadline, true)
+   end
+   if not conv then return nil, transaction end
+   drive.leave(conv)
+   return outcome(conv, mail, transaction, started)
+end
+
+--- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
+-- kept.
 ---@param t table        where to, how, from whom, to whom, what: see the README
 ---@return table|nil     the receipt
 ---@return table|nil     the error
@@ -46,16 +69,32 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
-   local signed, err = signing.sign(mail, deadline_of(plan, mail, started))
-   if not signed then return nil, err end
-   local conv
-   conv, err = open(plan, deadline_of(plan, mail, started))
-   if not conv then return nil, err end
-   local transaction = drive.send(conv, mail)
-   conv.session:quit()
-   drive.run(conv)
-   conv.sock:close()
-   return outcome(conv, mail, transaction, started)
+   local ok, err = signing.sign(mail, deadline_of(plan, mail, started))
+   if not ok then return nil, err end
+   return send(plan, mail, started)
+end
+
+--- In nginx: send after this, from any phase that has timers. Everything is checked and composed
+-- now; failures later go to the error log, and to the callback.
+---@param t table             as for send
+---@param callback? function  called with receipt | nil, err
+---@return table|nil          { message_id =, waiting = }
+---@return table|nil          the error
+function safe.defer(t, callback)
+   local nginx = host.nginx()
+   if not nginx then
+      return nil, errors.usage("defer", "smtp.defer is for nginx, and this is not nginx",
+         "Use smtp.send")
+   end
+   if callback ~= nil and type(callback) ~= "function" then
+      return nil, errors.usage("callback", "the callback must be a function(receipt, err)")
+   end
+   local plan, mail = options.send(t)
+   if not plan then return nil, mail end
+   local ok, err = nginx.check_directives(plan)
+   if ok then ok, err = signing.sign(mail, deadline_of(plan, mail)) end
+   if not ok then return nil, err end
+   return require("smtp.defer").add(send, plan, mail, callback)
 end
 
 -- ---- connections ----
@@ -100,6 +139,15 @@ local function leave(self)
    if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
 end
 
+-- A kept connection may be dead; ask before somebody relies on it.
+local function check_kept(conv)
+   if not conv.reused then return conv end
+   conv.session:ask("noop")
+   if drive.run(conv) == "ready" then return conv end
+   conv.sock:close()
+   return open(conv.plan, conv.deadline, true)
+end
+
 --- Connect, greet, start TLS and authenticate as the options say.
 ---@param t table        where and how
 ---@return table|nil     the connection
@@ -109,6 +157,7 @@ function safe.connect(t)
    if not plan then return nil, err end
    local conv
    conv, err = open(plan, deadline_of(plan))
+   if conv then conv, err = check_kept(conv) end
    if not conv then return nil, err end
    local self = setmetatable({ plan = plan, conv = conv, busy = false }, connection_mt)
    if drive.run(conv) ~= "ready" then
@@ -192,8 +241,10 @@ function Connection:quit()
    return self:close()
 end
 
---- Close without a word. May be called twice, and from another coroutine.
+--- Close without a word; with keepalive, where all is well, leave it to others instead. May be
+-- called twice, and from another coroutine.
 function Connection:close()
+   if self.plan.keepalive and not self.busy then drive.hand_back(self.conv) end
    self.conv.sock:close()
    self.conv.session:heard("")
    return true

@@ -2,8 +2,10 @@
 -- wanted.
 -- @module smtp.signing
 
+local core = require "smtp.core"
 local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
+local host = require "smtp.host"
 local mime = require "smtp.mime"
 local source = require "smtp.source"
 
@@ -54,10 +56,12 @@ local function hash(signers, body, deadline)
    if not state then return nil, err end
    local read = source.timed(body.open(), deadline)
    while true do
+      local began = core.now()
       local piece, trouble = read()
       if piece == false then return nil, trouble end
       if piece == nil then return state end
       state:body(piece)
+      host.breathe(began)
    end
 end
 

@@ -7,16 +7,29 @@
 
 local core = require "smtp.core"
 local guard = require "smtp.guard"
+local host = require "smtp.host"
 
 local source = {}
 
 local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
+local SLICE = 262144         -- octets looked at before others may have their turn
 local MEMORY_MAX = 1048576   -- octets of a spool that stay in memory
 local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
 local PIECE = 47709          -- octets read at once: in base64, with its line ends, under 64 KiB
 
 local function failed(what, cause, reason)
    return false, { reason = reason or "failed", what = what, cause = cause }
+end
+
+--- What a string holds, as core.scan says; others have their turn meanwhile.
+function source.scan(text)
+   local scanner = core.scanner()
+   for at = 1, #text, SLICE do
+      local began = core.now()
+      scanner:feed(text, at, SLICE)
+      host.breathe(began)
+   end
+   return scanner:finish()
 end
 
 -- ---- the kinds ----
@@ -255,9 +268,11 @@ end
 function source.spool(inner, deadline)
    local read, parts, count, file = source.timed(inner.open(), deadline), {}, 0, nil
    while true do
+      local began = core.now()
       local piece, trouble = read()
       if piece == false then return nil, trouble end
       if piece == nil then break end
+      host.breathe(began)
       parts[#parts + 1] = piece
       count = count + #piece
       if file or count > MEMORY_MAX then

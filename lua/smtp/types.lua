@@ -37,7 +37,7 @@
 ---@field pipelining? "safe"|"off"
 ---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
 ---@field transport? table|fun(): table
----@field keepalive? false
+---@field keepalive? false|{ idle?: number, size?: integer }   nginx only
 
 ---@class smtp.Mechanism   RFC 4422; `self` belongs to one exchange
 ---@field name string
@@ -183,6 +183,10 @@
 ---@field verify fun(self: smtp.Connection, address: string): smtp.Reply
 ---@field quit fun(self: smtp.Connection): true
 ---@field close fun(self: smtp.Connection): true
+
+---@class smtp.Deferred   what smtp.defer returns
+---@field message_id? string
+---@field waiting integer      messages that wait in this worker, this one among them
 
 ---@class smtp.SinkAuth
 ---@field users? table<string, string>     passwords by name

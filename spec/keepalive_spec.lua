@@ -1,0 +1,18 @@
+-- keepalive where there is no nginx. What it does there: spec/nginx/keepalive_spec.lua.
+local safe = require "smtp.safe"
+
+describe("keepalive outside nginx", function()
+   it("sends its user to smtp.connect", function()
+      local _, err = safe.connect { keepalive = { idle = 60 } }
+      assert.equal("keepalive", err.option)
+      assert.truthy(err.hint:find("smtp.connect", 1, true))
+   end)
+end)
+
+describe("smtp.defer outside nginx", function()
+   it("sends its user to smtp.send", function()
+      local _, err = safe.defer { from = "a@b", to = "c@d", text = "" }
+      assert.equal("usage", err.kind)
+      assert.truthy(err.hint:find("smtp.send", 1, true))
+   end)
+end)

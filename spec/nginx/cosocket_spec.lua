@@ -1,0 +1,332 @@
+-- The cosocket transport: what goes over real sockets inside nginx, and what each refusal says.
+local certs = require "spec.certs"
+local core = require "smtp.core"
+local phases = require "spec.nginx.phases"
+local safe = require "smtp.safe"
+local server = require "spec.nginx.server"
+local talk = require "spec.talk"
+
+local ngx = package.loaded.ngx
+local cert = certs.make()
+
+local running = {}
+
+local function start(config)
+   running[#running + 1] = server.start(config)
+   return running[#running]
+end
+
+local function with_tls(name, more)
+   local path, key = cert(name)
+   local config = { tls = "starttls", cert = path, key = key, auth = { ann = "sesame" } }
+   for option, value in pairs(more or {}) do config[option] = value end
+   return start(config)
+end
+
+local function options(mx, more)
+   local all = { host = "localhost", port = mx.port, tls = "require", username = "ann", password = "sesame",
+      domain = "me.example", from = "ann@me.example", to = "bob@there.example",
+      raw = "Subject: treasure\r\n\r\nx\r\n", timeout = 10 }
+   for option, value in pairs(more or {}) do
+      if value == "none" then value = nil end
+      all[option] = value
+   end
+   return all
+end
+
+local plain = { tls = "skip", username = "none", password = "none" }
+
+-- In another location of nginx.conf.in, with its directives.
+local function at(location, run)
+   local context = { run = run }
+   ngx.location.capture(location, { ctx = context })
+   return context.result[1], context.result[2]
+end
+
+local function send_at(location, t)
+   return at(location, function() return safe.send(t) end)
+end
+
+local function nothing_told(mx)
+   mx:wait("over", 1)
+   for _, line in ipairs(mx:log()) do
+      assert.is_nil(line:find("MAIL", 1, true) or line:find("auth", 1, true) or line:find("message", 1, true),
+         line)
+   end
+end
+
+after_each(function()
+   for i = 1, #running do running[i]:stop() end
+   running = {}
+end)
+
+describe("a message from nginx", function()
+   it("goes out in clear", function()
+      local mx = start {}
+      local receipt, err = safe.send(options(mx, plain))
+      assert(receipt, tostring(err))
+      assert.same({ "bob@there.example" }, receipt.accepted)
+      assert.same({ "1 open", "1 C EHLO me.example", "1 C MAIL FROM:<ann@me.example> SIZE=24",
+         "1 C RCPT TO:<bob@there.example>", "1 C DATA" }, { unpack(mx:log(), 1, 5) }) -- luacheck: ignore
+      mx:wait("C QUIT", 1)
+   end)
+
+   it("goes out over TLS, by STARTTLS and from the first byte, with AUTH", function()
+      for _, tls in ipairs { "starttls", "implicit" } do
+         local mx = with_tls("good", { tls = tls })
+         local receipt, err = safe.send(options(mx, { tls = tls == "implicit" and tls or "require" }))
+         assert(receipt, tostring(err))
+         assert.same({ "on", true, "authenticated" },
+            { receipt.tls.state, receipt.tls.verified, receipt.auth.state })
+         assert.equal(1, mx:count("message %d+ %x+ from ann"))
+         assert.equal(1, mx:count("tls TLSv1.3"))
+      end
+   end)
+
+   it("goes out whole where replies come byte by byte", function()
+      local mx = start { split = true }
+      assert((safe.send(options(mx, plain))))
+   end)
+
+   it("to two thousand recipients keeps to the window of replies", function()
+      local mx, to = start {}, {}
+      for i = 1, 2000 do to[i] = ("user%d@there.example"):format(i) end
+      local t = options(mx, plain)
+      t.to = to
+      local receipt = assert((safe.send(t)))
+      assert.equal(2000, #receipt.accepted)
+   end)
+
+   it("of 10 MiB goes out unchanged while others have their turn", function()
+      local mx = with_tls("good")
+      local line = ("x"):rep(70) .. "\r\n"
+      local text = line:rep(10 * 1024 * 1024 / #line)
+      local ticks, going = 0, true
+      local ticker = ngx.thread.spawn(function()
+         while going do
+            ngx.sleep(0.001)
+            ticks = ticks + 1
+         end
+      end)
+      local receipt, err = safe.send(options(mx, { raw = text }))
+      going = false
+      ngx.thread.wait(ticker)
+      assert(receipt, tostring(err))
+      assert.truthy(ticks >= 30, ticks) -- 10 MiB are 40 budgets
+      local length, digest = mx:log("message")[1]:match("message (%d+) (%x+)")
+      local hash = require("smtp.crypto").digest("SHA256", text .. ".\r\n")
+      assert.same({ #text + 3, (hash:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) },
+         { tonumber(length), digest })
+   end)
+
+   it("is authenticated in slices, between which others have their turn", function()
+      local slices, ticks, going = 0, 0, true
+      local own = { name = "X-OWN", start = function() end, step = function()
+         slices = slices + 1
+         local until_when = core.now() + 0.001
+         repeat until core.now() > until_when
+         if slices < 30 then return nil, "again" end
+         return "x", true
+      end }
+      local ticker = ngx.thread.spawn(function()
+         while going do
+            ngx.sleep(0.001)
+            ticks = ticks + 1
+         end
+      end)
+      local peer = talk.peer([[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250-mx
+         S: 250 AUTH X-OWN
+         C: AUTH X-OWN
+         S: 334
+         C: eA==
+         S: 535 no
+         C: QUIT
+         S: 221 bye]])
+      local _, err = safe.send(talk.options({ username = "ann", password = "sesame", auth_mechanisms = { own },
+         auth_plaintext = true }, peer))
+      going = false
+      ngx.thread.wait(ticker)
+      assert.equal("auth_rejected", err.kind, tostring(err))
+      assert.truthy(ticks >= 15, ticks)
+   end)
+
+   it("goes out through a unix socket, and its path is an error where nobody listens", function()
+      local _, err = safe.send(options({}, { host = "none", socket = "/nowhere/smtp.sock", tls = "skip",
+         username = "none", password = "none" }))
+      assert.same({ "connect", "connect" }, { err.kind, err.stage })
+   end)
+end)
+
+describe("a certificate", function()
+   for name, reason in pairs { wrong_host = "wrong_host", expired = "expired", not_yet_valid = "not_yet_valid",
+      self_signed = "self_signed", unknown_issuer = "unknown_issuer" } do
+      for _, version in ipairs { "1.2", "1.3" } do
+         it(("that is %s is refused and the server told nothing, TLS %s"):format(name, version), function()
+            local mx = with_tls(name, { [version == "1.2" and "tls_max" or "tls_min"] = version })
+            for _ = 1, 10 do
+               local _, err = safe.send(options(mx))
+               assert.equal("certificate", err.kind, tostring(err))
+               assert.same({ reason, "tls", "never", "no" }, { err.reason, err.stage, err.retry, err.sent })
+            end
+            nothing_told(mx)
+         end)
+      end
+   end
+
+   it("with its intermediate is good, and lua_ssl_verify_depth is named where it is too low", function()
+      local mx = with_tls("chain")
+      assert((safe.send(options(mx))))
+      local _, err = send_at("/shallow", options(mx))
+      assert.equal("unknown_issuer", err.reason, tostring(err))
+      assert.truthy(err.hint:find("lua_ssl_verify_depth", 1, true))
+   end)
+
+   it("without a CA file names lua_ssl_trusted_certificate", function()
+      local _, err = send_at("/bare", options(with_tls("good")))
+      assert.same({ "certificate", "unknown_issuer" }, { err.kind, err.reason })
+      assert.truthy(err.hint:find("lua_ssl_trusted_certificate", 1, true))
+   end)
+
+   it("is checked for tls_host, and not at all where the caller says so", function()
+      assert((safe.send(options(with_tls("wrong_host"), { tls_host = "elsewhere.example" }))))
+      local _, err = safe.send(options(with_tls("good"), { tls_host = "elsewhere.example" }))
+      assert.equal("wrong_host", err.reason)
+      local receipt = assert((safe.send(options(with_tls("self_signed"), { tls_verify = false }))))
+      assert.is_false(receipt.tls.verified)
+   end)
+
+   it("for an address is refused, and tls_host is named", function()
+      local _, err = safe.send(options(with_tls("good"), { host = "127.0.0.1" }))
+      assert.equal("wrong_host", err.reason)
+      assert.truthy(err.hint:find("tls_host", 1, true))
+   end)
+
+   it("of the client's is shown", function()
+      local path, key = cert "client"
+      local mx = with_tls("good", { client_ca = (cert "ca") })
+      assert((safe.send(options(mx, { tls_cert = path, tls_key = key }))))
+      local _, err = safe.send(options(mx, { tls_cert = path, tls_key = (cert "ca") }))
+      assert.same({ "usage", "tls_key" }, { err.kind, err.option })
+   end)
+end)
+
+describe("TLS", function()
+   it("that lua_ssl_protocols does not allow names that directive", function()
+      local _, err = send_at("/old_tls", options(with_tls("good", { tls_min = "1.3" })))
+      assert.same({ "tls", "tls" }, { err.kind, err.stage }, tostring(err))
+      assert.truthy(err.hint:find("lua_ssl_protocols", 1, true))
+   end)
+
+   it("refuses what was injected before it, in the same packet and behind it", function()
+      for _, text in ipairs { "250 injected\r\n", ("250 injected\r\n"):rep(1000) } do
+         local mx = with_tls("good", { inject = text })
+         local _, err = safe.send(options(mx))
+         assert.same({ "protocol", "injected", "never" }, { err.kind, err.reason, err.retry }, tostring(err))
+         nothing_told(mx)
+      end
+   end)
+
+   it("on a port that speaks plain SMTP fails", function()
+      local _, err = safe.send(options(start {}, { tls = "implicit" }))
+      assert.equal("tls", err.kind, tostring(err))
+   end)
+
+   it("has options that are directives in nginx", function()
+      for option, directive in pairs { tls_ca_file = "lua_ssl_trusted_certificate",
+         tls_ca_path = "lua_ssl_trusted_certificate", tls_min_version = "lua_ssl_protocols",
+         tls_pin = "lua_ssl_trusted_certificate" } do
+         local mx = start {}
+         local value = option == "tls_min_version" and "1.2" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
+         local _, err = safe.send(options(mx, { [option] = value }))
+         assert.same({ "usage", option }, { err.kind, err.option })
+         assert.truthy(err.hint:find(directive, 1, true))
+         assert.equal(0, mx:count("open"))
+      end
+   end)
+end)
+
+describe("a name", function()
+   it("without a resolver names that directive", function()
+      local _, err = send_at("/bare", options({ port = 25 }, { host = "mx.example" }))
+      assert.same({ "resolve", "no_resolver", "resolve" }, { err.kind, err.reason, err.stage })
+      assert.truthy(err.hint:find("resolver", 1, true))
+   end)
+
+   it("that the resolver does not find is a ResolveError", function()
+      local _, err = send_at("/resolver", options({ port = 25 }, { host = "mx.example" }))
+      assert.equal("resolve", err.kind, tostring(err))
+   end)
+
+   it("localhost needs no resolver", function()
+      assert((send_at("/bare", options(start {}, plain))))
+   end)
+end)
+
+describe("a phase", function()
+   for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log", "balancer" } do
+      it(("without sockets is a UsageError that names it and the remedy: %s"):format(phase), function()
+         local _, found = phases.visit(phase)
+         assert.is_true(found.ok, tostring(found.receipt))
+         assert.equal("usage", found.err.kind)
+         assert.truthy(found.err.what:find("phase " .. phase, 1, true), found.err.what)
+         assert.truthy(found.err.hint:find("smtp.defer", 1, true))
+      end)
+   end
+
+   for _, phase in ipairs { "rewrite", "access" } do
+      it(("with sockets sends: %s"):format(phase), function()
+         assert.equal("connect", select(2, phases.visit(phase)).err.kind)
+      end)
+   end
+end)
+
+describe("a connection", function()
+   it("belongs to the request that made it, and is closed in others", function()
+      local conn = assert(safe.connect(options(start {}, { tls = "skip", username = "none", password = "none",
+         from = "none", to = "none", raw = "none" })))
+      local receipt, err = at("/bare", function() return conn:send { from = "a@b", to = "c@d", text = "" } end)
+      assert.is_nil(receipt)
+      assert.equal("disconnected", err.kind)
+   end)
+
+   it("refused is a ConnectError, and silence a TimeoutError", function()
+      local _, err = safe.send(options({ port = 1 }, plain))
+      assert.same({ "connect", "connect" }, { err.kind, err.stage })
+      local listener = require("smtp.socket").listen("127.0.0.1", 0)
+      local _, port = listener:getsockname()
+      _, err = safe.send(options({ port = port }, { tls = "skip", username = "none", password = "none",
+         timeout = 0.2 }))
+      listener:close()
+      assert.same({ "timeout", "greeting" }, { err.kind, err.stage })
+   end)
+end)
+
+describe("a composed message", function()
+   local options_text = [[{ domain = "me.example", date = 1700000000, message_id = "<1@me.example>",
+      subject = "Gr\195\188\195\159e", from = "Ann \195\150 <ann@me.example>",
+      to = { "bob@there.example", "eve@there.example" }, text = ("Zeile \195\164 .\n.\n"):rep(500),
+      tls = "skip", host = "127.0.0.1", port = %d }]]
+
+   it("has the same bytes as outside nginx", function()
+      local mx = start {}
+      local text = options_text:format(mx.port)
+      assert((safe.send(loadstring("return " .. text)()))) -- luacheck: ignore
+      local name = os.tmpname()
+      local file = io.open(name, "w")
+      file:write('require("smtp").send ' .. text)
+      file:close()
+      assert.truthy(os.execute("luajit " .. name))
+      os.remove(name)
+      mx:wait("over", 2)
+      local inside, outside = {}, {}
+      for _, line in ipairs(mx:log()) do
+         local number, what = line:match("^(%d+) (.*)$")
+         table.insert(number == "1" and inside or outside, what)
+      end
+      assert.same(inside, outside)
+      assert.truthy(#inside > 6)
+   end)
+end)

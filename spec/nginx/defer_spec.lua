@@ -1,0 +1,106 @@
+-- Sending after the request.
+local core = require "smtp.core"
+local phases = require "spec.nginx.phases"
+local safe = require "smtp.safe"
+local server = require "spec.nginx.server"
+
+local mx
+
+before_each(function() mx = server.start { refuse = {} } end)
+after_each(function() mx:stop() end)
+
+local function options(more)
+   local all = { host = "127.0.0.1", port = mx.port, from = "ann@me.example", to = "bob@there.example",
+      subject = "x", text = "hi" }
+   for name, value in pairs(more or {}) do all[name] = value end
+   return all
+end
+
+local function wait(done)
+   for _ = 1, 300 do
+      if done() then return true end
+      ngx.sleep(0.01)
+   end
+   error("it never came", 0)
+end
+
+describe("a deferred message", function()
+   it("goes out later, and its callback gets the receipt", function()
+      local receipt, failure
+      local t = options()
+      local ticket = assert(safe.defer(t, function(...) receipt, failure = ... end))
+      t.to = "eve@there.example"
+      assert.equal(0, mx:count("message"))
+      wait(function() return receipt or failure end)
+      assert.same({ "bob@there.example" }, receipt.accepted)
+      assert.equal(ticket.message_id, receipt.message_id)
+   end)
+
+   it("that fails says so in the error log, in words", function()
+      local failure
+      local logged, log = {}, ngx.log
+      ngx.log = function(_, ...) logged[#logged + 1] = table.concat { ... } end
+      assert(safe.defer(options { port = 1 }, function(_, err) failure = err end))
+      wait(function() return failure end)
+      ngx.log = log
+      assert.equal("connect", failure.kind)
+      assert.truthy(logged[1]:find("^smtp: 127.0.0.1:1 cannot be reached"), logged[1])
+   end)
+
+   it("with a callback that raises or yields does not hold up the others", function()
+      local done = 0
+      local log = ngx.log
+      ngx.log = function() end
+      for i = 1, 12 do
+         assert(safe.defer(options(), function()
+            ngx.sleep(0.01)
+            done = done + 1
+            if i % 2 == 0 then error("mine") end
+         end))
+      end
+      wait(function() return done == 12 end)
+      ngx.log = log
+      assert.equal(12, mx:count("message"))
+   end)
+
+   it("is checked at once", function()
+      local _, err = safe.defer(options { to = "nobody" })
+      assert.equal("address", err.kind)
+      _, err = safe.defer(options { tls = "require", tls_ca_file = "/x" })
+      assert.same({ "usage", "tls_ca_file" }, { err.kind, err.option })
+      _, err = safe.defer(options(), "x")
+      assert.equal("callback", err.option)
+   end)
+
+   it("beyond a thousand that wait is refused, and all others go out", function()
+      local done, err = 0, nil
+      for _ = 1, 1010 do
+         local ticket, why = safe.defer(options(), function() done = done + 1 end)
+         if not ticket then err = why end
+      end
+      assert.same({ "system", "queue_full", "later" }, { err.kind, err.reason, err.retry })
+      local until_when = core.now() + 60
+      while done < 1000 and core.now() < until_when do ngx.sleep(0.05) end
+      assert.equal(1000, done)
+      assert.equal(1000, mx:count("message"))
+   end)
+end)
+
+describe("smtp.defer", function()
+   it("is refused in the phase init, with the remedy", function()
+      local found = phases.deferred.init
+      assert.is_true(found.ok)
+      assert.equal("usage", found.err.kind)
+      assert.truthy(found.err.hint:find("init_worker", 1, true))
+   end)
+
+   for _, phase in ipairs { "init_worker", "set", "header_filter", "body_filter", "log", "balancer", "access" } do
+      it("sends from the phase " .. phase, function()
+         local found = phases.visit(phase)
+         assert.is_true(found.ok, tostring(found.accepted))
+         assert(found.accepted, tostring(found.err))
+         wait(function() return found.failure end)
+         assert.equal("connect", found.failure.kind)
+      end)
+   end
+end)

@@ -1,0 +1,39 @@
+--- What smtp.safe says in each phase of nginx. nginx.conf.in calls it everywhere.
+
+local phases = { found = {}, deferred = {} }
+
+--- Tries to send, and to defer, in the phase this is called in.
+function phases.note(phase)
+   local safe = require "smtp.safe"
+   local options = { host = "127.0.0.1", port = 1, from = "a@b.example", to = "c@d.example", text = "" }
+   local ok, receipt, err = pcall(safe.send, options)
+   phases.found[phase] = { ok = ok, receipt = receipt, err = err }
+   local entry = {}
+   phases.deferred[phase] = entry
+   entry.ok, entry.accepted, entry.err = pcall(safe.defer, options, function(_, failure)
+      entry.failure = failure
+   end)
+end
+
+local visited = false
+
+local function get(path)
+   local sock = package.loaded.ngx.socket.tcp()
+   assert(sock:connect("127.0.0.1", tonumber(os.getenv "SPEC_PORT")))
+   sock:send("GET " .. path .. " HTTP/1.0\r\n\r\n")
+   sock:receive("*a")
+   sock:close()
+end
+
+--- What was found in a phase: see spec/nginx/nginx.conf.in. -> about defer, about send
+function phases.visit(phase)
+   if not visited then
+      visited = true
+      get "/phases"
+      get "/balanced"
+      package.loaded.ngx.sleep(0.05)
+   end
+   return phases.deferred[phase], phases.found[phase]
+end
+
+return phases
