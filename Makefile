@@ -2,6 +2,7 @@
 # make build      the same for every Lua that is installed
 # make deps       install the Debian packages that are missing (as root or by sudo)
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
+# make contact-form   install what is missing, build, run a contact form in nginx and show its mail
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
 # make install    into DESTDIR, for one Lua
@@ -59,6 +60,10 @@ demo: deps-demo
 	@$(MAKE) --no-print-directory all
 	@$(LUA) examples/demo.lua
 
+contact-form: deps-contact-form
+	@$(MAKE) --no-print-directory LUA=luajit all
+	@examples/contact-form/run $(SECONDS)
+
 test: deps-test
 	@$(MAKE) --no-print-directory build
 	@.ci/test $(LUAS)
@@ -75,5 +80,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo test check install clean
+.PHONY: all deps build spec demo contact-form test check install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))
