@@ -37,10 +37,11 @@ function contact.start(folder)
       limit = tonumber(setting("CONTACT_LIMIT", 3)),
       window = tonumber(setting("CONTACT_WINDOW", 600)),
    }
-   for name, value in pairs { SMTP_HOST = settings.host or false, MAIL_FROM = settings.from or false,
-      MAIL_TO = settings.to or false, CONTACT_LIMIT = settings.limit or false,
-      CONTACT_WINDOW = settings.window or false } do
-      if not value then error("contact form: the variable " .. name .. " has to be set", 0) end
+   for name, field in pairs { SMTP_HOST = "host", MAIL_FROM = "from", MAIL_TO = "to",
+      CONTACT_LIMIT = "limit", CONTACT_WINDOW = "window" } do
+      if not settings[field] then
+         error("contact form: the variable " .. name .. " has to be set", 0)
+      end
    end
    page = template.load(folder .. "/page.html")
    token.start(store())
@@ -90,7 +91,7 @@ local function show_form(status, typed, notice)
 end
 
 local function show_errors(typed, list)
-   show_form(422, typed, { title = "Your message was not sent yet", list = list,
+   show_form(422, typed, { title = "Your message was not sent yet", list = list, listed = true,
       text = #list == 1 and "One thing has to be changed:"
          or ("%d things have to be changed:"):format(#list) })
 end

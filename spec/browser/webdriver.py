@@ -28,7 +28,7 @@ def free_port():
 class Browser:
     """One chromium with a profile of its own."""
 
-    def __init__(self, javascript=True):
+    def __init__(self):
         for program, package in (("chromium", "chromium"), ("chromedriver", "chromium-driver")):
             if not shutil.which(program):
                 raise WebDriverError(f"{program} is missing: apt-get install {package}")
@@ -39,15 +39,13 @@ class Browser:
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self.session = None
         try:
-            self.session = self.begin(javascript)
+            self.session = self.begin()
         except BaseException:
             self.close()
             raise
 
-    def begin(self, javascript):
+    def begin(self):
         options = {"args": ARGUMENTS, "binary": shutil.which("chromium")}
-        if not javascript:
-            options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
         for _ in range(200):
             try:
                 made = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": {
@@ -109,6 +107,9 @@ class Browser:
         self.post("/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
             {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]}]})
 
+    def javascript(self, on):
+        self.devtools("Emulation.setScriptExecutionDisabled", value=not on)
+
     def size(self, width, height):
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height,
                       deviceScaleFactor=1, mobile=False)
@@ -154,5 +155,24 @@ class Element:
         self.browser.post(self.path + "/click")
 
     def type(self, text):
+        """Key by key, which takes its time."""
         self.browser.post(self.path + "/clear")
         self.browser.post(self.path + "/value", {"text": text})
+
+    def insert(self, text):
+        """At once, as an input method does."""
+        self.browser.post(self.path + "/clear")
+        self.click()
+        self.browser.devtools("Input.insertText", text=text)
+
+    def follow(self):
+        """Click, and wait until another page is there."""
+        page = self.browser.find("html")
+        self.click()
+        for _ in range(1000):
+            try:
+                page.role # nothing comes of a page that is gone
+            except WebDriverError:
+                return
+            time.sleep(0.01)
+        raise WebDriverError("no other page came")
