@@ -107,6 +107,15 @@ class Browser:
         self.post("/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
             {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]}]})
 
+    def insert(self, text):
+        """Into the field that has the focus, at once, as an input method does."""
+        self.devtools("Input.insertText", text=text)
+
+    def tab(self):
+        for kind in ("rawKeyDown", "keyUp"):
+            self.devtools("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
+                          windowsVirtualKeyCode=9)
+
     def javascript(self, on):
         self.devtools("Emulation.setScriptExecutionDisabled", value=not on)
 
@@ -160,10 +169,9 @@ class Element:
         self.browser.post(self.path + "/value", {"text": text})
 
     def insert(self, text):
-        """At once, as an input method does."""
         self.browser.post(self.path + "/clear")
         self.click()
-        self.browser.devtools("Input.insertText", text=text)
+        self.browser.insert(text)
 
     def follow(self):
         """Click, and wait until another page is there."""
