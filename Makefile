@@ -61,7 +61,7 @@ demo: deps-demo
 	@$(LUA) examples/demo.lua
 
 contact-form: deps-contact-form
-	@$(MAKE) --no-print-directory LUA=luajit all
+	@$(MAKE) --no-print-directory -s LUA=luajit all
 	@examples/contact-form/run $(SECONDS)
 
 test: deps-test

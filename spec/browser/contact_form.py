@@ -176,6 +176,8 @@ class World:
 
     def __init__(self):
         os.makedirs(BUILD, exist_ok=True)
+        for name in glob.glob(os.path.join(BUILD, "site-*.log")):
+            os.remove(name)
         self.mail = Mail()
         self.browser = self.site = None
 
