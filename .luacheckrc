@@ -1,6 +1,7 @@
 std = "min"
 max_line_length = 100
 files["spec"] = { std = "min+busted", max_line_length = 120 }
+files["examples/contact-form"] = { globals = { "ngx" } }
 files["spec/nginx"] = { globals = { "ngx" } }
 files["spec/bench/nginx"] = { globals = { "ngx" } }
 files["lua/smtp/types.lua"] = { max_line_length = 120 }

@@ -2,6 +2,7 @@
 # make build      the same for every Lua that is installed
 # make deps       install the Debian packages that are missing (as root or by sudo)
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
+# make contact-form   install what is missing, build, run a contact form in nginx and show its mail
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
 # make fuzz       a million inputs for each harness (RUNS=1000000)
@@ -61,6 +62,10 @@ demo: deps-demo
 	@$(MAKE) --no-print-directory all
 	@$(LUA) examples/demo.lua
 
+contact-form: deps-contact-form
+	@$(MAKE) --no-print-directory -s LUA=luajit all
+	@examples/contact-form/run $(SECONDS)
+
 test: deps-test
 	@$(MAKE) --no-print-directory build
 	@.ci/test $(LUAS)
@@ -80,5 +85,5 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo test check fuzz install clean
+.PHONY: all deps build spec demo contact-form test check fuzz install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))
