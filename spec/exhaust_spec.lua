@@ -13,7 +13,9 @@ end
 
 local function build(name)
    local flags = sanitized and "-O1 -g -fsanitize=address,undefined" or "-O2"
-   local out = sanitized and "build/asan/" .. name or "build/" .. name
+   local folder = sanitized and "build/asan" or "build/" .. (rawget(_G, "jit") and "luajit"
+      or _VERSION:lower():gsub(" ", ""))
+   local out = folder .. "/" .. name
    local said = run(("cc -std=c11 -D_GNU_SOURCE %s -Icsrc -o %s spec/exhaust/%s.c "):format(flags, out, name)
       .. "$(ls csrc/*.c csrc/auth/*.c | grep -v 'csrc/l')")
    assert.equal("", said)

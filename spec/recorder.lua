@@ -7,10 +7,13 @@ local report = require "smtp.report"
 local transcript = require "smtp.transcript"
 require "smtp" -- all of it: what is loaded before the specs is the same for all of them
 
-local recorder = { log = {}, secrets = {} }
+local recorder = { log = {}, secrets = {} } -- log: each text once
+local seen = {}
 
 local function note(value, depth)
    if type(value) == "string" then
+      if seen[value] then return end
+      seen[value] = true
       recorder.log[#recorder.log + 1] = value
    elseif type(value) == "table" and depth < 4 then
       for key, inner in next, value do
