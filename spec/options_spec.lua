@@ -304,7 +304,8 @@ describe("what is sent", function()
    end)
 
    it("as raw is checked before anything is sent", function()
-      for _, raw in ipairs { "a\0b", ("x"):rep(999), "Subject: x\r\nBcc: a@b\r\n\r\nx", 7, {} } do
+      for _, raw in ipairs { "a\0b", ("x"):rep(999), "Subject: x\r\nBcc: a@b\r\n\r\nx",
+         "Subject: x\rbcc : a@b\r\rx", 7, {} } do
          local t = with { raw = raw, transport = untouched(), tls_host = "x" }
          t.text = nil
          assert.equal("raw", select(2, safe.send(t)).option)

@@ -310,8 +310,8 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a line over 998 octets",
          "Encode that part as quoted-printable or base64")
    end
-   local head = text:sub(1, text:find("\n\r?\n") or #text)
-   if ("\n" .. head):find("\n[Bb][Cc][Cc][ \t]*:") then
+   local head = text:sub(1, text:find("\n\r?\n") or text:find("\r\r", 1, true) or #text)
+   if ("\n" .. head):find("[\r\n][Bb][Cc][Cc][ \t]*:") then
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
    end

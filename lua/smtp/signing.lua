@@ -5,6 +5,7 @@
 local core = require "smtp.core"
 local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local host = require "smtp.host"
 local mime = require "smtp.mime"
 local source = require "smtp.source"
@@ -47,7 +48,7 @@ local function failed(trouble)
    return nil, errors.new(kind, {
       reason = trouble.reason, cause = trouble.cause, stage = "body",
       what = "the message is not sent: " .. trouble.what
-         .. (trouble.cause ~= nil and ": " .. tostring(trouble.cause) or "") })
+         .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or "") })
 end
 
 -- Reads all of it through DKIM. -> the state of the signatures | nil, trouble
