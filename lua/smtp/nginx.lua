@@ -301,6 +301,7 @@ function Transport:connect(target, port, source_address)
       local ok, said = self.sock:bind(source_address)
       if not ok then return nil, "connect", tostring(said) end
    end
+   self.target = target .. " " .. tostring(port)
    local targets = target == "localhost" and { "127.0.0.1", "::1" } or { target }
    local ok, said
    for i = 1, #targets do
@@ -353,6 +354,24 @@ local function forget_thrown()
    if base and base.get_errmsg_ptr then base.get_errmsg_ptr()[0] = nil end
 end
 
+-- A TLS session of before saves round trips and arithmetic; only under the conditions under which
+-- it was made: the same server, name, verification and certificate. TLS 1.3 gives its tickets after
+-- the handshake, where this host does not look; it handshakes in full.
+local SESSIONS_MAX = 1000
+local sessions, session_count = {}, 0
+
+local function session_key(self, name, verify)
+   local own = self.certificate and tostring(self.certificate) or ""
+   return table.concat({ self.target, name or "", tostring(verify), own }, "\0")
+end
+
+local function keep_session(key, session)
+   if type(session) == "boolean" then session = nil end
+   if sessions[key] == nil and session ~= nil then session_count = session_count + 1 end
+   if session_count > SESSIONS_MAX then sessions, session_count = {}, 1 end
+   sessions[key] = session
+end
+
 -- Two faults of lua-resty-core before 0.1.32, where a handshake fails without having waited: with a
 -- session of nil or one of before it raises, with `false` it says true on a connection that is
 -- closed already. So: pcall, which LuaJIT can yield across; never `false`; and a look afterwards.
@@ -368,9 +387,14 @@ function Transport:sslhandshake(_, name, verify)
       if not ok then return nil, "tls:client_certificate", tostring(said) end
    end
    forget_thrown()
-   local ok, session, said = pcall(sock.sslhandshake, sock, nil, name, verify)
+   local key = session_key(self, name, verify)
+   local ok, session, said = pcall(sock.sslhandshake, sock, sessions[key], name, verify)
    if not ok then session, said = nil, thrown(session) end
-   if session and reused_times(self) then return true end
+   if session and reused_times(self) then
+      keep_session(key, session)
+      return true
+   end
+   keep_session(key, nil) -- whatever it was, it does not help
    self.dead = true
    if session then return nil, "tls:handshake", "the connection is closed", CA_HINT end
    return nil, handshake_trouble(said or "closed", name)

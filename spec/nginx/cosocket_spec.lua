@@ -204,6 +204,18 @@ describe("a certificate", function()
       assert.truthy(err.hint:find("tls_host", 1, true))
    end)
 
+   it("is verified once more where a session is resumed, and not resumed for another name", function()
+      local mx = with_tls("good", { tls_max = "1.2" })
+      for _ = 1, 3 do assert(safe.send(options(mx))) end
+      mx:wait("tls TLSv1.2 True", 2)
+      assert.equal(1, mx:count("tls TLSv1.2 False"))
+      local _, err = safe.send(options(mx, { tls_host = "elsewhere.example" }))
+      assert.same({ "certificate", "wrong_host" }, { err.kind, err.reason })
+      assert.equal(2, mx:count("tls TLSv1.2 True"))
+      assert(safe.send(options(mx, { tls_verify = false })))
+      assert.equal(2, mx:count("tls TLSv1.2 True"))
+   end)
+
    it("of the client's is shown", function()
       local path, key = cert "client"
       local mx = with_tls("good", { client_ca = (cert "ca") })

@@ -11,6 +11,7 @@ with the number of its connection. CONFIG is JSON:
   fast      true: messages are not looked at  quiet     true: nothing is logged
 """
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -31,6 +32,20 @@ def log(number, text):
         return
     with log_lock:
         log_file.write(f"{number} {text}\n")
+
+
+@functools.lru_cache  # one for all connections: sessions resume within it
+def tls_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(config["cert"], config["key"])
+    if config.get("tls_max") == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if config.get("tls_min") == "1.3":
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if config.get("client_ca"):
+        context.load_verify_locations(config["client_ca"])
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 class Over(Exception):
@@ -93,17 +108,8 @@ class Connection:
                 raise Over
 
     def start_tls(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(config["cert"], config["key"])
-        if config.get("tls_max") == "1.2":
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
-        if config.get("tls_min") == "1.3":
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if config.get("client_ca"):
-            context.load_verify_locations(config["client_ca"])
-            context.verify_mode = ssl.CERT_REQUIRED
         try:
-            self.sock = context.wrap_socket(self.sock, server_side=True)
+            self.sock = tls_context().wrap_socket(self.sock, server_side=True)
         except (ssl.SSLError, OSError) as why:
             log(self.number, f"no tls: {why}")
             raise Over
