@@ -158,16 +158,18 @@ local function check(typed)
    return list
 end
 
--- What the library refuses before it connects. -> list | nil where it is not about what was typed
+local no_such_letters = "We cannot write to addresses with letters like ä or é before the @. "
+   .. "Please give another one."
+
+-- What is refused for what was typed. -> list | nil where it is not about that
 local function refused(err)
    local bad = "The %s holds a line break, or another character that cannot be sent. Please type "
       .. "it again."
    if err.option == "reply_to" and safe.is_error(err, safe.AddressError) then
-      local text = "This is no e-mail address that mail can be sent to. Please check it."
-      if err.value:find("[\128-\255]") then
-         text = "We cannot write to addresses with letters like ä or é. Please give another one."
-      end
-      return { { field = "email", text = text } }
+      return { { field = "email",
+         text = "This is no e-mail address that mail can be sent to. Please check it." } }
+   elseif err.reason == "smtputf8" then
+      return { { field = "email", text = no_such_letters } }
    elseif safe.is_error(err, safe.UsageError) then
       local field = ({ reply_to = "name", subject = "subject", text = "message" })[err.option]
       return field and { { field = field, text = bad:format(field) } }
