@@ -310,7 +310,13 @@ local function act_and_pace(conv, want)
    local began = now()
    conv.sent_len = 0
    doing[want](conv)
-   conv.pace(conv.sent_len, now() - began)
+   conv.pace.work(conv.sent_len, now() - began)
+end
+
+local function recv_and_pace(conv)
+   local mark = conv.pace.mark()
+   doing.recv(conv)
+   conv.pace.waited(mark)
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
@@ -322,6 +328,8 @@ function drive.run(conv)
       if not act then return want end
       if conv.pace and busy[want] then
          act_and_pace(conv, want)
+      elseif conv.pace and want == "recv" then
+         recv_and_pace(conv)
       else
          act(conv)
       end

@@ -25,8 +25,8 @@ function host.transport(plan, context, fresh)
    return require("smtp.socket").new()
 end
 
---- A function(octets sent, seconds worked) that lets others have their turn; nil where there are
--- none.
+--- How to let others have their turn: { work = function(octets sent, seconds worked), mark =,
+-- waited = }, see smtp.nginx; nil where there are none.
 function host.pace()
    local nginx = host.nginx()
    return nginx and nginx.pace

@@ -12,8 +12,8 @@ local nginx = {}
 
 -- One budget for all conversations of a worker: after so many octets sent, or so many seconds
 -- worked, others get their turn.
-local SENT_MAX = 262144
-local WORKED_MAX = 0.0005
+local SENT_MAX = 49152
+local WORKED_MAX = 0.0003
 local PAUSE = 0.001        -- seconds; 0 would starve timers on ngx_lua 0.10.23
 local FULL_READ = 1000     -- octets; a shorter read has emptied the buffers, see Transport:keep
 local NO_POOL = "smtp: none"
@@ -133,9 +133,22 @@ local function is_used_up()
    return sent >= SENT_MAX or worked >= WORKED_MAX
 end
 
+nginx.pace = {}
+
+--- Before a wait, to be given to `waited` behind it.
+function nginx.pace.mark()
+   return worked
+end
+
+--- There was a wait, as for a reply. If nobody worked in it, all had their chance, though nginx's
+-- time may show the same millisecond: a conversation of many short messages need not pause.
+function nginx.pace.waited(mark)
+   if worked == mark then sent, worked = 0, 0 end
+end
+
 --- So much was sent, and worked, since the last call: pauses where the budget of all conversations
 -- is used up.
-function nginx.pace(octets, seconds)
+function nginx.pace.work(octets, seconds)
    if take_turn() then return end -- there was a wait in it
    sent, worked = sent + octets, worked + seconds
    if not is_used_up() then return end
@@ -154,7 +167,7 @@ local can_pause = { rewrite = true, access = true, content = true, timer = true,
 
 --- The same for work that is done in any phase.
 function nginx.breathe(seconds)
-   if can_pause[api().get_phase()] then nginx.pace(0, seconds) end
+   if can_pause[api().get_phase()] then nginx.pace.work(0, seconds) end
 end
 
 -- ---- words ----
