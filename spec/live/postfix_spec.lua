@@ -74,7 +74,8 @@ describe("Postfix", function()
    end)
 
    it("gives back a composed message", function()
-      assert(safe.send(options { subject = "Gr\195\188\195\159e", text = ".a\nwords enough for quoted-printable\n\195\164\n" }))
+      assert(safe.send(options { subject = "Gr\195\188\195\159e",
+         text = ".a\nwords enough for quoted-printable\n\195\164\n" }))
       local got = live.arrived("bob", 1)[1]
       assert.truthy(got:find("\n\n=2Ea\nwords enough for quoted%-printable\n=C3=A4\n$"), got)
    end)
