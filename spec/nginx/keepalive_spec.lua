@@ -36,6 +36,17 @@ local function send(more)
    return receipt, err, tostring(err)
 end
 
+-- A message that takes its time: several of them are under way at once, however fast the server is.
+local function slow()
+   local given = false
+   return function()
+      if given then return nil end
+      given = true
+      ngx.sleep(0.05)
+      return "Subject: x\r\n\r\nx\r\n"
+   end
+end
+
 -- While this worker does not look: it cannot see that a server hangs up.
 local function look_away(seconds)
    os.execute("sleep " .. seconds)
@@ -87,9 +98,9 @@ describe("a kept connection", function()
    it("serves many at once, each message once", function()
       start()
       local threads = {}
-      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send() end) end
+      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
       for i = 1, 8 do assert(select(2, ngx.thread.wait(threads[i]))) end
-      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send() end) end
+      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
       for i = 1, 8 do assert(select(2, ngx.thread.wait(threads[i]))) end
       assert.equal(16, mx:count("message"))
       assert.truthy(mx:count("open") <= 12) -- four of eight were kept
@@ -199,7 +210,7 @@ describe("a connection", function()
       start { caps = { "PIPELINING", "SIZE 1000" }, later_caps = { "PIPELINING", "SIZE 2000" } }
       assert((send()))
       local threads = {}
-      for i = 1, 2 do threads[i] = ngx.thread.spawn(function() return send() end) end
+      for i = 1, 2 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
       for i = 1, 2 do ngx.thread.wait(threads[i]) end
       assert.equal(2, mx:count("open"))
       local third = assert((send()))
@@ -233,7 +244,7 @@ describe("a kept connection that is dead", function()
    it("is not replaced by another one that is dead", function()
       start { hang_up = "message" }
       local threads = {}
-      for i = 1, 3 do threads[i] = ngx.thread.spawn(function() return send() end) end
+      for i = 1, 3 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
       for i = 1, 3 do ngx.thread.wait(threads[i]) end
       look_away(0.15)
       local receipt, _, why = send()
