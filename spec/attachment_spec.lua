@@ -271,6 +271,14 @@ describe("a source that fails", function()
       assert.equal("source", err.kind)
    end)
 
+   it("is told with its cause by the composer alone as well", function()
+      local made = assert(message { attachments = { source = function() error("broken", 0) end } })
+      local ok, err = pcall(tostring, made)
+      assert.is_false(ok)
+      assert.same({ "source", "broken" }, { err.kind, err.cause })
+      assert.truthy(tostring(err):find("raised an error: broken", 1, true))
+   end)
+
    it("may yield, also under Lua 5.1", function()
       local i = 0
       local peer = talk.peer(opening .. "S: 250 ok\nC: QUIT\nS: 221 bye")

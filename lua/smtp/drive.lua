@@ -9,6 +9,7 @@ local auth = require "smtp.auth"
 local core = require "smtp.core"
 local guard = require "smtp.guard"
 local host = require "smtp.host"
+local source = require "smtp.source"
 local transcript = require "smtp.transcript"
 
 local drive = {}
@@ -117,8 +118,7 @@ local function next_piece(conv)
    local piece, trouble = conv.read()
    if piece ~= false then return piece end
    conv.cause = trouble.cause
-   conv.session:broken("source", trouble.reason, trouble.what
-      .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or ""))
+   conv.session:broken("source", trouble.reason, source.sentence(trouble))
    return false
 end
 
@@ -195,7 +195,7 @@ local function begin_exchange(conv, name)
       return auth_failed(conv, type(initial), name
          .. ".start must return a string of at most 9,216 octets, or nil")
    end
-   conv.exchange = exchange
+   conv.exchange, conv.own = exchange, own
    local said = session:answer(initial, more == true)
    conv.unsaid = not said and initial and { initial, more == true } or nil
 end
@@ -212,7 +212,7 @@ local function answer_challenge(conv, name, challenge)
    elseif answer ~= nil and answer ~= false then
       auth_failed(conv, type(answer), name
          .. ".step must return a string of at most 9,216 octets, or nil and a reason")
-   elseif more == "crypto" then
+   elseif more == "crypto" and not conv.own then
       session:broken("system", "crypto", "")
    elseif more ~= "again" then
       conv.refusal = guard.text(more)

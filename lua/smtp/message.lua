@@ -29,7 +29,7 @@ end
 
 local function as_error(trouble)
    return errors.new("source", { reason = trouble.reason, cause = trouble.cause, stage = "body",
-      what = trouble.what })
+      what = source.sentence(trouble) })
 end
 
 --- A function that gives its octets in pieces of at most 64 KiB, nil at the end, or nil and a

@@ -5,7 +5,6 @@
 local core = require "smtp.core"
 local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
-local guard = require "smtp.guard"
 local host = require "smtp.host"
 local mime = require "smtp.mime"
 local source = require "smtp.source"
@@ -47,8 +46,7 @@ local function failed(trouble)
       or trouble.reason == "timeout" and "timeout" or "source"
    return nil, errors.new(kind, {
       reason = trouble.reason, cause = trouble.cause, stage = "body",
-      what = "the message is not sent: " .. trouble.what
-         .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or "") })
+      what = "the message is not sent: " .. source.sentence(trouble) })
 end
 
 -- Reads all of it through DKIM. -> the state of the signatures | nil, trouble

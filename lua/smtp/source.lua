@@ -32,6 +32,11 @@ function source.scan(text)
    return scanner:finish()
 end
 
+--- Trouble as a sentence.
+function source.sentence(trouble)
+   return trouble.what .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or "")
+end
+
 -- ---- the kinds ----
 
 --- A string, in slices.
