@@ -25,6 +25,7 @@ build = {
       ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
+      ["smtp.extensions"] = "lua/smtp/extensions.lua",
       ["smtp.guard"] = "lua/smtp/guard.lua",
       ["smtp.hints"] = "lua/smtp/hints.lua",
       ["smtp.host"] = "lua/smtp/host.lua",

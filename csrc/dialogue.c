@@ -31,7 +31,7 @@ static struct smtp_run *run_at(struct smtp_session *s, size_t i)
 static bool is_flowing(const struct smtp_session *s)
 {
     const struct smtp_run *newest = &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
-    if (!s->opt.pipelining || !(s->ext & EXT_PIPELINING)) return false;
+    if (!offers(s, SMTP_EXT_PIPELINING)) return false;
     if (steps[newest->said].turn != FLOW) return false;
     if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
     /* What was refused needs no more words. */

@@ -3,18 +3,28 @@
 
 #pragma GCC visibility push(hidden)
 
+static unsigned required(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    unsigned ext = s->opt.ext_require | m->ext_require;
+    if (m->eightbit) ext |= SMTP_EXT_8BITMIME;
+    if (m->utf8) ext |= SMTP_EXT_SMTPUTF8;
+    return ext;
+}
+
+static bool says_size(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
+}
+
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
 bool envelope_allowed(struct smtp_session *s)
 {
     const struct smtp_mail *m = s->mails;
-    bool known = m->size != SMTP_LEN_UNKNOWN;
+    enum smtp_error error = extensions_missing(s, required(s, m));
     s->next = STEP_mail;
-    if (m->eightbit && !(s->ext & EXT_8BITMIME))
-        refuse(s, SMTP_ERROR_NO_8BITMIME, NULL);
-    else if (m->utf8 && !(s->ext & EXT_SMTPUTF8))
-        refuse(s, SMTP_ERROR_NO_SMTPUTF8, NULL);
-    else if (known && s->size_max != 0 && m->size > s->size_max)
-        refuse(s, SMTP_ERROR_TOO_LARGE, NULL);
+    if (error == SMTP_ERROR_NONE && says_size(s, m) && s->size_max != 0 && m->size > s->size_max)
+        error = SMTP_ERROR_TOO_LARGE;
+    if (error != SMTP_ERROR_NONE) refuse(s, error, NULL);
     return !m->settled;
 }
 
@@ -26,7 +36,7 @@ step say_mail(struct smtp_session *s)
     put_words(s, "MAIL FROM:<");
     put(s, m->from.data, m->from.len);
     put_words(s, ">");
-    if ((s->ext & EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN) {
+    if (says_size(s, m)) {
         put_words(s, " SIZE=");
         put_number(s, m->size);
     }
@@ -37,9 +47,8 @@ step say_mail(struct smtp_session *s)
 
 static enum smtp_error sender_error(const struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool size_said = (s->ext & EXT_SIZE) && s->mails->size != SMTP_LEN_UNKNOWN;
     if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
-    if (r->code == 552 && size_said) return SMTP_ERROR_TOO_LARGE;
+    if (r->code == 552 && says_size(s, s->mails)) return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;
 }
 

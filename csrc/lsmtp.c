@@ -56,6 +56,12 @@ static void set_number(lua_State *L, const char *key, double number)
     lua_setfield(L, -2, key);
 }
 
+/* Nothing where there is no limit. */
+static void set_limit(lua_State *L, const char *key, uint64_t limit)
+{
+    if (limit != 0) set_number(L, key, (double)limit);
+}
+
 static void push_integer(lua_State *L, size_t number)
 {
     lua_pushinteger(L, (lua_Integer)number);
@@ -162,6 +168,28 @@ static void read_mechanisms(lua_State *L, struct smtp_options *o)
     lua_settop(L, 1);
 }
 
+/* The extensions in the table options[key], keyword to word: those with this word. */
+static unsigned extensions_field(lua_State *L, const char *key, const char *word)
+{
+    unsigned found = 0;
+    int top = lua_gettop(L);
+    lua_getfield(L, 1, key);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1)) {
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, 1, key);
+        size_t len;
+        const char *keyword = lua_tolstring(L, -2, &len);
+        unsigned ext = smtp_extension_find(keyword, len);
+        luaL_argcheck(L, ext != 0, 1, key);
+        if (strcmp(lua_tostring(L, -1), word) == 0) found |= ext;
+    }
+    lua_settop(L, top);
+    return found;
+}
+
 static size_t count_field(lua_State *L, const char *key)
 {
     lua_getfield(L, 1, key);
@@ -208,7 +236,7 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
 
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
  *  auth (words), tls_on, username, authzid, mechanisms, mechanisms_named, token_renewable,
- *  secret_in_clear, host, port, pipelining, window, resume. */
+ *  secret_in_clear, host, port, lmtp, extensions (keyword to word), window, resume. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -226,7 +254,9 @@ static int core_session(lua_State *L)
         .host = text_field(L, "host"),
         .port = (uint16_t)count_field(L, "port"),
         .window = count_field(L, "window"),
-        .pipelining = flag_field(L, "pipelining"),
+        .lmtp = flag_field(L, "lmtp"),
+        .ext_skip = extensions_field(L, "extensions", "skip"),
+        .ext_require = extensions_field(L, "extensions", "require"),
     };
     read_mechanisms(L, &o);
     luaL_argcheck(L, smtp_domain_check(o.domain.data, o.domain.len) == NULL, 1, "domain");
@@ -477,7 +507,8 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason,
- * mechanism, bound, challenge, turned_down, starttls_offered, size_max, server, capabilities, … */
+ * mechanism, bound, challenge, turned_down, starttls_offered, size_max, rcpt_max, mail_max,
+ * rcpt_domain_max, server, capabilities, … */
 static int session_facts(lua_State *L)
 {
     struct smtp_facts facts = smtp_session_facts(to_session(L));
@@ -500,7 +531,10 @@ static int session_facts(lua_State *L)
         set_text(L, "mechanism", facts.mechanism.data, facts.mechanism.len);
     if (facts.challenge.len > 0)
         set_text(L, "challenge", facts.challenge.data, facts.challenge.len);
-    if (facts.size_max != 0) set_number(L, "size_max", (double)facts.size_max);
+    set_limit(L, "size_max", facts.size_max);
+    set_limit(L, "rcpt_max", facts.rcpt_max);
+    set_limit(L, "mail_max", facts.mail_max);
+    set_limit(L, "rcpt_domain_max", facts.rcpt_domain_max);
     set_text(L, "server", facts.server.data, facts.server.len);
     set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
     set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);
@@ -575,9 +609,9 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
     return at + len;
 }
 
-/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all= } -> mail: one transaction.
- *  The addresses are canonical. One block holds all of it, with room for what the server says: 512
- *  octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all=, extensions= } -> mail: one
+ *  transaction. The addresses are canonical. One block holds all of it, with room for what the
+ * server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -602,6 +636,7 @@ static int core_mail(lua_State *L)
     m->eightbit = flag_field(L, "eightbit");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
+    m->ext_require = extensions_field(L, "extensions", "require");
     char *at = (char *)(m->to + count);
     lua_pushvalue(L, 2);
     at = copy(L, &m->from, at);

@@ -67,16 +67,6 @@ struct smtp_run {
 
 enum { SMTP_RUNS_MAX = 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
 
-/* Extensions we use (extensions.c has the keywords). */
-enum {
-    EXT_PIPELINING = 0x01,
-    EXT_8BITMIME = 0x02,
-    EXT_SIZE = 0x04,
-    EXT_STARTTLS = 0x08,
-    EXT_AUTH = 0x10,
-    EXT_SMTPUTF8 = 0x20
-};
-
 /* What a mechanism needs of the caller's. */
 enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
 
@@ -110,9 +100,10 @@ struct smtp_session {
 
     /* hello.c, extensions.c: what the server told us about itself */
     bool esmtp, tls_on, starttls_seen;
-    unsigned ext;
+    unsigned ext; /* heard in the newest EHLO; what may be used of it: offers() */
     uint64_t size_max;
-    size_t server_len; /* of text kept in `hello` for the first line */
+    uint32_t rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: none */
+    size_t server_len;                            /* of text kept in `hello` for the first line */
     size_t hello_len;
     char hello[SMTP_HELLO_MAX];
     size_t mechs_len, mechs_before_len;
@@ -200,6 +191,12 @@ size_t utf8_len(const unsigned char *data, size_t len);
 void extensions_forget(struct smtp_session *s);
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r);
 bool same_word(const char *word, const char *data, size_t len);
+enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted);
+/* Heard in the newest EHLO, and not to be skipped. */
+static inline bool offers(const struct smtp_session *s, unsigned ext)
+{
+    return (s->ext & ~s->opt.ext_skip & ext) == ext;
+}
 
 /* starttls.c */
 bool starttls_wanted(const struct smtp_session *s);

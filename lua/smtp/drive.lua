@@ -379,7 +379,7 @@ local function new_session(conv, facts)
       mechanisms_named = plan.auth_mechanisms ~= nil,
       token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
       secret_in_clear = plan.loopback or plan.auth_plaintext,
-      pipelining = plan.pipelining ~= "off",
+      lmtp = plan.protocol == "lmtp", extensions = plan.extensions,
       window = sock.duplex == true and 0 or 200,
       resume = facts,
    }
@@ -421,9 +421,9 @@ end
 function drive.send(conv, mail)
    local transaction = core.mail { from = mail.from, to = mail.to, size = mail.size,
       source_len = mail.source_len, eightbit = mail.eightbit, utf8 = mail.utf8 ~= nil,
-      all = mail.all }
+      all = mail.all, extensions = mail.extensions }
    conv.source, conv.read, conv.piece, conv.cause = mail.source, nil, nil, nil
-   conv.size, conv.utf8 = mail.size, mail.utf8
+   conv.size, conv.utf8, conv.needs = mail.size, mail.utf8, mail.needs
    conv.moved = now()
    conv.session:mail(transaction)
    return transaction

@@ -8,6 +8,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local compose = require "smtp.compose"
 local dkim = require "smtp.dkim"
+local extensions = require "smtp.extensions"
 local here = require "smtp.host"
 local signing = require "smtp.signing"
 local source = require "smtp.source"
@@ -19,13 +20,13 @@ local connection_names = {
    "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
    "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
    "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
-   "transport", "pipelining", "trace", "keepalive",
+   "transport", "pipelining", "extensions", "trace", "keepalive",
 }
 
 local mail_names = {
    "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
-   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients",
+   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
 }
 
 local all_names = {}
@@ -240,7 +241,11 @@ end
 local function check_rest(t)
    local ok, err = check_transport(t)
    if not ok then return nil, err end
-   ok, err = is_word(t, "pipelining", { "safe", "off" })
+   ok, err = is_word(t, "pipelining", { "safe", "eager", "off" })
+   if not ok then return nil, err end
+   t.extensions, err = extensions.check(t.extensions)
+   if not t.extensions then return nil, err end
+   ok, err = extensions.settle_pipelining(t)
    if not ok then return nil, err end
    if t.trace ~= nil and t.trace ~= true and t.trace ~= false and type(t.trace) ~= "function" then
       return nil, usage("trace", "trace must be true or a function(direction, line)")
@@ -443,7 +448,13 @@ local function needs_utf8(t, lists, from, groups)
    return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
-local function mail(t)
+-- Why a message cannot do without some extensions.
+local function needs_of(facts)
+   return { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
+      smtputf8 = facts.utf8 and ("an address outside ASCII needs it (%s)"):format(facts.utf8) }
+end
+
+local function mail(t, plan)
    local ok, err = is_word(t, "recipients", { "any", "all" })
    if not ok then return nil, err end
    local lists
@@ -472,6 +483,11 @@ local function mail(t)
    facts.from, facts.to = from.address, to
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
+   facts.extensions, err = extensions.for_mail(t.extensions, plan)
+   if not facts.extensions then return nil, err end
+   facts.needs = needs_of(facts)
+   ok, err = extensions.agree(facts.needs, facts.extensions)
+   if not ok then return nil, err end
    return facts
 end
 
@@ -494,12 +510,13 @@ function options.connection(t)
 end
 
 --- What: for connection:send.
-function options.mail(t)
+---@param plan? table   of the connection
+function options.mail(t, plan)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check.names(t, mail_names)
    if not ok then return nil, err end
-   return mail(copy(t))
+   return mail(copy(t), plan)
 end
 
 --- Both: for smtp.send.
@@ -518,7 +535,7 @@ function options.send(t)
    plan, err = connection(where)
    if not plan then return nil, err end
    local one
-   one, err = mail(what)
+   one, err = mail(what, plan)
    if not one then return nil, err end
    return plan, one
 end

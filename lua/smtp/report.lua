@@ -78,8 +78,8 @@ local function detail(conv, trouble, facts)
          .. earlier(conv)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
-   elseif reason == "smtputf8" then
-      return (" (%s)"):format(conv.utf8)
+   elseif kind == "extension_unsupported" then
+      return ", and " .. (conv.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
    elseif kind == "message_too_large" and not trouble.code then
       return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then

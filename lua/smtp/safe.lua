@@ -174,7 +174,7 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail, err = options.mail(t)
+   local mail, err = options.mail(t, self.plan)
    if not mail then return nil, err end
    local ok
    ok, err = signing.sign(mail, deadline_of(self.plan, mail, started))
