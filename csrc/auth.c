@@ -106,7 +106,7 @@ static bool choose(struct smtp_session *s, bool *insecure)
 static enum smtp_error why_unavailable(const struct smtp_session *s)
 {
     if (!s->esmtp) return SMTP_ERROR_AUTH_HELO_ONLY;
-    if (!(s->ext & EXT_AUTH))
+    if (!offers(s, SMTP_EXT_AUTH))
         return s->auth_before_tls ? SMTP_ERROR_AUTH_GONE : SMTP_ERROR_AUTH_NOT_OFFERED;
     return s->mechs_len == 0 ? SMTP_ERROR_AUTH_EMPTY : SMTP_ERROR_AUTH_NO_COMMON;
 }

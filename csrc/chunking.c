@@ -26,8 +26,8 @@ static bool may_gather(const struct smtp_session *s)
     if (s->gathering) return true;
     if (s->out_len > s->out_at) return false;
     return s->due_count == 0 ||
-           (s->bdat_known && s->spoken->taken_len > 0 && s->opt.pipelining &&
-            (s->ext & EXT_PIPELINING) && s->spoken->trouble.error == SMTP_ERROR_NONE);
+           (s->bdat_known && s->spoken->taken_len > 0 && 
+            offers(s, SMTP_EXT_PIPELINING) && s->spoken->trouble.error == SMTP_ERROR_NONE);
 }
 
 bool chunk_wants_body(const struct smtp_session *s)

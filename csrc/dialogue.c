@@ -48,7 +48,7 @@ static bool is_flowing(const struct smtp_session *s)
 {
     step newest = newest_run(s)->said;
     bool behind = is_eager(s) && is_end(newest);
-    if (!s->opt.pipelining || !(s->ext & EXT_PIPELINING)) return false;
+    if (!offers(s, SMTP_EXT_PIPELINING)) return false;
     if (steps[newest].turn != FLOW && !behind) return false;
     if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
     if (s->next == STEP_quit) return behind;
@@ -136,9 +136,10 @@ static bool pump(struct smtp_session *s)
     if ((s->next != STEP_body && s->next != STEP_octets) || s->spoken->text.data == NULL)
         return false;
     const struct smtp_mail *m = s->spoken;
+    step before = s->next;
     size_t at = (size_t)m->taken_len, taken = body_take(s, m->text.data + at, m->text.len - at);
     if (!m->over && m->taken_len == m->text.len) body_end(s);
-    return taken > 0 && !dialogue_over(s);
+    return taken > 0 || s->next != before;
 }
 
 static void begin(struct smtp_session *s, struct smtp_mail *m)
@@ -148,12 +149,21 @@ static void begin(struct smtp_session *s, struct smtp_mail *m)
     s->flight_count++;
 }
 
+static bool leaves_some(const struct smtp_mail *m)
+{
+    if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    for (size_t i = 0; i < m->to_said; i++)
+        if (m->to[i].again) return true;
+    return m->to_said < m->to_count;
+}
+
 static void leave(struct smtp_session *s, struct smtp_mail **at)
 {
     struct smtp_mail *m = *at;
     *at = m->next;
     if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
     m->over = true;
+    s->rest_wanted = leaves_some(m);
 }
 
 /* Behind the end of a message whose answer is still due. Until one chunk was accepted nobody knows
@@ -292,7 +302,7 @@ step dialogue_rest(struct smtp_session *s)
         begin(s, s->mails);
         return STEP_mail;
     }
-    return s->quit_wanted ? STEP_quit : STEP_ready;
+    return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
 /* Everything said was answered, and `next` follows from the last answer. */
@@ -405,6 +415,7 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 {
     mail->next = NULL;
+    mail->queued = true;
     if (s->mails_last == NULL)
         s->mails = mail;
     else
@@ -421,6 +432,7 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 void smtp_quit(struct smtp_session *s)
 {
     s->quit_wanted = true;
+    s->rest_wanted = false;
     if (s->next == STEP_ready) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }

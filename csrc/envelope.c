@@ -3,17 +3,38 @@
 
 #pragma GCC visibility push(hidden)
 
+static unsigned required(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    unsigned ext = s->opt.ext_require | m->ext_require;
+    if (m->eightbit) ext |= SMTP_EXT_8BITMIME;
+    if (m->utf8) ext |= SMTP_EXT_SMTPUTF8;
+    return ext;
+}
+
+static bool says_size(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
+}
+
+/* As many as one transaction may have (RFC 9422 4); the others are for the next. */
+static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    bool limited = offers(s, SMTP_EXT_LIMITS) && s->rcpt_max != 0 && s->rcpt_max < m->to_count;
+    return limited ? s->rcpt_max : m->to_count;
+}
+
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
 bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
 {
-    bool known = m->size != SMTP_LEN_UNKNOWN;
-    if (m->eightbit && !(s->ext & EXT_8BITMIME))
-        refuse(s, m, SMTP_ERROR_NO_8BITMIME, NULL);
-    else if (m->utf8 && !(s->ext & EXT_SMTPUTF8))
-        refuse(s, m, SMTP_ERROR_NO_SMTPUTF8, NULL);
-    else if (known && s->size_max != 0 && m->size > s->size_max)
-        refuse(s, m, SMTP_ERROR_TOO_LARGE, NULL);
-    if (m->settled) m->trouble.stage = stage_name(STEP_mail);
+    enum smtp_error error = extensions_missing(s, required(s, m));
+    if (error == SMTP_ERROR_NONE && says_size(s, m) && s->size_max != 0 && m->size > s->size_max)
+        error = SMTP_ERROR_TOO_LARGE;
+    if (error == SMTP_ERROR_NONE && m->all && to_max(s, m) < m->to_count)
+        error = SMTP_ERROR_TOO_MANY;
+    if (error != SMTP_ERROR_NONE) {
+        refuse(s, m, error, NULL);
+        m->trouble.stage = stage_name(STEP_mail);
+    }
     return !m->settled;
 }
 
@@ -25,7 +46,7 @@ step say_mail(struct smtp_session *s)
     put_words(s, "MAIL FROM:<");
     put(s, m->from.data, m->from.len);
     put_words(s, ">");
-    if ((s->ext & EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN) {
+    if (says_size(s, m)) {
         put_words(s, " SIZE=");
         put_number(s, m->size);
     }
@@ -36,9 +57,8 @@ step say_mail(struct smtp_session *s)
 
 static enum smtp_error sender_error(const struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool size_said = (s->ext & EXT_SIZE) && s->mails->size != SMTP_LEN_UNKNOWN;
     if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
-    if (r->code == 552 && size_said) return SMTP_ERROR_TOO_LARGE;
+    if (r->code == 552 && says_size(s, s->mails)) return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;
 }
 
@@ -54,12 +74,6 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 }
 
 /* ---- RCPT (RFC 5321 4.1.1.3) ---- */
-
-/* As many as one transaction may have (RFC 9422 4); the others are for the next. */
-static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
-{
-    return s->rcpt_max != 0 && s->rcpt_max < m->to_count ? s->rcpt_max : m->to_count;
-}
 
 step say_rcpt(struct smtp_session *s)
 {

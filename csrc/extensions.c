@@ -35,17 +35,49 @@ static struct smtp_text next_word(struct smtp_text *line)
 
 /* ---- the parameters of each keyword ---- */
 
+/* Digits alone, at most `max`; false where it is anything else. */
+static bool read_number(struct smtp_text word, uint64_t max, uint64_t *number)
+{
+    uint64_t read = 0;
+    for (size_t i = 0; i < word.len; i++) {
+        unsigned digit = (unsigned)(word.data[i] - '0');
+        if (digit > 9 || digit > max || read > (max - digit) / 10) return false;
+        read = read * 10 + digit;
+    }
+    *number = read;
+    return word.len > 0;
+}
+
 /* RFC 1870 4: the number may be missing, 0 is no limit; what is no number is no limit either. */
 static void read_size(struct smtp_session *s, struct smtp_text rest)
 {
-    struct smtp_text word = next_word(&rest);
-    uint64_t size = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        unsigned digit = (unsigned)(word.data[i] - '0');
-        if (digit > 9 || size > (UINT64_MAX - digit) / 10) return;
-        size = size * 10 + digit;
-    }
-    s->size_max = size;
+    read_number(next_word(&rest), UINT64_MAX, &s->size_max);
+}
+
+/* One limit, "RCPTMAX=100". One we do not know, or whose value is none, is passed over (RFC 9422
+ * 3.1); 0 cannot be one (4). */
+static void read_limit(struct smtp_session *s, struct smtp_text limit)
+{
+    const struct {
+        const char *name;
+        uint32_t *max;
+    } known[] = {{"RCPTMAX", &s->rcpt_max},
+                 {"MAILMAX", &s->mail_max},
+                 {"RCPTDOMAINMAX", &s->rcpt_domain_max}};
+    const char *equal = limit.len > 0 ? memchr(limit.data, '=', limit.len) : NULL;
+    if (equal == NULL) return;
+    size_t name_len = (size_t)(equal - limit.data);
+    struct smtp_text value = {equal + 1, limit.len - name_len - 1};
+    uint64_t number;
+    if (value.len > 6 || !read_number(value, 999999, &number) || number == 0) return;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (same_word(known[i].name, limit.data, name_len)) *known[i].max = (uint32_t)number;
+}
+
+static void read_limits(struct smtp_session *s, struct smtp_text rest)
+{
+    for (struct smtp_text word = next_word(&rest); word.len > 0; word = next_word(&rest))
+        read_limit(s, word);
 }
 
 static bool has_mechanism(const struct smtp_session *s, struct smtp_text name)
@@ -72,47 +104,80 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
     }
 }
 
+/* STARTTLS and AUTH have policies and errors of their own. */
 static const struct {
     const char *keyword;
     unsigned ext;
+    enum smtp_error missing;
     void (*read)(struct smtp_session *s, struct smtp_text rest);
 } extensions[] = {
-    {"PIPELINING", EXT_PIPELINING, NULL}, /* RFC 2920 */
-    {"8BITMIME", EXT_8BITMIME, NULL},     /* RFC 6152 */
-    {"SIZE", EXT_SIZE, read_size},        /* RFC 1870 */
-    {"STARTTLS", EXT_STARTTLS, NULL},     /* RFC 3207 */
-    {"AUTH", EXT_AUTH, read_auth},        /* RFC 4954 */
-    {"SMTPUTF8", EXT_SMTPUTF8, NULL},     /* RFC 6531 */
+    {"PIPELINING", SMTP_EXT_PIPELINING, SMTP_ERROR_NO_PIPELINING, NULL},          /* RFC 2920 */
+    {"8BITMIME", SMTP_EXT_8BITMIME, SMTP_ERROR_NO_8BITMIME, NULL},                /* RFC 6152 */
+    {"SIZE", SMTP_EXT_SIZE, SMTP_ERROR_NO_SIZE, read_size},                       /* RFC 1870 */
+    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},                       /* RFC 3207 */
+    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},                          /* RFC 4954 */
+    {"SMTPUTF8", SMTP_EXT_SMTPUTF8, SMTP_ERROR_NO_SMTPUTF8, NULL},                /* RFC 6531 */
+    {"CHUNKING", SMTP_EXT_CHUNKING, SMTP_ERROR_NO_CHUNKING, NULL},                /* RFC 3030 */
+    {"BINARYMIME", SMTP_EXT_BINARYMIME, SMTP_ERROR_NO_BINARYMIME, NULL},          /* RFC 3030 */
+    {"DSN", SMTP_EXT_DSN, SMTP_ERROR_NO_DSN, NULL},                               /* RFC 3461 */
+    {"REQUIRETLS", SMTP_EXT_REQUIRETLS, SMTP_ERROR_NO_REQUIRETLS, NULL},          /* RFC 8689 */
+    {"DELIVERBY", SMTP_EXT_DELIVERBY, SMTP_ERROR_NO_DELIVERBY, NULL},             /* RFC 2852 */
+    {"FUTURERELEASE", SMTP_EXT_FUTURERELEASE, SMTP_ERROR_NO_FUTURERELEASE, NULL}, /* RFC 4865 */
+    {"MT-PRIORITY", SMTP_EXT_MT_PRIORITY, SMTP_ERROR_NO_MT_PRIORITY, NULL},       /* RFC 6710 */
+    {"LIMITS", SMTP_EXT_LIMITS, SMTP_ERROR_NO_LIMITS, read_limits},               /* RFC 9422 */
 };
+
+enum { EXTENSION_COUNT = sizeof extensions / sizeof *extensions };
+
+static size_t find(struct smtp_text keyword)
+{
+    size_t i = 0;
+    while (i < EXTENSION_COUNT && !same_word(extensions[i].keyword, keyword.data, keyword.len))
+        i++;
+    return i;
+}
+
+unsigned smtp_extension_find(const char *keyword, size_t len)
+{
+    size_t i = find((struct smtp_text){keyword, len});
+    return i < EXTENSION_COUNT ? extensions[i].ext : 0;
+}
+
+/* The first of the wanted extensions that we cannot have. */
+enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted)
+{
+    for (size_t i = 0; i < EXTENSION_COUNT; i++)
+        if ((wanted & extensions[i].ext) && !offers(s, extensions[i].ext))
+            return extensions[i].missing;
+    return SMTP_ERROR_NONE;
+}
 
 static void read_line(struct smtp_session *s, struct smtp_text line)
 {
     if (line.len == 0 || is_space(*line.data)) return;
     /* "AUTH=PLAIN LOGIN", from before RFC 2554. */
     if (line.len >= 5 && same_word("AUTH", line.data, 4) && line.data[4] == '=') {
-        s->ext |= EXT_AUTH;
+        s->ext |= SMTP_EXT_AUTH;
         read_auth(s, (struct smtp_text){line.data + 5, line.len - 5});
         return;
     }
-    struct smtp_text word = next_word(&line);
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
-        if (word.len != strlen(extensions[i].keyword)) continue;
-        if (!same_word(extensions[i].keyword, word.data, word.len)) continue;
-        bool again = (s->ext & extensions[i].ext) != 0;
-        s->ext |= extensions[i].ext;
-        /* Said twice: lists of mechanisms add up, else the first counts. */
-        if (extensions[i].read != NULL && (!again || extensions[i].ext == EXT_AUTH))
-            extensions[i].read(s, line);
-    }
+    size_t i = find(next_word(&line));
+    if (i == EXTENSION_COUNT) return;
+    bool again = (s->ext & extensions[i].ext) != 0;
+    s->ext |= extensions[i].ext;
+    /* Said twice: lists of mechanisms add up, else the first counts. */
+    if (extensions[i].read != NULL && (!again || extensions[i].ext == SMTP_EXT_AUTH))
+        extensions[i].read(s, line);
 }
 
 void extensions_forget(struct smtp_session *s)
 {
-    if (s->ext & EXT_AUTH) s->auth_before_tls = true;
+    if (s->ext & SMTP_EXT_AUTH) s->auth_before_tls = true;
     if (s->mechs_len > 0) memcpy(s->mechs_before, s->mechs, s->mechs_len);
     s->mechs_before_len = s->mechs_len;
     s->ext = 0;
     s->size_max = 0;
+    s->rcpt_max = s->mail_max = s->rcpt_domain_max = 0;
     s->mechs_len = s->hello_len = s->server_len = 0;
     s->esmtp = false;
 }
@@ -140,7 +205,7 @@ void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
         if (stop == NULL) break;
         at = stop + 1;
     }
-    if (s->ext & EXT_STARTTLS) s->starttls_seen = true;
+    if (s->ext & SMTP_EXT_STARTTLS) s->starttls_seen = true;
     s->hello_len = make_printable(s->hello, sizeof s->hello, r->text, len);
     const char *line_end = memchr(s->hello, '\n', s->hello_len);
     s->server_len = line_end != NULL ? (size_t)(line_end - s->hello) : s->hello_len;

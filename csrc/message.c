@@ -8,7 +8,7 @@
  * "BDAT 0 LAST". */
 step message_begin(const struct smtp_session *s, const struct smtp_mail *m)
 {
-    if (!(s->ext & EXT_CHUNKING) || m->size == 0) return STEP_data;
+    if (!offers(s, SMTP_EXT_CHUNKING) || m->size == 0) return STEP_data;
     return m->exact ? STEP_bdat : STEP_octets;
 }
 

@@ -74,16 +74,6 @@ struct smtp_run {
 /* A transaction has up to four runs: RSET, MAIL, RCPT, and the message's end. */
 enum { SMTP_RUNS_MAX = 4 * SMTP_FLIGHT_MAX + 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
 
-/* Extensions we use (extensions.c has the keywords). */
-enum {
-    EXT_PIPELINING = 0x01,
-    EXT_8BITMIME = 0x02,
-    EXT_SIZE = 0x04,
-    EXT_STARTTLS = 0x08,
-    EXT_AUTH = 0x10,
-    EXT_SMTPUTF8 = 0x20
-};
-
 /* No command but AUTH and its answers is longer, and those are said into an empty buffer. */
 enum { COMMAND_MAX = 1024 };
 
@@ -103,6 +93,7 @@ struct smtp_session {
     struct smtp_mail *spoken;             /* the one that is being said; NULL: none is */
     size_t flight_count;                  /* said in part or whole, and not yet answered */
     bool quit_wanted;
+    bool rest_wanted; /* the last transaction left recipients to a further one: not yet QUIT */
     struct smtp_trouble trouble;
 
     /* wire.c: the stream of bytes we say */
@@ -122,9 +113,10 @@ struct smtp_session {
 
     /* hello.c, extensions.c: what the server told us about itself */
     bool esmtp, tls_on, starttls_seen;
-    unsigned ext;
+    unsigned ext; /* heard in the newest EHLO; what may be used of it: offers() */
     uint64_t size_max;
-    size_t server_len; /* of text kept in `hello` for the first line */
+    uint32_t rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: none */
+    size_t server_len;                            /* of text kept in `hello` for the first line */
     size_t hello_len;
     char hello[SMTP_HELLO_MAX];
     size_t mechs_len, mechs_before_len;
@@ -218,6 +210,12 @@ size_t utf8_len(const unsigned char *data, size_t len);
 void extensions_forget(struct smtp_session *s);
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r);
 bool same_word(const char *word, const char *data, size_t len);
+enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted);
+/* Heard in the newest EHLO, and not to be skipped. */
+static inline bool offers(const struct smtp_session *s, unsigned ext)
+{
+    return (s->ext & ~s->opt.ext_skip & ext) == ext;
+}
 
 /* starttls.c */
 bool starttls_wanted(const struct smtp_session *s);

@@ -85,8 +85,18 @@ enum {
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
     X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING and then does not know BDAT")\
     X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
-    X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME, and the message holds 8-bit bytes")\
-    X(NO_SMTPUTF8,      "extension_unsupported", "smtputf8",       "does not offer SMTPUTF8, and an address outside ASCII needs it")\
+    X(NO_PIPELINING,    "extension_unsupported", "pipelining",     "does not offer PIPELINING")    \
+    X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME")      \
+    X(NO_SIZE,          "extension_unsupported", "size",           "does not offer SIZE")          \
+    X(NO_SMTPUTF8,      "extension_unsupported", "smtputf8",       "does not offer SMTPUTF8")      \
+    X(NO_CHUNKING,      "extension_unsupported", "chunking",       "does not offer CHUNKING")      \
+    X(NO_BINARYMIME,    "extension_unsupported", "binarymime",     "does not offer BINARYMIME")    \
+    X(NO_DSN,           "extension_unsupported", "dsn",            "does not offer DSN")           \
+    X(NO_REQUIRETLS,    "extension_unsupported", "requiretls",     "does not offer REQUIRETLS")    \
+    X(NO_DELIVERBY,     "extension_unsupported", "deliverby",      "does not offer DELIVERBY")     \
+    X(NO_FUTURERELEASE, "extension_unsupported", "futurerelease",  "does not offer FUTURERELEASE") \
+    X(NO_MT_PRIORITY,   "extension_unsupported", "mt-priority",    "does not offer MT-PRIORITY")   \
+    X(NO_LIMITS,        "extension_unsupported", "limits",         "does not offer LIMITS")        \
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
@@ -150,6 +160,26 @@ struct smtp_mech {
     unsigned flags;
 };
 
+/** Extensions we know, as bits (extensions.c has the keywords). */
+enum {
+    SMTP_EXT_PIPELINING = 0x01,
+    SMTP_EXT_8BITMIME = 0x02,
+    SMTP_EXT_SIZE = 0x04,
+    SMTP_EXT_STARTTLS = 0x08,
+    SMTP_EXT_AUTH = 0x10,
+    SMTP_EXT_SMTPUTF8 = 0x20,
+    SMTP_EXT_CHUNKING = 0x40,
+    SMTP_EXT_BINARYMIME = 0x80,
+    SMTP_EXT_DSN = 0x100,
+    SMTP_EXT_REQUIRETLS = 0x200,
+    SMTP_EXT_DELIVERBY = 0x400,
+    SMTP_EXT_FUTURERELEASE = 0x800,
+    SMTP_EXT_MT_PRIORITY = 0x1000,
+    SMTP_EXT_LIMITS = 0x2000
+};
+/** The extension with this keyword, in any case; 0 where there is none. */
+unsigned smtp_extension_find(const char *keyword, size_t len);
+
 struct smtp_options {
     struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
     enum smtp_policy tls;                   /* STARTTLS */
@@ -163,10 +193,11 @@ struct smtp_options {
     size_t mech_count;
     struct smtp_text host; /* as the caller names it; OAUTHBEARER tells the server */
     uint16_t port;
-    bool pipelining;     /* use PIPELINING where it is offered (RFC 2920) */
-    bool eager;          /* … beyond the end of a message, too */
-    size_t window;       /* replies outstanding at most; 0: any number */
-    size_t flight_max;   /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
+    bool lmtp;                      /* LMTP instead of SMTP (RFC 2033) */
+    unsigned ext_skip, ext_require; /* extensions never used; those that each mail requires */
+    bool eager;        /* PIPELINING crosses the end of a message, too */
+    size_t flight_max; /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
+    size_t window;     /* replies outstanding at most; 0: any number */
 };
 
 enum smtp_verdict {
@@ -200,13 +231,15 @@ struct smtp_mail {
     bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
     bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     bool all;            /* nobody gets it unless every recipient is accepted */
-    char *texts;         /* room for the server's words about recipients */
+    unsigned ext_require; /* extensions without which it is not sent */
+    char *texts;          /* room for the server's words about recipients */
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
     size_t to_judged;            /* by the replies to the message: those before this one (LMTP) */
     size_t texts_len;
     size_t due_count;            /* replies due */
+    bool queued;                 /* smtp_mail_add was called */
     bool settled;                /* the outcome is final */
     bool over;                   /* and nothing more is heard of it */
     bool sender_accepted;        /* MAIL was answered with 2yz */
@@ -229,13 +262,15 @@ struct smtp_facts {
     bool esmtp; /* EHLO was understood */
     enum smtp_tls_state tls;
     enum smtp_auth_state auth;
-    enum smtp_error auth_reason;   /* why AUTH is unavailable */
-    struct smtp_text mechanism;    /* the newest one that AUTH was said with */
-    struct smtp_text challenge;    /* what an error challenge held, printable (RFC 7628 3.2.2) */
-    const uint16_t *mech_code;     /* for each of the options' mechs: what turned it down, or 0 */
-    bool bound;                    /* a mechanism that binds was tried */
-    bool starttls_offered;         /* in the newest EHLO, or before TLS */
-    uint64_t size_max;             /* 0: no limit told */
+    enum smtp_error auth_reason; /* why AUTH is unavailable */
+    struct smtp_text mechanism;  /* the newest one that AUTH was said with */
+    struct smtp_text challenge;  /* what an error challenge held, printable (RFC 7628 3.2.2) */
+    const uint16_t *mech_code;   /* for each of the options' mechs: what turned it down, or 0 */
+    bool bound;                  /* a mechanism that binds was tried */
+    bool starttls_offered;       /* in the newest EHLO, or before TLS */
+    uint64_t size_max;           /* 0: no limit told */
+    uint32_t rcpt_max, mail_max; /* RFC 9422, 0: no limit told */
+    uint32_t rcpt_domain_max;
     struct smtp_text server;       /* first line of the newest EHLO or HELO reply */
     struct smtp_text capabilities; /* its other lines, joined by LF, printable */
     struct smtp_text mechanisms;   /* offered, joined by a space, upper case, printable */

@@ -10,7 +10,7 @@ bool starttls_wanted(const struct smtp_session *s)
 
 step starttls_begin(struct smtp_session *s)
 {
-    if (s->ext & EXT_STARTTLS) return STEP_starttls;
+    if (offers(s, SMTP_EXT_STARTTLS)) return STEP_starttls;
     if (s->opt.tls == SMTP_PREFER) return auth_begin(s);
     return give_up(s, s->esmtp ? SMTP_ERROR_TLS_NOT_OFFERED : SMTP_ERROR_TLS_HELO_ONLY, NULL);
 }

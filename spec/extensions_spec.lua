@@ -1,3 +1,4 @@
+local safe = require "smtp.safe"
 local talk = require "spec.talk"
 
 local function offering(lines, rest)
@@ -108,6 +109,85 @@ describe("SIZE", function()
          end
       end }
       talk.send({ raw = raw }, offering("S: 250-mx\nS: 250 SIZE 20\n", plain_send))
+   end)
+end)
+
+describe("LIMITS", function()
+   local core = require "smtp.core"
+
+   local function limits(line)
+      local session = core.session { domain = "me.example" }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 " .. line .. "\r\n")
+      local facts = session:facts()
+      return { facts.rcpt_max, facts.mail_max, facts.rcpt_domain_max }
+   end
+
+   for line, want in pairs {
+      ["LIMITS RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=3"] = { 20, 5, 3 }, ["limits rcptmax=999999"] = { 999999 },
+      ["LIMITS"] = {}, ["LIMITS RCPTMAX"] = {}, ["LIMITS RCPTMAX="] = {}, ["LIMITS RCPTMAX=0"] = {},
+      ["LIMITS RCPTMAX=-1"] = {}, ["LIMITS RCPTMAX=1000000"] = {}, ["LIMITS RCPTMAX=1e3 MAILMAX=7"] = { nil, 7 },
+      ["LIMITS X-OTHER=a;b RCPTMAX=7"] = { 7 }, ["LIMITS XRCPTMAX=7 RCPTMAXX=8"] = {},
+      ["LIMITS =7 =  RCPTMAX=7"] = { 7 },
+      ["LIMITS RCPTMAX=00000000000000000000000000000007"] = {}, ["XLIMITS RCPTMAX=7"] = {},
+   } do
+      it("of '" .. line .. "' are read as they should", function()
+         assert.same(want, limits(line))
+      end)
+   end
+end)
+
+describe("the three words", function()
+   local all = "S: 250-mx\nS: 250-SIZE\nS: 250 PIPELINING\n"
+
+   it("skip what would be used", function()
+      talk.send({ extensions = { pipelining = "skip" } }, offering(all, with_size))
+      talk.send({ extensions = { pipelining = "skip", size = "skip" } }, offering(all, plain_send))
+   end)
+
+   it("skip the limit of SIZE with it", function()
+      talk.send({ extensions = { size = "skip" } }, offering("S: 250-mx\nS: 250 SIZE 20\n", plain_send))
+   end)
+
+   it("prefer what is used anyhow", function()
+      talk.send({ extensions = { pipelining = "prefer", dsn = "prefer", ["mt-priority"] = "prefer" } },
+         offering("S: 250 mx\n", plain_send))
+   end)
+
+   for _, name in ipairs { "pipelining", "8bitmime", "size", "smtputf8", "chunking", "binarymime", "dsn",
+      "requiretls", "deliverby", "futurerelease", "mt-priority", "limits" } do
+      it("require " .. name .. ": without it nothing is sent", function()
+         local _, err = talk.send({ extensions = { [name] = "require" } },
+            offering("S: 250-mx\nS: 250 X" .. name .. "\n", "C: QUIT\nS: 221 bye"))
+         assert.same({ "extension_unsupported", name, "mail", "never", "no" },
+            { err.kind, err.reason, err.stage, err.retry, err.sent })
+         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions[", 1, true))
+         assert.is_string(err.hint)
+         assert.equal("unsent", err.recipients[1].state)
+      end)
+   end
+
+   it("require what is there", function()
+      talk.send({ extensions = { limits = "require", ["mt-priority"] = "require" } },
+         offering("S: 250-mx\nS: 250-limits RCPTMAX=5\nS: 250 Mt-Priority\n", plain_send))
+   end)
+
+   it("of a message require for this message alone", function()
+      local once = plain_send:gsub("   C: QUIT.*", "")
+      local peer = talk.peer(offering("S: 250 mx\n", once .. "C: QUIT\nS: 221 bye"))
+      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false }, peer)))
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n",
+         extensions = { dsn = "require" } }
+      local _, err = connection:send(message)
+      assert.equal("dsn", err.reason)
+      message.extensions = { dsn = "skip" }
+      _, err = connection:send(message)
+      assert.equal("extensions.dsn", err.option)
+      message.extensions = nil
+      assert.is_table((connection:send(message)))
+      connection:quit()
+      talk.finished(peer)
    end)
 end)
 

@@ -62,6 +62,56 @@ describe("unknown options", function()
    end)
 end)
 
+describe("the words of extensions", function()
+   for keyword, near in pairs { chunkin = "chunking", ["8bit-mime"] = "8bitmime", DSN = "dsn",
+      mtpriority = "mt-priority", deliver_by = "deliverby" } do
+      it("are for the names in EHLO: " .. keyword .. " suggests " .. near, function()
+         local err = refused { extensions = { [keyword] = "skip" } }
+         assert.equal("extensions." .. keyword, err.option)
+         assert.truthy(err.hint:find(near, 1, true) or keyword == "DSN")
+      end)
+   end
+
+   it("leave STARTTLS and AUTH to tls and auth", function()
+      assert.truthy(refused({ extensions = { starttls = "skip" } }).hint:find("option tls", 1, true))
+      assert.truthy(refused({ extensions = { auth = "require" } }).hint:find("option auth", 1, true))
+   end)
+
+   it("are three, in a table", function()
+      for _, bad in ipairs { "chunking", true, { "chunking" }, { chunking = true }, { chunking = "off" },
+         { chunking = {} } } do
+         assert.truthy(refused({ extensions = bad }).option:find("^extensions"))
+      end
+   end)
+
+   it("promise REQUIRETLS or do not", function()
+      assert.equal("extensions.requiretls", refused({ extensions = { requiretls = "prefer" } }).option)
+      assert.is_table(plan { extensions = { requiretls = "skip" } })
+   end)
+
+   it("for pipelining agree with the option", function()
+      assert.same({ "off", "skip" }, { plan({ extensions = { pipelining = "skip" } }).pipelining,
+         plan({ pipelining = "off" }).extensions.pipelining })
+      assert.equal("eager", plan({ pipelining = "eager", extensions = { pipelining = "require" } }).pipelining)
+      assert.equal("off", plan({ pipelining = "off", extensions = { pipelining = "skip" } }).pipelining)
+      for option, word in pairs { off = "require", safe = "skip", eager = "skip" } do
+         assert.equal("pipelining", refused({ pipelining = option, extensions = { pipelining = word } }).option)
+      end
+      refused { pipelining = "off", extensions = { pipelining = "prefer" } }
+   end)
+
+   it("do not skip what the message needs", function()
+      local err = refused { to = "pel\195\169@there.example", extensions = { smtputf8 = "skip" } }
+      assert.equal("extensions.smtputf8", err.option)
+      assert.truthy(err.what:find("pel\195\169@there.example", 1, true))
+   end)
+
+   it("are copied", function()
+      local given = { dsn = "prefer" }
+      assert.is_not.equal(given, plan({ extensions = given }).extensions)
+   end)
+end)
+
 describe("defaults", function()
    it("want TLS and, with credentials, authentication on the port for submission", function()
       local found = plan { username = "ann", password = "pw" }
@@ -120,7 +170,7 @@ describe("where and how", function()
       tls_cert = { "cert.pem" }, tls_key = { "key.pem" }, tls_pin = { "x", ("a"):rep(44) },
       auth = { "yes", true }, auth_mechanisms = { {}, { "NTLM" }, 7 },
       timeout = { 0, -1, "x", 0 / 0, math.huge, 86401, 300000 }, connect_timeout = { 0 },
-      reply_timeout = { 0 }, pipelining = { "eager", true }, trace = { "yes" },
+      reply_timeout = { 0 }, pipelining = { "fast", true }, trace = { "yes" },
       keepalive = { true, "yes" }, transport = { {}, 7 }, socket = { "", ("x"):rep(200) },
       recipients = { "some" },
    } do

@@ -2,8 +2,7 @@
 local core = require "smtp.core"
 
 local function options(more)
-   local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25,
-      pipelining = true }
+   local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25 }
    for name, value in pairs(more or {}) do all[name] = value end
    return all
 end

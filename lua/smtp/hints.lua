@@ -154,8 +154,11 @@ function by_kind.extension_unsupported(err)
    if err.reason == "smtputf8" then
       return "Use an address with ASCII before @ (the domain does not matter), or a server that "
          .. "offers SMTPUTF8"
+   elseif err.reason == "8bitmime" then
+      return "Encode the message as quoted-printable or base64 (text composed here always is)"
    end
-   return "Encode the message as quoted-printable or base64 (text composed here always is)"
+   return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
+      err.reason:upper(), err.reason)
 end
 
 function by_kind.source(err)

@@ -8,6 +8,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local compose = require "smtp.compose"
 local dkim = require "smtp.dkim"
+local extensions = require "smtp.extensions"
 local here = require "smtp.host"
 local signing = require "smtp.signing"
 local source = require "smtp.source"
@@ -19,13 +20,13 @@ local connection_names = {
    "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
    "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
    "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
-   "transport", "pipelining", "trace", "keepalive",
+   "transport", "pipelining", "extensions", "trace", "keepalive",
 }
 
 local mail_names = {
    "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
-   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients",
+   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
 }
 
 local all_names = {}
@@ -240,7 +241,11 @@ end
 local function check_rest(t)
    local ok, err = check_transport(t)
    if not ok then return nil, err end
-   ok, err = is_word(t, "pipelining", { "safe", "off" })
+   ok, err = is_word(t, "pipelining", { "safe", "eager", "off" })
+   if not ok then return nil, err end
+   t.extensions, err = extensions.check(t.extensions)
+   if not t.extensions then return nil, err end
+   ok, err = extensions.settle_pipelining(t)
    if not ok then return nil, err end
    if t.trace ~= nil and t.trace ~= true and t.trace ~= false and type(t.trace) ~= "function" then
       return nil, usage("trace", "trace must be true or a function(direction, line)")
@@ -315,29 +320,30 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
    end
-   return { source = source.of_string(text), size = scan.wire_len, source_len = #text,
-      eightbit = scan.eightbit }
+   return { source = source.of_string(text), text = text, size = scan.wire_len, exact = true,
+      source_len = #text, eightbit = scan.eightbit }
 end
 
--- What cannot be read now will be told of when it is sent.
-local function has_eightbit(one)
+-- What cannot be read now will be told of when it is sent. -> what it holds | nil
+local function look_through(one)
    local read, scanner = one.open(), core.scanner()
-   while true do
+   local piece
+   repeat
       local began = core.now()
-      local piece = read()
-      if not piece then break end
-      scanner:feed(piece)
+      piece = read()
+      if piece then scanner:feed(piece) end
       here.breathe(began)
-   end
+   until not piece
    one.open() -- back to where it stood
-   return scanner:finish().eightbit
+   return piece == nil and scanner:finish() or nil
 end
 
 local function raw_file(file, t)
    local one = source.of_file(file)
-   local eightbit = t.eightbit or false
-   if one.again and t.eightbit == nil then eightbit = has_eightbit(one) end
-   return { source = one, size = t.size or one.size, source_len = one.size, eightbit = eightbit }
+   local found = one.again and t.eightbit == nil and look_through(one)
+   return { source = one, size = found and found.wire_len or t.size or one.size,
+      exact = found and true, source_len = one.size,
+      eightbit = found and found.eightbit or t.eightbit or false }
 end
 
 local function raw_message(t)
@@ -443,7 +449,13 @@ local function needs_utf8(t, lists, from, groups)
    return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
-local function mail(t)
+-- Why a message cannot do without some extensions.
+local function needs_of(facts)
+   return { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
+      smtputf8 = facts.utf8 and ("an address outside ASCII needs it (%s)"):format(facts.utf8) }
+end
+
+local function mail(t, plan)
    local ok, err = is_word(t, "recipients", { "any", "all" })
    if not ok then return nil, err end
    local lists
@@ -472,6 +484,11 @@ local function mail(t)
    facts.from, facts.to = from.address, to
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
+   facts.extensions, err = extensions.for_mail(t.extensions, plan)
+   if not facts.extensions then return nil, err end
+   facts.needs = needs_of(facts)
+   ok, err = extensions.agree(facts.needs, facts.extensions)
+   if not ok then return nil, err end
    return facts
 end
 
@@ -494,12 +511,13 @@ function options.connection(t)
 end
 
 --- What: for connection:send.
-function options.mail(t)
+---@param plan? table   of the connection
+function options.mail(t, plan)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check.names(t, mail_names)
    if not ok then return nil, err end
-   return mail(copy(t))
+   return mail(copy(t), plan)
 end
 
 --- Both: for smtp.send.
@@ -518,7 +536,7 @@ function options.send(t)
    plan, err = connection(where)
    if not plan then return nil, err end
    local one
-   one, err = mail(what)
+   one, err = mail(what, plan)
    if not one then return nil, err end
    return plan, one
 end

@@ -78,10 +78,10 @@ local function detail(conv, trouble, facts)
          .. earlier(conv)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
-   elseif reason == "smtputf8" then
-      return (" (%s)"):format(conv.utf8)
+   elseif kind == "extension_unsupported" then
+      return ", and " .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
    elseif kind == "message_too_large" and not trouble.code then
-      return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
+      return (" (%d octets; its limit is %d)"):format(conv.mail.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
       return ""
    elseif kind == "timeout" or kind == "disconnected" or kind == "protocol" then
@@ -166,14 +166,21 @@ function report.error(conv, trouble, recipients)
       err.mechanisms = select(2, auth.reasons(conv, facts, code))
       err.capabilities = report.capabilities(facts)
       if trouble.kind == "message_too_large" then
-         err.limit, err.size = facts.size_max, conv.size
+         err.limit, err.size = facts.size_max, conv.mail.size
       end
-      if trouble.reason == "smtputf8" then err.value = conv.utf8 end
+      if trouble.reason == "smtputf8" then err.value = conv.mail.utf8 end
       what = what .. detail(conv, trouble, facts)
    end
-   if recipients and count(recipients, "unknown") > 0 then
-      err.sent, err.retry = "maybe", "doubt"
-      what = what .. "; the message may have been delivered"
+   if recipients then
+      local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
+      err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
+      if unknown > 0 then
+         err.retry = "doubt"
+         what = what .. "; the message may have been delivered"
+      end
+      if accepted > 0 then
+         what = ("%s; %d of %d recipients have it"):format(what, accepted, #recipients)
+      end
    end
    err.what = what
    err = errors.new(trouble.kind, err)
@@ -195,14 +202,14 @@ local function split(recipients)
 end
 
 --- The receipt of a message that at least one recipient gets.
-function report.receipt(conv, mail, transaction, seconds)
-   local facts, recipients = conv.session:facts(), masked(conv, transaction:recipients())
+function report.receipt(conv, mail, result, seconds)
+   local facts, recipients = conv.session:facts(), masked(conv, result.recipients)
    local accepted, refused = split(recipients)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return {
       message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
-      reply = masked(conv, { transaction:reply() })[1],
+      reply = masked(conv, { result.reply })[1],
       auth = report.auth(conv),
       tls = tls,
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,

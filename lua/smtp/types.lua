@@ -5,6 +5,10 @@
 ---@field name? string
 ---@field address string
 
+---@alias smtp.Extension   EHLO's keywords
+---| "pipelining" | "8bitmime" | "size" | "smtputf8" | "chunking" | "binarymime" | "dsn" | "requiretls"
+---| "deliverby" | "futurerelease" | "mt-priority" | "limits"
+
 ---@class smtp.ConnectionOptions
 ---@field url? string
 ---@field host? string
@@ -34,7 +38,8 @@
 ---@field connect_timeout? number|string
 ---@field reply_timeout? number|string
 ---@field source_address? string
----@field pipelining? "safe"|"off"
+---@field pipelining? "safe"|"eager"|"off"
+---@field extensions? table<smtp.Extension, "require"|"prefer"|"skip">
 ---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
 ---@field transport? table|fun(): table
 ---@field keepalive? false|{ idle?: number, size?: integer }   nginx only
