@@ -30,11 +30,13 @@ function delivery.open(plan, deadline, fresh)
    return conv
 end
 
--- ---- results: { trouble =, reply =, recipients =, left = indices } ----
+-- ---- results: { trouble =, broken =, reply =, recipients =, left = indices } ----
 
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
-   return { trouble = drive.trouble(conv, transaction:trouble()), reply = transaction:reply(),
+   local trouble = transaction:trouble()
+   return { trouble = trouble and drive.trouble(conv, trouble),
+      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
       recipients = transaction:recipients(), left = transaction:left() }
 end
 
@@ -54,12 +56,6 @@ local function can_repeat(mail)
    return mail.text ~= nil or mail.source.again
 end
 
-local function take(conv, transaction)
-   local result = delivery.result(conv, transaction)
-   result.broken = result.trouble ~= nil and conv.session:trouble() ~= nil
-   return result
-end
-
 --- Drive the session until it rests, and give those whom the transaction had to leave out
 -- transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
@@ -68,7 +64,7 @@ end
 ---@return table|nil err     where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen)
    drive.run(conv)
-   local result = take(conv, transaction)
+   local result = delivery.result(conv, transaction)
    while #result.left > 0 and can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err = reopen and reopen()
@@ -80,7 +76,7 @@ function delivery.finish(conv, mail, transaction, reopen)
       for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
       transaction = drive.send(conv, mail, to)
       drive.run(conv)
-      merge(result, take(conv, transaction))
+      merge(result, delivery.result(conv, transaction))
       if result.broken then break end
    end
    return conv, result
