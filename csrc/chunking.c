@@ -116,16 +116,23 @@ step say_last(struct smtp_session *s)
     return STEP_ready;
 }
 
-/* Who does not know BDAT takes the octets behind it for commands: not a word more. */
 static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
 {
     return (r->code == 500 || r->code == 502) && !s->bdat_known;
 }
 
+/* Who does not know BDAT takes the octets behind it for commands: not a word more. Nobody has this
+ * message; of those behind it nobody knows. */
+static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
+{
+    refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
+    return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
+}
+
 step hear_chunk(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-    if (is_unknown(s, r)) return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
+    if (is_unknown(s, r)) return leave_unknown(s, r);
     if (reply_class(r) == 2) {
         s->bdat_known = true;
         return STEP_octets;
@@ -138,7 +145,7 @@ step hear_chunk(struct smtp_session *s, const struct smtp_reply *r)
 step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_mail *m = s->mails;
-    if (is_unknown(s, r)) return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
+    if (is_unknown(s, r)) return leave_unknown(s, r);
     if (m->contradicted && reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
     step next = message_judged(s, r);

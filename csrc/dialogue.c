@@ -203,8 +203,10 @@ bool dialogue_over(const struct smtp_session *s)
 
 static const char *stage_of(const struct smtp_session *s)
 {
-    if (s->run_count > 0) return steps[s->runs[s->run_first].said].stage;
-    return steps[s->next].stage;
+    if (s->run_count == 0) return steps[s->next].stage;
+    const struct smtp_run *oldest = &s->runs[s->run_first];
+    if (is_end(oldest->said) && oldest->end_at > s->sent_len) return steps[STEP_body].stage;
+    return steps[oldest->said].stage;
 }
 
 const char *stage_name(step said)

@@ -35,6 +35,7 @@ end
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
+   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
    return { trouble = trouble and drive.trouble(conv, trouble),
       broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
       recipients = transaction:recipients(), left = transaction:left() }
@@ -100,13 +101,11 @@ local function begin(plan, mail, deadline, fresh)
    return conv, transaction
 end
 
--- The server's fault with BDAT, and nobody has the message: once more without.
+-- A fault of the server's with BDAT, and nobody has the message: once more without.
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
-   if not trouble or trouble.reason ~= "bdat" then return false end
-   local again = quirks.may_do_without_bdat(conv.plan) and can_repeat(mail)
-   quirks.note_no_bdat(conv.plan)
-   return again
+   return trouble and trouble.reason == "bdat" and can_repeat(mail)
+      and conv.plan.extensions.chunking ~= "require"
 end
 
 --- Send one message.

@@ -17,11 +17,6 @@ function quirks.note_no_bdat(plan)
    no_bdat[place(plan)], count = true, count + 1
 end
 
---- May the message be sent once more, without CHUNKING?
-function quirks.may_do_without_bdat(plan)
-   return plan.extensions.chunking ~= "require" and not no_bdat[place(plan)]
-end
-
 --- The words for extensions, as the caller gave them and as experience has it.
 function quirks.extensions(plan)
    local words = plan.extensions

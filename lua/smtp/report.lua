@@ -97,6 +97,7 @@ local retry_by_kind = {
 
 local function retry_of(trouble)
    local class = math.floor((trouble.code or 0) / 100)
+   if trouble.reason == "bdat" then return "now" end -- it will be done without
    if class == 4 then return "later" end
    if class == 5 then return "never" end
    if trouble.reason == "injected" then return "never" end
