@@ -189,8 +189,10 @@ void dialogue_go_on(struct smtp_session *s)
 {
     do {
         go_past(s);
-        while (may_speak(s))
+        while (may_speak(s)) {
             speak(s);
+            go_past(s);
+        }
     } while (pump(s));
 }
 
@@ -427,7 +429,7 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
         if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
         end_all(s, SMTP_ERROR_CLOSED, NULL);
     }
-    if (s->next == STEP_ready) s->next = dialogue_rest(s);
+    if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }
 
@@ -435,7 +437,7 @@ void smtp_quit(struct smtp_session *s)
 {
     s->quit_wanted = true;
     s->rest_wanted = false;
-    if (s->next == STEP_ready) s->next = dialogue_rest(s);
+    if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }
 
@@ -443,7 +445,7 @@ void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_t
 {
     static const step asks[] = {
         [SMTP_ASK_RSET] = STEP_rset, [SMTP_ASK_NOOP] = STEP_noop, [SMTP_ASK_VRFY] = STEP_vrfy};
-    if (s->next != STEP_ready) return;
+    if (s->next != STEP_ready || s->due_count > 0) return;
     s->argument = argument;
     s->next = asks[question];
     dialogue_go_on(s);

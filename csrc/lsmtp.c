@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -868,10 +869,21 @@ static int core_now(lua_State *L)
     return 1;
 }
 
+/** core.terminal() -> columns of standard error where it is a terminal, else nil. */
+static int core_terminal(lua_State *L)
+{
+    struct winsize size = {0};
+    if (isatty(STDERR_FILENO) == 0) return 0;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    lua_pushinteger(L, known ? size.ws_col : 80);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"session", core_session}, {"mail", core_mail},         {"address", core_address},
     {"domain", core_domain},   {"idna", core_idna},         {"random", core_random},
-    {"now", core_now},         {"hostname", core_hostname}, {NULL, NULL}};
+    {"now", core_now},         {"hostname", core_hostname}, {"terminal", core_terminal},
+    {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

@@ -25,6 +25,15 @@ function smtp.send(options)
    return raise(safe.send(options))
 end
 
+--- Send many messages over few connections; errors of single messages are among the results.
+---@param options table            where and how
+---@param messages table|function  what: a list, or a function that returns the next one
+---@param settings? table          connections, window, rate, per_connection, on_result, progress
+---@return table summary           { sent =, failed =, seconds =, results = }
+function smtp.send_many(options, messages, settings)
+   return raise(safe.send_many(options, messages, settings))
+end
+
 --- In nginx: send after the request; see smtp.safe.
 function smtp.defer(options, callback)
    return raise(safe.defer(options, callback))

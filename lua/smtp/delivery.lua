@@ -41,9 +41,9 @@ function delivery.result(conv, transaction)
       recipients = transaction:recipients(), left = transaction:left() }
 end
 
--- Those whom one transaction had left out have their verdicts from a further one. Trouble that ended
--- the connection ends the message as well; a refusal is those recipients' alone.
-local function merge(result, more)
+--- Those whom one transaction had left out have their verdicts from a further one. Trouble that
+-- ended the connection ends the message as well; a refusal is those recipients' alone.
+function delivery.merge(result, more)
    local still_left = {}
    for i = 1, #result.left do
       result.recipients[result.left[i]] = more.recipients[i]
@@ -53,8 +53,16 @@ local function merge(result, more)
    if more.broken then result.trouble, result.broken = more.trouble, true end
 end
 
-local function can_repeat(mail)
-   return mail.text ~= nil or mail.source.again
+--- Can the message be read once more, or was it not read at all?
+function delivery.can_repeat(mail)
+   return mail.text ~= nil or mail.source.again or not mail.read
+end
+
+--- Those of its recipients whom no transaction has served yet.
+function delivery.left(mail, result)
+   local to = {}
+   for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
+   return to
 end
 
 --- Drive the session until it rests, and give those whom the transaction had to leave out
@@ -66,18 +74,17 @@ end
 function delivery.finish(conv, mail, transaction, reopen)
    drive.run(conv)
    local result = delivery.result(conv, transaction)
-   while #result.left > 0 and can_repeat(mail) do
+   while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
-         local other, err = reopen and reopen()
+         local other, err
+         if reopen then other, err = reopen() end
          if not other then return conv, result, err end
          conv.sock:close()
          conv = other
       end
-      local to = {}
-      for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
-      transaction = drive.send(conv, mail, to)
+      transaction = drive.send(conv, mail, delivery.left(mail, result))
       drive.run(conv)
-      merge(result, delivery.result(conv, transaction))
+      delivery.merge(result, delivery.result(conv, transaction))
       if result.broken then break end
    end
    return conv, result
@@ -104,7 +111,7 @@ end
 -- A fault of the server's with BDAT, and nobody has the message: once more without.
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
-   return trouble and trouble.reason == "bdat" and can_repeat(mail)
+   return trouble and trouble.reason == "bdat" and delivery.can_repeat(mail)
       and conv.plan.extensions.chunking ~= "require"
 end
 

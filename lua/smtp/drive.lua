@@ -117,7 +117,8 @@ end
 local function next_piece(conv)
    local spoken = conv.session:spoken()
    if conv.spoken ~= spoken then
-      conv.spoken, conv.read = spoken, conv.mails[spoken].source.open()
+      local mail = conv.mails[spoken]
+      conv.spoken, conv.read, mail.read = spoken, mail.source.open(), true
    end
    local piece, trouble = conv.read()
    if piece ~= false then return piece end
@@ -323,10 +324,12 @@ local function recv_and_pace(conv)
    conv.pace.waited(mark)
 end
 
---- Drive the session until it rests ("ready") or is over ("nothing").
+--- Drive the session until it rests ("ready") or is over ("nothing"). `conv.feed`, where there is
+-- one, may queue more meanwhile.
 function drive.run(conv)
    local session = conv.session
    while true do
+      if conv.feed then conv.feed() end
       local want = session:wants()
       local act = doing[want]
       if not act then return want end

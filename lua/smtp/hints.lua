@@ -163,8 +163,8 @@ end
 
 function by_kind.data_refused(err)
    if err.reason == "bdat" then
-      return "From now on this process sends to it by DATA; extensions = { chunking = \"skip\" } does "
-         .. "so from the first"
+      return "From now on this process sends to it by DATA, as it would from the first with "
+         .. "extensions = { chunking = \"skip\" }"
    end
 end
 

@@ -79,7 +79,8 @@ local function detail(conv, trouble, facts)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
    elseif kind == "extension_unsupported" then
-      return ", and " .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+      return ", and "
+         .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
    elseif kind == "message_too_large" and not trouble.code then
       return (" (%d octets; its limit is %d)"):format(conv.mail.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then

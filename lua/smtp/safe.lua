@@ -28,6 +28,11 @@ function safe.send(t)
    return delivery.send(plan, mail, started)
 end
 
+--- Send many messages over few connections: see smtp.many.
+function safe.send_many(t, messages, settings)
+   return require("smtp.many").send(t, messages, settings)
+end
+
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
 -- now; failures later go to the error log, and to the callback.
 ---@param t table             as for send

@@ -21,8 +21,8 @@ function signing.assemble(made)
    -- A body that ends within a line gets a line end on its way.
    local size = whole.size and whole.size + (made.open_end and 2 or 0)
    return { source = whole, size = size, source_len = whole.size, message_id = made.message_id,
-      exact = size ~= nil and whole.again, eightbit = false, headers = made.headers, body = made.body,
-      open_end = made.open_end }
+      exact = size ~= nil and whole.again, eightbit = false, headers = made.headers,
+      body = made.body, open_end = made.open_end }
 end
 
 -- A raw message in two, with the line ends it will have.

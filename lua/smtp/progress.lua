@@ -1,0 +1,79 @@
+--- A bar on a terminal, with rate and remaining time. Elsewhere nothing is drawn.
+-- @module smtp.progress
+
+local core = require "smtp.core"
+
+local progress = {}
+
+local EVERY = 0.1       -- seconds between two drawings
+local WIDTH_MAX = 30    -- cells of the bar
+
+local Bar = {}
+Bar.__index = Bar
+
+--- A bar, or nil where standard error is no terminal.
+---@param total? number   how many there will be
+---@param unit? string    "messages"
+function progress.new(total, unit)
+   local columns = core.terminal()
+   if not columns then return nil end
+   return setmetatable({ total = total, unit = unit or "messages", columns = columns,
+      began = core.now(), drawn_at = 0 }, Bar)
+end
+
+local function with_commas(number)
+   local text = ("%d"):format(number)
+   repeat
+      local changed
+      text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
+   until changed == 0
+   return text
+end
+
+local function clock(seconds)
+   local minutes = math.floor(math.ceil(seconds) / 60)
+   local hours = math.floor(minutes / 60)
+   local rest = math.ceil(seconds) - 60 * minutes
+   if hours == 0 then return ("%d:%02d"):format(minutes, rest) end
+   return ("%d:%02d:%02d"):format(hours, minutes - 60 * hours, rest)
+end
+
+--- One line for what is done so far.
+---@param done number
+---@param failed number   of these
+---@param seconds number  since the beginning
+function Bar:line(done, failed, seconds)
+   local rate = seconds > 0 and done / seconds or 0
+   local parts = { with_commas(done) }
+   if self.total then parts[1] = parts[1] .. " of " .. with_commas(self.total) end
+   parts[1] = parts[1] .. " " .. self.unit
+   parts[2] = with_commas(math.floor(rate)) .. "/s"
+   if self.total and rate > 0 then
+      parts[3] = clock((self.total - done) / rate) .. " left"
+   end
+   if failed > 0 then parts[#parts + 1] = with_commas(failed) .. " failed" end
+   local text = table.concat(parts, ", ")
+   local width = math.min(WIDTH_MAX, self.columns - #text - 4)
+   if not self.total or self.total == 0 or width < 5 then return text:sub(1, self.columns - 1) end
+   local filled = math.floor(done / self.total * width)
+   return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
+end
+
+--- So many were sent, and so many failed.
+function Bar:update(sent, failed)
+   local now = core.now()
+   self.sent, self.failed = sent, failed
+   if now - self.drawn_at < EVERY then return end
+   self.drawn_at = now
+   io.stderr:write("\r\27[K", self:line(sent + failed, failed, now - self.began))
+   io.stderr:flush()
+end
+
+--- The last state, and the end of the line.
+function Bar:finish()
+   self.drawn_at = 0
+   self:update(self.sent or 0, self.failed or 0)
+   io.stderr:write("\n")
+end
+
+return progress

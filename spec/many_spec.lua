@@ -1,0 +1,194 @@
+-- Many messages over few connections; and, in eager transcripts, many in one flight.
+local smtp = require "smtp.safe"
+local talk = require "spec.talk"
+
+local caps = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\n"
+local chunking = caps .. "S: 250 CHUNKING\n"
+local plain = caps .. "S: 250 SIZE\n"
+local ok = "S: 250 ok\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+
+local function mail(name)
+   return ("C: MAIL FROM:<ann@me.example>%s\nC: RCPT TO:<%s@there.example>\n"):format("%s", name)
+end
+
+local function envelope(name)
+   return mail(name):format("")
+end
+
+-- One message as eager says it: "hello " and the name, as one chunk.
+local function chunk(name)
+   return envelope(name) .. ("C: BDAT %d LAST\nC: hello %s\n"):format(8 + #name, name)
+end
+
+local function renewed(name)
+   return "C: RSET\n" .. chunk(name)
+end
+
+local function messages(...)
+   local list = {}
+   for i, name in ipairs { ... } do
+      list[i] = { from = "ann@me.example", to = name .. "@there.example", raw = "hello " .. name }
+   end
+   return list
+end
+
+local port = 3000
+
+-- Each transcript is another server's. -> summary, the peers
+local function send(list, settings, ...)
+   local transcripts, found = { ... }, nil
+   port = port + 1
+   for _, mode in ipairs { "whole", "bytes", "halves" } do
+      local peers = {}
+      local options = talk.options({ from = false, to = false, raw = false, port = port,
+         pipelining = settings.pipelining })
+      options.transport = function()
+         local transcript = transcripts[#peers + 1]
+         if not transcript then
+            talk.finished(peers[#peers])
+            error("one connection too many")
+         end
+         peers[#peers + 1] = talk.peer(transcript, mode)
+         return peers[#peers]
+      end
+      local summary = assert(smtp.send_many(options, list, { connections = 1, window = settings.window,
+         per_connection = settings.per_connection, on_result = settings.on_result }))
+      for i = 1, #peers do talk.finished(peers[i]) end
+      assert.equal(#transcripts, #peers)
+      local states = {}
+      for i, result in ipairs(summary.results) do
+         states[i] = result.recipients and result.recipients[1].state or result.kind
+      end
+      found = found or { summary = summary, states = table.concat(states, " ") }
+      assert.equal(found.states, table.concat(states, " "))
+   end
+   return found.summary, found.states
+end
+
+describe("send_many", function()
+   it("sends one message after the other over one connection", function()
+      local data = "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok
+      local summary, states = send(messages("a", "b"), {}, plain .. mail("a"):format(" SIZE=9") .. data
+         .. mail("b"):format(" SIZE=9") .. data .. bye)
+      assert.equal("accepted accepted", states)
+      assert.equal(2, summary.sent)
+      assert.equal(0, summary.failed)
+   end)
+
+   it("has an error for each message that fails, and goes on", function()
+      local list = messages("a", "b", "c")
+      list[2].to = "nobody at all"
+      local summary, states = send(list, {}, chunking .. envelope("a") .. ok .. "S: 550 no\nC: RSET\n" .. ok
+         .. envelope("c") .. ok .. ok .. "C: BDAT 9 LAST\nC: hello c\n" .. ok .. bye)
+      assert.equal("refused address accepted", states)
+      assert.equal(1, summary.sent)
+      assert.equal(2, summary.failed)
+   end)
+
+   it("opens a new connection after so many messages", function()
+      local one = function(name)
+         return chunking .. envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name)
+            .. ok .. bye
+      end
+      send(messages("a", "b"), { per_connection = 1 }, one("a"), one("b"))
+   end)
+
+   it("opens a new connection where the server allows no more on this one", function()
+      local one = function(name)
+         return caps .. "S: 250-LIMITS MAILMAX=1\nS: 250 CHUNKING\n" .. envelope(name) .. ok .. ok
+            .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok .. bye
+      end
+      send(messages("a", "b"), {}, one("a"), one("b"))
+   end)
+
+   it("sends again what a goodbye has left unsent", function()
+      local one = function(name)
+         return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok
+      end
+      local _, states = send(messages("a", "b"), {}, chunking .. one("a") .. envelope("b")
+         .. "S: 421 enough\n", chunking .. one("b") .. bye)
+      assert.equal("accepted accepted", states)
+   end)
+
+   it("sends nothing again that may have been taken", function()
+      local _, states = send(messages("a", "b"), {}, chunking .. envelope("a") .. ok .. ok
+         .. "C: BDAT 9 LAST\nC: hello a\nCLOSE\n", chunking .. envelope("b") .. ok .. ok
+         .. "C: BDAT 9 LAST\nC: hello b\n" .. ok .. bye)
+      assert.equal("unknown accepted", states)
+   end)
+
+   it("gives up a message that breaks every connection", function()
+      local cut = chunking .. envelope("a") .. "CLOSE\n"
+      local _, states = send(messages("a"), {}, cut, cut, cut)
+      assert.equal("unsent", states)
+   end)
+end)
+
+describe("eager", function()
+   it("says the next transaction behind the end of one, once a chunk was accepted", function()
+      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
+         .. ok .. ok .. ok .. chunk("b") .. renewed("c") .. ok:rep(3) .. ok:rep(4) .. bye)
+      assert.equal("accepted accepted accepted", states)
+   end)
+
+   it("keeps to its window", function()
+      local _, states = send(messages("a", "b", "c", "d", "e"), { pipelining = "eager", window = 2 }, chunking
+         .. chunk("a") .. ok:rep(3) .. chunk("b") .. renewed("c") .. ok:rep(3) .. renewed("d") .. ok:rep(4)
+         .. renewed("e") .. ok:rep(8) .. bye)
+      assert.equal("accepted accepted accepted accepted accepted", states)
+   end)
+
+   it("knows of each what became of it", function()
+      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, chunking .. chunk("a")
+         .. ok:rep(3) .. chunk("b") .. renewed("c") .. renewed("d")
+         .. ok .. "S: 550 who?\nS: 503 nobody\n" -- b
+         .. ok .. ok .. ok .. "S: 452 full\n"       -- c
+         .. ok .. ok .. ok .. ok .. bye)            -- d
+      assert.equal("refused deferred accepted", (states:gsub("^%S+ ", "")))
+   end)
+
+   it("takes a sender that is refused for one transaction's alone", function()
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
+         .. ok:rep(3) .. chunk("b") .. renewed("c") .. "S: 553 no\nS: 503 no\nS: 503 no\n" .. ok:rep(4) .. bye)
+      assert.equal("accepted unsent accepted", states)
+      assert.equal("sender_refused", summary.results[2].kind)
+   end)
+
+   it("is in doubt about all that had left when the connection broke", function()
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
+         .. ok:rep(3) .. chunk("b") .. renewed("c") .. ok:rep(3) .. "CLOSE\n")
+      assert.equal("accepted accepted unknown", states)
+      assert.equal("doubt", summary.results[3].retry)
+   end)
+
+   it("says not a word more to who does not know BDAT, and sends by DATA", function()
+      local data = function(name)
+         return envelope(name) .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n"
+      end
+      local peers, transcripts = {}, { chunking .. chunk("a") .. ok .. ok .. "S: 502 what\n",
+         chunking .. data("a") .. "C: RSET\n" .. data("b"):gsub("S: 354", ok .. ok .. "%0") .. ok .. bye }
+      local options = talk.options { from = false, to = false, raw = false, port = 3999,
+         pipelining = "eager" }
+      options.transport = function()
+         peers[#peers + 1] = talk.peer(transcripts[#peers + 1])
+         return peers[#peers]
+      end
+      local summary = assert(smtp.send_many(options, messages("a", "b"), { connections = 1 }))
+      for i = 1, #peers do talk.finished(peers[i]) end
+      assert.equal(2, summary.sent)
+   end)
+
+   it("without CHUNKING lets the next envelope ride behind the dot", function()
+      local sized = function(name) return mail(name):format(" SIZE=9") .. "C: DATA\n" end
+      send(messages("a", "b"), { pipelining = "eager" }, plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n"
+         .. sized("b") .. ok .. ok .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+   end)
+
+   it("says QUIT behind a single message", function()
+      local receipt, _, peer = talk.send({ pipelining = "eager", raw = "hello a", to = "a@there.example" },
+         chunking .. chunk("a") .. "C: QUIT\n" .. ok:rep(3) .. "S: 221 bye\n")
+      assert.equal("accepted", receipt.recipients[1].state)
+      assert.equal(2, peer.sends) -- EHLO, and the rest
+   end)
+end)
