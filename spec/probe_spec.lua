@@ -237,6 +237,16 @@ describe("a probe warns of", function()
       assert.equal("expired", err.reason)
    end)
 
+   it("a certificate, with what was seen at first where the second look gets nowhere", function()
+      local report = assert(play({ auth = "skip", username = "ann", password = "sesame-probe" }, hello .. plain_offer
+         .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS certificate:expired\nS: 554 not you again\n" .. bye))
+      assert.same({ "expired" }, reasons(report))
+      assert.equal("failed", report.tls.state)
+      assert.truthy(report.before_tls)
+      assert.is_nil(report.after_tls)
+      assert.equal("skipped", report.auth.state)
+   end)
+
    it("AUTH before TLS", function()
       local report = assert(play({}, hello .. plain_offer .. "S: 250-AUTH PLAIN\nS: 250 STARTTLS\n" .. inside
          .. "S: 250 AUTH PLAIN\n" .. bye))
@@ -261,6 +271,8 @@ describe("a probe warns of", function()
       assert.same({ PLAIN = "it shows the secret, and there is no TLS",
          LOGIN = "it shows the secret, and there is no TLS" }, report.auth.usable)
       assert.equal("skip", report.options.auth)
+      report = assert(play({ tls = "skip" }, hello .. plain_offer .. "S: 250-STARTTLS\nS: 250 AUTH PLAIN\n" .. bye))
+      assert.same({ "auth_in_clear" }, reasons(report))
       report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 AUTH PLAIN SCRAM-SHA-1\n" .. bye))
       assert.same({ "no_tls" }, reasons(report))
    end)
@@ -334,6 +346,8 @@ describe("a probe warns of", function()
       assert.truthy(found[3].text:find("5.5 seconds", 1, true))
       r.seconds.greeting, r.tls.version, r.tls.certificate.days_left = 5, "TLSv1.3", 14
       assert.same({}, warnings.list(r, plan))
+      r.tls.certificate.days_left = -1 -- and nobody checked it
+      assert.same({ "expired" }, reasons { warnings = warnings.list(r, plan) })
    end)
 
    it("nothing else once the connection is lost", function()
@@ -350,9 +364,9 @@ end)
 local cert = certs.make()
 
 -- A sink in a process of its own, for so many connections; it prints what it hears.
-local function start(name, connections, more)
+local function start(name, connections, more, before)
    local path, key = cert(name)
-   return peer.start(([[
+   return peer.start(("%s\n"):format(before or "") .. ([[
       local sink = assert(require("smtp.safe").sink { tls = "starttls", tls_cert = %q, tls_key = %q,
          auth = { users = { ann = "sesame-probe" } }, trace = function(d, line) print(d .. ": " .. line) end, %s })
       sink:listen(listener)
@@ -411,12 +425,46 @@ describe("a probe over real TLS", function()
          assert.is_nil(saw:find("C: AUTH", 1, true), saw)
          local _, quits = saw:gsub("C: QUIT", "")
          assert.equal(1, quits)
+         assert.is_nil(warning(report, "expires_soon"))
          if in_nginx then return end
          local found = report.tls.certificate
          assert.same({ name == "wrong_host" and "elsewhere.example" or "localhost" }, { found.names[1] })
          assert.equal(name == "expired", found.days_left < 0)
       end)
    end
+
+   it("shows the key that is not the one that was pinned, and hands on what the caller gave", function()
+      if in_nginx then return end -- where a directive has all of it
+      local pin = certs.pin((cert "expired"))
+      local report = assert((probe(start("good", 2), { tls_pin = pin, tls_min_version = "1.3" })))
+      assert.equal("pin_mismatch", report.tls.reason)
+      assert.equal(certs.pin((cert "good")), report.tls.certificate.key_pin)
+      assert.equal(pin, report.options.tls_pin)
+      assert.equal("1.3", report.options.tls_min_version)
+   end)
+
+   it("keeps off TLS on a unix socket, where there is no name to check", function()
+      local path = os.tmpname()
+      os.remove(path)
+      local other = start("good", 1, nil, ("listener = socket.listen(%q)"):format("unix:" .. path))
+      local report
+      for _ = 1, 100 do
+         report = safe.probe { socket = path, timeout = 10 }
+         if report then break end
+         os.execute("sleep 0.05")
+      end
+      other.finish()
+      assert.equal(path, report.socket)
+      assert.equal("skipped", report.tls.state)
+      assert.same({ socket = path, tls = "skip", auth = "skip" }, report.options)
+   end)
+
+   it("says QUIT where connections are kept", function()
+      if not in_nginx then return end
+      local report, err, saw = probe(start("good", 1), { keepalive = { idle = 60 } })
+      assert(report, tostring(err))
+      assert.truthy(saw:find("C: QUIT", 1, true))
+   end)
 
    it("tells of TLS 1.2", function()
       if in_nginx then return end -- it does not say which version it is
@@ -455,6 +503,12 @@ describe("a probe over real TLS", function()
       os.remove(name .. ".crt")
       assert.equal("O=a\\, b,CN=M\\C3\\BCnchen", report.tls.certificate.subject)
       assert.same({ "a??bc" }, report.tls.certificate.names)
+   end)
+
+   it("does not mind AUTH before TLS on loopback", function()
+      local report = assert((probe(start("good", 1, 'auth = { users = { ann = "x" }, before_tls = true }'))))
+      assert.same({ "PLAIN", "LOGIN" }, report.before_tls.mechanisms)
+      assert.same({ "no_smtputf8" }, reasons(report))
    end)
 
    it("needs no TLS on loopback", function()

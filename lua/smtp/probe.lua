@@ -32,7 +32,6 @@ end
 
 local function note_said(conv, seen, line)
    local is_hello = line:find("^EHLO ") or line:find("^HELO ")
-   seen.hello = seen.hello or is_hello ~= nil
    seen.waits_for = is_hello and "ehlo"
    if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
    if is_hello and conv.tls and conv.sock.certificate then
@@ -83,13 +82,12 @@ local function look(plan, deadline)
    return seen
 end
 
--- The same without checking the certificate; so nothing is said but EHLO, STARTTLS and QUIT.
+-- The same without checking the certificate, so without a word of AUTH.
 local function unverified(plan)
    local other = {}
    for name, value in next, plan do other[name] = value end
    other.tls_verify, other.tls_pin, other.tls_cert, other.tls_key = false, nil, nil, nil
-   other.username, other.password, other.token = nil, nil, nil
-   other.credentials, other.mechanisms, other.auth_mechanisms = false, {}, nil
+   other.credentials = false
    return other
 end
 

@@ -44,6 +44,9 @@ local checks = {
       return plan.tls == "prefer" and r.tls.state == "unavailable" and not plan.loopback
    end, "the server offers no STARTTLS: everything travels in clear text",
       "Use its port for submission (465 or 587), or ask its operator for a certificate" },
+   { "warning", "expired", function(r)
+      return r.tls.certificate and r.tls.certificate.days_left < 0
+   end, "the certificate has expired", "The server's operator must renew it" },
    { "warning", "expires_soon", function(r)
       local days = r.tls.certificate and r.tls.certificate.days_left
       return days and days >= 0 and days < EXPIRES_SOON and days
