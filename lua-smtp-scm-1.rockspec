@@ -36,6 +36,8 @@ build = {
       ["smtp.mime"] = "lua/smtp/mime.lua",
       ["smtp.nginx"] = "lua/smtp/nginx.lua",
       ["smtp.options"] = "lua/smtp/options.lua",
+      ["smtp.probe"] = "lua/smtp/probe.lua",
+      ["smtp.probe_warnings"] = "lua/smtp/probe_warnings.lua",
       ["smtp.progress"] = "lua/smtp/progress.lua",
       ["smtp.quirks"] = "lua/smtp/quirks.lua",
       ["smtp.report"] = "lua/smtp/report.lua",
@@ -69,8 +71,8 @@ build = {
       },
       ["smtp.socket"] = {
          sources = {
-            "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/connect.c",
-            "csrc/host/listen.c", "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
+            "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/certificate.c",
+            "csrc/host/connect.c", "csrc/host/listen.c", "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
             "csrc/host/tls_context.c", "csrc/host/wait.c",
          },
          libraries = { "ssl", "crypto", "pthread", "dl" },

@@ -39,6 +39,13 @@ function smtp.defer(options, callback)
    return raise(safe.defer(options, callback))
 end
 
+--- What does this server offer? Sends no mail; see smtp.probe.
+---@param options table
+---@return table report
+function smtp.probe(options)
+   return raise(safe.probe(options))
+end
+
 --- The composer alone: see smtp.message.
 function smtp.message(options)
    return raise(safe.message(options))

@@ -81,6 +81,34 @@ describe("lua-smtp", function()
       for _, suffix in ipairs { "", ".html", ".csv", ".ics", ".pem" } do os.remove(name .. suffix) end
    end)
 
+   it("probes a server, and prints what it offers", function()
+      local pipe, port, trust = start("--count 4 --tls starttls --user ann --password-env SECRET")
+      local to = ("probe smtp://localhost:%s --tls-ca-file %s "):format(port, trust)
+      local said, status = run(to .. "--username ann --password-env SECRET")
+      assert.equal(0, status, said)
+      for _, line in ipairs { "localhost:" .. port .. " (127.0.0.1)", "greeting      sink.example ESMTP sink",
+         "before TLS    8BITMIME, ENHANCEDSTATUSCODES, PIPELINING, SIZE 52428800, STARTTLS\n",
+         "TLS           on, TLSv1.3, ", "certificate   CN=localhost\n", "for         localhost, 127.0.0.1, ::1\n",
+         "AUTH          authenticated by PLAIN\n", "PLAIN       can be used\n",
+         "seconds       connect ", 'tls = "require"', "\nwarning: the certificate expires in ",
+         "\nremark: SMTPUTF8 is not offered. Addresses need" } do
+         assert.truthy(said:find(line, 1, true), line .. "\n" .. said)
+      end
+      said, status = run(to:gsub("smtp://", "") .. "--username ann --password-env WRONG --json")
+      assert.equal(77, status, said)
+      assert.truthy(said:find('"offered":["PLAIN","LOGIN"],"reason":"rejected","state":"failed"', 1, true), said)
+      assert.truthy(said:find('"warnings":[{"hint":"Check username', 1, true), said)
+      said, status = run("probe --host localhost --port " .. port) -- trusted by nobody: it connects twice
+      assert.equal(76, status)
+      assert.truthy(said:find("TLS           on, TLSv1.3, TLS_AES_256_GCM_SHA384, not verified, self_signed\n", 1,
+         true), said)
+      pipe:read("*a")
+      pipe:close()
+      assert.equal(75, (select(2, run("probe localhost:" .. port)))) -- nobody listens any more
+      assert.equal(64, (select(2, run("probe localhost --subject x"))))
+      assert.equal(64, (select(2, run("probe localhost --password secret"))))
+   end)
+
    it("says what is wrong with a flag", function()
       for flag, said in pairs { ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
          ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do

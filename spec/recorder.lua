@@ -1,9 +1,10 @@
--- A busted helper: notes every line that is traced, every error and receipt that is made, and every
--- secret that is used, for secrets_spec.lua to compare at the end.
+-- A busted helper: notes every line that is traced, every error, receipt and report that is made, and
+-- every secret that is used, for secrets_spec.lua to compare at the end.
 
 local auth = require "smtp.auth"
 local errors = require "smtp.errors"
 local report = require "smtp.report"
+local safe = require "smtp.safe"
 local transcript = require "smtp.transcript"
 require "smtp" -- all of it: what is loaded before the specs is the same for all of them
 
@@ -59,6 +60,13 @@ function report.receipt(...)
    local receipt = new_receipt(...)
    note(receipt, 0)
    return receipt
+end
+
+local probe = safe.probe
+function safe.probe(...)
+   local found, err = probe(...)
+   note(found, 0)
+   return found, err
 end
 
 package.loaded["spec.recorder"] = recorder

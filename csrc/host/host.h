@@ -183,6 +183,16 @@ struct tls_binding {
 /* false: there is no TLS, or none that a binding can be had of. */
 bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
 
+/* certificate.c */
+struct tls_certificate {
+    int64_t not_before, not_after;  /* seconds since 1970 */
+    char subject[512], issuer[512]; /* RFC 4514 */
+    char names[4096];               /* DNS names and addresses, a space between two */
+};
+
+/* false: there is no TLS, or the peer showed no certificate. */
+bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c);
+
 #pragma GCC visibility pop
 
 #endif

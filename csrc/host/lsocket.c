@@ -151,6 +151,25 @@ static int socket_tlsinfo(lua_State *L)
     return 1;
 }
 
+/** sock:certificate() -> { subject, issuer, names, not_before, not_after } of the peer | nil */
+static int socket_certificate(lua_State *L)
+{
+    struct tls_certificate c;
+    if (!tls_certificate(to_socket(L, 1), &c)) return 0;
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, c.subject);
+    lua_setfield(L, -2, "subject");
+    lua_pushstring(L, c.issuer);
+    lua_setfield(L, -2, "issuer");
+    lua_pushstring(L, c.names);
+    lua_setfield(L, -2, "names");
+    lua_pushnumber(L, (lua_Number)c.not_before);
+    lua_setfield(L, -2, "not_before");
+    lua_pushnumber(L, (lua_Number)c.not_after);
+    lua_setfield(L, -2, "not_after");
+    return 1;
+}
+
 /** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
 static int socket_channel_binding(lua_State *L)
 {
@@ -211,6 +230,7 @@ static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
                                           {"sslhandshake", socket_sslhandshake},
                                           {"sslaccept", socket_sslaccept},
                                           {"tlsinfo", socket_tlsinfo},
+                                          {"certificate", socket_certificate},
                                           {"channel_binding", socket_channel_binding},
                                           {"getpeername", socket_getpeername},
                                           {"getsockname", socket_getsockname},

@@ -331,6 +331,30 @@ function auth.reasons(conv, facts, code)
    return names, reasons
 end
 
+-- Somebody without credentials may have any.
+local function with_any_credentials(plan)
+   local mechanisms = {}
+   for i = 1, #known do
+      if not known[i].named then mechanisms[#mechanisms + 1] = known[i] end
+   end
+   return { mechanisms = mechanisms, password = true, token = true, loopback = plan.loopback,
+      auth_plaintext = plan.auth_plaintext }
+end
+
+--- For each mechanism the server offers: true where it can be used, else why not. Without
+-- credentials: where it could be with them.
+function auth.usable(conv, facts, code)
+   local plan = conv.plan.credentials and conv.plan or with_any_credentials(conv.plan)
+   local seen = { plan = plan, mechanisms = auth.list(plan, conv.sock), out = conv.out }
+   local names, usable = auth.reasons(seen, facts, code)
+   for i = 1, #names do
+      local name = names[i]
+      local done = name == facts.mechanism and facts.auth == "authenticated"
+      if done or usable[name]:find("^not tried") then usable[name] = true end
+   end
+   return usable
+end
+
 -- ---- what a server offered before ----
 
 local PLACES_MAX = 1000

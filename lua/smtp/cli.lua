@@ -8,8 +8,9 @@ local sink = require "smtp.sink"
 local cli = {}
 
 local usage = [[
-lua-smtp send [options]     send one message
-lua-smtp sink [options]     receive messages and print them
+lua-smtp send [options]        send one message
+lua-smtp probe URL [options]   tell what a server offers, send nothing
+lua-smtp sink [options]        receive messages and print them
 lua-smtp --version
 
 send: the options of smtp.send, with - for _
@@ -28,15 +29,18 @@ send: the options of smtp.send, with - for _
    --trace           show the dialogue on standard error
    --json            print the receipt or the error as JSON
 
+probe: HOST:PORT, smtp://HOST:PORT or smtps://HOST:PORT; the options of send from --host to
+   --tls-key, --domain, --timeout, --trace and --json. Credentials are tried where they are given
+
 sink:
    --host ADDRESS --port N --tls starttls|implicit --tls-cert FILE --tls-key FILE
    --user NAME --password-env VARIABLE   offer AUTH for this user
    --count N         end after N connections
    --trace           show the dialogue on standard error
 
-exit status: 0 sent, 64 usage, 65 message refused, 67 no recipient accepted, 68 host unknown,
-69 server lacks what was required, 74 connection lost, 75 try again later, 76 protocol or TLS,
-77 not permitted (authentication)
+exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
+recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
+75 try again later, 76 protocol or TLS, 77 not permitted (authentication)
 ]]
 
 -- sysexits.h; the first class that fits
@@ -248,6 +252,98 @@ local function send(flags)
    return 0
 end
 
+-- ---- the report of probe, for people ----
+
+local function row(name, text)
+   if text and text ~= "" then print(("   %-13s %s"):format(name, text)) end
+end
+
+local function sorted(map, join)
+   local list = {}
+   for name, value in next, map do list[#list + 1] = join(name, value) end
+   table.sort(list)
+   return table.concat(list, ", ")
+end
+
+local function show_offer(name, offered)
+   if not offered then return end
+   local text = sorted(offered.capabilities, function(keyword, parameters)
+      return parameters == "" and keyword or keyword .. " " .. parameters
+   end)
+   row(name, text ~= "" and text or "nothing")
+end
+
+local function show_tls(tls)
+   local list = { tls.state }
+   if tls.state == "on" then
+      list[#list + 1] = tls.version
+      list[#list + 1] = tls.cipher
+      list[#list + 1] = tls.verified and "verified" or "not verified"
+   end
+   list[#list + 1] = tls.reason
+   row("TLS", table.concat(list, ", "))
+   local found = tls.certificate
+   if not found then return end
+   row("certificate", found.subject)
+   row("  issuer", found.issuer)
+   row("  for", table.concat(found.names, ", "))
+   row("  valid", ("%s to %s (%d days left)"):format(found.not_before, found.not_after,
+      found.days_left))
+   row("  key_pin", found.key_pin)
+end
+
+local function show_auth(auth)
+   local text = auth.state .. (auth.mechanism and " by " .. auth.mechanism or "")
+   row("AUTH", text .. (auth.reason and ", " .. auth.reason or ""))
+   for _, name in ipairs(auth.offered) do
+      local usable = auth.usable[name]
+      row("  " .. name, usable == true and "can be used" or usable)
+   end
+end
+
+local function durations(seconds)
+   local list = {}
+   for _, name in ipairs { "connect", "greeting", "tls", "ehlo", "total" } do
+      if seconds[name] then list[#list + 1] = ("%s %.3f"):format(name, seconds[name]) end
+   end
+   return table.concat(list, ", ")
+end
+
+local function show_report(report)
+   print((report.socket or report.host .. ":" .. report.port)
+      .. (report.address and " (" .. report.address .. ")" or ""))
+   row("greeting", (report.greeting:gsub("\n", " / ")))
+   show_offer("before TLS", report.before_tls)
+   show_tls(report.tls)
+   show_offer("after TLS", report.after_tls)
+   show_auth(report.auth)
+   row("seconds", durations(report.seconds))
+   row("use", sorted(report.options, function(name, value)
+      return name .. " = " .. (type(value) == "string" and quote(value) or tostring(value))
+   end))
+   for _, one in ipairs(report.warnings) do
+      print(("%s: %s. %s"):format(one.kind == "remark" and "remark" or "warning", one.text,
+         one.hint and one.hint .. "." or ""))
+   end
+end
+
+local function run_probe(flags)
+   local json = flags.json
+   flags.json = nil
+   local ok, err = read_secret(flags, "password")
+   if ok then ok, err = read_secret(flags, "token") end
+   if not ok then return fail(err, json) end
+   local report
+   report, err = safe.probe(flags)
+   if not report then return fail(err, json) end
+   if json then print(encode(report)) else show_report(report) end
+   local first = report.warnings[1]
+   if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
+   return status_of(errors.new(first.kind, { retry = first.temporary and "later" }))
+end
+
+-- ---- the sink ----
+
 local function show(message)
    print(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
       message.authenticated and ", authenticated as " .. message.authenticated or "",
@@ -290,7 +386,7 @@ local function run_sink(flags)
    return 0
 end
 
-local commands = { send = send, sink = run_sink }
+local commands = { send = send, probe = run_probe, sink = run_sink }
 
 --- Run the command.
 ---@param args table   the arguments
@@ -308,8 +404,10 @@ function cli.main(args)
       io.stderr:write(usage)
       return 64
    end
-   local flags, err = read_flags(args, 2)
+   local place = args[1] == "probe" and args[2] and not args[2]:find("^%-") and args[2]
+   local flags, err = read_flags(args, place and 3 or 2)
    if not flags then return fail(err) end
+   if place then flags.url = place:find("://", 1, true) and place or "smtp://" .. place end
    if flags.help then
       io.write(usage)
       return 0

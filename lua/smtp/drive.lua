@@ -407,6 +407,7 @@ function drive.open(plan, context, deadline, fresh)
       transcript = transcript.new(tracer(plan.trace)) }
    conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
    local ok, trouble = connect(conv)
+   conv.connected = now()
    local record = ok and conv.sock.kept and conv.sock:kept()
    if record then
       conv.tls, conv.session, conv.reused = record.tls, new_session(conv, record.facts), true

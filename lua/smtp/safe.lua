@@ -211,6 +211,11 @@ end
 
 connection_mt.__close = Connection.close
 
+--- What does this server offer? Sends no mail; see smtp.probe.
+function safe.probe(t)
+   return require("smtp.probe").run(t)
+end
+
 --- The composer alone: see smtp.message.
 function safe.message(t)
    return require("smtp.message").new(t)

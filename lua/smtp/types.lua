@@ -149,6 +149,61 @@
 ---@field mechanisms? table<string, string>   where it is unavailable: why each was not used
 ---@field downgrade? string[]   offered earlier by the same server, and no more
 
+---@class smtp.Offer
+---@field capabilities table<string, string>   upper-case keywords to parameters
+---@field mechanisms string[]
+
+---@class smtp.Certificate   of the server; not told inside nginx
+---@field subject string      RFC 4514
+---@field issuer string
+---@field names string[]      DNS names and addresses it is for
+---@field not_before string   "2026-01-31T12:00:00Z"
+---@field not_after string
+---@field days_left integer   negative: it has expired
+---@field key_pin string      as tls_pin wants it
+
+---@class smtp.Warning
+---@field kind string         of the error that ended the dialogue, or "warning", or "remark"
+---@field reason string
+---@field text string
+---@field hint? string        what to do
+---@field temporary? true     it may pass by itself
+
+---@class smtp.Report   what smtp.probe returns
+---@field host? string
+---@field port? integer
+---@field socket? string
+---@field address? string
+---@field server? string      its name in the greeting
+---@field greeting string     lines are separated by "\n"
+---@field seconds { connect: number, greeting?: number, tls?: number, ehlo?: number, total: number }
+---@field esmtp? boolean      false: it knows HELO only; nil: it let us say neither
+---@field before_tls? smtp.Offer
+---@field after_tls? smtp.Offer
+---@field tls smtp.TlsReport
+---@field auth smtp.AuthReport
+---@field limits { size?: integer }
+---@field pipelining? boolean
+---@field chunking? boolean
+---@field warnings smtp.Warning[]
+---@field options smtp.ConnectionOptions   for smtp.send, without credentials
+
+---@class smtp.TlsReport
+---@field state "on"|"failed"|"unavailable"|"skipped"|"unknown"
+---@field version? string     not told inside nginx
+---@field cipher? string      not told inside nginx
+---@field verified boolean
+---@field reason? string      why it is not verified, or not on
+---@field certificate? smtp.Certificate
+
+---@class smtp.AuthReport
+---@field state "authenticated"|"failed"|"unavailable"|"skipped"
+---@field mechanism? string
+---@field reason? string
+---@field offered string[]
+---@field usable table<string, true|string>   for each that is offered: true, or why not
+---@field downgrade? string[]
+
 ---@class smtp.Error
 ---@field kind string
 ---@field reason? string

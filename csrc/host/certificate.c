@@ -1,0 +1,85 @@
+/* certificate.c - what the peer's certificate says of itself, for a person to read. */
+#include "host.h"
+
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+static void put(char *out, size_t out_max, const char *data, size_t len)
+{
+    size_t kept = len < out_max ? len : out_max - 1;
+    memcpy(out, data, kept);
+    out[kept] = '\0';
+}
+
+/* RFC 4514: all but printable ASCII is escaped, so that a terminal may show it. */
+static void read_distinguished(const X509_NAME *name, char *out, size_t out_max)
+{
+    char *data = NULL;
+    BIO *text = BIO_new(BIO_s_mem());
+    out[0] = '\0';
+    if (text == NULL) return;
+    if (X509_NAME_print_ex(text, name, 0, XN_FLAG_RFC2253) >= 0) {
+        long len = BIO_get_mem_data(text, &data);
+        if (len > 0) put(out, out_max, data, (size_t)len);
+    }
+    BIO_free(text);
+}
+
+/* A DNS name or an address as text; false: it is something else. */
+static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
+{
+    if (name->type != GEN_DNS && name->type != GEN_IPADD) return false;
+    const ASN1_STRING *string = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+    const unsigned char *data = ASN1_STRING_get0_data(string);
+    size_t len = (size_t)ASN1_STRING_length(string);
+    if (name->type == GEN_IPADD)
+        return (len == 4 || len == 16) &&
+               inet_ntop(len == 4 ? AF_INET : AF_INET6, data, out, (socklen_t)out_max) != NULL;
+    put(out, out_max, (const char *)data, len);
+    for (size_t i = 0; i < len && i < out_max - 1; i++)
+        if (data[i] <= ' ' || data[i] >= 0x7F) out[i] = '?';
+    return len > 0;
+}
+
+/* The names a certificate is for, a space between two. Those that do not fit are left out. */
+static void list_names(const X509 *x509, char *out, size_t out_max)
+{
+    char name[HOST_NAME_LEN_MAX];
+    size_t len = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+    out[0] = '\0';
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        if (!read_name(sk_GENERAL_NAME_value(names, i), name, sizeof name)) continue;
+        size_t name_len = strlen(name);
+        if (len + name_len + 2 > out_max) break;
+        if (len > 0) out[len++] = ' ';
+        put(out + len, out_max - len, name, name_len);
+        len += name_len;
+    }
+    GENERAL_NAMES_free(names);
+}
+
+/* Seconds since 1970; 0 for a time that cannot be read. */
+static int64_t seconds(const ASN1_TIME *time)
+{
+    int days = 0, rest = 0;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    bool read = epoch != NULL && ASN1_TIME_diff(&days, &rest, epoch, time) == 1;
+    ASN1_TIME_free(epoch);
+    return read ? (int64_t)days * 86400 + rest : 0;
+}
+
+bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c)
+{
+    SSL *ssl = tls_connection(s);
+    X509 *x509 = ssl != NULL ? SSL_get1_peer_certificate(ssl) : NULL;
+    if (x509 == NULL) return false;
+    read_distinguished(X509_get_subject_name(x509), c->subject, sizeof c->subject);
+    read_distinguished(X509_get_issuer_name(x509), c->issuer, sizeof c->issuer);
+    list_names(x509, c->names, sizeof c->names);
+    c->not_before = seconds(X509_get0_notBefore(x509));
+    c->not_after = seconds(X509_get0_notAfter(x509));
+    X509_free(x509);
+    return true;
+}

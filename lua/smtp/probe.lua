@@ -1,0 +1,217 @@
+--- What does a server offer? Connects, says EHLO, starts TLS, authenticates where there are
+-- credentials, and quits; no mail is sent.
+--
+-- What the server refuses or lacks is an answer, told among the warnings of the report. An error is
+-- what leaves nothing to report: a bad option, no connection, something that is no SMTP server.
+-- @module smtp.probe
+
+local auth = require "smtp.auth"
+local core = require "smtp.core"
+local drive = require "smtp.drive"
+local host = require "smtp.host"
+local options = require "smtp.options"
+local report = require "smtp.report"
+local warnings = require "smtp.probe_warnings"
+
+local probe = {}
+
+local now = core.now
+
+local function words(text)
+   local list = {}
+   for word in text:gmatch("%S+") do list[#list + 1] = word end
+   return list
+end
+
+-- ---- one connection ----
+
+-- What it offers at this point.
+local function offer(facts)
+   return { capabilities = report.capabilities(facts), mechanisms = words(facts.mechanisms) }
+end
+
+local function note_said(conv, seen, line)
+   local is_hello = line:find("^EHLO ") or line:find("^HELO ")
+   seen.waits_for = is_hello and "ehlo"
+   if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
+   if is_hello and conv.tls and conv.sock.certificate then
+      seen.certificate = conv.sock:certificate()
+   end
+end
+
+-- Each line as it is said and heard: what was offered before TLS, and how long all of it took.
+local function note(conv, seen, direction, line)
+   local took = now() - seen.at
+   if direction == "C" then
+      seen.at = now()
+      note_said(conv, seen, line)
+   elseif direction == "*" then
+      seen.seconds.tls = took
+   elseif seen.waits_for then
+      seen.seconds[seen.waits_for] = took
+   end
+   if seen.waits_for == "greeting" then
+      seen.greeting[#seen.greeting + 1] = line:sub(5)
+   end
+end
+
+local function watch(conv)
+   local seen = { conv = conv, at = conv.moved, waits_for = "greeting", greeting = {},
+      seconds = { connect = conv.connected - conv.began } }
+   if conv.tls then seen.seconds.tls = conv.moved - conv.connected end
+   local trace = conv.transcript.trace
+   conv.transcript.trace = function(direction, line)
+      note(conv, seen, direction, line)
+      if trace then trace(direction, line) end
+   end
+   return seen
+end
+
+-- Connect, and go as far as the server lets us. -> what was seen | nil, error
+local function look(plan, deadline)
+   local context, err = host.context(plan)
+   if err then return nil, err end
+   local began = now()
+   local conv, failed, trouble = drive.open(plan, context, deadline, true)
+   if not conv then return nil, report.error(failed, trouble) end
+   conv.began = began
+   local seen = watch(conv)
+   drive.run(conv)
+   seen.facts, seen.trouble = conv.session:facts(), drive.trouble(conv)
+   drive.leave(conv)
+   return seen
+end
+
+-- The same without checking the certificate, so without a word of AUTH.
+local function unverified(plan)
+   local other = {}
+   for name, value in next, plan do other[name] = value end
+   other.tls_verify, other.tls_pin, other.tls_cert, other.tls_key = false, nil, nil, nil
+   other.credentials = false
+   return other
+end
+
+-- ---- the report ----
+
+local function certificate_of(seen)
+   local found = seen.certificate
+   if not found then return nil end
+   local function date(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end
+   return { subject = found.subject, issuer = found.issuer, names = words(found.names),
+      not_before = date(found.not_before), not_after = date(found.not_after),
+      days_left = math.floor((found.not_after - os.time()) / 86400),
+      key_pin = seen.conv.tls.peer_key }
+end
+
+-- Did it answer EHLO or HELO, the newest one?
+local function is_known(facts)
+   return facts.esmtp or facts.server ~= ""
+end
+
+local function tls_state(plan, facts)
+   if facts.tls == "on" then return "on" end
+   if plan.tls == "skip" then return "skipped" end
+   if facts.starttls_offered then return "failed" end
+   return is_known(facts) and "unavailable" or "unknown"
+end
+
+local function tls_of(plan, seen, err)
+   local info, state = seen.conv.tls or {}, tls_state(plan, seen.facts)
+   local is_tls = err and (err.stage == "tls" or err.stage == "starttls")
+   return { state = state, version = info.version, cipher = info.cipher,
+      verified = state == "on" and info.verified ~= false, reason = is_tls and err.reason or nil,
+      certificate = certificate_of(seen) }
+end
+
+local function auth_of(plan, seen, err)
+   local facts, conv = seen.facts, seen.conv
+   -- What an unverified server says is nothing to compare later offers with.
+   local found = conv.plan == plan and report.auth(conv) or { state = "skipped" }
+   if err and plan.credentials and plan.auth ~= "skip" and found.state ~= "authenticated" then
+      found.state, found.reason = "failed", err.reason
+   end
+   local code = err and err.stage == "auth" and err.code or nil
+   return { state = found.state, mechanism = found.mechanism, reason = found.reason,
+      offered = words(facts.mechanisms), downgrade = found.downgrade,
+      usable = auth.usable({ plan = plan, sock = conv.sock, out = conv.out }, facts, code) }
+end
+
+-- ---- what to use ----
+
+local carried = { "socket", "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca_path",
+   "tls_cert", "tls_key", "tls_pin" }
+
+local function tls_to_use(r, plan)
+   if plan.tls == "implicit" or plan.tls == "skip" then return plan.tls end
+   if r.tls.state == "on" and r.tls.verified == plan.tls_verify then return "require" end
+   if plan.loopback then return "skip" end
+   return r.tls.state == "unavailable" and "prefer" or "require"
+end
+
+-- The caller's own, without secrets, and what the server can.
+local function options_of(r, plan)
+   local use = { host = plan.host, port = not plan.socket and plan.port or nil,
+      tls = tls_to_use(r, plan), auth = "skip" }
+   for _, usable in next, r.auth.usable do
+      if usable == true then use.auth = "require" end
+   end
+   for i = 1, #carried do use[carried[i]] = plan[carried[i]] end
+   if not plan.tls_verify then use.tls_verify = false end
+   use.tls_min_version = plan.given.tls_min_version
+   return use
+end
+
+-- ---- all of it ----
+
+local function report_of(plan, seen, err, began)
+   local facts = seen.facts
+   local offered = is_known(facts) and offer(facts) or nil
+   local r = { host = plan.host, port = plan.port, socket = plan.socket,
+      address = seen.conv.address, server = (seen.greeting[1] or ""):match("^%S+"),
+      greeting = table.concat(seen.greeting, "\n"), seconds = seen.seconds,
+      after_tls = facts.tls == "on" and offered or nil,
+      before_tls = seen.before_tls or facts.tls ~= "on" and offered or nil,
+      limits = { size = facts.size_max }, tls = tls_of(plan, seen, err),
+      auth = auth_of(plan, seen, err) }
+   if offered then
+      r.esmtp = facts.esmtp
+      r.pipelining = offered.capabilities.PIPELINING ~= nil
+      r.chunking = offered.capabilities.CHUNKING ~= nil
+   end
+   r.warnings = warnings.list(r, plan, err)
+   r.options = options_of(r, plan)
+   r.seconds.total = now() - began
+   return r
+end
+
+-- Was there nobody to report of?
+local function is_nobody(err)
+   return err.stage == "greeting" and err.kind ~= "greeting_refused"
+end
+
+--- Ask a server what it offers.
+---@param t table        where and how, as for smtp.connect; without `tls`, TLS is looked at
+--   on loopback too
+---@return table|nil     the report: see the README
+---@return table|nil     the error
+function probe.run(t)
+   local began = now()
+   local plan, err = options.connection(t)
+   if not plan then return nil, err end
+   plan.keepalive = nil
+   if t.tls == nil and plan.tls == "skip" and (plan.tls_host or plan.host) then
+      plan.tls = "prefer"
+   end
+   local deadline = began + plan.timeout
+   local seen
+   seen, err = look(plan, deadline)
+   if seen and seen.trouble then err = report.error(seen.conv, seen.trouble) end
+   if err and err.kind == "certificate" then
+      local second = look(unverified(plan), deadline)
+      if second and second.facts.tls == "on" then seen = second end
+   end
+   if not seen or err and is_nobody(err) then return nil, err end
+   return report_of(plan, seen, err, began)
+end
+
+return probe
