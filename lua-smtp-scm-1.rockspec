@@ -66,7 +66,7 @@ build = {
          sources = {
             "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/connect.c",
             "csrc/host/listen.c", "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
-            "csrc/host/tls_context.c", "csrc/host/wait.c",
+            "csrc/host/tls_context.c", "csrc/host/tls_session.c", "csrc/host/wait.c",
          },
          libraries = { "ssl", "crypto", "pthread", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },
