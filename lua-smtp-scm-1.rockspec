@@ -22,8 +22,8 @@ build = {
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.compose"] = "lua/smtp/compose.lua",
       ["smtp.defer"] = "lua/smtp/defer.lua",
-      ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.delivery"] = "lua/smtp/delivery.lua",
+      ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.extensions"] = "lua/smtp/extensions.lua",
@@ -53,10 +53,10 @@ build = {
          sources = {
             "csrc/address.c", "csrc/auth.c", "csrc/auth/external.c", "csrc/auth/login.c",
             "csrc/auth/oauthbearer.c", "csrc/auth/plain.c", "csrc/auth/xoauth2.c",
-            "csrc/chunking.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/encoder.c", "csrc/envelope.c",
-            "csrc/extensions.c", "csrc/hello.c", "csrc/idna.c", "csrc/lencode.c", "csrc/lsmtp.c",
-            "csrc/message.c", "csrc/reply.c", "csrc/scan.c", "csrc/session.c", "csrc/starttls.c",
-            "csrc/utf8.c", "csrc/wire.c",
+            "csrc/chunking.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/encoder.c",
+            "csrc/envelope.c", "csrc/extensions.c", "csrc/hello.c", "csrc/idna.c", "csrc/lencode.c",
+            "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/scan.c", "csrc/session.c",
+            "csrc/starttls.c", "csrc/utf8.c", "csrc/wire.c",
          },
       },
       ["smtp.crypto"] = {
@@ -72,8 +72,9 @@ build = {
       ["smtp.socket"] = {
          sources = {
             "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/certificate.c",
-            "csrc/host/connect.c", "csrc/host/listen.c", "csrc/host/lsocket.c", "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
-            "csrc/host/tls_context.c", "csrc/host/wait.c",
+            "csrc/host/connect.c", "csrc/host/listen.c", "csrc/host/lsocket.c",
+            "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
+            "csrc/host/tls_context.c", "csrc/host/tls_session.c", "csrc/host/wait.c",
          },
          libraries = { "ssl", "crypto", "pthread", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },

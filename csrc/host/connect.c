@@ -231,6 +231,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     }
     int fd = c->fd[winner];
     c->fd[winner] = -1;
+    snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
     stream_adopt(s, fd, c->list[winner].u.any.sa_family);
     return NULL;
 }

@@ -39,6 +39,8 @@ struct tls;        /* tls.c */
 struct tls_context;
 struct x509_store_ctx_st; /* X509_STORE_CTX */
 struct ssl_st;            /* SSL */
+struct ssl_session_st;    /* SSL_SESSION */
+struct tls_session;       /* tls_session.c */
 
 /* One address to try. */
 struct address {
@@ -57,7 +59,8 @@ struct smtp_socket {
     bool tcp;
     bool spoke; /* sent something since the last read: an answer is unlikely to be there yet */
     int connect_ms, send_ms, read_ms;
-    struct connecting *connecting; /* a connect that was interrupted */
+    struct connecting *connecting;      /* a connect that was interrupted */
+    char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
     struct tls *tls;
     unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
     size_t in_start, in_end;
@@ -132,13 +135,14 @@ void listen_drop(struct smtp_listener *l);
 void listen_close(struct smtp_listener *l);
 
 /* tls_context.c */
-enum { TLS_PIN_LEN = 32, TLS_PIN_MAX = 16 };
+enum { TLS_PIN_LEN = 32, TLS_PIN_MAX = 16, TLS_KEY_LEN = 32 };
 
 struct tls_context {
     void *ctx; /* SSL_CTX; NULL: not made yet */
     bool verify, server;
     int pin_count;
     unsigned char pin[TLS_PIN_MAX][TLS_PIN_LEN];
+    struct tls_session *sessions; /* the newest first */
     char text[HOST_TEXT_MAX];
 };
 
@@ -152,9 +156,21 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);
 void tls_context_close(struct tls_context *c);
 
+/* tls_session.c: sessions to resume, by a hash of where they lead to. */
+/* false: not kept, and still the caller's. */
+bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
+                      struct ssl_session_st *session);
+/* The newest one, for one use, now the caller's; NULL: none. */
+struct ssl_session_st *tls_session_take(struct tls_context *c,
+                                        const unsigned char key[TLS_KEY_LEN]);
+void tls_session_forget(struct tls_context *c, const unsigned char key[TLS_KEY_LEN]);
+void tls_session_clear(struct tls_context *c);
+
 /* tls.c */
 /* For SSL_CTX_set_verify: keeps the names of a certificate that is refused. */
 int tls_verified(int ok, struct x509_store_ctx_st *store);
+/* For SSL_CTX_sess_set_new_cb: keeps what the server gave, for the next connection to it. */
+int tls_given_session(struct ssl_st *ssl, struct ssl_session_st *session);
 struct tls_info {
     const char *version, *cipher;
     bool verified, resumed;

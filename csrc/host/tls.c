@@ -13,7 +13,8 @@ enum { GATHER_LEN = 65536 }; /* plaintext whose records go out in one write */
 struct tls {
     SSL *ssl;
     BIO *heard, *said; /* ciphertext on its way in and out; owned by ssl */
-    const struct tls_context *context;
+    struct tls_context *context;
+    unsigned char key[TLS_KEY_LEN]; /* of sessions for this server and name */
     size_t pending_len; /* plaintext encrypted, its records not yet all with the kernel */
     bool open, dead;
     bool heard_any;
@@ -97,6 +98,81 @@ static bool has_pinned_key(const struct tls *t)
     for (int i = 0; i < c->pin_count; i++)
         if (memcmp(digest, c->pin[i], TLS_PIN_LEN) == 0) return true;
     return false;
+}
+
+static bool is_for(X509 *certificate, X509_VERIFY_PARAM *param)
+{
+    const char *name = X509_VERIFY_PARAM_get0_host(param, 0);
+    if (name != NULL)
+        return X509_check_host(certificate, name, 0, X509_VERIFY_PARAM_get_hostflags(param),
+                               NULL) == 1;
+    char *address = X509_VERIFY_PARAM_get1_ip_asc(param);
+    bool fits = address == NULL || X509_check_ip_asc(certificate, address, 0) == 1;
+    OPENSSL_free(address);
+    return fits;
+}
+
+static long verify_again(SSL *ssl)
+{
+    long result = SSL_get_verify_result(ssl);
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (result != X509_V_OK) return result;
+    if (certificate == NULL) return X509_V_ERR_UNSPECIFIED;
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+        return X509_V_ERR_CERT_HAS_EXPIRED;
+    return is_for(certificate, SSL_get0_param(ssl)) ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH;
+}
+
+/* A resumed session shows no certificate: OpenSSL takes the one it began with, and what
+ * verification said then. So both are looked at after every handshake, and before a session is
+ * offered. */
+static const char *distrust(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    if (t->context->server) return NULL;
+    long result = t->context->verify ? verify_again(t->ssl) : X509_V_OK;
+    if (result != X509_V_OK)
+        return host_say(s->text, certificate_word(result), "%s",
+                        X509_verify_cert_error_string(result));
+    if (has_pinned_key(t)) return NULL;
+    return host_say(s->text, "certificate:pin_mismatch", "its key is not pinned");
+}
+
+/* ---- sessions ---- */
+
+/* With the process in it: a forked child leaves its parent's sessions alone, for a ticket of
+ * TLS 1.3 is for one use (RFC 8446, C.4). */
+static bool make_key(const struct smtp_socket *s, const char *name)
+{
+    char text[sizeof s->target + HOST_NAME_LEN_MAX + 32];
+    int len = snprintf(text, sizeof text, "%ld %s %s", (long)s->pid, s->target, name);
+    return len > 0 && (size_t)len < sizeof text &&
+           EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* TLS 1.3 gives sessions behind the handshake, when the first reply is read or later (RFC 8446,
+ * 4.6.1); several, if it likes. */
+int tls_given_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    return tls_session_keep(t->context, t->key, session);
+}
+
+static void offer_session(struct smtp_socket *s)
+{
+    SSL *ssl = s->tls->ssl;
+    SSL_SESSION *session = tls_session_take(s->tls->context, s->tls->key);
+    if (session == NULL) return;
+    if (SSL_set_session(ssl, session) != 1 || distrust(s) != NULL) SSL_set_session(ssl, NULL);
+    SSL_SESSION_free(session);
+}
+
+/* Until TLS 1.2 a session is for many uses, and may come without a new one. */
+static void keep_session(struct tls *t)
+{
+    if (SSL_session_reused(t->ssl) == 0 || SSL_version(t->ssl) >= TLS1_3_VERSION) return;
+    SSL_SESSION *session = SSL_get1_session(t->ssl);
+    if (!tls_session_keep(t->context, t->key, session)) SSL_SESSION_free(session);
 }
 
 /* ---- ciphertext to and from the socket ---- */
@@ -218,9 +294,10 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
         SSL_set_accept_state(t->ssl);
     else
         SSL_set_connect_state(t->ssl);
-    if (name != NULL && !set_name(t, name))
+    if ((name != NULL && !set_name(t, name)) || !make_key(s, name != NULL ? name : ""))
         return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for",
                         name);
+    if (!c->server) offer_session(s);
     return NULL;
 }
 
@@ -282,9 +359,9 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
         int done = SSL_do_handshake(t->ssl);
         int want = SSL_get_error(t->ssl, done);
         if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
-        if (done == 1 && !has_pinned_key(t))
-            return fail(s, host_say(s->text, "certificate:pin_mismatch", "its key is not pinned"));
-        const char *word = flush(s, deadline_ms, &flushed);
+        const char *word = done == 1 ? distrust(s) : NULL;
+        if (word != NULL) return fail(s, word);
+        word = flush(s, deadline_ms, &flushed);
         if (word != NULL) return word;
         if (done == 1 && flushed) return NULL;
         word = fill(s, deadline_ms);
@@ -307,10 +384,13 @@ const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const ch
         return host_say(s->text, "tls:handshake", "TLS was begun on this connection before");
     if (s->tls == NULL) word = begin(s, c, name);
     if (word == NULL) word = shake(s, host_deadline_ms(s->connect_ms));
+    if (s->tls == NULL || (word != NULL && strcmp(word, "again") == 0)) return word;
+    s->tls->open = word == NULL;
+    s->tls->dead = word != NULL;
     if (word == NULL)
-        s->tls->open = true;
-    else if (strcmp(word, "again") != 0 && s->tls != NULL)
-        s->tls->dead = true;
+        keep_session(s->tls);
+    else
+        tls_session_forget(c, s->tls->key); /* whatever it was: the next handshake is a full one */
     return word;
 }
 
@@ -367,6 +447,10 @@ const char *tls_receive(struct smtp_socket *s)
         int want = SSL_get_error(t->ssl, n);
         if (want != SSL_ERROR_WANT_READ) {
             t->dead = true;
+            if (want == SSL_ERROR_ZERO_RETURN)
+                SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so the session stays good */
+            else
+                tls_session_forget(t->context, t->key);
             return host_say(s->text, "closed", "%s",
                             want == SSL_ERROR_ZERO_RETURN ? "the peer ended TLS"
                                                           : "the peer sent a bad TLS record");

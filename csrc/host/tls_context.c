@@ -93,6 +93,10 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
     if (settings->tls12_only) SSL_CTX_set_max_proto_version(c->ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
+    if (!settings->server) {
+        SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(c->ctx, tls_given_session);
+    }
     SSL_CTX_set_verify(c->ctx, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_verified);
     const char *option = load_trust(c, settings);
     return option != NULL ? option : load_own(c, settings);
@@ -110,6 +114,7 @@ const char *tls_context_pin(struct tls_context *c, const char *base64, size_t le
 
 void tls_context_close(struct tls_context *c)
 {
+    tls_session_clear(c);
     SSL_CTX_free(c->ctx);
     c->ctx = NULL;
 }
