@@ -37,6 +37,15 @@ enum {
     SMTP_MECHS_MAX = 32          /* AUTH mechanisms that may be allowed */
 };
 
+/* Of the parameters of extensions, so that no command grows beyond bounds. */
+enum {
+    SMTP_NOTIFY_LEN_MAX = 21,     /* octets of NOTIFY's value: all three words */
+    SMTP_ORCPT_LEN_MAX = 500,     /* octets of ORCPT's value (RFC 3461 4.2) */
+    SMTP_ENVID_LEN_MAX = 100,     /* octets of ENVID's value (RFC 3461 4.4) */
+    SMTP_SECONDS_MAX = 999999999, /* RFC 2852 4, RFC 4865 4 */
+    SMTP_DATE_LEN = 20            /* octets of "2026-11-24T12:00:00Z" */
+};
+
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
  *  sentence goes on behind the server's name. */
 /* clang-format off */
@@ -92,6 +101,9 @@ enum {
     X(NO_FUTURERELEASE, "extension_unsupported", "futurerelease",  "does not offer FUTURERELEASE") \
     X(NO_MT_PRIORITY,   "extension_unsupported", "mt-priority",    "does not offer MT-PRIORITY")   \
     X(NO_LIMITS,        "extension_unsupported", "limits",         "does not offer LIMITS")        \
+    X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven by TLS who it is, and requiretls wants that")\
+    X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "gives no message back as soon as deliver_by wants")\
+    X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "holds no message for as long as is wanted")\
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
@@ -178,7 +190,7 @@ unsigned smtp_extension_find(const char *keyword, size_t len);
 struct smtp_options {
     struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
     enum smtp_policy tls;                   /* STARTTLS */
-    bool tls_on;                            /* TLS from the first byte */
+    bool tls_on, tls_verified;              /* TLS from the first byte; the peer proved itself */
     enum smtp_policy auth;                  /* not SKIP: there are credentials */
     struct smtp_text username, authzid;     /* no NUL (RFC 4616), no %x01 (RFC 7628) */
     bool secret_in_clear;                   /* a secret may travel on a link without TLS */
@@ -202,7 +214,8 @@ enum smtp_verdict {
 };
 
 struct smtp_recipient {
-    struct smtp_text address; /* canonical, as smtp_address_check gives it, without < > */
+    struct smtp_text address;       /* canonical, as smtp_address_check gives it, without < > */
+    struct smtp_text notify, orcpt; /* values of NOTIFY= and ORCPT= (RFC 3461 4.1, 4.2) */
     enum smtp_verdict verdict;
     uint16_t code;
     uint16_t enhanced[3];
@@ -211,7 +224,9 @@ struct smtp_recipient {
 
 #define SMTP_LEN_UNKNOWN UINT64_MAX
 
-/** One transaction. The caller fills in the upper half and zeroes the lower. */
+/** One transaction. The caller fills in the upper half and zeroes the lower. What is empty or 0 is
+ *  not said; nor is what belongs to an extension that is neither required nor offered. Values are
+ *  esmtp-values of RFC 5321 4.1.2. */
 struct smtp_mail {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
@@ -221,8 +236,15 @@ struct smtp_mail {
     bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
     bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     bool all;            /* nobody gets it unless every recipient is accepted */
-    unsigned ext_require; /* extensions without which it is not sent */
-    char *texts;          /* room for the server's words about recipients */
+    unsigned ext_require;              /* extensions without which it is not sent */
+    struct smtp_text notify;           /* for recipients without one of their own */
+    struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
+    bool requiretls;                   /* RFC 8689 */
+    bool by_return, by_trace;          /* RFC 2852 4: mode R, else N; trace */
+    uint32_t by_seconds, hold_seconds; /* RFC 2852 4; RFC 4865 4 */
+    struct smtp_text hold_until;       /* RFC 4865 4, as "2026-11-24T12:00:00Z" */
+    struct smtp_text mt_priority;      /* RFC 6710 4.1: "-9" to "9" */
+    char *texts;                       /* room for the server's words about recipients */
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
@@ -243,6 +265,7 @@ enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
 /** What a session knows of its server and itself; valid until the next call. */
 struct smtp_facts {
     bool esmtp; /* EHLO was understood */
+    bool tls_verified;
     enum smtp_tls_state tls;
     enum smtp_auth_state auth;
     enum smtp_error auth_reason; /* why AUTH is unavailable */
@@ -299,8 +322,8 @@ const char *smtp_send_kind(const struct smtp_session *s);
 void smtp_send_ack(struct smtp_session *s, size_t len);
 /** Bytes from the server, cut anywhere. */
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
-/** TLS is on and the peer is who the caller wanted. */
-void smtp_tls_started(struct smtp_session *s);
+/** TLS is on, and the caller content with the peer. `verified`: by certificate and name. */
+void smtp_tls_started(struct smtp_session *s, bool verified);
 /** The secret that is wanted: "password", or "token", which may be wanted a second time. */
 const char *smtp_secret_kind(const struct smtp_session *s);
 /** A token was refused as over: a new one is wanted. */

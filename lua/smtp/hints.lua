@@ -150,6 +150,16 @@ function by_kind.tls_required()
    return "Set tls = \"require\""
 end
 
+local asked = {
+   requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass the "
+      .. "message on in clear text; without requiretls = true it is sent all the same",
+   requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
+      .. "your own says so by `secure`",
+   deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
+      .. "which has no minimum",
+   futurerelease_maximum = "Ask for less, or keep the message and send it later",
+}
+
 function by_kind.extension_unsupported(err)
    if err.reason == "smtputf8" then
       return "Use an address with ASCII before @ (the domain does not matter), or a server that "
@@ -157,6 +167,8 @@ function by_kind.extension_unsupported(err)
    elseif err.reason == "8bitmime" then
       return "Encode the message as quoted-printable or base64 (text composed here always is)"
    end
+   local hint = asked[err.reason]
+   if hint then return hint end
    return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
       err.reason:upper(), err.reason)
 end

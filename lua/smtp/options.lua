@@ -27,6 +27,7 @@ local mail_names = {
    "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
    "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
+   "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority",
 }
 
 local all_names = {}
@@ -403,6 +404,19 @@ local function read_lists(t)
    return lists
 end
 
+-- A list of addresses; some may ask for something of their own.
+local function read_envelope_to(given)
+   if type(given) ~= "table" or rawget(given, "address") ~= nil then given = { given } end
+   local list, err = address.list(given, "envelope.to")
+   if not list then return nil, err end
+   for i = 1, #list do
+      local ok
+      ok, err = extensions.ask_recipient(given[i], list[i])
+      if not ok then return nil, err end
+   end
+   return list
+end
+
 local function read_envelope(t, lists)
    local envelope = t.envelope or {}
    if type(envelope) ~= "table" then
@@ -421,24 +435,27 @@ local function read_envelope(t, lists)
    end
    local groups = { lists.to, lists.cc, lists.bcc }
    if envelope.to ~= nil then
-      local list
-      list, err = address.list(envelope.to, "envelope.to")
-      if not list then return nil, err end
-      groups = { list }
+      groups[1], err = read_envelope_to(envelope.to)
+      if not groups[1] then return nil, err end
+      groups[2], groups[3] = nil, nil
    end
    return from, groups
 end
 
+-- Each of them once -> addresses, what the first of that address asks for
 local function gather(groups)
-   local to, seen = {}, {}
+   local to, seen, asked = {}, {}, { notify_of = {}, orcpt_of = {} }
    for i = 1, #groups do
       for j = 1, #groups[i] do
-         local one = groups[i][j].address
-         if not seen[one] then to[#to + 1] = one end
-         seen[one] = true
+         local entry = groups[i][j]
+         local one = entry.address
+         if not seen[one] then
+            to[#to + 1], seen[one] = one, true
+            asked.notify_of[one], asked.orcpt_of[one] = entry.notify, entry.orcpt
+         end
       end
    end
-   return to
+   return to, asked
 end
 
 -- The address because of which SMTPUTF8 must be said: one of the envelope, or of the header.
@@ -448,10 +465,25 @@ local function needs_utf8(t, lists, from, groups)
    return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
--- Why a message cannot do without some extensions.
-local function needs_of(facts)
-   return { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
+-- Which extensions the message needs: facts.needs says why, facts.extensions how urgently, and
+-- facts.asked what is to be said of them.
+local function read_extensions(t, plan, facts)
+   local words, err = extensions.for_mail(t.extensions, plan)
+   if not words then return nil, err end
+   local asked = facts.asked
+   local needs = { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
       smtputf8 = facts.utf8 and ("an address outside ASCII needs it (%s)"):format(facts.utf8) }
+   local ok
+   ok, err = extensions.ask(t, asked, needs)
+   if not ok then return nil, err end
+   if next(asked.notify_of) ~= nil or next(asked.orcpt_of) ~= nil then
+      needs.dsn = needs.dsn or "envelope.to asks for it"
+   end
+   ok, err = extensions.agree(needs, words)
+   if not ok then return nil, err end
+   for keyword in next, needs do words[keyword] = words[keyword] or "require" end
+   facts.extensions, facts.needs = words, needs
+   return facts
 end
 
 local function mail(t, plan)
@@ -462,7 +494,7 @@ local function mail(t, plan)
    if not lists then return nil, err end
    local from, groups = read_envelope(t, lists)
    if not from then return nil, groups end
-   local to = gather(groups)
+   local to, asked = gather(groups)
    if #to == 0 then
       return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
    end
@@ -483,12 +515,8 @@ local function mail(t, plan)
    facts.from, facts.to = from.address, to
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
-   facts.extensions, err = extensions.for_mail(t.extensions, plan)
-   if not facts.extensions then return nil, err end
-   facts.needs = needs_of(facts)
-   ok, err = extensions.agree(facts.needs, facts.extensions)
-   if not ok then return nil, err end
-   return facts
+   facts.asked = asked
+   return read_extensions(t, plan, facts)
 end
 
 -- ---- the doors ----
