@@ -3,10 +3,11 @@
 
 #pragma GCC visibility push(hidden)
 
-enum turn { MUTE, WAIT, FLOW };
+enum turn { MUTE, WAIT, FLOW, HEAD };
 
 #define SPEAKER_WAIT(name) say_##name, hear_##name
 #define SPEAKER_FLOW(name) say_##name, hear_##name
+#define SPEAKER_HEAD(name) say_##name, NULL
 #define SPEAKER_MUTE(name) NULL, NULL
 
 static const struct {
@@ -20,45 +21,78 @@ static const struct {
 #undef X
 };
 
-/* No command but AUTH and its answers is longer, and those are said into an empty buffer. */
-enum { COMMAND_MAX = 1024 };
-
 static struct smtp_run *run_at(struct smtp_session *s, size_t i)
 {
     return &s->runs[(s->run_first + i) % SMTP_RUNS_MAX];
 }
 
+static const struct smtp_run *newest_run(const struct smtp_session *s)
+{
+    return &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
+}
+
+static bool is_end(step said)
+{
+    return said == STEP_final || said == STEP_last;
+}
+
+/* RFC 2920 3.1 lets the next command ride behind the end of a message. Many servers fail there, so
+ * it is done for those that the user knows alone. Not in LMTP, whose replies nobody can foretell;
+ * and the text behind DATA leaves in writes of its own. */
+static bool is_eager(const struct smtp_session *s)
+{
+    return s->opt.eager && !s->opt.lmtp && !s->out_message;
+}
+
 static bool is_flowing(const struct smtp_session *s)
 {
-    const struct smtp_run *newest = &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
+    step newest = newest_run(s)->said;
+    bool behind = is_eager(s) && is_end(newest);
     if (!offers(s, SMTP_EXT_PIPELINING)) return false;
-    if (steps[newest->said].turn != FLOW) return false;
+    if (steps[newest].turn != FLOW && !behind) return false;
     if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
+    if (s->next == STEP_quit) return behind;
     /* What was refused needs no more words. */
-    if (s->mails->trouble.error != SMTP_ERROR_NONE) return false;
+    if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
+    if (s->next == STEP_bdat) return is_eager(s) && chunk_may_flow(s);
     /* All or nobody: there is no way back behind DATA. */
-    return s->next != STEP_data || !s->mails->all || s->mails->to_count == 1;
+    return s->next != STEP_data || !s->spoken->all || s->spoken->to_count == 1;
 }
 
 static bool may_speak(const struct smtp_session *s)
 {
+    if (s->next == STEP_chunk || s->next == STEP_last) return true; /* it stands there already */
     if (steps[s->next].turn == MUTE || wire_room(s) < COMMAND_MAX) return false;
     if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
     if (s->due_count == 0) return true;
-    return s->run_count < SMTP_RUNS_MAX && is_flowing(s);
+    return s->run_count < SMTP_RUNS_MAX - 1 && is_flowing(s);
+}
+
+static bool is_of_mail(step said)
+{
+    return said >= STEP_renew && said <= STEP_last;
+}
+
+/* An LMTP server judges a message once for each recipient it has accepted (RFC 2033 4.2). */
+static size_t replies_due(const struct smtp_session *s, step said)
+{
+    return is_end(said) && s->opt.lmtp ? s->spoken->to_accepted : 1;
 }
 
 static void remember(struct smtp_session *s, step said)
 {
-    s->due_count++;
+    size_t count = replies_due(s, said);
+    if (count == 0) return;
+    s->due_count += count;
+    if (is_of_mail(said)) s->spoken->due_count += count;
     if (s->run_count > 0) {
         struct smtp_run *newest = run_at(s, s->run_count - 1);
-        if (newest->said == said) {
+        if (newest->said == said && said == STEP_rcpt) {
             newest->count++;
             return;
         }
     }
-    *run_at(s, s->run_count++) = (struct smtp_run){said, 1, s->said_len};
+    *run_at(s, s->run_count++) = (struct smtp_run){said, (uint32_t)count, s->said_len};
 }
 
 /* A command holds one line end, its own. The grammar checks of the callers see to that; should one
@@ -70,12 +104,18 @@ static bool is_one_line(const char *command, size_t len)
     return true;
 }
 
+/* What stands there already, or brings its own line end. */
+static bool is_no_command(step said)
+{
+    return said == STEP_greeting || said == STEP_chunk || is_end(said);
+}
+
 static void speak(struct smtp_session *s)
 {
     step said = s->next;
     s->command_at = s->out_len;
     step then = steps[said].say(s);
-    if (said != STEP_greeting && said != STEP_final) {
+    if (!is_no_command(said)) {
         if (!is_one_line(s->out + s->command_at, s->out_len - s->command_at)) {
             s->said_len -= s->out_len - s->command_at;
             s->out_len = s->command_at;
@@ -84,15 +124,74 @@ static void speak(struct smtp_session *s)
         }
         put_words(s, "\r\n");
     }
-    remember(s, said);
-    if (said == STEP_final) s->mails->end_at = s->said_len;
     s->next = then;
+    if (steps[said].turn == HEAD) return;
+    remember(s, said);
+    if (is_end(said)) s->spoken->end_at = s->said_len;
+}
+
+/* The message at hand goes out as there is room for it. */
+static bool pump(struct smtp_session *s)
+{
+    if ((s->next != STEP_body && s->next != STEP_octets) || s->spoken->text.data == NULL)
+        return false;
+    const struct smtp_mail *m = s->spoken;
+    step before = s->next;
+    size_t at = (size_t)m->taken_len, taken = body_take(s, m->text.data + at, m->text.len - at);
+    if (!m->over && m->taken_len == m->text.len) body_end(s);
+    return taken > 0 || s->next != before;
+}
+
+static void begin(struct smtp_session *s, struct smtp_mail *m)
+{
+    s->spoken = m;
+    m->begun_at = s->said_len;
+    s->flight_count++;
+}
+
+static bool leaves_some(const struct smtp_mail *m)
+{
+    if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    for (size_t i = 0; i < m->to_said; i++)
+        if (m->to[i].again) return true;
+    return m->to_said < m->to_count;
+}
+
+static void leave(struct smtp_session *s, struct smtp_mail **at)
+{
+    struct smtp_mail *m = *at;
+    *at = m->next;
+    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
+    m->over = true;
+    s->rest_wanted = leaves_some(m);
+}
+
+/* Behind the end of a message whose answer is still due. Until one chunk was accepted nobody knows
+ * whether the server takes chunks for what they are: nothing but QUIT is said behind the first. */
+static void go_past(struct smtp_session *s)
+{
+    struct smtp_mail *m = s->spoken;
+    if (s->next != STEP_ready || s->due_count == 0 || m == NULL || !is_eager(s)) return;
+    if (s->run_count == 0 || !is_end(newest_run(s)->said)) return;
+    while (m->next != NULL && !envelope_allowed(s, m->next))
+        leave(s, &m->next);
+    if (m->next == NULL) {
+        if (s->quit_wanted && m->to_count <= SMTP_EAGER_QUIT_MAX) s->next = STEP_quit;
+    } else if ((s->bdat_known || newest_run(s)->said == STEP_final) &&
+               s->flight_count < s->opt.flight_max &&
+               s->said_len - s->mails->begun_at < SMTP_EAGER_LEN_MAX) {
+        begin(s, m->next);
+        s->next = STEP_renew;
+    }
 }
 
 void dialogue_go_on(struct smtp_session *s)
 {
-    while (may_speak(s))
-        speak(s);
+    do {
+        go_past(s);
+        while (may_speak(s))
+            speak(s);
+    } while (pump(s));
 }
 
 bool dialogue_over(const struct smtp_session *s)
@@ -104,8 +203,15 @@ bool dialogue_over(const struct smtp_session *s)
 
 static const char *stage_of(const struct smtp_session *s)
 {
-    if (s->run_count > 0) return steps[s->runs[s->run_first].said].stage;
-    return steps[s->next].stage;
+    if (s->run_count == 0) return steps[s->next].stage;
+    const struct smtp_run *oldest = &s->runs[s->run_first];
+    if (is_end(oldest->said) && oldest->end_at > s->sent_len) return steps[STEP_body].stage;
+    return steps[oldest->said].stage;
+}
+
+const char *stage_name(step said)
+{
+    return steps[said].stage;
 }
 
 /* What the EHLO reply lacks is missed by the step that would have come next. */
@@ -127,17 +233,18 @@ static void note(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp
     if (r != NULL) answer_take(&trouble->answer, r);
 }
 
-/* Recipients accepted so far share the fate of the message. */
+/* Recipients accepted so far share the fate of the message, but for those with a verdict of their
+ * own. */
 static void decide(struct smtp_mail *m, enum smtp_verdict verdict)
 {
-    for (size_t i = 0; i < m->to_heard; i++)
+    for (size_t i = m->to_judged; i < m->to_heard; i++)
         if (m->to[i].verdict == SMTP_ACCEPTED) m->to[i].verdict = verdict;
     m->settled = true;
 }
 
-void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
+void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
+            const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     note(s, &m->trouble, error, r);
     enum smtp_verdict verdict = SMTP_UNSENT;
@@ -146,13 +253,17 @@ void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_rep
     decide(m, verdict);
 }
 
+/* Where the end has left us, nobody knows of those whose answers did not come, either. */
 static void break_mail(struct smtp_session *s, struct smtp_mail *m)
 {
+    bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
     if (m->trouble.error == SMTP_ERROR_NONE && !m->settled) {
         m->trouble = s->trouble;
-        decide(m, m->end_at != 0 && s->sent_len >= m->end_at ? SMTP_UNKNOWN : SMTP_UNSENT);
+        decide(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
+        for (size_t i = m->to_heard; ended && i < m->to_said; i++)
+            m->to[i].verdict = SMTP_UNKNOWN;
     }
-    m->settled = true;
+    m->settled = m->over = true;
 }
 
 static void end_all(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
@@ -160,7 +271,8 @@ static void end_all(struct smtp_session *s, enum smtp_error error, const struct 
     if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, error, r);
     for (struct smtp_mail *m = s->mails; m != NULL; m = m->next)
         break_mail(s, m);
-    s->mails = s->mails_last = NULL;
+    s->mails = s->mails_last = s->spoken = NULL;
+    s->flight_count = 0;
 }
 
 /* The session is over, but the server is sane: say QUIT (RFC 5321 4.1.1.10). */
@@ -177,41 +289,63 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     s->run_count = s->due_count = 0;
     if (s->out_secret) wipe(s->out, s->out_len);
     s->out_at = s->out_len = 0;
+    s->gathering = false;
     return STEP_over;
 }
 
 /* ---- listening ---- */
 
-static void leave_mail(struct smtp_session *s)
-{
-    s->mails = s->mails->next;
-    if (s->mails == NULL) s->mails_last = NULL;
-}
-
 /* Between transactions: the next mail, QUIT where it is wanted, or rest. */
 step dialogue_rest(struct smtp_session *s)
 {
-    while (s->mails != NULL && !envelope_allowed(s))
-        leave_mail(s);
-    if (s->mails != NULL) return STEP_mail;
-    return s->quit_wanted ? STEP_quit : STEP_ready;
+    while (s->mails != NULL && !envelope_allowed(s, s->mails))
+        leave(s, &s->mails);
+    if (s->mails != NULL) {
+        begin(s, s->mails);
+        return STEP_mail;
+    }
+    return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
+/* Everything said was answered, and `next` follows from the last answer. */
 static step settle(struct smtp_session *s, step next)
 {
-    if (s->mails != NULL && s->mails->settled && next != STEP_final) leave_mail(s);
     if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
     return next == STEP_ready ? dialogue_rest(s) : next;
+}
+
+/* Half a chunk said is a chunk to be said whole: the server counts its octets. */
+static bool is_committed(const struct smtp_session *s)
+{
+    return s->next == STEP_octets && s->spoken->exact;
+}
+
+/* One reply to `m` was heard, and `next` is what follows from it. A transaction is over where it is
+ * settled, or the speaker has gone past it, and nothing more is due. -> shall we do what follows? */
+static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
+{
+    bool is_spoken = m == s->spoken;
+    if (--m->due_count > 0) return false;
+    if (is_spoken && is_committed(s)) return false;
+    if (is_spoken && (!m->settled || next == STEP_final)) return true;
+    s->flight_count--;
+    leave(s, &s->mails);
+    if (is_spoken) s->spoken = NULL;
+    return is_spoken;
 }
 
 /* The server speaks before it can have heard us. Only 421, and a refusal while the message is on
  * its way, have a meaning then. */
 static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
 {
-    bool sending = s->next == STEP_body || (s->run_count > 0 && run_at(s, 0)->said == STEP_final);
+    bool sending = s->next == STEP_body || s->next == STEP_octets;
+    if (s->run_count > 0) {
+        step asked = run_at(s, 0)->said;
+        sending = is_end(asked) || asked == STEP_chunk;
+    }
     if (r->code == 421) return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
     if (!sending || reply_class(r) < 4) return drop(s, SMTP_ERROR_UNASKED, r);
-    refuse(s, SMTP_ERROR_DATA_REFUSED, r);
+    refuse(s, s->mails, SMTP_ERROR_DATA_REFUSED, r);
     return drop(s, SMTP_ERROR_DATA_REFUSED, r);
 }
 
@@ -245,7 +379,8 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
         s->run_first = (s->run_first + 1) % SMTP_RUNS_MAX;
         s->run_count--;
     }
-    if (s->due_count == 0) s->next = settle(s, next);
+    bool follow = !is_of_mail(asked) || heard(s, s->mails, next);
+    if (follow && s->due_count == 0) s->next = settle(s, next);
 }
 
 /* ---- what a driver sees ---- */
@@ -253,16 +388,17 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
 unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
-    if (s->out_len > s->out_at) wants |= SMTP_WANT_SEND;
+    if (smtp_send_buf(s).len > 0) wants |= SMTP_WANT_SEND;
     if (dialogue_over(s)) return SMTP_WANT_NOTHING;
-    if (s->due_count > 0) return wants | SMTP_WANT_RECV;
+    if (chunk_wants_body(s)) wants |= SMTP_WANT_BODY;
+    if (s->due_count > 0 || s->next == STEP_octets) return wants | SMTP_WANT_RECV;
     if (auth_needs_secret(s)) return wants | SMTP_WANT_SECRET;
     if (auth_needs_answer(s)) return wants | SMTP_WANT_ANSWER;
     if (s->next == STEP_tls) return wants | SMTP_WANT_TLS;
     if (s->next == STEP_ready) return wants | SMTP_WANT_READY;
     if (s->next == STEP_body) {
         wants |= SMTP_WANT_RECV;
-        if (wire_room(s) >= COMMAND_MAX) wants |= SMTP_WANT_BODY;
+        if (s->spoken->text.data == NULL && wire_room(s) >= COMMAND_MAX) wants |= SMTP_WANT_BODY;
     }
     return wants;
 }
@@ -281,7 +417,8 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 {
     mail->next = NULL;
-    if (s->mails == NULL)
+    mail->queued = true;
+    if (s->mails_last == NULL)
         s->mails = mail;
     else
         s->mails_last->next = mail;
@@ -297,6 +434,7 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 void smtp_quit(struct smtp_session *s)
 {
     s->quit_wanted = true;
+    s->rest_wanted = false;
     if (s->next == STEP_ready) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }

@@ -17,6 +17,13 @@ static bool says_size(const struct smtp_session *s, const struct smtp_mail *m)
     return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
 }
 
+/* As many as one transaction may have (RFC 9422 4); the others are for the next. */
+static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    bool limited = offers(s, SMTP_EXT_LIMITS) && s->rcpt_max != 0 && s->rcpt_max < m->to_count;
+    return limited ? s->rcpt_max : m->to_count;
+}
+
 static bool is_held_too_long(const struct smtp_session *s, const struct smtp_mail *m)
 {
     if (!offers(s, SMTP_EXT_FUTURERELEASE)) return false;
@@ -33,17 +40,19 @@ static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_ma
     enum smtp_error missing = extensions_missing(s, required(s, m));
     if (missing != SMTP_ERROR_NONE) return missing;
     if (says_size(s, m) && s->size_max != 0 && m->size > s->size_max) return SMTP_ERROR_TOO_LARGE;
+    if (m->all && to_max(s, m) < m->to_count) return SMTP_ERROR_TOO_MANY;
     if (soon && offers(s, SMTP_EXT_DELIVERBY)) return SMTP_ERROR_BY_TOO_SOON;
     return is_held_too_long(s, m) ? SMTP_ERROR_HOLD_TOO_LONG : SMTP_ERROR_NONE;
 }
 
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
-bool envelope_allowed(struct smtp_session *s)
+bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
 {
-    const struct smtp_mail *m = s->mails;
     enum smtp_error error = misfit(s, m);
-    s->next = STEP_mail;
-    if (error != SMTP_ERROR_NONE) refuse(s, error, NULL);
+    if (error != SMTP_ERROR_NONE) {
+        refuse(s, m, error, NULL);
+        m->trouble.stage = stage_name(STEP_mail);
+    }
     return !m->settled;
 }
 
@@ -74,7 +83,7 @@ static void put_deadline(struct smtp_session *s, const struct smtp_mail *m)
 
 step say_mail(struct smtp_session *s)
 {
-    const struct smtp_mail *m = s->mails;
+    const struct smtp_mail *m = s->spoken;
     put_words(s, "MAIL FROM:<");
     put(s, m->from.data, m->from.len);
     put_words(s, ">");
@@ -108,7 +117,7 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
         s->mails->sender_accepted = true;
         return STEP_rcpt;
     }
-    refuse(s, sender_error(s, r), r);
+    refuse(s, s->mails, sender_error(s, r), r);
     return STEP_rset;
 }
 
@@ -116,7 +125,7 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 
 step say_rcpt(struct smtp_session *s)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_mail *m = s->spoken;
     const struct smtp_recipient *to = &m->to[m->to_said++];
     put_words(s, "RCPT TO:<");
     put(s, to->address.data, to->address.len);
@@ -124,7 +133,7 @@ step say_rcpt(struct smtp_session *s)
     if (offers(s, SMTP_EXT_DSN))
         put_value(s, " NOTIFY=", to->notify.len > 0 ? to->notify : m->notify);
     if (offers(s, SMTP_EXT_DSN)) put_value(s, " ORCPT=", to->orcpt);
-    return m->to_said < m->to_count ? STEP_rcpt : STEP_data;
+    return m->to_said < to_max(s, m) ? STEP_rcpt : message_begin(s, m);
 }
 
 /* The words go into the caller's room; said again and again, they are kept once. */
@@ -142,18 +151,31 @@ static void keep_words(struct smtp_mail *m, struct smtp_recipient *to, const str
         m->texts_len += to->text_len;
 }
 
-static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
+void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r)
 {
-    struct smtp_recipient *to = &m->to[m->to_heard];
+    static const enum smtp_verdict verdicts[] = {
+        [2] = SMTP_ACCEPTED, [4] = SMTP_DEFERRED, [5] = SMTP_REFUSED};
     to->code = r->code;
     memcpy(to->enhanced, r->enhanced, sizeof to->enhanced);
     keep_words(m, to, r);
-    if (reply_class(r) == 2) {
-        to->verdict = SMTP_ACCEPTED;
-        m->to_accepted++;
-    } else {
-        to->verdict = reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
-    }
+    to->verdict = verdicts[reply_class(r)];
+}
+
+/* RFC 5321 4.5.3.1.10: 452, or 552 from older servers. Only behind one that was accepted, and not
+ * where the enhanced status speaks of something else, as of a full mailbox. */
+static bool is_one_too_many(const struct smtp_mail *m, const struct smtp_reply *r)
+{
+    bool told = r->enhanced[1] == 5 && r->enhanced[2] == 3;
+    if (m->to_accepted == 0) return false;
+    return (r->code == 452 && (told || r->enhanced[0] == 0)) || (r->code == 552 && told);
+}
+
+static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
+{
+    struct smtp_recipient *to = &m->to[m->to_heard];
+    recipient_judged(m, to, r);
+    to->again = is_one_too_many(m, r);
+    if (to->verdict == SMTP_ACCEPTED) m->to_accepted++;
 }
 
 static enum smtp_error nobody_error(const struct smtp_session *s, const struct smtp_reply *r)
@@ -173,15 +195,28 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
         m->contradicted = true;
     m->to_heard++;
     if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
-    if (m->to_heard < m->to_count) return STEP_rcpt;
+    if (m->to_heard < to_max(s, m)) return STEP_rcpt;
     if (m->to_accepted == 0)
-        refuse(s, nobody_error(s, r), r);
+        refuse(s, m, nobody_error(s, r), r);
     else if (m->all && m->to_accepted < m->to_count)
-        refuse(s, SMTP_ERROR_NOT_ALL_ACCEPTED, r);
-    return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : STEP_data;
+        refuse(s, m, SMTP_ERROR_NOT_ALL_ACCEPTED, r);
+    return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : message_begin(s, m);
 }
 
 /* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */
+
+step say_renew(struct smtp_session *s)
+{
+    put_words(s, "RSET");
+    return STEP_mail;
+}
+
+/* The transaction before this one may have been refused when this was said already: some servers
+ * would go on with it, and give our next message to its sender. */
+step hear_renew(struct smtp_session *s, const struct smtp_reply *r)
+{
+    return reply_class(r) == 2 ? STEP_mail : drop(s, SMTP_ERROR_RESET_REFUSED, r);
+}
 
 step say_rset(struct smtp_session *s)
 {

@@ -237,8 +237,8 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
 
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
  *  auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
- * token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), window, resume.
- */
+ *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
+ *  flight_max, window, resume. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -258,6 +258,8 @@ static int core_session(lua_State *L)
         .port = (uint16_t)count_field(L, "port"),
         .window = count_field(L, "window"),
         .lmtp = flag_field(L, "lmtp"),
+        .eager = flag_field(L, "eager"),
+        .flight_max = count_field(L, "flight_max"),
         .ext_skip = extensions_field(L, "extensions", "skip"),
         .ext_require = extensions_field(L, "extensions", "require"),
     };
@@ -266,12 +268,15 @@ static int core_session(lua_State *L)
     luaL_argcheck(L, o.username.len <= SMTP_SECRET_LEN_MAX && o.authzid.len <= SMTP_SECRET_LEN_MAX,
                   1, "user name too long");
     luaL_argcheck(L, o.host.len <= SMTP_HOST_LEN_MAX, 1, "host too long");
+    luaL_argcheck(L, o.flight_max <= SMTP_FLIGHT_MAX, 1, "flight_max");
     struct smtp_facts facts = {0};
     bool resumes = read_resume(L, &facts);
 
     lua_createtable(L, 0, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "options");
+    lua_newtable(L);
+    lua_setfield(L, -2, "mails");
     void *memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
     if (resumes)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
@@ -303,15 +308,17 @@ static int session_wants(lua_State *L)
     return 0;
 }
 
-/** session:output() -> the bytes to send, what they are ("command", "secret", "message"). They
- * count as sent only by session:sent(n). */
+/** session:output() -> the bytes to send; what they are ("command", "secret", "message"); how many
+ *  of them, at their beginning, are octets of a chunk. They count as sent only by session:sent(n).
+ */
 static int session_output(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     struct smtp_text out = smtp_send_buf(s);
     lua_pushlstring(L, out.data, out.len);
     lua_pushstring(L, smtp_send_kind(s));
-    return 2;
+    push_integer(L, smtp_send_inside(s));
+    return 3;
 }
 
 static int session_sent(lua_State *L)
@@ -425,20 +432,71 @@ static int session_broken(lua_State *L)
     return 0;
 }
 
-/** session:mail(mail): queue a transaction, the one before it being settled. The session keeps it.
- */
+/* Of the list at `index`, pairs of a mail and its text: lets go of those that are over. */
+static void forget_mails(lua_State *L, int index)
+{
+    int kept = 0, count = (int)lua_rawlen(L, index);
+    for (int i = 1; i <= count; i += 2) {
+        lua_rawgeti(L, index, i);
+        const struct smtp_mail *mail = lua_touserdata(L, -1);
+        if (!mail->over) {
+            lua_rawseti(L, index, ++kept);
+            lua_rawgeti(L, index, i + 1);
+            lua_rawseti(L, index, ++kept);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    while (count > kept) {
+        lua_pushnil(L);
+        lua_rawseti(L, index, count--);
+    }
+}
+
+/* The mail at 2 and its text at 3 stay alive as long as the session needs them. */
+static void anchor_mail(lua_State *L)
+{
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "mails");
+    if (lua_rawlen(L, -1) >= 4 * SMTP_FLIGHT_MAX) forget_mails(L, lua_gettop(L));
+    int count = (int)lua_rawlen(L, -1);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, count + 1);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, -2, count + 2);
+    lua_pop(L, 2);
+}
+
+/** session:mail(mail, text): queue a transaction. The session keeps it. `text`: the whole message
+ *  where it is at hand. */
 static int session_mail(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_mail *mail = luaL_checkudata(L, 2, MAIL);
-    luaL_argcheck(L, mail->to_said == 0 && !mail->settled, 2, "used before");
-    lua_getuservalue(L, 1);
-    lua_getfield(L, -1, "mail");
-    const struct smtp_mail *before = lua_touserdata(L, -1);
-    luaL_argcheck(L, before == NULL || before->settled, 2, "one at a time");
-    lua_pop(L, 2);
-    anchor(L, "mail", 2);
+    luaL_argcheck(L, !mail->queued && !mail->settled, 2, "used before");
+    lua_settop(L, 3);
+    if (lua_isnil(L, 3)) {
+        lua_pushboolean(L, 0);
+        lua_replace(L, 3);
+    } else {
+        mail->text = text_arg(L, 3);
+    }
+    anchor_mail(L);
     smtp_mail_add(s, mail);
+    return 0;
+}
+
+/** session:spoken() -> the mail whose message is wanted, the very value that was given. */
+static int session_spoken(lua_State *L)
+{
+    const struct smtp_mail *spoken = smtp_spoken(to_session(L));
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "mails");
+    for (int i = (int)lua_rawlen(L, -1) - 1; spoken != NULL && i > 0; i -= 2) {
+        lua_rawgeti(L, -1, i);
+        if (lua_touserdata(L, -1) == spoken) return 1;
+        lua_pop(L, 1);
+    }
     return 0;
 }
 
@@ -573,6 +631,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"body_end", session_body_end},
                                            {"broken", session_broken},
                                            {"mail", session_mail},
+                                           {"spoken", session_spoken},
                                            {"quit", session_quit},
                                            {"ask", session_ask},
                                            {"asked", session_asked},
@@ -688,9 +747,9 @@ static void read_asked(lua_State *L, struct smtp_mail *m)
     lua_remove(L, 1);
 }
 
-/** core.mail{ from=, to={…}, size=, source_len=, eightbit=, utf8=, all=, extensions=, asked= } ->
- *  mail: one transaction. The addresses are canonical. One block holds all of it, with room for
- * what the server says: 512 octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, utf8=, all=, extensions=,
+ *  asked= } -> mail: one transaction. The addresses are canonical. One block holds all of it, with
+ *  room for what the server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -717,6 +776,7 @@ static int core_mail(lua_State *L)
     m->eightbit = flag_field(L, "eightbit");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
+    m->exact = flag_field(L, "exact");
     m->ext_require = extensions_field(L, "extensions", "require");
     read_asked(L, m);
     char *at = (char *)(m->to + count);
@@ -736,10 +796,26 @@ static struct smtp_mail *to_mail(lua_State *L)
     return luaL_checkudata(L, 1, MAIL);
 }
 
-/** mail:settled() -> is the outcome final? */
-static int mail_settled(lua_State *L)
+/** mail:over() -> is the outcome final? */
+static int mail_over(lua_State *L)
 {
-    lua_pushboolean(L, to_mail(L)->settled);
+    lua_pushboolean(L, to_mail(L)->over);
+    return 1;
+}
+
+/** mail:left() -> the indices of those recipients whom a further transaction has to serve: {} where
+ *  there are none, or where this one has failed. */
+static int mail_left(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    int count = 0;
+    lua_newtable(L);
+    if (m->trouble.error != SMTP_ERROR_NONE) return 1;
+    for (size_t i = 0; i < m->to_count; i++) {
+        if (!m->to[i].again && i < m->to_said) continue;
+        push_integer(L, i + 1);
+        lua_rawseti(L, -2, ++count);
+    }
     return 1;
 }
 
@@ -793,7 +869,8 @@ static int mail_recipients(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg mail_methods[] = {{"settled", mail_settled},
+static const luaL_Reg mail_methods[] = {{"over", mail_over},
+                                        {"left", mail_left},
                                         {"trouble", mail_trouble},
                                         {"reply", mail_reply},
                                         {"recipients", mail_recipients},

@@ -1,21 +1,21 @@
-/* message.c - DATA: line ends, dots, and the one end of the message. */
+/* message.c - the message: DATA, line ends, dots, and its one end. */
 #include "octets.h"
 #include "session.h"
 
 #pragma GCC visibility push(hidden)
 
+/* BDAT where it can be said (RFC 3030), for an empty message DATA: some servers do not take
+ * "BDAT 0 LAST". */
+step message_begin(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    if (!offers(s, SMTP_EXT_CHUNKING) || m->size == 0) return STEP_data;
+    return m->exact ? STEP_bdat : STEP_octets;
+}
+
 step say_data(struct smtp_session *s)
 {
     put_words(s, "DATA");
     return STEP_body;
-}
-
-static void begin_body(struct smtp_session *s)
-{
-    s->in_line = s->after_cr = false;
-    s->in_header = true;
-    s->body_line_len = 0;
-    s->out_message = true;
 }
 
 /* A refused envelope and 354 nevertheless: a lone dot gets us out (RFC 2920 3.1), unless the server
@@ -26,10 +26,10 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 3) {
         if (m->contradicted) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-        begin_body(s);
+        s->out_message = true;
         return m->trouble.error != SMTP_ERROR_NONE ? STEP_final : STEP_body;
     }
-    refuse(s, SMTP_ERROR_DATA_REFUSED, r);
+    refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
     return STEP_rset;
 }
 
@@ -46,15 +46,16 @@ static void end_line(struct smtp_session *s)
 /* With SMTPUTF8 the header may hold UTF-8, whatever is said of the body (RFC 6531 3.6). */
 static bool may_be_8bit(const struct smtp_session *s)
 {
-    return s->mails->eightbit || (s->mails->utf8 && s->in_header);
+    return s->spoken->eightbit || (s->spoken->utf8 && s->in_header);
 }
 
-/* A run of text within one line. Returns its length, or 0 where the buffer is full. */
+/* A run of text within one line. Returns its length, or 0 where the buffer is full. A chunk has no
+ * dots doubled: its octets are counted (RFC 3030 2). */
 static size_t put_run(struct smtp_session *s, const char *data, size_t len)
 {
     size_t room = wire_room(s);
     if (room < 2) return 0;
-    if (!s->in_line && *data == '.') put(s, ".", 1);
+    if (!s->in_line && *data == '.' && s->next == STEP_body) put(s, ".", 1);
     if (len > wire_room(s)) len = wire_room(s);
     put(s, data, len);
     s->in_line = true;
@@ -90,6 +91,13 @@ static size_t take_some(struct smtp_session *s, const char *data, size_t len)
     return taken;
 }
 
+static void text_begin(struct smtp_session *s)
+{
+    s->in_line = s->after_cr = false;
+    s->in_header = true;
+    s->body_line_len = 0;
+}
+
 static enum smtp_error body_error(const struct smtp_session *s, char c)
 {
     if (c == '\0') return SMTP_ERROR_BODY_NUL;
@@ -98,11 +106,18 @@ static enum smtp_error body_error(const struct smtp_session *s, char c)
     return SMTP_ERROR_NONE;
 }
 
-size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
+static bool may_take(struct smtp_session *s)
+{
+    if (s->next == STEP_octets) return chunk_open(s);
+    return s->next == STEP_body && s->due_count == 0;
+}
+
+size_t body_take(struct smtp_session *s, const char *data, size_t len)
 {
     size_t at = 0;
-    if (s->next != STEP_body || s->due_count > 0) return 0;
-    struct smtp_mail *m = s->mails;
+    if (!may_take(s)) return 0;
+    struct smtp_mail *m = s->spoken;
+    if (m->taken_len == 0) text_begin(s);
     while (at < len) {
         enum smtp_error error = body_error(s, data[at]);
         if (error != SMTP_ERROR_NONE) return fail(s, error, at);
@@ -112,20 +127,38 @@ size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
     }
     m->taken_len += at;
     if (s->body_line_len > SMTP_BODY_LINE_MAX) return fail(s, SMTP_ERROR_BODY_LINE, at);
-    if (m->source_len != SMTP_LEN_UNKNOWN && m->taken_len > m->source_len)
+    if ((m->source_len != SMTP_LEN_UNKNOWN && m->taken_len > m->source_len) || chunk_is_over(s))
         return fail(s, SMTP_ERROR_BODY_LEN, at);
+    if (at < len && s->gathering) chunk_close(s, STEP_chunk);
     return at;
 }
 
-void smtp_body_end(struct smtp_session *s)
+size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
 {
-    if (s->next != STEP_body || s->due_count > 0) return;
-    const struct smtp_mail *m = s->mails;
+    size_t taken = body_take(s, data, len);
+    dialogue_go_on(s);
+    return taken;
+}
+
+void body_end(struct smtp_session *s)
+{
+    if (!may_take(s)) return;
+    const struct smtp_mail *m = s->spoken;
     if (m->source_len != SMTP_LEN_UNKNOWN && m->taken_len != m->source_len) {
         fail(s, SMTP_ERROR_BODY_LEN, 0);
         return;
     }
-    s->next = STEP_final;
+    if (s->next == STEP_body) {
+        s->next = STEP_final;
+        return;
+    }
+    if (s->in_line) end_line(s);
+    chunk_close(s, STEP_last);
+}
+
+void smtp_body_end(struct smtp_session *s)
+{
+    body_end(s);
     dialogue_go_on(s);
 }
 
@@ -137,15 +170,38 @@ step say_final(struct smtp_session *s)
     return STEP_ready;
 }
 
-step hear_final(struct smtp_session *s, const struct smtp_reply *r)
+/* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
+static step recipient_answered(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_mail *m = s->mails;
-    if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
-    if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-    answer_take(&m->answer, r);
-    if (reply_class(r) >= 4) refuse(s, SMTP_ERROR_DATA_REFUSED, r);
+    while (m->to[m->to_judged].verdict != SMTP_ACCEPTED)
+        m->to_judged++;
+    recipient_judged(m, &m->to[m->to_judged++], r);
+    if (reply_class(r) == 2) {
+        m->taken = true;
+        answer_take(&m->answer, r);
+    }
+    if (m->due_count > 1) return STEP_ready;
+    if (!m->taken) refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
     m->settled = true;
     return STEP_ready;
+}
+
+step message_judged(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_mail *m = s->mails;
+    if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
+    if (s->opt.lmtp) return recipient_answered(s, r);
+    answer_take(&m->answer, r);
+    if (reply_class(r) >= 4) refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
+    m->settled = true;
+    return STEP_ready;
+}
+
+step hear_final(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (s->mails->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
+    return message_judged(s, r);
 }
 
 #pragma GCC visibility pop

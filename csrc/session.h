@@ -19,7 +19,8 @@
 #pragma GCC visibility push(hidden)
 
 /* The dialogue, in the order in which it is spoken. WAIT: the server must answer before we say
- * more. FLOW: where PIPELINING is offered we may talk on (RFC 2920 3.1). MUTE: nothing is said. */
+ * more. FLOW: where PIPELINING is offered we may talk on (RFC 2920 3.1). MUTE: nothing is said.
+ * HEAD: said, and answered with what follows it. */
 /* clang-format off */
 #define SMTP_STEPS(X)                                             \
     X(greeting, WAIT, "greeting") /* S: 220            hello.c    */ \
@@ -30,11 +31,16 @@
     X(auth,     WAIT, "auth")     /* C: AUTH           auth.c     */ \
     X(answer,   WAIT, "auth")     /* C: (response)     auth.c     */ \
     X(ready,    MUTE, "ready")    /* (no mail at hand)            */ \
+    X(renew,    FLOW, "rset")     /* C: RSET           envelope.c */ \
     X(mail,     FLOW, "mail")     /* C: MAIL FROM      envelope.c */ \
     X(rcpt,     FLOW, "rcpt")     /* C: RCPT TO        envelope.c */ \
     X(data,     WAIT, "data")     /* C: DATA           message.c  */ \
     X(body,     MUTE, "body")     /* (the message)     message.c  */ \
     X(final,    WAIT, "final")    /* C: .              message.c  */ \
+    X(bdat,     HEAD, "data")     /* C: BDAT           chunking.c */ \
+    X(octets,   MUTE, "body")     /* (the message)     chunking.c */ \
+    X(chunk,    WAIT, "body")     /* (a chunk's end)   chunking.c */ \
+    X(last,     WAIT, "final")    /* (the last one's)  chunking.c */ \
     X(rset,     WAIT, "rset")     /* C: RSET           envelope.c */ \
     X(noop,     WAIT, "noop")     /* C: NOOP           hello.c    */ \
     X(vrfy,     WAIT, "vrfy")     /* C: VRFY           hello.c    */ \
@@ -61,11 +67,15 @@ struct smtp_reply {
  * them ends in our stream of bytes: a reply that begins before it has left us answers nothing. */
 struct smtp_run {
     step said;
-    size_t count;
+    uint32_t count;
     uint64_t end_at;
 };
 
-enum { SMTP_RUNS_MAX = 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
+/* A transaction has up to four runs: RSET, MAIL, RCPT, and the message's end. */
+enum { SMTP_RUNS_MAX = 4 * SMTP_FLIGHT_MAX + 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
+
+/* No command but AUTH and its answers is longer, and those are said into an empty buffer. */
+enum { COMMAND_MAX = 1024 };
 
 /* What a mechanism needs of the caller's. */
 enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
@@ -79,8 +89,11 @@ struct smtp_session {
     size_t run_first, run_count;
     size_t due_count; /* replies due, over all runs */
     uint64_t reply_count;
-    struct smtp_mail *mails, *mails_last; /* unfinished, oldest first */
+    struct smtp_mail *mails, *mails_last; /* unfinished, oldest first: the first is answered */
+    struct smtp_mail *spoken;             /* the one that is being said; NULL: none is */
+    size_t flight_count;                  /* said in part or whole, and not yet answered */
     bool quit_wanted;
+    bool rest_wanted; /* the last transaction left recipients to a further one: not yet QUIT */
     struct smtp_trouble trouble;
 
     /* wire.c: the stream of bytes we say */
@@ -134,6 +147,10 @@ struct smtp_session {
     size_t challenge_len;
     char challenge[SMTP_CHALLENGE_MAX];
 
+    /* chunking.c */
+    bool gathering;  /* a chunk is in the buffer, and its BDAT is yet to be said */
+    bool bdat_known; /* a chunk was accepted here */
+
     /* message.c */
     bool in_line, after_cr; /* of the message's text as it came in */
     bool in_header;         /* no empty line came yet */
@@ -147,11 +164,13 @@ struct smtp_session {
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
+const char *stage_name(step said);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
 bool dialogue_over(const struct smtp_session *s);
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
-void refuse(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
+            const struct smtp_reply *r);
 
 /* wire.c */
 static inline size_t wire_room(const struct smtp_session *s)
@@ -226,7 +245,22 @@ extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_x
     smtp_oauthbearer;
 
 /* envelope.c */
-bool envelope_allowed(struct smtp_session *s);
+bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m);
+void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r);
+
+/* message.c */
+step message_begin(const struct smtp_session *s, const struct smtp_mail *m);
+step message_judged(struct smtp_session *s, const struct smtp_reply *r);
+size_t body_take(struct smtp_session *s, const char *data, size_t len);
+void body_end(struct smtp_session *s);
+
+/* chunking.c */
+bool chunk_wants_body(const struct smtp_session *s);
+bool chunk_may_flow(const struct smtp_session *s);
+bool chunk_open(struct smtp_session *s);
+bool chunk_is_over(const struct smtp_session *s);
+void chunk_close(struct smtp_session *s, step end);
+size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* say_ and hear_ of every step */
 #define X(name, turn, stage)                                                                       \

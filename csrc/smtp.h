@@ -34,7 +34,11 @@ enum {
     SMTP_HOST_LEN_MAX = 255,     /* octets of the server's name */
     SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
     SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
-    SMTP_MECHS_MAX = 32          /* AUTH mechanisms that may be allowed */
+    SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
+    SMTP_EAGER_LEN_MAX =
+        262144, /* octets said and not yet answered, behind which nothing new begins */
+    SMTP_EAGER_QUIT_MAX = 100, /* recipients of a message behind which QUIT may be said at once */
+    SMTP_MECHS_MAX = 32        /* AUTH mechanisms that may be allowed */
 };
 
 /* Of the parameters of extensions, so that no command grows beyond bounds. */
@@ -87,7 +91,9 @@ enum {
     X(SENDER_REFUSED,   "sender_refused",      "refused",          "refused the sender")           \
     X(NOBODY_ACCEPTED,  "recipients_refused",  "refused",          "accepted no recipient")        \
     X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, and recipients = \"all\"")\
+    X(TOO_MANY,         "recipients_refused",  "too_many",         "does not take so many recipients at once, and recipients = \"all\"")\
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
+    X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING and then does not know BDAT")\
     X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
     X(NO_PIPELINING,    "extension_unsupported", "pipelining",     "does not offer PIPELINING")    \
     X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME")      \
@@ -202,7 +208,9 @@ struct smtp_options {
     uint16_t port;
     bool lmtp;                      /* LMTP instead of SMTP (RFC 2033) */
     unsigned ext_skip, ext_require; /* extensions never used; those that each mail requires */
-    size_t window;                  /* replies outstanding at most; 0: any number */
+    bool eager;                     /* PIPELINING crosses the end of a message, too */
+    size_t flight_max; /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
+    size_t window;     /* replies outstanding at most; 0: any number */
 };
 
 enum smtp_verdict {
@@ -217,6 +225,7 @@ struct smtp_recipient {
     struct smtp_text address;       /* canonical, as smtp_address_check gives it, without < > */
     struct smtp_text notify, orcpt; /* values of NOTIFY= and ORCPT= (RFC 3461 4.1, 4.2) */
     enum smtp_verdict verdict;
+    bool again; /* one too many for this transaction: the message is for a further one */
     uint16_t code;
     uint16_t enhanced[3];
     uint32_t text_at, text_len; /* the server's words, in smtp_mail.texts */
@@ -231,11 +240,13 @@ struct smtp_mail {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
     size_t to_count;
-    uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
-    uint64_t source_len; /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
-    bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
-    bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    bool all;            /* nobody gets it unless every recipient is accepted */
+    uint64_t size;         /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
+    bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
+    uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
+    struct smtp_text text; /* the whole message, where it is at hand: nobody asks for BODY then */
+    bool eightbit;         /* the message holds octets over 127 (RFC 6152) */
+    bool utf8; /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
+    bool all;  /* nobody gets it unless every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
     struct smtp_text notify;           /* for recipients without one of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
@@ -248,14 +259,21 @@ struct smtp_mail {
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
+    size_t to_judged; /* by the replies to the message: those before this one (LMTP) */
     size_t texts_len;
-    bool settled;                /* the outcome is final */
-    bool sender_accepted;        /* MAIL was answered with 2yz */
-    bool contradicted;           /* a recipient accepted behind a refused sender */
-    uint64_t end_at;             /* where in our stream of bytes the message ends; 0: nowhere yet */
-    uint64_t taken_len;          /* octets given to smtp_body so far */
-    struct smtp_trouble trouble; /* error NONE: the message was accepted */
-    struct smtp_answer answer;   /* the reply to the end of the message */
+    size_t due_count;               /* replies due */
+    bool queued;                    /* smtp_mail_add was called */
+    bool settled;                   /* the outcome is final */
+    bool over;                      /* and nothing more is heard of it */
+    bool sender_accepted;           /* MAIL was answered with 2yz */
+    bool contradicted;              /* a recipient accepted behind a refused sender */
+    bool taken;                     /* a recipient has it (LMTP) */
+    uint64_t begun_at;              /* where in our stream of bytes it begins, */
+    uint64_t octets_at, octets_len; /* where the octets of the newest chunk stand, */
+    uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
+    uint64_t taken_len;             /* octets given to smtp_body so far */
+    struct smtp_trouble trouble;    /* error NONE: the message was accepted */
+    struct smtp_answer answer;      /* the reply to the end of the message */
     struct smtp_mail *next;
 };
 
@@ -316,8 +334,11 @@ unsigned smtp_wants(const struct smtp_session *s);
 
 /** The bytes to send now; stays valid until smtp_send_ack. */
 struct smtp_text smtp_send_buf(const struct smtp_session *s);
-/** What kind of bytes they are: "command", "secret" or "message". Never mixed. */
+/** What kind of bytes they are: "command", "secret" or "message". Never mixed; but behind "BDAT n"
+ *  among commands stand n octets of a message. */
 const char *smtp_send_kind(const struct smtp_session *s);
+/** So many octets of such a message stand at the beginning of them. */
+size_t smtp_send_inside(const struct smtp_session *s);
 /** `len` of them were handed to the network for good. */
 void smtp_send_ack(struct smtp_session *s, size_t len);
 /** Bytes from the server, cut anywhere. */
@@ -346,6 +367,8 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error);
 /** Before it has begun: the mechanism cannot be used here. The next one is tried. */
 void smtp_mechanism_out(struct smtp_session *s);
+/** The transaction whose message BODY asks for. */
+const struct smtp_mail *smtp_spoken(const struct smtp_session *s);
 /** A piece of the message, cut anywhere. Returns how much of it was taken. */
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
 /** There is no more of it. */
@@ -353,7 +376,7 @@ void smtp_body_end(struct smtp_session *s);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
 
-/** Queue a transaction. It is final when mail->settled is true. */
+/** Queue a transaction. It is final when mail->over is true. */
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail);
 /** Say QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);

@@ -30,18 +30,36 @@ void put_base64(struct smtp_session *s, const char *data, size_t len)
 
 struct smtp_text smtp_send_buf(const struct smtp_session *s)
 {
-    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at};
+    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at - chunk_hidden_len(s)};
+}
+
+const struct smtp_mail *smtp_spoken(const struct smtp_session *s)
+{
+    return s->spoken;
+}
+
+size_t smtp_send_inside(const struct smtp_session *s)
+{
+    for (const struct smtp_mail *m = s->mails; m != NULL; m = m->next) {
+        uint64_t end = m->octets_at + m->octets_len;
+        if (m->octets_len > 0 && s->sent_len >= m->octets_at && s->sent_len < end)
+            return (size_t)(end - s->sent_len);
+    }
+    return 0;
 }
 
 const char *smtp_send_kind(const struct smtp_session *s)
 {
     if (s->out_secret) return "secret";
-    return s->out_message ? "message" : "command";
+    bool message = s->out_message || (s->out_len > s->out_at &&
+                                      smtp_send_inside(s) >= s->out_len - s->out_at);
+    return message ? "message" : "command";
 }
 
 void smtp_send_ack(struct smtp_session *s, size_t len)
 {
-    if (len > s->out_len - s->out_at) len = s->out_len - s->out_at;
+    size_t sent_max = smtp_send_buf(s).len;
+    if (len > sent_max) len = sent_max;
     s->out_at += len;
     s->sent_len += len;
     if (s->out_at == s->out_len) {

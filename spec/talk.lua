@@ -5,6 +5,7 @@
 --    C: EHLO me.example             the client must say this line
 --    C~ 40                          the client says any line, and the transcript goes on
 --    MESSAGE                        the client says lines up to a lone dot; result.body holds them
+--    OCTETS 1000                    the client says so many octets; result.body holds them
 --    TLS                            the client must start a handshake, which succeeds
 --    TLS certificate:expired        … or fails with this word
 --    CLOSE                          the server closes
@@ -93,6 +94,18 @@ function Peer:take(line)
    return true
 end
 
+-- -> where those taken end
+function Peer:take_octets(data, from)
+   local item = self.items[self.at]
+   item.left = item.left or tonumber(item[2])
+   local max = self.mode == "bytes" and math.min(item.left, 1 + item.left % 4001) or item.left
+   local stop = math.min(#data, from + max)
+   self.body = (self.body or "") .. data:sub(from + 1, stop)
+   item.left = item.left - (stop - from)
+   if item.left == 0 then self.at = self.at + 1 end
+   return stop
+end
+
 function Peer:send(data)
    self.sends = self.sends + 1
    local count = 0
@@ -113,7 +126,8 @@ function Peer:send(data)
       if kind == "SILENCE" then return #data end
       local stop = data:find("\n", count + 1, true) or #data
       if self.mode == "bytes" then stop = count + 1 end
-      self.partial = self.partial .. data:sub(count + 1, stop)
+      if kind == "OCTETS" then stop = self:take_octets(data, count) end
+      if kind ~= "OCTETS" then self.partial = self.partial .. data:sub(count + 1, stop) end
       count = stop
       if self.partial:sub(-1) == "\n" then
          if not self:take(self.partial) then return nil, "closed", "transcript", count end

@@ -9,6 +9,7 @@ local auth = require "smtp.auth"
 local core = require "smtp.core"
 local guard = require "smtp.guard"
 local host = require "smtp.host"
+local quirks = require "smtp.quirks"
 local source = require "smtp.source"
 local transcript = require "smtp.transcript"
 
@@ -94,7 +95,7 @@ end
 
 function doing.send(conv)
    local session = conv.session
-   local bytes, kind = session:output()
+   local bytes, kind, inside = session:output()
    conv.moved = now()
    set_patience(conv)
    local count, why, text, partly = conv.sock:send(bytes)
@@ -102,7 +103,7 @@ function doing.send(conv)
    if why == "again" then count = partly or 0 end
    -- A transport that cannot tell how much has left may have sent all of it.
    local left = count or partly or #bytes
-   conv.transcript:said(bytes, left, kind)
+   conv.transcript:said(bytes, left, kind, inside)
    session:sent(left)
    if count == nil then
       drain(conv)
@@ -112,9 +113,12 @@ function doing.send(conv)
    end
 end
 
--- The next piece of the message.
+-- The next piece of the message that is wanted.
 local function next_piece(conv)
-   conv.read = conv.read or conv.source.open()
+   local spoken = conv.session:spoken()
+   if conv.spoken ~= spoken then
+      conv.spoken, conv.read = spoken, conv.mails[spoken].source.open()
+   end
    local piece, trouble = conv.read()
    if piece ~= false then return piece end
    conv.cause = trouble.cause
@@ -380,7 +384,8 @@ local function new_session(conv, facts)
       mechanisms_named = plan.auth_mechanisms ~= nil,
       token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
       secret_in_clear = plan.loopback or plan.auth_plaintext,
-      lmtp = plan.protocol == "lmtp", extensions = plan.extensions,
+      lmtp = plan.protocol == "lmtp", extensions = quirks.extensions(plan),
+      eager = plan.pipelining == "eager", flight_max = plan.flight_max or 1,
       window = sock.duplex == true and 0 or 200,
       resume = facts,
    }
@@ -396,6 +401,7 @@ end
 function drive.open(plan, context, deadline, fresh)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
+      mails = setmetatable({}, { __mode = "k" }), -- by transaction
       transcript = transcript.new(tracer(plan.trace)) }
    conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
    local ok, trouble = connect(conv)
@@ -417,16 +423,17 @@ function drive.open(plan, context, deadline, fresh)
    return conv
 end
 
---- Send one message. It is over when the transaction is settled and the session rests.
+--- Send one message to those at `to`. It is over when the transaction is, and the session rests.
+---@param to? table   addresses; all of the mail's by default
 ---@return userdata transaction
-function drive.send(conv, mail)
-   local transaction = core.mail { from = mail.from, to = mail.to, size = mail.size,
-      source_len = mail.source_len, eightbit = mail.eightbit, utf8 = mail.utf8 ~= nil,
-      all = mail.all, extensions = mail.extensions, asked = mail.asked }
-   conv.source, conv.read, conv.piece, conv.cause = mail.source, nil, nil, nil
-   conv.size, conv.utf8, conv.needs = mail.size, mail.utf8, mail.needs
-   conv.moved = now()
-   conv.session:mail(transaction)
+function drive.send(conv, mail, to)
+   local transaction = core.mail { from = mail.from, to = to or mail.to, size = mail.size,
+      exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
+      utf8 = mail.utf8 ~= nil, all = mail.all, extensions = mail.extensions,
+      asked = mail.asked }
+   conv.mails[transaction] = mail
+   conv.cause, conv.moved = nil, now()
+   conv.session:mail(transaction, mail.text)
    return transaction
 end
 

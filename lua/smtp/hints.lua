@@ -173,6 +173,20 @@ function by_kind.extension_unsupported(err)
       err.reason:upper(), err.reason)
 end
 
+function by_kind.data_refused(err)
+   if err.reason == "bdat" then
+      return "From now on this process sends to it by DATA; extensions = { chunking = \"skip\" } does "
+         .. "so from the first"
+   end
+end
+
+function by_kind.recipients_refused(err)
+   if err.reason == "too_many" then
+      return "Send to fewer at once, or let recipients be \"any\": the message then goes out in as "
+         .. "many transactions as it takes"
+   end
+end
+
 function by_kind.source(err)
    if err.reason == "eightbit" then return "Declare eightbit = true beside raw" end
    if err.reason == "size" then return "Declare the size the source really has, or none" end

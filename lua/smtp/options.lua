@@ -321,29 +321,30 @@ local function raw_string(text)
       return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
          "Remove it, and list its addresses in `to`")
    end
-   return { source = source.of_string(text), size = scan.wire_len, source_len = #text,
-      eightbit = scan.eightbit }
+   return { source = source.of_string(text), text = text, size = scan.wire_len, exact = true,
+      source_len = #text, eightbit = scan.eightbit }
 end
 
--- What cannot be read now will be told of when it is sent.
-local function has_eightbit(one)
+-- What cannot be read now will be told of when it is sent. -> what it holds | nil
+local function look_through(one)
    local read, scanner = one.open(), core.scanner()
-   while true do
+   local piece
+   repeat
       local began = core.now()
-      local piece = read()
-      if not piece then break end
-      scanner:feed(piece)
+      piece = read()
+      if piece then scanner:feed(piece) end
       here.breathe(began)
-   end
+   until not piece
    one.open() -- back to where it stood
-   return scanner:finish().eightbit
+   return piece == nil and scanner:finish() or nil
 end
 
 local function raw_file(file, t)
    local one = source.of_file(file)
-   local eightbit = t.eightbit or false
-   if one.again and t.eightbit == nil then eightbit = has_eightbit(one) end
-   return { source = one, size = t.size or one.size, source_len = one.size, eightbit = eightbit }
+   local found = one.again and t.eightbit == nil and look_through(one)
+   return { source = one, size = found and found.wire_len or t.size or one.size,
+      exact = found and true, source_len = one.size,
+      eightbit = found and found.eightbit or t.eightbit or false }
 end
 
 local function raw_message(t)

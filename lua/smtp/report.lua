@@ -75,7 +75,7 @@ local function missing(conv, reason, facts)
    elseif reason == "requiretls_unverified" then
       return ""
    end
-   return ", and " .. (conv.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+   return ", and " .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
 end
 
 local function detail(conv, trouble, facts)
@@ -93,7 +93,7 @@ local function detail(conv, trouble, facts)
    elseif kind == "extension_unsupported" then
       return missing(conv, reason, facts)
    elseif kind == "message_too_large" and not trouble.code then
-      return (" (%d octets; its limit is %d)"):format(conv.size, facts.size_max)
+      return (" (%d octets; its limit is %d)"):format(conv.mail.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
       return ""
    elseif kind == "timeout" or kind == "disconnected" or kind == "protocol" then
@@ -109,6 +109,7 @@ local retry_by_kind = {
 
 local function retry_of(trouble)
    local class = math.floor((trouble.code or 0) / 100)
+   if trouble.reason == "bdat" then return "now" end -- it will be done without
    if class == 4 then return "later" end
    if class == 5 then return "never" end
    if trouble.reason == "injected" then return "never" end
@@ -178,14 +179,21 @@ function report.error(conv, trouble, recipients)
       err.mechanisms = select(2, auth.reasons(conv, facts, code))
       err.capabilities = report.capabilities(facts)
       if trouble.kind == "message_too_large" then
-         err.limit, err.size = facts.size_max, conv.size
+         err.limit, err.size = facts.size_max, conv.mail.size
       end
-      if trouble.reason == "smtputf8" then err.value = conv.utf8 end
+      if trouble.reason == "smtputf8" then err.value = conv.mail.utf8 end
       what = what .. detail(conv, trouble, facts)
    end
-   if recipients and count(recipients, "unknown") > 0 then
-      err.sent, err.retry = "maybe", "doubt"
-      what = what .. "; the message may have been delivered"
+   if recipients then
+      local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
+      err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
+      if unknown > 0 then
+         err.retry = "doubt"
+         what = what .. "; the message may have been delivered"
+      end
+      if accepted > 0 then
+         what = ("%s; %d of %d recipients have it"):format(what, accepted, #recipients)
+      end
    end
    err.what = what
    err = errors.new(trouble.kind, err)
@@ -216,15 +224,15 @@ local function used(mail, capabilities)
 end
 
 --- The receipt of a message that at least one recipient gets.
-function report.receipt(conv, mail, transaction, seconds)
-   local facts, recipients = conv.session:facts(), masked(conv, transaction:recipients())
+function report.receipt(conv, mail, result, seconds)
+   local facts, recipients = conv.session:facts(), masked(conv, result.recipients)
    local accepted, refused = split(recipients)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    local capabilities = report.capabilities(facts)
    return {
       message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
-      reply = masked(conv, { transaction:reply() })[1],
+      reply = masked(conv, { result.reply })[1],
       auth = report.auth(conv),
       tls = tls,
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,

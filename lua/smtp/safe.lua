@@ -2,6 +2,7 @@
 -- @module smtp.safe
 
 local core = require "smtp.core"
+local delivery = require "smtp.delivery"
 local drive = require "smtp.drive"
 local errors = require "smtp.errors"
 local host = require "smtp.host"
@@ -13,53 +14,6 @@ local safe = { _VERSION = "0.1.0", is_error = errors.is }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
 
-local OCTETS_PER_SECOND = 131072
-
--- One deadline for the whole of it; a message of known size gets the time it needs.
-local function deadline_of(plan, mail, started)
-   local size = not plan.timeout_given and mail and mail.size
-   return (started or core.now()) + plan.timeout + (size or 0) / OCTETS_PER_SECOND
-end
-
-local function open(plan, deadline, fresh)
-   local context, err = host.context(plan)
-   if err then return nil, err end
-   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
-   if not conv then return nil, report.error(failed, trouble) end
-   return conv
-end
-
--- What became of a message: a receipt, or the error that says why there is none.
-local function outcome(conv, mail, transaction, started)
-   local trouble = transaction:trouble()
-   if trouble then
-      return nil, report.error(conv, drive.trouble(conv, trouble), transaction:recipients())
-   end
-   return report.receipt(conv, mail, transaction, core.now() - started)
-end
-
-local function send_once(plan, mail, deadline, fresh)
-   local conv, err = open(plan, deadline, fresh)
-   if not conv then return nil, err end
-   local transaction = drive.send(conv, mail)
-   if not plan.keepalive then conv.session:quit() end
-   drive.run(conv)
-   return conv, transaction
-end
-
--- Everything was checked: only the network can say no now.
-local function send(plan, mail, started)
-   local deadline = deadline_of(plan, mail, started)
-   local conv, transaction = send_once(plan, mail, deadline)
-   if conv and drive.was_dead(conv) then
-      conv.sock:close()
-      conv, transaction = send_once(plan, mail, deadline, true)
-   end
-   if not conv then return nil, transaction end
-   drive.leave(conv)
-   return outcome(conv, mail, transaction, started)
-end
-
 --- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
 -- kept.
 ---@param t table        where to, how, from whom, to whom, what: see the README
@@ -69,9 +23,9 @@ function safe.send(t)
    local started = core.now()
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
-   local ok, err = signing.sign(mail, deadline_of(plan, mail, started))
+   local ok, err = signing.sign(mail, delivery.deadline(plan, mail, started))
    if not ok then return nil, err end
-   return send(plan, mail, started)
+   return delivery.send(plan, mail, started)
 end
 
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
@@ -92,9 +46,9 @@ function safe.defer(t, callback)
    local plan, mail = options.send(t)
    if not plan then return nil, mail end
    local ok, err = nginx.check_directives(plan)
-   if ok then ok, err = signing.sign(mail, deadline_of(plan, mail)) end
+   if ok then ok, err = signing.sign(mail, delivery.deadline(plan, mail)) end
    if not ok then return nil, err end
-   return require("smtp.defer").add(send, plan, mail, callback)
+   return require("smtp.defer").add(delivery.send, plan, mail, callback)
 end
 
 -- ---- connections ----
@@ -129,7 +83,7 @@ local function enter(self)
    end
    if self.conv.session:wants() ~= "ready" then return nil, broken(self) end
    self.busy = true
-   self.conv.deadline = deadline_of(self.plan)
+   self.conv.deadline = delivery.deadline(self.plan)
    self.conv.moved = core.now()
    return true
 end
@@ -145,7 +99,7 @@ local function check_kept(conv)
    conv.session:ask("noop")
    if drive.run(conv) == "ready" then return conv end
    conv.sock:close()
-   return open(conv.plan, conv.deadline, true)
+   return delivery.open(conv.plan, conv.deadline, true)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.
@@ -156,7 +110,7 @@ function safe.connect(t)
    local plan, err = options.connection(t)
    if not plan then return nil, err end
    local conv
-   conv, err = open(plan, deadline_of(plan))
+   conv, err = delivery.open(plan, delivery.deadline(plan))
    if conv then conv, err = check_kept(conv) end
    if not conv then return nil, err end
    local self = setmetatable({ plan = plan, conv = conv, busy = false }, connection_mt)
@@ -177,15 +131,15 @@ function Connection:send(t)
    local mail, err = options.mail(t, self.plan)
    if not mail then return nil, err end
    local ok
-   ok, err = signing.sign(mail, deadline_of(self.plan, mail, started))
+   ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started))
    if not ok then return nil, err end
    ok, err = enter(self)
    if not ok then return nil, err end
-   self.conv.deadline = deadline_of(self.plan, mail, started)
+   self.conv.deadline = delivery.deadline(self.plan, mail, started)
    local transaction = drive.send(self.conv, mail)
-   drive.run(self.conv)
+   local _, result = delivery.finish(self.conv, mail, transaction)
    leave(self)
-   return outcome(self.conv, mail, transaction, started)
+   return delivery.outcome(self.conv, mail, result, started)
 end
 
 --- What the server offers now: upper-case keywords to parameters.

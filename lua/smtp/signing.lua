@@ -21,7 +21,7 @@ function signing.assemble(made)
    -- A body that ends within a line gets a line end on its way.
    local size = whole.size and whole.size + (made.open_end and 2 or 0)
    return { source = whole, size = size, source_len = whole.size, message_id = made.message_id,
-      eightbit = false, headers = made.headers, body = made.body,
+      exact = size ~= nil and whole.again, eightbit = false, headers = made.headers, body = made.body,
       open_end = made.open_end }
 end
 
@@ -107,12 +107,13 @@ function signing.sign(mail, deadline)
       body = watched(body, mail.signers, made.headers, state:fingerprint(made.headers))
    end
    local head = signature .. mime.lines(made.headers) .. "\r\n"
+   mail.text = nil
    mail.source = source.joined { source.of_string(head), body }
    mail.source_len = mail.source.size
    if mail.size then
       mail.size = mail.size + #signature + (made.parted == false and 2 or 0)
    elseif mail.source_len then
-      mail.size = mail.source_len + (made.open_end and 2 or 0)
+      mail.size, mail.exact = mail.source_len + (made.open_end and 2 or 0), true
    end
    return true
 end

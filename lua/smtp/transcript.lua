@@ -15,7 +15,8 @@ Transcript.__name = "smtp.Transcript"
 --- Start one.
 ---@param trace? function   called with each line: trace(direction, line)
 function transcript.new(trace)
-   return setmetatable({ trace = trace, secrets = {}, notes = {}, noted = 0, half_line = "" },
+   return setmetatable({ trace = trace, secrets = {}, notes = {}, noted = 0, known = 0,
+      half_line = "" },
       Transcript)
 end
 
@@ -53,31 +54,62 @@ local function shown_secret(bytes)
    return command .. (bytes:find("^AUTH %S+ ") and " [secret]" or "")
 end
 
-local function shown(self, direction, bytes, kind)
-   if kind == "message" then return { ("(%d bytes of the message)"):format(#bytes) } end
-   if kind == "secret" then return { shown_secret(bytes) } end
+local function shown_message(count)
+   return ("(%d bytes of the message)"):format(count)
+end
+
+-- Behind "BDAT n" stand n octets of a message; `inside` stand there at first. -> lines, the last
+-- command among them
+local function shown_commands(bytes, inside)
+   local lines, at, command = {}, 1, nil
+   while at <= #bytes do
+      local count = math.min(inside, #bytes - at + 1)
+      if count > 0 then
+         lines[#lines + 1] = shown_message(count)
+         at = at + count
+      end
+      local line, stop = bytes:match("^[\r\n]*([^\r\n]+)\r?\n?()", at)
+      if not line then break end
+      command = line:gsub("[%z\1-\31\127]", "?")
+      lines[#lines + 1] = command
+      at, inside = stop, tonumber(line:match("^BDAT (%d+)")) or 0
+   end
+   return lines, command
+end
+
+local function shown_replies(self, bytes)
    local lines = {}
    for line in bytes:gmatch("[^\n]+") do
       line = line:gsub("\r$", ""):gsub("[%z\1-\31\127]", "?")
-      lines[#lines + 1] = direction == "S" and self:mask(line) or line
+      lines[#lines + 1] = self:mask(line)
    end
    return lines
 end
 
---- Note what was said. Lines are made of it only where somebody wants to see them.
+-- A note as lines.
+local function shown(self, direction, bytes, kind, inside)
+   if kind == "message" then return { shown_message(bytes) } end
+   if kind == "secret" then return { bytes } end
+   if direction == "S" then return shown_replies(self, bytes) end
+   return (shown_commands(bytes, inside or 0))
+end
+
+--- Note what was said. Lines are made of it only where somebody wants to see them; what must not be
+-- seen is not kept.
 ---@param direction "C"|"S"|"*"
----@param bytes string
+---@param bytes string|number   of a message: how many
 ---@param kind "command"|"secret"|"message"
-function Transcript:note(direction, bytes, kind)
+---@param inside? number        so many of the bytes, at their beginning, are a message's
+function Transcript:note(direction, bytes, kind, inside)
+   if kind == "secret" then bytes = shown_secret(bytes) end
    if direction == "C" and kind ~= "message" then
-      self.command = kind == "secret" and shown_secret(bytes) or bytes
+      self.command, self.command_inside = bytes, inside
    end
-   local at = self.noted % FLIGHTS_KEPT * 3
+   local at, notes = self.noted % FLIGHTS_KEPT * 4, self.notes
    self.noted = self.noted + 1
-   self.notes[at + 1], self.notes[at + 2] = direction, kind
-   self.notes[at + 3] = kind == "command" and bytes or shown(self, direction, bytes, kind)
+   notes[at + 1], notes[at + 2], notes[at + 3], notes[at + 4] = direction, bytes, kind, inside or 0
    if not self.trace then return end
-   local lines = shown(self, direction, bytes, kind)
+   local lines = shown(self, direction, bytes, kind, inside)
    for i = 1, #lines do self.trace(direction, lines[i]) end
 end
 
@@ -89,24 +121,30 @@ function Transcript:heard(data)
    if last then self:note("S", said:sub(1, last), "command") end
 end
 
---- `count` of these bytes left us. Commands are noted once, however many writes they take.
-function Transcript:said(bytes, count, kind)
+--- `count` of these bytes left us. Commands are noted once, however many writes they take: `known`
+-- are those that stand before the new ones.
+function Transcript:said(bytes, count, kind, inside)
+   local known = self.known
    if count == 0 then return end
    if kind == "message" then
-      self:note("C", bytes:sub(1, count), kind)
-   elseif not self.begun then
-      self:note("C", bytes, kind)
+      if count > known then self:note("C", count - known, kind) end
+      self.known = math.max(0, known - count)
+      return
    end
-   self.begun = count < #bytes
+   if #bytes > known then
+      self:note("C", bytes:sub(known + 1), kind, math.max(0, inside - known))
+   end
+   self.known = #bytes - count
 end
 
 --- The last lines, oldest first: "C: EHLO …", "S: 250 …".
 function Transcript:lines()
    local list = {}
+   local notes = self.notes
    for i = math.max(0, self.noted - FLIGHTS_KEPT), self.noted - 1 do
-      local at = i % FLIGHTS_KEPT * 3
-      local direction, kind, said = self.notes[at + 1], self.notes[at + 2], self.notes[at + 3]
-      local lines = type(said) == "table" and said or shown(self, direction, said, kind)
+      local at = i % FLIGHTS_KEPT * 4
+      local direction = notes[at + 1]
+      local lines = shown(self, direction, notes[at + 2], notes[at + 3], notes[at + 4])
       for j = 1, #lines do list[#list + 1] = direction .. ": " .. lines[j] end
    end
    return list
@@ -114,7 +152,7 @@ end
 
 --- The newest command, without secrets.
 function Transcript:last_command()
-   return self.command and self.command:match("([^\r\n]+)[\r\n]*$")
+   return self.command and select(2, shown_commands(self.command, self.command_inside or 0))
 end
 
 return transcript

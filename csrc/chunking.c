@@ -1,0 +1,156 @@
+/* chunking.c - BDAT: the message in chunks whose octets are counted (RFC 3030).
+ *
+ * A message whose size is known to the octet goes out as one chunk, behind its command. Any other
+ * is gathered in the buffer first, a chunk at a time, so that the command can tell its length and
+ * whether it is the last. */
+#include "session.h"
+
+#include <stdio.h>
+
+#pragma GCC visibility push(hidden)
+
+enum { HEAD_MAX = 32 }; /* room for a command before the octets that are gathered */
+
+/* Behind RCPT whose answers are due: only as much as one would not mind to have sent in vain. */
+bool chunk_may_flow(const struct smtp_session *s)
+{
+    const struct smtp_mail *m = s->spoken;
+    return m->size <= SMTP_EAGER_LEN_MAX && (!m->all || m->to_count == 1);
+}
+
+/* ---- octets ---- */
+
+/* The first chunk of a connection shows whether the server counts octets at all. */
+static bool may_gather(const struct smtp_session *s)
+{
+    if (s->gathering) return true;
+    if (s->out_len > s->out_at) return false;
+    return s->due_count == 0 ||
+           (s->bdat_known && s->spoken->taken_len > 0 && 
+            offers(s, SMTP_EXT_PIPELINING) && s->spoken->trouble.error == SMTP_ERROR_NONE);
+}
+
+bool chunk_wants_body(const struct smtp_session *s)
+{
+    if (s->next != STEP_octets || s->spoken->text.data != NULL) return false;
+    if (wire_room(s) < COMMAND_MAX) return false;
+    return s->spoken->exact || may_gather(s);
+}
+
+bool chunk_open(struct smtp_session *s)
+{
+    struct smtp_mail *m = s->spoken;
+    if (m->exact) {
+        if (m->octets_len > 0) return true;
+        m->octets_at = s->said_len;
+        m->octets_len = m->size;
+        return true;
+    }
+    if (!may_gather(s)) return false;
+    if (!s->gathering) s->out_at = s->out_len = HEAD_MAX;
+    s->gathering = true;
+    return true;
+}
+
+/* Is more there than BDAT has told? */
+bool chunk_is_over(const struct smtp_session *s)
+{
+    const struct smtp_mail *m = s->spoken;
+    return s->next == STEP_octets && m->exact && s->said_len - m->octets_at > m->size;
+}
+
+static void put_head(struct smtp_session *s, bool last)
+{
+    struct smtp_mail *m = s->spoken;
+    char head[HEAD_MAX];
+    int len = snprintf(head, sizeof head, "BDAT %zu%s\r\n", s->out_len - s->out_at,
+                       last ? " LAST" : "");
+    s->out_at -= (size_t)len;
+    memcpy(s->out + s->out_at, head, (size_t)len);
+    s->said_len += (size_t)len;
+    m->octets_len = s->out_len - HEAD_MAX;
+    m->octets_at = s->said_len - m->octets_len;
+    s->gathering = false;
+}
+
+/* `end`: chunk or last */
+void chunk_close(struct smtp_session *s, step end)
+{
+    const struct smtp_mail *m = s->spoken;
+    if (m->exact && s->said_len - m->octets_at != m->size) {
+        s->next = drop(s, SMTP_ERROR_BODY_LEN, NULL);
+        return;
+    }
+    if (s->gathering) put_head(s, end == STEP_last);
+    s->next = end;
+}
+
+/* What must not leave yet: a chunk without its command; and the last octet of a message that may
+ * turn out to be longer than was told, which the server would take for whole. */
+size_t chunk_hidden_len(const struct smtp_session *s)
+{
+    if (s->gathering) return s->out_len - s->out_at;
+    if (s->next != STEP_octets || !s->spoken->exact || s->spoken->octets_len == 0) return 0;
+    return s->said_len - s->spoken->octets_at == s->spoken->size ? 1 : 0;
+}
+
+/* ---- the steps ---- */
+
+step say_bdat(struct smtp_session *s)
+{
+    put_words(s, "BDAT ");
+    put_number(s, s->spoken->size);
+    put_words(s, " LAST");
+    return STEP_octets;
+}
+
+step say_chunk(struct smtp_session *s)
+{
+    (void)s;
+    return STEP_octets;
+}
+
+step say_last(struct smtp_session *s)
+{
+    (void)s;
+    return STEP_ready;
+}
+
+static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
+{
+    return (r->code == 500 || r->code == 502) && !s->bdat_known;
+}
+
+/* Who does not know BDAT takes the octets behind it for commands: not a word more. Nobody has this
+ * message; of those behind it nobody knows. */
+static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
+{
+    refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
+    return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
+}
+
+step hear_chunk(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
+    if (is_unknown(s, r)) return leave_unknown(s, r);
+    if (reply_class(r) == 2) {
+        s->bdat_known = true;
+        return STEP_octets;
+    }
+    refuse(s, s->mails, SMTP_ERROR_DATA_REFUSED, r);
+    return STEP_rset;
+}
+
+/* A chunk that was refused leaves the transaction open until RSET (RFC 3030 2). */
+step hear_last(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_mail *m = s->mails;
+    if (is_unknown(s, r)) return leave_unknown(s, r);
+    if (m->contradicted && reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
+    if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
+    step next = message_judged(s, r);
+    if (reply_class(r) == 2) s->bdat_known = true;
+    return next == STEP_ready && m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : next;
+}
+
+#pragma GCC visibility pop

@@ -1,0 +1,135 @@
+--- One message on its way to all its recipients: as many transactions as it takes, over as many
+-- connections; and what became of it.
+-- @module smtp.delivery
+
+local core = require "smtp.core"
+local drive = require "smtp.drive"
+local host = require "smtp.host"
+local quirks = require "smtp.quirks"
+local report = require "smtp.report"
+
+local delivery = {}
+
+local OCTETS_PER_SECOND = 131072
+
+--- One deadline for the whole of it; a message of known size gets the time it needs.
+function delivery.deadline(plan, mail, started)
+   local size = not plan.timeout_given and mail and mail.size
+   return (started or core.now()) + plan.timeout + (size or 0) / OCTETS_PER_SECOND
+end
+
+--- A connection with its conversation begun.
+---@param fresh? boolean   none that was kept
+---@return table|nil conv
+---@return table|nil err
+function delivery.open(plan, deadline, fresh)
+   local context, err = host.context(plan)
+   if err then return nil, err end
+   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
+   if not conv then return nil, report.error(failed, trouble) end
+   return conv
+end
+
+-- ---- results: { trouble =, broken =, reply =, recipients =, left = indices } ----
+
+--- What became of a transaction that is over.
+function delivery.result(conv, transaction)
+   local trouble = transaction:trouble()
+   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
+   return { trouble = trouble and drive.trouble(conv, trouble),
+      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
+      recipients = transaction:recipients(), left = transaction:left() }
+end
+
+-- Those whom one transaction had left out have their verdicts from a further one. Trouble that ended
+-- the connection ends the message as well; a refusal is those recipients' alone.
+local function merge(result, more)
+   local still_left = {}
+   for i = 1, #result.left do
+      result.recipients[result.left[i]] = more.recipients[i]
+   end
+   for i = 1, #more.left do still_left[i] = result.left[more.left[i]] end
+   result.left = still_left
+   if more.broken then result.trouble, result.broken = more.trouble, true end
+end
+
+local function can_repeat(mail)
+   return mail.text ~= nil or mail.source.again
+end
+
+--- Drive the session until it rests, and give those whom the transaction had to leave out
+-- transactions of their own.
+---@param reopen? function   () -> another connection | nil, err, where this one has ended
+---@return table conv        the newest
+---@return table result
+---@return table|nil err     where there is no other connection
+function delivery.finish(conv, mail, transaction, reopen)
+   drive.run(conv)
+   local result = delivery.result(conv, transaction)
+   while #result.left > 0 and can_repeat(mail) do
+      if conv.session:wants() ~= "ready" then
+         local other, err = reopen and reopen()
+         if not other then return conv, result, err end
+         conv.sock:close()
+         conv = other
+      end
+      local to = {}
+      for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
+      transaction = drive.send(conv, mail, to)
+      drive.run(conv)
+      merge(result, delivery.result(conv, transaction))
+      if result.broken then break end
+   end
+   return conv, result
+end
+
+--- The receipt of a message that at least one recipient gets, or the error that says why there is
+-- none.
+function delivery.outcome(conv, mail, result, started)
+   conv.mail = mail
+   if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
+   return report.receipt(conv, mail, result, core.now() - started)
+end
+
+-- ---- a connection of its own ----
+
+local function begin(plan, mail, deadline, fresh)
+   local conv, err = delivery.open(plan, deadline, fresh)
+   if not conv then return nil, err end
+   local transaction = drive.send(conv, mail)
+   if not plan.keepalive then conv.session:quit() end
+   return conv, transaction
+end
+
+-- A fault of the server's with BDAT, and nobody has the message: once more without.
+local function was_no_bdat(conv, mail, result)
+   local trouble = result.trouble
+   return trouble and trouble.reason == "bdat" and can_repeat(mail)
+      and conv.plan.extensions.chunking ~= "require"
+end
+
+--- Send one message.
+---@return table|nil receipt
+---@return table|nil err
+function delivery.send(plan, mail, started)
+   local deadline = delivery.deadline(plan, mail, started)
+   local fresh = false
+   local function reopen()
+      return delivery.open(plan, deadline, true)
+   end
+   while true do
+      local conv, transaction = begin(plan, mail, deadline, fresh)
+      if not conv then return nil, transaction end
+      local result, err
+      conv, result, err = delivery.finish(conv, mail, transaction, reopen)
+      if not drive.was_dead(conv) and not was_no_bdat(conv, mail, result) then
+         drive.leave(conv)
+         if err then return nil, err end
+         return delivery.outcome(conv, mail, result, started)
+      end
+      conv.sock:close()
+      fresh = true
+   end
+end
+
+return delivery

@@ -1,0 +1,94 @@
+-- LMTP (RFC 2033): each accepted recipient has a verdict of its own.
+local smtp = require "smtp.safe"
+local talk = require "spec.talk"
+
+local hi = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+local chunking = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
+local three = { "a@x.example", "b@x.example", "c@x.example" }
+local to_three = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
+   .. "C: RCPT TO:<c@x.example>\n"
+local ok = "S: 250 ok\n"
+local go = "S: 354 go\nMESSAGE\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+
+local function states(result)
+   local list = {}
+   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
+   return table.concat(list, " ")
+end
+
+local function send(more, transcript)
+   local options = { protocol = "lmtp", to = three }
+   for name, value in pairs(more) do options[name] = value end
+   return talk.send(options, transcript)
+end
+
+describe("LMTP", function()
+   it("has a verdict for each recipient, in the order of RCPT", function()
+      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 250 2.1.5 a has it\nS: 550 5.2.1 no such box\nS: 451 4.2.2 full\n" .. bye)
+      assert.equal("accepted refused deferred", states(receipt))
+      assert.same({ "a@x.example" }, receipt.accepted)
+      assert.equal("a has it", receipt.recipients[1].text)
+      assert.equal("5.2.1", receipt.recipients[2].enhanced)
+      assert.equal(451, receipt.recipients[3].code)
+   end)
+
+   it("has as many as were accepted at RCPT", function()
+      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
+         .. "S: 250 a\nS: 250 c\n" .. bye)
+      assert.equal("accepted refused accepted", states(receipt))
+      assert.equal("c", receipt.recipients[3].text)
+   end)
+
+   it("has them behind the last chunk too", function()
+      local receipt = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 250 a\nS: 452 b\nS: 250 c\n" .. bye)
+      assert.equal("accepted deferred accepted", states(receipt))
+   end)
+
+   it("where every verdict refuses, refuses the message", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 550 a\nS: 451 b\nS: 550 c\n" .. bye)
+      assert.equal("data_refused", err.kind)
+      assert.equal("refused deferred refused", states(err))
+      assert.equal("no", err.sent)
+   end)
+
+   it("cut off among the verdicts tells whom it is known of", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 250 a\nCLOSE\n")
+      assert.equal("disconnected", err.kind)
+      assert.equal("accepted unknown unknown", states(err))
+      assert.equal("partly", err.sent)
+      assert.equal("doubt", err.retry)
+   end)
+
+   it("with one reply too many keeps the verdicts", function()
+      local receipt = send({ to = "a@x.example" }, hi
+         .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: DATA\n" .. ok .. ok .. go
+         .. "S: 250 a\nS: 250 nobody\n")
+      assert.equal("accepted", states(receipt))
+   end)
+
+   it("never speaks behind the end of a message, eager or not", function()
+      send({ pipelining = "eager" }, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 250 a\nPAUSE\nS: 250 b\nS: 250 c\n" .. bye)
+   end)
+
+   it("with 354 behind refused recipients has no verdict to wait for", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. "S: 550 a\nS: 550 b\nS: 550 c\n"
+         .. "S: 354 go\nMESSAGE\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+   end)
+
+   it("goes through a unix socket", function()
+      local path = os.tmpname()
+      os.remove(path)
+      local sink = assert(smtp.sink { socket = path, protocol = "lmtp" })
+      sink:close()
+      local _, err = smtp.send { socket = path, protocol = "lmtp", from = "a@b.example",
+         to = "c@d.example", text = "x" }
+      assert.equal("connect", err.kind)
+   end)
+end)
