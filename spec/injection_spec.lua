@@ -72,6 +72,7 @@ local fields = {
    ["an extension's name"] = function(text) return { extensions = { [text] = "skip" } } end,
    ["an extension's word"] = function(text) return { extensions = { dsn = "skip" .. text } } end,
    ["domain"] = function(text) return { domain = text } end,
+   ["protocol"] = function(text) return { protocol = "lmtp" .. text } end,
    ["host"] = function(text) return { host = text } end,
    ["username"] = function(text) return { username = "x\r\n" .. text, password = "sesame-0" } end,
    ["password"] = function(text) return { username = "ann", password = "x\r\n" .. text } end,

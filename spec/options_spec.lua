@@ -232,6 +232,57 @@ describe("defaults", function()
    end)
 end)
 
+describe("LMTP", function()
+   local function from_url(url, more)
+      local t = { url = url }
+      for name, value in pairs(more or {}) do t[name] = value end
+      local found, err = options.connection(t)
+      assert(found, tostring(err))
+      return found
+   end
+
+   it("has port 24, whatever else is given", function()
+      assert.same({ 24, "lmtp", "require" }, { plan({ protocol = "lmtp" }).port, plan({ protocol = "lmtp" }).protocol,
+         plan({ protocol = "lmtp" }).tls })
+      assert.equal(24, plan({ protocol = "lmtp", username = "ann", password = "pw" }).port)
+      assert.equal(2525, plan({ protocol = "lmtp", port = 2525 }).port)
+      assert.equal("smtp", plan({}).protocol)
+   end)
+
+   it("is not spoken on port 25", function()
+      for _, bad in ipairs { { protocol = "lmtp", port = 25 }, { protocol = "lmtp", port = "25" } } do
+         assert.truthy(refused(bad).what:find("RFC 2033", 1, true))
+      end
+      local _, err = options.connection { url = "lmtp://mx.example:25" }
+      assert.equal("port", err.option)
+   end)
+
+   it("is described by a url", function()
+      local found = from_url "lmtp://mx.example"
+      assert.same({ "lmtp", "mx.example", 24, "require" }, { found.protocol, found.host, found.port, found.tls })
+      found = from_url "lmtp://ann:pw@[::1]:2003"
+      assert.same({ "lmtp", "::1", 2003, "skip", "ann" },
+         { found.protocol, found.host, found.port, found.tls, found.username })
+      for _, url in ipairs { "lmtp+unix:/run/dovecot/lmtp", "lmtp+unix:///run/dovecot/lmtp",
+         "lmtp+unix:/run/dovecot%2Flmtp" } do
+         found = from_url(url)
+         assert.same({ "lmtp", "/run/dovecot/lmtp", nil, "skip", true },
+            { found.protocol, found.socket, found.host, found.tls, found.loopback })
+      end
+      assert.equal("mx.example", from_url("lmtp+unix:/x", { host = "mx.example" }).host)
+      assert.equal("smtp", from_url("lmtp://mx.example", { protocol = "smtp" }).protocol)
+   end)
+
+   it("has urls of its form only", function()
+      for _, url in ipairs { "lmtp+unix:", "lmtp+unix:x", "lmtp+unix:/x?y", "lmtps://x", "lmtp+tcp:/x",
+         "lmtp+unix:/x%00y", "lmtp+unix:/" .. ("x"):rep(200), "lmtp://" } do
+         local _, err = options.connection { url = url }
+         assert.is_true(err.option == "url" or err.option == "socket", url)
+      end
+      assert.equal("protocol", refused({ protocol = "LMTP" }).option)
+   end)
+end)
+
 describe("where and how", function()
    for name, values in pairs {
       url = { "http://x", "smtp://", 7 }, host = { "", "a b", "a\r\nb", "a\0b", 7 },

@@ -13,7 +13,8 @@ lua-smtp sink [options]     receive messages and print them
 lua-smtp --version
 
 send: the options of smtp.send, with - for _
-   --host NAME --port N --url URL --tls WORD --tls-ca-file FILE --tls-host NAME
+   --host NAME --port N --socket PATH --url URL --protocol smtp|lmtp
+   --tls WORD --tls-ca-file FILE --tls-host NAME
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
    --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
    --tls-cert FILE --tls-key FILE

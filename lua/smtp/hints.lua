@@ -41,6 +41,15 @@ function by_kind.connect(_, plan)
       tostring(plan.port or plan.socket))
 end
 
+-- Who does not know LHLO may know EHLO, and the other way round.
+function by_kind.greeting_refused(err, plan)
+   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
+   if not unknown then return nil end
+   local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
+   return ("This may be an %s server: check host and port, or set protocol = %q"):format(
+      other:upper(), other)
+end
+
 function by_kind.resolve()
    return "Check the spelling of host, and this machine's resolver"
 end

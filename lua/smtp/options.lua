@@ -16,7 +16,7 @@ local source = require "smtp.source"
 local options = {}
 
 local connection_names = {
-   "url", "host", "server", "port", "socket", "domain", "tls", "tls_verify", "tls_host",
+   "url", "host", "server", "port", "socket", "protocol", "domain", "tls", "tls_verify", "tls_host",
    "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
    "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
    "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
@@ -70,19 +70,31 @@ local function decode(text)
    return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+local url_schemes = { smtp = true, smtps = true, lmtp = true }
+
+local function has_place(t)
+   return t.host ~= nil or t.server ~= nil or t.socket ~= nil
+end
+
 local function read_url(t)
    if t.url == nil then return true end
+   local path = tostring(t.url):match("^lmtp%+unix:/*(/[^?#]*)$")
    local scheme, rest = tostring(t.url):match("^(%a+)://([^/?#]+)/?$")
-   if scheme ~= "smtp" and scheme ~= "smtps" then
+   if not path and not url_schemes[scheme] then
       return nil, usage("url", "url is not of the form smtp://user:password@host:587",
-         "smtps:// means TLS from the first byte")
+         "Other forms are smtps://host (TLS from the first byte), lmtp://host, lmtp+unix:/path")
+   end
+   if (path or scheme == "lmtp") and t.protocol == nil then t.protocol = "lmtp" end
+   if path then
+      if not has_place(t) then t.socket = decode(path) end
+      return true
    end
    local login, place = rest:match("^(.*)@([^@]*)$")
    place = place or rest
    local host, port = place:match("^%[(.+)%]:?(%d*)$")
    if not host then host, port = place:match("^([^:]+):?(%d*)$") end
    if not host then return nil, usage("url", "url names no host") end
-   if t.host == nil and t.server == nil and t.socket == nil then t.host = decode(host) end
+   if not has_place(t) then t.host = decode(host) end
    if t.port == nil and port ~= "" then t.port = port end
    if t.tls == nil and scheme == "smtps" then t.tls = "implicit" end
    if login and t.username == nil and t.user == nil then
@@ -150,8 +162,16 @@ local function check_port(t)
    if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
       return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
    end
+   if port == 25 and t.protocol == "lmtp" then
+      return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
+         "The usual port is 24; most servers have a unix socket")
+   end
    t.port = port
    return true
+end
+
+local function check_protocol(t)
+   return is_word(t, "protocol", { "smtp", "lmtp" })
 end
 
 -- ---- TLS ----
@@ -270,7 +290,9 @@ local function fill(t)
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
    plan.loopback = is_loopback(plan)
-   plan.port = t.port or (t.tls == "implicit" and 465) or (t.credentials and 587) or 25
+   plan.protocol = t.protocol or "smtp"
+   plan.port = t.port or (t.protocol == "lmtp" and 24) or (t.tls == "implicit" and 465)
+      or (t.credentials and 587) or 25
    plan.tls = t.tls or (plan.port == 465 and "implicit") or (plan.loopback and "skip") or "require"
    if t.tls_verify == nil then plan.tls_verify = true end
    plan.tls_min_version = t.tls_min_version or "1.2"
@@ -296,7 +318,7 @@ local function connection(given)
    if not ok then return nil, err end
    ok, err = alias(t, "username", "user")
    if not ok then return nil, err end
-   ok, err = check.all({ check_host, check_port, check_tls, auth.check, check_rest }, t)
+   ok, err = check.all({ check_host, check_protocol, check_port, check_tls, auth.check, check_rest }, t)
    if not ok then return nil, err end
    return fill(t)
 end

@@ -15,6 +15,7 @@
 ---@field server? string
 ---@field port? integer|string
 ---@field socket? string
+---@field protocol? "smtp"|"lmtp"
 ---@field domain? string
 ---@field tls? "implicit"|"require"|"prefer"|"skip"
 ---@field tls_verify? boolean
