@@ -8,6 +8,7 @@ static unsigned required(const struct smtp_session *s, const struct smtp_mail *m
     unsigned ext = s->opt.ext_require | m->ext_require;
     if (m->eightbit) ext |= SMTP_EXT_8BITMIME;
     if (m->utf8) ext |= SMTP_EXT_SMTPUTF8;
+    if (m->requiretls) ext |= SMTP_EXT_REQUIRETLS;
     return ext;
 }
 
@@ -23,14 +24,31 @@ static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
     return limited ? s->rcpt_max : m->to_count;
 }
 
+static bool is_held_too_long(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    if (!offers(s, SMTP_EXT_FUTURERELEASE)) return false;
+    if (s->hold_max != 0 && m->hold_seconds > s->hold_max) return true;
+    return m->hold_until.len == SMTP_DATE_LEN && s->hold_until_max[0] != '\0' &&
+           memcmp(m->hold_until.data, s->hold_until_max, SMTP_DATE_LEN) > 0;
+}
+
+static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    bool soon = m->by_return && m->by_seconds < s->by_min;
+    /* RFC 8689 4.2.1 */
+    if (m->requiretls && !(s->tls_on && s->tls_verified)) return SMTP_ERROR_TLS_UNVERIFIED;
+    enum smtp_error missing = extensions_missing(s, required(s, m));
+    if (missing != SMTP_ERROR_NONE) return missing;
+    if (says_size(s, m) && s->size_max != 0 && m->size > s->size_max) return SMTP_ERROR_TOO_LARGE;
+    if (m->all && to_max(s, m) < m->to_count) return SMTP_ERROR_TOO_MANY;
+    if (soon && offers(s, SMTP_EXT_DELIVERBY)) return SMTP_ERROR_BY_TOO_SOON;
+    return is_held_too_long(s, m) ? SMTP_ERROR_HOLD_TOO_LONG : SMTP_ERROR_NONE;
+}
+
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
 bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
 {
-    enum smtp_error error = extensions_missing(s, required(s, m));
-    if (error == SMTP_ERROR_NONE && says_size(s, m) && s->size_max != 0 && m->size > s->size_max)
-        error = SMTP_ERROR_TOO_LARGE;
-    if (error == SMTP_ERROR_NONE && m->all && to_max(s, m) < m->to_count)
-        error = SMTP_ERROR_TOO_MANY;
+    enum smtp_error error = misfit(s, m);
     if (error != SMTP_ERROR_NONE) {
         refuse(s, m, error, NULL);
         m->trouble.stage = stage_name(STEP_mail);
@@ -39,6 +57,29 @@ bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
 }
 
 /* ---- MAIL (RFC 5321 4.1.1.2) ---- */
+
+static void put_value(struct smtp_session *s, const char *parameter, struct smtp_text value)
+{
+    if (value.len == 0) return;
+    put_words(s, parameter);
+    put(s, value.data, value.len);
+}
+
+static void put_seconds(struct smtp_session *s, const char *parameter, uint32_t seconds)
+{
+    if (seconds == 0) return;
+    put_words(s, parameter);
+    put_number(s, seconds);
+}
+
+/* " BY=3600;RT" (RFC 2852 4) */
+static void put_deadline(struct smtp_session *s, const struct smtp_mail *m)
+{
+    if (m->by_seconds == 0) return;
+    put_seconds(s, " BY=", m->by_seconds);
+    put_words(s, m->by_return ? ";R" : ";N");
+    if (m->by_trace) put_words(s, "T");
+}
 
 step say_mail(struct smtp_session *s)
 {
@@ -52,6 +93,13 @@ step say_mail(struct smtp_session *s)
     }
     if (m->eightbit) put_words(s, " BODY=8BITMIME");
     if (m->utf8) put_words(s, " SMTPUTF8"); /* RFC 6531 3.4 */
+    if (offers(s, SMTP_EXT_DSN)) put_value(s, " RET=", m->ret);
+    if (offers(s, SMTP_EXT_DSN)) put_value(s, " ENVID=", m->envid);
+    if (m->requiretls) put_words(s, " REQUIRETLS"); /* RFC 8689 4 */
+    if (offers(s, SMTP_EXT_DELIVERBY)) put_deadline(s, m);
+    if (offers(s, SMTP_EXT_FUTURERELEASE)) put_seconds(s, " HOLDFOR=", m->hold_seconds);
+    if (offers(s, SMTP_EXT_FUTURERELEASE)) put_value(s, " HOLDUNTIL=", m->hold_until);
+    if (offers(s, SMTP_EXT_MT_PRIORITY)) put_value(s, " MT-PRIORITY=", m->mt_priority);
     return STEP_rcpt;
 }
 
@@ -82,6 +130,9 @@ step say_rcpt(struct smtp_session *s)
     put_words(s, "RCPT TO:<");
     put(s, to->address.data, to->address.len);
     put_words(s, ">");
+    if (offers(s, SMTP_EXT_DSN))
+        put_value(s, " NOTIFY=", to->notify.len > 0 ? to->notify : m->notify);
+    if (offers(s, SMTP_EXT_DSN)) put_value(s, " ORCPT=", to->orcpt);
     return m->to_said < to_max(s, m) ? STEP_rcpt : message_begin(s, m);
 }
 

@@ -54,6 +54,36 @@ static void read_size(struct smtp_session *s, struct smtp_text rest)
     read_number(next_word(&rest), UINT64_MAX, &s->size_max);
 }
 
+/* The minimum is for the mode R; it may be missing (RFC 2852 4). */
+static void read_deliverby(struct smtp_session *s, struct smtp_text rest)
+{
+    uint64_t seconds;
+    if (read_number(next_word(&rest), SMTP_SECONDS_MAX, &seconds)) s->by_min = (uint32_t)seconds;
+}
+
+/* Is it of the form "2026-11-24T12:00:00Z"? */
+static bool is_date(struct smtp_text text)
+{
+    static const char form[SMTP_DATE_LEN + 1] = "0000-00-00T00:00:00Z";
+    if (text.len != SMTP_DATE_LEN) return false;
+    for (size_t i = 0; i < text.len; i++) {
+        bool digit = text.data[i] >= '0' && text.data[i] <= '9';
+        if (form[i] == '0' ? !digit : upper(text.data[i]) != form[i]) return false;
+    }
+    return true;
+}
+
+/* How long, and until when, a message may be held (RFC 4865 4). A date in another form is left to
+ * the server. */
+static void read_futurerelease(struct smtp_session *s, struct smtp_text rest)
+{
+    uint64_t seconds;
+    if (read_number(next_word(&rest), SMTP_SECONDS_MAX, &seconds)) s->hold_max = (uint32_t)seconds;
+    struct smtp_text date = next_word(&rest);
+    for (size_t i = 0; i < SMTP_DATE_LEN && is_date(date); i++)
+        s->hold_until_max[i] = upper(date.data[i]);
+}
+
 /* One limit, "RCPTMAX=100". One we do not know, or whose value is none, is passed over (RFC 9422
  * 3.1); 0 cannot be one (4). */
 static void read_limit(struct smtp_session *s, struct smtp_text limit)
@@ -104,6 +134,8 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
     }
 }
 
+#define ROW(name) SMTP_EXT_##name, SMTP_ERROR_NO_##name
+
 /* STARTTLS and AUTH have policies and errors of their own. */
 static const struct {
     const char *keyword;
@@ -111,21 +143,23 @@ static const struct {
     enum smtp_error missing;
     void (*read)(struct smtp_session *s, struct smtp_text rest);
 } extensions[] = {
-    {"PIPELINING", SMTP_EXT_PIPELINING, SMTP_ERROR_NO_PIPELINING, NULL},          /* RFC 2920 */
-    {"8BITMIME", SMTP_EXT_8BITMIME, SMTP_ERROR_NO_8BITMIME, NULL},                /* RFC 6152 */
-    {"SIZE", SMTP_EXT_SIZE, SMTP_ERROR_NO_SIZE, read_size},                       /* RFC 1870 */
-    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},                       /* RFC 3207 */
-    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},                          /* RFC 4954 */
-    {"SMTPUTF8", SMTP_EXT_SMTPUTF8, SMTP_ERROR_NO_SMTPUTF8, NULL},                /* RFC 6531 */
-    {"CHUNKING", SMTP_EXT_CHUNKING, SMTP_ERROR_NO_CHUNKING, NULL},                /* RFC 3030 */
-    {"BINARYMIME", SMTP_EXT_BINARYMIME, SMTP_ERROR_NO_BINARYMIME, NULL},          /* RFC 3030 */
-    {"DSN", SMTP_EXT_DSN, SMTP_ERROR_NO_DSN, NULL},                               /* RFC 3461 */
-    {"REQUIRETLS", SMTP_EXT_REQUIRETLS, SMTP_ERROR_NO_REQUIRETLS, NULL},          /* RFC 8689 */
-    {"DELIVERBY", SMTP_EXT_DELIVERBY, SMTP_ERROR_NO_DELIVERBY, NULL},             /* RFC 2852 */
-    {"FUTURERELEASE", SMTP_EXT_FUTURERELEASE, SMTP_ERROR_NO_FUTURERELEASE, NULL}, /* RFC 4865 */
-    {"MT-PRIORITY", SMTP_EXT_MT_PRIORITY, SMTP_ERROR_NO_MT_PRIORITY, NULL},       /* RFC 6710 */
-    {"LIMITS", SMTP_EXT_LIMITS, SMTP_ERROR_NO_LIMITS, read_limits},               /* RFC 9422 */
+    {"PIPELINING", ROW(PIPELINING), NULL},                     /* RFC 2920 */
+    {"8BITMIME", ROW(8BITMIME), NULL},                         /* RFC 6152 */
+    {"SIZE", ROW(SIZE), read_size},                            /* RFC 1870 */
+    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},    /* RFC 3207 */
+    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},       /* RFC 4954 */
+    {"SMTPUTF8", ROW(SMTPUTF8), NULL},                         /* RFC 6531 */
+    {"CHUNKING", ROW(CHUNKING), NULL},                         /* RFC 3030 */
+    {"BINARYMIME", ROW(BINARYMIME), NULL},                     /* RFC 3030 */
+    {"DSN", ROW(DSN), NULL},                                   /* RFC 3461 */
+    {"REQUIRETLS", ROW(REQUIRETLS), NULL},                     /* RFC 8689 */
+    {"DELIVERBY", ROW(DELIVERBY), read_deliverby},             /* RFC 2852 */
+    {"FUTURERELEASE", ROW(FUTURERELEASE), read_futurerelease}, /* RFC 4865 */
+    {"MT-PRIORITY", ROW(MT_PRIORITY), NULL},                   /* RFC 6710 */
+    {"LIMITS", ROW(LIMITS), read_limits},                      /* RFC 9422 */
 };
+
+#undef ROW
 
 enum { EXTENSION_COUNT = sizeof extensions / sizeof *extensions };
 
@@ -178,6 +212,8 @@ void extensions_forget(struct smtp_session *s)
     s->ext = 0;
     s->size_max = 0;
     s->rcpt_max = s->mail_max = s->rcpt_domain_max = 0;
+    s->by_min = s->hold_max = 0;
+    s->hold_until_max[0] = '\0';
     s->mechs_len = s->hello_len = s->server_len = 0;
     s->esmtp = false;
 }

@@ -1,4 +1,4 @@
-/* hello.c - the greeting, EHLO and HELO, NOOP and VRFY, QUIT. */
+/* hello.c - the greeting, EHLO (LHLO) and HELO, NOOP and VRFY, QUIT. */
 #include "session.h"
 
 #pragma GCC visibility push(hidden)
@@ -37,7 +37,7 @@ static step say_hello(struct smtp_session *s, const char *verb)
 
 step say_ehlo(struct smtp_session *s)
 {
-    return say_hello(s, "EHLO ");
+    return say_hello(s, s->opt.lmtp ? "LHLO " : "EHLO "); /* RFC 2033 4.1 */
 }
 
 step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
@@ -47,7 +47,8 @@ step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
         extensions_read(s, r);
         return after_hello(s);
     }
-    if (r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504) return STEP_helo;
+    bool unknown = r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504;
+    if (unknown && !s->opt.lmtp) return STEP_helo;
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }

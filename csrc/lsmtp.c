@@ -221,6 +221,7 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
     }
     lua_insert(L, 1);
     facts->esmtp = flag_field(L, "esmtp");
+    facts->tls_verified = flag_field(L, "tls_verified");
     facts->starttls_offered = flag_field(L, "starttls_offered");
     facts->tls = (enum smtp_tls_state)word_field(L, "tls", tls_words);
     facts->auth = (enum smtp_auth_state)word_field(L, "auth", auth_words);
@@ -236,8 +237,8 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
 }
 
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
- *  auth (words), tls_on, username, authzid, mechanisms, mechanisms_named, token_renewable,
- *  secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
+ *  auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
+ *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
  *  flight_max, window, resume. */
 static int core_session(lua_State *L)
 {
@@ -247,6 +248,7 @@ static int core_session(lua_State *L)
         .domain = text_field(L, "domain"),
         .tls = policy_field(L, "tls"),
         .tls_on = flag_field(L, "tls_on"),
+        .tls_verified = flag_field(L, "tls_verified"),
         .auth = policy_field(L, "auth"),
         .username = text_field(L, "username"),
         .authzid = text_field(L, "authzid"),
@@ -308,7 +310,8 @@ static int session_wants(lua_State *L)
 }
 
 /** session:output() -> the bytes to send; what they are ("command", "secret", "message"); how many
- *  of them, at their beginning, are octets of a chunk. They count as sent only by session:sent(n). */
+ *  of them, at their beginning, are octets of a chunk. They count as sent only by session:sent(n).
+ */
 static int session_output(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
@@ -335,9 +338,10 @@ static int session_heard(lua_State *L)
     return 0;
 }
 
+/** session:tls_started(verified) */
 static int session_tls_started(lua_State *L)
 {
-    smtp_tls_started(to_session(L));
+    smtp_tls_started(to_session(L), lua_toboolean(L, 2));
     return 0;
 }
 
@@ -565,15 +569,17 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
     lua_setfield(L, -2, "turned_down");
 }
 
-/** session:facts() -> what is known of the server: esmtp, tls, auth (words), auth_reason,
- * mechanism, bound, challenge, turned_down, starttls_offered, size_max, rcpt_max, mail_max,
- * rcpt_domain_max, server, capabilities, … */
+/** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
+ * auth_reason, mechanism, bound, challenge, turned_down, starttls_offered, size_max, rcpt_max,
+ * mail_max, rcpt_domain_max, server, capabilities, … */
 static int session_facts(lua_State *L)
 {
     struct smtp_facts facts = smtp_session_facts(to_session(L));
     lua_createtable(L, 0, 16);
     lua_pushboolean(L, facts.esmtp);
     lua_setfield(L, -2, "esmtp");
+    lua_pushboolean(L, facts.tls_verified);
+    lua_setfield(L, -2, "tls_verified");
     lua_pushboolean(L, facts.starttls_offered);
     lua_setfield(L, -2, "starttls_offered");
     lua_pushstring(L, tls_words[facts.tls]);
@@ -669,26 +675,101 @@ static char *copy(lua_State *L, struct smtp_text *text, char *at)
     return at + len;
 }
 
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, utf8=, all=, extensions= } ->
- *  mail: one transaction. The addresses are canonical. One block holds all of it, with room for what the
- * server says: 512 octets and 96 for each recipient. */
+/* Pops an esmtp-value (RFC 5321 4.1.2), of at most `len_max` octets so that a command stays
+ * bounded, or nil. The table it comes from keeps it. */
+static struct smtp_text pop_value(lua_State *L, size_t len_max)
+{
+    struct smtp_text value = {NULL, 0};
+    luaL_argcheck(L, lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING, 1, "a parameter's type");
+    if (!lua_isnil(L, -1)) value.data = lua_tolstring(L, -1, &value.len);
+    luaL_argcheck(L, value.len <= len_max, 1, "a parameter is too long");
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.data[i];
+        luaL_argcheck(L, c > ' ' && c < 0x7F && c != '=', 1, "a parameter's grammar");
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+static struct smtp_text value_field(lua_State *L, const char *key, size_t len_max)
+{
+    lua_getfield(L, 1, key);
+    return pop_value(L, len_max);
+}
+
+static uint32_t seconds_field(lua_State *L, const char *key)
+{
+    size_t seconds = count_field(L, key);
+    luaL_argcheck(L, seconds <= SMTP_SECONDS_MAX, 1, key);
+    return (uint32_t)seconds;
+}
+
+/* What the table `map` at the top has for each of the addresses in the list `to`. */
+static void read_each(lua_State *L, int to, struct smtp_mail *m, size_t len_max, bool orcpt)
+{
+    for (size_t i = 0; lua_istable(L, -1) && i < m->to_count; i++) {
+        lua_rawgeti(L, to, (int)i + 1);
+        lua_rawget(L, -2);
+        struct smtp_text value = pop_value(L, len_max);
+        if (orcpt)
+            m->to[i].orcpt = value;
+        else
+            m->to[i].notify = value;
+    }
+    lua_pop(L, 1);
+}
+
+enum { FROM = 2, TO = 3 }; /* where core_mail has them on its stack */
+
+/* options.asked: what is said to extensions, named as in smtp_mail; notify_of and orcpt_of are of
+ * single recipients, by address. */
+static void read_asked(lua_State *L, struct smtp_mail *m)
+{
+    lua_getfield(L, 1, "asked");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_insert(L, 1);
+    m->notify = value_field(L, "notify", SMTP_NOTIFY_LEN_MAX);
+    m->ret = value_field(L, "ret", 4);
+    m->envid = value_field(L, "envid", SMTP_ENVID_LEN_MAX);
+    m->requiretls = flag_field(L, "requiretls");
+    m->by_seconds = seconds_field(L, "by_seconds");
+    m->by_return = flag_field(L, "by_return");
+    m->by_trace = flag_field(L, "by_trace");
+    m->hold_seconds = seconds_field(L, "hold_seconds");
+    m->hold_until = value_field(L, "hold_until", SMTP_DATE_LEN);
+    m->mt_priority = value_field(L, "mt_priority", 2);
+    lua_getfield(L, 1, "notify_of");
+    read_each(L, TO + 1, m, SMTP_NOTIFY_LEN_MAX, false);
+    lua_getfield(L, 1, "orcpt_of");
+    read_each(L, TO + 1, m, SMTP_ORCPT_LEN_MAX, true);
+    lua_remove(L, 1);
+}
+
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, utf8=, all=, extensions=,
+ *  asked= } -> mail: one transaction. The addresses are canonical. One block holds all of it, with
+ *  room for what the server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    lua_getfield(L, 1, "from"); /* 2 */
-    luaL_argcheck(L, lua_type(L, 2) == LUA_TSTRING, 1, "from must be a string");
-    lua_getfield(L, 1, "to"); /* 3 */
-    luaL_checktype(L, 3, LUA_TTABLE);
-    size_t count = lua_rawlen(L, 3);
+    lua_getfield(L, 1, "from");
+    luaL_argcheck(L, lua_type(L, FROM) == LUA_TSTRING, 1, "from must be a string");
+    lua_getfield(L, 1, "to");
+    luaL_checktype(L, TO, LUA_TTABLE);
+    size_t count = lua_rawlen(L, TO);
     luaL_argcheck(L, count > 0, 1, "nobody to send to");
-    size_t words_len = lua_rawlen(L, 2) + measure(L, 3, count);
+    size_t words_len = lua_rawlen(L, FROM) + measure(L, TO, count);
     size_t texts_max = SMTP_TEXT_MAX + 96 * count;
     size_t to_len = count * sizeof(struct smtp_recipient);
 
     struct smtp_mail *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
     memset(m, 0, sizeof *m + to_len);
     lcompat_setmetatable(L, MAIL);
+    lua_pushvalue(L, 1); /* what is asked of extensions is borrowed */
+    lua_setuservalue(L, -2);
     m->to = (struct smtp_recipient *)(m + 1);
     m->to_count = count;
     m->size = len_field(L, "size");
@@ -698,11 +779,12 @@ static int core_mail(lua_State *L)
     m->all = flag_field(L, "all");
     m->exact = flag_field(L, "exact");
     m->ext_require = extensions_field(L, "extensions", "require");
+    read_asked(L, m);
     char *at = (char *)(m->to + count);
-    lua_pushvalue(L, 2);
+    lua_pushvalue(L, FROM);
     at = copy(L, &m->from, at);
     for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, 3, (int)i + 1);
+        lua_rawgeti(L, TO, (int)i + 1);
         at = copy(L, &m->to[i].address, at);
     }
     m->texts = at;

@@ -56,6 +56,7 @@ static struct smtp_session *begin(void *memory, size_t buffer_len,
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;
     s->tls_on = options->tls_on;
+    s->tls_verified = options->tls_verified;
     return s;
 }
 
@@ -84,6 +85,7 @@ struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
     struct smtp_session *s = begin(memory, buffer_len, options);
     struct smtp_reply hello = {.code = 250, .text = s->text};
     s->tls_on = facts->tls == SMTP_TLS_ON;
+    s->tls_verified = facts->tls_verified;
     s->esmtp = facts->esmtp;
     hello.text_len = keep_text(s->text, sizeof s->text - 1, facts->server);
     s->text[hello.text_len++] = '\n';
@@ -106,10 +108,11 @@ bool smtp_session_rests(const struct smtp_session *s)
            s->line_len == 0 && s->reply_lines == 0;
 }
 
-void smtp_tls_started(struct smtp_session *s)
+void smtp_tls_started(struct smtp_session *s, bool verified)
 {
     if (s->next != STEP_tls) return;
     s->tls_on = true;
+    s->tls_verified = verified;
     s->next = STEP_ehlo;
     dialogue_go_on(s);
 }
@@ -140,6 +143,7 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
     size_t rest = s->server_len < s->hello_len ? s->server_len + 1 : s->hello_len;
     return (struct smtp_facts){
         .esmtp = s->esmtp,
+        .tls_verified = s->tls_on && s->tls_verified,
         .tls = tls_state(s),
         .auth = s->auth,
         .auth_reason = s->auth_reason,

@@ -35,9 +35,19 @@ enum {
     SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
     SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
     SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
-    SMTP_EAGER_LEN_MAX = 262144, /* octets said and not yet answered, behind which nothing new begins */
-    SMTP_EAGER_QUIT_MAX = 100,   /* recipients of a message behind which QUIT may be said at once */
-    SMTP_MECHS_MAX = 32          /* AUTH mechanisms that may be allowed */
+    SMTP_EAGER_LEN_MAX =
+        262144, /* octets said and not yet answered, behind which nothing new begins */
+    SMTP_EAGER_QUIT_MAX = 100, /* recipients of a message behind which QUIT may be said at once */
+    SMTP_MECHS_MAX = 32        /* AUTH mechanisms that may be allowed */
+};
+
+/* Of the parameters of extensions, so that no command grows beyond bounds. */
+enum {
+    SMTP_NOTIFY_LEN_MAX = 21,     /* octets of NOTIFY's value: all three words */
+    SMTP_ORCPT_LEN_MAX = 500,     /* octets of ORCPT's value (RFC 3461 4.2) */
+    SMTP_ENVID_LEN_MAX = 100,     /* octets of ENVID's value (RFC 3461 4.4) */
+    SMTP_SECONDS_MAX = 999999999, /* RFC 2852 4, RFC 4865 4 */
+    SMTP_DATE_LEN = 20            /* octets of "2026-11-24T12:00:00Z" */
 };
 
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
@@ -97,6 +107,9 @@ enum {
     X(NO_FUTURERELEASE, "extension_unsupported", "futurerelease",  "does not offer FUTURERELEASE") \
     X(NO_MT_PRIORITY,   "extension_unsupported", "mt-priority",    "does not offer MT-PRIORITY")   \
     X(NO_LIMITS,        "extension_unsupported", "limits",         "does not offer LIMITS")        \
+    X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven by TLS who it is, and requiretls wants that")\
+    X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "gives no message back as soon as deliver_by wants")\
+    X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "holds no message for as long as is wanted")\
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
@@ -183,7 +196,7 @@ unsigned smtp_extension_find(const char *keyword, size_t len);
 struct smtp_options {
     struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
     enum smtp_policy tls;                   /* STARTTLS */
-    bool tls_on;                            /* TLS from the first byte */
+    bool tls_on, tls_verified;              /* TLS from the first byte; the peer proved itself */
     enum smtp_policy auth;                  /* not SKIP: there are credentials */
     struct smtp_text username, authzid;     /* no NUL (RFC 4616), no %x01 (RFC 7628) */
     bool secret_in_clear;                   /* a secret may travel on a link without TLS */
@@ -195,7 +208,7 @@ struct smtp_options {
     uint16_t port;
     bool lmtp;                      /* LMTP instead of SMTP (RFC 2033) */
     unsigned ext_skip, ext_require; /* extensions never used; those that each mail requires */
-    bool eager;        /* PIPELINING crosses the end of a message, too */
+    bool eager;                     /* PIPELINING crosses the end of a message, too */
     size_t flight_max; /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
     size_t window;     /* replies outstanding at most; 0: any number */
 };
@@ -209,7 +222,8 @@ enum smtp_verdict {
 };
 
 struct smtp_recipient {
-    struct smtp_text address; /* canonical, as smtp_address_check gives it, without < > */
+    struct smtp_text address;       /* canonical, as smtp_address_check gives it, without < > */
+    struct smtp_text notify, orcpt; /* values of NOTIFY= and ORCPT= (RFC 3461 4.1, 4.2) */
     enum smtp_verdict verdict;
     bool again; /* one too many for this transaction: the message is for a further one */
     uint16_t code;
@@ -219,38 +233,47 @@ struct smtp_recipient {
 
 #define SMTP_LEN_UNKNOWN UINT64_MAX
 
-/** One transaction. The caller fills in the upper half and zeroes the lower. */
+/** One transaction. The caller fills in the upper half and zeroes the lower. What is empty or 0 is
+ *  not said; nor is what belongs to an extension that is neither required nor offered. Values are
+ *  esmtp-values of RFC 5321 4.1.2. */
 struct smtp_mail {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
     size_t to_count;
-    uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
-    bool exact;          /* to the octet, and the message can be read again: one BDAT takes it */
-    uint64_t source_len; /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
+    uint64_t size;         /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
+    bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
+    uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
     struct smtp_text text; /* the whole message, where it is at hand: nobody asks for BODY then */
-    bool eightbit;       /* the message holds octets over 127 (RFC 6152) */
-    bool utf8;           /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    bool all;            /* nobody gets it unless every recipient is accepted */
-    unsigned ext_require; /* extensions without which it is not sent */
-    char *texts;          /* room for the server's words about recipients */
+    bool eightbit;         /* the message holds octets over 127 (RFC 6152) */
+    bool utf8; /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
+    bool all;  /* nobody gets it unless every recipient is accepted */
+    unsigned ext_require;              /* extensions without which it is not sent */
+    struct smtp_text notify;           /* for recipients without one of their own */
+    struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
+    bool requiretls;                   /* RFC 8689 */
+    bool by_return, by_trace;          /* RFC 2852 4: mode R, else N; trace */
+    uint32_t by_seconds, hold_seconds; /* RFC 2852 4; RFC 4865 4 */
+    struct smtp_text hold_until;       /* RFC 4865 4, as "2026-11-24T12:00:00Z" */
+    struct smtp_text mt_priority;      /* RFC 6710 4.1: "-9" to "9" */
+    char *texts;                       /* room for the server's words about recipients */
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
-    size_t to_judged;            /* by the replies to the message: those before this one (LMTP) */
+    size_t to_judged; /* by the replies to the message: those before this one (LMTP) */
     size_t texts_len;
-    size_t due_count;            /* replies due */
-    bool queued;                 /* smtp_mail_add was called */
-    bool settled;                /* the outcome is final */
-    bool over;                   /* and nothing more is heard of it */
-    bool sender_accepted;        /* MAIL was answered with 2yz */
-    bool contradicted;           /* a recipient accepted behind a refused sender */
-    bool taken;                  /* a recipient has it (LMTP) */
-    uint64_t begun_at;           /* where in our stream of bytes it begins, */
+    size_t due_count;               /* replies due */
+    bool queued;                    /* smtp_mail_add was called */
+    bool settled;                   /* the outcome is final */
+    bool over;                      /* and nothing more is heard of it */
+    bool sender_accepted;           /* MAIL was answered with 2yz */
+    bool contradicted;              /* a recipient accepted behind a refused sender */
+    bool taken;                     /* a recipient has it (LMTP) */
+    uint64_t begun_at;              /* where in our stream of bytes it begins, */
     uint64_t octets_at, octets_len; /* where the octets of the newest chunk stand, */
-    uint64_t end_at;             /* and where the message ends; 0: nowhere yet */
-    uint64_t taken_len;          /* octets given to smtp_body so far */
-    struct smtp_trouble trouble; /* error NONE: the message was accepted */
-    struct smtp_answer answer;   /* the reply to the end of the message */
+    uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
+    uint64_t taken_len;             /* octets given to smtp_body so far */
+    struct smtp_trouble trouble;    /* error NONE: the message was accepted */
+    struct smtp_answer answer;      /* the reply to the end of the message */
     struct smtp_mail *next;
 };
 
@@ -260,6 +283,7 @@ enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
 /** What a session knows of its server and itself; valid until the next call. */
 struct smtp_facts {
     bool esmtp; /* EHLO was understood */
+    bool tls_verified;
     enum smtp_tls_state tls;
     enum smtp_auth_state auth;
     enum smtp_error auth_reason; /* why AUTH is unavailable */
@@ -319,8 +343,8 @@ size_t smtp_send_inside(const struct smtp_session *s);
 void smtp_send_ack(struct smtp_session *s, size_t len);
 /** Bytes from the server, cut anywhere. */
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
-/** TLS is on and the peer is who the caller wanted. */
-void smtp_tls_started(struct smtp_session *s);
+/** TLS is on, and the caller content with the peer. `verified`: by certificate and name. */
+void smtp_tls_started(struct smtp_session *s, bool verified);
 /** The secret that is wanted: "password", or "token", which may be wanted a second time. */
 const char *smtp_secret_kind(const struct smtp_session *s);
 /** A token was refused as over: a new one is wanted. */

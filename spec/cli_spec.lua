@@ -109,8 +109,31 @@ describe("lua-smtp", function()
       assert.equal(64, (select(2, run("probe localhost --password secret"))))
    end)
 
+   it("asks extensions for what they can do", function()
+      local pipe, port = start("--count 2")
+      local asked = "send --json --host localhost --port " .. port .. " --dsn-notify failure --dsn-notify delay "
+         .. "--dsn-ret hdrs --dsn-envid 'order 17' --deliver-by 60 --hold-for 5 --mt-priority -3"
+      local preferred = ""
+      for _, name in ipairs { "dsn", "deliverby", "futurerelease", "mt-priority" } do
+         preferred = preferred .. " --extension " .. name .. "=prefer"
+      end
+      local said, status = run(asked .. preferred .. message)
+      assert.equal(0, status, said)
+      assert.truthy(said:find('"extensions":{"deliverby":"unavailable","dsn":"unavailable",'
+         .. '"futurerelease":"unavailable","mt-priority":"unavailable"}', 1, true), said)
+      said, status = run(asked .. message)
+      assert.equal(69, status, said)
+      assert.truthy(said:find('"reason":"dsn"', 1, true), said)
+      pipe:read("*a")
+      pipe:close()
+   end)
+
    it("says what is wrong with a flag", function()
-      for flag, said in pairs { ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
+      for flag, said in pairs { ["--extension dsn"] = "KEYWORD=WORD", ["--extension dsm=skip"] = "Did you mean dsn",
+         ["--dsn-notify x"] = "dsn.notify", ["--dsn-ret x"] = "dsn.ret", ["--deliver-by x"] = "deliver_by",
+         ["--hold-until x"] = "hold_until", ["--mt-priority 10"] = "mt_priority",
+         ["--extension requiretls=skip --requiretls"] = "extensions.requiretls",
+         ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
          ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
          local text, status = run("send --host localhost --port 1 " .. flag .. message)
          assert.equal(64, status, flag)

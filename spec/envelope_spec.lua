@@ -145,6 +145,294 @@ describe("RCPT", function()
    end)
 end)
 
+-- A transcript of one message: what EHLO offers, and what stands behind MAIL and RCPT.
+local function asking(offered, behind_mail, behind_rcpt)
+   local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
+   for i, line in ipairs(offered) do lines[i + 3] = "S: 250-" .. line end
+   lines[#lines + 1] = "S: 250 HELP"
+   lines[#lines + 1] = "C: MAIL FROM:<ann@me.example>" .. behind_mail .. "\nS: 250 ok"
+   lines[#lines + 1] = "C: RCPT TO:<bob@there.example>" .. (behind_rcpt or "") .. "\nS: 250 ok\n"
+   return table.concat(lines, "\n") .. data .. bye
+end
+
+local function send_asking(options, ...)
+   local receipt, err = talk.send(options, asking(...))
+   assert(receipt, tostring(err))
+   return receipt
+end
+
+-- Refused before MAIL: -> err
+local function not_sent(options, ...)
+   local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
+   for _, line in ipairs { ... } do lines[#lines + 1] = "S: 250-" .. line end
+   local _, err = talk.send(options, table.concat(lines, "\n") .. "\nS: 250 HELP\n" .. bye)
+   assert.same({ "extension_unsupported", "mail", "no", "unsent" },
+      { err.kind, err.stage, err.sent, states(err) })
+   assert.is_string(err.hint)
+   return err
+end
+
+-- Each option, the keyword it needs, and what is said.
+local askings = {
+   { { dsn = { notify = "never" } }, "DSN", "", " NOTIFY=NEVER" },
+   { { dsn = { notify = { "delay", "failure" }, ret = "full", envid = "Q 1+2=3" } }, "DSN",
+      " RET=FULL ENVID=Q+201+2B2+3D3", " NOTIFY=FAILURE,DELAY" },
+   { { dsn = { ret = "hdrs" } }, "DSN", " RET=HDRS", "" },
+   { { envelope = { to = { address = "bob@there.example", orcpt = "Bob <b+o=b@old.example>", notify = "success" } } },
+      "DSN", "", " NOTIFY=SUCCESS ORCPT=rfc822;b+2Bo+3Db@old.example" },
+   { { envelope = { to = { { address = "bob@there.example", orcpt = "\"b \\\\ c\"@old.example" } } } },
+      "DSN", "", " ORCPT=rfc822;\"b+20\\\\\\\\+20c\"@old.example" },
+   { { envelope = { to = { { address = "bob@there.example", orcpt = "pel\195\169+\240\144\141\136@old.example" } } } },
+      "DSN", "", " ORCPT=utf-8;pel\\\\x{E9}\\\\x{2B}\\\\x{10348}@old.example" },
+   { { deliver_by = 3600 }, "DELIVERBY", " BY=3600;R", "" },
+   { { deliver_by = { seconds = "1", mode = "notify", trace = true } }, "DELIVERBY", " BY=1;NT", "" },
+   { { hold_for = 999999999 }, "FUTURERELEASE", " HOLDFOR=999999999", "" },
+   { { hold_until = 1795521600 }, "FUTURERELEASE", " HOLDUNTIL=2026-11-24T12:00:00Z", "" },
+   { { hold_until = "2026-11-24T12:00:00.5+01:30" }, "FUTURERELEASE", " HOLDUNTIL=2026-11-24T10:30:00Z", "" },
+   { { mt_priority = -9 }, "MT-PRIORITY", " MT-PRIORITY=-9", "" },
+   { { mt_priority = 0 }, "MT-PRIORITY", " MT-PRIORITY=0", "" },
+}
+
+describe("what is asked of an extension", function()
+   for i, case in ipairs(askings) do
+      local options, keyword, behind_mail, behind_rcpt = case[1], case[2], case[3], case[4]
+      local name = keyword:lower()
+      it(("is said where %s is offered (%d)"):format(keyword, i), function()
+         local receipt = send_asking(options, { keyword }, behind_mail, behind_rcpt)
+         assert.same({ [name] = "used" }, receipt.extensions)
+      end)
+
+      it(("needs %s, and nothing is sent without (%d)"):format(keyword, i), function()
+         local err = not_sent(options, "X" .. keyword)
+         assert.equal(name, err.reason)
+         assert.truthy(tostring(err):find("does not offer " .. keyword, 1, true))
+         assert.truthy(tostring(err):find(" asks for it", 1, true))
+      end)
+
+      it(("is left out under prefer without %s, and the receipt says so (%d)"):format(keyword, i), function()
+         local preferred = { extensions = { [name] = "prefer" } }
+         for key, value in pairs(options) do preferred[key] = value end
+         assert.same({ [name] = "unavailable" }, send_asking(preferred, {}, "").extensions)
+         assert.same({ [name] = "used" },
+            send_asking(preferred, { keyword }, behind_mail, behind_rcpt).extensions)
+      end)
+
+      it(("contradicts skip (%d)"):format(i), function()
+         local skipped = { extensions = { [name] = "skip" } }
+         for key, value in pairs(options) do skipped[key] = value end
+         local _, err = safe.send(talk.options(skipped, talk.peer("")))
+         assert.equal("extensions." .. name, err.option)
+      end)
+   end
+
+   it("may be much at once", function()
+      local receipt = send_asking({ dsn = { notify = "failure", ret = "hdrs", envid = "x" }, deliver_by = 60,
+         mt_priority = 3, hold_until = "2026-11-24T12:00:00Z" },
+         { "SIZE", "dsn", "DeliverBy", "Futurerelease 99999999 2027-01-01T00:00:00Z", "mt-priority MIXER" },
+         " SIZE=21 RET=HDRS ENVID=x BY=60;R HOLDUNTIL=2026-11-24T12:00:00Z MT-PRIORITY=3", " NOTIFY=FAILURE")
+      assert.same({ dsn = "used", deliverby = "used", futurerelease = "used", ["mt-priority"] = "used" },
+         receipt.extensions)
+   end)
+
+   it("stays within a command, whatever it is", function()
+      local long = ("a"):rep(60) .. "@" .. ("b."):rep(96) .. "c"
+      local to = long:gsub("^aa", "zz")
+      local plus = ("+"):rep(33)
+      local longest = { from = long, requiretls = true, dsn = { notify = { "success", "failure", "delay" },
+         ret = "full", envid = plus }, deliver_by = { seconds = 999999999, trace = true },
+         hold_until = "2026-11-24T12:00:00Z", mt_priority = -9, raw = "x\r\n\r\n\195\164\r\n",
+         envelope = { to = { address = to, orcpt = ("+"):rep(60) .. "@" .. ("b."):rep(96) .. "c" } },
+         tls = "implicit" }
+      local receipt, err = talk.send(longest, "TLS\nS: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-SIZE\n"
+         .. "S: 250-8BITMIME\nS: 250-DSN\nS: 250-REQUIRETLS\nS: 250-DELIVERBY\nS: 250-FUTURERELEASE\n"
+         .. "S: 250 MT-PRIORITY\nC: MAIL FROM:<" .. long .. "> SIZE=9 BODY=8BITMIME RET=FULL ENVID="
+         .. ("+2B"):rep(33) .. " REQUIRETLS BY=999999999;RT HOLDUNTIL=2026-11-24T12:00:00Z MT-PRIORITY=-9\n"
+         .. "S: 250 ok\nC: RCPT TO:<" .. to .. "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;"
+         .. ("+2B"):rep(60) .. "@" .. ("b."):rep(96) .. "c\nS: 250 ok\n" .. data .. bye)
+      assert(receipt, tostring(err))
+   end)
+
+   it("of some recipients is said of these", function()
+      local receipt = talk.send({ dsn = { notify = "failure" }, envelope = { to = { "a@x.example",
+         { address = "b@x.example", notify = "never" }, { address = "c@x.example", orcpt = "d@x.example" },
+         { address = "B@x.example", name = "B" }, { address = "b@x.example", notify = "delay" } } } },
+         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 DSN\n" .. mail
+         .. "C: RCPT TO:<a@x.example> NOTIFY=FAILURE\nC: RCPT TO:<b@x.example> NOTIFY=NEVER\n"
+         .. "C: RCPT TO:<c@x.example> NOTIFY=FAILURE ORCPT=rfc822;d@x.example\n"
+         .. "C: RCPT TO:<B@x.example> NOTIFY=FAILURE\nC: DATA\n"
+         .. ("S: 250 ok\n"):rep(5) .. "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye)
+      assert.equal(4, #receipt.accepted)
+   end)
+
+   it("of one message of a connection is not said of the next", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 DSN\n"
+         .. "C: MAIL FROM:<ann@me.example> RET=HDRS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
+         .. mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false,
+         extensions = { ["mt-priority"] = "prefer" } }, peer)))
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n", mt_priority = 5,
+         dsn = { ret = "hdrs" } }
+      assert.same({ dsn = "used", ["mt-priority"] = "unavailable" }, connection:send(message).extensions)
+      message.dsn = nil
+      assert.same({ ["mt-priority"] = "unavailable" }, connection:send(message).extensions)
+      connection:quit()
+      talk.finished(peer)
+   end)
+end)
+
+describe("core.mail", function()
+   local core = require "smtp.core"
+
+   local function make(asked)
+      return pcall(core.mail, { from = "a@b", to = { "c@d" }, asked = asked })
+   end
+
+   it("takes no parameter that could be more than one", function()
+      for _, key in ipairs { "notify", "ret", "envid", "hold_until", "mt_priority" } do
+         assert.is_true(make { [key] = "x" }, key)
+         for _, bad in ipairs { "a b", "a\r", "a\n", "\0", "=", "\127", "\195", ("x"):rep(101), 7, true, {} } do
+            assert.is_false(make { [key] = bad }, ("%s %q"):format(key, tostring(bad)))
+         end
+      end
+      for _, key in ipairs { "notify_of", "orcpt_of" } do
+         assert.is_true(make { [key] = { ["c@d"] = "x" } })
+         for _, bad in ipairs { "a b", "a\r\nDATA", ("x"):rep(501), 7 } do
+            assert.is_false(make { [key] = { ["c@d"] = bad } })
+         end
+      end
+      for _, key in ipairs { "by_seconds", "hold_seconds" } do
+         for _, bad in ipairs { -1, 1e9, "x", {} } do assert.is_false(make { [key] = bad }) end
+      end
+      for _, bad in ipairs { { nonsense = "require" }, { "dsn" }, { dsn = true } } do
+         assert.is_false(pcall(core.mail, { from = "a@b", to = { "c@d" }, extensions = bad }))
+         assert.is_false(pcall(core.session, { domain = "x.example", extensions = bad }))
+      end
+   end)
+
+   it("keeps what it is given", function()
+      local session = core.session { domain = "me.example" }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 DSN\r\n")
+      local long = ("x"):rep(49)
+      local mail_asking = core.mail { from = "a@b", to = { "c@d" }, asked = { envid = long .. "y" .. long } }
+      collectgarbage()
+      for i = 1, 1000 do assert(("%099d"):format(i)) end
+      session:mail(mail_asking)
+      assert.equal("MAIL FROM:<a@b> ENVID=" .. ("x"):rep(49) .. "y" .. ("x"):rep(49) .. "\r\n", (session:output()))
+   end)
+end)
+
+describe("DELIVERBY", function()
+   it("with a minimum is not asked for less", function()
+      local err = not_sent({ deliver_by = 59 }, "DELIVERBY 60")
+      assert.equal("deliverby_minimum", err.reason)
+      assert.truthy(tostring(err):find("EHLO offered DELIVERBY 60", 1, true))
+      send_asking({ deliver_by = 60 }, { "DELIVERBY 60" }, " BY=60;R")
+   end)
+
+   it("has no minimum where nothing is given back", function()
+      send_asking({ deliver_by = { seconds = 1, mode = "notify" } }, { "DELIVERBY 60" }, " BY=1;N")
+   end)
+
+   it("whose minimum is none has none", function()
+      for _, value in ipairs { "", "-5", "x", "60s", "1000000000", "99999999999999999999" } do
+         send_asking({ deliver_by = 1 }, { "DELIVERBY " .. value }, " BY=1;R")
+      end
+   end)
+
+   it("that is offered and too slow is an error under prefer too", function()
+      assert.equal("deliverby_minimum",
+         not_sent({ deliver_by = 1, extensions = { deliverby = "prefer" } }, "DELIVERBY 9").reason)
+   end)
+end)
+
+describe("FUTURERELEASE", function()
+   local offered = "FUTURERELEASE 3600 2026-11-24T12:00:00Z"
+
+   it("is not asked for more than it offers", function()
+      for _, options in ipairs { { hold_for = 3601 }, { hold_until = "2026-11-24T12:00:01Z" },
+         { hold_until = "2027-01-01T00:00:00Z" }, { hold_until = 1795521601 } } do
+         assert.equal("futurerelease_maximum", not_sent(options, offered).reason)
+         assert.equal("futurerelease_maximum", not_sent(options, (offered:lower())).reason)
+      end
+      send_asking({ hold_for = 3600 }, { offered }, " HOLDFOR=3600")
+      send_asking({ hold_until = "2026-11-24T12:00:00Z" }, { offered }, " HOLDUNTIL=2026-11-24T12:00:00Z")
+   end)
+
+   it("without limits that can be read has none", function()
+      for _, value in ipairs { "", "x y", "-1 2026", "0 2026-11-24T12:00:00",
+         "99999999999 2026-11-24T12:00:00+00:00" } do
+         send_asking({ hold_for = 5000 }, { "FUTURERELEASE " .. value }, " HOLDFOR=5000")
+         send_asking({ hold_until = "2027-11-24T12:00:00Z" }, { "FUTURERELEASE " .. value },
+            " HOLDUNTIL=2027-11-24T12:00:00Z")
+      end
+   end)
+end)
+
+describe("REQUIRETLS", function()
+   local hello = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-REQUIRETLS\nS: 250 STARTTLS\n"
+   local again = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
+   local offered = again .. "S: 250-mx\nS: 250 REQUIRETLS\n"
+   local promised = "C: MAIL FROM:<ann@me.example> REQUIRETLS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye
+
+   local function refused(more, transcript)
+      more.requiretls = true
+      local _, err = talk.send(more, transcript .. bye)
+      assert.same({ "extension_unsupported", "mail", "no" }, { err.kind, err.stage, err.sent })
+      assert.is_string(err.hint)
+      return err.reason
+   end
+
+   it("is promised inside verified TLS", function()
+      local receipt = talk.send({ requiretls = true, tls = "require" }, hello .. offered .. promised)
+      assert.same({ requiretls = "used" }, receipt.extensions)
+      assert.is_table((talk.send({ requiretls = true, tls = "implicit" }, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "")
+         :gsub("250%-REQ", "250 REQ") .. promised)))
+   end)
+
+   it("is not promised in clear text", function()
+      assert.equal("requiretls_unverified", refused({}, hello))
+      assert.equal("requiretls_unverified", refused({ tls = "prefer" }, (hello:gsub("STARTTLS", "HELP"))))
+   end)
+
+   it("is not promised where nobody looked at the certificate", function()
+      local peer = talk.peer(hello .. offered .. bye)
+      local options = talk.options({ requiretls = true, tls = "require" }, peer)
+      options.tls_verify = false
+      local _, err = safe.send(options)
+      talk.finished(peer)
+      assert.same({ "extension_unsupported", "requiretls_unverified", "no" }, { err.kind, err.reason, err.sent })
+   end)
+
+   it("counts as it is offered inside TLS", function()
+      assert.equal("requiretls", refused({ tls = "require" }, hello .. again .. "S: 250 mx\n"))
+   end)
+
+   it("is never left out", function()
+      for _, word in ipairs { "prefer", "skip" } do
+         local _, err = safe.send(talk.options({ requiretls = true, extensions = { requiretls = word } },
+            talk.peer("")))
+         assert.equal("extensions.requiretls", err.option)
+      end
+   end)
+
+   it("believes a transport that says it is secure", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 REQUIRETLS\n" .. promised)
+      peer.secure = true
+      assert(safe.send(talk.options({ requiretls = true }, peer)))
+      talk.finished(peer)
+   end)
+
+   it("that is not asked for is not said", function()
+      local peer = talk.peer(hello .. offered .. promised:gsub(" REQUIRETLS", ""))
+      local options = talk.options({ tls = "require" }, peer)
+      options.requiretls = false
+      assert(safe.send(options))
+      talk.finished(peer)
+   end)
+end)
+
 describe("enhanced status codes", function()
    for line, want in pairs {
       ["550 5.1.1 x"] = { "5.1.1", "x" }, ["550 4.1.1 x"] = { nil, "4.1.1 x" },

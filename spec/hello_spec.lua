@@ -156,6 +156,39 @@ describe("EHLO", function()
    end)
 end)
 
+describe("LHLO", function()
+   local hi = "S: 220 hi\nC: LHLO me.example\n"
+   local bye = "C: QUIT\nS: 221 bye\n"
+
+   it("is LMTP's EHLO, before and after TLS", function()
+      local receipt, err = talk.send({ protocol = "lmtp", tls = "require" }, hi .. "S: 250-mx\nS: 250 STARTTLS\n"
+         .. "C: STARTTLS\nS: 220 go\nTLS\nC: LHLO me.example\nS: 250 lmtp.example\n"
+         .. (ok:gsub("^.-(   C: MAIL)", "%1")))
+      assert(receipt, tostring(err))
+      assert.equal("lmtp.example", receipt.server.name)
+   end)
+
+   for _, code in ipairs { 500, 501, 502, 504 } do
+      it("answered by " .. code .. " is the end, without HELO: it may be SMTP", function()
+         local _, err = talk.send({ protocol = "lmtp" }, hi .. ("S: %d what\n"):format(code) .. bye)
+         assert.same({ "greeting_refused", "ehlo", code }, { err.kind, err.stage, err.code })
+         assert.truthy(err.hint:find("SMTP server", 1, true))
+         assert.truthy(err.hint:find('protocol = "smtp"', 1, true))
+      end)
+   end
+
+   it("that would have been right is hinted at", function()
+      local _, err = talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 500 what\nC: HELO me.example\n"
+         .. "S: 500 LHLO!\n" .. bye)
+      assert.truthy(err.hint:find('protocol = "lmtp"', 1, true))
+   end)
+
+   it("refused otherwise has no such hint", function()
+      local _, err = talk.send({ protocol = "lmtp" }, hi .. "S: 550 banned\n" .. bye)
+      assert.is_nil(err.hint)
+   end)
+end)
+
 describe("QUIT", function()
    local sent = ok:gsub("   S: 221 bye\n", "")
 

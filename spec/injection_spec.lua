@@ -55,7 +55,24 @@ local fields = {
    ["attachments.cid"] = function(text) return { attachments = { content = "x", cid = text } } end,
    ["attachments.content_id"] = function(text) return { attachments = { content = "x", content_id = text } } end,
    ["attachments.disposition"] = function(text) return { attachments = { content = "x", disposition = text } } end,
+   ["dsn.notify"] = function(text) return { dsn = { notify = { "failure", text } } } end,
+   ["dsn.ret"] = function(text) return { dsn = { ret = "full" .. text } } end,
+   ["dsn.envid"] = function(text) return { dsn = { envid = text } } end,
+   ["envelope.to.notify"] = function(text)
+      return { envelope = { to = { { address = "a@x.example", notify = text } } } }
+   end,
+   ["envelope.to.orcpt"] = function(text)
+      return { envelope = { to = { { address = "a@x.example", orcpt = "a" .. text .. "@x.example" } } } }
+   end,
+   ["deliver_by"] = function(text) return { deliver_by = "60" .. text } end,
+   ["deliver_by.mode"] = function(text) return { deliver_by = { seconds = 60, mode = "return" .. text } } end,
+   ["hold_for"] = function(text) return { hold_for = "60" .. text } end,
+   ["hold_until"] = function(text) return { hold_until = "2026-11-24T12:00:00Z" .. text } end,
+   ["mt_priority"] = function(text) return { mt_priority = "3" .. text } end,
+   ["an extension's name"] = function(text) return { extensions = { [text] = "skip" } } end,
+   ["an extension's word"] = function(text) return { extensions = { dsn = "skip" .. text } } end,
    ["domain"] = function(text) return { domain = text } end,
+   ["protocol"] = function(text) return { protocol = "lmtp" .. text } end,
    ["host"] = function(text) return { host = text } end,
    ["username"] = function(text) return { username = "x\r\n" .. text, password = "sesame-0" } end,
    ["password"] = function(text) return { username = "ann", password = "x\r\n" .. text } end,

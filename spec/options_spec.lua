@@ -112,6 +112,77 @@ describe("the words of extensions", function()
    end)
 end)
 
+describe("what is asked of an extension", function()
+   local bad_notify = { "never,failure", "FAILURE", "", true, 7, {}, { "never", "failure" }, { "fail" },
+      { failure = true }, { "failure", 7 }, { "failure\r\nRCPT" } }
+
+   local function to_bob(more)
+      more.address = "bob@there.example"
+      return { envelope = { to = { more } } }
+   end
+
+   for option, values in pairs {
+      dsn = { "failure", true, { "failure" }, { notfy = "failure" } },
+      ["dsn.ret"] = { "FULL", "header", true, "full RET=HDRS" },
+      ["dsn.envid"] = { "", 7, true, "a\tb", "a\127", "\195\164", ("x"):rep(101), (" "):rep(34), "a\r\nDATA" },
+      requiretls = { "yes", 1, "true" },
+      deliver_by = { 0, -1, 1.5, "x", true, {}, 1e9, 0 / 0, math.huge, { seconds = 0 },
+         { seconds = 60, secs = 5 } },
+      ["deliver_by.mode"] = { "R", true }, ["deliver_by.trace"] = { "T", 1 },
+      hold_for = { 0, -1, 1.5, "x", {}, 1e9, 0 / 0, "5\r\nDATA" },
+      hold_until = { -1, 1e12, 0 / 0, math.huge, true, "", "tomorrow", "2026-11-24", "2026-11-24T12:00:00",
+         "2026-13-01T12:00:00Z", "2026-02-29T12:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T12:60:00Z",
+         "2026-11-24T12:00:61Z", "2026-11-24T12:00:0012Z", "2026-11-24T12:00:00.Z", "2026-11-24T12:00:00+25:00",
+         "2026-11-24T12:00:00+0100", "2026-11-24T12:00:00Z HOLDFOR=1", "1969-12-31T23:59:59Z",
+         "2026-11-24T12:00:00ZZ" },
+      mt_priority = { 10, -10, 1.5, "high", true, 0 / 0, "5 SIZE=1", {} },
+   } do
+      for i, value in ipairs(values) do
+         it(("has to be of its form: %s, %d"):format(option, i), function()
+            local name, field = option:match("^([^.]*)%.?(.*)$")
+            local given = field == "" and value or { seconds = name == "deliver_by" and 60 or nil, [field] = value }
+            assert.equal(name, refused({ [name] = given }).option:match("^[^.]*"))
+         end)
+      end
+   end
+
+   it("names those who are to be told of what", function()
+      for _, bad in ipairs(bad_notify) do
+         assert.equal("dsn.notify", refused({ dsn = { notify = bad } }).option)
+         assert.equal("envelope.to.notify", refused(to_bob { notify = bad }).option)
+      end
+   end)
+
+   it("has an address for orcpt", function()
+      for _, bad in ipairs { "", "x", 7, true, "rfc822;a@b.example", "a@b\r\nDATA",
+         ("\195\169"):rep(85) .. "@x.example" } do
+         assert.equal("envelope.to.orcpt", refused(to_bob { orcpt = bad }).option)
+      end
+      assert.equal("envelope.to.notfy", refused(to_bob { notfy = "never" }).option)
+   end)
+
+   it("holds a message in one way", function()
+      assert.equal("hold_until", refused({ hold_for = 5, hold_until = 1e9 }).option)
+   end)
+
+   it("tells mt_priority from priority", function()
+      assert.truthy(refused({ mt_priority = "high" }).hint:find("priority", 1, true))
+      local _, mail = plan { priority = "high" }
+      assert.is_nil(mail.asked.mt_priority)
+   end)
+
+   it("takes dates in any zone, to the second", function()
+      for given, want in pairs { ["2024-02-29T23:59:59z"] = "2024-02-29T23:59:59Z",
+         ["2026-12-31 23:30:00-01:00"] = "2027-01-01T00:30:00Z",
+         ["1970-01-01T00:00:00Z"] = "1970-01-01T00:00:00Z",
+         ["2100-03-01T00:00:00.999+00:01"] = "2100-02-28T23:59:00Z",
+         ["9999-12-31T23:59:59Z"] = "9999-12-31T23:59:59Z" } do
+         local _, mail = plan { hold_until = given }
+         assert.equal(want, mail.asked.hold_until)
+      end
+   end)
+end)
+
 describe("defaults", function()
    it("want TLS and, with credentials, authentication on the port for submission", function()
       local found = plan { username = "ann", password = "pw" }
@@ -158,6 +229,57 @@ describe("defaults", function()
       t.url = "smtps://mx.example"
       found = assert(options.send(t))
       assert.same({ "implicit", 465 }, { found.tls, found.port })
+   end)
+end)
+
+describe("LMTP", function()
+   local function from_url(url, more)
+      local t = { url = url }
+      for name, value in pairs(more or {}) do t[name] = value end
+      local found, err = options.connection(t)
+      assert(found, tostring(err))
+      return found
+   end
+
+   it("has port 24, whatever else is given", function()
+      assert.same({ 24, "lmtp", "require" }, { plan({ protocol = "lmtp" }).port, plan({ protocol = "lmtp" }).protocol,
+         plan({ protocol = "lmtp" }).tls })
+      assert.equal(24, plan({ protocol = "lmtp", username = "ann", password = "pw" }).port)
+      assert.equal(2525, plan({ protocol = "lmtp", port = 2525 }).port)
+      assert.equal("smtp", plan({}).protocol)
+   end)
+
+   it("is not spoken on port 25", function()
+      for _, bad in ipairs { { protocol = "lmtp", port = 25 }, { protocol = "lmtp", port = "25" } } do
+         assert.truthy(refused(bad).what:find("RFC 2033", 1, true))
+      end
+      local _, err = options.connection { url = "lmtp://mx.example:25" }
+      assert.equal("port", err.option)
+   end)
+
+   it("is described by a url", function()
+      local found = from_url "lmtp://mx.example"
+      assert.same({ "lmtp", "mx.example", 24, "require" }, { found.protocol, found.host, found.port, found.tls })
+      found = from_url "lmtp://ann:pw@[::1]:2003"
+      assert.same({ "lmtp", "::1", 2003, "skip", "ann" },
+         { found.protocol, found.host, found.port, found.tls, found.username })
+      for _, url in ipairs { "lmtp+unix:/run/dovecot/lmtp", "lmtp+unix:///run/dovecot/lmtp",
+         "lmtp+unix:/run/dovecot%2Flmtp" } do
+         found = from_url(url)
+         assert.same({ "lmtp", "/run/dovecot/lmtp", nil, "skip", true },
+            { found.protocol, found.socket, found.host, found.tls, found.loopback })
+      end
+      assert.equal("mx.example", from_url("lmtp+unix:/x", { host = "mx.example" }).host)
+      assert.equal("smtp", from_url("lmtp://mx.example", { protocol = "smtp" }).protocol)
+   end)
+
+   it("has urls of its form only", function()
+      for _, url in ipairs { "lmtp+unix:", "lmtp+unix:x", "lmtp+unix:/x?y", "lmtps://x", "lmtp+tcp:/x",
+         "lmtp+unix:/x%00y", "lmtp+unix:/" .. ("x"):rep(200), "lmtp://" } do
+         local _, err = options.connection { url = url }
+         assert.is_true(err.option == "url" or err.option == "socket", url)
+      end
+      assert.equal("protocol", refused({ protocol = "LMTP" }).option)
    end)
 end)
 

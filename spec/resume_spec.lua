@@ -43,6 +43,7 @@ describe("a session that is resumed", function()
       ["after a bare EHLO"] = "250 mx\r\n", ["with extensions"] = "250-mx hello\r\n250-PIPELINING\r\n"
          .. "250-SIZE 5000\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n",
       ["with a limit that is too low"] = "250-mx\r\n250-8BITMIME\r\n250 SIZE 10\r\n",
+      ["with limits"] = "250-mx\r\n250-8BITMIME\r\n250-LIMITS RCPTMAX=5 MAILMAX=7\r\n250 SIZE 4000\r\n",
       ["with tabs"] = "250-mx\r\n250-SIZE\t5000\r\n250-8BITMIME\t\r\n250 AUTH\tPLAIN\r\n",
       ["with bytes that are no text"] =
          "250-mx \1\255\r\n250-SIZE 50\00200\r\n250-8BITMIME\1\r\n250 \195\164 \237\160\128\r\n",

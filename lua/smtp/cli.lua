@@ -14,7 +14,8 @@ lua-smtp sink [options]        receive messages and print them
 lua-smtp --version
 
 send: the options of smtp.send, with - for _
-   --host NAME --port N --url URL --tls WORD --tls-ca-file FILE --tls-host NAME
+   --host NAME --port N --socket PATH --url URL --protocol smtp|lmtp
+   --tls WORD --tls-ca-file FILE --tls-host NAME
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
    --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
    --tls-cert FILE --tls-key FILE
@@ -25,7 +26,10 @@ send: the options of smtp.send, with - for _
    --list-unsubscribe URI (again for each) --one-click
    --dkim DOMAIN:SELECTOR:KEYFILE (again for each)
    --raw             the whole message comes from standard input
-   --domain NAME --timeout SECONDS --pipelining safe|off
+   --dsn-notify never|success|failure|delay (again for each) --dsn-ret full|hdrs --dsn-envid TEXT
+   --requiretls --deliver-by SECONDS --hold-for SECONDS --hold-until DATE --mt-priority -9..9
+   --extension KEYWORD=require|prefer|skip (again for each)
+   --domain NAME --timeout SECONDS --pipelining safe|eager|off
    --trace           show the dialogue on standard error
    --json            print the receipt or the error as JSON
 
@@ -90,9 +94,10 @@ end
 -- ---- flags ----
 
 local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
-   auth_plaintext = true }
+   auth_plaintext = true, requiretls = true }
 local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach = true,
-   header = true, references = true, list_unsubscribe = true, dkim = true }
+   header = true, references = true, list_unsubscribe = true, dkim = true, dsn_notify = true,
+   extension = true }
 
 local function read_flags(args, from)
    local flags, i = {}, from
@@ -172,6 +177,25 @@ local function read_dkim(flags)
    return true
 end
 
+local function read_dsn(flags)
+   local dsn = { notify = flags.dsn_notify, ret = flags.dsn_ret, envid = flags.dsn_envid }
+   flags.dsn_notify, flags.dsn_ret, flags.dsn_envid = nil, nil, nil
+   if next(dsn) ~= nil then flags.dsn = dsn end
+end
+
+local function read_extensions(flags)
+   for i = 1, #(flags.extension or {}) do
+      local keyword, word = flags.extension[i]:match("^([^=]+)=(.+)$")
+      if not keyword then
+         return nil, errors.usage("extension", "--extension wants KEYWORD=WORD")
+      end
+      flags.extensions = flags.extensions or {}
+      flags.extensions[keyword] = word
+   end
+   flags.extension = nil
+   return true
+end
+
 local function read_message(flags)
    if flags.raw then flags.raw = io.read("*a") end
    for i = 1, #(flags.attach or {}) do flags.attach[i] = { path = flags.attach[i] } end
@@ -184,6 +208,8 @@ local function read_message(flags)
    local ok, err = read_files(flags)
    if ok then ok, err = read_headers(flags) end
    if ok then ok, err = read_dkim(flags) end
+   if ok then ok, err = read_extensions(flags) end
+   read_dsn(flags)
    return ok, err
 end
 

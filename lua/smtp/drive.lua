@@ -299,7 +299,7 @@ function doing.tls(conv)
    if is_injected(conv) then return end
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
-      conv.session:tls_started()
+      conv.session:tls_started(conv.tls.verified == true)
       return
    end
    conv.trouble = trouble
@@ -381,6 +381,7 @@ local function new_session(conv, facts)
       domain = host.domain(plan, sock),
       tls = plan.tls == "implicit" and "skip" or plan.tls,
       tls_on = plan.tls == "implicit" or sock.secure == true,
+      tls_verified = conv.tls ~= nil and conv.tls.verified == true or sock.secure == true,
       auth = plan.credentials and plan.auth or "skip", username = plan.username,
       authzid = plan.authzid, mechanisms = conv.mechanisms,
       mechanisms_named = plan.auth_mechanisms ~= nil,
@@ -432,7 +433,8 @@ end
 function drive.send(conv, mail, to)
    local transaction = core.mail { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
-      utf8 = mail.utf8 ~= nil, all = mail.all, extensions = mail.extensions }
+      utf8 = mail.utf8 ~= nil, all = mail.all, extensions = mail.extensions,
+      asked = mail.asked }
    conv.mails[transaction] = mail
    conv.cause, conv.moved = nil, now()
    conv.session:mail(transaction, mail.text)

@@ -41,6 +41,15 @@ function by_kind.connect(_, plan)
       tostring(plan.port or plan.socket))
 end
 
+-- Who does not know LHLO may know EHLO, and the other way round.
+function by_kind.greeting_refused(err, plan)
+   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
+   if not unknown then return nil end
+   local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
+   return ("This may be an %s server: check host and port, or set protocol = %q"):format(
+      other:upper(), other)
+end
+
 function by_kind.resolve()
    return "Check the spelling of host, and this machine's resolver"
 end
@@ -150,6 +159,16 @@ function by_kind.tls_required()
    return "Set tls = \"require\""
 end
 
+local asked = {
+   requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass the "
+      .. "message on in clear text; without requiretls = true it is sent all the same",
+   requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
+      .. "your own says so by `secure`",
+   deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
+      .. "which has no minimum",
+   futurerelease_maximum = "Ask for less, or keep the message and send it later",
+}
+
 function by_kind.extension_unsupported(err)
    if err.reason == "smtputf8" then
       return "Use an address with ASCII before @ (the domain does not matter), or a server that "
@@ -157,6 +176,8 @@ function by_kind.extension_unsupported(err)
    elseif err.reason == "8bitmime" then
       return "Encode the message as quoted-printable or base64 (text composed here always is)"
    end
+   local hint = asked[err.reason]
+   if hint then return hint end
    return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
       err.reason:upper(), err.reason)
 end

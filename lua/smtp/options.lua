@@ -16,7 +16,7 @@ local source = require "smtp.source"
 local options = {}
 
 local connection_names = {
-   "url", "host", "server", "port", "socket", "domain", "tls", "tls_verify", "tls_host",
+   "url", "host", "server", "port", "socket", "protocol", "domain", "tls", "tls_verify", "tls_host",
    "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
    "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
    "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
@@ -27,6 +27,7 @@ local mail_names = {
    "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
    "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
+   "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority",
 }
 
 local all_names = {}
@@ -69,19 +70,31 @@ local function decode(text)
    return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
+local url_schemes = { smtp = true, smtps = true, lmtp = true }
+
+local function has_place(t)
+   return t.host ~= nil or t.server ~= nil or t.socket ~= nil
+end
+
 local function read_url(t)
    if t.url == nil then return true end
+   local path = tostring(t.url):match("^lmtp%+unix:/*(/[^?#]*)$")
    local scheme, rest = tostring(t.url):match("^(%a+)://([^/?#]+)/?$")
-   if scheme ~= "smtp" and scheme ~= "smtps" then
+   if not path and not url_schemes[scheme] then
       return nil, usage("url", "url is not of the form smtp://user:password@host:587",
-         "smtps:// means TLS from the first byte")
+         "Other forms are smtps://host (TLS from the first byte), lmtp://host, lmtp+unix:/path")
+   end
+   if (path or scheme == "lmtp") and t.protocol == nil then t.protocol = "lmtp" end
+   if path then
+      if not has_place(t) then t.socket = decode(path) end
+      return true
    end
    local login, place = rest:match("^(.*)@([^@]*)$")
    place = place or rest
    local host, port = place:match("^%[(.+)%]:?(%d*)$")
    if not host then host, port = place:match("^([^:]+):?(%d*)$") end
    if not host then return nil, usage("url", "url names no host") end
-   if t.host == nil and t.server == nil and t.socket == nil then t.host = decode(host) end
+   if not has_place(t) then t.host = decode(host) end
    if t.port == nil and port ~= "" then t.port = port end
    if t.tls == nil and scheme == "smtps" then t.tls = "implicit" end
    if login and t.username == nil and t.user == nil then
@@ -149,8 +162,16 @@ local function check_port(t)
    if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
       return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
    end
+   if port == 25 and t.protocol == "lmtp" then
+      return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
+         "The usual port is 24; most servers have a unix socket")
+   end
    t.port = port
    return true
+end
+
+local function check_protocol(t)
+   return is_word(t, "protocol", { "smtp", "lmtp" })
 end
 
 -- ---- TLS ----
@@ -269,7 +290,9 @@ local function fill(t)
    plan.host_given = t.host ~= nil
    if not t.socket then plan.host = t.host or "localhost" end
    plan.loopback = is_loopback(plan)
-   plan.port = t.port or (t.tls == "implicit" and 465) or (t.credentials and 587) or 25
+   plan.protocol = t.protocol or "smtp"
+   plan.port = t.port or (t.protocol == "lmtp" and 24) or (t.tls == "implicit" and 465)
+      or (t.credentials and 587) or 25
    plan.tls = t.tls or (plan.port == 465 and "implicit") or (plan.loopback and "skip") or "require"
    if t.tls_verify == nil then plan.tls_verify = true end
    plan.tls_min_version = t.tls_min_version or "1.2"
@@ -295,7 +318,7 @@ local function connection(given)
    if not ok then return nil, err end
    ok, err = alias(t, "username", "user")
    if not ok then return nil, err end
-   ok, err = check.all({ check_host, check_port, check_tls, auth.check, check_rest }, t)
+   ok, err = check.all({ check_host, check_protocol, check_port, check_tls, auth.check, check_rest }, t)
    if not ok then return nil, err end
    return fill(t)
 end
@@ -404,6 +427,19 @@ local function read_lists(t)
    return lists
 end
 
+-- A list of addresses; some may ask for something of their own.
+local function read_envelope_to(given)
+   if type(given) ~= "table" or rawget(given, "address") ~= nil then given = { given } end
+   local list, err = address.list(given, "envelope.to")
+   if not list then return nil, err end
+   for i = 1, #list do
+      local ok
+      ok, err = extensions.ask_recipient(given[i], list[i])
+      if not ok then return nil, err end
+   end
+   return list
+end
+
 local function read_envelope(t, lists)
    local envelope = t.envelope or {}
    if type(envelope) ~= "table" then
@@ -422,24 +458,27 @@ local function read_envelope(t, lists)
    end
    local groups = { lists.to, lists.cc, lists.bcc }
    if envelope.to ~= nil then
-      local list
-      list, err = address.list(envelope.to, "envelope.to")
-      if not list then return nil, err end
-      groups = { list }
+      groups[1], err = read_envelope_to(envelope.to)
+      if not groups[1] then return nil, err end
+      groups[2], groups[3] = nil, nil
    end
    return from, groups
 end
 
+-- Each of them once -> addresses, what the first of that address asks for
 local function gather(groups)
-   local to, seen = {}, {}
+   local to, seen, asked = {}, {}, { notify_of = {}, orcpt_of = {} }
    for i = 1, #groups do
       for j = 1, #groups[i] do
-         local one = groups[i][j].address
-         if not seen[one] then to[#to + 1] = one end
-         seen[one] = true
+         local entry = groups[i][j]
+         local one = entry.address
+         if not seen[one] then
+            to[#to + 1], seen[one] = one, true
+            asked.notify_of[one], asked.orcpt_of[one] = entry.notify, entry.orcpt
+         end
       end
    end
-   return to
+   return to, asked
 end
 
 -- The address because of which SMTPUTF8 must be said: one of the envelope, or of the header.
@@ -449,10 +488,25 @@ local function needs_utf8(t, lists, from, groups)
    return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
--- Why a message cannot do without some extensions.
-local function needs_of(facts)
-   return { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
+-- Which extensions the message needs: facts.needs says why, facts.extensions how urgently, and
+-- facts.asked what is to be said of them.
+local function read_extensions(t, plan, facts)
+   local words, err = extensions.for_mail(t.extensions, plan)
+   if not words then return nil, err end
+   local asked = facts.asked
+   local needs = { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
       smtputf8 = facts.utf8 and ("an address outside ASCII needs it (%s)"):format(facts.utf8) }
+   local ok
+   ok, err = extensions.ask(t, asked, needs)
+   if not ok then return nil, err end
+   if next(asked.notify_of) ~= nil or next(asked.orcpt_of) ~= nil then
+      needs.dsn = needs.dsn or "envelope.to asks for it"
+   end
+   ok, err = extensions.agree(needs, words)
+   if not ok then return nil, err end
+   for keyword in next, needs do words[keyword] = words[keyword] or "require" end
+   facts.extensions, facts.needs = words, needs
+   return facts
 end
 
 local function mail(t, plan)
@@ -463,7 +517,7 @@ local function mail(t, plan)
    if not lists then return nil, err end
    local from, groups = read_envelope(t, lists)
    if not from then return nil, groups end
-   local to = gather(groups)
+   local to, asked = gather(groups)
    if #to == 0 then
       return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
    end
@@ -484,12 +538,8 @@ local function mail(t, plan)
    facts.from, facts.to = from.address, to
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
-   facts.extensions, err = extensions.for_mail(t.extensions, plan)
-   if not facts.extensions then return nil, err end
-   facts.needs = needs_of(facts)
-   ok, err = extensions.agree(facts.needs, facts.extensions)
-   if not ok then return nil, err end
-   return facts
+   facts.asked = asked
+   return read_extensions(t, plan, facts)
 end
 
 -- ---- the doors ----

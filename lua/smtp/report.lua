@@ -66,6 +66,18 @@ local function earlier(conv)
    return gone and "; on an earlier connection it offered " .. table.concat(gone, ", ") or ""
 end
 
+-- Why an extension was wanted, or what the server says of it.
+local function missing(conv, reason, facts)
+   local offered = reason:match("^(.*)_m[ai][xn]imum$")
+   if offered then
+      local keyword = offered:upper()
+      return (" (EHLO offered %s %s)"):format(keyword, report.capabilities(facts)[keyword])
+   elseif reason == "requiretls_unverified" then
+      return ""
+   end
+   return ", and " .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+end
+
 local function detail(conv, trouble, facts)
    local kind, reason = trouble.kind, trouble.reason
    local names, reasons = auth.reasons(conv, facts, trouble.code)
@@ -79,8 +91,7 @@ local function detail(conv, trouble, facts)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
    elseif kind == "extension_unsupported" then
-      return ", and "
-         .. (conv.mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+      return missing(conv, reason, facts)
    elseif kind == "message_too_large" and not trouble.code then
       return (" (%d octets; its limit is %d)"):format(conv.mail.size, facts.size_max)
    elseif kind == "recipients_refused" or kind == "sender_refused" or kind == "data_refused" then
@@ -203,12 +214,22 @@ local function split(recipients)
    return accepted, refused
 end
 
+-- Of the extensions that the message asked for: which were used?
+local function used(mail, capabilities)
+   local state = {}
+   for keyword in next, mail.needs do
+      state[keyword] = capabilities[keyword:upper()] and "used" or "unavailable"
+   end
+   return state
+end
+
 --- The receipt of a message that at least one recipient gets.
 function report.receipt(conv, mail, result, seconds)
    local facts, recipients = conv.session:facts(), masked(conv, result.recipients)
    local accepted, refused = split(recipients)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
+   local capabilities = report.capabilities(facts)
    return {
       message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
       reply = masked(conv, { result.reply })[1],
@@ -216,7 +237,8 @@ function report.receipt(conv, mail, result, seconds)
       tls = tls,
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
          name = facts.server:match("^%S+") },
-      capabilities = report.capabilities(facts), size = mail.size, seconds = seconds,
+      capabilities = capabilities, extensions = used(mail, capabilities), size = mail.size,
+      seconds = seconds,
    }
 end
 

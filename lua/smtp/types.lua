@@ -15,6 +15,7 @@
 ---@field server? string
 ---@field port? integer|string
 ---@field socket? string
+---@field protocol? "smtp"|"lmtp"
 ---@field domain? string
 ---@field tls? "implicit"|"require"|"prefer"|"skip"
 ---@field tls_verify? boolean
@@ -91,6 +92,12 @@
 ---@field message_id? string
 ---@field source fun(self: smtp.Message): fun(): string?, smtp.Error?
 
+---@alias smtp.Notify "never"|"success"|"failure"|"delay"
+
+---@class smtp.RecipientWish: smtp.Address
+---@field notify? smtp.Notify|smtp.Notify[]
+---@field orcpt? string   the address as it was first written
+
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
 ---@field to? string|smtp.Address|(string|smtp.Address)[]
@@ -114,8 +121,15 @@
 ---@field raw? string|file*|fun(): string?, any
 ---@field eightbit? boolean
 ---@field size? integer
----@field envelope? { from?: string, to?: string|string[] }
+---@field envelope? { from?: string, to?: string|smtp.RecipientWish|(string|smtp.RecipientWish)[] }
 ---@field recipients? "any"|"all"
+---@field extensions? table<smtp.Extension, "require"|"prefer">   over a connection: of this message
+---@field dsn? { notify?: smtp.Notify|smtp.Notify[], ret?: "full"|"hdrs", envid?: string }
+---@field requiretls? boolean
+---@field deliver_by? integer|string|{ seconds: integer|string, mode?: "return"|"notify", trace?: boolean }
+---@field hold_for? integer|string      seconds
+---@field hold_until? number|string     as os.time() gives it, or RFC 3339
+---@field mt_priority? integer|string   -9 to 9
 
 ---@class smtp.Options: smtp.ConnectionOptions, smtp.MessageOptions
 
@@ -138,6 +152,7 @@
 ---@field tls { state: string, version?: string, cipher?: string, verified?: boolean, resumed?: boolean }
 ---@field server { host?: string, port?: integer, address?: string, name?: string }
 ---@field capabilities table<string, string>
+---@field extensions table<smtp.Extension, "used"|"unavailable">   those the message asked for
 ---@field size? integer
 ---@field seconds number
 
