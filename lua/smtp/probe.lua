@@ -31,7 +31,7 @@ local function offer(facts)
 end
 
 local function note_said(conv, seen, line)
-   local is_hello = line:find("^EHLO ") or line:find("^HELO ")
+   local is_hello = line:find("^[EHL][EH]LO ") -- EHLO, HELO, LHLO
    seen.waits_for = is_hello and "ehlo"
    if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
    if is_hello and conv.tls and conv.sock.certificate then
@@ -157,6 +157,7 @@ local function options_of(r, plan)
    end
    for i = 1, #carried do use[carried[i]] = plan[carried[i]] end
    if not plan.tls_verify then use.tls_verify = false end
+   if plan.protocol == "lmtp" then use.protocol = "lmtp" end
    use.tls_min_version = plan.given.tls_min_version
    return use
 end
