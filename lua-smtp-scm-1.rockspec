@@ -40,6 +40,7 @@ build = {
       ["smtp.probe_warnings"] = "lua/smtp/probe_warnings.lua",
       ["smtp.progress"] = "lua/smtp/progress.lua",
       ["smtp.quirks"] = "lua/smtp/quirks.lua",
+      ["smtp.raw"] = "lua/smtp/raw.lua",
       ["smtp.report"] = "lua/smtp/report.lua",
       ["smtp.safe"] = "lua/smtp/safe.lua",
       ["smtp.sasl"] = "lua/smtp/sasl.lua",

@@ -748,9 +748,9 @@ static void read_asked(lua_State *L, struct smtp_mail *m)
     lua_remove(L, 1);
 }
 
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, utf8=, all=, extensions=,
- *  asked= } -> mail: one transaction. The addresses are canonical. One block holds all of it, with
- *  room for what the server says: 512 octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
+ *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
+ * of it, with room for what the server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -775,6 +775,7 @@ static int core_mail(lua_State *L)
     m->size = len_field(L, "size");
     m->source_len = len_field(L, "source_len");
     m->eightbit = flag_field(L, "eightbit");
+    m->binary_wanted = flag_field(L, "binary");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
     m->exact = flag_field(L, "exact");
@@ -961,11 +962,11 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"session", core_session}, {"mail", core_mail},         {"address", core_address},
-    {"domain", core_domain},   {"idna", core_idna},         {"random", core_random},
-    {"now", core_now},         {"hostname", core_hostname}, {"terminal", core_terminal},
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {{"session", core_session},   {"mail", core_mail},
+                                     {"address", core_address},   {"domain", core_domain},
+                                     {"idna", core_idna},         {"random", core_random},
+                                     {"now", core_now},           {"hostname", core_hostname},
+                                     {"terminal", core_terminal}, {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

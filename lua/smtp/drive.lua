@@ -433,8 +433,8 @@ end
 function drive.send(conv, mail, to)
    local transaction = core.mail { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
-      utf8 = mail.utf8 ~= nil, all = mail.all, extensions = mail.extensions,
-      asked = mail.asked }
+      binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
+      extensions = mail.extensions, asked = mail.asked }
    conv.mails[transaction] = mail
    conv.cause, conv.moved = nil, now()
    conv.session:mail(transaction, mail.text)
