@@ -6,7 +6,7 @@
 static unsigned required(const struct smtp_session *s, const struct smtp_mail *m)
 {
     unsigned ext = s->opt.ext_require | m->ext_require;
-    if (m->eightbit) ext |= SMTP_EXT_8BITMIME;
+    if (m->eightbit && !m->binary) ext |= SMTP_EXT_8BITMIME;
     if (m->utf8) ext |= SMTP_EXT_SMTPUTF8;
     if (m->requiretls) ext |= SMTP_EXT_REQUIRETLS;
     return ext;
@@ -45,9 +45,18 @@ static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_ma
     return is_held_too_long(s, m) ? SMTP_ERROR_HOLD_TOO_LONG : SMTP_ERROR_NONE;
 }
 
+/* No text, whatever the message holds: DATA cannot be said then (RFC 3030 3). */
+static void choose_binary(const struct smtp_session *s, struct smtp_mail *m)
+{
+    m->binary = m->binary_wanted && m->source_len != 0 &&
+                offers(s, SMTP_EXT_BINARYMIME | SMTP_EXT_CHUNKING);
+    if (m->binary) m->size = m->source_len;
+}
+
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
 bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
 {
+    choose_binary(s, m);
     enum smtp_error error = misfit(s, m);
     if (error != SMTP_ERROR_NONE) {
         refuse(s, m, error, NULL);
@@ -91,7 +100,8 @@ step say_mail(struct smtp_session *s)
         put_words(s, " SIZE=");
         put_number(s, m->size);
     }
-    if (m->eightbit) put_words(s, " BODY=8BITMIME");
+    if (m->binary) put_words(s, " BODY=BINARYMIME"); /* RFC 3030 3 */
+    if (m->eightbit && !m->binary) put_words(s, " BODY=8BITMIME");
     if (m->utf8) put_words(s, " SMTPUTF8"); /* RFC 6531 3.4 */
     if (offers(s, SMTP_EXT_DSN)) put_value(s, " RET=", m->ret);
     if (offers(s, SMTP_EXT_DSN)) put_value(s, " ENVID=", m->envid);

@@ -34,18 +34,19 @@ static void set_flag(lua_State *L, const char *key, bool flag)
     lua_setfield(L, -2, key);
 }
 
-/* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, long_line, from_line
- * (booleans) }: see struct smtp_scan. */
+/* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, bare, long_line,
+ * from_line (booleans) }: see struct smtp_scan. */
 static int push_scan(lua_State *L, struct smtp_scan *scan)
 {
     smtp_scan_end(scan);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     set_number(L, "wire_len", scan->wire_len);
     set_number(L, "special", scan->special);
     set_number(L, "line_max", scan->line_max);
     set_flag(L, "nul", scan->nul);
     set_flag(L, "eightbit", scan->eightbit);
     set_flag(L, "control", scan->control);
+    set_flag(L, "bare", scan->bare);
     set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
     set_flag(L, "from_line", scan->from_line);
     return 1;

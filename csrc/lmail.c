@@ -110,9 +110,9 @@ static void read_asked(lua_State *L, struct smtp_mail *m)
     lua_remove(L, 1);
 }
 
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, utf8=, all=, extensions=,
- *  asked= } -> mail: one transaction. The addresses are canonical. One block holds all of it, with
- *  room for what the server says: 512 octets and 96 for each recipient. */
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
+ *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
+ * of it, with room for what the server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -137,6 +137,7 @@ static int core_mail(lua_State *L)
     m->size = len_field(L, "size");
     m->source_len = len_field(L, "source_len");
     m->eightbit = flag_field(L, "eightbit");
+    m->binary_wanted = flag_field(L, "binary");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
     m->exact = flag_field(L, "exact");

@@ -91,6 +91,14 @@ static size_t take_some(struct smtp_session *s, const char *data, size_t len)
     return taken;
 }
 
+/* Of a binary message every octet goes out as it is (RFC 3030 3). */
+static size_t put_octets(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len > wire_room(s)) len = wire_room(s);
+    put(s, data, len);
+    return len;
+}
+
 static void text_begin(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
@@ -100,6 +108,7 @@ static void text_begin(struct smtp_session *s)
 
 static enum smtp_error body_error(const struct smtp_session *s, char c)
 {
+    if (s->spoken->binary) return SMTP_ERROR_NONE;
     if (c == '\0') return SMTP_ERROR_BODY_NUL;
     if ((c & 0x80) && !may_be_8bit(s)) return SMTP_ERROR_BODY_8BIT;
     if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
@@ -121,7 +130,8 @@ size_t body_take(struct smtp_session *s, const char *data, size_t len)
     while (at < len) {
         enum smtp_error error = body_error(s, data[at]);
         if (error != SMTP_ERROR_NONE) return fail(s, error, at);
-        size_t taken = take_some(s, data + at, len - at);
+        size_t taken =
+            m->binary ? put_octets(s, data + at, len - at) : take_some(s, data + at, len - at);
         if (taken == 0) break;
         at += taken;
     }

@@ -71,6 +71,7 @@ static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
         at += look_at_words(scan, data + at, len - at);
     }
     match_from(scan, data, at);
+    if (scan->after_cr) scan->bare = true;
     scan->after_cr = false;
     scan->line_len += at;
     if (scan->line_len > scan->line_max) scan->line_max = scan->line_len;
@@ -87,10 +88,12 @@ static void end_line(struct smtp_scan *scan)
 static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len)
 {
     bool second = *data == '\n' && scan->after_cr;
+    if (scan->after_cr != second) scan->bare = true;
     scan->after_cr = false;
     if (second) return 1;
     end_line(scan);
     if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
+    if (*data == '\n') scan->bare = true;
     scan->after_cr = *data == '\r';
     return 1;
 }
@@ -108,6 +111,7 @@ void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
 void smtp_scan_end(struct smtp_scan *scan)
 {
     if (scan->line_len > 0) end_line(scan);
+    if (scan->after_cr) scan->bare = true;
 }
 
 #pragma GCC visibility pop

@@ -244,6 +244,7 @@ struct smtp_mail {
     bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
     uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
     struct smtp_text text; /* the whole message, where it is at hand: nobody asks for BODY then */
+    bool binary_wanted;    /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
     bool eightbit;         /* the message holds octets over 127 (RFC 6152) */
     bool utf8; /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     bool all;  /* nobody gets it unless every recipient is accepted */
@@ -262,6 +263,7 @@ struct smtp_mail {
     size_t to_judged; /* by the replies to the message: those before this one (LMTP) */
     size_t texts_len;
     size_t due_count;               /* replies due */
+    bool binary;                    /* MAIL says so: octets as they are */
     bool queued;                    /* smtp_mail_add was called */
     bool settled;                   /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
@@ -442,6 +444,7 @@ struct smtp_scan {
     uint64_t special;   /* octets that quoted-printable has to escape wherever they stand */
     bool nul, eightbit; /* a NUL; an octet over 127 */
     bool control;       /* a control character other than TAB, CR and LF: NUL, DEL, … */
+    bool bare;          /* a CR or a LF that is not one of CRLF */
     bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
     bool after_cr;
     size_t line_len, from_len;

@@ -417,6 +417,17 @@ describe("REQUIRETLS", function()
       end
    end)
 
+   it("takes a handshake of the user's own for what its transport says of it", function()
+      for _, transcript in ipairs { hello .. offered, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "S: 250 HELP\n") } do
+         local peer = talk.peer(transcript .. bye)
+         peer.tlsinfo = false
+         local _, err = safe.send(talk.options({ requiretls = true,
+            tls = transcript:find("^TLS") and "implicit" or "require" }, peer))
+         talk.finished(peer)
+         assert.equal("requiretls_unverified", err.reason)
+      end
+   end)
+
    it("believes a transport that says it is secure", function()
       local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 REQUIRETLS\n" .. promised)
       peer.secure = true

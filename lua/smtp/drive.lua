@@ -283,6 +283,13 @@ local function handshake(conv, seconds)
    return nil, tls_trouble(why, text, hint)
 end
 
+-- What a transport of the user's own makes of certificates its author alone knows.
+local function is_verified(conv)
+   local sock, tls = conv.sock, conv.tls
+   if sock.secure == true then return true end
+   return tls ~= nil and tls.verified == true and (not conv.plan.transport or not not sock.tlsinfo)
+end
+
 -- The server has nothing to say before our ClientHello. What is there was put there in clear text.
 local function is_injected(conv)
    local sock = conv.sock
@@ -299,7 +306,7 @@ function doing.tls(conv)
    if is_injected(conv) then return end
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
-      conv.session:tls_started(conv.tls.verified == true)
+      conv.session:tls_started(is_verified(conv))
       return
    end
    conv.trouble = trouble
@@ -381,7 +388,7 @@ local function new_session(conv, facts)
       domain = host.domain(plan, sock),
       tls = plan.tls == "implicit" and "skip" or plan.tls,
       tls_on = plan.tls == "implicit" or sock.secure == true,
-      tls_verified = conv.tls ~= nil and conv.tls.verified == true or sock.secure == true,
+      tls_verified = is_verified(conv),
       auth = plan.credentials and plan.auth or "skip", username = plan.username,
       authzid = plan.authzid, mechanisms = conv.mechanisms,
       mechanisms_named = plan.auth_mechanisms ~= nil,
@@ -434,8 +441,8 @@ end
 function drive.send(conv, mail, to, transaction)
    transaction = transaction or core.mail { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
-      utf8 = mail.utf8 ~= nil, all = mail.all, extensions = mail.extensions,
-      asked = mail.asked }
+      binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
+      extensions = mail.extensions, asked = mail.asked }
    conv.mails[transaction] = mail
    conv.cause, conv.moved = nil, now()
    conv.session:mail(transaction, mail.text)

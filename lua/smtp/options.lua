@@ -10,8 +10,8 @@ local compose = require "smtp.compose"
 local dkim = require "smtp.dkim"
 local extensions = require "smtp.extensions"
 local here = require "smtp.host"
+local raw = require "smtp.raw"
 local signing = require "smtp.signing"
-local source = require "smtp.source"
 
 local options = {}
 
@@ -318,7 +318,8 @@ local function connection(given)
    if not ok then return nil, err end
    ok, err = alias(t, "username", "user")
    if not ok then return nil, err end
-   ok, err = check.all({ check_host, check_protocol, check_port, check_tls, auth.check, check_rest }, t)
+   ok, err = check.all({ check_host, check_protocol, check_port, check_tls, auth.check,
+      check_rest }, t)
    if not ok then return nil, err end
    return fill(t)
 end
@@ -329,48 +330,7 @@ local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html"
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
    "list_unsubscribe" }
 
-local function raw_string(text)
-   local scan = source.scan(text)
-   if scan.nul then
-      return nil, usage("raw", "raw holds a NUL", "No message may: encode that part as base64")
-   end
-   if scan.long_line then
-      return nil, usage("raw", "raw holds a line over 998 octets",
-         "Encode that part as quoted-printable or base64")
-   end
-   local head = text:sub(1, text:find("\n\r?\n") or text:find("\r\r", 1, true) or #text)
-   if ("\n" .. head):find("[\r\n][Bb][Cc][Cc][ \t]*:") then
-      return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
-         "Remove it, and list its addresses in `to`")
-   end
-   return { source = source.of_string(text), text = text, size = scan.wire_len, exact = true,
-      source_len = #text, eightbit = scan.eightbit }
-end
-
--- What cannot be read now will be told of when it is sent. -> what it holds | nil
-local function look_through(one)
-   local read, scanner = one.open(), core.scanner()
-   local piece
-   repeat
-      local began = core.now()
-      piece = read()
-      if piece then scanner:feed(piece) end
-      here.breathe(began)
-   until not piece
-   one.open() -- back to where it stood
-   return piece == nil and scanner:finish() or nil
-end
-
-local function raw_file(file, t)
-   local one = source.of_file(file)
-   local found = one.again and t.eightbit == nil and look_through(one)
-   return { source = one, size = found and found.wire_len or t.size or one.size,
-      exact = found and true, source_len = one.size,
-      eightbit = found and found.eightbit or t.eightbit or false }
-end
-
-local function raw_message(t)
-   local raw = t.raw
+local function raw_message(t, words)
    for i = 1, #composing do
       if t[composing[i]] ~= nil then
          local hint = "raw is the whole message already"
@@ -378,18 +338,7 @@ local function raw_message(t)
          return nil, usage(composing[i], composing[i] .. " stands beside raw", hint)
       end
    end
-   local ok, err = is_type(t, "eightbit", "boolean")
-   if not ok then return nil, err end
-   if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
-      return nil, usage("size", "size must be a whole number of octets")
-   end
-   if type(raw) == "string" then return raw_string(raw) end
-   if io.type(raw) == "file" then return raw_file(raw, t) end
-   if type(raw) == "function" then
-      return { source = source.of_function(raw, t.size, "raw"), size = t.size, source_len = t.size,
-         eightbit = t.eightbit or false }
-   end
-   return nil, usage("raw", "raw must be a string, an open file or a function")
+   return raw.read(t, words.binarymime)
 end
 
 local function composed(t, lists)
@@ -488,23 +437,39 @@ local function needs_utf8(t, lists, from, groups)
    return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
+local function needs_of(facts)
+   local needs = {}
+   if facts.binary then
+      needs.binarymime = facts.binary_needed and "raw holds what no text may hold"
+         or "extensions.binarymime asks for it"
+      needs.chunking = "BINARYMIME goes by it alone"
+   end
+   if facts.eightbit and not facts.binary_needed then
+      needs["8bitmime"] = "the message holds 8-bit bytes"
+   end
+   if facts.utf8 then
+      needs.smtputf8 = ("an address outside ASCII needs it (%s)"):format(facts.utf8)
+   end
+   return needs
+end
+
 -- Which extensions the message needs: facts.needs says why, facts.extensions how urgently, and
 -- facts.asked what is to be said of them.
-local function read_extensions(t, plan, facts)
-   local words, err = extensions.for_mail(t.extensions, plan)
-   if not words then return nil, err end
-   local asked = facts.asked
-   local needs = { ["8bitmime"] = facts.eightbit and "the message holds 8-bit bytes" or nil,
-      smtputf8 = facts.utf8 and ("an address outside ASCII needs it (%s)"):format(facts.utf8) }
-   local ok
-   ok, err = extensions.ask(t, asked, needs)
+local function read_extensions(t, words, facts)
+   local asked, needs = facts.asked, needs_of(facts)
+   local ok, err = extensions.ask(t, asked, needs)
    if not ok then return nil, err end
    if next(asked.notify_of) ~= nil or next(asked.orcpt_of) ~= nil then
       needs.dsn = needs.dsn or "envelope.to asks for it"
    end
    ok, err = extensions.agree(needs, words)
    if not ok then return nil, err end
-   for keyword in next, needs do words[keyword] = words[keyword] or "require" end
+   if facts.binary_needed then words.binarymime, words.chunking = "require", "require" end
+   if facts.binary then words.chunking = words.chunking or words.binarymime end
+   -- 8BITMIME is the core's to require: BINARYMIME does as well.
+   for keyword in next, needs do
+      if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
+   end
    facts.extensions, facts.needs = words, needs
    return facts
 end
@@ -524,9 +489,12 @@ local function mail(t, plan)
    if t.raw == nil and #lists.from == 0 then
       return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
    end
+   local words
+   words, err = extensions.for_mail(t.extensions, plan)
+   if not words then return nil, err end
    local facts
    if t.raw ~= nil then
-      facts, err = raw_message(t)
+      facts, err = raw_message(t, words)
    else
       facts, err = composed(t, lists)
    end
@@ -539,7 +507,7 @@ local function mail(t, plan)
    facts.utf8 = needs_utf8(t, lists, from, groups)
    facts.all = t.recipients == "all"
    facts.asked = asked
-   return read_extensions(t, plan, facts)
+   return read_extensions(t, words, facts)
 end
 
 -- ---- the doors ----

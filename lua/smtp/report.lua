@@ -221,6 +221,11 @@ local function used(mail, capabilities)
    for keyword in next, mail.needs do
       state[keyword] = capabilities[keyword:upper()] and "used" or "unavailable"
    end
+   if state.binarymime == "used" and state.chunking == "used" then
+      state["8bitmime"] = nil
+   elseif state.binarymime then
+      state.binarymime = "unavailable"
+   end
    return state
 end
 

@@ -91,6 +91,33 @@ describe("Postfix", function()
       assert.equal(1, #live.arrived("carol", 1))
    end)
 
+   it("reports a delivery as it was asked to", function()
+      local receipt, err = safe.send(options { raw = head .. "x\n",
+         dsn = { notify = { "success", "failure" }, ret = "hdrs", envid = "order 1+7=8" },
+         envelope = { to = { { address = "bob@live.example", orcpt = "b+o=b@old.example" },
+            { address = "carol@live.example", notify = "never" } } } })
+      assert(receipt, tostring(err))
+      assert.same({ dsn = "used" }, receipt.extensions)
+      assert.equal(1, #live.arrived("bob", 1))
+      assert.equal(1, #live.arrived("carol", 1))
+      local report = table.concat(live.arrived("ann", 1))
+      for _, line in ipairs { "Original-Envelope-Id: order 1+7=8", "Action: delivered",
+         "Original-Recipient: rfc822;b+o=b@old.example", "text/rfc822-headers" } do
+         assert.truthy(report:find(line, 1, true), line .. "\n" .. report)
+      end
+      assert.is_nil(report:find("carol", 1, true))
+   end)
+
+   it("offers no other extension of those that are asked for, and is told so before MAIL", function()
+      for name, value in pairs { deliver_by = 60, hold_for = 60, mt_priority = 1 } do
+         local _, err = safe.send(options { text = "x", [name] = value })
+         assert.same({ "extension_unsupported", "mail" }, { err.kind, err.stage })
+      end
+      assert.truthy(safe.send(options { raw = head .. "x\n", mt_priority = 1,
+         extensions = { ["mt-priority"] = "prefer" } }))
+      assert.equal(1, #live.arrived("bob", 1))
+   end)
+
    it("without AUTH is an error of its own under require", function()
       local _, err = safe.send(relay { text = "x" })
       assert.same({ "auth_unsupported", "not_advertised", "no" }, { err.kind, err.reason, err.sent })

@@ -1,0 +1,135 @@
+--- A whole message of the caller's own: what it holds, and how it may go out.
+-- @module smtp.raw
+
+local check = require "smtp.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local here = require "smtp.host"
+local source = require "smtp.source"
+
+local raw = {}
+
+local usage = errors.usage
+
+local HEAD_MAX = 1048576 -- octets of a header that are looked at
+
+-- ---- what it holds ----
+
+-- The header with whatever line ends it has, as far as it can be read now.
+local function head_of(one)
+   local read, head = one.open(), ""
+   repeat
+      local piece = read()
+      head = head .. (piece or "")
+      local stop = head:find("\n\r?\n") or head:find("\r\r", 1, true)
+      if stop then return head:sub(1, stop) end
+   until not piece or #head > HEAD_MAX
+   return head
+end
+
+local function check_head(head, binary)
+   if ("\n" .. head):find("[\r\n][Bb][Cc][Cc][ \t]*:") then
+      return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
+         "Remove it, and list its addresses in `to`")
+   elseif binary and head:gsub("\r\n", ""):find("[%z\r\n]") then
+      return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
+         .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+   end
+   return true
+end
+
+-- What cannot be read now will be told of when it is sent. -> what it holds | nil
+local function look_through(one)
+   local read, scanner = one.open(), core.scanner()
+   local piece
+   repeat
+      local began = core.now()
+      piece = read()
+      if piece then scanner:feed(piece) end
+      here.breathe(began)
+   until not piece
+   return piece == nil and scanner:finish() or nil
+end
+
+local function check_text(scan)
+   if scan.nul then
+      return nil, usage("raw", "raw holds a NUL",
+         "No text may: encode that part as base64, or set extensions = { binarymime = \"prefer\" }")
+   elseif scan.long_line then
+      return nil, usage("raw", "raw holds a line over 998 octets",
+         "Encode that part as quoted-printable or base64")
+   end
+   return true
+end
+
+-- Can it go out as BINARYMIME alone, its octets as they are (RFC 3030 3)?
+local function is_binary(scan)
+   return scan.nul or scan.long_line or scan.bare
+end
+
+-- ---- where it comes from ----
+
+local function from_string(text, binary)
+   local scan, one = source.scan(text), source.of_string(text)
+   local needed = binary and is_binary(scan)
+   local ok, err = true, nil
+   if not needed then ok, err = check_text(scan) end
+   if ok then ok, err = check_head(head_of(one), needed) end
+   if not ok then return nil, err end
+   return { source = one, text = text, size = needed and #text or scan.wire_len, exact = true,
+      source_len = #text, eightbit = scan.eightbit, binary = binary ~= nil, binary_needed = needed }
+end
+
+local function from_file(file, t, binary)
+   local one = source.of_file(file)
+   local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
+   local needed = binary and (found and is_binary(found) or not found and binary == "require")
+   if one.again then
+      local ok, err = check_head(head_of(one), needed)
+      if not ok then return nil, err end
+      one.open() -- back to where it stood
+   end
+   local size = found and not needed and found.wire_len or t.size or one.size
+   return { source = one, size = size, exact = found and true, source_len = one.size,
+      eightbit = found and found.eightbit or t.eightbit or false,
+      binary = binary and found ~= nil or needed, binary_needed = needed }
+end
+
+-- Whether a function gives what is fine as text nobody knows: it is binary where that is required.
+local function from_function(fn, t, binary)
+   return { source = source.of_function(fn, t.size, "raw"), size = t.size, source_len = t.size,
+      eightbit = t.eightbit or false, binary = binary == "require",
+      binary_needed = binary == "require" }
+end
+
+local function read(t, binary)
+   if type(t.raw) == "string" then return from_string(t.raw, binary) end
+   if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
+   if type(t.raw) == "function" then return from_function(t.raw, t, binary) end
+   return nil, usage("raw", "raw must be a string, an open file or a function")
+end
+
+--- Read the options `raw`, `eightbit` and `size`.
+---@param t table
+---@param word? string   of extensions.binarymime
+---@return table|nil     { source =, size =, source_len =, text =, exact =, eightbit =,
+--   binary = may it be BINARYMIME?, binary_needed = must it be? }
+---@return table|nil     UsageError
+function raw.read(t, word)
+   local ok, err = check.is_type(t, "eightbit", "boolean")
+   if not ok then return nil, err end
+   if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
+      return nil, usage("size", "size must be a whole number of octets")
+   end
+   local found
+   found, err = read(t, word ~= "skip" and word or nil)
+   if not found then return nil, err end
+   if t.dkim ~= nil and found.binary_needed then
+      return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
+         "Encode its parts as base64 (RFC 6376 5.3)")
+   end
+   found.binary = found.binary and t.dkim == nil
+   return found
+end
+
+return raw
