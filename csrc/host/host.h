@@ -18,6 +18,7 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "../io.h"
 #include "../port.h"
 
 #include <netdb.h>
@@ -56,6 +57,7 @@ struct address {
 };
 
 struct smtp_socket {
+    struct smtp_io io; /* what others of ours see of it */
     int fd;    /* -1: closed */
     pid_t pid; /* the process that opened it: a forked child may close it but never write */
     bool tcp;

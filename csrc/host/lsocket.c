@@ -64,6 +64,37 @@ static const char *ended(struct smtp_socket *s, const char *word)
     return word;
 }
 
+static const char *lend_send(void *socket, const char *data, size_t len, int timeout_ms,
+                             size_t *sent)
+{
+    struct smtp_socket *s = socket;
+    s->until_ms = 0;
+    s->send_ms = timeout_ms;
+    return ended(s, stream_send(s, data, len, sent));
+}
+
+static const char *lend_receive(void *socket, int timeout_ms, const char **data, size_t *len)
+{
+    struct smtp_socket *s = socket;
+    s->until_ms = 0;
+    s->read_ms = timeout_ms;
+    const char *word = ended(s, stream_receive(s, HOST_INPUT_MAX));
+    if (word != NULL) return word;
+    *data = (const char *)s->in + s->in_start;
+    *len = s->in_end - s->in_start;
+    s->in_start = s->in_end;
+    return NULL;
+}
+
+/** sock:io() -> for session:flights; the socket must outlive it */
+static int socket_io(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    s->io = (struct smtp_io){.socket = s, .send = lend_send, .receive = lend_receive};
+    lua_pushlightuserdata(L, &s->io);
+    return 1;
+}
+
 /** sock:settimeouts(connect, send, read): milliseconds for each call to come */
 static int socket_settimeouts(lua_State *L)
 {
@@ -251,6 +282,7 @@ static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
                                           {"getpeername", socket_getpeername},
                                           {"getsockname", socket_getsockname},
                                           {"nonblocking", socket_nonblocking},
+                                          {"io", socket_io},
                                           {"getfd", socket_getfd},
                                           {"close", socket_close},
                                           {NULL, NULL}};

@@ -331,20 +331,31 @@ local function recv_and_pace(conv)
    conv.pace.waited(mark)
 end
 
+local is_flight = { send = true, recv = true }
+
+-- With a socket of our own, flights go to and fro in C. -> what is wanted, is it for us to do?
+local function wants(conv)
+   local session = conv.session
+   if not conv.io then return session:wants(), true end
+   local want, moved, own = session:flights(conv.io, conv.transcript, conv.deadline,
+      conv.plan.reply_timeout, conv.moved, conv.feed ~= nil)
+   conv.moved = moved
+   return want, own
+end
+
 --- Drive the session until it rests ("ready") or is over ("nothing"). `conv.feed`, where there is
 -- one, may queue more meanwhile.
 function drive.run(conv)
-   local session = conv.session
    while true do
       if conv.feed then conv.feed() end
-      local want = session:wants()
+      local want, own = wants(conv)
       local act = doing[want]
       if not act then return want end
       if conv.pace and busy[want] then
          act_and_pace(conv, want)
       elseif conv.pace and want == "recv" then
          recv_and_pace(conv)
-      else
+      elseif own or not is_flight[want] then
          act(conv)
       end
    end
@@ -431,6 +442,7 @@ function drive.open(plan, context, deadline, fresh)
    end
    conv.session = new_session(conv)
    conv.moved = now()
+   if conv.sock.io and not conv.pace and not plan.trace then conv.io = conv.sock:io() end
    return conv
 end
 

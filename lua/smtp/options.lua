@@ -548,8 +548,8 @@ function options.plain(t, plan)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
    local transaction, from, to, size, eightbit = core.plain(t)
    if not transaction then return nil end
-   local raw = rawget(t, "raw")
-   return { from = from, to = { to }, text = raw, size = size, exact = true, source_len = #raw,
+   local text = rawget(t, "raw")
+   return { from = from, to = { to }, text = text, size = size, exact = true, source_len = #text,
       eightbit = eightbit, extensions = no_extensions, needs = no_needs }, transaction
 end
 
