@@ -162,7 +162,7 @@ describe("the three words", function()
             offering("S: 250-mx\nS: 250 X" .. name .. "\n", "C: QUIT\nS: 221 bye"))
          assert.same({ "extension_unsupported", name, "mail", "never", "no" },
             { err.kind, err.reason, err.stage, err.retry, err.sent })
-         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions[", 1, true))
+         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions", 1, true))
          assert.is_string(err.hint)
          assert.equal("unsent", err.recipients[1].state)
       end)
