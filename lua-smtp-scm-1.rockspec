@@ -56,8 +56,8 @@ build = {
             "csrc/auth/oauthbearer.c", "csrc/auth/plain.c", "csrc/auth/xoauth2.c",
             "csrc/chunking.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/encoder.c",
             "csrc/envelope.c", "csrc/extensions.c", "csrc/hello.c", "csrc/idna.c", "csrc/lencode.c",
-            "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/scan.c", "csrc/session.c",
-            "csrc/starttls.c", "csrc/utf8.c", "csrc/wire.c",
+            "csrc/lmail.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c", "csrc/scan.c",
+            "csrc/session.c", "csrc/starttls.c", "csrc/utf8.c", "csrc/wire.c",
          },
       },
       ["smtp.crypto"] = {

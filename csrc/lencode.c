@@ -28,12 +28,6 @@ static int core_base64_decode(lua_State *L)
     return 1;
 }
 
-static void set_number(lua_State *L, const char *key, uint64_t number)
-{
-    lua_pushnumber(L, (lua_Number)number);
-    lua_setfield(L, -2, key);
-}
-
 static void set_flag(lua_State *L, const char *key, bool flag)
 {
     lua_pushboolean(L, flag);

@@ -1,4 +1,4 @@
-/* lsmtp.c - the module smtp.core: sessions and mails as Lua objects. Nothing is decided here.
+/* lsmtp.c - the module smtp.core: sessions as Lua objects. Nothing is decided here.
  *
  * Any Lua call may leave this file by longjmp (an argument error, no memory). So it owns nothing: a
  * session and a mail live in their userdata, and the strings they borrow in its user value. */
@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define SESSION "smtp.Session"
-#define MAIL    "smtp.Mail"
 
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
  * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
@@ -29,7 +28,7 @@ static struct smtp_session *to_session(lua_State *L)
     return luaL_checkudata(L, 1, SESSION);
 }
 
-static struct smtp_text text_arg(lua_State *L, int index)
+struct smtp_text text_arg(lua_State *L, int index)
 {
     struct smtp_text text;
     text.data = luaL_checklstring(L, index, &text.len);
@@ -45,13 +44,13 @@ static void anchor(lua_State *L, const char *key, int index)
     lua_pop(L, 1);
 }
 
-static void set_text(lua_State *L, const char *key, const char *data, size_t len)
+void set_text(lua_State *L, const char *key, const char *data, size_t len)
 {
     lua_pushlstring(L, data, len);
     lua_setfield(L, -2, key);
 }
 
-static void set_number(lua_State *L, const char *key, double number)
+void set_number(lua_State *L, const char *key, uint64_t number)
 {
     lua_pushnumber(L, (lua_Number)number);
     lua_setfield(L, -2, key);
@@ -60,15 +59,15 @@ static void set_number(lua_State *L, const char *key, double number)
 /* Nothing where there is no limit. */
 static void set_limit(lua_State *L, const char *key, uint64_t limit)
 {
-    if (limit != 0) set_number(L, key, (double)limit);
+    if (limit != 0) set_number(L, key, limit);
 }
 
-static void push_integer(lua_State *L, size_t number)
+void push_integer(lua_State *L, size_t number)
 {
     lua_pushinteger(L, (lua_Integer)number);
 }
 
-static void set_enhanced(lua_State *L, const uint16_t status[3])
+void set_enhanced(lua_State *L, const uint16_t status[3])
 {
     if (status[0] == 0) return;
     lua_pushfstring(L, "%d.%d.%d", (int)status[0], (int)status[1], (int)status[2]);
@@ -76,7 +75,7 @@ static void set_enhanced(lua_State *L, const uint16_t status[3])
 }
 
 /* code, enhanced and text into the table on top. */
-static void set_answer(lua_State *L, const struct smtp_answer *answer)
+void set_answer(lua_State *L, const struct smtp_answer *answer)
 {
     if (answer->code != 0) {
         lua_pushinteger(L, answer->code);
@@ -87,7 +86,7 @@ static void set_answer(lua_State *L, const struct smtp_answer *answer)
         set_text(L, "text", answer->text, answer->text_len);
 }
 
-static int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
+int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
 {
     if (trouble->error == SMTP_ERROR_NONE) return 0;
     lua_createtable(L, 0, 8);
@@ -105,7 +104,7 @@ static int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
 
 /* ---- core.session ---- */
 
-static bool flag_field(lua_State *L, const char *key)
+bool flag_field(lua_State *L, const char *key)
 {
     lua_getfield(L, 1, key);
     bool flag = lua_toboolean(L, -1);
@@ -170,7 +169,7 @@ static void read_mechanisms(lua_State *L, struct smtp_options *o)
 }
 
 /* The extensions in the table options[key], keyword to word: those with this word. */
-static unsigned extensions_field(lua_State *L, const char *key, const char *word)
+unsigned extensions_field(lua_State *L, const char *key, const char *word)
 {
     unsigned found = 0;
     int top = lua_gettop(L);
@@ -191,7 +190,7 @@ static unsigned extensions_field(lua_State *L, const char *key, const char *word
     return found;
 }
 
-static size_t count_field(lua_State *L, const char *key)
+size_t count_field(lua_State *L, const char *key)
 {
     lua_getfield(L, 1, key);
     lua_Integer count = luaL_optinteger(L, -1, 0);
@@ -642,242 +641,6 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"facts", session_facts},
                                            {NULL, NULL}};
 
-/* ---- core.mail ---- */
-
-static uint64_t len_field(lua_State *L, const char *key)
-{
-    lua_getfield(L, 1, key);
-    lua_Number len = luaL_optnumber(L, -1, -1);
-    lua_pop(L, 1);
-    return len < 0 ? SMTP_LEN_UNKNOWN : (uint64_t)len;
-}
-
-/* Octets of all recipients' addresses, and that they are strings. */
-static size_t measure(lua_State *L, int list, size_t count)
-{
-    size_t total = 0;
-    for (size_t i = 1; i <= count; i++) {
-        lua_rawgeti(L, list, (int)i);
-        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "to must hold strings");
-        total += lua_rawlen(L, -1);
-        lua_pop(L, 1);
-    }
-    return total;
-}
-
-static char *copy(lua_State *L, struct smtp_text *text, char *at)
-{
-    size_t len;
-    const char *data = lua_tolstring(L, -1, &len);
-    memcpy(at, data, len);
-    *text = (struct smtp_text){at, len};
-    lua_pop(L, 1);
-    return at + len;
-}
-
-/* Pops an esmtp-value (RFC 5321 4.1.2), of at most `len_max` octets so that a command stays
- * bounded, or nil. The table it comes from keeps it. */
-static struct smtp_text pop_value(lua_State *L, size_t len_max)
-{
-    struct smtp_text value = {NULL, 0};
-    luaL_argcheck(L, lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING, 1, "a parameter's type");
-    if (!lua_isnil(L, -1)) value.data = lua_tolstring(L, -1, &value.len);
-    luaL_argcheck(L, value.len <= len_max, 1, "a parameter is too long");
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.data[i];
-        luaL_argcheck(L, c > ' ' && c < 0x7F && c != '=', 1, "a parameter's grammar");
-    }
-    lua_pop(L, 1);
-    return value;
-}
-
-static struct smtp_text value_field(lua_State *L, const char *key, size_t len_max)
-{
-    lua_getfield(L, 1, key);
-    return pop_value(L, len_max);
-}
-
-static uint32_t seconds_field(lua_State *L, const char *key)
-{
-    size_t seconds = count_field(L, key);
-    luaL_argcheck(L, seconds <= SMTP_SECONDS_MAX, 1, key);
-    return (uint32_t)seconds;
-}
-
-/* What the table `map` at the top has for each of the addresses in the list `to`. */
-static void read_each(lua_State *L, int to, struct smtp_mail *m, size_t len_max, bool orcpt)
-{
-    for (size_t i = 0; lua_istable(L, -1) && i < m->to_count; i++) {
-        lua_rawgeti(L, to, (int)i + 1);
-        lua_rawget(L, -2);
-        struct smtp_text value = pop_value(L, len_max);
-        if (orcpt)
-            m->to[i].orcpt = value;
-        else
-            m->to[i].notify = value;
-    }
-    lua_pop(L, 1);
-}
-
-enum { FROM = 2, TO = 3 }; /* where core_mail has them on its stack */
-
-/* options.asked: what is said to extensions, named as in smtp_mail; notify_of and orcpt_of are of
- * single recipients, by address. */
-static void read_asked(lua_State *L, struct smtp_mail *m)
-{
-    lua_getfield(L, 1, "asked");
-    if (!lua_istable(L, -1)) {
-        lua_pop(L, 1);
-        return;
-    }
-    lua_insert(L, 1);
-    m->notify = value_field(L, "notify", SMTP_NOTIFY_LEN_MAX);
-    m->ret = value_field(L, "ret", 4);
-    m->envid = value_field(L, "envid", SMTP_ENVID_LEN_MAX);
-    m->requiretls = flag_field(L, "requiretls");
-    m->by_seconds = seconds_field(L, "by_seconds");
-    m->by_return = flag_field(L, "by_return");
-    m->by_trace = flag_field(L, "by_trace");
-    m->hold_seconds = seconds_field(L, "hold_seconds");
-    m->hold_until = value_field(L, "hold_until", SMTP_DATE_LEN);
-    m->mt_priority = value_field(L, "mt_priority", 2);
-    lua_getfield(L, 1, "notify_of");
-    read_each(L, TO + 1, m, SMTP_NOTIFY_LEN_MAX, false);
-    lua_getfield(L, 1, "orcpt_of");
-    read_each(L, TO + 1, m, SMTP_ORCPT_LEN_MAX, true);
-    lua_remove(L, 1);
-}
-
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
- *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
- * of it, with room for what the server says: 512 octets and 96 for each recipient. */
-static int core_mail(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    lua_getfield(L, 1, "from");
-    luaL_argcheck(L, lua_type(L, FROM) == LUA_TSTRING, 1, "from must be a string");
-    lua_getfield(L, 1, "to");
-    luaL_checktype(L, TO, LUA_TTABLE);
-    size_t count = lua_rawlen(L, TO);
-    luaL_argcheck(L, count > 0, 1, "nobody to send to");
-    size_t words_len = lua_rawlen(L, FROM) + measure(L, TO, count);
-    size_t texts_max = SMTP_TEXT_MAX + 96 * count;
-    size_t to_len = count * sizeof(struct smtp_recipient);
-
-    struct smtp_mail *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
-    memset(m, 0, sizeof *m + to_len);
-    lcompat_setmetatable(L, MAIL);
-    lua_pushvalue(L, 1); /* what is asked of extensions is borrowed */
-    lua_setuservalue(L, -2);
-    m->to = (struct smtp_recipient *)(m + 1);
-    m->to_count = count;
-    m->size = len_field(L, "size");
-    m->source_len = len_field(L, "source_len");
-    m->eightbit = flag_field(L, "eightbit");
-    m->binary_wanted = flag_field(L, "binary");
-    m->utf8 = flag_field(L, "utf8");
-    m->all = flag_field(L, "all");
-    m->exact = flag_field(L, "exact");
-    m->ext_require = extensions_field(L, "extensions", "require");
-    read_asked(L, m);
-    char *at = (char *)(m->to + count);
-    lua_pushvalue(L, FROM);
-    at = copy(L, &m->from, at);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, TO, (int)i + 1);
-        at = copy(L, &m->to[i].address, at);
-    }
-    m->texts = at;
-    m->texts_max = texts_max;
-    return 1;
-}
-
-static struct smtp_mail *to_mail(lua_State *L)
-{
-    return luaL_checkudata(L, 1, MAIL);
-}
-
-/** mail:over() -> is the outcome final? */
-static int mail_over(lua_State *L)
-{
-    lua_pushboolean(L, to_mail(L)->over);
-    return 1;
-}
-
-/** mail:left() -> the indices of those recipients whom a further transaction has to serve: {} where
- *  there are none, or where this one has failed. */
-static int mail_left(lua_State *L)
-{
-    const struct smtp_mail *m = to_mail(L);
-    int count = 0;
-    lua_newtable(L);
-    if (m->trouble.error != SMTP_ERROR_NONE) return 1;
-    for (size_t i = 0; i < m->to_count; i++) {
-        if (!m->to[i].again && i < m->to_said) continue;
-        push_integer(L, i + 1);
-        lua_rawseti(L, -2, ++count);
-    }
-    return 1;
-}
-
-/** mail:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
-static int mail_trouble(lua_State *L)
-{
-    return push_trouble(L, &to_mail(L)->trouble);
-}
-
-/** mail:reply() -> { code, enhanced, text } of the reply to the end of the message. */
-static int mail_reply(lua_State *L)
-{
-    const struct smtp_mail *m = to_mail(L);
-    lua_createtable(L, 0, 3);
-    set_answer(L, &m->answer);
-    return 1;
-}
-
-/* What became of recipient i; one whom the end of the message decided has the words of that. */
-static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct smtp_recipient *to)
-{
-    static const char *const words[] = {[SMTP_UNSENT] = "unsent",
-                                        [SMTP_ACCEPTED] = "accepted",
-                                        [SMTP_REFUSED] = "refused",
-                                        [SMTP_DEFERRED] = "deferred",
-                                        [SMTP_UNKNOWN] = "unknown"};
-    bool by_message = m->trouble.error == SMTP_ERROR_DATA_REFUSED && to->code / 100 == 2;
-    lua_createtable(L, 0, 5);
-    set_text(L, "address", to->address.data, to->address.len);
-    lua_pushstring(L, words[to->verdict]);
-    lua_setfield(L, -2, "state");
-    if (by_message) {
-        set_answer(L, &m->trouble.answer);
-    } else if (to->code != 0) {
-        lua_pushinteger(L, to->code);
-        lua_setfield(L, -2, "code");
-        set_enhanced(L, to->enhanced);
-        set_text(L, "text", m->texts + to->text_at, to->text_len);
-    }
-}
-
-/** mail:recipients() -> { { address, state, code, enhanced, text }, … } in the order given. */
-static int mail_recipients(lua_State *L)
-{
-    const struct smtp_mail *m = to_mail(L);
-    lua_createtable(L, (int)m->to_count, 0);
-    for (size_t i = 0; i < m->to_count; i++) {
-        push_recipient(L, m, &m->to[i]);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
-    return 1;
-}
-
-static const luaL_Reg mail_methods[] = {{"over", mail_over},
-                                        {"left", mail_left},
-                                        {"trouble", mail_trouble},
-                                        {"reply", mail_reply},
-                                        {"recipients", mail_recipients},
-                                        {NULL, NULL}};
-
 /* ---- grammar, and what a host knows ---- */
 
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
@@ -962,19 +725,18 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"session", core_session},   {"mail", core_mail},
-                                     {"address", core_address},   {"domain", core_domain},
-                                     {"idna", core_idna},         {"random", core_random},
-                                     {"now", core_now},           {"hostname", core_hostname},
-                                     {"terminal", core_terminal}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"session", core_session}, {"address", core_address},   {"domain", core_domain},
+    {"idna", core_idna},       {"random", core_random},     {"now", core_now},
+    {"hostname", core_hostname}, {"terminal", core_terminal}, {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
 {
     new_class(L, SESSION, session_methods);
-    new_class(L, MAIL, mail_methods);
     lcompat_newlib(L, functions);
+    lmail_open(L);
     lencode_open(L);
     return 1;
 }

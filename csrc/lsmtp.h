@@ -3,6 +3,7 @@
 #define LSMTP_H
 
 #include "lcompat.h"
+#include "smtp.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -20,7 +21,23 @@ static inline void new_class(lua_State *L, const char *name, const luaL_Reg *met
     lua_pop(L, 1);
 }
 
-/* Its functions into the table on top. */
+#define MAIL "smtp.Mail"
+
+/* lsmtp.c: values of arguments and of the fields of table 1; values into the table on top. */
+struct smtp_text text_arg(lua_State *L, int index);
+bool flag_field(lua_State *L, const char *key);
+size_t count_field(lua_State *L, const char *key);
+/* Of options[key], which maps keywords to words: the extensions with this word. */
+unsigned extensions_field(lua_State *L, const char *key, const char *word);
+void push_integer(lua_State *L, size_t number);
+void set_text(lua_State *L, const char *key, const char *data, size_t len);
+void set_number(lua_State *L, const char *key, uint64_t number);
+void set_enhanced(lua_State *L, const uint16_t status[3]);
+void set_answer(lua_State *L, const struct smtp_answer *answer);
+int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
+
+/* Their functions into the table on top. */
+void lmail_open(lua_State *L);
 void lencode_open(lua_State *L);
 
 #pragma GCC visibility pop

@@ -22,12 +22,21 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Flags of send(): a connection reset by the peer is an error value, never SIGPIPE. macOS knows
- * this as an option of the socket only, see port_prepare. */
+/* Flags of send(): it never waits, and a connection reset by the peer is an error value, never
+ * SIGPIPE. macOS knows the latter as an option of the socket only, see port_prepare. */
 #ifdef MSG_NOSIGNAL
-#define PORT_SEND_FLAGS MSG_NOSIGNAL
+#define PORT_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 #else
-#define PORT_SEND_FLAGS 0
+#define PORT_SEND_FLAGS MSG_DONTWAIT
+#endif
+
+/* May a descriptor block in recv()? On Linux a signal always ends a recv that has a time-out, which
+ * saves a poll; elsewhere it may be restarted behind our back (SA_RESTART, which Lua's interpreter
+ * uses). Then the descriptor stays non-blocking. */
+#ifdef __linux__
+#define PORT_RECV_WAITS 1
+#else
+#define PORT_RECV_WAITS 0
 #endif
 
 /* Overwrites a secret; the compiler may not leave it out. */
@@ -70,10 +79,17 @@ static inline int port_socket(int family)
 #endif
 }
 
+/* A descriptor that is connected: recv may wait from now on. */
+static inline void port_connected(int fd)
+{
+    if (PORT_RECV_WAITS) (void)fcntl(fd, F_SETFL, 0);
+}
+
 static inline int port_accept(int listener)
 {
 #ifdef SOCK_CLOEXEC
-    return port_prepare(accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    return port_prepare(
+        accept4(listener, NULL, NULL, SOCK_CLOEXEC | (PORT_RECV_WAITS ? 0 : SOCK_NONBLOCK)));
 #else
     return port_prepare(accept(listener, NULL, NULL));
 #endif
@@ -100,7 +116,7 @@ static inline int port_pipe(int ends[2])
 
 /* Acknowledge at once what has been heard. A server that writes each reply by itself waits for our
  * acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40 ms.
- * It forgets this wish, so it is made again before each wait. */
+ * It forgets this wish soon. */
 static inline void port_quickack(int fd)
 {
 #ifdef TCP_QUICKACK

@@ -193,7 +193,151 @@ describe("time", function()
    end)
 end)
 
+-- A connected pair in this process.
+local function pair()
+   local listener = assert(socket.listen("127.0.0.1", 0))
+   local sock = socket.new()
+   sock:settimeouts(2000, 2000, 2000)
+   assert(sock:connect("127.0.0.1", (select(2, listener:getsockname()))))
+   local other = assert(listener:accept(2000))
+   other:settimeouts(2000, 2000, 2000)
+   listener:close()
+   return sock, other
+end
+
+describe("a wait", function()
+   it("is as long as was said, under a second and over it", function()
+      local sock = pair()
+      for _, ms in ipairs { 30, 1200, 0, 300 } do
+         sock:settimeouts(1, 1, ms)
+         local started = core.now()
+         assert.equal("timeout", (select(2, sock:receiveany(10))))
+         local took = (core.now() - started) * 1000
+         assert.truthy(took >= ms and took < ms + 200, took)
+      end
+   end)
+
+   it("ends at once where something comes, whatever the last one was", function()
+      local sock, other = pair()
+      sock:settimeouts(1, 1, 10)
+      sock:receiveany(10)
+      sock:settimeouts(1, 1, 60000)
+      other:send("hi")
+      assert.equal("hi", sock:receiveany(10))
+   end)
+end)
+
+describe("a socket that does not wait", function()
+   it("says again, for as long as it was given time", function()
+      local sock, other = pair()
+      sock:nonblocking(true)
+      sock:settimeouts(100, 100, 100)
+      local started = core.now()
+      assert.equal("again", (select(2, sock:receiveany(10))))
+      assert.truthy(core.now() - started < 0.05)
+      other:send("hi")
+      assert.same({ 1 }, socket.wait({ sock }, 1000))
+      assert.equal("hi", sock:receiveany(10))
+      started = core.now()
+      local why
+      repeat
+         why = select(2, sock:receiveany(10))
+         if why == "again" then socket.wait({ sock }, 60000) end
+      until why ~= "again"
+      assert.equal("timeout", why)
+      local took = core.now() - started
+      assert.truthy(took >= 0.1 and took < 0.4, took)
+   end)
+
+   it("sends what the kernel takes, and tells when there is something to read first", function()
+      local sock, other = pair()
+      sock:nonblocking(true)
+      local data, sent = ("x"):rep(65536), 0
+      local count, why, _, partly
+      repeat
+         count, why, _, partly = sock:send(data)
+         sent = sent + (count or partly)
+      until why
+      assert.equal("again", why)
+      assert.same({}, socket.wait({ sock }, 20))
+      other:send("stop")
+      assert.same({ 1 }, socket.wait({ sock }, 1000))
+      count = sock:send(data)
+      assert.truthy(count < #data)
+      sent = sent + count
+      assert.equal("stop", sock:receiveany(10))
+      while sent > 0 do sent = sent - #other:receiveany(65536) end
+      assert.equal(#data, sock:send(data))
+   end)
+
+   it("connects, both by name and by address, and shakes hands", function()
+      local certs = require "spec.certs"
+      local path, key = certs.make()("good")
+      for _, name in ipairs { "127.0.0.1", "localhost", "127.1" } do -- the last one by the resolver
+         local other = peer.start(([[
+            local sock = accept()
+            sock:sslaccept(server_context(%q, %q))
+            sock:send("hi")
+            sock:receiveany(1)
+         ]]):format(path, key))
+         local sock, again = socket.new(), 0
+         sock:nonblocking(true)
+         local function drive(method, ...)
+            local ok, why, text
+            repeat
+               ok, why, text = sock[method](sock, ...)
+               if why == "again" then
+                  again = again + 1
+                  socket.wait({ sock }, 5000)
+               end
+            until why ~= "again"
+            return ok, why, text
+         end
+         sock:settimeouts(5000, 5000, 5000)
+         assert(drive("connect", name, other.port))
+         assert(drive("sslhandshake", nil, nil, false, socket.tls_context { verify = false }))
+         assert.equal("hi", (drive("receiveany", 10)))
+         assert.truthy(again >= 2, again)
+         sock:close()
+         other.finish()
+      end
+   end)
+
+   it("that never said again is ready, and a wait for none is a sleep", function()
+      local sock = pair()
+      assert.same({ 1 }, socket.wait({ sock }, 1000))
+      local started = core.now()
+      assert.same({}, socket.wait({}, 50))
+      assert.truthy(core.now() - started >= 0.05)
+      assert.has_error(function() socket.wait({ 1 }, 1) end)
+   end)
+end)
+
 describe("many replies and a slow reader", function()
+   -- With Nagle's algorithm, as most servers: our own sockets never have it.
+   it("do not wait for each other's acknowledgement", function()
+      local pipe = io.popen(("env -u LD_PRELOAD python3 -c '%s'"):format([[
+import socket
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(1)
+print(l.getsockname()[1], flush=True)
+s, _ = l.accept()
+s.sendall(b"220 hi\r\n")
+for line in s.makefile("rb"):
+    for reply in {b"EHLO": (b"250-mx\r\n", b"250 PIPELINING\r\n"), b"DATA": (b"354 go\r\n",),
+                  b"QUIT": (b"221 bye\r\n",), b"\r\n": ()}.get(line[:4], (b"250 ok\r\n",)):
+        s.sendall(reply)
+]]))
+      local connection = assert(safe.connect { host = "127.0.0.1", port = tonumber(pipe:read("*l")), timeout = 10 })
+      local to = {}
+      for i = 1, 50 do to[i] = ("u%d@x.example"):format(i) end
+      local started = core.now()
+      for _ = 1, 10 do assert(connection:send { from = "a@b.example", to = to, raw = "\r\n" }) end
+      local took = core.now() - started
+      connection:quit()
+      pipe:close()
+      assert.truthy(took < 0.3, took) -- otherwise 40 ms for each message
+   end)
+
    it("do not block each other: it reads while it writes", function()
       local other = peer.start(greet_and .. [[
          sock:send("250-mx\r\n250 PIPELINING\r\n")

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    ADDRESS_MAX = 16,
+    ADDRESS_MAX = HOST_AWAITED_MAX,
     STAGGER_MS = 250, /* RFC 8305, 5: Connection Attempt Delay */
     FULL_MS = 20      /* how long to wait where the queue of a unix socket is full */
 };
@@ -93,11 +93,20 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
     return resolve_begin(&c->job, host, s->text);
 }
 
+/* Waits, or says "again" where the socket does not. */
+static const char *wait(const struct smtp_socket *s, struct pollfd *fds, nfds_t count,
+                        int64_t wake_ms)
+{
+    const char *word = host_poll(fds, count, s->nonblocking ? 0 : wake_ms);
+    if (word == NULL || !s->nonblocking || strcmp(word, "timeout") != 0) return word;
+    return host_is_over(wake_ms) ? word : "again";
+}
+
 static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
-    short ready;
-    const char *word = host_wait(resolve_fd(c->job), POLLIN, deadline_ms, &ready);
+    struct pollfd answer = {.fd = resolve_fd(c->job), .events = POLLIN};
+    const char *word = wait(s, &answer, 1, deadline_ms);
     if (word != NULL) return host_say(s->text, word, "looking up %s", c->host);
     word = resolve_take(c->job, c->port, c->list, ADDRESS_MAX, &c->count, s->text);
     if (word != NULL) return word;
@@ -193,22 +202,45 @@ static int settle(struct connecting *c, const struct pollfd *fds, const int *ind
     return -1;
 }
 
-/* Waits for the race until something changes. *winner is set when there is one. */
-static const char *watch(struct connecting *c, int64_t deadline_ms, int *winner)
+static nfds_t list_running(const struct connecting *c, struct pollfd *fds, int *index)
 {
-    struct pollfd fds[ADDRESS_MAX];
-    int index[ADDRESS_MAX];
     nfds_t count = 0;
     for (int i = 0; i < c->next; i++) {
         if (c->fd[i] < 0) continue;
         fds[count] = (struct pollfd){.fd = c->fd[i], .events = POLLOUT};
         index[count++] = i;
     }
-    bool more = c->next < c->count && c->next_ms < deadline_ms;
-    const char *word = host_poll(fds, count, more ? c->next_ms : deadline_ms);
+    return count;
+}
+
+/* Is there another attempt to start before the deadline? */
+static bool has_more(const struct connecting *c, int64_t deadline_ms)
+{
+    return c->next < c->count && c->next_ms < deadline_ms;
+}
+
+/* Waits for the race until something changes. *winner is set when there is one. */
+static const char *watch(struct smtp_socket *s, int64_t deadline_ms, int *winner)
+{
+    struct connecting *c = s->connecting;
+    struct pollfd fds[ADDRESS_MAX];
+    int index[ADDRESS_MAX];
+    nfds_t count = list_running(c, fds, index);
+    bool more = has_more(c, deadline_ms);
+    const char *word = wait(s, fds, count, more ? c->next_ms : deadline_ms);
     if (word == NULL) *winner = settle(c, fds, index, count);
     if (word != NULL && more && strcmp(word, "timeout") == 0) return NULL;
     return word;
+}
+
+nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms)
+{
+    const struct connecting *c = s->connecting;
+    int index[ADDRESS_MAX];
+    *until_ms = has_more(c, s->until_ms) ? c->next_ms : s->until_ms;
+    if (c->job == NULL) return list_running(c, fds, index);
+    *fds = (struct pollfd){.fd = resolve_fd(c->job), .events = POLLIN};
+    return 1;
 }
 
 static const char *race(struct smtp_socket *s, int64_t deadline_ms)
@@ -221,7 +253,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         if (c->running == 0 && c->next == c->count) {
             return host_say(s->text, "connect", "%s", c->failures);
         }
-        word = watch(c, deadline_ms, &winner);
+        word = watch(s, deadline_ms, &winner);
         if (word != NULL) {
             char label[HOST_NAME_LEN_MAX + 16];
             address_label(&c->list[0], label);
@@ -231,6 +263,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     }
     int fd = c->fd[winner];
     c->fd[winner] = -1;
+    port_connected(fd);
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
     stream_adopt(s, fd, c->list[winner].u.any.sa_family);
     return NULL;
@@ -261,8 +294,9 @@ const char *connect_run(struct smtp_socket *s, const char *host, int port, const
     }
     if (s->connecting == NULL) word = begin(s, host, port, source);
     if (word == NULL) {
-        int64_t deadline_ms = host_deadline_ms(s->connect_ms);
+        int64_t deadline_ms = stream_deadline_ms(s, s->connect_ms);
         if (deadline_ms > s->connecting->deadline_ms) deadline_ms = s->connecting->deadline_ms;
+        s->until_ms = deadline_ms;
         word = advance(s, deadline_ms);
     }
     if (word == NULL || strcmp(word, "again") != 0) connect_drop(s);

@@ -3,7 +3,8 @@
  * A function that can fail returns a stable word (a string constant) or NULL for success, and
  * leaves a sentence for people in the text of its object. The words:
  *
- *   again      a signal came; call again with the same arguments, so that Lua's debug hook can run
+ *   again      a signal came; call again with the same arguments, so that Lua's debug hook can run.
+ *              In non-blocking mode also: this would wait; what for, stream_awaited tells
  *   timeout    the deadline of this call is over
  *   closed     the connection is not, or no longer, usable
  *   resolve    the name has no address
@@ -30,7 +31,8 @@
 enum {
     HOST_TEXT_MAX = 400,     /* bytes of a sentence, with its NUL */
     HOST_NAME_LEN_MAX = 256, /* bytes of a host name or a path, with its NUL */
-    HOST_INPUT_MAX = 65536   /* bytes heard at once */
+    HOST_INPUT_MAX = 65536,  /* bytes heard at once */
+    HOST_AWAITED_MAX = 16    /* descriptors of one connect */
 };
 
 struct connecting; /* connect.c */
@@ -57,8 +59,12 @@ struct smtp_socket {
     int fd;    /* -1: closed */
     pid_t pid; /* the process that opened it: a forked child may close it but never write */
     bool tcp;
-    bool spoke; /* sent something since the last read: an answer is unlikely to be there yet */
+    bool heard;       /* something since we last sent: more of it may be due */
+    bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
+    int recv_ms;      /* the kernel's time-out of recv; 0: none */
+    short events;     /* what the call that said "again" waits for, until when; 0: no call */
+    int64_t until_ms; /* is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
     struct tls *tls;
@@ -70,9 +76,14 @@ struct smtp_socket {
 /* wait.c: time, waiting and what both ends of a connection need. */
 int64_t host_now_ms(void);
 int64_t host_deadline_ms(int timeout_ms);
+bool host_is_over(int64_t deadline_ms);
 /* NULL: something is ready. "timeout", "again", "system". */
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
+/* Until one of these, which said "again", may go on: then it is ready. NULL also where the time is
+ * over; "again", "system". */
+const char *host_wait_many(struct smtp_socket *const *socks, size_t count, int64_t deadline_ms,
+                           bool *ready);
 /* Writes a sentence, cut where it does not fit, and returns word. */
 const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -103,6 +114,7 @@ void resolve_end(struct resolving *job);
 
 /* connect.c */
 const char *connect_run(struct smtp_socket *s, const char *host, int port, const char *source);
+nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 void connect_drop(struct smtp_socket *s);
 
 /* stream.c: bytes, in clear or inside TLS. */
@@ -110,6 +122,15 @@ void stream_init(struct smtp_socket *s);
 /* Takes a connected descriptor. */
 void stream_adopt(struct smtp_socket *s, int fd, int family);
 const char *stream_input(struct smtp_socket *s);
+/* When the call under way must be over. */
+int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
+/* What a call that said "again" waits for: up to HOST_AWAITED_MAX descriptors, and until when. */
+nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
+/* From the kernel into `in`, 1 to max bytes. */
+const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
+/* To the kernel. NULL with *written = 0: there is something to read first. */
+const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
+                         size_t *written);
 /* Until all is sent, or there is something to read while sending would block: then *sent < len. A
  * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was
  * not counted must be the beginning of the next call's data. */
@@ -181,8 +202,9 @@ struct tls_info {
 const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name);
 /* Is this the context with which the handshake under way began? */
 bool tls_uses(const struct smtp_socket *s, const struct tls_context *c);
-const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
-const char *tls_receive(struct smtp_socket *s);
+const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
+                     size_t *sent);
+const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms);
 bool tls_describe(const struct smtp_socket *s, struct tls_info *info);
 /* SSL * once the handshake is done, else NULL. */
 struct ssl_st *tls_connection(const struct smtp_socket *s);

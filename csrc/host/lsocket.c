@@ -57,10 +57,18 @@ static int socket_new(lua_State *L)
     return 1;
 }
 
+/* The end of a call, unless it is to be called again. */
+static const char *ended(struct smtp_socket *s, const char *word)
+{
+    if (word == NULL || strcmp(word, "again") != 0) s->until_ms = 0;
+    return word;
+}
+
 /** sock:settimeouts(connect, send, read): milliseconds for each call to come */
 static int socket_settimeouts(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
+    s->until_ms = 0;
     s->connect_ms = milliseconds(L, 2);
     s->send_ms = milliseconds(L, 3);
     s->read_ms = milliseconds(L, 4);
@@ -74,7 +82,7 @@ static int socket_connect(lua_State *L)
     const char *host = luaL_checkstring(L, 2);
     int port = (int)luaL_optinteger(L, 3, 0);
     const char *source = luaL_optstring(L, 4, "");
-    const char *word = connect_run(s, host, port, source);
+    const char *word = ended(s, connect_run(s, host, port, source));
     return word == NULL ? succeed(L) : fail(L, word, s->text);
 }
 
@@ -85,7 +93,7 @@ static int socket_send(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     size_t len, sent;
     const char *data = luaL_checklstring(L, 2, &len);
-    const char *word = stream_send(s, data, len, &sent);
+    const char *word = ended(s, stream_send(s, data, len, &sent));
     if (word != NULL) fail(L, word, s->text);
     lua_pushinteger(L, (lua_Integer)sent);
     return word != NULL ? 4 : 1;
@@ -97,7 +105,7 @@ static int socket_receiveany(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     size_t max = (size_t)luaL_checkinteger(L, 2);
     luaL_argcheck(L, max > 0, 2, "at least 1");
-    const char *word = stream_receive(s, max);
+    const char *word = ended(s, stream_receive(s, max));
     if (word != NULL) return fail(L, word, s->text);
     size_t len = s->in_end - s->in_start;
     if (len > max) len = max;
@@ -112,7 +120,7 @@ static int shake(lua_State *L, struct smtp_socket *s, int context, const char *n
     lua_getuservalue(L, 1); /* the context must live as long as the connection */
     lua_pushvalue(L, context);
     lua_setfield(L, -2, "context");
-    const char *word = tls_handshake(s, c, name);
+    const char *word = ended(s, tls_handshake(s, c, name));
     return word == NULL ? succeed(L) : fail(L, word, s->text);
 }
 
@@ -204,6 +212,14 @@ static int socket_getsockname(lua_State *L)
     return push_name(L, to_socket(L, 1)->fd, getsockname);
 }
 
+/** sock:nonblocking(on): its methods return nil, "again" where they would wait. Then call
+ *  socket.wait, and the same again: it returns nil, "timeout" once its time is over. */
+static int socket_nonblocking(lua_State *L)
+{
+    to_socket(L, 1)->nonblocking = lua_toboolean(L, 2);
+    return 0;
+}
+
 static int socket_getfd(lua_State *L)
 {
     lua_pushinteger(L, to_socket(L, 1)->fd);
@@ -234,6 +250,7 @@ static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
                                           {"channel_binding", socket_channel_binding},
                                           {"getpeername", socket_getpeername},
                                           {"getsockname", socket_getsockname},
+                                          {"nonblocking", socket_nonblocking},
                                           {"getfd", socket_getfd},
                                           {"close", socket_close},
                                           {NULL, NULL}};
@@ -341,7 +358,36 @@ static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                             {"close", listener_close},
                                             {NULL, NULL}};
 
+/* ---- many sockets ---- */
+
+/** socket.wait(socks, milliseconds) -> the indices of those that may go on, each of which had said
+ *  "again"; none where the time is over. nil, "again": a signal came */
+static int socket_wait(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    int64_t deadline_ms = host_deadline_ms(milliseconds(L, 2));
+    size_t count = lua_rawlen(L, 1);
+    struct smtp_socket **socks = lua_newuserdata(L, count * sizeof *socks + count + 1);
+    bool *ready = (bool *)(socks + count);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 1, (int)i + 1);
+        socks[i] = to_socket(L, -1);
+        lua_pop(L, 1);
+    }
+    const char *word = host_wait_many(socks, count, deadline_ms, ready);
+    if (word != NULL) return fail(L, word, "cannot wait");
+    lua_newtable(L);
+    int found = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!ready[i]) continue;
+        lua_pushinteger(L, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, ++found);
+    }
+    return 1;
+}
+
 static const luaL_Reg functions[] = {{"new", socket_new},
+                                     {"wait", socket_wait},
                                      {"listen", socket_listen},
                                      {"tls_context", socket_tls_context},
                                      {NULL, NULL}};

@@ -2,6 +2,9 @@
 #include "host.h"
 
 #include <stdlib.h>
+#include <sys/time.h>
+
+enum { WAKE_MS = 1000 }; /* how long recv waits by itself, at most */
 
 void stream_init(struct smtp_socket *s)
 {
@@ -16,7 +19,8 @@ void stream_adopt(struct smtp_socket *s, int fd, int family)
     s->fd = fd;
     s->pid = getpid();
     s->tcp = family != AF_UNIX;
-    s->spoke = false;
+    s->heard = false;
+    s->recv_ms = 0;
     s->in_start = s->in_end = 0;
     if (s->tcp) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
@@ -27,65 +31,123 @@ const char *stream_input(struct smtp_socket *s)
     return s->in != NULL ? NULL : host_say(s->text, "system", "no memory");
 }
 
-static const char *send_plain(struct smtp_socket *s, const unsigned char *data, size_t len,
-                              size_t *sent, int64_t deadline_ms)
+/* ---- waiting ---- */
+
+int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms)
 {
-    while (*sent < len) {
-        ssize_t n = send(s->fd, data + *sent, len - *sent, PORT_SEND_FLAGS);
+    return s->until_ms != 0 ? s->until_ms : host_deadline_ms(timeout_ms);
+}
+
+static const char *put_off(struct smtp_socket *s, short events, int64_t deadline_ms)
+{
+    s->events = events;
+    s->until_ms = deadline_ms;
+    return "again";
+}
+
+nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms)
+{
+    if (s->connecting != NULL) return connect_awaited(s, fds, until_ms);
+    *fds = (struct pollfd){.fd = s->fd, .events = s->events};
+    *until_ms = s->until_ms;
+    return 1;
+}
+
+/* Can recv wait by itself? It must wake before the deadline; sooner does no harm. So its time-out,
+ * which costs a call, changes in the last second only. */
+static bool arm(struct smtp_socket *s, int64_t deadline_ms)
+{
+    if (!PORT_RECV_WAITS || s->nonblocking || deadline_ms == 0) return false;
+    int64_t left_ms = deadline_ms - host_now_ms() + 1;
+    if (left_ms <= 1) return false;
+    int wanted_ms = left_ms < WAKE_MS ? (int)left_ms : WAKE_MS;
+    if (wanted_ms == s->recv_ms) return true;
+    struct timeval wanted = {.tv_sec = wanted_ms / 1000, .tv_usec = wanted_ms % 1000 * 1000L};
+    if (setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &wanted, sizeof wanted) < 0) return false;
+    s->recv_ms = wanted_ms;
+    return true;
+}
+
+/* ---- the descriptor ---- */
+
+/* A server that writes each reply by itself holds back the second until we have acknowledged the
+ * first (Nagle's algorithm), and the kernel may delay that by 40 ms: a second read in a row tells
+ * it not to. */
+const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
+{
+    const char silent[] = "nothing came from the peer";
+    if (s->heard && s->tcp && deadline_ms != 0) port_quickack(s->fd);
+    /* Right behind something sent there is nothing to read yet. */
+    if (s->nonblocking && !s->heard && s->until_ms == 0 && deadline_ms != 0)
+        return put_off(s, POLLIN, deadline_ms);
+    for (;;) {
+        bool armed = arm(s, deadline_ms);
+        ssize_t n = recv(s->fd, s->in, max, armed ? 0 : MSG_DONTWAIT);
+        if (n > 0) {
+            s->heard = true;
+            *len = (size_t)n;
+            return NULL;
+        }
+        if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
+        int error = errno;
+        if (error == EINTR) return "again";
+        if (error != EAGAIN && error != EWOULDBLOCK)
+            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
+        if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "%s", silent);
+        if (s->nonblocking) return put_off(s, POLLIN, deadline_ms);
+        if (armed) continue;
+        short ready;
+        const char *word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
+        if (word != NULL) return host_say(s->text, word, "%s", silent);
+    }
+}
+
+const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
+                         size_t *written)
+{
+    *written = 0;
+    for (;;) {
+        ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
         if (n >= 0) {
-            *sent += (size_t)n;
-            continue;
+            s->heard = false;
+            *written = (size_t)n;
+            return NULL;
         }
         int error = errno;
         if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK) {
+        if (error != EAGAIN && error != EWOULDBLOCK)
             return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        }
         if (s->in_start < s->in_end) return NULL;
+        const short events = POLLIN | POLLOUT;
         short ready;
-        const char *word = host_wait(s->fd, POLLIN | POLLOUT, deadline_ms, &ready);
+        bool later = s->nonblocking && !host_is_over(deadline_ms);
+        const char *word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
+        if (later && word != NULL && strcmp(word, "timeout") == 0)
+            return put_off(s, events, deadline_ms);
         if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
-        if ((ready & (POLLOUT | POLLERR | POLLHUP)) == 0) return NULL;
+        if ((ready & (POLLOUT | POLLERR | POLLHUP)) != 0) continue;
+        s->heard = true;
+        return NULL;
     }
-    return NULL;
 }
+
+/* ---- bytes ---- */
 
 const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
 {
     *sent = 0;
     if (s->fd < 0) return host_say(s->text, "closed", "not connected");
     if (len == 0) return NULL;
-    s->spoke = true;
-    if (s->tls != NULL) return tls_send(s, data, len, sent);
-    return send_plain(s, data, len, sent, host_deadline_ms(s->send_ms));
-}
-
-/* Right behind something sent there is nothing to read yet: then it is cheaper to wait first. */
-static const char *receive_plain(struct smtp_socket *s, size_t max, int64_t deadline_ms)
-{
-    bool wait_first = s->spoke;
-    for (;;) {
-        if (wait_first) {
-            short ready;
-            if (s->tcp) port_quickack(s->fd);
-            const char *word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
-            if (word != NULL) return host_say(s->text, word, "%s", "nothing came from the peer");
-        }
-        ssize_t n = recv(s->fd, s->in, max, 0);
-        if (n > 0) {
-            s->in_start = 0;
-            s->in_end = (size_t)n;
-            s->spoke = false;
-            return NULL;
-        }
-        if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
-        int error = errno;
-        if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK) {
-            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        }
-        wait_first = true;
+    int64_t deadline_ms = stream_deadline_ms(s, s->send_ms);
+    if (s->tls != NULL) return tls_send(s, data, len, deadline_ms, sent);
+    while (*sent < len) {
+        size_t n;
+        const char *word =
+            stream_write(s, (const char *)data + *sent, len - *sent, deadline_ms, &n);
+        if (word != NULL || n == 0) return word;
+        *sent += n;
     }
+    return NULL;
 }
 
 const char *stream_receive(struct smtp_socket *s, size_t max)
@@ -94,9 +156,14 @@ const char *stream_receive(struct smtp_socket *s, size_t max)
     if (s->fd < 0) return host_say(s->text, "closed", "not connected");
     const char *word = stream_input(s);
     if (word != NULL) return word;
-    if (s->tls != NULL) return tls_receive(s);
-    return receive_plain(s, max < HOST_INPUT_MAX ? max : HOST_INPUT_MAX,
-                         host_deadline_ms(s->read_ms));
+    int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);
+    if (s->tls != NULL) return tls_receive(s, deadline_ms);
+    size_t len;
+    word = stream_read(s, max < HOST_INPUT_MAX ? max : HOST_INPUT_MAX, deadline_ms, &len);
+    if (word != NULL) return word;
+    s->in_start = 0;
+    s->in_end = len;
+    return NULL;
 }
 
 void stream_drop(struct smtp_socket *s)

@@ -200,42 +200,21 @@ static const char *flush(struct smtp_socket *s, int64_t deadline_ms, bool *flush
         size_t len = (size_t)BIO_get_mem_data(t->said, &data);
         *flushed = len == 0;
         if (len == 0) return NULL;
-        ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
-        if (n > 0) {
-            forget_said(t, (size_t)n, len);
-            continue;
-        }
-        int error = errno;
-        if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK)
-            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        short ready;
-        const char *word = host_wait(s->fd, POLLIN | POLLOUT, deadline_ms, &ready);
-        if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
-        if ((ready & (POLLOUT | POLLERR | POLLHUP)) == 0) return NULL;
+        size_t written;
+        const char *word = stream_write(s, data, len, deadline_ms, &written);
+        if (word != NULL || written == 0) return word;
+        forget_said(t, written, len);
     }
 }
 
 /* More ciphertext. */
 static const char *fill(struct smtp_socket *s, int64_t deadline_ms)
 {
-    struct tls *t = s->tls;
-    for (;;) {
-        ssize_t n = recv(s->fd, s->in, HOST_INPUT_MAX, 0);
-        if (n > 0) {
-            if (BIO_write(t->heard, s->in, (int)n) == (int)n) return NULL;
-            return host_say(s->text, "system", "no memory");
-        }
-        if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
-        int error = errno;
-        if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK)
-            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        short ready;
-        if (s->tcp) port_quickack(s->fd);
-        const char *word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
-        if (word != NULL) return host_say(s->text, word, "%s", "nothing came from the peer");
-    }
+    size_t len;
+    const char *word = stream_read(s, HOST_INPUT_MAX, deadline_ms, &len);
+    if (word != NULL) return word;
+    if (BIO_write(s->tls->heard, s->in, (int)len) == (int)len) return NULL;
+    return host_say(s->text, "system", "no memory");
 }
 
 /* ---- the handshake ---- */
@@ -383,7 +362,7 @@ const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const ch
     if (s->tls != NULL && (s->tls->open || s->tls->dead || !tls_uses(s, c)))
         return host_say(s->text, "tls:handshake", "TLS was begun on this connection before");
     if (s->tls == NULL) word = begin(s, c, name);
-    if (word == NULL) word = shake(s, host_deadline_ms(s->connect_ms));
+    if (word == NULL) word = shake(s, stream_deadline_ms(s, s->connect_ms));
     if (s->tls == NULL || (word != NULL && strcmp(word, "again") == 0)) return word;
     s->tls->open = word == NULL;
     s->tls->dead = word != NULL;
@@ -408,10 +387,10 @@ static const char *encrypt(struct smtp_socket *s, const unsigned char *data, siz
     return host_say(s->text, "closed", "%s", "TLS failed while writing");
 }
 
-const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
+const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
+                     size_t *sent)
 {
     struct tls *t = s->tls;
-    int64_t deadline_ms = host_deadline_ms(s->send_ms);
     if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
     while (*sent < len) {
         bool flushed;
@@ -429,10 +408,9 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, size_t
     return NULL;
 }
 
-const char *tls_receive(struct smtp_socket *s)
+const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
-    int64_t deadline_ms = host_deadline_ms(s->read_ms);
     if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
     for (;;) {
         bool flushed;
@@ -441,7 +419,6 @@ const char *tls_receive(struct smtp_socket *s)
         if (n > 0) {
             s->in_start = 0;
             s->in_end = (size_t)n;
-            s->spoke = false;
             return NULL;
         }
         int want = SSL_get_error(t->ssl, n);

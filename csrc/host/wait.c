@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 int64_t host_now_ms(void)
@@ -16,6 +17,11 @@ int64_t host_now_ms(void)
 int64_t host_deadline_ms(int timeout_ms)
 {
     return timeout_ms <= 0 ? 0 : host_now_ms() + timeout_ms;
+}
+
+bool host_is_over(int64_t deadline_ms)
+{
+    return deadline_ms == 0 || host_now_ms() >= deadline_ms;
 }
 
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
@@ -35,6 +41,40 @@ const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready)
     const char *word = host_poll(&one, 1, deadline_ms);
     *ready = one.revents;
     return word;
+}
+
+static bool is_any_ready(const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        if (fds[i].revents != 0) return true;
+    }
+    return false;
+}
+
+const char *host_wait_many(struct smtp_socket *const *socks, size_t count, int64_t deadline_ms,
+                           bool *ready)
+{
+    struct pollfd one[HOST_AWAITED_MAX];
+    int64_t until_ms;
+    nfds_t fd_count = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
+        fd_count += stream_awaited(socks[i], one, &until_ms);
+        if (until_ms < deadline_ms) deadline_ms = until_ms;
+    }
+    struct pollfd *fds = malloc((fd_count + HOST_AWAITED_MAX) * sizeof *fds);
+    if (fds == NULL) return "system";
+    for (size_t i = 0; i < count; i++)
+        at += stream_awaited(socks[i], fds + at, &until_ms);
+    const char *word = host_poll(fds, fd_count, deadline_ms);
+    int64_t now_ms = host_now_ms();
+    at = 0;
+    for (size_t i = 0; i < count; i++) {
+        nfds_t own = stream_awaited(socks[i], one, &until_ms);
+        ready[i] = until_ms <= now_ms || is_any_ready(fds + at, own);
+        at += own;
+    }
+    free(fds);
+    return word != NULL && strcmp(word, "timeout") == 0 ? NULL : word;
 }
 
 const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)

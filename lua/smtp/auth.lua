@@ -331,6 +331,11 @@ function auth.reasons(conv, facts, code)
    return names, reasons
 end
 
+--- Does one of our mechanisms show the secret?
+function auth.shows_secret(name)
+   return by_name[name] ~= nil and by_name[name].shows_secret == true
+end
+
 -- Somebody without credentials may have any.
 local function with_any_credentials(plan)
    local mechanisms = {}

@@ -313,8 +313,8 @@ local function show_tls(tls)
    row("certificate", found.subject)
    row("  issuer", found.issuer)
    row("  for", table.concat(found.names, ", "))
-   row("  valid", ("%s to %s (%d days left)"):format(found.not_before, found.not_after,
-      found.days_left))
+   row("  valid", ("%s to %s (%s)"):format(found.not_before, found.not_after,
+      found.days_left < 0 and "over" or found.days_left .. " days left"))
    row("  key_pin", found.key_pin)
 end
 

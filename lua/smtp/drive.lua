@@ -435,10 +435,11 @@ function drive.open(plan, context, deadline, fresh)
 end
 
 --- Send one message to those at `to`. It is over when the transaction is, and the session rests.
----@param to? table   addresses; all of the mail's by default
+---@param to? table               addresses; all of the mail's by default
+---@param transaction? userdata   made for it already
 ---@return userdata transaction
-function drive.send(conv, mail, to)
-   local transaction = core.mail { from = mail.from, to = to or mail.to, size = mail.size,
+function drive.send(conv, mail, to, transaction)
+   transaction = transaction or core.mail { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
       binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
       extensions = mail.extensions, asked = mail.asked }

@@ -31,7 +31,7 @@ local function offer(facts)
 end
 
 local function note_said(conv, seen, line)
-   local is_hello = line:find("^EHLO ") or line:find("^HELO ")
+   local is_hello = line:find("^[EHL][EH]LO ") -- EHLO, HELO, LHLO
    seen.waits_for = is_hello and "ehlo"
    if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
    if is_hello and conv.tls and conv.sock.certificate then
@@ -41,9 +41,10 @@ end
 
 -- Each line as it is said and heard: what was offered before TLS, and how long all of it took.
 local function note(conv, seen, direction, line)
-   local took = now() - seen.at
+   local at = now()
+   local took = at - seen.at
    if direction == "C" then
-      seen.at = now()
+      seen.at = at
       note_said(conv, seen, line)
    elseif direction == "*" then
       seen.seconds.tls = took
@@ -55,9 +56,9 @@ local function note(conv, seen, direction, line)
    end
 end
 
-local function watch(conv)
+local function watch(conv, began)
    local seen = { conv = conv, at = conv.moved, waits_for = "greeting", greeting = {},
-      seconds = { connect = conv.connected - conv.began } }
+      seconds = { connect = conv.connected - began } }
    if conv.tls then seen.seconds.tls = conv.moved - conv.connected end
    local trace = conv.transcript.trace
    conv.transcript.trace = function(direction, line)
@@ -74,8 +75,7 @@ local function look(plan, deadline)
    local began = now()
    local conv, failed, trouble = drive.open(plan, context, deadline, true)
    if not conv then return nil, report.error(failed, trouble) end
-   conv.began = began
-   local seen = watch(conv)
+   local seen = watch(conv, began)
    drive.run(conv)
    seen.facts, seen.trouble = conv.session:facts(), drive.trouble(conv)
    drive.leave(conv)
@@ -157,6 +157,7 @@ local function options_of(r, plan)
    end
    for i = 1, #carried do use[carried[i]] = plan[carried[i]] end
    if not plan.tls_verify then use.tls_verify = false end
+   if plan.protocol == "lmtp" then use.protocol = "lmtp" end
    use.tls_min_version = plan.given.tls_min_version
    return use
 end

@@ -1,6 +1,8 @@
 --- What a report of smtp.probe warns of: what is wrong or missing, and what to do about it.
 -- @module smtp.probe_warnings
 
+local auth = require "smtp.auth"
+
 local warnings = {}
 
 local EXPIRES_SOON = 14      -- days
@@ -21,20 +23,13 @@ local function lacks(keyword)
    end
 end
 
-local secret_shown = { PLAIN = true, LOGIN = true, XOAUTH2 = true, OAUTHBEARER = true }
-
-local function shows_secret(mechanisms)
+-- How many of these show the secret?
+local function showing(mechanisms)
+   local count = 0
    for i = 1, #mechanisms do
-      if secret_shown[mechanisms[i]] then return true end
+      if auth.shows_secret(mechanisms[i]) then count = count + 1 end
    end
-   return false
-end
-
-local function hides_secret(mechanisms)
-   for i = 1, #mechanisms do
-      if not secret_shown[mechanisms[i]] then return true end
-   end
-   return false
+   return count
 end
 
 -- { kind, reason, does it hold?, text, hint }; the text may have a place for what the function
@@ -56,14 +51,13 @@ local checks = {
       "The server's operator may upgrade it" },
    { "warning", "auth_before_tls", function(r, plan)
       return r.before_tls and plan.tls ~= "skip" and not plan.loopback
-         and r.tls.state ~= "unavailable" and shows_secret(r.before_tls.mechanisms)
+         and r.tls.state ~= "unavailable" and showing(r.before_tls.mechanisms) > 0
    end, "AUTH is offered before TLS: a careless client shows its password to everybody",
-      "Its operator should offer AUTH inside TLS only (Postfix: smtpd_tls_auth_only = yes)"
-   },
+      "Its operator should offer AUTH inside TLS only (Postfix: smtpd_tls_auth_only = yes)" },
    { "warning", "auth_in_clear", function(r, plan)
       local offered = r.auth.offered
       return r.before_tls and r.tls.state ~= "on" and not plan.loopback and #offered > 0
-         and not hides_secret(offered)
+         and showing(offered) == #offered
    end, "AUTH would show the password, and there is no TLS",
       "Use another port (587 or 465); only where the network is trusted, auth_plaintext = true" },
    { "warning", "not_advertised_after_tls", function(r)
@@ -77,8 +71,8 @@ local checks = {
       "Somebody in between may have taken it away, unless the server was changed" },
    { "warning", "auth_unavailable", function(r)
       return r.auth.state == "unavailable" and r.auth.reason
-   end, "AUTH was not possible: %s", "Set auth = \"prefer\" to send without, or use port 587 or 465"
-   },
+   end, "AUTH was not possible: %s",
+      "Under auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
    { "warning", "port_25", function(_, plan) return plan.credentials and plan.port == 25 end,
       "port 25 is for mail from server to server", "Use port 587 (or 465) with credentials" },
    { "warning", "helo_only", function(r) return r.esmtp == false end,

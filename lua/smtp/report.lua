@@ -2,6 +2,7 @@
 -- @module smtp.report
 
 local auth = require "smtp.auth"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.hints"
 
@@ -228,23 +229,44 @@ local function used(mail, capabilities)
    return state
 end
 
---- The receipt of a message that at least one recipient gets.
-function report.receipt(conv, mail, result, seconds)
-   local facts, recipients = conv.session:facts(), masked(conv, result.recipients)
-   local accepted, refused = split(recipients)
+-- What all receipts of a connection share.
+local function server_parts(conv)
+   local facts = conv.session:facts()
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
-   local capabilities = report.capabilities(facts)
-   return {
-      message_id = mail.message_id, recipients = recipients, accepted = accepted, refused = refused,
-      reply = masked(conv, { result.reply })[1],
-      auth = report.auth(conv),
-      tls = tls,
+   return { auth = report.auth(conv), tls = tls, capabilities = report.capabilities(facts),
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
-         name = facts.server:match("^%S+") },
-      capabilities = capabilities, extensions = used(mail, capabilities), size = mail.size,
-      seconds = seconds,
-   }
+         name = facts.server:match("^%S+") } }
+end
+
+local function complete(receipt, conv, mail, seconds)
+   local parts = conv.parts
+   if not parts then
+      parts = server_parts(conv)
+      conv.parts = parts
+   end
+   receipt.message_id, receipt.size, receipt.seconds = mail.message_id, mail.size, seconds
+   receipt.auth, receipt.tls = parts.auth, parts.tls
+   receipt.server, receipt.capabilities = parts.server, parts.capabilities
+   receipt.extensions = used(mail, parts.capabilities)
+   return receipt
+end
+
+--- The receipt of a message that at least one recipient gets. Those of one connection share what
+-- they say of the server.
+function report.receipt(conv, mail, result, seconds)
+   local recipients = masked(conv, result.recipients)
+   local accepted, refused = split(recipients)
+   return complete({ recipients = recipients, accepted = accepted, refused = refused,
+      reply = masked(conv, { result.reply })[1] }, conv, mail, seconds)
+end
+
+--- The same in one step where every recipient has it and there is no secret that a server could
+-- repeat; else nil.
+function report.plain_receipt(conv, mail, transaction, started)
+   if conv.transcript.secrets[1] then return nil end
+   local receipt = transaction:receipt()
+   return receipt and complete(receipt, conv, mail, core.now() - started)
 end
 
 return report

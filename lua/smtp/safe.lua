@@ -133,18 +133,29 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail, err = options.mail(t, self.plan)
-   if not mail then return nil, err end
-   local ok
-   ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started))
-   if not ok then return nil, err end
+   local mail, transaction = options.plain(t, self.plan)
+   local ok, err
+   if not mail then
+      mail, err = options.mail(t, self.plan)
+      if not mail then return nil, err end
+      ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started))
+      if not ok then return nil, err end
+   end
    ok, err = enter(self)
    if not ok then return nil, err end
-   self.conv.deadline = delivery.deadline(self.plan, mail, started)
-   local transaction = drive.send(self.conv, mail)
-   local _, result = delivery.finish(self.conv, mail, transaction)
+   local conv = self.conv
+   conv.deadline = delivery.deadline(self.plan, mail, started)
+   transaction = drive.send(conv, mail, nil, transaction)
+   drive.run(conv)
+   local receipt = report.plain_receipt(conv, mail, transaction, started)
+   local result
+   if not receipt then
+      local _
+      _, result = delivery.finish(conv, mail, transaction)
+   end
    leave(self)
-   return delivery.outcome(self.conv, mail, result, started)
+   if receipt then return receipt end
+   return delivery.outcome(conv, mail, result, started)
 end
 
 --- What the server offers now: upper-case keywords to parameters.

@@ -1,0 +1,397 @@
+/* lmail.c - transactions as Lua objects of the module smtp.core. */
+#include "lsmtp.h"
+#include "octets.h"
+
+#include <string.h>
+
+#pragma GCC visibility push(hidden)
+
+static uint64_t len_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    lua_Number len = luaL_optnumber(L, -1, -1);
+    lua_pop(L, 1);
+    return len < 0 ? SMTP_LEN_UNKNOWN : (uint64_t)len;
+}
+
+/* Octets of all recipients' addresses, and that they are strings. */
+static size_t measure(lua_State *L, int list, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, list, (int)i);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "to must hold strings");
+        total += lua_rawlen(L, -1);
+        lua_pop(L, 1);
+    }
+    return total;
+}
+
+static char *copy(lua_State *L, struct smtp_text *text, char *at)
+{
+    size_t len;
+    const char *data = lua_tolstring(L, -1, &len);
+    memcpy(at, data, len);
+    *text = (struct smtp_text){at, len};
+    lua_pop(L, 1);
+    return at + len;
+}
+
+/* Pops an esmtp-value (RFC 5321 4.1.2), of at most `len_max` octets so that a command stays
+ * bounded, or nil. The table it comes from keeps it. */
+static struct smtp_text pop_value(lua_State *L, size_t len_max)
+{
+    struct smtp_text value = {NULL, 0};
+    luaL_argcheck(L, lua_isnil(L, -1) || lua_type(L, -1) == LUA_TSTRING, 1, "a parameter's type");
+    if (!lua_isnil(L, -1)) value.data = lua_tolstring(L, -1, &value.len);
+    luaL_argcheck(L, value.len <= len_max, 1, "a parameter is too long");
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.data[i];
+        luaL_argcheck(L, c > ' ' && c < 0x7F && c != '=', 1, "a parameter's grammar");
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+static struct smtp_text value_field(lua_State *L, const char *key, size_t len_max)
+{
+    lua_getfield(L, 1, key);
+    return pop_value(L, len_max);
+}
+
+static uint32_t seconds_field(lua_State *L, const char *key)
+{
+    size_t seconds = count_field(L, key);
+    luaL_argcheck(L, seconds <= SMTP_SECONDS_MAX, 1, key);
+    return (uint32_t)seconds;
+}
+
+/* What the table `map` at the top has for each of the addresses in the list `to`. */
+static void read_each(lua_State *L, int to, struct smtp_mail *m, size_t len_max, bool orcpt)
+{
+    for (size_t i = 0; lua_istable(L, -1) && i < m->to_count; i++) {
+        lua_rawgeti(L, to, (int)i + 1);
+        lua_rawget(L, -2);
+        struct smtp_text value = pop_value(L, len_max);
+        if (orcpt)
+            m->to[i].orcpt = value;
+        else
+            m->to[i].notify = value;
+    }
+    lua_pop(L, 1);
+}
+
+enum { FROM = 2, TO = 3 }; /* where core_mail has them on its stack */
+
+/* options.asked: what is said to extensions, named as in smtp_mail; notify_of and orcpt_of are of
+ * single recipients, by address. */
+static void read_asked(lua_State *L, struct smtp_mail *m)
+{
+    lua_getfield(L, 1, "asked");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_insert(L, 1);
+    m->notify = value_field(L, "notify", SMTP_NOTIFY_LEN_MAX);
+    m->ret = value_field(L, "ret", 4);
+    m->envid = value_field(L, "envid", SMTP_ENVID_LEN_MAX);
+    m->requiretls = flag_field(L, "requiretls");
+    m->by_seconds = seconds_field(L, "by_seconds");
+    m->by_return = flag_field(L, "by_return");
+    m->by_trace = flag_field(L, "by_trace");
+    m->hold_seconds = seconds_field(L, "hold_seconds");
+    m->hold_until = value_field(L, "hold_until", SMTP_DATE_LEN);
+    m->mt_priority = value_field(L, "mt_priority", 2);
+    lua_getfield(L, 1, "notify_of");
+    read_each(L, TO + 1, m, SMTP_NOTIFY_LEN_MAX, false);
+    lua_getfield(L, 1, "orcpt_of");
+    read_each(L, TO + 1, m, SMTP_ORCPT_LEN_MAX, true);
+    lua_remove(L, 1);
+}
+
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
+ *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
+ * of it, with room for what the server says: 512 octets and 96 for each recipient. */
+static int core_mail(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_getfield(L, 1, "from");
+    luaL_argcheck(L, lua_type(L, FROM) == LUA_TSTRING, 1, "from must be a string");
+    lua_getfield(L, 1, "to");
+    luaL_checktype(L, TO, LUA_TTABLE);
+    size_t count = lua_rawlen(L, TO);
+    luaL_argcheck(L, count > 0, 1, "nobody to send to");
+    size_t words_len = lua_rawlen(L, FROM) + measure(L, TO, count);
+    size_t texts_max = SMTP_TEXT_MAX + 96 * count;
+    size_t to_len = count * sizeof(struct smtp_recipient);
+
+    struct smtp_mail *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
+    memset(m, 0, sizeof *m + to_len);
+    lcompat_setmetatable(L, MAIL);
+    lua_pushvalue(L, 1); /* what is asked of extensions is borrowed */
+    lua_setuservalue(L, -2);
+    m->to = (struct smtp_recipient *)(m + 1);
+    m->to_count = count;
+    m->size = len_field(L, "size");
+    m->source_len = len_field(L, "source_len");
+    m->eightbit = flag_field(L, "eightbit");
+    m->binary_wanted = flag_field(L, "binary");
+    m->utf8 = flag_field(L, "utf8");
+    m->all = flag_field(L, "all");
+    m->exact = flag_field(L, "exact");
+    m->ext_require = extensions_field(L, "extensions", "require");
+    read_asked(L, m);
+    char *at = (char *)(m->to + count);
+    lua_pushvalue(L, FROM);
+    at = copy(L, &m->from, at);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, TO, (int)i + 1);
+        at = copy(L, &m->to[i].address, at);
+    }
+    m->texts = at;
+    m->texts_max = texts_max;
+    return 1;
+}
+
+/* ---- core.plain ---- */
+
+enum { PLAIN_LEN_MAX = 256 * 1024, ADDRESS_LEN_MAX = 254 };
+
+struct plain {
+    char from[ADDRESS_LEN_MAX], to[ADDRESS_LEN_MAX];
+    size_t from_len, to_len;
+    struct smtp_text raw;
+    struct smtp_scan scan;
+};
+
+/* The value of table 1 under `key`, where it is a string; its metatable is not asked. */
+static struct smtp_text raw_string(lua_State *L, const char *key)
+{
+    struct smtp_text text = {NULL, 0};
+    lua_pushstring(L, key);
+    lua_rawget(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
+    lua_pop(L, 1); /* the table holds it */
+    return text;
+}
+
+static bool has_keys(lua_State *L, int count)
+{
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+        if (--count < 0) {
+            lua_pop(L, 2);
+            return false;
+        }
+    return count == 0;
+}
+
+/* One outside ASCII may need IDNA, and its message SMTPUTF8. */
+static size_t read_address(lua_State *L, const char *key, char out[ADDRESS_LEN_MAX])
+{
+    const char *why;
+    struct smtp_text text = raw_string(L, key);
+    if (text.data == NULL || text.len > ADDRESS_LEN_MAX) return 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] & 0x80) return 0;
+    return smtp_address_check(text.data, text.len, out, &why);
+}
+
+static bool is_bcc(const char *line, size_t len)
+{
+    size_t at = 3;
+    if (len < 4 || (line[0] | 0x20) != 'b' || (line[1] | 0x20) != 'c' || (line[2] | 0x20) != 'c')
+        return false;
+    while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    return at < len && line[at] == ':';
+}
+
+/* Among the lines before the first empty one; CR and LF alone end lines as well. */
+static bool has_bcc(const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && !is_line_end(data[at])) {
+        if (is_bcc(data + at, len - at)) return true;
+        at += plain_len(data + at, len - at, true);
+        if (at < len && data[at] == '\r') at++;
+        if (at < len && data[at] == '\n') at++;
+    }
+    return false;
+}
+
+static bool read_plain(lua_State *L, struct plain *p)
+{
+    p->raw = raw_string(L, "raw");
+    if (p->raw.data == NULL || p->raw.len > PLAIN_LEN_MAX || !has_keys(L, 3)) return false;
+    p->from_len = read_address(L, "from", p->from);
+    p->to_len = read_address(L, "to", p->to);
+    if (p->from_len == 0 || p->to_len == 0) return false;
+    p->scan = (struct smtp_scan){0};
+    smtp_scan(&p->scan, p->raw.data, p->raw.len);
+    smtp_scan_end(&p->scan);
+    if (p->scan.nul || p->scan.line_max > SMTP_BODY_LINE_MAX) return false;
+    return !has_bcc(p->raw.data, p->raw.len);
+}
+
+/** core.plain(t) -> mail, from, to, size, eightbit: what core.mail gives for { from=, to=, raw= },
+ *  three strings that need nothing but to be sent; nothing where there is more to say of them, be it
+ *  that they are wrong. The same checks as in smtp.options, in one step. */
+static int core_plain(lua_State *L)
+{
+    struct plain p;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (!read_plain(L, &p)) return 0;
+    size_t words_len = p.from_len + p.to_len, texts_max = SMTP_TEXT_MAX + 96;
+    size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
+    struct smtp_mail *m = lua_newuserdata(L, head_len + words_len + texts_max);
+    memset(m, 0, head_len);
+    lcompat_setmetatable(L, MAIL);
+    m->to = (struct smtp_recipient *)(m + 1);
+    m->to_count = 1;
+    m->size = p.scan.wire_len;
+    m->exact = true;
+    m->source_len = p.raw.len;
+    m->eightbit = p.scan.eightbit;
+    char *words = (char *)(m->to + 1);
+    memcpy(words, p.from, p.from_len);
+    memcpy(words + p.from_len, p.to, p.to_len);
+    m->from = (struct smtp_text){words, p.from_len};
+    m->to->address = (struct smtp_text){words + p.from_len, p.to_len};
+    m->texts = words + words_len;
+    m->texts_max = texts_max;
+    lua_pushlstring(L, p.from, p.from_len);
+    lua_pushlstring(L, p.to, p.to_len);
+    lua_pushnumber(L, (lua_Number)m->size);
+    lua_pushboolean(L, m->eightbit);
+    return 5;
+}
+
+/* ---- methods ---- */
+
+static struct smtp_mail *to_mail(lua_State *L)
+{
+    return luaL_checkudata(L, 1, MAIL);
+}
+
+/** mail:over() -> is the outcome final? */
+static int mail_over(lua_State *L)
+{
+    lua_pushboolean(L, to_mail(L)->over);
+    return 1;
+}
+
+/** mail:left() -> the indices of those recipients whom a further transaction has to serve: {} where
+ *  there are none, or where this one has failed. */
+static int mail_left(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    int count = 0;
+    lua_newtable(L);
+    if (m->trouble.error != SMTP_ERROR_NONE) return 1;
+    for (size_t i = 0; i < m->to_count; i++) {
+        if (!m->to[i].again && i < m->to_said) continue;
+        push_integer(L, i + 1);
+        lua_rawseti(L, -2, ++count);
+    }
+    return 1;
+}
+
+/** mail:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
+static int mail_trouble(lua_State *L)
+{
+    return push_trouble(L, &to_mail(L)->trouble);
+}
+
+/** mail:reply() -> { code, enhanced, text } of the reply to the end of the message. */
+static int mail_reply(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    lua_createtable(L, 0, 3);
+    set_answer(L, &m->answer);
+    return 1;
+}
+
+/* What became of recipient i; one whom the end of the message decided has the words of that. */
+static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct smtp_recipient *to)
+{
+    static const char *const words[] = {[SMTP_UNSENT] = "unsent",
+                                        [SMTP_ACCEPTED] = "accepted",
+                                        [SMTP_REFUSED] = "refused",
+                                        [SMTP_DEFERRED] = "deferred",
+                                        [SMTP_UNKNOWN] = "unknown"};
+    bool by_message = m->trouble.error == SMTP_ERROR_DATA_REFUSED && to->code / 100 == 2;
+    lua_createtable(L, 0, 5);
+    set_text(L, "address", to->address.data, to->address.len);
+    lua_pushstring(L, words[to->verdict]);
+    lua_setfield(L, -2, "state");
+    if (by_message) {
+        set_answer(L, &m->trouble.answer);
+    } else if (to->code != 0) {
+        lua_pushinteger(L, to->code);
+        lua_setfield(L, -2, "code");
+        set_enhanced(L, to->enhanced);
+        set_text(L, "text", m->texts + to->text_at, to->text_len);
+    }
+}
+
+static void push_recipients(lua_State *L, const struct smtp_mail *m)
+{
+    lua_createtable(L, (int)m->to_count, 0);
+    for (size_t i = 0; i < m->to_count; i++) {
+        push_recipient(L, m, &m->to[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+/** mail:recipients() -> { { address, state, code, enhanced, text }, … } in the order given. */
+static int mail_recipients(lua_State *L)
+{
+    push_recipients(L, to_mail(L));
+    return 1;
+}
+
+/** mail:receipt() -> { recipients=, accepted=, refused=, reply= } where every recipient has it and
+ *  nothing else is to be told; else nothing. */
+static int mail_receipt(lua_State *L)
+{
+    const struct smtp_mail *m = to_mail(L);
+    if (!m->over || m->trouble.error != SMTP_ERROR_NONE) return 0;
+    for (size_t i = 0; i < m->to_count; i++)
+        if (m->to[i].verdict != SMTP_ACCEPTED) return 0;
+    lua_createtable(L, 0, 12);
+    push_recipients(L, m);
+    lua_setfield(L, -2, "recipients");
+    lua_createtable(L, (int)m->to_count, 0);
+    for (size_t i = 0; i < m->to_count; i++) {
+        lua_pushlstring(L, m->to[i].address.data, m->to[i].address.len);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_setfield(L, -2, "accepted");
+    lua_newtable(L);
+    lua_setfield(L, -2, "refused");
+    lua_createtable(L, 0, 3);
+    set_answer(L, &m->answer);
+    lua_setfield(L, -2, "reply");
+    return 1;
+}
+
+static const luaL_Reg mail_methods[] = {{"over", mail_over},
+                                        {"receipt", mail_receipt},
+                                        {"left", mail_left},
+                                        {"trouble", mail_trouble},
+                                        {"reply", mail_reply},
+                                        {"recipients", mail_recipients},
+                                        {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"mail", core_mail}, {"plain", core_plain}, {NULL, NULL}};
+
+void lmail_open(lua_State *L)
+{
+    new_class(L, MAIL, mail_methods);
+    lcompat_setfuncs(L, functions);
+}
+
+#pragma GCC visibility pop
