@@ -309,6 +309,16 @@ describe("core.mail", function()
       end
    end)
 
+   it("never says REQUIRETLS to who does not offer it", function()
+      local session = core.session { domain = "me.example", tls_on = true, tls_verified = true }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250 mx\r\n")
+      local asking_mail = core.mail { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
+      session:mail(asking_mail)
+      assert.equal("requiretls", asking_mail:trouble().reason)
+   end)
+
    it("keeps what it is given", function()
       local session = core.session { domain = "me.example" }
       session:heard("220 hi\r\n")

@@ -464,8 +464,8 @@ local function read_extensions(t, words, facts)
    end
    ok, err = extensions.agree(needs, words)
    if not ok then return nil, err end
-   if facts.binary_needed then words.binarymime, words.chunking = "require", "require" end
-   if facts.binary then words.chunking = words.chunking or words.binarymime end
+   if facts.binary_needed then words.binarymime = "require" end
+   if facts.binary and words.chunking ~= "require" then words.chunking = words.binarymime end
    -- 8BITMIME is the core's to require: BINARYMIME does as well.
    for keyword in next, needs do
       if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
