@@ -189,7 +189,7 @@ describe("a message that is fine as text", function()
    end)
 
    it("stays text where it is signed, as its line ends may change then", function()
-      local err = send(head .. "x", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
+      local err = send("From: a@b\r\n" .. head .. "x", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
          .. "C: MAIL FROM:<ann@me.example>\nS: 550 no\n" .. bye,
          { dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 } })
       assert.equal("sender_refused", err.kind)

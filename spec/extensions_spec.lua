@@ -142,8 +142,8 @@ end)
 describe("what was offered before TLS", function()
    it("counts no more after it, nor do its limits", function()
       local to = { "bob@there.example", "eve@there.example" }
-      talk.send({ tls = "require", to = to, deliver_by = 1, hold_until = "2026-11-24T12:00:00Z" }, offering("S: 250-mx\n"
-         .. "S: 250-DELIVERBY 60\nS: 250-FUTURERELEASE 5 2020-01-01T00:00:00Z\nS: 250-LIMITS RCPTMAX=1\n"
+      talk.send({ tls = "require", to = to, deliver_by = 1, hold_until = "2026-11-24T12:00:00Z" }, offering(
+         "S: 250-mx\nS: 250-DELIVERBY 60\nS: 250-FUTURERELEASE 5 2020-01-01T00:00:00Z\nS: 250-LIMITS RCPTMAX=1\n"
          .. "S: 250-SIZE 5\nS: 250-DSN\nS: 250 STARTTLS\n", "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
          .. "S: 250-mx\nS: 250-DELIVERBY\nS: 250-FUTURERELEASE\nS: 250-LIMITS\nS: 250 HELP\n"
          .. plain_send:gsub("(MAIL FROM:%S+)", "%1 BY=1;R HOLDUNTIL=2026-11-24T12:00:00Z")
