@@ -508,6 +508,20 @@ describe("a connection", function()
       talk.finished(peer)
    end)
 
+   it("says why 8BITMIME is needed", function()
+      local connection, peer = connect(bye)
+      local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
+      connection:quit()
+      talk.finished(peer)
+      peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
+         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.same({ ["8bitmime"] = "used" }, receipt.extensions)
+      connection:quit()
+   end)
+
    it("needs no reset after a refused message", function()
       local connection, peer = connect(mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n"
          .. "C: DATA\nS: 354 go\nMESSAGE\nS: 554 spam\n" .. mail .. "S: 250 ok\n" .. bob

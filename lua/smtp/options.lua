@@ -539,7 +539,7 @@ function options.mail(t, plan)
 end
 
 -- What messages without more to say share; nobody changes it.
-local no_extensions, no_needs = {}, {}
+local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = true }
 
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
 ---@return table|nil mail           nil where it is any other: options.mail has the word
@@ -548,9 +548,10 @@ function options.plain(t, plan)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
    local transaction, from, to, size, eightbit = core.plain(t)
    if not transaction then return nil end
-   local raw = rawget(t, "raw")
-   return { from = from, to = { to }, text = raw, size = size, exact = true, source_len = #raw,
-      eightbit = eightbit, extensions = no_extensions, needs = no_needs }, transaction
+   local text = rawget(t, "raw")
+   return { from = from, to = { to }, text = text, size = size, exact = true, source_len = #text,
+      eightbit = eightbit, extensions = no_extensions,
+      needs = eightbit and eightbit_needs or no_needs }, transaction
 end
 
 --- Both: for smtp.send.
