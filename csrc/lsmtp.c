@@ -265,7 +265,6 @@ static int core_session(lua_State *L)
         .eager = flag_field(L, "eager"),
         .flight_max = count_field(L, "flight_max"),
         .ext_skip = extensions_field(L, "extensions", "skip"),
-        .ext_require = extensions_field(L, "extensions", "require"),
     };
     read_mechanisms(L, &o);
     luaL_argcheck(L, smtp_domain_check(o.domain.data, o.domain.len) == NULL, 1, "domain");

@@ -464,6 +464,8 @@ describe("what is sent", function()
    it("may have another envelope than its headers say", function()
       local _, mail = plan { envelope = { from = "", to = { "z@x.example" } } }
       assert.same({ "", { "z@x.example" } }, { mail.from, mail.to })
+      _, mail = plan { cc = "c@x.example", bcc = "d@x.example", envelope = { to = "z@x.example" } }
+      assert.same({ "z@x.example" }, mail.to)
    end)
 
    it("as raw stands alone", function()

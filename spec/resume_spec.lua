@@ -57,6 +57,14 @@ describe("a session that is resumed", function()
       it(name .. " says and knows the same", function() same(greeted(reply)) end)
    end
 
+   it("inside TLS knows whether the server has proven itself", function()
+      for _, verified in ipairs { true, false } do
+         local facts = greeted("250 mx\r\n", { tls_on = true, tls_verified = verified }):facts()
+         assert.equal(verified, facts.tls_verified)
+         assert.equal(verified, core.session(options { resume = facts }):facts().tls_verified)
+      end
+   end)
+
    it("with any reply says and knows the same", function()
       math.randomseed(7)
       local words = { "SIZE", " ", "\t", "5000", "AUTH", "=", "PLAIN", "8BITMIME", "PIPELINING", "\1", "\255",

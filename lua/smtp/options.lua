@@ -464,8 +464,8 @@ local function read_extensions(t, words, facts)
    end
    ok, err = extensions.agree(needs, words)
    if not ok then return nil, err end
-   if facts.binary_needed then words.binarymime, words.chunking = "require", "require" end
-   if facts.binary then words.chunking = words.chunking or words.binarymime end
+   if facts.binary_needed then words.binarymime = "require" end
+   if facts.binary and words.chunking ~= "require" then words.chunking = words.binarymime end
    -- 8BITMIME is the core's to require: BINARYMIME does as well.
    for keyword in next, needs do
       if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
@@ -539,7 +539,7 @@ function options.mail(t, plan)
 end
 
 -- What messages without more to say share; nobody changes it.
-local no_extensions, no_needs = {}, {}
+local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = true }
 
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
 ---@return table|nil mail           nil where it is any other: options.mail has the word
@@ -550,7 +550,8 @@ function options.plain(t, plan)
    if not transaction then return nil end
    local text = rawget(t, "raw")
    return { from = from, to = { to }, text = text, size = size, exact = true, source_len = #text,
-      eightbit = eightbit, extensions = no_extensions, needs = no_needs }, transaction
+      eightbit = eightbit, extensions = no_extensions,
+      needs = eightbit and eightbit_needs or no_needs }, transaction
 end
 
 --- Both: for smtp.send.
