@@ -206,9 +206,18 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
     return true;
 }
 
+/* The session's memory as a userdata, pushed: that of options.old, which nobody needs any more. */
+static void *push_memory(lua_State *L)
+{
+    lua_getfield(L, 1, "old");
+    if (!lua_isnil(L, -1)) return luaL_checkudata(L, -1, SESSION);
+    lua_pop(L, 1);
+    return lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+}
+
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
  *  auth (words), tls_on, username, authzid, mechanisms, mechanisms_named, token_renewable,
- *  secret_in_clear, host, port, pipelining, window, resume. */
+ *  secret_in_clear, host, port, pipelining, window, resume, old. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -239,7 +248,7 @@ static int core_session(lua_State *L)
     lua_createtable(L, 0, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "options");
-    void *memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+    void *memory = push_memory(L);
     if (resumes)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
     else

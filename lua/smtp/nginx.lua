@@ -322,7 +322,9 @@ function Transport:connect(target, port, source_address)
       if ok then break end
    end
    if not ok then return nil, connect_trouble(said) end
-   if self.sock.setoption then self.sock:setoption("tcp-nodelay", true) end
+   if self.sock.setoption and reused_times(self) == 0 then
+      self.sock:setoption("tcp-nodelay", true)
+   end
    return true
 end
 

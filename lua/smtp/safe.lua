@@ -57,7 +57,9 @@ local function send(plan, mail, started)
    end
    if not conv then return nil, transaction end
    drive.leave(conv)
-   return outcome(conv, mail, transaction, started)
+   local receipt, err = outcome(conv, mail, transaction, started)
+   drive.forget(conv)
+   return receipt, err
 end
 
 --- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
