@@ -1,5 +1,6 @@
 -- A session that goes on where another one stopped: smtp_session_resume.
 local core = require "smtp.core"
+local talk = require "spec.talk"
 
 local function options(more)
    local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25,
@@ -129,6 +130,21 @@ describe("a session in the place of an old one", function()
       local session = core.session(options { resume = facts, old = greeted("250-mx\r\n250 PIPELINING\r\n") })
       assert.same(facts, session:facts())
       assert.equal("ready", session:wants())
+   end)
+
+   it("is that of the message before", function()
+      local new, made = core.session, {}
+      core.session = function(...)
+         made[#made + 1] = new(...)
+         return made[#made]
+      end
+      for _ = 1, 2 do
+         talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<ann@me.example>\nS: 550 no\n"
+            .. "C: QUIT\nS: 221 bye")
+      end
+      core.session = new
+      assert.is_true(#made > 1)
+      for i = 2, #made do assert.is_true(rawequal(made[1], made[i])) end
    end)
 
    it("cannot be in the place of anything else", function()
