@@ -18,6 +18,7 @@ build = {
       ["smtp.address"] = "lua/smtp/address.lua",
       ["smtp.attachment"] = "lua/smtp/attachment.lua",
       ["smtp.auth"] = "lua/smtp/auth.lua",
+      ["smtp.binding"] = "lua/smtp/binding.lua",
       ["smtp.check"] = "lua/smtp/check.lua",
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.compose"] = "lua/smtp/compose.lua",

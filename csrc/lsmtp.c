@@ -239,10 +239,19 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
     return true;
 }
 
+/* The session's memory as a userdata, pushed: that of options.old, which nobody needs any more. */
+static void *push_memory(lua_State *L)
+{
+    lua_getfield(L, 1, "old");
+    if (!lua_isnil(L, -1)) return luaL_checkudata(L, -1, SESSION);
+    lua_pop(L, 1);
+    return lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+}
+
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
  *  auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
- *  flight_max, window, resume. */
+ *  flight_max, window, resume, old. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -280,7 +289,7 @@ static int core_session(lua_State *L)
     lua_setfield(L, -2, "options");
     lua_newtable(L);
     lua_rawseti(L, -2, MAILS);
-    void *memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+    void *memory = push_memory(L);
     if (resumes)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
     else

@@ -221,9 +221,10 @@ local function check_transport(t)
 end
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32
+local keepalive_names = { "idle", "size" }
 
 local function keepalive_bounds(given)
-   local ok, err = check.names(given, { "idle", "size" }, "keepalive")
+   local ok, err = check.names(given, keepalive_names, "keepalive")
    if not ok then return nil, err end
    local idle, size = given.idle or KEPT_SECONDS, given.size or KEPT_MAX
    if type(idle) ~= "number" or not (idle > 0 and idle <= 86400) or type(size) ~= "number"
@@ -310,7 +311,44 @@ local function fill(t)
    return plan
 end
 
-local function connection(given)
+-- The same options make the same plan, and most senders give the same again and again: to compare
+-- them costs less than to check them. Weak, so that secrets go with the next collection.
+local newest = setmetatable({}, { __mode = "v" })
+
+local function is_same(a, b)
+   if type(a) ~= "table" or type(b) ~= "table" then return rawequal(a, b) end
+   for key, value in next, a do
+      if not is_same(value, rawget(b, key)) then return false end
+   end
+   for key in next, b do
+      if rawget(a, key) == nil then return false end
+   end
+   return true
+end
+
+local simple = { string = true, number = true, boolean = true }
+
+-- An object of the caller's is itself, whatever it holds, and may change.
+local function is_object(t)
+   if getmetatable(t) ~= nil then return true end
+   for _, value in next, t do
+      if not simple[type(value)] then return true end
+   end
+   return false
+end
+
+local function remember(given, plan)
+   local kept = copy(given)
+   for name, value in next, given do
+      if type(value) == "table" then
+         if is_object(value) then return end
+         kept[name] = copy(value)
+      end
+   end
+   newest.given, newest.plan = kept, plan
+end
+
+local function new_plan(given)
    local t = copy(given)
    local ok, err = read_url(t)
    if not ok then return nil, err end
@@ -322,6 +360,14 @@ local function connection(given)
       check_rest }, t)
    if not ok then return nil, err end
    return fill(t)
+end
+
+local function connection(given)
+   local known = newest.plan
+   if known and newest.given and is_same(newest.given, given) then return known end
+   local plan, err = new_plan(given)
+   if plan then remember(given, plan) end
+   return plan, err
 end
 
 -- ---- what ----
