@@ -94,6 +94,8 @@ local workloads = {
 
 local ok, err = pcall(workloads[name])
 if not ok then
-   if smtp.is_error(err, "usage") and err.option == "pipelining" then not_yet(err.text or tostring(err)) end
+   if smtp.is_error(err, "usage") and err.option == "pipelining" then
+      not_yet("there is no pipelining = \"eager\" yet")
+   end
    error(tostring(err), 0)
 end

@@ -50,7 +50,7 @@ struct connection {
     bool tls_next;
     size_t to_count, chunk_left, in_start, in_end;
     char *in;
-    struct text replies, wire, kept;
+    struct text replies, wire, kept, envelope;
     size_t wire_at, wire_ready; /* has left; may leave */
     struct mark *marks;
     size_t marks_at, marks_end, marks_max;
@@ -192,14 +192,17 @@ static void message_taken(struct connection *c, char how)
     c->to_count = 0;
     REPLY(c, "250 2.0.0 Ok");
     if (options.keep == NULL) return;
+    fwrite(c->envelope.data, 1, c->envelope.len, options.keep);
     fprintf(options.keep, "= %c %zu\n", how, c->kept.len);
     fwrite(c->kept.data, 1, c->kept.len, options.keep);
-    c->kept.len = 0;
+    c->kept.len = c->envelope.len = 0;
 }
 
-static void keep_command(const char *line, size_t len)
+static void keep_command(struct connection *c, const char *line, size_t len)
 {
-    if (options.keep != NULL) fprintf(options.keep, "%.*s\n", (int)len, line);
+    if (options.keep == NULL) return;
+    append(&c->envelope, line, len);
+    append(&c->envelope, "\n", 1);
 }
 
 static void ehlo(struct connection *c)
@@ -260,11 +263,11 @@ static size_t command(struct connection *c, const char *line, size_t len)
     word |= 0x20202020u;
     if (word == WORD('m', 'a', 'i', 'l')) {
         c->mail = true;
-        keep_command(line, len);
+        keep_command(c, line, len);
         REPLY(c, "250 2.1.0 Ok");
     } else if (word == WORD('r', 'c', 'p', 't')) {
         c->to_count++;
-        keep_command(line, len);
+        keep_command(c, line, len);
         if (!c->mail) count.errors++;
         REPLY(c, "250 2.1.5 Ok");
     } else if (word == WORD('b', 'd', 'a', 't')) {
@@ -409,6 +412,7 @@ static void end(struct connection *c)
     free(c->replies.data);
     free(c->wire.data);
     free(c->kept.data);
+    free(c->envelope.data);
     free(c->marks);
     free(c);
 }

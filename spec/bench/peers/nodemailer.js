@@ -5,7 +5,8 @@ const nodemailer = require(process.cwd() + "/build/bench/node_modules/nodemailer
 const [workload, port, count, path, ca] = process.argv.slice(2);
 const QUEUED = 16;
 const envelope = { from: "ann@me.example", to: ["bob@there.example"] };
-const text = workload === "attach" || workload === "dots" ? null : fs.readFileSync(path);
+const bulk = workload === "attach" || workload === "dots";
+const text = bulk ? null : fs.readFileSync(path);
 const kept = workload !== "new" && workload !== "starttls" && workload !== "conc";
 
 const transport = nodemailer.createTransport({
@@ -30,7 +31,7 @@ async function main() {
    const each = async () => {
       while (left-- > 0) await transport.sendMail(message());
    };
-   const at_once = workload === "conc" ? Number(count) : workload === "kept" ? QUEUED : 1;
+   const at_once = workload === "conc" ? Number(count) : kept && !bulk ? QUEUED : 1;
    await Promise.all(Array.from({ length: at_once }, each));
    transport.close();
 }

@@ -10,14 +10,6 @@ use Symfony\Component\Mime\RawMessage;
 
 [, $workload, $port, $count, $path] = $argv;
 
-function transport() {
-   global $port;
-   $transport = new EsmtpTransport('127.0.0.1', (int) $port, false);
-   $transport->setLocalDomain('[127.0.0.1]');
-   $transport->setRestartThreshold(PHP_INT_MAX);
-   return $transport;
-}
-
 function message($path, $workload) {
    if ($workload !== 'attach') {
       return new RawMessage(file_get_contents($path));
@@ -27,12 +19,9 @@ function message($path, $workload) {
 }
 
 $envelope = new Envelope(new Address('ann@me.example'), [new Address('bob@there.example')]);
-$transport = transport();
+$transport = new EsmtpTransport('127.0.0.1', (int) $port, false);
+$transport->setLocalDomain('[127.0.0.1]');
+$transport->setRestartThreshold(PHP_INT_MAX);
 for ($i = 0; $i < (int) $count; $i++) {
    $transport->send(message($path, $workload), $envelope);
-   if ($workload === 'new') {
-      $transport->stop();
-      $transport = transport();
-   }
 }
-$transport->stop();
