@@ -74,9 +74,9 @@ local eager = { pipelining = "eager" }
 local workloads = {
    kept = function() kept(options()) end,
    ["kept-eager"] = function() kept(options(eager)) end,
-   many = function() many(options(eager), { connections = 1, window = 64, per_connection = count }) end,
+   many = function() many(options(eager), { connections = 1, window = 64, per_connection = math.max(count, 1) }) end,
    ["many-32"] = function()
-      many(options(eager), { connections = 1, window = 32, per_connection = count })
+      many(options(eager), { connections = 1, window = 32, per_connection = math.max(count, 1) })
    end,
    new = function() new(options()) end,
    ["new-eager"] = function() new(options(eager)) end,
@@ -89,7 +89,7 @@ local workloads = {
       bulk(function() return { raw = assert(io.open(path, "rb")) } end)
    end,
    rcpts = function() recipients(options()) end,
-   conc = function() many(options(), { connections = count, window = 1, per_connection = 1 }) end,
+   conc = function() many(options(), { connections = math.max(count, 1), window = 1, per_connection = 1 }) end,
 }
 
 local ok, err = pcall(workloads[name])
