@@ -293,8 +293,8 @@ function many.send(t, messages, given)
    ok, err = is_messages(messages)
    if not ok then return nil, err end
    local total = type(messages) == "table" and #messages or nil
-   local state = { plan = windowed(plan, settings.window), settings = settings, messages = messages, index = 0, again = {},
-      results = {}, sent = 0, failed = 0, open = 0, next_at = 0,
+   local state = { plan = windowed(plan, settings.window), settings = settings,
+      messages = messages, index = 0, again = {}, results = {}, sent = 0, failed = 0, open = 0, next_at = 0,
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, total or settings.connections) do
