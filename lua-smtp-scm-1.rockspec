@@ -21,6 +21,7 @@ build = {
       ["smtp.check"] = "lua/smtp/check.lua",
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.compose"] = "lua/smtp/compose.lua",
+      ["smtp.crowd"] = "lua/smtp/crowd.lua",
       ["smtp.defer"] = "lua/smtp/defer.lua",
       ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
