@@ -122,20 +122,23 @@ end
 
 -- ---- light threads ----
 
-local function add_thread(self, fn)
-   local thread = package.loaded.ngx.thread.spawn(function()
-      crowds[coroutine.running()] = self
-      return fn()
-   end)
-   self.threads[#self.threads + 1] = thread
-end
-
 local function wait_for_threads(self)
    local i = 1
    while self.threads[i] do
-      note_end(self, package.loaded.ngx.thread.wait(self.threads[i]))
+      package.loaded.ngx.thread.wait(self.threads[i])
       i = i + 1
    end
+end
+
+-- Only the one that spawned a light thread can wait for it: so each is a crowd of its own.
+local function add_thread(self, fn)
+   local thread = package.loaded.ngx.thread.spawn(function()
+      local own = { threads = {}, add = self.add, all = self.all }
+      crowds[coroutine.running()] = own
+      note_end(self.all, pcall(fn)) -- LuaJIT can yield across it
+      wait_for_threads(own)
+   end)
+   self.threads[#self.threads + 1] = thread
 end
 
 -- ---- what others call ----
@@ -146,7 +149,10 @@ end
 ---@return any           the first error that one of them raised; the others went on
 function crowd.run(jobs)
    local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all }
-   if host.nginx() then self.threads, self.add, self.finish = {}, add_thread, wait_for_threads end
+   if host.nginx() then
+      self = { threads = {}, add = add_thread, finish = wait_for_threads }
+      self.all = self
+   end
    for i = 1, #jobs do self:add(jobs[i]) end
    self:finish()
    if self.failed then return nil, self.cause end
