@@ -80,10 +80,13 @@ bool host_is_over(int64_t deadline_ms);
 /* NULL: something is ready. "timeout", "again", "system". */
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
-/* Until one of these, which said "again", may go on: then it is ready. NULL also where the time is
- * over; "again", "system". */
-const char *host_wait_many(struct smtp_socket *const *socks, size_t count, int64_t deadline_ms,
-                           bool *ready);
+struct waiting {
+    struct smtp_socket *socket; /* which said "again" */
+    bool ready;                 /* it may go on */
+};
+
+/* Until one of them is ready. NULL, also where the time is over; "again", "system". */
+const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
 /* Writes a sentence, cut where it does not fit, and returns word. */
 const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
