@@ -185,6 +185,7 @@ void stream_drop(struct smtp_socket *s)
     tls_drop(s);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
+    s->until_ms = 0; /* whoever waits for it goes on */
     free(s->in);
     s->in = NULL;
     s->in_start = s->in_end = 0;
