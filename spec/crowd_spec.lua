@@ -62,7 +62,7 @@ describe("a crowd", function()
       cpu = os.clock() - cpu
       finish()
       for i = 1, 3 do assert(results[i].receipt, tostring(results[i].err)) end
-      assert.truthy(took >= 0.6 and took < 1.2, took) -- each has 7 replies of 0.1 s
+      assert.truthy(took >= 0.6 and took < 1.6, took) -- each has 7 replies of 0.1 s
       assert.truthy(cpu < 0.2, cpu)
    end)
 
@@ -73,7 +73,7 @@ describe("a crowd", function()
       finish()
       assert.equal("timeout", results[2].err.kind)
       local took = results[2].at - started
-      assert.truthy(took >= 0.5 and took < 0.65, took)
+      assert.truthy(took >= 0.5 and took < 0.9, took)
       assert(results[1].receipt and results[3].receipt)
       assert.truthy(results[1].at > results[2].at)
    end)

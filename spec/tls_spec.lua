@@ -222,8 +222,8 @@ describe("a TLS session", function()
    local socket = require "smtp.socket"
 
    -- A sink that serves so many connections. -> the other end; options for safe.send
-   local function sink(name, connections, version)
-      local path, key = cert(name)
+   local function sink(name, connections, version, path, key)
+      if name then path, key = cert(name) end
       local other = peer.start(([[
          local sink = require("smtp.sink").new { tls = "implicit", tls_cert = %q, tls_key = %q, tls_max_version = %q }
          sink:listen(listener)
@@ -270,14 +270,15 @@ describe("a TLS session", function()
    end
 
    it("whose certificate has expired is not resumed", function()
-      certs.make_short(3)
-      local other, options = sink("short", 3)
+      local path, key, remove = certs.make_short(3)
+      local other, options = sink(nil, 3, "1.3", path, key)
       assert(safe.send(options))
       assert.is_true(assert(safe.send(options)).tls.resumed)
       os.execute("sleep 3")
       local _, err = safe.send(options)
       assert.equal("expired", err.reason)
       assert.equal("2\n", other.finish())
+      remove()
    end)
 
    it("that fails is forgotten, and those of the same server with it", function()

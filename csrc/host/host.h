@@ -62,9 +62,9 @@ struct smtp_socket {
     bool heard;       /* something since we last sent: more of it may be due */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
-    int recv_ms;      /* the kernel's time-out of recv; 0: none */
-    short events;     /* what the call that said "again" waits for, until when; 0: no call */
-    int64_t until_ms; /* is under way */
+    int recv_ms;                        /* the kernel's time-out of recv; 0: none */
+    short events;                       /* what a call that said "again" waits for */
+    int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
     struct tls *tls;
