@@ -22,6 +22,7 @@ build = {
       ["smtp.check"] = "lua/smtp/check.lua",
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.compose"] = "lua/smtp/compose.lua",
+      ["smtp.crowd"] = "lua/smtp/crowd.lua",
       ["smtp.defer"] = "lua/smtp/defer.lua",
       ["smtp.delivery"] = "lua/smtp/delivery.lua",
       ["smtp.dkim"] = "lua/smtp/dkim.lua",

@@ -399,19 +399,18 @@ static int socket_wait(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     int64_t deadline_ms = host_deadline_ms(milliseconds(L, 2));
     size_t count = lua_rawlen(L, 1);
-    struct smtp_socket **socks = lua_newuserdata(L, count * sizeof *socks + count + 1);
-    bool *ready = (bool *)(socks + count);
+    struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
-        socks[i] = to_socket(L, -1);
+        list[i].socket = to_socket(L, -1);
         lua_pop(L, 1);
     }
-    const char *word = host_wait_many(socks, count, deadline_ms, ready);
+    const char *word = host_wait_many(list, count, deadline_ms);
     if (word != NULL) return fail(L, word, "cannot wait");
     lua_newtable(L);
     int found = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!ready[i]) continue;
+        if (!list[i].ready) continue;
         lua_pushinteger(L, (lua_Integer)i + 1);
         lua_rawseti(L, -2, ++found);
     }
