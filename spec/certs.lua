@@ -84,10 +84,10 @@ end
 function certs.make_short(seconds)
    local folder = os.tmpname()
    os.remove(folder)
-   os.execute(("mkdir %s && cd build/spec/certs && cp ca.cnf good.key %s && cd %s && : >index && env -u LD_PRELOAD "
-      .. "openssl ca -batch -notext -config ca.cnf -cert $OLDPWD/ca.pem -keyfile $OLDPWD/ca.key -in $OLDPWD/good.csr "
-      .. "-extfile $OLDPWD/good.ext -out short.pem -startdate 20200101000000Z -enddate %s 2>/dev/null")
-      :format(folder, folder, folder, os.date("!%Y%m%d%H%M%SZ", os.time() + seconds)))
+   os.execute(("env -u LD_PRELOAD sh -c 'mkdir %s && cd build/spec/certs && cp ca.cnf good.key %s && cd %s && "
+      .. ": >index && openssl ca -batch -notext -config ca.cnf -cert $OLDPWD/ca.pem -keyfile $OLDPWD/ca.key "
+      .. "-in $OLDPWD/good.csr -extfile $OLDPWD/good.ext -out short.pem -startdate 20200101000000Z -enddate %s "
+      .. "2>/dev/null'"):format(folder, folder, folder, os.date("!%Y%m%d%H%M%SZ", os.time() + seconds)))
    return folder .. "/short.pem", folder .. "/good.key", function() os.execute("rm -r " .. folder) end
 end
 
