@@ -747,6 +747,15 @@ static int core_now(lua_State *L)
     return 1;
 }
 
+/** core.array(count) -> an empty table with room for so many values, which then need not move. */
+static int core_array(lua_State *L)
+{
+    lua_Integer count = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, count >= 0 && count <= 1000, 1, "0 to 1000");
+    lua_createtable(L, (int)count, 0);
+    return 1;
+}
+
 /** core.terminal() -> columns of standard error where it is a terminal, else nil. */
 static int core_terminal(lua_State *L)
 {
@@ -760,7 +769,8 @@ static int core_terminal(lua_State *L)
 static const luaL_Reg functions[] = {
     {"session", core_session}, {"address", core_address},   {"domain", core_domain},
     {"idna", core_idna},       {"random", core_random},     {"now", core_now},
-    {"hostname", core_hostname}, {"terminal", core_terminal}, {NULL, NULL}};
+    {"hostname", core_hostname}, {"terminal", core_terminal},
+    {"array", core_array}, {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

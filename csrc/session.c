@@ -51,7 +51,7 @@ static struct smtp_session *begin(void *memory, size_t buffer_len,
                                   const struct smtp_options *options)
 {
     struct smtp_session *s = memory;
-    memset(s, 0, sizeof *s); /* the buffer behind it stays untouched until it is used */
+    memset(s, 0, offsetof(struct smtp_session, runs));
     s->opt = *options;
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;

@@ -85,8 +85,7 @@ struct smtp_session {
 
     /* dialogue.c */
     step next;                           /* what comes next when no reply is due */
-    struct smtp_run runs[SMTP_RUNS_MAX]; /* a ring */
-    size_t run_first, run_count;
+    size_t run_first, run_count; /* of the ring `runs` */
     size_t due_count; /* replies due, over all runs */
     uint64_t reply_count;
     struct smtp_mail *mails, *mails_last; /* unfinished, oldest first: the first is answered */
@@ -104,9 +103,7 @@ struct smtp_session {
     bool out_secret, out_message;
 
     /* reply.c: the line and the reply being heard */
-    char line[SMTP_LINE_MAX];
     size_t line_len;
-    char text[SMTP_KEPT_MAX];
     size_t text_len, reply_len, reply_lines;
     uint16_t reply_code;
     bool reply_unasked, text_cut;
@@ -120,9 +117,7 @@ struct smtp_session {
     char hold_until_max[SMTP_DATE_LEN];           /* empty: none */
     size_t server_len;                            /* of text kept in `hello` for the first line */
     size_t hello_len;
-    char hello[SMTP_HELLO_MAX];
     size_t mechs_len, mechs_before_len;
-    char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
 
     /* auth.c */
     struct smtp_text secret;
@@ -145,7 +140,6 @@ struct smtp_session {
     bool auth_before_tls;
     uint16_t mech_code[SMTP_MECHS_MAX]; /* MECH_OUT: it cannot be used here */
     size_t challenge_len;
-    char challenge[SMTP_CHALLENGE_MAX];
 
     /* chunking.c */
     bool gathering;  /* a chunk is in the buffer, and its BDAT is yet to be said */
@@ -159,6 +153,13 @@ struct smtp_session {
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */
     struct smtp_text argument;
     struct smtp_answer asked;
+
+    /* These are not zeroed at first, which would cost more than a message: the lengths above tell
+     * what of them counts. */
+    struct smtp_run runs[SMTP_RUNS_MAX];
+    char line[SMTP_LINE_MAX], text[SMTP_KEPT_MAX], hello[SMTP_HELLO_MAX];
+    char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
+    char challenge[SMTP_CHALLENGE_MAX];
 };
 
 /* dialogue.c */

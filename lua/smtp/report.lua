@@ -21,8 +21,7 @@ local function words(text)
    return list
 end
 
---- EHLO's keywords, upper case, to their parameters ("" where there are none).
-function report.capabilities(facts)
+local function read_capabilities(facts)
    local found = {}
    for line in facts.capabilities:gmatch("[^\n]+") do
       local keyword, rest = line:match("^([^%s=]+)[ \t=]*(.-)[ \t]*$")
@@ -31,6 +30,18 @@ function report.capabilities(facts)
          found[keyword] = found[keyword] and found[keyword] .. " " .. rest or rest
       end
    end
+   return found
+end
+
+local newest_text, newest_found -- most connections are to the same server
+
+--- EHLO's keywords, upper case, to their parameters ("" where there are none).
+function report.capabilities(facts)
+   if newest_text ~= facts.capabilities then
+      newest_text, newest_found = facts.capabilities, read_capabilities(facts)
+   end
+   local found = {}
+   for keyword, rest in next, newest_found do found[keyword] = rest end
    return found
 end
 

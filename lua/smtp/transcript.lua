@@ -15,7 +15,8 @@ Transcript.__name = "smtp.Transcript"
 --- Start one.
 ---@param trace? function   called with each line: trace(direction, line)
 function transcript.new(trace)
-   return setmetatable({ trace = trace, secrets = {}, notes = {}, noted = 0, known = 0,
+   return setmetatable({ trace = trace, secrets = {}, notes = core.array(FLIGHTS_KEPT * 4),
+      noted = 0, known = 0,
       half_line = "" },
       Transcript)
 end
