@@ -5,6 +5,7 @@
 # make contact-form   install what is missing, build, run a contact form in nginx and show its mail
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
+# make bench      install what is missing, and measure: ours, other clients, this machine's limit
 # make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR, for one Lua
 
@@ -73,6 +74,16 @@ test: deps-test
 check: deps-test
 	@.ci/check
 
+bench: deps-bench bench-build
+	@spec/bench/run $(WORKLOADS)
+	@$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg
+
+bench-instructions: deps-bench bench-build
+	@spec/bench/run --instructions
+
+bench-build: all
+	@spec/bench/build
+
 fuzz: deps-test
 	@spec/fuzz/run $(RUNS)
 
@@ -85,5 +96,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo contact-form test check fuzz install clean
+.PHONY: all deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
+        install clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))

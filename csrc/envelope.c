@@ -3,9 +3,9 @@
 
 #pragma GCC visibility push(hidden)
 
-static unsigned required(const struct smtp_session *s, const struct smtp_mail *m)
+static unsigned required(const struct smtp_mail *m)
 {
-    unsigned ext = s->opt.ext_require | m->ext_require;
+    unsigned ext = m->ext_require;
     if (m->eightbit && !m->binary) ext |= SMTP_EXT_8BITMIME;
     if (m->utf8) ext |= SMTP_EXT_SMTPUTF8;
     if (m->requiretls) ext |= SMTP_EXT_REQUIRETLS;
@@ -37,7 +37,7 @@ static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_ma
     bool soon = m->by_return && m->by_seconds < s->by_min;
     /* RFC 8689 4.2.1 */
     if (m->requiretls && !(s->tls_on && s->tls_verified)) return SMTP_ERROR_TLS_UNVERIFIED;
-    enum smtp_error missing = extensions_missing(s, required(s, m));
+    enum smtp_error missing = extensions_missing(s, required(m));
     if (missing != SMTP_ERROR_NONE) return missing;
     if (says_size(s, m) && s->size_max != 0 && m->size > s->size_max) return SMTP_ERROR_TOO_LARGE;
     if (m->all && to_max(s, m) < m->to_count) return SMTP_ERROR_TOO_MANY;

@@ -136,7 +136,7 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
 
 #define ROW(name) SMTP_EXT_##name, SMTP_ERROR_NO_##name
 
-/* STARTTLS and AUTH have policies and errors of their own. */
+/* STARTTLS and AUTH have policies and errors of their own. The first that is missing is told of. */
 static const struct {
     const char *keyword;
     unsigned ext;
@@ -149,8 +149,8 @@ static const struct {
     {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},    /* RFC 3207 */
     {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},       /* RFC 4954 */
     {"SMTPUTF8", ROW(SMTPUTF8), NULL},                         /* RFC 6531 */
-    {"CHUNKING", ROW(CHUNKING), NULL},                         /* RFC 3030 */
     {"BINARYMIME", ROW(BINARYMIME), NULL},                     /* RFC 3030 */
+    {"CHUNKING", ROW(CHUNKING), NULL},                         /* RFC 3030 */
     {"DSN", ROW(DSN), NULL},                                   /* RFC 3461 */
     {"REQUIRETLS", ROW(REQUIRETLS), NULL},                     /* RFC 8689 */
     {"DELIVERBY", ROW(DELIVERBY), read_deliverby},             /* RFC 2852 */

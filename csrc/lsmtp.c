@@ -23,7 +23,11 @@
  * 400 microseconds instead of 10). */
 enum { BUFFER_LEN = 64 * 1024 };
 
-static struct smtp_session *to_session(lua_State *L)
+/* In the session's user value: mails that are not over, to their texts; how many came since those
+ * that were over went. */
+enum { MAILS = 1, ADDED = 2 };
+
+struct smtp_session *to_session(lua_State *L)
 {
     return luaL_checkudata(L, 1, SESSION);
 }
@@ -235,10 +239,19 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
     return true;
 }
 
+/* The session's memory as a userdata, pushed: that of options.old, which nobody needs any more. */
+static void *push_memory(lua_State *L)
+{
+    lua_getfield(L, 1, "old");
+    if (!lua_isnil(L, -1)) return luaL_checkudata(L, -1, SESSION);
+    lua_pop(L, 1);
+    return lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+}
+
 /** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
  *  auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
- *  flight_max, window, resume. */
+ *  flight_max, window, resume, old. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -261,7 +274,6 @@ static int core_session(lua_State *L)
         .eager = flag_field(L, "eager"),
         .flight_max = count_field(L, "flight_max"),
         .ext_skip = extensions_field(L, "extensions", "skip"),
-        .ext_require = extensions_field(L, "extensions", "require"),
     };
     read_mechanisms(L, &o);
     luaL_argcheck(L, smtp_domain_check(o.domain.data, o.domain.len) == NULL, 1, "domain");
@@ -276,8 +288,8 @@ static int core_session(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "options");
     lua_newtable(L);
-    lua_setfield(L, -2, "mails");
-    void *memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+    lua_rawseti(L, -2, MAILS);
+    void *memory = push_memory(L);
     if (resumes)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
     else
@@ -288,9 +300,8 @@ static int core_session(lua_State *L)
     return 1;
 }
 
-/** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
- *  "recv", "ready". */
-static int session_wants(lua_State *L)
+/* The most urgent want as a word. */
+const char *want_word(const struct smtp_session *s)
 {
     static const struct {
         unsigned want;
@@ -299,13 +310,19 @@ static int session_wants(lua_State *L)
                  {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_ANSWER, "answer"},
                  {SMTP_WANT_BODY, "body"},       {SMTP_WANT_SEND, "send"},
                  {SMTP_WANT_RECV, "recv"},       {SMTP_WANT_READY, "ready"}};
-    unsigned wants = smtp_wants(to_session(L));
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (wants & words[i].want) {
-            lua_pushstring(L, words[i].word);
-            return 1;
-        }
-    return 0;
+    unsigned wants = smtp_wants(s);
+    size_t i = 0;
+    while ((wants & words[i].want) == 0)
+        i++;
+    return words[i].word;
+}
+
+/** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
+ *  "recv", "ready". */
+static int session_wants(lua_State *L)
+{
+    lua_pushstring(L, want_word(to_session(L)));
+    return 1;
 }
 
 /** session:output() -> the bytes to send; what they are ("command", "secret", "message"); how many
@@ -432,24 +449,15 @@ static int session_broken(lua_State *L)
     return 0;
 }
 
-/* Of the list at `index`, pairs of a mail and its text: lets go of those that are over. */
-static void forget_mails(lua_State *L, int index)
+/* Of the table on top, mails to their texts: lets go of those that are over. */
+static void forget_mails(lua_State *L)
 {
-    int kept = 0, count = (int)lua_rawlen(L, index);
-    for (int i = 1; i <= count; i += 2) {
-        lua_rawgeti(L, index, i);
-        const struct smtp_mail *mail = lua_touserdata(L, -1);
-        if (!mail->over) {
-            lua_rawseti(L, index, ++kept);
-            lua_rawgeti(L, index, i + 1);
-            lua_rawseti(L, index, ++kept);
-        } else {
-            lua_pop(L, 1);
-        }
-    }
-    while (count > kept) {
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        const struct smtp_mail *mail = lua_touserdata(L, -2);
+        if (!mail->over) continue;
+        lua_pushvalue(L, -2);
         lua_pushnil(L);
-        lua_rawseti(L, index, count--);
+        lua_settable(L, -5);
     }
 }
 
@@ -457,14 +465,19 @@ static void forget_mails(lua_State *L, int index)
 static void anchor_mail(lua_State *L)
 {
     lua_getuservalue(L, 1);
-    lua_getfield(L, -1, "mails");
-    if (lua_rawlen(L, -1) >= 4 * SMTP_FLIGHT_MAX) forget_mails(L, lua_gettop(L));
-    int count = (int)lua_rawlen(L, -1);
+    lua_rawgeti(L, -1, ADDED);
+    lua_Integer added = lua_tointeger(L, -1) + 1;
+    lua_rawgeti(L, -2, MAILS);
+    if (added > 2 * SMTP_FLIGHT_MAX) {
+        forget_mails(L);
+        added = 0;
+    }
     lua_pushvalue(L, 2);
-    lua_rawseti(L, -2, count + 1);
     lua_pushvalue(L, 3);
-    lua_rawseti(L, -2, count + 2);
-    lua_pop(L, 2);
+    lua_rawset(L, -3);
+    lua_pushinteger(L, added);
+    lua_rawseti(L, -4, ADDED);
+    lua_pop(L, 3);
 }
 
 /** session:mail(mail, text): queue a transaction. The session keeps it. `text`: the whole message
@@ -490,12 +503,12 @@ static int session_mail(lua_State *L)
 static int session_spoken(lua_State *L)
 {
     const struct smtp_mail *spoken = smtp_spoken(to_session(L));
+    if (spoken == NULL) return 0;
     lua_getuservalue(L, 1);
-    lua_getfield(L, -1, "mails");
-    for (int i = (int)lua_rawlen(L, -1) - 1; spoken != NULL && i > 0; i -= 2) {
-        lua_rawgeti(L, -1, i);
-        if (lua_touserdata(L, -1) == spoken) return 1;
+    lua_rawgeti(L, -1, MAILS);
+    for (lua_pushnil(L); lua_next(L, -2);) {
         lua_pop(L, 1);
+        if (lua_touserdata(L, -1) == spoken) return 1;
     }
     return 0;
 }
@@ -616,6 +629,7 @@ static int session_rests(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {{"wants", session_wants},
+                                           {"flights", session_flights},
                                            {"rests", session_rests},
                                            {"output", session_output},
                                            {"sent", session_sent},

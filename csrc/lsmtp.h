@@ -36,6 +36,12 @@ void set_enhanced(lua_State *L, const uint16_t status[3]);
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 
+struct smtp_session *to_session(lua_State *L);
+const char *want_word(const struct smtp_session *s);
+
+/* lflights.c */
+int session_flights(lua_State *L);
+
 /* Their functions into the table on top. */
 void lmail_open(lua_State *L);
 void lencode_open(lua_State *L);

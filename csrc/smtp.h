@@ -206,9 +206,9 @@ struct smtp_options {
     size_t mech_count;
     struct smtp_text host; /* as the caller names it; OAUTHBEARER tells the server */
     uint16_t port;
-    bool lmtp;                      /* LMTP instead of SMTP (RFC 2033) */
-    unsigned ext_skip, ext_require; /* extensions never used; those that each mail requires */
-    bool eager;                     /* PIPELINING crosses the end of a message, too */
+    bool lmtp;         /* LMTP instead of SMTP (RFC 2033) */
+    unsigned ext_skip; /* extensions that are never used */
+    bool eager;        /* PIPELINING crosses the end of a message, too */
     size_t flight_max; /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
     size_t window;     /* replies outstanding at most; 0: any number */
 };

@@ -1,4 +1,5 @@
 -- BINARYMIME (RFC 3030): octets that no text may hold, and text where it is no more than preferred.
+local keys = require "spec.dkim_keys"
 local safe = require "smtp.safe"
 local talk = require "spec.talk"
 
@@ -79,6 +80,15 @@ describe("a message that holds what no text may", function()
          end
       end)
    end
+
+   it("needs CHUNKING where that is merely preferred, and 8BITMIME not at all", function()
+      local err = send(binaries["a NUL"], { binarymime = "prefer", chunking = "prefer" },
+         hello .. "S: 250 BINARYMIME\n" .. bye)
+      assert.equal("chunking", err.reason)
+      local raw = head .. "\195\0"
+      send(raw, { binarymime = "prefer", ["8bitmime"] = "skip" },
+         both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+   end)
 
    it("has a header of lines all the same", function()
       for _, raw in ipairs { "Subject: x\n\n\0", "Subject: x\r\nFrom: y\n\r\n\0", "\0", "Subject: x\r\r\0",
@@ -172,6 +182,19 @@ describe("a message that is fine as text", function()
       assert.same({ "extension_unsupported", "binarymime" }, { err.kind, err.reason })
    end)
 
+   it("is not sent without CHUNKING where BINARYMIME is required", function()
+      local err = send(raw, { binarymime = "require", chunking = "prefer" },
+         hello .. "S: 250-8BITMIME\nS: 250 BINARYMIME\n" .. bye)
+      assert.same({ "extension_unsupported", "chunking" }, { err.kind, err.reason })
+   end)
+
+   it("stays text where it is signed, as its line ends may change then", function()
+      local err = send("From: a@b\r\n" .. head .. "x", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
+         .. "C: MAIL FROM:<ann@me.example>\nS: 550 no\n" .. bye,
+         { dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 } })
+      assert.equal("sender_refused", err.kind)
+   end)
+
    it("is so, when empty, by DATA", function()
       send("", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n" .. mail "" .. data)
    end)
@@ -192,6 +215,10 @@ describe("a raw file", function()
          local _, err = safe.send(talk.options({ raw = as_file(text).new() }, talk.peer("")))
          assert.equal("raw", err.option)
       end
+      local refused = as_file("x\nBcc: a@b\n\n").new()
+      refused:seek("set", 2)
+      assert.is_nil((safe.send(talk.options({ raw = refused }, talk.peer("")))))
+      assert.equal(2, refused:seek())
       local file = as_file("x\nSubject: x\n\nBcc: no header\n").new()
       file:read("*l")
       local peer = talk.peer(hello .. "S: 250 HELP\n" .. mail "" .. data)

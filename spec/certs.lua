@@ -79,12 +79,16 @@ function certs.make()
    end
 end
 
---- Makes the certificate `short`, as `good` is, that expires in so many seconds.
+--- A certificate like `good`, that expires in so many seconds. -> its path, the path of its key, and
+--- a function that removes it
 function certs.make_short(seconds)
-   os.execute(("cd build/spec/certs && env -u LD_PRELOAD openssl ca -batch -notext -config ca.cnf -cert ca.pem "
-      .. "-keyfile ca.key -in good.csr -out short.pem -extfile good.ext -startdate 20200101000000Z "
-      .. "-enddate %s 2>/dev/null && cp good.key short.key")
-      :format(os.date("!%Y%m%d%H%M%SZ", os.time() + seconds)))
+   local folder = os.tmpname()
+   os.remove(folder)
+   os.execute(("env -u LD_PRELOAD sh -c 'mkdir %s && cd build/spec/certs && cp ca.cnf good.key %s && cd %s && "
+      .. ": >index && openssl ca -batch -notext -config ca.cnf -cert $OLDPWD/ca.pem -keyfile $OLDPWD/ca.key "
+      .. "-in $OLDPWD/good.csr -extfile $OLDPWD/good.ext -out short.pem -startdate 20200101000000Z -enddate %s "
+      .. "2>/dev/null'"):format(folder, folder, folder, os.date("!%Y%m%d%H%M%SZ", os.time() + seconds)))
+   return folder .. "/short.pem", folder .. "/good.key", function() os.execute("rm -r " .. folder) end
 end
 
 --- SHA-256 of the public key, in base64, as tls_pin wants it.

@@ -309,6 +309,16 @@ describe("core.mail", function()
       end
    end)
 
+   it("never says REQUIRETLS to who does not offer it", function()
+      local session = core.session { domain = "me.example", tls_on = true, tls_verified = true }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250 mx\r\n")
+      local asking_mail = core.mail { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
+      session:mail(asking_mail)
+      assert.equal("requiretls", asking_mail:trouble().reason)
+   end)
+
    it("keeps what it is given", function()
       local session = core.session { domain = "me.example" }
       session:heard("220 hi\r\n")
@@ -496,6 +506,20 @@ describe("a connection", function()
       assert.is_table(connection:send(message))
       connection:quit()
       talk.finished(peer)
+   end)
+
+   it("says why 8BITMIME is needed", function()
+      local connection, peer = connect(bye)
+      local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
+      connection:quit()
+      talk.finished(peer)
+      peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
+         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.same({ ["8bitmime"] = "used" }, receipt.extensions)
+      connection:quit()
    end)
 
    it("needs no reset after a refused message", function()

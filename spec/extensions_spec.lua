@@ -130,12 +130,25 @@ describe("LIMITS", function()
       ["LIMITS RCPTMAX=-1"] = {}, ["LIMITS RCPTMAX=1000000"] = {}, ["LIMITS RCPTMAX=1e3 MAILMAX=7"] = { nil, 7 },
       ["LIMITS X-OTHER=a;b RCPTMAX=7"] = { 7 }, ["LIMITS XRCPTMAX=7 RCPTMAXX=8"] = {},
       ["LIMITS =7 =  RCPTMAX=7"] = { 7 },
+      ["LIMITS RCPTMAX=5 RCPTMAX=0"] = { 5 },
       ["LIMITS RCPTMAX=00000000000000000000000000000007"] = {}, ["XLIMITS RCPTMAX=7"] = {},
    } do
       it("of '" .. line .. "' are read as they should", function()
          assert.same(want, limits(line))
       end)
    end
+end)
+
+describe("what was offered before TLS", function()
+   it("counts no more after it, nor do its limits", function()
+      local to = { "bob@there.example", "eve@there.example" }
+      talk.send({ tls = "require", to = to, deliver_by = 1, hold_until = "2026-11-24T12:00:00Z" }, offering(
+         "S: 250-mx\nS: 250-DELIVERBY 60\nS: 250-FUTURERELEASE 5 2020-01-01T00:00:00Z\nS: 250-LIMITS RCPTMAX=1\n"
+         .. "S: 250-SIZE 5\nS: 250-DSN\nS: 250 STARTTLS\n", "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
+         .. "S: 250-mx\nS: 250-DELIVERBY\nS: 250-FUTURERELEASE\nS: 250-LIMITS\nS: 250 HELP\n"
+         .. plain_send:gsub("(MAIL FROM:%S+)", "%1 BY=1;R HOLDUNTIL=2026-11-24T12:00:00Z")
+         :gsub("(RCPT TO:%S+\n   S: 250 ok\n)", "%1   C: RCPT TO:<eve@there.example>\n   S: 250 ok\n")))
+   end)
 end)
 
 describe("the three words", function()
@@ -162,7 +175,7 @@ describe("the three words", function()
             offering("S: 250-mx\nS: 250 X" .. name .. "\n", "C: QUIT\nS: 221 bye"))
          assert.same({ "extension_unsupported", name, "mail", "never", "no" },
             { err.kind, err.reason, err.stage, err.retry, err.sent })
-         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions[", 1, true))
+         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions", 1, true))
          assert.is_string(err.hint)
          assert.equal("unsent", err.recipients[1].state)
       end)
@@ -171,6 +184,17 @@ describe("the three words", function()
    it("require what is there", function()
       talk.send({ extensions = { limits = "require", ["mt-priority"] = "require" } },
          offering("S: 250-mx\nS: 250-limits RCPTMAX=5\nS: 250 Mt-Priority\n", plain_send))
+   end)
+
+   it("of a message win over those of its connection", function()
+      local peer = talk.peer(offering("S: 250 mx\n", "C: QUIT\nS: 221 bye\n"))
+      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false,
+         extensions = { dsn = "prefer" } }, peer)))
+      local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n",
+         extensions = { dsn = "require" } }
+      assert.equal("dsn", err.reason)
+      connection:quit()
+      talk.finished(peer)
    end)
 
    it("of a message require for this message alone", function()

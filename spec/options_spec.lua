@@ -324,6 +324,43 @@ describe("where and how", function()
       assert.is_table(plan { keepalive = false })
    end)
 
+   it("make the same plan once more, and a change anywhere in them another", function()
+      local t = { host = "mx.example", username = "ann", password = "sesame",
+         auth_mechanisms = { "PLAIN", "LOGIN" }, scram_iterations = { 1, 2 } }
+      local function changed(change)
+         local before = options.connection(t)
+         assert.equal(before, options.connection(t))
+         change()
+         return options.connection(t) ~= before
+      end
+      assert.is_true(changed(function() t.password = "other" end))
+      assert.is_true(changed(function() t.authzid = "zoe" end))
+      assert.is_true(changed(function() t.authzid = nil end))
+      assert.is_true(changed(function() t.scram_iterations[2] = 3 end))
+      assert.is_true(changed(function() t.auth_mechanisms[2] = nil end))
+      assert.is_true(changed(function() t.auth_mechanisms = "PLAIN" end))
+      assert.is_true(changed(function() t.tls_verify = false end))
+      assert.is_false(changed(function() end))
+      t.port = "x"
+      assert.is_nil((options.connection(t)))
+   end)
+
+   it("are looked at each time where they hold objects of the caller's", function()
+      local own = { name = "OWN", start = function() end, step = function() end }
+      for _, given in ipairs { own, { own } } do
+         own.plaintext = nil
+         local t = { host = "mx.example", username = "ann", auth_mechanisms = given }
+         assert.is_true(options.connection(t).mechanisms[1].shows_secret)
+         own.plaintext = false
+         assert.is_false(options.connection(t).mechanisms[1].shows_secret)
+      end
+      local methods = { __index = untouched() }
+      for _, transport in ipairs { setmetatable({}, methods), setmetatable({}, methods), untouched() } do
+         local t = { transport = transport, tls_host = "mx.example" }
+         assert.equal(transport, options.connection(t).transport)
+      end
+   end)
+
    it("needs a name for the certificate where there is only a socket", function()
       local _, err = safe.connect { socket = "/tmp/x", tls = "require" }
       assert.equal("tls_host", err.option)
@@ -464,6 +501,8 @@ describe("what is sent", function()
    it("may have another envelope than its headers say", function()
       local _, mail = plan { envelope = { from = "", to = { "z@x.example" } } }
       assert.same({ "", { "z@x.example" } }, { mail.from, mail.to })
+      _, mail = plan { cc = "c@x.example", bcc = "d@x.example", envelope = { to = "z@x.example" } }
+      assert.same({ "z@x.example" }, mail.to)
    end)
 
    it("as raw stands alone", function()

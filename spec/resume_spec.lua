@@ -1,5 +1,6 @@
 -- A session that goes on where another one stopped: smtp_session_resume.
 local core = require "smtp.core"
+local talk = require "spec.talk"
 
 local function options(more)
    local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25 }
@@ -57,6 +58,14 @@ describe("a session that is resumed", function()
       it(name .. " says and knows the same", function() same(greeted(reply)) end)
    end
 
+   it("inside TLS knows whether the server has proven itself", function()
+      for _, verified in ipairs { true, false } do
+         local facts = greeted("250 mx\r\n", { tls_on = true, tls_verified = verified }):facts()
+         assert.equal(verified, facts.tls_verified)
+         assert.equal(verified, core.session(options { resume = facts }):facts().tls_verified)
+      end
+   end)
+
    it("with any reply says and knows the same", function()
       math.randomseed(7)
       local words = { "SIZE", " ", "\t", "5000", "AUTH", "=", "PLAIN", "8BITMIME", "PIPELINING", "\1", "\255",
@@ -105,5 +114,49 @@ describe("a session that is resumed", function()
       session:heard("2")
       assert.equal("ready", session:wants())
       assert.is_false(session:rests())
+   end)
+end)
+
+describe("a session in the place of an old one", function()
+   it("is the same object, and knows nothing of it", function()
+      local old = greeted("250-mx\r\n250-8BITMIME\r\n250-SIZE 10\r\n250 AUTH PLAIN\r\n", { auth = "require",
+         username = "ann", secret_in_clear = true, mechanisms = { { name = "PLAIN" } } })
+      old:secret("sesame")
+      old:sent(#old:output())
+      old:heard("535 no\r\n")
+      assert.equal("auth_rejected", old:trouble().kind)
+      local facts = core.session(options()):facts()
+      local session = core.session(options { old = old })
+      assert.is_true(rawequal(old, session))
+      assert.same(facts, session:facts())
+      assert.same({ 0, "recv" }, { session:replies(), session:wants() })
+      assert.is_nil(session:trouble())
+   end)
+
+   it("can be one that is resumed", function()
+      local facts = greeted("250-mx\r\n250 SIZE 5000\r\n"):facts()
+      local session = core.session(options { resume = facts, old = greeted("250-mx\r\n250 PIPELINING\r\n") })
+      assert.same(facts, session:facts())
+      assert.equal("ready", session:wants())
+   end)
+
+   it("is that of the message before", function()
+      local new, made = core.session, {}
+      core.session = function(...)
+         made[#made + 1] = new(...)
+         return made[#made]
+      end
+      for _ = 1, 2 do
+         talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<ann@me.example>\nS: 550 no\n"
+            .. "C: QUIT\nS: 221 bye")
+      end
+      core.session = new
+      assert.is_true(#made > 1)
+      for i = 2, #made do assert.is_true(rawequal(made[1], made[i])) end
+   end)
+
+   it("cannot be in the place of anything else", function()
+      assert.has_error(function() core.session(options { old = io.stdout }) end)
+      assert.has_error(function() core.session(options { old = {} }) end)
    end)
 end)

@@ -213,7 +213,7 @@ describe("a wait", function()
          local started = core.now()
          assert.equal("timeout", (select(2, sock:receiveany(10))))
          local took = (core.now() - started) * 1000
-         assert.truthy(took >= ms and took < ms + 200, took)
+         assert.truthy(took >= ms and took < ms + 400, took)
       end
    end)
 
@@ -246,7 +246,7 @@ describe("a socket that does not wait", function()
       until why ~= "again"
       assert.equal("timeout", why)
       local took = core.now() - started
-      assert.truthy(took >= 0.1 and took < 0.4, took)
+      assert.truthy(took >= 0.1 and took < 0.6, took)
    end)
 
    it("sends what the kernel takes, and tells when there is something to read first", function()
@@ -331,11 +331,11 @@ for line in s.makefile("rb"):
       local to = {}
       for i = 1, 50 do to[i] = ("u%d@x.example"):format(i) end
       local started = core.now()
-      for _ = 1, 10 do assert(connection:send { from = "a@b.example", to = to, raw = "\r\n" }) end
+      for _ = 1, 20 do assert(connection:send { from = "a@b.example", to = to, raw = "\r\n" }) end
       local took = core.now() - started
       connection:quit()
       pipe:close()
-      assert.truthy(took < 0.3, took) -- otherwise 40 ms for each message
+      assert.truthy(took < 0.6, took) -- otherwise 40 ms for each message
    end)
 
    it("do not block each other: it reads while it writes", function()

@@ -18,6 +18,7 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "../io.h"
 #include "../port.h"
 
 #include <netdb.h>
@@ -56,15 +57,16 @@ struct address {
 };
 
 struct smtp_socket {
+    struct smtp_io io; /* what others of ours see of it */
     int fd;    /* -1: closed */
     pid_t pid; /* the process that opened it: a forked child may close it but never write */
     bool tcp;
     bool heard;       /* something since we last sent: more of it may be due */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
-    int recv_ms;      /* the kernel's time-out of recv; 0: none */
-    short events;     /* what the call that said "again" waits for, until when; 0: no call */
-    int64_t until_ms; /* is under way */
+    int recv_ms;                        /* the kernel's time-out of recv; 0: none */
+    short events;                       /* what a call that said "again" waits for */
+    int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
     struct tls *tls;
@@ -80,10 +82,13 @@ bool host_is_over(int64_t deadline_ms);
 /* NULL: something is ready. "timeout", "again", "system". */
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
-/* Until one of these, which said "again", may go on: then it is ready. NULL also where the time is
- * over; "again", "system". */
-const char *host_wait_many(struct smtp_socket *const *socks, size_t count, int64_t deadline_ms,
-                           bool *ready);
+struct waiting {
+    struct smtp_socket *socket; /* which said "again" */
+    bool ready;                 /* it may go on */
+};
+
+/* Until one of them is ready. NULL, also where the time is over; "again", "system". */
+const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
 /* Writes a sentence, cut where it does not fit, and returns word. */
 const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -64,6 +64,37 @@ static const char *ended(struct smtp_socket *s, const char *word)
     return word;
 }
 
+static const char *lend_send(void *socket, const char *data, size_t len, int timeout_ms,
+                             size_t *sent)
+{
+    struct smtp_socket *s = socket;
+    s->until_ms = 0;
+    s->send_ms = timeout_ms;
+    return ended(s, stream_send(s, data, len, sent));
+}
+
+static const char *lend_receive(void *socket, int timeout_ms, const char **data, size_t *len)
+{
+    struct smtp_socket *s = socket;
+    s->until_ms = 0;
+    s->read_ms = timeout_ms;
+    const char *word = ended(s, stream_receive(s, HOST_INPUT_MAX));
+    if (word != NULL) return word;
+    *data = (const char *)s->in + s->in_start;
+    *len = s->in_end - s->in_start;
+    s->in_start = s->in_end;
+    return NULL;
+}
+
+/** sock:io() -> for session:flights; the socket must outlive it */
+static int socket_io(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    s->io = (struct smtp_io){.socket = s, .send = lend_send, .receive = lend_receive};
+    lua_pushlightuserdata(L, &s->io);
+    return 1;
+}
+
 /** sock:settimeouts(connect, send, read): milliseconds for each call to come */
 static int socket_settimeouts(lua_State *L)
 {
@@ -251,6 +282,7 @@ static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
                                           {"getpeername", socket_getpeername},
                                           {"getsockname", socket_getsockname},
                                           {"nonblocking", socket_nonblocking},
+                                          {"io", socket_io},
                                           {"getfd", socket_getfd},
                                           {"close", socket_close},
                                           {NULL, NULL}};
@@ -367,19 +399,18 @@ static int socket_wait(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     int64_t deadline_ms = host_deadline_ms(milliseconds(L, 2));
     size_t count = lua_rawlen(L, 1);
-    struct smtp_socket **socks = lua_newuserdata(L, count * sizeof *socks + count + 1);
-    bool *ready = (bool *)(socks + count);
+    struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
-        socks[i] = to_socket(L, -1);
+        list[i].socket = to_socket(L, -1);
         lua_pop(L, 1);
     }
-    const char *word = host_wait_many(socks, count, deadline_ms, ready);
+    const char *word = host_wait_many(list, count, deadline_ms);
     if (word != NULL) return fail(L, word, "cannot wait");
     lua_newtable(L);
     int found = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!ready[i]) continue;
+        if (!list[i].ready) continue;
         lua_pushinteger(L, (lua_Integer)i + 1);
         lua_rawseti(L, -2, ++found);
     }

@@ -70,15 +70,38 @@ static bool arm(struct smtp_socket *s, int64_t deadline_ms)
 
 /* ---- the descriptor ---- */
 
+/* What errno says. NULL: it would wait. */
+static const char *trouble(struct smtp_socket *s)
+{
+    int error = errno;
+    if (error == EINTR) return "again";
+    if (error == EAGAIN || error == EWOULDBLOCK) return NULL;
+    return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
+}
+
+/* recv had nothing. NULL: try again. */
+static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool armed)
+{
+    short ready;
+    const char *word = NULL;
+    if (host_is_over(deadline_ms))
+        word = "timeout";
+    else if (s->nonblocking)
+        return put_off(s, POLLIN, deadline_ms);
+    else if (!armed)
+        word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
+    return word == NULL ? NULL : host_say(s->text, word, "%s", "nothing came from the peer");
+}
+
 /* A server that writes each reply by itself holds back the second until we have acknowledged the
  * first (Nagle's algorithm), and the kernel may delay that by 40 ms: a second read in a row tells
  * it not to. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
-    const char silent[] = "nothing came from the peer";
-    if (s->heard && s->tcp && deadline_ms != 0) port_quickack(s->fd);
+    bool may_wait = deadline_ms != 0;
+    if (s->heard && s->tcp && may_wait) port_quickack(s->fd);
     /* Right behind something sent there is nothing to read yet. */
-    if (s->nonblocking && !s->heard && s->until_ms == 0 && deadline_ms != 0)
+    if (s->nonblocking && may_wait && !s->heard && s->until_ms == 0)
         return put_off(s, POLLIN, deadline_ms);
     for (;;) {
         bool armed = arm(s, deadline_ms);
@@ -89,39 +112,29 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             return NULL;
         }
         if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
-        int error = errno;
-        if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK)
-            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "%s", silent);
-        if (s->nonblocking) return put_off(s, POLLIN, deadline_ms);
-        if (armed) continue;
-        short ready;
-        const char *word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
-        if (word != NULL) return host_say(s->text, word, "%s", silent);
+        const char *word = trouble(s);
+        if (word == NULL) word = wait_to_read(s, deadline_ms, armed);
+        if (word != NULL) return word;
     }
 }
 
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
                          size_t *written)
 {
+    const short events = POLLIN | POLLOUT;
     *written = 0;
     for (;;) {
+        short ready;
         ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
         if (n >= 0) {
             s->heard = false;
             *written = (size_t)n;
             return NULL;
         }
-        int error = errno;
-        if (error == EINTR) return "again";
-        if (error != EAGAIN && error != EWOULDBLOCK)
-            return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
-        if (s->in_start < s->in_end) return NULL;
-        const short events = POLLIN | POLLOUT;
-        short ready;
+        const char *word = trouble(s);
+        if (word != NULL || s->in_start < s->in_end) return word;
         bool later = s->nonblocking && !host_is_over(deadline_ms);
-        const char *word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
+        word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
         if (later && word != NULL && strcmp(word, "timeout") == 0)
             return put_off(s, events, deadline_ms);
         if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
@@ -158,7 +171,7 @@ const char *stream_receive(struct smtp_socket *s, size_t max)
     if (word != NULL) return word;
     int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);
     if (s->tls != NULL) return tls_receive(s, deadline_ms);
-    size_t len;
+    size_t len = 0;
     word = stream_read(s, max < HOST_INPUT_MAX ? max : HOST_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     s->in_start = 0;
@@ -172,6 +185,7 @@ void stream_drop(struct smtp_socket *s)
     tls_drop(s);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
+    s->until_ms = 0; /* whoever waits for it goes on */
     free(s->in);
     s->in = NULL;
     s->in_start = s->in_end = 0;

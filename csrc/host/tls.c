@@ -210,7 +210,7 @@ static const char *flush(struct smtp_socket *s, int64_t deadline_ms, bool *flush
 /* More ciphertext. */
 static const char *fill(struct smtp_socket *s, int64_t deadline_ms)
 {
-    size_t len;
+    size_t len = 0;
     const char *word = stream_read(s, HOST_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     if (BIO_write(s->tls->heard, s->in, (int)len) == (int)len) return NULL;

@@ -51,26 +51,25 @@ static bool is_any_ready(const struct pollfd *fds, nfds_t count)
     return false;
 }
 
-const char *host_wait_many(struct smtp_socket *const *socks, size_t count, int64_t deadline_ms,
-                           bool *ready)
+const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
 {
     struct pollfd one[HOST_AWAITED_MAX];
     int64_t until_ms;
     nfds_t fd_count = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
-        fd_count += stream_awaited(socks[i], one, &until_ms);
+        fd_count += stream_awaited(list[i].socket, one, &until_ms);
         if (until_ms < deadline_ms) deadline_ms = until_ms;
     }
     struct pollfd *fds = malloc((fd_count + HOST_AWAITED_MAX) * sizeof *fds);
     if (fds == NULL) return "system";
     for (size_t i = 0; i < count; i++)
-        at += stream_awaited(socks[i], fds + at, &until_ms);
+        at += stream_awaited(list[i].socket, fds + at, &until_ms);
     const char *word = host_poll(fds, fd_count, deadline_ms);
     int64_t now_ms = host_now_ms();
     at = 0;
     for (size_t i = 0; i < count; i++) {
-        nfds_t own = stream_awaited(socks[i], one, &until_ms);
-        ready[i] = until_ms <= now_ms || is_any_ready(fds + at, own);
+        nfds_t own = stream_awaited(list[i].socket, one, &until_ms);
+        list[i].ready = until_ms <= now_ms || is_any_ready(fds + at, own);
         at += own;
     }
     free(fds);

@@ -32,13 +32,24 @@ local function nearest(name, names)
    return best
 end
 
+local sets = setmetatable({}, { __mode = "k" })
+
+-- Made once for each list.
+local function set_of(names)
+   local set = sets[names]
+   if set then return set end
+   set = {}
+   for i = 1, #names do set[names[i]] = true end
+   sets[names] = set
+   return set
+end
+
 --- No other names than these in a table of options.
 ---@param t table
 ---@param names string[]
 ---@param where? string   what the table is, if not the options themselves: "attachments[1]"
 function check.names(t, names, where)
-   local known = {}
-   for i = 1, #names do known[names[i]] = true end
+   local known = set_of(names)
    for name in next, t do
       if not known[name] then
          name = guard.text(name)

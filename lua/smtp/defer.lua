@@ -77,6 +77,20 @@ local function run(_, runner)
    remove_runner(runner)
 end
 
+-- A timer that comes back even where it was dropped itself, and takes the place of one that was.
+local function watch()
+   forget_lost_runners()
+   if first <= last and runner_count < RUNNERS_MAX then run(false, add_runner()) end
+end
+
+local watching = false
+
+local function start_watching(ngx)
+   if watching or not ngx.timer.every then return end
+   local called, ok = pcall(ngx.timer.every, LOST_AFTER, watch)
+   watching = called and ok
+end
+
 -- -> true | nil, why
 local function start_runner(ngx)
    local runner = add_runner()
@@ -108,6 +122,7 @@ function defer.add(send_one, plan, mail, callback)
          hint = "Send less, or through a server that is nearer" })
    end
    forget_lost_runners()
+   start_watching(ngx)
    if runner_count < RUNNERS_MAX then
       local ok, why = start_runner(ngx)
       -- Those that run already will come to it.

@@ -132,7 +132,10 @@ function delivery.send(plan, mail, started)
       if not drive.was_dead(conv) and not was_no_bdat(conv, mail, result) then
          drive.leave(conv)
          if err then return nil, err end
-         return delivery.outcome(conv, mail, result, started)
+         local receipt
+         receipt, err = delivery.outcome(conv, mail, result, started)
+         drive.forget(conv)
+         return receipt, err
       end
       conv.sock:close()
       fresh = true

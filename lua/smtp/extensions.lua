@@ -129,7 +129,7 @@ end
 local function utf8_xtext(text)
    return (text:gsub("[%z\1-\127\194-\244][\128-\191]*", function(c)
       if c:find("^[!-~]$") and not c:find("[+=\\]") then return c end
-      return ("\\x{%02X}"):format(codepoint(c))
+      return ("\\x{%X}"):format(codepoint(c))
    end))
 end
 

@@ -8,7 +8,8 @@ local guard = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
-local function can_yield()
+--- Is there somebody to resume us?
+function guard.can_yield()
    local thread, is_main = coroutine.running()
    return thread ~= nil and not is_main
 end
@@ -25,7 +26,7 @@ function guard.call(fn)
    local thread = coroutine.create(fn)
    local result = collect(coroutine.resume(thread))
    while result[1] and coroutine.status(thread) == "suspended" do
-      if not can_yield() then return false, "it yields, and nobody is there to resume it" end
+      if not guard.can_yield() then return false, "it yields, and nobody is there to resume it" end
       result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
    end
    return unpack(result, 1, result.n)

@@ -22,7 +22,7 @@ function host.transport(plan, context, fresh)
    if transport then return transport end
    local nginx = host.nginx()
    if nginx then return nginx.new(plan, context, fresh) end
-   return require("smtp.socket").new()
+   return require("smtp.crowd").socket()
 end
 
 --- How to let others have their turn: { work = function(octets sent, seconds worked), mark =,

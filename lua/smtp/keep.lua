@@ -90,6 +90,14 @@ end
 local records, record_count = {}, 0
 local serial = 0 -- no two states ever have one name, so that no connection is taken for another
 
+-- A plan never changes, and the same options give the same one for a while.
+local names = setmetatable({}, { __mode = "k" })
+
+local function name_of(plan)
+   names[plan] = names[plan] or mac(described(plan))
+   return names[plan]
+end
+
 local function new_name(name)
    serial = serial + 1
    return ("smtp:%s:%d"):format(name, serial)
@@ -98,7 +106,7 @@ end
 --- Where connections for this plan are kept.
 ---@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
 function keep.place(plan)
-   local name = mac(described(plan))
+   local name = name_of(plan)
    if not name then return nil end
    local entry = records[name]
    if not entry then

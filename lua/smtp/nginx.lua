@@ -5,6 +5,7 @@
 -- a stable word, what nginx said, and what to change.
 -- @module smtp.nginx
 
+local binding = require "smtp.binding"
 local errors = require "smtp.errors"
 local keep = require "smtp.keep"
 
@@ -268,12 +269,18 @@ local function is_usable(self)
    return not self.dead and self.request == request()
 end
 
+local function channel_binding(self)
+   if is_usable(self) then return binding.of(self.sock) end
+end
+
 --- A transport for this plan.
 ---@param certificate? table   from nginx.check
 ---@param fresh? boolean       take no kept connection
 function nginx.new(plan, certificate, fresh)
-   return setmetatable({ sock = api().socket.tcp(), certificate = certificate, fresh = fresh,
+   local sock = api().socket.tcp()
+   return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       place = plan.keepalive and keep.place(plan), keepalive = plan.keepalive or nil,
+      channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = request(), last_read = 0 }, Transport)
 end
 
@@ -322,7 +329,9 @@ function Transport:connect(target, port, source_address)
       if ok then break end
    end
    if not ok then return nil, connect_trouble(said) end
-   if self.sock.setoption then self.sock:setoption("tcp-nodelay", true) end
+   if self.sock.setoption and reused_times(self) == 0 then
+      self.sock:setoption("tcp-nodelay", true)
+   end
    return true
 end
 

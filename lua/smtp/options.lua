@@ -221,9 +221,10 @@ local function check_transport(t)
 end
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32
+local keepalive_names = { "idle", "size" }
 
 local function keepalive_bounds(given)
-   local ok, err = check.names(given, { "idle", "size" }, "keepalive")
+   local ok, err = check.names(given, keepalive_names, "keepalive")
    if not ok then return nil, err end
    local idle, size = given.idle or KEPT_SECONDS, given.size or KEPT_MAX
    if type(idle) ~= "number" or not (idle > 0 and idle <= 86400) or type(size) ~= "number"
@@ -310,7 +311,44 @@ local function fill(t)
    return plan
 end
 
-local function connection(given)
+-- The same options make the same plan, and most senders give the same again and again: to compare
+-- them costs less than to check them. Weak, so that secrets go with the next collection.
+local newest = setmetatable({}, { __mode = "v" })
+
+local function is_same(a, b)
+   if type(a) ~= "table" or type(b) ~= "table" then return rawequal(a, b) end
+   for key, value in next, a do
+      if not is_same(value, rawget(b, key)) then return false end
+   end
+   for key in next, b do
+      if rawget(a, key) == nil then return false end
+   end
+   return true
+end
+
+local simple = { string = true, number = true, boolean = true }
+
+-- An object of the caller's is itself, whatever it holds, and may change.
+local function is_object(t)
+   if getmetatable(t) ~= nil then return true end
+   for _, value in next, t do
+      if not simple[type(value)] then return true end
+   end
+   return false
+end
+
+local function remember(given, plan)
+   local kept = copy(given)
+   for name, value in next, given do
+      if type(value) == "table" then
+         if is_object(value) then return end
+         kept[name] = copy(value)
+      end
+   end
+   newest.given, newest.plan = kept, plan
+end
+
+local function new_plan(given)
    local t = copy(given)
    local ok, err = read_url(t)
    if not ok then return nil, err end
@@ -322,6 +360,14 @@ local function connection(given)
       check_rest }, t)
    if not ok then return nil, err end
    return fill(t)
+end
+
+local function connection(given)
+   local known = newest.plan
+   if known and newest.given and is_same(newest.given, given) then return known end
+   local plan, err = new_plan(given)
+   if plan then remember(given, plan) end
+   return plan, err
 end
 
 -- ---- what ----
@@ -464,8 +510,8 @@ local function read_extensions(t, words, facts)
    end
    ok, err = extensions.agree(needs, words)
    if not ok then return nil, err end
-   if facts.binary_needed then words.binarymime, words.chunking = "require", "require" end
-   if facts.binary then words.chunking = words.chunking or words.binarymime end
+   if facts.binary_needed then words.binarymime = "require" end
+   if facts.binary and words.chunking ~= "require" then words.chunking = words.binarymime end
    -- 8BITMIME is the core's to require: BINARYMIME does as well.
    for keyword in next, needs do
       if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
@@ -539,7 +585,7 @@ function options.mail(t, plan)
 end
 
 -- What messages without more to say share; nobody changes it.
-local no_extensions, no_needs = {}, {}
+local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = true }
 
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
 ---@return table|nil mail           nil where it is any other: options.mail has the word
@@ -548,9 +594,10 @@ function options.plain(t, plan)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
    local transaction, from, to, size, eightbit = core.plain(t)
    if not transaction then return nil end
-   local raw = rawget(t, "raw")
-   return { from = from, to = { to }, text = raw, size = size, exact = true, source_len = #raw,
-      eightbit = eightbit, extensions = no_extensions, needs = no_needs }, transaction
+   local text = rawget(t, "raw")
+   return { from = from, to = { to }, text = text, size = size, exact = true, source_len = #text,
+      eightbit = eightbit, extensions = no_extensions,
+      needs = eightbit and eightbit_needs or no_needs }, transaction
 end
 
 --- Both: for smtp.send.

@@ -85,9 +85,10 @@ local function from_file(file, t, binary)
    local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
    local needed = binary and (found and is_binary(found) or not found and binary == "require")
    if one.again then
-      local ok, err = check_head(head_of(one), needed)
-      if not ok then return nil, err end
+      local head = head_of(one)
       one.open() -- back to where it stood
+      local ok, err = check_head(head, needed)
+      if not ok then return nil, err end
    end
    local size = found and not needed and found.wire_len or t.size or one.size
    return { source = one, size = size, exact = found and true, source_len = one.size,

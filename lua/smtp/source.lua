@@ -12,7 +12,7 @@ local host = require "smtp.host"
 local source = {}
 
 local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
-local SLICE = 262144         -- octets looked at before others may have their turn
+local SLICE = 65536          -- octets looked at before others may have their turn
 local MEMORY_MAX = 1048576   -- octets of a spool that stay in memory
 local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
 local PIECE = 47709          -- octets read at once: in base64, with its line ends, under 64 KiB

@@ -113,8 +113,20 @@ function Transcript:note(direction, bytes, kind, inside)
    for i = 1, #lines do self.trace(direction, lines[i]) end
 end
 
---- What the server says is noted by whole lines.
+-- A server may say its lines bit by bit.
+local function heard_more(self, data)
+   local notes, at = self.notes, (self.noted - 1) % FLIGHTS_KEPT * 4
+   if notes[at + 1] ~= "S" or notes[at + 2]:sub(-1) == "\n" then return false end
+   notes[at + 2] = notes[at + 2] .. data
+   return true
+end
+
+--- What the server says. It is traced by whole lines.
 function Transcript:heard(data)
+   if not self.trace then
+      if not heard_more(self, data) then self:note("S", data, "command") end
+      return
+   end
    local said = self.half_line .. data
    local last = said:match("^.*()\n")
    self.half_line = said:sub((last or 0) + 1, (last or 0) + HALF_LINE)

@@ -59,16 +59,16 @@ describe("AUTH at Dovecot", function()
       delivers("SCRAM-SHA-256", { password = "sesame" })
    end)
 
-   it("with SCRAM says that it could bind to the channel, and Dovecot, which cannot, lets it in", function()
+   it("with SCRAM says if it could bind to the channel, and Dovecot, which cannot, lets it in", function()
       local said = {}
-      delivers("SCRAM-SHA-256", { password = "sesame", transport = servers.transport(live.ca_file, said) })
-      -- y,, in base64 (RFC 5802 6).
-      assert.truthy(table.concat(said):find("AUTH SCRAM%-SHA%-256 eSws"), table.concat(said))
+      delivers("SCRAM-SHA-256", { password = "sesame", transport = servers.transport(said) })
+      assert.truthy(table.concat(said):find("AUTH SCRAM-SHA-256 " .. servers.binding_flag, 1, true),
+         table.concat(said))
    end)
 
    it("after a rejected password does not try another mechanism", function()
       local said = {}
-      is_rejected { password = "wrong", transport = servers.transport(live.ca_file, said) }
+      is_rejected { password = "wrong", transport = servers.transport(said) }
       local _, count = table.concat(said):gsub("AUTH ", "")
       assert.equal(1, count)
    end)

@@ -1,7 +1,6 @@
 -- Many messages to real servers: what is reported of each is what became of it.
 local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
-local socket = require "smtp.socket"
 
 local COUNT, REFUSED, NOBODY = 50, 17, 29
 
@@ -40,23 +39,23 @@ local function check(summary, list, texts)
    assert.equal(table.concat(wanted, "~"), table.concat(texts, "~"))
 end
 
--- A socket that writes down who talks: "R" and "S" for flights heard and said.
+-- A socket that writes down who talks: "S" for us, "R" for the server.
 local function recorder(flights)
+   local make = servers.transport()
+   local function note(mark)
+      if flights[#flights] ~= mark then flights[#flights + 1] = mark end
+   end
    return function()
-      local inner = socket.new()
-      local self = setmetatable({ duplex = true }, { __index = function(_, method)
-         return inner[method] and function(_, ...) return inner[method](inner, ...) end
-      end })
-      local function note(mark)
-         if flights[#flights] ~= mark then flights[#flights + 1] = mark end
-      end
+      local self = make()
+      local send, receive = self.send, self.receiveany
+      self.duplex = true
       function self.send(_, bytes)
          note "S"
-         return inner:send(bytes)
+         return send(self, bytes)
       end
       function self.receiveany(_, max)
          note "R"
-         return inner:receiveany(max)
+         return receive(self, max)
       end
       return self
    end

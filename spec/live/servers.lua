@@ -3,9 +3,18 @@
 
 local certs = require "spec.certs"
 local core = require "smtp.core"
-local socket = require "smtp.socket"
+local safe = require "smtp.safe"
 
 local servers = {}
+
+-- Inside nginx no option names a CA file: locations of spec/nginx/nginx.conf.in do, and where the specs run, it
+-- is the one that the servers' certificates are of.
+local nginx = require("smtp.host").nginx()
+
+--- tls_ca_file for the CA of this name, or what stands in its place.
+local function ca_file(name)
+   return not nginx and certs.make()(name) or nil
+end
 
 local token_key = "a key that the issuer of tokens and Dovecot share"
 
@@ -27,12 +36,29 @@ function servers.token(user, left, key)
    return signed .. "." .. url_base64(signature)
 end
 
---- A transport of the caller's own: a socket with TLS that trusts `ca_file` and has no certificate. `said` (if
--- given) gets what is sent.
-function servers.transport(ca_file, said)
+--- Sends where the CA `other` is trusted, and no other.
+function servers.send_trusting_other(t)
+   t.tls_ca_file = ca_file "other"
+   if not nginx then return safe.send(t) end
+   local context = { run = function() return safe.send(t) end }
+   package.loaded.ngx.location.capture("/other", { ctx = context })
+   return context.result[1], context.result[2]
+end
+
+local function socket_with_tls()
+   if nginx then return nginx.new {} end
+   local socket = require "smtp.socket"
+   return socket.new(), assert(socket.tls_context { verify = true, ca_file = ca_file "ca" })
+end
+
+--- Do the sockets here know what binds a channel? What SCRAM says of it in base64 (RFC 5802 6): y,, or n,,.
+servers.binding_flag = nginx and not nginx.new({}).channel_binding and "biws" or "eSws"
+
+--- A transport of the caller's own: a socket with TLS that trusts the CA of the servers and has no certificate.
+-- `said` (if given) gets what is sent.
+function servers.transport(said)
    return function()
-      local inner = socket.new()
-      local context = assert(socket.tls_context { verify = true, ca_file = ca_file })
+      local inner, context = socket_with_tls()
       local self = setmetatable({}, { __index = function(_, method)
          return inner[method] and function(_, ...) return inner[method](inner, ...) end
       end })
@@ -50,7 +76,7 @@ end
 -- Runs the script of this name, which says "ready", two ports, its process and its directory.
 -- -> { ports =, work = directory, user, password, ca_file, arrived = function(box), stop } | nil, why
 local function start(file_name)
-   local cert = certs.make()
+   certs.make()
    local pipe = io.popen(("TOKEN_KEY='%s' bash spec/live/%s 2>&1"):format(token_key, file_name))
    local first, second, pid, work
    local said = {}
@@ -64,7 +90,7 @@ local function start(file_name)
       return nil, table.concat(said, "\n")
    end
    local self = { ports = { tonumber(first), tonumber(second) }, work = work, user = "ann", password = "sesame",
-      ca_file = cert "ca" }
+      ca_file = ca_file "ca" }
 
    -- What came to `box@live.example` since the last time, oldest first: each message without the lines
    -- that the servers put on top. Waits up to 10 seconds for `count` of them.

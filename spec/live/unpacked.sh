@@ -8,6 +8,8 @@ unpack() { # name, package ...
    local name=$1
    shift
    mkdir -p "build/live/$name/deb" "build/live/$name/root"
+   exec 9>"build/live/$name/lock"
+   flock 9 # specs may run in two places at a time
    cd "build/live/$name/deb"
    fetch() { apt-get -q -o DPkg::Lock::Timeout=300 download "$@" >/dev/null 2>fetch.log; }
    missing_libraries() { # that the fetched packages name, that exist, and that this machine lacks
@@ -32,6 +34,7 @@ unpack() { # name, package ...
       [ ! -d ../root/lib ] || cp -a ../root/lib/. ../root/usr/lib/
       touch ../fetched
    fi
+   exec 9>&-
    cd - >/dev/null
 }
 

@@ -72,6 +72,27 @@ describe("a deferred message", function()
       assert.equal("callback", err.option)
    end)
 
+   it("whose timer nginx drops goes out by itself as soon as there is room", function()
+      local busy, going = 0, true
+      for _ = 1, 40 do -- lua_max_running_timers
+         assert(ngx.timer.at(0, function()
+            busy = busy + 1
+            while going do ngx.sleep(0.01) end
+            busy = busy - 1
+         end))
+      end
+      wait(function() return busy == 40 end)
+      local receipt
+      for _ = 1, 4 do assert(safe.defer(options(), function(found) receipt = found end)) end
+      ngx.sleep(0.1)
+      assert.equal(0, mx:count("open")) -- their timers are gone
+      going = false
+      local until_when = core.now() + 12
+      while mx:count("message") < 4 and core.now() < until_when do ngx.sleep(0.1) end
+      assert.equal(4, mx:count("message"))
+      wait(function() return receipt end)
+   end)
+
    it("beyond a thousand that wait is refused, and all others go out", function()
       local done, err = 0, nil
       for _ = 1, 1010 do

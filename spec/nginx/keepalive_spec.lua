@@ -187,6 +187,7 @@ describe("a kept connection of one identity", function()
          seen[found] = true
          assert.equal(found, name(more))
       end
+      assert.equal(one, name()) -- made anew
    end)
 
    it("cannot be told with a mechanism of the user's own", function()

@@ -5,83 +5,101 @@ local core = require "smtp.core"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
-local SIZE = 10 * 1024 * 1024
+local SIZE, WARM_SIZE, PIECE = 10 * 1024 * 1024, 1024 * 1024, 49152
+local SECONDS = 3
 
 local function percentile(list, p)
    table.sort(list)
    return list[math.max(1, math.ceil(#list * p))] * 1000
 end
 
--- Runs n times `send` at once, with the timer beside it.
-local function measure(name, n, send)
-   local late, going = {}, true
-   local ticker = ngx.thread.spawn(function()
-      while going do
-         local before = core.now()
+-- How late each tick is, and what this worker's processor did in the meantime: where other processes
+-- press, the first tells of them too.
+local function start_ticks()
+   local ticks = { late = {}, worked = {}, going = true }
+   ticks.thread = ngx.thread.spawn(function()
+      while ticks.going do
+         local before, used = core.now(), os.clock()
          ngx.sleep(0.001)
-         late[#late + 1] = math.max(0, core.now() - before - 0.001)
+         ticks.late[#ticks.late + 1] = math.max(0, core.now() - before - 0.001)
+         ticks.worked[#ticks.worked + 1] = os.clock() - used
       end
    end)
-   ngx.sleep(0.02)
-   late = {}
-   local began, threads, done = core.now(), {}, {}
+   return ticks
+end
+
+-- Keeps n mails on their way. One is over after few ticks, so others follow until there are enough.
+local function measure(name, n, send)
+   local ticks, count, began, threads = start_ticks(), 0, core.now(), {}
    for i = 1, n do
       threads[i] = ngx.thread.spawn(function()
-         local ok, why = send()
-         done[i] = core.now() - began
-         return ok, why
+         repeat
+            local ok, why = send()
+            if not ok then return nil, why end
+            count = count + 1
+         until core.now() - began > SECONDS
+         return true
       end)
    end
    for i = 1, n do
-      local ok, receipt, why = ngx.thread.wait(threads[i])
-      assert(ok and receipt, tostring(why or receipt))
+      local ok, sent, why = ngx.thread.wait(threads[i])
+      assert(ok and sent, tostring(why or sent))
    end
    local seconds = core.now() - began
-   going = false
-   ngx.thread.wait(ticker)
-   table.sort(done)
-   ngx.say(("%-22s %3d at once: late by p50 %5.2f p99 %6.2f max %6.2f ms (%4d ticks); %6.0f MiB/s; done %.2f to %.2f s")
-      :format(name, n, percentile(late, 0.5), percentile(late, 0.99), percentile(late, 1), #late,
-         n * SIZE / 1048576 / seconds, done[1], done[n]))
+   ticks.going = false
+   ngx.thread.wait(ticks.thread)
+   ngx.say(("%-14s %3d at once: late by p50 %5.2f p99 %5.2f max %6.2f ms, worked p99 %5.2f ms (%4d ticks); %4.0f MiB/s")
+      :format(name, n, percentile(ticks.late, 0.5), percentile(ticks.late, 0.99), percentile(ticks.late, 1),
+         percentile(ticks.worked, 0.99), #ticks.late, count * SIZE / 1048576 / seconds))
    ngx.flush(true)
 end
 
-return function()
-   local mx = server.start { fast = true, quiet = true }
+-- Each way to send a message of this size: { name =, send = }
+local function ways(port, size)
    local line = ("x"):rep(70) .. "\r\n"
-   local text = "Subject: x\r\n\r\n" .. line:rep(SIZE / #line)
-   local function options(raw)
-      return { host = "127.0.0.1", port = mx.port, from = "a@b.example", to = "c@d.example", raw = raw }
-   end
+   local text = "Subject: x\r\n\r\n" .. line:rep(size / #line)
    local name = os.tmpname()
    local file = io.open(name, "w")
    file:write(text)
    file:close()
-   measure("idle", 1, function() ngx.sleep(0.5) return true end)
-   for _ = 1, 1 do
-      for _, n in ipairs { 1, 10, 50 } do
-         measure("bare", n, function()
-            local sock = bare.open(mx.port)
-            bare.send(sock, text)
-            return sock:close()
-         end)
-         measure("smtp, function", n, function()
-            local at = 1
-            return safe.send(options(function()
-               if at > #text then return nil end
-               at = at + 49152
-               return text:sub(at - 49152, at - 1)
-            end))
-         end)
-         measure("smtp, string", n, function() return safe.send(options(text)) end)
-         measure("smtp, file", n, function()
-            local opened = io.open(name)
-            local receipt, err = safe.send(options(opened))
-            opened:close()
-            return receipt, err
-         end)
-      end
+   local function send(raw)
+      return safe.send { host = "127.0.0.1", port = port, from = "a@b.example", to = "c@d.example", raw = raw }
    end
+   local function send_function()
+      local at = 1
+      return send(function()
+         if at > #text then return nil end
+         at = at + PIECE
+         return text:sub(at - PIECE, at - 1)
+      end)
+   end
+   local function send_file()
+      local opened = io.open(name)
+      local receipt, err = send(opened)
+      opened:close()
+      return receipt, err
+   end
+   local function send_bare()
+      local sock = bare.open(port)
+      bare.send(sock, text)
+      return sock:close()
+   end
+   return { { name = "bare", send = send_bare }, { name = "smtp, function", send = send_function },
+      { name = "smtp, string", send = function() return send(text) end },
+      { name = "smtp, file", send = send_file } }, name
+end
+
+return function()
+   local mx = server.start { fast = true, quiet = true }
+   -- LuaJIT compiles as it sees what is run often, which takes up to a millisecond each time.
+   local small, small_name = ways(mx.port, WARM_SIZE)
+   for i = 1, 400 do assert(small[i % #small + 1].send()) end
+   local all, name = ways(mx.port, SIZE)
+   measure("idle", 1, function() ngx.sleep(0.1) return true end)
+   for _, n in ipairs { 1, 10, 50 } do
+      for i = 1, #all do measure(all[i].name, n, all[i].send) end
+   end
+   os.remove(small_name)
    os.remove(name)
    mx:stop()
 end

@@ -1,0 +1,17 @@
+/* io.h - how smtp.socket lends a connection to smtp.core, so that flights go to and fro without Lua
+ * between them. */
+#ifndef SMTP_IO_H
+#define SMTP_IO_H
+
+#include <stddef.h>
+
+/** As sock:send and sock:receiveany: NULL, or a word that means "ask the socket itself, which will
+ *  say it again". */
+struct smtp_io {
+    void *socket;
+    const char *(*send)(void *socket, const char *data, size_t len, int timeout_ms, size_t *sent);
+    /** *data is valid until the next call. */
+    const char *(*receive)(void *socket, int timeout_ms, const char **data, size_t *len);
+};
+
+#endif

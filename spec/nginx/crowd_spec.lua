@@ -1,0 +1,58 @@
+-- Many conversations at once: each a light thread.
+local crowd = require "smtp.crowd"
+local safe = require "smtp.safe"
+local server = require "spec.nginx.server"
+
+-- Seconds by nginx's clock that fn takes.
+local function time(fn)
+   ngx.update_time()
+   local started = ngx.now()
+   fn()
+   ngx.update_time()
+   return ngx.now() - started
+end
+
+describe("a crowd", function()
+   it("of three slow conversations takes the time of one", function()
+      local mx = server.start {}
+      local jobs, receipts = {}, 0
+      for i = 1, 3 do
+         jobs[i] = function()
+            local given = 0
+            local receipt, err = safe.send { host = "127.0.0.1", port = mx.port, tls = "skip", timeout = 10,
+               from = "a@b.example", to = "c@d.example", raw = function()
+                  given = given + 1
+                  ngx.sleep(0.1)
+                  return given < 4 and "line\r\n" or nil
+               end }
+            assert(receipt, tostring(err))
+            receipts = receipts + 1
+         end
+      end
+      local took = time(function() assert(crowd.run(jobs)) end)
+      mx:stop()
+      assert.equal(3, receipts)
+      assert.truthy(took >= 0.4 and took < 1.1, took)
+   end)
+
+   it("loses nobody to an error, grows from within, and sleeps", function()
+      local log, ok, err = {}, nil, nil
+      local took = time(function()
+         ok, err = crowd.run {
+            function()
+               crowd.spawn(function()
+                  crowd.spawn(function() crowd.sleep(0.1) log[#log + 1] = "third" end)
+                  crowd.sleep(0.05)
+                  log[#log + 1] = "second"
+               end)
+               log[#log + 1] = "first"
+            end,
+            function() error({ "mine" }) end,
+         }
+      end)
+      assert.is_nil(ok)
+      assert.same({ "mine" }, err)
+      assert.same({ "first", "second", "third" }, log)
+      assert.truthy(took >= 0.1 and took < 0.6, took)
+   end)
+end)
