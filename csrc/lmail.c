@@ -163,7 +163,8 @@ struct plain {
     char from[ADDRESS_LEN_MAX], to[ADDRESS_LEN_MAX];
     size_t from_len, to_len;
     struct smtp_text raw;
-    struct smtp_scan scan;
+    size_t wire_len;
+    bool eightbit, ready; /* as in struct smtp_mail */
 };
 
 /* The value of table 1 under `key`, where it is a string; its metatable is not asked. */
@@ -208,53 +209,90 @@ static bool is_bcc(const char *line, size_t len)
     return at < len && line[at] == ':';
 }
 
-/* Among the lines before the first empty one; CR and LF alone end lines as well. */
-static bool has_bcc(const char *data, size_t len)
+/* The next line without its end. */
+static size_t line_len(struct plain *p, const char *data, size_t len)
 {
-    size_t at = 0;
-    while (at < len && !is_line_end(data[at])) {
-        if (is_bcc(data + at, len - at)) return true;
+    size_t at = plain_len(data, len, p->eightbit);
+    if (at < len && (data[at] & 0x80)) {
+        p->eightbit = true;
         at += plain_len(data + at, len - at, true);
-        if (at < len && data[at] == '\r') at++;
-        if (at < len && data[at] == '\n') at++;
     }
-    return false;
+    return at;
+}
+
+/* The line end at `data`: CRLF, CR or LF. 0: it is a NUL. */
+static size_t line_end_len(struct plain *p, const char *data, size_t len)
+{
+    bool crlf = len > 1 && data[0] == '\r' && data[1] == '\n';
+    if (crlf) return 2;
+    p->ready = false;
+    return len == 0 || is_line_end(*data);
+}
+
+/* What smtp_scan and the search for a Bcc say of it, in one go. */
+static bool read_raw(struct plain *p)
+{
+    const char *data = p->raw.data, *end = data + p->raw.len;
+    bool in_header = true;
+    p->ready = true;
+    while (data < end) {
+        size_t len = line_len(p, data, (size_t)(end - data));
+        if (len == 0) in_header = false;
+        if (len > SMTP_BODY_LINE_MAX || (in_header && is_bcc(data, len))) return false;
+        if (len > 0 && *data == '.') p->ready = false;
+        data += len;
+        size_t end_len = line_end_len(p, data, (size_t)(end - data));
+        if (end_len == 0) return false;
+        data += data < end ? end_len : 0;
+        p->wire_len += len + 2;
+    }
+    return true;
 }
 
 static bool read_plain(lua_State *L, struct plain *p)
 {
+    p->wire_len = 0;
+    p->eightbit = false;
     p->raw = raw_string(L, "raw");
     if (p->raw.data == NULL || p->raw.len > PLAIN_LEN_MAX || !has_keys(L, 3)) return false;
     p->from_len = read_address(L, "from", p->from);
     p->to_len = read_address(L, "to", p->to);
-    if (p->from_len == 0 || p->to_len == 0) return false;
-    p->scan = (struct smtp_scan){0};
-    smtp_scan(&p->scan, p->raw.data, p->raw.len);
-    smtp_scan_end(&p->scan);
-    if (p->scan.nul || p->scan.line_max > SMTP_BODY_LINE_MAX) return false;
-    return !has_bcc(p->raw.data, p->raw.len);
+    return p->from_len > 0 && p->to_len > 0 && read_raw(p);
 }
 
-/** core.plain(t) -> mail, from, to, size, eightbit: what core.mail gives for { from=, to=, raw= },
- *  three strings that need nothing but to be sent; nothing where there is more to say of them, be it
- *  that they are wrong. The same checks as in smtp.options, in one step. */
+/* As much as the mail at 2, which nobody needs any more, or a new one has. */
+static struct smtp_mail *push_room(lua_State *L, size_t len)
+{
+    if (!lua_isnoneornil(L, 2) && lua_rawlen(L, 2) >= len) {
+        lua_pushvalue(L, 2);
+        return luaL_checkudata(L, 2, MAIL);
+    }
+    struct smtp_mail *m = lua_newuserdata(L, len + 64);
+    lcompat_setmetatable(L, MAIL);
+    return m;
+}
+
+/** core.plain(t, old) -> mail, from, to, size, eightbit: what core.mail gives for { from=, to=,
+ *  raw= }, three strings that need nothing but to be sent; nothing where there is more to say of
+ *  them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a mail
+ *  that is over, whose place it may take. */
 static int core_plain(lua_State *L)
 {
     struct plain p;
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     if (!read_plain(L, &p)) return 0;
     size_t words_len = p.from_len + p.to_len, texts_max = SMTP_TEXT_MAX + 96;
     size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
-    struct smtp_mail *m = lua_newuserdata(L, head_len + words_len + texts_max);
+    struct smtp_mail *m = push_room(L, head_len + words_len + texts_max);
     memset(m, 0, head_len);
-    lcompat_setmetatable(L, MAIL);
     m->to = (struct smtp_recipient *)(m + 1);
     m->to_count = 1;
-    m->size = p.scan.wire_len;
+    m->size = p.wire_len;
     m->exact = true;
     m->source_len = p.raw.len;
-    m->eightbit = p.scan.eightbit;
+    m->eightbit = p.eightbit;
+    m->ready = p.ready && p.wire_len == p.raw.len;
     char *words = (char *)(m->to + 1);
     memcpy(words, p.from, p.from_len);
     memcpy(words + p.from_len, p.to, p.to_len);

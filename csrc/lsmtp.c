@@ -71,10 +71,28 @@ void push_integer(lua_State *L, size_t number)
     lua_pushinteger(L, (lua_Integer)number);
 }
 
+static char *put_digits(char *at, unsigned number)
+{
+    char digits[5];
+    size_t len = 0;
+    do {
+        digits[len++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (len > 0)
+        *at++ = digits[--len];
+    return at;
+}
+
 void set_enhanced(lua_State *L, const uint16_t status[3])
 {
+    char text[3 * 6], *at = text;
     if (status[0] == 0) return;
-    lua_pushfstring(L, "%d.%d.%d", (int)status[0], (int)status[1], (int)status[2]);
+    for (size_t i = 0; i < 3; i++) {
+        at = put_digits(at, status[i]);
+        *at++ = '.';
+    }
+    lua_pushlstring(L, text, (size_t)(at - text) - 1);
     lua_setfield(L, -2, "enhanced");
 }
 

@@ -204,8 +204,8 @@ end
 for _, name in ipairs { "connect", "receiveany", "sslhandshake" } do
    Socket[name] = give_way(name)
 end
-for _, name in ipairs { "settimeouts", "tlsinfo", "channel_binding", "getpeername", "getsockname",
-   "close" } do
+for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
+   "getsockname", "io", "close" } do
    Socket[name] = at_once(name)
 end
 

@@ -68,11 +68,14 @@ end
 --- Drive the session until it rests, and give those whom the transaction had to leave out
 -- transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
+---@param started number
 ---@return table conv        the newest
----@return table result
+---@return table result      { receipt = } where everybody has it at once
 ---@return table|nil err     where there is no other connection
-function delivery.finish(conv, mail, transaction, reopen)
+function delivery.finish(conv, mail, transaction, reopen, started)
    drive.run(conv)
+   local receipt = report.plain_receipt(conv, mail, transaction, started)
+   if receipt then return conv, { receipt = receipt } end
    local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
@@ -93,6 +96,7 @@ end
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
+   if result.receipt then return result.receipt end
    conv.mail = mail
    if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
    return report.receipt(conv, mail, result, core.now() - started)
@@ -103,7 +107,8 @@ end
 local function begin(plan, mail, deadline, fresh)
    local conv, err = delivery.open(plan, deadline, fresh)
    if not conv then return nil, err end
-   local transaction = drive.send(conv, mail)
+   local transaction = drive.send(conv, mail, nil, mail.transaction)
+   mail.transaction = nil
    if not plan.keepalive then conv.session:quit() end
    return conv, transaction
 end
@@ -128,7 +133,7 @@ function delivery.send(plan, mail, started)
       local conv, transaction = begin(plan, mail, deadline, fresh)
       if not conv then return nil, transaction end
       local result, err
-      conv, result, err = delivery.finish(conv, mail, transaction, reopen)
+      conv, result, err = delivery.finish(conv, mail, transaction, reopen, started)
       if not drive.was_dead(conv) and not was_no_bdat(conv, mail, result) then
          drive.leave(conv)
          if err then return nil, err end

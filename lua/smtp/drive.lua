@@ -466,7 +466,7 @@ function drive.send(conv, mail, to, transaction)
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
       binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
       extensions = mail.extensions, asked = mail.asked }
-   conv.mails[transaction] = mail
+   if not mail.text then conv.mails[transaction] = mail end
    conv.cause, conv.moved = nil, now()
    conv.session:mail(transaction, mail.text)
    return transaction

@@ -1,6 +1,6 @@
 --- Functions of the user's own, called so that they may raise and yield.
 --
--- Lua 5.1 cannot yield across pcall. So each runs in a coroutine of its own, and its yields are
+-- Lua 5.1 cannot yield across pcall. There each runs in a coroutine of its own, and its yields are
 -- passed on to whoever resumes us.
 -- @module smtp.guard
 
@@ -18,19 +18,25 @@ local function collect(...)
    return { n = select("#", ...), ... }
 end
 
---- Call fn.
----@param fn function
----@return boolean      did it return?
----@return any          its results, or the error it raised
-function guard.call(fn)
+local function call_in_thread(fn, ...)
    local thread = coroutine.create(fn)
-   local result = collect(coroutine.resume(thread))
+   local result = collect(coroutine.resume(thread, ...))
    while result[1] and coroutine.status(thread) == "suspended" do
       if not guard.can_yield() then return false, "it yields, and nobody is there to resume it" end
       result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
    end
    return unpack(result, 1, result.n)
 end
+
+local probe = coroutine.create(function() return pcall(coroutine.yield) end)
+coroutine.resume(probe)
+local yields_across_pcall = coroutine.status(probe) == "suspended"
+
+--- Call fn with these arguments: guard.call(fn, …).
+---@param fn function
+---@return boolean      did it return?
+---@return any          its results, or the error it raised
+guard.call = yields_across_pcall and pcall or call_in_thread
 
 --- A value for a person to read: what a __tostring of its own raises is not let out.
 ---@return string

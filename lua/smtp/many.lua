@@ -1,8 +1,10 @@
 --- Many messages over few connections, in one thread.
 --
 -- Each connection is served by a job of its own, which takes the next message where it has room for
--- one. An entry is a message on its way: { index =, mail =, started =, deadline =, to = those still
--- to be served, result = what is known of the others, tries = }.
+-- one. An entry is a message on its way, as smtp.options gives it, with { index =, started =,
+-- deadline =, transaction = its newest, left = those still to be served, result = what is known of
+-- the others, tries = }. The commonest of messages are so many that their tables, and their
+-- transactions, are used again.
 -- @module smtp.many
 
 local check = require "smtp.check"
@@ -14,6 +16,7 @@ local errors = require "smtp.errors"
 local guard = require "smtp.guard"
 local options = require "smtp.options"
 local progress = require "smtp.progress"
+local report = require "smtp.report"
 local signing = require "smtp.signing"
 
 local many = {}
@@ -76,14 +79,14 @@ local function tell(state, entry, receipt, err)
       state.results[entry.index] = receipt or err
       return
    end
-   local ok, cause = guard.call(function() on_result(entry.index, receipt, err) end)
+   local ok, cause = guard.call(on_result, entry.index, receipt, err)
    if not ok then stop(state, "on_result", cause) end
 end
 
 -- Nobody has it, and nothing but the connection was to blame.
 local function is_safe_again(entry, result)
    local trouble = result.trouble
-   if not result.broken or not delivery.can_repeat(entry.mail) then return false end
+   if not result.broken or not delivery.can_repeat(entry) then return false end
    if trouble.kind ~= "disconnected" and trouble.reason ~= "bdat" then return false end
    for i = 1, #result.recipients do
       local state = result.recipients[i].state
@@ -96,7 +99,19 @@ local function again(state, entry)
    state.again[#state.again + 1] = entry
 end
 
+local function recycle(state, entry, transaction)
+   entry.transaction = transaction
+   state.spare[#state.spare + 1] = entry
+end
+
 local function finish(state, conv, entry, transaction)
+   local receipt = not entry.result and report.plain_receipt(conv, entry, transaction,
+      entry.started)
+   if receipt then
+      tell(state, entry, receipt)
+      if entry.plain then recycle(state, entry, transaction) end
+      return
+   end
    local result = delivery.result(conv, transaction)
    if is_safe_again(entry, result) then
       entry.tries = entry.tries + 1
@@ -104,11 +119,11 @@ local function finish(state, conv, entry, transaction)
    end
    if entry.result then delivery.merge(entry.result, result) end
    result = entry.result or result
-   if #result.left > 0 and delivery.can_repeat(entry.mail) and not result.broken then
-      entry.result, entry.to = result, delivery.left(entry.mail, result)
+   if #result.left > 0 and delivery.can_repeat(entry) and not result.broken then
+      entry.result, entry.left = result, delivery.left(entry, result)
       return again(state, entry)
    end
-   tell(state, entry, delivery.outcome(conv, entry.mail, result, entry.started))
+   tell(state, entry, delivery.outcome(conv, entry, result, entry.started))
 end
 
 -- ---- the next message ----
@@ -125,16 +140,19 @@ local function take(state)
 end
 
 local function new_entry(state, given)
-   local started = now()
-   local entry = { index = state.index, started = started, tries = 1 }
-   local mail, err = options.mail(given, state.plan)
-   local ok
-   if mail then
-      entry.mail, entry.deadline = mail, delivery.deadline(state.plan, mail, started)
-      ok, err = signing.sign(mail, entry.deadline)
+   local started, plan, count = now(), state.plan, #state.spare
+   local entry = options.plain(given, plan, state.spare[count])
+   if entry then
+      state.spare[count] = nil
+   else
+      local ok, err
+      entry, err = options.mail(given, plan)
+      if entry then ok, err = signing.sign(entry, delivery.deadline(plan, entry, started)) end
+      if not ok then return tell(state, { index = state.index }, nil, err) end
    end
-   if ok then return entry end
-   tell(state, entry, nil, err)
+   entry.index, entry.started, entry.tries = state.index, started, 1
+   entry.deadline = delivery.deadline(plan, entry, started)
+   return entry
 end
 
 -- Seconds until the rate allows another.
@@ -169,20 +187,21 @@ end
 
 local function add(conv, line, entry)
    line.last = line.last + 1
-   line[line.last] = { entry, drive.send(conv, entry.mail, entry.to) }
+   line[line.last] = entry
+   entry.transaction = drive.send(conv, entry, entry.left, entry.transaction)
    line.taken = line.taken + 1
-   conv.deadline = line[line.first][1].deadline
+   conv.deadline = line[line.first].deadline
 end
 
 -- What is over is told, oldest first.
 local function collect(state, conv, line)
-   while line.first <= line.last and line[line.first][2]:over() do
-      local entry, transaction = line[line.first][1], line[line.first][2]
-      line[line.first] = nil
+   while line.first <= line.last and line[line.first].transaction:over() do
+      local entry, transaction = line[line.first], line[line.first].transaction
+      line[line.first], entry.transaction = nil, nil
       line.first = line.first + 1
       finish(state, conv, entry, transaction)
    end
-   if line.first <= line.last then conv.deadline = line[line.first][1].deadline end
+   if line.first <= line.last then conv.deadline = line[line.first].deadline end
 end
 
 -- How many messages this connection may carry (RFC 9422 4).
@@ -294,13 +313,16 @@ function many.send(t, messages, given)
    if not ok then return nil, err end
    local total = type(messages) == "table" and #messages or nil
    local state = { plan = windowed(plan, settings.window), settings = settings,
-      messages = messages, index = 0, again = {}, results = {}, sent = 0, failed = 0, open = 0, next_at = 0,
+      messages = messages, index = 0, again = {}, results = {}, spare = {}, sent = 0, failed = 0,
+      open = 0, next_at = 0,
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, total or settings.connections) do
       jobs[i] = function() work(state) end
    end
-   crowd.run(jobs)
+   local ran, cause = true, nil
+   if #jobs == 1 then jobs[1]() else ran, cause = crowd.run(jobs) end
+   if not ran then error(cause, 0) end
    if state.bar then state.bar:finish() end
    local summary = { sent = state.sent, failed = state.failed, seconds = now() - started,
       results = state.results }

@@ -588,16 +588,19 @@ end
 local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = true }
 
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
----@return table|nil mail           nil where it is any other: options.mail has the word
----@return userdata transaction     its first
-function options.plain(t, plan)
+---@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
+---@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
+--   word
+function options.plain(t, plan, old)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
-   local transaction, from, to, size, eightbit = core.plain(t)
+   local transaction, from, to, size, eightbit = core.plain(t, old and old.transaction)
    if not transaction then return nil end
    local text = rawget(t, "raw")
-   return { from = from, to = { to }, text = text, size = size, exact = true, source_len = #text,
-      eightbit = eightbit, extensions = no_extensions,
-      needs = eightbit and eightbit_needs or no_needs }, transaction
+   local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
+   one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
+   one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
+   one.transaction = transaction
+   return one
 end
 
 --- Both: for smtp.send.
@@ -615,8 +618,8 @@ function options.send(t)
    local plan
    plan, err = connection(where)
    if not plan then return nil, err end
-   local one
-   one, err = mail(what, plan)
+   local one = options.plain(what, plan)
+   if not one then one, err = mail(what, plan) end
    if not one then return nil, err end
    return plan, one
 end

@@ -133,28 +133,23 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail, transaction = options.plain(t, self.plan)
+   local mail = options.plain(t, self.plan, self.spare)
    local ok, err
-   if not mail then
+   if mail then
+      self.spare = nil
+   else
       mail, err = options.mail(t, self.plan)
-      if not mail then return nil, err end
-      ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started))
+      if mail then ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started)) end
       if not ok then return nil, err end
    end
    ok, err = enter(self)
    if not ok then return nil, err end
    local conv = self.conv
    conv.deadline = delivery.deadline(self.plan, mail, started)
-   transaction = drive.send(conv, mail, nil, transaction)
-   drive.run(conv)
-   local receipt = report.plain_receipt(conv, mail, transaction, started)
-   local result
-   if not receipt then
-      local _
-      _, result = delivery.finish(conv, mail, transaction)
-   end
+   local transaction = drive.send(conv, mail, nil, mail.transaction)
+   local _, result = delivery.finish(conv, mail, transaction, nil, started)
    leave(self)
-   if receipt then return receipt end
+   if result.receipt and mail.plain then self.spare = mail end
    return delivery.outcome(conv, mail, result, started)
 end
 
