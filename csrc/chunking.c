@@ -33,7 +33,8 @@ static bool may_gather(const struct smtp_session *s)
 bool chunk_wants_body(const struct smtp_session *s)
 {
     if (s->next != STEP_octets || s->spoken->text.data != NULL) return false;
-    if (wire_room(s) < COMMAND_MAX) return false;
+    /* Only what comes next tells whether a chunk that is all but full is the last one. */
+    if (wire_room(s) < COMMAND_MAX && !s->gathering) return false;
     return s->spoken->exact || may_gather(s);
 }
 

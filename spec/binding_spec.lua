@@ -208,7 +208,7 @@ local function send(t)
    local receipt, err = safe.send { host = "localhost", port = proxy.port, tls_ca_file = cert "ca",
       tls = tls == "implicit" and tls or "require", username = "ann", password = "sesame-50",
       from = "ann@me.example", to = "bob@there.example", raw = "x\r\n", timeout = 10,
-      auth_mechanisms = t.allowed }
+      auth_mechanisms = t.allowed, extensions = { chunking = "skip" } }
    local passed = proxy.finish()
    return receipt, err, sink.finish(), passed
 end

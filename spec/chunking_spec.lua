@@ -88,6 +88,14 @@ describe("CHUNKING", function()
       assert.equal(long, peer.body)
    end)
 
+   it("ends a chunk that is all but full where more comes, or with the message", function()
+      local line = ("x"):rep(98) .. "\r\n"
+      talk.send({ raw = pieces(line:rep(650), line:rep(10)) }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 65504\nOCTETS 65504\n" .. ok .. "C: BDAT 496 LAST\nOCTETS 496\n" .. ok .. bye)
+      talk.send({ raw = pieces(line:rep(650)) }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 65000 LAST\nOCTETS 65000\n" .. ok .. bye)
+   end)
+
    it("sends no further chunk where one is refused", function()
       local line = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = pieces(line:rep(1000)) }, hi .. envelope .. ok .. ok

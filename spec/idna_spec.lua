@@ -176,7 +176,7 @@ nil	extension_unsupported
          print(address.parse("a@xn--4ca.example", "to").address)
          local entry = address.parse("pel\195\169@b.example", "to")
          print(entry.address, entry.utf8)
-         local sink = safe.sink()
+         local sink = safe.sink { capabilities = {} }
          local receipt
          receipt, err = safe.send { transport = sink:transport(), tls = "skip", from = "a@b.example",
             to = "pel\195\169@b.example", text = "x" }

@@ -37,7 +37,8 @@ probe: HOST:PORT, smtp://HOST:PORT or smtps://HOST:PORT; the options of send fro
    --tls-key, --domain, --timeout, --trace and --json. Credentials are tried where they are given
 
 sink:
-   --host ADDRESS --port N --tls starttls|implicit --tls-cert FILE --tls-key FILE
+   --host ADDRESS --port N --socket PATH --lmtp
+   --tls starttls|implicit --tls-cert FILE --tls-key FILE
    --user NAME --password-env VARIABLE   offer AUTH for this user
    --count N         end after N connections
    --trace           show the dialogue on standard error
@@ -94,7 +95,7 @@ end
 -- ---- flags ----
 
 local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
-   auth_plaintext = true, requiretls = true }
+   auth_plaintext = true, requiretls = true, lmtp = true }
 local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach = true,
    header = true, references = true, list_unsubscribe = true, dkim = true, dsn_notify = true,
    extension = true }
@@ -395,6 +396,7 @@ local function run_sink(flags)
    end
    flags.user, flags.count = nil, nil
    if flags.port then flags.port = tonumber(flags.port) or -1 end
+   if flags.lmtp then flags.protocol, flags.lmtp = "lmtp", nil end
    flags.trace = flags.trace and function(direction, line)
       io.stderr:write(direction, ": ", line, "\n")
    end or nil
@@ -404,7 +406,7 @@ local function run_sink(flags)
    if not server then return fail(err) end
    local address, port = server:listen()
    if not address then return fail(port) end
-   print(("listening on %s:%d"):format(address, port))
+   print("listening on " .. address .. (port and ":" .. port or ""))
    if server.tls_ca_file then print("trust " .. server.tls_ca_file) end
    io.stdout:flush()
    server:serve { connections = count }

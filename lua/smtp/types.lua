@@ -275,9 +275,13 @@
 ---@field name string
 ---@field run fun(exchange: { initial?: string }, ask: fun(challenge: string): string): string?, string?
 
+---@alias smtp.SinkFault string   a reply, "drop" or "silence"
+
 ---@class smtp.SinkOptions
 ---@field host? string
 ---@field port? integer
+---@field socket? string                    path of a unix socket instead
+---@field protocol? "smtp"|"lmtp"
 ---@field domain? string
 ---@field capabilities? string[]
 ---@field tls? false|"starttls"|"implicit"
@@ -286,8 +290,8 @@
 ---@field tls_max_version? "1.2"|"1.3"
 ---@field auth? false|smtp.SinkAuth
 ---@field require_auth? boolean
----@field faults? table<string, string|fun(command?: string): string?>
----@field on_message? fun(message: table)
+---@field faults? table<string, smtp.SinkFault|fun(command_or_recipient?: string): smtp.SinkFault?>
+---@field on_message? fun(message: smtp.SinkMessage)
 ---@field keep? integer
 ---@field trace? fun(direction: string, line: string)
 
@@ -295,6 +299,8 @@
 ---@field from string
 ---@field to string[]
 ---@field data string
+---@field parameters table<string, string>  of MAIL, by their names in upper case
+---@field recipients { address: string, parameters: table<string, string> }[]
 ---@field authenticated? string
 ---@field authzid? string
 ---@field tls boolean
@@ -303,6 +309,6 @@
 ---@field messages smtp.SinkMessage[]
 ---@field tls_ca_file? string
 ---@field transport fun(self: smtp.Sink): table
----@field listen fun(self: smtp.Sink, listener?: userdata): string, integer
+---@field listen fun(self: smtp.Sink, listener?: userdata): string, integer?
 ---@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer
 ---@field close fun(self: smtp.Sink): true

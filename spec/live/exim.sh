@@ -31,14 +31,17 @@ acl_smtp_rcpt = to
 acl_smtp_data = message
 host_lookup =
 rfc1413_query_timeout = 0s
+smtp_accept_queue_per_connection = 0
 log_file_path = /var/log/exim4/%slog
 
 begin acl
 from:
   deny condition = \${if eq {\$authenticated_id}{}}
        message = 530 5.7.0 Authentication required
+  deny senders = refused@live.example
   accept
 to:
+  deny local_parts = nobody
   accept
 message:
   accept add_header = X-Identity: \$authenticated_id by \$sender_host_authenticated
@@ -47,7 +50,7 @@ begin routers
 boxes:
   driver = accept
   domains = live.example
-  local_parts = ann : bob : carol
+  local_parts = ann : bob : carol : pelé
   transport = box
 
 begin transports

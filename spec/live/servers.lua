@@ -1,4 +1,5 @@
---- Starts real servers (servers.sh: Postfix with Dovecot; exim.sh) and reads what they delivered.
+--- Starts real servers (servers.sh: Postfix with Dovecot's SASL; exim.sh; dovecot.sh: its LMTP) and reads what they
+-- delivered.
 
 local certs = require "spec.certs"
 local core = require "smtp.core"
@@ -73,7 +74,7 @@ function servers.transport(said)
 end
 
 -- Runs the script of this name, which says "ready", two ports, its process and its directory.
--- -> { ports =, user, password, ca_file, arrived = function(box), stop } | nil, why
+-- -> { ports =, work = directory, user, password, ca_file, arrived = function(box), stop } | nil, why
 local function start(file_name)
    certs.make()
    local pipe = io.popen(("TOKEN_KEY='%s' bash spec/live/%s 2>&1"):format(token_key, file_name))
@@ -88,7 +89,7 @@ local function start(file_name)
       pipe:close()
       return nil, table.concat(said, "\n")
    end
-   local self = { ports = { tonumber(first), tonumber(second) }, user = "ann", password = "sesame",
+   local self = { ports = { tonumber(first), tonumber(second) }, work = work, user = "ann", password = "sesame",
       ca_file = ca_file "ca" }
 
    -- What came to `box@live.example` since the last time, oldest first: each message without the lines
@@ -139,6 +140,14 @@ function servers.start_exim()
    local self, why = start("exim.sh")
    if not self then return nil, why end
    self.open_port, self.strict_port = self.ports[1], self.ports[2]
+   return self
+end
+
+--- Dovecot's LMTP, on lmtp_port and on the unix socket lmtp_socket.
+function servers.start_dovecot()
+   local self, why = start("dovecot.sh")
+   if not self then return nil, why end
+   self.lmtp_port, self.lmtp_socket = self.ports[1], self.work .. "/lmtp"
    return self
 end
 

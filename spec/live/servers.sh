@@ -42,8 +42,7 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 maillog_file = /var/log/postfix.log
-smtputf8_enable = no
-strict_smtputf8 = no
+smtputf8_enable = yes
 virtual_transport = virtual
 virtual_mailbox_domains = live.example
 virtual_mailbox_base = /var/boxes
@@ -52,6 +51,7 @@ virtual_uid_maps = static:7005
 virtual_gid_maps = static:7005
 virtual_mailbox_limit = 0
 mailbox_size_limit = 0
+virtual_destination_recipient_limit = 200
 message_size_limit = 20000000
 smtpd_tls_cert_file = /etc/postfix/tls/good.pem
 smtpd_tls_key_file = /etc/postfix/tls/good.key
@@ -64,7 +64,9 @@ smtpd_hard_error_limit = 2000
 local_recipient_maps =
 alias_maps =
 END
-for box in ann bob carol; do echo "$box@live.example $box/"; done >/etc/postfix/boxes
+for box in ann bob carol pelé; do echo "$box@live.example $box/"; done >/etc/postfix/boxes
+for i in $(seq 1500); do echo "reader-$i@live.example readers/"; done >>/etc/postfix/boxes
+echo "refused@live.example REJECT" >/etc/postfix/senders
 cat >/etc/postfix/master.cf <<END
 127.0.0.1:$submission inet n - n - - smtpd
    -o smtpd_tls_security_level=encrypt
@@ -73,6 +75,8 @@ cat >/etc/postfix/master.cf <<END
    -o smtpd_client_restrictions=permit_sasl_authenticated,reject
 127.0.0.1:$relay inet n - n - - smtpd
    -o smtpd_tls_security_level=none
+   -o smtpd_delay_reject=no
+   -o smtpd_sender_restrictions=check_sender_access,texthash:/etc/postfix/senders
 pickup    unix n - n 60 1 pickup
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
