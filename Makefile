@@ -76,7 +76,7 @@ check: deps-test
 
 bench: deps-bench bench-build
 	@spec/bench/run $(WORKLOADS)
-	@$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg
+	@$(if $(WORKLOADS),,$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg)
 
 bench-instructions: deps-bench bench-build
 	@spec/bench/run --instructions

@@ -16,7 +16,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <immintrin.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -27,6 +26,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 enum { WINDOW = 64, IN_MAX = 64 * 1024, READ_LEN = 57 * 3449, OUT_MAX = 256 * 1024 };
 
@@ -275,6 +277,7 @@ static void encode_simply(const unsigned char *from, size_t len, char *to)
     }
 }
 
+#ifdef __x86_64__
 /* 24 octets to 32 letters; reads 4 octets before `from`. After Wojciech Muła, Daniel Lemire:
  * Faster Base64 Encoding and Decoding Using AVX2 Instructions (2018). */
 __attribute__((target("avx2"))) static void encode_24(const unsigned char *from, char *to)
@@ -297,20 +300,30 @@ __attribute__((target("avx2"))) static void encode_24(const unsigned char *from,
     _mm256_storeu_si256((__m256i *)(void *)to, six);
 }
 
+/* 57 octets. -> done, where this processor can */
+static bool encode_line(const unsigned char *from, char *to)
+{
+    if (!__builtin_cpu_supports("avx2")) return false;
+    encode_24(from, to);
+    encode_24(from + 24, to + 32);
+    encode_24(from + 33, to + 44);
+    return true;
+}
+#else
+static bool encode_line(const unsigned char *from, char *to)
+{
+    (void)from, (void)to;
+    return false;
+}
+#endif
+
 /* Lines of 76 letters. -> their length */
 static size_t encode(const unsigned char *from, size_t len, char *to)
 {
     char *start = to;
-    bool fast = __builtin_cpu_supports("avx2");
     for (; len > 0; *to++ = '\r', *to++ = '\n') {
         size_t line_len = len < 57 ? len : 57;
-        if (fast && line_len == 57) {
-            encode_24(from, to);
-            encode_24(from + 24, to + 32);
-            encode_24(from + 33, to + 44);
-        } else {
-            encode_simply(from, line_len, to);
-        }
+        if (line_len < 57 || !encode_line(from, to)) encode_simply(from, line_len, to);
         from += line_len;
         len -= line_len;
         to += (line_len + 2) / 3 * 4;

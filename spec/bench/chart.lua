@@ -2,7 +2,7 @@
 -- A bar for each client, from a thousandth of the fastest of its workload to all of it.
 
 local FROM, TO = arg[1], arg[2]
-local LABEL, BAR, VALUE, LINE, TITLE = 130, 460, 110, 17, 26
+local LABEL, BAR, VALUE, LINE, TITLE = 150, 440, 110, 17, 26
 local DECADES = 3
 
 local function escape(text)

@@ -1,7 +1,7 @@
 /* measure.c - runs a command and says what it took. See spec/bench/run.
  *
- * measure FILE SECONDS COMMAND…: to FILE its exit status, seconds by the wall and of the processor,
- * and KiB of memory at its peak. After SECONDS it is killed, and the status is 124. Small itself:
+ * measure FILE SECONDS COMMAND…: to FILE its exit status, seconds by the wall, and KiB of memory
+ * at its peak. After SECONDS it is killed, and the status is 124. Small itself:
  * a process begins with the peak of the one that started it. */
 #include <signal.h>
 #include <stdio.h>
@@ -28,11 +28,6 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static double seconds(struct timeval t)
-{
-    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
-}
-
 int main(int argc, char **argv)
 {
     if (argc < 4) return 1;
@@ -52,7 +47,6 @@ int main(int argc, char **argv)
         continue;
     double wall = now() - begin;
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    fprintf(file, "%d %.6f %.6f %.6f %ld\n", late ? 124 : code, wall, seconds(usage.ru_utime),
-            seconds(usage.ru_stime), usage.ru_maxrss);
+    fprintf(file, "%d %.6f %ld\n", late ? 124 : code, wall, usage.ru_maxrss);
     return fclose(file) == 0 ? 0 : 1;
 }
