@@ -288,14 +288,6 @@ local function is_messages(messages)
       "Write { { from = …, to = … }, … }; a function returns the next one, nil at the end")
 end
 
--- The plan itself is not to be changed: others may have the same.
-local function windowed(plan, window)
-   local copy = {}
-   for name, value in next, plan do copy[name] = value end
-   copy.flight_max = window
-   return copy
-end
-
 --- Send many messages: see the README.
 ---@param t table                     the options of a connection
 ---@param messages table|function     options of messages, as for connection:send
@@ -312,7 +304,7 @@ function many.send(t, messages, given)
    ok, err = is_messages(messages)
    if not ok then return nil, err end
    local total = type(messages) == "table" and #messages or nil
-   local state = { plan = windowed(plan, settings.window), settings = settings,
+   local state = { plan = options.variant(plan, { flight_max = settings.window }), settings = settings,
       messages = messages, index = 0, again = {}, results = {}, spare = {}, sent = 0, failed = 0,
       open = 0, next_at = 0,
       bar = settings.progress and progress.new(total) or nil }

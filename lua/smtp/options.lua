@@ -574,6 +574,13 @@ function options.connection(t)
    return connection(t)
 end
 
+--- The same plan, but for these values. A plan itself is never changed: others may have it.
+function options.variant(plan, values)
+   local other = copy(plan)
+   for name, value in next, values do other[name] = value end
+   return other
+end
+
 --- What: for connection:send.
 ---@param plan? table   of the connection
 function options.mail(t, plan)

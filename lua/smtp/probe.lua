@@ -84,10 +84,8 @@ end
 
 -- The same without checking the certificate, so without a word of AUTH.
 local function unverified(plan)
-   local other = {}
-   for name, value in next, plan do other[name] = value end
-   other.tls_verify, other.tls_pin, other.tls_cert, other.tls_key = false, nil, nil, nil
-   other.credentials = false
+   local other = options.variant(plan, { tls_verify = false, credentials = false })
+   other.tls_pin, other.tls_cert, other.tls_key = nil, nil, nil
    return other
 end
 
@@ -199,10 +197,8 @@ function probe.run(t)
    local began = now()
    local plan, err = options.connection(t)
    if not plan then return nil, err end
-   plan.keepalive = nil
-   if t.tls == nil and plan.tls == "skip" and (plan.tls_host or plan.host) then
-      plan.tls = "prefer"
-   end
+   local prefers = t.tls == nil and plan.tls == "skip" and (plan.tls_host or plan.host)
+   plan = options.variant(plan, { keepalive = false, tls = prefers and "prefer" or plan.tls })
    local deadline = began + plan.timeout
    local seen
    seen, err = look(plan, deadline)
