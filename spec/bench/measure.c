@@ -1,8 +1,8 @@
 /* measure.c - runs a command and says what it took. See spec/bench/run.
  *
- * measure FILE SECONDS COMMAND…: to FILE its exit status, seconds by the wall, and KiB of memory
- * at its peak. After SECONDS it is killed, and the status is 124. Small itself:
- * a process begins with the peak of the one that started it. */
+ * measure FILE SECONDS COMMAND…: to FILE its exit status, seconds by the wall, and KiB of memory at
+ * its peak. After SECONDS it is killed, and the status is 124. Small itself: a process begins with
+ * the peak of the one that started it. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -514,29 +514,43 @@ static int listen_anywhere(void)
     return fd;
 }
 
+static void offer_tls(const char *cert, const char *key)
+{
+    options.tls = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_chain_file(options.tls, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(options.tls, key, SSL_FILETYPE_PEM) != 1)
+        die(cert);
+}
+
+static void leave_out(const char *keyword)
+{
+    if (strcmp(keyword, "CHUNKING") == 0) options.no_chunking = true;
+    if (strcmp(keyword, "PIPELINING") == 0) options.no_pipelining = true;
+}
+
 static void read_options(char **argv)
 {
     for (; *argv != NULL; argv++) {
-        if (strcmp(*argv, "--tls") == 0 && argv[1] != NULL && argv[2] != NULL) {
-            options.tls = SSL_CTX_new(TLS_server_method());
-            if (SSL_CTX_use_certificate_chain_file(options.tls, argv[1]) != 1 ||
-                SSL_CTX_use_PrivateKey_file(options.tls, argv[2], SSL_FILETYPE_PEM) != 1)
-                die(argv[1]);
-            argv += 2;
-        } else if (strcmp(*argv, "--rtt") == 0 && argv[1] != NULL) {
-            options.rtt = strtol(*++argv, NULL, 10) * 1000000;
-        } else if (strcmp(*argv, "--nagle") == 0) {
+        const char *name = *argv;
+        if (strcmp(name, "--nagle") == 0) {
             options.nagle = true;
-        } else if (strcmp(*argv, "--without") == 0 && argv[1] != NULL) {
+            continue;
+        }
+        errno = EINVAL;
+        if (argv[1] == NULL) die(name);
+        argv++;
+        if (strcmp(name, "--tls") == 0 && argv[1] != NULL) {
+            offer_tls(argv[0], argv[1]);
             argv++;
-            if (strcmp(*argv, "CHUNKING") == 0) options.no_chunking = true;
-            if (strcmp(*argv, "PIPELINING") == 0) options.no_pipelining = true;
-        } else if (strcmp(*argv, "--keep") == 0 && argv[1] != NULL) {
-            options.keep = fopen(*++argv, "wb");
+        } else if (strcmp(name, "--rtt") == 0) {
+            options.rtt = strtol(*argv, NULL, 10) * 1000000;
+        } else if (strcmp(name, "--without") == 0) {
+            leave_out(*argv);
+        } else if (strcmp(name, "--keep") == 0) {
+            options.keep = fopen(*argv, "wb");
             if (options.keep == NULL) die(*argv);
         } else {
-            errno = EINVAL;
-            die(*argv);
+            die(name);
         }
     }
 }
