@@ -26,8 +26,8 @@ static bool may_gather(const struct smtp_session *s)
     if (s->gathering) return true;
     if (s->out_len > s->out_at) return false;
     return s->due_count == 0 ||
-           (s->bdat_known && s->spoken->taken_len > 0 && 
-            offers(s, SMTP_EXT_PIPELINING) && s->spoken->trouble.error == SMTP_ERROR_NONE);
+           (s->bdat_known && s->spoken->taken_len > 0 && offers(s, SMTP_EXT_PIPELINING) &&
+            s->spoken->trouble.error == SMTP_ERROR_NONE);
 }
 
 bool chunk_wants_body(const struct smtp_session *s)
@@ -64,8 +64,8 @@ static void put_head(struct smtp_session *s, bool last)
 {
     struct smtp_mail *m = s->spoken;
     char head[HEAD_MAX];
-    int len = snprintf(head, sizeof head, "BDAT %zu%s\r\n", s->out_len - s->out_at,
-                       last ? " LAST" : "");
+    int len =
+        snprintf(head, sizeof head, "BDAT %zu%s\r\n", s->out_len - s->out_at, last ? " LAST" : "");
     s->out_at -= (size_t)len;
     memcpy(s->out + s->out_at, head, (size_t)len);
     s->said_len += (size_t)len;

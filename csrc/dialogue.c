@@ -323,7 +323,8 @@ static bool is_committed(const struct smtp_session *s)
 }
 
 /* One reply to `m` was heard, and `next` is what follows from it. A transaction is over where it is
- * settled, or the speaker has gone past it, and nothing more is due. -> shall we do what follows? */
+ * settled, or the speaker has gone past it, and nothing more is due. -> shall we do what follows?
+ */
 static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
 {
     bool is_spoken = m == s->spoken;

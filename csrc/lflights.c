@@ -1,5 +1,5 @@
-/* lflights.c - the part of lua/smtp/drive.lua that sends and receives, for a socket of ours: the same
- * steps, without a table or a string for each. Whatever else happens is left to that loop. */
+/* lflights.c - the part of lua/smtp/drive.lua that sends and receives, for a socket of ours: the
+ * same steps, without a table or a string for each. Whatever else happens is left to that loop. */
 #include "io.h"
 #include "lsmtp.h"
 
@@ -136,8 +136,10 @@ static bool may_send(const struct smtp_session *s, unsigned wants)
 }
 
 /* What the Lua loop has to do itself. */
-enum { OTHERS = SMTP_WANT_TLS | SMTP_WANT_SECRET | SMTP_WANT_ANSWER | SMTP_WANT_BODY |
-                SMTP_WANT_READY | SMTP_WANT_NOTHING };
+enum {
+    OTHERS = SMTP_WANT_TLS | SMTP_WANT_SECRET | SMTP_WANT_ANSWER | SMTP_WANT_BODY |
+             SMTP_WANT_READY | SMTP_WANT_NOTHING
+};
 
 static bool run(struct flights *f, bool once)
 {
@@ -162,9 +164,9 @@ static lua_Integer integer_field(lua_State *L, const char *key)
     return value;
 }
 
-/** session:flights(io, transcript, deadline, reply_timeout, moved, once) -> what is wanted now; when
- *  something moved last; is it for the loop in Lua to go on? `io` is sock:io(), or with `once` one
- *  receive is all. */
+/** session:flights(io, transcript, deadline, reply_timeout, moved, once) -> what is wanted now;
+ * when something moved last; is it for the loop in Lua to go on? `io` is sock:io(), or with `once`
+ * one receive is all. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.L = L, .s = to_session(L), .io = lua_touserdata(L, IO_AT)};

@@ -416,12 +416,9 @@ static int mail_receipt(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg mail_methods[] = {{"over", mail_over},
-                                        {"receipt", mail_receipt},
-                                        {"left", mail_left},
-                                        {"trouble", mail_trouble},
-                                        {"reply", mail_reply},
-                                        {"recipients", mail_recipients},
+static const luaL_Reg mail_methods[] = {{"over", mail_over},   {"receipt", mail_receipt},
+                                        {"left", mail_left},   {"trouble", mail_trouble},
+                                        {"reply", mail_reply}, {"recipients", mail_recipients},
                                         {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"mail", core_mail}, {"plain", core_plain}, {NULL, NULL}};

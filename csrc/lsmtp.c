@@ -766,11 +766,11 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"session", core_session}, {"address", core_address},   {"domain", core_domain},
-    {"idna", core_idna},       {"random", core_random},     {"now", core_now},
-    {"hostname", core_hostname}, {"terminal", core_terminal},
-    {"array", core_array}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"session", core_session},   {"address", core_address},
+                                     {"domain", core_domain},     {"idna", core_idna},
+                                     {"random", core_random},     {"now", core_now},
+                                     {"hostname", core_hostname}, {"terminal", core_terminal},
+                                     {"array", core_array},       {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

@@ -84,9 +84,9 @@ struct smtp_session {
     struct smtp_options opt;
 
     /* dialogue.c */
-    step next;                           /* what comes next when no reply is due */
+    step next;                   /* what comes next when no reply is due */
     size_t run_first, run_count; /* of the ring `runs` */
-    size_t due_count; /* replies due, over all runs */
+    size_t due_count;            /* replies due, over all runs */
     uint64_t reply_count;
     struct smtp_mail *mails, *mails_last; /* unfinished, oldest first: the first is answered */
     struct smtp_mail *spoken;             /* the one that is being said; NULL: none is */

@@ -244,11 +244,11 @@ struct smtp_mail {
     bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
     uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
     struct smtp_text text; /* the whole message, where it is at hand: nobody asks for BODY then */
-    bool ready;            /* … and CRLF ends each of its lines, none of which begins with a dot */
-    bool binary_wanted;    /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
-    bool eightbit;         /* the message holds octets over 127 (RFC 6152) */
-    bool utf8; /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    bool all;  /* nobody gets it unless every recipient is accepted */
+    bool ready;         /* … and CRLF ends each of its lines, none of which begins with a dot */
+    bool binary_wanted; /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
+    bool eightbit;      /* the message holds octets over 127 (RFC 6152) */
+    bool utf8;          /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
+    bool all;           /* nobody gets it unless every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
     struct smtp_text notify;           /* for recipients without one of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */

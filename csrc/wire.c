@@ -51,8 +51,8 @@ size_t smtp_send_inside(const struct smtp_session *s)
 const char *smtp_send_kind(const struct smtp_session *s)
 {
     if (s->out_secret) return "secret";
-    bool message = s->out_message || (s->out_len > s->out_at &&
-                                      smtp_send_inside(s) >= s->out_len - s->out_at);
+    bool message =
+        s->out_message || (s->out_len > s->out_at && smtp_send_inside(s) >= s->out_len - s->out_at);
     return message ? "message" : "command";
 }
 

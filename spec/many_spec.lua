@@ -181,7 +181,8 @@ describe("eager", function()
 
    it("without CHUNKING lets the next envelope ride behind the dot", function()
       local sized = function(name) return mail(name):format(" SIZE=9") .. "C: DATA\n" end
-      send(messages("a", "b"), { pipelining = "eager" }, plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n"
+      send(messages("a", "b"), { pipelining = "eager" },
+         plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n"
          .. sized("b") .. ok .. ok .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
    end)
 

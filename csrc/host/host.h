@@ -58,8 +58,8 @@ struct address {
 
 struct smtp_socket {
     struct smtp_io io; /* what others of ours see of it */
-    int fd;    /* -1: closed */
-    pid_t pid; /* the process that opened it: a forked child may close it but never write */
+    int fd;            /* -1: closed */
+    pid_t pid;         /* the process that opened it: a forked child may close it but never write */
     bool tcp;
     bool heard;       /* something since we last sent: more of it may be due */
     bool nonblocking; /* nothing here waits; "again" is said instead */

@@ -336,7 +336,7 @@ local is_flight = { send = true, recv = true }
 -- With a socket of our own, flights go to and fro in C. -> what is wanted, is it for us to do?
 local function wants(conv)
    local session = conv.session
-   if not conv.io then return session:wants(), true end
+   if not conv.io or conv.transcript.trace then return session:wants(), true end
    local want, moved, own = session:flights(conv.io, conv.transcript, conv.deadline,
       conv.plan.reply_timeout, conv.moved, conv.feed ~= nil)
    conv.moved = moved
@@ -453,7 +453,7 @@ function drive.open(plan, context, deadline, fresh)
    end
    conv.session = new_session(conv)
    conv.moved = now()
-   if conv.sock.io and not conv.pace and not plan.trace then conv.io = conv.sock:io() end
+   if conv.sock.io and not conv.pace then conv.io = conv.sock:io() end
    return conv
 end
 

@@ -304,8 +304,9 @@ function many.send(t, messages, given)
    ok, err = is_messages(messages)
    if not ok then return nil, err end
    local total = type(messages) == "table" and #messages or nil
-   local state = { plan = options.variant(plan, { flight_max = settings.window }), settings = settings,
-      messages = messages, index = 0, again = {}, results = {}, spare = {}, sent = 0, failed = 0,
+   local state = { plan = options.variant(plan, { flight_max = settings.window }),
+      settings = settings, messages = messages, index = 0, again = {}, results = {}, spare = {},
+      sent = 0, failed = 0,
       open = 0, next_at = 0,
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
