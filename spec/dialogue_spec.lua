@@ -108,6 +108,14 @@ describe("PIPELINING", function()
       assert.equal("unasked", err.reason)
    end)
 
+   it("goes through a transport of the user's, whatever else that one can do", function()
+      local safe = require "smtp.safe"
+      local peer = talk.peer(hi .. one .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+      peer.io = function() error("this is for sockets of ours", 0) end
+      assert(safe.send(talk.options({}, peer)))
+      talk.finished(peer)
+   end)
+
    it("keeps to a window where the transport cannot read while it writes", function()
       local safe = require "smtp.safe"
       local to, lines = {}, { hi, "C: MAIL FROM:<ann@me.example>\n" }

@@ -453,7 +453,8 @@ function drive.open(plan, context, deadline, fresh)
    end
    conv.session = new_session(conv)
    conv.moved = now()
-   if conv.sock.io and not conv.pace then conv.io = conv.sock:io() end
+   local is_ours = not plan.transport and conv.sock.io
+   if is_ours and not conv.pace then conv.io = conv.sock:io() end
    return conv
 end
 

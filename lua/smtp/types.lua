@@ -248,6 +248,20 @@
 ---@field transcript? string[]
 ---@field cause? any
 
+---@class smtp.ManySettings   of smtp.send_many(options, messages, settings)
+---@field connections? integer     default 2
+---@field window? integer          messages under way on a connection, with pipelining = "eager"; default 16
+---@field per_connection? integer  default 100
+---@field rate? number             messages a second
+---@field on_result? fun(index: integer, receipt?: smtp.Receipt, err?: smtp.Error)
+---@field progress? boolean
+
+---@class smtp.Summary
+---@field sent integer
+---@field failed integer
+---@field seconds number
+---@field results (smtp.Receipt|smtp.Error)[]   in the order given; empty with on_result
+
 ---@class smtp.Connection
 ---@field alive boolean
 ---@field auth smtp.AuthState

@@ -91,6 +91,13 @@ describe("many messages to Postfix", function()
       end
    end
 
+   it("go over three connections at once", function()
+      local list = messages()
+      local summary = assert(safe.send_many(relay { pipelining = "eager" }, list, { connections = 3, window = 4,
+         per_connection = 7 }))
+      check(summary, list, live.arrived("bob", COUNT - 2))
+   end)
+
    it("take three flights for one, eager", function()
       local flights = {}
       local receipt, err = safe.send(relay { pipelining = "eager", transport = recorder(flights), raw = head "eager",
