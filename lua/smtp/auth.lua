@@ -376,13 +376,14 @@ end
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
 -- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now, as
 -- far as we know them.
----@param place string        "host:port"
+---@param place_of function   (plan) -> "host:port"
 ---@param plan table
 ---@param facts table         of a session that heard EHLO
 ---@return string[]|nil
-function auth.downgrade(place, plan, facts)
+function auth.downgrade(place_of, plan, facts)
    if plan.transport and not plan.host_given then return nil end -- it names no server
-   local key = (facts.tls == "on" and "tls " or "") .. place
+   if places == 0 and facts.mechanisms == "" then return nil end
+   local key = (facts.tls == "on" and "tls " or "") .. place_of(plan)
    if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
    if not seen[key] then seen[key], places = {}, places + 1 end
    local now, gone = {}, {}

@@ -433,7 +433,6 @@ end
 function drive.open(plan, context, deadline, fresh)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
-      mails = setmetatable({}, { __mode = "k" }), -- by transaction
       transcript = transcript.new(tracer(plan.trace)) }
    conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
    local ok, trouble = connect(conv)
@@ -467,7 +466,10 @@ function drive.send(conv, mail, to, transaction)
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
       binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
       extensions = mail.extensions, asked = mail.asked }
-   if not mail.text then conv.mails[transaction] = mail end
+   if not mail.text then
+      conv.mails = conv.mails or setmetatable({}, { __mode = "k" }) -- by transaction
+      conv.mails[transaction] = mail
+   end
    conv.cause, conv.moved = nil, now()
    conv.session:mail(transaction, mail.text)
    return transaction

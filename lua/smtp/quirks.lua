@@ -20,7 +20,7 @@ end
 --- The words for extensions, as the caller gave them and as experience has it.
 function quirks.extensions(plan)
    local words = plan.extensions
-   if words.chunking or not no_bdat[place(plan)] then return words end
+   if count == 0 or words.chunking or not no_bdat[place(plan)] then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
    known.chunking = "skip"

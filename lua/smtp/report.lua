@@ -140,14 +140,15 @@ end
 function report.note_offer(conv, facts)
    if not conv.noted and facts.server ~= "" then
       conv.noted = true
-      conv.downgrade = auth.downgrade(report.place(conv.plan), conv.plan, facts)
+      conv.downgrade = auth.downgrade(report.place, conv.plan, facts)
    end
    return conv.downgrade
 end
 
 --- The state of authentication, for people.
-function report.auth(conv)
-   local facts = conv.session:facts()
+---@param facts? table   of the conversation's session, where they are at hand
+function report.auth(conv, facts)
+   facts = facts or conv.session:facts()
    local reasons = facts.auth == "unavailable" and select(2, auth.reasons(conv, facts)) or nil
    return { state = facts.auth, mechanisms = reasons,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
@@ -226,8 +227,11 @@ local function split(recipients)
    return accepted, refused
 end
 
+local nothing = {}
+
 -- Of the extensions that the message asked for: which were used?
 local function used(mail, capabilities)
+   if next(mail.needs) == nil then return nothing end
    local state = {}
    for keyword in next, mail.needs do
       state[keyword] = capabilities[keyword:upper()] and "used" or "unavailable"
@@ -245,7 +249,7 @@ local function server_parts(conv)
    local facts = conv.session:facts()
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
-   return { auth = report.auth(conv), tls = tls, capabilities = report.capabilities(facts),
+   return { auth = report.auth(conv, facts), tls = tls, capabilities = report.capabilities(facts),
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
          name = facts.server:match("^%S+") } }
 end
