@@ -158,8 +158,9 @@ end
 -- Seconds until the rate allows another.
 local function pause_of(state)
    if state.asking then return SHORT end
-   local rate, moment = state.settings.rate, now()
+   local rate = state.settings.rate
    if not rate then return nil end
+   local moment = now()
    if state.next_at > moment then return state.next_at - moment end
    state.next_at = math.max(state.next_at, moment - 1) + 1 / rate
    return nil
