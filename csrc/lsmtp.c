@@ -25,7 +25,7 @@ enum { BUFFER_LEN = 64 * 1024 };
 
 /* In the session's user value: mails that are not over, to their texts; how many came since those
  * that were over went. */
-enum { MAILS = 1, ADDED = 2 };
+enum { MAILS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 
 struct smtp_session *to_session(lua_State *L)
 {
@@ -486,7 +486,7 @@ static void anchor_mail(lua_State *L)
     lua_rawgeti(L, -1, ADDED);
     lua_Integer added = lua_tointeger(L, -1) + 1;
     lua_rawgeti(L, -2, MAILS);
-    if (added > 2 * SMTP_FLIGHT_MAX) {
+    if (added > ADDED_MAX) {
         forget_mails(L);
         added = 0;
     }
