@@ -82,9 +82,28 @@ static size_t take_line_end(struct smtp_session *s, const char *data, size_t len
     return 1;
 }
 
-/* A run of text or one line end. Returns how much was taken: 0 where the buffer is full. */
+/* Whole lines that go out as they are: CRLF ends them, and no dot is to be doubled. */
+static size_t clean_len(const struct smtp_session *s, const char *data, size_t len)
+{
+    size_t at = 0, room = wire_room(s);
+    if (len > room) len = room;
+    while (at < len && !(data[at] == '.' && s->next == STEP_body)) {
+        size_t line_len = plain_len(data + at, len - at, may_be_8bit(s));
+        if (line_len == 0 || line_len > SMTP_BODY_LINE_MAX || len - at - line_len < 2) break;
+        if (data[at + line_len] != '\r' || data[at + line_len + 1] != '\n') break;
+        at += line_len + 2;
+    }
+    return at;
+}
+
+/* Lines, a run of text, or one line end. Returns how much was taken: 0 where the buffer is full. */
 static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 {
+    size_t clean = s->in_line || s->after_cr ? 0 : clean_len(s, data, len);
+    if (clean > 0) {
+        put(s, data, clean);
+        return clean;
+    }
     if (is_line_end(*data)) return take_line_end(s, data, len);
     size_t taken = put_run(s, data, plain_len(data, len, may_be_8bit(s)));
     if (taken > 0) s->after_cr = false;

@@ -37,6 +37,10 @@ static size_t look_at_words(struct smtp_scan *scan, const char *data, size_t len
     size_t at = 0;
     while (len - at >= 8) {
         uint64_t octets = octets_at(data + at);
+        if (octets_special(octets) == 0) { /* letters, most likely: nothing to note */
+            at += 8;
+            continue;
+        }
         uint64_t low = octets_below(octets, '\r' + 1);
         if (low != 0) {
             size_t count = octets_first(low);
