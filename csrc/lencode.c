@@ -66,11 +66,13 @@ static int core_scan(lua_State *L)
     return push_scan(L, &scan);
 }
 
-/** core.scanner() -> scanner, for a message that comes bit by bit */
+/** core.scanner([ready]) -> scanner, for a message that comes bit by bit; `ready` as in struct
+ *  smtp_scan */
 static int core_scanner(lua_State *L)
 {
+    bool ready = lua_toboolean(L, 1);
     struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
-    *scan = (struct smtp_scan){0};
+    *scan = (struct smtp_scan){.ready = ready};
     lcompat_setmetatable(L, SCANNER);
     return 1;
 }

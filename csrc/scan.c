@@ -66,8 +66,7 @@ static void match_from(struct smtp_scan *scan, const char *data, size_t len)
     if (scan->from_len == 5) scan->from_line = true;
 }
 
-/* A run of text within one line. Returns its length. */
-static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
+static size_t look_at_text(struct smtp_scan *scan, const char *data, size_t len)
 {
     size_t at = look_at_words(scan, data, len);
     while (at < len && !is_line_end(data[at])) {
@@ -75,6 +74,27 @@ static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
         at += look_at_words(scan, data + at, len - at);
     }
     match_from(scan, data, at);
+    return at;
+}
+
+/* The same where fewer questions are asked. */
+static size_t skip_text(struct smtp_scan *scan, const char *data, size_t len)
+{
+    size_t at = plain_len(data, len, scan->eightbit);
+    while (at < len && !is_line_end(data[at])) {
+        if (data[at++] == '\0')
+            scan->nul = true;
+        else
+            scan->eightbit = true;
+        at += plain_len(data + at, len - at, scan->eightbit);
+    }
+    return at;
+}
+
+/* A run of text within one line. Returns its length. */
+static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
+{
+    size_t at = scan->ready ? skip_text(scan, data, len) : look_at_text(scan, data, len);
     if (scan->after_cr) scan->bare = true;
     scan->after_cr = false;
     scan->line_len += at;

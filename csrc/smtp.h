@@ -438,8 +438,10 @@ size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *o
 /** The body's end. The encoder is then as new, for another body. */
 size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 
-/** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first. */
+/** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first.
+ *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known. */
 struct smtp_scan {
+    bool ready;
     uint64_t wire_len;  /* octets with every line end as CRLF, dots not counted twice */
     uint64_t line_max;  /* octets of the longest line, without its line end */
     uint64_t special;   /* octets that quoted-printable has to escape wherever they stand */

@@ -40,7 +40,7 @@ end
 
 -- What cannot be read now will be told of when it is sent. -> what it holds | nil
 local function look_through(one)
-   local read, scanner = one.open(), core.scanner()
+   local read, scanner = one.open(), core.scanner(true)
    local piece
    repeat
       local began = core.now()
@@ -70,7 +70,7 @@ end
 -- ---- where it comes from ----
 
 local function from_string(text, binary)
-   local scan, one = source.scan(text), source.of_string(text)
+   local scan, one = source.scan(text, true), source.of_string(text)
    local needed = binary and is_binary(scan)
    local ok, err = true, nil
    if not needed then ok, err = check_text(scan) end

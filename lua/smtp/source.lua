@@ -22,8 +22,9 @@ local function failed(what, cause, reason)
 end
 
 --- What a string holds, as core.scan says; others have their turn meanwhile.
-function source.scan(text)
-   local scanner = core.scanner()
+---@param ready? boolean   it is to be sent as it is: see struct smtp_scan
+function source.scan(text, ready)
+   local scanner = core.scanner(ready)
    for at = 1, #text, SLICE do
       local began = core.now()
       scanner:feed(text, at, SLICE)
