@@ -2,6 +2,7 @@
 -- @module smtp.cli
 
 local errors = require "smtp.errors"
+local progress = require "smtp.progress"
 local safe = require "smtp.safe"
 local sink = require "smtp.sink"
 
@@ -32,6 +33,7 @@ send: the options of smtp.send, with - for _
    --domain NAME --timeout SECONDS --pipelining safe|eager|off
    --trace           show the dialogue on standard error
    --json            print the receipt or the error as JSON
+   On a terminal a large message has a progress bar.
 
 probe: HOST:PORT, smtp://HOST:PORT or smtps://HOST:PORT; the options of send from --host to
    --tls-key, --domain, --timeout, --trace and --json. Credentials are tried where they are given
@@ -264,8 +266,10 @@ local function send(flags)
    if ok then ok, err = read_secret(flags, "token") end
    if ok then ok, err = read_message(flags) end
    if not ok then return fail(err, json) end
-   local receipt
+   local receipt, finish
+   if not flags.trace then flags.trace, finish = progress.of_message() end
    receipt, err = safe.send(flags)
+   if finish then finish() end
    if not receipt then return fail(err, json) end
    if json then
       print(encode(receipt))

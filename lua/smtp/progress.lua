@@ -10,6 +10,7 @@ local WIDTH_MAX = 30    -- cells of the bar
 
 local Bar = {}
 Bar.__index = Bar
+progress.Bar = Bar
 
 --- A bar, or nil where standard error is no terminal.
 ---@param total? number   how many there will be
@@ -74,6 +75,29 @@ function Bar:finish()
    self.drawn_at = 0
    self:update(self.sent or 0, self.failed or 0)
    io.stderr:write("\n")
+end
+
+local LARGE = 1048576 -- octets; less is gone before one could see it
+
+--- For a single message: a trace function (see the option `trace`) that draws a bar where the
+-- message is large, and one that ends it. nil where standard error is no terminal.
+---@return function|nil trace
+---@return function|nil finish
+function progress.of_message()
+   if not core.terminal() then return nil end
+   local size, sent, bar
+   local function trace(direction, line)
+      if direction ~= "C" then return end
+      if line:find("^MAIL ") then size, sent = tonumber(line:match(" SIZE=(%d+)")), 0 end
+      sent = sent and sent + (tonumber(line:match("^%((%d+) bytes of the message%)$")) or 0)
+      if sent and sent >= LARGE then
+         bar = bar or progress.new(size, "octets")
+         bar:update(sent, 0)
+      end
+   end
+   return trace, function()
+      if bar then bar:finish() end
+   end
 end
 
 return progress
