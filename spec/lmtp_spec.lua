@@ -90,4 +90,11 @@ describe("LMTP", function()
          .. "S: 354 go\nMESSAGE\n" .. bye)
       assert.equal("recipients_refused", err.kind)
    end)
+
+   it("names LHLO where something is missing", function()
+      local _, err = send({ extensions = { chunking = "require" }, to = "a@x.example", auth = "require",
+         username = "ann", password = "secret", auth_plaintext = true }, hi .. "C: QUIT\nS: 221 bye\n")
+      assert.equal("auth_unsupported", err.kind)
+      assert.matches("%(LHLO offered PIPELINING%)", tostring(err))
+   end)
 end)

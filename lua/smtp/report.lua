@@ -78,12 +78,17 @@ local function earlier(conv)
    return gone and "; on an earlier connection it offered " .. table.concat(gone, ", ") or ""
 end
 
+local function hello(conv)
+   return conv.plan.protocol == "lmtp" and "LHLO" or "EHLO"
+end
+
 -- Why an extension was wanted, or what the server says of it.
 local function missing(conv, reason, facts)
    local offered = reason:match("^(.*)_m[ai][xn]imum$")
    if offered then
       local keyword = offered:upper()
-      return (" (EHLO offered %s %s)"):format(keyword, report.capabilities(facts)[keyword])
+      return (" (%s offered %s %s)"):format(hello(conv), keyword,
+         report.capabilities(facts)[keyword])
    elseif reason == "requiretls_unverified" then
       return ""
    end
@@ -94,11 +99,12 @@ local function detail(conv, trouble, facts)
    local kind, reason = trouble.kind, trouble.reason
    local names, reasons = auth.reasons(conv, facts, trouble.code)
    if kind == "tls_unsupported" then
-      return (", and tls = \"require\" (EHLO offered %s)"):format(keywords(facts))
+      return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(facts))
    elseif reason == "no_common_mechanism" then
       return (" (it offers %s)"):format(why_not(names, reasons)) .. earlier(conv)
    elseif kind == "auth_unsupported" and reason ~= "rejected_command" then
-      return (", and auth = %q (EHLO offered %s)"):format(conv.plan.auth, keywords(facts))
+      return (", and auth = %q (%s offered %s)"):format(conv.plan.auth, hello(conv),
+         keywords(facts))
          .. earlier(conv)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
