@@ -439,7 +439,8 @@ size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *o
 size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first.
- *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known. */
+ *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known.
+ */
 struct smtp_scan {
     bool ready;
     uint64_t wire_len;  /* octets with every line end as CRLF, dots not counted twice */
