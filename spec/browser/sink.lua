@@ -23,11 +23,13 @@ end
 
 local faults, count = {}, 0
 for _, stage in ipairs { "mail", "rcpt", "data", "final" } do faults[stage] = fault_at(stage) end
-local sink = smtp.sink { port = port, faults = faults, on_message = function(message)
-   count = count + 1
-   write(count .. ".eml", message.from .. "\r\n" .. table.concat(message.to, " ") .. "\r\n"
-      .. message.data)
-end }
+local sink = smtp.sink { port = port, faults = faults,
+   capabilities = { "PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES" },
+   on_message = function(message)
+      count = count + 1
+      write(count .. ".eml", message.from .. "\r\n" .. table.concat(message.to, " ") .. "\r\n"
+         .. message.data)
+   end }
 sink:listen()
 print("ready")
 io.stdout:flush()
