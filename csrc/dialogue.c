@@ -44,13 +44,19 @@ static bool is_eager(const struct smtp_session *s)
     return s->opt.eager && !s->opt.lmtp && !s->out_message;
 }
 
+/* May one more reply be due? A full ring stops speech. */
+bool dialogue_flows(const struct smtp_session *s)
+{
+    if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
+    return s->opt.window == 0 || s->due_count < s->opt.window;
+}
+
 static bool is_flowing(const struct smtp_session *s)
 {
     step newest = newest_run(s)->said;
     bool behind = is_eager(s) && is_end(newest);
-    if (!offers(s, SMTP_EXT_PIPELINING)) return false;
+    if (!dialogue_flows(s)) return false;
     if (steps[newest].turn != FLOW && !behind) return false;
-    if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
     if (s->next == STEP_quit) return behind;
     /* What was refused needs no more words. */
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
@@ -64,8 +70,7 @@ static bool may_speak(const struct smtp_session *s)
     if (s->next == STEP_chunk || s->next == STEP_last) return true; /* it stands there already */
     if (steps[s->next].turn == MUTE || wire_room(s) < COMMAND_MAX) return false;
     if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
-    if (s->due_count == 0) return true;
-    return s->run_count < SMTP_RUNS_MAX - 1 && is_flowing(s);
+    return s->due_count == 0 || is_flowing(s);
 }
 
 static bool is_of_mail(step said)
@@ -331,6 +336,7 @@ static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
     if (--m->due_count > 0) return false;
     if (is_spoken && is_committed(s)) return false;
     if (is_spoken && (!m->settled || next == STEP_final)) return true;
+    if (is_spoken) chunk_forget(s);
     s->flight_count--;
     leave(s, &s->mails);
     if (is_spoken) s->spoken = NULL;

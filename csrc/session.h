@@ -164,6 +164,7 @@ struct smtp_session {
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
+bool dialogue_flows(const struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
 const char *stage_name(step said);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
@@ -261,6 +262,7 @@ bool chunk_may_flow(const struct smtp_session *s);
 bool chunk_open(struct smtp_session *s);
 bool chunk_is_over(const struct smtp_session *s);
 void chunk_close(struct smtp_session *s, step end);
+void chunk_forget(struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* say_ and hear_ of every step */
