@@ -115,6 +115,39 @@ static bool is_no_command(step said)
     return said == STEP_greeting || said == STEP_chunk || is_end(said);
 }
 
+static bool leaves_some(const struct smtp_mail *m)
+{
+    if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    for (size_t i = 0; i < m->to_said; i++)
+        if (m->to[i].again) return true;
+    return m->to_said < m->to_count;
+}
+
+static void leave(struct smtp_session *s, struct smtp_mail **at)
+{
+    struct smtp_mail *m = *at;
+    *at = m->next;
+    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
+    m->over = true;
+    s->rest_wanted = leaves_some(m);
+}
+
+/* Everything said was answered, and `next` follows from the last answer. */
+static step settle(struct smtp_session *s, step next)
+{
+    if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
+    return next == STEP_ready ? dialogue_rest(s) : next;
+}
+
+/* Nobody was accepted in LMTP, and a lone dot has no answer then (RFC 2033 4.2). */
+static step end_unanswered(struct smtp_session *s)
+{
+    s->flight_count--;
+    leave(s, &s->mails);
+    s->spoken = NULL;
+    return settle(s, STEP_rset);
+}
+
 static void speak(struct smtp_session *s)
 {
     step said = s->next;
@@ -132,7 +165,9 @@ static void speak(struct smtp_session *s)
     s->next = then;
     if (steps[said].turn == HEAD) return;
     remember(s, said);
-    if (is_end(said)) s->spoken->end_at = s->said_len;
+    if (!is_end(said)) return;
+    s->spoken->end_at = s->said_len;
+    if (s->due_count == 0) s->next = end_unanswered(s);
 }
 
 /* The message at hand goes out as there is room for it. */
@@ -151,24 +186,8 @@ static void begin(struct smtp_session *s, struct smtp_mail *m)
 {
     s->spoken = m;
     m->begun_at = s->said_len;
+    body_begin(s);
     s->flight_count++;
-}
-
-static bool leaves_some(const struct smtp_mail *m)
-{
-    if (m->trouble.error != SMTP_ERROR_NONE) return false;
-    for (size_t i = 0; i < m->to_said; i++)
-        if (m->to[i].again) return true;
-    return m->to_said < m->to_count;
-}
-
-static void leave(struct smtp_session *s, struct smtp_mail **at)
-{
-    struct smtp_mail *m = *at;
-    *at = m->next;
-    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
-    m->over = true;
-    s->rest_wanted = leaves_some(m);
 }
 
 /* Behind the end of a message whose answer is still due. Until one chunk was accepted nobody knows
@@ -314,13 +333,6 @@ step dialogue_rest(struct smtp_session *s)
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
-/* Everything said was answered, and `next` follows from the last answer. */
-static step settle(struct smtp_session *s, step next)
-{
-    if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
-    return next == STEP_ready ? dialogue_rest(s) : next;
-}
-
 /* Half a chunk said is a chunk to be said whole: the server counts its octets. */
 static bool is_committed(const struct smtp_session *s)
 {
@@ -427,15 +439,16 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 {
     mail->next = NULL;
     mail->queued = true;
+    if (s->next == STEP_over || s->next == STEP_quit) {
+        if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
+        break_mail(s, mail);
+        return;
+    }
     if (s->mails_last == NULL)
         s->mails = mail;
     else
         s->mails_last->next = mail;
     s->mails_last = mail;
-    if (s->next == STEP_over || s->next == STEP_quit) {
-        if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
-        end_all(s, SMTP_ERROR_CLOSED, NULL);
-    }
     if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }

@@ -91,4 +91,56 @@ describe("A session", function()
          assert.equal("body", session:wants())
       end
    end)
+
+   it("has a line end for the last line where its buffer is all but full", function()
+      for size = 65510, 65540 do
+         local session = open({}, "250-CHUNKING\r\n")
+         local text = (("x"):rep(900) .. "\r\n"):rep(80):sub(1, size)
+         local mail = core.plain { from = "a@x", to = "b@x", raw = text }
+         session:mail(mail, text)
+         for _ = 1, 3 do
+            said(session)
+            session:heard("250 ok\r\n")
+         end
+         assert.is_nil(mail:trouble())
+      end
+   end)
+
+   it("takes an empty message for empty behind one without a line end", function()
+      local session = open({}, "250-PIPELINING\r\n")
+      for _, message in ipairs { { "hello", "hello\r\n.\r\n" }, { "", ".\r\n" } } do
+         session:mail(of_unknown_size())
+         said(session)
+         session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+         session:body(message[1], 1)
+         session:body_end()
+         assert.equal(message[2], said(session))
+         session:heard("250 ok\r\n")
+      end
+   end)
+
+   it("waits for no answer to the lone dot in LMTP, where nobody was accepted", function()
+      local session = open({ lmtp = true }, "250-PIPELINING\r\n")
+      local mail = of_unknown_size()
+      session:mail(mail)
+      said(session)
+      session:heard("250 ok\r\n550 who?\r\n354 go\r\n")
+      assert.equal(".\r\nRSET\r\n", said(session))
+      assert.is_true(mail:over())
+      session:heard("250 ok\r\n")
+      assert.equal("ready", session:wants())
+   end)
+
+   it("that has said QUIT takes no mail, and goes on with those before", function()
+      local session = open { eager = true, flight_max = 2 }
+      local first, late = core.plain { from = "a@x", to = "b@x", raw = "hi\r\n" }, of_unknown_size()
+      session:mail(first, "hi\r\n")
+      session:quit()
+      assert.truthy(said(session):find("QUIT"))
+      session:mail(late)
+      assert.equal("disconnected", late:trouble().kind)
+      assert.equal("unsent", late:recipients()[1].state)
+      session:heard("250 ok\r\n250 ok\r\n250 ok\r\n221 bye\r\n")
+      assert.equal("accepted", first:recipients()[1].state)
+   end)
 end)
