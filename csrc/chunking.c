@@ -23,11 +23,10 @@ bool chunk_may_flow(const struct smtp_session *s)
 /* The first chunk of a connection shows whether the server counts octets at all. */
 static bool may_gather(const struct smtp_session *s)
 {
+    if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
     if (s->gathering) return true;
     if (s->out_len > s->out_at) return false;
-    return s->due_count == 0 ||
-           (s->bdat_known && s->spoken->taken_len > 0 && offers(s, SMTP_EXT_PIPELINING) &&
-            s->spoken->trouble.error == SMTP_ERROR_NONE);
+    return s->due_count == 0 || (s->bdat_known && s->spoken->taken_len > 0 && dialogue_flows(s));
 }
 
 bool chunk_wants_body(const struct smtp_session *s)
@@ -84,6 +83,15 @@ void chunk_close(struct smtp_session *s, step end)
     }
     if (s->gathering) put_head(s, end == STEP_last);
     s->next = end;
+}
+
+/* The transaction was refused while a chunk was gathered: nothing of it was said. */
+void chunk_forget(struct smtp_session *s)
+{
+    if (!s->gathering) return;
+    s->said_len -= s->out_len - s->out_at;
+    s->out_at = s->out_len = 0;
+    s->gathering = false;
 }
 
 /* What must not leave yet: a chunk without its command; and the last octet of a message that may

@@ -44,13 +44,19 @@ static bool is_eager(const struct smtp_session *s)
     return s->opt.eager && !s->opt.lmtp && !s->out_message;
 }
 
+/* May one more reply be due? A full ring stops speech. */
+bool dialogue_flows(const struct smtp_session *s)
+{
+    if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
+    return s->opt.window == 0 || s->due_count < s->opt.window;
+}
+
 static bool is_flowing(const struct smtp_session *s)
 {
     step newest = newest_run(s)->said;
     bool behind = is_eager(s) && is_end(newest);
-    if (!offers(s, SMTP_EXT_PIPELINING)) return false;
+    if (!dialogue_flows(s)) return false;
     if (steps[newest].turn != FLOW && !behind) return false;
-    if (s->opt.window != 0 && s->due_count >= s->opt.window) return false;
     if (s->next == STEP_quit) return behind;
     /* What was refused needs no more words. */
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
@@ -64,8 +70,7 @@ static bool may_speak(const struct smtp_session *s)
     if (s->next == STEP_chunk || s->next == STEP_last) return true; /* it stands there already */
     if (steps[s->next].turn == MUTE || wire_room(s) < COMMAND_MAX) return false;
     if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
-    if (s->due_count == 0) return true;
-    return s->run_count < SMTP_RUNS_MAX - 1 && is_flowing(s);
+    return s->due_count == 0 || is_flowing(s);
 }
 
 static bool is_of_mail(step said)
@@ -110,6 +115,39 @@ static bool is_no_command(step said)
     return said == STEP_greeting || said == STEP_chunk || is_end(said);
 }
 
+static bool leaves_some(const struct smtp_mail *m)
+{
+    if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    for (size_t i = 0; i < m->to_said; i++)
+        if (m->to[i].again) return true;
+    return m->to_said < m->to_count;
+}
+
+static void leave(struct smtp_session *s, struct smtp_mail **at)
+{
+    struct smtp_mail *m = *at;
+    *at = m->next;
+    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
+    m->over = true;
+    s->rest_wanted = leaves_some(m);
+}
+
+/* Everything said was answered, and `next` follows from the last answer. */
+static step settle(struct smtp_session *s, step next)
+{
+    if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
+    return next == STEP_ready ? dialogue_rest(s) : next;
+}
+
+/* Nobody was accepted in LMTP, and a lone dot has no answer then (RFC 2033 4.2). */
+static step end_unanswered(struct smtp_session *s)
+{
+    s->flight_count--;
+    leave(s, &s->mails);
+    s->spoken = NULL;
+    return settle(s, STEP_rset);
+}
+
 static void speak(struct smtp_session *s)
 {
     step said = s->next;
@@ -127,7 +165,9 @@ static void speak(struct smtp_session *s)
     s->next = then;
     if (steps[said].turn == HEAD) return;
     remember(s, said);
-    if (is_end(said)) s->spoken->end_at = s->said_len;
+    if (!is_end(said)) return;
+    s->spoken->end_at = s->said_len;
+    if (s->due_count == 0) s->next = end_unanswered(s);
 }
 
 /* The message at hand goes out as there is room for it. */
@@ -146,24 +186,8 @@ static void begin(struct smtp_session *s, struct smtp_mail *m)
 {
     s->spoken = m;
     m->begun_at = s->said_len;
+    body_begin(s);
     s->flight_count++;
-}
-
-static bool leaves_some(const struct smtp_mail *m)
-{
-    if (m->trouble.error != SMTP_ERROR_NONE) return false;
-    for (size_t i = 0; i < m->to_said; i++)
-        if (m->to[i].again) return true;
-    return m->to_said < m->to_count;
-}
-
-static void leave(struct smtp_session *s, struct smtp_mail **at)
-{
-    struct smtp_mail *m = *at;
-    *at = m->next;
-    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
-    m->over = true;
-    s->rest_wanted = leaves_some(m);
 }
 
 /* Behind the end of a message whose answer is still due. Until one chunk was accepted nobody knows
@@ -309,13 +333,6 @@ step dialogue_rest(struct smtp_session *s)
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
-/* Everything said was answered, and `next` follows from the last answer. */
-static step settle(struct smtp_session *s, step next)
-{
-    if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
-    return next == STEP_ready ? dialogue_rest(s) : next;
-}
-
 /* Half a chunk said is a chunk to be said whole: the server counts its octets. */
 static bool is_committed(const struct smtp_session *s)
 {
@@ -331,6 +348,7 @@ static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
     if (--m->due_count > 0) return false;
     if (is_spoken && is_committed(s)) return false;
     if (is_spoken && (!m->settled || next == STEP_final)) return true;
+    if (is_spoken) chunk_forget(s);
     s->flight_count--;
     leave(s, &s->mails);
     if (is_spoken) s->spoken = NULL;
@@ -421,15 +439,16 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
 {
     mail->next = NULL;
     mail->queued = true;
+    if (s->next == STEP_over || s->next == STEP_quit) {
+        if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
+        break_mail(s, mail);
+        return;
+    }
     if (s->mails_last == NULL)
         s->mails = mail;
     else
         s->mails_last->next = mail;
     s->mails_last = mail;
-    if (s->next == STEP_over || s->next == STEP_quit) {
-        if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
-        end_all(s, SMTP_ERROR_CLOSED, NULL);
-    }
     if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }

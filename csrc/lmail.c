@@ -263,11 +263,13 @@ static bool read_plain(lua_State *L, struct plain *p)
 /* As much as the mail at 2, which nobody needs any more, or a new one has. */
 static struct smtp_mail *push_room(lua_State *L, size_t len)
 {
-    if (!lua_isnoneornil(L, 2) && lua_rawlen(L, 2) >= len) {
+    struct smtp_mail *m = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, MAIL);
+    luaL_argcheck(L, m == NULL || m->over || !m->queued, 2, "not over");
+    if (m != NULL && lua_rawlen(L, 2) >= len) {
         lua_pushvalue(L, 2);
-        return luaL_checkudata(L, 2, MAIL);
+        return m;
     }
-    struct smtp_mail *m = lua_newuserdata(L, len + 64);
+    m = lua_newuserdata(L, len + 64);
     lcompat_setmetatable(L, MAIL);
     return m;
 }

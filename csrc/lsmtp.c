@@ -318,7 +318,7 @@ static int core_session(lua_State *L)
     return 1;
 }
 
-/* The most urgent want as a word. */
+/* The most urgent want as a word; the last one where there is none, which no session has. */
 const char *want_word(const struct smtp_session *s)
 {
     static const struct {
@@ -327,16 +327,17 @@ const char *want_word(const struct smtp_session *s)
     } words[] = {{SMTP_WANT_NOTHING, "nothing"}, {SMTP_WANT_TLS, "tls"},
                  {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_ANSWER, "answer"},
                  {SMTP_WANT_BODY, "body"},       {SMTP_WANT_SEND, "send"},
-                 {SMTP_WANT_RECV, "recv"},       {SMTP_WANT_READY, "ready"}};
+                 {SMTP_WANT_READY, "ready"},     {SMTP_WANT_RECV, "recv"}};
+    const size_t last = sizeof words / sizeof *words - 1;
     unsigned wants = smtp_wants(s);
     size_t i = 0;
-    while ((wants & words[i].want) == 0)
+    while (i < last && (wants & words[i].want) == 0)
         i++;
     return words[i].word;
 }
 
 /** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
- *  "recv", "ready". */
+ *  "ready", "recv". */
 static int session_wants(lua_State *L)
 {
     lua_pushstring(L, want_word(to_session(L)));

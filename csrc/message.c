@@ -49,14 +49,13 @@ static bool may_be_8bit(const struct smtp_session *s)
     return s->spoken->eightbit || (s->spoken->utf8 && s->in_header);
 }
 
-/* A run of text within one line. Returns its length, or 0 where the buffer is full. A chunk has no
- * dots doubled: its octets are counted (RFC 3030 2). */
+/* A run of text within one line. Returns its length, or 0 where the buffer is full: its line end
+ * always has room. A chunk has no dots doubled: its octets are counted (RFC 3030 2). */
 static size_t put_run(struct smtp_session *s, const char *data, size_t len)
 {
-    size_t room = wire_room(s);
-    if (room < 2) return 0;
+    if (wire_room(s) < 4) return 0;
     if (!s->in_line && *data == '.' && s->next == STEP_body) put(s, ".", 1);
-    if (len > wire_room(s)) len = wire_room(s);
+    if (len > wire_room(s) - 2) len = wire_room(s) - 2;
     put(s, data, len);
     s->in_line = true;
     s->body_line_len += len;
@@ -118,7 +117,8 @@ static size_t put_octets(struct smtp_session *s, const char *data, size_t len)
     return len;
 }
 
-static void text_begin(struct smtp_session *s)
+/* Of the message before this one nothing may stay, not even if this one is empty. */
+void body_begin(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
     s->in_header = true;
@@ -155,7 +155,6 @@ size_t body_take(struct smtp_session *s, const char *data, size_t len)
     size_t at = 0;
     if (!may_take(s)) return 0;
     struct smtp_mail *m = s->spoken;
-    if (m->taken_len == 0) text_begin(s);
     if (m->ready) return put_ready(s, data, len);
     while (at < len) {
         enum smtp_error error = body_error(s, data[at]);

@@ -164,6 +164,7 @@ struct smtp_session {
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
+bool dialogue_flows(const struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
 const char *stage_name(step said);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
@@ -252,6 +253,7 @@ void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const stru
 /* message.c */
 step message_begin(const struct smtp_session *s, const struct smtp_mail *m);
 step message_judged(struct smtp_session *s, const struct smtp_reply *r);
+void body_begin(struct smtp_session *s);
 size_t body_take(struct smtp_session *s, const char *data, size_t len);
 void body_end(struct smtp_session *s);
 
@@ -261,6 +263,7 @@ bool chunk_may_flow(const struct smtp_session *s);
 bool chunk_open(struct smtp_session *s);
 bool chunk_is_over(const struct smtp_session *s);
 void chunk_close(struct smtp_session *s, step end);
+void chunk_forget(struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* say_ and hear_ of every step */

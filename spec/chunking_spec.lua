@@ -84,14 +84,14 @@ describe("CHUNKING", function()
       local line = ("x"):rep(70) .. "\r\n"
       local long = line:rep(1000) -- 72,000 octets
       local _, _, peer = talk.send({ raw = pieces(long) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65504\nOCTETS 65504\n" .. ok .. "C: BDAT 6496 LAST\nOCTETS 6496\n" .. ok .. bye)
+         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 6498 LAST\nOCTETS 6498\n" .. ok .. bye)
       assert.equal(long, peer.body)
    end)
 
    it("ends a chunk that is all but full where more comes, or with the message", function()
       local line = ("x"):rep(98) .. "\r\n"
       talk.send({ raw = pieces(line:rep(650), line:rep(10)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65504\nOCTETS 65504\n" .. ok .. "C: BDAT 496 LAST\nOCTETS 496\n" .. ok .. bye)
+         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 498 LAST\nOCTETS 498\n" .. ok .. bye)
       talk.send({ raw = pieces(line:rep(650)) }, hi .. envelope .. ok .. ok
          .. "C: BDAT 65000 LAST\nOCTETS 65000\n" .. ok .. bye)
    end)
@@ -99,7 +99,7 @@ describe("CHUNKING", function()
    it("sends no further chunk where one is refused", function()
       local line = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = pieces(line:rep(1000)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65504\nOCTETS 65504\nS: 552 too much\n" .. bye)
+         .. "C: BDAT 65502\nOCTETS 65502\nS: 552 too much\n" .. bye)
       assert.equal("data_refused", err.kind)
       assert.equal("body", err.stage)
       assert.equal("refused", states(err))
@@ -107,10 +107,10 @@ describe("CHUNKING", function()
 
    it("lets later chunks flow once the first was accepted", function()
       local line = ("x"):rep(70) .. "\r\n"
-      local last = 3 * 72000 - 3 * 65504
+      local last = 3 * 72000 - 3 * 65502
       talk.send({ raw = pieces(line:rep(3000)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65504\nOCTETS 65504\n" .. ok .. "C: BDAT 65504\nOCTETS 65504\n"
-         .. "C: BDAT 65504\nOCTETS 65504\n" .. ("C: BDAT %d LAST\nOCTETS %d\n"):format(last, last)
+         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 65502\nOCTETS 65502\n"
+         .. "C: BDAT 65502\nOCTETS 65502\n" .. ("C: BDAT %d LAST\nOCTETS %d\n"):format(last, last)
          .. ok .. ok .. ok .. bye)
    end)
 

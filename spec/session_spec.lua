@@ -1,0 +1,160 @@
+-- A session led by hand, call by call: what no transcript can show.
+local core = require "smtp.core"
+
+-- What it says until it wants something else.
+local function said(session)
+   local parts = {}
+   while session:wants() == "send" do
+      local bytes = session:output()
+      parts[#parts + 1] = bytes
+      session:sent(#bytes)
+   end
+   return table.concat(parts)
+end
+
+-- One that is ready.
+local function open(options, capabilities)
+   local all = { domain = "me.example" }
+   for name, value in pairs(options or {}) do all[name] = value end
+   local session = core.session(all)
+   session:heard("220 hi\r\n")
+   said(session)
+   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
+   return session
+end
+
+local function of_unknown_size()
+   return core.mail { from = "a@x", to = { "b@x" } }
+end
+
+-- The envelope said and accepted.
+local function begin(session, mail, text)
+   session:mail(mail, text)
+   said(session)
+   session:heard("250 ok\r\n250 ok\r\n")
+   return mail
+end
+
+-- A chunk was accepted here.
+local function show_bdat(session)
+   begin(session, of_unknown_size())
+   session:body("hi\r\n", 1)
+   session:body_end()
+   assert.equal("BDAT 4 LAST\r\nhi\r\n", said(session))
+   session:heard("250 ok\r\n")
+end
+
+local lines = (("x"):rep(70) .. "\r\n"):rep(1000)
+
+describe("A session", function()
+   it("forgets a chunk that it was gathering when the one before it was refused", function()
+      local session = open()
+      show_bdat(session)
+      local mail = begin(session, of_unknown_size())
+      session:body(lines, 1)
+      said(session)
+      session:body("half a line", 1)
+      session:heard("552 too much\r\n")
+      assert.is_true(mail:over())
+      assert.equal("RSET\r\n", said(session))
+      session:heard("250 ok\r\n")
+      assert.equal("ready", session:wants())
+   end)
+
+   it("gathers no more of a message that was refused, though answers are due", function()
+      local session = open()
+      show_bdat(session)
+      begin(session, of_unknown_size())
+      for _ = 1, 2 do
+         session:body(lines, 1)
+         said(session)
+      end
+      assert.equal("body", session:wants())
+      session:heard("552 too much\r\n")
+      assert.equal("recv", session:wants())
+      session:heard("503 no\r\n")
+      assert.equal("RSET\r\n", said(session))
+   end)
+
+   it("keeps chunks, too, within its window, and within what it can remember", function()
+      for window, most in pairs { [3] = 3, [0] = 263 } do
+         local session, chunks = open { window = window }, 0
+         show_bdat(session)
+         begin(session, of_unknown_size())
+         while session:wants() == "body" do
+            session:body(lines, 1)
+            if said(session) ~= "" then chunks = chunks + 1 end
+         end
+         assert.equal("recv", session:wants())
+         assert.equal(most, chunks)
+         session:heard("250 ok\r\n")
+         assert.equal("body", session:wants())
+      end
+   end)
+
+   it("has a line end for the last line where its buffer is all but full", function()
+      for size = 65510, 65540 do
+         local session = open({}, "250-CHUNKING\r\n")
+         local text = (("x"):rep(900) .. "\r\n"):rep(80):sub(1, size)
+         local mail = core.plain { from = "a@x", to = "b@x", raw = text }
+         session:mail(mail, text)
+         for _ = 1, 3 do
+            said(session)
+            session:heard("250 ok\r\n")
+         end
+         assert.is_nil(mail:trouble())
+      end
+   end)
+
+   it("takes an empty message for empty behind one without a line end", function()
+      local session = open({}, "250-PIPELINING\r\n")
+      for _, message in ipairs { { "hello", "hello\r\n.\r\n" }, { "", ".\r\n" } } do
+         session:mail(of_unknown_size())
+         said(session)
+         session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+         session:body(message[1], 1)
+         session:body_end()
+         assert.equal(message[2], said(session))
+         session:heard("250 ok\r\n")
+      end
+   end)
+
+   it("waits for no answer to the lone dot in LMTP, where nobody was accepted", function()
+      local session = open({ lmtp = true }, "250-PIPELINING\r\n")
+      local mail = of_unknown_size()
+      session:mail(mail)
+      said(session)
+      session:heard("250 ok\r\n550 who?\r\n354 go\r\n")
+      assert.equal(".\r\nRSET\r\n", said(session))
+      assert.is_true(mail:over())
+      session:heard("250 ok\r\n")
+      assert.equal("ready", session:wants())
+   end)
+
+   it("that has said QUIT takes no mail, and goes on with those before", function()
+      local session = open { eager = true, flight_max = 2 }
+      local first, late = core.plain { from = "a@x", to = "b@x", raw = "hi\r\n" }, of_unknown_size()
+      session:mail(first, "hi\r\n")
+      session:quit()
+      assert.truthy(said(session):find("QUIT"))
+      session:mail(late)
+      assert.equal("disconnected", late:trouble().kind)
+      assert.equal("unsent", late:recipients()[1].state)
+      session:heard("250 ok\r\n250 ok\r\n250 ok\r\n221 bye\r\n")
+      assert.equal("accepted", first:recipients()[1].state)
+   end)
+
+   it("gives the place of a mail to no other while it has it", function()
+      local session = open()
+      local options = { from = "a@x", to = "b@x", raw = "hi\r\n" }
+      local mail = core.plain(options)
+      session:mail(mail, "hi\r\n")
+      assert.has_error(function() core.plain(options, mail) end)
+      said(session)
+      session:heard("250 ok\r\n250 ok\r\n")
+      said(session)
+      assert.has_error(function() core.plain(options, mail) end)
+      session:heard("250 ok\r\n")
+      assert.equal(mail, (core.plain(options, mail)))
+   end)
+end)
