@@ -95,7 +95,7 @@ end
 
 function doing.send(conv)
    local session = conv.session
-   local bytes, kind, inside = session:output()
+   local bytes, kind, inside = session:output(conv.transcript.known)
    conv.moved = now()
    set_patience(conv)
    local count, why, text, partly = conv.sock:send(bytes)
