@@ -4,7 +4,7 @@
 --    local server = spec_server.new { capabilities = { "PIPELINING" }, reply = function(self, what) … end }
 --
 -- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
--- another one, or nothing. `cut`: so many octets arrive, and then the connection is gone; with
+-- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many octets arrive, and then the connection is gone; with
 -- `mute` what was said before is lost as well. `portion(len)`: so many octets a write takes.
 
 local server = {}
@@ -35,7 +35,13 @@ function Server:close()
    return true
 end
 
+--- The connection is gone, and what was said with it.
+function Server:vanish()
+   self.gone, self.said = true, ""
+end
+
 function Server:say(line)
+   if self.gone then return end
    self.said = self.said .. line .. "\r\n"
 end
 
@@ -138,8 +144,8 @@ function Server:send(data)
    self.heard = self.heard .. data:sub(1, count)
    self:work()
    if cut then
+      if self.mute then self:vanish() end
       self.gone = true
-      if self.mute then self.said = "" end
       return nil, "closed", "cut", count
    elseif count < #data then
       return nil, "again", nil, count
