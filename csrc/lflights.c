@@ -46,6 +46,12 @@ static int timeout_ms(const struct flights *f, double moment)
 static void note(struct flights *f, const char *direction, const char *kind, size_t inside)
 {
     lua_State *L = f->L; /* the bytes are on top, and go */
+    if (*direction == 'C' && *kind != 'm') {
+        lua_pushvalue(L, -1);
+        lua_setfield(L, TRANSCRIPT_AT, "command");
+        push_integer(L, inside);
+        lua_setfield(L, TRANSCRIPT_AT, "command_inside");
+    }
     int at = (int)(f->noted++ % FLIGHTS_KEPT) * 4;
     lua_rawseti(L, f->notes, at + 2);
     lua_pushstring(L, direction);
@@ -94,7 +100,7 @@ static void note_said(struct flights *f, struct smtp_text out, size_t sent, size
     }
     if (out.len > known) {
         lua_pushlstring(f->L, out.data + known, out.len - known);
-        note(f, "C", kind, inside > known ? inside - known : 0);
+        note(f, "C", kind, inside);
     }
     f->known = (lua_Integer)(out.len - sent);
 }
@@ -106,7 +112,7 @@ static void note_said(struct flights *f, struct smtp_text out, size_t sent, size
 static bool send(struct flights *f)
 {
     struct smtp_text out = smtp_send_buf(f->s);
-    size_t sent = 0, inside = smtp_send_inside(f->s);
+    size_t sent = 0, inside = smtp_send_inside(f->s, (size_t)f->known);
     f->moved = now();
     const char *word =
         f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->moved), &sent);

@@ -229,6 +229,15 @@ static size_t line_end_len(struct plain *p, const char *data, size_t len)
     return len == 0 || is_line_end(*data);
 }
 
+/* Where the header ends is for others to find out: its first line is empty, or one ends in a CR
+ * alone. */
+static bool is_odd_header(const struct plain *p, const char *line, size_t len)
+{
+    const char *at = line + len, *end = p->raw.data + p->raw.len;
+    if (len == 0 && line == p->raw.data) return true;
+    return at < end && *at == '\r' && (at + 1 == end || at[1] != '\n');
+}
+
 /* What smtp_scan and the search for a Bcc say of it, in one go. */
 static bool read_raw(struct plain *p)
 {
@@ -237,6 +246,7 @@ static bool read_raw(struct plain *p)
     p->ready = true;
     while (data < end) {
         size_t len = line_len(p, data, (size_t)(end - data));
+        if (in_header && is_odd_header(p, data, len)) return false;
         if (len == 0) in_header = false;
         if (len > SMTP_BODY_LINE_MAX || (in_header && is_bcc(data, len))) return false;
         if (len > 0 && *data == '.') p->ready = false;

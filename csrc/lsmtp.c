@@ -344,16 +344,17 @@ static int session_wants(lua_State *L)
     return 1;
 }
 
-/** session:output() -> the bytes to send; what they are ("command", "secret", "message"); how many
- *  of them, at their beginning, are octets of a chunk. They count as sent only by session:sent(n).
- */
+/** session:output(known) -> the bytes to send; what they are ("command", "secret", "message"); how
+ *  many of them, behind the first `known`, are octets of a chunk. They count as sent only by
+ *  session:sent(n). */
 static int session_output(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
+    size_t known = (size_t)luaL_optinteger(L, 2, 0);
     struct smtp_text out = smtp_send_buf(s);
     lua_pushlstring(L, out.data, out.len);
     lua_pushstring(L, smtp_send_kind(s));
-    push_integer(L, smtp_send_inside(s));
+    push_integer(L, smtp_send_inside(s, known));
     return 3;
 }
 

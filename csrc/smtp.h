@@ -340,8 +340,8 @@ struct smtp_text smtp_send_buf(const struct smtp_session *s);
 /** What kind of bytes they are: "command", "secret" or "message". Never mixed; but behind "BDAT n"
  *  among commands stand n octets of a message. */
 const char *smtp_send_kind(const struct smtp_session *s);
-/** So many octets of such a message stand at the beginning of them. */
-size_t smtp_send_inside(const struct smtp_session *s);
+/** So many octets of such a message stand behind the first `from` of them. */
+size_t smtp_send_inside(const struct smtp_session *s, size_t from);
 /** `len` of them were handed to the network for good. */
 void smtp_send_ack(struct smtp_session *s, size_t len);
 /** Bytes from the server, cut anywhere. */

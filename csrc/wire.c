@@ -38,12 +38,12 @@ const struct smtp_mail *smtp_spoken(const struct smtp_session *s)
     return s->spoken;
 }
 
-size_t smtp_send_inside(const struct smtp_session *s)
+size_t smtp_send_inside(const struct smtp_session *s, size_t from)
 {
+    uint64_t at = s->sent_len + from;
     for (const struct smtp_mail *m = s->mails; m != NULL; m = m->next) {
         uint64_t end = m->octets_at + m->octets_len;
-        if (m->octets_len > 0 && s->sent_len >= m->octets_at && s->sent_len < end)
-            return (size_t)(end - s->sent_len);
+        if (m->octets_len > 0 && at >= m->octets_at && at < end) return (size_t)(end - at);
     }
     return 0;
 }
@@ -51,8 +51,8 @@ size_t smtp_send_inside(const struct smtp_session *s)
 const char *smtp_send_kind(const struct smtp_session *s)
 {
     if (s->out_secret) return "secret";
-    bool message =
-        s->out_message || (s->out_len > s->out_at && smtp_send_inside(s) >= s->out_len - s->out_at);
+    bool message = s->out_message ||
+                   (s->out_len > s->out_at && smtp_send_inside(s, 0) >= s->out_len - s->out_at);
     return message ? "message" : "command";
 }
 

@@ -38,7 +38,7 @@ function delivery.result(conv, transaction)
    if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
    return { trouble = trouble and drive.trouble(conv, trouble),
       broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
-      recipients = transaction:recipients(), left = transaction:left() }
+      recipients = report.masked(conv, transaction:recipients()), left = transaction:left() }
 end
 
 --- Those whom one transaction had left out have their verdicts from a further one. Trouble that
@@ -56,6 +56,14 @@ end
 --- Can the message be read once more, or was it not read at all?
 function delivery.can_repeat(mail)
    return mail.text ~= nil or mail.source.again or not mail.read
+end
+
+--- Does nobody have the message, as far as anybody knows?
+function delivery.is_unsent(result)
+   for i = 1, #result.recipients do
+      if result.recipients[i].state ~= "unsent" then return false end
+   end
+   return true
 end
 
 --- Those of its recipients whom no transaction has served yet.
@@ -113,6 +121,10 @@ local function begin(plan, mail, deadline, fresh)
    return conv, transaction
 end
 
+local function was_dead(conv, result)
+   return drive.was_dead(conv) and delivery.is_unsent(result)
+end
+
 -- A fault of the server's with BDAT, and nobody has the message: once more without.
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
@@ -134,9 +146,9 @@ function delivery.send(plan, mail, started)
       if not conv then return nil, transaction end
       local result, err
       conv, result, err = delivery.finish(conv, mail, transaction, reopen, started)
-      if not drive.was_dead(conv) and not was_no_bdat(conv, mail, result) then
+      if not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
          drive.leave(conv)
-         if err then return nil, err end
+         if err then return nil, report.partly(err, result.recipients) end
          local receipt
          receipt, err = delivery.outcome(conv, mail, result, started)
          drive.forget(conv)

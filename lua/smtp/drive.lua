@@ -95,7 +95,7 @@ end
 
 function doing.send(conv)
    local session = conv.session
-   local bytes, kind, inside = session:output()
+   local bytes, kind, inside = session:output(conv.transcript.known)
    conv.moved = now()
    set_patience(conv)
    local count, why, text, partly = conv.sock:send(bytes)
@@ -129,6 +129,8 @@ end
 
 function doing.body(conv)
    local session, piece = conv.session, conv.piece
+   -- A message may be refused on its way: what is left of it is not the next one's.
+   if piece and conv.spoken ~= session:spoken() then piece, conv.piece = nil, nil end
    if piece then
       local at = session:body(piece, conv.piece_at)
       conv.piece_at = at

@@ -88,11 +88,7 @@ local function is_safe_again(entry, result)
    local trouble = result.trouble
    if not result.broken or not delivery.can_repeat(entry) then return false end
    if trouble.kind ~= "disconnected" and trouble.reason ~= "bdat" then return false end
-   for i = 1, #result.recipients do
-      local state = result.recipients[i].state
-      if state ~= "unsent" then return false end
-   end
-   return entry.tries < TRIES_MAX
+   return delivery.is_unsent(result) and entry.tries < TRIES_MAX
 end
 
 local function again(state, entry)
@@ -212,10 +208,14 @@ local function is_worn(state, conv, line)
    return line.taken >= line.max
 end
 
+-- What the server says of its limits is not known yet.
+local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true, auth = true }
+
 -- While others are in flight: as many more as the window lets in.
 local function feed(state, conv, line)
    collect(state, conv, line)
    if line.first > line.last then return end
+   if not line.max and before_mail[conv.session:stage()] then return end
    while line.last - line.first + 1 < state.settings.window and not is_worn(state, conv, line) do
       local entry = next_entry(state)
       if not entry then return end
@@ -249,15 +249,21 @@ local function serve(state, conv, entry)
    drive.leave(conv)
 end
 
+-- Some of its recipients may have had it on an earlier connection.
+local function fail(state, entry, err)
+   tell(state, entry, nil, entry.result and report.partly(err, entry.result.recipients) or err)
+end
+
 -- A server may want fewer connections than we have: then these go on with what there is to do.
 -- Where there are none left, the error is that of every message that waits.
+
 local function give_up(state, entry, err)
    again(state, entry)
    if state.open > 0 then return end
    repeat
       local seconds
       entry, seconds = next_entry(state)
-      if entry then tell(state, entry, nil, err) end
+      if entry then fail(state, entry, err) end
       if seconds then crowd.sleep(seconds) end
    until not entry and not seconds
 end
@@ -317,6 +323,7 @@ function many.send(t, messages, given)
    local ran, cause = true, nil
    if #jobs == 1 then jobs[1]() else ran, cause = crowd.run(jobs) end
    if not ran then error(cause, 0) end
+   for i = 1, state.stopped and #state.again or 0 do fail(state, state.again[i], state.stopped) end
    if state.bar then state.bar:finish() end
    local summary = { sent = state.sent, failed = state.failed, seconds = now() - started,
       results = state.results }

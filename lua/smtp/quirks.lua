@@ -20,7 +20,8 @@ end
 --- The words for extensions, as the caller gave them and as experience has it.
 function quirks.extensions(plan)
    local words = plan.extensions
-   if count == 0 or words.chunking or not no_bdat[place(plan)] then return words end
+   local preferred = (words.chunking or "prefer") == "prefer"
+   if count == 0 or not preferred or not no_bdat[place(plan)] then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
    known.chunking = "skip"

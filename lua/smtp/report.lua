@@ -162,8 +162,30 @@ function report.auth(conv, facts)
       downgrade = report.note_offer(conv, facts) }
 end
 
--- A server may repeat a secret in any reply.
-local function masked(conv, answers)
+-- What became of each recipient of a message that failed.
+local function tell_of(err, recipients)
+   local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
+   err.recipients = recipients
+   err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
+   if unknown > 0 then
+      err.retry = "doubt"
+      err.what = err.what .. "; the message may have been delivered"
+   end
+   if accepted > 0 then
+      err.what = ("%s; %d of %d recipients have it"):format(err.what, accepted, #recipients)
+   end
+end
+
+--- The same error, of a message that some of its recipients have had before.
+function report.partly(err, recipients)
+   local own = {}
+   for name, value in next, err do own[name] = value end
+   tell_of(own, recipients)
+   return errors.new(own.kind, own)
+end
+
+--- A server may repeat a secret in any reply.
+function report.masked(conv, answers)
    for i = 1, #answers do answers[i].text = conv.transcript:mask(answers[i].text) end
    return answers
 end
@@ -180,7 +202,6 @@ function report.error(conv, trouble, recipients)
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
       enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
       port = plan.port, address = conv.address, cause = trouble.cause,
-      recipients = recipients and masked(conv, recipients),
       tls = conv.tls and true or false, retry = retry_of(trouble),
       transcript = conv.transcript:lines(),
       command = conv.transcript:last_command(),
@@ -203,18 +224,8 @@ function report.error(conv, trouble, recipients)
       if trouble.reason == "smtputf8" then err.value = conv.mail.utf8 end
       what = what .. detail(conv, trouble, facts)
    end
-   if recipients then
-      local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
-      err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
-      if unknown > 0 then
-         err.retry = "doubt"
-         what = what .. "; the message may have been delivered"
-      end
-      if accepted > 0 then
-         what = ("%s; %d of %d recipients have it"):format(what, accepted, #recipients)
-      end
-   end
    err.what = what
+   if recipients then tell_of(err, recipients) end
    err = errors.new(trouble.kind, err)
    err.hint = trouble.hint or hints.find(err, plan)
    return err
@@ -276,10 +287,9 @@ end
 --- The receipt of a message that at least one recipient gets. Those of one connection share what
 -- they say of the server.
 function report.receipt(conv, mail, result, seconds)
-   local recipients = masked(conv, result.recipients)
-   local accepted, refused = split(recipients)
-   return complete({ recipients = recipients, accepted = accepted, refused = refused,
-      reply = masked(conv, { result.reply })[1] }, conv, mail, seconds)
+   local accepted, refused = split(result.recipients)
+   return complete({ recipients = result.recipients, accepted = accepted, refused = refused,
+      reply = report.masked(conv, { result.reply })[1] }, conv, mail, seconds)
 end
 
 --- The same in one step where every recipient has it and there is no secret that a server could

@@ -135,7 +135,7 @@ function Transcript:heard(data)
 end
 
 --- `count` of these bytes left us. Commands are noted once, however many writes they take: `known`
--- are those that stand before the new ones.
+-- are those that stand before the new ones, `inside` so many of the new ones are a message's.
 function Transcript:said(bytes, count, kind, inside)
    local known = self.known
    if count == 0 then return end
@@ -145,7 +145,7 @@ function Transcript:said(bytes, count, kind, inside)
       return
    end
    if #bytes > known then
-      self:note("C", bytes:sub(known + 1), kind, math.max(0, inside - known))
+      self:note("C", bytes:sub(known + 1), kind, inside)
    end
    self.known = #bytes - count
 end

@@ -471,7 +471,7 @@ static bool is_over(const struct talk *t)
 static void check_kind(struct talk *t, struct smtp_text out)
 {
     const char *kind = smtp_send_kind(t->session);
-    size_t inside = smtp_send_inside(t->session);
+    size_t inside = smtp_send_inside(t->session, 0);
     CHECK(strcmp(kind, "secret") != 0);
     if (out.len == 0) return;
     CHECK((inside > 0) == is_octet[t->sent]);

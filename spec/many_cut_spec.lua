@@ -1,0 +1,118 @@
+-- Whatever servers and connections do: each message is told of once, and what is told is so.
+local smtp = require "smtp.safe"
+local spec_server = require "spec.server"
+local talk = require "spec.talk"
+
+-- The same numbers everywhere.
+local function numbers(seed)
+   seed = seed * 7919
+   return function(max)
+      seed = (seed * 16807) % 2147483647
+      return seed % max + 1
+   end
+end
+
+-- One of many replies is another one.
+local odd = {
+   mail = { "450 later", "550 no", "421 bye" },
+   rcpt = { "450 later", "550 no", "452 4.5.3 too many", "452 4.5.3 too many", "421 bye" },
+   data = { "451 later", "503 no", "421 bye" },
+   chunk = { "452 full", "552 too much", "502 what?", "421 bye" },
+   final = { "451 later", "554 no", "500 what?", "250 ok\r\n421 bye", "421 bye" },
+}
+
+local function make_server(random)
+   local oddness = ({ 1000000, 50, 10 })[random(3)]
+   local server = spec_server.new { mute = random(2) == 1,
+      cut = random(3) == 1 and ({ 300, 3000, 100000 })[random(3)] or nil,
+      reply = function(self, what)
+         if random(oddness) > 1 then return nil end
+         if random(3) > 1 then return odd[what][random(#odd[what])] end
+         self:vanish()
+      end,
+      portion = random(3) == 1 and function(len) return random(len) end or nil }
+   if server.cut then server.cut = random(server.cut) + 30 end
+   server.capabilities = ({ { "PIPELINING", "CHUNKING" }, { "PIPELINING" }, { "CHUNKING" },
+      { "PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2 MAILMAX=3" } })[random(4)]
+   if random(10) == 1 then
+      function server.connect() return nil, "connect:refused", "refused" end
+   end
+   return server
+end
+
+local function source(text)
+   local given = false
+   return function()
+      if given then return nil end
+      given = true
+      return text
+   end
+end
+
+local function make_message(i, random)
+   local to, text = {}, ("message %d\r\n"):format(i):rep(({ 1, 10, 8000 })[random(3)])
+   for j = 1, random(3) do to[j] = ("r%d@there.example"):format(j) end
+   return { from = "ann@me.example", to = #to == 1 and to[1] or to, raw = random(4) == 1
+      and source(text) or text }
+end
+
+-- How often recipient `to` was given message `i`.
+local function count_taken(servers, i, to)
+   local count = 0
+   for _, server in ipairs(servers) do
+      for _, taken in ipairs(server.taken) do
+         for _, address in ipairs(taken.to) do
+            local ours = tonumber(taken.body:match("^message (%d+)")) == i and address == to
+            count = count + (ours and 1 or 0)
+         end
+      end
+   end
+   return count
+end
+
+local function check(servers, i, given, result)
+   local states = {}
+   for _, entry in ipairs(result.recipients or {}) do states[entry.address] = entry.state end
+   for _, to in ipairs(type(given.to) == "table" and given.to or { given.to }) do
+      local state, count = states[to] or "unsent", count_taken(servers, i, to)
+      local what = ("message %d to %s: %s, taken %d times"):format(i, to, state, count)
+      assert.is_true(count <= 1, what)
+      if state == "accepted" then assert.equal(1, count, what) end
+      if state ~= "accepted" and state ~= "unknown" then assert.equal(0, count, what) end
+   end
+   if result.kind and result.sent == "no" then
+      for to in pairs(states) do assert.equal(0, count_taken(servers, i, to)) end
+   end
+end
+
+local function play(seed)
+   local random, servers, list, results, told = numbers(seed), {}, {}, {}, 0
+   for i = 1, random(12) do list[i] = make_message(i, random) end
+   local all = talk.options { from = false, to = false, raw = false, port = 7000 + seed,
+      pipelining = random(3) > 1 and "eager" or "safe" }
+   all.transport = function()
+      servers[#servers + 1] = make_server(random)
+      return servers[#servers]
+   end
+   local summary = assert(smtp.send_many(all, list, { connections = random(3), window = random(8),
+      on_result = function(index, receipt, err)
+         assert(not results[index], "told twice")
+         results[index], told = receipt or err, told + 1
+      end }))
+   assert.equal(#list, told)
+   assert.equal(#list, summary.sent + summary.failed)
+   for i = 1, #list do check(servers, i, list[i], results[i]) end
+   for _, server in ipairs(servers) do
+      local limited = server.capabilities[3] ~= nil
+      assert.is_true(not limited or #server.taken <= 3)
+   end
+end
+
+describe("send_many", function()
+   it("loses no message, sends none twice, and knows", function()
+      for seed = 1, 60 do
+         local ok, why = pcall(play, seed)
+         if not ok then error(("seed %d: %s"):format(seed, tostring(why)), 0) end
+      end
+   end)
+end)

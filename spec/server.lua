@@ -1,0 +1,166 @@
+--- A server in the same process, as a transport: it reads the client's stream as RFC 5321, 2920 and
+--- 3030 have it, and remembers what it took.
+--
+--    local server = spec_server.new { capabilities = { "PIPELINING" }, reply = function(self, what) … end }
+--
+-- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
+-- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
+-- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well. `portion(len)`: so many octets a write takes.
+
+local server = {}
+
+local Server = {}
+Server.__index = Server
+
+function server.new(given)
+   local self = { duplex = true, said = "220 hi\r\n", heard = "", mode = "command", taken = {},
+      arrived = 0, lines = {}, capabilities = { "PIPELINING", "CHUNKING" } }
+   for name, value in pairs(given or {}) do self[name] = value end
+   return setmetatable(self, Server)
+end
+
+function Server.connect()
+   return true
+end
+
+function Server.settimeouts()
+end
+
+function Server.sslhandshake()
+   return nil, "tls", "there is none"
+end
+
+function Server:close()
+   self.gone = true
+   return true
+end
+
+--- The connection is gone, and what was said with it.
+function Server:vanish()
+   self.gone, self.said = true, ""
+end
+
+function Server:say(line)
+   if self.gone then return end
+   self.said = self.said .. line .. "\r\n"
+end
+
+local usual = { mail = "250 ok", rcpt = "250 ok", data = "354 go", chunk = "250 ok",
+   final = "250 ok" }
+
+-- -> the first digit
+function Server:answer(what)
+   local line = self.reply and self:reply(what) or usual[what]
+   self:say(line)
+   return line:sub(1, 1)
+end
+
+function Server:finish()
+   local body = self.body
+   self.body = ""
+   if self:answer("final") ~= "2" then return end
+   self.taken[#self.taken + 1] = { from = self.from, to = self.to, body = body }
+   self.to = {}
+end
+
+local commands = {}
+
+function commands.EHLO(self)
+   for i = 1, #self.capabilities do self:say("250-" .. self.capabilities[i]) end
+   self:say("250 HELP")
+end
+
+commands.LHLO = commands.EHLO
+
+function commands.MAIL(self, line)
+   self.from, self.to, self.body = line:match("<(.-)>"), {}, ""
+   self:answer("mail")
+end
+
+function commands.RCPT(self, line)
+   if self:answer("rcpt") == "2" then self.to[#self.to + 1] = line:match("<(.-)>") end
+end
+
+function commands.DATA(self)
+   if self:answer("data") == "3" then self.mode = "text" end
+end
+
+function commands.BDAT(self, line)
+   self.mode, self.left, self.last = "octets", tonumber(line:match("%d+")), line:find("LAST$")
+end
+
+function commands.RSET(self)
+   self.to, self.body = {}, ""
+   self:say("250 ok")
+end
+
+function commands.QUIT(self)
+   self:say("221 bye")
+   self.closing = true
+end
+
+-- -> was there enough of it?
+function Server:take_octets()
+   if #self.heard < self.left then return false end
+   self.body = self.body .. self.heard:sub(1, self.left)
+   self.heard, self.mode = self.heard:sub(self.left + 1), "command"
+   if self.last then self:finish() else self:answer("chunk") end
+   return true
+end
+
+function Server:take_line()
+   local stop = self.heard:find("\r\n", 1, true)
+   if not stop then return false end
+   local line = self.heard:sub(1, stop - 1)
+   self.heard = self.heard:sub(stop + 2)
+   if self.mode == "text" and line == "." then
+      self.mode = "command"
+      self:finish()
+   elseif self.mode == "text" then
+      self.body = self.body .. line:gsub("^%.", "") .. "\r\n"
+   else
+      self.lines[#self.lines + 1] = line
+      local command = commands[line:match("^%u+")]
+      if command then command(self, line) else error("the client said: " .. line) end
+   end
+   return true
+end
+
+function Server:work()
+   while not self.gone do
+      local go_on
+      if self.mode == "octets" then go_on = self:take_octets() else go_on = self:take_line() end
+      if not go_on then return end
+   end
+end
+
+function Server:send(data)
+   if self.gone then return nil, "closed", "gone", 0 end
+   local count = #data
+   if self.portion then count = math.min(count, self.portion(count)) end
+   local cut = self.cut and self.arrived + count >= self.cut
+   if cut then count = self.cut - self.arrived end
+   self.arrived = self.arrived + count
+   self.heard = self.heard .. data:sub(1, count)
+   self:work()
+   if cut then
+      if self.mute then self:vanish() end
+      self.gone = true
+      return nil, "closed", "cut", count
+   elseif count < #data then
+      return nil, "again", nil, count
+   end
+   return count
+end
+
+function Server:receiveany(max)
+   if self.said == "" then
+      if self.gone or self.closing then return nil, "closed", "end of file" end
+      return nil, "timeout", "nothing came"
+   end
+   local data = self.said:sub(1, max)
+   self.said = self.said:sub(max + 1)
+   return data
+end
+
+return server
