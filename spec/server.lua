@@ -5,7 +5,8 @@
 --
 -- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
 -- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
--- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well. `portion(len)`: so many octets a write takes.
+-- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well.
+-- `portion(len)`: so many octets a write takes.
 
 local server = {}
 
