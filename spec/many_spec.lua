@@ -193,3 +193,68 @@ describe("eager", function()
       assert.equal(2, peer.sends) -- EHLO, and the rest
    end)
 end)
+
+-- What servers do that cannot be spoken to behind the end of a message, though they offer PIPELINING.
+describe("eager, and a server", function()
+   local sized = function(name) return mail(name):format(" SIZE=9") .. "C: DATA\n" end
+   local first = plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n" .. sized("b")
+
+   it("that refuses each command behind the end: the first has arrived, the second has not", function()
+      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. ok
+         .. ("S: 503 wait for the answer\n"):rep(4))
+      assert.equal("accepted unsent", states)
+      assert.equal("reset_refused", summary.results[2].reason)
+      assert.equal("no", summary.results[2].sent)
+   end)
+
+   it("that loses them: the first has arrived, the second waits for an answer in vain", function()
+      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. ok .. "SILENCE\n")
+      assert.equal("accepted unsent", states)
+      assert.equal("timeout", summary.results[2].kind)
+      assert.equal("no", summary.results[2].sent)
+   end)
+
+   it("that dies of them: the first is in doubt, and the second goes out by another connection", function()
+      local again = plain .. sized("b") .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye
+      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. "CLOSE\n", again)
+      assert.equal("unknown accepted", states)
+      assert.equal("doubt", summary.results[1].retry)
+   end)
+
+   it("that goes on with a refused transaction is brought out of it first", function()
+      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
+         .. ok:rep(3) .. chunk("b") .. "C: RSET\n" .. chunk("c")
+         .. ok .. "S: 550 who?\nS: 503 no valid recipients\n" .. ok:rep(4) .. bye)
+      assert.equal("accepted refused accepted", states)
+   end)
+end)
+
+describe("The settings of send_many", function()
+   local function settings(given)
+      return select(2, smtp.send_many(talk.options { from = false, to = false, raw = false }, {}, given))
+   end
+
+   it("are checked by name and value", function()
+      for name, value in pairs { connections = 0, window = 65, per_connection = 1.5, rate = -1, on_result = 1,
+         progress = 1, windows = 2 } do
+         local err = settings { [name] = value }
+         assert.equal("usage", err.kind, name)
+         assert.equal(name, err.option)
+      end
+      local where = talk.options { from = false, to = false, raw = false }
+      assert.equal("messages", select(2, smtp.send_many(where, 1)).option)
+      assert.equal("settings", settings(1).option)
+   end)
+
+   it("hold back what is too much for the rate", function()
+      local one = function(name)
+         return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok
+      end
+      local peer = talk.peer(chunking .. one("a") .. one("b") .. one("c") .. bye)
+      local options = talk.options({ from = false, to = false, raw = false, port = 3998 }, peer)
+      local summary = assert(smtp.send_many(options, messages("a", "b", "c"), { connections = 1, rate = 20 }))
+      talk.finished(peer)
+      assert.equal(3, summary.sent)
+      assert.truthy(summary.seconds >= 0.09 and summary.seconds < 2, summary.seconds)
+   end)
+end)

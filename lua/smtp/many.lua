@@ -25,6 +25,7 @@ local now, usage = core.now, errors.usage
 
 local TRIES_MAX = 3      -- connections that may break before a message is given up
 local SHORT = 0.001      -- seconds, while another job is in the caller's iterator
+local CATCH_UP = 0.1     -- seconds that a slow server may be made up for
 local FLIGHT_MAX = 64    -- SMTP_FLIGHT_MAX
 
 -- ---- the settings ----
@@ -158,7 +159,7 @@ local function pause_of(state)
    if not rate then return nil end
    local moment = now()
    if state.next_at > moment then return state.next_at - moment end
-   state.next_at = math.max(state.next_at, moment - 1) + 1 / rate
+   state.next_at = math.max(state.next_at, moment - CATCH_UP) + 1 / rate
    return nil
 end
 
@@ -314,7 +315,7 @@ function many.send(t, messages, given)
    local state = { plan = options.variant(plan, { flight_max = settings.window }),
       settings = settings, messages = messages, index = 0, again = {}, results = {}, spare = {},
       sent = 0, failed = 0,
-      open = 0, next_at = 0,
+      open = 0, next_at = now(),
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, total or settings.connections) do
