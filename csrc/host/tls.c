@@ -340,6 +340,8 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
         if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
         const char *word = done == 1 ? distrust(s) : NULL;
         if (word != NULL) return fail(s, word);
+        /* A client's last words ride with its first data, or go out before it listens. */
+        if (done == 1 && !t->context->server) return NULL;
         word = flush(s, deadline_ms, &flushed);
         if (word != NULL) return word;
         if (done == 1 && flushed) return NULL;
