@@ -1,11 +1,13 @@
 --- A server in the same process, as a transport: it reads the client's stream as RFC 5321, 2920 and
 --- 3030 have it, and remembers what it took.
 --
---    local server = spec_server.new { capabilities = { "PIPELINING" }, reply = function(self, what) … end }
+--    local server = spec_server.new { capabilities = { "PIPELINING" },
+--       reply = function(self, what) … end }
 --
 -- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
--- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many octets arrive, and then the connection is gone; with
--- `mute` what was said before is lost as well. `portion(len)`: so many octets a write takes.
+-- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
+-- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well.
+-- `portion(len)`: so many octets a write takes.
 
 local server = {}
 
