@@ -175,7 +175,9 @@ describe("CHUNKING", function()
       local peer = grow_less()
       local receive = peer.receiveany
       peer.receiveany = function(self, max)
-         assert(io.open(path, "wb")):write(("x"):rep(70), "\n"):close()
+         local shorter = assert(io.open(path, "wb"))
+         shorter:write(("x"):rep(70), "\n")
+         shorter:close()
          return receive(self, max)
       end
       local _, err = smtp.send(talk.options({ raw = file }, peer))
