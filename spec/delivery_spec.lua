@@ -88,9 +88,10 @@ describe("A message", function()
          self.closing = true
          return "500 what?"
       end }
-      local all = options(message { extensions = { chunking = "prefer" } },
-         { knows_none, spec_server.new() })
-      assert(smtp.send(all))
+      local other = spec_server.new()
+      assert(smtp.send(options(message { extensions = { chunking = "prefer" } },
+         { knows_none, other })))
+      assert.matches("DATA", table.concat(other.lines))
    end)
 
    it("that may have been taken on a kept connection is not sent again", function()

@@ -139,6 +139,13 @@ describe("eager", function()
       assert.equal("accepted accepted accepted accepted accepted", states)
    end)
 
+   it("fills its window only once the server has said how many messages it takes", function()
+      local limited = caps .. "S: 250-CHUNKING\nS: 250 LIMITS MAILMAX=1\n"
+      local _, states = send(messages("a", "b"), { pipelining = "eager", window = 4 },
+         limited .. chunk("a") .. ok .. ok .. ok .. bye, limited .. chunk("b") .. ok .. ok .. ok .. bye)
+      assert.equal("accepted accepted", states)
+   end)
+
    it("knows of each what became of it", function()
       local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, chunking .. chunk("a")
          .. ok:rep(3) .. chunk("b") .. renewed("c") .. renewed("d")

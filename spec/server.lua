@@ -1,7 +1,8 @@
 --- A server in the same process, as a transport: it reads the client's stream as RFC 5321, 2920 and
 --- 3030 have it, and remembers what it took.
 --
---    local server = spec_server.new { capabilities = { "PIPELINING" }, reply = function(self, what) … end }
+--    local server = spec_server.new { capabilities = { "PIPELINING" },
+--       reply = function(self, what) … end }
 --
 -- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
 -- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
@@ -52,6 +53,8 @@ local usual = { mail = "250 ok", rcpt = "250 ok", data = "354 go", chunk = "250 
 -- -> the first digit
 function Server:answer(what)
    local line = self.reply and self:reply(what) or usual[what]
+   local early = what == "rcpt" and not self.from or what ~= "mail" and what ~= "rcpt" and not self.to[1]
+   if early then line = "503 what for?" end
    self:say(line)
    return line:sub(1, 1)
 end
@@ -67,6 +70,7 @@ end
 local commands = {}
 
 function commands.EHLO(self)
+   self:say("250-mx")
    for i = 1, #self.capabilities do self:say("250-" .. self.capabilities[i]) end
    self:say("250 HELP")
 end
@@ -74,8 +78,8 @@ end
 commands.LHLO = commands.EHLO
 
 function commands.MAIL(self, line)
-   self.from, self.to, self.body = line:match("<(.-)>"), {}, ""
-   self:answer("mail")
+   self.from, self.to, self.body, self.refused = nil, {}, "", false
+   if self:answer("mail") == "2" then self.from = line:match("<(.-)>") end
 end
 
 function commands.RCPT(self, line)
@@ -91,7 +95,7 @@ function commands.BDAT(self, line)
 end
 
 function commands.RSET(self)
-   self.to, self.body = {}, ""
+   self.to, self.body, self.refused = {}, "", false
    self:say("250 ok")
 end
 
@@ -105,7 +109,13 @@ function Server:take_octets()
    if #self.heard < self.left then return false end
    self.body = self.body .. self.heard:sub(1, self.left)
    self.heard, self.mode = self.heard:sub(self.left + 1), "command"
-   if self.last then self:finish() else self:answer("chunk") end
+   if self.refused then
+      self:say("503 RSET first") -- RFC 3030 2
+   elseif self.last then
+      self:finish()
+   else
+      self.refused = self:answer("chunk") ~= "2"
+   end
    return true
 end
 

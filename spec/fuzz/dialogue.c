@@ -47,13 +47,7 @@ enum {
 
 enum kind { IN_HAND, IN_HAND_READY, EXACT, UNKNOWN, KIND_COUNT };
 
-enum {
-    MAILS_MAX = 6,
-    TO_MAX = 200,
-    STREAM_MAX = 1 << 20,
-    DUE_MAX = 2048,
-    STEPS_MAX = 60000
-};
+enum { MAILS_MAX = 6, TO_MAX = 200, STREAM_MAX = 1 << 20, DUE_MAX = 2048, STEPS_MAX = 60000 };
 
 enum what { GREETING, EHLO, MAIL, RCPT, DATA, CHUNK, LAST, DOT, RSET, NOOP, QUIT };
 
@@ -137,7 +131,8 @@ static void write_message(struct item *m, size_t len, unsigned seed)
         }
         const char *with = ready ? "\r\n" : ends[(seed / 8 + i) % 4];
         /* A CR and a LF by themselves would be taken for one line end. */
-        if (with[0] == '\n' && m->source_len > 0 && m->source[m->source_len - 1] == '\r') with = "\r";
+        if (with[0] == '\n' && m->source_len > 0 && m->source[m->source_len - 1] == '\r')
+            with = "\r";
         for (size_t j = 0; with[j] != '\0'; j++)
             m->source[m->source_len++] = with[j];
         memcpy(m->wire + m->wire_len, "\r\n", 2);
@@ -162,6 +157,7 @@ static size_t message_len(unsigned choice, unsigned more)
 {
     static const size_t lens[] = {0, 1, 2, 20, 200, 300, 2000, 32500};
     size_t len = lens[choice % 8];
+    if (len > 10000 && more % 4 != 0) len = 1000;
     return len + (choice % 8 >= 3 ? more : 0);
 }
 
@@ -180,7 +176,7 @@ static void make_mail(struct talk *t, size_t index, unsigned how, unsigned more)
     char address[256];
     *m = (struct item){.kind = (enum kind)(how % KIND_COUNT), .all = (how & 0x40) != 0};
     m->to_count = counts[(how >> 2) % 4];
-    if (m->to_count == TO_MAX && more % 4 != 0) m->to_count = 3;
+    if (m->to_count == TO_MAX && more % 8 != 0) m->to_count = 3; /* it takes its time */
     m->declared_wrong = (how & 0x80) != 0 && m->kind == EXACT;
     write_message(m, message_len(how >> 4, more), more);
     if (m->source_len < 2) m->declared_wrong = false;
@@ -209,8 +205,7 @@ static void make_mail(struct talk *t, size_t index, unsigned how, unsigned more)
     bool told = known && (!m->declared_wrong || more % 4 < 2);
     m->mail->source_len = told ? m->source_len + wrong : SMTP_LEN_UNKNOWN;
     m->mail->ready = m->kind == IN_HAND_READY;
-    if (m->kind <= IN_HAND_READY)
-        m->mail->text = (struct smtp_text){m->source, m->source_len};
+    if (m->kind <= IN_HAND_READY) m->mail->text = (struct smtp_text){m->source, m->source_len};
 }
 
 /* ---- what the client may say ---- */
@@ -353,16 +348,16 @@ static void say_command(struct talk *t)
     static const struct {
         const char *word;
         enum what what;
-    } words[] = {{"MAIL FROM:<", MAIL}, {"RCPT TO:<", RCPT}, {"BDAT ", CHUNK}, {"DATA", DATA},
-                 {"RSET", RSET},        {"NOOP", NOOP},      {"QUIT", QUIT},   {"EHLO me.example", EHLO},
-                 {"LHLO me.example", EHLO}};
+    } words[] = {
+        {"MAIL FROM:<", MAIL},    {"RCPT TO:<", RCPT}, {"BDAT ", CHUNK}, {"DATA", DATA},
+        {"RSET", RSET},           {"NOOP", NOOP},      {"QUIT", QUIT},   {"EHLO me.example", EHLO},
+        {"LHLO me.example", EHLO}};
     size_t i = 0;
     while (i < sizeof words / sizeof *words && !starts(t, words[i].word))
         i++;
     CHECK(i < sizeof words / sizeof *words);
     enum what what = words[i].what;
-    if (what != MAIL && what != RCPT && what != CHUNK)
-        CHECK(t->line_len == strlen(words[i].word));
+    if (what != MAIL && what != RCPT && what != CHUNK) CHECK(t->line_len == strlen(words[i].word));
     check_turn(t, what);
     struct item *m = &t->items[t->spoken];
     switch (what) {
@@ -639,8 +634,8 @@ static void check_recipient(const struct talk *t, const struct item *m, size_t i
     enum smtp_verdict verdict = m->to[i].verdict;
     unsigned rcpt = m->rcpt_code[i], final = verdict_code(t, m, i);
     bool left = m->ended && m->end_at <= t->sent;
-    bool possible = m->mail_code < 400 && !m->refused && m->data_code < 400 &&
-                    i < m->rcpt_said && rcpt < 400 && m->got_len == m->wire_len && !is_refused(m);
+    bool possible = m->mail_code < 400 && !m->refused && m->data_code < 400 && i < m->rcpt_said &&
+                    rcpt < 400 && m->got_len == m->wire_len && !is_refused(m);
     if (verdict == SMTP_ACCEPTED)
         CHECK(left && final / 100 == 2 && rcpt / 100 == 2 && m->mail_code / 100 == 2);
     if (left && possible && final == 0) CHECK(verdict == SMTP_UNKNOWN);
