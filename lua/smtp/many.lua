@@ -136,8 +136,9 @@ local function take(state)
    return ok, message
 end
 
+-- Others may take their next message while this one is made ready.
 local function new_entry(state, given)
-   local started, plan, count = now(), state.plan, #state.spare
+   local index, started, plan, count = state.index, now(), state.plan, #state.spare
    local entry = options.plain(given, plan, state.spare[count])
    if entry then
       state.spare[count] = nil
@@ -145,9 +146,9 @@ local function new_entry(state, given)
       local ok, err
       entry, err = options.mail(given, plan)
       if entry then ok, err = signing.sign(entry, delivery.deadline(plan, entry, started)) end
-      if not ok then return tell(state, { index = state.index }, nil, err) end
+      if not ok then return tell(state, { index = index }, nil, err) end
    end
-   entry.index, entry.started, entry.tries = state.index, started, 1
+   entry.index, entry.started, entry.tries = index, started, 1
    entry.deadline = delivery.deadline(plan, entry, started)
    return entry
 end
