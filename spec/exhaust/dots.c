@@ -185,11 +185,11 @@ static void in_octets(const char *data, size_t len)
         say(data + i, 1);
 }
 
-/* Three octets of room: a dot, another, and one more. */
+/* Little room: a dot, another, one more, and the line end that is kept free. */
 static void with_little_room(const char *data, size_t len, struct wire *sent)
 {
     size_t out_max = session->out_max;
-    session->out_max = 3;
+    session->out_max = 5;
     for (size_t at = 0; at < len;) {
         at += smtp_body(session, data + at, len - at);
         struct smtp_text some = smtp_send_buf(session);
