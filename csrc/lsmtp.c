@@ -488,7 +488,7 @@ static void anchor_mail(lua_State *L)
     lua_rawgeti(L, -1, ADDED);
     lua_Integer added = lua_tointeger(L, -1) + 1;
     lua_rawgeti(L, -2, MAILS);
-    if (added > 2 * SMTP_FLIGHT_MAX) {
+    if (added > 2 * (lua_Integer)SMTP_FLIGHT_MAX) {
         forget_mails(L);
         added = 0;
     }
