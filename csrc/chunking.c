@@ -131,10 +131,10 @@ static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
 }
 
 /* Who does not know BDAT takes the octets behind it for commands: not a word more. Nobody has this
- * message; of those behind it nobody knows. */
+ * message; of those behind it nobody knows. In LMTP it may be one recipient's verdict. */
 static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
 {
-    refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
+    if (!s->opt.lmtp) refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
     return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
 }
 

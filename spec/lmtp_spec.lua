@@ -97,4 +97,12 @@ describe("LMTP", function()
       assert.equal("auth_unsupported", err.kind)
       assert.matches("%(LHLO offered PIPELINING%)", tostring(err))
    end)
+
+   it("whose first verdict might also say that BDAT is unknown sends nothing twice", function()
+      local _, err = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 no such box\n")
+      assert.equal("bdat", err.reason)
+      assert.equal("unknown unknown unknown", states(err))
+      assert.equal("doubt", err.retry)
+   end)
 end)

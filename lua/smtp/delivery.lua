@@ -128,8 +128,8 @@ end
 -- A fault of the server's with BDAT, and nobody has the message: once more without.
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
-   return trouble and trouble.reason == "bdat" and delivery.can_repeat(mail)
-      and conv.plan.extensions.chunking ~= "require"
+   return trouble and trouble.reason == "bdat" and delivery.is_unsent(result)
+      and delivery.can_repeat(mail) and conv.plan.extensions.chunking ~= "require"
 end
 
 --- Send one message.
