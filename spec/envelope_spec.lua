@@ -615,3 +615,25 @@ describe("a connection", function()
       assert.equal("unsent", states(err))
    end)
 end)
+
+describe("err.command", function()
+   local opening = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+   local flight = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n"
+   local ending = "C: QUIT\nS: 221 bye\n"
+
+   for command, replies in pairs {
+      ["MAIL FROM:<ann@me.example>"] = "S: 550 no\nS: 503 no\nS: 503 no\n",
+      ["RCPT TO:<bob@there.example>"] = "S: 250 ok\nS: 550 no\nS: 503 no\n",
+      ["DATA"] = "S: 250 ok\nS: 250 ok\nS: 354 go\nMESSAGE\nS: 554 no\n",
+   } do
+      it("is what was refused, not what was said behind it: " .. command, function()
+         local _, err = talk.send({ raw = "x" }, opening .. flight .. replies .. ending)
+         assert.equal(command, err.command)
+      end)
+   end
+
+   it("is the greeting's for nobody", function()
+      local _, err = talk.send({}, "S: 554 no\n" .. ending)
+      assert.equal("QUIT", err.command)
+   end)
+end)

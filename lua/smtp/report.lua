@@ -198,13 +198,15 @@ end
 function report.error(conv, trouble, recipients)
    local plan = conv.plan
    local facts = conv.session and conv.session:facts()
+   local lines = conv.transcript:lines()
+   -- Of several messages in flight nobody knows whose command it was.
+   local stage = plan.pipelining ~= "eager" and trouble.stage or nil
    local err = {
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
       enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
       port = plan.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = conv.transcript:lines(),
-      command = conv.transcript:last_command(),
+      transcript = lines, command = conv.transcript:last_command(lines, stage),
    }
    local what = ("%s %s"):format(report.place(plan), trouble.sentence)
    if facts then

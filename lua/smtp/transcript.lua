@@ -163,8 +163,18 @@ function Transcript:lines()
    return list
 end
 
---- The newest command, without secrets.
-function Transcript:last_command()
+local verbs = { ehlo = "^C: %u%uLO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
+   mail = "^C: MAIL ", rcpt = "^C: RCPT ", data = "^C: B?DAT", body = "^C: B?DAT",
+   final = "^C: B?DAT" }
+
+--- The command that a stage is about, without secrets; the newest one where that is not known.
+---@param lines string[]   of the transcript
+---@param stage? string
+function Transcript:last_command(lines, stage)
+   local verb = verbs[stage]
+   for i = #lines, verb and 1 or #lines + 1, -1 do
+      if lines[i]:find(verb) then return lines[i]:sub(4) end
+   end
    return self.command and select(2, shown_commands(self.command, self.command_inside or 0))
 end
 
