@@ -253,6 +253,18 @@ describe("The settings of send_many", function()
       assert.equal("settings", settings(1).option)
    end)
 
+   it("tell of messages that cannot be had", function()
+      local where = talk.options { from = false, to = false, raw = false }
+      for _, messages_given in ipairs { function() error("mine") end,
+         setmetatable({}, { __index = function() error("mine") end, __len = function() error("mine") end }) } do
+         local _, err = smtp.send_many(where, messages_given)
+         assert.equal("source", err.kind)
+         assert.equal("messages", err.reason)
+         assert.matches("mine", err.cause)
+         assert.equal(0, err.summary.sent)
+      end
+   end)
+
    it("hold back what is too much for the rate", function()
       local one = function(name)
          return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok

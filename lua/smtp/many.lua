@@ -129,7 +129,11 @@ end
 local function take(state)
    local messages = state.messages
    state.index = state.index + 1
-   if type(messages) ~= "function" then return true, messages[state.index] end
+   local index = state.index
+   if type(messages) == "table" then
+      if getmetatable(messages) == nil then return true, messages[index] end
+      return guard.call(function() return messages[index] end)
+   end
    state.asking = true
    local ok, message = guard.call(messages)
    state.asking = false
@@ -312,7 +316,8 @@ function many.send(t, messages, given)
    local ok
    ok, err = is_messages(messages)
    if not ok then return nil, err end
-   local total = type(messages) == "table" and #messages or nil
+   local is_plain = type(messages) == "table" and getmetatable(messages) == nil
+   local total = is_plain and #messages or nil
    local state = { plan = options.variant(plan, { flight_max = settings.window }),
       settings = settings, messages = messages, index = 0, again = {}, results = {}, spare = {},
       sent = 0, failed = 0,
