@@ -84,6 +84,23 @@ static bool heard_more(struct flights *f, const char *data, size_t len)
     return true;
 }
 
+/* A message is one note, in however many writes it leaves. */
+static bool message_more(struct flights *f, size_t len)
+{
+    lua_State *L = f->L;
+    int at = (int)((f->noted + FLIGHTS_KEPT - 1) % FLIGHTS_KEPT) * 4;
+    lua_rawgeti(L, f->notes, at + 3);
+    const char *kind = lua_tostring(L, -1);
+    bool more = kind != NULL && *kind == 'm';
+    lua_pop(L, 1);
+    if (!more) return false;
+    lua_rawgeti(L, f->notes, at + 2);
+    push_integer(L, (size_t)lua_tointeger(L, -1) + len);
+    lua_rawseti(L, f->notes, at + 2);
+    lua_pop(L, 1);
+    return true;
+}
+
 /* As Transcript:said. */
 static void note_said(struct flights *f, struct smtp_text out, size_t sent, size_t inside)
 {
@@ -91,7 +108,7 @@ static void note_said(struct flights *f, struct smtp_text out, size_t sent, size
     const char *kind = smtp_send_kind(f->s);
     if (sent == 0) return;
     if (*kind == 'm') {
-        if (sent > known) {
+        if (sent > known && !message_more(f, sent - known)) {
             push_integer(f->L, sent - known);
             note(f, "C", kind, 0);
         }

@@ -106,9 +106,15 @@ function Transcript:note(direction, bytes, kind, inside)
    if direction == "C" and kind ~= "message" then
       self.command, self.command_inside = bytes, inside
    end
-   local at, notes = self.noted % FLIGHTS_KEPT * 4, self.notes
-   self.noted = self.noted + 1
-   notes[at + 1], notes[at + 2], notes[at + 3], notes[at + 4] = direction, bytes, kind, inside or 0
+   local at, notes = (self.noted - 1) % FLIGHTS_KEPT * 4, self.notes
+   if kind == "message" and notes[at + 3] == "message" then
+      notes[at + 2] = notes[at + 2] + bytes -- one note, in however many writes it leaves
+   else
+      at = self.noted % FLIGHTS_KEPT * 4
+      self.noted = self.noted + 1
+      notes[at + 1], notes[at + 2], notes[at + 3], notes[at + 4] = direction, bytes, kind,
+         inside or 0
+   end
    if not self.trace then return end
    local lines = shown(self, direction, bytes, kind, inside)
    for i = 1, #lines do self.trace(direction, lines[i]) end
