@@ -342,3 +342,17 @@ describe("a composed message", function()
       assert.truthy(#inside > 6)
    end)
 end)
+
+describe("the library", function()
+   it("can be loaded by a handler, and not at the start of nginx alone", function()
+      local kept = {}
+      for name, module in pairs(package.loaded) do
+         if name:find("^smtp") and type(module) == "table" then kept[name] = module end
+      end
+      for name in pairs(kept) do package.loaded[name] = nil end
+      local ok, loaded = at("/bare", function() return pcall(require, "smtp") end)
+      for name, module in pairs(kept) do package.loaded[name] = module end
+      assert.is_true(ok, tostring(loaded))
+      assert.is_function(loaded.send)
+   end)
+end)
