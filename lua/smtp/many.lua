@@ -229,7 +229,7 @@ local function feed(state, conv, line)
    end
 end
 
--- -> did the connection last?
+-- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(state, conv, entry)
    local line = { first = 1, last = 0, taken = 0 }
    if state.plan.pipelining == "eager" then
@@ -262,7 +262,6 @@ end
 
 -- A server may want fewer connections than we have: then these go on with what there is to do.
 -- Where there are none left, the error is that of every message that waits.
-
 local function give_up(state, entry, err)
    again(state, entry)
    if state.open > 0 then return end
@@ -320,8 +319,7 @@ function many.send(t, messages, given)
    local total = is_plain and #messages or nil
    local state = { plan = options.variant(plan, { flight_max = settings.window }),
       settings = settings, messages = messages, index = 0, again = {}, results = {}, spare = {},
-      sent = 0, failed = 0,
-      open = 0, next_at = now(),
+      sent = 0, failed = 0, open = 0, next_at = now(),
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, total or settings.connections) do
