@@ -144,12 +144,12 @@ static bool receive(struct flights *f)
     size_t len;
     if (f->io->receive(f->io->socket, timeout_ms(f, now()), &data, &len) != NULL) return false;
     uint64_t replies = smtp_session_replies(f->s);
+    smtp_recv(f->s, data, len); /* first: a note may leave by longjmp, and what was heard is gone */
+    if (smtp_session_replies(f->s) != replies) f->moved = now();
     if (!heard_more(f, data, len)) {
         lua_pushlstring(f->L, data, len);
         note(f, "S", "command", 0);
     }
-    smtp_recv(f->s, data, len);
-    if (smtp_session_replies(f->s) != replies) f->moved = now();
     return true;
 }
 
