@@ -37,11 +37,11 @@ static bool is_end(step said)
 }
 
 /* RFC 2920 3.1 lets the next command ride behind the end of a message. Many servers fail there, so
- * it is done for those that the user knows alone. Not in LMTP, whose replies nobody can foretell;
- * and the text behind DATA leaves in writes of its own. */
+ * it is done for those that the user knows alone. Not in LMTP, whose replies nobody can foretell.
+ */
 static bool is_eager(const struct smtp_session *s)
 {
-    return s->opt.eager && !s->opt.lmtp && !s->out_message;
+    return s->opt.eager && !s->opt.lmtp;
 }
 
 /* May one more reply be due? A full ring stops speech. */

@@ -21,7 +21,7 @@
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
  * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
  * 400 microseconds instead of 10). */
-enum { BUFFER_LEN = 64 * 1024 };
+enum { BUFFER_LEN = 60 * 1024 };
 
 /* In the session's user value: mails that are not over, to their texts; how many came since those
  * that were over went. */
@@ -344,18 +344,25 @@ static int session_wants(lua_State *L)
     return 1;
 }
 
-/** session:output(known) -> the bytes to send; what they are ("command", "secret", "message"); how
- *  many of them, behind the first `known`, are octets of a chunk. They count as sent only by
- *  session:sent(n). */
+/** session:output() -> the bytes to send. They count as sent only by session:sent(n). */
 static int session_output(lua_State *L)
 {
-    const struct smtp_session *s = to_session(L);
-    size_t known = (size_t)luaL_optinteger(L, 2, 0);
-    struct smtp_text out = smtp_send_buf(s);
+    struct smtp_text out = smtp_send_buf(to_session(L));
     lua_pushlstring(L, out.data, out.len);
-    lua_pushstring(L, smtp_send_kind(s));
-    push_integer(L, smtp_send_inside(s, known));
-    return 3;
+    return 1;
+}
+
+/** session:transcript(mark) -> lines of what was said and heard; the mark for the next call. See
+ *  smtp_transcript. */
+static int session_transcript(lua_State *L)
+{
+    const struct smtp_session *s = to_session(L);
+    char lines[SMTP_TRANSCRIPT_MAX + 64];
+    uint64_t mark = (uint64_t)luaL_optnumber(L, 2, 0);
+    size_t len = smtp_transcript(s, lua_isnoneornil(L, 2) ? NULL : &mark, lines);
+    lua_pushlstring(L, lines, len);
+    lua_pushnumber(L, (lua_Number)mark);
+    return 2;
 }
 
 static int session_sent(lua_State *L)
@@ -653,6 +660,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"rests", session_rests},
                                            {"output", session_output},
                                            {"sent", session_sent},
+                                           {"transcript", session_transcript},
                                            {"heard", session_heard},
                                            {"secret", session_secret},
                                            {"tls_started", session_tls_started},
@@ -749,15 +757,6 @@ static int core_now(lua_State *L)
     return 1;
 }
 
-/** core.array(count) -> an empty table with room for so many values, which then need not move. */
-static int core_array(lua_State *L)
-{
-    lua_Integer count = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, count >= 0 && count <= 1000, 1, "0 to 1000");
-    lua_createtable(L, (int)count, 0);
-    return 1;
-}
-
 /** core.terminal() -> columns of standard error where it is a terminal, else nil. */
 static int core_terminal(lua_State *L)
 {
@@ -768,11 +767,10 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"session", core_session},   {"address", core_address},
-                                     {"domain", core_domain},     {"idna", core_idna},
-                                     {"random", core_random},     {"now", core_now},
-                                     {"hostname", core_hostname}, {"terminal", core_terminal},
-                                     {"array", core_array},       {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"session", core_session},   {"address", core_address},   {"domain", core_domain},
+    {"idna", core_idna},         {"random", core_random},     {"now", core_now},
+    {"hostname", core_hostname}, {"terminal", core_terminal}, {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

@@ -26,7 +26,6 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 3) {
         if (m->contradicted) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-        s->out_message = true;
         return m->trouble.error != SMTP_ERROR_NONE ? STEP_final : STEP_body;
     }
     refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
@@ -150,11 +149,10 @@ static size_t put_ready(struct smtp_session *s, const char *data, size_t len)
     return len;
 }
 
-size_t body_take(struct smtp_session *s, const char *data, size_t len)
+static size_t take(struct smtp_session *s, const char *data, size_t len)
 {
-    size_t at = 0;
-    if (!may_take(s)) return 0;
     struct smtp_mail *m = s->spoken;
+    size_t at = 0;
     if (m->ready) return put_ready(s, data, len);
     while (at < len) {
         enum smtp_error error = body_error(s, data[at]);
@@ -170,6 +168,16 @@ size_t body_take(struct smtp_session *s, const char *data, size_t len)
         return fail(s, SMTP_ERROR_BODY_LEN, at);
     if (at < len && s->gathering) chunk_close(s, STEP_chunk);
     return at;
+}
+
+size_t body_take(struct smtp_session *s, const char *data, size_t len)
+{
+    uint64_t said_len = s->said_len;
+    if (!may_take(s)) return 0;
+    bool text = s->next == STEP_body;
+    size_t taken = take(s, data, len);
+    if (text) s->octets_left += s->said_len - said_len;
+    return taken;
 }
 
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
@@ -205,7 +213,11 @@ void smtp_body_end(struct smtp_session *s)
 
 step say_final(struct smtp_session *s)
 {
-    put_words(s, s->in_line ? "\r\n.\r\n" : ".\r\n");
+    if (s->in_line) {
+        put_words(s, "\r\n");
+        s->octets_left += 2;
+    }
+    put_words(s, ".\r\n");
     return STEP_ready;
 }
 

@@ -57,6 +57,7 @@ static struct smtp_session *begin(void *memory, size_t buffer_len,
     s->out_max = buffer_len;
     s->tls_on = options->tls_on;
     s->tls_verified = options->tls_verified;
+    if (s->tls_on) transcript_note(s, "TLS");
     return s;
 }
 
@@ -114,6 +115,7 @@ void smtp_tls_started(struct smtp_session *s, bool verified)
     s->tls_on = true;
     s->tls_verified = verified;
     s->next = STEP_ehlo;
+    transcript_note(s, "TLS");
     dialogue_go_on(s);
 }
 

@@ -100,7 +100,15 @@ struct smtp_session {
     size_t out_max, out_at, out_len; /* unsent: out[out_at] .. out[out_len] */
     size_t command_at;               /* where the command being written begins */
     uint64_t said_len, sent_len;     /* octets of the stream said and sent so far */
-    bool out_secret, out_message;
+    bool out_secret;
+
+    /* transcript.c: what was said and heard */
+    uint64_t shown_len, shown_whole; /* octets ever kept in the ring `shown`; of whole lines */
+    char shown_side;                 /* whose line is being kept: 'C', 'S'; 0: none is */
+    size_t shown_line_len;           /* octets of it so far */
+    uint64_t octets_left;            /* so many of a message leave next */
+    uint64_t shown_octets;           /* have left, and are not told yet */
+    bool secret_shown;               /* so far as it may be: the one that is being sent */
 
     /* reply.c: the line and the reply being heard */
     size_t line_len;
@@ -160,6 +168,7 @@ struct smtp_session {
     char line[SMTP_LINE_MAX], text[SMTP_KEPT_MAX], hello[SMTP_HELLO_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char challenge[SMTP_CHALLENGE_MAX];
+    char shown[SMTP_TRANSCRIPT_MAX];
 };
 
 /* dialogue.c */
@@ -188,9 +197,16 @@ static inline void put(struct smtp_session *s, const char *data, size_t len)
     s->said_len += len;
 }
 void put_words(struct smtp_session *s, const char *words);
+enum { DECIMAL_MAX = 20 };
+size_t decimal(char out[DECIMAL_MAX], uint64_t number);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
 void wipe(void *memory, size_t len);
+
+/* transcript.c */
+void transcript_said(struct smtp_session *s, const char *data, size_t len);
+void transcript_heard(struct smtp_session *s, const char *data, size_t len);
+void transcript_note(struct smtp_session *s, const char *words);
 
 /* reply.c */
 void reply_line(struct smtp_session *s);

@@ -34,6 +34,7 @@ enum {
     SMTP_HOST_LEN_MAX = 255,     /* octets of the server's name */
     SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
     SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
+    SMTP_TRANSCRIPT_MAX = 8192,  /* octets of lines that a transcript shows */
     SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
     SMTP_EAGER_LEN_MAX =
         262144, /* octets said and not yet answered, behind which nothing new begins */
@@ -337,11 +338,6 @@ unsigned smtp_wants(const struct smtp_session *s);
 
 /** The bytes to send now; stays valid until smtp_send_ack. */
 struct smtp_text smtp_send_buf(const struct smtp_session *s);
-/** What kind of bytes they are: "command", "secret" or "message". Never mixed; but behind "BDAT n"
- *  among commands stand n octets of a message. */
-const char *smtp_send_kind(const struct smtp_session *s);
-/** So many octets of such a message stand behind the first `from` of them. */
-size_t smtp_send_inside(const struct smtp_session *s, size_t from);
 /** `len` of them were handed to the network for good. */
 void smtp_send_ack(struct smtp_session *s, size_t len);
 /** Bytes from the server, cut anywhere. */
@@ -396,6 +392,11 @@ const char *smtp_session_stage(const struct smtp_session *s);
 /** Whole replies heard so far: progress, for a driver's clock. */
 uint64_t smtp_session_replies(const struct smtp_session *s);
 struct smtp_facts smtp_session_facts(const struct smtp_session *s);
+/** The newest lines that were said and heard: "C: EHLO me", "S: 250 mx", "*: TLS", each ended by
+ * LF, printable, without secrets of ours and octets of messages. (A server may repeat a secret.)
+ * With a `mark`, 0 at first: only whole ones, and only those behind it, which then moves on. `out`
+ * has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */
+size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out);
 
 /** A Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: well-formed UTF-8 may stand in it, but
  *  for control characters. Whether a domain outside ASCII is one is for IDNA to say (idna.h).

@@ -8,15 +8,23 @@ void put_words(struct smtp_session *s, const char *words)
     put(s, words, strlen(words));
 }
 
-void put_number(struct smtp_session *s, uint64_t number)
+/* Returns the length. */
+size_t decimal(char out[DECIMAL_MAX], uint64_t number)
 {
-    char digits[20];
+    char digits[DECIMAL_MAX];
     size_t at = sizeof digits;
     do {
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    put(s, digits + at, sizeof digits - at);
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
+void put_number(struct smtp_session *s, uint64_t number)
+{
+    char digits[DECIMAL_MAX];
+    put(s, digits, decimal(digits, number));
 }
 
 void put_base64(struct smtp_session *s, const char *data, size_t len)
@@ -38,35 +46,17 @@ const struct smtp_mail *smtp_spoken(const struct smtp_session *s)
     return s->spoken;
 }
 
-size_t smtp_send_inside(const struct smtp_session *s, size_t from)
-{
-    uint64_t at = s->sent_len + from;
-    for (const struct smtp_mail *m = s->mails; m != NULL; m = m->next) {
-        uint64_t end = m->octets_at + m->octets_len;
-        if (m->octets_len > 0 && at >= m->octets_at && at < end) return (size_t)(end - at);
-    }
-    return 0;
-}
-
-const char *smtp_send_kind(const struct smtp_session *s)
-{
-    if (s->out_secret) return "secret";
-    bool message = s->out_message ||
-                   (s->out_len > s->out_at && smtp_send_inside(s, 0) >= s->out_len - s->out_at);
-    return message ? "message" : "command";
-}
-
 void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
     if (len > sent_max) len = sent_max;
+    transcript_said(s, s->out + s->out_at, len);
     s->out_at += len;
     s->sent_len += len;
     if (s->out_at == s->out_len) {
         if (s->out_secret) wipe(s->out, s->out_len);
         s->out_at = s->out_len = 0;
-        s->out_secret = false;
-        if (s->next != STEP_body) s->out_message = false;
+        s->out_secret = s->secret_shown = false;
     } else if (s->out_at >= s->out_max / 2) {
         memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
         s->out_len -= s->out_at;
@@ -113,6 +103,7 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
         fail(s, SMTP_ERROR_CLOSED, NULL);
         return;
     }
+    transcript_heard(s, data, len);
     while (len > 0 && !dialogue_over(s)) {
         if (s->next == STEP_tls && s->due_count == 0) {
             fail(s, SMTP_ERROR_INJECTED, NULL);

@@ -9,8 +9,14 @@ local two = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO
 local both = { "a@x.example", "b@x.example" }
 local ok = "S: 250 ok\n"
 local bye = "C: QUIT\nS: 221 bye\n"
+-- Octets of a chunk that fills the session's buffer.
+local FULL = 61406
 -- The message of spec.talk.
 local one = "C: BDAT 21 LAST\nC: Subject: x\nC: \nC: hello\n"
+
+local function chunk(len, last)
+   return ("C: BDAT %d%s\nOCTETS %d\n"):format(len, last or "", len)
+end
 
 local function states(result)
    local list = {}
@@ -84,22 +90,22 @@ describe("CHUNKING", function()
       local line = ("x"):rep(70) .. "\r\n"
       local long = line:rep(1000) -- 72,000 octets
       local _, _, peer = talk.send({ raw = pieces(long) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 6498 LAST\nOCTETS 6498\n" .. ok .. bye)
+         .. chunk(FULL) .. ok .. chunk(#long - FULL, " LAST") .. ok .. bye)
       assert.equal(long, peer.body)
    end)
 
    it("ends a chunk that is all but full where more comes, or with the message", function()
       local line = ("x"):rep(98) .. "\r\n"
-      talk.send({ raw = pieces(line:rep(650), line:rep(10)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 498 LAST\nOCTETS 498\n" .. ok .. bye)
-      talk.send({ raw = pieces(line:rep(650)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65000 LAST\nOCTETS 65000\n" .. ok .. bye)
+      talk.send({ raw = pieces(line:rep(610), line:rep(10)) }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. ok .. chunk(62000 - FULL, " LAST") .. ok .. bye)
+      talk.send({ raw = pieces(line:rep(610)) }, hi .. envelope .. ok .. ok
+         .. chunk(61000, " LAST") .. ok .. bye)
    end)
 
    it("sends no further chunk where one is refused", function()
       local line = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = pieces(line:rep(1000)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65502\nOCTETS 65502\nS: 552 too much\n" .. bye)
+         .. chunk(FULL) .. "S: 552 too much\n" .. bye)
       assert.equal("data_refused", err.kind)
       assert.equal("body", err.stage)
       assert.equal("refused", states(err))
@@ -107,10 +113,8 @@ describe("CHUNKING", function()
 
    it("lets later chunks flow once the first was accepted", function()
       local line = ("x"):rep(70) .. "\r\n"
-      local last = 3 * 72000 - 3 * 65502
       talk.send({ raw = pieces(line:rep(3000)) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 65502\nOCTETS 65502\n" .. ok .. "C: BDAT 65502\nOCTETS 65502\n"
-         .. "C: BDAT 65502\nOCTETS 65502\n" .. ("C: BDAT %d LAST\nOCTETS %d\n"):format(last, last)
+         .. chunk(FULL) .. ok .. chunk(FULL) .. chunk(FULL) .. chunk(216000 - 3 * FULL, " LAST")
          .. ok .. ok .. ok .. bye)
    end)
 

@@ -2,6 +2,7 @@
 -- every secret that is used, for secrets_spec.lua to compare at the end.
 
 local auth = require "smtp.auth"
+local drive = require "smtp.drive"
 local errors = require "smtp.errors"
 local report = require "smtp.report"
 local safe = require "smtp.safe"
@@ -32,21 +33,33 @@ function auth.fits(name, value)
 end
 
 -- Who traces has Lua send and receive: what nobody traces is looked at in the end.
-local new_transcript, all = transcript.new, {}
+local new_transcript = transcript.new
 function transcript.new(trace)
-   local one = new_transcript(trace and function(direction, line)
+   return new_transcript(trace and function(direction, line)
       note(direction .. ": " .. line, 0)
       trace(direction, line)
    end)
-   if #all == 100 then recorder.finish() end
-   all[#all + 1] = one
-   return one
 end
+
+local open, forget, all = drive.open, drive.forget, {}
 
 --- Note what all conversations show.
 function recorder.finish()
-   for i = 1, #all do note(all[i]:lines(), 0) end
+   for i = 1, #all do note(all[i].transcript:lines(all[i].session), 0) end
    all = {}
+end
+
+function drive.open(...)
+   local conv, failed, trouble = open(...)
+   if #all == 100 then recorder.finish() end
+   all[#all + 1] = conv
+   return conv, failed, trouble
+end
+
+-- Another conversation may have its session.
+function drive.forget(conv)
+   recorder.finish()
+   forget(conv)
 end
 
 local new_error = errors.new

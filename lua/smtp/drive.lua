@@ -56,6 +56,27 @@ end
 
 local doing = {}
 
+-- The session's transcript keeps so much only: whoever traces it takes smaller steps.
+local TRACED = 1024
+
+local function heard(conv, data)
+   local session, shown = conv.session, conv.transcript
+   if not shown.trace then return session:heard(data) end
+   for at = 1, #data, TRACED do
+      session:heard(data:sub(at, at + TRACED - 1))
+      shown:follow(session)
+   end
+end
+
+local function sent(conv, count)
+   local session, shown = conv.session, conv.transcript
+   if not shown.trace then return session:sent(count) end
+   for at = 0, count - 1, TRACED do
+      session:sent(math.min(count - at, TRACED))
+      shown:follow(session)
+   end
+end
+
 -- After a failed write the kernel may still hold what the server said before it hung up.
 local function drain(conv)
    local sock, session = conv.sock, conv.session
@@ -63,8 +84,7 @@ local function drain(conv)
    while session:wants() ~= "nothing" do
       local data = sock:receiveany(PIECE)
       if not data then return end
-      conv.transcript:heard(data)
-      session:heard(data)
+      heard(conv, data)
    end
 end
 
@@ -83,9 +103,8 @@ function doing.recv(conv)
    set_patience(conv)
    local data, why, text = conv.sock:receiveany(PIECE)
    if data then
-      conv.transcript:heard(data)
       local replies = session:replies()
-      session:heard(data)
+      heard(conv, data)
       if session:replies() ~= replies then conv.moved = now() end
    elseif why ~= "again" then
       if why == "closed" then session:heard("") end
@@ -95,7 +114,7 @@ end
 
 function doing.send(conv)
    local session = conv.session
-   local bytes, kind, inside = session:output(conv.transcript.known)
+   local bytes = session:output()
    conv.moved = now()
    set_patience(conv)
    local count, why, text, partly = conv.sock:send(bytes)
@@ -103,8 +122,7 @@ function doing.send(conv)
    if why == "again" then count = partly or 0 end
    -- A transport that cannot tell how much has left may have sent all of it.
    local left = count or partly or #bytes
-   conv.transcript:said(bytes, left, kind, inside)
-   session:sent(left)
+   sent(conv, left)
    if count == nil then
       drain(conv)
       lost(conv, why, text)
@@ -272,7 +290,6 @@ local function handshake(conv, seconds)
    until ok or why ~= "again"
    if ok then
       conv.tls = sock.tlsinfo and sock:tlsinfo() or { verified = plan.tls_verify }
-      conv.transcript:note("*", "TLS", "command")
       return true
    end
    if why == "timeout" then
@@ -299,8 +316,7 @@ local function is_injected(conv)
    sock:settimeouts(0, 0, 0)
    local data = sock:receiveany(PIECE)
    if not data then return false end
-   conv.transcript:heard(data)
-   conv.session:heard(data)
+   heard(conv, data)
    return true
 end
 
@@ -309,6 +325,7 @@ function doing.tls(conv)
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
       conv.session:tls_started(is_verified(conv))
+      if conv.transcript.trace then conv.transcript:follow(conv.session) end
       return
    end
    conv.trouble = trouble
@@ -339,8 +356,8 @@ local is_flight = { send = true, recv = true }
 local function wants(conv)
    local session = conv.session
    if not conv.io or conv.transcript.trace then return session:wants(), true end
-   local want, moved, own = session:flights(conv.io, conv.transcript, conv.deadline,
-      conv.plan.reply_timeout, conv.moved, conv.feed ~= nil)
+   local want, moved, own = session:flights(conv.io, conv.deadline, conv.plan.reply_timeout,
+      conv.moved, conv.feed ~= nil)
    conv.moved = moved
    return want, own
 end

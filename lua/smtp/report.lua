@@ -5,6 +5,7 @@ local auth = require "smtp.auth"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.hints"
+local transcript = require "smtp.transcript"
 
 local report = {}
 
@@ -198,7 +199,7 @@ end
 function report.error(conv, trouble, recipients)
    local plan = conv.plan
    local facts = conv.session and conv.session:facts()
-   local lines = conv.transcript:lines()
+   local lines = conv.transcript:lines(conv.session)
    -- Of several messages in flight nobody knows whose command it was.
    local stage = plan.pipelining ~= "eager" and trouble.stage or nil
    local err = {
@@ -206,7 +207,7 @@ function report.error(conv, trouble, recipients)
       enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
       port = plan.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = lines, command = conv.transcript:last_command(lines, stage),
+      transcript = lines, command = transcript.last_command(lines, stage),
    }
    local what = ("%s %s"):format(report.place(plan), trouble.sentence)
    if facts then

@@ -17,6 +17,7 @@
  */
 #include "../../csrc/smtp.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ struct talk {
 };
 
 static char stream[STREAM_MAX];
-static bool is_octet[STREAM_MAX];
+static bool is_octet[STREAM_MAX]; /* of a message */
 
 static unsigned next(struct talk *t)
 {
@@ -413,6 +414,7 @@ static void hear_text(struct talk *t, char c)
     }
     if (t->text_dot && t->text_cr && t->text_start) {
         CHECK(c == '\n');
+        is_octet[t->said - 1] = is_octet[t->said - 2] = is_octet[t->said - 3] = false;
         t->state = COMMAND;
         end_message(t, DOT);
         return;
@@ -447,7 +449,7 @@ static void hear_octet(struct talk *t, char c)
 {
     CHECK(t->said < STREAM_MAX);
     stream[t->said] = c;
-    is_octet[t->said] = t->state == OCTETS;
+    is_octet[t->said] = t->state == OCTETS || t->state == TEXT;
     t->said++;
     switch (t->state) {
     case COMMAND: hear_command(t, c); break;
@@ -463,18 +465,6 @@ static bool is_over(const struct talk *t)
     return (smtp_wants(t->session) & SMTP_WANT_NOTHING) != 0;
 }
 
-static void check_kind(struct talk *t, struct smtp_text out)
-{
-    const char *kind = smtp_send_kind(t->session);
-    size_t inside = smtp_send_inside(t->session, 0);
-    CHECK(strcmp(kind, "secret") != 0);
-    if (out.len == 0) return;
-    CHECK((inside > 0) == is_octet[t->sent]);
-    size_t last = inside < out.len ? inside : out.len;
-    if (inside > 0) CHECK(is_octet[t->sent + last - 1]);
-    if (inside > 0 && inside < out.len) CHECK(!is_octet[t->sent + inside]);
-}
-
 /* What is offered goes on where it was, and was not changed. */
 static void look(struct talk *t)
 {
@@ -486,7 +476,57 @@ static void look(struct talk *t)
         CHECK(out.len == 0 || memcmp(stream + t->sent, out.data, known) == 0);
     while (t->said < t->sent + out.len)
         hear_octet(t, out.data[t->said - t->sent]);
-    check_kind(t, out);
+}
+
+/* ---- what the transcript shows ---- */
+
+static struct {
+    char text[2 * STREAM_MAX];
+    size_t len, line_len;
+    uint64_t octets; /* of a message, not yet told */
+    char side;       /* whose line is open; 0: nobody's */
+} shown;
+
+static void show(const char *data, size_t len)
+{
+    if (shown.len + len > sizeof shown.text) return;
+    memcpy(shown.text + shown.len, data, len);
+    shown.len += len;
+}
+
+static void show_octets(void)
+{
+    char line[64];
+    int len = snprintf(line, sizeof line, "C: (%" PRIu64 " bytes of the message)\n", shown.octets);
+    if (shown.octets > 0) show(line, (size_t)len);
+    shown.octets = 0;
+}
+
+static void show_octet(char side, char c)
+{
+    const char head[] = {side, ':', ' '};
+    if (shown.side != side) {
+        if (shown.side != 0) show("\n", 1);
+        show_octets();
+        show(head, sizeof head);
+        shown.line_len = 0;
+    }
+    shown.side = c == '\n' ? 0 : side;
+    if (c != '\r' && (c == '\n' || shown.line_len < 1024)) show(&c, 1);
+    shown.line_len++;
+}
+
+/* The session keeps the newest, but whole lines only, and CR as well as what is seen. */
+static void check_transcript(const struct talk *t)
+{
+    static char kept[SMTP_TRANSCRIPT_MAX + 64];
+    size_t len = smtp_transcript(t->session, NULL, kept);
+    if (shown.side != 0) show("\n", 1);
+    show_octets();
+    CHECK(len <= shown.len);
+    CHECK(memcmp(kept, shown.text + shown.len - len, len) == 0);
+    CHECK(len == shown.len || shown.text[shown.len - len - 1] == '\n');
+    CHECK(len == shown.len || len > SMTP_TRANSCRIPT_MAX / 2);
 }
 
 /* ---- what the server answers ---- */
@@ -604,6 +644,8 @@ static void hear_reply(struct talk *t, size_t max)
     CHECK(piece != NULL);
     memcpy(piece, t->reply + t->reply_at, len);
     t->reply_at += len;
+    for (size_t i = 0; i < len && !is_over(t); i++)
+        show_octet('S', piece[i]);
     smtp_recv(t->session, piece, len);
     free(piece);
     if (t->reply_at == t->reply_len) answered(t);
@@ -714,7 +756,11 @@ static void acknowledge(struct talk *t, size_t max)
 {
     size_t len = smtp_send_buf(t->session).len;
     if (len > max) len = max;
-    t->sent += len;
+    for (size_t end = t->sent + len; t->sent < end; t->sent++)
+        if (is_octet[t->sent])
+            shown.octets++;
+        else
+            show_octet('C', stream[t->sent]);
     smtp_send_ack(t->session, len);
 }
 
@@ -797,6 +843,7 @@ static void finish(struct talk *t)
     while (t->added_count < t->item_count)
         add_mail(t);
     look_around(t);
+    check_transcript(t);
     for (size_t i = 0; i < t->item_count; i++) {
         CHECK(t->items[i].over);
         free(t->items[i].wire);
@@ -810,6 +857,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static void *memory;
     if (size < 8) return 0;
     memset(&t, 0, sizeof t);
+    shown.len = shown.octets = 0;
+    shown.side = 0;
     t.data = data;
     t.len = size;
     t.flags = next(&t);

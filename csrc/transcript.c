@@ -1,0 +1,178 @@
+/* transcript.c - what was said and heard, for people: the newest lines, without secrets and without
+ * the octets of messages.
+ *
+ * A ring of octets holds them as they came, "C: EHLO me" behind "S: 220 mx", each ended by LF. What
+ * no terminal should see is replaced only where somebody wants to read it. */
+#include "session.h"
+
+#pragma GCC visibility push(hidden)
+
+enum { LINE_SHOWN_MAX = 1024, TOLD_MAX = 64 };
+
+static void keep(struct smtp_session *s, const char *data, size_t len)
+{
+    while (len > 0) {
+        size_t at = (size_t)(s->shown_len % SMTP_TRANSCRIPT_MAX);
+        size_t some = SMTP_TRANSCRIPT_MAX - at < len ? SMTP_TRANSCRIPT_MAX - at : len;
+        memcpy(s->shown + at, data, some);
+        s->shown_len += some;
+        data += some;
+        len -= some;
+    }
+}
+
+static char octet_at(const struct smtp_session *s, uint64_t at)
+{
+    return s->shown[at % SMTP_TRANSCRIPT_MAX];
+}
+
+/* Returns the length. */
+static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
+{
+    static const char before[] = "C: (", behind[] = " bytes of the message)\n";
+    size_t len = sizeof before - 1;
+    memcpy(out, before, len);
+    len += decimal(out + len, count);
+    memcpy(out + len, behind, sizeof behind - 1);
+    return len + sizeof behind - 1;
+}
+
+static void end_line(struct smtp_session *s)
+{
+    if (s->shown_side == '\0') return;
+    keep(s, "\n", 1);
+    s->shown_side = '\0';
+    s->shown_whole = s->shown_len;
+}
+
+/* Octets of a message are told once, before whatever comes behind them. */
+static void begin_line(struct smtp_session *s, char side)
+{
+    char head[] = {side, ':', ' '}, told[TOLD_MAX];
+    if (s->shown_side == side) return;
+    end_line(s);
+    if (s->shown_octets > 0) {
+        keep(s, told, tell_octets(told, s->shown_octets));
+        s->shown_octets = 0;
+    }
+    keep(s, head, sizeof head);
+    s->shown_side = side;
+    s->shown_line_len = 0;
+}
+
+/* Behind "BDAT n" stand n octets of a message; no other command of ours begins with a B. */
+static uint64_t octets_behind(const struct smtp_session *s)
+{
+    uint64_t at = s->shown_len - s->shown_line_len, count = 0;
+    if (octet_at(s, at) != 'B') return 0;
+    for (at += 5; octet_at(s, at) >= '0' && octet_at(s, at) <= '9'; at++)
+        count = 10 * count + (uint64_t)(octet_at(s, at) - '0');
+    return count;
+}
+
+/* Up to and with the next line end. Returns how many bytes were taken. */
+static size_t show_line(struct smtp_session *s, char side, const char *data, size_t len)
+{
+    const char *end = memchr(data, '\n', len);
+    size_t line_len = end == NULL ? len : (size_t)(end - data);
+    begin_line(s, side);
+    size_t room = LINE_SHOWN_MAX - s->shown_line_len;
+    size_t shown_len = line_len < room ? line_len : room;
+    keep(s, data, shown_len);
+    s->shown_line_len += shown_len;
+    if (end == NULL) return line_len;
+    if (side == 'C') s->octets_left = octets_behind(s);
+    end_line(s);
+    return line_len + 1;
+}
+
+/* "AUTH PLAIN [secret]"; an answer is all secret, but for the one that cancels (RFC 4954 4). */
+static void show_secret(struct smtp_session *s, const char *data, size_t len)
+{
+    static const char hidden[] = "[secret]";
+    bool auth = len > 5 && memcmp(data, "AUTH ", 5) == 0;
+    size_t name_len = 0;
+    if (s->secret_shown) return;
+    s->secret_shown = true;
+    begin_line(s, 'C');
+    if (auth) {
+        while (5 + name_len < len && data[5 + name_len] > ' ')
+            name_len++;
+        keep(s, data, 5 + name_len);
+        if (5 + name_len < len && data[5 + name_len] == ' ') keep(s, " [secret]", 9);
+    } else if (len == 3 && *data == '*') {
+        keep(s, data, 1);
+    } else {
+        keep(s, hidden, sizeof hidden - 1);
+    }
+    end_line(s);
+}
+
+/* These octets leave us now. */
+void transcript_said(struct smtp_session *s, const char *data, size_t len)
+{
+    if (len == 0) return;
+    if (s->out_secret) {
+        show_secret(s, data, s->out_len - s->out_at);
+        return;
+    }
+    while (len > 0) {
+        size_t taken = s->octets_left < len ? (size_t)s->octets_left : len;
+        s->shown_octets += taken;
+        s->octets_left -= taken;
+        if (taken == 0) taken = show_line(s, 'C', data, len);
+        data += taken;
+        len -= taken;
+    }
+}
+
+void transcript_heard(struct smtp_session *s, const char *data, size_t len)
+{
+    while (len > 0) {
+        size_t taken = show_line(s, 'S', data, len);
+        data += taken;
+        len -= taken;
+    }
+}
+
+void transcript_note(struct smtp_session *s, const char *words)
+{
+    begin_line(s, '*');
+    keep(s, words, strlen(words));
+    end_line(s);
+}
+
+/* ---- for a reader ---- */
+
+/* The octets at `at` and behind, printable. Returns the length in `out`. */
+static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end, char *out)
+{
+    char *to = out;
+    for (; at < end; at++) {
+        char c = octet_at(s, at);
+        if (c == '\r' && (at + 1 == end || octet_at(s, at + 1) == '\n')) continue;
+        bool control = (unsigned char)c < ' ' || c == 0x7F;
+        *to++ = control && c != '\n' ? '?' : c;
+    }
+    return (size_t)(to - out);
+}
+
+size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out)
+{
+    uint64_t at = mark == NULL ? 0 : *mark, end = mark == NULL ? s->shown_len : s->shown_whole;
+    if (s->shown_len > at + SMTP_TRANSCRIPT_MAX) {
+        at = s->shown_len - SMTP_TRANSCRIPT_MAX;
+        while (at < end && octet_at(s, at++) != '\n')
+            continue;
+    }
+    size_t len = copy_lines(s, at, end, out);
+    if (mark != NULL) {
+        *mark = end;
+        return len;
+    }
+    if (s->shown_side != '\0') out[len++] = '\n';
+    if (s->shown_octets > 0) len += tell_octets(out + len, s->shown_octets);
+    return len;
+}
+
+#pragma GCC visibility pop
