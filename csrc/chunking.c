@@ -131,10 +131,14 @@ static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
 }
 
 /* Who does not know BDAT takes the octets behind it for commands: not a word more. Nobody has this
- * message; of those behind it nobody knows. In LMTP it may be one recipient's verdict. */
+ * message; of those behind it nobody knows. In LMTP it may be the verdict of the first of several
+ * recipients, and nobody knows of the others. */
 static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (!s->opt.lmtp) refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
+    if (s->mails->due_count > 1)
+        message_judged(s, r);
+    else
+        refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
     return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
 }
 

@@ -106,9 +106,9 @@ struct smtp_session {
     uint64_t shown_len, shown_whole; /* octets ever kept in the ring `shown`; of whole lines */
     char shown_side;                 /* whose line is being kept: 'C', 'S'; 0: none is */
     size_t shown_line_len;           /* octets of it so far */
-    uint64_t octets_left;            /* so many of a message leave next */
-    uint64_t shown_octets;           /* have left, and are not told yet */
-    bool secret_shown;               /* so far as it may be: the one that is being sent */
+    uint64_t shown_ahead;            /* so many octets of a command that was shown leave next, */
+    uint64_t octets_left;            /* then so many of a message; */
+    uint64_t shown_octets;           /* so many have left, and are not told yet */
 
     /* reply.c: the line and the reply being heard */
     size_t line_len;
@@ -204,7 +204,7 @@ void put_base64(struct smtp_session *s, const char *data, size_t len);
 void wipe(void *memory, size_t len);
 
 /* transcript.c */
-void transcript_said(struct smtp_session *s, const char *data, size_t len);
+void transcript_said(struct smtp_session *s, size_t len);
 void transcript_heard(struct smtp_session *s, const char *data, size_t len);
 void transcript_note(struct smtp_session *s, const char *words);
 

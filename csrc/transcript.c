@@ -60,16 +60,6 @@ static void begin_line(struct smtp_session *s, char side)
     s->shown_line_len = 0;
 }
 
-/* Behind "BDAT n" stand n octets of a message; no other command of ours begins with a B. */
-static uint64_t octets_behind(const struct smtp_session *s)
-{
-    uint64_t at = s->shown_len - s->shown_line_len, count = 0;
-    if (octet_at(s, at) != 'B') return 0;
-    for (at += 5; octet_at(s, at) >= '0' && octet_at(s, at) <= '9'; at++)
-        count = 10 * count + (uint64_t)(octet_at(s, at) - '0');
-    return count;
-}
-
 /* Up to and with the next line end. Returns how many bytes were taken. */
 static size_t show_line(struct smtp_session *s, char side, const char *data, size_t len)
 {
@@ -81,7 +71,6 @@ static size_t show_line(struct smtp_session *s, char side, const char *data, siz
     keep(s, data, shown_len);
     s->shown_line_len += shown_len;
     if (end == NULL) return line_len;
-    if (side == 'C') s->octets_left = octets_behind(s);
     end_line(s);
     return line_len + 1;
 }
@@ -89,39 +78,63 @@ static size_t show_line(struct smtp_session *s, char side, const char *data, siz
 /* "AUTH PLAIN [secret]"; an answer is all secret, but for the one that cancels (RFC 4954 4). */
 static void show_secret(struct smtp_session *s, const char *data, size_t len)
 {
-    static const char hidden[] = "[secret]";
     bool auth = len > 5 && memcmp(data, "AUTH ", 5) == 0;
     size_t name_len = 0;
-    if (s->secret_shown) return;
-    s->secret_shown = true;
     begin_line(s, 'C');
     if (auth) {
-        while (5 + name_len < len && data[5 + name_len] > ' ')
+        while (data[5 + name_len] > ' ')
             name_len++;
         keep(s, data, 5 + name_len);
-        if (5 + name_len < len && data[5 + name_len] == ' ') keep(s, " [secret]", 9);
+        if (data[5 + name_len] == ' ') keep(s, " [secret]", 9);
     } else if (len == 3 && *data == '*') {
         keep(s, data, 1);
     } else {
-        keep(s, hidden, sizeof hidden - 1);
+        keep(s, "[secret]", 8);
     }
     end_line(s);
 }
 
-/* These octets leave us now. */
-void transcript_said(struct smtp_session *s, const char *data, size_t len)
+/* Behind "BDAT n" stand n octets of a message. */
+static uint64_t octets_behind(const char *command)
 {
-    if (len == 0) return;
+    uint64_t count = 0;
+    if (memcmp(command, "BDAT ", 5) != 0) return 0;
+    for (command += 5; *command >= '0' && *command <= '9'; command++)
+        count = 10 * count + (uint64_t)(*command - '0');
+    return count;
+}
+
+/* The command that begins to leave, in front of all that is unsent. Returns its length. */
+static size_t show_command(struct smtp_session *s, const char *data, size_t len)
+{
     if (s->out_secret) {
-        show_secret(s, data, s->out_len - s->out_at);
-        return;
+        show_secret(s, data, len);
+        return len;
     }
+    if (len > 5) s->octets_left = octets_behind(data);
+    return show_line(s, 'C', data, len);
+}
+
+static size_t take_up_to(uint64_t *count, size_t len)
+{
+    size_t taken = *count < len ? (size_t)*count : len;
+    *count -= taken;
+    return taken;
+}
+
+/* So many of the octets that are unsent leave now. A command is shown whole once its first octet
+ * has left. */
+void transcript_said(struct smtp_session *s, size_t len)
+{
+    const char *at = s->out + s->out_at, *end = s->out + s->out_len;
     while (len > 0) {
-        size_t taken = s->octets_left < len ? (size_t)s->octets_left : len;
-        s->shown_octets += taken;
-        s->octets_left -= taken;
-        if (taken == 0) taken = show_line(s, 'C', data, len);
-        data += taken;
+        size_t taken = take_up_to(&s->shown_ahead, len);
+        if (taken == 0) {
+            taken = take_up_to(&s->octets_left, len);
+            s->shown_octets += taken;
+        }
+        if (taken == 0) s->shown_ahead = show_command(s, at, (size_t)(end - at));
+        at += taken;
         len -= taken;
     }
 }

@@ -50,13 +50,13 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
     if (len > sent_max) len = sent_max;
-    transcript_said(s, s->out + s->out_at, len);
+    transcript_said(s, len);
     s->out_at += len;
     s->sent_len += len;
     if (s->out_at == s->out_len) {
         if (s->out_secret) wipe(s->out, s->out_len);
         s->out_at = s->out_len = 0;
-        s->out_secret = s->secret_shown = false;
+        s->out_secret = false;
     } else if (s->out_at >= s->out_max / 2) {
         memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
         s->out_len -= s->out_at;

@@ -102,7 +102,19 @@ describe("LMTP", function()
       local _, err = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
          .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 no such box\n")
       assert.equal("bdat", err.reason)
-      assert.equal("unknown unknown unknown", states(err))
+      assert.equal("refused unknown unknown", states(err))
       assert.equal("doubt", err.retry)
+   end)
+
+   it("that does not know BDAT has nothing of a single recipient's, and gets it by DATA", function()
+      local port, scripts = 2424, { chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\n"
+         .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 what\n",
+         chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n" .. ok .. ok
+            .. "S: 354 go\nMESSAGE\n" .. ok .. "C: QUIT\nS: 221 bye\n" }
+      local receipt = smtp.send(talk.options({ protocol = "lmtp", port = port }, function()
+         return talk.peer(table.remove(scripts, 1))
+      end))
+      assert.equal("accepted", states(receipt))
+      assert.equal(0, #scripts)
    end)
 end)

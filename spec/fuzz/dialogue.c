@@ -484,7 +484,9 @@ static struct {
     char text[2 * STREAM_MAX];
     size_t len, line_len;
     uint64_t octets; /* of a message, not yet told */
-    char side;       /* whose line is open; 0: nobody's */
+    uint64_t
+        ahead; /* where our newest command ends, which is shown whole once it begins to leave */
+    char side; /* whose line is open; 0: nobody's */
 } shown;
 
 static void show(const char *data, size_t len)
@@ -514,6 +516,14 @@ static void show_octet(char side, char c)
     shown.side = c == '\n' ? 0 : side;
     if (c != '\r' && (c == '\n' || shown.line_len < 1024)) show(&c, 1);
     shown.line_len++;
+}
+
+static void show_command(uint64_t at)
+{
+    do
+        show_octet('C', stream[at]);
+    while (stream[at++] != '\n');
+    shown.ahead = at;
 }
 
 /* The session keeps the newest, but whole lines only, and CR as well as what is seen. */
@@ -759,8 +769,8 @@ static void acknowledge(struct talk *t, size_t max)
     for (size_t end = t->sent + len; t->sent < end; t->sent++)
         if (is_octet[t->sent])
             shown.octets++;
-        else
-            show_octet('C', stream[t->sent]);
+        else if (t->sent >= shown.ahead)
+            show_command(t->sent);
     smtp_send_ack(t->session, len);
 }
 
@@ -857,7 +867,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static void *memory;
     if (size < 8) return 0;
     memset(&t, 0, sizeof t);
-    shown.len = shown.octets = 0;
+    shown.len = shown.octets = shown.ahead = 0;
     shown.side = 0;
     t.data = data;
     t.len = size;
