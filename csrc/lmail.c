@@ -259,12 +259,12 @@ static bool read_raw(struct plain *p)
     return true;
 }
 
-static bool read_plain(lua_State *L, struct plain *p)
+static bool read_plain(lua_State *L, struct plain *p, int others)
 {
     p->wire_len = 0;
     p->eightbit = false;
     p->raw = raw_string(L, "raw");
-    if (p->raw.data == NULL || p->raw.len > PLAIN_LEN_MAX || !has_keys(L, 3)) return false;
+    if (p->raw.data == NULL || p->raw.len > PLAIN_LEN_MAX || !has_keys(L, 3 + others)) return false;
     p->from_len = read_address(L, "from", p->from);
     p->to_len = read_address(L, "to", p->to);
     return p->from_len > 0 && p->to_len > 0 && read_raw(p);
@@ -284,16 +284,17 @@ static struct smtp_mail *push_room(lua_State *L, size_t len)
     return m;
 }
 
-/** core.plain(t, old) -> mail, from, to, size, eightbit: what core.mail gives for { from=, to=,
- *  raw= }, three strings that need nothing but to be sent; nothing where there is more to say of
- *  them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a mail
- *  that is over, whose place it may take. */
+/** core.plain(t, old, others) -> mail, from, to, size, eightbit: what core.mail gives for { from=,
+ *  to=, raw= }, three strings that need nothing but to be sent; nothing where there is more to say
+ *  of them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a
+ *  mail that is over, whose place it may take. `others`: so many other keys are in the table. */
 static int core_plain(lua_State *L)
 {
     struct plain p;
     luaL_checktype(L, 1, LUA_TTABLE);
+    int others = (int)luaL_optinteger(L, 3, 0);
     lua_settop(L, 2);
-    if (!read_plain(L, &p)) return 0;
+    if (!read_plain(L, &p, others)) return 0;
     size_t words_len = p.from_len + p.to_len, texts_max = SMTP_TEXT_MAX + 96;
     size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
     struct smtp_mail *m = push_room(L, head_len + words_len + texts_max);

@@ -173,6 +173,7 @@ static unsigned mech_flags(lua_State *L, int index)
 /* options.mechanisms: { { name=, shows_secret=, binds=, mutual= }, … }, which the session keeps. */
 static void read_mechanisms(lua_State *L, struct smtp_options *o)
 {
+    int top = lua_gettop(L);
     lua_getfield(L, 1, "mechanisms");
     for (int i = 1; lua_istable(L, -1) && o->mech_count < SMTP_MECHS_MAX; i++) {
         lua_rawgeti(L, -1, i);
@@ -187,7 +188,7 @@ static void read_mechanisms(lua_State *L, struct smtp_options *o)
         mech->flags = mech_flags(L, lua_gettop(L));
         lua_pop(L, 1);
     }
-    lua_settop(L, 1);
+    lua_settop(L, top);
 }
 
 /* The extensions in the table options[key], keyword to word: those with this word. */
@@ -232,14 +233,11 @@ static int word_field(lua_State *L, const char *key, const char *const words[])
     return word;
 }
 
-/* options.resume, which the session keeps: what session:facts() gave. */
+/* Argument 2, which the session keeps: what session:facts() gave. */
 static bool read_resume(lua_State *L, struct smtp_facts *facts)
 {
-    lua_getfield(L, 1, "resume");
-    if (!lua_istable(L, -1)) {
-        lua_pop(L, 1);
-        return false;
-    }
+    if (!lua_istable(L, 2)) return false;
+    lua_pushvalue(L, 2);
     lua_insert(L, 1);
     facts->esmtp = flag_field(L, "esmtp");
     facts->tls_verified = flag_field(L, "tls_verified");
@@ -257,23 +255,16 @@ static bool read_resume(lua_State *L, struct smtp_facts *facts)
     return true;
 }
 
-/* The session's memory as a userdata, pushed: that of options.old, which nobody needs any more. */
-static void *push_memory(lua_State *L)
-{
-    lua_getfield(L, 1, "old");
-    if (!lua_isnil(L, -1)) return luaL_checkudata(L, -1, SESSION);
-    lua_pop(L, 1);
-    return lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
-}
-
-/** core.session(options) -> session. `options` is kept and must not change any more: domain, tls,
- *  auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
+/** core.session(options, resume, old) -> session. `options` is kept and must not change any more:
+ * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
- *  flight_max, window, resume, old. */
+ *  flight_max, window. `resume`: what session:facts() gave of the session that had this connection
+ *  before. `old`: one that nobody needs any more; its memory is the new one's. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    void *memory = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, SESSION);
+    lua_settop(L, 3);
     struct smtp_options o = {
         .domain = text_field(L, "domain"),
         .tls = policy_field(L, "tls"),
@@ -305,9 +296,14 @@ static int core_session(lua_State *L)
     lua_createtable(L, 0, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "options");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "resume");
     lua_newtable(L);
     lua_rawseti(L, -2, MAILS);
-    void *memory = push_memory(L);
+    if (memory != NULL)
+        lua_pushvalue(L, 3);
+    else
+        memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
     if (resumes)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
     else

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -30,13 +31,13 @@
 #define PORT_SEND_FLAGS MSG_DONTWAIT
 #endif
 
-/* May a descriptor block in recv()? On Linux a signal always ends a recv that has a time-out, which
- * saves a poll; elsewhere it may be restarted behind our back (SA_RESTART, which Lua's interpreter
- * uses). Then the descriptor stays non-blocking. */
+/* May a descriptor block in connect() and recv()? On Linux a signal always ends those that have a
+ * time-out, which saves a poll; elsewhere they may be restarted behind our back (SA_RESTART, which
+ * Lua's interpreter uses). Then the descriptor stays non-blocking. */
 #ifdef __linux__
-#define PORT_RECV_WAITS 1
+#define PORT_WAITS 1
 #else
-#define PORT_RECV_WAITS 0
+#define PORT_WAITS 0
 #endif
 
 /* Overwrites a secret; the compiler may not leave it out. */
@@ -70,26 +71,32 @@ static inline int port_prepare(int fd)
     return fd;
 }
 
-static inline int port_socket(int family)
+/* `wait_ms`, where PORT_WAITS: connect() may take so long; it goes on behind EINPROGRESS. 0: it
+ * does not wait at all. */
+static inline int port_socket(int family, int wait_ms)
 {
 #ifdef SOCK_CLOEXEC
-    return port_prepare(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    int flags = SOCK_CLOEXEC | (wait_ms > 0 ? 0 : SOCK_NONBLOCK);
+    int fd = port_prepare(socket(family, SOCK_STREAM | flags, 0));
 #else
-    return port_prepare(socket(family, SOCK_STREAM, 0));
+    int fd = port_prepare(socket(family, SOCK_STREAM, 0));
 #endif
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
+    if (fd >= 0 && wait_ms > 0) (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    return fd;
 }
 
 /* A descriptor that is connected: recv may wait from now on. */
 static inline void port_connected(int fd)
 {
-    if (PORT_RECV_WAITS) (void)fcntl(fd, F_SETFL, 0);
+    if (PORT_WAITS) (void)fcntl(fd, F_SETFL, 0);
 }
 
 static inline int port_accept(int listener)
 {
 #ifdef SOCK_CLOEXEC
     return port_prepare(
-        accept4(listener, NULL, NULL, SOCK_CLOEXEC | (PORT_RECV_WAITS ? 0 : SOCK_NONBLOCK)));
+        accept4(listener, NULL, NULL, SOCK_CLOEXEC | (PORT_WAITS ? 0 : SOCK_NONBLOCK)));
 #else
     return port_prepare(accept(listener, NULL, NULL));
 #endif

@@ -18,9 +18,7 @@ local function greeted(reply, more)
 end
 
 local function resumed(session, more)
-   local facts = session:facts()
-   return core.session(options { resume = facts, tls = more and more.tls, auth = more and more.auth,
-      mechanisms = more and more.mechanisms, username = more and more.username })
+   return core.session(options(more), session:facts())
 end
 
 -- What it says first for this mail.
@@ -62,7 +60,7 @@ describe("a session that is resumed", function()
       for _, verified in ipairs { true, false } do
          local facts = greeted("250 mx\r\n", { tls_on = true, tls_verified = verified }):facts()
          assert.equal(verified, facts.tls_verified)
-         assert.equal(verified, core.session(options { resume = facts }):facts().tls_verified)
+         assert.equal(verified, core.session(options(), facts):facts().tls_verified)
       end
    end)
 
@@ -126,7 +124,7 @@ describe("a session in the place of an old one", function()
       old:heard("535 no\r\n")
       assert.equal("auth_rejected", old:trouble().kind)
       local facts = core.session(options()):facts()
-      local session = core.session(options { old = old })
+      local session = core.session(options(), nil, old)
       assert.is_true(rawequal(old, session))
       assert.same(facts, session:facts())
       assert.same({ 0, "recv" }, { session:replies(), session:wants() })
@@ -135,7 +133,7 @@ describe("a session in the place of an old one", function()
 
    it("can be one that is resumed", function()
       local facts = greeted("250-mx\r\n250 SIZE 5000\r\n"):facts()
-      local session = core.session(options { resume = facts, old = greeted("250-mx\r\n250 PIPELINING\r\n") })
+      local session = core.session(options(), facts, greeted("250-mx\r\n250 PIPELINING\r\n"))
       assert.same(facts, session:facts())
       assert.equal("ready", session:wants())
    end)
@@ -156,7 +154,7 @@ describe("a session in the place of an old one", function()
    end)
 
    it("cannot be in the place of anything else", function()
-      assert.has_error(function() core.session(options { old = io.stdout }) end)
-      assert.has_error(function() core.session(options { old = {} }) end)
+      assert.has_error(function() core.session(options(), nil, io.stdout) end)
+      assert.has_error(function() core.session(options(), nil, {}) end)
    end)
 end)

@@ -135,37 +135,51 @@ static const char *keep_family(struct smtp_socket *s)
                     c->source);
 }
 
-/* 0: connected or on the way, otherwise an errno value. */
-static int start_attempt(struct connecting *c, int i)
+/* How long connect() itself may wait: alone in the race, and not longer than until the next is to
+ * start. 0: it may not. */
+static int patience_ms(const struct smtp_socket *s, int64_t deadline_ms)
+{
+    const struct connecting *c = s->connecting;
+    if (!PORT_WAITS || s->nonblocking || c->running > 0) return 0;
+    int64_t left_ms = deadline_ms - host_now_ms();
+    if (c->next + 1 < c->count && left_ms > STAGGER_MS) return STAGGER_MS;
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
+static bool is_bound(const struct connecting *c, int fd, int family)
 {
     struct address source;
-    int fd = port_socket(c->list[i].u.any.sa_family);
+    if (c->source[0] == '\0' || family == AF_UNIX) return true;
+    address_parse(&source, c->source, 0);
+    return bind(fd, &source.u.any, source.len) == 0;
+}
+
+/* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. */
+static int start_attempt(struct connecting *c, int i, int wait_ms)
+{
+    const struct address *to = &c->list[i];
+    int fd = port_socket(to->u.any.sa_family, wait_ms), error = 0;
     if (fd < 0) return errno;
-    if (c->source[0] != '\0' && c->list[i].u.any.sa_family != AF_UNIX) {
-        address_parse(&source, c->source, 0);
-        if (bind(fd, &source.u.any, source.len) < 0) goto fail;
-    }
-    /* After EINTR the attempt goes on like any other that cannot end at once (POSIX, connect). */
-    if (connect(fd, &c->list[i].u.any, c->list[i].len) < 0 && errno != EINPROGRESS &&
-        errno != EINTR) {
-        goto fail;
+    if (!is_bound(c, fd, to->u.any.sa_family) || connect(fd, &to->u.any, to->len) < 0)
+        error = errno;
+    if (error != 0 && error != EINPROGRESS && error != EINTR) {
+        close(fd);
+        return error;
     }
     c->fd[i] = fd;
     c->running++;
-    return 0;
-fail:;
-    int error = errno;
-    close(fd);
     return error;
 }
 
-/* Starts what is due. NULL, or "system" where the process has no descriptors left. */
-static const char *start_due(struct smtp_socket *s)
+/* Starts what is due. *winner is set where one is connected at once. NULL, "again", or "system"
+ * where the process has no descriptors left. */
+static const char *start_due(struct smtp_socket *s, int64_t deadline_ms, int *winner)
 {
     struct connecting *c = s->connecting;
     while (c->next < c->count && (c->running == 0 || host_now_ms() >= c->next_ms)) {
         const struct address *address = &c->list[c->next];
-        int error = start_attempt(c, c->next);
+        int64_t next_ms = host_now_ms() + STAGGER_MS;
+        int error = start_attempt(c, c->next, patience_ms(s, deadline_ms));
         /* A unix socket with a full queue answers at once, and poll() cannot tell when it has room.
          */
         if (error == EAGAIN && address->u.any.sa_family == AF_UNIX) {
@@ -173,8 +187,13 @@ static const char *start_due(struct smtp_socket *s)
             return NULL;
         }
         c->next++;
-        c->next_ms = host_now_ms() + STAGGER_MS;
-        if (error == 0) continue;
+        c->next_ms = next_ms;
+        if (error == EINTR) return "again";
+        if (error == EINPROGRESS) continue;
+        if (error == 0) {
+            *winner = c->next - 1;
+            return NULL;
+        }
         note_failure(c, address, error);
         if (host_errno_word(error, NULL) != NULL) {
             return host_say(s->text, "system", "%s", c->failures);
@@ -192,7 +211,10 @@ static int settle(struct connecting *c, const struct pollfd *fds, const int *ind
         socklen_t len = sizeof error;
         if (fds[k].revents == 0) continue;
         if (getsockopt(fds[k].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) error = errno;
-        if (error == 0) return index[k];
+        if (error == 0) {
+            port_connected(fds[k].fd);
+            return index[k];
+        }
         note_failure(c, &c->list[index[k]], error);
         close(fds[k].fd);
         c->fd[index[k]] = -1;
@@ -248,8 +270,9 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     struct connecting *c = s->connecting;
     int winner = -1;
     while (winner < 0) {
-        const char *word = start_due(s);
+        const char *word = start_due(s, deadline_ms, &winner);
         if (word != NULL) return word;
+        if (winner >= 0) break;
         if (c->running == 0 && c->next == c->count) {
             return host_say(s->text, "connect", "%s", c->failures);
         }
@@ -263,9 +286,9 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     }
     int fd = c->fd[winner];
     c->fd[winner] = -1;
-    port_connected(fd);
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
     stream_adopt(s, fd, c->list[winner].u.any.sa_family);
+    s->peer = c->list[winner];
     return NULL;
 }
 

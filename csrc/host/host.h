@@ -59,9 +59,9 @@ struct address {
 struct smtp_socket {
     struct smtp_io io; /* what others of ours see of it */
     int fd;            /* -1: closed */
-    pid_t pid;         /* the process that opened it: a forked child may close it but never write */
-    bool tcp;
+    bool tcp, nodelay;
     bool heard;       /* something since we last sent: more of it may be due */
+    bool said;        /* something since we last heard: it may not be acknowledged */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
     int recv_ms;                        /* the kernel's time-out of recv; 0: none */
@@ -69,7 +69,9 @@ struct smtp_socket {
     int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
+    struct address peer;                /* whom it was connected to; `len` 0: it was accepted */
     struct tls *tls;
+    pid_t pid;         /* the process that began TLS: a forked child may close it but never write */
     unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
     size_t in_start, in_end;
     char text[HOST_TEXT_MAX];

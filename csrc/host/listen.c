@@ -19,7 +19,7 @@ const char *listen_open(struct smtp_listener *l, const char *host, int port, int
         return host_say(l->text, "listen", "%s is not an IP address", host);
     }
     int family = l->address.u.any.sa_family;
-    l->fd = port_socket(family);
+    l->fd = port_socket(family, 0);
     if (l->fd < 0) return fail(l, host);
     l->pid = getpid();
     if (family != AF_UNIX) (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -219,23 +219,30 @@ static int socket_channel_binding(lua_State *L)
     return 2;
 }
 
-static int push_name(lua_State *L, int fd, int (*ask)(int, struct sockaddr *, socklen_t *))
+static int push_address(lua_State *L, const struct address *address)
 {
-    struct address address = {.len = sizeof address.u};
     char host[HOST_NAME_LEN_MAX];
     int port;
-    if (fd < 0 || ask(fd, &address.u.any, &address.len) < 0) return 0;
-    address_format(&address, host, &port);
+    address_format(address, host, &port);
     if (host[0] == '\0') return 0;
     lua_pushstring(L, host);
     lua_pushinteger(L, port);
     return 2;
 }
 
+static int push_name(lua_State *L, int fd, int (*ask)(int, struct sockaddr *, socklen_t *))
+{
+    struct address address = {.len = sizeof address.u};
+    if (fd < 0 || ask(fd, &address.u.any, &address.len) < 0) return 0;
+    return push_address(L, &address);
+}
+
 /** sock:getpeername(), sock:getsockname() -> address, port */
 static int socket_getpeername(lua_State *L)
 {
-    return push_name(L, to_socket(L, 1)->fd, getpeername);
+    const struct smtp_socket *s = to_socket(L, 1);
+    if (s->fd >= 0 && s->peer.len > 0) return push_address(L, &s->peer);
+    return push_name(L, s->fd, getpeername);
 }
 
 static int socket_getsockname(lua_State *L)

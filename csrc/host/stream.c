@@ -2,9 +2,11 @@
 #include "host.h"
 
 #include <stdlib.h>
-#include <sys/time.h>
 
-enum { WAKE_MS = 1000 }; /* how long recv waits by itself, at most */
+enum {
+    WAKE_MS = 1000,    /* how long recv waits by itself, at most */
+    SEGMENT_LEN = 1200 /* octets that are one TCP segment on any path of today */
+};
 
 void stream_init(struct smtp_socket *s)
 {
@@ -15,14 +17,12 @@ void stream_init(struct smtp_socket *s)
 
 void stream_adopt(struct smtp_socket *s, int fd, int family)
 {
-    int on = 1;
     s->fd = fd;
-    s->pid = getpid();
     s->tcp = family != AF_UNIX;
-    s->heard = false;
+    s->nodelay = !s->tcp;
+    s->heard = s->said = false;
     s->recv_ms = 0;
     s->in_start = s->in_end = 0;
-    if (s->tcp) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 const char *stream_input(struct smtp_socket *s)
@@ -57,7 +57,7 @@ nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *
  * which costs a call, changes in the last second only. */
 static bool arm(struct smtp_socket *s, int64_t deadline_ms)
 {
-    if (!PORT_RECV_WAITS || s->nonblocking || deadline_ms == 0) return false;
+    if (!PORT_WAITS || s->nonblocking || deadline_ms == 0) return false;
     int64_t left_ms = deadline_ms - host_now_ms() + 1;
     if (left_ms <= 1) return false;
     int wanted_ms = left_ms < WAKE_MS ? (int)left_ms : WAKE_MS;
@@ -108,6 +108,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
         ssize_t n = recv(s->fd, s->in, max, armed ? 0 : MSG_DONTWAIT);
         if (n > 0) {
             s->heard = true;
+            s->said = false;
             *len = (size_t)n;
             return NULL;
         }
@@ -118,16 +119,29 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
     }
 }
 
+/* A small write behind another that is not acknowledged yet would wait (Nagle's algorithm), and so
+ * would the end of a long one. What answers something heard does not, and most that is sent in a
+ * short conversation does: that saves a call. */
+static void hasten(struct smtp_socket *s, size_t len)
+{
+    int on = 1;
+    if (s->nodelay || (!s->said && len <= SEGMENT_LEN)) return;
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    s->nodelay = true;
+}
+
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
                          size_t *written)
 {
     const short events = POLLIN | POLLOUT;
     *written = 0;
+    hasten(s, len);
     for (;;) {
         short ready;
         ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
         if (n >= 0) {
             s->heard = false;
+            s->said = true;
             *written = (size_t)n;
             return NULL;
         }

@@ -256,6 +256,7 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
     struct tls *t = calloc(1, sizeof *t);
     if (t == NULL) return host_say(s->text, "system", "no memory");
     s->tls = t;
+    s->pid = getpid();
     t->context = c;
     t->ssl = SSL_new(c->ctx);
     t->heard = BIO_new(BIO_s_mem());

@@ -233,16 +233,12 @@ end
 
 -- ---- for a session ----
 
-local function can_bind(sock)
-   return sock.channel_binding ~= nil
-end
-
---- The mechanisms a session may use over this transport.
-function auth.list(plan, sock)
+--- The mechanisms a session may use; those that bind to a channel where the transport can tell it.
+function auth.list(plan, binds)
    local list = {}
    for i = 1, #plan.mechanisms do
       local entry = plan.mechanisms[i]
-      if not entry.binds or can_bind(sock) then list[#list + 1] = entry end
+      if not entry.binds or binds then list[#list + 1] = entry end
    end
    return list
 end
@@ -280,7 +276,7 @@ function auth.info(conv)
    local offered = " " .. facts.mechanisms .. " "
    local is_offered, any = offers_bound(plan.mechanisms, offered)
    info.plus_offered = is_offered or not any and offers_bound(known, offered)
-   if info.tls and can_bind(sock) then
+   if info.tls and sock.channel_binding then
       info.binding_type, info.binding = sock:channel_binding()
    end
    return info.nonce and info

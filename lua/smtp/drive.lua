@@ -421,25 +421,37 @@ local function take_spare()
    return session
 end
 
--- `facts`: of the session that had this connection before.
-local function new_session(conv, facts)
-   local plan, sock = conv.plan, conv.sock
-   conv.mechanisms = auth.list(plan, sock)
-   return core.session {
-      domain = host.domain(plan, sock),
-      tls = plan.tls == "implicit" and "skip" or plan.tls,
-      tls_on = plan.tls == "implicit" or sock.secure == true,
-      tls_verified = is_verified(conv),
+local told = setmetatable({}, { __mode = "k" }) -- by plan: what its newest session was told
+
+-- What a session is told: mostly the same as the one before it.
+local function session_options(plan, domain, tls_on, verified, binds, window)
+   local words, known = quirks.extensions(plan), told[plan]
+   if known and known.domain == domain and known.tls_on == tls_on and known.tls_verified == verified
+      and known.binds == binds and known.window == window and known.extensions == words then
+      return known
+   end
+   return {
+      domain = domain, tls = plan.tls == "implicit" and "skip" or plan.tls, tls_on = tls_on,
+      tls_verified = verified,
       auth = plan.credentials and plan.auth or "skip", username = plan.username,
-      authzid = plan.authzid, mechanisms = conv.mechanisms,
+      authzid = plan.authzid, mechanisms = auth.list(plan, binds),
       mechanisms_named = plan.auth_mechanisms ~= nil,
       token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
       secret_in_clear = plan.loopback or plan.auth_plaintext,
-      lmtp = plan.protocol == "lmtp", extensions = quirks.extensions(plan),
-      eager = plan.pipelining == "eager", flight_max = plan.flight_max or 1,
-      window = sock.duplex == true and 0 or 200,
-      resume = facts, old = take_spare(),
+      lmtp = plan.protocol == "lmtp", extensions = words,
+      eager = plan.pipelining == "eager", flight_max = plan.flight_max or 1, window = window,
+      binds = binds, -- known here alone
    }
+end
+
+-- `facts`: of the session that had this connection before.
+local function new_session(conv, facts)
+   local plan, sock = conv.plan, conv.sock
+   local given = session_options(plan, host.domain(plan, sock),
+      plan.tls == "implicit" or sock.secure == true, is_verified(conv),
+      sock.channel_binding ~= nil, sock.duplex == true and 0 or 200)
+   told[plan], conv.mechanisms = given, given.mechanisms
+   return core.session(given, facts, take_spare())
 end
 
 --- Connect, and start a session; on a connection that was kept, go on with it.
@@ -452,7 +464,10 @@ end
 function drive.open(plan, context, deadline, fresh)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
-      transcript = transcript.new(tracer(plan.trace)) }
+      transcript = transcript.new(tracer(plan.trace)),
+      -- What most conversations come to have: room for it is made at once.
+      sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
+      session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil }
    conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
    local ok, trouble = connect(conv)
    conv.connected = now()

@@ -312,8 +312,9 @@ local function fill(t)
 end
 
 -- The same options make the same plan, and most senders give the same again and again: to compare
--- them costs less than to check them. Weak, so that secrets go with the next collection.
-local newest = setmetatable({}, { __mode = "v" })
+-- them costs less than to check them. Weak where there are secrets, which go with the next
+-- collection.
+local newest, weak = {}, { __mode = "v" }
 
 local function is_same(a, b)
    if type(a) ~= "table" or type(b) ~= "table" then return rawequal(a, b) end
@@ -338,14 +339,30 @@ local function is_object(t)
 end
 
 local function remember(given, plan)
-   local kept = copy(given)
+   local kept, count = {}, 0
    for name, value in next, given do
       if type(value) == "table" then
          if is_object(value) then return end
-         kept[name] = copy(value)
+         value = copy(value)
+      end
+      kept[name], count = value, count + 1
+   end
+   newest = setmetatable({ given = kept, count = count, plan = plan },
+      plan.credentials and weak or nil)
+end
+
+-- The newest plan, where it is that of the connection's options among these; how many these are.
+local function known_plan(t)
+   local plan, given, count = newest.plan, newest.given, 0
+   if not plan or not given then return nil end
+   for name, value in next, t do
+      if is_connection[name] then
+         if not is_same(value, given[name]) then return nil end
+         count = count + 1
       end
    end
-   newest.given, newest.plan = kept, plan
+   if count == newest.count then return plan, count end
+   return nil
 end
 
 local function new_plan(given)
@@ -363,8 +380,8 @@ local function new_plan(given)
 end
 
 local function connection(given)
-   local known = newest.plan
-   if known and newest.given and is_same(newest.given, given) then return known end
+   local known = known_plan(given)
+   if known then return known end
    local plan, err = new_plan(given)
    if plan then remember(given, plan) end
    return plan, err
@@ -596,11 +613,12 @@ local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = tr
 
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
 ---@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
+---@param others? number   so many options of the connection stand beside them
 ---@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
 --   word
-function options.plain(t, plan, old)
+function options.plain(t, plan, old, others)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
-   local transaction, from, to, size, eightbit = core.plain(t, old and old.transaction)
+   local transaction, from, to, size, eightbit = core.plain(t, old and old.transaction, others)
    if not transaction then return nil end
    local text = rawget(t, "raw")
    local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
@@ -616,6 +634,9 @@ end
 function options.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
+   local known, others = known_plan(t)
+   local plain = known and options.plain(t, known, nil, others)
+   if plain then return known, plain end
    ok, err = check.names(t, all_names)
    if not ok then return nil, err end
    local where, what = {}, {}
