@@ -60,9 +60,9 @@ build = {
             "csrc/auth/oauthbearer.c", "csrc/auth/plain.c", "csrc/auth/xoauth2.c",
             "csrc/chunking.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/encoder.c",
             "csrc/envelope.c", "csrc/extensions.c", "csrc/hello.c", "csrc/idna.c", "csrc/lencode.c",
-            "csrc/lflights.c", "csrc/lmail.c", "csrc/lsmtp.c", "csrc/message.c", "csrc/reply.c",
-            "csrc/scan.c", "csrc/session.c", "csrc/starttls.c", "csrc/transcript.c", "csrc/utf8.c",
-            "csrc/wire.c",
+            "csrc/lflights.c", "csrc/lmail.c", "csrc/lplain.c", "csrc/lsmtp.c", "csrc/message.c",
+            "csrc/reply.c", "csrc/scan.c", "csrc/session.c", "csrc/starttls.c", "csrc/transcript.c",
+            "csrc/utf8.c", "csrc/wire.c",
          },
       },
       ["smtp.crypto"] = {

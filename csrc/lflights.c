@@ -74,6 +74,7 @@ static bool run(struct flights *f, bool once)
         if (wants & OTHERS) return false;
         if (wants & SMTP_WANT_SEND) {
             if (!send(f)) return false;
+            if (once) return true;
         } else if (wants & SMTP_WANT_READY) {
             return false;
         } else {
@@ -84,9 +85,8 @@ static bool run(struct flights *f, bool once)
 }
 
 /** session:flights(io, deadline, reply_timeout, moved, once) -> what is wanted now; when something
- * moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one receive is
- * all.
- */
+ * moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one send, or one
+ * receive, is all. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};

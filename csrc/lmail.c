@@ -1,6 +1,5 @@
 /* lmail.c - transactions as Lua objects of the module smtp.core. */
 #include "lsmtp.h"
-#include "octets.h"
 
 #include <string.h>
 
@@ -155,171 +154,6 @@ static int core_mail(lua_State *L)
     return 1;
 }
 
-/* ---- core.plain ---- */
-
-enum { PLAIN_LEN_MAX = 256 * 1024, ADDRESS_LEN_MAX = 254 };
-
-struct plain {
-    char from[ADDRESS_LEN_MAX], to[ADDRESS_LEN_MAX];
-    size_t from_len, to_len;
-    struct smtp_text raw;
-    size_t wire_len;
-    bool eightbit, ready; /* as in struct smtp_mail */
-};
-
-/* The value of table 1 under `key`, where it is a string; its metatable is not asked. */
-static struct smtp_text raw_string(lua_State *L, const char *key)
-{
-    struct smtp_text text = {NULL, 0};
-    lua_pushstring(L, key);
-    lua_rawget(L, 1);
-    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
-    lua_pop(L, 1); /* the table holds it */
-    return text;
-}
-
-static bool has_keys(lua_State *L, int count)
-{
-    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-        if (--count < 0) {
-            lua_pop(L, 2);
-            return false;
-        }
-    return count == 0;
-}
-
-/* One outside ASCII may need IDNA, and its message SMTPUTF8. */
-static size_t read_address(lua_State *L, const char *key, char out[ADDRESS_LEN_MAX])
-{
-    const char *why;
-    struct smtp_text text = raw_string(L, key);
-    if (text.data == NULL || text.len > ADDRESS_LEN_MAX) return 0;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] & 0x80) return 0;
-    return smtp_address_check(text.data, text.len, out, &why);
-}
-
-static bool is_bcc(const char *line, size_t len)
-{
-    size_t at = 3;
-    if (len < 4 || (line[0] | 0x20) != 'b' || (line[1] | 0x20) != 'c' || (line[2] | 0x20) != 'c')
-        return false;
-    while (at < len && (line[at] == ' ' || line[at] == '\t'))
-        at++;
-    return at < len && line[at] == ':';
-}
-
-/* The next line without its end. */
-static size_t line_len(struct plain *p, const char *data, size_t len)
-{
-    size_t at = plain_len(data, len, p->eightbit);
-    if (at < len && (data[at] & 0x80)) {
-        p->eightbit = true;
-        at += plain_len(data + at, len - at, true);
-    }
-    return at;
-}
-
-/* The line end at `data`: CRLF, CR or LF. 0: it is a NUL. */
-static size_t line_end_len(struct plain *p, const char *data, size_t len)
-{
-    bool crlf = len > 1 && data[0] == '\r' && data[1] == '\n';
-    if (crlf) return 2;
-    p->ready = false;
-    return len == 0 || is_line_end(*data);
-}
-
-/* Where the header ends is for others to find out: its first line is empty, or one ends in a CR
- * alone. */
-static bool is_odd_header(const struct plain *p, const char *line, size_t len)
-{
-    const char *at = line + len, *end = p->raw.data + p->raw.len;
-    if (len == 0 && line == p->raw.data) return true;
-    return at < end && *at == '\r' && (at + 1 == end || at[1] != '\n');
-}
-
-/* What smtp_scan and the search for a Bcc say of it, in one go. */
-static bool read_raw(struct plain *p)
-{
-    const char *data = p->raw.data, *end = data + p->raw.len;
-    bool in_header = true;
-    p->ready = true;
-    while (data < end) {
-        size_t len = line_len(p, data, (size_t)(end - data));
-        if (in_header && is_odd_header(p, data, len)) return false;
-        if (len == 0) in_header = false;
-        if (len > SMTP_BODY_LINE_MAX || (in_header && is_bcc(data, len))) return false;
-        if (len > 0 && *data == '.') p->ready = false;
-        data += len;
-        size_t end_len = line_end_len(p, data, (size_t)(end - data));
-        if (end_len == 0) return false;
-        data += data < end ? end_len : 0;
-        p->wire_len += len + 2;
-    }
-    return true;
-}
-
-static bool read_plain(lua_State *L, struct plain *p, int others)
-{
-    p->wire_len = 0;
-    p->eightbit = false;
-    p->raw = raw_string(L, "raw");
-    if (p->raw.data == NULL || p->raw.len > PLAIN_LEN_MAX || !has_keys(L, 3 + others)) return false;
-    p->from_len = read_address(L, "from", p->from);
-    p->to_len = read_address(L, "to", p->to);
-    return p->from_len > 0 && p->to_len > 0 && read_raw(p);
-}
-
-/* As much as the mail at 2, which nobody needs any more, or a new one has. */
-static struct smtp_mail *push_room(lua_State *L, size_t len)
-{
-    struct smtp_mail *m = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, MAIL);
-    luaL_argcheck(L, m == NULL || m->over || !m->queued, 2, "not over");
-    if (m != NULL && lua_rawlen(L, 2) >= len) {
-        lua_pushvalue(L, 2);
-        return m;
-    }
-    m = lua_newuserdata(L, len + 64);
-    lcompat_setmetatable(L, MAIL);
-    return m;
-}
-
-/** core.plain(t, old, others) -> mail, from, to, size, eightbit: what core.mail gives for { from=,
- *  to=, raw= }, three strings that need nothing but to be sent; nothing where there is more to say
- *  of them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a
- *  mail that is over, whose place it may take. `others`: so many other keys are in the table. */
-static int core_plain(lua_State *L)
-{
-    struct plain p;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    int others = (int)luaL_optinteger(L, 3, 0);
-    lua_settop(L, 2);
-    if (!read_plain(L, &p, others)) return 0;
-    size_t words_len = p.from_len + p.to_len, texts_max = SMTP_TEXT_MAX + 96;
-    size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
-    struct smtp_mail *m = push_room(L, head_len + words_len + texts_max);
-    memset(m, 0, head_len);
-    m->to = (struct smtp_recipient *)(m + 1);
-    m->to_count = 1;
-    m->size = p.wire_len;
-    m->exact = true;
-    m->source_len = p.raw.len;
-    m->eightbit = p.eightbit;
-    m->ready = p.ready && p.wire_len == p.raw.len;
-    char *words = (char *)(m->to + 1);
-    memcpy(words, p.from, p.from_len);
-    memcpy(words + p.from_len, p.to, p.to_len);
-    m->from = (struct smtp_text){words, p.from_len};
-    m->to->address = (struct smtp_text){words + p.from_len, p.to_len};
-    m->texts = words + words_len;
-    m->texts_max = texts_max;
-    lua_pushlstring(L, p.from, p.from_len);
-    lua_pushlstring(L, p.to, p.to_len);
-    lua_pushnumber(L, (lua_Number)m->size);
-    lua_pushboolean(L, m->eightbit);
-    return 5;
-}
-
 /* ---- methods ---- */
 
 static struct smtp_mail *to_mail(lua_State *L)
@@ -404,29 +238,32 @@ static int mail_recipients(lua_State *L)
     return 1;
 }
 
-/** mail:receipt() -> { recipients=, accepted=, refused=, reply= } where every recipient has it and
- *  nothing else is to be told; else nothing. */
+static void push_answer(lua_State *L, unsigned code, const uint16_t enhanced[3], const char *text,
+                        size_t text_len)
+{
+    lua_pushinteger(L, (lua_Integer)code);
+    push_enhanced(L, enhanced);
+    lua_pushlstring(L, text, text_len);
+}
+
+int push_receipt(lua_State *L, const struct smtp_mail *m)
+{
+    const struct smtp_recipient *to = m->to;
+    const struct smtp_answer *answer = &m->answer;
+    if (!m->over || m->trouble.error != SMTP_ERROR_NONE || m->to_count != 1) return 0;
+    if (to->verdict != SMTP_ACCEPTED) return 0;
+    lua_pushlstring(L, to->address.data, to->address.len);
+    push_answer(L, to->code, to->enhanced, m->texts + to->text_at, to->text_len);
+    push_answer(L, answer->code, answer->enhanced, answer->text, answer->text_len);
+    return 7;
+}
+
+/** mail:receipt() -> address, code, enhanced, text, code, enhanced, text: what the server said of
+ * the only recipient, and of the message, where it was accepted; nothing where there is more to
+ * tell. */
 static int mail_receipt(lua_State *L)
 {
-    const struct smtp_mail *m = to_mail(L);
-    if (!m->over || m->trouble.error != SMTP_ERROR_NONE) return 0;
-    for (size_t i = 0; i < m->to_count; i++)
-        if (m->to[i].verdict != SMTP_ACCEPTED) return 0;
-    lua_createtable(L, 0, 12);
-    push_recipients(L, m);
-    lua_setfield(L, -2, "recipients");
-    lua_createtable(L, (int)m->to_count, 0);
-    for (size_t i = 0; i < m->to_count; i++) {
-        lua_pushlstring(L, m->to[i].address.data, m->to[i].address.len);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
-    lua_setfield(L, -2, "accepted");
-    lua_newtable(L);
-    lua_setfield(L, -2, "refused");
-    lua_createtable(L, 0, 3);
-    set_answer(L, &m->answer);
-    lua_setfield(L, -2, "reply");
-    return 1;
+    return push_receipt(L, to_mail(L));
 }
 
 static const luaL_Reg mail_methods[] = {{"over", mail_over},   {"receipt", mail_receipt},
@@ -434,7 +271,7 @@ static const luaL_Reg mail_methods[] = {{"over", mail_over},   {"receipt", mail_
                                         {"reply", mail_reply}, {"recipients", mail_recipients},
                                         {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"mail", core_mail}, {"plain", core_plain}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"mail", core_mail}, {NULL, NULL}};
 
 void lmail_open(lua_State *L)
 {

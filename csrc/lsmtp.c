@@ -39,8 +39,7 @@ struct smtp_text text_arg(lua_State *L, int index)
     return text;
 }
 
-/* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
-static void anchor(lua_State *L, const char *key, int index)
+void anchor(lua_State *L, const char *key, int index)
 {
     lua_getuservalue(L, 1);
     lua_pushvalue(L, index);
@@ -84,15 +83,22 @@ static char *put_digits(char *at, unsigned number)
     return at;
 }
 
-void set_enhanced(lua_State *L, const uint16_t status[3])
+void push_enhanced(lua_State *L, const uint16_t status[3])
 {
     char text[3 * 6], *at = text;
-    if (status[0] == 0) return;
     for (size_t i = 0; i < 3; i++) {
         at = put_digits(at, status[i]);
         *at++ = '.';
     }
-    lua_pushlstring(L, text, (size_t)(at - text) - 1);
+    if (status[0] == 0)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, text, (size_t)(at - text) - 1);
+}
+
+void set_enhanced(lua_State *L, const uint16_t status[3])
+{
+    push_enhanced(L, status);
     lua_setfield(L, -2, "enhanced");
 }
 
@@ -775,6 +781,7 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
     new_class(L, SESSION, session_methods);
     lcompat_newlib(L, functions);
     lmail_open(L);
+    lplain_open(L);
     lencode_open(L);
     return 1;
 }

@@ -32,6 +32,7 @@ unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);
 void set_text(lua_State *L, const char *key, const char *data, size_t len);
 void set_number(lua_State *L, const char *key, uint64_t number);
+void push_enhanced(lua_State *L, const uint16_t status[3]); /* or nil */
 void set_enhanced(lua_State *L, const uint16_t status[3]);
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
@@ -39,11 +40,18 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 struct smtp_session *to_session(lua_State *L);
 const char *want_word(const struct smtp_session *s);
 
+/* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
+void anchor(lua_State *L, const char *key, int index);
+
+/* lmail.c: what mail:receipt() gives. Returns how many values. */
+int push_receipt(lua_State *L, const struct smtp_mail *m);
+
 /* lflights.c */
 int session_flights(lua_State *L);
 
 /* Their functions into the table on top. */
 void lmail_open(lua_State *L);
+void lplain_open(lua_State *L);
 void lencode_open(lua_State *L);
 
 #pragma GCC visibility pop

@@ -1,4 +1,5 @@
 -- The short way of the commonest messages against the long way that all others take.
+local core = require "smtp.core"
 local options = require "smtp.options"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.server"
@@ -26,6 +27,8 @@ local function message()
    for i = 1, random(12) - 1 do list[i] = part() end
    return { from = "ann@me.example", to = "bob@there.example", raw = table.concat(list) }
 end
+
+local unpack = table.unpack or unpack -- luacheck: ignore
 
 local plan = assert(options.connection { host = "mx.example", tls = "skip" })
 
@@ -68,5 +71,85 @@ describe("A plain message", function()
          assert.same(servers[2].taken, servers[1].taken)
          assert.same(servers[2].lines, servers[1].lines)
       end
+   end)
+end)
+
+describe("A line of plain messages", function()
+   local function open()
+      local session = core.session { domain = "me.example", tls = "skip", auth = "skip", eager = true,
+         flight_max = 64 }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n")
+      return session
+   end
+
+   local function speak(session)
+      while #session:output() > 0 do session:sent(#session:output()) end
+   end
+
+   it("takes as many as are plain, and as there is room for", function()
+      local session, list = open(), {}
+      local line = core.line(session, 10)
+      for i = 1, 70 do list[i] = { from = "a@x", to = ("b%d@x"):format(i), raw = "hi\r\n" } end
+      list[3] = { from = "a@x", to = "b@x", text = "hi" }
+      assert.equal(2, line:post(list, 1, 70, 1, 0))
+      assert.equal(0, line:post(list, 3, 70, 3, 0))
+      assert.equal(62, line:post(list, 4, 70, 4, 0))
+      assert.equal(0, line:post(list, 66, 70, 66, 0))
+      assert.equal(64, (line:state()))
+   end)
+
+   it("gives them back in order, for others to take their places", function()
+      local session, list, values, told = open(), {}, {}, 0
+      local line = core.line(session, 10)
+      for i = 1, 200 do
+         list[i] = { from = "a@x", to = ("b%d@x"):format(i), raw = ("x"):rep(i) .. "\r\n" }
+      end
+      local posted = line:post(list, 1, 1, 1, 0)
+      while told < 200 do
+         speak(session)
+         session:heard("250 ok\r\n")
+         local count, mail = line:take(values, 5)
+         assert.is_nil(mail)
+         for i = 0, count - 1 do
+            told = told + 1
+            assert.same({ told, ("b%d@x"):format(told), 250, nil, "ok", 250, nil, "ok", told + 2, 5, false },
+               { unpack(values, 11 * i + 1, 11 * i + 11) })
+         end
+         posted = posted + line:post(list, posted + 1, 200, posted + 1, 0)
+      end
+      assert.equal(0, (line:state()))
+   end)
+
+   it("must be over when its oldest must be, which has more time where it is large", function()
+      local session = open()
+      local line, large = core.line(session, 10, 100), { from = "a@x", to = "b@x", raw = ("x"):rep(98) .. "\r\n" }
+      assert.same({ 0, n = 1 }, { n = select("#", line:state()), line:state() })
+      line:post({ large }, 1, 1, 1, 1000)
+      assert.same({ 1, 1011 }, { line:state() })
+   end)
+
+   it("gives one that is not accepted back whole", function()
+      local session, values = open(), {}
+      local line = core.line(session, 10)
+      line:post({ { from = "a@x", to = "b@x", raw = "\195\164\r\n" }, { from = "a@x", to = "c@x", raw = "hi" } },
+         1, 2, 7, 3)
+      speak(session)
+      session:heard("250 ok\r\n550 who?\r\n503 no\r\n")
+      local count, mail, index, started, text, from, to, size, eightbit = line:take(values, 5)
+      assert.same({ 0, 7, 3, "\195\164\r\n", "a@x", "b@x", 4, true },
+         { count, index, started, text, from, to, size, eightbit })
+      assert.equal("extension_unsupported", mail:trouble().kind)
+      count, mail, index = line:take(values, 5)
+      assert.same({ 0, 8, "refused" }, { count, index, mail:recipients()[1].state })
+      assert.equal(0, (line:state()))
+   end)
+
+   it("is of no use where its session has become another's", function()
+      local session = open()
+      local line = core.line(session, 10)
+      core.session({ domain = "me.example", tls = "skip", auth = "skip" }, nil, session)
+      assert.has_error(function() line:post({ { from = "a@x", to = "b@x", raw = "hi" } }, 1, 1, 1, 0) end)
    end)
 end)

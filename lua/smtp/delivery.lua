@@ -10,12 +10,12 @@ local report = require "smtp.report"
 
 local delivery = {}
 
-local OCTETS_PER_SECOND = 131072
+delivery.OCTETS_PER_SECOND = 131072 -- a message of known size has so much more time
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
 function delivery.deadline(plan, mail, started)
    local size = not plan.timeout_given and mail and mail.size
-   return (started or core.now()) + plan.timeout + (size or 0) / OCTETS_PER_SECOND
+   return (started or core.now()) + plan.timeout + (size or 0) / delivery.OCTETS_PER_SECOND
 end
 
 --- A connection with its conversation begun.

@@ -3,8 +3,9 @@
 -- Each connection is served by a job of its own, which takes the next message where it has room for
 -- one. An entry is a message on its way, as smtp.options gives it, with { index =, started =,
 -- deadline =, transaction = its newest, left = those still to be served, result = what is known of
--- the others, tries = }. The commonest of messages are so many that their tables, and their
--- transactions, are used again.
+-- the others, tries = }. Of the commonest of messages there may be very many: where several are in
+-- flight they are handed over in bulk, as a core.line, and become entries only where something is
+-- to be told of them.
 -- @module smtp.many
 
 local check = require "smtp.check"
@@ -72,15 +73,15 @@ local function stop(state, reason, cause)
       what = ("send_many stopped: %s raised an error: %s"):format(reason, guard.text(cause)) })
 end
 
-local function tell(state, entry, receipt, err)
+local function tell(state, index, receipt, err)
    if receipt then state.sent = state.sent + 1 else state.failed = state.failed + 1 end
    if state.bar then state.bar:update(state.sent, state.failed) end
    local on_result = state.settings.on_result
    if not on_result then
-      state.results[entry.index] = receipt or err
+      state.results[index] = receipt or err
       return
    end
-   local ok, cause = guard.call(on_result, entry.index, receipt, err)
+   local ok, cause = guard.call(on_result, index, receipt, err)
    if not ok then stop(state, "on_result", cause) end
 end
 
@@ -92,23 +93,18 @@ local function is_safe_again(entry, result)
    return delivery.is_unsent(result) and entry.tries < TRIES_MAX
 end
 
+-- In the order given.
 local function again(state, entry)
-   state.again[#state.again + 1] = entry
-end
-
-local function recycle(state, entry, transaction)
-   entry.transaction = transaction
-   state.spare[#state.spare + 1] = entry
+   local list = state.again
+   local at = #list + 1
+   while at > 1 and list[at - 1].index > entry.index do at = at - 1 end
+   table.insert(list, at, entry)
 end
 
 local function finish(state, conv, entry, transaction)
    local receipt = not entry.result and report.plain_receipt(conv, entry, transaction,
       entry.started)
-   if receipt then
-      tell(state, entry, receipt)
-      if entry.plain then recycle(state, entry, transaction) end
-      return
-   end
+   if receipt then return tell(state, entry.index, receipt) end
    local result = delivery.result(conv, transaction)
    if is_safe_again(entry, result) then
       entry.tries = entry.tries + 1
@@ -120,18 +116,15 @@ local function finish(state, conv, entry, transaction)
       entry.result, entry.left = result, delivery.left(entry, result)
       return again(state, entry)
    end
-   tell(state, entry, delivery.outcome(conv, entry, result, entry.started))
+   tell(state, entry.index, delivery.outcome(conv, entry, result, entry.started))
 end
 
 -- ---- the next message ----
 
--- -> did the iterator return?
-local function take(state)
-   local messages = state.messages
-   state.index = state.index + 1
-   local index = state.index
+local function ask(state)
+   local messages, index = state.messages, state.index
    if type(messages) == "table" then
-      if getmetatable(messages) == nil then return true, messages[index] end
+      if state.is_list then return true, messages[index] end
       return guard.call(function() return messages[index] end)
    end
    state.asking = true
@@ -140,21 +133,33 @@ local function take(state)
    return ok, message
 end
 
+-- The message of the index that is now state.index; nil where there is none.
+local function take(state)
+   state.index = state.index + 1
+   local ok, message = ask(state)
+   if ok and message ~= nil then return message end
+   state.ended = true
+   if not ok then stop(state, "messages", message) end
+   return nil
+end
+
+local function as_entry(state, mail, index, started)
+   mail.index, mail.started, mail.tries = index, started, 1
+   mail.deadline = delivery.deadline(state.plan, mail, started)
+   return mail
+end
+
 -- Others may take their next message while this one is made ready.
-local function new_entry(state, given)
-   local index, started, plan, count = state.index, now(), state.plan, #state.spare
-   local entry = options.plain(given, plan, state.spare[count])
-   if entry then
-      state.spare[count] = nil
-   else
+local function new_entry(state, given, index)
+   local started, plan = now(), state.plan
+   local mail = options.plain(given, plan)
+   if not mail then
       local ok, err
-      entry, err = options.mail(given, plan)
-      if entry then ok, err = signing.sign(entry, delivery.deadline(plan, entry, started)) end
-      if not ok then return tell(state, { index = index }, nil, err) end
+      mail, err = options.mail(given, plan)
+      if mail then ok, err = signing.sign(mail, delivery.deadline(plan, mail, started)) end
+      if not ok then return tell(state, index, nil, err) end
    end
-   entry.index, entry.started, entry.tries = index, started, 1
-   entry.deadline = delivery.deadline(plan, entry, started)
-   return entry
+   return as_entry(state, mail, index, started)
 end
 
 -- Seconds until the rate allows another.
@@ -175,63 +180,160 @@ local function next_entry(state)
       if state.ended then return nil end
       local seconds = pause_of(state)
       if seconds then return nil, seconds end
-      local ok, message = take(state)
-      if not ok then return stop(state, "messages", message) end
-      if message == nil then
-         state.ended = true
-         return nil
-      end
-      local entry = new_entry(state, message)
+      local message = take(state)
+      if message == nil then return nil end
+      local entry = new_entry(state, message, state.index)
       if entry then return entry end
    end
 end
 
 -- ---- one connection ----
 
+-- The line of one connection: entries line[first] to line[last], and the others in line.bulk.
+local function new_line()
+   return { first = 1, last = 0, taken = 0, batch = {}, values = {} }
+end
+
 local function add(conv, line, entry)
    line.last = line.last + 1
    line[line.last] = entry
    entry.transaction = drive.send(conv, entry, entry.left, entry.transaction)
    line.taken = line.taken + 1
-   conv.deadline = line[line.first].deadline
 end
 
--- What is over is told, oldest first.
+-- Those that are over leave the line; the deadline is that of the oldest of the others. -> how many
+-- these are
+local function settle(conv, line)
+   local count, deadline = line.last - line.first + 1, nil
+   if count > 0 then deadline = line[line.first].deadline end
+   if line.bulk then
+      local more, first = line.bulk:state()
+      count = count + more
+      if first and (not deadline or first < deadline) then deadline = first end
+   end
+   conv.deadline = deadline or conv.deadline
+   return count
+end
+
+local function collect_bulk(state, conv, line)
+   local v, parts = line.values, report.parts(conv)
+   while true do
+      local count, transaction, index, started, text, from, to, size, eightbit = line.bulk:take(v,
+         now())
+      for i = 1, 11 * count, 11 do
+         tell(state, v[i], report.sole(parts, v[i + 10] and line.used_8bit or line.used, nil,
+            v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6], v[i + 7], v[i + 8],
+            v[i + 9]))
+      end
+      if not transaction then return end
+      local mail = options.plain_mail(text, from, to, size, eightbit)
+      finish(state, conv, as_entry(state, mail, index, started), transaction)
+   end
+end
+
+-- What is over is told. -> how many are not
 local function collect(state, conv, line)
+   if line.bulk then collect_bulk(state, conv, line) end
    while line.first <= line.last and line[line.first].transaction:over() do
       local entry, transaction = line[line.first], line[line.first].transaction
       line[line.first], entry.transaction = nil, nil
       line.first = line.first + 1
       finish(state, conv, entry, transaction)
    end
-   if line.first <= line.last then conv.deadline = line[line.first].deadline end
+   return settle(conv, line)
 end
 
--- How many messages this connection may carry (RFC 9422 4).
-local function is_worn(state, conv, line)
+-- How many messages this connection may still carry (RFC 9422 4).
+local function left_of(state, conv, line)
    line.max = line.max or math.min(state.settings.per_connection,
       conv.session:facts().mail_max or math.huge)
-   return line.taken >= line.max
+   return line.max - line.taken
 end
 
 -- What the server says of its limits is not known yet.
 local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true, auth = true }
 
--- While others are in flight: as many more as the window lets in.
-local function feed(state, conv, line)
-   collect(state, conv, line)
-   if line.first > line.last then return end
-   if not line.max and before_mail[conv.session:stage()] then return end
-   while line.last - line.first + 1 < state.settings.window and not is_worn(state, conv, line) do
-      local entry = next_entry(state)
-      if not entry then return end
-      add(conv, line, entry)
+-- Are messages handed over in bulk here? Not where each is to be looked at.
+local function open_bulk(state, conv, line)
+   local plan = state.plan
+   if line.bulk or state.settings.rate or next(plan.extensions) ~= nil
+      or conv.transcript.secrets[1] then
+      return line.bulk
    end
+   local capabilities = report.parts(conv).capabilities
+   line.used = report.used(options.plain_needs(false), capabilities)
+   line.used_8bit = report.used(options.plain_needs(true), capabilities)
+   line.bulk = core.line(conv.session, plan.timeout,
+      not plan.timeout_given and delivery.OCTETS_PER_SECOND or 0)
+   return line.bulk
+end
+
+-- The messages list[from] to list[to], of which the first has this index. -> how many were taken
+local function post(conv, line, list, from, to, index)
+   local moment = now()
+   local count = line.bulk:post(list, from, to, index, moment)
+   if count > 0 then conv.moved = moment end
+   line.taken = line.taken + count
+   return count
+end
+
+-- Up to `room` of what the caller's function gives. -> how many were taken
+local function feed_batch(state, conv, line, room)
+   local batch, index, count = line.batch, state.index, 0
+   while count < room and not state.ended and not state.stopped do
+      local message = take(state)
+      if message ~= nil then
+         count = count + 1
+         batch[count] = message
+      end
+   end
+   local at = 1
+   while at <= count do
+      at = at + post(conv, line, batch, at, count, index + at)
+      local entry = at <= count and new_entry(state, batch[at], index + at)
+      if entry then add(conv, line, entry) end
+      at = at + 1
+   end
+   for i = 1, count do batch[i] = false end
+   return count
+end
+
+-- As many of the next messages as there are, up to `room`. -> how many were taken
+local function feed_some(state, conv, line, room)
+   if #state.again == 0 and not state.stopped and not state.ended and not state.asking
+      and open_bulk(state, conv, line) then
+      if not state.is_list and type(state.messages) == "function" then
+         return feed_batch(state, conv, line, room)
+      end
+      local count = state.is_list and post(conv, line, state.messages, state.index + 1,
+         state.index + room, state.index + 1) or 0
+      state.index = state.index + count
+      if count > 0 then return count end
+   end
+   local entry = next_entry(state)
+   if not entry then return 0 end
+   add(conv, line, entry)
+   return 1
+end
+
+-- While others are in flight: more, as the window lets them in, but no more than half of it at
+-- once. The server then works on one half while we make the other.
+local function feed(state, conv, line)
+   local count = collect(state, conv, line)
+   if count == 0 or not line.max and before_mail[conv.session:stage()] then return end
+   local window = state.settings.window
+   local most = math.min(window - count, left_of(state, conv, line), math.ceil(window / 2))
+   while most > 0 do
+      local more = feed_some(state, conv, line, most)
+      if more == 0 then break end
+      most = most - more
+   end
+   settle(conv, line)
 end
 
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(state, conv, entry)
-   local line = { first = 1, last = 0, taken = 0 }
+   local line = new_line()
    if state.plan.pipelining == "eager" then
       conv.feed = function() feed(state, conv, line) end
    end
@@ -239,6 +341,7 @@ local function serve(state, conv, entry)
    repeat
       if entry then
          add(conv, line, entry)
+         settle(conv, line)
       elseif seconds then
          crowd.sleep(seconds)
       end
@@ -249,7 +352,7 @@ local function serve(state, conv, entry)
          return
       end
       entry, seconds = nil, nil
-      if not is_worn(state, conv, line) then entry, seconds = next_entry(state) end
+      if left_of(state, conv, line) > 0 then entry, seconds = next_entry(state) end
    until not entry and not seconds
    conv.feed = nil
    drive.leave(conv)
@@ -257,7 +360,8 @@ end
 
 -- Some of its recipients may have had it on an earlier connection.
 local function fail(state, entry, err)
-   tell(state, entry, nil, entry.result and report.partly(err, entry.result.recipients) or err)
+   local result = entry.result
+   tell(state, entry.index, nil, result and report.partly(err, result.recipients) or err)
 end
 
 -- A server may want fewer connections than we have: then these go on with what there is to do.
@@ -315,11 +419,11 @@ function many.send(t, messages, given)
    local ok
    ok, err = is_messages(messages)
    if not ok then return nil, err end
-   local is_plain = type(messages) == "table" and getmetatable(messages) == nil
-   local total = is_plain and #messages or nil
+   local is_list = type(messages) == "table" and getmetatable(messages) == nil
+   local total = is_list and #messages or nil
    local state = { plan = options.variant(plan, { flight_max = settings.window }),
-      settings = settings, messages = messages, index = 0, again = {}, results = {}, spare = {},
-      sent = 0, failed = 0, open = 0, next_at = now(),
+      settings = settings, messages = messages, is_list = is_list, index = 0, again = {},
+      results = {}, sent = 0, failed = 0, open = 0, next_at = now(),
       bar = settings.progress and progress.new(total) or nil }
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, total or settings.connections) do

@@ -611,6 +611,20 @@ end
 -- What messages without more to say share; nobody changes it.
 local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = true }
 
+--- What core.plain has found, as options.mail would tell it.
+---@param old? table   a message that came from here: becomes the new one
+function options.plain_mail(text, from, to, size, eightbit, old)
+   local one = old or { to = {}, exact = true, extensions = no_extensions }
+   one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
+   one.eightbit, one.needs = eightbit, options.plain_needs(eightbit)
+   return one
+end
+
+--- Which extensions the commonest of messages need.
+function options.plain_needs(eightbit)
+   return eightbit and eightbit_needs or no_needs
+end
+
 --- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
 ---@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
 ---@param others? number   so many options of the connection stand beside them
@@ -620,10 +634,7 @@ function options.plain(t, plan, old, others)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
    local transaction, from, to, size, eightbit = core.plain(t, old and old.transaction, others)
    if not transaction then return nil end
-   local text = rawget(t, "raw")
-   local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
-   one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
-   one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
+   local one = options.plain_mail(rawget(t, "raw"), from, to, size, eightbit, old)
    one.transaction = transaction
    return one
 end

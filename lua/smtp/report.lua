@@ -249,11 +249,13 @@ end
 
 local nothing = {}
 
--- Of the extensions that the message asked for: which were used?
-local function used(mail, capabilities)
-   if next(mail.needs) == nil then return nothing end
+--- Of the extensions that a message needs: which were used?
+---@param needs table          by keyword
+---@param capabilities table   of the server
+function report.used(needs, capabilities)
+   if next(needs) == nil then return nothing end
    local state = {}
-   for keyword in next, mail.needs do
+   for keyword in next, needs do
       state[keyword] = capabilities[keyword:upper()] and "used" or "unavailable"
    end
    if state.binarymime == "used" and state.chunking == "used" then
@@ -264,7 +266,6 @@ local function used(mail, capabilities)
    return state
 end
 
--- What all receipts of a connection share.
 local function server_parts(conv)
    local facts = conv.session:facts()
    local tls = { state = facts.tls }
@@ -274,33 +275,53 @@ local function server_parts(conv)
          name = facts.server:match("^%S+") } }
 end
 
-local function complete(receipt, conv, mail, seconds)
+--- What all receipts of a connection share: auth, tls, capabilities, server.
+function report.parts(conv)
    local parts = conv.parts
    if not parts then
       parts = server_parts(conv)
       conv.parts = parts
    end
-   receipt.message_id, receipt.size, receipt.seconds = mail.message_id, mail.size, seconds
-   receipt.auth, receipt.tls = parts.auth, parts.tls
-   receipt.server, receipt.capabilities = parts.server, parts.capabilities
-   receipt.extensions = used(mail, parts.capabilities)
-   return receipt
+   return parts
 end
 
 --- The receipt of a message that at least one recipient gets. Those of one connection share what
 -- they say of the server.
 function report.receipt(conv, mail, result, seconds)
    local accepted, refused = split(result.recipients)
-   return complete({ recipients = result.recipients, accepted = accepted, refused = refused,
-      reply = report.masked(conv, { result.reply })[1] }, conv, mail, seconds)
+   local parts = report.parts(conv)
+   return { recipients = result.recipients, accepted = accepted, refused = refused,
+      reply = report.masked(conv, { result.reply })[1], message_id = mail.message_id,
+      size = mail.size, seconds = seconds, auth = parts.auth, tls = parts.tls,
+      server = parts.server, capabilities = parts.capabilities,
+      extensions = report.used(mail.needs, parts.capabilities) }
 end
 
---- The same in one step where every recipient has it and there is no secret that a server could
--- repeat; else nil.
+--- The same where the only recipient has it: `code` and so on are what the server said of him, and
+-- `end_code` and so on what it said of the message.
+---@param parts table   report.parts
+---@param used table    report.used
+function report.sole(parts, used, message_id, address, code, enhanced, text, end_code, end_enhanced,
+   end_text, size, seconds)
+   return {
+      recipients = { { address = address, state = "accepted", code = code, enhanced = enhanced,
+         text = text } },
+      accepted = { address }, refused = {},
+      reply = { code = end_code, enhanced = end_enhanced, text = end_text },
+      message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
+      server = parts.server, capabilities = parts.capabilities, extensions = used,
+   }
+end
+
+--- That receipt, where it is that simple and there is no secret that a server could repeat; else
+-- nil.
 function report.plain_receipt(conv, mail, transaction, started)
    if conv.transcript.secrets[1] then return nil end
-   local receipt = transaction:receipt()
-   return receipt and complete(receipt, conv, mail, core.now() - started)
+   local address, code, enhanced, text, end_code, end_enhanced, end_text = transaction:receipt()
+   if not address then return nil end
+   local parts = report.parts(conv)
+   return report.sole(parts, report.used(mail.needs, parts.capabilities), mail.message_id, address,
+      code, enhanced, text, end_code, end_enhanced, end_text, mail.size, core.now() - started)
 end
 
 return report

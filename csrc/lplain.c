@@ -1,0 +1,378 @@
+/* lplain.c - the commonest of messages, { from=, to=, raw= } as three strings: checked and framed
+ * in one step; and lines of them, which smtp.send_many hands over and gets back in bulk. */
+#include "lsmtp.h"
+#include "octets.h"
+
+#include <string.h>
+
+#pragma GCC visibility push(hidden)
+
+enum { PLAIN_LEN_MAX = 256 * 1024, ADDRESS_LEN_MAX = 254 };
+
+struct plain {
+    char from[ADDRESS_LEN_MAX], to[ADDRESS_LEN_MAX];
+    size_t from_len, to_len;
+    struct smtp_text given_from, given_to, raw;
+    size_t wire_len;
+    bool eightbit, ready; /* as in struct smtp_mail */
+};
+
+/* Which of the three has the key at -2? */
+static struct smtp_text *field(lua_State *L, struct plain *p)
+{
+    size_t len;
+    if (lua_type(L, -2) != LUA_TSTRING) return NULL;
+    const char *key = lua_tolstring(L, -2, &len);
+    if (len == 4 && memcmp(key, "from", 4) == 0) return &p->given_from;
+    if (len == 2 && memcmp(key, "to", 2) == 0) return &p->given_to;
+    return len == 3 && memcmp(key, "raw", 3) == 0 ? &p->raw : NULL;
+}
+
+/* All three, as strings that the table at `t` holds, and so many others. */
+static bool read_fields(lua_State *L, int t, int others, struct plain *p)
+{
+    p->given_from.data = p->given_to.data = p->raw.data = NULL;
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
+        struct smtp_text *text = field(L, p);
+        if (text != NULL && lua_type(L, -1) == LUA_TSTRING)
+            text->data = lua_tolstring(L, -1, &text->len);
+        else if (--others < 0) {
+            lua_pop(L, 2);
+            return false;
+        }
+    }
+    return others == 0 && p->given_from.data != NULL && p->given_to.data != NULL &&
+           p->raw.data != NULL;
+}
+
+/* `known`: an address in its canonical form, or NULL. One outside ASCII may need IDNA, and its
+ * message SMTPUTF8. */
+static size_t read_address(struct smtp_text text, const struct smtp_text *known,
+                           char out[ADDRESS_LEN_MAX])
+{
+    const char *why;
+    if (text.len > ADDRESS_LEN_MAX) return 0;
+    if (known != NULL && known->len == text.len && memcmp(known->data, text.data, text.len) == 0) {
+        memcpy(out, text.data, text.len);
+        return text.len;
+    }
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] & 0x80) return 0;
+    return smtp_address_check(text.data, text.len, out, &why);
+}
+
+static bool is_bcc(const char *line, size_t len)
+{
+    size_t at = 3;
+    if (len < 4 || (line[0] | 0x20) != 'b' || (line[1] | 0x20) != 'c' || (line[2] | 0x20) != 'c')
+        return false;
+    while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    return at < len && line[at] == ':';
+}
+
+/* The next line without its end. */
+static size_t line_len(struct plain *p, const char *data, size_t len)
+{
+    size_t at = plain_len(data, len, p->eightbit);
+    if (at < len && (data[at] & 0x80)) {
+        p->eightbit = true;
+        at += plain_len(data + at, len - at, true);
+    }
+    return at;
+}
+
+/* The line end at `data`: CRLF, CR or LF. 0: it is a NUL. */
+static size_t line_end_len(struct plain *p, const char *data, size_t len)
+{
+    bool crlf = len > 1 && data[0] == '\r' && data[1] == '\n';
+    if (crlf) return 2;
+    p->ready = false;
+    return len == 0 || is_line_end(*data);
+}
+
+/* Where the header ends is for others to find out: its first line is empty, or one ends in a CR
+ * alone. */
+static bool is_odd_header(const struct plain *p, const char *line, size_t len)
+{
+    const char *at = line + len, *end = p->raw.data + p->raw.len;
+    if (len == 0 && line == p->raw.data) return true;
+    return at < end && *at == '\r' && (at + 1 == end || at[1] != '\n');
+}
+
+/* What smtp_scan and the search for a Bcc say of it, in one go. */
+static bool read_raw(struct plain *p)
+{
+    const char *data = p->raw.data, *end = data + p->raw.len;
+    bool in_header = true;
+    p->ready = true;
+    while (data < end) {
+        size_t len = line_len(p, data, (size_t)(end - data));
+        if (in_header && is_odd_header(p, data, len)) return false;
+        if (len == 0) in_header = false;
+        if (len > SMTP_BODY_LINE_MAX || (in_header && is_bcc(data, len))) return false;
+        if (len > 0 && *data == '.') p->ready = false;
+        data += len;
+        size_t end_len = line_end_len(p, data, (size_t)(end - data));
+        if (end_len == 0) return false;
+        data += data < end ? end_len : 0;
+        p->wire_len += len + 2;
+    }
+    return true;
+}
+
+/* The table at `t`: is it { from=, to=, raw= } and no more but for so many others? `known`: a
+ * sender whose address was read before, or NULL. */
+static bool read_plain(lua_State *L, int t, int others, const struct smtp_text *known,
+                       struct plain *p)
+{
+    p->wire_len = 0;
+    p->eightbit = false;
+    if (!read_fields(L, t, others, p) || p->raw.len > PLAIN_LEN_MAX) return false;
+    p->from_len = read_address(p->given_from, known, p->from);
+    p->to_len = read_address(p->given_to, NULL, p->to);
+    return p->from_len > 0 && p->to_len > 0 && read_raw(p);
+}
+
+/* Its transaction, pushed: in the place of `old`, the value on top, where that is large enough. */
+static struct smtp_mail *push_mail(lua_State *L, const struct plain *p, struct smtp_mail *old)
+{
+    size_t words_len = p->from_len + p->to_len, texts_max = SMTP_TEXT_MAX + 96;
+    size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
+    size_t len = head_len + words_len + texts_max;
+    struct smtp_mail *m = old;
+    if (m == NULL || lua_rawlen(L, -1) < len) {
+        m = lua_newuserdata(L, len + 64);
+        lcompat_setmetatable(L, MAIL);
+    } else
+        lua_pushvalue(L, -1);
+    memset(m, 0, head_len);
+    m->to = (struct smtp_recipient *)(m + 1);
+    m->to_count = 1;
+    m->size = p->wire_len;
+    m->exact = true;
+    m->source_len = p->raw.len;
+    m->eightbit = p->eightbit;
+    m->ready = p->ready && p->wire_len == p->raw.len;
+    char *words = (char *)(m->to + 1);
+    memcpy(words, p->from, p->from_len);
+    memcpy(words + p->from_len, p->to, p->to_len);
+    m->from = (struct smtp_text){words, p->from_len};
+    m->to->address = (struct smtp_text){words + p->from_len, p->to_len};
+    m->texts = words + words_len;
+    m->texts_max = texts_max;
+    return m;
+}
+
+/* from, to, size, eightbit */
+static int push_parts(lua_State *L, const struct smtp_mail *m)
+{
+    lua_pushlstring(L, m->from.data, m->from.len);
+    lua_pushlstring(L, m->to->address.data, m->to->address.len);
+    push_integer(L, (size_t)m->size);
+    lua_pushboolean(L, m->eightbit);
+    return 4;
+}
+
+/** core.plain(t, old, others) -> mail, from, to, size, eightbit: what core.mail gives for { from=,
+ *  to=, raw= }, three strings that need nothing but to be sent; nothing where there is more to say
+ *  of them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a
+ *  mail that is over, whose place it may take. `others`: so many other keys are in the table. */
+static int core_plain(lua_State *L)
+{
+    struct plain p;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct smtp_mail *old = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, MAIL);
+    luaL_argcheck(L, old == NULL || old->over || !old->queued, 2, "not over");
+    int others = (int)luaL_optinteger(L, 3, 0);
+    lua_settop(L, 2);
+    if (!read_plain(L, 1, others, NULL, &p)) return 0;
+    return 1 + push_parts(L, push_mail(L, &p, old));
+}
+
+/* ---- lines: many of them, one behind the other ---- */
+
+#define LINE "smtp.Line"
+
+enum { SLOTS = SMTP_FLIGHT_MAX };
+
+/* Those on their way through one session, oldest first, in a ring. In the user value each slot has
+ * two values, the mail and its text; a mail stays there when it is over, and serves the next one.
+ */
+struct line {
+    struct smtp_session *s;
+    double timeout, octets_per_second; /* 0: a large one has no more time */
+    size_t first, count;
+    struct {
+        lua_Integer index;
+        double started;
+    } of[SLOTS];
+};
+
+static struct line *to_line(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LINE);
+}
+
+static int mail_at(size_t slot)
+{
+    return (int)(2 * slot + 1);
+}
+
+/** core.line(session, timeout, octets_per_second) -> line. Messages have so many seconds, and more
+ *  by their size. A session has one line at a time. */
+static int core_line(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    double timeout = luaL_checknumber(L, 2), rate = luaL_optnumber(L, 3, 0);
+    struct line *line = lua_newuserdata(L, sizeof *line);
+    *line = (struct line){.s = s, .timeout = timeout, .octets_per_second = rate};
+    lcompat_setmetatable(L, LINE);
+    lua_createtable(L, 2 * SLOTS, 1);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "session");
+    lua_pushvalue(L, -1);
+    lua_setuservalue(L, -3);
+    anchor(L, "line", lua_gettop(L)); /* the session borrows what is in there */
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* The session may be another conversation's by now. */
+static void check_session(lua_State *L, int ring)
+{
+    lua_getfield(L, ring, "session");
+    lua_getuservalue(L, -1);
+    lua_getfield(L, -1, "line");
+    luaL_argcheck(L, lua_rawequal(L, -1, ring), 1, "its session is another's");
+    lua_pop(L, 3);
+}
+
+/** line:post(list, from, to, index, now) -> how many of the messages list[from] to list[to] were
+ *  taken: as many as are plain, and as there is room for. `index`: of the first of them, for the
+ *  caller; `now`: when they started. */
+static int line_post(lua_State *L)
+{
+    enum { LIST = 2, RING, MESSAGE };
+    struct line *line = to_line(L);
+    luaL_checktype(L, LIST, LUA_TTABLE);
+    int from = (int)luaL_checkinteger(L, 3), to = (int)luaL_checkinteger(L, 4), at = from;
+    lua_Integer index = luaL_checkinteger(L, 5);
+    double now = luaL_checknumber(L, 6);
+    const struct smtp_text *known = NULL; /* most have the same sender */
+    lua_settop(L, LIST);
+    lua_getuservalue(L, 1);
+    check_session(L, RING);
+    for (; at <= to && line->count < SLOTS; at++) {
+        struct plain p;
+        size_t slot = (line->first + line->count) % SLOTS;
+        lua_rawgeti(L, LIST, at);
+        if (!lua_istable(L, MESSAGE) || !read_plain(L, MESSAGE, 0, known, &p)) break;
+        lua_pushstring(L, "raw");
+        lua_rawget(L, MESSAGE);
+        lua_rawseti(L, RING, mail_at(slot) + 1);
+        lua_rawgeti(L, RING, mail_at(slot));
+        struct smtp_mail *m = push_mail(L, &p, lua_touserdata(L, -1));
+        lua_rawseti(L, RING, mail_at(slot));
+        lua_settop(L, RING);
+        m->text = p.raw;
+        known = &m->from;
+        line->of[slot].index = index + (at - from);
+        line->of[slot].started = now;
+        line->count++;
+        smtp_mail_add(line->s, m);
+    }
+    push_integer(L, (size_t)(at - from));
+    return 1;
+}
+
+/* Where line_take has its values. */
+enum { OUT = 2, NOW, RING, MAIL_AT };
+
+/* The oldest is on its way no more. Its mail is left where `keep`. */
+static void advance(lua_State *L, struct line *line, bool keep)
+{
+    int at = mail_at(line->first);
+    for (int i = keep ? at + 1 : at; i <= at + 1; i++) {
+        lua_pushboolean(L, false);
+        lua_rawseti(L, RING, i);
+    }
+    line->first = (line->first + 1) % SLOTS;
+    line->count--;
+}
+
+/* The oldest, which has no simple receipt, is the caller's now. */
+static int give(lua_State *L, struct line *line, const struct smtp_mail *m)
+{
+    lua_pushinteger(L, line->of[line->first].index);
+    lua_pushnumber(L, line->of[line->first].started);
+    lua_rawgeti(L, RING, mail_at(line->first) + 1);
+    advance(L, line, false);
+    return 3 + push_parts(L, m);
+}
+
+/** line:take(out, now) -> count, mail, index, started, text, from, to, size, eightbit. Of those
+ * that are over, oldest first, all that a receipt needs: eleven values in `out` each, the index,
+ * what mail:receipt() gives, size, seconds and eightbit. It ends with the first that has no simple
+ *  receipt: that is what the other values tell of. */
+static int line_take(lua_State *L)
+{
+    enum { EACH = 11 };
+    struct line *line = to_line(L);
+    luaL_checktype(L, OUT, LUA_TTABLE);
+    double now = luaL_checknumber(L, NOW);
+    int count = 0;
+    lua_settop(L, NOW);
+    lua_getuservalue(L, 1);
+    while (line->count > 0) {
+        lua_rawgeti(L, RING, mail_at(line->first));
+        const struct smtp_mail *m = lua_touserdata(L, MAIL_AT);
+        if (!m->over) break;
+        lua_pushinteger(L, line->of[line->first].index);
+        if (push_receipt(L, m) == 0) {
+            lua_settop(L, MAIL_AT);
+            lua_pushinteger(L, count);
+            lua_insert(L, MAIL_AT);
+            return 2 + give(L, line, m);
+        }
+        push_integer(L, (size_t)m->size);
+        lua_pushnumber(L, now - line->of[line->first].started);
+        lua_pushboolean(L, m->eightbit);
+        for (int i = EACH; i > 0; i--)
+            lua_rawseti(L, OUT, EACH * count + i);
+        lua_settop(L, RING);
+        advance(L, line, true);
+        count++;
+    }
+    lua_pushinteger(L, count);
+    return 1;
+}
+
+/** line:state() -> how many are on their way; when the oldest must be over. */
+static int line_state(lua_State *L)
+{
+    const struct line *line = to_line(L);
+    lua_pushinteger(L, (lua_Integer)line->count);
+    if (line->count == 0) return 1;
+    lua_getuservalue(L, 1);
+    lua_rawgeti(L, -1, mail_at(line->first));
+    const struct smtp_mail *m = lua_touserdata(L, -1);
+    double seconds = line->timeout;
+    if (line->octets_per_second > 0) seconds += (double)m->size / line->octets_per_second;
+    lua_pop(L, 2);
+    lua_pushnumber(L, line->of[line->first].started + seconds);
+    return 2;
+}
+
+static const luaL_Reg line_methods[] = {
+    {"post", line_post}, {"take", line_take}, {"state", line_state}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"plain", core_plain}, {"line", core_line}, {NULL, NULL}};
+
+void lplain_open(lua_State *L)
+{
+    new_class(L, LINE, line_methods);
+    lcompat_setfuncs(L, functions);
+}
+
+#pragma GCC visibility pop
