@@ -24,7 +24,8 @@ size_t decimal(char out[DECIMAL_MAX], uint64_t number)
 void put_number(struct smtp_session *s, uint64_t number)
 {
     char digits[DECIMAL_MAX];
-    put(s, digits, decimal(digits, number));
+    size_t len = decimal(digits, number);
+    put(s, digits, len);
 }
 
 void put_base64(struct smtp_session *s, const char *data, size_t len)

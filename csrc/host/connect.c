@@ -269,10 +269,10 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
     int winner = -1;
-    while (winner < 0) {
+    do {
         const char *word = start_due(s, deadline_ms, &winner);
         if (word != NULL) return word;
-        if (winner >= 0) break;
+        if (winner >= 0) continue;
         if (c->running == 0 && c->next == c->count) {
             return host_say(s->text, "connect", "%s", c->failures);
         }
@@ -283,7 +283,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
             return host_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
                             c->failures);
         }
-    }
+    } while (winner < 0);
     int fd = c->fd[winner];
     c->fd[winner] = -1;
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);

@@ -10,12 +10,17 @@ local report = require "smtp.report"
 
 local delivery = {}
 
-delivery.OCTETS_PER_SECOND = 131072 -- a message of known size has so much more time
+-- A message of known size has so much more time.
+local OCTETS_PER_SECOND = 131072
+delivery.OCTETS_PER_SECOND = OCTETS_PER_SECOND
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
 function delivery.deadline(plan, mail, started)
-   local size = not plan.timeout_given and mail and mail.size
-   return (started or core.now()) + plan.timeout + (size or 0) / delivery.OCTETS_PER_SECOND
+   local seconds = plan.timeout
+   if mail and mail.size and not plan.timeout_given then
+      seconds = seconds + mail.size / OCTETS_PER_SECOND
+   end
+   return (started or core.now()) + seconds
 end
 
 --- A connection with its conversation begun.
@@ -77,19 +82,20 @@ end
 -- transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
 ---@param started number
----@return table conv        the newest
----@return table result      { receipt = } where everybody has it at once
----@return table|nil err     where there is no other connection
+---@return table conv          the newest
+---@return table|nil receipt   where everybody has it at once
+---@return table|nil result    else
+---@return table|nil err       where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen, started)
    drive.run(conv)
    local receipt = report.plain_receipt(conv, mail, transaction, started)
-   if receipt then return conv, { receipt = receipt } end
+   if receipt then return conv, receipt end
    local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err
          if reopen then other, err = reopen() end
-         if not other then return conv, result, err end
+         if not other then return conv, nil, result, err end
          conv.sock:close()
          conv = other
       end
@@ -98,13 +104,12 @@ function delivery.finish(conv, mail, transaction, reopen, started)
       delivery.merge(result, delivery.result(conv, transaction))
       if result.broken then break end
    end
-   return conv, result
+   return conv, nil, result
 end
 
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
-   if result.receipt then return result.receipt end
    conv.mail = mail
    if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
    return report.receipt(conv, mail, result, core.now() - started)
@@ -144,13 +149,12 @@ function delivery.send(plan, mail, started)
    while true do
       local conv, transaction = begin(plan, mail, deadline, fresh)
       if not conv then return nil, transaction end
-      local result, err
-      conv, result, err = delivery.finish(conv, mail, transaction, reopen, started)
-      if not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
+      local receipt, result, err
+      conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
+      if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
          drive.leave(conv)
          if err then return nil, report.partly(err, result.recipients) end
-         local receipt
-         receipt, err = delivery.outcome(conv, mail, result, started)
+         if not receipt then receipt, err = delivery.outcome(conv, mail, result, started) end
          drive.forget(conv)
          return receipt, err
       end

@@ -614,9 +614,9 @@ local no_extensions, no_needs, eightbit_needs = {}, {}, needs_of { eightbit = tr
 --- What core.plain has found, as options.mail would tell it.
 ---@param old? table   a message that came from here: becomes the new one
 function options.plain_mail(text, from, to, size, eightbit, old)
-   local one = old or { to = {}, exact = true, extensions = no_extensions }
+   local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
    one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
-   one.eightbit, one.needs = eightbit, options.plain_needs(eightbit)
+   one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
    return one
 end
 

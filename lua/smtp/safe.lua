@@ -81,15 +81,14 @@ local function broken(self)
 end
 
 -- May the connection be used now? A body function that uses its own connection may not.
-local function enter(self)
+local function enter(self, started, mail)
    if self.busy then
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection inside a function that gives the message")
    end
    if self.conv.session:wants() ~= "ready" then return nil, broken(self) end
    self.busy = true
-   self.conv.deadline = delivery.deadline(self.plan)
-   self.conv.moved = core.now()
+   self.conv.deadline, self.conv.moved = delivery.deadline(self.plan, mail, started), started
    return true
 end
 
@@ -142,15 +141,15 @@ function Connection:send(t)
       if mail then ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started)) end
       if not ok then return nil, err end
    end
-   ok, err = enter(self)
+   ok, err = enter(self, started, mail)
    if not ok then return nil, err end
    local conv = self.conv
-   conv.deadline = delivery.deadline(self.plan, mail, started)
    local transaction = drive.send(conv, mail, nil, mail.transaction)
-   local _, result = delivery.finish(conv, mail, transaction, nil, started)
+   local _, receipt, result = delivery.finish(conv, mail, transaction, nil, started)
    leave(self)
-   if result.receipt and mail.plain then self.spare = mail end
-   return delivery.outcome(conv, mail, result, started)
+   if not receipt then return delivery.outcome(conv, mail, result, started) end
+   if mail.plain then self.spare = mail end
+   return receipt
 end
 
 --- What the server offers now: upper-case keywords to parameters.
@@ -159,7 +158,7 @@ function Connection:capabilities()
 end
 
 local function ask(self, question, argument)
-   local ok, err = enter(self)
+   local ok, err = enter(self, core.now())
    if not ok then return nil, err end
    self.conv.session:ask(question, argument)
    local state = drive.run(self.conv)
@@ -195,7 +194,7 @@ end
 
 --- QUIT, then close. Trouble there is no error: nothing depends on it.
 function Connection:quit()
-   local ok, err = enter(self)
+   local ok, err = enter(self, core.now())
    if not ok then
       if self.busy then return nil, err end
       return self:close()
