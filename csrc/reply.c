@@ -77,12 +77,6 @@ static size_t read_enhanced(uint16_t code, const char *text, size_t len, uint16_
 
 /* ---- lines ---- */
 
-static void fail(struct smtp_session *s, enum smtp_error error, size_t line_len)
-{
-    struct smtp_reply r = {.text = s->line, .text_len = line_len};
-    s->next = drop(s, error, &r);
-}
-
 static void keep(struct smtp_session *s, const char *data, size_t len)
 {
     if (len > SMTP_KEPT_MAX - s->text_len) {
@@ -114,33 +108,37 @@ static void finish(struct smtp_session *s)
     s->text_cut = false;
 }
 
-/* One line is whole in s->line. LF alone ends it as well: some servers send that. A CR elsewhere
- * is text. */
-void reply_line(struct smtp_session *s)
+static void fail(struct smtp_session *s, enum smtp_error error, const char *line, size_t len)
 {
-    size_t raw_len = s->line_len, len = raw_len - 1;
-    if (len > 0 && s->line[len - 1] == '\r') len--;
-    bool shaped = len >= 3 && s->line[0] >= '2' && s->line[0] <= '5' && is_digit(s->line[1]) &&
-                  is_digit(s->line[2]) && (len == 3 || s->line[3] == ' ' || s->line[3] == '-');
-    if (!shaped || memchr(s->line, '\0', len) != NULL) {
-        fail(s, SMTP_ERROR_MALFORMED, len);
+    struct smtp_reply r = {.text = line, .text_len = len};
+    s->next = drop(s, error, &r);
+}
+
+/* One whole line. LF alone ends it as well: some servers send that. A CR elsewhere is text. */
+void reply_line(struct smtp_session *s, const char *line, size_t line_len)
+{
+    size_t len = line_len - 1;
+    if (len > 0 && line[len - 1] == '\r') len--;
+    bool shaped = len >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
+                  is_digit(line[2]) && (len == 3 || line[3] == ' ' || line[3] == '-');
+    if (!shaped || memchr(line, '\0', len) != NULL) {
+        fail(s, SMTP_ERROR_MALFORMED, line, len);
         return;
     }
-    uint16_t code =
-        (uint16_t)((s->line[0] - '0') * 100 + (s->line[1] - '0') * 10 + (s->line[2] - '0'));
+    uint16_t code = (uint16_t)((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
     if (s->reply_lines > 0 && code != s->reply_code) {
-        fail(s, SMTP_ERROR_MIXED_CODES, len);
+        fail(s, SMTP_ERROR_MIXED_CODES, line, len);
         return;
     }
     s->reply_code = code;
-    s->reply_len += raw_len;
+    s->reply_len += line_len;
     if (++s->reply_lines > SMTP_REPLY_LINES_MAX || s->reply_len > SMTP_REPLY_MAX) {
-        fail(s, SMTP_ERROR_TOO_LONG, 0);
+        fail(s, SMTP_ERROR_TOO_LONG, line, 0);
         return;
     }
     if (s->reply_lines > 1) keep(s, "\n", 1);
-    if (len > 4) keep(s, s->line + 4, len - 4);
-    if (len == 3 || s->line[3] == ' ') finish(s);
+    if (len > 4) keep(s, line + 4, len - 4);
+    if (len == 3 || line[3] == ' ') finish(s);
 }
 
 #pragma GCC visibility pop

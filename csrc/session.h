@@ -163,12 +163,12 @@ struct smtp_session {
     struct smtp_answer asked;
 
     /* These are not zeroed at first, which would cost more than a message: the lengths above tell
-     * what of them counts. */
+     * what of them counts. Mostly it is their beginnings; what is not touched takes no memory. */
     struct smtp_run runs[SMTP_RUNS_MAX];
-    char line[SMTP_LINE_MAX], text[SMTP_KEPT_MAX], hello[SMTP_HELLO_MAX];
-    char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
-    char challenge[SMTP_CHALLENGE_MAX];
     char shown[SMTP_TRANSCRIPT_MAX];
+    char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
+    char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];
+    char challenge[SMTP_CHALLENGE_MAX], line[SMTP_LINE_MAX];
 };
 
 /* dialogue.c */
@@ -209,7 +209,7 @@ void transcript_heard(struct smtp_session *s, const char *data, size_t len);
 void transcript_note(struct smtp_session *s, const char *words);
 
 /* reply.c */
-void reply_line(struct smtp_session *s);
+void reply_line(struct smtp_session *s, const char *line, size_t line_len);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 bool answer_mentions(const struct smtp_reply *r, const char *word);
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len);

@@ -78,7 +78,8 @@ static void fail(struct smtp_session *s, enum smtp_error error, struct smtp_repl
     s->next = drop(s, error, r);
 }
 
-/* Up to and with the next line end. Returns how many bytes were taken. */
+/* Up to and with the next line end. Only a line that comes in parts needs to be put together.
+ * Returns how many bytes were taken. */
 static size_t take_line(struct smtp_session *s, const char *data, size_t len)
 {
     const char *end = memchr(data, '\n', len);
@@ -88,10 +89,14 @@ static size_t take_line(struct smtp_session *s, const char *data, size_t len)
         fail(s, SMTP_ERROR_TOO_LONG, NULL);
         return len;
     }
+    if (s->line_len == 0 && end != NULL) {
+        reply_line(s, data, taken);
+        return taken;
+    }
     memcpy(s->line + s->line_len, data, taken);
     s->line_len += taken;
     if (end != NULL) {
-        reply_line(s);
+        reply_line(s, s->line, s->line_len);
         s->line_len = 0;
     }
     return taken;
