@@ -41,6 +41,7 @@ build = {
       ["smtp.probe"] = "lua/smtp/probe.lua",
       ["smtp.probe_warnings"] = "lua/smtp/probe_warnings.lua",
       ["smtp.progress"] = "lua/smtp/progress.lua",
+      ["smtp.queue"] = "lua/smtp/queue.lua",
       ["smtp.quirks"] = "lua/smtp/quirks.lua",
       ["smtp.raw"] = "lua/smtp/raw.lua",
       ["smtp.report"] = "lua/smtp/report.lua",
