@@ -90,6 +90,7 @@ static void remember(struct smtp_session *s, step said)
     if (count == 0) return;
     s->due_count += count;
     if (is_of_mail(said)) s->spoken->due_count += count;
+    if (said == STEP_rcpt) s->spoken->to[s->spoken->to_said - 1].end_at = s->said_len;
     if (s->run_count > 0) {
         struct smtp_run *newest = run_at(s, s->run_count - 1);
         if (newest->said == said && said == STEP_rcpt) {

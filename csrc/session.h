@@ -64,7 +64,8 @@ struct smtp_reply {
 };
 
 /* Commands of one kind said and not yet answered, oldest first. `end_at` is where the first of
- * them ends in our stream of bytes: a reply that begins before it has left us answers nothing. */
+ * them ends in our stream of bytes: a reply that begins before it has left us answers nothing. Each
+ * RCPT has its own, in smtp_recipient. */
 struct smtp_run {
     step said;
     uint32_t count;

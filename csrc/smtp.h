@@ -230,6 +230,7 @@ struct smtp_recipient {
     uint16_t code;
     uint16_t enhanced[3];
     uint32_t text_at, text_len; /* the server's words, in smtp_mail.texts */
+    uint64_t end_at;            /* where in our stream of bytes its RCPT ends */
 };
 
 #define SMTP_LEN_UNKNOWN UINT64_MAX

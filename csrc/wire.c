@@ -70,7 +70,10 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
 /* What we have said but not sent cannot have been answered. */
 static bool is_unasked(const struct smtp_session *s)
 {
-    return s->due_count == 0 || s->runs[s->run_first].end_at > s->sent_len;
+    const struct smtp_run *oldest = &s->runs[s->run_first];
+    if (s->due_count == 0) return true;
+    if (oldest->said == STEP_rcpt) return s->mails->to[s->mails->to_heard].end_at > s->sent_len;
+    return oldest->end_at > s->sent_len;
 }
 
 static void fail(struct smtp_session *s, enum smtp_error error, struct smtp_reply *r)

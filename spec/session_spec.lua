@@ -144,6 +144,18 @@ describe("A session", function()
       assert.equal("accepted", first:recipients()[1].state)
    end)
 
+   it("believes no answer to a RCPT that has not left yet", function()
+      local session = open()
+      local mail = core.mail { from = "a@x", to = { "b@x", "c@x" }, size = 4, exact = true, source_len = 4 }
+      session:mail(mail, "hi\r\n")
+      session:sent(#"MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nRCPT TO:<")
+      session:heard("250 ok\r\n250 ok\r\n")
+      assert.is_nil(session:trouble())
+      session:heard("250 ok\r\n")
+      assert.equal("unasked", session:trouble().reason)
+      assert.equal("unsent", mail:recipients()[1].state)
+   end)
+
    it("gives the place of a mail to no other while it has it", function()
       local session = open()
       local options = { from = "a@x", to = "b@x", raw = "hi\r\n" }

@@ -625,9 +625,7 @@ static void write_reply(struct talk *t, unsigned choice)
 static void answered(struct talk *t)
 {
     bool quitting = t->due_count > 0 && due_at(t, 0)->what == QUIT;
-    /* Of several RCPT in a row the session notes where the first one ends; no more is at stake. */
-    bool in_row = t->due_count > 0 && due_at(t, 0)->what == RCPT && due_at(t, 0)->to > 0;
-    if (t->is_junk || (t->reply_early && (!in_row || is_over(t)))) {
+    if (t->is_junk || t->reply_early) {
         /* A refusal before the end had left is one all the same. */
         size_t mail = t->due_count > 0 ? due_at(t, 0)->mail : t->spoken;
         if (!t->is_junk && t->reply_code >= 400) t->items[mail].refused = true;
