@@ -1,5 +1,6 @@
 -- The sink, as smtp.send sees it, and as any client does: in transcripts, each line of the sink's by its
 -- beginning. They are played line by line, byte by byte, and with all that the client says at once.
+local certs = require "spec.certs"
 local peer = require "spec.peer"
 local safe = require "smtp.safe"
 
@@ -571,7 +572,8 @@ end)
 describe("a sink that listens", function()
    -- One that takes so many octets at a time, and has all that it wants to say ready.
    local function client(text, room)
-      local self = { heard = "", settimeouts = function() end, close = function() end }
+      local function nothing() end
+      local self = { heard = "", settimeouts = nothing, close = nothing, nonblocking = nothing }
       function self.send(_, bytes)
          local count = math.min(#bytes, room)
          self.heard = self.heard .. bytes:sub(1, count)
@@ -588,7 +590,8 @@ describe("a sink that listens", function()
 
    local function serve(sock)
       local sink = safe.sink()
-      sink:listen { accept = function() return sock end, getsockname = function() return "127.0.0.1", 1 end }
+      sink:listen { accept = function() return sock end, nonblocking = function() end,
+         getsockname = function() return "127.0.0.1", 1 end }
       assert.equal(1, sink:serve { connections = 1 })
    end
 
@@ -603,5 +606,53 @@ describe("a sink that listens", function()
       local sock = client(("NOOP\r\n"):rep(200000), 100)
       serve(sock)
       assert(#sock.heard < 10000)
+   end)
+
+   for _, tls in ipairs { "skip", "require", "implicit" } do
+      it("serves several clients at once, tls = " .. tls, function()
+         local cert = certs.make()
+         local other = peer.start(([[
+            local sink = assert(require("smtp.sink").new { tls = %s, tls_cert = %q, tls_key = %q,
+               on_message = function(message) print(message.from) end })
+            assert(sink:listen(listener))
+            print(sink:serve { connections = 3, timeout = 5 })]]):format(
+            ({ skip = "nil", require = "'starttls'", implicit = "'implicit'" })[tls], cert "good"))
+         local all = {}
+         for i = 1, 3 do
+            all[i] = assert(safe.connect { host = "localhost", port = other.port, tls = tls, tls_ca_file = (cert "ca"),
+               reply_timeout = 3 })
+         end
+         for i = 3, 1, -1 do
+            assert(all[i]:send { from = ("c%d@me.example"):format(i), to = "bob@there.example", raw = "hi" })
+         end
+         for i = 1, 3 do all[i]:quit() end
+         assert.equal("c3@me.example\nc2@me.example\nc1@me.example\n3\n", other.finish())
+      end)
+   end
+
+   it("lets nobody in any more where a function of the user's fails", function()
+      local other = peer.start [[
+         local sink = assert(require("smtp.sink").new { on_message = function() error("not this one") end })
+         assert(sink:listen(listener))
+         print(pcall(sink.serve, sink))]]
+      local function try()
+         return safe.send { host = "127.0.0.1", port = other.port, from = "ann@me.example", to = "bob@there.example",
+            raw = "hi", reply_timeout = 3 }
+      end
+      local idle = assert(safe.connect { host = "127.0.0.1", port = other.port })
+      local _, err = try()
+      assert.equal("disconnected", err.kind)
+      _, err = try()
+      assert.equal("connect", err.kind)
+      idle:quit()
+      assert.matches("^false\t.*not this one\n$", other.finish())
+   end)
+
+   it("waits no longer for a client than it is told", function()
+      local other = peer.start [[
+         local sink = assert(require("smtp.sink").new())
+         assert(sink:listen(listener))
+         print(sink:serve { timeout = 0.05 })]]
+      assert.equal("0\n", other.finish())
    end)
 end)

@@ -85,8 +85,9 @@ bool host_is_over(int64_t deadline_ms);
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
 struct waiting {
-    struct smtp_socket *socket; /* which said "again" */
-    bool ready;                 /* it may go on */
+    const struct smtp_socket *socket; /* which said "again"; NULL: */
+    const struct smtp_listener *listener;
+    bool ready; /* it may go on */
 };
 
 /* Until one of them is ready. NULL, also where the time is over; "again", "system". */
@@ -152,6 +153,8 @@ void stream_close(struct smtp_socket *s);
 /* listen.c */
 struct smtp_listener {
     int fd;
+    bool nonblocking;
+    int64_t until_ms; /* as in smtp_socket */
     pid_t pid;
     struct address address; /* for a unix socket: what close removes */
     char text[HOST_TEXT_MAX];

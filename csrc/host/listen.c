@@ -31,7 +31,8 @@ const char *listen_open(struct smtp_listener *l, const char *host, int port, int
 
 const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int timeout_ms)
 {
-    int64_t deadline_ms = host_deadline_ms(timeout_ms);
+    int64_t deadline_ms = l->until_ms != 0 ? l->until_ms : host_deadline_ms(timeout_ms);
+    l->until_ms = 0;
     if (l->fd < 0) return host_say(l->text, "closed", "not listening");
     for (;;) {
         short ready;
@@ -45,6 +46,10 @@ const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int ti
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED) {
             return host_say(l->text, host_errno_word(errno, "closed"), "%s", strerror(errno));
         }
+        if (l->nonblocking && !host_is_over(deadline_ms)) {
+            l->until_ms = deadline_ms;
+            return "again";
+        }
         const char *word = host_wait(l->fd, POLLIN, deadline_ms, &ready);
         if (word != NULL) return host_say(l->text, word, "%s", "nobody connected");
     }
@@ -54,6 +59,7 @@ void listen_drop(struct smtp_listener *l)
 {
     if (l->fd >= 0) close(l->fd);
     l->fd = -1;
+    l->until_ms = 0; /* whoever waits for it goes on */
 }
 
 void listen_close(struct smtp_listener *l)

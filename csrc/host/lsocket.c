@@ -365,6 +365,14 @@ static int socket_listen(lua_State *L)
     return word == NULL ? 1 : fail(L, word, l->text);
 }
 
+/** listener:nonblocking(on): accept returns nil, "again" where it would wait; see sock:nonblocking.
+ */
+static int listener_nonblocking(lua_State *L)
+{
+    to_listener(L)->nonblocking = lua_toboolean(L, 2);
+    return 0;
+}
+
 /** listener:accept(milliseconds) -> sock */
 static int listener_accept(lua_State *L)
 {
@@ -393,14 +401,27 @@ static int listener_gc(lua_State *L)
 }
 
 static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
+                                            {"nonblocking", listener_nonblocking},
                                             {"getsockname", listener_getsockname},
                                             {"close", listener_close},
                                             {NULL, NULL}};
 
 /* ---- many sockets ---- */
 
+/* A socket or a listener. */
+static struct waiting to_waiting(lua_State *L, int index)
+{
+    bool listens;
+    luaL_getmetatable(L, LISTENER);
+    listens = lua_getmetatable(L, index) && lua_rawequal(L, -1, -2);
+    lua_settop(L, index);
+    if (listens) return (struct waiting){.listener = lua_touserdata(L, index)};
+    return (struct waiting){.socket = to_socket(L, index)};
+}
+
 /** socket.wait(socks, milliseconds) -> the indices of those that may go on, each of which had said
- *  "again"; none where the time is over. nil, "again": a signal came */
+ *  "again"; none where the time is over. A listener is one of them as well. nil, "again": a signal
+ *  came */
 static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -409,7 +430,7 @@ static int socket_wait(lua_State *L)
     struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
-        list[i].socket = to_socket(L, -1);
+        list[i] = to_waiting(L, lua_gettop(L));
         lua_pop(L, 1);
     }
     const char *word = host_wait_many(list, count, deadline_ms);

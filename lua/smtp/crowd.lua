@@ -201,7 +201,7 @@ local function at_once(name)
    return function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
-for _, name in ipairs { "connect", "receiveany", "sslhandshake" } do
+for _, name in ipairs { "connect", "receiveany", "sslhandshake", "sslaccept" } do
    Socket[name] = give_way(name)
 end
 for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
@@ -221,12 +221,34 @@ function Socket:send(data)
    return result, why, text, count
 end
 
---- A socket; inside a job, one that gives way to other jobs.
-function crowd.socket()
-   local sock = require("smtp.socket").new()
-   if not own_crowd() then return sock end
+local function is_job()
+   return own_crowd() and not host.nginx()
+end
+
+-- Inside a job, one that gives way to other jobs.
+local function polite(sock)
+   if not is_job() then return sock end
    sock:nonblocking(true)
    return setmetatable({ sock = sock, sent = 0 }, Socket)
+end
+
+--- A socket; inside a job, one that gives way to other jobs.
+function crowd.socket()
+   return polite(require("smtp.socket").new())
+end
+
+--- The next connection that a listener has, as such a socket.
+---@param listener userdata   of smtp.socket
+---@param seconds number
+---@return table|nil sock     nil: nobody came, or nobody listens any more
+function crowd.accept(listener, seconds)
+   local sock, why
+   listener:nonblocking(is_job())
+   repeat
+      sock, why = listener:accept(math.ceil(seconds * 1000))
+      if why == "again" and is_job() then wait_for(listener) end
+   until why ~= "again"
+   return sock and polite(sock)
 end
 
 return crowd

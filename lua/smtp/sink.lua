@@ -7,12 +7,14 @@
 --    assert(#sink.messages == 1)
 --
 -- As a server: local address, port = sink:listen(); sink:serve { connections = 1 }.
--- It is no mail server: it delivers nothing, and serves one connection after another.
+-- It is no mail server: it delivers nothing.
 -- @module smtp.sink
 
 local check = require "smtp.check"
 local core = require "smtp.core"
+local crowd = require "smtp.crowd"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local sink_auth = require "smtp.sink_auth"
 local sink_session = require "smtp.sink_session"
 
@@ -154,32 +156,46 @@ local function pay(sock, owed)
    return #left <= OWED_MAX and left or nil
 end
 
+-- Where a function of the user's fails, nobody else is let in.
+local function hear(self, session, sock, data)
+   local ok, said = guard.call(session.receive, session, data)
+   if ok then return said end
+   self.listener:close()
+   sock:close()
+   error(said, 0)
+end
+
 local function converse(self, sock)
    local session = sink_session.new(self)
    sock:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
    if session.tls and not start_tls(self, session, sock) then return end
    session:greet()
-   local owed = pay(sock, session:receive(""))
+   local owed = pay(sock, hear(self, session, sock, ""))
    while owed and not session.closed do
       local data = again(sock.receiveany, sock, 65536)
-      owed = data and pay(sock, owed .. session:receive(data))
+      owed = data and pay(sock, owed .. hear(self, session, sock, data))
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end
 end
 
---- Serve connections, one after another.
+--- Serve connections, many at a time.
 ---@param t? table   connections: how many (default: without end); timeout: seconds to wait for one
 ---@return number    how many were served
 function Sink:serve(t)
    t = t or {}
    local served = 0
-   while not t.connections or served < t.connections do
-      local sock = again(self.listener.accept, self.listener, (t.timeout or 86400) * 1000)
-      if not sock then break end
-      converse(self, sock)
-      sock:close()
-      served = served + 1
-   end
+   local ok, cause = crowd.run { function()
+      while not t.connections or served < t.connections do
+         local sock = crowd.accept(self.listener, t.timeout or 86400)
+         if not sock then return end
+         served = served + 1
+         crowd.spawn(function()
+            converse(self, sock)
+            sock:close()
+         end)
+      end
+   end }
+   if not ok then error(cause, 0) end
    return served
 end
 
