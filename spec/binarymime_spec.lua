@@ -199,6 +199,16 @@ describe("a message that is fine as text", function()
       send("", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n" .. mail "" .. data)
    end)
 
+   it("is not said to be used where experience forbids BDAT", function()
+      local scripts = { both .. mail " SIZE=17 BODY=BINARYMIME" .. "C: BDAT 17 LAST\nOCTETS 17\nS: 500 what\n",
+         both .. mail " SIZE=19 BODY=8BITMIME" .. data }
+      local receipt, err = safe.send(talk.options({ host = "unbinary.example", extensions = prefer,
+         raw = head .. "\195\164\195" }, function() return talk.peer(table.remove(scripts, 1)) end))
+      assert.is_nil(err)
+      assert.same({ binarymime = "unavailable", chunking = "unavailable", ["8bitmime"] = "used" },
+         receipt.extensions)
+   end)
+
    it("composed here is 7-bit as ever", function()
       local receipt = send(nil, prefer, both .. "C~ MAIL\nS: 250 ok\n" .. bob .. "C: DATA\nS: 550 no\n" .. bye,
          { raw = false, text = "gr\195\188n", extensions = { binarymime = "prefer", chunking = "skip" } })

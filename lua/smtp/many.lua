@@ -131,9 +131,9 @@ local function open_bulk(queue, conv, line)
       or conv.transcript.secrets[1] then
       return line.bulk
    end
-   local capabilities = report.parts(conv).capabilities
-   line.used = report.used(options.plain_needs(false), capabilities)
-   line.used_8bit = report.used(options.plain_needs(true), capabilities)
+   local parts = report.parts(conv)
+   line.used = report.used(options.plain_needs(false), parts)
+   line.used_8bit = report.used(options.plain_needs(true), parts)
    line.bulk = core.line(conv.session, plan.timeout,
       not plan.timeout_given and delivery.OCTETS_PER_SECOND or 0)
    return line.bulk

@@ -5,6 +5,7 @@ local auth = require "smtp.auth"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.hints"
+local quirks = require "smtp.quirks"
 local transcript = require "smtp.transcript"
 
 local report = {}
@@ -250,13 +251,14 @@ end
 local nothing = {}
 
 --- Of the extensions that a message needs: which were used?
----@param needs table          by keyword
----@param capabilities table   of the server
-function report.used(needs, capabilities)
+---@param needs table   by keyword
+---@param parts table   report.parts
+function report.used(needs, parts)
    if next(needs) == nil then return nothing end
    local state = {}
    for keyword in next, needs do
-      state[keyword] = capabilities[keyword:upper()] and "used" or "unavailable"
+      local offered = parts.capabilities[keyword:upper()] and parts.words[keyword] ~= "skip"
+      state[keyword] = offered and "used" or "unavailable"
    end
    if state.binarymime == "used" and state.chunking == "used" then
       state["8bitmime"] = nil
@@ -271,6 +273,7 @@ local function server_parts(conv)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return { auth = report.auth(conv, facts), tls = tls, capabilities = report.capabilities(facts),
+      words = quirks.extensions(conv.plan), -- for extensions: no part of a receipt
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
          name = facts.server:match("^%S+") } }
 end
@@ -294,7 +297,7 @@ function report.receipt(conv, mail, result, seconds)
       reply = report.masked(conv, { result.reply })[1], message_id = mail.message_id,
       size = mail.size, seconds = seconds, auth = parts.auth, tls = parts.tls,
       server = parts.server, capabilities = parts.capabilities,
-      extensions = report.used(mail.needs, parts.capabilities) }
+      extensions = report.used(mail.needs, parts) }
 end
 
 --- The same where the only recipient has it: `code` and so on are what the server said of him, and
@@ -320,7 +323,7 @@ function report.plain_receipt(conv, mail, transaction, started)
    local address, code, enhanced, text, end_code, end_enhanced, end_text = transaction:receipt()
    if not address then return nil end
    local parts = report.parts(conv)
-   return report.sole(parts, report.used(mail.needs, parts.capabilities), mail.message_id, address,
+   return report.sole(parts, report.used(mail.needs, parts), mail.message_id, address,
       code, enhanced, text, end_code, end_enhanced, end_text, mail.size, core.now() - started)
 end
 
