@@ -40,7 +40,7 @@ end
 
 -- One TLS context per configuration, for the life of the process: making one costs more than a
 -- message, and sessions resume within it.
-local contexts = {}
+local contexts, of_plan = {}, setmetatable({}, { __mode = "k" })
 
 local function key_of(plan)
    return table.concat({ tostring(plan.tls_verify), plan.tls_ca_file or "", plan.tls_ca_path or "",
@@ -71,7 +71,12 @@ function host.context(plan)
    local nginx = host.nginx()
    if nginx then return nginx.check(plan) end
    if plan.tls == "skip" then return nil end
-   return tls_context(plan)
+   local context, err = of_plan[plan], nil
+   if not context then
+      context, err = tls_context(plan)
+      of_plan[plan] = context
+   end
+   return context, err
 end
 
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is

@@ -357,7 +357,8 @@ local function known_plan(t)
    if not plan or not given then return nil end
    for name, value in next, t do
       if is_connection[name] then
-         if not is_same(value, given[name]) then return nil end
+         local known = given[name]
+         if not rawequal(value, known) and not is_same(value, known) then return nil end
          count = count + 1
       end
    end
