@@ -197,8 +197,7 @@ static int core_plain(lua_State *L)
 enum { SLOTS = SMTP_FLIGHT_MAX };
 
 /* Those on their way through one session, oldest first, in a ring. In the user value each slot has
- * two values, the mail and its text; a mail stays there when it is over, and serves the next one.
- */
+ * two values, the mail and its text; a mail stays there when it is over, for the next one. */
 struct line {
     struct smtp_session *s;
     double timeout, octets_per_second; /* 0: a large one has no more time */
@@ -311,9 +310,9 @@ static int give(lua_State *L, struct line *line, const struct smtp_mail *m)
     return 3 + push_parts(L, m);
 }
 
-/** line:take(out, now) -> count, mail, index, started, text, from, to, size, eightbit. Of those
- * that are over, oldest first, all that a receipt needs: eleven values in `out` each, the index,
- * what mail:receipt() gives, size, seconds and eightbit. It ends with the first that has no simple
+/** line:take(out, now) -> count, mail, index, started, text, from, to, size, eightbit. Of those that
+ *  are over, oldest first, all that a receipt needs: eleven values in `out` each, the index, what
+ *  mail:receipt() gives, size, seconds and eightbit. It ends with the first that has no simple
  *  receipt: that is what the other values tell of. */
 static int line_take(lua_State *L)
 {
