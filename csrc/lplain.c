@@ -310,10 +310,10 @@ static int give(lua_State *L, struct line *line, const struct smtp_mail *m)
     return 3 + push_parts(L, m);
 }
 
-/** line:take(out, now) -> count, mail, index, started, text, from, to, size, eightbit. Of those that
- *  are over, oldest first, all that a receipt needs: eleven values in `out` each, the index, what
- *  mail:receipt() gives, size, seconds and eightbit. It ends with the first that has no simple
- *  receipt: that is what the other values tell of. */
+/** line:take(out, now) -> count, mail, index, started, text, from, to, size, eightbit. Of those
+ *  that are over, oldest first, all that a receipt needs: eleven values in `out` each, the index,
+ *  what mail:receipt() gives, size, seconds and eightbit. It ends with the first that has no
+ *  simple receipt: that is what the other values tell of. */
 static int line_take(lua_State *L)
 {
     enum { EACH = 11 };
