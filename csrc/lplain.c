@@ -174,10 +174,11 @@ static int push_parts(lua_State *L, const struct smtp_mail *m)
     return 4;
 }
 
-/** core.plain(t, old, others) -> mail, from, to, size, eightbit: what core.mail gives for { from=,
- *  to=, raw= }, three strings that need nothing but to be sent; nothing where there is more to say
- *  of them, be it that they are wrong. The same checks as in smtp.options, in one step. `old`: a
- *  mail that is over, whose place it may take. `others`: so many other keys are in the table. */
+/** core.plain(t, old, others) -> mail, from, to, size, eightbit, raw: what core.mail gives for {
+ * from=, to=, raw= }, three strings that need nothing but to be sent; nothing where there is more
+ * to say of them, be it that they are wrong. The same checks as in smtp.options, in one step.
+ * `old`: a mail that is over, whose place it may take. `others`: so many other keys are in the
+ * table. */
 static int core_plain(lua_State *L)
 {
     struct plain p;
@@ -186,8 +187,14 @@ static int core_plain(lua_State *L)
     luaL_argcheck(L, old == NULL || old->over || !old->queued, 2, "not over");
     int others = (int)luaL_optinteger(L, 3, 0);
     lua_settop(L, 2);
+    lua_pushstring(L,
+                   "raw"); /* now: what allocates may run a finalizer, which may change the table */
     if (!read_plain(L, 1, others, NULL, &p)) return 0;
-    return 1 + push_parts(L, push_mail(L, &p, old));
+    lua_rawget(L, 1);
+    lua_insert(L, 2); /* the very text that was read; `old` is on top */
+    int count = 1 + push_parts(L, push_mail(L, &p, old));
+    lua_pushvalue(L, 2);
+    return count + 1;
 }
 
 /* ---- lines: many of them, one behind the other ---- */
@@ -224,6 +231,9 @@ static int core_line(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     double timeout = luaL_checknumber(L, 2), rate = luaL_optnumber(L, 3, 0);
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "line");
+    luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a line");
     struct line *line = lua_newuserdata(L, sizeof *line);
     *line = (struct line){.s = s, .timeout = timeout, .octets_per_second = rate};
     lcompat_setmetatable(L, LINE);
@@ -266,8 +276,8 @@ static int line_post(lua_State *L)
         struct plain p;
         size_t slot = (line->first + line->count) % SLOTS;
         lua_rawgeti(L, LIST, at);
+        lua_pushstring(L, "raw"); /* now: see core_plain */
         if (!lua_istable(L, MESSAGE) || !read_plain(L, MESSAGE, 0, known, &p)) break;
-        lua_pushstring(L, "raw");
         lua_rawget(L, MESSAGE);
         lua_rawseti(L, RING, mail_at(slot) + 1);
         lua_rawgeti(L, RING, mail_at(slot));

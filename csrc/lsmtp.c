@@ -522,6 +522,7 @@ static int session_mail(lua_State *L)
         lua_replace(L, 3);
     } else {
         mail->text = text_arg(L, 3);
+        luaL_argcheck(L, !mail->ready || mail->text.len == mail->source_len, 3, "another text");
     }
     anchor_mail(L);
     smtp_mail_add(s, mail);

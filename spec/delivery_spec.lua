@@ -107,6 +107,21 @@ describe("A message", function()
    end)
 end)
 
+describe("A receipt", function()
+   it("shares nothing with those of other connections", function()
+      local receipts = {}
+      for i = 1, 2 do
+         receipts[i] = assert(smtp.send(message(options({}, { spec_server.new() }))))
+         for _, part in pairs(receipts[i]) do
+            if type(part) == "table" then part.mine = (part.mine or 0) + 1 end
+         end
+      end
+      for name, part in pairs(receipts[2]) do
+         if type(part) == "table" then assert.equal(1, part.mine, name) end
+      end
+   end)
+end)
+
 describe("What is shown", function()
    it("has no octet of a message, however little of it a write takes", function()
       local lines, writes = {}, 0

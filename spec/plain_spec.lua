@@ -74,6 +74,44 @@ describe("A plain message", function()
    end)
 end)
 
+describe("A plain message whose table changes while it is read", function()
+   -- What runs when garbage is collected: newproxy where tables have no finalizers.
+   local function at_collection(fn)
+      local proxy = rawget(_G, "newproxy") and newproxy(true) -- luacheck: ignore
+      if proxy then
+         getmetatable(proxy).__gc = fn
+      else
+         setmetatable({}, { __gc = fn })
+      end
+   end
+
+   it("has the text that was read", function()
+      local changed = 0
+      for i = 1, 300 do
+         collectgarbage()
+         collectgarbage("stop")
+         local given = { from = "a@x", to = "b@x", raw = "short\r\n" }
+         at_collection(function() given.raw, changed = "something longer\r\n", changed + 1 end)
+         collectgarbage("setpause", 0)
+         collectgarbage("setstepmul", 100 + i * 7)
+         collectgarbage("restart")
+         local mail, _, _, size, _, text = core.plain(given)
+         assert.is_truthy(mail)
+         assert.equal(size, #text)
+      end
+      collectgarbage("setpause", 200)
+      collectgarbage("setstepmul", 200)
+      collectgarbage()
+      assert.equal(300, changed)
+   end)
+
+   it("is refused as the text of another", function()
+      local session = core.session { domain = "me.example", tls = "skip", auth = "skip", flight_max = 1 }
+      local mail = core.plain { from = "a@x", to = "b@x", raw = "hi\r\n" }
+      assert.has_error(function() session:mail(mail, "RSET\r\n") end)
+   end)
+end)
+
 describe("A line of plain messages", function()
    local function open()
       local session = core.session { domain = "me.example", tls = "skip", auth = "skip", eager = true,
@@ -144,6 +182,12 @@ describe("A line of plain messages", function()
       count, mail, index = line:take(values, 5)
       assert.same({ 0, 8, "refused" }, { count, index, mail:recipients()[1].state })
       assert.equal(0, (line:state()))
+   end)
+
+   it("is the only one of its session", function()
+      local session = open()
+      core.line(session, 10)
+      assert.has_error(function() core.line(session, 10) end)
    end)
 
    it("is of no use where its session has become another's", function()

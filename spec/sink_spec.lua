@@ -619,8 +619,8 @@ describe("a sink that listens", function()
             ({ skip = "nil", require = "'starttls'", implicit = "'implicit'" })[tls], cert "good"))
          local all = {}
          for i = 1, 3 do
-            all[i] = assert(safe.connect { host = "localhost", port = other.port, tls = tls, tls_ca_file = (cert "ca"),
-               reply_timeout = 3 })
+            all[i] = assert(safe.connect { host = "localhost", port = other.port, tls = tls, reply_timeout = 3,
+               tls_ca_file = not package.loaded.ngx and cert "ca" or nil })
          end
          for i = 3, 1, -1 do
             assert(all[i]:send { from = ("c%d@me.example"):format(i), to = "bob@there.example", raw = "hi" })

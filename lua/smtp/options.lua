@@ -633,9 +633,10 @@ end
 --   word
 function options.plain(t, plan, old, others)
    if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
-   local transaction, from, to, size, eightbit = core.plain(t, old and old.transaction, others)
+   local transaction, from, to, size, eightbit, text = core.plain(t, old and old.transaction,
+      others)
    if not transaction then return nil end
-   local one = options.plain_mail(rawget(t, "raw"), from, to, size, eightbit, old)
+   local one = options.plain_mail(text, from, to, size, eightbit, old)
    one.transaction = transaction
    return one
 end

@@ -248,13 +248,11 @@ local function split(recipients)
    return accepted, refused
 end
 
-local nothing = {}
-
 --- Of the extensions that a message needs: which were used?
 ---@param needs table   by keyword
 ---@param parts table   report.parts
 function report.used(needs, parts)
-   if next(needs) == nil then return nothing end
+   if next(needs) == nil then return parts.none end
    local state = {}
    for keyword in next, needs do
       local offered = parts.capabilities[keyword:upper()] and parts.words[keyword] ~= "skip"
@@ -273,7 +271,7 @@ local function server_parts(conv)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return { auth = report.auth(conv, facts), tls = tls, capabilities = report.capabilities(facts),
-      words = quirks.extensions(conv.plan), -- for extensions: no part of a receipt
+      words = quirks.extensions(conv.plan), none = {}, -- for extensions, see report.used
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
          name = facts.server:match("^%S+") } }
 end

@@ -177,7 +177,7 @@ class Element:
         """Click, and wait until another page is there."""
         page = self.browser.find("html")
         self.click()
-        for _ in range(1000):
+        for _ in range(3000):
             try:
                 page.role # nothing comes of a page that is gone
             except WebDriverError:
