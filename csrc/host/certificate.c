@@ -1,9 +1,21 @@
-/* certificate.c - what the peer's certificate says of itself, for a person to read. */
+/* certificate.c - the peer's certificate: its key, and what it says of itself, for a person. */
 #include "host.h"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN])
+{
+    unsigned char *der = NULL;
+    unsigned int len = 0;
+    if (certificate == NULL) return false;
+    int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    bool made =
+        der_len > 0 && EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    return made;
+}
 
 static void put(char *out, size_t out_max, const char *data, size_t len)
 {
@@ -72,14 +84,15 @@ static int64_t seconds(const ASN1_TIME *time)
 
 bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c)
 {
+    unsigned char digest[TLS_PIN_LEN];
     SSL *ssl = tls_connection(s);
-    X509 *x509 = ssl != NULL ? SSL_get1_peer_certificate(ssl) : NULL;
-    if (x509 == NULL) return false;
+    X509 *x509 = ssl != NULL ? SSL_get0_peer_certificate(ssl) : NULL;
+    if (!certificate_key(x509, digest)) return false;
+    EVP_EncodeBlock((unsigned char *)c->key_pin, digest, sizeof digest);
     read_distinguished(X509_get_subject_name(x509), c->subject, sizeof c->subject);
     read_distinguished(X509_get_issuer_name(x509), c->issuer, sizeof c->issuer);
     list_names(x509, c->names, sizeof c->names);
     c->not_before = seconds(X509_get0_notBefore(x509));
     c->not_after = seconds(X509_get0_notAfter(x509));
-    X509_free(x509);
     return true;
 }

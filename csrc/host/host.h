@@ -40,6 +40,7 @@ struct connecting; /* connect.c */
 struct resolving;  /* resolve.c */
 struct tls;        /* tls.c */
 struct tls_context;
+struct x509_st;           /* X509 */
 struct x509_store_ctx_st; /* X509_STORE_CTX */
 struct ssl_st;            /* SSL */
 struct ssl_session_st;    /* SSL_SESSION */
@@ -205,7 +206,6 @@ int tls_given_session(struct ssl_st *ssl, struct ssl_session_st *session);
 struct tls_info {
     const char *version, *cipher;
     bool verified, resumed;
-    char peer_key[64]; /* base64 of the SHA-256 of the key; empty: the peer showed no certificate */
 };
 
 /* name: what the certificate must be for (NULL: not checked). Call again after "again". */
@@ -232,10 +232,13 @@ struct tls_binding {
 bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
 
 /* certificate.c */
+/* SHA-256 of its public key (RFC 7469 2.4). false: there is no certificate. */
+bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN]);
 struct tls_certificate {
     int64_t not_before, not_after;  /* seconds since 1970 */
     char subject[512], issuer[512]; /* RFC 4514 */
     char names[4096];               /* DNS names and addresses, a space between two */
+    char key_pin[64];               /* base64 of the SHA-256 of the key, see tls_pin */
 };
 
 /* false: there is no TLS, or the peer showed no certificate. */

@@ -169,12 +169,12 @@ static int socket_sslaccept(lua_State *L)
     return shake(L, to_socket(L, 1), 2, NULL);
 }
 
-/** sock:tlsinfo() -> { version, cipher, verified, resumed, peer_key } | nil */
+/** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
 static int socket_tlsinfo(lua_State *L)
 {
     struct tls_info info;
     if (!tls_describe(to_socket(L, 1), &info)) return 0;
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, info.version);
     lua_setfield(L, -2, "version");
     lua_pushstring(L, info.cipher);
@@ -183,19 +183,16 @@ static int socket_tlsinfo(lua_State *L)
     lua_setfield(L, -2, "verified");
     lua_pushboolean(L, info.resumed);
     lua_setfield(L, -2, "resumed");
-    if (info.peer_key[0] != '\0') {
-        lua_pushstring(L, info.peer_key);
-        lua_setfield(L, -2, "peer_key");
-    }
     return 1;
 }
 
-/** sock:certificate() -> { subject, issuer, names, not_before, not_after } of the peer | nil */
+/** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
+ * nil */
 static int socket_certificate(lua_State *L)
 {
     struct tls_certificate c;
     if (!tls_certificate(to_socket(L, 1), &c)) return 0;
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     lua_pushstring(L, c.subject);
     lua_setfield(L, -2, "subject");
     lua_pushstring(L, c.issuer);
@@ -206,6 +203,8 @@ static int socket_certificate(lua_State *L)
     lua_setfield(L, -2, "not_before");
     lua_pushnumber(L, (lua_Number)c.not_after);
     lua_setfield(L, -2, "not_after");
+    lua_pushstring(L, c.key_pin);
+    lua_setfield(L, -2, "key_pin");
     return 1;
 }
 

@@ -74,58 +74,32 @@ static const char *certificate_word(long result)
     }
 }
 
-/* SHA-256 of the peer's public key (RFC 7469 2.4). false: it showed no certificate. */
-static bool peer_key(const struct tls *t, unsigned char digest[TLS_PIN_LEN])
-{
-    unsigned char *der = NULL;
-    unsigned int len = 0;
-    X509 *certificate = SSL_get1_peer_certificate(t->ssl);
-    if (certificate == NULL) return false;
-    int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-    bool made =
-        der_len > 0 && EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1;
-    OPENSSL_free(der);
-    X509_free(certificate);
-    return made;
-}
-
 static bool has_pinned_key(const struct tls *t)
 {
     const struct tls_context *c = t->context;
     unsigned char digest[TLS_PIN_LEN];
     if (c->pin_count == 0) return true;
-    if (!peer_key(t, digest)) return false;
+    if (!certificate_key(SSL_get0_peer_certificate(t->ssl), digest)) return false;
     for (int i = 0; i < c->pin_count; i++)
         if (memcmp(digest, c->pin[i], TLS_PIN_LEN) == 0) return true;
     return false;
 }
 
-static bool is_for(X509 *certificate, X509_VERIFY_PARAM *param)
-{
-    const char *name = X509_VERIFY_PARAM_get0_host(param, 0);
-    if (name != NULL)
-        return X509_check_host(certificate, name, 0, X509_VERIFY_PARAM_get_hostflags(param),
-                               NULL) == 1;
-    char *address = X509_VERIFY_PARAM_get1_ip_asc(param);
-    bool fits = address == NULL || X509_check_ip_asc(certificate, address, 0) == 1;
-    OPENSSL_free(address);
-    return fits;
-}
-
+/* Of what OpenSSL has verified, time is all that can change: a session is kept for one context and
+ * one name. */
 static long verify_again(SSL *ssl)
 {
     long result = SSL_get_verify_result(ssl);
     X509 *certificate = SSL_get0_peer_certificate(ssl);
     if (result != X509_V_OK) return result;
     if (certificate == NULL) return X509_V_ERR_UNSPECIFIED;
-    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
-        return X509_V_ERR_CERT_HAS_EXPIRED;
-    return is_for(certificate, SSL_get0_param(ssl)) ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH;
+    return X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0 ? X509_V_OK
+                                                                      : X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
 /* A resumed session shows no certificate: OpenSSL takes the one it began with, and what
- * verification said then. So both are looked at after every handshake, and before a session is
- * offered. */
+ * verification said then. So both are looked at before a session is offered, and after every
+ * handshake that resumed none. */
 static const char *distrust(struct smtp_socket *s)
 {
     struct tls *t = s->tls;
@@ -339,7 +313,7 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
         int done = SSL_do_handshake(t->ssl);
         int want = SSL_get_error(t->ssl, done);
         if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
-        const char *word = done == 1 ? distrust(s) : NULL;
+        const char *word = done == 1 && !SSL_session_reused(t->ssl) ? distrust(s) : NULL;
         if (word != NULL) return fail(s, word);
         /* A client's last words ride with its first data, or go out before it listens. */
         if (done == 1 && !t->context->server) return NULL;
@@ -446,15 +420,12 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
 
 bool tls_describe(const struct smtp_socket *s, struct tls_info *info)
 {
-    unsigned char digest[TLS_PIN_LEN];
     const struct tls *t = s->tls;
     if (t == NULL || !t->open) return false;
     info->version = SSL_get_version(t->ssl);
     info->cipher = SSL_get_cipher_name(t->ssl);
     info->verified = t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK;
     info->resumed = SSL_session_reused(t->ssl) == 1;
-    info->peer_key[0] = '\0';
-    if (peer_key(t, digest)) EVP_EncodeBlock((unsigned char *)info->peer_key, digest, TLS_PIN_LEN);
     return true;
 }
 

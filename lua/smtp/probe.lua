@@ -98,7 +98,7 @@ local function certificate_of(seen)
    return { subject = found.subject, issuer = found.issuer, names = words(found.names),
       not_before = date(found.not_before), not_after = date(found.not_after),
       days_left = math.floor((found.not_after - os.time()) / 86400),
-      key_pin = seen.conv.tls.peer_key }
+      key_pin = found.key_pin }
 end
 
 -- Did it answer EHLO or HELO, the newest one?

@@ -99,8 +99,8 @@ static void dial(struct connection *c)
 
 static void hang_up(struct connection *c)
 {
-    /* Otherwise OpenSSL thinks that it was cut, and resumes it no more. */
-    if (c->ssl != NULL) SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    /* As TLS asks of whoever closes (RFC 8446 6.1); OpenSSL resumes no session without it. */
+    if (c->ssl != NULL) SSL_shutdown(c->ssl);
     SSL_free(c->ssl);
     close(c->fd);
 }
