@@ -23,10 +23,14 @@ static inline void new_class(lua_State *L, const char *name, const luaL_Reg *met
 
 #define MAIL "smtp.Mail"
 
-/* lsmtp.c: values of arguments and of the fields of table 1; values into the table on top. */
+/* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
 struct smtp_text text_arg(lua_State *L, int index);
 bool flag_field(lua_State *L, const char *key);
+/* Points into a string, which the table has to keep. */
+struct smtp_text text_field(lua_State *L, const char *key);
 size_t count_field(lua_State *L, const char *key);
+/* The place of the word in the list, which ends with NULL. */
+int word_field(lua_State *L, const char *key, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);
@@ -34,9 +38,19 @@ void set_text(lua_State *L, const char *key, const char *data, size_t len);
 void set_number(lua_State *L, const char *key, uint64_t number);
 void push_enhanced(lua_State *L, const uint16_t status[3]); /* or nil */
 void set_enhanced(lua_State *L, const uint16_t status[3]);
+/* code, enhanced and text */
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 
+/* loptions.c: from table 1, which the session has to keep. */
+void read_options(lua_State *L, struct smtp_options *o);
+
+/* lfacts.c */
+int session_facts(lua_State *L);
+/* From table 2, which the session has to keep; false: there is none. */
+bool read_resume(lua_State *L, struct smtp_facts *facts);
+
+/* lsession.c */
 struct smtp_session *to_session(lua_State *L);
 const char *want_word(const struct smtp_session *s);
 
@@ -50,6 +64,7 @@ int push_receipt(lua_State *L, const struct smtp_mail *m);
 int session_flights(lua_State *L);
 
 /* Their functions into the table on top. */
+void lsession_open(lua_State *L);
 void lmail_open(lua_State *L);
 void lplain_open(lua_State *L);
 void lencode_open(lua_State *L);

@@ -106,4 +106,11 @@ function check.all(checks, t)
    return true
 end
 
+--- A copy without metatables: nothing of the caller's runs, or changes, while we send.
+function check.copy(t)
+   local result = {}
+   for key, value in next, t do result[key] = value end
+   return result
+end
+
 return check

@@ -1,0 +1,96 @@
+/* lfacts.c - what is known of a server: to Lua, and back where another session takes over. */
+#include "lsmtp.h"
+
+#pragma GCC visibility push(hidden)
+
+static const char *const tls_words[] = {"skipped", "unavailable", "on", NULL};
+static const char *const auth_words[] = {"skipped", "unavailable", "authenticated", NULL};
+
+bool read_resume(lua_State *L, struct smtp_facts *facts)
+{
+    if (!lua_istable(L, 2)) return false;
+    lua_pushvalue(L, 2);
+    lua_insert(L, 1);
+    facts->esmtp = flag_field(L, "esmtp");
+    facts->tls_verified = flag_field(L, "tls_verified");
+    facts->starttls_offered = flag_field(L, "starttls_offered");
+    facts->tls = (enum smtp_tls_state)word_field(L, "tls", tls_words);
+    facts->auth = (enum smtp_auth_state)word_field(L, "auth", auth_words);
+    facts->mechanism = text_field(L, "mechanism");
+    facts->server = text_field(L, "server");
+    facts->capabilities = text_field(L, "capabilities");
+    facts->mechanisms_before_tls = text_field(L, "mechanisms_before_tls");
+    lua_getfield(L, 1, "auth_reason");
+    facts->auth_reason = smtp_error_find("auth_unsupported", luaL_optstring(L, -1, ""));
+    lua_pop(L, 1);
+    lua_remove(L, 1);
+    return true;
+}
+
+/* Nothing where there is no limit. */
+static void set_limit(lua_State *L, const char *key, uint64_t limit)
+{
+    if (limit != 0) set_number(L, key, limit);
+}
+
+/* { PLAIN = 504 }: what turned each mechanism down; the options at `options` name them. */
+static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
+{
+    lua_newtable(L);
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "options");
+    lua_getfield(L, -1, "mechanisms");
+    size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    for (size_t i = 0; i < count && i < SMTP_MECHS_MAX; i++) {
+        if (facts->mech_code[i] < 200) continue;
+        lua_rawgeti(L, -1, (int)i + 1);
+        lua_getfield(L, -1, "name");
+        lua_pushinteger(L, facts->mech_code[i]);
+        lua_settable(L, -7);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 3);
+    lua_setfield(L, -2, "turned_down");
+}
+
+/** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
+ * auth_reason, mechanism, bound, challenge, turned_down, starttls_offered, size_max, rcpt_max,
+ * mail_max, rcpt_domain_max, server, capabilities, … */
+int session_facts(lua_State *L)
+{
+    struct smtp_facts facts = smtp_session_facts(to_session(L));
+    lua_createtable(L, 0, 16);
+    lua_pushboolean(L, facts.esmtp);
+    lua_setfield(L, -2, "esmtp");
+    lua_pushboolean(L, facts.tls_verified);
+    lua_setfield(L, -2, "tls_verified");
+    lua_pushboolean(L, facts.starttls_offered);
+    lua_setfield(L, -2, "starttls_offered");
+    lua_pushstring(L, tls_words[facts.tls]);
+    lua_setfield(L, -2, "tls");
+    lua_pushstring(L, auth_words[facts.auth]);
+    lua_setfield(L, -2, "auth");
+    if (facts.auth_reason != SMTP_ERROR_NONE) {
+        lua_pushstring(L, smtp_error_reason(facts.auth_reason));
+        lua_setfield(L, -2, "auth_reason");
+    }
+    lua_pushboolean(L, facts.bound);
+    lua_setfield(L, -2, "bound");
+    if (facts.mechanism.len > 0)
+        set_text(L, "mechanism", facts.mechanism.data, facts.mechanism.len);
+    if (facts.challenge.len > 0)
+        set_text(L, "challenge", facts.challenge.data, facts.challenge.len);
+    set_limit(L, "size_max", facts.size_max);
+    set_limit(L, "rcpt_max", facts.rcpt_max);
+    set_limit(L, "mail_max", facts.mail_max);
+    set_limit(L, "rcpt_domain_max", facts.rcpt_domain_max);
+    set_text(L, "server", facts.server.data, facts.server.len);
+    set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
+    set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);
+    set_text(L, "mechanisms_before_tls", facts.mechanisms_before_tls.data,
+             facts.mechanisms_before_tls.len);
+    set_mech_codes(L, &facts);
+    return 1;
+}
+
+#pragma GCC visibility pop

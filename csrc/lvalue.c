@@ -1,0 +1,146 @@
+/* lvalue.c - what goes between Lua and the core: arguments, fields of table 1, results. */
+#include "lsmtp.h"
+
+#include <string.h>
+
+#pragma GCC visibility push(hidden)
+
+struct smtp_text text_arg(lua_State *L, int index)
+{
+    struct smtp_text text;
+    text.data = luaL_checklstring(L, index, &text.len);
+    return text;
+}
+
+bool flag_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+struct smtp_text text_field(lua_State *L, const char *key)
+{
+    struct smtp_text text = {NULL, 0};
+    lua_getfield(L, 1, key);
+    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
+    lua_pop(L, 1);
+    return text;
+}
+
+int word_field(lua_State *L, const char *key, const char *const words[])
+{
+    lua_getfield(L, 1, key);
+    int word = luaL_checkoption(L, -1, NULL, words);
+    lua_pop(L, 1);
+    return word;
+}
+
+size_t count_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    lua_Integer count = luaL_optinteger(L, -1, 0);
+    lua_pop(L, 1);
+    luaL_argcheck(L, count >= 0, 1, key);
+    return (size_t)count;
+}
+
+unsigned extensions_field(lua_State *L, const char *key, const char *word)
+{
+    unsigned found = 0;
+    int top = lua_gettop(L);
+    lua_getfield(L, 1, key);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1)) {
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, 1, key);
+        size_t len;
+        const char *keyword = lua_tolstring(L, -2, &len);
+        unsigned ext = smtp_extension_find(keyword, len);
+        luaL_argcheck(L, ext != 0, 1, key);
+        if (strcmp(lua_tostring(L, -1), word) == 0) found |= ext;
+    }
+    lua_settop(L, top);
+    return found;
+}
+
+void push_integer(lua_State *L, size_t number)
+{
+    lua_pushinteger(L, (lua_Integer)number);
+}
+
+void set_text(lua_State *L, const char *key, const char *data, size_t len)
+{
+    lua_pushlstring(L, data, len);
+    lua_setfield(L, -2, key);
+}
+
+void set_number(lua_State *L, const char *key, uint64_t number)
+{
+    lua_pushnumber(L, (lua_Number)number);
+    lua_setfield(L, -2, key);
+}
+
+static char *put_digits(char *at, unsigned number)
+{
+    char digits[5];
+    size_t len = 0;
+    do {
+        digits[len++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (len > 0)
+        *at++ = digits[--len];
+    return at;
+}
+
+void push_enhanced(lua_State *L, const uint16_t status[3])
+{
+    char text[3 * 6], *at = text;
+    for (size_t i = 0; i < 3; i++) {
+        at = put_digits(at, status[i]);
+        *at++ = '.';
+    }
+    if (status[0] == 0)
+        lua_pushnil(L);
+    else
+        lua_pushlstring(L, text, (size_t)(at - text) - 1);
+}
+
+void set_enhanced(lua_State *L, const uint16_t status[3])
+{
+    push_enhanced(L, status);
+    lua_setfield(L, -2, "enhanced");
+}
+
+void set_answer(lua_State *L, const struct smtp_answer *answer)
+{
+    if (answer->code != 0) {
+        lua_pushinteger(L, answer->code);
+        lua_setfield(L, -2, "code");
+    }
+    set_enhanced(L, answer->enhanced);
+    if (answer->code != 0 || answer->text_len > 0)
+        set_text(L, "text", answer->text, answer->text_len);
+}
+
+int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
+{
+    if (trouble->error == SMTP_ERROR_NONE) return 0;
+    lua_createtable(L, 0, 8);
+    set_answer(L, &trouble->answer);
+    lua_pushstring(L, smtp_error_kind(trouble->error));
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, smtp_error_reason(trouble->error));
+    lua_setfield(L, -2, "reason");
+    lua_pushstring(L, smtp_error_sentence(trouble->error));
+    lua_setfield(L, -2, "sentence");
+    lua_pushstring(L, trouble->stage);
+    lua_setfield(L, -2, "stage");
+    return 1;
+}
+
+#pragma GCC visibility pop
