@@ -29,6 +29,7 @@ build = {
       ["smtp.delivery"] = "lua/smtp/delivery.lua",
       ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
+      ["smtp.drive_auth"] = "lua/smtp/drive_auth.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.extensions"] = "lua/smtp/extensions.lua",
       ["smtp.guard"] = "lua/smtp/guard.lua",
