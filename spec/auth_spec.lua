@@ -6,18 +6,7 @@ local safe = require "smtp.safe"
 local PLAIN = "C: AUTH PLAIN AGFubgBzZXNhbWUtMA==\n"
 local USER, PASSWORD = "C: YW5u\n", "C: c2VzYW1lLTA=\n"
 local bye = "C: QUIT\nS: 221 bye"
-local send = [[
-   C: MAIL FROM:<ann@me.example>
-   S: 250 ok
-   C: RCPT TO:<bob@there.example>
-   S: 250 ok
-   C: DATA
-   S: 354 go on
-   MESSAGE
-   S: 250 ok
-   C: QUIT
-   S: 221 bye
-]]
+local send = talk.accepted
 
 local function hello(...)
    local lines = { "S: 220 hi", "C: EHLO me.example" }

@@ -26,16 +26,7 @@ local function send(raw, extensions, transcript, more)
    return receipt or err, peer
 end
 
-local function as_function(...)
-   local list = { ... }
-   return { new = function()
-      local i = 0
-      return function()
-         i = i + 1
-         return list[i]
-      end
-   end }
-end
+local pieces = talk.pieces
 
 local function as_file(text)
    return { new = function()
@@ -121,16 +112,16 @@ describe("a message that holds what no text may", function()
    end)
 
    it("of a function is so where BINARYMIME is required", function()
-      local receipt, peer = send(as_function("Subject: x\r\n\r\n", "\0\n", "\r"), require_it,
+      local receipt, peer = send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
          both .. mail " BODY=BINARYMIME" .. chunk(17))
       assert.equal("used", receipt.extensions.binarymime)
       assert.equal("Subject: x\r\n\r\n\0\n\r", peer.body)
-      send(as_function("Subject: x\r\n\r\n", "\0\n", "\r"), require_it,
+      send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
          both .. mail " SIZE=17 BODY=BINARYMIME" .. chunk(17), { size = 17 })
    end)
 
    it("of a function is text where BINARYMIME is preferred", function()
-      local receipt, peer = send(as_function("Subject: x\n\n", "hello\n"), prefer,
+      local receipt, peer = send(pieces { "Subject: x\n\n", "hello\n" }, prefer,
          both .. mail "" .. chunk(21))
       assert.is_nil(receipt.extensions.binarymime)
       assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)

@@ -18,23 +18,9 @@ local function chunk(len, last)
    return ("C: BDAT %d%s\nOCTETS %d\n"):format(len, last or "", len)
 end
 
-local function states(result)
-   local list = {}
-   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
-   return table.concat(list, " ")
-end
+local states = talk.states
 
--- A function that gives these pieces, made anew for each time that it is played.
-local function pieces(...)
-   local list = { ... }
-   return { new = function()
-      local i = 0
-      return function()
-         i = i + 1
-         return list[i]
-      end
-   end }
-end
+local pieces = talk.pieces
 
 -- The server forgets: other specs offer CHUNKING under the same name.
 local port = 2000
@@ -80,7 +66,7 @@ describe("CHUNKING", function()
    end)
 
    it("gathers what a function gives, where nobody knows how much it is", function()
-      local receipt, _, peer = talk.send({ raw = pieces("Subject: x\n", "\n", "hel", "lo") }, hi
+      local receipt, _, peer = talk.send({ raw = pieces { "Subject: x\n", "\n", "hel", "lo" } }, hi
          .. envelope .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\n" .. ok .. bye)
       assert.equal("accepted", states(receipt))
       assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)
@@ -89,22 +75,22 @@ describe("CHUNKING", function()
    it("cuts a long message of unknown length into chunks, the last of which has octets", function()
       local line = ("x"):rep(70) .. "\r\n"
       local long = line:rep(1000) -- 72,000 octets
-      local _, _, peer = talk.send({ raw = pieces(long) }, hi .. envelope .. ok .. ok
+      local _, _, peer = talk.send({ raw = pieces { long } }, hi .. envelope .. ok .. ok
          .. chunk(FULL) .. ok .. chunk(#long - FULL, " LAST") .. ok .. bye)
       assert.equal(long, peer.body)
    end)
 
    it("ends a chunk that is all but full where more comes, or with the message", function()
       local line = ("x"):rep(98) .. "\r\n"
-      talk.send({ raw = pieces(line:rep(610), line:rep(10)) }, hi .. envelope .. ok .. ok
+      talk.send({ raw = pieces { line:rep(610), line:rep(10) } }, hi .. envelope .. ok .. ok
          .. chunk(FULL) .. ok .. chunk(62000 - FULL, " LAST") .. ok .. bye)
-      talk.send({ raw = pieces(line:rep(610)) }, hi .. envelope .. ok .. ok
+      talk.send({ raw = pieces { line:rep(610) } }, hi .. envelope .. ok .. ok
          .. chunk(61000, " LAST") .. ok .. bye)
    end)
 
    it("sends no further chunk where one is refused", function()
       local line = ("x"):rep(70) .. "\r\n"
-      local _, err = talk.send({ raw = pieces(line:rep(1000)) }, hi .. envelope .. ok .. ok
+      local _, err = talk.send({ raw = pieces { line:rep(1000) } }, hi .. envelope .. ok .. ok
          .. chunk(FULL) .. "S: 552 too much\n" .. bye)
       assert.equal("data_refused", err.kind)
       assert.equal("body", err.stage)
@@ -113,7 +99,7 @@ describe("CHUNKING", function()
 
    it("lets later chunks flow once the first was accepted", function()
       local line = ("x"):rep(70) .. "\r\n"
-      talk.send({ raw = pieces(line:rep(3000)) }, hi .. envelope .. ok .. ok
+      talk.send({ raw = pieces { line:rep(3000) } }, hi .. envelope .. ok .. ok
          .. chunk(FULL) .. ok .. chunk(FULL) .. chunk(FULL) .. chunk(216000 - 3 * FULL, " LAST")
          .. ok .. ok .. ok .. bye)
    end)
@@ -228,7 +214,7 @@ describe("A server that offers CHUNKING and does not know BDAT", function()
 
    it("is an error where the message can be read only once", function()
       local transport = peers(hi .. envelope .. ok .. ok .. "C: BDAT 7 LAST\nC: hello\nS: 500 what\n")
-      local _, err = smtp.send(talk.options(another_server { raw = pieces("hello").new() }, transport))
+      local _, err = smtp.send(talk.options(another_server { raw = pieces({ "hello" }).new() }, transport))
       assert.equal("bdat", err.reason)
       assert.equal("unsent", states(err))
    end)

@@ -7,11 +7,7 @@ local both = { "a@x.example", "b@x.example" }
 local bye = "C: QUIT\nS: 221 bye\n"
 local ok = "S: 250 ok\n"
 
-local function states(result)
-   local list = {}
-   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
-   return table.concat(list, " ")
-end
+local states = talk.states
 
 describe("PIPELINING", function()
    it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()

@@ -12,11 +12,7 @@ local function rcpt(name)
    return ("C: RCPT TO:<%s@x.example>\n"):format(name)
 end
 
-local function states(result)
-   local list = {}
-   for i, one in ipairs(result.recipients) do list[i] = one.state end
-   return table.concat(list, " ")
-end
+local states = talk.states
 
 describe("MAIL", function()
    for _, code in ipairs { 550, 553, 451 } do

@@ -5,18 +5,7 @@ local function offering(lines, rest)
    return "S: 220 hi\nC: EHLO me.example\n" .. lines .. rest
 end
 
-local plain_send = [[
-   C: MAIL FROM:<ann@me.example>
-   S: 250 ok
-   C: RCPT TO:<bob@there.example>
-   S: 250 ok
-   C: DATA
-   S: 354 go on
-   MESSAGE
-   S: 250 ok
-   C: QUIT
-   S: 221 bye
-]]
+local plain_send = talk.accepted
 
 local in_one_flight = [[
    C: MAIL FROM:<ann@me.example>

@@ -11,11 +11,7 @@ local ok = "S: 250 ok\n"
 local go = "S: 354 go\nMESSAGE\n"
 local bye = "C: QUIT\nS: 221 bye\n"
 
-local function states(result)
-   local list = {}
-   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
-   return table.concat(list, " ")
-end
+local states = talk.states
 
 local function send(more, transcript)
    local options = { protocol = "lmtp", to = three }

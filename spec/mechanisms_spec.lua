@@ -5,18 +5,7 @@ local safe = require "smtp.safe"
 local talk = require "spec.talk"
 
 local bye = "C: QUIT\nS: 221 bye"
-local send = [[
-   C: MAIL FROM:<ann@me.example>
-   S: 250 ok
-   C: RCPT TO:<bob@there.example>
-   S: 250 ok
-   C: DATA
-   S: 354 go on
-   MESSAGE
-   S: 250 ok
-   C: QUIT
-   S: 221 bye
-]]
+local send = talk.accepted
 
 local function hello(auth)
    return "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 " .. (auth and "AUTH " .. auth or "X") .. "\n"

@@ -6,15 +6,7 @@ local envelope = hi .. "C: MAIL FROM:<ann@me.example>\nS: 250 ok\n"
 local go = envelope .. "S: 354 go\nMESSAGE\n"
 local bye = "C: QUIT\nS: 221 bye\n"
 
-local function pieces(list)
-   return { new = function()
-      local i = 0
-      return function()
-         i = i + 1
-         return list[i]
-      end
-   end }
-end
+local pieces = talk.pieces
 
 local function wire(raw)
    local _, err, peer = talk.send({ raw = raw }, go .. "S: 250 ok\n" .. bye)

@@ -470,11 +470,7 @@ local function pieces(count, piece)
    end
 end
 
-local function states(result)
-   local list = {}
-   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
-   return table.concat(list, " ")
-end
+local states = require("spec.talk").states
 
 describe("smtp.send to the sink", function()
    it("by BDAT in chunks is what it is by DATA", function()

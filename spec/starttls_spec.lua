@@ -3,18 +3,7 @@ local talk = require "spec.talk"
 local offer = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 STARTTLS\n"
 local bare = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
 local bye = "C: QUIT\nS: 221 bye"
-local plain_send = [[
-   C: MAIL FROM:<ann@me.example>
-   S: 250 ok
-   C: RCPT TO:<bob@there.example>
-   S: 250 ok
-   C: DATA
-   S: 354 go on
-   MESSAGE
-   S: 250 ok
-   C: QUIT
-   S: 221 bye
-]]
+local plain_send = talk.accepted
 
 describe("STARTTLS", function()
    for _, policy in ipairs { "require", "prefer" } do

@@ -217,6 +217,38 @@ local defaults = {
    to = "bob@there.example", raw = "Subject: x\r\n\r\nhello\r\n",
 }
 
+--- The dialogue of that message where it is accepted, to the end of the session.
+talk.accepted = [[
+   C: MAIL FROM:<ann@me.example>
+   S: 250 ok
+   C: RCPT TO:<bob@there.example>
+   S: 250 ok
+   C: DATA
+   S: 354 go on
+   MESSAGE
+   S: 250 ok
+   C: QUIT
+   S: 221 bye
+]]
+
+--- As options.raw: a function that gives these pieces, made anew for each time that it is played.
+function talk.pieces(list)
+   return { new = function()
+      local i = 0
+      return function()
+         i = i + 1
+         return list[i]
+      end
+   end }
+end
+
+--- The states of a receipt's or an error's recipients, in a row.
+function talk.states(result)
+   local list = {}
+   for i, entry in ipairs(result.recipients) do list[i] = entry.state end
+   return table.concat(list, " ")
+end
+
 --- The options of a transcript: the defaults, and what is given. `false` takes a default out.
 function talk.options(given, peer)
    local all = {}

@@ -169,16 +169,20 @@ static int socket_sslaccept(lua_State *L)
     return shake(L, to_socket(L, 1), 2, NULL);
 }
 
+static void set_string(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
 /** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
 static int socket_tlsinfo(lua_State *L)
 {
     struct tls_info info;
     if (!tls_describe(to_socket(L, 1), &info)) return 0;
     lua_createtable(L, 0, 4);
-    lua_pushstring(L, info.version);
-    lua_setfield(L, -2, "version");
-    lua_pushstring(L, info.cipher);
-    lua_setfield(L, -2, "cipher");
+    set_string(L, "version", info.version);
+    set_string(L, "cipher", info.cipher);
     lua_pushboolean(L, info.verified);
     lua_setfield(L, -2, "verified");
     lua_pushboolean(L, info.resumed);
@@ -193,18 +197,14 @@ static int socket_certificate(lua_State *L)
     struct tls_certificate c;
     if (!tls_certificate(to_socket(L, 1), &c)) return 0;
     lua_createtable(L, 0, 6);
-    lua_pushstring(L, c.subject);
-    lua_setfield(L, -2, "subject");
-    lua_pushstring(L, c.issuer);
-    lua_setfield(L, -2, "issuer");
-    lua_pushstring(L, c.names);
-    lua_setfield(L, -2, "names");
+    set_string(L, "subject", c.subject);
+    set_string(L, "issuer", c.issuer);
+    set_string(L, "names", c.names);
     lua_pushnumber(L, (lua_Number)c.not_before);
     lua_setfield(L, -2, "not_before");
     lua_pushnumber(L, (lua_Number)c.not_after);
     lua_setfield(L, -2, "not_after");
-    lua_pushstring(L, c.key_pin);
-    lua_setfield(L, -2, "key_pin");
+    set_string(L, "key_pin", c.key_pin);
     return 1;
 }
 
