@@ -10,19 +10,26 @@ static bool is_digit(char c)
 
 /* ---- text that a person may see ---- */
 
-/* A tab becomes a space, other control bytes and broken UTF-8 become '?'; what does not fit is cut
+static bool is_control(const unsigned char *c)
+{
+    bool c1 = c[0] == 0xC2 && c[1] < 0xA0; /* U+009B begins what a terminal obeys, as ESC [ does */
+    return (c[0] < 0x20 && c[0] != '\n') || c[0] == 0x7F || c1;
+}
+
+/* A tab becomes a space, other controls and broken UTF-8 become '?'; what does not fit is cut
  * between characters. `out` may be `data`. Twice gives the same as once. */
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
 {
     size_t out_len = 0;
     for (size_t i = 0; i < len;) {
-        unsigned char c = (unsigned char)data[i];
-        size_t width = c < 0x80 ? 1 : utf8_len((const unsigned char *)data + i, len - i);
-        bool odd = width == 0 || (c < 0x20 && c != '\n') || c == 0x7F;
+        const unsigned char *c = (const unsigned char *)data + i;
+        size_t width = *c < 0x80 ? 1 : utf8_len(c, len - i);
+        bool odd = width == 0 || is_control(c);
+        bool tab = *c == '\t';
         if (width == 0) width = 1;
         if (width > out_max - out_len) break;
         for (size_t end = i + width; i < end; i++)
-            out[out_len++] = c == '\t' ? ' ' : odd ? '?' : data[i];
+            out[out_len++] = tab ? ' ' : odd ? '?' : data[i];
     }
     return out_len;
 }

@@ -163,11 +163,9 @@ static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end
     char *to = out;
     for (; at < end; at++) {
         char c = octet_at(s, at);
-        if (c == '\r' && (at + 1 == end || octet_at(s, at + 1) == '\n')) continue;
-        bool control = (unsigned char)c < ' ' || c == 0x7F;
-        *to++ = control && c != '\n' ? '?' : c;
+        if (c != '\r' || (at + 1 < end && octet_at(s, at + 1) != '\n')) *to++ = c;
     }
-    return (size_t)(to - out);
+    return make_printable(out, (size_t)(to - out), out, (size_t)(to - out));
 }
 
 size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out)

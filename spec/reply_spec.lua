@@ -70,8 +70,11 @@ describe("a reply", function()
    end)
 
    it("with control bytes and broken UTF-8 is made printable", function()
-      local _, err = talk.send({}, hi .. mail .. "S: 550 a\\x1B[31m\\xC3\\xA4\\xFF\\xC3 b\n" .. bye)
-      assert.equal("a?[31m\195\164?? b", err.text)
+      local _, err = talk.send({}, hi .. mail
+         .. "S: 550 a\\x1B[31m\\xC3\\xA4\\xFF\\xC3 b\\xC2\\x9B1m\\xC2\\xA0\n" .. bye)
+      local shown = "a?[31m\195\164?? b??1m\194\160"
+      assert.equal(shown, err.text)
+      assert.equal("S: 550 " .. shown, err.transcript[#err.transcript - 2])
    end)
 
    for _, at in ipairs { "", mail .. "S: 250 ok\n",

@@ -74,10 +74,10 @@ describe("A session's transcript", function()
       assert.equal("S: 220-mx\nS: 220 mx\n", (session:transcript()))
    end)
 
-   it("has no control characters", function()
+   it("has no control characters and no broken UTF-8", function()
       local session = begin()
-      session:heard("220 a\0b\27c\rd\127e\tf \195\188\r\n")
-      assert.equal("S: 220 a?b?c?d?e?f \195\188\n", (session:transcript():match("^[^\n]*\n")))
+      session:heard("220 a\0b\27c\rd\127e\tf \195\188 \195\r\n")
+      assert.equal("S: 220 a?b?c?d?e f \195\188 ?\n", (session:transcript():match("^[^\n]*\n")))
    end)
 
    it("goes on behind a mark, by whole lines", function()
