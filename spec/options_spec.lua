@@ -36,6 +36,43 @@ local function plan(more)
    return found, err
 end
 
+describe("a list with a hole", function()
+   local a, b = "ann@me.example", "bob@there.example"
+   for name, value in pairs { to = { a, [3] = b }, cc = { [2] = b }, bcc = { a, nil, b }, reply_to = { [0] = b, a },
+      attachments = { { content = "x" }, [3] = { content = "y" } }, references = { "<a@b>", [3] = "<c@d>" },
+      list_unsubscribe = { "https://me.example/", [3] = "mailto:off@me.example", one_click = true },
+      auth_mechanisms = { "PLAIN", [3] = "LOGIN" }, dkim = { {}, [3] = {} } } do
+      it("is refused, lest what is behind the hole is left out: " .. name, function()
+         local err = refused { [name] = value }
+         assert.equal(name, err.option)
+         assert.truthy(err.what:find("is a list", 1, true), err.what)
+      end)
+   end
+
+   for name, more in pairs { ["envelope.to"] = { envelope = { to = { a, [3] = b } } },
+      ["dsn.notify"] = { dsn = { notify = { "failure", [3] = "delay" } } } } do
+      it("is refused within an option: " .. name, function()
+         assert.equal(name, refused(more).option)
+      end)
+   end
+
+   it("of messages is refused before any is sent", function()
+      local message = { from = a, to = b, text = "" }
+      for _, messages in ipairs { { message, nil, message }, { message, [3] = message }, { message, x = message } } do
+         local summary, err = safe.send_many({ host = "mx.example", tls = "skip", transport = untouched() }, messages)
+         assert.is_nil(summary)
+         assert.equal("messages", err.option)
+      end
+   end)
+end)
+
+describe("an address as a table", function()
+   it("has no other fields: somebody may stand in them", function()
+      assert.equal("to.1", refused({ to = { address = "bob@there.example", "eve@there.example" } }).option)
+      assert.equal("cc.notify", refused({ cc = { { address = "bob@there.example", notify = "never" } } }).option)
+   end)
+end)
+
 describe("unknown options", function()
    for given, near in pairs { tls_verfy = "tls_verify", pasword = "password", hots = "host",
       Subject = "subject", usernme = "username", recipent = "recipients" } do

@@ -5,6 +5,7 @@
 -- before @ is outside ASCII too, the mail needs SMTPUTF8, and the domain is given in U-labels.
 -- @module smtp.address
 
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local mime = require "smtp.mime"
@@ -89,7 +90,7 @@ end
 
 -- What IDNA makes of the domain is checked as if it had been given so.
 -- -> canonical, utf8 | nil, why, hint
-local function check(spec)
+local function check_spec(spec)
    local canonical, why = core.address(spec)
    if not canonical then return nil, why, hint_for(spec) end
    local left, domain = canonical:match("^(.*)@(.*)$")
@@ -165,15 +166,20 @@ local function check_name(name, option)
    return true
 end
 
+local fields = { "name", "address" }
+
 --- One address.
 ---@param value string|table   "a@b", "Name <a@b>" or { name=, address= }
 ---@param option string        for errors
+---@param names? string[]      of a table's fields: more than name and address
 ---@return table|nil           { name=, address=, utf8= }; the address is canonical, utf8 is true
 --   where it needs SMTPUTF8 (RFC 6531)
 ---@return table|nil           AddressError or UsageError
-function address.parse(value, option)
+function address.parse(value, option, names)
    local spec, name
    if type(value) == "table" then
+      local ok, err = check.names(value, names or fields, option)
+      if not ok then return nil, err end
       name, spec = rawget(value, "name"), rawget(value, "address")
    elseif type(value) == "string" then
       spec, name = split(value)
@@ -185,7 +191,7 @@ function address.parse(value, option)
    end
    local ok, err = check_name(name, option)
    if not ok then return nil, err end
-   local canonical, utf8, hint = check(spec)
+   local canonical, utf8, hint = check_spec(spec)
    if not canonical then
       return refuse(option, type(value) == "string" and value or spec, utf8, hint)
    end
@@ -193,22 +199,18 @@ function address.parse(value, option)
 end
 
 --- A list of addresses; one string or one { address = … } is a list of one.
+---@param names? string[]   see address.parse
 ---@return table|nil
 ---@return table|nil
-function address.list(value, option)
+function address.list(value, option, names)
    if value == nil then return {} end
    if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
+   local ok, err = check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
+   if not ok then return nil, err end
    local list = {}
    for i = 1, #value do
-      local entry, err = address.parse(value[i], option)
-      if not entry then return nil, err end
-      list[i] = entry
-   end
-   for key in next, value do
-      if type(key) ~= "number" then
-         return nil, errors.usage(option, ("%s holds the key %q, and is a list of addresses")
-            :format(option, tostring(key)), "Write { \"a@x\", \"b@y\" }")
-      end
+      list[i], err = address.parse(value[i], option, names)
+      if not list[i] then return nil, err end
    end
    return list
 end

@@ -283,16 +283,12 @@ function attachment.list(value)
          "Write { { path = \"report.pdf\" } }")
    end
    if value.path ~= nil or value.content ~= nil or value.source ~= nil then value = { value } end
+   local ok, err = check.is_list(value, "attachments", "Write { { path = \"report.pdf\" } }")
+   if not ok then return nil, err end
    local list = {}
    for i = 1, #value do
-      local one, err = attachment.read(value[i], ("attachments[%d]"):format(i))
-      if not one then return nil, err end
-      list[i] = one
-   end
-   for key in next, value do
-      if type(key) ~= "number" then
-         return refuse("attachments", ("holds the key %q, and is a list"):format(tostring(key)))
-      end
+      list[i], err = attachment.read(value[i], ("attachments[%d]"):format(i))
+      if not list[i] then return nil, err end
    end
    return list
 end

@@ -124,27 +124,23 @@ local function one_mechanism(value)
       "Known are " .. names_of_known() .. "; any other can be given as an object")
 end
 
--- Without metamethods.
-local function plain_list(list)
-   local copy = {}
-   while rawget(list, #copy + 1) ~= nil do copy[#copy + 1] = rawget(list, #copy + 1) end
-   return copy
-end
-
 local function check_mechanisms(t)
    local list = t.auth_mechanisms
    if list == nil then return true end
    if type(list) == "string" or type(list) == "table" and rawget(list, "name") then
       list = { list }
    end
-   if type(list) == "table" then list = plain_list(list) end
+   local ok, err = check.is_list(type(list) == "table" and list or {}, "auth_mechanisms")
+   if not ok then return nil, err end
+   if type(list) == "table" then list = check.copy(list) end
    if type(list) ~= "table" or #list == 0 or #list > 32 then
       return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
          "Write { \"PLAIN\", \"LOGIN\" }")
    end
    local entries, seen = {}, {}
    for i = 1, #list do
-      local entry, err = one_mechanism(list[i])
+      local entry
+      entry, err = one_mechanism(list[i])
       if not entry then return nil, err end
       if not seen[entry.name] then entries[#entries + 1] = entry end
       seen[entry.name] = true

@@ -61,6 +61,29 @@ function check.names(t, names, where)
    return true
 end
 
+--- A list: its keys are 1, 2, 3 and so on. What stands behind a hole would be left out in silence.
+---@param list table
+---@param option string   its name
+---@param hint? string    how it is written
+function check.is_list(list, option, hint)
+   local count = 0
+   for key in next, list do
+      if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
+         return nil, usage(option, ("%s is a list, and holds the key %s"):format(option,
+            type(key) == "string" and ("%q"):format(key) or guard.text(key)), hint)
+      end
+      count = count + 1
+   end
+   for i = 1, count do
+      if rawget(list, i) == nil then
+         return nil, usage(option,
+            ("%s is a list with a hole: it has no entry %d, and more behind it"):format(option, i),
+            "Leave nil out of a list")
+      end
+   end
+   return true
+end
+
 --- One of these words, or nothing.
 function check.is_word(t, name, words)
    if t[name] == nil then return true end

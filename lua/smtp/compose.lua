@@ -170,6 +170,8 @@ local function id_list(t, name)
    local value = t[name]
    if value == nil then return false end
    if type(value) == "string" then value = { value } end
+   local ok, err = check.is_list(type(value) == "table" and value or {}, name)
+   if not ok then return nil, err end
    local list = {}
    for i = 1, type(value) == "table" and #value or 0 do
       local rest = type(value[i]) == "string" and value[i] or "?"
@@ -207,10 +209,14 @@ local function unsubscribe(t)
          "list_unsubscribe must be a URI or a list of them",
          "Write { \"https://example.org/u/7\", one_click = true }")
    end
+   local uris = check.copy(value)
+   uris.one_click = nil
+   local ok, err = check.is_list(uris, "list_unsubscribe")
+   if not ok then return nil, err end
    local list, has_https = {}, false
    for i = 1, #value do
-      local ok, why = check_uri(value[i], value.one_click)
-      if not ok then
+      local is_uri, why = check_uri(value[i], value.one_click)
+      if not is_uri then
          return nil, errors.usage("list_unsubscribe", "list_unsubscribe " .. why, nil, value[i])
       end
       has_https = has_https or value[i]:find("^https:") ~= nil

@@ -11,6 +11,7 @@
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local signers = require "smtp.signers"
@@ -112,6 +113,8 @@ local function check_headers(headers)
    if type(headers) ~= "table" then
       return nil, usage("headers", "headers must be a list of { name, raw }")
    end
+   local ok, err = check.is_list(headers, "headers")
+   if not ok then return nil, err end
    local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then

@@ -154,6 +154,8 @@ local notify_words = { "success", "failure", "delay" }
 -- "never", or some of the others -> the value of NOTIFY= | nil, err
 local function notify(value, option)
    local list = type(value) == "table" and value or { value }
+   local ok, err = check.is_list(list, option)
+   if not ok then return nil, err end
    if #list == 1 and list[1] == "never" then return "NEVER" end
    local given, parts = {}, {}
    for i = 1, #list do given[list[i]] = true end
@@ -323,6 +325,9 @@ local function original(value)
    return nil, usage(option, option .. " has more than 500 octets when encoded", nil, value)
 end
 
+--- The fields of one recipient.
+extensions.recipient_fields = { "address", "name", "notify", "orcpt" }
+
 --- What is asked for one recipient: { address =, name =, notify =, orcpt = }.
 ---@param item any         as the caller gave it
 ---@param entry table      as smtp.address read it; `notify` and `orcpt` are filled in
@@ -330,8 +335,7 @@ end
 ---@return table|nil
 function extensions.ask_recipient(item, entry)
    if type(item) ~= "table" then return true end
-   local ok, err = check.names(item, { "address", "name", "notify", "orcpt" }, "envelope.to")
-   if not ok then return nil, err end
+   local err
    if item.notify ~= nil then
       entry.notify, err = notify(item.notify, "envelope.to.notify")
       if not entry.notify then return nil, err end

@@ -67,7 +67,7 @@ end
 -- A list of addresses; some may ask for something of their own.
 local function read_envelope_to(given)
    if type(given) ~= "table" or rawget(given, "address") ~= nil then given = { given } end
-   local list, err = address.list(given, "envelope.to")
+   local list, err = address.list(given, "envelope.to", extensions.recipient_fields)
    if not list then return nil, err end
    for i = 1, #list do
       local ok

@@ -261,7 +261,8 @@ end
 
 local function is_messages(messages)
    local kind = type(messages)
-   if kind == "table" or kind == "function" then return true end
+   if kind == "function" then return true end
+   if kind == "table" then return check.is_list(messages, "messages") end
    return nil, usage("messages",
       ("messages must be a list or a function, and is a %s"):format(kind),
       "Write { { from = …, to = … }, … }; a function returns the next one, nil at the end")

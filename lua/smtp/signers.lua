@@ -1,6 +1,7 @@
 --- The option `dkim`: who signs, and with which key.
 -- @module smtp.signers
 
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 
@@ -203,12 +204,9 @@ function signers.check(value)
       if not found[1] then return nil, err end
       return found
    end
-   for name in next, value do
-      if type(name) ~= "number" or name < 1 or name > #value or name % 1 ~= 0 then
-         return nil, usage("dkim." .. tostring(name), ("dkim is a list with a field %q"):format(
-            tostring(name)), "A list holds tables { domain = …, selector = …, key = … }")
-      end
-   end
+   local ok
+   ok, err = check.is_list(value, "dkim", "It holds tables { domain = …, selector = …, key = … }")
+   if not ok then return nil, err end
    for i = 1, #value do
       found[i], err = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
       if not found[i] then return nil, err end
