@@ -5,7 +5,12 @@
 #include "lsmtp.h"
 #include "idna.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,10 +96,29 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"address", core_address},   {"domain", core_domain},
-                                     {"idna", core_idna},         {"random", core_random},
-                                     {"now", core_now},           {"hostname", core_hostname},
-                                     {"terminal", core_terminal}, {NULL, NULL}};
+/** core.file(path) -> "file", "directory" or "other"; a stamp, which changes when the file does |
+ *  nil, why. It is not opened: a pipe would wait for its other end. */
+static int core_file(lua_State *L)
+{
+    struct stat s;
+    char stamp[96];
+    if (stat(luaL_checkstring(L, 1), &s) != 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, strerror(errno));
+        return 2;
+    }
+    snprintf(stamp, sizeof stamp, "%" PRIdMAX ".%09ld %" PRIdMAX " %" PRIuMAX,
+             (intmax_t)s.st_mtim.tv_sec, (long)s.st_mtim.tv_nsec, (intmax_t)s.st_size,
+             (uintmax_t)s.st_ino);
+    lua_pushstring(L, S_ISREG(s.st_mode) ? "file" : S_ISDIR(s.st_mode) ? "directory" : "other");
+    lua_pushstring(L, stamp);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"address", core_address},   {"domain", core_domain}, {"idna", core_idna},
+    {"random", core_random},     {"now", core_now},       {"hostname", core_hostname},
+    {"terminal", core_terminal}, {"file", core_file},     {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

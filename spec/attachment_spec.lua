@@ -205,6 +205,16 @@ describe("an attachment", function()
       end)
    end
 
+   it("that can be read only once is refused, and nobody waits for its other end", function()
+      local path = os.tmpname()
+      os.remove(path)
+      assert(os.execute("mkfifo " .. path))
+      local err = refused { attachments = { path = path } }
+      os.remove(path)
+      assert.equal("attachments[1].path", err.option)
+      assert.truthy(err.hint:find("source = function", 1, true))
+   end)
+
    it("that asks for a nearby option is told its name", function()
       assert.equal("Did you mean filename?", refused({ attachments = { content = "x", filname = "x" } }).hint)
    end)
@@ -313,7 +323,26 @@ describe("headers with options of their own", function()
       for line in bytes({ references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end
    end)
 
+   it("of a long thread come as one string as well", function()
+      local one = ("<%s@somewhere.example>"):format(("x"):rep(40))
+      local text = bytes { references = (one .. " "):rep(50) }
+      assert.equal(50, select(2, text:gsub(one, "")))
+   end)
+
+   it("that we know nothing of stay as they are where they are ASCII: they may be structured", function()
+      local address = "<https://lists.example/archive/" .. ("0123456789"):rep(9) .. ">"
+      local text = bytes { headers = { ["Archived-At"] = address, ["X-Note"] = ("x"):rep(1000) } }
+      assert.truthy(text:find("\r\nArchived-At:\r\n " .. address .. "\r\n", 1, true), text)
+      for line in text:gmatch("[^\r\n]+") do assert(#line <= 998, line) end
+   end)
+
+   local long_id = "<" .. ("x"):rep(900) .. "@me.example>"
    for what, row in pairs {
+      ["an identifier too long for a line"] = { { message_id = long_id }, "message_id" },
+      ["a reference too long for a line"] = { { references = { "<a@b>", long_id } }, "references" },
+      ["a name too long for a line"] = { { headers = { [("X"):rep(77)] = "x" } }, "headers" },
+      ["a method too long for a line"] = { { calendar = { content = "BEGIN:VCALENDAR\r\n", method = ("X"):rep(61) } },
+         "calendar" },
       ["no identifier"] = { { in_reply_to = "a@b" }, "in_reply_to" },
       ["a line break in an identifier"] = { { references = "<a@b>\r\nBcc: <c@d>" }, "references" },
       ["an empty list of references"] = { { references = {} }, "references" },

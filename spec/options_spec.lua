@@ -66,6 +66,34 @@ describe("a list with a hole", function()
    end)
 end)
 
+describe("date", function()
+   for _, date in ipairs { 0 / 0, 1 / 0, -1, 1e18, "2026-11-24", "Tue, 24 Nov 2026 12:00" .. ("z"):rep(1000),
+      "Tue, 24 Nov 2026 12:00:00 +0000\r\nBcc: x", {}, false } do
+      it("is refused where it is none: " .. tostring(date):sub(1, 30), function()
+         assert.equal("date", refused({ date = date }).option)
+      end)
+   end
+
+   it("is a time, fractions of a second left out, or a date of RFC 5322", function()
+      for date, written in pairs { [0.5] = "Thu, 01 Jan 1970 00:00:00 +0000",
+         [1764000000] = "Mon, 24 Nov 2025 16:00:00 +0000",
+         ["Tue, 24 Nov 2026 12:00:00 +0100 (CET)"] = "Tue, 24 Nov 2026 12:00:00 +0100 (CET)",
+         ["Tue, 4 Nov 2026 12:00 GMT"] = "Tue, 4 Nov 2026 12:00 GMT" } do
+         local message = assert(safe.message { from = base.from, to = base.to, text = "", date = date })
+         assert.truthy(tostring(message):find("Date: " .. written .. "\r\n", 1, true), tostring(message))
+      end
+   end)
+end)
+
+describe("raw", function()
+   it("that is an open folder is refused", function()
+      local folder = assert(io.open("/", "rb"))
+      local _, err = safe.send { transport = untouched(), tls = "skip", from = base.from, to = base.to, raw = folder }
+      folder:close()
+      assert.equal("raw", err.option)
+   end)
+end)
+
 describe("an address as a table", function()
    it("has no other fields: somebody may stand in them", function()
       assert.equal("to.1", refused({ to = { address = "bob@there.example", "eve@there.example" } }).option)

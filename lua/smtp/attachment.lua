@@ -149,8 +149,8 @@ local function open_path(one, where)
    if type(one.path) ~= "string" or one.path == "" or one.path:find("%z") then
       return refuse(where .. ".path", "is no path")
    end
-   local found, why = source.of_path(one.path)
-   if not found then return refuse(where .. ".path", "cannot be read: " .. why) end
+   local found, why, hint = source.of_path(one.path)
+   if not found then return refuse(where .. ".path", "cannot be read: " .. why, hint) end
    return found
 end
 

@@ -28,10 +28,14 @@ local days = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
 local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
    "Dec" }
 
+local YEAR_10000 = 253402300800
+
 --- A time as RFC 5322 3.3 writes it, in English whatever the locale, in UTC.
----@param time number   seconds since 1970
+---@param time number    seconds since 1970
+---@return string|nil    nil where it is in no year that can be written so
 function compose.date(time)
-   local d = os.date("!*t", time)
+   if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
+   local d = os.date("!*t", math.floor(time))
    return ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(days[d.wday], d.day, months[d.month],
       d.year, d.hour, d.min, d.sec)
 end
@@ -85,9 +89,9 @@ local function line_option(t, name)
 end
 
 local function check_header(name, value)
-   if type(name) ~= "string" or not name:find("^[!-9;-~]+$") then
+   if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
       return nil, errors.usage("headers", ("headers: %q is no name for a header"):format(
-         tostring(name)), "A name has letters, digits and hyphens")
+         tostring(name)), "A name has letters, digits and hyphens, at most 76")
    end
    local option = own[name:lower()]
    if option then
@@ -140,23 +144,35 @@ local function joined(list)
    return table.concat(texts, ", ")
 end
 
-local function date_of(t)
-   local date = t.date
-   if date == nil then return compose.date(os.time()) end
-   if type(date) == "number" then return compose.date(date) end
-   if type(date) ~= "string" or not date:find("^[A-Z]%l%l, %d%d? [A-Z]%l%l %d%d%d%d %d%d:%d%d")
-      or date:find("[^ -~]") then
-      return nil, errors.usage("date", "date is neither a time nor a date of RFC 5322",
-         "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
-   end
-   return date
+-- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": seconds and what is in brackets may be left out.
+local function is_date(text)
+   local rest = text:match("^[A-Z]%l%l, %d%d? [A-Z]%l%l %d%d%d%d %d%d:%d%d(.*)$")
+   if not rest or #text > 100 then return false end
+   rest = rest:gsub("^:%d%d", "")
+   return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
+      or rest:find("^ %u+$")
 end
+
+local function date_of(t)
+   local given, date = t.date, nil
+   if given == nil or type(given) == "number" then
+      date = compose.date(given or os.time())
+   elseif type(given) == "string" and is_date(given) then
+      date = given
+   end
+   if date then return date end
+   return nil, errors.usage("date", "date is neither a time nor a date of RFC 5322",
+      "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
+end
+
+local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
 
 local function id_of(t, sender)
    local id = t.message_id
    if id == nil then return new_id(sender) end
-   if type(id) ~= "string" or not id:find("^<[!-;=?-~]+@[!-;=?-~]+>$") then
-      return nil, errors.usage("message_id", "message_id is not of the form <left@right>")
+   if type(id) ~= "string" or #id > ID_LEN_MAX or not id:find("^<[!-;=?-~]+@[!-;=?-~]+>$") then
+      return nil, errors.usage("message_id",
+         "message_id is not of the form <left@right>, at most 900 octets")
    end
    return id
 end
@@ -175,8 +191,12 @@ local function id_list(t, name)
    local list = {}
    for i = 1, type(value) == "table" and #value or 0 do
       local rest = type(value[i]) == "string" and value[i] or "?"
-      for id in rest:gmatch(MSG_ID) do list[#list + 1] = id end
-      if rest:gsub(MSG_ID, ""):find("[^ ]") or #rest > 998 then list = {} break end
+      local is_whole = not rest:gsub(MSG_ID, ""):find("[^ ]")
+      for id in rest:gmatch(MSG_ID) do
+         list[#list + 1] = id
+         is_whole = is_whole and #id <= ID_LEN_MAX
+      end
+      if not is_whole then list = {} break end
    end
    if #list == 0 then
       return nil, errors.usage(name, name .. " holds what is no message identifier",
@@ -246,7 +266,7 @@ local function read_calendar(t)
    end
    local written = text:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
    local method = value.method or written or "PUBLISH"
-   if type(method) ~= "string" or not method:find("^[A-Za-z-]+$") then
+   if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
       return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
    end
    method = method:upper()
@@ -372,7 +392,7 @@ local function read_headers(t)
    add("List-Unsubscribe", list[1])
    add("List-Unsubscribe-Post", list[2])
    for i = 1, #own_headers do
-      add(own_headers[i][1], mime.text(own_headers[i][2], own_headers[i][1]))
+      add(own_headers[i][1], mime.own(own_headers[i][2], own_headers[i][1]))
    end
    add("MIME-Version", "1.0")
    return out, id

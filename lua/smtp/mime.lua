@@ -68,14 +68,14 @@ local function encoded_words(text, column)
    return table.concat(words, " ")
 end
 
--- What a reader would take for an encoded word, and a word too long for its line, need encoding.
-local function is_plain(text, column)
+-- What a reader would take for an encoded word, and a word over `room` octets, need encoding.
+local function is_plain(text, room)
    if text:find("[^ -~]") or text:find("=?", 1, true) or text:find("^ ") or text:find(" $")
       or text:find("  ", 1, true) then
       return false
    end
    for word in text:gmatch("[^ ]+") do
-      if #word > LINE - column then return false end
+      if #word > room then return false end
    end
    return true
 end
@@ -84,17 +84,25 @@ end
 ---@param name string   of the header: its first line has less room
 function mime.text(text, name)
    local column = #name + 2
-   return (text == "" or is_plain(text, column)) and text or encoded_words(text, column)
+   return (text == "" or is_plain(text, LINE - column)) and text or encoded_words(text, column)
+end
+
+local LONG = 900 -- octets of a word that stays within a line of 998 (RFC 5322 2.1.1)
+
+--- The text of a header that we know nothing of. Encoded words would be none in a structured one
+-- (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
+function mime.own(text, name)
+   return is_plain(text, LONG) and text or mime.text(text, name)
 end
 
 local NAMES = #"Reply-To: " -- the longest header that holds display names
 
 --- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
 function mime.phrase(text)
-   if not is_plain(text, NAMES) then return encoded_words(text, NAMES) end
+   if not is_plain(text, LINE - NAMES) then return encoded_words(text, NAMES) end
    if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") then return text end
    local quoted = '"' .. text:gsub('["\\]', "\\%0") .. '"'
-   return is_plain(quoted, NAMES) and quoted or encoded_words(text, NAMES)
+   return is_plain(quoted, LINE - NAMES) and quoted or encoded_words(text, NAMES)
 end
 
 -- Some readers do not find an identifier that stands on a line of its own.

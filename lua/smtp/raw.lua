@@ -81,7 +81,8 @@ local function from_string(text, binary)
 end
 
 local function from_file(file, t, binary)
-   local one = source.of_file(file)
+   local one, why = source.of_file(file)
+   if not one then return nil, usage("raw", "raw cannot be read: " .. why) end
    local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
    local needed = binary and (found and is_binary(found) or not found and binary == "require")
    if one.again then

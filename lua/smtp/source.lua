@@ -67,15 +67,20 @@ local function read_file(file, size, name)
    end
 end
 
---- A file by its path, opened when it is needed. -> source | nil, why
+--- A file by its path, opened when it is needed. -> source | nil, why, hint
 function source.of_path(path)
+   local kind, missing = core.file(path)
+   if not kind then return nil, path .. ": " .. missing end
+   if kind == "directory" then return nil, path .. " is a directory" end
+   if kind ~= "file" then
+      return nil, path .. " is no regular file, and can be read only once",
+         "Give { source = function … end, filename = … } that reads it"
+   end
    local file, why = io.open(path, "rb")
    if not file then return nil, why end
-   local first, why_not = file:read(1)
    local size = file:seek("end")
    file:close()
-   if first == nil and why_not then return nil, path .. ": " .. why_not end
-   return { size = size, again = size ~= nil, open = function()
+   return { size = size, again = true, open = function()
       local handle, reason = io.open(path, "rb")
       if not handle then
          return function() return failed(path .. " could not be opened", reason) end
@@ -89,11 +94,14 @@ function source.of_path(path)
    end }
 end
 
---- An open file, from where it stands.
+--- An open file, from where it stands. -> source | nil, why
 function source.of_file(file)
    local at = file:seek("cur")
    local last = at and file:seek("end")
    local known = last and file:seek("set", at) ~= nil
+   local some, why = true, nil
+   if known then some, why = file:read(0) end
+   if not some and why then return nil, why end -- as for a directory
    return { size = known and last - at or nil, again = known, open = function()
       if known then file:seek("set", at) end
       return read_file(file, known and last - at or nil, "the file")
