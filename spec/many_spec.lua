@@ -236,6 +236,86 @@ describe("eager, and a server", function()
    end)
 end)
 
+describe("send_many", function()
+   -- To a sink; connection `broken` cannot be made, for `times` attempts.
+   local function options_of(sink, broken, times)
+      local made = 0
+      local options = talk.options { from = false, to = false, raw = false, port = 3997 }
+      options.transport = function()
+         made = made + 1
+         local transport = sink:transport()
+         if broken and made >= broken and made < broken + times then
+            transport.connect = function() return nil, "connect", "Connection refused" end
+         end
+         return transport
+      end
+      return options, function() return made end
+   end
+
+   local function arrived(sink)
+      local list = {}
+      for i, message in ipairs(sink.messages) do list[i] = message.to[1]:match("^[^@]*") end
+      return table.concat(list, " ")
+   end
+
+   for _, capabilities in ipairs { { "PIPELINING", "CHUNKING" }, { "PIPELINING" } } do
+      it("eager, goes on behind a message whose source fails: " .. table.concat(capabilities, ", "), function()
+         local sink = smtp.sink { capabilities = capabilities }
+         local options = options_of(sink)
+         options.pipelining = "eager"
+         local list = messages("a", "b", "c", "d", "e", "f")
+         for _, i in ipairs { 2, 5 } do
+            list[i].raw, list[i].text = nil, "x"
+            list[i].attachments = { source = function() error("mine") end, filename = "x" }
+         end
+         local summary = assert(smtp.send_many(options, list, { connections = 1 }))
+         assert.equal(4, summary.sent)
+         assert.equal("source", summary.results[2].kind)
+         assert.equal("source", summary.results[5].kind)
+         assert.equal("a c d f", arrived(sink))
+      end)
+   end
+
+   it("tries again to connect where it has been connected, as after a restart of the server", function()
+      local sink = smtp.sink {}
+      local options, made = options_of(sink, 2, 2)
+      local summary = assert(smtp.send_many(options, messages("a", "b", "c"), { connections = 1, per_connection = 1 }))
+      assert.equal(3, summary.sent)
+      assert.equal(5, made())
+      assert.equal("a b c", arrived(sink))
+   end)
+
+   it("tells of all that is left once the server is gone, whatever the rate", function()
+      local options, made = options_of(smtp.sink {}, 2, 1000)
+      local summary = assert(smtp.send_many(options, messages("a", "b", "c", "d", "e", "f", "g"),
+         { connections = 1, per_connection = 1, rate = 1 }))
+      assert.equal(1, summary.sent)
+      assert.equal(6, summary.failed)
+      assert.equal(5, made())
+      for i = 2, 7 do assert.equal("connect", summary.results[i].kind) end
+      assert.truthy(summary.seconds < 5, summary.seconds)
+   end)
+
+   it("tells at once that there is no server", function()
+      local options, made = options_of(smtp.sink {}, 1, 1000)
+      local summary = assert(smtp.send_many(options, messages("a", "b"), { connections = 1 }))
+      assert.equal(2, summary.failed)
+      assert.equal(1, made())
+   end)
+
+   it("comes back to a server that is busy when it greets", function()
+      local connections = 0
+      local sink = smtp.sink { faults = { connect = function()
+         connections = connections + 1
+         return connections == 2 and "421 4.3.2 busy" or nil
+      end } }
+      local summary = assert(smtp.send_many(options_of(sink), messages("a", "b", "c"),
+         { connections = 1, per_connection = 1 }))
+      assert.equal(3, summary.sent)
+      assert.equal("a b c", arrived(sink))
+   end)
+end)
+
 describe("The settings of send_many", function()
    local function settings(given)
       return select(2, smtp.send_many(talk.options { from = false, to = false, raw = false }, {}, given))

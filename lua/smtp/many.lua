@@ -12,13 +12,14 @@ local crowd = require "smtp.crowd"
 local delivery = require "smtp.delivery"
 local drive = require "smtp.drive"
 local errors = require "smtp.errors"
-local new_queue = require("smtp.queue").new
+local queues = require "smtp.queue"
 local options = require "smtp.options"
 local report = require "smtp.report"
 
 local many = {}
 
 local now, usage = core.now, errors.usage
+local is_busy, new_queue = queues.is_busy, queues.new
 
 local FLIGHT_MAX = 64 -- SMTP_FLIGHT_MAX
 
@@ -200,6 +201,11 @@ local function feed(queue, conv, line)
    settle(conv, line)
 end
 
+local function wait_if_busy(queue, conv)
+   local trouble = conv.session:trouble()
+   if trouble and is_busy(trouble) and queue:is_passing() then crowd.sleep(queue:next_pause()) end
+end
+
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
    local line = new_line()
@@ -218,7 +224,7 @@ local function serve(queue, conv, entry)
       collect(queue, conv, line)
       if word ~= "ready" then
          conv.sock:close()
-         return
+         return wait_if_busy(queue, conv)
       end
       entry, seconds = nil, nil
       if left_of(queue, conv, line) > 0 then entry, seconds = queue:next_entry() end
@@ -227,17 +233,25 @@ local function serve(queue, conv, entry)
    drive.leave(conv)
 end
 
--- A server may want fewer connections than we have: then these go on with what there is to do.
--- Where there are none left, the error is that of every message that waits.
-local function give_up(queue, entry, err)
+-- There is no connection for this entry. A server may want fewer than we have: then the others go
+-- on with what there is to do. Without others: once more after a pause; in the end the error is
+-- that of every message that waits.
+-- -> is it to be tried again?
+local function without_connection(queue, entry, err)
    queue:put_back(entry)
-   if queue.connections > 0 then return end
+   if queue.connections > 0 then return false end
+   if err.retry ~= "never" and queue:is_passing() then
+      crowd.sleep(queue:next_pause())
+      return true
+   end
+   queue.hopeless = true
    repeat
       local seconds
       entry, seconds = queue:next_entry()
       if entry then queue:fail(entry, err) end
       if seconds then crowd.sleep(seconds) end
    until not entry and not seconds
+   return false
 end
 
 local function work(queue)
@@ -248,7 +262,7 @@ local function work(queue)
          local conv, err = delivery.open(queue.plan, entry.deadline)
          if conv then serve(queue, conv, entry) end
          queue.connections = queue.connections - 1
-         if not conv then return give_up(queue, entry, err) end
+         if not conv and not without_connection(queue, entry, err) then return end
       elseif seconds then
          crowd.sleep(seconds)
       else

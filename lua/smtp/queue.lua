@@ -20,6 +20,7 @@ local now = core.now
 
 local TRIES_MAX = 3      -- connections that may break before a message is given up
 local SHORT = 0.001      -- seconds, while another job is in the caller's iterator
+local PAUSES = { 0.1, 0.4, 1.6 } -- seconds, before each further attempt to connect
 local CATCH_UP = 0.1     -- seconds that a slow server may be made up for
 
 local Queue = {}
@@ -35,7 +36,8 @@ function queue.new(plan, settings, messages)
    local total = is_list and #messages or nil
    return setmetatable({ plan = plan, settings = settings, messages = messages,
       is_list = is_list, total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
-      connections = 0, next_at = now(), bar = settings.progress and progress.new(total) or nil },
+      connections = 0, failures = 0, hopeless = false, next_at = now(),
+      bar = settings.progress and progress.new(total) or nil },
       Queue)
 end
 
@@ -49,7 +51,11 @@ end
 
 --- What became of a message: to on_result, or into the results.
 function Queue:tell(index, receipt, err)
-   if receipt then self.sent = self.sent + 1 else self.failed = self.failed + 1 end
+   if receipt then
+      self.sent, self.failures = self.sent + 1, 0
+   else
+      self.failed = self.failed + 1
+   end
    if self.bar then self.bar:update(self.sent, self.failed) end
    local on_result = self.settings.on_result
    if not on_result then
@@ -60,12 +66,43 @@ function Queue:tell(index, receipt, err)
    if not ok then stop(self, "on_result", cause) end
 end
 
--- Nobody has it, and nothing but the connection was to blame.
-local function is_safe_again(entry, result)
+--- A server that has enough to do, or is about to go, may say so when it greets (RFC 5321 3.8).
+function queue.is_busy(trouble)
+   return trouble.kind == "greeting_refused" and trouble.code == 421
+end
+
+--- Is there no connection for the moment only? A server that has taken messages may be back soon,
+-- as after a restart.
+function Queue:is_passing()
+   return self.sent > 0 and self.failures < #PAUSES
+end
+
+--- Then: seconds until the next attempt.
+function Queue:next_pause()
+   self.failures = self.failures + 1
+   return PAUSES[self.failures]
+end
+
+-- The connection ended because the source of a message failed, and not of this one.
+local function is_by_another(conv, transaction, trouble)
+   return trouble.kind == "source" and conv.spoken ~= nil and conv.spoken ~= transaction
+end
+
+-- Nobody has it, and nothing but the connection was to blame, or another message. Of these each
+-- breaks one connection only, so they count for nothing.
+local function is_safe_again(self, conv, entry, transaction, result)
    local trouble = result.trouble
-   if not result.broken or not delivery.can_repeat(entry) then return false end
-   if trouble.kind ~= "disconnected" and trouble.reason ~= "bdat" then return false end
-   return delivery.is_unsent(result) and entry.tries < TRIES_MAX
+   if not result.broken or not delivery.can_repeat(entry) or not delivery.is_unsent(result) then
+      return false
+   elseif is_by_another(conv, transaction, trouble) then
+      return true
+   elseif queue.is_busy(trouble) then
+      return self:is_passing()
+   elseif trouble.kind == "disconnected" or trouble.reason == "bdat" then
+      entry.tries = entry.tries + 1
+      return entry.tries <= TRIES_MAX
+   end
+   return false
 end
 
 --- Once more, in the order given.
@@ -82,10 +119,7 @@ function Queue:finish(conv, entry, transaction)
       entry.started)
    if receipt then return self:tell(entry.index, receipt) end
    local result = delivery.result(conv, transaction)
-   if is_safe_again(entry, result) then
-      entry.tries = entry.tries + 1
-      return self:put_back(entry)
-   end
+   if is_safe_again(self, conv, entry, transaction, result) then return self:put_back(entry) end
    if entry.result then delivery.merge(entry.result, result) end
    result = entry.result or result
    if #result.left > 0 and delivery.can_repeat(entry) and not result.broken then
@@ -140,11 +174,11 @@ function Queue:new_entry(given, index)
    return self:as_entry(mail, index, started)
 end
 
--- Seconds until the rate allows another.
+-- Seconds until the rate allows another. What is only to be told that it failed need not wait.
 local function pause_of(self)
    if self.asking then return SHORT end
    local rate = self.settings.rate
-   if not rate then return nil end
+   if not rate or self.hopeless then return nil end
    local moment = now()
    if self.next_at > moment then return self.next_at - moment end
    self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
