@@ -134,6 +134,11 @@ describe("lua-smtp", function()
          ["--hold-until x"] = "hold_until", ["--mt-priority 10"] = "mt_priority",
          ["--extension requiretls=skip --requiretls"] = "extensions.requiretls",
          ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
+         ["--auth-plaintext=no"] = "takes no value", ["--json --trace=no"] = '"kind":"usage"',
+         ["--subject"] = "no option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
+         ["--extensions x"] = "Use %-%-extension", ["--dsn never"] = "%-%-dsn%-notify",
+         ["--port=x"] = "port is not a number",
+         ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",
          ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
          local text, status = run("send --host localhost --port 1 " .. flag .. message)
          assert.equal(64, status, flag)
@@ -158,6 +163,22 @@ describe("lua-smtp", function()
       assert.equal(64, status)
       assert.truthy(said:find("--password-env", 1, true))
       assert.is_nil(said:find("secret", 1, true))
+   end)
+
+   it("takes what stands behind = as it is, be it nothing", function()
+      local pipe, port = start("--count 1")
+      assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message .. " --subject= --text=a=b"))))
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert.truthy(arrived:find("\nSubject:\n", 1, true), arrived)
+      assert.truthy(arrived:find("\na=b\n", 1, true), arrived)
+   end)
+
+   it("listens on no port that is none", function()
+      for _, port in ipairs { "abc", "-1", "65536", "25.5" } do
+         local text, status = run("sink --port " .. port)
+         assert.equal(64, status, text)
+      end
    end)
 
    it("reads a whole message from standard input", function()

@@ -555,6 +555,18 @@ describe("a connection", function()
       assert.is_true(connection:close())
    end)
 
+   it("that was closed here says so in every call", function()
+      for _, how in ipairs { "close", "quit" } do
+         local connection = connect(how == "quit" and bye or "CLOSE")
+         connection[how](connection)
+         for _, name in ipairs { "send", "noop", "reset" } do
+            local _, err = connection[name](connection, message)
+            assert.equal("usage", err.kind)
+            assert.truthy(err.hint:find("smtp.connect", 1, true))
+         end
+      end
+   end)
+
    it("asks NOOP, RSET and VRFY", function()
       local connection, peer = connect("C: NOOP\nS: 250 2.0.0 yes\nC: RSET\nS: 250 ok\n"
          .. "C: VRFY bob\nS: 252 2.0.0 perhaps\nC: VRFY eve\nS: 550 5.1.1 no\n" .. bye)

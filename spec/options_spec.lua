@@ -85,6 +85,17 @@ describe("date", function()
    end)
 end)
 
+describe("source_address", function()
+   it("is an IP address of this host", function()
+      for _, text in ipairs { "xyz", "localhost", "127.0.0.300", "::g", "" } do
+         assert.equal("source_address", refused({ source_address = text }).option)
+      end
+      for _, text in ipairs { "127.0.0.1", "::1", "fe80::1%lo" } do
+         assert.equal(text, plan({ source_address = text }).source_address)
+      end
+   end)
+end)
+
 describe("raw", function()
    it("that is an open folder is refused", function()
       local folder = assert(io.open("/", "rb"))

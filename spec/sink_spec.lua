@@ -461,6 +461,20 @@ describe("to the sink, LMTP", function()
    end)
 end)
 
+describe("the sink", function()
+   it("without a descriptor left goes on when somebody leaves", function()
+      local pipe = io.popen(("ulimit -n 14; exec %s lua/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
+      local port = tonumber(pipe:read("*l"):match("%d+$"))
+      local list = {}
+      for i = 1, 30 do list[i] = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" } end
+      local summary = safe.send_many({ host = "127.0.0.1", port = port, timeout = 20 }, list,
+         { connections = 30, per_connection = 1 })
+      pipe:read("*a")
+      pipe:close()
+      assert.equal(30, summary.sent)
+   end)
+end)
+
 -- ---- by smtp.send ----
 
 local function pieces(count, piece)

@@ -33,6 +33,8 @@ describe("a connection", function()
       local started = core.now()
       local _, err = send(25, { host = "nowhere.invalid", tls = "skip", connect_timeout = 3 })
       assert.truthy(err.kind == "resolve" or err.kind == "timeout", tostring(err))
+      assert.equal("resolve", err.stage)
+      assert.equal(err.reason == "unknown_host" and "never" or "later", err.retry)
       assert.truthy(core.now() - started < 5)
    end)
 
@@ -60,6 +62,32 @@ describe("a connection", function()
       listener:close()
       local _, err = safe.send { socket = name, from = "a@b", to = "c@d", text = "" }
       assert.equal("connect", err.kind)
+      assert.truthy(err.hint:find("socket", 1, true))
+   end)
+
+   -- Stopping and going on again interrupts connect() (signal(7)).
+   it("to a unix socket with a full queue waits on when it is interrupted", function()
+      local name = os.tmpname()
+      os.remove(name)
+      local listener, waiting = assert(socket.listen("unix:" .. name)), {}
+      repeat
+         waiting[#waiting + 1] = socket.new()
+         waiting[#waiting]:settimeouts(1, 1, 1)
+      until not waiting[#waiting]:connect("unix:" .. name)
+      local script = os.tmpname()
+      local file = assert(io.open(script, "w"))
+      file:write(([[
+         local sock = require("smtp.socket").new()
+         sock:settimeouts(1000, 1000, 1000)
+         local ok, why
+         repeat ok, why = sock:connect("unix:%s") until why ~= "again"
+         print(ok, why)]]):format(name))
+      file:close()
+      local pipe = io.popen(("%s %s & sleep 0.3; kill -STOP $!; kill -CONT $!; wait"):format(peer.interpreter, script))
+      assert.equal("nil\ttimeout", pipe:read("*l"))
+      pipe:close()
+      os.remove(script)
+      listener:close()
    end)
 
    it("is not inherited by other programs", function()

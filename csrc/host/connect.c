@@ -107,7 +107,9 @@ static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
     struct connecting *c = s->connecting;
     struct pollfd answer = {.fd = resolve_fd(c->job), .events = POLLIN};
     const char *word = wait(s, &answer, 1, deadline_ms);
-    if (word != NULL) return host_say(s->text, word, "looking up %s", c->host);
+    if (word != NULL)
+        return host_say(s->text, strcmp(word, "timeout") == 0 ? "timeout:resolve" : word,
+                        "looking up %s", c->host);
     word = resolve_take(c->job, c->port, c->list, ADDRESS_MAX, &c->count, s->text);
     if (word != NULL) return word;
     resolve_end(c->job);
@@ -155,7 +157,8 @@ static bool is_bound(const struct connecting *c, int fd, int family)
     return bind(fd, &source.u.any, source.len) == 0;
 }
 
-/* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. */
+/* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. On a unix
+ * socket nothing goes on behind EINTR: it is EAGAIN, as where the queue is full. */
 static int start_attempt(struct connecting *c, int i, int wait_ms)
 {
     const struct address *to = &c->list[i];
@@ -163,6 +166,7 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
     if (fd < 0) return errno;
     if (!is_bound(c, fd, to->u.any.sa_family) || connect(fd, &to->u.any, to->len) < 0)
         error = errno;
+    if (error == EINTR && to->u.any.sa_family == AF_UNIX) error = EAGAIN;
     if (error != 0 && error != EINPROGRESS && error != EINTR) {
         close(fd);
         return error;

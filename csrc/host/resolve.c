@@ -90,7 +90,8 @@ static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX]
     if (job->error == EAI_MEMORY) return host_say(text, "system", "no memory");
     const char *why =
         job->error == EAI_SYSTEM ? strerror(job->system_error) : gai_strerror(job->error);
-    return host_say(text, "resolve", "%s: %s", job->host, why);
+    bool unknown = job->error == EAI_NONAME || job->error == EAI_NODATA;
+    return host_say(text, unknown ? "resolve:unknown_host" : "resolve", "%s: %s", job->host, why);
 }
 
 /* The next address of this family from *at on. */

@@ -167,6 +167,13 @@ local function run_sink(flags)
    return 0
 end
 
+local function wants_json(args)
+   for i = 1, #args do
+      if args[i] == "--json" then return true end
+   end
+   return false
+end
+
 local commands = { send = send, probe = run_probe, sink = run_sink }
 
 --- Run the command.
@@ -187,7 +194,7 @@ function cli.main(args)
    end
    local place = args[1] == "probe" and args[2] and not args[2]:find("^%-") and args[2]
    local flags, err = cli_flags.read(args, place and 3 or 2)
-   if not flags then return fail(err) end
+   if not flags then return fail(err, wants_json(args)) end
    if place then flags.url = place:find("://", 1, true) and place or "smtp://" .. place end
    if flags.help then
       io.write(usage)

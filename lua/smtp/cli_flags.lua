@@ -11,21 +11,39 @@ local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach
    header = true, references = true, list_unsubscribe = true, dkim = true, dsn_notify = true,
    extension = true }
 
+-- Options that are tables, and what there is in their place.
+local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",
+   extensions = "--extension KEYWORD=WORD", dsn = "--dsn-notify, --dsn-ret and --dsn-envid" }
+
+local function wrong(name, what, hint)
+   return nil, errors.usage(name, ("--%s %s"):format(name:gsub("_", "-"), what), hint)
+end
+
+local function check_flag(name, equals)
+   if tables[name] then return wrong(name, "is no flag", "Use " .. tables[name]) end
+   if switches[name] and equals == "=" then
+      return wrong(name, "takes no value", "Leave it out where it is not wanted")
+   end
+   return true
+end
+
 --- args[from] and all behind it.
 ---@return table|nil flags   as options, with _ for -
 ---@return table|nil err
 function cli_flags.read(args, from)
    local flags, i = {}, from
    while i <= #args do
-      local name, value = args[i]:match("^%-%-([%w-]+)=?(.*)$")
-      if not name then
+      local name, equals, value = args[i]:match("^%-%-([%w-]+)(=?)(.*)$")
+      if not name or equals == "" and value ~= "" then
          return nil, errors.usage(args[i], ("%q is no option"):format(args[i]), "See --help")
       end
       name = name:gsub("%-", "_")
-      if not switches[name] and value == "" then
+      local ok, err = check_flag(name, equals)
+      if not ok then return nil, err end
+      if not switches[name] and equals == "" then
          i = i + 1
          value = args[i]
-         if value == nil then return nil, errors.usage(name, "--" .. name .. " wants a value") end
+         if value == nil then return wrong(name, "wants a value") end
       end
       if switches[name] then
          flags[name] = true
@@ -115,7 +133,10 @@ end
 ---@return boolean|nil ok
 ---@return table|nil err
 function cli_flags.read_message(flags)
-   if flags.raw then flags.raw = io.read("*a") end
+   if flags.raw then
+      flags.raw = io.read("*a")
+      if not flags.raw then return wrong("raw", "finds no standard input that can be read") end
+   end
    for i = 1, #(flags.attach or {}) do flags.attach[i] = { path = flags.attach[i] } end
    flags.attachments, flags.attach = flags.attach, nil
    if flags.one_click then
@@ -136,9 +157,10 @@ end
 local function read_line(path)
    local file, why = io.open(path, "r")
    if not file then return nil, why end
-   local line = file:read("*l")
+   local line
+   line, why = file:read("*l")
    file:close()
-   return line or ""
+   return line or not why and "" or nil, why
 end
 
 --- A secret, in the place of --password-env or --password-file: one among the arguments can be read

@@ -240,7 +240,8 @@ end
 --- The next connection that a listener has, as such a socket.
 ---@param listener userdata   of smtp.socket
 ---@param seconds number
----@return table|nil sock     nil: nobody came, or nobody listens any more
+---@return table|nil sock
+---@return string|nil why     "timeout"; "closed": nobody listens any more; "system"
 function crowd.accept(listener, seconds)
    local sock, why
    listener:nonblocking(is_job())
@@ -248,7 +249,8 @@ function crowd.accept(listener, seconds)
       sock, why = listener:accept(math.ceil(seconds * 1000))
       if why == "again" and is_job() then wait_for(listener) end
    until why ~= "again"
-   return sock and polite(sock)
+   if not sock then return nil, why end
+   return polite(sock)
 end
 
 return crowd

@@ -290,6 +290,16 @@ local connect_sentences = {
    timeout = "did not answer in time",
 }
 
+-- "resolve:unknown_host", "timeout:resolve" (while looking up) -> what an error needs
+local function connect_trouble(why, text, hint)
+   local kind, reason = tostring(why):match("^(%l+):?(.*)$")
+   if not connect_sentences[kind] then kind, reason = "connect", "" end
+   local stage = (kind == "resolve" or reason == "resolve") and "resolve" or "connect"
+   if reason == "" or kind == "timeout" then reason = kind end
+   return { kind = kind, reason = reason, text = text or why, stage = stage, hint = hint,
+      sentence = connect_sentences[kind] }
+end
+
 local function connect(conv)
    local plan, sock = conv.plan, conv.sock
    local deadline = math.min(now() + plan.connect_timeout, conv.deadline)
@@ -301,11 +311,7 @@ local function connect(conv)
       ok, why, text, hint = sock:connect(target, plan.port, plan.source_address)
    until ok or why ~= "again"
    if ok then return true end
-   local kind, reason = tostring(why):match("^(%l+):?(.*)$")
-   if not connect_sentences[kind] then kind, reason = "connect", "" end
-   return nil, { kind = kind, reason = reason ~= "" and reason or kind, text = text or why,
-      stage = kind == "resolve" and kind or "connect", hint = hint,
-      sentence = connect_sentences[kind] }
+   return nil, connect_trouble(why, text, hint)
 end
 
 local function tracer(trace)

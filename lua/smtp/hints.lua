@@ -31,14 +31,18 @@ end
 
 function by_kind.timeout(err, plan)
    if err.stage == "greeting" then return silence(plan) end
-   if err.stage == "connect" then
-      return "Check host and port, and that no firewall drops packets"
+   if err.stage == "resolve" then
+      return "The name server does not answer: check this machine's resolver"
+   elseif err.stage == "connect" then
+      return plan.socket and "The server takes no more connections there: is it busy?"
+         or "Check host and port, and that no firewall drops packets"
    end
 end
 
 function by_kind.connect(_, plan)
+   if plan.socket then return "Check socket, that the server runs, and who may write to it" end
    return ("Check host and port = %s: nobody listens there, or a firewall refuses"):format(
-      tostring(plan.port or plan.socket))
+      plan.port)
 end
 
 -- Who does not know LHLO may know EHLO, and the other way round.

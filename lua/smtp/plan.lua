@@ -46,6 +46,7 @@ local function read_url(t)
    if t.url == nil then return true end
    local path = tostring(t.url):match("^lmtp%+unix:/*(/[^?#]*)$")
    local scheme, rest = tostring(t.url):match("^(%a+)://([^/?#]+)/?$")
+   scheme = scheme and scheme:lower()
    if not path and not url_schemes[scheme] then
       return nil, usage("url", "url is not of the form smtp://user:password@host:587",
          "Other forms are smtps://host (TLS from the first byte), lmtp://host, lmtp+unix:/path")
@@ -93,6 +94,11 @@ local function to_ascii(t, name)
    return true
 end
 
+local function is_ip(text)
+   local bare = text:gsub("%%[^%%]+$", "") -- fe80::1%eth0
+   return core.domain("[" .. text .. "]") or core.domain("[IPv6:" .. bare .. "]")
+end
+
 local function check_host(t)
    local ok, err = each(is_line, t, { "host", "socket", "source_address", "tls_host", "domain" })
    if not ok then return nil, err end
@@ -106,6 +112,10 @@ local function check_host(t)
    end
    if t.host and (t.host == "" or #t.host > 255 or t.host:find("[^!-~]")) then
       return nil, usage("host", "host is neither a host name nor an address", nil, t.host)
+   end
+   if t.source_address and not is_ip(t.source_address) then
+      return nil, usage("source_address", "source_address is no IP address", "Write one of this "
+         .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
    end
    if t.domain == nil then return true end
    local is_domain, why = core.domain(t.domain)

@@ -132,7 +132,7 @@ local function retry_of(trouble)
    if trouble.reason == "bdat" then return "now" end -- it will be done without
    if class == 4 then return "later" end
    if class == 5 then return "never" end
-   if trouble.reason == "injected" then return "never" end
+   if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
    return retry_by_kind[trouble.kind] or "never"
 end
 

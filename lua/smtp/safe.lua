@@ -75,7 +75,7 @@ function connection_mt.__tostring(self)
 end
 
 local function broken(self)
-   local trouble = drive.trouble(self.conv)
+   local trouble = not self.closed and drive.trouble(self.conv)
    if trouble then return report.error(self.conv, trouble) end
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
@@ -210,6 +210,7 @@ end
 function Connection:close()
    if self.plan.keepalive and not self.busy then drive.hand_back(self.conv) end
    self.conv.sock:close()
+   self.closed = self.closed or not drive.trouble(self.conv) -- the break is what is told of
    self.conv.session:heard("")
    return true
 end

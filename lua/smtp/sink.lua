@@ -186,13 +186,18 @@ function Sink:serve(t)
    local served = 0
    local ok, cause = crowd.run { function()
       while not t.connections or served < t.connections do
-         local sock = crowd.accept(self.listener, t.timeout or 86400)
-         if not sock then return end
-         served = served + 1
-         crowd.spawn(function()
-            converse(self, sock)
-            sock:close()
-         end)
+         local sock, why = crowd.accept(self.listener, t.timeout or 86400)
+         if sock then
+            served = served + 1
+            crowd.spawn(function()
+               converse(self, sock)
+               sock:close()
+            end)
+         elseif why == "system" then -- no descriptors left: those who are here give them back
+            crowd.sleep(0.05)
+         else
+            return
+         end
       end
    end }
    if not ok then error(cause, 0) end
@@ -230,6 +235,9 @@ local function check_options(t)
    if t.socket and (t.host or t.port) then
       return nil, errors.usage("socket", "socket and host or port are both given",
          "Keep one of them")
+   end
+   if t.port and not (t.port >= 0 and t.port <= 65535 and t.port % 1 == 0) then
+      return nil, errors.usage("port", "port is not a number from 0 (any that is free) to 65535")
    end
    if t.tls_max_version and t.tls_max_version ~= "1.2" and t.tls_max_version ~= "1.3" then
       return nil, errors.usage("tls_max_version", "tls_max_version must be \"1.2\" or \"1.3\"")
