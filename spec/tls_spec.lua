@@ -210,11 +210,59 @@ describe("TLS", function()
       end
    end)
 
+   it("with a server that wants to see a certificate says so, before or behind the handshake", function()
+      local path, key = cert "good"
+      for _, version in ipairs { "-tls1_2", "-tls1_3" } do
+         for _, own in ipairs { "", "self_signed" } do
+            local pipe = io.popen(("openssl s_server -accept 127.0.0.1:0 -naccept 1 -cert %s -key %s -CAfile %s "
+               .. "-www -Verify 1 -verify_return_error %s </dev/null 2>&1"):format(path, key, cert "ca", version))
+            local port
+            repeat port = tonumber(pipe:read("*l"):match("^ACCEPT .*:(%d+)$")) until port
+            local options = { host = "localhost", port = port, tls = "implicit", tls_ca_file = cert "ca", from = "a@b",
+               to = "c@d", text = "", timeout = 10 }
+            if own ~= "" then options.tls_cert, options.tls_key = cert(own) end
+            local _, err = safe.send(options)
+            pipe:read("*a")
+            pipe:close()
+            assert.same({ "tls", "never", "no" }, { err.kind, err.retry, err.sent })
+            -- Before TLS 1.3 a server only says that the handshake has failed where there is none.
+            if version == "-tls1_3" or own ~= "" then
+               assert.equal("client_certificate", err.reason)
+               assert.truthy(err.hint:find("tls_cert", 1, true))
+            end
+         end
+      end
+   end)
+
    it("shows the client's certificate, and two conversations in one process work", function()
       local path, key = cert "client"
       for _ = 1, 2 do
          assert((send("good", { tls_cert = path, tls_key = key })))
       end
+   end)
+end)
+
+describe("the files of TLS", function()
+   it("are read again where they have changed", function()
+      local own = os.tmpname()
+      local function trust(name)
+         local from = assert(io.open((cert(name)), "rb"))
+         local to = assert(io.open(own, "wb"))
+         to:write(from:read("*a"))
+         from:close()
+         to:close()
+      end
+      trust "ca"
+      assert((send("good", { tls_ca_file = own })))
+      trust "self_signed"
+      local _, err = send("good", { tls_ca_file = own })
+      assert.equal("unknown_issuer", err.reason)
+      trust "ca"
+      assert((send("good", { tls_ca_file = own })))
+      os.remove(own)
+      _, err = safe.send { host = "localhost", port = 1, tls = "require", tls_ca_file = own, from = "a@b", to = "c@d",
+         text = "" }
+      assert.equal("tls_ca_file", err.option)
    end)
 end)
 

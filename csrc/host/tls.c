@@ -18,7 +18,8 @@ struct tls {
     size_t pending_len; /* plaintext encrypted, its records not yet all with the kernel */
     bool open, dead;
     bool heard_any;
-    char names[160]; /* what a certificate for somebody else was for */
+    const char *end, *why; /* once dead: the word for it, and a sentence; NULL: of no interest */
+    char names[160];       /* what a certificate for somebody else was for */
 };
 
 /* ---- certificates ---- */
@@ -266,7 +267,11 @@ static const char *handshake_word(unsigned long error)
     case SSL_R_HTTP_REQUEST: return "tls:plaintext";
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA: return "tls:client_certificate";
     default: return "tls:handshake";
     }
@@ -352,6 +357,26 @@ const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const ch
 
 /* ---- records ---- */
 
+static const char *ended(struct smtp_socket *s)
+{
+    const struct tls *t = s->tls;
+    if (t->end == NULL) return host_say(s->text, "closed", "TLS has ended");
+    return host_say(s->text, t->end, "%s", t->why);
+}
+
+/* In TLS 1.3 a client has shaken hands before the server looks at its certificate, or misses it:
+ * what the server thinks of that is heard instead of its first words. */
+static const char *refused(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    unsigned long error = ERR_peek_error();
+    const char *word = handshake_word(error), *why = ERR_reason_error_string(error);
+    bool of_client = strcmp(word, "tls:client_certificate") == 0;
+    t->end = of_client ? word : "closed";
+    t->why = of_client && why != NULL ? why : "the peer sent a bad TLS record";
+    return ended(s);
+}
+
 static const char *encrypt(struct smtp_socket *s, const unsigned char *data, size_t len)
 {
     struct tls *t = s->tls;
@@ -368,7 +393,7 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_
                      size_t *sent)
 {
     struct tls *t = s->tls;
-    if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
+    if (!t->open || t->dead) return ended(s);
     while (*sent < len) {
         bool flushed;
         const char *word = NULL;
@@ -388,7 +413,7 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
-    if (!t->open || t->dead) return host_say(s->text, "closed", "TLS has ended");
+    if (!t->open || t->dead) return ended(s);
     for (;;) {
         bool flushed;
         ERR_clear_error();
@@ -401,13 +426,12 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
         int want = SSL_get_error(t->ssl, n);
         if (want != SSL_ERROR_WANT_READ) {
             t->dead = true;
-            if (want == SSL_ERROR_ZERO_RETURN)
+            if (want == SSL_ERROR_ZERO_RETURN) {
                 SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so the session stays good */
-            else
-                tls_session_forget(t->context, t->key);
-            return host_say(s->text, "closed", "%s",
-                            want == SSL_ERROR_ZERO_RETURN ? "the peer ended TLS"
-                                                          : "the peer sent a bad TLS record");
+                return host_say(s->text, "closed", "the peer ended TLS");
+            }
+            tls_session_forget(t->context, t->key);
+            return refused(s);
         }
         /* A KeyUpdate may want an answer; it waits for nobody. */
         const char *word = flush(s, 0, &flushed);

@@ -77,11 +77,27 @@ local function drain(conv)
    end
 end
 
+local tls_sentences = {
+   certificate = "showed a certificate that is not trusted",
+   tls = "could not agree on TLS",
+}
+
+-- "certificate:expired" -> what an error needs
+local function tls_trouble(why, text, hint)
+   local kind, reason = why:match("^(%l+):(%S+)$")
+   if not kind then kind, reason = "tls", "handshake" end
+   return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
+      sentence = tls_sentences[kind] }
+end
+
 local function lost(conv, why, text)
    local session = conv.session
    if session:wants() == "nothing" then return end
    if why == "timeout" then
       session:broken("timeout", "timeout", text or "")
+   elseif why and why:find("^tls:") then -- TLS 1.3 refuses a client behind the handshake
+      conv.trouble = tls_trouble(why, text)
+      session:broken("tls", "handshake", "")
    else
       session:broken("disconnected", "closed", text or why or "")
    end
@@ -163,19 +179,6 @@ function doing.answer(conv)
 end
 
 -- ---- TLS ----
-
-local sentences = {
-   certificate = "showed a certificate that is not trusted",
-   tls = "could not agree on TLS",
-}
-
--- "certificate:expired" -> what an error needs
-local function tls_trouble(why, text, hint)
-   local kind, reason = why:match("^(%l+):(%S+)$")
-   if not kind then kind, reason = "tls", "handshake" end
-   return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
-      sentence = sentences[kind] }
-end
 
 local function server_name(plan)
    return plan.tls_host or plan.host

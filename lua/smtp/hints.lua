@@ -62,8 +62,11 @@ function by_kind.disconnected(err, plan)
    if err.stage == "greeting" and not err.code then return silence(plan) end
 end
 
-function by_kind.tls(err)
-   if err.reason == "plaintext" then
+function by_kind.tls(err, plan)
+   if err.reason == "client_certificate" then
+      return plan.tls_cert and "The server does not accept the certificate in tls_cert"
+         or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
+   elseif err.reason == "plaintext" then
       return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 and 25)"
    elseif err.reason == "version" then
       return "The server knows only older versions of TLS: it should be upgraded"

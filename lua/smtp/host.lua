@@ -38,18 +38,46 @@ function host.breathe(began)
    if nginx then nginx.breathe(core.now() - began) end
 end
 
--- One TLS context per configuration, for the life of the process: making one costs more than a
--- message, and sessions resume within it.
-local contexts, of_plan = {}, setmetatable({}, { __mode = "k" })
+local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
+
+--- What changes when one of the files does that the plan names: certificates are renewed.
+---@return string
+function host.stamp(plan)
+   local stamp = ""
+   for i = 1, #stamped do
+      local path = plan[stamped[i]]
+      local _, found = nil, nil
+      if path then _, found = core.file(path) end
+      if found then stamp = stamp .. found .. "\n" end
+   end
+   return stamp
+end
+
+-- One TLS context per configuration, as long as its files are the same: making one costs more than
+-- a message, and sessions resume within it. { context =, stamp = } by what stands in the options,
+-- and by plan.
+local contexts, count, of_plan = {}, 0, setmetatable({}, { __mode = "k" })
+
+local CONTEXTS_MAX = 64 -- then all are forgotten, but for those in use
 
 local function key_of(plan)
    return table.concat({ tostring(plan.tls_verify), plan.tls_ca_file or "", plan.tls_ca_path or "",
       plan.tls_cert or "", plan.tls_key or "", plan.tls_min_version, plan.tls_pin or "" }, "\0")
 end
 
-local function tls_context(plan)
+local function keep(key, entry)
+   if contexts[key] == nil then
+      if count == CONTEXTS_MAX then contexts, count = {}, 0 end
+      count = count + 1
+   end
+   contexts[key] = entry
+   return entry
+end
+
+local function tls_context(plan, stamp)
    local key = key_of(plan)
-   if contexts[key] then return contexts[key] end
+   local entry = contexts[key]
+   if entry and entry.stamp == stamp then return entry end
    local context, option, why = require("smtp.socket").tls_context {
       verify = plan.tls_verify, ca_file = plan.tls_ca_file, ca_path = plan.tls_ca_path,
       cert = plan.tls_cert, key = plan.tls_key, min_version = plan.tls_min_version,
@@ -58,8 +86,7 @@ local function tls_context(plan)
    if not context then
       return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
    end
-   contexts[key] = context
-   return context
+   return keep(key, { context = context, stamp = stamp })
 end
 
 --- Can this host do what the plan wants? The TLS settings, checked; nothing where the transport
@@ -71,12 +98,12 @@ function host.context(plan)
    local nginx = host.nginx()
    if nginx then return nginx.check(plan) end
    if plan.tls == "skip" then return nil end
-   local context, err = of_plan[plan], nil
-   if not context then
-      context, err = tls_context(plan)
-      of_plan[plan] = context
+   local entry, stamp, err = of_plan[plan], host.stamp(plan), nil
+   if not entry or entry.stamp ~= stamp then
+      entry, err = tls_context(plan, stamp)
+      of_plan[plan] = entry
    end
-   return context, err
+   return entry and entry.context, err
 end
 
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is

@@ -7,6 +7,7 @@
 
 local binding = require "smtp.binding"
 local errors = require "smtp.errors"
+local host = require "smtp.host"
 local keep = require "smtp.keep"
 
 local nginx = {}
@@ -68,14 +69,15 @@ local function read_file(path)
    return text, why
 end
 
--- By the names of the two files, for the life of the worker, as the contexts outside nginx.
+-- By the names of the two files, as long as these are the same, as the contexts outside nginx.
 local certificates = {}
 
 local function load_certificate(plan)
    local key = plan.tls_cert .. "\0" .. plan.tls_key
-   if certificates[key] then return certificates[key] end
+   local found, stamp = certificates[key], host.stamp(plan)
+   if found and found.stamp == stamp then return found end
    local _, ssl = pcall(require, "ngx.ssl")
-   local found = {}
+   found = { stamp = stamp }
    for _, one in ipairs { { "tls_cert", "parse_pem_cert" }, { "tls_key", "parse_pem_priv_key" } } do
       local name, parse = one[1], ssl[one[2]]
       local text, why = read_file(plan[name])
