@@ -129,10 +129,30 @@ function check.all(checks, t)
    return true
 end
 
---- A copy without metatables: nothing of the caller's runs, or changes, while we send.
+--- A copy without its metatable.
 function check.copy(t)
    local result = {}
    for key, value in next, t do result[key] = value end
+   return result
+end
+
+local DEPTH = 5 -- envelope.to[1].orcpt.address
+
+local function plain(value, depth)
+   if type(value) ~= "table" or depth == 0 then return value end
+   local result = {}
+   for key, inner in next, value do result[key] = plain(inner, depth - 1) end
+   return result
+end
+
+--- A copy of options, with all that stands in them, without metatables: nothing of the caller's
+-- runs, or changes, while we look at them and send.
+---@param objects? table   the names of those that are objects: they stay as they are
+function check.plain(t, objects)
+   local result = {}
+   for name, value in next, t do
+      result[name] = objects and objects[name] and value or plain(value, DEPTH)
+   end
    return result
 end
 

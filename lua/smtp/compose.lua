@@ -7,6 +7,7 @@ local attachment = require "smtp.attachment"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local mime = require "smtp.mime"
 local source = require "smtp.source"
 
@@ -91,7 +92,7 @@ end
 local function check_header(name, value)
    if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
       return nil, errors.usage("headers", ("headers: %q is no name for a header"):format(
-         tostring(name)), "A name has letters, digits and hyphens, at most 76")
+         guard.text(name)), "A name has letters, digits and hyphens, at most 76")
    end
    local option = own[name:lower()]
    if option then
@@ -123,7 +124,7 @@ local function header_list(headers)
          end
          list[#list + 1] = { value[1], value[2], key }
       else
-         list[#list + 1] = { key, value, tostring(key) }
+         list[#list + 1] = { key, value, guard.text(key) }
       end
    end
    table.sort(list, function(a, b)

@@ -46,6 +46,13 @@ local function printable(text)
    return (text:gsub("[%z\1-\31\127]+", " "))
 end
 
+local SHOWN_MAX = 600 -- octets of what is wrong: a value may be of any length
+
+local function cut(text)
+   if #text <= SHOWN_MAX then return text end
+   return text:sub(1, SHOWN_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "… [cut]"
+end
+
 local function ended(sentence)
    return sentence:find("[.!?]$") and sentence or sentence .. "."
 end
@@ -58,7 +65,7 @@ local function line(err)
    end
    if err.text and err.text ~= "" then said = said .. ": " .. err.text end
    local hint = err.hint and " " .. ended(err.hint) or ""
-   return printable("smtp: " .. ended((err.what or err.kind) .. said) .. hint)
+   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said) .. hint)
 end
 
 local function concat(left, right)

@@ -158,7 +158,7 @@ local function notify(value, option)
    if not ok then return nil, err end
    if #list == 1 and list[1] == "never" then return "NEVER" end
    local given, parts = {}, {}
-   for i = 1, #list do given[list[i]] = true end
+   for i = 1, #list do given[guard.text(list[i])] = true end
    for i = 1, #notify_words do
       local word = notify_words[i]
       if given[word] then parts[#parts + 1] = word:upper() end

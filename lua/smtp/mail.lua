@@ -14,6 +14,9 @@ local mail = {}
 
 local usage = errors.usage
 
+--- The options that are objects, whose metatables count.
+mail.objects = { dkim = true }
+
 local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
    "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
    "list_unsubscribe" }

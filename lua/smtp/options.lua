@@ -130,7 +130,7 @@ function options.mail(t, plan)
    if not ok then return nil, err end
    ok, err = check.names(t, mail_names)
    if not ok then return nil, err end
-   return mail.read(check.copy(t), plan)
+   return mail.read(check.plain(t, mail.objects), plan)
 end
 
 -- What messages without more to say share; nobody changes it.
@@ -176,9 +176,9 @@ function options.send(t)
    if plain then return known, plain end
    ok, err = check.names(t, all_names)
    if not ok then return nil, err end
-   local where, what = {}, {}
+   local where, what = {}, check.plain(t, mail.objects)
    for name, value in next, t do
-      if is_connection[name] then where[name] = value else what[name] = value end
+      if is_connection[name] then where[name], what[name] = value, nil end
    end
    local plan
    plan, err = connection(where)

@@ -7,6 +7,7 @@ local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local extensions = require "smtp.extensions"
+local guard = require "smtp.guard"
 local here = require "smtp.host"
 
 local plan = {}
@@ -44,8 +45,9 @@ end
 
 local function read_url(t)
    if t.url == nil then return true end
-   local path = tostring(t.url):match("^lmtp%+unix:/*(/[^?#]*)$")
-   local scheme, rest = tostring(t.url):match("^(%a+)://([^/?#]+)/?$")
+   local text = type(t.url) == "string" and t.url or ""
+   local path = text:match("^lmtp%+unix:/*(/[^?#]*)$")
+   local scheme, rest = text:match("^(%a+)://([^/?#]+)/?$")
    scheme = scheme and scheme:lower()
    if not path and not url_schemes[scheme] then
       return nil, usage("url", "url is not of the form smtp://user:password@host:587",
@@ -188,7 +190,8 @@ local function check_transport(t)
    if transport == nil or type(transport) == "function" then return true end
    for i = 1, #transport_methods do
       local kind = type(transport)
-      if (kind ~= "table" and kind ~= "userdata") or not transport[transport_methods[i]] then
+      if (kind ~= "table" and kind ~= "userdata")
+         or not guard.field(transport, transport_methods[i]) then
          return nil, usage("transport", ("transport has no method %s"):format(
             transport_methods[i]), "It needs " .. table.concat(transport_methods, ", "))
       end
@@ -287,12 +290,15 @@ local function fill(t)
    return made
 end
 
+-- Options whose metatables count.
+local objects = { transport = true, auth_mechanisms = true }
+
 --- A plan, which nobody changes any more.
 ---@param given table        options of a connection, their names checked
 ---@return table|nil plan
 ---@return table|nil err
 function plan.new(given)
-   local t = check.copy(given)
+   local t = check.plain(given, objects)
    local ok, err = read_url(t)
    if not ok then return nil, err end
    ok, err = alias(t, "host", "server")

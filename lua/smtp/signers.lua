@@ -4,6 +4,7 @@
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 
 local signers = {}
 
@@ -31,8 +32,8 @@ local canonicalizations = {
 local function check_fields(t, at)
    for name in next, t do
       if not fields[name] then
-         return nil, usage(at .. "." .. tostring(name), ("%s has no field %q"):format(at,
-            tostring(name)), "It has domain, selector, key, canonicalization and identity")
+         return nil, usage(at .. "." .. guard.text(name), ("%s has no field %q"):format(at,
+            guard.text(name)), "It has domain, selector, key, canonicalization and identity")
       end
    end
    for name in next, fields do
@@ -196,6 +197,7 @@ function signers.check(value)
       return nil, usage("dkim", "dkim must be a table, and is a " .. type(value),
          "Write { domain = …, selector = …, key = … }")
    end
+   value = check.plain(value)
    local crypto, err = load_crypto()
    if not crypto then return nil, err end
    local found = setmetatable({ crypto = crypto }, Signers)

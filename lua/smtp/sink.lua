@@ -218,10 +218,14 @@ end
 -- ---- options ----
 
 local function check_options(t)
+   if type(t) ~= "table" then
+      return nil, errors.usage("options", ("a table of options is wanted, and this is a %s"):format(
+         type(t)), "Write { auth = { users = { … } } }, or nothing")
+   end
    for name, value in next, t do
       local wanted = known[name]
       if not wanted then
-         name = tostring(name)
+         name = guard.text(name)
          return nil, errors.usage(name, ("the sink has no option %q"):format(name))
       elseif wanted ~= "any" and type(value) ~= wanted then
          return nil, errors.usage(name, ("%s must be a %s"):format(name, wanted))
@@ -253,7 +257,7 @@ end
 --   recipients = { { address =, parameters = } }, authenticated =, authzid =, tls = }
 ---@return table|nil
 local function new(t)
-   t = t or {}
+   if t == nil then t = {} end
    local ok, err = check_options(t)
    if not ok then return nil, err end
    local options = { host = "127.0.0.1", port = 0, domain = "sink.example", keep = 1000,

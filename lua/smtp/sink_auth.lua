@@ -8,6 +8,7 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local sasl = require "smtp.sasl"
 
 local sink_auth = {}
@@ -243,7 +244,7 @@ end
 local function check_types(t)
    for name, value in next, t do
       local wanted = types[name]
-      if not wanted then return usage(("auth has no field %q"):format(tostring(name))) end
+      if not wanted then return usage(("auth has no field %q"):format(guard.text(name))) end
       if type(value) ~= wanted then
          return usage(("auth.%s must be a %s"):format(name, wanted))
       end
@@ -275,7 +276,7 @@ end
 
 local function check_mechanism(t, name)
    local entry = type(name) == "string" and known[name:upper()]
-   if not entry then return usage(("the sink has no mechanism %q"):format(tostring(name))) end
+   if not entry then return usage(("the sink has no mechanism %q"):format(guard.text(name))) end
    if t[entry.needs] == nil then
       return usage(("the mechanism %s needs auth.%s"):format(name, entry.needs))
    end
