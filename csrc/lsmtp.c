@@ -1,9 +1,8 @@
 /* lsmtp.c - the module smtp.core: grammar, what a host knows, and all that the other files have. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include "lsmtp.h"
+#include "port.h"
+
 #include "idna.h"
+#include "lsmtp.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -108,7 +107,7 @@ static int core_file(lua_State *L)
         return 2;
     }
     snprintf(stamp, sizeof stamp, "%" PRIdMAX ".%09ld %" PRIdMAX " %" PRIuMAX,
-             (intmax_t)s.st_mtim.tv_sec, (long)s.st_mtim.tv_nsec, (intmax_t)s.st_size,
+             (intmax_t)s.PORT_MTIM.tv_sec, (long)s.PORT_MTIM.tv_nsec, (intmax_t)s.st_size,
              (uintmax_t)s.st_ino);
     lua_pushstring(L, S_ISREG(s.st_mode) ? "file" : S_ISDIR(s.st_mode) ? "directory" : "other");
     lua_pushstring(L, stamp);

@@ -40,6 +40,13 @@
 #define PORT_WAITS 0
 #endif
 
+/* In struct stat, when a file's contents changed. */
+#ifdef __APPLE__
+#define PORT_MTIM st_mtimespec
+#else
+#define PORT_MTIM st_mtim
+#endif
+
 /* Overwrites a secret; the compiler may not leave it out. */
 static inline void port_wipe(void *secret, size_t len)
 {

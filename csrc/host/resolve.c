@@ -85,6 +85,10 @@ int resolve_fd(const struct resolving *job)
     return job->pipe[0];
 }
 
+#ifndef EAI_NODATA /* FreeBSD has one word for both */
+#define EAI_NODATA EAI_NONAME
+#endif
+
 static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX])
 {
     if (job->error == EAI_MEMORY) return host_say(text, "system", "no memory");
