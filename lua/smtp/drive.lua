@@ -95,7 +95,7 @@ local function lost(conv, why, text)
    if session:wants() == "nothing" then return end
    if why == "timeout" then
       session:broken("timeout", "timeout", text or "")
-   elseif why and why:find("^tls:") then -- TLS 1.3 refuses a client behind the handshake
+   elseif tostring(why):find("^tls:") then -- TLS 1.3 refuses a client behind the handshake
       conv.trouble = tls_trouble(why, text)
       session:broken("tls", "handshake", "")
    else
