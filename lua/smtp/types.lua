@@ -232,7 +232,7 @@
 ---@field address? string
 ---@field option? string
 ---@field value? any
----@field sent "no"|"maybe"
+---@field sent "no"|"partly"|"maybe"
 ---@field retry "now"|"later"|"never"|"doubt"
 ---@field temporary boolean
 ---@field recipients? smtp.Recipient[]
