@@ -258,6 +258,7 @@ describe("PLAIN", function()
          .. "S: 334 more\nC: *\nS: 501 cancelled\n" .. bye)
       assert.equal("auth_rejected", err.kind)
       assert.equal("protocol", err.reason)
+      assert.equal("C: *", err.transcript[#err.transcript - 3])
    end)
 
    it("accepted before anything was said is no success", function()

@@ -199,6 +199,22 @@ describe("eager", function()
       assert.equal("accepted", receipt.recipients[1].state)
       assert.equal(2, peer.sends) -- EHLO, and the rest
    end)
+
+   it("sends no message before the answers where all recipients must be accepted", function()
+      local envelopes = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@there.example>\nC: RCPT TO:<b@there.example>\n"
+      local both = { "a@there.example", "b@there.example" }
+      local t = { pipelining = "eager", recipients = "all", raw = "hello a", to = both }
+      local _, err = talk.send(t, chunking .. envelopes .. ok .. ok .. "S: 550 no\n" .. bye)
+      assert.equal("not_all", err.reason)
+      t.to = both[1]
+      assert((talk.send(t, chunking .. chunk("a") .. "C: QUIT\n" .. ok:rep(3) .. "S: 221 bye\n")))
+   end)
+
+   it("sends no large message before its recipient is accepted", function()
+      local _, err = talk.send({ pipelining = "eager", raw = ("x\r\n"):rep(100000), to = "a@there.example" },
+         chunking .. envelope("a") .. ok .. "S: 550 no\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+   end)
 end)
 
 -- What servers do that cannot be spoken to behind the end of a message, though they offer PIPELINING.

@@ -4,7 +4,7 @@ local options = require "smtp.options"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.server"
 
-local parts = { "\r\n", "\r", "\n", "\r\n\r\n", "\n\n", "\r\r", "\r\n", "\n", ".", "..", "a", "Bcc:",
+local parts = { "\r\n", "\r", "\rBcc: x", "\n", "\r\n\r\n", "\n\n", "\r\r", "\r\n", "\n", ".", "..", "a", "Bcc:",
    "bcc \t:x", "Subject: x", "\0", "\195\164", "\128", "\t", ("x"):rep(997), ("x"):rep(998), "seven77",
    "From ", "=", ("line\r\n"):rep(11000), (".\n"):rep(33000) }
 
@@ -136,6 +136,24 @@ describe("A line of plain messages", function()
       assert.equal(62, line:post(list, 4, 70, 4, 0))
       assert.equal(0, line:post(list, 66, 70, 66, 0))
       assert.equal(64, (line:state()))
+   end)
+
+   it("reads each sender, though most are the one before", function()
+      local line, list = core.line(open(), 10), {}
+      for i, from in ipairs { "ann@x", "ann@x", "bob@x", "b b@x" } do
+         list[i] = { from = from, to = "c@x", raw = "hi" }
+      end
+      assert.equal(3, line:post(list, 1, 4, 1, 0))
+   end)
+
+   it("keeps long words of the server whole, up to 512 octets of each reply", function()
+      local session, values, long = open(), {}, ("x"):rep(400)
+      local line = core.line(session, 10)
+      line:post({ { from = "a@x", to = "b@x", raw = "hi\r\n" } }, 1, 1, 1, 0)
+      speak(session)
+      session:heard("250 ok\r\n250 " .. long .. "\r\n250 " .. long .. "\r\n")
+      assert.equal(1, (line:take(values, 5)))
+      assert.same({ long, long }, { values[5], values[8] })
    end)
 
    it("gives them back in order, for others to take their places", function()
