@@ -275,7 +275,7 @@ void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     note(s, &m->trouble, error, r);
     enum smtp_verdict verdict = SMTP_UNSENT;
-    if (error == SMTP_ERROR_DATA_REFUSED)
+    if (error == SMTP_ERROR_DATA_REFUSED || error == SMTP_ERROR_SHUTTING_DOWN)
         verdict = reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
     decide(m, verdict);
 }
@@ -379,6 +379,13 @@ static bool is_goodbye(step asked, const struct smtp_reply *r)
            asked != STEP_quit;
 }
 
+/* In the place of the answer to a message it is one: not taken, for now. */
+static step part(struct smtp_session *s, step asked, const struct smtp_reply *r)
+{
+    if (is_end(asked)) message_deferred(s, r);
+    return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
+}
+
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
 {
     s->reply_count++;
@@ -388,8 +395,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
     }
     struct smtp_run *oldest = run_at(s, 0);
     step asked = oldest->said;
-    step next =
-        is_goodbye(asked, r) ? drop(s, SMTP_ERROR_SHUTTING_DOWN, r) : steps[asked].hear(s, r);
+    step next = is_goodbye(asked, r) ? part(s, asked, r) : steps[asked].hear(s, r);
     if (next == STEP_over) {
         s->run_count = s->due_count = 0;
         s->next = next;

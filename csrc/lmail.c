@@ -207,7 +207,8 @@ static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct
                                         [SMTP_REFUSED] = "refused",
                                         [SMTP_DEFERRED] = "deferred",
                                         [SMTP_UNKNOWN] = "unknown"};
-    bool by_message = m->trouble.error == SMTP_ERROR_DATA_REFUSED && to->code / 100 == 2;
+    bool by_message = to->code / 100 == 2 &&
+                      (m->trouble.error == SMTP_ERROR_DATA_REFUSED || to->verdict == SMTP_DEFERRED);
     lua_createtable(L, 0, 5);
     set_text(L, "address", to->address.data, to->address.len);
     lua_pushstring(L, words[to->verdict]);

@@ -222,12 +222,17 @@ step say_final(struct smtp_session *s)
 }
 
 /* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
-static step recipient_answered(struct smtp_session *s, const struct smtp_reply *r)
+static void judge_next(struct smtp_mail *m, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
     while (m->to[m->to_judged].verdict != SMTP_ACCEPTED)
         m->to_judged++;
     recipient_judged(m, &m->to[m->to_judged++], r);
+}
+
+static step recipient_answered(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_mail *m = s->mails;
+    judge_next(m, r);
     if (reply_class(r) == 2) {
         m->taken = true;
         answer_take(&m->answer, r);
@@ -247,6 +252,16 @@ step message_judged(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) >= 4) refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
     m->settled = true;
     return STEP_ready;
+}
+
+void message_deferred(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_mail *m = s->mails;
+    if (m->trouble.error != SMTP_ERROR_NONE) return;
+    if (s->opt.lmtp)
+        judge_next(m, r);
+    else
+        refuse(s, m, SMTP_ERROR_SHUTTING_DOWN, r);
 }
 
 step hear_final(struct smtp_session *s, const struct smtp_reply *r)

@@ -269,6 +269,8 @@ void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const stru
 
 /* message.c */
 step message_begin(const struct smtp_session *s, const struct smtp_mail *m);
+/* The server goes instead of taking it. */
+void message_deferred(struct smtp_session *s, const struct smtp_reply *r);
 step message_judged(struct smtp_session *s, const struct smtp_reply *r);
 void body_begin(struct smtp_session *s);
 size_t body_take(struct smtp_session *s, const char *data, size_t len);

@@ -254,7 +254,7 @@ describe("the end of the message answered by", function()
    end
 
    for _, reply in ipairs { "S: 354 go", "S: 850 x", "S: what", "S: 250-ok\nS: 550 no", "CLOSE",
-      "S~ 25\nCLOSE", "SILENCE", "S: 421 bye\nCLOSE" } do
+      "S~ 25\nCLOSE", "SILENCE" } do
       it(reply .. " leaves it in doubt, and says so", function()
          local _, err = talk.send({}, go .. reply)
          assert.equal("unknown", err.recipients[1].state)
@@ -264,6 +264,14 @@ describe("the end of the message answered by", function()
          assert.truthy(tostring(err):find("may have been delivered", 1, true))
       end)
    end
+
+   it("421 is an answer as well: it is not taken, for now", function()
+      local _, err = talk.send({}, go .. "S: 421 4.3.2 bye\nCLOSE")
+      assert.same({ "disconnected", "shutting_down", "final", 421, "no", "later" },
+         { err.kind, err.reason, err.stage, err.code, err.sent, err.retry })
+      assert.same({ "deferred", 421, "bye" },
+         { err.recipients[1].state, err.recipients[1].code, err.recipients[1].text })
+   end)
 
    it("250 and more behind it is delivered", function()
       local receipt = talk.send({}, go .. "S: 250 ok\nS: 250 surprise")

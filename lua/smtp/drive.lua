@@ -380,8 +380,14 @@ function drive.open(plan, context, deadline, fresh)
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
       session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil }
-   conv.sock, conv.pace = host.transport(plan, context, fresh), host.pace()
-   local ok, trouble = connect(conv)
+   local ok, trouble, failed
+   conv.pace = host.pace()
+   conv.sock, failed = host.transport(plan, context, fresh)
+   if failed then
+      return nil, conv, { kind = "source", reason = "transport", stage = "connect",
+         cause = failed.cause, sentence = "is not connected to: " .. failed.what }
+   end
+   ok, trouble = connect(conv)
    conv.connected = now()
    local record = ok and conv.sock.kept and conv.sock:kept()
    if record then

@@ -3,6 +3,7 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 
 local host = {}
 
@@ -12,13 +13,48 @@ function host.nginx()
    return type(ngx) == "table" and ngx.socket and ngx.socket.tcp and require "smtp.nginx" or nil
 end
 
+local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
+   "close" }
+
+--- Has it all that a transport needs?
+---@return boolean|nil ok
+---@return string|nil missing   the first method that it has not
+function host.is_transport(value)
+   local kind = type(value)
+   for i = 1, #transport_methods do
+      local name = transport_methods[i]
+      if kind ~= "table" and kind ~= "userdata" or not guard.field(value, name) then
+         return nil, name
+      end
+   end
+   return true
+end
+
+-- Where the caller's function makes none, there is none: to connect without it might go past a
+-- proxy that he relies on.
+local function made_by(make)
+   local ok, transport, why = guard.call(make)
+   if not ok then
+      return nil, { what = "transport raised an error: " .. guard.text(transport),
+         cause = transport }
+   elseif transport == nil and why ~= nil then
+      return nil, { what = "transport failed: " .. guard.text(why), cause = why }
+   end
+   local complete, missing = host.is_transport(transport)
+   if complete then return transport end
+   return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
+      missing) }
+end
+
 --- The transport to use: the caller's, or a socket of our own.
 ---@param plan table
 ---@param context? any      from host.context
 ---@param fresh? boolean    no connection that was kept
+---@return table|userdata|nil transport
+---@return table|nil trouble   { what =, cause = }: the caller's function failed
 function host.transport(plan, context, fresh)
    local transport = plan.transport
-   if type(transport) == "function" then transport = transport() end
+   if type(transport) == "function" then return made_by(transport) end
    if transport then return transport end
    local nginx = host.nginx()
    if nginx then return nginx.new(plan, context, fresh) end

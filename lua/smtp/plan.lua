@@ -7,7 +7,6 @@ local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local extensions = require "smtp.extensions"
-local guard = require "smtp.guard"
 local here = require "smtp.host"
 
 local plan = {}
@@ -182,21 +181,13 @@ end
 
 -- ---- the rest of how ----
 
-local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
-   "close" }
-
 local function check_transport(t)
    local transport = t.transport
    if transport == nil or type(transport) == "function" then return true end
-   for i = 1, #transport_methods do
-      local kind = type(transport)
-      if (kind ~= "table" and kind ~= "userdata")
-         or not guard.field(transport, transport_methods[i]) then
-         return nil, usage("transport", ("transport has no method %s"):format(
-            transport_methods[i]), "It needs " .. table.concat(transport_methods, ", "))
-      end
-   end
-   return true
+   local ok, missing = here.is_transport(transport)
+   if ok then return true end
+   return nil, usage("transport", ("transport has no method %s"):format(missing),
+      "It needs connect, send, receiveany, sslhandshake, settimeouts and close")
 end
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32

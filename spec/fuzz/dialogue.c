@@ -676,7 +676,7 @@ static unsigned verdict_code(const struct talk *t, const struct item *m, size_t 
         for (size_t i = 0; i < to; i++)
             index += m->rcpt_code[i] / 100 == 2;
     unsigned code = index < m->judged ? m->final_code[index] : 0;
-    return code / 100 == 3 || code == 421 ? 0 : code; /* these mean nothing here */
+    return code / 100 == 3 ? 0 : code; /* these mean nothing here */
 }
 
 static void check_recipient(const struct talk *t, const struct item *m, size_t i)
@@ -691,6 +691,8 @@ static void check_recipient(const struct talk *t, const struct item *m, size_t i
     if (left && possible && final == 0) CHECK(verdict == SMTP_UNKNOWN);
     if (left && possible && final / 100 == 2 && m->mail_code / 100 == 2 && rcpt / 100 == 2)
         CHECK(verdict == SMTP_ACCEPTED);
+    if (left && possible && final == 421 && m->mail_code / 100 == 2 && rcpt / 100 == 2)
+        CHECK(verdict == SMTP_DEFERRED);
     if (verdict == SMTP_UNKNOWN) CHECK(left && final == 0);
     if (m->to[i].again) CHECK(verdict != SMTP_ACCEPTED && rcpt >= 400);
 }
