@@ -19,17 +19,17 @@ local function raise(result, err)
 end
 
 --- Send one message over a connection of its own.
----@param options table
----@return table receipt
+---@param options smtp.Options
+---@return smtp.Receipt
 function smtp.send(options)
    return raise(safe.send(options))
 end
 
 --- Send many messages over few connections; errors of single messages are among the results.
----@param options table            where and how
----@param messages table|function  what: a list, or a function that returns the next one
----@param settings? table          connections, window, rate, per_connection, on_result, progress
----@return table summary           { sent =, failed =, seconds =, results = }
+---@param options smtp.ConnectionOptions   where and how
+---@param messages smtp.MessageOptions[]|fun(): smtp.MessageOptions?   what
+---@param settings? smtp.ManySettings
+---@return smtp.Summary
 function smtp.send_many(options, messages, settings)
    return raise(safe.send_many(options, messages, settings))
 end
@@ -40,18 +40,22 @@ function smtp.defer(options, callback)
 end
 
 --- What does this server offer? Sends no mail; see smtp.probe.
----@param options table
----@return table report
+---@param options smtp.ConnectionOptions
+---@return smtp.Report
 function smtp.probe(options)
    return raise(safe.probe(options))
 end
 
 --- The composer alone: see smtp.message.
+---@param options smtp.MessageOptions
+---@return smtp.Message
 function smtp.message(options)
    return raise(safe.message(options))
 end
 
 --- A small receiving server for demos and tests: see smtp.sink.
+---@param options? smtp.SinkOptions
+---@return smtp.Sink
 function smtp.sink(options)
    return raise(safe.sink(options))
 end
@@ -71,8 +75,8 @@ function connection_mt.__index(self, name)
 end
 
 --- Connect once, send many.
----@param options table
----@return table connection
+---@param options smtp.ConnectionOptions
+---@return smtp.Connection
 function smtp.connect(options)
    return setmetatable(raise(safe.connect(options)), connection_mt)
 end

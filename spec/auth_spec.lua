@@ -206,6 +206,24 @@ describe("AUTH answered by", function()
       end)
    end
 
+   it("is told what those that are offered would need", function()
+      for offered, hint in pairs { ["XOAUTH2"] = "Give token, for XOAUTH2",
+         ["CRAM-MD5"] = 'auth_mechanisms = { "CRAM-MD5" }' } do
+         local _, err = talk.send(login("require"), hello("AUTH " .. offered) .. bye)
+         assert.equal("no_common_mechanism", err.reason)
+         assert.truthy(err.hint:find(hint, 1, true), err.hint)
+      end
+      local _, err = talk.send({ auth_plaintext = true, username = "ann", token = "t" }, hello("AUTH PLAIN") .. bye)
+      assert.truthy(err.hint:find("Give password, for PLAIN", 1, true), err.hint)
+   end)
+
+   it("may be what a relay wants that refuses the recipient", function()
+      local _, err = talk.send({}, hello("AUTH PLAIN") .. "C: MAIL FROM:<ann@me.example>\nS: 250 ok\n"
+         .. "C: RCPT TO:<bob@there.example>\nS: 554 5.7.1 relay access denied\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+      assert.truthy(err.hint:find("username and password", 1, true))
+   end)
+
    it("504 to all mechanisms is no common mechanism", function()
       local all = hello("AUTH PLAIN") .. PLAIN .. "S: 504 5.5.4 no\n"
       local _, err = talk.send(login("require"), all .. bye)

@@ -44,6 +44,7 @@ describe("lua-smtp", function()
       local json, status = run(to .. " --json" .. message)
       assert.equal(0, status)
       assert.truthy(json:find('"accepted":["bob@there.example"]', 1, true))
+      assert.truthy(json:find('"extensions":{}', 1, true)) -- a map, though nothing is in it
       pipe:read("*a")
       pipe:close()
       assert.equal(75, (select(2, run(to .. message)))) -- nobody listens any more

@@ -559,7 +559,7 @@ describe("a connection", function()
       for _, how in ipairs { "close", "quit" } do
          local connection = connect(how == "quit" and bye or "CLOSE")
          connection[how](connection)
-         for _, name in ipairs { "send", "noop", "reset" } do
+         for _, name in ipairs { "send", "noop", "reset", "capabilities" } do
             local _, err = connection[name](connection, message)
             assert.equal("usage", err.kind)
             assert.truthy(err.hint:find("smtp.connect", 1, true))

@@ -361,6 +361,12 @@ describe("The settings of send_many", function()
       end
    end)
 
+   it("tell of a function that says why it has no more", function()
+      local where = talk.options { from = false, to = false, raw = false }
+      local _, err = smtp.send_many(where, function() return nil, "the database is gone" end)
+      assert.same({ "source", "messages", "the database is gone" }, { err.kind, err.reason, err.cause })
+   end)
+
    it("hold back what is too much for the rate", function()
       local one = function(name)
          return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok

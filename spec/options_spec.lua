@@ -73,6 +73,26 @@ describe("what raises wherever it is touched", function()
    end)
 end)
 
+describe("an option that belongs elsewhere", function()
+   it("is told where", function()
+      local _, err = safe.connect { host = "mx.example", subject = "x" }
+      assert.truthy(err.hint:find("belongs to a message", 1, true))
+      _, err = safe.message { from = base.from, to = base.to, text = "", host = "mx.example" }
+      assert.truthy(err.hint:find("belongs to the connection", 1, true))
+   end)
+end)
+
+describe("an error of the caller's", function()
+   it("has a hint, be it only where to read", function()
+      for _, more in ipairs { { port = "x" }, { timeout = "soon" }, { tls_verify = 1 }, { raw = 7, text = false },
+         { attachments = { { path = "" } } }, { username = 7, password = "x" } } do
+         if more.text == false then more.text = nil end
+         local err = refused(more)
+         assert.is_string(err.hint)
+      end
+   end)
+end)
+
 describe("a list with a hole", function()
    local a, b = "ann@me.example", "bob@there.example"
    for name, value in pairs { to = { a, [3] = b }, cc = { [2] = b }, bcc = { a, nil, b }, reply_to = { [0] = b, a },
@@ -104,7 +124,9 @@ describe("a list with a hole", function()
 end)
 
 describe("date", function()
-   for _, date in ipairs { 0 / 0, 1 / 0, -1, 1e18, "2026-11-24", "Tue, 24 Nov 2026 12:00" .. ("z"):rep(1000),
+   for _, date in ipairs { "Foo, 24 Nov 2026 12:00:00 +0000", "Tue, 99 Nov 2026 12:00:00 +0000",
+      "Tue, 24 Nix 2026 12:00:00 +0000", "Tue, 24 Nov 2026 24:00:00 +0000", "Tue, 24 Nov 2026 12:00:61 +0000",
+      0 / 0, 1 / 0, -1, 1e18, "2026-11-24", "Tue, 24 Nov 2026 12:00" .. ("z"):rep(1000),
       "Tue, 24 Nov 2026 12:00:00 +0000\r\nBcc: x", {}, false } do
       it("is refused where it is none: " .. tostring(date):sub(1, 30), function()
          assert.equal("date", refused({ date = date }).option)
@@ -337,7 +359,7 @@ describe("defaults", function()
       assert.equal(465, plan({ tls = "implicit" }).port)
    end)
 
-   for _, host in ipairs { "localhost", "127.0.0.1", "127.1.2.3", "::1" } do
+   for _, host in ipairs { "localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]" } do
       it("on loopback need no TLS: " .. host, function()
          local found = plan { host = host }
          assert.same({ "skip", true }, { found.tls, found.loopback })

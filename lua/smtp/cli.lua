@@ -74,7 +74,8 @@ local function fail(err, json)
    if json then
       print(json_of { error = tostring(err), kind = err.kind, reason = err.reason,
          stage = err.stage, code = err.code, enhanced = err.enhanced, text = err.text,
-         sent = err.sent, retry = err.retry, hint = err.hint, recipients = err.recipients })
+         sent = err.sent, retry = err.retry, temporary = err.temporary, hint = err.hint,
+         host = err.host, port = err.port, option = err.option, recipients = err.recipients })
    else
       io.stderr:write(tostring(err), "\n")
    end

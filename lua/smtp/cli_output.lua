@@ -13,23 +13,30 @@ local function quote(text)
    end) .. '"'
 end
 
+-- What is a map even where it is empty.
+local maps = { capabilities = true, extensions = true, limits = true, usable = true,
+   mechanisms = true, options = true }
+
 --- Any value as JSON.
+---@param name? string   of the field it stands in
 ---@return string
-function cli_output.json(value)
+function cli_output.json(value, name)
    local kind = type(value)
    if kind == "string" then return quote(value) end
    if kind == "number" and value % 1 == 0 then return ("%d"):format(value) end
    if kind == "number" then return (("%.6f"):format(value):gsub(",", ".")) end
    if kind ~= "table" then return kind == "boolean" and tostring(value) or "null" end
    local parts = {}
-   if #value > 0 or next(value) == nil then
+   if #value > 0 or next(value) == nil and not maps[name] then
       for i = 1, #value do parts[i] = cli_output.json(value[i]) end
       return "[" .. table.concat(parts, ",") .. "]"
    end
    local names = {}
-   for name in next, value do names[#names + 1] = tostring(name) end
+   for key in next, value do names[#names + 1] = tostring(key) end
    table.sort(names)
-   for i = 1, #names do parts[i] = quote(names[i]) .. ":" .. cli_output.json(value[names[i]]) end
+   for i = 1, #names do
+      parts[i] = quote(names[i]) .. ":" .. cli_output.json(value[names[i]], names[i])
+   end
    return "{" .. table.concat(parts, ",") .. "}"
 end
 

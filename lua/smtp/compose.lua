@@ -145,11 +145,20 @@ local function joined(list)
    return table.concat(texts, ", ")
 end
 
+local function has(list, word)
+   for i = 1, #list do
+      if list[i] == word then return true end
+   end
+   return false
+end
+
 -- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": seconds and what is in brackets may be left out.
 local function is_date(text)
-   local rest = text:match("^[A-Z]%l%l, %d%d? [A-Z]%l%l %d%d%d%d %d%d:%d%d(.*)$")
-   if not rest or #text > 100 then return false end
-   rest = rest:gsub("^:%d%d", "")
+   local wday, day, month, hour, minute, rest =
+      text:match("^(%u%l%l), (%d%d?) (%u%l%l) %d%d%d%d (%d%d):(%d%d)(.*)$")
+   if not rest or #text > 100 or not has(days, wday) or not has(months, month) then return false end
+   if tonumber(day) < 1 or tonumber(day) > 31 or hour > "23" or minute > "59" then return false end
+   rest = rest:gsub("^:[0-5]%d", ""):gsub("^:60", "") -- a leap second
    return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
       or rest:find("^ %u+$")
 end

@@ -102,7 +102,8 @@ end
 ---@param value? any
 ---@return table
 function errors.usage(option, what, hint, value)
-   return errors.new("usage", { option = option, what = what, hint = hint, value = value })
+   return errors.new("usage", { option = option, what = what, value = value,
+      hint = hint or "The README says what it takes" })
 end
 
 --- An address that is none.

@@ -95,6 +95,20 @@ function by_kind.tls_unsupported()
       .. "sends without TLS where it is not offered"
 end
 
+-- What the mechanisms that the server offers would need.
+local function missing_option(err)
+   for _, what in ipairs { "token", "password" } do
+      for name, why in next, err.mechanisms or {} do
+         if why == "it needs a " .. what then return ("Give %s, for %s"):format(what, name) end
+      end
+   end
+   for name, why in next, err.mechanisms or {} do
+      if why == "only where auth_mechanisms names it" then
+         return ("Name it, if its weakness is no matter: auth_mechanisms = { %q }"):format(name)
+      end
+   end
+end
+
 local function missing_library(err)
    for _, why in next, err.mechanisms or {} do
       if why:find("saslprep_unavailable", 1, true) then
@@ -112,6 +126,10 @@ function by_kind.auth_unsupported(err, plan)
    end
    local missing = err.reason == "no_common_mechanism" and missing_library(err)
    if missing then return missing end
+   if err.reason == "no_common_mechanism" and not plan.auth_mechanisms then
+      missing = missing_option(err)
+      if missing then return missing end
+   end
    if err.bound then
       return "Without -PLUS the exchange would be open to somebody in between; where the server is "
          .. "known to be at fault, name auth_mechanisms without -PLUS"
@@ -196,7 +214,20 @@ function by_kind.data_refused(err)
    end
 end
 
-function by_kind.recipients_refused(err)
+function by_kind.message_too_large(err)
+   return err.limit and ("Send at most %d octets: fewer or smaller attachments, or a link to them")
+      :format(err.limit) or "Send less: fewer or smaller attachments, or a link to them"
+end
+
+-- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for who has not logged in.
+local function may_want_login(err, plan)
+   return err.enhanced == "5.7.1" and not plan.credentials and #(err.offered or {}) > 0
+end
+
+function by_kind.recipients_refused(err, plan)
+   if may_want_login(err, plan) then
+      return "The server offers AUTH, and may relay for who logs in: give username and password"
+   end
    if err.reason == "too_many" then
       return "Send to fewer at once, or let recipients be \"any\": the message then goes out in as "
          .. "many transactions as it takes"

@@ -99,6 +99,16 @@ end
 
 -- ---- the doors ----
 
+-- No other names than these; one that belongs elsewhere is told where.
+local function check_names(t, names, others, place)
+   local ok, err = check.names(t, names)
+   if ok then return true end
+   for i = 1, #others do
+      if others[i] == err.option then err.hint = "It belongs to " .. place end
+   end
+   return nil, err
+end
+
 local function check_table(t, name)
    if type(t) == "table" then return true end
    return nil, errors.usage(name,
@@ -111,7 +121,8 @@ end
 function options.connection(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check.names(t, connection_names)
+   ok, err = check_names(t, connection_names, mail_names,
+      "a message: smtp.send, connection:send or send_many")
    if not ok then return nil, err end
    return connection(t)
 end
@@ -128,7 +139,8 @@ end
 function options.mail(t, plan)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check.names(t, mail_names)
+   ok, err = check_names(t, mail_names, connection_names,
+      "the connection: smtp.send, smtp.connect or send_many")
    if not ok then return nil, err end
    return mail.read(check.plain(t, mail.objects), plan)
 end

@@ -59,8 +59,10 @@ local function read_url(t)
    end
    local login, place = rest:match("^(.*)@([^@]*)$")
    place = place or rest
-   local host, port = place:match("^%[(.+)%]:?(%d*)$")
-   if not host then host, port = place:match("^([^:]+):?(%d*)$") end
+   local host, port = place:match("^%[(.+)%](:?%d*)$")
+   if not host then host, port = place:match("^([^:]+)(:?%d*)$") end
+   if port and port ~= "" and not port:find("^:") then host = nil end
+   port = port and port:sub(2)
    if not host then return nil, usage("url", "url names no host") end
    if not has_place(t) then t.host = decode(host) end
    if t.port == nil and port ~= "" then t.port = port end
@@ -111,6 +113,7 @@ local function check_host(t)
    if t.socket and (#t.socket == 0 or #t.socket > 107) then
       return nil, usage("socket", "socket is no path of 1 to 107 octets", nil, t.socket)
    end
+   if t.host then t.host = t.host:match("^%[(.*:.*)%]$") or t.host end
    if t.host and (t.host == "" or #t.host > 255 or t.host:find("[^!-~]")) then
       return nil, usage("host", "host is neither a host name nor an address", nil, t.host)
    end

@@ -138,8 +138,9 @@ local function ask(self)
       return guard.call(function() return messages[index] end)
    end
    self.asking = true
-   local ok, message = guard.call(messages)
+   local ok, message, why = guard.call(messages)
    self.asking = false
+   if ok and message == nil and why ~= nil then return false, why end
    return ok, message
 end
 

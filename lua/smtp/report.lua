@@ -133,6 +133,7 @@ local function retry_of(trouble)
    if class == 4 then return "later" end
    if class == 5 then return "never" end
    if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
+   if trouble.kind == "protocol" and trouble.stage == "greeting" then return "never" end
    return retry_by_kind[trouble.kind] or "never"
 end
 

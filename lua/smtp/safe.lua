@@ -153,7 +153,10 @@ function Connection:send(t)
 end
 
 --- What the server offers now: upper-case keywords to parameters.
+---@return table|nil
+---@return table|nil err   where the connection has ended
 function Connection:capabilities()
+   if self.conv.session:wants() == "nothing" then return nil, broken(self) end
    return report.capabilities(self.conv.session:facts())
 end
 

@@ -245,6 +245,10 @@
 ---@field tls? boolean
 ---@field downgrade? string[]
 ---@field hint? string
+---@field limit? integer                of a message's size, in octets
+---@field size? integer                 of the message
+---@field summary? smtp.Summary         where a function given to smtp.send_many failed
+---@field capabilities? table<string, string>
 ---@field transcript? string[]
 ---@field cause? any
 
