@@ -74,15 +74,25 @@ end
 
 function Peer:close()
    self.closed = true
+   self:end_body()
    return true
+end
+
+-- Lines that came, as result.body; it would take long to make that longer with each.
+function Peer:end_body()
+   if #self.lines > 0 then self.body = (self.body or "") .. table.concat(self.lines) end
+   self.lines = {}
 end
 
 -- Takes one whole line of the client's. -> true, or nil where it is not what was expected.
 function Peer:take(line)
    local kind, wanted = self:peek()
    if kind == "MESSAGE" then
-      self.body = (self.body or "") .. line
-      if line == ".\r\n" then self.at = self.at + 1 end
+      self.lines[#self.lines + 1] = line
+      if line == ".\r\n" then
+         self.at = self.at + 1
+         self:end_body()
+      end
       return true
    elseif kind == "C~" then
       self.at = self.at + 1
@@ -178,7 +188,7 @@ end
 
 --- A transport that plays the transcript.
 function talk.peer(transcript, mode)
-   return setmetatable({ items = parse(transcript), at = 1, rest = "", partial = "", sends = 0,
+   return setmetatable({ items = parse(transcript), at = 1, rest = "", partial = "", sends = 0, lines = {},
       mode = mode or "whole", duplex = true }, Peer)
 end
 
