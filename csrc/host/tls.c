@@ -309,6 +309,11 @@ static bool is_plaintext(struct tls *t)
     return data[0] != 0x14 && data[0] != 0x15 && data[0] != 0x16;
 }
 
+static const char *distrust_new(struct smtp_socket *s)
+{
+    return SSL_session_reused(s->tls->ssl) ? NULL : distrust(s);
+}
+
 static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
@@ -318,7 +323,7 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
         int done = SSL_do_handshake(t->ssl);
         int want = SSL_get_error(t->ssl, done);
         if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
-        const char *word = done == 1 && !SSL_session_reused(t->ssl) ? distrust(s) : NULL;
+        const char *word = done == 1 ? distrust_new(s) : NULL;
         if (word != NULL) return fail(s, word);
         /* A client's last words ride with its first data, or go out before it listens. */
         if (done == 1 && !t->context->server) return NULL;

@@ -366,8 +366,8 @@ local priorities = { high = "1", normal = "3", low = "5" }
 -- The header lines before those of the body, checked, in the order in which they are written.
 local function read_headers(t)
    local out = {}
-   local function add(name, value)
-      if value then out[#out + 1] = mime.line(name, value) end
+   local function add(name, value, behind)
+      if value then out[#out + 1] = mime.line(name, value, behind) end
    end
    local ok, err = check.is_word(t, "priority", { "high", "normal", "low" })
    if not ok then return nil, err end
@@ -402,7 +402,7 @@ local function read_headers(t)
    add("List-Unsubscribe", list[1])
    add("List-Unsubscribe-Post", list[2])
    for i = 1, #own_headers do
-      add(own_headers[i][1], mime.own(own_headers[i][2], own_headers[i][1]))
+      add(own_headers[i][1], mime.own(own_headers[i][2], own_headers[i][1]), true)
    end
    add("MIME-Version", "1.0")
    return out, id

@@ -110,10 +110,12 @@ local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References =
 
 --- A header with its lines folded at spaces: none over 78 octets where that can be.
 ---@param name string
----@param value string   without line ends
----@return string        with CRLF at its end
-function mime.header(name, value)
-   local lines, line, empty = {}, name .. ":", never_bare[name]
+---@param value string     without line ends
+---@param joined? boolean   its first word stands behind the name: before it, some readers take the
+--   fold for a space
+---@return string          with CRLF at its end
+function mime.header(name, value, joined)
+   local lines, line, empty = {}, name .. ":", joined or never_bare[name]
    for space, word in value:gmatch("( *)([^ ]+)") do
       if not empty and #line + math.max(1, #space) + #word > LINE then
          lines[#lines + 1] = line
@@ -127,8 +129,8 @@ function mime.header(name, value)
 end
 
 --- The same as { name, raw }: an entry of a list of header lines.
-function mime.line(name, value)
-   return { name, mime.header(name, value) }
+function mime.line(name, value, joined)
+   return { name, mime.header(name, value, joined) }
 end
 
 --- The lines of such a list.
