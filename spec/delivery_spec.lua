@@ -67,6 +67,47 @@ describe("A message", function()
       assert.equal("two\r\n", server.taken[1].body)
    end)
 
+   local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
+
+   -- Takes one recipient at a time, for as many transactions as it takes.
+   local function one_at_a_time(broken)
+      local count, ends = 0, 0
+      return spec_server.new { reply = function(_, what)
+         if what == "mail" then count = 0 end
+         if what == "rcpt" then
+            count = count + 1
+            return count > 1 and "452 4.5.3 too many" or nil
+         elseif what == "final" then
+            ends = ends + 1
+            return ends == broken and "451 later\r\n421 bye" or nil
+         end
+      end }
+   end
+
+   it("goes to each of its recipients once, in as many transactions as it takes", function()
+      for _, many in ipairs { false, true } do
+         local server = one_at_a_time()
+         local receipt
+         if many then
+            receipt = smtp.send_many(options({}, { server }), { message { to = names } },
+               { connections = 1 }).results[1]
+         else
+            receipt = assert(smtp.send(options(message { to = names }, { server })))
+         end
+         assert.same(names, receipt.accepted)
+         local taken = {}
+         for i = 1, #server.taken do taken[i] = server.taken[i].to[1] end
+         assert.same(names, taken)
+      end
+   end)
+
+   it("that a further transaction's end has stopped is told of: who has it, and who has not", function()
+      local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
+      local states = talk.states(err)
+      assert.equal("partly", err.sent)
+      assert.equal("accepted deferred deferred deferred", states)
+   end)
+
    it("that some have is told of as such where no connection can be had for the others", function()
       local to = { "bob@there.example", "eve@there.example" }
       local all = options(message { to = to }, { takes_one(), unreachable() })

@@ -597,6 +597,15 @@ describe("a connection", function()
       talk.finished(peer)
    end)
 
+   it("tells of a keyword in several lines as one, and names an IPv6 host in brackets", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-AUTH PLAIN\nS: 250 AUTH LOGIN\n" .. bye)
+      local connection = safe.connect(talk.options({ from = false, to = false, raw = false, host = "2001:db8::1" },
+         peer))
+      assert.same({ AUTH = "PLAIN LOGIN" }, connection:capabilities())
+      assert.truthy(tostring(connection):find("[2001:db8::1]:25", 1, true))
+      connection:quit()
+   end)
+
    it("tells what the server offers", function()
       local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 9\n" .. bye)
       local connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
