@@ -87,14 +87,20 @@ static bool is_candidate(const struct smtp_session *s, size_t i)
     return binds ? s->tls_on : !s->must_bind;
 }
 
+static bool may_show_secret(const struct smtp_session *s)
+{
+    bool sealed = s->tls_on && (s->tls_verified || s->opt.secret_unverified);
+    return sealed || s->opt.secret_in_clear;
+}
+
 /* The next mechanism that the server offers, the user allows, and that was not turned down. Returns
- * whether there is one, and in *insecure whether there would be one on a link with TLS. */
+ * whether there is one, and in *insecure whether there would be one inside verified TLS. */
 static bool choose(struct smtp_session *s, bool *insecure)
 {
     *insecure = false;
     for (size_t i = 0; i < s->opt.mech_count; i++) {
         if (!is_candidate(s, i)) continue;
-        if (s->tls_on || s->opt.secret_in_clear || !shows_secret(&s->opt.mechs[i])) {
+        if (may_show_secret(s) || !shows_secret(&s->opt.mechs[i])) {
             s->mech = i;
             return true;
         }
@@ -124,7 +130,8 @@ static step begin_next(struct smtp_session *s, const struct smtp_reply *r)
     bool insecure;
     begin_exchange(s);
     if (choose(s, &insecure)) return STEP_auth;
-    if (insecure && !is_weak(s)) return give_up(s, SMTP_ERROR_AUTH_INSECURE, r);
+    enum smtp_error why = s->tls_on ? SMTP_ERROR_AUTH_UNVERIFIED : SMTP_ERROR_AUTH_INSECURE;
+    if (insecure && !is_weak(s)) return give_up(s, why, r);
     return unavailable(s, why_unavailable(s), r);
 }
 

@@ -61,6 +61,7 @@ void read_options(lua_State *L, struct smtp_options *o)
         .username = text_field(L, "username"),
         .authzid = text_field(L, "authzid"),
         .secret_in_clear = flag_field(L, "secret_in_clear"),
+        .secret_unverified = flag_field(L, "secret_unverified"),
         .mechs_named = flag_field(L, "mechanisms_named"),
         .token_renewable = flag_field(L, "token_renewable"),
         .host = text_field(L, "host"),

@@ -34,9 +34,9 @@ void anchor(lua_State *L, const char *key, int index)
 
 /** core.session(options, resume, old) -> session. `options` is kept and must not change any more:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
- *  token_renewable, secret_in_clear, host, port, lmtp, extensions (keyword to word), eager,
- *  flight_max, window. `resume`: what session:facts() gave of the session that had this connection
- *  before. `old`: one that nobody needs any more; its memory is the new one's. */
+ *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, extensions (keyword to
+ * word), eager, flight_max, window. `resume`: what session:facts() gave of the session that had
+ * this connection before. `old`: one that nobody needs any more; its memory is the new one's. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -79,6 +79,7 @@ enum {
     X(AUTH_NO_COMMON,   "auth_unsupported",    "no_common_mechanism", "offers no AUTH mechanism that may be used")\
     X(AUTH_UNKNOWN,     "auth_unsupported",    "rejected_command", "offers AUTH and then does not know the command")\
     X(AUTH_INSECURE,    "auth_insecure",       "plaintext",        "takes the password in clear text only, and the connection is not encrypted")\
+    X(AUTH_UNVERIFIED,  "auth_insecure",       "unverified",       "takes the password in clear text only, and the transport does not declare its TLS verified")\
     X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "wants encryption before AUTH")\
     X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
     X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
@@ -201,6 +202,7 @@ struct smtp_options {
     enum smtp_policy auth;                  /* not SKIP: there are credentials */
     struct smtp_text username, authzid;     /* no NUL (RFC 4616), no %x01 (RFC 7628) */
     bool secret_in_clear;                   /* a secret may travel on a link without TLS */
+    bool secret_unverified;                 /* ... and inside TLS where the peer is not verified */
     bool mechs_named;                       /* `mechs` is the user's own choice */
     bool token_renewable;                   /* a second token may be asked for */
     struct smtp_mech mechs[SMTP_MECHS_MAX]; /* allowed, in order of preference */

@@ -426,7 +426,7 @@ describe("REQUIRETLS", function()
    it("takes a handshake of the user's own for what its transport says of it", function()
       for _, transcript in ipairs { hello .. offered, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "S: 250 HELP\n") } do
          local peer = talk.peer(transcript .. bye)
-         peer.tlsinfo = false
+         peer.mute_about_tls = true
          local _, err = safe.send(talk.options({ requiretls = true,
             tls = transcript:find("^TLS") and "implicit" or "require" }, peer))
          talk.finished(peer)

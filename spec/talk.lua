@@ -179,11 +179,12 @@ function Peer:sslhandshake(_, name, verify)
    self.at = self.at + 1
    self.handshake = { name = name, verify = verify }
    if word ~= "" then return nil, word, "as the transcript says" end
+   self.secure = verify and not self.mute_about_tls or nil
    return true
 end
 
 function Peer:tlsinfo()
-   return { version = "TLSv1.3", cipher = "X", verified = self.handshake.verify, resumed = false }
+   return self.handshake and { version = "TLSv1.3", cipher = "X", verified = self.handshake.verify, resumed = false }
 end
 
 --- A transport that plays the transcript.

@@ -284,8 +284,11 @@ local function why_not_chosen(conv, facts, entry)
    local plan, tls = conv.plan, facts.tls == "on"
    if entry.binds and not tls then return "it needs TLS" end
    if facts.bound and not entry.binds then return "not tried after one with -PLUS" end
-   if entry.shows_secret and not tls and not plan.loopback and not plan.auth_plaintext then
-      return "it shows the secret, and there is no TLS"
+   if entry.shows_secret and not plan.loopback and not plan.auth_plaintext then
+      if not tls then return "it shows the secret, and there is no TLS" end
+      if plan.tls_verify and not facts.tls_verified then
+         return "it shows the secret, and the transport does not declare its TLS verified"
+      end
    end
    return "not tried"
 end
@@ -335,7 +338,7 @@ local function with_any_credentials(plan)
       if not known[i].named then mechanisms[#mechanisms + 1] = known[i] end
    end
    return { mechanisms = mechanisms, password = true, token = true, loopback = plan.loopback,
-      auth_plaintext = plan.auth_plaintext }
+      auth_plaintext = plan.auth_plaintext, tls_verify = plan.tls_verify }
 end
 
 --- For each mechanism the server offers: true where it can be used, else why not. Without

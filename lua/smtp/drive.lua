@@ -184,6 +184,17 @@ local function server_name(plan)
    return plan.tls_host or plan.host
 end
 
+-- What is known of TLS that is on. Whether the peer is verified is decided here and nowhere else:
+-- our own sockets know it, and the transport of a caller declares it by `secure`.
+local function tls_info(conv)
+   local plan, sock = conv.plan, conv.sock
+   local info = sock.tlsinfo and sock:tlsinfo()
+   if not plan.transport then return info or { verified = plan.tls_verify } end
+   if type(info) ~= "table" then info = {} end
+   return { version = info.version, cipher = info.cipher, resumed = info.resumed,
+      verified = sock.secure == true }
+end
+
 -- -> true | nil, trouble
 local function handshake(conv, seconds)
    local plan, sock = conv.plan, conv.sock
@@ -195,7 +206,7 @@ local function handshake(conv, seconds)
       ok, why, text, hint = sock:sslhandshake(nil, server_name(plan), plan.tls_verify, conv.context)
    until ok or why ~= "again"
    if ok then
-      conv.tls = sock.tlsinfo and sock:tlsinfo() or { verified = plan.tls_verify }
+      conv.tls = tls_info(conv)
       return true
    end
    if why == "timeout" then
@@ -206,13 +217,6 @@ local function handshake(conv, seconds)
          sentence = "closed the connection in the TLS handshake" }
    end
    return nil, tls_trouble(why, text, hint)
-end
-
--- What a transport of the user's own makes of certificates its author alone knows.
-local function is_verified(conv)
-   local sock, tls = conv.sock, conv.tls
-   if sock.secure == true then return true end
-   return tls ~= nil and tls.verified == true and (not conv.plan.transport or not not sock.tlsinfo)
 end
 
 -- The server has nothing to say before our ClientHello. What is there was put there in clear text.
@@ -230,7 +234,7 @@ function doing.tls(conv)
    if is_injected(conv) then return end
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
-      conv.session:tls_started(is_verified(conv))
+      conv.session:tls_started(conv.tls.verified)
       if conv.transcript.trace then conv.transcript:follow(conv.session) end
       return
    end
@@ -350,6 +354,7 @@ local function session_options(plan, domain, tls_on, verified, binds, window)
       mechanisms_named = plan.auth_mechanisms ~= nil,
       token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
       secret_in_clear = plan.loopback or plan.auth_plaintext,
+      secret_unverified = not plan.tls_verify,
       lmtp = plan.protocol == "lmtp", extensions = words,
       eager = plan.pipelining == "eager", flight_max = plan.flight_max or 1, window = window,
       binds = binds, -- known here alone
@@ -358,10 +363,10 @@ end
 
 -- `facts`: of the session that had this connection before.
 local function new_session(conv, facts)
-   local plan, sock = conv.plan, conv.sock
-   local given = session_options(plan, host.domain(plan, sock),
-      plan.tls == "implicit" or sock.secure == true, is_verified(conv),
-      sock.channel_binding ~= nil, sock.duplex == true and 0 or 200)
+   local plan, sock, tls = conv.plan, conv.sock, conv.tls
+   local given = session_options(plan, host.domain(plan, sock), tls ~= nil,
+      tls ~= nil and tls.verified == true, sock.channel_binding ~= nil,
+      sock.duplex == true and 0 or 200)
    told[plan], conv.mechanisms = given, given.mechanisms
    return core.session(given, facts, take_spare())
 end
@@ -402,6 +407,7 @@ function drive.open(plan, context, deadline, fresh)
       conv.sock:close()
       return nil, conv, trouble
    end
+   if plan.transport and conv.sock.secure == true then conv.tls = conv.tls or tls_info(conv) end
    conv.session = new_session(conv)
    conv.moved = now()
    local is_ours = not plan.transport and conv.sock.io

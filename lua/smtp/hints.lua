@@ -142,6 +142,10 @@ end
 
 function by_kind.auth_insecure(err, plan)
    if err.reason == "encryption_required" then return "Set tls = \"require\"" end
+   if err.reason == "unverified" then
+      return "Set secure = true in the transport once it has verified the server's certificate and "
+         .. "name; auth_plaintext = true lets the password travel without that"
+   end
    for _, entry in ipairs(plan.auth_mechanisms or {}) do
       if entry.object then
          return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "

@@ -117,7 +117,7 @@ local function tls_of(plan, seen, err)
    local info, state = seen.conv.tls or {}, tls_state(plan, seen.facts)
    local is_tls = err and (err.stage == "tls" or err.stage == "starttls")
    return { state = state, version = info.version, cipher = info.cipher,
-      verified = state == "on" and info.verified ~= false, reason = is_tls and err.reason or nil,
+      verified = state == "on" and info.verified == true, reason = is_tls and err.reason or nil,
       certificate = certificate_of(seen) }
 end
 

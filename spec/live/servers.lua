@@ -67,7 +67,9 @@ function servers.transport(said)
          return inner:send(bytes)
       end
       function self.sslhandshake(_, session, host, verify)
-         return inner:sslhandshake(session, host, verify, context)
+         local ok, why, text, hint = inner:sslhandshake(session, host, verify, context)
+         self.secure = ok and verify or nil
+         return ok, why, text, hint
       end
       return self
    end
