@@ -180,10 +180,22 @@ static bool is_one_too_many(const struct smtp_mail *m, const struct smtp_reply *
     return (r->code == 452 && (told || r->enhanced[0] == 0)) || (r->code == 552 && told);
 }
 
+/* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
+ * then: the first of class `first`, else the first one. */
+void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply *r)
+{
+    unsigned kept = m->trouble.answer.code / 100u;
+    if (reply_class(r) < 4 || kept == first) return;
+    if (kept == 0 || reply_class(r) == first) answer_take(&m->trouble.answer, r);
+}
+
+/* Where any recipient may get the message, a later attempt may help after a temporary refusal;
+ * where all must, a permanent refusal excludes it. */
 static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
 {
     struct smtp_recipient *to = &m->to[m->to_heard];
     recipient_judged(m, to, r);
+    refusal_weigh(m, m->all ? 5 : 4, r);
     to->again = is_one_too_many(m, r);
     if (to->verdict == SMTP_ACCEPTED) m->to_accepted++;
 }
@@ -192,6 +204,14 @@ static enum smtp_error nobody_error(const struct smtp_session *s, const struct s
 {
     if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
     return SMTP_ERROR_NOBODY_ACCEPTED;
+}
+
+/* The refusal that decides speaks for all of them. */
+static void refuse_recipients(struct smtp_session *s, struct smtp_mail *m)
+{
+    const struct smtp_answer kept = m->trouble.answer;
+    struct smtp_reply r = answer_reply(&kept);
+    refuse(s, m, m->to_accepted == 0 ? nobody_error(s, &r) : SMTP_ERROR_NOT_ALL_ACCEPTED, &r);
 }
 
 step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
@@ -206,10 +226,7 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
     m->to_heard++;
     if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
     if (m->to_heard < to_max(s, m)) return STEP_rcpt;
-    if (m->to_accepted == 0)
-        refuse(s, m, nobody_error(s, r), r);
-    else if (m->all && m->to_accepted < m->to_count)
-        refuse(s, m, SMTP_ERROR_NOT_ALL_ACCEPTED, r);
+    if (m->to_accepted == 0 || (m->all && m->to_accepted < m->to_count)) refuse_recipients(s, m);
     return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : message_begin(s, m);
 }
 

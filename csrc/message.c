@@ -224,8 +224,10 @@ step say_final(struct smtp_session *s)
 /* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
 static void judge_next(struct smtp_mail *m, const struct smtp_reply *r)
 {
+    if (m->to_judged == 0) m->trouble.answer.code = 0; /* the refusals of RCPT decided nothing */
     while (m->to[m->to_judged].verdict != SMTP_ACCEPTED)
         m->to_judged++;
+    refusal_weigh(m, 4, r);
     recipient_judged(m, &m->to[m->to_judged++], r);
 }
 
@@ -238,7 +240,11 @@ static step recipient_answered(struct smtp_session *s, const struct smtp_reply *
         answer_take(&m->answer, r);
     }
     if (m->due_count > 1) return STEP_ready;
-    if (!m->taken) refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
+    if (!m->taken) {
+        const struct smtp_answer kept = m->trouble.answer;
+        const struct smtp_reply decider = answer_reply(&kept);
+        refuse(s, m, SMTP_ERROR_DATA_REFUSED, &decider);
+    }
     m->settled = true;
     return STEP_ready;
 }

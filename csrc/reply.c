@@ -47,6 +47,15 @@ void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
     }
 }
 
+/* The reply that `answer` was taken from, as far as it was kept; borrowed from it. */
+struct smtp_reply answer_reply(const struct smtp_answer *answer)
+{
+    struct smtp_reply r = {
+        .code = answer->code, .text = answer->text, .text_len = answer->text_len};
+    memcpy(r.enhanced, answer->enhanced, sizeof r.enhanced);
+    return r;
+}
+
 /* `word` in upper case, anywhere in the text, in any case of ASCII. */
 bool answer_mentions(const struct smtp_reply *r, const char *word)
 {

@@ -212,6 +212,7 @@ void transcript_note(struct smtp_session *s, const char *words);
 /* reply.c */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
+struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len);
 static inline unsigned reply_class(const struct smtp_reply *r)
@@ -266,6 +267,7 @@ extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_x
 /* envelope.c */
 bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m);
 void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r);
+void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply *r);
 
 /* message.c */
 step message_begin(const struct smtp_session *s, const struct smtp_mail *m);

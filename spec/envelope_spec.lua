@@ -112,6 +112,52 @@ describe("RCPT", function()
       end)
    end
 
+   -- Where several are refused, the error is that of the refusal which decides.
+   local function replies(list)
+      local lines = { hi, mail, "S: 250 ok\n" }
+      for i, name in ipairs { "a", "b", "c" } do
+         lines[#lines + 1] = rcpt(name) .. "S: " .. list[i] .. "\n"
+      end
+      return table.concat(lines) .. bye
+   end
+
+   local pipelined = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+
+   local function in_one_flight(all, list)
+      return pipelined .. mail .. rcpt "a" .. rcpt "b" .. rcpt "c" .. (all and "" or "C: DATA\n")
+         .. "S: 250 ok\nS: " .. table.concat(list, "\nS: ") .. "\n"
+         .. (all and "" or "S: 554 no valid recipients\n") .. bye
+   end
+
+   for _, case in ipairs {
+      { "all", { "250 ok", "451 4.7.1 greylisted", "250 ok" }, 451, "greylisted", "later",
+         "unsent deferred unsent" },
+      { "all", { "250 ok", "550 5.1.1 who?", "250 ok" }, 550, "who?", "never", "unsent refused unsent" },
+      { "all", { "451 later", "550 who?", "250 ok" }, 550, "who?", "never", "deferred refused unsent" },
+      { "all", { "550 first", "451 later", "551 second" }, 550, "first", "never",
+         "refused deferred refused" },
+      { "all", { "250 ok", "250 ok", "452 full" }, 452, "full", "later", "unsent unsent deferred" },
+      { "any", { "451 later", "451 later", "550 who?" }, 451, "later", "later",
+         "deferred deferred refused" },
+      { "any", { "550 who?", "450 4.2.1 busy", "553 no" }, 450, "busy", "later",
+         "refused deferred refused" },
+      { "any", { "550 first", "553 second", "550 third" }, 550, "first", "never",
+         "refused refused refused" },
+   } do
+      local which, list, code, text, retry, all_states = case[1], case[2], case[3], case[4], case[5],
+         case[6]
+      local name = ("%s: %s, and recipients = %s"):format("answered by " .. table.concat(list, ", "),
+         "the error is " .. code, which)
+      it(name, function()
+         for _, transcript in ipairs { replies(list), in_one_flight(which == "all", list) } do
+            local _, err = talk.send({ to = three, recipients = which }, transcript)
+            assert.same({ "recipients_refused", code, text, retry, "rcpt", "no" },
+               { err.kind, err.code, err.text, err.retry, err.stage, err.sent })
+            assert.equal(all_states, states(err))
+         end
+      end)
+   end
+
    it("refused by one under recipients = all is an error before DATA", function()
       local _, err = talk.send({ to = three, recipients = "all" }, hi .. mail .. "S: 250 ok\n"
          .. rcpt "a" .. "S: 250 ok\n" .. rcpt "b" .. "S: 550 no\n" .. rcpt "c" .. "S: 250 ok\n" .. bye)

@@ -40,6 +40,33 @@ describe("errors", function()
       assert.equal(tostring(err) .. "!", err .. "!")
    end)
 
+   it("name the refused recipients, at most three, each with its reply", function()
+      local function line(kind, code, text, ...)
+         local recipients = {}
+         for i, reply in ipairs { ... } do
+            local reply_code, words = reply:match("^(%d+) (.*)$")
+            recipients[i] = { address = ("u%d@x.example"):format(i), code = tonumber(reply_code),
+               text = words, state = reply:sub(1, 1) == "4" and "deferred" or "refused" }
+         end
+         recipients[#recipients + 1] = { address = "z@x.example", state = "unsent" }
+         return tostring(errors.new(kind, { what = "mx refused", code = code, text = text,
+            recipients = recipients }))
+      end
+      local refused = "recipients_refused"
+      assert.equal("smtp: mx refused (550): no [u1@x.example].", line(refused, 550, "no", "550 no"))
+      assert.equal("smtp: mx refused (550): no [u1@x.example; u2@x.example].",
+         line(refused, 550, "no", "550 no", "550 no"))
+      assert.equal("smtp: mx refused (451): later [u1@x.example: 550 no; u2@x.example: 451 later].",
+         line(refused, 451, "later", "550 no", "451 later"))
+      assert.equal("smtp: mx refused (550): a [u1@x.example: 550 a; u2@x.example: 550 b; "
+         .. "u3@x.example: 550 c; and 2 more].",
+         line(refused, 550, "a", "550 a", "550 b", "550 c", "550 d", "550 e"))
+      assert.equal("smtp: mx refused (554): spam.", line("data_refused", 554, "spam", "554 spam", "554 spam"))
+      assert.matches("u2@x.example: 451 later", line("data_refused", 451, "later", "554 no", "451 later"))
+      assert.is_true(#line(refused, 550, "x", "550 " .. ("ä"):rep(3000), "551 y") < 300)
+      assert.equal("smtp: mx refused.", tostring(errors.new(refused, { what = "mx refused" })))
+   end)
+
    it("are raised as they are by smtp, and returned by smtp.safe", function()
       local ok, err = pcall(smtp.send, { nonsense = true })
       assert.is_false(ok)

@@ -51,6 +51,18 @@ describe("LMTP", function()
       assert.equal("no", err.sent)
    end)
 
+   it("where every verdict refuses, says the temporary one: a later attempt may help", function()
+      local by_data = hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
+      local by_bdat = chunking .. to_three .. ok .. ok .. "S: 550 who?\n" .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\n"
+      for _, transcript in ipairs { by_data, by_bdat } do
+         local _, err = send({}, transcript .. "S: 550 5.2.1 no\nS: 451 4.2.2 full\n" .. bye)
+         assert.same({ "data_refused", 451, "4.2.2", "full", "later" },
+            { err.kind, err.code, err.enhanced, err.text, err.retry })
+         assert.equal("refused refused deferred", states(err))
+      end
+   end)
+
    it("cut off among the verdicts tells whom it is known of", function()
       local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
          .. "S: 250 a\nCLOSE\n")

@@ -57,6 +57,44 @@ local function ended(sentence)
    return sentence:find("[.!?]$") and sentence or sentence .. "."
 end
 
+local NAMED_MAX = 3 -- recipients in the line
+local REPLY_MAX = 120 -- bytes of the server's words about each of them
+
+local function refusal(one)
+   local text = one.text or ""
+   if #text > REPLY_MAX then
+      text = text:sub(1, REPLY_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "…"
+   end
+   local enhanced = one.enhanced and " " .. one.enhanced or ""
+   return one.address .. ": " .. one.code .. enhanced .. " " .. text
+end
+
+-- Refused recipients with replies; is any of these another reply than the error's?
+local function refusals(err)
+   local list, differ = {}, false
+   for _, one in ipairs(err.recipients or {}) do
+      if one.code and (one.state == "refused" or one.state == "deferred") then
+         list[#list + 1] = one
+         differ = differ or one.code ~= err.code or one.text ~= err.text
+      end
+   end
+   return list, differ
+end
+
+-- " [a@x.example: 550 5.1.1 who?; b@x.example: 451 later; …; and 2 more]". A reply that the error
+-- shows already is not repeated.
+local function refused(err)
+   if err.kind ~= "recipients_refused" and err.kind ~= "data_refused" then return "" end
+   local list, differ = refusals(err)
+   if #list == 0 or err.kind == "data_refused" and not differ then return "" end
+   local named = {}
+   for i = 1, math.min(#list, NAMED_MAX) do
+      named[i] = differ and refusal(list[i]) or list[i].address
+   end
+   if #list > NAMED_MAX then named[#named + 1] = ("and %d more"):format(#list - NAMED_MAX) end
+   return " [" .. table.concat(named, "; ") .. "]"
+end
+
 --- One line for a log: what was attempted, where, what the server said, what to change.
 local function line(err)
    local said = ""
@@ -65,7 +103,7 @@ local function line(err)
    end
    if err.text and err.text ~= "" then said = said .. ": " .. err.text end
    local hint = err.hint and " " .. ended(err.hint) or ""
-   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said) .. hint)
+   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said .. refused(err)) .. hint)
 end
 
 local function concat(left, right)
