@@ -1,31 +1,50 @@
 --- Sending after the request: from phases of nginx that have no sockets, or to answer the client
--- before the mail is out. One queue for each worker, a few messages at a time.
+-- before the mail is out. In each worker a queue for each location, a few messages at a time: a
+-- timer has the directives of the location that started it, so it sends that location's messages
+-- alone.
 -- @module smtp.defer
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
+local location = require "smtp.location"
 
 local defer = {}
 
-local QUEUE_MAX = 1000  -- messages waiting
-local RUNNERS_MAX = 4   -- messages on their way
+local QUEUE_MAX = 1000  -- messages that wait in a worker
+local RUNNERS_MAX = 4   -- messages of a location that are sent at once
 
-local LOST_AFTER = 5    -- seconds after which a timer that did not begin never will
+local LOST_AFTER = 5    -- seconds after which a timer that has not begun never will
 
-local queue, first, last = {}, 1, 0
-local runners, runner_count = {}, 0 -- { armed = time, begun = true or nil }
+-- By location: { jobs, first, last, runners = { armed = time, begun = true or nil }, runner_count,
+-- watching }. nginx.conf bounds their number.
+local queues, waiting = {}, 0
 
 local function log(...)
    local ngx = package.loaded.ngx
    ngx.log(ngx.ERR, ...)
 end
 
-local function take()
-   if first > last then return nil end
-   local job = queue[first]
-   queue[first] = nil
-   first = first + 1
+local function queue_here()
+   local key = location.identity() or "unknown"
+   local queue = queues[key]
+   if not queue then
+      queue = { jobs = {}, first = 1, last = 0, runners = {}, runner_count = 0, watching = false }
+      queues[key] = queue
+   end
+   return queue
+end
+
+local function put(queue, job)
+   queue.last, waiting = queue.last + 1, waiting + 1
+   queue.jobs[queue.last] = job
+end
+
+local function take(queue)
+   if queue.first > queue.last then return nil end
+   local job = queue.jobs[queue.first]
+   queue.jobs[queue.first] = nil
+   queue.first, waiting = queue.first + 1, waiting - 1
    return job
 end
 
@@ -33,7 +52,7 @@ local function finish(job, receipt, err)
    if not receipt then log(tostring(err)) end
    if not job.callback then return end
    local ok, cause = guard.call(function() job.callback(receipt, err) end)
-   if not ok then log("smtp: the callback of smtp.defer raised an error: ", tostring(cause)) end
+   if not ok then log("smtp: the callback of smtp.defer raised an error: ", guard.text(cause)) end
 end
 
 -- Whatever happens to one message, the next one is sent.
@@ -43,60 +62,62 @@ local function send(job)
    end)
    if not ok then
       receipt, err = nil, errors.new("system",
-         { what = "smtp.defer failed: " .. tostring(receipt) })
+         { what = "smtp.defer failed: " .. guard.text(receipt) })
    end
    finish(job, receipt, err)
 end
 
-local function add_runner()
+local function add_runner(queue)
    local runner = { armed = core.now() }
-   runners[runner], runner_count = true, runner_count + 1
+   queue.runners[runner], queue.runner_count = true, queue.runner_count + 1
    return runner
 end
 
-local function remove_runner(runner)
-   if not runners[runner] then return end
-   runners[runner], runner_count = nil, runner_count - 1
+local function remove_runner(queue, runner)
+   if not queue.runners[runner] then return end
+   queue.runners[runner], queue.runner_count = nil, queue.runner_count - 1
 end
 
--- nginx drops timers beyond lua_max_running_timers without a word to us.
-local function forget_lost_runners()
-   for runner in next, runners do
-      if not runner.begun and core.now() - runner.armed > LOST_AFTER then remove_runner(runner) end
+-- nginx drops timers beyond lua_max_running_timers without telling the library.
+local function forget_lost_runners(queue)
+   for runner in next, queue.runners do
+      if not runner.begun and core.now() - runner.armed > LOST_AFTER then
+         remove_runner(queue, runner)
+      end
    end
 end
 
 -- A worker that is told to stop sends what it has taken on.
-local function run(_, runner)
+local function run(_, queue, runner)
    runner.begun = true
-   local job = take()
+   local job = take(queue)
    while job do
       send(job)
-      job = take()
+      job = take(queue)
    end
-   remove_runner(runner)
+   remove_runner(queue, runner)
 end
 
 -- A timer that comes back even where it was dropped itself, and takes the place of one that was.
-local function watch()
-   forget_lost_runners()
-   if first <= last and runner_count < RUNNERS_MAX then run(false, add_runner()) end
+local function watch(_, queue)
+   forget_lost_runners(queue)
+   if queue.first <= queue.last and queue.runner_count < RUNNERS_MAX then
+      run(false, queue, add_runner(queue))
+   end
 end
 
-local watching = false
-
-local function start_watching(ngx)
-   if watching or not ngx.timer.every then return end
-   local called, ok = pcall(ngx.timer.every, LOST_AFTER, watch)
-   watching = called and ok
+local function start_watching(ngx, queue)
+   if queue.watching or not ngx.timer.every then return end
+   local called, ok = pcall(ngx.timer.every, LOST_AFTER, watch, queue)
+   queue.watching = called and ok
 end
 
 -- -> true | nil, why
-local function start_runner(ngx)
-   local runner = add_runner()
-   local called, ok, why = pcall(ngx.timer.at, 0, run, runner)
+local function start_runner(ngx, queue)
+   local runner = add_runner(queue)
+   local called, ok, why = pcall(ngx.timer.at, 0, run, queue, runner)
    if called and ok then return true end
-   remove_runner(runner)
+   remove_runner(queue, runner)
    return nil, tostring(called and why or ok)
 end
 
@@ -116,21 +137,21 @@ end
 ---@return table|nil err
 function defer.add(send_one, plan, mail, callback)
    local ngx = package.loaded.ngx
-   if last - first + 1 >= QUEUE_MAX then
+   if waiting >= QUEUE_MAX then
       return nil, errors.new("system", { reason = "queue_full", retry = "later",
          what = ("%d messages wait already in this worker"):format(QUEUE_MAX),
          hint = "Send less, or through a server that is nearer" })
    end
-   forget_lost_runners()
-   start_watching(ngx)
-   if runner_count < RUNNERS_MAX then
-      local ok, why = start_runner(ngx)
+   local queue = queue_here()
+   forget_lost_runners(queue)
+   start_watching(ngx, queue)
+   if queue.runner_count < RUNNERS_MAX then
+      local ok, why = start_runner(ngx, queue)
       -- Those that run already will come to it.
-      if not ok and runner_count == 0 then return nil, no_timer(ngx, why) end
+      if not ok and queue.runner_count == 0 then return nil, no_timer(ngx, why) end
    end
-   last = last + 1
-   queue[last] = { send = send_one, plan = plan, mail = mail, callback = callback }
-   return { message_id = mail.message_id, waiting = last - first + 1 }
+   put(queue, { send = send_one, plan = plan, mail = mail, callback = callback })
+   return { message_id = mail.message_id, waiting = waiting }
 end
 
 return defer

@@ -1,8 +1,10 @@
---- Which kept connection may be used for what: only one that was opened with the same options,
--- secrets included, and that is in the same state as all others under its name.
+--- Which kept connection may be used for what: only one that was opened in the same location of
+-- nginx.conf with the same options, secrets included, that is in the same state as all others under
+-- its name, and whose server's certificate is valid still.
 -- @module smtp.keep
 
 local core = require "smtp.core"
+local location = require "smtp.location"
 
 local keep = {}
 
@@ -103,12 +105,18 @@ local function new_name(name)
    return ("smtp:%s:%d"):format(name, serial)
 end
 
---- Where connections for this plan are kept.
+--- Where connections for this plan are kept that are made now, in this location of nginx.conf.
 ---@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
 function keep.place(plan)
-   local name = name_of(plan)
+   local where = location.identity()
+   local name = where and name_of(plan)
    if not name then return nil end
+   name = name .. ":" .. where
    local entry = records[name]
+   if entry and entry.record and entry.record.ends <= os.time() then
+      entry = { pool = new_name(name) }
+      records[name] = entry
+   end
    if not entry then
       if record_count >= RECORDS_MAX then records, record_count = {}, 0 end
       entry = { pool = new_name(name) }
@@ -133,12 +141,16 @@ end
 -- there is a new name, and what is kept under the old one is never used again.
 ---@param place table   from keep.place, before it was connected
 ---@param facts table   of its session
+---@param ends number   os.time() at which the certificate of its server ends
 ---@return boolean
-function keep.fits(place, facts, tls)
+function keep.fits(place, facts, tls, ends)
    local entry = records[place.name]
    if not entry or entry.pool ~= place.pool then return false end
-   if entry.record and is_same(entry.record, facts) then return true end
-   local record = { facts = {}, tls = tls }
+   if entry.record and is_same(entry.record, facts) then
+      entry.record.ends = math.min(entry.record.ends, ends)
+      return true
+   end
+   local record = { facts = {}, tls = tls, ends = ends }
    for name, value in next, facts do record.facts[name] = value end
    record.facts.server, record.facts.turned_down = "", nil
    if not entry.record then

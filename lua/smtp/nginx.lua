@@ -7,8 +7,10 @@
 
 local binding = require "smtp.binding"
 local errors = require "smtp.errors"
+local expiry = require "smtp.expiry"
 local host = require "smtp.host"
 local keep = require "smtp.keep"
+local location = require "smtp.location"
 
 local nginx = {}
 
@@ -264,13 +266,8 @@ Transport.__index = Transport
 Transport.__name = "smtp.NginxTransport"
 
 -- A cosocket lives as long as the request that made it; used in another one, it raises.
-local function request()
-   local base = package.loaded["resty.core.base"]
-   return base and base.get_request and base.get_request()
-end
-
 local function is_usable(self)
-   return not self.dead and self.request == request()
+   return not self.dead and self.request == location.request()
 end
 
 local function channel_binding(self)
@@ -285,7 +282,7 @@ function nginx.new(plan, certificate, fresh)
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       place = plan.keepalive and keep.place(plan), keepalive = plan.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
-      request = request(), last_read = 0 }, Transport)
+      request = location.request(), last_read = 0, ends = math.huge }, Transport)
 end
 
 -- nginx takes no 0 for "at once".
@@ -342,7 +339,9 @@ end
 --- The record of a connection that was kept, nil where this one is new.
 function Transport:kept()
    local times = self.place and reused_times(self)
-   if times and times > 0 then return self.place.record end
+   if not times or times == 0 then return nil end
+   self.ends = self.place.record.ends
+   return self.place.record
 end
 
 function Transport:send(data)
@@ -381,21 +380,37 @@ local function forget_thrown()
 end
 
 -- A TLS session of before saves round trips and arithmetic; only under the conditions under which
--- it was made: the same server, name, verification and certificate. TLS 1.3 gives its tickets after
--- the handshake, where this host does not look; it handshakes in full.
+-- it was made: the same location of nginx.conf, server, name, verification and own certificate, and
+-- while the server's certificate is valid, which OpenSSL does not look at again. TLS 1.3 gives its
+-- tickets after the handshake, where this host does not look; it handshakes in full.
 local SESSIONS_MAX = 1000
-local sessions, session_count = {}, 0
+local sessions, session_count = {}, 0 -- { session =, ends = } by key
 
+-- nil: the location is not known, and nothing is resumed
 local function session_key(self, name, verify)
+   local where = location.identity()
+   if not where then return nil end
    local own = self.certificate and tostring(self.certificate) or ""
-   return table.concat({ self.target, name or "", tostring(verify), own }, "\0")
+   return table.concat({ where, self.target, name or "", tostring(verify), own }, "\0")
 end
 
-local function keep_session(key, session)
-   if type(session) == "boolean" then session = nil end
-   if sessions[key] == nil and session ~= nil then session_count = session_count + 1 end
-   if session_count > SESSIONS_MAX then sessions, session_count = {}, 1 end
-   sessions[key] = session
+local function forget_session(key)
+   if key == nil or sessions[key] == nil then return end
+   sessions[key], session_count = nil, session_count - 1
+end
+
+local function keep_session(key, session, ends)
+   forget_session(key)
+   if key == nil or type(session) == "boolean" or ends <= os.time() then return end
+   if session_count >= SESSIONS_MAX then sessions, session_count = {}, 0 end
+   sessions[key], session_count = { session = session, ends = ends }, session_count + 1
+end
+
+local function take_session(key)
+   local entry = key and sessions[key]
+   if not entry then return nil end
+   if entry.ends > os.time() then return entry.session end
+   forget_session(key)
 end
 
 -- Two faults of lua-resty-core before 0.1.32, where a handshake fails without having waited: with a
@@ -414,13 +429,14 @@ function Transport:sslhandshake(_, name, verify)
    end
    forget_thrown()
    local key = session_key(self, name, verify)
-   local ok, session, said = pcall(sock.sslhandshake, sock, sessions[key], name, verify)
+   local ok, session, said = pcall(sock.sslhandshake, sock, take_session(key), name, verify)
    if not ok then session, said = nil, thrown(session) end
    if session and reused_times(self) then
-      keep_session(key, session)
+      if verify then self.ends = expiry.of(session) end
+      keep_session(key, session, self.ends)
       return true
    end
-   keep_session(key, nil) -- whatever it was, it does not help
+   forget_session(key) -- whatever it was, it does not help
    self.dead = true
    if session then return nil, "tls:handshake", "the connection is closed", CA_HINT end
    return nil, handshake_trouble(said or "closed", name)
@@ -428,7 +444,7 @@ end
 
 --- Close. In another request nothing can be done with it; it ends with its own.
 function Transport:close()
-   local usable = self.request == request()
+   local usable = self.request == location.request()
    self.dead = true
    if usable then self.sock:close() end
    return true
@@ -447,7 +463,8 @@ end
 ---@param facts table   of its session, which rests
 ---@return boolean      false: it is for the caller to end
 function Transport:keep(facts, tls)
-   if not self.place or not is_usable(self) or not keep.fits(self.place, facts, tls) then
+   if not self.place or not is_usable(self) or self.ends <= os.time()
+      or not keep.fits(self.place, facts, tls, self.ends) then
       return false
    end
    if has_unread(self) then return false end
