@@ -436,10 +436,26 @@ const char *smtp_session_stage(const struct smtp_session *s)
     return stage_of(s);
 }
 
+/* The connection ended within a reply. A 421 counts as one all the same: it decides nothing but
+ * that the conversation is over. Of any other only the words are kept, for a person. */
+static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
+{
+    if (r->code != 421) return drop(s, error, r);
+    s->reply_count++;
+    if (s->due_count == 0 || s->reply_unasked || is_goodbye(run_at(s, 0)->said, r))
+        return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
+    return steps[run_at(s, 0)->said].hear(s, r);
+}
+
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len)
 {
     struct smtp_reply r = {.text = text, .text_len = len};
-    s->next = drop(s, error, &r);
+    bool waited = error == SMTP_ERROR_CLOSED || error == SMTP_ERROR_TIMEOUT;
+    if (waited && reply_cut(s, &r))
+        s->next = hear_cut(s, error, &r);
+    else
+        s->next = drop(s, error, &r);
+    s->run_count = s->due_count = 0;
 }
 
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)

@@ -103,7 +103,7 @@ static void keep(struct smtp_session *s, const char *data, size_t len)
     s->text_len += len;
 }
 
-static void finish(struct smtp_session *s)
+static struct smtp_reply whole(struct smtp_session *s)
 {
     struct smtp_reply r = {.code = s->reply_code, .text = s->text, .cut = s->text_cut};
     uint16_t status[3] = {0};
@@ -119,6 +119,12 @@ static void finish(struct smtp_session *s)
         s->text_len = first;
     }
     r.text_len = s->text_len;
+    return r;
+}
+
+static void finish(struct smtp_session *s)
+{
+    struct smtp_reply r = whole(s);
     dialogue_hear(s, &r);
     s->text_len = s->reply_len = s->reply_lines = 0;
     s->text_cut = false;
@@ -130,18 +136,48 @@ static void fail(struct smtp_session *s, enum smtp_error error, const char *line
     s->next = drop(s, error, &r);
 }
 
+static bool is_shaped(const char *line, size_t len)
+{
+    return len >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) && is_digit(line[2]) &&
+           (len == 3 || line[3] == ' ' || line[3] == '-') && memchr(line, '\0', len) == NULL;
+}
+
+static uint16_t read_code(const char *line)
+{
+    return (uint16_t)((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+}
+
+/* The connection has ended within a reply. One of 421 that lacks only its end is a reply, because
+ * some servers leave the end out; of any other the words count. False: nothing had come. */
+bool reply_cut(struct smtp_session *s, struct smtp_reply *r)
+{
+    size_t len = s->line_len;
+    if (len == 0 && s->reply_lines == 0) return false;
+    if (len > 0 && s->line[len - 1] == '\r') len--;
+    bool shaped =
+        is_shaped(s->line, len) && (s->reply_lines == 0 || read_code(s->line) == s->reply_code);
+    if (s->reply_lines == 0 && !(shaped && read_code(s->line) == 421)) {
+        *r = (struct smtp_reply){.text = s->line, .text_len = len};
+        return true;
+    }
+    if (shaped) s->reply_code = read_code(s->line);
+    if (shaped && s->reply_lines > 0) keep(s, "\n", 1);
+    if (shaped && len > 4) keep(s, s->line + 4, len - 4);
+    *r = whole(s);
+    if (r->code != 421) *r = (struct smtp_reply){.text = r->text, .text_len = r->text_len};
+    return true;
+}
+
 /* One whole line. LF alone ends it as well: some servers send that. A CR elsewhere is text. */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len)
 {
     size_t len = line_len - 1;
     if (len > 0 && line[len - 1] == '\r') len--;
-    bool shaped = len >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
-                  is_digit(line[2]) && (len == 3 || line[3] == ' ' || line[3] == '-');
-    if (!shaped || memchr(line, '\0', len) != NULL) {
+    if (!is_shaped(line, len)) {
         fail(s, SMTP_ERROR_MALFORMED, line, len);
         return;
     }
-    uint16_t code = (uint16_t)((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+    uint16_t code = read_code(line);
     if (s->reply_lines > 0 && code != s->reply_code) {
         fail(s, SMTP_ERROR_MIXED_CODES, line, len);
         return;

@@ -211,6 +211,7 @@ void transcript_note(struct smtp_session *s, const char *words);
 
 /* reply.c */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len);
+bool reply_cut(struct smtp_session *s, struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);

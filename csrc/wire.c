@@ -109,7 +109,7 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
 {
     if (dialogue_over(s)) return;
     if (len == 0) {
-        fail(s, SMTP_ERROR_CLOSED, NULL);
+        smtp_break(s, SMTP_ERROR_CLOSED, NULL, 0);
         return;
     }
     transcript_heard(s, data, len);

@@ -1,3 +1,4 @@
+local smtp = require "smtp.safe"
 local talk = require "spec.talk"
 
 local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
@@ -86,4 +87,101 @@ describe("a reply", function()
          assert.equal("unsent", err.recipients[1].state)
       end)
    end
+end)
+
+-- Some servers write their last words without a line end and close.
+describe("a 421 without a line end, and then the end of the connection,", function()
+   local cut = "S~ 421 4.3.2 going down\nCLOSE"
+   local ready = hi .. mail .. "S: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\n"
+   local chunking = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
+   local login = { username = "ann", password = "secret", tls = "skip", auth_plaintext = true }
+   local offer = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 AUTH PLAIN LOGIN\n"
+
+   for what, case in pairs {
+      greeting = { "", kind = "greeting_refused", stage = "greeting" },
+      EHLO = { "S: 220 hi\nC: EHLO me.example\n", stage = "ehlo" },
+      HELO = { "S: 220 hi\nC: EHLO me.example\nS: 500 what\nC: HELO me.example\n", stage = "ehlo" },
+      STARTTLS = { "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\n",
+         stage = "starttls", given = { tls = "require" } },
+      AUTH = { offer .. "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n", kind = "auth_temporary", stage = "auth",
+         given = login },
+      ["an answer"] = { (offer:gsub("PLAIN ", "")) .. "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YW5u\n",
+         kind = "auth_temporary", stage = "auth", given = login },
+      MAIL = { hi .. mail, stage = "mail" },
+      RCPT = { hi .. mail .. "S: 250 ok\nC: RCPT TO:<bob@there.example>\n", stage = "rcpt" },
+      DATA = { ready .. "C: DATA\n", stage = "data" },
+   } do
+      it("is shown: " .. what, function()
+         local _, err = talk.send(case.given, case[1] .. cut)
+         assert.same({ case.kind or "disconnected", case.stage, 421, "4.3.2", "going down", "later", "no" },
+            { err.kind, err.stage, err.code, err.enhanced, err.text, err.retry, err.sent })
+         assert.equal("unsent", err.recipients and err.recipients[1].state or "unsent")
+         assert.truthy(tostring(err):find("421 4.3.2): going down", 1, true))
+      end)
+   end
+
+   for what, transcript in pairs { ["the dot"] = ready .. "C: DATA\nS: 354 go\nMESSAGE\n",
+      ["BDAT"] = chunking .. mail .. "C: RCPT TO:<bob@there.example>\nS: 250 ok\nS: 250 ok\n"
+         .. "C: BDAT 21 LAST\nOCTETS 21\n" } do
+      it("is shown where it came instead of the verdict, which stays unknown: " .. what, function()
+         local _, err = talk.send({}, transcript .. cut)
+         assert.same({ "disconnected", 421, "going down", "doubt", "maybe" },
+            { err.kind, err.code, err.text, err.retry, err.sent })
+         assert.equal("unknown", err.recipients[1].state)
+      end)
+   end
+
+   it("is shown in LMTP", function()
+      local _, err = talk.send({ protocol = "lmtp" }, "S: 220 hi\nC: LHLO me.example\n" .. cut)
+      assert.same({ "disconnected", 421, "going down" }, { err.kind, err.code, err.text })
+   end)
+
+   it("at QUIT is no trouble", function()
+      assert(talk.send({}, (hi .. talk.accepted:gsub("S: 221 bye\n", "S~ 421 bye\nCLOSE"))))
+   end)
+
+   it("may have several lines, the last of them cut anywhere", function()
+      for rest, text in pairs { [""] = "going", ["4"] = "going", ["421"] = "going\n",
+         ["421 down"] = "going\ndown", ["421-4.3.2 down"] = "going\ndown", ["421 down\\r"] = "going\ndown" } do
+         local _, err = talk.send({}, hi .. mail .. "S: 421-4.3.2 going\nS~ " .. rest .. "\nCLOSE")
+         assert.same({ "disconnected", 421, text }, { err.kind, err.code, err.text })
+      end
+   end)
+
+   it("is shown where the connection is reset, or only falls silent", function()
+      for _, ending in ipairs { "reset", "timeout" } do
+         local peer = talk.peer(hi .. mail .. "S~ 421 4.3.2 going down\nSILENCE")
+         local receive = peer.receiveany
+         peer.receiveany = function(self, max)
+            local data, why, text = receive(self, max)
+            if why == "timeout" and not self.at_once and ending == "reset" then
+               return nil, "reset", "Connection reset by peer"
+            end
+            return data, why, text
+         end
+         local _, err = smtp.send(talk.options({}, peer))
+         assert.same({ "disconnected", 421, "going down", "later" },
+            { err.kind, err.code, err.text, err.retry })
+      end
+   end)
+
+   it("is what smtp.connect and smtp.probe report", function()
+      local options = { from = false, to = false, raw = false }
+      local connection = assert(smtp.connect(talk.options(options, talk.peer(hi .. "PAUSE\nC: NOOP\n" .. cut))))
+      local _, err = connection:noop()
+      assert.same({ "disconnected", 421, "going down" }, { err.kind, err.code, err.text })
+      _, err = smtp.connect(talk.options(options, talk.peer(cut)))
+      assert.same({ "greeting_refused", 421, "going down" }, { err.kind, err.code, err.text })
+      local report = assert(smtp.probe(talk.options(options, talk.peer(cut))))
+      assert.truthy(report.warnings[1].text:find("going down", 1, true), report.warnings[1].text)
+   end)
+
+   it("keeps the words of any other reply that was cut", function()
+      for said, text in pairs { ["554 5.7.1 blocked"] = "554 5.7.1 blocked", ["no SMTP"] = "no SMTP",
+         ["55"] = "55", ["550-first\\r\\n550 second"] = "first\nsecond" } do
+         local _, err = talk.send({}, hi .. mail .. "S~ " .. said .. "\nCLOSE")
+         assert.same({ "disconnected", "closed", nil, text },
+            { err.kind, err.reason, err.code, err.text })
+      end
+   end)
 end)

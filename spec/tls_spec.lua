@@ -405,3 +405,26 @@ describe("a TLS session", function()
       end)
    end
 end)
+
+describe("a 421 without a line end, before the end of the connection,", function()
+   for _, tls in ipairs { "implicit", "skip" } do
+      it("is shown, tls = " .. tls, function()
+         local path, key = cert "good"
+         local other = peer.start(([[
+            local sock = accept()
+            if %s then sock:sslaccept(server_context(%q, %q)) end
+            sock:send("220 hi\r\n")
+            line(sock)
+            sock:send("250 mx\r\n")
+            line(sock)
+            sock:send("421 4.3.2 going down")
+            sock:close()
+         ]]):format(tostring(tls == "implicit"), path, key))
+         local _, err = safe.send { host = "localhost", port = other.port, tls = tls, tls_ca_file = cert "ca",
+            from = "ann@me.example", to = "bob@there.example", raw = "x", timeout = 10 }
+         other.finish()
+         assert.same({ "disconnected", "mail", 421, "going down", "later" },
+            { err.kind, err.stage, err.code, err.text, err.retry }, tostring(err))
+      end)
+   end
+end)

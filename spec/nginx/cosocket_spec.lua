@@ -356,3 +356,14 @@ describe("the library", function()
       assert.is_function(loaded.send)
    end)
 end)
+
+describe("a 421 without a line end, before the end of the connection,", function()
+   for verb, stage in pairs { EHLO = "ehlo", MAIL = "mail", RCPT = "rcpt", DATA = "data" } do
+      it("is shown: " .. verb, function()
+         local mx = start { cut = { [verb] = "421 4.3.2 going down" } }
+         local _, err = safe.send(options(mx, plain))
+         assert.same({ "disconnected", stage, 421, "going down", "later" },
+            { err.kind, err.stage, err.code, err.text, err.retry }, tostring(err))
+      end)
+   end
+end)

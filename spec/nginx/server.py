@@ -7,6 +7,7 @@ with the number of its connection. CONFIG is JSON:
   tls       "starttls" or "implicit"          cert, key, tls_max ("1.2")
   inject    text behind the 220 of STARTTLS   surplus   text behind the reply to a message
   hang_up   "message": closes after it; "goodbye": says 421 first; "reset": by RST
+  cut       {verb: reply without a line end, before it closes}
   refuse    {verb: reply}                     split     true: each byte of a reply by itself
   fast      true: messages are not looked at  quiet     true: nothing is logged
 """
@@ -159,6 +160,9 @@ class Connection:
             line = self.line()
             verb = line.split(" ")[0].upper()
             log(self.number, "C " + (line if verb != "AUTH" else "AUTH"))
+            if verb in config.get("cut", {}):
+                self.sock.sendall(config["cut"][verb].encode())
+                raise Over
             if verb in config.get("refuse", {}):
                 self.say(config["refuse"][verb])
             elif verb == "EHLO":
