@@ -7,7 +7,7 @@
 # make check      what must pass before a commit
 # make bench      install what is missing, and measure: ours, other clients, this machine's limit
 # make fuzz       a million inputs for each harness (RUNS=1000000)
-# make install    into DESTDIR, for one Lua
+# make install    into DESTDIR and PREFIX, for one Lua; make uninstall removes that again
 
 LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
@@ -87,15 +87,28 @@ bench-build: all
 fuzz: deps-test
 	@spec/fuzz/run $(RUNS)
 
+INSTALLED := $(filter-out %/types.lua,$(wildcard lua/smtp/*.lua))
+
+# The command starts with the Lua that it was installed for, and finds its modules under any PREFIX.
 install: all
-	install -D -t $(DESTDIR)$(LUA_LIBDIR)/smtp $(SOS)
-	install -D -m 644 -t $(DESTDIR)$(LUA_DIR) lua/smtp.lua
-	install -D -t $(DESTDIR)$(PREFIX)/bin lua/lua-smtp
-	install -D -m 644 -t $(DESTDIR)$(LUA_DIR)/smtp $(filter-out %/types.lua,$(wildcard lua/smtp/*.lua))
+	install -D -t "$(DESTDIR)$(LUA_LIBDIR)/smtp" $(SOS)
+	install -D -m 644 -t "$(DESTDIR)$(LUA_DIR)" lua/smtp.lua
+	install -D -m 644 -t "$(DESTDIR)$(LUA_DIR)/smtp" $(INSTALLED)
+	sed -e '1s|.*|#!/usr/bin/env $(LUA)|' \
+	   -e '2a package.path = [[$(LUA_DIR)/?.lua;]] .. package.path' \
+	   -e '2a package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath' bin/lua-smtp >$(OUT)/lua-smtp
+	install -D -t "$(DESTDIR)$(PREFIX)/bin" $(OUT)/lua-smtp
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/lua-smtp" "$(DESTDIR)$(LUA_DIR)/smtp.lua"
+	for name in $(notdir $(INSTALLED)); do rm -f "$(DESTDIR)$(LUA_DIR)/smtp/$$name"; done
+	for name in $(notdir $(SOS)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
+	for dir in "$(DESTDIR)$(LUA_DIR)/smtp" "$(DESTDIR)$(LUA_LIBDIR)/smtp"; do \
+	   [ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
 
 clean:
 	rm -rf build
 
 .PHONY: all deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
-        install clean
+        install uninstall clean
 -include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))

@@ -96,5 +96,5 @@ build = {
          libdirs = { "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
       },
    },
-   install = { bin = { ["lua-smtp"] = "lua/lua-smtp" } },
+   install = { bin = { ["lua-smtp"] = "bin/lua-smtp" } },
 }

@@ -4,7 +4,7 @@ while arg[first - 1] do first = first - 1 end
 local interpreter = assert(arg[first]:match("lua[%w.]*$"))
 
 local function run(line)
-   local pipe = io.popen(("SECRET=secret WRONG=wrong %s lua/lua-smtp %s 2>&1; echo status $?")
+   local pipe = io.popen(("SECRET=secret WRONG=wrong %s bin/lua-smtp %s 2>&1; echo status $?")
       :format(interpreter, line))
    local text = pipe:read("*a")
    pipe:close()
@@ -12,7 +12,7 @@ local function run(line)
 end
 
 local function start(flags)
-   local pipe = io.popen(("SECRET=secret %s lua/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
+   local pipe = io.popen(("SECRET=secret %s bin/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
    local port = pipe:read("*l"):match("(%d+)$")
    local trust = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$")
    return pipe, port, trust
@@ -184,7 +184,7 @@ describe("lua-smtp", function()
 
    it("reads a whole message from standard input", function()
       local pipe, port = start("--count 1")
-      local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s lua/lua-smtp send --raw --host "
+      local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s bin/lua-smtp send --raw --host "
          .. "localhost --port %s --from a@x.example --to b@x.example"):format(interpreter, port))
       sent:read("*a")
       sent:close()
