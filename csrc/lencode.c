@@ -35,11 +35,11 @@ static void set_flag(lua_State *L, const char *key, bool flag)
 }
 
 /* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, bare, long_line,
- * from_line (booleans) }: see struct smtp_scan. */
+ * from_line, bcc (booleans) }: see struct smtp_scan. */
 static int push_scan(lua_State *L, struct smtp_scan *scan)
 {
     smtp_scan_end(scan);
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 10);
     set_number(L, "wire_len", scan->wire_len);
     set_number(L, "special", scan->special);
     set_number(L, "line_max", scan->line_max);
@@ -49,6 +49,7 @@ static int push_scan(lua_State *L, struct smtp_scan *scan)
     set_flag(L, "bare", scan->bare);
     set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
     set_flag(L, "from_line", scan->from_line);
+    set_flag(L, "bcc", scan->header.bcc);
     return 1;
 }
 
@@ -77,7 +78,17 @@ static int core_scanner(lua_State *L)
     return 1;
 }
 
-/** scanner:feed(bytes [, from [, len]]) */
+/* What no text may hold, as the reason of an error; NULL: nothing of that came yet. */
+static const char *unsendable(const struct smtp_scan *scan)
+{
+    if (scan->header.bcc) return smtp_error_reason(SMTP_ERROR_BODY_BCC);
+    if (scan->nul) return smtp_error_reason(SMTP_ERROR_BODY_NUL);
+    if (scan->line_max > SMTP_BODY_LINE_MAX) return smtp_error_reason(SMTP_ERROR_BODY_LINE);
+    return NULL;
+}
+
+/** scanner:feed(bytes [, from [, len]]) -> is the header over?, the reason why it cannot be sent as
+ *  text, or nil. Both where `ready`. */
 static int scanner_feed(lua_State *L)
 {
     struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
@@ -88,7 +99,9 @@ static int scanner_feed(lua_State *L)
     luaL_argcheck(L, len >= 0, 4, "negative");
     size_t rest = size - ((size_t)from - 1);
     smtp_scan(scan, data + from - 1, (size_t)len < rest ? (size_t)len : rest);
-    return 0;
+    lua_pushboolean(L, scan->header.over);
+    lua_pushstring(L, unsendable(scan));
+    return 2;
 }
 
 /** scanner:finish() -> as core.scan */

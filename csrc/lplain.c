@@ -61,16 +61,6 @@ static size_t read_address(struct smtp_text text, const struct smtp_text *known,
     return smtp_address_check(text.data, text.len, out, &why);
 }
 
-static bool is_bcc(const char *line, size_t len)
-{
-    size_t at = 3;
-    if (len < 4 || (line[0] | 0x20) != 'b' || (line[1] | 0x20) != 'c' || (line[2] | 0x20) != 'c')
-        return false;
-    while (at < len && (line[at] == ' ' || line[at] == '\t'))
-        at++;
-    return at < len && line[at] == ':';
-}
-
 /* The next line without its end. */
 static size_t line_len(struct plain *p, const char *data, size_t len)
 {
@@ -110,7 +100,8 @@ static bool read_raw(struct plain *p)
         size_t len = line_len(p, data, (size_t)(end - data));
         if (in_header && is_odd_header(p, data, len)) return false;
         if (len == 0) in_header = false;
-        if (len > SMTP_BODY_LINE_MAX || (in_header && is_bcc(data, len))) return false;
+        if (len > SMTP_BODY_LINE_MAX || (in_header && smtp_header_may_hold_bcc(data, len)))
+            return false;
         if (len > 0 && *data == '.') p->ready = false;
         data += len;
         size_t end_len = line_end_len(p, data, (size_t)(end - data));

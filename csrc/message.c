@@ -37,7 +37,6 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 static void end_line(struct smtp_session *s)
 {
     put(s, "\r\n", 2);
-    if (!s->in_line) s->in_header = false;
     s->in_line = false;
     s->body_line_len = 0;
 }
@@ -45,7 +44,7 @@ static void end_line(struct smtp_session *s)
 /* With SMTPUTF8 the header may hold UTF-8, whatever is said of the body (RFC 6531 3.6). */
 static bool may_be_8bit(const struct smtp_session *s)
 {
-    return s->spoken->eightbit || (s->spoken->utf8 && s->in_header);
+    return s->spoken->eightbit || (s->spoken->utf8 && !s->header.over);
 }
 
 /* A run of text within one line. Returns its length, or 0 where the buffer is full: its line end
@@ -120,7 +119,7 @@ static size_t put_octets(struct smtp_session *s, const char *data, size_t len)
 void body_begin(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
-    s->in_header = true;
+    s->header = (struct smtp_header){.octets = s->spoken->binary};
     s->body_line_len = 0;
 }
 
@@ -160,6 +159,8 @@ static size_t take(struct smtp_session *s, const char *data, size_t len)
         size_t taken =
             m->binary ? put_octets(s, data + at, len - at) : take_some(s, data + at, len - at);
         if (taken == 0) break;
+        smtp_header_look(&s->header, data + at, taken);
+        if (s->header.bcc) return fail(s, SMTP_ERROR_BODY_BCC, at);
         at += taken;
     }
     m->taken_len += at;

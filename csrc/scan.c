@@ -124,6 +124,7 @@ static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len
 
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
 {
+    if (scan->ready) smtp_header_look(&scan->header, data, len);
     for (size_t at = 0; at < len;) {
         if (is_line_end(data[at]))
             at += scan_line_end(scan, data + at, len - at);

@@ -156,7 +156,7 @@ struct smtp_session {
 
     /* message.c */
     bool in_line, after_cr; /* of the message's text as it came in */
-    bool in_header;         /* no empty line came yet */
+    struct smtp_header header;
     size_t body_line_len;
 
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */

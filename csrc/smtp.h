@@ -115,6 +115,7 @@ enum {
     X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
     X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
     X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
+    X(BODY_BCC,         "source",              "bcc",              "is not sent a message whose header holds Bcc, which every recipient would see")\
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
     X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
@@ -442,6 +443,20 @@ size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *o
 /** The body's end. The encoder is then as new, for another body. */
 size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 
+/** The search for a Bcc or Resent-Bcc field in a message's header, which comes in pieces, cut
+ *  anywhere. Zeroed at first, but for `octets`: the message goes out as it is, line ends included.
+ *  The names count in any case, with blanks (folded or not) before the colon, and after a byte
+ * order mark. It ends with the header (`over`) or the first such field (`bcc`). */
+struct smtp_header {
+    bool octets, over, bcc;
+    bool in_line, after_cr;
+    int place;
+    size_t name, name_len;
+};
+void smtp_header_look(struct smtp_header *h, const char *data, size_t len);
+/** Can this line of a header, without its end, be (the beginning of) such a field? */
+bool smtp_header_may_hold_bcc(const char *line, size_t len);
+
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first.
  *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known.
  */
@@ -455,6 +470,7 @@ struct smtp_scan {
     bool bare;          /* a CR or a LF that is not one of CRLF */
     bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
     bool after_cr;
+    struct smtp_header header; /* looked through where `ready` */
     size_t line_len, from_len;
 };
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);

@@ -15,7 +15,8 @@ local compose = {}
 
 -- Headers that an option writes, or that nobody but the composer may.
 local own = {
-   from = "from", sender = "sender", to = "to", cc = "cc", bcc = "bcc", ["reply-to"] = "reply_to",
+   from = "from", sender = "sender", to = "to", cc = "cc", bcc = "bcc", ["resent-bcc"] = "bcc",
+   ["reply-to"] = "reply_to",
    subject = "subject", date = "date", ["message-id"] = "message_id",
    ["in-reply-to"] = "in_reply_to", references = "references", ["x-priority"] = "priority",
    importance = "priority", ["list-unsubscribe"] = "list_unsubscribe",
@@ -422,8 +423,7 @@ end
 ---@param t table   from, sender, reply_to, to, cc: lists of { name=, address= }, checked; subject,
 --   text, html, attachments, calendar, headers, date, message_id, in_reply_to, references,
 --   priority, list_unsubscribe: as the caller gave them
----@return table|nil   { headers = list of { name=, raw= }, body = source, message_id=, open_end =
---   the body ends within a line }
+---@return table|nil   { headers = list of { name=, raw= }, body = source, message_id= }
 ---@return table|nil   UsageError
 function compose.message(t)
    local headers, id = read_headers(t)
@@ -432,7 +432,9 @@ function compose.message(t)
    if not parts then return nil, err end
    local whole = structure({ boundaries = 0, token = token_of(id, parts.attachments) }, parts)
    for i = 1, #whole.head do headers[#headers + 1] = whole.head[i] end
-   return { headers = headers, body = whole.body, message_id = id, open_end = whole.open_end }
+   local body = whole.body
+   if whole.open_end then body = source.joined { body, source.of_string("\r\n") } end
+   return { headers = headers, body = body, message_id = id }
 end
 
 return compose

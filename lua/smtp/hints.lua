@@ -240,6 +240,7 @@ end
 
 function by_kind.source(err)
    if err.reason == "eightbit" then return "Declare eightbit = true beside raw" end
+   if err.reason == "bcc" then return "Remove it, and list its addresses in `to`" end
    if err.reason == "size" then return "Declare the size the source really has, or none" end
 end
 

@@ -14,7 +14,7 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 
 --- Make one.
 ---@param options table   the message options of smtp.send
----@return table|nil      the message: size (octets on the wire, nil where a source has no size),
+---@return table|nil      the message: size (octets of it, nil where an attachment has no size),
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 function message.new(options)
@@ -22,6 +22,7 @@ function message.new(options)
    if not mail then return nil, err end
    local ok
    ok, err = signing.sign(mail, math.huge)
+   if ok and not mail.headers then ok, err = signing.settle(mail, math.huge) end
    if not ok then return nil, err end
    return setmetatable({ mail = mail, size = mail.size, message_id = mail.message_id,
       envelope = { from = mail.from, to = mail.to } }, message_mt)

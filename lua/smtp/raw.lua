@@ -27,28 +27,29 @@ local function head_of(one)
    return head
 end
 
-local function check_head(head, binary)
-   if ("\n" .. head):find("[\r\n][Bb][Cc][Cc][ \t]*:") then
-      return nil, usage("raw", "raw holds a Bcc: header, which everybody would see",
-         "Remove it, and list its addresses in `to`")
-   elseif binary and head:gsub("\r\n", ""):find("[%z\r\n]") then
-      return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
-         .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
-   end
-   return true
+local function check_bcc(scan)
+   if not scan.bcc then return true end
+   return nil, usage("raw", "the header of raw holds Bcc, which every recipient would see",
+      "Remove it, and list its addresses in `to`")
 end
 
--- What cannot be read now will be told of when it is sent. -> what it holds | nil
-local function look_through(one)
+local function check_head(one)
+   if not head_of(one):gsub("\r\n", ""):find("[%z\r\n]") then return true end
+   return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
+      .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+end
+
+-- What it holds, or its header alone. What cannot be read now is reported when it is sent.
+local function look_through(one, header_alone)
    local read, scanner = one.open(), core.scanner(true)
-   local piece
+   local piece, over, reason
    repeat
       local began = core.now()
       piece = read()
-      if piece then scanner:feed(piece) end
+      if piece then over, reason = scanner:feed(piece) end
       here.breathe(began)
-   until not piece
-   return piece == nil and scanner:finish() or nil
+   until not piece or header_alone and (over or reason)
+   return piece ~= false and scanner:finish() or nil
 end
 
 local function check_text(scan)
@@ -74,7 +75,8 @@ local function from_string(text, binary)
    local needed = binary and is_binary(scan)
    local ok, err = true, nil
    if not needed then ok, err = check_text(scan) end
-   if ok then ok, err = check_head(head_of(one), needed) end
+   if ok and needed then ok, err = check_head(one) end
+   if ok then ok, err = check_bcc(scan) end
    if not ok then return nil, err end
    return { source = one, text = text, size = needed and #text or scan.wire_len, exact = true,
       source_len = #text, eightbit = scan.eightbit, binary = binary ~= nil, binary_needed = needed }
@@ -86,9 +88,9 @@ local function from_file(file, t, binary)
    local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
    local needed = binary and (found and is_binary(found) or not found and binary == "require")
    if one.again then
-      local head = head_of(one)
-      one.open() -- back to where it stood
-      local ok, err = check_head(head, needed)
+      local ok, err = check_bcc(found or look_through(one, true) or {})
+      if ok and needed then ok, err = check_head(one) end
+      one.open() -- back to where it was
       if not ok then return nil, err end
    end
    local size = found and not needed and found.wire_len or t.size or one.size

@@ -12,24 +12,22 @@ local source = require "smtp.source"
 local signing = {}
 
 --- Where headers and body of a composed message come from.
----@param made table   { headers =, body =, message_id =, open_end = } of compose.message
+---@param made table   { headers =, body =, message_id = } of compose.message
 ---@return table mail  { source =, size =, source_len =, eightbit =, message_id =, headers =,
---   body =, open_end = }
+--   body = }
 function signing.assemble(made)
    local head = mime.lines(made.headers) .. "\r\n"
    local whole = source.joined { source.of_string(head), made.body }
-   -- A body that ends within a line gets a line end on its way.
-   local size = whole.size and whole.size + (made.open_end and 2 or 0)
-   return { source = whole, size = size, source_len = whole.size, message_id = made.message_id,
-      exact = size ~= nil and whole.again, eightbit = false, headers = made.headers,
-      body = made.body, open_end = made.open_end }
+   return { source = whole, size = whole.size, source_len = whole.size,
+      message_id = made.message_id, exact = whole.size ~= nil and whole.again, eightbit = false,
+      headers = made.headers, body = made.body }
 end
 
 -- A raw message in two, with the line ends it will have.
 local function take_apart(mail, deadline)
-   local whole = source.encoded(mail.source, "7bit")
+   local whole = source.lines(mail.source)
    if not whole.again then
-      local kept, trouble = source.spool(whole, deadline)
+      local kept, trouble = source.spool(source.checked(whole), deadline)
       if not kept then return nil, trouble end
       whole = kept
    end
@@ -39,8 +37,8 @@ local function take_apart(mail, deadline)
    return headers and { headers = headers, body = body, parted = parted }, err
 end
 
--- Trouble of a source, or an error that DKIM has made of it already.
-local function failed(trouble)
+--- Trouble of a source as an error, or the error that DKIM has made of it already.
+function signing.failed(trouble)
    if errors.is(trouble) then return nil, trouble end
    local kind = trouble.reason == "tmpfile" and "system"
       or trouble.reason == "timeout" and "timeout" or "source"
@@ -90,6 +88,23 @@ local function readable(mail, deadline)
    return body and made, body, trouble
 end
 
+--- A raw message as it goes out, for those who take it from us: its size is known, and its source
+-- can be read again and again.
+---@return true|nil
+---@return table|nil   SourceError, TimeoutError
+function signing.settle(mail, deadline)
+   local whole = mail.source
+   if not mail.binary_needed then whole = source.checked(source.lines(whole)) end
+   if not mail.exact then
+      local trouble
+      whole, trouble = source.spool(whole, deadline)
+      if not whole then return signing.failed(trouble) end
+      mail.size, mail.exact = whole.size, true
+   end
+   mail.source = whole
+   return true
+end
+
 --- Sign, where `mail.signers` are given. Reads the body, which may yield.
 ---@param mail table     of smtp.options; becomes the signed one
 ---@param deadline number   core.now() at which the reading must be over
@@ -98,9 +113,9 @@ end
 function signing.sign(mail, deadline)
    if not mail.signers then return true end
    local made, body, trouble = readable(mail, deadline)
-   if not made then return failed(trouble) end
+   if not made then return signing.failed(trouble) end
    local state, why = hash(mail.signers, body, deadline)
-   if not state then return failed(why) end
+   if not state then return signing.failed(why) end
    local signature, err = state:finish(made.headers)
    if not signature then return nil, err end
    if not body.steady then
@@ -110,10 +125,10 @@ function signing.sign(mail, deadline)
    mail.text = nil
    mail.source = source.joined { source.of_string(head), body }
    mail.source_len = mail.source.size
-   if mail.size then
+   if mail.source_len then
+      mail.size, mail.exact = mail.source_len, true
+   elseif mail.size then
       mail.size = mail.size + #signature + (made.parted == false and 2 or 0)
-   elseif mail.source_len then
-      mail.size, mail.exact = mail.source_len + (made.open_end and 2 or 0), true
    end
    return true
 end

@@ -187,6 +187,40 @@ function source.encoded(inner, kind, size)
    end }
 end
 
+--- A raw message's text as it goes out: CRLF ends each of its lines, the last one too.
+function source.lines(inner)
+   local whole = source.encoded(inner, "7bit")
+   local open = whole.open
+   function whole.open()
+      local read, last = open(), "\n"
+      return function()
+         local piece, trouble = read()
+         if piece then last = piece:sub(-1) end
+         if piece ~= nil or last == "\n" then return piece, trouble end
+         last = "\n"
+         return "\r\n"
+      end
+   end
+   return whole
+end
+
+local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
+   nul = "it contains a NUL byte", line_too_long = "it has a line over 998 bytes" }
+
+--- The same text, which ends in trouble where it holds what no message may.
+function source.checked(inner)
+   return { size = inner.size, again = inner.again, steady = inner.steady, open = function()
+      local read, scanner = inner.open(), core.scanner(true)
+      return function()
+         local piece, trouble = read()
+         if not piece then return piece, trouble end
+         local _, reason = scanner:feed(piece)
+         if reason then return failed(unsendable[reason], nil, reason) end
+         return piece
+      end
+   end }
+end
+
 --- Several, one after the other.
 function source.joined(list)
    local all = { size = 0, again = true, steady = true }

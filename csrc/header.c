@@ -1,0 +1,93 @@
+/* header.c - the search for Bcc and Resent-Bcc in the header of a message. */
+#include "octets.h"
+#include "smtp.h"
+
+#pragma GCC visibility push(hidden)
+
+/* Where in a line of the header the search is. */
+enum {
+    LEAD,  /* of the first line: nothing that can be part of a name came yet */
+    START, /* of any other line: nothing came yet */
+    SPLIT, /* the same, after a line that holds one of the names and no colon */
+    NAME,  /* in one of the names */
+    COLON, /* after the whole name */
+    REST   /* in what does not matter */
+};
+
+static const struct smtp_text names[] = {{"bcc", 3}, {"resent-bcc", 10}};
+
+/* Blanks, a byte order mark, and any other octet that no name of a header may hold. */
+static bool is_outside_names(char c)
+{
+    return c <= ' ' || c > '~' || (c & 0x80);
+}
+
+static bool begins_name(struct smtp_header *h, char c)
+{
+    h->name = (c | 0x20) == 'r';
+    h->name_len = 1;
+    return (c | 0x20) == names[h->name].data[0];
+}
+
+static int name_goes_on(struct smtp_header *h, char c)
+{
+    if ((c | 0x20) != names[h->name].data[h->name_len]) return REST;
+    return ++h->name_len == names[h->name].len ? COLON : NAME;
+}
+
+static int place_after(struct smtp_header *h, char c)
+{
+    bool is_blank = c == ' ' || c == '\t';
+    switch (h->place) {
+    case SPLIT:
+    case START:
+        if (is_blank) return h->place == SPLIT ? COLON : REST;
+        /* fall through */
+    case LEAD:
+        if (is_outside_names(c)) return LEAD;
+        return begins_name(h, c) ? NAME : REST;
+    case NAME: return name_goes_on(h, c);
+    case COLON:
+        if (c == ':') h->bcc = true;
+        return is_outside_names(c) ? COLON : REST;
+    default: return REST;
+    }
+}
+
+/* CR, LF and CR LF are one line end each, and an empty line ends the header. Where octets go out as
+ * they are, a server may see either: a name counts after any of them, and CR LF CR LF alone ends
+ * the header. */
+static void end_line(struct smtp_header *h, char c)
+{
+    bool second = c == '\n' && h->after_cr, bare = second ? false : h->after_cr || c == '\n';
+    h->after_cr = c == '\r';
+    if (!second) h->place = h->place == COLON ? SPLIT : START;
+    if (h->octets && bare) h->in_line = true;
+    if (second != h->octets) return;
+    h->over = !h->in_line;
+    h->in_line = false;
+}
+
+void smtp_header_look(struct smtp_header *h, const char *data, size_t len)
+{
+    for (size_t at = 0; at < len && !h->over && !h->bcc; at++) {
+        if (is_line_end(data[at])) {
+            end_line(h, data[at]);
+            continue;
+        }
+        h->in_line = true;
+        h->after_cr = false;
+        h->place = place_after(h, data[at]);
+        if (h->place == REST) at += plain_len(data + at + 1, len - at - 1, true);
+    }
+}
+
+bool smtp_header_may_hold_bcc(const char *line, size_t len)
+{
+    struct smtp_header h = {0};
+    if (len == 0 || !(is_outside_names(*line) || begins_name(&h, *line))) return false;
+    smtp_header_look(&h, line, len);
+    return h.bcc || h.place == COLON;
+}
+
+#pragma GCC visibility pop
