@@ -66,13 +66,13 @@ local function sent(conv, count)
    end
 end
 
--- After a failed write the kernel may still hold what the server said before it hung up.
+-- What has arrived already. -> why there is no more of it
 local function drain(conv)
    local sock, session = conv.sock, conv.session
    sock:settimeouts(0, 0, 0)
    while session:wants() ~= "nothing" do
-      local data = sock:receiveany(PIECE)
-      if not data then return end
+      local data, why, text = sock:receiveany(PIECE)
+      if not data then return why, text end
       heard(conv, data)
    end
 end
@@ -103,6 +103,12 @@ local function lost(conv, why, text)
    end
 end
 
+-- Nothing was received, and not because it is not there yet.
+local function not_received(conv, why, text)
+   if why == "closed" then conv.session:heard("") end
+   lost(conv, why, text)
+end
+
 function doing.recv(conv)
    local session = conv.session
    set_patience(conv)
@@ -112,8 +118,7 @@ function doing.recv(conv)
       heard(conv, data)
       if session:replies() ~= replies then conv.moved = now() end
    elseif why ~= "again" then
-      if why == "closed" then session:heard("") end
-      lost(conv, why, text)
+      not_received(conv, why, text)
    end
 end
 
@@ -129,7 +134,7 @@ function doing.send(conv)
    local left = count or partly or #bytes
    sent(conv, left)
    if count == nil then
-      drain(conv)
+      drain(conv) -- the kernel may still hold what the server said before it hung up
       lost(conv, why, text)
    elseif count < #bytes and why ~= "again" then
       doing.recv(conv)
@@ -384,7 +389,7 @@ function drive.open(plan, context, deadline, fresh)
       transcript = transcript.new(tracer(plan.trace)),
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
-      session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil }
+      session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil, idle = nil }
    local ok, trouble, failed
    conv.pace = host.pace()
    conv.sock, failed = host.transport(plan, context, fresh)
@@ -415,6 +420,27 @@ function drive.open(plan, context, deadline, fresh)
    return conv
 end
 
+-- In nginx a look takes a millisecond, and it listens by itself to what its pools keep.
+local COSOCKET_IDLE = 0.05
+
+local function can_look(conv)
+   local sock = conv.sock
+   return sock.duplex or sock.keep ~= nil and now() - conv.moved > COSOCKET_IDLE
+end
+
+--- The connection was idle: hear what the server has said since, and whether it has closed, before
+-- anything is sent.
+---@return boolean   can the session still be used?
+function drive.look(conv)
+   local session = conv.session
+   if session:wants() ~= "ready" then return false end
+   if not can_look(conv) then return true end
+   local why, text = drain(conv)
+   if why and why ~= "timeout" and why ~= "again" then not_received(conv, why, text) end
+   conv.idle = session:wants() == "nothing"
+   return not conv.idle
+end
+
 --- Send one message to those at `to`. It is over when the transaction is, and the session rests.
 ---@param to? table               addresses; all of the mail's by default
 ---@param transaction? userdata   made for it already
@@ -433,12 +459,14 @@ function drive.send(conv, mail, to, transaction)
    return transaction
 end
 
---- Was this a kept connection that the server had closed already? Then nothing was heard on it but
--- perhaps a goodbye, and the message can be sent on another one.
+--- Was this a kept connection that the server had closed already, or that it refuses to renew?
+-- Then nothing was heard on it but perhaps a goodbye, and the message can be sent on another one.
 function drive.was_dead(conv)
    local session = conv.session
    local trouble = conv.reused and session:trouble()
-   if not trouble or trouble.kind ~= "disconnected" then return false end
+   if not trouble then return false end
+   if trouble.reason == "reset_refused" then return true end
+   if trouble.kind ~= "disconnected" then return false end
    return session:replies() == (trouble.code and 1 or 0)
 end
 
@@ -469,6 +497,7 @@ function drive.trouble(conv, trouble)
       return conv.trouble
    end
    if trouble and trouble.kind == "source" then trouble.cause = conv.cause end
+   if trouble then trouble.idle = conv.idle end
    return trouble
 end
 

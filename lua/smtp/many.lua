@@ -206,6 +206,15 @@ local function wait_if_busy(queue, conv)
    if trouble and is_busy(trouble) and queue:is_passing() then crowd.sleep(queue:next_pause()) end
 end
 
+local IDLE = 0.01 -- seconds without a reply: the server may have gone
+
+-- Was the connection idle, and has the server gone meanwhile? Then the entry is for another one.
+local function was_left(queue, conv, entry)
+   if not entry or now() - conv.moved < IDLE or drive.look(conv) then return false end
+   queue:put_back(entry)
+   return true
+end
+
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
    local line = new_line()
@@ -228,6 +237,7 @@ local function serve(queue, conv, entry)
       end
       entry, seconds = nil, nil
       if left_of(queue, conv, line) > 0 then entry, seconds = queue:next_entry() end
+      if was_left(queue, conv, entry) then return conv.sock:close() end
    until not entry and not seconds
    conv.feed = nil
    drive.leave(conv)

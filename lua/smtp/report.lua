@@ -130,6 +130,8 @@ local retry_by_kind = {
 local function retry_of(trouble)
    local class = math.floor((trouble.code or 0) / 100)
    if trouble.reason == "bdat" then return "now" end -- it will be done without
+   if trouble.reason == "reset_refused" then return "now" end -- another connection needs no RSET
+   if trouble.idle and trouble.kind == "disconnected" then return "later" end
    if class == 4 then return "later" end
    if class == 5 then return "never" end
    if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end

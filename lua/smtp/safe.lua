@@ -80,21 +80,24 @@ local function broken(self)
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
 
+local function leave(self)
+   self.busy = false
+   if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
+end
+
 -- May the connection be used now? A body function that uses its own connection may not.
 local function enter(self, started, mail)
    if self.busy then
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection inside a function that gives the message")
    end
-   if self.conv.session:wants() ~= "ready" then return nil, broken(self) end
    self.busy = true
+   if not drive.look(self.conv) then
+      leave(self)
+      return nil, broken(self)
+   end
    self.conv.deadline, self.conv.moved = delivery.deadline(self.plan, mail, started), started
    return true
-end
-
-local function leave(self)
-   self.busy = false
-   if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
 end
 
 -- A kept connection may be dead; ask before somebody relies on it.
