@@ -94,6 +94,72 @@ describe("the sink", function()
       end
    end)
 
+   -- An option that has no effect would let a test pass for the wrong reason.
+   for option, case in pairs {
+      protcol = { { protcol = "lmtp" }, "protocol" }, fault = { { fault = {} }, "faults" },
+      ["faults.rctp"] = { { faults = { rctp = "550 no" } }, "rcpt" },
+      ["faults.lhlo"] = { { faults = { lhlo = "550 no" } }, "ehlo" },
+      ["faults.Data"] = { { faults = { Data = "550 no" } }, "data" },
+      ["faults.mail"] = { { faults = { mail = "dorp" } }, 'Did you mean "drop"' },
+      auth = { { auth = { user = { ann = "x" }, users = {} } }, "users" },
+      tls = { { tls = "starttsl" }, "starttls" }, host = { { host = "mail.example.org" }, "127.0.0.1" },
+      port = { { port = 25.5 }, "65535" }, keep = { { keep = -1 }, "messages" }, strict = { { strict = 1 }, "boolean" },
+      on_message = { { on_message = true }, "function" }, domain = { { domain = "a b" }, "sink.example" },
+      socket = { { socket = "" }, "bytes" }, require_auth = { { require_auth = true }, "users" },
+      tls_key = { { tls_key = "x" }, "tls_cert" }, capabilities = { { capabilities = { [2] = "DSN" } }, "hole" },
+      ["capabilities[1]"] = { { capabilities = { "STARTTLS" } }, 'tls = "starttls"' },
+      ["capabilities[2]"] = { { capabilities = { "SIZE 1", "AUTH PLAIN" } }, "users" },
+      ["capabilities[3]"] = { { capabilities = { "DSN", "X", "SIZE many" } }, "SIZE 1000000" },
+      ["capabilities[4]"] = { { capabilities = { "DSN", "X", "Y", "Z\r\n250 A" } }, "keyword" } } do
+      it("has no use for a wrong " .. option, function()
+         local sink, err = safe.sink(case[1])
+         assert.is_nil(sink)
+         assert.equal("usage", err.kind)
+         assert.equal(option, err.option)
+         assert(tostring(err):find(case[2], 1, true), tostring(err))
+      end)
+   end
+
+   it("takes no reply that is not valid", function()
+      for _, bad in ipairs { "", "no", "55 no", "5500 no", "650 no", "150 no", "550no", "550-no", "550 a\n550 b",
+         "550-a\n551 b", "550-a\n550-b", "550 no\r\n", "550 \27[2J", "550-a\n", 550, true, {} } do
+         local _, err = safe.sink { faults = { rcpt = bad } }
+         assert.equal("usage", err and err.kind, tostring(bad))
+         assert.equal("faults.rcpt", err.option)
+         local sink = safe.sink { faults = { rcpt = function() return bad end } }
+         local ok, raised = pcall(send, sink)
+         assert.is_false(ok)
+         assert.equal("faults.rcpt", raised.option)
+      end
+      for _, good in ipairs { "550 5.7.1 no", "550", "421 bye", "550-5.7.1 a\n550 5.7.1 b", "571 no", "drop",
+         "silence", false } do
+         assert(safe.sink { faults = { rcpt = good } })
+      end
+   end)
+
+   it("offers STARTTLS and AUTH in its capabilities where it can do them, once", function()
+      for _, options in ipairs { { faults = { starttls = "454 4.7.0 not now" } }, { tls = "starttls" } } do
+         options.capabilities = { "starttls", "DSN" }
+         local client = safe.sink(options):transport()
+         client:connect()
+         client:send("EHLO x\r\n")
+         local _, count = client:receiveany(65536):upper():gsub("STARTTLS", "")
+         assert.equal(1, count)
+      end
+      assert(safe.sink { capabilities = { "AUTH PLAIN" }, faults = { auth = "454 4.7.0 not now" } })
+      assert(safe.sink { port = "0", keep = "5" })
+   end)
+
+   it("says what is wrong where it is to serve", function()
+      local sink = safe.sink()
+      for option, value in pairs { conections = 1, connections = 0, timeout = -1 } do
+         local count, err = sink:serve { [option] = value }
+         assert.is_nil(count)
+         assert.equal("usage", err.kind)
+         assert.equal(option, err.option)
+      end
+   end)
+
    it("traces without secrets", function()
       local lines = {}
       local sink = safe.sink { auth = { users = { ann = "sesame-sink" }, mechanisms = { "LOGIN" } },
@@ -302,6 +368,125 @@ describe("to the sink, an envelope", function()
          C: AUTH LOGIN
          S: 503 5.5.1
       ]])
+   end)
+end)
+
+describe("to the sink, a command", function()
+   it("may have a blank after the colon, but not with strict", function()
+      local messages = play({}, hello(default) .. [[
+         C: MAIL FROM: <ann@me.example> SIZE=7
+         S: 250
+         C: rcpt to : <bob@there.example>
+         S: 250
+         C: RCPT  TO:<carol@there.example>
+         S: 250
+         C: DATA
+         S: 354
+         C: .
+         S: 250
+      ]])
+      assert.same({ "ann@me.example", { "bob@there.example", "carol@there.example" } }, { messages[1].from,
+         messages[1].to })
+      play({ strict = true }, hello(default) .. "C: MAIL FROM: <>\nS: 501\n" .. mail .. "C: RCPT TO: <a@b>\nS: 501\n"
+         .. "C: RCPT TO:<a@b>\nS: 250\n")
+   end)
+
+   it("may be HELP", function()
+      play({}, "C: HELP\nS: 214 2.0.0\nC: help mail\nS: 214\n")
+   end)
+
+   it("may end in a bare LF, but not with strict", function()
+      local messages = play({ auth = { users = { ann = "sesame-sink" } }, capabilities = {} }, [[
+         C~ EHLO me.example\n
+         S: 250-sink.example
+         S: 250 AUTH
+         C~ AUTH LOGIN\n
+         S: 334
+         C~ YW5u\n
+         S: 334
+         C~ c2VzYW1lLXNpbms=\n
+         S: 235
+         C~ MAIL FROM:<>\nRCPT TO:<a@b>\nDATA\n
+         S: 250
+         S: 250
+         S: 354
+         C~ ..a\nb\r\n.c\n.\n
+         S: 250
+         C~ MAIL FROM:<>\nRCPT TO:<a@b>\nDATA\n.\r\n
+         S: 250
+         S: 250
+         S: 354
+         S: 250
+         C~ NOOP\n
+         S: 250
+      ]])
+      assert.same({ ".a\nb\r\nc\n", "" }, { messages[1].data, messages[2].data })
+      play({ strict = true }, "C~ NOOP\\nNOOP\\r\\n\nS: 500 5.5.2\n" .. "C: NOOP\nS: 250\n")
+      play({}, "C~ NO\\rOP\\n\nS: 500 5.5.2\n")
+   end)
+
+   it("of any length ends the connection", function()
+      local _, client = play({}, "C: NOOP " .. ("x"):rep(13000) .. "\nS: 500 5.5.2\nC: NOOP\n")
+      assert.equal("closed", (select(2, client:receiveany(1))))
+   end)
+end)
+
+describe("to the sink, a message beyond its limit", function()
+   local body = ("x"):rep(98) .. "\r\n"
+
+   -- -> what the sink said, how many KiB it had at most
+   local function feed(options, before, count, after)
+      local sink = assert(safe.sink(options))
+      local client = sink:transport()
+      client:connect()
+      client:send(before)
+      local piece = body:rep(600)
+      collectgarbage()
+      local base, most = collectgarbage("count"), 0
+      for _ = 1, count do
+         client:send(piece)
+         if collectgarbage("count") - base > 20000 then collectgarbage() end
+         most = math.max(most, collectgarbage("count") - base)
+      end
+      client:send(after)
+      return hear(client), most, sink
+   end
+
+   local hello_line = "%s me.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n"
+   local small = "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nhello\r\n.\r\nNOOP\r\n"
+
+   for _, verb in ipairs { "EHLO", "HELO", "LHLO" } do
+      it("is read but not kept, by DATA after " .. verb, function()
+         local said, most, sink = feed({ capabilities = { "SIZE 1000000" }, protocol = verb == "LHLO" and "lmtp" or nil },
+            hello_line:format(verb) .. "DATA\r\n", 1000, "\r\n.\r\n" .. small)
+         local _, count = said:gsub("552 5.3.4", "")
+         assert.equal(verb == "LHLO" and 2 or 1, count)
+         assert.matches("552 5.3.4[^\n]*\n250 2.0.0 ok\r\n250 [^\n]*\n250 [^\n]*\n354 [^\n]*\n250 2[^\n]*\n250 2.0.0 ok\r\n$",
+            said)
+         assert.same({ 1, "hello\r\n" }, { #sink.messages, sink.messages[1].data })
+         assert(most < 30000, most .. " KiB")
+      end)
+   end
+
+   it("is read but not kept, by BDAT in one chunk and in many", function()
+      local said, most, sink = feed({ capabilities = { "SIZE 1000000", "CHUNKING" } }, hello_line:format("EHLO")
+         .. "BDAT 60000000 LAST\r\n", 1000, small)
+      assert.matches("552 5.3.4[^\n]*\n250 2.0.0 ok\r\n", said)
+      assert.equal(1, #sink.messages)
+      assert(most < 30000, most .. " KiB")
+      said = feed({ capabilities = { "SIZE 1000000", "CHUNKING" } }, hello_line:format("EHLO") .. "BDAT 1200000\r\n", 20,
+         "BDAT 6 LAST\r\nQUIT\r\n" .. small)
+      assert.matches("552 5.3.4[^\n]*\n503 [^\n]*\n250 2.0.0 ok\r\n", said)
+   end)
+
+   it("is just within it where its dots are not counted", function()
+      local text = (".\r\n"):rep(300)
+      local client = safe.sink { capabilities = { "SIZE " .. #text } }:transport()
+      client:connect()
+      client:send("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n")
+      local sent = text:gsub("%.", "..") .. ".\r\n"
+      for at = 1, #sent, 7 do client:send(sent:sub(at, at + 6)) end
+      assert.matches("354 [^\n]*\n250 2.0.0 queued", hear(client))
    end)
 end)
 

@@ -32,6 +32,9 @@ local function nearest(name, names)
    return best
 end
 
+--- The name in a list that a wrong one was meant to be, nil where none is near.
+check.nearest = nearest
+
 local sets = setmetatable({}, { __mode = "k" })
 
 -- Made once for each list.

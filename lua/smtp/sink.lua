@@ -10,23 +10,15 @@
 -- It is no mail server: it delivers nothing.
 -- @module smtp.sink
 
-local check = require "smtp.check"
 local core = require "smtp.core"
 local crowd = require "smtp.crowd"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
-local sink_auth = require "smtp.sink_auth"
+local sink_options = require "smtp.sink_options"
 local sink_session = require "smtp.sink_session"
 
 local WAIT_MS = 60000    -- how long a client may be silent
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
-
-local known = {
-   host = "string", port = "number", socket = "string", protocol = "string", domain = "string",
-   capabilities = "table", tls = "any", tls_cert = "string", tls_key = "string",
-   tls_max_version = "string", auth = "any", require_auth = "boolean", faults = "table",
-   on_message = "function", keep = "number", trace = "function",
-}
 
 -- ---- in the same process, as a transport ----
 
@@ -183,9 +175,12 @@ end
 
 --- Serve connections, many at a time.
 ---@param t? table   connections: how many (default: without end); timeout: seconds to wait for one
----@return number    how many were served
+---@return number|nil   how many were served
+---@return table|nil    err: `t` is wrong
 function Sink:serve(t)
-   t = t or {}
+   local err
+   t, err = sink_options.read_serve(t)
+   if not t then return nil, err end
    local served = 0
    local ok, cause = crowd.run { function()
       while not t.connections or served < t.connections do
@@ -218,59 +213,14 @@ function Sink:close()
    return true
 end
 
--- ---- options ----
-
-local function check_options(t)
-   if type(t) ~= "table" then
-      return nil, errors.usage("options", ("a table of options is wanted, and this is a %s"):format(
-         type(t)), "Write { auth = { users = { … } } }, or nothing")
-   end
-   for name, value in next, t do
-      local wanted = known[name]
-      if not wanted then
-         name = guard.text(name)
-         return nil, errors.usage(name, ("the sink has no option %q"):format(name))
-      elseif wanted ~= "any" and type(value) ~= wanted then
-         return nil, errors.usage(name, ("%s must be a %s"):format(name, wanted))
-      end
-   end
-   if t.tls and t.tls ~= "starttls" and t.tls ~= "implicit" then
-      return nil, errors.usage("tls", "tls must be false, \"starttls\" or \"implicit\"")
-   end
-   local ok, err = check.is_word(t, "protocol", { "smtp", "lmtp" })
-   if not ok then return nil, err end
-   if t.socket and (t.host or t.port) then
-      return nil, errors.usage("socket", "socket and host or port are both given",
-         "Keep one of them")
-   end
-   if t.port and not (t.port >= 0 and t.port <= 65535 and t.port % 1 == 0) then
-      return nil, errors.usage("port", "port is not a number from 0 (any that is free) to 65535")
-   end
-   if t.tls_max_version and t.tls_max_version ~= "1.2" and t.tls_max_version ~= "1.3" then
-      return nil, errors.usage("tls_max_version", "tls_max_version must be \"1.2\" or \"1.3\"")
-   end
-   return true
-end
-
--- What a listening sink needs and a transport ignores is taken by both.
---- Make a sink.
----@param t? table   host, port, socket, protocol, domain, capabilities, tls, tls_cert, tls_key,
---   tls_max_version, auth (see smtp.sink_auth), require_auth, faults, on_message, keep, trace
+--- Make a sink. A transport ignores what only a listening sink needs.
+---@param t? table   see smtp.sink_options
 ---@return table|nil   the sink; its `messages` are { from =, to =, data =, parameters =,
 --   recipients = { { address =, parameters = } }, authenticated =, authzid =, tls = }
 ---@return table|nil
 local function new(t)
-   if t == nil then t = {} end
-   local ok, err = check_options(t)
-   if not ok then return nil, err end
-   local options = { host = "127.0.0.1", port = 0, domain = "sink.example", keep = 1000,
-      capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES",
-         "SMTPUTF8", "CHUNKING", "DSN" } }
-   for name, value in next, t do options[name] = value end
-   if options.auth then
-      options.auth, err = sink_auth.check(options.auth)
-      if not options.auth then return nil, err end
-   end
+   local options, err = sink_options.read(t)
+   if not options then return nil, err end
    return setmetatable({ options = options, messages = {}, count = 0, started = core.now() }, Sink)
 end
 

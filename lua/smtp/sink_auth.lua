@@ -6,6 +6,7 @@
 -- RFC 5802 7 leaves e= to the server, and 535 has the same news for a client of any mechanism.
 -- @module smtp.sink_auth
 
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
@@ -170,6 +171,10 @@ for name, hash in next, { ["SCRAM-SHA-1"] = "SHA1", ["SCRAM-SHA-256"] = "SHA256"
    known[name .. "-PLUS"] = { run = scram, needs = "users", hash = hash, binds = true }
 end
 
+local known_names = {}
+for name in next, known do known_names[#known_names + 1] = name end
+table.sort(known_names)
+
 --- The mechanisms to offer on a connection.
 ---@param auth table         from check
 ---@param can_bind boolean   it has a channel binding
@@ -236,15 +241,24 @@ end
 
 local types = { users = "table", tokens = "table", external = "string", mechanisms = "table",
    before_tls = "boolean", iterations = "number" }
+local type_names = { "users", "tokens", "external", "mechanisms", "before_tls", "iterations" }
 
 local function usage(what, hint)
    return nil, errors.usage("auth", what, hint)
 end
 
+-- A hint, nil where no name is near.
+local function meant(name, names)
+   local near = type(name) == "string" and #name < 40 and check.nearest(name, names)
+   return near and ("Did you mean %s?"):format(near)
+end
+
 local function check_types(t)
    for name, value in next, t do
       local wanted = types[name]
-      if not wanted then return usage(("auth has no field %q"):format(guard.text(name))) end
+      if not wanted then
+         return usage(("auth has no field %q"):format(guard.text(name)), meant(name, type_names))
+      end
       if type(value) ~= wanted then
          return usage(("auth.%s must be a %s"):format(name, wanted))
       end
@@ -276,7 +290,10 @@ end
 
 local function check_mechanism(t, name)
    local entry = type(name) == "string" and known[name:upper()]
-   if not entry then return usage(("the sink has no mechanism %q"):format(guard.text(name))) end
+   if not entry then
+      return usage(("the sink has no mechanism %q"):format(guard.text(name)),
+         meant(type(name) == "string" and name:upper(), known_names))
+   end
    if t[entry.needs] == nil then
       return usage(("the mechanism %s needs auth.%s"):format(name, entry.needs))
    end

@@ -113,11 +113,12 @@ local words = { MAIL = "FROM", RCPT = "TO" }
 ---@param line string
 ---@param offered table      EHLO's keywords to their parameters
 ---@param utf8? boolean      the transaction has SMTPUTF8
+---@param strict? boolean    no blanks around the colon (RFC 5321 4.1.2 has none)
 ---@return string|nil        the address
 ---@return table|string      parameters, by their names in upper case, "" where one has no value; or
 --   the reply
-function sink_envelope.read(command, line, offered, utf8)
-   local word, text = line:match("^%S+ (%a+):<(.*)$")
+function sink_envelope.read(command, line, offered, utf8, strict)
+   local word, text = line:match(strict and "^%S+ (%a+):<(.*)$" or "^%S+ +(%a+) *: *<(.*)$")
    local address, rest
    if word and word:upper() == words[command] then address, rest = read_path(text) end
    if not address then

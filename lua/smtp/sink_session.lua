@@ -3,6 +3,8 @@
 
 local sink_auth = require "smtp.sink_auth"
 local sink_envelope = require "smtp.sink_envelope"
+local sink_options = require "smtp.sink_options"
+local sink_text = require "smtp.sink_text"
 
 local LINE_MAX = 12288    -- octets of a command (RFC 4954 4)
 local CHUNK_DIGITS = 15   -- of a chunk's length: a number of Lua's holds as many to the unit
@@ -11,9 +13,20 @@ local Session = {}
 Session.__index = Session
 Session.__name = "smtp.SinkSession"
 
+-- Lines of EHLO -> keywords in upper case to their parameters
+local function parameters_of(lines)
+   local found = {}
+   for i = 1, #lines do
+      local keyword, parameters = lines[i]:match("^(%S*) *(.*)$")
+      found[keyword:upper()] = parameters
+   end
+   return found
+end
+
 --- Begin a conversation.
 local function new(sink)
    return setmetatable({ sink = sink, input = "", output = {}, offered = {},
+      size_max = sink_envelope.limit(parameters_of(sink.options.capabilities), "SIZE", "%d+"),
       lmtp = sink.options.protocol == "lmtp", tls = sink.options.tls == "implicit" }, Session)
 end
 
@@ -26,11 +39,15 @@ function Session:say(text)
    self.output[#self.output + 1] = text:gsub("\n", "\r\n") .. "\r\n"
 end
 
--- A fault on demand stands in for the reply. `what`: the command; of a verdict in LMTP, the
--- recipient. -> true where there was one
+-- A fault on demand replaces the reply. `what`: the command; for a verdict in LMTP, the recipient.
+-- -> true where there was one. Raises a UsageError where a function returned what is not a fault.
 function Session:fault(stage, what)
    local fault = (self.sink.options.faults or {})[stage]
-   if type(fault) == "function" then fault = fault(what, self) end
+   if type(fault) == "function" then
+      fault = fault(what, self) or false
+      local ok, err = sink_options.is_fault(stage, fault)
+      if not ok then error(err, 0) end
+   end
    if not fault then return false end
    if fault == "drop" then
       self.closed = true
@@ -61,20 +78,28 @@ function Session:offer()
    return "AUTH " .. table.concat(names, " ")
 end
 
+-- Is it an option, and not the list of capabilities, that decides about this keyword?
+function Session:offers(keyword)
+   local options = self.sink.options
+   return keyword == "STARTTLS" and options.tls == "starttls"
+      or keyword == "AUTH" and options.auth ~= nil and options.auth ~= false
+end
+
 local function hello(self, stage, line)
    if self:fault(stage, line) then return end
-   self.mail, self.greeted, self.offered = nil, true, {}
+   self.mail, self.greeted = nil, true
    local options = self.sink.options
-   local list = { options.domain }
+   local list = {}
    if stage == "ehlo" then
-      for i = 1, #options.capabilities do list[#list + 1] = options.capabilities[i] end
-      if options.tls == "starttls" and not self.tls then list[#list + 1] = "STARTTLS" end
+      for i = 1, #options.capabilities do
+         local offer = options.capabilities[i]
+         if not self:offers(offer:match("^[%w-]+"):upper()) then list[#list + 1] = offer end
+      end
+      if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
       list[#list + 1] = self:offer()
    end
-   for i = 2, #list do
-      local keyword, parameters = list[i]:match("^(%S*) *(.*)$")
-      self.offered[keyword:upper()] = parameters
-   end
+   self.offered = parameters_of(list)
+   table.insert(list, 1, options.domain)
    for i = 1, #list do list[i] = "250" .. (i < #list and "-" or " ") .. list[i] end
    self:say(table.concat(list, "\n"))
 end
@@ -127,7 +152,8 @@ function commands:MAIL(line)
    if self.sink.options.require_auth and not self.user then
       return self:say("530 5.7.0 authentication required")
    end
-   local from, parameters = sink_envelope.read("MAIL", line, self.offered)
+   local from, parameters = sink_envelope.read("MAIL", line, self.offered, false,
+      self.sink.options.strict)
    if not from then return self:say(parameters) end
    if tonumber(parameters.SIZE or 0) > sink_envelope.limit(self.offered, "SIZE", "%d+") then
       return self:say("552 5.3.4 that is too large")
@@ -142,7 +168,8 @@ function commands:RCPT(line)
    if not mail then return self:say("503 5.5.1 MAIL first") end
    if mail.chunks then return self:say("503 5.5.1 the message has begun") end
    local utf8 = mail.parameters.SMTPUTF8 ~= nil
-   local to, parameters = sink_envelope.read("RCPT", line, self.offered, utf8)
+   local to, parameters = sink_envelope.read("RCPT", line, self.offered, utf8,
+      self.sink.options.strict)
    if not to then return self:say(parameters) end
    if to == "" then return self:say("501 5.1.3 nobody") end
    local max = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
@@ -155,6 +182,10 @@ function commands:RSET(line)
    if self:fault("rset", line) then return end
    self.mail = nil
    self:say("250 2.0.0 ok")
+end
+
+function commands:HELP()
+   self:say("214 2.0.0 EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, QUIT")
 end
 
 function commands:NOOP() self:say("250 2.0.0 ok") end
@@ -170,7 +201,7 @@ end
 -- The verdict on a message of this length, in LMTP on one of its recipients.
 local function judge(self, len, address)
    if self:fault("final", address) then return false end
-   if len > sink_envelope.limit(self.offered, "SIZE", "%d+") then
+   if len > self.size_max then
       self:say("552 5.3.4 that is too large")
       return false
    end
@@ -190,12 +221,13 @@ local function judge_all(self, recipients, len)
    return served
 end
 
-local function finish(self, data)
+local function finish(self, text)
    local sink, mail = self.sink, self.mail
    self.mail = nil
-   self:trace("C", "(" .. #data .. " bytes of the message)")
-   local recipients, to = judge_all(self, mail.recipients, #data), {}
+   self:trace("C", ("(%.0f bytes of the message)"):format(text.len))
+   local recipients, to = judge_all(self, mail.recipients, text.len), {}
    if #recipients == 0 then return end
+   local data = text:whole()
    for i = 1, #recipients do to[i] = recipients[i].address end
    local message = { from = mail.from, to = to, data = data, parameters = mail.parameters,
       recipients = recipients, authenticated = self.user, authzid = self.authzid, tls = self.tls }
@@ -217,7 +249,7 @@ function commands:DATA(line)
    if mail.chunks or (mail.parameters.BODY or ""):upper() == "BINARYMIME" then
       return self:say("503 5.5.1 BDAT it must be") -- RFC 3030 2 and 3
    end
-   self.dotted = {}
+   self.dotted = sink_text.new(self.size_max, self.line_end)
    self:say("354 end with a dot on a line by itself")
 end
 
@@ -238,7 +270,10 @@ local function end_chunk(self)
    if not is_taken(self, chunk) then
       if mail then mail.failed = true end
    elseif chunk.last then
-      finish(self, table.concat(mail.chunks))
+      finish(self, mail.chunks)
+   elseif mail.chunks.len > self.size_max then
+      mail.failed = true
+      self:say("552 5.3.4 that is too large")
    else
       self:say("250 2.0.0 octets taken")
    end
@@ -254,7 +289,7 @@ function commands:BDAT(line)
    end
    self.chunk = { line = line, left = tonumber(len), last = last ~= "" }
    if is_expected(self) and self.offered.CHUNKING then
-      self.mail.chunks = self.mail.chunks or {}
+      self.mail.chunks = self.mail.chunks or sink_text.new(self.size_max)
       self.chunk.to = self.mail.chunks
    end
    if self.chunk.left == 0 then end_chunk(self) end
@@ -267,25 +302,19 @@ end
 local function take_octets(self, input, at)
    local chunk = self.chunk
    local stop = math.min(#input, at + chunk.left - 1)
-   if chunk.to then chunk.to[#chunk.to + 1] = input:sub(at, stop) end
+   if chunk.to then chunk.to:append(input:sub(at, stop)) end
    chunk.left = chunk.left - (stop - at + 1)
    if chunk.left == 0 then end_chunk(self) end
    return stop + 1
 end
 
--- Lines up to a lone dot, from the line end before the first on.
 local function take_lines(self, input, at)
-   local dotted = self.dotted
-   local stop = input:find("\r\n.\r\n", at, true)
-   if not stop then
-      local kept_at = math.max(at, #input - 3) -- what may be the beginning of the end
-      dotted[#dotted + 1] = input:sub(at, kept_at - 1)
-      return kept_at, true
-   end
-   dotted[#dotted + 1] = input:sub(at, stop + 1)
+   local text = self.dotted
+   local following, needs_more = text:take_lines(input, at)
+   if needs_more then return following, true end
    self.dotted = nil
-   finish(self, (table.concat(dotted):gsub("\r\n%.", "\r\n"):sub(3)))
-   return stop + 5
+   finish(self, text)
+   return following
 end
 
 local function obey(self, line)
@@ -302,14 +331,28 @@ local function obey(self, line)
    commands[verb](self, line)
 end
 
+-- -> the last octet of the next line without its end, the first one after it | nil
+local function find_line(self, input, at)
+   if self.sink.options.strict then
+      local stop = input:find("\r\n", at, true)
+      return stop, stop and stop + 2
+   end
+   local stop = input:find("\n", at, true)
+   if not stop then return nil end
+   return stop > at and input:byte(stop - 1) == 13 and stop - 1 or stop, stop + 1
+end
+
 local function take_command(self, input, at)
-   local stop = input:find("\r\n", at, true)
-   if not stop then
-      self.closed = #input - at >= LINE_MAX
+   local stop, following = find_line(self, input, at)
+   if (stop or #input) - at >= LINE_MAX then
+      self.closed = true
+      self:say("500 5.5.2 that line is too long")
       return at, true
    end
+   if not stop then return at, true end
+   self.line_end = input:sub(stop, following - 1)
    obey(self, input:sub(at, stop - 1))
-   return self.dotted and stop or stop + 2
+   return self.dotted and stop or following
 end
 
 --- Bytes from the client. -> bytes for it; then `handshake` and `closed` tell what comes next.

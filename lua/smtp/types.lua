@@ -312,6 +312,7 @@
 ---@field on_message? fun(message: smtp.SinkMessage)
 ---@field keep? integer
 ---@field trace? fun(direction: string, line: string)
+---@field strict? boolean                   commands exactly as RFC 5321 has them
 
 ---@class smtp.SinkMessage
 ---@field from string
@@ -328,5 +329,5 @@
 ---@field tls_ca_file? string
 ---@field transport fun(self: smtp.Sink): table
 ---@field listen fun(self: smtp.Sink, listener?: userdata): string, integer?
----@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer
+---@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer?, smtp.Error?
 ---@field close fun(self: smtp.Sink): true
