@@ -60,6 +60,7 @@ static bool is_flowing(const struct smtp_session *s)
     if (s->next == STEP_quit) return behind;
     /* What was refused needs no more words. */
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
+    if (s->next == STEP_rcpt) return rcpt_may_flow(s->spoken);
     if (s->next == STEP_bdat) return is_eager(s) && chunk_may_flow(s);
     /* All or nobody: there is no way back behind DATA. */
     return s->next != STEP_data || !s->spoken->all || s->spoken->to_count == 1;
@@ -116,12 +117,22 @@ static bool is_no_command(step said)
     return said == STEP_greeting || said == STEP_chunk || is_end(said);
 }
 
+bool smtp_mail_leaves(const struct smtp_mail *m, size_t i)
+{
+    if (m->overfilled) return m->to[i].again || m->to[i].verdict == SMTP_UNSENT;
+    if (m->trouble.error == SMTP_ERROR_NONE) return m->to[i].again || i >= m->to_said;
+    return m->trouble.error == SMTP_ERROR_NOBODY_ACCEPTED && i >= m->to_said;
+}
+
+size_t smtp_mail_offer(const struct smtp_mail *m)
+{
+    return m->overfilled ? m->to_accepted : 0;
+}
+
 static bool leaves_some(const struct smtp_mail *m)
 {
-    if (m->trouble.error != SMTP_ERROR_NONE) return false;
-    for (size_t i = 0; i < m->to_said; i++)
-        if (m->to[i].again) return true;
-    return m->to_said < m->to_count;
+    if (m->full && m->trouble.error == SMTP_ERROR_NONE) return true;
+    return m->to_said < m->to_count && smtp_mail_leaves(m, m->to_count - 1);
 }
 
 static void leave(struct smtp_session *s, struct smtp_mail **at)
@@ -136,7 +147,8 @@ static void leave(struct smtp_session *s, struct smtp_mail **at)
 /* Everything said was answered, and `next` follows from the last answer. */
 static step settle(struct smtp_session *s, step next)
 {
-    if (next == STEP_rset && s->quit_wanted && s->mails == NULL) return STEP_quit;
+    bool done = s->quit_wanted && !s->rest_wanted && s->mails == NULL;
+    if (next == STEP_rset && done) return STEP_quit;
     return next == STEP_ready ? dialogue_rest(s) : next;
 }
 
@@ -286,6 +298,7 @@ static void break_mail(struct smtp_session *s, struct smtp_mail *m)
     bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
     if (m->trouble.error == SMTP_ERROR_NONE && !m->settled) {
         m->trouble = s->trouble;
+        m->overfilled = !ended && is_overfilled(s, m);
         decide(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
         for (size_t i = m->to_heard; ended && i < m->to_said; i++)
             m->to[i].verdict = SMTP_UNKNOWN;

@@ -17,11 +17,23 @@ static bool says_size(const struct smtp_session *s, const struct smtp_mail *m)
     return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
 }
 
-/* As many as one transaction may have (RFC 9422 4); the others are for the next. */
+/* As many as one transaction may have (RFC 9422 4). */
 static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
 {
     bool limited = offers(s, SMTP_EXT_LIMITS) && s->rcpt_max != 0 && s->rcpt_max < m->to_count;
     return limited ? s->rcpt_max : m->to_count;
+}
+
+static size_t fewer(size_t count, size_t max)
+{
+    return max != 0 && max < count ? max : count;
+}
+
+/* As many as the server took in the last one; the others are for the next. */
+static size_t to_end(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    if (m->all) return m->to_count;
+    return fewer(fewer(to_max(s, m), s->rcpt_offer), m->offer);
 }
 
 static bool is_held_too_long(const struct smtp_session *s, const struct smtp_mail *m)
@@ -62,6 +74,7 @@ bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
         refuse(s, m, error, NULL);
         m->trouble.stage = stage_name(STEP_mail);
     }
+    m->to_end = to_end(s, m);
     return !m->settled;
 }
 
@@ -133,6 +146,14 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- RCPT (RFC 5321 4.1.1.3) ---- */
 
+/* RCPT goes in flights: the answers to one show whether the server takes more. Some servers end the
+ * connection after a few that were too many. */
+bool rcpt_may_flow(const struct smtp_mail *m)
+{
+    if (m->to_said == m->to_end) return false;
+    return m->to_said == 0 || m->to_said % SMTP_RCPT_FLIGHT_MAX != 0;
+}
+
 step say_rcpt(struct smtp_session *s)
 {
     struct smtp_mail *m = s->spoken;
@@ -143,7 +164,7 @@ step say_rcpt(struct smtp_session *s)
     if (offers(s, SMTP_EXT_DSN))
         put_value(s, " NOTIFY=", to->notify.len > 0 ? to->notify : m->notify);
     if (offers(s, SMTP_EXT_DSN)) put_value(s, " ORCPT=", to->orcpt);
-    return m->to_said < to_max(s, m) ? STEP_rcpt : message_begin(s, m);
+    return m->to_said < m->to_end ? STEP_rcpt : message_begin(s, m);
 }
 
 /* The words go into the caller's room; said again and again, they are kept once. */
@@ -171,13 +192,15 @@ void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const stru
     to->verdict = verdicts[reply_class(r)];
 }
 
-/* RFC 5321 4.5.3.1.10: 452, or 552 from older servers. Only behind one that was accepted, and not
- * where the enhanced status speaks of something else, as of a full mailbox. */
+/* RFC 5321 4.5.3.1.10: 452, or 552 from older servers; 431 from Courier. Only after a recipient
+ * that was accepted, and not where the enhanced status names another cause, such as a full mailbox.
+ */
 static bool is_one_too_many(const struct smtp_mail *m, const struct smtp_reply *r)
 {
-    bool told = r->enhanced[1] == 5 && r->enhanced[2] == 3;
+    bool named = r->enhanced[1] == 5 && r->enhanced[2] == 3;
     if (m->to_accepted == 0) return false;
-    return (r->code == 452 && (told || r->enhanced[0] == 0)) || (r->code == 552 && told);
+    if (r->code == 452 || r->code == 431) return named || r->enhanced[0] == 0;
+    return r->code == 552 && named;
 }
 
 /* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
@@ -197,6 +220,10 @@ static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
     recipient_judged(m, to, r);
     refusal_weigh(m, m->all ? 5 : 4, r);
     to->again = is_one_too_many(m, r);
+    if (to->again) {
+        m->full = true;
+        m->to_end = m->to_said;
+    }
     if (to->verdict == SMTP_ACCEPTED) m->to_accepted++;
 }
 
@@ -206,12 +233,37 @@ static enum smtp_error nobody_error(const struct smtp_session *s, const struct s
     return SMTP_ERROR_NOBODY_ACCEPTED;
 }
 
+/* The next transaction offers as many recipients as this one took, and one more after each that
+ * took all of its own. */
+static void learn_offer(struct smtp_session *s, const struct smtp_mail *m)
+{
+    if (m->full)
+        s->rcpt_offer = m->to_accepted;
+    else if (s->rcpt_offer != 0 && m->to_accepted == s->rcpt_offer)
+        s->rcpt_offer++;
+}
+
+/* Did the server end the connection because of the recipients that it had refused? The message was
+ * not sent. RFC 3463 3.6: X.5.3 means too many recipients. */
+bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m)
+{
+    const struct smtp_trouble *t = &s->trouble;
+    const uint16_t *enhanced = t->answer.enhanced;
+    bool refused = m->to_heard > m->to_accepted || (enhanced[1] == 5 && enhanced[2] == 3);
+    if (t->error != SMTP_ERROR_CLOSED && t->error != SMTP_ERROR_SHUTTING_DOWN) return false;
+    if (t->stage != stage_name(STEP_rcpt) && t->stage != stage_name(STEP_data)) return false;
+    return !m->all && m->to_accepted > 0 && refused;
+}
+
 /* The refusal that decides speaks for all of them. */
 static void refuse_recipients(struct smtp_session *s, struct smtp_mail *m)
 {
     const struct smtp_answer kept = m->trouble.answer;
     struct smtp_reply r = answer_reply(&kept);
-    refuse(s, m, m->to_accepted == 0 ? nobody_error(s, &r) : SMTP_ERROR_NOT_ALL_ACCEPTED, &r);
+    enum smtp_error error = SMTP_ERROR_NOT_ALL_ACCEPTED;
+    if (m->to_accepted == 0) error = nobody_error(s, &r);
+    if (is_one_too_many(m, &r)) error = SMTP_ERROR_TOO_MANY;
+    refuse(s, m, error, &r);
 }
 
 step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
@@ -225,7 +277,8 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
         m->contradicted = true;
     m->to_heard++;
     if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
-    if (m->to_heard < to_max(s, m)) return STEP_rcpt;
+    if (m->to_heard < m->to_end) return STEP_rcpt;
+    learn_offer(s, m);
     if (m->to_accepted == 0 || (m->all && m->to_accepted < m->to_count)) refuse_recipients(s, m);
     return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : message_begin(s, m);
 }

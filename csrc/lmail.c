@@ -109,7 +109,7 @@ static void read_asked(lua_State *L, struct smtp_mail *m)
     lua_remove(L, 1);
 }
 
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
+/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=, offer=,
  *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
  * of it, with room for what the server says: 512 octets and 96 for each recipient. */
 static int core_mail(lua_State *L)
@@ -139,6 +139,7 @@ static int core_mail(lua_State *L)
     m->binary_wanted = flag_field(L, "binary");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
+    m->offer = count_field(L, "offer");
     m->exact = flag_field(L, "exact");
     m->ext_require = extensions_field(L, "extensions", "require");
     read_asked(L, m);
@@ -168,20 +169,21 @@ static int mail_over(lua_State *L)
     return 1;
 }
 
-/** mail:left() -> the indices of those recipients whom a further transaction has to serve: {} where
- *  there are none, or where this one has failed. */
+/** mail:left() -> the indices of those recipients whom a further transaction has to serve; how many
+ *  it may have on another connection, or nil. See smtp_mail_leaves, smtp_mail_offer. */
 static int mail_left(lua_State *L)
 {
     const struct smtp_mail *m = to_mail(L);
     int count = 0;
     lua_newtable(L);
-    if (m->trouble.error != SMTP_ERROR_NONE) return 1;
     for (size_t i = 0; i < m->to_count; i++) {
-        if (!m->to[i].again && i < m->to_said) continue;
+        if (!smtp_mail_leaves(m, i)) continue;
         push_integer(L, i + 1);
         lua_rawseti(L, -2, ++count);
     }
-    return 1;
+    if (smtp_mail_offer(m) == 0) return 1;
+    push_integer(L, smtp_mail_offer(m));
+    return 2;
 }
 
 /** mail:trouble() -> nil where the message was accepted, else { kind, reason, … }. */

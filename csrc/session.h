@@ -154,6 +154,9 @@ struct smtp_session {
     bool gathering;  /* a chunk is in the buffer, and its BDAT is yet to be said */
     bool bdat_known; /* a chunk was accepted here */
 
+    /* envelope.c */
+    size_t rcpt_offer; /* recipients that the next transaction offers at most; 0: any number */
+
     /* message.c */
     bool in_line, after_cr; /* of the message's text as it came in */
     struct smtp_header header;
@@ -267,6 +270,8 @@ extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_x
 
 /* envelope.c */
 bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m);
+bool rcpt_may_flow(const struct smtp_mail *m);
+bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m);
 void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r);
 void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply *r);
 

@@ -38,8 +38,9 @@ enum {
     SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
     SMTP_EAGER_LEN_MAX =
         262144, /* octets said and not yet answered, behind which nothing new begins */
-    SMTP_EAGER_QUIT_MAX = 100, /* recipients of a message behind which QUIT may be said at once */
-    SMTP_MECHS_MAX = 32        /* AUTH mechanisms that may be allowed */
+    SMTP_EAGER_QUIT_MAX = 100,  /* recipients of a message behind which QUIT may be said at once */
+    SMTP_RCPT_FLIGHT_MAX = 100, /* RCPT commands said and not yet answered */
+    SMTP_MECHS_MAX = 32         /* AUTH mechanisms that may be allowed */
 };
 
 /* Of the parameters of extensions, so that no command grows beyond bounds. */
@@ -253,7 +254,8 @@ struct smtp_mail {
     bool binary_wanted; /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
     bool eightbit;      /* the message holds octets over 127 (RFC 6152) */
     bool utf8;          /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    bool all;           /* nobody gets it unless every recipient is accepted */
+    size_t offer; /* recipients in one transaction at most, see smtp_mail_offer; 0: any number */
+    bool all;     /* nobody gets it unless every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
     struct smtp_text notify;           /* for recipients without one of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
@@ -266,6 +268,7 @@ struct smtp_mail {
     size_t texts_max;
 
     size_t to_said, to_heard, to_accepted;
+    size_t to_end;    /* recipients of this transaction; the others are for further ones */
     size_t to_judged; /* by the replies to the message: those before this one (LMTP) */
     size_t texts_len;
     size_t due_count;               /* replies due */
@@ -276,6 +279,8 @@ struct smtp_mail {
     bool sender_accepted;           /* MAIL was answered with 2yz */
     bool contradicted;              /* a recipient accepted behind a refused sender */
     bool taken;                     /* a recipient has it (LMTP) */
+    bool full;                      /* a recipient was one too many */
+    bool overfilled;                /* the server ended the connection after such refusals */
     uint64_t begun_at;              /* where in our stream of bytes it begins, */
     uint64_t octets_at, octets_len; /* where the octets of the newest chunk stand, */
     uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
@@ -381,6 +386,12 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
 
 /** Queue a transaction. It is final when mail->over is true. */
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail);
+/** Of a mail that is over: is recipient `i` for a further transaction? */
+bool smtp_mail_leaves(const struct smtp_mail *mail, size_t i);
+/** Of a mail that is over: how many recipients further transactions may have, on another
+ * connection, because the server accepted so many, refused others and then ended this one; 0: any
+ * number. */
+size_t smtp_mail_offer(const struct smtp_mail *mail);
 /** Say QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */

@@ -171,9 +171,12 @@ describe("RCPT", function()
       for i = 1, 10000 do
          to[i] = ("u%d@x.example"):format(i)
          lines[#lines + 1] = ("C: RCPT TO:<u%d@x.example>\n"):format(i)
+         if i == 10000 then lines[#lines + 1] = "C: DATA\n" end
+         if i == 100 then lines[#lines + 1] = "S: 250 ok\n" end
+         for j = i % 100 == 0 and i - 99 or i + 1, i do
+            lines[#lines + 1] = j % 3 == 0 and "S: 550 no\n" or "S: 250 ok\n"
+         end
       end
-      lines[#lines + 1] = "C: DATA\nS: 250 ok\n"
-      for i = 1, 10000 do lines[#lines + 1] = i % 3 == 0 and "S: 550 no\n" or "S: 250 ok\n" end
       lines[#lines + 1] = "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye
       local peer = talk.peer(table.concat(lines))
       local receipt, err = safe.send(talk.options({ to = to }, peer))

@@ -138,7 +138,7 @@ function Server:take_line()
 end
 
 function Server:work()
-   while not self.gone do
+   while not self.gone and not self.closing do
       local go_on
       if self.mode == "octets" then go_on = self:take_octets() else go_on = self:take_line() end
       if not go_on then return end

@@ -35,27 +35,34 @@ function delivery.open(plan, deadline, fresh)
    return conv
 end
 
--- ---- results: { trouble =, broken =, reply =, recipients =, left = indices } ----
+-- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
+-- these a transaction may have, nil: any number } ----
 
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
    if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
+   local left, offer = transaction:left()
    return { trouble = trouble and drive.trouble(conv, trouble),
       broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
-      recipients = report.masked(conv, transaction:recipients()), left = transaction:left() }
+      recipients = report.masked(conv, transaction:recipients()), left = left, offer = offer }
 end
 
---- Those whom one transaction had left out have their verdicts from a further one. Trouble that
--- ended the connection ends the message as well; a refusal is those recipients' alone.
+--- Those whom one transaction had left out have their verdicts from a further one. A refusal is
+-- those recipients' alone where the message was accepted for others; see delivery.outcome.
 function delivery.merge(result, more)
    local still_left = {}
    for i = 1, #result.left do
-      result.recipients[result.left[i]] = more.recipients[i]
+      local one = more.recipients[i]
+      -- One that was not offered again keeps the reply that it had.
+      if one.code or one.state ~= "unsent" then result.recipients[result.left[i]] = one end
    end
    for i = 1, #more.left do still_left[i] = result.left[more.left[i]] end
-   result.left = still_left
-   if more.broken then result.trouble, result.broken = more.trouble, true end
+   result.left, result.offer, result.merged = still_left, more.offer or result.offer, true
+   if result.trouble and not more.trouble then result.reply = more.reply end
+   if result.trouble or more.broken then
+      result.trouble, result.broken = more.trouble, more.broken
+   end
 end
 
 --- Can the message be read once more, or was it not read at all?
@@ -78,6 +85,13 @@ function delivery.left(mail, result)
    return to
 end
 
+-- A server that ended the connection because of too many recipients takes fewer on another one. An
+-- object as transport has only one.
+local function may_reopen(conv, result)
+   local transport = conv.plan.transport
+   return not result.broken or transport == nil or type(transport) == "function"
+end
+
 --- Drive the session until it rests, and give those whom the transaction had to leave out
 -- transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
@@ -94,23 +108,48 @@ function delivery.finish(conv, mail, transaction, reopen, started)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err
-         if reopen then other, err = reopen() end
+         if reopen and may_reopen(conv, result) then other, err = reopen() end
          if not other then return conv, nil, result, err end
          conv.sock:close()
          conv = other
       end
+      mail.offer = result.offer
       transaction = drive.send(conv, mail, delivery.left(mail, result))
       drive.run(conv)
       delivery.merge(result, delivery.result(conv, transaction))
-      if result.broken then break end
    end
    return conv, nil, result
+end
+
+-- Of all transactions: a temporary refusal decides, because a later attempt may help.
+local function decider(recipients)
+   local first
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if one.state == "deferred" then return one end
+      if one.state == "refused" then first = first or one end
+   end
+   return first
+end
+
+local function is_accepted(recipients)
+   for i = 1, #recipients do
+      if recipients[i].state == "accepted" then return true end
+   end
+   return false
 end
 
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
    conv.mail = mail
+   local trouble = result.trouble
+   if trouble and not result.broken and is_accepted(result.recipients) then
+      result.trouble = nil
+   elseif trouble and result.merged and trouble.kind == "recipients_refused" then
+      local one = decider(result.recipients) or trouble
+      trouble.code, trouble.enhanced, trouble.text = one.code, one.enhanced, one.text
+   end
    if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
    return report.receipt(conv, mail, result, core.now() - started)
 end

@@ -448,7 +448,7 @@ end
 function drive.send(conv, mail, to, transaction)
    transaction = transaction or core.mail { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
-      binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all,
+      binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all, offer = mail.offer,
       extensions = mail.extensions, asked = mail.asked }
    if not mail.text then
       conv.mails = conv.mails or setmetatable({}, { __mode = "k" }) -- by transaction

@@ -119,11 +119,13 @@ function Queue:finish(conv, entry, transaction)
       entry.started)
    if receipt then return self:tell(entry.index, receipt) end
    local result = delivery.result(conv, transaction)
-   if is_safe_again(self, conv, entry, transaction, result) then return self:put_back(entry) end
+   if not result.offer and is_safe_again(self, conv, entry, transaction, result) then
+      return self:put_back(entry)
+   end
    if entry.result then delivery.merge(entry.result, result) end
    result = entry.result or result
-   if #result.left > 0 and delivery.can_repeat(entry) and not result.broken then
-      entry.result, entry.left = result, delivery.left(entry, result)
+   if #result.left > 0 and delivery.can_repeat(entry) then
+      entry.result, entry.left, entry.offer = result, delivery.left(entry, result), result.offer
       return self:put_back(entry)
    end
    self:tell(entry.index, delivery.outcome(conv, entry, result, entry.started))
