@@ -44,6 +44,7 @@ build = {
       ["smtp.mime"] = "lua/smtp/mime.lua",
       ["smtp.nginx"] = "lua/smtp/nginx.lua",
       ["smtp.options"] = "lua/smtp/options.lua",
+      ["smtp.place"] = "lua/smtp/place.lua",
       ["smtp.plan"] = "lua/smtp/plan.lua",
       ["smtp.probe"] = "lua/smtp/probe.lua",
       ["smtp.probe_warnings"] = "lua/smtp/probe_warnings.lua",

@@ -8,7 +8,8 @@
 local errors = require "smtp.errors"
 local safe = require "smtp.safe"
 
-local smtp = { _VERSION = safe._VERSION, is_error = errors.is }
+local smtp = { _VERSION = safe._VERSION }
+safe.modules[smtp] = true
 
 for name, class in pairs(errors.classes) do smtp[name] = class end
 
@@ -16,6 +17,14 @@ for name, class in pairs(errors.classes) do smtp[name] = class end
 local function raise(result, err)
    if result == nil then error(err, 0) end
    return result
+end
+
+--- Is it an error of ours, and of this class? See smtp.errors.
+---@param value any
+---@param class? table|string   smtp.AuthUnsupportedError or "auth_unsupported"
+---@return boolean
+function smtp.is_error(value, class)
+   return raise(safe.is_error(value, class))
 end
 
 --- Send one message over a connection of its own.

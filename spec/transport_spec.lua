@@ -42,7 +42,8 @@ describe("TLS of a transport that does not declare secure", function()
          it(("gets no secret (%s, secure = %s)"):format(name, tostring(secure)), function()
             for _, auth in ipairs { "require", "prefer" } do
                given.auth = auth
-               local receipt, err = send(options_of(given), transcript:format("PLAIN LOGIN XOAUTH2") .. bye, { secure = secure })
+               local receipt, err = send(options_of(given), transcript:format("PLAIN LOGIN XOAUTH2") .. bye,
+                  { secure = secure })
                assert.is_nil(receipt)
                assert.same({ "auth_insecure", "unverified", "no" }, { err.kind, err.reason, err.sent })
                assert.truthy(err.hint:find("secure = true", 1, true), err.hint)
@@ -75,21 +76,22 @@ describe("TLS of a transport that does not declare secure", function()
          for mechanism, bind in pairs { ["SCRAM-SHA-256"] = false, ["SCRAM-SHA-256-PLUS"] = function()
             return "tls-exporter", ("b"):rep(32)
          end } do
-            local _, err = send(options_of { tls = given.tls }, transcript:format("PLAIN " .. mechanism) .. "C~\nS: 535 no\n" .. bye,
-               { channel_binding = bind or nil })
+            local _, err = send(options_of { tls = given.tls },
+               transcript:format("PLAIN " .. mechanism) .. "C~\nS: 535 no\n" .. bye, { channel_binding = bind or nil })
             assert.same({ "auth_rejected", mechanism }, { err.kind, err.mechanism })
          end
       end)
 
       it("that declares secure after its handshake is verified: " .. name, function()
-         local receipt = assert(send(options_of { tls = given.tls }, transcript:format("PLAIN") .. plain .. talk.accepted,
-            { mute_about_tls = false }))
+         local receipt = assert(send(options_of { tls = given.tls },
+            transcript:format("PLAIN") .. plain .. talk.accepted, { mute_about_tls = false }))
          assert.is_true(receipt.tls.verified)
       end)
    end
 
    it("is verified from the first byte where secure is true from the first", function()
-      local receipt = assert(send(options_of(), hello .. inside:format("PLAIN") .. plain .. talk.accepted, { secure = true }))
+      local receipt = assert(send(options_of(),
+         hello .. inside:format("PLAIN") .. plain .. talk.accepted, { secure = true }))
       assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
    end)
 
@@ -131,4 +133,71 @@ describe("TLS of a transport that does not declare secure", function()
       connection:quit()
       talk.finished(peer)
    end)
+end)
+
+describe("a transport takes no option that only a socket of ours honours", function()
+   for name, value in pairs { tls_pin = ("a"):rep(43) .. "=", tls_ca_file = "/nowhere.pem", tls_ca_path = "/nowhere",
+      tls_min_version = "1.3", tls_cert = "/nowhere.pem", source_address = "192.0.2.1" } do
+      it(name, function()
+         for _, tls in ipairs { "require", "implicit", "prefer", "skip" } do
+            for _, made in ipairs { false, true } do
+               local peer = talk.peer ""
+               local t = { host = "mx.example", tls = tls, [name] = value,
+                  tls_key = name == "tls_cert" and "/nowhere.pem" or nil,
+                  transport = made and function() return peer end or peer }
+               local message = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
+               local errors = { select(2, safe.connect(t)), select(2, safe.probe(t)),
+                  select(2, safe.send_many(t, { message })) }
+               for key, field in pairs(message) do t[key] = field end
+               errors[4] = select(2, safe.send(t))
+               for i = 1, 4 do
+                  assert.same({ "usage", name }, { errors[i].kind, errors[i].option })
+               end
+               assert.is_nil(peer.connected)
+            end
+         end
+      end)
+   end
+end)
+
+describe("the name in EHLO", function()
+   local core = require "smtp.core"
+   local hostname = core.hostname
+
+   after_each(function() core.hostname = hostname end)
+
+   -- What EHLO says on a host of this name, at this end of the connection.
+   local function said(name, own, protocol)
+      core.hostname = function() return name end
+      local line
+      local peer = { duplex = true, connect = function() return true end, settimeouts = function() end,
+         close = function() end, sslhandshake = function() end, getsockname = own and function() return own, 1 end,
+         send = function(_, bytes)
+            line = line or bytes
+            return #bytes
+         end }
+      function peer.receiveany()
+         if line then return nil, "closed" end
+         return "220 hi\r\n"
+      end
+      safe.connect { host = "mx.example", transport = peer, tls = "skip", protocol = protocol }
+      return line:match("^%u+ (.-)\r\n")
+   end
+
+   it("is this host's where that is a full one", function()
+      assert.equal("me.example", said("me.example", "192.0.2.1"))
+      assert.equal("me.example", said("me.example", "192.0.2.1", "lmtp"))
+   end)
+
+   for _, name in ipairs { "localhost", "localhost.localdomain", "LOCALHOST.LOCALDOMAIN", "localhost6.localdomain6",
+      "vm.localdomain", "vm", "10.1.2.3", "1.2.3", "vm.localhost", "", "a_b.example" } do
+      it("is an address literal of our end on " .. name, function()
+         for _, protocol in ipairs { "smtp", "lmtp" } do
+            assert.equal("[192.0.2.1]", said(name, "192.0.2.1", protocol))
+            assert.equal("[IPv6:2001:db8::1]", said(name, "2001:db8::1", protocol))
+            assert.equal("[IPv6:fe80::1]", said(name, "fe80::1%eth0", protocol))
+            assert.equal("[127.0.0.1]", said(name, nil, protocol))
+         end
+      end)
+   end
 end)

@@ -1,6 +1,7 @@
 --- What this host offers: sockets, TLS settings, and the name to say in EHLO.
 -- @module smtp.host
 
+local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
@@ -142,15 +143,26 @@ function host.context(plan)
    return entry and entry.context, err
 end
 
+-- RFC 6761 6.3, what systems make of it (localhost.localdomain, localhost6.localdomain6), and what
+-- ends as an address does.
+--- Can this name mean anything to a server? An address literal can.
+function host.is_public_name(name)
+   local last = check.lower(name:match("[^.]*$"))
+   return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
+end
+
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is
--- said; a unix socket has none.
+-- sent; a unix socket has none.
 --- What EHLO says.
 function host.domain(plan, sock)
    if plan.domain then return plan.domain end
    local name = core.hostname()
-   if name:find(".", 1, true) and core.domain(name) then return name end
+   if name:find(".", 1, true) and core.domain(name) and host.is_public_name(name) then
+      return name
+   end
    local own = sock.getsockname and sock:getsockname()
    if own then
+      own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair
       local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
       if core.domain(literal) then return literal end
    end

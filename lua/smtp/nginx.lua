@@ -51,7 +51,6 @@ local directives = {
 
 --- Does the plan ask for what only a directive can set?
 function nginx.check_directives(plan)
-   if plan.tls == "skip" or plan.transport then return true end
    for i = 1, #directives do
       local name, directive = directives[i][1], directives[i][2]
       if plan.given[name] ~= nil then
@@ -101,6 +100,7 @@ local function check_certificate(plan, sock)
       return nil, errors.usage("tls_cert", "this nginx has no client certificates for Lua",
          "It takes lua-nginx-module 0.10.22 or newer, and lua-resty-core")
    end
+   if plan.tls == "skip" then return nil end
    return load_certificate(plan)
 end
 
@@ -116,7 +116,7 @@ function nginx.check(plan)
    end
    local ok
    ok, err = nginx.check_directives(plan)
-   if not ok or plan.tls == "skip" then return nil, err end
+   if not ok then return nil, err end
    return check_certificate(plan, sock)
 end
 

@@ -1,13 +1,12 @@
 --- Where and how: the options of a connection, checked and completed.
 -- @module smtp.plan
 
-local address = require "smtp.address"
 local auth = require "smtp.auth"
 local check = require "smtp.check"
-local core = require "smtp.core"
 local errors = require "smtp.errors"
 local extensions = require "smtp.extensions"
 local here = require "smtp.host"
+local place = require "smtp.place"
 
 local plan = {}
 
@@ -15,65 +14,29 @@ local usage = errors.usage
 local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
 local each = check.each
 
+-- In seconds; a larger value was most likely meant in milliseconds.
+local times = {
+   timeout = { default = 300, max = 3600 },
+   connect_timeout = { default = 15, max = 300 },
+   reply_timeout = { default = 60, max = 900 },
+}
+
 -- Each check returns true, or nil and an error.
-local function seconds(t, name, default)
-   local value = t[name]
-   if value == nil then return default end
+local function seconds(t, name)
+   local value, max = t[name], times[name].max
+   if value == nil then return times[name].default end
    local number = tonumber(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
       return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
    end
-   if number > 86400 then
-      return nil, usage(name, ("%s = %s seconds is more than a day"):format(name, tostring(value)),
-         "Did you mean milliseconds? Times are in seconds", value)
+   if number > max then
+      return nil, usage(name, ("%s = %s is more than %d seconds"):format(name, tostring(value),
+         max), "Did you mean milliseconds? Times are in seconds", value)
    end
    return number
 end
 
 -- ---- where ----
-
-local function decode(text)
-   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
-local url_schemes = { smtp = true, smtps = true, lmtp = true }
-
-local function has_place(t)
-   return t.host ~= nil or t.server ~= nil or t.socket ~= nil
-end
-
-local function read_url(t)
-   if t.url == nil then return true end
-   local text = type(t.url) == "string" and t.url or ""
-   local path = text:match("^lmtp%+unix:/*(/[^?#]*)$")
-   local scheme, rest = text:match("^(%a+)://([^/?#]+)/?$")
-   scheme = scheme and scheme:lower()
-   if not path and not url_schemes[scheme] then
-      return nil, usage("url", "url is not of the form smtp://user:password@host:587",
-         "Other forms are smtps://host (TLS from the first byte), lmtp://host, lmtp+unix:/path")
-   end
-   if (path or scheme == "lmtp") and t.protocol == nil then t.protocol = "lmtp" end
-   if path then
-      if not has_place(t) then t.socket = decode(path) end
-      return true
-   end
-   local login, place = rest:match("^(.*)@([^@]*)$")
-   place = place or rest
-   local host, port = place:match("^%[(.+)%](:?%d*)$")
-   if not host then host, port = place:match("^([^:]+)(:?%d*)$") end
-   if port and port ~= "" and not port:find("^:") then host = nil end
-   port = port and port:sub(2)
-   if not host then return nil, usage("url", "url names no host") end
-   if not has_place(t) then t.host = decode(host) end
-   if t.port == nil and port ~= "" then t.port = port end
-   if t.tls == nil and scheme == "smtps" then t.tls = "implicit" end
-   if login and t.username == nil and t.user == nil then
-      local user, password = login:match("^([^:]*):?(.*)$")
-      t.username = decode(user)
-      if t.password == nil and password ~= "" then t.password = decode(password) end
-   end
-   return true
-end
 
 local function alias(t, name, other)
    if t[other] == nil then return true end
@@ -82,71 +45,6 @@ local function alias(t, name, other)
          "Keep " .. name)
    end
    t[name] = t[other]
-   return true
-end
-
--- A name outside ASCII is looked up, verified and said in its ASCII form.
-local function to_ascii(t, name)
-   if t[name] == nil or not t[name]:find("[\128-\255]") then return true end
-   local ascii, why, hint = address.domain(t[name])
-   if not ascii then
-      return nil, usage(name, ("%s = %q is no host name: %s"):format(name, t[name], why), hint,
-         t[name])
-   end
-   t[name] = ascii
-   return true
-end
-
-local function is_ip(text)
-   local bare = text:gsub("%%[^%%]+$", "") -- fe80::1%eth0
-   return core.domain("[" .. text .. "]") or core.domain("[IPv6:" .. bare .. "]")
-end
-
-local function check_host(t)
-   local ok, err = each(is_line, t, { "host", "socket", "source_address", "tls_host", "domain" })
-   if not ok then return nil, err end
-   ok, err = each(to_ascii, t, { "host", "tls_host", "domain" })
-   if not ok then return nil, err end
-   if t.socket and t.host then
-      return nil, usage("socket", "socket and host are both given", "Keep one of them")
-   end
-   if t.socket and (#t.socket == 0 or #t.socket > 107) then
-      return nil, usage("socket", "socket is no path of 1 to 107 octets", nil, t.socket)
-   end
-   if t.host then t.host = t.host:match("^%[(.*:.*)%]$") or t.host end
-   if t.host and (t.host == "" or #t.host > 255 or t.host:find("[^!-~]")) then
-      return nil, usage("host", "host is neither a host name nor an address", nil, t.host)
-   end
-   if t.source_address and not is_ip(t.source_address) then
-      return nil, usage("source_address", "source_address is no IP address", "Write one of this "
-         .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
-   end
-   if t.domain == nil then return true end
-   local is_domain, why = core.domain(t.domain)
-   if is_domain then return true end
-   return nil, usage("domain", "domain cannot be said in EHLO: " .. why,
-      "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
-end
-
-local function is_loopback(t)
-   if t.transport then return false end
-   if t.socket then return true end
-   local host = t.host
-   return host == "localhost" or host == "::1"
-      or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
-end
-
-local function check_port(t)
-   if t.port == nil then return true end
-   local port = tonumber(t.port)
-   if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
-      return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
-   end
-   if port == 25 and t.protocol == "lmtp" then
-      return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
-         "The usual port is 24; most servers have a unix socket")
-   end
-   t.port = port
    return true
 end
 
@@ -184,9 +82,20 @@ end
 
 -- ---- the rest of how ----
 
+-- What only a socket of this library can do.
+local ours = { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_pin", "tls_min_version",
+   "source_address" }
+
 local function check_transport(t)
    local transport = t.transport
-   if transport == nil or type(transport) == "function" then return true end
+   if transport == nil then return true end
+   for i = 1, #ours do
+      if t[ours[i]] ~= nil then
+         return nil, usage(ours[i], ours[i] .. " has no effect on a connection of your transport",
+            "Remove it, and let the transport do the same")
+      end
+   end
+   if type(transport) == "function" then return true end
    local ok, missing = here.is_transport(transport)
    if ok then return true end
    return nil, usage("transport", ("transport has no method %s"):format(missing),
@@ -263,7 +172,7 @@ local function fill(t)
       tls_min_version = t.tls_min_version }
    made.host_given = t.host ~= nil
    if not t.socket then made.host = t.host or "localhost" end
-   made.loopback = is_loopback(made)
+   made.loopback = place.is_loopback(made)
    made.protocol = t.protocol or "smtp"
    made.port = t.port or (t.protocol == "lmtp" and 24) or (t.tls == "implicit" and 465)
       or (t.credentials and 587) or 25
@@ -273,11 +182,11 @@ local function fill(t)
    made.pipelining = t.pipelining or "safe"
    made.timeout_given = t.timeout ~= nil
    local ok, err
-   made.timeout, err = seconds(t, "timeout", 300)
+   made.timeout, err = seconds(t, "timeout")
    if not made.timeout then return nil, err end
-   made.connect_timeout, err = seconds(t, "connect_timeout", 15)
+   made.connect_timeout, err = seconds(t, "connect_timeout")
    if not made.connect_timeout then return nil, err end
-   made.reply_timeout, err = seconds(t, "reply_timeout", 60)
+   made.reply_timeout, err = seconds(t, "reply_timeout")
    if not made.reply_timeout then return nil, err end
    ok, err = check_name_to_verify(made)
    if not ok then return nil, err end
@@ -293,13 +202,13 @@ local objects = { transport = true, auth_mechanisms = true }
 ---@return table|nil err
 function plan.new(given)
    local t = check.plain(given, objects)
-   local ok, err = read_url(t)
+   local ok, err = place.read_url(t)
    if not ok then return nil, err end
    ok, err = alias(t, "host", "server")
    if not ok then return nil, err end
    ok, err = alias(t, "username", "user")
    if not ok then return nil, err end
-   ok, err = check.all({ check_host, check_protocol, check_port, check_tls, auth.check,
+   ok, err = check.all({ place.check, check_protocol, place.check_port, check_tls, auth.check,
       check_rest }, t)
    if not ok then return nil, err end
    return fill(t)

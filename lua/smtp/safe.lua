@@ -10,7 +10,7 @@ local options = require "smtp.options"
 local report = require "smtp.report"
 local signing = require "smtp.signing"
 
-local safe = { _VERSION = "0.1.0", is_error = errors.is }
+local safe = { _VERSION = "0.1.0" }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
 
@@ -221,6 +221,15 @@ function Connection:close()
    return true
 end
 
+-- connection.send{…} gives the options in the place of the connection.
+for name, method in next, Connection do
+   Connection[name] = function(self, argument)
+      if type(self) == "table" and rawget(self, "conv") then return method(self, argument) end
+      return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
+         ("Write connection:%s(…)"):format(name))
+   end
+end
+
 connection_mt.__close = Connection.close
 
 --- What does this server offer? Sends no mail; see smtp.probe.
@@ -236,6 +245,28 @@ end
 --- A small receiving server for demos and tests: see smtp.sink.
 function safe.sink(t)
    return require("smtp.sink").new(t)
+end
+
+-- smtp:send{…} gives the module in the place of the options.
+safe.modules = { [safe] = true }
+
+local function needs_dot(name)
+   return errors.usage("options", ("call smtp.%s with a dot, not with a colon"):format(name),
+      ("Write smtp.%s(…)"):format(name))
+end
+
+for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink" } do
+   local call = safe[name]
+   safe[name] = function(a, b, c)
+      if safe.modules[a] then return nil, needs_dot(name) end
+      return call(a, b, c)
+   end
+end
+
+--- Is it an error of ours, and of this class? See smtp.errors.
+function safe.is_error(value, class)
+   if safe.modules[value] and class ~= nil then return nil, needs_dot "is_error" end
+   return errors.is(value, class)
 end
 
 safe.connection_methods = Connection

@@ -252,9 +252,16 @@ describe("TLS", function()
          tls_pin = "lua_ssl_trusted_certificate" } do
          local mx = start {}
          local value = option == "tls_min_version" and "1.2" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
-         local _, err = safe.send(options(mx, { [option] = value }))
-         assert.same({ "usage", option }, { err.kind, err.option })
-         assert.truthy(err.hint:find(directive, 1, true))
+         for _, tls in ipairs { "require", "prefer", "implicit", "skip" } do
+            local t = options(mx, { [option] = value, tls = tls })
+            local errors = { select(2, safe.send(t)), select(2, safe.defer(t)) }
+            for _, name in ipairs { "from", "to", "raw" } do t[name] = nil end
+            errors[3], errors[4] = select(2, safe.connect(t)), select(2, safe.probe(t))
+            for i = 1, 4 do
+               assert.same({ "usage", option }, { errors[i].kind, errors[i].option })
+               assert.truthy(errors[i].hint:find(directive, 1, true))
+            end
+         end
          assert.equal(0, mx:count("open"))
       end
    end)
