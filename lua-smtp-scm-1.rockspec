@@ -72,9 +72,10 @@ build = {
             "csrc/chunking.c", "csrc/dialogue.c", "csrc/encode.c", "csrc/encoder.c",
             "csrc/envelope.c", "csrc/extensions.c", "csrc/header.c", "csrc/hello.c",
             "csrc/idna.c", "csrc/lencode.c", "csrc/lfacts.c", "csrc/lflights.c",
-            "csrc/lmail.c", "csrc/loptions.c", "csrc/lplain.c", "csrc/lsession.c", "csrc/lsmtp.c", "csrc/lvalue.c",
-            "csrc/message.c", "csrc/reply.c", "csrc/scan.c", "csrc/session.c", "csrc/starttls.c",
-            "csrc/transcript.c", "csrc/utf8.c", "csrc/wire.c",
+            "csrc/lmail.c", "csrc/loptions.c", "csrc/lplain.c", "csrc/lsession.c",
+            "csrc/lsmtp.c", "csrc/lvalue.c",
+            "csrc/message.c", "csrc/reply.c", "csrc/required.c", "csrc/scan.c", "csrc/session.c",
+            "csrc/starttls.c", "csrc/transcript.c", "csrc/utf8.c", "csrc/wire.c",
          },
       },
       ["smtp.crypto"] = {

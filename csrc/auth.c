@@ -311,13 +311,6 @@ static step try_next(struct smtp_session *s, const struct smtp_reply *r)
     return begin_next(s, r);
 }
 
-/* 530 says what the server wants first: TLS (RFC 3207 4) or AUTH (RFC 4954 6). */
-enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r)
-{
-    if (!s->tls_on && answer_mentions(r, "STARTTLS")) return SMTP_ERROR_TLS_REQUIRED;
-    return SMTP_ERROR_AUTH_REQUIRED;
-}
-
 /* Keeps what `text` holds, decoded. */
 static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
 {
@@ -429,6 +422,14 @@ static step rejected(struct smtp_session *s, const struct smtp_reply *r)
     return STEP_auth;
 }
 
+/* Google's 534 with these says that another password is needed, and no other mechanism helps. */
+static step too_weak(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (reply_is(r, 5, 7, 9)) return give_up(s, SMTP_ERROR_AUTH_APP_PASSWORD, r);
+    if (reply_is(r, 5, 7, 14)) return give_up(s, SMTP_ERROR_AUTH_BROWSER, r);
+    return try_next(s, r);
+}
+
 static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 235) return succeeded(s, r);
@@ -441,9 +442,9 @@ static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
         s->no_initial = true;
         return STEP_auth;
     }
-    if (r->code == 534) return try_next(s, r);
+    if (r->code == 534) return too_weak(s, r);
     if (r->code == 538) return give_up(s, SMTP_ERROR_AUTH_ENCRYPT, r);
-    if (r->code == 530) return give_up(s, required_first(s, r), r);
+    if (r->code == 530) return give_up(s, required_first(s, r, false), r);
     return rejected(s, r);
 }
 

@@ -150,7 +150,7 @@ step hear_chunk(struct smtp_session *s, const struct smtp_reply *r)
         s->bdat_known = true;
         return STEP_octets;
     }
-    refuse(s, s->mails, SMTP_ERROR_DATA_REFUSED, r);
+    refuse(s, s->mails, message_error(s, r), r);
     return STEP_rset;
 }
 

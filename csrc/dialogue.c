@@ -263,13 +263,23 @@ static const char *stage_for(const struct smtp_session *s, enum smtp_error error
     return stage_of(s);
 }
 
+/* What a server that took HELO might offer if it had taken EHLO. */
+static bool is_for_ehlo(enum smtp_error error)
+{
+    return error == SMTP_ERROR_TLS_HELO_ONLY || error == SMTP_ERROR_AUTH_HELO_ONLY ||
+           (error >= SMTP_ERROR_NO_PIPELINING && error <= SMTP_ERROR_TLS_UNVERIFIED);
+}
+
 static void note(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp_error error,
                  const struct smtp_reply *r)
 {
     trouble->error = error;
     trouble->stage = stage_for(s, error);
     trouble->answer = (struct smtp_answer){0};
-    if (r != NULL) answer_take(&trouble->answer, r);
+    if (r != NULL)
+        answer_take(&trouble->answer, r);
+    else if (s->ehlo_refused && is_for_ehlo(error))
+        trouble->answer = s->ehlo_reply;
 }
 
 /* Recipients accepted so far share the fate of the message, but for those with a verdict of their
@@ -281,15 +291,20 @@ static void decide(struct smtp_mail *m, enum smtp_verdict verdict)
     m->settled = true;
 }
 
+/* What a refusal means for recipients that were accepted: before DATA nothing was judged. */
+static enum smtp_verdict verdict_of(enum smtp_error error, const struct smtp_reply *r)
+{
+    bool of_envelope = error >= SMTP_ERROR_NOBODY_ACCEPTED && error <= SMTP_ERROR_TOO_MANY;
+    if (r == NULL || of_envelope || error == SMTP_ERROR_BDAT_UNKNOWN) return SMTP_UNSENT;
+    return reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
+}
+
 void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
             const struct smtp_reply *r)
 {
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     note(s, &m->trouble, error, r);
-    enum smtp_verdict verdict = SMTP_UNSENT;
-    if (error == SMTP_ERROR_DATA_REFUSED || error == SMTP_ERROR_SHUTTING_DOWN)
-        verdict = reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
-    decide(m, verdict);
+    decide(m, verdict_of(error, r));
 }
 
 /* Where the end has left us, nobody knows of those whose answers did not come, either. */
@@ -380,8 +395,9 @@ static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
     }
     if (r->code == 421) return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
     if (!sending || reply_class(r) < 4) return drop(s, SMTP_ERROR_UNASKED, r);
-    refuse(s, s->mails, SMTP_ERROR_DATA_REFUSED, r);
-    return drop(s, SMTP_ERROR_DATA_REFUSED, r);
+    enum smtp_error error = message_error(s, r);
+    refuse(s, s->mails, error, r);
+    return drop(s, error, r);
 }
 
 /* 421 may come at any time (RFC 5321 3.8); what it means in the greeting and in AUTH, and that it

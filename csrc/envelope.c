@@ -128,8 +128,11 @@ step say_mail(struct smtp_session *s)
 
 static enum smtp_error sender_error(const struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
-    if (r->code == 552 && says_size(s, s->mails)) return SMTP_ERROR_TOO_LARGE;
+    enum smtp_error first = required_first(s, r, false);
+    bool courier = r->code == 534 && r->enhanced[1] != 7; /* its answer to SIZE= */
+    if (first != SMTP_ERROR_NONE) return first;
+    if (r->enhanced[1] == 2 && r->enhanced[2] == 2) return SMTP_ERROR_SENDER_QUOTA;
+    if (says_size(s, s->mails) && (courier || reply_says_size(r))) return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;
 }
 
@@ -212,13 +215,23 @@ void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply 
     if (kept == 0 || reply_class(r) == first) answer_take(&m->trouble.answer, r);
 }
 
+/* One that asks for TLS or AUTH tells more than any other that is permanent. */
+static void demand_weigh(struct smtp_session *s, struct smtp_mail *m, const struct smtp_reply *r)
+{
+    if (m->demands || m->trouble.answer.code / 100u != 5 || reply_class(r) != 5) return;
+    if (required_first(s, r, false) == SMTP_ERROR_NONE) return;
+    m->demands = true;
+    answer_take(&m->trouble.answer, r);
+}
+
 /* Where any recipient may get the message, a later attempt may help after a temporary refusal;
  * where all must, a permanent refusal excludes it. */
-static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
+static void take_verdict(struct smtp_session *s, struct smtp_mail *m, const struct smtp_reply *r)
 {
     struct smtp_recipient *to = &m->to[m->to_heard];
     recipient_judged(m, to, r);
     refusal_weigh(m, m->all ? 5 : 4, r);
+    demand_weigh(s, m, r);
     to->again = is_one_too_many(m, r);
     if (to->again) {
         m->full = true;
@@ -229,8 +242,8 @@ static void take_verdict(struct smtp_mail *m, const struct smtp_reply *r)
 
 static enum smtp_error nobody_error(const struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (r->code == 530 && s->auth != SMTP_AUTH_DONE) return required_first(s, r);
-    return SMTP_ERROR_NOBODY_ACCEPTED;
+    enum smtp_error first = required_first(s, r, false);
+    return first != SMTP_ERROR_NONE ? first : SMTP_ERROR_NOBODY_ACCEPTED;
 }
 
 /* The next transaction offers as many recipients as this one took, and one more after each that
@@ -272,7 +285,7 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     /* Behind a refused MAIL the answers to RCPT are echoes of it. */
     if (m->sender_accepted)
-        take_verdict(m, r);
+        take_verdict(s, m, r);
     else if (reply_class(r) == 2)
         m->contradicted = true;
     m->to_heard++;

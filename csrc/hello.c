@@ -37,6 +37,7 @@ static step say_hello(struct smtp_session *s, const char *verb)
 
 step say_ehlo(struct smtp_session *s)
 {
+    s->ehlo_refused = false;
     return say_hello(s, s->opt.lmtp ? "LHLO " : "EHLO "); /* RFC 2033 4.1 */
 }
 
@@ -48,7 +49,12 @@ step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
         return after_hello(s);
     }
     bool unknown = r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504;
-    if (unknown && !s->opt.lmtp) return STEP_helo;
+    if (unknown && !s->opt.lmtp) {
+        s->ehlo_refused = true;
+        answer_take(&s->ehlo_reply, r);
+        return STEP_helo;
+    }
+    if (r->code == 501) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }
@@ -65,7 +71,7 @@ step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
             make_printable(s->hello, sizeof s->hello, r->text, r->text_len);
         return after_hello(s);
     }
-    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
+    if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }
 

@@ -1,12 +1,31 @@
 /* lfacts.c - what is known of a server: to Lua, and back where another session takes over. */
 #include "lsmtp.h"
 
+#include <string.h>
+
 #pragma GCC visibility push(hidden)
 
 static const char *const tls_words[] = {"skipped", "unavailable", "on", NULL};
 static const char *const auth_words[] = {"skipped", "unavailable", "authenticated", NULL};
 
-bool read_resume(lua_State *L, struct smtp_facts *facts)
+/* The field `ehlo_reply`, as set_answer writes it, into `room`. Its status is not needed again. */
+static void read_ehlo_reply(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room)
+{
+    lua_getfield(L, 1, "ehlo_reply");
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_insert(L, 1);
+    struct smtp_text text = text_field(L, "text");
+    *room = (struct smtp_answer){.code = (uint16_t)count_field(L, "code")};
+    room->text_len = text.len < SMTP_TEXT_MAX ? text.len : SMTP_TEXT_MAX;
+    if (room->text_len > 0) memcpy(room->text, text.data, room->text_len);
+    lua_remove(L, 1);
+    facts->ehlo_reply = room;
+}
+
+bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room)
 {
     if (!lua_istable(L, 2)) return false;
     lua_pushvalue(L, 2);
@@ -20,6 +39,7 @@ bool read_resume(lua_State *L, struct smtp_facts *facts)
     facts->server = text_field(L, "server");
     facts->capabilities = text_field(L, "capabilities");
     facts->mechanisms_before_tls = text_field(L, "mechanisms_before_tls");
+    read_ehlo_reply(L, facts, room);
     lua_getfield(L, 1, "auth_reason");
     facts->auth_reason = smtp_error_find("auth_unsupported", luaL_optstring(L, -1, ""));
     lua_pop(L, 1);
@@ -54,8 +74,8 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
- * auth_reason, mechanism, bound, challenge, turned_down, starttls_offered, size_max, rcpt_max,
- * mail_max, rcpt_domain_max, server, capabilities, … */
+ * auth_reason, mechanism, ehlo_reply, bound, challenge, turned_down, starttls_offered, size_max,
+ * rcpt_max, mail_max, rcpt_domain_max, server, capabilities, … */
 int session_facts(lua_State *L)
 {
     struct smtp_facts facts = smtp_session_facts(to_session(L));
@@ -73,6 +93,11 @@ int session_facts(lua_State *L)
     if (facts.auth_reason != SMTP_ERROR_NONE) {
         lua_pushstring(L, smtp_error_reason(facts.auth_reason));
         lua_setfield(L, -2, "auth_reason");
+    }
+    if (facts.ehlo_reply != NULL) {
+        lua_createtable(L, 0, 3);
+        set_answer(L, facts.ehlo_reply);
+        lua_setfield(L, -2, "ehlo_reply");
     }
     lua_pushboolean(L, facts.bound);
     lua_setfield(L, -2, "bound");

@@ -209,8 +209,8 @@ static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct
                                         [SMTP_REFUSED] = "refused",
                                         [SMTP_DEFERRED] = "deferred",
                                         [SMTP_UNKNOWN] = "unknown"};
-    bool by_message = to->code / 100 == 2 &&
-                      (m->trouble.error == SMTP_ERROR_DATA_REFUSED || to->verdict == SMTP_DEFERRED);
+    bool judged = to->verdict == SMTP_REFUSED || to->verdict == SMTP_DEFERRED;
+    bool by_message = judged && to->code / 100 == 2;
     lua_createtable(L, 0, 5);
     set_text(L, "address", to->address.data, to->address.len);
     lua_pushstring(L, words[to->verdict]);

@@ -45,7 +45,8 @@ static int core_session(lua_State *L)
     struct smtp_options o;
     read_options(L, &o);
     struct smtp_facts facts = {0};
-    bool resumes = read_resume(L, &facts);
+    struct smtp_answer ehlo_reply;
+    bool resumes = read_resume(L, &facts, &ehlo_reply);
 
     lua_createtable(L, 0, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);

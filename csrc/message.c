@@ -28,7 +28,8 @@ step hear_data(struct smtp_session *s, const struct smtp_reply *r)
         if (m->contradicted) return drop(s, SMTP_ERROR_UNEXPECTED, r);
         return m->trouble.error != SMTP_ERROR_NONE ? STEP_final : STEP_body;
     }
-    refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
+    enum smtp_error first = required_first(s, r, false);
+    refuse(s, m, first != SMTP_ERROR_NONE ? first : message_error(s, r), r);
     return STEP_rset;
 }
 
@@ -244,10 +245,18 @@ static step recipient_answered(struct smtp_session *s, const struct smtp_reply *
     if (!m->taken) {
         const struct smtp_answer kept = m->trouble.answer;
         const struct smtp_reply decider = answer_reply(&kept);
-        refuse(s, m, SMTP_ERROR_DATA_REFUSED, &decider);
+        refuse(s, m, message_error(s, &decider), &decider);
     }
     m->settled = true;
     return STEP_ready;
+}
+
+/* Why the message, or a part of it, is refused. */
+enum smtp_error message_error(const struct smtp_session *s, const struct smtp_reply *r)
+{
+    enum smtp_error first = required_first(s, r, true);
+    if (first != SMTP_ERROR_NONE) return first;
+    return reply_says_size(r) ? SMTP_ERROR_TOO_LARGE : SMTP_ERROR_DATA_REFUSED;
 }
 
 step message_judged(struct smtp_session *s, const struct smtp_reply *r)
@@ -256,7 +265,7 @@ step message_judged(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (s->opt.lmtp) return recipient_answered(s, r);
     answer_take(&m->answer, r);
-    if (reply_class(r) >= 4) refuse(s, m, SMTP_ERROR_DATA_REFUSED, r);
+    if (reply_class(r) >= 4) refuse(s, m, message_error(s, r), r);
     m->settled = true;
     return STEP_ready;
 }

@@ -56,6 +56,14 @@ struct smtp_reply answer_reply(const struct smtp_answer *answer)
     return r;
 }
 
+/* The message is too large for the server, by code (RFC 1870 6) and status (RFC 3463 3.3, 3.4). */
+bool reply_says_size(const struct smtp_reply *r)
+{
+    const uint16_t *status = r->enhanced;
+    bool of_size = (status[1] == 3 && status[2] == 4) || (status[1] == 2 && status[2] == 3);
+    return r->code == 523 || (r->code == 552 && (status[0] == 0 || of_size));
+}
+
 /* `word` in upper case, anywhere in the text, in any case of ASCII. */
 bool answer_mentions(const struct smtp_reply *r, const char *word)
 {

@@ -96,6 +96,8 @@ struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
     s->mechs_before_len =
         keep_text(s->mechs_before, sizeof s->mechs_before, facts->mechanisms_before_tls);
     s->starttls_seen = facts->starttls_offered;
+    s->ehlo_refused = facts->ehlo_reply != NULL;
+    if (s->ehlo_refused) s->ehlo_reply = *facts->ehlo_reply;
     s->auth = facts->auth;
     s->auth_reason = facts->auth_reason;
     s->mech_said = facts->mechanism;
@@ -151,6 +153,7 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .auth_reason = s->auth_reason,
         .mechanism = s->mech_said,
         .challenge = {s->challenge, s->told_why ? s->challenge_len : 0},
+        .ehlo_reply = s->ehlo_refused ? &s->ehlo_reply : NULL,
         .mech_code = s->mech_code,
         .bound = s->must_bind,
         .starttls_offered = s->starttls_seen,

@@ -165,10 +165,12 @@ struct smtp_session {
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */
     struct smtp_text argument;
     struct smtp_answer asked;
+    bool ehlo_refused; /* `ehlo_reply` holds the reply to the newest EHLO */
 
     /* These are not zeroed at first, which would cost more than a message: the lengths above tell
      * what of them counts. Mostly it is their beginnings; what is not touched takes no memory. */
     struct smtp_run runs[SMTP_RUNS_MAX];
+    struct smtp_answer ehlo_reply;
     char shown[SMTP_TRANSCRIPT_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];
@@ -218,6 +220,7 @@ bool reply_cut(struct smtp_session *s, struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);
+bool reply_says_size(const struct smtp_reply *r);
 size_t make_printable(char *out, size_t out_max, const char *data, size_t len);
 static inline unsigned reply_class(const struct smtp_reply *r)
 {
@@ -251,7 +254,10 @@ step starttls_begin(struct smtp_session *s);
 step auth_begin(struct smtp_session *s);
 bool auth_needs_secret(const struct smtp_session *s);
 bool auth_needs_answer(const struct smtp_session *s);
-enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r);
+
+/* required.c */
+enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r,
+                               bool of_message);
 
 /* A mechanism that is answered here writes answer number `turn` with put_base64. */
 struct smtp_mechanism {
@@ -280,6 +286,7 @@ step message_begin(const struct smtp_session *s, const struct smtp_mail *m);
 /* The server goes instead of taking it. */
 void message_deferred(struct smtp_session *s, const struct smtp_reply *r);
 step message_judged(struct smtp_session *s, const struct smtp_reply *r);
+enum smtp_error message_error(const struct smtp_session *s, const struct smtp_reply *r);
 void body_begin(struct smtp_session *s);
 size_t body_take(struct smtp_session *s, const char *data, size_t len);
 void body_end(struct smtp_session *s);

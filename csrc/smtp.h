@@ -58,6 +58,7 @@ enum {
 #define SMTP_ERRORS(X)                                                                             \
     X(NONE,             "none",                "none",             "is well")                      \
     X(GREETING_REFUSED, "greeting_refused",    "refused",          "refused the conversation")     \
+    X(HELO_REFUSED,     "greeting_refused",    "helo",             "refused EHLO, and HELO too")   \
     X(MALFORMED,        "protocol",            "malformed",        "sent what is not an SMTP reply")\
     X(TLS_BYTES,        "protocol",            "tls_on_plain_port", "answered in TLS where plain SMTP was expected")\
     X(MIXED_CODES,      "protocol",            "mixed_codes",      "contradicted itself within one reply")\
@@ -71,11 +72,11 @@ enum {
     X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
     X(TLS_FAILED,       "tls",                 "handshake",        "failed in the TLS handshake")  \
     X(TLS_NOT_OFFERED,  "tls_unsupported",     "not_advertised",   "does not offer STARTTLS")      \
-    X(TLS_HELO_ONLY,    "tls_unsupported",     "helo_only",        "knows no EHLO, so it cannot do STARTTLS")\
+    X(TLS_HELO_ONLY,    "tls_unsupported",     "helo_only",        "refused EHLO, so STARTTLS is not available")\
     X(STARTTLS_REFUSED, "tls",                 "starttls_refused", "offers STARTTLS and then refused it")\
     X(AUTH_NOT_OFFERED, "auth_unsupported",    "not_advertised",   "does not offer AUTH")          \
-    X(AUTH_GONE,        "auth_unsupported",    "not_advertised_after_tls", "offers AUTH before TLS and no more after it")\
-    X(AUTH_HELO_ONLY,   "auth_unsupported",    "helo_only",        "knows no EHLO, so it cannot do AUTH")\
+    X(AUTH_GONE,        "auth_unsupported",    "not_advertised_after_tls", "offered AUTH before TLS but not after it")\
+    X(AUTH_HELO_ONLY,   "auth_unsupported",    "helo_only",        "refused EHLO, so AUTH is not available")\
     X(AUTH_EMPTY,       "auth_unsupported",    "empty_list",       "offers AUTH without any mechanism")\
     X(AUTH_NO_COMMON,   "auth_unsupported",    "no_common_mechanism", "offers no AUTH mechanism that may be used")\
     X(AUTH_UNKNOWN,     "auth_unsupported",    "rejected_command", "offers AUTH and then does not know the command")\
@@ -84,6 +85,8 @@ enum {
     X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "wants encryption before AUTH")\
     X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
     X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
+    X(AUTH_APP_PASSWORD, "auth_rejected",      "app_password_required", "takes only a password made for this application")\
+    X(AUTH_BROWSER,     "auth_rejected",       "browser_login_required", "asks the user to log in with a web browser first")\
     X(AUTH_PROTOCOL,    "auth_rejected",       "protocol",         "broke the rules of the AUTH exchange")\
     X(AUTH_NOT_AUTHENTIC, "auth_rejected",     "server_not_authentic", "could not prove that it knows the password")\
     X(AUTH_ITERATIONS,  "auth_rejected",       "iterations",       "asks for a number of hash iterations outside scram_iterations")\
@@ -92,6 +95,7 @@ enum {
     X(AUTH_REQUIRED,    "auth_required",       "required",         "wants authentication first")   \
     X(TLS_REQUIRED,     "tls_required",        "required",         "wants STARTTLS first")         \
     X(SENDER_REFUSED,   "sender_refused",      "refused",          "refused the sender")           \
+    X(SENDER_QUOTA,     "sender_refused",      "quota",            "refused the sender, whose quota is used up")\
     X(NOBODY_ACCEPTED,  "recipients_refused",  "refused",          "accepted no recipient")        \
     X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, and recipients = \"all\"")\
     X(TOO_MANY,         "recipients_refused",  "too_many",         "does not take so many recipients at once, and recipients = \"all\"")\
@@ -132,7 +136,7 @@ enum smtp_error {
 #undef X
 };
 
-/** The words of an error: "auth_unsupported", "helo_only", "knows no EHLO, …". */
+/** The words of an error: "auth_unsupported", "helo_only", "refused EHLO, …". */
 const char *smtp_error_kind(enum smtp_error error);
 const char *smtp_error_reason(enum smtp_error error);
 const char *smtp_error_sentence(enum smtp_error error);
@@ -277,6 +281,7 @@ struct smtp_mail {
     bool settled;                   /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
     bool sender_accepted;           /* MAIL was answered with 2yz */
+    bool demands;                   /* a recipient was refused for want of TLS or AUTH */
     bool contradicted;              /* a recipient accepted behind a refused sender */
     bool taken;                     /* a recipient has it (LMTP) */
     bool full;                      /* a recipient was one too many */
@@ -302,6 +307,7 @@ struct smtp_facts {
     enum smtp_error auth_reason; /* why AUTH is unavailable */
     struct smtp_text mechanism;  /* the newest one that AUTH was said with */
     struct smtp_text challenge;  /* what an error challenge held, printable (RFC 7628 3.2.2) */
+    const struct smtp_answer *ehlo_reply; /* the refusal of the newest EHLO; NULL: none */
     const uint16_t *mech_code;   /* for each of the options' mechs: what turned it down, or 0 */
     bool bound;                  /* a mechanism that binds was tried */
     bool starttls_offered;       /* in the newest EHLO, or before TLS */

@@ -168,7 +168,7 @@ describe("AUTH answered by", function()
       end
 
       for _, line in ipairs { "504 5.5.4 unknown", "504 no", "501 5.5.4 unrecognized",
-         "503 5.5.4 unrecognized", "534 5.7.9 too weak" } do
+         "503 5.5.4 unrecognized", "534 5.7.0 too weak" } do
          it(line .. " leads to the next mechanism, under " .. policy, function()
             local receipt = talk.send(login(policy), hello("AUTH LOGIN PLAIN") .. PLAIN .. "S: " .. line
                .. "\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n" .. USER .. "S: 334 UGFzc3dvcmQ6\n" .. PASSWORD
@@ -179,9 +179,33 @@ describe("AUTH answered by", function()
 
       it("534 to the last mechanism is too weak, under " .. policy, function()
          local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN
-            .. "S: 534 5.7.9 weak\nC: AUTH LOGIN\nS: 504 no\n" .. bye)
+            .. "S: 534 5.7.0 weak\nC: AUTH LOGIN\nS: 504 no\n" .. bye)
          assert.equal("auth_rejected", err.kind)
          assert.equal("mechanism_too_weak", err.reason)
+      end)
+
+      -- Another mechanism would be a second failed login with the same password.
+      for line, reason in pairs {
+         ["534-5.7.9 Application-specific password required.\nS: 534 5.7.9  https://x.example/?p=InvalidSecondFactor"]
+            = "app_password_required",
+         ["534-5.7.14 <https://accounts.google.com/signin/continue>\nS: 534 5.7.14 Please log in via your web browser"]
+            = "browser_login_required" } do
+         it(line:sub(1, 10) .. " ends the authentication, under " .. policy, function()
+            local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: " .. line .. "\n" .. bye)
+            assert.same({ "auth_rejected", reason, "auth", 534, "never", "no" },
+               { err.kind, err.reason, err.stage, err.code, err.retry, err.sent })
+            assert.truthy(err.hint:find("application password", 1, true))
+            assert.truthy(tostring(err):find("not tried: LOGIN", 1, true))
+            _, err = talk.send(login(policy), hello("AUTH LOGIN") .. "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n" .. USER
+               .. "S: 334 UGFzc3dvcmQ6\n" .. PASSWORD .. "S: " .. line .. "\n" .. bye)
+            assert.same({ "auth_rejected", reason }, { err.kind, err.reason })
+         end)
+      end
+
+      it("534 with a status of another class leads on, under " .. policy, function()
+         local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN
+            .. "S: 534 4.7.9 weak\nC: AUTH LOGIN\nS: 534 5.7.14 web\n" .. bye)
+         assert.equal("browser_login_required", err.reason)
       end)
 
       it("500 5.5.6 to an initial response is tried once without, under " .. policy, function()
@@ -383,7 +407,7 @@ describe("what was offered and then refused us", function()
    it("as too weak stays too weak, whatever the next one is told", function()
       for _, policy in ipairs { "require", "prefer" } do
          for _, line in ipairs { "500 what", "502 5.5.1 what", "503 what", "504 no" } do
-            local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: 534 5.7.9 weak\n"
+            local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN .. "S: 534 5.7.0 weak\n"
                .. "C: AUTH LOGIN\nS: " .. line .. "\n" .. bye)
             assert.same({ "auth_rejected", "mechanism_too_weak" }, { err.kind, err.reason })
          end

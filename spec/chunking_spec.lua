@@ -92,7 +92,7 @@ describe("CHUNKING", function()
       local line = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = pieces { line:rep(1000) } }, hi .. envelope .. ok .. ok
          .. chunk(FULL) .. "S: 552 too much\n" .. bye)
-      assert.equal("data_refused", err.kind)
+      assert.equal("message_too_large", err.kind)
       assert.equal("body", err.stage)
       assert.equal("refused", states(err))
    end)
@@ -108,7 +108,7 @@ describe("CHUNKING", function()
       it("is refused at its end with " .. code, function()
          local _, err = talk.send({}, hi .. envelope .. ok .. ok .. one
             .. ("S: %d no\n"):format(code) .. bye)
-         assert.equal("data_refused", err.kind)
+         assert.equal(code == 552 and "message_too_large" or "data_refused", err.kind)
          assert.equal("final", err.stage)
          assert.equal(code == 451 and "deferred" or "refused", states(err))
       end)
@@ -129,7 +129,7 @@ describe("CHUNKING", function()
       local text = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
          .. "C: BDAT 144000 LAST\nOCTETS 100000\nS: 552 too much\n")
-      assert.equal("data_refused", err.kind)
+      assert.equal("message_too_large", err.kind)
       assert.equal("refused", states(err))
    end)
 

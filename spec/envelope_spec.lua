@@ -26,12 +26,38 @@ describe("MAIL", function()
       end)
    end
 
-   it("refused with 552 where SIZE was said is a message too large", function()
-      local _, err = talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE\n"
-         .. "C: MAIL FROM:<ann@me.example> SIZE=21\nS: 552 5.3.4 too big\n" .. bye)
-      assert.equal("message_too_large", err.kind)
-      assert.equal(552, err.code)
-   end)
+   local sized = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 10240000\n"
+      .. "C: MAIL FROM:<ann@me.example> SIZE=21\n"
+
+   for _, line in ipairs { "552 5.3.4 too big", "552 5.2.3 too big", "552 too big", "523 too big", "523 5.3.4 too big",
+      "534 SIZE=Message too large.", "534 5.3.4 too big" } do
+      it("where SIZE was said, refused with " .. line .. ", is a message too large", function()
+         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "message_too_large", "size", "mail", tonumber(line:sub(1, 3)), "never", 10240000, 21 },
+            { err.kind, err.reason, err.stage, err.code, err.retry, err.limit, err.size })
+         assert.is_nil(err.hint:find("10240000", 1, true)) -- it is below that
+         _, err = talk.send({}, hi .. mail .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
+      end)
+   end
+
+   for _, line in ipairs { "552 5.2.2 Over quota", "452 4.2.2 Over quota" } do
+      it("refused with " .. line .. " is a quota, for now, and no size", function()
+         for _, opening in ipairs { sized, hi .. mail } do
+            local _, err = talk.send({}, opening .. "S: " .. line .. "\n" .. bye)
+            assert.same({ "sender_refused", "quota", "mail", "later", "Over quota", true },
+               { err.kind, err.reason, err.stage, err.retry, err.text, err.temporary })
+            assert.is_nil(tostring(err):find("10240000", 1, true))
+         end
+      end)
+   end
+
+   for _, line in ipairs { "552 5.7.0 no", "552 5.1.8 no", "534 5.7.8 no", "452 4.3.1 disk full" } do
+      it("where SIZE was said, refused with " .. line .. ", has another cause", function()
+         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
+      end)
+   end
 
    it("answered by 421 is a lost connection, without RSET or QUIT", function()
       local _, err = talk.send({}, hi .. mail .. "S: 421 4.3.2 going down\nCLOSE")

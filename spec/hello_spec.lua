@@ -1,3 +1,4 @@
+local smtp = require "smtp.safe"
 local talk = require "spec.talk"
 
 local ok = [[
@@ -131,13 +132,62 @@ describe("EHLO", function()
       end)
    end
 
-   for _, code in ipairs { 500, 530, 550 } do
+   for _, code in ipairs { 450, 500, 501, 530, 550 } do
       it("and HELO refused with " .. code .. " end it", function()
-         local _, err = talk.send({}, hi .. ("S: 500 what\nC: HELO me.example\nS: %d no\n"
-            .. "C: QUIT\nS: 221 bye"):format(code))
-         assert.equal("greeting_refused", err.kind)
+         for _, first in ipairs { 500, 501, 502, 504 } do
+            local _, err = talk.send({}, hi .. ("S: %d what\nC: HELO me.example\nS: %d 5.5.4 bad name\n"
+               .. "C: QUIT\nS: 221 bye"):format(first, code))
+            assert.same({ "greeting_refused", "helo", "ehlo", code, code == 450 and "later" or "never" },
+               { err.kind, err.reason, err.stage, err.code, err.retry })
+            assert.truthy(err.text:find("bad name", 1, true))
+            assert.truthy(err.hint:find("set domain", 1, true))
+         end
       end)
    end
+
+   for code, text in pairs { [501] = "Syntactically invalid EHLO argument(s)", [502] = "not implemented",
+      [500] = 'Command unrecognized: "XXXX mail"', [504] = "no" } do
+      -- What cannot be had without EHLO: the options, what is offered after HELO is nothing.
+      local helo = hi .. ("S: %d 5.5.0 %s\nC: HELO me.example\nS: 250 mx\n"):format(code, text)
+      local cases = {
+         { "auth_unsupported", "auth", { username = "ann", password = "secret" } },
+         { "tls_unsupported", "starttls", { tls = "require" } },
+         { "extension_unsupported", "mail", { raw = "\195\164" } },
+         { "extension_unsupported", "mail", { extensions = { dsn = "require" } } },
+      }
+
+      it("answered by " .. code .. " is shown where HELO makes something impossible", function()
+         for _, case in ipairs(cases) do
+            local _, err = talk.send(case[3], helo .. "C: QUIT\nS: 221 bye\n")
+            assert.same({ case[1], case[2], code, "5.5.0", text, "never", "no" },
+               { err.kind, err.stage, err.code, err.enhanced, err.text, err.retry, err.sent })
+            assert.truthy(err.hint:find("set domain", 1, true), err.hint)
+            assert.truthy(tostring(err):find(text, 1, true))
+         end
+      end)
+
+      it("answered by " .. code .. " is no reply to anything else", function()
+         local _, err = talk.send({}, helo .. "C: MAIL FROM:<ann@me.example>\nS: 550 5.1.0 no\nC: QUIT\nS: 221 bye\n")
+         assert.same({ "sender_refused", 550, "no" }, { err.kind, err.code, err.text })
+      end)
+
+      it("answered by " .. code .. " is told by smtp.probe", function()
+         local report = assert(smtp.probe(talk.options({ from = false, to = false, raw = false },
+            talk.peer(helo .. "C: QUIT\nS: 221 bye\n"))))
+         assert.equal(("%d 5.5.0 %s"):format(code, text), report.ehlo_reply)
+         local warning
+         for _, one in ipairs(report.warnings) do warning = one.reason == "helo_only" and one or warning end
+         assert.truthy(warning.text:find(text, 1, true), warning.text)
+         assert.truthy(warning.hint:find("set domain", 1, true))
+      end)
+   end
+
+   it("refused after TLS is shown, and what came before TLS is not", function()
+      local _, err = talk.send({ tls = "require", username = "ann", password = "secret" },
+         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
+         .. "C: EHLO me.example\nS: 501 bad name\nC: HELO me.example\nS: 250 mx\nC: QUIT\nS: 221 bye\n")
+      assert.same({ "auth_unsupported", "helo_only", 501, "bad name" }, { err.kind, err.reason, err.code, err.text })
+   end)
 
    for _, code in ipairs { 220, 221, 354 } do
       it("and HELO answered by " .. code .. " end it", function()
@@ -172,6 +222,8 @@ describe("LHLO", function()
       it("answered by " .. code .. " is the end, without HELO: it may be SMTP", function()
          local _, err = talk.send({ protocol = "lmtp" }, hi .. ("S: %d what\n"):format(code) .. bye)
          assert.same({ "greeting_refused", "ehlo", code }, { err.kind, err.stage, err.code })
+         assert.equal(code == 501 and "helo" or "refused", err.reason)
+         assert.equal(code == 501, err.hint:find("set domain", 1, true) ~= nil)
          assert.truthy(err.hint:find("SMTP server", 1, true))
          assert.truthy(err.hint:find('protocol = "smtp"', 1, true))
       end)

@@ -71,7 +71,9 @@ describe("AUTH", function()
          { "550 5.7.1 no", "auth_rejected" }, { "554 no", "auth_rejected" },
          { "538 5.7.11 encrypt", "auth_insecure" }, { "530 5.7.0 first", "auth_required" },
          { "530 5.7.0 Must issue a STARTTLS command first", "tls_required" },
-         { "534 5.7.9 weak", "auth_rejected", "mechanism_too_weak" }, { "250 ok", "protocol", drop = true },
+         { "534 5.7.0 weak", "auth_rejected", "mechanism_too_weak" },
+         { "534 5.7.9 app", "auth_rejected", "app_password_required" },
+         { "534 5.7.14 web", "auth_rejected", "browser_login_required" }, { "250 ok", "protocol", drop = true },
          { "220 ok", "protocol", drop = true }, { "421 bye", "auth_temporary", drop = true },
       } do
          it(name .. " answered at its end by " .. row[1]:match("^[^\n]*") .. " is no success", function()

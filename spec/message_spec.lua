@@ -1,3 +1,4 @@
+local smtp = require "smtp.safe"
 local talk = require "spec.talk"
 
 local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
@@ -289,7 +290,7 @@ describe("a server that answers while the message is on its way", function()
 
    it("with 552 is heard, and nothing is in doubt", function()
       local _, err = talk.send({ raw = long }, start .. "S: 552 5.3.4 too big\nCLOSE")
-      assert.equal("data_refused", err.kind)
+      assert.equal("message_too_large", err.kind)
       assert.equal(552, err.code)
       assert.equal("refused", err.recipients[1].state)
    end)
@@ -312,5 +313,42 @@ describe("a server that answers while the message is on its way", function()
       assert.equal("disconnected", err.kind)
       assert.equal("unsent", err.recipients[1].state)
       assert.equal("now", err.retry)
+   end)
+end)
+
+-- Of a message that is too large some servers say so only after they have seen it (RFC 1870 6.4).
+describe("a message refused for its size", function()
+   local chunks = envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", "")
+      .. "C: BDAT 21 LAST\nOCTETS 21\n"
+   local places = { [envelope] = "data", [envelope .. "S: 354 go\nMESSAGE\n"] = "final", [chunks] = "final" }
+
+   for line, kind in pairs { ["552 5.3.4 too big"] = "message_too_large", ["552 5.2.3 too big"] = "message_too_large",
+      ["552 too big"] = "message_too_large", ["523 too big"] = "message_too_large",
+      ["552 5.2.2 over quota"] = "data_refused",
+      ["552 5.7.0 virus"] = "data_refused", ["534 no"] = "data_refused", ["554 5.3.4 no"] = "data_refused" } do
+      for place, stage in pairs(places) do
+         it(("by %s is %s, at %s"):format(line, kind, stage .. (place == chunks and " (BDAT)" or "")), function()
+            local _, err = talk.send({}, place .. "S: " .. line .. "\n" .. bye)
+            assert.same({ kind, stage, tonumber(line:sub(1, 3)), "never", "no", "refused" },
+               { err.kind, err.stage, err.code, err.retry, err.sent, err.recipients[1].state })
+            assert.equal(line:match("%l.*$"), err.recipients[1].text)
+            if kind == "message_too_large" then assert.equal(21, err.size) end
+         end)
+      end
+   end
+
+   it("is one in LMTP where every recipient's verdict says so", function()
+      local _, err = talk.send({ protocol = "lmtp" }, envelope:gsub("EHLO", "LHLO") .. "S: 354 go\nMESSAGE\n"
+         .. "S: 552 5.3.4 too big\n" .. bye)
+      assert.same({ "message_too_large", "refused" }, { err.kind, err.recipients[1].state })
+   end)
+
+   it("leaves a connection usable, and is one message's in send_many", function()
+      local one = "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\n"
+      local options = talk.options({ from = false, to = false, raw = false }, talk.peer(hi .. one
+         .. "S: 354 go\nMESSAGE\nS: 552 5.3.4 too big\n" .. one .. "S: 354 go\nMESSAGE\nS: 250 ok\n" .. bye))
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
+      local summary = smtp.send_many(options, { message, message })
+      assert.same({ "message_too_large", 1 }, { summary.results[1].kind, summary.sent })
    end)
 end)

@@ -412,7 +412,7 @@ for line in s.makefile("rb"):
       ]])
       local _, err = send(other.port, { raw = ("x"):rep(70):rep(1) .. ("\r\n" .. ("y"):rep(70)):rep(400000) })
       other.finish()
-      assert.equal("data_refused", err.kind, tostring(err))
+      assert.equal("message_too_large", err.kind, tostring(err))
       assert.equal(552, err.code)
       assert.equal("refused", err.recipients[1].state)
    end)

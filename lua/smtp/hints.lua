@@ -45,13 +45,26 @@ function by_kind.connect(_, plan)
       plan.port)
 end
 
+-- What EHLO says was domain's, or this machine's name.
+local DOMAIN = "The server may not accept the name in EHLO: set domain to the full host name of "
+   .. "this machine, such as \"mail.example.org\""
+
 -- Who does not know LHLO may know EHLO, and the other way round.
 function by_kind.greeting_refused(err, plan)
    local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
-   if not unknown then return nil end
+   local hint = err.reason == "helo" and DOMAIN or nil
+   if not unknown then return hint end
    local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
-   return ("This may be an %s server: check host and port, or set protocol = %q"):format(
-      other:upper(), other)
+   return (hint and hint .. ". " or "")
+      .. ("This may be an %s server: check host and port, or set protocol = %q"):format(
+         other:upper(), other)
+end
+
+-- The server took HELO. With 500 and 502 something on the way may have spoilt EHLO.
+local function helo_only(err)
+   if not err.code then return nil end
+   return DOMAIN .. "; where the server does not support EHLO at all, a firewall may change the "
+      .. "command, or port is not the one for submission (587 or 465)"
 end
 
 function by_kind.resolve()
@@ -90,7 +103,8 @@ function by_kind.certificate(err)
    return certificate[err.reason]
 end
 
-function by_kind.tls_unsupported()
+function by_kind.tls_unsupported(err)
+   if err.reason == "helo_only" then return helo_only(err) end
    return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" "
       .. "sends without TLS where it is not offered"
 end
@@ -120,6 +134,7 @@ local function missing_library(err)
 end
 
 function by_kind.auth_unsupported(err, plan)
+   if err.reason == "helo_only" then return helo_only(err) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
@@ -141,7 +156,10 @@ function by_kind.auth_unsupported(err, plan)
 end
 
 function by_kind.auth_insecure(err, plan)
-   if err.reason == "encryption_required" then return "Set tls = \"require\"" end
+   if err.reason == "encryption_required" then
+      return err.tls and "The connection is encrypted already: ask the server's operator"
+         or "Set tls = \"require\""
+   end
    if err.reason == "unverified" then
       return "Set secure = true in the transport once it has verified the server's certificate and "
          .. "name; auth_plaintext = true lets the password travel without that"
@@ -158,6 +176,10 @@ end
 
 local rejected = {
    mechanism_too_weak = "The user needs another mechanism, or a password made for this application",
+   app_password_required = "Create an application password at the provider (in the account's "
+      .. "security settings) and give it as password, or give token",
+   browser_login_required = "Log in with a web browser once, as the server says, then create an "
+      .. "application password and give it as password, or give token",
    server_not_authentic = "Somebody else may answer in the server's place: do not try the password "
       .. "with another mechanism",
    iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
@@ -177,15 +199,34 @@ function by_kind.auth_rejected(err, plan)
    end
 end
 
-function by_kind.auth_required(err, plan)
-   if plan.username and plan.auth ~= "skip" then
-      return "AUTH was not possible: " .. (err.auth_reason or "see offered")
-   end
-   return "Give username and password (and leave auth at \"require\")"
+-- AUTH is offered after TLS, and the caller does without TLS.
+local function is_before_tls(err)
+   return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
 end
 
-function by_kind.tls_required()
-   return "Set tls = \"require\""
+function by_kind.auth_required(err, plan)
+   local tls = is_before_tls(err) and ("the server offers STARTTLS, and tls = %q: AUTH usually "
+      .. "appears only after TLS, so set tls = \"require\""):format(plan.tls)
+   if not plan.credentials then
+      return "Give username and password (and leave auth at \"require\")"
+         .. (tls and "; " .. tls or "")
+   elseif plan.auth == "skip" then
+      return "There are credentials, and auth = \"skip\": set auth = \"require\""
+         .. (tls and "; " .. tls or "")
+   elseif tls then
+      return "AUTH was not possible: " .. tls
+   elseif err.auth_reason == "helo_only" then
+      return "AUTH was not possible, because the server refused EHLO. " .. DOMAIN
+   end
+   return ("AUTH was not possible (%s): use the server's port for submission (587 or 465); auth = "
+      .. "\"require\" says more"):format(err.auth_reason or "see offered")
+end
+
+function by_kind.tls_required(err, plan)
+   if plan.tls == "skip" then return "Set tls = \"require\"" end
+   if err.auth_reason == "helo_only" then return DOMAIN end
+   return "The server did not offer STARTTLS here: use its port for submission (587, or 465 with "
+      .. "tls = \"implicit\")"
 end
 
 local asked = {
@@ -199,6 +240,7 @@ local asked = {
 }
 
 function by_kind.extension_unsupported(err)
+   if err.code then return helo_only(err) end
    if err.reason == "smtputf8" then
       return "Use an address with ASCII before @ (the domain does not matter), or a server that "
          .. "offers SMTPUTF8"
@@ -219,13 +261,20 @@ function by_kind.data_refused(err)
 end
 
 function by_kind.message_too_large(err)
-   return err.limit and ("Send at most %d octets: fewer or smaller attachments, or a link to them")
+   local is_over = err.limit and err.size and err.size > err.limit
+   return is_over and ("Send at most %d octets: fewer or smaller attachments, or a link to them")
       :format(err.limit) or "Send less: fewer or smaller attachments, or a link to them"
 end
 
 -- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for who has not logged in.
 local function may_want_login(err, plan)
    return err.enhanced == "5.7.1" and not plan.credentials and #(err.offered or {}) > 0
+end
+
+function by_kind.sender_refused(err)
+   if err.reason == "quota" then
+      return "Delete what the account does not need at the server, or have its quota raised"
+   end
 end
 
 function by_kind.recipients_refused(err, plan)

@@ -162,6 +162,13 @@ end
 
 -- ---- all of it ----
 
+-- "501 5.5.4 Syntactically invalid"
+local function ehlo_reply(conv, facts)
+   local reply = facts.ehlo_reply or { code = "?", text = "" }
+   local words = { reply.code, reply.enhanced or "", conv.transcript:mask(reply.text) }
+   return (table.concat(words, " "):gsub("  +", " "))
+end
+
 local function report_of(plan, seen, err, began)
    local facts = seen.facts
    local offered = is_known(facts) and offer(facts) or nil
@@ -174,6 +181,7 @@ local function report_of(plan, seen, err, began)
       auth = auth_of(plan, seen, err) }
    if offered then
       r.esmtp = facts.esmtp
+      r.ehlo_reply = not facts.esmtp and ehlo_reply(seen.conv, facts) or nil
       r.pipelining = offered.capabilities.PIPELINING ~= nil
       r.chunking = offered.capabilities.CHUNKING ~= nil
    end

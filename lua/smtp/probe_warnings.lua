@@ -75,9 +75,10 @@ local checks = {
       "Under auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
    { "warning", "port_25", function(_, plan) return plan.credentials and plan.port == 25 end,
       "port 25 is for mail from server to server", "Use port 587 (or 465) with credentials" },
-   { "warning", "helo_only", function(r) return r.esmtp == false end,
-      "EHLO is not understood, only HELO: neither TLS nor AUTH can be had",
-      "Use another port or server; a firewall in between may also be at fault" },
+   { "warning", "helo_only", function(r) return r.esmtp == false and r.ehlo_reply end,
+      "the server refused EHLO (%s) and took HELO: neither TLS nor AUTH is available",
+      "The server may not accept the name in EHLO: set domain to the full host name of this "
+         .. "machine; else use another port or server, or look for a firewall that changes the command" },
    { "warning", "slow_greeting", function(r)
       return r.seconds.greeting and r.seconds.greeting > SLOW_GREETING and r.seconds.greeting
    end, "the greeting took %.1f seconds",

@@ -100,7 +100,9 @@ end
 local function detail(conv, trouble, facts)
    local kind, reason = trouble.kind, trouble.reason
    local names, reasons = auth.reasons(conv, facts, trouble.code)
-   if kind == "tls_unsupported" then
+   if reason == "helo_only" then
+      return ""
+   elseif kind == "tls_unsupported" then
       return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(facts))
    elseif reason == "no_common_mechanism" then
       return (" (it offers %s)"):format(why_not(names, reasons)) .. earlier(conv)
@@ -132,6 +134,9 @@ local function retry_of(trouble)
    if trouble.reason == "bdat" then return "now" end -- it will be done without
    if trouble.reason == "reset_refused" then return "now" end -- another connection needs no RSET
    if trouble.idle and trouble.kind == "disconnected" then return "later" end
+   if trouble.reason == "quota" then return "later" end
+   -- Time changes nothing, whatever the code says.
+   if trouble.kind == "tls_required" or trouble.kind == "auth_required" then return "never" end
    if class == 4 then return "later" end
    if class == 5 then return "never" end
    if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end

@@ -193,6 +193,7 @@
 ---@field greeting string     lines are separated by "\n"
 ---@field seconds { connect: number, greeting?: number, tls?: number, ehlo?: number, total: number }
 ---@field esmtp? boolean      false: it knows HELO only; nil: it let us say neither
+---@field ehlo_reply? string   the reply to EHLO where it was refused and HELO was not
 ---@field before_tls? smtp.Offer
 ---@field after_tls? smtp.Offer
 ---@field tls smtp.TlsReport
