@@ -5,6 +5,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include <stdint.h>
+
+/* The largest size_t that every lua_Number below it can be converted to. */
+#define LCOMPAT_SIZE_MAX (SIZE_MAX > 0xFFFFFFFFu ? 9007199254740992.0 : (lua_Number)SIZE_MAX)
+
 #if LUA_VERSION_NUM < 502
 #define lua_getuservalue(L, i) lua_getfenv(L, i)
 #define lua_setuservalue(L, i) lua_setfenv(L, i)
@@ -18,6 +23,20 @@
 #endif
 
 #define lcompat_setmetatable(L, name) (luaL_getmetatable(L, name), lua_setmetatable(L, -2))
+
+/* A whole number from 0 to `max`, which is at most 2^53. Numbers are checked before they are
+ * converted: C leaves it undefined what becomes of one that does not fit. */
+static inline size_t lcompat_whole(lua_State *L, int index, lua_Number number, lua_Number max)
+{
+    luaL_argcheck(L, number >= 0 && number <= max, index, "out of range");
+    luaL_argcheck(L, (lua_Number)(size_t)number == number, index, "not a whole number");
+    return (size_t)number;
+}
+
+static inline size_t lcompat_count(lua_State *L, int index, lua_Number max)
+{
+    return lcompat_whole(L, index, luaL_checknumber(L, index), max);
+}
 
 /* What a shared object shows the world: its luaopen_ function and nothing else. A rock build passes
  * no compiler flags, so the rest is hidden by a pragma in each internal header. */

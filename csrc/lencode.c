@@ -94,11 +94,11 @@ static int scanner_feed(lua_State *L)
     struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
     size_t size;
     const char *data = luaL_checklstring(L, 2, &size);
-    lua_Integer from = luaL_optinteger(L, 3, 1), len = luaL_optinteger(L, 4, (lua_Integer)size);
-    luaL_argcheck(L, from >= 1 && (size_t)from - 1 <= size, 3, "beyond the piece");
-    luaL_argcheck(L, len >= 0, 4, "negative");
-    size_t rest = size - ((size_t)from - 1);
-    smtp_scan(scan, data + from - 1, (size_t)len < rest ? (size_t)len : rest);
+    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)size + 1);
+    size_t len = lua_isnoneornil(L, 4) ? size : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
+    luaL_argcheck(L, from >= 1, 3, "before the piece");
+    size_t rest = size - (from - 1);
+    smtp_scan(scan, data + from - 1, len < rest ? len : rest);
     lua_pushboolean(L, scan->header.over);
     lua_pushstring(L, unsendable(scan));
     return 2;

@@ -18,7 +18,7 @@ static void read_ehlo_reply(lua_State *L, struct smtp_facts *facts, struct smtp_
     }
     lua_insert(L, 1);
     struct smtp_text text = text_field(L, "text");
-    *room = (struct smtp_answer){.code = (uint16_t)count_field(L, "code")};
+    *room = (struct smtp_answer){.code = (uint16_t)count_field(L, "code", 599)};
     room->text_len = text.len < SMTP_TEXT_MAX ? text.len : SMTP_TEXT_MAX;
     if (room->text_len > 0) memcpy(room->text, text.data, room->text_len);
     lua_remove(L, 1);

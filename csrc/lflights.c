@@ -31,7 +31,7 @@ static int timeout_ms(const struct flights *f, double moment)
     double left = f->deadline - moment, other = f->patience - (moment - f->moved);
     if (strcmp(stage, "quit") == 0) other = QUIT_SECONDS - (moment - f->moved);
     if (other < left && strcmp(stage, "final") != 0) left = other;
-    if (left <= 0) return 0;
+    if (!(left > 0)) return 0;
     return left > 86400 ? 86400 * 1000 : (int)ceil(left * 1000);
 }
 

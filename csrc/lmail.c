@@ -10,7 +10,9 @@ static uint64_t len_field(lua_State *L, const char *key)
     lua_getfield(L, 1, key);
     lua_Number len = luaL_optnumber(L, -1, -1);
     lua_pop(L, 1);
-    return len < 0 ? SMTP_LEN_UNKNOWN : (uint64_t)len;
+    if (len == -1) return SMTP_LEN_UNKNOWN;
+    luaL_argcheck(L, len >= 0 && len <= 9007199254740992.0, 1, key);
+    return (uint64_t)len;
 }
 
 /* Octets of all recipients' addresses, and that they are strings. */
@@ -60,9 +62,7 @@ static struct smtp_text value_field(lua_State *L, const char *key, size_t len_ma
 
 static uint32_t seconds_field(lua_State *L, const char *key)
 {
-    size_t seconds = count_field(L, key);
-    luaL_argcheck(L, seconds <= SMTP_SECONDS_MAX, 1, key);
-    return (uint32_t)seconds;
+    return (uint32_t)count_field(L, key, SMTP_SECONDS_MAX);
 }
 
 /* What the table `map` at the top has for each of the addresses in the list `to`. */
@@ -139,7 +139,7 @@ static int core_mail(lua_State *L)
     m->binary_wanted = flag_field(L, "binary");
     m->utf8 = flag_field(L, "utf8");
     m->all = flag_field(L, "all");
-    m->offer = count_field(L, "offer");
+    m->offer = count_field(L, "offer", INT32_MAX);
     m->exact = flag_field(L, "exact");
     m->ext_require = extensions_field(L, "extensions", "require");
     read_asked(L, m);

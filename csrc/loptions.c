@@ -65,11 +65,11 @@ void read_options(lua_State *L, struct smtp_options *o)
         .mechs_named = flag_field(L, "mechanisms_named"),
         .token_renewable = flag_field(L, "token_renewable"),
         .host = text_field(L, "host"),
-        .port = (uint16_t)count_field(L, "port"),
-        .window = count_field(L, "window"),
+        .port = (uint16_t)count_field(L, "port", UINT16_MAX),
+        .window = count_field(L, "window", UINT32_MAX),
         .lmtp = flag_field(L, "lmtp"),
         .eager = flag_field(L, "eager"),
-        .flight_max = count_field(L, "flight_max"),
+        .flight_max = count_field(L, "flight_max", SMTP_FLIGHT_MAX),
         .ext_skip = extensions_field(L, "extensions", "skip"),
     };
     read_mechanisms(L, o);
@@ -78,7 +78,6 @@ void read_options(lua_State *L, struct smtp_options *o)
                   o->username.len <= SMTP_SECRET_LEN_MAX && o->authzid.len <= SMTP_SECRET_LEN_MAX,
                   1, "user name too long");
     luaL_argcheck(L, o->host.len <= SMTP_HOST_LEN_MAX, 1, "host too long");
-    luaL_argcheck(L, o->flight_max <= SMTP_FLIGHT_MAX, 1, "flight_max");
 }
 
 #pragma GCC visibility pop

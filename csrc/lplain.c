@@ -176,7 +176,7 @@ static int core_plain(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     struct smtp_mail *old = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, MAIL);
     luaL_argcheck(L, old == NULL || old->over || !old->queued, 2, "not over");
-    int others = (int)luaL_optinteger(L, 3, 0);
+    int others = lua_isnoneornil(L, 3) ? 0 : (int)lcompat_count(L, 3, 1000);
     lua_settop(L, 2);
     lua_pushstring(L,
                    "raw"); /* now: what allocates may run a finalizer, which may change the table */
@@ -193,6 +193,7 @@ static int core_plain(lua_State *L)
 #define LINE "smtp.Line"
 
 enum { SLOTS = SMTP_FLIGHT_MAX };
+enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
 
 /* Those on their way through one session, oldest first, in a ring. In the user value each slot has
  * two values, the mail and its text; a mail stays there when it is over, for the next one. */
@@ -256,8 +257,9 @@ static int line_post(lua_State *L)
     enum { LIST = 2, RING, MESSAGE };
     struct line *line = to_line(L);
     luaL_checktype(L, LIST, LUA_TTABLE);
-    int from = (int)luaL_checkinteger(L, 3), to = (int)luaL_checkinteger(L, 4), at = from;
-    lua_Integer index = luaL_checkinteger(L, 5);
+    int from = (int)lcompat_count(L, 3, LIST_MAX), to = (int)lcompat_count(L, 4, LIST_MAX),
+        at = from;
+    lua_Integer index = (lua_Integer)lcompat_count(L, 5, INDEX_MAX);
     double now = luaL_checknumber(L, 6);
     const struct smtp_text *known = NULL; /* most have the same sender */
     lua_settop(L, LIST);

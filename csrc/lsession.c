@@ -111,7 +111,7 @@ static int session_transcript(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     char lines[SMTP_TRANSCRIPT_MAX + 64];
-    uint64_t mark = (uint64_t)luaL_optnumber(L, 2, 0);
+    uint64_t mark = lua_isnoneornil(L, 2) ? 0 : lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
     size_t len = smtp_transcript(s, lua_isnoneornil(L, 2) ? NULL : &mark, lines);
     lua_pushlstring(L, lines, len);
     lua_pushnumber(L, (lua_Number)mark);
@@ -121,7 +121,7 @@ static int session_transcript(lua_State *L)
 static int session_sent(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    smtp_send_ack(s, (size_t)luaL_checkinteger(L, 2));
+    smtp_send_ack(s, lcompat_count(L, 2, LCOMPAT_SIZE_MAX));
     return 0;
 }
 
@@ -206,7 +206,7 @@ static int session_body(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_text piece = text_arg(L, 2);
-    size_t from = (size_t)luaL_checkinteger(L, 3) - 1;
+    size_t from = lcompat_count(L, 3, (lua_Number)piece.len + 1) - 1;
     luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
     push_integer(L, from + smtp_body(s, piece.data + from, piece.len - from) + 1);
     return 1;

@@ -60,10 +60,10 @@ static int core_idna(lua_State *L)
 static int core_random(lua_State *L)
 {
     char bytes[256];
-    lua_Integer count = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, count > 0 && count <= (lua_Integer)sizeof bytes, 1, "1 to 256");
-    if (getentropy(bytes, (size_t)count) != 0) return 0;
-    lua_pushlstring(L, bytes, (size_t)count);
+    size_t count = lcompat_count(L, 1, sizeof bytes);
+    luaL_argcheck(L, count > 0, 1, "1 to 256");
+    if (getentropy(bytes, count) != 0) return 0;
+    lua_pushlstring(L, bytes, count);
     return 1;
 }
 

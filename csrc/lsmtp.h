@@ -28,7 +28,8 @@ struct smtp_text text_arg(lua_State *L, int index);
 bool flag_field(lua_State *L, const char *key);
 /* Points into a string, which the table has to keep. */
 struct smtp_text text_field(lua_State *L, const char *key);
-size_t count_field(lua_State *L, const char *key);
+/* 0 where it is nil. `max` is below 2^53. */
+size_t count_field(lua_State *L, const char *key, size_t max);
 /* The place of the word in the list, which ends with NULL. */
 int word_field(lua_State *L, const char *key, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */

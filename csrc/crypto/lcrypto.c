@@ -64,9 +64,9 @@ static struct bytes bytes_field(lua_State *L, const char *key, size_t max)
 static uint32_t count_field(lua_State *L, const char *key)
 {
     lua_getfield(L, 1, key);
-    lua_Integer count = luaL_checkinteger(L, -1);
+    lua_Number count = luaL_checknumber(L, -1);
     lua_pop(L, 1);
-    luaL_argcheck(L, count > 0 && count <= INT_MAX, 1, key);
+    luaL_argcheck(L, count >= 1 && count <= INT_MAX, 1, key);
     return (uint32_t)count;
 }
 
@@ -191,8 +191,8 @@ static int crypto_pbkdf2(lua_State *L)
     unsigned char out[CRYPTO_HASH_MAX];
     const EVP_MD *md = EVP_get_digestbyname(luaL_checkstring(L, 1));
     struct bytes password = lcrypto_bytes(L, 2), salt = lcrypto_bytes(L, 3);
-    lua_Integer iterations = luaL_checkinteger(L, 4);
-    luaL_argcheck(L, iterations > 0 && iterations <= INT_MAX, 4, "iterations");
+    size_t iterations = lcompat_count(L, 4, INT_MAX);
+    luaL_argcheck(L, iterations > 0, 4, "iterations");
     luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
     if (md == NULL) return lcrypto_fail(L, "crypto");
     int len = EVP_MD_get_size(md);

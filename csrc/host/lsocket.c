@@ -40,6 +40,12 @@ static int milliseconds(lua_State *L, int index)
     return ms > 86400000.0 ? 86400000 : (int)ms;
 }
 
+/* 0 where there is none. */
+static int port_arg(lua_State *L, int index)
+{
+    return lua_isnoneornil(L, index) ? 0 : (int)lcompat_count(L, index, 65535);
+}
+
 static struct smtp_socket *push_socket(lua_State *L)
 {
     struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
@@ -111,7 +117,7 @@ static int socket_connect(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
     const char *host = luaL_checkstring(L, 2);
-    int port = (int)luaL_optinteger(L, 3, 0);
+    int port = port_arg(L, 3);
     const char *source = luaL_optstring(L, 4, "");
     const char *word = ended(s, connect_run(s, host, port, source));
     return word == NULL ? succeed(L) : fail(L, word, s->text);
@@ -134,7 +140,7 @@ static int socket_send(lua_State *L)
 static int socket_receiveany(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
-    size_t max = (size_t)luaL_checkinteger(L, 2);
+    size_t max = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
     luaL_argcheck(L, max > 0, 2, "at least 1");
     const char *word = ended(s, stream_receive(s, max));
     if (word != NULL) return fail(L, word, s->text);
@@ -355,7 +361,7 @@ static struct smtp_listener *to_listener(lua_State *L)
 static int socket_listen(lua_State *L)
 {
     const char *host = luaL_checkstring(L, 1);
-    int port = (int)luaL_optinteger(L, 2, 0);
+    int port = port_arg(L, 2);
     struct smtp_listener *l = lua_newuserdata(L, sizeof *l);
     memset(l, 0, sizeof *l);
     l->fd = -1;
