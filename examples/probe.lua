@@ -36,5 +36,5 @@ end
 for _, warning in ipairs(report.warnings) do
    print(("%s: %s. %s"):format(warning.kind, warning.text, warning.hint or ""))
 end
-print(("use tls = %q, auth = %q"):format(report.options.tls, report.options.auth))
+for name, value in pairs(report.options) do print(("use %s = %s"):format(name, tostring(value))) end
 assert(arg[1] or report.options.tls == "require" and report.options.auth == "require")

@@ -204,3 +204,35 @@ describe("the examples", function()
       end)
    end
 end)
+
+describe("JSON", function()
+   local json = require("smtp.cli_output").json
+   local safe = require "smtp.safe"
+
+   it("writes an empty list as [] and an empty map as {}", function()
+      local sink = safe.sink { capabilities = {} }
+      local receipt = assert(safe.send { transport = sink:transport(), tls = "skip", from = "a@b.example",
+         to = "c@d.example", text = "", auth = "prefer" })
+      local text = json(receipt)
+      for _, part in ipairs { '"refused":[]', '"extensions":{}', '"capabilities":{}', '"offered":[]' } do
+         assert.truthy(text:find(part, 1, true), part .. "\n" .. text)
+      end
+      text = json(assert(safe.probe { transport = sink:transport(), tls = "skip" }))
+      for _, part in ipairs { '"before_tls":{"capabilities":{},"mechanisms":[]}', '"limits":{}', '"offered":[]',
+         '"usable":{}' } do
+         assert.truthy(text:find(part, 1, true), part .. "\n" .. text)
+      end
+      text = json(assert(safe.probe { host = "mx.example", transport = safe.sink { faults = { ehlo = "550 no" } }:transport() }))
+      assert.truthy(text:find('"options":{}', 1, true), text)
+      assert.truthy(json({ recipients = {}, warnings = {} }):find('"recipients":[],"warnings":[]', 1, true))
+      assert.equal('{"auth":{"mechanisms":{}}}', json { auth = { mechanisms = {} } })
+      assert.equal('{"options":{"auth_mechanisms":["PLAIN"],"extensions":{}}}',
+         json { options = { auth_mechanisms = { "PLAIN" }, extensions = {} } })
+   end)
+
+   it("is JSON whatever a server says, and however long it took", function()
+      assert.equal('"gr\195\188n \\u001b\\"\\\\"', json("gr\195\188n \27\"\\"))
+      assert.equal('"gr\195\188n"', json("gr\252n")) -- Latin-1
+      assert.equal("[null,null,0.500000,7,true]", json { 0 / 0, 1 / 0, 0.5, 7, true })
+   end)
+end)

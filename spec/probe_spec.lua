@@ -17,6 +17,49 @@ local function comparable(value)
    return copy
 end
 
+local secret_names = { "username", "password", "token", "authzid" }
+
+-- Of a message, to the end of the session.
+local delivered = "C~\nS: 250 ok\nC~\nS: 250 ok\nC~\nS: 354 go\nMESSAGE\nS: 250 ok\nC: QUIT\nS: 221 bye\n"
+
+-- Nothing that the caller has forbidden.
+local function allowed(given, use)
+   assert.is_true(given.auth ~= "skip" or use.auth == "skip")
+   assert.is_true(given.auth ~= "require" or use.auth ~= "skip" and use.auth ~= "prefer")
+   assert.is_true(given.tls ~= "skip" or use.tls == "skip")
+   for _, word in ipairs { "require", "implicit" } do
+      assert.is_true(given.tls ~= word or use.tls == word)
+   end
+   assert.is_true(given.tls_verify == false or use.tls_verify == nil)
+   assert.equal(given.auth_plaintext, use.auth_plaintext)
+   for _, name in ipairs(secret_names) do assert.is_nil(use[name]) end
+end
+
+-- What is recommended, with the credentials that were given: to send.
+local function with_message(given, use)
+   local t = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhello\r\n" }
+   for name, value in pairs(use) do t[name] = value end
+   for _, name in ipairs(secret_names) do t[name] = given[name] end
+   return t
+end
+
+-- Options that are recommended send to the same server, in `transcript`; or the first warning says why there are none.
+local function check_options(given, transcript, report)
+   if next(report.options) == nil then
+      local why = report.warnings[1]
+      assert.is_true(why.kind ~= "warning" and why.kind ~= "remark" and why.text ~= "")
+      return
+   end
+   allowed(given, report.options)
+   local at = assert(transcript:find("C: QUIT\nS: 221 bye\n?$"), "no QUIT at the end")
+   local other = talk.peer(transcript:sub(1, at - 1) .. delivered)
+   local t = with_message(given, report.options)
+   t.transport, t.extensions = other, { chunking = "skip" }
+   local receipt, err = safe.send(t)
+   talk.finished(other)
+   assert(receipt, tostring(err))
+end
+
 local hosts = 0 -- what a host offered before is remembered: each transcript has its own
 
 local function play(given, transcript)
@@ -35,6 +78,7 @@ local function play(given, transcript)
          assert.equal(tostring(first[2]), tostring(err))
       end
    end
+   if first[1] then check_options(given, transcript, first[1]) end
    return first[1], first[2]
 end
 
@@ -79,8 +123,7 @@ describe("a probe", function()
       assert.is_true(report.pipelining)
       assert.is_true(report.chunking)
       assert.equal(20000000, report.limits.size)
-      assert.same({ host = "first.example", port = 25, domain = "me.example", tls = "require", auth = "require" },
-         report.options)
+      assert.same({ host = "first.example", port = 25, domain = "me.example", tls = "require" }, report.options)
       assert.same({}, report.warnings)
       for _, name in ipairs { "connect", "greeting", "tls", "ehlo", "total" } do
          assert.truthy(report.seconds[name] >= 0, name)
@@ -115,7 +158,7 @@ describe("a probe", function()
       assert.equal("auth_rejected", first.kind)
       assert.truthy(first.text:find("(535 5.7.8): [secret] is wrong", 1, true), first.text)
       assert.truthy(first.hint:find("username and password", 1, true))
-      assert.equal("require", report.options.auth)
+      assert.same({}, report.options)
    end)
 
    it("never says a password in clear text without consent", function()
@@ -147,6 +190,60 @@ describe("a probe", function()
          hello .. plain_offer .. "S: 250 STARTTLS\n" .. inside .. "S: 250 AUTH PLAIN\n" .. bye)
       assert.equal("S 220-mx.example ESMTP", lines[1])
       assert.equal("S 221 bye", lines[#lines])
+   end)
+end)
+
+describe("the options that a probe recommends", function()
+   local clear = hello .. plain_offer .. "S: 250 AUTH PLAIN\n"
+
+   it("hold what makes them work, and no secret", function()
+      local given = { tls = "prefer", auth_plaintext = true, username = "ann", password = "sesame-probe" }
+      local report = assert(play(given, clear .. "C: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye))
+      assert.same({ "prefer", "require", true },
+         { report.options.tls, report.options.auth, report.options.auth_plaintext })
+      given = { username = "ann", password = "sesame-probe", auth_mechanisms = { "PLAIN" }, tls_verify = false,
+         scram_iterations = { 1, 2 }, extensions = { chunking = "skip" }, authzid = "zoe", timeout = 30 }
+      report = assert(play(given, starttls .. "S: 250 AUTH LOGIN PLAIN\nC~\nS: 235 ok\n" .. bye))
+      assert.same({ "PLAIN" }, report.options.auth_mechanisms)
+      assert.same({ chunking = "skip" }, report.options.extensions)
+      assert.is_false(report.options.tls_verify)
+   end)
+
+   it("leave auth to its default where credentials may come", function()
+      assert.is_nil(play({}, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
+      assert.equal("prefer", play({ auth = "prefer" }, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
+      assert.equal("skip", play({}, starttls .. "S: 250 AUTH NTLM\n" .. bye).options.auth)
+   end)
+
+   it("are none where the login is refused", function()
+      for code, text in pairs { [534] = "5.7.9 Application-specific password required", [535] = "5.7.8 no",
+         [454] = "4.7.0 later", [530] = "5.7.0 Must issue STARTTLS first" } do
+         for _, auth in ipairs { "require", "prefer" } do
+            local report = assert(play({ auth = auth, username = "ann", password = "sesame-probe" }, starttls
+               .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN " .. coded .. ("\nS: %d %s\n"):format(code, text) .. bye))
+            assert.same({}, report.options)
+            assert.equal("failed", report.auth.state)
+         end
+      end
+   end)
+
+   it("are none where the server lacks what the caller requires", function()
+      for _, given in ipairs { { tls = "require" }, { tls_host = "mx.example" }, login,
+         { tls = "prefer", username = "ann", password = "sesame-probe" } } do
+         local report = assert(play(given, clear .. bye))
+         assert.same({}, report.options)
+      end
+      local report = assert(play(login, starttls .. "S: 250 HELP\n" .. bye))
+      assert.equal("auth_unsupported", report.warnings[1].kind)
+      assert.same({}, report.options)
+   end)
+
+   it("never go on in clear text after TLS has failed", function()
+      for _, tls in ipairs { "prefer", "require" } do
+         local report = assert(play({ tls = tls }, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\n"
+            .. "S: 454 later\n" .. bye))
+         assert.same({}, report.options)
+      end
    end)
 end)
 
@@ -185,7 +282,7 @@ describe("a probe warns of", function()
          assert.equal("unknown", report.tls.state)
          assert.is_nil(report.esmtp)
          assert.is_nil(report.before_tls)
-         assert.equal("require", report.options.tls)
+         assert.same({}, report.options)
       end
    end)
 
@@ -205,7 +302,7 @@ describe("a probe warns of", function()
       assert.same({ "starttls_refused" }, reasons(report))
       assert.is_true(report.warnings[1].temporary)
       assert.same({ state = "failed", verified = false, reason = "starttls_refused" }, report.tls)
-      assert.equal("require", report.options.tls)
+      assert.same({}, report.options)
       report = assert(play({}, offer .. "S: 220 go\nTLS tls:version"))
       assert.same({ "version" }, reasons(report))
       assert.truthy(report.before_tls)
@@ -222,7 +319,7 @@ describe("a probe warns of", function()
             report.tls)
          assert.same({ "PLAIN" }, report.after_tls.mechanisms)
          assert.same({ "failed", reason }, { report.auth.state, report.auth.reason })
-         assert.equal("require", report.options.tls)
+         assert.same({}, report.options)
       end)
    end
 
@@ -421,7 +518,7 @@ describe("a probe over real TLS", function()
          assert.equal(reason, report.tls.reason)
          assert.is_false(report.tls.verified)
          assert.same({ "PLAIN", "LOGIN" }, report.after_tls.mechanisms)
-         assert.equal("skip", report.options.tls) -- on loopback
+         assert.same({}, report.options)
          assert.is_nil(saw:find("C: AUTH", 1, true), saw)
          local _, quits = saw:gsub("C: QUIT", "")
          assert.equal(1, quits)
@@ -439,20 +536,44 @@ describe("a probe over real TLS", function()
       local report = assert((probe(start("good", 2), { tls_pin = pin, tls_min_version = "1.3" })))
       assert.equal("pin_mismatch", report.tls.reason)
       assert.equal(certs.pin((cert "good")), report.tls.certificate.key_pin)
-      assert.equal(pin, report.options.tls_pin)
-      assert.equal("1.3", report.options.tls_min_version)
+      assert.same({}, report.options)
+      pin = certs.pin((cert "good"))
+      report = assert((probe(start("good", 1), { tls_pin = pin, tls_min_version = "1.3" })))
+      assert.same({ pin, "1.3", (cert "ca") }, { report.options.tls_pin, report.options.tls_min_version,
+         report.options.tls_ca_file })
    end)
+
+   it("with a certificate that is not good recommends clear text on loopback alone, where nothing speaks against it",
+      function()
+         local other = start("self_signed", 3)
+         local report = assert(safe.probe { host = "localhost", port = other.port, timeout = 10 })
+         assert.equal("self_signed", report.warnings[1].reason)
+         assert.same({ "skip", nil }, { report.options.tls, report.options.auth })
+         assert(safe.send(with_message({}, report.options)))
+         other.finish()
+         for _, given in ipairs { { tls = "require" }, { tls = "prefer" }, { tls_host = "localhost" },
+            { username = "ann", password = "sesame-probe" },
+            { auth = "prefer", username = "ann", password = "sesame-probe" } } do
+            other = start("self_signed", 2)
+            given.host, given.port, given.timeout = "localhost", other.port, 10
+            report = assert(safe.probe(given))
+            other.finish()
+            assert.same({}, report.options)
+            assert.equal("certificate", report.warnings[1].kind)
+         end
+      end)
 
    it("keeps off TLS on a unix socket, where there is no name to check", function()
       local path = os.tmpname()
       os.remove(path)
-      local other = start("good", 1, nil, ("listener = socket.listen(%q)"):format("unix:" .. path))
+      local other = start("good", 2, nil, ("listener = socket.listen(%q)"):format("unix:" .. path))
       local report
       for _ = 1, 100 do
          report = safe.probe { socket = path, timeout = 10 }
          if report then break end
          os.execute("sleep 0.05")
       end
+      assert(safe.send(with_message({}, report.options)))
       other.finish()
       assert.equal(path, report.socket)
       assert.equal("skipped", report.tls.state)

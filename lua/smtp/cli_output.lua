@@ -1,33 +1,53 @@
 --- What the command prints: JSON for programs, and the report of probe for people.
 -- @module smtp.cli_output
 
+local mime = require "smtp.mime"
+
 local cli_output = {}
 
 -- ---- JSON, enough for receipts and errors ----
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
+-- JSON is UTF-8; what a server says need not be: then each byte is taken for Latin-1.
 local function quote(text)
+   if not mime.is_utf8(text) then
+      text = text:gsub("[\128-\255]", function(c)
+         return string.char(192 + math.floor(c:byte() / 64), 128 + c:byte() % 64)
+      end)
+   end
    return '"' .. text:gsub('[%z\1-\31\\"\127]', function(c)
       return escapes[c] or ("\\u%04x"):format(c:byte())
    end) .. '"'
 end
 
--- What is a map even where it is empty.
-local maps = { capabilities = true, extensions = true, limits = true, usable = true,
-   mechanisms = true, options = true }
+local function number(value)
+   if value ~= value or value == math.huge or value == -math.huge then return "null" end
+   if value % 1 == 0 and math.abs(value) < 1e15 then return ("%d"):format(value) end
+   return (("%.6f"):format(value):gsub(",", "."))
+end
+
+-- The fields that are maps, also where they are empty; every other empty table is a list.
+-- `mechanisms` is a list of names in what a server offers, and a map to reasons elsewhere.
+local maps = { capabilities = true, extensions = true, limits = true, usable = true, options = true,
+   seconds = true, tls = true, server = true, ["auth.mechanisms"] = true }
+
+local function is_map(value, name, parent)
+   if next(value) ~= nil then return #value == 0 end
+   return maps[name] or maps[(parent or "") .. "." .. (name or "")] or false
+end
 
 --- Any value as JSON.
----@param name? string   of the field it stands in
+---@param name? string     of the field that it is the value of
+---@param parent? string   of the field around that
 ---@return string
-function cli_output.json(value, name)
+function cli_output.json(value, name, parent)
    local kind = type(value)
    if kind == "string" then return quote(value) end
-   if kind == "number" and value % 1 == 0 then return ("%d"):format(value) end
-   if kind == "number" then return (("%.6f"):format(value):gsub(",", ".")) end
+   if kind == "number" then return number(value) end
    if kind ~= "table" then return kind == "boolean" and tostring(value) or "null" end
    local parts = {}
-   if #value > 0 or next(value) == nil and not maps[name] then
+   if not is_map(value, name, parent) then
       for i = 1, #value do parts[i] = cli_output.json(value[i]) end
       return "[" .. table.concat(parts, ",") .. "]"
    end
@@ -35,7 +55,7 @@ function cli_output.json(value, name)
    for key in next, value do names[#names + 1] = tostring(key) end
    table.sort(names)
    for i = 1, #names do
-      parts[i] = quote(names[i]) .. ":" .. cli_output.json(value[names[i]], names[i])
+      parts[i] = quote(names[i]) .. ":" .. cli_output.json(value[names[i]], names[i], name)
    end
    return "{" .. table.concat(parts, ",") .. "}"
 end
@@ -107,9 +127,10 @@ function cli_output.show_report(report)
    show_offer("after TLS", report.after_tls)
    show_auth(report.auth)
    row("seconds", durations(report.seconds))
-   row("use", sorted(report.options, function(name, value)
-      return name .. " = " .. (type(value) == "string" and quote(value) or tostring(value))
-   end))
+   local use = sorted(report.options, function(name, value)
+      return name .. " = " .. cli_output.json(value, name)
+   end)
+   row("use", use ~= "" and use or "nothing: see the first warning")
    for _, one in ipairs(report.warnings) do
       print(("%s: %s. %s"):format(one.kind == "remark" and "remark" or "warning", one.text,
          one.hint and one.hint .. "." or ""))

@@ -6,6 +6,7 @@
 -- @module smtp.probe
 
 local auth = require "smtp.auth"
+local check = require "smtp.check"
 local core = require "smtp.core"
 local drive = require "smtp.drive"
 local host = require "smtp.host"
@@ -16,6 +17,7 @@ local warnings = require "smtp.probe_warnings"
 local probe = {}
 
 local now = core.now
+local objects = { transport = true }
 
 local function words(text)
    local list = {}
@@ -136,27 +138,74 @@ end
 
 -- ---- what to use ----
 
-local carried = { "socket", "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca_path",
-   "tls_cert", "tls_key", "tls_pin" }
+-- What the caller gave beside the place and the credentials: it goes with what is recommended.
+local carried = { "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
+   "tls_key", "tls_pin", "tls_min_version", "auth_plaintext", "auth_mechanisms",
+   "scram_iterations", "extensions" }
 
-local function tls_to_use(r, plan)
-   if plan.tls == "implicit" or plan.tls == "skip" then return plan.tls end
-   if r.tls.state == "on" and r.tls.verified == plan.tls_verify then return "require" end
-   if plan.loopback then return "skip" end
-   return r.tls.state == "unavailable" and "prefer" or "require"
+-- With one of these the caller expects TLS.
+local about_tls = { "tls", "tls_verify", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
+   "tls_min_version", "tls_pin" }
+
+local function expects_tls(plan, given)
+   if plan.tls == "implicit" then return true end
+   for i = 1, #about_tls do
+      if given[about_tls[i]] ~= nil then return true end
+   end
+   return false
 end
 
--- The caller's own, without secrets, and what the server can.
-local function options_of(r, plan)
-   local use = { host = plan.host, port = not plan.socket and plan.port or nil,
-      tls = tls_to_use(r, plan), auth = "skip" }
+local function is_about_tls(err)
+   return err.stage == "tls" or err.stage == "starttls" or err.kind == "tls_unsupported"
+end
+
+-- After an error only less TLS may help: where the caller leaves the choice to this library, and
+-- there is no secret that would travel. -> the word, nil where nothing works
+local function tls_after(err, r, plan, given)
+   local has_secret = plan.credentials and plan.auth ~= "skip"
+   if not is_about_tls(err) or expects_tls(plan, given) or has_secret then return nil end
+   if plan.loopback then return "skip" end
+   return r.tls.state == "unavailable" and "prefer" or nil
+end
+
+local function tls_to_use(r, plan, given)
+   if plan.tls == "implicit" or plan.tls == "skip" then return plan.tls end
+   if r.tls.state == "on" then return "require" end
+   return given.tls or plan.loopback and "skip" or "prefer"
+end
+
+-- Without credentials, the default suits whoever adds some.
+local function auth_to_use(r, plan, given)
+   if r.auth.state == "authenticated" then return "require" end
+   if plan.credentials or given.auth then return plan.auth end
    for _, usable in next, r.auth.usable do
-      if usable == true then use.auth = "require" end
+      if usable == true then return nil end
    end
-   for i = 1, #carried do use[carried[i]] = plan[carried[i]] end
+   return "skip"
+end
+
+-- Names of mechanisms, and not a mechanism of the caller's own, go into a report.
+local function is_data(value)
+   if type(value) ~= "table" then return true end
+   for _, inner in next, value do
+      if type(inner) == "table" or type(inner) == "function" then return false end
+   end
+   return true
+end
+
+-- The caller's own without secrets, and what the server can; nothing where no options would send.
+local function options_of(r, plan, given, err)
+   local tls = tls_to_use(r, plan, given)
+   if err then tls = tls_after(err, r, plan, given) end
+   if not tls then return {} end
+   local use = { host = plan.host, port = not plan.socket and plan.port or nil,
+      socket = plan.socket, tls = tls, auth = auth_to_use(r, plan, given) }
+   for i = 1, #carried do
+      local name = carried[i]
+      if is_data(given[name]) then use[name] = given[name] end
+   end
    if not plan.tls_verify then use.tls_verify = false end
    if plan.protocol == "lmtp" then use.protocol = "lmtp" end
-   use.tls_min_version = plan.given.tls_min_version
    return use
 end
 
@@ -169,7 +218,7 @@ local function ehlo_reply(conv, facts)
    return (table.concat(words, " "):gsub("  +", " "))
 end
 
-local function report_of(plan, seen, err, began)
+local function report_of(plan, given, seen, err, began)
    local facts = seen.facts
    local offered = is_known(facts) and offer(facts) or nil
    local r = { host = plan.host, port = plan.port, socket = plan.socket,
@@ -186,7 +235,7 @@ local function report_of(plan, seen, err, began)
       r.chunking = offered.capabilities.CHUNKING ~= nil
    end
    r.warnings = warnings.list(r, plan, err)
-   r.options = options_of(r, plan)
+   r.options = options_of(r, plan, given, err)
    r.seconds.total = now() - began
    return r
 end
@@ -216,7 +265,7 @@ function probe.run(t)
       if second and second.facts.tls == "on" then seen = second end
    end
    if not seen or err and is_nobody(err) then return nil, err end
-   return report_of(plan, seen, err, began)
+   return report_of(plan, check.plain(t, objects), seen, err, began)
 end
 
 return probe

@@ -202,7 +202,7 @@
 ---@field pipelining? boolean
 ---@field chunking? boolean
 ---@field warnings smtp.Warning[]
----@field options smtp.ConnectionOptions   for smtp.send, without credentials
+---@field options smtp.ConnectionOptions   for smtp.send, without credentials; empty where none would send
 
 ---@class smtp.TlsReport
 ---@field state "on"|"failed"|"unavailable"|"skipped"|"unknown"
