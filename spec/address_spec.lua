@@ -113,8 +113,10 @@ describe("an address as people write it", function()
    -- What is wrong, and a word of the advice.
    for given, word in pairs {
       ["a@b> NOTIFY=x"] = "behind the >", ["v@x>\r\nRCPT TO:<evil@x"] = "line break", ["a@b\0evil"] = "control",
-      ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", [" a@b"] = "space before",
-      ["a@b "] = "space behind", ["a@b c"] = "No space", ["@a,@b:c@d"] = "Source routes",
+      ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", ["a@b c"] = "No space",
+      ["a@b\r\n"] = "line break", ["\na@b"] = "line break", [" \n a@b"] = "line break",
+      ["a@b \v"] = "control", ["a @b"] = "in quotes", ["a@ b"] = "No space",
+      ["Ann <a@b\n>"] = "line break", [" \t "] = "example.org", ["@a,@b:c@d"] = "Source routes",
       ["<@a:c@d>"] = "Source routes", ["a@x, b@y"] = "as a list", ["a@x;b@y"] = "as a list",
       ["Ann <a@x>, Bob <b@y>"] = "as a list", ["a@x, Bob <b@y>"] = "as a list", ["<a@x>, <b@y>"] = "as a list",
       ["Friends: a@x, b@y;"] = "group", ["Nobody:;"] = "group", ["a@b..c"] = "one dot",
@@ -134,11 +136,47 @@ describe("an address as people write it", function()
       end)
    end
 
+   it("may have blanks around it, as from a web form", function()
+      for _, blanks in ipairs { " ", "\t", " \t \t", (" "):rep(1000) } do
+         for _, given in ipairs { "a@b" .. blanks, blanks .. "a@b", blanks .. "a@b" .. blanks,
+            blanks .. "<" .. blanks .. "a@b" .. blanks .. ">" .. blanks, { address = blanks .. "a@b" .. blanks } } do
+            assert.same({ address = "a@b" }, address.parse(given, "to"))
+         end
+         assert.same({ name = "Ann", address = "a@b" }, address.parse(" Ann <a@b" .. blanks .. ">" .. blanks, "to"))
+      end
+   end)
+
+   for character, name in pairs {
+      ["\194\173"] = "U+00AD", ["\226\128\139"] = "U+200B", ["\226\128\140"] = "U+200C",
+      ["\226\128\141"] = "U+200D", ["\226\128\142"] = "U+200E", ["\226\128\143"] = "U+200F",
+      ["\226\129\160"] = "U+2060", ["\239\187\191"] = "U+FEFF", ["\194\160"] = "U+00A0",
+      ["\227\128\128"] = "U+3000", ["\226\128\170"] = "U+202A", ["\226\128\174"] = "U+202E",
+      ["\226\129\166"] = "U+2066", ["\226\129\169"] = "U+2069", ["\216\156"] = "U+061C",
+      ["\226\128\168"] = "U+2028", ["\226\128\131"] = "U+2003", ["\243\160\129\129"] = "U+E0041",
+   } do
+      it("cannot hold " .. name .. ", which nobody sees, and the error names it", function()
+         for _, pattern in ipairs { "%sann@x.example", "ann@x.example%s", "an%sn@x.example", "ann%s@x.example",
+            "ann@%sx.example", "ann@x.ex%sample", "ann@x.example %s", "%s ann@x.example",
+            "Ann <%sann@x.example>", "Ann <ann@x.example%s>", "Ann <ann@x.example>%s" } do
+            local text = pattern:format(character)
+            for _, given in ipairs { text, not text:find("<") and { address = text } or nil } do
+               local entry, err = address.parse(given, "to")
+               assert.is_nil(entry)
+               assert.same({ "address", "to", text }, { err.kind, err.option, err.value })
+               assert.truthy(err.what:find(name, 1, true), err.what)
+            end
+         end
+         assert(address.parse("A" .. character .. "B <ann@x.example>", "to"))
+      end)
+   end
+
    it("cannot hold a control character, a space or < > unquoted", function()
       for byte = 0, 127 do
          local c = string.char(byte)
          if c:find("[%z\1-\32<>\127]") then
-            for _, form in ipairs { { "a", "b@c" }, { "a@b", "c" }, { "", "a@b" }, { "a@b", "" } } do
+            local forms = { { "a", "b@c" }, { "a@b", "c" } }
+            if c ~= " " and c ~= "\t" then forms[3], forms[4] = { "", "a@b" }, { "a@b", "" } end
+            for _, form in ipairs(forms) do
                assert.is_nil((address.parse(form[1] .. c .. form[2], "to")))
                assert.is_nil((address.parse({ address = form[1] .. c .. form[2] }, "to")))
             end
@@ -151,7 +189,7 @@ describe("an address as people write it", function()
          local c = byte < 128 and string.char(byte) or "\194" .. string.char(byte)
          if c:find("[%z\1-\31\127-\255]") then
             for _, value in ipairs { { name = "A" .. c .. "B", address = "a@b" }, "A" .. c .. "B <a@b>",
-               '"A' .. c .. 'B" <a@b>', c .. "A <a@b>" } do
+               '"A' .. c .. 'B" <a@b>', c ~= "\t" and c .. "A <a@b>" or "A\tB <a@b>" } do
                local entry, err = address.parse(value, "to")
                assert.is_nil(entry)
                assert.equal("usage", err.kind)

@@ -43,7 +43,8 @@ describe("the parts of a message", function()
    local invitation = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
 
    for _, row in ipairs {
-      { "nothing", {}, "text/plain" },
+      { "nothing on purpose", { text = "" }, "text/plain" },
+      { "html without anything in it", { html = "" }, "text/html" },
       { "text", { text = "x" }, "text/plain" },
       { "html", { html = "x" }, "text/html" },
       { "text and html", { text = "x", html = "x" }, "multipart/alternative text/plain text/html" },
@@ -67,6 +68,23 @@ describe("the parts of a message", function()
          assert.equal(row[3], shape(bytes(row[2])))
       end)
    end
+
+   it("are not made of nothing", function()
+      for _, t in ipairs { {}, { attachments = {} }, { subject = "Hello" }, { headers = { ["X-A"] = "b" } },
+         { text = nil, html = nil, attachments = {} } } do
+         local err = refused(t)
+         assert.equal("text", err.option)
+         assert.truthy(err.hint:find('text = ""', 1, true))
+         t.from, t.to = "ann@me.example", "bob@there.example"
+         t.host, t.tls, t.transport = "mx.example", "skip", function() error("it connects") end
+         local _, why = safe.send(t)
+         assert.same({ "usage", "text" }, { why.kind, why.option })
+      end
+      for _, t in ipairs { { text = "" }, { html = "" }, { attachments = { { content = "" } } },
+         { attachments = { content = "" } }, { calendar = "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n" } } do
+         assert(bytes(t))
+      end
+   end)
 
    it("are these bytes", function()
       assert.equal(table.concat({ "Date: Mon, 24 Nov 2025 16:00:00 +0000", "From: ann@me.example",
@@ -320,18 +338,18 @@ describe("headers with options of their own", function()
          .. "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", 1, true), text)
       local many = {}
       for i = 1, 60 do many[i] = ("<reference.%d@somewhere.example>"):format(i) end
-      for line in bytes({ references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end
+      for line in bytes({ text = "", references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end
    end)
 
    it("of a long thread come as one string as well", function()
       local one = ("<%s@somewhere.example>"):format(("x"):rep(40))
-      local text = bytes { references = (one .. " "):rep(50) }
+      local text = bytes { text = "", references = (one .. " "):rep(50) }
       assert.equal(50, select(2, text:gsub(one, "")))
    end)
 
    it("that we know nothing of stay as they are where they are ASCII: they may be structured", function()
       local address = "<https://lists.example/archive/" .. ("0123456789"):rep(9) .. ">"
-      local text = bytes { headers = { ["Archived-At"] = address, ["X-Note"] = ("x"):rep(1000) } }
+      local text = bytes { text = "", headers = { ["Archived-At"] = address, ["X-Note"] = ("x"):rep(1000) } }
       assert.truthy(text:find("\r\nArchived-At: " .. address .. "\r\n", 1, true), text)
       for line in text:gmatch("[^\r\n]+") do assert(#line <= 998, line) end
    end)

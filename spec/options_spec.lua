@@ -312,11 +312,25 @@ describe("what is asked of an extension", function()
    end)
 
    it("has an address for orcpt", function()
-      for _, bad in ipairs { "", "x", 7, true, "rfc822;a@b.example", "a@b\r\nDATA",
+      for _, bad in ipairs { "", "x", 7, true, "rfc822;", "rfc822;x", "x400;a@b.example", "rfc822;utf-8;a@b.example",
+         "utf-8;rfc822;a@b.example", "rfc822;a@b\r\nDATA", "a@b\r\nDATA",
          ("\195\169"):rep(85) .. "@x.example" } do
          assert.equal("envelope.to.orcpt", refused(to_bob { orcpt = bad }).option)
       end
       assert.equal("envelope.to.notfy", refused(to_bob { notfy = "never" }).option)
+   end)
+
+   it("may have the type of an address before it in orcpt", function()
+      for given, want in pairs { ["old@b.example"] = "rfc822;old@b.example",
+         ["rfc822;old@b.example"] = "rfc822;old@b.example",
+         ["RFC822; old@b.example "] = "rfc822;old@b.example", ["utf-8;old@b.example"] = "rfc822;old@b.example",
+         ["utf-8;pel\195\169@b.example"] = "utf-8;pel\\x{E9}@b.example",
+         ["rfc822;Bob <old@b.example>"] = "rfc822;old@b.example" } do
+         local t = to_bob { orcpt = given }
+         t.from, t.text = "ann@me.example", ""
+         local one = assert(options.mail(t))
+         assert.same({ ["bob@there.example"] = want }, one.asked.orcpt_of)
+      end
    end)
 
    it("holds a message in one way", function()

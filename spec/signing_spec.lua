@@ -36,7 +36,7 @@ end
 describe("a signed message", function()
    for name, more in pairs {
       ["of text"] = { text = "hi\n\n\n" }, ["of text that ends within a line"] = { text = "hi" },
-      ["without text"] = {}, ["with dots"] = { text = ".\n..\nx\n" },
+      ["without text"] = { text = "" }, ["with dots"] = { text = ".\n..\nx\n" },
       ["with parts"] = { text = "hi", html = "<p>", attachments = { { content = ("\0"):rep(100000) } } },
       ["given raw"] = { raw = "From: ann@me.example\nSubject: x\n\n.hello \n\n" },
       ["given raw, in 8-bit"] = { raw = "From: ann@me.example\nSubject: x\n\n\195\164\r\n" },

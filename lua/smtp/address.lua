@@ -32,8 +32,6 @@ local hints = {
    { "^[^<]*>", "The < before the address is missing" },
    { "^[^<]*<[^<>]*>$", "Write the address alone, without < >: the name goes into `name`" },
    { "<.*<", "Write a name that holds < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
-   { "^ ", "Remove the space before it" },
-   { " $", "Remove the space behind it" },
    { "@.* ", "No space may stand in the domain, nor anything behind it" },
    { " [^@]*@", "Write the part before @ in quotes: \"\\\"ann lee\\\"@example.org\"" },
    { "@.*%.>?$", "Leave out the dot at its end" },
@@ -88,9 +86,50 @@ local function is_outside_ascii(text)
    return text:find("[\128-\255]") ~= nil
 end
 
+-- Characters that show nothing, by which a copied address looks like another one.
+local invisible = {
+   { 0xA0, 0xA0, "a no-break space" }, { 0xAD, 0xAD, "a soft hyphen" },
+   { 0x34F, 0x34F, "a grapheme joiner" }, { 0x61C, 0x61C, "an Arabic letter mark" },
+   { 0x1680, 0x1680, "an Ogham space" }, { 0x180E, 0x180E, "a Mongolian vowel separator" },
+   { 0x2000, 0x200A, "a space of another width" }, { 0x200B, 0x200B, "a zero-width space" },
+   { 0x200C, 0x200C, "a zero-width non-joiner" }, { 0x200D, 0x200D, "a zero-width joiner" },
+   { 0x200E, 0x200E, "a left-to-right mark" }, { 0x200F, 0x200F, "a right-to-left mark" },
+   { 0x2028, 0x2029, "a separator of lines" }, { 0x202A, 0x202E, "a control of the direction" },
+   { 0x202F, 0x202F, "a narrow no-break space" }, { 0x205F, 0x205F, "a mathematical space" },
+   { 0x2060, 0x2060, "a word joiner" }, { 0x2061, 0x2064, "an invisible operator" },
+   { 0x2066, 0x2069, "a control of the direction" }, { 0x206A, 0x206F, "an obsolete control" },
+   { 0x3000, 0x3000, "an ideographic space" }, { 0x3164, 0x3164, "a Hangul filler" },
+   { 0xFE00, 0xFE0F, "a variation selector" }, { 0xFEFF, 0xFEFF, "a byte order mark" },
+   { 0xE0000, 0xE007F, "a tag character" },
+}
+
+-- What the lead byte of a character contributes to its number, by how many bytes it has.
+local lead_base = { [2] = 0xC0, [3] = 0xE0, [4] = 0xF0 }
+
+local function code_point(character)
+   local code = character:byte() - (lead_base[#character] or 0)
+   for i = 2, #character do code = code * 64 + character:byte(i) - 128 end
+   return code
+end
+
+-- -> why the text is no address, what to do | nil
+local function find_invisible(text)
+   for character in text:gmatch("[\192-\247][\128-\191]+") do
+      local code = code_point(character)
+      for i = 1, #invisible do
+         if code >= invisible[i][1] and code <= invisible[i][2] then
+            return ("it contains U+%04X, %s, which nothing shows"):format(code, invisible[i][3]),
+               "Remove that character: it often comes with a copied address"
+         end
+      end
+   end
+end
+
 -- What IDNA makes of the domain is checked as if it had been given so.
 -- -> canonical, utf8 | nil, why, hint
 local function check_spec(spec)
+   local hidden, remedy = find_invisible(spec)
+   if hidden then return nil, hidden, remedy end
    local canonical, why = core.address(spec)
    if not canonical then return nil, why, hint_for(spec) end
    local left, domain = canonical:match("^(.*)@(.*)$")
@@ -122,9 +161,11 @@ local function angle_at(text)
    return at
 end
 
+-- Without the blanks around it. A line break is never one.
 local function trim(text)
-   local first, last = text:find("[^ ]") or 1, #text
-   while text:byte(last) == 32 do last = last - 1 end
+   local first, last = text:find("[^ \t]"), #text
+   if not first then return "" end
+   while text:find("^[ \t]", last) do last = last - 1 end
    return text:sub(first, last)
 end
 
@@ -182,7 +223,7 @@ function address.parse(value, option, names)
       if not ok then return nil, err end
       name, spec = rawget(value, "name"), rawget(value, "address")
    elseif type(value) == "string" then
-      spec, name = split(value)
+      spec, name = split(trim(value))
       if not spec then return refuse(option, value, name, as_list) end
    end
    if type(spec) ~= "string" then
@@ -191,7 +232,7 @@ function address.parse(value, option, names)
    end
    local ok, err = check_name(name, option)
    if not ok then return nil, err end
-   local canonical, utf8, hint = check_spec(spec)
+   local canonical, utf8, hint = check_spec(trim(spec))
    if not canonical then
       return refuse(option, type(value) == "string" and value or spec, utf8, hint)
    end

@@ -334,7 +334,6 @@ local function structure(made, parts)
    if parts.calendar then alternatives[#alternatives + 1] = parts.calendar end
    local body = alternatives[1]
    if #alternatives > 1 then body = multipart(made, "alternative", alternatives) end
-   if not body and #files == 0 then body = text_part("", "text/plain; charset=utf-8") end
    if #files == 0 then return body end
    if body then table.insert(files, 1, body) end
    return multipart(made, "mixed", files)
@@ -351,6 +350,10 @@ local function read_parts(t)
    if err then return nil, err end
    parts.attachments, err = attachment.list(t.attachments)
    if not parts.attachments then return nil, err end
+   if not (text or html or calendar or parts.attachments[1]) then
+      return nil, errors.usage("text", "the message has no content", "Give text, html, "
+         .. "attachments, calendar or raw; text = \"\" sends an empty message on purpose")
+   end
    if text then parts.text = text_part(text, "text/plain; charset=utf-8") end
    if html then parts.html = text_part(html, "text/html; charset=utf-8") end
    if calendar then

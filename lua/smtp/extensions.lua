@@ -317,6 +317,10 @@ local ORCPT_MAX = 500
 -- RFC 3461 4.2, RFC 6533 3
 local function original(value)
    local option = "envelope.to.orcpt"
+   if type(value) == "string" then
+      value = value:match("^[Rr][Ff][Cc]822;(.*)$") or value:match("^[Uu][Tt][Ff]%-8;(.*)$")
+         or value
+   end
    local entry, err = address.parse(value, option)
    if not entry then return nil, err end
    local coded = entry.utf8 and "utf-8;" .. utf8_xtext(entry.address)

@@ -96,7 +96,7 @@
 
 ---@class smtp.RecipientWish: smtp.Address
 ---@field notify? smtp.Notify|smtp.Notify[]
----@field orcpt? string   the address as it was first written
+---@field orcpt? string   the address as it was first written, with or without its type (`rfc822;`)
 
 ---@class smtp.MessageOptions
 ---@field from? string|smtp.Address|(string|smtp.Address)[]
