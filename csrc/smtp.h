@@ -69,6 +69,7 @@ enum {
     X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
+    X(ABORTED,          "disconnected",        "aborted",          "is not used any more: an earlier call on this connection did not return")\
     X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
     X(TLS_FAILED,       "tls",                 "handshake",        "failed in the TLS handshake")  \
     X(TLS_NOT_OFFERED,  "tls_unsupported",     "not_advertised",   "does not offer STARTTLS")      \
@@ -124,6 +125,7 @@ enum {
     X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
     X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
+    X(TRACE_FAILED,     "source",              "trace",            "is not talked to any more: the function given as trace failed")\
     X(AUTH_SOURCE,      "source",              "auth",             "is not logged in to: what the program gives for AUTH failed")\
     X(NO_CRYPTO,        "system",              "crypto",           "is not talked to: libcrypto failed, for want of memory most likely")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\

@@ -8,6 +8,7 @@
 local auth = require "smtp.auth"
 local core = require "smtp.core"
 local drive_auth = require "smtp.drive_auth"
+local guard = require "smtp.guard"
 local host = require "smtp.host"
 local quirks = require "smtp.quirks"
 local source = require "smtp.source"
@@ -48,21 +49,31 @@ local doing = {}
 -- The session's transcript keeps so much only: whoever traces it takes smaller steps.
 local TRACED = 1024
 
+-- A trace that fails ends the conversation.
+local function follow(conv)
+   local shown = conv.transcript
+   if not shown.trace then return end
+   local ok, cause = shown:follow(conv.session)
+   if ok then return end
+   conv.cause = cause
+   conv.session:broken("source", "trace", shown:mask(guard.text(cause)))
+end
+
 local function heard(conv, data)
-   local session, shown = conv.session, conv.transcript
-   if not shown.trace then return session:heard(data) end
+   local session = conv.session
+   if not conv.transcript.trace then return session:heard(data) end
    for at = 1, #data, TRACED do
       session:heard(data:sub(at, at + TRACED - 1))
-      shown:follow(session)
+      follow(conv)
    end
 end
 
 local function sent(conv, count)
-   local session, shown = conv.session, conv.transcript
-   if not shown.trace then return session:sent(count) end
+   local session = conv.session
+   if not conv.transcript.trace then return session:sent(count) end
    for at = 0, count - 1, TRACED do
       session:sent(math.min(count - at, TRACED))
-      shown:follow(session)
+      follow(conv)
    end
 end
 
@@ -240,7 +251,7 @@ function doing.tls(conv)
    local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
    if ok then
       conv.session:tls_started(conv.tls.verified)
-      if conv.transcript.trace then conv.transcript:follow(conv.session) end
+      follow(conv)
       return
    end
    conv.trouble = trouble

@@ -28,14 +28,15 @@ local function call_in_thread(fn, ...)
    return unpack(result, 1, result.n)
 end
 
--- Not by trying: nginx's coroutines yield themselves, which nothing may while it is being loaded.
-local yields_across_pcall = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
+--- Can what pcall calls yield? Not by trying: nginx's coroutines yield themselves, which nothing
+-- may while it is being loaded.
+guard.yields_across_pcall = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
 
 --- Call fn with these arguments: guard.call(fn, …).
 ---@param fn function
 ---@return boolean      did it return?
 ---@return any          its results, or the error it raised
-guard.call = yields_across_pcall and pcall or call_in_thread
+guard.call = guard.yields_across_pcall and pcall or call_in_thread
 
 --- A value for a person to read: what a __tostring of its own raises is not let out.
 ---@return string

@@ -242,6 +242,7 @@ end
 
 -- Was there nobody to report of?
 local function is_nobody(err)
+   if err.kind == "source" and err.reason == "trace" then return true end
    return err.stage == "greeting" and err.kind ~= "greeting_refused"
 end
 

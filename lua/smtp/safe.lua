@@ -5,6 +5,7 @@ local core = require "smtp.core"
 local delivery = require "smtp.delivery"
 local drive = require "smtp.drive"
 local errors = require "smtp.errors"
+local guard = require "smtp.guard"
 local host = require "smtp.host"
 local options = require "smtp.options"
 local report = require "smtp.report"
@@ -80,6 +81,54 @@ local function broken(self)
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
 
+-- ---- whose call is it ----
+
+-- A call may end without a return: by an error that a debug hook raises, or because the coroutine
+-- that it is in is never resumed. What the server makes of it cannot be known then.
+
+local ABANDONED = 5 -- seconds after the deadline of a call that is still suspended
+
+local function abort(self)
+   self.busy = false
+   self.conv.session:broken("disconnected", "aborted", "")
+   pcall(self.conv.sock.close, self.conv.sock)
+end
+
+-- Collects garbage once for each call that is found suspended: only that shows whether anything can
+-- still resume it.
+local function is_unreachable(self)
+   if not self.searched then
+      self.searched = true
+      collectgarbage()
+   end
+   return self.owner.thread == nil or core.now() > self.conv.deadline + ABANDONED
+end
+
+-- In Lua 5.1 the coroutine of a call that has ended by an error may run on, and the main thread is
+-- nil. What a function of the caller's calls runs in a coroutine of its own there.
+local function is_abandoned(self)
+   local thread = self.owner.thread
+   local running = coroutine.running()
+   if not guard.yields_across_pcall and thread == (running or "main") then return true end
+   if thread == "main" then return false end
+   local status = thread and coroutine.status(thread)
+   if status ~= "suspended" then return status == nil or status == "dead" end
+   thread = nil -- luacheck: ignore (it would keep it alive)
+   return is_unreachable(self)
+end
+
+local function settle(self, was_busy, ok, ...)
+   if ok then return ... end
+   if self.busy and not was_busy then abort(self) end
+   error((...), 0)
+end
+
+-- An error of somebody else's passes through, and the connection is broken then.
+local function call(self, method, argument)
+   if not guard.yields_across_pcall then return method(self, argument) end
+   return settle(self, self.busy, pcall(method, self, argument))
+end
+
 local function leave(self)
    self.busy = false
    if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
@@ -87,11 +136,12 @@ end
 
 -- May the connection be used now? A body function that uses its own connection may not.
 local function enter(self, started, mail)
+   if self.busy and is_abandoned(self) then abort(self) end
    if self.busy then
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection inside a function that gives the message")
    end
-   self.busy = true
+   self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
    if not drive.look(self.conv) then
       leave(self)
       return nil, broken(self)
@@ -120,7 +170,8 @@ function safe.connect(t)
    conv, err = delivery.open(plan, delivery.deadline(plan))
    if conv then conv, err = check_kept(conv) end
    if not conv then return nil, err end
-   local self = setmetatable({ plan = plan, conv = conv, busy = false }, connection_mt)
+   local self = setmetatable({ plan = plan, conv = conv, busy = false,
+      owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
    if drive.run(conv) ~= "ready" then
       conv.sock:close()
       return nil, broken(self)
@@ -224,7 +275,9 @@ end
 -- connection.send{…} gives the options in the place of the connection.
 for name, method in next, Connection do
    Connection[name] = function(self, argument)
-      if type(self) == "table" and rawget(self, "conv") then return method(self, argument) end
+      if type(self) == "table" and rawget(self, "conv") then
+         return call(self, method, argument)
+      end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
          ("Write connection:%s(…)"):format(name))
    end

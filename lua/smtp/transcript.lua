@@ -3,6 +3,7 @@
 -- @module smtp.transcript
 
 local core = require "smtp.core"
+local guard = require "smtp.guard"
 
 local transcript = {}
 
@@ -57,12 +58,21 @@ function Transcript:lines(session)
    return session and split(self, (session:transcript())) or {}
 end
 
---- Trace what the session has said and heard since.
+--- Trace what the session has said and heard since. A trace that fails is not called again.
+---@return boolean
+---@return any      what it raised
 function Transcript:follow(session)
    local text, mark = session:transcript(self.traced)
    self.traced = mark
    local lines = split(self, text)
-   for i = 1, #lines do self.trace(lines[i]:match("^(.): (.*)$")) end
+   for i = 1, #lines do
+      local ok, cause = guard.call(self.trace, lines[i]:match("^(.): (.*)$"))
+      if not ok then
+         self.trace = nil
+         return false, cause
+      end
+   end
+   return true
 end
 
 local verbs = { ehlo = "^C: %u%uLO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
