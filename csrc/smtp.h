@@ -66,6 +66,7 @@ enum {
     X(UNASKED,          "protocol",            "unasked",          "sent a reply nobody had asked for")\
     X(UNEXPECTED,       "protocol",            "unexpected",       "gave an answer that means nothing here")\
     X(INJECTED,         "protocol",            "injected",         "sent plain text behind its answer to STARTTLS, as in an attack")\
+    X(TLS_FLOOD,        "protocol",            "tls_flood",        "sent TLS messages without end, and no data")\
     X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \

@@ -10,6 +10,7 @@
  *   resolve    the name has no address
  *   connect    no address answered
  *   system     no descriptors, no memory
+ *   protocol   the peer keeps TLS busy without end
  *   tls:X, certificate:X     see tls.c
  *
  * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt
@@ -133,6 +134,8 @@ void stream_adopt(struct smtp_socket *s, int fd, int family);
 const char *stream_input(struct smtp_socket *s);
 /* When the call under way must be over. */
 int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
+/* The call says "again", and is to be called again once one of these events is there. */
+const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms);
 /* What a call that said "again" waits for: up to HOST_AWAITED_MAX descriptors, and until when. */
 nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 /* From the kernel into `in`, 1 to max bytes. */

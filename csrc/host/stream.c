@@ -38,7 +38,7 @@ int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms)
     return s->until_ms != 0 ? s->until_ms : host_deadline_ms(timeout_ms);
 }
 
-static const char *put_off(struct smtp_socket *s, short events, int64_t deadline_ms)
+const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms)
 {
     s->events = events;
     s->until_ms = deadline_ms;
@@ -87,7 +87,7 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
     if (host_is_over(deadline_ms))
         word = "timeout";
     else if (s->nonblocking)
-        return put_off(s, POLLIN, deadline_ms);
+        return stream_put_off(s, POLLIN, deadline_ms);
     else if (!armed)
         word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
     return word == NULL ? NULL : host_say(s->text, word, "%s", "nothing came from the peer");
@@ -102,7 +102,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
     if (s->heard && s->tcp && may_wait) port_quickack(s->fd);
     /* Right behind something sent there is nothing to read yet. */
     if (s->nonblocking && may_wait && !s->heard && s->until_ms == 0)
-        return put_off(s, POLLIN, deadline_ms);
+        return stream_put_off(s, POLLIN, deadline_ms);
     for (;;) {
         bool armed = arm(s, deadline_ms);
         ssize_t n = recv(s->fd, s->in, max, armed ? 0 : MSG_DONTWAIT);
@@ -150,7 +150,7 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
         bool later = s->nonblocking && !host_is_over(deadline_ms);
         word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
         if (later && word != NULL && strcmp(word, "timeout") == 0)
-            return put_off(s, events, deadline_ms);
+            return stream_put_off(s, events, deadline_ms);
         if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
         if ((ready & (POLLOUT | POLLERR | POLLHUP)) != 0) continue;
         s->heard = true;

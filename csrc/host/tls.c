@@ -8,7 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GATHER_LEN = 65536 }; /* plaintext whose records go out in one write */
+enum {
+    GATHER_LEN = 65536, /* plaintext whose records go out in one write */
+    TURN_LEN = 65536,   /* ciphertext without data that one call takes, before others have a turn */
+    /* Records and messages without data in the life of a connection. A handshake has thirty; behind
+     * it come two tickets, and a KeyUpdate each few GiB. Those without end are an attack, which
+     * OpenSSL would follow for as long as input comes. */
+    STRAYS_MAX = 1000
+};
 
 struct tls {
     SSL *ssl;
@@ -16,6 +23,7 @@ struct tls {
     struct tls_context *context;
     unsigned char key[TLS_KEY_LEN]; /* of sessions for this server and name */
     size_t pending_len; /* plaintext encrypted, its records not yet all with the kernel */
+    size_t strays;      /* records and messages heard, but those with data */
     bool open, dead;
     bool heard_any;
     const char *end, *why; /* once dead: the word for it, and a sentence; NULL: of no interest */
@@ -182,12 +190,38 @@ static const char *flush(struct smtp_socket *s, int64_t deadline_ms, bool *flush
     }
 }
 
-/* More ciphertext. */
-static const char *fill(struct smtp_socket *s, int64_t deadline_ms)
+/* Called by OpenSSL for each record and for each message within one. */
+static void count_stray(int written, int version, int type, const void *data, size_t len, SSL *ssl,
+                        void *arg)
+{
+    struct tls *t = arg;
+    (void)version, (void)data, (void)len, (void)ssl;
+    if (!written && (type == SSL3_RT_HEADER || type == SSL3_RT_HANDSHAKE)) t->strays++;
+}
+
+/* May this call, which took so much ciphertext without data, go on? */
+static const char *check_turn(struct smtp_socket *s, size_t taken, int64_t deadline_ms)
+{
+    struct tls *t = s->tls;
+    if (t->strays > STRAYS_MAX) {
+        t->dead = true;
+        t->end = "protocol";
+        t->why = "the peer sends TLS messages without end, and no data";
+        return host_say(s->text, t->end, "%s", t->why);
+    }
+    if (taken == 0) return NULL;
+    if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "TLS brought no data");
+    return taken < TURN_LEN ? NULL : stream_put_off(s, POLLIN, deadline_ms);
+}
+
+/* More ciphertext. *taken: how much this call took before. */
+static const char *fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken)
 {
     size_t len = 0;
-    const char *word = stream_read(s, HOST_INPUT_MAX, deadline_ms, &len);
+    const char *word = check_turn(s, *taken, deadline_ms);
+    if (word == NULL) word = stream_read(s, HOST_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
+    *taken += len;
     if (BIO_write(s->tls->heard, s->in, (int)len) == (int)len) return NULL;
     return host_say(s->text, "system", "no memory");
 }
@@ -245,6 +279,8 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
     BIO_set_mem_eof_return(t->heard, -1);
     SSL_set_bio(t->ssl, t->heard, t->said);
     SSL_set_app_data(t->ssl, t);
+    SSL_set_msg_callback(t->ssl, count_stray);
+    SSL_set_msg_callback_arg(t->ssl, t);
     if (c->server)
         SSL_set_accept_state(t->ssl);
     else
@@ -263,6 +299,8 @@ static const char *handshake_word(unsigned long error)
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
     case SSL_R_VERSION_TOO_LOW:
     case SSL_R_NO_PROTOCOLS_AVAILABLE: return "tls:version";
+    case SSL_R_RECORD_TOO_SMALL: /* empty records, or warnings, without end */
+    case SSL_R_TOO_MANY_WARN_ALERTS: return "protocol";
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_HTTP_REQUEST: return "tls:plaintext";
     case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
@@ -317,6 +355,7 @@ static const char *distrust_new(struct smtp_socket *s)
 static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
+    size_t taken = 0;
     for (;;) {
         bool flushed;
         ERR_clear_error();
@@ -330,7 +369,7 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
         word = flush(s, deadline_ms, &flushed);
         if (word != NULL) return word;
         if (done == 1 && flushed) return NULL;
-        word = fill(s, deadline_ms);
+        word = fill(s, deadline_ms, &taken);
         if (word != NULL) return word;
         if (is_plaintext(t))
             return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
@@ -376,9 +415,9 @@ static const char *refused(struct smtp_socket *s)
     struct tls *t = s->tls;
     unsigned long error = ERR_peek_error();
     const char *word = handshake_word(error), *why = ERR_reason_error_string(error);
-    bool of_client = strcmp(word, "tls:client_certificate") == 0;
-    t->end = of_client ? word : "closed";
-    t->why = of_client && why != NULL ? why : "the peer sent a bad TLS record";
+    bool telling = strcmp(word, "tls:client_certificate") == 0 || strcmp(word, "protocol") == 0;
+    t->end = telling ? word : "closed";
+    t->why = telling && why != NULL ? why : "the peer sent a bad TLS record";
     return ended(s);
 }
 
@@ -418,6 +457,7 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
+    size_t taken = 0;
     if (!t->open || t->dead) return ended(s);
     for (;;) {
         bool flushed;
@@ -426,6 +466,7 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
         if (n > 0) {
             s->in_start = 0;
             s->in_end = (size_t)n;
+            if (t->strays > 0) t->strays--; /* the record of the data */
             return NULL;
         }
         int want = SSL_get_error(t->ssl, n);
@@ -442,7 +483,7 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
         const char *word = flush(s, 0, &flushed);
         if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
             return word;
-        word = fill(s, deadline_ms);
+        word = fill(s, deadline_ms, &taken);
         if (word != NULL) return word;
     }
 }

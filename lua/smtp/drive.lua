@@ -106,6 +106,8 @@ local function lost(conv, why, text)
    if session:wants() == "nothing" then return end
    if why == "timeout" then
       session:broken("timeout", "timeout", text or "")
+   elseif why == "protocol" then
+      session:broken("protocol", "tls_flood", "")
    elseif tostring(why):find("^tls:") then -- TLS 1.3 refuses a client behind the handshake
       conv.trouble = tls_trouble(why, text)
       session:broken("tls", "handshake", "")
@@ -231,6 +233,9 @@ local function handshake(conv, seconds)
    elseif why == "closed" then
       return nil, { kind = "disconnected", reason = "closed", stage = "tls", text = text,
          sentence = "closed the connection in the TLS handshake" }
+   elseif why == "protocol" then
+      return nil, { kind = "protocol", reason = "tls_flood", stage = "tls", text = text,
+         sentence = "sent TLS messages without end" }
    end
    return nil, tls_trouble(why, text, hint)
 end

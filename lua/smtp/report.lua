@@ -134,7 +134,7 @@ local function retry_of(trouble)
    if trouble.reason == "bdat" then return "now" end -- it will be done without
    if trouble.reason == "reset_refused" then return "now" end -- another connection needs no RSET
    if trouble.idle and trouble.kind == "disconnected" then return "later" end
-   if trouble.reason == "quota" then return "later" end
+   if trouble.reason == "quota" or trouble.reason == "tls_flood" then return "later" end
    -- Time changes nothing, whatever the code says.
    if trouble.kind == "tls_required" or trouble.kind == "auth_required" then return "never" end
    if class == 4 then return "later" end
