@@ -290,9 +290,11 @@ describe("a socket that does not wait", function()
       assert.same({}, socket.wait({ sock }, 20))
       other:send("stop")
       assert.same({ 1 }, socket.wait({ sock }, 1000))
-      count = sock:send(data)
-      assert.truthy(count < #data)
-      sent = sent + count
+      -- The kernel may have found room for some more: poll() only tells of a third of it (tcp(7)).
+      repeat
+         count = assert(sock:send(data))
+         sent = sent + count
+      until count < #data
       assert.equal("stop", sock:receiveany(10))
       while sent > 0 do sent = sent - #other:receiveany(65536) end
       assert.equal(#data, sock:send(data))
