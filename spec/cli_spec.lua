@@ -50,6 +50,13 @@ describe("lua-smtp", function()
       assert.equal(75, (select(2, run(to .. message)))) -- nobody listens any more
       assert.equal(64, (select(2, run("send --nonsense x"))))
       assert.equal(64, (select(2, run("send --host"))))
+      for _, flags in ipairs { "--timeout 30000", "--connect-timeout 301", "--reply-timeout 901", "--timeout nan",
+         "--host mail.example.org:25", "--host unix:/x", "--domain localhost", "--domain 192.0.2.1",
+         "--url smtp://h:99999", "--host h --url smtp://h:99999" } do
+         for _, command in ipairs { "send" .. message, "probe" } do
+            assert.equal(64, (select(2, run(command .. " " .. flags))), command .. " " .. flags)
+         end
+      end
       assert.equal(64, (select(2, run("nonsense"))))
       assert.equal(0, (select(2, run("--help"))))
       assert.equal(0, (select(2, run("send --help"))))

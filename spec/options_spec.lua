@@ -684,6 +684,7 @@ describe("where and how", function()
    it("takes numbers as text", function()
       local found = plan { port = "2525", timeout = "1.5" }
       assert.same({ 2525, 1.5 }, { found.port, found.timeout })
+      assert.equal("25", ("%s"):format(plan({ port = "25.0" }).port))
    end)
 
    it("asks about milliseconds", function()

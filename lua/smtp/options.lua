@@ -112,7 +112,7 @@ end
 local function check_table(t, name)
    if type(t) == "table" then return true end
    return nil, errors.usage(name,
-      ("a table of options is wanted, and this is a %s"):format(type(t)))
+      ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
 end
 
 --- Where and how: for smtp.connect.

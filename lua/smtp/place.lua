@@ -234,7 +234,7 @@ end
 ---@return table|nil err
 function place.check_port(t)
    if t.port == nil then return true end
-   local port = tonumber(t.port)
+   local port = tonumber(t.port) -- "25.0" is 25
    if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
       return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
    end
@@ -242,7 +242,7 @@ function place.check_port(t)
       return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
          "The usual port is 24; most servers have a unix socket")
    end
-   t.port = port
+   t.port = math.floor(port)
    return true
 end
 

@@ -108,9 +108,9 @@ local keepalive_names = { "idle", "size" }
 local function keepalive_bounds(given)
    local ok, err = check.names(given, keepalive_names, "keepalive")
    if not ok then return nil, err end
-   local idle, size = given.idle or KEPT_SECONDS, given.size or KEPT_MAX
-   if type(idle) ~= "number" or not (idle > 0 and idle <= 86400) or type(size) ~= "number"
-      or size % 1 ~= 0 or not (size > 0 and size <= 10000) then
+   local idle, size = tonumber(given.idle or KEPT_SECONDS), tonumber(given.size or KEPT_MAX)
+   if not idle or not (idle > 0 and idle <= 86400) or not size or size % 1 ~= 0
+      or not (size > 0 and size <= 10000) then
       return nil, usage("keepalive", "keepalive needs seconds up to a day, and a number of "
          .. "connections from 1 to 10,000", "Write { idle = 60, size = 32 }")
    end

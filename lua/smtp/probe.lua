@@ -17,7 +17,6 @@ local warnings = require "smtp.probe_warnings"
 local probe = {}
 
 local now = core.now
-local objects = { transport = true }
 
 local function words(text)
    local list = {}
@@ -201,8 +200,8 @@ local function options_of(r, plan, given, err)
    local use = { host = plan.host, port = not plan.socket and plan.port or nil,
       socket = plan.socket, tls = tls, auth = auth_to_use(r, plan, given) }
    for i = 1, #carried do
-      local name = carried[i]
-      if is_data(given[name]) then use[name] = given[name] end
+      local name, value = carried[i], given[carried[i]]
+      if is_data(value) then use[name] = type(value) == "table" and check.copy(value) or value end
    end
    if not plan.tls_verify then use.tls_verify = false end
    if plan.protocol == "lmtp" then use.protocol = "lmtp" end
@@ -266,7 +265,7 @@ function probe.run(t)
       if second and second.facts.tls == "on" then seen = second end
    end
    if not seen or err and is_nobody(err) then return nil, err end
-   return report_of(plan, check.plain(t, objects), seen, err, began)
+   return report_of(plan, check.copy(t), seen, err, began)
 end
 
 return probe

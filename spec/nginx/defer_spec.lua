@@ -36,6 +36,15 @@ describe("a deferred message", function()
       assert.equal(ticket.message_id, receipt.message_id)
    end)
 
+   it("is checked before it is taken on", function()
+      for option, value in pairs { timeout = 30000, connect_timeout = 301, reply_timeout = "901", host = "mail:587",
+         domain = "localhost", url = "smtp://h:99999", tls_pin = ("a"):rep(43) .. "=" } do
+         local ticket, err = safe.defer(options { [option] = value })
+         assert.is_nil(ticket)
+         assert.same({ "usage", option }, { err.kind, err.option })
+      end
+   end)
+
    it("that fails says so in the error log, in words", function()
       local failure
       local logged, log = {}, ngx.log

@@ -223,7 +223,7 @@ describe("a connection", function()
 
    it("that idled for too long is closed", function()
       start()
-      assert((send { keepalive = { idle = 0.05 } }))
+      assert((send { keepalive = { idle = "0.05" } }))
       mx:wait("over", 1)
    end)
 end)
