@@ -59,13 +59,11 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = reject_unlisted_recipient
-smtpd_soft_error_limit = 1000
-smtpd_hard_error_limit = 2000
 local_recipient_maps =
 alias_maps =
 END
 for box in ann bob carol pelé; do echo "$box@live.example $box/"; done >/etc/postfix/boxes
-for i in $(seq 1500); do echo "reader-$i@live.example readers/"; done >>/etc/postfix/boxes
+for i in $(seq 2020); do echo "reader-$i@live.example readers/"; done >>/etc/postfix/boxes
 echo "refused@live.example REJECT" >/etc/postfix/senders
 cat >/etc/postfix/master.cf <<END
 127.0.0.1:$submission inet n - n - - smtpd
