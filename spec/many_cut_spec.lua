@@ -21,6 +21,20 @@ local odd = {
    final = { "451 later", "554 no", "500 what?", "250 ok\r\n421 bye", "421 bye" },
 }
 
+-- A server that takes few recipients at once, and after some refusals ends the connection.
+local function limit(server, random)
+   local reply, at_once, patience, count = server.reply, random(4), random(6), 0
+   local refusal = ({ "452 4.5.3 too many", "431 too many", "550 5.1.1 who?" })[random(3)]
+   local farewell = random(2) == 1 and "\r\n421 too many errors" or ""
+   function server.reply(self, what)
+      if what ~= "rcpt" or #(self.to or {}) < at_once then return reply(self, what) end
+      count = count + 1
+      if count < patience then return refusal end
+      self.closing = true
+      return refusal .. farewell
+   end
+end
+
 local function make_server(random)
    local oddness = ({ 1000000, 50, 10 })[random(3)]
    local server = spec_server.new { mute = random(2) == 1,
@@ -32,6 +46,7 @@ local function make_server(random)
       end,
       portion = random(3) == 1 and function(len) return random(len) end or nil }
    if server.cut then server.cut = random(server.cut) + 30 end
+   if random(3) == 1 then limit(server, random) end
    server.capabilities = ({ { "PIPELINING", "CHUNKING" }, { "PIPELINING" }, { "CHUNKING" },
       { "PIPELINING", "CHUNKING", "LIMITS RCPTMAX=2 MAILMAX=3" } })[random(4)]
    if random(10) == 1 then
@@ -52,7 +67,7 @@ end
 -- A long one can be read again where it is a string; one may be no address, or need 8BITMIME.
 local function make_message(i, random, longest)
    local to, text = {}, ("message %d\r\n"):format(i):rep(({ 1, 10, longest })[random(3)])
-   for j = 1, random(3) do to[j] = ("r%d@there.example"):format(j) end
+   for j = 1, random(({ 3, 3, 9 })[random(3)]) do to[j] = ("r%d@there.example"):format(j) end
    if random(20) == 1 then to[1] = "nobody" end
    if random(20) == 1 then text = text .. "\195\164\r\n" end
    return { from = random(9) > 1 and "ann@me.example" or "eve@me.example",
