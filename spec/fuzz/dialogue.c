@@ -310,6 +310,7 @@ static void say_rcpt(struct talk *t)
                        (int)m->to[m->rcpt_said].address.len, m->to[m->rcpt_said].address.data);
     CHECK(t->line_len == (size_t)len && memcmp(t->line, wanted, t->line_len) == 0);
     if (t->flags & HAS_LIMITS) CHECK(m->rcpt_said < 3);
+    CHECK(m->rcpt_said - m->rcpt_heard < SMTP_RCPT_FLIGHT_MAX);
     await(t, RCPT, m->rcpt_said++, 1);
 }
 
