@@ -9,6 +9,7 @@ with the number of its connection. CONFIG is JSON:
   hang_up   "message": closes after it; "goodbye": says 421 first; "reset": by RST
   cut       {verb: reply without a line end, before it closes}
   refuse    {verb: reply}                     split     true: each byte of a reply by itself
+  rcpt_limit  recipients in a transaction       rcpt_errors  refused ones, before it says 421
   fast      true: messages are not looked at  quiet     true: nothing is logged
 """
 import base64
@@ -57,6 +58,7 @@ class Connection:
     def __init__(self, sock, number):
         self.sock, self.number, self.buffer = sock, number, b""
         self.secure = self.user = False
+        self.recipients = self.refused = 0
 
     def say(self, text):
         data = text.replace("\n", "\r\n").encode() + b"\r\n"
@@ -152,6 +154,17 @@ class Connection:
         self.sock.sendall(b"250 2.0.0 queued\r\n" + config.get("surplus", "").encode())
         self.hang_up()
 
+    def recipient(self):
+        self.recipients += 1
+        if self.recipients <= config["rcpt_limit"]:
+            self.say("250 ok")
+            return
+        self.say("452 4.5.3 too many")
+        self.refused += 1
+        if self.refused >= config.get("rcpt_errors", 1000000):
+            self.say("421 4.7.0 too many errors")
+            raise Over
+
     def serve(self):
         if config.get("tls") == "implicit":
             self.start_tls()
@@ -174,10 +187,13 @@ class Connection:
                 self.auth(line)
             elif verb == "DATA":
                 self.data()
+            elif verb == "RCPT" and "rcpt_limit" in config:
+                self.recipient()
             elif verb == "QUIT":
                 self.say("221 bye")
                 raise Over
             else:
+                self.recipients = 0
                 self.say("250 ok")
 
     def run(self):
