@@ -56,7 +56,7 @@ describe("A message", function()
       local server = spec_server.new { reply = function(_, what)
          if what == "chunk" and not refused then
             refused = true
-            return "552 too much"
+            return "554 no"
          end
       end }
       local connection = assert(smtp.connect(options({}, { server })))
