@@ -229,7 +229,8 @@ describe("JSON", function()
          '"usable":{}' } do
          assert.truthy(text:find(part, 1, true), part .. "\n" .. text)
       end
-      text = json(assert(safe.probe { host = "mx.example", transport = safe.sink { faults = { ehlo = "550 no" } }:transport() }))
+      sink = safe.sink { faults = { ehlo = "550 no" } }
+      text = json(assert(safe.probe { host = "mx.example", transport = sink:transport() }))
       assert.truthy(text:find('"options":{}', 1, true), text)
       assert.truthy(json({ recipients = {}, warnings = {} }):find('"recipients":[],"warnings":[]', 1, true))
       assert.equal('{"auth":{"mechanisms":{}}}', json { auth = { mechanisms = {} } })

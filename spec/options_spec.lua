@@ -446,7 +446,8 @@ describe("host", function()
    end
 
    for _, host in ipairs { "a..b", ".a", "a b", "a,b", "a_b!", "[192.0.2.1]", "[mx.example]", "1:2:3",
-      ("a"):rep(64) .. ".example", ("a."):rep(130) .. "b", "mx.example?x", "mx.example%41", "\239\188\160" } do
+      ("a"):rep(64) .. ".example", ("a."):rep(130) .. "b", "mx.example?x", "mx.example%41",
+      "fe80::1%eth0/#", "\239\188\160" } do
       it("is refused where it is neither: " .. host:sub(1, 20), function()
          assert.equal("host", refused({ host = host }).option)
          assert.equal("tls_host", refused({ tls_host = host }).option)

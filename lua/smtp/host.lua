@@ -151,15 +151,20 @@ function host.is_public_name(name)
    return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
 end
 
--- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4). Then our own address is
--- sent; a unix socket has none.
+-- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).
+local function is_full_name(name)
+   return name:find(".", 1, true) ~= nil and core.domain(name) and host.is_public_name(name)
+end
+
+local newest_name, newest_is_full -- a host keeps its name
+
+-- Without a full name our own address is sent; a unix socket has none.
 --- What EHLO says.
 function host.domain(plan, sock)
    if plan.domain then return plan.domain end
    local name = core.hostname()
-   if name:find(".", 1, true) and core.domain(name) and host.is_public_name(name) then
-      return name
-   end
+   if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
+   if newest_is_full then return name end
    local own = sock.getsockname and sock:getsockname()
    if own then
       own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair

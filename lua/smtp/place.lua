@@ -15,7 +15,7 @@ local usage = errors.usage
 -- ---- names ----
 
 local function is_ip(text)
-   local bare = text:gsub("%%[^%%]+$", "") -- fe80::1%eth0
+   local bare = text:gsub("%%[A-Za-z0-9._-]+$", "") -- fe80::1%eth0
    return core.domain("[" .. text .. "]") or core.domain("[IPv6:" .. bare .. "]")
 end
 

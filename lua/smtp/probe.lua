@@ -213,8 +213,8 @@ end
 -- "501 5.5.4 Syntactically invalid"
 local function ehlo_reply(conv, facts)
    local reply = facts.ehlo_reply or { code = "?", text = "" }
-   local words = { reply.code, reply.enhanced or "", conv.transcript:mask(reply.text) }
-   return (table.concat(words, " "):gsub("  +", " "))
+   local parts = { reply.code, reply.enhanced or "", conv.transcript:mask(reply.text) }
+   return (table.concat(parts, " "):gsub("  +", " "))
 end
 
 local function report_of(plan, given, seen, err, began)

@@ -78,7 +78,8 @@ local checks = {
    { "warning", "helo_only", function(r) return r.esmtp == false and r.ehlo_reply end,
       "the server refused EHLO (%s) and took HELO: neither TLS nor AUTH is available",
       "The server may not accept the name in EHLO: set domain to the full host name of this "
-         .. "machine; else use another port or server, or look for a firewall that changes the command" },
+         .. "machine; else use another port or server, or look for a firewall that changes the "
+         .. "command" },
    { "warning", "slow_greeting", function(r)
       return r.seconds.greeting and r.seconds.greeting > SLOW_GREETING and r.seconds.greeting
    end, "the greeting took %.1f seconds",

@@ -309,10 +309,10 @@ local function needs_dot(name)
 end
 
 for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink" } do
-   local call = safe[name]
+   local run = safe[name]
    safe[name] = function(a, b, c)
       if safe.modules[a] then return nil, needs_dot(name) end
-      return call(a, b, c)
+      return run(a, b, c)
    end
 end
 
