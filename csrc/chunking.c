@@ -11,22 +11,16 @@
 
 enum { HEAD_MAX = 32 }; /* room for a command before the octets that are gathered */
 
-/* Behind RCPT whose answers are due: only as much as one would not mind to have sent in vain. */
-bool chunk_may_flow(const struct smtp_session *s)
-{
-    const struct smtp_mail *m = s->spoken;
-    return m->size <= SMTP_EAGER_LEN_MAX && (!m->all || m->to_count == 1);
-}
-
 /* ---- octets ---- */
 
-/* The first chunk of a connection shows whether the server counts octets at all. */
+/* A chunk waits for the answers to all before it, other chunks included: some servers do not
+ * consume a chunk that they refuse, and would read the message as commands. */
 static bool may_gather(const struct smtp_session *s)
 {
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
     if (s->gathering) return true;
     if (s->out_len > s->out_at) return false;
-    return s->due_count == 0 || (s->bdat_known && s->spoken->taken_len > 0 && dialogue_flows(s));
+    return s->due_count == 0;
 }
 
 bool chunk_wants_body(const struct smtp_session *s)
@@ -159,8 +153,6 @@ step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_mail *m = s->mails;
     if (is_unknown(s, r)) return leave_unknown(s, r);
-    if (m->contradicted && reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-    if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
     step next = message_judged(s, r);
     if (reply_class(r) == 2) s->bdat_known = true;
     return next == STEP_ready && m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : next;

@@ -36,16 +36,8 @@ static bool is_end(step said)
     return said == STEP_final || said == STEP_last;
 }
 
-/* RFC 2920 3.1 lets the next command ride behind the end of a message. Many servers fail there, so
- * it is done for those that the user knows alone. Not in LMTP, whose replies nobody can foretell.
- */
-static bool is_eager(const struct smtp_session *s)
-{
-    return s->opt.eager && !s->opt.lmtp;
-}
-
 /* May one more reply be due? A full ring stops speech. */
-bool dialogue_flows(const struct smtp_session *s)
+static bool flows(const struct smtp_session *s)
 {
     if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
     return s->opt.window == 0 || s->due_count < s->opt.window;
@@ -54,14 +46,16 @@ bool dialogue_flows(const struct smtp_session *s)
 static bool is_flowing(const struct smtp_session *s)
 {
     step newest = newest_run(s)->said;
-    bool behind = is_eager(s) && is_end(newest);
-    if (!dialogue_flows(s)) return false;
+    bool behind = s->grade != SMTP_SAFE && is_end(newest);
+    if (!flows(s)) return false;
     if (steps[newest].turn != FLOW && !behind) return false;
     if (s->next == STEP_quit) return behind;
     /* What was refused needs no more words. */
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
     if (s->next == STEP_rcpt) return rcpt_may_flow(s->spoken);
-    if (s->next == STEP_bdat) return is_eager(s) && chunk_may_flow(s);
+    /* Some servers run a chunk as commands where they have accepted no recipient. */
+    if (s->next == STEP_bdat) return false;
+    if (s->next == STEP_data && s->spoken->crossing && s->grade == SMTP_TRY) return false;
     /* All or nobody: there is no way back behind DATA. */
     return s->next != STEP_data || !s->spoken->all || s->spoken->to_count == 1;
 }
@@ -144,10 +138,17 @@ static void leave(struct smtp_session *s, struct smtp_mail **at)
     s->rest_wanted = leaves_some(m);
 }
 
+/* Some servers end a connection on which they have refused so many. */
+static bool is_worn(const struct smtp_session *s)
+{
+    return s->opt.refused_max != 0 && s->refused_count >= s->opt.refused_max;
+}
+
 /* Everything said was answered, and `next` follows from the last answer. */
 static step settle(struct smtp_session *s, step next)
 {
     bool done = s->quit_wanted && !s->rest_wanted && s->mails == NULL;
+    if (next == STEP_rset && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
     if (next == STEP_rset && done) return STEP_quit;
     return next == STEP_ready ? dialogue_rest(s) : next;
 }
@@ -203,21 +204,25 @@ static void begin(struct smtp_session *s, struct smtp_mail *m)
     s->flight_count++;
 }
 
-/* Behind the end of a message whose answer is still due. Until one chunk was accepted nobody knows
- * whether the server takes chunks for what they are: nothing but QUIT is said behind the first. */
+/* RFC 2920 3.1 lets the next command ride behind the end of a message. Many servers fail there, so
+ * it is done for those that the user knows alone, and a first time to see whether they do. Until
+ * one chunk was accepted nobody knows whether the server takes chunks for what they are: nothing
+ * but QUIT is said behind the first. */
 static void go_past(struct smtp_session *s)
 {
     struct smtp_mail *m = s->spoken;
-    if (s->next != STEP_ready || s->due_count == 0 || m == NULL || !is_eager(s)) return;
-    if (s->run_count == 0 || !is_end(newest_run(s)->said)) return;
+    if (s->next != STEP_ready || s->due_count == 0 || m == NULL || s->grade == SMTP_SAFE) return;
+    if (!is_end(newest_run(s)->said) || !flows(s) || is_worn(s)) return;
     while (m->next != NULL && !envelope_allowed(s, m->next))
         leave(s, &m->next);
     if (m->next == NULL) {
-        if (s->quit_wanted && m->to_count <= SMTP_EAGER_QUIT_MAX) s->next = STEP_quit;
+        s->quit_crossing = s->quit_wanted && m->to_count <= SMTP_EAGER_QUIT_MAX;
+        if (s->quit_crossing) s->next = STEP_quit;
     } else if ((s->bdat_known || newest_run(s)->said == STEP_final) &&
                s->flight_count < s->opt.flight_max &&
                s->said_len - s->mails->begun_at < SMTP_EAGER_LEN_MAX) {
         begin(s, m->next);
+        s->spoken->followed = s->spoken->crossing = true;
         s->next = STEP_renew;
     }
 }
@@ -321,9 +326,38 @@ static void break_mail(struct smtp_session *s, struct smtp_mail *m)
     m->settled = m->over = true;
 }
 
+static bool is_resetting(const struct smtp_session *s)
+{
+    return s->run_count > 0 && s->runs[s->run_first].said == STEP_rset;
+}
+
+/* Did the server fail at what was said behind the end of a message? Dovecot's submission service
+ * does at the RSET for a sender that it has refused there. A goodbye is no such failure where the
+ * server was seen to manage. */
+static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
+{
+    const struct smtp_mail *m = s->mails, *next = m == NULL ? NULL : m->next;
+    bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
+    if (error < SMTP_ERROR_MALFORMED || error > SMTP_ERROR_TIMEOUT || error == SMTP_ERROR_ABORTED)
+        return false;
+    if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->grade == SMTP_TRY;
+    return crossing || s->quit_crossing || (is_resetting(s) && s->refused_crossing);
+}
+
+/* Of those in the queue the first is the one that was being answered, where any was. */
+static void pick_bystanders(struct smtp_session *s, enum smtp_error error)
+{
+    bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT;
+    for (struct smtp_mail *m = s->mails; m != NULL; m = m->next)
+        m->bystander =
+            between || (m != s->mails && s->flight_count > 0) || (m->crossing && s->eager_failed);
+}
+
 static void end_all(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
     if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, error, r);
+    if (blames_eager(s, error)) s->eager_failed = true;
+    pick_bystanders(s, error);
     for (struct smtp_mail *m = s->mails; m != NULL; m = m->next)
         break_mail(s, m);
     s->mails = s->mails_last = s->spoken = NULL;
@@ -340,7 +374,10 @@ step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_re
 /* The session is over at once. Trouble at QUIT is no trouble. */
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
-    if (s->run_count == 0 || s->runs[s->run_first].said != STEP_quit) end_all(s, error, r);
+    if (s->run_count == 0 || s->runs[s->run_first].said != STEP_quit)
+        end_all(s, error, r);
+    else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
+        s->eager_failed = true;
     s->run_count = s->due_count = 0;
     if (s->out_secret) wipe(s->out, s->out_len);
     s->out_at = s->out_len = 0;
@@ -355,6 +392,7 @@ step dialogue_rest(struct smtp_session *s)
 {
     while (s->mails != NULL && !envelope_allowed(s, s->mails))
         leave(s, &s->mails);
+    if (s->mails != NULL && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
     if (s->mails != NULL) {
         begin(s, s->mails);
         return STEP_mail;
@@ -362,10 +400,13 @@ step dialogue_rest(struct smtp_session *s)
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
-/* Half a chunk said is a chunk to be said whole: the server counts its octets. */
-static bool is_committed(const struct smtp_session *s)
+static void learn(struct smtp_session *s, const struct smtp_mail *m)
 {
-    return s->next == STEP_octets && s->spoken->exact;
+    s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
+    if (m->trouble.error != SMTP_ERROR_NONE)
+        s->refused_count++;
+    else if (m->followed && s->grade == SMTP_TRY)
+        s->grade = SMTP_EAGER;
 }
 
 /* One reply to `m` was heard, and `next` is what follows from it. A transaction is over where it is
@@ -375,9 +416,10 @@ static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
 {
     bool is_spoken = m == s->spoken;
     if (--m->due_count > 0) return false;
-    if (is_spoken && is_committed(s)) return false;
+    m->crossing = false;
     if (is_spoken && (!m->settled || next == STEP_final)) return true;
     if (is_spoken) chunk_forget(s);
+    learn(s, m);
     s->flight_count--;
     leave(s, &s->mails);
     if (is_spoken) s->spoken = NULL;
@@ -408,10 +450,17 @@ static bool is_goodbye(step asked, const struct smtp_reply *r)
            asked != STEP_quit;
 }
 
-/* In the place of the answer to a message it is one: not taken, for now. */
+/* In the place of the answer to a message it is one: not taken, for now. Answers come in order:
+ * what was said behind the command that it answers was not taken at all. */
 static step part(struct smtp_session *s, step asked, const struct smtp_reply *r)
 {
-    if (is_end(asked)) message_deferred(s, r);
+    struct smtp_mail *m = s->mails;
+    if (is_end(asked)) {
+        message_deferred(s, r);
+        m = m->next;
+    }
+    for (; m != NULL; m = m->next)
+        m->end_at = 0;
     return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
 }
 
@@ -460,6 +509,26 @@ unsigned smtp_wants(const struct smtp_session *s)
     return wants;
 }
 
+enum smtp_grade smtp_grade(const struct smtp_session *s)
+{
+    return s->grade;
+}
+
+void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
+{
+    if (!s->opt.lmtp) s->grade = grade;
+}
+
+bool smtp_is_crossing(const struct smtp_session *s)
+{
+    return s->run_count > 0 && s->runs[s->run_first].said == STEP_renew;
+}
+
+bool smtp_eager_failed(const struct smtp_session *s)
+{
+    return s->eager_failed;
+}
+
 const char *smtp_session_stage(const struct smtp_session *s)
 {
     return stage_of(s);
@@ -493,6 +562,7 @@ void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
     mail->queued = true;
     if (s->next == STEP_over || s->next == STEP_quit) {
         if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
+        mail->bystander = true;
         break_mail(s, mail);
         return;
     }

@@ -111,7 +111,7 @@ step say_quit(struct smtp_session *s)
 
 step hear_quit(struct smtp_session *s, const struct smtp_reply *r)
 {
-    (void)s, (void)r;
+    if (s->quit_crossing && reply_class(r) == 5) s->eager_failed = true;
     return STEP_over;
 }
 

@@ -9,7 +9,7 @@
 
 #pragma GCC visibility push(hidden)
 
-enum { QUIT_SECONDS = 2 };
+enum { QUIT_SECONDS = 2, RENEW_SECONDS = 2 };
 
 struct flights {
     struct smtp_session *s;
@@ -30,6 +30,8 @@ static int timeout_ms(const struct flights *f, double moment)
     const char *stage = smtp_session_stage(f->s);
     double left = f->deadline - moment, other = f->patience - (moment - f->moved);
     if (strcmp(stage, "quit") == 0) other = QUIT_SECONDS - (moment - f->moved);
+    if (smtp_is_crossing(f->s) && other > RENEW_SECONDS - (moment - f->moved))
+        other = RENEW_SECONDS - (moment - f->moved);
     if (other < left && strcmp(stage, "final") != 0) left = other;
     if (!(left > 0)) return 0;
     return left > 86400 ? 86400 * 1000 : (int)ceil(left * 1000);

@@ -169,6 +169,13 @@ static int mail_over(lua_State *L)
     return 1;
 }
 
+/** mail:is_bystander() -> did the session break through no fault of this one? */
+static int mail_is_bystander(lua_State *L)
+{
+    lua_pushboolean(L, to_mail(L)->bystander);
+    return 1;
+}
+
 /** mail:left() -> the indices of those recipients whom a further transaction has to serve; how many
  *  it may have on another connection, or nil. See smtp_mail_leaves, smtp_mail_offer. */
 static int mail_left(lua_State *L)
@@ -269,9 +276,13 @@ static int mail_receipt(lua_State *L)
     return push_receipt(L, to_mail(L));
 }
 
-static const luaL_Reg mail_methods[] = {{"over", mail_over},   {"receipt", mail_receipt},
-                                        {"left", mail_left},   {"trouble", mail_trouble},
-                                        {"reply", mail_reply}, {"recipients", mail_recipients},
+static const luaL_Reg mail_methods[] = {{"over", mail_over},
+                                        {"receipt", mail_receipt},
+                                        {"left", mail_left},
+                                        {"trouble", mail_trouble},
+                                        {"reply", mail_reply},
+                                        {"recipients", mail_recipients},
+                                        {"is_bystander", mail_is_bystander},
                                         {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"mail", core_mail}, {NULL, NULL}};

@@ -12,6 +12,26 @@ static enum smtp_policy policy_field(lua_State *L, const char *key)
     return (enum smtp_policy)policy;
 }
 
+static const char *const grades[] = {"safe", "try", "eager", NULL};
+
+static enum smtp_grade grade_field(lua_State *L)
+{
+    lua_getfield(L, 1, "grade");
+    int grade = luaL_checkoption(L, -1, "safe", grades);
+    lua_pop(L, 1);
+    return (enum smtp_grade)grade;
+}
+
+/** session:grade(word) -> "safe", "try" or "eager", see enum smtp_grade; with a word it is set. */
+int session_grade(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    if (!lua_isnoneornil(L, 2))
+        smtp_set_grade(s, (enum smtp_grade)luaL_checkoption(L, 2, NULL, grades));
+    lua_pushstring(L, grades[smtp_grade(s)]);
+    return 1;
+}
+
 static unsigned mech_flags(lua_State *L, int index)
 {
     static const struct {
@@ -68,8 +88,9 @@ void read_options(lua_State *L, struct smtp_options *o)
         .port = (uint16_t)count_field(L, "port", UINT16_MAX),
         .window = count_field(L, "window", UINT32_MAX),
         .lmtp = flag_field(L, "lmtp"),
-        .eager = flag_field(L, "eager"),
+        .grade = grade_field(L),
         .flight_max = count_field(L, "flight_max", SMTP_FLIGHT_MAX),
+        .refused_max = count_field(L, "refused_max", UINT32_MAX),
         .ext_skip = extensions_field(L, "extensions", "skip"),
     };
     read_mechanisms(L, o);

@@ -35,8 +35,9 @@ void anchor(lua_State *L, const char *key, int index)
 /** core.session(options, resume, old) -> session. `options` is kept and must not change any more:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, extensions (keyword to
- * word), eager, flight_max, window. `resume`: what session:facts() gave of the session that had
- * this connection before. `old`: one that nobody needs any more; its memory is the new one's. */
+ * word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of the session
+ * that had this connection before. `old`: one that nobody needs any more; its memory is the new
+ * one's. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -337,6 +338,19 @@ static int session_stage(lua_State *L)
     return 1;
 }
 
+/** session:is_crossing(), session:eager_failed(): see smtp.h */
+static int session_is_crossing(lua_State *L)
+{
+    lua_pushboolean(L, smtp_is_crossing(to_session(L)));
+    return 1;
+}
+
+static int session_eager_failed(lua_State *L)
+{
+    lua_pushboolean(L, smtp_eager_failed(to_session(L)));
+    return 1;
+}
+
 /** session:replies() -> whole replies heard so far. */
 static int session_replies(lua_State *L)
 {
@@ -377,6 +391,9 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"stage", session_stage},
                                            {"replies", session_replies},
                                            {"facts", session_facts},
+                                           {"grade", session_grade},
+                                           {"is_crossing", session_is_crossing},
+                                           {"eager_failed", session_eager_failed},
                                            {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"session", core_session}, {NULL, NULL}};

@@ -55,6 +55,7 @@ static struct smtp_session *begin(void *memory, size_t buffer_len,
     s->opt = *options;
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;
+    s->grade = options->lmtp ? SMTP_SAFE : options->grade;
     s->tls_on = options->tls_on;
     s->tls_verified = options->tls_verified;
     if (s->tls_on) transcript_note(s, "TLS");

@@ -92,8 +92,13 @@ struct smtp_session {
     struct smtp_mail *mails, *mails_last; /* unfinished, oldest first: the first is answered */
     struct smtp_mail *spoken;             /* the one that is being said; NULL: none is */
     size_t flight_count;                  /* said in part or whole, and not yet answered */
+    size_t refused_count;                 /* transactions that were */
+    enum smtp_grade grade;
+    bool eager_failed;
+    bool refused_crossing; /* so was the newest, which had followed another's end */
     bool quit_wanted;
-    bool rest_wanted; /* the last transaction left recipients to a further one: not yet QUIT */
+    bool quit_crossing; /* QUIT was said behind an end that was not answered */
+    bool rest_wanted;   /* the last transaction left recipients to a further one: not yet QUIT */
     struct smtp_trouble trouble;
 
     /* wire.c: the stream of bytes we say */
@@ -179,7 +184,6 @@ struct smtp_session {
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
-bool dialogue_flows(const struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
 const char *stage_name(step said);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
@@ -293,7 +297,6 @@ void body_end(struct smtp_session *s);
 
 /* chunking.c */
 bool chunk_wants_body(const struct smtp_session *s);
-bool chunk_may_flow(const struct smtp_session *s);
 bool chunk_open(struct smtp_session *s);
 bool chunk_is_over(const struct smtp_session *s);
 void chunk_close(struct smtp_session *s, step end);

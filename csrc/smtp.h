@@ -69,6 +69,7 @@ enum {
     X(TLS_FLOOD,        "protocol",            "tls_flood",        "sent TLS messages without end, and no data")\
     X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
+    X(WORN_OUT,         "disconnected",        "worn_out",         "refused so many messages on this connection that another one is needed") \
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
     X(ABORTED,          "disconnected",        "aborted",          "is not used any more: an earlier call on this connection did not return")\
     X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
@@ -204,6 +205,14 @@ enum {
 /** The extension with this keyword, in any case; 0 where there is none. */
 unsigned smtp_extension_find(const char *keyword, size_t len);
 
+/** How far commands go ahead of answers where PIPELINING is offered. In LMTP, whose replies nobody
+ *  can foretell, it is SAFE. */
+enum smtp_grade {
+    SMTP_SAFE, /* nothing behind the end of a message */
+    SMTP_TRY,  /* the next envelope behind it, until a message that followed so was accepted */
+    SMTP_EAGER /* its DATA, too */
+};
+
 struct smtp_options {
     struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
     enum smtp_policy tls;                   /* STARTTLS */
@@ -220,9 +229,10 @@ struct smtp_options {
     uint16_t port;
     bool lmtp;         /* LMTP instead of SMTP (RFC 2033) */
     unsigned ext_skip; /* extensions that are never used */
-    bool eager;        /* PIPELINING crosses the end of a message, too */
-    size_t flight_max; /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
-    size_t window;     /* replies outstanding at most; 0: any number */
+    enum smtp_grade grade;
+    size_t flight_max;  /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
+    size_t refused_max; /* then no further message: some servers go; 0: any number */
+    size_t window;      /* replies outstanding at most; 0: any number */
 };
 
 enum smtp_verdict {
@@ -289,6 +299,9 @@ struct smtp_mail {
     bool taken;                     /* a recipient has it (LMTP) */
     bool full;                      /* a recipient was one too many */
     bool overfilled;                /* the server ended the connection after such refusals */
+    bool followed;                  /* begun behind the end of another, before the answer to that */
+    bool crossing;                  /* … and what was said there is not all answered */
+    bool bystander;                 /* the session broke through no fault of this one */
     uint64_t begun_at;              /* where in our stream of bytes it begins, */
     uint64_t octets_at, octets_len; /* where the octets of the newest chunk stand, */
     uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
@@ -392,6 +405,14 @@ size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
 void smtp_body_end(struct smtp_session *s);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
+
+/** The grade that is in force: TRY becomes EAGER by itself. */
+enum smtp_grade smtp_grade(const struct smtp_session *s);
+void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade);
+/** The end of a message was answered, and what was said behind it comes next: at once, or never. */
+bool smtp_is_crossing(const struct smtp_session *s);
+/** The server did not take what was said behind the end of a message: SAFE is for it. */
+bool smtp_eager_failed(const struct smtp_session *s);
 
 /** Queue a transaction. It is final when mail->over is true. */
 void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail);

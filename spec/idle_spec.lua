@@ -141,7 +141,7 @@ describe("RSET refused between messages", function()
          assert.equal(code, err.code)
       end)
 
-      for _, pipelining in ipairs { "safe" } do
+      for _, pipelining in ipairs { "safe", "eager" } do
          it(("with %s: send_many goes on by another, pipelining = %s"):format(code, pipelining), function()
             local second = spec_server.new()
             local summary = assert(smtp.send_many(options({ pipelining = pipelining },

@@ -16,13 +16,14 @@ local function envelope(name)
    return mail(name):format("")
 end
 
--- One message as eager says it: "hello " and the name, as one chunk.
-local function chunk(name)
-   return envelope(name) .. ("C: BDAT %d LAST\nC: hello %s\n"):format(8 + #name, name)
+-- The message "hello " and the name, as one chunk.
+local function bdat(name)
+   return ("C: BDAT %d LAST\nC: hello %s\n"):format(8 + #name, name)
 end
 
+-- The next envelope behind the end of a message.
 local function renewed(name)
-   return "C: RSET\n" .. chunk(name)
+   return "C: RSET\n" .. envelope(name)
 end
 
 local function messages(...)
@@ -126,55 +127,64 @@ describe("send_many", function()
 end)
 
 describe("eager", function()
-   it("says the next transaction behind the end of one, once a chunk was accepted", function()
-      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
-         .. ok .. ok .. ok .. chunk("b") .. renewed("c") .. ok:rep(3) .. ok:rep(4) .. bye)
+   it("says the next envelope behind the end of a message, once a chunk was accepted", function()
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
+         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. ok:rep(4) .. bdat("c")
+         .. ok .. bye)
       assert.equal("accepted accepted accepted", states)
+      for _, receipt in ipairs(summary.results) do assert.equal("eager", receipt.pipelining) end
    end)
 
-   it("keeps to its window", function()
-      local _, states = send(messages("a", "b", "c", "d", "e"), { pipelining = "eager", window = 2 }, chunking
-         .. chunk("a") .. ok:rep(3) .. chunk("b") .. renewed("c") .. ok:rep(3) .. renewed("d") .. ok:rep(4)
-         .. renewed("e") .. ok:rep(8) .. bye)
-      assert.equal("accepted accepted accepted accepted accepted", states)
+   it("has no envelope ahead where the window is one message", function()
+      local all = { chunking }
+      for _, name in ipairs { "a", "b", "c" } do
+         all[#all + 1] = envelope(name) .. ok .. ok .. bdat(name) .. ok
+      end
+      send(messages("a", "b", "c"), { pipelining = "eager", window = 1 }, table.concat(all) .. bye)
    end)
 
    it("fills its window only once the server has said how many messages it takes", function()
       local limited = caps .. "S: 250-CHUNKING\nS: 250 LIMITS MAILMAX=1\n"
-      local _, states = send(messages("a", "b"), { pipelining = "eager", window = 4 },
-         limited .. chunk("a") .. ok .. ok .. ok .. bye, limited .. chunk("b") .. ok .. ok .. ok .. bye)
+      local one = function(name) return limited .. envelope(name) .. ok .. ok .. bdat(name) .. ok .. bye end
+      local _, states = send(messages("a", "b"), { pipelining = "eager", window = 4 }, one("a"), one("b"))
       assert.equal("accepted accepted", states)
    end)
 
+   it("sends no chunk behind recipients that are not accepted", function()
+      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
+         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. ok:rep(3)
+         .. "S: 550 who?\nC: RSET\n" .. ok .. bye)
+      assert.equal("accepted accepted refused", states)
+   end)
+
    it("knows of each what became of it", function()
-      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, chunking .. chunk("a")
-         .. ok:rep(3) .. chunk("b") .. renewed("c") .. renewed("d")
-         .. ok .. "S: 550 who?\nS: 503 nobody\n" -- b
-         .. ok .. ok .. ok .. "S: 452 full\n"       -- c
-         .. ok .. ok .. ok .. ok .. bye)            -- d
-      assert.equal("refused deferred accepted", (states:gsub("^%S+ ", "")))
+      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
+         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. "S: 550 who?\nC: RSET\n" .. ok .. envelope("c") .. ok
+         .. ok .. bdat("c") .. renewed("d") .. "S: 452 full\n" .. ok:rep(3) .. bdat("d") .. ok .. bye)
+      assert.equal("accepted refused deferred accepted", states)
    end)
 
    it("takes a sender that is refused for one transaction's alone", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
-         .. ok:rep(3) .. chunk("b") .. renewed("c") .. "S: 553 no\nS: 503 no\nS: 503 no\n" .. ok:rep(4) .. bye)
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
+         .. ok .. bdat("a") .. ok .. envelope("b") .. "S: 553 no\nS: 503 no\nC: RSET\n" .. ok .. envelope("c") .. ok
+         .. ok .. bdat("c") .. ok .. bye)
       assert.equal("accepted unsent accepted", states)
       assert.equal("sender_refused", summary.results[2].kind)
    end)
 
-   it("is in doubt about all that had left when the connection broke", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
-         .. ok:rep(3) .. chunk("b") .. renewed("c") .. ok:rep(3) .. "CLOSE\n")
-      assert.equal("accepted accepted unknown", states)
-      assert.equal("doubt", summary.results[3].retry)
+   it("is in doubt about the one whose end had left when the connection broke, and sends the next again", function()
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
+         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. "CLOSE\n",
+         chunking .. envelope("c") .. ok .. ok .. bdat("c") .. ok .. bye)
+      assert.equal("accepted unknown accepted", states)
+      assert.equal("doubt", summary.results[2].retry)
    end)
 
    it("says not a word more to who does not know BDAT, and sends by DATA", function()
-      local data = function(name)
-         return envelope(name) .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n"
-      end
-      local peers, transcripts = {}, { chunking .. chunk("a") .. ok .. ok .. "S: 502 what\n",
-         chunking .. data("a") .. "C: RSET\n" .. data("b"):gsub("S: 354", ok .. ok .. "%0") .. ok .. bye }
+      local peers, transcripts = {}, {
+         chunking .. envelope("a") .. ok .. ok .. bdat("a") .. "S: 502 what\n",
+         chunking .. envelope("a") .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. renewed("b") .. ok:rep(4)
+            .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok .. bye }
       local options = talk.options { from = false, to = false, raw = false, port = 3999,
          pipelining = "eager" }
       options.transport = function()
@@ -186,69 +196,71 @@ describe("eager", function()
       assert.equal(2, summary.sent)
    end)
 
-   it("without CHUNKING lets the next envelope ride behind the dot", function()
-      local sized = function(name) return mail(name):format(" SIZE=9") .. "C: DATA\n" end
-      send(messages("a", "b"), { pipelining = "eager" },
-         plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n"
-         .. sized("b") .. ok .. ok .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+   local sized = function(name) return mail(name):format(" SIZE=9") end
+   local go = "S: 354 go\nMESSAGE\n"
+
+   it("without CHUNKING says DATA ahead, too, once a message that followed another's end was accepted", function()
+      send(messages("a", "b", "c", "d"), { pipelining = "eager" }, plain .. sized("a") .. "C: DATA\n" .. ok .. ok .. go
+         .. "C: RSET\n" .. sized("b") .. ok:rep(4) .. "C: DATA\n" .. go
+         .. "C: RSET\n" .. sized("c") .. ok:rep(4) .. "C: DATA\n" .. go
+         .. "C: RSET\n" .. sized("d") .. "C: DATA\n" .. ok:rep(4) .. go .. ok .. bye)
+   end)
+
+   it("is as safe where the server does not offer PIPELINING", function()
+      local one = function(name)
+         local from, to = envelope(name):match("^(.-\n)(.*)$")
+         return from .. ok .. to .. ok .. bdat(name) .. ok
+      end
+      local summary = send(messages("a", "b", "c"), { pipelining = "eager" },
+         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 CHUNKING\n" .. one("a") .. one("b") .. one("c") .. bye)
+      for _, receipt in ipairs(summary.results) do assert.equal("off", receipt.pipelining) end
    end)
 
    it("says QUIT behind a single message", function()
       local receipt, _, peer = talk.send({ pipelining = "eager", raw = "hello a", to = "a@there.example" },
-         chunking .. chunk("a") .. "C: QUIT\n" .. ok:rep(3) .. "S: 221 bye\n")
+         chunking .. envelope("a") .. ok .. ok .. bdat("a") .. "C: QUIT\n" .. ok .. "S: 221 bye\n")
       assert.equal("accepted", receipt.recipients[1].state)
-      assert.equal(2, peer.sends) -- EHLO, and the rest
+      assert.equal("eager", receipt.pipelining)
+      assert.equal(3, peer.sends) -- EHLO, the envelope, and the rest
    end)
+
+   for said, lines in pairs { ["503 wait"] = "S: 503 wait\n", ["not a word"] = "SILENCE\n" } do
+      it("says QUIT behind no message more where the answer to it was " .. said, function()
+         local t = { pipelining = "eager", raw = "hello a", to = "a@there.example", from = "ann@me.example" }
+         local start = chunking .. envelope("a") .. ok .. ok .. bdat("a")
+         local peers, transcripts = {}, { start .. "C: QUIT\n" .. ok .. lines, start .. ok .. bye }
+         local options = talk.options(t)
+         options.port = said == "503 wait" and 3995 or 3994
+         options.transport = function()
+            peers[#peers + 1] = talk.peer(transcripts[#peers + 1])
+            return peers[#peers]
+         end
+         assert.equal("eager", assert(smtp.send(options)).pipelining)
+         assert.equal("safe", assert(smtp.send(options)).pipelining)
+         for i = 1, 2 do talk.finished(peers[i]) end
+      end)
+   end
 
    it("sends no message before the answers where all recipients must be accepted", function()
       local envelopes = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@there.example>\nC: RCPT TO:<b@there.example>\n"
-      local both = { "a@there.example", "b@there.example" }
-      local t = { pipelining = "eager", recipients = "all", raw = "hello a", to = both }
+      local t = { pipelining = "eager", recipients = "all", raw = "hello a",
+         to = { "a@there.example", "b@there.example" } }
       local _, err = talk.send(t, chunking .. envelopes .. ok .. ok .. "S: 550 no\n" .. bye)
       assert.equal("not_all", err.reason)
-      t.to = both[1]
-      assert((talk.send(t, chunking .. chunk("a") .. "C: QUIT\n" .. ok:rep(3) .. "S: 221 bye\n")))
    end)
 
-   it("sends no large message before its recipient is accepted", function()
-      local _, err = talk.send({ pipelining = "eager", raw = ("x\r\n"):rep(100000), to = "a@there.example" },
-         chunking .. envelope("a") .. ok .. "S: 550 no\n" .. bye)
-      assert.equal("recipients_refused", err.kind)
-   end)
-end)
-
--- What servers do that cannot be spoken to behind the end of a message, though they offer PIPELINING.
-describe("eager, and a server", function()
-   local sized = function(name) return mail(name):format(" SIZE=9") .. "C: DATA\n" end
-   local first = plain .. sized("a") .. ok .. ok .. "S: 354 go\nMESSAGE\nC: RSET\n" .. sized("b")
-
-   it("that refuses each command behind the end: the first has arrived, the second has not", function()
-      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. ok
-         .. ("S: 503 wait for the answer\n"):rep(4))
-      assert.equal("accepted unsent", states)
-      assert.equal("reset_refused", summary.results[2].reason)
-      assert.equal("no", summary.results[2].sent)
-   end)
-
-   it("that loses them: the first has arrived, the second waits for an answer in vain", function()
-      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. ok .. "SILENCE\n")
-      assert.equal("accepted unsent", states)
-      assert.equal("timeout", summary.results[2].kind)
-      assert.equal("no", summary.results[2].sent)
-   end)
-
-   it("that dies of them: the first is in doubt, and the second goes out by another connection", function()
-      local again = plain .. sized("b") .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye
-      local summary, states = send(messages("a", "b"), { pipelining = "eager" }, first .. "CLOSE\n", again)
-      assert.equal("unknown accepted", states)
-      assert.equal("doubt", summary.results[1].retry)
-   end)
-
-   it("that goes on with a refused transaction is brought out of it first", function()
-      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. chunk("a")
-         .. ok:rep(3) .. chunk("b") .. "C: RSET\n" .. chunk("c")
-         .. ok .. "S: 550 who?\nS: 503 no valid recipients\n" .. ok:rep(4) .. bye)
-      assert.equal("accepted refused accepted", states)
+   it("tells what was done: a server without PIPELINING, and what the caller wants", function()
+      local given = { safe = "safe", eager = "eager", off = "off" }
+      for grade, used in pairs(given) do
+         local sink = smtp.sink { capabilities = { "PIPELINING" } }
+         local options = talk.options { pipelining = grade, port = 3993, transport = false }
+         options.transport = function() return sink:transport() end
+         assert.equal(used, assert(smtp.send(options)).pipelining)
+      end
+      local sink = smtp.sink { capabilities = { "SIZE" } }
+      local options = talk.options { pipelining = "safe", port = 3992 }
+      options.transport = function() return sink:transport() end
+      assert.equal("off", assert(smtp.send(options)).pipelining)
    end)
 end)
 

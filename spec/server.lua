@@ -8,6 +8,12 @@
 -- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
 -- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well.
 -- `portion(len)`: so many octets a write takes.
+--
+-- What real servers do wrong: `runs_chunks`: a chunk that is refused is not consumed, and its octets are commands
+-- (go-smtp); what follows the end of a message at once is refused (Haraka), lost (Courier, chasquid) or kills it behind
+-- the message: `behind` = "refused", "lost", "deadly"; "doomed": it dies at the RSET for a sender that it has refused
+-- there (Dovecot's submission); `nonmail_max`: so many RSET, then it goes
+-- (Exim); `message_max`: so many messages, then it goes at MAIL.
 
 local server = {}
 
@@ -59,12 +65,35 @@ function Server:answer(what)
    return line:sub(1, 1)
 end
 
+local deeds = {}
+
+function deeds.lost(self) self.heard = "" end
+
+function deeds.deadly(self) self:vanish() end
+
+function deeds.doomed(self) self.is_crossed = true end
+
+function deeds.refused(self)
+   self.heard = self.heard:gsub("[^\n]*\n", function()
+      self.said = self.said .. "503 5.5.1 not now\r\n"
+      return ""
+   end)
+end
+
 function Server:finish()
-   local body = self.body
+   local body, taken = self.body, self:answer("final") == "2"
    self.body = ""
-   if self:answer("final") ~= "2" then return end
-   self.taken[#self.taken + 1] = { from = self.from, to = self.to, body = body }
-   self.to = {}
+   if taken then
+      self.taken[#self.taken + 1] = { from = self.from, to = self.to, body = body }
+      self.to, self.reset_free = {}, true
+   end
+   self.is_crossed = false
+   if self.behind and self.heard ~= "" then deeds[self.behind](self) end
+end
+
+function Server:leave(line)
+   self:say(line)
+   self.gone = true
 end
 
 local commands = {}
@@ -78,8 +107,12 @@ end
 commands.LHLO = commands.EHLO
 
 function commands.MAIL(self, line)
+   if self.message_max and #self.taken >= self.message_max then
+      return self:leave("421 4.7.0 too many messages on this connection")
+   end
    self.from, self.to, self.body, self.refused = nil, {}, "", false
    if self:answer("mail") == "2" then self.from = line:match("<(.-)>") end
+   self.is_doomed = self.is_crossed and not self.from
 end
 
 function commands.RCPT(self, line)
@@ -91,10 +124,17 @@ function commands.DATA(self)
 end
 
 function commands.BDAT(self, line)
+   if self.runs_chunks and not self.to[1] then return self:say("502 5.5.1 Missing RCPT TO command.") end
    self.mode, self.left, self.last = "octets", tonumber(line:match("%d+")), line:find("LAST$")
 end
 
 function commands.RSET(self)
+   if self.is_doomed then return self:vanish() end
+   if not self.reset_free then self.nonmail = (self.nonmail or 0) + 1 end
+   self.reset_free = false
+   if self.nonmail_max and (self.nonmail or 0) > self.nonmail_max then
+      return self:leave("554 Too many nonmail commands")
+   end
    self.to, self.body, self.refused = {}, "", false
    self:say("250 ok")
 end
@@ -115,6 +155,7 @@ function Server:take_octets()
       self:finish()
    else
       self.refused = self:answer("chunk") ~= "2"
+      if self.refused and self.runs_chunks then self.to, self.refused = {}, false end
    end
    return true
 end

@@ -20,6 +20,7 @@ local now = core.now
 
 local PIECE = 65536      -- bytes heard at once
 local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
+local RENEW_SECONDS = 2  -- and the answer to what was said behind a message's end, once that is in
 
 -- ---- time ----
 
@@ -34,6 +35,7 @@ local function patience(conv)
    local stage = conv.session:stage()
    if stage == "quit" then return math.min(left, QUIT_SECONDS - (now() - conv.moved)) end
    if stage == "final" then return left end
+   if conv.session:is_crossing() then left = math.min(left, RENEW_SECONDS - (now() - conv.moved)) end
    return math.min(left, conv.plan.reply_timeout - (now() - conv.moved))
 end
 
@@ -300,7 +302,12 @@ function drive.run(conv)
       if conv.feed then conv.feed() end
       local want, own = wants(conv)
       local act = doing[want]
-      if not act then return want end
+      if not act then
+         if want == "nothing" and conv.session:eager_failed() then
+            quirks.note_grade(conv.plan, "safe")
+         end
+         return want
+      end
       if conv.pace and busy[want] then
          act_and_pace(conv, want)
       elseif conv.pace and want == "recv" then
@@ -361,10 +368,11 @@ end
 local told = setmetatable({}, { __mode = "k" }) -- by plan: what its newest session was told
 
 -- What a session is told: mostly the same as the one before it.
-local function session_options(plan, domain, tls_on, verified, binds, window)
+local function session_options(plan, grade, domain, tls_on, verified, binds, window)
    local words, known = quirks.extensions(plan), told[plan]
    if known and known.domain == domain and known.tls_on == tls_on and known.tls_verified == verified
-      and known.binds == binds and known.window == window and known.extensions == words then
+      and known.binds == binds and known.window == window and known.extensions == words
+      and known.grade == grade then
       return known
    end
    return {
@@ -377,7 +385,8 @@ local function session_options(plan, domain, tls_on, verified, binds, window)
       secret_in_clear = plan.loopback or plan.auth_plaintext,
       secret_unverified = not plan.tls_verify,
       lmtp = plan.protocol == "lmtp", extensions = words,
-      eager = plan.pipelining == "eager", flight_max = plan.flight_max or 1, window = window,
+      grade = grade, flight_max = plan.flight_max or 1, refused_max = plan.refused_max or 0,
+      window = window,
       binds = binds, -- known here alone
    }
 end
@@ -385,7 +394,7 @@ end
 -- `facts`: of the session that had this connection before.
 local function new_session(conv, facts)
    local plan, sock, tls = conv.plan, conv.sock, conv.tls
-   local given = session_options(plan, host.domain(plan, sock), tls ~= nil,
+   local given = session_options(plan, quirks.grade(plan, conv), host.domain(plan, sock), tls ~= nil,
       tls ~= nil and tls.verified == true, sock.channel_binding ~= nil,
       sock.duplex == true and 0 or 200)
    told[plan], conv.mechanisms = given, given.mechanisms
@@ -495,6 +504,7 @@ end
 
 --- The conversation is over: keep the connection, or end it.
 function drive.leave(conv)
+   quirks.leave(conv.plan, conv)
    if drive.hand_back(conv) then return end
    conv.session:quit()
    drive.run(conv)

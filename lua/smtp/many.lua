@@ -14,6 +14,7 @@ local drive = require "smtp.drive"
 local errors = require "smtp.errors"
 local queues = require "smtp.queue"
 local options = require "smtp.options"
+local quirks = require "smtp.quirks"
 local report = require "smtp.report"
 
 local many = {}
@@ -22,6 +23,7 @@ local now, usage = core.now, errors.usage
 local is_busy, new_queue = queues.is_busy, queues.new
 
 local FLIGHT_MAX = 64 -- SMTP_FLIGHT_MAX
+local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it behind some more
 
 -- ---- the settings ----
 
@@ -63,7 +65,7 @@ end
 
 -- The line of one connection: entries line[first] to line[last], and the others in line.bulk.
 local function new_line()
-   return { first = 1, last = 0, taken = 0, batch = {}, values = {} }
+   return { first = 1, last = 0, taken = 0, batch = {}, values = {}, changes = -1, grade = nil }
 end
 
 local function add(conv, line, entry)
@@ -92,6 +94,7 @@ local function collect_bulk(queue, conv, line)
    while true do
       local count, transaction, index, started, text, from, to, size, eightbit = line.bulk:take(v,
          now())
+      conv.has_carried = conv.has_carried or count > 0
       for i = 1, 11 * count, 11 do
          queue:tell(v[i], report.sole(parts, v[i + 10] and line.used_8bit or line.used, nil,
             v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6], v[i + 7], v[i + 8],
@@ -186,10 +189,19 @@ local function feed_some(queue, conv, line, room)
    return 1
 end
 
+-- What one connection finds out of the server counts for all.
+local function settle_grade(queue, conv, line)
+   local session, plan = conv.session, queue.plan
+   if line.grade == "try" and session:grade() == "eager" then quirks.note_grade(plan, "eager") end
+   if line.changes == quirks.changes then return end
+   line.grade, line.changes = session:grade(quirks.grade(plan, conv)), quirks.changes
+end
+
 -- While others are in flight: more, as the window lets them in, but no more than half of it at
 -- once. The server then works on one half while we make the other.
 local function feed(queue, conv, line)
    local count = collect(queue, conv, line)
+   settle_grade(queue, conv, line)
    if count == 0 or not line.max and before_mail[conv.session:stage()] then return end
    local window = queue.settings.window
    local most = math.min(window - count, left_of(queue, conv, line), math.ceil(window / 2))
@@ -307,7 +319,8 @@ function many.send(t, messages, given)
    local ok
    ok, err = is_messages(messages)
    if not ok then return nil, err end
-   local queue = new_queue(options.variant(plan, { flight_max = settings.window }), settings,
+   local queue = new_queue(options.variant(plan, { flight_max = settings.window,
+      refused_max = REFUSED_MAX }), settings,
       messages)
    local started, jobs = now(), {}
    for i = 1, math.min(settings.connections, queue.total or settings.connections) do

@@ -89,15 +89,18 @@ local function is_by_another(conv, transaction, trouble)
 end
 
 -- Nobody has it, and nothing but the connection was to blame, or another message. Of these each
--- breaks one connection only, so they count for nothing.
+-- breaks one connection only, so they count for nothing. Nor does a connection that had carried
+-- others: what would break each is the first on the next one.
 local function is_safe_again(self, conv, entry, transaction, result)
    local trouble = result.trouble
    if not result.broken or not delivery.can_repeat(entry) or not delivery.is_unsent(result) then
       return false
-   elseif is_by_another(conv, transaction, trouble) then
+   elseif transaction:is_bystander() or is_by_another(conv, transaction, trouble) then
       return true
    elseif queue.is_busy(trouble) then
       return self:is_passing()
+   elseif trouble.kind == "disconnected" and conv.has_carried then
+      return true
    elseif trouble.kind == "disconnected" or trouble.reason == "bdat" then
       entry.tries = entry.tries + 1
       return entry.tries <= TRIES_MAX
@@ -117,7 +120,10 @@ end
 function Queue:finish(conv, entry, transaction)
    local receipt = not entry.result and report.plain_receipt(conv, entry, transaction,
       entry.started)
-   if receipt then return self:tell(entry.index, receipt) end
+   if receipt then
+      conv.has_carried = true
+      return self:tell(entry.index, receipt)
+   end
    local result = delivery.result(conv, transaction)
    if not result.offer and is_safe_again(self, conv, entry, transaction, result) then
       return self:put_back(entry)

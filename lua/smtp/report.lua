@@ -284,12 +284,21 @@ local function server_parts(conv)
          name = facts.server:match("^%S+") } }
 end
 
---- What all receipts of a connection share: auth, tls, capabilities, server.
+-- What is really done of the option, by what the server offers and by experience.
+local function pipelining(conv, parts)
+   if not parts.capabilities.PIPELINING or parts.words.pipelining == "skip" then return "off" end
+   return conv.session:grade() == "safe" and "safe" or "eager"
+end
+
+--- What all receipts of a connection share: auth, tls, capabilities, server, pipelining.
 function report.parts(conv)
    local parts = conv.parts
    if not parts then
       parts = server_parts(conv)
       conv.parts = parts
+   end
+   if conv.plan.pipelining == "eager" or not parts.pipelining then
+      parts.pipelining = pipelining(conv, parts)
    end
    return parts
 end
@@ -302,7 +311,7 @@ function report.receipt(conv, mail, result, seconds)
    return { recipients = result.recipients, accepted = accepted, refused = refused,
       reply = report.masked(conv, { result.reply })[1], message_id = mail.message_id,
       size = mail.size, seconds = seconds, auth = parts.auth, tls = parts.tls,
-      server = parts.server, capabilities = parts.capabilities,
+      server = parts.server, capabilities = parts.capabilities, pipelining = parts.pipelining,
       extensions = report.used(mail.needs, parts) }
 end
 
@@ -319,6 +328,7 @@ function report.sole(parts, used, message_id, address, code, enhanced, text, end
       reply = { code = end_code, enhanced = end_enhanced, text = end_text },
       message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
       server = parts.server, capabilities = parts.capabilities, extensions = used,
+      pipelining = parts.pipelining,
    }
 end
 

@@ -152,6 +152,7 @@
 ---@field tls { state: string, version?: string, cipher?: string, verified?: boolean, resumed?: boolean }
 ---@field server { host?: string, port?: integer, address?: string, name?: string }
 ---@field capabilities table<string, string>
+---@field pipelining "eager"|"safe"|"off"   what was really used
 ---@field extensions table<smtp.Extension, "used"|"unavailable">   those the message asked for
 ---@field size? integer
 ---@field seconds number

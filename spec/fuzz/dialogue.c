@@ -72,6 +72,7 @@ struct item {
     uint64_t end_at; /* 0: nowhere yet */
     unsigned mail_code, data_code, rcpt_code[TO_MAX], final_code[TO_MAX];
     size_t rcpt_said, rcpt_heard, judged, got_len;
+    bool followed; /* begun behind the end of another, before the answer */
     bool added, over, refused, ended;
 };
 
@@ -92,6 +93,8 @@ struct talk {
     bool chunk_is_last, text_dot, text_cr, text_start;
     size_t spoken; /* index of the newest MAIL */
     bool open, renewed, bdat_known, pipelining;
+    bool proved; /* the server accepted a message that had followed another's end */
+    size_t refused_max, refused_count;
 
     struct due due[DUE_MAX];
     size_t due_first, due_count, replies_due;
@@ -223,6 +226,11 @@ static bool is_due(struct talk *t, enum what what)
     return false;
 }
 
+static bool is_end_due(struct talk *t)
+{
+    return is_due(t, LAST) || is_due(t, DOT);
+}
+
 static void await(struct talk *t, enum what what, size_t to, size_t count)
 {
     CHECK(t->due_count < DUE_MAX);
@@ -255,18 +263,19 @@ static bool is_refused(const struct item *m)
 static void check_turn(struct talk *t, enum what what)
 {
     bool eager = (t->flags & IS_EAGER) && !is_lmtp(t);
+    bool ahead = is_end_due(t);
     if (t->due_count == 0) return;
     enum what newest = due_at(t, t->due_count - 1)->what;
     CHECK(t->pipelining);
     CHECK(!is_due(t, GREETING) && !is_due(t, EHLO) && !is_due(t, DATA) && !is_due(t, NOOP) &&
           !is_due(t, QUIT));
     CHECK(t->window == 0 || t->replies_due < t->window);
-    if (newest == CHUNK) CHECK(what == CHUNK && t->bdat_known);
     if (newest == LAST || newest == DOT) CHECK(eager && (what == RSET || what == QUIT));
-    if (is_due(t, LAST) || is_due(t, DOT)) CHECK(eager);
+    if (ahead) CHECK(eager);
+    if (what == DATA && ahead) CHECK(t->proved);
     if (newest == RSET) CHECK(eager && what == MAIL);
     if (what == QUIT) CHECK(newest == LAST || newest == DOT);
-    if (what == CHUNK && newest != CHUNK) CHECK(eager);
+    CHECK(what != CHUNK); /* its octets might be run as commands */
     if (what == NOOP || what == EHLO) CHECK(false);
     struct item *m = &t->items[t->spoken];
     if ((what == CHUNK || what == DATA) && m->all && m->to_count > 1) CHECK(newest != RCPT);
@@ -294,7 +303,9 @@ static void say_mail(struct talk *t)
     CHECK(m->rcpt_said == 0 && m->mail_code == 0);
     CHECK(memcmp(t->line + 13, "@x>", 3) == 0);
     CHECK(t->renewed || !t->open);
+    CHECK(t->refused_max == 0 || t->refused_count < t->refused_max);
     CHECK(flight(t) < (t->flight_max > 0 ? t->flight_max : 1));
+    m->followed = t->due_count > 0 && is_end_due(t);
     t->spoken = index;
     t->open = true;
     await(t, MAIL, 0, 1);
@@ -702,6 +713,14 @@ static void check_over(struct talk *t, struct item *m)
 {
     struct smtp_mail *mail = m->mail;
     CHECK(mail->settled && m->added);
+    bool answered = mail->trouble.error != SMTP_ERROR_NONE || m->judged > 0;
+    /* Of those that the session broke for, all but the first had only come behind it. */
+    if (mail->bystander) CHECK(mail->trouble.error != SMTP_ERROR_NONE);
+    for (size_t i = 0; mail->bystander && i < m->to_count; i++)
+        CHECK(m->to[i].verdict == SMTP_UNSENT || m->to[i].verdict == SMTP_REFUSED ||
+              m->to[i].verdict == SMTP_DEFERRED);
+    if (mail->trouble.error == SMTP_ERROR_NONE && m->followed) t->proved = true;
+    if (mail->trouble.error != SMTP_ERROR_NONE && m->rcpt_said > 0 && answered) t->refused_count++;
     for (size_t i = 0; i < m->to_count; i++)
         check_recipient(t, m, i);
     CHECK(mail->texts_len <= mail->texts_max);
@@ -875,6 +894,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     t.flags = next(&t);
     t.window = windows[next(&t) % 4];
     t.flight_max = next(&t) % (SMTP_FLIGHT_MAX + 1);
+    t.proved = t.flight_max % 2 == 1; /* the grade that the session is given, too */
+    t.refused_max = t.flight_max % 5;
     t.item_count = 1 + next(&t) % MAILS_MAX;
     for (size_t i = 0; i < t.item_count; i++) {
         unsigned how = next(&t);
@@ -885,8 +906,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct smtp_options o = {
         .domain = {"me.example", 10},
         .lmtp = is_lmtp(&t),
-        .eager = (t.flags & IS_EAGER) != 0,
+        .grade = (enum smtp_grade)((t.flags & IS_EAGER) ? 1 + t.flight_max % 2 : 0),
         .flight_max = t.flight_max,
+        .refused_max = t.refused_max,
         .window = t.window,
     };
     t.session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o);
