@@ -262,7 +262,8 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m)
 {
     const struct smtp_trouble *t = &s->trouble;
     const uint16_t *enhanced = t->answer.enhanced;
-    bool refused = m->to_heard > m->to_accepted || (enhanced[1] == 5 && enhanced[2] == 3);
+    bool named = enhanced[1] == 5 && enhanced[2] == 3 && m->to_heard < m->to_said;
+    bool refused = m->to_heard > m->to_accepted || named;
     if (t->error != SMTP_ERROR_CLOSED && t->error != SMTP_ERROR_SHUTTING_DOWN) return false;
     if (t->stage != stage_name(STEP_rcpt) && t->stage != stage_name(STEP_data)) return false;
     return !m->all && m->to_accepted > 0 && refused;

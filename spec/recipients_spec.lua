@@ -294,6 +294,38 @@ describe("A server that ends the connection at RCPT", function()
       assert.equal(1, #servers)
    end)
 
+   it("with a 421 that names too many recipients takes fewer on another connection", function()
+      local to = addresses(10)
+      local options, servers, message = setup({ limit = 1000, reply = function(self, what)
+         if what == "rcpt" and #self.to == 3 then
+            self.closing = true
+            return "421 4.5.3 too many recipients"
+         end
+      end }, { to = to })
+      assert.same(to, assert(smtp.send(both(options, message))).accepted)
+      check_all_once(servers, to)
+      assert.equal(2, #servers)
+   end)
+
+   it("with such a 421 to DATA ends the message", function()
+      local options, servers, message = setup({ limit = 2, reply = function(self, what)
+         if what == "final" or what == "data" then
+            self.closing = true
+            return "421 4.5.3 too many recipients"
+         end
+      end, capabilities = { "PIPELINING" } }, { to = addresses(2) })
+      for _, many in ipairs { false, true } do
+         local err
+         if many then
+            err = smtp.send_many(options, { message }, { connections = 1 }).results[1]
+         else
+            err = select(2, smtp.send(both(options, message)))
+         end
+         assert.same({ "disconnected", 421, "no" }, { err.kind, err.code, err.sent })
+      end
+      assert.is_true(#servers < 10)
+   end)
+
    it("because many are refused for good serves the others on further connections", function()
       local to = addresses(60)
       for _, many in ipairs { false, true } do
