@@ -139,6 +139,10 @@ function commands.RSET(self)
    self:say("250 ok")
 end
 
+function commands.AUTH(self)
+   self:say(self.reply and self:reply("auth") or "235 2.7.0 ok")
+end
+
 function commands.QUIT(self)
    self:say("221 bye")
    self.closing = true
