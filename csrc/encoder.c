@@ -24,16 +24,12 @@ static char *end_line(struct smtp_encoder *e, char *out)
     return put(out, "\r\n", 2);
 }
 
-/* CR, LF and CRLF are one line end each. Returns how much of the input it was. */
 static size_t take_line_end(struct smtp_encoder *e, const char *data, size_t len, char **out)
 {
-    bool second = *data == '\n' && e->after_cr;
-    e->after_cr = false;
-    if (second) return 1;
-    *out = end_line(e, *out);
-    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
-    e->after_cr = *data == '\r';
-    return 1;
+    bool ends;
+    size_t taken = line_end_take(&e->after_cr, data, len, &ends);
+    if (ends) *out = end_line(e, *out);
+    return taken;
 }
 
 /* ---- 7bit ---- */

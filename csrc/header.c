@@ -68,9 +68,10 @@ static void end_line(struct smtp_header *h, char c)
     h->in_line = false;
 }
 
-void smtp_header_look(struct smtp_header *h, const char *data, size_t len)
+size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len)
 {
-    for (size_t at = 0; at < len && !h->over && !h->bcc; at++) {
+    size_t at = 0;
+    for (; at < len && !h->over; at++) {
         if (is_line_end(data[at])) {
             end_line(h, data[at]);
             continue;
@@ -80,14 +81,7 @@ void smtp_header_look(struct smtp_header *h, const char *data, size_t len)
         h->place = place_after(h, data[at]);
         if (h->place == REST) at += plain_len(data + at + 1, len - at - 1, true);
     }
-}
-
-bool smtp_header_may_hold_bcc(const char *line, size_t len)
-{
-    struct smtp_header h = {0};
-    if (len == 0 || !(is_outside_names(*line) || begins_name(&h, *line))) return false;
-    smtp_header_look(&h, line, len);
-    return h.bcc || h.place == COLON;
+    return at;
 }
 
 #pragma GCC visibility pop

@@ -35,7 +35,7 @@ static void set_flag(lua_State *L, const char *key, bool flag)
 }
 
 /* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, bare, long_line,
- * from_line, bcc (booleans) }: see struct smtp_scan. */
+ * from_line, bcc, odd_header (booleans) }: see struct smtp_scan. */
 static int push_scan(lua_State *L, struct smtp_scan *scan)
 {
     smtp_scan_end(scan);
@@ -50,6 +50,7 @@ static int push_scan(lua_State *L, struct smtp_scan *scan)
     set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
     set_flag(L, "from_line", scan->from_line);
     set_flag(L, "bcc", scan->header.bcc);
+    set_flag(L, "odd_header", scan->odd_header);
     return 1;
 }
 

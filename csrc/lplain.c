@@ -1,7 +1,6 @@
 /* lplain.c - the commonest of messages, { from=, to=, raw= } as three strings: checked and framed
  * in one step; and lines of them, which smtp.send_many hands over and gets back in bulk. */
 #include "lsmtp.h"
-#include "octets.h"
 
 #include <string.h>
 
@@ -61,55 +60,16 @@ static size_t read_address(struct smtp_text text, const struct smtp_text *known,
     return smtp_address_check(text.data, text.len, out, &why);
 }
 
-/* The next line without its end. */
-static size_t line_len(struct plain *p, const char *data, size_t len)
-{
-    size_t at = plain_len(data, len, p->eightbit);
-    if (at < len && (data[at] & 0x80)) {
-        p->eightbit = true;
-        at += plain_len(data + at, len - at, true);
-    }
-    return at;
-}
-
-/* The line end at `data`: CRLF, CR or LF. 0: it is a NUL. */
-static size_t line_end_len(struct plain *p, const char *data, size_t len)
-{
-    bool crlf = len > 1 && data[0] == '\r' && data[1] == '\n';
-    if (crlf) return 2;
-    p->ready = false;
-    return len == 0 || is_line_end(*data);
-}
-
-/* Where the header ends is for others to find out: its first line is empty, or one ends in a CR
- * alone. */
-static bool is_odd_header(const struct plain *p, const char *line, size_t len)
-{
-    const char *at = line + len, *end = p->raw.data + p->raw.len;
-    if (len == 0 && line == p->raw.data) return true;
-    return at < end && *at == '\r' && (at + 1 == end || at[1] != '\n');
-}
-
-/* What smtp_scan and the search for a Bcc say of it, in one go. */
+/* Can it be sent as it is? What is wrong with it is for others to say. */
 static bool read_raw(struct plain *p)
 {
-    const char *data = p->raw.data, *end = data + p->raw.len;
-    bool in_header = true;
-    p->ready = true;
-    while (data < end) {
-        size_t len = line_len(p, data, (size_t)(end - data));
-        if (in_header && is_odd_header(p, data, len)) return false;
-        if (len == 0) in_header = false;
-        if (len > SMTP_BODY_LINE_MAX || (in_header && smtp_header_may_hold_bcc(data, len)))
-            return false;
-        if (len > 0 && *data == '.') p->ready = false;
-        data += len;
-        size_t end_len = line_end_len(p, data, (size_t)(end - data));
-        if (end_len == 0) return false;
-        data += data < end ? end_len : 0;
-        p->wire_len += len + 2;
-    }
-    return true;
+    struct smtp_scan scan = {.ready = true};
+    smtp_scan(&scan, p->raw.data, p->raw.len);
+    smtp_scan_end(&scan);
+    p->wire_len = (size_t)scan.wire_len;
+    p->eightbit = scan.eightbit;
+    p->ready = scan.framed;
+    return !scan.nul && !scan.header.bcc && scan.line_max <= SMTP_BODY_LINE_MAX;
 }
 
 /* The table at `t`: is it { from=, to=, raw= } and no more but for so many others? `known`: a
@@ -117,8 +77,6 @@ static bool read_raw(struct plain *p)
 static bool read_plain(lua_State *L, int t, int others, const struct smtp_text *known,
                        struct plain *p)
 {
-    p->wire_len = 0;
-    p->eightbit = false;
     if (!read_fields(L, t, others, p) || p->raw.len > PLAIN_LEN_MAX) return false;
     p->from_len = read_address(p->given_from, known, p->from);
     p->to_len = read_address(p->given_to, NULL, p->to);
@@ -144,7 +102,7 @@ static struct smtp_mail *push_mail(lua_State *L, const struct plain *p, struct s
     m->exact = true;
     m->source_len = p->raw.len;
     m->eightbit = p->eightbit;
-    m->ready = p->ready && p->wire_len == p->raw.len;
+    m->ready = p->ready;
     char *words = (char *)(m->to + 1);
     memcpy(words, p->from, p->from_len);
     memcpy(words + p->from_len, p->to, p->to_len);

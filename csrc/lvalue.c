@@ -80,7 +80,10 @@ void set_text(lua_State *L, const char *key, const char *data, size_t len)
 
 void set_number(lua_State *L, const char *key, uint64_t number)
 {
-    lua_pushnumber(L, (lua_Number)number);
+    if (number <= INT32_MAX) /* an integer where Lua has integers, and they hold it */
+        lua_pushinteger(L, (lua_Integer)number);
+    else
+        lua_pushnumber(L, (lua_Number)number);
     lua_setfield(L, -2, key);
 }
 

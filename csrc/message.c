@@ -67,17 +67,14 @@ static size_t fail(struct smtp_session *s, enum smtp_error error, size_t taken)
     return taken;
 }
 
-/* CR, LF and CR LF are one line end each; nothing else of them gets onto the wire. */
+/* Of CR, LF and CRLF nothing but CRLF gets onto the wire. */
 static size_t take_line_end(struct smtp_session *s, const char *data, size_t len)
 {
-    bool second = *data == '\n' && s->after_cr;
-    if (!second && wire_room(s) < 2) return 0;
-    s->after_cr = false;
-    if (second) return 1;
-    end_line(s);
-    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
-    s->after_cr = *data == '\r';
-    return 1;
+    bool ends;
+    if (wire_room(s) < 2) return 0;
+    size_t taken = line_end_take(&s->after_cr, data, len, &ends);
+    if (ends) end_line(s);
+    return taken;
 }
 
 /* Whole lines that go out as they are: CRLF ends them, and no dot is to be doubled. */

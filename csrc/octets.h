@@ -66,6 +66,17 @@ static inline bool is_line_end(char c)
     return c == '\r' || c == '\n';
 }
 
+/* CR, LF and CRLF are one line end each, wherever the end of a piece cuts the input: a LF after a
+ * CR is the second half of one, and nothing ends there (`*ends`). `*after_cr` goes from call to
+ * call, and is to be cleared where text comes. Returns how much of the input was taken. */
+static inline size_t line_end_take(bool *after_cr, const char *data, size_t len, bool *ends)
+{
+    *ends = *data == '\r' || !*after_cr;
+    bool crlf = *data == '\r' && len > 1 && data[1] == '\n';
+    *after_cr = *data == '\r' && !crlf;
+    return crlf ? 2 : 1;
+}
+
 static inline bool is_mark(char c, bool eightbit)
 {
     return is_line_end(c) || c == '\0' || (!eightbit && (c & 0x80));

@@ -4,11 +4,23 @@
 
 #pragma GCC visibility push(hidden)
 
+static void note_nul(struct smtp_scan *scan)
+{
+    scan->nul = true;
+    if (scan->ready && !scan->in_body) scan->odd_header = true;
+}
+
+static void note_bare(struct smtp_scan *scan)
+{
+    scan->bare = true;
+    if (scan->ready && !scan->in_body) scan->odd_header = true;
+}
+
 static void look_at(struct smtp_scan *scan, char c)
 {
     if (is_literal(c)) return;
     scan->special++;
-    if (c == '\0') scan->nul = true;
+    if (c == '\0') note_nul(scan);
     if (c & 0x80)
         scan->eightbit = true;
     else if (c != '=')
@@ -83,7 +95,7 @@ static size_t skip_text(struct smtp_scan *scan, const char *data, size_t len)
     size_t at = plain_len(data, len, scan->eightbit);
     while (at < len && !is_line_end(data[at])) {
         if (data[at++] == '\0')
-            scan->nul = true;
+            note_nul(scan);
         else
             scan->eightbit = true;
         at += plain_len(data + at, len - at, scan->eightbit);
@@ -95,7 +107,8 @@ static size_t skip_text(struct smtp_scan *scan, const char *data, size_t len)
 static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
 {
     size_t at = scan->ready ? skip_text(scan, data, len) : look_at_text(scan, data, len);
-    if (scan->after_cr) scan->bare = true;
+    if (scan->after_cr) note_bare(scan);
+    if (scan->line_len == 0 && *data == '.') scan->dotted = true;
     scan->after_cr = false;
     scan->line_len += at;
     if (scan->line_len > scan->line_max) scan->line_max = scan->line_len;
@@ -108,35 +121,33 @@ static void end_line(struct smtp_scan *scan)
     scan->line_len = scan->from_len = 0;
 }
 
-/* CR, LF and CRLF are one line end each. Returns how much of the input it was. */
 static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len)
 {
-    bool second = *data == '\n' && scan->after_cr;
-    if (scan->after_cr != second) scan->bare = true;
-    scan->after_cr = false;
-    if (second) return 1;
-    end_line(scan);
-    if (*data == '\r' && len > 1 && data[1] == '\n') return 2;
-    if (*data == '\n') scan->bare = true;
-    scan->after_cr = *data == '\r';
-    return 1;
+    bool ends, after_cr = scan->after_cr;
+    size_t taken = line_end_take(&scan->after_cr, data, len, &ends);
+    if (ends && (after_cr || *data == '\n')) note_bare(scan);
+    if (ends) end_line(scan);
+    return taken;
 }
 
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
 {
-    if (scan->ready) smtp_header_look(&scan->header, data, len);
+    size_t header_len = scan->ready ? smtp_header_look(&scan->header, data, len) : 0;
     for (size_t at = 0; at < len;) {
         if (is_line_end(data[at]))
             at += scan_line_end(scan, data + at, len - at);
         else
             at += scan_text(scan, data + at, len - at);
+        if (scan->header.over && at >= header_len && !scan->after_cr) scan->in_body = true;
     }
 }
 
 void smtp_scan_end(struct smtp_scan *scan)
 {
-    if (scan->line_len > 0) end_line(scan);
-    if (scan->after_cr) scan->bare = true;
+    bool open = scan->line_len > 0;
+    if (open) end_line(scan);
+    if (scan->after_cr) note_bare(scan);
+    scan->framed = !open && !scan->bare && !scan->dotted;
 }
 
 #pragma GCC visibility pop

@@ -487,16 +487,15 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 /** The search for a Bcc or Resent-Bcc field in a message's header, which comes in pieces, cut
  *  anywhere. Zeroed at first, but for `octets`: the message goes out as it is, line ends included.
  *  The names count in any case, with blanks (folded or not) before the colon, and after a byte
- * order mark. It ends with the header (`over`) or the first such field (`bcc`). */
+ * order mark. It ends with the header (`over`). */
 struct smtp_header {
     bool octets, over, bcc;
     bool in_line, after_cr;
     int place;
     size_t name, name_len;
 };
-void smtp_header_look(struct smtp_header *h, const char *data, size_t len);
-/** Can this line of a header, without its end, be (the beginning of) such a field? */
-bool smtp_header_may_hold_bcc(const char *line, size_t len);
+/** Returns how much of the input belongs to the header. */
+size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len);
 
 /** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first.
  *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known.
@@ -510,8 +509,11 @@ struct smtp_scan {
     bool control;       /* a control character other than TAB, CR and LF: NUL, DEL, … */
     bool bare;          /* a CR or a LF that is not one of CRLF */
     bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
-    bool after_cr;
-    struct smtp_header header; /* looked through where `ready` */
+    bool dotted;        /* a line that begins with a dot */
+    bool framed;        /* nothing bare or dotted, and CRLF at the end: DATA sends it as it is */
+    struct smtp_header header; /* looked through where `ready`, */
+    bool odd_header;           /* and whether a NUL or a line end that is not CRLF is in it */
+    bool in_body, after_cr;
     size_t line_len, from_len;
 };
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);

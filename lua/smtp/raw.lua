@@ -11,21 +11,7 @@ local raw = {}
 
 local usage = errors.usage
 
-local HEAD_MAX = 1048576 -- octets of a header that are looked at
-
 -- ---- what it holds ----
-
--- The header with whatever line ends it has, as far as it can be read now.
-local function head_of(one)
-   local read, head = one.open(), ""
-   repeat
-      local piece = read()
-      head = head .. (piece or "")
-      local stop = head:find("\n\r?\n") or head:find("\r\r", 1, true)
-      if stop then return head:sub(1, stop) end
-   until not piece or #head > HEAD_MAX
-   return head
-end
 
 local function check_bcc(scan)
    if not scan.bcc then return true end
@@ -33,8 +19,8 @@ local function check_bcc(scan)
       "Remove it, and list its addresses in `to`")
 end
 
-local function check_head(one)
-   if not head_of(one):gsub("\r\n", ""):find("[%z\r\n]") then return true end
+local function check_head(scan)
+   if not scan.odd_header then return true end
    return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
       .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
 end
@@ -75,7 +61,7 @@ local function from_string(text, binary)
    local needed = binary and is_binary(scan)
    local ok, err = true, nil
    if not needed then ok, err = check_text(scan) end
-   if ok and needed then ok, err = check_head(one) end
+   if ok and needed then ok, err = check_head(scan) end
    if ok then ok, err = check_bcc(scan) end
    if not ok then return nil, err end
    return { source = one, text = text, size = needed and #text or scan.wire_len, exact = true,
@@ -88,8 +74,9 @@ local function from_file(file, t, binary)
    local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
    local needed = binary and (found and is_binary(found) or not found and binary == "require")
    if one.again then
-      local ok, err = check_bcc(found or look_through(one, true) or {})
-      if ok and needed then ok, err = check_head(one) end
+      local header = found or look_through(one, true) or {}
+      local ok, err = check_bcc(header)
+      if ok and needed then ok, err = check_head(header) end
       one.open() -- back to where it was
       if not ok then return nil, err end
    end
