@@ -69,7 +69,7 @@ static bool read_raw(struct plain *p)
     p->wire_len = (size_t)scan.wire_len;
     p->eightbit = scan.eightbit;
     p->ready = scan.framed;
-    return !scan.nul && !scan.header.bcc && scan.line_max <= SMTP_BODY_LINE_MAX;
+    return smtp_scan_is_sendable(&scan);
 }
 
 /* The table at `t`: is it { from=, to=, raw= } and no more but for so many others? `known`: a

@@ -263,6 +263,14 @@ static void anchor_mail(lua_State *L)
     lua_pop(L, 3);
 }
 
+static bool is_ready(const struct smtp_mail *mail)
+{
+    struct smtp_scan scan = {.ready = true};
+    smtp_scan(&scan, mail->text.data, mail->text.len);
+    smtp_scan_end(&scan);
+    return scan.framed && smtp_scan_is_sendable(&scan) && (mail->eightbit || !scan.eightbit);
+}
+
 /** session:mail(mail, text): queue a transaction. The session keeps it. `text`: the whole message
  *  where it is at hand. */
 static int session_mail(lua_State *L)
@@ -277,6 +285,7 @@ static int session_mail(lua_State *L)
     } else {
         mail->text = text_arg(L, 3);
         luaL_argcheck(L, !mail->ready || mail->text.len == mail->source_len, 3, "another text");
+        if (mail->size == mail->text.len) mail->ready = mail->ready || is_ready(mail);
     }
     anchor_mail(L);
     smtp_mail_add(s, mail);

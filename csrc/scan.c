@@ -150,4 +150,9 @@ void smtp_scan_end(struct smtp_scan *scan)
     scan->framed = !open && !scan->bare && !scan->dotted;
 }
 
+bool smtp_scan_is_sendable(const struct smtp_scan *scan)
+{
+    return !scan->nul && !scan->header.bcc && scan->line_max <= SMTP_BODY_LINE_MAX;
+}
+
 #pragma GCC visibility pop

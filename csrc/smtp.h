@@ -518,5 +518,7 @@ struct smtp_scan {
 };
 void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
 void smtp_scan_end(struct smtp_scan *scan);
+/** May it be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no Bcc (where `ready`)? */
+bool smtp_scan_is_sendable(const struct smtp_scan *scan);
 
 #endif

@@ -240,3 +240,38 @@ describe("the size of smtp.message", function()
       end
    end)
 end)
+
+describe("a composed message that is small and in memory", function()
+   local keys = require "spec.dkim_keys"
+   local signing = require "smtp.signing"
+
+   local function mail_of(more)
+      local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }
+      for name, value in pairs(more or {}) do t[name] = value end
+      local mail = assert(options.mail(t))
+      assert(signing.sign(mail, math.huge))
+      return mail
+   end
+
+   local function read(mail)
+      local read, list = mail.source.open(), {}
+      for piece in read do list[#list + 1] = piece end
+      return table.concat(list)
+   end
+
+   it("is handed over as one string, signed or not", function()
+      local dkim = { domain = "x.example", selector = "s", key = (keys.make()("rsa")) }
+      for _, more in ipairs { {}, { html = "<b>hi</b>" }, { attachments = { { content = "a", filename = "b" } } },
+         { dkim = dkim } } do
+         local mail = mail_of(more)
+         assert.equal(read(mail), mail.text)
+         assert.equal(#mail.text, mail.size)
+      end
+   end)
+
+   it("is streamed where it is large, or a file or a function gives a part of it", function()
+      assert.is_nil(mail_of({ text = ("x\n"):rep(200000) }).text)
+      assert.is_nil(mail_of({ attachments = { { path = "LICENSE" } } }).text)
+      assert.is_nil(mail_of({ attachments = { { source = function() end, filename = "a" } } }).text)
+   end)
+end)

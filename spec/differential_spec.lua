@@ -51,7 +51,7 @@ end
 local function outcome(case, wire, port, result, err)
    if case.digest then wire = ("%d bytes, checksum %d\n"):format(#wire, checksum(wire)) end
    if case.normalize then
-      wire = wire:gsub("b=[%w+/=%s]+", "b=…\r\n", 1):gsub("t=%d+", "t=…")
+      wire = wire:gsub(" b=.-\r\n(%S)", " b=...\r\n%1", 1):gsub(" t=%d+", " t=...")
    end
    local text = ("%s\n---- %s\n%s\n"):format(escape(wire), err and "error" or "result",
       show(result or err))

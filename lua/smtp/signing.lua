@@ -18,7 +18,7 @@ local signing = {}
 function signing.assemble(made)
    local head = mime.lines(made.headers) .. "\r\n"
    local whole = source.joined { source.of_string(head), made.body }
-   return { source = whole, size = whole.size, source_len = whole.size,
+   return { source = whole, text = whole.text, size = whole.size, source_len = whole.size,
       message_id = made.message_id, exact = whole.size ~= nil and whole.again, eightbit = false,
       headers = made.headers, body = made.body }
 end
@@ -122,8 +122,8 @@ function signing.sign(mail, deadline)
       body = watched(body, mail.signers, made.headers, state:fingerprint(made.headers))
    end
    local head = signature .. mime.lines(made.headers) .. "\r\n"
-   mail.text = nil
    mail.source = source.joined { source.of_string(head), body }
+   mail.text = mail.source.text
    mail.source_len = mail.source.size
    if mail.source_len then
       mail.size, mail.exact = mail.source_len, true

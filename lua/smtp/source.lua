@@ -1,7 +1,7 @@
 --- Where the octets of a message come from: strings, files, functions of the user's own.
 --
 -- A source is { open = function() -> read, size = octets or nil, again = can it be opened again?,
--- steady = will it be the same then? }. read() gives the next piece (a non-empty string), nil at
+-- steady = will it be the same then?, text = all of it, where it is one string }. read() gives the next piece (a non-empty string), nil at
 -- the end, or false and trouble: { reason =, what = a sentence, cause = }.
 -- @module smtp.source
 
@@ -14,6 +14,7 @@ local source = {}
 local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
 local SLICE = 65536          -- octets looked at before others may have their turn
 local MEMORY_MAX = 1048576   -- octets of a spool that stay in memory
+local JOINED_MAX = 262144    -- octets of strings that become one, or are encoded at once
 local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
 local PIECE = 47709          -- octets read at once: in base64, with its line ends, under 64 KiB
 
@@ -42,7 +43,7 @@ end
 
 --- A string, in slices.
 function source.of_string(text)
-   return { size = #text, again = true, steady = true, open = function()
+   return { size = #text, again = true, steady = true, text = text, open = function()
       local given = text == ""
       return source.cut(function()
          if given then return nil end
@@ -171,6 +172,10 @@ end
 
 --- A source through an encoder of the core: "base64", "7bit" (line ends).
 function source.encoded(inner, kind, size)
+   if inner.text and #inner.text <= JOINED_MAX then
+      local encoder = core.encoder(kind)
+      return source.of_string(encoder:feed(inner.text) .. encoder:finish())
+   end
    return { size = size, again = inner.again, steady = inner.steady, open = function()
       local read, encoder = inner.open(), core.encoder(kind)
       local done = false
@@ -190,6 +195,10 @@ end
 --- A raw message's text as it goes out: CRLF ends each of its lines, the last one too.
 function source.lines(inner)
    local whole = source.encoded(inner, "7bit")
+   if whole.text then
+      local is_ended = whole.text == "" or whole.text:sub(-1) == "\n"
+      return is_ended and whole or source.of_string(whole.text .. "\r\n")
+   end
    local open = whole.open
    function whole.open()
       local read, last = open(), "\n"
@@ -221,8 +230,20 @@ function source.checked(inner)
    end }
 end
 
---- Several, one after the other.
+-- Strings that are small together, as one; else nil.
+local function joined_text(list)
+   local texts, size = {}, 0
+   for i = 1, #list do
+      texts[i], size = list[i].text, size + (list[i].size or 0)
+      if not texts[i] or size > JOINED_MAX then return nil end
+   end
+   return table.concat(texts)
+end
+
+--- Several, one after the other. Strings that are small together are one string.
 function source.joined(list)
+   local text = joined_text(list)
+   if text then return source.of_string(text) end
    local all = { size = 0, again = true, steady = true }
    for i = 1, #list do
       local one = list[i]

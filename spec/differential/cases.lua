@@ -36,7 +36,7 @@ local function pieces(list)
    end
 end
 
-local KEY = "build/spec/dkim/rsa.key"
+local KEY = "build/spec/dkim/rsa.pem"
 local many_raw = {}
 for i = 1, 6 do many_raw[i] = { from = FROM, to = TO, raw = HEAD .. "Message " .. i .. "\r\n" } end
 
