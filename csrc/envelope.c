@@ -177,7 +177,7 @@ static void keep_words(struct smtp_mail *m, struct smtp_recipient *to, const str
     size_t room = m->texts_max - m->texts_len;
     if (room > SMTP_TEXT_MAX) room = SMTP_TEXT_MAX;
     to->text_at = (uint32_t)m->texts_len;
-    to->text_len = (uint32_t)make_printable(m->texts + m->texts_len, room, r->text, r->text_len);
+    to->text_len = (uint32_t)copy_words(m->texts + m->texts_len, room, r);
     if (before != NULL && before->text_len == to->text_len &&
         memcmp(m->texts + before->text_at, m->texts + to->text_at, to->text_len) == 0)
         to->text_at = before->text_at;

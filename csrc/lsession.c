@@ -106,8 +106,8 @@ static int session_output(lua_State *L)
     return 1;
 }
 
-/** session:transcript(mark) -> lines of what was said and heard; the mark for the next call. See
- *  smtp_transcript. */
+/** session:transcript(mark) -> lines of what was said and heard; the mark for the next call; is the
+ * newest line not whole? See smtp_transcript. */
 static int session_transcript(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
@@ -116,7 +116,8 @@ static int session_transcript(lua_State *L)
     size_t len = smtp_transcript(s, lua_isnoneornil(L, 2) ? NULL : &mark, lines);
     lua_pushlstring(L, lines, len);
     lua_pushnumber(L, (lua_Number)mark);
-    return 2;
+    lua_pushboolean(L, smtp_transcript_open(s));
+    return 3;
 }
 
 static int session_sent(lua_State *L)

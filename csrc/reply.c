@@ -34,17 +34,23 @@ size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
     return out_len;
 }
 
+/* The words of a reply in at most `max` octets. What is cut ends in CUT_MARK: who reads it has to
+ * know that a secret may be there in part. */
+size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
+{
+    const size_t mark_len = sizeof CUT_MARK - 1;
+    if (max <= mark_len) return 0;
+    size_t room = max - mark_len, len = make_printable(out, room, r->text, r->text_len);
+    if (!r->cut && (r->text_len <= room || len + 4 <= room)) return len;
+    memcpy(out + len, CUT_MARK, mark_len);
+    return len + mark_len;
+}
+
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
 {
-    static const char mark[] = " [cut]";
-    size_t room = SMTP_TEXT_MAX - (sizeof mark - 1);
     answer->code = r->code;
     memcpy(answer->enhanced, r->enhanced, sizeof answer->enhanced);
-    answer->text_len = make_printable(answer->text, room, r->text, r->text_len);
-    if (r->cut || (r->text_len > room && answer->text_len + 4 > room)) {
-        memcpy(answer->text + answer->text_len, mark, sizeof mark - 1);
-        answer->text_len += sizeof mark - 1;
-    }
+    answer->text_len = copy_words(answer->text, SMTP_TEXT_MAX, r);
 }
 
 /* The reply that `answer` was taken from, as far as it was kept; borrowed from it. */

@@ -111,7 +111,8 @@ struct smtp_session {
     /* transcript.c: what was said and heard */
     uint64_t shown_len, shown_whole; /* octets ever kept in the ring `shown`; of whole lines */
     char shown_side;                 /* whose line is being kept: 'C', 'S'; 0: none is */
-    size_t shown_line_len;           /* octets of it so far */
+    size_t shown_line_len;           /* octets of it so far, be they kept or not */
+    bool shown_cr;                   /* … of which the last is a CR */
     uint64_t shown_ahead;            /* so many octets of a command that was shown leave next, */
     uint64_t octets_left;            /* then so many of a message; */
     uint64_t shown_octets;           /* so many have left, and are not told yet */
@@ -221,6 +222,8 @@ void transcript_note(struct smtp_session *s, const char *words);
 /* reply.c */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len);
 bool reply_cut(struct smtp_session *s, struct smtp_reply *r);
+#define CUT_MARK " [cut]"
+size_t copy_words(char *out, size_t max, const struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);

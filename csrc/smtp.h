@@ -442,6 +442,8 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s);
  * With a `mark`, 0 at first: only whole ones, and only those behind it, which then moves on. `out`
  * has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */
 size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out);
+/** Is the newest line not whole? */
+bool smtp_transcript_open(const struct smtp_session *s);
 
 /** A Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: well-formed UTF-8 may stand in it, but
  *  for control characters. Whether a domain outside ASCII is one is for IDNA to say (idna.h).

@@ -40,6 +40,8 @@ static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
 static void end_line(struct smtp_session *s)
 {
     if (s->shown_side == '\0') return;
+    if (s->shown_line_len > LINE_SHOWN_MAX + (s->shown_cr ? 1u : 0u))
+        keep(s, CUT_MARK, sizeof CUT_MARK - 1);
     keep(s, "\n", 1);
     s->shown_side = '\0';
     s->shown_whole = s->shown_len;
@@ -58,6 +60,7 @@ static void begin_line(struct smtp_session *s, char side)
     keep(s, head, sizeof head);
     s->shown_side = side;
     s->shown_line_len = 0;
+    s->shown_cr = false;
 }
 
 /* Up to and with the next line end. Returns how many bytes were taken. */
@@ -66,10 +69,10 @@ static size_t show_line(struct smtp_session *s, char side, const char *data, siz
     const char *end = memchr(data, '\n', len);
     size_t line_len = end == NULL ? len : (size_t)(end - data);
     begin_line(s, side);
-    size_t room = LINE_SHOWN_MAX - s->shown_line_len;
-    size_t shown_len = line_len < room ? line_len : room;
-    keep(s, data, shown_len);
-    s->shown_line_len += shown_len;
+    size_t room = s->shown_line_len < LINE_SHOWN_MAX ? LINE_SHOWN_MAX - s->shown_line_len : 0;
+    keep(s, data, line_len < room ? line_len : room);
+    s->shown_line_len += line_len;
+    if (line_len > 0) s->shown_cr = data[line_len - 1] == '\r';
     if (end == NULL) return line_len;
     end_line(s);
     return line_len + 1;
@@ -166,6 +169,11 @@ static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end
         if (c != '\r' || (at + 1 < end && octet_at(s, at + 1) != '\n')) *to++ = c;
     }
     return make_printable(out, (size_t)(to - out), out, (size_t)(to - out));
+}
+
+bool smtp_transcript_open(const struct smtp_session *s)
+{
+    return s->shown_side != '\0';
 }
 
 size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out)

@@ -150,7 +150,7 @@ describe("EHLO", function()
       -- What cannot be had without EHLO: the options, what is offered after HELO is nothing.
       local helo = hi .. ("S: %d 5.5.0 %s\nC: HELO me.example\nS: 250 mx\n"):format(code, text)
       local cases = {
-         { "auth_unsupported", "auth", { username = "ann", password = "secret" } },
+         { "auth_unsupported", "auth", { username = "ann", password = "sesame-5" } },
          { "tls_unsupported", "starttls", { tls = "require" } },
          { "extension_unsupported", "mail", { raw = "\195\164" } },
          { "extension_unsupported", "mail", { extensions = { dsn = "require" } } },
@@ -183,7 +183,7 @@ describe("EHLO", function()
    end
 
    it("refused after TLS is shown, and what came before TLS is not", function()
-      local _, err = talk.send({ tls = "require", username = "ann", password = "secret" },
+      local _, err = talk.send({ tls = "require", username = "ann", password = "sesame-5" },
          "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
          .. "C: EHLO me.example\nS: 501 bad name\nC: HELO me.example\nS: 250 mx\nC: QUIT\nS: 221 bye\n")
       assert.same({ "auth_unsupported", "helo_only", 501, "bad name" }, { err.kind, err.reason, err.code, err.text })

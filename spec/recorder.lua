@@ -34,11 +34,11 @@ end
 
 -- Who traces has Lua send and receive: what nobody traces is looked at in the end.
 local new_transcript = transcript.new
-function transcript.new(trace)
+function transcript.new(trace, secrets)
    return new_transcript(trace and function(direction, line)
       note(direction .. ": " .. line, 0)
       trace(direction, line)
-   end)
+   end, secrets)
 end
 
 local open, forget, all = drive.open, drive.forget, {}

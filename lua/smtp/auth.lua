@@ -278,6 +278,16 @@ function auth.info(conv)
    return info.nonce and info
 end
 
+--- What mechanisms make of a secret before they encode it in base64: PLAIN (RFC 4616 2), XOAUTH2
+-- and OAUTHBEARER (RFC 7628 3.1).
+---@return string[]
+function auth.messages(plan, secret)
+   local user = plan.username or ""
+   local bearer = "\1auth=Bearer " .. secret .. "\1\1"
+   return { (plan.authzid or "") .. "\0" .. user .. "\0" .. secret, "user=" .. user .. bearer,
+      bearer }
+end
+
 -- ---- why a mechanism was not used ----
 
 local function why_not_chosen(conv, facts, entry)

@@ -365,6 +365,23 @@ local function take_spare()
    return session
 end
 
+-- The server may know them from an earlier connection, and repeat them before it hears them again.
+local secrets_of = setmetatable({}, { __mode = "k" }) -- by plan
+
+local function known_secrets(plan)
+   if not plan.credentials or plan.auth == "skip" then return nil end
+   local forms = secrets_of[plan]
+   if forms then return forms end
+   for i = 1, 2 do
+      local secret = plan[i == 1 and "password" or "token"]
+      if type(secret) == "string" then
+         forms = transcript.forms(secret, auth.messages(plan, secret), forms)
+      end
+   end
+   secrets_of[plan] = forms or {}
+   return forms
+end
+
 local told = setmetatable({}, { __mode = "k" }) -- by plan: what its newest session was told
 
 -- What a session is told: mostly the same as the one before it.
@@ -411,7 +428,7 @@ end
 function drive.open(plan, context, deadline, fresh)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
-      transcript = transcript.new(tracer(plan.trace)),
+      transcript = transcript.new(tracer(plan.trace), known_secrets(plan)),
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
       session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil, idle = nil }

@@ -37,7 +37,7 @@ local function get_secret(conv, kind, renewed)
    local secret = read_secret(conv, kind, renewed)
    if not secret then return nil end
    conv.secrets[kind] = secret
-   conv.transcript:hide(secret)
+   conv.transcript:hide(secret, auth.messages(conv.plan, secret))
    return secret
 end
 

@@ -47,13 +47,13 @@ function report.capabilities(facts)
    return found
 end
 
-local function keywords(facts)
+local function keywords(conv, facts)
    local list = {}
    for line in facts.capabilities:gmatch("[^\n]+") do
       list[#list + 1] = line:match("^[^%s=]+")
    end
    if #list == 0 then return "nothing" end
-   return table.concat(list, ", ")
+   return conv.transcript:mask(table.concat(list, ", "))
 end
 
 -- "PLAIN: answered 504; GSSAPI: not known here"
@@ -61,6 +61,13 @@ local function why_not(names, reasons)
    local list = {}
    for i = 1, #names do list[i] = names[i] .. ": " .. reasons[names[i]] end
    return table.concat(list, "; ")
+end
+
+local CHALLENGE_MAX = 9216 -- SMTP_CHALLENGE_MAX: more of it is not kept
+
+local function challenge(conv, facts)
+   local text = facts.challenge
+   return conv.transcript:mask(text, text and #text > CHALLENGE_MAX - 4)
 end
 
 local function untried(conv, names, reasons)
@@ -71,7 +78,7 @@ local function untried(conv, names, reasons)
    local facts = conv.session:facts()
    return (" (AUTH %s%s%s%s)"):format(facts.mechanism or "",
       conv.refusal and ": " .. conv.transcript:mask(conv.refusal) or "",
-      facts.challenge and ": " .. conv.transcript:mask(facts.challenge) or "",
+      facts.challenge and ": " .. challenge(conv, facts) or "",
       #list > 0 and "; not tried: " .. table.concat(list, ", ") or "")
 end
 
@@ -103,12 +110,13 @@ local function detail(conv, trouble, facts)
    if reason == "helo_only" then
       return ""
    elseif kind == "tls_unsupported" then
-      return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(facts))
+      return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(conv, facts))
    elseif reason == "no_common_mechanism" then
-      return (" (it offers %s)"):format(why_not(names, reasons)) .. earlier(conv)
+      local offer = conv.transcript:mask(why_not(names, reasons))
+      return (" (it offers %s)"):format(offer) .. earlier(conv)
    elseif kind == "auth_unsupported" and reason ~= "rejected_command" then
       return (", and auth = %q (%s offered %s)"):format(conv.plan.auth, hello(conv),
-         keywords(facts))
+         keywords(conv, facts))
          .. earlier(conv)
    elseif kind == "auth_rejected" then
       return untried(conv, names, reasons)
@@ -200,6 +208,13 @@ function report.masked(conv, answers)
    return answers
 end
 
+-- The end of the connection may have cut what the server said.
+local function masked_text(conv, trouble)
+   local kind = trouble.kind
+   return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
+      or trouble.code == 421)
+end
+
 --- An error from trouble: { kind, reason, stage, sentence, code, enhanced, text }.
 ---@param conv table         plan, session (or nil), address, tls
 ---@param trouble table
@@ -213,7 +228,7 @@ function report.error(conv, trouble, recipients)
    local stage = plan.pipelining ~= "eager" and trouble.stage or nil
    local err = {
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
-      enhanced = trouble.enhanced, text = conv.transcript:mask(trouble.text), host = plan.host,
+      enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = plan.host,
       port = plan.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
       transcript = lines, command = transcript.last_command(lines, stage),
@@ -225,7 +240,7 @@ function report.error(conv, trouble, recipients)
       err.starttls_offered = facts.starttls_offered
       err.auth_reason, err.mechanism = facts.auth_reason, facts.mechanism
       err.bound = facts.bound
-      if trouble.stage == "auth" then err.challenge = conv.transcript:mask(facts.challenge) end
+      if trouble.stage == "auth" then err.challenge = challenge(conv, facts) end
       err.downgrade = report.note_offer(conv, facts)
       local code = trouble.stage == "auth" and trouble.code
       err.mechanisms = select(2, auth.reasons(conv, facts, code))

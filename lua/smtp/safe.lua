@@ -124,7 +124,7 @@ local function settle(self, was_busy, ok, ...)
 end
 
 -- An error of somebody else's passes through, and the connection is broken then.
-local function call(self, method, argument)
+local function guarded(self, method, argument)
    if not guard.yields_across_pcall then return method(self, argument) end
    return settle(self, self.busy, pcall(method, self, argument))
 end
@@ -276,7 +276,7 @@ end
 for name, method in next, Connection do
    Connection[name] = function(self, argument)
       if type(self) == "table" and rawget(self, "conv") then
-         return call(self, method, argument)
+         return guarded(self, method, argument)
       end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
          ("Write connection:%s(…)"):format(name))

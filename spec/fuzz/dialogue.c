@@ -495,6 +495,7 @@ static void look(struct talk *t)
 static struct {
     char text[2 * STREAM_MAX];
     size_t len, line_len;
+    bool cr;         /* the newest octet is one */
     uint64_t octets; /* of a message, not yet told */
     uint64_t
         ahead; /* where our newest command ends, which is shown whole once it begins to leave */
@@ -526,6 +527,8 @@ static void show_octet(char side, char c)
         shown.line_len = 0;
     }
     shown.side = c == '\n' ? 0 : side;
+    if (c == '\n' && shown.line_len > (shown.cr ? 1025 : 1024)) show(" [cut]", 6);
+    shown.cr = c == '\r';
     if (c != '\r' && (c == '\n' || shown.line_len < 1024)) show(&c, 1);
     shown.line_len++;
 }
