@@ -103,4 +103,19 @@ int session_flights(lua_State *L)
     return 3;
 }
 
+/** session:look(io) -> did nothing but replies arrive on an idle connection, and is the session
+ * still READY? What else there is, the socket says again to the caller. */
+int session_look(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    const struct smtp_io *io = lua_touserdata(L, 2);
+    luaL_argcheck(L, io != NULL, 2, "sock:io() is needed");
+    const char *data, *word;
+    size_t len;
+    while ((word = io->receive(io->socket, 0, &data, &len)) == NULL)
+        smtp_recv(s, data, len);
+    lua_pushboolean(L, strcmp(word, "timeout") == 0 && (smtp_wants(s) & SMTP_WANT_READY) != 0);
+    return 1;
+}
+
 #pragma GCC visibility pop

@@ -377,6 +377,7 @@ static int session_rests(lua_State *L)
 
 static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"flights", session_flights},
+                                           {"look", session_look},
                                            {"rests", session_rests},
                                            {"output", session_output},
                                            {"sent", session_sent},

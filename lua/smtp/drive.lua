@@ -476,7 +476,7 @@ end
 function drive.look(conv)
    local session = conv.session
    if session:wants() ~= "ready" then return false end
-   if not can_look(conv) then return true end
+   if conv.io and session:look(conv.io) or not can_look(conv) then return true end
    local why, text = drain(conv)
    if why and why ~= "timeout" and why ~= "again" then not_received(conv, why, text) end
    conv.idle = session:wants() == "nothing"
