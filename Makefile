@@ -25,6 +25,15 @@ LUA_DIR    ?= $(PREFIX)/share/lua/$(LUA_VERSION)
 STD  := -std=c11 -D_GNU_SOURCE -fPIC
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wswitch -Wvla -Wformat=2
+# Hardening; HARDEN= HARDEN_LD= turns it off. Fortified functions need optimisation, and would hide
+# from the sanitizers what those look for.
+HARDEN := -fstack-protector-strong -ffile-prefix-map=$(CURDIR)=.
+HARDEN_LD := -Wl,-z,relro,-z,now
+ifneq ($(filter -O1 -O2 -O3 -Os -Og -Ofast,$(CFLAGS)),)
+ifeq ($(findstring -fsanitize,$(CFLAGS)),)
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+endif
 CORE := $(wildcard csrc/*.c csrc/auth/*.c)
 HOST := $(wildcard csrc/host/*.c)
 CRYPTO := $(wildcard csrc/crypto/*.c)
@@ -33,7 +42,11 @@ SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
 
+OBJECTS := $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(HOST) $(CRYPTO))
+
 all: $(SOS)
+
+objects: $(OBJECTS)
 
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: $(HOST:csrc/%.c=$(OUT)/obj/%.o)
@@ -42,11 +55,11 @@ $(OUT)/smtp/socket.so: LDLIBS = -lssl -lcrypto -lpthread -ldl
 $(OUT)/smtp/crypto.so: LDLIBS = -lcrypto -ldl
 $(SOS):
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) -shared $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/obj/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) $(LUA_CFLAGS) -MMD -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LUA_CFLAGS) -MMD -c -o $@ $<
 
 build:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua all || exit 1; done
@@ -109,6 +122,6 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
+.PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
         install uninstall clean
--include $(patsubst csrc/%.c,$(OUT)/obj/%.d,$(CORE) $(HOST) $(CRYPTO))
+-include $(OBJECTS:.o=.d)

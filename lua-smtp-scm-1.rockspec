@@ -6,7 +6,7 @@ description = {
    summary = "An SMTP client that is safe by default and says what went wrong",
    license = "MIT",
 }
-dependencies = { "lua >= 5.1" }
+dependencies = { "lua >= 5.1, < 5.6" }
 external_dependencies = {
    OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
    CRYPTO = { library = "crypto" },

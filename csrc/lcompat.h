@@ -13,12 +13,13 @@
 #if LUA_VERSION_NUM < 502
 #define lua_getuservalue(L, i) lua_getfenv(L, i)
 #define lua_setuservalue(L, i) lua_setfenv(L, i)
-#define lua_rawlen(L, i)       lua_objlen(L, i)
 /* OpenResty's LuaJIT brings these itself, as macros or functions; hence names of our own. */
 #define lcompat_newlib(L, list)   (lua_newtable(L), luaL_register(L, NULL, list))
+#define lcompat_rawlen(L, i)      lua_objlen(L, i)
 #define lcompat_setfuncs(L, list) luaL_register(L, NULL, list)
 #else
 #define lcompat_newlib(L, list)   luaL_newlib(L, list)
+#define lcompat_rawlen(L, i)      ((size_t)lua_rawlen(L, i)) /* wider on 32-bit machines */
 #define lcompat_setfuncs(L, list) luaL_setfuncs(L, list, 0)
 #endif
 

@@ -138,7 +138,7 @@ static char *room_for(lua_State *L, size_t len)
     lua_getuservalue(L, 1);
     lua_rawgeti(L, -1, 1);
     char *room = lua_touserdata(L, -1);
-    if (room != NULL && lua_rawlen(L, -1) >= len) return room;
+    if (room != NULL && lcompat_rawlen(L, -1) >= len) return room;
     lua_pop(L, 1);
     room = lua_newuserdata(L, len);
     lua_rawseti(L, -2, 1);

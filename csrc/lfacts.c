@@ -60,7 +60,7 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
     lua_getuservalue(L, 1);
     lua_getfield(L, -1, "options");
     lua_getfield(L, -1, "mechanisms");
-    size_t count = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+    size_t count = lua_istable(L, -1) ? lcompat_rawlen(L, -1) : 0;
     for (size_t i = 0; i < count && i < SMTP_MECHS_MAX; i++) {
         if (facts->mech_code[i] < 200) continue;
         lua_rawgeti(L, -1, (int)i + 1);

@@ -22,7 +22,7 @@ static size_t measure(lua_State *L, int list, size_t count)
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, list, (int)i);
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "to must hold strings");
-        total += lua_rawlen(L, -1);
+        total += lcompat_rawlen(L, -1);
         lua_pop(L, 1);
     }
     return total;
@@ -120,9 +120,9 @@ static int core_mail(lua_State *L)
     luaL_argcheck(L, lua_type(L, FROM) == LUA_TSTRING, 1, "from must be a string");
     lua_getfield(L, 1, "to");
     luaL_checktype(L, TO, LUA_TTABLE);
-    size_t count = lua_rawlen(L, TO);
+    size_t count = lcompat_rawlen(L, TO);
     luaL_argcheck(L, count > 0, 1, "nobody to send to");
-    size_t words_len = lua_rawlen(L, FROM) + measure(L, TO, count);
+    size_t words_len = lcompat_rawlen(L, FROM) + measure(L, TO, count);
     size_t texts_max = SMTP_TEXT_MAX + 96 * count;
     size_t to_len = count * sizeof(struct smtp_recipient);
 

@@ -90,7 +90,7 @@ static struct smtp_mail *push_mail(lua_State *L, const struct plain *p, struct s
     size_t head_len = sizeof(struct smtp_mail) + sizeof(struct smtp_recipient);
     size_t len = head_len + words_len + texts_max;
     struct smtp_mail *m = old;
-    if (m == NULL || lua_rawlen(L, -1) < len) {
+    if (m == NULL || lcompat_rawlen(L, -1) < len) {
         m = lua_newuserdata(L, len + 64);
         lcompat_setmetatable(L, MAIL);
     } else

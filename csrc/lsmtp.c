@@ -62,7 +62,7 @@ static int core_random(lua_State *L)
     char bytes[256];
     size_t count = lcompat_count(L, 1, sizeof bytes);
     luaL_argcheck(L, count > 0, 1, "1 to 256");
-    if (getentropy(bytes, count) != 0) return 0;
+    if (!port_random(bytes, count)) return 0;
     lua_pushlstring(L, bytes, count);
     return 1;
 }

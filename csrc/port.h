@@ -16,12 +16,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <unistd.h>
+#ifdef __APPLE__
+#include <sys/random.h> /* getentropy */
+#endif
 
 /* Flags of send(): it never waits, and a connection reset by the peer is an error value, never
  * SIGPIPE. macOS knows the latter as an option of the socket only, see port_prepare. */
@@ -57,6 +61,12 @@ static inline void port_wipe(void *secret, size_t len)
 #else
     explicit_bzero(secret, len);
 #endif
+}
+
+/* Random bytes, at most 256; false: the system has none. */
+static inline bool port_random(void *bytes, size_t len)
+{
+    return getentropy(bytes, len) == 0;
 }
 
 /* Non-blocking, closed on exec, no SIGPIPE: what a new descriptor lacks where the system cannot

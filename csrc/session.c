@@ -1,7 +1,6 @@
 /* session.c - beginnings, facts and the words of errors. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "port.h"
+
 #include "session.h"
 
 #pragma GCC visibility push(hidden)
@@ -39,7 +38,7 @@ enum smtp_error smtp_error_find(const char *kind, const char *reason)
 
 void wipe(void *memory, size_t len)
 {
-    explicit_bzero(memory, len);
+    port_wipe(memory, len);
 }
 
 size_t smtp_session_size(size_t buffer_len)

@@ -10,6 +10,7 @@
 #ifndef CRYPTO_H
 #define CRYPTO_H
 
+#include "../openssl3.h"
 #include "../port.h"
 
 #include <openssl/evp.h>

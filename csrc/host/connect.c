@@ -94,8 +94,8 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
 }
 
 /* Waits, or says "again" where the socket does not. */
-static const char *wait(const struct smtp_socket *s, struct pollfd *fds, nfds_t count,
-                        int64_t wake_ms)
+static const char *await(const struct smtp_socket *s, struct pollfd *fds, nfds_t count,
+                         int64_t wake_ms)
 {
     const char *word = host_poll(fds, count, s->nonblocking ? 0 : wake_ms);
     if (word == NULL || !s->nonblocking || strcmp(word, "timeout") != 0) return word;
@@ -106,7 +106,7 @@ static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
     struct pollfd answer = {.fd = resolve_fd(c->job), .events = POLLIN};
-    const char *word = wait(s, &answer, 1, deadline_ms);
+    const char *word = await(s, &answer, 1, deadline_ms);
     if (word != NULL)
         return host_say(s->text, strcmp(word, "timeout") == 0 ? "timeout:resolve" : word,
                         "looking up %s", c->host);
@@ -254,7 +254,7 @@ static const char *watch(struct smtp_socket *s, int64_t deadline_ms, int *winner
     int index[ADDRESS_MAX];
     nfds_t count = list_running(c, fds, index);
     bool more = has_more(c, deadline_ms);
-    const char *word = wait(s, fds, count, more ? c->next_ms : deadline_ms);
+    const char *word = await(s, fds, count, more ? c->next_ms : deadline_ms);
     if (word == NULL) *winner = settle(c, fds, index, count);
     if (word != NULL && more && strcmp(word, "timeout") == 0) return NULL;
     return word;

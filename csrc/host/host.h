@@ -19,6 +19,8 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include "../openssl3.h"
+
 #include "../io.h"
 #include "../port.h"
 

@@ -431,7 +431,7 @@ static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     int64_t deadline_ms = host_deadline_ms(milliseconds(L, 2));
-    size_t count = lua_rawlen(L, 1);
+    size_t count = lcompat_rawlen(L, 1);
     struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);

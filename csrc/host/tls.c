@@ -421,7 +421,7 @@ static const char *refused(struct smtp_socket *s)
     return ended(s);
 }
 
-static const char *encrypt(struct smtp_socket *s, const unsigned char *data, size_t len)
+static const char *seal(struct smtp_socket *s, const unsigned char *data, size_t len)
 {
     struct tls *t = s->tls;
     ERR_clear_error();
@@ -443,8 +443,8 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_
         const char *word = NULL;
         size_t left = len - *sent;
         if (t->pending_len == 0)
-            word = encrypt(s, (const unsigned char *)data + *sent,
-                           left < GATHER_LEN ? left : GATHER_LEN);
+            word =
+                seal(s, (const unsigned char *)data + *sent, left < GATHER_LEN ? left : GATHER_LEN);
         if (word == NULL) word = flush(s, deadline_ms, &flushed);
         if (word != NULL) return word;
         if (!flushed) return NULL;

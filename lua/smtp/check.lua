@@ -58,9 +58,9 @@ end
 ---@param where? string   what the table is, if not the options themselves: "attachments[1]"
 function check.names(t, names, where)
    local known = set_of(names)
-   for name in next, t do
-      if not known[name] then
-         name = guard.text(name)
+   for key in next, t do
+      if not known[key] then
+         local name = guard.text(key)
          local near, option = nearest(name, names), where and where .. "." .. name or name
          return nil, usage(option, ("there is no option %q"):format(option),
             near and ("Did you mean %s?"):format(near) or "The README lists all options")
