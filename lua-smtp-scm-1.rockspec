@@ -23,6 +23,8 @@ build = {
       ["smtp.cli"] = "lua/smtp/cli.lua",
       ["smtp.cli_flags"] = "lua/smtp/cli_flags.lua",
       ["smtp.cli_output"] = "lua/smtp/cli_output.lua",
+      ["smtp.cli_secrets"] = "lua/smtp/cli_secrets.lua",
+      ["smtp.cli_signals"] = "lua/smtp/cli_signals.lua",
       ["smtp.compose"] = "lua/smtp/compose.lua",
       ["smtp.crowd"] = "lua/smtp/crowd.lua",
       ["smtp.defer"] = "lua/smtp/defer.lua",
@@ -91,7 +93,8 @@ build = {
       ["smtp.socket"] = {
          sources = {
             "csrc/host/address.c", "csrc/host/binding.c", "csrc/host/certificate.c",
-            "csrc/host/connect.c", "csrc/host/listen.c", "csrc/host/lsocket.c",
+            "csrc/host/connect.c", "csrc/host/lcommand.c", "csrc/host/listen.c",
+            "csrc/host/lsocket.c",
             "csrc/host/resolve.c", "csrc/host/stream.c", "csrc/host/tls.c",
             "csrc/host/tls_context.c", "csrc/host/tls_session.c", "csrc/host/wait.c",
          },

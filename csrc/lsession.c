@@ -120,6 +120,13 @@ static int session_transcript(lua_State *L)
     return 3;
 }
 
+/** session:octets() -> how many octets of messages have left in this session */
+static int session_octets(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)smtp_session_octets(to_session(L)));
+    return 1;
+}
+
 static int session_sent(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
@@ -380,6 +387,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"look", session_look},
                                            {"rests", session_rests},
                                            {"output", session_output},
+                                           {"octets", session_octets},
                                            {"sent", session_sent},
                                            {"transcript", session_transcript},
                                            {"heard", session_heard},

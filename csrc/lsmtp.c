@@ -3,6 +3,7 @@
 
 #include "idna.h"
 #include "lsmtp.h"
+#include "session.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -95,6 +96,17 @@ static int core_terminal(lua_State *L)
     return 1;
 }
 
+/** core.printable(text) -> the text as a terminal may show it: a tab becomes a space; other
+ * controls, marks that change the direction of text, and broken UTF-8 become '?'. Line ends stay.
+ */
+static int core_printable(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    char *out = lua_newuserdata(L, text.len + 1);
+    lua_pushlstring(L, out, make_printable(out, text.len, text.data, text.len));
+    return 1;
+}
+
 /** core.file(path) -> "file", "directory" or "other"; a stamp, which changes when the file does |
  *  nil, why. It is not opened: a pipe would wait for its other end. */
 static int core_file(lua_State *L)
@@ -114,10 +126,16 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {
-    {"address", core_address},   {"domain", core_domain}, {"idna", core_idna},
-    {"random", core_random},     {"now", core_now},       {"hostname", core_hostname},
-    {"terminal", core_terminal}, {"file", core_file},     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"address", core_address},
+                                     {"domain", core_domain},
+                                     {"idna", core_idna},
+                                     {"random", core_random},
+                                     {"now", core_now},
+                                     {"hostname", core_hostname},
+                                     {"terminal", core_terminal},
+                                     {"file", core_file},
+                                     {"printable", core_printable},
+                                     {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
 

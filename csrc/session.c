@@ -136,6 +136,11 @@ uint64_t smtp_session_replies(const struct smtp_session *s)
     return s->reply_count;
 }
 
+uint64_t smtp_session_octets(const struct smtp_session *s)
+{
+    return s->octets_said;
+}
+
 static enum smtp_tls_state tls_state(const struct smtp_session *s)
 {
     if (s->tls_on) return SMTP_TLS_ON;

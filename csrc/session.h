@@ -116,6 +116,7 @@ struct smtp_session {
     uint64_t shown_ahead;            /* so many octets of a command that was shown leave next, */
     uint64_t octets_left;            /* then so many of a message; */
     uint64_t shown_octets;           /* so many have left, and are not told yet */
+    uint64_t octets_said;            /* of messages, that have ever left */
 
     /* reply.c: the line and the reply being heard */
     size_t line_len;

@@ -436,6 +436,8 @@ const struct smtp_trouble *smtp_session_trouble(const struct smtp_session *s);
 const char *smtp_session_stage(const struct smtp_session *s);
 /** Whole replies heard so far: progress, for a driver's clock. */
 uint64_t smtp_session_replies(const struct smtp_session *s);
+/** Octets of messages that have been sent so far, in all transactions: progress, for a person. */
+uint64_t smtp_session_octets(const struct smtp_session *s);
 struct smtp_facts smtp_session_facts(const struct smtp_session *s);
 /** The newest lines that were said and heard: "C: EHLO me", "S: 250 mx", "*: TLS", each ended by
  * LF, printable, without secrets of ours and octets of messages. (A server may repeat a secret.)

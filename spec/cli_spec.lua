@@ -114,7 +114,6 @@ describe("lua-smtp", function()
       pipe:close()
       assert.equal(75, (select(2, run("probe localhost:" .. port)))) -- nobody listens any more
       assert.equal(64, (select(2, run("probe localhost --subject x"))))
-      assert.equal(64, (select(2, run("probe localhost --password secret"))))
    end)
 
    it("asks extensions for what they can do", function()
@@ -162,15 +161,7 @@ describe("lua-smtp", function()
          .. "--auth-mechanisms xoauth2 --auth-mechanisms nonsense" .. message)
       assert.equal(64, status)
       assert.truthy(said:find('there is no mechanism "nonsense"', 1, true))
-      assert.equal(64, (select(2, run("send --username ann --token secret" .. message))))
       assert.equal(64, (select(2, run("send --username ann --token-file /nonexistent" .. message))))
-   end)
-
-   it("takes no password as an argument", function()
-      local said, status = run("send --username ann --password secret" .. message)
-      assert.equal(64, status)
-      assert.truthy(said:find("--password-env", 1, true))
-      assert.is_nil(said:find("secret", 1, true))
    end)
 
    it("takes what stands behind = as it is, be it nothing", function()

@@ -457,12 +457,14 @@ describe("to the sink, a message beyond its limit", function()
 
    for _, verb in ipairs { "EHLO", "HELO", "LHLO" } do
       it("is read but not kept, by DATA after " .. verb, function()
-         local said, most, sink = feed({ capabilities = { "SIZE 1000000" }, protocol = verb == "LHLO" and "lmtp" or nil },
-            hello_line:format(verb) .. "DATA\r\n", 1000, "\r\n.\r\n" .. small)
+         local said, most, sink = feed({ capabilities = { "SIZE 1000000" },
+            protocol = verb == "LHLO" and "lmtp" or nil }, hello_line:format(verb) .. "DATA\r\n", 1000,
+            "\r\n.\r\n" .. small)
          local _, count = said:gsub("552 5.3.4", "")
          assert.equal(verb == "LHLO" and 2 or 1, count)
-         assert.matches("552 5.3.4[^\n]*\n250 2.0.0 ok\r\n250 [^\n]*\n250 [^\n]*\n354 [^\n]*\n250 2[^\n]*\n250 2.0.0 ok\r\n$",
-            said)
+         local line = "[^\n]*\n"
+         assert.matches("552 5.3.4" .. line .. "250 2.0.0 ok\r\n250 " .. line .. "250 " .. line .. "354 " .. line
+            .. "250 2" .. line .. "250 2.0.0 ok\r\n$", said)
          assert.same({ 1, "hello\r\n" }, { #sink.messages, sink.messages[1].data })
          assert(most < 30000, most .. " KiB")
       end)
@@ -474,8 +476,8 @@ describe("to the sink, a message beyond its limit", function()
       assert.matches("552 5.3.4[^\n]*\n250 2.0.0 ok\r\n", said)
       assert.equal(1, #sink.messages)
       assert(most < 30000, most .. " KiB")
-      said = feed({ capabilities = { "SIZE 1000000", "CHUNKING" } }, hello_line:format("EHLO") .. "BDAT 1200000\r\n", 20,
-         "BDAT 6 LAST\r\nQUIT\r\n" .. small)
+      said = feed({ capabilities = { "SIZE 1000000", "CHUNKING" } },
+         hello_line:format("EHLO") .. "BDAT 1200000\r\n", 20, "BDAT 6 LAST\r\nQUIT\r\n" .. small)
       assert.matches("552 5.3.4[^\n]*\n503 [^\n]*\n250 2.0.0 ok\r\n", said)
    end)
 

@@ -162,7 +162,10 @@ struct smtp_listener {
     bool nonblocking;
     int64_t until_ms; /* as in smtp_socket */
     pid_t pid;
-    struct address address; /* for a unix socket: what close removes */
+    struct address address;
+    bool has_file; /* of a unix socket: close removes it */
+    dev_t device;
+    ino_t inode;
     char text[HOST_TEXT_MAX];
 };
 

@@ -1,6 +1,8 @@
 /* listen.c - the other end: listening sockets for the embedded test server. */
 #include "host.h"
 
+#include <sys/stat.h>
+
 static const char *fail(struct smtp_listener *l, const char *what)
 {
     int error = errno;
@@ -8,11 +10,81 @@ static const char *fail(struct smtp_listener *l, const char *what)
     return host_say(l->text, host_errno_word(error, "listen"), "%s: %s", what, strerror(error));
 }
 
-const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog)
+/* ---- unix sockets ---- */
+
+/* Does a process listen there? Only a refusal says that none does. */
+static bool is_deserted(const struct address *address)
+{
+    int fd = port_socket(AF_UNIX, 0);
+    if (fd < 0) return false;
+    bool refused = connect(fd, &address->u.any, address->len) < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+/* Removes the socket that a process left when it died: nothing else, and not the socket of another
+ * process that replaced it meanwhile. NULL: there is room now. */
+static const char *replace(struct smtp_listener *l)
+{
+    const char *path = l->address.u.un.sun_path;
+    struct stat before, after;
+    if (lstat(path, &before) != 0) return fail(l, path);
+    if (!S_ISSOCK(before.st_mode)) {
+        listen_drop(l);
+        return host_say(l->text, "listen", "%s exists and is not a socket", path);
+    }
+    if (!is_deserted(&l->address) || lstat(path, &after) != 0 || before.st_dev != after.st_dev ||
+        before.st_ino != after.st_ino) {
+        listen_drop(l);
+        return host_say(l->text, "listen", "another process listens at %s", path);
+    }
+    if (unlink(path) != 0) return fail(l, path);
+    return NULL;
+}
+
+/* Remembers which file the socket is: listen_close removes no other. */
+static void note_file(struct smtp_listener *l)
+{
+    struct stat s = {0};
+    l->has_file = lstat(l->address.u.un.sun_path, &s) == 0;
+    l->device = s.st_dev;
+    l->inode = s.st_ino;
+}
+
+static bool is_own_file(const struct smtp_listener *l)
+{
+    struct stat s;
+    return l->has_file && l->pid == getpid() && lstat(l->address.u.un.sun_path, &s) == 0 &&
+           s.st_dev == l->device && s.st_ino == l->inode;
+}
+
+static const char *bind_unix(struct smtp_listener *l)
+{
+    int bound = bind(l->fd, &l->address.u.any, l->address.len);
+    if (bound < 0 && errno == EADDRINUSE) {
+        const char *word = replace(l);
+        if (word != NULL) return word;
+        bound = bind(l->fd, &l->address.u.any, l->address.len);
+    }
+    if (bound < 0) return fail(l, l->address.u.un.sun_path);
+    note_file(l);
+    return NULL;
+}
+
+static const char *bind_inet(struct smtp_listener *l, const char *host)
 {
     int on = 1;
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (l->address.u.any.sa_family == AF_INET6)
+        (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    return bind(l->fd, &l->address.u.any, l->address.len) < 0 ? fail(l, host) : NULL;
+}
+
+const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog)
+{
+    const char *word;
     if (address_is_unix(host)) {
-        const char *word = address_unix(&l->address, host, l->text);
+        word = address_unix(&l->address, host, l->text);
         if (word != NULL) return word;
     } else if (!address_parse(&l->address, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
                               port)) {
@@ -22,9 +94,8 @@ const char *listen_open(struct smtp_listener *l, const char *host, int port, int
     l->fd = port_socket(family, 0);
     if (l->fd < 0) return fail(l, host);
     l->pid = getpid();
-    if (family != AF_UNIX) (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (family == AF_INET6) (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(l->fd, &l->address.u.any, l->address.len) < 0) return fail(l, host);
+    word = family == AF_UNIX ? bind_unix(l) : bind_inet(l, host);
+    if (word != NULL) return word;
     if (listen(l->fd, backlog) < 0) return fail(l, host);
     return NULL;
 }
@@ -64,8 +135,6 @@ void listen_drop(struct smtp_listener *l)
 
 void listen_close(struct smtp_listener *l)
 {
-    if (l->fd >= 0 && l->address.u.any.sa_family == AF_UNIX && l->pid == getpid()) {
-        unlink(l->address.u.un.sun_path);
-    }
+    if (l->fd >= 0 && is_own_file(l)) unlink(l->address.u.un.sun_path);
     listen_drop(l);
 }

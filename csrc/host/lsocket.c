@@ -5,8 +5,8 @@
  * anything is pushed. Failing methods return nil, a stable word, and a sentence. */
 #include "../port.h"
 
-#include "../lcompat.h"
 #include "host.h"
+#include "lcommand.h"
 
 #include <dlfcn.h>
 
@@ -401,7 +401,7 @@ static int listener_close(lua_State *L)
 
 static int listener_gc(lua_State *L)
 {
-    listen_drop(to_listener(L));
+    listen_close(to_listener(L));
     return 0;
 }
 
@@ -493,5 +493,6 @@ LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
     new_class(L, LISTENER, listener_methods, listener_gc);
     new_class(L, CONTEXT, none, context_gc);
     lcompat_newlib(L, functions);
+    lcommand_open(L);
     return 1;
 }

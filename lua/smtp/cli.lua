@@ -3,6 +3,8 @@
 
 local cli_flags = require "smtp.cli_flags"
 local cli_output = require "smtp.cli_output"
+local cli_secrets = require "smtp.cli_secrets"
+local cli_signals = require "smtp.cli_signals"
 local errors = require "smtp.errors"
 local progress = require "smtp.progress"
 local safe = require "smtp.safe"
@@ -10,7 +12,7 @@ local sink = require "smtp.sink"
 
 local cli = {}
 
-local json_of, read_secret = cli_output.json, cli_flags.read_secret
+local json_of, say = cli_output.json, cli_output.say
 
 local usage = [[
 lua-smtp send [options]        send one message
@@ -23,6 +25,8 @@ send: the options of smtp.send, with - for _
    --tls WORD --tls-ca-file FILE --tls-host NAME
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
    --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
+   With a user and without a password or token, the command asks for it at the terminal. Other users
+   of this machine can see --password, --token and a password in --url
    --tls-cert FILE --tls-key FILE
    --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --sender
    --subject TEXT --text TEXT --html TEXT; --text-file, --html-file, --calendar FILE (- is standard
@@ -45,13 +49,14 @@ probe: HOST:PORT, smtp://HOST:PORT or smtps://HOST:PORT; the options of send fro
 sink:
    --host ADDRESS --port N --socket PATH --lmtp
    --tls starttls|implicit --tls-cert FILE --tls-key FILE
-   --user NAME --password-env VARIABLE   offer AUTH for this user
+   --user NAME --password-env VARIABLE   offer AUTH for this user; also --password-file FILE
+   --strict          refuse blanks after MAIL FROM: and commands that end in a bare LF
    --count N         end after N connections
    --trace           show the dialogue on standard error
 
 exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
 recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
-75 try again later, 76 protocol or TLS, 77 not permitted (authentication)
+75 try again later, 76 protocol or TLS, 77 not permitted (authentication), 130 interrupted by Ctrl-C
 ]]
 
 -- sysexits.h; the first class that fits
@@ -72,52 +77,53 @@ end
 
 local function fail(err, json)
    if json then
-      print(json_of { error = tostring(err), kind = err.kind, reason = err.reason,
+      say(json_of { error = tostring(err), kind = err.kind, reason = err.reason,
          stage = err.stage, code = err.code, enhanced = err.enhanced, text = err.text,
          sent = err.sent, retry = err.retry, temporary = err.temporary, hint = err.hint,
          host = err.host, port = err.port, option = err.option, recipients = err.recipients })
    else
-      io.stderr:write(tostring(err), "\n")
+      say(tostring(err), io.stderr)
    end
    return status_of(err)
 end
+
+local closing = {} -- functions that remove what a command would leave where it is interrupted
 
 -- ---- the commands ----
 
 local function send(flags)
    local json = flags.json
    flags.json = nil
-   local ok, err = read_secret(flags, "password")
-   if ok then ok, err = read_secret(flags, "token") end
+   local ok, err = cli_secrets.read(flags)
    if ok then ok, err = cli_flags.read_message(flags) end
    if not ok then return fail(err, json) end
    local receipt, finish
    if not flags.trace then flags.trace, finish = progress.of_message() end
+   closing[#closing + 1] = finish
    receipt, err = safe.send(flags)
    if finish then finish() end
    if not receipt then return fail(err, json) end
    if json then
-      print(json_of(receipt))
+      say(json_of(receipt))
       return 0
    end
    for _, one in ipairs(receipt.recipients) do
-      print(("%s: %s%s"):format(one.address, one.state,
+      say(("%s: %s%s"):format(one.address, one.state,
          one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
    end
-   print(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+   say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
    return 0
 end
 
 local function run_probe(flags)
    local json = flags.json
    flags.json = nil
-   local ok, err = read_secret(flags, "password")
-   if ok then ok, err = read_secret(flags, "token") end
+   local ok, err = cli_secrets.read(flags)
    if not ok then return fail(err, json) end
    local report
    report, err = safe.probe(flags)
    if not report then return fail(err, json) end
-   if json then print(json_of(report)) else cli_output.show_report(report) end
+   if json then say(json_of(report)) else cli_output.show_report(report) end
    local first = report.warnings[1]
    if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
    return status_of(errors.new(first.kind, { retry = first.temporary and "later" }))
@@ -126,44 +132,46 @@ end
 -- ---- the sink ----
 
 local function show(message)
-   print(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
+   say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
       message.authenticated and ", authenticated as " .. message.authenticated or "",
       message.tls and ", over TLS" or ", in clear text"))
-   io.write((message.data:gsub("\r\n", "\n")))
-   print("---")
+   io.write(cli_output.shown((message.data:gsub("\r\n", "\n"))))
+   say("---")
    io.stdout:flush()
 end
 
-local function run_sink(flags)
-   local ok, err = read_secret(flags, "password")
-   if not ok then return fail(err) end
-   if flags.user then
-      if not flags.password then
-         return fail(errors.usage("user", "--user wants --password-env or --password-file"))
-      end
-      flags.auth, flags.require_auth = { users = { [flags.user] = flags.password } }, true
-   end
-   flags.password = nil
-   local count = flags.count and tonumber(flags.count)
-   if flags.count and not count then
-      return fail(errors.usage("count", "--count wants a number"))
-   end
-   flags.user, flags.count = nil, nil
-   if flags.port then flags.port = tonumber(flags.port) or -1 end
+local function show_line(direction, line)
+   say(direction .. ": " .. line, io.stderr)
+end
+
+-- The flags of the command as options of the sink. -> true | nil, err
+local function read_sink_flags(flags)
+   local ok, err = cli_secrets.read_for_sink(flags)
+   if not ok then return nil, err end
    if flags.lmtp then flags.protocol, flags.lmtp = "lmtp", nil end
-   flags.trace = flags.trace and function(direction, line)
-      io.stderr:write(direction, ": ", line, "\n")
-   end or nil
-   flags.on_message = show
+   flags.trace = flags.trace and show_line or nil
+   flags.on_message, flags.keep = show, 0
+   return true
+end
+
+local function run_sink(flags)
+   local count = flags.count
+   flags.count = nil
+   local ok, err = read_sink_flags(flags)
+   if ok and count and not count:find("^[1-9]%d*$") then
+      ok, err = nil, errors.usage("count", "--count needs a whole number from 1", nil, count)
+   end
+   if not ok then return fail(err) end
    local server
    server, err = sink.new(flags)
    if not server then return fail(err) end
+   closing[#closing + 1] = function() server:close() end
    local address, port = server:listen()
    if not address then return fail(port) end
-   print("listening on " .. address .. (port and ":" .. port or ""))
-   if server.tls_ca_file then print("trust " .. server.tls_ca_file) end
+   say("listening on " .. address .. (port and ":" .. port or ""))
+   if server.tls_ca_file then say("trust " .. server.tls_ca_file) end
    io.stdout:flush()
-   server:serve { connections = count }
+   server:serve { connections = tonumber(count) }
    server:close()
    return 0
 end
@@ -182,7 +190,7 @@ local commands = { send = send, probe = run_probe, sink = run_sink }
 ---@return number      exit status
 function cli.main(args)
    if args[1] == "--version" then
-      print("lua-smtp " .. safe._VERSION)
+      say("lua-smtp " .. safe._VERSION)
       return 0
    elseif args[1] == "--help" or args[1] == "help" then
       io.write(usage)
@@ -201,7 +209,7 @@ function cli.main(args)
       io.write(usage)
       return 0
    end
-   return command(flags)
+   return cli_signals.run(command, flags, closing)
 end
 
 return cli

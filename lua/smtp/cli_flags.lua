@@ -6,7 +6,7 @@ local errors = require "smtp.errors"
 local cli_flags = {}
 
 local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
-   auth_plaintext = true, requiretls = true, lmtp = true }
+   auth_plaintext = true, requiretls = true, lmtp = true, strict = true }
 local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach = true,
    header = true, references = true, list_unsubscribe = true, dkim = true, dsn_notify = true,
    extension = true }
@@ -150,39 +150,6 @@ function cli_flags.read_message(flags)
    if ok then ok, err = read_extensions(flags) end
    read_dsn(flags)
    return ok, err
-end
-
--- ---- secrets ----
-
-local function read_line(path)
-   local file, why = io.open(path, "r")
-   if not file then return nil, why end
-   local line
-   line, why = file:read("*l")
-   file:close()
-   return line or not why and "" or nil, why
-end
-
---- A secret, in the place of --password-env or --password-file: one among the arguments can be read
--- by everybody on the machine.
----@return boolean|nil ok
----@return table|nil err
-function cli_flags.read_secret(flags, name)
-   local by_env, by_file = flags[name .. "_env"], flags[name .. "_file"]
-   flags[name .. "_env"], flags[name .. "_file"] = nil, nil
-   if flags[name] then
-      return nil, errors.usage(name, ("a %s as an argument is visible to everybody here")
-         :format(name), ("Use --%s-env VARIABLE or --%s-file FILE"):format(name, name))
-   end
-   local why
-   if by_env then
-      flags[name] = os.getenv(by_env)
-      why = "the variable " .. by_env .. " is not set"
-   elseif by_file then
-      flags[name], why = read_line(by_file)
-   end
-   if (by_env or by_file) and not flags[name] then return nil, errors.usage(name, why) end
-   return true
 end
 
 return cli_flags

@@ -1,13 +1,37 @@
 --- What the command prints: JSON for programs, and the report of probe for people.
 -- @module smtp.cli_output
 
+local core = require "smtp.core"
 local mime = require "smtp.mime"
 
 local cli_output = {}
 
+--- Text for a terminal, which must not obey what a peer put into it: see core.printable.
+function cli_output.shown(text)
+   return (text:gsub("[^\t]+", core.printable))
+end
+
+--- Print a line on standard output, or write it to `file`.
+function cli_output.say(text, file)
+   (file or io.stdout):write(cli_output.shown(text), "\n")
+end
+
+local say = cli_output.say
+
 -- ---- JSON, enough for receipts and errors ----
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+-- What a terminal may obey although it is not ASCII: C1 controls, and marks that change the
+-- direction of text (see core.printable).
+local obeyed = { "\194[\128-\159]", "\216\156", "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
+
+local function escape_wide(c)
+   local first, second, third = c:byte(1, 3)
+   local code = third and first % 16 * 4096 + second % 64 * 64 + third % 64
+      or first % 32 * 64 + second % 64
+   return ("\\u%04x"):format(code)
+end
 
 -- JSON is UTF-8; what a server says need not be: then each byte is taken for Latin-1.
 local function quote(text)
@@ -16,9 +40,11 @@ local function quote(text)
          return string.char(192 + math.floor(c:byte() / 64), 128 + c:byte() % 64)
       end)
    end
-   return '"' .. text:gsub('[%z\1-\31\\"\127]', function(c)
+   text = text:gsub('[%z\1-\31\\"\127]', function(c)
       return escapes[c] or ("\\u%04x"):format(c:byte())
-   end) .. '"'
+   end)
+   for i = 1, #obeyed do text = text:gsub(obeyed[i], escape_wide) end
+   return '"' .. text .. '"'
 end
 
 local function number(value)
@@ -63,7 +89,7 @@ end
 -- ---- the report of probe, for people ----
 
 local function row(name, text)
-   if text and text ~= "" then print(("   %-13s %s"):format(name, text)) end
+   if text and text ~= "" then say(("   %-13s %s"):format(name, text)) end
 end
 
 local function sorted(map, join)
@@ -119,7 +145,7 @@ end
 
 --- Print the report of smtp.probe.
 function cli_output.show_report(report)
-   print((report.socket or report.host .. ":" .. report.port)
+   say((report.socket or report.host .. ":" .. report.port)
       .. (report.address and " (" .. report.address .. ")" or ""))
    row("greeting", (report.greeting:gsub("\n", " / ")))
    show_offer("before TLS", report.before_tls)
@@ -132,7 +158,7 @@ function cli_output.show_report(report)
    end)
    row("use", use ~= "" and use or "nothing: see the first warning")
    for _, one in ipairs(report.warnings) do
-      print(("%s: %s. %s"):format(one.kind == "remark" and "remark" or "warning", one.text,
+      say(("%s: %s. %s"):format(one.kind == "remark" and "remark" or "warning", one.text,
          one.hint and one.hint .. "." or ""))
    end
 end

@@ -10,6 +10,7 @@ local core = require "smtp.core"
 local drive_auth = require "smtp.drive_auth"
 local guard = require "smtp.guard"
 local host = require "smtp.host"
+local progress = require "smtp.progress"
 local quirks = require "smtp.quirks"
 local source = require "smtp.source"
 local transcript = require "smtp.transcript"
@@ -290,7 +291,7 @@ local function wants(conv)
    local session = conv.session
    if not conv.io or conv.transcript.trace then return session:wants(), true end
    local want, moved, own = session:flights(conv.io, conv.deadline, conv.plan.reply_timeout,
-      conv.moved, conv.feed ~= nil)
+      conv.moved, (conv.feed or conv.watch) ~= nil)
    conv.moved = moved
    return want, own
 end
@@ -301,6 +302,7 @@ function drive.run(conv)
    while true do
       if conv.feed then conv.feed() end
       local want, own = wants(conv)
+      if conv.watch then conv.watch(conv.session:octets()) end
       local act = doing[want]
       if not act then
          if want == "nothing" and conv.session:eager_failed() then
@@ -426,9 +428,11 @@ end
 ---@return table|nil conv
 ---@return table conv_or_trouble   the conversation for the report, the trouble
 function drive.open(plan, context, deadline, fresh)
+   local watch = progress.watcher(plan.trace)
    local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
-      transcript = transcript.new(tracer(plan.trace), known_secrets(plan)),
+      transcript = transcript.new(not watch and tracer(plan.trace), known_secrets(plan)),
+      watch = watch,
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
       session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil, idle = nil }
@@ -497,6 +501,7 @@ function drive.send(conv, mail, to, transaction)
       conv.mails[transaction] = mail
    end
    conv.cause, conv.moved = nil, now()
+   if conv.watch then conv.watch(conv.session:octets(), mail.size or false) end
    conv.session:mail(transaction, mail.text)
    return transaction
 end

@@ -6,7 +6,8 @@ local core = require "smtp.core"
 local progress = {}
 
 local EVERY = 0.1       -- seconds between two drawings
-local WIDTH_MAX = 30    -- cells of the bar
+local WIDTH_MIN = 5     -- cells of the bar
+local WIDTH_MAX = 30
 
 local Bar = {}
 Bar.__index = Bar
@@ -18,8 +19,9 @@ progress.Bar = Bar
 function progress.new(total, unit)
    local columns = core.terminal()
    if not columns then return nil end
+   local began = core.now()
    return setmetatable({ total = total, unit = unit or "messages", columns = columns,
-      began = core.now(), drawn_at = 0 }, Bar)
+      began = began, drawn_at = began }, Bar)
 end
 
 local function with_commas(number)
@@ -39,6 +41,12 @@ local function clock(seconds)
    return ("%d:%02d:%02d"):format(hours, minutes - 60 * hours, rest)
 end
 
+-- Without the numbers of octets, where the terminal is narrow.
+local function short(self, done, rest)
+   local text = ("%d%%, "):format(math.floor(done / self.total * 100)) .. rest
+   return text, self.columns - #text - 4
+end
+
 --- One line for what is done so far.
 ---@param done number
 ---@param failed number   of these
@@ -54,8 +62,15 @@ function Bar:line(done, failed, seconds)
    end
    if failed > 0 then parts[#parts + 1] = with_commas(failed) .. " failed" end
    local text = table.concat(parts, ", ")
-   local width = math.min(WIDTH_MAX, self.columns - #text - 4)
-   if not self.total or self.total == 0 or width < 5 then return text:sub(1, self.columns - 1) end
+   local room = self.columns - #text - 4
+   if room < WIDTH_MIN and self.unit == "octets" and self.total and self.total > 0 then
+      text, room = short(self, done, table.concat(parts, ", ", 2))
+   end
+   if not self.total or self.total == 0 or room < WIDTH_MIN then
+      if #text < self.columns then return text end
+      return (text:sub(1, self.columns - 1):gsub("[^ ]*$", "")) -- no number is cut
+   end
+   local width = math.min(WIDTH_MAX, room)
    local filled = math.floor(done / self.total * width)
    return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
 end
@@ -66,6 +81,7 @@ function Bar:update(sent, failed)
    self.sent, self.failed = sent, failed
    if now - self.drawn_at < EVERY then return end
    self.drawn_at = now
+   self.columns = core.terminal() or self.columns -- the window may have been resized
    io.stderr:write("\r\27[K", self:line(sent + failed, failed, now - self.began))
    io.stderr:flush()
 end
@@ -79,24 +95,36 @@ end
 
 local LARGE = 1048576 -- octets; less is gone before one could see it
 
---- For a single message: a trace function (see the option `trace`) that draws a bar where the
--- message is large, and one that ends it. nil where standard error is no terminal.
+local watchers = setmetatable({}, { __mode = "k" }) -- by the value of `trace` that stands for them
+
+--- What a conversation with this `trace` calls: watcher(octets that have left in it [, size of the
+-- message that begins now, false where it is not known]). nil: `trace` is not a bar's.
+function progress.watcher(trace)
+   return trace and watchers[trace]
+end
+
+--- For a single message: a value for the option `trace` that draws a bar where the message is
+-- large, instead of a trace, and a function that ends the bar. nil where standard error is not a
+-- terminal.
 ---@return function|nil trace
 ---@return function|nil finish
 function progress.of_message()
    if not core.terminal() then return nil end
-   local size, sent, bar
-   local function trace(direction, line)
-      if direction ~= "C" then return end
-      if line:find("^MAIL ") then size, sent = tonumber(line:match(" SIZE=(%d+)")), 0 end
-      sent = sent and sent + (tonumber(line:match("^%((%d+) bytes of the message%)$")) or 0)
-      if sent and sent >= LARGE then
-         bar = bar or progress.new(size, "octets")
-         bar:update(sent, 0)
+   local began_at, bar = 0, nil
+   local function trace() end
+   watchers[trace] = function(octets, size)
+      if size ~= nil then
+         began_at = octets
+         bar = (not size or size >= LARGE) and progress.new(size or nil, "octets") or nil
+      end
+      local sent = octets - began_at
+      if bar and (sent >= LARGE or bar.total and sent > 0) then
+         bar:update(math.min(sent, bar.total or sent), 0)
       end
    end
    return trace, function()
-      if bar then bar:finish() end
+      if bar and bar.sent then bar:finish() end
+      bar = nil
    end
 end
 

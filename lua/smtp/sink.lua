@@ -81,33 +81,56 @@ function Sink:transport()
    return setmetatable({ sink = self, inbox = "", duplex = true }, Transport)
 end
 
-local function make_certificate(sink)
-   local name = os.tmpname()
-   os.remove(name)
-   sink.options.tls_cert, sink.options.tls_key = name .. ".crt", name .. ".key"
-   local ok = os.execute(("umask 077; openssl req -x509 -newkey ec -pkeyopt "
+local function shell_word(text)
+   return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- A folder that only this user may enter, with a name that nobody can foresee: mkdir fails where it
+-- exists. A shell waits at the other end of a pipe until the sink closes it, or until this process
+-- ends in whatever way, and then removes the folder.
+-- -> { key =, certificate =, guard = } | nil, err
+local function make_certificate()
+   local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
+      (core.random(16):gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
+   local word = shell_word(folder)
+   local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
+   made.guard = io.popen("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; rm -rf "
+      .. word, "w")
+   local pipe = io.popen(("umask 077; mkdir %s && cd %s && openssl req -x509 -newkey ec -pkeyopt "
       .. "ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-      .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout %s -out %s 2>/dev/null")
-      :format(sink.options.tls_key, sink.options.tls_cert))
-   if ok ~= true and ok ~= 0 then
-      return nil, errors.usage("tls_cert", "the openssl command made no certificate",
-         "Install it, or give tls_cert and tls_key")
-   end
-   sink.temporary = true
-   return true
+      .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
+      .. "-out certificate.pem >/dev/null 2>&1 && echo made"):format(word, word))
+   local said = pipe and pipe:read("*l")
+   if pipe then pipe:close() end
+   if said == "made" then return made end
+   if made.guard then made.guard:close() end
+   return nil, errors.usage("tls_cert", "the openssl command made no certificate",
+      "Install it, or give tls_cert and tls_key")
+end
+
+local function forget_certificate(sink)
+   local guard_pipe = sink.guard_pipe
+   sink.guard_pipe = nil
+   if guard_pipe then guard_pipe:close() end
 end
 
 local function make_context(sink)
-   local options = sink.options
+   local options, made = sink.options, nil
    if not options.tls_cert then
-      local ok, err = make_certificate(sink)
-      if not ok then return nil, err end
+      local err
+      made, err = make_certificate()
+      if not made then return nil, err end
+      sink.guard_pipe = made.guard
    end
-   local context, option, why = require("smtp.socket").tls_context { server = true,
-      cert = options.tls_cert, key = options.tls_key or options.tls_cert,
-      max_version = options.tls_max_version }
-   if not context then return nil, errors.usage("tls_" .. option, why) end
-   sink.context, sink.tls_ca_file = context, options.tls_cert
+   local cert = made and made.certificate or options.tls_cert
+   local context, option, why = require("smtp.socket").tls_context { server = true, cert = cert,
+      key = made and made.key or options.tls_key or cert, max_version = options.tls_max_version }
+   if made then os.remove(made.key) end
+   if not context then
+      forget_certificate(sink)
+      return nil, errors.usage("tls_" .. option, why)
+   end
+   sink.context, sink.tls_ca_file = context, cert
    return true
 end
 
@@ -124,6 +147,7 @@ function Sink:listen(listener)
       listener, why, text = require("smtp.socket").listen(place, options.port)
    end
    if not listener then
+      forget_certificate(self)
       return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why) })
    end
    self.listener = listener
@@ -205,11 +229,7 @@ end
 --- Stop listening, and remove the certificate that was made.
 function Sink:close()
    if self.listener then self.listener:close() end
-   if self.temporary then
-      os.remove(self.options.tls_cert)
-      os.remove(self.options.tls_key)
-      self.temporary = nil
-   end
+   forget_certificate(self)
    return true
 end
 

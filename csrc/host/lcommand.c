@@ -1,0 +1,135 @@
+/* lcommand.c - what only the command lua-smtp asks of the system: to be interrupted by signals, and
+ * a password from the terminal. The library itself never calls this. */
+#include "../port.h"
+
+#include "lcommand.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/select.h>
+#include <termios.h>
+
+#pragma GCC visibility push(hidden)
+
+enum { SECRET_LEN_MAX = 4096 }; /* bytes; a terminal gives no longer line (termios(3)) */
+
+/* ---- signals ---- */
+
+static const int interrupting[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+static lua_State *interrupted_state;
+static volatile sig_atomic_t caught;
+
+static void interrupt(lua_State *L, lua_Debug *activation)
+{
+    (void)activation;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted by signal %d", (int)caught);
+}
+
+/* As the interpreter does for SIGINT: the next step of the Lua program raises an error. A wait that
+ * the signal ends returns "again" to Lua before that. */
+static void note_signal(int number)
+{
+    caught = number;
+    lua_sethook(interrupted_state, interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+static int command_interruptible(lua_State *L)
+{
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND}, old;
+    interrupted_state = L;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++) {
+        /* What was ignored from the start stays so: nohup(1). */
+        if (sigaction(interrupting[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            (void)sigaction(interrupting[i], &action, NULL);
+    }
+    return 0;
+}
+
+static int command_caught(lua_State *L)
+{
+    if (caught == 0) return 0;
+    lua_pushinteger(L, caught);
+    return 1;
+}
+
+/* ---- passwords ---- */
+
+static void say(const char *text)
+{
+    int fd = isatty(STDERR_FILENO) != 0 ? STDERR_FILENO : STDIN_FILENO;
+    ssize_t written = write(fd, text, strlen(text));
+    (void)written; /* the user sees no prompt, and can still type */
+}
+
+/* Waits for input. false: a signal came, before this or meanwhile. Signals arrive only while it
+ * waits: one that came just before would not end the wait. */
+static bool wait_for_input(const sigset_t *signals)
+{
+    sigset_t before;
+    fd_set input;
+    FD_ZERO(&input);
+    FD_SET(STDIN_FILENO, &input);
+    if (sigprocmask(SIG_BLOCK, signals, &before) != 0) return false;
+    bool ready = caught == 0 && pselect(STDIN_FILENO + 1, &input, NULL, NULL, NULL, &before) > 0;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return ready;
+}
+
+/* The next line of standard input without its end: its length, or -1: the input is over or a signal
+ * came. Read byte by byte: what follows is the message's. */
+static ssize_t read_line(char *line, size_t max)
+{
+    size_t len = 0;
+    char c;
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++)
+        sigaddset(&signals, interrupting[i]);
+    for (;;) {
+        if (!wait_for_input(&signals)) return -1;
+        ssize_t count = read(STDIN_FILENO, &c, 1);
+        if (count < 0 || (count == 0 && len == 0)) return -1;
+        if (count == 0 || c == '\n') return (ssize_t)len;
+        if (len < max) line[len++] = c;
+    }
+}
+
+/* Echo is off, and so are the keys that would stop or kill the process before it is on again. */
+static bool hide(struct termios *before)
+{
+    if (tcgetattr(STDIN_FILENO, before) != 0) return false;
+    struct termios quiet = *before;
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    quiet.c_lflag |= ICANON | ISIG;
+    quiet.c_cc[VSUSP] = quiet.c_cc[VQUIT] = (cc_t)fpathconf(STDIN_FILENO, _PC_VDISABLE);
+    return tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) == 0;
+}
+
+static int command_read_secret(lua_State *L)
+{
+    const char *prompt = luaL_checkstring(L, 1);
+    char line[SECRET_LEN_MAX];
+    struct termios before;
+    if (!hide(&before)) return 0;
+    say(prompt);
+    ssize_t len = read_line(line, sizeof line);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    say("\n");
+    lua_pushlstring(L, line, len < 0 ? 0 : (size_t)len);
+    port_wipe(line, sizeof line);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {{"interruptible", command_interruptible},
+                                     {"caught", command_caught},
+                                     {"read_secret", command_read_secret},
+                                     {NULL, NULL}};
+
+void lcommand_open(lua_State *L)
+{
+    lcompat_setfuncs(L, functions);
+}
+
+#pragma GCC visibility pop
