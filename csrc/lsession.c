@@ -173,6 +173,25 @@ static int session_secret(lua_State *L)
     return 0;
 }
 
+/** session:hide(list): never show these strings, see smtp_hide */
+static int session_hide(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    struct smtp_text words[SMTP_HIDDEN_MAX];
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 2);
+    if (count > SMTP_HIDDEN_MAX) count = SMTP_HIDDEN_MAX;
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2, "a list of strings is expected");
+        words[i].data = lua_tolstring(L, -1, &words[i].len); /* the list keeps it */
+        lua_pop(L, 1);
+    }
+    anchor(L, "hidden", 2);
+    smtp_hide(s, words, count);
+    return 0;
+}
+
 /** session:challenge() -> mechanism, challenge: nil before AUTH is said. */
 static int session_challenge(lua_State *L)
 {
@@ -394,6 +413,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"secret", session_secret},
                                            {"tls_started", session_tls_started},
                                            {"secret_kind", session_secret_kind},
+                                           {"hide", session_hide},
                                            {"challenge", session_challenge},
                                            {"answer", session_answer},
                                            {"answer_refuse", session_answer_refuse},

@@ -44,14 +44,55 @@ size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
     return out_len;
 }
 
+void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t count)
+{
+    s->hidden_count = count < SMTP_HIDDEN_MAX ? count : SMTP_HIDDEN_MAX;
+    memcpy(s->hidden, words, s->hidden_count * sizeof *words);
+}
+
+/* The length of the hidden words that begin at `at`, 0 where none do. */
+static size_t hidden_len(const struct smtp_reply *r, size_t at)
+{
+    for (size_t i = 0; i < r->hidden_count; i++) {
+        struct smtp_text words = r->hidden[i];
+        if (words.len > r->text_len - at || words.len == 0 || words.data[0] != r->text[at])
+            continue;
+        if (memcmp(words.data, r->text + at, words.len) == 0) return words.len;
+    }
+    return 0;
+}
+
+/* The words from `*at` up to the next that are hidden; `*at` then is where these begin. Returns the
+ * length in `out`. */
+static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size_t *at)
+{
+    size_t from = *at;
+    if (r->hidden_count == 0) *at = r->text_len;
+    while (*at < r->text_len && hidden_len(r, *at) == 0)
+        ++*at;
+    return make_printable(out, room, r->text + from, *at - from);
+}
+
 /* The words of a reply in at most `max` octets. What is cut ends in CUT_MARK: who reads it has to
  * know that a secret may be there in part. */
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
 {
-    const size_t mark_len = sizeof CUT_MARK - 1;
-    if (max <= mark_len) return 0;
-    size_t room = max - mark_len, len = make_printable(out, room, r->text, r->text_len);
-    if (!r->cut && (r->text_len <= room || len + 4 <= room)) return len;
+    static const char mask[] = "[secret]";
+    const size_t mark_len = sizeof CUT_MARK - 1, mask_len = sizeof mask - 1;
+    size_t room = max > mark_len ? max - mark_len : 0, len = 0;
+    bool cut = r->cut;
+    if (room == 0) return 0;
+    for (size_t from = 0, at = 0; from < r->text_len; from = at) {
+        size_t copied = copy_open(out + len, room - len, r, &at);
+        len += copied;
+        bool full = copied < at - from || (at < r->text_len && room - len < mask_len);
+        cut = cut || full;
+        if (full || at == r->text_len) break;
+        memcpy(out + len, mask, mask_len);
+        len += mask_len;
+        at += hidden_len(r, at);
+    }
+    if (!cut) return len;
     memcpy(out + len, CUT_MARK, mark_len);
     return len + mark_len;
 }
@@ -66,9 +107,13 @@ void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
 /* The reply that `answer` was taken from, as far as it was kept; borrowed from it. */
 struct smtp_reply answer_reply(const struct smtp_answer *answer)
 {
+    const size_t mark_len = sizeof CUT_MARK - 1;
     struct smtp_reply r = {
         .code = answer->code, .text = answer->text, .text_len = answer->text_len};
     memcpy(r.enhanced, answer->enhanced, sizeof r.enhanced);
+    r.cut =
+        r.text_len >= mark_len && memcmp(r.text + r.text_len - mark_len, CUT_MARK, mark_len) == 0;
+    if (r.cut) r.text_len -= mark_len;
     return r;
 }
 
@@ -127,9 +172,18 @@ static void keep(struct smtp_session *s, const char *data, size_t len)
     s->text_len += len;
 }
 
+/* What is no reply. */
+static struct smtp_reply words_of(const struct smtp_session *s, const char *text, size_t len)
+{
+    return (struct smtp_reply){
+        .text = text, .text_len = len, .hidden = s->hidden, .hidden_count = s->hidden_count};
+}
+
 static struct smtp_reply whole(struct smtp_session *s)
 {
     struct smtp_reply r = {.code = s->reply_code, .text = s->text, .cut = s->text_cut};
+    r.hidden = s->hidden;
+    r.hidden_count = s->hidden_count;
     uint16_t status[3] = {0};
     size_t first = 0, skipped = read_enhanced(r.code, s->text, s->text_len, status);
     /* Each line of a reply repeats the status (RFC 2034 4): keep the words only. */
@@ -156,7 +210,7 @@ static void finish(struct smtp_session *s)
 
 static void fail(struct smtp_session *s, enum smtp_error error, const char *line, size_t len)
 {
-    struct smtp_reply r = {.text = line, .text_len = len};
+    struct smtp_reply r = words_of(s, line, len);
     s->next = drop(s, error, &r);
 }
 
@@ -181,14 +235,14 @@ bool reply_cut(struct smtp_session *s, struct smtp_reply *r)
     bool shaped =
         is_shaped(s->line, len) && (s->reply_lines == 0 || read_code(s->line) == s->reply_code);
     if (s->reply_lines == 0 && !(shaped && read_code(s->line) == 421)) {
-        *r = (struct smtp_reply){.text = s->line, .text_len = len};
+        *r = words_of(s, s->line, len);
         return true;
     }
     if (shaped) s->reply_code = read_code(s->line);
     if (shaped && s->reply_lines > 0) keep(s, "\n", 1);
     if (shaped && len > 4) keep(s, s->line + 4, len - 4);
     *r = whole(s);
-    if (r->code != 421) *r = (struct smtp_reply){.text = r->text, .text_len = r->text_len};
+    if (r->code != 421) *r = words_of(s, r->text, r->text_len);
     return true;
 }
 

@@ -60,7 +60,9 @@ struct smtp_reply {
     uint16_t enhanced[3];
     const char *text;
     size_t text_len;
-    bool cut; /* more was said than is kept */
+    bool cut;                       /* more was said than is kept */
+    const struct smtp_text *hidden; /* what nobody is to read in it, longest first */
+    size_t hidden_count;
 };
 
 /* Commands of one kind said and not yet answered, oldest first. `end_at` is where the first of
@@ -123,6 +125,7 @@ struct smtp_session {
     size_t text_len, reply_len, reply_lines;
     uint16_t reply_code;
     bool reply_unasked, text_cut;
+    size_t hidden_count;
 
     /* hello.c, extensions.c: what the server told us about itself */
     bool esmtp, tls_on, tls_verified, starttls_seen;
@@ -177,6 +180,7 @@ struct smtp_session {
     /* These are not zeroed at first, which would cost more than a message: the lengths above tell
      * what of them counts. Mostly it is their beginnings; what is not touched takes no memory. */
     struct smtp_run runs[SMTP_RUNS_MAX];
+    struct smtp_text hidden[SMTP_HIDDEN_MAX];
     struct smtp_answer ehlo_reply;
     char shown[SMTP_TRANSCRIPT_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];

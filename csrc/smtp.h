@@ -35,6 +35,7 @@ enum {
     SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
     SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
     SMTP_TRANSCRIPT_MAX = 8192,  /* octets of lines that a transcript shows */
+    SMTP_HIDDEN_MAX = 48,        /* forms of secrets that are not to be shown */
     SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
     SMTP_EAGER_LEN_MAX =
         262144, /* octets said and not yet answered, behind which nothing new begins */
@@ -381,6 +382,11 @@ const char *smtp_secret_kind(const struct smtp_session *s);
 bool smtp_secret_renewed(const struct smtp_session *s);
 /** It, borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
+
+/** Never show these words where the server repeats them in a reply, but "[secret]" in their place:
+ * at most SMTP_HIDDEN_MAX, borrowed for as long as the session lives, and longer ones before those
+ * that they hold. What was hidden before is no longer. */
+void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t count);
 
 /** A SASL exchange (RFC 4422) led from outside. It begins with ANSWER wanted and no challenge. */
 struct smtp_challenge {

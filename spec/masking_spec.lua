@@ -181,11 +181,34 @@ describe("masking", function()
          text_of("sesame", "no sesame, c2VzYW1l or AGFubgBzZXNhbWU=!"))
    end)
 
+   it("is done before the text is cut, so that what follows is shown", function()
+      local secret = secret_of(1410)
+      assert.equal("no [secret], sorry", text_of(secret, "no " .. secret .. ", sorry"))
+      local receipt, err = safe.send(talk.options({ host = "masking.example", username = "ann", password = secret,
+         auth_plaintext = true }, talk.peer(login_by("password", secret) .. "S: 235 ok\n" .. mail .. ok .. rcpt
+         .. "S: 550 5.7.1 no " .. core.base64(secret) .. ", sorry\n" .. bye)))
+      assert.is_nil(receipt)
+      assert.equal("no [secret], sorry", err.text)
+      assert.equal("no [secret], sorry", err.recipients[1].text)
+   end)
+
+   it("does not cut what was cut before once more", function()
+      local _, err = talk.send({ host = "masking.example" }, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n" .. mail .. ok
+         .. rcpt .. "S: 550 " .. ("z"):rep(600) .. "\n" .. bye)
+      assert.equal(("z"):rep(506) .. " [cut]", err.text)
+      assert.equal(("z"):rep(506) .. " [cut]", err.recipients[1].text)
+   end)
+
    it("takes the beginning of a secret for one only where the text was cut", function()
       assert.equal("the open door", text_of("doorstep", "the open door"))
       assert.equal("the open door", text_of("open sesame", "the open door"))
       local long = ("z"):rep(501) .. " sesame-street"
-      assert.equal(("z"):rep(501) .. " [secret] [cut]", text_of("sesame-street", long))
+      assert.equal(("z"):rep(501) .. "  [cut]", text_of("sesame-street", long))
+      local one = require("smtp.transcript").new()
+      one:hide("sesame-street", {})
+      assert.equal("no [secret] [cut]", one:mask("no sesame-str [cut]"))
+      assert.equal("no sesame-str", one:mask("no sesame-str"))
+      assert.equal("no [secret]", one:mask("no sesame-str", true))
    end)
 
    it("knows a password as it is shown", function()

@@ -417,7 +417,9 @@ local function new_session(conv, facts)
       tls ~= nil and tls.verified == true, sock.channel_binding ~= nil,
       sock.duplex == true and 0 or 200)
    told[plan], conv.mechanisms = given, given.mechanisms
-   return core.session(given, facts, take_spare())
+   local session, secrets = core.session(given, facts, take_spare()), conv.transcript.secrets
+   if secrets[1] then session:hide(secrets) end
+   return session
 end
 
 --- Connect, and start a session; on a connection that was kept, go on with it.

@@ -38,6 +38,7 @@ local function get_secret(conv, kind, renewed)
    if not secret then return nil end
    conv.secrets[kind] = secret
    conv.transcript:hide(secret, auth.messages(conv.plan, secret))
+   conv.session:hide(conv.transcript.secrets)
    return secret
 end
 
