@@ -203,6 +203,24 @@ describe("the examples", function()
    end
 end)
 
+describe("JSON of the sink", function()
+   it("is a line for its address, for each message and for an error", function()
+      local pipe = io.popen(interpreter .. " bin/lua-smtp sink --json --count 1 2>/dev/null")
+      local port = pipe:read("*l"):match('^{"address":"127.0.0.1","port":(%d+)}$')
+      assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message))))
+      local arrived = pipe:read("*l")
+      assert.is_nil(pipe:read("*l"))
+      pipe:close()
+      for _, part in ipairs { '"from":"ann@me.example"', '"to":["bob@there.example"]', '"tls":false',
+         '"recipients":[{"address":"bob@there.example","parameters":{}}]', '"data":"' } do
+         assert.truthy(arrived:find(part, 1, true), part .. "\n" .. arrived)
+      end
+      local said, status = run "sink --json --port 99999"
+      assert.equal(64, status)
+      assert.truthy(said:find('"option":"port"', 1, true), said)
+   end)
+end)
+
 describe("JSON", function()
    local json = require("smtp.cli_output").json
    local safe = require "smtp.safe"

@@ -53,6 +53,7 @@ sink:
    --strict          refuse blanks after MAIL FROM: and commands that end in a bare LF
    --count N         end after N connections
    --trace           show the dialogue on standard error
+   --json            print where it listens, each message and errors as JSON, one line each
 
 exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
 recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
@@ -140,37 +141,50 @@ local function show(message)
    io.stdout:flush()
 end
 
+local function show_json(message)
+   say(json_of(message))
+   io.stdout:flush()
+end
+
 local function show_line(direction, line)
    say(direction .. ": " .. line, io.stderr)
 end
 
 -- The flags of the command as options of the sink. -> true | nil, err
-local function read_sink_flags(flags)
+local function read_sink_flags(flags, json)
    local ok, err = cli_secrets.read_for_sink(flags)
    if not ok then return nil, err end
    if flags.lmtp then flags.protocol, flags.lmtp = "lmtp", nil end
    flags.trace = flags.trace and show_line or nil
-   flags.on_message, flags.keep = show, 0
+   flags.on_message, flags.keep = json and show_json or show, 0
    return true
 end
 
+local function show_place(server, address, port, json)
+   if json then
+      say(json_of { address = address, port = port, tls_ca_file = server.tls_ca_file })
+   else
+      say("listening on " .. address .. (port and ":" .. port or ""))
+      if server.tls_ca_file then say("trust " .. server.tls_ca_file) end
+   end
+   io.stdout:flush()
+end
+
 local function run_sink(flags)
-   local count = flags.count
-   flags.count = nil
-   local ok, err = read_sink_flags(flags)
+   local count, json = flags.count, flags.json
+   flags.count, flags.json = nil, nil
+   local ok, err = read_sink_flags(flags, json)
    if ok and count and not count:find("^[1-9]%d*$") then
       ok, err = nil, errors.usage("count", "--count needs a whole number from 1", nil, count)
    end
-   if not ok then return fail(err) end
+   if not ok then return fail(err, json) end
    local server
    server, err = sink.new(flags)
-   if not server then return fail(err) end
+   if not server then return fail(err, json) end
    closing[#closing + 1] = function() server:close() end
    local address, port = server:listen()
-   if not address then return fail(port) end
-   say("listening on " .. address .. (port and ":" .. port or ""))
-   if server.tls_ca_file then say("trust " .. server.tls_ca_file) end
-   io.stdout:flush()
+   if not address then return fail(port, json) end
+   show_place(server, address, port, json)
    server:serve { connections = tonumber(count) }
    server:close()
    return 0

@@ -56,7 +56,7 @@ end
 -- The fields that are maps, also where they are empty; every other empty table is a list.
 -- `mechanisms` is a list of names in what a server offers, and a map to reasons elsewhere.
 local maps = { capabilities = true, extensions = true, limits = true, usable = true, options = true,
-   seconds = true, tls = true, server = true, ["auth.mechanisms"] = true }
+   parameters = true, seconds = true, tls = true, server = true, ["auth.mechanisms"] = true }
 
 local function is_map(value, name, parent)
    if next(value) ~= nil then return #value == 0 end
