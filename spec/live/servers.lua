@@ -1,5 +1,5 @@
---- Starts real servers (servers.sh: Postfix with Dovecot's SASL; exim.sh; dovecot.sh: its LMTP) and reads what they
--- delivered.
+--- Starts real servers (servers.sh: Postfix with Dovecot's SASL; exim.sh; dovecot.sh: its LMTP; haraka.sh) and reads
+-- what they delivered.
 
 local certs = require "spec.certs"
 local core = require "smtp.core"
@@ -150,6 +150,14 @@ function servers.start_dovecot()
    local self, why = start("dovecot.sh")
    if not self then return nil, why end
    self.lmtp_port, self.lmtp_socket = self.ports[1], self.work .. "/lmtp"
+   return self
+end
+
+--- Haraka, on port: it refuses what follows the end of a message before its answer.
+function servers.start_haraka()
+   local self, why = start("haraka.sh")
+   if not self then return nil, why end
+   self.port = self.ports[1]
    return self
 end
 
