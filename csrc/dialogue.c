@@ -138,6 +138,16 @@ static void leave(struct smtp_session *s, struct smtp_mail **at)
     s->rest_wanted = leaves_some(m);
 }
 
+/* What the outcome of one that was said tells of the server. */
+static void learn(struct smtp_session *s, const struct smtp_mail *m)
+{
+    s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
+    if (m->trouble.error != SMTP_ERROR_NONE)
+        s->refused_count++;
+    else if (m->followed && s->grade == SMTP_TRY)
+        s->grade = SMTP_EAGER;
+}
+
 /* Some servers end a connection on which they have refused so many. */
 static bool is_worn(const struct smtp_session *s)
 {
@@ -157,6 +167,7 @@ static step settle(struct smtp_session *s, step next)
 static step end_unanswered(struct smtp_session *s)
 {
     s->flight_count--;
+    learn(s, s->mails);
     leave(s, &s->mails);
     s->spoken = NULL;
     return settle(s, STEP_rset);
@@ -398,15 +409,6 @@ step dialogue_rest(struct smtp_session *s)
         return STEP_mail;
     }
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
-}
-
-static void learn(struct smtp_session *s, const struct smtp_mail *m)
-{
-    s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
-    if (m->trouble.error != SMTP_ERROR_NONE)
-        s->refused_count++;
-    else if (m->followed && s->grade == SMTP_TRY)
-        s->grade = SMTP_EAGER;
 }
 
 /* One reply to `m` was heard, and `next` is what follows from it. A transaction is over where it is

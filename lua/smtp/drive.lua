@@ -36,7 +36,9 @@ local function patience(conv)
    local stage = conv.session:stage()
    if stage == "quit" then return math.min(left, QUIT_SECONDS - (now() - conv.moved)) end
    if stage == "final" then return left end
-   if conv.session:is_crossing() then left = math.min(left, RENEW_SECONDS - (now() - conv.moved)) end
+   if conv.session:is_crossing() then
+      left = math.min(left, RENEW_SECONDS - (now() - conv.moved))
+   end
    return math.min(left, conv.plan.reply_timeout - (now() - conv.moved))
 end
 
@@ -413,7 +415,8 @@ end
 -- `facts`: of the session that had this connection before.
 local function new_session(conv, facts)
    local plan, sock, tls = conv.plan, conv.sock, conv.tls
-   local given = session_options(plan, quirks.grade(plan, conv), host.domain(plan, sock), tls ~= nil,
+   local grade = quirks.grade(plan, conv)
+   local given = session_options(plan, grade, host.domain(plan, sock), tls ~= nil,
       tls ~= nil and tls.verified == true, sock.channel_binding ~= nil,
       sock.duplex == true and 0 or 200)
    told[plan], conv.mechanisms = given, given.mechanisms

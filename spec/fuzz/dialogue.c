@@ -716,14 +716,13 @@ static void check_over(struct talk *t, struct item *m)
 {
     struct smtp_mail *mail = m->mail;
     CHECK(mail->settled && m->added);
-    bool answered = mail->trouble.error != SMTP_ERROR_NONE || m->judged > 0;
     /* Of those that the session broke for, all but the first had only come behind it. */
     if (mail->bystander) CHECK(mail->trouble.error != SMTP_ERROR_NONE);
     for (size_t i = 0; mail->bystander && i < m->to_count; i++)
         CHECK(m->to[i].verdict == SMTP_UNSENT || m->to[i].verdict == SMTP_REFUSED ||
               m->to[i].verdict == SMTP_DEFERRED);
     if (mail->trouble.error == SMTP_ERROR_NONE && m->followed) t->proved = true;
-    if (mail->trouble.error != SMTP_ERROR_NONE && m->rcpt_said > 0 && answered) t->refused_count++;
+    if (mail->trouble.error != SMTP_ERROR_NONE && m->rcpt_said > 0) t->refused_count++;
     for (size_t i = 0; i < m->to_count; i++)
         check_recipient(t, m, i);
     CHECK(mail->texts_len <= mail->texts_max);
