@@ -110,11 +110,13 @@ int session_look(lua_State *L)
     struct smtp_session *s = to_session(L);
     const struct smtp_io *io = lua_touserdata(L, 2);
     luaL_argcheck(L, io != NULL, 2, "sock:io() is needed");
-    const char *data, *word;
+    const char *data, *word = NULL;
     size_t len;
-    while ((word = io->receive(io->socket, 0, &data, &len)) == NULL)
-        smtp_recv(s, data, len);
-    lua_pushboolean(L, strcmp(word, "timeout") == 0 && (smtp_wants(s) & SMTP_WANT_READY) != 0);
+    while (word == NULL && (smtp_wants(s) & SMTP_WANT_READY) != 0) {
+        word = io->receive(io->socket, 0, &data, &len);
+        if (word == NULL) smtp_recv(s, data, len);
+    }
+    lua_pushboolean(L, word != NULL && strcmp(word, "timeout") == 0);
     return 1;
 }
 

@@ -177,7 +177,8 @@ describe("A server that loses what follows the dot", function()
          print(line(sock))]]
       local began = core.now()
       local summary = assert(smtp.send_many({ host = "127.0.0.1", port = other.port, tls = "skip",
-         domain = "me.example", pipelining = "eager" }, { { from = "a@x", to = "b@x", raw = "one" }, { from = "a@x", to = "c@x", raw = "two" } },
+         domain = "me.example", pipelining = "eager" },
+         { { from = "a@x", to = "b@x", raw = "one" }, { from = "a@x", to = "c@x", raw = "two" } },
          { connections = 1 }))
       local took = core.now() - began
       assert.equal("RSET\r\nMAIL FROM:<a@x>\r\nRCPT TO:<c@x>\r\n\nQUIT\r\n\n", other.finish())
