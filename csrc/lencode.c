@@ -28,6 +28,26 @@ static int core_base64_decode(lua_State *L)
     return 1;
 }
 
+/** core.is_utf8(text) -> is it well-formed UTF-8? */
+static int core_is_utf8(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    lua_pushboolean(L, smtp_utf8_check(text.data, text.len));
+    return 1;
+}
+
+/** core.utf8_len(text, at) -> octets of the character there, nil where it is not well-formed */
+static int core_utf8_len(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    lua_Integer at = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, at >= 1 && (size_t)at <= text.len, 2, "outside the text");
+    size_t len = smtp_utf8_len(text.data + at - 1, text.len - (size_t)at + 1);
+    if (len == 0) return 0;
+    push_integer(L, len);
+    return 1;
+}
+
 static void set_flag(lua_State *L, const char *key, bool flag)
 {
     lua_pushboolean(L, flag);
@@ -169,9 +189,10 @@ static const luaL_Reg encoder_methods[] = {
     {"feed", encoder_feed}, {"finish", encoder_finish}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"base64", core_base64},   {"base64_decode", core_base64_decode},
-    {"scan", core_scan},       {"scanner", core_scanner},
-    {"encoder", core_encoder}, {NULL, NULL}};
+    {"base64", core_base64},     {"is_utf8", core_is_utf8},
+    {"utf8_len", core_utf8_len}, {"base64_decode", core_base64_decode},
+    {"scan", core_scan},         {"scanner", core_scanner},
+    {"encoder", core_encoder},   {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {

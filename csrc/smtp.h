@@ -462,6 +462,11 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
  * sentence that says why not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
+/** Is it well-formed UTF-8 (RFC 3629 4)? */
+bool smtp_utf8_check(const char *data, size_t len);
+/** Octets of the character at `data`, 0 where it is not well-formed; `len` is at least 1. */
+size_t smtp_utf8_len(const char *data, size_t len);
+
 /** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */
 size_t smtp_base64_encode(const char *data, size_t len, char *out);
 /** The way back, strict: padded, no other character. `out` needs 3 octets for each 4. Returns false

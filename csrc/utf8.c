@@ -1,9 +1,10 @@
 /* utf8.c - what is well-formed UTF-8. */
+#include "octets.h"
 #include "session.h"
 
 #pragma GCC visibility push(hidden)
 
-/* Length of the well-formed UTF-8 sequence at `data` (RFC 3629 4), 0 where there is none. */
+/* A sequence of two octets or more (RFC 3629 4). */
 size_t utf8_len(const unsigned char *data, size_t len)
 {
     static const struct {
@@ -21,6 +22,27 @@ size_t utf8_len(const unsigned char *data, size_t len)
         return forms[i].len;
     }
     return 0;
+}
+
+size_t smtp_utf8_len(const char *data, size_t len)
+{
+    const unsigned char *in = (const unsigned char *)data;
+    return *in < 0x80 ? 1 : utf8_len(in, len);
+}
+
+bool smtp_utf8_check(const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        if (len - at >= 8 && (octets_at(data + at) & OCTETS(0x80)) == 0) {
+            at += 8;
+            continue;
+        }
+        size_t width = smtp_utf8_len(data + at, len - at);
+        if (width == 0) return false;
+        at += width;
+    }
+    return true;
 }
 
 #pragma GCC visibility pop

@@ -1,6 +1,5 @@
 local address = require "smtp.address"
 local core = require "smtp.core"
-local mime = require "smtp.mime"
 
 local function shown(text)
    return (text:sub(1, 60):gsub("[%z\1-\31\127]", "?"))
@@ -254,7 +253,7 @@ describe("whatever is accepted", function()
             assert.same({ one, entry.utf8 }, { same.address, same.utf8 })
             assert.is_nil(one:find("[%z\1-\31\127]"), text)
             assert.is_nil(without_quoted(one):find("[ <>,;()]"), text)
-            assert.is_true(mime.is_utf8(one))
+            assert.is_true(core.is_utf8(one))
             assert.is_true(#one <= 254)
             -- In ASCII but for what SMTPUTF8 was made for.
             assert.equal(entry.utf8, one:find("[\128-\255]") and true or nil)

@@ -1,5 +1,5 @@
 local compose_module = require "smtp.compose"
-local mime = require "smtp.mime"
+local core = require "smtp.core"
 local safe = require "smtp.safe"
 local options = require "smtp.options"
 
@@ -65,7 +65,7 @@ describe("a text message", function()
 
    it("refuses what is not UTF-8", function()
       for _, bad in ipairs { "\255", "\192\128", "\237\160\128", "\195", "\244\144\128\128" } do
-         assert.is_false(mime.is_utf8(bad))
+         assert.is_false(core.is_utf8(bad))
          for _, name in ipairs { "subject", "text" } do
             local _, err = options.send { from = "a@b", to = "c@d", [name] = bad }
             assert.equal(name, err.option)
@@ -253,9 +253,9 @@ describe("a composed message that is small and in memory", function()
       return mail
    end
 
-   local function read(mail)
-      local read, list = mail.source.open(), {}
-      for piece in read do list[#list + 1] = piece end
+   local function whole(mail)
+      local list = {}
+      for piece in mail.source.open() do list[#list + 1] = piece end
       return table.concat(list)
    end
 
@@ -264,7 +264,7 @@ describe("a composed message that is small and in memory", function()
       for _, more in ipairs { {}, { html = "<b>hi</b>" }, { attachments = { { content = "a", filename = "b" } } },
          { dkim = dkim } } do
          local mail = mail_of(more)
-         assert.equal(read(mail), mail.text)
+         assert.equal(whole(mail), mail.text)
          assert.equal(#mail.text, mail.size)
       end
    end)

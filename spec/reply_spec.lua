@@ -141,9 +141,9 @@ describe("a 421 without a line end, and then the end of the connection,", functi
    end)
 
    it("may have several lines, the last of them cut anywhere", function()
-      for rest, text in pairs { [""] = "going", ["4"] = "going", ["421"] = "going\n",
+      for last, text in pairs { [""] = "going", ["4"] = "going", ["421"] = "going\n",
          ["421 down"] = "going\ndown", ["421-4.3.2 down"] = "going\ndown", ["421 down\\r"] = "going\ndown" } do
-         local _, err = talk.send({}, hi .. mail .. "S: 421-4.3.2 going\nS~ " .. rest .. "\nCLOSE")
+         local _, err = talk.send({}, hi .. mail .. "S: 421-4.3.2 going\nS~ " .. last .. "\nCLOSE")
          assert.same({ "disconnected", 421, text }, { err.kind, err.code, err.text })
       end
    end)

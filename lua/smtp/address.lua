@@ -46,7 +46,7 @@ local function hint_for(text)
    for i = 1, #hints do
       if bare:find(hints[i][1]) then return hints[i][2] end
    end
-   if not mime.is_utf8(text) then return "Convert it to UTF-8" end
+   if not core.is_utf8(text) then return "Convert it to UTF-8" end
    if #text > 1000 and text:find("[,;]") then return as_list end
    if #text > 254 then return "No server has to take a longer one (RFC 5321 4.5.3.1.3)" end
    return "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
@@ -197,7 +197,7 @@ local function check_name(name, option)
    if type(name) ~= "string" then
       return nil, errors.usage(option, option .. ".name must be a string")
    end
-   if not mime.is_utf8(name) then
+   if not core.is_utf8(name) then
       return nil, errors.usage(option, "the name in " .. option .. " is not valid UTF-8")
    end
    if name:find("[%z\1-\31\127]") or name:find("\194[\128-\159]") then

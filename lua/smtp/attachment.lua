@@ -103,7 +103,7 @@ local function check_filename(name, where)
       return refuse(where .. ".filename", "holds a line break or another control character",
          "Remove it")
    end
-   if not mime.is_utf8(name) then
+   if not core.is_utf8(name) then
       return refuse(where .. ".filename", "is not valid UTF-8", "Convert it")
    end
    return name
@@ -240,7 +240,7 @@ end
 local function type_of(one, name, where)
    if one.content_type ~= nil then return check_type(one.content_type, where) end
    local found = attachment.type_of(name or nil)
-   if found:find("^text/") and type(one.content) == "string" and mime.is_utf8(one.content) then
+   if found:find("^text/") and type(one.content) == "string" and core.is_utf8(one.content) then
       found = found .. "; charset=utf-8"
    end
    return found

@@ -2,7 +2,6 @@
 -- @module smtp.cli_output
 
 local core = require "smtp.core"
-local mime = require "smtp.mime"
 
 local cli_output = {}
 
@@ -35,7 +34,7 @@ end
 
 -- JSON is UTF-8; what a server says need not be: then each byte is taken for Latin-1.
 local function quote(text)
-   if not mime.is_utf8(text) then
+   if not core.is_utf8(text) then
       text = text:gsub("[\128-\255]", function(c)
          return string.char(192 + math.floor(c:byte() / 64), 128 + c:byte() % 64)
       end)

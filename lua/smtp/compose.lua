@@ -61,7 +61,7 @@ local function text_option(t, name)
    if type(value) ~= "string" then
       return nil, errors.usage(name, name .. " must be a string, and is a " .. type(value))
    end
-   if not mime.is_utf8(value) then
+   if not core.is_utf8(value) then
       return nil, errors.usage(name, name .. " is not valid UTF-8", "Convert it before sending")
    end
    return value
@@ -104,7 +104,7 @@ local function check_header(name, value)
          "The composer writes it; use raw for a message of your own making")
    end
    if type(value) == "number" then value = tostring(value) end
-   if type(value) ~= "string" or not mime.is_utf8(value) then
+   if type(value) ~= "string" or not core.is_utf8(value) then
       return nil, errors.usage("headers", ("headers: %s must be UTF-8 text"):format(name))
    end
    return one_line(value, "headers." .. name)
@@ -271,7 +271,7 @@ local function read_calendar(t)
          "calendar must be iCalendar text, or { content =, method = }")
    end
    local text = value.content
-   if not mime.is_utf8(text) or text:find("%z") or not text:find("^BEGIN:VCALENDAR[\r\n]") then
+   if not core.is_utf8(text) or text:find("%z") or not text:find("^BEGIN:VCALENDAR[\r\n]") then
       return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
          "It begins with BEGIN:VCALENDAR")
    end

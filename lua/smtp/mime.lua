@@ -5,34 +5,6 @@ local core = require "smtp.core"
 
 local mime = {}
 
--- The lead bytes of UTF-8 and how many bytes follow each (RFC 3629 4).
-local function sequence_at(text, i)
-   local a, b = text:byte(i, i + 1)
-   if a < 0x80 then return 1 end
-   if a >= 0xC2 and a <= 0xDF then return text:find("^[\128-\191]", i + 1) and 2 end
-   if not b then return nil end
-   if a >= 0xE0 and a <= 0xEF then
-      local low, high = a == 0xE0 and 0xA0 or 0x80, a == 0xED and 0x9F or 0xBF
-      return b >= low and b <= high and text:find("^[\128-\191]", i + 2) and 3
-   end
-   if a >= 0xF0 and a <= 0xF4 then
-      local low, high = a == 0xF0 and 0x90 or 0x80, a == 0xF4 and 0x8F or 0xBF
-      return b >= low and b <= high and text:find("^[\128-\191][\128-\191]", i + 2) and 4
-   end
-   return nil
-end
-
---- Is it well-formed UTF-8?
-function mime.is_utf8(text)
-   local i = text:find("[\128-\255]")
-   while i and i <= #text do
-      local width = sequence_at(text, i)
-      if not width then return false end
-      i = text:find("[\128-\255]", i + width)
-   end
-   return true
-end
-
 -- ---- headers ----
 
 local LINE = 78 -- octets of a header's line, where it can be folded (RFC 5322 2.1.1)
@@ -57,7 +29,7 @@ local function encoded_words(text, column)
    local room = math.min(WORD_ROOM, LINE - column - FRAME)
    if room < 12 then room = WORD_ROOM end -- the name fills the line: it is folded behind it
    while i <= #text do
-      local width = sequence_at(text, i)
+      local width = core.utf8_len(text, i)
       if i > from and #encode(text:sub(from, i + width - 1)) > room then
          words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from, i - 1)))
          from, room = i, WORD_ROOM

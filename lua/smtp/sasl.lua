@@ -12,7 +12,6 @@
 -- @module smtp.sasl
 
 local core = require "smtp.core"
-local mime = require "smtp.mime"
 
 local sasl = {}
 
@@ -35,7 +34,7 @@ local why_not_prepared = {
 
 local function prepare(crypto, text, what)
    if text == nil or text == "" then return "" end
-   if not mime.is_utf8(text) then return nil, what .. ": it is not UTF-8 (RFC 4013)" end
+   if not core.is_utf8(text) then return nil, what .. ": it is not UTF-8 (RFC 4013)" end
    local prepared, why = crypto.saslprep(text)
    if prepared == "" then why = "saslprep" end
    if why then return nil, what .. ": " .. why_not_prepared[why] end

@@ -1,7 +1,8 @@
 --- Where the octets of a message come from: strings, files, functions of the user's own.
 --
 -- A source is { open = function() -> read, size = octets or nil, again = can it be opened again?,
--- steady = will it be the same then?, text = all of it, where it is one string }. read() gives the next piece (a non-empty string), nil at
+-- steady = will it be the same then?,
+-- text = all of it, where it is one string }. read() gives the next piece (a non-empty string), nil at
 -- the end, or false and trouble: { reason =, what = a sentence, cause = }.
 -- @module smtp.source
 
