@@ -82,3 +82,45 @@ describe("errors", function()
       end
    end)
 end)
+
+describe("the line of a UsageError", function()
+   local safe = require "smtp.safe"
+
+   local function line(name, value)
+      local t = { host = "mx.example", from = "ann@me.example", to = "bob@there.example", text = "x",
+         username = "ann", password = "sesame-5" }
+      t[name] = value
+      local receipt, err = safe.send(t)
+      assert.is_nil(receipt)
+      assert.truthy(safe.is_error(err, "usage"))
+      return tostring(err), err
+   end
+
+   it("names the option, where its text is about something in it", function()
+      local own = { name = "X-OWN", start = function() end }
+      for _, value in ipairs { "NO SUCH", { "PLAIN", "NO SUCH" }, { own }, { { name = "plain" } }, { { name = "PLAIN" } },
+         {}, 5, { 5 } } do
+         local text, err = line("auth_mechanisms", value)
+         assert.equal("auth_mechanisms", err.option)
+         assert.truthy(text:find("auth_mechanisms", 1, true), text)
+      end
+   end)
+
+   it("names any option that is wrong", function()
+      local wrong = { auth = "never", tls = "maybe", port = "x", timeout = -1, username = 5, password = {},
+         tls_pin = "x", domain = "local host", protocol = "x", transport = 5, pipelining = "x", extensions = { foo = "x" },
+         keepalive = 5, scram_iterations = 5, from = 5, to = 5, cc = "", subject = 5, attachments = 5, headers = 5,
+         date = "x", envelope = 5, dkim = 5, recipients = "x", dsn = 5, deliver_by = "x", mt_priority = 99 }
+      for name, value in pairs(wrong) do
+         local text = line(name, value)
+         assert.truthy(text:find(name, 1, true), text)
+      end
+   end)
+
+   it("does not name it twice, nor an argument that is no option", function()
+      local _, times = line("auth", "never"):gsub("auth", "")
+      assert.truthy(times <= 3)
+      local _, err = safe.send(5)
+      assert.is_nil(tostring(err):find("options: ", 1, true))
+   end)
+end)

@@ -133,6 +133,29 @@ function errors.new(kind, fields)
    return setmetatable(fields, by_kind[kind])
 end
 
+-- These name an argument, and no option that could be looked up.
+local is_argument = { options = true, connection = true, defer = true }
+
+-- Is `name` a word of the text?
+local function names(text, name)
+   local at, stop = text:find(name, 1, true)
+   while at do
+      local before, behind = text:sub(at - 1, at - 1), text:sub(stop + 1, stop + 1)
+      if (at == 1 or not before:find("[A-Za-z0-9_]")) and not behind:find("[A-Za-z0-9_]") then
+         return true
+      end
+      at, stop = text:find(name, stop + 1, true)
+   end
+   return false
+end
+
+-- The line says which option is wrong.
+local function named(option, what, hint)
+   if type(option) ~= "string" or is_argument[option] then return what end
+   if names(what, option) or hint and names(hint, option) then return what end
+   return option .. ": " .. what
+end
+
 --- A caller's mistake, found before anything was sent.
 ---@param option string   the option's name
 ---@param what string     what is wrong with it
@@ -140,13 +163,14 @@ end
 ---@param value? any
 ---@return table
 function errors.usage(option, what, hint, value)
-   return errors.new("usage", { option = option, what = what, value = value,
+   return errors.new("usage", { option = option, what = named(option, what, hint), value = value,
       hint = hint or "The README says what it takes" })
 end
 
 --- An address that is none.
 function errors.address(option, value, what, hint)
-   return errors.new("address", { option = option, value = value, what = what, hint = hint })
+   return errors.new("address", { option = option, value = value, what = named(option, what, hint),
+      hint = hint })
 end
 
 --- Is `value` an error of ours, and of this class (or a class below it)?
