@@ -152,6 +152,8 @@ describe("source_address", function()
       for _, text in ipairs { "127.0.0.1", "::1", "fe80::1%lo" } do
          assert.equal(text, plan({ source_address = text }).source_address)
       end
+      local _, err = options.connection { socket = "/run/smtp.sock", source_address = "127.0.0.1" }
+      assert.equal("source_address", err.option)
    end)
 end)
 

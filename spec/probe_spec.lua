@@ -215,6 +215,15 @@ describe("the options that a probe recommends", function()
       assert.equal("skip", play({}, starttls .. "S: 250 AUTH NTLM\n" .. bye).options.auth)
    end)
 
+   it("speak the protocol that was asked for", function()
+      local lmtp = starttls:gsub("EHLO", "LHLO") .. "S: 250 HELP\n" .. bye
+      local use = play({ protocol = "lmtp" }, lmtp).options
+      assert.same({ "lmtp", 24, "require" }, { use.protocol, use.port, use.tls })
+      use = play({ url = "smtps://probe-url.example", tls_host = "mx.example" }, "TLS\n" .. hello .. plain_offer
+         .. "S: 250 HELP\n" .. bye).options
+      assert.same({ 465, "implicit", "mx.example" }, { use.port, use.tls, use.tls_host })
+   end)
+
    it("are none where the login is refused", function()
       for code, text in pairs { [534] = "5.7.9 Application-specific password required", [535] = "5.7.8 no",
          [454] = "4.7.0 later", [530] = "5.7.0 Must issue STARTTLS first" } do

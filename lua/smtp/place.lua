@@ -213,7 +213,12 @@ local function check_domain(t)
 end
 
 local function check_source_address(t)
-   if t.source_address == nil or is_ip(t.source_address) then return true end
+   if t.source_address == nil then return true end
+   if t.socket then
+      return nil, usage("source_address", "source_address has no effect on a unix socket",
+         "Remove it")
+   end
+   if is_ip(t.source_address) then return true end
    return nil, usage("source_address", "source_address is not an IP address", "Write one of this "
       .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
 end
