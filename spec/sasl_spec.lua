@@ -3,11 +3,16 @@ local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local peer = require "spec.peer"
 local safe = require "smtp.safe"
+local sasl = require "smtp.sasl"
 local talk = require "spec.talk"
 
 local PASSWORD = "sesame-scram"
 local PLAIN = core.base64("\0ann\0" .. PASSWORD)
 local SALT = "QSXCR+Q6sek8bf92"
+
+local function hex(bytes)
+   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
 
 -- ---- a server that knows SCRAM, as a transport ----
 
@@ -353,6 +358,87 @@ describe("SCRAM inside TLS", function()
       local _, err, server = send(given)
       assert.is_false(server.proved)
       assert_refused(server, err, "rejected")
+   end)
+end)
+
+-- Mechanisms by themselves, without a session.
+describe("A mechanism of smtp.sasl", function()
+   local function start(name, more)
+      local info = { username = "ann", password = PASSWORD, nonce = "ours", iterations = { 4096, 9000 } }
+      for key, value in pairs(more or {}) do info[key] = value end
+      local exchange = sasl.exchange(sasl.mechanisms[name])
+      return exchange, exchange:start(info)
+   end
+
+   local lengths = { ["1"] = 20, ["256"] = 32, ["512"] = 64 } -- octets of the hash
+
+   for name, mechanism in pairs(sasl.mechanisms) do
+      local kind, plus = name:match("^SCRAM%-SHA%-(%d+)(.*)$")
+      if kind then
+         it("proves with the hash of its name, and binds where its name says so: " .. name, function()
+            local exchange, opening = start(name, { binding = "channel", binding_type = "tls-exporter" })
+            local header = plus == "-PLUS" and "p=tls-exporter,," or "y,,"
+            assert.equal(header .. "n=ann,r=ours", opening)
+            local last, why
+            repeat last, why = exchange:step("r=oursand-theirs,s=" .. SALT .. ",i=4096")
+            until why ~= "again"
+            local bound, proof = last:match("^c=([^,]+),r=oursand%-theirs,p=(.*)$")
+            assert.equal(core.base64(header .. (plus == "-PLUS" and "channel" or "")), bound)
+            assert.equal(lengths[kind], #core.base64_decode(proof))
+            assert.is_nil(rawget(mechanism, "exchange"))
+         end)
+      end
+   end
+
+   it("takes names of 1,024 octets, and none that is longer", function()
+      local longest = ("x"):rep(1024)
+      local _, opening = start("SCRAM-SHA-256", { username = longest, authzid = longest })
+      assert.equal("n,a=" .. longest .. ",n=" .. longest .. ",r=ours", opening)
+      for _, option in ipairs { "username", "authzid" } do
+         local _, none, why = start("SCRAM-SHA-256", { [option] = longest .. "x" })
+         assert.is_false(none)
+         assert.matches("1,024 octets", why)
+      end
+   end)
+
+   it("drops out where a text is not UTF-8, or nothing is left of it, and says of which", function()
+      for _, option in ipairs { "username", "password", "authzid" } do
+         for text, reason in pairs { ["p\228ss"] = "it is not UTF%-8", ["\194\173"] = "saslprep" } do
+            local _, none, why = start("SCRAM-SHA-256", { [option] = text })
+            assert.is_false(none)
+            assert.matches("^" .. option .. ": " .. reason, why)
+         end
+      end
+   end)
+
+   it("prepares whom to act as", function()
+      local _, opening = start("SCRAM-SHA-256", { authzid = "\226\133\168" })
+      assert.equal("n,a=IX,n=ann,r=ours", opening)
+   end)
+
+   it("drops out where libcrypto has no such hash, and says why it cannot answer", function()
+      local real, nothing = package.loaded["smtp.crypto"], function() return nil, "no memory" end
+      package.loaded["smtp.crypto"] = { hmac = nothing, scram = nothing, cram_md5 = nothing,
+         saslprep = function(text) return text ~= "sesame" and text or nil, text == "sesame" and "crypto" or nil end }
+      local results = {}
+      for _, case in ipairs { { "SCRAM-SHA-512" }, { "CRAM-MD5" }, { "SCRAM-SHA-1", "sesame" } } do
+         local _, none, why = start(case[1], { password = case[2] })
+         results[#results + 1] = tostring(none) .. " " .. why
+      end
+      local answer, why = sasl.mechanisms["CRAM-MD5"].step({ crypto = { cram_md5 = nothing }, info = {} }, "x")
+      package.loaded["smtp.crypto"] = real
+      assert.same({ "false libcrypto would not do SHA512", "false libcrypto has no MD5 here",
+         "false password: no memory" }, results)
+      assert.same({ nil, "no memory" }, { answer, why })
+   end)
+
+   it("of CRAM-MD5 answers a challenge, says that this is all, and why it cannot", function()
+      local exchange = start("CRAM-MD5")
+      local answer, enough = exchange:step("<1@there.example>")
+      assert.equal("ann " .. hex(crypto.hmac("MD5", PASSWORD, "<1@there.example>")), answer)
+      assert.is_true(enough)
+      answer, enough = exchange:step("")
+      assert.same({ nil, "protocol" }, { answer, enough })
    end)
 end)
 
