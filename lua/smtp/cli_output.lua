@@ -23,7 +23,8 @@ local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r"
 
 -- What a terminal may obey although it is not ASCII: C1 controls, and marks that change the
 -- direction of text (see core.printable).
-local obeyed = { "\194[\128-\159]", "\216\156", "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
+local obeyed = { "\194[\128-\159]", "\216\156",
+   "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
 
 local function escape_wide(c)
    local first, second, third = c:byte(1, 3)

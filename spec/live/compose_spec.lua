@@ -139,7 +139,7 @@ describe("composed messages", function()
          write(("%s/%d.eml"):format(folder, i), text)
          write(("%s/%d.txt"):format(folder, i), expected(t))
       end
-      local pipe = io.popen(("python3 spec/live/reader.py %s %d 2>&1"):format(folder, count))
+      local pipe = io.popen(("python3 -B spec/live/reader.py %s %d 2>&1"):format(folder, count))
       local said = pipe:read("*a")
       pipe:close()
       assert.equal(("%d messages read\n"):format(count), said)

@@ -49,7 +49,7 @@ describe("a signed message behind Postfix", function()
    end
 
    local function verdicts(message)
-      local pipe = io.popen(("/usr/bin/python3 spec/live/dkim_verify.py %s/zone %s 2>&1"):format(work,
+      local pipe = io.popen(("/usr/bin/python3 -B spec/live/dkim_verify.py %s/zone %s 2>&1"):format(work,
          write("message.eml", message)))
       local said = pipe:read("*a")
       pipe:close()

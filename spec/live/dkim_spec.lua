@@ -33,7 +33,7 @@ local function judge(messages)
          found[i].opendkim[selector] = verdict == "pass" and "pass" or "fail"
       end
    end
-   local said = run("/usr/bin/python3 spec/live/dkim_verify.py " .. work .. "/zone "
+   local said = run("/usr/bin/python3 -B spec/live/dkim_verify.py " .. work .. "/zone "
       .. table.concat(paths, " "))
    local i = 0
    for line in said:gmatch("[^\n]+") do
