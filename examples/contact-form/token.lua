@@ -48,7 +48,8 @@ end
 
 --- -> the form's id, or nil where the form is not ours, not this browser's, or too old
 function token.check(browser, text)
-   local ends, id, mac = text:match("^(%d+)%.(%x+)%.([%w+/]+)$")
+   if #text > 200 then return nil end
+   local ends, id, mac = text:match("^([0-9]+)%.([0-9a-f]+)%.([A-Za-z0-9+/]+)$")
    if not browser or not ends or not is_same(mac, sign(browser, ends, id)) then return nil end
    return tonumber(ends) >= ngx.time() and id or nil
 end

@@ -114,6 +114,7 @@ end
 
 -- -> why the text is no address, what to do | nil
 local function find_invisible(text)
+   if #text > 1000 then return nil end -- too long in any case
    for character in text:gmatch("[\192-\247][\128-\191]+") do
       local code = code_point(character)
       for i = 1, #invisible do

@@ -26,7 +26,9 @@ end
 local function nearest(name, names)
    local best, best_distance = nil, math.max(2, math.floor(#name / 3))
    for i = 1, #names do
-      local d = distance(name, names[i])
+      -- So many letters must change at least: a long name is not compared letter by letter.
+      local d = math.abs(#name - #names[i])
+      if d <= best_distance then d = distance(name, names[i]) end
       if d <= best_distance then best, best_distance = names[i], d - 1 end
    end
    return best

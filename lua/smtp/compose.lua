@@ -190,7 +190,19 @@ end
 
 -- ---- identifiers of other messages ----
 
-local MSG_ID = "<[!-;=?-~]+@[!-;=?-~]+>"
+-- Of a text that holds message identifiers and blanks alone, the identifiers into `list`. It may be a
+-- stranger's: nothing of it is looked at twice.
+local function take_ids(text, list)
+   local at = 1
+   while text:find("[^ ]", at) do
+      local _, stop, id = text:find("^ *(<[!-;=?-~]+>)", at)
+      local sign = id and id:find("@", 3, true)
+      if not sign or sign == #id - 1 or #id > ID_LEN_MAX then return false end
+      list[#list + 1] = id
+      at = stop + 1
+   end
+   return true
+end
 
 -- One or several message identifiers, as a string or a list. -> "<a@b> <c@d>" | nil, err
 local function id_list(t, name)
@@ -201,13 +213,10 @@ local function id_list(t, name)
    if not ok then return nil, err end
    local list = {}
    for i = 1, type(value) == "table" and #value or 0 do
-      local rest = type(value[i]) == "string" and value[i] or "?"
-      local is_whole = not rest:gsub(MSG_ID, ""):find("[^ ]")
-      for id in rest:gmatch(MSG_ID) do
-         list[#list + 1] = id
-         is_whole = is_whole and #id <= ID_LEN_MAX
+      if type(value[i]) ~= "string" or not take_ids(value[i], list) then
+         list = {}
+         break
       end
-      if not is_whole then list = {} break end
    end
    if #list == 0 then
       return nil, errors.usage(name, name .. " holds what is no message identifier",

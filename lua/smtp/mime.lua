@@ -23,17 +23,20 @@ local FRAME, WORD_ROOM = 12, 63
 
 -- `column`: where the first word begins in its line.
 local function encoded_words(text, column)
-   local words, from, i = {}, 1, 1
+   local words, from, i, used = {}, 1, 1, 0
    local is_q = #q_encode(text) <= (#text + 2) / 3 * 4
    local encode, mark = is_q and q_encode or core.base64, is_q and "Q" or "B"
    local room = math.min(WORD_ROOM, LINE - column - FRAME)
    if room < 12 then room = WORD_ROOM end -- the name fills the line: it is folded behind it
    while i <= #text do
       local width = core.utf8_len(text, i)
-      if i > from and #encode(text:sub(from, i + width - 1)) > room then
+      local more = is_q and #q_encode(text:sub(i, i + width - 1)) or 0
+      local needed = is_q and used + more or math.ceil((i + width - from) / 3) * 4
+      if i > from and needed > room then
          words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from, i - 1)))
-         from, room = i, WORD_ROOM
+         from, room, used = i, WORD_ROOM, 0
       end
+      used = used + more
       i = i + width
    end
    words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from)))
