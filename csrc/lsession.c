@@ -179,7 +179,7 @@ static int session_hide(lua_State *L)
     struct smtp_session *s = to_session(L);
     struct smtp_text words[SMTP_HIDDEN_MAX];
     luaL_checktype(L, 2, LUA_TTABLE);
-    size_t count = lua_rawlen(L, 2);
+    size_t count = lcompat_rawlen(L, 2);
     if (count > SMTP_HIDDEN_MAX) count = SMTP_HIDDEN_MAX;
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 2, (int)i + 1);
