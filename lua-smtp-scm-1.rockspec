@@ -32,6 +32,7 @@ build = {
       ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.drive"] = "lua/smtp/drive.lua",
       ["smtp.drive_auth"] = "lua/smtp/drive_auth.lua",
+      ["smtp.duplex"] = "lua/smtp/duplex.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.expiry"] = "lua/smtp/expiry.lua",
       ["smtp.extensions"] = "lua/smtp/extensions.lua",

@@ -36,11 +36,21 @@ static bool is_end(step said)
     return said == STEP_final || said == STEP_last;
 }
 
+/* Commands without an answer must fit into the buffers of a server that waits for its replies to
+ * be read, or both ends wait for each other. Smaller buffers than this are not to be expected. */
+enum { WINDOW_LEN = 8192 };
+
+static bool is_in_window(const struct smtp_session *s)
+{
+    if (s->opt.window == 0) return true;
+    return s->due_count < s->opt.window && s->due_count * s->command_len < WINDOW_LEN;
+}
+
 /* May one more reply be due? A full ring stops speech. */
 static bool flows(const struct smtp_session *s)
 {
     if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
-    return s->opt.window == 0 || s->due_count < s->opt.window;
+    return is_in_window(s);
 }
 
 static bool is_flowing(const struct smtp_session *s)
@@ -187,6 +197,8 @@ static void speak(struct smtp_session *s)
         }
         put_words(s, "\r\n");
     }
+    size_t len = s->out_len - s->command_at;
+    if (steps[said].turn == FLOW && len > s->command_len) s->command_len = len;
     s->next = then;
     if (steps[said].turn == HEAD) return;
     remember(s, said);

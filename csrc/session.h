@@ -107,6 +107,7 @@ struct smtp_session {
     char *out;
     size_t out_max, out_at, out_len; /* unsent: out[out_at] .. out[out_len] */
     size_t command_at;               /* where the command being written begins */
+    size_t command_len;              /* of the longest command that others may follow at once */
     uint64_t said_len, sent_len;     /* octets of the stream said and sent so far */
     bool out_secret;
 

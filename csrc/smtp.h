@@ -233,7 +233,7 @@ struct smtp_options {
     enum smtp_grade grade;
     size_t flight_max;  /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
     size_t refused_max; /* then no further message: some servers go; 0: any number */
-    size_t window;      /* replies outstanding at most; 0: any number */
+    size_t window;      /* replies outstanding at most, to no more than 8 KiB of commands; 0: any */
 };
 
 enum smtp_verdict {

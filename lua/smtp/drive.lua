@@ -507,6 +507,7 @@ function drive.send(conv, mail, to, transaction)
    end
    conv.cause, conv.moved = nil, now()
    if conv.watch then conv.watch(conv.session:octets(), mail.size or false) end
+   if conv.pace and conv.sock.rests and conv.session:rests() then conv.sock:rests() end
    conv.session:mail(transaction, mail.text)
    return transaction
 end

@@ -6,6 +6,7 @@
 -- @module smtp.nginx
 
 local binding = require "smtp.binding"
+local duplex = require "smtp.duplex"
 local errors = require "smtp.errors"
 local expiry = require "smtp.expiry"
 local host = require "smtp.host"
@@ -21,6 +22,7 @@ local WORKED_MAX = 0.0003
 local PAUSE = 0.001        -- seconds; 0 would starve timers on ngx_lua 0.10.23
 local FULL_READ = 1000     -- octets; a shorter read has emptied the buffers, see Transport:keep
 local NO_POOL = "smtp: none"
+local UNHEARD_MAX = 8192   -- octets without a look at what the server says: any buffer holds them
 
 local function api()
    return package.loaded.ngx
@@ -282,13 +284,15 @@ function nginx.new(plan, certificate, fresh)
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       place = plan.keepalive and keep.place(plan), keepalive = plan.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
-      request = location.request(), last_read = 0, ends = math.huge }, Transport)
+      request = location.request(), last_read = 0, ends = math.huge,
+      duplex = nil, unheard = 0, receive_ms = 0 }, Transport)
 end
 
 -- nginx takes no 0 for "at once".
 function Transport:settimeouts(connect, send, receive)
    if not is_usable(self) then return end
-   self.sock:settimeouts(math.max(connect, 1), math.max(send, 1), math.max(receive, 1))
+   self.receive_ms = math.max(receive, 1)
+   self.sock:settimeouts(math.max(connect, 1), math.max(send, 1), self.receive_ms)
 end
 
 -- One address, or a name for the resolver. The pool is always named: the default one may hold
@@ -344,9 +348,30 @@ function Transport:kept()
    return self.place.record
 end
 
+--- Everything that was said is answered: the buffers are empty.
+function Transport:rests()
+   self.unheard = 0
+   if self.duplex and self.duplex:rests() then self.duplex = nil end
+end
+
+-- Where nginx has light threads and semaphores.
+local can_listen = { rewrite = true, access = true, content = true, timer = true }
+
+-- What the buffers may not hold is sent with an ear to the server.
+local function send(self, data)
+   if not self.duplex then
+      self.unheard = self.unheard + #data
+      if self.unheard > UNHEARD_MAX and can_listen[api().get_phase()] then
+         self.duplex = duplex.new(self.sock)
+      end
+      if not self.duplex then return self.sock:send(data) end
+   end
+   return self.duplex:send(data)
+end
+
 function Transport:send(data)
    if not is_usable(self) then return nil, "closed", "the connection is over", 0 end
-   local count, said = self.sock:send(data)
+   local count, said = send(self, data)
    if count then return count end
    return nil, io_trouble(said)
 end
@@ -355,7 +380,12 @@ end
 -- after the handshake.
 function Transport:receiveany(max)
    if not is_usable(self) then return nil, "closed", "the connection is over" end
-   local data, said = self.sock:receiveany(max)
+   local data, said
+   if self.duplex then
+      data, said = self.duplex:receiveany(max, self.receive_ms)
+   else
+      data, said = self.sock:receiveany(max)
+   end
    if data then
       self.last_read = #data
       return data
@@ -446,7 +476,10 @@ end
 function Transport:close()
    local usable = self.request == location.request()
    self.dead = true
-   if usable then self.sock:close() end
+   if usable then
+      if self.duplex then self.duplex:kill() end
+      self.sock:close()
+   end
    return true
 end
 
@@ -463,6 +496,7 @@ end
 ---@param facts table   of its session, which rests
 ---@return boolean      false: it is for the caller to end
 function Transport:keep(facts, tls)
+   if self.duplex and not self.duplex:rests() then return false end
    if not self.place or not is_usable(self) or self.ends <= os.time()
       or not keep.fits(self.place, facts, tls, self.ends) then
       return false

@@ -10,6 +10,8 @@ with the number of its connection. CONFIG is JSON:
   cut       {verb: reply without a line end, before it closes}
   refuse    {verb: reply}                     split     true: each byte of a reply by itself
   rcpt_limit  recipients in a transaction       rcpt_errors  refused ones, before it says 421
+  buffers   size of its buffers, in octets     long      octets of each reply to RCPT
+  early     {"after": octets, "reply": text}: amid a message, and then it reads no more
   fast      true: messages are not looked at  quiet     true: nothing is logged
 """
 import base64
@@ -147,8 +149,19 @@ class Connection:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise Over
 
+    def early(self):
+        left = config["early"]["after"] - len(self.buffer)
+        while left > 0:
+            left -= len(self.sock.recv(min(left, 65536)))
+        self.say(config["early"]["reply"])
+        log(self.number, "early")
+        time.sleep(30)
+        raise Over
+
     def data(self):
         self.say("354 go")
+        if config.get("early"):
+            self.early()
         length, digest = self.message()
         log(self.number, f"message {length} {digest} from {self.user or 'nobody'}")
         self.sock.sendall(b"250 2.0.0 queued\r\n" + config.get("surplus", "").encode())
@@ -189,6 +202,9 @@ class Connection:
                 self.data()
             elif verb == "RCPT" and "rcpt_limit" in config:
                 self.recipient()
+            elif verb == "RCPT" and config.get("long"):
+                text = "250 2.1.5 " + "x" * 490
+                self.say("\n".join([text.replace("250 ", "250-")] * (config["long"] // 500 - 1) + [text]))
             elif verb == "QUIT":
                 self.say("221 bye")
                 raise Over
@@ -200,14 +216,21 @@ class Connection:
         log(self.number, "open")
         try:
             self.serve()
-        except (Over, OSError):
+        except Over:
             pass
+        except OSError as why:
+            log(self.number, f"error {why!r}")
         log(self.number, "over")
         self.sock.close()
 
 
 def main():
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    if config.get("buffers"):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config["buffers"])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, config["buffers"])
+        # Segments larger than a window wait for timers.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
     print(listener.getsockname()[1], os.getpid(), flush=True)
     number = 0
     while True:

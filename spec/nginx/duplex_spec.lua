@@ -1,0 +1,125 @@
+-- What a server says while nginx sends: it is heard at once, and nobody waits for the other's buffers.
+local certs = require "spec.certs"
+local core = require "smtp.core"
+local safe = require "smtp.safe"
+local server = require "spec.nginx.server"
+
+local cert = certs.make()
+local mx
+
+-- Our own buffer for what we send, of so many octets.
+local SNDBUF = "rcvbuf" -- lua-resty-core 0.1.25 takes the one for the other
+local tcp = ngx.socket.tcp
+local function shrink(octets)
+   ngx.socket.tcp = function() -- luacheck: ignore
+      local sock = tcp()
+      local connect = sock.connect
+      function sock.connect(...)
+         local ok, why = connect(...)
+         if ok then
+            assert(sock:setoption(SNDBUF, octets))
+         end
+         return ok, why
+      end
+      return sock
+   end
+end
+
+after_each(function()
+   ngx.socket.tcp = tcp -- luacheck: ignore
+   if mx then mx:stop() end
+   mx = nil
+end)
+
+local function start(tls, config)
+   if tls then
+      config.tls, config.cert, config.key = "starttls", cert "good"
+   end
+   mx = server.start(config)
+end
+
+local function options(tls, more)
+   local t = { host = "localhost", port = mx.port, tls = tls and "require" or "skip", domain = "me.example",
+      from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n", timeout = 20,
+      reply_timeout = 6 }
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+
+local function many(count, domain)
+   local to = {}
+   for i = 1, count do to[i] = ("user%d@%s"):format(i, domain) end
+   return to
+end
+
+local label = ("d"):rep(60) .. "."
+local domains = { "there.example", label:rep(3) .. "example" }
+
+-- 5 MiB
+local function large()
+   return "Subject: x\r\n\r\n" .. (("x"):rep(70) .. "\r\n"):rep(5 * 1024 * 1024 / 72)
+end
+
+for _, tls in ipairs { false, true } do
+   local how = tls and "with TLS" or "in clear"
+
+   describe("a server with small buffers, " .. how, function()
+      for _, long in ipairs { 500, 1500, 4000 } do
+         for _, domain in ipairs(domains) do
+            it(("answers 1,500 recipients of a domain of %d octets by %d each"):format(#domain, long), function()
+               start(tls, { buffers = 16384, long = long })
+               shrink(4096)
+               local receipt, err = safe.send(options(tls, { to = many(1500, domain) }))
+               assert(receipt, tostring(err))
+               assert.equal(1500, #receipt.accepted)
+               assert.equal(1, mx:count("message"))
+            end)
+         end
+      end
+
+      it("takes a large message as it is", function()
+         start(tls, { buffers = 16384 })
+         shrink(4096)
+         local text = large()
+         local receipt, err = safe.send(options(tls, { raw = text }))
+         assert(receipt, tostring(err))
+         local hash = require("smtp.crypto").digest("SHA256", text .. ".\r\n")
+         assert.equal((hash:gsub(".", function(c) return ("%02x"):format(c:byte()) end)),
+            mx:log("message")[1]:match("message %d+ (%x+)"))
+      end)
+   end)
+
+   describe("a reply amid a message, " .. how, function()
+      for _, reply in ipairs { "552 5.3.4 too large", "451 4.3.0 no space", "421 4.3.2 going down" } do
+         it("is heard while the server reads no more: " .. reply, function()
+            start(tls, { buffers = 16384, early = { after = 100000, reply = reply } })
+            local began = core.now()
+            local receipt, err = safe.send(options(tls, { raw = large() }))
+            assert.is_nil(receipt)
+            assert.equal(tonumber(reply:sub(1, 3)), err.code, tostring(err))
+            assert.equal("no", err.sent)
+            assert.truthy(core.now() - began < 1, core.now() - began)
+         end)
+      end
+
+      it("that promises delivery is no delivery", function()
+         start(tls, { buffers = 16384, early = { after = 100000, reply = "250 2.0.0 queued" } })
+         local receipt, err = safe.send(options(tls, { raw = large() }))
+         assert.is_nil(receipt)
+         assert.same({ "protocol", "no" }, { err.kind, err.sent }, tostring(err))
+      end)
+
+      it("leaves nothing that others wait for", function()
+         start(tls, { buffers = 16384, early = { after = 100000, reply = "552 5.3.4 too large" } })
+         local threads = {}
+         local began = core.now()
+         for i = 1, 8 do
+            threads[i] = ngx.thread.spawn(function()
+               return safe.send(options(tls, { raw = large(), keepalive = { idle = 10 } }))
+            end)
+         end
+         for i = 1, 8 do assert.is_nil((select(2, ngx.thread.wait(threads[i])))) end
+         assert.truthy(core.now() - began < 3, core.now() - began)
+      end)
+   end)
+end
