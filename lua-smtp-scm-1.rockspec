@@ -16,6 +16,7 @@ build = {
    modules = {
       ["smtp"] = "lua/smtp.lua",
       ["smtp.address"] = "lua/smtp/address.lua",
+      ["smtp.ascii"] = "lua/smtp/ascii.lua",
       ["smtp.attachment"] = "lua/smtp/attachment.lua",
       ["smtp.auth"] = "lua/smtp/auth.lua",
       ["smtp.binding"] = "lua/smtp/binding.lua",

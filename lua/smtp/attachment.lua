@@ -1,6 +1,7 @@
 --- Attachments: what each is called, what it holds, and where its octets come from.
 -- @module smtp.attachment
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -74,19 +75,15 @@ for ending, found in ([[
    zip application/zip
    zst application/zstd
    7z application/x-7z-compressed
-]]):gmatch("(%S+) (%S+)") do types[ending] = found end
+]]):gmatch("([^ \t-\r]+) ([^ \t-\r]+)") do types[ending] = found end
 
 local known = { "path", "content", "source", "size", "filename", "content_type", "disposition",
    "content_id", "cid" }
 
-local function lower(text)
-   return (text:gsub("%u", function(c) return string.char(c:byte() + 32) end))
-end
-
 --- The media type of a file by its name.
 function attachment.type_of(name)
    local ending = name and name:match("%.([A-Za-z0-9]+)$")
-   return ending and types[lower(ending)] or "application/octet-stream"
+   return ending and types[ascii.lower(ending)] or "application/octet-stream"
 end
 
 local function refuse(where, what, hint)
@@ -127,7 +124,7 @@ local function check_type(text, where)
       end
       rest = after
    end
-   main = lower(main)
+   main = ascii.lower(main)
    if main:find("^multipart/") then
       return refuse(option, "is multipart: an attachment is one part", "Give each part by itself")
    end
@@ -262,7 +259,7 @@ function attachment.read(one, where)
    content_type, err = type_of(one, name, where)
    if not content_type then return nil, err end
    local encoding, text = "base64", nil
-   if lower(content_type):find("^message/") then
+   if ascii.lower(content_type):find("^message/") then
       encoding = "7bit"
       body, text = as_message(one, where)
       if not body then return nil, text end

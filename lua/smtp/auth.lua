@@ -2,6 +2,7 @@
 -- for each that was not, why.
 -- @module smtp.auth
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
@@ -118,7 +119,7 @@ end
 
 local function one_mechanism(value)
    if type(value) == "table" then return own_mechanism(value) end
-   local entry = type(value) == "string" and by_name[value:upper()]
+   local entry = type(value) == "string" and by_name[ascii.upper(value)]
    if entry then return entry end
    return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(guard.text(value)),
       "Known are " .. names_of_known() .. "; any other can be given as an object")
@@ -324,7 +325,7 @@ end
 function auth.reasons(conv, facts, code)
    local names, reasons, listed = {}, {}, {}
    for _, entry in ipairs(conv.mechanisms or {}) do listed[entry.name] = entry end
-   for name in facts.mechanisms:gmatch("%S+") do
+   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       local answered = facts.turned_down[name] or name == facts.mechanism and code
       names[#names + 1] = name
       reasons[name] = answered and "answered " .. answered
@@ -392,7 +393,7 @@ function auth.downgrade(place_of, plan, facts)
    if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
    if not seen[key] then seen[key], places = {}, places + 1 end
    local now, gone = {}, {}
-   for name in facts.mechanisms:gmatch("%S+") do
+   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name] = true
       if is_known(plan, name) then seen[key][name] = true end
    end

@@ -29,7 +29,7 @@ local function load_functions()
    ffi = found
    ffi.cdef(declarations)
    return (pcall(function()
-      for name in declarations:gmatch("smtp_tls_([%l_]+)") do
+      for name in declarations:gmatch("smtp_tls_([a-z_]+)") do
          tls[name] = ffi.C["smtp_tls_" .. name]
       end
    end))

@@ -33,7 +33,7 @@ end
 function cli_flags.read(args, from)
    local flags, i = {}, from
    while i <= #args do
-      local name, equals, value = args[i]:match("^%-%-([%w-]+)(=?)(.*)$")
+      local name, equals, value = args[i]:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
       if not name or equals == "" and value ~= "" then
          return nil, errors.usage(args[i], ("%q is no option"):format(args[i]), "See --help")
       end

@@ -2,6 +2,7 @@
 -- warning, from the arguments.
 -- @module smtp.cli_secrets
 
+local ascii = require "smtp.ascii"
 local cli_output = require "smtp.cli_output"
 local errors = require "smtp.errors"
 
@@ -50,7 +51,7 @@ end
 
 -- -> user, password, host of a URL, each nil where it is not there
 local function parts_of(url)
-   local authority = (url or ""):match("^%a[%w+.-]*://([^/]*)")
+   local authority = (url or ""):match("^[A-Za-z][A-Za-z0-9+.-]*://([^/]*)")
    if not authority then return nil end
    local login, host = authority:match("^(.*)@([^@]*)$")
    if not login then return nil, nil, authority end
@@ -64,7 +65,7 @@ end
 -- Asks at the terminal. -> true | nil, err: there is no terminal, or nothing was typed
 local function ask(flags, name, user, host)
    local has_socket, socket = pcall(require, "smtp.socket")
-   local prompt = ("%s for %s%s: "):format(name:gsub("^%l", string.upper), user,
+   local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
    local secret = has_socket and socket.read_secret((shown(prompt):gsub("\n", "?")))
    if secret and secret ~= "" then
@@ -82,7 +83,7 @@ local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 local function secret_of(mechanisms)
    local found
    for i = 1, #mechanisms do
-      local name = mechanisms[i]:upper()
+      local name = ascii.upper(mechanisms[i])
       if is_token[name] then
          found = found or "token"
       elseif name ~= "EXTERNAL" then

@@ -2,6 +2,7 @@
 -- bytes depend on the options alone and never on the server.
 -- @module smtp.compose
 
+local ascii = require "smtp.ascii"
 local address = require "smtp.address"
 local attachment = require "smtp.attachment"
 local check = require "smtp.check"
@@ -95,7 +96,7 @@ local function check_header(name, value)
       return nil, errors.usage("headers", ("headers: %q is no name for a header"):format(
          guard.text(name)), "A name has letters, digits and hyphens, at most 76")
    end
-   local option = own[name:lower()]
+   local option = own[ascii.lower(name)]
    if option then
       return nil, errors.usage("headers", ("headers may not hold %s"):format(name),
          ("Use the option %s"):format(option))
@@ -129,8 +130,9 @@ local function header_list(headers)
       end
    end
    table.sort(list, function(a, b)
-      if type(a[3]) == type(b[3]) then return a[3] < b[3] end
-      return type(a[3]) == "number"
+      if type(a[3]) ~= type(b[3]) then return type(a[3]) == "number" end
+      if type(a[3]) == "string" then return ascii.before(a[3], b[3]) end
+      return a[3] < b[3]
    end)
    for i = 1, #list do
       local value, err = check_header(list[i][1], list[i][2])
@@ -156,12 +158,12 @@ end
 -- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": seconds and what is in brackets may be left out.
 local function is_date(text)
    local wday, day, month, hour, minute, rest =
-      text:match("^(%u%l%l), (%d%d?) (%u%l%l) %d%d%d%d (%d%d):(%d%d)(.*)$")
+      text:match("^([A-Z][a-z][a-z]), (%d%d?) ([A-Z][a-z][a-z]) %d%d%d%d (%d%d):(%d%d)(.*)$")
    if not rest or #text > 100 or not has(days, wday) or not has(months, month) then return false end
    if tonumber(day) < 1 or tonumber(day) > 31 or hour > "23" or minute > "59" then return false end
    rest = rest:gsub("^:[0-5]%d", ""):gsub("^:60", "") -- a leap second
    return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
-      or rest:find("^ %u+$")
+      or rest:find("^ [A-Z]+$")
 end
 
 local function date_of(t)
@@ -190,8 +192,8 @@ end
 
 -- ---- identifiers of other messages ----
 
--- Of a text that holds message identifiers and blanks alone, the identifiers into `list`. It may be a
--- stranger's: nothing of it is looked at twice.
+-- Of a text that holds message identifiers and blanks alone, the identifiers into `list`. The text
+-- may come from a stranger: nothing of it is looked at twice.
 local function take_ids(text, list)
    local at = 1
    while text:find("[^ ]", at) do
@@ -289,8 +291,8 @@ local function read_calendar(t)
    if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
       return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
    end
-   method = method:upper()
-   if written and written:upper() ~= method then
+   method = ascii.upper(method)
+   if written and ascii.upper(written) ~= method then
       return nil, errors.usage("calendar", ("calendar.method is %s, and its text says METHOD:%s")
          :format(method, written), "Readers want them alike (RFC 6047 2.4): remove one of them")
    end

@@ -11,6 +11,7 @@
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -97,7 +98,7 @@ local function canonical(header, how)
    if how == "simple" then return header end
    local name, value = header:match("^([^:]*):(.*)$")
    value = value:gsub("\r\n", ""):gsub("[ \t]+", " "):gsub("^ ", ""):gsub(" $", "")
-   return name:lower() .. ":" .. value .. "\r\n"
+   return ascii.lower(name) .. ":" .. value .. "\r\n"
 end
 
 -- One header: not the beginning of another one, and not the end of all.
@@ -121,7 +122,7 @@ local function check_headers(headers)
          return nil, usage("headers", ("entry %d of headers is no { name, raw }"):format(i),
             "raw is \"Name: value\\r\\n\"")
       end
-      if headers[i][1]:lower() == "from" then from = from + 1 end
+      if ascii.lower(headers[i][1]) == "from" then from = from + 1 end
    end
    if from == 1 then return true end
    return nil, usage("message", from == 0 and "the message has no From header"
@@ -134,13 +135,13 @@ end
 local function choose(headers)
    local by_name, names, chosen = {}, {}, {}
    for i = #headers, 1, -1 do
-      local name = headers[i][1]:lower()
+      local name = ascii.lower(headers[i][1])
       by_name[name] = by_name[name] or {}
       table.insert(by_name[name], headers[i][2])
    end
    for i = 1, #signed do
       local name, further = signed[i][1], signed[i][2]
-      local found = by_name[name:lower()] or {}
+      local found = by_name[ascii.lower(name)] or {}
       for j = 1, #found do
          names[#names + 1] = name
          chosen[#chosen + 1] = found[j]

@@ -100,7 +100,7 @@ local tls_sentences = {
 
 -- "certificate:expired" -> what an error needs
 local function tls_trouble(why, text, hint)
-   local kind, reason = why:match("^(%l+):(%S+)$")
+   local kind, reason = why:match("^([a-z]+):([^ \t-\r]+)$")
    if not kind then kind, reason = "tls", "handshake" end
    return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
       sentence = tls_sentences[kind] }
@@ -331,7 +331,7 @@ local connect_sentences = {
 
 -- "resolve:unknown_host", "timeout:resolve" (while looking up) -> what an error needs
 local function connect_trouble(why, text, hint)
-   local kind, reason = tostring(why):match("^(%l+):?(.*)$")
+   local kind, reason = tostring(why):match("^([a-z]+):?(.*)$")
    if not connect_sentences[kind] then kind, reason = "connect", "" end
    local stage = (kind == "resolve" or reason == "resolve") and "resolve" or "connect"
    if reason == "" or kind == "timeout" then reason = kind end

@@ -3,6 +3,8 @@
 -- snake case. Ask with errors.is, never by text.
 -- @module smtp.errors
 
+local ascii = require "smtp.ascii"
+
 local errors = {}
 
 -- Class and parent, parents first.
@@ -113,7 +115,7 @@ end
 for _, entry in ipairs(tree) do
    local name, parent = entry[1], errors.classes[entry[2]]
    local kind = name == "Error" and "error"
-      or name:gsub("Error$", ""):gsub("(%l)(%u)", "%1_%2"):lower()
+      or ascii.lower((name:gsub("Error$", ""):gsub("([a-z])([A-Z])", "%1_%2")))
    local class = { __name = "smtp." .. name, __tostring = line, __concat = concat,
       name = name, kind = kind, parent = parent }
    class.__index = class

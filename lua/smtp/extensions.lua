@@ -2,6 +2,7 @@
 -- Nothing of it is seen on the wire before its grammar is checked here.
 -- @module smtp.extensions
 
+local ascii = require "smtp.ascii"
 local address = require "smtp.address"
 local check = require "smtp.check"
 local errors = require "smtp.errors"
@@ -161,7 +162,7 @@ local function notify(value, option)
    for i = 1, #list do given[guard.text(list[i])] = true end
    for i = 1, #notify_words do
       local word = notify_words[i]
-      if given[word] then parts[#parts + 1] = word:upper() end
+      if given[word] then parts[#parts + 1] = ascii.upper(word) end
       given[word] = nil
    end
    if next(given) == nil and #parts > 0 then return table.concat(parts, ",") end
@@ -230,7 +231,7 @@ function asking.dsn(given, asked)
       ok, err = check.is_word({ ["dsn.ret"] = given.ret }, "dsn.ret", { "full", "hdrs" })
    end
    if not ok then return nil, err end
-   asked.ret = given.ret and given.ret:upper()
+   asked.ret = given.ret and ascii.upper(given.ret)
    if given.notify ~= nil then
       asked.notify, err = notify(given.notify, "dsn.notify")
       if not asked.notify then return nil, err end

@@ -1,6 +1,7 @@
 --- What to change, in one sentence, for each kind of trouble.
 -- @module smtp.hints
 
+local ascii = require "smtp.ascii"
 local hints = {}
 
 local function foreign_protocol(text)
@@ -57,7 +58,7 @@ function by_kind.greeting_refused(err, plan)
    local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
    return (hint and hint .. ". " or "")
       .. ("This may be an %s server: check host and port, or set protocol = %q"):format(
-         other:upper(), other)
+         ascii.upper(other), other)
 end
 
 -- The server took HELO. With 500 and 502 something on the way may have spoilt EHLO.
@@ -250,7 +251,7 @@ function by_kind.extension_unsupported(err)
    local hint = asked[err.reason]
    if hint then return hint end
    return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
-      err.reason:upper(), err.reason)
+      ascii.upper(err.reason), err.reason)
 end
 
 function by_kind.data_refused(err)

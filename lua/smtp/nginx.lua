@@ -5,6 +5,7 @@
 -- a stable word, what nginx said, and what to change.
 -- @module smtp.nginx
 
+local ascii = require "smtp.ascii"
 local binding = require "smtp.binding"
 local duplex = require "smtp.duplex"
 local errors = require "smtp.errors"
@@ -249,7 +250,7 @@ local function connect_trouble(said)
       return "resolve:no_resolver", text, "Set resolver in nginx.conf to the address of a name "
          .. "server, such as 127.0.0.53; nginx does not read /etc/resolv.conf"
    elseif text:find("could not be resolved", 1, true) or text:find("host not found", 1, true) then
-      local unknown = text:lower():find("host not found", 1, true)
+      local unknown = ascii.lower(text):find("host not found", 1, true)
       return unknown and "resolve:unknown_host" or "resolve", text,
          "Check the spelling of host, and resolver in nginx.conf"
    end

@@ -20,7 +20,7 @@ local now = core.now
 
 local function words(text)
    local list = {}
-   for word in text:gmatch("%S+") do list[#list + 1] = word end
+   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
    return list
 end
 
@@ -221,7 +221,7 @@ local function report_of(plan, given, seen, err, began)
    local facts = seen.facts
    local offered = is_known(facts) and offer(facts) or nil
    local r = { host = plan.host, port = plan.port, socket = plan.socket,
-      address = seen.conv.address, server = (seen.greeting[1] or ""):match("^%S+"),
+      address = seen.conv.address, server = (seen.greeting[1] or ""):match("^[^ \t-\r]+"),
       greeting = table.concat(seen.greeting, "\n"), seconds = seen.seconds,
       after_tls = facts.tls == "on" and offered or nil,
       before_tls = seen.before_tls or facts.tls ~= "on" and offered or nil,

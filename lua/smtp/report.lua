@@ -1,6 +1,7 @@
 --- What the core and the driver know, as receipts and errors for people.
 -- @module smtp.report
 
+local ascii = require "smtp.ascii"
 local auth = require "smtp.auth"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -19,16 +20,16 @@ end
 
 local function words(text)
    local list = {}
-   for word in text:gmatch("%S+") do list[#list + 1] = word end
+   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
    return list
 end
 
 local function read_capabilities(facts)
    local found = {}
    for line in facts.capabilities:gmatch("[^\n]+") do
-      local keyword, rest = line:match("^([^%s=]+)[ \t=]*(.-)[ \t]*$")
+      local keyword, rest = line:match("^([^ \t-\r=]+)[ \t=]*(.-)[ \t]*$")
       if keyword then
-         keyword = keyword:gsub("%l", string.upper)
+         keyword = keyword:gsub("[a-z]", ascii.upper)
          found[keyword] = found[keyword] and found[keyword] .. " " .. rest or rest
       end
    end
@@ -50,7 +51,7 @@ end
 local function keywords(conv, facts)
    local list = {}
    for line in facts.capabilities:gmatch("[^\n]+") do
-      list[#list + 1] = line:match("^[^%s=]+")
+      list[#list + 1] = line:match("^[^ \t-\r=]+")
    end
    if #list == 0 then return "nothing" end
    return conv.transcript:mask(table.concat(list, ", "))
@@ -95,7 +96,7 @@ end
 local function missing(conv, reason, facts)
    local offered = reason:match("^(.*)_m[ai][xn]imum$")
    if offered then
-      local keyword = offered:upper()
+      local keyword = ascii.upper(offered)
       return (" (%s offered %s %s)"):format(hello(conv), keyword,
          report.capabilities(facts)[keyword])
    elseif reason == "requiretls_unverified" then
@@ -278,7 +279,7 @@ function report.used(needs, parts)
    if next(needs) == nil then return parts.none end
    local state = {}
    for keyword in next, needs do
-      local offered = parts.capabilities[keyword:upper()] and parts.words[keyword] ~= "skip"
+      local offered = parts.capabilities[ascii.upper(keyword)] and parts.words[keyword] ~= "skip"
       state[keyword] = offered and "used" or "unavailable"
    end
    if state.binarymime == "used" and state.chunking == "used" then
@@ -296,7 +297,7 @@ local function server_parts(conv)
    return { auth = report.auth(conv, facts), tls = tls, capabilities = report.capabilities(facts),
       words = quirks.extensions(conv.plan), none = {}, -- for extensions, see report.used
       server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
-         name = facts.server:match("^%S+") } }
+         name = facts.server:match("^[^ \t-\r]+") } }
 end
 
 -- What is really done of the option, by what the server offers and by experience.

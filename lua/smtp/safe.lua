@@ -1,6 +1,7 @@
 --- Send mail; every failure is returned as nil, err. Nothing here raises.
 -- @module smtp.safe
 
+local ascii = require "smtp.ascii"
 local core = require "smtp.core"
 local delivery = require "smtp.delivery"
 local drive = require "smtp.drive"
@@ -225,7 +226,7 @@ local function ask(self, question, argument)
    answer.text = self.conv.transcript:mask(answer.text)
    if answer.code < 400 then return answer end
    answer.kind, answer.reason, answer.stage = "reply", "refused", question
-   answer.sentence = "refused " .. question:upper()
+   answer.sentence = "refused " .. ascii.upper(question)
    return nil, report.error(self.conv, answer)
 end
 

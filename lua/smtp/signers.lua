@@ -1,6 +1,7 @@
 --- The option `dkim`: who signs, and with which key.
 -- @module smtp.signers
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -90,8 +91,8 @@ local function check_identity(t, at)
    local identity, option = t.identity, at .. ".identity"
    if not identity then return true end
    local of = identity:match("@([^@]*)$")
-   local domain = t.domain:lower()
-   if not of or ("." .. of:lower()):sub(-#domain - 1) ~= "." .. domain then
+   local domain = ascii.lower(t.domain)
+   if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. domain then
       return nil, usage(option, ("%s does not end with @%s or a domain below it"):format(option,
          t.domain), "Leave it out unless you know that you need it")
    end
@@ -141,8 +142,8 @@ local function read_key(t, at, crypto)
    if not pem then return nil, err end
    local key, word = crypto.dkim_key(pem)
    if key then return key end
-   if word == "unreadable" and (pem:find("-----BEGIN [%u ]*PUBLIC KEY")
-      or pem:find("-----BEGIN [%u ]*CERTIFICATE")) then
+   if word == "unreadable" and (pem:find("-----BEGIN [A-Z ]*PUBLIC KEY")
+      or pem:find("-----BEGIN [A-Z ]*CERTIFICATE")) then
       word = "public"
    end
    return nil, usage(option, option .. " " .. why_not[word][1], why_not[word][2])

@@ -6,6 +6,7 @@
 -- RFC 5802 7 leaves e= to the server, and 535 has the same news for a client of any mechanism.
 -- @module smtp.sink_auth
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -202,7 +203,7 @@ Exchange.__name = "smtp.SinkExchange"
 function sink_auth.exchange(auth, name, channel)
    local names = sink_auth.names(auth, channel.binding ~= nil)
    for i = 1, #names do
-      local entry = names[i] == name:upper() and (auth.own[names[i]] or known[names[i]])
+      local entry = names[i] == ascii.upper(name) and (auth.own[names[i]] or known[names[i]])
       if entry then
          return setmetatable({ auth = auth, hash = entry.hash, binds = entry.binds,
             server_first = entry.server_first, domain = channel.domain,
@@ -289,10 +290,10 @@ local function own_mechanism(object)
 end
 
 local function check_mechanism(t, name)
-   local entry = type(name) == "string" and known[name:upper()]
+   local entry = type(name) == "string" and known[ascii.upper(name)]
    if not entry then
       return usage(("the sink has no mechanism %q"):format(guard.text(name)),
-         meant(type(name) == "string" and name:upper(), known_names))
+         meant(type(name) == "string" and ascii.upper(name), known_names))
    end
    if t[entry.needs] == nil then
       return usage(("the mechanism %s needs auth.%s"):format(name, entry.needs))
@@ -351,7 +352,7 @@ function sink_auth.check(t)
          settings.crypto, err = load_crypto(name, entry.hash)
          if err then return nil, err end
       end
-      settings.mechanisms[i] = name:upper()
+      settings.mechanisms[i] = ascii.upper(name)
       settings.has_plus = settings.has_plus or entry.binds
    end
    return settings

@@ -1,6 +1,7 @@
 --- What MAIL and RCPT say: an address, and parameters as far as EHLO offered them.
 -- @module smtp.sink_envelope
 
+local ascii = require "smtp.ascii"
 local sink_envelope = {}
 
 -- ---- what the value of a parameter may be; "" where there is none ----
@@ -14,7 +15,7 @@ local function like(pattern)
 end
 
 local function one_of(words)
-   return function(value) return words[value:upper()] ~= nil end
+   return function(value) return words[ascii.upper(value)] ~= nil end
 end
 
 -- RFC 3461 4
@@ -26,16 +27,16 @@ local notify_words = { SUCCESS = true, FAILURE = true, DELAY = true }
 
 -- RFC 3461 4.1
 local function is_notify(value)
-   if value:upper() == "NEVER" then return true end
+   if ascii.upper(value) == "NEVER" then return true end
    for word in (value .. ","):gmatch("([^,]*),") do
-      if not notify_words[word:upper()] then return false end
+      if not notify_words[ascii.upper(word)] then return false end
    end
    return true
 end
 
 -- RFC 3461 4.2
 local function is_orcpt(value)
-   local original = value:match("^[%w-]+;(.+)$")
+   local original = value:match("^[A-Za-z0-9-]+;(.+)$")
    return original ~= nil and is_xtext(original)
 end
 
@@ -51,7 +52,7 @@ end
 
 -- RFC 1652 3, RFC 3030 3
 local function is_body(value, offered)
-   local word = value:upper()
+   local word = ascii.upper(value)
    return word == "7BIT" or word == "8BITMIME" or word == "BINARYMIME" and offered.BINARYMIME ~= nil
 end
 
@@ -81,9 +82,9 @@ local known = {
 local function read_parameters(command, text, offered)
    local found = {}
    if not text:find("^ ") and text ~= "" then return nil, "501 5.5.4 a space is missing" end
-   for parameter in text:gmatch("%S+") do
-      local name, equals, value = parameter:match("^([%w-]+)(=?)(.*)$")
-      name = (name or ""):upper()
+   for parameter in text:gmatch("[^ \t-\r]+") do
+      local name, equals, value = parameter:match("^([A-Za-z0-9-]+)(=?)(.*)$")
+      name = ascii.upper(name or "")
       local entry = known[command][name]
       if not entry or not offered[entry[1]] then
          return nil, "555 5.5.4 not offered: " .. parameter:gsub("[^!-~]", "?")
@@ -118,9 +119,10 @@ local words = { MAIL = "FROM", RCPT = "TO" }
 ---@return table|string      parameters, by their names in upper case, "" where one has no value; or
 --   the reply
 function sink_envelope.read(command, line, offered, utf8, strict)
-   local word, text = line:match(strict and "^%S+ (%a+):<(.*)$" or "^%S+ +(%a+) *: *<(.*)$")
+   local word, text = line:match(strict and "^[^ \t-\r]+ ([A-Za-z]+):<(.*)$"
+      or "^[^ \t-\r]+ +([A-Za-z]+) *: *<(.*)$")
    local address, rest
-   if word and word:upper() == words[command] then address, rest = read_path(text) end
+   if word and ascii.upper(word) == words[command] then address, rest = read_path(text) end
    if not address then
       return nil, ("501 5.5.4 %s %s:<address>"):format(command, words[command])
    end
@@ -138,7 +140,7 @@ end
 ---@param pattern string   of its parameters, with the number captured
 ---@return number          math.huge where there is none
 function sink_envelope.limit(offered, keyword, pattern)
-   local number = tonumber((offered[keyword] or ""):upper():match(pattern))
+   local number = tonumber(ascii.upper(offered[keyword] or ""):match(pattern))
    return number and number > 0 and number or math.huge
 end
 

@@ -2,6 +2,7 @@
 -- test passes for the wrong reason.
 -- @module smtp.sink_options
 
+local ascii = require "smtp.ascii"
 local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -100,17 +101,17 @@ local function check_capability(t, i)
    if type(line) ~= "string" then
       return nil, usage(option, ("%s must be a string, and is a %s"):format(option, type(line)))
    end
-   local keyword, rest = line:match("^(%w[%w-]*)([ =]?[ -~]*)$")
+   local keyword, rest = line:match("^([A-Za-z0-9][A-Za-z0-9-]*)([ =]?[ -~]*)$")
    if not keyword or rest ~= "" and not rest:find("^[ =]") then
       return nil, usage(option, ("%s = %q is not a valid line of EHLO"):format(option, line),
          "Write a keyword, and its parameters after a space: \"SIZE 1000000\"", line)
    end
-   local other = offered_by[keyword:upper()]
+   local other = offered_by[ascii.upper(keyword)]
    if other and not other.is_there(t) then
       return nil, usage(option, ("%s offers %s, and the sink cannot do it without %s"):format(
-         option, keyword:upper(), other.option), other.hint, line)
+         option, ascii.upper(keyword), other.option), other.hint, line)
    end
-   if keyword:upper() == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
+   if ascii.upper(keyword) == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
       return nil, usage(option, ("%s = %q: the size is not a number"):format(option, line),
          "Write \"SIZE 1000000\"", line)
    end

@@ -1,6 +1,7 @@
 --- One conversation of the sink's, without I/O: what the client says goes in, the replies come out.
 -- @module smtp.sink_session
 
+local ascii = require "smtp.ascii"
 local sink_auth = require "smtp.sink_auth"
 local sink_envelope = require "smtp.sink_envelope"
 local sink_options = require "smtp.sink_options"
@@ -17,8 +18,8 @@ Session.__name = "smtp.SinkSession"
 local function parameters_of(lines)
    local found = {}
    for i = 1, #lines do
-      local keyword, parameters = lines[i]:match("^(%S*) *(.*)$")
-      found[keyword:upper()] = parameters
+      local keyword, parameters = lines[i]:match("^([^ \t-\r]*) *(.*)$")
+      found[ascii.upper(keyword)] = parameters
    end
    return found
 end
@@ -93,7 +94,8 @@ local function hello(self, stage, line)
    if stage == "ehlo" then
       for i = 1, #options.capabilities do
          local offer = options.capabilities[i]
-         if not self:offers(offer:match("^[%w-]+"):upper()) then list[#list + 1] = offer end
+         local keyword = ascii.upper(offer:match("^[A-Za-z0-9-]+"))
+         if not self:offers(keyword) then list[#list + 1] = offer end
       end
       if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
       list[#list + 1] = self:offer()
@@ -134,7 +136,7 @@ function commands:AUTH(line)
    if not self:offer() then return self:say("502 5.5.1 not offered") end
    if self.user then return self:say("503 5.5.1 once is enough") end
    if self.mail then return self:say("503 5.5.1 not within a transaction") end -- RFC 4954 4
-   local name, initial = line:match("^%S+ +(%S+) ?(.*)$")
+   local name, initial = line:match("^[^ \t-\r]+ +([^ \t-\r]+) ?(.*)$")
    local options = self.sink.options
    self.exchange = name and sink_auth.exchange(options.auth, name, { domain = options.domain,
       binding_type = self.binding_type, binding = self.binding })
@@ -246,7 +248,7 @@ function commands:DATA(line)
    if self:fault("data", line) then return end
    local mail = self.mail
    if not is_expected(self) then return self:say("503 5.5.1 MAIL and RCPT first") end
-   if mail.chunks or (mail.parameters.BODY or ""):upper() == "BINARYMIME" then
+   if mail.chunks or ascii.upper(mail.parameters.BODY or "") == "BINARYMIME" then
       return self:say("503 5.5.1 BDAT it must be") -- RFC 3030 2 and 3
    end
    self.dotted = sink_text.new(self.size_max, self.line_end)
@@ -282,8 +284,8 @@ end
 -- The octets are read before the reply, whatever it is: they are no commands (RFC 3030 2). Where
 -- nobody can tell how many they are, nothing more is read.
 function commands:BDAT(line)
-   local len, last = line:match("^%S+ +(%d+) *(%a*)$")
-   if not len or #len > CHUNK_DIGITS or last ~= "" and last:upper() ~= "LAST" then
+   local len, last = line:match("^[^ \t-\r]+ +(%d+) *([A-Za-z]*)$")
+   if not len or #len > CHUNK_DIGITS or last ~= "" and ascii.upper(last) ~= "LAST" then
       self.closed = true
       return self:say("501 5.5.4 BDAT length, and LAST at the end")
    end
@@ -324,8 +326,9 @@ local function obey(self, line)
       self.exchange = nil
       return self:say("501 5.7.0 cancelled")
    end
-   local verb = line:match("^%S*"):upper()
-   self:trace("C", verb == "AUTH" and (line:gsub("^(%S+ +%S+) .*", "%1 [secret]")) or line)
+   local verb = ascii.upper(line:match("^[^ \t-\r]*"))
+   self:trace("C", verb == "AUTH"
+      and (line:gsub("^([^ \t-\r]+ +[^ \t-\r]+) .*", "%1 [secret]")) or line)
    if line:find("[%z\r\n]") then return self:say("500 5.5.2 only CRLF ends a line") end
    if not commands[verb] then return self:say("502 5.5.1 unknown command") end
    commands[verb](self, line)

@@ -159,7 +159,7 @@ function Transcript:follow(session)
    return true
 end
 
-local verbs = { ehlo = "^C: %u%uLO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
+local verbs = { ehlo = "^C: [A-Z][A-Z]LO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
    mail = "^C: MAIL ", rcpt = "^C: RCPT ", data = "^C: B?DAT", body = "^C: B?DAT",
    final = "^C: B?DAT" }
 
