@@ -332,6 +332,7 @@ void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
 {
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     note(s, &m->trouble, error, r);
+    if (r == NULL) m->trouble.stage = steps[STEP_mail].stage; /* whatever is due before it */
     decide(m, verdict_of(error, r));
 }
 

@@ -98,8 +98,8 @@ describe("the line of a UsageError", function()
 
    it("names the option, where its text is about something in it", function()
       local own = { name = "X-OWN", start = function() end }
-      for _, value in ipairs { "NO SUCH", { "PLAIN", "NO SUCH" }, { own }, { { name = "plain" } }, { { name = "PLAIN" } },
-         {}, 5, { 5 } } do
+      for _, value in ipairs { "NO SUCH", { "PLAIN", "NO SUCH" }, { own }, { { name = "plain" } },
+         { { name = "PLAIN" } }, {}, 5, { 5 } } do
          local text, err = line("auth_mechanisms", value)
          assert.equal("auth_mechanisms", err.option)
          assert.truthy(text:find("auth_mechanisms", 1, true), text)
@@ -108,8 +108,9 @@ describe("the line of a UsageError", function()
 
    it("names any option that is wrong", function()
       local wrong = { auth = "never", tls = "maybe", port = "x", timeout = -1, username = 5, password = {},
-         tls_pin = "x", domain = "local host", protocol = "x", transport = 5, pipelining = "x", extensions = { foo = "x" },
-         keepalive = 5, scram_iterations = 5, from = 5, to = 5, cc = "", subject = 5, attachments = 5, headers = 5,
+         tls_pin = "x", domain = "local host", protocol = "x", transport = 5, pipelining = "x",
+         extensions = { foo = "x" }, keepalive = 5, scram_iterations = 5, from = 5, to = 5, cc = "", subject = 5,
+         attachments = 5, headers = 5,
          date = "x", envelope = 5, dkim = 5, recipients = "x", dsn = 5, deliver_by = "x", mt_priority = 99 }
       for name, value in pairs(wrong) do
          local text = line(name, value)
