@@ -49,6 +49,7 @@ build = {
       ["smtp.nginx"] = "lua/smtp/nginx.lua",
       ["smtp.options"] = "lua/smtp/options.lua",
       ["smtp.place"] = "lua/smtp/place.lua",
+      ["smtp.own_address"] = "lua/smtp/own_address.lua",
       ["smtp.plan"] = "lua/smtp/plan.lua",
       ["smtp.probe"] = "lua/smtp/probe.lua",
       ["smtp.probe_warnings"] = "lua/smtp/probe_warnings.lua",

@@ -13,6 +13,7 @@ local expiry = require "smtp.expiry"
 local host = require "smtp.host"
 local keep = require "smtp.keep"
 local location = require "smtp.location"
+local own_address = require "smtp.own_address"
 
 local nginx = {}
 
@@ -286,7 +287,7 @@ function nginx.new(plan, certificate, fresh)
       place = plan.keepalive and keep.place(plan), keepalive = plan.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
-      duplex = nil, unheard = 0, receive_ms = 0 }, Transport)
+      duplex = nil, unheard = 0, receive_ms = 0, peer = nil, source = nil }, Transport)
 end
 
 -- nginx takes no 0 for "at once".
@@ -332,6 +333,7 @@ function Transport:connect(target, port, source_address)
    local ok, said
    for i = 1, #targets do
       ok, said = dial_fresh(self, targets[i], port)
+      self.peer, self.source = targets[i], source_address
       if ok then break end
    end
    if not ok then return nil, connect_trouble(said) end
@@ -339,6 +341,11 @@ function Transport:connect(target, port, source_address)
       self.sock:setoption("tcp-nodelay", true)
    end
    return true
+end
+
+--- The address of this end; nil where it is not known.
+function Transport:getsockname()
+   return self.peer and own_address.towards(self.peer, self.source)
 end
 
 --- The record of a connection that was kept, nil where this one is new.

@@ -10,6 +10,7 @@ with the number of its connection. CONFIG is JSON:
   cut       {verb: reply without a line end, before it closes}
   refuse    {verb: reply}                     split     true: each byte of a reply by itself
   rcpt_limit  recipients in a transaction       rcpt_errors  refused ones, before it says 421
+  address   that it listens at, 127.0.0.1 by default
   buffers   size of its buffers, in octets     long      octets of each reply to RCPT
   early     {"after": octets, "reply": text}: amid a message, and then it reads no more
   fast      true: messages are not looked at  quiet     true: nothing is logged
@@ -225,7 +226,9 @@ class Connection:
 
 
 def main():
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    address = config.get("address", "127.0.0.1")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, 0), family=family, backlog=512)
     if config.get("buffers"):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config["buffers"])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, config["buffers"])
