@@ -20,7 +20,8 @@ end
 local function at_terminal(steps, line, columns)
    local words = {}
    for i, step in ipairs(steps) do words[i] = "'" .. step .. "'" end
-   local shown = sh(("env -u LD_PRELOAD python3 -B spec/terminal.py %d %s -- env %s"):format(columns or 80,
+   local shown = sh(("env -u LD_PRELOAD python3 -B spec/terminal.py %d %s -- "
+      .. "env LD_PRELOAD=\"$LD_PRELOAD\" %s"):format(columns or 80,
       table.concat(words, " "), command(line)))
    local text, status, notes = shown:match("^(.*)\nstatus (%d+), echo ([^\n]*)\n")
    assert(status, shown)
