@@ -180,7 +180,7 @@ describe("lua-smtp at a terminal", function()
    it("shows a bar that advances with the bytes sent, at any width", function()
       local name = folder .. "/large"
       local file = assert(io.open(name, "wb"))
-      file:write(("x"):rep(8000000))
+      file:write(("x"):rep(6000000))
       file:close()
       for _, columns in ipairs { 40, 200 } do
          local server = io.popen("exec env -u LD_PRELOAD python3 -B spec/slow_server.py 8e6")
