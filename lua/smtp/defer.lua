@@ -15,8 +15,9 @@ local QUEUE_MAX = 1000  -- messages that wait in a worker
 local RUNNERS_MAX = 4   -- messages of a location that are sent at once
 
 local LOST_AFTER = 5    -- seconds after which a timer that has not begun never will
+local CALLBACK_MAX = 60 -- seconds after which a callback is taken to have ended its timer: ngx.exit
 
--- By location: { jobs, first, last, runners = { armed = time, begun = true or nil }, runner_count,
+-- By location: { jobs, first, last, runners = { lost_at = time }, runner_count,
 -- watching }. nginx.conf bounds their number.
 local queues, waiting = {}, 0
 
@@ -48,15 +49,16 @@ local function take(queue)
    return job
 end
 
-local function finish(job, receipt, err)
+local function finish(job, runner, receipt, err)
    if not receipt then log(tostring(err)) end
    if not job.callback then return end
+   runner.lost_at = core.now() + CALLBACK_MAX
    local ok, cause = guard.call(function() job.callback(receipt, err) end)
    if not ok then log("smtp: the callback of smtp.defer raised an error: ", guard.text(cause)) end
 end
 
 -- Whatever happens to one message, the next one is sent.
-local function send(job)
+local function send(job, runner)
    local ok, receipt, err = guard.call(function()
       return job.send(job.plan, job.mail, core.now())
    end)
@@ -64,11 +66,11 @@ local function send(job)
       receipt, err = nil, errors.new("system",
          { what = "smtp.defer failed: " .. guard.text(receipt) })
    end
-   finish(job, receipt, err)
+   finish(job, runner, receipt, err)
 end
 
 local function add_runner(queue)
-   local runner = { armed = core.now() }
+   local runner = { lost_at = core.now() + LOST_AFTER }
    queue.runners[runner], queue.runner_count = true, queue.runner_count + 1
    return runner
 end
@@ -78,21 +80,20 @@ local function remove_runner(queue, runner)
    queue.runners[runner], queue.runner_count = nil, queue.runner_count - 1
 end
 
--- nginx drops timers beyond lua_max_running_timers without telling the library.
+-- nginx drops timers beyond lua_max_running_timers without telling the library, and a callback may
+-- end its timer.
 local function forget_lost_runners(queue)
    for runner in next, queue.runners do
-      if not runner.begun and core.now() - runner.armed > LOST_AFTER then
-         remove_runner(queue, runner)
-      end
+      if core.now() > runner.lost_at then remove_runner(queue, runner) end
    end
 end
 
 -- A worker that is told to stop sends what it has taken on.
 local function run(_, queue, runner)
-   runner.begun = true
    local job = take(queue)
    while job do
-      send(job)
+      runner.lost_at = math.huge -- a message has its own deadline
+      send(job, runner)
       job = take(queue)
    end
    remove_runner(queue, runner)
@@ -125,6 +126,11 @@ local function no_timer(ngx, why)
    if ngx.get_phase() == "init" then
       return errors.usage("phase", "nginx has no timers in the phase init",
          "Use smtp.defer from init_worker_by_lua on")
+   end
+   if why:find("exiting", 1, true) then
+      return errors.new("system", { reason = "timer", retry = "later",
+         what = "this worker of nginx is about to end: " .. why,
+         hint = "Send the message with smtp.send, or in the next worker" })
    end
    return errors.new("system", { reason = "timer", retry = "later",
       what = "nginx made no timer: " .. why,

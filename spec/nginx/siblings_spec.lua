@@ -1,0 +1,154 @@
+-- What is refused before anything is sent, and what becomes of calls in the wrong place, inside nginx.
+local core = require "smtp.core"
+local safe = require "smtp.safe"
+local server = require "spec.nginx.server"
+
+local ngx = package.loaded.ngx
+local mx
+
+after_each(function()
+   if mx then mx:stop() end
+   mx = nil
+end)
+
+local function options(more)
+   local t = { host = "127.0.0.1", port = mx and mx.port or 1, tls = "skip", domain = "me.example",
+      from = "ann@me.example", to = "bob@there.example", text = "x", timeout = 5 }
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+
+describe("an option that only a directive can set", function()
+   for option, directive in pairs { tls_ca_file = "lua_ssl_trusted_certificate",
+      tls_ca_path = "lua_ssl_trusted_certificate", tls_min_version = "lua_ssl_protocols",
+      tls_pin = "lua_ssl_trusted_certificate" } do
+      it("is refused without TLS, too: " .. option, function()
+         local value = option == "tls_min_version" and "1.3" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
+         for _, host in ipairs { "localhost", "127.0.0.1" } do
+            for _, call in ipairs { "send", "defer" } do
+               local _, err = safe[call](options { host = host, [option] = value })
+               assert.same({ "usage", option }, { err.kind, err.option }, tostring(err))
+               assert.truthy(err.hint:find(directive, 1, true))
+            end
+         end
+      end)
+   end
+end)
+
+describe("host in nginx", function()
+   for _, host in ipairs { "mail.example.org:587", "smtp://x", "ssl://x", "ann@x", "unix:/path" } do
+      it("is a host and nothing else: " .. host, function()
+         local _, err = safe.send(options { host = host })
+         assert.equal("usage", err.kind, tostring(err))
+         _, err = safe.defer(options { host = host })
+         assert.equal("usage", err.kind, tostring(err))
+         _, err = safe.connect { host = host, tls = "skip" }
+         assert.equal("usage", err.kind, tostring(err))
+      end)
+   end
+end)
+
+describe("a connection of one request", function()
+   it("that two light threads use at once is busy for the second, and no bytes are mixed", function()
+      mx = server.start {}
+      local conn = assert(safe.connect { host = "127.0.0.1", port = mx.port, tls = "skip", domain = "me.example" })
+      local pieces = 0
+      local function slow()
+         pieces = pieces + 1
+         ngx.sleep(0.01)
+         return pieces <= 5 and ("line %d\r\n"):format(pieces) or nil
+      end
+      local first = ngx.thread.spawn(function()
+         return conn:send { from = "a@b.example", to = "c@d.example", raw = slow }
+      end)
+      ngx.sleep(0.015)
+      for _, call in ipairs { "noop", "reset", "quit" } do
+         local _, err = conn[call](conn)
+         assert.same({ "usage", "connection" }, { err.kind, err.option }, call)
+      end
+      local _, err = conn:send { from = "e@b.example", to = "f@d.example", text = "second" }
+      assert.same({ "usage", "connection" }, { err.kind, err.option })
+      local _, receipt = ngx.thread.wait(first)
+      assert.same({ "c@d.example" }, receipt.accepted)
+      assert(conn:send { from = "e@b.example", to = "f@d.example", text = "third" })
+      assert.equal(2, mx:count("message"))
+      assert.equal(2, mx:count("MAIL"))
+      conn:close()
+   end)
+
+   it("whose light thread was killed amid a message delivers nothing and can be closed", function()
+      for _, keepalive in ipairs { false, { idle = 10 } } do
+         mx = server.start {}
+         local conn = assert(safe.connect { host = "127.0.0.1", port = mx.port, tls = "skip",
+            domain = "me.example", keepalive = keepalive })
+         local thread = ngx.thread.spawn(function()
+            return conn:send { from = "a@b.example", to = "c@d.example", raw = function()
+               ngx.sleep(0.01)
+               return "more\r\n"
+            end }
+         end)
+         ngx.sleep(0.05)
+         assert(ngx.thread.kill(thread))
+         local receipt, err = conn:send { from = "e@b.example", to = "f@d.example", text = "second" }
+         assert.is_nil(receipt)
+         assert.is_table(err)
+         conn:close()
+         mx:wait("over", 1)
+         assert.equal(0, mx:count("message"))
+         mx:stop()
+      end
+      mx = nil
+   end)
+end)
+
+describe("a send whose light thread is killed", function()
+   it("leaves nothing to those that come after it", function()
+      mx = server.start {}
+      local more = { keepalive = { idle = 10, size = 4 } }
+      for _ = 1, 5 do
+         more.raw, more.text = function() ngx.sleep(0.005) return "more\r\n" end, nil
+         local t = options(more)
+         t.text = nil
+         local thread = ngx.thread.spawn(function() return safe.send(t) end)
+         ngx.sleep(0.03)
+         assert(ngx.thread.kill(thread))
+         assert(safe.send(options { keepalive = { idle = 10, size = 4 } }))
+      end
+      assert.equal(5, mx:count("message"))
+   end)
+end)
+
+describe("a callback of smtp.defer", function()
+   it("that ends its timer does not stop the queue for ever", function()
+      mx = server.start {}
+      local now, done, ended = core.now, 0, 0
+      finally(function() core.now = now end)
+      for _ = 1, 4 do
+         assert(safe.defer(options(), function()
+            ended = ended + 1
+            ngx.exit(ngx.ERROR)
+         end))
+      end
+      for _ = 1, 200 do
+         if ended == 4 then break end
+         ngx.sleep(0.01)
+      end
+      assert.equal(4, ended)
+      core.now = function() return now() + 100 end
+      assert(safe.defer(options(), function() done = done + 1 end))
+      for _ = 1, 200 do
+         if done == 1 then break end
+         ngx.sleep(0.01)
+      end
+      assert.equal(1, done)
+   end)
+end)
+
+describe("421 without a line end", function()
+   it("is shown", function()
+      mx = server.start { cut = { MAIL = "421 4.3.2 going down" } }
+      local _, err = safe.send(options())
+      assert.same({ "disconnected", 421 }, { err.kind, err.code }, tostring(err))
+      assert.truthy(tostring(err):find("going down", 1, true))
+   end)
+end)
