@@ -256,12 +256,20 @@ static void push_answer(lua_State *L, unsigned code, const uint16_t enhanced[3],
     lua_pushlstring(L, text, text_len);
 }
 
+static bool is_cut(const char *text, size_t len)
+{
+    const size_t mark_len = sizeof SMTP_CUT_MARK - 1;
+    return len >= mark_len && memcmp(text + len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
+}
+
 int push_receipt(lua_State *L, const struct smtp_mail *m)
 {
     const struct smtp_recipient *to = m->to;
     const struct smtp_answer *answer = &m->answer;
     if (!m->over || m->trouble.error != SMTP_ERROR_NONE || m->to_count != 1) return 0;
     if (to->verdict != SMTP_ACCEPTED) return 0;
+    if (is_cut(m->texts + to->text_at, to->text_len) || is_cut(answer->text, answer->text_len))
+        return 0; /* who masks secrets has to look at it */
     lua_pushlstring(L, to->address.data, to->address.len);
     push_answer(L, to->code, to->enhanced, m->texts + to->text_at, to->text_len);
     push_answer(L, answer->code, answer->enhanced, answer->text, answer->text_len);

@@ -73,12 +73,12 @@ static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size
     return make_printable(out, room, r->text + from, *at - from);
 }
 
-/* The words of a reply in at most `max` octets. What is cut ends in CUT_MARK: who reads it has to
- * know that a secret may be there in part. */
+/* The words of a reply in at most `max` octets. What is cut ends in SMTP_CUT_MARK: who reads it has
+ * to know that a secret may be there in part. */
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
 {
     static const char mask[] = "[secret]";
-    const size_t mark_len = sizeof CUT_MARK - 1, mask_len = sizeof mask - 1;
+    const size_t mark_len = sizeof SMTP_CUT_MARK - 1, mask_len = sizeof mask - 1;
     size_t room = max > mark_len ? max - mark_len : 0, len = 0;
     bool cut = r->cut;
     if (room == 0) return 0;
@@ -93,7 +93,7 @@ size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
         at += hidden_len(r, at);
     }
     if (!cut) return len;
-    memcpy(out + len, CUT_MARK, mark_len);
+    memcpy(out + len, SMTP_CUT_MARK, mark_len);
     return len + mark_len;
 }
 
@@ -107,12 +107,12 @@ void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
 /* The reply that `answer` was taken from, as far as it was kept; borrowed from it. */
 struct smtp_reply answer_reply(const struct smtp_answer *answer)
 {
-    const size_t mark_len = sizeof CUT_MARK - 1;
+    const size_t mark_len = sizeof SMTP_CUT_MARK - 1;
     struct smtp_reply r = {
         .code = answer->code, .text = answer->text, .text_len = answer->text_len};
     memcpy(r.enhanced, answer->enhanced, sizeof r.enhanced);
-    r.cut =
-        r.text_len >= mark_len && memcmp(r.text + r.text_len - mark_len, CUT_MARK, mark_len) == 0;
+    r.cut = r.text_len >= mark_len &&
+            memcmp(r.text + r.text_len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
     if (r.cut) r.text_len -= mark_len;
     return r;
 }

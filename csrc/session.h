@@ -228,7 +228,6 @@ void transcript_note(struct smtp_session *s, const char *words);
 /* reply.c */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len);
 bool reply_cut(struct smtp_session *s, struct smtp_reply *r);
-#define CUT_MARK " [cut]"
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);

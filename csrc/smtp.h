@@ -53,6 +53,9 @@ enum {
     SMTP_DATE_LEN = 20            /* octets of "2026-11-24T12:00:00Z" */
 };
 
+/** How a server's words end where they were cut: a secret may be there in part. */
+#define SMTP_CUT_MARK " [cut]"
+
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
  *  sentence goes on behind the server's name. */
 /* clang-format off */

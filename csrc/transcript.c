@@ -41,7 +41,7 @@ static void end_line(struct smtp_session *s)
 {
     if (s->shown_side == '\0') return;
     if (s->shown_line_len > LINE_SHOWN_MAX + (s->shown_cr ? 1u : 0u))
-        keep(s, CUT_MARK, sizeof CUT_MARK - 1);
+        keep(s, SMTP_CUT_MARK, sizeof SMTP_CUT_MARK - 1);
     keep(s, "\n", 1);
     s->shown_side = '\0';
     s->shown_whole = s->shown_len;

@@ -131,10 +131,7 @@ local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true,
 -- Are messages handed over in bulk here? Not where each is to be looked at.
 local function open_bulk(queue, conv, line)
    local plan = queue.plan
-   if line.bulk or queue.settings.rate or next(plan.extensions) ~= nil
-      or conv.transcript.secrets[1] then
-      return line.bulk
-   end
+   if line.bulk or queue.settings.rate or next(plan.extensions) ~= nil then return line.bulk end
    local parts = report.parts(conv)
    line.used = report.used(options.plain_needs(false), parts)
    line.used_8bit = report.used(options.plain_needs(true), parts)

@@ -348,10 +348,8 @@ function report.sole(parts, used, message_id, address, code, enhanced, text, end
    }
 end
 
---- That receipt, where it is that simple and there is no secret that a server could repeat; else
--- nil.
+--- The receipt of a message whose only recipient has it; nil where there is more to report.
 function report.plain_receipt(conv, mail, transaction, started)
-   if conv.transcript.secrets[1] then return nil end
    local address, code, enhanced, text, end_code, end_enhanced, end_text = transaction:receipt()
    if not address then return nil end
    local parts = report.parts(conv)
