@@ -12,6 +12,7 @@ local crowd = require "smtp.crowd"
 local delivery = require "smtp.delivery"
 local drive = require "smtp.drive"
 local errors = require "smtp.errors"
+local host = require "smtp.host"
 local queues = require "smtp.queue"
 local options = require "smtp.options"
 local quirks = require "smtp.quirks"
@@ -316,6 +317,9 @@ function many.send(t, messages, given)
    local ok
    ok, err = is_messages(messages)
    if not ok then return nil, err end
+   local nginx = host.nginx() -- some of its phases have neither sockets nor threads
+   if nginx then err = select(2, nginx.check(plan)) end
+   if err then return nil, err end
    local queue = new_queue(options.variant(plan, { flight_max = settings.window,
       refused_max = REFUSED_MAX }), settings,
       messages)

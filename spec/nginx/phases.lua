@@ -1,6 +1,17 @@
 --- What smtp.safe says in each phase of nginx. nginx.conf.in calls it everywhere.
 
-local phases = { found = {}, deferred = {} }
+local phases = { found = {}, deferred = {}, others = {} }
+
+-- What else there is to call. -> by name: { did it return?, result, err }
+local function try_others(safe)
+   local to = { host = "127.0.0.1", port = 1 }
+   local message = { from = "a@b.example", to = "c@d.example", text = "" }
+   return { connect = { pcall(safe.connect, to) }, probe = { pcall(safe.probe, to) },
+      many = { pcall(safe.send_many, to, { message, message, message }) },
+      one_of_many = { pcall(safe.send_many, to, { message }) },
+      message = { pcall(safe.message, message) },
+      nothing = { pcall(safe.send) }, nonsense = { pcall(safe.defer, 5, 7) } }
+end
 
 --- Tries to send, and to defer, in the phase this is called in.
 function phases.note(phase)
@@ -8,6 +19,7 @@ function phases.note(phase)
    local options = { host = "127.0.0.1", port = 1, from = "a@b.example", to = "c@d.example", text = "" }
    local ok, receipt, err = pcall(safe.send, options)
    phases.found[phase] = { ok = ok, receipt = receipt, err = err }
+   phases.others[phase] = try_others(safe)
    local entry = {}
    phases.deferred[phase] = entry
    entry.ok, entry.accepted, entry.err = pcall(safe.defer, options, function(_, failure)

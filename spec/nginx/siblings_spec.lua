@@ -1,5 +1,6 @@
 -- What is refused before anything is sent, and what becomes of calls in the wrong place, inside nginx.
 local core = require "smtp.core"
+local phases = require "spec.nginx.phases"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
@@ -142,6 +143,22 @@ describe("a callback of smtp.defer", function()
       end
       assert.equal(1, done)
    end)
+end)
+
+describe("smtp.safe", function()
+   for _, phase in ipairs { "init", "init_worker", "set", "header_filter", "body_filter", "log", "balancer", "rewrite",
+      "access" } do
+      it("raises nothing in the phase " .. phase, function()
+         phases.visit(phase)
+         for name, found in pairs(phases.others[phase]) do
+            assert.is_true(found[1], name .. ": " .. tostring(found[2]))
+            if name ~= "message" and name ~= "probe" then
+               local err = found[3] or found[2] and found[2].results[1]
+               assert.is_true(safe.is_error(err), name .. ": " .. tostring(err))
+            end
+         end
+      end)
+   end
 end)
 
 describe("421 without a line end", function()
