@@ -236,6 +236,39 @@ describe("lua-smtp sink", function()
       assert.is_true(soon_empty())
    end)
 
+   it("makes a certificate for as long as it listens, in the same process", function()
+      local function exists(name)
+         local file = io.open(name)
+         if file then file:close() end
+         return file ~= nil
+      end
+      local one = assert(safe.sink { tls = "starttls" })
+      for _ = 1, 2 do
+         assert(one:listen())
+         local name = one.tls_ca_file
+         assert.is_true(exists(name))
+         assert.is_false(exists((name:gsub("certificate", "key"))))
+         one:close()
+         assert.is_false(exists(name))
+      end
+      local listener = require("smtp.socket").listen("127.0.0.1", 0)
+      local name
+      do
+         local other = assert(safe.sink { tls = "starttls", port = select(2, listener:getsockname()) })
+         local address, err = other:listen()
+         assert.is_nil(address)
+         assert.equal("connect", err.kind)
+         assert.is_false(exists(other.tls_ca_file))
+         local forgotten = assert(safe.sink { tls = "starttls" })
+         assert(forgotten:listen())
+         name = forgotten.tls_ca_file
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.is_false(exists(name))
+      listener:close()
+   end)
+
    it("leaves nothing where its output is not read any more", function()
       local path = folder .. "/socket"
       local pipe = io.popen(command("sink --tls starttls --socket " .. path) .. " | head -n 1")
@@ -295,6 +328,13 @@ describe("lua-smtp sink", function()
       assert.matches("a\tb", arrived)
       assert.is_nil(arrived:find("[%z\1-\8\11-\31\127]"))
       for _, bytes in ipairs { "\194\155", "\226\128\174", " \155" } do assert.is_nil(arrived:find(bytes, 1, true)) end
+   end)
+
+   it("shows nothing in JSON, and in the words of a server, that a terminal would obey", function()
+      local json = require("smtp.cli_output").json
+      assert.equal([["\u001b\u009b\u202e\u061cé"]], json("\27\194\155\226\128\174\216\156é"))
+      local printable = require("smtp.core").printable
+      assert.equal("?a???b??\nc d?é", printable("\27a\226\128\174b\194\155\nc\td\255é"))
    end)
 
    it("says that its output could not be written", function()

@@ -1,9 +1,11 @@
 """A browser, driven over WebDriver (W3C) with nothing but the standard library."""
 import base64
 import json
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,7 +35,10 @@ class Browser:
             if not shutil.which(program):
                 raise WebDriverError(f"{program} is missing: apt-get install {package}")
         port = free_port()
+        # Its profile, and what it leaves there when it ends.
+        self.folder = tempfile.mkdtemp(prefix="lua-smtp-browser-")
         self.process = subprocess.Popen(["chromedriver", f"--port={port}"],
+                                        env={**os.environ, "TMPDIR": self.folder},
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.base = f"http://127.0.0.1:{port}"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -135,6 +140,7 @@ class Browser:
             pass
         self.process.terminate()
         self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Element:
