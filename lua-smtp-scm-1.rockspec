@@ -69,6 +69,7 @@ build = {
       ["smtp.sink_session"] = "lua/smtp/sink_session.lua",
       ["smtp.sink_text"] = "lua/smtp/sink_text.lua",
       ["smtp.source"] = "lua/smtp/source.lua",
+      ["smtp.system"] = "lua/smtp/system.lua",
       ["smtp.transcript"] = "lua/smtp/transcript.lua",
       ["smtp.core"] = {
          sources = {

@@ -134,6 +134,7 @@ enum {
     X(TRACE_FAILED,     "source",              "trace",            "is not talked to any more: the function given as trace failed")\
     X(AUTH_SOURCE,      "source",              "auth",             "is not logged in to: what the program gives for AUTH failed")\
     X(NO_CRYPTO,        "system",              "crypto",           "is not talked to: libcrypto failed, for want of memory most likely")\
+    X(NO_RESOURCES,     "system",              "resources",        "is not talked to: this machine lacks descriptors or memory")\
     X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
     X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
 /* clang-format on */

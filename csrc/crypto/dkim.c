@@ -155,8 +155,10 @@ const char *dkim_key_read(struct bytes pem, EVP_PKEY **key)
     ERR_set_mark();
     BIO *text = BIO_new_mem_buf(pem.data, (int)pem.len);
     if (text != NULL) *key = PEM_read_bio_PrivateKey(text, NULL, note_question, &asked);
+    bool full = text == NULL || ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
     BIO_free(text);
     ERR_pop_to_mark();
+    if (*key == NULL && full) return "crypto"; /* no memory */
     if (*key == NULL) return asked ? "encrypted" : "unreadable";
     const char *word = check(*key);
     if (word == NULL) return NULL;

@@ -191,7 +191,10 @@ struct tls_settings {
     const char *ca_file, *ca_path, *cert, *key; /* NULL: not given */
 };
 
-/* These return NULL or the name of the option that is wrong. */
+/* The errno value (EMFILE, ENOMEM) by which OpenSSL says that this machine lacks something; 0: it
+ * says no such thing. Forgets what it noted. */
+int tls_lack(void);
+/* These return NULL, or the name of the option that is wrong, or "system". */
 const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings);
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);
 void tls_context_close(struct tls_context *c);

@@ -16,6 +16,7 @@ struct resolving {
     int pipe[2]; /* both ends stay open until the last owner goes: no SIGPIPE, no end of file */
     int error;   /* what getaddrinfo said, and errno at that time */
     int system_error;
+    int lack; /* an errno value: for want of descriptors the resolver finds no name at all */
     struct addrinfo *answer;
     char host[HOST_NAME_LEN_MAX];
 };
@@ -29,13 +30,32 @@ void resolve_end(struct resolving *job)
     free(job);
 }
 
+/* The resolver reads files and asks over a socket; without a descriptor it says that there is no
+ * such name. So it is looked whether two can be had. */
+static int find_lack(const struct resolving *job)
+{
+    if (host_errno_word(job->system_error, NULL) != NULL) return job->system_error;
+    int lack = 0, fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = fcntl(job->pipe[0], F_DUPFD_CLOEXEC, 0);
+        if (fds[i] < 0) lack = errno;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0) close(fds[i]);
+    }
+    return host_errno_word(lack, NULL) != NULL ? lack : 0;
+}
+
 static void *look_up(void *argument)
 {
     struct resolving *job = argument;
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     job->error = getaddrinfo(job->host, NULL, &hints, &job->answer);
     job->system_error = errno;
-    if (job->error != 0) job->answer = NULL;
+    if (job->error != 0) {
+        job->answer = NULL;
+        job->lack = find_lack(job);
+    }
     while (write(job->pipe[1], "", 1) < 0 && errno == EINTR)
         continue;
     resolve_end(job);
@@ -92,6 +112,8 @@ int resolve_fd(const struct resolving *job)
 static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX])
 {
     if (job->error == EAI_MEMORY) return host_say(text, "system", "no memory");
+    if (job->lack != 0)
+        return host_say(text, "system", "cannot look up %s: %s", job->host, strerror(job->lack));
     const char *why =
         job->error == EAI_SYSTEM ? strerror(job->system_error) : gai_strerror(job->error);
     bool unknown = job->error == EAI_NONAME || job->error == EAI_NODATA;

@@ -74,6 +74,7 @@ static const char *certificate_word(long result)
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
+    case X509_V_ERR_OUT_OF_MEM: return "system";
     case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
     case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
@@ -315,7 +316,7 @@ static const char *handshake_word(unsigned long error)
     }
 }
 
-static const char *explain(struct smtp_socket *s)
+static const char *judge(struct smtp_socket *s)
 {
     struct tls *t = s->tls;
     unsigned long error = ERR_peek_error();
@@ -327,6 +328,14 @@ static const char *explain(struct smtp_socket *s)
     const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
     return host_say(s->text, handshake_word(error), "%s",
                     why != NULL ? why : "the peer ended the handshake");
+}
+
+/* To verify a certificate takes memory, and descriptors where ca_path is a directory. */
+static const char *explain(struct smtp_socket *s)
+{
+    const char *word = judge(s);
+    int lack = tls_lack();
+    return lack == 0 ? word : host_say(s->text, "system", "%s", strerror(lack));
 }
 
 static const char *fail(struct smtp_socket *s, const char *word)
@@ -418,6 +427,11 @@ static const char *refused(struct smtp_socket *s)
     bool telling = strcmp(word, "tls:client_certificate") == 0 || strcmp(word, "protocol") == 0;
     t->end = telling ? word : "closed";
     t->why = telling && why != NULL ? why : "the peer sent a bad TLS record";
+    int lack = tls_lack();
+    if (lack != 0) {
+        t->end = "system";
+        t->why = strerror(lack);
+    }
     return ended(s);
 }
 
@@ -430,6 +444,8 @@ static const char *seal(struct smtp_socket *s, const unsigned char *data, size_t
         return NULL;
     }
     t->dead = true;
+    int lack = tls_lack();
+    if (lack != 0) return host_say(s->text, "system", "%s", strerror(lack));
     return host_say(s->text, "closed", "%s", "TLS failed while writing");
 }
 

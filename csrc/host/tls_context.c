@@ -8,13 +8,24 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+int tls_lack(void)
+{
+    int lack = 0;
+    for (unsigned long error; (error = ERR_get_error()) != 0;) {
+        int reason = ERR_GET_REASON(error);
+        if (ERR_SYSTEM_ERROR(error) && host_errno_word(reason, NULL) != NULL) lack = reason;
+        if (!ERR_SYSTEM_ERROR(error) && reason == ERR_R_MALLOC_FAILURE) lack = ENOMEM;
+    }
+    return lack;
+}
+
 static const char *fail(struct tls_context *c, const char *option, const char *what)
 {
     unsigned long error = ERR_peek_last_error();
     const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
     host_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
-    ERR_clear_error();
-    return option;
+    int lack = tls_lack();
+    return lack == 0 ? option : host_say(c->text, "system", "%s", strerror(lack));
 }
 
 /* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed
@@ -23,7 +34,10 @@ static bool is_hashed(const char *path)
 {
     bool found = false;
     DIR *dir = opendir(path);
-    if (dir == NULL) return false;
+    if (dir == NULL) {
+        ERR_raise(ERR_LIB_SYS, errno);
+        return false;
+    }
     for (struct dirent *entry = readdir(dir); entry != NULL && !found; entry = readdir(dir)) {
         size_t len = strlen(entry->d_name);
         found = len == 10 && strcmp(entry->d_name + 8, ".0") == 0;
@@ -44,7 +58,8 @@ static const char *load_system(struct tls_context *c)
     const char *file = setting(X509_get_default_cert_file_env(), X509_get_default_cert_file());
     if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
     if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
-    ERR_clear_error();
+    int lack = tls_lack();
+    if (lack != 0) return host_say(c->text, "system", "%s", strerror(lack));
     return fail(
         c, "ca_file",
         "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
@@ -88,7 +103,7 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
     c->verify = settings->verify;
     c->server = settings->server;
     c->ctx = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method());
-    if (c->ctx == NULL) return fail(c, "verify", "no memory for TLS");
+    if (c->ctx == NULL) return fail(c, "system", "no memory for TLS");
     SSL_CTX_set_min_proto_version(c->ctx, settings->tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
     if (settings->tls12_only) SSL_CTX_set_max_proto_version(c->ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

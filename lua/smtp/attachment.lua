@@ -147,6 +147,7 @@ local function open_path(one, where)
       return refuse(where .. ".path", "is no path")
    end
    local found, why, hint = source.of_path(one.path)
+   if errors.is(hint) then return nil, hint end
    if not found then return refuse(where .. ".path", "cannot be read: " .. why, hint) end
    return found
 end

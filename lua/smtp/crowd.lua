@@ -9,6 +9,7 @@
 local core = require "smtp.core"
 local guard = require "smtp.guard"
 local host = require "smtp.host"
+local system = require "smtp.system"
 
 local crowd = {}
 
@@ -34,7 +35,8 @@ local function collect(...)
 end
 
 local function sleep_for_sockets(socks, seconds)
-   return require("smtp.socket").wait(socks, math.ceil(math.min(seconds, LONG) * 1000)) or {}
+   local socket = system.load "smtp.socket" -- without it: no socks, and a time that passes
+   return socket and socket.wait(socks, math.ceil(math.min(seconds, LONG) * 1000)) or {}
 end
 
 -- ---- jobs ----
@@ -232,9 +234,11 @@ local function polite(sock)
    return setmetatable({ sock = sock, sent = 0 }, Socket)
 end
 
---- A socket; inside a job, one that gives way to other jobs.
+--- A socket; inside a job, one that gives way to other jobs. nil, why: it cannot be had.
 function crowd.socket()
-   return polite(require("smtp.socket").new())
+   local socket, why = system.load "smtp.socket"
+   if not socket then return nil, why end
+   return polite(socket.new())
 end
 
 --- The next connection that a listener has, as such a socket.

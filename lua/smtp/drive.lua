@@ -93,6 +93,11 @@ local function drain(conv)
    end
 end
 
+local connect_sentences = {
+   resolve = "has no address", connect = "cannot be reached", system = "cannot be connected to",
+   timeout = "did not answer in time",
+}
+
 local tls_sentences = {
    certificate = "showed a certificate that is not trusted",
    tls = "could not agree on TLS",
@@ -113,6 +118,8 @@ local function lost(conv, why, text)
       session:broken("timeout", "timeout", text or "")
    elseif why == "protocol" then
       session:broken("protocol", "tls_flood", "")
+   elseif why == "system" then
+      session:broken("system", "resources", text or "")
    elseif tostring(why):find("^tls:") then -- TLS 1.3 refuses a client behind the handshake
       conv.trouble = tls_trouble(why, text)
       session:broken("tls", "handshake", "")
@@ -169,7 +176,8 @@ local function next_piece(conv)
    local piece, trouble = conv.read()
    if piece ~= false then return piece end
    conv.cause = trouble.cause
-   conv.session:broken("source", trouble.reason, source.sentence(trouble))
+   conv.session:broken(trouble.reason == "resources" and "system" or "source", trouble.reason,
+      source.sentence(trouble))
    return false
 end
 
@@ -241,6 +249,9 @@ local function handshake(conv, seconds)
    elseif why == "protocol" then
       return nil, { kind = "protocol", reason = "tls_flood", stage = "tls", text = text,
          sentence = "sent TLS messages without end" }
+   elseif why == "system" then
+      return nil, { kind = "system", reason = "resources", stage = "tls", text = text,
+         sentence = connect_sentences.system }
    end
    return nil, tls_trouble(why, text, hint)
 end
@@ -323,11 +334,6 @@ function drive.run(conv)
 end
 
 -- ---- opening ----
-
-local connect_sentences = {
-   resolve = "has no address", connect = "cannot be reached", system = "cannot be connected to",
-   timeout = "did not answer in time",
-}
 
 -- "resolve:unknown_host", "timeout:resolve" (while looking up) -> what an error needs
 local function connect_trouble(why, text, hint)
@@ -444,7 +450,10 @@ function drive.open(plan, context, deadline, fresh)
    local ok, trouble, failed
    conv.pace = host.pace()
    conv.sock, failed = host.transport(plan, context, fresh)
-   if failed then
+   if failed and failed.system then
+      return nil, conv, { kind = "system", reason = "resources", stage = "connect",
+         text = failed.system, sentence = connect_sentences.system }
+   elseif failed then
       return nil, conv, { kind = "source", reason = "transport", stage = "connect",
          cause = failed.cause, sentence = "is not connected to: " .. failed.what }
    end

@@ -60,7 +60,8 @@ local function begin_exchange(conv, name)
    if own and plan.token and not get_secret(conv, "token") then return end
    local info = auth.info(conv)
    if not info then return session:broken("system", "random", "") end
-   local ok, initial, more = call(function() return exchange:start(info) end)
+   local ok, initial, more, lack = call(function() return exchange:start(info) end)
+   if ok and lack and not own then return session:broken("system", "resources", more) end
    if not ok then return auth_failed(conv, initial, name .. ".start raised an error") end
    if initial == false then
       conv.out[name] = type(more) == "string" and conv.transcript:mask(more)

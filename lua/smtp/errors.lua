@@ -130,7 +130,7 @@ end
 function errors.new(kind, fields)
    fields.kind = kind
    fields.sent = fields.sent or "no"
-   fields.retry = fields.retry or "never"
+   fields.retry = fields.retry or (kind == "system" and "later" or "never")
    fields.temporary = fields.retry == "later"
    return setmetatable(fields, by_kind[kind])
 end

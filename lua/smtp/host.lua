@@ -5,6 +5,7 @@ local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
+local system = require "smtp.system"
 
 local host = {}
 
@@ -52,14 +53,17 @@ end
 ---@param context? any      from host.context
 ---@param fresh? boolean    no connection that was kept
 ---@return table|userdata|nil transport
----@return table|nil trouble   { what =, cause = }: the caller's function failed
+---@return table|nil trouble   { what =, cause = }: the caller's function failed; { system = why }
 function host.transport(plan, context, fresh)
    local transport = plan.transport
    if type(transport) == "function" then return made_by(transport) end
    if transport then return transport end
    local nginx = host.nginx()
    if nginx then return nginx.new(plan, context, fresh) end
-   return require("smtp.crowd").socket()
+   local crowd, why = system.load "smtp.crowd"
+   if crowd then transport, why = crowd.socket() end
+   if transport then return transport end
+   return nil, { system = why }
 end
 
 --- How to let others have their turn: { work = function(octets sent, seconds worked), mark =,
@@ -115,11 +119,14 @@ local function tls_context(plan, stamp)
    local key = key_of(plan)
    local entry = contexts[key]
    if entry and entry.stamp == stamp then return entry end
-   local context, option, why = require("smtp.socket").tls_context {
+   local socket, lack = system.load "smtp.socket"
+   if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
+   local context, option, why = socket.tls_context {
       verify = plan.tls_verify, ca_file = plan.tls_ca_file, ca_path = plan.tls_ca_path,
       cert = plan.tls_cert, key = plan.tls_key, min_version = plan.tls_min_version,
       pin = plan.tls_pin,
    }
+   if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
    if not context then
       return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
    end

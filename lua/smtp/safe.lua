@@ -11,10 +11,18 @@ local host = require "smtp.host"
 local options = require "smtp.options"
 local report = require "smtp.report"
 local signing = require "smtp.signing"
+local system = require "smtp.system"
 
 local safe = { _VERSION = "0.1.0" }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
+
+-- A module that is loaded when something needs it may not be found.
+local function run_module(name, call, ...)
+   local module, why = system.load(name)
+   if not module then return nil, system.error(why) end
+   return module[call](...)
+end
 
 --- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
 -- kept.
@@ -32,7 +40,7 @@ end
 
 --- Send many messages over few connections: see smtp.many.
 function safe.send_many(t, messages, settings)
-   return require("smtp.many").send(t, messages, settings)
+   return run_module("smtp.many", "send", t, messages, settings)
 end
 
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
@@ -55,7 +63,7 @@ function safe.defer(t, callback)
    local ok, err = nginx.check_directives(plan)
    if ok then ok, err = signing.sign(mail, delivery.deadline(plan, mail)) end
    if not ok then return nil, err end
-   return require("smtp.defer").add(delivery.send, plan, mail, callback)
+   return run_module("smtp.defer", "add", delivery.send, plan, mail, callback)
 end
 
 -- ---- connections ----
@@ -288,17 +296,17 @@ connection_mt.__close = Connection.close
 
 --- What does this server offer? Sends no mail; see smtp.probe.
 function safe.probe(t)
-   return require("smtp.probe").run(t)
+   return run_module("smtp.probe", "run", t)
 end
 
 --- The composer alone: see smtp.message.
 function safe.message(t)
-   return require("smtp.message").new(t)
+   return run_module("smtp.message", "new", t)
 end
 
 --- A small receiving server for demos and tests: see smtp.sink.
 function safe.sink(t)
-   return require("smtp.sink").new(t)
+   return run_module("smtp.sink", "new", t)
 end
 
 -- smtp:send{…} gives the module in the place of the options.

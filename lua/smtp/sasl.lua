@@ -12,6 +12,8 @@
 -- @module smtp.sasl
 
 local core = require "smtp.core"
+local mime = require "smtp.mime"
+local system = require "smtp.system"
 
 local sasl = {}
 
@@ -19,9 +21,10 @@ local why_no_crypto -- Lua 5.1 tells it once, and then of a loop
 
 -- Loaded when something needs it: it brings libcrypto into the process.
 local function load_crypto()
-   local ok, crypto = pcall(require, "smtp.crypto")
-   if ok then return crypto end
-   why_no_crypto = why_no_crypto or "crypto_unavailable: " .. tostring(crypto):match("[^\n]*")
+   local crypto, why, lack = system.load "smtp.crypto"
+   if crypto then return crypto end
+   if lack then return nil, why, true end
+   why_no_crypto = why_no_crypto or "crypto_unavailable: " .. why
    return nil, why_no_crypto
 end
 
@@ -48,8 +51,8 @@ local function gs2_flag(self, info)
 end
 
 local function begin_scram(self, info)
-   local crypto, why = load_crypto()
-   if not crypto then return false, why end
+   local crypto, why, lack = load_crypto()
+   if not crypto then return false, why, lack end
    if self.binds and not info.binding then
       -- Less than what is offered and wanted would be open to whoever made it so.
       return nil, "this TLS connection has nothing to bind to; where that is known and meant, name "
@@ -82,8 +85,8 @@ local function scram(name, hash, binds)
 end
 
 local function begin_cram_md5(self, info)
-   local crypto, why = load_crypto()
-   if not crypto then return false, why end
+   local crypto, why, lack = load_crypto()
+   if not crypto then return false, why, lack end
    if not crypto.hmac("MD5", "", "") then return false, "libcrypto has no MD5 here" end
    self.crypto, self.info = crypto, info
 end

@@ -6,6 +6,7 @@ local check = require "smtp.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
+local system = require "smtp.system"
 
 local signers = {}
 
@@ -14,9 +15,10 @@ local usage = errors.usage
 
 -- Loaded when something needs it: it brings libcrypto into the process.
 local function load_crypto()
-   local ok, crypto = pcall(require, "smtp.crypto")
-   if ok then return crypto end
-   return nil, usage("dkim", "nothing can be signed here: " .. tostring(crypto):match("[^\n]*"),
+   local crypto, why, lack = system.load "smtp.crypto"
+   if crypto then return crypto end
+   if lack then return nil, system.error(why) end
+   return nil, usage("dkim", "nothing can be signed here: " .. why,
       "Sign where smtp.crypto can be loaded, or let the server sign")
 end
 
@@ -120,7 +122,9 @@ local why_not = {
 
 local function read_pem(value, option)
    if value:find("-----BEGIN", 1, true) then return value end
-   local file = not value:find("[%z\1-\31]") and value ~= "" and io.open(value, "rb")
+   local file, why, errno
+   if not value:find("[%z\1-\31]") and value ~= "" then file, why, errno = io.open(value, "rb") end
+   if system.lacks(errno) then return nil, system.error(option .. " cannot be read: " .. why) end
    if not file then
       return nil, usage(option, option .. " is neither the text of a PEM file nor the path of one "
          .. "that can be read", "The text holds -----BEGIN PRIVATE KEY-----")
@@ -142,6 +146,7 @@ local function read_key(t, at, crypto)
    if not pem then return nil, err end
    local key, word = crypto.dkim_key(pem)
    if key then return key end
+   if word == "crypto" then return nil, system.error(option .. " cannot be read: no memory") end
    if word == "unreadable" and (pem:find("-----BEGIN [A-Z ]*PUBLIC KEY")
       or pem:find("-----BEGIN [A-Z ]*CERTIFICATE")) then
       word = "public"

@@ -40,7 +40,7 @@ end
 --- Trouble of a source as an error, or the error that DKIM has made of it already.
 function signing.failed(trouble)
    if errors.is(trouble) then return nil, trouble end
-   local kind = trouble.reason == "tmpfile" and "system"
+   local kind = (trouble.reason == "tmpfile" or trouble.reason == "resources") and "system"
       or trouble.reason == "timeout" and "timeout" or "source"
    return nil, errors.new(kind, {
       reason = trouble.reason, cause = trouble.cause, stage = "body",

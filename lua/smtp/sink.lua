@@ -16,6 +16,7 @@ local errors = require "smtp.errors"
 local guard = require "smtp.guard"
 local sink_options = require "smtp.sink_options"
 local sink_session = require "smtp.sink_session"
+local system = require "smtp.system"
 
 local WAIT_MS = 60000    -- how long a client may be silent
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
@@ -115,6 +116,8 @@ local function forget_certificate(sink)
 end
 
 local function make_context(sink)
+   local socket, lack = system.load "smtp.socket"
+   if not socket then return nil, system.error(lack) end
    local options, made = sink.options, nil
    if not options.tls_cert then
       local err
@@ -123,11 +126,12 @@ local function make_context(sink)
       sink.guard_pipe = made.guard
    end
    local cert = made and made.certificate or options.tls_cert
-   local context, option, why = require("smtp.socket").tls_context { server = true, cert = cert,
+   local context, option, why = socket.tls_context { server = true, cert = cert,
       key = made and made.key or options.tls_key or cert, max_version = options.tls_max_version }
    if made then os.remove(made.key) end
    if not context then
       forget_certificate(sink)
+      if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
       return nil, errors.usage("tls_" .. option, why)
    end
    sink.context, sink.tls_ca_file = context, cert
@@ -144,10 +148,13 @@ function Sink:listen(listener)
    end
    if not listener then
       local place = options.socket and "unix:" .. options.socket or options.host
-      listener, why, text = require("smtp.socket").listen(place, options.port)
+      local socket, lack = system.load "smtp.socket"
+      if not socket then return nil, system.error(lack) end
+      listener, why, text = socket.listen(place, options.port)
    end
    if not listener then
       forget_certificate(self)
+      if why == "system" then return nil, system.error("the sink cannot listen: " .. text) end
       return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why) })
    end
    self.listener = listener

@@ -12,6 +12,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.guard"
 local sasl = require "smtp.sasl"
+local system = require "smtp.system"
 
 local sink_auth = {}
 
@@ -303,11 +304,9 @@ end
 
 -- libcrypto comes into the process only where a mechanism wants it.
 local function load_crypto(name, hash)
-   local ok, crypto = pcall(require, "smtp.crypto")
-   if not ok then
-      return usage(("the mechanism %s needs smtp.crypto: %s"):format(name,
-         tostring(crypto):match("[^\n]*")))
-   end
+   local crypto, why, lack = system.load "smtp.crypto"
+   if lack then return nil, system.error(why) end
+   if not crypto then return usage(("the mechanism %s needs smtp.crypto: %s"):format(name, why)) end
    if not crypto.hmac(hash, "", "") then
       return usage(("the mechanism %s needs %s, and libcrypto has none here"):format(name, hash))
    end

@@ -9,6 +9,7 @@
 local core = require "smtp.core"
 local guard = require "smtp.guard"
 local host = require "smtp.host"
+local system = require "smtp.system"
 
 local source = {}
 
@@ -69,7 +70,7 @@ local function read_file(file, size, name)
    end
 end
 
---- A file by its path, opened when it is needed. -> source | nil, why, hint
+--- A file by its path, opened when it is needed. -> source | nil, why, hint or a SystemError
 function source.of_path(path)
    local kind, missing = core.file(path)
    if not kind then return nil, path .. ": " .. missing end
@@ -78,14 +79,15 @@ function source.of_path(path)
       return nil, path .. " is no regular file, and can be read only once",
          "Give { source = function … end, filename = … } that reads it"
    end
-   local file, why = io.open(path, "rb")
-   if not file then return nil, why end
+   local file, why, errno = io.open(path, "rb")
+   if not file then return nil, why, system.lacks(errno) and system.error(why) or nil end
    local size = file:seek("end")
    file:close()
    return { size = size, again = true, open = function()
-      local handle, reason = io.open(path, "rb")
+      local handle, reason, number = io.open(path, "rb")
       if not handle then
-         return function() return failed(path .. " could not be opened", reason) end
+         local lack = system.lacks(number) and "resources" or nil
+         return function() return failed(path .. " could not be opened", reason, lack) end
       end
       local read = read_file(handle, size, path)
       return function()
@@ -324,12 +326,18 @@ end
 -- ---- spooling: what can be read only once is kept, in memory and then in a temporary file ----
 
 local function write_out(parts, file)
-   file = file or io.tmpfile()
-   if not file then return nil end
+   local why, ok
+   if not file then file, why = io.tmpfile() end
+   if not file then return nil, why end
    for i = 1, #parts do
-      if not file:write(parts[i]) then return nil end
+      ok, why = file:write(parts[i])
+      if not ok then return nil, why end
    end
    return file
+end
+
+local function no_tmpfile(why)
+   return nil, { reason = "tmpfile", what = "a temporary file cannot be written", cause = why }
 end
 
 --- Read it once and for all. -> a source that can be opened again | nil, trouble
@@ -346,15 +354,15 @@ function source.spool(inner, deadline)
       parts[#parts + 1] = piece
       count = count + #piece
       if file or count > MEMORY_MAX then
-         file = write_out(parts, file)
-         if not file then
-            return nil, { reason = "tmpfile", what = "there is no room for a temporary file" }
-         end
+         local why
+         file, why = write_out(parts, file)
+         if not file then return no_tmpfile(why) end
          parts, count = {}, 0
       end
    end
    if not file then return source.of_string(table.concat(parts)) end
-   file:seek("set", 0)
+   local at, why = file:seek("set", 0) -- writes what is left
+   if not at then return no_tmpfile(why) end
    local kept = source.of_file(file)
    kept.steady = true
    return kept
