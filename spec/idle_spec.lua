@@ -152,6 +152,20 @@ describe("RSET refused between messages", function()
       end
    end
 
+   for _, said in ipairs { "250 ok", "554 Too many nonmail commands", "421 4.4.2 bye" } do
+      it("as NOOP is, replaces a kept connection before it is used: " .. said, function()
+         local kept, new = spec_server.new { said = "", noop = said }, spec_server.new()
+         function kept.kept()
+            return { facts = { esmtp = true, tls = "skipped", auth = "skipped", server = "mx",
+               capabilities = "PIPELINING", mechanisms_before_tls = "" } }
+         end
+         local connection = assert(smtp.connect(options({}, { kept, new })))
+         assert(connection:send(message()))
+         local good = said:find("^250") ~= nil
+         assert.same({ good and 1 or 0, good and 0 or 1 }, { #kept.taken, #new.taken })
+      end)
+   end
+
    it("by wish of the caller is told of as such", function()
       local server = refuses(554)
       local connection = assert(smtp.connect(options({}, { server })))

@@ -143,6 +143,10 @@ function commands.AUTH(self)
    self:say(self.reply and self:reply("auth") or "235 2.7.0 ok")
 end
 
+function commands.NOOP(self)
+   self:say(self.noop or "250 ok")
+end
+
 function commands.QUIT(self)
    self:say("221 bye")
    self.closing = true

@@ -163,7 +163,7 @@ end
 local function check_kept(conv)
    if not conv.reused then return conv end
    conv.session:ask("noop")
-   if drive.run(conv) == "ready" then return conv end
+   if drive.run(conv) == "ready" and conv.session:asked().code < 400 then return conv end
    conv.sock:close()
    return delivery.open(conv.plan, conv.deadline, true)
 end
