@@ -32,7 +32,8 @@ describe("an assignment to a loop variable", function()
    end
 
    for _, text in ipairs {
-      "for k, v in pairs(t) do v = 1 end", "for i = 1, 2 do local i = i i = 3 end", "for i = 1, 2 do end i = 3", "for x in f do t.x = 1 t[x] = 2 end",
+      "for k, v in pairs(t) do v = 1 end",
+      "for i = 1, 2 do local i = i i = 3 end", "for i = 1, 2 do end i = 3", "for x in f do t.x = 1 t[x] = 2 end",
       "for x in f do g { x = 1, y = { x = 2 } } end", "for x in f do local t = { x = 1 } end",
       "for x in f do g(function(x) x = 1 end) end", "for x in f do local a, x = 1, 2 x = 3 end",
       "for x in f do if x == 1 then local x x = 2 end end", "-- for x in f do x = 1 end",

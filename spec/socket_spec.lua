@@ -233,6 +233,70 @@ local function pair()
    return sock, other
 end
 
+-- Descriptors of this process: sockets and pipes.
+local function count_open()
+   local pipe = io.popen("ls -l /proc/$PPID/fd | grep -c socket:")
+   local count = tonumber(pipe:read("*l"))
+   pipe:close()
+   return count
+end
+
+describe("connection attempts that lose the race", function()
+   it("are closed, whether one wins or none", function()
+      local listener, kept = assert(socket.listen("127.0.0.1", 0)), {}
+      local _, port = listener:getsockname()
+      local winner = socket.listen("::1", port)
+      if not winner then return end -- a host without IPv6 has no race
+      repeat -- until the queue is full, and an attempt there hangs
+         kept[#kept + 1] = socket.new()
+         kept[#kept]:settimeouts(200, 200, 200)
+      until not kept[#kept]:connect("127.0.0.1", port)
+      collectgarbage()
+      local before, socks = count_open(), {}
+      for i = 1, 3 do
+         socks[i] = socket.new()
+         socks[i]:settimeouts(5000, 5000, 5000)
+         assert(socks[i]:connect("localhost", port))
+         assert.equal("::1", (socks[i]:getpeername()))
+      end
+      assert.equal(before + 3, count_open())
+      for i = 1, 3 do socks[i]:close() end
+      winner:close()
+      local sock = socket.new()
+      sock:settimeouts(600, 600, 600)
+      assert.is_nil((sock:connect("localhost", port)))
+      assert.equal(before - 1, count_open())
+      listener:close()
+   end)
+end)
+
+describe("a TLS handshake", function()
+   it("takes a name of 255 octets, and none of 256", function()
+      for len, word in pairs { [255] = "timeout", [256] = "tls:handshake", [300] = "tls:handshake" } do
+         local sock = pair()
+         sock:settimeouts(100, 100, 100)
+         local name = ("x"):rep(50) .. ("." .. ("y"):rep(50)):rep(5)
+         name = name:sub(1, len) .. ("z"):rep(len - #name)
+         local ok, why = sock:sslhandshake(nil, name:sub(1, len), false, socket.tls_context { verify = false })
+         assert.same({ nil, word }, { ok, why })
+         sock:close()
+      end
+   end)
+
+   it("that failed leaves a connection that is dead", function()
+      local sock = pair()
+      local context = socket.tls_context { verify = false }
+      sock:settimeouts(50, 50, 50)
+      assert.equal("timeout", (select(2, sock:sslhandshake(nil, nil, false, context))))
+      for _ = 1, 2 do
+         local _, why, text = sock:sslhandshake(nil, nil, false, context)
+         assert.same({ "tls:handshake", "TLS was begun on this connection before" }, { why, text })
+         assert.equal("closed", (select(2, sock:send("x"))))
+         assert.equal("closed", (select(2, sock:receiveany(1))))
+      end
+   end)
+end)
+
 describe("a wait", function()
    it("is as long as was said, under a second and over it", function()
       local sock = pair()
