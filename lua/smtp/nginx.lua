@@ -75,7 +75,8 @@ local function read_file(path)
 end
 
 -- By the names of the two files, as long as these are the same, as the contexts outside nginx.
-local certificates = {}
+local CERTIFICATES_MAX = 64 -- then all are forgotten
+local certificates, certificate_count = {}, 0
 
 local function load_certificate(plan)
    local key = plan.tls_cert .. "\0" .. plan.tls_key
@@ -92,6 +93,10 @@ local function load_certificate(plan)
          return nil, errors.usage(name, ("%s cannot be used: %s"):format(name, tostring(why)))
       end
       found[name] = parsed
+   end
+   if not certificates[key] then
+      if certificate_count >= CERTIFICATES_MAX then certificates, certificate_count = {}, 0 end
+      certificate_count = certificate_count + 1
    end
    certificates[key] = found
    return found
