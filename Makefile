@@ -109,7 +109,7 @@ install: all
 	install -D -m 644 -t "$(DESTDIR)$(LUA_DIR)/smtp" $(INSTALLED)
 	sed -e '1s|.*|#!/usr/bin/env $(LUA)|' \
 	   -e '2a package.path = [[$(LUA_DIR)/?.lua;]] .. package.path' \
-	   -e '2a package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath' bin/lua-smtp >$(OUT)/lua-smtp
+	   -e '2a package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath' csrc/lua-smtp >$(OUT)/lua-smtp
 	install -D -t "$(DESTDIR)$(PREFIX)/bin" $(OUT)/lua-smtp
 
 uninstall:

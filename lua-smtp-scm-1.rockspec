@@ -107,5 +107,5 @@ build = {
          libdirs = { "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
       },
    },
-   install = { bin = { ["lua-smtp"] = "bin/lua-smtp" } },
+   install = { bin = { ["lua-smtp"] = "csrc/lua-smtp" } },
 }

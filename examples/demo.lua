@@ -14,7 +14,7 @@ end
 -- A sink in a process of its own, for one connection after another.
 local function start_sink(flags, connections)
    local log = os.tmpname()
-   local pipe = assert(io.popen(("DEMO_PASSWORD=secret exec %s bin/lua-smtp sink --count %d %s "
+   local pipe = assert(io.popen(("DEMO_PASSWORD=secret exec %s csrc/lua-smtp sink --count %d %s "
       .. "2>%s"):format(interpreter, connections, flags, log), "r"))
    local port = pipe:read("*l"):match(":(%d+)$")
    local ca_file = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$") or nil

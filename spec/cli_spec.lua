@@ -4,7 +4,7 @@ while arg[first - 1] do first = first - 1 end
 local interpreter = assert(arg[first]:match("lua[%w.]*$"))
 
 local function run(line)
-   local pipe = io.popen(("SECRET=secret WRONG=wrong %s bin/lua-smtp %s 2>&1; echo status $?")
+   local pipe = io.popen(("SECRET=secret WRONG=wrong %s csrc/lua-smtp %s 2>&1; echo status $?")
       :format(interpreter, line))
    local text = pipe:read("*a")
    pipe:close()
@@ -12,7 +12,7 @@ local function run(line)
 end
 
 local function start(flags)
-   local pipe = io.popen(("SECRET=secret %s bin/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
+   local pipe = io.popen(("SECRET=secret %s csrc/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
    local port = pipe:read("*l"):match("(%d+)$")
    local trust = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$")
    return pipe, port, trust
@@ -182,7 +182,7 @@ describe("lua-smtp", function()
 
    it("reads a whole message from standard input", function()
       local pipe, port = start("--count 1")
-      local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s bin/lua-smtp send --raw --host "
+      local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s csrc/lua-smtp send --raw --host "
          .. "localhost --port %s --from a@x.example --to b@x.example"):format(interpreter, port))
       sent:read("*a")
       sent:close()
@@ -205,7 +205,7 @@ end)
 
 describe("JSON of the sink", function()
    it("is a line for its address, for each message and for an error", function()
-      local pipe = io.popen(interpreter .. " bin/lua-smtp sink --json --count 1 2>/dev/null")
+      local pipe = io.popen(interpreter .. " csrc/lua-smtp sink --json --count 1 2>/dev/null")
       local port = pipe:read("*l"):match('^{"address":"127.0.0.1","port":(%d+)}$')
       assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message))))
       local arrived = pipe:read("*l")

@@ -13,7 +13,7 @@ local function sh(line)
 end
 
 local function command(line)
-   return ("TMPDIR=%s SECRET=sesame-cmd %s bin/lua-smtp %s"):format(folder, interpreter, line)
+   return ("TMPDIR=%s SECRET=sesame-cmd %s csrc/lua-smtp %s"):format(folder, interpreter, line)
 end
 
 -- At a terminal, by steps. -> what it showed, its status, the notes about echo

@@ -650,7 +650,7 @@ end)
 
 describe("the sink", function()
    it("without a descriptor left goes on when somebody leaves", function()
-      local pipe = io.popen(("ulimit -n 14; exec %s bin/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
+      local pipe = io.popen(("ulimit -n 14; exec %s csrc/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
       local port = tonumber(pipe:read("*l"):match("%d+$"))
       local list = {}
       for i = 1, 30 do list[i] = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" } end
@@ -727,7 +727,7 @@ describe("smtp.send to the sink", function()
    it("through a unix socket goes by the command as well", function()
       local path = os.tmpname()
       os.remove(path)
-      local pipe = io.popen(("%s bin/lua-smtp sink --lmtp --socket %s --count 1 2>&1"):format(peer.interpreter, path))
+      local pipe = io.popen(("%s csrc/lua-smtp sink --lmtp --socket %s --count 1 2>&1"):format(peer.interpreter, path))
       assert.equal("listening on " .. path, pipe:read("*l"))
       local receipt, err = safe.send { url = "lmtp+unix:" .. path, from = "ann@me.example", to = "bob@there.example",
          text = "hello" }
