@@ -1,6 +1,13 @@
 -- A busted helper: notes every line that is shown, every error, receipt and report that is made, and
 -- every secret that is used, for secrets_spec.lua to compare at the end.
 
+-- The `lua` command follows no locale by itself.
+local locale = os.getenv "SMTP_LOCALE"
+if locale then
+   assert(os.setlocale(locale), "there is no locale " .. locale)
+   assert(("I"):lower() ~= "i" or locale:find("UTF-8", 1, true), locale .. " has the letters of ASCII")
+end
+
 local auth = require "smtp.auth"
 local core = require "smtp.core"
 local drive = require "smtp.drive"

@@ -28,7 +28,7 @@ local function why_not_loaded(name, said)
    if system.lacks(errno) then
       return name .. " cannot be loaded: " .. why:gsub("^/dev/null: ", ""), true
    end
-   return (tostring(said):match("[^\n]*\n%s*([^\n]*cannot open shared[^\n]*)")
+   return (tostring(said):match("[^\n]*\n[ \t-\r]*([^\n]*cannot open shared[^\n]*)")
       or tostring(said):match("[^\n]*")), false
 end
 
