@@ -109,6 +109,19 @@ for _, tls in ipairs { false, true } do
          assert.same({ "protocol", "no" }, { err.kind, err.sent }, tostring(err))
       end)
 
+      it("does no harm where its light thread is killed before", function()
+         start(tls, { buffers = 16384, early = { after = 100000, reply = "250-" } })
+         for _ = 1, 4 do
+            local thread = ngx.thread.spawn(function()
+               return safe.send(options(tls, { raw = large(), reply_timeout = 0.5 }))
+            end)
+            ngx.sleep(0.1)
+            assert(ngx.thread.kill(thread))
+         end
+         ngx.sleep(0.6) -- what was begun in threads of its own ends
+         assert.equal(0, mx:count("message"))
+      end)
+
       it("leaves nothing that others wait for", function()
          start(tls, { buffers = 16384, early = { after = 100000, reply = "552 5.3.4 too large" } })
          local threads = {}
