@@ -394,6 +394,17 @@ describe("a TLS session", function()
       ]]):format(path, key, version, connections))
    end
 
+   it("is kept eight times for one server, the newest ones", function()
+      local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+      local other = ticket_server(15, "1.3")
+      local full = open(context, other.port, 5) -- ten tickets
+      for i = 1, 5 do assert.is_false(full[i]) end
+      local resumed = open(context, other.port, 10)
+      for i = 1, 10 do assert.equal(i <= 8, resumed[i]) end
+      collectgarbage()
+      other.finish()
+   end)
+
    for version, resumed in pairs { ["1.3"] = { true, true, false }, ["1.2"] = { true, false, false } } do
       it("of TLS " .. version .. " is with one connection at a time", function()
          local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
