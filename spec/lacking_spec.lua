@@ -111,6 +111,8 @@ end
 local phases = { "plain", "name", "lookup", "tls", "folder", "system", "attachment", "composed", "key", "auth",
    "connect", "probe", "many", "sink" }
 local in_tls = { tls = true, folder = true, system = true }
+-- A look-up takes a pipe, and the resolver one more at least.
+local least = { lookup = 3 }
 -- How each ends where there are enough of them.
 local ends = { lookup = "resolve %l+", system = "certificate never" }
 
@@ -128,7 +130,7 @@ describe("where descriptors lack", function()
                assert.truthy(well or line:find("^system later smtp: ") and line:find("Too many open files", 1, true),
                   said)
             end
-            assert.truthy(well and lacked > 0, said)
+            assert.truthy(well and lacked >= (least[phase] or 1), said)
          end
          require("smtp.safe").send { host = "127.0.0.1", port = other.port, from = "stop@b.example",
             to = "c@d.example", text = "", tls = in_tls[phase] and "implicit", tls_verify = not in_tls[phase] }
