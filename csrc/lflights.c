@@ -1,4 +1,4 @@
-/* lflights.c - the part of lua/smtp/drive.lua that sends and receives, for a socket of ours: the
+/* lflights.c - the part of lua/smtp/client/loop.lua that sends and receives, for a socket of ours: the
  * same steps, without a table or a string for each. Whatever else happens is left to that loop. */
 #include "io.h"
 #include "lsmtp.h"

@@ -2,7 +2,7 @@
  *
  * A session is a conversation with one server. It opens no socket, allocates nothing, never blocks,
  * never reads the clock. It says what it wants next (smtp_wants); a driver does that and reports
- * back. lua/smtp/drive.lua is such a driver, for every kind of transport.
+ * back. lua/smtp/client/loop.lua is such a driver, for every kind of transport.
  *
  * Rules that hold everywhere:
  *   - Lengths are size_t bytes (_len); numbers of things end in _count, bounds in _max.

@@ -1,4 +1,4 @@
-local address = require "smtp.address"
+local address = require "smtp.options.address"
 local core = require "smtp.core"
 
 local function shown(text)

@@ -222,7 +222,7 @@ describe("JSON of the sink", function()
 end)
 
 describe("JSON", function()
-   local json = require("smtp.cli_output").json
+   local json = require("smtp.cli.output").json
    local safe = require "smtp.safe"
 
    it("writes an empty list as [] and an empty map as {}", function()

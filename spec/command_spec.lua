@@ -331,7 +331,7 @@ describe("lua-smtp sink", function()
    end)
 
    it("shows nothing in JSON, and in the words of a server, that a terminal would obey", function()
-      local json = require("smtp.cli_output").json
+      local json = require("smtp.cli.output").json
       assert.equal([["\u001b\u009b\u202e\u061cé"]], json("\27\194\155\226\128\174\216\156é"))
       local printable = require("smtp.core").printable
       assert.equal("?a???b??\nc d?é", printable("\27a\226\128\174b\194\155\nc\td\255é"))

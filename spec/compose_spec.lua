@@ -1,7 +1,7 @@
-local compose_module = require "smtp.compose"
+local compose_module = require "smtp.compose.composer"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
-local options = require "smtp.options"
+local options = require "smtp.client.request"
 
 local function compose(more)
    local t = { from = "ann@me.example", to = "bob@there.example", date = 1764000000,
@@ -243,7 +243,7 @@ end)
 
 describe("a composed message that is small and in memory", function()
    local keys = require "spec.dkim_keys"
-   local signing = require "smtp.signing"
+   local signing = require "smtp.compose.sign"
 
    local function mail_of(more)
       local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }

@@ -1,8 +1,8 @@
 -- Many conversations in one thread.
 local certs = require "spec.certs"
 local core = require "smtp.core"
-local crowd = require "smtp.crowd"
-local guard = require "smtp.guard"
+local crowd = require "smtp.runtime.scheduler"
+local guard = require "smtp.options.user_call"
 local peer = require "spec.peer"
 local safe = require "smtp.safe"
 local smtp_sink = require "smtp.sink"

@@ -1,7 +1,7 @@
 -- Domains outside ASCII: what they become, what they must not become, and a host without libidn2.
-local address = require "smtp.address"
+local address = require "smtp.options.address"
 local core = require "smtp.core"
-local options = require "smtp.options"
+local options = require "smtp.client.request"
 local peer = require "spec.peer"
 
 describe("a domain outside ASCII", function()
@@ -164,7 +164,7 @@ nil	extension_unsupported
 ]], run [[
          local core = require "smtp.core"
          local safe = require "smtp.safe"
-         local address = require "smtp.address"
+         local address = require "smtp.options.address"
          print(core.idna("\195\164.example"))
          local _, err = address.parse("a@\195\164.example", "to")
          print(err.kind, err.option)

@@ -1,6 +1,6 @@
 -- Many messages over few connections; and, in eager transcripts, many in one flight.
 local core = require "smtp.core"
-local crowd = require "smtp.crowd"
+local crowd = require "smtp.runtime.scheduler"
 local smtp = require "smtp.safe"
 local talk = require "spec.talk"
 

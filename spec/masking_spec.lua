@@ -204,7 +204,7 @@ describe("masking", function()
       assert.equal("the open door", text_of("open sesame", "the open door"))
       local long = ("z"):rep(501) .. " sesame-street"
       assert.equal(("z"):rep(501) .. "  [cut]", text_of("sesame-street", long))
-      local one = require("smtp.transcript").new()
+      local one = require("smtp.result.transcript").new()
       one:hide("sesame-street", {})
       assert.equal("no [secret] [cut]", one:mask("no sesame-str [cut]"))
       assert.equal("no sesame-str", one:mask("no sesame-str"))
@@ -216,7 +216,7 @@ describe("masking", function()
    end)
 
    it("takes time in proportion to the text", function()
-      local transcript = require "smtp.transcript"
+      local transcript = require "smtp.result.transcript"
       local function seconds(count)
          local one = transcript.new()
          one:hide(("a"):rep(count) .. "b", {})

@@ -1,4 +1,4 @@
-local options = require "smtp.options"
+local options = require "smtp.client.request"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 
@@ -578,7 +578,7 @@ describe("times", function()
    end
 
    it("may exceed that where the size of the message asks for it", function()
-      local delivery = require "smtp.delivery"
+      local delivery = require "smtp.client.delivery"
       assert.truthy(delivery.deadline(plan {}, { size = 1e9 }, 0) > 3600)
    end)
 end)

@@ -1,6 +1,6 @@
 -- The short way of the commonest messages against the long way that all others take.
 local core = require "smtp.core"
-local options = require "smtp.options"
+local options = require "smtp.client.request"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.server"
 

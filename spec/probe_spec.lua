@@ -3,7 +3,7 @@ local peer = require "spec.peer"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 local talk = require "spec.talk"
-local warnings = require "smtp.probe_warnings"
+local warnings = require "smtp.client.probe_warnings"
 
 local in_nginx = package.loaded.ngx ~= nil
 

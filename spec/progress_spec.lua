@@ -1,5 +1,5 @@
 -- What a terminal shows while many messages, or a large one, go out. script(1) makes the terminal.
-local progress = require "smtp.progress"
+local progress = require "smtp.result.progress"
 
 local first = 0
 while arg[first - 1] do first = first - 1 end
@@ -23,7 +23,7 @@ smtp.send_many({ transport = function() return sink:transport() end, tls = "skip
 
 local large = [[
 local smtp = require "smtp"
-local cli = require "smtp.cli"
+local cli = require "smtp.cli.main"
 local sink = smtp.sink {}
 local file = io.open(NAME, "wb")
 file:write(("x"):rep(1500000))

@@ -8,13 +8,13 @@ if locale then
    assert(("I"):lower() ~= "i" or locale:find("UTF-8", 1, true), locale .. " has the letters of ASCII")
 end
 
-local auth = require "smtp.auth"
+local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
-local drive = require "smtp.drive"
+local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
-local report = require "smtp.report"
+local report = require "smtp.result.report"
 local safe = require "smtp.safe"
-local transcript = require "smtp.transcript"
+local transcript = require "smtp.result.transcript"
 require "smtp" -- all of it: what is loaded before the specs is the same for all of them
 
 -- os.tmpname knows /tmp only. Where TMPDIR names a folder, the files of the specs are made in it.

@@ -3,7 +3,7 @@ local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local peer = require "spec.peer"
 local safe = require "smtp.safe"
-local sasl = require "smtp.sasl"
+local sasl = require "smtp.client.sasl"
 local talk = require "spec.talk"
 
 local PASSWORD = "sesame-scram"

@@ -3,7 +3,7 @@ local certs = require "spec.certs"
 local core = require "smtp.core"
 local peer = require "spec.peer"
 local safe = require "smtp.safe"
-local sink_auth = require "smtp.sink_auth"
+local sink_auth = require "smtp.sink.auth"
 
 local cert = certs.make()
 

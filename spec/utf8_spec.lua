@@ -1,5 +1,5 @@
 -- SMTPUTF8 (RFC 6531): said where an address needs it, and nowhere else.
-local options = require "smtp.options"
+local options = require "smtp.client.request"
 local safe = require "smtp.safe"
 local talk = require "spec.talk"
 

@@ -11,11 +11,11 @@
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
-local ascii = require "smtp.ascii"
-local check = require "smtp.check"
+local ascii = require "smtp.ground.ascii"
+local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local signers = require "smtp.signers"
+local signers = require "smtp.compose.dkim_keys"
 
 local dkim = {}
 

@@ -3,7 +3,7 @@
 -- snake case. Ask with errors.is, never by text.
 -- @module smtp.errors
 
-local ascii = require "smtp.ascii"
+local ascii = require "smtp.ground.ascii"
 
 local errors = {}
 

@@ -2,8 +2,8 @@
 -- @module smtp.message
 
 local errors = require "smtp.errors"
-local signing = require "smtp.signing"
-local source = require "smtp.source"
+local signing = require "smtp.compose.sign"
+local source = require "smtp.compose.source"
 
 local message = {}
 
@@ -18,7 +18,7 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 function message.new(options)
-   local mail, err = require("smtp.options").mail(options)
+   local mail, err = require("smtp.client.request").mail(options)
    if not mail then return nil, err end
    local ok
    ok, err = signing.sign(mail, math.huge)

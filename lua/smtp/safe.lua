@@ -1,17 +1,17 @@
 --- Send mail; every failure is returned as nil, err. Nothing here raises.
 -- @module smtp.safe
 
-local ascii = require "smtp.ascii"
+local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
-local delivery = require "smtp.delivery"
-local drive = require "smtp.drive"
+local delivery = require "smtp.client.delivery"
+local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
-local guard = require "smtp.guard"
-local host = require "smtp.host"
-local options = require "smtp.options"
-local report = require "smtp.report"
-local signing = require "smtp.signing"
-local system = require "smtp.system"
+local guard = require "smtp.options.user_call"
+local host = require "smtp.runtime.runtime"
+local options = require "smtp.client.request"
+local report = require "smtp.result.report"
+local signing = require "smtp.compose.sign"
+local system = require "smtp.ground.resources"
 
 local safe = { _VERSION = "0.1.0" }
 
@@ -40,7 +40,7 @@ end
 
 --- Send many messages over few connections: see smtp.many.
 function safe.send_many(t, messages, settings)
-   return run_module("smtp.many", "send", t, messages, settings)
+   return run_module("smtp.client.many", "send", t, messages, settings)
 end
 
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
@@ -63,7 +63,7 @@ function safe.defer(t, callback)
    local ok, err = nginx.check_directives(plan)
    if ok then ok, err = signing.sign(mail, delivery.deadline(plan, mail)) end
    if not ok then return nil, err end
-   return run_module("smtp.defer", "add", delivery.send, plan, mail, callback)
+   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, plan, mail, callback)
 end
 
 -- ---- connections ----
@@ -296,7 +296,7 @@ connection_mt.__close = Connection.close
 
 --- What does this server offer? Sends no mail; see smtp.probe.
 function safe.probe(t)
-   return run_module("smtp.probe", "run", t)
+   return run_module("smtp.client.probe", "run", t)
 end
 
 --- The composer alone: see smtp.message.

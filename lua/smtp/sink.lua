@@ -11,12 +11,12 @@
 -- @module smtp.sink
 
 local core = require "smtp.core"
-local crowd = require "smtp.crowd"
+local crowd = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
-local guard = require "smtp.guard"
-local sink_options = require "smtp.sink_options"
-local sink_session = require "smtp.sink_session"
-local system = require "smtp.system"
+local guard = require "smtp.options.user_call"
+local sink_options = require "smtp.sink.options"
+local sink_session = require "smtp.sink.session"
+local system = require "smtp.ground.resources"
 
 local WAIT_MS = 60000    -- how long a client may be silent
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread

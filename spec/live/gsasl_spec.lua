@@ -1,6 +1,6 @@
 -- Our side of SASL exchanges against GNU SASL's: the gsasl command is the server.
 local core = require "smtp.core"
-local sasl = require "smtp.sasl"
+local sasl = require "smtp.client.sasl"
 
 local function run(command)
    local pipe = io.popen(command)

@@ -9,7 +9,7 @@ local servers = {}
 
 -- Inside nginx no option names a CA file: locations of spec/nginx/nginx.conf.in do, and where the specs run, it
 -- is the one that the servers' certificates are of.
-local nginx = require("smtp.host").nginx()
+local nginx = require("smtp.runtime.runtime").nginx()
 
 --- tls_ca_file for the CA of this name, or what stands in its place.
 local function ca_file(name)

@@ -112,13 +112,13 @@ end)
 
 describe("an nginx whose OpenSSL cannot be reached by FFI", function()
    it("has no channel binding", function()
-      local binding, ffi = require "smtp.binding", package.loaded.ffi
-      package.loaded["smtp.binding"] = nil
+      local binding, ffi = require "smtp.runtime.nginx.channel_binding", package.loaded.ffi
+      package.loaded["smtp.runtime.nginx.channel_binding"] = nil
       package.loaded.ffi = { cdef = ffi.cdef, C = setmetatable({}, { __index = function(_, name)
          error("missing declaration for symbol " .. name)
       end }) }
-      assert.is_false(require("smtp.binding").is_possible(tls_by_ffi.Socket))
-      package.loaded["smtp.binding"], package.loaded.ffi = binding, ffi
+      assert.is_false(require("smtp.runtime.nginx.channel_binding").is_possible(tls_by_ffi.Socket))
+      package.loaded["smtp.runtime.nginx.channel_binding"], package.loaded.ffi = binding, ffi
       assert.is_true(binding.is_possible(tls_by_ffi.Socket))
    end)
 end)

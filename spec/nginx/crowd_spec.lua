@@ -1,5 +1,5 @@
 -- Many conversations at once: each a light thread.
-local crowd = require "smtp.crowd"
+local crowd = require "smtp.runtime.scheduler"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 

@@ -116,7 +116,7 @@ describe("a deferred message", function()
    end)
 end)
 
-describe("smtp.defer", function()
+describe("smtp.runtime.nginx.defer", function()
    it("is refused in the phase init, with the remedy", function()
       local found = phases.deferred.init
       assert.is_true(found.ok)

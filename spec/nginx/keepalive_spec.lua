@@ -1,7 +1,7 @@
 -- Kept connections: for whom, in which state, and what becomes of dead ones.
 local certs = require "spec.certs"
-local keep = require "smtp.keep"
-local optionlist = require "smtp.options"
+local keep = require "smtp.runtime.nginx.pool"
+local optionlist = require "smtp.client.request"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 

@@ -1,7 +1,7 @@
 -- What EHLO says where this machine has no full name: the address of this end, as far as it is known.
 local core = require "smtp.core"
 local elsewhere = require "spec.nginx.elsewhere"
-local own_address = require "smtp.own_address"
+local own_address = require "smtp.runtime.nginx.own_address"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 

@@ -1,0 +1,229 @@
+--- The command lua-smtp.
+-- @module smtp.cli.main
+
+local cli_flags = require "smtp.cli.flags"
+local cli_output = require "smtp.cli.output"
+local cli_secrets = require "smtp.cli.secrets"
+local cli_signals = require "smtp.cli.signals"
+local errors = require "smtp.errors"
+local progress = require "smtp.result.progress"
+local safe = require "smtp.safe"
+local sink = require "smtp.sink"
+
+local cli = {}
+
+local json_of, say = cli_output.json, cli_output.say
+
+local usage = [[
+lua-smtp send [options]        send one message
+lua-smtp probe URL [options]   tell what a server offers, send nothing
+lua-smtp sink [options]        receive messages and print them
+lua-smtp --version
+
+send: the options of smtp.send, with - for _
+   --host NAME --port N --socket PATH --url URL --protocol smtp|lmtp
+   --tls WORD --tls-ca-file FILE --tls-host NAME
+   --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
+   --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
+   With a user and without a password or token, the command asks for it at the terminal. Other users
+   of this machine can see --password, --token and a password in --url
+   --tls-cert FILE --tls-key FILE
+   --from ADDRESS --to ADDRESS (again for each) --cc --bcc --reply-to --sender
+   --subject TEXT --text TEXT --html TEXT; --text-file, --html-file, --calendar FILE (- is standard
+   input) --attach FILE (again for each) --header "Name: value" (again for each)
+   --priority high|normal|low --message-id --in-reply-to --references ID (again for each)
+   --list-unsubscribe URI (again for each) --one-click
+   --dkim DOMAIN:SELECTOR:KEYFILE (again for each)
+   --raw             the whole message comes from standard input
+   --dsn-notify never|success|failure|delay (again for each) --dsn-ret full|hdrs --dsn-envid TEXT
+   --requiretls --deliver-by SECONDS --hold-for SECONDS --hold-until DATE --mt-priority -9..9
+   --extension KEYWORD=require|prefer|skip (again for each)
+   --domain NAME --timeout SECONDS --pipelining safe|eager|off
+   --trace           show the dialogue on standard error
+   --json            print the receipt or the error as JSON
+   On a terminal a large message has a progress bar.
+
+probe: HOST:PORT, smtp://HOST:PORT or smtps://HOST:PORT; the options of send from --host to
+   --tls-key, --domain, --timeout, --trace and --json. Credentials are tried where they are given
+
+sink:
+   --host ADDRESS --port N --socket PATH --lmtp
+   --tls starttls|implicit --tls-cert FILE --tls-key FILE
+   --user NAME --password-env VARIABLE   offer AUTH for this user; also --password-file FILE
+   --strict          refuse blanks after MAIL FROM: and commands that end in a bare LF
+   --count N         end after N connections
+   --trace           show the dialogue on standard error
+   --json            print where it listens, each message and errors as JSON, one line each
+
+exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
+recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
+75 try again later, 76 protocol or TLS, 77 not permitted (authentication), 130 interrupted by Ctrl-C
+]]
+
+-- sysexits.h; the first class that fits
+local statuses = {
+   { "usage", 64 }, { "source", 65 }, { "message_too_large", 65 }, { "data_refused", 65 },
+   { "recipients_refused", 67 }, { "sender_refused", 65 }, { "resolve", 68 },
+   { "not_supported", 69 }, { "auth", 77 }, { "tls", 76 }, { "protocol", 76 },
+   { "timeout", 75 }, { "connect", 69 }, { "disconnected", 74 }, { "reply", 69 },
+}
+
+local function status_of(err)
+   if err.temporary then return 75 end
+   for i = 1, #statuses do
+      if errors.is(err, statuses[i][1]) then return statuses[i][2] end
+   end
+   return 70
+end
+
+local function fail(err, json)
+   if json then
+      say(json_of { error = tostring(err), kind = err.kind, reason = err.reason,
+         stage = err.stage, code = err.code, enhanced = err.enhanced, text = err.text,
+         sent = err.sent, retry = err.retry, temporary = err.temporary, hint = err.hint,
+         host = err.host, port = err.port, option = err.option, recipients = err.recipients })
+   else
+      say(tostring(err), io.stderr)
+   end
+   return status_of(err)
+end
+
+local closing = {} -- functions that remove what a command would leave where it is interrupted
+
+-- ---- the commands ----
+
+local function send(flags)
+   local json = flags.json
+   flags.json = nil
+   local ok, err = cli_secrets.read(flags)
+   if ok then ok, err = cli_flags.read_message(flags) end
+   if not ok then return fail(err, json) end
+   local receipt, finish
+   if not flags.trace then flags.trace, finish = progress.of_message() end
+   closing[#closing + 1] = finish
+   receipt, err = safe.send(flags)
+   if finish then finish() end
+   if not receipt then return fail(err, json) end
+   if json then
+      say(json_of(receipt))
+      return 0
+   end
+   for _, one in ipairs(receipt.recipients) do
+      say(("%s: %s%s"):format(one.address, one.state,
+         one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
+   end
+   say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+   return 0
+end
+
+local function run_probe(flags)
+   local json = flags.json
+   flags.json = nil
+   local ok, err = cli_secrets.read(flags)
+   if not ok then return fail(err, json) end
+   local report
+   report, err = safe.probe(flags)
+   if not report then return fail(err, json) end
+   if json then say(json_of(report)) else cli_output.show_report(report) end
+   local first = report.warnings[1]
+   if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
+   return status_of(errors.new(first.kind, { retry = first.temporary and "later" }))
+end
+
+-- ---- the sink ----
+
+local function show(message)
+   say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
+      message.authenticated and ", authenticated as " .. message.authenticated or "",
+      message.tls and ", over TLS" or ", in clear text"))
+   io.write(cli_output.shown((message.data:gsub("\r\n", "\n"))))
+   say("---")
+   io.stdout:flush()
+end
+
+local function show_json(message)
+   say(json_of(message))
+   io.stdout:flush()
+end
+
+local function show_line(direction, line)
+   say(direction .. ": " .. line, io.stderr)
+end
+
+-- The flags of the command as options of the sink. -> true | nil, err
+local function read_sink_flags(flags, json)
+   local ok, err = cli_secrets.read_for_sink(flags)
+   if not ok then return nil, err end
+   if flags.lmtp then flags.protocol, flags.lmtp = "lmtp", nil end
+   flags.trace = flags.trace and show_line or nil
+   flags.on_message, flags.keep = json and show_json or show, 0
+   return true
+end
+
+local function show_place(server, address, port, json)
+   if json then
+      say(json_of { address = address, port = port, tls_ca_file = server.tls_ca_file })
+   else
+      say("listening on " .. address .. (port and ":" .. port or ""))
+      if server.tls_ca_file then say("trust " .. server.tls_ca_file) end
+   end
+   io.stdout:flush()
+end
+
+local function run_sink(flags)
+   local count, json = flags.count, flags.json
+   flags.count, flags.json = nil, nil
+   local ok, err = read_sink_flags(flags, json)
+   if ok and count and not count:find("^[1-9]%d*$") then
+      ok, err = nil, errors.usage("count", "--count needs a whole number from 1", nil, count)
+   end
+   if not ok then return fail(err, json) end
+   local server
+   server, err = sink.new(flags)
+   if not server then return fail(err, json) end
+   closing[#closing + 1] = function() server:close() end
+   local address, port = server:listen()
+   if not address then return fail(port, json) end
+   show_place(server, address, port, json)
+   server:serve { connections = tonumber(count) }
+   server:close()
+   return 0
+end
+
+local function wants_json(args)
+   for i = 1, #args do
+      if args[i] == "--json" then return true end
+   end
+   return false
+end
+
+local commands = { send = send, probe = run_probe, sink = run_sink }
+
+--- Run the command.
+---@param args table   the arguments
+---@return number      exit status
+function cli.main(args)
+   if args[1] == "--version" then
+      say("lua-smtp " .. safe._VERSION)
+      return 0
+   elseif args[1] == "--help" or args[1] == "help" then
+      io.write(usage)
+      return 0
+   end
+   local command = commands[args[1] or ""]
+   if not command then
+      io.stderr:write(usage)
+      return 64
+   end
+   local place = args[1] == "probe" and args[2] and not args[2]:find("^%-") and args[2]
+   local flags, err = cli_flags.read(args, place and 3 or 2)
+   if not flags then return fail(err, wants_json(args)) end
+   if place then flags.url = place:find("://", 1, true) and place or "smtp://" .. place end
+   if flags.help then
+      io.write(usage)
+      return 0
+   end
+   return cli_signals.run(command, flags, closing)
+end
+
+return cli

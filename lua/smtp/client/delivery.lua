@@ -1,0 +1,205 @@
+--- One message on its way to all its recipients: as many transactions as it takes, over as many
+-- connections; and what became of it.
+-- @module smtp.client.delivery
+
+local core = require "smtp.core"
+local drive = require "smtp.client.loop"
+local host = require "smtp.runtime.runtime"
+local quirks = require "smtp.client.memory"
+local report = require "smtp.result.report"
+
+local delivery = {}
+
+-- A message of known size has so much more time.
+local OCTETS_PER_SECOND = 131072
+delivery.OCTETS_PER_SECOND = OCTETS_PER_SECOND
+
+--- One deadline for the whole of it; a message of known size gets the time it needs.
+function delivery.deadline(plan, mail, started)
+   local seconds = plan.timeout
+   if mail and mail.size and not plan.timeout_given then
+      seconds = seconds + mail.size / OCTETS_PER_SECOND
+   end
+   return (started or core.now()) + seconds
+end
+
+--- A connection with its conversation begun.
+---@param fresh? boolean   none that was kept
+---@return table|nil conv
+---@return table|nil err
+function delivery.open(plan, deadline, fresh)
+   local context, err = host.context(plan)
+   if err then return nil, err end
+   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
+   if not conv then return nil, report.error(failed, trouble) end
+   return conv
+end
+
+-- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
+-- these a transaction may have, nil: any number } ----
+
+--- What became of a transaction that is over.
+function delivery.result(conv, transaction)
+   local trouble = transaction:trouble()
+   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
+   local left, offer = transaction:left()
+   return { trouble = trouble and drive.trouble(conv, trouble),
+      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
+      recipients = report.masked(conv, transaction:recipients()), left = left, offer = offer }
+end
+
+--- Those whom one transaction had left out have their verdicts from a further one. A refusal is
+-- those recipients' alone where the message was accepted for others; see delivery.outcome.
+function delivery.merge(result, more)
+   local still_left = {}
+   for i = 1, #result.left do
+      local one = more.recipients[i]
+      -- One that was not offered again keeps the reply that it had.
+      if one.code or one.state ~= "unsent" then result.recipients[result.left[i]] = one end
+   end
+   for i = 1, #more.left do still_left[i] = result.left[more.left[i]] end
+   result.left, result.offer, result.merged = still_left, more.offer or result.offer, true
+   if result.trouble and not more.trouble then result.reply = more.reply end
+   if result.trouble or more.broken then
+      result.trouble, result.broken = more.trouble, more.broken
+   end
+end
+
+--- Can the message be read once more, or was it not read at all?
+function delivery.can_repeat(mail)
+   return mail.text ~= nil or mail.source.again or not mail.read
+end
+
+--- Does nobody have the message, as far as anybody knows?
+function delivery.is_unsent(result)
+   for i = 1, #result.recipients do
+      if result.recipients[i].state ~= "unsent" then return false end
+   end
+   return true
+end
+
+--- Those of its recipients whom no transaction has served yet.
+function delivery.left(mail, result)
+   local to = {}
+   for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
+   return to
+end
+
+-- A server that ended the connection because of too many recipients takes fewer on another one. An
+-- object as transport has only one.
+local function may_reopen(conv, result)
+   local transport = conv.plan.transport
+   return not result.broken or transport == nil or type(transport) == "function"
+end
+
+--- Drive the session until it rests, and give those whom the transaction had to leave out
+-- transactions of their own.
+---@param reopen? function   () -> another connection | nil, err, where this one has ended
+---@param started number
+---@return table conv          the newest
+---@return table|nil receipt   where everybody has it at once
+---@return table|nil result    else
+---@return table|nil err       where there is no other connection
+function delivery.finish(conv, mail, transaction, reopen, started)
+   drive.run(conv)
+   local receipt = report.plain_receipt(conv, mail, transaction, started)
+   if receipt then return conv, receipt end
+   local result = delivery.result(conv, transaction)
+   while #result.left > 0 and delivery.can_repeat(mail) do
+      if conv.session:wants() ~= "ready" then
+         local other, err
+         if reopen and may_reopen(conv, result) then other, err = reopen() end
+         if not other then return conv, nil, result, err end
+         conv.sock:close()
+         conv = other
+      end
+      mail.offer = result.offer
+      transaction = drive.send(conv, mail, delivery.left(mail, result))
+      drive.run(conv)
+      delivery.merge(result, delivery.result(conv, transaction))
+   end
+   return conv, nil, result
+end
+
+-- Of all transactions: a temporary refusal decides, because a later attempt may help.
+local function decider(recipients)
+   local first
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if one.state == "deferred" then return one end
+      if one.state == "refused" then first = first or one end
+   end
+   return first
+end
+
+local function is_accepted(recipients)
+   for i = 1, #recipients do
+      if recipients[i].state == "accepted" then return true end
+   end
+   return false
+end
+
+--- The receipt of a message that at least one recipient gets, or the error that says why there is
+-- none.
+function delivery.outcome(conv, mail, result, started)
+   conv.mail = mail
+   local trouble = result.trouble
+   if trouble and not result.broken and is_accepted(result.recipients) then
+      result.trouble = nil
+   elseif trouble and result.merged and trouble.kind == "recipients_refused" then
+      local one = decider(result.recipients) or trouble
+      trouble.code, trouble.enhanced, trouble.text = one.code, one.enhanced, one.text
+   end
+   if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
+   return report.receipt(conv, mail, result, core.now() - started)
+end
+
+-- ---- a connection of its own ----
+
+local function begin(plan, mail, deadline, fresh)
+   local conv, err = delivery.open(plan, deadline, fresh)
+   if not conv then return nil, err end
+   local transaction = drive.send(conv, mail, nil, mail.transaction)
+   mail.transaction = nil
+   if not plan.keepalive then conv.session:quit() end
+   return conv, transaction
+end
+
+local function was_dead(conv, result)
+   return drive.was_dead(conv) and delivery.is_unsent(result)
+end
+
+-- A fault of the server's with BDAT, and nobody has the message: once more without.
+local function was_no_bdat(conv, mail, result)
+   local trouble = result.trouble
+   return trouble and trouble.reason == "bdat" and delivery.is_unsent(result)
+      and delivery.can_repeat(mail) and conv.plan.extensions.chunking ~= "require"
+end
+
+--- Send one message.
+---@return table|nil receipt
+---@return table|nil err
+function delivery.send(plan, mail, started)
+   local deadline = delivery.deadline(plan, mail, started)
+   local fresh = false
+   local function reopen()
+      return delivery.open(plan, deadline, true)
+   end
+   while true do
+      local conv, transaction = begin(plan, mail, deadline, fresh)
+      if not conv then return nil, transaction end
+      local receipt, result, err
+      conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
+      if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
+         drive.leave(conv)
+         if err then return nil, report.partly(err, result.recipients) end
+         if not receipt then receipt, err = delivery.outcome(conv, mail, result, started) end
+         drive.forget(conv)
+         return receipt, err
+      end
+      conv.sock:close()
+      fresh = true
+   end
+end
+
+return delivery

@@ -1,0 +1,271 @@
+--- What does a server offer? Connects, says EHLO, starts TLS, authenticates where there are
+-- credentials, and quits; no mail is sent.
+--
+-- What the server refuses or lacks is an answer, told among the warnings of the report. An error is
+-- what leaves nothing to report: a bad option, no connection, something that is no SMTP server.
+-- @module smtp.client.probe
+
+local auth = require "smtp.client.mechanisms"
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local drive = require "smtp.client.loop"
+local host = require "smtp.runtime.runtime"
+local options = require "smtp.client.request"
+local report = require "smtp.result.report"
+local warnings = require "smtp.client.probe_warnings"
+
+local probe = {}
+
+local now = core.now
+
+local function words(text)
+   local list = {}
+   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
+   return list
+end
+
+-- ---- one connection ----
+
+-- What it offers at this point.
+local function offer(facts)
+   return { capabilities = report.capabilities(facts), mechanisms = words(facts.mechanisms) }
+end
+
+local function note_said(conv, seen, line)
+   local is_hello = line:find("^[EHL][EH]LO ") -- EHLO, HELO, LHLO
+   seen.waits_for = is_hello and "ehlo"
+   if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
+   if is_hello and conv.tls and conv.sock.certificate then
+      seen.certificate = conv.sock:certificate()
+   end
+end
+
+-- Each line as it is said and heard: what was offered before TLS, and how long all of it took.
+local function note(conv, seen, direction, line)
+   local at = now()
+   local took = at - seen.at
+   if direction == "C" then
+      seen.at = at
+      note_said(conv, seen, line)
+   elseif direction == "*" then
+      seen.seconds.tls = took
+   elseif seen.waits_for then
+      seen.seconds[seen.waits_for] = took
+   end
+   if seen.waits_for == "greeting" then
+      seen.greeting[#seen.greeting + 1] = line:sub(5)
+   end
+end
+
+local function watch(conv, began)
+   local seen = { conv = conv, at = conv.moved, waits_for = "greeting", greeting = {},
+      seconds = { connect = conv.connected - began } }
+   if conv.tls then seen.seconds.tls = conv.moved - conv.connected end
+   local trace = conv.transcript.trace
+   conv.transcript.trace = function(direction, line)
+      note(conv, seen, direction, line)
+      if trace then trace(direction, line) end
+   end
+   return seen
+end
+
+-- Connect, and go as far as the server lets us. -> what was seen | nil, error
+local function look(plan, deadline)
+   local context, err = host.context(plan)
+   if err then return nil, err end
+   local began = now()
+   local conv, failed, trouble = drive.open(plan, context, deadline, true)
+   if not conv then return nil, report.error(failed, trouble) end
+   local seen = watch(conv, began)
+   drive.run(conv)
+   seen.facts, seen.trouble = conv.session:facts(), drive.trouble(conv)
+   drive.leave(conv)
+   return seen
+end
+
+-- The same without checking the certificate, so without a word of AUTH.
+local function unverified(plan)
+   local other = options.variant(plan, { tls_verify = false, credentials = false })
+   other.tls_pin, other.tls_cert, other.tls_key = nil, nil, nil
+   return other
+end
+
+-- ---- the report ----
+
+local function certificate_of(seen)
+   local found = seen.certificate
+   if not found then return nil end
+   local function date(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end
+   return { subject = found.subject, issuer = found.issuer, names = words(found.names),
+      not_before = date(found.not_before), not_after = date(found.not_after),
+      days_left = math.floor((found.not_after - os.time()) / 86400),
+      key_pin = found.key_pin }
+end
+
+-- Did it answer EHLO or HELO, the newest one?
+local function is_known(facts)
+   return facts.esmtp or facts.server ~= ""
+end
+
+local function tls_state(plan, facts)
+   if facts.tls == "on" then return "on" end
+   if plan.tls == "skip" then return "skipped" end
+   if facts.starttls_offered then return "failed" end
+   return is_known(facts) and "unavailable" or "unknown"
+end
+
+local function tls_of(plan, seen, err)
+   local info, state = seen.conv.tls or {}, tls_state(plan, seen.facts)
+   local is_tls = err and (err.stage == "tls" or err.stage == "starttls")
+   return { state = state, version = info.version, cipher = info.cipher,
+      verified = state == "on" and info.verified == true, reason = is_tls and err.reason or nil,
+      certificate = certificate_of(seen) }
+end
+
+local function auth_of(plan, seen, err)
+   local facts, conv = seen.facts, seen.conv
+   -- What an unverified server says is nothing to compare later offers with.
+   local found = conv.plan == plan and report.auth(conv) or { state = "skipped" }
+   if err and plan.credentials and plan.auth ~= "skip" and found.state ~= "authenticated" then
+      found.state, found.reason = "failed", err.reason
+   end
+   local code = err and err.stage == "auth" and err.code or nil
+   return { state = found.state, mechanism = found.mechanism, reason = found.reason,
+      offered = words(facts.mechanisms), downgrade = found.downgrade,
+      usable = auth.usable({ plan = plan, sock = conv.sock, out = conv.out }, facts, code) }
+end
+
+-- ---- what to use ----
+
+-- What the caller gave beside the place and the credentials: it goes with what is recommended.
+local carried = { "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
+   "tls_key", "tls_pin", "tls_min_version", "auth_plaintext", "auth_mechanisms",
+   "scram_iterations", "extensions" }
+
+-- With one of these the caller expects TLS.
+local about_tls = { "tls", "tls_verify", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
+   "tls_min_version", "tls_pin" }
+
+local function expects_tls(plan, given)
+   if plan.tls == "implicit" then return true end
+   for i = 1, #about_tls do
+      if given[about_tls[i]] ~= nil then return true end
+   end
+   return false
+end
+
+local function is_about_tls(err)
+   return err.stage == "tls" or err.stage == "starttls" or err.kind == "tls_unsupported"
+end
+
+-- After an error only less TLS may help: where the caller leaves the choice to this library, and
+-- there is no secret that would travel. -> the word, nil where nothing works
+local function tls_after(err, r, plan, given)
+   local has_secret = plan.credentials and plan.auth ~= "skip"
+   if not is_about_tls(err) or expects_tls(plan, given) or has_secret then return nil end
+   if plan.loopback then return "skip" end
+   return r.tls.state == "unavailable" and "prefer" or nil
+end
+
+local function tls_to_use(r, plan, given)
+   if plan.tls == "implicit" or plan.tls == "skip" then return plan.tls end
+   if r.tls.state == "on" then return "require" end
+   return given.tls or plan.loopback and "skip" or "prefer"
+end
+
+-- Without credentials, the default suits whoever adds some.
+local function auth_to_use(r, plan, given)
+   if r.auth.state == "authenticated" then return "require" end
+   if plan.credentials or given.auth then return plan.auth end
+   for _, usable in next, r.auth.usable do
+      if usable == true then return nil end
+   end
+   return "skip"
+end
+
+-- Names of mechanisms, and not a mechanism of the caller's own, go into a report.
+local function is_data(value)
+   if type(value) ~= "table" then return true end
+   for _, inner in next, value do
+      if type(inner) == "table" or type(inner) == "function" then return false end
+   end
+   return true
+end
+
+-- The caller's own without secrets, and what the server can; nothing where no options would send.
+local function options_of(r, plan, given, err)
+   local tls = tls_to_use(r, plan, given)
+   if err then tls = tls_after(err, r, plan, given) end
+   if not tls then return {} end
+   local use = { host = plan.host, port = not plan.socket and plan.port or nil,
+      socket = plan.socket, tls = tls, auth = auth_to_use(r, plan, given) }
+   for i = 1, #carried do
+      local name, value = carried[i], given[carried[i]]
+      if is_data(value) then use[name] = type(value) == "table" and check.copy(value) or value end
+   end
+   if not plan.tls_verify then use.tls_verify = false end
+   if plan.protocol == "lmtp" then use.protocol = "lmtp" end
+   return use
+end
+
+-- ---- all of it ----
+
+-- "501 5.5.4 Syntactically invalid"
+local function ehlo_reply(conv, facts)
+   local reply = facts.ehlo_reply or { code = "?", text = "" }
+   local parts = { reply.code, reply.enhanced or "", conv.transcript:mask(reply.text) }
+   return (table.concat(parts, " "):gsub("  +", " "))
+end
+
+local function report_of(plan, given, seen, err, began)
+   local facts = seen.facts
+   local offered = is_known(facts) and offer(facts) or nil
+   local r = { host = plan.host, port = plan.port, socket = plan.socket,
+      address = seen.conv.address, server = (seen.greeting[1] or ""):match("^[^ \t-\r]+"),
+      greeting = table.concat(seen.greeting, "\n"), seconds = seen.seconds,
+      after_tls = facts.tls == "on" and offered or nil,
+      before_tls = seen.before_tls or facts.tls ~= "on" and offered or nil,
+      limits = { size = facts.size_max }, tls = tls_of(plan, seen, err),
+      auth = auth_of(plan, seen, err) }
+   if offered then
+      r.esmtp = facts.esmtp
+      r.ehlo_reply = not facts.esmtp and ehlo_reply(seen.conv, facts) or nil
+      r.pipelining = offered.capabilities.PIPELINING ~= nil
+      r.chunking = offered.capabilities.CHUNKING ~= nil
+   end
+   r.warnings = warnings.list(r, plan, err)
+   r.options = options_of(r, plan, given, err)
+   r.seconds.total = now() - began
+   return r
+end
+
+-- Was there nobody to report of?
+local function is_nobody(err)
+   if err.kind == "source" and err.reason == "trace" then return true end
+   return err.stage == "greeting" and err.kind ~= "greeting_refused"
+end
+
+--- Ask a server what it offers.
+---@param t table        where and how, as for smtp.connect; without `tls`, TLS is looked at
+--   on loopback too
+---@return table|nil     the report: see the README
+---@return table|nil     the error
+function probe.run(t)
+   local began = now()
+   local plan, err = options.connection(t)
+   if not plan then return nil, err end
+   local prefers = t.tls == nil and plan.tls == "skip" and (plan.tls_host or plan.host)
+   plan = options.variant(plan, { keepalive = false, tls = prefers and "prefer" or plan.tls })
+   local deadline = began + plan.timeout
+   local seen
+   seen, err = look(plan, deadline)
+   if seen and seen.trouble then err = report.error(seen.conv, seen.trouble) end
+   if err and err.kind == "certificate" then
+      local second = look(unverified(plan), deadline)
+      if second and second.facts.tls == "on" then seen = second end
+   end
+   if not seen or err and is_nobody(err) then return nil, err end
+   return report_of(plan, check.copy(t), seen, err, began)
+end
+
+return probe

@@ -1,0 +1,120 @@
+--- What a report of smtp.probe warns of: what is wrong or missing, and what to do about it.
+-- @module smtp.client.probe_warnings
+
+local auth = require "smtp.client.mechanisms"
+
+local warnings = {}
+
+local EXPIRES_SOON = 14      -- days
+local SLOW_GREETING = 5      -- seconds
+local SMALL_SIZE = 10000000  -- octets
+
+local function of_error(err)
+   local enhanced = err.enhanced and " " .. err.enhanced or ""
+   local code = err.code and (" (%d%s)"):format(err.code, enhanced)
+   local said = err.text and err.text ~= "" and ": " .. err.text
+   return { kind = err.kind, reason = err.reason, text = err.what .. (code or "") .. (said or ""),
+      hint = err.hint, temporary = err.temporary or nil }
+end
+
+local function lacks(keyword)
+   return function(r)
+      return r.esmtp and not (r.after_tls or r.before_tls).capabilities[keyword]
+   end
+end
+
+-- How many of these show the secret?
+local function showing(mechanisms)
+   local count = 0
+   for i = 1, #mechanisms do
+      if auth.shows_secret(mechanisms[i]) then count = count + 1 end
+   end
+   return count
+end
+
+-- { kind, reason, does it hold?, text, hint }; the text may have a place for what the function
+-- returns.
+local checks = {
+   { "warning", "no_tls", function(r, plan)
+      return plan.tls == "prefer" and r.tls.state == "unavailable" and not plan.loopback
+   end, "the server offers no STARTTLS: everything travels in clear text",
+      "Use its port for submission (465 or 587), or ask its operator for a certificate" },
+   { "warning", "expired", function(r)
+      return r.tls.certificate and r.tls.certificate.days_left < 0
+   end, "the certificate has expired", "The server's operator must renew it" },
+   { "warning", "expires_soon", function(r)
+      local days = r.tls.certificate and r.tls.certificate.days_left
+      return days and days >= 0 and days < EXPIRES_SOON and days
+   end, "the certificate expires in %d days", "The server's operator must renew it" },
+   { "remark", "tls_1_2", function(r) return r.tls.version == "TLSv1.2" end,
+      "TLS 1.3 is not offered; 1.2 is safe, and a little slower",
+      "The server's operator may upgrade it" },
+   { "warning", "auth_before_tls", function(r, plan)
+      return r.before_tls and plan.tls ~= "skip" and not plan.loopback
+         and r.tls.state ~= "unavailable" and showing(r.before_tls.mechanisms) > 0
+   end, "AUTH is offered before TLS: a careless client shows its password to everybody",
+      "Its operator should offer AUTH inside TLS only (Postfix: smtpd_tls_auth_only = yes)" },
+   { "warning", "auth_in_clear", function(r, plan)
+      local offered = r.auth.offered
+      return r.before_tls and r.tls.state ~= "on" and not plan.loopback and #offered > 0
+         and showing(offered) == #offered
+   end, "AUTH would show the password, and there is no TLS",
+      "Use another port (587 or 465); only where the network is trusted, auth_plaintext = true" },
+   { "warning", "not_advertised_after_tls", function(r)
+      return r.before_tls and r.after_tls and #r.before_tls.mechanisms > 0
+         and #r.after_tls.mechanisms == 0
+   end, "AUTH is offered before TLS and no more inside it",
+      "The server's operator must offer AUTH inside TLS" },
+   { "warning", "downgrade", function(r)
+      return r.auth.downgrade and table.concat(r.auth.downgrade, ", ")
+   end, "on an earlier connection it offered %s",
+      "Somebody in between may have taken it away, unless the server was changed" },
+   { "warning", "auth_unavailable", function(r)
+      return r.auth.state == "unavailable" and r.auth.reason
+   end, "AUTH was not possible: %s",
+      "Under auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
+   { "warning", "port_25", function(_, plan) return plan.credentials and plan.port == 25 end,
+      "port 25 is for mail from server to server", "Use port 587 (or 465) with credentials" },
+   { "warning", "helo_only", function(r) return r.esmtp == false and r.ehlo_reply end,
+      "the server refused EHLO (%s) and took HELO: neither TLS nor AUTH is available",
+      "The server may not accept the name in EHLO: set domain to the full host name of this "
+         .. "machine; else use another port or server, or look for a firewall that changes the "
+         .. "command" },
+   { "warning", "slow_greeting", function(r)
+      return r.seconds.greeting and r.seconds.greeting > SLOW_GREETING and r.seconds.greeting
+   end, "the greeting took %.1f seconds",
+      "It may look up your address first, or wait on purpose; keep reply_timeout above it" },
+   { "remark", "no_pipelining", lacks "PIPELINING",
+      "PIPELINING is not offered: every command waits for its answer",
+      "Nothing is wrong; messages for many recipients take longer" },
+   { "remark", "no_8bitmime", lacks "8BITMIME", "8BITMIME is not offered",
+      "A raw message must be 7-bit; what is composed here always is" },
+   { "remark", "no_smtputf8", lacks "SMTPUTF8", "SMTPUTF8 is not offered",
+      "Addresses need ASCII before @; domains may be of any letters" },
+   { "remark", "no_size", lacks "SIZE", "the server names no size limit",
+      "A message too large is refused only after all of it was sent" },
+   { "warning", "small_size", function(r)
+      return r.limits.size and r.limits.size < SMALL_SIZE and r.limits.size
+   end, "the server takes no message over %d octets",
+      "Attachments are a third larger on their way: link to large files instead" },
+}
+
+--- The trouble of the dialogue first, and nothing twice.
+---@param r table     the report so far
+---@param plan table
+---@param err? table  what sending would have met
+---@return table[]    { kind =, reason =, text =, hint = }
+function warnings.list(r, plan, err)
+   local list = { err and of_error(err) }
+   for i = 1, #checks do
+      local check = checks[i]
+      local found = not (err and err.reason == check[2]) and check[3](r, plan)
+      if found then
+         list[#list + 1] = { kind = check[1], reason = check[2], text = check[4]:format(found),
+            hint = check[5] }
+      end
+   end
+   return list
+end
+
+return warnings

@@ -1,0 +1,233 @@
+--- The messages of send_many: taken from the caller one after the other, and told of.
+--
+-- An entry is a message on its way, as smtp.options gives it, with { index =, started =,
+-- deadline =, transaction = its newest, left = those still to be served, result = what is known of
+-- the others, tries = }.
+-- @module smtp.client.queue
+
+local core = require "smtp.core"
+local delivery = require "smtp.client.delivery"
+local errors = require "smtp.errors"
+local guard = require "smtp.options.user_call"
+local options = require "smtp.client.request"
+local progress = require "smtp.result.progress"
+local report = require "smtp.result.report"
+local signing = require "smtp.compose.sign"
+
+local queue = {}
+
+local now = core.now
+
+local TRIES_MAX = 3      -- connections that may break before a message is given up
+local SHORT = 0.001      -- seconds, while another job is in the caller's iterator
+local PAUSES = { 0.1, 0.4, 1.6 } -- seconds, before each further attempt to connect
+local CATCH_UP = 0.1     -- seconds that a slow server may be made up for
+
+local Queue = {}
+Queue.__index = Queue
+Queue.__name = "smtp.Queue"
+
+--- Start one.
+---@param plan table               of the connections
+---@param settings table           of send_many, checked
+---@param messages table|function
+function queue.new(plan, settings, messages)
+   local is_list = type(messages) == "table" and getmetatable(messages) == nil
+   local total = is_list and #messages or nil
+   return setmetatable({ plan = plan, settings = settings, messages = messages,
+      is_list = is_list, total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
+      connections = 0, failures = 0, hopeless = false, next_at = now(),
+      bar = settings.progress and progress.new(total) or nil },
+      Queue)
+end
+
+-- ---- what became of them ----
+
+-- The caller's own function failed: no further message is taken.
+local function stop(self, reason, cause)
+   self.stopped = self.stopped or errors.new("source", { reason = reason, cause = cause,
+      what = ("send_many stopped: %s raised an error: %s"):format(reason, guard.text(cause)) })
+end
+
+--- What became of a message: to on_result, or into the results.
+function Queue:tell(index, receipt, err)
+   if receipt then
+      self.sent, self.failures = self.sent + 1, 0
+   else
+      self.failed = self.failed + 1
+   end
+   if self.bar then self.bar:update(self.sent, self.failed) end
+   local on_result = self.settings.on_result
+   if not on_result then
+      self.results[index] = receipt or err
+      return
+   end
+   local ok, cause = guard.call(on_result, index, receipt, err)
+   if not ok then stop(self, "on_result", cause) end
+end
+
+--- A server that has enough to do, or is about to go, may say so when it greets (RFC 5321 3.8).
+function queue.is_busy(trouble)
+   return trouble.kind == "greeting_refused" and trouble.code == 421
+end
+
+--- Is there no connection for the moment only? A server that has taken messages may be back soon,
+-- as after a restart.
+function Queue:is_passing()
+   return self.sent > 0 and self.failures < #PAUSES
+end
+
+--- Then: seconds until the next attempt.
+function Queue:next_pause()
+   self.failures = self.failures + 1
+   return PAUSES[self.failures]
+end
+
+-- The connection ended because the source of a message failed, and not of this one.
+local function is_by_another(conv, transaction, trouble)
+   return trouble.kind == "source" and conv.spoken ~= nil and conv.spoken ~= transaction
+end
+
+-- Nobody has it, and nothing but the connection was to blame, or another message. Of these each
+-- breaks one connection only, so they count for nothing. Nor does a connection that had carried
+-- others: what would break each is the first on the next one.
+local function is_safe_again(self, conv, entry, transaction, result)
+   local trouble = result.trouble
+   if not result.broken or not delivery.can_repeat(entry) or not delivery.is_unsent(result) then
+      return false
+   elseif transaction:is_bystander() or is_by_another(conv, transaction, trouble) then
+      return true
+   elseif queue.is_busy(trouble) then
+      return self:is_passing()
+   elseif trouble.kind == "disconnected" and conv.has_carried then
+      return true
+   elseif trouble.kind == "disconnected" or trouble.reason == "bdat" then
+      entry.tries = entry.tries + 1
+      return entry.tries <= TRIES_MAX
+   end
+   return false
+end
+
+--- Once more, in the order given.
+function Queue:put_back(entry)
+   local list = self.waiting
+   local at = #list + 1
+   while at > 1 and list[at - 1].index > entry.index do at = at - 1 end
+   table.insert(list, at, entry)
+end
+
+--- The transaction is over: tell of the message, or put it back where it is safe or not done yet.
+function Queue:finish(conv, entry, transaction)
+   local receipt = not entry.result and report.plain_receipt(conv, entry, transaction,
+      entry.started)
+   if receipt then
+      conv.has_carried = true
+      return self:tell(entry.index, receipt)
+   end
+   local result = delivery.result(conv, transaction)
+   if not result.offer and is_safe_again(self, conv, entry, transaction, result) then
+      return self:put_back(entry)
+   end
+   if entry.result then delivery.merge(entry.result, result) end
+   result = entry.result or result
+   if #result.left > 0 and delivery.can_repeat(entry) then
+      entry.result, entry.left, entry.offer = result, delivery.left(entry, result), result.offer
+      return self:put_back(entry)
+   end
+   self:tell(entry.index, delivery.outcome(conv, entry, result, entry.started))
+end
+
+-- ---- the next message ----
+
+local function ask(self)
+   local messages, index = self.messages, self.index
+   if type(messages) == "table" then
+      if self.is_list then return true, messages[index] end
+      return guard.call(function() return messages[index] end)
+   end
+   self.asking = true
+   local ok, message, why = guard.call(messages)
+   self.asking = false
+   if ok and message == nil and why ~= nil then return false, why end
+   return ok, message
+end
+
+--- The message of the index that is now self.index; nil where there is none.
+function Queue:take()
+   self.index = self.index + 1
+   local ok, message = ask(self)
+   if ok and message ~= nil then return message end
+   self.ended = true
+   if not ok then stop(self, "messages", message) end
+   return nil
+end
+
+--- A message, as smtp.options gives it, as an entry.
+function Queue:as_entry(mail, index, started)
+   mail.index, mail.started, mail.tries = index, started, 1
+   mail.deadline = delivery.deadline(self.plan, mail, started)
+   return mail
+end
+
+-- Others may take their next message while this one is made ready.
+--- The entry of what the caller gave; nil where that is wrong, which is told.
+function Queue:new_entry(given, index)
+   local started, plan = now(), self.plan
+   local mail = options.plain(given, plan)
+   if not mail then
+      local ok, err
+      mail, err = options.mail(given, plan)
+      if mail then ok, err = signing.sign(mail, delivery.deadline(plan, mail, started)) end
+      if not ok then return self:tell(index, nil, err) end
+   end
+   return self:as_entry(mail, index, started)
+end
+
+-- Seconds until the rate allows another. What is only to be told that it failed need not wait.
+local function pause_of(self)
+   if self.asking then return SHORT end
+   local rate = self.settings.rate
+   if not rate or self.hopeless then return nil end
+   local moment = now()
+   if self.next_at > moment then return self.next_at - moment end
+   self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
+   return nil
+end
+
+--- The next entry.
+---@return table|nil    nil where there is none, or none yet:
+---@return number|nil   then, in how many seconds
+function Queue:next_entry()
+   while not self.stopped do
+      if #self.waiting > 0 then return table.remove(self.waiting, 1) end
+      if self.ended then return nil end
+      local seconds = pause_of(self)
+      if seconds then return nil, seconds end
+      local message = self:take()
+      if message == nil then return nil end
+      local entry = self:new_entry(message, self.index)
+      if entry then return entry end
+   end
+end
+
+--- It cannot be sent; some of its recipients may have had it on an earlier connection.
+function Queue:fail(entry, err)
+   local result = entry.result
+   self:tell(entry.index, nil, result and report.partly(err, result.recipients) or err)
+end
+
+--- Nothing is on its way any more.
+---@param started number
+---@return table|nil summary   sent, failed, seconds, results
+---@return table|nil err       where a function of the caller's failed
+function Queue:summary(started)
+   for i = 1, self.stopped and #self.waiting or 0 do self:fail(self.waiting[i], self.stopped) end
+   if self.bar then self.bar:finish() end
+   local summary = { sent = self.sent, failed = self.failed, seconds = now() - started,
+      results = self.results }
+   if not self.stopped then return summary end
+   self.stopped.summary = summary
+   return nil, self.stopped
+end
+
+return queue

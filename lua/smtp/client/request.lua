@@ -1,0 +1,204 @@
+--- Every option by its name, and the doors: all of it is checked before a connection is made, where
+-- and how in smtp.plan, what in smtp.mail.
+-- @module smtp.client.request
+
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local mail = require "smtp.compose.mail"
+local new_plan = require("smtp.options.server").new
+
+local options = {}
+
+local connection_names = {
+   "url", "host", "server", "port", "socket", "protocol", "domain", "tls", "tls_verify", "tls_host",
+   "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
+   "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
+   "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
+   "transport", "pipelining", "extensions", "trace", "keepalive",
+}
+
+local mail_names = {
+   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
+   "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority",
+}
+
+local all_names = {}
+for i = 1, #connection_names do all_names[i] = connection_names[i] end
+for i = 1, #mail_names do all_names[#all_names + 1] = mail_names[i] end
+
+local is_connection = {}
+for i = 1, #connection_names do is_connection[connection_names[i]] = true end
+
+-- ---- plans that are known ----
+
+-- The same options make the same plan, and most senders give the same again and again: to compare
+-- them costs less than to check them. Weak where there are secrets, which go with the next
+-- collection.
+local newest, weak = {}, { __mode = "v" }
+
+local function is_same(a, b)
+   if type(a) ~= "table" or type(b) ~= "table" then return rawequal(a, b) end
+   for key, value in next, a do
+      if not is_same(value, rawget(b, key)) then return false end
+   end
+   for key in next, b do
+      if rawget(a, key) == nil then return false end
+   end
+   return true
+end
+
+local simple = { string = true, number = true, boolean = true }
+
+-- An object of the caller's is itself, whatever it holds, and may change.
+local function is_object(t)
+   if getmetatable(t) ~= nil then return true end
+   for _, value in next, t do
+      if not simple[type(value)] then return true end
+   end
+   return false
+end
+
+local function remember(given, plan)
+   local kept, count = {}, 0
+   for name, value in next, given do
+      if type(value) == "table" then
+         if is_object(value) then return end
+         value = check.copy(value)
+      end
+      kept[name], count = value, count + 1
+   end
+   newest = setmetatable({ given = kept, count = count, plan = plan },
+      plan.credentials and weak or nil)
+end
+
+-- The newest plan, where it is that of the connection's options among these; how many these are.
+local function known_plan(t)
+   local plan, given, count = newest.plan, newest.given, 0
+   if not plan or not given then return nil end
+   for name, value in next, t do
+      if is_connection[name] then
+         local known = given[name]
+         if not rawequal(value, known) and not is_same(value, known) then return nil end
+         count = count + 1
+      end
+   end
+   if count == newest.count then return plan, count end
+   return nil
+end
+
+local function connection(given)
+   local known = known_plan(given)
+   if known then return known end
+   local plan, err = new_plan(given)
+   if plan then remember(given, plan) end
+   return plan, err
+end
+
+-- ---- the doors ----
+
+-- No other names than these; one that belongs elsewhere is told where.
+local function check_names(t, names, others, place)
+   local ok, err = check.names(t, names)
+   if ok then return true end
+   for i = 1, #others do
+      if others[i] == err.option then err.hint = "It belongs to " .. place end
+   end
+   return nil, err
+end
+
+local function check_table(t, name)
+   if type(t) == "table" then return true end
+   return nil, errors.usage(name,
+      ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
+end
+
+--- Where and how: for smtp.connect.
+---@return table|nil plan
+---@return table|nil err
+function options.connection(t)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   ok, err = check_names(t, connection_names, mail_names,
+      "a message: smtp.send, connection:send or send_many")
+   if not ok then return nil, err end
+   return connection(t)
+end
+
+--- The same plan, but for these values. A plan itself is never changed: others may have it.
+function options.variant(plan, values)
+   local other = check.copy(plan)
+   for name, value in next, values do other[name] = value end
+   return other
+end
+
+--- What: for connection:send.
+---@param plan? table   of the connection
+function options.mail(t, plan)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   ok, err = check_names(t, mail_names, connection_names,
+      "the connection: smtp.send, smtp.connect or send_many")
+   if not ok then return nil, err end
+   return mail.read(check.plain(t, mail.objects), plan)
+end
+
+-- What messages without more to say share; nobody changes it.
+local no_extensions, no_needs, eightbit_needs = {}, {}, mail.needs { eightbit = true }
+
+--- What core.plain has found, as options.mail would tell it.
+---@param old? table   a message that came from here: becomes the new one
+function options.plain_mail(text, from, to, size, eightbit, old)
+   local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
+   one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
+   one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
+   return one
+end
+
+--- Which extensions the commonest of messages need.
+function options.plain_needs(eightbit)
+   return eightbit and eightbit_needs or no_needs
+end
+
+--- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
+---@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
+---@param others? number   so many options of the connection stand beside them
+---@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
+--   word
+function options.plain(t, plan, old, others)
+   if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
+   local transaction, from, to, size, eightbit, text = core.plain(t, old and old.transaction,
+      others)
+   if not transaction then return nil end
+   local one = options.plain_mail(text, from, to, size, eightbit, old)
+   one.transaction = transaction
+   return one
+end
+
+--- Both: for smtp.send.
+---@return table|nil plan
+---@return table mail_or_err
+function options.send(t)
+   local ok, err = check_table(t, "options")
+   if not ok then return nil, err end
+   local known, others = known_plan(t)
+   local plain = known and options.plain(t, known, nil, others)
+   if plain then return known, plain end
+   ok, err = check.names(t, all_names)
+   if not ok then return nil, err end
+   local where, what = {}, check.plain(t, mail.objects)
+   for name, value in next, t do
+      if is_connection[name] then where[name], what[name] = value, nil end
+   end
+   local plan
+   plan, err = connection(where)
+   if not plan then return nil, err end
+   local one = options.plain(what, plan)
+   if not one then one, err = mail.read(what, plan) end
+   if not one then return nil, err end
+   return plan, one
+end
+
+return options

@@ -1,0 +1,225 @@
+--- The option `dkim`: who signs, and with which key.
+-- @module smtp.compose.dkim_keys
+
+local ascii = require "smtp.ground.ascii"
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local guard = require "smtp.options.user_call"
+local system = require "smtp.ground.resources"
+
+local signers = {}
+
+-- No error here repeats a value: a key may stand in the wrong field.
+local usage = errors.usage
+
+-- Loaded when something needs it: it brings libcrypto into the process.
+local function load_crypto()
+   local crypto, why, lack = system.load "smtp.crypto"
+   if crypto then return crypto end
+   if lack then return nil, system.error(why) end
+   return nil, usage("dkim", "nothing can be signed here: " .. why,
+      "Sign where smtp.crypto can be loaded, or let the server sign")
+end
+
+local fields = { domain = true, selector = true, key = true, canonicalization = true,
+   identity = true }
+
+-- The first of the two is for the headers. One alone leaves the body to "simple" (RFC 6376 3.5).
+local canonicalizations = {
+   ["relaxed/relaxed"] = { "relaxed", "relaxed" }, ["relaxed/simple"] = { "relaxed", "simple" },
+   ["simple/relaxed"] = { "simple", "relaxed" }, ["simple/simple"] = { "simple", "simple" },
+   relaxed = { "relaxed", "simple" }, simple = { "simple", "simple" },
+}
+
+local function check_fields(t, at)
+   for name in next, t do
+      if not fields[name] then
+         return nil, usage(at .. "." .. guard.text(name), ("%s has no field %q"):format(at,
+            guard.text(name)), "It has domain, selector, key, canonicalization and identity")
+      end
+   end
+   for name in next, fields do
+      if t[name] ~= nil and type(t[name]) ~= "string" then
+         return nil, usage(at .. "." .. name, ("%s.%s must be a string, and is a %s"):format(at,
+            name, type(t[name])))
+      end
+   end
+   return true
+end
+
+local function check_domain(t, at)
+   local option = at .. ".domain"
+   if not t.domain then
+      return nil, usage(option, option .. " is missing", "Name the domain of the From header")
+   end
+   local ok, why = core.domain(t.domain)
+   if ok and not t.domain:find("^[^%[]+%.") then
+      ok, why = nil, "it is no domain with a dot in it"
+   end
+   if ok then return true end
+   return nil, usage(option, ("%s cannot be used: %s"):format(option, why),
+      "Write it as in DNS (example.org), a name in another script in its form with xn--")
+end
+
+-- RFC 6376 3.1. Underscores are no letters of host names, and DNS and many providers use them here.
+local function is_selector(selector)
+   for label in (selector .. "."):gmatch("([^.]*)%.") do
+      if #label > 63 or not label:find("^[A-Za-z0-9_][A-Za-z0-9_-]*$") or label:find("-$") then
+         return false
+      end
+   end
+   return true
+end
+
+local function check_selector(t, at)
+   local option = at .. ".selector"
+   if not t.selector then
+      return nil, usage(option, option .. " is missing",
+         "The public key lies at SELECTOR._domainkey.DOMAIN")
+   end
+   if not is_selector(t.selector) then
+      return nil, usage(option, option .. " is no selector",
+         "It has letters, digits, hyphens and dots, as in 2026.mail")
+   end
+   if #t.selector + #"._domainkey." + #t.domain > 253 then
+      return nil, usage(option, option .. " and the domain are longer together than DNS allows")
+   end
+   return true
+end
+
+-- RFC 6376 3.5, i=.
+local function check_identity(t, at)
+   local identity, option = t.identity, at .. ".identity"
+   if not identity then return true end
+   local of = identity:match("@([^@]*)$")
+   local domain = ascii.lower(t.domain)
+   if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. domain then
+      return nil, usage(option, ("%s does not end with @%s or a domain below it"):format(option,
+         t.domain), "Leave it out unless you know that you need it")
+   end
+   local ok, why
+   if identity:sub(1, 1) == "@" then
+      ok, why = core.domain(of)
+   else
+      ok, why = core.address(identity)
+   end
+   if ok then return true end
+   return nil, usage(option, ("%s is no address: %s"):format(option, why))
+end
+
+-- ---- keys ----
+
+local why_not = {
+   public = { "is a public key, or a certificate", "Give the private key that belongs to it" },
+   unreadable = { "holds no private key that could be read",
+      "A new one: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048" },
+   encrypted = { "is encrypted, and nobody is asked for a pass phrase",
+      "Decrypt it with openssl pkey, and let nobody else read the file" },
+   kind = { "is neither an RSA nor an Ed25519 key", "DKIM knows no other (RFC 8463)" },
+   length = { "is an RSA key of under 1,024 bits, or over 16,384", "Use 2,048 (RFC 8301 3.2)" },
+}
+
+local function read_pem(value, option)
+   if value:find("-----BEGIN", 1, true) then return value end
+   local file, why, errno
+   if not value:find("[%z\1-\31]") and value ~= "" then file, why, errno = io.open(value, "rb") end
+   if system.lacks(errno) then return nil, system.error(option .. " cannot be read: " .. why) end
+   if not file then
+      return nil, usage(option, option .. " is neither the text of a PEM file nor the path of one "
+         .. "that can be read", "The text holds -----BEGIN PRIVATE KEY-----")
+   end
+   local text = file:read(65537)
+   file:close()
+   if text and text:find("-----BEGIN", 1, true) then return text end
+   return nil, usage(option, option .. " is the path of something that is no PEM file",
+      "It holds -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
+end
+
+local function read_key(t, at, crypto)
+   local option = at .. ".key"
+   if not t.key then
+      return nil, usage(option, option .. " is missing",
+         "Give the private key: the text of a PEM file, or its path")
+   end
+   local pem, err = read_pem(t.key, option)
+   if not pem then return nil, err end
+   local key, word = crypto.dkim_key(pem)
+   if key then return key end
+   if word == "crypto" then return nil, system.error(option .. " cannot be read: no memory") end
+   if word == "unreadable" and (pem:find("-----BEGIN [A-Z ]*PUBLIC KEY")
+      or pem:find("-----BEGIN [A-Z ]*CERTIFICATE")) then
+      word = "public"
+   end
+   return nil, usage(option, option .. " " .. why_not[word][1], why_not[word][2])
+end
+
+-- A local part in dkim-quoted-printable (RFC 6376 2.11).
+local function quoted(text)
+   return (text:gsub("[^!-:<>-~]", function(c) return ("=%02X"):format(c:byte()) end))
+end
+
+local function read_signer(t, at, crypto)
+   if type(t) ~= "table" then
+      return nil, usage(at, at .. " must be a table, and is a " .. type(t),
+         "Write { domain = …, selector = …, key = … }")
+   end
+   local ok, err = check_fields(t, at)
+   if ok then ok, err = check_domain(t, at) end
+   if ok then ok, err = check_selector(t, at) end
+   if ok then ok, err = check_identity(t, at) end
+   if not ok then return nil, err end
+   local canonicalization = canonicalizations[t.canonicalization or "relaxed/relaxed"]
+   if not canonicalization then
+      local option = at .. ".canonicalization"
+      return nil, usage(option, option .. " is none that DKIM knows",
+         "Write \"relaxed/relaxed\": first the headers', word, then the body's")
+   end
+   local key
+   key, err = read_key(t, at, crypto)
+   if not key then return nil, err end
+   return { domain = t.domain, selector = t.selector, key = key, algorithm = key:algorithm(),
+      headers = canonicalization[1], body = canonicalization[2],
+      identity = t.identity and quoted(t.identity) }
+end
+
+local Signers = { __name = "smtp.DkimSigners" }
+
+function Signers.__tostring()
+   return Signers.__name
+end
+
+--- Is it what signers.check returns?
+function signers.is(value)
+   return getmetatable(value) == Signers
+end
+
+--- See dkim.check.
+---@return table|nil   { crypto =, { domain, selector, key, algorithm, headers, body, identity } … }
+---@return table|nil err
+function signers.check(value)
+   if signers.is(value) then return value end
+   if type(value) ~= "table" then
+      return nil, usage("dkim", "dkim must be a table, and is a " .. type(value),
+         "Write { domain = …, selector = …, key = … }")
+   end
+   value = check.plain(value)
+   local crypto, err = load_crypto()
+   if not crypto then return nil, err end
+   local found = setmetatable({ crypto = crypto }, Signers)
+   if value[1] == nil then
+      found[1], err = read_signer(value, "dkim", crypto)
+      if not found[1] then return nil, err end
+      return found
+   end
+   local ok
+   ok, err = check.is_list(value, "dkim", "It holds tables { domain = …, selector = …, key = … }")
+   if not ok then return nil, err end
+   for i = 1, #value do
+      found[i], err = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
+      if not found[i] then return nil, err end
+   end
+   return found
+end
+
+return signers

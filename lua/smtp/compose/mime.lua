@@ -1,0 +1,191 @@
+--- Text for headers and bodies that has to be 7-bit.
+-- @module smtp.compose.mime
+
+local core = require "smtp.core"
+
+local mime = {}
+
+-- ---- headers ----
+
+local LINE = 78 -- octets of a header's line, where it can be folded (RFC 5322 2.1.1)
+
+local function q_byte(byte)
+   return ("=%02X"):format(byte:byte())
+end
+
+-- RFC 2047 4.2, with the characters that 5 (3) leaves free in a phrase.
+local function q_encode(text)
+   return (text:gsub("[^A-Za-z0-9!*+/ -]", q_byte):gsub(" ", "_"))
+end
+
+-- An encoded word has at most 75 octets, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
+local FRAME, WORD_ROOM = 12, 63
+
+-- `column`: where the first word begins in its line.
+local function encoded_words(text, column)
+   local words, from, i, used = {}, 1, 1, 0
+   local is_q = #q_encode(text) <= (#text + 2) / 3 * 4
+   local encode, mark = is_q and q_encode or core.base64, is_q and "Q" or "B"
+   local room = math.min(WORD_ROOM, LINE - column - FRAME)
+   if room < 12 then room = WORD_ROOM end -- the name fills the line: it is folded behind it
+   while i <= #text do
+      local width = core.utf8_len(text, i)
+      local more = is_q and #q_encode(text:sub(i, i + width - 1)) or 0
+      local needed = is_q and used + more or math.ceil((i + width - from) / 3) * 4
+      if i > from and needed > room then
+         words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from, i - 1)))
+         from, room, used = i, WORD_ROOM, 0
+      end
+      used = used + more
+      i = i + width
+   end
+   words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from)))
+   return table.concat(words, " ")
+end
+
+-- What a reader would take for an encoded word, and a word over `room` octets, need encoding.
+local function is_plain(text, room)
+   if text:find("[^ -~]") or text:find("=?", 1, true) or text:find("^ ") or text:find(" $")
+      or text:find("  ", 1, true) then
+      return false
+   end
+   for word in text:gmatch("[^ ]+") do
+      if #word > room then return false end
+   end
+   return true
+end
+
+--- Free text of a header (RFC 2047 5 (1)): as it is, or as encoded words.
+---@param name string   of the header: its first line has less room
+function mime.text(text, name)
+   local column = #name + 2
+   return (text == "" or is_plain(text, LINE - column)) and text or encoded_words(text, column)
+end
+
+local LONG = 900 -- octets of a word that stays within a line of 998 (RFC 5322 2.1.1)
+
+--- The text of a header that we know nothing of. Encoded words would be none in a structured one
+-- (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
+function mime.own(text, name)
+   return is_plain(text, LONG) and text or mime.text(text, name)
+end
+
+local NAMES = #"Reply-To: " -- the longest header that holds display names
+
+--- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
+function mime.phrase(text)
+   if not is_plain(text, LINE - NAMES) then return encoded_words(text, NAMES) end
+   if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") then return text end
+   local quoted = '"' .. text:gsub('["\\]', "\\%0") .. '"'
+   return is_plain(quoted, LINE - NAMES) and quoted or encoded_words(text, NAMES)
+end
+
+-- Some readers do not find an identifier that stands on a line of its own.
+local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References = true }
+
+--- A header with its lines folded at spaces: none over 78 octets where that can be.
+---@param name string
+---@param value string     without line ends
+---@param joined? boolean   its first word stands behind the name: before it, some readers take the
+--   fold for a space
+---@return string          with CRLF at its end
+function mime.header(name, value, joined)
+   local lines, line, empty = {}, name .. ":", joined or never_bare[name]
+   for space, word in value:gmatch("( *)([^ ]+)") do
+      if not empty and #line + math.max(1, #space) + #word > LINE then
+         lines[#lines + 1] = line
+         line = ""
+      end
+      line = line .. (space == "" and " " or space) .. word
+      empty = false
+   end
+   lines[#lines + 1] = line
+   return table.concat(lines, "\r\n") .. "\r\n"
+end
+
+--- The same as { name, raw }: an entry of a list of header lines.
+function mime.line(name, value, joined)
+   return { name, mime.header(name, value, joined) }
+end
+
+--- The lines of such a list.
+function mime.lines(list)
+   local out = {}
+   for i = 1, #list do out[i] = list[i][2] end
+   return table.concat(out)
+end
+
+-- ---- parameters (RFC 2045 5.1, RFC 2231) ----
+
+local function percent(byte)
+   return ("%%%02X"):format(byte:byte())
+end
+
+local SECTION = 50 -- characters of a value's part: with its name, number and indentation in a line
+
+-- Cuts between characters that are escaped, not within one.
+local function sections(coded)
+   local list, at = {}, 1
+   while at <= #coded do
+      local stop = at + SECTION - 1
+      local escape = coded:sub(stop - 1, stop):find("%", 1, true)
+      if escape and stop < #coded then stop = stop - 3 + escape end
+      list[#list + 1] = coded:sub(at, stop)
+      at = stop + 1
+   end
+   return list
+end
+
+--- A parameter of Content-Type or Content-Disposition: "; name=value", in several where it is long.
+---@param value string   UTF-8
+function mime.param(name, value)
+   if value:find("^[A-Za-z0-9._-]+$") and #value <= SECTION then
+      return ("; %s=%s"):format(name, value)
+   end
+   if value:find("^[A-Za-z0-9._-][A-Za-z0-9._ -]*$") and not value:find(" $")
+      and not value:find("  ") and #value <= SECTION then
+      return ('; %s="%s"'):format(name, value)
+   end
+   local coded = value:gsub("[^A-Za-z0-9._-]", percent)
+   if #coded <= SECTION then return ("; %s*=UTF-8''%s"):format(name, coded) end
+   local list = sections(coded)
+   for i = 1, #list do
+      list[i] = ("; %s*%d*=%s%s"):format(name, i - 1, i == 1 and "UTF-8''" or "", list[i])
+   end
+   return table.concat(list)
+end
+
+--- The same value in ASCII, for readers that know nothing of RFC 2231.
+function mime.plain_name(value)
+   local plain = value:gsub("[\192-\247][\128-\191]*", "_"):gsub("[^A-Za-z0-9._ -]", "_")
+      :gsub("^ +", "_"):gsub(" +$", "_"):gsub(" +", " ")
+   if #plain <= SECTION then return plain end
+   local extension = plain:match("%.[A-Za-z0-9]+$") or ""
+   if #extension > 10 then extension = "" end
+   return plain:sub(1, SECTION - #extension) .. extension
+end
+
+-- ---- bodies ----
+
+local function encode(text, kind)
+   local encoder = core.encoder(kind)
+   return encoder:feed(text) .. encoder:finish()
+end
+
+--- A body that is 7-bit, by content: as it is, quoted-printable or base64, whichever is shorter.
+---@param text string     without NUL
+---@return string encoding   "7bit", "quoted-printable" or "base64"
+---@return string body       with CRLF line ends
+function mime.body(text)
+   local scan = core.scan(text)
+   local encoding = "7bit"
+   -- "--=_" begins every boundary of ours.
+   if scan.eightbit or scan.control or scan.line_max > LINE or scan.from_line
+      or text:find("--=_", 1, true) then
+      encoding = scan.special * 2 > #text / 3 and "base64" or "quoted-printable"
+   end
+   if encoding == "base64" then text = encode(text, "7bit") end
+   return encoding, encode(text, encoding)
+end
+
+return mime

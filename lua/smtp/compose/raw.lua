@@ -1,0 +1,126 @@
+--- A whole message of the caller's own: what it holds, and how it may go out.
+-- @module smtp.compose.raw
+
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local here = require "smtp.runtime.runtime"
+local source = require "smtp.compose.source"
+
+local raw = {}
+
+local usage = errors.usage
+
+-- ---- what it holds ----
+
+local function check_bcc(scan)
+   if not scan.bcc then return true end
+   return nil, usage("raw", "the header of raw holds Bcc, which every recipient would see",
+      "Remove it, and list its addresses in `to`")
+end
+
+local function check_head(scan)
+   if not scan.odd_header then return true end
+   return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
+      .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+end
+
+-- What it holds, or its header alone. What cannot be read now is reported when it is sent.
+local function look_through(one, header_alone)
+   local read, scanner = one.open(), core.scanner(true)
+   local piece, over, reason
+   repeat
+      local began = core.now()
+      piece = read()
+      if piece then over, reason = scanner:feed(piece) end
+      here.breathe(began)
+   until not piece or header_alone and (over or reason)
+   return piece ~= false and scanner:finish() or nil
+end
+
+local function check_text(scan)
+   if scan.nul then
+      return nil, usage("raw", "raw holds a NUL",
+         "No text may: encode that part as base64, or set extensions = { binarymime = \"prefer\" }")
+   elseif scan.long_line then
+      return nil, usage("raw", "raw holds a line over 998 octets",
+         "Encode that part as quoted-printable or base64")
+   end
+   return true
+end
+
+-- Can it go out as BINARYMIME alone, its octets as they are (RFC 3030 3)?
+local function is_binary(scan)
+   return scan.nul or scan.long_line or scan.bare
+end
+
+-- ---- where it comes from ----
+
+local function from_string(text, binary)
+   local scan, one = source.scan(text, true), source.of_string(text)
+   local needed = binary and is_binary(scan)
+   local ok, err = true, nil
+   if not needed then ok, err = check_text(scan) end
+   if ok and needed then ok, err = check_head(scan) end
+   if ok then ok, err = check_bcc(scan) end
+   if not ok then return nil, err end
+   return { source = one, text = text, size = needed and #text or scan.wire_len, exact = true,
+      source_len = #text, eightbit = scan.eightbit, binary = binary ~= nil, binary_needed = needed }
+end
+
+local function from_file(file, t, binary)
+   local one, why = source.of_file(file)
+   if not one then return nil, usage("raw", "raw cannot be read: " .. why) end
+   local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
+   local needed = binary and (found and is_binary(found) or not found and binary == "require")
+   if one.again then
+      local header = found or look_through(one, true) or {}
+      local ok, err = check_bcc(header)
+      if ok and needed then ok, err = check_head(header) end
+      one.open() -- back to where it was
+      if not ok then return nil, err end
+   end
+   local size = found and not needed and found.wire_len or t.size or one.size
+   return { source = one, size = size, exact = found and true, source_len = one.size,
+      eightbit = found and found.eightbit or t.eightbit or false,
+      binary = binary and found ~= nil or needed, binary_needed = needed }
+end
+
+-- Whether a function gives what is fine as text nobody knows: it is binary where that is required.
+local function from_function(fn, t, binary)
+   return { source = source.of_function(fn, t.size, "raw"), size = t.size, source_len = t.size,
+      eightbit = t.eightbit or false, binary = binary == "require",
+      binary_needed = binary == "require" }
+end
+
+local function read(t, binary)
+   if type(t.raw) == "string" then return from_string(t.raw, binary) end
+   if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
+   if type(t.raw) == "function" then return from_function(t.raw, t, binary) end
+   return nil, usage("raw", "raw must be a string, an open file or a function")
+end
+
+--- Read the options `raw`, `eightbit` and `size`.
+---@param t table
+---@param word? string   of extensions.binarymime
+---@return table|nil     { source =, size =, source_len =, text =, exact =, eightbit =,
+--   binary = may it be BINARYMIME?, binary_needed = must it be? }
+---@return table|nil     UsageError
+function raw.read(t, word)
+   local ok, err = check.is_type(t, "eightbit", "boolean")
+   if not ok then return nil, err end
+   if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
+      return nil, usage("size", "size must be a whole number of octets")
+   end
+   local found
+   found, err = read(t, word ~= "skip" and word or nil)
+   if not found then return nil, err end
+   if t.dkim ~= nil and found.binary_needed then
+      return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
+         "Encode its parts as base64 (RFC 6376 5.3)")
+   end
+   found.binary = found.binary and t.dkim == nil
+   return found
+end
+
+return raw

@@ -1,0 +1,33 @@
+--- Letters and order as protocols have them: of ASCII alone, whatever the locale of the process is.
+-- string.lower, string.upper, classes such as %a and the comparison of strings follow the locale,
+-- and under tr_TR "MIME" has no "i" that they would find.
+-- @module smtp.ground.ascii
+
+local ascii = {}
+
+local lower_of, upper_of = {}, {}
+for byte = 65, 90 do
+   local upper, lower = string.char(byte), string.char(byte + 32)
+   lower_of[upper], upper_of[lower] = lower, upper
+end
+
+--- "MIME" -> "mime"; bytes over 127 stay as they are.
+function ascii.lower(text)
+   return (text:gsub("[A-Z]", lower_of))
+end
+
+--- "mime" -> "MIME"; bytes over 127 stay as they are.
+function ascii.upper(text)
+   return (text:gsub("[a-z]", upper_of))
+end
+
+--- Does `a` come before `b`, byte by byte?
+function ascii.before(a, b)
+   for i = 1, math.min(#a, #b) do
+      local left, right = a:byte(i), b:byte(i)
+      if left ~= right then return left < right end
+   end
+   return #a < #b
+end
+
+return ascii

@@ -1,0 +1,58 @@
+--- What this machine lacks: descriptors, memory, room, a file of this library. None of it is the
+-- caller's mistake, and a later attempt may find it.
+-- @module smtp.ground.resources
+
+local errors = require "smtp.errors"
+
+local system = {}
+
+-- ENOMEM, ENFILE, EMFILE: the same numbers on every Unix.
+local lacking = { [12] = true, [23] = true, [24] = true }
+
+--- Is it this machine's fault that a file could not be opened?
+---@param errno number|nil   the third result of io.open
+function system.lacks(errno)
+   return lacking[errno] == true
+end
+
+--- A SystemError.
+---@param what string
+function system.error(what)
+   return errors.new("system", { reason = "resources", what = what })
+end
+
+-- Where descriptors lack, `require` finds no file, and says that there is none.
+local function why_not_loaded(name, said)
+   local file, why, errno = io.open("/dev/null", "rb")
+   if file then file:close() end
+   if system.lacks(errno) then
+      return name .. " cannot be loaded: " .. why:gsub("^/dev/null: ", ""), true
+   end
+   return (tostring(said):match("[^\n]*\n[ \t-\r]*([^\n]*cannot open shared[^\n]*)")
+      or tostring(said):match("[^\n]*")), false
+end
+
+-- Lua 5.1 takes a module that failed once for one that is still being loaded.
+local function forget_failures()
+   for name, value in next, package.loaded do
+      if type(name) == "string" and name:find("^smtp%.") and type(value) == "userdata" then
+         package.loaded[name] = nil
+      end
+   end
+end
+
+--- A module of this library, loaded when something needs it.
+---@return table|nil module
+---@return string|nil why
+---@return boolean|nil lack    it is there, but cannot be read now
+function system.load(name)
+   local module = package.loaded[name]
+   if type(module) == "table" then return module end
+   local ok, result = pcall(require, name)
+   if ok then return result end
+   forget_failures()
+   local why, lack = why_not_loaded(name, result)
+   return nil, why, lack
+end
+
+return system

@@ -1,0 +1,276 @@
+--- Addresses as people write them: "Ann Ö <ann@example.org>". The grammar of what stands between
+-- < and > (RFC 5321 4.1.2, RFC 6531 3.3) is the core's; nothing else gets onto the wire.
+--
+-- A domain outside ASCII becomes A-labels (xn--…), so that every server takes it. Where the part
+-- before @ is outside ASCII too, the mail needs SMTPUTF8, and the domain is given in U-labels.
+-- @module smtp.options.address
+
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local mime = require "smtp.compose.mime"
+
+local address = {}
+
+-- ---- what is wrong, and what to write instead ----
+
+local as_list = "One string is one address: write several as a list, { \"a@x\", \"b@y\" }"
+
+local no_controls = "Remove the line break or other control character"
+
+-- The first that fits, quoted strings left out.
+local hints = {
+   { "[%z\1-\31\127]", no_controls },
+   { "\194[\128-\159]", no_controls },
+   { "^ *[Mm][Aa][Ii][Ll][Tt][Oo]:", "Leave out mailto:" },
+   { "^<?@[^:]*:", "Source routes are obsolete (RFC 5321 C): write what stands behind the colon" },
+   { "^[^@]*:.*;", "A group is no address: list its members, { \"a@x\", \"b@y\" }" },
+   { "[,;]", as_list },
+   { "[()]", "Comments have no place here: write \"Ann <ann@example.org>\"" },
+   { "^[^<]*<[^>]*$", "The > at its end is missing" },
+   { ">.*[^>]", "Nothing may stand behind the >" },
+   { "^[^<]*>", "The < before the address is missing" },
+   { "^[^<]*<[^<>]*>$", "Write the address alone, without < >: the name goes into `name`" },
+   { "<.*<", "Write a name that holds < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
+   { "@.* ", "No space may stand in the domain, nor anything behind it" },
+   { " [^@]*@", "Write the part before @ in quotes: \"\\\"ann lee\\\"@example.org\"" },
+   { "@.*%.>?$", "Leave out the dot at its end" },
+   { "@.*%.%.", "Write one dot between two parts of the domain" },
+   { "@.*@", "Write one @, or the part before it in quotes: \"\\\"a@b\\\"@example.org\"" },
+}
+
+-- Some of the patterns take time that grows with the square of the length, and the text may be a
+-- stranger's.
+local function hint_for(text)
+   local bare = #text > 1000 and "" or text:gsub('"[^"]*"', '""')
+   for i = 1, #hints do
+      if bare:find(hints[i][1]) then return hints[i][2] end
+   end
+   if not core.is_utf8(text) then return "Convert it to UTF-8" end
+   if #text > 1000 and text:find("[,;]") then return as_list end
+   if #text > 254 then return "No server has to take a longer one (RFC 5321 4.5.3.1.3)" end
+   return "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
+end
+
+local function refuse(option, value, why, hint)
+   return nil, errors.address(option, value,
+      ("%s = %q is no address: %s"):format(option, value, why), hint)
+end
+
+-- ---- domains ----
+
+local idna = {
+   unavailable = { "the domain is outside ASCII, and there is no libidn2 here to convert it",
+      "Install libidn2 (Debian: libidn2-0), or write the domain in its ASCII form (xn--…)" },
+   too_long = { "the domain, or a part of it, is too long in its ASCII form (63 octets a part)",
+      "No such domain can exist: check its spelling" },
+   memory = { "there is no memory to convert the domain" },
+   invalid = { "the domain is none that IDNA 2008 allows (RFC 5891)",
+      "Check its spelling: emoji, symbols and look-alikes of . and @ are no letters" },
+}
+
+--- A domain outside ASCII.
+---@param text string
+---@return string|nil   in A-labels; in ASCII it is given back as it is
+---@return string       in U-labels; else why not
+---@return string|nil   what to write instead
+function address.domain(text)
+   local ascii, unicode = core.idna(text)
+   if ascii then return ascii, unicode end
+   return nil, idna[unicode][1], idna[unicode][2]
+end
+
+-- ---- addresses ----
+
+local function is_outside_ascii(text)
+   return text:find("[\128-\255]") ~= nil
+end
+
+-- Characters that show nothing, by which a copied address looks like another one.
+local invisible = {
+   { 0xA0, 0xA0, "a no-break space" }, { 0xAD, 0xAD, "a soft hyphen" },
+   { 0x34F, 0x34F, "a grapheme joiner" }, { 0x61C, 0x61C, "an Arabic letter mark" },
+   { 0x1680, 0x1680, "an Ogham space" }, { 0x180E, 0x180E, "a Mongolian vowel separator" },
+   { 0x2000, 0x200A, "a space of another width" }, { 0x200B, 0x200B, "a zero-width space" },
+   { 0x200C, 0x200C, "a zero-width non-joiner" }, { 0x200D, 0x200D, "a zero-width joiner" },
+   { 0x200E, 0x200E, "a left-to-right mark" }, { 0x200F, 0x200F, "a right-to-left mark" },
+   { 0x2028, 0x2029, "a separator of lines" }, { 0x202A, 0x202E, "a control of the direction" },
+   { 0x202F, 0x202F, "a narrow no-break space" }, { 0x205F, 0x205F, "a mathematical space" },
+   { 0x2060, 0x2060, "a word joiner" }, { 0x2061, 0x2064, "an invisible operator" },
+   { 0x2066, 0x2069, "a control of the direction" }, { 0x206A, 0x206F, "an obsolete control" },
+   { 0x3000, 0x3000, "an ideographic space" }, { 0x3164, 0x3164, "a Hangul filler" },
+   { 0xFE00, 0xFE0F, "a variation selector" }, { 0xFEFF, 0xFEFF, "a byte order mark" },
+   { 0xE0000, 0xE007F, "a tag character" },
+}
+
+-- What the lead byte of a character contributes to its number, by how many bytes it has.
+local lead_base = { [2] = 0xC0, [3] = 0xE0, [4] = 0xF0 }
+
+local function code_point(character)
+   local code = character:byte() - (lead_base[#character] or 0)
+   for i = 2, #character do code = code * 64 + character:byte(i) - 128 end
+   return code
+end
+
+-- -> why the text is no address, what to do | nil
+local function find_invisible(text)
+   if #text > 1000 then return nil end -- too long in any case
+   for character in text:gmatch("[\192-\247][\128-\191]+") do
+      local code = code_point(character)
+      for i = 1, #invisible do
+         if code >= invisible[i][1] and code <= invisible[i][2] then
+            return ("it contains U+%04X, %s, which nothing shows"):format(code, invisible[i][3]),
+               "Remove that character: it often comes with a copied address"
+         end
+      end
+   end
+end
+
+-- What IDNA makes of the domain is checked as if it had been given so.
+-- -> canonical, utf8 | nil, why, hint
+local function check_spec(spec)
+   local hidden, remedy = find_invisible(spec)
+   if hidden then return nil, hidden, remedy end
+   local canonical, why = core.address(spec)
+   if not canonical then return nil, why, hint_for(spec) end
+   local left, domain = canonical:match("^(.*)@(.*)$")
+   local utf8 = is_outside_ascii(left)
+   if is_outside_ascii(domain) then
+      local ascii, unicode, hint = address.domain(domain)
+      if not ascii then return nil, unicode, hint end
+      canonical, why = core.address(left .. "@" .. (utf8 and unicode or ascii))
+      if not canonical then return nil, why, hint_for(spec) end
+   end
+   return canonical, utf8 or nil
+end
+
+-- Where the quoted string that begins at `from` ends, nil where it does not.
+local function quoted_end(text, from)
+   local at = text:find('["\\]', from + 1)
+   while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
+   return at
+end
+
+-- The first < outside quotes; a quote that is never closed is none.
+local function angle_at(text)
+   local at = text:find('[<"]')
+   while at and text:sub(at, at) == '"' do
+      local close = quoted_end(text, at)
+      if not close then return text:find("<", at, true) end
+      at = text:find('[<"]', close + 1)
+   end
+   return at
+end
+
+-- Without the blanks around it. A line break is never one.
+local function trim(text)
+   local first, last = text:find("[^ \t]"), #text
+   if not first then return "" end
+   while text:find("^[ \t]", last) do last = last - 1 end
+   return text:sub(first, last)
+end
+
+-- A name that is one quoted string is what stands in it. Any other is taken as it is written:
+-- quotes within it, as in Ann "the Ö", and what looks like an encoded word are shown to the reader.
+local function unquote(name)
+   if name:sub(1, 1) == '"' and quoted_end(name, 1) == #name then
+      return (name:sub(2, -2):gsub("\\(.)", "%1"))
+   end
+   return name
+end
+
+-- "Name <spec>" -> spec, name | nil, why. Of a list in one string all but the last would be lost.
+local function split(text)
+   local at = angle_at(text)
+   if not at or text:sub(-1) ~= ">" then return text end
+   local name = trim(text:sub(1, at - 1))
+   local unquoted = unquote(name)
+   if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
+      return nil, "it holds several"
+   end
+   return text:sub(at + 1, -2), unquoted
+end
+
+-- A name is text for a header: well-formed UTF-8 without control characters, those of C1 included
+-- (U+0085 ends a line for some). U+2028 and U+2029 end none in a header, which encodes them.
+local function check_name(name, option)
+   if name == nil or name == "" then return true end
+   if type(name) ~= "string" then
+      return nil, errors.usage(option, option .. ".name must be a string")
+   end
+   if not core.is_utf8(name) then
+      return nil, errors.usage(option, "the name in " .. option .. " is not valid UTF-8")
+   end
+   if name:find("[%z\1-\31\127]") or name:find("\194[\128-\159]") then
+      return nil, errors.usage(option, "the name in " .. option .. " holds control characters",
+         "A name is one line of text")
+   end
+   return true
+end
+
+local fields = { "name", "address" }
+
+--- One address.
+---@param value string|table   "a@b", "Name <a@b>" or { name=, address= }
+---@param option string        for errors
+---@param names? string[]      of a table's fields: more than name and address
+---@return table|nil           { name=, address=, utf8= }; the address is canonical, utf8 is true
+--   where it needs SMTPUTF8 (RFC 6531)
+---@return table|nil           AddressError or UsageError
+function address.parse(value, option, names)
+   local spec, name
+   if type(value) == "table" then
+      local ok, err = check.names(value, names or fields, option)
+      if not ok then return nil, err end
+      name, spec = rawget(value, "name"), rawget(value, "address")
+   elseif type(value) == "string" then
+      spec, name = split(trim(value))
+      if not spec then return refuse(option, value, name, as_list) end
+   end
+   if type(spec) ~= "string" then
+      return nil, errors.usage(option, option .. " must be an address",
+         "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }")
+   end
+   local ok, err = check_name(name, option)
+   if not ok then return nil, err end
+   local canonical, utf8, hint = check_spec(trim(spec))
+   if not canonical then
+      return refuse(option, type(value) == "string" and value or spec, utf8, hint)
+   end
+   return { name = name ~= "" and name or nil, address = canonical, utf8 = utf8 }
+end
+
+--- A list of addresses; one string or one { address = … } is a list of one.
+---@param names? string[]   see address.parse
+---@return table|nil
+---@return table|nil
+function address.list(value, option, names)
+   if value == nil then return {} end
+   if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
+   local ok, err = check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
+   if not ok then return nil, err end
+   local list = {}
+   for i = 1, #value do
+      list[i], err = address.parse(value[i], option, names)
+      if not list[i] then return nil, err end
+   end
+   return list
+end
+
+--- The first address of these lists that needs SMTPUTF8, or nil.
+function address.needs_utf8(lists)
+   for i = 1, #lists do
+      for j = 1, #lists[i] do
+         if lists[i][j].utf8 then return lists[i][j].address end
+      end
+   end
+end
+
+--- A header's text for one address: Ann <ann@example.org>. An address outside ASCII stays so: the
+-- header is then one of RFC 6532.
+function address.format(entry)
+   if not entry.name then return entry.address end
+   return mime.phrase(entry.name) .. " <" .. entry.address .. ">"
+end
+
+return address

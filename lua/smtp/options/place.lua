@@ -1,0 +1,263 @@
+--- The options that name the server and this host: url, host, port, socket, tls_host,
+-- source_address and domain, checked.
+-- @module smtp.options.place
+
+local address = require "smtp.options.address"
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local here = require "smtp.runtime.runtime"
+
+local place = {}
+
+local usage = errors.usage
+
+-- ---- names ----
+
+local function is_ip(text)
+   local bare = text:gsub("%%[A-Za-z0-9._-]+$", "") -- fe80::1%eth0
+   return core.domain("[" .. text .. "]") or core.domain("[IPv6:" .. bare .. "]")
+end
+
+-- A name outside ASCII is resolved, verified and sent in its ASCII form.
+local function to_ascii(option, text)
+   if not text:find("[\128-\255]") then return text end
+   local ascii, why, hint = address.domain(text)
+   if ascii then return ascii end
+   return nil, usage(option, ("%s = %q is not a valid host name: %s"):format(option, text, why),
+      hint, text)
+end
+
+-- What belongs in another option. -> what it is, the hint; nothing where all is well
+local function misplaced(text)
+   if check.lower(text):find("^unix:") then
+      return "the path of a unix socket", "Write socket = \"/path\", or url = \"lmtp+unix:/path\""
+   elseif text:find("://", 1, true) then
+      return "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
+         .. "byte), or only the name of the server"
+   elseif text:find("@", 1, true) then
+      return "a user", "Write host = \"mail.example.org\" and username = \"ann\""
+   elseif text:find("/", 1, true) then
+      return "a path", "Write only the name of the server; a whole URL belongs in url"
+   elseif text:find("^[^:]*:[^:]*$") or text:find("^%[.*%]:") then
+      return "a port", "Write host = \"mail.example.org\" and port = 587"
+   end
+end
+
+local function is_name(text)
+   if #text > 254 or not text:find("^[A-Za-z0-9._-]+$") then return false end
+   for label in (text:gsub("%.$", "") .. "."):gmatch("([^.]*)%.") do
+      if label == "" or #label > 63 then return false end
+   end
+   return true
+end
+
+-- -> the name or address as it is used | nil, err
+local function host_name(option, text)
+   local part, advice = misplaced(text)
+   if part then return nil, usage(option, ("%s contains %s"):format(option, part), advice) end
+   local ascii, err = to_ascii(option, text)
+   if not ascii then return nil, err end
+   ascii = ascii:match("^%[(.*:.*)%]$") or ascii
+   if not is_name(ascii) and not is_ip(ascii) then
+      return nil, usage(option, option .. " is neither a host name nor an address",
+         "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
+   end
+   return check.lower(ascii) == "localhost" and "localhost" or ascii
+end
+
+-- ---- url ----
+
+local function decode(text)
+   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp://host and "
+   .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 %25"
+
+local function check_escapes(text)
+   if text:gsub("%%[0-9A-Fa-f][0-9A-Fa-f]", ""):find("%", 1, true) then
+      return nil, usage("url", "url contains a % without two hexadecimal digits after it",
+         "Write %25 for %")
+   end
+   if decode(text):find("[%z\r\n]") then
+      return nil, usage("url", "url contains a line break or a NUL", "Remove it")
+   end
+   return true
+end
+
+local schemes = { smtp = {}, smtps = { tls = "implicit" }, lmtp = { protocol = "lmtp" } }
+
+local function read_port(text)
+   local port = tonumber(text)
+   if port >= 1 and port <= 65535 then return port end
+   return nil, usage("url", ("the port %s in url is not a number from 1 to 65535"):format(text),
+      "The usual ports are 587, 465 and 25")
+end
+
+-- mail.example.org:587, [::1]:25 -> host, port ("" where there is none)
+local function split_place(text)
+   local host, port = text:match("^%[(.+)%]:?(%d*)$")
+   if host and text:find("%]%d") then return nil end
+   if not host then host, port = text:match("^([^:]+):?(%d*)$") end
+   return host, port
+end
+
+-- ann:secret@mail.example.org:587, into these parts of the url. -> parts | nil, err
+local function read_authority(parts, text)
+   local login, where = text:match("^(.*)@([^@]*)$")
+   local host, port = split_place(where or text)
+   if not host then return nil, usage("url", "url does not name a host", FORM_HINT) end
+   local err
+   parts.host, err = host_name("url", decode(host))
+   if not parts.host then return nil, err end
+   if port ~= "" then
+      parts.port, err = read_port(port)
+      if not parts.port then return nil, err end
+   end
+   if login then
+      local user, password = login:match("^([^:]*):?(.*)$")
+      parts.username = decode(user)
+      if password ~= "" then parts.password = decode(password) end
+   end
+   return parts
+end
+
+-- -> { protocol =, host =, socket =, port =, tls =, username =, password = } | nil, err
+local function parse(text)
+   local ok, err = check_escapes(text)
+   if not ok then return nil, err end
+   local path = text:match("^[Ll][Mm][Tt][Pp]%+[Uu][Nn][Ii][Xx]:/*(/[^?#]*)$")
+   if path then return { protocol = "lmtp", socket = decode(path) } end
+   local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
+   local scheme = name and schemes[check.lower(name)]
+   if not scheme then
+      return nil, usage("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
+   end
+   return read_authority(check.copy(scheme), rest)
+end
+
+local function has_place(t)
+   return t.host ~= nil or t.server ~= nil or t.socket ~= nil
+end
+
+--- Put what `url` says in the place of options that are not given. All of it is checked, also
+-- where another option takes precedence.
+---@return boolean|nil ok
+---@return table|nil err
+function place.read_url(t)
+   if t.url == nil then return true end
+   local url, err = parse(type(t.url) == "string" and t.url or "")
+   if not url then return nil, err end
+   if not has_place(t) then t.host, t.socket = url.host, url.socket end
+   if t.protocol == nil then t.protocol = url.protocol end
+   if t.port == nil then t.port = url.port end
+   if t.tls == nil then t.tls = url.tls end
+   if t.username == nil and t.user == nil then
+      t.username = url.username
+      if t.password == nil then t.password = url.password end
+   end
+   return true
+end
+
+-- ---- the options ----
+
+local SOCKET_LEN_MAX = 107 -- sun_path
+
+local function check_socket(t)
+   if t.socket == nil then return true end
+   if t.host then
+      return nil, usage("socket", "socket and host are both given", "Keep one of them")
+   end
+   if #t.socket == 0 or #t.socket > SOCKET_LEN_MAX then
+      return nil, usage("socket", "socket is not a path of 1 to 107 bytes", nil, t.socket)
+   end
+   if t.socket:find("^unix:") then
+      return nil, usage("socket", "socket contains \"unix:\"", "Write only the path", t.socket)
+   end
+   return true
+end
+
+local function check_name(t, option)
+   if t[option] == nil then return true end
+   local name, err = host_name(option, t[option])
+   t[option] = name
+   return name and true, err
+end
+
+-- The literal that a bare address was meant to be, or nil.
+local function literal_of(domain)
+   local bare = domain:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
+   bare = bare:gsub("%%.*$", "")
+   for _, literal in ipairs { "[" .. bare .. "]", "[IPv6:" .. bare .. "]" } do
+      if core.domain(literal) then return literal end
+   end
+end
+
+local function check_domain(t)
+   if t.domain == nil then return true end
+   local ascii, err = to_ascii("domain", t.domain)
+   if not ascii then return nil, err end
+   local ok, why = core.domain(ascii)
+   if ok and not here.is_public_name(ascii) then
+      ok, why = nil, "it means nothing to a server"
+   end
+   if ok then
+      t.domain = ascii
+      return true
+   end
+   local literal = literal_of(ascii)
+   return nil, usage("domain", "domain cannot be sent in EHLO: " .. why, literal
+      and ("Write %q"):format(literal)
+      or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
+end
+
+local function check_source_address(t)
+   if t.source_address == nil then return true end
+   if t.socket then
+      return nil, usage("source_address", "source_address has no effect on a unix socket",
+         "Remove it")
+   end
+   if is_ip(t.source_address) then return true end
+   return nil, usage("source_address", "source_address is not an IP address", "Write one of this "
+      .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
+end
+
+--- Names, addresses and paths.
+---@return boolean|nil ok
+---@return table|nil err
+function place.check(t)
+   local ok, err = check.each(check.is_line, t,
+      { "host", "socket", "source_address", "tls_host", "domain" })
+   if ok then ok, err = check.each(check_name, t, { "host", "tls_host" }) end
+   if not ok then return nil, err end
+   return check.all({ check_socket, check_source_address, check_domain }, t)
+end
+
+--- `port`, a number or a numeric string.
+---@return boolean|nil ok
+---@return table|nil err
+function place.check_port(t)
+   if t.port == nil then return true end
+   local port = tonumber(t.port) -- "25.0" is 25
+   if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
+      return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
+   end
+   if port == 25 and t.protocol == "lmtp" then
+      return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
+         "The usual port is 24; most servers have a unix socket")
+   end
+   t.port = math.floor(port)
+   return true
+end
+
+--- Does the caller name this host? Never the result of a lookup, nor through a transport.
+function place.is_loopback(t)
+   if t.transport then return false end
+   if t.socket then return true end
+   local host = t.host
+   return host == "localhost" or host == "::1"
+      or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
+end
+
+return place

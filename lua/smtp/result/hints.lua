@@ -1,0 +1,305 @@
+--- What to change, in one sentence, for each kind of trouble.
+-- @module smtp.result.hints
+
+local ascii = require "smtp.ground.ascii"
+local hints = {}
+
+local function foreign_protocol(text)
+   if text:find("^HTTP/") then return "a web server" end
+   if text:find("^%* ") then return "an IMAP server" end
+   if text:find("^%+OK") then return "a POP3 server" end
+   if text:find("^SSH%-") then return "an SSH server" end
+end
+
+local function silence(plan)
+   if plan.tls == "implicit" then return nil end
+   return ("Nothing came at all: the port may expect TLS from the first byte; set "
+      .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(plan.port))
+end
+
+local by_kind = {}
+
+function by_kind.protocol(err)
+   local other = err.stage == "greeting" and err.text and foreign_protocol(err.text)
+   if other then return ("This is %s: check host and port"):format(other) end
+   if err.reason == "tls_on_plain_port" then
+      return "The port speaks TLS from the first byte: set tls = \"implicit\""
+   end
+   if err.reason == "injected" then
+      return "Somebody between here and the server may be adding commands: do not send from here"
+   end
+end
+
+function by_kind.timeout(err, plan)
+   if err.stage == "greeting" then return silence(plan) end
+   if err.stage == "resolve" then
+      return "The name server does not answer: check this machine's resolver"
+   elseif err.stage == "connect" then
+      return plan.socket and "The server takes no more connections there: is it busy?"
+         or "Check host and port, and that no firewall drops packets"
+   end
+end
+
+function by_kind.connect(_, plan)
+   if plan.socket then return "Check socket, that the server runs, and who may write to it" end
+   return ("Check host and port = %s: nobody listens there, or a firewall refuses"):format(
+      plan.port)
+end
+
+-- What EHLO says was domain's, or this machine's name.
+local DOMAIN = "The server may not accept the name in EHLO: set domain to the full host name of "
+   .. "this machine, such as \"mail.example.org\""
+
+-- Who does not know LHLO may know EHLO, and the other way round.
+function by_kind.greeting_refused(err, plan)
+   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
+   local hint = err.reason == "helo" and DOMAIN or nil
+   if not unknown then return hint end
+   local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
+   return (hint and hint .. ". " or "")
+      .. ("This may be an %s server: check host and port, or set protocol = %q"):format(
+         ascii.upper(other), other)
+end
+
+-- The server took HELO. With 500 and 502 something on the way may have spoilt EHLO.
+local function helo_only(err)
+   if not err.code then return nil end
+   return DOMAIN .. "; where the server does not support EHLO at all, a firewall may change the "
+      .. "command, or port is not the one for submission (587 or 465)"
+end
+
+function by_kind.resolve()
+   return "Check the spelling of host, and this machine's resolver"
+end
+
+function by_kind.disconnected(err, plan)
+   if err.stage == "greeting" and not err.code then return silence(plan) end
+end
+
+function by_kind.tls(err, plan)
+   if err.reason == "client_certificate" then
+      return plan.tls_cert and "The server does not accept the certificate in tls_cert"
+         or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
+   elseif err.reason == "plaintext" then
+      return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 and 25)"
+   elseif err.reason == "version" then
+      return "The server knows only older versions of TLS: it should be upgraded"
+   elseif err.reason == "starttls_refused" then
+      return "Try later, or ask the server's operator: going on in clear text is never safe"
+   end
+end
+
+local certificate = {
+   expired = "The server's operator must renew it; until then tls_pin with tls_verify = false can "
+      .. "hold on to its key",
+   not_yet_valid = "Check this machine's clock",
+   wrong_host = "Set host (or tls_host) to a name that the certificate is for",
+   self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
+   unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to "
+      .. "send an intermediate certificate",
+   pin_mismatch = "The server has another key than tls_pin: renewed, or not the server",
+}
+
+function by_kind.certificate(err)
+   return certificate[err.reason]
+end
+
+function by_kind.tls_unsupported(err)
+   if err.reason == "helo_only" then return helo_only(err) end
+   return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" "
+      .. "sends without TLS where it is not offered"
+end
+
+-- What the mechanisms that the server offers would need.
+local function missing_option(err)
+   for _, what in ipairs { "token", "password" } do
+      for name, why in next, err.mechanisms or {} do
+         if why == "it needs a " .. what then return ("Give %s, for %s"):format(what, name) end
+      end
+   end
+   for name, why in next, err.mechanisms or {} do
+      if why == "only where auth_mechanisms names it" then
+         return ("Name it, if its weakness is no matter: auth_mechanisms = { %q }"):format(name)
+      end
+   end
+end
+
+local function missing_library(err)
+   for _, why in next, err.mechanisms or {} do
+      if why:find("saslprep_unavailable", 1, true) then
+         return "Install GNU libidn (Debian: libidn12)"
+      elseif why:find("crypto_unavailable", 1, true) then
+         return "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for"
+      end
+   end
+end
+
+function by_kind.auth_unsupported(err, plan)
+   if err.reason == "helo_only" then return helo_only(err) end
+   if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
+      return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
+         .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
+   end
+   local missing = err.reason == "no_common_mechanism" and missing_library(err)
+   if missing then return missing end
+   if err.reason == "no_common_mechanism" and not plan.auth_mechanisms then
+      missing = missing_option(err)
+      if missing then return missing end
+   end
+   if err.bound then
+      return "Without -PLUS the exchange would be open to somebody in between; where the server is "
+         .. "known to be at fault, name auth_mechanisms without -PLUS"
+   elseif err.reason == "no_common_mechanism" and plan.auth_mechanisms then
+      return "Name one that it offers in auth_mechanisms, or leave that option out"
+   end
+   return "Use the server's port for submission (587 or 465), or auth = \"prefer\" to send without "
+      .. "where AUTH is not offered"
+end
+
+function by_kind.auth_insecure(err, plan)
+   if err.reason == "encryption_required" then
+      return err.tls and "The connection is encrypted already: ask the server's operator"
+         or "Set tls = \"require\""
+   end
+   if err.reason == "unverified" then
+      return "Set secure = true in the transport once it has verified the server's certificate and "
+         .. "name; auth_plaintext = true lets the password travel without that"
+   end
+   for _, entry in ipairs(plan.auth_mechanisms or {}) do
+      if entry.object then
+         return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "
+            .. "so by plaintext = false"
+      end
+   end
+   return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets "
+      .. "the password travel in clear text"
+end
+
+local rejected = {
+   mechanism_too_weak = "The user needs another mechanism, or a password made for this application",
+   app_password_required = "Create an application password at the provider (in the account's "
+      .. "security settings) and give it as password, or give token",
+   browser_login_required = "Log in with a web browser once, as the server says, then create an "
+      .. "application password and give it as password, or give token",
+   server_not_authentic = "Somebody else may answer in the server's place: do not try the password "
+      .. "with another mechanism",
+   iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
+      .. "server's operator can store the password with another number",
+}
+
+function by_kind.auth_rejected(err, plan)
+   if err.reason ~= "rejected" then return rejected[err.reason] end
+   if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
+      return type(plan.token) == "function" and "Check the user, and the token's scope"
+         or "Get a new token; token may be a function that does so"
+   elseif err.mechanism == "EXTERNAL" then
+      return "The server does not accept the client certificate (or authzid)"
+   else
+      return "Check username and password; some providers want a password made for this "
+         .. "application"
+   end
+end
+
+-- AUTH is offered after TLS, and the caller does without TLS.
+local function is_before_tls(err)
+   return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
+end
+
+function by_kind.auth_required(err, plan)
+   local tls = is_before_tls(err) and ("the server offers STARTTLS, and tls = %q: AUTH usually "
+      .. "appears only after TLS, so set tls = \"require\""):format(plan.tls)
+   if not plan.credentials then
+      return "Give username and password (and leave auth at \"require\")"
+         .. (tls and "; " .. tls or "")
+   elseif plan.auth == "skip" then
+      return "There are credentials, and auth = \"skip\": set auth = \"require\""
+         .. (tls and "; " .. tls or "")
+   elseif tls then
+      return "AUTH was not possible: " .. tls
+   elseif err.auth_reason == "helo_only" then
+      return "AUTH was not possible, because the server refused EHLO. " .. DOMAIN
+   end
+   return ("AUTH was not possible (%s): use the server's port for submission (587 or 465); auth = "
+      .. "\"require\" says more"):format(err.auth_reason or "see offered")
+end
+
+function by_kind.tls_required(err, plan)
+   if plan.tls == "skip" then return "Set tls = \"require\"" end
+   if err.auth_reason == "helo_only" then return DOMAIN end
+   return "The server did not offer STARTTLS here: use its port for submission (587, or 465 with "
+      .. "tls = \"implicit\")"
+end
+
+local asked = {
+   requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass the "
+      .. "message on in clear text; without requiretls = true it is sent all the same",
+   requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
+      .. "your own says so by `secure`",
+   deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
+      .. "which has no minimum",
+   futurerelease_maximum = "Ask for less, or keep the message and send it later",
+}
+
+function by_kind.extension_unsupported(err)
+   if err.code then return helo_only(err) end
+   if err.reason == "smtputf8" then
+      return "Use an address with ASCII before @ (the domain does not matter), or a server that "
+         .. "offers SMTPUTF8"
+   elseif err.reason == "8bitmime" then
+      return "Encode the message as quoted-printable or base64 (text composed here always is)"
+   end
+   local hint = asked[err.reason]
+   if hint then return hint end
+   return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
+      ascii.upper(err.reason), err.reason)
+end
+
+function by_kind.data_refused(err)
+   if err.reason == "bdat" then
+      return "From now on this process sends to it by DATA, as it would from the first with "
+         .. "extensions = { chunking = \"skip\" }"
+   end
+end
+
+function by_kind.message_too_large(err)
+   local is_over = err.limit and err.size and err.size > err.limit
+   return is_over and ("Send at most %d octets: fewer or smaller attachments, or a link to them")
+      :format(err.limit) or "Send less: fewer or smaller attachments, or a link to them"
+end
+
+-- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for who has not logged in.
+local function may_want_login(err, plan)
+   return err.enhanced == "5.7.1" and not plan.credentials and #(err.offered or {}) > 0
+end
+
+function by_kind.sender_refused(err)
+   if err.reason == "quota" then
+      return "Delete what the account does not need at the server, or have its quota raised"
+   end
+end
+
+function by_kind.recipients_refused(err, plan)
+   if may_want_login(err, plan) then
+      return "The server offers AUTH, and may relay for who logs in: give username and password"
+   end
+   if err.reason == "too_many" then
+      return "Send to fewer at once, or let recipients be \"any\": the message then goes out in as "
+         .. "many transactions as it takes"
+   end
+end
+
+function by_kind.source(err)
+   if err.reason == "eightbit" then return "Declare eightbit = true beside raw" end
+   if err.reason == "bcc" then return "Remove it, and list its addresses in `to`" end
+   if err.reason == "size" then return "Declare the size the source really has, or none" end
+end
+
+--- The hint for an error, or nil.
+---@param err table    an error object
+---@param plan table
+function hints.find(err, plan)
+   local find = by_kind[err.kind]
+   return find and find(err, plan)
+end
+
+return hints

@@ -1,0 +1,131 @@
+--- A bar on a terminal, with rate and remaining time. Elsewhere nothing is drawn.
+-- @module smtp.result.progress
+
+local core = require "smtp.core"
+
+local progress = {}
+
+local EVERY = 0.1       -- seconds between two drawings
+local WIDTH_MIN = 5     -- cells of the bar
+local WIDTH_MAX = 30
+
+local Bar = {}
+Bar.__index = Bar
+progress.Bar = Bar
+
+--- A bar, or nil where standard error is no terminal.
+---@param total? number   how many there will be
+---@param unit? string    "messages"
+function progress.new(total, unit)
+   local columns = core.terminal()
+   if not columns then return nil end
+   local began = core.now()
+   return setmetatable({ total = total, unit = unit or "messages", columns = columns,
+      began = began, drawn_at = began }, Bar)
+end
+
+local function with_commas(number)
+   local text = ("%d"):format(number)
+   repeat
+      local changed
+      text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
+   until changed == 0
+   return text
+end
+
+local function clock(seconds)
+   local minutes = math.floor(math.ceil(seconds) / 60)
+   local hours = math.floor(minutes / 60)
+   local rest = math.ceil(seconds) - 60 * minutes
+   if hours == 0 then return ("%d:%02d"):format(minutes, rest) end
+   return ("%d:%02d:%02d"):format(hours, minutes - 60 * hours, rest)
+end
+
+-- Without the numbers of octets, where the terminal is narrow.
+local function short(self, done, rest)
+   local text = ("%d%%, "):format(math.floor(done / self.total * 100)) .. rest
+   return text, self.columns - #text - 4
+end
+
+--- One line for what is done so far.
+---@param done number
+---@param failed number   of these
+---@param seconds number  since the beginning
+function Bar:line(done, failed, seconds)
+   local rate = seconds > 0 and done / seconds or 0
+   local parts = { with_commas(done) }
+   if self.total then parts[1] = parts[1] .. " of " .. with_commas(self.total) end
+   parts[1] = parts[1] .. " " .. self.unit
+   parts[2] = with_commas(math.floor(rate)) .. "/s"
+   if self.total and rate > 0 then
+      parts[3] = clock((self.total - done) / rate) .. " left"
+   end
+   if failed > 0 then parts[#parts + 1] = with_commas(failed) .. " failed" end
+   local text = table.concat(parts, ", ")
+   local room = self.columns - #text - 4
+   if room < WIDTH_MIN and self.unit == "octets" and self.total and self.total > 0 then
+      text, room = short(self, done, table.concat(parts, ", ", 2))
+   end
+   if not self.total or self.total == 0 or room < WIDTH_MIN then
+      if #text < self.columns then return text end
+      return (text:sub(1, self.columns - 1):gsub("[^ ]*$", "")) -- no number is cut
+   end
+   local width = math.min(WIDTH_MAX, room)
+   local filled = math.floor(done / self.total * width)
+   return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
+end
+
+--- So many were sent, and so many failed.
+function Bar:update(sent, failed)
+   local now = core.now()
+   self.sent, self.failed = sent, failed
+   if now - self.drawn_at < EVERY then return end
+   self.drawn_at = now
+   self.columns = core.terminal() or self.columns -- the window may have been resized
+   io.stderr:write("\r\27[K", self:line(sent + failed, failed, now - self.began))
+   io.stderr:flush()
+end
+
+--- The last state, and the end of the line.
+function Bar:finish()
+   self.drawn_at = 0
+   self:update(self.sent or 0, self.failed or 0)
+   io.stderr:write("\n")
+end
+
+local LARGE = 1048576 -- octets; less is gone before one could see it
+
+local watchers = setmetatable({}, { __mode = "k" }) -- by the value of `trace` that stands for them
+
+--- What a conversation with this `trace` calls: watcher(octets that have left in it [, size of the
+-- message that begins now, false where it is not known]). nil: `trace` is not a bar's.
+function progress.watcher(trace)
+   return trace and watchers[trace]
+end
+
+--- For a single message: a value for the option `trace` that draws a bar where the message is
+-- large, instead of a trace, and a function that ends the bar. nil where standard error is not a
+-- terminal.
+---@return function|nil trace
+---@return function|nil finish
+function progress.of_message()
+   if not core.terminal() then return nil end
+   local began_at, bar = 0, nil
+   local function trace() end
+   watchers[trace] = function(octets, size)
+      if size ~= nil then
+         began_at = octets
+         bar = (not size or size >= LARGE) and progress.new(size or nil, "octets") or nil
+      end
+      local sent = octets - began_at
+      if bar and (sent >= LARGE or bar.total and sent > 0) then
+         bar:update(math.min(sent, bar.total or sent), 0)
+      end
+   end
+   return trace, function()
+      if bar and bar.sent then bar:finish() end
+      bar = nil
+   end
+end
+
+return progress

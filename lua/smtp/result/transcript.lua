@@ -1,0 +1,181 @@
+--- What was said in a conversation, for people: as the session keeps it, and without the secrets
+-- that a server repeats.
+-- @module smtp.result.transcript
+
+local core = require "smtp.core"
+local guard = require "smtp.options.user_call"
+
+local transcript = {}
+
+local Transcript = {}
+Transcript.__index = Transcript
+Transcript.__name = "smtp.Transcript"
+
+local none = {}
+
+--- Start one.
+---@param trace? function    called with each line: trace(direction, line)
+---@param secrets? string[]  what transcript.forms gave of secrets that are known already
+function transcript.new(trace, secrets)
+   return setmetatable({ trace = trace, traced = 0, secrets = secrets or none }, Transcript)
+end
+
+-- What base64 shows of `text` wherever it is within something longer: for each of the three ways in
+-- which its octets can fall into groups of three, the characters that are its alone.
+local function coded(text, before)
+   local first = math.ceil(before * 8 / 6)
+   local last = math.floor((before + #text) * 8 / 6)
+   return core.base64(("\0"):rep(before) .. text):sub(first + 1, last)
+end
+
+local SECRET_LEN_MIN = 4 -- octets: less may be a part of anything
+
+local function add(list, text)
+   if #text < SECRET_LEN_MIN then return end
+   for i = 1, #list do
+      if list[i] == text then return end
+   end
+   list[#list + 1] = text
+end
+
+local function add_coded(list, text)
+   add(list, core.base64(text))
+   for before = 0, 2 do add(list, coded(text, before)) end
+end
+
+-- A server may repeat what we told it; our own secrets are masked wherever they turn up.
+--- All forms in which a secret may be repeated: as it is, in base64, and in that of the messages
+--- with which mechanisms send it.
+---@param text string
+---@param messages string[]
+---@param list? string[]     forms of other secrets
+---@return string[]          the longest first, which may hold others
+function transcript.forms(text, messages, list)
+   local forms = {}
+   for i = 1, #(list or none) do forms[i] = list[i] end
+   if #text < SECRET_LEN_MIN then return forms end
+   add(forms, text)
+   add(forms, (text:gsub("\t", " "):gsub("[\1-\31\127]", "?"))) -- as it is shown
+   add_coded(forms, text)
+   for i = 1, #messages do add_coded(forms, messages[i]) end
+   table.sort(forms, function(a, b) return #a > #b end)
+   return forms
+end
+
+--- Never show `text` in any form.
+function Transcript:hide(text, messages)
+   for i = 1, #self.secrets do
+      if self.secrets[i] == text then return end
+   end
+   self.secrets = transcript.forms(text, messages, self.secrets)
+end
+
+local MASK = "\1" -- no text that is shown holds it
+
+local function replace(text, secret)
+   local at = text:find(secret, 1, true)
+   if not at then return text end
+   local parts, from = {}, 1
+   while at do
+      parts[#parts + 1] = text:sub(from, at - 1)
+      from = at + #secret
+      at = text:find(secret, from, true)
+   end
+   parts[#parts + 1] = text:sub(from)
+   return table.concat(parts, MASK)
+end
+
+-- Where does the end of `text` become the beginning of `secret`?
+local function cut_at(text, secret)
+   local head = secret:sub(1, SECRET_LEN_MIN)
+   local at = text:find(head, math.max(1, #text - #secret + 1), true)
+   while at and text:sub(at) ~= secret:sub(1, #text - at + 1) do
+      at = text:find(head, at + 1, true)
+   end
+   return at
+end
+
+local function mask_end(text, secrets)
+   local first
+   for i = 1, #secrets do
+      local at = cut_at(text, secrets[i])
+      if at and (not first or at < first) then first = at end
+   end
+   return first and text:sub(1, first - 1) .. MASK or text
+end
+
+local CUT = " [cut]" -- SMTP_CUT_MARK of csrc/smtp.h
+
+--- `text` without the secrets of this conversation, of which one may be there in part where the
+-- text was cut.
+---@param text? string
+---@param cut? boolean   it was cut at its end, though it does not say so
+function Transcript:mask(text, cut)
+   local secrets = self.secrets
+   if text == nil or not secrets[1] then return text end
+   for i = 1, #secrets do text = replace(text, secrets[i]) end
+   if text:sub(-#CUT) == CUT then
+      text = mask_end(text:sub(1, -#CUT - 1), secrets) .. CUT
+   elseif cut then
+      text = mask_end(text, secrets)
+   end
+   return (text:gsub("\1+", "[secret]"))
+end
+
+-- `open`: the newest line of the server's is not whole.
+local function split(self, text, open)
+   local list, newest = {}, nil
+   for line in text:gmatch("[^\n]+") do
+      local is_server = line:find("^S")
+      list[#list + 1] = is_server and self:mask(line) or line
+      newest = is_server and #list or newest
+   end
+   if open and newest then list[newest] = self:mask(list[newest], true) end
+   return list
+end
+
+--- The last lines, oldest first: "C: EHLO …", "S: 250 …".
+---@param session? userdata
+function Transcript:lines(session)
+   if not session then return {} end
+   local text, _, open = session:transcript()
+   return split(self, text, open)
+end
+
+--- Trace what the session has said and heard since. A trace that fails is not called again.
+---@return boolean
+---@return any      what it raised
+function Transcript:follow(session)
+   local text, mark = session:transcript(self.traced)
+   self.traced = mark
+   local lines = split(self, text)
+   for i = 1, #lines do
+      local ok, cause = guard.call(self.trace, lines[i]:match("^(.): (.*)$"))
+      if not ok then
+         self.trace = nil
+         return false, cause
+      end
+   end
+   return true
+end
+
+local verbs = { ehlo = "^C: [A-Z][A-Z]LO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
+   mail = "^C: MAIL ", rcpt = "^C: RCPT ", data = "^C: B?DAT", body = "^C: B?DAT",
+   final = "^C: B?DAT" }
+
+-- The newest of the lines that fits.
+local function newest(lines, pattern)
+   for i = #lines, 1, -1 do
+      if lines[i]:find(pattern) then return lines[i]:sub(4) end
+   end
+   return nil
+end
+
+--- The command that a stage is about, without secrets; the newest one where that is not known.
+---@param lines string[]   of the transcript
+---@param stage? string
+function transcript.last_command(lines, stage)
+   return verbs[stage] and newest(lines, verbs[stage]) or newest(lines, "^C: [^(]")
+end
+
+return transcript

@@ -1,0 +1,164 @@
+--- Which kept connection may be used for what: only one that was opened in the same location of
+-- nginx.conf with the same options, secrets included, that is in the same state as all others under
+-- its name, and whose server's certificate is valid still.
+-- @module smtp.runtime.nginx.pool
+
+local core = require "smtp.core"
+local location = require "smtp.runtime.nginx.location"
+
+local keep = {}
+
+local RECORDS_MAX = 1000 -- names remembered; their connections are closed when they are forgotten
+
+-- These change how we wait or what we tell, not what the connection is.
+local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
+   reply_timeout = true, trace = true }
+
+-- ---- all options as one text ----
+
+-- A function is itself, as long as it lives. Its address may be given to another one.
+local numbers, numbered = setmetatable({}, { __mode = "k" }), 0
+
+local function identity(value)
+   if not numbers[value] then
+      numbered = numbered + 1
+      numbers[value] = numbered
+   end
+   return ("%d"):format(numbers[value])
+end
+
+local write
+
+local function write_table(out, t)
+   local keys = {}
+   for key in next, t do keys[#keys + 1] = key end
+   table.sort(keys, function(a, b)
+      if type(a) == type(b) then return a < b end
+      return type(a) == "number"
+   end)
+   out[#out + 1] = "{"
+   for i = 1, #keys do
+      write(out, keys[i])
+      write(out, t[keys[i]])
+   end
+   out[#out + 1] = "}"
+end
+
+-- Each value with its type and length, so that no two lists of values read the same.
+function write(out, value)
+   local kind = type(value)
+   if kind == "table" then return write_table(out, value) end
+   local text
+   if kind == "string" then
+      text = value
+   elseif kind == "number" then
+      text = ("%.17g"):format(value)
+   elseif kind == "boolean" then
+      text = tostring(value)
+   else
+      text = identity(value)
+   end
+   out[#out + 1] = ("%s%d:%s"):format(kind, #text, text)
+end
+
+local function described(plan)
+   local kept = {}
+   for name, value in next, plan do
+      if not ignored[name] then kept[name] = value end
+   end
+   local out = {}
+   write_table(out, kept)
+   return table.concat(out)
+end
+
+-- ---- a name that tells nothing ----
+
+local key -- made when it is first needed: in the worker, not before it was forked
+
+-- Any keyed MAC will do. nginx's own is SHA-1's, which as a MAC is sound (RFC 6151 is about MD5's;
+-- there is no attack on HMAC-SHA-1 short of its 160 bits).
+local function mac(text)
+   key = key or core.random(32)
+   if not key then return nil end
+   local ok, crypto = pcall(require, "smtp.crypto")
+   local hash = ok and crypto.hmac("SHA256", key, text)
+   if hash then return core.base64(hash) end
+   local ngx = package.loaded.ngx
+   return ngx.hmac_sha1 and core.base64(ngx.hmac_sha1(key, text)) or nil
+end
+
+-- ---- records ----
+
+local records, record_count = {}, 0
+local serial = 0 -- no two states ever have one name, so that no connection is taken for another
+
+-- A plan never changes, and the same options give the same one for a while.
+local names = setmetatable({}, { __mode = "k" })
+
+local function name_of(plan)
+   names[plan] = names[plan] or mac(described(plan))
+   return names[plan]
+end
+
+local function new_name(name)
+   serial = serial + 1
+   return ("smtp:%s:%d"):format(name, serial)
+end
+
+--- Where connections for this plan are kept that are made now, in this location of nginx.conf.
+---@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
+function keep.place(plan)
+   local where = location.identity()
+   local name = where and name_of(plan)
+   if not name then return nil end
+   name = name .. ":" .. where
+   local entry = records[name]
+   if entry and entry.record and entry.record.ends <= os.time() then
+      entry = { pool = new_name(name) }
+      records[name] = entry
+   end
+   if not entry then
+      if record_count >= RECORDS_MAX then records, record_count = {}, 0 end
+      entry = { pool = new_name(name) }
+      records[name], record_count = entry, record_count + 1
+   end
+   return { name = name, pool = entry.pool, record = entry.record }
+end
+
+-- `server` is not part of it: behind one name there may be many hosts, each with its own.
+local compared = { "esmtp", "tls", "auth", "auth_reason", "mechanism", "starttls_offered",
+   "size_max", "capabilities", "mechanisms", "mechanisms_before_tls" }
+
+local function is_same(record, facts)
+   for i = 1, #compared do
+      if record.facts[compared[i]] ~= facts[compared[i]] then return false end
+   end
+   return true
+end
+
+--- May this connection stay under the name it was opened with? The first one under a name decides
+-- what the others must be like. Where a later one differs, the server has changed: from now on
+-- there is a new name, and what is kept under the old one is never used again.
+---@param place table   from keep.place, before it was connected
+---@param facts table   of its session
+---@param ends number   os.time() at which the certificate of its server ends
+---@return boolean
+function keep.fits(place, facts, tls, ends)
+   local entry = records[place.name]
+   if not entry or entry.pool ~= place.pool then return false end
+   if entry.record and is_same(entry.record, facts) then
+      entry.record.ends = math.min(entry.record.ends, ends)
+      return true
+   end
+   local record = { facts = {}, tls = tls, ends = ends }
+   for name, value in next, facts do record.facts[name] = value end
+   record.facts.server, record.facts.turned_down = "", nil
+   if not entry.record then
+      entry.record = record
+      return true
+   end
+   records[place.name] = { pool = new_name(place.name), record = record }
+   return false
+end
+
+return keep

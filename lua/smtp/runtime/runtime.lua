@@ -1,0 +1,184 @@
+--- What this host offers: sockets, TLS settings, and the name to say in EHLO.
+-- @module smtp.runtime.runtime
+
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local guard = require "smtp.options.user_call"
+local system = require "smtp.ground.resources"
+
+local host = {}
+
+--- smtp.nginx where this runs inside nginx, else nil.
+function host.nginx()
+   local ngx = package.loaded.ngx
+   return type(ngx) == "table" and ngx.socket and ngx.socket.tcp and require "smtp.runtime.nginx.transport" or nil
+end
+
+local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
+   "close" }
+
+--- Has it all that a transport needs?
+---@return boolean|nil ok
+---@return string|nil missing   the first method that it has not
+function host.is_transport(value)
+   local kind = type(value)
+   for i = 1, #transport_methods do
+      local name = transport_methods[i]
+      if kind ~= "table" and kind ~= "userdata" or not guard.field(value, name) then
+         return nil, name
+      end
+   end
+   return true
+end
+
+-- Where the caller's function makes none, there is none: to connect without it might go past a
+-- proxy that he relies on.
+local function made_by(make)
+   local ok, transport, why = guard.call(make)
+   if not ok then
+      return nil, { what = "transport raised an error: " .. guard.text(transport),
+         cause = transport }
+   elseif transport == nil and why ~= nil then
+      return nil, { what = "transport failed: " .. guard.text(why), cause = why }
+   end
+   local complete, missing = host.is_transport(transport)
+   if complete then return transport end
+   return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
+      missing) }
+end
+
+--- The transport to use: the caller's, or a socket of our own.
+---@param plan table
+---@param context? any      from host.context
+---@param fresh? boolean    no connection that was kept
+---@return table|userdata|nil transport
+---@return table|nil trouble   { what =, cause = }: the caller's function failed; { system = why }
+function host.transport(plan, context, fresh)
+   local transport = plan.transport
+   if type(transport) == "function" then return made_by(transport) end
+   if transport then return transport end
+   local nginx = host.nginx()
+   if nginx then return nginx.new(plan, context, fresh) end
+   local crowd, why = system.load "smtp.runtime.scheduler"
+   if crowd then transport, why = crowd.socket() end
+   if transport then return transport end
+   return nil, { system = why }
+end
+
+--- How to let others have their turn: { work = function(octets sent, seconds worked), mark =,
+-- waited = }, see smtp.nginx; nil where there are none.
+function host.pace()
+   local nginx = host.nginx()
+   return nginx and nginx.pace
+end
+
+--- In the midst of long work that began at `began` (core.now()): others may have their turn now.
+function host.breathe(began)
+   local nginx = host.nginx()
+   if nginx then nginx.breathe(core.now() - began) end
+end
+
+local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
+
+--- What changes when one of the files does that the plan names: certificates are renewed.
+---@return string
+function host.stamp(plan)
+   local stamp = ""
+   for i = 1, #stamped do
+      local path = plan[stamped[i]]
+      local _, found = nil, nil
+      if path then _, found = core.file(path) end
+      if found then stamp = stamp .. found .. "\n" end
+   end
+   return stamp
+end
+
+-- One TLS context per configuration, as long as its files are the same: making one costs more than
+-- a message, and sessions resume within it. { context =, stamp = } by what stands in the options,
+-- and by plan.
+local contexts, count, of_plan = {}, 0, setmetatable({}, { __mode = "k" })
+
+local CONTEXTS_MAX = 64 -- then all are forgotten, but for those in use
+
+local function key_of(plan)
+   return table.concat({ tostring(plan.tls_verify), plan.tls_ca_file or "", plan.tls_ca_path or "",
+      plan.tls_cert or "", plan.tls_key or "", plan.tls_min_version, plan.tls_pin or "" }, "\0")
+end
+
+local function keep(key, entry)
+   if contexts[key] == nil then
+      if count == CONTEXTS_MAX then contexts, count = {}, 0 end
+      count = count + 1
+   end
+   contexts[key] = entry
+   return entry
+end
+
+local function tls_context(plan, stamp)
+   local key = key_of(plan)
+   local entry = contexts[key]
+   if entry and entry.stamp == stamp then return entry end
+   local socket, lack = system.load "smtp.socket"
+   if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
+   local context, option, why = socket.tls_context {
+      verify = plan.tls_verify, ca_file = plan.tls_ca_file, ca_path = plan.tls_ca_path,
+      cert = plan.tls_cert, key = plan.tls_key, min_version = plan.tls_min_version,
+      pin = plan.tls_pin,
+   }
+   if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
+   if not context then
+      return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
+   end
+   return keep(key, { context = context, stamp = stamp })
+end
+
+--- Can this host do what the plan wants? The TLS settings, checked; nothing where the transport
+-- brings its own TLS.
+---@return any context     for host.transport and sslhandshake
+---@return table|nil err
+function host.context(plan)
+   if plan.transport then return nil end
+   local nginx = host.nginx()
+   if nginx then return nginx.check(plan) end
+   if plan.tls == "skip" then return nil end
+   local entry, stamp, err = of_plan[plan], host.stamp(plan), nil
+   if not entry or entry.stamp ~= stamp then
+      entry, err = tls_context(plan, stamp)
+      of_plan[plan] = entry
+   end
+   return entry and entry.context, err
+end
+
+-- RFC 6761 6.3, what systems make of it (localhost.localdomain, localhost6.localdomain6), and what
+-- ends as an address does.
+--- Can this name mean anything to a server? An address literal can.
+function host.is_public_name(name)
+   local last = check.lower(name:match("[^.]*$"))
+   return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
+end
+
+-- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).
+local function is_full_name(name)
+   return name:find(".", 1, true) ~= nil and core.domain(name) and host.is_public_name(name)
+end
+
+local newest_name, newest_is_full -- a host keeps its name
+
+-- Without a full name our own address is sent; a unix socket has none.
+--- What EHLO says.
+function host.domain(plan, sock)
+   if plan.domain then return plan.domain end
+   local name = core.hostname()
+   if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
+   if newest_is_full then return name end
+   local own = sock.getsockname and sock:getsockname()
+   if own then
+      own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair
+      local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
+      if core.domain(literal) then return literal end
+   end
+   return "[127.0.0.1]"
+end
+
+return host

@@ -1,0 +1,260 @@
+--- Many conversations at once in one thread: each is a job, a coroutine that gives way to others
+-- where it would wait. In nginx a job is a light thread.
+--
+-- A job may also yield for reasons of its own, as a transport or a body function of the user's may.
+-- Such a yield is passed on to whoever resumes crowd.run; where nobody can, the job goes on in its
+-- next turn.
+-- @module smtp.runtime.scheduler
+
+local core = require "smtp.core"
+local guard = require "smtp.options.user_call"
+local host = require "smtp.runtime.runtime"
+local system = require "smtp.ground.resources"
+
+local crowd = {}
+
+local now = core.now
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local SENT_MAX = 262144 -- octets that one job may send before others have their turn
+local PAUSE = 0.001     -- seconds between two turns where a job waits for we know not what
+local LONG = 3600       -- seconds: nothing is due
+
+-- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
+local WAIT, SLEEP, TURN = {}, {}, {}
+
+local crowds = setmetatable({}, { __mode = "k" }) -- by the thread of a job: the crowd it is in
+
+local function own_crowd()
+   local thread = coroutine.running()
+   return thread and crowds[thread]
+end
+
+local function collect(...)
+   return { n = select("#", ...), ... }
+end
+
+local function sleep_for_sockets(socks, seconds)
+   local socket = system.load "smtp.socket" -- without it: no socks, and a time that passes
+   return socket and socket.wait(socks, math.ceil(math.min(seconds, LONG) * 1000)) or {}
+end
+
+-- ---- jobs ----
+
+-- This job has its next turn after a pause of at most so many seconds.
+local function line_up(self, job, seconds)
+   self.ready[#self.ready + 1] = job
+   self.pause = math.min(self.pause, seconds)
+end
+
+local function add(self, fn)
+   local job = { thread = coroutine.create(fn), given = { n = 0 } }
+   crowds[job.thread] = self
+   line_up(self, job, 0)
+end
+
+local function note_end(self, ok, cause)
+   if not ok and not self.failed then self.failed, self.cause = true, cause end
+end
+
+-- Let a job go on until it gives way.
+local function step(self, job)
+   local given = job.given
+   job.given = { n = 0 }
+   local said = collect(coroutine.resume(job.thread, unpack(given, 1, given.n)))
+   if coroutine.status(job.thread) == "dead" then
+      crowds[job.thread] = nil
+      note_end(self, said[1], said[2])
+   elseif said[2] == WAIT then
+      job.sock = said[3]
+      self.waiting[#self.waiting + 1] = job
+   elseif said[2] == SLEEP then
+      job.due = said[3]
+      self.sleeping[#self.sleeping + 1] = job
+   elseif said[2] == TURN then
+      line_up(self, job, 0)
+   elseif guard.can_yield() then
+      job.given = collect(coroutine.yield(unpack(said, 2, said.n)))
+      line_up(self, job, 0)
+   else
+      line_up(self, job, PAUSE)
+   end
+end
+
+-- Each job that can go on does.
+local function turn(self)
+   local ready = self.ready
+   self.ready, self.pause = {}, LONG
+   for i = 1, #ready do step(self, ready[i]) end
+end
+
+-- From `jobs` to those that are ready, where is_ready says so. -> the others
+local function sort_out(self, jobs, is_ready)
+   local others = {}
+   for i = 1, #jobs do
+      local list = is_ready(i, jobs[i]) and self.ready or others
+      list[#list + 1] = jobs[i]
+   end
+   return others
+end
+
+local function wake_sockets(self, seconds)
+   local socks, ready = {}, {}
+   for i = 1, #self.waiting do socks[i] = self.waiting[i].sock end
+   local indices = sleep_for_sockets(socks, seconds)
+   for i = 1, #indices do ready[indices[i]] = true end
+   self.waiting = sort_out(self, self.waiting, function(i) return ready[i] end)
+end
+
+local function wake(self)
+   local pause = self.pause
+   for i = 1, #self.sleeping do pause = math.min(pause, self.sleeping[i].due - now()) end
+   if #self.waiting > 0 or pause > 0 then wake_sockets(self, math.max(pause, 0)) end
+   local moment = now()
+   self.sleeping = sort_out(self, self.sleeping, function(_, job) return job.due <= moment end)
+end
+
+local function run_all(self)
+   while true do
+      turn(self)
+      if #self.ready + #self.waiting + #self.sleeping == 0 then return end
+      wake(self)
+   end
+end
+
+-- ---- light threads ----
+
+local function wait_for_threads(self)
+   local i = 1
+   while self.threads[i] do
+      package.loaded.ngx.thread.wait(self.threads[i])
+      i = i + 1
+   end
+end
+
+-- Only the one that spawned a light thread can wait for it: so each is a crowd of its own.
+local function add_thread(self, fn)
+   local thread = package.loaded.ngx.thread.spawn(function()
+      local own = { threads = {}, add = self.add, all = self.all }
+      crowds[coroutine.running()] = own
+      note_end(self.all, pcall(fn)) -- LuaJIT can yield across it
+      wait_for_threads(own)
+   end)
+   self.threads[#self.threads + 1] = thread
+end
+
+-- ---- what others call ----
+
+--- Run these functions at once; return when all have ended, those they spawned included.
+---@param jobs function[]
+---@return boolean|nil   true
+---@return any           the first error that one of them raised; the others went on
+function crowd.run(jobs)
+   local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all }
+   if host.nginx() then
+      self = { threads = {}, add = add_thread, finish = wait_for_threads }
+      self.all = self
+   end
+   for i = 1, #jobs do self:add(jobs[i]) end
+   self:finish()
+   if self.failed then return nil, self.cause end
+   return true
+end
+
+--- One more job for the crowd that the caller is in.
+---@param fn function
+function crowd.spawn(fn)
+   own_crowd():add(fn)
+end
+
+--- Let others go on for so long.
+---@param seconds number
+function crowd.sleep(seconds)
+   if host.nginx() then return package.loaded.ngx.sleep(seconds) end
+   local due = now() + seconds
+   if own_crowd() then return coroutine.yield(SLEEP, due) end
+   while now() < due do sleep_for_sockets({}, due - now()) end
+end
+
+-- ---- sockets ----
+
+-- A socket that gives way. What it does outside a job (in a function of the user's, which runs in a
+-- coroutine of its own; after the crowd has ended) waits as any other does.
+local Socket = { duplex = true, __name = "smtp.CrowdSocket" }
+Socket.__index = Socket
+
+local function wait_for(sock)
+   if own_crowd() then return coroutine.yield(WAIT, sock) end
+   sleep_for_sockets({ sock }, LONG)
+end
+
+local function give_way(name)
+   return function(self, ...)
+      local sock = self.sock
+      while true do
+         local result, why, text, count = sock[name](sock, ...)
+         if result or why ~= "again" or (count or 0) > 0 then return result, why, text, count end
+         wait_for(sock)
+      end
+   end
+end
+
+local function at_once(name)
+   return function(self, ...) return self.sock[name](self.sock, ...) end
+end
+
+for _, name in ipairs { "connect", "receiveany", "sslhandshake", "sslaccept" } do
+   Socket[name] = give_way(name)
+end
+for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
+   "getsockname", "io", "close" } do
+   Socket[name] = at_once(name)
+end
+
+local send = give_way("send")
+
+function Socket:send(data)
+   local result, why, text, count = send(self, data)
+   self.sent = self.sent + (result or count or 0)
+   if self.sent >= SENT_MAX and own_crowd() then
+      self.sent = 0
+      coroutine.yield(TURN)
+   end
+   return result, why, text, count
+end
+
+local function is_job()
+   return own_crowd() and not host.nginx()
+end
+
+-- Inside a job, one that gives way to other jobs.
+local function polite(sock)
+   if not is_job() then return sock end
+   sock:nonblocking(true)
+   return setmetatable({ sock = sock, sent = 0 }, Socket)
+end
+
+--- A socket; inside a job, one that gives way to other jobs. nil, why: it cannot be had.
+function crowd.socket()
+   local socket, why = system.load "smtp.socket"
+   if not socket then return nil, why end
+   return polite(socket.new())
+end
+
+--- The next connection that a listener has, as such a socket.
+---@param listener userdata   of smtp.socket
+---@param seconds number
+---@return table|nil sock
+---@return string|nil why     "timeout"; "closed": nobody listens any more; "system"
+function crowd.accept(listener, seconds)
+   local sock, why
+   listener:nonblocking(is_job())
+   repeat
+      sock, why = listener:accept(math.ceil(seconds * 1000))
+      if why == "again" and is_job() then wait_for(listener) end
+   until why ~= "again"
+   if not sock then return nil, why end
+   return polite(sock)
+end
+
+return crowd

@@ -1,0 +1,382 @@
+--- One conversation of the sink's, without I/O: what the client says goes in, the replies come out.
+-- @module smtp.sink.session
+
+local ascii = require "smtp.ground.ascii"
+local sink_auth = require "smtp.sink.auth"
+local sink_envelope = require "smtp.sink.envelope"
+local sink_options = require "smtp.sink.options"
+local sink_text = require "smtp.sink.text"
+
+local LINE_MAX = 12288    -- octets of a command (RFC 4954 4)
+local CHUNK_DIGITS = 15   -- of a chunk's length: a number of Lua's holds as many to the unit
+
+local Session = {}
+Session.__index = Session
+Session.__name = "smtp.SinkSession"
+
+-- Lines of EHLO -> keywords in upper case to their parameters
+local function parameters_of(lines)
+   local found = {}
+   for i = 1, #lines do
+      local keyword, parameters = lines[i]:match("^([^ \t-\r]*) *(.*)$")
+      found[ascii.upper(keyword)] = parameters
+   end
+   return found
+end
+
+--- Begin a conversation.
+local function new(sink)
+   return setmetatable({ sink = sink, input = "", output = {}, offered = {},
+      size_max = sink_envelope.limit(parameters_of(sink.options.capabilities), "SIZE", "%d+"),
+      lmtp = sink.options.protocol == "lmtp", tls = sink.options.tls == "implicit" }, Session)
+end
+
+function Session:trace(direction, line)
+   if self.sink.options.trace then self.sink.options.trace(direction, line) end
+end
+
+function Session:say(text)
+   for line in (text .. "\n"):gmatch("(.-)\n") do self:trace("S", line) end
+   self.output[#self.output + 1] = text:gsub("\n", "\r\n") .. "\r\n"
+end
+
+-- A fault on demand replaces the reply. `what`: the command; for a verdict in LMTP, the recipient.
+-- -> true where there was one. Raises a UsageError where a function returned what is not a fault.
+function Session:fault(stage, what)
+   local fault = (self.sink.options.faults or {})[stage]
+   if type(fault) == "function" then
+      fault = fault(what, self) or false
+      local ok, err = sink_options.is_fault(stage, fault)
+      if not ok then error(err, 0) end
+   end
+   if not fault then return false end
+   if fault == "drop" then
+      self.closed = true
+   elseif fault == "silence" then
+      self.silent = true
+   else
+      self:say(fault)
+      if fault:find("^421") then self.closed = true end
+   end
+   return true
+end
+
+function Session:greet()
+   if self:fault("connect") then return end
+   self:say(("220 %s %s sink"):format(self.sink.options.domain, self.lmtp and "LMTP" or "ESMTP"))
+end
+
+local commands = {}
+
+-- ---- hello, TLS, AUTH ----
+
+-- -> what to say of AUTH in answer to EHLO | nil
+function Session:offer()
+   local auth = self.sink.options.auth
+   if not auth or not (self.tls or not self.sink.options.tls or auth.before_tls) then return nil end
+   local names = sink_auth.names(auth, self.binding ~= nil)
+   if #names == 0 and #auth.mechanisms > 0 then return nil end
+   return "AUTH " .. table.concat(names, " ")
+end
+
+-- Is it an option, and not the list of capabilities, that decides about this keyword?
+function Session:offers(keyword)
+   local options = self.sink.options
+   return keyword == "STARTTLS" and options.tls == "starttls"
+      or keyword == "AUTH" and options.auth ~= nil and options.auth ~= false
+end
+
+local function hello(self, stage, line)
+   if self:fault(stage, line) then return end
+   self.mail, self.greeted = nil, true
+   local options = self.sink.options
+   local list = {}
+   if stage == "ehlo" then
+      for i = 1, #options.capabilities do
+         local offer = options.capabilities[i]
+         local keyword = ascii.upper(offer:match("^[A-Za-z0-9-]+"))
+         if not self:offers(keyword) then list[#list + 1] = offer end
+      end
+      if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
+      list[#list + 1] = self:offer()
+   end
+   self.offered = parameters_of(list)
+   table.insert(list, 1, options.domain)
+   for i = 1, #list do list[i] = "250" .. (i < #list and "-" or " ") .. list[i] end
+   self:say(table.concat(list, "\n"))
+end
+
+for _, verb in ipairs { "LHLO", "EHLO", "HELO" } do
+   commands[verb] = function(self, line)
+      if (verb == "LHLO") ~= self.lmtp then -- RFC 2033 4.1
+         return self:say("500 5.5.1 this is " .. (self.lmtp and "LMTP" or "SMTP"))
+      end
+      hello(self, verb == "HELO" and "helo" or "ehlo", line)
+   end
+end
+
+function commands:STARTTLS(line)
+   if self:fault("starttls", line) then return end
+   if self.sink.options.tls ~= "starttls" or self.tls then return self:say("503 5.5.1 not now") end
+   self:say("220 2.0.0 go ahead")
+   self.handshake = true
+end
+
+local function answer(self, text)
+   local exchange = self.exchange
+   local reply = exchange:step(text)
+   if exchange.over then
+      self.exchange, self.user, self.authzid = nil, exchange.user, exchange.authzid
+   end
+   self:say(reply)
+end
+
+function commands:AUTH(line)
+   if self:fault("auth", line) then return end
+   if not self:offer() then return self:say("502 5.5.1 not offered") end
+   if self.user then return self:say("503 5.5.1 once is enough") end
+   if self.mail then return self:say("503 5.5.1 not within a transaction") end -- RFC 4954 4
+   local name, initial = line:match("^[^ \t-\r]+ +([^ \t-\r]+) ?(.*)$")
+   local options = self.sink.options
+   self.exchange = name and sink_auth.exchange(options.auth, name, { domain = options.domain,
+      binding_type = self.binding_type, binding = self.binding })
+   if not self.exchange then return self:say("504 5.5.4 unknown mechanism") end
+   if initial == "" then return answer(self, nil) end
+   answer(self, initial == "=" and "" or initial)
+end
+
+-- ---- the envelope ----
+
+function commands:MAIL(line)
+   if self:fault("mail", line) then return end
+   if not self.greeted then return self:say("503 5.5.1 EHLO first") end
+   if self.mail then return self:say("503 5.5.1 one at a time") end
+   if self.sink.options.require_auth and not self.user then
+      return self:say("530 5.7.0 authentication required")
+   end
+   local from, parameters = sink_envelope.read("MAIL", line, self.offered, false,
+      self.sink.options.strict)
+   if not from then return self:say(parameters) end
+   if tonumber(parameters.SIZE or 0) > sink_envelope.limit(self.offered, "SIZE", "%d+") then
+      return self:say("552 5.3.4 that is too large")
+   end
+   self.mail = { from = from, parameters = parameters, recipients = {} }
+   self:say("250 2.1.0 ok")
+end
+
+function commands:RCPT(line)
+   if self:fault("rcpt", line) then return end
+   local mail = self.mail
+   if not mail then return self:say("503 5.5.1 MAIL first") end
+   if mail.chunks then return self:say("503 5.5.1 the message has begun") end
+   local utf8 = mail.parameters.SMTPUTF8 ~= nil
+   local to, parameters = sink_envelope.read("RCPT", line, self.offered, utf8,
+      self.sink.options.strict)
+   if not to then return self:say(parameters) end
+   if to == "" then return self:say("501 5.1.3 nobody") end
+   local max = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
+   if #mail.recipients >= max then return self:say("452 4.5.3 too many recipients") end
+   mail.recipients[#mail.recipients + 1] = { address = to, parameters = parameters }
+   self:say("250 2.1.5 ok")
+end
+
+function commands:RSET(line)
+   if self:fault("rset", line) then return end
+   self.mail = nil
+   self:say("250 2.0.0 ok")
+end
+
+function commands:HELP()
+   self:say("214 2.0.0 EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, QUIT")
+end
+
+function commands:NOOP() self:say("250 2.0.0 ok") end
+function commands:VRFY() self:say("252 2.1.5 send and see") end
+
+function commands:QUIT(line)
+   self.closed = true
+   if not self:fault("quit", line) then self:say("221 2.0.0 bye") end
+end
+
+-- ---- the message ----
+
+-- The verdict on a message of this length, in LMTP on one of its recipients.
+local function judge(self, len, address)
+   if self:fault("final", address) then return false end
+   if len > self.size_max then
+      self:say("552 5.3.4 that is too large")
+      return false
+   end
+   self:say(("250 %s queued as %d"):format(address and ("2.1.5 <%s>"):format(address) or "2.0.0",
+      self.sink.count + 1))
+   return true
+end
+
+-- -> those who get it (RFC 2033 4.2)
+local function judge_all(self, recipients, len)
+   if not self.lmtp then return judge(self, len) and recipients or {} end
+   local served = {}
+   for i = 1, #recipients do
+      if judge(self, len, recipients[i].address) then served[#served + 1] = recipients[i] end
+      if self.closed or self.silent then break end
+   end
+   return served
+end
+
+local function finish(self, text)
+   local sink, mail = self.sink, self.mail
+   self.mail = nil
+   self:trace("C", ("(%.0f bytes of the message)"):format(text.len))
+   local recipients, to = judge_all(self, mail.recipients, text.len), {}
+   if #recipients == 0 then return end
+   local data = text:whole()
+   for i = 1, #recipients do to[i] = recipients[i].address end
+   local message = { from = mail.from, to = to, data = data, parameters = mail.parameters,
+      recipients = recipients, authenticated = self.user, authzid = self.authzid, tls = self.tls }
+   local list = sink.messages
+   list[#list + 1] = message
+   sink.count = sink.count + 1
+   if #list > sink.options.keep then table.remove(list, 1) end
+   if sink.options.on_message then sink.options.on_message(message) end
+end
+
+local function is_expected(self)
+   return self.mail and #self.mail.recipients > 0 and not self.mail.failed
+end
+
+function commands:DATA(line)
+   if self:fault("data", line) then return end
+   local mail = self.mail
+   if not is_expected(self) then return self:say("503 5.5.1 MAIL and RCPT first") end
+   if mail.chunks or ascii.upper(mail.parameters.BODY or "") == "BINARYMIME" then
+      return self:say("503 5.5.1 BDAT it must be") -- RFC 3030 2 and 3
+   end
+   self.dotted = sink_text.new(self.size_max, self.line_end)
+   self:say("354 end with a dot on a line by itself")
+end
+
+local function is_taken(self, chunk)
+   if self:fault("data", chunk.line) then return false end
+   if not self.offered.CHUNKING then
+      self:say("502 5.5.1 not offered")
+   elseif not chunk.to then
+      self:say("503 5.5.1 MAIL and RCPT first")
+   end
+   return chunk.to ~= nil
+end
+
+-- Behind a refused chunk nothing counts until RSET (RFC 3030 2).
+local function end_chunk(self)
+   local chunk, mail = self.chunk, self.mail
+   self.chunk = nil
+   if not is_taken(self, chunk) then
+      if mail then mail.failed = true end
+   elseif chunk.last then
+      finish(self, mail.chunks)
+   elseif mail.chunks.len > self.size_max then
+      mail.failed = true
+      self:say("552 5.3.4 that is too large")
+   else
+      self:say("250 2.0.0 octets taken")
+   end
+end
+
+-- The octets are read before the reply, whatever it is: they are no commands (RFC 3030 2). Where
+-- nobody can tell how many they are, nothing more is read.
+function commands:BDAT(line)
+   local len, last = line:match("^[^ \t-\r]+ +(%d+) *([A-Za-z]*)$")
+   if not len or #len > CHUNK_DIGITS or last ~= "" and ascii.upper(last) ~= "LAST" then
+      self.closed = true
+      return self:say("501 5.5.4 BDAT length, and LAST at the end")
+   end
+   self.chunk = { line = line, left = tonumber(len), last = last ~= "" }
+   if is_expected(self) and self.offered.CHUNKING then
+      self.mail.chunks = self.mail.chunks or sink_text.new(self.size_max)
+      self.chunk.to = self.mail.chunks
+   end
+   if self.chunk.left == 0 then end_chunk(self) end
+end
+
+-- ---- what comes in ----
+
+-- Each takes what it can of input from `at` on. -> where it stopped, does it need more?
+
+local function take_octets(self, input, at)
+   local chunk = self.chunk
+   local stop = math.min(#input, at + chunk.left - 1)
+   if chunk.to then chunk.to:append(input:sub(at, stop)) end
+   chunk.left = chunk.left - (stop - at + 1)
+   if chunk.left == 0 then end_chunk(self) end
+   return stop + 1
+end
+
+local function take_lines(self, input, at)
+   local text = self.dotted
+   local following, needs_more = text:take_lines(input, at)
+   if needs_more then return following, true end
+   self.dotted = nil
+   finish(self, text)
+   return following
+end
+
+local function obey(self, line)
+   if self.exchange then
+      self:trace("C", line == "*" and "*" or "[secret]")
+      if line ~= "*" then return answer(self, line) end
+      self.exchange = nil
+      return self:say("501 5.7.0 cancelled")
+   end
+   local verb = ascii.upper(line:match("^[^ \t-\r]*"))
+   self:trace("C", verb == "AUTH"
+      and (line:gsub("^([^ \t-\r]+ +[^ \t-\r]+) .*", "%1 [secret]")) or line)
+   if line:find("[%z\r\n]") then return self:say("500 5.5.2 only CRLF ends a line") end
+   if not commands[verb] then return self:say("502 5.5.1 unknown command") end
+   commands[verb](self, line)
+end
+
+-- -> the last octet of the next line without its end, the first one after it | nil
+local function find_line(self, input, at)
+   if self.sink.options.strict then
+      local stop = input:find("\r\n", at, true)
+      return stop, stop and stop + 2
+   end
+   local stop = input:find("\n", at, true)
+   if not stop then return nil end
+   return stop > at and input:byte(stop - 1) == 13 and stop - 1 or stop, stop + 1
+end
+
+local function take_command(self, input, at)
+   local stop, following = find_line(self, input, at)
+   if (stop or #input) - at >= LINE_MAX then
+      self.closed = true
+      self:say("500 5.5.2 that line is too long")
+      return at, true
+   end
+   if not stop then return at, true end
+   self.line_end = input:sub(stop, following - 1)
+   obey(self, input:sub(at, stop - 1))
+   return self.dotted and stop or following
+end
+
+--- Bytes from the client. -> bytes for it; then `handshake` and `closed` tell what comes next.
+function Session:receive(bytes)
+   local input, at, needs_more = self.input .. bytes, 1, false
+   while at <= #input and not (needs_more or self.closed or self.silent or self.handshake) do
+      local take = self.chunk and take_octets or self.dotted and take_lines or take_command
+      at, needs_more = take(self, input, at)
+   end
+   self.input = (self.closed or self.silent) and "" or input:sub(at)
+   local said = table.concat(self.output)
+   self.output = {}
+   return said
+end
+
+--- TLS is on: all that was said before counts no more. What binds to the channel, if anything
+-- does, is told.
+function Session:tls_started(binding_type, binding)
+   self.tls, self.handshake, self.greeted, self.input = true, nil, nil, ""
+   self.user, self.authzid, self.mail, self.offered = nil, nil, nil, {}
+   self.binding_type, self.binding = binding_type, binding
+end
+
+return { new = new }
