@@ -1,5 +1,5 @@
 /* codecs.c - what the codecs cost, beside something known, in one run. See spec/bench/codecs. */
-#include "session.h"
+#include "../../csrc/engine/session.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>

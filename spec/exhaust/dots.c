@@ -7,7 +7,7 @@
  *
  *    dots LENGTH     says "N messages, M ways" and ends with 0, or shows the first that fails.
  */
-#include "session.h"
+#include "../../csrc/engine/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

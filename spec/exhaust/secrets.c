@@ -2,7 +2,7 @@
  *
  * Sends AUTH through a session in a block of memory, and looks for the secret in all of it, raw and
  * in base64. Prints how many ways were tried, or where a secret was found. */
-#include "smtp.h"
+#include "../../csrc/smtp.h"
 
 #include <stdio.h>
 #include <stdlib.h>

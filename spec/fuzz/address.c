@@ -3,7 +3,7 @@
  *    make fuzz-address RUNS=1000000
  *
  * Input and output lie in blocks of their exact size, so that one byte too many is seen. */
-#include "../../csrc/session.h"
+#include "../../csrc/engine/session.h"
 
 #include <stdlib.h>
 

@@ -12,7 +12,7 @@
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
 
-#include "smtp.h"
+#include "../smtp.h"
 
 #include <string.h>
 

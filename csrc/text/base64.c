@@ -1,5 +1,5 @@
 /* encode.c - base64 (RFC 4648 4). */
-#include "smtp.h"
+#include "../smtp.h"
 
 #include <string.h>
 

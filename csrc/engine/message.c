@@ -1,5 +1,5 @@
 /* message.c - the message: DATA, line ends, dots, and its one end. */
-#include "octets.h"
+#include "../text/octets.h"
 #include "session.h"
 
 #pragma GCC visibility push(hidden)

@@ -1,6 +1,6 @@
 /* scan.c - what a message holds, before it is sent. */
 #include "octets.h"
-#include "smtp.h"
+#include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 

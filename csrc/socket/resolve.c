@@ -4,7 +4,7 @@
  * that thread and the socket that asked. Who lets go last frees it; a socket that gives up simply
  * lets go, and a resolver that hangs hangs alone. The thread takes no signals, so that Ctrl-C
  * interrupts the one who waits. */
-#include "host.h"
+#include "socket.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* stream.c - a connected socket: bytes in and out, in clear or inside TLS. */
-#include "host.h"
+#include "socket.h"
 
 #include <stdlib.h>
 

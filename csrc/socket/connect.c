@@ -3,7 +3,7 @@
  * Addresses are tried in turn, a new one every 250 ms or as soon as one has failed, while those
  * before it go on; the first to answer wins. The whole race lives in the socket, so that a signal
  * can interrupt it at any point and the next call goes on from there. */
-#include "host.h"
+#include "socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>

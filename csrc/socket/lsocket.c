@@ -5,7 +5,7 @@
  * anything is pushed. Failing methods return nil, a stable word, and a sentence. */
 #include "../port.h"
 
-#include "host.h"
+#include "socket.h"
 #include "lcommand.h"
 
 #include <dlfcn.h>

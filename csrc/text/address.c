@@ -3,7 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "session.h"
+#include "../engine/session.h"
 
 #include <arpa/inet.h>
 

@@ -1,6 +1,6 @@
 /* tls_session.c - sessions that servers gave us, to resume by: each context has its own, so that
  * what one has verified is never taken for what another one would. */
-#include "host.h"
+#include "socket.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* address.c - socket addresses as people write them. */
-#include "host.h"
+#include "socket.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>

@@ -2,8 +2,8 @@
 #ifndef LSMTP_H
 #define LSMTP_H
 
-#include "lcompat.h"
-#include "smtp.h"
+#include "../lcompat.h"
+#include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -1,6 +1,6 @@
 /* lflights.c - the part of lua/smtp/client/loop.lua that sends and receives, for a socket of ours: the
  * same steps, without a table or a string for each. Whatever else happens is left to that loop. */
-#include "io.h"
+#include "../io.h"
 #include "lsmtp.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* wait.c - the clock, waiting for descriptors, and sentences about what went wrong. */
-#include "host.h"
+#include "socket.h"
 
 #include <limits.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tls_context.c - TLS settings: made once, used by many connections. */
-#include "host.h"
+#include "socket.h"
 
 #include <dirent.h>
 #include <openssl/err.h>

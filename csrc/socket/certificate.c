@@ -1,5 +1,5 @@
 /* certificate.c - the peer's certificate: its key, and what it says of itself, for a person. */
-#include "host.h"
+#include "socket.h"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>

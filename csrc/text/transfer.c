@@ -1,6 +1,6 @@
 /* encoder.c - bodies that are 7-bit with short lines (RFC 2045 6), in pieces. */
 #include "octets.h"
-#include "smtp.h"
+#include "../smtp.h"
 
 #include <string.h>
 

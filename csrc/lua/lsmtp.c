@@ -1,9 +1,9 @@
 /* lsmtp.c - the module smtp.core: grammar, what a host knows, and all that the other files have. */
-#include "port.h"
+#include "../port.h"
 
 #include "idna.h"
 #include "lsmtp.h"
-#include "session.h"
+#include "../engine/session.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* header.c - the search for Bcc and Resent-Bcc in the header of a message. */
 #include "octets.h"
-#include "smtp.h"
+#include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -1,6 +1,6 @@
 /* tls.c - one TLS connection, through memory BIOs: the socket I/O stays ours, so that a reset is an
  * error value (SSL_set_fd would be killed by SIGPIPE) and every wait has its deadline. */
-#include "host.h"
+#include "socket.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

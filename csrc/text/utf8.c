@@ -1,6 +1,6 @@
 /* utf8.c - what is well-formed UTF-8. */
 #include "octets.h"
-#include "session.h"
+#include "../engine/session.h"
 
 #pragma GCC visibility push(hidden)
 

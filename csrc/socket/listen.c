@@ -1,5 +1,5 @@
 /* listen.c - the other end: listening sockets for the embedded test server. */
-#include "host.h"
+#include "socket.h"
 
 #include <sys/stat.h>
 

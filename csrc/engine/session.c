@@ -1,5 +1,5 @@
 /* session.c - beginnings, facts and the words of errors. */
-#include "port.h"
+#include "../port.h"
 
 #include "session.h"
 

@@ -3,7 +3,7 @@
 #ifndef IDNA_H
 #define IDNA_H
 
-#include "smtp.h"
+#include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -1,6 +1,6 @@
 /* lencode.c - the codecs in the module smtp.core. */
 #include "lsmtp.h"
-#include "smtp.h"
+#include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -1,6 +1,6 @@
 /* binding.c - channel binding: bytes that both ends of one TLS connection know, and nobody between
  * two connections does (RFC 5056). */
-#include "host.h"
+#include "socket.h"
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
