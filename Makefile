@@ -13,7 +13,8 @@ LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
 CFLAGS ?= -O2 -g
 OUT    := build/$(LUA)
-SPEC   ?= $(wildcard spec/*_spec.lua spec/regress/*_spec.lua)
+SPEC   ?= $(shell find spec -name "*_spec.lua" -not -path "spec/live/*" -not -path "spec/nginx/*" \
+          -not -path "spec/browser/*" | sort)
 RUNS   ?= 1000000
 
 LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
@@ -34,22 +35,22 @@ ifeq ($(findstring -fsanitize,$(CFLAGS)),)
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 endif
-CORE := $(wildcard csrc/*.c csrc/auth/*.c)
-HOST := $(wildcard csrc/host/*.c)
+CORE := $(wildcard csrc/engine/*.c csrc/engine/auth/*.c csrc/text/*.c csrc/lua/*.c)
+SOCKET := $(wildcard csrc/socket/*.c)
 CRYPTO := $(wildcard csrc/crypto/*.c)
 SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
 
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
 
-OBJECTS := $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(HOST) $(CRYPTO))
+OBJECTS := $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO))
 
 all: $(SOS)
 
 objects: $(OBJECTS)
 
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
-$(OUT)/smtp/socket.so: $(HOST:csrc/%.c=$(OUT)/obj/%.o)
+$(OUT)/smtp/socket.so: $(SOCKET:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/crypto.so: $(CRYPTO:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: LDLIBS = -lssl -lcrypto -lpthread -ldl
 $(OUT)/smtp/crypto.so: LDLIBS = -lcrypto -ldl
@@ -100,13 +101,13 @@ bench-build: all
 fuzz: deps-test
 	@spec/fuzz/run $(RUNS)
 
-INSTALLED := $(filter-out %/types.lua,$(wildcard lua/smtp/*.lua))
+INSTALLED := $(filter-out %/types.lua,$(shell find lua/smtp -name "*.lua"))
 
 # The command starts with the Lua that it was installed for, and finds its modules under any PREFIX.
 install: all
 	install -D -t "$(DESTDIR)$(LUA_LIBDIR)/smtp" $(SOS)
-	install -D -m 644 -t "$(DESTDIR)$(LUA_DIR)" lua/smtp.lua
-	install -D -m 644 -t "$(DESTDIR)$(LUA_DIR)/smtp" $(INSTALLED)
+	for file in lua/smtp.lua $(INSTALLED); do \
+	   install -D -m 644 "$$file" "$(DESTDIR)$(LUA_DIR)/$${file#lua/}" || exit 1; done
 	sed -e '1s|.*|#!/usr/bin/env $(LUA)|' \
 	   -e '2a package.path = [[$(LUA_DIR)/?.lua;]] .. package.path' \
 	   -e '2a package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath' csrc/lua-smtp >$(OUT)/lua-smtp
@@ -114,10 +115,10 @@ install: all
 
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/lua-smtp" "$(DESTDIR)$(LUA_DIR)/smtp.lua"
-	for name in $(notdir $(INSTALLED)); do rm -f "$(DESTDIR)$(LUA_DIR)/smtp/$$name"; done
+	for file in $(INSTALLED); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
 	for name in $(notdir $(SOS)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
 	for dir in "$(DESTDIR)$(LUA_DIR)/smtp" "$(DESTDIR)$(LUA_LIBDIR)/smtp"; do \
-	   [ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
+	   [ ! -d "$$dir" ] || find "$$dir" -depth -type d -empty -delete; done
 
 clean:
 	rm -rf build
