@@ -6,8 +6,8 @@
  *
  * Rules that hold everywhere:
  *   - Lengths are size_t bytes (_len); numbers of things end in _count, bounds in _max.
- *   - Bytes are borrowed. What smtp_options points at must outlive the session, what a smtp_mail
- *     points at must outlive its transaction. Nothing needs a NUL at its end.
+ *   - Bytes are borrowed. What smtp_options points at must outlive the session, what a
+ * smtp_transaction points at must outlive its transaction. Nothing needs a NUL at its end.
  *   - What a caller hands in is checked by grammar where it enters, what a server says is bounded
  *     by this header and never trusted.
  *   - Two kinds of trouble. A *refusal* ends one transaction and leaves the session usable. A
@@ -255,7 +255,7 @@ struct smtp_recipient {
     bool again; /* one too many for this transaction: the message is for a further one */
     uint16_t code;
     uint16_t enhanced[3];
-    uint32_t text_at, text_len; /* the server's words, in smtp_mail.texts */
+    uint32_t text_at, text_len; /* the server's words, in smtp_transaction.texts */
     uint64_t end_at;            /* where in our stream of bytes its RCPT ends */
 };
 
@@ -264,7 +264,7 @@ struct smtp_recipient {
 /** One transaction. The caller fills in the upper half and zeroes the lower. What is empty or 0 is
  *  not said; nor is what belongs to an extension that is neither required nor offered. Values are
  *  esmtp-values of RFC 5321 4.1.2. */
-struct smtp_mail {
+struct smtp_transaction {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
     size_t to_count;
@@ -276,8 +276,9 @@ struct smtp_mail {
     bool binary_wanted; /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
     bool eightbit;      /* the message holds octets over 127 (RFC 6152) */
     bool utf8;          /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    size_t offer; /* recipients in one transaction at most, see smtp_mail_offer; 0: any number */
-    bool all;     /* nobody gets it unless every recipient is accepted */
+    size_t offer;       /* recipients in one transaction at most, see smtp_transaction_offer; 0: any
+                           number */
+    bool all;           /* nobody gets it unless every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
     struct smtp_text notify;           /* for recipients without one of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
@@ -295,7 +296,7 @@ struct smtp_mail {
     size_t texts_len;
     size_t due_count;               /* replies due */
     bool binary;                    /* MAIL says so: octets as they are */
-    bool queued;                    /* smtp_mail_add was called */
+    bool queued;                    /* smtp_transaction_add was called */
     bool settled;                   /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
     bool sender_accepted;           /* MAIL was answered with 2yz */
@@ -313,7 +314,7 @@ struct smtp_mail {
     uint64_t taken_len;             /* octets given to smtp_body so far */
     struct smtp_trouble trouble;    /* error NONE: the message was accepted */
     struct smtp_answer answer;      /* the reply to the end of the message */
-    struct smtp_mail *next;
+    struct smtp_transaction *next;
 };
 
 enum smtp_auth_state { SMTP_AUTH_SKIPPED, SMTP_AUTH_UNAVAILABLE, SMTP_AUTH_DONE };
@@ -366,7 +367,7 @@ enum {
     SMTP_WANT_TLS = 0x04,     /* a TLS handshake, then smtp_tls_started */
     SMTP_WANT_SECRET = 0x08,  /* a password or a token: smtp_secret_kind, smtp_secret */
     SMTP_WANT_BODY = 0x10,    /* the next piece of the message: smtp_body, smtp_body_end */
-    SMTP_WANT_READY = 0x20,   /* a mail, a question, or the word to quit */
+    SMTP_WANT_READY = 0x20,   /* a transaction, a question, or the word to quit */
     SMTP_WANT_NOTHING = 0x40, /* over: close the connection */
     SMTP_WANT_ANSWER = 0x80   /* a SASL answer: smtp_challenge, smtp_answer */
 };
@@ -408,7 +409,7 @@ void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error);
 /** Before it has begun: the mechanism cannot be used here. The next one is tried. */
 void smtp_mechanism_out(struct smtp_session *s);
 /** The transaction whose message BODY asks for. */
-const struct smtp_mail *smtp_spoken(const struct smtp_session *s);
+const struct smtp_transaction *smtp_spoken(const struct smtp_session *s);
 /** A piece of the message, cut anywhere. Returns how much of it was taken. */
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
 /** There is no more of it. */
@@ -424,14 +425,14 @@ bool smtp_is_crossing(const struct smtp_session *s);
 /** The server did not take what was said behind the end of a message: SAFE is for it. */
 bool smtp_eager_failed(const struct smtp_session *s);
 
-/** Queue a transaction. It is final when mail->over is true. */
-void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail);
-/** Of a mail that is over: is recipient `i` for a further transaction? */
-bool smtp_mail_leaves(const struct smtp_mail *mail, size_t i);
-/** Of a mail that is over: how many recipients further transactions may have, on another
+/** Queue a transaction. It is final when transaction->over is true. */
+void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction);
+/** Of a transaction that is over: is recipient `i` for a further transaction? */
+bool smtp_transaction_leaves(const struct smtp_transaction *transaction, size_t i);
+/** Of a transaction that is over: how many recipients further transactions may have, on another
  * connection, because the server accepted so many, refused others and then ended this one; 0: any
  * number. */
-size_t smtp_mail_offer(const struct smtp_mail *mail);
+size_t smtp_transaction_offer(const struct smtp_transaction *transaction);
 /** Say QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */

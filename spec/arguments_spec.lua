@@ -10,7 +10,7 @@ end
 local function mail(more)
    local t = { from = "a@x.example", to = { "b@x.example" } }
    for name, value in pairs(more) do t[name] = value end
-   return core.mail(t)
+   return core.transaction(t)
 end
 
 local calls = {
@@ -20,9 +20,9 @@ local calls = {
    ["scanner:feed, from"] = function(n) return core.scanner():feed("x", n) end,
    ["scanner:feed, len"] = function(n) return core.scanner():feed("x", 1, n) end,
    ["core.plain, others"] = function(n) return core.plain({}, nil, n) end,
-   ["line:post, from"] = function(n) return core.line(session(), 1):post({}, n, 1, 1, 1) end,
-   ["line:post, to"] = function(n) return core.line(session(), 1):post({}, 1, n, 1, 1) end,
-   ["line:post, index"] = function(n) return core.line(session(), 1):post({}, 1, 1, n, 1) end,
+   ["pipeline:post, from"] = function(n) return core.pipeline(session(), 1):post({}, n, 1, 1, 1) end,
+   ["pipeline:post, to"] = function(n) return core.pipeline(session(), 1):post({}, 1, n, 1, 1) end,
+   ["pipeline:post, index"] = function(n) return core.pipeline(session(), 1):post({}, 1, 1, n, 1) end,
    ["core.random"] = function(n) return core.random(n) end,
 }
 

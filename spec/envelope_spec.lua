@@ -351,11 +351,11 @@ describe("what is asked of an extension", function()
    end)
 end)
 
-describe("core.mail", function()
+describe("core.transaction", function()
    local core = require "smtp.core"
 
    local function make(asked)
-      return pcall(core.mail, { from = "a@b", to = { "c@d" }, asked = asked })
+      return pcall(core.transaction, { from = "a@b", to = { "c@d" }, asked = asked })
    end
 
    it("takes no parameter that could be more than one", function()
@@ -375,7 +375,7 @@ describe("core.mail", function()
          for _, bad in ipairs { -1, 1e9, "x", {} } do assert.is_false(make { [key] = bad }) end
       end
       for _, bad in ipairs { { nonsense = "require" }, { "dsn" }, { dsn = true } } do
-         assert.is_false(pcall(core.mail, { from = "a@b", to = { "c@d" }, extensions = bad }))
+         assert.is_false(pcall(core.transaction, { from = "a@b", to = { "c@d" }, extensions = bad }))
          assert.is_false(pcall(core.session, { domain = "x.example", extensions = bad }))
       end
    end)
@@ -385,8 +385,8 @@ describe("core.mail", function()
       session:heard("220 hi\r\n")
       session:sent(#session:output())
       session:heard("250 mx\r\n")
-      local asking_mail = core.mail { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
-      session:mail(asking_mail)
+      local asking_mail = core.transaction { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
+      session:add(asking_mail)
       assert.equal("requiretls", asking_mail:trouble().reason)
    end)
 
@@ -396,10 +396,10 @@ describe("core.mail", function()
       session:sent(#session:output())
       session:heard("250-mx\r\n250 DSN\r\n")
       local long = ("x"):rep(49)
-      local mail_asking = core.mail { from = "a@b", to = { "c@d" }, asked = { envid = long .. "y" .. long } }
+      local mail_asking = core.transaction { from = "a@b", to = { "c@d" }, asked = { envid = long .. "y" .. long } }
       collectgarbage()
       for i = 1, 1000 do assert(("%099d"):format(i)) end
-      session:mail(mail_asking)
+      session:add(mail_asking)
       assert.equal("MAIL FROM:<a@b> ENVID=" .. ("x"):rep(49) .. "y" .. ("x"):rep(49) .. "\r\n", (session:output()))
    end)
 end)

@@ -45,8 +45,8 @@ describe("the message", function()
          session:heard("220 hi\r\n") -- the greeting
          session:sent(1000)
          session:heard("250 mx\r\n")
-         local mail = core.mail { from = "a@x", to = { "b@x" } }
-         session:mail(mail)
+         local mail = core.transaction { from = "a@x", to = { "b@x" } }
+         session:add(mail)
          for _, reply in ipairs { "250 ok\r\n", "250 ok\r\n", "354 go\r\n" } do
             session:sent(1000)
             session:heard(reply)
@@ -117,7 +117,7 @@ describe("in a streamed message", function()
       session:heard("220 hi\r\n")
       session:sent(1000)
       session:heard("250-mx\r\n250 8BITMIME\r\n")
-      session:mail(core.mail { from = "a@x", to = { "b@x" }, eightbit = eightbit })
+      session:add(core.transaction { from = "a@x", to = { "b@x" }, eightbit = eightbit })
       for _, reply in ipairs { "250 ok\r\n", "250 ok\r\n", "354 go\r\n" } do
          session:sent(1000)
          session:heard(reply)

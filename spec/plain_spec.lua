@@ -108,7 +108,7 @@ describe("A plain message whose table changes while it is read", function()
    it("is refused as the text of another", function()
       local session = core.session { domain = "me.example", tls = "skip", auth = "skip", flight_max = 1 }
       local mail = core.plain { from = "a@x", to = "b@x", raw = "hi\r\n" }
-      assert.has_error(function() session:mail(mail, "RSET\r\n") end)
+      assert.has_error(function() session:add(mail, "RSET\r\n") end)
    end)
 end)
 
@@ -128,7 +128,7 @@ describe("A line of plain messages", function()
 
    it("takes as many as are plain, and as there is room for", function()
       local session, list = open(), {}
-      local line = core.line(session, 10)
+      local line = core.pipeline(session, 10)
       for i = 1, 70 do list[i] = { from = "a@x", to = ("b%d@x"):format(i), raw = "hi\r\n" } end
       list[3] = { from = "a@x", to = "b@x", text = "hi" }
       assert.equal(2, line:post(list, 1, 70, 1, 0))
@@ -139,7 +139,7 @@ describe("A line of plain messages", function()
    end)
 
    it("reads each sender, though most are the one before", function()
-      local line, list = core.line(open(), 10), {}
+      local line, list = core.pipeline(open(), 10), {}
       for i, from in ipairs { "ann@x", "ann@x", "bob@x", "b b@x" } do
          list[i] = { from = from, to = "c@x", raw = "hi" }
       end
@@ -148,7 +148,7 @@ describe("A line of plain messages", function()
 
    it("keeps long words of the server whole, up to 512 octets of each reply", function()
       local session, values, long = open(), {}, ("x"):rep(400)
-      local line = core.line(session, 10)
+      local line = core.pipeline(session, 10)
       line:post({ { from = "a@x", to = "b@x", raw = "hi\r\n" } }, 1, 1, 1, 0)
       speak(session)
       session:heard("250 ok\r\n250 " .. long .. "\r\n")
@@ -160,7 +160,7 @@ describe("A line of plain messages", function()
 
    it("gives them back in order, for others to take their places", function()
       local session, list, values, told = open(), {}, {}, 0
-      local line = core.line(session, 10)
+      local line = core.pipeline(session, 10)
       for i = 1, 200 do
          list[i] = { from = "a@x", to = ("b%d@x"):format(i), raw = ("x"):rep(i) .. "\r\n" }
       end
@@ -182,7 +182,7 @@ describe("A line of plain messages", function()
 
    it("must be over when its oldest must be, which has more time where it is large", function()
       local session = open()
-      local line, large = core.line(session, 10, 100), { from = "a@x", to = "b@x", raw = ("x"):rep(98) .. "\r\n" }
+      local line, large = core.pipeline(session, 10, 100), { from = "a@x", to = "b@x", raw = ("x"):rep(98) .. "\r\n" }
       assert.same({ 0, n = 1 }, { n = select("#", line:state()), line:state() })
       line:post({ large }, 1, 1, 1, 1000)
       assert.same({ 1, 1011 }, { line:state() })
@@ -190,7 +190,7 @@ describe("A line of plain messages", function()
 
    it("gives one that is not accepted back whole", function()
       local session, values = open(), {}
-      local line = core.line(session, 10)
+      local line = core.pipeline(session, 10)
       line:post({ { from = "a@x", to = "b@x", raw = "\195\164\r\n" }, { from = "a@x", to = "c@x", raw = "hi" } },
          1, 2, 7, 3)
       speak(session)
@@ -206,13 +206,13 @@ describe("A line of plain messages", function()
 
    it("is the only one of its session", function()
       local session = open()
-      core.line(session, 10)
-      assert.has_error(function() core.line(session, 10) end)
+      core.pipeline(session, 10)
+      assert.has_error(function() core.pipeline(session, 10) end)
    end)
 
    it("is of no use where its session has become another's", function()
       local session = open()
-      local line = core.line(session, 10)
+      local line = core.pipeline(session, 10)
       core.session({ domain = "me.example", tls = "skip", auth = "skip" }, nil, session)
       assert.has_error(function() line:post({ { from = "a@x", to = "b@x", raw = "hi" } }, 1, 1, 1, 0) end)
    end)

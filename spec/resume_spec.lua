@@ -23,8 +23,8 @@ end
 
 -- What it says first for this mail.
 local function said(session)
-   local mail = core.mail { from = "a@b", to = { "c@d", "e@f" }, size = 4000, source_len = 4000, eightbit = true }
-   session:mail(mail)
+   local mail = core.transaction { from = "a@b", to = { "c@d", "e@f" }, size = 4000, source_len = 4000, eightbit = true }
+   session:add(mail)
    local trouble = mail:trouble()
    return trouble and trouble.kind .. trouble.reason or (session:output())
 end
@@ -98,8 +98,8 @@ describe("a session that is resumed", function()
 
    it("takes a goodbye in the place of an answer", function()
       local other = resumed(greeted("250 mx\r\n"))
-      local mail = core.mail { from = "a@b", to = { "c@d" } }
-      other:mail(mail)
+      local mail = core.transaction { from = "a@b", to = { "c@d" } }
+      other:add(mail)
       other:sent(#other:output())
       other:heard("421 4.4.2 idle\r\n")
       assert.same({ "disconnected", 421, 1 }, { other:trouble().kind, other:trouble().code, other:replies() })

@@ -24,12 +24,12 @@ local function open(options, capabilities)
 end
 
 local function of_unknown_size()
-   return core.mail { from = "a@x", to = { "b@x" } }
+   return core.transaction { from = "a@x", to = { "b@x" } }
 end
 
 -- The envelope said and accepted.
 local function begin(session, mail, text)
-   session:mail(mail, text)
+   session:add(mail, text)
    said(session)
    session:heard("250 ok\r\n250 ok\r\n")
    return mail
@@ -77,7 +77,7 @@ describe("A session", function()
          local session = open({}, "250-CHUNKING\r\n")
          local text = (("x"):rep(900) .. "\r\n"):rep(80):sub(1, size)
          local mail = core.plain { from = "a@x", to = "b@x", raw = text }
-         session:mail(mail, text)
+         session:add(mail, text)
          for _ = 1, 3 do
             said(session)
             session:heard("250 ok\r\n")
@@ -89,7 +89,7 @@ describe("A session", function()
    it("takes an empty message for empty behind one without a line end", function()
       local session = open({}, "250-PIPELINING\r\n")
       for _, message in ipairs { { "hello", "hello\r\n.\r\n" }, { "", ".\r\n" } } do
-         session:mail(of_unknown_size())
+         session:add(of_unknown_size())
          said(session)
          session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
          session:body(message[1], 1)
@@ -102,7 +102,7 @@ describe("A session", function()
    it("waits for no answer to the lone dot in LMTP, where nobody was accepted", function()
       local session = open({ lmtp = true }, "250-PIPELINING\r\n")
       local mail = of_unknown_size()
-      session:mail(mail)
+      session:add(mail)
       said(session)
       session:heard("250 ok\r\n550 who?\r\n354 go\r\n")
       assert.equal(".\r\nRSET\r\n", said(session))
@@ -114,12 +114,12 @@ describe("A session", function()
    it("that has said QUIT takes no mail, and goes on with those before", function()
       local session = open { grade = "try", flight_max = 2 }
       local first, late = core.plain { from = "a@x", to = "b@x", raw = "hi\r\n" }, of_unknown_size()
-      session:mail(first, "hi\r\n")
+      session:add(first, "hi\r\n")
       session:quit()
       said(session)
       session:heard("250 ok\r\n250 ok\r\n")
       assert.truthy(said(session):find("QUIT"))
-      session:mail(late)
+      session:add(late)
       assert.equal("disconnected", late:trouble().kind)
       assert.equal("unsent", late:recipients()[1].state)
       session:heard("250 ok\r\n221 bye\r\n")
@@ -128,8 +128,8 @@ describe("A session", function()
 
    it("believes no answer to a RCPT that has not left yet", function()
       local session = open()
-      local mail = core.mail { from = "a@x", to = { "b@x", "c@x" }, size = 4, exact = true, source_len = 4 }
-      session:mail(mail, "hi\r\n")
+      local mail = core.transaction { from = "a@x", to = { "b@x", "c@x" }, size = 4, exact = true, source_len = 4 }
+      session:add(mail, "hi\r\n")
       session:sent(#"MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nRCPT TO:<")
       session:heard("250 ok\r\n250 ok\r\n")
       assert.is_nil(session:trouble())
@@ -141,8 +141,8 @@ describe("A session", function()
    it("keeps the mails that are not over, however many come after them", function()
       local session, alive = open(), setmetatable({}, { __mode = "k" })
       for i = 1, 300 do
-         local mail = core.mail { from = "a@x", to = { "b@x" } }
-         session:mail(mail, "hi\r\n")
+         local mail = core.transaction { from = "a@x", to = { "b@x" } }
+         session:add(mail, "hi\r\n")
          alive[mail] = i
       end
       collectgarbage()
@@ -172,13 +172,13 @@ describe("A session", function()
    it("that has ended asks for the message of no mail, and looks at none", function()
       local session = open()
       begin(session, of_unknown_size())
-      session:mail(of_unknown_size())
+      session:add(of_unknown_size())
       assert.equal("body", session:wants())
       assert.is_userdata(session:spoken())
       session:broken("timeout", "timeout", "")
       assert.equal("nothing", session:wants())
       assert.is_nil(session:spoken())
-      for _ = 1, 300 do session:mail(of_unknown_size()) end -- the mails before these are let go
+      for _ = 1, 300 do session:add(of_unknown_size()) end -- the mails before these are let go
       collectgarbage()
       session:broken("disconnected", "closed", "")
       assert.equal("timeout", session:trouble().kind)
@@ -188,7 +188,7 @@ describe("A session", function()
    it("holds back the last octet of a chunk until the message has ended", function()
       for _, longer in ipairs { false, true } do
          local session = open()
-         local mail = begin(session, core.mail { from = "a@x", to = { "b@x" }, size = 8, exact = true })
+         local mail = begin(session, core.transaction { from = "a@x", to = { "b@x" }, size = 8, exact = true })
          session:body("hello!\r\n", 1)
          assert.equal("BDAT 8 LAST\r\nhello!\r", session:output())
          session:sent(#session:output())
@@ -210,7 +210,7 @@ describe("A session", function()
       local session = open()
       local options = { from = "a@x", to = "b@x", raw = "hi\r\n" }
       local mail = core.plain(options)
-      session:mail(mail, "hi\r\n")
+      session:add(mail, "hi\r\n")
       assert.has_error(function() core.plain(options, mail) end)
       said(session)
       session:heard("250 ok\r\n250 ok\r\n")

@@ -30,7 +30,7 @@ end
 local opened = "S: 220 mx\nC: EHLO me\nS: 250-mx\nS: 250-CHUNKING\nS: 250 PIPELINING\n"
 
 local function mail(session, text)
-   session:mail(core.mail { from = "a@b", to = { "c@d" }, size = #text, exact = true,
+   session:add(core.transaction { from = "a@b", to = { "c@d" }, size = #text, exact = true,
       source_len = #text }, text)
 end
 

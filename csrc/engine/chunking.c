@@ -33,7 +33,7 @@ bool chunk_wants_body(const struct smtp_session *s)
 
 bool chunk_open(struct smtp_session *s)
 {
-    struct smtp_mail *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     if (m->exact) {
         if (m->octets_len > 0) return true;
         m->octets_at = s->said_len;
@@ -49,13 +49,13 @@ bool chunk_open(struct smtp_session *s)
 /* Is more there than BDAT has told? */
 bool chunk_is_over(const struct smtp_session *s)
 {
-    const struct smtp_mail *m = s->spoken;
+    const struct smtp_transaction *m = s->spoken;
     return s->next == STEP_octets && m->exact && s->said_len - m->octets_at > m->size;
 }
 
 static void put_head(struct smtp_session *s, bool last)
 {
-    struct smtp_mail *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     char head[HEAD_MAX];
     int len =
         snprintf(head, sizeof head, "BDAT %zu%s\r\n", s->out_len - s->out_at, last ? " LAST" : "");
@@ -70,7 +70,7 @@ static void put_head(struct smtp_session *s, bool last)
 /* `end`: chunk or last */
 void chunk_close(struct smtp_session *s, step end)
 {
-    const struct smtp_mail *m = s->spoken;
+    const struct smtp_transaction *m = s->spoken;
     if (m->exact && s->said_len - m->octets_at != m->size) {
         s->next = drop(s, SMTP_ERROR_BODY_LEN, NULL);
         return;
@@ -129,10 +129,10 @@ static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
  * recipients, and nobody knows of the others. */
 static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (s->mails->due_count > 1)
+    if (s->transactions->due_count > 1)
         message_judged(s, r);
     else
-        refuse(s, s->mails, SMTP_ERROR_BDAT_UNKNOWN, r);
+        refuse(s, s->transactions, SMTP_ERROR_BDAT_UNKNOWN, r);
     return drop(s, SMTP_ERROR_BDAT_UNKNOWN, r);
 }
 
@@ -144,14 +144,14 @@ step hear_chunk(struct smtp_session *s, const struct smtp_reply *r)
         s->bdat_known = true;
         return STEP_octets;
     }
-    refuse(s, s->mails, message_error(s, r), r);
+    refuse(s, s->transactions, message_error(s, r), r);
     return STEP_rset;
 }
 
 /* A chunk that was refused leaves the transaction open until RSET (RFC 3030 2). */
 step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (is_unknown(s, r)) return leave_unknown(s, r);
     step next = message_judged(s, r);
     if (reply_class(r) == 2) s->bdat_known = true;

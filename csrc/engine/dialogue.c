@@ -78,7 +78,7 @@ static bool may_speak(const struct smtp_session *s)
     return s->due_count == 0 || is_flowing(s);
 }
 
-static bool is_of_mail(step said)
+static bool is_of_transaction(step said)
 {
     return said >= STEP_renew && said <= STEP_last;
 }
@@ -94,7 +94,7 @@ static void remember(struct smtp_session *s, step said)
     size_t count = replies_due(s, said);
     if (count == 0) return;
     s->due_count += count;
-    if (is_of_mail(said)) s->spoken->due_count += count;
+    if (is_of_transaction(said)) s->spoken->due_count += count;
     if (said == STEP_rcpt) s->spoken->to[s->spoken->to_said - 1].end_at = s->said_len;
     if (s->run_count > 0) {
         struct smtp_run *newest = run_at(s, s->run_count - 1);
@@ -121,35 +121,35 @@ static bool is_no_command(step said)
     return said == STEP_greeting || said == STEP_chunk || is_end(said);
 }
 
-bool smtp_mail_leaves(const struct smtp_mail *m, size_t i)
+bool smtp_transaction_leaves(const struct smtp_transaction *m, size_t i)
 {
     if (m->overfilled) return m->to[i].again || m->to[i].verdict == SMTP_UNSENT;
     if (m->trouble.error == SMTP_ERROR_NONE) return m->to[i].again || i >= m->to_said;
     return m->trouble.error == SMTP_ERROR_NOBODY_ACCEPTED && i >= m->to_said;
 }
 
-size_t smtp_mail_offer(const struct smtp_mail *m)
+size_t smtp_transaction_offer(const struct smtp_transaction *m)
 {
     return m->overfilled ? m->to_accepted : 0;
 }
 
-static bool leaves_some(const struct smtp_mail *m)
+static bool leaves_some(const struct smtp_transaction *m)
 {
     if (m->full && m->trouble.error == SMTP_ERROR_NONE) return true;
-    return m->to_said < m->to_count && smtp_mail_leaves(m, m->to_count - 1);
+    return m->to_said < m->to_count && smtp_transaction_leaves(m, m->to_count - 1);
 }
 
-static void leave(struct smtp_session *s, struct smtp_mail **at)
+static void leave(struct smtp_session *s, struct smtp_transaction **at)
 {
-    struct smtp_mail *m = *at;
+    struct smtp_transaction *m = *at;
     *at = m->next;
-    if (m->next == NULL) s->mails_last = at == &s->mails ? NULL : s->spoken;
+    if (m->next == NULL) s->transactions_last = at == &s->transactions ? NULL : s->spoken;
     m->over = true;
     s->rest_wanted = leaves_some(m);
 }
 
 /* What the outcome of one that was said tells of the server. */
-static void learn(struct smtp_session *s, const struct smtp_mail *m)
+static void learn(struct smtp_session *s, const struct smtp_transaction *m)
 {
     s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
     if (m->trouble.error != SMTP_ERROR_NONE)
@@ -167,7 +167,7 @@ static bool is_worn(const struct smtp_session *s)
 /* Everything said was answered, and `next` follows from the last answer. */
 static step settle(struct smtp_session *s, step next)
 {
-    bool done = s->quit_wanted && !s->rest_wanted && s->mails == NULL;
+    bool done = s->quit_wanted && !s->rest_wanted && s->transactions == NULL;
     if (next == STEP_rset && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
     if (next == STEP_rset && done) return STEP_quit;
     return next == STEP_ready ? dialogue_rest(s) : next;
@@ -177,8 +177,8 @@ static step settle(struct smtp_session *s, step next)
 static step end_unanswered(struct smtp_session *s)
 {
     s->flight_count--;
-    learn(s, s->mails);
-    leave(s, &s->mails);
+    learn(s, s->transactions);
+    leave(s, &s->transactions);
     s->spoken = NULL;
     return settle(s, STEP_rset);
 }
@@ -212,14 +212,14 @@ static bool pump(struct smtp_session *s)
 {
     if ((s->next != STEP_body && s->next != STEP_octets) || s->spoken->text.data == NULL)
         return false;
-    const struct smtp_mail *m = s->spoken;
+    const struct smtp_transaction *m = s->spoken;
     step before = s->next;
     size_t at = (size_t)m->taken_len, taken = body_take(s, m->text.data + at, m->text.len - at);
     if (!m->over && m->taken_len == m->text.len) body_end(s);
     return taken > 0 || s->next != before;
 }
 
-static void begin(struct smtp_session *s, struct smtp_mail *m)
+static void begin(struct smtp_session *s, struct smtp_transaction *m)
 {
     s->spoken = m;
     m->begun_at = s->said_len;
@@ -233,7 +233,7 @@ static void begin(struct smtp_session *s, struct smtp_mail *m)
  * but QUIT is said behind the first. */
 static void go_past(struct smtp_session *s)
 {
-    struct smtp_mail *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     if (s->next != STEP_ready || s->due_count == 0 || m == NULL || s->grade == SMTP_SAFE) return;
     if (!is_end(newest_run(s)->said) || !flows(s) || is_worn(s)) return;
     while (m->next != NULL && !envelope_allowed(s, m->next))
@@ -243,7 +243,7 @@ static void go_past(struct smtp_session *s)
         if (s->quit_crossing) s->next = STEP_quit;
     } else if ((s->bdat_known || newest_run(s)->said == STEP_final) &&
                s->flight_count < s->opt.flight_max &&
-               s->said_len - s->mails->begun_at < SMTP_EAGER_LEN_MAX) {
+               s->said_len - s->transactions->begun_at < SMTP_EAGER_LEN_MAX) {
         begin(s, m->next);
         s->spoken->followed = s->spoken->crossing = true;
         s->next = STEP_renew;
@@ -312,7 +312,7 @@ static void note(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp
 
 /* Recipients accepted so far share the fate of the message, but for those with a verdict of their
  * own. */
-static void decide(struct smtp_mail *m, enum smtp_verdict verdict)
+static void decide(struct smtp_transaction *m, enum smtp_verdict verdict)
 {
     for (size_t i = m->to_judged; i < m->to_heard; i++)
         if (m->to[i].verdict == SMTP_ACCEPTED) m->to[i].verdict = verdict;
@@ -327,7 +327,7 @@ static enum smtp_verdict verdict_of(enum smtp_error error, const struct smtp_rep
     return reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
 }
 
-void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
+void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error error,
             const struct smtp_reply *r)
 {
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
@@ -337,7 +337,7 @@ void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
 }
 
 /* Where the end has left us, nobody knows of those whose answers did not come, either. */
-static void break_mail(struct smtp_session *s, struct smtp_mail *m)
+static void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
 {
     bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
     if (m->trouble.error == SMTP_ERROR_NONE && !m->settled) {
@@ -360,7 +360,7 @@ static bool is_resetting(const struct smtp_session *s)
  * server was seen to manage. */
 static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
 {
-    const struct smtp_mail *m = s->mails, *next = m == NULL ? NULL : m->next;
+    const struct smtp_transaction *m = s->transactions, *next = m == NULL ? NULL : m->next;
     bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
     if (error < SMTP_ERROR_MALFORMED || error > SMTP_ERROR_TIMEOUT || error == SMTP_ERROR_ABORTED)
         return false;
@@ -372,9 +372,9 @@ static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
 static void pick_bystanders(struct smtp_session *s, enum smtp_error error)
 {
     bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT;
-    for (struct smtp_mail *m = s->mails; m != NULL; m = m->next)
-        m->bystander =
-            between || (m != s->mails && s->flight_count > 0) || (m->crossing && s->eager_failed);
+    for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
+        m->bystander = between || (m != s->transactions && s->flight_count > 0) ||
+                       (m->crossing && s->eager_failed);
 }
 
 static void end_all(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
@@ -382,9 +382,9 @@ static void end_all(struct smtp_session *s, enum smtp_error error, const struct 
     if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, error, r);
     if (blames_eager(s, error)) s->eager_failed = true;
     pick_bystanders(s, error);
-    for (struct smtp_mail *m = s->mails; m != NULL; m = m->next)
-        break_mail(s, m);
-    s->mails = s->mails_last = s->spoken = NULL;
+    for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
+        break_transaction(s, m);
+    s->transactions = s->transactions_last = s->spoken = NULL;
     s->flight_count = 0;
 }
 
@@ -411,14 +411,14 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
 
 /* ---- listening ---- */
 
-/* Between transactions: the next mail, QUIT where it is wanted, or rest. */
+/* Between transactions: the next one, QUIT where it is wanted, or rest. */
 step dialogue_rest(struct smtp_session *s)
 {
-    while (s->mails != NULL && !envelope_allowed(s, s->mails))
-        leave(s, &s->mails);
-    if (s->mails != NULL && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
-    if (s->mails != NULL) {
-        begin(s, s->mails);
+    while (s->transactions != NULL && !envelope_allowed(s, s->transactions))
+        leave(s, &s->transactions);
+    if (s->transactions != NULL && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
+    if (s->transactions != NULL) {
+        begin(s, s->transactions);
         return STEP_mail;
     }
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
@@ -427,7 +427,7 @@ step dialogue_rest(struct smtp_session *s)
 /* One reply to `m` was heard, and `next` is what follows from it. A transaction is over where it is
  * settled, or the speaker has gone past it, and nothing more is due. -> shall we do what follows?
  */
-static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
+static bool heard(struct smtp_session *s, struct smtp_transaction *m, step next)
 {
     bool is_spoken = m == s->spoken;
     if (--m->due_count > 0) return false;
@@ -436,7 +436,7 @@ static bool heard(struct smtp_session *s, struct smtp_mail *m, step next)
     if (is_spoken) chunk_forget(s);
     learn(s, m);
     s->flight_count--;
-    leave(s, &s->mails);
+    leave(s, &s->transactions);
     if (is_spoken) s->spoken = NULL;
     return is_spoken;
 }
@@ -453,7 +453,7 @@ static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
     if (r->code == 421) return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
     if (!sending || reply_class(r) < 4) return drop(s, SMTP_ERROR_UNASKED, r);
     enum smtp_error error = message_error(s, r);
-    refuse(s, s->mails, error, r);
+    refuse(s, s->transactions, error, r);
     return drop(s, error, r);
 }
 
@@ -469,7 +469,7 @@ static bool is_goodbye(step asked, const struct smtp_reply *r)
  * what was said behind the command that it answers was not taken at all. */
 static step part(struct smtp_session *s, step asked, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (is_end(asked)) {
         message_deferred(s, r);
         m = m->next;
@@ -500,7 +500,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
         s->run_first = (s->run_first + 1) % SMTP_RUNS_MAX;
         s->run_count--;
     }
-    bool follow = !is_of_mail(asked) || heard(s, s->mails, next);
+    bool follow = !is_of_transaction(asked) || heard(s, s->transactions, next);
     if (follow && s->due_count == 0) s->next = settle(s, next);
 }
 
@@ -571,21 +571,21 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
     s->run_count = s->due_count = 0;
 }
 
-void smtp_mail_add(struct smtp_session *s, struct smtp_mail *mail)
+void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction)
 {
-    mail->next = NULL;
-    mail->queued = true;
+    transaction->next = NULL;
+    transaction->queued = true;
     if (s->next == STEP_over || s->next == STEP_quit) {
         if (s->trouble.error == SMTP_ERROR_NONE) note(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
-        mail->bystander = true;
-        break_mail(s, mail);
+        transaction->bystander = true;
+        break_transaction(s, transaction);
         return;
     }
-    if (s->mails_last == NULL)
-        s->mails = mail;
+    if (s->transactions_last == NULL)
+        s->transactions = transaction;
     else
-        s->mails_last->next = mail;
-    s->mails_last = mail;
+        s->transactions_last->next = transaction;
+    s->transactions_last = transaction;
     if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
     dialogue_go_on(s);
 }

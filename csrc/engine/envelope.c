@@ -3,7 +3,7 @@
 
 #pragma GCC visibility push(hidden)
 
-static unsigned required(const struct smtp_mail *m)
+static unsigned required(const struct smtp_transaction *m)
 {
     unsigned ext = m->ext_require;
     if (m->eightbit && !m->binary) ext |= SMTP_EXT_8BITMIME;
@@ -12,13 +12,13 @@ static unsigned required(const struct smtp_mail *m)
     return ext;
 }
 
-static bool says_size(const struct smtp_session *s, const struct smtp_mail *m)
+static bool says_size(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
 }
 
 /* As many as one transaction may have (RFC 9422 4). */
-static size_t to_max(const struct smtp_session *s, const struct smtp_mail *m)
+static size_t to_max(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     bool limited = offers(s, SMTP_EXT_LIMITS) && s->rcpt_max != 0 && s->rcpt_max < m->to_count;
     return limited ? s->rcpt_max : m->to_count;
@@ -30,13 +30,13 @@ static size_t fewer(size_t count, size_t max)
 }
 
 /* As many as the server took in the last one; the others are for the next. */
-static size_t to_end(const struct smtp_session *s, const struct smtp_mail *m)
+static size_t to_end(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (m->all) return m->to_count;
     return fewer(fewer(to_max(s, m), s->rcpt_offer), m->offer);
 }
 
-static bool is_held_too_long(const struct smtp_session *s, const struct smtp_mail *m)
+static bool is_held_too_long(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (!offers(s, SMTP_EXT_FUTURERELEASE)) return false;
     if (s->hold_max != 0 && m->hold_seconds > s->hold_max) return true;
@@ -44,7 +44,7 @@ static bool is_held_too_long(const struct smtp_session *s, const struct smtp_mai
            memcmp(m->hold_until.data, s->hold_until_max, SMTP_DATE_LEN) > 0;
 }
 
-static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_mail *m)
+static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     bool soon = m->by_return && m->by_seconds < s->by_min;
     /* RFC 8689 4.2.1 */
@@ -58,7 +58,7 @@ static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_ma
 }
 
 /* No text, whatever the message holds: DATA cannot be said then (RFC 3030 3). */
-static void choose_binary(const struct smtp_session *s, struct smtp_mail *m)
+static void choose_binary(const struct smtp_session *s, struct smtp_transaction *m)
 {
     m->binary = m->binary_wanted && m->source_len != 0 &&
                 offers(s, SMTP_EXT_BINARYMIME | SMTP_EXT_CHUNKING);
@@ -66,7 +66,7 @@ static void choose_binary(const struct smtp_session *s, struct smtp_mail *m)
 }
 
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
-bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m)
+bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m)
 {
     choose_binary(s, m);
     enum smtp_error error = misfit(s, m);
@@ -95,7 +95,7 @@ static void put_seconds(struct smtp_session *s, const char *parameter, uint32_t 
 }
 
 /* " BY=3600;RT" (RFC 2852 4) */
-static void put_deadline(struct smtp_session *s, const struct smtp_mail *m)
+static void put_deadline(struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (m->by_seconds == 0) return;
     put_seconds(s, " BY=", m->by_seconds);
@@ -105,7 +105,7 @@ static void put_deadline(struct smtp_session *s, const struct smtp_mail *m)
 
 step say_mail(struct smtp_session *s)
 {
-    const struct smtp_mail *m = s->spoken;
+    const struct smtp_transaction *m = s->spoken;
     put_words(s, "MAIL FROM:<");
     put(s, m->from.data, m->from.len);
     put_words(s, ">");
@@ -132,7 +132,8 @@ static enum smtp_error sender_error(const struct smtp_session *s, const struct s
     bool courier = r->code == 534 && r->enhanced[1] != 7; /* its answer to SIZE= */
     if (first != SMTP_ERROR_NONE) return first;
     if (r->enhanced[1] == 2 && r->enhanced[2] == 2) return SMTP_ERROR_SENDER_QUOTA;
-    if (says_size(s, s->mails) && (courier || reply_says_size(r))) return SMTP_ERROR_TOO_LARGE;
+    if (says_size(s, s->transactions) && (courier || reply_says_size(r)))
+        return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;
 }
 
@@ -140,10 +141,10 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 2) {
-        s->mails->sender_accepted = true;
+        s->transactions->sender_accepted = true;
         return STEP_rcpt;
     }
-    refuse(s, s->mails, sender_error(s, r), r);
+    refuse(s, s->transactions, sender_error(s, r), r);
     return STEP_rset;
 }
 
@@ -151,7 +152,7 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 
 /* RCPT goes in flights: the answers to one show whether the server takes more. Some servers end the
  * connection after a few that were too many. */
-bool rcpt_may_flow(const struct smtp_mail *m)
+bool rcpt_may_flow(const struct smtp_transaction *m)
 {
     if (m->to_said == m->to_end) return false;
     return m->to_said == 0 || m->to_said % SMTP_RCPT_FLIGHT_MAX != 0;
@@ -159,7 +160,7 @@ bool rcpt_may_flow(const struct smtp_mail *m)
 
 step say_rcpt(struct smtp_session *s)
 {
-    struct smtp_mail *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     const struct smtp_recipient *to = &m->to[m->to_said++];
     put_words(s, "RCPT TO:<");
     put(s, to->address.data, to->address.len);
@@ -171,7 +172,8 @@ step say_rcpt(struct smtp_session *s)
 }
 
 /* The words go into the caller's room; said again and again, they are kept once. */
-static void keep_words(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r)
+static void keep_words(struct smtp_transaction *m, struct smtp_recipient *to,
+                       const struct smtp_reply *r)
 {
     const struct smtp_recipient *before = to > m->to ? to - 1 : NULL;
     size_t room = m->texts_max - m->texts_len;
@@ -185,7 +187,8 @@ static void keep_words(struct smtp_mail *m, struct smtp_recipient *to, const str
         m->texts_len += to->text_len;
 }
 
-void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r)
+void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
+                      const struct smtp_reply *r)
 {
     static const enum smtp_verdict verdicts[] = {
         [2] = SMTP_ACCEPTED, [4] = SMTP_DEFERRED, [5] = SMTP_REFUSED};
@@ -198,7 +201,7 @@ void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const stru
 /* RFC 5321 4.5.3.1.10: 452, or 552 from older servers; 431 from Courier. Only after a recipient
  * that was accepted, and not where the enhanced status names another cause, such as a full mailbox.
  */
-static bool is_one_too_many(const struct smtp_mail *m, const struct smtp_reply *r)
+static bool is_one_too_many(const struct smtp_transaction *m, const struct smtp_reply *r)
 {
     bool named = r->enhanced[1] == 5 && r->enhanced[2] == 3;
     if (m->to_accepted == 0) return false;
@@ -208,7 +211,7 @@ static bool is_one_too_many(const struct smtp_mail *m, const struct smtp_reply *
 
 /* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
  * then: the first of class `first`, else the first one. */
-void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply *r)
+void refusal_weigh(struct smtp_transaction *m, unsigned first, const struct smtp_reply *r)
 {
     unsigned kept = m->trouble.answer.code / 100u;
     if (reply_class(r) < 4 || kept == first) return;
@@ -216,7 +219,8 @@ void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply 
 }
 
 /* One that asks for TLS or AUTH tells more than any other that is permanent. */
-static void demand_weigh(struct smtp_session *s, struct smtp_mail *m, const struct smtp_reply *r)
+static void demand_weigh(struct smtp_session *s, struct smtp_transaction *m,
+                         const struct smtp_reply *r)
 {
     if (m->demands || m->trouble.answer.code / 100u != 5 || reply_class(r) != 5) return;
     if (required_first(s, r, false) == SMTP_ERROR_NONE) return;
@@ -226,7 +230,8 @@ static void demand_weigh(struct smtp_session *s, struct smtp_mail *m, const stru
 
 /* Where any recipient may get the message, a later attempt may help after a temporary refusal;
  * where all must, a permanent refusal excludes it. */
-static void take_verdict(struct smtp_session *s, struct smtp_mail *m, const struct smtp_reply *r)
+static void take_verdict(struct smtp_session *s, struct smtp_transaction *m,
+                         const struct smtp_reply *r)
 {
     struct smtp_recipient *to = &m->to[m->to_heard];
     recipient_judged(m, to, r);
@@ -248,7 +253,7 @@ static enum smtp_error nobody_error(const struct smtp_session *s, const struct s
 
 /* The next transaction offers as many recipients as this one took, and one more after each that
  * took all of its own. */
-static void learn_offer(struct smtp_session *s, const struct smtp_mail *m)
+static void learn_offer(struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (m->full)
         s->rcpt_offer = m->to_accepted;
@@ -258,7 +263,7 @@ static void learn_offer(struct smtp_session *s, const struct smtp_mail *m)
 
 /* Did the server end the connection because of the recipients that it had refused? The message was
  * not sent. RFC 3463 3.6: X.5.3 means too many recipients. */
-bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m)
+bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     const struct smtp_trouble *t = &s->trouble;
     const uint16_t *enhanced = t->answer.enhanced;
@@ -270,7 +275,7 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m)
 }
 
 /* The refusal that decides speaks for all of them. */
-static void refuse_recipients(struct smtp_session *s, struct smtp_mail *m)
+static void refuse_recipients(struct smtp_session *s, struct smtp_transaction *m)
 {
     const struct smtp_answer kept = m->trouble.answer;
     struct smtp_reply r = answer_reply(&kept);
@@ -282,7 +287,7 @@ static void refuse_recipients(struct smtp_session *s, struct smtp_mail *m)
 
 step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     /* Behind a refused MAIL the answers to RCPT are echoes of it. */
     if (m->sender_accepted)

@@ -6,7 +6,7 @@
 
 /* BDAT where it can be said (RFC 3030), for an empty message DATA: some servers do not take
  * "BDAT 0 LAST". */
-step message_begin(const struct smtp_session *s, const struct smtp_mail *m)
+step message_begin(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (!offers(s, SMTP_EXT_CHUNKING) || m->size == 0) return STEP_data;
     return m->exact ? STEP_bdat : STEP_octets;
@@ -22,7 +22,7 @@ step say_data(struct smtp_session *s)
  * took a recipient behind a sender it had refused; nobody knows what it would do with the dot. */
 step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 3) {
         if (m->contradicted) return drop(s, SMTP_ERROR_UNEXPECTED, r);
@@ -148,7 +148,7 @@ static size_t put_ready(struct smtp_session *s, const char *data, size_t len)
 
 static size_t take(struct smtp_session *s, const char *data, size_t len)
 {
-    struct smtp_mail *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     size_t at = 0;
     if (m->ready) return put_ready(s, data, len);
     while (at < len) {
@@ -189,7 +189,7 @@ size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
 void body_end(struct smtp_session *s)
 {
     if (!may_take(s)) return;
-    const struct smtp_mail *m = s->spoken;
+    const struct smtp_transaction *m = s->spoken;
     if (m->source_len != SMTP_LEN_UNKNOWN && m->taken_len != m->source_len) {
         fail(s, SMTP_ERROR_BODY_LEN, 0);
         return;
@@ -221,7 +221,7 @@ step say_final(struct smtp_session *s)
 }
 
 /* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
-static void judge_next(struct smtp_mail *m, const struct smtp_reply *r)
+static void judge_next(struct smtp_transaction *m, const struct smtp_reply *r)
 {
     if (m->to_judged == 0) m->trouble.answer.code = 0; /* the refusals of RCPT decided nothing */
     while (m->to[m->to_judged].verdict != SMTP_ACCEPTED)
@@ -232,7 +232,7 @@ static void judge_next(struct smtp_mail *m, const struct smtp_reply *r)
 
 static step recipient_answered(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     judge_next(m, r);
     if (reply_class(r) == 2) {
         m->taken = true;
@@ -258,7 +258,7 @@ enum smtp_error message_error(const struct smtp_session *s, const struct smtp_re
 
 step message_judged(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (s->opt.lmtp) return recipient_answered(s, r);
     answer_take(&m->answer, r);
@@ -269,7 +269,7 @@ step message_judged(struct smtp_session *s, const struct smtp_reply *r)
 
 void message_deferred(struct smtp_session *s, const struct smtp_reply *r)
 {
-    struct smtp_mail *m = s->mails;
+    struct smtp_transaction *m = s->transactions;
     if (m->trouble.error != SMTP_ERROR_NONE) return;
     if (s->opt.lmtp)
         judge_next(m, r);
@@ -279,7 +279,7 @@ void message_deferred(struct smtp_session *s, const struct smtp_reply *r)
 
 step hear_final(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (s->mails->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
+    if (s->transactions->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
     return message_judged(s, r);
 }
 

@@ -30,7 +30,7 @@
     X(tls,      MUTE, "tls")      /* (the handshake)              */ \
     X(auth,     WAIT, "auth")     /* C: AUTH           auth.c     */ \
     X(answer,   WAIT, "auth")     /* C: (response)     auth.c     */ \
-    X(ready,    MUTE, "ready")    /* (no mail at hand)            */ \
+    X(ready,    MUTE, "ready")    /* (no transaction at hand)     */ \
     X(renew,    FLOW, "rset")     /* C: RSET           envelope.c */ \
     X(mail,     FLOW, "mail")     /* C: MAIL FROM      envelope.c */ \
     X(rcpt,     FLOW, "rcpt")     /* C: RCPT TO        envelope.c */ \
@@ -91,10 +91,11 @@ struct smtp_session {
     size_t run_first, run_count; /* of the ring `runs` */
     size_t due_count;            /* replies due, over all runs */
     uint64_t reply_count;
-    struct smtp_mail *mails, *mails_last; /* unfinished, oldest first: the first is answered */
-    struct smtp_mail *spoken;             /* the one that is being said; NULL: none is */
-    size_t flight_count;                  /* said in part or whole, and not yet answered */
-    size_t refused_count;                 /* transactions that were */
+    struct smtp_transaction *transactions,
+        *transactions_last;          /* unfinished, oldest first: the first is answered */
+    struct smtp_transaction *spoken; /* the one that is being said; NULL: none is */
+    size_t flight_count;             /* said in part or whole, and not yet answered */
+    size_t refused_count;            /* transactions that were */
     enum smtp_grade grade;
     bool eager_failed;
     bool refused_crossing; /* so was the newest, which had followed another's end */
@@ -197,7 +198,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
 bool dialogue_over(const struct smtp_session *s);
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
-void refuse(struct smtp_session *s, struct smtp_mail *m, enum smtp_error error,
+void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error error,
             const struct smtp_reply *r);
 
 /* wire.c */
@@ -287,14 +288,15 @@ extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_x
     smtp_oauthbearer;
 
 /* envelope.c */
-bool envelope_allowed(struct smtp_session *s, struct smtp_mail *m);
-bool rcpt_may_flow(const struct smtp_mail *m);
-bool is_overfilled(const struct smtp_session *s, const struct smtp_mail *m);
-void recipient_judged(struct smtp_mail *m, struct smtp_recipient *to, const struct smtp_reply *r);
-void refusal_weigh(struct smtp_mail *m, unsigned first, const struct smtp_reply *r);
+bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m);
+bool rcpt_may_flow(const struct smtp_transaction *m);
+bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *m);
+void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
+                      const struct smtp_reply *r);
+void refusal_weigh(struct smtp_transaction *m, unsigned first, const struct smtp_reply *r);
 
 /* message.c */
-step message_begin(const struct smtp_session *s, const struct smtp_mail *m);
+step message_begin(const struct smtp_session *s, const struct smtp_transaction *m);
 /* The server goes instead of taking it. */
 void message_deferred(struct smtp_session *s, const struct smtp_reply *r);
 step message_judged(struct smtp_session *s, const struct smtp_reply *r);

@@ -42,7 +42,7 @@ struct smtp_text smtp_send_buf(const struct smtp_session *s)
     return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at - chunk_hidden_len(s)};
 }
 
-const struct smtp_mail *smtp_spoken(const struct smtp_session *s)
+const struct smtp_transaction *smtp_spoken(const struct smtp_session *s)
 {
     return s->spoken;
 }
@@ -72,7 +72,8 @@ static bool is_unasked(const struct smtp_session *s)
 {
     const struct smtp_run *oldest = &s->runs[s->run_first];
     if (s->due_count == 0) return true;
-    if (oldest->said == STEP_rcpt) return s->mails->to[s->mails->to_heard].end_at > s->sent_len;
+    if (oldest->said == STEP_rcpt)
+        return s->transactions->to[s->transactions->to_heard].end_at > s->sent_len;
     return oldest->end_at > s->sent_len;
 }
 

@@ -1,7 +1,8 @@
 /* lsession.c - sessions as Lua objects of the module smtp.core. Nothing is decided here.
  *
  * Any Lua call may leave this file by longjmp (an argument error, no memory). So it owns nothing: a
- * session and a mail live in their userdata, and the strings they borrow in its user value. */
+ * session and a transaction live in their userdata, and the strings they borrow in its user value.
+ */
 #include "lsmtp.h"
 
 #include <string.h>
@@ -15,9 +16,9 @@
  * 400 microseconds instead of 10). */
 enum { BUFFER_LEN = 60 * 1024 };
 
-/* In the session's user value: mails that are not over, to their texts; how many came since those
- * that were over went. */
-enum { MAILS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
+/* In the session's user value: transactions that are not over, to their texts; how many came since
+ * those that were over went. */
+enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 
 struct smtp_session *to_session(lua_State *L)
 {
@@ -55,7 +56,7 @@ static int core_session(lua_State *L)
     lua_pushvalue(L, 2);
     lua_setfield(L, -2, "resume");
     lua_newtable(L);
-    lua_rawseti(L, -2, MAILS);
+    lua_rawseti(L, -2, TRANSACTIONS);
     if (memory != NULL)
         lua_pushvalue(L, 3);
     else
@@ -259,27 +260,27 @@ static int session_broken(lua_State *L)
 
 /* ---- transactions, questions ---- */
 
-/* Of the table on top, mails to their texts: lets go of those that are over. */
-static void forget_mails(lua_State *L)
+/* Of the table on top, transactions to their texts: lets go of those that are over. */
+static void forget_transactions(lua_State *L)
 {
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        const struct smtp_mail *mail = lua_touserdata(L, -2);
-        if (!mail->over) continue;
+        const struct smtp_transaction *transaction = lua_touserdata(L, -2);
+        if (!transaction->over) continue;
         lua_pushvalue(L, -2);
         lua_pushnil(L);
         lua_settable(L, -5);
     }
 }
 
-/* The mail at 2 and its text at 3 stay alive as long as the session needs them. */
-static void anchor_mail(lua_State *L)
+/* The transaction at 2 and its text at 3 stay alive as long as the session needs them. */
+static void anchor_transaction(lua_State *L)
 {
     lua_getuservalue(L, 1);
     lua_rawgeti(L, -1, ADDED);
     lua_Integer added = lua_tointeger(L, -1) + 1;
-    lua_rawgeti(L, -2, MAILS);
+    lua_rawgeti(L, -2, TRANSACTIONS);
     if (added > ADDED_MAX) {
-        forget_mails(L);
+        forget_transactions(L);
         added = 0;
     }
     lua_pushvalue(L, 2);
@@ -290,42 +291,44 @@ static void anchor_mail(lua_State *L)
     lua_pop(L, 3);
 }
 
-static bool is_ready(const struct smtp_mail *mail)
+static bool is_ready(const struct smtp_transaction *transaction)
 {
     struct smtp_scan scan = {.ready = true};
-    smtp_scan(&scan, mail->text.data, mail->text.len);
+    smtp_scan(&scan, transaction->text.data, transaction->text.len);
     smtp_scan_end(&scan);
-    return scan.framed && smtp_scan_is_sendable(&scan) && (mail->eightbit || !scan.eightbit);
+    return scan.framed && smtp_scan_is_sendable(&scan) && (transaction->eightbit || !scan.eightbit);
 }
 
-/** session:mail(mail, text): queue a transaction. The session keeps it. `text`: the whole message
- *  where it is at hand. */
-static int session_mail(lua_State *L)
+/** session:add(transaction, text): queue a transaction. The session keeps it. `text`: the whole
+ * message where it is at hand. */
+static int session_add(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    struct smtp_mail *mail = luaL_checkudata(L, 2, MAIL);
-    luaL_argcheck(L, !mail->queued && !mail->settled, 2, "used before");
+    struct smtp_transaction *transaction = luaL_checkudata(L, 2, TRANSACTION);
+    luaL_argcheck(L, !transaction->queued && !transaction->settled, 2, "used before");
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) {
         lua_pushboolean(L, 0);
         lua_replace(L, 3);
     } else {
-        mail->text = text_arg(L, 3);
-        luaL_argcheck(L, !mail->ready || mail->text.len == mail->source_len, 3, "another text");
-        if (mail->size == mail->text.len) mail->ready = mail->ready || is_ready(mail);
+        transaction->text = text_arg(L, 3);
+        luaL_argcheck(L, !transaction->ready || transaction->text.len == transaction->source_len, 3,
+                      "another text");
+        if (transaction->size == transaction->text.len)
+            transaction->ready = transaction->ready || is_ready(transaction);
     }
-    anchor_mail(L);
-    smtp_mail_add(s, mail);
+    anchor_transaction(L);
+    smtp_transaction_add(s, transaction);
     return 0;
 }
 
-/** session:spoken() -> the mail whose message is wanted, the very value that was given. */
+/** session:spoken() -> the transaction whose message is wanted, the very value that was given. */
 static int session_spoken(lua_State *L)
 {
-    const struct smtp_mail *spoken = smtp_spoken(to_session(L));
+    const struct smtp_transaction *spoken = smtp_spoken(to_session(L));
     if (spoken == NULL) return 0;
     lua_getuservalue(L, 1);
-    lua_rawgeti(L, -1, MAILS);
+    lua_rawgeti(L, -1, TRANSACTIONS);
     for (lua_pushnil(L); lua_next(L, -2);) {
         lua_pop(L, 1);
         if (lua_touserdata(L, -1) == spoken) return 1;
@@ -421,7 +424,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"body", session_body},
                                            {"body_end", session_body_end},
                                            {"broken", session_broken},
-                                           {"mail", session_mail},
+                                           {"add", session_add},
                                            {"spoken", session_spoken},
                                            {"quit", session_quit},
                                            {"ask", session_ask},

@@ -1,9 +1,9 @@
 /* lsmtp.c - the module smtp.core: grammar, what a host knows, and all that the other files have. */
 #include "../port.h"
 
+#include "../engine/session.h"
 #include "idna.h"
 #include "lsmtp.h"
-#include "../engine/session.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -143,7 +143,7 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
 {
     lcompat_newlib(L, functions);
     lsession_open(L);
-    lmail_open(L);
+    ltransaction_open(L);
     lplain_open(L);
     lencode_open(L);
     return 1;

@@ -21,7 +21,7 @@ static inline void new_class(lua_State *L, const char *name, const luaL_Reg *met
     lua_pop(L, 1);
 }
 
-#define MAIL "smtp.Mail"
+#define TRANSACTION "smtp.Transaction"
 
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
 struct smtp_text text_arg(lua_State *L, int index);
@@ -59,8 +59,8 @@ const char *want_word(const struct smtp_session *s);
 /* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
 void anchor(lua_State *L, const char *key, int index);
 
-/* lmail.c: what mail:receipt() gives. Returns how many values. */
-int push_receipt(lua_State *L, const struct smtp_mail *m);
+/* ltransaction.c: what transaction:receipt() gives. Returns how many values. */
+int push_receipt(lua_State *L, const struct smtp_transaction *m);
 
 /* lflights.c */
 int session_flights(lua_State *L);
@@ -68,7 +68,7 @@ int session_look(lua_State *L);
 
 /* Their functions into the table on top. */
 void lsession_open(lua_State *L);
-void lmail_open(lua_State *L);
+void ltransaction_open(lua_State *L);
 void lplain_open(lua_State *L);
 void lencode_open(lua_State *L);
 

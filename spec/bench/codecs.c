@@ -104,7 +104,7 @@ static void line_ends(const char *data)
 
 static struct smtp_session *session;
 static struct smtp_recipient bob = {.address = {"bob@there.example", 17}};
-static struct smtp_mail mail = {
+static struct smtp_transaction mail = {
     .from = {"ann@me.example", 14}, .to = &bob, .to_count = 1, .source_len = SMTP_LEN_UNKNOWN};
 
 static void hear(const char *reply)
@@ -119,7 +119,7 @@ static void open_session(void)
     session = smtp_session_init(malloc(smtp_session_size(BUFFER_LEN)), BUFFER_LEN, &options);
     hear("220 hi\r\n");
     hear("250 mx\r\n");
-    smtp_mail_add(session, &mail);
+    smtp_transaction_add(session, &mail);
     hear("250 ok\r\n");
     hear("250 ok\r\n");
     hear("354 go\r\n");

@@ -92,13 +92,13 @@ static const char *fault(const char *data, size_t len)
  * trouble, the texts heard and the output. Copies of these are put back for each message. */
 static struct smtp_session *session;
 static struct smtp_recipient bob = {.address = {"bob@there.example", 17}};
-static struct smtp_mail mail = {
+static struct smtp_transaction mail = {
     .from = {"ann@me.example", 14}, .to = &bob, .to_count = 1, .source_len = SMTP_LEN_UNKNOWN};
 
 enum {
     FRONT_AT = offsetof(struct smtp_session, next),
     FRONT_LEN = offsetof(struct smtp_session, line) - FRONT_AT,
-    MAIL_LEN = offsetof(struct smtp_mail, trouble),
+    MAIL_LEN = offsetof(struct smtp_transaction, trouble),
     BACK_AT = offsetof(struct smtp_session, in_line),
     BACK_LEN = offsetof(struct smtp_session, argument) - BACK_AT
 };
@@ -128,9 +128,9 @@ static void hear(const char *reply)
     smtp_recv(session, reply, strlen(reply));
 }
 
-static void begin_message(struct smtp_mail *m)
+static void begin_message(struct smtp_transaction *m)
 {
-    smtp_mail_add(session, m);
+    smtp_transaction_add(session, m);
     hear("250 ok\r\n");
     hear("250 ok\r\n");
     hear("354 go\r\n");
@@ -140,7 +140,7 @@ static void begin_message(struct smtp_mail *m)
 /* Another message went before, and ended within a line end. */
 static void open_session(struct state *waiting)
 {
-    static struct smtp_mail before;
+    static struct smtp_transaction before;
     struct smtp_options options = {.domain = {"me.example", 10}};
     void *memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
     if (memory == NULL) exit(2);

@@ -65,7 +65,7 @@ struct item {
     bool all, declared_wrong;
     size_t to_count, source_len, wire_len;
     char *source, *wire;
-    struct smtp_mail *mail; /* NULL once it is over */
+    struct smtp_transaction *mail; /* NULL once it is over */
     struct smtp_recipient *to;
     size_t fed;
     /* what was said and answered */
@@ -714,7 +714,7 @@ static void check_recipient(const struct talk *t, const struct item *m, size_t i
 
 static void check_over(struct talk *t, struct item *m)
 {
-    struct smtp_mail *mail = m->mail;
+    struct smtp_transaction *mail = m->mail;
     CHECK(mail->settled && m->added);
     /* Of those that the session broke for, all but the first had only come behind it. */
     if (mail->bystander) CHECK(mail->trouble.error != SMTP_ERROR_NONE);
@@ -747,7 +747,7 @@ static void add_mail(struct talk *t)
     if (t->added_count == t->item_count) return;
     struct item *m = &t->items[t->added_count++];
     m->added = true;
-    smtp_mail_add(t->session, m->mail);
+    smtp_transaction_add(t->session, m->mail);
 }
 
 static void quit(struct talk *t)
@@ -758,7 +758,7 @@ static void quit(struct talk *t)
 
 static struct item *spoken_item(struct talk *t)
 {
-    const struct smtp_mail *spoken = smtp_spoken(t->session);
+    const struct smtp_transaction *spoken = smtp_spoken(t->session);
     for (size_t i = 0; i < t->item_count; i++)
         if (!t->items[i].over && t->items[i].mail == spoken) return &t->items[i];
     broken(__LINE__, "a body is wanted of a mail that is there");

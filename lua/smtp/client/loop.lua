@@ -506,7 +506,7 @@ end
 ---@param transaction? userdata   made for it already
 ---@return userdata transaction
 function drive.send(conv, mail, to, transaction)
-   transaction = transaction or core.mail { from = mail.from, to = to or mail.to, size = mail.size,
+   transaction = transaction or core.transaction { from = mail.from, to = to or mail.to, size = mail.size,
       exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
       binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all, offer = mail.offer,
       extensions = mail.extensions, asked = mail.asked }
@@ -517,7 +517,7 @@ function drive.send(conv, mail, to, transaction)
    conv.cause, conv.moved = nil, now()
    if conv.watch then conv.watch(conv.session:octets(), mail.size or false) end
    if conv.pace and conv.sock.rests and conv.session:rests() then conv.sock:rests() end
-   conv.session:mail(transaction, mail.text)
+   conv.session:add(transaction, mail.text)
    return transaction
 end
 

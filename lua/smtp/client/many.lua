@@ -2,7 +2,7 @@
 --
 -- Each connection is served by a job of its own, which takes the next message where it has room for
 -- one. Of the commonest of messages there may be very many: where several are in flight they are
--- handed over in bulk, as a core.line, and become entries (see smtp.queue) only where something is
+-- handed over in bulk, as a core.pipeline, and become entries (see smtp.queue) only where something is
 -- to be told of them.
 -- @module smtp.client.many
 
@@ -136,7 +136,7 @@ local function open_bulk(queue, conv, line)
    local parts = report.parts(conv)
    line.used = report.used(options.plain_needs(false), parts)
    line.used_8bit = report.used(options.plain_needs(true), parts)
-   line.bulk = core.line(conv.session, plan.timeout,
+   line.bulk = core.pipeline(conv.session, plan.timeout,
       not plan.timeout_given and delivery.OCTETS_PER_SECOND or 0)
    return line.bulk
 end

@@ -292,7 +292,7 @@ end
 
 local ordered = { "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority" }
 
---- What the options of a message ask of extensions, for core.mail; and of which ones.
+--- What the options of a message ask of extensions, for core.transaction; and of which ones.
 ---@param t table
 ---@param asked table    filled in
 ---@param needs table    filled in: keyword to the reason

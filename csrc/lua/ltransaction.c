@@ -1,4 +1,4 @@
-/* lmail.c - transactions as Lua objects of the module smtp.core. */
+/* ltransaction.c - transactions as Lua objects of the module smtp.core. */
 #include "lsmtp.h"
 
 #include <string.h>
@@ -66,7 +66,7 @@ static uint32_t seconds_field(lua_State *L, const char *key)
 }
 
 /* What the table `map` at the top has for each of the addresses in the list `to`. */
-static void read_each(lua_State *L, int to, struct smtp_mail *m, size_t len_max, bool orcpt)
+static void read_each(lua_State *L, int to, struct smtp_transaction *m, size_t len_max, bool orcpt)
 {
     for (size_t i = 0; lua_istable(L, -1) && i < m->to_count; i++) {
         lua_rawgeti(L, to, (int)i + 1);
@@ -80,11 +80,11 @@ static void read_each(lua_State *L, int to, struct smtp_mail *m, size_t len_max,
     lua_pop(L, 1);
 }
 
-enum { FROM = 2, TO = 3 }; /* where core_mail has them on its stack */
+enum { FROM = 2, TO = 3 }; /* where core_transaction has them on its stack */
 
-/* options.asked: what is said to extensions, named as in smtp_mail; notify_of and orcpt_of are of
- * single recipients, by address. */
-static void read_asked(lua_State *L, struct smtp_mail *m)
+/* options.asked: what is said to extensions, named as in smtp_transaction; notify_of and orcpt_of
+ * are of single recipients, by address. */
+static void read_asked(lua_State *L, struct smtp_transaction *m)
 {
     lua_getfield(L, 1, "asked");
     if (!lua_istable(L, -1)) {
@@ -109,10 +109,11 @@ static void read_asked(lua_State *L, struct smtp_mail *m)
     lua_remove(L, 1);
 }
 
-/** core.mail{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=, offer=,
- *  extensions=, asked= } -> mail: one transaction. The addresses are canonical. One block holds all
- * of it, with room for what the server says: 512 octets and 96 for each recipient. */
-static int core_mail(lua_State *L)
+/** core.transaction{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
+ * offer=, extensions=, asked= } -> transaction: one transaction. The addresses are canonical. One
+ * block holds all of it, with room for what the server says: 512 octets and 96 for each recipient.
+ */
+static int core_transaction(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -126,9 +127,9 @@ static int core_mail(lua_State *L)
     size_t texts_max = SMTP_TEXT_MAX + 96 * count;
     size_t to_len = count * sizeof(struct smtp_recipient);
 
-    struct smtp_mail *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
+    struct smtp_transaction *m = lua_newuserdata(L, sizeof *m + to_len + words_len + texts_max);
     memset(m, 0, sizeof *m + to_len);
-    lcompat_setmetatable(L, MAIL);
+    lcompat_setmetatable(L, TRANSACTION);
     lua_pushvalue(L, 1); /* what is asked of extensions is borrowed */
     lua_setuservalue(L, -2);
     m->to = (struct smtp_recipient *)(m + 1);
@@ -157,59 +158,61 @@ static int core_mail(lua_State *L)
 
 /* ---- methods ---- */
 
-static struct smtp_mail *to_mail(lua_State *L)
+static struct smtp_transaction *to_transaction(lua_State *L)
 {
-    return luaL_checkudata(L, 1, MAIL);
+    return luaL_checkudata(L, 1, TRANSACTION);
 }
 
-/** mail:over() -> is the outcome final? */
-static int mail_over(lua_State *L)
+/** transaction:over() -> is the outcome final? */
+static int transaction_over(lua_State *L)
 {
-    lua_pushboolean(L, to_mail(L)->over);
+    lua_pushboolean(L, to_transaction(L)->over);
     return 1;
 }
 
-/** mail:is_bystander() -> did the session break through no fault of this one? */
-static int mail_is_bystander(lua_State *L)
+/** transaction:is_bystander() -> did the session break through no fault of this one? */
+static int transaction_is_bystander(lua_State *L)
 {
-    lua_pushboolean(L, to_mail(L)->bystander);
+    lua_pushboolean(L, to_transaction(L)->bystander);
     return 1;
 }
 
-/** mail:left() -> the indices of those recipients whom a further transaction has to serve; how many
- *  it may have on another connection, or nil. See smtp_mail_leaves, smtp_mail_offer. */
-static int mail_left(lua_State *L)
+/** transaction:left() -> the indices of those recipients whom a further transaction has to serve;
+ * how many it may have on another connection, or nil. See smtp_transaction_leaves,
+ * smtp_transaction_offer. */
+static int transaction_left(lua_State *L)
 {
-    const struct smtp_mail *m = to_mail(L);
+    const struct smtp_transaction *m = to_transaction(L);
     int count = 0;
     lua_newtable(L);
     for (size_t i = 0; i < m->to_count; i++) {
-        if (!smtp_mail_leaves(m, i)) continue;
+        if (!smtp_transaction_leaves(m, i)) continue;
         push_integer(L, i + 1);
         lua_rawseti(L, -2, ++count);
     }
-    if (smtp_mail_offer(m) == 0) return 1;
-    push_integer(L, smtp_mail_offer(m));
+    if (smtp_transaction_offer(m) == 0) return 1;
+    push_integer(L, smtp_transaction_offer(m));
     return 2;
 }
 
-/** mail:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
-static int mail_trouble(lua_State *L)
+/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
+static int transaction_trouble(lua_State *L)
 {
-    return push_trouble(L, &to_mail(L)->trouble);
+    return push_trouble(L, &to_transaction(L)->trouble);
 }
 
-/** mail:reply() -> { code, enhanced, text } of the reply to the end of the message. */
-static int mail_reply(lua_State *L)
+/** transaction:reply() -> { code, enhanced, text } of the reply to the end of the message. */
+static int transaction_reply(lua_State *L)
 {
-    const struct smtp_mail *m = to_mail(L);
+    const struct smtp_transaction *m = to_transaction(L);
     lua_createtable(L, 0, 3);
     set_answer(L, &m->answer);
     return 1;
 }
 
 /* What became of recipient i; one whom the end of the message decided has the words of that. */
-static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct smtp_recipient *to)
+static void push_recipient(lua_State *L, const struct smtp_transaction *m,
+                           const struct smtp_recipient *to)
 {
     static const char *const words[] = {[SMTP_UNSENT] = "unsent",
                                         [SMTP_ACCEPTED] = "accepted",
@@ -232,7 +235,7 @@ static void push_recipient(lua_State *L, const struct smtp_mail *m, const struct
     }
 }
 
-static void push_recipients(lua_State *L, const struct smtp_mail *m)
+static void push_recipients(lua_State *L, const struct smtp_transaction *m)
 {
     lua_createtable(L, (int)m->to_count, 0);
     for (size_t i = 0; i < m->to_count; i++) {
@@ -241,10 +244,11 @@ static void push_recipients(lua_State *L, const struct smtp_mail *m)
     }
 }
 
-/** mail:recipients() -> { { address, state, code, enhanced, text }, … } in the order given. */
-static int mail_recipients(lua_State *L)
+/** transaction:recipients() -> { { address, state, code, enhanced, text }, … } in the order given.
+ */
+static int transaction_recipients(lua_State *L)
 {
-    push_recipients(L, to_mail(L));
+    push_recipients(L, to_transaction(L));
     return 1;
 }
 
@@ -262,7 +266,7 @@ static bool is_cut(const char *text, size_t len)
     return len >= mark_len && memcmp(text + len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
 }
 
-int push_receipt(lua_State *L, const struct smtp_mail *m)
+int push_receipt(lua_State *L, const struct smtp_transaction *m)
 {
     const struct smtp_recipient *to = m->to;
     const struct smtp_answer *answer = &m->answer;
@@ -276,28 +280,28 @@ int push_receipt(lua_State *L, const struct smtp_mail *m)
     return 7;
 }
 
-/** mail:receipt() -> address, code, enhanced, text, code, enhanced, text: what the server said of
- * the only recipient, and of the message, where it was accepted; nothing where there is more to
- * tell. */
-static int mail_receipt(lua_State *L)
+/** transaction:receipt() -> address, code, enhanced, text, code, enhanced, text: what the server
+ * said of the only recipient, and of the message, where it was accepted; nothing where there is
+ * more to tell. */
+static int transaction_receipt(lua_State *L)
 {
-    return push_receipt(L, to_mail(L));
+    return push_receipt(L, to_transaction(L));
 }
 
-static const luaL_Reg mail_methods[] = {{"over", mail_over},
-                                        {"receipt", mail_receipt},
-                                        {"left", mail_left},
-                                        {"trouble", mail_trouble},
-                                        {"reply", mail_reply},
-                                        {"recipients", mail_recipients},
-                                        {"is_bystander", mail_is_bystander},
-                                        {NULL, NULL}};
+static const luaL_Reg transaction_methods[] = {{"over", transaction_over},
+                                               {"receipt", transaction_receipt},
+                                               {"left", transaction_left},
+                                               {"trouble", transaction_trouble},
+                                               {"reply", transaction_reply},
+                                               {"recipients", transaction_recipients},
+                                               {"is_bystander", transaction_is_bystander},
+                                               {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"mail", core_mail}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"transaction", core_transaction}, {NULL, NULL}};
 
-void lmail_open(lua_State *L)
+void ltransaction_open(lua_State *L)
 {
-    new_class(L, MAIL, mail_methods);
+    new_class(L, TRANSACTION, transaction_methods);
     lcompat_setfuncs(L, functions);
 }
 
