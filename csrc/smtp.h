@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The C API is not public: a shared object shows its luaopen_ function and nothing else. A hidden
+ * declaration hides the definition, so this pragma is in every header and in no .c file. */
+#pragma GCC visibility push(hidden)
+
 enum {
     SMTP_LINE_MAX = 12290,       /* octets of one reply line (RFC 4954 4; RFC 5321 asks for 512) */
     SMTP_REPLY_MAX = 65536,      /* octets of one whole reply */
@@ -540,5 +544,7 @@ void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
 void smtp_scan_end(struct smtp_scan *scan);
 /** May it be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no Bcc (where `ready`)? */
 bool smtp_scan_is_sendable(const struct smtp_scan *scan);
+
+#pragma GCC visibility pop
 
 #endif

@@ -1,8 +1,6 @@
 /* auth.c - AUTH (RFC 4954): policy, choice, the exchange, and what each refusal means. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 /* Those answered here. Any other is answered from outside: smtp_answer. */
 static const struct smtp_mechanism *const mechanisms[] = {
     &smtp_plain, &smtp_login, &smtp_external, &smtp_xoauth2, &smtp_oauthbearer, NULL};
@@ -462,5 +460,3 @@ step hear_answer(struct smtp_session *s, const struct smtp_reply *r)
     if (s->cancelled == SMTP_ERROR_NONE) return hear_exchange(s, r);
     return r->code == 421 ? drop(s, s->cancelled, r) : give_up(s, s->cancelled, r);
 }
-
-#pragma GCC visibility pop

@@ -7,8 +7,6 @@
 
 #include <stdio.h>
 
-#pragma GCC visibility push(hidden)
-
 enum { HEAD_MAX = 32 }; /* room for a command before the octets that are gathered */
 
 /* ---- octets ---- */
@@ -157,5 +155,3 @@ step hear_last(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 2) s->bdat_known = true;
     return next == STEP_ready && m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : next;
 }
-
-#pragma GCC visibility pop

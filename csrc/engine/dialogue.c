@@ -1,8 +1,6 @@
 /* dialogue.c - whose turn it is. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 enum turn { MUTE, WAIT, FLOW, HEAD };
 
 #define SPEAKER_WAIT(name) say_##name, hear_##name
@@ -607,5 +605,3 @@ void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_t
     s->next = asks[question];
     dialogue_go_on(s);
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* envelope.c - MAIL FROM and RCPT TO, and RSET. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 static unsigned required(const struct smtp_transaction *m)
 {
     unsigned ext = m->ext_require;
@@ -329,5 +327,3 @@ step hear_rset(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 2) return STEP_ready;
     return drop(s, SMTP_ERROR_RESET_REFUSED, r);
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* extensions.c - what the server offers in its EHLO reply (RFC 5321 4.1.1.1). */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 /* ASCII only: strcasecmp follows the locale, and fails under tr_TR. */
 static char upper(char c)
 {
@@ -246,5 +244,3 @@ void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
     const char *line_end = memchr(s->hello, '\n', s->hello_len);
     s->server_len = line_end != NULL ? (size_t)(line_end - s->hello) : s->hello_len;
 }
-
-#pragma GCC visibility pop

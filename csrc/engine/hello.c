@@ -1,8 +1,6 @@
 /* hello.c - the greeting, EHLO (LHLO) and HELO, NOOP and VRFY, QUIT. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 /* ---- greeting (RFC 5321 3.1) ---- */
 
 step say_greeting(struct smtp_session *s)
@@ -114,5 +112,3 @@ step hear_quit(struct smtp_session *s, const struct smtp_reply *r)
     if (s->quit_crossing && reply_class(r) == 5) s->eager_failed = true;
     return STEP_over;
 }
-
-#pragma GCC visibility pop

@@ -2,8 +2,6 @@
 #include "../text/octets.h"
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 /* BDAT where it can be said (RFC 3030), for an empty message DATA: some servers do not take
  * "BDAT 0 LAST". */
 step message_begin(const struct smtp_session *s, const struct smtp_transaction *m)
@@ -282,5 +280,3 @@ step hear_final(struct smtp_session *s, const struct smtp_reply *r)
     if (s->transactions->trouble.error != SMTP_ERROR_NONE) return STEP_rset; /* the lone dot */
     return message_judged(s, r);
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* reply.c - lines become replies (RFC 5321 4.2). */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -270,5 +268,3 @@ void reply_line(struct smtp_session *s, const char *line, size_t line_len)
     if (len > 4) keep(s, line + 4, len - 4);
     if (len == 3 || line[3] == ' ') finish(s);
 }
-
-#pragma GCC visibility pop

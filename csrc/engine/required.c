@@ -5,8 +5,6 @@
  * (SPF, DKIM, DMARC). */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 enum {
     NAMES_STARTTLS = 0x01,
     NAMES_TLS = 0x02,
@@ -124,5 +122,3 @@ enum smtp_error required_first(const struct smtp_session *s, const struct smtp_r
     return unused && demands_auth(r, sense, of_message) ? SMTP_ERROR_AUTH_REQUIRED
                                                         : SMTP_ERROR_NONE;
 }
-
-#pragma GCC visibility pop

@@ -3,8 +3,6 @@
 
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 static const struct {
     const char *kind, *reason, *sentence;
 } errors[] = {
@@ -172,5 +170,3 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .mechanisms_before_tls = {s->mechs_before, s->mechs_before_len},
     };
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* starttls.c - STARTTLS (RFC 3207). */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 bool starttls_wanted(const struct smtp_session *s)
 {
     return s->opt.tls != SMTP_SKIP && !s->tls_on;
@@ -28,5 +26,3 @@ step hear_starttls(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_STARTTLS_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }
-
-#pragma GCC visibility pop

@@ -5,8 +5,6 @@
  * no terminal should see is replaced only where somebody wants to read it. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 enum { LINE_SHOWN_MAX = 1024, TOLD_MAX = 64 };
 
 static void keep(struct smtp_session *s, const char *data, size_t len)
@@ -194,5 +192,3 @@ size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out)
     if (s->shown_octets > 0) len += tell_octets(out + len, s->shown_octets);
     return len;
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* wire.c - bytes in and bytes out. */
 #include "session.h"
 
-#pragma GCC visibility push(hidden)
-
 void put_words(struct smtp_session *s, const char *words)
 {
     put(s, words, strlen(words));
@@ -130,5 +128,3 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
     }
     dialogue_go_on(s);
 }
-
-#pragma GCC visibility pop

@@ -8,8 +8,6 @@
 #include <dlfcn.h>
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 /* From idn2.h, where they are part of the library's binary interface. */
 enum {
     IDN2_NFC_INPUT = 1,
@@ -119,5 +117,3 @@ const char *idna_convert(const char *data, size_t len, struct idna_domain *out)
     memcpy(out->unicode, domain, len + 1);
     return NULL;
 }
-
-#pragma GCC visibility pop

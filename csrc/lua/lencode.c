@@ -1,8 +1,6 @@
 /* lencode.c - the codecs in the module smtp.core. */
-#include "lsmtp.h"
 #include "../smtp.h"
-
-#pragma GCC visibility push(hidden)
+#include "lsmtp.h"
 
 #define ENCODER "smtp.Encoder"
 #define SCANNER "smtp.Scanner"
@@ -200,5 +198,3 @@ void lencode_open(lua_State *L)
     new_class(L, SCANNER, scanner_methods);
     lcompat_setfuncs(L, functions);
 }
-
-#pragma GCC visibility pop

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 static const char *const tls_words[] = {"skipped", "unavailable", "on", NULL};
 static const char *const auth_words[] = {"skipped", "unavailable", "authenticated", NULL};
 
@@ -117,5 +115,3 @@ int session_facts(lua_State *L)
     set_mech_codes(L, &facts);
     return 1;
 }
-
-#pragma GCC visibility pop

@@ -1,13 +1,12 @@
-/* lflights.c - the part of lua/smtp/client/loop.lua that sends and receives, for a socket of ours: the
- * same steps, without a table or a string for each. Whatever else happens is left to that loop. */
+/* lflights.c - the part of lua/smtp/client/loop.lua that sends and receives, for a socket of ours:
+ * the same steps, without a table or a string for each. Whatever else happens is left to that loop.
+ */
 #include "../io.h"
 #include "lsmtp.h"
 
 #include <math.h>
 #include <string.h>
 #include <time.h>
-
-#pragma GCC visibility push(hidden)
 
 enum { QUIT_SECONDS = 2, RENEW_SECONDS = 2 };
 
@@ -119,5 +118,3 @@ int session_look(lua_State *L)
     lua_pushboolean(L, word != NULL && strcmp(word, "timeout") == 0);
     return 1;
 }
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 /* loptions.c - the options of a session, from a table that it keeps. */
 #include "lsmtp.h"
 
-#pragma GCC visibility push(hidden)
-
 static enum smtp_policy policy_field(lua_State *L, const char *key)
 {
     static const char *const words[] = {"skip", "prefer", "require", NULL};
@@ -100,5 +98,3 @@ void read_options(lua_State *L, struct smtp_options *o)
                   1, "user name too long");
     luaL_argcheck(L, o->host.len <= SMTP_HOST_LEN_MAX, 1, "host too long");
 }
-
-#pragma GCC visibility pop

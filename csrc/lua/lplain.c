@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 enum { PLAIN_LEN_MAX = 256 * 1024, ADDRESS_LEN_MAX = 254 };
 
 struct plain {
@@ -338,5 +336,3 @@ void lplain_open(lua_State *L)
     new_class(L, PIPELINE, pipeline_methods);
     lcompat_setfuncs(L, functions);
 }
-
-#pragma GCC visibility pop

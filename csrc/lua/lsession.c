@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 #define SESSION "smtp.Session"
 
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
@@ -445,5 +443,3 @@ void lsession_open(lua_State *L)
     new_class(L, SESSION, session_methods);
     lcompat_setfuncs(L, functions);
 }
-
-#pragma GCC visibility pop

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 static uint64_t len_field(lua_State *L, const char *key)
 {
     lua_getfield(L, 1, key);
@@ -304,5 +302,3 @@ void ltransaction_open(lua_State *L)
     new_class(L, TRANSACTION, transaction_methods);
     lcompat_setfuncs(L, functions);
 }
-
-#pragma GCC visibility pop

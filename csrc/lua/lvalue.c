@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 struct smtp_text text_arg(lua_State *L, int index)
 {
     struct smtp_text text;
@@ -145,5 +143,3 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
     lua_setfield(L, -2, "stage");
     return 1;
 }
-
-#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 #include <sys/select.h>
 #include <termios.h>
 
-#pragma GCC visibility push(hidden)
-
 enum { SECRET_LEN_MAX = 4096 }; /* bytes; a terminal gives no longer line (termios(3)) */
 
 /* ---- signals ---- */
@@ -131,5 +129,3 @@ void lcommand_open(lua_State *L)
 {
     lcompat_setfuncs(L, functions);
 }
-
-#pragma GCC visibility pop

@@ -5,8 +5,8 @@
  * anything is pushed. Failing methods return nil, a stable word, and a sentence. */
 #include "../port.h"
 
-#include "socket.h"
 #include "lcommand.h"
+#include "socket.h"
 
 #include <dlfcn.h>
 

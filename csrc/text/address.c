@@ -7,8 +7,6 @@
 
 #include <arpa/inet.h>
 
-#pragma GCC visibility push(hidden)
-
 enum { PATH_LEN_MAX = 254, DOMAIN_LEN_MAX = 255, LABEL_LEN_MAX = 63 };
 
 static bool is_let_dig(char c)
@@ -198,5 +196,3 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
     memcpy(out + n, data + at, len - at);
     return n + len - at;
 }
-
-#pragma GCC visibility pop

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#pragma GCC visibility push(hidden)
-
 /* The characters for each twelve bits: half as many look-ups as with one for six. */
 /* clang-format off */
 #define PAIRS(x, a, b, c, d, e, f, g, h) {x, a}, {x, b}, {x, c}, {x, d}, {x, e}, {x, f}, {x, g}, {x, h},
@@ -95,5 +93,3 @@ bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len
     }
     return true;
 }
-
-#pragma GCC visibility pop

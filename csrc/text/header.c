@@ -1,8 +1,6 @@
 /* header.c - the search for Bcc and Resent-Bcc in the header of a message. */
-#include "octets.h"
 #include "../smtp.h"
-
-#pragma GCC visibility push(hidden)
+#include "octets.h"
 
 /* Where in a line of the header the search is. */
 enum {
@@ -83,5 +81,3 @@ size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len)
     }
     return at;
 }
-
-#pragma GCC visibility pop

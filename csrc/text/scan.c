@@ -1,8 +1,6 @@
 /* scan.c - what a message holds, before it is sent. */
-#include "octets.h"
 #include "../smtp.h"
-
-#pragma GCC visibility push(hidden)
+#include "octets.h"
 
 static void note_nul(struct smtp_scan *scan)
 {
@@ -154,5 +152,3 @@ bool smtp_scan_is_sendable(const struct smtp_scan *scan)
 {
     return !scan->nul && !scan->header.bcc && scan->line_max <= SMTP_BODY_LINE_MAX;
 }
-
-#pragma GCC visibility pop

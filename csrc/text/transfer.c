@@ -1,10 +1,8 @@
 /* encoder.c - bodies that are 7-bit with short lines (RFC 2045 6), in pieces. */
-#include "octets.h"
 #include "../smtp.h"
+#include "octets.h"
 
 #include <string.h>
-
-#pragma GCC visibility push(hidden)
 
 enum {
     COLUMNS = 76,          /* of an encoded line (RFC 2045 6.7 (5), 6.8) */
@@ -272,5 +270,3 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out)
     smtp_encoder_init(e, e->encoding);
     return (size_t)(out - begin);
 }
-
-#pragma GCC visibility pop

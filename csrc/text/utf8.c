@@ -1,8 +1,6 @@
 /* utf8.c - what is well-formed UTF-8. */
-#include "octets.h"
 #include "../engine/session.h"
-
-#pragma GCC visibility push(hidden)
+#include "octets.h"
 
 /* A sequence of two octets or more (RFC 3629 4). */
 size_t utf8_len(const unsigned char *data, size_t len)
@@ -44,5 +42,3 @@ bool smtp_utf8_check(const char *data, size_t len)
     }
     return true;
 }
-
-#pragma GCC visibility pop

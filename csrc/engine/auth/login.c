@@ -1,8 +1,6 @@
 /* login.c - LOGIN: user name and password, each when asked, whatever the words of the question. */
 #include "../session.h"
 
-#pragma GCC visibility push(hidden)
-
 static void answer(struct smtp_session *s, unsigned turn)
 {
     struct smtp_text word = turn == 0 ? s->opt.username : s->secret;
@@ -11,5 +9,3 @@ static void answer(struct smtp_session *s, unsigned turn)
 
 /* Never an initial response: GNU SASL asks for the user name again, smtplib gets 535 there. */
 const struct smtp_mechanism smtp_login = {"LOGIN", SECRET_PASSWORD, false, 2, 2, answer};
-
-#pragma GCC visibility pop

@@ -2,8 +2,6 @@
  * then comes the refusal. */
 #include "../session.h"
 
-#pragma GCC visibility push(hidden)
-
 /* A saslname (RFC 5801 4): comma and equals sign escaped. */
 static void append_name(char *message, size_t *len, struct smtp_text name)
 {
@@ -54,5 +52,3 @@ static void answer(struct smtp_session *s, unsigned turn)
 }
 
 const struct smtp_mechanism smtp_oauthbearer = {"OAUTHBEARER", SECRET_TOKEN, true, 1, 2, answer};
-
-#pragma GCC visibility pop

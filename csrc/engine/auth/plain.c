@@ -1,8 +1,6 @@
 /* plain.c - PLAIN (RFC 4616): identity, NUL, user name, NUL, password. */
 #include "../session.h"
 
-#pragma GCC visibility push(hidden)
-
 static void answer(struct smtp_session *s, unsigned turn)
 {
     char message[3 * SMTP_SECRET_LEN_MAX + 2];
@@ -18,5 +16,3 @@ static void answer(struct smtp_session *s, unsigned turn)
 }
 
 const struct smtp_mechanism smtp_plain = {"PLAIN", SECRET_PASSWORD, true, 1, 1, answer};
-
-#pragma GCC visibility pop

@@ -2,8 +2,6 @@
  * answer, and then comes the refusal. */
 #include "../session.h"
 
-#pragma GCC visibility push(hidden)
-
 static void answer(struct smtp_session *s, unsigned turn)
 {
     char message[SMTP_SECRET_LEN_MAX + SMTP_TOKEN_LEN_MAX + 32];
@@ -19,5 +17,3 @@ static void answer(struct smtp_session *s, unsigned turn)
 }
 
 const struct smtp_mechanism smtp_xoauth2 = {"XOAUTH2", SECRET_TOKEN, true, 1, 2, answer};
-
-#pragma GCC visibility pop
