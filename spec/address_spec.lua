@@ -1,4 +1,5 @@
 local address = require "smtp.options.address"
+local mime = require "smtp.compose.mime"
 local core = require "smtp.core"
 
 local function shown(text)
@@ -91,7 +92,7 @@ describe("an address as people write it", function()
       ["A\226\128\168B"] = "=?UTF-8?B?QeKAqEI=?= <a@b>",
    } do
       it(("named %s is shown under that name"):format(name), function()
-         assert.equal(header, address.format(address.parse({ name = name, address = "a@b" }, "to")))
+         assert.equal(header, mime.address(address.parse({ name = name, address = "a@b" }, "to")))
       end)
    end
 
@@ -257,7 +258,7 @@ describe("whatever is accepted", function()
             assert.is_true(#one <= 254)
             -- In ASCII but for what SMTPUTF8 was made for.
             assert.equal(entry.utf8, one:find("[\128-\255]") and true or nil)
-            local shown_again = address.parse(address.format(entry), "to")
+            local shown_again = address.parse(mime.address(entry), "to")
             assert.equal(one, shown_again.address)
          end
       end

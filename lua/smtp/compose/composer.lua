@@ -3,7 +3,6 @@
 -- @module smtp.compose.composer
 
 local ascii = require "smtp.ground.ascii"
-local address = require "smtp.options.address"
 local attachment = require "smtp.compose.attachment"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
@@ -144,7 +143,7 @@ end
 
 local function joined(list)
    local texts = {}
-   for i = 1, #list do texts[i] = address.format(list[i]) end
+   for i = 1, #list do texts[i] = mime.address(list[i]) end
    return table.concat(texts, ", ")
 end
 
@@ -404,7 +403,7 @@ local function read_headers(t)
 
    add("Date", date)
    add("From", joined(t.from))
-   add("Sender", t.sender and address.format(t.sender))
+   add("Sender", t.sender and mime.address(t.sender))
    add("Reply-To", #t.reply_to > 0 and joined(t.reply_to))
    add("To", #t.to > 0 and joined(t.to))
    add("Cc", #t.cc > 0 and joined(t.cc))

@@ -80,6 +80,14 @@ function mime.phrase(text)
    return is_plain(quoted, LINE - NAMES) and quoted or encoded_words(text, NAMES)
 end
 
+--- The text of one address in a header: Ann <ann@example.org>. An address outside ASCII stays as it
+-- is: the header is then one of RFC 6532.
+---@param entry table   { name =, address = }, as address.parse returns it
+function mime.address(entry)
+   if not entry.name then return entry.address end
+   return mime.phrase(entry.name) .. " <" .. entry.address .. ">"
+end
+
 -- Some readers do not find an identifier that stands on a line of its own.
 local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References = true }
 

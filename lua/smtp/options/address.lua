@@ -8,7 +8,6 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local mime = require "smtp.compose.mime"
 
 local address = {}
 
@@ -264,13 +263,6 @@ function address.needs_utf8(lists)
          if lists[i][j].utf8 then return lists[i][j].address end
       end
    end
-end
-
---- A header's text for one address: Ann <ann@example.org>. An address outside ASCII stays so: the
--- header is then one of RFC 6532.
-function address.format(entry)
-   if not entry.name then return entry.address end
-   return mime.phrase(entry.name) .. " <" .. entry.address .. ">"
 end
 
 return address
