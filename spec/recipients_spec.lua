@@ -102,6 +102,8 @@ local models = {
       { 2, 8 } },
    { "Courier", courier, 250, { 1, 4 } },
    { "an older server", { limit = 10, refusal = "552 5.5.3 too many" }, 25, { 1, 4 } },
+   { "an older server that says 4.5.3", { limit = 10, refusal = "552 4.5.3 too many" }, 25, { 1, 4 } },
+   { "a server that says it by the status alone", { limit = 10, refusal = "451 4.5.3 too many" }, 25, { 1, 4 } },
    { "a server without PIPELINING", { limit = 5, errors_max = 2, capabilities = {} }, 12, { 2, 4 } },
    { "a server without enhanced status codes", { limit = 5, refusal = "452 too many" }, 12, { 1, 4 } },
 }

@@ -196,15 +196,16 @@ void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
     to->verdict = verdicts[reply_class(r)];
 }
 
-/* RFC 5321 4.5.3.1.10: 452, or 552 from older servers; 431 from Courier. Only after a recipient
- * that was accepted, and not where the enhanced status names another cause, such as a full mailbox.
- */
+/* RFC 5321 4.5.3.1.10: 452, or 552 from older servers; 431 from Courier; any other 4yz where the
+ * enhanced status says so. Only after a recipient that was accepted, and not where the enhanced
+ * status names another cause, such as a full mailbox. */
 static bool is_one_too_many(const struct smtp_transaction *m, const struct smtp_reply *r)
 {
     bool named = r->enhanced[1] == 5 && r->enhanced[2] == 3;
     if (m->to_accepted == 0) return false;
     if (r->code == 452 || r->code == 431) return named || r->enhanced[0] == 0;
-    return r->code == 552 && named;
+    if (r->code != 552) return named && reply_class(r) == 4;
+    return named || (r->text_len >= 5 && memcmp(r->text, "4.5.3", 5) == 0); /* RFC 3463 3.6 */
 }
 
 /* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
