@@ -30,7 +30,7 @@ local function refused(more)
    return err
 end
 
-local function plan(more)
+local function server(more)
    local found, err = options.send(with(more))
    assert(found, tostring(err))
    return found, err
@@ -150,7 +150,7 @@ describe("source_address", function()
          assert.equal("source_address", refused({ source_address = text }).option)
       end
       for _, text in ipairs { "127.0.0.1", "::1", "fe80::1%lo" } do
-         assert.equal(text, plan({ source_address = text }).source_address)
+         assert.equal(text, server({ source_address = text }).source_address)
       end
       local _, err = options.connection { socket = "/run/smtp.sock", source_address = "127.0.0.1" }
       assert.equal("source_address", err.option)
@@ -246,14 +246,14 @@ describe("the words of extensions", function()
 
    it("promise REQUIRETLS or do not", function()
       assert.equal("extensions.requiretls", refused({ extensions = { requiretls = "prefer" } }).option)
-      assert.is_table(plan { extensions = { requiretls = "skip" } })
+      assert.is_table(server { extensions = { requiretls = "skip" } })
    end)
 
    it("for pipelining agree with the option", function()
-      assert.same({ "off", "skip" }, { plan({ extensions = { pipelining = "skip" } }).pipelining,
-         plan({ pipelining = "off" }).extensions.pipelining })
-      assert.equal("eager", plan({ pipelining = "eager", extensions = { pipelining = "require" } }).pipelining)
-      assert.equal("off", plan({ pipelining = "off", extensions = { pipelining = "skip" } }).pipelining)
+      assert.same({ "off", "skip" }, { server({ extensions = { pipelining = "skip" } }).pipelining,
+         server({ pipelining = "off" }).extensions.pipelining })
+      assert.equal("eager", server({ pipelining = "eager", extensions = { pipelining = "require" } }).pipelining)
+      assert.equal("off", server({ pipelining = "off", extensions = { pipelining = "skip" } }).pipelining)
       for option, word in pairs { off = "require", safe = "skip", eager = "skip" } do
          assert.equal("pipelining", refused({ pipelining = option, extensions = { pipelining = word } }).option)
       end
@@ -268,7 +268,7 @@ describe("the words of extensions", function()
 
    it("are copied", function()
       local given = { dsn = "prefer" }
-      assert.is_not.equal(given, plan({ extensions = given }).extensions)
+      assert.is_not.equal(given, server({ extensions = given }).extensions)
    end)
 end)
 
@@ -341,7 +341,7 @@ describe("what is asked of an extension", function()
 
    it("tells mt_priority from priority", function()
       assert.truthy(refused({ mt_priority = "high" }).hint:find("priority", 1, true))
-      local _, mail = plan { priority = "high" }
+      local _, mail = server { priority = "high" }
       assert.is_nil(mail.asked.mt_priority)
    end)
 
@@ -351,7 +351,7 @@ describe("what is asked of an extension", function()
          ["1970-01-01T00:00:00Z"] = "1970-01-01T00:00:00Z",
          ["2100-03-01T00:00:00.999+00:01"] = "2100-02-28T23:59:00Z",
          ["9999-12-31T23:59:59Z"] = "9999-12-31T23:59:59Z" } do
-         local _, mail = plan { hold_until = given }
+         local _, mail = server { hold_until = given }
          assert.equal(want, mail.asked.hold_until)
       end
    end)
@@ -359,41 +359,41 @@ end)
 
 describe("defaults", function()
    it("want TLS and, with credentials, authentication on the port for submission", function()
-      local found = plan { username = "ann", password = "pw" }
+      local found = server { username = "ann", password = "pw" }
       assert.same({ "require", "require", 587, true },
          { found.tls, found.auth, found.port, found.tls_verify })
    end)
 
    it("without credentials are port 25, TLS required, no authentication", function()
-      local found = plan {}
+      local found = server {}
       assert.same({ "require", "skip", 25 }, { found.tls, found.auth, found.port })
    end)
 
    it("on port 465 are TLS from the first byte", function()
-      assert.equal("implicit", plan({ port = 465 }).tls)
-      assert.equal("implicit", plan({ port = "465" }).tls)
-      assert.equal(465, plan({ tls = "implicit" }).port)
+      assert.equal("implicit", server({ port = 465 }).tls)
+      assert.equal("implicit", server({ port = "465" }).tls)
+      assert.equal(465, server({ tls = "implicit" }).port)
    end)
 
    for _, host in ipairs { "localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]" } do
       it("on loopback need no TLS: " .. host, function()
-         local found = plan { host = host }
+         local found = server { host = host }
          assert.same({ "skip", true }, { found.tls, found.loopback })
       end)
    end
 
    for _, host in ipairs { "localhost.example", "127.example", "128.0.0.1", "127.0.0.1.example" } do
       it("take nothing else for loopback: " .. host, function()
-         assert.equal("require", plan({ host = host }).tls)
+         assert.equal("require", server({ host = host }).tls)
       end)
    end
 
    it("through a transport of the user's take nothing for loopback", function()
-      assert.equal("require", plan({ host = "localhost", transport = untouched() }).tls)
+      assert.equal("require", server({ host = "localhost", transport = untouched() }).tls)
    end)
 
    it("are described by a url, and the other options win", function()
-      local found = plan { host = nil, url = "x" and "smtp://a%40b:p%3Aw@[::1]:2525" }
+      local found = server { host = nil, url = "x" and "smtp://a%40b:p%3Aw@[::1]:2525" }
       assert.equal("mx.example", found.host)
       local t = with { url = "smtp://a%40b:p%3Aw@[2001:db8::1]:2525" }
       t.host = nil
@@ -461,7 +461,7 @@ describe("host", function()
          my_mail = "my_mail", ["192.0.2.1"] = "192.0.2.1", ["2001:db8::1"] = "2001:db8::1",
          ["[2001:db8::1]"] = "2001:db8::1", ["fe80::1%eth0"] = "fe80::1%eth0", ["::1"] = "::1",
          LOCALHOST = "localhost", ["b\195\188cher.example"] = "xn--bcher-kva.example" } do
-         assert.equal(used, plan({ host = given }).host)
+         assert.equal(used, server({ host = given }).host)
       end
    end)
 end)
@@ -535,7 +535,7 @@ describe("domain", function()
             assert.equal("domain", err.option)
             assert.equal(("Write %q"):format(valid), err.hint)
          end
-         assert.equal(valid, plan({ domain = valid }).domain)
+         assert.equal(valid, server({ domain = valid }).domain)
       end)
    end
 
@@ -552,7 +552,7 @@ describe("domain", function()
 
    it("may be any other", function()
       for _, domain in ipairs { "me.example", "[192.0.2.1]", "[IPv6:::1]", "build7", "localhost.example" } do
-         assert.equal(domain, plan({ domain = domain }).domain)
+         assert.equal(domain, server({ domain = domain }).domain)
       end
    end)
 end)
@@ -572,14 +572,14 @@ describe("times", function()
             end
          end
          for _, value in ipairs { max, 0.25, tostring(max), "0.5" } do
-            assert.equal(tonumber(value), plan({ [name] = value })[name])
+            assert.equal(tonumber(value), server({ [name] = value })[name])
          end
       end)
    end
 
    it("may exceed that where the size of the message asks for it", function()
       local delivery = require "smtp.client.delivery"
-      assert.truthy(delivery.deadline(plan {}, { size = 1e9 }, 0) > 3600)
+      assert.truthy(delivery.deadline(server {}, { size = 1e9 }, 0) > 3600)
    end)
 end)
 
@@ -621,11 +621,11 @@ describe("LMTP", function()
    end
 
    it("has port 24, whatever else is given", function()
-      assert.same({ 24, "lmtp", "require" }, { plan({ protocol = "lmtp" }).port, plan({ protocol = "lmtp" }).protocol,
-         plan({ protocol = "lmtp" }).tls })
-      assert.equal(24, plan({ protocol = "lmtp", username = "ann", password = "pw" }).port)
-      assert.equal(2525, plan({ protocol = "lmtp", port = 2525 }).port)
-      assert.equal("smtp", plan({}).protocol)
+      local lmtp = server { protocol = "lmtp" }
+      assert.same({ 24, "lmtp", "require" }, { lmtp.port, lmtp.protocol, lmtp.tls })
+      assert.equal(24, server({ protocol = "lmtp", username = "ann", password = "pw" }).port)
+      assert.equal(2525, server({ protocol = "lmtp", port = 2525 }).port)
+      assert.equal("smtp", server({}).protocol)
    end)
 
    it("is not spoken on port 25", function()
@@ -685,9 +685,9 @@ describe("where and how", function()
    end
 
    it("takes numbers as text", function()
-      local found = plan { port = "2525", timeout = "1.5" }
+      local found = server { port = "2525", timeout = "1.5" }
       assert.same({ 2525, 1.5 }, { found.port, found.timeout })
-      assert.equal("25", ("%s"):format(plan({ port = "25.0" }).port))
+      assert.equal("25", ("%s"):format(server({ port = "25.0" }).port))
    end)
 
    it("asks about milliseconds", function()
@@ -701,10 +701,10 @@ describe("where and how", function()
    end)
 
    it("takes keepalive = false everywhere", function()
-      assert.is_table(plan { keepalive = false })
+      assert.is_table(server { keepalive = false })
    end)
 
-   it("make the same plan once more, and a change anywhere in them another", function()
+   it("make the same server once more, and a change anywhere in them another", function()
       local t = { host = "mx.example", username = "ann", password = "sesame",
          auth_mechanisms = { "PLAIN", "LOGIN" }, scram_iterations = { 1, 2 } }
       local function changed(change)
@@ -761,20 +761,20 @@ describe("credentials", function()
    end)
 
    it("both empty are none", function()
-      assert.equal("skip", plan({ username = "", password = "" }).auth)
+      assert.equal("skip", server({ username = "", password = "" }).auth)
    end)
 
    it("count as on loopback only for what is an address there", function()
-      assert.equal("skip", plan({ host = "127.0.0.1" }).tls)
-      assert.equal("skip", plan({ host = "127.255.255.254" }).tls)
+      assert.equal("skip", server({ host = "127.0.0.1" }).tls)
+      assert.equal("skip", server({ host = "127.255.255.254" }).tls)
       for _, host in ipairs { "127.999.1.1", "127.0.0.256", "127.1", "127.0.0.1.example", "127.00.0.1" } do
-         assert.equal("require", plan({ host = host }).tls, host)
+         assert.equal("require", server({ host = host }).tls, host)
       end
    end)
 
    it("may be a token, for a user", function()
-      assert.same({ "require", 587 }, { plan({ username = "ann", token = "t" }).auth,
-         plan({ username = "ann", token = "t" }).port })
+      assert.same({ "require", 587 }, { server({ username = "ann", token = "t" }).auth,
+         server({ username = "ann", token = "t" }).port })
       assert.equal("username", refused({ token = "t" }).option)
       assert.equal("token", refused({ username = "ann", token = 7 }).option)
    end)
@@ -786,8 +786,8 @@ describe("credentials", function()
    end)
 
    it("give the bounds of SCRAM's work", function()
-      assert.same({ 4096, 200000 }, plan({}).scram_iterations)
-      assert.same({ 1, 5 }, plan({ scram_iterations = { 1, 5 } }).scram_iterations)
+      assert.same({ 4096, 200000 }, server({}).scram_iterations)
+      assert.same({ 1, 5 }, server({ scram_iterations = { 1, 5 } }).scram_iterations)
       for _, bad in ipairs { 7, {}, { 1 }, { 2, 1 }, { 0, 5 }, { 1.5, 3 }, { "x", 3 }, { 1, 1e10 } } do
          assert.equal("scram_iterations", refused({ scram_iterations = bad }).option)
       end
@@ -795,7 +795,7 @@ describe("credentials", function()
 
    it("are needed for auth = require", function()
       assert.equal("auth", refused({ auth = "require" }).option)
-      assert.equal("prefer", plan({ auth = "prefer" }).auth)
+      assert.equal("prefer", server({ auth = "prefer" }).auth)
    end)
 
    for _, bad in ipairs { "a\0b", "a\r\nb", "a\n" } do
@@ -867,7 +867,7 @@ describe("what is sent", function()
    end)
 
    it("goes once to each of to, cc and bcc", function()
-      local _, mail = plan { to = { "a@x.example", "b@x.example" }, cc = "a@x.example",
+      local _, mail = server { to = { "a@x.example", "b@x.example" }, cc = "a@x.example",
          bcc = "c@x.example" }
       assert.same({ "a@x.example", "b@x.example", "c@x.example" }, mail.to)
       local bytes = {}
@@ -879,9 +879,9 @@ describe("what is sent", function()
    end)
 
    it("may have another envelope than its headers say", function()
-      local _, mail = plan { envelope = { from = "", to = { "z@x.example" } } }
+      local _, mail = server { envelope = { from = "", to = { "z@x.example" } } }
       assert.same({ "", { "z@x.example" } }, { mail.from, mail.to })
-      _, mail = plan { cc = "c@x.example", bcc = "d@x.example", envelope = { to = "z@x.example" } }
+      _, mail = server { cc = "c@x.example", bcc = "d@x.example", envelope = { to = "z@x.example" } }
       assert.same({ "z@x.example" }, mail.to)
    end)
 

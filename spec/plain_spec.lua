@@ -30,14 +30,14 @@ end
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
-local plan = assert(options.connection { host = "mx.example", tls = "skip" })
+local server = assert(options.connection { host = "mx.example", tls = "skip" })
 
 describe("A plain message", function()
    it("is what any other way makes of it", function()
       local short = 0
       for _ = 1, 1500 do
          local given = message()
-         local fast, slow = options.plain(given, plan), options.mail(given, plan)
+         local fast, slow = options.plain(given, server), options.mail(given, server)
          if fast then
             short = short + 1
             assert(slow, given.raw)

@@ -444,16 +444,16 @@ describe("a probe warns of", function()
    it("a slow greeting, an old TLS, a certificate that ends soon", function()
       local r = { seconds = { greeting = 5.5 }, limits = {}, tls = { version = "TLSv1.2", state = "on",
          certificate = { days_left = 13 } }, auth = { state = "skipped", offered = {} } }
-      local plan = {}
-      local found = warnings.list(r, plan)
+      local server = {}
+      local found = warnings.list(r, server)
       assert.same({ "expires_soon", "tls_1_2", "slow_greeting" }, reasons { warnings = found })
       assert.same({ "warning", "remark", "warning" }, { found[1].kind, found[2].kind, found[3].kind })
       assert.truthy(found[1].text:find("13 days", 1, true))
       assert.truthy(found[3].text:find("5.5 seconds", 1, true))
       r.seconds.greeting, r.tls.version, r.tls.certificate.days_left = 5, "TLSv1.3", 14
-      assert.same({}, warnings.list(r, plan))
+      assert.same({}, warnings.list(r, server))
       r.tls.certificate.days_left = -1 -- and nobody checked it
-      assert.same({ "expired" }, reasons { warnings = warnings.list(r, plan) })
+      assert.same({ "expired" }, reasons { warnings = warnings.list(r, server) })
    end)
 
    it("nothing else once the connection is lost", function()

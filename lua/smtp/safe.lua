@@ -31,11 +31,11 @@ end
 ---@return table|nil     the error
 function safe.send(t)
    local started = core.now()
-   local plan, mail = options.send(t)
-   if not plan then return nil, mail end
-   local ok, err = signing.sign(mail, delivery.deadline(plan, mail, started))
+   local server, mail = options.send(t)
+   if not server then return nil, mail end
+   local ok, err = signing.sign(mail, delivery.deadline(server, mail, started))
    if not ok then return nil, err end
-   return delivery.send(plan, mail, started)
+   return delivery.send(server, mail, started)
 end
 
 --- Send many messages over few connections: see smtp.many.
@@ -58,12 +58,12 @@ function safe.defer(t, callback)
    if callback ~= nil and type(callback) ~= "function" then
       return nil, errors.usage("callback", "the callback must be a function(receipt, err)")
    end
-   local plan, mail = options.send(t)
-   if not plan then return nil, mail end
-   local ok, err = nginx.check_directives(plan)
-   if ok then ok, err = signing.sign(mail, delivery.deadline(plan, mail)) end
+   local server, mail = options.send(t)
+   if not server then return nil, mail end
+   local ok, err = nginx.check_directives(server)
+   if ok then ok, err = signing.sign(mail, delivery.deadline(server, mail)) end
    if not ok then return nil, err end
-   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, plan, mail, callback)
+   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, mail, callback)
 end
 
 -- ---- connections ----
@@ -81,7 +81,7 @@ function connection_mt.__index(self, name)
 end
 
 function connection_mt.__tostring(self)
-   return ("smtp.Connection (%s)"):format(report.place(self.plan))
+   return ("smtp.Connection (%s)"):format(report.place(self.server))
 end
 
 local function broken(self)
@@ -155,7 +155,7 @@ local function enter(self, started, mail)
       leave(self)
       return nil, broken(self)
    end
-   self.conv.deadline, self.conv.moved = delivery.deadline(self.plan, mail, started), started
+   self.conv.deadline, self.conv.moved = delivery.deadline(self.server, mail, started), started
    return true
 end
 
@@ -165,7 +165,7 @@ local function check_kept(conv)
    conv.session:ask("noop")
    if drive.run(conv) == "ready" and conv.session:asked().code < 400 then return conv end
    conv.sock:close()
-   return delivery.open(conv.plan, conv.deadline, true)
+   return delivery.open(conv.server, conv.deadline, true)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.
@@ -173,13 +173,13 @@ end
 ---@return table|nil     the connection
 ---@return table|nil
 function safe.connect(t)
-   local plan, err = options.connection(t)
-   if not plan then return nil, err end
+   local server, err = options.connection(t)
+   if not server then return nil, err end
    local conv
-   conv, err = delivery.open(plan, delivery.deadline(plan))
+   conv, err = delivery.open(server, delivery.deadline(server))
    if conv then conv, err = check_kept(conv) end
    if not conv then return nil, err end
-   local self = setmetatable({ plan = plan, conv = conv, busy = false,
+   local self = setmetatable({ server = server, conv = conv, busy = false,
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
    if drive.run(conv) ~= "ready" then
       conv.sock:close()
@@ -195,13 +195,13 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail = options.plain(t, self.plan, self.spare)
+   local mail = options.plain(t, self.server, self.spare)
    local ok, err
    if mail then
       self.spare = nil
    else
-      mail, err = options.mail(t, self.plan)
-      if mail then ok, err = signing.sign(mail, delivery.deadline(self.plan, mail, started)) end
+      mail, err = options.mail(t, self.server)
+      if mail then ok, err = signing.sign(mail, delivery.deadline(self.server, mail, started)) end
       if not ok then return nil, err end
    end
    ok, err = enter(self, started, mail)
@@ -274,7 +274,7 @@ end
 --- Close without a word; with keepalive, where all is well, leave it to others instead. May be
 -- called twice, and from another coroutine.
 function Connection:close()
-   if self.plan.keepalive and not self.busy then drive.hand_back(self.conv) end
+   if self.server.keepalive and not self.busy then drive.hand_back(self.conv) end
    self.conv.sock:close()
    self.closed = self.closed or not drive.trouble(self.conv) -- the break is what is told of
    self.conv.session:heard("")

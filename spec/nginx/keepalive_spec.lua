@@ -162,13 +162,13 @@ describe("a kept connection of one identity", function()
       local seen = {}
       local function name(more)
          local t = options(more)
-         local plan = assert(optionlist.connection { host = t.host, port = t.port, tls = t.tls,
+         local checked = assert(optionlist.connection { host = t.host, port = t.port, tls = t.tls,
             username = t.username, password = t.password, domain = t.domain, keepalive = t.keepalive,
             auth = t.auth, auth_mechanisms = t.auth_mechanisms, token = t.token, authzid = t.authzid,
             tls_verify = t.tls_verify, tls_host = t.tls_host, pipelining = t.pipelining,
             source_address = t.source_address, auth_plaintext = t.auth_plaintext, timeout = t.timeout,
             scram_iterations = t.scram_iterations, tls_cert = t.tls_cert, tls_key = t.tls_key })
-         return keep.place(plan).name
+         return keep.place(checked).name
       end
       local one = name()
       assert.equal(one, name())

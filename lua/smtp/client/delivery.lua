@@ -15,9 +15,9 @@ local OCTETS_PER_SECOND = 131072
 delivery.OCTETS_PER_SECOND = OCTETS_PER_SECOND
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
-function delivery.deadline(plan, mail, started)
-   local seconds = plan.timeout
-   if mail and mail.size and not plan.timeout_given then
+function delivery.deadline(server, mail, started)
+   local seconds = server.timeout
+   if mail and mail.size and not server.timeout_given then
       seconds = seconds + mail.size / OCTETS_PER_SECOND
    end
    return (started or core.now()) + seconds
@@ -27,10 +27,10 @@ end
 ---@param fresh? boolean   none that was kept
 ---@return table|nil conv
 ---@return table|nil err
-function delivery.open(plan, deadline, fresh)
-   local context, err = host.context(plan)
+function delivery.open(server, deadline, fresh)
+   local context, err = host.context(server)
    if err then return nil, err end
-   local conv, failed, trouble = drive.open(plan, context, deadline, fresh)
+   local conv, failed, trouble = drive.open(server, context, deadline, fresh)
    if not conv then return nil, report.error(failed, trouble) end
    return conv
 end
@@ -41,7 +41,7 @@ end
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
-   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.plan) end
+   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.server) end
    local left, offer = transaction:left()
    return { trouble = trouble and drive.trouble(conv, trouble),
       broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
@@ -88,7 +88,7 @@ end
 -- A server that ended the connection because of too many recipients takes fewer on another one. An
 -- object as transport has only one.
 local function may_reopen(conv, result)
-   local transport = conv.plan.transport
+   local transport = conv.server.transport
    return not result.broken or transport == nil or type(transport) == "function"
 end
 
@@ -156,12 +156,12 @@ end
 
 -- ---- a connection of its own ----
 
-local function begin(plan, mail, deadline, fresh)
-   local conv, err = delivery.open(plan, deadline, fresh)
+local function begin(server, mail, deadline, fresh)
+   local conv, err = delivery.open(server, deadline, fresh)
    if not conv then return nil, err end
    local transaction = drive.send(conv, mail, nil, mail.transaction)
    mail.transaction = nil
-   if not plan.keepalive then conv.session:quit() end
+   if not server.keepalive then conv.session:quit() end
    return conv, transaction
 end
 
@@ -173,20 +173,20 @@ end
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
    return trouble and trouble.reason == "bdat" and delivery.is_unsent(result)
-      and delivery.can_repeat(mail) and conv.plan.extensions.chunking ~= "require"
+      and delivery.can_repeat(mail) and conv.server.extensions.chunking ~= "require"
 end
 
 --- Send one message.
 ---@return table|nil receipt
 ---@return table|nil err
-function delivery.send(plan, mail, started)
-   local deadline = delivery.deadline(plan, mail, started)
+function delivery.send(server, mail, started)
+   local deadline = delivery.deadline(server, mail, started)
    local fresh = false
    local function reopen()
-      return delivery.open(plan, deadline, true)
+      return delivery.open(server, deadline, true)
    end
    while true do
-      local conv, transaction = begin(plan, mail, deadline, fresh)
+      local conv, transaction = begin(server, mail, deadline, fresh)
       if not conv then return nil, transaction end
       local receipt, result, err
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)

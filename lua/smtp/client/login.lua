@@ -20,7 +20,7 @@ end
 -- A secret that is a function is called when it is needed, once; a token once more where the server
 -- says that it is over, with what the server said. -> the secret | nil after a failure
 local function read_secret(conv, kind, renewed)
-   local given = conv.plan[kind]
+   local given = conv.server[kind]
    if type(given) ~= "function" then return given end
    local said = renewed and (conv.session:facts().challenge or "") or nil
    local ok, value, cause = call(function() return given(said) end)
@@ -37,7 +37,7 @@ local function get_secret(conv, kind, renewed)
    local secret = read_secret(conv, kind, renewed)
    if not secret then return nil end
    conv.secrets[kind] = secret
-   conv.transcript:hide(secret, auth.messages(conv.plan, secret))
+   conv.transcript:hide(secret, auth.messages(conv.server, secret))
    conv.session:hide(conv.transcript.secrets)
    return secret
 end
@@ -54,10 +54,10 @@ end
 
 -- Before AUTH is said: may it be this mechanism, and what is its initial response?
 local function begin_exchange(conv, name)
-   local session, plan = conv.session, conv.plan
-   local exchange, own = auth.exchange(plan, name)
-   if plan.password and not get_secret(conv, "password") then return end
-   if own and plan.token and not get_secret(conv, "token") then return end
+   local session, server = conv.session, conv.server
+   local exchange, own = auth.exchange(server, name)
+   if server.password and not get_secret(conv, "password") then return end
+   if own and server.token and not get_secret(conv, "token") then return end
    local info = auth.info(conv)
    if not info then return session:broken("system", "random", "") end
    local ok, initial, more, lack = call(function() return exchange:start(info) end)

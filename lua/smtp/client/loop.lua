@@ -39,7 +39,7 @@ local function patience(conv)
    if conv.session:is_crossing() then
       left = math.min(left, RENEW_SECONDS - (now() - conv.moved))
    end
-   return math.min(left, conv.plan.reply_timeout - (now() - conv.moved))
+   return math.min(left, conv.server.reply_timeout - (now() - conv.moved))
 end
 
 local function set_patience(conv)
@@ -211,16 +211,16 @@ end
 
 -- ---- TLS ----
 
-local function server_name(plan)
-   return plan.tls_host or plan.host
+local function server_name(server)
+   return server.tls_host or server.host
 end
 
 -- What is known of TLS that is on. Whether the peer is verified is decided here and nowhere else:
 -- our own sockets know it, and the transport of a caller declares it by `secure`.
 local function tls_info(conv)
-   local plan, sock = conv.plan, conv.sock
+   local server, sock = conv.server, conv.sock
    local info = sock.tlsinfo and sock:tlsinfo()
-   if not plan.transport then return info or { verified = plan.tls_verify } end
+   if not server.transport then return info or { verified = server.tls_verify } end
    if type(info) ~= "table" then info = {} end
    return { version = info.version, cipher = info.cipher, resumed = info.resumed,
       verified = sock.secure == true }
@@ -228,13 +228,14 @@ end
 
 -- -> true | nil, trouble
 local function handshake(conv, seconds)
-   local plan, sock = conv.plan, conv.sock
+   local server, sock = conv.server, conv.sock
    local deadline = now() + seconds
    local ok, why, text, hint
    repeat
       local ms = milliseconds(deadline - now())
       sock:settimeouts(ms, ms, ms)
-      ok, why, text, hint = sock:sslhandshake(nil, server_name(plan), plan.tls_verify, conv.context)
+      ok, why, text, hint = sock:sslhandshake(nil, server_name(server), server.tls_verify,
+         conv.context)
    until ok or why ~= "again"
    if ok then
       conv.tls = tls_info(conv)
@@ -269,7 +270,7 @@ end
 
 function doing.tls(conv)
    if is_injected(conv) then return end
-   local ok, trouble = handshake(conv, math.min(patience(conv), conv.plan.reply_timeout))
+   local ok, trouble = handshake(conv, math.min(patience(conv), conv.server.reply_timeout))
    if ok then
       conv.session:tls_started(conv.tls.verified)
       follow(conv)
@@ -303,7 +304,7 @@ local is_flight = { send = true, recv = true }
 local function wants(conv)
    local session = conv.session
    if not conv.io or conv.transcript.trace then return session:wants(), true end
-   local want, moved, own = session:flights(conv.io, conv.deadline, conv.plan.reply_timeout,
+   local want, moved, own = session:flights(conv.io, conv.deadline, conv.server.reply_timeout,
       conv.moved, (conv.feed or conv.watch) ~= nil)
    conv.moved = moved
    return want, own
@@ -319,7 +320,7 @@ function drive.run(conv)
       local act = doing[want]
       if not act then
          if want == "nothing" and conv.session:eager_failed() then
-            quirks.note_grade(conv.plan, "safe")
+            quirks.note_grade(conv.server, "safe")
          end
          return want
       end
@@ -346,14 +347,14 @@ local function connect_trouble(why, text, hint)
 end
 
 local function connect(conv)
-   local plan, sock = conv.plan, conv.sock
-   local deadline = math.min(now() + plan.connect_timeout, conv.deadline)
+   local server, sock = conv.server, conv.sock
+   local deadline = math.min(now() + server.connect_timeout, conv.deadline)
    local ok, why, text, hint
-   local target = plan.socket and "unix:" .. plan.socket or plan.host
+   local target = server.socket and "unix:" .. server.socket or server.host
    repeat
       local ms = milliseconds(deadline - now())
       sock:settimeouts(ms, ms, ms)
-      ok, why, text, hint = sock:connect(target, plan.port, plan.source_address)
+      ok, why, text, hint = sock:connect(target, server.port, server.source_address)
    until ok or why ~= "again"
    if ok then return true end
    return nil, connect_trouble(why, text, hint)
@@ -376,43 +377,43 @@ local function take_spare()
 end
 
 -- The server may know them from an earlier connection, and repeat them before it hears them again.
-local secrets_of = setmetatable({}, { __mode = "k" }) -- by plan
+local secrets_of = setmetatable({}, { __mode = "k" }) -- by server
 
-local function known_secrets(plan)
-   if not plan.credentials or plan.auth == "skip" then return nil end
-   local forms = secrets_of[plan]
+local function known_secrets(server)
+   if not server.credentials or server.auth == "skip" then return nil end
+   local forms = secrets_of[server]
    if forms then return forms end
    for i = 1, 2 do
-      local secret = plan[i == 1 and "password" or "token"]
+      local secret = server[i == 1 and "password" or "token"]
       if type(secret) == "string" then
-         forms = transcript.forms(secret, auth.messages(plan, secret), forms)
+         forms = transcript.forms(secret, auth.messages(server, secret), forms)
       end
    end
-   secrets_of[plan] = forms or {}
+   secrets_of[server] = forms or {}
    return forms
 end
 
-local told = setmetatable({}, { __mode = "k" }) -- by plan: what its newest session was told
+local told = setmetatable({}, { __mode = "k" }) -- by server: the options of its newest session
 
 -- What a session is told: mostly the same as the one before it.
-local function session_options(plan, grade, domain, tls_on, verified, binds, window)
-   local words, known = quirks.extensions(plan), told[plan]
+local function session_options(server, grade, domain, tls_on, verified, binds, window)
+   local words, known = quirks.extensions(server), told[server]
    if known and known.domain == domain and known.tls_on == tls_on and known.tls_verified == verified
       and known.binds == binds and known.window == window and known.extensions == words
       and known.grade == grade then
       return known
    end
    return {
-      domain = domain, tls = plan.tls == "implicit" and "skip" or plan.tls, tls_on = tls_on,
+      domain = domain, tls = server.tls == "implicit" and "skip" or server.tls, tls_on = tls_on,
       tls_verified = verified,
-      auth = plan.credentials and plan.auth or "skip", username = plan.username,
-      authzid = plan.authzid, mechanisms = auth.list(plan, binds),
-      mechanisms_named = plan.auth_mechanisms ~= nil,
-      token_renewable = type(plan.token) == "function", host = plan.host, port = plan.port,
-      secret_in_clear = plan.loopback or plan.auth_plaintext,
-      secret_unverified = not plan.tls_verify,
-      lmtp = plan.protocol == "lmtp", extensions = words,
-      grade = grade, flight_max = plan.flight_max or 1, refused_max = plan.refused_max or 0,
+      auth = server.credentials and server.auth or "skip", username = server.username,
+      authzid = server.authzid, mechanisms = auth.list(server, binds),
+      mechanisms_named = server.auth_mechanisms ~= nil,
+      token_renewable = type(server.token) == "function", host = server.host, port = server.port,
+      secret_in_clear = server.loopback or server.auth_plaintext,
+      secret_unverified = not server.tls_verify,
+      lmtp = server.protocol == "lmtp", extensions = words,
+      grade = grade, flight_max = server.flight_max or 1, refused_max = server.refused_max or 0,
       window = window,
       binds = binds, -- known here alone
    }
@@ -420,36 +421,36 @@ end
 
 -- `facts`: of the session that had this connection before.
 local function new_session(conv, facts)
-   local plan, sock, tls = conv.plan, conv.sock, conv.tls
-   local grade = quirks.grade(plan, conv)
-   local given = session_options(plan, grade, host.domain(plan, sock), tls ~= nil,
+   local server, sock, tls = conv.server, conv.sock, conv.tls
+   local grade = quirks.grade(server, conv)
+   local given = session_options(server, grade, host.domain(server, sock), tls ~= nil,
       tls ~= nil and tls.verified == true, sock.channel_binding ~= nil,
       sock.duplex == true and 0 or 200)
-   told[plan], conv.mechanisms = given, given.mechanisms
+   told[server], conv.mechanisms = given, given.mechanisms
    local session, secrets = core.session(given, facts, take_spare()), conv.transcript.secrets
    if secrets[1] then session:hide(secrets) end
    return session
 end
 
 --- Connect, and start a session; on a connection that was kept, go on with it.
----@param plan table         from smtp.options
+---@param server smtp.Server
 ---@param context any        from host.context
 ---@param deadline number    core.now() at which all must be over
 ---@param fresh? boolean     take no connection that was kept
 ---@return table|nil conv
 ---@return table conv_or_trouble   the conversation for the report, the trouble
-function drive.open(plan, context, deadline, fresh)
-   local watch = progress.watcher(plan.trace)
-   local conv = { plan = plan, context = context, deadline = deadline, moved = now(),
+function drive.open(server, context, deadline, fresh)
+   local watch = progress.watcher(server.trace)
+   local conv = { server = server, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
-      transcript = transcript.new(not watch and tracer(plan.trace), known_secrets(plan)),
+      transcript = transcript.new(not watch and tracer(server.trace), known_secrets(server)),
       watch = watch,
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
       session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil, idle = nil }
    local ok, trouble, failed
    conv.pace = host.pace()
-   conv.sock, failed = host.transport(plan, context, fresh)
+   conv.sock, failed = host.transport(server, context, fresh)
    if failed and failed.system then
       return nil, conv, { kind = "system", reason = "resources", stage = "connect",
          text = failed.system, sentence = connect_sentences.system }
@@ -465,17 +466,17 @@ function drive.open(plan, context, deadline, fresh)
       return conv
    end
    if ok and conv.sock.getpeername then conv.address = conv.sock:getpeername() end
-   if ok and plan.tls == "implicit" then
-      ok, trouble = handshake(conv, math.min(deadline - now(), plan.reply_timeout))
+   if ok and server.tls == "implicit" then
+      ok, trouble = handshake(conv, math.min(deadline - now(), server.reply_timeout))
    end
    if not ok then
       conv.sock:close()
       return nil, conv, trouble
    end
-   if plan.transport and conv.sock.secure == true then conv.tls = conv.tls or tls_info(conv) end
+   if server.transport and conv.sock.secure == true then conv.tls = conv.tls or tls_info(conv) end
    conv.session = new_session(conv)
    conv.moved = now()
-   local is_ours = not plan.transport and conv.sock.io
+   local is_ours = not server.transport and conv.sock.io
    if is_ours and not conv.pace then conv.io = conv.sock:io() end
    return conv
 end
@@ -541,7 +542,7 @@ end
 
 --- The conversation is over: keep the connection, or end it.
 function drive.leave(conv)
-   quirks.leave(conv.plan, conv)
+   quirks.leave(conv.server, conv)
    if drive.hand_back(conv) then return end
    conv.session:quit()
    drive.run(conv)

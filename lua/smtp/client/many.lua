@@ -131,13 +131,13 @@ local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true,
 
 -- Are messages handed over in bulk here? Not where each is to be looked at.
 local function open_bulk(queue, conv, line)
-   local plan = queue.plan
-   if line.bulk or queue.settings.rate or next(plan.extensions) ~= nil then return line.bulk end
+   local server = queue.server
+   if line.bulk or queue.settings.rate or next(server.extensions) ~= nil then return line.bulk end
    local parts = report.parts(conv)
    line.used = report.used(options.plain_needs(false), parts)
    line.used_8bit = report.used(options.plain_needs(true), parts)
-   line.bulk = core.pipeline(conv.session, plan.timeout,
-      not plan.timeout_given and delivery.OCTETS_PER_SECOND or 0)
+   line.bulk = core.pipeline(conv.session, server.timeout,
+      not server.timeout_given and delivery.OCTETS_PER_SECOND or 0)
    return line.bulk
 end
 
@@ -189,10 +189,10 @@ end
 
 -- What one connection finds out of the server counts for all.
 local function settle_grade(queue, conv, line)
-   local session, plan = conv.session, queue.plan
-   if line.grade == "try" and session:grade() == "eager" then quirks.note_grade(plan, "eager") end
+   local session, server = conv.session, queue.server
+   if line.grade == "try" and session:grade() == "eager" then quirks.note_grade(server, "eager") end
    if line.changes == quirks.changes then return end
-   line.grade, line.changes = session:grade(quirks.grade(plan, conv)), quirks.changes
+   line.grade, line.changes = session:grade(quirks.grade(server, conv)), quirks.changes
 end
 
 -- While others are in flight: more, as the window lets them in, but no more than half of it at
@@ -228,7 +228,7 @@ end
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
    local line = new_line()
-   if queue.plan.pipelining == "eager" then
+   if queue.server.pipelining == "eager" then
       conv.feed = function() feed(queue, conv, line) end
    end
    local seconds
@@ -279,7 +279,7 @@ local function work(queue)
       local entry, seconds = queue:next_entry()
       if entry then
          queue.connections = queue.connections + 1
-         local conv, err = delivery.open(queue.plan, entry.deadline)
+         local conv, err = delivery.open(queue.server, entry.deadline)
          if conv then serve(queue, conv, entry) end
          queue.connections = queue.connections - 1
          if not conv and not without_connection(queue, entry, err) then return end
@@ -309,8 +309,8 @@ end
 ---@return table|nil summary          sent, failed, seconds, results
 ---@return table|nil err
 function many.send(t, messages, given)
-   local plan, err = options.connection(t)
-   if not plan then return nil, err end
+   local server, err = options.connection(t)
+   if not server then return nil, err end
    local settings
    settings, err = check_settings(given)
    if not settings then return nil, err end
@@ -318,9 +318,9 @@ function many.send(t, messages, given)
    ok, err = is_messages(messages)
    if not ok then return nil, err end
    local nginx = host.nginx() -- some of its phases have neither sockets nor threads
-   if nginx then err = select(2, nginx.check(plan)) end
+   if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
-   local queue = new_queue(options.variant(plan, { flight_max = settings.window,
+   local queue = new_queue(options.variant(server, { flight_max = settings.window,
       refused_max = REFUSED_MAX }), settings,
       messages)
    local started, jobs = now(), {}

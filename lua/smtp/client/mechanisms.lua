@@ -231,10 +231,10 @@ end
 -- ---- for a session ----
 
 --- The mechanisms a session may use; those that bind to a channel where the transport can tell it.
-function auth.list(plan, binds)
+function auth.list(server, binds)
    local list = {}
-   for i = 1, #plan.mechanisms do
-      local entry = plan.mechanisms[i]
+   for i = 1, #server.mechanisms do
+      local entry = server.mechanisms[i]
       if not entry.binds or binds then list[#list + 1] = entry end
    end
    return list
@@ -242,9 +242,9 @@ end
 
 --- An exchange with the mechanism of this name, one that the core does not answer itself, and
 -- whether it is one of the user's own.
-function auth.exchange(plan, name)
-   for i = 1, #plan.mechanisms do
-      local entry = plan.mechanisms[i]
+function auth.exchange(server, name)
+   for i = 1, #server.mechanisms do
+      local entry = server.mechanisms[i]
       if entry.name == name then
          return sasl.exchange(entry.object or sasl.mechanisms[name]), entry.object ~= nil
       end
@@ -265,13 +265,13 @@ end
 --- What a mechanism may know: for its start function.
 ---@return table|nil   nil: the system has no random bytes
 function auth.info(conv)
-   local plan, sock, facts = conv.plan, conv.sock, conv.session:facts()
-   local info = { host = plan.host, port = plan.port, username = plan.username,
-      password = conv.secrets.password, token = conv.secrets.token, authzid = plan.authzid,
-      tls = facts.tls == "on", iterations = plan.scram_iterations, nonce = sasl.nonce() }
+   local server, sock, facts = conv.server, conv.sock, conv.session:facts()
+   local info = { host = server.host, port = server.port, username = server.username,
+      password = conv.secrets.password, token = conv.secrets.token, authzid = server.authzid,
+      tls = facts.tls == "on", iterations = server.scram_iterations, nonce = sasl.nonce() }
    -- A -PLUS that is none of ours does not count: somebody in between could add it.
    local offered = " " .. facts.mechanisms .. " "
-   local is_offered, any = offers_bound(plan.mechanisms, offered)
+   local is_offered, any = offers_bound(server.mechanisms, offered)
    info.plus_offered = is_offered or not any and offers_bound(known, offered)
    if info.tls and sock.channel_binding then
       info.binding_type, info.binding = sock:channel_binding()
@@ -282,22 +282,22 @@ end
 --- What mechanisms make of a secret before they encode it in base64: PLAIN (RFC 4616 2), XOAUTH2
 -- and OAUTHBEARER (RFC 7628 3.1).
 ---@return string[]
-function auth.messages(plan, secret)
-   local user = plan.username or ""
+function auth.messages(server, secret)
+   local user = server.username or ""
    local bearer = "\1auth=Bearer " .. secret .. "\1\1"
-   return { (plan.authzid or "") .. "\0" .. user .. "\0" .. secret, "user=" .. user .. bearer,
+   return { (server.authzid or "") .. "\0" .. user .. "\0" .. secret, "user=" .. user .. bearer,
       bearer }
 end
 
 -- ---- why a mechanism was not used ----
 
 local function why_not_chosen(conv, facts, entry)
-   local plan, tls = conv.plan, facts.tls == "on"
+   local server, tls = conv.server, facts.tls == "on"
    if entry.binds and not tls then return "it needs TLS" end
    if facts.bound and not entry.binds then return "not tried after one with -PLUS" end
-   if entry.shows_secret and not plan.loopback and not plan.auth_plaintext then
+   if entry.shows_secret and not server.loopback and not server.auth_plaintext then
       if not tls then return "it shows the secret, and there is no TLS" end
-      if plan.tls_verify and not facts.tls_verified then
+      if server.tls_verify and not facts.tls_verified then
          return "it shows the secret, and the transport does not declare its TLS verified"
       end
    end
@@ -305,19 +305,19 @@ local function why_not_chosen(conv, facts, entry)
 end
 
 local function why_not_allowed(conv, name)
-   local entry, plan = by_name[name], conv.plan
+   local entry, server = by_name[name], conv.server
    if not entry then return "not known here" end
-   if plan.auth_mechanisms then
+   if server.auth_mechanisms then
       local named = false
-      for i = 1, #plan.auth_mechanisms do
-         named = named or plan.auth_mechanisms[i].name == name
+      for i = 1, #server.auth_mechanisms do
+         named = named or server.auth_mechanisms[i].name == name
       end
       if not named then return "not in auth_mechanisms" end
    elseif entry.named then
       return "only where auth_mechanisms names it"
    end
-   if entry.secret and not plan[entry.secret] then return "it needs a " .. entry.secret end
-   if entry.bare and plan.authzid then return "it has no place for authzid" end
+   if entry.secret and not server[entry.secret] then return "it needs a " .. entry.secret end
+   if entry.bare and server.authzid then return "it has no place for authzid" end
    return "the transport has no channel binding"
 end
 
@@ -343,20 +343,20 @@ function auth.shows_secret(name)
 end
 
 -- Somebody without credentials may have any.
-local function with_any_credentials(plan)
+local function with_any_credentials(server)
    local mechanisms = {}
    for i = 1, #known do
       if not known[i].named then mechanisms[#mechanisms + 1] = known[i] end
    end
-   return { mechanisms = mechanisms, password = true, token = true, loopback = plan.loopback,
-      auth_plaintext = plan.auth_plaintext, tls_verify = plan.tls_verify }
+   return { mechanisms = mechanisms, password = true, token = true, loopback = server.loopback,
+      auth_plaintext = server.auth_plaintext, tls_verify = server.tls_verify }
 end
 
 --- For each mechanism the server offers: true where it can be used, else why not. Without
 -- credentials: where it could be with them.
 function auth.usable(conv, facts, code)
-   local plan = conv.plan.credentials and conv.plan or with_any_credentials(conv.plan)
-   local seen = { plan = plan, mechanisms = auth.list(plan, conv.sock), out = conv.out }
+   local server = conv.server.credentials and conv.server or with_any_credentials(conv.server)
+   local seen = { server = server, mechanisms = auth.list(server, conv.sock), out = conv.out }
    local names, usable = auth.reasons(seen, facts, code)
    for i = 1, #names do
       local name = names[i]
@@ -372,8 +372,8 @@ local PLACES_MAX = 1000
 local seen, places = {}, 0
 
 -- Names nobody knows would fill the memory.
-local function is_known(plan, name)
-   for _, entry in ipairs(plan.mechanisms) do
+local function is_known(server, name)
+   for _, entry in ipairs(server.mechanisms) do
       if entry.name == name then return true end
    end
    return by_name[name] ~= nil
@@ -382,20 +382,20 @@ end
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
 -- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now, as
 -- far as we know them.
----@param place_of function   (plan) -> "host:port"
----@param plan table
+---@param place_of function   (server) -> "host:port"
+---@param server smtp.Server
 ---@param facts table         of a session that heard EHLO
 ---@return string[]|nil
-function auth.downgrade(place_of, plan, facts)
-   if plan.transport and not plan.host_given then return nil end -- it names no server
+function auth.downgrade(place_of, server, facts)
+   if server.transport and not server.host_given then return nil end -- it names no server
    if places == 0 and facts.mechanisms == "" then return nil end
-   local key = (facts.tls == "on" and "tls " or "") .. place_of(plan)
+   local key = (facts.tls == "on" and "tls " or "") .. place_of(server)
    if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
    if not seen[key] then seen[key], places = {}, places + 1 end
    local now, gone = {}, {}
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name] = true
-      if is_known(plan, name) then seen[key][name] = true end
+      if is_known(server, name) then seen[key][name] = true end
    end
    for name in next, seen[key] do
       if not now[name] then gone[#gone + 1] = name end

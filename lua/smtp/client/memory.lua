@@ -11,16 +11,16 @@ local servers, count = {}, 0
 --- Grows with each grade that is noted.
 quirks.changes = 0
 
-local function place(plan)
-   return ("%s %s %s"):format(plan.socket or plan.host, plan.port, tostring(plan.transport))
+local function place(server)
+   return ("%s %s %s"):format(server.socket or server.host, server.port, tostring(server.transport))
 end
 
-local function find(plan)
-   return count > 0 and servers[place(plan)] or nil
+local function find(server)
+   return count > 0 and servers[place(server)] or nil
 end
 
-local function know(plan)
-   local name = place(plan)
+local function know(server)
+   local name = place(server)
    if servers[name] then return servers[name] end
    if count >= MAX then servers, count = {}, 0 end
    servers[name], count = {}, count + 1
@@ -30,16 +30,16 @@ end
 -- ---- CHUNKING ----
 
 --- This server offers CHUNKING and does not know BDAT.
-function quirks.note_no_bdat(plan)
-   know(plan).no_bdat = true
+function quirks.note_no_bdat(server)
+   know(server).no_bdat = true
 end
 
 --- The words for extensions, as the caller gave them and as experience has it.
-function quirks.extensions(plan)
-   local words = plan.extensions
+function quirks.extensions(server)
+   local words = server.extensions
    local preferred = (words.chunking or "prefer") == "prefer"
-   local server = preferred and find(plan)
-   if not server or not server.no_bdat then return words end
+   local memory = preferred and find(server)
+   if not memory or not memory.no_bdat then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
    known.chunking = "skip"
@@ -55,27 +55,27 @@ end
 --- How far this conversation may go ahead of answers (session:grade). Of a server that nothing is
 -- known of, one conversation finds it out, and the others are safe meanwhile.
 ---@return "safe"|"try"|"eager"
-function quirks.grade(plan, conv)
-   if plan.pipelining ~= "eager" then return "safe" end
-   local server = know(plan)
-   if server.grade then return server.grade end
-   if not plan.flight_max then return "try" end -- there is but one message
-   if server.trying ~= conv and is_trying(server.trying) then return "safe" end
-   server.trying = conv
+function quirks.grade(server, conv)
+   if server.pipelining ~= "eager" then return "safe" end
+   local memory = know(server)
+   if memory.grade then return memory.grade end
+   if not server.flight_max then return "try" end -- there is but one message
+   if memory.trying ~= conv and is_trying(memory.trying) then return "safe" end
+   memory.trying = conv
    return "try"
 end
 
 --- This conversation is over for the caller.
-function quirks.leave(plan, conv)
-   local server = plan.flight_max and find(plan)
-   if server and server.trying == conv then server.trying = nil end
+function quirks.leave(server, conv)
+   local memory = server.flight_max and find(server)
+   if memory and memory.trying == conv then memory.trying = nil end
 end
 
 --- This server takes what is said behind the end of a message ("eager"), or does not ("safe").
-function quirks.note_grade(plan, grade)
-   local server = know(plan)
-   if server.grade ~= "safe" and server.grade ~= grade then
-      server.grade, quirks.changes = grade, quirks.changes + 1
+function quirks.note_grade(server, grade)
+   local memory = know(server)
+   if memory.grade ~= "safe" and memory.grade ~= grade then
+      memory.grade, quirks.changes = grade, quirks.changes + 1
    end
 end
 

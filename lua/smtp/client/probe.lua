@@ -70,11 +70,11 @@ local function watch(conv, began)
 end
 
 -- Connect, and go as far as the server lets us. -> what was seen | nil, error
-local function look(plan, deadline)
-   local context, err = host.context(plan)
+local function look(server, deadline)
+   local context, err = host.context(server)
    if err then return nil, err end
    local began = now()
-   local conv, failed, trouble = drive.open(plan, context, deadline, true)
+   local conv, failed, trouble = drive.open(server, context, deadline, true)
    if not conv then return nil, report.error(failed, trouble) end
    local seen = watch(conv, began)
    drive.run(conv)
@@ -84,8 +84,8 @@ local function look(plan, deadline)
 end
 
 -- The same without checking the certificate, so without a word of AUTH.
-local function unverified(plan)
-   local other = options.variant(plan, { tls_verify = false, credentials = false })
+local function unverified(server)
+   local other = options.variant(server, { tls_verify = false, credentials = false })
    other.tls_pin, other.tls_cert, other.tls_key = nil, nil, nil
    return other
 end
@@ -107,32 +107,32 @@ local function is_known(facts)
    return facts.esmtp or facts.server ~= ""
 end
 
-local function tls_state(plan, facts)
+local function tls_state(server, facts)
    if facts.tls == "on" then return "on" end
-   if plan.tls == "skip" then return "skipped" end
+   if server.tls == "skip" then return "skipped" end
    if facts.starttls_offered then return "failed" end
    return is_known(facts) and "unavailable" or "unknown"
 end
 
-local function tls_of(plan, seen, err)
-   local info, state = seen.conv.tls or {}, tls_state(plan, seen.facts)
+local function tls_of(server, seen, err)
+   local info, state = seen.conv.tls or {}, tls_state(server, seen.facts)
    local is_tls = err and (err.stage == "tls" or err.stage == "starttls")
    return { state = state, version = info.version, cipher = info.cipher,
       verified = state == "on" and info.verified == true, reason = is_tls and err.reason or nil,
       certificate = certificate_of(seen) }
 end
 
-local function auth_of(plan, seen, err)
+local function auth_of(server, seen, err)
    local facts, conv = seen.facts, seen.conv
    -- What an unverified server says is nothing to compare later offers with.
-   local found = conv.plan == plan and report.auth(conv) or { state = "skipped" }
-   if err and plan.credentials and plan.auth ~= "skip" and found.state ~= "authenticated" then
+   local found = conv.server == server and report.auth(conv) or { state = "skipped" }
+   if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
    local code = err and err.stage == "auth" and err.code or nil
    return { state = found.state, mechanism = found.mechanism, reason = found.reason,
       offered = words(facts.mechanisms), downgrade = found.downgrade,
-      usable = auth.usable({ plan = plan, sock = conv.sock, out = conv.out }, facts, code) }
+      usable = auth.usable({ server = server, sock = conv.sock, out = conv.out }, facts, code) }
 end
 
 -- ---- what to use ----
@@ -146,8 +146,8 @@ local carried = { "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca
 local about_tls = { "tls", "tls_verify", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
    "tls_min_version", "tls_pin" }
 
-local function expects_tls(plan, given)
-   if plan.tls == "implicit" then return true end
+local function expects_tls(server, given)
+   if server.tls == "implicit" then return true end
    for i = 1, #about_tls do
       if given[about_tls[i]] ~= nil then return true end
    end
@@ -160,23 +160,23 @@ end
 
 -- After an error only less TLS may help: where the caller leaves the choice to this library, and
 -- there is no secret that would travel. -> the word, nil where nothing works
-local function tls_after(err, r, plan, given)
-   local has_secret = plan.credentials and plan.auth ~= "skip"
-   if not is_about_tls(err) or expects_tls(plan, given) or has_secret then return nil end
-   if plan.loopback then return "skip" end
+local function tls_after(err, r, server, given)
+   local has_secret = server.credentials and server.auth ~= "skip"
+   if not is_about_tls(err) or expects_tls(server, given) or has_secret then return nil end
+   if server.loopback then return "skip" end
    return r.tls.state == "unavailable" and "prefer" or nil
 end
 
-local function tls_to_use(r, plan, given)
-   if plan.tls == "implicit" or plan.tls == "skip" then return plan.tls end
+local function tls_to_use(r, server, given)
+   if server.tls == "implicit" or server.tls == "skip" then return server.tls end
    if r.tls.state == "on" then return "require" end
-   return given.tls or plan.loopback and "skip" or "prefer"
+   return given.tls or server.loopback and "skip" or "prefer"
 end
 
 -- Without credentials, the default suits whoever adds some.
-local function auth_to_use(r, plan, given)
+local function auth_to_use(r, server, given)
    if r.auth.state == "authenticated" then return "require" end
-   if plan.credentials or given.auth then return plan.auth end
+   if server.credentials or given.auth then return server.auth end
    for _, usable in next, r.auth.usable do
       if usable == true then return nil end
    end
@@ -193,18 +193,18 @@ local function is_data(value)
 end
 
 -- The caller's own without secrets, and what the server can; nothing where no options would send.
-local function options_of(r, plan, given, err)
-   local tls = tls_to_use(r, plan, given)
-   if err then tls = tls_after(err, r, plan, given) end
+local function options_of(r, server, given, err)
+   local tls = tls_to_use(r, server, given)
+   if err then tls = tls_after(err, r, server, given) end
    if not tls then return {} end
-   local use = { host = plan.host, port = not plan.socket and plan.port or nil,
-      socket = plan.socket, tls = tls, auth = auth_to_use(r, plan, given) }
+   local use = { host = server.host, port = not server.socket and server.port or nil,
+      socket = server.socket, tls = tls, auth = auth_to_use(r, server, given) }
    for i = 1, #carried do
       local name, value = carried[i], given[carried[i]]
       if is_data(value) then use[name] = type(value) == "table" and check.copy(value) or value end
    end
-   if not plan.tls_verify then use.tls_verify = false end
-   if plan.protocol == "lmtp" then use.protocol = "lmtp" end
+   if not server.tls_verify then use.tls_verify = false end
+   if server.protocol == "lmtp" then use.protocol = "lmtp" end
    return use
 end
 
@@ -217,24 +217,24 @@ local function ehlo_reply(conv, facts)
    return (table.concat(parts, " "):gsub("  +", " "))
 end
 
-local function report_of(plan, given, seen, err, began)
+local function report_of(server, given, seen, err, began)
    local facts = seen.facts
    local offered = is_known(facts) and offer(facts) or nil
-   local r = { host = plan.host, port = plan.port, socket = plan.socket,
+   local r = { host = server.host, port = server.port, socket = server.socket,
       address = seen.conv.address, server = (seen.greeting[1] or ""):match("^[^ \t-\r]+"),
       greeting = table.concat(seen.greeting, "\n"), seconds = seen.seconds,
       after_tls = facts.tls == "on" and offered or nil,
       before_tls = seen.before_tls or facts.tls ~= "on" and offered or nil,
-      limits = { size = facts.size_max }, tls = tls_of(plan, seen, err),
-      auth = auth_of(plan, seen, err) }
+      limits = { size = facts.size_max }, tls = tls_of(server, seen, err),
+      auth = auth_of(server, seen, err) }
    if offered then
       r.esmtp = facts.esmtp
       r.ehlo_reply = not facts.esmtp and ehlo_reply(seen.conv, facts) or nil
       r.pipelining = offered.capabilities.PIPELINING ~= nil
       r.chunking = offered.capabilities.CHUNKING ~= nil
    end
-   r.warnings = warnings.list(r, plan, err)
-   r.options = options_of(r, plan, given, err)
+   r.warnings = warnings.list(r, server, err)
+   r.options = options_of(r, server, given, err)
    r.seconds.total = now() - began
    return r
 end
@@ -252,20 +252,20 @@ end
 ---@return table|nil     the error
 function probe.run(t)
    local began = now()
-   local plan, err = options.connection(t)
-   if not plan then return nil, err end
-   local prefers = t.tls == nil and plan.tls == "skip" and (plan.tls_host or plan.host)
-   plan = options.variant(plan, { keepalive = false, tls = prefers and "prefer" or plan.tls })
-   local deadline = began + plan.timeout
+   local server, err = options.connection(t)
+   if not server then return nil, err end
+   local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
+   server = options.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
+   local deadline = began + server.timeout
    local seen
-   seen, err = look(plan, deadline)
+   seen, err = look(server, deadline)
    if seen and seen.trouble then err = report.error(seen.conv, seen.trouble) end
    if err and err.kind == "certificate" then
-      local second = look(unverified(plan), deadline)
+      local second = look(unverified(server), deadline)
       if second and second.facts.tls == "on" then seen = second end
    end
    if not seen or err and is_nobody(err) then return nil, err end
-   return report_of(plan, check.copy(t), seen, err, began)
+   return report_of(server, check.copy(t), seen, err, began)
 end
 
 return probe

@@ -35,8 +35,8 @@ end
 -- { kind, reason, does it hold?, text, hint }; the text may have a place for what the function
 -- returns.
 local checks = {
-   { "warning", "no_tls", function(r, plan)
-      return plan.tls == "prefer" and r.tls.state == "unavailable" and not plan.loopback
+   { "warning", "no_tls", function(r, server)
+      return server.tls == "prefer" and r.tls.state == "unavailable" and not server.loopback
    end, "the server offers no STARTTLS: everything travels in clear text",
       "Use its port for submission (465 or 587), or ask its operator for a certificate" },
    { "warning", "expired", function(r)
@@ -49,14 +49,14 @@ local checks = {
    { "remark", "tls_1_2", function(r) return r.tls.version == "TLSv1.2" end,
       "TLS 1.3 is not offered; 1.2 is safe, and a little slower",
       "The server's operator may upgrade it" },
-   { "warning", "auth_before_tls", function(r, plan)
-      return r.before_tls and plan.tls ~= "skip" and not plan.loopback
+   { "warning", "auth_before_tls", function(r, server)
+      return r.before_tls and server.tls ~= "skip" and not server.loopback
          and r.tls.state ~= "unavailable" and showing(r.before_tls.mechanisms) > 0
    end, "AUTH is offered before TLS: a careless client shows its password to everybody",
       "Its operator should offer AUTH inside TLS only (Postfix: smtpd_tls_auth_only = yes)" },
-   { "warning", "auth_in_clear", function(r, plan)
+   { "warning", "auth_in_clear", function(r, server)
       local offered = r.auth.offered
-      return r.before_tls and r.tls.state ~= "on" and not plan.loopback and #offered > 0
+      return r.before_tls and r.tls.state ~= "on" and not server.loopback and #offered > 0
          and showing(offered) == #offered
    end, "AUTH would show the password, and there is no TLS",
       "Use another port (587 or 465); only where the network is trusted, auth_plaintext = true" },
@@ -73,7 +73,7 @@ local checks = {
       return r.auth.state == "unavailable" and r.auth.reason
    end, "AUTH was not possible: %s",
       "Under auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
-   { "warning", "port_25", function(_, plan) return plan.credentials and plan.port == 25 end,
+   { "warning", "port_25", function(_, server) return server.credentials and server.port == 25 end,
       "port 25 is for mail from server to server", "Use port 587 (or 465) with credentials" },
    { "warning", "helo_only", function(r) return r.esmtp == false and r.ehlo_reply end,
       "the server refused EHLO (%s) and took HELO: neither TLS nor AUTH is available",
@@ -101,14 +101,14 @@ local checks = {
 
 --- The trouble of the dialogue first, and nothing twice.
 ---@param r table     the report so far
----@param plan table
+---@param server smtp.Server
 ---@param err? table  what sending would have met
 ---@return table[]    { kind =, reason =, text =, hint = }
-function warnings.list(r, plan, err)
+function warnings.list(r, server, err)
    local list = { err and of_error(err) }
    for i = 1, #checks do
       local check = checks[i]
-      local found = not (err and err.reason == check[2]) and check[3](r, plan)
+      local found = not (err and err.reason == check[2]) and check[3](r, server)
       if found then
          list[#list + 1] = { kind = check[1], reason = check[2], text = check[4]:format(found),
             hint = check[5] }

@@ -27,14 +27,14 @@ local Queue = {}
 Queue.__index = Queue
 Queue.__name = "smtp.Queue"
 
---- Start one.
----@param plan table               of the connections
+--- Start a queue.
+---@param server smtp.Server     of the connections
 ---@param settings table           of send_many, checked
 ---@param messages table|function
-function queue.new(plan, settings, messages)
+function queue.new(server, settings, messages)
    local is_list = type(messages) == "table" and getmetatable(messages) == nil
    local total = is_list and #messages or nil
-   return setmetatable({ plan = plan, settings = settings, messages = messages,
+   return setmetatable({ server = server, settings = settings, messages = messages,
       is_list = is_list, total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
       connections = 0, failures = 0, hopeless = false, next_at = now(),
       bar = settings.progress and progress.new(total) or nil },
@@ -165,19 +165,19 @@ end
 --- A message, as smtp.options gives it, as an entry.
 function Queue:as_entry(mail, index, started)
    mail.index, mail.started, mail.tries = index, started, 1
-   mail.deadline = delivery.deadline(self.plan, mail, started)
+   mail.deadline = delivery.deadline(self.server, mail, started)
    return mail
 end
 
 -- Others may take their next message while this one is made ready.
 --- The entry of what the caller gave; nil where that is wrong, which is told.
 function Queue:new_entry(given, index)
-   local started, plan = now(), self.plan
-   local mail = options.plain(given, plan)
+   local started, server = now(), self.server
+   local mail = options.plain(given, server)
    if not mail then
       local ok, err
-      mail, err = options.mail(given, plan)
-      if mail then ok, err = signing.sign(mail, delivery.deadline(plan, mail, started)) end
+      mail, err = options.mail(given, server)
+      if mail then ok, err = signing.sign(mail, delivery.deadline(server, mail, started)) end
       if not ok then return self:tell(index, nil, err) end
    end
    return self:as_entry(mail, index, started)

@@ -1,12 +1,11 @@
---- Every option by its name, and the doors: all of it is checked before a connection is made, where
--- and how in smtp.plan, what in smtp.mail.
+--- The caller's table of options becomes a server and a message, before a connection is made.
 -- @module smtp.client.request
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local mail = require "smtp.compose.mail"
-local new_plan = require("smtp.options.server").new
+local new_server = require("smtp.options.server").new
 
 local options = {}
 
@@ -32,11 +31,11 @@ for i = 1, #mail_names do all_names[#all_names + 1] = mail_names[i] end
 local is_connection = {}
 for i = 1, #connection_names do is_connection[connection_names[i]] = true end
 
--- ---- plans that are known ----
+-- ---- the newest server ----
 
--- The same options make the same plan, and most senders give the same again and again: to compare
--- them costs less than to check them. Weak where there are secrets, which go with the next
--- collection.
+-- The same options make the same server, and most senders give the same options again and again: to
+-- compare them costs less than to check them. A server with secrets is kept weakly, so that the
+-- secrets go with the next collection.
 local newest, weak = {}, { __mode = "v" }
 
 local function is_same(a, b)
@@ -61,7 +60,7 @@ local function is_object(t)
    return false
 end
 
-local function remember(given, plan)
+local function remember(given, server)
    local kept, count = {}, 0
    for name, value in next, given do
       if type(value) == "table" then
@@ -70,14 +69,14 @@ local function remember(given, plan)
       end
       kept[name], count = value, count + 1
    end
-   newest = setmetatable({ given = kept, count = count, plan = plan },
-      plan.credentials and weak or nil)
+   newest = setmetatable({ given = kept, count = count, server = server },
+      server.credentials and weak or nil)
 end
 
--- The newest plan, where it is that of the connection's options among these; how many these are.
-local function known_plan(t)
-   local plan, given, count = newest.plan, newest.given, 0
-   if not plan or not given then return nil end
+-- The newest server if the connection's options in t are the same, and the number of these options.
+local function known_server(t)
+   local server, given, count = newest.server, newest.given, 0
+   if not server or not given then return nil end
    for name, value in next, t do
       if is_connection[name] then
          local known = given[name]
@@ -85,16 +84,16 @@ local function known_plan(t)
          count = count + 1
       end
    end
-   if count == newest.count then return plan, count end
+   if count == newest.count then return server, count end
    return nil
 end
 
 local function connection(given)
-   local known = known_plan(given)
+   local known = known_server(given)
    if known then return known end
-   local plan, err = new_plan(given)
-   if plan then remember(given, plan) end
-   return plan, err
+   local server, err = new_server(given)
+   if server then remember(given, server) end
+   return server, err
 end
 
 -- ---- the doors ----
@@ -115,8 +114,8 @@ local function check_table(t, name)
       ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
 end
 
---- Where and how: for smtp.connect.
----@return table|nil plan
+--- The server of a table that holds only options of a connection, as for smtp.connect.
+---@return smtp.Server|nil
 ---@return table|nil err
 function options.connection(t)
    local ok, err = check_table(t, "options")
@@ -127,22 +126,23 @@ function options.connection(t)
    return connection(t)
 end
 
---- The same plan, but for these values. A plan itself is never changed: others may have it.
-function options.variant(plan, values)
-   local other = check.copy(plan)
+--- A copy of a server with other values for some fields. A server itself is never changed, because
+-- several calls may share it.
+function options.variant(server, values)
+   local other = check.copy(server)
    for name, value in next, values do other[name] = value end
    return other
 end
 
 --- What: for connection:send.
----@param plan? table   of the connection
-function options.mail(t, plan)
+---@param server? smtp.Server   of the connection
+function options.mail(t, server)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check_names(t, mail_names, connection_names,
       "the connection: smtp.send, smtp.connect or send_many")
    if not ok then return nil, err end
-   return mail.read(check.plain(t, mail.objects), plan)
+   return mail.read(check.plain(t, mail.objects), server)
 end
 
 -- What messages without more to say share; nobody changes it.
@@ -167,8 +167,8 @@ end
 ---@param others? number   so many options of the connection stand beside them
 ---@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
 --   word
-function options.plain(t, plan, old, others)
-   if type(t) ~= "table" or next(plan.extensions) ~= nil then return nil end
+function options.plain(t, server, old, others)
+   if type(t) ~= "table" or next(server.extensions) ~= nil then return nil end
    local transaction, from, to, size, eightbit, text = core.plain(t, old and old.transaction,
       others)
    if not transaction then return nil end
@@ -178,12 +178,12 @@ function options.plain(t, plan, old, others)
 end
 
 --- Both: for smtp.send.
----@return table|nil plan
+---@return smtp.Server|nil
 ---@return table mail_or_err
 function options.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   local known, others = known_plan(t)
+   local known, others = known_server(t)
    local plain = known and options.plain(t, known, nil, others)
    if plain then return known, plain end
    ok, err = check.names(t, all_names)
@@ -192,13 +192,13 @@ function options.send(t)
    for name, value in next, t do
       if is_connection[name] then where[name], what[name] = value, nil end
    end
-   local plan
-   plan, err = connection(where)
-   if not plan then return nil, err end
-   local one = options.plain(what, plan)
-   if not one then one, err = mail.read(what, plan) end
+   local server
+   server, err = connection(where)
+   if not server then return nil, err end
+   local one = options.plain(what, server)
+   if not one then one, err = mail.read(what, server) end
    if not one then return nil, err end
-   return plan, one
+   return server, one
 end
 
 return options

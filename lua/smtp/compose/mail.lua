@@ -169,10 +169,10 @@ end
 
 --- A message as all that is to be said of it.
 ---@param t table           its options, their names checked; the caller's own copy
----@param plan? table       of the connection
+---@param server? smtp.Server   of the connection
 ---@return table|nil mail
 ---@return table|nil err
-function mail.read(t, plan)
+function mail.read(t, server)
    local ok, err = check.is_word(t, "recipients", { "any", "all" })
    if not ok then return nil, err end
    local lists
@@ -188,7 +188,7 @@ function mail.read(t, plan)
       return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
    end
    local words
-   words, err = extensions.for_mail(t.extensions, plan)
+   words, err = extensions.for_mail(t.extensions, server)
    if not words then return nil, err end
    local facts
    if t.raw ~= nil then

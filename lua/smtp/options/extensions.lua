@@ -62,10 +62,10 @@ end
 
 --- The words that hold for one message: those of its own, and those of its connection.
 ---@param given any        the message's own
----@param plan? table      of the connection
+---@param server? smtp.Server   of the connection
 ---@return table|nil words
 ---@return table|nil err
-function extensions.for_mail(given, plan)
+function extensions.for_mail(given, server)
    local checked, err = extensions.check(given)
    if not checked then return nil, err end
    for keyword, word in next, checked do
@@ -74,7 +74,7 @@ function extensions.for_mail(given, plan)
             "what a connection skips is settled when it is opened", "Give it to smtp.connect", word)
       end
    end
-   for keyword, word in next, plan and plan.extensions or {} do
+   for keyword, word in next, server and server.extensions or {} do
       checked[keyword] = checked[keyword] or word
    end
    return checked

@@ -8,7 +8,7 @@ local extensions = require "smtp.options.extensions"
 local here = require "smtp.runtime.runtime"
 local place = require "smtp.options.place"
 
-local plan = {}
+local server = {}
 
 local usage = errors.usage
 local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
@@ -196,11 +196,11 @@ end
 -- Options whose metatables count.
 local objects = { transport = true, auth_mechanisms = true }
 
---- A plan, which nobody changes any more.
+--- A server is never changed after this.
 ---@param given table        options of a connection, their names checked
----@return table|nil plan
+---@return smtp.Server|nil
 ---@return table|nil err
-function plan.new(given)
+function server.new(given)
    local t = check.plain(given, objects)
    local ok, err = place.read_url(t)
    if not ok then return nil, err end
@@ -214,4 +214,4 @@ function plan.new(given)
    return fill(t)
 end
 
-return plan
+return server

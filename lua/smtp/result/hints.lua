@@ -11,10 +11,10 @@ local function foreign_protocol(text)
    if text:find("^SSH%-") then return "an SSH server" end
 end
 
-local function silence(plan)
-   if plan.tls == "implicit" then return nil end
+local function silence(server)
+   if server.tls == "implicit" then return nil end
    return ("Nothing came at all: the port may expect TLS from the first byte; set "
-      .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(plan.port))
+      .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(server.port))
 end
 
 local by_kind = {}
@@ -30,20 +30,20 @@ function by_kind.protocol(err)
    end
 end
 
-function by_kind.timeout(err, plan)
-   if err.stage == "greeting" then return silence(plan) end
+function by_kind.timeout(err, server)
+   if err.stage == "greeting" then return silence(server) end
    if err.stage == "resolve" then
       return "The name server does not answer: check this machine's resolver"
    elseif err.stage == "connect" then
-      return plan.socket and "The server takes no more connections there: is it busy?"
+      return server.socket and "The server takes no more connections there: is it busy?"
          or "Check host and port, and that no firewall drops packets"
    end
 end
 
-function by_kind.connect(_, plan)
-   if plan.socket then return "Check socket, that the server runs, and who may write to it" end
+function by_kind.connect(_, server)
+   if server.socket then return "Check socket, that the server runs, and who may write to it" end
    return ("Check host and port = %s: nobody listens there, or a firewall refuses"):format(
-      plan.port)
+      server.port)
 end
 
 -- What EHLO says was domain's, or this machine's name.
@@ -51,11 +51,11 @@ local DOMAIN = "The server may not accept the name in EHLO: set domain to the fu
    .. "this machine, such as \"mail.example.org\""
 
 -- Who does not know LHLO may know EHLO, and the other way round.
-function by_kind.greeting_refused(err, plan)
+function by_kind.greeting_refused(err, server)
    local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
    local hint = err.reason == "helo" and DOMAIN or nil
    if not unknown then return hint end
-   local other = plan.protocol == "lmtp" and "smtp" or "lmtp"
+   local other = server.protocol == "lmtp" and "smtp" or "lmtp"
    return (hint and hint .. ". " or "")
       .. ("This may be an %s server: check host and port, or set protocol = %q"):format(
          ascii.upper(other), other)
@@ -72,13 +72,13 @@ function by_kind.resolve()
    return "Check the spelling of host, and this machine's resolver"
 end
 
-function by_kind.disconnected(err, plan)
-   if err.stage == "greeting" and not err.code then return silence(plan) end
+function by_kind.disconnected(err, server)
+   if err.stage == "greeting" and not err.code then return silence(server) end
 end
 
-function by_kind.tls(err, plan)
+function by_kind.tls(err, server)
    if err.reason == "client_certificate" then
-      return plan.tls_cert and "The server does not accept the certificate in tls_cert"
+      return server.tls_cert and "The server does not accept the certificate in tls_cert"
          or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
    elseif err.reason == "plaintext" then
       return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 and 25)"
@@ -134,29 +134,29 @@ local function missing_library(err)
    end
 end
 
-function by_kind.auth_unsupported(err, plan)
+function by_kind.auth_unsupported(err, server)
    if err.reason == "helo_only" then return helo_only(err) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
-         .. "tls = \"require\", or auth = \"prefer\" to send without"):format(plan.tls)
+         .. "tls = \"require\", or auth = \"prefer\" to send without"):format(server.tls)
    end
    local missing = err.reason == "no_common_mechanism" and missing_library(err)
    if missing then return missing end
-   if err.reason == "no_common_mechanism" and not plan.auth_mechanisms then
+   if err.reason == "no_common_mechanism" and not server.auth_mechanisms then
       missing = missing_option(err)
       if missing then return missing end
    end
    if err.bound then
       return "Without -PLUS the exchange would be open to somebody in between; where the server is "
          .. "known to be at fault, name auth_mechanisms without -PLUS"
-   elseif err.reason == "no_common_mechanism" and plan.auth_mechanisms then
+   elseif err.reason == "no_common_mechanism" and server.auth_mechanisms then
       return "Name one that it offers in auth_mechanisms, or leave that option out"
    end
    return "Use the server's port for submission (587 or 465), or auth = \"prefer\" to send without "
       .. "where AUTH is not offered"
 end
 
-function by_kind.auth_insecure(err, plan)
+function by_kind.auth_insecure(err, server)
    if err.reason == "encryption_required" then
       return err.tls and "The connection is encrypted already: ask the server's operator"
          or "Set tls = \"require\""
@@ -165,7 +165,7 @@ function by_kind.auth_insecure(err, plan)
       return "Set secure = true in the transport once it has verified the server's certificate and "
          .. "name; auth_plaintext = true lets the password travel without that"
    end
-   for _, entry in ipairs(plan.auth_mechanisms or {}) do
+   for _, entry in ipairs(server.auth_mechanisms or {}) do
       if entry.object then
          return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "
             .. "so by plaintext = false"
@@ -187,10 +187,10 @@ local rejected = {
       .. "server's operator can store the password with another number",
 }
 
-function by_kind.auth_rejected(err, plan)
+function by_kind.auth_rejected(err, server)
    if err.reason ~= "rejected" then return rejected[err.reason] end
    if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
-      return type(plan.token) == "function" and "Check the user, and the token's scope"
+      return type(server.token) == "function" and "Check the user, and the token's scope"
          or "Get a new token; token may be a function that does so"
    elseif err.mechanism == "EXTERNAL" then
       return "The server does not accept the client certificate (or authzid)"
@@ -205,13 +205,13 @@ local function is_before_tls(err)
    return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
 end
 
-function by_kind.auth_required(err, plan)
+function by_kind.auth_required(err, server)
    local tls = is_before_tls(err) and ("the server offers STARTTLS, and tls = %q: AUTH usually "
-      .. "appears only after TLS, so set tls = \"require\""):format(plan.tls)
-   if not plan.credentials then
+      .. "appears only after TLS, so set tls = \"require\""):format(server.tls)
+   if not server.credentials then
       return "Give username and password (and leave auth at \"require\")"
          .. (tls and "; " .. tls or "")
-   elseif plan.auth == "skip" then
+   elseif server.auth == "skip" then
       return "There are credentials, and auth = \"skip\": set auth = \"require\""
          .. (tls and "; " .. tls or "")
    elseif tls then
@@ -223,8 +223,8 @@ function by_kind.auth_required(err, plan)
       .. "\"require\" says more"):format(err.auth_reason or "see offered")
 end
 
-function by_kind.tls_required(err, plan)
-   if plan.tls == "skip" then return "Set tls = \"require\"" end
+function by_kind.tls_required(err, server)
+   if server.tls == "skip" then return "Set tls = \"require\"" end
    if err.auth_reason == "helo_only" then return DOMAIN end
    return "The server did not offer STARTTLS here: use its port for submission (587, or 465 with "
       .. "tls = \"implicit\")"
@@ -268,8 +268,8 @@ function by_kind.message_too_large(err)
 end
 
 -- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for who has not logged in.
-local function may_want_login(err, plan)
-   return err.enhanced == "5.7.1" and not plan.credentials and #(err.offered or {}) > 0
+local function may_want_login(err, server)
+   return err.enhanced == "5.7.1" and not server.credentials and #(err.offered or {}) > 0
 end
 
 function by_kind.sender_refused(err)
@@ -278,8 +278,8 @@ function by_kind.sender_refused(err)
    end
 end
 
-function by_kind.recipients_refused(err, plan)
-   if may_want_login(err, plan) then
+function by_kind.recipients_refused(err, server)
+   if may_want_login(err, server) then
       return "The server offers AUTH, and may relay for who logs in: give username and password"
    end
    if err.reason == "too_many" then
@@ -296,10 +296,10 @@ end
 
 --- The hint for an error, or nil.
 ---@param err table    an error object
----@param plan table
-function hints.find(err, plan)
+---@param server smtp.Server
+function hints.find(err, server)
    local find = by_kind[err.kind]
-   return find and find(err, plan)
+   return find and find(err, server)
 end
 
 return hints

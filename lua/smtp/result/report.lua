@@ -12,10 +12,10 @@ local transcript = require "smtp.result.transcript"
 local report = {}
 
 --- "mail.example.com:25", or the path of a unix socket.
-function report.place(plan)
-   if plan.socket then return plan.socket end
-   local name = plan.host:find(":", 1, true) and "[" .. plan.host .. "]" or plan.host
-   return ("%s:%d"):format(name, plan.port)
+function report.place(server)
+   if server.socket then return server.socket end
+   local name = server.host:find(":", 1, true) and "[" .. server.host .. "]" or server.host
+   return ("%s:%d"):format(name, server.port)
 end
 
 local function words(text)
@@ -89,7 +89,7 @@ local function earlier(conv)
 end
 
 local function hello(conv)
-   return conv.plan.protocol == "lmtp" and "LHLO" or "EHLO"
+   return conv.server.protocol == "lmtp" and "LHLO" or "EHLO"
 end
 
 -- Why an extension was wanted, or what the server says of it.
@@ -116,7 +116,7 @@ local function detail(conv, trouble, facts)
       local offer = conv.transcript:mask(why_not(names, reasons))
       return (" (it offers %s)"):format(offer) .. earlier(conv)
    elseif kind == "auth_unsupported" and reason ~= "rejected_command" then
-      return (", and auth = %q (%s offered %s)"):format(conv.plan.auth, hello(conv),
+      return (", and auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
          keywords(conv, facts))
          .. earlier(conv)
    elseif kind == "auth_rejected" then
@@ -165,7 +165,7 @@ end
 function report.note_offer(conv, facts)
    if not conv.noted and facts.server ~= "" then
       conv.noted = true
-      conv.downgrade = auth.downgrade(report.place, conv.plan, facts)
+      conv.downgrade = auth.downgrade(report.place, conv.server, facts)
    end
    return conv.downgrade
 end
@@ -217,24 +217,24 @@ local function masked_text(conv, trouble)
 end
 
 --- An error from trouble: { kind, reason, stage, sentence, code, enhanced, text }.
----@param conv table         plan, session (or nil), address, tls
+---@param conv table         server, session (or nil), address, tls
 ---@param trouble table
 ---@param recipients? table  of the transaction that failed
 ---@return table
 function report.error(conv, trouble, recipients)
-   local plan = conv.plan
+   local server = conv.server
    local facts = conv.session and conv.session:facts()
    local lines = conv.transcript:lines(conv.session)
    -- Of several messages in flight nobody knows whose command it was.
-   local stage = plan.pipelining ~= "eager" and trouble.stage or nil
+   local stage = server.pipelining ~= "eager" and trouble.stage or nil
    local err = {
       reason = trouble.reason, stage = trouble.stage, code = trouble.code,
-      enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = plan.host,
-      port = plan.port, address = conv.address, cause = trouble.cause,
+      enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
+      port = server.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
       transcript = lines, command = transcript.last_command(lines, stage),
    }
-   local what = ("%s %s"):format(report.place(plan), trouble.sentence)
+   local what = ("%s %s"):format(report.place(server), trouble.sentence)
    if facts then
       err.offered = words(facts.mechanisms)
       err.offered_before_tls = words(facts.mechanisms_before_tls)
@@ -255,7 +255,7 @@ function report.error(conv, trouble, recipients)
    err.what = what
    if recipients then tell_of(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, plan)
+   err.hint = trouble.hint or hints.find(err, server)
    return err
 end
 
@@ -295,8 +295,8 @@ local function server_parts(conv)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return { auth = report.auth(conv, facts), tls = tls, capabilities = report.capabilities(facts),
-      words = quirks.extensions(conv.plan), none = {}, -- for extensions, see report.used
-      server = { host = conv.plan.host, port = conv.plan.port, address = conv.address,
+      words = quirks.extensions(conv.server), none = {}, -- for extensions, see report.used
+      server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
 end
 
@@ -313,7 +313,7 @@ function report.parts(conv)
       parts = server_parts(conv)
       conv.parts = parts
    end
-   if conv.plan.pipelining == "eager" or not parts.pipelining then
+   if conv.server.pipelining == "eager" or not parts.pipelining then
       parts.pipelining = pipelining(conv, parts)
    end
    return parts

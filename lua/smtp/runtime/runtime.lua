@@ -49,17 +49,17 @@ local function made_by(make)
 end
 
 --- The transport to use: the caller's, or a socket of our own.
----@param plan table
+---@param server smtp.Server
 ---@param context? any      from host.context
 ---@param fresh? boolean    no connection that was kept
 ---@return table|userdata|nil transport
 ---@return table|nil trouble   { what =, cause = }: the caller's function failed; { system = why }
-function host.transport(plan, context, fresh)
-   local transport = plan.transport
+function host.transport(server, context, fresh)
+   local transport = server.transport
    if type(transport) == "function" then return made_by(transport) end
    if transport then return transport end
    local nginx = host.nginx()
-   if nginx then return nginx.new(plan, context, fresh) end
+   if nginx then return nginx.new(server, context, fresh) end
    local crowd, why = system.load "smtp.runtime.scheduler"
    if crowd then transport, why = crowd.socket() end
    if transport then return transport end
@@ -81,12 +81,13 @@ end
 
 local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
 
---- What changes when one of the files does that the plan names: certificates are renewed.
+--- A text that changes when one of the certificate files in the options does: certificates are
+-- renewed.
 ---@return string
-function host.stamp(plan)
+function host.stamp(server)
    local stamp = ""
    for i = 1, #stamped do
-      local path = plan[stamped[i]]
+      local path = server[stamped[i]]
       local _, found = nil, nil
       if path then _, found = core.file(path) end
       if found then stamp = stamp .. found .. "\n" end
@@ -95,15 +96,16 @@ function host.stamp(plan)
 end
 
 -- One TLS context per configuration, as long as its files are the same: making one costs more than
--- a message, and sessions resume within it. { context =, stamp = } by what stands in the options,
--- and by plan.
-local contexts, count, of_plan = {}, 0, setmetatable({}, { __mode = "k" })
+-- a message, and sessions resume within it. { context =, stamp = } by the options of TLS, and by
+-- server.
+local contexts, count, by_server = {}, 0, setmetatable({}, { __mode = "k" })
 
 local CONTEXTS_MAX = 64 -- then all are forgotten, but for those in use
 
-local function key_of(plan)
-   return table.concat({ tostring(plan.tls_verify), plan.tls_ca_file or "", plan.tls_ca_path or "",
-      plan.tls_cert or "", plan.tls_key or "", plan.tls_min_version, plan.tls_pin or "" }, "\0")
+local function key_of(server)
+   return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
+      server.tls_ca_path or "", server.tls_cert or "", server.tls_key or "",
+      server.tls_min_version, server.tls_pin or "" }, "\0")
 end
 
 local function keep(key, entry)
@@ -115,16 +117,16 @@ local function keep(key, entry)
    return entry
 end
 
-local function tls_context(plan, stamp)
-   local key = key_of(plan)
+local function tls_context(server, stamp)
+   local key = key_of(server)
    local entry = contexts[key]
    if entry and entry.stamp == stamp then return entry end
    local socket, lack = system.load "smtp.socket"
    if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
    local context, option, why = socket.tls_context {
-      verify = plan.tls_verify, ca_file = plan.tls_ca_file, ca_path = plan.tls_ca_path,
-      cert = plan.tls_cert, key = plan.tls_key, min_version = plan.tls_min_version,
-      pin = plan.tls_pin,
+      verify = server.tls_verify, ca_file = server.tls_ca_file, ca_path = server.tls_ca_path,
+      cert = server.tls_cert, key = server.tls_key, min_version = server.tls_min_version,
+      pin = server.tls_pin,
    }
    if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
    if not context then
@@ -133,19 +135,19 @@ local function tls_context(plan, stamp)
    return keep(key, { context = context, stamp = stamp })
 end
 
---- Can this host do what the plan wants? The TLS settings, checked; nothing where the transport
+--- Can this host do what the options ask for? The TLS settings, checked; nil where the transport
 -- brings its own TLS.
 ---@return any context     for host.transport and sslhandshake
 ---@return table|nil err
-function host.context(plan)
-   if plan.transport then return nil end
+function host.context(server)
+   if server.transport then return nil end
    local nginx = host.nginx()
-   if nginx then return nginx.check(plan) end
-   if plan.tls == "skip" then return nil end
-   local entry, stamp, err = of_plan[plan], host.stamp(plan), nil
+   if nginx then return nginx.check(server) end
+   if server.tls == "skip" then return nil end
+   local entry, stamp, err = by_server[server], host.stamp(server), nil
    if not entry or entry.stamp ~= stamp then
-      entry, err = tls_context(plan, stamp)
-      of_plan[plan] = entry
+      entry, err = tls_context(server, stamp)
+      by_server[server] = entry
    end
    return entry and entry.context, err
 end
@@ -167,8 +169,8 @@ local newest_name, newest_is_full -- a host keeps its name
 
 -- Without a full name our own address is sent; a unix socket has none.
 --- What EHLO says.
-function host.domain(plan, sock)
-   if plan.domain then return plan.domain end
+function host.domain(server, sock)
+   if server.domain then return server.domain end
    local name = core.hostname()
    if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
    if newest_is_full then return name end

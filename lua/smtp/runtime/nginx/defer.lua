@@ -60,7 +60,7 @@ end
 -- Whatever happens to one message, the next one is sent.
 local function send(job, runner)
    local ok, receipt, err = guard.call(function()
-      return job.send(job.plan, job.mail, core.now())
+      return job.send(job.server, job.mail, core.now())
    end)
    if not ok then
       receipt, err = nil, errors.new("system",
@@ -138,10 +138,10 @@ local function no_timer(ngx, why)
 end
 
 --- Queue a message that is checked and composed.
----@param send_one function   (plan, mail, started) -> receipt | nil, err
+---@param send_one function   (server, mail, started) -> receipt | nil, err
 ---@return table|nil   { message_id =, waiting = }: how many wait now
 ---@return table|nil err
-function defer.add(send_one, plan, mail, callback)
+function defer.add(send_one, server, mail, callback)
    local ngx = package.loaded.ngx
    if waiting >= QUEUE_MAX then
       return nil, errors.new("system", { reason = "queue_full", retry = "later",
@@ -156,7 +156,7 @@ function defer.add(send_one, plan, mail, callback)
       -- Those that run already will come to it.
       if not ok and queue.runner_count == 0 then return nil, no_timer(ngx, why) end
    end
-   put(queue, { send = send_one, plan = plan, mail = mail, callback = callback })
+   put(queue, { send = send_one, server = server, mail = mail, callback = callback })
    return { message_id = mail.message_id, waiting = waiting }
 end
 

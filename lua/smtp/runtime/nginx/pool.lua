@@ -61,9 +61,9 @@ function write(out, value)
    out[#out + 1] = ("%s%d:%s"):format(kind, #text, text)
 end
 
-local function described(plan)
+local function described(server)
    local kept = {}
-   for name, value in next, plan do
+   for name, value in next, server do
       if not ignored[name] then kept[name] = value end
    end
    local out = {}
@@ -92,12 +92,12 @@ end
 local records, record_count = {}, 0
 local serial = 0 -- no two states ever have one name, so that no connection is taken for another
 
--- A plan never changes, and the same options give the same one for a while.
+-- A server never changes, and the same options give the same one for a while.
 local names = setmetatable({}, { __mode = "k" })
 
-local function name_of(plan)
-   names[plan] = names[plan] or mac(described(plan))
-   return names[plan]
+local function name_of(server)
+   names[server] = names[server] or mac(described(server))
+   return names[server]
 end
 
 local function new_name(name)
@@ -105,11 +105,11 @@ local function new_name(name)
    return ("smtp:%s:%d"):format(name, serial)
 end
 
---- Where connections for this plan are kept that are made now, in this location of nginx.conf.
+--- Where nginx keeps connections to this server that are made now, in this location of nginx.conf.
 ---@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
-function keep.place(plan)
+function keep.place(server)
    local where = location.identity()
-   local name = where and name_of(plan)
+   local name = where and name_of(server)
    if not name then return nil end
    name = name .. ":" .. where
    local entry = records[name]

@@ -53,11 +53,11 @@ local directives = {
    { "tls_pin", "lua_ssl_trusted_certificate" },
 }
 
---- Does the plan ask for what only a directive can set?
-function nginx.check_directives(plan)
+--- Do the options ask for what only a directive can set?
+function nginx.check_directives(server)
    for i = 1, #directives do
       local name, directive = directives[i][1], directives[i][2]
-      if plan.given[name] ~= nil then
+      if server.given[name] ~= nil then
          return nil, errors.usage(name, ("%s cannot be set for one connection in nginx"):format(
             name), ("Remove it, and set %s in nginx.conf"):format(directive))
       end
@@ -78,15 +78,15 @@ end
 local CERTIFICATES_MAX = 64 -- then all are forgotten
 local certificates, certificate_count = {}, 0
 
-local function load_certificate(plan)
-   local key = plan.tls_cert .. "\0" .. plan.tls_key
-   local found, stamp = certificates[key], host.stamp(plan)
+local function load_certificate(server)
+   local key = server.tls_cert .. "\0" .. server.tls_key
+   local found, stamp = certificates[key], host.stamp(server)
    if found and found.stamp == stamp then return found end
    local _, ssl = pcall(require, "ngx.ssl")
    found = { stamp = stamp }
    for _, one in ipairs { { "tls_cert", "parse_pem_cert" }, { "tls_key", "parse_pem_priv_key" } } do
       local name, parse = one[1], ssl[one[2]]
-      local text, why = read_file(plan[name])
+      local text, why = read_file(server[name])
       local parsed
       if text then parsed, why = parse(text) end
       if not parsed then
@@ -102,31 +102,31 @@ local function load_certificate(plan)
    return found
 end
 
-local function check_certificate(plan, sock)
-   if not plan.tls_cert then return nil end
+local function check_certificate(server, sock)
+   if not server.tls_cert then return nil end
    local ok, ssl = pcall(require, "ngx.ssl")
    if not sock.setclientcert or not ok or not ssl.parse_pem_cert then
       return nil, errors.usage("tls_cert", "this nginx has no client certificates for Lua",
          "It takes lua-nginx-module 0.10.22 or newer, and lua-resty-core")
    end
-   if plan.tls == "skip" then return nil end
-   return load_certificate(plan)
+   if server.tls == "skip" then return nil end
+   return load_certificate(server)
 end
 
---- Can nginx do what the plan wants, in this phase?
+--- Can nginx do what the options ask for, in this phase?
 ---@return table|nil certificate   what sslhandshake needs
 ---@return table|nil err           UsageError
-function nginx.check(plan)
+function nginx.check(server)
    local sock, err = check_phase()
    if not sock then return nil, err end
-   if plan.source_address and not sock.bind then
+   if server.source_address and not sock.bind then
       return nil, errors.usage("source_address", "this nginx cannot bind a socket",
          "Remove it, or use lua-nginx-module 0.10.17 or newer")
    end
    local ok
-   ok, err = nginx.check_directives(plan)
+   ok, err = nginx.check_directives(server)
    if not ok then return nil, err end
-   return check_certificate(plan, sock)
+   return check_certificate(server, sock)
 end
 
 -- ---- pauses ----
@@ -283,13 +283,13 @@ local function channel_binding(self)
    if is_usable(self) then return binding.of(self.sock) end
 end
 
---- A transport for this plan.
+--- A transport for the connection to this server.
 ---@param certificate? table   from nginx.check
 ---@param fresh? boolean       take no kept connection
-function nginx.new(plan, certificate, fresh)
+function nginx.new(server, certificate, fresh)
    local sock = api().socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
-      place = plan.keepalive and keep.place(plan), keepalive = plan.keepalive or nil,
+      place = server.keepalive and keep.place(server), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
       duplex = nil, unheard = 0, receive_ms = 0, peer = nil, source = nil }, Transport)
