@@ -60,6 +60,7 @@ each_line("find lua -name '*.lua' | sort", function(path)
 end)
 
 local function c_room(path)
+   if path == "csrc/smtp.h" then return "engine" end
    return c_rooms[path:match("^csrc/([a-z]+)/")] or "ground"
 end
 

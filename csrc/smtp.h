@@ -16,9 +16,7 @@
 #ifndef SMTP_H
 #define SMTP_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "text/text.h"
 
 /* The C API is not public: a shared object shows its luaopen_ function and nothing else. A hidden
  * declaration hides the definition, so this pragma is in every header and in no .c file. */
@@ -36,7 +34,6 @@ enum {
     SMTP_SECRET_LEN_MAX = 4096,  /* octets of a password, a user name, an authorization identity */
     SMTP_TOKEN_LEN_MAX = 8192,   /* octets of an OAuth token */
     SMTP_HOST_LEN_MAX = 255,     /* octets of the server's name */
-    SMTP_BODY_LINE_MAX = 998,    /* octets of a message's line without CRLF (RFC 5322 2.1.1) */
     SMTP_BUFFER_LEN_MIN = 32768, /* octets of output a session must be able to hold */
     SMTP_TRANSCRIPT_MAX = 8192,  /* octets of lines that a transcript shows */
     SMTP_HIDDEN_MAX = 48,        /* forms of secrets that are not to be shown */
@@ -155,11 +152,6 @@ const char *smtp_error_reason(enum smtp_error error);
 const char *smtp_error_sentence(enum smtp_error error);
 /** The first error of this kind and reason, NONE where there is none. */
 enum smtp_error smtp_error_find(const char *kind, const char *reason);
-
-struct smtp_text {
-    const char *data;
-    size_t len;
-};
 
 /** A reply's facts: the code, the enhanced status (RFC 3463) where its class fits the code, all 0
  *  otherwise, and the server's words made printable: lines joined by LF, valid UTF-8. */
@@ -461,89 +453,6 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s);
 size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out);
 /** Is the newest line not whole? */
 bool smtp_transcript_open(const struct smtp_session *s);
-
-/** A Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: well-formed UTF-8 may stand in it, but
- *  for control characters. Whether a domain outside ASCII is one is for IDNA to say (idna.h).
- *  Writes its canonical form (quotes only where needed) into `out` (room for `len` octets) and
- *  returns its length, or 0 and a sentence in `*why`. */
-size_t smtp_address_check(const char *data, size_t len, char *out, const char **why);
-/** A Domain in ASCII or an address literal (RFC 5321 4.1.2, 4.1.3). NULL where it is one, else a
- * sentence that says why not. */
-const char *smtp_domain_check(const char *data, size_t len);
-
-/** Is it well-formed UTF-8 (RFC 3629 4)? */
-bool smtp_utf8_check(const char *data, size_t len);
-/** Octets of the character at `data`, 0 where it is not well-formed; `len` is at least 1. */
-size_t smtp_utf8_len(const char *data, size_t len);
-
-/** Base64 without line ends (RFC 4648 4): `out` needs 4 octets for each 3 begun. */
-size_t smtp_base64_encode(const char *data, size_t len, char *out);
-/** The way back, strict: padded, no other character. `out` needs 3 octets for each 4. Returns false
- *  where it is no base64. */
-bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
-
-/** How a body is written so that it is 7-bit with short lines (RFC 2045 6). */
-enum smtp_encoding {
-    SMTP_7BIT,             /* as it is; CR, LF and CRLF all become CRLF */
-    SMTP_QUOTED_PRINTABLE, /* for text: line ends as for 7BIT */
-    SMTP_BASE64            /* for any bytes; CRLF behind the last line too */
-};
-
-/** An encoder takes a body in pieces, cut anywhere; the cuts do not show in what it writes. Lines
- *  of quoted-printable and base64 have at most 76 octets. In quoted-printable no escape, and no
- *  character of UTF-8, is spread over two lines, and no line ends in a space or a TAB or begins
- *  with "." or "From ". The members are its own. */
-struct smtp_encoder {
-    enum smtp_encoding encoding;
-    size_t column; /* octets on the line being written */
-    bool after_cr;
-    size_t held_len; /* octets that cannot be written before the next is known */
-    char held[8];
-};
-void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding);
-/** The room that the next call needs, given `len` octets; smtp_encode_end counts as `len` 0. */
-size_t smtp_encode_max(const struct smtp_encoder *e, size_t len);
-/** The next piece. Returns the number of octets in `out` that count, which may be 0. */
-size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out);
-/** The body's end. The encoder is then as new, for another body. */
-size_t smtp_encode_end(struct smtp_encoder *e, char *out);
-
-/** The search for a Bcc or Resent-Bcc field in a message's header, which comes in pieces, cut
- *  anywhere. Zeroed at first, but for `octets`: the message goes out as it is, line ends included.
- *  The names count in any case, with blanks (folded or not) before the colon, and after a byte
- * order mark. It ends with the header (`over`). */
-struct smtp_header {
-    bool octets, over, bcc;
-    bool in_line, after_cr;
-    int place;
-    size_t name, name_len;
-};
-/** Returns how much of the input belongs to the header. */
-size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len);
-
-/** What a message holds, and what becomes of it on the wire. Feed it in pieces, zeroed at first.
- *  `ready`: it is to be sent as it is, so `special`, `control` and `from_line` need not be known.
- */
-struct smtp_scan {
-    bool ready;
-    uint64_t wire_len;  /* octets with every line end as CRLF, dots not counted twice */
-    uint64_t line_max;  /* octets of the longest line, without its line end */
-    uint64_t special;   /* octets that quoted-printable has to escape wherever they stand */
-    bool nul, eightbit; /* a NUL; an octet over 127 */
-    bool control;       /* a control character other than TAB, CR and LF: NUL, DEL, … */
-    bool bare;          /* a CR or a LF that is not one of CRLF */
-    bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
-    bool dotted;        /* a line that begins with a dot */
-    bool framed;        /* nothing bare or dotted, and CRLF at the end: DATA sends it as it is */
-    struct smtp_header header; /* looked through where `ready`, */
-    bool odd_header;           /* and whether a NUL or a line end that is not CRLF is in it */
-    bool in_body, after_cr;
-    size_t line_len, from_len;
-};
-void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
-void smtp_scan_end(struct smtp_scan *scan);
-/** May it be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no Bcc (where `ready`)? */
-bool smtp_scan_is_sendable(const struct smtp_scan *scan);
 
 #pragma GCC visibility pop
 

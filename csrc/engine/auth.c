@@ -324,7 +324,7 @@ static void keep_failure(struct smtp_session *s, const struct smtp_reply *r)
     bool coded = keep_challenge(s, r->text, r->text_len);
     const char *text = coded ? s->challenge : r->text;
     s->failed = s->told_why = true;
-    s->challenge_len = make_printable(s->challenge, sizeof s->challenge, text,
+    s->challenge_len = smtp_printable(s->challenge, sizeof s->challenge, text,
                                       coded ? s->challenge_len : r->text_len);
 }
 

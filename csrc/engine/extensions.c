@@ -240,7 +240,7 @@ void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
         at = stop + 1;
     }
     if (s->ext & SMTP_EXT_STARTTLS) s->starttls_seen = true;
-    s->hello_len = make_printable(s->hello, sizeof s->hello, r->text, len);
+    s->hello_len = smtp_printable(s->hello, sizeof s->hello, r->text, len);
     const char *line_end = memchr(s->hello, '\n', s->hello_len);
     s->server_len = line_end != NULL ? (size_t)(line_end - s->hello) : s->hello_len;
 }

@@ -66,7 +66,7 @@ step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 250) {
         s->server_len = s->hello_len =
-            make_printable(s->hello, sizeof s->hello, r->text, r->text_len);
+            smtp_printable(s->hello, sizeof s->hello, r->text, r->text_len);
         return after_hello(s);
     }
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);

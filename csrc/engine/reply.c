@@ -6,41 +6,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* ---- text that a person may see ---- */
-
-static bool is_control(const unsigned char *c)
-{
-    bool c1 = c[0] == 0xC2 && c[1] < 0xA0; /* U+009B begins what a terminal obeys, as ESC [ does */
-    return (c[0] < 0x20 && c[0] != '\n') || c[0] == 0x7F || c1;
-}
-
-/* U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069: they make a terminal show text in an
- * order that it does not have. `c` is a whole character. */
-static bool turns_text(const unsigned char *c)
-{
-    if (c[0] == 0xD8) return c[1] == 0x9C;
-    if (c[0] != 0xE2) return false;
-    if (c[1] == 0x80) return c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xAA && c[2] <= 0xAE);
-    return c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9;
-}
-
-/* A tab becomes a space, other controls and broken UTF-8 become '?'; what does not fit is cut
- * between characters. `out` may be `data`. Twice gives the same as once. */
-size_t make_printable(char *out, size_t out_max, const char *data, size_t len)
-{
-    size_t out_len = 0;
-    for (size_t i = 0; i < len;) {
-        const unsigned char *c = (const unsigned char *)data + i;
-        size_t width = *c < 0x80 ? 1 : utf8_len(c, len - i);
-        bool odd = width == 0 || is_control(c) || turns_text(c);
-        bool tab = *c == '\t';
-        if (width == 0) width = 1;
-        if (width > out_max - out_len) break;
-        for (size_t end = i + width; i < end; i++)
-            out[out_len++] = tab ? ' ' : odd ? '?' : data[i];
-    }
-    return out_len;
-}
+/* ---- words that a person may see ---- */
 
 void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t count)
 {
@@ -68,7 +34,7 @@ static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size
     if (r->hidden_count == 0) *at = r->text_len;
     while (*at < r->text_len && hidden_len(r, *at) == 0)
         ++*at;
-    return make_printable(out, room, r->text + from, *at - from);
+    return smtp_printable(out, room, r->text + from, *at - from);
 }
 
 /* The words of a reply in at most `max` octets. What is cut ends in SMTP_CUT_MARK: who reads it has

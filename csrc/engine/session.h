@@ -234,7 +234,6 @@ void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);
 bool reply_says_size(const struct smtp_reply *r);
-size_t make_printable(char *out, size_t out_max, const char *data, size_t len);
 static inline unsigned reply_class(const struct smtp_reply *r)
 {
     return r->code / 100u;
@@ -244,9 +243,6 @@ static inline bool reply_is(const struct smtp_reply *r, unsigned cls, unsigned s
 {
     return r->enhanced[0] == cls && r->enhanced[1] == subject && r->enhanced[2] == detail;
 }
-
-/* utf8.c: `len` is at least 1 */
-size_t utf8_len(const unsigned char *data, size_t len);
 
 /* extensions.c */
 void extensions_forget(struct smtp_session *s);

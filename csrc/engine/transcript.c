@@ -167,7 +167,7 @@ static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end
         char c = octet_at(s, at);
         if (c != '\r' || (at + 1 < end && octet_at(s, at + 1) != '\n')) *to++ = c;
     }
-    return make_printable(out, (size_t)(to - out), out, (size_t)(to - out));
+    return smtp_printable(out, (size_t)(to - out), out, (size_t)(to - out));
 }
 
 bool smtp_transcript_open(const struct smtp_session *s)

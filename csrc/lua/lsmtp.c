@@ -1,7 +1,6 @@
 /* lsmtp.c - the module smtp.core: grammar, what a host knows, and all that the other files have. */
 #include "../port.h"
 
-#include "../engine/session.h"
 #include "idna.h"
 #include "lsmtp.h"
 
@@ -103,7 +102,7 @@ static int core_printable(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     char *out = lua_newuserdata(L, text.len + 1);
-    lua_pushlstring(L, out, make_printable(out, text.len, text.data, text.len));
+    lua_pushlstring(L, out, smtp_printable(out, text.len, text.data, text.len));
     return 1;
 }
 

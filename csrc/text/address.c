@@ -1,13 +1,14 @@
-/* address.c - what may stand between < and >, and behind EHLO (RFC 5321 4.1.2, 4.1.3; RFC
- * 6531 3.3). */
+/* address.c - addresses and domains: the arguments of MAIL, RCPT and EHLO (RFC 5321 4.1.2, 4.1.3;
+ * RFC 6531 3.3). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../engine/session.h"
+#include "text.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
-enum { PATH_LEN_MAX = 254, DOMAIN_LEN_MAX = 255, LABEL_LEN_MAX = 63 };
+enum { LABEL_LEN_MAX = 63 };
 
 static bool is_let_dig(char c)
 {
@@ -19,19 +20,28 @@ static bool is_atext(char c)
     return is_let_dig(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Octets of the character that RFC 6531 3.3 allows beside those of ASCII, 0 where there is none.
- * The controls U+0080 to U+009F are none: some of them end lines where somebody shows them. */
+/* Returns the length of a character outside ASCII that RFC 6531 3.3 allows, or 0. The controls
+ * U+0080 to U+009F are not allowed: some of them end lines where a terminal shows them. */
 static size_t foreign_len(const char *data, size_t len)
 {
     const unsigned char *c = (const unsigned char *)data;
     if (len == 0 || c[0] < 0x80) return 0;
     if (c[0] == 0xC2 && len > 1 && c[1] < 0xA0) return 0;
-    return utf8_len(c, len);
+    return smtp_utf8_len(data, len);
 }
 
 /* ---- domains ---- */
 
-/* With `utf8` a label may be a U-label; how long it is in ASCII, IDNA knows. */
+/* Checks the character at `data` of a label; `width` is its length where it is outside ASCII. */
+static const char *check_letter(const char *data, size_t width, bool utf8)
+{
+    if (width > 0) return utf8 ? NULL : "the domain holds letters outside ASCII";
+    if (*data & 0x80) return "the domain holds bytes that are no text in UTF-8";
+    if (is_let_dig(*data) || *data == '-') return NULL;
+    return "the domain holds more than letters, digits, hyphens and dots";
+}
+
+/* With `utf8` a label may be a U-label; only IDNA knows how long it is in ASCII. */
 static const char *check_label(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain has an empty part between its dots";
@@ -39,11 +49,8 @@ static const char *check_label(const char *data, size_t len, bool utf8)
     if (data[0] == '-' || data[len - 1] == '-') return "a part of the domain begins or ends with -";
     for (size_t i = 0; i < len;) {
         size_t width = foreign_len(data + i, len - i);
-        if (width > 0 && !utf8) return "the domain holds letters outside ASCII";
-        if (width == 0 && (data[i] & 0x80))
-            return "the domain holds bytes that are no text in UTF-8";
-        if (width == 0 && !is_let_dig(data[i]) && data[i] != '-')
-            return "the domain holds more than letters, digits, hyphens and dots";
+        const char *why = check_letter(data + i, width, utf8);
+        if (why != NULL) return why;
         i += width > 0 ? width : 1;
     }
     return NULL;
@@ -52,7 +59,7 @@ static const char *check_label(const char *data, size_t len, bool utf8)
 static const char *check_names(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain is empty";
-    if (len > DOMAIN_LEN_MAX) return "the domain is longer than 255 octets";
+    if (len > SMTP_DOMAIN_LEN_MAX) return "the domain is longer than 255 octets";
     for (size_t from = 0; from <= len;) {
         const char *dot = memchr(data + from, '.', len - from);
         size_t to = dot != NULL ? (size_t)(dot - data) : len;
@@ -105,7 +112,7 @@ static bool is_control(char c)
     return (unsigned char)c < ' ' || c == 0x7F;
 }
 
-/* What no local part holds, quoted or not; NULL where `c` is something else. */
+/* Returns why no local part may contain `c`, quoted or not; NULL where one may. */
 static const char *check_octet(char c)
 {
     if (is_control(c)) return "the part before @ holds a control character";
@@ -131,8 +138,8 @@ static const char *check_dots(const char *data, size_t len)
     return len == 0 ? "nothing stands before @" : NULL;
 }
 
-/* The bytes a quoted string means (RFC 5321 Quoted-string), written to `out`; *end behind the
- * closing quote. A backslash stands before ASCII only. */
+/* Writes the bytes that a quoted string means (RFC 5321 Quoted-string) to `out`; `*end` is the
+ * place after the closing quote. A backslash may precede ASCII only. */
 static const char *unquote(const char *data, size_t len, char *out, size_t *out_len, size_t *end)
 {
     size_t n = 0;
@@ -160,7 +167,7 @@ static size_t write_local(char *out, const char *local, size_t len)
         memmove(out, local, len);
         return len;
     }
-    char raw[PATH_LEN_MAX];
+    char raw[SMTP_ADDRESS_LEN_MAX];
     memcpy(raw, local, len); /* `local` may lie in `out` */
     out[n++] = '"';
     for (size_t i = 0; i < len; i++) {
@@ -173,12 +180,12 @@ static size_t write_local(char *out, const char *local, size_t len)
 
 size_t smtp_address_check(const char *data, size_t len, char *out, const char **why)
 {
-    char local[PATH_LEN_MAX];
+    char local[SMTP_ADDRESS_LEN_MAX];
     size_t local_len = 0, at = 0;
     *why = "nothing is there";
     if (len == 0) return 0;
     *why = "it is longer than the 254 octets a path may hold";
-    if (len > PATH_LEN_MAX) return 0;
+    if (len > SMTP_ADDRESS_LEN_MAX) return 0;
     if (data[0] == '"') {
         *why = unquote(data, len, local, &local_len, &at);
     } else {

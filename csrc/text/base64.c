@@ -1,5 +1,5 @@
-/* encode.c - base64 (RFC 4648 4). */
-#include "../smtp.h"
+/* base64.c - base64 (RFC 4648 4). */
+#include "text.h"
 
 #include <string.h>
 

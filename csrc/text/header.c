@@ -1,6 +1,6 @@
 /* header.c - the search for Bcc and Resent-Bcc in the header of a message. */
-#include "../smtp.h"
 #include "octets.h"
+#include "text.h"
 
 /* Where in a line of the header the search is. */
 enum {

@@ -1,7 +1,7 @@
-/* octets.h - text looked at eight octets at a time.
+/* octets.h - tests of text, eight octets at a time.
  *
  * The words are read with the first octet lowest, on every machine. A test gives a word with the
- * high bit set in each octet that it hits. A borrow or a carry can add hits behind a true one,
+ * high bit set in each octet that it hits. A borrow or a carry can add hits after a true one,
  * never before it: the first hit is exact, and so is the absence of any.
  */
 #ifndef SMTP_OCTETS_H

@@ -1,6 +1,6 @@
 /* scan.c - what a message holds, before it is sent. */
-#include "../smtp.h"
 #include "octets.h"
+#include "text.h"
 
 static void note_nul(struct smtp_scan *scan)
 {

@@ -1,6 +1,6 @@
-/* encoder.c - bodies that are 7-bit with short lines (RFC 2045 6), in pieces. */
-#include "../smtp.h"
+/* transfer.c - bodies that are 7-bit with short lines (RFC 2045 6), in pieces. */
 #include "octets.h"
+#include "text.h"
 
 #include <string.h>
 

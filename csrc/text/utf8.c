@@ -1,9 +1,9 @@
 /* utf8.c - what is well-formed UTF-8. */
-#include "../engine/session.h"
 #include "octets.h"
+#include "text.h"
 
-/* A sequence of two octets or more (RFC 3629 4). */
-size_t utf8_len(const unsigned char *data, size_t len)
+/* The length of a well-formed sequence of two bytes or more (RFC 3629 4), else 0. */
+static size_t sequence_len(const unsigned char *data, size_t len)
 {
     static const struct {
         unsigned char from, to, low, high; /* of the first and the second byte */
@@ -25,7 +25,7 @@ size_t utf8_len(const unsigned char *data, size_t len)
 size_t smtp_utf8_len(const char *data, size_t len)
 {
     const unsigned char *in = (const unsigned char *)data;
-    return *in < 0x80 ? 1 : utf8_len(in, len);
+    return *in < 0x80 ? 1 : sequence_len(in, len);
 }
 
 bool smtp_utf8_check(const char *data, size_t len)

@@ -1,0 +1,149 @@
+/* text.h - grammar and codecs: what SMTP and MIME say of characters, without a session.
+ *
+ * The functions of this room look at bytes and write bytes. They know no command and no reply, keep
+ * nothing between calls except in the structs below, and allocate nothing. Lengths (_len) are
+ * bytes. Input is borrowed for the call, needs no NUL at its end, and may be anything: it comes
+ * from web forms and from servers. Where the input comes in pieces, the places of the cuts never
+ * change the result.
+ */
+#ifndef SMTP_TEXT_H
+#define SMTP_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+enum {
+    SMTP_ADDRESS_LEN_MAX = 254, /* bytes of an address (RFC 5321 4.5.3.1.3, less "<" and ">") */
+    SMTP_DOMAIN_LEN_MAX = 255,  /* bytes of a domain (RFC 5321 4.5.3.1.2) */
+    SMTP_BODY_LINE_MAX = 998    /* bytes of a message's line without CRLF (RFC 5322 2.1.1) */
+};
+
+/** Bytes that belong to another owner. `data` may be NULL where `len` is 0. */
+struct smtp_text {
+    const char *data;
+    size_t len;
+};
+
+/* ---- addresses (address.c) ---- */
+
+/** Checks a Mailbox of RFC 5321 4.1.2 as RFC 6531 3.3 extends it: it may contain well-formed UTF-8
+ *  other than control characters. Whether a domain outside ASCII is valid is for IDNA to decide
+ *  (idna.h). Writes the canonical form (quotes only where they are needed) to `out`, which has room
+ *  for `len` bytes, and returns its length; or returns 0 and sets `*why` to a sentence. */
+size_t smtp_address_check(const char *data, size_t len, char *out, const char **why);
+
+/** Checks a Domain in ASCII or an address literal (RFC 5321 4.1.2, 4.1.3). Returns NULL where it is
+ *  valid, else a sentence that says why it is not. */
+const char *smtp_domain_check(const char *data, size_t len);
+
+/* ---- characters (utf8.c, printable.c) ---- */
+
+/** Is the text well-formed UTF-8 (RFC 3629 4)? */
+bool smtp_utf8_check(const char *data, size_t len);
+
+/** Returns the length in bytes of the character at `data`, or 0 where it is not well-formed. `len`
+ *  is at least 1. */
+size_t smtp_utf8_len(const char *data, size_t len);
+
+/** Writes the text as a terminal may show it. A tab becomes a space. Control characters other than
+ *  LF, characters that change the direction of text, and broken UTF-8 become '?'. What does not fit
+ *  into `out_max` bytes is cut off between two characters. `out` may be `data`. Applying the
+ *  function twice gives the same result as once. Returns the length in `out`. */
+size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len);
+
+/* ---- base64 (base64.c) ---- */
+
+/** Writes base64 without line ends (RFC 4648 4). `out` has room for 4 bytes for each 3 begun.
+ *  Returns the length. */
+size_t smtp_base64_encode(const char *data, size_t len, char *out);
+
+/** Decodes strictly: padded, one form for each value, no other character. `out` has room for 3
+ *  bytes for each 4. Returns false where the text is not base64. */
+bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
+
+/* ---- transfer encodings (transfer.c) ---- */
+
+/** How a body is written so that it is 7-bit with short lines (RFC 2045 6). */
+enum smtp_encoding {
+    SMTP_7BIT,             /* as it is; CR, LF and CRLF all become CRLF */
+    SMTP_QUOTED_PRINTABLE, /* for text; line ends as for 7BIT */
+    SMTP_BASE64            /* for any bytes; the last line ends with CRLF too */
+};
+
+/** Encodes a body that comes in pieces. Lines of quoted-printable and base64 have at most 76 bytes.
+ *  In quoted-printable no escape, and no character of UTF-8, is split over two lines, and no line
+ *  ends in a space or a tab or begins with "." or "From ". The members belong to transfer.c. */
+struct smtp_encoder {
+    enum smtp_encoding encoding;
+    size_t column; /* bytes on the line being written */
+    bool after_cr;
+    size_t held_len; /* bytes that cannot be written until the next one is known */
+    char held[8];
+};
+
+/** Begins a body. */
+void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding);
+
+/** Returns how much room the next call needs for `len` bytes of input. For smtp_encode_end, ask
+ *  with `len` 0. */
+size_t smtp_encode_max(const struct smtp_encoder *e, size_t len);
+
+/** Encodes the next piece. Returns the number of bytes in `out` that count, which may be 0. */
+size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out);
+
+/** Ends the body. The encoder is then as new, for another body. */
+size_t smtp_encode_end(struct smtp_encoder *e, char *out);
+
+/* ---- what a message contains (header.c, scan.c) ---- */
+
+/** Searches a message's header for a Bcc or Resent-Bcc field: every recipient would see it. The
+ *  names count in any case, with blanks (folded or not) before the colon, and after a byte order
+ *  mark. Zero the struct first; set `octets` where the message is sent as it is, line ends
+ * included. `over`: the header has ended. `bcc`: a field was found. The other members belong to
+ * header.c. */
+struct smtp_header {
+    bool octets, over, bcc;
+    bool in_line, after_cr;
+    int place;
+    size_t name, name_len;
+};
+
+/** Searches the next piece. Returns how much of it belongs to the header. */
+size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len);
+
+/** What a message contains, and how long it becomes on the wire. Zero the struct first, feed it in
+ *  pieces, end it. `ready`: the message is to be sent as it is, so `special`, `control` and
+ *  `from_line` are not needed, and the header is searched for Bcc. */
+struct smtp_scan {
+    bool ready;
+    uint64_t wire_len;  /* bytes with every line end as CRLF; doubled dots are not counted */
+    uint64_t line_max;  /* bytes of the longest line, without its line end */
+    uint64_t special;   /* bytes that quoted-printable has to escape in every place */
+    bool nul, eightbit; /* there is a NUL; there is a byte over 127 */
+    bool control;       /* a control character other than tab, CR and LF: NUL, DEL, … */
+    bool bare;          /* a CR or an LF that is not part of CRLF */
+    bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
+    bool dotted;        /* a line that begins with a dot */
+    bool framed;        /* nothing bare or dotted, and CRLF at the end: DATA sends it as it is */
+    struct smtp_header header; /* searched where `ready` */
+    bool odd_header;           /* where `ready`: a NUL or a bare line end is in the header */
+    bool in_body, after_cr;
+    size_t line_len, from_len;
+};
+
+/** Looks at the next piece. */
+void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
+
+/** Ends the message: an unfinished last line counts as a line. */
+void smtp_scan_end(struct smtp_scan *scan);
+
+/** May the message be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no Bcc (where
+ *  `ready`)? */
+bool smtp_scan_is_sendable(const struct smtp_scan *scan);
+
+#pragma GCC visibility pop
+
+#endif
