@@ -29,6 +29,7 @@ build = {
       ["smtp.compose.composer"] = "lua/smtp/compose/composer.lua",
       ["smtp.runtime.scheduler"] = "lua/smtp/runtime/scheduler.lua",
       ["smtp.runtime.nginx.defer"] = "lua/smtp/runtime/nginx/defer.lua",
+      ["smtp.client.connection"] = "lua/smtp/client/connection.lua",
       ["smtp.client.delivery"] = "lua/smtp/client/delivery.lua",
       ["smtp.dkim"] = "lua/smtp/dkim.lua",
       ["smtp.client.loop"] = "lua/smtp/client/loop.lua",

@@ -1,15 +1,12 @@
 --- Send mail; every failure is returned as nil, err. Nothing here raises.
 -- @module smtp.safe
 
-local ascii = require "smtp.ground.ascii"
+local connection = require "smtp.client.connection"
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
-local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
 local host = require "smtp.runtime.runtime"
 local options = require "smtp.client.request"
-local report = require "smtp.result.report"
 local signing = require "smtp.compose.sign"
 local system = require "smtp.ground.resources"
 
@@ -66,233 +63,13 @@ function safe.defer(t, callback)
    return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, mail, callback)
 end
 
--- ---- connections ----
-
-local Connection = {}
-local connection_mt = { __name = "smtp.Connection" }
-
-function connection_mt.__index(self, name)
-   if name == "alive" then
-      return self.conv ~= nil and self.conv.session:wants() == "ready"
-   elseif name == "auth" then
-      return report.auth(self.conv)
-   end
-   return Connection[name]
-end
-
-function connection_mt.__tostring(self)
-   return ("smtp.Connection (%s)"):format(report.place(self.server))
-end
-
-local function broken(self)
-   local trouble = not self.closed and drive.trouble(self.conv)
-   if trouble then return report.error(self.conv, trouble) end
-   return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
-end
-
--- ---- whose call is it ----
-
--- A call may end without a return: by an error that a debug hook raises, or because the coroutine
--- that it is in is never resumed. What the server makes of it cannot be known then.
-
-local ABANDONED = 5 -- seconds after the deadline of a call that is still suspended
-
-local function abort(self)
-   self.busy = false
-   self.conv.session:broken("disconnected", "aborted", "")
-   pcall(self.conv.sock.close, self.conv.sock)
-end
-
--- Collects garbage once for each call that is found suspended: only that shows whether anything can
--- still resume it.
-local function is_unreachable(self)
-   if not self.searched then
-      self.searched = true
-      collectgarbage()
-   end
-   return self.owner.thread == nil or core.now() > self.conv.deadline + ABANDONED
-end
-
--- In Lua 5.1 the coroutine of a call that has ended by an error may run on, and the main thread is
--- nil. What a function of the caller's calls runs in a coroutine of its own there.
-local function is_abandoned(self)
-   local thread = self.owner.thread
-   local running = coroutine.running()
-   if not guard.yields_across_pcall and thread == (running or "main") then return true end
-   if thread == "main" then return false end
-   local status = thread and coroutine.status(thread)
-   if status ~= "suspended" then return status == nil or status == "dead" end
-   thread = nil -- luacheck: ignore (it would keep it alive)
-   return is_unreachable(self)
-end
-
-local function settle(self, was_busy, ok, ...)
-   if ok then return ... end
-   if self.busy and not was_busy then abort(self) end
-   error((...), 0)
-end
-
--- An error of somebody else's passes through, and the connection is broken then.
-local function guarded(self, method, argument)
-   if not guard.yields_across_pcall then return method(self, argument) end
-   return settle(self, self.busy, pcall(method, self, argument))
-end
-
-local function leave(self)
-   self.busy = false
-   if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
-end
-
--- May the connection be used now? A body function that uses its own connection may not.
-local function enter(self, started, mail)
-   if self.busy and is_abandoned(self) then abort(self) end
-   if self.busy then
-      return nil, errors.usage("connection", "this connection is busy with a message",
-         "Use another connection inside a function that gives the message")
-   end
-   self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
-   if not drive.look(self.conv) then
-      leave(self)
-      return nil, broken(self)
-   end
-   self.conv.deadline, self.conv.moved = delivery.deadline(self.server, mail, started), started
-   return true
-end
-
--- A kept connection may be dead; ask before somebody relies on it.
-local function check_kept(conv)
-   if not conv.reused then return conv end
-   conv.session:ask("noop")
-   if drive.run(conv) == "ready" and conv.session:asked().code < 400 then return conv end
-   conv.sock:close()
-   return delivery.open(conv.server, conv.deadline, true)
-end
-
 --- Connect, greet, start TLS and authenticate as the options say.
 ---@param t table        where and how
----@return table|nil     the connection
----@return table|nil
+---@return table|nil     the connection, see smtp.client.connection
+---@return table|nil     the error
 function safe.connect(t)
-   local server, err = options.connection(t)
-   if not server then return nil, err end
-   local conv
-   conv, err = delivery.open(server, delivery.deadline(server))
-   if conv then conv, err = check_kept(conv) end
-   if not conv then return nil, err end
-   local self = setmetatable({ server = server, conv = conv, busy = false,
-      owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
-   if drive.run(conv) ~= "ready" then
-      conv.sock:close()
-      return nil, broken(self)
-   end
-   report.auth(conv) -- what is offered now is compared with what comes later
-   return self
+   return connection.open(t)
 end
-
---- Send one message. A refusal leaves the connection usable.
----@param t table     from, to, subject, text, raw, …
----@return table|nil  the receipt
----@return table|nil
-function Connection:send(t)
-   local started = core.now()
-   local mail = options.plain(t, self.server, self.spare)
-   local ok, err
-   if mail then
-      self.spare = nil
-   else
-      mail, err = options.mail(t, self.server)
-      if mail then ok, err = signing.sign(mail, delivery.deadline(self.server, mail, started)) end
-      if not ok then return nil, err end
-   end
-   ok, err = enter(self, started, mail)
-   if not ok then return nil, err end
-   local conv = self.conv
-   local transaction = drive.send(conv, mail, nil, mail.transaction)
-   local _, receipt, result = delivery.finish(conv, mail, transaction, nil, started)
-   leave(self)
-   if not receipt then return delivery.outcome(conv, mail, result, started) end
-   if mail.plain then self.spare = mail end
-   return receipt
-end
-
---- What the server offers now: upper-case keywords to parameters.
----@return table|nil
----@return table|nil err   where the connection has ended
-function Connection:capabilities()
-   if self.conv.session:wants() == "nothing" then return nil, broken(self) end
-   return report.capabilities(self.conv.session:facts())
-end
-
-local function ask(self, question, argument)
-   local ok, err = enter(self, core.now())
-   if not ok then return nil, err end
-   self.conv.session:ask(question, argument)
-   local state = drive.run(self.conv)
-   leave(self)
-   if state ~= "ready" then return nil, broken(self) end
-   local answer = self.conv.session:asked()
-   answer.text = self.conv.transcript:mask(answer.text)
-   if answer.code < 400 then return answer end
-   answer.kind, answer.reason, answer.stage = "reply", "refused", question
-   answer.sentence = "refused " .. ascii.upper(question)
-   return nil, report.error(self.conv, answer)
-end
-
---- RSET. @return table|nil reply { code, enhanced, text }
-function Connection:reset()
-   return ask(self, "rset")
-end
-
---- NOOP: is the server still there?
-function Connection:noop()
-   return ask(self, "noop")
-end
-
---- VRFY. Most servers answer 252: they will not say.
----@param address string
-function Connection:verify(address)
-   if type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
-      or #address > 254 then
-      return nil, errors.usage("address", "VRFY takes one line of ASCII, at most 254 octets")
-   end
-   return ask(self, "vrfy", address)
-end
-
---- QUIT, then close. Trouble there is no error: nothing depends on it.
-function Connection:quit()
-   local ok, err = enter(self, core.now())
-   if not ok then
-      if self.busy then return nil, err end
-      return self:close()
-   end
-   self.conv.session:quit()
-   drive.run(self.conv)
-   self.busy = false
-   return self:close()
-end
-
---- Close without a word; with keepalive, where all is well, leave it to others instead. May be
--- called twice, and from another coroutine.
-function Connection:close()
-   if self.server.keepalive and not self.busy then drive.hand_back(self.conv) end
-   self.conv.sock:close()
-   self.closed = self.closed or not drive.trouble(self.conv) -- the break is what is told of
-   self.conv.session:heard("")
-   return true
-end
-
--- connection.send{…} gives the options in the place of the connection.
-for name, method in next, Connection do
-   Connection[name] = function(self, argument)
-      if type(self) == "table" and rawget(self, "conv") then
-         return guarded(self, method, argument)
-      end
-      return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
-         ("Write connection:%s(…)"):format(name))
-   end
-end
-
-connection_mt.__close = Connection.close
 
 --- What does this server offer? Sends no mail; see smtp.probe.
 function safe.probe(t)
@@ -331,7 +108,6 @@ function safe.is_error(value, class)
    return errors.is(value, class)
 end
 
-safe.connection_methods = Connection
-safe.connection_mt = connection_mt
+safe.connection_methods, safe.connection_mt = connection.methods, connection.mt
 
 return safe
