@@ -331,7 +331,7 @@ describe("what is asked of an extension", function()
          local t = to_bob { orcpt = given }
          t.from, t.text = "ann@me.example", ""
          local one = assert(options.mail(t))
-         assert.same({ ["bob@there.example"] = want }, one.asked.orcpt_of)
+         assert.same({ ["bob@there.example"] = want }, one.parameters.orcpt_of)
       end
    end)
 
@@ -342,7 +342,7 @@ describe("what is asked of an extension", function()
    it("tells mt_priority from priority", function()
       assert.truthy(refused({ mt_priority = "high" }).hint:find("priority", 1, true))
       local _, mail = server { priority = "high" }
-      assert.is_nil(mail.asked.mt_priority)
+      assert.is_nil(mail.parameters.mt_priority)
    end)
 
    it("takes dates in any zone, to the second", function()
@@ -352,7 +352,7 @@ describe("what is asked of an extension", function()
          ["2100-03-01T00:00:00.999+00:01"] = "2100-02-28T23:59:00Z",
          ["9999-12-31T23:59:59Z"] = "9999-12-31T23:59:59Z" } do
          local _, mail = server { hold_until = given }
-         assert.equal(want, mail.asked.hold_until)
+         assert.equal(want, mail.parameters.hold_until)
       end
    end)
 end)

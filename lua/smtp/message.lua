@@ -18,14 +18,15 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 function message.new(options)
-   local mail, err = require("smtp.client.request").mail(options)
-   if not mail then return nil, err end
+   local outgoing, err = require("smtp.client.request").mail(options)
+   if not outgoing then return nil, err end
    local ok
-   ok, err = signing.sign(mail, math.huge)
-   if ok and not mail.headers then ok, err = signing.settle(mail, math.huge) end
+   ok, err = signing.sign(outgoing, math.huge)
+   if ok and not outgoing.header_fields then ok, err = signing.settle(outgoing, math.huge) end
    if not ok then return nil, err end
-   return setmetatable({ mail = mail, size = mail.size, message_id = mail.message_id,
-      envelope = { from = mail.from, to = mail.to } }, message_mt)
+   return setmetatable({ outgoing = outgoing, size = outgoing.size,
+      message_id = outgoing.message_id,
+      envelope = { from = outgoing.from, to = outgoing.to } }, message_mt)
 end
 
 local function as_error(trouble)
@@ -36,7 +37,7 @@ end
 --- A function that gives its octets in pieces of at most 64 KiB, nil at the end, or nil and a
 -- SourceError. Line ends are CRLF. Each call begins anew, where all sources can.
 function Message:source()
-   local read = source.cut(self.mail.source.open(), PIECE_MAX)
+   local read = source.cut(self.outgoing.source.open(), PIECE_MAX)
    return function()
       local piece, trouble = read()
       if piece == false then return nil, as_error(trouble) end

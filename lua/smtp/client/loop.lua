@@ -508,9 +508,10 @@ end
 ---@return userdata transaction
 function drive.send(conv, mail, to, transaction)
    transaction = transaction or core.transaction { from = mail.from, to = to or mail.to, size = mail.size,
-      exact = mail.exact, source_len = mail.source_len, eightbit = mail.eightbit,
-      binary = mail.binary, utf8 = mail.utf8 ~= nil, all = mail.all, offer = mail.offer,
-      extensions = mail.extensions, asked = mail.asked }
+      exact = mail.size_is_exact, source_len = mail.text and #mail.text or mail.source.size,
+      eightbit = mail.eightbit, binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
+      all = mail.needs_all_recipients, offer = mail.offer, extensions = mail.extensions,
+      asked = mail.parameters }
    if not mail.text then
       conv.mails = conv.mails or setmetatable({}, { __mode = "k" }) -- by transaction
       conv.mails[transaction] = mail

@@ -4,7 +4,7 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local mail = require "smtp.compose.mail"
+local outgoing = require "smtp.compose.outgoing"
 local new_server = require("smtp.options.server").new
 
 local options = {}
@@ -142,17 +142,17 @@ function options.mail(t, server)
    ok, err = check_names(t, mail_names, connection_names,
       "the connection: smtp.send, smtp.connect or send_many")
    if not ok then return nil, err end
-   return mail.read(check.plain(t, mail.objects), server)
+   return outgoing.read(check.plain(t, outgoing.objects), server)
 end
 
 -- What messages without more to say share; nobody changes it.
-local no_extensions, no_needs, eightbit_needs = {}, {}, mail.needs { eightbit = true }
+local no_extensions, no_needs, eightbit_needs = {}, {}, outgoing.needs { eightbit = true }
 
 --- What core.plain has found, as options.mail would tell it.
 ---@param old? table   a message that came from here: becomes the new one
 function options.plain_mail(text, from, to, size, eightbit, old)
-   local one = old or { to = {}, exact = true, extensions = no_extensions, plain = true }
-   one.from, one.to[1], one.text, one.size, one.source_len = from, to, text, size, #text
+   local one = old or { to = {}, size_is_exact = true, extensions = no_extensions, plain = true }
+   one.from, one.to[1], one.text, one.size = from, to, text, size
    one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
    return one
 end
@@ -188,7 +188,7 @@ function options.send(t)
    if plain then return known, plain end
    ok, err = check.names(t, all_names)
    if not ok then return nil, err end
-   local where, what = {}, check.plain(t, mail.objects)
+   local where, what = {}, check.plain(t, outgoing.objects)
    for name, value in next, t do
       if is_connection[name] then where[name], what[name] = value, nil end
    end
@@ -196,7 +196,7 @@ function options.send(t)
    server, err = connection(where)
    if not server then return nil, err end
    local one = options.plain(what, server)
-   if not one then one, err = mail.read(what, server) end
+   if not one then one, err = outgoing.read(what, server) end
    if not one then return nil, err end
    return server, one
 end

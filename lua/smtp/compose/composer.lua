@@ -436,7 +436,7 @@ end
 ---@param t table   from, sender, reply_to, to, cc: lists of { name=, address= }, checked; subject,
 --   text, html, attachments, calendar, headers, date, message_id, in_reply_to, references,
 --   priority, list_unsubscribe: as the caller gave them
----@return table|nil   { headers = list of { name=, raw= }, body = source, message_id= }
+---@return table|nil   { header_fields = { { name, raw }, … }, body = source, message_id = }
 ---@return table|nil   UsageError
 function compose.message(t)
    local headers, id = read_headers(t)
@@ -447,7 +447,7 @@ function compose.message(t)
    for i = 1, #whole.head do headers[#headers + 1] = whole.head[i] end
    local body = whole.body
    if whole.open_end then body = source.joined { body, source.of_string("\r\n") } end
-   return { headers = headers, body = body, message_id = id }
+   return { header_fields = headers, body = body, message_id = id }
 end
 
 return compose

@@ -64,8 +64,9 @@ local function from_string(text, binary)
    if ok and needed then ok, err = check_head(scan) end
    if ok then ok, err = check_bcc(scan) end
    if not ok then return nil, err end
-   return { source = one, text = text, size = needed and #text or scan.wire_len, exact = true,
-      source_len = #text, eightbit = scan.eightbit, binary = binary ~= nil, binary_needed = needed }
+   return { source = one, text = text, size = needed and #text or scan.wire_len,
+      size_is_exact = true, eightbit = scan.eightbit, may_be_binary = binary ~= nil,
+      must_be_binary = needed or false }
 end
 
 local function from_file(file, t, binary)
@@ -81,16 +82,16 @@ local function from_file(file, t, binary)
       if not ok then return nil, err end
    end
    local size = found and not needed and found.wire_len or t.size or one.size
-   return { source = one, size = size, exact = found and true, source_len = one.size,
+   return { source = one, size = size, size_is_exact = found ~= nil,
       eightbit = found and found.eightbit or t.eightbit or false,
-      binary = binary and found ~= nil or needed, binary_needed = needed }
+      may_be_binary = binary and found ~= nil or needed, must_be_binary = needed }
 end
 
 -- Whether a function gives what is fine as text nobody knows: it is binary where that is required.
 local function from_function(fn, t, binary)
-   return { source = source.of_function(fn, t.size, "raw"), size = t.size, source_len = t.size,
-      eightbit = t.eightbit or false, binary = binary == "require",
-      binary_needed = binary == "require" }
+   return { source = source.of_function(fn, t.size, "raw"), size = t.size,
+      eightbit = t.eightbit or false, may_be_binary = binary == "require",
+      must_be_binary = binary == "require" }
 end
 
 local function read(t, binary)
@@ -103,8 +104,8 @@ end
 --- Read the options `raw`, `eightbit` and `size`.
 ---@param t table
 ---@param word? string   of extensions.binarymime
----@return table|nil     { source =, size =, source_len =, text =, exact =, eightbit =,
---   binary = may it be BINARYMIME?, binary_needed = must it be? }
+---@return table|nil     source, size, text, size_is_exact, eightbit, may_be_binary and
+--   must_be_binary of smtp.OutgoingMessage
 ---@return table|nil     UsageError
 function raw.read(t, word)
    local ok, err = check.is_type(t, "eightbit", "boolean")
@@ -115,11 +116,11 @@ function raw.read(t, word)
    local found
    found, err = read(t, word ~= "skip" and word or nil)
    if not found then return nil, err end
-   if t.dkim ~= nil and found.binary_needed then
+   if t.dkim ~= nil and found.must_be_binary then
       return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
          "Encode its parts as base64 (RFC 6376 5.3)")
    end
-   found.binary = found.binary and t.dkim == nil
+   found.may_be_binary = found.may_be_binary and t.dkim == nil
    return found
 end
 

@@ -12,20 +12,20 @@ local source = require "smtp.compose.source"
 local signing = {}
 
 --- Where headers and body of a composed message come from.
----@param made table   { headers =, body =, message_id = } of compose.message
----@return table mail  { source =, size =, source_len =, eightbit =, message_id =, headers =,
---   body = }
-function signing.assemble(made)
-   local head = mime.lines(made.headers) .. "\r\n"
-   local whole = source.joined { source.of_string(head), made.body }
-   return { source = whole, text = whole.text, size = whole.size, source_len = whole.size,
-      message_id = made.message_id, exact = whole.size ~= nil and whole.again, eightbit = false,
-      headers = made.headers, body = made.body }
+---@param parts table   { header_fields =, body =, message_id = } of compose.message
+---@return table         the same, with source, text, size, size_is_exact and eightbit of
+--   smtp.OutgoingMessage
+function signing.assemble(parts)
+   local head = mime.lines(parts.header_fields) .. "\r\n"
+   local whole = source.joined { source.of_string(head), parts.body }
+   return { source = whole, text = whole.text, size = whole.size,
+      size_is_exact = whole.size ~= nil and whole.again == true, eightbit = false,
+      message_id = parts.message_id, header_fields = parts.header_fields, body = parts.body }
 end
 
 -- A raw message in two, with the line ends it will have.
-local function take_apart(mail, deadline)
-   local whole = source.lines(mail.source)
+local function take_apart(message, deadline)
+   local whole = source.lines(message.source)
    if not whole.again then
       local kept, trouble = source.spool(source.checked(whole), deadline)
       if not kept then return nil, trouble end
@@ -34,7 +34,7 @@ local function take_apart(mail, deadline)
    local head, body, parted = source.split(whole)
    if not head then return nil, body end
    local headers, err = dkim.headers(head)
-   return headers and { headers = headers, body = body, parted = parted }, err
+   return headers and { header_fields = headers, body = body, parted = parted }, err
 end
 
 --- Trouble of a source as an error, or the error that DKIM has made of it already.
@@ -79,9 +79,9 @@ local function watched(body, signers, headers, fingerprint)
 end
 
 -- Headers and a body that can be read again. -> made, body | nil, nil, trouble
-local function readable(mail, deadline)
-   local made, why = mail, nil
-   if not mail.headers then made, why = take_apart(mail, deadline) end
+local function readable(message, deadline)
+   local made, why = message, nil
+   if not message.header_fields then made, why = take_apart(message, deadline) end
    if not made then return nil, nil, why end
    if made.body.again then return made, made.body end
    local body, trouble = source.spool(made.body, deadline)
@@ -92,43 +92,42 @@ end
 -- can be read again and again.
 ---@return true|nil
 ---@return table|nil   SourceError, TimeoutError
-function signing.settle(mail, deadline)
-   local whole = mail.source
-   if not mail.binary_needed then whole = source.checked(source.lines(whole)) end
-   if not mail.exact then
+function signing.settle(message, deadline)
+   local whole = message.source
+   if not message.must_be_binary then whole = source.checked(source.lines(whole)) end
+   if not message.size_is_exact then
       local trouble
       whole, trouble = source.spool(whole, deadline)
       if not whole then return signing.failed(trouble) end
-      mail.size, mail.exact = whole.size, true
+      message.size, message.size_is_exact = whole.size, true
    end
-   mail.source = whole
+   message.source = whole
    return true
 end
 
---- Sign, where `mail.signers` are given. Reads the body, which may yield.
----@param mail table     of smtp.options; becomes the signed one
+--- Sign, where `message.signers` are given. Reads the body, which may yield.
+---@param message smtp.OutgoingMessage   becomes the signed one
 ---@param deadline number   core.now() at which the reading must be over
 ---@return true|nil
 ---@return table|nil     SourceError, TimeoutError
-function signing.sign(mail, deadline)
-   if not mail.signers then return true end
-   local made, body, trouble = readable(mail, deadline)
+function signing.sign(message, deadline)
+   if not message.signers then return true end
+   local made, body, trouble = readable(message, deadline)
    if not made then return signing.failed(trouble) end
-   local state, why = hash(mail.signers, body, deadline)
+   local state, why = hash(message.signers, body, deadline)
    if not state then return signing.failed(why) end
-   local signature, err = state:finish(made.headers)
+   local signature, err = state:finish(made.header_fields)
    if not signature then return nil, err end
    if not body.steady then
-      body = watched(body, mail.signers, made.headers, state:fingerprint(made.headers))
+      body = watched(body, message.signers, made.header_fields, state:fingerprint(made.header_fields))
    end
-   local head = signature .. mime.lines(made.headers) .. "\r\n"
-   mail.source = source.joined { source.of_string(head), body }
-   mail.text = mail.source.text
-   mail.source_len = mail.source.size
-   if mail.source_len then
-      mail.size, mail.exact = mail.source_len, true
-   elseif mail.size then
-      mail.size = mail.size + #signature + (made.parted == false and 2 or 0)
+   local head = signature .. mime.lines(made.header_fields) .. "\r\n"
+   message.source = source.joined { source.of_string(head), body }
+   message.text = message.source.text
+   if message.source.size then
+      message.size, message.size_is_exact = message.source.size, true
+   elseif message.size then
+      message.size = message.size + #signature + (made.parted == false and 2 or 0)
    end
    return true
 end

@@ -249,7 +249,7 @@ function report.error(conv, trouble, recipients)
       if trouble.kind == "message_too_large" then
          err.limit, err.size = facts.size_max, conv.mail.size
       end
-      if trouble.reason == "smtputf8" then err.value = conv.mail.utf8 end
+      if trouble.reason == "smtputf8" then err.value = conv.mail.utf8_address end
       what = what .. detail(conv, trouble, facts)
    end
    err.what = what

@@ -1,0 +1,264 @@
+--- The outgoing message: its envelope, its bytes, and what it needs from the server; read from the
+-- options of a message.
+-- @module smtp.compose.outgoing
+
+local address = require "smtp.options.address"
+local check = require "smtp.options.check"
+local compose = require "smtp.compose.composer"
+local dkim = require "smtp.dkim"
+local errors = require "smtp.errors"
+local extensions = require "smtp.options.extensions"
+local raw = require "smtp.compose.raw"
+local signing = require "smtp.compose.sign"
+
+local outgoing = {}
+
+local usage = errors.usage
+
+--- The options that are objects, whose metatables count.
+outgoing.objects = { dkim = true }
+
+---@class smtp.OutgoingMessage
+---@field from string                  the envelope's sender, canonical; "" is the null reverse-path
+---@field to string[]                  the envelope's recipients, canonical, each once
+---@field needs_all_recipients boolean a refused recipient fails the message for the others as well
+---@field source table                 gives the bytes: see smtp.compose.source
+---@field text string|nil              the bytes, where one string contains all of them
+---@field size number|nil              bytes with the line ends of the wire, or an estimate
+---@field size_is_exact boolean        `size` is not an estimate
+---@field eightbit boolean             some byte is over 127
+---@field may_be_binary boolean        the bytes may be sent as BINARYMIME
+---@field must_be_binary boolean       the bytes can be sent as BINARYMIME only
+---@field utf8_address string|nil      an address because of which SMTPUTF8 is needed
+---@field parameters table             of MAIL and RCPT, as core.transaction reads them
+---@field extensions table             keyword in lower case to "require", "prefer" or "skip"
+---@field needs table                  keyword in lower case to the reason why it is needed
+---@field signers table|nil            keys for DKIM, from dkim.check; nil: do not sign
+---@field message_id string|nil        of a composed message
+---@field header_fields table|nil      of a composed message: { { name, raw }, … }
+---@field body table|nil               of a composed message: the source of its body
+
+-- The one constructor. `content`: what raw.read or signing.assemble returned.
+---@return smtp.OutgoingMessage
+local function new_message(content, from, to, parameters)
+   return {
+      from = from.address,
+      to = to,
+      needs_all_recipients = false,
+      source = content.source,
+      text = content.text,
+      size = content.size,
+      size_is_exact = content.size_is_exact or false,
+      eightbit = content.eightbit,
+      may_be_binary = content.may_be_binary or false,
+      must_be_binary = content.must_be_binary or false,
+      utf8_address = nil,
+      parameters = parameters,
+      extensions = nil,
+      needs = nil,
+      signers = nil,
+      message_id = content.message_id,
+      header_fields = content.header_fields,
+      body = content.body,
+   }
+end
+
+-- ---- content ----
+
+local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
+   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
+   "list_unsubscribe" }
+
+local function raw_content(t, words)
+   for i = 1, #composing do
+      if t[composing[i]] ~= nil then
+         local hint = "raw is the whole message already"
+         if composing[i] == "cc" or composing[i] == "bcc" then hint = "List everybody in `to`" end
+         return nil, usage(composing[i], composing[i] .. " stands beside raw", hint)
+      end
+   end
+   return raw.read(t, words.binarymime)
+end
+
+local function composed_content(t, lists)
+   local extra = { "eightbit", "size" }
+   for i = 1, #extra do
+      if t[extra[i]] ~= nil then
+         return nil, usage(extra[i], extra[i] .. " is for raw messages only", "Remove it")
+      end
+   end
+   if #lists.from == 0 then
+      return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
+   end
+   if #lists.from > 1 and not lists.sender then
+      return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
+   end
+   local what = { from = lists.from, sender = lists.sender, reply_to = lists.reply_to,
+      to = lists.to, cc = lists.cc }
+   for i = 1, #composing do
+      local name = composing[i]
+      if what[name] == nil then what[name] = t[name] end
+   end
+   local parts, err = compose.message(what)
+   if not parts then return nil, err end
+   return signing.assemble(parts)
+end
+
+-- ---- the envelope ----
+
+local function read_lists(t)
+   local lists = {}
+   local err
+   for _, name in ipairs { "from", "to", "cc", "bcc", "reply_to" } do
+      lists[name], err = address.list(t[name], name)
+      if not lists[name] then return nil, err end
+   end
+   if t.sender ~= nil then
+      lists.sender, err = address.parse(t.sender, "sender")
+      if not lists.sender then return nil, err end
+   end
+   return lists
+end
+
+-- A list of addresses; each may have parameters of its own.
+local function read_envelope_to(value)
+   if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
+   local list, err = address.list(value, "envelope.to", extensions.recipient_fields)
+   if not list then return nil, err end
+   for i = 1, #list do
+      local ok
+      ok, err = extensions.ask_recipient(value[i], list[i])
+      if not ok then return nil, err end
+   end
+   return list
+end
+
+-- -> entry of the sender, lists of entries of recipients | nil, err
+local function read_envelope(t, lists)
+   local envelope = t.envelope or {}
+   if type(envelope) ~= "table" then
+      return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
+   end
+   local ok, err = check.names(envelope, { "from", "to" }, "envelope")
+   if not ok then return nil, err end
+   local from = lists.sender or lists.from[1]
+   if envelope.from == "" then
+      from = { address = "" }
+   elseif envelope.from ~= nil then
+      from, err = address.parse(envelope.from, "envelope.from")
+      if not from then return nil, err end
+   elseif not from then
+      return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
+   end
+   local groups = { lists.to, lists.cc, lists.bcc }
+   if envelope.to ~= nil then
+      groups[1], err = read_envelope_to(envelope.to)
+      if not groups[1] then return nil, err end
+      groups[2], groups[3] = nil, nil
+   end
+   return from, groups
+end
+
+-- Each recipient once -> addresses, the parameters of the first entry with that address
+local function gather(groups)
+   local to, seen, parameters = {}, {}, { notify_of = {}, orcpt_of = {} }
+   for i = 1, #groups do
+      for j = 1, #groups[i] do
+         local entry = groups[i][j]
+         local one = entry.address
+         if not seen[one] then
+            to[#to + 1], seen[one] = one, true
+            parameters.notify_of[one], parameters.orcpt_of[one] = entry.notify, entry.orcpt
+         end
+      end
+   end
+   return to, parameters
+end
+
+-- ---- what the message needs from the server ----
+
+-- An address of the envelope, or of the header, because of which SMTPUTF8 is needed.
+local function utf8_address(t, lists, from, groups)
+   local found = address.needs_utf8 { { from } } or address.needs_utf8(groups)
+   if found or t.raw ~= nil then return found end
+   return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
+end
+
+--- Which extensions the bytes and addresses of a message need.
+---@param message table   may_be_binary, must_be_binary, eightbit, utf8_address
+---@return table needs    keyword to the reason
+function outgoing.needs(message)
+   local needs = {}
+   if message.may_be_binary then
+      needs.binarymime = message.must_be_binary and "raw holds what no text may hold"
+         or "extensions.binarymime asks for it"
+      needs.chunking = "BINARYMIME goes by it alone"
+   end
+   if message.eightbit and not message.must_be_binary then
+      needs["8bitmime"] = "the message holds 8-bit bytes"
+   end
+   if message.utf8_address then
+      needs.smtputf8 = ("an address outside ASCII needs it (%s)"):format(message.utf8_address)
+   end
+   return needs
+end
+
+-- The options that ask for extensions, and what the bytes and addresses need.
+local function read_extensions(t, words, message)
+   local parameters, needs = message.parameters, outgoing.needs(message)
+   local ok, err = extensions.ask(t, parameters, needs)
+   if not ok then return nil, err end
+   if next(parameters.notify_of) ~= nil or next(parameters.orcpt_of) ~= nil then
+      needs.dsn = needs.dsn or "envelope.to asks for it"
+   end
+   ok, err = extensions.agree(needs, words)
+   if not ok then return nil, err end
+   if message.must_be_binary then words.binarymime = "require" end
+   if message.may_be_binary and words.chunking ~= "require" then
+      words.chunking = words.binarymime
+   end
+   -- 8BITMIME is the core's to require: BINARYMIME does as well.
+   for keyword in next, needs do
+      if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
+   end
+   message.extensions, message.needs = words, needs
+   return message
+end
+
+--- Read the options of a message.
+---@param t table          the options, their names checked; the caller's own copy
+---@param server? table    the options of the connection, checked
+---@return smtp.OutgoingMessage|nil
+---@return table|nil err
+function outgoing.read(t, server)
+   local ok, err = check.is_word(t, "recipients", { "any", "all" })
+   if not ok then return nil, err end
+   local lists
+   lists, err = read_lists(t)
+   if not lists then return nil, err end
+   local from, groups = read_envelope(t, lists)
+   if not from then return nil, groups end
+   local to, parameters = gather(groups)
+   if #to == 0 then
+      return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
+   end
+   local words, content
+   words, err = extensions.for_mail(t.extensions, server)
+   if not words then return nil, err end
+   if t.raw ~= nil then
+      content, err = raw_content(t, words)
+   else
+      content, err = composed_content(t, lists)
+   end
+   if not content then return nil, err end
+   local message = new_message(content, from, to, parameters)
+   if t.dkim ~= nil then
+      message.signers, err = dkim.check(t.dkim)
+      if not message.signers then return nil, err end
+   end
+   message.needs_all_recipients = t.recipients == "all"
+   message.utf8_address = utf8_address(t, lists, from, groups)
+   return read_extensions(t, words, message)
+end
+
+return outgoing
