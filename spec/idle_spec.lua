@@ -114,6 +114,23 @@ describe("An idle connection on which the server", function()
       local _, err = connection:send(message())
       assert.same({ "protocol", "unasked", "no" }, { err.kind, err.reason, err.sent })
    end)
+
+   for _, pipelining in ipairs { "safe", "eager", "off" } do
+      it("says what was not asked for is replaced by send_many, pipelining = " .. pipelining, function()
+         local servers, told = { spec_server.new(), spec_server.new(), spec_server.new() }, 0
+         local index = 0
+         local summary = assert(smtp.send_many(options({ pipelining = pipelining }, servers), function()
+            index = index + 1
+            return index <= 3 and message() or nil
+         end, { connections = 1, window = 1, on_result = function(_, receipt, err)
+            assert(receipt, tostring(err))
+            told = told + 1
+            servers[told]:say("250 what else?")
+         end }))
+         assert.same({ 3, 0 }, { summary.sent, summary.failed })
+         for i = 1, 3 do assert.equal(1, #servers[i].taken) end
+      end)
+   end
 end)
 
 -- As Exim does after ten transactions that were refused, and Haraka.

@@ -99,7 +99,7 @@ local function is_safe_again(self, conv, entry, transaction, result)
       return true
    elseif queue.is_busy(trouble) then
       return self:is_passing()
-   elseif trouble.kind == "disconnected" and conv.has_carried then
+   elseif (trouble.kind == "disconnected" or trouble.reason == "unasked") and conv.has_carried then
       return true
    elseif trouble.kind == "disconnected" or trouble.reason == "bdat" then
       entry.tries = entry.tries + 1
