@@ -12,7 +12,8 @@ local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
-local report = require "smtp.result.report"
+local failure = require "smtp.result.failure"
+local receipts = require "smtp.result.receipt"
 local safe = require "smtp.safe"
 local transcript = require "smtp.result.transcript"
 require "smtp" -- all of it: what is loaded before the specs is the same for all of them
@@ -92,16 +93,16 @@ function errors.new(kind, fields)
    return err
 end
 
-local new_report = report.error
-function report.error(...)
-   local err = new_report(...)
+local new_failure = failure.new
+function failure.new(...)
+   local err = new_failure(...)
    note(err, 0)
    note(tostring(err), 0)
    return err
 end
 
-local new_receipt = report.receipt
-function report.receipt(...)
+local new_receipt = receipts.new
+function receipts.new(...)
    local receipt = new_receipt(...)
    note(receipt, 0)
    return receipt

@@ -5,9 +5,11 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
+local failure = require "smtp.result.failure"
+local findings = require "smtp.client.findings"
 local guard = require "smtp.options.user_call"
 local options = require "smtp.client.request"
-local report = require "smtp.result.report"
+local receipts = require "smtp.result.receipt"
 local signing = require "smtp.compose.sign"
 
 local connection = {}
@@ -19,18 +21,18 @@ function connection_mt.__index(self, name)
    if name == "alive" then
       return self.conv ~= nil and self.conv.session:wants() == "ready"
    elseif name == "auth" then
-      return report.auth(self.conv)
+      return findings.auth(self.conv)
    end
    return Connection[name]
 end
 
 function connection_mt.__tostring(self)
-   return ("smtp.Connection (%s)"):format(report.place(self.server))
+   return ("smtp.Connection (%s)"):format(failure.place(self.server))
 end
 
 local function broken(self)
    local trouble = not self.closed and drive.trouble(self.conv)
-   if trouble then return report.error(self.conv, trouble) end
+   if trouble then return findings.error(self.conv, trouble) end
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
 
@@ -129,7 +131,7 @@ function connection.open(t)
       conv.sock:close()
       return nil, broken(self)
    end
-   report.auth(conv) -- what is offered now is compared with what comes later
+   findings.auth(conv) -- what is offered now is compared with what comes later
    return self
 end
 
@@ -164,7 +166,7 @@ end
 ---@return table|nil err   where the connection has ended
 function Connection:capabilities()
    if self.conv.session:wants() == "nothing" then return nil, broken(self) end
-   return report.capabilities(self.conv.session:facts())
+   return receipts.capabilities(self.conv.session:facts())
 end
 
 local commands = { rset = "RSET", noop = "NOOP", vrfy = "VRFY" }
@@ -181,7 +183,7 @@ local function ask(self, question, argument)
    if answer.code < 400 then return answer end
    answer.kind, answer.reason, answer.stage = "reply", "refused", question
    answer.sentence = "refused " .. commands[question]
-   return nil, report.error(self.conv, answer)
+   return nil, findings.error(self.conv, answer)
 end
 
 --- RSET. @return table|nil reply { code, enhanced, text }

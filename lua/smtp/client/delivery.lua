@@ -4,9 +4,11 @@
 
 local core = require "smtp.core"
 local drive = require "smtp.client.loop"
+local failure = require "smtp.result.failure"
+local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
 local quirks = require "smtp.client.memory"
-local report = require "smtp.result.report"
+local receipts = require "smtp.result.receipt"
 
 local delivery = {}
 
@@ -31,7 +33,7 @@ function delivery.open(server, deadline, fresh)
    local context, err = host.context(server)
    if err then return nil, err end
    local conv, failed, trouble = drive.open(server, context, deadline, fresh)
-   if not conv then return nil, report.error(failed, trouble) end
+   if not conv then return nil, findings.error(failed, trouble) end
    return conv
 end
 
@@ -43,9 +45,11 @@ function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
    if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.server) end
    local left, offer = transaction:left()
+   local reply, recipients = transaction:reply(), transaction:recipients()
+   conv.transcript:mask_replies({ reply }, recipients)
    return { trouble = trouble and drive.trouble(conv, trouble),
-      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = transaction:reply(),
-      recipients = report.masked(conv, transaction:recipients()), left = left, offer = offer }
+      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = reply,
+      recipients = recipients, left = left, offer = offer }
 end
 
 --- Those whom one transaction had left out have their verdicts from a further one. A refusal is
@@ -102,7 +106,7 @@ end
 ---@return table|nil err       where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen, started)
    drive.run(conv)
-   local receipt = report.plain_receipt(conv, mail, transaction, started)
+   local receipt = findings.plain_receipt(conv, mail, transaction, started)
    if receipt then return conv, receipt end
    local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
@@ -142,7 +146,6 @@ end
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
-   conv.mail = mail
    local trouble = result.trouble
    if trouble and not result.broken and is_accepted(result.recipients) then
       result.trouble = nil
@@ -150,8 +153,10 @@ function delivery.outcome(conv, mail, result, started)
       local one = decider(result.recipients) or trouble
       trouble.code, trouble.enhanced, trouble.text = one.code, one.enhanced, one.text
    end
-   if result.trouble then return nil, report.error(conv, result.trouble, result.recipients) end
-   return report.receipt(conv, mail, result, core.now() - started)
+   if result.trouble then
+      return nil, findings.error(conv, result.trouble, mail, result.recipients)
+   end
+   return receipts.new(findings.parts(conv), mail, result, core.now() - started)
 end
 
 -- ---- a connection of its own ----
@@ -192,7 +197,7 @@ function delivery.send(server, mail, started)
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
       if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
          drive.leave(conv)
-         if err then return nil, report.partly(err, result.recipients) end
+         if err then return nil, failure.partly(err, result.recipients) end
          if not receipt then receipt, err = delivery.outcome(conv, mail, result, started) end
          drive.forget(conv)
          return receipt, err

@@ -444,7 +444,7 @@ function drive.open(server, context, deadline, fresh)
    local conv = { server = server, context = context, deadline = deadline, moved = now(),
       secrets = {}, out = {}, -- by kind; by mechanism, why it dropped out
       transcript = transcript.new(not watch and tracer(server.trace), known_secrets(server)),
-      watch = watch,
+      watch = watch, reasons = auth.reasons,
       -- What most conversations come to have: room for it is made at once.
       sock = nil, pace = nil, connected = nil, tls = nil, address = nil, mechanisms = nil,
       session = nil, io = nil, cause = nil, noted = nil, downgrade = nil, parts = nil, idle = nil }

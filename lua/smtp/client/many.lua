@@ -12,11 +12,12 @@ local crowd = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
 local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
+local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
 local queues = require "smtp.client.queue"
 local options = require "smtp.client.request"
 local quirks = require "smtp.client.memory"
-local report = require "smtp.result.report"
+local receipts = require "smtp.result.receipt"
 
 local many = {}
 
@@ -91,13 +92,13 @@ local function settle(conv, line)
 end
 
 local function collect_bulk(queue, conv, line)
-   local v, parts = line.values, report.parts(conv)
+   local v, parts = line.values, findings.parts(conv)
    while true do
       local count, transaction, index, started, text, from, to, size, eightbit = line.bulk:take(v,
          now())
       conv.has_carried = conv.has_carried or count > 0
       for i = 1, 11 * count, 11 do
-         queue:tell(v[i], report.sole(parts, v[i + 10] and line.used_8bit or line.used, nil,
+         queue:tell(v[i], receipts.sole(parts, v[i + 10] and line.used_8bit or line.used, nil,
             v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6], v[i + 7], v[i + 8],
             v[i + 9]))
       end
@@ -133,9 +134,9 @@ local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true,
 local function open_bulk(queue, conv, line)
    local server = queue.server
    if line.bulk or queue.settings.rate or next(server.extensions) ~= nil then return line.bulk end
-   local parts = report.parts(conv)
-   line.used = report.used(options.plain_needs(false), parts)
-   line.used_8bit = report.used(options.plain_needs(true), parts)
+   local parts = findings.parts(conv)
+   line.used = receipts.used(options.plain_needs(false), parts)
+   line.used_8bit = receipts.used(options.plain_needs(true), parts)
    line.bulk = core.pipeline(conv.session, server.timeout,
       not server.timeout_given and delivery.OCTETS_PER_SECOND or 0)
    return line.bulk

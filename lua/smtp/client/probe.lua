@@ -9,26 +9,21 @@ local auth = require "smtp.client.mechanisms"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local drive = require "smtp.client.loop"
+local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
 local options = require "smtp.client.request"
-local report = require "smtp.result.report"
+local receipt = require "smtp.result.receipt"
 local warnings = require "smtp.client.probe_warnings"
 
 local probe = {}
 
-local now = core.now
-
-local function words(text)
-   local list = {}
-   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
-   return list
-end
+local now, words = core.now, receipt.words
 
 -- ---- one connection ----
 
 -- What it offers at this point.
 local function offer(facts)
-   return { capabilities = report.capabilities(facts), mechanisms = words(facts.mechanisms) }
+   return { capabilities = receipt.capabilities(facts), mechanisms = words(facts.mechanisms) }
 end
 
 local function note_said(conv, seen, line)
@@ -75,7 +70,7 @@ local function look(server, deadline)
    if err then return nil, err end
    local began = now()
    local conv, failed, trouble = drive.open(server, context, deadline, true)
-   if not conv then return nil, report.error(failed, trouble) end
+   if not conv then return nil, findings.error(failed, trouble) end
    local seen = watch(conv, began)
    drive.run(conv)
    seen.facts, seen.trouble = conv.session:facts(), drive.trouble(conv)
@@ -125,7 +120,7 @@ end
 local function auth_of(server, seen, err)
    local facts, conv = seen.facts, seen.conv
    -- What an unverified server says is nothing to compare later offers with.
-   local found = conv.server == server and report.auth(conv) or { state = "skipped" }
+   local found = conv.server == server and findings.auth(conv) or { state = "skipped" }
    if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
@@ -259,7 +254,7 @@ function probe.run(t)
    local deadline = began + server.timeout
    local seen
    seen, err = look(server, deadline)
-   if seen and seen.trouble then err = report.error(seen.conv, seen.trouble) end
+   if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
    if err and err.kind == "certificate" then
       local second = look(unverified(server), deadline)
       if second and second.facts.tls == "on" then seen = second end

@@ -8,10 +8,11 @@
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
+local failure = require "smtp.result.failure"
+local findings = require "smtp.client.findings"
 local guard = require "smtp.options.user_call"
 local options = require "smtp.client.request"
 local progress = require "smtp.result.progress"
-local report = require "smtp.result.report"
 local signing = require "smtp.compose.sign"
 
 local queue = {}
@@ -118,7 +119,7 @@ end
 
 --- The transaction is over: tell of the message, or put it back where it is safe or not done yet.
 function Queue:finish(conv, entry, transaction)
-   local receipt = not entry.result and report.plain_receipt(conv, entry, transaction,
+   local receipt = not entry.result and findings.plain_receipt(conv, entry, transaction,
       entry.started)
    if receipt then
       conv.has_carried = true
@@ -213,7 +214,7 @@ end
 --- It cannot be sent; some of its recipients may have had it on an earlier connection.
 function Queue:fail(entry, err)
    local result = entry.result
-   self:tell(entry.index, nil, result and report.partly(err, result.recipients) or err)
+   self:tell(entry.index, nil, result and failure.partly(err, result.recipients) or err)
 end
 
 --- Nothing is on its way any more.

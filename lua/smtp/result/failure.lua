@@ -1,0 +1,225 @@
+--- Errors about a conversation: what went wrong, and what is known of the server.
+-- @module smtp.result.failure
+
+local ascii = require "smtp.ground.ascii"
+local errors = require "smtp.errors"
+local hints = require "smtp.result.hints"
+local receipt = require "smtp.result.receipt"
+local transcript = require "smtp.result.transcript"
+
+local failure = {}
+
+--- "mail.example.com:25", or the path of a unix socket.
+function failure.place(server)
+   if server.socket then return server.socket end
+   local name = server.host:find(":", 1, true) and "[" .. server.host .. "]" or server.host
+   return ("%s:%d"):format(name, server.port)
+end
+
+-- ---- what the line says after the sentence, by the kind of the error ----
+
+local function keywords(conv, facts)
+   local list = {}
+   for line in facts.capabilities:gmatch("[^\n]+") do
+      list[#list + 1] = line:match("^[^ \t-\r=]+")
+   end
+   if #list == 0 then return "nothing" end
+   return conv.transcript:mask(table.concat(list, ", "))
+end
+
+-- "PLAIN: answered 504; GSSAPI: not known here"
+local function why_not(names, reasons)
+   local list = {}
+   for i = 1, #names do list[i] = names[i] .. ": " .. reasons[names[i]] end
+   return table.concat(list, "; ")
+end
+
+local function earlier(conv)
+   local gone = conv.downgrade
+   return gone and "; on an earlier connection it offered " .. table.concat(gone, ", ") or ""
+end
+
+local function hello(conv)
+   return conv.server.protocol == "lmtp" and "LHLO" or "EHLO"
+end
+
+local detail = {}
+
+function detail.tls_unsupported(err, conv, facts)
+   if err.reason == "helo_only" then return "" end
+   return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(conv, facts))
+end
+
+function detail.auth_unsupported(err, conv, facts, names)
+   if err.reason == "helo_only" or err.reason == "rejected_command" then return "" end
+   if err.reason == "no_common_mechanism" then
+      local offer = conv.transcript:mask(why_not(names, err.mechanisms))
+      return (" (it offers %s)"):format(offer) .. earlier(conv)
+   end
+   return (", and auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
+      keywords(conv, facts)) .. earlier(conv)
+end
+
+-- The mechanism, what the server and the mechanism said, and what was not tried.
+function detail.auth_rejected(err, conv, facts, names)
+   local list = {}
+   for i = 1, #names do
+      if err.mechanisms[names[i]]:find("^not tried") then list[#list + 1] = names[i] end
+   end
+   return (" (AUTH %s%s%s%s)"):format(facts.mechanism or "",
+      conv.refusal and ": " .. conv.transcript:mask(conv.refusal) or "",
+      err.challenge and ": " .. err.challenge or "",
+      #list > 0 and "; not tried: " .. table.concat(list, ", ") or "")
+end
+
+-- Why the extension is needed, or what the server offers of it.
+function detail.extension_unsupported(err, conv, _, _, mail)
+   local reason = err.reason
+   if reason == "helo_only" or reason == "requiretls_unverified" then return "" end
+   local offered = reason:match("^(.*)_m[ai][xn]imum$")
+   if offered then
+      local keyword = ascii.upper(offered)
+      return (" (%s offered %s %s)"):format(hello(conv), keyword, err.capabilities[keyword])
+   end
+   return ", and " .. (mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+end
+
+function detail.message_too_large(err)
+   if err.code then return "" end
+   return (" (%d octets; its limit is %d)"):format(err.size, err.limit)
+end
+
+local function stage_of(err)
+   return (" (stage %s)"):format(err.stage)
+end
+
+detail.timeout, detail.disconnected, detail.protocol = stage_of, stage_of, stage_of
+
+-- ---- when another attempt helps ----
+
+local retry_by_reason = {
+   bdat = "now",           -- without BDAT
+   reset_refused = "now",  -- another connection needs no RSET
+   quota = "later", tls_flood = "later",
+}
+
+-- Time changes nothing, whatever the code says.
+local never = { tls_required = true, auth_required = true }
+
+local retry_by_kind = {
+   connect = "later", resolve = "later", timeout = "later", disconnected = "now", protocol = "now",
+   system = "later",
+}
+
+local function retry_without_code(trouble)
+   if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
+   if trouble.kind == "protocol" and trouble.stage == "greeting" then return "never" end
+   return retry_by_kind[trouble.kind] or "never"
+end
+
+local function retry_of(trouble)
+   local class = math.floor((trouble.code or 0) / 100)
+   local reason = trouble.reason
+   if reason == "bdat" or reason == "reset_refused" then return retry_by_reason[reason] end
+   if trouble.idle and trouble.kind == "disconnected" then return "later" end
+   if retry_by_reason[reason] then return retry_by_reason[reason] end
+   if never[trouble.kind] or class == 5 then return "never" end
+   return class == 4 and "later" or retry_without_code(trouble)
+end
+
+-- ---- what became of the recipients ----
+
+local function count(recipients, state)
+   local n = 0
+   for i = 1, #recipients do
+      if recipients[i].state == state then n = n + 1 end
+   end
+   return n
+end
+
+local function add_recipients(err, recipients)
+   local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
+   err.recipients = recipients
+   err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
+   if unknown > 0 then
+      err.retry = "doubt"
+      err.what = err.what .. "; the message may have been delivered"
+   end
+   if accepted > 0 then
+      err.what = ("%s; %d of %d recipients have it"):format(err.what, accepted, #recipients)
+   end
+end
+
+--- A copy of the error, for a message that some of its recipients have had before.
+---@param err smtp.Error
+---@param recipients table
+---@return smtp.Error
+function failure.partly(err, recipients)
+   local own = {}
+   for name, value in next, err do own[name] = value end
+   add_recipients(own, recipients)
+   return errors.new(own.kind, own)
+end
+
+-- ---- the error ----
+
+local CHALLENGE_MAX = 9216 -- SMTP_CHALLENGE_MAX: more of it is not kept
+
+local function challenge(conv, facts)
+   local text = facts.challenge
+   return conv.transcript:mask(text, text and #text > CHALLENGE_MAX - 4)
+end
+
+local function add_facts(err, conv, facts, trouble, mail)
+   local is_auth = trouble.stage == "auth"
+   local names, reasons = conv:reasons(facts, is_auth and trouble.code)
+   err.mechanisms, err.mechanism = reasons, facts.mechanism
+   err.offered = receipt.words(facts.mechanisms)
+   err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
+   err.starttls_offered = facts.starttls_offered
+   err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
+   if is_auth then err.challenge = challenge(conv, facts) end
+   err.capabilities = receipt.capabilities(facts)
+   if mail and trouble.kind == "message_too_large" then
+      err.limit, err.size = facts.size_max, mail.size
+   end
+   if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
+   local say = detail[trouble.kind]
+   if say then err.what = err.what .. say(err, conv, facts, names, mail) end
+end
+
+-- The end of the connection may have cut what the server said.
+local function masked_text(conv, trouble)
+   local kind = trouble.kind
+   return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
+      or trouble.code == 421)
+end
+
+--- The error that reports a conversation's trouble.
+---@param conv table         the conversation, whose offer is noted
+---@param facts? table       session:facts(), where there is a session
+---@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
+---@param mail? table        the message that the trouble is about
+---@param recipients? table  the recipients of the transaction that failed
+---@return smtp.Error
+function failure.new(conv, facts, trouble, mail, recipients)
+   local server = conv.server
+   local lines = conv.transcript:lines(conv.session)
+   -- Of several messages in flight, the one whose command it was is not known.
+   local stage = server.pipelining ~= "eager" and trouble.stage or nil
+   local err = {
+      reason = trouble.reason, stage = trouble.stage, code = trouble.code,
+      enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
+      port = server.port, address = conv.address, cause = trouble.cause,
+      tls = conv.tls and true or false, retry = retry_of(trouble),
+      transcript = lines, command = transcript.last_command(lines, stage),
+      what = failure.place(server) .. " " .. trouble.sentence,
+   }
+   if facts then add_facts(err, conv, facts, trouble, mail) end
+   if recipients then add_recipients(err, recipients) end
+   err = errors.new(trouble.kind, err)
+   err.hint = trouble.hint or hints.find(err, server)
+   return err
+end
+
+return failure

@@ -1,0 +1,135 @@
+--- Receipts: what became of a message that at least one recipient has, and over which server.
+-- @module smtp.result.receipt
+
+local ascii = require "smtp.ground.ascii"
+
+local receipt = {}
+
+--- The words of a text, in a list.
+---@param text string
+---@return string[]
+function receipt.words(text)
+   local list = {}
+   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
+   return list
+end
+
+--- EHLO's keywords, in upper case, to their parameters ("" for a keyword without parameters).
+---@param facts table   session:facts()
+---@return table<string, string>
+function receipt.capabilities(facts)
+   local capabilities = {}
+   for line in facts.capabilities:gmatch("[^\n]+") do
+      local keyword, rest = line:match("^([^ \t-\r=]+)[ \t=]*(.-)[ \t]*$")
+      if keyword then
+         keyword = ascii.upper(keyword)
+         local other = capabilities[keyword]
+         capabilities[keyword] = other and other .. " " .. rest or rest
+      end
+   end
+   return capabilities
+end
+
+--- The state of authentication: `auth` of a receipt and of a connection.
+---@param conv table    the conversation, whose offer is noted
+---@param facts table   session:facts()
+---@return smtp.AuthState
+function receipt.auth(conv, facts)
+   local is_missing = facts.auth == "unavailable"
+   return { state = facts.auth, mechanisms = is_missing and select(2, conv:reasons(facts)) or nil,
+      mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
+      reason = facts.auth_reason, offered = receipt.words(facts.mechanisms),
+      downgrade = conv.downgrade }
+end
+
+--- What all receipts of a connection share: auth, tls, capabilities, server. For receipt.used:
+-- `words`, and `none`, the answer for a message that needs no extension.
+---@param conv table    the conversation, whose offer is noted
+---@param facts table   session:facts()
+---@param words table   keyword to "require", "prefer" or "skip"
+---@return table
+function receipt.parts(conv, facts, words)
+   local tls = { state = facts.tls }
+   for name, value in next, conv.tls or {} do tls[name] = value end
+   return { auth = receipt.auth(conv, facts), tls = tls,
+      capabilities = receipt.capabilities(facts), words = words, none = {},
+      server = { host = conv.server.host, port = conv.server.port, address = conv.address,
+         name = facts.server:match("^[^ \t-\r]+") } }
+end
+
+--- How far this library goes ahead of the server's answers: by what the server offers, and by what
+-- is known of it.
+---@param parts table   from receipt.parts
+---@param grade string  session:grade()
+---@return "off"|"safe"|"eager"
+function receipt.pipelining(parts, grade)
+   if not parts.capabilities.PIPELINING or parts.words.pipelining == "skip" then return "off" end
+   return grade == "safe" and "safe" or "eager"
+end
+
+--- Which of the extensions that a message needs were used?
+---@param needs table   by keyword
+---@param parts table   from receipt.parts
+---@return table<string, "used"|"unavailable">
+function receipt.used(needs, parts)
+   if next(needs) == nil then return parts.none end
+   local state = {}
+   for keyword in next, needs do
+      local offered = parts.capabilities[ascii.upper(keyword)] and parts.words[keyword] ~= "skip"
+      state[keyword] = offered and "used" or "unavailable"
+   end
+   if state.binarymime == "used" and state.chunking == "used" then
+      state["8bitmime"] = nil
+   elseif state.binarymime then
+      state.binarymime = "unavailable"
+   end
+   return state
+end
+
+local function split(recipients)
+   local accepted, refused = {}, {}
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if one.state == "accepted" then
+         accepted[#accepted + 1] = one.address
+      else
+         refused[#refused + 1] = one
+      end
+   end
+   return accepted, refused
+end
+
+--- The receipt of a message. The receipts of one connection share what they say of the server.
+---@param parts table     from receipt.parts
+---@param mail table      the message
+---@param result table    recipients, and reply: the server's answer to the message
+---@param seconds number
+---@return smtp.Receipt
+function receipt.new(parts, mail, result, seconds)
+   local accepted, refused = split(result.recipients)
+   return { recipients = result.recipients, accepted = accepted, refused = refused,
+      reply = result.reply, message_id = mail.message_id, size = mail.size, seconds = seconds,
+      auth = parts.auth, tls = parts.tls, server = parts.server,
+      capabilities = parts.capabilities, pipelining = parts.pipelining,
+      extensions = receipt.used(mail.needs, parts) }
+end
+
+--- The receipt of a message whose only recipient has it. `code`, `enhanced` and `text` are the
+-- server's reply to the recipient; `end_code` and so on are its reply to the message.
+---@param parts table   from receipt.parts
+---@param used table    from receipt.used
+---@return smtp.Receipt
+function receipt.sole(parts, used, message_id, address, code, enhanced, text, end_code,
+   end_enhanced, end_text, size, seconds)
+   return {
+      recipients = { { address = address, state = "accepted", code = code, enhanced = enhanced,
+         text = text } },
+      accepted = { address }, refused = {},
+      reply = { code = end_code, enhanced = end_enhanced, text = end_text },
+      message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
+      server = parts.server, capabilities = parts.capabilities, extensions = used,
+      pipelining = parts.pipelining,
+   }
+end
+
+return receipt
