@@ -18,10 +18,12 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __APPLE__
 #include <sys/random.h> /* getentropy */
@@ -51,16 +53,12 @@
 #define PORT_MTIM st_mtim
 #endif
 
-/* Overwrites a secret; the compiler may not leave it out. */
-static inline void port_wipe(void *secret, size_t len)
+/* Microseconds of a clock that only goes forward. */
+static inline int64_t port_now_us(void)
 {
-#ifdef __APPLE__
-    volatile unsigned char *p = secret;
-    while (len-- > 0)
-        *p++ = 0;
-#else
-    explicit_bzero(secret, len);
-#endif
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* Random bytes, at most 256; false: the system has none. */

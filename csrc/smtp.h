@@ -416,8 +416,19 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
 /** The grade that is in force: TRY becomes EAGER by itself. */
 enum smtp_grade smtp_grade(const struct smtp_session *s);
 void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade);
-/** The end of a message was answered, and what was said behind it comes next: at once, or never. */
-bool smtp_is_crossing(const struct smtp_session *s);
+/** What a driver's clock knows, in seconds of a clock that only goes forward. */
+struct smtp_clock {
+    double deadline;      /* of the whole conversation */
+    double reply_timeout; /* for one reply */
+    double moved;         /* when a command was sent, or a reply heard, last */
+};
+/** Returns for how many seconds, from `now` on, a driver may wait for the network before it says
+ *  that the session is broken: the one rule of time-outs. 0 or less: the time is over. The answer
+ *  to the end of a message may take all the time there is, because to give up there leaves the
+ *  outcome unknown. QUIT has two seconds, since nothing depends on its answer. So has, within
+ *  reply_timeout, what was said after the end of a message once that end was answered: a server
+ *  that handles it answers at once. Any other reply has reply_timeout. */
+double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
 /** The server did not take what was said behind the end of a message: SAFE is for it. */
 bool smtp_eager_failed(const struct smtp_session *s);
 

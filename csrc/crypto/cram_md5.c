@@ -15,7 +15,7 @@ const char *cram_md5_answer(struct bytes username, struct bytes password, struct
         out[at++] = digits[digest[i] >> 4];
         out[at++] = digits[digest[i] & 15];
     }
-    port_wipe(digest, sizeof digest);
+    wipe(digest, sizeof digest);
     *out_len = at;
     return NULL;
 }

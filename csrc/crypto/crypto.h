@@ -12,6 +12,7 @@
 
 #include "../openssl3.h"
 #include "../port.h"
+#include "../wipe.h"
 
 #include <openssl/evp.h>
 #include <stdbool.h>

@@ -162,7 +162,7 @@ static int crypto_saslprep(lua_State *L)
     memcpy(copy, out, len);
     saslprep_free(out);
     lua_pushlstring(L, copy, len);
-    port_wipe(copy, len);
+    wipe(copy, len);
     return 1;
 }
 

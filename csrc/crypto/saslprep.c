@@ -65,6 +65,6 @@ const char *saslprep(struct bytes text, char **out)
 
 void saslprep_free(char *text)
 {
-    if (text != NULL) port_wipe(text, strlen(text));
+    if (text != NULL) wipe(text, strlen(text));
     free(text);
 }

@@ -4,7 +4,6 @@
 #include "crypto.h"
 
 #include <openssl/crypto.h>
-#include <time.h>
 
 enum {
     SLICE_US = 400,    /* how long one slice hashes */
@@ -200,23 +199,16 @@ static const char *take_first(struct scram *s, struct bytes challenge)
 
 /* ---- hashing ---- */
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* Hi, round after round, for the length of a slice. */
 static const char *hash_on(struct scram *s)
 {
-    int64_t end_us = now_us() + SLICE_US;
+    int64_t end_us = port_now_us() + SLICE_US;
     for (uint32_t i = 1; s->iterations_left > 0; i++, s->iterations_left--) {
         if (!crypto_mac(s->keyed, (struct bytes){(char *)s->round, s->hash_len}, s->round))
             return "crypto";
         for (size_t k = 0; k < s->hash_len; k++)
             s->salted[k] ^= s->round[k];
-        if (i % SLICE_ROUNDS == 0 && s->iterations_left > 1 && now_us() >= end_us) {
+        if (i % SLICE_ROUNDS == 0 && s->iterations_left > 1 && port_now_us() >= end_us) {
             s->iterations_left--;
             return "again";
         }
@@ -240,10 +232,10 @@ static const char *prove(struct scram *s, unsigned char proof[CRYPTO_HASH_MAX])
         proof[i] ^= key[i];
     if (word == NULL) word = crypto_hmac(hash, salted, (struct bytes){"Server Key", 10}, key, &len);
     if (word == NULL) word = crypto_hmac(hash, key_bytes, message, s->server, &len);
-    OPENSSL_cleanse(key, sizeof key);
-    OPENSSL_cleanse(stored, sizeof stored);
-    OPENSSL_cleanse(s->salted, sizeof s->salted);
-    OPENSSL_cleanse(s->round, sizeof s->round);
+    wipe(key, sizeof key);
+    wipe(stored, sizeof stored);
+    wipe(s->salted, sizeof s->salted);
+    wipe(s->round, sizeof s->round);
     return word;
 }
 
@@ -257,7 +249,7 @@ static const char *answer_first(struct scram *s, struct bytes *answer)
     s->keyed = NULL;
     add_words(s, ",p=");
     add_base64(s, proof, s->hash_len);
-    OPENSSL_cleanse(proof, sizeof proof);
+    wipe(proof, sizeof proof);
     *answer = (struct bytes){s->text + s->final_at, s->text_len - s->final_at};
     s->state = SCRAM_FINAL;
     return NULL;
@@ -302,6 +294,6 @@ const char *scram_step(struct scram *s, struct bytes challenge, struct bytes *an
 void scram_drop(struct scram *s)
 {
     EVP_MAC_CTX_free(s->keyed);
-    OPENSSL_cleanse(s, sizeof *s);
+    wipe(s, sizeof *s);
     s->state = SCRAM_OVER;
 }

@@ -2,6 +2,8 @@
 #include "session.h"
 
 enum turn { MUTE, WAIT, FLOW, HEAD };
+enum patience { REPLY, BRIEF, PARTING, WHOLE };
+enum { BRIEF_SECONDS = 2 };
 
 #define SPEAKER_WAIT(name) say_##name, hear_##name
 #define SPEAKER_FLOW(name) say_##name, hear_##name
@@ -12,9 +14,11 @@ static const struct {
     step (*say)(struct smtp_session *);
     step (*hear)(struct smtp_session *, const struct smtp_reply *);
     enum turn turn;
+    enum patience patience;
     const char *stage;
 } steps[] = {
-#define X(name, turn, stage) [STEP_##name] = {SPEAKER_##turn(name), turn, stage},
+#define X(name, turn, stage, patience)                                                             \
+    [STEP_##name] = {SPEAKER_##turn(name), turn, patience, stage},
     SMTP_STEPS(X)
 #undef X
 };
@@ -266,17 +270,18 @@ bool dialogue_over(const struct smtp_session *s)
 
 /* ---- outcomes ---- */
 
-static const char *stage_of(const struct smtp_session *s)
+/* The step that the server has to answer, or what comes next where it has none. What has not left
+ * us whole is still being sent. */
+step dialogue_step(const struct smtp_session *s)
 {
-    if (s->run_count == 0) return steps[s->next].stage;
+    if (s->run_count == 0) return s->next;
     const struct smtp_run *oldest = &s->runs[s->run_first];
-    if (is_end(oldest->said) && oldest->end_at > s->sent_len) return steps[STEP_body].stage;
-    return steps[oldest->said].stage;
+    return is_end(oldest->said) && oldest->end_at > s->sent_len ? STEP_body : oldest->said;
 }
 
-const char *stage_name(step said)
+static const char *stage_of(const struct smtp_session *s)
 {
-    return steps[said].stage;
+    return steps[dialogue_step(s)].stage;
 }
 
 /* What the EHLO reply lacks is missed by the step that would have come next. */
@@ -532,9 +537,14 @@ void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
     if (!s->opt.lmtp) s->grade = grade;
 }
 
-bool smtp_is_crossing(const struct smtp_session *s)
+double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now)
 {
-    return s->run_count > 0 && s->runs[s->run_first].said == STEP_renew;
+    enum patience patience = steps[dialogue_step(s)].patience;
+    double left = clock->deadline - now, most = clock->reply_timeout;
+    if (patience == WHOLE) return left;
+    if (patience == PARTING || (patience == BRIEF && most > BRIEF_SECONDS)) most = BRIEF_SECONDS;
+    most -= now - clock->moved;
+    return most < left ? most : left;
 }
 
 bool smtp_eager_failed(const struct smtp_session *s)

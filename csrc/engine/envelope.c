@@ -68,10 +68,7 @@ bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m)
 {
     choose_binary(s, m);
     enum smtp_error error = misfit(s, m);
-    if (error != SMTP_ERROR_NONE) {
-        refuse(s, m, error, NULL);
-        m->trouble.stage = stage_name(STEP_mail);
-    }
+    if (error != SMTP_ERROR_NONE) refuse(s, m, error, NULL);
     m->to_end = to_end(s, m);
     return !m->settled;
 }
@@ -266,10 +263,11 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *
 {
     const struct smtp_trouble *t = &s->trouble;
     const uint16_t *enhanced = t->answer.enhanced;
+    step at = dialogue_step(s);
     bool named = enhanced[1] == 5 && enhanced[2] == 3 && m->to_heard < m->to_said;
     bool refused = m->to_heard > m->to_accepted || named;
     if (t->error != SMTP_ERROR_CLOSED && t->error != SMTP_ERROR_SHUTTING_DOWN) return false;
-    if (t->stage != stage_name(STEP_rcpt) && t->stage != stage_name(STEP_data)) return false;
+    if (at != STEP_rcpt && at != STEP_data && at != STEP_bdat) return false;
     return !m->all && m->to_accepted > 0 && refused;
 }
 

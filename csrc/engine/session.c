@@ -1,6 +1,4 @@
 /* session.c - beginnings, facts and the words of errors. */
-#include "../port.h"
-
 #include "session.h"
 
 static const struct {
@@ -32,11 +30,6 @@ enum smtp_error smtp_error_find(const char *kind, const char *reason)
         if (strcmp(errors[i].kind, kind) == 0 && strcmp(errors[i].reason, reason) == 0)
             return (enum smtp_error)i;
     return SMTP_ERROR_NONE;
-}
-
-void wipe(void *memory, size_t len)
-{
-    port_wipe(memory, len);
 }
 
 size_t smtp_session_size(size_t buffer_len)

@@ -13,6 +13,7 @@
 #define SMTP_SESSION_H
 
 #include "../smtp.h"
+#include "../wipe.h"
 
 #include <string.h>
 
@@ -20,36 +21,38 @@
 
 /* The dialogue, in the order in which it is spoken. WAIT: the server must answer before we say
  * more. FLOW: where PIPELINING is offered we may talk on (RFC 2920 3.1). MUTE: nothing is said.
- * HEAD: said, and answered with what follows it. */
+ * HEAD: said, and answered with what follows it. How
+ * long a driver waits for the reply: REPLY is reply_timeout; BRIEF the same, but at most
+ * two seconds; PARTING two seconds; WHOLE all the time there is: see smtp_patience. */
 /* clang-format off */
 #define SMTP_STEPS(X)                                             \
-    X(greeting, WAIT, "greeting") /* S: 220            hello.c    */ \
-    X(ehlo,     WAIT, "ehlo")     /* C: EHLO           hello.c    */ \
-    X(helo,     WAIT, "ehlo")     /* C: HELO           hello.c    */ \
-    X(starttls, WAIT, "starttls") /* C: STARTTLS       starttls.c */ \
-    X(tls,      MUTE, "tls")      /* (the handshake)              */ \
-    X(auth,     WAIT, "auth")     /* C: AUTH           auth.c     */ \
-    X(answer,   WAIT, "auth")     /* C: (response)     auth.c     */ \
-    X(ready,    MUTE, "ready")    /* (no transaction at hand)     */ \
-    X(renew,    FLOW, "rset")     /* C: RSET           envelope.c */ \
-    X(mail,     FLOW, "mail")     /* C: MAIL FROM      envelope.c */ \
-    X(rcpt,     FLOW, "rcpt")     /* C: RCPT TO        envelope.c */ \
-    X(data,     WAIT, "data")     /* C: DATA           message.c  */ \
-    X(body,     MUTE, "body")     /* (the message)     message.c  */ \
-    X(final,    WAIT, "final")    /* C: .              message.c  */ \
-    X(bdat,     HEAD, "data")     /* C: BDAT           chunking.c */ \
-    X(octets,   MUTE, "body")     /* (the message)     chunking.c */ \
-    X(chunk,    WAIT, "body")     /* (a chunk's end)   chunking.c */ \
-    X(last,     WAIT, "final")    /* (the last one's)  chunking.c */ \
-    X(rset,     WAIT, "rset")     /* C: RSET           envelope.c */ \
-    X(noop,     WAIT, "noop")     /* C: NOOP           hello.c    */ \
-    X(vrfy,     WAIT, "vrfy")     /* C: VRFY           hello.c    */ \
-    X(quit,     WAIT, "quit")     /* C: QUIT           hello.c    */ \
-    X(over,     MUTE, "quit")     /* (nothing more)               */
+    X(greeting, WAIT, "greeting", REPLY) /* S: 220            hello.c    */ \
+    X(ehlo,     WAIT, "ehlo",     REPLY) /* C: EHLO           hello.c    */ \
+    X(helo,     WAIT, "ehlo",     REPLY) /* C: HELO           hello.c    */ \
+    X(starttls, WAIT, "starttls", REPLY) /* C: STARTTLS       starttls.c */ \
+    X(tls,      MUTE, "tls",      REPLY) /* (the handshake)              */ \
+    X(auth,     WAIT, "auth",     REPLY) /* C: AUTH           auth.c     */ \
+    X(answer,   WAIT, "auth",     REPLY) /* C: (response)     auth.c     */ \
+    X(ready,    MUTE, "ready",    REPLY) /* (no transaction at hand)     */ \
+    X(renew,    FLOW, "rset",     BRIEF) /* C: RSET           envelope.c */ \
+    X(mail,     FLOW, "mail",     REPLY) /* C: MAIL FROM      envelope.c */ \
+    X(rcpt,     FLOW, "rcpt",     REPLY) /* C: RCPT TO        envelope.c */ \
+    X(data,     WAIT, "data",     REPLY) /* C: DATA           message.c  */ \
+    X(body,     MUTE, "body",     REPLY) /* (the message)     message.c  */ \
+    X(final,    WAIT, "final",    WHOLE) /* C: .              message.c  */ \
+    X(bdat,     HEAD, "data",     REPLY) /* C: BDAT           chunking.c */ \
+    X(octets,   MUTE, "body",     REPLY) /* (the message)     chunking.c */ \
+    X(chunk,    WAIT, "body",     REPLY) /* (a chunk's end)   chunking.c */ \
+    X(last,     WAIT, "final",    WHOLE) /* (the last one's)  chunking.c */ \
+    X(rset,     WAIT, "rset",     REPLY) /* C: RSET           envelope.c */ \
+    X(noop,     WAIT, "noop",     REPLY) /* C: NOOP           hello.c    */ \
+    X(vrfy,     WAIT, "vrfy",     REPLY) /* C: VRFY           hello.c    */ \
+    X(quit,     WAIT, "quit",     PARTING) /* C: QUIT           hello.c    */ \
+    X(over,     MUTE, "quit",     PARTING) /* (nothing more)               */
 /* clang-format on */
 
 typedef enum smtp_step {
-#define X(name, turn, stage) STEP_##name,
+#define X(name, turn, stage, patience) STEP_##name,
     SMTP_STEPS(X)
 #undef X
 } step;
@@ -193,7 +196,7 @@ struct smtp_session {
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
-const char *stage_name(step said);
+step dialogue_step(const struct smtp_session *s);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
 bool dialogue_over(const struct smtp_session *s);
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
@@ -219,7 +222,6 @@ enum { DECIMAL_MAX = 20 };
 size_t decimal(char out[DECIMAL_MAX], uint64_t number);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
-void wipe(void *memory, size_t len);
 
 /* transcript.c */
 void transcript_said(struct smtp_session *s, size_t len);
@@ -310,7 +312,7 @@ void chunk_forget(struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* say_ and hear_ of every step */
-#define X(name, turn, stage)                                                                       \
+#define X(name, turn, stage, patience)                                                             \
     step say_##name(struct smtp_session *s);                                                       \
     step hear_##name(struct smtp_session *s, const struct smtp_reply *r);
 SMTP_STEPS(X)

@@ -2,36 +2,26 @@
  * the same steps, without a table or a string for each. Whatever else happens is left to that loop.
  */
 #include "../io.h"
+#include "../port.h"
 #include "lsmtp.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
-
-enum { QUIT_SECONDS = 2, RENEW_SECONDS = 2 };
 
 struct flights {
     struct smtp_session *s;
     const struct smtp_io *io;
-    double deadline, patience, moved; /* seconds */
+    struct smtp_clock clock;
 };
 
 static double now(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (double)port_now_us() / 1e6;
 }
 
-/* How long the next wait may take: see patience in drive.lua. */
 static int timeout_ms(const struct flights *f, double moment)
 {
-    const char *stage = smtp_session_stage(f->s);
-    double left = f->deadline - moment, other = f->patience - (moment - f->moved);
-    if (strcmp(stage, "quit") == 0) other = QUIT_SECONDS - (moment - f->moved);
-    if (smtp_is_crossing(f->s) && other > RENEW_SECONDS - (moment - f->moved))
-        other = RENEW_SECONDS - (moment - f->moved);
-    if (other < left && strcmp(stage, "final") != 0) left = other;
+    double left = smtp_patience(f->s, &f->clock, moment);
     if (!(left > 0)) return 0;
     return left > 86400 ? 86400 * 1000 : (int)ceil(left * 1000);
 }
@@ -40,49 +30,41 @@ static int timeout_ms(const struct flights *f, double moment)
 
 /* Each returns false where the loop in Lua has to go on. */
 
-static bool send(struct flights *f)
+static bool send_flight(struct flights *f)
 {
     struct smtp_text out = smtp_send_buf(f->s);
     size_t sent = 0;
-    f->moved = now();
+    f->clock.moved = now();
     const char *word =
-        f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->moved), &sent);
+        f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->clock.moved), &sent);
     smtp_send_ack(f->s, sent);
     return word == NULL && sent == out.len;
 }
 
-static bool receive(struct flights *f)
+static bool receive_flight(struct flights *f)
 {
     const char *data;
     size_t len;
     if (f->io->receive(f->io->socket, timeout_ms(f, now()), &data, &len) != NULL) return false;
     uint64_t replies = smtp_session_replies(f->s);
     smtp_recv(f->s, data, len);
-    if (smtp_session_replies(f->s) != replies) f->moved = now();
+    if (smtp_session_replies(f->s) != replies) f->clock.moved = now();
     return true;
 }
 
-/* What the Lua loop has to do itself. */
+/* What only the loop in Lua can do. */
 enum {
     OTHERS =
         SMTP_WANT_TLS | SMTP_WANT_SECRET | SMTP_WANT_ANSWER | SMTP_WANT_BODY | SMTP_WANT_NOTHING
 };
 
-static bool run(struct flights *f, bool once)
+/* One send, or one receive. */
+static bool run_once(struct flights *f)
 {
-    for (;;) {
-        unsigned wants = smtp_wants(f->s);
-        if (wants & OTHERS) return false;
-        if (wants & SMTP_WANT_SEND) {
-            if (!send(f)) return false;
-            if (once) return true;
-        } else if (wants & SMTP_WANT_READY) {
-            return false;
-        } else {
-            if (!receive(f)) return false;
-            if (once) return true;
-        }
-    }
+    unsigned wants = smtp_wants(f->s);
+    if (wants & OTHERS) return false;
+    if (wants & SMTP_WANT_SEND) return send_flight(f);
+    return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);
 }
 
 /** session:flights(io, deadline, reply_timeout, moved, once) -> what is wanted now; when something
@@ -92,14 +74,27 @@ int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};
     luaL_argcheck(L, f.io != NULL, 2, "sock:io() is wanted");
-    f.deadline = luaL_checknumber(L, 3);
-    f.patience = luaL_checknumber(L, 4);
-    f.moved = luaL_checknumber(L, 5);
-    bool through = run(&f, lua_toboolean(L, 6));
+    f.clock.deadline = luaL_checknumber(L, 3);
+    f.clock.reply_timeout = luaL_checknumber(L, 4);
+    f.clock.moved = luaL_checknumber(L, 5);
+    bool once = lua_toboolean(L, 6), through = run_once(&f);
+    while (through && !once)
+        through = run_once(&f);
     lua_pushstring(L, want_word(f.s));
-    lua_pushnumber(L, f.moved);
+    lua_pushnumber(L, f.clock.moved);
     lua_pushboolean(L, !through);
     return 3;
+}
+
+/** session:patience(deadline, reply_timeout, moved) -> for how many seconds the next wait may go
+ * on: see smtp_patience */
+int session_patience(lua_State *L)
+{
+    const struct smtp_clock clock = {.deadline = luaL_checknumber(L, 2),
+                                     .reply_timeout = luaL_checknumber(L, 3),
+                                     .moved = luaL_checknumber(L, 4)};
+    lua_pushnumber(L, smtp_patience(to_session(L), &clock, now()));
+    return 1;
 }
 
 /** session:look(io) -> did nothing but replies arrive on an idle connection, and is the session

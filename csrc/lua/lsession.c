@@ -375,13 +375,7 @@ static int session_stage(lua_State *L)
     return 1;
 }
 
-/** session:is_crossing(), session:eager_failed(): see smtp.h */
-static int session_is_crossing(lua_State *L)
-{
-    lua_pushboolean(L, smtp_is_crossing(to_session(L)));
-    return 1;
-}
-
+/** session:eager_failed(): see smtp_eager_failed */
 static int session_eager_failed(lua_State *L)
 {
     lua_pushboolean(L, smtp_eager_failed(to_session(L)));
@@ -405,6 +399,7 @@ static int session_rests(lua_State *L)
 static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"flights", session_flights},
                                            {"look", session_look},
+                                           {"patience", session_patience},
                                            {"rests", session_rests},
                                            {"output", session_output},
                                            {"octets", session_octets},
@@ -432,7 +427,6 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"replies", session_replies},
                                            {"facts", session_facts},
                                            {"grade", session_grade},
-                                           {"is_crossing", session_is_crossing},
                                            {"eager_failed", session_eager_failed},
                                            {NULL, NULL}};
 

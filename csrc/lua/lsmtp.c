@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
@@ -79,9 +78,7 @@ static int core_hostname(lua_State *L)
 /** core.now() -> seconds of a clock that only goes forward. */
 static int core_now(lua_State *L)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    lua_pushnumber(L, (lua_Number)port_now_us() / 1e6);
     return 1;
 }
 

@@ -65,6 +65,7 @@ int push_receipt(lua_State *L, const struct smtp_transaction *m);
 /* lflights.c */
 int session_flights(lua_State *L);
 int session_look(lua_State *L);
+int session_patience(lua_State *L);
 
 /* Their functions into the table on top. */
 void lsession_open(lua_State *L);

@@ -1,6 +1,7 @@
 /* lcommand.c - what only the command lua-smtp asks of the system: to be interrupted by signals, and
  * a password from the terminal. The library itself never calls this. */
 #include "../port.h"
+#include "../wipe.h"
 
 #include "lcommand.h"
 
@@ -116,7 +117,7 @@ static int command_read_secret(lua_State *L)
     (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     say("\n");
     lua_pushlstring(L, line, len < 0 ? 0 : (size_t)len);
-    port_wipe(line, sizeof line);
+    wipe(line, sizeof line);
     return 1;
 }
 

@@ -20,8 +20,6 @@ local drive = {}
 local now = core.now
 
 local PIECE = 65536      -- bytes heard at once
-local QUIT_SECONDS = 2   -- how long QUIT may take: nothing depends on it
-local RENEW_SECONDS = 2  -- and the answer to what was said behind a message's end, once that is in
 
 -- ---- time ----
 
@@ -29,17 +27,9 @@ local function milliseconds(seconds)
    return math.max(0, math.ceil(seconds * 1000))
 end
 
--- How long the next wait may take. The answer to the end of the message has all the time there is:
--- to give up there leaves the outcome unknown.
+-- How many seconds the next wait may take, by the one rule of the core.
 local function patience(conv)
-   local left = conv.deadline - now()
-   local stage = conv.session:stage()
-   if stage == "quit" then return math.min(left, QUIT_SECONDS - (now() - conv.moved)) end
-   if stage == "final" then return left end
-   if conv.session:is_crossing() then
-      left = math.min(left, RENEW_SECONDS - (now() - conv.moved))
-   end
-   return math.min(left, conv.server.reply_timeout - (now() - conv.moved))
+   return conv.session:patience(conv.deadline, conv.server.reply_timeout, conv.moved)
 end
 
 local function set_patience(conv)
@@ -270,7 +260,7 @@ end
 
 function doing.tls(conv)
    if is_injected(conv) then return end
-   local ok, trouble = handshake(conv, math.min(patience(conv), conv.server.reply_timeout))
+   local ok, trouble = handshake(conv, patience(conv))
    if ok then
       conv.session:tls_started(conv.tls.verified)
       follow(conv)
