@@ -72,6 +72,7 @@ build = {
       ["smtp.sink.session"] = "lua/smtp/sink/session.lua",
       ["smtp.sink.text"] = "lua/smtp/sink/text.lua",
       ["smtp.compose.source"] = "lua/smtp/compose/source.lua",
+      ["smtp.ground.bounded"] = "lua/smtp/ground/bounded.lua",
       ["smtp.ground.resources"] = "lua/smtp/ground/resources.lua",
       ["smtp.result.transcript"] = "lua/smtp/result/transcript.lua",
       ["smtp.core"] = {

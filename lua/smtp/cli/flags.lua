@@ -2,6 +2,7 @@
 -- @module smtp.cli.flags
 
 local errors = require "smtp.errors"
+local resources = require "smtp.ground.resources"
 
 local cli_flags = {}
 
@@ -62,12 +63,7 @@ end
 
 local function read_all(path)
    if path == "-" then return io.read("*a") end
-   local file, why = io.open(path, "rb")
-   if not file then return nil, why end
-   local text
-   text, why = file:read("*a")
-   file:close()
-   return text, why
+   return resources.read_file(path)
 end
 
 -- --text-file FILE is text, and so on. -> true | nil, err

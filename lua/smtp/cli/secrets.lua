@@ -5,6 +5,7 @@
 local ascii = require "smtp.ground.ascii"
 local cli_output = require "smtp.cli.output"
 local errors = require "smtp.errors"
+local resources = require "smtp.ground.resources"
 
 local cli_secrets = {}
 
@@ -13,11 +14,7 @@ local say, shown = cli_output.say, cli_output.shown
 -- ---- variables and files ----
 
 local function read_line(path)
-   local file, why = io.open(path, "r")
-   if not file then return nil, why end
-   local line
-   line, why = file:read("*l")
-   file:close()
+   local line, why = resources.read_file(path, "*l")
    return line or not why and "" or nil, why
 end
 

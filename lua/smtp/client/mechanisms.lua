@@ -3,6 +3,7 @@
 -- @module smtp.client.mechanisms
 
 local ascii = require "smtp.ground.ascii"
+local bounded = require "smtp.ground.bounded"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
@@ -368,8 +369,7 @@ end
 
 -- ---- what a server offered before ----
 
-local PLACES_MAX = 1000
-local seen, places = {}, 0
+local offered = bounded.new(1000) -- names of mechanisms, by server
 
 -- Names nobody knows would fill the memory.
 local function is_known(server, name)
@@ -388,16 +388,15 @@ end
 ---@return string[]|nil
 function auth.downgrade(place_of, server, facts)
    if server.transport and not server.host_given then return nil end -- it names no server
-   if places == 0 and facts.mechanisms == "" then return nil end
+   if offered.empty and facts.mechanisms == "" then return nil end
    local key = (facts.tls == "on" and "tls " or "") .. place_of(server)
-   if not seen[key] and places >= PLACES_MAX then seen, places = {}, 0 end
-   if not seen[key] then seen[key], places = {}, places + 1 end
+   local earlier = offered:get(key) or offered:set(key, {})
    local now, gone = {}, {}
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name] = true
-      if is_known(server, name) then seen[key][name] = true end
+      if is_known(server, name) then earlier[name] = true end
    end
-   for name in next, seen[key] do
+   for name in next, earlier do
       if not now[name] then gone[#gone + 1] = name end
    end
    table.sort(gone)

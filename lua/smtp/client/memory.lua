@@ -1,12 +1,12 @@
 --- What servers were found to do wrong, or right, remembered for the life of the process.
 -- @module smtp.client.memory
 
+local bounded = require "smtp.ground.bounded"
+
 local quirks = {}
 
-local MAX = 1000 -- servers remembered
-
 -- By place: { no_bdat = true, grade = "safe" | "eager", trying = conversation }
-local servers, count = {}, 0
+local servers = bounded.new(1000)
 
 --- Grows with each grade that is noted.
 quirks.changes = 0
@@ -16,15 +16,13 @@ local function place(server)
 end
 
 local function find(server)
-   return count > 0 and servers[place(server)] or nil
+   if servers.empty then return nil end
+   return servers:get(place(server))
 end
 
 local function know(server)
    local name = place(server)
-   if servers[name] then return servers[name] end
-   if count >= MAX then servers, count = {}, 0 end
-   servers[name], count = {}, count + 1
-   return servers[name]
+   return servers:get(name) or servers:set(name, {})
 end
 
 -- ---- CHUNKING ----

@@ -17,15 +17,10 @@ local system = require "smtp.ground.resources"
 
 local sasl = {}
 
-local why_no_crypto -- Lua 5.1 tells it once, and then of a loop
-
--- Loaded when something needs it: it brings libcrypto into the process.
 local function load_crypto()
-   local crypto, why, lack = system.load "smtp.crypto"
+   local crypto, why, lack = system.load_crypto()
    if crypto then return crypto end
-   if lack then return nil, why, true end
-   why_no_crypto = why_no_crypto or "crypto_unavailable: " .. why
-   return nil, why_no_crypto
+   return nil, lack and why or "crypto_unavailable: " .. why, lack ~= nil
 end
 
 local why_not_prepared = {

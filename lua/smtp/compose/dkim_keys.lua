@@ -13,12 +13,10 @@ local signers = {}
 -- No error here repeats a value: a key may stand in the wrong field.
 local usage = errors.usage
 
--- Loaded when something needs it: it brings libcrypto into the process.
 local function load_crypto()
-   local crypto, why, lack = system.load "smtp.crypto"
+   local crypto, why, err = system.load_crypto()
    if crypto then return crypto end
-   if lack then return nil, system.error(why) end
-   return nil, usage("dkim", "nothing can be signed here: " .. why,
+   return nil, err or usage("dkim", "nothing can be signed here: " .. why,
       "Sign where smtp.crypto can be loaded, or let the server sign")
 end
 
@@ -122,15 +120,13 @@ local why_not = {
 
 local function read_pem(value, option)
    if value:find("-----BEGIN", 1, true) then return value end
-   local file, why, errno
-   if not value:find("[%z\1-\31]") and value ~= "" then file, why, errno = io.open(value, "rb") end
+   local is_path, text, why, errno = not value:find("[%z\1-\31]") and value ~= "", nil, nil, nil
+   if is_path then text, why, errno = system.read_file(value, 65537) end
    if system.lacks(errno) then return nil, system.error(option .. " cannot be read: " .. why) end
-   if not file then
+   if not is_path or errno then
       return nil, usage(option, option .. " is neither the text of a PEM file nor the path of one "
          .. "that can be read", "The text holds -----BEGIN PRIVATE KEY-----")
    end
-   local text = file:read(65537)
-   file:close()
    if text and text:find("-----BEGIN", 1, true) then return text end
    return nil, usage(option, option .. " is the path of something that is no PEM file",
       "It holds -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")

@@ -41,6 +41,21 @@ local function forget_failures()
    end
 end
 
+--- What a file holds.
+---@param path string
+---@param format? string|integer   as for file:read, else all of it
+---@return string|nil
+---@return string|nil why
+---@return integer|nil errno       if the file could not be opened
+function system.read_file(path, format)
+   local file, why, errno = io.open(path, "rb")
+   if not file then return nil, why, errno end
+   local text
+   text, why = file:read(format or "*a")
+   file:close()
+   return text, why
+end
+
 --- A module of this library, loaded when something needs it.
 ---@return table|nil module
 ---@return string|nil why
@@ -53,6 +68,16 @@ function system.load(name)
    forget_failures()
    local why, lack = why_not_loaded(name, result)
    return nil, why, lack
+end
+
+--- The module smtp.crypto. It is loaded only when a mechanism or a signature needs it, because it
+-- brings libcrypto into the process.
+---@return table|nil crypto
+---@return string|nil why
+---@return table|nil err    a SystemError: it is there, but cannot be read now
+function system.load_crypto()
+   local crypto, why, lack = system.load "smtp.crypto"
+   return crypto, why, lack and system.error(why) or nil
 end
 
 return system

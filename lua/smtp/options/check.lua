@@ -49,11 +49,6 @@ local function set_of(names)
    return set
 end
 
---- ASCII in lower case, whatever the locale is.
-function check.lower(text)
-   return (text:gsub("[A-Z]", function(letter) return string.char(letter:byte() + 32) end))
-end
-
 --- No other names than these in a table of options.
 ---@param t table
 ---@param names string[]

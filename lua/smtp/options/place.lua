@@ -3,6 +3,7 @@
 -- @module smtp.options.place
 
 local address = require "smtp.options.address"
+local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -22,15 +23,15 @@ end
 -- A name outside ASCII is resolved, verified and sent in its ASCII form.
 local function to_ascii(option, text)
    if not text:find("[\128-\255]") then return text end
-   local ascii, why, hint = address.domain(text)
-   if ascii then return ascii end
+   local name, why, hint = address.domain(text)
+   if name then return name end
    return nil, usage(option, ("%s = %q is not a valid host name: %s"):format(option, text, why),
       hint, text)
 end
 
 -- What belongs in another option. -> what it is, the hint; nothing where all is well
 local function misplaced(text)
-   if check.lower(text):find("^unix:") then
+   if ascii.lower(text):find("^unix:") then
       return "the path of a unix socket", "Write socket = \"/path\", or url = \"lmtp+unix:/path\""
    elseif text:find("://", 1, true) then
       return "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
@@ -56,14 +57,14 @@ end
 local function host_name(option, text)
    local part, advice = misplaced(text)
    if part then return nil, usage(option, ("%s contains %s"):format(option, part), advice) end
-   local ascii, err = to_ascii(option, text)
-   if not ascii then return nil, err end
-   ascii = ascii:match("^%[(.*:.*)%]$") or ascii
-   if not is_name(ascii) and not is_ip(ascii) then
+   local name, err = to_ascii(option, text)
+   if not name then return nil, err end
+   name = name:match("^%[(.*:.*)%]$") or name
+   if not is_name(name) and not is_ip(name) then
       return nil, usage(option, option .. " is neither a host name nor an address",
          "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
    end
-   return check.lower(ascii) == "localhost" and "localhost" or ascii
+   return ascii.lower(name) == "localhost" and "localhost" or name
 end
 
 -- ---- url ----
@@ -130,7 +131,7 @@ local function parse(text)
    local path = text:match("^[Ll][Mm][Tt][Pp]%+[Uu][Nn][Ii][Xx]:/*(/[^?#]*)$")
    if path then return { protocol = "lmtp", socket = decode(path) } end
    local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
-   local scheme = name and schemes[check.lower(name)]
+   local scheme = name and schemes[ascii.lower(name)]
    if not scheme then
       return nil, usage("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
    end
@@ -196,17 +197,17 @@ end
 
 local function check_domain(t)
    if t.domain == nil then return true end
-   local ascii, err = to_ascii("domain", t.domain)
-   if not ascii then return nil, err end
-   local ok, why = core.domain(ascii)
-   if ok and not here.is_public_name(ascii) then
+   local name, err = to_ascii("domain", t.domain)
+   if not name then return nil, err end
+   local ok, why = core.domain(name)
+   if ok and not here.is_public_name(name) then
       ok, why = nil, "it means nothing to a server"
    end
    if ok then
-      t.domain = ascii
+      t.domain = name
       return true
    end
-   local literal = literal_of(ascii)
+   local literal = literal_of(name)
    return nil, usage("domain", "domain cannot be sent in EHLO: " .. why, literal
       and ("Write %q"):format(literal)
       or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)

@@ -14,16 +14,18 @@ function guard.can_yield()
    return thread ~= nil and not is_main
 end
 
-local function collect(...)
+--- The arguments as a list, with their number as `n`.
+---@return table
+function guard.pack(...)
    return { n = select("#", ...), ... }
 end
 
 local function call_in_thread(fn, ...)
    local thread = coroutine.create(fn)
-   local result = collect(coroutine.resume(thread, ...))
+   local result = guard.pack(coroutine.resume(thread, ...))
    while result[1] and coroutine.status(thread) == "suspended" do
       if not guard.can_yield() then return false, "it yields, and nobody is there to resume it" end
-      result = collect(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
+      result = guard.pack(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
    end
    return unpack(result, 1, result.n)
 end

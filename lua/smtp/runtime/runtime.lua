@@ -1,7 +1,8 @@
 --- What this host offers: sockets, TLS settings, and the name to say in EHLO.
 -- @module smtp.runtime.runtime
 
-local check = require "smtp.options.check"
+local ascii = require "smtp.ground.ascii"
+local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
@@ -98,9 +99,7 @@ end
 -- One TLS context per configuration, as long as its files are the same: making one costs more than
 -- a message, and sessions resume within it. { context =, stamp = } by the options of TLS, and by
 -- server.
-local contexts, count, by_server = {}, 0, setmetatable({}, { __mode = "k" })
-
-local CONTEXTS_MAX = 64 -- then all are forgotten, but for those in use
+local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
 
 local function key_of(server)
    return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
@@ -108,18 +107,9 @@ local function key_of(server)
       server.tls_min_version, server.tls_pin or "" }, "\0")
 end
 
-local function keep(key, entry)
-   if contexts[key] == nil then
-      if count == CONTEXTS_MAX then contexts, count = {}, 0 end
-      count = count + 1
-   end
-   contexts[key] = entry
-   return entry
-end
-
 local function tls_context(server, stamp)
    local key = key_of(server)
-   local entry = contexts[key]
+   local entry = contexts:get(key)
    if entry and entry.stamp == stamp then return entry end
    local socket, lack = system.load "smtp.socket"
    if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
@@ -132,7 +122,7 @@ local function tls_context(server, stamp)
    if not context then
       return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
    end
-   return keep(key, { context = context, stamp = stamp })
+   return contexts:set(key, { context = context, stamp = stamp })
 end
 
 --- Can this host do what the options ask for? The TLS settings, checked; nil where the transport
@@ -156,7 +146,7 @@ end
 -- ends as an address does.
 --- Can this name mean anything to a server? An address literal can.
 function host.is_public_name(name)
-   local last = check.lower(name:match("[^.]*$"))
+   local last = ascii.lower(name:match("[^.]*$"))
    return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
 end
 

@@ -13,7 +13,7 @@ local system = require "smtp.ground.resources"
 
 local crowd = {}
 
-local now = core.now
+local now, pack = core.now, guard.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local SENT_MAX = 262144 -- octets that one job may send before others have their turn
@@ -28,10 +28,6 @@ local crowds = setmetatable({}, { __mode = "k" }) -- by the thread of a job: the
 local function own_crowd()
    local thread = coroutine.running()
    return thread and crowds[thread]
-end
-
-local function collect(...)
-   return { n = select("#", ...), ... }
 end
 
 local function sleep_for_sockets(socks, seconds)
@@ -61,7 +57,7 @@ end
 local function step(self, job)
    local given = job.given
    job.given = { n = 0 }
-   local said = collect(coroutine.resume(job.thread, unpack(given, 1, given.n)))
+   local said = pack(coroutine.resume(job.thread, unpack(given, 1, given.n)))
    if coroutine.status(job.thread) == "dead" then
       crowds[job.thread] = nil
       note_end(self, said[1], said[2])
@@ -74,7 +70,7 @@ local function step(self, job)
    elseif said[2] == TURN then
       line_up(self, job, 0)
    elseif guard.can_yield() then
-      job.given = collect(coroutine.yield(unpack(said, 2, said.n)))
+      job.given = pack(coroutine.yield(unpack(said, 2, said.n)))
       line_up(self, job, 0)
    else
       line_up(self, job, PAUSE)

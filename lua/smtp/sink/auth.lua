@@ -302,10 +302,9 @@ local function check_mechanism(t, name)
    return entry
 end
 
--- libcrypto comes into the process only where a mechanism wants it.
 local function load_crypto(name, hash)
-   local crypto, why, lack = system.load "smtp.crypto"
-   if lack then return nil, system.error(why) end
+   local crypto, why, err = system.load_crypto()
+   if err then return nil, err end
    if not crypto then return usage(("the mechanism %s needs smtp.crypto: %s"):format(name, why)) end
    if not crypto.hmac(hash, "", "") then
       return usage(("the mechanism %s needs %s, and libcrypto has none here"):format(name, hash))

@@ -3,12 +3,11 @@
 -- its name, and whose server's certificate is valid still.
 -- @module smtp.runtime.nginx.pool
 
+local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
 local location = require "smtp.runtime.nginx.location"
 
 local keep = {}
-
-local RECORDS_MAX = 1000 -- names remembered; their connections are closed when they are forgotten
 
 -- These change how we wait or what we tell, not what the connection is.
 local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
@@ -89,7 +88,8 @@ end
 
 -- ---- records ----
 
-local records, record_count = {}, 0
+-- By name. When a record is forgotten, the connections under its name are closed.
+local records = bounded.new(1000)
 local serial = 0 -- no two states ever have one name, so that no connection is taken for another
 
 -- A server never changes, and the same options give the same one for a while.
@@ -112,16 +112,11 @@ function keep.place(server)
    local name = where and name_of(server)
    if not name then return nil end
    name = name .. ":" .. where
-   local entry = records[name]
+   local entry = records:get(name)
    if entry and entry.record and entry.record.ends <= os.time() then
-      entry = { pool = new_name(name) }
-      records[name] = entry
+      entry = nil
    end
-   if not entry then
-      if record_count >= RECORDS_MAX then records, record_count = {}, 0 end
-      entry = { pool = new_name(name) }
-      records[name], record_count = entry, record_count + 1
-   end
+   entry = entry or records:set(name, { pool = new_name(name) })
    return { name = name, pool = entry.pool, record = entry.record }
 end
 
@@ -144,7 +139,7 @@ end
 ---@param ends number   os.time() at which the certificate of its server ends
 ---@return boolean
 function keep.fits(place, facts, tls, ends)
-   local entry = records[place.name]
+   local entry = records:get(place.name)
    if not entry or entry.pool ~= place.pool then return false end
    if entry.record and is_same(entry.record, facts) then
       entry.record.ends = math.min(entry.record.ends, ends)
@@ -157,7 +152,7 @@ function keep.fits(place, facts, tls, ends)
       entry.record = record
       return true
    end
-   records[place.name] = { pool = new_name(place.name), record = record }
+   records:set(place.name, { pool = new_name(place.name), record = record })
    return false
 end
 

@@ -6,6 +6,7 @@
 -- @module smtp.runtime.nginx.transport
 
 local ascii = require "smtp.ground.ascii"
+local bounded = require "smtp.ground.bounded"
 local binding = require "smtp.runtime.nginx.channel_binding"
 local duplex = require "smtp.runtime.nginx.duplex"
 local errors = require "smtp.errors"
@@ -14,6 +15,7 @@ local host = require "smtp.runtime.runtime"
 local keep = require "smtp.runtime.nginx.pool"
 local location = require "smtp.runtime.nginx.location"
 local own_address = require "smtp.runtime.nginx.own_address"
+local system = require "smtp.ground.resources"
 
 local nginx = {}
 
@@ -65,28 +67,18 @@ function nginx.check_directives(server)
    return true
 end
 
-local function read_file(path)
-   local file, why = io.open(path, "rb")
-   if not file then return nil, why end
-   local text
-   text, why = file:read("*a")
-   file:close()
-   return text, why
-end
-
 -- By the names of the two files, as long as these are the same, as the contexts outside nginx.
-local CERTIFICATES_MAX = 64 -- then all are forgotten
-local certificates, certificate_count = {}, 0
+local certificates = bounded.new(64)
 
 local function load_certificate(server)
    local key = server.tls_cert .. "\0" .. server.tls_key
-   local found, stamp = certificates[key], host.stamp(server)
+   local found, stamp = certificates:get(key), host.stamp(server)
    if found and found.stamp == stamp then return found end
    local _, ssl = pcall(require, "ngx.ssl")
    found = { stamp = stamp }
    for _, one in ipairs { { "tls_cert", "parse_pem_cert" }, { "tls_key", "parse_pem_priv_key" } } do
       local name, parse = one[1], ssl[one[2]]
-      local text, why = read_file(server[name])
+      local text, why = system.read_file(server[name])
       local parsed
       if text then parsed, why = parse(text) end
       if not parsed then
@@ -94,12 +86,7 @@ local function load_certificate(server)
       end
       found[name] = parsed
    end
-   if not certificates[key] then
-      if certificate_count >= CERTIFICATES_MAX then certificates, certificate_count = {}, 0 end
-      certificate_count = certificate_count + 1
-   end
-   certificates[key] = found
-   return found
+   return certificates:set(key, found)
 end
 
 local function check_certificate(server, sock)
@@ -426,8 +413,7 @@ end
 -- it was made: the same location of nginx.conf, server, name, verification and own certificate, and
 -- while the server's certificate is valid, which OpenSSL does not look at again. TLS 1.3 gives its
 -- tickets after the handshake, where this host does not look; it handshakes in full.
-local SESSIONS_MAX = 1000
-local sessions, session_count = {}, 0 -- { session =, ends = } by key
+local sessions = bounded.new(1000) -- { session =, ends = } by key
 
 -- nil: the location is not known, and nothing is resumed
 local function session_key(self, name, verify)
@@ -437,23 +423,18 @@ local function session_key(self, name, verify)
    return table.concat({ where, self.target, name or "", tostring(verify), own }, "\0")
 end
 
-local function forget_session(key)
-   if key == nil or sessions[key] == nil then return end
-   sessions[key], session_count = nil, session_count - 1
-end
-
 local function keep_session(key, session, ends)
-   forget_session(key)
-   if key == nil or type(session) == "boolean" or ends <= os.time() then return end
-   if session_count >= SESSIONS_MAX then sessions, session_count = {}, 0 end
-   sessions[key], session_count = { session = session, ends = ends }, session_count + 1
+   if key == nil then return end
+   sessions:remove(key)
+   if type(session) == "boolean" or ends <= os.time() then return end
+   sessions:set(key, { session = session, ends = ends })
 end
 
 local function take_session(key)
-   local entry = key and sessions[key]
+   local entry = key and sessions:get(key)
    if not entry then return nil end
    if entry.ends > os.time() then return entry.session end
-   forget_session(key)
+   sessions:remove(key)
 end
 
 -- Two faults of lua-resty-core before 0.1.32, where a handshake fails without having waited: with a
@@ -479,7 +460,7 @@ function Transport:sslhandshake(_, name, verify)
       keep_session(key, session, self.ends)
       return true
    end
-   forget_session(key) -- whatever it was, it does not help
+   if key then sessions:remove(key) end -- whatever it was, it does not help
    self.dead = true
    if session then return nil, "tls:handshake", "the connection is closed", CA_HINT end
    return nil, handshake_trouble(said or "closed", name)
