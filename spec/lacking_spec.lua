@@ -9,7 +9,8 @@ local program = [[
 local phase, port, preload = arg[1], tonumber(arg[2]), arg[3] == "all"
 local safe = require "smtp.safe"
 if preload then
-   for _, name in ipairs { "crowd", "socket", "many", "probe", "sink", "message", "crypto" } do
+   for _, name in ipairs { "runtime.scheduler", "socket", "client.many", "client.probe", "sink",
+      "message", "crypto" } do
       require("smtp." .. name)
    end
 end
