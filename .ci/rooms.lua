@@ -61,6 +61,7 @@ end)
 
 local function c_room(path)
    if path == "csrc/smtp.h" then return "engine" end
+   if path:find("^csrc/l%a+%.h$") then return "modules" end
    return c_rooms[path:match("^csrc/([a-z]+)/")] or "ground"
 end
 
@@ -76,7 +77,8 @@ each_line("find csrc -name '*.[ch]' | sort", function(path)
    for name in read(path):gmatch('#include "([^"]+)"') do
       local other = resolve(path, name)
       local up = c_at[c_room(other)] < c_at[c_room(path)]
-      local aside = c_room(other) == "modules" and path:match("^csrc/(%a+)/") ~= other:match("^csrc/(%a+)/")
+      local folder = other:match("^csrc/(%a+)/")
+      local aside = c_room(other) == "modules" and folder and folder ~= path:match("^csrc/(%a+)/")
       if up or aside then tell("%s includes %s, which is above it or beside it", path, other) end
    end
 end)

@@ -326,12 +326,11 @@ struct smtp_facts {
     struct smtp_text mechanism;  /* the newest one that AUTH was said with */
     struct smtp_text challenge;  /* what an error challenge held, printable (RFC 7628 3.2.2) */
     const struct smtp_answer *ehlo_reply; /* the refusal of the newest EHLO; NULL: none */
-    const uint16_t *mech_code;   /* for each of the options' mechs: what turned it down, or 0 */
-    bool bound;                  /* a mechanism that binds was tried */
-    bool starttls_offered;       /* in the newest EHLO, or before TLS */
-    uint64_t size_max;           /* 0: no limit told */
-    uint32_t rcpt_max, mail_max; /* RFC 9422, 0: no limit told */
-    uint32_t rcpt_domain_max;
+    const uint16_t *mech_code;     /* for each of the options' mechs: what turned it down, or 0 */
+    bool bound;                    /* a mechanism that binds was tried */
+    bool starttls_offered;         /* in the newest EHLO, or before TLS */
+    uint64_t size_max;             /* 0: no limit told */
+    uint32_t rcpt_max, mail_max;   /* RFC 9422, 0: no limit told */
     struct smtp_text server;       /* first line of the newest EHLO or HELO reply */
     struct smtp_text capabilities; /* its other lines, joined by LF, printable */
     struct smtp_text mechanisms;   /* offered, joined by a space, upper case, printable */

@@ -1,8 +1,8 @@
 /* cram_md5.c - CRAM-MD5 (RFC 2195): old, and used only where the user names it. */
 #include "crypto.h"
 
-const char *cram_md5_answer(struct bytes username, struct bytes password, struct bytes challenge,
-                            char *out, size_t *out_len)
+const char *cram_md5_answer(struct smtp_text username, struct smtp_text password,
+                            struct smtp_text challenge, char *out, size_t *out_len)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[CRYPTO_HASH_MAX];

@@ -12,6 +12,7 @@
 
 #include "../openssl3.h"
 #include "../port.h"
+#include "../text/text.h"
 #include "../wipe.h"
 
 #include <openssl/evp.h>
@@ -34,39 +35,34 @@ enum {
     DKIM_SIGNATURE_MAX = DKIM_RSA_BITS_MAX / 8
 };
 
-struct bytes {
-    const char *data;
-    size_t len;
-};
-
 /* hash.c: what one call of libcrypto gives. `hash` is a name of its: "SHA256". */
-const char *crypto_hmac(const char *hash, struct bytes key, struct bytes data,
+const char *crypto_hmac(const char *hash, struct smtp_text key, struct smtp_text data,
                         unsigned char out[CRYPTO_HASH_MAX], size_t *out_len);
-const char *crypto_digest(const char *hash, struct bytes data, unsigned char out[CRYPTO_HASH_MAX],
-                          size_t *out_len);
+const char *crypto_digest(const char *hash, struct smtp_text data,
+                          unsigned char out[CRYPTO_HASH_MAX], size_t *out_len);
 /* An HMAC that is keyed once and used many times; NULL where libcrypto has no such hash. */
-EVP_MAC_CTX *crypto_keyed(const char *hash, struct bytes key);
+EVP_MAC_CTX *crypto_keyed(const char *hash, struct smtp_text key);
 /* One use of it. */
-bool crypto_mac(EVP_MAC_CTX *keyed, struct bytes data, unsigned char out[CRYPTO_HASH_MAX]);
+bool crypto_mac(EVP_MAC_CTX *keyed, struct smtp_text data, unsigned char out[CRYPTO_HASH_MAX]);
 
 /* cram_md5.c: the answer of RFC 2195 2: name, space, 32 hex digits. `out` has room for the name and
  * 33 octets more. */
-const char *cram_md5_answer(struct bytes username, struct bytes password, struct bytes challenge,
-                            char *out, size_t *out_len);
+const char *cram_md5_answer(struct smtp_text username, struct smtp_text password,
+                            struct smtp_text challenge, char *out, size_t *out_len);
 
 /* saslprep.c: RFC 4013 by libidn, which is opened when it is first needed. *out is to be freed with
  * saslprep_free. Returns NULL, "saslprep_unavailable" or "saslprep". Plain ASCII needs no libidn.
  */
-const char *saslprep(struct bytes text, char **out);
+const char *saslprep(struct smtp_text text, char **out);
 void saslprep_free(char *text);
 
 /* scram.c: the client's side of SCRAM (RFC 5802). */
 struct scram_settings {
     const char *hash;
-    struct bytes username, password, authzid; /* prepared; authzid may be empty */
-    char flag;                                /* of GS2 (RFC 5802 6): n, y or p */
-    struct bytes binding_type, binding;       /* with p: "tls-exporter", its data */
-    struct bytes nonce;                       /* printable, no comma */
+    struct smtp_text username, password, authzid; /* prepared; authzid may be empty */
+    char flag;                                    /* of GS2 (RFC 5802 6): n, y or p */
+    struct smtp_text binding_type, binding;       /* with p: "tls-exporter", its data */
+    struct smtp_text nonce;                       /* printable, no comma */
     uint32_t iterations_min, iterations_max;
 };
 
@@ -88,10 +84,10 @@ struct scram {
 
 /* `s` is zeroed memory. NULL or "crypto"; the lengths above are the caller's to check. */
 const char *scram_begin(struct scram *s, const struct scram_settings *settings);
-struct bytes scram_first(const struct scram *s);
+struct smtp_text scram_first(const struct scram *s);
 /* Takes a challenge; the answer points into `s`. After "again" it hashes on. *content: the server
  * has proved itself. */
-const char *scram_step(struct scram *s, struct bytes challenge, struct bytes *answer,
+const char *scram_step(struct scram *s, struct smtp_text challenge, struct smtp_text *answer,
                        bool *content);
 /* Frees and wipes. */
 void scram_drop(struct scram *s);
@@ -111,7 +107,7 @@ struct dkim_body {
 
 /* `b` is zeroed memory. NULL or "crypto". */
 const char *dkim_body_begin(struct dkim_body *b, bool relaxed);
-void dkim_body_add(struct dkim_body *b, struct bytes piece);
+void dkim_body_add(struct dkim_body *b, struct smtp_text piece);
 /* Once, and nothing is added after it. NULL or "crypto", also for all that failed before. */
 const char *dkim_body_end(struct dkim_body *b, unsigned char hash[CRYPTO_HASH_MAX],
                           size_t *hash_len);
@@ -125,11 +121,11 @@ void dkim_body_drop(struct dkim_body *b);
  *   length       RSA, shorter or longer than the bounds above
  *
  * The caller frees the key with EVP_PKEY_free, which wipes it. */
-const char *dkim_key_read(struct bytes pem, EVP_PKEY **key);
+const char *dkim_key_read(struct smtp_text pem, EVP_PKEY **key);
 /* "rsa-sha256" or "ed25519-sha256": the tag a= (RFC 8301 3.1, RFC 8463 3). */
 const char *dkim_key_algorithm(const EVP_PKEY *key);
 /* NULL or "crypto". Ed25519 signs the SHA-256 of the data (RFC 8463 3), RSA as RFC 6376 3.3.2. */
-const char *dkim_sign(EVP_PKEY *key, struct bytes data, unsigned char out[DKIM_SIGNATURE_MAX],
+const char *dkim_sign(EVP_PKEY *key, struct smtp_text data, unsigned char out[DKIM_SIGNATURE_MAX],
                       size_t *out_len);
 
 #pragma GCC visibility pop

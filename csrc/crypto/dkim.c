@@ -88,7 +88,7 @@ static size_t end_line(struct dkim_body *b, char next)
     return 1;
 }
 
-void dkim_body_add(struct dkim_body *b, struct bytes piece)
+void dkim_body_add(struct dkim_body *b, struct smtp_text piece)
 {
     for (size_t i = 0; i < piece.len;) {
         if (b->after_cr) {
@@ -147,7 +147,7 @@ static const char *check(const EVP_PKEY *key)
 }
 
 /* What libcrypto notes of failures is forgotten, and nothing of what others let it note. */
-const char *dkim_key_read(struct bytes pem, EVP_PKEY **key)
+const char *dkim_key_read(struct smtp_text pem, EVP_PKEY **key)
 {
     bool asked = false;
     *key = NULL;
@@ -174,7 +174,7 @@ const char *dkim_key_algorithm(const EVP_PKEY *key)
 
 /* ---- signatures ---- */
 
-static bool sign(EVP_PKEY *key, const EVP_MD *hash, struct bytes data, unsigned char *out,
+static bool sign(EVP_PKEY *key, const EVP_MD *hash, struct smtp_text data, unsigned char *out,
                  size_t *out_len)
 {
     EVP_MD_CTX *signing = EVP_MD_CTX_new();
@@ -185,7 +185,7 @@ static bool sign(EVP_PKEY *key, const EVP_MD *hash, struct bytes data, unsigned 
     return made;
 }
 
-const char *dkim_sign(EVP_PKEY *key, struct bytes data, unsigned char out[DKIM_SIGNATURE_MAX],
+const char *dkim_sign(EVP_PKEY *key, struct smtp_text data, unsigned char out[DKIM_SIGNATURE_MAX],
                       size_t *out_len)
 {
     unsigned char hash[CRYPTO_HASH_MAX];
@@ -196,7 +196,7 @@ const char *dkim_sign(EVP_PKEY *key, struct bytes data, unsigned char out[DKIM_S
     if (EVP_PKEY_is_a(key, "RSA"))
         made = sign(key, EVP_sha256(), data, out, out_len);
     else if (crypto_digest("SHA256", data, hash, &hash_len) == NULL)
-        made = sign(key, NULL, (struct bytes){(char *)hash, hash_len}, out, out_len);
+        made = sign(key, NULL, (struct smtp_text){(char *)hash, hash_len}, out, out_len);
     ERR_pop_to_mark();
     return made ? NULL : "crypto";
 }

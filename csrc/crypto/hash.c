@@ -4,12 +4,12 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
-static struct bytes or_empty(struct bytes b)
+static struct smtp_text or_empty(struct smtp_text b)
 {
-    return b.data != NULL ? b : (struct bytes){"", 0};
+    return b.data != NULL ? b : (struct smtp_text){"", 0};
 }
 
-EVP_MAC_CTX *crypto_keyed(const char *hash, struct bytes key)
+EVP_MAC_CTX *crypto_keyed(const char *hash, struct smtp_text key)
 {
     char name[16] = "";
     OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
@@ -25,7 +25,7 @@ EVP_MAC_CTX *crypto_keyed(const char *hash, struct bytes key)
     return NULL;
 }
 
-bool crypto_mac(EVP_MAC_CTX *keyed, struct bytes data, unsigned char out[CRYPTO_HASH_MAX])
+bool crypto_mac(EVP_MAC_CTX *keyed, struct smtp_text data, unsigned char out[CRYPTO_HASH_MAX])
 {
     size_t len;
     return EVP_MAC_init(keyed, NULL, 0, NULL) == 1 && /* the key stays */
@@ -33,7 +33,7 @@ bool crypto_mac(EVP_MAC_CTX *keyed, struct bytes data, unsigned char out[CRYPTO_
            EVP_MAC_final(keyed, out, &len, CRYPTO_HASH_MAX) == 1;
 }
 
-const char *crypto_hmac(const char *hash, struct bytes key, struct bytes data,
+const char *crypto_hmac(const char *hash, struct smtp_text key, struct smtp_text data,
                         unsigned char out[CRYPTO_HASH_MAX], size_t *out_len)
 {
     EVP_MAC_CTX *keyed = crypto_keyed(hash, key);
@@ -44,8 +44,8 @@ const char *crypto_hmac(const char *hash, struct bytes key, struct bytes data,
     return made ? NULL : "crypto";
 }
 
-const char *crypto_digest(const char *hash, struct bytes data, unsigned char out[CRYPTO_HASH_MAX],
-                          size_t *out_len)
+const char *crypto_digest(const char *hash, struct smtp_text data,
+                          unsigned char out[CRYPTO_HASH_MAX], size_t *out_len)
 {
     data = or_empty(data);
     int made = EVP_Q_digest(NULL, hash, NULL, data.data, data.len, out, out_len);

@@ -12,13 +12,6 @@
 
 #define SCRAM "smtp.Scram"
 
-struct bytes lcrypto_bytes(lua_State *L, int index)
-{
-    struct bytes b;
-    b.data = luaL_checklstring(L, index, &b.len);
-    return b;
-}
-
 int lcrypto_fail(lua_State *L, const char *word)
 {
     lua_pushnil(L);
@@ -33,32 +26,14 @@ int lcrypto_result(lua_State *L, const char *word, const unsigned char *data, si
     return 1;
 }
 
-void lcrypto_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls __gc by hand */
-    lua_setfield(L, -2, "__metatable");
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_newtable(L);
-    lcompat_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 /* ---- SCRAM ---- */
 
-/* Points into a string of table 1. */
-static struct bytes bytes_field(lua_State *L, const char *key, size_t max)
+/* At most `max` bytes of a field; empty where it is not a string. */
+static struct smtp_text short_field(lua_State *L, const char *key, size_t max)
 {
-    struct bytes b = {"", 0};
-    lua_getfield(L, 1, key);
-    if (lua_type(L, -1) == LUA_TSTRING) b.data = lua_tolstring(L, -1, &b.len);
-    lua_pop(L, 1);
-    luaL_argcheck(L, b.len <= max, 1, key);
-    return b;
+    struct smtp_text text = text_field(L, key);
+    luaL_argcheck(L, text.len <= max, 1, key);
+    return text.data != NULL ? text : (struct smtp_text){"", 0};
 }
 
 static uint32_t count_field(lua_State *L, const char *key)
@@ -78,14 +53,14 @@ static int crypto_scram(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     struct scram_settings settings = {
-        .hash = bytes_field(L, "hash", 15).data,
-        .username = bytes_field(L, "username", SCRAM_NAME_MAX),
-        .password = bytes_field(L, "password", INT_MAX),
-        .authzid = bytes_field(L, "authzid", SCRAM_NAME_MAX),
-        .flag = bytes_field(L, "flag", 1).data[0],
-        .binding_type = bytes_field(L, "binding_type", 32),
-        .binding = bytes_field(L, "binding", SCRAM_BINDING_MAX),
-        .nonce = bytes_field(L, "nonce", SCRAM_NONCE_MAX),
+        .hash = short_field(L, "hash", 15).data,
+        .username = short_field(L, "username", SCRAM_NAME_MAX),
+        .password = short_field(L, "password", INT_MAX),
+        .authzid = short_field(L, "authzid", SCRAM_NAME_MAX),
+        .flag = short_field(L, "flag", 1).data[0],
+        .binding_type = short_field(L, "binding_type", 32),
+        .binding = short_field(L, "binding", SCRAM_BINDING_MAX),
+        .nonce = short_field(L, "nonce", SCRAM_NONCE_MAX),
         .iterations_min = count_field(L, "iterations_min"),
         .iterations_max = count_field(L, "iterations_max"),
     };
@@ -106,7 +81,7 @@ static struct scram *to_scram(lua_State *L)
 /** exchange:first() -> the initial response */
 static int scram_lua_first(lua_State *L)
 {
-    struct bytes first = scram_first(to_scram(L));
+    struct smtp_text first = scram_first(to_scram(L));
     lua_pushlstring(L, first.data, first.len);
     return 1;
 }
@@ -115,7 +90,7 @@ static int scram_lua_first(lua_State *L)
 static int scram_lua_step(lua_State *L)
 {
     struct scram *s = to_scram(L);
-    struct bytes challenge = lcrypto_bytes(L, 2), answer;
+    struct smtp_text challenge = text_arg(L, 2), answer;
     bool content;
     const char *word = scram_step(s, challenge, &answer, &content);
     if (word != NULL) return lcrypto_fail(L, word);
@@ -138,8 +113,8 @@ static const luaL_Reg scram_methods[] = {
 /** crypto.cram_md5(username, password, challenge) -> answer | nil, word */
 static int crypto_cram_md5(lua_State *L)
 {
-    struct bytes username = lcrypto_bytes(L, 1), password = lcrypto_bytes(L, 2);
-    struct bytes challenge = lcrypto_bytes(L, 3);
+    struct smtp_text username = text_arg(L, 1), password = text_arg(L, 2);
+    struct smtp_text challenge = text_arg(L, 3);
     size_t len;
     char *out = lua_newuserdata(L, username.len + 64);
     const char *word = cram_md5_answer(username, password, challenge, out, &len);
@@ -153,7 +128,7 @@ static int crypto_cram_md5(lua_State *L)
 static int crypto_saslprep(lua_State *L)
 {
     char *out;
-    struct bytes text = lcrypto_bytes(L, 1);
+    struct smtp_text text = text_arg(L, 1);
     size_t max = 12 * text.len + 1;       /* NFKC makes at most 11 octets of one */
     char *copy = lua_newuserdata(L, max); /* before `out` is ours: it may raise */
     const char *word = saslprep(text, &out);
@@ -172,7 +147,7 @@ static int crypto_lua_hmac(lua_State *L)
     unsigned char out[CRYPTO_HASH_MAX];
     size_t len = 0;
     const char *hash = luaL_checkstring(L, 1);
-    const char *word = crypto_hmac(hash, lcrypto_bytes(L, 2), lcrypto_bytes(L, 3), out, &len);
+    const char *word = crypto_hmac(hash, text_arg(L, 2), text_arg(L, 3), out, &len);
     return lcrypto_result(L, word, out, len);
 }
 
@@ -181,7 +156,7 @@ static int crypto_lua_digest(lua_State *L)
 {
     unsigned char out[CRYPTO_HASH_MAX];
     size_t len = 0;
-    const char *word = crypto_digest(luaL_checkstring(L, 1), lcrypto_bytes(L, 2), out, &len);
+    const char *word = crypto_digest(luaL_checkstring(L, 1), text_arg(L, 2), out, &len);
     return lcrypto_result(L, word, out, len);
 }
 
@@ -190,7 +165,7 @@ static int crypto_pbkdf2(lua_State *L)
 {
     unsigned char out[CRYPTO_HASH_MAX];
     const EVP_MD *md = EVP_get_digestbyname(luaL_checkstring(L, 1));
-    struct bytes password = lcrypto_bytes(L, 2), salt = lcrypto_bytes(L, 3);
+    struct smtp_text password = text_arg(L, 2), salt = text_arg(L, 3);
     size_t iterations = lcompat_count(L, 4, INT_MAX);
     luaL_argcheck(L, iterations > 0, 4, "iterations");
     luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
@@ -219,7 +194,7 @@ LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L)
     if (major != OPENSSL_VERSION_MAJOR)
         return luaL_error(L, "smtp.crypto is built for OpenSSL %d, and this process has OpenSSL %d",
                           OPENSSL_VERSION_MAJOR, major);
-    lcrypto_class(L, SCRAM, scram_lua_gc, scram_methods);
+    new_class(L, SCRAM, scram_methods, scram_lua_gc);
     lcompat_newlib(L, functions);
     ldkim_open(L);
     return 1;

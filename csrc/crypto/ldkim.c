@@ -27,7 +27,7 @@ static struct dkim_body *to_body(lua_State *L)
 static int body_add(lua_State *L)
 {
     struct dkim_body *b = to_body(L);
-    dkim_body_add(b, lcrypto_bytes(L, 2));
+    dkim_body_add(b, text_arg(L, 2));
     return 0;
 }
 
@@ -60,7 +60,7 @@ static EVP_PKEY **to_key(lua_State *L)
 /** crypto.dkim_key(pem) -> key | nil, word: see dkim_key_read */
 static int new_key(lua_State *L)
 {
-    struct bytes pem = lcrypto_bytes(L, 1);
+    struct smtp_text pem = text_arg(L, 1);
     EVP_PKEY **key = lua_newuserdata(L, sizeof(EVP_PKEY *));
     *key = NULL;
     lcompat_setmetatable(L, KEY);
@@ -81,7 +81,7 @@ static int key_sign(lua_State *L)
     unsigned char signature[DKIM_SIGNATURE_MAX];
     size_t len;
     EVP_PKEY *key = *to_key(L);
-    const char *word = dkim_sign(key, lcrypto_bytes(L, 2), signature, &len);
+    const char *word = dkim_sign(key, text_arg(L, 2), signature, &len);
     return lcrypto_result(L, word, signature, len);
 }
 
@@ -100,7 +100,7 @@ static const luaL_Reg functions[] = {{"dkim_body", new_body}, {"dkim_key", new_k
 
 void ldkim_open(lua_State *L)
 {
-    lcrypto_class(L, BODY, body_gc, body_methods);
-    lcrypto_class(L, KEY, key_gc, key_methods);
+    new_class(L, BODY, body_methods, body_gc);
+    new_class(L, KEY, key_methods, key_gc);
     lcompat_setfuncs(L, functions);
 }

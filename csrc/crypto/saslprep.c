@@ -23,7 +23,7 @@ static prepare_function *find_prepare(void)
     return NULL;
 }
 
-static bool is_ascii(struct bytes text)
+static bool is_ascii(struct smtp_text text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] & 0x80) return false;
@@ -31,14 +31,14 @@ static bool is_ascii(struct bytes text)
 }
 
 /* ASCII is prepared as it is, but for its control characters (RFC 4013 2.3). */
-static bool has_control(struct bytes text)
+static bool has_control(struct smtp_text text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7F) return true;
     return false;
 }
 
-static const char *copy(struct bytes text, char **out)
+static const char *copy(struct smtp_text text, char **out)
 {
     *out = malloc(text.len + 1);
     if (*out == NULL) return "crypto";
@@ -47,7 +47,7 @@ static const char *copy(struct bytes text, char **out)
     return NULL;
 }
 
-const char *saslprep(struct bytes text, char **out)
+const char *saslprep(struct smtp_text text, char **out)
 {
     char *whole;
     *out = NULL;

@@ -25,7 +25,7 @@ static void add_words(struct scram *s, const char *words)
 }
 
 /* A saslname (RFC 5802 5.1): comma and equals sign escaped. */
-static void add_name(struct scram *s, struct bytes name)
+static void add_name(struct scram *s, struct smtp_text name)
 {
     for (size_t i = 0; i < name.len; i++) {
         if (name.data[i] == ',')
@@ -45,7 +45,7 @@ static void add_base64(struct scram *s, const void *data, size_t len)
 
 /* Strict; returns the length, 0 where it is no base64 or means nothing. `out` has room for 3 octets
  * for each 4. */
-static size_t decode(struct bytes text, unsigned char *out)
+static size_t decode(struct smtp_text text, unsigned char *out)
 {
     size_t pad = 0;
     if (text.len == 0 || text.len % 4 != 0) return 0;
@@ -95,20 +95,20 @@ const char *scram_begin(struct scram *s, const struct scram_settings *settings)
     return NULL;
 }
 
-struct bytes scram_first(const struct scram *s)
+struct smtp_text scram_first(const struct scram *s)
 {
-    return (struct bytes){s->text, s->first_len};
+    return (struct smtp_text){s->text, s->first_len};
 }
 
 /* ---- the server's messages ---- */
 
 /* The next attribute of `rest`, which must be `name`: its value. */
-static bool take(struct bytes *rest, char name, struct bytes *value)
+static bool take(struct smtp_text *rest, char name, struct smtp_text *value)
 {
     if (rest->len < 2 || rest->data[0] != name || rest->data[1] != '=') return false;
     const char *comma = memchr(rest->data, ',', rest->len);
     size_t len = comma != NULL ? (size_t)(comma - rest->data) : rest->len;
-    *value = (struct bytes){rest->data + 2, len - 2};
+    *value = (struct smtp_text){rest->data + 2, len - 2};
     rest->data += len;
     rest->len -= len;
     if (comma == NULL) return true;
@@ -119,10 +119,10 @@ static bool take(struct bytes *rest, char name, struct bytes *value)
 
 /* What may follow is for extensions to come, and ignored (RFC 5802 7); an attribute that has its
  * place elsewhere is none. */
-static bool is_extension(struct bytes rest)
+static bool is_extension(struct smtp_text rest)
 {
     static const char taken[] = "anmrcsipve";
-    struct bytes value;
+    struct smtp_text value;
     while (rest.len > 0) {
         char name = rest.data[0];
         bool letter = (name >= 'a' && name <= 'z') || (name >= 'A' && name <= 'Z');
@@ -131,7 +131,7 @@ static bool is_extension(struct bytes rest)
     return true;
 }
 
-static bool is_nonce(const struct scram *s, struct bytes nonce)
+static bool is_nonce(const struct scram *s, struct smtp_text nonce)
 {
     if (nonce.len <= s->nonce_len) return false;
     for (size_t i = 0; i < nonce.len; i++)
@@ -140,7 +140,7 @@ static bool is_nonce(const struct scram *s, struct bytes nonce)
 }
 
 /* posit-number: no sign, no leading zero. 0 where it is none, or beyond all bounds. */
-static uint32_t read_count(struct bytes text)
+static uint32_t read_count(struct smtp_text text)
 {
     uint32_t count = 0;
     if (text.len == 0 || text.len > ITERATION_DIGITS || text.data[0] == '0') return 0;
@@ -151,7 +151,7 @@ static uint32_t read_count(struct bytes text)
     return count;
 }
 
-static bool is_number(struct bytes text)
+static bool is_number(struct smtp_text text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] < '0' || text.data[i] > '9') return false;
@@ -159,7 +159,7 @@ static bool is_number(struct bytes text)
 }
 
 /* Our last message but for its proof: what binds it to the channel, and the nonce of both. */
-static void write_final(struct scram *s, struct bytes server_first, struct bytes nonce)
+static void write_final(struct scram *s, struct smtp_text server_first, struct smtp_text nonce)
 {
     char bound[SCRAM_NAME_MAX * 3 + SCRAM_BINDING_MAX + 64];
     memcpy(bound, s->text, s->bare_at);
@@ -174,11 +174,11 @@ static void write_final(struct scram *s, struct bytes server_first, struct bytes
     add(s, nonce.data, nonce.len);
 }
 
-static const char *take_first(struct scram *s, struct bytes challenge)
+static const char *take_first(struct scram *s, struct smtp_text challenge)
 {
     static const unsigned char one[4] = {0, 0, 0, 1};
     unsigned char salt[SCRAM_CHALLENGE_MAX + sizeof one];
-    struct bytes rest = challenge, nonce, salt_text, count;
+    struct smtp_text rest = challenge, nonce, salt_text, count;
     if (challenge.len > SCRAM_CHALLENGE_MAX || !take(&rest, 'r', &nonce) || !is_nonce(s, nonce) ||
         !take(&rest, 's', &salt_text) || !take(&rest, 'i', &count) || !is_extension(rest))
         return "protocol";
@@ -189,7 +189,7 @@ static const char *take_first(struct scram *s, struct bytes challenge)
     write_final(s, challenge, nonce);
     /* The first round of Hi (RFC 5802 2.2): salt and INT(1). */
     memcpy(salt + salt_len, one, sizeof one);
-    if (!crypto_mac(s->keyed, (struct bytes){(char *)salt, salt_len + sizeof one}, s->round))
+    if (!crypto_mac(s->keyed, (struct smtp_text){(char *)salt, salt_len + sizeof one}, s->round))
         return "crypto";
     memcpy(s->salted, s->round, s->hash_len);
     s->iterations_left = iterations - 1;
@@ -204,7 +204,7 @@ static const char *hash_on(struct scram *s)
 {
     int64_t end_us = port_now_us() + SLICE_US;
     for (uint32_t i = 1; s->iterations_left > 0; i++, s->iterations_left--) {
-        if (!crypto_mac(s->keyed, (struct bytes){(char *)s->round, s->hash_len}, s->round))
+        if (!crypto_mac(s->keyed, (struct smtp_text){(char *)s->round, s->hash_len}, s->round))
             return "crypto";
         for (size_t k = 0; k < s->hash_len; k++)
             s->salted[k] ^= s->round[k];
@@ -222,15 +222,16 @@ static const char *prove(struct scram *s, unsigned char proof[CRYPTO_HASH_MAX])
     unsigned char key[CRYPTO_HASH_MAX], stored[CRYPTO_HASH_MAX];
     const char *hash = s->hash;
     size_t len = s->hash_len;
-    const struct bytes salted = {(char *)s->salted, len}, key_bytes = {(char *)key, len};
-    const struct bytes message = {s->text + s->bare_at, s->text_len - s->bare_at};
-    const char *word = crypto_hmac(hash, salted, (struct bytes){"Client Key", 10}, key, &len);
+    const struct smtp_text salted = {(char *)s->salted, len}, key_bytes = {(char *)key, len};
+    const struct smtp_text message = {s->text + s->bare_at, s->text_len - s->bare_at};
+    const char *word = crypto_hmac(hash, salted, (struct smtp_text){"Client Key", 10}, key, &len);
     if (word == NULL) word = crypto_digest(hash, key_bytes, stored, &len);
     if (word == NULL)
-        word = crypto_hmac(hash, (struct bytes){(char *)stored, len}, message, proof, &len);
+        word = crypto_hmac(hash, (struct smtp_text){(char *)stored, len}, message, proof, &len);
     for (size_t i = 0; word == NULL && i < len; i++)
         proof[i] ^= key[i];
-    if (word == NULL) word = crypto_hmac(hash, salted, (struct bytes){"Server Key", 10}, key, &len);
+    if (word == NULL)
+        word = crypto_hmac(hash, salted, (struct smtp_text){"Server Key", 10}, key, &len);
     if (word == NULL) word = crypto_hmac(hash, key_bytes, message, s->server, &len);
     wipe(key, sizeof key);
     wipe(stored, sizeof stored);
@@ -239,7 +240,7 @@ static const char *prove(struct scram *s, unsigned char proof[CRYPTO_HASH_MAX])
     return word;
 }
 
-static const char *answer_first(struct scram *s, struct bytes *answer)
+static const char *answer_first(struct scram *s, struct smtp_text *answer)
 {
     unsigned char proof[CRYPTO_HASH_MAX];
     const char *word = hash_on(s);
@@ -250,7 +251,7 @@ static const char *answer_first(struct scram *s, struct bytes *answer)
     add_words(s, ",p=");
     add_base64(s, proof, s->hash_len);
     wipe(proof, sizeof proof);
-    *answer = (struct bytes){s->text + s->final_at, s->text_len - s->final_at};
+    *answer = (struct smtp_text){s->text + s->final_at, s->text_len - s->final_at};
     s->state = SCRAM_FINAL;
     return NULL;
 }
@@ -258,10 +259,10 @@ static const char *answer_first(struct scram *s, struct bytes *answer)
 /* ---- the server's proof ---- */
 
 /* After an error (e=…) the server refuses by itself; it is told to go on. */
-static const char *take_final(struct scram *s, struct bytes challenge, bool *content)
+static const char *take_final(struct scram *s, struct smtp_text challenge, bool *content)
 {
     unsigned char signature[SCRAM_CHALLENGE_MAX + 4];
-    struct bytes rest = challenge, value;
+    struct smtp_text rest = challenge, value;
     if (challenge.len > SCRAM_CHALLENGE_MAX) return "protocol";
     s->state = SCRAM_OVER;
     if (take(&rest, 'e', &value)) return NULL;
@@ -275,11 +276,12 @@ static const char *take_final(struct scram *s, struct bytes challenge, bool *con
     return NULL;
 }
 
-const char *scram_step(struct scram *s, struct bytes challenge, struct bytes *answer, bool *content)
+const char *scram_step(struct scram *s, struct smtp_text challenge, struct smtp_text *answer,
+                       bool *content)
 {
     const char *word = NULL;
     *content = false;
-    *answer = (struct bytes){"", 0};
+    *answer = (struct smtp_text){"", 0};
     if (s->state == SCRAM_FIRST) word = take_first(s, challenge);
     if (word == NULL && s->state == SCRAM_HASHING)
         word = answer_first(s, answer);

@@ -82,16 +82,14 @@ static void read_futurerelease(struct smtp_session *s, struct smtp_text rest)
         s->hold_until_max[i] = upper(date.data[i]);
 }
 
-/* One limit, "RCPTMAX=100". One we do not know, or whose value is none, is passed over (RFC 9422
- * 3.1); 0 cannot be one (4). */
+/* One limit, "RCPTMAX=100". An unknown one, RCPTDOMAINMAX, which servers apply by themselves, and
+ * one without a valid value are ignored (RFC 9422 3.1); 0 is not valid (4). */
 static void read_limit(struct smtp_session *s, struct smtp_text limit)
 {
     const struct {
         const char *name;
         uint32_t *max;
-    } known[] = {{"RCPTMAX", &s->rcpt_max},
-                 {"MAILMAX", &s->mail_max},
-                 {"RCPTDOMAINMAX", &s->rcpt_domain_max}};
+    } known[] = {{"RCPTMAX", &s->rcpt_max}, {"MAILMAX", &s->mail_max}};
     const char *equal = limit.len > 0 ? memchr(limit.data, '=', limit.len) : NULL;
     if (equal == NULL) return;
     size_t name_len = (size_t)(equal - limit.data);
@@ -209,7 +207,7 @@ void extensions_forget(struct smtp_session *s)
     s->mechs_before_len = s->mechs_len;
     s->ext = 0;
     s->size_max = 0;
-    s->rcpt_max = s->mail_max = s->rcpt_domain_max = 0;
+    s->rcpt_max = s->mail_max = 0;
     s->by_min = s->hold_max = 0;
     s->hold_until_max[0] = '\0';
     s->mechs_len = s->hello_len = s->server_len = 0;

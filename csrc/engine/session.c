@@ -156,7 +156,6 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .size_max = s->size_max,
         .rcpt_max = s->rcpt_max,
         .mail_max = s->mail_max,
-        .rcpt_domain_max = s->rcpt_domain_max,
         .server = {s->hello, s->server_len},
         .capabilities = {s->hello + rest, s->hello_len - rest},
         .mechanisms = {s->mechs, s->mechs_len},

@@ -136,10 +136,10 @@ struct smtp_session {
     bool esmtp, tls_on, tls_verified, starttls_seen;
     unsigned ext; /* heard in the newest EHLO; what may be used of it: offers() */
     uint64_t size_max;
-    uint32_t rcpt_max, mail_max, rcpt_domain_max; /* RFC 9422; 0: none */
-    uint32_t by_min, hold_max;                    /* seconds: RFC 2852 4, RFC 4865 4; 0: none */
-    char hold_until_max[SMTP_DATE_LEN];           /* empty: none */
-    size_t server_len;                            /* of text kept in `hello` for the first line */
+    uint32_t rcpt_max, mail_max;        /* RFC 9422; 0: none */
+    uint32_t by_min, hold_max;          /* seconds: RFC 2852 4, RFC 4865 4; 0: none */
+    char hold_until_max[SMTP_DATE_LEN]; /* empty: none */
+    size_t server_len;                  /* of text kept in `hello` for the first line */
     size_t hello_len;
     size_t mechs_len, mechs_before_len;
 

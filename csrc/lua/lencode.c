@@ -46,12 +46,6 @@ static int core_utf8_len(lua_State *L)
     return 1;
 }
 
-static void set_flag(lua_State *L, const char *key, bool flag)
-{
-    lua_pushboolean(L, flag);
-    lua_setfield(L, -2, key);
-}
-
 /* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, bare, long_line,
  * from_line, bcc, odd_header (booleans) }: see struct smtp_scan. */
 static int push_scan(lua_State *L, struct smtp_scan *scan)
@@ -194,7 +188,7 @@ static const luaL_Reg functions[] = {
 
 void lencode_open(lua_State *L)
 {
-    new_class(L, ENCODER, encoder_methods);
-    new_class(L, SCANNER, scanner_methods);
+    new_class(L, ENCODER, encoder_methods, NULL);
+    new_class(L, SCANNER, scanner_methods, NULL);
     lcompat_setfuncs(L, functions);
 }

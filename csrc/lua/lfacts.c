@@ -73,32 +73,24 @@ static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
 
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
  * auth_reason, mechanism, ehlo_reply, bound, challenge, turned_down, starttls_offered, size_max,
- * rcpt_max, mail_max, rcpt_domain_max, server, capabilities, … */
+ * rcpt_max, mail_max, server, capabilities, … */
 int session_facts(lua_State *L)
 {
     struct smtp_facts facts = smtp_session_facts(to_session(L));
     lua_createtable(L, 0, 16);
-    lua_pushboolean(L, facts.esmtp);
-    lua_setfield(L, -2, "esmtp");
-    lua_pushboolean(L, facts.tls_verified);
-    lua_setfield(L, -2, "tls_verified");
-    lua_pushboolean(L, facts.starttls_offered);
-    lua_setfield(L, -2, "starttls_offered");
-    lua_pushstring(L, tls_words[facts.tls]);
-    lua_setfield(L, -2, "tls");
-    lua_pushstring(L, auth_words[facts.auth]);
-    lua_setfield(L, -2, "auth");
-    if (facts.auth_reason != SMTP_ERROR_NONE) {
-        lua_pushstring(L, smtp_error_reason(facts.auth_reason));
-        lua_setfield(L, -2, "auth_reason");
-    }
+    set_flag(L, "esmtp", facts.esmtp);
+    set_flag(L, "tls_verified", facts.tls_verified);
+    set_flag(L, "starttls_offered", facts.starttls_offered);
+    set_string(L, "tls", tls_words[facts.tls]);
+    set_string(L, "auth", auth_words[facts.auth]);
+    if (facts.auth_reason != SMTP_ERROR_NONE)
+        set_string(L, "auth_reason", smtp_error_reason(facts.auth_reason));
     if (facts.ehlo_reply != NULL) {
         lua_createtable(L, 0, 3);
         set_answer(L, facts.ehlo_reply);
         lua_setfield(L, -2, "ehlo_reply");
     }
-    lua_pushboolean(L, facts.bound);
-    lua_setfield(L, -2, "bound");
+    set_flag(L, "bound", facts.bound);
     if (facts.mechanism.len > 0)
         set_text(L, "mechanism", facts.mechanism.data, facts.mechanism.len);
     if (facts.challenge.len > 0)
@@ -106,7 +98,6 @@ int session_facts(lua_State *L)
     set_limit(L, "size_max", facts.size_max);
     set_limit(L, "rcpt_max", facts.rcpt_max);
     set_limit(L, "mail_max", facts.mail_max);
-    set_limit(L, "rcpt_domain_max", facts.rcpt_domain_max);
     set_text(L, "server", facts.server.data, facts.server.len);
     set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
     set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);

@@ -333,6 +333,6 @@ static const luaL_Reg functions[] = {
 
 void lplain_open(lua_State *L)
 {
-    new_class(L, PIPELINE, pipeline_methods);
+    new_class(L, PIPELINE, pipeline_methods, NULL);
     lcompat_setfuncs(L, functions);
 }

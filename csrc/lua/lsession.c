@@ -434,6 +434,6 @@ static const luaL_Reg functions[] = {{"session", core_session}, {NULL, NULL}};
 
 void lsession_open(lua_State *L)
 {
-    new_class(L, SESSION, session_methods);
+    new_class(L, SESSION, session_methods, NULL);
     lcompat_setfuncs(L, functions);
 }

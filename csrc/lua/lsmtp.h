@@ -2,32 +2,14 @@
 #ifndef LSMTP_H
 #define LSMTP_H
 
-#include "../lcompat.h"
+#include "../lbinding.h"
 #include "../smtp.h"
 
 #pragma GCC visibility push(hidden)
 
-/* A metatable for userdata, in the registry under `name`. */
-static inline void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls a method on */
-    lua_setfield(L, -2, "__metatable"); /* another object than its own */
-    lua_newtable(L);
-    lcompat_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 #define TRANSACTION "smtp.Transaction"
 
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
-struct smtp_text text_arg(lua_State *L, int index);
-bool flag_field(lua_State *L, const char *key);
-/* Points into a string, which the table has to keep. */
-struct smtp_text text_field(lua_State *L, const char *key);
 /* 0 where it is nil. `max` is below 2^53. */
 size_t count_field(lua_State *L, const char *key, size_t max);
 /* The place of the word in the list, which ends with NULL. */
@@ -35,8 +17,6 @@ int word_field(lua_State *L, const char *key, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);
-void set_text(lua_State *L, const char *key, const char *data, size_t len);
-void set_number(lua_State *L, const char *key, uint64_t number);
 void push_enhanced(lua_State *L, const uint16_t status[3]); /* or nil */
 void set_enhanced(lua_State *L, const uint16_t status[3]);
 /* code, enhanced and text */

@@ -299,6 +299,6 @@ static const luaL_Reg functions[] = {{"transaction", core_transaction}, {NULL, N
 
 void ltransaction_open(lua_State *L)
 {
-    new_class(L, TRANSACTION, transaction_methods);
+    new_class(L, TRANSACTION, transaction_methods, NULL);
     lcompat_setfuncs(L, functions);
 }

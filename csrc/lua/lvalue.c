@@ -3,30 +3,6 @@
 
 #include <string.h>
 
-struct smtp_text text_arg(lua_State *L, int index)
-{
-    struct smtp_text text;
-    text.data = luaL_checklstring(L, index, &text.len);
-    return text;
-}
-
-bool flag_field(lua_State *L, const char *key)
-{
-    lua_getfield(L, 1, key);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
-
-struct smtp_text text_field(lua_State *L, const char *key)
-{
-    struct smtp_text text = {NULL, 0};
-    lua_getfield(L, 1, key);
-    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
-    lua_pop(L, 1);
-    return text;
-}
-
 int word_field(lua_State *L, const char *key, const char *const words[])
 {
     lua_getfield(L, 1, key);
@@ -70,21 +46,6 @@ void push_integer(lua_State *L, size_t number)
     lua_pushinteger(L, (lua_Integer)number);
 }
 
-void set_text(lua_State *L, const char *key, const char *data, size_t len)
-{
-    lua_pushlstring(L, data, len);
-    lua_setfield(L, -2, key);
-}
-
-void set_number(lua_State *L, const char *key, uint64_t number)
-{
-    if (number <= INT32_MAX) /* an integer where Lua has integers, and they hold it */
-        lua_pushinteger(L, (lua_Integer)number);
-    else
-        lua_pushnumber(L, (lua_Number)number);
-    lua_setfield(L, -2, key);
-}
-
 static char *put_digits(char *at, unsigned number)
 {
     char digits[5];
@@ -119,10 +80,7 @@ void set_enhanced(lua_State *L, const uint16_t status[3])
 
 void set_answer(lua_State *L, const struct smtp_answer *answer)
 {
-    if (answer->code != 0) {
-        lua_pushinteger(L, answer->code);
-        lua_setfield(L, -2, "code");
-    }
+    if (answer->code != 0) set_number(L, "code", answer->code);
     set_enhanced(L, answer->enhanced);
     if (answer->code != 0 || answer->text_len > 0)
         set_text(L, "text", answer->text, answer->text_len);
@@ -133,13 +91,9 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
     if (trouble->error == SMTP_ERROR_NONE) return 0;
     lua_createtable(L, 0, 8);
     set_answer(L, &trouble->answer);
-    lua_pushstring(L, smtp_error_kind(trouble->error));
-    lua_setfield(L, -2, "kind");
-    lua_pushstring(L, smtp_error_reason(trouble->error));
-    lua_setfield(L, -2, "reason");
-    lua_pushstring(L, smtp_error_sentence(trouble->error));
-    lua_setfield(L, -2, "sentence");
-    lua_pushstring(L, trouble->stage);
-    lua_setfield(L, -2, "stage");
+    set_string(L, "kind", smtp_error_kind(trouble->error));
+    set_string(L, "reason", smtp_error_reason(trouble->error));
+    set_string(L, "sentence", smtp_error_sentence(trouble->error));
+    set_string(L, "stage", trouble->stage);
     return 1;
 }

@@ -2,7 +2,7 @@
 #ifndef LCOMMAND_H
 #define LCOMMAND_H
 
-#include "../lcompat.h"
+#include "../lbinding.h"
 
 #pragma GCC visibility push(hidden)
 

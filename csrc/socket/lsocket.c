@@ -175,12 +175,6 @@ static int socket_sslaccept(lua_State *L)
     return shake(L, to_socket(L, 1), 2, NULL);
 }
 
-static void set_string(lua_State *L, const char *key, const char *text)
-{
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-}
-
 /** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
 static int socket_tlsinfo(lua_State *L)
 {
@@ -189,10 +183,8 @@ static int socket_tlsinfo(lua_State *L)
     lua_createtable(L, 0, 4);
     set_string(L, "version", info.version);
     set_string(L, "cipher", info.cipher);
-    lua_pushboolean(L, info.verified);
-    lua_setfield(L, -2, "verified");
-    lua_pushboolean(L, info.resumed);
-    lua_setfield(L, -2, "resumed");
+    set_flag(L, "verified", info.verified);
+    set_flag(L, "resumed", info.resumed);
     return 1;
 }
 
@@ -307,14 +299,6 @@ static const char *string_field(lua_State *L, const char *key)
     const char *value = luaL_optstring(L, -1, NULL);
     lua_pop(L, 1); /* table 1 keeps it */
     return value;
-}
-
-static bool flag_field(lua_State *L, const char *key)
-{
-    lua_getfield(L, 1, key);
-    bool flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
 }
 
 /** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
@@ -456,29 +440,19 @@ static const luaL_Reg functions[] = {{"new", socket_new},
                                      {"tls_context", socket_tls_context},
                                      {NULL, NULL}};
 
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc)
-{
-    luaL_newmetatable(L, name);
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushstring(L, name); /* getmetatable() shows this, so that nobody calls __gc by hand */
-    lua_setfield(L, -2, "__metatable");
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__close");
-    lua_newtable(L);
-    lcompat_setfuncs(L, methods);
-    lua_pushboolean(L, 1); /* reads while it writes */
-    lua_setfield(L, -2, "duplex");
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
-}
-
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L);
 
-/* OpenSSL keeps pointers into whoever used it; this object must never be unloaded. */
-static void stay(void)
+/* sock.duplex: a socket can be read while a write would wait. */
+static void set_duplex(lua_State *L)
+{
+    luaL_getmetatable(L, SOCKET);
+    lua_getfield(L, -1, "__index");
+    set_flag(L, "duplex", true);
+    lua_pop(L, 2);
+}
+
+/* OpenSSL keeps pointers into the object that used it, which must never be unloaded. */
+static void prevent_unloading(void)
 {
     Dl_info self;
     if (dladdr((void *)(size_t)luaopen_smtp_socket, &self) != 0 && self.dli_fname != NULL)
@@ -487,9 +461,10 @@ static void stay(void)
 
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
 {
-    stay();
+    prevent_unloading();
     static const luaL_Reg none[] = {{NULL, NULL}};
     new_class(L, SOCKET, socket_methods, socket_gc);
+    set_duplex(L);
     new_class(L, LISTENER, listener_methods, listener_gc);
     new_class(L, CONTEXT, none, context_gc);
     lcompat_newlib(L, functions);

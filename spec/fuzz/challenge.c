@@ -282,9 +282,9 @@ static bool is_scram(enum kind kind)
     return mechanisms[kind].hash != NULL;
 }
 
-static struct bytes words(const char *text)
+static struct smtp_text words(const char *text)
 {
-    return (struct bytes){text, strlen(text)};
+    return (struct smtp_text){text, strlen(text)};
 }
 
 static const char *password_of(const struct talk *t)
@@ -314,13 +314,13 @@ static void begin_scram(struct talk *t, enum kind kind)
 }
 
 /* One step, with the challenge in a block of its own. It hashes so little that it ends at once. */
-static const char *step_scram(struct talk *t, const char *data, size_t len, struct bytes *answer,
+static const char *step_scram(struct talk *t, const char *data, size_t len, struct smtp_text *answer,
                               bool *content)
 {
     bool was_over = t->scram.state == SCRAM_OVER || t->scram.state == SCRAM_CONTENT;
     bool proved = t->proved && t->scram.state == SCRAM_FINAL;
     char *challenge = copy(data, len);
-    const char *word = scram_step(&t->scram, (struct bytes){challenge, len}, answer, content);
+    const char *word = scram_step(&t->scram, (struct smtp_text){challenge, len}, answer, content);
     free(challenge);
     CHECK(word == NULL || strcmp(word, "protocol") == 0 || strcmp(word, "iterations") == 0 ||
           strcmp(word, "server_not_authentic") == 0);
@@ -344,7 +344,7 @@ static void answer_with(struct talk *t, const char *data, size_t len, bool conte
 
 static void answer_scram(struct talk *t, struct smtp_challenge challenge)
 {
-    struct bytes answer;
+    struct smtp_text answer;
     bool content;
     const char *word = step_scram(t, challenge.data.data, challenge.data.len, &answer, &content);
     if (word == NULL)
@@ -362,7 +362,7 @@ static void answer_cram(struct talk *t, struct smtp_challenge challenge)
     }
     char *data = copy(challenge.data.data, challenge.data.len);
     const char *word = cram_md5_answer(words(USERNAME), words(password_of(t)),
-                                       (struct bytes){data, challenge.data.len}, t->cram, &len);
+                                       (struct smtp_text){data, challenge.data.len}, t->cram, &len);
     free(data);
     CHECK(word == NULL && len == strlen(USERNAME) + 33);
     answer_with(t, t->cram, len, true);
@@ -370,7 +370,7 @@ static void answer_cram(struct talk *t, struct smtp_challenge challenge)
 
 static void begin_outside(struct talk *t, enum kind kind)
 {
-    struct bytes first = {NULL, 0};
+    struct smtp_text first = {NULL, 0};
     if (t->flags & FLAG_OUT) {
         smtp_mechanism_out(t->session);
         return;
@@ -547,7 +547,7 @@ static void fuzz_session(struct talk *t)
 /* The server's messages without SMTP around them, one in each line; \1 means nothing here. */
 static void fuzz_raw(struct talk *t)
 {
-    struct bytes given;
+    struct smtp_text given;
     bool content = false, ever = false;
     begin_scram(t, t->flags & FLAG_PLAIN ? SCRAM_PLUS : SCRAM);
     while (t->at < t->len) {

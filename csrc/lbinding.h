@@ -1,0 +1,89 @@
+/* lbinding.h - what the bindings of smtp.core, smtp.crypto and smtp.socket share: classes of
+ * userdata, arguments and fields as C values, C values as fields. */
+#ifndef LBINDING_H
+#define LBINDING_H
+
+#include "lcompat.h"
+#include "text/text.h"
+
+/* Makes a class of userdata: a metatable in the registry under `name`. getmetatable() shows only
+ * the name, so that no program calls a method on an object of another class. `gc`, if any, also
+ * runs where an object is a to-be-closed variable. */
+static inline void new_class(lua_State *L, const char *name, const luaL_Reg *methods,
+                             lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__metatable");
+    if (gc != NULL) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__close");
+    }
+    lua_newtable(L);
+    lcompat_setfuncs(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+/* The string argument at `index`. */
+static inline struct smtp_text text_arg(lua_State *L, int index)
+{
+    struct smtp_text text;
+    text.data = luaL_checklstring(L, index, &text.len);
+    return text;
+}
+
+/* Field `key` of table 1, which has to keep the string; data NULL where it is not a string. */
+static inline struct smtp_text text_field(lua_State *L, const char *key)
+{
+    struct smtp_text text = {NULL, 0};
+    lua_getfield(L, 1, key);
+    if (lua_type(L, -1) == LUA_TSTRING) text.data = lua_tolstring(L, -1, &text.len);
+    lua_pop(L, 1);
+    return text;
+}
+
+/* Is field `key` of table 1 true? */
+static inline bool flag_field(lua_State *L, const char *key)
+{
+    lua_getfield(L, 1, key);
+    bool flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+/* The functions below set field `key` of the table on top of the stack. */
+
+static inline void set_text(lua_State *L, const char *key, const char *data, size_t len)
+{
+    lua_pushlstring(L, data, len);
+    lua_setfield(L, -2, key);
+}
+
+static inline void set_string(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+static inline void set_flag(lua_State *L, const char *key, bool flag)
+{
+    lua_pushboolean(L, flag);
+    lua_setfield(L, -2, key);
+}
+
+/* An integer where Lua has integers that can represent the number. */
+static inline void set_number(lua_State *L, const char *key, uint64_t number)
+{
+    if (number <= INT32_MAX)
+        lua_pushinteger(L, (lua_Integer)number);
+    else
+        lua_pushnumber(L, (lua_Number)number);
+    lua_setfield(L, -2, key);
+}
+
+#endif
