@@ -61,6 +61,14 @@ function phases.sink()
    if not sink then return nil, err end
    return sink:listen()
 end
+function phases.certificate()
+   local sink, err = safe.sink { tls = "implicit" }
+   if not sink then return nil, err end
+   local address
+   address, err = sink:listen()
+   sink:close()
+   return address, err
+end
 -- All that there are but `left` are taken while it runs.
 local function try(left)
    local taken = {}
@@ -110,7 +118,7 @@ local function server(tls)
 end
 
 local phases = { "plain", "name", "lookup", "tls", "folder", "system", "attachment", "composed", "key", "auth",
-   "connect", "probe", "many", "sink" }
+   "connect", "probe", "many", "sink", "certificate" }
 local in_tls = { tls = true, folder = true, system = true }
 -- A look-up takes a pipe, and the resolver one more at least.
 local least = { lookup = 3 }

@@ -86,6 +86,13 @@ local function shell_word(text)
    return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+-- A pipe to a command; where this machine lacks the means: nil and a SystemError.
+local function open_pipe(command, mode)
+   local pipe, why, errno = io.popen(command, mode)
+   if pipe or not system.lacks(errno) then return pipe end
+   return nil, system.error("a certificate cannot be made: " .. why:gsub("^.*: ", ""))
+end
+
 -- A folder that only this user may enter, with a name that nobody can foresee: mkdir fails where it
 -- exists. A shell waits at the other end of a pipe until the sink closes it, or until this process
 -- ends in whatever way, and then removes the folder.
@@ -95,17 +102,20 @@ local function make_certificate()
       (core.random(16):gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
    local word = shell_word(folder)
    local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
-   made.guard = io.popen("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; rm -rf "
+   local pipe, err
+   made.guard, err = open_pipe("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; rm -rf "
       .. word, "w")
-   local pipe = io.popen(("umask 077; mkdir %s && cd %s && openssl req -x509 -newkey ec -pkeyopt "
-      .. "ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-      .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
-      .. "-out certificate.pem >/dev/null 2>&1 && echo made"):format(word, word))
+   if not err then
+      pipe, err = open_pipe(("umask 077; mkdir %s && cd %s && openssl req -x509 -newkey ec "
+         .. "-pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
+         .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
+         .. "-out certificate.pem >/dev/null 2>&1 && echo made"):format(word, word), "r")
+   end
    local said = pipe and pipe:read("*l")
    if pipe then pipe:close() end
    if said == "made" then return made end
    if made.guard then made.guard:close() end
-   return nil, errors.usage("tls_cert", "the openssl command made no certificate",
+   return nil, err or errors.usage("tls_cert", "the openssl command made no certificate",
       "Install it, or give tls_cert and tls_key")
 end
 
