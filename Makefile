@@ -13,8 +13,7 @@ LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
 CFLAGS ?= -O2 -g
 OUT    := build/$(LUA)
-SPEC   ?= $(shell find spec -name "*_spec.lua" -not -path "spec/live/*" -not -path "spec/nginx/*" \
-          -not -path "spec/browser/*" | sort)
+SPEC   ?= $(shell .ci/specs)
 RUNS   ?= 1000000
 
 LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
@@ -66,7 +65,7 @@ build:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua all || exit 1; done
 
 spec: all
-	@busted --lua=$(LUA) --helper=spec/recorder.lua -o plainTerminal -p _spec $(SPEC)
+	@busted --lua=$(LUA) --helper=spec/tools/recorder.lua -o plainTerminal -p _spec $(SPEC)
 
 deps-%:
 	@.ci/deps $*

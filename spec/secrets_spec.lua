@@ -1,7 +1,7 @@
 -- Runs last: no log of any spec before it holds a secret of that spec, raw or in base64.
 local core = require "smtp.core"
-local recorder = package.loaded["spec.recorder"]
-local talk = require "spec.talk"
+local recorder = package.loaded["spec.tools.recorder"]
+local talk = require "spec.tools.talk"
 
 -- What of the base64 of `text` does not depend on what stands around it, for each way it can lie.
 local function coded(text)
@@ -25,7 +25,7 @@ end
 
 describe("no secret", function()
    setup(function()
-      assert(recorder, "run busted with --helper=spec/recorder.lua")
+      assert(recorder, "run busted with --helper=spec/tools/recorder.lua")
       talk.send({ username = "ann", password = "sesame-9", auth_plaintext = true }, "S: 220 hi\n"
          .. "C: EHLO me.example\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AGFubgBzZXNhbWUtOQ==\n"
          .. "S: 535 5.7.8 sesame-9 c2VzYW1lLTk= is wrong\nC: QUIT\nS: 221 bye")

@@ -1,6 +1,6 @@
 -- See spec/bench/large.
 local core = require "smtp.core"
-local peer = require "spec.peer"
+local peer = require "spec.tools.peer"
 local smtp = require "smtp"
 
 local MEBIBYTES, TURNS = 256, 7

@@ -1,7 +1,7 @@
 -- Composed and signed messages, as they arrive behind Postfix: the signatures still hold, and the parts are
 -- what was put in.
 local core = require "smtp.core"
-local keys = require "spec.dkim_keys"
+local keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 

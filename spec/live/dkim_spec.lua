@@ -1,7 +1,7 @@
 -- Signatures by the judgement of others: dkimpy and opendkim, with the keys in a file instead of DNS.
 local core = require "smtp.core"
 local dkim = require "smtp.dkim"
-local keys = require "spec.dkim_keys"
+local keys = require "spec.tools.dkim_keys"
 
 local work = "build/live/dkim"
 

@@ -1,5 +1,5 @@
 -- EXTERNAL and PLAIN at a real Exim: who the client is, its certificate says.
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 

@@ -1,6 +1,6 @@
 -- The sink's AUTH against another implementation: GNU SASL's command, over GnuTLS.
-local certs = require "spec.certs"
-local peer = require "spec.peer"
+local certs = require "spec.tools.certs"
+local peer = require "spec.tools.peer"
 
 local cert = certs.make()
 

@@ -1,5 +1,5 @@
 -- An attachment of a gibibyte passes through without ever being in memory.
-local peer = require "spec.peer"
+local peer = require "spec.tools.peer"
 
 -- A server that takes anything and keeps nothing. Prints how many octets the message had.
 local server = [[

@@ -1,7 +1,7 @@
 --- Starts real servers (servers.sh: Postfix with Dovecot's SASL; exim.sh; dovecot.sh: its LMTP; haraka.sh) and reads
 -- what they delivered.
 
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
 

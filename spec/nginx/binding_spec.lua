@@ -1,7 +1,7 @@
 -- Channel binding where the host shows OpenSSL's object of a connection, as lua-nginx-module does from
 -- 0.10.30 on: here by a stand-in for its cosocket, with real TLS against a sink that verifies it.
-local certs = require "spec.certs"
-local peer = require "spec.peer"
+local certs = require "spec.tools.certs"
+local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local tls_by_ffi = require "spec.nginx.tls_by_ffi"
 

@@ -1,7 +1,7 @@
 -- The content handler that runs busted. It ends the process as busted would.
 local names = {}
 for name in os.getenv("SPECS"):gmatch("%S+") do names[#names + 1] = name end
-local arguments = { [-1] = "luajit", [0] = "busted", "--helper=spec/recorder.lua", "-o",
+local arguments = { [-1] = "luajit", [0] = "busted", "--helper=spec/tools/recorder.lua", "-o",
    "plainTerminal", "-p", "_spec", "--filter-out=the sink over real TLS" }
 for i = 1, #names do arguments[#arguments + 1] = names[i] end
 rawset(_G, "arg", arguments)

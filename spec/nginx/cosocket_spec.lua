@@ -1,10 +1,10 @@
 -- The cosocket transport: what goes over real sockets inside nginx, and what each refusal says.
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local phases = require "spec.nginx.phases"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
-local talk = require "spec.talk"
+local talk = require "spec.tools.talk"
 
 local ngx = package.loaded.ngx
 local cert = certs.make()

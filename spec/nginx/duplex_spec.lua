@@ -1,5 +1,5 @@
 -- What a server says while nginx sends: it is heard at once, and nobody waits for the other's buffers.
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"

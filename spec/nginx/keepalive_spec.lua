@@ -1,5 +1,5 @@
 -- Kept connections: for whom, in which state, and what becomes of dead ones.
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local keep = require "smtp.runtime.nginx.pool"
 local optionlist = require "smtp.client.request"
 local safe = require "smtp.safe"

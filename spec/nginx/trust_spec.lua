@@ -1,6 +1,6 @@
 -- Which certificates are trusted is a matter of the location of nginx.conf: nothing that was verified in
 -- one counts in another, neither a TLS session nor a kept connection nor a message that waits.
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local elsewhere = require "spec.nginx.elsewhere"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"

@@ -1,6 +1,6 @@
 --- Ten thousand mails through one worker: memory and descriptors before, in between and after.
 
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 

@@ -1,6 +1,6 @@
 --- Handshakes with certificates that are wrong: all refused, nothing raised, nothing told.
 
-local certs = require "spec.certs"
+local certs = require "spec.tools.certs"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 

@@ -1,0 +1,192 @@
+-- A connection whose call did not return: the caller's own code failed, or was given up.
+local core = require "smtp.core"
+local raising = require "smtp"
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
+local mail, rcpt = "C: MAIL FROM:<ann@me.example>\n", "C: RCPT TO:<bob@there.example>\n"
+local ok = "S: 250 ok\n"
+local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
+
+local function connect(transcript, more)
+   local options = { from = false, to = false, raw = false }
+   for name, value in pairs(more or {}) do options[name] = value end
+   local peer = talk.peer(hi .. transcript)
+   return safe.connect(talk.options(options, peer)), peer
+end
+
+-- Every call says so, and never that the connection is busy.
+local function is_broken(connection, kind, reason)
+   for _, name in ipairs { "noop", "reset", "send", "capabilities" } do
+      local result, err = connection[name](connection, message)
+      assert.is_nil(result)
+      assert.same({ kind, reason }, { err.kind, err.reason }, tostring(err))
+      assert.is_nil(tostring(err):find("busy", 1, true))
+   end
+   assert.is_false(connection.alive)
+   assert.is_true(connection:quit())
+   assert.is_true(connection:close())
+end
+
+describe("a trace that raises", function()
+   -- After so many lines.
+   local function failing(count, cause)
+      return function()
+         count = count - 1
+         if count == 0 then error(cause or "no more paper", 0) end
+      end
+   end
+
+   it("ends the connection with an error of its own, wherever it does so", function()
+      local dialogue = hi .. talk.accepted:gsub("MESSAGE", "C: x\nC: .")
+      for count = 1, 14 do
+         for _, mode in ipairs { "whole", "bytes", "halves" } do
+            local peer = talk.peer(dialogue, mode)
+            local receipt, err = safe.send(talk.options({ raw = "x", trace = failing(count) }, peer))
+            assert.is_true(peer.closed)
+            if not receipt then
+               assert.same({ "source", "trace", "no more paper", "no more paper" },
+                  { err.kind, err.reason, err.cause, err.text })
+               assert.truthy(err.recipients == nil or err.sent == "no" or err.retry == "doubt")
+            else
+               assert.truthy(count >= 12, count) -- only QUIT was left
+            end
+         end
+      end
+   end)
+
+   it("leaves a connection broken, and not busy", function()
+      local cause = { "mine" }
+      local connection = connect(mail .. ok .. rcpt, { trace = failing(6, cause) })
+      local receipt, err = connection:send(message)
+      assert.is_nil(receipt)
+      assert.equal(cause, err.cause)
+      is_broken(connection, "source", "trace")
+   end)
+
+   it("raises an error object where errors are raised", function()
+      local peer = talk.peer(hi)
+      local fine, err = pcall(raising.send, talk.options({ trace = failing(1) }, peer))
+      assert.is_false(fine)
+      assert.truthy(safe.is_error(err, safe.SourceError))
+   end)
+
+   it("is an error of smtp.connect, smtp.probe and of each message in send_many", function()
+      local options = { from = false, to = false, raw = false }
+      options.trace = failing(2)
+      local connection, err = safe.connect(talk.options(options, talk.peer(hi)))
+      assert.same({ nil, "trace" }, { connection, err.reason })
+      for count = 1, 3 do
+         options.trace = failing(count)
+         local report
+         report, err = safe.probe(talk.options(options, talk.peer(hi .. "C: QUIT\nS: 221 bye\n")))
+         assert.same({ nil, "trace" }, { report, err and err.reason })
+      end
+      options.trace = failing(4)
+      local summary = safe.send_many(talk.options(options, talk.peer(hi .. mail)), { message })
+      assert.same({ "source", "trace" }, { summary.results[1].kind, summary.results[1].reason })
+   end)
+end)
+
+describe("a call that did not return", function()
+   it("because a debug hook raised leaves a connection broken, and not busy", function()
+      local jit = package.loaded.jit
+      local connection = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      if jit then jit.off() end -- what is compiled calls no hooks
+      debug.sethook(function()
+         if not rawget(connection, "busy") then return end
+         debug.sethook()
+         error("too slow", 0)
+      end, "", 10)
+      local fine, cause = pcall(connection.send, connection, message)
+      debug.sethook()
+      if jit then jit.on() end
+      assert.same({ false, "too slow" }, { fine, cause })
+      is_broken(connection, "disconnected", "aborted")
+   end)
+
+   it("because the transport raised leaves a connection broken, and not busy", function()
+      local connection, peer = connect(mail .. ok)
+      peer.receiveany = function() error("my transport", 0) end
+      peer.duplex = nil
+      local fine, cause = pcall(connection.noop, connection)
+      assert.same({ false, "my transport" }, { fine, cause })
+      is_broken(connection, "disconnected", "aborted")
+      assert.is_true(peer.closed)
+   end)
+
+   -- A connection whose send waits in a coroutine.
+   local function suspended()
+      local connection, peer = connect(mail)
+      peer.receiveany = function() return coroutine.yield("waits") end
+      peer.duplex = nil
+      local thread = coroutine.create(function() return connection:send(message) end)
+      local _, said = coroutine.resume(thread)
+      assert.equal("waits", said)
+      return connection, thread
+   end
+
+   it("because its coroutine is gone leaves a connection broken, and not busy", function()
+      local connection, thread = suspended()
+      local _, err = connection:noop()
+      assert.equal("usage", err.kind) -- somebody may still resume it
+      assert.truthy(tostring(err):find("busy", 1, true))
+      assert.equal("suspended", coroutine.status(thread))
+      connection, thread = suspended()
+      thread = nil -- luacheck: ignore
+      is_broken(connection, "disconnected", "aborted")
+   end)
+
+   it("long after its deadline leaves a connection broken, and not busy", function()
+      local connection, thread = suspended()
+      connection.conv.deadline = core.now() - 6
+      is_broken(connection, "disconnected", "aborted")
+      assert.truthy(thread)
+   end)
+
+   it("though its coroutine is dead leaves a connection broken, and not busy", function()
+      local connection, peer = connect(mail)
+      peer.receiveany = function() error("my transport", 0) end
+      peer.duplex = nil
+      local thread = coroutine.create(function() return connection:send(message) end)
+      assert.is_false((coroutine.resume(thread)))
+      is_broken(connection, "disconnected", "aborted")
+   end)
+
+   it("and goes on after all is not disturbed by the calls of others", function()
+      local connection, thread = suspended()
+      for _ = 1, 3 do
+         local _, err = connection:noop()
+         assert.equal("usage", err.kind)
+      end
+      local fine, receipt, err = coroutine.resume(thread, nil, "closed", "end")
+      assert.is_true(fine)
+      assert.same({ nil, "disconnected", "closed" }, { receipt, err.kind, err.reason })
+   end)
+
+   it("is retried on another connection: nothing of the new message was sent", function()
+      local connection, peer = connect(mail .. ok)
+      peer.receiveany = function() error("my transport", 0) end
+      peer.duplex = nil
+      pcall(connection.noop, connection)
+      local _, err = connection:send(message)
+      assert.same({ "now", "no" }, { err.retry, err.sent })
+   end)
+end)
+
+describe("a connection that is busy", function()
+   it("tells a function that gives the message so, and goes on", function()
+      local connection
+      local inner = {}
+      connection = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = function()
+         if inner.err then return nil end
+         inner.result, inner.err = connection:noop()
+         return "x\r\n"
+      end }
+      assert(receipt)
+      assert.truthy(tostring(inner.err):find("busy", 1, true))
+      assert.is_true(connection.alive)
+   end)
+end)

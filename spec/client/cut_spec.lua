@@ -1,0 +1,86 @@
+-- The connection cut at every byte of what the server says, and at every byte of what we say: what is
+-- reported must be what happened. The peer knows: it saw the end of the message or not, it gave its
+-- verdict or not.
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local FAR = 1000000000
+
+local function script(pipelining, starttls)
+   local flight = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
+      .. "C: DATA\nS: 250 ok\nS: 250 ok\nS: 550 no\nS: 354 go\n"
+   local steps = "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<a@x.example>\nS: 250 ok\n"
+      .. "C: RCPT TO:<b@x.example>\nS: 550 no\nC: DATA\nS: 354 go\n"
+   local hello = pipelining and "S: 250-mx\nS: 250 PIPELINING\n" or "S: 250 mx\n"
+   local opening = "S: 220 hi\nC: EHLO me.example\n"
+   if starttls then
+      opening = opening .. "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
+   end
+   return opening .. hello .. (pipelining and flight or steps)
+      .. "MESSAGE\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye\n"
+end
+
+-- A peer that hangs up after so many bytes, heard or said.
+local function cut(peer, heard_max, said_max)
+   local receive, send = peer.receiveany, peer.send
+   local heard, said = 0, 0
+   function peer:receiveany(max)
+      if heard >= heard_max or said >= said_max then return nil, "closed", "cut" end
+      local data, why = receive(self, math.min(max, heard_max - heard))
+      if data then heard = heard + #data end
+      return data, why
+   end
+   function peer:send(data)
+      if heard >= heard_max or said >= said_max then return nil, "closed", "cut", 0 end
+      local part = data:sub(1, said_max - said)
+      local count = send(self, part)
+      said = said + (count or 0)
+      if count == #part and #part < #data then return nil, "closed", "cut", count end
+      return count
+   end
+   function peer.counts() return heard, said end
+   return peer
+end
+
+local raw = "Subject: x\r\n\r\n.one\r\ntwo\r\n"
+
+local function play(text, tls, heard_max, said_max)
+   local peer = cut(talk.peer(text), heard_max, said_max)
+   local receipt, err = safe.send(talk.options({ raw = raw, tls = tls, timeout = 5,
+      to = { "a@x.example", "b@x.example" } }, peer))
+   return peer, receipt, err
+end
+
+describe("a connection cut at every byte", function()
+   for name, way in pairs { ["step by step"] = { false, false }, ["pipelined"] = { true, false },
+      ["after STARTTLS"] = { true, true } } do
+      it("is reported as it was, " .. name, function()
+         local text, tls = script(way[1], way[2]), way[2] and "require" or "skip"
+         local whole = play(text, tls, FAR, FAR)
+         local heard_all, said_all = whole.counts()
+         assert(heard_all > 60 and said_all > 100)
+         local bye = #"221 bye\r\n"
+         for side = 1, 2 do
+            for n = 0, (side == 1 and heard_all or said_all) - 1 do
+               local peer, receipt, err = play(text, tls, side == 1 and n or FAR,
+                  side == 2 and n or FAR)
+               local ended = (peer.body or ""):sub(-5) == "\r\n.\r\n"
+               local verdict = side == 1 and n >= heard_all - bye
+                  or side == 2 and n >= said_all - #"QUIT\r\n"
+               -- Cut on our side right behind the end of the message, nobody hears the verdict.
+               if side == 2 and n == said_all - #"QUIT\r\n" then verdict = false end
+               local where = ("side %d, byte %d"):format(side, n)
+               if verdict then
+                  assert(receipt and receipt.recipients[1].state == "accepted", where)
+               else
+                  assert(not receipt and err, where)
+                  local state = err.recipients and err.recipients[1].state or "unsent"
+                  assert(state == (ended and "unknown" or "unsent"), where .. ": " .. state)
+                  assert(err.retry == (ended and "doubt" or "now"), where .. ": " .. err.retry)
+                  assert(err.sent == (ended and "maybe" or "no"), where)
+               end
+            end
+         end
+      end)
+   end
+end)

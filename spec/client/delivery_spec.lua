@@ -1,0 +1,201 @@
+-- Messages on their way, and what is told of them, where connections end and servers are odd.
+local peer = require "spec.tools.peer"
+local smtp = require "smtp.safe"
+local spec_server = require "spec.tools.server"
+local talk = require "spec.tools.talk"
+
+local port = 6000
+
+-- Options for servers[1], servers[2], …, one for each connection; quirks of one are not another's.
+local function options(more, servers)
+   port = port + 1
+   local all = talk.options({ port = port, from = false, to = false, raw = false })
+   local opened = 0
+   for name, value in pairs(more) do all[name] = value end
+   all.transport = function()
+      opened = opened + 1
+      return assert(servers[opened], "one connection too many")
+   end
+   return all
+end
+
+local function message(more)
+   local all = { from = "ann@me.example", to = "bob@there.example", raw = "hello\r\n" }
+   for name, value in pairs(more or {}) do all[name] = value end
+   return all
+end
+
+local function unreachable()
+   local server = spec_server.new()
+   function server.connect() return nil, "connect:refused", "refused" end
+   return server
+end
+
+-- Takes one recipient at a time, and says goodbye behind the message.
+local function takes_one()
+   local count = 0
+   return spec_server.new { reply = function(_, what)
+      if what == "rcpt" then
+         count = count + 1
+         return count > 1 and "452 4.5.3 too many" or nil
+      end
+      return what == "final" and "250 ok\r\n421 bye" or nil
+   end }
+end
+
+local function pieces(piece, count)
+   return function()
+      count = count - 1
+      return count >= 0 and piece or nil
+   end
+end
+
+describe("A message", function()
+   it("has nothing of the one before it, which was refused on its way", function()
+      local refused = false
+      local server = spec_server.new { reply = function(_, what)
+         if what == "chunk" and not refused then
+            refused = true
+            return "554 no"
+         end
+      end }
+      local connection = assert(smtp.connect(options({}, { server })))
+      local _, err = connection:send(message { raw = pieces(("one "):rep(18) .. "\r\n", 2000) })
+      assert.equal("data_refused", err.kind)
+      assert(connection:send(message { raw = pieces("two\r\n", 1) }))
+      assert.equal(1, #server.taken)
+      assert.equal("two\r\n", server.taken[1].body)
+   end)
+
+   local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
+
+   -- Takes one recipient at a time, for as many transactions as it takes.
+   local function one_at_a_time(broken)
+      local count, ends = 0, 0
+      return spec_server.new { reply = function(_, what)
+         if what == "mail" then count = 0 end
+         if what == "rcpt" then
+            count = count + 1
+            return count > 1 and "452 4.5.3 too many" or nil
+         elseif what == "final" then
+            ends = ends + 1
+            return ends == broken and "451 later\r\n421 bye" or nil
+         end
+      end }
+   end
+
+   it("goes to each of its recipients once, in as many transactions as it takes", function()
+      for _, many in ipairs { false, true } do
+         local server = one_at_a_time()
+         local receipt
+         if many then
+            receipt = smtp.send_many(options({}, { server }), { message { to = names } },
+               { connections = 1 }).results[1]
+         else
+            receipt = assert(smtp.send(options(message { to = names }, { server })))
+         end
+         assert.same(names, receipt.accepted)
+         local taken = {}
+         for i = 1, #server.taken do taken[i] = server.taken[i].to[1] end
+         assert.same(names, taken)
+      end
+   end)
+
+   it("that a further transaction's end has stopped is told of: who has it, and who has not", function()
+      local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
+      local states = talk.states(err)
+      assert.equal("partly", err.sent)
+      assert.equal("accepted deferred deferred deferred", states)
+   end)
+
+   it("that some have is told of as such where no connection can be had for the others", function()
+      local to = { "bob@there.example", "eve@there.example" }
+      local all = options(message { to = to }, { takes_one(), unreachable() })
+      local _, err = smtp.send(all)
+      local summary = smtp.send_many(options({}, { takes_one(), unreachable() }),
+         { message { to = to } }, { connections = 1 })
+      for _, failure in ipairs { err, summary.results[1] } do
+         assert.equal("connect", failure.kind)
+         assert.equal("partly", failure.sent)
+         assert.equal("accepted", failure.recipients[1].state)
+         assert.equal("deferred", failure.recipients[2].state)
+         assert.matches("1 of 2 recipients have it", tostring(failure))
+      end
+   end)
+
+   it("goes out without BDAT where that is preferred, and not known", function()
+      local knows_none = spec_server.new { reply = function(self, what)
+         if what ~= "final" then return nil end
+         self.closing = true
+         return "500 what?"
+      end }
+      local other = spec_server.new()
+      assert(smtp.send(options(message { extensions = { chunking = "prefer" } },
+         { knows_none, other })))
+      assert.matches("DATA", table.concat(other.lines))
+   end)
+
+   it("that may have been taken on a kept connection is not sent again", function()
+      local facts = { esmtp = true, tls = "skipped", auth = "skipped", server = "mx",
+         capabilities = "PIPELINING\nCHUNKING", mechanisms_before_tls = "" }
+      local kept = spec_server.new { said = "", reply = function(self, what)
+         if what == "final" then self:vanish() end
+      end }
+      function kept.kept() return { facts = facts } end
+      local _, err = smtp.send(options(message { pipelining = "eager" }, { kept }))
+      assert.equal("maybe", err.sent)
+      assert.equal("doubt", err.retry)
+   end)
+end)
+
+describe("A receipt", function()
+   it("shares nothing with those of other connections", function()
+      local receipts = {}
+      for i = 1, 2 do
+         receipts[i] = assert(smtp.send(message(options({}, { spec_server.new() }))))
+         for _, part in pairs(receipts[i]) do
+            if type(part) == "table" then part.mine = (part.mine or 0) + 1 end
+         end
+      end
+      for name, part in pairs(receipts[2]) do
+         if type(part) == "table" then assert.equal(1, part.mine, name) end
+      end
+   end)
+end)
+
+describe("What is shown", function()
+   it("has no octet of a message, however little of it a write takes", function()
+      local lines, writes = {}, 0
+      local server = spec_server.new { portion = function(len)
+         writes = writes + 1
+         return len > 40000 and 35000 or len
+      end }
+      local list = {}
+      for i = 1, 8 do
+         list[i] = message { raw = ("hidden %d\r\n"):format(i):rep(i < 4 and 2000 or 8000) }
+      end
+      local all = options({ pipelining = "eager", trace = function(_, line)
+         lines[#lines + 1] = line
+      end }, { server })
+      assert.equal(8, smtp.send_many(all, list, { connections = 1 }).sent)
+      assert.is_nil(table.concat(lines, "\n"):find("hidden"))
+      assert.is_true(writes > 12)
+   end)
+
+   it("is the same whether Lua or C sends and receives", function()
+      local shown = {}
+      for _, trace in ipairs { false, function() end } do
+         local other = peer.start [[
+            local sock = accept()
+            local replies = { EHLO = "250 mx", MAIL = "250 ok", RCPT = "550 who?", QUIT = "221 bye" }
+            sock:send("220 hi\r\n")
+            for _ = 1, 4 do sock:send(replies[line(sock):match("^%u+")] .. "\r\n") end]]
+         local all = message { host = "127.0.0.1", port = other.port, tls = "skip",
+            domain = "me.example", trace = trace }
+         local _, err = smtp.send(all)
+         other.finish()
+         shown[#shown + 1] = err.command .. "\n" .. table.concat(err.transcript, "\n")
+      end
+      assert.equal(shown[1], shown[2])
+   end)
+end)

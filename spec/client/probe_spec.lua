@@ -1,0 +1,651 @@
+local certs = require "spec.tools.certs"
+local peer = require "spec.tools.peer"
+local safe = require "smtp.safe"
+local smtp = require "smtp"
+local talk = require "spec.tools.talk"
+local warnings = require "smtp.client.probe_warnings"
+
+local in_nginx = package.loaded.ngx ~= nil
+
+-- A report must not depend on how the bytes were cut.
+local function comparable(value)
+   if type(value) ~= "table" then return value end
+   local copy = {}
+   for name, inner in pairs(value) do
+      if name ~= "seconds" then copy[name] = comparable(inner) end
+   end
+   return copy
+end
+
+local secret_names = { "username", "password", "token", "authzid" }
+
+-- Of a message, to the end of the session.
+local delivered = "C~\nS: 250 ok\nC~\nS: 250 ok\nC~\nS: 354 go\nMESSAGE\nS: 250 ok\nC: QUIT\nS: 221 bye\n"
+
+-- Nothing that the caller has forbidden.
+local function allowed(given, use)
+   assert.is_true(given.auth ~= "skip" or use.auth == "skip")
+   assert.is_true(given.auth ~= "require" or use.auth ~= "skip" and use.auth ~= "prefer")
+   assert.is_true(given.tls ~= "skip" or use.tls == "skip")
+   for _, word in ipairs { "require", "implicit" } do
+      assert.is_true(given.tls ~= word or use.tls == word)
+   end
+   assert.is_true(given.tls_verify == false or use.tls_verify == nil)
+   assert.equal(given.auth_plaintext, use.auth_plaintext)
+   for _, name in ipairs(secret_names) do assert.is_nil(use[name]) end
+end
+
+-- What is recommended, with the credentials that were given: to send.
+local function with_message(given, use)
+   local t = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhello\r\n" }
+   for name, value in pairs(use) do t[name] = value end
+   for _, name in ipairs(secret_names) do t[name] = given[name] end
+   return t
+end
+
+-- Options that are recommended send to the same server, in `transcript`; or the first warning says why there are none.
+local function check_options(given, transcript, report)
+   if next(report.options) == nil then
+      local why = report.warnings[1]
+      assert.is_true(why.kind ~= "warning" and why.kind ~= "remark" and why.text ~= "")
+      return
+   end
+   allowed(given, report.options)
+   local at = assert(transcript:find("C: QUIT\nS: 221 bye\n?$"), "no QUIT at the end")
+   local other = talk.peer(transcript:sub(1, at - 1) .. delivered)
+   local t = with_message(given, report.options)
+   t.transport, t.extensions = other, { chunking = "skip" }
+   local receipt, err = safe.send(t)
+   talk.finished(other)
+   assert(receipt, tostring(err))
+end
+
+local hosts = 0 -- what a host offered before is remembered: each transcript has its own
+
+local function play(given, transcript)
+   local first
+   hosts = hosts + 1
+   for _, mode in ipairs { "whole", "bytes", "halves" } do
+      local other = talk.peer(transcript, mode)
+      local t = { host = "probe" .. hosts .. ".example", domain = "me.example", transport = other }
+      for name, value in pairs(given) do t[name] = value end
+      local report, err = safe.probe(t)
+      talk.finished(other)
+      if not first then
+         first = { report, err }
+      else
+         assert.same(comparable(first[1]), comparable(report))
+         assert.equal(tostring(first[2]), tostring(err))
+      end
+   end
+   if first[1] then check_options(given, transcript, first[1]) end
+   return first[1], first[2]
+end
+
+local function warning(report, reason)
+   for _, one in ipairs(report.warnings) do
+      if one.reason == reason then return one end
+   end
+end
+
+local function reasons(report)
+   local list = {}
+   for i, one in ipairs(report.warnings) do list[i] = one.reason end
+   return list
+end
+
+local hello = "S: 220-mx.example ESMTP\nS: 220 no spam\nC: EHLO me.example\n"
+local plain_offer = "S: 250-mx.example\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\n"
+   .. "S: 250-SIZE 20000000\n"
+local inside = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. plain_offer
+local starttls = hello .. plain_offer .. "S: 250 STARTTLS\n" .. inside
+local bye = "C: QUIT\nS: 221 bye"
+local login = { username = "ann", password = "sesame-probe" }
+local coded = "AGFubgBzZXNhbWUtcHJvYmU="
+
+describe("a probe", function()
+   it("tells what is offered before and after TLS, and sends nothing", function()
+      local report = assert(play({ host = "first.example" }, starttls
+         .. "S: 250-CHUNKING\nS: 250 AUTH PLAIN NTLM\n" .. bye))
+      assert.equal("first.example", report.host)
+      assert.equal(25, report.port)
+      assert.equal("mx.example", report.server)
+      assert.equal("mx.example ESMTP\nno spam", report.greeting)
+      assert.same({ PIPELINING = "", ["8BITMIME"] = "", SMTPUTF8 = "", SIZE = "20000000", STARTTLS = "" },
+         report.before_tls.capabilities)
+      assert.same({}, report.before_tls.mechanisms)
+      assert.same({ "PLAIN", "NTLM" }, report.after_tls.mechanisms)
+      assert.equal("PLAIN NTLM", report.after_tls.capabilities.AUTH)
+      assert.same({ state = "on", version = "TLSv1.3", cipher = "X", verified = true }, report.tls)
+      assert.same({ state = "skipped", offered = { "PLAIN", "NTLM" },
+         usable = { PLAIN = true, NTLM = "not known here" } }, report.auth)
+      assert.is_true(report.esmtp)
+      assert.is_true(report.pipelining)
+      assert.is_true(report.chunking)
+      assert.equal(20000000, report.limits.size)
+      assert.same({ host = "first.example", port = 25, domain = "me.example", tls = "require" }, report.options)
+      assert.same({}, report.warnings)
+      for _, name in ipairs { "connect", "greeting", "tls", "ehlo", "total" } do
+         assert.truthy(report.seconds[name] >= 0, name)
+      end
+   end)
+
+   it("begins with TLS where it is implicit", function()
+      local report = assert(play({ tls = "implicit", port = 465 }, "TLS\n" .. hello .. plain_offer
+         .. "S: 250 AUTH LOGIN\n" .. bye))
+      assert.is_nil(report.before_tls)
+      assert.same({ "LOGIN" }, report.after_tls.mechanisms)
+      assert.equal("implicit", report.options.tls)
+      assert.truthy(report.seconds.tls >= 0)
+   end)
+
+   it("authenticates with credentials, and says by what", function()
+      local report = assert(play(login, starttls .. "S: 250 AUTH PLAIN LOGIN XOAUTH2\nC: AUTH PLAIN " .. coded
+         .. "\nS: 235 ok\n" .. bye))
+      assert.equal("authenticated", report.auth.state)
+      assert.equal("PLAIN", report.auth.mechanism)
+      assert.same({ PLAIN = true, LOGIN = true, XOAUTH2 = "it needs a token" }, report.auth.usable)
+      assert.same({}, report.warnings)
+   end)
+
+   it("says why a password was refused, in the words of the error", function()
+      local report = assert(play(login, starttls .. "S: 250 AUTH PLAIN LOGIN\nC: AUTH PLAIN " .. coded
+         .. "\nS: 535 5.7.8 sesame-probe is wrong\n" .. bye))
+      assert.equal("failed", report.auth.state)
+      assert.equal("rejected", report.auth.reason)
+      assert.same({ PLAIN = "answered 535", LOGIN = true }, report.auth.usable)
+      local first = report.warnings[1]
+      assert.equal("auth_rejected", first.kind)
+      assert.truthy(first.text:find("(535 5.7.8): [secret] is wrong", 1, true), first.text)
+      assert.truthy(first.hint:find("username and password", 1, true))
+      assert.same({}, report.options)
+   end)
+
+   it("never says a password in clear text without consent", function()
+      local offer = hello .. plain_offer .. "S: 250 AUTH PLAIN\n"
+      local report = assert(play({ tls = "prefer", username = "ann", password = "sesame-probe" }, offer .. bye))
+      assert.equal("auth_insecure", report.warnings[1].kind)
+      assert.equal("failed", report.auth.state)
+      report = assert(play({ tls = "prefer", auth_plaintext = true, username = "ann", password = "sesame-probe" },
+         offer .. "C: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye))
+      assert.equal("authenticated", report.auth.state)
+   end)
+
+   it("never authenticates without credentials, nor where the caller skips it", function()
+      assert.equal("skipped", play({}, starttls .. "S: 250 AUTH PLAIN\n" .. bye).auth.state)
+      assert.equal("skipped", play({ auth = "skip", username = "ann", password = "sesame-probe" },
+         starttls .. "S: 250 AUTH PLAIN\n" .. bye).auth.state)
+   end)
+
+   it("keeps off TLS where the caller skips it", function()
+      local report = assert(play({ tls = "skip" }, hello .. plain_offer .. "S: 250 STARTTLS\n" .. bye))
+      assert.same({ state = "skipped", verified = false }, report.tls)
+      assert.equal("skip", report.options.tls)
+      assert.same({}, reasons(report))
+   end)
+
+   it("passes all it says and hears to a trace", function()
+      local lines = {}
+      play({ trace = function(direction, line) lines[#lines + 1] = direction .. " " .. line end },
+         hello .. plain_offer .. "S: 250 STARTTLS\n" .. inside .. "S: 250 AUTH PLAIN\n" .. bye)
+      assert.equal("S 220-mx.example ESMTP", lines[1])
+      assert.equal("S 221 bye", lines[#lines])
+   end)
+end)
+
+describe("the options that a probe recommends", function()
+   local clear = hello .. plain_offer .. "S: 250 AUTH PLAIN\n"
+
+   it("hold what makes them work, and no secret", function()
+      local given = { tls = "prefer", auth_plaintext = true, username = "ann", password = "sesame-probe" }
+      local report = assert(play(given, clear .. "C: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye))
+      assert.same({ "prefer", "require", true },
+         { report.options.tls, report.options.auth, report.options.auth_plaintext })
+      given = { username = "ann", password = "sesame-probe", auth_mechanisms = { "PLAIN" }, tls_verify = false,
+         scram_iterations = { 1, 2 }, extensions = { chunking = "skip" }, authzid = "zoe", timeout = 30 }
+      report = assert(play(given, starttls .. "S: 250 AUTH LOGIN PLAIN\nC~\nS: 235 ok\n" .. bye))
+      assert.same({ "PLAIN" }, report.options.auth_mechanisms)
+      assert.same({ chunking = "skip" }, report.options.extensions)
+      assert.is_false(report.options.tls_verify)
+   end)
+
+   it("leave auth to its default where credentials may come", function()
+      assert.is_nil(play({}, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
+      assert.equal("prefer", play({ auth = "prefer" }, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
+      assert.equal("skip", play({}, starttls .. "S: 250 AUTH NTLM\n" .. bye).options.auth)
+   end)
+
+   it("speak the protocol that was asked for", function()
+      local lmtp = starttls:gsub("EHLO", "LHLO") .. "S: 250 HELP\n" .. bye
+      local use = play({ protocol = "lmtp" }, lmtp).options
+      assert.same({ "lmtp", 24, "require" }, { use.protocol, use.port, use.tls })
+      use = play({ url = "smtps://probe-url.example", tls_host = "mx.example" }, "TLS\n" .. hello .. plain_offer
+         .. "S: 250 HELP\n" .. bye).options
+      assert.same({ 465, "implicit", "mx.example" }, { use.port, use.tls, use.tls_host })
+   end)
+
+   it("are none where the login is refused", function()
+      for code, text in pairs { [534] = "5.7.9 Application-specific password required", [535] = "5.7.8 no",
+         [454] = "4.7.0 later", [530] = "5.7.0 Must issue STARTTLS first" } do
+         for _, auth in ipairs { "require", "prefer" } do
+            local report = assert(play({ auth = auth, username = "ann", password = "sesame-probe" }, starttls
+               .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN " .. coded .. ("\nS: %d %s\n"):format(code, text) .. bye))
+            assert.same({}, report.options)
+            assert.equal("failed", report.auth.state)
+         end
+      end
+   end)
+
+   it("are none where the server lacks what the caller requires", function()
+      for _, given in ipairs { { tls = "require" }, { tls_host = "mx.example" }, login,
+         { tls = "prefer", username = "ann", password = "sesame-probe" } } do
+         local report = assert(play(given, clear .. bye))
+         assert.same({}, report.options)
+      end
+      local report = assert(play(login, starttls .. "S: 250 HELP\n" .. bye))
+      assert.equal("auth_unsupported", report.warnings[1].kind)
+      assert.same({}, report.options)
+   end)
+
+   it("never go on in clear text after TLS has failed", function()
+      for _, tls in ipairs { "prefer", "require" } do
+         local report = assert(play({ tls = tls }, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\n"
+            .. "S: 454 later\n" .. bye))
+         assert.same({}, report.options)
+      end
+   end)
+end)
+
+describe("what a probe finds instead of a server", function()
+   it("is an error as in connect", function()
+      for transcript, kind in pairs { ["S: HTTP/1.1 400 Bad Request"] = "protocol", SILENCE = "timeout",
+         CLOSE = "disconnected" } do
+         local report, err = play({}, transcript)
+         assert.is_nil(report)
+         assert.equal(kind, err.kind)
+         assert.is_string(err.hint)
+      end
+      local _, err = play({ tls = "implicit" }, "TLS tls:plaintext")
+      assert.same({ "tls", "plaintext" }, { err.kind, err.reason })
+      _, err = safe.probe { host = "127.0.0.1", port = 1 }
+      assert.equal("connect", err.kind)
+   end)
+
+   it("may be a mistake of the caller", function()
+      for _, t in ipairs { { host = "mx.example", tls_verfy = false }, { host = "mx.example", from = "a@b" },
+         { host = "mx.example", auth = "require" }, "mx.example" } do
+         local _, err = safe.probe(t)
+         assert.is_true(safe.is_error(err, "usage"))
+      end
+      assert.is_true(smtp.is_error(select(2, pcall(smtp.probe, { host = "" })), smtp.UsageError))
+   end)
+end)
+
+describe("a probe warns of", function()
+   it("a greeting that refuses us", function()
+      for code, temporary in pairs { [554] = false, [450] = true } do
+         local report = assert(play({}, ("S: %d go away\n"):format(code) .. bye))
+         assert.same({ "greeting_refused" }, { report.warnings[1].kind })
+         assert.equal(temporary, report.warnings[1].temporary or false)
+         assert.equal(1, #report.warnings)
+         assert.equal("unknown", report.tls.state)
+         assert.is_nil(report.esmtp)
+         assert.is_nil(report.before_tls)
+         assert.same({}, report.options)
+      end
+   end)
+
+   it("a server without STARTTLS", function()
+      local report = assert(play({}, hello .. plain_offer .. "S: 250 HELP\n" .. bye))
+      assert.same({ kind = "tls_unsupported", reason = "not_advertised" },
+         { kind = report.warnings[1].kind, reason = report.warnings[1].reason })
+      assert.equal("unavailable", report.tls.state)
+      assert.equal("prefer", report.options.tls)
+      report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 HELP\n" .. bye))
+      assert.same({ "no_tls" }, reasons(report))
+   end)
+
+   it("STARTTLS refused, or a handshake that fails", function()
+      local offer = hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\n"
+      local report = assert(play({}, offer .. "S: 454 later\n" .. bye))
+      assert.same({ "starttls_refused" }, reasons(report))
+      assert.is_true(report.warnings[1].temporary)
+      assert.same({ state = "failed", verified = false, reason = "starttls_refused" }, report.tls)
+      assert.same({}, report.options)
+      report = assert(play({}, offer .. "S: 220 go\nTLS tls:version"))
+      assert.same({ "version" }, reasons(report))
+      assert.truthy(report.before_tls)
+   end)
+
+   for _, reason in ipairs { "expired", "wrong_host", "self_signed", "unknown_issuer" } do
+      it("a certificate: " .. reason .. "; and looks again with nothing secret", function()
+         local report = assert(play(login, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n"
+            .. "TLS certificate:" .. reason .. "\n" .. starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+         local first = report.warnings[1]
+         assert.same({ "certificate", reason }, { first.kind, first.reason })
+         assert.is_string(first.hint)
+         assert.same({ state = "on", version = "TLSv1.3", cipher = "X", verified = false, reason = reason },
+            report.tls)
+         assert.same({ "PLAIN" }, report.after_tls.mechanisms)
+         assert.same({ "failed", reason }, { report.auth.state, report.auth.reason })
+         assert.same({}, report.options)
+      end)
+   end
+
+   it("a certificate where TLS is implicit, and of one that the second look does not get past", function()
+      local report, err = play({ tls = "implicit" }, "TLS certificate:expired\nTLS\n" .. hello .. plain_offer
+         .. "S: 250 HELP\n" .. bye)
+      assert(report, tostring(err))
+      assert.same({ "expired" }, reasons(report))
+      assert.is_false(report.tls.verified)
+      report, err = play({ tls = "implicit" }, "TLS certificate:expired\nTLS closed")
+      assert.is_nil(report)
+      assert.equal("expired", err.reason)
+   end)
+
+   it("a certificate, with what was seen at first where the second look gets nowhere", function()
+      local report = assert(play({ auth = "skip", username = "ann", password = "sesame-probe" }, hello .. plain_offer
+         .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS certificate:expired\nS: 554 not you again\n" .. bye))
+      assert.same({ "expired" }, reasons(report))
+      assert.equal("failed", report.tls.state)
+      assert.truthy(report.before_tls)
+      assert.is_nil(report.after_tls)
+      assert.equal("skipped", report.auth.state)
+   end)
+
+   it("AUTH before TLS", function()
+      local report = assert(play({}, hello .. plain_offer .. "S: 250-AUTH PLAIN\nS: 250 STARTTLS\n" .. inside
+         .. "S: 250 AUTH PLAIN\n" .. bye))
+      assert.same({ "auth_before_tls" }, reasons(report))
+      report = assert(play({}, hello .. plain_offer .. "S: 250-AUTH SCRAM-SHA-256\nS: 250 STARTTLS\n" .. inside
+         .. "S: 250 AUTH PLAIN\n" .. bye))
+      assert.same({}, reasons(report))
+   end)
+
+   it("AUTH before TLS and not after it", function()
+      local offer = hello .. plain_offer .. "S: 250-AUTH SCRAM-SHA-256\nS: 250 STARTTLS\n" .. inside .. "S: 250 HELP\n"
+      local report = assert(play({}, offer .. bye))
+      assert.same({ "not_advertised_after_tls" }, reasons(report))
+      report = assert(play(login, offer .. bye)) -- here it is the error, and told once
+      assert.equal("auth_unsupported", report.warnings[1].kind)
+      assert.same({ "not_advertised_after_tls" }, reasons(report))
+   end)
+
+   it("passwords that could only travel in clear text", function()
+      local report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 AUTH PLAIN LOGIN\n" .. bye))
+      assert.same({ "no_tls", "auth_in_clear" }, reasons(report))
+      assert.same({ PLAIN = "it shows the secret, and there is no TLS",
+         LOGIN = "it shows the secret, and there is no TLS" }, report.auth.usable)
+      assert.equal("skip", report.options.auth)
+      report = assert(play({ tls = "skip" }, hello .. plain_offer .. "S: 250-STARTTLS\nS: 250 AUTH PLAIN\n" .. bye))
+      assert.same({ "auth_in_clear" }, reasons(report))
+      report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 AUTH PLAIN SCRAM-SHA-1\n" .. bye))
+      assert.same({ "no_tls" }, reasons(report))
+   end)
+
+   it("AUTH that is not there, under prefer", function()
+      local report = assert(play({ auth = "prefer", username = "ann", password = "sesame-probe" },
+         starttls .. "S: 250 HELP\n" .. bye))
+      assert.equal("unavailable", report.auth.state)
+      assert.truthy(warning(report, "auth_unavailable").text:find("not_advertised", 1, true))
+   end)
+
+   it("mechanisms that it offered before and offers no more", function()
+      local given = { host = "downgrade.example" }
+      play(given, starttls .. "S: 250 AUTH PLAIN SCRAM-SHA-256\n" .. bye)
+      local report = assert(play(given, starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+      assert.truthy(warning(report, "downgrade").text:find("SCRAM-SHA-256", 1, true))
+      assert.same({ "SCRAM-SHA-256" }, report.auth.downgrade)
+   end)
+
+   it("what an unverified server offers only where it says so itself", function()
+      local given = { host = "impostor.example" }
+      local bad = hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS certificate:expired\n"
+      assert(play(given, bad .. starttls .. "S: 250 AUTH PLAIN SCRAM-SHA-512\n" .. bye))
+      local report = assert(play(given, starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+      assert.is_nil(report.auth.downgrade)
+   end)
+
+   it("a server that knows HELO only", function()
+      local report = assert(play({ tls = "prefer" }, "S: 220 mx\nC: EHLO me.example\nS: 502 what\n"
+         .. "C: HELO me.example\nS: 250 mx\n" .. bye))
+      assert.is_false(report.esmtp)
+      assert.same({ "no_tls", "helo_only" }, reasons(report))
+      report = assert(play({}, "S: 220 mx\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 mx\n" .. bye))
+      assert.same({ "helo_only" }, reasons(report))
+      assert.equal("tls_unsupported", report.warnings[1].kind)
+   end)
+
+   it("extensions that are missing, as a remark", function()
+      local report = assert(play({}, hello .. "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
+         .. "C: EHLO me.example\nS: 250 mx\n" .. bye))
+      assert.same({ "no_pipelining", "no_8bitmime", "no_smtputf8", "no_size" }, reasons(report))
+      for _, one in ipairs(report.warnings) do assert.equal("remark", one.kind) end
+      assert.is_false(report.pipelining)
+      assert.is_false(report.chunking)
+   end)
+
+   it("a small limit of size, and not of one that is no limit", function()
+      local offer = hello .. "S: 250-mx\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-STARTTLS\n"
+         .. "S: 250 SIZE %s\n" .. bye
+      local report = assert(play({ tls = "skip" }, offer:format("1000000")))
+      assert.truthy(warning(report, "small_size").text:find("1000000 octets", 1, true))
+      assert.same({}, reasons(assert(play({ tls = "skip" }, offer:format("0")))))
+      assert.same({}, reasons(assert(play({ tls = "skip" }, offer:format("10240000")))))
+   end)
+
+   it("port 25 with credentials", function()
+      local talked = starttls .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye
+      assert.same({ "port_25" }, reasons(assert(play({ port = 25, username = "ann", password = "sesame-probe" },
+         talked))))
+      assert.same({}, reasons(assert(play(login, talked)))) -- the default is 587
+   end)
+
+   it("a slow greeting, an old TLS, a certificate that ends soon", function()
+      local r = { seconds = { greeting = 5.5 }, limits = {}, tls = { version = "TLSv1.2", state = "on",
+         certificate = { days_left = 13 } }, auth = { state = "skipped", offered = {} } }
+      local server = {}
+      local found = warnings.list(r, server)
+      assert.same({ "expires_soon", "tls_1_2", "slow_greeting" }, reasons { warnings = found })
+      assert.same({ "warning", "remark", "warning" }, { found[1].kind, found[2].kind, found[3].kind })
+      assert.truthy(found[1].text:find("13 days", 1, true))
+      assert.truthy(found[3].text:find("5.5 seconds", 1, true))
+      r.seconds.greeting, r.tls.version, r.tls.certificate.days_left = 5, "TLSv1.3", 14
+      assert.same({}, warnings.list(r, server))
+      r.tls.certificate.days_left = -1 -- and nobody checked it
+      assert.same({ "expired" }, reasons { warnings = warnings.list(r, server) })
+   end)
+
+   it("nothing else once the connection is lost", function()
+      local report = assert(play({}, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
+         .. "C: EHLO me.example\nCLOSE"))
+      assert.equal("disconnected", report.warnings[1].kind)
+      assert.is_nil(report.after_tls)
+      assert.truthy(report.before_tls)
+   end)
+end)
+
+-- ---- over real TLS ----
+
+local cert = certs.make()
+
+-- A sink in a process of its own, for so many connections; it prints what it hears.
+local function start(name, connections, more, before)
+   local path, key = cert(name)
+   return peer.start(("%s\n"):format(before or "") .. ([[
+      local sink = assert(require("smtp.safe").sink { tls = "starttls", tls_cert = %q, tls_key = %q,
+         auth = { users = { ann = "sesame-probe" } }, trace = function(d, line) print(d .. ": " .. line) end, %s })
+      sink:listen(listener)
+      sink:serve { connections = %d, timeout = 5 }
+   ]]):format(path, key, more or "", connections))
+end
+
+local function probe(other, more)
+   local t = { host = "localhost", port = other.port, timeout = 10, tls_ca_file = not in_nginx and cert "ca" or nil }
+   for name, value in pairs(more or {}) do t[name] = value end
+   local report, err = safe.probe(t)
+   return report, err, other.finish()
+end
+
+describe("a probe over real TLS", function()
+   it("reads the certificate, and its options send", function()
+      local other = start("good", 2)
+      local t = { host = "localhost", port = other.port, tls_ca_file = not in_nginx and cert "ca" or nil,
+         username = "ann", password = "sesame-probe" }
+      local report = assert(safe.probe(t))
+      assert.equal("on", report.tls.state)
+      assert.is_true(report.tls.verified)
+      assert.equal("authenticated", report.auth.state)
+      assert.equal("require", report.options.tls)
+      assert.equal("require", report.options.auth)
+      local options = report.options
+      options.username, options.password = "ann", "sesame-probe"
+      options.from, options.to, options.text = "ann@me.example", "bob@there.example", "hello"
+      assert.equal("authenticated", assert(safe.send(options)).auth.state)
+      other.finish()
+      if in_nginx then
+         assert.is_nil(report.tls.certificate)
+         return
+      end
+      assert.equal("127.0.0.1", report.address)
+      assert.equal("TLSv1.3", report.tls.version)
+      local found = report.tls.certificate
+      assert.equal("CN=localhost", found.subject)
+      assert.equal("CN=ca", found.issuer)
+      assert.same({ "localhost", "127.0.0.1", "::1" }, found.names)
+      assert.equal("2020-01-01T00:00:00Z", found.not_before)
+      assert.equal("2049-01-01T00:00:00Z", found.not_after)
+      assert.truthy(found.days_left > 1000)
+      assert.equal(certs.pin((cert "good")), found.key_pin)
+   end)
+
+   for name, reason in pairs { expired = "expired", wrong_host = "wrong_host", self_signed = "self_signed",
+      unknown_issuer = "unknown_issuer" } do
+      it("shows a certificate that is not good, and tells it nothing: " .. name, function()
+         local report, err, saw = probe(start(name, 2), { username = "ann", password = "sesame-probe" })
+         assert(report, tostring(err))
+         assert.equal(reason, report.tls.reason)
+         assert.is_false(report.tls.verified)
+         assert.same({ "PLAIN", "LOGIN" }, report.after_tls.mechanisms)
+         assert.same({}, report.options)
+         assert.is_nil(saw:find("C: AUTH", 1, true), saw)
+         local _, quits = saw:gsub("C: QUIT", "")
+         assert.equal(1, quits)
+         assert.is_nil(warning(report, "expires_soon"))
+         if in_nginx then return end
+         local found = report.tls.certificate
+         assert.same({ name == "wrong_host" and "elsewhere.example" or "localhost" }, { found.names[1] })
+         assert.equal(name == "expired", found.days_left < 0)
+      end)
+   end
+
+   it("shows the key that is not the one that was pinned, and hands on what the caller gave", function()
+      if in_nginx then return end -- where a directive has all of it
+      local pin = certs.pin((cert "expired"))
+      local report = assert((probe(start("good", 2), { tls_pin = pin, tls_min_version = "1.3" })))
+      assert.equal("pin_mismatch", report.tls.reason)
+      assert.equal(certs.pin((cert "good")), report.tls.certificate.key_pin)
+      assert.same({}, report.options)
+      pin = certs.pin((cert "good"))
+      report = assert((probe(start("good", 1), { tls_pin = pin, tls_min_version = "1.3" })))
+      assert.same({ pin, "1.3", (cert "ca") }, { report.options.tls_pin, report.options.tls_min_version,
+         report.options.tls_ca_file })
+   end)
+
+   it("with a certificate that is not good recommends clear text on loopback alone, where nothing speaks against it",
+      function()
+         local other = start("self_signed", 3)
+         local report = assert(safe.probe { host = "localhost", port = other.port, timeout = 10 })
+         assert.equal("self_signed", report.warnings[1].reason)
+         assert.same({ "skip", nil }, { report.options.tls, report.options.auth })
+         assert(safe.send(with_message({}, report.options)))
+         other.finish()
+         for _, given in ipairs { { tls = "require" }, { tls = "prefer" }, { tls_host = "localhost" },
+            { username = "ann", password = "sesame-probe" },
+            { auth = "prefer", username = "ann", password = "sesame-probe" } } do
+            other = start("self_signed", 2)
+            given.host, given.port, given.timeout = "localhost", other.port, 10
+            report = assert(safe.probe(given))
+            other.finish()
+            assert.same({}, report.options)
+            assert.equal("certificate", report.warnings[1].kind)
+         end
+      end)
+
+   it("keeps off TLS on a unix socket, where there is no name to check", function()
+      local path = os.tmpname()
+      os.remove(path)
+      local other = start("good", 2, nil, ("listener = socket.listen(%q)"):format("unix:" .. path))
+      local report
+      for _ = 1, 100 do
+         report = safe.probe { socket = path, timeout = 10 }
+         if report then break end
+         os.execute("sleep 0.05")
+      end
+      assert(safe.send(with_message({}, report.options)))
+      other.finish()
+      assert.equal(path, report.socket)
+      assert.equal("skipped", report.tls.state)
+      assert.same({ socket = path, tls = "skip", auth = "skip" }, report.options)
+   end)
+
+   it("says QUIT where connections are kept", function()
+      if not in_nginx then return end
+      local report, err, saw = probe(start("good", 1), { keepalive = { idle = 60 } })
+      assert(report, tostring(err))
+      assert.truthy(saw:find("C: QUIT", 1, true))
+   end)
+
+   it("tells of TLS 1.2", function()
+      if in_nginx then return end -- it does not say which version it is
+      local report = assert((probe(start("good", 1, 'tls_max_version = "1.2"'))))
+      assert.equal("TLSv1.2", report.tls.version)
+      assert.equal("tls_1_2", report.warnings[1].reason)
+   end)
+
+   it("tells of a certificate that ends soon", function()
+      if in_nginx then return end
+      local sink = [[
+         local sink = require("smtp.safe").sink { tls = "implicit" }
+         sink:listen(listener)
+         sink:serve { connections = 1, timeout = 5 }
+         sink:close()
+      ]]
+      local other = peer.start(sink)
+      local report = assert((probe(other, { tls = "implicit", tls_verify = false })))
+      assert.equal("expires_soon", report.warnings[1].reason)
+      assert.is_false(report.options.tls_verify)
+   end)
+
+   it("shows of a certificate what a terminal may show", function()
+      if in_nginx then return end
+      local name = os.tmpname()
+      os.execute(("env -u LD_PRELOAD openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+         .. "-utf8 -subj '/CN=M\195\188nchen/O=a, b' -addext subjectAltName=DER:30:07:82:05:61:00:1B:62:63 "
+         .. "-keyout %s -out %s.crt 2>/dev/null"):format(name, name))
+      local other = peer.start(([[
+         local sink = require("smtp.safe").sink { tls = "implicit", tls_cert = %q, tls_key = %q }
+         sink:listen(listener)
+         sink:serve { connections = 1, timeout = 5 }
+      ]]):format(name .. ".crt", name))
+      local report = assert((probe(other, { tls = "implicit", tls_verify = false })))
+      os.remove(name)
+      os.remove(name .. ".crt")
+      assert.equal("O=a\\, b,CN=M\\C3\\BCnchen", report.tls.certificate.subject)
+      assert.same({ "a??bc" }, report.tls.certificate.names)
+   end)
+
+   it("does not mind AUTH before TLS on loopback", function()
+      local report = assert((probe(start("good", 1, 'auth = { users = { ann = "x" }, before_tls = true }'))))
+      assert.same({ "PLAIN", "LOGIN" }, report.before_tls.mechanisms)
+      assert.is_nil(warning(report, "auth_before_tls"))
+   end)
+
+   it("needs no TLS on loopback", function()
+      local report = assert((probe(start("good", 1, "tls = false"))))
+      assert.equal("unavailable", report.tls.state)
+      assert.equal("skip", report.options.tls)
+      assert.is_nil(warning(report, "no_tls") or warning(report, "auth_in_clear"))
+      assert.same({ PLAIN = true, LOGIN = true }, report.auth.usable)
+   end)
+end)

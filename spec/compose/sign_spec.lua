@@ -1,0 +1,161 @@
+-- DKIM on the way: what is signed is what is sent, or nothing is.
+local dkim_keys = require "spec.tools.dkim_keys"
+local dkim = require "smtp.dkim"
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local opening = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
+local until_body = "C~ MAIL\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\nMESSAGE\n"
+local rest = "S: 250 ok\nC: QUIT\nS: 221 bye\n"
+local key = dkim_keys.rfc.ed25519
+
+-- What arrived, dots taken out.
+local function arrived(peer)
+   return (("\r\n" .. peer.body):gsub("\r\n%.\r\n$", "\r\n"):gsub("\r\n%.", "\r\n"):gsub("^\r\n", ""))
+end
+
+local function send(more, transcript)
+   local peer = talk.peer(transcript or opening .. until_body .. rest)
+   local t = talk.options({ raw = false, dkim = { domain = "me.example", selector = "s", key = key } }, peer)
+   if not more.raw then t.date, t.message_id = 1764000000, "<1@me.example>" end
+   for name, value in pairs(more) do t[name] = value end
+   local receipt, err = safe.send(t)
+   return peer, receipt, err
+end
+
+-- The signature that a message must have, made anew from what arrived at the time it names.
+local function is_signed(text)
+   local head = text:match("^(DKIM%-Signature: .-\r\n)[A-Z]%S*: ") or ""
+   local unsigned = text:sub(#head + 1)
+   local time = tonumber(head:match("t=(%d+)"))
+   local again = dkim.sign(unsigned, { domain = "me.example", selector = "s", key = key },
+      function() return time end)
+   return again == text
+end
+
+describe("a signed message", function()
+   for name, more in pairs {
+      ["of text"] = { text = "hi\n\n\n" }, ["of text that ends within a line"] = { text = "hi" },
+      ["without text"] = { text = "" }, ["with dots"] = { text = ".\n..\nx\n" },
+      ["with parts"] = { text = "hi", html = "<p>", attachments = { { content = ("\0"):rep(100000) } } },
+      ["given raw"] = { raw = "From: ann@me.example\nSubject: x\n\n.hello \n\n" },
+      ["given raw, in 8-bit"] = { raw = "From: ann@me.example\nSubject: x\n\n\195\164\r\n" },
+      ["given raw, without a body"] = { raw = "From: ann@me.example\n" },
+   } do
+      it(name .. " has a signature that holds for what is sent", function()
+         local peer, receipt, err = send(more)
+         assert(receipt, tostring(err))
+         assert.is_true(is_signed(arrived(peer)), arrived(peer))
+         assert.equal(receipt.size, #arrived(peer))
+      end)
+   end
+
+   it("of a function is kept until it is signed, in memory or in a file", function()
+      for _, count in ipairs { 0, 1, 100, 30000 } do -- pieces of 100 octets: up to 3 MB
+         local i, sink = 0, safe.sink()
+         assert(safe.send { transport = sink:transport(), tls = "skip", from = "ann@me.example",
+            to = "bob@there.example", text = "x", dkim = { domain = "me.example", selector = "s", key = key },
+            attachments = { source = function()
+               i = i + 1
+               return i <= count and ("%099d\n"):format(i) or nil
+            end } })
+         assert.is_true(is_signed(sink.messages[1].data))
+         assert(#sink.messages[1].data > count * 100)
+      end
+      local pieces, i = { "From: ann@me.example\n", "\n", "a\r", "\nb\n" }, 0
+      local peer, receipt, err = send { raw = function()
+         i = i + 1
+         return pieces[i]
+      end }
+      assert(receipt, tostring(err))
+      assert.truthy(arrived(peer):find("\r\n\r\na\r\nb\r\n$"))
+      assert.is_true(is_signed(arrived(peer)))
+   end)
+
+   it("of an open file is read from where it stands", function()
+      local file = io.tmpfile()
+      file:write("skipped From: ann@me.example\n\nbody\n")
+      file:seek("set", 8)
+      local peer, receipt, err = send { raw = file }
+      assert(receipt, tostring(err))
+      assert.is_true(is_signed(arrived(peer)))
+      file:close()
+   end)
+
+   it("has a signature by each of several keys", function()
+      local peer, receipt = send { text = "hi", dkim = { { domain = "me.example", selector = "a", key = key },
+         { domain = "me.example", selector = "b", key = dkim_keys.rfc.rsa } } }
+      assert(receipt)
+      local algorithms = {}
+      for algorithm in arrived(peer):gmatch("DKIM%-Signature: v=1; a=([^;]+)") do
+         algorithms[#algorithms + 1] = algorithm
+      end
+      assert.same({ "ed25519-sha256", "rsa-sha256" }, algorithms)
+   end)
+
+   it("whose function fails is not sent, and nobody is connected to", function()
+      local peer = talk.peer(opening)
+      function peer.connect() error("connected") end
+      local _, err = safe.send(talk.options({ raw = false, text = "x", dkim = { domain = "me.example",
+         selector = "s", key = key }, attachments = { source = function() error("broken", 0) end } }, peer))
+      assert.same({ "source", "broken", "no" }, { err.kind, err.cause, err.sent })
+   end)
+
+   it("whose function never ends is given up in time, and nobody is connected to", function()
+      local peer = talk.peer(opening)
+      function peer.connect() error("connected") end
+      local _, err = safe.send(talk.options({ raw = false, text = "x", timeout = 0.2, dkim = {
+         domain = "me.example", selector = "s", key = key }, attachments = { source = function() return "x" end } },
+         peer))
+      assert.same({ "timeout", "no" }, { err.kind, err.sent })
+   end)
+
+   it("whose file changes behind its back is not sent", function()
+      local path = os.tmpname()
+      local function write(text)
+         local file = assert(io.open(path, "wb"))
+         file:write(text)
+         file:close()
+      end
+      write(("x"):rep(100000))
+      local peer = talk.peer(opening .. until_body)
+      local connect = peer.connect
+      function peer.connect(...)
+         write(("y"):rep(100000))
+         return connect(...)
+      end
+      local receipt, err = safe.send(talk.options({ raw = false, text = "x", attachments = { path = path },
+         dkim = { domain = "me.example", selector = "s", key = key } }, peer))
+      os.remove(path)
+      assert.is_nil(receipt)
+      assert.same({ "source", "changed", "no" }, { err.kind, err.reason, err.sent })
+      assert.is_nil(peer.body:find("\r\n.\r\n", 1, true))
+   end)
+
+   it("with a header that is none is refused before anything is sent", function()
+      local peer = talk.peer(opening)
+      function peer.connect() error("connected") end
+      for _, raw in ipairs { "no header\n\nx\n", "Subject: no From\n\nx\n" } do
+         local _, err = safe.send(talk.options({ raw = raw, dkim = { domain = "me.example", selector = "s",
+            key = key } }, peer))
+         assert.equal("usage", err.kind)
+      end
+   end)
+
+   it("is what smtp.message gives, too", function()
+      local made = assert(safe.message { from = "ann@me.example", to = "bob@there.example", text = "hi\n",
+         dkim = { domain = "me.example", selector = "s", key = key } })
+      assert.is_true(is_signed(tostring(made)))
+      assert.equal(made.size, #tostring(made))
+   end)
+
+   it("over a connection is signed as well", function()
+      local peer = talk.peer(opening .. until_body .. rest)
+      local connection = assert(safe.connect { transport = peer, host = "mx.example", domain = "me.example",
+         tls = "skip" })
+      assert(connection:send { from = "ann@me.example", to = "bob@there.example", text = "hi",
+         dkim = { domain = "me.example", selector = "s", key = key } })
+      connection:quit()
+      assert.is_true(is_signed(arrived(peer)))
+   end)
+end)

@@ -1,0 +1,229 @@
+-- BINARYMIME (RFC 3030): octets that no text may hold, and text where it is no more than preferred.
+local keys = require "spec.tools.dkim_keys"
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local hello = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\n"
+local both = hello .. "S: 250-8BITMIME\nS: 250-BINARYMIME\nS: 250-SIZE\nS: 250 CHUNKING\n"
+local bob = "C: RCPT TO:<bob@there.example>\nS: 250 ok\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+local prefer, require_it = { binarymime = "prefer" }, { binarymime = "require" }
+
+local function mail(parameters)
+   return "C: MAIL FROM:<ann@me.example>" .. parameters .. "\nS: 250 ok\n" .. bob
+end
+
+local function chunk(length)
+   return ("C: BDAT %d LAST\nOCTETS %d\nS: 250 ok\n"):format(length, length) .. bye
+end
+
+local data = "C: DATA\nS: 354 go\nMESSAGE\nS: 250 ok\n" .. bye
+
+local function send(raw, extensions, transcript, more)
+   local options = { host = "binary.example", raw = raw, extensions = extensions }
+   for name, value in pairs(more or {}) do options[name] = value end
+   local receipt, err, peer = talk.send(options, transcript)
+   return receipt or err, peer
+end
+
+local pieces = talk.pieces
+
+local function as_file(text)
+   return { new = function()
+      local file = io.tmpfile()
+      file:write(text)
+      file:seek("set", 0)
+      return file
+   end }
+end
+
+local head = "Subject: x\r\n\r\n"
+
+-- What no text may hold, and how a file or a string has it.
+local binaries = { ["a NUL"] = head .. "a\0b\r\n", ["a long line"] = head .. ("x"):rep(999) .. "\r\n",
+   ["a bare LF"] = head .. "a\nb\r\n", ["a bare CR"] = head .. "a\rb", ["a CR at its end"] = head .. "a\r",
+   ["two CRs"] = head .. "\r\r\n", ["a LF first of all"] = head .. "\nx\r\n",
+   ["no line end, and 8-bit octets"] = head .. ".\r\n\0\255\r\n.\r\n\195", ["a NUL and no header"] = "\0" }
+
+describe("a message that holds what no text may", function()
+   for name, raw in pairs(binaries) do
+      it("goes out as it is: " .. name, function()
+         for _, words in ipairs { prefer, require_it } do
+            for _, given in ipairs { raw, as_file(raw) } do
+               if name ~= "a NUL and no header" then
+                  local receipt, peer = send(given, words,
+                     both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+                  assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
+                  assert.equal(raw, peer.body)
+                  assert.equal(#raw, receipt.size)
+               end
+            end
+         end
+      end)
+
+      it("needs BINARYMIME and CHUNKING, preferred or not: " .. name, function()
+         if name == "a NUL and no header" then return end
+         for lacking, offered in pairs { binarymime = "CHUNKING", chunking = "BINARYMIME" } do
+            local err = send(raw, prefer, hello .. "S: 250-8BITMIME\nS: 250 " .. offered .. "\n" .. bye)
+            assert.same({ "extension_unsupported", lacking, "mail", "no" },
+               { err.kind, err.reason, err.stage, err.sent })
+            assert.is_string(err.hint)
+         end
+      end)
+   end
+
+   it("needs CHUNKING where that is merely preferred, and 8BITMIME not at all", function()
+      local err = send(binaries["a NUL"], { binarymime = "prefer", chunking = "prefer" },
+         hello .. "S: 250 BINARYMIME\n" .. bye)
+      assert.equal("chunking", err.reason)
+      local raw = head .. "\195\0"
+      send(raw, { binarymime = "prefer", ["8bitmime"] = "skip" },
+         both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+   end)
+
+   it("has a header of lines all the same", function()
+      for _, raw in ipairs { "Subject: x\n\n\0", "Subject: x\r\nFrom: y\n\r\n\0", "\0", "Subject: x\r\r\0",
+         "Subject: x\0\r\n\r\nhello\r\n" } do
+         for _, given in ipairs { raw, as_file(raw).new() } do
+            local _, err = safe.send(talk.options({ raw = given, extensions = prefer }, talk.peer("")))
+            assert.equal("raw", err.option)
+         end
+      end
+   end)
+
+   it("is refused where BINARYMIME is not asked for, or is skipped", function()
+      for _, words in ipairs { {}, { binarymime = "skip" } } do
+         for _, raw in ipairs { binaries["a NUL"], binaries["a long line"] } do
+            local _, err = safe.send(talk.options({ raw = raw, extensions = words }, talk.peer("")))
+            assert.equal("raw", err.option)
+            assert.is_string(err.hint)
+         end
+      end
+   end)
+
+   it("cannot be signed, nor do without CHUNKING", function()
+      local options = talk.options({ raw = binaries["a NUL"], extensions = prefer,
+         dkim = { domain = "me.example", selector = "s", key = "x" } }, talk.peer(""))
+      local _, err = safe.send(options)
+      assert.equal("dkim", err.option)
+      options.dkim, options.extensions = nil, { binarymime = "prefer", chunking = "skip" }
+      _, err = safe.send(options)
+      assert.equal("extensions.chunking", err.option)
+   end)
+
+   it("of a function is so where BINARYMIME is required", function()
+      local receipt, peer = send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
+         both .. mail " BODY=BINARYMIME" .. chunk(17))
+      assert.equal("used", receipt.extensions.binarymime)
+      assert.equal("Subject: x\r\n\r\n\0\n\r", peer.body)
+      send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
+         both .. mail " SIZE=17 BODY=BINARYMIME" .. chunk(17), { size = 17 })
+   end)
+
+   it("of a function is text where BINARYMIME is preferred", function()
+      local receipt, peer = send(pieces { "Subject: x\n\n", "hello\n" }, prefer,
+         both .. mail "" .. chunk(21))
+      assert.is_nil(receipt.extensions.binarymime)
+      assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)
+   end)
+end)
+
+describe("a message that is fine as text", function()
+   local raw = head .. "gr\195\188n\r\n"
+
+   it("is BINARYMIME where that can be had", function()
+      for _, words in ipairs { prefer, require_it } do
+         for _, given in ipairs { raw, as_file(raw) } do
+            local receipt, peer = send(given, words,
+               both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+            assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
+            assert.equal(raw, peer.body)
+         end
+      end
+   end)
+
+   it("gets no line end at its end then", function()
+      local _, peer = send(head .. "x", prefer, both .. mail " SIZE=15 BODY=BINARYMIME" .. chunk(15))
+      assert.equal(head .. "x", peer.body)
+      send(head .. "x", prefer, hello .. "S: 250-SIZE\nS: 250 CHUNKING\n" .. mail " SIZE=17" .. chunk(17))
+   end)
+
+   it("is 8BITMIME where it has to be, and the receipt says so", function()
+      for _, given in ipairs { raw, as_file(raw) } do
+         local receipt = send(given, prefer, hello .. "S: 250-8BITMIME\nS: 250 BINARYMIME\n"
+            .. mail " BODY=8BITMIME" .. data)
+         assert.same({ ["8bitmime"] = "used", binarymime = "unavailable", chunking = "unavailable" },
+            receipt.extensions)
+         receipt = send(given, prefer, hello .. "S: 250-8BITMIME\nS: 250 CHUNKING\n"
+            .. mail " BODY=8BITMIME" .. chunk(#raw))
+         assert.equal("unavailable", receipt.extensions.binarymime)
+      end
+   end)
+
+   it("needs 8BITMIME or BINARYMIME", function()
+      local err = send(raw, prefer, hello .. "S: 250 CHUNKING\n" .. bye)
+      assert.same({ "extension_unsupported", "8bitmime" }, { err.kind, err.reason })
+      local receipt = send(raw, prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
+         .. mail " BODY=BINARYMIME" .. chunk(#raw))
+      assert.equal("used", receipt.extensions.binarymime)
+   end)
+
+   it("is not sent without BINARYMIME where that is required", function()
+      local err = send(raw, require_it, hello .. "S: 250-8BITMIME\nS: 250 CHUNKING\n" .. bye)
+      assert.same({ "extension_unsupported", "binarymime" }, { err.kind, err.reason })
+   end)
+
+   it("is not sent without CHUNKING where BINARYMIME is required", function()
+      local err = send(raw, { binarymime = "require", chunking = "prefer" },
+         hello .. "S: 250-8BITMIME\nS: 250 BINARYMIME\n" .. bye)
+      assert.same({ "extension_unsupported", "chunking" }, { err.kind, err.reason })
+   end)
+
+   it("stays text where it is signed, as its line ends may change then", function()
+      local err = send("From: a@b\r\n" .. head .. "x", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
+         .. "C: MAIL FROM:<ann@me.example>\nS: 550 no\n" .. bye,
+         { dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 } })
+      assert.equal("sender_refused", err.kind)
+   end)
+
+   it("is so, when empty, by DATA", function()
+      send("", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n" .. mail "" .. data)
+   end)
+
+   it("is not said to be used where experience forbids BDAT", function()
+      local scripts = { both .. mail " SIZE=17 BODY=BINARYMIME" .. "C: BDAT 17 LAST\nOCTETS 17\nS: 500 what\n",
+         both .. mail " SIZE=19 BODY=8BITMIME" .. data }
+      local receipt, err = safe.send(talk.options({ host = "unbinary.example", extensions = prefer,
+         raw = head .. "\195\164\195" }, function() return talk.peer(table.remove(scripts, 1)) end))
+      assert.is_nil(err)
+      assert.same({ binarymime = "unavailable", chunking = "unavailable", ["8bitmime"] = "used" },
+         receipt.extensions)
+   end)
+
+   it("composed here is 7-bit as ever", function()
+      local receipt = send(nil, prefer, both .. "C~ MAIL\nS: 250 ok\n" .. bob .. "C: DATA\nS: 550 no\n" .. bye,
+         { raw = false, text = "gr\195\188n", extensions = { binarymime = "prefer", chunking = "skip" } })
+      assert.equal("data_refused", receipt.kind)
+      local said = table.concat(receipt.transcript, "\n")
+      assert.truthy(said:find("MAIL FROM", 1, true))
+      assert.is_nil(said:find("BODY=", 1, true))
+   end)
+end)
+
+describe("a raw file", function()
+   it("is refused with a Bcc header in it, as a string is", function()
+      for _, text in ipairs { "Subject: x\r\nBcc: a@b\r\n\r\nx", "bcc : a@b\n\nx" } do
+         local _, err = safe.send(talk.options({ raw = as_file(text).new() }, talk.peer("")))
+         assert.equal("raw", err.option)
+      end
+      local refused = as_file("x\nBcc: a@b\n\n").new()
+      refused:seek("set", 2)
+      assert.is_nil((safe.send(talk.options({ raw = refused }, talk.peer("")))))
+      assert.equal(2, refused:seek())
+      local file = as_file("x\nSubject: x\n\nBcc: no header\n").new()
+      file:read("*l")
+      local peer = talk.peer(hello .. "S: 250 HELP\n" .. mail "" .. data)
+      assert(safe.send(talk.options({ raw = file }, peer)))
+      assert.equal("Subject: x\r\n\r\nBcc: no header\r\n.\r\n", peer.body)
+   end)
+end)

@@ -1,0 +1,252 @@
+-- BDAT (RFC 3030).
+local smtp = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local hi = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
+local lockstep = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 CHUNKING\n"
+local envelope = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\n"
+local two = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
+local both = { "a@x.example", "b@x.example" }
+local ok = "S: 250 ok\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+-- Octets of a chunk that fills the session's buffer.
+local FULL = 61406
+-- The message of spec.talk.
+local one = "C: BDAT 21 LAST\nC: Subject: x\nC: \nC: hello\n"
+
+local function chunk(len, last)
+   return ("C: BDAT %d%s\nOCTETS %d\n"):format(len, last or "", len)
+end
+
+local states = talk.states
+
+local pieces = talk.pieces
+
+-- The server forgets: other specs offer CHUNKING under the same name.
+local port = 2000
+local function another_server(options)
+   port = port + 1
+   options.port = port
+   return options
+end
+
+describe("CHUNKING", function()
+   it("sends the message as one chunk once a recipient is accepted", function()
+      local receipt, _, peer = talk.send({}, hi .. envelope .. ok .. ok .. one .. ok .. bye)
+      assert.equal("accepted", states(receipt))
+      -- EHLO; the envelope; the chunk with its command; QUIT
+      assert.equal(4, peer.sends)
+   end)
+
+   it("works without PIPELINING", function()
+      talk.send({}, lockstep .. "C: MAIL FROM:<ann@me.example>\n" .. ok
+         .. "C: RCPT TO:<bob@there.example>\n" .. ok .. one .. ok .. bye)
+   end)
+
+   it("doubles no dots, and makes every line end CRLF", function()
+      local _, _, peer = talk.send({ raw = ".\n..a\r.b" }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 12 LAST\nOCTETS 12\n" .. ok .. bye)
+      assert.equal(".\r\n..a\r\n.b\r\n", peer.body)
+   end)
+
+   it("is not used where it is to be skipped", function()
+      talk.send({ extensions = { chunking = "skip" } }, hi .. envelope .. "C: DATA\n" .. ok .. ok
+         .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+   end)
+
+   it("uses DATA for an empty message, as some servers take no empty chunk", function()
+      local _, _, peer = talk.send({ raw = "" }, hi .. envelope .. "C: DATA\n" .. ok .. ok
+         .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+      assert.equal(".\r\n", peer.body)
+   end)
+
+   it("refuses a NUL all the same", function()
+      local _, err = smtp.send(talk.options { raw = "a\0b" })
+      assert.equal("usage", err.kind)
+   end)
+
+   it("gathers what a function gives, where nobody knows how much it is", function()
+      local receipt, _, peer = talk.send({ raw = pieces { "Subject: x\n", "\n", "hel", "lo" } }, hi
+         .. envelope .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\n" .. ok .. bye)
+      assert.equal("accepted", states(receipt))
+      assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)
+   end)
+
+   it("cuts a long message of unknown length into chunks, the last of which has octets", function()
+      local line = ("x"):rep(70) .. "\r\n"
+      local long = line:rep(1000) -- 72,000 octets
+      local _, _, peer = talk.send({ raw = pieces { long } }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. ok .. chunk(#long - FULL, " LAST") .. ok .. bye)
+      assert.equal(long, peer.body)
+   end)
+
+   it("ends a chunk that is all but full where more comes, or with the message", function()
+      local line = ("x"):rep(98) .. "\r\n"
+      talk.send({ raw = pieces { line:rep(610), line:rep(10) } }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. ok .. chunk(62000 - FULL, " LAST") .. ok .. bye)
+      talk.send({ raw = pieces { line:rep(610) } }, hi .. envelope .. ok .. ok
+         .. chunk(61000, " LAST") .. ok .. bye)
+   end)
+
+   it("sends no further chunk where one is refused", function()
+      local line = ("x"):rep(70) .. "\r\n"
+      local _, err = talk.send({ raw = pieces { line:rep(1000) } }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. "S: 552 too much\n" .. bye)
+      assert.equal("message_too_large", err.kind)
+      assert.equal("body", err.stage)
+      assert.equal("refused", states(err))
+   end)
+
+   -- go-smtp does not consume a chunk behind one that it has refused, and runs it as commands.
+   it("has no chunk behind one that is not answered", function()
+      local line = ("x"):rep(70) .. "\r\n"
+      talk.send({ raw = pieces { line:rep(3000) } }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. ok .. chunk(FULL) .. ok .. chunk(FULL) .. ok
+         .. chunk(216000 - 3 * FULL, " LAST") .. ok .. bye)
+      local _, err = talk.send({ raw = pieces { line:rep(3000) } }, hi .. envelope .. ok .. ok
+         .. chunk(FULL) .. ok .. chunk(FULL) .. "S: 552 5.3.4 too much\n" .. bye)
+      assert.equal("refused", states(err))
+   end)
+
+   for _, code in ipairs { 451, 552, 554 } do
+      it("is refused at its end with " .. code, function()
+         local _, err = talk.send({}, hi .. envelope .. ok .. ok .. one
+            .. ("S: %d no\n"):format(code) .. bye)
+         assert.equal(code == 552 and "message_too_large" or "data_refused", err.kind)
+         assert.equal("final", err.stage)
+         assert.equal(code == 451 and "deferred" or "refused", states(err))
+      end)
+   end
+
+   it("is asked for a reply to each recipient first, where all must be accepted", function()
+      local _, err = talk.send({ to = both, recipients = "all" }, hi .. two .. ok .. ok
+         .. "S: 550 no\n" .. bye)
+      assert.equal("not_all", err.reason)
+   end)
+
+   it("has no chunk behind refused recipients", function()
+      local _, err = talk.send({ to = both }, hi .. two .. ok .. "S: 550 no\nS: 550 no\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+   end)
+
+   it("is over where the server refuses the message before all of it was sent", function()
+      local text = ("x"):rep(70) .. "\r\n"
+      local _, err = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 144000 LAST\nOCTETS 100000\nS: 552 too much\n")
+      assert.equal("message_too_large", err.kind)
+      assert.equal("refused", states(err))
+   end)
+
+   it("that the server accepts before it was sent is believed by nobody", function()
+      local text = ("x"):rep(70) .. "\r\n"
+      local _, err = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 144000 LAST\nOCTETS 100000\nS: 250 ok\n")
+      assert.equal("protocol", err.kind)
+      assert.equal("unsent", states(err))
+      assert.equal("no", err.sent)
+   end)
+
+   it("cut off within a chunk is not delivered, and behind it is in doubt", function()
+      local text = ("x"):rep(70) .. "\r\n"
+      local _, within = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
+         .. "C: BDAT 144000 LAST\nOCTETS 100000\nCLOSE\n")
+      assert.equal("unsent", states(within))
+      assert.equal("no", within.sent)
+      local _, behind = talk.send({}, hi .. envelope .. ok .. ok .. one .. "CLOSE\n")
+      assert.equal("unknown", states(behind))
+      assert.equal("doubt", behind.retry)
+   end)
+
+   it("gives up where a source is shorter than it was", function()
+      local path = os.tmpname()
+      local file = assert(io.open(path, "w+b"))
+      file:write(("x"):rep(70), "\n", ("y"):rep(70), "\n")
+      file:seek("set", 0)
+      local function grow_less()
+         -- looked through when the options were checked; cut when it is read for sending
+         return talk.peer(hi .. envelope .. ok .. ok .. "C: BDAT 144 LAST\nOCTETS 72\nCLOSE\n")
+      end
+      local peer = grow_less()
+      local receive = peer.receiveany
+      peer.receiveany = function(self, max)
+         local shorter = assert(io.open(path, "wb"))
+         shorter:write(("x"):rep(70), "\n")
+         shorter:close()
+         return receive(self, max)
+      end
+      local _, err = smtp.send(talk.options({ raw = file }, peer))
+      file:close()
+      os.remove(path)
+      assert.equal("source", err.kind)
+      assert.equal("unsent", states(err))
+   end)
+end)
+
+describe("A server that offers CHUNKING and does not know BDAT", function()
+   local function peers(...)
+      local list, i = { ... }, 0
+      return function()
+         i = i + 1
+         return talk.peer(list[i])
+      end, function() return i end
+   end
+   local refused = hi .. envelope .. ok .. ok .. one .. "S: 502 what\n"
+   local by_data = hi .. envelope .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye
+
+   it("is left without a word, and has the message by DATA", function()
+      local transport, count = peers(refused, by_data)
+      local receipt = assert(smtp.send(talk.options(another_server { transport = transport }, transport)))
+      assert.equal("accepted", states(receipt))
+      assert.equal(2, count())
+   end)
+
+   it("is remembered", function()
+      local first, count = peers(refused, by_data, by_data)
+      local options = another_server {}
+      assert(smtp.send(talk.options(options, first)))
+      assert(smtp.send(talk.options(options, first)))
+      assert.equal(3, count())
+   end)
+
+   it("is an error where CHUNKING is required", function()
+      local transport = peers(refused)
+      local _, err = smtp.send(talk.options(another_server { extensions = { chunking = "require" } }, transport))
+      assert.equal("data_refused", err.kind)
+      assert.equal("bdat", err.reason)
+      assert.matches("chunking", err.hint)
+   end)
+
+   it("is an error where the message can be read only once", function()
+      local transport = peers(hi .. envelope .. ok .. ok .. "C: BDAT 7 LAST\nC: hello\nS: 500 what\n")
+      local _, err = smtp.send(talk.options(another_server { raw = pieces({ "hello" }).new() }, transport))
+      assert.equal("bdat", err.reason)
+      assert.equal("unsent", states(err))
+   end)
+
+   it("is an error on a connection of the caller's, and the next one does without", function()
+      local transport = peers(refused, hi .. envelope .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok)
+      local where, what = {}, {}
+      for name, value in pairs(talk.options(another_server {}, transport)) do
+         local is_what = name == "from" or name == "to" or name == "raw"
+         if is_what then what[name] = value else where[name] = value end
+      end
+      local connection = assert(smtp.connect(where))
+      local _, err = connection:send(what)
+      assert.equal("bdat", err.reason)
+      assert.equal("now", err.retry)
+      connection = assert(smtp.connect(where))
+      assert(connection:send(what))
+      connection:close()
+   end)
+end)
+
+describe("A transcript", function()
+   it("shows no octet of a chunk", function()
+      local _, err = talk.send({ raw = "Subject: hidden\r\n\r\nhidden too\r\n" }, hi .. envelope .. ok
+         .. ok .. "C: BDAT 31 LAST\nOCTETS 31\nS: 554 no\n" .. bye)
+      local all = table.concat(err.transcript, "\n")
+      assert.matches("C: BDAT 31 LAST\nC: %(31 bytes of the message%)\nS: 554 no", all)
+      assert.is_nil(all:find("hidden"))
+      assert.is_nil(err.command:find("hidden"))
+   end)
+end)

@@ -1,0 +1,731 @@
+local talk = require "spec.tools.talk"
+local safe = require "smtp.safe"
+
+local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
+local mail = "C: MAIL FROM:<ann@me.example>\n"
+local bob = "C: RCPT TO:<bob@there.example>\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+local data = "C: DATA\nS: 354 go on\nMESSAGE\nS: 250 2.0.0 ok\n"
+local three = { "a@x.example", "b@x.example", "c@x.example" }
+
+local function rcpt(name)
+   return ("C: RCPT TO:<%s@x.example>\n"):format(name)
+end
+
+local states = talk.states
+
+describe("MAIL", function()
+   for _, code in ipairs { 550, 553, 451 } do
+      it("refused with " .. code .. " is the sender's refusal, and nobody is told", function()
+         local _, err = talk.send({}, hi .. mail .. ("S: %d 5.1.8 no such sender\n"):format(code) .. bye)
+         assert.equal("sender_refused", err.kind)
+         assert.equal("mail", err.stage)
+         assert.equal(code, err.code)
+         assert.equal(code == 451 and "later" or "never", err.retry)
+         assert.equal("unsent", states(err))
+      end)
+   end
+
+   local sized = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 10240000\n"
+      .. "C: MAIL FROM:<ann@me.example> SIZE=21\n"
+
+   for _, line in ipairs { "552 5.3.4 too big", "552 5.2.3 too big", "552 too big", "523 too big", "523 5.3.4 too big",
+      "534 SIZE=Message too large.", "534 5.3.4 too big" } do
+      it("where SIZE was said, refused with " .. line .. ", is a message too large", function()
+         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "message_too_large", "size", "mail", tonumber(line:sub(1, 3)), "never", 10240000, 21 },
+            { err.kind, err.reason, err.stage, err.code, err.retry, err.limit, err.size })
+         assert.is_nil(err.hint:find("10240000", 1, true)) -- it is below that
+         _, err = talk.send({}, hi .. mail .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
+      end)
+   end
+
+   for _, line in ipairs { "552 5.2.2 Over quota", "452 4.2.2 Over quota" } do
+      it("refused with " .. line .. " is a quota, for now, and no size", function()
+         for _, opening in ipairs { sized, hi .. mail } do
+            local _, err = talk.send({}, opening .. "S: " .. line .. "\n" .. bye)
+            assert.same({ "sender_refused", "quota", "mail", "later", "Over quota", true },
+               { err.kind, err.reason, err.stage, err.retry, err.text, err.temporary })
+            assert.is_nil(tostring(err):find("10240000", 1, true))
+         end
+      end)
+   end
+
+   for _, line in ipairs { "552 5.7.0 no", "552 5.1.8 no", "534 5.7.8 no", "452 4.3.1 disk full" } do
+      it("where SIZE was said, refused with " .. line .. ", has another cause", function()
+         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
+      end)
+   end
+
+   it("answered by 421 is a lost connection, without RSET or QUIT", function()
+      local _, err = talk.send({}, hi .. mail .. "S: 421 4.3.2 going down\nCLOSE")
+      assert.equal("disconnected", err.kind)
+      assert.equal("mail", err.stage)
+      assert.equal("later", err.retry)
+      assert.equal("going down", err.text)
+   end)
+
+   for _, code in ipairs { 354, 334 } do
+      it("answered by " .. code .. " means nothing", function()
+         local _, err = talk.send({}, hi .. mail .. ("S: %d what"):format(code))
+         assert.equal("protocol", err.kind)
+         assert.equal("unsent", states(err))
+      end)
+   end
+
+   it("may have the null reverse path", function()
+      assert.is_table((talk.send({ envelope = { from = "" } },
+         hi .. "C: MAIL FROM:<>\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)))
+   end)
+
+   it("declares 8-bit content where 8BITMIME is offered", function()
+      assert.is_table((talk.send({ raw = "x\r\n\r\n\195\164\r\n" },
+         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
+         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
+         .. bye)))
+   end)
+
+   it("is never said for 8-bit content where 8BITMIME is missing", function()
+      local _, err = talk.send({ raw = "x\r\n\r\n\195\164\r\n" }, hi .. bye)
+      assert.equal("extension_unsupported", err.kind)
+      assert.equal("8bitmime", err.reason)
+      assert.equal("mail", err.stage)
+   end)
+end)
+
+describe("RCPT", function()
+   it("accepted by all is a receipt with all", function()
+      local receipt = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a" .. "S: 250 ok\n"
+         .. rcpt "b" .. "S: 251 will forward\n" .. rcpt "c" .. "S: 252 will try\n" .. data .. bye)
+      assert.same(three, receipt.accepted)
+      assert.equal(251, receipt.recipients[2].code)
+      assert.equal(252, receipt.recipients[3].code)
+   end)
+
+   it("refused by some leaves the others, each with its verdict", function()
+      local receipt = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a"
+         .. "S: 550 5.1.1 who?\n" .. rcpt "b" .. "S: 250 ok\n" .. rcpt "c" .. "S: 451 4.2.1 later\n"
+         .. data .. bye)
+      assert.same({ "b@x.example" }, receipt.accepted)
+      assert.equal("refused accepted deferred", states(receipt))
+      assert.same({ address = "a@x.example", state = "refused", code = 550, enhanced = "5.1.1",
+         text = "who?" }, receipt.refused[1])
+   end)
+
+   it("refused by all is an error without DATA", function()
+      local _, err = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a"
+         .. "S: 550 no\n" .. rcpt "b" .. "S: 451 no\n" .. rcpt "c" .. "S: 553 no\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+      assert.equal("rcpt", err.stage)
+      assert.equal("refused deferred refused", states(err))
+      assert.equal("no", err.sent)
+   end)
+
+   it("with 421 in the middle leaves nobody in doubt", function()
+      local _, err = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a" .. "S: 250 ok\n"
+         .. rcpt "b" .. "S: 421 bye\nCLOSE")
+      assert.equal("disconnected", err.kind)
+      assert.equal("unsent unsent unsent", states(err))
+   end)
+
+   for _, line in ipairs { "354 x", "850 x", "199 x", "000 x" } do
+      it("answered by " .. line .. " is not delivered", function()
+         local _, err = talk.send({}, hi .. mail .. "S: 250 ok\n" .. bob .. "S: " .. line)
+         assert.equal("protocol", err.kind)
+         assert.equal("unsent", states(err))
+      end)
+   end
+
+   -- Where several are refused, the error is that of the refusal which decides.
+   local function replies(list)
+      local lines = { hi, mail, "S: 250 ok\n" }
+      for i, name in ipairs { "a", "b", "c" } do
+         lines[#lines + 1] = rcpt(name) .. "S: " .. list[i] .. "\n"
+      end
+      return table.concat(lines) .. bye
+   end
+
+   local pipelined = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+
+   local function in_one_flight(all, list)
+      return pipelined .. mail .. rcpt "a" .. rcpt "b" .. rcpt "c" .. (all and "" or "C: DATA\n")
+         .. "S: 250 ok\nS: " .. table.concat(list, "\nS: ") .. "\n"
+         .. (all and "" or "S: 554 no valid recipients\n") .. bye
+   end
+
+   for _, case in ipairs {
+      { "all", { "250 ok", "451 4.7.1 greylisted", "250 ok" }, 451, "greylisted", "later",
+         "unsent deferred unsent" },
+      { "all", { "250 ok", "550 5.1.1 who?", "250 ok" }, 550, "who?", "never", "unsent refused unsent" },
+      { "all", { "451 later", "550 who?", "250 ok" }, 550, "who?", "never", "deferred refused unsent" },
+      { "all", { "550 first", "451 later", "551 second" }, 550, "first", "never",
+         "refused deferred refused" },
+      { "all", { "250 ok", "250 ok", "452 full" }, 452, "full", "later", "unsent unsent deferred" },
+      { "any", { "451 later", "451 later", "550 who?" }, 451, "later", "later",
+         "deferred deferred refused" },
+      { "any", { "550 who?", "450 4.2.1 busy", "553 no" }, 450, "busy", "later",
+         "refused deferred refused" },
+      { "any", { "550 first", "553 second", "550 third" }, 550, "first", "never",
+         "refused refused refused" },
+   } do
+      local which, list, code, text, retry, all_states = case[1], case[2], case[3], case[4], case[5],
+         case[6]
+      local name = ("%s: %s, and recipients = %s"):format("answered by " .. table.concat(list, ", "),
+         "the error is " .. code, which)
+      it(name, function()
+         for _, transcript in ipairs { replies(list), in_one_flight(which == "all", list) } do
+            local _, err = talk.send({ to = three, recipients = which }, transcript)
+            assert.same({ "recipients_refused", code, text, retry, "rcpt", "no" },
+               { err.kind, err.code, err.text, err.retry, err.stage, err.sent })
+            assert.equal(all_states, states(err))
+         end
+      end)
+   end
+
+   it("refused by one under recipients = all is an error before DATA", function()
+      local _, err = talk.send({ to = three, recipients = "all" }, hi .. mail .. "S: 250 ok\n"
+         .. rcpt "a" .. "S: 250 ok\n" .. rcpt "b" .. "S: 550 no\n" .. rcpt "c" .. "S: 250 ok\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+      assert.equal("not_all", err.reason)
+      assert.equal("unsent refused unsent", states(err))
+   end)
+
+   it("of ten thousand recipients keeps each verdict in its place", function()
+      local to, lines = {}, { "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n" .. mail }
+      for i = 1, 10000 do
+         to[i] = ("u%d@x.example"):format(i)
+         lines[#lines + 1] = ("C: RCPT TO:<u%d@x.example>\n"):format(i)
+         if i == 10000 then lines[#lines + 1] = "C: DATA\n" end
+         if i == 100 then lines[#lines + 1] = "S: 250 ok\n" end
+         for j = i % 100 == 0 and i - 99 or i + 1, i do
+            lines[#lines + 1] = j % 3 == 0 and "S: 550 no\n" or "S: 250 ok\n"
+         end
+      end
+      lines[#lines + 1] = "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye
+      local peer = talk.peer(table.concat(lines))
+      local receipt, err = safe.send(talk.options({ to = to }, peer))
+      talk.finished(peer)
+      assert.is_nil(err)
+      assert.equal(6667, #receipt.accepted)
+      for i = 1, 10000 do
+         assert(receipt.recipients[i].address == to[i])
+         assert(receipt.recipients[i].state == (i % 3 == 0 and "refused" or "accepted"))
+      end
+   end)
+end)
+
+-- A transcript of one message: what EHLO offers, and what stands behind MAIL and RCPT.
+local function asking(offered, behind_mail, behind_rcpt)
+   local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
+   for i, line in ipairs(offered) do lines[i + 3] = "S: 250-" .. line end
+   lines[#lines + 1] = "S: 250 HELP"
+   lines[#lines + 1] = "C: MAIL FROM:<ann@me.example>" .. behind_mail .. "\nS: 250 ok"
+   lines[#lines + 1] = "C: RCPT TO:<bob@there.example>" .. (behind_rcpt or "") .. "\nS: 250 ok\n"
+   return table.concat(lines, "\n") .. data .. bye
+end
+
+local function send_asking(options, ...)
+   local receipt, err = talk.send(options, asking(...))
+   assert(receipt, tostring(err))
+   return receipt
+end
+
+-- Refused before MAIL: -> err
+local function not_sent(options, ...)
+   local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
+   for _, line in ipairs { ... } do lines[#lines + 1] = "S: 250-" .. line end
+   local _, err = talk.send(options, table.concat(lines, "\n") .. "\nS: 250 HELP\n" .. bye)
+   assert.same({ "extension_unsupported", "mail", "no", "unsent" },
+      { err.kind, err.stage, err.sent, states(err) })
+   assert.is_string(err.hint)
+   return err
+end
+
+-- Each option, the keyword it needs, and what is said.
+local askings = {
+   { { dsn = { notify = "never" } }, "DSN", "", " NOTIFY=NEVER" },
+   { { dsn = { notify = { "delay", "failure" }, ret = "full", envid = "Q 1+2=3" } }, "DSN",
+      " RET=FULL ENVID=Q+201+2B2+3D3", " NOTIFY=FAILURE,DELAY" },
+   { { dsn = { ret = "hdrs" } }, "DSN", " RET=HDRS", "" },
+   { { envelope = { to = { address = "bob@there.example", orcpt = "Bob <b+o=b@old.example>", notify = "success" } } },
+      "DSN", "", " NOTIFY=SUCCESS ORCPT=rfc822;b+2Bo+3Db@old.example" },
+   { { envelope = { to = { { address = "bob@there.example", orcpt = "\"b \\\\ c\"@old.example" } } } },
+      "DSN", "", " ORCPT=rfc822;\"b+20\\\\\\\\+20c\"@old.example" },
+   { { envelope = { to = { { address = "bob@there.example", orcpt = "pel\195\169+\240\144\141\136@old.example" } } } },
+      "DSN", "", " ORCPT=utf-8;pel\\\\x{E9}\\\\x{2B}\\\\x{10348}@old.example" },
+   { { deliver_by = 3600 }, "DELIVERBY", " BY=3600;R", "" },
+   { { deliver_by = { seconds = "1", mode = "notify", trace = true } }, "DELIVERBY", " BY=1;NT", "" },
+   { { hold_for = 999999999 }, "FUTURERELEASE", " HOLDFOR=999999999", "" },
+   { { hold_until = 1795521600 }, "FUTURERELEASE", " HOLDUNTIL=2026-11-24T12:00:00Z", "" },
+   { { hold_until = "2026-11-24T12:00:00.5+01:30" }, "FUTURERELEASE", " HOLDUNTIL=2026-11-24T10:30:00Z", "" },
+   { { mt_priority = -9 }, "MT-PRIORITY", " MT-PRIORITY=-9", "" },
+   { { mt_priority = 0 }, "MT-PRIORITY", " MT-PRIORITY=0", "" },
+}
+
+describe("what is asked of an extension", function()
+   for i, case in ipairs(askings) do
+      local options, keyword, behind_mail, behind_rcpt = case[1], case[2], case[3], case[4]
+      local name = keyword:lower()
+      it(("is said where %s is offered (%d)"):format(keyword, i), function()
+         local receipt = send_asking(options, { keyword }, behind_mail, behind_rcpt)
+         assert.same({ [name] = "used" }, receipt.extensions)
+      end)
+
+      it(("needs %s, and nothing is sent without (%d)"):format(keyword, i), function()
+         local err = not_sent(options, "X" .. keyword)
+         assert.equal(name, err.reason)
+         assert.truthy(tostring(err):find("does not offer " .. keyword, 1, true))
+         assert.truthy(tostring(err):find(" asks for it", 1, true))
+      end)
+
+      it(("is left out under prefer without %s, and the receipt says so (%d)"):format(keyword, i), function()
+         local preferred = { extensions = { [name] = "prefer" } }
+         for key, value in pairs(options) do preferred[key] = value end
+         assert.same({ [name] = "unavailable" }, send_asking(preferred, {}, "").extensions)
+         assert.same({ [name] = "used" },
+            send_asking(preferred, { keyword }, behind_mail, behind_rcpt).extensions)
+      end)
+
+      it(("contradicts skip (%d)"):format(i), function()
+         local skipped = { extensions = { [name] = "skip" } }
+         for key, value in pairs(options) do skipped[key] = value end
+         local _, err = safe.send(talk.options(skipped, talk.peer("")))
+         assert.equal("extensions." .. name, err.option)
+      end)
+   end
+
+   it("may be much at once", function()
+      local receipt = send_asking({ dsn = { notify = "failure", ret = "hdrs", envid = "x" }, deliver_by = 60,
+         mt_priority = 3, hold_until = "2026-11-24T12:00:00Z" },
+         { "SIZE", "dsn", "DeliverBy", "Futurerelease 99999999 2027-01-01T00:00:00Z", "mt-priority MIXER" },
+         " SIZE=21 RET=HDRS ENVID=x BY=60;R HOLDUNTIL=2026-11-24T12:00:00Z MT-PRIORITY=3", " NOTIFY=FAILURE")
+      assert.same({ dsn = "used", deliverby = "used", futurerelease = "used", ["mt-priority"] = "used" },
+         receipt.extensions)
+   end)
+
+   it("stays within a command, whatever it is", function()
+      local long = ("a"):rep(60) .. "@" .. ("b."):rep(96) .. "c"
+      local to = long:gsub("^aa", "zz")
+      local plus = ("+"):rep(33)
+      local longest = { from = long, requiretls = true, dsn = { notify = { "success", "failure", "delay" },
+         ret = "full", envid = plus }, deliver_by = { seconds = 999999999, trace = true },
+         hold_until = "2026-11-24T12:00:00Z", mt_priority = -9, raw = "x\r\n\r\n\195\164\r\n",
+         envelope = { to = { address = to, orcpt = ("+"):rep(60) .. "@" .. ("b."):rep(96) .. "c" } },
+         tls = "implicit" }
+      local receipt, err = talk.send(longest, "TLS\nS: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-SIZE\n"
+         .. "S: 250-8BITMIME\nS: 250-DSN\nS: 250-REQUIRETLS\nS: 250-DELIVERBY\nS: 250-FUTURERELEASE\n"
+         .. "S: 250 MT-PRIORITY\nC: MAIL FROM:<" .. long .. "> SIZE=9 BODY=8BITMIME RET=FULL ENVID="
+         .. ("+2B"):rep(33) .. " REQUIRETLS BY=999999999;RT HOLDUNTIL=2026-11-24T12:00:00Z MT-PRIORITY=-9\n"
+         .. "S: 250 ok\nC: RCPT TO:<" .. to .. "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;"
+         .. ("+2B"):rep(60) .. "@" .. ("b."):rep(96) .. "c\nS: 250 ok\n" .. data .. bye)
+      assert(receipt, tostring(err))
+   end)
+
+   it("of some recipients is said of these", function()
+      local receipt = talk.send({ dsn = { notify = "failure" }, envelope = { to = { "a@x.example",
+         { address = "b@x.example", notify = "never" }, { address = "c@x.example", orcpt = "d@x.example" },
+         { address = "B@x.example", name = "B" }, { address = "b@x.example", notify = "delay" } } } },
+         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 DSN\n" .. mail
+         .. "C: RCPT TO:<a@x.example> NOTIFY=FAILURE\nC: RCPT TO:<b@x.example> NOTIFY=NEVER\n"
+         .. "C: RCPT TO:<c@x.example> NOTIFY=FAILURE ORCPT=rfc822;d@x.example\n"
+         .. "C: RCPT TO:<B@x.example> NOTIFY=FAILURE\nC: DATA\n"
+         .. ("S: 250 ok\n"):rep(5) .. "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye)
+      assert.equal(4, #receipt.accepted)
+   end)
+
+   it("of one message of a connection is not said of the next", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 DSN\n"
+         .. "C: MAIL FROM:<ann@me.example> RET=HDRS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
+         .. mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false,
+         extensions = { ["mt-priority"] = "prefer" } }, peer)))
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n", mt_priority = 5,
+         dsn = { ret = "hdrs" } }
+      assert.same({ dsn = "used", ["mt-priority"] = "unavailable" }, connection:send(message).extensions)
+      message.dsn = nil
+      assert.same({ ["mt-priority"] = "unavailable" }, connection:send(message).extensions)
+      connection:quit()
+      talk.finished(peer)
+   end)
+end)
+
+describe("core.transaction", function()
+   local core = require "smtp.core"
+
+   local function make(asked)
+      return pcall(core.transaction, { from = "a@b", to = { "c@d" }, asked = asked })
+   end
+
+   it("takes no parameter that could be more than one", function()
+      for _, key in ipairs { "notify", "ret", "envid", "hold_until", "mt_priority" } do
+         assert.is_true(make { [key] = "x" }, key)
+         for _, bad in ipairs { "a b", "a\r", "a\n", "\0", "=", "\127", "\195", ("x"):rep(101), 7, true, {} } do
+            assert.is_false(make { [key] = bad }, ("%s %q"):format(key, tostring(bad)))
+         end
+      end
+      for _, key in ipairs { "notify_of", "orcpt_of" } do
+         assert.is_true(make { [key] = { ["c@d"] = "x" } })
+         for _, bad in ipairs { "a b", "a\r\nDATA", ("x"):rep(501), 7 } do
+            assert.is_false(make { [key] = { ["c@d"] = bad } })
+         end
+      end
+      for _, key in ipairs { "by_seconds", "hold_seconds" } do
+         for _, bad in ipairs { -1, 1e9, "x", {} } do assert.is_false(make { [key] = bad }) end
+      end
+      for _, bad in ipairs { { nonsense = "require" }, { "dsn" }, { dsn = true } } do
+         assert.is_false(pcall(core.transaction, { from = "a@b", to = { "c@d" }, extensions = bad }))
+         assert.is_false(pcall(core.session, { domain = "x.example", extensions = bad }))
+      end
+   end)
+
+   it("never says REQUIRETLS to who does not offer it", function()
+      local session = core.session { domain = "me.example", tls_on = true, tls_verified = true }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250 mx\r\n")
+      local asking_mail = core.transaction { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
+      session:add(asking_mail)
+      assert.equal("requiretls", asking_mail:trouble().reason)
+   end)
+
+   it("keeps what it is given", function()
+      local session = core.session { domain = "me.example" }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 DSN\r\n")
+      local long = ("x"):rep(49)
+      local mail_asking = core.transaction { from = "a@b", to = { "c@d" }, asked = { envid = long .. "y" .. long } }
+      collectgarbage()
+      for i = 1, 1000 do assert(("%099d"):format(i)) end
+      session:add(mail_asking)
+      assert.equal("MAIL FROM:<a@b> ENVID=" .. ("x"):rep(49) .. "y" .. ("x"):rep(49) .. "\r\n", (session:output()))
+   end)
+end)
+
+describe("DELIVERBY", function()
+   it("with a minimum is not asked for less", function()
+      local err = not_sent({ deliver_by = 59 }, "DELIVERBY 60")
+      assert.equal("deliverby_minimum", err.reason)
+      assert.truthy(tostring(err):find("EHLO offered DELIVERBY 60", 1, true))
+      send_asking({ deliver_by = 60 }, { "DELIVERBY 60" }, " BY=60;R")
+   end)
+
+   it("has no minimum where nothing is given back", function()
+      send_asking({ deliver_by = { seconds = 1, mode = "notify" } }, { "DELIVERBY 60" }, " BY=1;N")
+   end)
+
+   it("whose minimum is none has none", function()
+      for _, value in ipairs { "", "-5", "x", "60s", "1000000000", "99999999999999999999" } do
+         send_asking({ deliver_by = 1 }, { "DELIVERBY " .. value }, " BY=1;R")
+      end
+   end)
+
+   it("that is offered and too slow is an error under prefer too", function()
+      assert.equal("deliverby_minimum",
+         not_sent({ deliver_by = 1, extensions = { deliverby = "prefer" } }, "DELIVERBY 9").reason)
+   end)
+end)
+
+describe("FUTURERELEASE", function()
+   local offered = "FUTURERELEASE 3600 2026-11-24T12:00:00Z"
+
+   it("is not asked for more than it offers", function()
+      for _, options in ipairs { { hold_for = 3601 }, { hold_until = "2026-11-24T12:00:01Z" },
+         { hold_until = "2027-01-01T00:00:00Z" }, { hold_until = 1795521601 } } do
+         assert.equal("futurerelease_maximum", not_sent(options, offered).reason)
+         assert.equal("futurerelease_maximum", not_sent(options, (offered:lower())).reason)
+      end
+      send_asking({ hold_for = 3600 }, { offered }, " HOLDFOR=3600")
+      send_asking({ hold_until = "2026-11-24T12:00:00Z" }, { offered }, " HOLDUNTIL=2026-11-24T12:00:00Z")
+   end)
+
+   it("without limits that can be read has none", function()
+      for _, value in ipairs { "", "x y", "-1 2026", "0 2026-11-24T12:00:00",
+         "99999999999 2026-11-24T12:00:00+00:00" } do
+         send_asking({ hold_for = 5000 }, { "FUTURERELEASE " .. value }, " HOLDFOR=5000")
+         send_asking({ hold_until = "2027-11-24T12:00:00Z" }, { "FUTURERELEASE " .. value },
+            " HOLDUNTIL=2027-11-24T12:00:00Z")
+      end
+   end)
+end)
+
+describe("REQUIRETLS", function()
+   local hello = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-REQUIRETLS\nS: 250 STARTTLS\n"
+   local again = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
+   local offered = again .. "S: 250-mx\nS: 250 REQUIRETLS\n"
+   local promised = "C: MAIL FROM:<ann@me.example> REQUIRETLS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye
+
+   local function refused(more, transcript)
+      more.requiretls = true
+      local _, err = talk.send(more, transcript .. bye)
+      assert.same({ "extension_unsupported", "mail", "no" }, { err.kind, err.stage, err.sent })
+      assert.is_string(err.hint)
+      return err.reason
+   end
+
+   it("is promised inside verified TLS", function()
+      local receipt = talk.send({ requiretls = true, tls = "require" }, hello .. offered .. promised)
+      assert.same({ requiretls = "used" }, receipt.extensions)
+      assert.is_table((talk.send({ requiretls = true, tls = "implicit" }, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "")
+         :gsub("250%-REQ", "250 REQ") .. promised)))
+   end)
+
+   it("is not promised in clear text", function()
+      assert.equal("requiretls_unverified", refused({}, hello))
+      assert.equal("requiretls_unverified", refused({ tls = "prefer" }, (hello:gsub("STARTTLS", "HELP"))))
+   end)
+
+   it("is not promised where nobody looked at the certificate", function()
+      local peer = talk.peer(hello .. offered .. bye)
+      local options = talk.options({ requiretls = true, tls = "require" }, peer)
+      options.tls_verify = false
+      local _, err = safe.send(options)
+      talk.finished(peer)
+      assert.same({ "extension_unsupported", "requiretls_unverified", "no" }, { err.kind, err.reason, err.sent })
+   end)
+
+   it("counts as it is offered inside TLS", function()
+      assert.equal("requiretls", refused({ tls = "require" }, hello .. again .. "S: 250 mx\n"))
+   end)
+
+   it("is never left out", function()
+      for _, word in ipairs { "prefer", "skip" } do
+         local _, err = safe.send(talk.options({ requiretls = true, extensions = { requiretls = word } },
+            talk.peer("")))
+         assert.equal("extensions.requiretls", err.option)
+      end
+   end)
+
+   it("takes a handshake of the user's own for what its transport says of it", function()
+      for _, transcript in ipairs { hello .. offered, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "S: 250 HELP\n") } do
+         local peer = talk.peer(transcript .. bye)
+         peer.mute_about_tls = true
+         local _, err = safe.send(talk.options({ requiretls = true,
+            tls = transcript:find("^TLS") and "implicit" or "require" }, peer))
+         talk.finished(peer)
+         assert.equal("requiretls_unverified", err.reason)
+      end
+   end)
+
+   it("believes a transport that says it is secure", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 REQUIRETLS\n" .. promised)
+      peer.secure = true
+      assert(safe.send(talk.options({ requiretls = true }, peer)))
+      talk.finished(peer)
+   end)
+
+   it("that is not asked for is not said", function()
+      local peer = talk.peer(hello .. offered .. promised:gsub(" REQUIRETLS", ""))
+      local options = talk.options({ tls = "require" }, peer)
+      options.requiretls = false
+      assert(safe.send(options))
+      talk.finished(peer)
+   end)
+end)
+
+describe("enhanced status codes", function()
+   for line, want in pairs {
+      ["550 5.1.1 x"] = { "5.1.1", "x" }, ["550 4.1.1 x"] = { nil, "4.1.1 x" },
+      ["550 5.1.1000 x"] = { nil, "5.1.1000 x" }, ["550 5..1 x"] = { nil, "5..1 x" },
+      ["550 5.1 x"] = { nil, "5.1 x" }, ["550 5.123.456"] = { "5.123.456", "" },
+      ["550 x 5.1.1"] = { nil, "x 5.1.1" },
+   } do
+      it("are read from '" .. line .. "' as they should", function()
+         local _, err = talk.send({}, hi .. mail .. "S: " .. line .. "\n" .. bye)
+         assert.equal(want[1], err.enhanced)
+         assert.equal(want[2], err.text)
+      end)
+   end
+
+   it("are taken from each line of a reply", function()
+      local _, err = talk.send({}, hi .. mail .. "S: 550-5.7.1 one\nS: 550 5.7.1 two\n" .. bye)
+      assert.equal("5.7.1", err.enhanced)
+      assert.equal("one\ntwo", err.text)
+      assert.is_nil(tostring(err):find("\n"))
+   end)
+end)
+
+describe("a connection", function()
+   local function connect(transcript)
+      local peer = talk.peer(hi .. transcript)
+      local options = talk.options({ from = false, to = false, raw = false }, peer)
+      return assert(safe.connect(options)), peer
+   end
+   local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
+
+   it("takes several messages, with one EHLO", function()
+      local once = mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
+      local connection, peer = connect(once .. once .. bye)
+      assert.is_table(connection:send(message))
+      assert.is_true(connection.alive)
+      assert.is_table(connection:send(message))
+      assert.is_true(connection:quit())
+      talk.finished(peer)
+      assert.is_false(connection.alive)
+   end)
+
+   it("resets after a refused envelope, waits for it, and goes on", function()
+      local connection, peer = connect(mail .. "S: 550 no\nC: RSET\nS: 250 ok\n" .. mail
+         .. "S: 250 ok\n" .. bob .. "S: 550 no\nC: RSET\nS: 250 ok\n" .. mail .. "S: 250 ok\n" .. bob
+         .. "S: 250 ok\n" .. data .. bye)
+      local _, err = connection:send(message)
+      assert.equal("sender_refused", err.kind)
+      _, err = connection:send(message)
+      assert.equal("recipients_refused", err.kind)
+      assert.is_table(connection:send(message))
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("says why 8BITMIME is needed", function()
+      local connection, peer = connect(bye)
+      local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
+      connection:quit()
+      talk.finished(peer)
+      peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
+         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.same({ ["8bitmime"] = "used" }, receipt.extensions)
+      connection:quit()
+   end)
+
+   it("needs no reset after a refused message", function()
+      local connection, peer = connect(mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n"
+         .. "C: DATA\nS: 354 go\nMESSAGE\nS: 554 spam\n" .. mail .. "S: 250 ok\n" .. bob
+         .. "S: 250 ok\n" .. data .. bye)
+      local _, err = connection:send(message)
+      assert.equal("data_refused", err.kind)
+      assert.is_table(connection:send(message))
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("reports the refusal, not what happens to the reset behind it", function()
+      for _, ending in ipairs { "CLOSE", "S: 500 what", "S: 421 bye\nCLOSE" } do
+         local connection = connect(mail .. "S: 550 no\nC: RSET\n" .. ending)
+         local _, err = connection:send(message)
+         assert.equal("sender_refused", err.kind)
+         assert.is_false(connection.alive)
+         _, err = connection:send(message)
+         assert.is_not.equal("sender_refused", err.kind)
+      end
+   end)
+
+   it("is dead after a break, and says so in every call", function()
+      local connection = connect(mail .. "CLOSE")
+      for _ = 1, 2 do
+         local _, err = connection:send(message)
+         assert.equal("disconnected", err.kind)
+      end
+      for _, name in ipairs { "noop", "reset" } do
+         local _, err = connection[name](connection)
+         assert.equal("disconnected", err.kind)
+      end
+      assert.is_true(connection:quit())
+      assert.is_true(connection:close())
+      assert.is_true(connection:close())
+   end)
+
+   it("that was closed here says so in every call", function()
+      for _, how in ipairs { "close", "quit" } do
+         local connection = connect(how == "quit" and bye or "CLOSE")
+         connection[how](connection)
+         for _, name in ipairs { "send", "noop", "reset", "capabilities" } do
+            local _, err = connection[name](connection, message)
+            assert.equal("usage", err.kind)
+            assert.truthy(err.hint:find("smtp.connect", 1, true))
+         end
+      end
+   end)
+
+   it("asks NOOP, RSET and VRFY", function()
+      local connection, peer = connect("C: NOOP\nS: 250 2.0.0 yes\nC: RSET\nS: 250 ok\n"
+         .. "C: VRFY bob\nS: 252 2.0.0 perhaps\nC: VRFY eve\nS: 550 5.1.1 no\n" .. bye)
+      assert.same({ code = 250, enhanced = "2.0.0", text = "yes" }, connection:noop())
+      assert.equal(250, connection:reset().code)
+      assert.equal(252, connection:verify("bob").code)
+      local _, err = connection:verify("eve")
+      assert.equal("reply", err.kind)
+      assert.equal(550, err.code)
+      _, err = connection:verify("eve\r\nRSET")
+      assert.equal("usage", err.kind)
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("that is busy with a message cannot be used by the message's own source", function()
+      local connection, peer = connect(mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      local inner
+      local pieces = { "x\r\n" }
+      local receipt = connection:send { from = message.from, to = message.to, raw = function()
+         local _
+         _, inner = connection:send(message)
+         return table.remove(pieces)
+      end }
+      assert.is_table(receipt)
+      assert.equal("usage", inner.kind)
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("tells of a keyword in several lines as one, and names an IPv6 host in brackets", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-AUTH PLAIN\nS: 250 AUTH LOGIN\n" .. bye)
+      local connection = safe.connect(talk.options({ from = false, to = false, raw = false, host = "2001:db8::1" },
+         peer))
+      assert.same({ AUTH = "PLAIN LOGIN" }, connection:capabilities())
+      assert.truthy(tostring(connection):find("[2001:db8::1]:25", 1, true))
+      connection:quit()
+   end)
+
+   it("tells what the server offers", function()
+      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 9\n" .. bye)
+      local connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      assert.same({ SIZE = "9" }, connection:capabilities())
+      connection:quit()
+   end)
+
+   it("closes itself as a to-be-closed variable, where Lua has them", function()
+      local chunk = (rawget(_G, "loadstring") or load)("local c <close> = ... ; return 1")
+      local connection, peer = connect("CLOSE")
+      if not chunk then
+         connection:close()
+      else
+         assert.equal(1, chunk(connection))
+      end
+      assert.is_true(peer.closed)
+      assert.is_false(connection.alive)
+   end)
+
+   it("closed by the server while at rest fails with that in the next call", function()
+      local connection = connect("PAUSE\nS: 421 4.4.2 idle too long\nCLOSE")
+      local _, err = connection:send(message)
+      assert.equal("disconnected", err.kind)
+      assert.equal("unsent", states(err))
+   end)
+end)
+
+describe("err.command", function()
+   local opening = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+   local flight = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n"
+   local ending = "C: QUIT\nS: 221 bye\n"
+
+   for command, replies in pairs {
+      ["MAIL FROM:<ann@me.example>"] = "S: 550 no\nS: 503 no\nS: 503 no\n",
+      ["RCPT TO:<bob@there.example>"] = "S: 250 ok\nS: 550 no\nS: 503 no\n",
+      ["DATA"] = "S: 250 ok\nS: 250 ok\nS: 354 go\nMESSAGE\nS: 554 no\n",
+   } do
+      it("is what was refused, not what was said behind it: " .. command, function()
+         local _, err = talk.send({ raw = "x" }, opening .. flight .. replies .. ending)
+         assert.equal(command, err.command)
+      end)
+   end
+
+   it("is the greeting's for nobody", function()
+      local _, err = talk.send({}, "S: 554 no\n" .. ending)
+      assert.equal("QUIT", err.command)
+   end)
+end)

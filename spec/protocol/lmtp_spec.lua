@@ -1,0 +1,128 @@
+-- LMTP (RFC 2033): each accepted recipient has a verdict of its own.
+local smtp = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local hi = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+local chunking = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
+local three = { "a@x.example", "b@x.example", "c@x.example" }
+local to_three = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
+   .. "C: RCPT TO:<c@x.example>\n"
+local ok = "S: 250 ok\n"
+local go = "S: 354 go\nMESSAGE\n"
+local bye = "C: QUIT\nS: 221 bye\n"
+
+local states = talk.states
+
+local function send(more, transcript)
+   local options = { protocol = "lmtp", to = three }
+   for name, value in pairs(more) do options[name] = value end
+   return talk.send(options, transcript)
+end
+
+describe("LMTP", function()
+   it("has a verdict for each recipient, in the order of RCPT", function()
+      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 250 2.1.5 a has it\nS: 550 5.2.1 no such box\nS: 451 4.2.2 full\n" .. bye)
+      assert.equal("accepted refused deferred", states(receipt))
+      assert.same({ "a@x.example" }, receipt.accepted)
+      assert.equal("a has it", receipt.recipients[1].text)
+      assert.equal("5.2.1", receipt.recipients[2].enhanced)
+      assert.equal(451, receipt.recipients[3].code)
+   end)
+
+   it("has as many as were accepted at RCPT", function()
+      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
+         .. "S: 250 a\nS: 250 c\n" .. bye)
+      assert.equal("accepted refused accepted", states(receipt))
+      assert.equal("c", receipt.recipients[3].text)
+   end)
+
+   it("has them behind the last chunk too", function()
+      local receipt = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 250 a\nS: 452 b\nS: 250 c\n" .. bye)
+      assert.equal("accepted deferred accepted", states(receipt))
+   end)
+
+   it("where every verdict refuses, refuses the message", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 550 a\nS: 451 b\nS: 550 c\n" .. bye)
+      assert.equal("data_refused", err.kind)
+      assert.equal("refused deferred refused", states(err))
+      assert.equal("no", err.sent)
+   end)
+
+   it("where every verdict refuses, says the temporary one: a later attempt may help", function()
+      local by_data = hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
+      local by_bdat = chunking .. to_three .. ok .. ok .. "S: 550 who?\n" .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\n"
+      for _, transcript in ipairs { by_data, by_bdat } do
+         local _, err = send({}, transcript .. "S: 550 5.2.1 no\nS: 451 4.2.2 full\n" .. bye)
+         assert.same({ "data_refused", 451, "4.2.2", "full", "later" },
+            { err.kind, err.code, err.enhanced, err.text, err.retry })
+         assert.equal("refused refused deferred", states(err))
+      end
+   end)
+
+   it("cut off among the verdicts tells whom it is known of", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
+         .. "S: 250 a\nCLOSE\n")
+      assert.equal("disconnected", err.kind)
+      assert.equal("accepted unknown unknown", states(err))
+      assert.equal("partly", err.sent)
+      assert.equal("doubt", err.retry)
+   end)
+
+   it("with one reply too many keeps the verdicts", function()
+      local receipt = send({ to = "a@x.example" }, hi
+         .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: DATA\n" .. ok .. ok .. go
+         .. "S: 250 a\nS: 250 nobody\n")
+      assert.equal("accepted", states(receipt))
+   end)
+
+   it("never speaks behind the end of a message, eager or not", function()
+      local peer, said = talk.peer(hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go .. "S: 250 a\nS: 250 b\n"
+         .. "S: 250 c\n" .. bye), {}
+      local take = peer.send
+      function peer.send(self, data)
+         said[#said + 1] = data
+         return take(self, data)
+      end
+      assert(smtp.send(talk.options({ protocol = "lmtp", to = three, pipelining = "eager" }, peer)))
+      talk.finished(peer)
+      assert.equal("\r\n.\r\n", said[#said - 1]:sub(-5))
+      assert.equal("QUIT\r\n", said[#said])
+   end)
+
+   it("with 354 behind refused recipients has no verdict to wait for", function()
+      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. "S: 550 a\nS: 550 b\nS: 550 c\n"
+         .. "S: 354 go\nMESSAGE\n" .. bye)
+      assert.equal("recipients_refused", err.kind)
+   end)
+
+   it("names LHLO where something is missing", function()
+      local _, err = send({ extensions = { chunking = "require" }, to = "a@x.example", auth = "require",
+         username = "ann", password = "gehe1m-77", auth_plaintext = true }, hi .. "C: QUIT\nS: 221 bye\n")
+      assert.equal("auth_unsupported", err.kind)
+      assert.matches("%(LHLO offered PIPELINING%)", tostring(err))
+   end)
+
+   it("whose first verdict might also say that BDAT is unknown sends nothing twice", function()
+      local _, err = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
+         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 no such box\n")
+      assert.equal("bdat", err.reason)
+      assert.equal("refused unknown unknown", states(err))
+      assert.equal("doubt", err.retry)
+   end)
+
+   it("that does not know BDAT has nothing of a single recipient's, and gets it by DATA", function()
+      local port, scripts = 2424, { chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\n"
+         .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 what\n",
+         chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n" .. ok .. ok
+            .. "S: 354 go\nMESSAGE\n" .. ok .. "C: QUIT\nS: 221 bye\n" }
+      local receipt = smtp.send(talk.options({ protocol = "lmtp", port = port }, function()
+         return talk.peer(table.remove(scripts, 1))
+      end))
+      assert.equal("accepted", states(receipt))
+      assert.equal(0, #scripts)
+   end)
+end)

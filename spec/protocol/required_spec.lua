@@ -1,0 +1,217 @@
+-- Refusals that ask for STARTTLS or AUTH first: 530, and the other codes that servers use for it.
+local smtp = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local bye = "C: QUIT\nS: 221 bye\n"
+local offer = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-STARTTLS\nS: 250 AUTH PLAIN LOGIN\n"
+local piped = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250-STARTTLS\nS: 250 AUTH PLAIN\n"
+local chunked = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-CHUNKING\nS: 250-STARTTLS\nS: 250 AUTH PLAIN\n"
+local mail, rcpt = "C: MAIL FROM:<ann@me.example>\n", "C: RCPT TO:<bob@there.example>\n"
+local ok = "S: 250 ok\n"
+
+-- What a host offered before is remembered: this one is no other spec's.
+local function send(given, transcript)
+   local options = { host = "required.example" }
+   for name, value in pairs(given) do options[name] = value end
+   return talk.send(options, transcript)
+end
+
+-- Where the refusal comes: what is said before it.
+local places = {
+   mail = mail, rcpt = mail .. ok .. rcpt, data = mail .. ok .. rcpt .. ok .. "C: DATA\n",
+}
+
+local function refused(place, line)
+   local _, err = send({}, offer .. places[place] .. "S: " .. line .. "\n" .. bye)
+   return err
+end
+
+local plain_kinds = { mail = "sender_refused", rcpt = "recipients_refused", data = "data_refused" }
+
+describe("a server that asks for STARTTLS", function()
+   for _, line in ipairs { "451 5.7.3 STARTTLS is required to send mail", "550 5.7.3 STARTTLS is required to send mail",
+      "454 5.7.3 STARTTLS is required", "530 5.7.0 Must issue a STARTTLS command first", "530 5.7.10 Encryption needed",
+      "550 5.7.10 encryption needed", "523 5.7.10 Encryption Needed", "554 5.7.1 TLS required", "530 TLS please",
+      "450 4.7.1 You must use TLS first", "503 5.5.1 Please issue STARTTLS first" } do
+      for place in pairs(places) do
+         it(("at %s, by %s"):format(place, line), function()
+            local err = refused(place, line)
+            assert.same({ "tls_required", "required", place, tonumber(line:sub(1, 3)), "never", "no" },
+               { err.kind, err.reason, err.stage, err.code, err.retry, err.sent })
+            assert.truthy(smtp.is_error(err, smtp.TlsRequiredError))
+            assert.truthy(err.hint:find('tls = "require"', 1, true))
+         end)
+      end
+   end
+
+   for _, line in ipairs { "451 4.7.1 Greylisted; STARTTLS gets you in at once",
+      "450 4.1.1 unverified: TLS is required, but was not offered by host",
+      "550 5.1.1 <tls-required@there.example> unknown", "451 4.3.0 see https://x.example/must-use-tls" } do
+      for place, kind in pairs(plain_kinds) do
+         it(("is not one with other words, at %s: %s"):format(place, line), function()
+            local err = refused(place, line)
+            assert.equal(kind, err.kind)
+            assert.equal(line:sub(1, 1) == "4" and "later" or "never", err.retry)
+         end)
+      end
+   end
+
+   it("cannot be one inside TLS", function()
+      local _, err = send({ tls = "require" }, "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\n"
+         .. "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. ok .. mail
+         .. "S: 451 5.7.3 STARTTLS is required to send mail\n" .. bye)
+      assert.same({ "sender_refused", "later" }, { err.kind, err.retry })
+   end)
+
+   it("and offers none under prefer has a hint that does not lead in a circle", function()
+      local _, err = send({ tls = "prefer" }, "S: 220 hi\nC: EHLO me.example\n" .. ok .. mail
+         .. "S: 530 5.7.0 Must issue a STARTTLS command first\n" .. bye)
+      assert.equal("tls_required", err.kind)
+      assert.is_nil(err.hint:find('tls = "require"', 1, true))
+      assert.truthy(err.hint:find("587", 1, true))
+   end)
+end)
+
+describe("a server that asks for AUTH", function()
+   for _, line in ipairs { "530 5.7.0 log in", "530 no", "503 need EHLO and AUTH first !",
+      "553 authentication is required",
+      "505 Authentication required", "535 5.7.8 Authentication credentials needed", "550 5.7.1 Authentication required",
+      "550 5.7.1 Client was not authenticated", "553 5.7.1 <ann@me.example>: Sender address rejected: not logged in",
+      "503 5.5.4 Error: send AUTH command first", "502 5.7.0 Please authenticate first", "550 please log in first",
+      "554 5.7.1 SMTP-AUTH is required", "550 5.7.1 Relaying denied. Proper authentication required." } do
+      for place in pairs(places) do
+         it(("at %s, by %s"):format(place, line), function()
+            local err = refused(place, line)
+            assert.same({ "auth_required", "required", place, tonumber(line:sub(1, 3)), "never", "no" },
+               { err.kind, err.reason, err.stage, err.code, err.retry, err.sent })
+            assert.same({ "PLAIN", "LOGIN" }, err.offered)
+            assert.truthy(err.hint:find("Give username and password", 1, true))
+            assert.equal(place == "mail" and "unsent" or "refused", err.recipients[1].state)
+         end)
+      end
+   end
+
+   for _, line in ipairs { "550 5.1.1 <auth@there.example>: user unknown", "550 5.7.1 You are not authorized",
+      "550 5.7.26 Unauthenticated email is not accepted, set up DKIM first", "550 5.7.23 SPF authentication must pass",
+      "553 5.1.8 no such domain", "503 5.5.1 bad sequence", "550 5.7.1 sender authentication failed",
+      "550 blocked, see https://x.example/authentication-required", "451 4.7.0 authentication is required" } do
+      for place, kind in pairs(plain_kinds) do
+         it(("is not one with other words, at %s: %s"):format(place, line), function()
+            assert.equal(kind, refused(place, line).kind)
+         end)
+      end
+   end
+
+   it("and does not offer it is one by 530 alone", function()
+      local hi = "S: 220 hi\nC: EHLO me.example\n" .. ok
+      local _, err = send({}, hi .. mail .. "S: 553 authentication is required\n" .. bye)
+      assert.equal("sender_refused", err.kind)
+      _, err = send({}, hi .. mail .. "S: 530 authentication is required\n" .. bye)
+      assert.equal("auth_required", err.kind)
+   end)
+
+   it("though we did authenticate has another cause", function()
+      for place, kind in pairs(plain_kinds) do
+         for _, line in ipairs { "530 5.7.0 log in", "553 authentication is required", "550 not authenticated" } do
+            local _, err = send({ username = "ann", password = "sesame-5", auth_plaintext = true }, offer
+               .. "C: AUTH PLAIN AGFubgBzZXNhbWUtNQ==\nS: 235 ok\n" .. places[place] .. "S: " .. line .. "\n" .. bye)
+            assert.equal(kind, err.kind)
+         end
+      end
+   end)
+
+   it("of one recipient refuses that one where others are accepted", function()
+      local receipt = send({ to = { "bob@there.example", "eve@there.example" } }, offer .. mail .. ok .. rcpt .. ok
+         .. "C: RCPT TO:<eve@there.example>\nS: 530 5.7.0 log in\nC: DATA\nS: 354 go\nMESSAGE\nS: 250 ok\n" .. bye)
+      assert.equal("accepted refused", talk.states(receipt))
+   end)
+
+   it("of one of two recipients decides where none is accepted, unless a later attempt may help", function()
+      for reply, kind in pairs { ["550 5.1.1 unknown"] = "auth_required",
+         ["451 4.7.1 greylisted"] = "recipients_refused" } do
+         for _, replies in ipairs { { reply, "530 5.7.0 log in" }, { "530 5.7.0 log in", reply } } do
+            local _, err = send({ to = { "bob@there.example", "eve@there.example" } }, offer .. mail .. ok .. rcpt
+               .. "S: " .. replies[1] .. "\nC: RCPT TO:<eve@there.example>\nS: " .. replies[2] .. "\n" .. bye)
+            assert.equal(kind, err.kind)
+            assert.equal(kind == "auth_required" and 530 or 451, err.code)
+         end
+      end
+   end)
+
+   it("is heard at DATA in a flight, at BDAT and at the end", function()
+      local transcripts = {
+         piped .. mail .. rcpt .. "C: DATA\n" .. ok .. ok .. "S: 530 5.7.0 log in\n",
+         chunked .. mail .. ok .. rcpt .. ok .. "C: BDAT 21 LAST\nOCTETS 21\nS: 530 5.7.0 log in\n",
+         offer .. places.data .. "S: 354 go\nMESSAGE\nS: 530 5.7.0 log in\n",
+      }
+      for i, stage in ipairs { "data", "final", "final" } do
+         local _, err = send({}, transcripts[i] .. bye)
+         assert.same({ "auth_required", stage, 530, "never", "no", "refused" },
+            { err.kind, err.stage, err.code, err.retry, err.sent, err.recipients[1].state })
+      end
+   end)
+
+   it("says so in LMTP and in send_many", function()
+      local _, err = send({ protocol = "lmtp" }, offer:gsub("EHLO", "LHLO") .. mail
+         .. "S: 553 authentication is required\n" .. bye)
+      assert.equal("auth_required", err.kind)
+      local options = talk.options({ host = "required.example", from = false, to = false, raw = false },
+         talk.peer(offer .. places.data .. "S: 530 5.7.0 log in\n" .. bye))
+      local summary = smtp.send_many(options, { { from = "ann@me.example", to = "bob@there.example", raw = "x" } })
+      assert.same({ "auth_required", "never" }, { summary.results[1].kind, summary.results[1].retry })
+   end)
+
+   it("has not judged the message by words alone, once it has seen it", function()
+      local _, err = send({}, offer .. places.data .. "S: 354 go\nMESSAGE\n"
+         .. "S: 550 5.7.515 Access denied, the sender's domain needs authentication first\n" .. bye)
+      assert.equal("data_refused", err.kind)
+   end)
+end)
+
+-- The hint names what the caller has to change, and does not lead back to the same error.
+describe("the hint where AUTH is required", function()
+   local hi = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\n"
+   local refusal = mail .. "S: 530 5.7.0 Authentication required\n" .. bye
+   local login = { username = "ann", password = "sesame-5" }
+
+   local function hint(more, transcript)
+      local options = { }
+      for name, value in pairs(more) do options[name] = value end
+      local _, err = send(options, transcript .. refusal)
+      assert.equal("auth_required", err.kind)
+      assert.truthy(tostring(err):find(err.hint, 1, true))
+      return err.hint
+   end
+
+   it("says that auth = \"skip\" is set beside credentials", function()
+      local text = hint({ username = "ann", password = "sesame-5", auth = "skip" }, offer)
+      assert.truthy(text:find('auth = "skip"', 1, true), text)
+      assert.is_nil(text:find("Give username", 1, true))
+   end)
+
+   it("says that the server offers STARTTLS where TLS was skipped", function()
+      local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" }, hi)
+      assert.truthy(text:find("the server offers STARTTLS", 1, true), text)
+      assert.truthy(text:find('set tls = "require"', 1, true), text)
+      text = hint({}, hi)
+      assert.truthy(text:find("Give username and password", 1, true), text)
+      assert.truthy(text:find('set tls = "require"', 1, true), text)
+      text = hint({ username = "ann", password = "sesame-5", auth = "skip" }, hi)
+      assert.truthy(text:find('auth = "skip"', 1, true) and text:find('set tls = "require"', 1, true), text)
+   end)
+
+   it("names domain where EHLO was refused", function()
+      local text = hint({ username = login.username, password = login.password, auth = "prefer" },
+         "S: 220 hi\nC: EHLO me.example\nS: 501 bad name\nC: HELO me.example\n" .. ok)
+      assert.truthy(text:find("set domain", 1, true), text)
+   end)
+
+   it("says why AUTH was not possible otherwise", function()
+      for reason, capabilities in pairs { not_advertised = "HELP", empty_list = "AUTH" } do
+         local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" },
+            "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 " .. capabilities .. "\n")
+         assert.truthy(text:find(reason, 1, true), text)
+         assert.is_nil(text:find("prefer", 1, true), text)
+      end
+   end)
+end)

@@ -1,0 +1,160 @@
+-- A session that goes on where another one stopped: smtp_session_resume.
+local core = require "smtp.core"
+local talk = require "spec.tools.talk"
+
+local function options(more)
+   local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25 }
+   for name, value in pairs(more or {}) do all[name] = value end
+   return all
+end
+
+-- A session that has heard this reply to EHLO.
+local function greeted(reply, more)
+   local session = core.session(options(more))
+   session:heard("220 hi\r\n")
+   session:sent(#session:output())
+   session:heard(reply)
+   return session
+end
+
+local function resumed(session, more)
+   return core.session(options(more), session:facts())
+end
+
+-- What it says first for this mail.
+local function said(session)
+   local mail = core.transaction { from = "a@b", to = { "c@d", "e@f" }, size = 4000, source_len = 4000, eightbit = true }
+   session:add(mail)
+   local trouble = mail:trouble()
+   return trouble and trouble.kind .. trouble.reason or (session:output())
+end
+
+local function same(session, more)
+   local other = resumed(session, more)
+   assert.same(session:facts(), other:facts())
+   assert.same(session:facts(), resumed(other, more):facts())
+   assert.equal("ready", other:wants())
+   assert.equal(said(session), said(other))
+end
+
+describe("a session that is resumed", function()
+   for name, reply in pairs {
+      ["after a bare EHLO"] = "250 mx\r\n", ["with extensions"] = "250-mx hello\r\n250-PIPELINING\r\n"
+         .. "250-SIZE 5000\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS\r\n",
+      ["with a limit that is too low"] = "250-mx\r\n250-8BITMIME\r\n250 SIZE 10\r\n",
+      ["with limits"] = "250-mx\r\n250-8BITMIME\r\n250-LIMITS RCPTMAX=5 MAILMAX=7\r\n250 SIZE 4000\r\n",
+      ["with tabs"] = "250-mx\r\n250-SIZE\t5000\r\n250-8BITMIME\t\r\n250 AUTH\tPLAIN\r\n",
+      ["with bytes that are no text"] =
+         "250-mx \1\255\r\n250-SIZE 50\00200\r\n250-8BITMIME\1\r\n250 \195\164 \237\160\128\r\n",
+      ["with the old form of AUTH"] = "250-mx\r\n250-AUTH=PLAIN\r\n250 auth LOGIN\r\n",
+      ["with a reply beyond what is kept"] = "250-mx\r\n" .. ("250-X" .. ("y"):rep(400) .. "\r\n"):rep(40)
+         .. "250 8BITMIME\r\n",
+      ["with one cut within a word"] = "250-mx\r\n" .. ("250-" .. ("x"):rep(100) .. "\r\n"):rep(121)
+         .. "250-SIZE 400000000000000000000000000000000000000000000000000000000000000000000000\r\n250 8BITMIME\r\n",
+      ["with enhanced status"] = "250-2.1.0 mx\r\n250-2.1.0 8BITMIME\r\n250 2.1.0 SIZE 9000\r\n",
+   } do
+      it(name .. " says and knows the same", function() same(greeted(reply)) end)
+   end
+
+   it("inside TLS knows whether the server has proven itself", function()
+      for _, verified in ipairs { true, false } do
+         local facts = greeted("250 mx\r\n", { tls_on = true, tls_verified = verified }):facts()
+         assert.equal(verified, facts.tls_verified)
+         assert.equal(verified, core.session(options(), facts):facts().tls_verified)
+      end
+   end)
+
+   it("with any reply says and knows the same", function()
+      math.randomseed(7)
+      local words = { "SIZE", " ", "\t", "5000", "AUTH", "=", "PLAIN", "8BITMIME", "PIPELINING", "\1", "\255",
+         "\195\164", "x", "2.0.0 ", "starttls", "0" }
+      for _ = 1, 500 do
+         local lines = {}
+         for i = 1, math.random(6) do
+            local line = ""
+            for _ = 1, math.random(5) do line = line .. words[math.random(#words)] end
+            lines[i] = "250-" .. line .. "\r\n"
+         end
+         local reply = "250-mx\r\n" .. table.concat(lines) .. "250 end\r\n"
+         local ok, why = pcall(same, greeted(reply))
+         assert(ok, reply .. tostring(why))
+      end
+   end)
+
+   it("is as authenticated as the other was", function()
+      local more = { auth = "require", username = "ann", secret_in_clear = true, mechanisms = { { name = "PLAIN" } } }
+      local session = greeted("250-mx\r\n250 AUTH PLAIN\r\n", more)
+      session:secret("sesame")
+      session:sent(#session:output())
+      session:heard("235 ok\r\n")
+      assert.equal("authenticated", session:facts().auth)
+      local other = resumed(session, more)
+      assert.same({ "authenticated", "PLAIN" }, { other:facts().auth, other:facts().mechanism })
+      more.auth = "prefer"
+      session = greeted("250-mx\r\n250 SIZE\r\n", more)
+      assert.same({ "unavailable", "not_advertised" }, { session:facts().auth, session:facts().auth_reason })
+      same(session, more)
+   end)
+
+   it("takes a goodbye in the place of an answer", function()
+      local other = resumed(greeted("250 mx\r\n"))
+      local mail = core.transaction { from = "a@b", to = { "c@d" } }
+      other:add(mail)
+      other:sent(#other:output())
+      other:heard("421 4.4.2 idle\r\n")
+      assert.same({ "disconnected", 421, 1 }, { other:trouble().kind, other:trouble().code, other:replies() })
+      assert.equal("unsent", mail:recipients()[1].state)
+   end)
+
+   it("rests only where nothing is half heard", function()
+      local session = greeted("250 mx\r\n")
+      assert.is_true(session:rests())
+      session:heard("2")
+      assert.equal("ready", session:wants())
+      assert.is_false(session:rests())
+   end)
+end)
+
+describe("a session in the place of an old one", function()
+   it("is the same object, and knows nothing of it", function()
+      local old = greeted("250-mx\r\n250-8BITMIME\r\n250-SIZE 10\r\n250 AUTH PLAIN\r\n", { auth = "require",
+         username = "ann", secret_in_clear = true, mechanisms = { { name = "PLAIN" } } })
+      old:secret("sesame")
+      old:sent(#old:output())
+      old:heard("535 no\r\n")
+      assert.equal("auth_rejected", old:trouble().kind)
+      local facts = core.session(options()):facts()
+      local session = core.session(options(), nil, old)
+      assert.is_true(rawequal(old, session))
+      assert.same(facts, session:facts())
+      assert.same({ 0, "recv" }, { session:replies(), session:wants() })
+      assert.is_nil(session:trouble())
+   end)
+
+   it("can be one that is resumed", function()
+      local facts = greeted("250-mx\r\n250 SIZE 5000\r\n"):facts()
+      local session = core.session(options(), facts, greeted("250-mx\r\n250 PIPELINING\r\n"))
+      assert.same(facts, session:facts())
+      assert.equal("ready", session:wants())
+   end)
+
+   it("is that of the message before", function()
+      local new, made = core.session, {}
+      core.session = function(...)
+         made[#made + 1] = new(...)
+         return made[#made]
+      end
+      for _ = 1, 2 do
+         talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<ann@me.example>\nS: 550 no\n"
+            .. "C: QUIT\nS: 221 bye")
+      end
+      core.session = new
+      assert.is_true(#made > 1)
+      for i = 2, #made do assert.is_true(rawequal(made[1], made[i])) end
+   end)
+
+   it("cannot be in the place of anything else", function()
+      assert.has_error(function() core.session(options(), nil, io.stdout) end)
+      assert.has_error(function() core.session(options(), nil, {}) end)
+   end)
+end)

@@ -1,0 +1,211 @@
+-- What a machine may lack: descriptors, libssl, room for a temporary file. Each call of smtp.safe gives
+-- an error object, with the system's own words, and none of it is the caller's mistake.
+local certs = require "spec.tools.certs"
+local peer = require "spec.tools.peer"
+
+local path, key = certs.make()("good")
+
+local program = [[
+local phase, port, preload = arg[1], tonumber(arg[2]), arg[3] == "all"
+local safe = require "smtp.safe"
+if preload then
+   for _, name in ipairs { "runtime.scheduler", "socket", "client.many", "client.probe", "sink",
+      "message", "crypto" } do
+      require("smtp." .. name)
+   end
+end
+local function options(more)
+   local t = { host = "127.0.0.1", port = port, timeout = 5 }
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+local function message(more)
+   local t = { from = "a@b.example", to = "c@d.example", text = "x" }
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+local phases = {}
+function phases.plain() return safe.send(message(options())) end
+function phases.name() return safe.send(message(options { host = "localhost", tls = "skip" })) end
+function phases.lookup() return safe.send(message(options { host = "ip6-loopback.example", tls = "skip" })) end
+function phases.tls()
+   return safe.send(message(options { tls = "implicit", tls_ca_file = "build/spec/certs/ca.pem" }))
+end
+function phases.folder()
+   return safe.send(message(options { tls = "implicit", tls_ca_path = "build/spec/certs/hashed" }))
+end
+function phases.system() return safe.send(message(options { tls = "implicit" })) end
+function phases.attachment() return safe.send(message(options { attachments = { { path = "README.md" } } })) end
+function phases.composed() return safe.message(message { attachments = { { path = "README.md" } } }) end
+function phases.key()
+   return safe.message(message { dkim = { domain = "b.example", selector = "s", key = "build/spec/certs/rsa.key" } })
+end
+function phases.auth()
+   return safe.send(message(options { username = "ann", password = "sesame", auth_mechanisms = "SCRAM-SHA-256" }))
+end
+function phases.connect()
+   local connection, err = safe.connect(options())
+   if not connection then return nil, err end
+   return connection:send(message())
+end
+function phases.probe() return safe.probe(options()) end
+function phases.many()
+   local summary, err = safe.send_many(options(), { message(), message(), message() }, { connections = 3 })
+   if not summary then return nil, err end
+   for i = 1, 3 do if summary.results[i].kind then return nil, summary.results[i] end end
+   return summary
+end
+function phases.sink()
+   local sink, err = safe.sink { tls = "implicit", tls_cert = "build/spec/certs/good.pem",
+      tls_key = "build/spec/certs/good.key" }
+   if not sink then return nil, err end
+   return sink:listen()
+end
+function phases.certificate()
+   local sink, err = safe.sink { tls = "implicit" }
+   if not sink then return nil, err end
+   local address
+   address, err = sink:listen()
+   sink:close()
+   return address, err
+end
+-- All that there are but `left` are taken while it runs.
+local function try(left)
+   local taken = {}
+   repeat taken[#taken + 1] = io.open("/dev/null") until not io.open("/dev/null")
+   collectgarbage()
+   repeat
+      local file = io.open("/dev/null")
+      taken[#taken + 1] = file
+   until not file
+   for _ = 1, left do table.remove(taken):close() end
+   local ok, result, err = pcall(phases[phase])
+   for i = 1, #taken do taken[i]:close() end
+   collectgarbage()
+   if not ok then return "raised " .. tostring(result) end
+   return result and "well" or ("%s %s %s"):format(err.kind, err.retry, tostring(err))
+end
+for left = 0, 8 do print((try(left))) end
+]]
+
+local function run(command)
+   local pipe = assert(io.popen("env -u LD_PRELOAD " .. command .. " 2>&1"))
+   local said = pipe:read("*a")
+   pipe:close()
+   return said
+end
+
+local name = os.tmpname()
+
+setup(function()
+   local file = assert(io.open(name, "w"))
+   file:write(program)
+   file:close()
+   run("sh -c 'cd build/spec/certs && mkdir -p hashed && cp ca.pem hashed && openssl rehash hashed && "
+      .. "{ test -s rsa.key || openssl genrsa -out rsa.key 2048; }'")
+end)
+
+teardown(function() os.remove(name) end)
+
+local function server(tls)
+   return peer.start(([[
+      local sink = require("smtp.sink").new { tls = %s, tls_cert = %q, tls_key = %q,
+         auth = { users = { ann = "sesame" }, mechanisms = { "SCRAM-SHA-256" } },
+         on_message = function(message) if message.from == "stop@b.example" then os.exit(0) end end }
+      sink:listen(listener)
+      sink:serve { connections = 500, timeout = 10 }
+   ]]):format(tls and '"implicit"' or "false", path, key))
+end
+
+local phases = { "plain", "name", "lookup", "tls", "folder", "system", "attachment", "composed", "key", "auth",
+   "connect", "probe", "many", "sink", "certificate" }
+local in_tls = { tls = true, folder = true, system = true }
+-- A look-up takes a pipe, and the resolver one more at least.
+local least = { lookup = 3 }
+-- How each ends where there are enough of them.
+local ends = { lookup = "resolve %l+", system = "certificate never" }
+
+describe("where descriptors lack", function()
+   for _, phase in ipairs(phases) do
+      it(phase .. " gives a SystemError, for later, and goes well with enough of them", function()
+         local other = server(in_tls[phase])
+         for _, preload in ipairs { "all", "" } do
+            local said = run(("sh -c 'ulimit -n 32; exec %s %s %s %d %s'"):format(peer.interpreter, name, phase,
+               other.port, preload))
+            local lacked, well = 0, false
+            for line in said:gmatch("[^\n]+") do
+               well = well or line:find("^" .. (ends[phase] or "well")) ~= nil
+               if not well then lacked = lacked + 1 end
+               assert.truthy(well or line:find("^system later smtp: ") and line:find("Too many open files", 1, true),
+                  said)
+            end
+            assert.truthy(well and lacked >= (least[phase] or 1), said)
+         end
+         require("smtp.safe").send { host = "127.0.0.1", port = other.port, from = "stop@b.example",
+            to = "c@d.example", text = "", tls = in_tls[phase] and "implicit", tls_verify = not in_tls[phase] }
+         assert.equal("", other.finish())
+      end)
+   end
+end)
+
+describe("where libssl lacks", function()
+   it("each call that needs a socket gives a SystemError", function()
+      local folder = os.tmpname()
+      os.remove(folder)
+      assert.equal("", run(("sh -c 'mkdir -p %s/smtp && cd %s && echo >gone.c && gcc -shared -o libgone.so gone.c && "
+         .. "gcc -shared -o smtp/socket.so gone.c -L. -Wl,--no-as-needed -lgone && rm libgone.so'"):format(folder,
+         folder)))
+      for _, phase in ipairs { "plain", "tls", "connect", "probe", "many", "sink" } do
+         local said = run(("sh -c \"ulimit -n 32; LUA_CPATH='%s/?.so;%s' exec %s %s %s 25\""):format(folder,
+            package.cpath, peer.interpreter, name, phase))
+         for line in said:gmatch("[^\n]+") do
+            assert.truthy(line:find("^system later smtp: ") and (line:find("libgone.so: cannot open shared object file",
+               1, true) or line:find("Too many open files", 1, true)), said)
+         end
+         assert.truthy(said:find("libgone", 1, true), said)
+      end
+      run("rm -r " .. folder)
+   end)
+end)
+
+describe("where no temporary file can be written", function()
+   local safe, tmpfile = require "smtp.safe", io.tmpfile
+
+   after_each(function() io.tmpfile = tmpfile end) -- luacheck: ignore
+
+   local function sign()
+      local left = 40
+      return safe.message { from = "a@b.example", to = "c@d.example",
+         dkim = { domain = "b.example", selector = "s", key = "build/spec/certs/rsa.key" },
+         attachments = { { filename = "x", source = function()
+            left = left - 1
+            return left > 0 and ("x"):rep(100000) or nil
+         end } } }
+   end
+
+   local function refused(words)
+      local message, err = sign()
+      assert.is_nil(message)
+      assert.same({ "system", "tmpfile", "later" }, { err.kind, err.reason, err.retry })
+      assert.truthy(tostring(err):find(words, 1, true), tostring(err))
+   end
+
+   it("the system's own words say why", function()
+      io.tmpfile = function() return nil, "Read-only file system", 30 end -- luacheck: ignore
+      refused "Read-only file system"
+   end)
+
+   it("the words of a full disk are shown, at whichever write", function()
+      for _, fails_at in ipairs { 1, 20, "seek" } do
+         local count = 0
+         io.tmpfile = function() -- luacheck: ignore
+            return { write = function(self)
+               count = count + 1
+               if count == fails_at then return nil, "No space left on device", 28 end
+               return self
+            end, seek = function() return nil, "No space left on device", 28 end }
+         end
+         refused "No space left on device"
+      end
+   end)
+end)

@@ -1,0 +1,203 @@
+-- A transport of the caller's own: what its TLS counts for, and which options it excludes.
+
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local hello = "S: 220 hi\nC: EHLO me.example\n"
+local offer = hello .. "S: 250-mx\nS: 250-AUTH PLAIN LOGIN\nS: 250 STARTTLS\n"
+local inside = "S: 250-mx\nS: 250 AUTH %s\n"
+local starttls = offer .. "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. inside
+local implicit = "TLS\n" .. hello .. inside
+local bye = "C: QUIT\nS: 221 bye\n"
+local plain = "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 235 ok\n"
+
+local function options_of(more, peer)
+   local t = talk.options({ username = "ann", password = "sesame-1", tls = "require" }, peer)
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+
+local function without_login(more)
+   local t = options_of(more)
+   t.username, t.password = nil, nil
+   return t
+end
+
+-- `claims`: what the transport says of itself. -> receipt, error
+local function send(t, transcript, claims)
+   local peer = talk.peer(transcript)
+   peer.mute_about_tls = true
+   for name, value in pairs(claims or {}) do peer[name] = value end
+   t.transport = peer
+   local receipt, err = safe.send(t)
+   talk.finished(peer)
+   return receipt, err
+end
+
+describe("TLS of a transport that does not declare secure", function()
+   for name, transcript in pairs { starttls = starttls, implicit = implicit } do
+      local given = { tls = name == "implicit" and "implicit" or "require" }
+
+      for _, secure in ipairs { false, "true", 1 } do
+         it(("gets no secret (%s, secure = %s)"):format(name, tostring(secure)), function()
+            for _, auth in ipairs { "require", "prefer" } do
+               given.auth = auth
+               local receipt, err = send(options_of(given), transcript:format("PLAIN LOGIN XOAUTH2") .. bye,
+                  { secure = secure })
+               assert.is_nil(receipt)
+               assert.same({ "auth_insecure", "unverified", "no" }, { err.kind, err.reason, err.sent })
+               assert.truthy(err.hint:find("secure = true", 1, true), err.hint)
+               assert.truthy(err.mechanisms.PLAIN:find("does not declare", 1, true))
+            end
+         end)
+      end
+
+      it("is not verified, whatever its tlsinfo says: " .. name, function()
+         local receipt = assert(send(without_login { tls = given.tls },
+            transcript:format("PLAIN") .. talk.accepted))
+         assert.equal("on", receipt.tls.state)
+         assert.is_false(receipt.tls.verified)
+         assert.equal("TLSv1.3", receipt.tls.version)
+         receipt = assert(send(without_login { tls = given.tls },
+            transcript:format("PLAIN") .. talk.accepted, { tlsinfo = false }))
+         assert.is_false(receipt.tls.verified)
+      end)
+
+      it("gets a secret by consent, and is not verified by that: " .. name, function()
+         for consent, value in pairs { auth_plaintext = true, tls_verify = false } do
+            local receipt = assert(send(options_of { tls = given.tls, [consent] = value },
+               transcript:format("PLAIN") .. plain .. talk.accepted))
+            assert.equal("authenticated", receipt.auth.state)
+            assert.is_false(receipt.tls.verified)
+         end
+      end)
+
+      it("may use what does not show the secret, -PLUS included: " .. name, function()
+         for mechanism, bind in pairs { ["SCRAM-SHA-256"] = false, ["SCRAM-SHA-256-PLUS"] = function()
+            return "tls-exporter", ("b"):rep(32)
+         end } do
+            local _, err = send(options_of { tls = given.tls },
+               transcript:format("PLAIN " .. mechanism) .. "C~\nS: 535 no\n" .. bye, { channel_binding = bind or nil })
+            assert.same({ "auth_rejected", mechanism }, { err.kind, err.mechanism })
+         end
+      end)
+
+      it("that declares secure after its handshake is verified: " .. name, function()
+         local receipt = assert(send(options_of { tls = given.tls },
+            transcript:format("PLAIN") .. plain .. talk.accepted, { mute_about_tls = false }))
+         assert.is_true(receipt.tls.verified)
+      end)
+   end
+
+   it("is verified from the first byte where secure is true from the first", function()
+      local receipt = assert(send(options_of(),
+         hello .. inside:format("PLAIN") .. plain .. talk.accepted, { secure = true }))
+      assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
+   end)
+
+   it("gets no secret from connect, send_many and probe", function()
+      local transcript = starttls:format("PLAIN") .. bye
+      local function peer()
+         local one = talk.peer(transcript)
+         one.mute_about_tls = true
+         return one
+      end
+      local given = options_of()
+      for _, name in ipairs { "from", "to", "raw" } do given[name] = nil end
+      given.transport = peer()
+      local connection, err = safe.connect(given)
+      assert.is_nil(connection)
+      assert.equal("auth_insecure", err.kind)
+      given.transport = peer()
+      local report = assert(safe.probe(given))
+      talk.finished(given.transport)
+      assert.is_false(report.tls.verified)
+      assert.equal("auth_insecure", report.warnings[1].kind)
+      assert.equal("failed", report.auth.state)
+      for _, pipelining in ipairs { "safe", "eager" } do
+         given.transport, given.pipelining = peer, pipelining
+         local summary = assert(safe.send_many(given, { { from = "a@b.example", to = "c@d.example", raw = "x\r\n" } }))
+         assert.equal("auth_insecure", summary.results[1].kind)
+      end
+   end)
+
+   it("tells the truth on a connection that stays", function()
+      local peer = talk.peer(starttls:format("PLAIN") .. talk.accepted)
+      peer.mute_about_tls = true
+      local given = without_login()
+      given.transport = peer
+      local message = { from = given.from, to = given.to, raw = given.raw }
+      for _, name in ipairs { "from", "to", "raw" } do given[name] = nil end
+      local connection = assert(safe.connect(given))
+      assert.is_false(assert(connection:send(message)).tls.verified)
+      connection:quit()
+      talk.finished(peer)
+   end)
+end)
+
+describe("a transport takes no option that only a socket of ours honours", function()
+   for name, value in pairs { tls_pin = ("a"):rep(43) .. "=", tls_ca_file = "/nowhere.pem", tls_ca_path = "/nowhere",
+      tls_min_version = "1.3", tls_cert = "/nowhere.pem", source_address = "192.0.2.1" } do
+      it(name, function()
+         for _, tls in ipairs { "require", "implicit", "prefer", "skip" } do
+            for _, made in ipairs { false, true } do
+               local peer = talk.peer ""
+               local t = { host = "mx.example", tls = tls, [name] = value,
+                  tls_key = name == "tls_cert" and "/nowhere.pem" or nil,
+                  transport = made and function() return peer end or peer }
+               local message = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
+               local errors = { select(2, safe.connect(t)), select(2, safe.probe(t)),
+                  select(2, safe.send_many(t, { message })) }
+               for key, field in pairs(message) do t[key] = field end
+               errors[4] = select(2, safe.send(t))
+               for i = 1, 4 do
+                  assert.same({ "usage", name }, { errors[i].kind, errors[i].option })
+               end
+               assert.is_nil(peer.connected)
+            end
+         end
+      end)
+   end
+end)
+
+describe("the name in EHLO", function()
+   local core = require "smtp.core"
+   local hostname = core.hostname
+
+   after_each(function() core.hostname = hostname end)
+
+   -- What EHLO says on a host of this name, at this end of the connection.
+   local function said(name, own, protocol)
+      core.hostname = function() return name end
+      local line
+      local peer = { duplex = true, connect = function() return true end, settimeouts = function() end,
+         close = function() end, sslhandshake = function() end, getsockname = own and function() return own, 1 end,
+         send = function(_, bytes)
+            line = line or bytes
+            return #bytes
+         end }
+      function peer.receiveany()
+         if line then return nil, "closed" end
+         return "220 hi\r\n"
+      end
+      safe.connect { host = "mx.example", transport = peer, tls = "skip", protocol = protocol }
+      return line:match("^%u+ (.-)\r\n")
+   end
+
+   it("is this host's where that is a full one", function()
+      assert.equal("me.example", said("me.example", "192.0.2.1"))
+      assert.equal("me.example", said("me.example", "192.0.2.1", "lmtp"))
+   end)
+
+   for _, name in ipairs { "localhost", "localhost.localdomain", "LOCALHOST.LOCALDOMAIN", "localhost6.localdomain6",
+      "vm.localdomain", "vm", "10.1.2.3", "1.2.3", "vm.localhost", "", "a_b.example" } do
+      it("is an address literal of our end on " .. name, function()
+         for _, protocol in ipairs { "smtp", "lmtp" } do
+            assert.equal("[192.0.2.1]", said(name, "192.0.2.1", protocol))
+            assert.equal("[IPv6:2001:db8::1]", said(name, "2001:db8::1", protocol))
+            assert.equal("[IPv6:fe80::1]", said(name, "fe80::1%eth0", protocol))
+            assert.equal("[127.0.0.1]", said(name, nil, protocol))
+         end
+      end)
+   end
+end)
