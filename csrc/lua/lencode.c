@@ -2,6 +2,8 @@
 #include "../smtp.h"
 #include "lsmtp.h"
 
+#include <string.h>
+
 #define ENCODER "smtp.Encoder"
 #define SCANNER "smtp.Scanner"
 
@@ -128,15 +130,16 @@ static const luaL_Reg scanner_methods[] = {
 
 /* ---- core.encoder ---- */
 
+static const char *const encodings[] = {[SMTP_7BIT] = "7bit",
+                                        [SMTP_QUOTED_PRINTABLE] = "quoted-printable",
+                                        [SMTP_BASE64] = "base64",
+                                        NULL};
+
 /** core.encoder("7bit" | "quoted-printable" | "base64") -> encoder: see struct smtp_encoder. Its
  *  user value holds room for what it writes, kept from piece to piece. */
 static int core_encoder(lua_State *L)
 {
-    static const char *const words[] = {[SMTP_7BIT] = "7bit",
-                                        [SMTP_QUOTED_PRINTABLE] = "quoted-printable",
-                                        [SMTP_BASE64] = "base64",
-                                        NULL};
-    int encoding = luaL_checkoption(L, 1, NULL, words);
+    int encoding = luaL_checkoption(L, 1, NULL, encodings);
     struct smtp_encoder *e = lua_newuserdata(L, sizeof *e);
     smtp_encoder_init(e, (enum smtp_encoding)encoding);
     lcompat_setmetatable(L, ENCODER);
@@ -180,11 +183,87 @@ static int encoder_finish(lua_State *L)
 static const luaL_Reg encoder_methods[] = {
     {"feed", encoder_feed}, {"finish", encoder_finish}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"base64", core_base64},     {"is_utf8", core_is_utf8},
-    {"utf8_len", core_utf8_len}, {"base64_decode", core_base64_decode},
-    {"scan", core_scan},         {"scanner", core_scanner},
-    {"encoder", core_encoder},   {NULL, NULL}};
+/* ---- whole bodies ---- */
+
+static void push_encoded(lua_State *L, enum smtp_encoding encoding, const char *data, size_t len)
+{
+    struct smtp_encoder e;
+    smtp_encoder_init(&e, encoding);
+    char *out = lua_newuserdata(L, smtp_encode_max(&e, len + sizeof e.held));
+    size_t out_len = smtp_encode(&e, data, len, out);
+    out_len += smtp_encode_end(&e, out + out_len);
+    lua_pushlstring(L, out, out_len);
+}
+
+/** core.encode(bytes, encoding) -> the whole body, encoded as by core.encoder */
+static int core_encode(lua_State *L)
+{
+    struct smtp_text body = text_arg(L, 1);
+    int encoding = luaL_checkoption(L, 2, NULL, encodings);
+    push_encoded(L, (enum smtp_encoding)encoding, body.data, body.len);
+    return 1;
+}
+
+enum { TEXT_LINE_MAX = 78 }; /* bytes of a line that may stay as it is (RFC 5322 2.1.1) */
+
+/* "--=_" begins every boundary of the composer: no text that is sent as it is contains it. */
+static bool has_boundary(const char *data, size_t len)
+{
+    const char *at = data, *end = data + len;
+    while (at < end && (at = memchr(at, '=', (size_t)(end - at))) != NULL) {
+        if (at - data >= 2 && end - at >= 2 && memcmp(at - 2, "--=_", 4) == 0) return true;
+        at++;
+    }
+    return false;
+}
+
+static enum smtp_encoding encoding_for(const struct smtp_scan *scan, struct smtp_text text)
+{
+    bool fits = scan->line_max <= TEXT_LINE_MAX && !scan->from_line;
+    bool stays = fits && !scan->eightbit && !scan->control && !has_boundary(text.data, text.len);
+    if (stays) return SMTP_7BIT;
+    return scan->special * 6 > text.len ? SMTP_BASE64 : SMTP_QUOTED_PRINTABLE;
+}
+
+/** core.encode_text(text) -> encoding, body: the text with CRLF line ends as a body that is 7-bit,
+ *  in the encoding that makes it shortest; or nil and "utf8" (it is not well-formed UTF-8) or "nul"
+ *  (it contains a NUL). */
+static int core_encode_text(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    struct smtp_scan scan = {0};
+    smtp_scan(&scan, text.data, text.len);
+    smtp_scan_end(&scan);
+    bool broken = scan.eightbit && !smtp_utf8_check(text.data, text.len);
+    if (broken || scan.nul) {
+        lua_pushnil(L);
+        lua_pushstring(L, broken ? "utf8" : "nul");
+        return 2;
+    }
+    enum smtp_encoding encoding = encoding_for(&scan, text);
+    lua_settop(L, 1);
+    lua_pushstring(L, encodings[encoding]);
+    lua_pushvalue(L, 1);
+    if (encoding == SMTP_BASE64 && scan.bare) { /* base64 keeps the line ends that it is given */
+        push_encoded(L, SMTP_7BIT, text.data, text.len);
+        text.data = lua_tolstring(L, -1, &text.len);
+    }
+    if (encoding != SMTP_7BIT || scan.bare) push_encoded(L, encoding, text.data, text.len);
+    lua_replace(L, 3);
+    lua_settop(L, 3);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {{"base64", core_base64},
+                                     {"is_utf8", core_is_utf8},
+                                     {"utf8_len", core_utf8_len},
+                                     {"base64_decode", core_base64_decode},
+                                     {"scan", core_scan},
+                                     {"scanner", core_scanner},
+                                     {"encoder", core_encoder},
+                                     {"encode", core_encode},
+                                     {"encode_text", core_encode_text},
+                                     {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {

@@ -1,57 +1,20 @@
---- DKIM signatures (RFC 6376, with 8301 and 8463). Of use alone: dkim.sign takes any message.
+--- DKIM signatures (RFC 6376, with 8301 and 8463) for any message, sent by this library or not.
 --
 -- Nothing here raises. What can fail returns nil and an error: a UsageError that names the option,
--- or a SystemError where libcrypto would not.
---
--- A signature covers every occurrence of the headers in the list below, and the whole body: there
--- is no l=. It does not expire: there is no x=.
+-- or a SystemError where libcrypto failed.
 --
 --    local dkim = require "smtp.dkim"
 --    local signed, err = dkim.sign(message, { domain = "example.org", selector = "2026",
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
-local ascii = require "smtp.ground.ascii"
-local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local signers = require "smtp.compose.dkim_keys"
+local filters = require "smtp.compose.filters"
+local keys = require "smtp.compose.dkim_keys"
+local signature = require "smtp.compose.dkim"
 
 local dkim = {}
-
-local usage = errors.usage
-
-local LINE_MAX = 78
-
--- What is signed (RFC 6376 5.4.1): all there are of a name. Where h= holds the name once more, a
--- header that is put above them breaks the signature (8.15); readers show the first that they find.
---
---    always    once more, even where there is none: what shows who speaks to whom about what, and
---              what the body is
---    present   once more where there is one. Where there is none, a submission server may add it
---              (RFC 6409 8), or a mailing list its own
---    (none)    not once more: a forwarder may put its own on top
---
--- Never signed: Received, Return-Path and Bcc, which change or go on the way, and DKIM-Signature.
-local signed = {
-   { "From", "always" }, { "Sender", "present" }, { "Reply-To", "always" }, { "To", "always" },
-   { "Cc", "always" }, { "Subject", "always" }, { "Date", "present" }, { "Message-ID", "present" },
-   { "In-Reply-To", "present" }, { "References", "present" }, { "MIME-Version", "always" },
-   { "Content-Type", "always" }, { "Content-Transfer-Encoding", "always" },
-   { "Content-ID", "present" }, { "Content-Description", "present" },
-   { "Content-Disposition", "present" }, { "Auto-Submitted" }, { "Resent-Date" },
-   { "Resent-From" }, { "Resent-Sender" }, { "Resent-To" }, { "Resent-Cc" },
-   { "Resent-Message-ID" }, { "List-Id" }, { "List-Help" }, { "List-Subscribe" }, { "List-Post" },
-   { "List-Owner" }, { "List-Archive" },
-   -- RFC 8058 4 wants both signed.
-   { "List-Unsubscribe", "present" }, { "List-Unsubscribe-Post", "present" },
-   -- Providers that report complaints by it want it signed.
-   { "Feedback-ID" },
-}
-
-local function broken()
-   return errors.new("system", { what = "libcrypto would not sign" })
-end
 
 --- Check the option `dkim`, and read its keys. The result can be used as the option again, so that
 -- keys are read once for many messages.
@@ -61,240 +24,30 @@ end
 --   `identity` (i=) is an address in the domain or below it.
 ---@return table|nil signers
 ---@return table|nil err   UsageError, its option "dkim", "dkim.key", "dkim[2].key", …
-dkim.check = signers.check
+dkim.check = keys.check
 
--- ---- headers ----
-
---- Split the headers of a message, as dkim.sign does and signing:finish wants them.
+--- Split the headers of a message into the list that signing:finish expects.
 ---@param text string   lines that end with CRLF, without the empty one
 ---@return table|nil    { { name, raw }, … } from top to bottom
 ---@return table|nil err   UsageError on `message`
-function dkim.headers(text)
-   if type(text) ~= "string" then
-      return nil, usage("message", "the headers must be a string, and are a " .. type(text))
-   end
-   local list = {}
-   local from = 1
-   while from <= #text do
-      local last = text:find("\r\n[^ \t]", from)
-      local raw = text:sub(from, last and last + 1)
-      local name, space = raw:match("^([!-9;-~]+)([ \t]*):.*\r\n$")
-      if space == "" then
-         list[#list + 1] = { name, raw }
-      elseif name then
-         return nil, usage("message", ("the header %s has whitespace before its colon"):format(
-            name), "Remove it: it is obsolete (RFC 5322 4.5), and who verifies does not read it")
-      else
-         return nil, usage("message", ("entry %d of the message's headers is no header"):format(
-            #list + 1), "Headers come first, then an empty line, then the body")
-      end
-      from = from + #raw
-   end
-   return list
-end
+dkim.headers = signature.headers
 
--- RFC 6376 3.4.1, 3.4.2.
-local function canonical(header, how)
-   if how == "simple" then return header end
-   local name, value = header:match("^([^:]*):(.*)$")
-   value = value:gsub("\r\n", ""):gsub("[ \t]+", " "):gsub("^ ", ""):gsub(" $", "")
-   return ascii.lower(name) .. ":" .. value .. "\r\n"
-end
-
--- One header: not the beginning of another one, and not the end of all.
-local function is_header(entry)
-   local name, raw
-   if type(entry) == "table" then name, raw = entry[1], entry[2] end
-   return type(name) == "string" and type(raw) == "string" and raw:sub(1, #name) == name
-      and name:find("^[!-9;-~]+$") and raw:find("^:.*\r\n$", #name + 1)
-      and not raw:find("\r\n[^ \t]") and not raw:gsub("\r\n", ""):find("[%z\r\n]")
-end
-
-local function check_headers(headers)
-   if type(headers) ~= "table" then
-      return nil, usage("headers", "headers must be a list of { name, raw }")
-   end
-   local ok, err = check.is_list(headers, "headers")
-   if not ok then return nil, err end
-   local from = 0
-   for i = 1, #headers do
-      if not is_header(headers[i]) then
-         return nil, usage("headers", ("entry %d of headers is no { name, raw }"):format(i),
-            "raw is \"Name: value\\r\\n\"")
-      end
-      if ascii.lower(headers[i][1]) == "from" then from = from + 1 end
-   end
-   if from == 1 then return true end
-   return nil, usage("message", from == 0 and "the message has no From header"
-      or "the message has more than one From header",
-      "One From is what every message must have (RFC 5322 3.6), and what DKIM signs")
-end
-
--- The names for h=, and the headers they mean, in that order: of several with one name the lowest
--- comes first (RFC 6376 5.4.2).
-local function choose(headers)
-   local by_name, names, chosen = {}, {}, {}
-   for i = #headers, 1, -1 do
-      local name = ascii.lower(headers[i][1])
-      by_name[name] = by_name[name] or {}
-      table.insert(by_name[name], headers[i][2])
-   end
-   for i = 1, #signed do
-      local name, further = signed[i][1], signed[i][2]
-      local found = by_name[ascii.lower(name)] or {}
-      for j = 1, #found do
-         names[#names + 1] = name
-         chosen[#chosen + 1] = found[j]
-      end
-      if further == "always" or (further == "present" and found[1]) then
-         names[#names + 1] = name
-      end
-   end
-   return names, chosen
-end
-
--- ---- signatures ----
-
-local function append(lines, space, word)
-   local last = lines[#lines]
-   if #last + #space + #word <= LINE_MAX then
-      lines[#lines] = last .. space .. word
-   else
-      lines[#lines + 1] = " " .. word
-   end
-end
-
--- The header up to its signature (RFC 6376 3.5), which is what the signature covers (3.7).
-local function unsigned(signer, names, hash, time)
-   local lines = { "DKIM-Signature: v=1;" }
-   append(lines, " ", "a=" .. signer.algorithm .. ";")
-   append(lines, " ", ("c=%s/%s;"):format(signer.headers, signer.body))
-   append(lines, " ", "d=" .. signer.domain .. ";")
-   append(lines, " ", "s=" .. signer.selector .. ";")
-   if signer.identity then append(lines, " ", "i=" .. signer.identity .. ";") end
-   append(lines, " ", ("t=%.0f;"):format(math.floor(time)))
-   for i = 1, #names do
-      append(lines, i == 1 and " " or "", (i == 1 and "h=" or "") .. names[i]
-         .. (i < #names and ":" or ";"))
-   end
-   append(lines, " ", "bh=" .. core.base64(hash) .. ";")
-   return table.concat(lines, "\r\n") .. "\r\n b="
-end
-
-local function signature(signer, names, chosen, hash, time)
-   local header, texts = unsigned(signer, names, hash, time), {}
-   for i = 1, #chosen do texts[i] = canonical(chosen[i], signer.headers) end
-   texts[#texts + 1] = canonical(header .. "\r\n", signer.headers):sub(1, -3)
-   local bytes = signer.key:sign(table.concat(texts))
-   if not bytes then return nil, broken() end
-   local folded = core.base64(bytes):gsub(("."):rep(72), "%0\r\n "):gsub("\r\n $", "")
-   return header .. folded .. "\r\n"
-end
-
-local Signing = { __name = "smtp.DkimSigning" }
-local methods = {}
-Signing.__index = methods
-
---- Begin to sign one message.
----@param by table           who signs: what dkim.check returned
----@param clock? function    tells the seconds since 1970 for t=; os.time unless given
+--- Begin to sign one message: signing:body(piece) takes its body, signing:finish(headers) returns
+-- the DKIM-Signature headers.
+---@param signers table      from dkim.check
+---@param clock? function    returns the seconds since 1970 for t=; os.time unless given
 ---@return table|nil signing
----@return table|nil err
-function dkim.begin(by, clock)
-   if not signers.is(by) then
-      return nil, usage("dkim", "dkim.begin wants what dkim.check returned")
-   end
-   if clock ~= nil and type(clock) ~= "function" then
-      return nil, usage("clock", "clock must be a function that tells the time")
-   end
-   local self = { signers = by, clock = clock or os.time, bodies = {} }
-   for i = 1, #by do
-      local how = by[i].body
-      self.bodies[how] = self.bodies[how] or by.crypto.dkim_body(how)
-      if not self.bodies[how] then return nil, broken() end
-   end
-   return setmetatable(self, Signing)
-end
-
---- A piece of the body, cut anywhere.
----@param piece string   lines end with CRLF, and no dot is doubled yet
----@return boolean|nil
----@return table|nil err
-function methods:body(piece)
-   if type(piece) ~= "string" or self.hashes then
-      return nil, usage("message", self.hashes and "a piece of the body came after its end"
-         or "a piece of the body must be a string, and is a " .. type(piece))
-   end
-   for _, body in next, self.bodies do body:add(piece) end
-   return true
-end
-
--- The hash by canonicalization.
-local function end_body(self)
-   if self.hashes then return self.hashes end
-   local hashes = {}
-   for how, body in next, self.bodies do
-      hashes[how] = body:finish()
-      if not hashes[how] then return nil, broken() end
-   end
-   self.hashes = hashes
-   return hashes
-end
-
---- The body is over: sign.
----@param headers table   { { name, raw }, … } from top to bottom, raw as it goes on the wire:
---   "Name: value\r\n", folded or not
----@return string|nil     a DKIM-Signature header for each signer, to stand above the others
----@return table|nil err
-function methods:finish(headers)
-   local ok, err = check_headers(headers)
-   if not ok then return nil, err end
-   local hashes
-   hashes, err = end_body(self)
-   if not hashes then return nil, err end
-   local names, chosen = choose(headers)
-   local time, out = self.clock(), {}
-   for i = 1, #self.signers do
-      local signer = self.signers[i]
-      out[i], err = signature(signer, names, chosen, hashes[signer.body], time)
-      if not out[i] then return nil, err end
-   end
-   return table.concat(out)
-end
-
---- The body is over: 32 octets that tell this reading of a source from another. They are equal
--- where the headers are the same octets and the body gives the same hashes, so that a signature
--- made in the one holds in the other.
----@param headers table   as for finish
----@return string|nil
----@return table|nil err
-function methods:fingerprint(headers)
-   local ok, err = check_headers(headers)
-   if not ok then return nil, err end
-   local hashes
-   hashes, err = end_body(self)
-   if not hashes then return nil, err end
-   local texts = { hashes.relaxed or "", hashes.simple or "" }
-   for i = 1, #headers do texts[#texts + 1] = headers[i][2] end
-   local print = self.signers.crypto.digest("SHA256", table.concat(texts))
-   if not print then return nil, broken() end
-   return print
-end
-
--- ---- whole messages ----
-
-local function crlf(text)
-   return (text:gsub("\r\n", "\n"):gsub("\r", "\n"):gsub("\n", "\r\n"))
-end
+---@return table|nil err     UsageError, SystemError
+dkim.begin = signature.begin
 
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
 local function check_message(message)
    if type(message) ~= "string" then
-      return nil, usage("message", "message must be a string, and is a " .. type(message))
+      return nil, errors.usage("message", "message must be a string, and is a " .. type(message))
    end
    local scan = core.scan(message)
    if scan.nul or scan.long_line then
-      return nil, usage("message", "the message holds "
+      return nil, errors.usage("message", "the message holds "
          .. (scan.nul and "a NUL" or "a line over 998 octets"),
          "No server passes it on as it is: encode that part as base64")
    end
@@ -304,27 +57,28 @@ end
 --- Sign a whole message.
 ---@param message string   with line ends of any kind
 ---@param options table    the option `dkim`, see dkim.check
----@param clock? function
+---@param clock? function  returns the seconds since 1970 for t=; os.time unless given
 ---@return string|nil      the message with CRLF line ends and its signatures on top
----@return table|nil err
+---@return table|nil err   UsageError, SystemError
 function dkim.sign(message, options, clock)
-   local by, ok, err, headers, signing, text
-   by, err = dkim.check(options)
-   if not by then return nil, err end
+   local signers, ok, err, headers, signing, signatures
+   signers, err = keys.check(options)
+   if not signers then return nil, err end
    ok, err = check_message(message)
    if not ok then return nil, err end
-   message = crlf(message)
-   local last = message:find("\r\n\r\n", 1, true)
-   if not last and message:sub(-2) ~= "\r\n" then message = message .. "\r\n" end
-   if message:sub(1, 2) == "\r\n" then last = -1 end -- no headers at all
-   headers, err = dkim.headers(message:sub(1, last and last + 1))
+   local text = core.encode(message, "7bit")
+   local head, body, has_body = filters.split_text(text)
+   if not has_body and head ~= "" and head:sub(-2) ~= "\r\n" then
+      head, text = head .. "\r\n", text .. "\r\n"
+   end
+   headers, err = signature.headers(head)
    if not headers then return nil, err end
-   signing, err = dkim.begin(by, clock)
+   signing, err = signature.begin(signers, clock)
    if not signing then return nil, err end
-   if last then signing:body(message:sub(last + 4)) end
-   text, err = signing:finish(headers)
-   if not text then return nil, err end
-   return text .. message
+   if has_body then signing:body(body) end
+   signatures, err = signing:finish(headers)
+   if not signatures then return nil, err end
+   return signatures .. text
 end
 
 return dkim

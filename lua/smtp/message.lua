@@ -1,7 +1,9 @@
---- The composer alone: a message as an object, for whoever sends or keeps it by other means.
+--- The composer alone: a message as an object, to be sent or kept by other means.
 -- @module smtp.message
 
 local errors = require "smtp.errors"
+local raw = require "smtp.compose.raw"
+local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
 local source = require "smtp.compose.source"
 
@@ -12,17 +14,17 @@ local PIECE_MAX = 65536
 local Message = {}
 local message_mt = { __index = Message, __name = "smtp.Message" }
 
---- Make one.
+--- Make a message.
 ---@param options table   the message options of smtp.send
----@return table|nil      the message: size (octets of it, nil where an attachment has no size),
+---@return table|nil      the message: size (its bytes, nil where an attachment has no size),
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 function message.new(options)
-   local outgoing, err = require("smtp.client.request").mail(options)
+   local outgoing, err = request.mail(options)
    if not outgoing then return nil, err end
    local ok
    ok, err = signing.sign(outgoing, math.huge)
-   if ok and not outgoing.header_fields then ok, err = signing.settle(outgoing, math.huge) end
+   if ok and not outgoing.header_fields then ok, err = raw.settle(outgoing, math.huge) end
    if not ok then return nil, err end
    return setmetatable({ outgoing = outgoing, size = outgoing.size,
       message_id = outgoing.message_id,
@@ -34,8 +36,10 @@ local function as_error(trouble)
       what = source.sentence(trouble) })
 end
 
---- A function that gives its octets in pieces of at most 64 KiB, nil at the end, or nil and a
--- SourceError. Line ends are CRLF. Each call begins anew, where all sources can.
+--- A reader of the message's bytes. Line ends are CRLF. Each call starts again from the beginning,
+-- where all sources can be read again.
+---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
+--   SourceError
 function Message:source()
    local read = source.cut(self.outgoing.source.open(), PIECE_MAX)
    return function()
@@ -45,7 +49,7 @@ function Message:source()
    end
 end
 
---- All of it. Raises a SourceError where a source fails.
+--- The whole message as a string. Raises a SourceError where a source fails.
 function message_mt.__tostring(self)
    local parts = {}
    local read = self:source()

@@ -5,6 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
 local source = require "smtp.compose.source"
 
@@ -189,8 +190,7 @@ local function as_message(one, where)
          "message/rfc822 wants content, a string of 7-bit lines",
          "As application/octet-stream it can hold anything")
    end
-   local encoder = core.encoder("7bit")
-   local text = encoder:feed(one.content) .. encoder:finish()
+   local text = core.encode(one.content, "7bit")
    return source.of_string(text), text
 end
 
@@ -267,7 +267,7 @@ function attachment.read(one, where)
    else
       body, err = open_source(one, where)
       if not body then return nil, err end
-      body = source.encoded(body, "base64", source.base64_size(body.size))
+      body = filters.encoded(body, "base64", filters.base64_size(body.size))
    end
    return { head = headers(one, name, content_type, encoding, id or nil), body = body,
       inline = one.cid ~= nil, text = text }

@@ -7,6 +7,7 @@ local attachment = require "smtp.compose.attachment"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local filters = require "smtp.compose.filters"
 local guard = require "smtp.options.user_call"
 local mime = require "smtp.compose.mime"
 local source = require "smtp.compose.source"
@@ -326,7 +327,7 @@ local function multipart(made, subtype, parts, params)
    end
    list[#list + 1] = source.of_string("\r\n--" .. mark .. "--\r\n")
    local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
-   return { head = { mime.line("Content-Type", content_type) }, body = source.joined(list) }
+   return { head = { mime.line("Content-Type", content_type) }, body = filters.joined(list) }
 end
 
 -- What is inline belongs to the html that shows it (RFC 2387), what says the same in another form
@@ -446,7 +447,7 @@ function compose.message(t)
    local whole = structure({ boundaries = 0, token = token_of(id, parts.attachments) }, parts)
    for i = 1, #whole.head do headers[#headers + 1] = whole.head[i] end
    local body = whole.body
-   if whole.open_end then body = source.joined { body, source.of_string("\r\n") } end
+   if whole.open_end then body = filters.joined { body, source.of_string("\r\n") } end
    return { header_fields = headers, body = body, message_id = id }
 end
 

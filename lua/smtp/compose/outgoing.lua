@@ -5,7 +5,7 @@
 local address = require "smtp.options.address"
 local check = require "smtp.options.check"
 local compose = require "smtp.compose.composer"
-local dkim = require "smtp.dkim"
+local dkim_keys = require "smtp.compose.dkim_keys"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
 local raw = require "smtp.compose.raw"
@@ -33,7 +33,7 @@ outgoing.objects = { dkim = true }
 ---@field parameters table             of MAIL and RCPT, as core.transaction reads them
 ---@field extensions table             keyword in lower case to "require", "prefer" or "skip"
 ---@field needs table                  keyword in lower case to the reason why it is needed
----@field signers table|nil            keys for DKIM, from dkim.check; nil: do not sign
+---@field signers table|nil            keys for DKIM, from dkim_keys.check; nil: do not sign
 ---@field message_id string|nil        of a composed message
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
 ---@field body table|nil               of a composed message: the source of its body
@@ -253,7 +253,7 @@ function outgoing.read(t, server)
    if not content then return nil, err end
    local message = new_message(content, from, to, parameters)
    if t.dkim ~= nil then
-      message.signers, err = dkim.check(t.dkim)
+      message.signers, err = dkim_keys.check(t.dkim)
       if not message.signers then return nil, err end
    end
    message.needs_all_recipients = t.recipients == "all"

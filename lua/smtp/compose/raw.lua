@@ -4,8 +4,10 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local here = require "smtp.runtime.runtime"
+local filters = require "smtp.compose.filters"
+local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
+local spool = require "smtp.compose.spool"
 
 local raw = {}
 
@@ -33,7 +35,7 @@ local function look_through(one, header_alone)
       local began = core.now()
       piece = read()
       if piece then over, reason = scanner:feed(piece) end
-      here.breathe(began)
+      runtime.breathe(began)
    until not piece or header_alone and (over or reason)
    return piece ~= false and scanner:finish() or nil
 end
@@ -122,6 +124,25 @@ function raw.read(t, word)
    end
    found.may_be_binary = found.may_be_binary and t.dkim == nil
    return found
+end
+
+--- Give a raw message the bytes that it has on the wire: its size is then exact, and its source can
+-- be read again and again.
+---@param message smtp.OutgoingMessage
+---@param deadline number   core.now() at which the reading must be over
+---@return true|nil
+---@return table|nil        SourceError, TimeoutError, SystemError
+function raw.settle(message, deadline)
+   local whole = message.source
+   if not message.must_be_binary then whole = filters.checked(filters.lines(whole)) end
+   if not message.size_is_exact then
+      local trouble
+      whole, trouble = spool.keep(whole, deadline)
+      if not whole then return source.failure(trouble) end
+      message.size, message.size_is_exact = whole.size, true
+   end
+   message.source = whole
+   return true
 end
 
 return raw

@@ -1,56 +1,74 @@
---- Where the octets of a message come from: strings, files, functions of the user's own.
---
--- A source is { open = function() -> read, size = octets or nil, again = can it be opened again?,
--- steady = will it be the same then?,
--- text = all of it, where it is one string }. read() gives the next piece (a non-empty string), nil at
--- the end, or false and trouble: { reason =, what = a sentence, cause = }.
+--- Where the bytes of a message come from: strings, files, functions of the caller.
 -- @module smtp.compose.source
 
 local core = require "smtp.core"
+local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
-local host = require "smtp.runtime.runtime"
-local system = require "smtp.ground.resources"
+local runtime = require "smtp.runtime.runtime"
+local resources = require "smtp.ground.resources"
 
 local source = {}
 
-local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
-local SLICE = 65536          -- octets looked at before others may have their turn
-local MEMORY_MAX = 1048576   -- octets of a spool that stay in memory
-local JOINED_MAX = 262144    -- octets of strings that become one, or are encoded at once
-local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
-local PIECE = 47709          -- octets read at once: in base64, with its line ends, under 64 KiB
+---@class smtp.Source
+---@field open function   -> read. read() returns the next piece (a non-empty string), nil at the
+--   end, or false and trouble: { reason =, what = a sentence, cause = }
+---@field size number|nil      bytes in all, where that is known
+---@field again boolean|nil    it can be opened again
+---@field steady boolean|nil   its bytes are the same each time
+---@field text string|nil      all bytes, where they are one string
 
-local function failed(what, cause, reason)
+local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
+local SLICE = 65536          -- bytes that are scanned before other coroutines may run
+local PIECE = 47709          -- bytes read at once: in base64, with its line ends, under 64 KiB
+
+--- What a reader returns that fails.
+---@return boolean         false
+---@return table trouble
+function source.failed(what, cause, reason)
    return false, { reason = reason or "failed", what = what, cause = cause }
 end
 
---- What a string holds, as core.scan says; others have their turn meanwhile.
----@param ready? boolean   it is to be sent as it is: see struct smtp_scan
+local failed = source.failed
+
+--- What a string contains, as core.scan reports it. Other coroutines may run meanwhile.
+---@param ready? boolean   the string is sent as it is: see struct smtp_scan
 function source.scan(text, ready)
    local scanner = core.scanner(ready)
    for at = 1, #text, SLICE do
       local began = core.now()
       scanner:feed(text, at, SLICE)
-      host.breathe(began)
+      runtime.breathe(began)
    end
    return scanner:finish()
 end
 
---- Trouble as a sentence.
+--- Trouble of a source as a sentence.
 function source.sentence(trouble)
    return trouble.what .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or "")
 end
 
+--- Trouble of a source as the error of a message that is not sent. An error is returned as it is.
+---@return nil
+---@return table err   SourceError, TimeoutError, SystemError
+function source.failure(trouble)
+   if errors.is(trouble) then return nil, trouble end
+   local kind = (trouble.reason == "tmpfile" or trouble.reason == "resources") and "system"
+      or trouble.reason == "timeout" and "timeout" or "source"
+   return nil, errors.new(kind, {
+      reason = trouble.reason, cause = trouble.cause, stage = "body",
+      what = "the message is not sent: " .. source.sentence(trouble) })
+end
+
 -- ---- the kinds ----
 
---- A string, in slices.
+--- A source of a string, which it gives in slices.
 function source.of_string(text)
    return { size = #text, again = true, steady = true, text = text, open = function()
-      local given = text == ""
+      local rest = text ~= "" and text or nil
       return source.cut(function()
-         if given then return nil end
-         given = true
-         return text
+         local piece = rest
+         rest = nil
+         return piece
       end, PIECE)
    end }
 end
@@ -70,7 +88,10 @@ local function read_file(file, size, name)
    end
 end
 
---- A file by its path, opened when it is needed. -> source | nil, why, hint or a SystemError
+--- A source of the file with this path, which is opened when its bytes are needed.
+---@return smtp.Source|nil
+---@return string|nil why
+---@return string|table|nil   a hint, or a SystemError
 function source.of_path(path)
    local kind, missing = core.file(path)
    if not kind then return nil, path .. ": " .. missing end
@@ -80,13 +101,13 @@ function source.of_path(path)
          "Give { source = function … end, filename = … } that reads it"
    end
    local file, why, errno = io.open(path, "rb")
-   if not file then return nil, why, system.lacks(errno) and system.error(why) or nil end
+   if not file then return nil, why, resources.lacks(errno) and resources.error(why) or nil end
    local size = file:seek("end")
    file:close()
    return { size = size, again = true, open = function()
       local handle, reason, number = io.open(path, "rb")
       if not handle then
-         local lack = system.lacks(number) and "resources" or nil
+         local lack = resources.lacks(number) and "resources" or nil
          return function() return failed(path .. " could not be opened", reason, lack) end
       end
       local read = read_file(handle, size, path)
@@ -98,7 +119,9 @@ function source.of_path(path)
    end }
 end
 
---- An open file, from where it stands. -> source | nil, why
+--- A source of an open file, from its current position.
+---@return smtp.Source|nil
+---@return string|nil why
 function source.of_file(file)
    local at = file:seek("cur")
    local last = at and file:seek("end")
@@ -121,7 +144,9 @@ local function check_piece(name, ok, piece, why)
    return piece
 end
 
---- Pieces of at most `max` octets.
+--- Cut what a reader gives into pieces of at most `max` bytes.
+---@param read function
+---@return function read
 function source.cut(read, max)
    local rest, at = "", 1
    return function()
@@ -137,10 +162,11 @@ function source.cut(read, max)
    end
 end
 
---- A function: pieces, and nil at the end. It may yield. It can be opened once.
+--- A source of what a function of the caller returns: pieces, and nil at the end. The function may
+-- yield. The source can be opened once.
 ---@param fn function
----@param size? number   octets it is declared to give; kept to
----@param name string    for errors
+---@param size? number   bytes that the function must give in all
+---@param name string    the option, for errors
 function source.of_function(fn, size, name)
    local opened = false
    return { size = size, open = function()
@@ -162,210 +188,6 @@ function source.of_function(fn, size, name)
          return failed(name .. " returns empty strings without end")
       end, PIECE)
    end }
-end
-
--- ---- what is made of them ----
-
---- Octets of `size` octets in base64 with lines: 4 for each 3 begun, CRLF behind each line.
-function source.base64_size(size)
-   if size == nil then return nil end
-   local coded = math.ceil(size / 3) * 4
-   return coded + math.ceil(coded / LINE) * 2
-end
-
---- A source through an encoder of the core: "base64", "7bit" (line ends).
-function source.encoded(inner, kind, size)
-   if inner.text and #inner.text <= JOINED_MAX then
-      local encoder = core.encoder(kind)
-      return source.of_string(encoder:feed(inner.text) .. encoder:finish())
-   end
-   return { size = size, again = inner.again, steady = inner.steady, open = function()
-      local read, encoder = inner.open(), core.encoder(kind)
-      local done = false
-      return function()
-         while not done do
-            local piece, trouble = read()
-            if piece == false then return false, trouble end
-            done = piece == nil
-            local text = done and encoder:finish() or encoder:feed(piece)
-            if text ~= "" then return text end
-         end
-         return nil
-      end
-   end }
-end
-
---- A raw message's text as it goes out: CRLF ends each of its lines, the last one too.
-function source.lines(inner)
-   local whole = source.encoded(inner, "7bit")
-   if whole.text then
-      local is_ended = whole.text == "" or whole.text:sub(-1) == "\n"
-      return is_ended and whole or source.of_string(whole.text .. "\r\n")
-   end
-   local open = whole.open
-   function whole.open()
-      local read, last = open(), "\n"
-      return function()
-         local piece, trouble = read()
-         if piece then last = piece:sub(-1) end
-         if piece ~= nil or last == "\n" then return piece, trouble end
-         last = "\n"
-         return "\r\n"
-      end
-   end
-   return whole
-end
-
-local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
-   nul = "it contains a NUL byte", line_too_long = "it has a line over 998 bytes" }
-
---- The same text, which ends in trouble where it holds what no message may.
-function source.checked(inner)
-   return { size = inner.size, again = inner.again, steady = inner.steady, open = function()
-      local read, scanner = inner.open(), core.scanner(true)
-      return function()
-         local piece, trouble = read()
-         if not piece then return piece, trouble end
-         local _, reason = scanner:feed(piece)
-         if reason then return failed(unsendable[reason], nil, reason) end
-         return piece
-      end
-   end }
-end
-
--- Strings that are small together, as one; else nil.
-local function joined_text(list)
-   local texts, size = {}, 0
-   for i = 1, #list do
-      texts[i], size = list[i].text, size + (list[i].size or 0)
-      if not texts[i] or size > JOINED_MAX then return nil end
-   end
-   return table.concat(texts)
-end
-
---- Several, one after the other. Strings that are small together are one string.
-function source.joined(list)
-   local text = joined_text(list)
-   if text then return source.of_string(text) end
-   local all = { size = 0, again = true, steady = true }
-   for i = 1, #list do
-      local one = list[i]
-      all.size = all.size and one.size and all.size + one.size or nil
-      all.again, all.steady = all.again and one.again, all.steady and one.steady
-   end
-   function all.open()
-      local i, read = 0, nil
-      return function()
-         while true do
-            if not read then
-               i = i + 1
-               if not list[i] then return nil end
-               read = list[i].open()
-            end
-            local piece, trouble = read()
-            if piece ~= nil then return piece, trouble end
-            read = nil
-         end
-      end
-   end
-   return all
-end
-
---- Reads until the deadline, and then no more.
-function source.timed(read, deadline)
-   return function()
-      local piece, trouble = read()
-      if piece and core.now() >= deadline then
-         return failed("the message's source was too slow", nil, "timeout")
-      end
-      return piece, trouble
-   end
-end
-
--- ---- a message in two: what stands before the first empty line, and what behind it ----
-
-local HEAD_MAX = 1048576 -- octets of all headers of a message
-
--- Skips octets.
-local function behind(inner, len)
-   return { size = inner.size and inner.size - len, again = true, steady = inner.steady,
-      open = function()
-         local read, left = inner.open(), len
-         return function()
-            local piece, trouble
-            repeat
-               piece, trouble = read()
-               if not piece then return piece, trouble end
-               piece, left = piece:sub(left + 1), math.max(0, left - #piece)
-            until piece ~= ""
-            return piece
-         end
-      end }
-end
-
---- Its headers, each with its line ends, and the source of its body.
----@param inner table     with CRLF line ends; can be opened again
----@return string|nil head   all header lines
----@return table body        | nil, trouble
----@return boolean parted    there was an empty line
-function source.split(inner)
-   local read, head = inner.open(), ""
-   repeat
-      local piece, trouble = read()
-      if piece == false then return nil, trouble end
-      head = head .. (piece or "")
-      local stop = head:find("\r\n\r\n", 1, true)
-      if stop then return head:sub(1, stop + 1), behind(inner, stop + 3), true end
-   until piece == nil or #head > HEAD_MAX
-   if #head > HEAD_MAX then
-      return nil, { reason = "failed", what = "the message's headers are over 1 MiB" }
-   end
-   return head, source.of_string(""), false
-end
-
--- ---- spooling: what can be read only once is kept, in memory and then in a temporary file ----
-
-local function write_out(parts, file)
-   local why, ok
-   if not file then file, why = io.tmpfile() end
-   if not file then return nil, why end
-   for i = 1, #parts do
-      ok, why = file:write(parts[i])
-      if not ok then return nil, why end
-   end
-   return file
-end
-
-local function no_tmpfile(why)
-   return nil, { reason = "tmpfile", what = "a temporary file cannot be written", cause = why }
-end
-
---- Read it once and for all. -> a source that can be opened again | nil, trouble
----@param inner table
----@param deadline number   core.now() at which it must be over
-function source.spool(inner, deadline)
-   local read, parts, count, file = source.timed(inner.open(), deadline), {}, 0, nil
-   while true do
-      local began = core.now()
-      local piece, trouble = read()
-      if piece == false then return nil, trouble end
-      if piece == nil then break end
-      host.breathe(began)
-      parts[#parts + 1] = piece
-      count = count + #piece
-      if file or count > MEMORY_MAX then
-         local why
-         file, why = write_out(parts, file)
-         if not file then return no_tmpfile(why) end
-         parts, count = {}, 0
-      end
-   end
-   if not file then return source.of_string(table.concat(parts)) end
-   local at, why = file:seek("set", 0) -- writes what is left
-   if not at then return no_tmpfile(why) end
-   local kept = source.of_file(file)
-   kept.steady = true
-   return kept
 end
 
 return source

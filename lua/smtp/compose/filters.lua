@@ -1,0 +1,196 @@
+--- Sources made from other sources: encoded, checked, joined, split.
+-- @module smtp.compose.filters
+
+local core = require "smtp.core"
+local source = require "smtp.compose.source"
+
+local filters = {}
+
+local JOINED_MAX = 262144    -- bytes of strings that become one, or are encoded at once
+local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
+
+--- Bytes that `size` bytes take in base64 with lines: 4 for each 3 begun, and CRLF after each line.
+function filters.base64_size(size)
+   if size == nil then return nil end
+   local coded = math.ceil(size / 3) * 4
+   return coded + math.ceil(coded / LINE) * 2
+end
+
+--- The bytes of a source through an encoder of the core: "base64", or "7bit" (CRLF line ends).
+---@param inner smtp.Source
+---@param kind string
+---@param size? number   bytes when encoded, where that is known
+---@return smtp.Source
+function filters.encoded(inner, kind, size)
+   if inner.text and #inner.text <= JOINED_MAX then
+      return source.of_string(core.encode(inner.text, kind))
+   end
+   return { size = size, again = inner.again, steady = inner.steady, open = function()
+      local read, encoder = inner.open(), core.encoder(kind)
+      local done = false
+      return function()
+         while not done do
+            local piece, trouble = read()
+            if piece == false then return false, trouble end
+            done = piece == nil
+            local text = done and encoder:finish() or encoder:feed(piece)
+            if text ~= "" then return text end
+         end
+         return nil
+      end
+   end }
+end
+
+--- The text of a raw message as it goes out: CRLF ends each line, the last one too.
+---@return smtp.Source
+function filters.lines(inner)
+   local whole = filters.encoded(inner, "7bit")
+   if whole.text then
+      local is_ended = whole.text == "" or whole.text:sub(-1) == "\n"
+      return is_ended and whole or source.of_string(whole.text .. "\r\n")
+   end
+   local open = whole.open
+   function whole.open()
+      local read, last = open(), "\n"
+      return function()
+         local piece, trouble = read()
+         if piece then last = piece:sub(-1) end
+         if piece ~= nil or last == "\n" then return piece, trouble end
+         last = "\n"
+         return "\r\n"
+      end
+   end
+   return whole
+end
+
+local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
+   nul = "it contains a NUL byte", line_too_long = "it has a line over 998 bytes" }
+
+--- The same text, until it contains what no message may contain: then it ends in trouble.
+---@return smtp.Source
+function filters.checked(inner)
+   return { size = inner.size, again = inner.again, steady = inner.steady, open = function()
+      local read, scanner = inner.open(), core.scanner(true)
+      return function()
+         local piece, trouble = read()
+         if not piece then return piece, trouble end
+         local _, reason = scanner:feed(piece)
+         if reason then return source.failed(unsendable[reason], nil, reason) end
+         return piece
+      end
+   end }
+end
+
+-- Strings that are small together, as one; else nil.
+local function joined_text(list)
+   local texts, size = {}, 0
+   for i = 1, #list do
+      texts[i], size = list[i].text, size + (list[i].size or 0)
+      if not texts[i] or size > JOINED_MAX then return nil end
+   end
+   return table.concat(texts)
+end
+
+--- Several sources, one after the other. Strings that are small together become one string.
+---@param list smtp.Source[]
+---@return smtp.Source
+function filters.joined(list)
+   local text = joined_text(list)
+   if text then return source.of_string(text) end
+   local all = { size = 0, again = true, steady = true }
+   for i = 1, #list do
+      local one = list[i]
+      all.size = all.size and one.size and all.size + one.size or nil
+      all.again, all.steady = all.again and one.again, all.steady and one.steady
+   end
+   function all.open()
+      local i, read = 0, nil
+      return function()
+         while true do
+            if not read then
+               i = i + 1
+               if not list[i] then return nil end
+               read = list[i].open()
+            end
+            local piece, trouble = read()
+            if piece ~= nil then return piece, trouble end
+            read = nil
+         end
+      end
+   end
+   return all
+end
+
+--- A reader that fails after the deadline.
+---@return function read
+function filters.timed(read, deadline)
+   return function()
+      local piece, trouble = read()
+      if piece and core.now() >= deadline then
+         return source.failed("the message's source was too slow", nil, "timeout")
+      end
+      return piece, trouble
+   end
+end
+
+-- ---- the header and the body of a message ----
+
+local HEAD_MAX = 1048576 -- bytes of the header of a message
+
+-- The bytes of a source after the first `len`.
+local function after(inner, len)
+   return { size = inner.size and inner.size - len, again = true, steady = inner.steady,
+      open = function()
+         local read, left = inner.open(), len
+         return function()
+            local piece, trouble
+            repeat
+               piece, trouble = read()
+               if not piece then return piece, trouble end
+               piece, left = piece:sub(left + 1), math.max(0, left - #piece)
+            until piece ~= ""
+            return piece
+         end
+      end }
+end
+
+-- The position of the empty line that ends the header, nil where there is none. A message that
+-- begins with an empty line has no header.
+local function header_end(text)
+   if text:sub(1, 2) == "\r\n" then return 1 end
+   local at = text:find("\r\n\r\n", 1, true)
+   return at and at + 2
+end
+
+--- Split a text into its header and its body.
+---@param text string    with CRLF line ends
+---@return string head   all header lines, with their line ends
+---@return string body
+---@return boolean       there was an empty line
+function filters.split_text(text)
+   local at = header_end(text)
+   if not at then return text, "", false end
+   return text:sub(1, at - 1), text:sub(at + 2), true
+end
+
+--- Split a message into its header and its body.
+---@param inner smtp.Source   with CRLF line ends; can be opened again
+---@return string|nil head    all header lines, with their line ends
+---@return table              the source of the body; trouble
+---@return boolean|nil        there was an empty line
+function filters.split(inner)
+   local read, head = inner.open(), ""
+   repeat
+      local piece, trouble = read()
+      if piece == false then return nil, trouble end
+      head = head .. (piece or "")
+      local at = header_end(head)
+      if at then return head:sub(1, at - 1), after(inner, at + 1), true end
+   until piece == nil or #head > HEAD_MAX
+   if #head > HEAD_MAX then
+      return nil, { reason = "failed", what = "the message's headers are over 1 MiB" }
+   end
+   return head, source.of_string(""), false
+end
+
+return filters
