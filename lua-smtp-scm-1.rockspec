@@ -70,6 +70,7 @@ build = {
       ["smtp.compose.sign"] = "lua/smtp/compose/sign.lua",
       ["smtp.sink"] = "lua/smtp/sink.lua",
       ["smtp.sink.auth"] = "lua/smtp/sink/auth.lua",
+      ["smtp.sink.auth_options"] = "lua/smtp/sink/auth_options.lua",
       ["smtp.sink.envelope"] = "lua/smtp/sink/envelope.lua",
       ["smtp.sink.options"] = "lua/smtp/sink/options.lua",
       ["smtp.sink.session"] = "lua/smtp/sink/session.lua",

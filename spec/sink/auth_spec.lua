@@ -3,6 +3,7 @@ local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local auth_options = require "smtp.sink.auth_options"
 local sink_auth = require "smtp.sink.auth"
 
 local cert = certs.make()
@@ -301,7 +302,7 @@ describe("to a client that errs the sink's AUTH", function()
    -- Who knows the password and proves what he says, be it right or wrong: the sink's last words.
    local function prove(name, channel, header, bound, change)
       local crypto = require "smtp.crypto"
-      local auth = assert(sink_auth.check { users = users, mechanisms = channel.offers })
+      local auth = assert(auth_options.check { users = users, mechanisms = channel.offers })
       local exchange = sink_auth.exchange(auth, name, channel)
       local first = exchange:step(core.base64(header .. "n=ann,r=abc"))
       if first == refused then return "refused at once" end

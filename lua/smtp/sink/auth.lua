@@ -7,12 +7,8 @@
 -- @module smtp.sink.auth
 
 local ascii = require "smtp.ground.ascii"
-local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
 local sasl = require "smtp.client.sasl"
-local system = require "smtp.ground.resources"
 
 local sink_auth = {}
 
@@ -177,6 +173,9 @@ local known_names = {}
 for name in next, known do known_names[#known_names + 1] = name end
 table.sort(known_names)
 
+--- The mechanisms that the sink has, by name, and their names in order.
+sink_auth.known, sink_auth.known_names = known, known_names
+
 --- The mechanisms to offer on a connection.
 ---@param auth table         from check
 ---@param can_bind boolean   it has a channel binding
@@ -215,6 +214,16 @@ function sink_auth.exchange(auth, name, channel)
    end
 end
 
+local function not_empty(text)
+   return text ~= "" and text or nil
+end
+
+local function resume(self, begins, answer)
+   if not begins then return coroutine.resume(self.thread, answer) end
+   self.begun, self.initial = true, answer
+   return coroutine.resume(self.thread, self, ask)
+end
+
 --- What the client says next. When the exchange is `over`, `user` and `authzid` tell of success.
 ---@param text string|nil   in base64; nil: the command had no initial response
 ---@return string           the reply
@@ -225,135 +234,12 @@ function Exchange:step(text)
    if begins and text and self.server_first then
       return "501 5.7.0 here the server begins" -- RFC 4954 4
    end
-   if begins then self.begun, self.initial = true, answer end
-   local ok, said, authzid
-   if begins then
-      ok, said, authzid = coroutine.resume(self.thread, self, ask)
-   else
-      ok, said, authzid = coroutine.resume(self.thread, answer)
-   end
+   local ok, said, authzid = resume(self, begins, answer)
    if not ok then error(said, 0) end
    self.over = coroutine.status(self.thread) == "dead"
    if not self.over then return "334 " .. core.base64(said) end
-   self.user, self.authzid = said, authzid ~= "" and authzid or nil
+   self.user, self.authzid = said, not_empty(authzid)
    return said and "235 2.7.0 welcome" or "535 5.7.8 authentication failed"
-end
-
--- ---- options ----
-
-local types = { users = "table", tokens = "table", external = "string", mechanisms = "table",
-   before_tls = "boolean", iterations = "number" }
-local type_names = { "users", "tokens", "external", "mechanisms", "before_tls", "iterations" }
-
-local function usage(what, hint)
-   return nil, errors.usage("auth", what, hint)
-end
-
--- A hint, nil where no name is near.
-local function meant(name, names)
-   local near = type(name) == "string" and #name < 40 and check.nearest(name, names)
-   return near and ("Did you mean %s?"):format(near)
-end
-
-local function check_types(t)
-   for name, value in next, t do
-      local wanted = types[name]
-      if not wanted then
-         return usage(("auth has no field %q"):format(guard.text(name)), meant(name, type_names))
-      end
-      if type(value) ~= wanted then
-         return usage(("auth.%s must be a %s"):format(name, wanted))
-      end
-   end
-   for _, name in next, { "users", "tokens" } do
-      for user, secret in next, t[name] or {} do
-         if type(user) ~= "string" or type(secret) ~= "string" then
-            return usage(("auth.%s must have strings for keys and values"):format(name))
-         end
-      end
-   end
-   local count = t.iterations
-   if count and (count % 1 ~= 0 or count < 1 or count > 999999999) then
-      return usage("auth.iterations must be a whole number from 1 to 999,999,999")
-   end
-   return true
-end
-
--- A mechanism of the user's own: { name =, run = function(exchange, ask) → user, identity | nil }
-local function own_mechanism(object)
-   local name = object.name
-   if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or known[name]
-      or type(object.run) ~= "function" then
-      return usage("auth.mechanisms holds an object that is no { name =, run = function }",
-         "Its name is one that the sink has not, of A-Z, 0-9, - and _")
-   end
-   return object
-end
-
-local function check_mechanism(t, name)
-   local entry = type(name) == "string" and known[ascii.upper(name)]
-   if not entry then
-      return usage(("the sink has no mechanism %q"):format(guard.text(name)),
-         meant(type(name) == "string" and ascii.upper(name), known_names))
-   end
-   if t[entry.needs] == nil then
-      return usage(("the mechanism %s needs auth.%s"):format(name, entry.needs))
-   end
-   return entry
-end
-
-local function load_crypto(name, hash)
-   local crypto, why, err = system.load_crypto()
-   if err then return nil, err end
-   if not crypto then return usage(("the mechanism %s needs smtp.crypto: %s"):format(name, why)) end
-   if not crypto.hmac(hash, "", "") then
-      return usage(("the mechanism %s needs %s, and libcrypto has none here"):format(name, hash))
-   end
-   return crypto
-end
-
--- All that show what they are without libcrypto, and that there is something for.
-local function default_mechanisms(t)
-   local list = {}
-   for _, name in ipairs { "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL" } do
-      if t[known[name].needs] ~= nil then list[#list + 1] = name end
-   end
-   return list
-end
-
---- The option auth of a sink.
----@param t table       users, tokens: by name; external: whom EXTERNAL is; mechanisms: a list of
---   names and of objects { name =, run = } as above, by default those of PLAIN, LOGIN, XOAUTH2,
---   OAUTHBEARER, EXTERNAL that there is something for;
---   before_tls: offer them without TLS as well; iterations: of SCRAM, default 4,096
----@return table|nil    settings for names and exchange
----@return table|nil    a UsageError
-function sink_auth.check(t)
-   if type(t) ~= "table" or not (t.users or t.tokens or t.external or t.mechanisms) then
-      return usage("auth must be false or { users = { name = \"password\" } }")
-   end
-   local ok, err = check_types(t)
-   if not ok then return nil, err end
-   local settings = { users = t.users, tokens = t.tokens, external = t.external, own = {},
-      before_tls = t.before_tls, iterations = t.iterations or 4096, mechanisms = {} }
-   for i, name in ipairs(t.mechanisms or default_mechanisms(t)) do
-      local entry
-      if type(name) == "table" then
-         entry, err = own_mechanism(name)
-         name = entry and entry.name
-         if entry then settings.own[name] = entry end
-      else
-         entry, err = check_mechanism(t, name)
-      end
-      if not entry then return nil, err end
-      if entry.hash then
-         settings.crypto, err = load_crypto(name, entry.hash)
-         if err then return nil, err end
-      end
-      settings.mechanisms[i] = ascii.upper(name)
-      settings.has_plus = settings.has_plus or entry.binds
-   end
-   return settings
 end
 
 return sink_auth

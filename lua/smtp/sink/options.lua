@@ -7,7 +7,7 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
-local sink_auth = require "smtp.sink.auth"
+local auth_options = require "smtp.sink.auth_options"
 
 local sink_options = {}
 
@@ -55,23 +55,24 @@ local function is_reply(text)
    return true
 end
 
+local function not_a_fault(option, fault, shown, why, hint)
+   return nil, usage(option, ("%s = %s is not a valid reply%s"):format(option, shown,
+      why and ": " .. why or ""),
+      hint or "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\"", fault)
+end
+
 --- A fault as configured, or as a function of the caller's returned it.
 ---@return boolean|nil ok
 ---@return table|nil   a UsageError
 function sink_options.is_fault(stage, fault)
-   local option, why = "faults." .. stage, nil
+   local option = "faults." .. stage
    if fault == false or fault == "drop" or fault == "silence" then return true end
-   if type(fault) == "string" then
-      local ok
-      ok, why = is_reply(fault)
-      if ok then return true end
-   end
-   local near = type(fault) == "string" and #fault < 20 and check.nearest(fault, actions)
-   return nil, usage(option, ("%s = %s is not a valid reply%s"):format(option,
-      type(fault) == "string" and ("%q"):format(fault) or guard.text(fault),
-      why and ": " .. why or ""),
-      near and ("Did you mean %q?"):format(near)
-         or "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\"", fault)
+   if type(fault) ~= "string" then return not_a_fault(option, fault, guard.text(fault)) end
+   local ok, why = is_reply(fault)
+   if ok then return true end
+   local near = #fault < 20 and check.nearest(fault, actions)
+   return not_a_fault(option, fault, ("%q"):format(fault), why,
+      near and ("Did you mean %q?"):format(near))
 end
 
 local function check_faults(t)
@@ -219,7 +220,7 @@ function sink_options.read(given)
          "SMTPUTF8", "CHUNKING", "DSN" } }
    for name, value in next, t do options[name] = value end
    if options.auth then
-      options.auth, err = sink_auth.check(options.auth)
+      options.auth, err = auth_options.check(options.auth)
       if not options.auth then return nil, err end
    end
    return options

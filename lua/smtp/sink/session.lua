@@ -358,12 +358,18 @@ local function take_command(self, input, at)
    return self.dotted and stop or following
 end
 
---- Bytes from the client. -> bytes for it; then `handshake` and `closed` tell what comes next.
+-- What the next bytes of the client are.
+local function taker(self)
+   if self.closed or self.silent or self.handshake then return nil end
+   return self.chunk and take_octets or self.dotted and take_lines or take_command
+end
+
+--- Bytes from the client. -> bytes for it; then `handshake` and `closed` say what comes next.
 function Session:receive(bytes)
-   local input, at, needs_more = self.input .. bytes, 1, false
-   while at <= #input and not (needs_more or self.closed or self.silent or self.handshake) do
-      local take = self.chunk and take_octets or self.dotted and take_lines or take_command
+   local input, at, needs_more, take = self.input .. bytes, 1, false, taker(self)
+   while take and at <= #input and not needs_more do
       at, needs_more = take(self, input, at)
+      take = taker(self)
    end
    self.input = (self.closed or self.silent) and "" or input:sub(at)
    local said = table.concat(self.output)
