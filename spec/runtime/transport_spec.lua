@@ -201,3 +201,165 @@ describe("the name in EHLO", function()
       end)
    end
 end)
+
+-- A method of the caller's transport may raise, and return what makes no sense.
+describe("a transport that fails", function()
+   local names = { "connect", "settimeouts", "send", "receiveany" }
+   local message = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhi\r\n" }
+   local answers = hello .. "S: 250 mx\n"
+
+   -- The call number `count` of this method raises.
+   local function failing(name, count, cause, transcript)
+      local peer = talk.peer(transcript or answers .. talk.accepted)
+      local method = peer[name]
+      peer[name] = function(...)
+         count = count - 1
+         if count == 0 then error(cause, 0) end
+         return method(...)
+      end
+      return peer
+   end
+
+   local function where(peer)
+      local t = talk.options({}, peer)
+      t.from, t.to, t.raw = nil, nil, nil
+      return t
+   end
+
+   local function is_source(err, cause)
+      assert.same({ "source", "transport" }, { err.kind, err.reason }, tostring(err))
+      assert.equal(cause, err.cause)
+      assert.truthy(safe.is_error(err, safe.SourceError))
+   end
+
+   for _, name in ipairs(names) do
+      it("is an error object of every door: " .. name .. " raises", function()
+         local cause = { "mine" }
+         local peer = failing(name, 1, cause)
+         local receipt, err = safe.send(talk.options({}, peer))
+         assert.is_nil(receipt)
+         is_source(err, cause)
+         assert.equal("no", err.sent)
+         assert.is_true(peer.closed)
+         local connection
+         connection, err = safe.connect(where(failing(name, 1, cause)))
+         assert.is_nil(connection)
+         is_source(err, cause)
+         local report
+         report, err = safe.probe(where(failing(name, 1, cause)))
+         assert.is_nil(report)
+         is_source(err, cause)
+         for _, pipelining in ipairs { "safe", "eager" } do
+            local t = where(function() return failing(name, 1, cause) end)
+            t.pipelining = pipelining
+            local summary = assert(safe.send_many(t, { message, message }))
+            is_source(summary.results[1], cause)
+            is_source(summary.results[2], cause)
+         end
+      end)
+   end
+
+   it("is an error object wherever in the dialogue it raises", function()
+      for _, name in ipairs { "send", "receiveany", "settimeouts" } do
+         for count = 1, 30 do
+            local peer = failing(name, count, "boom")
+            local receipt, err = safe.send(talk.options({}, peer))
+            if err then is_source(err, "boom") else assert.equal("250", tostring(receipt.reply.code)) end
+         end
+      end
+   end)
+
+   it("leaves a connection broken", function()
+      for _, name in ipairs { "send", "receiveany", "settimeouts" } do
+         for _, method in ipairs { "noop", "reset", "verify", "send" } do
+            local peer = talk.peer(answers .. "C~\nS: 250 ok\n")
+            local connection = assert(safe.connect(where(peer)))
+            peer[name] = function() error("boom", 0) end
+            local answer, err = connection[method](connection, method == "verify" and "ann" or message)
+            assert.is_nil(answer)
+            is_source(err, "boom")
+            assert.is_false(connection.alive)
+            answer, err = connection:noop()
+            assert.is_nil(answer)
+            is_source(err, "boom")
+            assert.is_true(connection:quit())
+            assert.is_true(connection:close())
+            assert.is_true(peer.closed)
+         end
+      end
+   end)
+
+   it("does not raise by close", function()
+      local peer = talk.peer(answers .. talk.accepted)
+      peer.close = function() error("boom", 0) end
+      assert(safe.send(talk.options({}, peer)))
+   end)
+
+   it("raises in the handshake, and in what it says of TLS", function()
+      for _, name in ipairs { "sslhandshake", "tlsinfo", "channel_binding", "getpeername", "getsockname",
+         "certificate" } do
+         for _, tls in ipairs { "require", "implicit" } do
+            local transcript = (tls == "implicit" and implicit or starttls):format("PLAIN SCRAM-SHA-256-PLUS")
+            local peer = talk.peer(transcript .. bye)
+            peer[name] = function() error("boom", 0) end
+            local t = options_of({ tls = tls }, peer)
+            local receipt, err = safe.send(t)
+            assert.is_nil(receipt)
+            assert.truthy(safe.is_error(err))
+            if name ~= "certificate" and name ~= "getsockname" then is_source(err, "boom") end
+         end
+      end
+   end)
+
+   it("returns what makes no sense", function()
+      for name, values in pairs { send = { true, "4", -1, 0.5, 1e9, {} }, receiveany = { true, 42, {} } } do
+         for _, value in ipairs(values) do
+            local peer = talk.peer(answers .. talk.accepted)
+            peer[name] = function() return value end
+            local receipt, err = safe.send(talk.options({}, peer))
+            assert.is_nil(receipt)
+            is_source(err, nil)
+            assert.truthy(tostring(err):find(name .. " returned a " .. type(value), 1, true), tostring(err))
+         end
+      end
+   end)
+
+   it("fails with words that are none", function()
+      for _, why in ipairs { false, true, 42, {} } do
+         for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake" } do
+            local peer = talk.peer(implicit:format("PLAIN") .. bye)
+            peer[name] = function() return nil, why, why end
+            local receipt, err = safe.send(options_of({ tls = "implicit" }, peer))
+            assert.is_nil(receipt)
+            assert.truthy(safe.is_error(err))
+         end
+      end
+   end)
+
+   it("does not show a secret that is in what it raises", function()
+      local peer = failing("receiveany", 4, "sesame-1 is the password", starttls:format("PLAIN") .. plain)
+      local _, err = safe.send(options_of({}, peer))
+      assert.equal("source", err.kind)
+      assert.is_nil(tostring(err):find("sesame", 1, true))
+   end)
+
+   it("may yield", function()
+      local peer = talk.peer(answers .. talk.accepted)
+      for _, name in ipairs { "connect", "send", "receiveany", "close" } do
+         local method = peer[name]
+         peer[name] = function(...)
+            coroutine.yield(name)
+            return method(...)
+         end
+      end
+      local thread = coroutine.create(function() return safe.send(talk.options({}, peer)) end)
+      local yields, ok, value = 0 -- luacheck: ignore
+      repeat
+         ok, value = coroutine.resume(thread)
+         yields = yields + 1
+      until coroutine.status(thread) == "dead"
+      assert.is_true(ok)
+      assert.is_table(value)
+      assert.is_true(yields > 8)
+   end)
+end)

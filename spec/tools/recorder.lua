@@ -10,9 +10,10 @@ end
 
 local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
-local drive = require "smtp.client.loop"
+local conversations = require "smtp.client.conversation"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
+local opening = require "smtp.client.opening"
 local receipts = require "smtp.result.receipt"
 local safe = require "smtp.safe"
 local transcript = require "smtp.result.transcript"
@@ -64,7 +65,7 @@ function transcript.new(trace, secrets)
    end, secrets)
 end
 
-local open, forget, all = drive.open, drive.forget, {}
+local open, forget, all = opening.open, conversations.Conversation.forget, {}
 
 --- Note what all conversations show.
 function recorder.finish()
@@ -72,7 +73,7 @@ function recorder.finish()
    all = {}
 end
 
-function drive.open(...)
+function opening.open(...)
    local conv, failed, trouble = open(...)
    if #all == 100 then recorder.finish() end
    all[#all + 1] = conv
@@ -80,7 +81,7 @@ function drive.open(...)
 end
 
 -- Another conversation may have its session.
-function drive.forget(conv)
+function conversations.Conversation.forget(conv)
    recorder.finish()
    forget(conv)
 end

@@ -3,7 +3,6 @@
 
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
-local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
@@ -31,7 +30,7 @@ function connection_mt.__tostring(self)
 end
 
 local function broken(self)
-   local trouble = not self.closed and drive.trouble(self.conv)
+   local trouble = not self.closed and self.conv:trouble()
    if trouble then return findings.error(self.conv, trouble) end
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
@@ -97,7 +96,7 @@ local function enter(self, started, mail)
          "Use another connection inside a function that gives the message")
    end
    self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
-   if not drive.look(self.conv) then
+   if not self.conv:look() then
       leave(self)
       return nil, broken(self)
    end
@@ -107,9 +106,9 @@ end
 
 -- A kept connection may be dead; ask before somebody relies on it.
 local function check_kept(conv)
-   if not conv.reused then return conv end
+   if not conv.is_kept then return conv end
    conv.session:ask("noop")
-   if drive.run(conv) == "ready" and conv.session:asked().code < 400 then return conv end
+   if conv:run() == "ready" and conv.session:asked().code < 400 then return conv end
    conv.sock:close()
    return delivery.open(conv.server, conv.deadline, true)
 end
@@ -127,7 +126,7 @@ function connection.open(t)
    if not conv then return nil, err end
    local self = setmetatable({ server = server, conv = conv, busy = false,
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
-   if drive.run(conv) ~= "ready" then
+   if conv:run() ~= "ready" then
       conv.sock:close()
       return nil, broken(self)
    end
@@ -153,7 +152,7 @@ function Connection:send(t)
    ok, err = enter(self, started, mail)
    if not ok then return nil, err end
    local conv = self.conv
-   local transaction = drive.send(conv, mail, nil, mail.transaction)
+   local transaction = conv:send(mail, nil, mail.transaction)
    local _, receipt, result = delivery.finish(conv, mail, transaction, nil, started)
    leave(self)
    if not receipt then return delivery.outcome(conv, mail, result, started) end
@@ -175,7 +174,7 @@ local function ask(self, question, argument)
    local ok, err = enter(self, core.now())
    if not ok then return nil, err end
    self.conv.session:ask(question, argument)
-   local state = drive.run(self.conv)
+   local state = self.conv:run()
    leave(self)
    if state ~= "ready" then return nil, broken(self) end
    local answer = self.conv.session:asked()
@@ -214,7 +213,7 @@ function Connection:quit()
       return self:close()
    end
    self.conv.session:quit()
-   drive.run(self.conv)
+   self.conv:run()
    self.busy = false
    return self:close()
 end
@@ -222,9 +221,9 @@ end
 --- Close without a word; with keepalive, where all is well, leave it to others instead. May be
 -- called twice, and from another coroutine.
 function Connection:close()
-   if self.server.keepalive and not self.busy then drive.hand_back(self.conv) end
+   if self.server.keepalive and not self.busy then self.conv:hand_back() end
    self.conv.sock:close()
-   self.closed = self.closed or not drive.trouble(self.conv) -- the break is what is told of
+   self.closed = self.closed or not self.conv:trouble() -- the break is what is told of
    self.conv.session:heard("")
    return true
 end

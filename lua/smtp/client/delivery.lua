@@ -3,10 +3,10 @@
 -- @module smtp.client.delivery
 
 local core = require "smtp.core"
-local drive = require "smtp.client.loop"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
+local opening = require "smtp.client.opening"
 local quirks = require "smtp.client.memory"
 local receipts = require "smtp.result.receipt"
 
@@ -32,7 +32,7 @@ end
 function delivery.open(server, deadline, fresh)
    local context, err = host.context(server)
    if err then return nil, err end
-   local conv, failed, trouble = drive.open(server, context, deadline, fresh)
+   local conv, failed, trouble = opening.open(server, context, deadline, fresh)
    if not conv then return nil, findings.error(failed, trouble) end
    return conv
 end
@@ -47,7 +47,7 @@ function delivery.result(conv, transaction)
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
    conv.transcript:mask_replies({ reply }, recipients)
-   return { trouble = trouble and drive.trouble(conv, trouble),
+   return { trouble = trouble and conv:trouble(trouble),
       broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = reply,
       recipients = recipients, left = left, offer = offer }
 end
@@ -105,7 +105,7 @@ end
 ---@return table|nil result    else
 ---@return table|nil err       where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen, started)
-   drive.run(conv)
+   conv:run()
    local receipt = findings.plain_receipt(conv, mail, transaction, started)
    if receipt then return conv, receipt end
    local result = delivery.result(conv, transaction)
@@ -118,8 +118,8 @@ function delivery.finish(conv, mail, transaction, reopen, started)
          conv = other
       end
       mail.offer = result.offer
-      transaction = drive.send(conv, mail, delivery.left(mail, result))
-      drive.run(conv)
+      transaction = conv:send(mail, delivery.left(mail, result))
+      conv:run()
       delivery.merge(result, delivery.result(conv, transaction))
    end
    return conv, nil, result
@@ -164,14 +164,14 @@ end
 local function begin(server, mail, deadline, fresh)
    local conv, err = delivery.open(server, deadline, fresh)
    if not conv then return nil, err end
-   local transaction = drive.send(conv, mail, nil, mail.transaction)
+   local transaction = conv:send(mail, nil, mail.transaction)
    mail.transaction = nil
    if not server.keepalive then conv.session:quit() end
    return conv, transaction
 end
 
 local function was_dead(conv, result)
-   return drive.was_dead(conv) and delivery.is_unsent(result)
+   return conv:was_dead() and delivery.is_unsent(result)
 end
 
 -- A fault of the server's with BDAT, and nobody has the message: once more without.
@@ -196,10 +196,10 @@ function delivery.send(server, mail, started)
       local receipt, result, err
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
       if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
-         drive.leave(conv)
+         conv:leave()
          if err then return nil, failure.partly(err, result.recipients) end
          if not receipt then receipt, err = delivery.outcome(conv, mail, result, started) end
-         drive.forget(conv)
+         conv:forget()
          return receipt, err
       end
       conv.sock:close()

@@ -1,116 +1,165 @@
---- The part of smtp.drive that authenticates: secrets and answers, whenever the session asks for
--- them. Functions of the user's own may raise and yield, see smtp.guard.
+--- The part of a conversation that authenticates: secrets and answers, whenever the session asks for
+-- them. Functions of the caller's own may raise and yield, see smtp.options.user_call.
 -- @module smtp.client.login
 
-local auth = require "smtp.client.mechanisms"
-local guard = require "smtp.options.user_call"
+local mechanisms = require "smtp.client.mechanisms"
+local transcript = require "smtp.result.transcript"
+local user_call = require "smtp.options.user_call"
 
-local drive_auth = {}
+local login = {}
 
-local call = guard.call
+local call = user_call.call
 
-local ANSWER_MAX = 9216 -- octets of a SASL answer: 12,288 in base64 (RFC 4954 4)
+local ANSWER_MAX = 9216 -- bytes of a SASL answer: 12,288 in base64 (RFC 4954 4)
 
--- A function of the user's for AUTH failed.
-local function auth_failed(conv, cause, what)
-   conv.cause = cause
-   conv.session:broken("source", "auth", conv.transcript:mask(what .. ": " .. guard.text(cause)))
+local Login = {}
+Login.__index = Login
+Login.__name = "smtp.Login"
+
+-- A server may know them from an earlier connection, and repeat them before it hears them again.
+local known_secrets = setmetatable({}, { __mode = "k" }) -- by server
+
+--- The forms of the secrets that are known before the conversation begins, see transcript.forms.
+---@param server smtp.Server
+---@return string[]|nil
+function login.known_secrets(server)
+   if not server.credentials or server.auth == "skip" then return nil end
+   local forms = known_secrets[server]
+   if forms then return forms end
+   for _, kind in next, { "password", "token" } do
+      local secret = server[kind]
+      if type(secret) == "string" then
+         forms = transcript.forms(secret, mechanisms.messages(server, secret), forms)
+      end
+   end
+   known_secrets[server] = forms or {}
+   return forms
+end
+
+--- What a conversation with this server authenticates with.
+---@param server smtp.Server
+---@param sock table|userdata   its transport: may a mechanism bind to the TLS connection?
+function login.new(server, sock)
+   return setmetatable({
+      server = server,
+      mechanisms = mechanisms.list(server, sock.channel_binding ~= nil), -- those that may be used
+      secrets = {},          -- by kind: "password", "token"
+      token_renewed = false, -- the token was asked for a second time
+      unusable = {},         -- by mechanism: why its start function passed
+      exchange = nil,        -- the SASL exchange that is going on,
+      is_own = nil,          -- whether its mechanism is the caller's own,
+      unsaid = nil,          -- and its initial response where that is for the first challenge
+      refusal = nil,         -- why a mechanism would not go on
+   }, Login)
+end
+
+-- A function of the caller's for AUTH failed.
+local function fail(conversation, cause, what)
+   conversation:fail("auth", cause, what .. ": " .. user_call.text(cause))
 end
 
 -- A secret that is a function is called when it is needed, once; a token once more where the server
 -- says that it is over, with what the server said. -> the secret | nil after a failure
-local function read_secret(conv, kind, renewed)
-   local given = conv.server[kind]
+local function read_secret(self, conversation, kind, renewed)
+   local given = self.server[kind]
    if type(given) ~= "function" then return given end
-   local said = renewed and (conv.session:facts().challenge or "") or nil
+   local said = renewed and (conversation.session:facts().challenge or "") or nil
    local ok, value, cause = call(function() return given(said) end)
-   if not ok then return auth_failed(conv, value, kind .. " raised an error") end
-   if value == nil and cause ~= nil then return auth_failed(conv, cause, kind .. " failed") end
-   local fits, why = auth.fits(kind, value)
+   if not ok then return fail(conversation, value, kind .. " raised an error") end
+   if value == nil and cause ~= nil then return fail(conversation, cause, kind .. " failed") end
+   local fits, why = mechanisms.fits(kind, value)
    if value == "" then fits, why = nil, "is empty" end
    if fits then return value end
-   return auth_failed(conv, why, ("what %s returned"):format(kind))
+   return fail(conversation, why, ("what %s returned"):format(kind))
 end
 
-local function get_secret(conv, kind, renewed)
-   if conv.secrets[kind] then return conv.secrets[kind] end
-   local secret = read_secret(conv, kind, renewed)
+local function get_secret(self, conversation, kind, renewed)
+   if self.secrets[kind] then return self.secrets[kind] end
+   local secret = read_secret(self, conversation, kind, renewed)
    if not secret then return nil end
-   conv.secrets[kind] = secret
-   conv.transcript:hide(secret, auth.messages(conv.server, secret))
-   conv.session:hide(conv.transcript.secrets)
+   self.secrets[kind] = secret
+   conversation.transcript:hide(secret, mechanisms.messages(self.server, secret))
+   conversation.session:hide(conversation.transcript.secrets)
    return secret
 end
 
---- The session wants a secret.
-function drive_auth.secret(conv)
-   local kind, renewed = conv.session:secret_kind()
-   if renewed and not conv.token_renewed then
-      conv.token_renewed, conv.secrets.token = true, nil
+--- The session asks for a secret.
+function Login:give_secret(conversation)
+   local kind, renewed = conversation.session:secret_kind()
+   if renewed and not self.token_renewed then
+      self.token_renewed, self.secrets.token = true, nil
    end
-   local secret = get_secret(conv, kind, renewed)
-   if secret then conv.session:secret(secret) end
+   local secret = get_secret(self, conversation, kind, renewed)
+   if secret then conversation.session:secret(secret) end
 end
 
--- Before AUTH is said: may it be this mechanism, and what is its initial response?
-local function begin_exchange(conv, name)
-   local session, server = conv.session, conv.server
-   local exchange, own = auth.exchange(server, name)
-   if server.password and not get_secret(conv, "password") then return end
-   if own and server.token and not get_secret(conv, "token") then return end
-   local info = auth.info(conv)
-   if not info then return session:broken("system", "random", "") end
-   local ok, initial, more, lack = call(function() return exchange:start(info) end)
-   if ok and lack and not own then return session:broken("system", "resources", more) end
-   if not ok then return auth_failed(conv, initial, name .. ".start raised an error") end
+-- What the start function of the mechanism gives: an initial response or nil, is that all?
+local function say_initial(self, conversation, name, initial, more)
+   local session = conversation.session
    if initial == false then
-      conv.out[name] = type(more) == "string" and conv.transcript:mask(more)
+      self.unusable[name] = type(more) == "string" and conversation.transcript:mask(more)
          or "it cannot be used here"
       return session:mechanism_out()
    elseif initial == nil and type(more) == "string" then
-      conv.refusal = more
+      self.refusal = more
       return session:answer_refuse("mechanism")
    elseif initial ~= nil and (type(initial) ~= "string" or #initial > ANSWER_MAX) then
-      return auth_failed(conv, type(initial), name
+      return fail(conversation, type(initial), name
          .. ".start must return a string of at most 9,216 octets, or nil")
    end
-   conv.exchange, conv.own = exchange, own
    local said = session:answer(initial, more == true)
-   conv.unsaid = not said and initial and { initial, more == true } or nil
+   self.unsaid = not said and initial and { initial, more == true } or nil
+end
+
+-- Before AUTH is said: may it be this mechanism, and what is its initial response?
+local function begin_exchange(self, conversation, name)
+   local session, server = conversation.session, self.server
+   local exchange, is_own = mechanisms.exchange(server, name)
+   if server.password and not get_secret(self, conversation, "password") then return end
+   if is_own and server.token and not get_secret(self, conversation, "token") then return end
+   local sock = conversation.sock
+   local info = mechanisms.info(server, session:facts(), self.secrets, sock)
+   if sock.failure then return conversation:fail("transport", sock.cause, sock.failure) end
+   if not info then return session:broken("system", "random", "") end
+   local ok, initial, more, lack = call(function() return exchange:start(info) end)
+   if ok and lack and not is_own then return session:broken("system", "resources", more) end
+   if not ok then return fail(conversation, initial, name .. ".start raised an error") end
+   self.exchange, self.is_own = exchange, is_own
+   say_initial(self, conversation, name, initial, more)
 end
 
 local refusals = { protocol = true, server_not_authentic = true, iterations = true }
 
-local function answer_challenge(conv, name, challenge)
-   local session, exchange = conv.session, conv.exchange
+local function answer_challenge(self, conversation, name, challenge)
+   local session, exchange = conversation.session, self.exchange
    local ok, answer, more = call(function() return exchange:step(challenge) end)
    if not ok then
-      auth_failed(conv, answer, name .. ".step raised an error")
+      fail(conversation, answer, name .. ".step raised an error")
    elseif type(answer) == "string" and #answer <= ANSWER_MAX then
       session:answer(answer, more == true)
    elseif answer ~= nil and answer ~= false then
-      auth_failed(conv, type(answer), name
+      fail(conversation, type(answer), name
          .. ".step must return a string of at most 9,216 octets, or nil and a reason")
-   elseif more == "crypto" and not conv.own then
+   elseif more == "crypto" and not self.is_own then
       session:broken("system", "crypto", "")
    elseif more ~= "again" then
-      conv.refusal = guard.text(more)
+      self.refusal = user_call.text(more)
       session:answer_refuse(refusals[more] and more or "mechanism")
    end
 end
 
---- The session wants a mechanism's answer.
-function drive_auth.answer(conv)
-   local name, challenge = conv.session:challenge()
-   local unsaid = conv.unsaid
+--- The session asks for a mechanism's answer.
+function Login:give_answer(conversation)
+   local name, challenge = conversation.session:challenge()
+   local unsaid = self.unsaid
    if challenge == nil then
-      begin_exchange(conv, name)
+      begin_exchange(self, conversation, name)
    elseif unsaid then
-      conv.unsaid = nil
-      conv.session:answer(unsaid[1], unsaid[2])
+      self.unsaid = nil
+      conversation.session:answer(unsaid[1], unsaid[2])
    else
-      answer_challenge(conv, name, challenge)
+      answer_challenge(self, conversation, name, challenge)
    end
 end
 
-return drive_auth
+return login

@@ -10,7 +10,6 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local crowd = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
-local drive = require "smtp.client.loop"
 local errors = require "smtp.errors"
 local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
@@ -73,7 +72,7 @@ end
 local function add(conv, line, entry)
    line.last = line.last + 1
    line[line.last] = entry
-   entry.transaction = drive.send(conv, entry, entry.left, entry.transaction)
+   entry.transaction = conv:send(entry, entry.left, entry.transaction)
    line.taken = line.taken + 1
 end
 
@@ -221,16 +220,16 @@ local IDLE = 0.01 -- seconds without a reply: the server may have gone
 
 -- Was the connection idle, and has the server gone meanwhile? Then the entry is for another one.
 local function was_left(queue, conv, entry)
-   if not entry or now() - conv.moved < IDLE or drive.look(conv) then return false end
+   if not entry or now() - conv.moved < IDLE or conv:look() then return false end
    queue:put_back(entry)
    return true
 end
 
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
-   local line = new_line()
+   local line, feeder = new_line(), nil
    if queue.server.pipelining == "eager" then
-      conv.feed = function() feed(queue, conv, line) end
+      feeder = function() feed(queue, conv, line) end
    end
    local seconds
    repeat
@@ -240,7 +239,7 @@ local function serve(queue, conv, entry)
       elseif seconds then
          crowd.sleep(seconds)
       end
-      local word = drive.run(conv)
+      local word = conv:run(feeder)
       collect(queue, conv, line)
       if word ~= "ready" then
          conv.sock:close()
@@ -250,8 +249,7 @@ local function serve(queue, conv, entry)
       if left_of(queue, conv, line) > 0 then entry, seconds = queue:next_entry() end
       if was_left(queue, conv, entry) then return conv.sock:close() end
    until not entry and not seconds
-   conv.feed = nil
-   drive.leave(conv)
+   conv:leave()
 end
 
 -- There is no connection for this entry. A server may want fewer than we have: then the others go

@@ -264,11 +264,12 @@ local function offers_bound(list, offered)
 end
 
 --- What a mechanism may know: for its start function.
----@return table|nil   nil: the system has no random bytes
-function auth.info(conv)
-   local server, sock, facts = conv.server, conv.sock, conv.session:facts()
+---@param facts table     session:facts()
+---@param secrets table   by kind
+---@return table|nil      nil: the system has no random bytes
+function auth.info(server, facts, secrets, sock)
    local info = { host = server.host, port = server.port, username = server.username,
-      password = conv.secrets.password, token = conv.secrets.token, authzid = server.authzid,
+      password = secrets.password, token = secrets.token, authzid = server.authzid,
       tls = facts.tls == "on", iterations = server.scram_iterations, nonce = sasl.nonce() }
    -- A -PLUS that is none of ours does not count: somebody in between could add it.
    local offered = " " .. facts.mechanisms .. " "
@@ -292,8 +293,8 @@ end
 
 -- ---- why a mechanism was not used ----
 
-local function why_not_chosen(conv, facts, entry)
-   local server, tls = conv.server, facts.tls == "on"
+local function why_not_chosen(server, facts, entry)
+   local tls = facts.tls == "on"
    if entry.binds and not tls then return "it needs TLS" end
    if facts.bound and not entry.binds then return "not tried after one with -PLUS" end
    if entry.shows_secret and not server.loopback and not server.auth_plaintext then
@@ -305,8 +306,8 @@ local function why_not_chosen(conv, facts, entry)
    return "not tried"
 end
 
-local function why_not_allowed(conv, name)
-   local entry, server = by_name[name], conv.server
+local function why_not_allowed(server, name)
+   local entry = by_name[name]
    if not entry then return "not known here" end
    if server.auth_mechanisms then
       local named = false
@@ -323,17 +324,18 @@ local function why_not_allowed(conv, name)
 end
 
 --- For each mechanism the server offers, what became of it. -> list of names, map to reasons
-function auth.reasons(conv, facts, code)
+---@param login table   mechanisms: those that may be used; unusable: by name, why one passed
+function auth.reasons(server, login, facts, code)
    local names, reasons, listed = {}, {}, {}
-   for _, entry in ipairs(conv.mechanisms or {}) do listed[entry.name] = entry end
+   for _, entry in ipairs(login.mechanisms) do listed[entry.name] = entry end
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       local answered = facts.turned_down[name] or name == facts.mechanism and code
       names[#names + 1] = name
       reasons[name] = answered and "answered " .. answered
-         or conv.out[name]
+         or login.unusable[name]
          or name == facts.mechanism and "failed"
-         or listed[name] and why_not_chosen(conv, facts, listed[name])
-         or why_not_allowed(conv, name)
+         or listed[name] and why_not_chosen(server, facts, listed[name])
+         or why_not_allowed(server, name)
    end
    return names, reasons
 end
@@ -355,10 +357,11 @@ end
 
 --- For each mechanism the server offers: true where it can be used, else why not. Without
 -- credentials: where it could be with them.
-function auth.usable(conv, facts, code)
-   local server = conv.server.credentials and conv.server or with_any_credentials(conv.server)
-   local seen = { server = server, mechanisms = auth.list(server, conv.sock), out = conv.out }
-   local names, usable = auth.reasons(seen, facts, code)
+---@param login table   of the conversation
+function auth.usable(server, login, sock, facts, code)
+   if not server.credentials then server = with_any_credentials(server) end
+   local names, usable = auth.reasons(server,
+      { mechanisms = auth.list(server, sock), unusable = login.unusable }, facts, code)
    for i = 1, #names do
       local name = names[i]
       local done = name == facts.mechanism and facts.auth == "authenticated"

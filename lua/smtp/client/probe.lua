@@ -8,9 +8,9 @@
 local auth = require "smtp.client.mechanisms"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local drive = require "smtp.client.loop"
 local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
+local opening = require "smtp.client.opening"
 local options = require "smtp.client.request"
 local receipt = require "smtp.result.receipt"
 local warnings = require "smtp.client.probe_warnings"
@@ -69,12 +69,12 @@ local function look(server, deadline)
    local context, err = host.context(server)
    if err then return nil, err end
    local began = now()
-   local conv, failed, trouble = drive.open(server, context, deadline, true)
+   local conv, failed, trouble = opening.open(server, context, deadline, true)
    if not conv then return nil, findings.error(failed, trouble) end
    local seen = watch(conv, began)
-   drive.run(conv)
-   seen.facts, seen.trouble = conv.session:facts(), drive.trouble(conv)
-   drive.leave(conv)
+   conv:run()
+   seen.facts, seen.trouble = conv.session:facts(), conv:trouble()
+   conv:leave()
    return seen
 end
 
@@ -127,7 +127,7 @@ local function auth_of(server, seen, err)
    local code = err and err.stage == "auth" and err.code or nil
    return { state = found.state, mechanism = found.mechanism, reason = found.reason,
       offered = words(facts.mechanisms), downgrade = found.downgrade,
-      usable = auth.usable({ server = server, sock = conv.sock, out = conv.out }, facts, code) }
+      usable = auth.usable(server, conv.login, conv.sock, facts, code) }
 end
 
 -- ---- what to use ----
@@ -236,7 +236,7 @@ end
 
 -- Was there nobody to report of?
 local function is_nobody(err)
-   if err.kind == "source" and err.reason == "trace" then return true end
+   if err.kind == "source" and (err.reason == "trace" or err.reason == "transport") then return true end
    return err.stage == "greeting" and err.kind ~= "greeting_refused"
 end
 

@@ -86,7 +86,8 @@ end
 
 -- The connection ended because the source of a message failed, and not of this one.
 local function is_by_another(conv, transaction, trouble)
-   return trouble.kind == "source" and conv.spoken ~= nil and conv.spoken ~= transaction
+   local spoken = trouble.kind == "source" and conv:spoken()
+   return spoken and spoken ~= transaction
 end
 
 -- Nobody has it, and nothing but the connection was to blame, or another message. Of these each

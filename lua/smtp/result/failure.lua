@@ -67,7 +67,7 @@ function detail.auth_rejected(err, conv, facts, names)
       if err.mechanisms[names[i]]:find("^not tried") then list[#list + 1] = names[i] end
    end
    return (" (AUTH %s%s%s%s)"):format(facts.mechanism or "",
-      conv.refusal and ": " .. conv.transcript:mask(conv.refusal) or "",
+      conv.login.refusal and ": " .. conv.transcript:mask(conv.login.refusal) or "",
       err.challenge and ": " .. err.challenge or "",
       #list > 0 and "; not tried: " .. table.concat(list, ", ") or "")
 end

@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
+local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
@@ -44,7 +45,7 @@ local function made_by(make)
       return nil, { what = "transport failed: " .. guard.text(why), cause = why }
    end
    local complete, missing = host.is_transport(transport)
-   if complete then return transport end
+   if complete then return callers_transport.new(transport) end
    return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
       missing) }
 end
@@ -58,7 +59,7 @@ end
 function host.transport(server, context, fresh)
    local transport = server.transport
    if type(transport) == "function" then return made_by(transport) end
-   if transport then return transport end
+   if transport then return callers_transport.new(transport) end
    local nginx = host.nginx()
    if nginx then return nginx.new(server, context, fresh) end
    local crowd, why = system.load "smtp.runtime.scheduler"

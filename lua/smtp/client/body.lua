@@ -1,0 +1,57 @@
+--- The messages of a conversation that are not at hand as one string: where each is read, piece by
+-- piece, when its transaction is the one that is said.
+-- @module smtp.client.body
+
+local source = require "smtp.compose.source"
+
+local body = {}
+
+local Body = {}
+Body.__index = Body
+Body.__name = "smtp.Body"
+
+--- The messages of one conversation, none yet.
+function body.new()
+   return setmetatable({
+      mails = setmetatable({}, { __mode = "k" }), -- by transaction
+      spoken = nil,   -- the transaction whose message is read
+      read = nil,     -- the function that gives its next piece
+      piece = nil,    -- the piece of which the session has taken a part
+      piece_at = nil, -- where the rest of it begins
+   }, Body)
+end
+
+--- Note a message, to be read when the session asks for it.
+function Body:add(transaction, mail)
+   self.mails[transaction] = mail
+end
+
+-- The next piece, nil at the end of the message; false after a failure, and what it was.
+local function next_piece(self, spoken)
+   if self.spoken ~= spoken then
+      local mail = self.mails[spoken]
+      self.spoken, self.read, mail.read = spoken, mail.source.open(), true
+   end
+   return self.read()
+end
+
+--- The session asks for the next piece of the message that it says.
+---@return table|nil trouble   what the source of the message failed with: { reason, cause }
+---@return string|nil text
+function Body:give(session)
+   local spoken, piece = session:spoken(), self.piece
+   -- A message may be refused on its way: what is left of it is not the next one's.
+   if piece and self.spoken == spoken then
+      self.piece_at = session:body(piece, self.piece_at)
+      if self.piece_at > #piece then self.piece = nil end
+      return nil
+   end
+   local trouble
+   piece, trouble = next_piece(self, spoken)
+   self.piece, self.piece_at = piece or nil, 1
+   if piece == nil then session:body_end() end
+   if piece == false then return trouble, source.sentence(trouble) end
+   return nil
+end
+
+return body

@@ -1,0 +1,161 @@
+--- A conversation with one server: a transport, the session that knows what comes next, and what
+-- each part of it keeps. smtp.client.opening opens one; here messages are sent, and it is left.
+-- @module smtp.client.conversation
+
+local body = require "smtp.client.body"
+local core = require "smtp.core"
+local loop = require "smtp.client.loop"
+local mechanisms = require "smtp.client.mechanisms"
+local memory = require "smtp.client.memory"
+local session = require "smtp.client.session"
+local user_call = require "smtp.options.user_call"
+
+local conversation = {}
+
+local now = core.now
+
+local Conversation = {}
+Conversation.__index = Conversation
+Conversation.__name = "smtp.Conversation"
+conversation.Conversation = Conversation
+
+--- The only constructor. What is nil here is filled in by smtp.client.opening or on the way.
+---@param server smtp.Server
+---@param deadline number      core.now() at which all must be over
+---@param transcript table     what is shown of it
+---@param watch? function      draws how much has left, see smtp.result.progress
+---@return table
+function conversation.new(server, deadline, transcript, watch)
+   return setmetatable({
+      server = server,         -- where and how
+      deadline = deadline,     -- core.now() at which all must be over
+      transcript = transcript, -- smtp.Transcript: what was said, without secrets
+      watch = watch,           -- function(octets that have left [, size of the message])
+      moved = now(),           -- when something was sent or answered last
+      sock = nil,              -- the transport
+      io = nil,                -- the socket as smtp.core uses it, where it is one of this library
+      context = nil,           -- the TLS settings of this host, see runtime.context
+      pace = nil,              -- how other conversations have their turn, see runtime.pace
+      connected = nil,         -- core.now() when the connection was made
+      address = nil,           -- the server's address
+      tls = nil,               -- version, cipher, verified, resumed; nil without TLS
+      tls_trouble = nil,       -- why the handshake failed
+      login = nil,             -- smtp.Login: what AUTH needs
+      body = nil,              -- smtp.Body: messages that are read piece by piece
+      session = nil,           -- smtp.core's
+      is_kept = false,         -- the connection was opened by an earlier conversation
+      cause = nil,             -- what a function of the caller's raised
+      idle = nil,              -- the connection ended while nothing was said on it
+      noted = nil,             -- smtp.client.findings: the offer was compared with earlier ones
+      downgrade = nil,         -- and these mechanisms are missing
+      parts = nil,             -- what all receipts of this connection share
+      has_carried = nil,       -- it has carried a message: smtp.client.queue
+   }, Conversation)
+end
+
+--- A function or an object of the caller's failed, which ends the conversation.
+---@param reason string   "auth", "trace", "transport", or a reason of smtp.compose.source
+---@param cause any       what it raised
+---@param text? string    for people; by default the cause
+function Conversation:fail(reason, cause, text)
+   self.cause = cause
+   self.session:broken(reason == "resources" and "system" or "source", reason,
+      self.transcript:mask(text or user_call.text(cause)))
+end
+
+--- Drive the session until it rests ("ready") or is over ("nothing").
+---@param feed? function   may queue more messages meanwhile
+---@return string
+function Conversation:run(feed)
+   return loop.run(self, feed)
+end
+
+--- Can the session still be used? Asked before something is said on an idle connection.
+---@return boolean
+function Conversation:look()
+   return loop.look(self)
+end
+
+--- Send one message to those at `to`. It is over when the transaction is, and the session rests.
+---@param mail table
+---@param to? table               addresses; all of the mail's by default
+---@param transaction? userdata   made for it already
+---@return userdata transaction
+function Conversation:send(mail, to, transaction)
+   transaction = transaction or core.transaction { from = mail.from, to = to or mail.to,
+      size = mail.size, exact = mail.size_is_exact,
+      source_len = mail.text and #mail.text or mail.source.size, eightbit = mail.eightbit,
+      binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
+      all = mail.needs_all_recipients, offer = mail.offer, extensions = mail.extensions,
+      asked = mail.parameters }
+   if not mail.text then
+      self.body = self.body or body.new()
+      self.body:add(transaction, mail)
+   end
+   self.cause, self.moved = nil, now()
+   if self.watch then self.watch(self.session:octets(), mail.size or false) end
+   if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
+   self.session:add(transaction, mail.text)
+   return transaction
+end
+
+--- The transaction whose message is read piece by piece, the newest one.
+---@return userdata|nil
+function Conversation:spoken()
+   return self.body and self.body.spoken
+end
+
+--- Was this a kept connection that the server had closed already, or that it refuses to renew?
+-- Then nothing was heard on it but perhaps a goodbye, and the message can be sent on another one.
+function Conversation:was_dead()
+   local trouble = self.is_kept and self.session:trouble()
+   if not trouble then return false end
+   if trouble.reason == "reset_refused" then return true end
+   if trouble.kind ~= "disconnected" then return false end
+   return self.session:replies() == (trouble.code and 1 or 0)
+end
+
+--- Keep the connection for others, where that can be.
+---@return boolean kept
+function Conversation:hand_back()
+   local sock = self.sock
+   return sock.keep ~= nil and self.session:rests() and sock:keep(self.session:facts(), self.tls)
+end
+
+--- The conversation is over: keep the connection, or end it.
+function Conversation:leave()
+   memory.leave(self.server, self)
+   if self:hand_back() then return end
+   self.session:quit()
+   loop.run(self)
+   self.sock:close()
+end
+
+--- The caller asks nothing more of this conversation: another may have its session.
+function Conversation:forget()
+   session.give_back(self.session)
+   self.session = nil
+end
+
+--- The trouble of the session, with what only the conversation knows.
+---@param trouble? table   of a transaction
+---@return table|nil
+function Conversation:trouble(trouble)
+   trouble = trouble or self.session:trouble()
+   if not trouble then return nil end
+   if self.tls_trouble and trouble.kind == "tls" and trouble.reason == "handshake" then
+      return self.tls_trouble
+   end
+   if trouble.kind == "source" then trouble.cause = self.cause end
+   trouble.idle = self.idle
+   return trouble
+end
+
+--- For each mechanism that the server offers: why it is not in use.
+---@return string[] names
+---@return table reasons
+function Conversation:reasons(facts, code)
+   return mechanisms.reasons(self.server, self.login, facts, code)
+end
+
+return conversation

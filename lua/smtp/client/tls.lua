@@ -1,0 +1,70 @@
+--- TLS of a conversation: the handshake, and whether the server counts as verified.
+-- @module smtp.client.tls
+
+local core = require "smtp.core"
+
+local tls = {}
+
+local now = core.now
+
+local sentences = {
+   certificate = "showed a certificate that is not trusted",
+   tls = "could not agree on TLS",
+}
+
+--- What an error needs, from the word of a failed handshake: "certificate:expired".
+---@param why string
+---@return table trouble
+function tls.trouble(why, text, hint)
+   local kind, reason = why:match("^([a-z]+):([^ \t-\r]+)$")
+   if not sentences[kind] then kind, reason = "tls", "handshake" end
+   return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
+      sentence = sentences[kind] }
+end
+
+-- The words of a failed handshake that say nothing about TLS.
+local other_troubles = {
+   timeout = { "timeout", "timeout", "did not finish the TLS handshake in time" },
+   closed = { "disconnected", "closed", "closed the connection in the TLS handshake" },
+   protocol = { "protocol", "tls_flood", "sent TLS messages without end" },
+   system = { "system", "resources", "cannot be connected to" },
+}
+
+--- What is known about TLS that is on. Whether the server is verified is decided here and nowhere
+-- else: the sockets of this library know it, and a transport of the caller's declares it.
+---@return table   version, cipher, verified, resumed
+function tls.info(server, sock)
+   local info = sock.tlsinfo and sock:tlsinfo()
+   if not server.transport then return info or { verified = server.tls_verify } end
+   info = info or {}
+   return { version = info.version, cipher = info.cipher, resumed = info.resumed,
+      verified = sock:is_secure() }
+end
+
+--- Start TLS on the connection of a conversation, which then knows its `tls`.
+---@param conversation table
+---@param seconds number   how long it may take
+---@return true|nil
+---@return table|nil trouble
+function tls.handshake(conversation, seconds)
+   local server, sock = conversation.server, conversation.sock
+   local deadline = now() + seconds
+   local ok, why, text, hint
+   repeat
+      local ms = math.max(0, math.ceil((deadline - now()) * 1000))
+      sock:settimeouts(ms, ms, ms)
+      ok, why, text, hint = sock:sslhandshake(nil, server.tls_host or server.host,
+         server.tls_verify, conversation.context)
+   until ok or why ~= "again"
+   if ok then
+      conversation.tls = tls.info(server, sock)
+      return true
+   end
+   if why == "raised" then return nil, sock:trouble "tls" end
+   local other = other_troubles[why]
+   if not other then return nil, tls.trouble(why, text, hint) end
+   return nil, { kind = other[1], reason = other[2], sentence = other[3], stage = "tls",
+      text = text }
+end
+
+return tls

@@ -1,0 +1,142 @@
+--- A transport of the caller's own. Its methods may yield, and what they raise or return that makes
+-- no sense ends the connection, as an error object.
+-- @module smtp.runtime.callers_transport
+
+local user_call = require "smtp.options.user_call"
+
+local callers_transport = {}
+
+local Transport = {}
+Transport.__index = Transport
+Transport.__name = "smtp.CallersTransport"
+
+-- The methods that a transport may have or not.
+local optional = { "tlsinfo", "certificate", "channel_binding", "getpeername", "getsockname" }
+
+local methods = {}
+
+--- The transport of this library that calls the one of the caller's.
+---@param object table|userdata   with all methods of a transport
+function callers_transport.new(object)
+   local self = setmetatable({
+      object = object,
+      duplex = user_call.field(object, "duplex") == true,
+      failure = nil, -- what the caller's transport did wrong, after which it is only closed
+      cause = nil,   -- and what it raised
+   }, Transport)
+   for i = 1, #optional do
+      local name = optional[i]
+      if user_call.field(object, name) then self[name] = methods[name] end
+   end
+   return self
+end
+
+-- The caller's transport did something that this library cannot go on with.
+local function fail(self, what, cause)
+   self.failure, self.cause = what, cause
+   return nil, "raised", what
+end
+
+-- Returns what the method returned, or nil, "raised" and what happened.
+local function call(self, name, ...)
+   if self.failure then return nil, "raised", self.failure end
+   local object = self.object
+   local ok, value, why, text, more = user_call.call(user_call.field(object, name), object, ...)
+   if ok then return value, why, text, more end
+   return fail(self, ("%s raised an error: %s"):format(name, user_call.text(value)), value)
+end
+
+-- A failure needs words: why, and a text for people.
+local function failed(why, text)
+   if type(why) ~= "string" then why, text = "closed", text or why end
+   return why, text ~= nil and user_call.text(text) or nil
+end
+
+local function is_count(value, max)
+   return type(value) == "number" and value >= 0 and value <= max and value % 1 == 0
+end
+
+local function wrong_result(self, name, value)
+   return fail(self, ("%s returned a %s, %s"):format(name, type(value), user_call.text(value)))
+end
+
+function Transport:connect(host, port, source_address)
+   local ok, why, text, hint = call(self, "connect", host, port, source_address)
+   if ok then return true end
+   why, text = failed(why, text)
+   return nil, why, text, hint
+end
+
+function Transport:sslhandshake(session, name, verify, context)
+   local ok, why, text, hint = call(self, "sslhandshake", session, name, verify, context)
+   if ok then return true end
+   why, text = failed(why, text)
+   return nil, why, text, hint
+end
+
+function Transport:settimeouts(connect, send, receive)
+   call(self, "settimeouts", connect, send, receive)
+end
+
+--- How much was sent; without that nil, why, a text, and how much of it left nevertheless.
+function Transport:send(data)
+   local count, why, text, partly = call(self, "send", data)
+   local left = count or partly
+   if left and not is_count(left, #data) then return wrong_result(self, "send", left) end
+   if count then return count end
+   why, text = failed(why, text)
+   return nil, why, text, partly or nil
+end
+
+function Transport:receiveany(max)
+   local data, why, text = call(self, "receiveany", max)
+   if type(data) == "string" then return data end
+   if data then return wrong_result(self, "receiveany", data) end
+   why, text = failed(why, text)
+   return nil, why, text
+end
+
+function Transport:close()
+   user_call.call(user_call.field(self.object, "close"), self.object)
+   return true
+end
+
+--- Does the caller declare that TLS is on and that the server is verified?
+function Transport:is_secure()
+   return user_call.field(self.object, "secure") == true
+end
+
+--- What the error of a failed connection needs.
+---@param stage string
+---@return table trouble
+function Transport:trouble(stage)
+   return { kind = "source", reason = "transport", stage = stage, cause = self.cause,
+      text = self.failure, sentence = "cannot be talked to: the caller's transport failed" }
+end
+
+function methods:tlsinfo()
+   local info = call(self, "tlsinfo")
+   if type(info) ~= "table" then return nil end
+   return { version = user_call.field(info, "version"), cipher = user_call.field(info, "cipher"),
+      resumed = user_call.field(info, "resumed") }
+end
+
+function methods:certificate()
+   local certificate = call(self, "certificate")
+   return type(certificate) == "table" and certificate or nil
+end
+
+function methods:channel_binding()
+   local kind, data = call(self, "channel_binding")
+   if type(kind) == "string" and type(data) == "string" then return kind, data end
+   return nil
+end
+
+for _, name in ipairs { "getpeername", "getsockname" } do
+   methods[name] = function(self)
+      local address = call(self, name)
+      return type(address) == "string" and address or nil
+   end
+end
+
+return callers_transport
