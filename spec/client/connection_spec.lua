@@ -130,7 +130,7 @@ describe("a call that did not return", function()
       assert.equal("usage", err.kind) -- somebody may still resume it
       assert.truthy(tostring(err):find("busy", 1, true))
       assert.equal("suspended", coroutine.status(thread))
-      connection, thread = suspended()
+      connection, thread = suspended() -- luacheck: ignore
       thread = nil -- luacheck: ignore
       is_broken(connection, "disconnected", "aborted")
    end)
