@@ -144,25 +144,41 @@ static size_t put_ready(struct smtp_session *s, const char *data, size_t len)
     return len;
 }
 
+/* Takes lines, a run of text or a line end. Returns how much: 0 where the buffer is full. */
+static size_t take_next(struct smtp_session *s, const char *data, size_t len,
+                        enum smtp_error *error)
+{
+    *error = body_error(s, *data);
+    if (*error != SMTP_ERROR_NONE) return 0;
+    size_t taken = s->spoken->binary ? put_octets(s, data, len) : take_some(s, data, len);
+    smtp_header_look(&s->header, data, taken);
+    if (s->header.bcc) *error = SMTP_ERROR_BODY_BCC;
+    return taken;
+}
+
+static enum smtp_error length_error(const struct smtp_session *s)
+{
+    const struct smtp_transaction *m = s->spoken;
+    if (s->body_line_len > SMTP_BODY_LINE_MAX) return SMTP_ERROR_BODY_LINE;
+    if (m->source_len != SMTP_LEN_UNKNOWN && m->taken_len > m->source_len)
+        return SMTP_ERROR_BODY_LEN;
+    return chunk_is_over(s) ? SMTP_ERROR_BODY_LEN : SMTP_ERROR_NONE;
+}
+
 static size_t take(struct smtp_session *s, const char *data, size_t len)
 {
     struct smtp_transaction *m = s->spoken;
-    size_t at = 0;
+    enum smtp_error error = SMTP_ERROR_NONE;
+    size_t at = 0, taken = 1;
     if (m->ready) return put_ready(s, data, len);
-    while (at < len) {
-        enum smtp_error error = body_error(s, data[at]);
+    while (at < len && taken > 0) {
+        taken = take_next(s, data + at, len - at, &error);
         if (error != SMTP_ERROR_NONE) return fail(s, error, at);
-        size_t taken =
-            m->binary ? put_octets(s, data + at, len - at) : take_some(s, data + at, len - at);
-        if (taken == 0) break;
-        smtp_header_look(&s->header, data + at, taken);
-        if (s->header.bcc) return fail(s, SMTP_ERROR_BODY_BCC, at);
         at += taken;
     }
     m->taken_len += at;
-    if (s->body_line_len > SMTP_BODY_LINE_MAX) return fail(s, SMTP_ERROR_BODY_LINE, at);
-    if ((m->source_len != SMTP_LEN_UNKNOWN && m->taken_len > m->source_len) || chunk_is_over(s))
-        return fail(s, SMTP_ERROR_BODY_LEN, at);
+    error = length_error(s);
+    if (error != SMTP_ERROR_NONE) return fail(s, error, at);
     if (at < len && s->gathering) chunk_close(s, STEP_chunk);
     return at;
 }

@@ -218,8 +218,6 @@ static inline void put(struct smtp_session *s, const char *data, size_t len)
     s->said_len += len;
 }
 void put_words(struct smtp_session *s, const char *words);
-enum { DECIMAL_MAX = 20 };
-size_t decimal(char out[DECIMAL_MAX], uint64_t number);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
 

@@ -30,7 +30,7 @@ static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
     static const char before[] = "C: (", behind[] = " bytes of the message)\n";
     size_t len = sizeof before - 1;
     memcpy(out, before, len);
-    len += decimal(out + len, count);
+    len += smtp_decimal(out + len, count);
     memcpy(out + len, behind, sizeof behind - 1);
     return len + sizeof behind - 1;
 }

@@ -6,23 +6,10 @@ void put_words(struct smtp_session *s, const char *words)
     put(s, words, strlen(words));
 }
 
-/* Returns the length. */
-size_t decimal(char out[DECIMAL_MAX], uint64_t number)
-{
-    char digits[DECIMAL_MAX];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    memcpy(out, digits + at, sizeof digits - at);
-    return sizeof digits - at;
-}
-
 void put_number(struct smtp_session *s, uint64_t number)
 {
-    char digits[DECIMAL_MAX];
-    size_t len = decimal(digits, number);
+    char digits[SMTP_DECIMAL_MAX];
+    size_t len = smtp_decimal(digits, number);
     put(s, digits, len);
 }
 

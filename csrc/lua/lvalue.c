@@ -46,24 +46,11 @@ void push_integer(lua_State *L, size_t number)
     lua_pushinteger(L, (lua_Integer)number);
 }
 
-static char *put_digits(char *at, unsigned number)
-{
-    char digits[5];
-    size_t len = 0;
-    do {
-        digits[len++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    while (len > 0)
-        *at++ = digits[--len];
-    return at;
-}
-
 void push_enhanced(lua_State *L, const uint16_t status[3])
 {
-    char text[3 * 6], *at = text;
+    char text[3 * (SMTP_DECIMAL_MAX + 1)], *at = text;
     for (size_t i = 0; i < 3; i++) {
-        at = put_digits(at, status[i]);
+        at += smtp_decimal(at, status[i]);
         *at++ = '.';
     }
     if (status[0] == 0)

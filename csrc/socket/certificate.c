@@ -1,4 +1,4 @@
-/* certificate.c - the peer's certificate: its key, and what it says of itself, for a person. */
+/* certificate.c - the peer's certificate: its key, and its names and dates for a person. */
 #include "socket.h"
 
 #include <arpa/inet.h>
@@ -54,18 +54,18 @@ static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
     return len > 0;
 }
 
-/* The names a certificate is for, a space between two. Those that do not fit are left out. */
-static void list_names(const X509 *x509, char *out, size_t out_max)
+void certificate_names(const struct x509_st *x509, const char *separator, char *out, size_t out_max)
 {
     char name[HOST_NAME_LEN_MAX];
-    size_t len = 0;
+    size_t len = 0, separator_len = strlen(separator);
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     out[0] = '\0';
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         if (!read_name(sk_GENERAL_NAME_value(names, i), name, sizeof name)) continue;
         size_t name_len = strlen(name);
-        if (len + name_len + 2 > out_max) break;
-        if (len > 0) out[len++] = ' ';
+        if (len + separator_len + name_len + 1 > out_max) break;
+        if (len > 0) put(out + len, out_max - len, separator, separator_len);
+        if (len > 0) len += separator_len;
         put(out + len, out_max - len, name, name_len);
         len += name_len;
     }
@@ -91,7 +91,7 @@ bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c)
     EVP_EncodeBlock((unsigned char *)c->key_pin, digest, sizeof digest);
     read_distinguished(X509_get_subject_name(x509), c->subject, sizeof c->subject);
     read_distinguished(X509_get_issuer_name(x509), c->issuer, sizeof c->issuer);
-    list_names(x509, c->names, sizeof c->names);
+    certificate_names(x509, " ", c->names, sizeof c->names);
     c->not_before = seconds(X509_get0_notBefore(x509));
     c->not_after = seconds(X509_get0_notAfter(x509));
     return true;

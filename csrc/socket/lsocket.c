@@ -70,8 +70,7 @@ static const char *ended(struct smtp_socket *s, const char *word)
     return word;
 }
 
-static const char *lend_send(void *socket, const char *data, size_t len, int timeout_ms,
-                             size_t *sent)
+static const char *io_send(void *socket, const char *data, size_t len, int timeout_ms, size_t *sent)
 {
     struct smtp_socket *s = socket;
     s->until_ms = 0;
@@ -79,7 +78,7 @@ static const char *lend_send(void *socket, const char *data, size_t len, int tim
     return ended(s, stream_send(s, data, len, sent));
 }
 
-static const char *lend_receive(void *socket, int timeout_ms, const char **data, size_t *len)
+static const char *io_receive(void *socket, int timeout_ms, const char **data, size_t *len)
 {
     struct smtp_socket *s = socket;
     s->until_ms = 0;
@@ -96,7 +95,7 @@ static const char *lend_receive(void *socket, int timeout_ms, const char **data,
 static int socket_io(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
-    s->io = (struct smtp_io){.socket = s, .send = lend_send, .receive = lend_receive};
+    s->io = (struct smtp_io){.socket = s, .send = io_send, .receive = io_receive};
     lua_pushlightuserdata(L, &s->io);
     return 1;
 }
@@ -188,6 +187,13 @@ static int socket_tlsinfo(lua_State *L)
     return 1;
 }
 
+/* Seconds since 1970, which may be negative. */
+static void set_time(lua_State *L, const char *key, int64_t seconds)
+{
+    lua_pushnumber(L, (lua_Number)seconds);
+    lua_setfield(L, -2, key);
+}
+
 /** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
  * nil */
 static int socket_certificate(lua_State *L)
@@ -198,10 +204,8 @@ static int socket_certificate(lua_State *L)
     set_string(L, "subject", c.subject);
     set_string(L, "issuer", c.issuer);
     set_string(L, "names", c.names);
-    lua_pushnumber(L, (lua_Number)c.not_before);
-    lua_setfield(L, -2, "not_before");
-    lua_pushnumber(L, (lua_Number)c.not_after);
-    lua_setfield(L, -2, "not_after");
+    set_time(L, "not_before", c.not_before);
+    set_time(L, "not_after", c.not_after);
     set_string(L, "key_pin", c.key_pin);
     return 1;
 }

@@ -130,9 +130,19 @@ static const struct addrinfo *next_of(const struct addrinfo **at, int family)
     return found;
 }
 
-static bool usable(const struct addrinfo *info)
+static bool is_usable(const struct addrinfo *info)
 {
-    return info->ai_family == AF_INET || info->ai_family == AF_INET6;
+    bool of_family = info->ai_family == AF_INET || info->ai_family == AF_INET6;
+    struct address address;
+    return of_family && info->ai_addrlen <= sizeof address.u;
+}
+
+static void copy_address(struct address *address, const struct addrinfo *info, int port)
+{
+    memcpy(&address->u, info->ai_addr, info->ai_addrlen);
+    address->len = info->ai_addrlen;
+    if (info->ai_family == AF_INET) address->u.in.sin_port = htons((uint16_t)port);
+    if (info->ai_family == AF_INET6) address->u.in6.sin6_port = htons((uint16_t)port);
 }
 
 const char *resolve_take(struct resolving *job, int port, struct address *list, int max, int *count,
@@ -142,20 +152,15 @@ const char *resolve_take(struct resolving *job, int port, struct address *list, 
     if (read(job->pipe[0], &done, 1) != 1) return host_say(text, "again", "still looking");
     if (job->error != 0) return explain(job, text);
     const struct addrinfo *first = job->answer;
-    while (first != NULL && !usable(first))
+    while (first != NULL && !is_usable(first))
         first = first->ai_next;
     if (first == NULL) return host_say(text, "resolve", "%s: no usable address", job->host);
-    const int other = first->ai_family == AF_INET ? AF_INET6 : AF_INET;
+    const int families[2] = {first->ai_family, first->ai_family == AF_INET ? AF_INET6 : AF_INET};
     const struct addrinfo *at[2] = {first, first};
     *count = 0;
     for (int turn = 0; *count < max && (at[0] != NULL || at[1] != NULL); turn ^= 1) {
-        const struct addrinfo *info = next_of(&at[turn], turn == 0 ? first->ai_family : other);
-        if (info == NULL || info->ai_addrlen > sizeof list->u) continue;
-        struct address *address = &list[(*count)++];
-        memcpy(&address->u, info->ai_addr, info->ai_addrlen);
-        address->len = info->ai_addrlen;
-        if (info->ai_family == AF_INET) address->u.in.sin_port = htons((uint16_t)port);
-        if (info->ai_family == AF_INET6) address->u.in6.sin6_port = htons((uint16_t)port);
+        const struct addrinfo *info = next_of(&at[turn], families[turn]);
+        if (info != NULL && is_usable(info)) copy_address(&list[(*count)++], info, port);
     }
     return NULL;
 }

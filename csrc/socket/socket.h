@@ -1,4 +1,4 @@
-/* host.h - the inside of smtp.socket: sockets, resolver, TLS. No Lua in here.
+/* socket.h - the inside of smtp.socket: sockets, resolver, TLS. No Lua in here.
  *
  * A function that can fail returns a stable word (a string constant) or NULL for success, and
  * leaves a sentence for people in the text of its object. The words:
@@ -73,7 +73,7 @@ struct smtp_socket {
     int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
-    struct address peer;                /* whom it was connected to; `len` 0: it was accepted */
+    struct address peer;                /* what it was connected to; `len` 0: it was accepted */
     struct tls *tls;
     pid_t pid;         /* the process that began TLS: a forked child may close it but never write */
     unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
@@ -243,6 +243,10 @@ struct tls_binding {
 bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
 
 /* certificate.c */
+/* The DNS names and addresses of a certificate, printable, with `separator` between two. Those that
+ * do not fit are left out. */
+void certificate_names(const struct x509_st *certificate, const char *separator, char *out,
+                       size_t out_max);
 /* SHA-256 of its public key (RFC 7469 2.4). false: there is no certificate. */
 bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN]);
 struct tls_certificate {

@@ -53,9 +53,10 @@ nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *
     return 1;
 }
 
-/* Can recv wait by itself? It must wake before the deadline; sooner does no harm. So its time-out,
- * which costs a call, changes in the last second only. */
-static bool arm(struct smtp_socket *s, int64_t deadline_ms)
+/* Sets the time-out of recv. Returns whether recv can wait by itself. It must wake before the
+ * deadline; sooner does no harm. So the time-out, which costs a call, changes in the last second
+ * only. */
+static bool set_recv_timeout(struct smtp_socket *s, int64_t deadline_ms)
 {
     if (!PORT_WAITS || s->nonblocking || deadline_ms == 0) return false;
     int64_t left_ms = deadline_ms - host_now_ms() + 1;
@@ -80,7 +81,7 @@ static const char *trouble(struct smtp_socket *s)
 }
 
 /* recv had nothing. NULL: try again. */
-static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool armed)
+static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool waits)
 {
     short ready;
     const char *word = NULL;
@@ -88,7 +89,7 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
         word = "timeout";
     else if (s->nonblocking)
         return stream_put_off(s, POLLIN, deadline_ms);
-    else if (!armed)
+    else if (!waits)
         word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
     return word == NULL ? NULL : host_say(s->text, word, "%s", "nothing came from the peer");
 }
@@ -100,12 +101,12 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
 {
     bool may_wait = deadline_ms != 0;
     if (s->heard && s->tcp && may_wait) port_quickack(s->fd);
-    /* Right behind something sent there is nothing to read yet. */
+    /* Directly after something was sent there is nothing to read yet. */
     if (s->nonblocking && may_wait && !s->heard && s->until_ms == 0)
         return stream_put_off(s, POLLIN, deadline_ms);
     for (;;) {
-        bool armed = arm(s, deadline_ms);
-        ssize_t n = recv(s->fd, s->in, max, armed ? 0 : MSG_DONTWAIT);
+        bool waits = set_recv_timeout(s, deadline_ms);
+        ssize_t n = recv(s->fd, s->in, max, waits ? 0 : MSG_DONTWAIT);
         if (n > 0) {
             s->heard = true;
             s->said = false;
@@ -114,15 +115,15 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
         }
         if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
         const char *word = trouble(s);
-        if (word == NULL) word = wait_to_read(s, deadline_ms, armed);
+        if (word == NULL) word = wait_to_read(s, deadline_ms, waits);
         if (word != NULL) return word;
     }
 }
 
-/* A small write behind another that is not acknowledged yet would wait (Nagle's algorithm), and so
+/* A small write after another that is not acknowledged yet would wait (Nagle's algorithm), and so
  * would the end of a long one. What answers something heard does not, and most that is sent in a
  * short conversation does: that saves a call. */
-static void hasten(struct smtp_socket *s, size_t len)
+static void disable_nagle(struct smtp_socket *s, size_t len)
 {
     int on = 1;
     if (s->nodelay || (!s->said && len <= SEGMENT_LEN)) return;
@@ -130,14 +131,26 @@ static void hasten(struct smtp_socket *s, size_t len)
     s->nodelay = true;
 }
 
+/* send had no room. NULL: try again, or (*readable) there is something to read first. */
+static const char *wait_to_write(struct smtp_socket *s, int64_t deadline_ms, bool *readable)
+{
+    const short events = POLLIN | POLLOUT;
+    short ready;
+    bool later = s->nonblocking && !host_is_over(deadline_ms);
+    const char *word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
+    *readable = word == NULL && (ready & (POLLOUT | POLLERR | POLLHUP)) == 0;
+    if (word == NULL) return NULL;
+    if (later && strcmp(word, "timeout") == 0) return stream_put_off(s, events, deadline_ms);
+    return host_say(s->text, word, "%s", "the peer does not read");
+}
+
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
                          size_t *written)
 {
-    const short events = POLLIN | POLLOUT;
     *written = 0;
-    hasten(s, len);
+    disable_nagle(s, len);
     for (;;) {
-        short ready;
+        bool readable;
         ssize_t n = send(s->fd, data, len, PORT_SEND_FLAGS);
         if (n >= 0) {
             s->heard = false;
@@ -147,14 +160,9 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
         }
         const char *word = trouble(s);
         if (word != NULL || s->in_start < s->in_end) return word;
-        bool later = s->nonblocking && !host_is_over(deadline_ms);
-        word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
-        if (later && word != NULL && strcmp(word, "timeout") == 0)
-            return stream_put_off(s, events, deadline_ms);
-        if (word != NULL) return host_say(s->text, word, "%s", "the peer does not read");
-        if ((ready & (POLLOUT | POLLERR | POLLHUP)) != 0) continue;
-        s->heard = true;
-        return NULL;
+        word = wait_to_write(s, deadline_ms, &readable);
+        if (readable) s->heard = true;
+        if (word != NULL || readable) return word;
     }
 }
 
@@ -199,7 +207,7 @@ void stream_drop(struct smtp_socket *s)
     tls_drop(s);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
-    s->until_ms = 0; /* whoever waits for it goes on */
+    s->until_ms = 0; /* host_wait_many then reports it as ready */
     free(s->in);
     s->in = NULL;
     s->in_start = s->in_end = 0;

@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -27,30 +26,10 @@ struct tls {
     bool open, dead;
     bool heard_any;
     const char *end, *why; /* once dead: the word for it, and a sentence; NULL: of no interest */
-    char names[160];       /* what a certificate for somebody else was for */
+    char names[160];       /* of a certificate that was refused */
 };
 
 /* ---- certificates ---- */
-
-/* DNS names and addresses of a certificate, for a person to compare. */
-static void list_names(X509 *certificate, char *out, size_t out_max)
-{
-    size_t len = 0;
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    out[0] = '\0';
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_DNS) continue;
-        const unsigned char *data = ASN1_STRING_get0_data(name->d.dNSName);
-        size_t name_len = (size_t)ASN1_STRING_length(name->d.dNSName);
-        if (len + name_len + 3 > out_max) break;
-        if (len > 0) len += (size_t)snprintf(out + len, out_max - len, ", ");
-        for (size_t k = 0; k < name_len; k++)
-            out[len++] = data[k] > ' ' && data[k] < 0x7F ? (char)data[k] : '?';
-        out[len] = '\0';
-    }
-    GENERAL_NAMES_free(names);
-}
 
 /* Called by OpenSSL for each certificate; decides nothing, but remembers names for the error. */
 int tls_verified(int ok, X509_STORE_CTX *ctx)
@@ -58,7 +37,7 @@ int tls_verified(int ok, X509_STORE_CTX *ctx)
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
     if (!ok && t != NULL && t->names[0] == '\0')
-        list_names(X509_STORE_CTX_get0_cert(ctx), t->names, sizeof t->names);
+        certificate_names(X509_STORE_CTX_get0_cert(ctx), ", ", t->names, sizeof t->names);
     return ok;
 }
 
@@ -361,28 +340,35 @@ static const char *distrust_new(struct smtp_socket *s)
     return SSL_session_reused(s->tls->ssl) ? NULL : distrust(s);
 }
 
-static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
+/* One step of the handshake, and one wait for the peer. *done: there is nothing more to do. A
+ * client's last words are sent with its first data, or before it reads. */
+static const char *shake_once(struct smtp_socket *s, int64_t deadline_ms, size_t *taken, bool *done)
 {
     struct tls *t = s->tls;
+    bool flushed = false;
+    ERR_clear_error();
+    int result = SSL_do_handshake(t->ssl);
+    int want = SSL_get_error(t->ssl, result);
+    *done = result == 1;
+    if (!*done && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
+    const char *word = *done ? distrust_new(s) : NULL;
+    if (word != NULL) return fail(s, word);
+    if (*done && !t->context->server) return NULL;
+    word = flush(s, deadline_ms, &flushed);
+    *done = *done && flushed;
+    if (word == NULL && !*done) word = fill(s, deadline_ms, taken);
+    if (word != NULL || *done || !is_plaintext(t)) return word;
+    return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
+}
+
+static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
+{
+    bool done = false;
     size_t taken = 0;
-    for (;;) {
-        bool flushed;
-        ERR_clear_error();
-        int done = SSL_do_handshake(t->ssl);
-        int want = SSL_get_error(t->ssl, done);
-        if (done != 1 && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
-        const char *word = done == 1 ? distrust_new(s) : NULL;
-        if (word != NULL) return fail(s, word);
-        /* A client's last words ride with its first data, or go out before it listens. */
-        if (done == 1 && !t->context->server) return NULL;
-        word = flush(s, deadline_ms, &flushed);
-        if (word != NULL) return word;
-        if (done == 1 && flushed) return NULL;
-        word = fill(s, deadline_ms, &taken);
-        if (word != NULL) return word;
-        if (is_plaintext(t))
-            return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
-    }
+    const char *word = NULL;
+    while (word == NULL && !done)
+        word = shake_once(s, deadline_ms, &taken, &done);
+    return word;
 }
 
 bool tls_uses(const struct smtp_socket *s, const struct tls_context *c)
@@ -470,13 +456,35 @@ const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_
     return NULL;
 }
 
+/* SSL_read had no data, for the reason `want`. NULL: more ciphertext has come. *taken: how much of
+ * it this call has read. */
+static const char *receive_more(struct smtp_socket *s, int want, int64_t deadline_ms, size_t *taken)
+{
+    struct tls *t = s->tls;
+    bool flushed;
+    if (want == SSL_ERROR_WANT_READ) {
+        /* A KeyUpdate may require an answer, but reading does not wait for it. */
+        const char *word = flush(s, 0, &flushed);
+        if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
+            return word;
+        return fill(s, deadline_ms, taken);
+    }
+    t->dead = true;
+    if (want != SSL_ERROR_ZERO_RETURN) {
+        tls_session_forget(t->context, t->key);
+        return refused(s);
+    }
+    SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so that the session can be resumed */
+    return host_say(s->text, "closed", "the peer ended TLS");
+}
+
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct tls *t = s->tls;
+    const char *word = NULL;
     size_t taken = 0;
     if (!t->open || t->dead) return ended(s);
-    for (;;) {
-        bool flushed;
+    while (word == NULL) {
         ERR_clear_error();
         int n = SSL_read(t->ssl, s->in, HOST_INPUT_MAX);
         if (n > 0) {
@@ -485,23 +493,9 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
             if (t->strays > 0) t->strays--; /* the record of the data */
             return NULL;
         }
-        int want = SSL_get_error(t->ssl, n);
-        if (want != SSL_ERROR_WANT_READ) {
-            t->dead = true;
-            if (want == SSL_ERROR_ZERO_RETURN) {
-                SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so the session stays good */
-                return host_say(s->text, "closed", "the peer ended TLS");
-            }
-            tls_session_forget(t->context, t->key);
-            return refused(s);
-        }
-        /* A KeyUpdate may want an answer; it waits for nobody. */
-        const char *word = flush(s, 0, &flushed);
-        if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
-            return word;
-        word = fill(s, deadline_ms, &taken);
-        if (word != NULL) return word;
+        word = receive_more(s, SSL_get_error(t->ssl, n), deadline_ms, &taken);
     }
+    return word;
 }
 
 bool tls_describe(const struct smtp_socket *s, struct tls_info *info)

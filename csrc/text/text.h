@@ -54,6 +54,13 @@ size_t smtp_utf8_len(const char *data, size_t len);
  *  function twice gives the same result as once. Returns the length in `out`. */
 size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len);
 
+/* ---- numbers (decimal.c) ---- */
+
+enum { SMTP_DECIMAL_MAX = 20 }; /* digits of the largest number */
+
+/** Writes a number in decimal digits, without a NUL. Returns how many digits there are. */
+size_t smtp_decimal(char out[SMTP_DECIMAL_MAX], uint64_t number);
+
 /* ---- base64 (base64.c) ---- */
 
 /** Writes base64 without line ends (RFC 4648 4). `out` has room for 4 bytes for each 3 begun.

@@ -15,17 +15,6 @@ static void append_name(char *message, size_t *len, struct smtp_text name)
     }
 }
 
-static void append_port(char *message, size_t *len, unsigned port)
-{
-    char digits[6];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + port % 10);
-        port /= 10;
-    } while (port != 0);
-    append(message, len, (struct smtp_text){digits + at, sizeof digits - at});
-}
-
 static void answer(struct smtp_session *s, unsigned turn)
 {
     char message[3 * SMTP_SECRET_LEN_MAX + SMTP_TOKEN_LEN_MAX + SMTP_HOST_LEN_MAX + 64];
@@ -41,7 +30,7 @@ static void answer(struct smtp_session *s, unsigned turn)
         append_words(message, &len, "host=");
         append(message, &len, s->opt.host);
         append_words(message, &len, "\1port=");
-        append_port(message, &len, s->opt.port);
+        len += smtp_decimal(message + len, s->opt.port);
         append_words(message, &len, "\1");
     }
     append_words(message, &len, "auth=Bearer ");
