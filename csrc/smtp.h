@@ -457,13 +457,27 @@ uint64_t smtp_session_replies(const struct smtp_session *s);
 /** Octets of messages that have been sent so far, in all transactions: progress, for a person. */
 uint64_t smtp_session_octets(const struct smtp_session *s);
 struct smtp_facts smtp_session_facts(const struct smtp_session *s);
-/** The newest lines that were said and heard: "C: EHLO me", "S: 250 mx", "*: TLS", each ended by
- * LF, printable, without secrets of ours and octets of messages. (A server may repeat a secret.)
- * With a `mark`, 0 at first: only whole ones, and only those behind it, which then moves on. `out`
- * has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */
-size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out);
+/** The newest lines that were sent and heard, for people: "C: EHLO me", "S: 250 mx", "*: TLS", each
+ * ended by LF, printable, without secrets of ours and octets of messages. (A server may repeat a
+ * secret.) `out` has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */
+size_t smtp_transcript(const struct smtp_session *s, char *out);
 /** Is the newest line not whole? */
 bool smtp_transcript_open(const struct smtp_session *s);
+/** One line that was sent or heard, for programs. */
+struct smtp_line {
+    char side;             /* 'C': a command, 'S': a line of a reply, 'M': a message, '*': a note */
+    struct smtp_text text; /* printable, without the line end */
+    const char *stage;     /* of a command: "ehlo", "mail", …; else NULL */
+    uint64_t bytes;        /* of messages, that left between the lines around this one; 'M' only */
+};
+/** The whole line behind `mark`, which is 0 at first and moves on. Its text is in `room`, which has
+ * SMTP_TRANSCRIPT_MAX octets. Returns false where there is none yet. */
+bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *room,
+                          struct smtp_line *line);
+/** The newest command of this stage that is still kept; the newest of all where there is none. Its
+ * text is in `room`, as above; its data is NULL where no command is kept. */
+struct smtp_text smtp_transcript_command(const struct smtp_session *s, const char *stage,
+                                         char *room);
 
 #pragma GCC visibility pop
 

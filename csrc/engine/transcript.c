@@ -24,10 +24,10 @@ static char octet_at(const struct smtp_session *s, uint64_t at)
     return s->shown[at % SMTP_TRANSCRIPT_MAX];
 }
 
-/* Returns the length. */
+/* A line of its own kind, which is shown as one of ours. Returns the length. */
 static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
 {
-    static const char before[] = "C: (", behind[] = " bytes of the message)\n";
+    static const char before[] = "M: (", behind[] = " bytes of the message)\n";
     size_t len = sizeof before - 1;
     memcpy(out, before, len);
     len += smtp_decimal(out + len, count);
@@ -159,8 +159,18 @@ void transcript_note(struct smtp_session *s, const char *words)
 
 /* ---- for a reader ---- */
 
-/* The octets at `at` and behind, printable. Returns the length in `out`. */
-static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end, char *out)
+/* Where the oldest line begins that is still kept whole, at `at` or behind. */
+static uint64_t kept_from(const struct smtp_session *s, uint64_t at)
+{
+    if (s->shown_len <= at + SMTP_TRANSCRIPT_MAX) return at;
+    at = s->shown_len - SMTP_TRANSCRIPT_MAX;
+    while (at < s->shown_len && octet_at(s, at++) != '\n')
+        continue;
+    return at;
+}
+
+/* The octets from `at` to `end`, printable, without the CR of a line end. Returns the length. */
+static size_t copy(const struct smtp_session *s, uint64_t at, uint64_t end, char *out)
 {
     char *to = out;
     for (; at < end; at++) {
@@ -170,25 +180,68 @@ static size_t copy_lines(const struct smtp_session *s, uint64_t at, uint64_t end
     return smtp_printable(out, (size_t)(to - out), out, (size_t)(to - out));
 }
 
+/* The stage that a command belongs to, as SMTP_STEPS names it. What has no verb answers a SASL
+ * challenge. */
+static const char *stage_of_command(struct smtp_text command)
+{
+    static const char commands[][2][9] = {{"EHLO", "ehlo"},     {"HELO", "ehlo"}, {"LHLO", "ehlo"},
+                                          {"STAR", "starttls"}, {"MAIL", "mail"}, {"RCPT", "rcpt"},
+                                          {"DATA", "data"},     {"BDAT", "data"}, {"RSET", "rset"},
+                                          {"NOOP", "noop"},     {"VRFY", "vrfy"}, {"QUIT", "quit"}};
+    if (command.len == 1 && *command.data == '.') return "final";
+    for (size_t i = 0; command.len >= 4 && i < sizeof commands / sizeof *commands; i++)
+        if (memcmp(command.data, commands[i][0], 4) == 0) return commands[i][1];
+    return "auth";
+}
+
+bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *room,
+                          struct smtp_line *line)
+{
+    uint64_t at = kept_from(s, *mark), end = at;
+    while (end < s->shown_whole && octet_at(s, end) != '\n')
+        end++;
+    if (end >= s->shown_whole) return false;
+    *mark = end + 1;
+    *line = (struct smtp_line){.side = octet_at(s, at)};
+    line->text = (struct smtp_text){room, copy(s, at + 3, end, room)};
+    for (const char *digit = room + 1; line->side == 'M' && *digit != ' '; digit++)
+        line->bytes = 10 * line->bytes + (uint64_t)(*digit - '0');
+    if (line->side == 'C') line->stage = stage_of_command(line->text);
+    return true;
+}
+
+struct smtp_text smtp_transcript_command(const struct smtp_session *s, const char *stage,
+                                         char *room)
+{
+    uint64_t mark = 0, newest = UINT64_MAX, fitting = UINT64_MAX;
+    struct smtp_line line = {0};
+    for (uint64_t at = 0; smtp_transcript_next(s, &mark, room, &line); at = mark) {
+        if (line.side != 'C') continue;
+        newest = at;
+        if (stage != NULL && strcmp(line.stage, stage) == 0) fitting = at;
+    }
+    if (newest == UINT64_MAX) return (struct smtp_text){NULL, 0};
+    mark = fitting != UINT64_MAX ? fitting : newest;
+    smtp_transcript_next(s, &mark, room, &line);
+    return line.text;
+}
+
 bool smtp_transcript_open(const struct smtp_session *s)
 {
     return s->shown_side != '\0';
 }
 
-size_t smtp_transcript(const struct smtp_session *s, uint64_t *mark, char *out)
+size_t smtp_transcript(const struct smtp_session *s, char *out)
 {
-    uint64_t at = mark == NULL ? 0 : *mark, end = mark == NULL ? s->shown_len : s->shown_whole;
-    if (s->shown_len > at + SMTP_TRANSCRIPT_MAX) {
-        at = s->shown_len - SMTP_TRANSCRIPT_MAX;
-        while (at < end && octet_at(s, at++) != '\n')
-            continue;
-    }
-    size_t len = copy_lines(s, at, end, out);
-    if (mark != NULL) {
-        *mark = end;
-        return len;
-    }
+    uint64_t at = kept_from(s, 0);
+    size_t len = copy(s, at, s->shown_len, out);
+    for (size_t i = 0; i < len; i++)
+        if (out[i] == 'M' && (i == 0 || out[i - 1] == '\n')) out[i] = 'C';
     if (s->shown_side != '\0') out[len++] = '\n';
-    if (s->shown_octets > 0) len += tell_octets(out + len, s->shown_octets);
+    if (s->shown_octets > 0) {
+        size_t told_at = len;
+        len += tell_octets(out + len, s->shown_octets);
+        out[told_at] = 'C';
+    }
     return len;
 }

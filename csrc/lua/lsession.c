@@ -105,18 +105,61 @@ static int session_output(lua_State *L)
     return 1;
 }
 
-/** session:transcript(mark) -> lines of what was said and heard; the mark for the next call; is the
- * newest line not whole? See smtp_transcript. */
+/** session:transcript() -> lines of what was sent and heard; is the newest line not whole? See
+ * smtp_transcript. */
 static int session_transcript(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     char lines[SMTP_TRANSCRIPT_MAX + 64];
-    uint64_t mark = lua_isnoneornil(L, 2) ? 0 : lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
-    size_t len = smtp_transcript(s, lua_isnoneornil(L, 2) ? NULL : &mark, lines);
-    lua_pushlstring(L, lines, len);
-    lua_pushnumber(L, (lua_Number)mark);
+    lua_pushlstring(L, lines, smtp_transcript(s, lines));
     lua_pushboolean(L, smtp_transcript_open(s));
-    return 3;
+    return 2;
+}
+
+/** session:command(stage) -> the newest command of this stage, of any where there is none; nil
+ * before the first command. */
+static int session_command(lua_State *L)
+{
+    char room[SMTP_TRANSCRIPT_MAX];
+    struct smtp_text command =
+        smtp_transcript_command(to_session(L), luaL_optstring(L, 2, NULL), room);
+    if (command.data == NULL) return 0;
+    lua_pushlstring(L, command.data, command.len);
+    return 1;
+}
+
+/** session:news(mark) -> the lines behind the mark, nil where there are none; the mark for the next
+ * call. Each line is three values in a row: "C", "S" or "*", text, and for "C" its stage; or "M",
+ * and how many bytes of messages left. */
+static int session_news(lua_State *L)
+{
+    const struct smtp_session *s = to_session(L);
+    uint64_t mark = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
+    char room[SMTP_TRANSCRIPT_MAX];
+    struct smtp_line line;
+    int count = 0;
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    while (smtp_transcript_next(s, &mark, room, &line)) {
+        if (count == 0) {
+            lua_newtable(L);
+            lua_replace(L, 2);
+        }
+        lua_pushlstring(L, &line.side, 1);
+        lua_rawseti(L, 2, ++count);
+        if (line.side == 'M')
+            push_integer(L, (size_t)line.bytes);
+        else
+            lua_pushlstring(L, line.text.data, line.text.len);
+        lua_rawseti(L, 2, ++count);
+        if (line.stage != NULL)
+            lua_pushstring(L, line.stage);
+        else
+            lua_pushboolean(L, 0);
+        lua_rawseti(L, 2, ++count);
+    }
+    lua_pushnumber(L, (lua_Number)mark);
+    return 2;
 }
 
 /** session:octets() -> how many octets of messages have left in this session */
@@ -405,6 +448,8 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"octets", session_octets},
                                            {"sent", session_sent},
                                            {"transcript", session_transcript},
+                                           {"command", session_command},
+                                           {"news", session_news},
                                            {"heard", session_heard},
                                            {"secret", session_secret},
                                            {"tls_started", session_tls_started},

@@ -14,7 +14,7 @@ local function mail(more)
 end
 
 local calls = {
-   ["session:transcript"] = function(n) return session():transcript(n) end,
+   ["session:news"] = function(n) return session():news(n) end,
    ["session:sent"] = function(n) return session():sent(n) end,
    ["session:body"] = function(n) return session():body("x", n) end,
    ["scanner:feed, from"] = function(n) return core.scanner():feed("x", n) end,
@@ -82,10 +82,10 @@ describe("a mark that no transcript has given", function()
    it("shows nothing more", function()
       local one = session()
       one:heard("220 hi\r\n")
-      local text, mark = one:transcript(0)
-      assert.equal("S: 220 hi\n", text)
-      assert.equal("", (one:transcript(mark)))
-      assert.equal("", (one:transcript(mark + 1000)))
-      assert.equal("", (one:transcript(2 ^ 53)))
+      local news, mark = one:news(0)
+      assert.same({ "S", "220 hi", false }, news)
+      assert.is_nil((one:news(mark)))
+      assert.is_nil((one:news(mark + 1000)))
+      assert.is_nil((one:news(2 ^ 53)))
    end)
 end)

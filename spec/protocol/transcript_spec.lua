@@ -80,18 +80,41 @@ describe("A session's transcript", function()
       assert.equal("S: 220 a?b?c?d?e f \195\188 ?\n", (session:transcript():match("^[^\n]*\n")))
    end)
 
-   it("goes on behind a mark, by whole lines", function()
+   it("gives programs the lines after a mark, by whole lines", function()
       local session = begin()
       session:heard("220")
-      local text, mark = session:transcript(0)
-      assert.equal("", text)
+      local news, mark = session:news(0)
+      assert.is_nil(news)
       session:heard(" mx\r\n")
-      text, mark = session:transcript(mark)
-      assert.equal("S: 220 mx\n", text)
+      news, mark = session:news(mark)
+      assert.same({ "S", "220 mx", false }, news)
       session:sent(2)
-      text, mark = session:transcript(mark)
-      assert.equal("C: EHLO me\n", text)
-      assert.equal("", (session:transcript(mark)))
+      news, mark = session:news(mark)
+      assert.same({ "C", "EHLO me", "ehlo" }, news)
+      assert.is_nil((session:news(mark)))
+      assert.is_nil((session:news(mark + 1000)))
+   end)
+
+   it("names the stage of each command, and counts the bytes of a message", function()
+      local session = open()
+      mail(session, "hidden\r\n")
+      say(session)
+      session:heard("250 ok\r\n250 ok\r\n")
+      say(session)
+      session:heard("250 ok\r\n")
+      session:quit()
+      say(session)
+      local news, said = session:news(0), {}
+      for i = 1, #news, 3 do
+         if news[i] ~= "S" then said[#said + 1] = table.concat({ tostring(news[i + 1]),
+            tostring(news[i + 2]) }, ": ") end
+      end
+      assert.same({ "EHLO me: ehlo", "MAIL FROM:<a@b>: mail", "RCPT TO:<c@d>: rcpt", "BDAT 8 LAST: data",
+         "8: false", "QUIT: quit" }, said)
+      assert.same({ "MAIL FROM:<a@b>", "BDAT 8 LAST", "QUIT" },
+         { session:command "mail", session:command "data", session:command() })
+      assert.equal("QUIT", session:command "starttls")
+      assert.is_nil(begin():command())
    end)
 
    it("keeps the newest lines, all of them whole", function()

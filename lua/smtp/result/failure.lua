@@ -5,7 +5,6 @@ local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
 local receipt = require "smtp.result.receipt"
-local transcript = require "smtp.result.transcript"
 
 local failure = {}
 
@@ -195,6 +194,9 @@ local function masked_text(conv, trouble)
       or trouble.code == 421)
 end
 
+-- The message belongs to the command that announces it.
+local command_stage = { body = "data", final = "data" }
+
 --- The error that reports a conversation's trouble.
 ---@param conv table         the conversation, whose offer is noted
 ---@param facts? table       session:facts(), where there is a session
@@ -204,7 +206,7 @@ end
 ---@return smtp.Error
 function failure.new(conv, facts, trouble, mail, recipients)
    local server = conv.server
-   local lines = conv.transcript:lines(conv.session)
+   local session = conv.session
    -- Of several messages in flight, the one whose command it was is not known.
    local stage = server.pipelining ~= "eager" and trouble.stage or nil
    local err = {
@@ -212,7 +214,8 @@ function failure.new(conv, facts, trouble, mail, recipients)
       enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
       port = server.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = lines, command = transcript.last_command(lines, stage),
+      transcript = conv.transcript:lines(session),
+      command = session and session:command(command_stage[stage] or stage),
       what = failure.place(server) .. " " .. trouble.sentence,
    }
    if facts then add_facts(err, conv, facts, trouble, mail) end

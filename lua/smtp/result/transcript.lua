@@ -147,7 +147,7 @@ end
 ---@param session? userdata
 function Transcript:lines(session)
    if not session then return {} end
-   local text, _, open = session:transcript()
+   local text, open = session:transcript()
    return split(self, text, open)
 end
 
@@ -155,36 +155,18 @@ end
 ---@return boolean
 ---@return any      what it raised
 function Transcript:follow(session)
-   local text, mark = session:transcript(self.traced)
-   self.traced = mark
-   local lines = split(self, text)
-   for i = 1, #lines do
-      local ok, cause = guard.call(self.trace, lines[i]:match("^(.): (.*)$"))
+   local news
+   news, self.traced = session:news(self.traced)
+   for i = 1, news and #news or 0, 3 do
+      local side, text = news[i], news[i + 1]
+      if side == "M" then side, text = "C", ("(%d bytes of the message)"):format(text) end
+      local ok, cause = guard.call(self.trace, side, side == "S" and self:mask(text) or text)
       if not ok then
          self.trace = nil
          return false, cause
       end
    end
    return true
-end
-
-local verbs = { ehlo = "^C: [A-Z][A-Z]LO ", starttls = "^C: STARTTLS", auth = "^C: AUTH ",
-   mail = "^C: MAIL ", rcpt = "^C: RCPT ", data = "^C: B?DAT", body = "^C: B?DAT",
-   final = "^C: B?DAT" }
-
--- The newest of the lines that fits.
-local function newest(lines, pattern)
-   for i = #lines, 1, -1 do
-      if lines[i]:find(pattern) then return lines[i]:sub(4) end
-   end
-   return nil
-end
-
---- The command that a stage is about, without secrets; the newest one where that is not known.
----@param lines string[]   of the transcript
----@param stage? string
-function transcript.last_command(lines, stage)
-   return verbs[stage] and newest(lines, verbs[stage]) or newest(lines, "^C: [^(]")
 end
 
 return transcript
