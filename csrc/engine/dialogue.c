@@ -289,7 +289,7 @@ static const char *stage_for(const struct smtp_session *s, enum smtp_error error
 {
     if (error == SMTP_ERROR_TLS_NOT_OFFERED || error == SMTP_ERROR_TLS_HELO_ONLY)
         return steps[STEP_starttls].stage;
-    if (error >= SMTP_ERROR_AUTH_NOT_OFFERED && error <= SMTP_ERROR_AUTH_INSECURE)
+    if (error >= SMTP_ERROR_AUTH_NOT_OFFERED && error <= SMTP_ERROR_AUTH_UNVERIFIED)
         return steps[STEP_auth].stage;
     return stage_of(s);
 }

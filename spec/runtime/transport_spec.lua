@@ -45,7 +45,8 @@ describe("TLS of a transport that does not declare secure", function()
                local receipt, err = send(options_of(given), transcript:format("PLAIN LOGIN XOAUTH2") .. bye,
                   { secure = secure })
                assert.is_nil(receipt)
-               assert.same({ "auth_insecure", "unverified", "no" }, { err.kind, err.reason, err.sent })
+               assert.same({ "auth_insecure", "unverified", "auth", "no" },
+                  { err.kind, err.reason, err.stage, err.sent })
                assert.truthy(err.hint:find("secure = true", 1, true), err.hint)
                assert.truthy(err.mechanisms.PLAIN:find("does not declare", 1, true))
             end
