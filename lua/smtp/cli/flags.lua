@@ -4,7 +4,7 @@
 local errors = require "smtp.errors"
 local resources = require "smtp.ground.resources"
 
-local cli_flags = {}
+local flags = {}
 
 local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
    auth_plaintext = true, requiretls = true, lmtp = true, strict = true }
@@ -28,35 +28,46 @@ local function check_flag(name, equals)
    return true
 end
 
---- args[from] and all behind it.
----@return table|nil flags   as options, with _ for -
+-- "--name", "--name=value" -> "name", "=" or "", "value" or "" | nil, err
+local function split(argument)
+   local name, equals, value = argument:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
+   if not name or equals == "" and value ~= "" then
+      return nil, errors.usage(argument, ("%q is no option"):format(argument), "See --help")
+   end
+   name = name:gsub("%-", "_")
+   local ok, err = check_flag(name, equals)
+   if not ok then return nil, err end
+   return name, equals, value
+end
+
+local function add(options, name, value)
+   if switches[name] then
+      options[name] = true
+   elseif lists[name] then
+      options[name] = options[name] or {}
+      options[name][#options[name] + 1] = value
+   else
+      options[name] = value
+   end
+end
+
+--- Read the arguments from args[from] to the last one.
+---@return table|nil options   by name, with _ for -
 ---@return table|nil err
-function cli_flags.read(args, from)
-   local flags, i = {}, from
+function flags.read(args, from)
+   local options, i = {}, from
    while i <= #args do
-      local name, equals, value = args[i]:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
-      if not name or equals == "" and value ~= "" then
-         return nil, errors.usage(args[i], ("%q is no option"):format(args[i]), "See --help")
-      end
-      name = name:gsub("%-", "_")
-      local ok, err = check_flag(name, equals)
-      if not ok then return nil, err end
+      local name, equals, value = split(args[i])
+      if not name then return nil, equals end
       if not switches[name] and equals == "" then
          i = i + 1
          value = args[i]
          if value == nil then return wrong(name, "wants a value") end
       end
-      if switches[name] then
-         flags[name] = true
-      elseif lists[name] then
-         flags[name] = flags[name] or {}
-         flags[name][#flags[name] + 1] = value
-      else
-         flags[name] = value
-      end
+      add(options, name, value)
       i = i + 1
    end
-   return flags
+   return options
 end
 
 -- ---- what some flags stand for ----
@@ -67,85 +78,86 @@ local function read_all(path)
 end
 
 -- --text-file FILE is text, and so on. -> true | nil, err
-local function read_files(flags)
+local function read_files(options)
    for flag, option in next, { text_file = "text", html_file = "html", calendar = "calendar" } do
-      local path = flags[flag]
-      flags[flag] = nil
+      local path = options[flag]
+      options[flag] = nil
       if path then
          local text, why = read_all(path)
          if not text then return nil, errors.usage(flag, why or path .. ": cannot be read") end
-         flags[option] = text
+         options[option] = text
       end
    end
    return true
 end
 
-local function read_headers(flags)
-   if not flags.header then return true end
-   flags.headers = {}
-   for i = 1, #flags.header do
-      local name, value = flags.header[i]:match("^([^:]*): *(.*)$")
+local function read_headers(options)
+   if not options.header then return true end
+   options.headers = {}
+   for i = 1, #options.header do
+      local name, value = options.header[i]:match("^([^:]*): *(.*)$")
       if not name then
-         return nil, errors.usage("header", ("--header %q has no colon"):format(flags.header[i]),
+         return nil, errors.usage("header", ("--header %q has no colon"):format(options.header[i]),
             "Write --header \"Name: value\"")
       end
-      flags.headers[i] = { name, value }
+      options.headers[i] = { name, value }
    end
-   flags.header = nil
+   options.header = nil
    return true
 end
 
-local function read_dkim(flags)
-   for i = 1, #(flags.dkim or {}) do
-      local domain, selector, key = flags.dkim[i]:match("^([^:]+):([^:]+):(.+)$")
+local function read_dkim(options)
+   for i = 1, #(options.dkim or {}) do
+      local domain, selector, key = options.dkim[i]:match("^([^:]+):([^:]+):(.+)$")
       if not domain then
          return nil, errors.usage("dkim", "--dkim wants DOMAIN:SELECTOR:KEYFILE")
       end
-      flags.dkim[i] = { domain = domain, selector = selector, key = key }
+      options.dkim[i] = { domain = domain, selector = selector, key = key }
    end
    return true
 end
 
-local function read_dsn(flags)
-   local dsn = { notify = flags.dsn_notify, ret = flags.dsn_ret, envid = flags.dsn_envid }
-   flags.dsn_notify, flags.dsn_ret, flags.dsn_envid = nil, nil, nil
-   if next(dsn) ~= nil then flags.dsn = dsn end
+local function read_dsn(options)
+   local dsn = { notify = options.dsn_notify, ret = options.dsn_ret, envid = options.dsn_envid }
+   options.dsn_notify, options.dsn_ret, options.dsn_envid = nil, nil, nil
+   if next(dsn) ~= nil then options.dsn = dsn end
 end
 
-local function read_extensions(flags)
-   for i = 1, #(flags.extension or {}) do
-      local keyword, word = flags.extension[i]:match("^([^=]+)=(.+)$")
+local function read_extensions(options)
+   for i = 1, #(options.extension or {}) do
+      local keyword, word = options.extension[i]:match("^([^=]+)=(.+)$")
       if not keyword then
          return nil, errors.usage("extension", "--extension wants KEYWORD=WORD")
       end
-      flags.extensions = flags.extensions or {}
-      flags.extensions[keyword] = word
+      options.extensions = options.extensions or {}
+      options.extensions[keyword] = word
    end
-   flags.extension = nil
+   options.extension = nil
    return true
 end
 
---- What some flags of a message stand for, in their place: files, standard input, headers.
+--- Replace the flags of a message that stand for something else: files, standard input, headers.
+---@param options table   as flags.read gives them
 ---@return boolean|nil ok
 ---@return table|nil err
-function cli_flags.read_message(flags)
-   if flags.raw then
-      flags.raw = io.read("*a")
-      if not flags.raw then return wrong("raw", "finds no standard input that can be read") end
+function flags.read_message(options)
+   if options.raw then
+      options.raw = io.read("*a")
+      if not options.raw then return wrong("raw", "finds no standard input that can be read") end
    end
-   for i = 1, #(flags.attach or {}) do flags.attach[i] = { path = flags.attach[i] } end
-   flags.attachments, flags.attach = flags.attach, nil
-   if flags.one_click then
-      flags.list_unsubscribe = flags.list_unsubscribe or {}
-      flags.list_unsubscribe.one_click = true
+   for i = 1, #(options.attach or {}) do options.attach[i] = { path = options.attach[i] } end
+   options.attachments, options.attach = options.attach, nil
+   if options.one_click then
+      options.list_unsubscribe = options.list_unsubscribe or {}
+      options.list_unsubscribe.one_click = true
    end
-   flags.one_click = nil
-   local ok, err = read_files(flags)
-   if ok then ok, err = read_headers(flags) end
-   if ok then ok, err = read_dkim(flags) end
-   if ok then ok, err = read_extensions(flags) end
-   read_dsn(flags)
+   options.one_click = nil
+   local ok, err = read_files(options)
+   if ok then ok, err = read_headers(options) end
+   if ok then ok, err = read_dkim(options) end
+   if ok then ok, err = read_extensions(options) end
+   read_dsn(options)
    return ok, err
 end
 
-return cli_flags
+return flags

@@ -1,18 +1,18 @@
 --- The command lua-smtp.
 -- @module smtp.cli.main
 
-local cli_flags = require "smtp.cli.flags"
-local cli_output = require "smtp.cli.output"
-local cli_secrets = require "smtp.cli.secrets"
-local cli_signals = require "smtp.cli.signals"
 local errors = require "smtp.errors"
+local flags = require "smtp.cli.flags"
+local output = require "smtp.cli.output"
 local progress = require "smtp.result.progress"
 local safe = require "smtp.safe"
+local secrets = require "smtp.cli.secrets"
+local signals = require "smtp.cli.signals"
 local sink = require "smtp.sink"
 
 local cli = {}
 
-local json_of, say = cli_output.json, cli_output.say
+local json_of, say = output.json, output.say
 
 local usage = [[
 lua-smtp send [options]        send one message
@@ -60,7 +60,7 @@ recipient accepted, 68 host unknown, 69 server lacks what was required, 74 conne
 75 try again later, 76 protocol or TLS, 77 not permitted (authentication), 130 interrupted by Ctrl-C
 ]]
 
--- sysexits.h; the first class that fits
+-- The exit status of each class of errors (sysexits.h). The first class that fits counts.
 local statuses = {
    { "usage", 64 }, { "source", 65 }, { "message_too_large", 65 }, { "data_refused", 65 },
    { "recipients_refused", 67 }, { "sender_refused", 65 }, { "resolve", 68 },
@@ -88,43 +88,48 @@ local function fail(err, json)
    return status_of(err)
 end
 
-local closing = {} -- functions that remove what a command would leave where it is interrupted
+local closing = {} -- functions that remove what an interrupted command would leave
 
 -- ---- the commands ----
 
-local function send(flags)
-   local json = flags.json
-   flags.json = nil
-   local ok, err = cli_secrets.read(flags)
-   if ok then ok, err = cli_flags.read_message(flags) end
-   if not ok then return fail(err, json) end
-   local receipt, finish
-   if not flags.trace then flags.trace, finish = progress.of_message() end
-   closing[#closing + 1] = finish
-   receipt, err = safe.send(flags)
-   if finish then finish() end
-   if not receipt then return fail(err, json) end
-   if json then
-      say(json_of(receipt))
-      return 0
-   end
+-- Takes the flag --json out of the options. -> is it there?
+local function take_json(options)
+   local json = options.json
+   options.json = nil
+   return json
+end
+
+local function show_receipt(receipt)
    for _, one in ipairs(receipt.recipients) do
       say(("%s: %s%s"):format(one.address, one.state,
          one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
    end
    say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+end
+
+local function send(options)
+   local json = take_json(options)
+   local ok, err = secrets.read(options)
+   if ok then ok, err = flags.read_message(options) end
+   if not ok then return fail(err, json) end
+   local receipt, finish
+   if not options.trace then options.trace, finish = progress.of_message() end
+   closing[#closing + 1] = finish
+   receipt, err = safe.send(options)
+   if finish then finish() end
+   if not receipt then return fail(err, json) end
+   if json then say(json_of(receipt)) else show_receipt(receipt) end
    return 0
 end
 
-local function run_probe(flags)
-   local json = flags.json
-   flags.json = nil
-   local ok, err = cli_secrets.read(flags)
+local function run_probe(options)
+   local json = take_json(options)
+   local ok, err = secrets.read(options)
    if not ok then return fail(err, json) end
    local report
-   report, err = safe.probe(flags)
+   report, err = safe.probe(options)
    if not report then return fail(err, json) end
-   if json then say(json_of(report)) else cli_output.show_report(report) end
+   if json then say(json_of(report)) else output.show_report(report) end
    local first = report.warnings[1]
    if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
    return status_of(errors.new(first.kind, { retry = first.temporary and "later" }))
@@ -136,7 +141,7 @@ local function show(message)
    say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
       message.authenticated and ", authenticated as " .. message.authenticated or "",
       message.tls and ", over TLS" or ", in clear text"))
-   io.write(cli_output.shown((message.data:gsub("\r\n", "\n"))))
+   io.write(output.shown((message.data:gsub("\r\n", "\n"))))
    say("---")
    io.stdout:flush()
 end
@@ -151,12 +156,12 @@ local function show_line(direction, line)
 end
 
 -- The flags of the command as options of the sink. -> true | nil, err
-local function read_sink_flags(flags, json)
-   local ok, err = cli_secrets.read_for_sink(flags)
+local function read_sink_flags(options, json)
+   local ok, err = secrets.read_for_sink(options)
    if not ok then return nil, err end
-   if flags.lmtp then flags.protocol, flags.lmtp = "lmtp", nil end
-   flags.trace = flags.trace and show_line or nil
-   flags.on_message, flags.keep = json and show_json or show, 0
+   if options.lmtp then options.protocol, options.lmtp = "lmtp", nil end
+   options.trace = options.trace and show_line or nil
+   options.on_message, options.keep = json and show_json or show, 0
    return true
 end
 
@@ -170,16 +175,16 @@ local function show_place(server, address, port, json)
    io.stdout:flush()
 end
 
-local function run_sink(flags)
-   local count, json = flags.count, flags.json
-   flags.count, flags.json = nil, nil
-   local ok, err = read_sink_flags(flags, json)
+local function run_sink(options)
+   local count, json = options.count, take_json(options)
+   options.count = nil
+   local ok, err = read_sink_flags(options, json)
    if ok and count and not count:find("^[1-9]%d*$") then
       ok, err = nil, errors.usage("count", "--count needs a whole number from 1", nil, count)
    end
    if not ok then return fail(err, json) end
    local server
-   server, err = sink.new(flags)
+   server, err = sink.new(options)
    if not server then return fail(err, json) end
    closing[#closing + 1] = function() server:close() end
    local address, port = server:listen()
@@ -190,40 +195,55 @@ local function run_sink(flags)
    return 0
 end
 
-local function wants_json(args)
+-- ---- the command line ----
+
+local commands = { send = send, probe = run_probe, sink = run_sink }
+
+local function show_usage()
+   io.write(usage)
+   return 0
+end
+
+-- What the command prints where its first argument is no command.
+local answers = {
+   ["--version"] = function()
+      say("lua-smtp " .. safe._VERSION)
+      return 0
+   end,
+   ["--help"] = show_usage, help = show_usage,
+}
+
+local function has_json(args)
    for i = 1, #args do
       if args[i] == "--json" then return true end
    end
    return false
 end
 
-local commands = { send = send, probe = run_probe, sink = run_sink }
+-- The URL in `probe URL`, nil where there is none.
+local function url_of(args)
+   local place = args[1] == "probe" and args[2]
+   if not place or place:find("^%-") then return nil end
+   return place:find("://", 1, true) and place or "smtp://" .. place
+end
 
 --- Run the command.
 ---@param args table   the arguments
 ---@return number      exit status
 function cli.main(args)
-   if args[1] == "--version" then
-      say("lua-smtp " .. safe._VERSION)
-      return 0
-   elseif args[1] == "--help" or args[1] == "help" then
-      io.write(usage)
-      return 0
-   end
-   local command = commands[args[1] or ""]
+   local name = args[1] or ""
+   if answers[name] then return answers[name]() end
+   local command = commands[name]
    if not command then
       io.stderr:write(usage)
       return 64
    end
-   local place = args[1] == "probe" and args[2] and not args[2]:find("^%-") and args[2]
-   local flags, err = cli_flags.read(args, place and 3 or 2)
-   if not flags then return fail(err, wants_json(args)) end
-   if place then flags.url = place:find("://", 1, true) and place or "smtp://" .. place end
-   if flags.help then
-      io.write(usage)
-      return 0
-   end
-   return cli_signals.run(command, flags, closing)
+   local url = url_of(args)
+   local options, err = flags.read(args, url and 3 or 2)
+   if not options then return fail(err, has_json(args)) end
+   if options.help then return show_usage() end
+   options.url = url or options.url
+   return signals.run(command, options, closing)
 end
 
 return cli

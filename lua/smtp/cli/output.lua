@@ -3,26 +3,26 @@
 
 local core = require "smtp.core"
 
-local cli_output = {}
+local output = {}
 
---- Text for a terminal, which must not obey what a peer put into it: see core.printable.
-function cli_output.shown(text)
+--- Text that a terminal can show: it must not obey what a peer put into the text (core.printable).
+function output.shown(text)
    return (text:gsub("[^\t]+", core.printable))
 end
 
 --- Print a line on standard output, or write it to `file`.
-function cli_output.say(text, file)
-   (file or io.stdout):write(cli_output.shown(text), "\n")
+function output.say(text, file)
+   (file or io.stdout):write(output.shown(text), "\n")
 end
 
-local say = cli_output.say
+local say = output.say
 
 -- ---- JSON, enough for receipts and errors ----
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
--- What a terminal may obey although it is not ASCII: C1 controls, and marks that change the
--- direction of text (see core.printable).
+-- Characters outside ASCII that a terminal may obey: C1 controls, and marks that change the direction
+-- of text.
 local obeyed = { "\194[\128-\159]", "\216\156",
    "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
 
@@ -33,7 +33,7 @@ local function escape_wide(c)
    return ("\\u%04x"):format(code)
 end
 
--- JSON is UTF-8; what a server says need not be: then each byte is taken for Latin-1.
+-- JSON is UTF-8. Where the words of a server are not, each byte counts as Latin-1.
 local function quote(text)
    if not core.is_utf8(text) then
       text = text:gsub("[\128-\255]", function(c)
@@ -53,7 +53,7 @@ local function number(value)
    return (("%.6f"):format(value):gsub(",", "."))
 end
 
--- The fields that are maps, also where they are empty; every other empty table is a list.
+-- The fields that are maps even where they are empty. Every other empty table is a list.
 -- `mechanisms` is a list of names in what a server offers, and a map to reasons elsewhere.
 local maps = { capabilities = true, extensions = true, limits = true, usable = true, options = true,
    parameters = true, seconds = true, tls = true, server = true, ["auth.mechanisms"] = true }
@@ -64,24 +64,24 @@ local function is_map(value, name, parent)
 end
 
 --- Any value as JSON.
----@param name? string     of the field that it is the value of
----@param parent? string   of the field around that
+---@param name? string     the name of the field that contains the value
+---@param parent? string   the name of the field around that one
 ---@return string
-function cli_output.json(value, name, parent)
+function output.json(value, name, parent)
    local kind = type(value)
    if kind == "string" then return quote(value) end
    if kind == "number" then return number(value) end
    if kind ~= "table" then return kind == "boolean" and tostring(value) or "null" end
    local parts = {}
    if not is_map(value, name, parent) then
-      for i = 1, #value do parts[i] = cli_output.json(value[i]) end
+      for i = 1, #value do parts[i] = output.json(value[i]) end
       return "[" .. table.concat(parts, ",") .. "]"
    end
    local names = {}
    for key in next, value do names[#names + 1] = tostring(key) end
    table.sort(names)
    for i = 1, #names do
-      parts[i] = quote(names[i]) .. ":" .. cli_output.json(value[names[i]], names[i], name)
+      parts[i] = quote(names[i]) .. ":" .. output.json(value[names[i]], names[i], name)
    end
    return "{" .. table.concat(parts, ",") .. "}"
 end
@@ -116,14 +116,14 @@ local function show_tls(tls)
    end
    list[#list + 1] = tls.reason
    row("TLS", table.concat(list, ", "))
-   local found = tls.certificate
-   if not found then return end
-   row("certificate", found.subject)
-   row("  issuer", found.issuer)
-   row("  for", table.concat(found.names, ", "))
-   row("  valid", ("%s to %s (%s)"):format(found.not_before, found.not_after,
-      found.days_left < 0 and "over" or found.days_left .. " days left"))
-   row("  key_pin", found.key_pin)
+   local certificate = tls.certificate
+   if not certificate then return end
+   row("certificate", certificate.subject)
+   row("  issuer", certificate.issuer)
+   row("  for", table.concat(certificate.names, ", "))
+   row("  valid", ("%s to %s (%s)"):format(certificate.not_before, certificate.not_after,
+      certificate.days_left < 0 and "over" or certificate.days_left .. " days left"))
+   row("  key_pin", certificate.key_pin)
 end
 
 local function show_auth(auth)
@@ -144,7 +144,7 @@ local function durations(seconds)
 end
 
 --- Print the report of smtp.probe.
-function cli_output.show_report(report)
+function output.show_report(report)
    say((report.socket or report.host .. ":" .. report.port)
       .. (report.address and " (" .. report.address .. ")" or ""))
    row("greeting", (report.greeting:gsub("\n", " / ")))
@@ -154,7 +154,7 @@ function cli_output.show_report(report)
    show_auth(report.auth)
    row("seconds", durations(report.seconds))
    local use = sorted(report.options, function(name, value)
-      return name .. " = " .. cli_output.json(value, name)
+      return name .. " = " .. output.json(value, name)
    end)
    row("use", use ~= "" and use or "nothing: see the first warning")
    for _, one in ipairs(report.warnings) do
@@ -163,4 +163,4 @@ function cli_output.show_report(report)
    end
 end
 
-return cli_output
+return output

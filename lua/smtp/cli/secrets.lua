@@ -1,15 +1,15 @@
---- The secrets of the command: from a variable, from a file, typed at the terminal, or, with a
+--- The secrets of the command. They come from a variable, from a file, from the terminal, or, with a
 -- warning, from the arguments.
 -- @module smtp.cli.secrets
 
 local ascii = require "smtp.ground.ascii"
-local cli_output = require "smtp.cli.output"
 local errors = require "smtp.errors"
+local output = require "smtp.cli.output"
 local resources = require "smtp.ground.resources"
 
-local cli_secrets = {}
+local secrets = {}
 
-local say, shown = cli_output.say, cli_output.shown
+local say, shown = output.say, output.shown
 
 -- ---- variables and files ----
 
@@ -23,30 +23,32 @@ local function warn(what, hint)
       :format(what, hint), io.stderr)
 end
 
--- --password-env or --password-file in the place of --password. -> true | nil, err
-local function read_one(flags, name)
-   local by_env, by_file = flags[name .. "_env"], flags[name .. "_file"]
-   flags[name .. "_env"], flags[name .. "_file"] = nil, nil
+-- The secret from the variable or the first line of the file. -> secret | nil, why not
+local function read_from(variable, path)
+   if path then return read_line(path) end
+   return os.getenv(variable), "the variable " .. variable .. " is not set"
+end
+
+-- Replaces --password-env and --password-file by the password. -> true | nil, err
+local function read_one(options, name)
+   local variable, path = options[name .. "_env"], options[name .. "_file"]
+   options[name .. "_env"], options[name .. "_file"] = nil, nil
    local hint = ("Use --%s-env VARIABLE or --%s-file FILE"):format(name, name)
-   local sources = (flags[name] and 1 or 0) + (by_env and 1 or 0) + (by_file and 1 or 0)
-   if sources > 1 then
+   local is_given = options[name] ~= nil
+   if is_given and (variable or path) or variable and path then
       return nil, errors.usage(name, ("the %s is given more than once"):format(name), hint)
    end
-   if flags[name] then warn(name, hint .. ".") end
+   if is_given then warn(name, hint .. ".") end
+   if not variable and not path then return true end
    local why
-   if by_env then
-      flags[name] = os.getenv(by_env)
-      why = "the variable " .. by_env .. " is not set"
-   elseif by_file then
-      flags[name], why = read_line(by_file)
-   end
-   if (by_env or by_file) and not flags[name] then return nil, errors.usage(name, why) end
+   options[name], why = read_from(variable, path)
+   if not options[name] then return nil, errors.usage(name, why) end
    return true
 end
 
 -- ---- URLs ----
 
--- -> user, password, host of a URL, each nil where it is not there
+-- -> user, password, host of a URL; each is nil where the URL does not contain it
 local function parts_of(url)
    local authority = (url or ""):match("^[A-Za-z][A-Za-z0-9+.-]*://([^/]*)")
    if not authority then return nil end
@@ -59,14 +61,14 @@ end
 
 -- ---- the terminal ----
 
--- Asks at the terminal. -> true | nil, err: there is no terminal, or nothing was typed
-local function ask(flags, name, user, host)
+-- Asks at the terminal. -> true | nil, err where there is no terminal, or nothing was typed
+local function ask(options, name, user, host)
    local has_socket, socket = pcall(require, "smtp.socket")
    local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
    local secret = has_socket and socket.read_secret((shown(prompt):gsub("\n", "?")))
    if secret and secret ~= "" then
-      flags[name] = secret
+      options[name] = secret
       return true
    end
    return nil, errors.usage(name, secret and ("no %s was typed"):format(name)
@@ -76,7 +78,7 @@ end
 
 local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 
--- What the mechanisms that the user named need: "password", "token", nil: neither.
+-- The secret that the named mechanisms need: "password", "token", or nil.
 local function secret_of(mechanisms)
    local found
    for i = 1, #mechanisms do
@@ -92,44 +94,55 @@ end
 
 -- ---- what the commands call ----
 
---- The password and the token of `send` and `probe`, in flags.password and flags.token.
----@return boolean|nil ok
----@return table|nil err
-function cli_secrets.read(flags)
-   local ok, err = read_one(flags, "password")
-   if ok then ok, err = read_one(flags, "token") end
-   if not ok then return nil, err end
+local function warn_of_urls(options)
    for _, name in ipairs { "url", "proxy" } do
-      if select(2, parts_of(flags[name])) then
+      if select(2, parts_of(options[name])) then
          warn("password of --" .. name, name == "url"
             and "Leave it out of the URL, and use --password-env VARIABLE or --password-file FILE."
             or "Prefer a proxy that needs none.")
       end
    end
-   local user, password, host = parts_of(flags.url)
-   user = flags.username or flags.user or user
-   if not user or user == "" or flags.auth == "skip" then return true end
-   if password or flags.password or flags.token then return true end
-   local name = not flags.auth_mechanisms and "password" or secret_of(flags.auth_mechanisms)
-   if not name then return true end
-   return ask(flags, name, user, flags.host or flags.server or host)
 end
 
---- The user and the password of `sink`, in flags.auth.
+-- Which secret is needed and not given: "password", "token", or nil.
+local function missing_secret(options, user, has_password)
+   if not user or user == "" or options.auth == "skip" then return nil end
+   if has_password or options.password or options.token then return nil end
+   if not options.auth_mechanisms then return "password" end
+   return secret_of(options.auth_mechanisms)
+end
+
+--- Read the password and the token of `send` and `probe` into options.password and options.token.
 ---@return boolean|nil ok
 ---@return table|nil err
-function cli_secrets.read_for_sink(flags)
-   local ok, err = read_one(flags, "password")
-   if ok and flags.user and not flags.password then ok, err = ask(flags, "password", flags.user) end
+function secrets.read(options)
+   local ok, err = read_one(options, "password")
+   if ok then ok, err = read_one(options, "token") end
    if not ok then return nil, err end
-   if flags.password and not flags.user then
+   warn_of_urls(options)
+   local user, password, host = parts_of(options.url)
+   user = options.username or options.user or user
+   local name = missing_secret(options, user, password ~= nil)
+   if not name then return true end
+   return ask(options, name, user, options.host or options.server or host)
+end
+
+--- Read the user and the password of `sink` into options.auth.
+---@return boolean|nil ok
+---@return table|nil err
+function secrets.read_for_sink(options)
+   local ok, err = read_one(options, "password")
+   if ok and options.user and not options.password then ok, err = ask(options, "password", options.user) end
+   if not ok then return nil, err end
+   if options.password and not options.user then
       return nil, errors.usage("user", "--password needs --user")
    end
-   if flags.user then
-      flags.auth, flags.require_auth = { users = { [flags.user] = flags.password } }, true
+   if options.user then
+      options.auth = { users = { [options.user] = options.password } }
+      options.require_auth = true
    end
-   flags.user, flags.password = nil, nil
+   options.user, options.password = nil, nil
    return true
 end
 
-return cli_secrets
+return secrets
