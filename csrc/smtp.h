@@ -317,6 +317,30 @@ struct smtp_transaction {
 enum smtp_auth_state { SMTP_AUTH_SKIPPED, SMTP_AUTH_UNAVAILABLE, SMTP_AUTH_DONE };
 enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
 
+/** What became of a mechanism that the server offers: a word for programs, a text for people. */
+/* clang-format off */
+#define SMTP_MECH_STATES(X)                                                                        \
+    X(UNLISTED,   "unlisted",   "not one of the options' mechanisms")                              \
+    X(UNTRIED,    "untried",    "not tried")                                                       \
+    X(UNBOUND,    "unbound",    "not tried after one with -PLUS")                                  \
+    X(NEEDS_TLS,  "needs_tls",  "it needs TLS")                                                    \
+    X(IN_CLEAR,   "in_clear",   "it shows the secret, and there is no TLS")                        \
+    X(UNVERIFIED, "unverified", "it shows the secret, and the transport does not declare its TLS verified")\
+    X(UNUSABLE,   "unusable",   "it cannot be used here") /* smtp_mechanism_out */                 \
+    X(ANSWERED,   "answered",   "answered")               /* by a code that refuses it */          \
+    X(FAILED,     "failed",     "failed")                                                          \
+    X(USED,       "used",       "authenticated")
+/* clang-format on */
+
+enum smtp_mech_state {
+#define X(name, word, text) SMTP_MECH_##name,
+    SMTP_MECH_STATES(X)
+#undef X
+};
+
+const char *smtp_mech_word(enum smtp_mech_state state);
+const char *smtp_mech_text(enum smtp_mech_state state);
+
 /** What a session knows of its server and itself; valid until the next call. */
 struct smtp_facts {
     bool esmtp; /* EHLO was understood */
@@ -327,18 +351,26 @@ struct smtp_facts {
     struct smtp_text mechanism;  /* the newest one that AUTH was said with */
     struct smtp_text challenge;  /* what an error challenge held, printable (RFC 7628 3.2.2) */
     const struct smtp_answer *ehlo_reply; /* the refusal of the newest EHLO; NULL: none */
-    const uint16_t *mech_code;     /* for each of the options' mechs: what turned it down, or 0 */
-    bool bound;                    /* a mechanism that binds was tried */
-    bool starttls_offered;         /* in the newest EHLO, or before TLS */
-    uint64_t size_max;             /* 0: no limit told */
-    uint32_t rcpt_max, mail_max;   /* RFC 9422, 0: no limit told */
-    struct smtp_text server;       /* first line of the newest EHLO or HELO reply */
-    struct smtp_text capabilities; /* its other lines, joined by LF, printable */
-    struct smtp_text mechanisms;   /* offered, joined by a space, upper case, printable */
+    bool bound;                           /* a mechanism that binds was tried */
+    bool starttls_offered;                /* in the newest EHLO, or before TLS */
+    uint64_t size_max;                    /* 0: no limit told */
+    uint32_t rcpt_max, mail_max;          /* RFC 9422, 0: no limit told */
+    struct smtp_text server;              /* first line of the newest EHLO or HELO reply */
+    struct smtp_text capabilities;        /* its other lines, joined by LF, printable */
+    struct smtp_text mechanisms;          /* offered, joined by a space, upper case, printable */
     struct smtp_text mechanisms_before_tls;
 };
 
 struct smtp_session; /* opaque */
+
+/** A mechanism that the server offers; `code` is the reply where the state is ANSWERED. */
+struct smtp_offer {
+    struct smtp_text name;
+    enum smtp_mech_state state;
+    uint16_t code;
+};
+/** The next one, in the server's order. `*at` is 0 at first. Returns whether there is one. */
+bool smtp_offer_next(const struct smtp_session *s, size_t *at, struct smtp_offer *offer);
 
 /** Octets of memory for a session whose output buffer holds `buffer_len` octets. */
 size_t smtp_session_size(size_t buffer_len);

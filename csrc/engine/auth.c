@@ -76,19 +76,24 @@ static bool shows_secret(const struct smtp_mech *mech)
     return m != NULL ? m->secret != SECRET_NONE : (mech->flags & SMTP_MECH_SHOWS_SECRET) != 0;
 }
 
-/* Who took away the mechanism that binds may sit between us and the server: nothing less then. */
-static bool is_candidate(const struct smtp_session *s, size_t i)
-{
-    const struct smtp_mech *mech = &s->opt.mechs[i];
-    bool binds = (mech->flags & SMTP_MECH_BINDS) != 0;
-    if (s->mech_code[i] != 0 || !is_offered(s, mech->name)) return false;
-    return binds ? s->tls_on : !s->must_bind;
-}
-
 static bool may_show_secret(const struct smtp_session *s)
 {
     bool sealed = s->tls_on && (s->tls_verified || s->opt.secret_unverified);
     return sealed || s->opt.secret_in_clear;
+}
+
+/* Can this mechanism be chosen (UNTRIED), and if not, why? If the mechanism that binds disappeared
+ * from the offer, a man in the middle may have removed it: then nothing less is accepted. */
+static enum smtp_mech_state state_of(const struct smtp_session *s, size_t i)
+{
+    const struct smtp_mech *mech = &s->opt.mechs[i];
+    bool binds = (mech->flags & SMTP_MECH_BINDS) != 0;
+    if (s->mech_code[i] != 0)
+        return s->mech_code[i] == MECH_OUT ? SMTP_MECH_UNUSABLE : SMTP_MECH_ANSWERED;
+    if (binds && !s->tls_on) return SMTP_MECH_NEEDS_TLS;
+    if (!binds && s->must_bind) return SMTP_MECH_UNBOUND;
+    if (may_show_secret(s) || !shows_secret(mech)) return SMTP_MECH_UNTRIED;
+    return s->tls_on ? SMTP_MECH_UNVERIFIED : SMTP_MECH_IN_CLEAR;
 }
 
 /* The next mechanism that the server offers, the user allows, and that was not turned down. Returns
@@ -97,12 +102,13 @@ static bool choose(struct smtp_session *s, bool *insecure)
 {
     *insecure = false;
     for (size_t i = 0; i < s->opt.mech_count; i++) {
-        if (!is_candidate(s, i)) continue;
-        if (may_show_secret(s) || !shows_secret(&s->opt.mechs[i])) {
+        if (!is_offered(s, s->opt.mechs[i].name)) continue;
+        enum smtp_mech_state state = state_of(s, i);
+        if (state == SMTP_MECH_UNTRIED) {
             s->mech = i;
             return true;
         }
-        *insecure = true;
+        if (state == SMTP_MECH_IN_CLEAR || state == SMTP_MECH_UNVERIFIED) *insecure = true;
     }
     return false;
 }
@@ -459,4 +465,67 @@ step hear_answer(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (s->cancelled == SMTP_ERROR_NONE) return hear_exchange(s, r);
     return r->code == 421 ? drop(s, s->cancelled, r) : give_up(s, s->cancelled, r);
+}
+
+/* ---- what became of each mechanism ---- */
+
+static const struct {
+    const char *word, *text;
+} states[] = {
+#define X(name, word, text) {word, text},
+    SMTP_MECH_STATES(X)
+#undef X
+};
+
+const char *smtp_mech_word(enum smtp_mech_state state)
+{
+    return states[state].word;
+}
+
+const char *smtp_mech_text(enum smtp_mech_state state)
+{
+    return states[state].text;
+}
+
+static bool is_same(struct smtp_text a, struct smtp_text b)
+{
+    return a.len == b.len && a.len > 0 && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* The reply that ended the session before AUTH was over; 0: none did. */
+static uint16_t ending_code(const struct smtp_session *s)
+{
+    return s->auth == SMTP_AUTH_SKIPPED ? s->trouble.answer.code : 0;
+}
+
+static void judge(const struct smtp_session *s, struct smtp_offer *offer)
+{
+    bool said = is_same(offer->name, s->mech_said);
+    size_t i = 0;
+    while (i < s->opt.mech_count && !is_same(offer->name, s->opt.mechs[i].name))
+        i++;
+    offer->state = i < s->opt.mech_count ? state_of(s, i) : SMTP_MECH_UNLISTED;
+    if (offer->state == SMTP_MECH_ANSWERED) {
+        offer->code = s->mech_code[i];
+    } else if (said && ending_code(s) != 0) {
+        offer->state = SMTP_MECH_ANSWERED;
+        offer->code = ending_code(s);
+    } else if (said && offer->state != SMTP_MECH_UNUSABLE) {
+        offer->state = s->auth == SMTP_AUTH_DONE ? SMTP_MECH_USED : SMTP_MECH_FAILED;
+    }
+}
+
+bool smtp_offer_next(const struct smtp_session *s, size_t *at, struct smtp_offer *offer)
+{
+    size_t from = *at;
+    while (from < s->mechs_len && s->mechs[from] == ' ')
+        from++;
+    size_t to = from;
+    while (to < s->mechs_len && s->mechs[to] != ' ')
+        to++;
+    *at = to;
+    if (from == to) return false;
+    *offer = (struct smtp_offer){.name = {s->mechs + from, to - from}};
+    judge(s, offer);
+    return true;
 }

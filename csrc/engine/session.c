@@ -150,7 +150,6 @@ struct smtp_facts smtp_session_facts(const struct smtp_session *s)
         .mechanism = s->mech_said,
         .challenge = {s->challenge, s->told_why ? s->challenge_len : 0},
         .ehlo_reply = s->ehlo_refused ? &s->ehlo_reply : NULL,
-        .mech_code = s->mech_code,
         .bound = s->must_bind,
         .starttls_offered = s->starttls_seen,
         .size_max = s->size_max,

@@ -51,28 +51,28 @@ static void set_limit(lua_State *L, const char *key, uint64_t limit)
     if (limit != 0) set_number(L, key, limit);
 }
 
-/* { PLAIN = 504 }: what turned each mechanism down; the options at `options` name them. */
-static void set_mech_codes(lua_State *L, const struct smtp_facts *facts)
+/** session:mechanisms() -> those that the server offers, in its order, with what became of each:
+ * { { name =, state = a word, text = for people, code = of the answer that refused it }, … } */
+int session_mechanisms(lua_State *L)
 {
+    const struct smtp_session *s = to_session(L);
+    struct smtp_offer offer;
+    size_t at = 0;
     lua_newtable(L);
-    lua_getuservalue(L, 1);
-    lua_getfield(L, -1, "options");
-    lua_getfield(L, -1, "mechanisms");
-    size_t count = lua_istable(L, -1) ? lcompat_rawlen(L, -1) : 0;
-    for (size_t i = 0; i < count && i < SMTP_MECHS_MAX; i++) {
-        if (facts->mech_code[i] < 200) continue;
-        lua_rawgeti(L, -1, (int)i + 1);
-        lua_getfield(L, -1, "name");
-        lua_pushinteger(L, facts->mech_code[i]);
-        lua_settable(L, -7);
-        lua_pop(L, 1);
+    for (int i = 1; smtp_offer_next(s, &at, &offer); i++) {
+        const char *word = smtp_mech_word(offer.state), *text = smtp_mech_text(offer.state);
+        lua_createtable(L, 0, 4);
+        set_text(L, "name", offer.name.data, offer.name.len);
+        set_text(L, "state", word, strlen(word));
+        set_text(L, "text", text, strlen(text));
+        if (offer.code != 0) set_number(L, "code", offer.code);
+        lua_rawseti(L, -2, i);
     }
-    lua_pop(L, 3);
-    lua_setfield(L, -2, "turned_down");
+    return 1;
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
- * auth_reason, mechanism, ehlo_reply, bound, challenge, turned_down, starttls_offered, size_max,
+ * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, size_max,
  * rcpt_max, mail_max, server, capabilities, … */
 int session_facts(lua_State *L)
 {
@@ -103,6 +103,5 @@ int session_facts(lua_State *L)
     set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);
     set_text(L, "mechanisms_before_tls", facts.mechanisms_before_tls.data,
              facts.mechanisms_before_tls.len);
-    set_mech_codes(L, &facts);
     return 1;
 }

@@ -471,6 +471,7 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"stage", session_stage},
                                            {"replies", session_replies},
                                            {"facts", session_facts},
+                                           {"mechanisms", session_mechanisms},
                                            {"grade", session_grade},
                                            {"eager_failed", session_eager_failed},
                                            {NULL, NULL}};

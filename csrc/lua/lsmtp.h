@@ -28,6 +28,7 @@ void read_options(lua_State *L, struct smtp_options *o);
 
 /* lfacts.c */
 int session_facts(lua_State *L);
+int session_mechanisms(lua_State *L);
 int session_grade(lua_State *L);
 /* From table 2, which the session has to keep; false: there is none. `room` is for a part of it. */
 bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room);

@@ -614,3 +614,37 @@ describe("what follows a refusal", function()
       assert.is_true(errors.is(err, "auth_rejected"))
    end)
 end)
+
+describe("what became of each mechanism", function()
+   local refused = "C: MAIL FROM:<ann@me.example>\nS: 550 no\n"
+
+   it("is a text in every error: of the one that authenticated, too", function()
+      local _, err = talk.send(with(), hello("GSSAPI LOGIN PLAIN XOAUTH2 CRAM-MD5 EXTERNAL SCRAM-SHA-1-PLUS")
+         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 235 ok\n" .. refused .. bye)
+      assert.same({ GSSAPI = "not known here", LOGIN = "not tried", PLAIN = "authenticated",
+         XOAUTH2 = "it needs a token", EXTERNAL = "only where auth_mechanisms names it",
+         ["CRAM-MD5"] = "only where auth_mechanisms names it",
+         ["SCRAM-SHA-1-PLUS"] = "the transport has no channel binding" }, err.mechanisms)
+   end)
+
+   it("is not a code that answered something else", function()
+      local _, err = talk.send(with { auth = "prefer" }, hello("PLAIN")
+         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 502 unknown command\n" .. refused .. bye)
+      assert.same({ "sender_refused", "rejected_command" }, { err.kind, err.auth_reason })
+      assert.same({ PLAIN = "failed" }, err.mechanisms)
+      _, err = talk.send(with(), hello("PLAIN LOGIN")
+         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 504 no\nC: AUTH LOGIN\nS: 421 bye\nCLOSE")
+      assert.same({ PLAIN = "answered 504", LOGIN = "answered 421" }, err.mechanisms)
+   end)
+
+   it("is a word for programs inside: session:mechanisms()", function()
+      local session = core.session { domain = "me.example", auth = "require", username = "ann", host = "mx.example",
+         mechanisms = { { name = "PLAIN" }, { name = "SCRAM-SHA-1-PLUS", binds = true } } }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 AUTH PLAIN SCRAM-SHA-1-PLUS NTLM\r\n")
+      local words = {}
+      for i, one in ipairs(session:mechanisms()) do words[i] = one.name .. " " .. one.state end
+      assert.same({ "PLAIN in_clear", "SCRAM-SHA-1-PLUS needs_tls", "NTLM unlisted" }, words)
+   end)
+end)

@@ -151,11 +151,10 @@ function Conversation:trouble(trouble)
    return trouble
 end
 
---- For each mechanism that the server offers: why it is not in use.
----@return string[] names
----@return table reasons
-function Conversation:reasons(facts, code)
-   return mechanisms.reasons(self.server, self.login, facts, code)
+--- The mechanisms that the server offers, and why each is not in use: see mechanisms.offered.
+---@return table[]
+function Conversation:mechanisms()
+   return mechanisms.offered(self.session, self.server, self.login.unusable)
 end
 
 return conversation

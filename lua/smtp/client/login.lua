@@ -45,7 +45,7 @@ function login.new(server, sock)
       mechanisms = mechanisms.list(server, sock.channel_binding ~= nil), -- those that may be used
       secrets = {},          -- by kind: "password", "token"
       token_renewed = false, -- the token was asked for a second time
-      unusable = {},         -- by mechanism: why its start function passed
+      unusable = {},         -- by mechanism: why its start function passed, { state =, text = }
       exchange = nil,        -- the SASL exchange that is going on,
       is_own = nil,          -- whether its mechanism is the caller's own,
       unsaid = nil,          -- and its initial response where that is for the first challenge
@@ -94,11 +94,11 @@ function Login:give_secret(conversation)
 end
 
 -- What the start function of the mechanism gives: an initial response or nil, is that all?
-local function say_initial(self, conversation, name, initial, more)
+local function say_initial(self, conversation, name, initial, more, word)
    local session = conversation.session
    if initial == false then
-      self.unusable[name] = type(more) == "string" and conversation.transcript:mask(more)
-         or "it cannot be used here"
+      self.unusable[name] = { state = self.is_own and "unusable" or word,
+         text = type(more) == "string" and conversation.transcript:mask(more) or nil }
       return session:mechanism_out()
    elseif initial == nil and type(more) == "string" then
       self.refusal = more
@@ -121,11 +121,11 @@ local function begin_exchange(self, conversation, name)
    local info = mechanisms.info(server, session:facts(), self.secrets, sock)
    if sock.failure then return conversation:fail("transport", sock.cause, sock.failure) end
    if not info then return session:broken("system", "random", "") end
-   local ok, initial, more, lack = call(function() return exchange:start(info) end)
+   local ok, initial, more, lack, word = call(function() return exchange:start(info) end)
    if ok and lack and not is_own then return session:broken("system", "resources", more) end
    if not ok then return fail(conversation, initial, name .. ".start raised an error") end
    self.exchange, self.is_own = exchange, is_own
-   say_initial(self, conversation, name, initial, more)
+   say_initial(self, conversation, name, initial, more, word)
 end
 
 local refusals = { protocol = true, server_not_authentic = true, iterations = true }

@@ -14,18 +14,19 @@ local auth = {}
 local usage = errors.usage
 
 -- In order of preference. secret: what it needs. named: only where auth_mechanisms names it.
--- bare: it has no place for authzid.
+-- bare: it has no place for authzid. Those of a user's own have shows_secret; for the others the core
+-- knows it.
 local known = {
-   { name = "OAUTHBEARER", secret = "token", shows_secret = true, bare = true },
-   { name = "XOAUTH2", secret = "token", shows_secret = true, bare = true },
+   { name = "OAUTHBEARER", secret = "token", bare = true },
+   { name = "XOAUTH2", secret = "token", bare = true },
    { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
    { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
    { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
    { name = "SCRAM-SHA-512", secret = "password", mutual = true },
    { name = "SCRAM-SHA-256", secret = "password", mutual = true },
    { name = "SCRAM-SHA-1", secret = "password", mutual = true },
-   { name = "PLAIN", secret = "password", shows_secret = true },
-   { name = "LOGIN", secret = "password", shows_secret = true, bare = true },
+   { name = "PLAIN", secret = "password" },
+   { name = "LOGIN", secret = "password", bare = true },
    { name = "EXTERNAL", named = true },
    { name = "CRAM-MD5", secret = "password", named = true, bare = true },
 }
@@ -151,9 +152,12 @@ local function check_mechanisms(t)
    return true
 end
 
--- EXTERNAL and a mechanism of the user's own need no secret: to name it is to have credentials.
-local function needs_nothing(entry)
-   return entry.secret == nil
+-- Why these options exclude a mechanism, as a word of `exclusions`; nil where it may be used. EXTERNAL
+-- and a mechanism of the user's own need no secret: to name it is to have credentials.
+local function exclusion(t, entry)
+   if entry.named and not t.auth_mechanisms then return "only_named" end
+   if entry.secret and not t[entry.secret] then return "needs_" .. entry.secret end
+   return t.authzid and entry.bare and "no_authzid" or nil
 end
 
 local function check_external(t, entry)
@@ -170,8 +174,7 @@ local function fill_mechanisms(t)
    local list = t.auth_mechanisms or known
    for i = 1, #list do
       local entry = list[i]
-      local allowed = (t.auth_mechanisms or not entry.named) and not (t.authzid and entry.bare)
-      if allowed and (needs_nothing(entry) or t[entry.secret]) then
+      if not exclusion(t, entry) then
          local ok, err = check_external(t, entry)
          if not ok then return nil, err end
          usable[#usable + 1] = entry
@@ -293,81 +296,58 @@ end
 
 -- ---- why a mechanism was not used ----
 
-local function why_not_chosen(server, facts, entry)
-   local tls = facts.tls == "on"
-   if entry.binds and not tls then return "it needs TLS" end
-   if facts.bound and not entry.binds then return "not tried after one with -PLUS" end
-   if entry.shows_secret and not server.loopback and not server.auth_plaintext then
-      if not tls then return "it shows the secret, and there is no TLS" end
-      if server.tls_verify and not facts.tls_verified then
-         return "it shows the secret, and the transport does not declare its TLS verified"
+-- Why the options exclude a mechanism: a word for programs, a text for people.
+local exclusions = {
+   unknown = "not known here",
+   not_named = "not in auth_mechanisms",
+   only_named = "only where auth_mechanisms names it",
+   needs_password = "it needs a password",
+   needs_token = "it needs a token",
+   no_authzid = "it has no place for authzid",
+   no_binding = "the transport has no channel binding",
+}
+
+local function why_excluded(server, name)
+   local entry, is_named = by_name[name], not server.auth_mechanisms
+   if not entry then return "unknown" end
+   for _, one in ipairs(server.auth_mechanisms or {}) do is_named = is_named or one.name == name end
+   return not is_named and "not_named" or exclusion(server, entry) or "no_binding"
+end
+
+--- The mechanisms that the server offers, with what became of each: { name =, state = a word of
+-- session:mechanisms() or of `exclusions`, text = for people }.
+---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
+---@return table[]
+function auth.offered(session, server, unusable)
+   local list = session:mechanisms()
+   for i = 1, #list do
+      local one = list[i]
+      if one.state == "unlisted" then
+         one.state = why_excluded(server, one.name)
+         one.text = exclusions[one.state]
+      elseif one.state == "unusable" then
+         local why = unusable[one.name]
+         one.state, one.text = why.state or one.state, why.text or one.text
+      elseif one.state == "answered" then
+         one.text = one.text .. " " .. one.code
       end
    end
-   return "not tried"
+   return list
 end
 
-local function why_not_allowed(server, name)
-   local entry = by_name[name]
-   if not entry then return "not known here" end
-   if server.auth_mechanisms then
-      local named = false
-      for i = 1, #server.auth_mechanisms do
-         named = named or server.auth_mechanisms[i].name == name
-      end
-      if not named then return "not in auth_mechanisms" end
-   elseif entry.named then
-      return "only where auth_mechanisms names it"
-   end
-   if entry.secret and not server[entry.secret] then return "it needs a " .. entry.secret end
-   if entry.bare and server.authzid then return "it has no place for authzid" end
-   return "the transport has no channel binding"
-end
-
---- For each mechanism the server offers, what became of it. -> list of names, map to reasons
----@param login table   mechanisms: those that may be used; unusable: by name, why one passed
-function auth.reasons(server, login, facts, code)
-   local names, reasons, listed = {}, {}, {}
-   for _, entry in ipairs(login.mechanisms) do listed[entry.name] = entry end
-   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
-      local answered = facts.turned_down[name] or name == facts.mechanism and code
-      names[#names + 1] = name
-      reasons[name] = answered and "answered " .. answered
-         or login.unusable[name]
-         or name == facts.mechanism and "failed"
-         or listed[name] and why_not_chosen(server, facts, listed[name])
-         or why_not_allowed(server, name)
-   end
-   return names, reasons
-end
-
---- Does one of our mechanisms show the secret?
+--- Does one of our mechanisms show the secret? Those that the core answers with one do.
 function auth.shows_secret(name)
-   return by_name[name] ~= nil and by_name[name].shows_secret == true
+   return by_name[name] ~= nil and by_name[name].secret ~= nil and not sasl.mechanisms[name]
 end
 
--- Somebody without credentials may have any.
-local function with_any_credentials(server)
-   local mechanisms = {}
+--- The mechanisms that may be used with any credentials.
+---@return table[]
+function auth.with_any_credentials()
+   local list = {}
    for i = 1, #known do
-      if not known[i].named then mechanisms[#mechanisms + 1] = known[i] end
+      if not known[i].named then list[#list + 1] = known[i] end
    end
-   return { mechanisms = mechanisms, password = true, token = true, loopback = server.loopback,
-      auth_plaintext = server.auth_plaintext, tls_verify = server.tls_verify }
-end
-
---- For each mechanism the server offers: true where it can be used, else why not. Without
--- credentials: where it could be with them.
----@param login table   of the conversation
-function auth.usable(server, login, sock, facts, code)
-   if not server.credentials then server = with_any_credentials(server) end
-   local names, usable = auth.reasons(server,
-      { mechanisms = auth.list(server, sock), unusable = login.unusable }, facts, code)
-   for i = 1, #names do
-      local name = names[i]
-      local done = name == facts.mechanism and facts.auth == "authenticated"
-      if done or usable[name]:find("^not tried") then usable[name] = true end
-   end
-   return usable
+   return list
 end
 
 -- ---- what a server offered before ----

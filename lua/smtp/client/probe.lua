@@ -80,7 +80,8 @@ end
 
 -- The same without checking the certificate, so without a word of AUTH.
 local function unverified(server)
-   local other = options.variant(server, { tls_verify = false, credentials = false })
+   local other = options.variant(server, { tls_verify = false, secret_unverified = false,
+      credentials = false })
    other.tls_pin, other.tls_cert, other.tls_key = nil, nil, nil
    return other
 end
@@ -117,6 +118,19 @@ local function tls_of(server, seen, err)
       certificate = certificate_of(seen) }
 end
 
+local is_usable = { used = true, untried = true, unbound = true } -- states of mechanisms
+
+-- For each mechanism that the server offers: true where it can be used, else why not. Without
+-- credentials: where it could be used with them.
+local function usable_of(conv)
+   local usable, offered = {}, conv:mechanisms()
+   for i = 1, #offered do
+      local one = offered[i]
+      usable[one.name] = is_usable[one.state] or one.text
+   end
+   return usable
+end
+
 local function auth_of(server, seen, err)
    local facts, conv = seen.facts, seen.conv
    -- What an unverified server says is nothing to compare later offers with.
@@ -124,10 +138,9 @@ local function auth_of(server, seen, err)
    if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
-   local code = err and err.stage == "auth" and err.code or nil
    return { state = found.state, mechanism = found.mechanism, reason = found.reason,
       offered = words(facts.mechanisms), downgrade = found.downgrade,
-      usable = auth.usable(server, conv.login, conv.sock, facts, code) }
+      usable = usable_of(conv) }
 end
 
 -- ---- what to use ----
@@ -236,7 +249,8 @@ end
 
 -- Was there nobody to report of?
 local function is_nobody(err)
-   if err.kind == "source" and (err.reason == "trace" or err.reason == "transport") then return true end
+   local is_callers = err.reason == "trace" or err.reason == "transport"
+   if err.kind == "source" and is_callers then return true end
    return err.stage == "greeting" and err.kind ~= "greeting_refused"
 end
 
@@ -251,6 +265,10 @@ function probe.run(t)
    if not server then return nil, err end
    local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
    server = options.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
+   if not server.credentials then
+      server.mechanisms = auth.with_any_credentials()
+      server.password, server.token = true, true
+   end
    local deadline = began + server.timeout
    local seen
    seen, err = look(server, deadline)

@@ -4,7 +4,8 @@
 -- exchange has a `self` of its own, which inherits from the object.
 --
 --    start → initial response or nil (the server begins) [, true: that is all]
---          | false, reason: it cannot be used here, the next one is tried
+--          | false, reason: it cannot be used here, the next one is tried; here also: does this
+--            machine lack something, and a word for programs
 --          | nil, reason: nobody may go on
 --    step  → answer [, true: 235 may come now]
 --          | nil, reason: the exchange is cancelled | nil, "again": call me again at once
@@ -12,7 +13,6 @@
 -- @module smtp.client.sasl
 
 local core = require "smtp.core"
-local mime = require "smtp.compose.mime"
 local system = require "smtp.ground.resources"
 
 local sasl = {}
@@ -20,7 +20,7 @@ local sasl = {}
 local function load_crypto()
    local crypto, why, lack = system.load_crypto()
    if crypto then return crypto end
-   return nil, lack and why or "crypto_unavailable: " .. why, lack ~= nil
+   return nil, lack and why or "crypto_unavailable: " .. why, lack ~= nil, "crypto_unavailable"
 end
 
 local why_not_prepared = {
@@ -35,7 +35,7 @@ local function prepare(crypto, text, what)
    if not core.is_utf8(text) then return nil, what .. ": it is not UTF-8 (RFC 4013)" end
    local prepared, why = crypto.saslprep(text)
    if prepared == "" then why = "saslprep" end
-   if why then return nil, what .. ": " .. why_not_prepared[why] end
+   if why then return nil, what .. ": " .. why_not_prepared[why], why end
    return prepared
 end
 
@@ -46,18 +46,18 @@ local function gs2_flag(self, info)
 end
 
 local function begin_scram(self, info)
-   local crypto, why, lack = load_crypto()
-   if not crypto then return false, why, lack end
+   local crypto, why, lack, word = load_crypto()
+   if not crypto then return false, why, lack, word end
    if self.binds and not info.binding then
       -- Less than what is offered and wanted would be open to whoever made it so.
       return nil, "this TLS connection has nothing to bind to; where that is known and meant, name "
          .. "auth_mechanisms without -PLUS"
    end
    local username, password, authzid
-   username, why = prepare(crypto, info.username, "username")
-   if username then password, why = prepare(crypto, info.password, "password") end
-   if password then authzid, why = prepare(crypto, info.authzid, "authzid") end
-   if not authzid then return false, why end
+   username, why, word = prepare(crypto, info.username, "username")
+   if username then password, why, word = prepare(crypto, info.password, "password") end
+   if password then authzid, why, word = prepare(crypto, info.authzid, "authzid") end
+   if not authzid then return false, why, nil, word end
    if #username > 1024 or #authzid > 1024 then
       return false, "username or authzid is over 1,024 octets"
    end
@@ -80,8 +80,8 @@ local function scram(name, hash, binds)
 end
 
 local function begin_cram_md5(self, info)
-   local crypto, why, lack = load_crypto()
-   if not crypto then return false, why, lack end
+   local crypto, why, lack, word = load_crypto()
+   if not crypto then return false, why, lack, word end
    if not crypto.hmac("MD5", "", "") then return false, "libcrypto has no MD5 here" end
    self.crypto, self.info = crypto, info
 end

@@ -38,7 +38,7 @@ function session.new(conversation, domain, facts)
       host = server.host,
       port = server.port,
       secret_in_clear = server.loopback or server.auth_plaintext,
-      secret_unverified = not server.tls_verify,
+      secret_unverified = not server.tls_verify and server.secret_unverified ~= false,
       lmtp = server.protocol == "lmtp",
       extensions = memory.extensions(server),
       grade = memory.grade(server, conversation),

@@ -27,9 +27,9 @@ local function keywords(conv, facts)
 end
 
 -- "PLAIN: answered 504; GSSAPI: not known here"
-local function why_not(names, reasons)
+local function why_not(offered)
    local list = {}
-   for i = 1, #names do list[i] = names[i] .. ": " .. reasons[names[i]] end
+   for i = 1, #offered do list[i] = offered[i].name .. ": " .. offered[i].text end
    return table.concat(list, "; ")
 end
 
@@ -49,21 +49,23 @@ function detail.tls_unsupported(err, conv, facts)
    return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(conv, facts))
 end
 
-function detail.auth_unsupported(err, conv, facts, names)
+function detail.auth_unsupported(err, conv, facts, offered)
    if err.reason == "helo_only" or err.reason == "rejected_command" then return "" end
    if err.reason == "no_common_mechanism" then
-      local offer = conv.transcript:mask(why_not(names, err.mechanisms))
+      local offer = conv.transcript:mask(why_not(offered))
       return (" (it offers %s)"):format(offer) .. earlier(conv)
    end
    return (", and auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
       keywords(conv, facts)) .. earlier(conv)
 end
 
+local untried = { untried = true, unbound = true } -- states of mechanisms
+
 -- The mechanism, what the server and the mechanism said, and what was not tried.
-function detail.auth_rejected(err, conv, facts, names)
+function detail.auth_rejected(err, conv, facts, offered)
    local list = {}
-   for i = 1, #names do
-      if err.mechanisms[names[i]]:find("^not tried") then list[#list + 1] = names[i] end
+   for i = 1, #offered do
+      if untried[offered[i].state] then list[#list + 1] = offered[i].name end
    end
    return (" (AUTH %s%s%s%s)"):format(facts.mechanism or "",
       conv.login.refusal and ": " .. conv.transcript:mask(conv.login.refusal) or "",
@@ -171,8 +173,8 @@ end
 
 local function add_facts(err, conv, facts, trouble, mail)
    local is_auth = trouble.stage == "auth"
-   local names, reasons = conv:reasons(facts, is_auth and trouble.code)
-   err.mechanisms, err.mechanism = reasons, facts.mechanism
+   local offered = conv:mechanisms()
+   err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
    err.offered = receipt.words(facts.mechanisms)
    err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
    err.starttls_offered = facts.starttls_offered
@@ -184,7 +186,8 @@ local function add_facts(err, conv, facts, trouble, mail)
    end
    if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
    local say = detail[trouble.kind]
-   if say then err.what = err.what .. say(err, conv, facts, names, mail) end
+   if say then err.what = err.what .. say(err, conv, facts, offered, mail) end
+   return offered
 end
 
 -- The end of the connection may have cut what the server said.
@@ -218,10 +221,10 @@ function failure.new(conv, facts, trouble, mail, recipients)
       command = session and session:command(command_stage[stage] or stage),
       what = failure.place(server) .. " " .. trouble.sentence,
    }
-   if facts then add_facts(err, conv, facts, trouble, mail) end
+   local offered = facts and add_facts(err, conv, facts, trouble, mail) or {}
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, server)
+   err.hint = trouble.hint or hints.find(err, server, offered)
    return err
 end
 

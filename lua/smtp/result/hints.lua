@@ -110,40 +110,41 @@ function by_kind.tls_unsupported(err)
       .. "sends without TLS where it is not offered"
 end
 
+-- The first of the mechanisms that the server offers with this state, see mechanisms.offered.
+local function first(offered, state)
+   for i = 1, #offered do
+      if offered[i].state == state then return offered[i].name end
+   end
+end
+
 -- What the mechanisms that the server offers would need.
-local function missing_option(err)
+local function missing_option(offered)
    for _, what in ipairs { "token", "password" } do
-      for name, why in next, err.mechanisms or {} do
-         if why == "it needs a " .. what then return ("Give %s, for %s"):format(what, name) end
-      end
+      local name = first(offered, "needs_" .. what)
+      if name then return ("Give %s, for %s"):format(what, name) end
    end
-   for name, why in next, err.mechanisms or {} do
-      if why == "only where auth_mechanisms names it" then
-         return ("Name it, if its weakness is no matter: auth_mechanisms = { %q }"):format(name)
-      end
+   local name = first(offered, "only_named")
+   return name and ("Name it, if its weakness is no matter: auth_mechanisms = { %q }"):format(name)
+end
+
+local function missing_library(offered)
+   if first(offered, "saslprep_unavailable") then
+      return "Install GNU libidn (Debian: libidn12)"
+   elseif first(offered, "crypto_unavailable") then
+      return "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for"
    end
 end
 
-local function missing_library(err)
-   for _, why in next, err.mechanisms or {} do
-      if why:find("saslprep_unavailable", 1, true) then
-         return "Install GNU libidn (Debian: libidn12)"
-      elseif why:find("crypto_unavailable", 1, true) then
-         return "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for"
-      end
-   end
-end
-
-function by_kind.auth_unsupported(err, server)
+function by_kind.auth_unsupported(err, server, offered)
    if err.reason == "helo_only" then return helo_only(err) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(server.tls)
    end
-   local missing = err.reason == "no_common_mechanism" and missing_library(err)
+   local missing = err.reason == "no_common_mechanism" and missing_library(offered)
    if missing then return missing end
    if err.reason == "no_common_mechanism" and not server.auth_mechanisms then
-      missing = missing_option(err)
+      missing = missing_option(offered)
       if missing then return missing end
    end
    if err.bound then
@@ -297,9 +298,10 @@ end
 --- The hint for an error, or nil.
 ---@param err table    an error object
 ---@param server smtp.Server
-function hints.find(err, server)
+---@param offered table[]   conversation:mechanisms()
+function hints.find(err, server, offered)
    local find = by_kind[err.kind]
-   return find and find(err, server)
+   return find and find(err, server, offered)
 end
 
 return hints

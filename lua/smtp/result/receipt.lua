@@ -30,13 +30,22 @@ function receipt.capabilities(facts)
    return capabilities
 end
 
+--- What became of each mechanism that the server offers: its name to a text for people.
+---@param offered table[]   conversation:mechanisms()
+---@return table<string, string>
+function receipt.mechanisms(offered)
+   local texts = {}
+   for i = 1, #offered do texts[offered[i].name] = offered[i].text end
+   return texts
+end
+
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv table    the conversation, whose offer is noted
 ---@param facts table   session:facts()
 ---@return smtp.AuthState
 function receipt.auth(conv, facts)
-   local is_missing = facts.auth == "unavailable"
-   return { state = facts.auth, mechanisms = is_missing and select(2, conv:reasons(facts)) or nil,
+   local offered = facts.auth == "unavailable" and conv:mechanisms()
+   return { state = facts.auth, mechanisms = offered and receipt.mechanisms(offered) or nil,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
       reason = facts.auth_reason, offered = receipt.words(facts.mechanisms),
       downgrade = conv.downgrade }

@@ -147,7 +147,7 @@ function keep.fits(place, facts, tls, ends)
    end
    local record = { facts = {}, tls = tls, ends = ends }
    for name, value in next, facts do record.facts[name] = value end
-   record.facts.server, record.facts.turned_down = "", nil
+   record.facts.server = ""
    if not entry.record then
       entry.record = record
       return true
