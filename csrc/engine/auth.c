@@ -62,7 +62,11 @@ static bool is_our_choice(const struct smtp_session *s)
 static step unavailable(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
     bool insists = error == SMTP_ERROR_AUTH_NO_COMMON && (s->opt.mechs_named || is_our_choice(s));
-    if (is_weak(s)) return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, r);
+    if (is_weak(s)) {
+        const struct smtp_answer kept = s->trouble.answer;
+        struct smtp_reply weak = answer_reply(&kept);
+        return give_up(s, SMTP_ERROR_AUTH_TOO_WEAK, &weak);
+    }
     if (s->renewed) return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
     if (s->opt.auth == SMTP_REQUIRE || insists) return give_up(s, error, r);
     s->auth = SMTP_AUTH_UNAVAILABLE;
@@ -312,6 +316,7 @@ static step try_next(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (s->renewed) return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
     s->mech_code[s->mech] = r->code;
+    if (r->code == 534) answer_take(&s->trouble.answer, r); /* it may decide in the end */
     return begin_next(s, r);
 }
 

@@ -180,8 +180,9 @@ describe("AUTH answered by", function()
       it("534 to the last mechanism is too weak, under " .. policy, function()
          local _, err = talk.send(login(policy), hello("AUTH PLAIN LOGIN") .. PLAIN
             .. "S: 534 5.7.0 weak\nC: AUTH LOGIN\nS: 504 no\n" .. bye)
-         assert.equal("auth_rejected", err.kind)
-         assert.equal("mechanism_too_weak", err.reason)
+         assert.same({ "auth_rejected", "mechanism_too_weak", 534, "5.7.0", "weak" },
+            { err.kind, err.reason, err.code, err.enhanced, err.text })
+         assert.same({ PLAIN = "answered 534", LOGIN = "answered 504" }, err.mechanisms)
       end)
 
       -- Another mechanism would be a second failed login with the same password.
