@@ -193,6 +193,7 @@ static void push_encoded(lua_State *L, enum smtp_encoding encoding, const char *
     size_t out_len = smtp_encode(&e, data, len, out);
     out_len += smtp_encode_end(&e, out + out_len);
     lua_pushlstring(L, out, out_len);
+    lua_remove(L, -2);
 }
 
 /** core.encode(bytes, encoding) -> the whole body, encoded as by core.encoder */
@@ -241,16 +242,15 @@ static int core_encode_text(lua_State *L)
         return 2;
     }
     enum smtp_encoding encoding = encoding_for(&scan, text);
-    lua_settop(L, 1);
-    lua_pushstring(L, encodings[encoding]);
-    lua_pushvalue(L, 1);
     if (encoding == SMTP_BASE64 && scan.bare) { /* base64 keeps the line ends that it is given */
         push_encoded(L, SMTP_7BIT, text.data, text.len);
         text.data = lua_tolstring(L, -1, &text.len);
     }
-    if (encoding != SMTP_7BIT || scan.bare) push_encoded(L, encoding, text.data, text.len);
-    lua_replace(L, 3);
-    lua_settop(L, 3);
+    lua_pushstring(L, encodings[encoding]);
+    if (encoding == SMTP_7BIT && !scan.bare)
+        lua_pushvalue(L, 1);
+    else
+        push_encoded(L, encoding, text.data, text.len);
     return 2;
 }
 

@@ -1,4 +1,4 @@
-local compose_module = require "smtp.compose.composer"
+local headers = require "smtp.compose.headers"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
 local options = require "smtp.client.request"
@@ -41,7 +41,7 @@ describe("a text message", function()
       local before = os.setlocale()
       for _, name in ipairs { "de_DE.UTF-8", "tr_TR.UTF-8", "C" } do
          os.setlocale(name)
-         assert.equal("Mon, 24 Nov 2025 16:00:00 +0000", compose_module.date(1764000000))
+         assert.equal("Mon, 24 Nov 2025 16:00:00 +0000", headers.date(1764000000))
       end
       os.setlocale(before)
    end)

@@ -196,16 +196,15 @@ end
 
 -- ---- the part ----
 
-local function headers(one, name, content_type, encoding, id)
-   local out = {}
+local function fields_of(one, name, content_type, encoding, id)
    local plain = name and mime.param("name", mime.plain_name(name)) or ""
    local inline = one.disposition == "inline" or (one.cid and one.disposition == nil)
-   out[1] = mime.line("Content-Type", content_type .. plain)
-   out[2] = mime.line("Content-Transfer-Encoding", encoding)
-   out[3] = mime.line("Content-Disposition", (inline and "inline" or "attachment")
-      .. (name and mime.param("filename", name) or ""))
-   if id then out[4] = mime.line("Content-ID", id) end
-   return out
+   local fields = { { "Content-Type", content_type .. plain },
+      { "Content-Transfer-Encoding", encoding },
+      { "Content-Disposition", (inline and "inline" or "attachment")
+         .. (name and mime.param("filename", name) or "") } }
+   if id then fields[4] = { "Content-ID", id } end
+   return fields
 end
 
 local function check_names(one, where)
@@ -269,7 +268,7 @@ function attachment.read(one, where)
       if not body then return nil, err end
       body = filters.encoded(body, "base64", filters.base64_size(body.size))
    end
-   return { head = headers(one, name, content_type, encoding, id or nil), body = body,
+   return { fields = fields_of(one, name, content_type, encoding, id or nil), body = body,
       inline = one.cid ~= nil, text = text }
 end
 

@@ -81,25 +81,30 @@ function filters.checked(inner)
    end }
 end
 
--- Strings that are small together, as one; else nil.
+-- The text of strings and sources that are strings, where it is small; else nil.
 local function joined_text(list)
    local texts, size = {}, 0
    for i = 1, #list do
-      texts[i], size = list[i].text, size + (list[i].size or 0)
-      if not texts[i] or size > JOINED_MAX then return nil end
+      local text = type(list[i]) == "string" and list[i] or list[i].text
+      if not text then return nil end
+      texts[i], size = text, size + #text
+      if size > JOINED_MAX then return nil end
    end
    return table.concat(texts)
 end
 
---- Several sources, one after the other. Strings that are small together become one string.
----@param list smtp.Source[]
+--- Several strings and sources, one after the other. They become one string where they are strings
+-- and small together.
+---@param pieces (string|smtp.Source)[]
 ---@return smtp.Source
-function filters.joined(list)
-   local text = joined_text(list)
+function filters.joined(pieces)
+   local text = joined_text(pieces)
    if text then return source.of_string(text) end
-   local all = { size = 0, again = true, steady = true }
-   for i = 1, #list do
-      local one = list[i]
+   local list, all = {}, { size = 0, again = true, steady = true }
+   for i = 1, #pieces do
+      local one = pieces[i]
+      if type(one) == "string" then one = source.of_string(one) end
+      list[i] = one
       all.size = all.size and one.size and all.size + one.size or nil
       all.again, all.steady = all.again and one.again, all.steady and one.steady
    end

@@ -1,4 +1,4 @@
---- Text for headers and bodies that has to be 7-bit.
+--- Header fields that are 7-bit: encoded words, folded lines, parameters.
 -- @module smtp.compose.mime
 
 local core = require "smtp.core"
@@ -55,25 +55,12 @@ local function is_plain(text, room)
    return true
 end
 
---- Free text of a header (RFC 2047 5 (1)): as it is, or as encoded words.
----@param name string   of the header: its first line has less room
-function mime.text(text, name)
-   local column = #name + 2
-   return (text == "" or is_plain(text, LINE - column)) and text or encoded_words(text, column)
-end
-
-local LONG = 900 -- octets of a word that stays within a line of 998 (RFC 5322 2.1.1)
-
---- The text of a header that we know nothing of. Encoded words would be none in a structured one
--- (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
-function mime.own(text, name)
-   return is_plain(text, LONG) and text or mime.text(text, name)
-end
+local LONG = 900 -- bytes of a word that stays within a line of 998 (RFC 5322 2.1.1)
 
 local NAMES = #"Reply-To: " -- the longest header that holds display names
 
---- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
-function mime.phrase(text)
+-- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
+local function phrase(text)
    if not is_plain(text, LINE - NAMES) then return encoded_words(text, NAMES) end
    if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") then return text end
    local quoted = '"' .. text:gsub('["\\]', "\\%0") .. '"'
@@ -85,19 +72,18 @@ end
 ---@param entry table   { name =, address = }, as address.parse returns it
 function mime.address(entry)
    if not entry.name then return entry.address end
-   return mime.phrase(entry.name) .. " <" .. entry.address .. ">"
+   return phrase(entry.name) .. " <" .. entry.address .. ">"
 end
 
 -- Some readers do not find an identifier that stands on a line of its own.
 local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References = true }
 
---- A header with its lines folded at spaces: none over 78 octets where that can be.
----@param name string
----@param value string     without line ends
----@param joined? boolean   its first word stands behind the name: before it, some readers take the
---   fold for a space
----@return string          with CRLF at its end
-function mime.header(name, value, joined)
+-- A field with its lines folded at spaces: none over 78 bytes where that is possible. `joined`: the
+-- first word stays on the line of the name; some readers take a fold before it for a space.
+local function fold(name, value, joined)
+   if #name + 2 + #value <= LINE and value:find("^[^ ]") and not value:find(" $") then
+      return name .. ": " .. value .. "\r\n"
+   end
    local lines, line, empty = {}, name .. ":", joined or never_bare[name]
    for space, word in value:gmatch("( *)([^ ]+)") do
       if not empty and #line + math.max(1, #space) + #word > LINE then
@@ -111,16 +97,42 @@ function mime.header(name, value, joined)
    return table.concat(lines, "\r\n") .. "\r\n"
 end
 
---- The same as { name, raw }: an entry of a list of header lines.
-function mime.line(name, value, joined)
-   return { name, mime.header(name, value, joined) }
+-- The value of a field as it is written, by its form.
+local write = {}
+
+function write.text(value, name)
+   local column = #name + 2
+   return (value == "" or is_plain(value, LINE - column)) and value or encoded_words(value, column)
 end
 
---- The lines of such a list.
-function mime.lines(list)
-   local out = {}
-   for i = 1, #list do out[i] = list[i][2] end
-   return table.concat(out)
+-- The text of a field that this library does not know. Encoded words would be none in a structured
+-- field (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
+function write.own(value, name)
+   return is_plain(value, LONG) and value or write.text(value, name)
+end
+
+function write.addresses(list)
+   if not list[2] then return mime.address(list[1]) end
+   local texts = {}
+   for i = 1, #list do texts[i] = mime.address(list[i]) end
+   return table.concat(texts, ", ")
+end
+
+--- Encode and fold header fields.
+---@param list table     { { name, value, form }, … }. The form is nil: the value is written as it
+--   is; "text": free text (RFC 2047 5 (1)); "own": text of a field that the caller named;
+--   "addresses": the value is a list of { name =, address = }
+---@return table fields  { { name, raw }, … }, raw with CRLF at its end
+---@return string text   all of them
+function mime.fields(list)
+   local fields, raws = {}, {}
+   for i = 1, #list do
+      local name, value, form = list[i][1], list[i][2], list[i][3]
+      if form then value = write[form](value, name) end
+      raws[i] = fold(name, value, form == "own")
+      fields[i] = { name, raws[i] }
+   end
+   return fields, table.concat(raws)
 end
 
 -- ---- parameters (RFC 2045 5.1, RFC 2231) ----
@@ -144,7 +156,9 @@ local function sections(coded)
    return list
 end
 
---- A parameter of Content-Type or Content-Disposition: "; name=value", in several where it is long.
+--- A parameter of Content-Type or Content-Disposition: "; name=value", in several sections where it
+-- is long.
+---@param name string
 ---@param value string   UTF-8
 function mime.param(name, value)
    if value:find("^[A-Za-z0-9._-]+$") and #value <= SECTION then
@@ -163,37 +177,15 @@ function mime.param(name, value)
    return table.concat(list)
 end
 
---- The same value in ASCII, for readers that know nothing of RFC 2231.
+--- A file name in ASCII, for readers that do not support RFC 2231.
+---@param value string   UTF-8
 function mime.plain_name(value)
-   local plain = value:gsub("[\192-\247][\128-\191]*", "_"):gsub("[^A-Za-z0-9._ -]", "_")
+   local plain = value:gsub("[\128-\191]", ""):gsub("[^A-Za-z0-9._ -]", "_")
       :gsub("^ +", "_"):gsub(" +$", "_"):gsub(" +", " ")
    if #plain <= SECTION then return plain end
    local extension = plain:match("%.[A-Za-z0-9]+$") or ""
    if #extension > 10 then extension = "" end
    return plain:sub(1, SECTION - #extension) .. extension
-end
-
--- ---- bodies ----
-
-local function encode(text, kind)
-   local encoder = core.encoder(kind)
-   return encoder:feed(text) .. encoder:finish()
-end
-
---- A body that is 7-bit, by content: as it is, quoted-printable or base64, whichever is shorter.
----@param text string     without NUL
----@return string encoding   "7bit", "quoted-printable" or "base64"
----@return string body       with CRLF line ends
-function mime.body(text)
-   local scan = core.scan(text)
-   local encoding = "7bit"
-   -- "--=_" begins every boundary of ours.
-   if scan.eightbit or scan.control or scan.line_max > LINE or scan.from_line
-      or text:find("--=_", 1, true) then
-      encoding = scan.special * 2 > #text / 3 and "base64" or "quoted-printable"
-   end
-   if encoding == "base64" then text = encode(text, "7bit") end
-   return encoding, encode(text, encoding)
 end
 
 return mime

@@ -4,12 +4,11 @@
 
 local address = require "smtp.options.address"
 local check = require "smtp.options.check"
-local compose = require "smtp.compose.composer"
+local composed = require "smtp.compose.composed"
 local dkim_keys = require "smtp.compose.dkim_keys"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
 local raw = require "smtp.compose.raw"
-local signing = require "smtp.compose.sign"
 
 local outgoing = {}
 
@@ -36,9 +35,9 @@ outgoing.objects = { dkim = true }
 ---@field signers table|nil            keys for DKIM, from dkim_keys.check; nil: do not sign
 ---@field message_id string|nil        of a composed message
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
----@field body table|nil               of a composed message: the source of its body
+---@field body string|smtp.Source|nil  of a composed message
 
--- The one constructor. `content`: what raw.read or signing.assemble returned.
+-- The one constructor. `content`: what raw.read or composed.read returned.
 ---@return smtp.OutgoingMessage
 local function new_message(content, from, to, parameters)
    return {
@@ -78,30 +77,6 @@ local function raw_content(t, words)
       end
    end
    return raw.read(t, words.binarymime)
-end
-
-local function composed_content(t, lists)
-   local extra = { "eightbit", "size" }
-   for i = 1, #extra do
-      if t[extra[i]] ~= nil then
-         return nil, usage(extra[i], extra[i] .. " is for raw messages only", "Remove it")
-      end
-   end
-   if #lists.from == 0 then
-      return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
-   end
-   if #lists.from > 1 and not lists.sender then
-      return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
-   end
-   local what = { from = lists.from, sender = lists.sender, reply_to = lists.reply_to,
-      to = lists.to, cc = lists.cc }
-   for i = 1, #composing do
-      local name = composing[i]
-      if what[name] == nil then what[name] = t[name] end
-   end
-   local parts, err = compose.message(what)
-   if not parts then return nil, err end
-   return signing.assemble(parts)
 end
 
 -- ---- the envelope ----
@@ -248,7 +223,7 @@ function outgoing.read(t, server)
    if t.raw ~= nil then
       content, err = raw_content(t, words)
    else
-      content, err = composed_content(t, lists)
+      content, err = composed.read(t, lists)
    end
    if not content then return nil, err end
    local message = new_message(content, from, to, parameters)

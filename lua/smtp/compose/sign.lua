@@ -4,24 +4,11 @@
 local core = require "smtp.core"
 local dkim = require "smtp.compose.dkim"
 local filters = require "smtp.compose.filters"
-local mime = require "smtp.compose.mime"
 local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 local spool = require "smtp.compose.spool"
 
 local signing = {}
-
---- Where headers and body of a composed message come from.
----@param parts table   { header_fields =, body =, message_id = } of compose.message
----@return table         the same, with source, text, size, size_is_exact and eightbit of
---   smtp.OutgoingMessage
-function signing.assemble(parts)
-   local head = mime.lines(parts.header_fields) .. "\r\n"
-   local whole = filters.joined { source.of_string(head), parts.body }
-   return { source = whole, text = whole.text, size = whole.size,
-      size_is_exact = whole.size ~= nil and whole.again == true, eightbit = false,
-      message_id = parts.message_id, header_fields = parts.header_fields, body = parts.body }
-end
 
 -- The header fields and the body of a raw message, with the line ends that it will have.
 -- -> { header_fields =, body =, has_body = } | nil, trouble
@@ -73,10 +60,15 @@ end
 local function readable(message, deadline)
    local parts, trouble = message, nil
    if not message.header_fields then parts, trouble = take_apart(message, deadline) end
-   if not parts or parts.body.again then return parts, trouble end
-   local body
-   body, trouble = spool.keep(parts.body, deadline)
-   return body and { header_fields = parts.header_fields, body = body, has_body = true }, trouble
+   if not parts then return nil, trouble end
+   local body = parts.body
+   if type(body) == "string" then
+      body = source.of_string(body)
+   elseif not body.again then
+      body, trouble = spool.keep(body, deadline)
+   end
+   return body and { header_fields = parts.header_fields, body = body,
+      has_body = parts.has_body }, trouble
 end
 
 --- Sign a message that has signers. Reads its body, which may yield.
@@ -96,8 +88,10 @@ function signing.sign(message, deadline)
    if not body.steady then
       body = watched(body, message.signers, fields, state:fingerprint(fields))
    end
-   local head = signatures .. mime.lines(fields) .. "\r\n"
-   local whole = filters.joined { source.of_string(head), body }
+   local pieces = { signatures }
+   for i = 1, #fields do pieces[i + 1] = fields[i][2] end
+   pieces[#pieces + 1] = "\r\n"
+   local whole = filters.joined { table.concat(pieces), body }
    message.source, message.text = whole, whole.text
    if whole.size then
       message.size, message.size_is_exact = whole.size, true

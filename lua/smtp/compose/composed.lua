@@ -1,0 +1,54 @@
+--- A composed message: header and body made from the options. It is always 7-bit, so that its bytes
+-- depend on the options alone and never on the server.
+-- @module smtp.compose.composed
+
+local errors = require "smtp.errors"
+local filters = require "smtp.compose.filters"
+local headers = require "smtp.compose.headers"
+local mime = require "smtp.compose.mime"
+local parts = require "smtp.compose.parts"
+
+local composed = {}
+
+local usage = errors.usage
+
+local function check_options(t, lists)
+   for _, name in ipairs { "eightbit", "size" } do
+      if t[name] ~= nil then
+         return nil, usage(name, name .. " is for raw messages only", "Remove it")
+      end
+   end
+   if #lists.from == 0 then
+      return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
+   end
+   if #lists.from > 1 and not lists.sender then
+      return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
+   end
+   return true
+end
+
+--- Compose a message.
+---@param t table         the options of a message
+---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
+---@return table|nil      source, text, size, size_is_exact, eightbit, message_id, header_fields and
+--   body of smtp.OutgoingMessage
+---@return table|nil err  UsageError, SystemError
+function composed.read(t, lists)
+   local ok, err = check_options(t, lists)
+   if not ok then return nil, err end
+   local fields, id = headers.read(t, lists)
+   if not fields then return nil, id end
+   local part
+   part, err = parts.read(t, id)
+   if not part then return nil, err end
+   for i = 1, #part.fields do fields[#fields + 1] = part.fields[i] end
+   local header_fields, head = mime.fields(fields)
+   local body = part.body
+   if part.needs_line_end then body = body .. "\r\n" end
+   local whole = filters.joined { head, "\r\n", body }
+   return { source = whole, text = whole.text, size = whole.size,
+      size_is_exact = whole.size ~= nil and whole.again == true, eightbit = false,
+      message_id = id, header_fields = header_fields, body = body }
+end
+
+return composed

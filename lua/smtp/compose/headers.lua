@@ -1,0 +1,254 @@
+--- The header fields of a composed message (RFC 5322 3.6), read from the options.
+-- @module smtp.compose.headers
+
+local ascii = require "smtp.ground.ascii"
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local identifiers = require "smtp.compose.identifiers"
+local user_call = require "smtp.options.user_call"
+
+local headers = {}
+
+-- ---- date ----
+
+local days = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
+local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+   "Dec" }
+
+local YEAR_10000 = 253402300800
+
+--- A time as RFC 5322 3.3 writes it: in UTC, and in English whatever the locale is.
+---@param time number    seconds since 1970
+---@return string|nil    nil where the year has more than four digits, or is before 1970
+function headers.date(time)
+   if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
+   local d = os.date("!*t", math.floor(time))
+   return ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(days[d.wday], d.day, months[d.month],
+      d.year, d.hour, d.min, d.sec)
+end
+
+local function has(list, word)
+   for i = 1, #list do
+      if list[i] == word then return true end
+   end
+   return false
+end
+
+-- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": the seconds and the part in brackets are optional.
+local function is_date(text)
+   local wday, day, month, hour, minute, rest =
+      text:match("^([A-Z][a-z][a-z]), (%d%d?) ([A-Z][a-z][a-z]) %d%d%d%d (%d%d):(%d%d)(.*)$")
+   if not rest or #text > 100 or not has(days, wday) or not has(months, month) then return false end
+   if tonumber(day) < 1 or tonumber(day) > 31 or hour > "23" or minute > "59" then return false end
+   rest = rest:gsub("^:[0-5]%d", ""):gsub("^:60", "") -- a leap second
+   return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
+      or rest:find("^ [A-Z]+$")
+end
+
+local function date_of(t)
+   local value, date = t.date, nil
+   if value == nil or type(value) == "number" then
+      date = headers.date(value or os.time())
+   elseif type(value) == "string" and is_date(value) then
+      date = value
+   end
+   if date then return date end
+   return nil, errors.usage("date", "date is neither a time nor a date of RFC 5322",
+      "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
+end
+
+-- ---- subject ----
+
+-- A header field is one line of text; anything else would be another field.
+local function one_line(value, option)
+   if value:find("[%z\1-\8\10-\31\127]") then
+      return nil, errors.usage(option, option .. " holds a line break or another control character",
+         "Remove it: what follows it would become a header of its own")
+   end
+   return value
+end
+
+-- -> subject, false where there is none | nil, err
+local function read_subject(t)
+   local value = t.subject
+   if value == nil then return false end
+   if type(value) ~= "string" then
+      return nil, errors.usage("subject", "subject must be a string, and is a " .. type(value))
+   end
+   if not core.is_utf8(value) then
+      return nil, errors.usage("subject", "subject is not valid UTF-8", "Convert it before sending")
+   end
+   return one_line(value, "subject")
+end
+
+-- ---- list_unsubscribe (RFC 2369, RFC 8058) ----
+
+local function check_uri(uri, one_click)
+   if type(uri) ~= "string" or not uri:find("^[!-;=?-~]+$") or uri:find("[,<>]") or #uri > 900 then
+      return nil, "is no URI of printable ASCII without commas and angle brackets"
+   end
+   if uri:find("^https://[^/]") or uri:find("^mailto:[^?]") then return true end
+   if uri:find("^http://[^/]") then
+      if one_click then return nil, "must be https for one_click (RFC 8058 3.1)" end
+      return true
+   end
+   return nil, "must begin with https://, http:// or mailto:"
+end
+
+-- -> { List-Unsubscribe, List-Unsubscribe-Post or nil }
+local function unsubscribe(t)
+   local value = t.list_unsubscribe
+   if value == nil then return {} end
+   if type(value) == "string" then value = { value } end
+   if type(value) ~= "table" or #value == 0 then
+      return nil, errors.usage("list_unsubscribe",
+         "list_unsubscribe must be a URI or a list of them",
+         "Write { \"https://example.org/u/7\", one_click = true }")
+   end
+   local uris = check.copy(value)
+   uris.one_click = nil
+   local ok, err = check.is_list(uris, "list_unsubscribe")
+   if not ok then return nil, err end
+   local list, has_https = {}, false
+   for i = 1, #value do
+      local is_uri, why = check_uri(value[i], value.one_click)
+      if not is_uri then
+         return nil, errors.usage("list_unsubscribe", "list_unsubscribe " .. why, nil, value[i])
+      end
+      has_https = has_https or value[i]:find("^https:") ~= nil
+      list[i] = "<" .. value[i] .. ">"
+   end
+   if value.one_click and not has_https then
+      return nil, errors.usage("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
+         "Add one that unsubscribes when it gets a POST")
+   end
+   return { table.concat(list, ", "), value.one_click and "List-Unsubscribe=One-Click" or nil }
+end
+
+-- ---- fields of the caller's own ----
+
+-- Fields that an option writes; false: fields that only the composer writes.
+local own = {
+   from = "from", sender = "sender", to = "to", cc = "cc", bcc = "bcc", ["resent-bcc"] = "bcc",
+   ["reply-to"] = "reply_to",
+   subject = "subject", date = "date", ["message-id"] = "message_id",
+   ["in-reply-to"] = "in_reply_to", references = "references", ["x-priority"] = "priority",
+   importance = "priority", ["list-unsubscribe"] = "list_unsubscribe",
+   ["list-unsubscribe-post"] = "list_unsubscribe", ["dkim-signature"] = "dkim",
+   ["mime-version"] = false, ["content-type"] = false, ["content-transfer-encoding"] = false,
+   ["content-disposition"] = false, ["content-id"] = false, received = false,
+   ["return-path"] = false,
+}
+
+local function check_header(name, value)
+   if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
+      return nil, errors.usage("headers", ("headers: %q is no name for a header"):format(
+         user_call.text(name)), "A name has letters, digits and hyphens, at most 76")
+   end
+   local option = own[ascii.lower(name)]
+   if option then
+      return nil, errors.usage("headers", ("headers may not hold %s"):format(name),
+         ("Use the option %s"):format(option))
+   elseif option == false then
+      return nil, errors.usage("headers", ("headers may not hold %s"):format(name),
+         "The composer writes it; use raw for a message of your own making")
+   end
+   if type(value) == "number" then value = tostring(value) end
+   if type(value) ~= "string" or not core.is_utf8(value) then
+      return nil, errors.usage("headers", ("headers: %s must be UTF-8 text"):format(name))
+   end
+   return one_line(value, "headers." .. name)
+end
+
+-- A map, in the order of its names, or an ordered list of { name, value }.
+local function header_list(map)
+   local list = {}
+   if map == nil then return list end
+   if type(map) ~= "table" then
+      return nil, errors.usage("headers", "headers must be a table",
+         "Write { [\"X-Name\"] = \"value\" }")
+   end
+   for key, value in next, map do
+      if type(key) == "number" then
+         if type(value) ~= "table" then
+            return nil, errors.usage("headers", "headers holds an entry that is no { name, value }")
+         end
+         list[#list + 1] = { value[1], value[2], key }
+      else
+         list[#list + 1] = { key, value, user_call.text(key) }
+      end
+   end
+   table.sort(list, function(a, b)
+      if type(a[3]) ~= type(b[3]) then return type(a[3]) == "number" end
+      if type(a[3]) == "string" then return ascii.before(a[3], b[3]) end
+      return a[3] < b[3]
+   end)
+   for i = 1, #list do
+      local value, err = check_header(list[i][1], list[i][2])
+      if not value then return nil, err end
+      list[i][2] = value
+   end
+   return list
+end
+
+-- ---- all fields ----
+
+local priorities = { high = "1", normal = "3", low = "5" }
+
+local function read_priority(t)
+   if t.priority == nil then return true end
+   return check.is_word(t, "priority", { "high", "normal", "low" })
+end
+
+-- The values that the options give. -> table | nil, err
+local function read_values(t, sender)
+   local values = {}
+   local ok, err = read_priority(t)
+   if not ok then return nil, err end
+   values.subject, err = read_subject(t)
+   if err then return nil, err end
+   values.date, err = date_of(t)
+   if err then return nil, err end
+   values.id, values.reply, values.references = identifiers.read(t, sender)
+   if not values.id then return nil, values.reply end
+   values.unsubscribe, err = unsubscribe(t)
+   if err then return nil, err end
+   values.own, err = header_list(t.headers)
+   if err then return nil, err end
+   return values
+end
+
+--- Read the header fields of a message, without those of its body, in the order in which they are
+-- written.
+---@param t table         the options of a message
+---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
+---@return table|nil      { { name, value, form }, … } for mime.fields
+---@return string|table   the message identifier; UsageError, SystemError
+function headers.read(t, lists)
+   local values, err = read_values(t, lists.sender or lists.from[1])
+   if not values then return nil, err end
+   local fields = {}
+   local function add(name, value, form)
+      if value then fields[#fields + 1] = { name, value, form } end
+   end
+   add("Date", values.date)
+   add("From", lists.from, "addresses")
+   add("Sender", lists.sender and { lists.sender }, "addresses")
+   add("Reply-To", lists.reply_to[1] and lists.reply_to, "addresses")
+   add("To", lists.to[1] and lists.to, "addresses")
+   add("Cc", lists.cc[1] and lists.cc, "addresses")
+   add("Subject", values.subject, "text")
+   add("Message-ID", values.id)
+   add("In-Reply-To", values.reply)
+   add("References", values.references)
+   add("X-Priority", priorities[t.priority])
+   add("Importance", t.priority)
+   add("List-Unsubscribe", values.unsubscribe[1])
+   add("List-Unsubscribe-Post", values.unsubscribe[2])
+   for i = 1, #values.own do add(values.own[i][1], values.own[i][2], "own") end
+   add("MIME-Version", "1.0")
+   return fields, values.id
+end
+
+return headers

@@ -1,0 +1,90 @@
+--- Message identifiers (RFC 5322 3.6.4): the fields Message-ID, In-Reply-To and References.
+-- @module smtp.compose.identifiers
+
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+
+local identifiers = {}
+
+local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
+
+local function hex(byte)
+   return ("%02x"):format(byte:byte())
+end
+
+-- `sender`: the entry of the address at whose domain the identifier is.
+local function new_id(sender)
+   local bytes = core.random(16)
+   if not bytes then
+      return nil, errors.new("system", { what = "this system has no random bytes" })
+   end
+   local domain = sender.address:match("@([^@]*)$") or "localhost"
+   if sender.utf8 then domain = core.idna(domain) end
+   return ("<%s@%s>"):format(bytes:gsub(".", hex), domain)
+end
+
+local function message_id(t, sender)
+   local id = t.message_id
+   if id == nil then return new_id(sender) end
+   if type(id) ~= "string" or #id > ID_LEN_MAX or not id:find("^<[!-;=?-~]+@[!-;=?-~]+>$") then
+      return nil, errors.usage("message_id",
+         "message_id is not of the form <left@right>, at most 900 octets")
+   end
+   return id
+end
+
+-- Adds the message identifiers of a text that contains nothing else but blanks to `list`. The text
+-- may come from a stranger: no part of it is read twice.
+local function take_ids(text, list)
+   local at = 1
+   while text:find("[^ ]", at) do
+      local _, stop, id = text:find("^ *(<[!-;=?-~]+>)", at)
+      local sign = id and id:find("@", 3, true)
+      if not sign or sign == #id - 1 or #id > ID_LEN_MAX then return false end
+      list[#list + 1] = id
+      at = stop + 1
+   end
+   return true
+end
+
+-- The option with one or several message identifiers, a string or a list.
+-- -> "<a@b> <c@d>", false where it is not set | nil, err
+local function id_list(t, name)
+   local value = t[name]
+   if value == nil then return false end
+   if type(value) == "string" then value = { value } end
+   local ok, err = check.is_list(type(value) == "table" and value or {}, name)
+   if not ok then return nil, err end
+   local list = {}
+   for i = 1, type(value) == "table" and #value or 0 do
+      if type(value[i]) ~= "string" or not take_ids(value[i], list) then
+         list = {}
+         break
+      end
+   end
+   if #list == 0 then
+      return nil, errors.usage(name, name .. " holds what is no message identifier",
+         "Write \"<left@right>\", or a list of these")
+   end
+   return table.concat(list, " ")
+end
+
+--- Read the options message_id, in_reply_to and references.
+---@param t table         the options of a message
+---@param sender table    the entry of the sender's address, for a new message_id
+---@return string|nil     the value of Message-ID
+---@return string|false   the value of In-Reply-To; the error
+---@return string|false   the value of References
+function identifiers.read(t, sender)
+   local id, reply, references, err
+   id, err = message_id(t, sender)
+   if not id then return nil, err end
+   reply, err = id_list(t, "in_reply_to")
+   if err then return nil, err end
+   references, err = id_list(t, "references")
+   if err then return nil, err end
+   return id, reply, references
+end
+
+return identifiers

@@ -1,0 +1,149 @@
+--- The body of a composed message: its parts (RFC 2045), their structure, and the boundaries
+-- between them (RFC 2046).
+-- @module smtp.compose.parts
+
+local ascii = require "smtp.ground.ascii"
+local attachment = require "smtp.compose.attachment"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local filters = require "smtp.compose.filters"
+local mime = require "smtp.compose.mime"
+
+local parts = {}
+
+---@class smtp.Part
+---@field fields table            its header fields: { { name, value }, … }
+---@field body string|smtp.Source
+---@field needs_line_end boolean|nil   the body is not empty and does not end with CRLF
+---@field inline boolean|nil      an attachment that the html shows
+---@field text string|nil         of an attachment that is sent as it is: its bytes
+
+-- ---- text ----
+
+local function text_part(encoding, body, content_type)
+   return { fields = { { "Content-Type", content_type },
+      { "Content-Transfer-Encoding", encoding } }, body = body,
+      needs_line_end = body ~= "" and body:sub(-2) ~= "\r\n" }
+end
+
+local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
+   nul = { " holds a NUL", "Text has none: remove it" } }
+
+-- The option `name`, a text. -> part, false where it is not set | nil, err
+local function read_text(t, name, content_type)
+   local value = t[name]
+   if value == nil then return false end
+   if type(value) ~= "string" then
+      return nil, errors.usage(name, name .. " must be a string, and is a " .. type(value))
+   end
+   local encoding, body = core.encode_text(value)
+   if encoding then return text_part(encoding, body, content_type) end
+   return nil, errors.usage(name, name .. why_not[body][1], why_not[body][2])
+end
+
+-- The option `calendar` (RFC 5545, RFC 6047). -> part, false where it is not set | nil, err
+local function read_calendar(t)
+   local value = t.calendar
+   if value == nil then return false end
+   if type(value) == "string" then value = { content = value } end
+   if type(value) ~= "table" or type(value.content) ~= "string" then
+      return nil, errors.usage("calendar",
+         "calendar must be iCalendar text, or { content =, method = }")
+   end
+   local text = value.content
+   if not core.is_utf8(text) or text:find("%z") or not text:find("^BEGIN:VCALENDAR[\r\n]") then
+      return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
+         "It begins with BEGIN:VCALENDAR")
+   end
+   local written = text:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
+   local method = value.method or written or "PUBLISH"
+   if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
+      return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
+   end
+   method = ascii.upper(method)
+   if written and ascii.upper(written) ~= method then
+      return nil, errors.usage("calendar", ("calendar.method is %s, and its text says METHOD:%s")
+         :format(method, written), "Readers want them alike (RFC 6047 2.4): remove one of them")
+   end
+   local encoding, body = core.encode_text(text)
+   return text_part(encoding, body, "text/calendar; charset=utf-8; method=" .. method)
+end
+
+-- ---- structure ----
+
+-- Boundaries are random where the message identifier is, and the same for the same options. No body
+-- contains one: "=_" is in no quoted-printable, no base64, and no text that is sent as it is.
+local function boundary(marks)
+   marks.count = marks.count + 1
+   return ("=_%d_%s"):format(marks.count, marks.token)
+end
+
+local function multipart(marks, subtype, list, params)
+   local mark = boundary(marks)
+   local pieces = {}
+   for i = 1, #list do
+      local _, head = mime.fields(list[i].fields)
+      pieces[#pieces + 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
+      pieces[#pieces + 1] = list[i].body
+   end
+   pieces[#pieces + 1] = "\r\n--" .. mark .. "--\r\n"
+   local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
+   return { fields = { { "Content-Type", content_type } }, body = filters.joined(pieces) }
+end
+
+-- An inline attachment belongs to the html that shows it (RFC 2387); text, html and calendar are
+-- alternatives (RFC 2046 5.1.4); all other attachments are mixed.
+local function structure(marks, found)
+   local alternatives, files = {}, {}
+   local html = found.html
+   if found.text then alternatives[1] = found.text end
+   local related = { html }
+   for _, one in ipairs(found.attachments) do
+      if one.inline and html then related[#related + 1] = one else files[#files + 1] = one end
+   end
+   if #related > 1 then html = multipart(marks, "related", related, '; type="text/html"') end
+   if html then alternatives[#alternatives + 1] = html end
+   if found.calendar then alternatives[#alternatives + 1] = found.calendar end
+   local body = alternatives[1]
+   if #alternatives > 1 then body = multipart(marks, "alternative", alternatives) end
+   if #files == 0 then return body end
+   if body then table.insert(files, 1, body) end
+   return multipart(marks, "mixed", files)
+end
+
+-- What makes a boundary this message's own. An attached message may be one of this library.
+local function token_of(id, attachments)
+   local token = id:gsub("@.*", ""):gsub("[^A-Za-z0-9.]", ""):sub(-40)
+   for i = 1, #attachments do
+      local text = attachments[i].text
+      while text and text:find("_" .. token, 1, true) do token = token .. "x" end
+   end
+   return token
+end
+
+--- Read the body of a message from the options text, html, calendar and attachments.
+---@param t table          the options of a message
+---@param id string        its message identifier
+---@return smtp.Part|nil   the outermost part
+---@return table|nil err   UsageError, SystemError
+function parts.read(t, id)
+   local found, err = {}
+   found.text, err = read_text(t, "text", "text/plain; charset=utf-8")
+   if err then return nil, err end
+   found.html, err = read_text(t, "html", "text/html; charset=utf-8")
+   if err then return nil, err end
+   found.calendar, err = read_calendar(t)
+   if err then return nil, err end
+   found.attachments = {}
+   if t.attachments ~= nil then
+      found.attachments, err = attachment.list(t.attachments)
+      if err then return nil, err end
+   end
+   if not (found.text or found.html or found.calendar or found.attachments[1]) then
+      return nil, errors.usage("text", "the message has no content", "Give text, html, "
+         .. "attachments, calendar or raw; text = \"\" sends an empty message on purpose")
+   end
+   return structure({ count = 0, token = token_of(id, found.attachments) }, found)
+end
+
+return parts
