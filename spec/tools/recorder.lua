@@ -8,7 +8,7 @@ if locale then
    assert(("I"):lower() ~= "i" or locale:find("UTF-8", 1, true), locale .. " has the letters of ASCII")
 end
 
-local auth = require "smtp.client.mechanisms"
+local credentials = require "smtp.options.credentials"
 local core = require "smtp.core"
 local conversations = require "smtp.client.conversation"
 local errors = require "smtp.errors"
@@ -49,8 +49,8 @@ local function note(value, depth)
    end
 end
 
-local fits = auth.fits
-function auth.fits(name, value)
+local fits = credentials.fits
+function credentials.fits(name, value)
    local ok, why = fits(name, value)
    if ok and name ~= "username" and name ~= "authzid" then recorder.secrets[value] = true end
    return ok, why

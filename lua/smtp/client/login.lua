@@ -2,6 +2,7 @@
 -- them. Functions of the caller's own may raise and yield, see smtp.options.user_call.
 -- @module smtp.client.login
 
+local credentials = require "smtp.options.credentials"
 local mechanisms = require "smtp.client.mechanisms"
 local transcript = require "smtp.result.transcript"
 local user_call = require "smtp.options.user_call"
@@ -67,7 +68,7 @@ local function read_secret(self, conversation, kind, renewed)
    local ok, value, cause = call(function() return given(said) end)
    if not ok then return fail(conversation, value, kind .. " raised an error") end
    if value == nil and cause ~= nil then return fail(conversation, cause, kind .. " failed") end
-   local fits, why = mechanisms.fits(kind, value)
+   local fits, why = credentials.fits(kind, value)
    if value == "" then fits, why = nil, "is empty" end
    if fits then return value end
    return fail(conversation, why, ("what %s returned"):format(kind))

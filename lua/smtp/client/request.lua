@@ -4,38 +4,18 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
-local new_server = require("smtp.options.server").new
+local servers = require "smtp.options.server"
 
 local options = {}
-
-local connection_names = {
-   "url", "host", "server", "port", "socket", "protocol", "domain", "tls", "tls_verify", "tls_host",
-   "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth",
-   "username", "user", "password", "token", "authzid", "auth_mechanisms", "auth_plaintext",
-   "scram_iterations", "timeout", "connect_timeout", "reply_timeout", "source_address",
-   "transport", "pipelining", "extensions", "trace", "keepalive",
-}
-
-local mail_names = {
-   "from", "to", "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
-   "calendar", "headers", "date", "message_id", "in_reply_to", "references", "priority",
-   "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "extensions",
-   "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority",
-}
-
-local all_names = {}
-for i = 1, #connection_names do all_names[i] = connection_names[i] end
-for i = 1, #mail_names do all_names[#all_names + 1] = mail_names[i] end
-
-local is_connection = {}
-for i = 1, #connection_names do is_connection[connection_names[i]] = true end
 
 -- ---- the newest server ----
 
 -- The same options make the same server, and most senders give the same options again and again: to
 -- compare them costs less than to check them. A server with secrets is kept weakly, so that the
 -- secrets go with the next collection.
+local is_connection = names.connection.by_name
 local newest, weak = {}, { __mode = "v" }
 
 local function is_same(a, b)
@@ -91,20 +71,18 @@ end
 local function connection(given)
    local known = known_server(given)
    if known then return known end
-   local server, err = new_server(given)
+   local server, err = servers.new(given)
    if server then remember(given, server) end
    return server, err
 end
 
 -- ---- the doors ----
 
--- No other names than these; one that belongs elsewhere is told where.
-local function check_names(t, names, others, place)
-   local ok, err = check.names(t, names)
+-- The names of one set only. The hint for a name of the other set says where it belongs.
+local function check_names(t, set, other)
+   local ok, err = check.names(t, set.names)
    if ok then return true end
-   for i = 1, #others do
-      if others[i] == err.option then err.hint = "It belongs to " .. place end
-   end
+   if other.by_name[err.option] then err.hint = "It belongs to " .. other.home end
    return nil, err
 end
 
@@ -120,8 +98,7 @@ end
 function options.connection(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, connection_names, mail_names,
-      "a message: smtp.send, connection:send or send_many")
+   ok, err = check_names(t, names.connection, names.message)
    if not ok then return nil, err end
    return connection(t)
 end
@@ -139,10 +116,12 @@ end
 function options.mail(t, server)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
-   ok, err = check_names(t, mail_names, connection_names,
-      "the connection: smtp.send, smtp.connect or send_many")
+   ok, err = check_names(t, names.message, names.connection)
    if not ok then return nil, err end
-   return outgoing.read(check.plain(t, outgoing.objects), server)
+   local values
+   values, err = check.values(t, names.message)
+   if not values then return nil, err end
+   return outgoing.read(values, server)
 end
 
 -- What messages without more to say share; nobody changes it.
@@ -177,28 +156,24 @@ function options.plain(t, server, old, others)
    return one
 end
 
---- Both: for smtp.send.
+--- The server and the message of a table that holds the options of both, as for smtp.send.
 ---@return smtp.Server|nil
----@return table mail_or_err
+---@return smtp.OutgoingMessage|table   the message, or the error
 function options.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    local known, others = known_server(t)
    local plain = known and options.plain(t, known, nil, others)
    if plain then return known, plain end
-   ok, err = check.names(t, all_names)
-   if not ok then return nil, err end
-   local where, what = {}, check.plain(t, outgoing.objects)
-   for name, value in next, t do
-      if is_connection[name] then where[name], what[name] = value, nil end
-   end
-   local server
+   local where, what = check.split(t)
+   if not where then return nil, what end
+   local server, message
    server, err = connection(where)
    if not server then return nil, err end
-   local one = options.plain(what, server)
-   if not one then one, err = outgoing.read(what, server) end
-   if not one then return nil, err end
-   return server, one
+   if what.raw ~= nil then message = options.plain(what, server) end
+   if not message then message, err = outgoing.read(what, server) end
+   if not message then return nil, err end
+   return server, message
 end
 
 return options

@@ -14,9 +14,6 @@ local outgoing = {}
 
 local usage = errors.usage
 
---- The options that are objects, whose metatables count.
-outgoing.objects = { dkim = true }
-
 ---@class smtp.OutgoingMessage
 ---@field from string                  the envelope's sender, canonical; "" is the null reverse-path
 ---@field to string[]                  the envelope's recipients, canonical, each once

@@ -1,12 +1,16 @@
---- Checks that options share. Each returns true, or nil and a UsageError that names the option.
+--- Checks of options: names, and values of the kinds that several options share. A check returns
+-- true or the value to use; else nil and a UsageError that names the option.
 -- @module smtp.options.check
 
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
+local names = require "smtp.options.names"
 
 local check = {}
 
 local usage = errors.usage
+
+-- ---- names ----
 
 -- How many letters must change to make one of the other (Levenshtein).
 local function distance(a, b)
@@ -23,50 +27,55 @@ local function distance(a, b)
    return row[#b]
 end
 
-local function nearest(name, names)
+--- The name in a list that a wrong one was meant to be, nil where none is near.
+---@param name string
+---@param list string[]
+---@return string|nil
+function check.nearest(name, list)
    local best, best_distance = nil, math.max(2, math.floor(#name / 3))
-   for i = 1, #names do
-      -- So many letters must change at least: a long name is not compared letter by letter.
-      local d = math.abs(#name - #names[i])
-      if d <= best_distance then d = distance(name, names[i]) end
-      if d <= best_distance then best, best_distance = names[i], d - 1 end
+   for i = 1, #list do
+      -- At least this many letters must change: a long name is not compared letter by letter.
+      local d = math.abs(#name - #list[i])
+      if d <= best_distance then d = distance(name, list[i]) end
+      if d <= best_distance then best, best_distance = list[i], d - 1 end
    end
    return best
 end
 
---- The name in a list that a wrong one was meant to be, nil where none is near.
-check.nearest = nearest
-
 local sets = setmetatable({}, { __mode = "k" })
 
 -- Made once for each list.
-local function set_of(names)
-   local set = sets[names]
+local function set_of(list)
+   local set = sets[list]
    if set then return set end
    set = {}
-   for i = 1, #names do set[names[i]] = true end
-   sets[names] = set
+   for i = 1, #list do set[list[i]] = true end
+   sets[list] = set
    return set
 end
 
---- No other names than these in a table of options.
+local function unknown(key, list, where)
+   local name = guard.text(key)
+   local near, option = check.nearest(name, list), where and where .. "." .. name or name
+   return usage(option, ("there is no option %q"):format(option),
+      near and ("Did you mean %s?"):format(near) or "The README lists all options")
+end
+
+--- A table has no other keys than these names.
 ---@param t table
----@param names string[]
+---@param list string[]
 ---@param where? string   what the table is, if not the options themselves: "attachments[1]"
-function check.names(t, names, where)
-   local known = set_of(names)
+function check.names(t, list, where)
+   local known = set_of(list)
    for key in next, t do
-      if not known[key] then
-         local name = guard.text(key)
-         local near, option = nearest(name, names), where and where .. "." .. name or name
-         return nil, usage(option, ("there is no option %q"):format(option),
-            near and ("Did you mean %s?"):format(near) or "The README lists all options")
-      end
+      if not known[key] then return nil, unknown(key, list, where) end
    end
    return true
 end
 
---- A list: its keys are 1, 2, 3 and so on. What stands behind a hole would be left out in silence.
+-- ---- values ----
+
+--- A list has the keys 1, 2, 3 and so on: the entries after a hole would be left out in silence.
 ---@param list table
 ---@param option string   its name
 ---@param hint? string    how it is written
@@ -89,37 +98,34 @@ function check.is_list(list, option, hint)
    return true
 end
 
---- One of these words, or nothing.
+--- The value of this name, if there is one, is one of these words.
+---@param t table
+---@param name string
+---@param words string[]
 function check.is_word(t, name, words)
-   if t[name] == nil then return true end
+   local value = t[name]
+   if value == nil then return true end
    for i = 1, #words do
-      if t[name] == words[i] then return true end
+      if value == words[i] then return true end
    end
-   return nil, usage(name, ("%s = %s is not one of its words"):format(name, guard.text(t[name])),
-      ("Write \"%s\""):format(table.concat(words, "\", \"")), t[name])
+   return nil, usage(name, ("%s = %s is not one of its words"):format(name, guard.text(value)),
+      ("Write \"%s\""):format(table.concat(words, "\", \"")), value)
 end
 
---- Of this type, or nothing.
-function check.is_type(t, name, wanted)
+--- The value of this name, if there is one, has this type.
+---@param t table
+---@param name string
+---@param expected string
+function check.is_type(t, name, expected)
    local found = type(t[name])
-   if t[name] == nil or found == wanted then return true end
-   return nil, usage(name, ("%s must be a %s, and is a %s"):format(name, wanted, found))
+   if t[name] == nil or found == expected then return true end
+   return nil, usage(name, ("%s must be a %s, and is a %s"):format(name, expected, found))
 end
 
---- A string without line breaks and NUL, or nothing.
-function check.is_line(t, name)
-   local ok, err = check.is_type(t, name, "string")
-   if not ok then return nil, err end
-   if t[name] and t[name]:find("[%z\r\n]") then
-      return nil, usage(name, name .. " holds a line break or a NUL", "Remove it")
-   end
-   return true
-end
-
---- The same check for several options.
-function check.each(one, t, names, ...)
-   for i = 1, #names do
-      local ok, err = one(t, names[i], ...)
+--- One check for several options of a table.
+function check.each(one, t, list, ...)
+   for i = 1, #list do
+      local ok, err = one(t, list[i], ...)
       if not ok then return nil, err end
    end
    return true
@@ -133,6 +139,8 @@ function check.all(checks, t)
    end
    return true
 end
+
+-- ---- copies ----
 
 --- A copy without its metatable.
 function check.copy(t)
@@ -150,15 +158,124 @@ local function plain(value, depth)
    return result
 end
 
---- A copy of options, with all that stands in them, without metatables: nothing of the caller's
--- runs, or changes, while we look at them and send.
----@param objects? table   the names of those that are objects: they stay as they are
+--- A copy of options and all tables in them, without metatables: no function of the caller's runs,
+-- and no value changes, while this library reads them and sends.
+---@param objects? table   the names of options that are objects: they stay as they are
 function check.plain(t, objects)
    local result = {}
    for name, value in next, t do
       result[name] = objects and objects[name] and value or plain(value, DEPTH)
    end
    return result
+end
+
+-- ---- the options of a set ----
+
+-- By kind: (t, name, option) -> true | nil, err. A number in a string becomes a number.
+local kinds = {}
+
+function kinds.word(t, name, option)
+   return check.is_word(t, name, option.words)
+end
+
+function kinds.boolean(t, name)
+   return check.is_type(t, name, "boolean")
+end
+
+function kinds.line(t, name)
+   local ok, err = check.is_type(t, name, "string")
+   if not ok then return nil, err end
+   if not t[name]:find("[%z\r\n]") then return true end
+   return nil, usage(name, name .. " holds a line break or a NUL", "Remove it")
+end
+
+function kinds.types(t, name, option)
+   if option.types[type(t[name])] then return true end
+   return nil, usage(name, option.wrong)
+end
+
+function kinds.pattern(t, name, option)
+   if type(t[name]) == "string" and t[name]:find(option.pattern) then return true end
+   return nil, usage(name, option.wrong, option.hint)
+end
+
+function kinds.whole(t, name, option)
+   local number = tonumber(t[name]) -- "25.0" is 25
+   if number and number >= option.min and number <= option.max and number % 1 == 0 then
+      t[name] = math.floor(number)
+      return true
+   end
+   return nil, usage(name, ("%s is not a number from %d to %d"):format(name, option.min,
+      option.max), nil, t[name])
+end
+
+-- A larger value was most likely meant in milliseconds.
+function kinds.seconds(t, name, option)
+   local value = t[name]
+   local number = tonumber(value)
+   if not number or number ~= number or number <= 0 or number == math.huge then
+      return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
+   end
+   if number > option.max then
+      return nil, usage(name, ("%s = %s is more than %d seconds"):format(name, tostring(value),
+         option.max), "Did you mean milliseconds? Times are in seconds", value)
+   end
+   t[name] = number
+   return true
+end
+
+local function use_alias(t, name, alias)
+   if t[name] ~= nil then
+      return nil, usage(alias, ("%s and %s mean the same, and both are given"):format(name, alias),
+         "Keep " .. name)
+   end
+   t[name], t[alias] = t[alias], nil
+   return true
+end
+
+-- The values of a copy that is ours.
+local function check_values(t, set)
+   for i = 1, #set.list do
+      local option = set.list[i]
+      local name, alias = option[1], option.alias
+      local ok, err = true, nil
+      if alias and t[alias] ~= nil then ok, err = use_alias(t, name, alias) end
+      if ok and t[name] ~= nil and option.kind then
+         ok, err = kinds[option.kind](t, name, option)
+      end
+      if not ok then return nil, err end
+   end
+   return t
+end
+
+--- A plain copy of these options, with the values of shared kinds checked and aliases resolved.
+---@param given table        their names checked
+---@param set smtp.OptionSet
+---@return table|nil
+---@return table|nil err
+function check.values(given, set)
+   return check_values(check.plain(given, set.objects), set)
+end
+
+--- The options of smtp.send, all names checked: those of the connection as they were given, and
+-- those of the message as check.values returns them.
+---@param given table
+---@return table|nil connection
+---@return table message_or_err
+function check.split(given)
+   local connection, message, objects = {}, {}, names.message.objects
+   for name, value in next, given do
+      if names.connection.by_name[name] then
+         connection[name] = value
+      elseif names.message.by_name[name] then
+         message[name] = objects[name] and value or plain(value, DEPTH)
+      else
+         return nil, unknown(name, names.all)
+      end
+   end
+   local ok, err = check_values(message, names.message)
+   if not ok then return nil, err end
+   return connection, message
 end
 
 return check

@@ -96,11 +96,15 @@ function extensions.agree(needs, words)
    return true
 end
 
---- `pipelining = "off"` and `extensions.pipelining = "skip"` are the same.
----@param t table   both of them, checked; they agree afterwards
+--- Checks `extensions` of a connection, a table afterwards in any case, and makes it agree with
+-- `pipelining`: "off" there is "skip" here.
+---@param t table   the options of a connection, a copy
 ---@return true|nil
 ---@return table|nil
-function extensions.settle_pipelining(t)
+function extensions.check_connection(t)
+   local err
+   t.extensions, err = extensions.check(t.extensions)
+   if not t.extensions then return nil, err end
    local word, off = t.extensions.pipelining, t.pipelining == "off"
    if word ~= nil and t.pipelining ~= nil and off ~= (word == "skip") then
       return nil, usage("pipelining", ("pipelining = %q contradicts extensions.pipelining = %q")

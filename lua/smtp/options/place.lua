@@ -7,7 +7,6 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local here = require "smtp.runtime.runtime"
 
 local place = {}
 
@@ -31,7 +30,7 @@ end
 
 -- What belongs in another option. -> what it is, the hint; nothing where all is well
 local function misplaced(text)
-   if ascii.lower(text):find("^unix:") then
+   if text:find("^[Uu][Nn][Ii][Xx]:") then
       return "the path of a unix socket", "Write socket = \"/path\", or url = \"lmtp+unix:/path\""
    elseif text:find("://", 1, true) then
       return "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
@@ -64,7 +63,7 @@ local function host_name(option, text)
       return nil, usage(option, option .. " is neither a host name nor an address",
          "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
    end
-   return ascii.lower(name) == "localhost" and "localhost" or name
+   return name:find("^[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$") and "localhost" or name
 end
 
 -- ---- url ----
@@ -142,12 +141,13 @@ local function has_place(t)
    return t.host ~= nil or t.server ~= nil or t.socket ~= nil
 end
 
---- Put what `url` says in the place of options that are not given. All of it is checked, also
--- where another option takes precedence.
----@return boolean|nil ok
+--- A copy of these options with the parts of `url` in the place of options that are not given. All
+-- parts are checked, also if another option takes precedence.
+---@param given table
+---@return table|nil
 ---@return table|nil err
-function place.read_url(t)
-   if t.url == nil then return true end
+function place.read_url(given)
+   local t = check.copy(given)
    local url, err = parse(type(t.url) == "string" and t.url or "")
    if not url then return nil, err end
    if not has_place(t) then t.host, t.socket = url.host, url.socket end
@@ -158,7 +158,7 @@ function place.read_url(t)
       t.username = url.username
       if t.password == nil then t.password = url.password end
    end
-   return true
+   return t
 end
 
 -- ---- the options ----
@@ -195,21 +195,26 @@ local function literal_of(domain)
    end
 end
 
+--- Can this name mean anything to a server? Not "localhost" (RFC 6761 6.3), not the names that
+-- systems make of it (localhost.localdomain, localhost6.localdomain6), and not a name that ends
+-- like an IP address. An address literal can.
+function place.is_public_name(name)
+   local last = ascii.lower(name:match("[^.]*$"))
+   return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
+end
+
 local function check_domain(t)
    if t.domain == nil then return true end
    local name, err = to_ascii("domain", t.domain)
    if not name then return nil, err end
    local ok, why = core.domain(name)
-   if ok and not here.is_public_name(name) then
-      ok, why = nil, "it means nothing to a server"
-   end
-   if ok then
+   if ok and place.is_public_name(name) then
       t.domain = name
       return true
    end
    local literal = literal_of(name)
-   return nil, usage("domain", "domain cannot be sent in EHLO: " .. why, literal
-      and ("Write %q"):format(literal)
+   return nil, usage("domain", "domain cannot be sent in EHLO: "
+      .. (why or "it means nothing to a server"), literal and ("Write %q"):format(literal)
       or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
 end
 
@@ -224,41 +229,38 @@ local function check_source_address(t)
       .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
 end
 
---- Names, addresses and paths.
----@return boolean|nil ok
----@return table|nil err
-function place.check(t)
-   local ok, err = check.each(check.is_line, t,
-      { "host", "socket", "source_address", "tls_host", "domain" })
-   if ok then ok, err = check.each(check_name, t, { "host", "tls_host" }) end
-   if not ok then return nil, err end
-   return check.all({ check_socket, check_source_address, check_domain }, t)
+local function check_port(t)
+   if t.port ~= 25 or t.protocol ~= "lmtp" then return true end
+   return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
+      "The usual port is 24; most servers have a unix socket")
 end
 
---- `port`, a number or a numeric string.
----@return boolean|nil ok
----@return table|nil err
-function place.check_port(t)
-   if t.port == nil then return true end
-   local port = tonumber(t.port) -- "25.0" is 25
-   if not port or port < 1 or port > 65535 or port % 1 ~= 0 then
-      return nil, usage("port", "port is not a number from 1 to 65535", nil, t.port)
-   end
-   if port == 25 and t.protocol == "lmtp" then
-      return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
-         "The usual port is 24; most servers have a unix socket")
-   end
-   t.port = math.floor(port)
-   return true
-end
-
---- Does the caller name this host? Never the result of a lookup, nor through a transport.
-function place.is_loopback(t)
+-- What counts as loopback is decided from the option as written, never from a lookup, and never for
+-- a transport of the caller's.
+local function is_loopback(t)
    if t.transport then return false end
    if t.socket then return true end
    local host = t.host
    return host == "localhost" or host == "::1"
       or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
+end
+
+--- Checks names, addresses, the path and the port; fills in `host`, `host_given` and `loopback`.
+---@param t table   the options of a connection, their kinds checked
+---@return boolean|nil ok
+---@return table|nil err
+function place.check(t)
+   t.host_given = t.host ~= nil
+   local ok, err = check_name(t, "host")
+   if ok then ok, err = check_name(t, "tls_host") end
+   if ok then ok, err = check_socket(t) end
+   if ok then ok, err = check_source_address(t) end
+   if ok then ok, err = check_domain(t) end
+   if ok then ok, err = check_port(t) end
+   if not ok then return nil, err end
+   if not t.socket then t.host = t.host or "localhost" end
+   t.loopback = is_loopback(t)
+   return true
 end
 
 return place

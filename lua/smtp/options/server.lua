@@ -1,217 +1,219 @@
---- Where and how: the options of a connection, checked and completed.
+--- The server: the options of a connection, checked and completed.
 -- @module smtp.options.server
 
-local auth = require "smtp.client.mechanisms"
 local check = require "smtp.options.check"
+local credentials = require "smtp.options.credentials"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
-local here = require "smtp.runtime.runtime"
+local guard = require "smtp.options.user_call"
+local names = require "smtp.options.names"
 local place = require "smtp.options.place"
 
 local server = {}
 
 local usage = errors.usage
-local is_word, is_type, is_line = check.is_word, check.is_type, check.is_line
-local each = check.each
-
--- In seconds; a larger value was most likely meant in milliseconds.
-local times = {
-   timeout = { default = 300, max = 3600 },
-   connect_timeout = { default = 15, max = 300 },
-   reply_timeout = { default = 60, max = 900 },
-}
-
--- Each check returns true, or nil and an error.
-local function seconds(t, name)
-   local value, max = t[name], times[name].max
-   if value == nil then return times[name].default end
-   local number = tonumber(value)
-   if not number or number ~= number or number <= 0 or number == math.huge then
-      return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
-   end
-   if number > max then
-      return nil, usage(name, ("%s = %s is more than %d seconds"):format(name, tostring(value),
-         max), "Did you mean milliseconds? Times are in seconds", value)
-   end
-   return number
-end
-
--- ---- where ----
-
-local function alias(t, name, other)
-   if t[other] == nil then return true end
-   if t[name] ~= nil then
-      return nil, usage(other, ("%s and %s mean the same, and both are given"):format(name, other),
-         "Keep " .. name)
-   end
-   t[name] = t[other]
-   return true
-end
-
-local function check_protocol(t)
-   return is_word(t, "protocol", { "smtp", "lmtp" })
-end
 
 -- ---- TLS ----
 
-local function is_pin(pin)
-   return type(pin) == "string" and #pin == 44 and pin:find("^[A-Za-z0-9+/]+=$") ~= nil
-end
-
-local function check_tls(t)
-   local ok, err = is_word(t, "tls", { "implicit", "require", "prefer", "skip" })
-   if not ok then return nil, err end
-   ok, err = each(is_line, t, { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key" })
-   if not ok then return nil, err end
-   ok, err = is_type(t, "tls_verify", "boolean")
-   if not ok then return nil, err end
-   ok, err = is_word(t, "tls_min_version", { "1.2", "1.3" })
-   if not ok then return nil, err end
-   if (t.tls_cert == nil) ~= (t.tls_key == nil) then
-      local missing = t.tls_cert and "tls_key" or "tls_cert"
-      return nil, usage(missing, missing .. " is missing: a client certificate needs both",
-         "Give tls_cert and tls_key; one file may hold both")
-   end
-   if t.tls_pin ~= nil and not is_pin(t.tls_pin) then
-      return nil, usage("tls_pin", "tls_pin is not a SHA-256 in base64 (44 characters)",
-         "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary "
-         .. "| base64")
-   end
-   return true
-end
-
--- ---- the rest of how ----
-
--- What only a socket of this library can do.
-local ours = { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_pin", "tls_min_version",
-   "source_address" }
-
-local function check_transport(t)
-   local transport = t.transport
-   if transport == nil then return true end
-   for i = 1, #ours do
-      if t[ours[i]] ~= nil then
-         return nil, usage(ours[i], ours[i] .. " has no effect on a connection of your transport",
-            "Remove it, and let the transport do the same")
-      end
-   end
-   if type(transport) == "function" then return true end
-   local ok, missing = here.is_transport(transport)
-   if ok then return true end
-   return nil, usage("transport", ("transport has no method %s"):format(missing),
-      "It needs connect, send, receiveany, sslhandshake, settimeouts and close")
-end
-
-local KEPT_SECONDS, KEPT_MAX = 60, 32
-local keepalive_names = { "idle", "size" }
-
-local function keepalive_bounds(given)
-   local ok, err = check.names(given, keepalive_names, "keepalive")
-   if not ok then return nil, err end
-   local idle, size = tonumber(given.idle or KEPT_SECONDS), tonumber(given.size or KEPT_MAX)
-   if not idle or not (idle > 0 and idle <= 86400) or not size or size % 1 ~= 0
-      or not (size > 0 and size <= 10000) then
-      return nil, usage("keepalive", "keepalive needs seconds up to a day, and a number of "
-         .. "connections from 1 to 10,000", "Write { idle = 60, size = 32 }")
-   end
-   return { idle = idle, size = size }
-end
-
--- With a mechanism of the user's own we cannot tell whose connection it is.
-local function check_keepalive(t)
-   local given = t.keepalive
-   if not given then return true end
-   local what, hint
-   if not here.nginx() then
-      what = "keepalive is for nginx, and this is not nginx"
-      hint = "Use smtp.connect to send several messages over one connection"
-   elseif type(given) ~= "table" then
-      what, hint = "keepalive must be a table", "Write { idle = 60, size = 32 }"
-   elseif t.transport then
-      what, hint = "keepalive is for connections made here", "Remove it, or transport"
-   end
-   for i = 1, what and 0 or #t.mechanisms do
-      if t.mechanisms[i].object then
-         what = "connections with a mechanism of your own cannot be kept"
-         hint = "Remove keepalive, or use smtp.connect"
-      end
-   end
-   if what then return nil, usage("keepalive", what, hint) end
-   local err
-   t.keepalive, err = keepalive_bounds(given)
-   return t.keepalive and true, err
-end
-
-local function check_rest(t)
-   local ok, err = check_transport(t)
-   if not ok then return nil, err end
-   ok, err = is_word(t, "pipelining", { "safe", "eager", "off" })
-   if not ok then return nil, err end
-   t.extensions, err = extensions.check(t.extensions)
-   if not t.extensions then return nil, err end
-   ok, err = extensions.settle_pipelining(t)
-   if not ok then return nil, err end
-   if t.trace ~= nil and t.trace ~= true and t.trace ~= false and type(t.trace) ~= "function" then
-      return nil, usage("trace", "trace must be true or a function(direction, line)")
-   end
-   return check_keepalive(t)
+local function check_certificate(t)
+   if (t.tls_cert == nil) == (t.tls_key == nil) then return true end
+   local missing = t.tls_cert and "tls_key" or "tls_cert"
+   return nil, usage(missing, missing .. " is missing: a client certificate needs both",
+      "Give tls_cert and tls_key; one file may hold both")
 end
 
 local function check_name_to_verify(t)
-   if t.tls == "skip" or not t.tls_verify or t.tls_host or t.host_given then
-      return true
-   end
+   if t.tls == "skip" or not t.tls_verify or t.tls_host or t.host_given then return true end
    if not t.socket and not t.transport then return true end
    return nil, usage("tls_host", "the certificate cannot be checked without the server's name",
       "Give tls_host, or tls = \"skip\"")
 end
 
-local function fill(t)
-   local made = check.copy(t)
-   made.given = { tls_ca_file = t.tls_ca_file, tls_ca_path = t.tls_ca_path, tls_pin = t.tls_pin,
-      tls_min_version = t.tls_min_version }
-   made.host_given = t.host ~= nil
-   if not t.socket then made.host = t.host or "localhost" end
-   made.loopback = place.is_loopback(made)
-   made.protocol = t.protocol or "smtp"
-   made.port = t.port or (t.protocol == "lmtp" and 24) or (t.tls == "implicit" and 465)
-      or (t.credentials and 587) or 25
-   made.tls = t.tls or (made.port == 465 and "implicit") or (made.loopback and "skip") or "require"
-   if t.tls_verify == nil then made.tls_verify = true end
-   made.tls_min_version = t.tls_min_version or "1.2"
-   made.pipelining = t.pipelining or "safe"
-   made.timeout_given = t.timeout ~= nil
-   local ok, err
-   made.timeout, err = seconds(t, "timeout")
-   if not made.timeout then return nil, err end
-   made.connect_timeout, err = seconds(t, "connect_timeout")
-   if not made.connect_timeout then return nil, err end
-   made.reply_timeout, err = seconds(t, "reply_timeout")
-   if not made.reply_timeout then return nil, err end
-   ok, err = check_name_to_verify(made)
-   if not ok then return nil, err end
-   return made
+-- ---- the transport ----
+
+-- Options that only a socket of this library can satisfy.
+local of_our_socket = { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_pin", "tls_min_version",
+   "source_address" }
+
+local function check_transport(t)
+   local transport = t.transport
+   if transport == nil then return true end
+   for i = 1, #of_our_socket do
+      local name = of_our_socket[i]
+      if t[name] ~= nil then
+         return nil, usage(name, name .. " has no effect on a connection of your transport",
+            "Remove it, and let the transport do the same")
+      end
+   end
+   if type(transport) == "function" then return true end
+   local ok, missing = guard.is_transport(transport)
+   if ok then return true end
+   return nil, usage("transport", ("transport has no method %s"):format(missing),
+      "It needs connect, send, receiveany, sslhandshake, settimeouts and close")
 end
 
--- Options whose metatables count.
-local objects = { transport = true, auth_mechanisms = true }
+-- ---- keepalive ----
 
---- A server is never changed after this.
----@param given table        options of a connection, their names checked
+local KEPT_SECONDS, KEPT_MAX = 60, 32
+local keepalive_names = { "idle", "size" }
+
+local function keepalive_bounds(keepalive)
+   local ok, err = check.names(keepalive, keepalive_names, "keepalive")
+   if not ok then return nil, err end
+   local idle = tonumber(keepalive.idle or KEPT_SECONDS)
+   local size = tonumber(keepalive.size or KEPT_MAX)
+   if idle and idle > 0 and idle <= 86400 and size and size > 0 and size <= 10000
+      and size % 1 == 0 then
+      return { idle = idle, size = size }
+   end
+   return nil, usage("keepalive", "keepalive needs seconds up to a day, and a number of "
+      .. "connections from 1 to 10,000", "Write { idle = 60, size = 32 }")
+end
+
+-- A mechanism of the caller's own does not show to whom the connection belongs.
+local function check_keepalive(t)
+   if not t.keepalive then return true end
+   if type(t.keepalive) ~= "table" then
+      return nil, usage("keepalive", "keepalive must be a table", "Write { idle = 60, size = 32 }")
+   elseif t.transport then
+      return nil, usage("keepalive", "keepalive is for connections made here",
+         "Remove it, or transport")
+   end
+   for i = 1, #t.mechanisms do
+      if t.mechanisms[i].object then
+         return nil, usage("keepalive", "connections with a mechanism of your own cannot be kept",
+            "Remove keepalive, or use smtp.connect")
+      end
+   end
+   local err
+   t.keepalive, err = keepalive_bounds(t.keepalive)
+   return t.keepalive and true, err
+end
+
+-- ---- the whole ----
+
+local function default_port(t)
+   if t.protocol == "lmtp" then return 24 end
+   if t.tls == "implicit" then return 465 end
+   return t.credentials and 587 or 25
+end
+
+local function default_tls(t)
+   if t.port == 465 then return "implicit" end
+   return t.loopback and "skip" or "require"
+end
+
+-- Options that depend on others, with the defaults that they need.
+local function check_together(t)
+   t.port = t.port or default_port(t)
+   t.tls = t.tls or default_tls(t)
+   if t.tls_verify == nil then t.tls_verify = true end
+   local ok, err = check_certificate(t)
+   if ok then ok, err = check_transport(t) end
+   if ok then ok, err = check_keepalive(t) end
+   if ok then ok, err = check_name_to_verify(t) end
+   return ok, err
+end
+
+-- The one constructor. `t`: the options, checked.
+local function new_server(t)
+   ---@class smtp.Server
+   ---@field host string|nil            nil: a unix socket whose server has no name
+   ---@field host_given boolean         the caller named the host
+   ---@field port integer
+   ---@field socket string|nil          path of a unix socket
+   ---@field loopback boolean           the caller named this machine itself
+   ---@field protocol string            "smtp" or "lmtp"
+   ---@field domain string|nil          the name for EHLO; nil: the runtime finds one
+   ---@field source_address string|nil
+   ---@field transport any              an object or a function of the caller's
+   ---@field tls string                 "implicit", "require", "prefer" or "skip"
+   ---@field tls_verify boolean
+   ---@field tls_host string|nil        the name in the certificate; nil: `host`
+   ---@field tls_ca_file string|nil
+   ---@field tls_ca_path string|nil
+   ---@field tls_cert string|nil
+   ---@field tls_key string|nil
+   ---@field tls_min_version string|nil "1.2" or "1.3"; nil: the default of the runtime
+   ---@field tls_pin string|nil
+   ---@field auth string                "require", "prefer" or "skip"
+   ---@field credentials boolean        at least one mechanism can be used
+   ---@field mechanisms table[]         entries of options/credentials.lua, in order of preference
+   ---@field auth_mechanisms table[]|nil the entries that the caller named
+   ---@field auth_plaintext boolean|nil
+   ---@field username string|nil
+   ---@field password string|function|nil
+   ---@field token string|function|nil
+   ---@field authzid string|nil
+   ---@field scram_iterations integer[] lower and upper bound
+   ---@field timeout number             seconds for a message
+   ---@field timeout_given boolean      the caller gave it: the size of a message does not raise it
+   ---@field connect_timeout number     seconds
+   ---@field reply_timeout number       seconds
+   ---@field pipelining string          "safe", "eager" or "off"
+   ---@field extensions table           keyword in lower case to "require", "prefer" or "skip"
+   ---@field trace boolean|function|nil
+   ---@field keepalive table|false|nil  { idle = seconds, size = connections }
+   ---@field flight_max integer|nil     send_many: messages in flight
+   ---@field refused_max integer|nil    send_many: refused recipients in flight
+   return {
+      host = t.host,
+      host_given = t.host_given,
+      port = t.port,
+      socket = t.socket,
+      loopback = t.loopback,
+      protocol = t.protocol or "smtp",
+      domain = t.domain,
+      source_address = t.source_address,
+      transport = t.transport,
+      tls = t.tls,
+      tls_verify = t.tls_verify,
+      tls_host = t.tls_host,
+      tls_ca_file = t.tls_ca_file,
+      tls_ca_path = t.tls_ca_path,
+      tls_cert = t.tls_cert,
+      tls_key = t.tls_key,
+      tls_min_version = t.tls_min_version,
+      tls_pin = t.tls_pin,
+      auth = t.auth,
+      credentials = t.credentials,
+      mechanisms = t.mechanisms,
+      auth_mechanisms = t.auth_mechanisms,
+      auth_plaintext = t.auth_plaintext,
+      username = t.username,
+      password = t.password,
+      token = t.token,
+      authzid = t.authzid,
+      scram_iterations = t.scram_iterations,
+      timeout = t.timeout or 300,
+      timeout_given = t.timeout ~= nil,
+      connect_timeout = t.connect_timeout or 15,
+      reply_timeout = t.reply_timeout or 60,
+      pipelining = t.pipelining or "safe",
+      extensions = t.extensions,
+      trace = t.trace,
+      keepalive = t.keepalive,
+      flight_max = nil,
+      refused_max = nil,
+   }
+end
+
+--- Check the options of a connection. The server is never changed after this: calls share it.
+---@param given table        their names checked
 ---@return smtp.Server|nil
 ---@return table|nil err
 function server.new(given)
-   local t = check.plain(given, objects)
-   local ok, err = place.read_url(t)
+   local t, err = given, nil
+   if rawget(given, "url") ~= nil then t, err = place.read_url(given) end
+   if t then t, err = check.values(t, names.connection) end
+   if not t then return nil, err end
+   local ok
+   ok, err = place.check(t)
+   if ok then ok, err = credentials.check(t) end
+   if ok then ok, err = extensions.check_connection(t) end
+   if ok then ok, err = check_together(t) end
    if not ok then return nil, err end
-   ok, err = alias(t, "host", "server")
-   if not ok then return nil, err end
-   ok, err = alias(t, "username", "user")
-   if not ok then return nil, err end
-   ok, err = check.all({ place.check, check_protocol, place.check_port, check_tls, auth.check,
-      check_rest }, t)
-   if not ok then return nil, err end
-   return fill(t)
+   return new_server(t)
 end
 
 return server

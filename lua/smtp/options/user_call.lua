@@ -1,4 +1,5 @@
---- Functions of the user's own, called so that they may raise and yield.
+--- Functions of the caller's own, called so that they may raise and yield, and objects of the
+-- caller's own.
 --
 -- Lua 5.1 cannot yield across pcall. There each runs in a coroutine of its own, and its yields are
 -- passed on to whoever resumes us.
@@ -52,6 +53,23 @@ function guard.field(t, name)
    local ok, value = pcall(function() return t[name] end)
    if not ok then return nil end
    return value
+end
+
+local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
+   "close" }
+
+--- Has a value all methods of a transport?
+---@return boolean|nil ok
+---@return string|nil missing   the first method that it does not have
+function guard.is_transport(value)
+   local kind = type(value)
+   for i = 1, #transport_methods do
+      local name = transport_methods[i]
+      if kind ~= "table" and kind ~= "userdata" or not guard.field(value, name) then
+         return nil, name
+      end
+   end
+   return true
 end
 
 return guard

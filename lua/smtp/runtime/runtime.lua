@@ -1,12 +1,12 @@
 --- What this host offers: sockets, TLS settings, and the name to say in EHLO.
 -- @module smtp.runtime.runtime
 
-local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
+local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
 
 local host = {}
@@ -15,23 +15,6 @@ local host = {}
 function host.nginx()
    local ngx = package.loaded.ngx
    return type(ngx) == "table" and ngx.socket and ngx.socket.tcp and require "smtp.runtime.nginx.transport" or nil
-end
-
-local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
-   "close" }
-
---- Has it all that a transport needs?
----@return boolean|nil ok
----@return string|nil missing   the first method that it has not
-function host.is_transport(value)
-   local kind = type(value)
-   for i = 1, #transport_methods do
-      local name = transport_methods[i]
-      if kind ~= "table" and kind ~= "userdata" or not guard.field(value, name) then
-         return nil, name
-      end
-   end
-   return true
 end
 
 -- Where the caller's function makes none, there is none: to connect without it might go past a
@@ -44,7 +27,7 @@ local function made_by(make)
    elseif transport == nil and why ~= nil then
       return nil, { what = "transport failed: " .. guard.text(why), cause = why }
    end
-   local complete, missing = host.is_transport(transport)
+   local complete, missing = guard.is_transport(transport)
    if complete then return callers_transport.new(transport) end
    return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
       missing) }
@@ -105,7 +88,7 @@ local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
 local function key_of(server)
    return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
       server.tls_ca_path or "", server.tls_cert or "", server.tls_key or "",
-      server.tls_min_version, server.tls_pin or "" }, "\0")
+      server.tls_min_version or "", server.tls_pin or "" }, "\0")
 end
 
 local function tls_context(server, stamp)
@@ -116,8 +99,8 @@ local function tls_context(server, stamp)
    if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
    local context, option, why = socket.tls_context {
       verify = server.tls_verify, ca_file = server.tls_ca_file, ca_path = server.tls_ca_path,
-      cert = server.tls_cert, key = server.tls_key, min_version = server.tls_min_version,
-      pin = server.tls_pin,
+      cert = server.tls_cert, key = server.tls_key,
+      min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
    }
    if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
    if not context then
@@ -134,6 +117,10 @@ function host.context(server)
    if server.transport then return nil end
    local nginx = host.nginx()
    if nginx then return nginx.check(server) end
+   if server.keepalive then
+      return nil, errors.usage("keepalive", "keepalive is for nginx, and this is not nginx",
+         "Use smtp.connect to send several messages over one connection")
+   end
    if server.tls == "skip" then return nil end
    local entry, stamp, err = by_server[server], host.stamp(server), nil
    if not entry or entry.stamp ~= stamp then
@@ -143,17 +130,9 @@ function host.context(server)
    return entry and entry.context, err
 end
 
--- RFC 6761 6.3, what systems make of it (localhost.localdomain, localhost6.localdomain6), and what
--- ends as an address does.
---- Can this name mean anything to a server? An address literal can.
-function host.is_public_name(name)
-   local last = ascii.lower(name:match("[^.]*$"))
-   return not (last:find("^localhost%d*$") or last:find("^localdomain%d*$") or last:find("^%d+$"))
-end
-
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).
 local function is_full_name(name)
-   return name:find(".", 1, true) ~= nil and core.domain(name) and host.is_public_name(name)
+   return name:find(".", 1, true) ~= nil and core.domain(name) and place.is_public_name(name)
 end
 
 local newest_name, newest_is_full -- a host keeps its name

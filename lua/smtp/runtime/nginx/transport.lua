@@ -59,7 +59,7 @@ local directives = {
 function nginx.check_directives(server)
    for i = 1, #directives do
       local name, directive = directives[i][1], directives[i][2]
-      if server.given[name] ~= nil then
+      if server[name] ~= nil then
          return nil, errors.usage(name, ("%s cannot be set for one connection in nginx"):format(
             name), ("Remove it, and set %s in nginx.conf"):format(directive))
       end

@@ -1,0 +1,255 @@
+--- The options of AUTH: credentials, and the mechanisms that may use them, in order of preference.
+-- @module smtp.options.credentials
+
+local ascii = require "smtp.ground.ascii"
+local check = require "smtp.options.check"
+local errors = require "smtp.errors"
+local guard = require "smtp.options.user_call"
+
+local credentials = {}
+
+local usage = errors.usage
+
+-- ---- mechanisms ----
+
+--- The mechanisms of this library, in order of preference.
+--    secret         the credential that it needs
+--    binds, mutual  it binds to the channel; it also authenticates the server
+--    named          it is used only if auth_mechanisms names it
+--    bare           its exchange has no field for authzid
+-- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = can the server,
+-- or a listener without TLS, read the secret? }; for the others the core knows the last.
+credentials.mechanisms = {
+   { name = "OAUTHBEARER", secret = "token", bare = true },
+   { name = "XOAUTH2", secret = "token", bare = true },
+   { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-512", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-256", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-1", secret = "password", mutual = true },
+   { name = "PLAIN", secret = "password" },
+   { name = "LOGIN", secret = "password", bare = true },
+   { name = "EXTERNAL", named = true },
+   { name = "CRAM-MD5", secret = "password", named = true, bare = true },
+}
+
+local known = credentials.mechanisms
+local by_name, known_names = {}, {}
+for i = 1, #known do by_name[known[i].name], known_names[i] = known[i], known[i].name end
+
+--- The mechanisms of this library by their names.
+credentials.by_name = by_name
+
+-- A mechanism of the caller's own counts as one that shows the secret, unless it says
+-- plaintext = false.
+local function own_mechanism(object)
+   local name = rawget(object, "name")
+   if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
+      return nil, usage("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
+         .. "(RFC 4422 3.1), and not %s"):format(guard.text(name)))
+   end
+   if by_name[name] then
+      return nil, usage("auth_mechanisms", name .. " is known here, and given as an object",
+         ("Write %q to use it"):format(name))
+   end
+   for _, method in ipairs { "start", "step" } do
+      if type(guard.field(object, method)) ~= "function" then
+         return nil, usage("auth_mechanisms", ("the mechanism %s has no function %s"):format(name,
+            method), "Give { name =, start = function(self, info), "
+            .. "step = function(self, challenge) }")
+      end
+   end
+   return { name = name, object = object, shows_secret = guard.field(object, "plaintext") ~= false }
+end
+
+local function one_mechanism(value)
+   if type(value) == "table" then return own_mechanism(value) end
+   local entry = type(value) == "string" and by_name[ascii.upper(value)]
+   if entry then return entry end
+   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(guard.text(value)),
+      "Known are " .. table.concat(known_names, ", ") .. "; any other can be given as an object")
+end
+
+-- A list of names and objects; one alone is a list of one. -> list | nil, err
+local function mechanism_list(value)
+   if type(value) == "string" or type(value) == "table" and rawget(value, "name") then
+      return { value }
+   end
+   if type(value) == "table" then
+      local ok, err = check.is_list(value, "auth_mechanisms")
+      if not ok then return nil, err end
+      local list = check.copy(value)
+      if #list >= 1 and #list <= 32 then return list end
+   end
+   return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
+      "Write { \"PLAIN\", \"LOGIN\" }")
+end
+
+local function check_mechanisms(t)
+   if t.auth_mechanisms == nil then return true end
+   local list, err = mechanism_list(t.auth_mechanisms)
+   if not list then return nil, err end
+   local entries, seen = {}, {}
+   for i = 1, #list do
+      local entry
+      entry, err = one_mechanism(list[i])
+      if not entry then return nil, err end
+      if not seen[entry.name] then entries[#entries + 1] = entry end
+      seen[entry.name] = true
+   end
+   t.auth_mechanisms = entries
+   return true
+end
+
+-- ---- credentials ----
+
+local lengths = { username = 4096, password = 4096, authzid = 4096, token = 8192 }
+
+--- Can this value be a secret, or a name for a mechanism?
+---@param name string     "username", "password", "token" or "authzid"
+---@param value any
+---@return true|nil
+---@return string|nil     what is wrong with it
+function credentials.fits(name, value)
+   if type(value) ~= "string" then return nil, "is a " .. type(value) .. " and no string" end
+   if value:find("[%z\r\n]") then return nil, "holds a NUL or a line break" end
+   if #value > lengths[name] then return nil, ("is over %d octets"):format(lengths[name]) end
+   if name == "token" and value:find("[^!-~]") then
+      return nil, "holds a space or another character that no token has (RFC 6750 2.1)"
+   end
+   if name ~= "password" and value:find("\1", 1, true) then
+      return nil, "holds the control character %x01"
+   end
+   return true
+end
+
+local fields = { "username", "password", "token", "authzid" }
+local may_be_function = { password = true, token = true }
+
+local function check_fields(t)
+   for i = 1, #fields do
+      local name = fields[i]
+      local value = t[name]
+      if value ~= nil and not (may_be_function[name] and type(value) == "function") then
+         local ok, why = credentials.fits(name, value)
+         if not ok then
+            return nil, usage(name, name .. " " .. why, type(value) == "string"
+               and "A value read from a file often ends in a line break: remove it" or nil)
+         end
+      end
+      if may_be_function[name] and value == "" then t[name] = nil end
+   end
+   return true
+end
+
+-- A mechanism of the caller's own may need a name alone.
+local function has_own_mechanism(t)
+   for i = 1, #(t.auth_mechanisms or {}) do
+      if t.auth_mechanisms[i].object then return true end
+   end
+   return false
+end
+
+-- A name needs a secret, and a secret needs a name.
+local function check_pair(t)
+   local secret = t.password and "password" or "token"
+   local has_name, has_secret = (t.username or "") ~= "", t[secret] ~= nil
+   if not has_name and not has_secret then t.username = nil end
+   if has_name and not has_secret and not has_own_mechanism(t) then
+      return nil, usage("password", "username is given, and neither password nor token is",
+         "Give both, or neither to send without authentication; EXTERNAL takes its identity "
+         .. "from authzid")
+   end
+   if has_secret and not has_name then
+      return nil, usage("username", secret .. " is given and username is not", "Give both")
+   end
+   return true
+end
+
+local function check_iterations(t)
+   local bounds = t.scram_iterations
+   if bounds == nil then
+      t.scram_iterations = { 4096, 200000 }
+      return true
+   end
+   local low = type(bounds) == "table" and tonumber(bounds[1])
+   local high = type(bounds) == "table" and tonumber(bounds[2])
+   if low and high and low % 1 == 0 and high % 1 == 0 and low >= 1 and high >= low
+      and high <= 999999999 then
+      t.scram_iterations = { low, high }
+      return true
+   end
+   return nil, usage("scram_iterations", "scram_iterations must be two whole numbers, the lower "
+      .. "one first", "Write { 4096, 200000 }")
+end
+
+-- ---- which mechanisms may be used ----
+
+--- Why these options exclude a mechanism: "only_named", "needs_password", "needs_token" or
+-- "no_authzid"; nil if the mechanism may be used. EXTERNAL and a mechanism of the caller's own need
+-- no secret: to name one is to have credentials.
+---@param t table       the options of a connection, or the server
+---@param entry table   of the mechanism
+---@return string|nil
+function credentials.exclusion(t, entry)
+   if entry.named and not t.auth_mechanisms then return "only_named" end
+   if entry.secret and not t[entry.secret] then return "needs_" .. entry.secret end
+   return t.authzid and entry.bare and "no_authzid" or nil
+end
+
+local function lacks_certificate(t, entry)
+   return entry.name == "EXTERNAL"
+      and not (t.tls_cert or t.transport or t.socket or t.auth == "skip")
+end
+
+-- Why none can be used, if that is a mistake of the caller's.
+local function none_usable(t, first)
+   if t.authzid and first.bare then
+      return usage("authzid", ("%s has no place for authzid"):format(first.name),
+         "Leave it out, or name another mechanism")
+   end
+   if not t.auth_mechanisms then return nil end
+   local name = (t.password or t.token) and first.secret or "username"
+   return usage(name, ("auth_mechanisms names %s, and there is no %s for it"):format(first.name,
+      first.secret), "Give " .. (name == "username" and "username and " or "") .. first.secret)
+end
+
+local function choose(t)
+   local list, usable, err = t.auth_mechanisms or known, {}, nil
+   for i = 1, #list do
+      if not credentials.exclusion(t, list[i]) then
+         if lacks_certificate(t, list[i]) then
+            return nil, usage("tls_cert", "auth_mechanisms names EXTERNAL, and there is no "
+               .. "certificate", "Give tls_cert and tls_key")
+         end
+         usable[#usable + 1] = list[i]
+      end
+   end
+   if #usable == 0 and t.auth ~= "skip" then err = none_usable(t, list[1]) end
+   if err then return nil, err end
+   t.mechanisms, t.credentials = usable, #usable > 0
+   return true
+end
+
+--- Checks the options of AUTH, and fills in `auth`, `auth_mechanisms` (entries), `mechanisms` (the
+-- entries that can be used), `credentials` (is there such an entry?) and `scram_iterations`.
+---@param t table       the options of a connection, a copy
+---@return true|nil
+---@return table|nil err
+function credentials.check(t)
+   local ok, err = check_mechanisms(t)
+   if ok then ok, err = check_fields(t) end
+   if ok then ok, err = check_pair(t) end
+   if ok then ok, err = check_iterations(t) end
+   if ok then ok, err = choose(t) end
+   if not ok then return nil, err end
+   if t.auth == "require" and not t.credentials then
+      return nil, usage("auth", "auth = \"require\" and there are no credentials",
+         "Give username and password (or token), or auth = \"skip\" to send without")
+   end
+   t.auth = t.auth or (t.credentials and "require") or "skip"
+   return true
+end
+
+return credentials

@@ -1,0 +1,107 @@
+--- Every option, named once: the options of a connection and those of a message, with what the
+-- values of simple ones may be. The modules that use the others check them.
+--
+-- Fields of an option:
+--    kind      what check.values expects of the value: one of the kinds in options/check.lua
+--    words, min, max, pattern, types
+--              what this kind allows
+--    wrong, hint
+--              the text of the error, for kinds without a text of their own
+--    alias     a second name of the option
+--    object    an object of the caller's: used as it is, with its metatable
+--    carried   smtp.probe copies it into the options that it recommends
+-- @module smtp.options.names
+
+local names = {}
+
+-- ---- of a connection ----
+
+local connection = {
+   { "url" },
+   { "host", kind = "line", alias = "server" },
+   { "server" },
+   { "port", kind = "whole", min = 1, max = 65535 },
+   { "socket", kind = "line" },
+   { "protocol", kind = "word", words = { "smtp", "lmtp" } },
+   { "domain", kind = "line", carried = true },
+   { "tls", kind = "word", words = { "implicit", "require", "prefer", "skip" } },
+   { "tls_verify", kind = "boolean" },
+   { "tls_host", kind = "line", carried = true },
+   { "tls_ca_file", kind = "line", carried = true },
+   { "tls_ca_path", kind = "line", carried = true },
+   { "tls_cert", kind = "line", carried = true },
+   { "tls_key", kind = "line", carried = true },
+   { "tls_min_version", kind = "word", words = { "1.2", "1.3" }, carried = true },
+   { "tls_pin", kind = "pattern", pattern = "^" .. ("[A-Za-z0-9+/]"):rep(43) .. "=$",
+      wrong = "tls_pin is not a SHA-256 in base64 (44 characters)",
+      hint = "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 "
+         .. "-binary | base64", carried = true },
+   { "auth", kind = "word", words = { "require", "prefer", "skip" } },
+   { "username", alias = "user" },
+   { "user" },
+   { "password" },
+   { "token" },
+   { "authzid" },
+   { "auth_mechanisms", object = true, carried = true },
+   { "auth_plaintext", kind = "boolean", carried = true },
+   { "scram_iterations", carried = true },
+   { "timeout", kind = "seconds", max = 3600 },
+   { "connect_timeout", kind = "seconds", max = 300 },
+   { "reply_timeout", kind = "seconds", max = 900 },
+   { "source_address", kind = "line", carried = true },
+   { "transport", object = true },
+   { "pipelining", kind = "word", words = { "safe", "eager", "off" } },
+   { "extensions", carried = true },
+   { "trace", kind = "types", types = { boolean = true, ["function"] = true },
+      wrong = "trace must be true or a function(direction, line)" },
+   { "keepalive" },
+}
+
+-- ---- of a message ----
+
+local message = {
+   { "from" }, { "to" }, { "cc" }, { "bcc" }, { "reply_to" }, { "sender" }, { "subject" },
+   { "text" }, { "html" }, { "attachments" }, { "calendar" }, { "headers" }, { "date" },
+   { "message_id" }, { "in_reply_to" }, { "references" },
+   { "priority", kind = "word", words = { "high", "normal", "low" } },
+   { "list_unsubscribe" },
+   { "dkim", object = true },
+   { "raw" },
+   { "eightbit", kind = "boolean" },
+   { "size" }, { "envelope" },
+   { "recipients", kind = "word", words = { "any", "all" } },
+   { "extensions" }, { "dsn" },
+   { "requiretls", kind = "boolean" },
+   { "deliver_by" }, { "hold_for" }, { "hold_until" }, { "mt_priority" },
+}
+
+-- ---- sets ----
+
+-- `home`: where these options belong, for the error that another call was given one of them.
+local function new_set(list, home)
+   ---@class smtp.OptionSet
+   ---@field list table[]      the options in order
+   ---@field names string[]    their names in order
+   ---@field by_name table     name to option
+   ---@field objects table     the names of the options that are objects of the caller's
+   ---@field home string       where these options belong
+   local set = { list = list, names = {}, by_name = {}, objects = {}, home = home }
+   for i = 1, #list do
+      local option = list[i]
+      local name = option[1]
+      set.names[i], set.by_name[name] = name, option
+      if option.object then set.objects[name] = true end
+   end
+   return set
+end
+
+names.connection = new_set(connection, "the connection: smtp.send, smtp.connect or send_many")
+names.message = new_set(message, "a message: smtp.send, connection:send or send_many")
+
+--- The names of all options, for smtp.send.
+names.all = {}
+for _, set in ipairs { names.connection, names.message } do
+   for i = 1, #set.names do names.all[#names.all + 1] = set.names[i] end
+end
+
+return names
