@@ -94,7 +94,7 @@ build = {
          sources = {
             "csrc/text/address.c", "csrc/engine/auth.c", "csrc/engine/auth/external.c", "csrc/engine/auth/login.c",
             "csrc/engine/auth/oauthbearer.c", "csrc/engine/auth/plain.c", "csrc/engine/auth/xoauth2.c",
-            "csrc/engine/chunking.c", "csrc/engine/dialogue.c", "csrc/text/base64.c", "csrc/text/printable.c", "csrc/text/decimal.c", "csrc/text/transfer.c",
+            "csrc/engine/chunking.c", "csrc/engine/dialogue.c", "csrc/engine/turn.c", "csrc/engine/outcome.c", "csrc/engine/driver.c", "csrc/text/base64.c", "csrc/text/printable.c", "csrc/text/decimal.c", "csrc/text/transfer.c",
             "csrc/engine/envelope.c", "csrc/engine/extensions.c", "csrc/text/header.c", "csrc/engine/hello.c",
             "csrc/lua/idna.c", "csrc/lua/lencode.c", "csrc/lua/lfacts.c", "csrc/lua/lflights.c",
             "csrc/lua/lmail.c", "csrc/lua/loptions.c", "csrc/lua/lplain.c", "csrc/lua/lsession.c",

@@ -294,7 +294,7 @@ struct smtp_transaction {
     size_t due_count;               /* replies due */
     bool binary;                    /* MAIL says so: octets as they are */
     bool queued;                    /* smtp_transaction_add was called */
-    bool settled;                   /* the outcome is final */
+    bool has_outcome;               /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
     bool sender_accepted;           /* MAIL was answered with 2yz */
     bool demands;                   /* a recipient was refused for want of TLS or AUTH */

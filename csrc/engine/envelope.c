@@ -42,7 +42,7 @@ static bool is_held_too_long(const struct smtp_session *s, const struct smtp_tra
            memcmp(m->hold_until.data, s->hold_until_max, SMTP_DATE_LEN) > 0;
 }
 
-static enum smtp_error misfit(const struct smtp_session *s, const struct smtp_transaction *m)
+static enum smtp_error find_obstacle(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     bool soon = m->by_return && m->by_seconds < s->by_min;
     /* RFC 8689 4.2.1 */
@@ -67,10 +67,10 @@ static void choose_binary(const struct smtp_session *s, struct smtp_transaction 
 bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m)
 {
     choose_binary(s, m);
-    enum smtp_error error = misfit(s, m);
+    enum smtp_error error = find_obstacle(s, m);
     if (error != SMTP_ERROR_NONE) refuse(s, m, error, NULL);
     m->to_end = to_end(s, m);
-    return !m->settled;
+    return !m->has_outcome;
 }
 
 /* ---- MAIL (RFC 5321 4.1.1.2) ---- */
@@ -263,7 +263,7 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *
 {
     const struct smtp_trouble *t = &s->trouble;
     const uint16_t *enhanced = t->answer.enhanced;
-    step at = dialogue_step(s);
+    step at = current_step(s);
     bool named = enhanced[1] == 5 && enhanced[2] == 3 && m->to_heard < m->to_said;
     bool refused = m->to_heard > m->to_accepted || named;
     if (t->error != SMTP_ERROR_CLOSED && t->error != SMTP_ERROR_SHUTTING_DOWN) return false;

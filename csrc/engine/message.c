@@ -258,7 +258,7 @@ static step recipient_answered(struct smtp_session *s, const struct smtp_reply *
         const struct smtp_reply decider = answer_reply(&kept);
         refuse(s, m, message_error(s, &decider), &decider);
     }
-    m->settled = true;
+    m->has_outcome = true;
     return STEP_ready;
 }
 
@@ -277,7 +277,7 @@ step message_judged(struct smtp_session *s, const struct smtp_reply *r)
     if (s->opt.lmtp) return recipient_answered(s, r);
     answer_take(&m->answer, r);
     if (reply_class(r) >= 4) refuse(s, m, message_error(s, r), r);
-    m->settled = true;
+    m->has_outcome = true;
     return STEP_ready;
 }
 

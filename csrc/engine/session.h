@@ -4,7 +4,7 @@
  *   1. A say_ writes at most one command and looks at no reply. It returns the step we would say
  *      next if we need not wait.
  *   2. A hear_ takes one whole reply, writes nothing, and returns the step that follows.
- *   3. Only dialogue.c knows whose turn it is.
+ *   3. Only turn.c and dialogue.c know whose turn it is.
  *   4. An option is tested in one place.
  *   5. An outcome is recorded by refuse() (this transaction) or give_up() and drop() (the session)
  *      alone.
@@ -193,16 +193,49 @@ struct smtp_session {
     char challenge[SMTP_CHALLENGE_MAX], line[SMTP_LINE_MAX];
 };
 
+/* turn.c */
+
+enum smtp_step_turn { TURN_MUTE, TURN_WAIT, TURN_FLOW, TURN_HEAD };
+enum smtp_step_patience { PATIENCE_REPLY, PATIENCE_BRIEF, PATIENCE_PARTING, PATIENCE_WHOLE };
+
+struct smtp_step_row {
+    step (*say)(struct smtp_session *);
+    step (*hear)(struct smtp_session *, const struct smtp_reply *);
+    enum smtp_step_turn turn;
+    enum smtp_step_patience patience;
+    const char *stage;
+};
+extern const struct smtp_step_row step_rows[];
+
+/* The step that the server has to answer, or what comes next where it has none to answer. A message
+ * whose end has not left yet is still being sent. */
+step current_step(const struct smtp_session *s);
+const char *stage_name(step said);
+/* Is this the end of a message? */
+bool is_end(step said);
+/* May the next command be said now? */
+bool may_speak(const struct smtp_session *s);
+/* May anything be said after the end of a message whose answer is due? */
+bool may_go_past(const struct smtp_session *s);
+/* May a further transaction begin there? */
+bool may_begin_past(const struct smtp_session *s);
+/* Has the server refused so many messages that it may end the connection? */
+bool is_worn(const struct smtp_session *s);
+
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
 step dialogue_rest(struct smtp_session *s);
-step dialogue_step(const struct smtp_session *s);
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r);
 bool dialogue_over(const struct smtp_session *s);
+
+/* outcome.c */
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error error,
             const struct smtp_reply *r);
+void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp_error error,
+                 const struct smtp_reply *r);
+void break_transaction(struct smtp_session *s, struct smtp_transaction *m);
 
 /* wire.c */
 static inline size_t wire_room(const struct smtp_session *s)

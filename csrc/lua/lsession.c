@@ -346,7 +346,7 @@ static int session_add(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_transaction *transaction = luaL_checkudata(L, 2, TRANSACTION);
-    luaL_argcheck(L, !transaction->queued && !transaction->settled, 2, "used before");
+    luaL_argcheck(L, !transaction->queued && !transaction->has_outcome, 2, "used before");
     lua_settop(L, 3);
     if (lua_isnil(L, 3)) {
         lua_pushboolean(L, 0);

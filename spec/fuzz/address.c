@@ -2,10 +2,12 @@
  *
  *    make fuzz-address RUNS=1000000
  *
- * Input and output lie in blocks of their exact size, so that one byte too many is seen. */
-#include "../../csrc/engine/session.h"
+ * Input and output are in blocks of their exact size, so that an access of one byte too many is
+ * detected. */
+#include "../../csrc/text/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MUST(condition)                                                                            \
     do {                                                                                           \
@@ -39,8 +41,7 @@ static void check_octets(const char *text, size_t len)
 static void check_utf8(const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        size_t width =
-            (unsigned char)text[i] < 0x80 ? 1 : utf8_len((const unsigned char *)text + i, len - i);
+        size_t width = smtp_utf8_len(text + i, len - i);
         MUST(width > 0);
         MUST((unsigned char)text[i] != 0xC2 || (unsigned char)text[i + 1] >= 0xA0);
         i += width;

@@ -715,7 +715,7 @@ static void check_recipient(const struct talk *t, const struct item *m, size_t i
 static void check_over(struct talk *t, struct item *m)
 {
     struct smtp_transaction *mail = m->mail;
-    CHECK(mail->settled && m->added);
+    CHECK(mail->has_outcome && m->added);
     /* Of those that the session broke for, all but the first had only come behind it. */
     if (mail->bystander) CHECK(mail->trouble.error != SMTP_ERROR_NONE);
     for (size_t i = 0; mail->bystander && i < m->to_count; i++)

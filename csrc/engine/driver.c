@@ -1,0 +1,92 @@
+/* driver.c - what a driver sees of a session, and asks of it. */
+#include "session.h"
+
+unsigned smtp_wants(const struct smtp_session *s)
+{
+    unsigned wants = 0;
+    if (smtp_send_buf(s).len > 0) wants |= SMTP_WANT_SEND;
+    if (dialogue_over(s)) return SMTP_WANT_NOTHING;
+    if (chunk_wants_body(s)) wants |= SMTP_WANT_BODY;
+    if (s->due_count > 0 || s->next == STEP_octets) return wants | SMTP_WANT_RECV;
+    if (auth_needs_secret(s)) return wants | SMTP_WANT_SECRET;
+    if (auth_needs_answer(s)) return wants | SMTP_WANT_ANSWER;
+    if (s->next == STEP_tls) return wants | SMTP_WANT_TLS;
+    if (s->next == STEP_ready) return wants | SMTP_WANT_READY;
+    if (s->next == STEP_body) {
+        wants |= SMTP_WANT_RECV;
+        if (s->spoken->text.data == NULL && wire_room(s) >= COMMAND_MAX) wants |= SMTP_WANT_BODY;
+    }
+    return wants;
+}
+
+enum smtp_grade smtp_grade(const struct smtp_session *s)
+{
+    return s->grade;
+}
+
+void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
+{
+    if (!s->opt.lmtp) s->grade = grade;
+}
+
+bool smtp_eager_failed(const struct smtp_session *s)
+{
+    return s->eager_failed;
+}
+
+const char *smtp_session_stage(const struct smtp_session *s)
+{
+    return stage_name(current_step(s));
+}
+
+void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction)
+{
+    transaction->next = NULL;
+    transaction->queued = true;
+    if (s->next == STEP_over || s->next == STEP_quit) {
+        if (s->trouble.error == SMTP_ERROR_NONE)
+            set_trouble(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
+        transaction->bystander = true;
+        break_transaction(s, transaction);
+        return;
+    }
+    if (s->transactions_last == NULL)
+        s->transactions = transaction;
+    else
+        s->transactions_last->next = transaction;
+    s->transactions_last = transaction;
+    if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
+    dialogue_go_on(s);
+}
+
+void smtp_quit(struct smtp_session *s)
+{
+    s->quit_wanted = true;
+    s->rest_wanted = false;
+    if (s->next == STEP_ready && s->due_count == 0) s->next = dialogue_rest(s);
+    dialogue_go_on(s);
+}
+
+void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_text argument)
+{
+    static const step asks[] = {
+        [SMTP_ASK_RSET] = STEP_rset, [SMTP_ASK_NOOP] = STEP_noop, [SMTP_ASK_VRFY] = STEP_vrfy};
+    if (s->next != STEP_ready || s->due_count > 0) return;
+    s->argument = argument;
+    s->next = asks[question];
+    dialogue_go_on(s);
+}
+
+/* ---- of a transaction that is over ---- */
+
+bool smtp_transaction_leaves(const struct smtp_transaction *m, size_t i)
+{
+    if (m->overfilled) return m->to[i].again || m->to[i].verdict == SMTP_UNSENT;
+    if (m->trouble.error == SMTP_ERROR_NONE) return m->to[i].again || i >= m->to_said;
+    return m->trouble.error == SMTP_ERROR_NOBODY_ACCEPTED && i >= m->to_said;
+}
+
+size_t smtp_transaction_offer(const struct smtp_transaction *m)
+{
+    return m->overfilled ? m->to_accepted : 0;
+}

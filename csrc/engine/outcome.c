@@ -1,0 +1,132 @@
+/* outcome.c - how transactions and sessions end: refusals, breaks, and the verdict of each
+ * recipient. */
+#include "session.h"
+
+static bool is_resetting(const struct smtp_session *s)
+{
+    return s->run_count > 0 && s->runs[s->run_first].said == STEP_rset;
+}
+
+/* An extension that the EHLO reply lacks is an error of the step that would have come next. */
+static const char *stage_for(const struct smtp_session *s, enum smtp_error error)
+{
+    if (error == SMTP_ERROR_TLS_NOT_OFFERED || error == SMTP_ERROR_TLS_HELO_ONLY)
+        return stage_name(STEP_starttls);
+    if (error >= SMTP_ERROR_AUTH_NOT_OFFERED && error <= SMTP_ERROR_AUTH_UNVERIFIED)
+        return stage_name(STEP_auth);
+    return stage_name(current_step(s));
+}
+
+/* Errors whose cause may be that the server refused EHLO: they quote that refusal. */
+static bool is_for_ehlo(enum smtp_error error)
+{
+    return error == SMTP_ERROR_TLS_HELO_ONLY || error == SMTP_ERROR_AUTH_HELO_ONLY ||
+           (error >= SMTP_ERROR_NO_PIPELINING && error <= SMTP_ERROR_TLS_UNVERIFIED);
+}
+
+void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp_error error,
+                 const struct smtp_reply *r)
+{
+    trouble->error = error;
+    trouble->stage = stage_for(s, error);
+    trouble->answer = (struct smtp_answer){0};
+    if (r != NULL)
+        answer_take(&trouble->answer, r);
+    else if (s->ehlo_refused && is_for_ehlo(error))
+        trouble->answer = s->ehlo_reply;
+}
+
+/* Recipients that were accepted so far share the verdict of the message, except for those that have
+ * a verdict of their own (LMTP). */
+static void set_verdicts(struct smtp_transaction *m, enum smtp_verdict verdict)
+{
+    for (size_t i = m->to_judged; i < m->to_heard; i++)
+        if (m->to[i].verdict == SMTP_ACCEPTED) m->to[i].verdict = verdict;
+    m->has_outcome = true;
+}
+
+/* What a refusal means for recipients that were accepted: before DATA nothing was judged. */
+static enum smtp_verdict verdict_of(enum smtp_error error, const struct smtp_reply *r)
+{
+    bool of_envelope = error >= SMTP_ERROR_NOBODY_ACCEPTED && error <= SMTP_ERROR_TOO_MANY;
+    if (r == NULL || of_envelope || error == SMTP_ERROR_BDAT_UNKNOWN) return SMTP_UNSENT;
+    return reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
+}
+
+void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error error,
+            const struct smtp_reply *r)
+{
+    if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
+    set_trouble(s, &m->trouble, error, r);
+    if (r == NULL) m->trouble.stage = stage_name(STEP_mail); /* whatever is due before it */
+    set_verdicts(m, verdict_of(error, r));
+}
+
+/* Once the end of the message was sent, the verdict of every recipient without an answer is
+ * unknown. */
+void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
+{
+    bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
+    if (m->trouble.error == SMTP_ERROR_NONE && !m->has_outcome) {
+        m->trouble = s->trouble;
+        m->overfilled = !ended && is_overfilled(s, m);
+        set_verdicts(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
+        for (size_t i = m->to_heard; ended && i < m->to_said; i++)
+            m->to[i].verdict = SMTP_UNKNOWN;
+    }
+    m->has_outcome = m->over = true;
+}
+
+/* Did the server fail at what was said after the end of a message? Dovecot's submission service
+ * does, at the RSET after a sender that it has refused there. A 421 is not such a failure where the
+ * server has handled a command there before. */
+static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
+{
+    const struct smtp_transaction *m = s->transactions, *next = m == NULL ? NULL : m->next;
+    bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
+    if (error < SMTP_ERROR_MALFORMED || error > SMTP_ERROR_TIMEOUT || error == SMTP_ERROR_ABORTED)
+        return false;
+    if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->grade == SMTP_TRY;
+    return crossing || s->quit_crossing || (is_resetting(s) && s->refused_crossing);
+}
+
+/* Marks the transactions that are not the cause. If one was being answered, it is the first. */
+static void pick_bystanders(struct smtp_session *s, enum smtp_error error)
+{
+    bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT;
+    for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
+        m->bystander = between || (m != s->transactions && s->flight_count > 0) ||
+                       (m->crossing && s->eager_failed);
+}
+
+static void end_all(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
+{
+    if (s->trouble.error == SMTP_ERROR_NONE) set_trouble(s, &s->trouble, error, r);
+    if (blames_eager(s, error)) s->eager_failed = true;
+    pick_bystanders(s, error);
+    for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
+        break_transaction(s, m);
+    s->transactions = s->transactions_last = s->spoken = NULL;
+    s->flight_count = 0;
+}
+
+/* The session is over, but the server keeps to the protocol: say QUIT (RFC 5321 4.1.1.10). */
+step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
+{
+    end_all(s, error, r);
+    return STEP_quit;
+}
+
+/* The session is over at once, without QUIT. Trouble at QUIT itself does not count. */
+step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
+{
+    if (s->run_count == 0 || s->runs[s->run_first].said != STEP_quit)
+        end_all(s, error, r);
+    else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
+        s->eager_failed = true;
+    s->run_count = s->due_count = 0;
+    if (s->out_secret) wipe(s->out, s->out_len);
+    s->out_at = s->out_len = 0;
+    s->gathering = false;
+    return STEP_over;
+}

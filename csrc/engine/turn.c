@@ -1,0 +1,119 @@
+/* turn.c - whose turn it is: the table of steps, and whether the next command may be said now. */
+#include "session.h"
+
+enum { BRIEF_SECONDS = 2 };
+
+#define SPEAKER_WAIT(name) say_##name, hear_##name
+#define SPEAKER_FLOW(name) say_##name, hear_##name
+#define SPEAKER_HEAD(name) say_##name, NULL
+#define SPEAKER_MUTE(name) NULL, NULL
+
+const struct smtp_step_row step_rows[] = {
+#define X(name, turn, stage, patience)                                                             \
+    [STEP_##name] = {SPEAKER_##turn(name), TURN_##turn, PATIENCE_##patience, stage},
+    SMTP_STEPS(X)
+#undef X
+};
+
+static const struct smtp_run *newest_run(const struct smtp_session *s)
+{
+    return &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
+}
+
+bool is_end(step said)
+{
+    return said == STEP_final || said == STEP_last;
+}
+
+step current_step(const struct smtp_session *s)
+{
+    if (s->run_count == 0) return s->next;
+    const struct smtp_run *oldest = &s->runs[s->run_first];
+    return is_end(oldest->said) && oldest->end_at > s->sent_len ? STEP_body : oldest->said;
+}
+
+const char *stage_name(step said)
+{
+    return step_rows[said].stage;
+}
+
+double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now)
+{
+    enum smtp_step_patience patience = step_rows[current_step(s)].patience;
+    double left = clock->deadline - now, most = clock->reply_timeout;
+    bool brief = patience == PATIENCE_BRIEF && most > BRIEF_SECONDS;
+    if (patience == PATIENCE_WHOLE) return left;
+    if (patience == PATIENCE_PARTING || brief) most = BRIEF_SECONDS;
+    most -= now - clock->moved;
+    return most < left ? most : left;
+}
+
+/* Commands that are not answered yet have to fit into the buffers of a server that waits until its
+ * replies are read; otherwise both ends wait for each other. No server has smaller buffers than
+ * this. */
+enum { WINDOW_LEN = 8192 };
+
+static bool is_in_window(const struct smtp_session *s)
+{
+    if (s->opt.window == 0) return true;
+    return s->due_count < s->opt.window && s->due_count * s->command_len < WINDOW_LEN;
+}
+
+/* May one more reply become due? Where the ring of runs is full, nothing more is said. */
+static bool may_flow(const struct smtp_session *s)
+{
+    if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
+    return is_in_window(s);
+}
+
+/* The next command of the transaction at hand, after others that are not answered. */
+static bool may_flow_within(const struct smtp_session *s)
+{
+    const struct smtp_transaction *m = s->spoken;
+    /* Of a transaction that was refused, nothing more needs to be said. */
+    if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    if (s->next == STEP_rcpt) return rcpt_may_flow(m);
+    /* Some servers run a chunk as commands where they have accepted no recipient. */
+    if (s->next == STEP_bdat) return false;
+    if (s->next != STEP_data) return true;
+    if (m->crossing && s->grade == SMTP_TRY) return false;
+    /* After DATA a message for all recipients or none could not be taken back. */
+    return !m->all || m->to_count == 1;
+}
+
+static bool is_flowing(const struct smtp_session *s)
+{
+    step newest = newest_run(s)->said;
+    bool after_end = s->grade != SMTP_SAFE && is_end(newest);
+    if (!may_flow(s)) return false;
+    if (step_rows[newest].turn != TURN_FLOW && !after_end) return false;
+    return s->next == STEP_quit ? after_end : may_flow_within(s);
+}
+
+bool may_speak(const struct smtp_session *s)
+{
+    if (s->next == STEP_chunk || s->next == STEP_last)
+        return true; /* it is in the buffer already */
+    if (step_rows[s->next].turn == TURN_MUTE || wire_room(s) < COMMAND_MAX) return false;
+    if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
+    return s->due_count == 0 || is_flowing(s);
+}
+
+bool may_go_past(const struct smtp_session *s)
+{
+    if (s->next != STEP_ready || s->due_count == 0 || s->spoken == NULL) return false;
+    if (s->grade == SMTP_SAFE || !is_end(newest_run(s)->said)) return false;
+    return may_flow(s) && !is_worn(s);
+}
+
+bool may_begin_past(const struct smtp_session *s)
+{
+    if (!s->bdat_known && newest_run(s)->said == STEP_last) return false;
+    return s->flight_count < s->opt.flight_max &&
+           s->said_len - s->transactions->begun_at < SMTP_EAGER_LEN_MAX;
+}
+
+bool is_worn(const struct smtp_session *s)
+{
+    return s->opt.refused_max != 0 && s->refused_count >= s->opt.refused_max;
+}
