@@ -126,7 +126,7 @@ static enum smtp_error sender_error(const struct smtp_session *s, const struct s
     enum smtp_error first = required_first(s, r, false);
     bool courier = r->code == 534 && r->enhanced[1] != 7; /* its answer to SIZE= */
     if (first != SMTP_ERROR_NONE) return first;
-    if (r->enhanced[1] == 2 && r->enhanced[2] == 2) return SMTP_ERROR_SENDER_QUOTA;
+    if (reply_is_about(r, 2, 2)) return SMTP_ERROR_SENDER_QUOTA;
     if (says_size(s, s->transactions) && (courier || reply_says_size(r)))
         return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;
@@ -198,11 +198,10 @@ void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
  * status names another cause, such as a full mailbox. */
 static bool is_one_too_many(const struct smtp_transaction *m, const struct smtp_reply *r)
 {
-    bool named = r->enhanced[1] == 5 && r->enhanced[2] == 3;
+    bool named = reply_is_about(r, 5, 3);
     if (m->to_accepted == 0) return false;
-    if (r->code == 452 || r->code == 431) return named || r->enhanced[0] == 0;
-    if (r->code != 552) return named && reply_class(r) == 4;
-    return named || (r->text_len >= 5 && memcmp(r->text, "4.5.3", 5) == 0); /* RFC 3463 3.6 */
+    if (r->code == 452 || r->code == 431) return named || !reply_has_status(r);
+    return named && (reply_class(r) == 4 || r->code == 552);
 }
 
 /* Of several refusals one decides what the error says, and its answer is kept in `trouble` until

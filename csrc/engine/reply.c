@@ -81,14 +81,6 @@ struct smtp_reply answer_reply(const struct smtp_answer *answer)
     return r;
 }
 
-/* The message is too large for the server, by code (RFC 1870 6) and status (RFC 3463 3.3, 3.4). */
-bool reply_says_size(const struct smtp_reply *r)
-{
-    const uint16_t *status = r->enhanced;
-    bool of_size = (status[1] == 3 && status[2] == 4) || (status[1] == 2 && status[2] == 3);
-    return r->code == 523 || (r->code == 552 && (status[0] == 0 || of_size));
-}
-
 /* `word` in upper case, anywhere in the text, in any case of ASCII. */
 bool answer_mentions(const struct smtp_reply *r, const char *word)
 {
@@ -122,6 +114,40 @@ static size_t read_enhanced(uint16_t code, const char *text, size_t len, uint16_
     if (detail == 0 || (at < len && text[at] != ' ')) return 0;
     status[0] = (uint16_t)(text[0] - '0');
     return at < len ? at + 1 : at;
+}
+
+/* Some servers give a status whose class does not fit the code: it stays in the text, and still
+ * says what the refusal is about. */
+static void read_any_status(const struct smtp_reply *r, uint16_t status[3])
+{
+    memcpy(status, r->enhanced, sizeof r->enhanced);
+    if (status[0] != 0 || r->text_len == 0) return;
+    uint16_t own_class = (uint16_t)(r->text[0] - '0');
+    if (own_class != 4 && own_class != 5) return;
+    if (read_enhanced((uint16_t)(own_class * 100), r->text, r->text_len, status) == 0)
+        memset(status, 0, sizeof r->enhanced);
+}
+
+bool reply_has_status(const struct smtp_reply *r)
+{
+    uint16_t status[3];
+    read_any_status(r, status);
+    return status[0] != 0;
+}
+
+/* Is X.subject.detail its status (RFC 3463 3)? */
+bool reply_is_about(const struct smtp_reply *r, unsigned subject, unsigned detail)
+{
+    uint16_t status[3];
+    read_any_status(r, status);
+    return status[0] != 0 && status[1] == subject && status[2] == detail;
+}
+
+/* The message is too large for the server, by code (RFC 1870 6) and status (RFC 3463 3.3, 3.4). */
+bool reply_says_size(const struct smtp_reply *r)
+{
+    if (r->code != 552) return r->code == 523;
+    return !reply_has_status(r) || reply_is_about(r, 3, 4) || reply_is_about(r, 2, 3);
 }
 
 /* ---- lines ---- */

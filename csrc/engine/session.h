@@ -266,6 +266,8 @@ size_t copy_words(char *out, size_t max, const struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
 bool answer_mentions(const struct smtp_reply *r, const char *word);
+bool reply_has_status(const struct smtp_reply *r);
+bool reply_is_about(const struct smtp_reply *r, unsigned subject, unsigned detail);
 bool reply_says_size(const struct smtp_reply *r);
 static inline unsigned reply_class(const struct smtp_reply *r)
 {

@@ -52,6 +52,20 @@ describe("MAIL", function()
       end)
    end
 
+   -- The status stays in the text where its class is not that of the code.
+   it("refused with a status of another class is what that says, at the end of the message too", function()
+      local _, err = talk.send({}, sized .. "S: 552 4.2.2 Over quota\n" .. bye)
+      assert.same({ "sender_refused", "quota", "later", "4.2.2 Over quota" },
+         { err.kind, err.reason, err.retry, err.text })
+      _, err = talk.send({}, sized .. "S: 552 4.7.0 no\n" .. bye)
+      assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
+      _, err = talk.send({}, sized .. "S: 552 4.3.4 big\n" .. bye)
+      assert.same({ "message_too_large", "size" }, { err.kind, err.reason })
+      _, err = talk.send({}, sized .. "S: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\n"
+         .. "MESSAGE\nS: 552 4.2.2 Over quota\n" .. bye)
+      assert.same({ "data_refused", "refused" }, { err.kind, err.reason })
+   end)
+
    for _, line in ipairs { "552 5.7.0 no", "552 5.1.8 no", "534 5.7.8 no", "452 4.3.1 disk full" } do
       it("where SIZE was said, refused with " .. line .. ", has another cause", function()
          local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
