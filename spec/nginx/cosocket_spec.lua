@@ -291,7 +291,7 @@ describe("a phase", function()
          assert.is_true(found.ok, tostring(found.receipt))
          assert.equal("usage", found.err.kind)
          assert.truthy(found.err.what:find("phase " .. phase, 1, true), found.err.what)
-         assert.truthy(found.err.hint:find("smtp.runtime.nginx.defer", 1, true))
+         assert.truthy(found.err.hint:find("smtp.defer", 1, true))
       end)
    end
 

@@ -1,20 +1,19 @@
 --- What this host offers: sockets, TLS settings, and the name to say in EHLO.
 -- @module smtp.runtime.runtime
 
-local bounded = require "smtp.ground.bounded"
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
+local environment = require "smtp.runtime.environment"
 local guard = require "smtp.options.user_call"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
+local tls_context = require "smtp.runtime.tls_context"
 
 local host = {}
 
---- smtp.nginx where this runs inside nginx, else nil.
+--- smtp.runtime.nginx.host where this runs inside nginx, else nil.
 function host.nginx()
-   local ngx = package.loaded.ngx
-   return type(ngx) == "table" and ngx.socket and ngx.socket.tcp and require "smtp.runtime.nginx.transport" or nil
+   return environment.is_nginx() and require "smtp.runtime.nginx.host" or nil
 end
 
 -- Where the caller's function makes none, there is none: to connect without it might go past a
@@ -64,51 +63,6 @@ function host.breathe(began)
    if nginx then nginx.breathe(core.now() - began) end
 end
 
-local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
-
---- A text that changes when one of the certificate files in the options does: certificates are
--- renewed.
----@return string
-function host.stamp(server)
-   local stamp = ""
-   for i = 1, #stamped do
-      local path = server[stamped[i]]
-      local _, found = nil, nil
-      if path then _, found = core.file(path) end
-      if found then stamp = stamp .. found .. "\n" end
-   end
-   return stamp
-end
-
--- One TLS context per configuration, as long as its files are the same: making one costs more than
--- a message, and sessions resume within it. { context =, stamp = } by the options of TLS, and by
--- server.
-local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
-
-local function key_of(server)
-   return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
-      server.tls_ca_path or "", server.tls_cert or "", server.tls_key or "",
-      server.tls_min_version or "", server.tls_pin or "" }, "\0")
-end
-
-local function tls_context(server, stamp)
-   local key = key_of(server)
-   local entry = contexts:get(key)
-   if entry and entry.stamp == stamp then return entry end
-   local socket, lack = system.load "smtp.socket"
-   if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
-   local context, option, why = socket.tls_context {
-      verify = server.tls_verify, ca_file = server.tls_ca_file, ca_path = server.tls_ca_path,
-      cert = server.tls_cert, key = server.tls_key,
-      min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
-   }
-   if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
-   if not context then
-      return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
-   end
-   return contexts:set(key, { context = context, stamp = stamp })
-end
-
 --- Can this host do what the options ask for? The TLS settings, checked; nil where the transport
 -- brings its own TLS.
 ---@return any context     for host.transport and sslhandshake
@@ -122,12 +76,7 @@ function host.context(server)
          "Use smtp.connect to send several messages over one connection")
    end
    if server.tls == "skip" then return nil end
-   local entry, stamp, err = by_server[server], host.stamp(server), nil
-   if not entry or entry.stamp ~= stamp then
-      entry, err = tls_context(server, stamp)
-      by_server[server] = entry
-   end
-   return entry and entry.context, err
+   return tls_context.get(server)
 end
 
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).

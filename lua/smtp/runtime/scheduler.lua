@@ -7,8 +7,8 @@
 -- @module smtp.runtime.scheduler
 
 local core = require "smtp.core"
+local environment = require "smtp.runtime.environment"
 local guard = require "smtp.options.user_call"
-local host = require "smtp.runtime.runtime"
 local system = require "smtp.ground.resources"
 
 local crowd = {}
@@ -147,7 +147,7 @@ end
 ---@return any           the first error that one of them raised; the others went on
 function crowd.run(jobs)
    local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all }
-   if host.nginx() then
+   if environment.is_nginx() then
       self = { threads = {}, add = add_thread, finish = wait_for_threads }
       self.all = self
    end
@@ -166,7 +166,7 @@ end
 --- Let others go on for so long.
 ---@param seconds number
 function crowd.sleep(seconds)
-   if host.nginx() then return package.loaded.ngx.sleep(seconds) end
+   if environment.is_nginx() then return package.loaded.ngx.sleep(seconds) end
    local due = now() + seconds
    if own_crowd() then return coroutine.yield(SLEEP, due) end
    while now() < due do sleep_for_sockets({}, due - now()) end
@@ -220,7 +220,7 @@ function Socket:send(data)
 end
 
 local function is_job()
-   return own_crowd() and not host.nginx()
+   return own_crowd() and not environment.is_nginx()
 end
 
 -- Inside a job, one that gives way to other jobs.

@@ -1,0 +1,9 @@
+--- What nginx offers as a host: see smtp.runtime.runtime.
+-- @module smtp.runtime.nginx.host
+
+local checks = require "smtp.runtime.nginx.checks"
+local pace = require "smtp.runtime.nginx.pace"
+local transport = require "smtp.runtime.nginx.transport"
+
+return { check = checks.check, check_directives = checks.check_directives, new = transport.new,
+   pace = pace, breathe = pace.breathe }

@@ -1,0 +1,68 @@
+--- The TLS settings of connections, made once for the same options and files.
+-- @module smtp.runtime.tls_context
+
+local bounded = require "smtp.ground.bounded"
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local system = require "smtp.ground.resources"
+
+local tls_context = {}
+
+local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
+
+--- A text that changes when one of the certificate files in the options does: certificates are
+-- renewed.
+---@return string
+function tls_context.stamp(server)
+   local stamp = ""
+   for i = 1, #stamped do
+      local path = server[stamped[i]]
+      local _, found = nil, nil
+      if path then _, found = core.file(path) end
+      if found then stamp = stamp .. found .. "\n" end
+   end
+   return stamp
+end
+
+-- One TLS context per configuration, as long as its files are the same: making one costs more than
+-- a message, and sessions resume within it. { context =, stamp = } by the options of TLS, and by
+-- server.
+local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
+
+local function key_of(server)
+   return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
+      server.tls_ca_path or "", server.tls_cert or "", server.tls_key or "",
+      server.tls_min_version or "", server.tls_pin or "" }, "\0")
+end
+
+local function make(server, stamp)
+   local key = key_of(server)
+   local entry = contexts:get(key)
+   if entry and entry.stamp == stamp then return entry end
+   local socket, lack = system.load "smtp.socket"
+   if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
+   local context, option, why = socket.tls_context {
+      verify = server.tls_verify, ca_file = server.tls_ca_file, ca_path = server.tls_ca_path,
+      cert = server.tls_cert, key = server.tls_key,
+      min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
+   }
+   if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
+   if not context then
+      return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
+   end
+   return contexts:set(key, { context = context, stamp = stamp })
+end
+
+--- The settings for this server.
+---@return userdata|nil context
+---@return table|nil err
+function tls_context.get(server)
+   local entry, stamp, err = by_server[server], tls_context.stamp(server), nil
+   if not entry or entry.stamp ~= stamp then
+      entry, err = make(server, stamp)
+      by_server[server] = entry
+   end
+   return entry and entry.context, err
+end
+
+return tls_context
