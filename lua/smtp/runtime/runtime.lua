@@ -4,6 +4,7 @@
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
+local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
