@@ -16,6 +16,7 @@ build = {
    modules = {
       ["smtp"] = "lua/smtp.lua",
       ["smtp.options.credentials"] = "lua/smtp/options/credentials.lua",
+      ["smtp.options.parameters"] = "lua/smtp/options/parameters.lua",
       ["smtp.options.names"] = "lua/smtp/options/names.lua",
       ["smtp.options.address"] = "lua/smtp/options/address.lua",
       ["smtp.ground.ascii"] = "lua/smtp/ground/ascii.lua",

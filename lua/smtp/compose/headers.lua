@@ -196,16 +196,9 @@ end
 
 local priorities = { high = "1", normal = "3", low = "5" }
 
-local function read_priority(t)
-   if t.priority == nil then return true end
-   return check.is_word(t, "priority", { "high", "normal", "low" })
-end
-
 -- The values that the options give. -> table | nil, err
 local function read_values(t, sender)
-   local values = {}
-   local ok, err = read_priority(t)
-   if not ok then return nil, err end
+   local values, err = {}
    values.subject, err = read_subject(t)
    if err then return nil, err end
    values.date, err = date_of(t)

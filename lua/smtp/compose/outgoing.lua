@@ -8,6 +8,7 @@ local composed = require "smtp.compose.composed"
 local dkim_keys = require "smtp.compose.dkim_keys"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
+local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
 
 local outgoing = {}
@@ -34,9 +35,9 @@ local usage = errors.usage
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
 ---@field body string|smtp.Source|nil  of a composed message
 
--- The one constructor. `content`: what raw.read or composed.read returned.
+-- The one constructor. `content`: what raw.read or composed.read returned; `values`: of parameters.
 ---@return smtp.OutgoingMessage
-local function new_message(content, from, to, parameters)
+local function new_message(content, from, to, values)
    return {
       from = from.address,
       to = to,
@@ -49,7 +50,7 @@ local function new_message(content, from, to, parameters)
       may_be_binary = content.may_be_binary or false,
       must_be_binary = content.must_be_binary or false,
       utf8_address = nil,
-      parameters = parameters,
+      parameters = values,
       extensions = nil,
       needs = nil,
       signers = nil,
@@ -78,42 +79,31 @@ end
 
 -- ---- the envelope ----
 
-local function read_lists(t)
-   local lists = {}
-   local err
-   for _, name in ipairs { "from", "to", "cc", "bcc", "reply_to" } do
-      lists[name], err = address.list(t[name], name)
-      if not lists[name] then return nil, err end
-   end
-   if t.sender ~= nil then
-      lists.sender, err = address.parse(t.sender, "sender")
-      if not lists.sender then return nil, err end
-   end
-   return lists
-end
-
 -- A list of addresses; each may have parameters of its own.
 local function read_envelope_to(value)
    if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
-   local list, err = address.list(value, "envelope.to", extensions.recipient_fields)
-   if not list then return nil, err end
-   for i = 1, #list do
-      local ok
-      ok, err = extensions.ask_recipient(value[i], list[i])
-      if not ok then return nil, err end
+   local list, err = address.list(value, "envelope.to", parameters.recipient_fields)
+   for i = 1, #(list or {}) do
+      if type(value[i]) == "table" then
+         local ok
+         ok, err = parameters.read_recipient(value[i], list[i])
+         if not ok then return nil, err end
+      end
    end
-   return list
+   return list, err
+end
+
+local envelope_names = { "from", "to" }
+
+local function check_envelope(envelope)
+   if type(envelope) == "table" then return check.names(envelope, envelope_names, "envelope") end
+   return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
 end
 
 -- -> entry of the sender, lists of entries of recipients | nil, err
 local function read_envelope(t, lists)
-   local envelope = t.envelope or {}
-   if type(envelope) ~= "table" then
-      return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
-   end
-   local ok, err = check.names(envelope, { "from", "to" }, "envelope")
-   if not ok then return nil, err end
-   local from = lists.sender or lists.from[1]
+   local envelope, from = t.envelope or {}, lists.sender or lists.from[1]
+   local err
    if envelope.from == "" then
       from = { address = "" }
    elseif envelope.from ~= nil then
@@ -133,27 +123,36 @@ end
 
 -- Each recipient once -> addresses, the parameters of the first entry with that address
 local function gather(groups)
-   local to, seen, parameters = {}, {}, { notify_of = {}, orcpt_of = {} }
+   local to, seen, values = {}, {}, { notify_of = {}, orcpt_of = {} }
    for i = 1, #groups do
       for j = 1, #groups[i] do
          local entry = groups[i][j]
          local one = entry.address
          if not seen[one] then
             to[#to + 1], seen[one] = one, true
-            parameters.notify_of[one], parameters.orcpt_of[one] = entry.notify, entry.orcpt
+            values.notify_of[one], values.orcpt_of[one] = entry.notify, entry.orcpt
          end
       end
    end
-   return to, parameters
+   return to, values
 end
 
 -- ---- what the message needs from the server ----
 
+-- The first address of these lists that needs SMTPUTF8.
+local function first_utf8(lists)
+   for i = 1, #lists do
+      for j = 1, #lists[i] do
+         if lists[i][j].utf8 then return lists[i][j].address end
+      end
+   end
+end
+
 -- An address of the envelope, or of the header, because of which SMTPUTF8 is needed.
 local function utf8_address(t, lists, from, groups)
-   local found = address.needs_utf8 { { from } } or address.needs_utf8(groups)
+   local found = first_utf8 { { from } } or first_utf8(groups)
    if found or t.raw ~= nil then return found end
-   return address.needs_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
+   return first_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
 --- Which extensions the bytes and addresses of a message need.
@@ -177,13 +176,8 @@ end
 
 -- The options that ask for extensions, and what the bytes and addresses need.
 local function read_extensions(t, words, message)
-   local parameters, needs = message.parameters, outgoing.needs(message)
-   local ok, err = extensions.ask(t, parameters, needs)
-   if not ok then return nil, err end
-   if next(parameters.notify_of) ~= nil or next(parameters.orcpt_of) ~= nil then
-      needs.dsn = needs.dsn or "envelope.to asks for it"
-   end
-   ok, err = extensions.agree(needs, words)
+   local needs = outgoing.needs(message)
+   local ok, err = parameters.read(t, message.parameters, needs, words)
    if not ok then return nil, err end
    if message.must_be_binary then words.binarymime = "require" end
    if message.may_be_binary and words.chunking ~= "require" then
@@ -203,19 +197,21 @@ end
 ---@return smtp.OutgoingMessage|nil
 ---@return table|nil err
 function outgoing.read(t, server)
-   local ok, err = check.is_word(t, "recipients", { "any", "all" })
-   if not ok then return nil, err end
-   local lists
-   lists, err = read_lists(t)
+   local lists, err = address.of_message(t)
    if not lists then return nil, err end
+   if t.envelope ~= nil then
+      local ok
+      ok, err = check_envelope(t.envelope)
+      if not ok then return nil, err end
+   end
    local from, groups = read_envelope(t, lists)
    if not from then return nil, groups end
-   local to, parameters = gather(groups)
+   local to, values = gather(groups)
    if #to == 0 then
       return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
    end
    local words, content
-   words, err = extensions.for_mail(t.extensions, server)
+   words, err = extensions.for_message(t.extensions, server)
    if not words then return nil, err end
    if t.raw ~= nil then
       content, err = raw_content(t, words)
@@ -223,7 +219,7 @@ function outgoing.read(t, server)
       content, err = composed.read(t, lists)
    end
    if not content then return nil, err end
-   local message = new_message(content, from, to, parameters)
+   local message = new_message(content, from, to, values)
    if t.dkim ~= nil then
       message.signers, err = dkim_keys.check(t.dkim)
       if not message.signers then return nil, err end

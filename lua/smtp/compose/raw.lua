@@ -1,7 +1,6 @@
 --- A whole message of the caller's own: what it holds, and how it may go out.
 -- @module smtp.compose.raw
 
-local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
@@ -110,13 +109,10 @@ end
 --   must_be_binary of smtp.OutgoingMessage
 ---@return table|nil     UsageError
 function raw.read(t, word)
-   local ok, err = check.is_type(t, "eightbit", "boolean")
-   if not ok then return nil, err end
    if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
       return nil, usage("size", "size must be a whole number of octets")
    end
-   local found
-   found, err = read(t, word ~= "skip" and word or nil)
+   local found, err = read(t, word ~= "skip" and word or nil)
    if not found then return nil, err end
    if t.dkim ~= nil and found.must_be_binary then
       return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",

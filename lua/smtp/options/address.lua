@@ -81,10 +81,6 @@ end
 
 -- ---- addresses ----
 
-local function is_outside_ascii(text)
-   return text:find("[\128-\255]") ~= nil
-end
-
 -- Characters that show nothing, by which a copied address looks like another one.
 local invisible = {
    { 0xA0, 0xA0, "a no-break space" }, { 0xAD, 0xAD, "a soft hyphen" },
@@ -133,8 +129,8 @@ local function check_spec(spec)
    local canonical, why = core.address(spec)
    if not canonical then return nil, why, hint_for(spec) end
    local left, domain = canonical:match("^(.*)@(.*)$")
-   local utf8 = is_outside_ascii(left)
-   if is_outside_ascii(domain) then
+   local utf8 = left:find("[\128-\255]") ~= nil
+   if domain:find("[\128-\255]") then
       local ascii, unicode, hint = address.domain(domain)
       if not ascii then return nil, unicode, hint end
       canonical, why = core.address(left .. "@" .. (utf8 and unicode or ascii))
@@ -209,27 +205,37 @@ end
 
 local fields = { "name", "address" }
 
+local function not_an_address(option)
+   return nil, errors.usage(option, option .. " must be an address",
+      "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }")
+end
+
+-- -> spec, name | nil, err
+local function spec_and_name(value, option, names)
+   if type(value) == "table" then
+      local ok, err = check.names(value, names or fields, option)
+      if not ok then return nil, err end
+      local spec = rawget(value, "address")
+      if type(spec) ~= "string" then return not_an_address(option) end
+      return spec, rawget(value, "name")
+   elseif type(value) == "string" then
+      local spec, name = split(trim(value))
+      if not spec then return refuse(option, value, name, as_list) end
+      return spec, name
+   end
+   return not_an_address(option)
+end
+
 --- One address.
 ---@param value string|table   "a@b", "Name <a@b>" or { name=, address= }
 ---@param option string        for errors
 ---@param names? string[]      of a table's fields: more than name and address
 ---@return table|nil           { name=, address=, utf8= }; the address is canonical, utf8 is true
---   where it needs SMTPUTF8 (RFC 6531)
+--   if it needs SMTPUTF8 (RFC 6531)
 ---@return table|nil           AddressError or UsageError
 function address.parse(value, option, names)
-   local spec, name
-   if type(value) == "table" then
-      local ok, err = check.names(value, names or fields, option)
-      if not ok then return nil, err end
-      name, spec = rawget(value, "name"), rawget(value, "address")
-   elseif type(value) == "string" then
-      spec, name = split(trim(value))
-      if not spec then return refuse(option, value, name, as_list) end
-   end
-   if type(spec) ~= "string" then
-      return nil, errors.usage(option, option .. " must be an address",
-         "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }")
-   end
+   local spec, name = spec_and_name(value, option, names)
+   if not spec then return nil, name end
    local ok, err = check_name(name, option)
    if not ok then return nil, err end
    local canonical, utf8, hint = check_spec(trim(spec))
@@ -240,13 +246,21 @@ function address.parse(value, option, names)
 end
 
 --- A list of addresses; one string or one { address = … } is a list of one.
+---@param value any
+---@param option string     for errors
 ---@param names? string[]   see address.parse
 ---@return table|nil
----@return table|nil
+---@return table|nil err
 function address.list(value, option, names)
    if value == nil then return {} end
-   if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
-   local ok, err = check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
+   local err
+   if type(value) ~= "table" or rawget(value, "address") ~= nil then
+      local entry
+      entry, err = address.parse(value, option, names)
+      return entry and { entry }, err
+   end
+   local ok
+   ok, err = check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
    if not ok then return nil, err end
    local list = {}
    for i = 1, #value do
@@ -256,13 +270,23 @@ function address.list(value, option, names)
    return list
 end
 
---- The first address of these lists that needs SMTPUTF8, or nil.
-function address.needs_utf8(lists)
-   for i = 1, #lists do
-      for j = 1, #lists[i] do
-         if lists[i][j].utf8 then return lists[i][j].address end
-      end
+local list_options = { "from", "to", "cc", "bcc", "reply_to" }
+
+--- The addresses in the options of a message.
+---@param t table
+---@return table|nil   from, to, cc, bcc, reply_to: lists, perhaps empty; sender: one address or nil
+---@return table|nil err
+function address.of_message(t)
+   local lists, err = {}
+   for i = 1, #list_options do
+      local name = list_options[i]
+      lists[name] = {}
+      if t[name] ~= nil then lists[name], err = address.list(t[name], name) end
+      if err then return nil, err end
    end
+   if t.sender ~= nil then lists.sender, err = address.parse(t.sender, "sender") end
+   if err then return nil, err end
+   return lists
 end
 
 return address

@@ -17,8 +17,8 @@ local usage = errors.usage
 --    binds, mutual  it binds to the channel; it also authenticates the server
 --    named          it is used only if auth_mechanisms names it
 --    bare           its exchange has no field for authzid
--- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = can the server,
--- or a listener without TLS, read the secret? }; for the others the core knows the last.
+-- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = }: can the
+-- server, and a listener without TLS, read the secret? For the others the core knows this.
 credentials.mechanisms = {
    { name = "OAUTHBEARER", secret = "token", bare = true },
    { name = "XOAUTH2", secret = "token", bare = true },

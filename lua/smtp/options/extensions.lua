@@ -1,9 +1,6 @@
---- The extensions of SMTP: which ones are to be used, and what a message asks of them.
--- Nothing of it is seen on the wire before its grammar is checked here.
+--- The option `extensions`: which extensions of SMTP a connection or a message uses.
 -- @module smtp.options.extensions
 
-local ascii = require "smtp.ground.ascii"
-local address = require "smtp.options.address"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
@@ -60,12 +57,12 @@ function extensions.check(given)
    return checked
 end
 
---- The words that hold for one message: those of its own, and those of its connection.
----@param given any        the message's own
+--- The words that hold for one message: its own, and those of its connection.
+---@param given any             the option of the message
 ---@param server? smtp.Server   of the connection
----@return table|nil words
+---@return table|nil            keyword in lower case to "require", "prefer" or "skip"
 ---@return table|nil err
-function extensions.for_mail(given, server)
+function extensions.for_message(given, server)
    local checked, err = extensions.check(given)
    if not checked then return nil, err end
    for keyword, word in next, checked do
@@ -78,22 +75,6 @@ function extensions.for_mail(given, server)
       checked[keyword] = checked[keyword] or word
    end
    return checked
-end
-
---- What a message cannot do without must not be skipped.
----@param needs table   keyword to the reason
----@param words table
----@return true|nil
----@return table|nil
-function extensions.agree(needs, words)
-   for keyword, why in next, needs do
-      if words[keyword] == "skip" then
-         local option = "extensions." .. keyword
-         return nil, usage(option, ("%s = \"skip\", and %s"):format(option, why),
-            "Remove one of them", "skip")
-      end
-   end
-   return true
 end
 
 --- Checks `extensions` of a connection, a table afterwards in any case, and makes it agree with
@@ -112,247 +93,6 @@ function extensions.check_connection(t)
    end
    if off then t.extensions.pipelining = "skip" end
    if word == "skip" then t.pipelining = "off" end
-   return true
-end
-
--- ---- what a message asks ----
-
--- RFC 3461 4: octets that may not stand as they are become +XX.
-local function xtext(text)
-   return (text:gsub("[^!-*,-<>-~]", function(c) return ("+%02X"):format(c:byte()) end))
-end
-
-local function codepoint(character)
-   local lead = character:byte()
-   if lead < 128 then return lead end
-   local value = lead % (lead < 224 and 32 or lead < 240 and 16 or 8)
-   for i = 2, #character do value = value * 64 + character:byte(i) % 64 end
-   return value
-end
-
--- RFC 6533 3: in ASCII whatever the address holds, so that every server may be told.
-local function utf8_xtext(text)
-   return (text:gsub("[%z\1-\127\194-\244][\128-\191]*", function(c)
-      if c:find("^[!-~]$") and not c:find("[+=\\]") then return c end
-      return ("\\x{%X}"):format(codepoint(c))
-   end))
-end
-
-local SECONDS_MAX = 999999999 -- nine digits, RFC 2852 4 and RFC 4865 4
-
--- A whole number, or one in decimal digits and nothing else | nil
-local function whole(value, min, max)
-   if type(value) == "string" and not value:find("^%-?%d+$") then return nil end
-   local number = tonumber(value)
-   if number and number >= min and number <= max and number % 1 == 0 then return number end
-end
-
-local function whole_seconds(value, option)
-   local number = whole(value, 1, SECONDS_MAX)
-   if number then return number end
-   return nil, usage(option, option .. " must be a whole number of seconds, from 1 to 999,999,999",
-      nil, value)
-end
-
-local notify_words = { "success", "failure", "delay" }
-
--- "never", or some of the others -> the value of NOTIFY= | nil, err
-local function notify(value, option)
-   local list = type(value) == "table" and value or { value }
-   local ok, err = check.is_list(list, option)
-   if not ok then return nil, err end
-   if #list == 1 and list[1] == "never" then return "NEVER" end
-   local given, parts = {}, {}
-   for i = 1, #list do given[guard.text(list[i])] = true end
-   for i = 1, #notify_words do
-      local word = notify_words[i]
-      if given[word] then parts[#parts + 1] = ascii.upper(word) end
-      given[word] = nil
-   end
-   if next(given) == nil and #parts > 0 then return table.concat(parts, ",") end
-   return nil, usage(option, option .. " is neither \"never\" nor a list of \"success\", "
-      .. "\"failure\" and \"delay\"", "Write { \"failure\", \"delay\" }")
-end
-
--- RFC 3461 4.4: printable ASCII and spaces, at most 100 octets when encoded.
-local function envid(value)
-   local option = "dsn.envid"
-   if type(value) ~= "string" or value == "" or value:find("[^ -~]") then
-      return nil, usage(option, "dsn.envid must be one line of ASCII", nil, value)
-   end
-   local coded = xtext(value)
-   if #coded > 100 then
-      return nil, usage(option, "dsn.envid has more than 100 octets (space, + and = count thrice)",
-         "Use a short name of your own for the message", value)
-   end
-   return coded
-end
-
--- Days since 1970-01-01, in the Gregorian calendar; a year begins in March.
-local function days(year, month, day)
-   if month <= 2 then year, month = year - 1, month + 12 end
-   return 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
-      + math.floor((153 * (month - 3) + 2) / 5) + day - 719469
-end
-
-local SECONDS_IN_DAY, YEAR_10000 = 86400, 253402300800
-
-local function rfc3339(time)
-   if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
-   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(time))
-end
-
--- "Z" or "+01:00" -> seconds | nil
-local function zone_offset(zone)
-   if zone == "Z" or zone == "z" then return 0 end
-   local sign, hours, minutes = zone:match("^([+-])(%d%d):(%d%d)$")
-   if not sign or hours > "23" or minutes > "59" then return nil end
-   return (sign == "-" and -1 or 1) * (hours * 3600 + minutes * 60)
-end
-
--- A time, or a date of RFC 3339 5.6 -> the same in UTC, in whole seconds | nil
-local function utc(value)
-   if type(value) == "number" then return rfc3339(value) end
-   if type(value) ~= "string" then return nil end
-   local date, clock, fraction, zone =
-      value:match("^(%d%d%d%d%-%d%d%-%d%d)[Tt ](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
-   local offset = zone and zone_offset(zone)
-   if not offset or fraction ~= "" and not fraction:find("^%.%d") then return nil end
-   local year, month, day = date:match("^(%d+)-(%d+)-(%d+)$")
-   local hour, minute, second = clock:match("^(%d+):(%d+):(%d+)$")
-   local time = days(tonumber(year), tonumber(month), tonumber(day)) * SECONDS_IN_DAY
-      + hour * 3600 + minute * 60 + second
-   if rfc3339(time) ~= date .. "T" .. clock .. "Z" then return nil end -- as 30 February
-   return rfc3339(time - offset)
-end
-
-local asking = {}
-
-function asking.dsn(given, asked)
-   local ok, err = check.is_type({ dsn = given }, "dsn", "table")
-   if ok then ok, err = check.names(given, { "notify", "ret", "envid" }, "dsn") end
-   if ok then
-      ok, err = check.is_word({ ["dsn.ret"] = given.ret }, "dsn.ret", { "full", "hdrs" })
-   end
-   if not ok then return nil, err end
-   asked.ret = given.ret and ascii.upper(given.ret)
-   if given.notify ~= nil then
-      asked.notify, err = notify(given.notify, "dsn.notify")
-      if not asked.notify then return nil, err end
-   end
-   if given.envid ~= nil then
-      asked.envid, err = envid(given.envid)
-      if not asked.envid then return nil, err end
-   end
-   return "dsn"
-end
-
-function asking.requiretls(given, asked)
-   local ok, err = check.is_type({ requiretls = given }, "requiretls", "boolean")
-   if not ok then return nil, err end
-   asked.requiretls = given
-   return given and "requiretls" or false
-end
-
-function asking.deliver_by(given, asked)
-   local by = type(given) == "table" and given or { seconds = given }
-   local ok, err = check.names(by, { "seconds", "mode", "trace" }, "deliver_by")
-   if ok then
-      ok, err = check.is_word({ ["deliver_by.mode"] = by.mode }, "deliver_by.mode",
-         { "return", "notify" })
-   end
-   if ok then
-      ok, err = check.is_type({ ["deliver_by.trace"] = by.trace }, "deliver_by.trace", "boolean")
-   end
-   if not ok then return nil, err end
-   asked.by_seconds, err = whole_seconds(by.seconds, "deliver_by")
-   if not asked.by_seconds then return nil, err end
-   asked.by_return, asked.by_trace = by.mode ~= "notify", by.trace
-   return "deliverby"
-end
-
-function asking.hold_for(given, asked)
-   local err
-   asked.hold_seconds, err = whole_seconds(given, "hold_for")
-   return asked.hold_seconds and "futurerelease", err
-end
-
-function asking.hold_until(given, asked)
-   asked.hold_until = utc(given)
-   if asked.hold_until then return "futurerelease" end
-   return nil, usage("hold_until", "hold_until is neither a time nor a date of RFC 3339",
-      "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", given)
-end
-
-function asking.mt_priority(given, asked)
-   local number = whole(given, -9, 9)
-   if not number then
-      return nil, usage("mt_priority", "mt_priority is not a whole number from -9 to 9",
-         "The words high, normal and low are for priority, which is a header", given)
-   end
-   asked.mt_priority = ("%d"):format(number)
-   return "mt-priority"
-end
-
-local ordered = { "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority" }
-
---- What the options of a message ask of extensions, for core.transaction; and of which ones.
----@param t table
----@param asked table    filled in
----@param needs table    filled in: keyword to the reason
----@return true|nil
----@return table|nil
-function extensions.ask(t, asked, needs)
-   if t.hold_for ~= nil and t.hold_until ~= nil then
-      return nil, usage("hold_until", "hold_for and hold_until are both given", "Keep one of them")
-   end
-   for i = 1, #ordered do
-      local name = ordered[i]
-      if t[name] ~= nil then
-         local keyword, err = asking[name](t[name], asked)
-         if keyword == nil then return nil, err end
-         if keyword then needs[keyword] = name .. " asks for it" end
-      end
-   end
-   return true
-end
-
-local ORCPT_MAX = 500
-
--- RFC 3461 4.2, RFC 6533 3
-local function original(value)
-   local option = "envelope.to.orcpt"
-   if type(value) == "string" then
-      value = value:match("^[Rr][Ff][Cc]822;(.*)$") or value:match("^[Uu][Tt][Ff]%-8;(.*)$")
-         or value
-   end
-   local entry, err = address.parse(value, option)
-   if not entry then return nil, err end
-   local coded = entry.utf8 and "utf-8;" .. utf8_xtext(entry.address)
-      or "rfc822;" .. xtext(entry.address)
-   if #coded <= ORCPT_MAX then return coded end
-   return nil, usage(option, option .. " has more than 500 octets when encoded", nil, value)
-end
-
---- The fields of one recipient.
-extensions.recipient_fields = { "address", "name", "notify", "orcpt" }
-
---- What is asked for one recipient: { address =, name =, notify =, orcpt = }.
----@param item any         as the caller gave it
----@param entry table      as smtp.address read it; `notify` and `orcpt` are filled in
----@return true|nil
----@return table|nil
-function extensions.ask_recipient(item, entry)
-   if type(item) ~= "table" then return true end
-   local err
-   if item.notify ~= nil then
-      entry.notify, err = notify(item.notify, "envelope.to.notify")
-      if not entry.notify then return nil, err end
-   end
-   if item.orcpt ~= nil then
-      entry.orcpt, err = original(item.orcpt)
-      if not entry.orcpt then return nil, err end
-   end
    return true
 end
 
