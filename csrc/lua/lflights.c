@@ -67,9 +67,10 @@ static bool run_once(struct flights *f)
     return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);
 }
 
-/** session:flights(io, deadline, reply_timeout, moved, once) -> what is wanted now; when something
- * moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one send, or one
- * receive, is all. */
+/** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
+ * something moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one
+ * send, or one receive, is all. Else it ends before a wait where a transaction of the pipeline is
+ * over. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};
@@ -78,7 +79,7 @@ int session_flights(lua_State *L)
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
     bool once = lua_toboolean(L, 6), through = run_once(&f);
-    while (through && !once)
+    while (through && !once && !(lua_isuserdata(L, 7) && pipeline_has_news(L, 7)))
         through = run_once(&f);
     lua_pushstring(L, want_word(f.s));
     lua_pushnumber(L, f.clock.moved);

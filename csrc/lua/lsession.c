@@ -342,7 +342,7 @@ static bool is_ready(const struct smtp_transaction *transaction)
 
 /** session:add(transaction, text): queue a transaction. The session keeps it. `text`: the whole
  * message where it is at hand. */
-static int session_add(lua_State *L)
+int session_add(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_transaction *transaction = luaL_checkudata(L, 2, TRANSACTION);

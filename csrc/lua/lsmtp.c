@@ -140,7 +140,8 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
     lcompat_newlib(L, functions);
     lsession_open(L);
     ltransaction_open(L);
-    lplain_open(L);
+    loutcome_open(L);
+    lpipeline_open(L);
     lencode_open(L);
     return 1;
 }

@@ -40,8 +40,22 @@ const char *want_word(const struct smtp_session *s);
 /* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
 void anchor(lua_State *L, const char *key, int index);
 
-/* ltransaction.c: what transaction:receipt() gives. Returns how many values. */
+/* Queues the transaction at 2, whose text is at 3, in the session at 1. */
+int session_add(lua_State *L);
+
+/* ltransaction.c: pushes the text and the transaction of a caller's own table at `t`, see
+ * core.transaction; false: nothing. `known`: a sender whose address was read before, or NULL.
+ * `old`: where a transaction is whose place it may take; 0: there is none. */
+bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old);
+int transaction_again(lua_State *L);
+
+/* loutcome.c */
+struct smtp_transaction *to_transaction(lua_State *L);
+/* What transaction:receipt() returns, pushed. Returns how many values. */
 int push_receipt(lua_State *L, const struct smtp_transaction *m);
+
+/* lpipeline.c: is a transaction of the pipeline at `index` over? */
+bool pipeline_has_news(lua_State *L, int index);
 
 /* lflights.c */
 int session_flights(lua_State *L);
@@ -51,7 +65,8 @@ int session_patience(lua_State *L);
 /* Their functions into the table on top. */
 void lsession_open(lua_State *L);
 void ltransaction_open(lua_State *L);
-void lplain_open(lua_State *L);
+void loutcome_open(lua_State *L);
+void lpipeline_open(lua_State *L);
 void lencode_open(lua_State *L);
 
 #pragma GCC visibility pop

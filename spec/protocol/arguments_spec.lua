@@ -19,10 +19,10 @@ local calls = {
    ["session:body"] = function(n) return session():body("x", n) end,
    ["scanner:feed, from"] = function(n) return core.scanner():feed("x", n) end,
    ["scanner:feed, len"] = function(n) return core.scanner():feed("x", 1, n) end,
-   ["core.plain, others"] = function(n) return core.plain({}, nil, n) end,
-   ["pipeline:post, from"] = function(n) return core.pipeline(session(), 1):post({}, n, 1, 1, 1) end,
-   ["pipeline:post, to"] = function(n) return core.pipeline(session(), 1):post({}, 1, n, 1, 1) end,
-   ["pipeline:post, index"] = function(n) return core.pipeline(session(), 1):post({}, 1, 1, n, 1) end,
+   ["core.transaction, others"] = function(n) return core.transaction({}, {}, nil, n) end,
+   ["pipeline:post, from"] = function(n) return core.pipeline(session(), {}, 1):post({}, n, 1, 1, 1) end,
+   ["pipeline:post, to"] = function(n) return core.pipeline(session(), {}, 1):post({}, 1, n, 1, 1) end,
+   ["pipeline:post, index"] = function(n) return core.pipeline(session(), {}, 1):post({}, 1, 1, n, 1) end,
    ["core.random"] = function(n) return core.random(n) end,
 }
 

@@ -152,7 +152,7 @@ function Connection:send(t)
    ok, err = enter(self, started, mail)
    if not ok then return nil, err end
    local conv = self.conv
-   local transaction = conv:send(mail, nil, mail.transaction)
+   local transaction = conv:send(mail, mail.transaction)
    local _, receipt, result = delivery.finish(conv, mail, transaction, nil, started)
    leave(self)
    if not receipt then return delivery.outcome(conv, mail, result, started) end

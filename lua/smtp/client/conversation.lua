@@ -64,10 +64,11 @@ function Conversation:fail(reason, cause, text)
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
----@param feed? function   may queue more messages meanwhile
+---@param feed? function      may queue more messages meanwhile
+---@param pipeline? userdata   which it feeds
 ---@return string
-function Conversation:run(feed)
-   return loop.run(self, feed)
+function Conversation:run(feed, pipeline)
+   return loop.run(self, feed, pipeline)
 end
 
 --- Can the session still be used? Asked before something is said on an idle connection.
@@ -76,17 +77,17 @@ function Conversation:look()
    return loop.look(self)
 end
 
---- Send one message to those at `to`. It is over when the transaction is, and the session rests.
+--- Send one message. It is over when the transaction is, and the session rests.
 ---@param mail table
----@param to? table               addresses; all of the mail's by default
 ---@param transaction? userdata   made for it already
+---@param pipeline? userdata      of the session, where the message is one of many
 ---@return userdata transaction
-function Conversation:send(mail, to, transaction)
-   transaction = transaction or core.transaction { from = mail.from, to = to or mail.to,
+function Conversation:send(mail, transaction, pipeline)
+   transaction = transaction or core.transaction { from = mail.from, to = mail.to,
       size = mail.size, exact = mail.size_is_exact,
       source_len = mail.text and #mail.text or mail.source.size, eightbit = mail.eightbit,
       binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
-      all = mail.needs_all_recipients, offer = mail.offer, extensions = mail.extensions,
+      all = mail.needs_all_recipients, extensions = mail.extensions,
       asked = mail.parameters }
    if not mail.text then
       self.body = self.body or body.new()
@@ -95,7 +96,11 @@ function Conversation:send(mail, to, transaction)
    self.cause, self.moved = nil, now()
    if self.watch then self.watch(self.session:octets(), mail.size or false) end
    if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
-   self.session:add(transaction, mail.text)
+   if pipeline then
+      self.deadline = pipeline:add(transaction, mail.text, mail, mail.started, mail.result ~= nil)
+   else
+      self.session:add(transaction, mail.text)
+   end
    return transaction
 end
 

@@ -82,13 +82,6 @@ function delivery.is_unsent(result)
    return true
 end
 
---- Those of its recipients whom no transaction has served yet.
-function delivery.left(mail, result)
-   local to = {}
-   for i = 1, #result.left do to[i] = mail.to[result.left[i]] end
-   return to
-end
-
 -- A server that ended the connection because of too many recipients takes fewer on another one. An
 -- object as transport has only one.
 local function may_reopen(conv, result)
@@ -106,9 +99,9 @@ end
 ---@return table|nil err       where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen, started)
    conv:run()
-   local receipt = findings.plain_receipt(conv, mail, transaction, started)
+   local receipt = findings.receipt(conv, mail, transaction, started)
    if receipt then return conv, receipt end
-   local result = delivery.result(conv, transaction)
+   local result, more = delivery.result(conv, transaction), nil
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err
@@ -117,10 +110,9 @@ function delivery.finish(conv, mail, transaction, reopen, started)
          conv.sock:close()
          conv = other
       end
-      mail.offer = result.offer
-      transaction = conv:send(mail, delivery.left(mail, result))
+      more = conv:send(mail, transaction:again(result.left, result.offer))
       conv:run()
-      delivery.merge(result, delivery.result(conv, transaction))
+      delivery.merge(result, delivery.result(conv, more))
    end
    return conv, nil, result
 end
@@ -136,18 +128,11 @@ local function decider(recipients)
    return first
 end
 
-local function is_accepted(recipients)
-   for i = 1, #recipients do
-      if recipients[i].state == "accepted" then return true end
-   end
-   return false
-end
-
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
    local trouble = result.trouble
-   if trouble and not result.broken and is_accepted(result.recipients) then
+   if trouble and not result.broken and #core.receipt(result.recipients) > 0 then
       result.trouble = nil
    elseif trouble and result.merged and trouble.kind == "recipients_refused" then
       local one = decider(result.recipients) or trouble
@@ -156,16 +141,17 @@ function delivery.outcome(conv, mail, result, started)
    if result.trouble then
       return nil, findings.error(conv, result.trouble, mail, result.recipients)
    end
-   return receipts.new(findings.parts(conv), mail, result, core.now() - started)
+   local parts, accepted, refused = findings.parts(conv), core.receipt(result.recipients)
+   return receipts.new(parts, receipts.used(mail.needs, parts), mail.message_id, mail.size,
+      core.now() - started, result.recipients, accepted, refused, result.reply)
 end
 
 -- ---- a connection of its own ----
 
-local function begin(server, mail, deadline, fresh)
+local function begin(server, mail, transaction, deadline, fresh)
    local conv, err = delivery.open(server, deadline, fresh)
    if not conv then return nil, err end
-   local transaction = conv:send(mail, nil, mail.transaction)
-   mail.transaction = nil
+   transaction = conv:send(mail, transaction)
    if not server.keepalive then conv.session:quit() end
    return conv, transaction
 end
@@ -186,12 +172,12 @@ end
 ---@return table|nil err
 function delivery.send(server, mail, started)
    local deadline = delivery.deadline(server, mail, started)
-   local fresh = false
+   local transaction, conv, fresh = mail.transaction, nil, false
    local function reopen()
       return delivery.open(server, deadline, true)
    end
    while true do
-      local conv, transaction = begin(server, mail, deadline, fresh)
+      conv, transaction = begin(server, mail, transaction, deadline, fresh)
       if not conv then return nil, transaction end
       local receipt, result, err
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
@@ -203,7 +189,7 @@ function delivery.send(server, mail, started)
          return receipt, err
       end
       conv.sock:close()
-      fresh = true
+      transaction, fresh = transaction:again(), true
    end
 end
 

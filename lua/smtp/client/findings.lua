@@ -40,14 +40,15 @@ function findings.parts(conv)
    return parts
 end
 
---- The receipt of a message whose only recipient has it; nil where there is more to report.
+--- The receipt of a message that one transaction has brought to all of its recipients whom the server
+-- accepts; nil where there is more to report, as there is of a message that the server refused.
 ---@return smtp.Receipt|nil
-function findings.plain_receipt(conv, mail, transaction, started)
-   local address, code, enhanced, text, end_code, end_enhanced, end_text = transaction:receipt()
-   if not address then return nil end
+function findings.receipt(conv, mail, transaction, started)
+   local recipients, accepted, refused, reply = transaction:receipt()
+   if not recipients then return nil end
    local parts = findings.parts(conv)
-   return receipt.sole(parts, receipt.used(mail.needs, parts), mail.message_id, address,
-      code, enhanced, text, end_code, end_enhanced, end_text, mail.size, core.now() - started)
+   return receipt.new(parts, receipt.used(mail.needs, parts), mail.message_id, mail.size,
+      core.now() - started, recipients, accepted, refused, reply)
 end
 
 --- The error that reports this trouble: see failure.new.

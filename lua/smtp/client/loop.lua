@@ -199,22 +199,24 @@ local is_flight = { send = true, recv = true }
 
 -- With a socket of our own, flights go to and fro in C. -> what the session needs, is it for this
 -- loop to do?
-local function next_want(conversation, feed)
+local function next_want(conversation, once, pipeline)
    local session = conversation.session
    if not conversation.io or conversation.transcript.trace then return session:wants(), true end
    local want, moved, is_ours = session:flights(conversation.io, conversation.deadline,
-      conversation.server.reply_timeout, conversation.moved, (feed or conversation.watch) ~= nil)
+      conversation.server.reply_timeout, conversation.moved, once or conversation.watch ~= nil, pipeline)
    conversation.moved = moved
    return want, is_ours or not is_flight[want]
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
----@param feed? function   may queue more messages meanwhile
+---@param feed? function      may queue more messages meanwhile -> does it have more?
+---@param pipeline? userdata   which it feeds: when one of its transactions is over, and after each
+--   step where there are more messages
 ---@return string
-function loop.run(conversation, feed)
+function loop.run(conversation, feed, pipeline)
    while true do
-      if feed then feed() end
-      local want, is_ours = next_want(conversation, feed)
+      local once = feed and feed()
+      local want, is_ours = next_want(conversation, once, feed and pipeline)
       if conversation.watch then conversation.watch(conversation.session:octets()) end
       local act = doing[want]
       if not act then

@@ -1,9 +1,7 @@
 --- Many messages over few connections, in one thread.
 --
--- Each connection is served by a job of its own, which takes the next message where it has room for
--- one. Of the commonest of messages there may be very many: where several are in flight they are
--- handed over in bulk, as a core.pipeline, and become entries (see smtp.queue) only where something is
--- to be told of them.
+-- Each connection is served by a job of its own (see smtp.client.lane), which takes the next message
+-- where it has room for one.
 -- @module smtp.client.many
 
 local check = require "smtp.options.check"
@@ -11,12 +9,10 @@ local core = require "smtp.core"
 local crowd = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
-local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
+local lanes = require "smtp.client.lane"
 local queues = require "smtp.client.queue"
 local options = require "smtp.client.request"
-local quirks = require "smtp.client.memory"
-local receipts = require "smtp.result.receipt"
 
 local many = {}
 
@@ -64,153 +60,6 @@ end
 
 -- ---- one connection ----
 
--- The line of one connection: entries line[first] to line[last], and the others in line.bulk.
-local function new_line()
-   return { first = 1, last = 0, taken = 0, batch = {}, values = {}, changes = -1, grade = nil }
-end
-
-local function add(conv, line, entry)
-   line.last = line.last + 1
-   line[line.last] = entry
-   entry.transaction = conv:send(entry, entry.left, entry.transaction)
-   line.taken = line.taken + 1
-end
-
--- Those that are over leave the line; the deadline is that of the oldest of the others. -> how many
--- these are
-local function settle(conv, line)
-   local count, deadline = line.last - line.first + 1, nil
-   if count > 0 then deadline = line[line.first].deadline end
-   if line.bulk then
-      local more, first = line.bulk:state()
-      count = count + more
-      if first and (not deadline or first < deadline) then deadline = first end
-   end
-   conv.deadline = deadline or conv.deadline
-   return count
-end
-
-local function collect_bulk(queue, conv, line)
-   local v, parts = line.values, findings.parts(conv)
-   while true do
-      local count, transaction, index, started, text, from, to, size, eightbit = line.bulk:take(v,
-         now())
-      conv.has_carried = conv.has_carried or count > 0
-      for i = 1, 11 * count, 11 do
-         queue:tell(v[i], receipts.sole(parts, v[i + 10] and line.used_8bit or line.used, nil,
-            v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6], v[i + 7], v[i + 8],
-            v[i + 9]))
-      end
-      if not transaction then return end
-      local mail = options.plain_mail(text, from, to, size, eightbit)
-      queue:finish(conv, queue:as_entry(mail, index, started), transaction)
-   end
-end
-
--- What is over is told. -> how many are not
-local function collect(queue, conv, line)
-   if line.bulk then collect_bulk(queue, conv, line) end
-   while line.first <= line.last and line[line.first].transaction:over() do
-      local entry, transaction = line[line.first], line[line.first].transaction
-      line[line.first], entry.transaction = nil, nil
-      line.first = line.first + 1
-      queue:finish(conv, entry, transaction)
-   end
-   return settle(conv, line)
-end
-
--- How many messages this connection may still carry (RFC 9422 4).
-local function left_of(queue, conv, line)
-   line.max = line.max or math.min(queue.settings.per_connection,
-      conv.session:facts().mail_max or math.huge)
-   return line.max - line.taken
-end
-
--- What the server says of its limits is not known yet.
-local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true, auth = true }
-
--- Are messages handed over in bulk here? Not where each is to be looked at.
-local function open_bulk(queue, conv, line)
-   local server = queue.server
-   if line.bulk or queue.settings.rate or next(server.extensions) ~= nil then return line.bulk end
-   local parts = findings.parts(conv)
-   line.used = receipts.used(options.plain_needs(false), parts)
-   line.used_8bit = receipts.used(options.plain_needs(true), parts)
-   line.bulk = core.pipeline(conv.session, server.timeout,
-      not server.timeout_given and delivery.OCTETS_PER_SECOND or 0)
-   return line.bulk
-end
-
--- The messages list[from] to list[to], of which the first has this index. -> how many were taken
-local function post(conv, line, list, from, to, index)
-   local moment = now()
-   local count = line.bulk:post(list, from, to, index, moment)
-   if count > 0 then conv.moved = moment end
-   line.taken = line.taken + count
-   return count
-end
-
--- Up to `room` of what the caller's function gives. -> how many were taken
-local function feed_batch(queue, conv, line, room)
-   local batch, index, count = line.batch, queue.index, 0
-   while count < room and not queue.ended and not queue.stopped do
-      local message = queue:take()
-      if message ~= nil then
-         count = count + 1
-         batch[count] = message
-      end
-   end
-   local at = 1
-   while at <= count do
-      at = at + post(conv, line, batch, at, count, index + at)
-      local entry = at <= count and queue:new_entry(batch[at], index + at)
-      if entry then add(conv, line, entry) end
-      at = at + 1
-   end
-   for i = 1, count do batch[i] = false end
-   return count
-end
-
--- As many of the next messages as there are, up to `room`. -> how many were taken
-local function feed_some(queue, conv, line, room)
-   if #queue.waiting == 0 and not queue.stopped and not queue.ended and not queue.asking
-      and open_bulk(queue, conv, line) then
-      if type(queue.messages) == "function" then return feed_batch(queue, conv, line, room) end
-      local count = queue.is_list and post(conv, line, queue.messages, queue.index + 1,
-         queue.index + room, queue.index + 1) or 0
-      queue.index = queue.index + count
-      if count > 0 then return count end
-   end
-   local entry = queue:next_entry()
-   if not entry then return 0 end
-   add(conv, line, entry)
-   return 1
-end
-
--- What one connection finds out of the server counts for all.
-local function settle_grade(queue, conv, line)
-   local session, server = conv.session, queue.server
-   if line.grade == "try" and session:grade() == "eager" then quirks.note_grade(server, "eager") end
-   if line.changes == quirks.changes then return end
-   line.grade, line.changes = session:grade(quirks.grade(server, conv)), quirks.changes
-end
-
--- While others are in flight: more, as the window lets them in, but no more than half of it at
--- once. The server then works on one half while we make the other.
-local function feed(queue, conv, line)
-   local count = collect(queue, conv, line)
-   settle_grade(queue, conv, line)
-   if count == 0 or not line.max and before_mail[conv.session:stage()] then return end
-   local window = queue.settings.window
-   local most = math.min(window - count, left_of(queue, conv, line), math.ceil(window / 2))
-   while most > 0 do
-      local more = feed_some(queue, conv, line, most)
-      if more == 0 then break end
-      most = most - more
-   end
-   settle(conv, line)
-end
-
 local function wait_if_busy(queue, conv)
    local trouble = conv.session:trouble()
    if trouble and is_busy(trouble) and queue:is_passing() then crowd.sleep(queue:next_pause()) end
@@ -227,26 +76,25 @@ end
 
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
-   local line, feeder = new_line(), nil
+   local lane, feed = lanes.new(queue, conv), nil
    if queue.server.pipelining == "eager" then
-      feeder = function() feed(queue, conv, line) end
+      feed = function() return lane:feed() end
    end
    local seconds
    repeat
       if entry then
-         add(conv, line, entry)
-         settle(conv, line)
+         lane:add(entry)
       elseif seconds then
          crowd.sleep(seconds)
       end
-      local word = conv:run(feeder)
-      collect(queue, conv, line)
+      local word = conv:run(feed, lane.pipeline)
+      lane:collect()
       if word ~= "ready" then
          conv.sock:close()
          return wait_if_busy(queue, conv)
       end
       entry, seconds = nil, nil
-      if left_of(queue, conv, line) > 0 then entry, seconds = queue:next_entry() end
+      if lane:left() > 0 then entry, seconds = queue:next_entry() end
       if was_left(queue, conv, entry) then return conv.sock:close() end
    until not entry and not seconds
    conv:leave()

@@ -1,15 +1,14 @@
 --- The messages of send_many: taken from the caller one after the other, and told of.
 --
--- An entry is a message on its way, as smtp.options gives it, with { index =, started =,
--- deadline =, transaction = its newest, left = those still to be served, result = what is known of
--- the others, tries = }.
+-- An entry is a message, as smtp.client.request gives it, with { index =, started =, deadline =,
+-- transaction = the newest, or the one that is next, first = the first, result = what is known after
+-- several, offer = how many recipients the next ones may have, tries = }.
 -- @module smtp.client.queue
 
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
-local findings = require "smtp.client.findings"
 local guard = require "smtp.options.user_call"
 local options = require "smtp.client.request"
 local progress = require "smtp.result.progress"
@@ -120,20 +119,17 @@ end
 
 --- The transaction is over: tell of the message, or put it back where it is safe or not done yet.
 function Queue:finish(conv, entry, transaction)
-   local receipt = not entry.result and findings.plain_receipt(conv, entry, transaction,
-      entry.started)
-   if receipt then
-      conv.has_carried = true
-      return self:tell(entry.index, receipt)
-   end
+   entry.first = entry.first or transaction
    local result = delivery.result(conv, transaction)
    if not result.offer and is_safe_again(self, conv, entry, transaction, result) then
+      entry.transaction = transaction:again(nil, entry.offer)
       return self:put_back(entry)
    end
    if entry.result then delivery.merge(entry.result, result) end
    result = entry.result or result
    if #result.left > 0 and delivery.can_repeat(entry) then
-      entry.result, entry.left, entry.offer = result, delivery.left(entry, result), result.offer
+      entry.result, entry.offer = result, result.offer
+      entry.transaction = entry.first:again(result.left, result.offer)
       return self:put_back(entry)
    end
    self:tell(entry.index, delivery.outcome(conv, entry, result, entry.started))
@@ -194,6 +190,16 @@ local function pause_of(self)
    if self.next_at > moment then return self.next_at - moment end
    self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
    return nil
+end
+
+--- Is the next message one that the caller still has?
+function Queue:is_untouched()
+   return #self.waiting == 0 and not self.stopped and not self.ended and not self.asking
+end
+
+--- Is there nothing left to send?
+function Queue:is_done()
+   return self.stopped ~= nil or self.ended and #self.waiting == 0
 end
 
 --- The next entry.

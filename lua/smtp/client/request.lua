@@ -124,36 +124,36 @@ function options.mail(t, server)
    return outgoing.read(values, server)
 end
 
--- What messages without more to say share; nobody changes it.
-local no_extensions, no_needs, eightbit_needs = {}, {}, outgoing.needs { eightbit = true }
+-- The needs of messages that have nothing but from, to and raw; they are never changed.
+local no_needs, eightbit_needs = {}, outgoing.needs { eightbit = true }
 
---- What core.plain has found, as options.mail would tell it.
----@param old? table   a message that came from here: becomes the new one
-function options.plain_mail(text, from, to, size, eightbit, old)
-   local one = old or { to = {}, size_is_exact = true, extensions = no_extensions, plain = true }
-   one.from, one.to[1], one.text, one.size = from, to, text, size
-   one.eightbit, one.needs = eightbit, eightbit and eightbit_needs or no_needs
-   return one
-end
-
---- Which extensions the commonest of messages need.
+--- Which extensions a message needs that core.transaction can make of the caller's own table.
 function options.plain_needs(eightbit)
    return eightbit and eightbit_needs or no_needs
 end
 
---- The same for the commonest of messages, { from =, to =, raw = } as three strings, in one step.
+--- A message of which core.transaction has made a transaction.
+---@param old? table   a message that came from here: becomes the new one
+function options.plain_message(text, size, eightbit, old)
+   local message = old or { plain = true }
+   message.text, message.size = text, size
+   message.needs = eightbit and eightbit_needs or no_needs
+   return message
+end
+
+--- The message of a caller's table that has nothing but from, to and raw, read in one step.
 ---@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
----@param others? number   so many options of the connection stand beside them
+---@param others? number   so many options of the connection are in the table, too
 ---@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
 --   word
 function options.plain(t, server, old, others)
-   if type(t) ~= "table" or next(server.extensions) ~= nil then return nil end
-   local transaction, from, to, size, eightbit, text = core.plain(t, old and old.transaction,
-      others)
+   if type(t) ~= "table" then return nil end
+   local transaction, text, size, eightbit = core.transaction(t, server.extensions,
+      old and old.transaction, others)
    if not transaction then return nil end
-   local one = options.plain_mail(text, from, to, size, eightbit, old)
-   one.transaction = transaction
-   return one
+   local message = options.plain_message(text, size, eightbit, old)
+   message.transaction = transaction
+   return message
 end
 
 --- The server and the message of a table that holds the options of both, as for smtp.send.

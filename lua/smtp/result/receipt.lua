@@ -95,50 +95,22 @@ function receipt.used(needs, parts)
    return state
 end
 
-local function split(recipients)
-   local accepted, refused = {}, {}
-   for i = 1, #recipients do
-      local one = recipients[i]
-      if one.state == "accepted" then
-         accepted[#accepted + 1] = one.address
-      else
-         refused[#refused + 1] = one
-      end
-   end
-   return accepted, refused
-end
-
 --- The receipt of a message. The receipts of one connection share what they say of the server.
----@param parts table     from receipt.parts
----@param mail table      the message
----@param result table    recipients, and reply: the server's answer to the message
+---@param parts table        from receipt.parts
+---@param used table         from receipt.used
+---@param message_id? string
+---@param size? number       octets of the message on the wire
 ---@param seconds number
+---@param recipients table   from transaction:receipt, as are the following values
+---@param accepted string[]
+---@param refused table
+---@param reply table
 ---@return smtp.Receipt
-function receipt.new(parts, mail, result, seconds)
-   local accepted, refused = split(result.recipients)
-   return { recipients = result.recipients, accepted = accepted, refused = refused,
-      reply = result.reply, message_id = mail.message_id, size = mail.size, seconds = seconds,
-      auth = parts.auth, tls = parts.tls, server = parts.server,
-      capabilities = parts.capabilities, pipelining = parts.pipelining,
-      extensions = receipt.used(mail.needs, parts) }
-end
-
---- The receipt of a message whose only recipient has it. `code`, `enhanced` and `text` are the
--- server's reply to the recipient; `end_code` and so on are its reply to the message.
----@param parts table   from receipt.parts
----@param used table    from receipt.used
----@return smtp.Receipt
-function receipt.sole(parts, used, message_id, address, code, enhanced, text, end_code,
-   end_enhanced, end_text, size, seconds)
-   return {
-      recipients = { { address = address, state = "accepted", code = code, enhanced = enhanced,
-         text = text } },
-      accepted = { address }, refused = {},
-      reply = { code = end_code, enhanced = end_enhanced, text = end_text },
+function receipt.new(parts, used, message_id, size, seconds, recipients, accepted, refused, reply)
+   return { recipients = recipients, accepted = accepted, refused = refused, reply = reply,
       message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
-      server = parts.server, capabilities = parts.capabilities, extensions = used,
-      pipelining = parts.pipelining,
-   }
+      server = parts.server, capabilities = parts.capabilities, pipelining = parts.pipelining,
+      extensions = used }
 end
 
 return receipt

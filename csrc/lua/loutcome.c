@@ -1,0 +1,191 @@
+/* loutcome.c - what became of a transaction: the methods of the class smtp.Transaction, and
+ * receipts. */
+#include "lsmtp.h"
+
+#include <string.h>
+
+struct smtp_transaction *to_transaction(lua_State *L)
+{
+    return luaL_checkudata(L, 1, TRANSACTION);
+}
+
+/** transaction:over() -> is the outcome final? */
+static int transaction_over(lua_State *L)
+{
+    lua_pushboolean(L, to_transaction(L)->over);
+    return 1;
+}
+
+/** transaction:is_bystander() -> did the session break through no fault of this one? */
+static int transaction_is_bystander(lua_State *L)
+{
+    lua_pushboolean(L, to_transaction(L)->bystander);
+    return 1;
+}
+
+/** transaction:left() -> the indices of those recipients whom a further transaction has to serve;
+ * how many it may have on another connection, or nil. See smtp_transaction_leaves,
+ * smtp_transaction_offer. */
+static int transaction_left(lua_State *L)
+{
+    const struct smtp_transaction *m = to_transaction(L);
+    int count = 0;
+    lua_newtable(L);
+    for (size_t i = 0; i < m->to_count; i++) {
+        if (!smtp_transaction_leaves(m, i)) continue;
+        push_integer(L, i + 1);
+        lua_rawseti(L, -2, ++count);
+    }
+    if (smtp_transaction_offer(m) == 0) return 1;
+    push_integer(L, smtp_transaction_offer(m));
+    return 2;
+}
+
+/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
+static int transaction_trouble(lua_State *L)
+{
+    return push_trouble(L, &to_transaction(L)->trouble);
+}
+
+/** transaction:reply() -> { code, enhanced, text } of the reply to the end of the message. */
+static int transaction_reply(lua_State *L)
+{
+    const struct smtp_transaction *m = to_transaction(L);
+    lua_createtable(L, 0, 3);
+    set_answer(L, &m->answer);
+    return 1;
+}
+
+/* What became of recipient i; one whom the end of the message decided has the words of that. */
+static void push_recipient(lua_State *L, const struct smtp_transaction *m,
+                           const struct smtp_recipient *to)
+{
+    static const char *const words[] = {[SMTP_UNSENT] = "unsent",
+                                        [SMTP_ACCEPTED] = "accepted",
+                                        [SMTP_REFUSED] = "refused",
+                                        [SMTP_DEFERRED] = "deferred",
+                                        [SMTP_UNKNOWN] = "unknown"};
+    bool judged = to->verdict == SMTP_REFUSED || to->verdict == SMTP_DEFERRED;
+    bool by_message = judged && to->code / 100 == 2;
+    lua_createtable(L, 0, 5);
+    set_text(L, "address", to->address.data, to->address.len);
+    lua_pushstring(L, words[to->verdict]);
+    lua_setfield(L, -2, "state");
+    if (by_message) {
+        set_answer(L, &m->trouble.answer);
+    } else if (to->code != 0) {
+        lua_pushinteger(L, to->code);
+        lua_setfield(L, -2, "code");
+        set_enhanced(L, to->enhanced);
+        set_text(L, "text", m->texts + to->text_at, to->text_len);
+    }
+}
+
+static void push_recipients(lua_State *L, const struct smtp_transaction *m)
+{
+    lua_createtable(L, (int)m->to_count, 0);
+    for (size_t i = 0; i < m->to_count; i++) {
+        push_recipient(L, m, &m->to[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+}
+
+/** transaction:recipients() -> { { address, state, code, enhanced, text }, … } in the order given.
+ */
+static int transaction_recipients(lua_State *L)
+{
+    push_recipients(L, to_transaction(L));
+    return 1;
+}
+
+/* ---- receipts ---- */
+
+/* Pushes the addresses of those recipients in the list on top that have the message, and the others
+ * themselves. */
+static void push_lists(lua_State *L)
+{
+    int recipients = lua_gettop(L), accepted_count = 0, refused_count = 0;
+    size_t count = lcompat_rawlen(L, recipients);
+    lua_createtable(L, (int)count, 0);
+    lua_newtable(L);
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, recipients, (int)i);
+        lua_getfield(L, -1, "state");
+        const char *state = lua_tostring(L, -1);
+        bool accepted = state != NULL && strcmp(state, "accepted") == 0;
+        lua_pop(L, 1);
+        if (accepted) {
+            lua_getfield(L, -1, "address");
+            lua_rawseti(L, recipients + 1, ++accepted_count);
+            lua_pop(L, 1);
+        } else {
+            lua_rawseti(L, recipients + 2, ++refused_count);
+        }
+    }
+}
+
+/** core.receipt(recipients) -> the addresses of those that have the message, the others */
+static int core_receipt(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    push_lists(L);
+    return 2;
+}
+
+static bool is_cut(const char *text, size_t len)
+{
+    const size_t mark_len = sizeof SMTP_CUT_MARK - 1;
+    return len >= mark_len && memcmp(text + len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
+}
+
+/* The message was accepted, for one recipient at least, and no further transaction is needed. Where
+ * the server's words were cut, a part of a secret may end them: only Lua can mask that. */
+static bool is_done(const struct smtp_transaction *m)
+{
+    bool accepted = false;
+    if (!m->over || m->trouble.error != SMTP_ERROR_NONE) return false;
+    if (is_cut(m->answer.text, m->answer.text_len)) return false;
+    for (size_t i = 0; i < m->to_count; i++) {
+        const struct smtp_recipient *to = &m->to[i];
+        if (smtp_transaction_leaves(m, i)) return false;
+        if (is_cut(m->texts + to->text_at, to->text_len)) return false;
+        accepted = accepted || to->verdict == SMTP_ACCEPTED;
+    }
+    return accepted;
+}
+
+int push_receipt(lua_State *L, const struct smtp_transaction *m)
+{
+    if (!is_done(m)) return 0;
+    push_recipients(L, m);
+    push_lists(L);
+    lua_createtable(L, 0, 3);
+    set_answer(L, &m->answer);
+    return 4;
+}
+
+/** transaction:receipt() -> recipients, accepted, refused, reply, where the message was accepted;
+ * nothing where there is more to report. */
+static int transaction_receipt(lua_State *L)
+{
+    return push_receipt(L, to_transaction(L));
+}
+
+static const luaL_Reg transaction_methods[] = {{"over", transaction_over},
+                                               {"receipt", transaction_receipt},
+                                               {"again", transaction_again},
+                                               {"left", transaction_left},
+                                               {"trouble", transaction_trouble},
+                                               {"reply", transaction_reply},
+                                               {"recipients", transaction_recipients},
+                                               {"is_bystander", transaction_is_bystander},
+                                               {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"receipt", core_receipt}, {NULL, NULL}};
+
+void loutcome_open(lua_State *L)
+{
+    new_class(L, TRANSACTION, transaction_methods, NULL);
+    lcompat_setfuncs(L, functions);
+}

@@ -1,0 +1,264 @@
+/* lpipeline.c - the transactions on their way through one session, which smtp.send_many adds one by
+ * one or posts in bulk, and takes back when they are over. */
+#include "lsmtp.h"
+
+#include <string.h>
+
+#define PIPELINE "smtp.Pipeline"
+
+enum { SLOTS = SMTP_FLIGHT_MAX };
+enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
+
+/* Those on their way, oldest first, in a ring. In the user value each slot has two values: the
+ * transaction, and its text or the entry that it was added with. A posted transaction stays there
+ * when it is over, for the next one. */
+struct pipeline {
+    struct smtp_session *s;
+    double timeout, octets_per_second; /* 0: a large one has no more time */
+    size_t first, count;
+    struct {
+        struct smtp_transaction *transaction;
+        lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
+        double started;
+        bool whole; /* a receipt can be made of it alone */
+    } of[SLOTS];
+};
+
+static struct pipeline *to_pipeline(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, PIPELINE);
+}
+
+static int transaction_at(size_t slot)
+{
+    return (int)(2 * slot + 1);
+}
+
+bool pipeline_has_news(lua_State *L, int index)
+{
+    const struct pipeline *p = to_pipeline(L, index);
+    return p->count > 0 && p->of[p->first].transaction->over;
+}
+
+/** core.pipeline(session, extensions, timeout, octets_per_second) -> pipeline. `extensions`: the
+ *  words of the connection, as for core.transaction. Messages have so many seconds, and more by
+ *  their size. A session has one pipeline at a time. */
+static int core_pipeline(lua_State *L)
+{
+    struct smtp_session *s = to_session(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    double timeout = luaL_checknumber(L, 3), rate = luaL_optnumber(L, 4, 0);
+    lua_getuservalue(L, 1);
+    lua_getfield(L, -1, "pipeline");
+    luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a pipeline");
+    struct pipeline *p = lua_newuserdata(L, sizeof *p);
+    *p = (struct pipeline){.s = s, .timeout = timeout, .octets_per_second = rate};
+    lcompat_setmetatable(L, PIPELINE);
+    lua_createtable(L, 2 * SLOTS, 2);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "session");
+    lua_pushvalue(L, 2);
+    lua_setfield(L, -2, "extensions");
+    lua_pushvalue(L, -1);
+    lua_setuservalue(L, -3);
+    anchor(L, "pipeline", lua_gettop(L)); /* the session borrows what is in there */
+    lua_pop(L, 1);
+    return 1;
+}
+
+/* The session may be another conversation's by now. */
+static void check_session(lua_State *L, int ring)
+{
+    lua_getfield(L, ring, "session");
+    lua_getuservalue(L, -1);
+    lua_getfield(L, -1, "pipeline");
+    luaL_argcheck(L, lua_rawequal(L, -1, ring), 1, "its session is another's");
+    lua_pop(L, 3);
+}
+
+/* Pushes when the oldest must be over, nil where there is none. */
+static void push_deadline(lua_State *L, const struct pipeline *p)
+{
+    if (p->count == 0) {
+        lua_pushnil(L);
+        return;
+    }
+    const struct smtp_transaction *m = p->of[p->first].transaction;
+    double seconds = p->timeout;
+    if (p->octets_per_second > 0 && m->size != SMTP_LEN_UNKNOWN)
+        seconds += (double)m->size / p->octets_per_second;
+    lua_pushnumber(L, p->of[p->first].started + seconds);
+}
+
+/* ---- on their way ---- */
+
+/* The slot after the newest, and its transaction. */
+static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Integer index,
+                         double started, bool whole)
+{
+    size_t slot = (p->first + p->count) % SLOTS;
+    p->of[slot].transaction = m;
+    p->of[slot].index = index;
+    p->of[slot].started = started;
+    p->of[slot].whole = whole;
+    return slot;
+}
+
+/** pipeline:post(list, from, to, index, now) -> how many of the messages list[from] to list[to]
+ * were taken: as many as core.transaction can make of the caller's tables, and as there is room
+ * for; when the oldest must be over. `index`: of the first of them, for the caller; `now`: when
+ * they started. */
+static int pipeline_post(lua_State *L)
+{
+    enum { LIST = 2, RING, WORDS, OLD, MESSAGE, TEXT, MADE };
+    struct pipeline *p = to_pipeline(L, 1);
+    luaL_checktype(L, LIST, LUA_TTABLE);
+    int from = (int)lcompat_count(L, 3, LIST_MAX), to = (int)lcompat_count(L, 4, LIST_MAX);
+    lua_Integer index = (lua_Integer)lcompat_count(L, 5, INDEX_MAX);
+    luaL_argcheck(L, index > 0, 5, "out of range");
+    double now = luaL_checknumber(L, 6);
+    const struct smtp_text *known = NULL; /* most have the same sender */
+    int at = from;
+    lua_settop(L, LIST);
+    lua_getuservalue(L, 1);
+    check_session(L, RING);
+    lua_getfield(L, RING, "extensions");
+    for (; at <= to && p->count < SLOTS; at++) {
+        int place = transaction_at((p->first + p->count) % SLOTS);
+        lua_rawgeti(L, RING, place);
+        lua_rawgeti(L, LIST, at);
+        if (!lua_istable(L, MESSAGE)) break;
+        if (!push_plain(L, MESSAGE, WORDS, 0, known, lua_isuserdata(L, OLD) ? OLD : 0)) break;
+        struct smtp_transaction *m = lua_touserdata(L, MADE);
+        m->text = text_arg(L, TEXT);
+        lua_rawseti(L, RING, place);
+        lua_rawseti(L, RING, place + 1);
+        lua_settop(L, WORDS);
+        known = &m->from;
+        begin_slot(p, m, index + (at - from), now, true);
+        p->count++;
+        smtp_transaction_add(p->s, m);
+    }
+    push_integer(L, (size_t)(at - from));
+    push_deadline(L, p);
+    return 2;
+}
+
+/** pipeline:add(transaction, text, entry, started, partial) -> when the oldest must be over. As
+ *  session:add; `entry` is what pipeline:take gives back with it. `partial`: no receipt can be made
+ *  of it alone. */
+static int pipeline_add(lua_State *L)
+{
+    enum { SESSION = 1, MADE, TEXT, ENTRY, STARTED, PARTIAL, RING };
+    struct pipeline *p = to_pipeline(L, 1);
+    struct smtp_transaction *m = luaL_checkudata(L, MADE, TRANSACTION);
+    luaL_argcheck(L, p->count < SLOTS, 1, "full");
+    luaL_checktype(L, ENTRY, LUA_TTABLE);
+    double started = luaL_checknumber(L, STARTED);
+    bool whole = !lua_toboolean(L, PARTIAL);
+    lua_settop(L, PARTIAL);
+    lua_getuservalue(L, 1);
+    check_session(L, RING);
+    int place = transaction_at(begin_slot(p, m, 0, started, whole));
+    lua_pushvalue(L, MADE);
+    lua_rawseti(L, RING, place);
+    lua_pushvalue(L, ENTRY);
+    lua_rawseti(L, RING, place + 1);
+    lua_getfield(L, RING, "session");
+    lua_replace(L, SESSION);
+    lua_settop(L, TEXT);
+    session_add(L);
+    p->count++;
+    push_deadline(L, p);
+    return 1;
+}
+
+/* ---- and back ---- */
+
+/* Where pipeline_take has its values. */
+enum { OUT = 2, NOW, RING };
+
+/* The oldest is on its way no more. Its transaction is left where `keep`. */
+static void advance(lua_State *L, struct pipeline *p, bool keep)
+{
+    int at = transaction_at(p->first);
+    for (int i = keep ? at + 1 : at; i <= at + 1; i++) {
+        lua_pushboolean(L, false);
+        lua_rawseti(L, RING, i);
+    }
+    p->first = (p->first + 1) % SLOTS;
+    p->count--;
+}
+
+/* The caller's index or entry of the oldest. */
+static void push_subject(lua_State *L, const struct pipeline *p)
+{
+    if (p->of[p->first].index != 0)
+        lua_pushinteger(L, p->of[p->first].index);
+    else
+        lua_rawgeti(L, RING, transaction_at(p->first) + 1);
+}
+
+/* The oldest, of which more is to be reported. */
+static int give(lua_State *L, struct pipeline *p, int count)
+{
+    int at = transaction_at(p->first), top = lua_gettop(L);
+    double started = p->of[p->first].started;
+    const struct smtp_transaction *m = p->of[p->first].transaction;
+    lua_rawgeti(L, RING, at);
+    push_subject(L, p);
+    lua_rawgeti(L, RING, at + 1);
+    advance(L, p, false);
+    lua_pushinteger(L, count);
+    push_integer(L, p->count);
+    push_deadline(L, p);
+    lua_pushvalue(L, top + 1);
+    lua_pushvalue(L, top + 2);
+    lua_pushnumber(L, started);
+    lua_pushvalue(L, top + 3);
+    push_integer(L, (size_t)m->size);
+    lua_pushboolean(L, m->eightbit);
+    return 9;
+}
+
+/** pipeline:take(out, now) -> count, how many are left, when the oldest of these must be over,
+ *  transaction, subject, started, text, size, eightbit. Of those that are over, oldest first, all
+ * that a receipt needs: eight values in `out` each, the subject (its entry, or the index of a
+ * posted one), what transaction:receipt() returns, size, seconds and eightbit. It ends with the
+ * first that has no receipt: that is what the other values are about. */
+static int pipeline_take(lua_State *L)
+{
+    enum { EACH = 8 };
+    struct pipeline *p = to_pipeline(L, 1);
+    luaL_checktype(L, OUT, LUA_TTABLE);
+    double now = luaL_checknumber(L, NOW);
+    int count = 0;
+    lua_settop(L, NOW);
+    lua_getuservalue(L, 1);
+    for (; p->count > 0 && p->of[p->first].transaction->over; count++) {
+        const struct smtp_transaction *m = p->of[p->first].transaction;
+        push_subject(L, p);
+        if (!p->of[p->first].whole || push_receipt(L, m) == 0) return give(L, p, count);
+        push_integer(L, (size_t)m->size);
+        lua_pushnumber(L, now - p->of[p->first].started);
+        lua_pushboolean(L, m->eightbit);
+        for (int i = EACH; i > 0; i--)
+            lua_rawseti(L, OUT, EACH * count + i);
+        advance(L, p, p->of[p->first].index != 0);
+    }
+    lua_pushinteger(L, count);
+    push_integer(L, p->count);
+    push_deadline(L, p);
+    return 3;
+}
+
+static const luaL_Reg pipeline_methods[] = {
+    {"post", pipeline_post}, {"add", pipeline_add}, {"take", pipeline_take}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"pipeline", core_pipeline}, {NULL, NULL}};
+
+void lpipeline_open(lua_State *L)
+{
+    new_class(L, PIPELINE, pipeline_methods, NULL);
+    lcompat_setfuncs(L, functions);
+}
