@@ -38,6 +38,8 @@ enum {
     SMTP_TRANSCRIPT_MAX = 8192,  /* octets of lines that a transcript shows */
     SMTP_HIDDEN_MAX = 48,        /* forms of secrets that are not to be shown */
     SMTP_FLIGHT_MAX = 64,        /* messages said and not yet answered */
+    SMTP_UNHEARD_LEN_MAX = 8192, /* bytes of commands not yet answered that any server's buffers
+                                    hold while its replies are not read */
     SMTP_EAGER_LEN_MAX =
         262144, /* octets said and not yet answered, behind which nothing new begins */
     SMTP_EAGER_QUIT_MAX = 100,  /* recipients of a message behind which QUIT may be said at once */
@@ -206,6 +208,10 @@ enum {
 };
 /** The extension with this keyword, in any case; 0 where there is none. */
 unsigned smtp_extension_find(const char *keyword, size_t len);
+/** The error that says that the server does not offer extension number `i`, from 0 on, of those
+ * that a caller may require; its reason is the keyword in lower case. NONE where there is no such
+ * number. STARTTLS and AUTH, which have policies of their own, come last and do not count. */
+enum smtp_error smtp_extension_error(size_t i);
 
 /** How far commands go ahead of answers where PIPELINING is offered. In LMTP, whose replies nobody
  *  can foretell, it is SAFE. */

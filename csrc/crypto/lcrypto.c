@@ -196,6 +196,7 @@ LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L)
                           OPENSSL_VERSION_MAJOR, major);
     new_class(L, SCRAM, scram_methods, scram_lua_gc);
     lcompat_newlib(L, functions);
+    set_number(L, "name_max", SCRAM_NAME_MAX);
     ldkim_open(L);
     return 1;
 }

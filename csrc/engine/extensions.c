@@ -132,7 +132,8 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
 
 #define ROW(name) SMTP_EXT_##name, SMTP_ERROR_NO_##name
 
-/* STARTTLS and AUTH have policies and errors of their own. The first that is missing is told of. */
+/* STARTTLS and AUTH, the last ones, have policies and errors of their own. Of several that are
+ * missing, the first is reported. */
 static const struct {
     const char *keyword;
     unsigned ext;
@@ -142,8 +143,6 @@ static const struct {
     {"PIPELINING", ROW(PIPELINING), NULL},                     /* RFC 2920 */
     {"8BITMIME", ROW(8BITMIME), NULL},                         /* RFC 6152 */
     {"SIZE", ROW(SIZE), read_size},                            /* RFC 1870 */
-    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},    /* RFC 3207 */
-    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},       /* RFC 4954 */
     {"SMTPUTF8", ROW(SMTPUTF8), NULL},                         /* RFC 6531 */
     {"BINARYMIME", ROW(BINARYMIME), NULL},                     /* RFC 3030 */
     {"CHUNKING", ROW(CHUNKING), NULL},                         /* RFC 3030 */
@@ -153,6 +152,8 @@ static const struct {
     {"FUTURERELEASE", ROW(FUTURERELEASE), read_futurerelease}, /* RFC 4865 */
     {"MT-PRIORITY", ROW(MT_PRIORITY), NULL},                   /* RFC 6710 */
     {"LIMITS", ROW(LIMITS), read_limits},                      /* RFC 9422 */
+    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},    /* RFC 3207 */
+    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},       /* RFC 4954 */
 };
 
 #undef ROW
@@ -173,7 +174,12 @@ unsigned smtp_extension_find(const char *keyword, size_t len)
     return i < EXTENSION_COUNT ? extensions[i].ext : 0;
 }
 
-/* The first of the wanted extensions that we cannot have. */
+enum smtp_error smtp_extension_error(size_t i)
+{
+    return i < EXTENSION_COUNT ? extensions[i].missing : SMTP_ERROR_NONE;
+}
+
+/* The error for the first of the wanted extensions that cannot be used. */
 enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted)
 {
     for (size_t i = 0; i < EXTENSION_COUNT; i++)

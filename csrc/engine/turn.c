@@ -49,14 +49,11 @@ double smtp_patience(const struct smtp_session *s, const struct smtp_clock *cloc
 }
 
 /* Commands that are not answered yet have to fit into the buffers of a server that waits until its
- * replies are read; otherwise both ends wait for each other. No server has smaller buffers than
- * this. */
-enum { WINDOW_LEN = 8192 };
-
+ * replies are read; otherwise both ends wait for each other. */
 static bool is_in_window(const struct smtp_session *s)
 {
     if (s->opt.window == 0) return true;
-    return s->due_count < s->opt.window && s->due_count * s->command_len < WINDOW_LEN;
+    return s->due_count < s->opt.window && s->due_count * s->command_len < SMTP_UNHEARD_LEN_MAX;
 }
 
 /* May one more reply become due? Where the ring of runs is full, nothing more is said. */

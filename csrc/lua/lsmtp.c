@@ -143,5 +143,6 @@ LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
     loutcome_open(L);
     lpipeline_open(L);
     lencode_open(L);
+    llimits_open(L);
     return 1;
 }

@@ -68,6 +68,7 @@ void ltransaction_open(lua_State *L);
 void loutcome_open(lua_State *L);
 void lpipeline_open(lua_State *L);
 void lencode_open(lua_State *L);
+void llimits_open(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -199,7 +199,7 @@ end
 ---@param address string
 function Connection:verify(address)
    if type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
-      or #address > 254 then
+      or #address > core.limits.address then
       return nil, errors.usage("address", "VRFY takes one line of ASCII, at most 254 octets")
    end
    return ask(self, "vrfy", address)

@@ -2,6 +2,7 @@
 -- them. Functions of the caller's own may raise and yield, see smtp.options.user_call.
 -- @module smtp.client.login
 
+local core = require "smtp.core"
 local credentials = require "smtp.options.credentials"
 local mechanisms = require "smtp.client.mechanisms"
 local transcript = require "smtp.result.transcript"
@@ -11,7 +12,7 @@ local login = {}
 
 local call = user_call.call
 
-local ANSWER_MAX = 9216 -- bytes of a SASL answer: 12,288 in base64 (RFC 4954 4)
+local ANSWER_MAX = core.limits.challenge -- bytes
 
 local Login = {}
 Login.__index = Login

@@ -19,7 +19,6 @@ local many = {}
 local now, usage = core.now, errors.usage
 local is_busy, new_queue = queues.is_busy, queues.new
 
-local FLIGHT_MAX = 64 -- SMTP_FLIGHT_MAX
 local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it behind some more
 
 -- ---- the settings ----
@@ -28,7 +27,8 @@ local names = { "connections", "window", "rate", "per_connection", "on_result", 
 
 local defaults = { connections = 2, window = 16, per_connection = 100 }
 
-local maxima = { connections = 1000, window = FLIGHT_MAX, per_connection = 1000000, rate = 1000000 }
+local maxima = { connections = 1000, window = core.limits.flight, per_connection = 1000000,
+   rate = 1000000 }
 
 local function is_count(settings, name)
    local value = settings[name]

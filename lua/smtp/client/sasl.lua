@@ -58,7 +58,7 @@ local function begin_scram(self, info)
    if username then password, why, word = prepare(crypto, info.password, "password") end
    if password then authzid, why, word = prepare(crypto, info.authzid, "authzid") end
    if not authzid then return false, why, nil, word end
-   if #username > 1024 or #authzid > 1024 then
+   if #username > crypto.name_max or #authzid > crypto.name_max then
       return false, "username or authzid is over 1,024 octets"
    end
    self.exchange = crypto.scram {

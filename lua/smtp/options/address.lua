@@ -47,7 +47,9 @@ local function hint_for(text)
    end
    if not core.is_utf8(text) then return "Convert it to UTF-8" end
    if #text > 1000 and text:find("[,;]") then return as_list end
-   if #text > 254 then return "No server has to take a longer one (RFC 5321 4.5.3.1.3)" end
+   if #text > core.limits.address then
+      return "No server has to take a longer one (RFC 5321 4.5.3.1.3)"
+   end
    return "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
 end
 

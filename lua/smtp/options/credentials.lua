@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
 
@@ -104,7 +105,10 @@ end
 
 -- ---- credentials ----
 
-local lengths = { username = 4096, password = 4096, authzid = 4096, token = 8192 }
+local limits = core.limits
+
+local lengths = { username = limits.secret, password = limits.secret, authzid = limits.secret,
+   token = limits.token }
 
 --- Can this value be a secret, or a name for a mechanism?
 ---@param name string     "username", "password", "token" or "authzid"

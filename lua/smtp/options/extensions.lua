@@ -2,6 +2,7 @@
 -- @module smtp.options.extensions
 
 local check = require "smtp.options.check"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
 
@@ -10,8 +11,7 @@ local extensions = {}
 local usage = errors.usage
 
 -- EHLO's keywords. STARTTLS and AUTH have options of their own.
-local keywords = { "pipelining", "8bitmime", "size", "smtputf8", "chunking", "binarymime", "dsn",
-   "requiretls", "deliverby", "futurerelease", "mt-priority", "limits" }
+local keywords = core.extensions
 
 local own_option = { starttls = "tls", auth = "auth" }
 

@@ -6,6 +6,7 @@
 local ascii = require "smtp.ground.ascii"
 local address = require "smtp.options.address"
 local check = require "smtp.options.check"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local guard = require "smtp.options.user_call"
 
@@ -34,7 +35,7 @@ local function utf8_xtext(text)
    end))
 end
 
-local SECONDS_MAX = 999999999 -- nine digits, RFC 2852 4 and RFC 4865 4
+local SECONDS_MAX = core.limits.seconds -- RFC 2852 4, RFC 4865 4
 
 -- A whole number, or one in decimal digits and nothing else | nil
 local function whole(value, min, max)
@@ -77,7 +78,7 @@ local function envid(value)
       return nil, usage(option, "dsn.envid must be one line of ASCII", nil, value)
    end
    local coded = xtext(value)
-   if #coded > 100 then
+   if #coded > core.limits.envid then
       return nil, usage(option, "dsn.envid has more than 100 octets (space, + and = count thrice)",
          "Use a short name of your own for the message", value)
    end

@@ -2,6 +2,7 @@
 -- @module smtp.result.failure
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
 local receipt = require "smtp.result.receipt"
@@ -164,11 +165,9 @@ end
 
 -- ---- the error ----
 
-local CHALLENGE_MAX = 9216 -- SMTP_CHALLENGE_MAX: more of it is not kept
-
 local function challenge(conv, facts)
    local text = facts.challenge
-   return conv.transcript:mask(text, text and #text > CHALLENGE_MAX - 4)
+   return conv.transcript:mask(text, text and #text > core.limits.challenge - 4)
 end
 
 local function add_facts(err, conv, facts, trouble, mail)

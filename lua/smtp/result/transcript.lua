@@ -104,7 +104,7 @@ local function mask_end(text, secrets)
    return first and text:sub(1, first - 1) .. MASK or text
 end
 
-local CUT = " [cut]" -- SMTP_CUT_MARK of csrc/smtp.h
+local CUT = core.limits.cut_mark
 
 --- `text` without the secrets of this conversation, of which one may be there in part where the
 -- text was cut.

@@ -2,6 +2,7 @@
 -- @module smtp.sink.envelope
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 local sink_envelope = {}
 
 -- ---- what the value of a parameter may be; "" where there is none ----
@@ -42,7 +43,7 @@ end
 
 -- RFC 3461 4.4
 local function is_envid(value)
-   return value ~= "" and #value <= 100 and is_xtext(value)
+   return value ~= "" and #value <= core.limits.envid and is_xtext(value)
 end
 
 -- RFC 6710 4.1

@@ -2,12 +2,13 @@
 -- @module smtp.sink.session
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 local sink_auth = require "smtp.sink.auth"
 local sink_envelope = require "smtp.sink.envelope"
 local sink_options = require "smtp.sink.options"
 local sink_text = require "smtp.sink.text"
 
-local LINE_MAX = 12288    -- octets of a command (RFC 4954 4)
+local LINE_MAX = core.limits.command -- octets of a command (RFC 4954 4)
 local CHUNK_DIGITS = 15   -- of a chunk's length: a number of Lua's holds as many to the unit
 
 local Session = {}

@@ -6,6 +6,7 @@
 -- @module smtp.runtime.nginx.transport
 
 local binding = require "smtp.runtime.nginx.channel_binding"
+local core = require "smtp.core"
 local duplex = require "smtp.runtime.nginx.duplex"
 local handshake = require "smtp.runtime.nginx.handshake"
 local keep = require "smtp.runtime.nginx.pool"
@@ -17,7 +18,7 @@ local transport = {}
 
 local FULL_READ = 1000     -- octets; a shorter read has emptied the buffers, see Transport:keep
 local NO_POOL = "smtp: none"
-local UNHEARD_MAX = 8192   -- octets without a look at what the server says: any buffer holds them
+local UNHEARD_MAX = core.limits.unheard -- octets without a look at what the server says
 
 local function api()
    return package.loaded.ngx
