@@ -14,7 +14,33 @@
 --
 -- S: lines in a row arrive together, before the client can speak; C: lines in a row must be said
 -- before the next answer is read: they are the pipelining test. Each transcript is played whole,
--- byte by byte in both directions, and cut in halves; all must give the same.
+-- byte by byte in both directions, and cut in halves; all must give the same. The indentation of a
+-- line means nothing.
+--
+-- What many transcripts have in common has a name:
+--
+--    local script = talk.snippets {
+--       mail = "C: MAIL FROM:<ann@me.example>",
+--       chunk = [[
+--          C: BDAT $1 $2
+--          OCTETS $1
+--       ]],
+--    }
+--    talk.send({}, script([[
+--       <hello PIPELINING, CHUNKING>
+--       <mail>
+--       S: $code 5.1.8 no such sender
+--       <bye>
+--    ]], { code = 550 }))
+--
+-- A line <name> stands for the snippet of that name, and <name a, b> for the same with a as $1 and b
+-- as $2. $name (${name} before a letter) is a value that the call gives; <name> is also a value,
+-- where that holds lines. Every script knows these:
+--
+--    <hello SIZE 100, DSN>    the greeting, EHLO, and a reply that offers these keywords
+--    <ehlo SIZE 100, DSN>     the same without the greeting
+--    <accepted>               the message of talk.options is sent and accepted, and the session ends
+--    <bye>                    QUIT, and its reply
 
 local safe = require "smtp.safe"
 
@@ -241,6 +267,66 @@ talk.accepted = [[
    C: QUIT
    S: 221 bye
 ]]
+
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local function ehlo(...)
+   local lines = { "mx", ... }
+   for i = 1, #lines do lines[i] = ("S: 250%s%s"):format(i < #lines and "-" or " ", lines[i]) end
+   return "C: EHLO me.example\n" .. table.concat(lines, "\n")
+end
+
+local common = {
+   ehlo = ehlo,
+   hello = function(...) return "S: 220 hi\n" .. ehlo(...) end,
+   accepted = talk.accepted,
+   bye = "C: QUIT\nS: 221 bye",
+}
+
+local function fill(text, values)
+   return (text:gsub("%$({?)([%w_]+)(}?)", function(open, name, close)
+      local value = values[tonumber(name) or name]
+      if value == nil then error("the script has no value for $" .. name, 0) end
+      return tostring(value) .. (open == "" and close or "")
+   end))
+end
+
+local expand
+
+-- The lines that <name arguments> stands for.
+local function lines_of(snippets, name, arguments, values)
+   local inner = snippets[name] or common[name]
+   if not inner then return assert(values[name], "the script has no snippet " .. name) end
+   local list = setmetatable({}, { __index = values })
+   for argument in fill(arguments, values):gmatch("[^,]+") do
+      rawset(list, #list + 1, (argument:gsub("^ +", "")))
+   end
+   if type(inner) == "function" then return inner(unpack(list)) end
+   return expand(snippets, inner, list)
+end
+
+function expand(snippets, block, values)
+   local lines = {}
+   for line in block:gmatch("[^\n]+") do
+      local name, arguments = line:match("^%s*<([%w_]+) ?(.*)>%s*$")
+      if name then
+         lines[#lines + 1] = lines_of(snippets, name, arguments, values):gsub("%s*\n%s*$", "")
+      elseif line:find("%S") then
+         lines[#lines + 1] = fill(line:gsub("^%s+", ""), values)
+      end
+   end
+   return table.concat(lines, "\n") .. "\n"
+end
+
+--- A script: a function that makes transcripts of blocks with these named snippets and its values,
+--- and a table of the snippets themselves.
+---@param snippets table by name: a block, or a function of the arguments that returns lines
+function talk.snippets(snippets)
+   return setmetatable({}, {
+      __call = function(_, block, values) return expand(snippets, block, values or {}) end,
+      __index = function(_, name) return lines_of(snippets, name, "", {}) .. "\n" end,
+   })
+end
 
 --- As options.raw: a function that gives these pieces, made anew for each time that it is played.
 function talk.pieces(list)
