@@ -8,14 +8,7 @@ local USER, PASSWORD = "C: YW5u\n", "C: c2VzYW1lLTA=\n"
 local bye = "C: QUIT\nS: 221 bye"
 local send = talk.accepted
 
-local function hello(...)
-   local lines = { "S: 220 hi", "C: EHLO me.example" }
-   local keywords = { "mx", ... }
-   for i = 1, #keywords do
-      lines[#lines + 1] = ("S: 250%s%s"):format(i < #keywords and "-" or " ", keywords[i])
-   end
-   return table.concat(lines, "\n") .. "\n"
-end
+local hello = talk.hello
 
 local helo_only = "S: 220 hi\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 mx\n"
 local gone = hello("STARTTLS", "AUTH PLAIN") .. "C: STARTTLS\nS: 220 go\nTLS\n"

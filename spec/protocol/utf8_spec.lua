@@ -3,11 +3,7 @@ local options = require "smtp.client.request"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local function hello(...)
-   local lines = { "mx", ... }
-   for i = 1, #lines do lines[i] = "S: 250" .. (i < #lines and "-" or " ") .. lines[i] .. "\n" end
-   return "S: 220 hi\nC: EHLO me.example\n" .. table.concat(lines)
-end
+local hello = talk.hello
 
 local function conversation(from, ...)
    local lines = { "C: MAIL FROM:" .. from .. "\nS: 250 ok\n" }

@@ -79,16 +79,14 @@ local function check(length, kind, play)
    end
 end
 
-local function hello(mechanism)
-   return "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 AUTH " .. mechanism .. "\n"
-end
+local hello = talk.hello
 
 local function login_by(kind, secret)
    local line = kind == "password" and core.base64("\0ann\0" .. secret)
       or core.base64("user=ann\1auth=Bearer " .. secret .. "\1\1")
    local name = kind == "password" and "PLAIN" or "XOAUTH2"
-   if #line + #name + 6 > 510 then return hello(name) .. "C: AUTH " .. name .. "\nS: 334 \nC: " .. line .. "\n" end
-   return hello(name) .. "C: AUTH " .. name .. " " .. line .. "\n"
+   if #line + #name + 6 > 510 then return hello("AUTH " .. name) .. "C: AUTH " .. name .. "\nS: 334 \nC: " .. line .. "\n" end
+   return hello("AUTH " .. name) .. "C: AUTH " .. name .. " " .. line .. "\n"
 end
 
 -- The transcript up to where the server repeats it, and how it does.

@@ -328,6 +328,14 @@ function talk.snippets(snippets)
    })
 end
 
+--- A script that knows what every script knows.
+talk.script = talk.snippets {}
+
+--- The greeting, EHLO, and a reply that offers these keywords.
+function talk.hello(...)
+   return common.hello(...) .. "\n"
+end
+
 --- As options.raw: a function that gives these pieces, made anew for each time that it is played.
 function talk.pieces(list)
    return { new = function()
