@@ -4,6 +4,8 @@ local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
+local script = talk.script
+
 -- A server that takes `limit` recipients in a transaction and refuses more with `refusal`. After
 -- `errors_max` refusals on a connection it says `farewell` (nothing where it is "") and closes;
 -- the first `overshoot` refusals of a transaction are free.
@@ -107,7 +109,6 @@ local models = {
    { "a server without PIPELINING", { limit = 5, errors_max = 2, capabilities = {} }, 12, { 2, 4 } },
    { "a server without enhanced status codes", { limit = 5, refusal = "452 too many" }, 12, { 1, 4 } },
 }
-
 
 local function pieces()
    local done
@@ -390,11 +391,11 @@ describe("Recipients of further transactions", function()
 end)
 
 describe("RCPT", function()
-   local hi = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+   local hi = script "<hello PIPELINING>"
    local lmtp = hi:gsub("EHLO", "LHLO")
    local mail = "C: MAIL FROM:<ann@me.example>\n"
    local ok = "S: 250 ok\n"
-   local bye = "C: QUIT\nS: 221 bye\n"
+   local bye = script "<bye>"
 
    local function rcpt(from, to)
       local lines = {}
@@ -405,27 +406,83 @@ describe("RCPT", function()
    it("goes out in flights of a hundred, the last one with DATA", function()
       for _, case in ipairs { { 100, "" }, { 230, rcpt(101, 200) .. ok:rep(100) } } do
          local count = case[1]
-         local receipt = talk.send({ to = addresses(count) }, hi .. mail .. rcpt(1, 100)
-            .. (count == 100 and "C: DATA\n" or "") .. ok .. ok:rep(100) .. case[2]
-            .. (count > 200 and rcpt(201, 230) .. "C: DATA\n" .. ok:rep(30) or "")
-            .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+         local receipt = talk.send({ to = addresses(count) }, script([[
+            <hi>
+            <mail>
+            <rcpt>
+            <count>
+            <ok>
+            <repeated>
+            <second>
+            <repeated2>
+            S: 354 go
+            MESSAGE
+            <ok>
+            <rest>
+         ]], {
+            hi = hi, mail = mail, rcpt = rcpt(1, 100), count = count == 100 and "C: DATA\n" or "", ok = ok,
+            repeated = ok:rep(100), second = case[2],
+            repeated2 = (count > 200 and rcpt(201, 230) .. "C: DATA\n" .. ok:rep(30) or ""), rest = bye,
+         }))
          assert.equal(count, #receipt.accepted)
       end
    end)
 
    it("ends with the flight in which one was too many", function()
-      local receipt = talk.send({ to = addresses(150) }, hi .. mail .. rcpt(1, 100) .. ok .. ok:rep(99)
-         .. "S: 452 4.5.3 too many\nC: DATA\nS: 354 go\nMESSAGE\n" .. ok
-         .. mail .. rcpt(100, 150) .. "C: DATA\n" .. ok .. ok:rep(51) .. "S: 354 go\nMESSAGE\n" .. ok
-         .. bye)
+      local receipt = talk.send({ to = addresses(150) }, script([[
+         <hi>
+         <mail>
+         <rcpt>
+         <ok>
+         <repeated>
+         S: 452 4.5.3 too many
+         C: DATA
+         S: 354 go
+         MESSAGE
+         <ok>
+         <mail>
+         <rcpt2>
+         C: DATA
+         <ok>
+         <repeated2>
+         S: 354 go
+         MESSAGE
+         <ok>
+         <rest>
+      ]], {
+         hi = hi, mail = mail, rcpt = rcpt(1, 100), ok = ok, repeated = ok:rep(99), rcpt2 = rcpt(100, 150),
+         repeated2 = ok:rep(51), rest = bye,
+      }))
       assert.equal(150, #receipt.accepted)
    end)
 
    it("ends with the flight in LMTP too", function()
-      local receipt = talk.send({ to = addresses(4), protocol = "lmtp" }, lmtp .. mail .. rcpt(1, 4)
-         .. "C: DATA\n" .. ok .. ok:rep(2) .. "S: 452 too many\nS: 431 too many\nS: 354 go\nMESSAGE\n"
-         .. ok:rep(2) .. mail .. rcpt(3, 4) .. "C: DATA\n" .. ok .. ok:rep(2)
-         .. "S: 354 go\nMESSAGE\n" .. ok .. "S: 550 full\n" .. bye)
+      local receipt = talk.send({ to = addresses(4), protocol = "lmtp" }, script([[
+         <lmtp>
+         <mail>
+         <rcpt>
+         C: DATA
+         <ok>
+         <repeated>
+         S: 452 too many
+         S: 431 too many
+         S: 354 go
+         MESSAGE
+         <repeated>
+         <mail>
+         <rcpt2>
+         C: DATA
+         <ok>
+         <repeated>
+         S: 354 go
+         MESSAGE
+         <ok>
+         S: 550 full
+         <rest>
+      ]], {
+         lmtp = lmtp, mail = mail, rcpt = rcpt(1, 4), ok = ok, repeated = ok:rep(2), rcpt2 = rcpt(3, 4),
+         rest = bye,
+      }))
       assert.equal("accepted accepted accepted refused", talk.states(receipt))
    end)
 
@@ -434,8 +491,24 @@ describe("RCPT", function()
          "S: 452 too many\n" } do
          local first = line:find "too many" -- as the first reply it speaks of the recipient
          local replies = first and line .. ok or ok .. line
-         local receipt = talk.send({ to = addresses(101) }, hi .. mail .. rcpt(1, 100) .. ok .. replies
-            .. ok:rep(98) .. rcpt(101, 101) .. "C: DATA\n" .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+         local receipt = talk.send({ to = addresses(101) }, script([[
+            <hi>
+            <mail>
+            <rcpt>
+            <ok>
+            <replies>
+            <repeated>
+            <rcpt2>
+            C: DATA
+            <ok>
+            S: 354 go
+            MESSAGE
+            <ok>
+            <rest>
+         ]], {
+            hi = hi, mail = mail, rcpt = rcpt(1, 100), ok = ok, replies = replies, repeated = ok:rep(98),
+            rcpt2 = rcpt(101, 101), rest = bye,
+         }))
          assert.equal(100, #receipt.accepted)
          assert.equal(1, #receipt.refused)
       end

@@ -1,23 +1,29 @@
 local talk = require "spec.tools.talk"
 local safe = require "smtp.safe"
 
-local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
-local mail = "C: MAIL FROM:<ann@me.example>\n"
-local bob = "C: RCPT TO:<bob@there.example>\n"
-local bye = "C: QUIT\nS: 221 bye\n"
-local data = "C: DATA\nS: 354 go on\nMESSAGE\nS: 250 2.0.0 ok\n"
-local three = { "a@x.example", "b@x.example", "c@x.example" }
+local script = talk.snippets {
+   data = [[
+      C: DATA
+      S: 354 go on
+      MESSAGE
+      S: 250 2.0.0 ok
+   ]],
+   rcpt = "C: RCPT TO:<$1@x.example>",
+}
 
-local function rcpt(name)
-   return ("C: RCPT TO:<%s@x.example>\n"):format(name)
-end
+local three = { "a@x.example", "b@x.example", "c@x.example" }
 
 local states = talk.states
 
 describe("MAIL", function()
    for _, code in ipairs { 550, 553, 451 } do
       it("refused with " .. code .. " is the sender's refusal, and nobody is told", function()
-         local _, err = talk.send({}, hi .. mail .. ("S: %d 5.1.8 no such sender\n"):format(code) .. bye)
+         local _, err = talk.send({}, script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: $code 5.1.8 no such sender
+            <bye>
+         ]], { code = code }))
          assert.equal("sender_refused", err.kind)
          assert.equal("mail", err.stage)
          assert.equal(code, err.code)
@@ -26,25 +32,43 @@ describe("MAIL", function()
       end)
    end
 
-   local sized = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 10240000\n"
-      .. "C: MAIL FROM:<ann@me.example> SIZE=21\n"
+   local sized = script [[
+      <hello SIZE 10240000>
+      C: MAIL FROM:<ann@me.example> SIZE=21
+   ]]
 
    for _, line in ipairs { "552 5.3.4 too big", "552 5.2.3 too big", "552 too big", "523 too big", "523 5.3.4 too big",
       "534 SIZE=Message too large.", "534 5.3.4 too big" } do
       it("where SIZE was said, refused with " .. line .. ", is a message too large", function()
-         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         local _, err = talk.send({}, script([[
+            <sized>
+            S: $line
+            <bye>
+         ]], { sized = sized, line = line }))
          assert.same({ "message_too_large", "size", "mail", tonumber(line:sub(1, 3)), "never", 10240000, 21 },
             { err.kind, err.reason, err.stage, err.code, err.retry, err.limit, err.size })
          assert.is_nil(err.hint:find("10240000", 1, true)) -- it is below that
-         _, err = talk.send({}, hi .. mail .. "S: " .. line .. "\n" .. bye)
+         _, err = talk.send({}, script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: $line
+            <bye>
+         ]], { line = line }))
          assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
       end)
    end
 
    for _, line in ipairs { "552 5.2.2 Over quota", "452 4.2.2 Over quota" } do
       it("refused with " .. line .. " is a quota, for now, and no size", function()
-         for _, opening in ipairs { sized, hi .. mail } do
-            local _, err = talk.send({}, opening .. "S: " .. line .. "\n" .. bye)
+         for _, opening in ipairs { sized, script [[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+         ]] } do
+            local _, err = talk.send({}, script([[
+               <opening>
+               S: $line
+               <bye>
+            ]], { opening = opening, line = line }))
             assert.same({ "sender_refused", "quota", "mail", "later", "Over quota", true },
                { err.kind, err.reason, err.stage, err.retry, err.text, err.temporary })
             assert.is_nil(tostring(err):find("10240000", 1, true))
@@ -54,27 +78,57 @@ describe("MAIL", function()
 
    -- The status stays in the text where its class is not that of the code.
    it("refused with a status of another class is what that says, at the end of the message too", function()
-      local _, err = talk.send({}, sized .. "S: 552 4.2.2 Over quota\n" .. bye)
+      local _, err = talk.send({}, script([[
+         <sized>
+         S: 552 4.2.2 Over quota
+         <bye>
+      ]], { sized = sized }))
       assert.same({ "sender_refused", "quota", "later", "4.2.2 Over quota" },
          { err.kind, err.reason, err.retry, err.text })
-      _, err = talk.send({}, sized .. "S: 552 4.7.0 no\n" .. bye)
+      _, err = talk.send({}, script([[
+         <sized>
+         S: 552 4.7.0 no
+         <bye>
+      ]], { sized = sized }))
       assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
-      _, err = talk.send({}, sized .. "S: 552 4.3.4 big\n" .. bye)
+      _, err = talk.send({}, script([[
+         <sized>
+         S: 552 4.3.4 big
+         <bye>
+      ]], { sized = sized }))
       assert.same({ "message_too_large", "size" }, { err.kind, err.reason })
-      _, err = talk.send({}, sized .. "S: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\n"
-         .. "MESSAGE\nS: 552 4.2.2 Over quota\n" .. bye)
+      _, err = talk.send({}, script([[
+         <sized>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 552 4.2.2 Over quota
+         <bye>
+      ]], { sized = sized }))
       assert.same({ "data_refused", "refused" }, { err.kind, err.reason })
    end)
 
    for _, line in ipairs { "552 5.7.0 no", "552 5.1.8 no", "534 5.7.8 no", "452 4.3.1 disk full" } do
       it("where SIZE was said, refused with " .. line .. ", has another cause", function()
-         local _, err = talk.send({}, sized .. "S: " .. line .. "\n" .. bye)
+         local _, err = talk.send({}, script([[
+            <sized>
+            S: $line
+            <bye>
+         ]], { sized = sized, line = line }))
          assert.same({ "sender_refused", "refused" }, { err.kind, err.reason })
       end)
    end
 
    it("answered by 421 is a lost connection, without RSET or QUIT", function()
-      local _, err = talk.send({}, hi .. mail .. "S: 421 4.3.2 going down\nCLOSE")
+      local _, err = talk.send({}, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 421 4.3.2 going down
+         CLOSE
+      ]])
       assert.equal("disconnected", err.kind)
       assert.equal("mail", err.stage)
       assert.equal("later", err.retry)
@@ -83,7 +137,11 @@ describe("MAIL", function()
 
    for _, code in ipairs { 354, 334 } do
       it("answered by " .. code .. " means nothing", function()
-         local _, err = talk.send({}, hi .. mail .. ("S: %d what"):format(code))
+         local _, err = talk.send({}, script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: $code what
+         ]], { code = code }))
          assert.equal("protocol", err.kind)
          assert.equal("unsent", states(err))
       end)
@@ -91,18 +149,35 @@ describe("MAIL", function()
 
    it("may have the null reverse path", function()
       assert.is_table((talk.send({ envelope = { from = "" } },
-         hi .. "C: MAIL FROM:<>\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)))
+         script [[
+            <hello>
+            C: MAIL FROM:<>
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: 250 ok
+            <data>
+            <bye>
+         ]])))
    end)
 
    it("declares 8-bit content where 8BITMIME is offered", function()
       assert.is_table((talk.send({ raw = "x\r\n\r\n\195\164\r\n" },
-         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
-         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
-         .. bye)))
+         script [[
+            <hello 8BITMIME>
+            C: MAIL FROM:<ann@me.example> BODY=8BITMIME
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: 250 ok
+            <data>
+            <bye>
+         ]])))
    end)
 
    it("is never said for 8-bit content where 8BITMIME is missing", function()
-      local _, err = talk.send({ raw = "x\r\n\r\n\195\164\r\n" }, hi .. bye)
+      local _, err = talk.send({ raw = "x\r\n\r\n\195\164\r\n" }, script [[
+         <hello>
+         <bye>
+      ]])
       assert.equal("extension_unsupported", err.kind)
       assert.equal("8bitmime", err.reason)
       assert.equal("mail", err.stage)
@@ -111,17 +186,38 @@ end)
 
 describe("RCPT", function()
    it("accepted by all is a receipt with all", function()
-      local receipt = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a" .. "S: 250 ok\n"
-         .. rcpt "b" .. "S: 251 will forward\n" .. rcpt "c" .. "S: 252 will try\n" .. data .. bye)
+      local receipt = talk.send({ to = three }, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         <rcpt a>
+         S: 250 ok
+         <rcpt b>
+         S: 251 will forward
+         <rcpt c>
+         S: 252 will try
+         <data>
+         <bye>
+      ]])
       assert.same(three, receipt.accepted)
       assert.equal(251, receipt.recipients[2].code)
       assert.equal(252, receipt.recipients[3].code)
    end)
 
    it("refused by some leaves the others, each with its verdict", function()
-      local receipt = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a"
-         .. "S: 550 5.1.1 who?\n" .. rcpt "b" .. "S: 250 ok\n" .. rcpt "c" .. "S: 451 4.2.1 later\n"
-         .. data .. bye)
+      local receipt = talk.send({ to = three }, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         <rcpt a>
+         S: 550 5.1.1 who?
+         <rcpt b>
+         S: 250 ok
+         <rcpt c>
+         S: 451 4.2.1 later
+         <data>
+         <bye>
+      ]])
       assert.same({ "b@x.example" }, receipt.accepted)
       assert.equal("refused accepted deferred", states(receipt))
       assert.same({ address = "a@x.example", state = "refused", code = 550, enhanced = "5.1.1",
@@ -129,8 +225,18 @@ describe("RCPT", function()
    end)
 
    it("refused by all is an error without DATA", function()
-      local _, err = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a"
-         .. "S: 550 no\n" .. rcpt "b" .. "S: 451 no\n" .. rcpt "c" .. "S: 553 no\n" .. bye)
+      local _, err = talk.send({ to = three }, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         <rcpt a>
+         S: 550 no
+         <rcpt b>
+         S: 451 no
+         <rcpt c>
+         S: 553 no
+         <bye>
+      ]])
       assert.equal("recipients_refused", err.kind)
       assert.equal("rcpt", err.stage)
       assert.equal("refused deferred refused", states(err))
@@ -138,15 +244,29 @@ describe("RCPT", function()
    end)
 
    it("with 421 in the middle leaves nobody in doubt", function()
-      local _, err = talk.send({ to = three }, hi .. mail .. "S: 250 ok\n" .. rcpt "a" .. "S: 250 ok\n"
-         .. rcpt "b" .. "S: 421 bye\nCLOSE")
+      local _, err = talk.send({ to = three }, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         <rcpt a>
+         S: 250 ok
+         <rcpt b>
+         S: 421 bye
+         CLOSE
+      ]])
       assert.equal("disconnected", err.kind)
       assert.equal("unsent unsent unsent", states(err))
    end)
 
    for _, line in ipairs { "354 x", "850 x", "199 x", "000 x" } do
       it("answered by " .. line .. " is not delivered", function()
-         local _, err = talk.send({}, hi .. mail .. "S: 250 ok\n" .. bob .. "S: " .. line)
+         local _, err = talk.send({}, script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: $line
+         ]], { line = line }))
          assert.equal("protocol", err.kind)
          assert.equal("unsent", states(err))
       end)
@@ -154,19 +274,37 @@ describe("RCPT", function()
 
    -- Where several are refused, the error is that of the refusal which decides.
    local function replies(list)
-      local lines = { hi, mail, "S: 250 ok\n" }
+      local lines = { script "<hello>", "C: MAIL FROM:<ann@me.example>\n", "S: 250 ok\n" }
       for i, name in ipairs { "a", "b", "c" } do
-         lines[#lines + 1] = rcpt(name) .. "S: " .. list[i] .. "\n"
+         lines[#lines + 1] = script([[
+            <rcpt $name>
+            S: $list
+         ]], { name = name, list = list[i] })
       end
-      return table.concat(lines) .. bye
+      return script([[
+         <lines>
+         <bye>
+      ]], { lines = table.concat(lines) })
    end
 
-   local pipelined = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
+   local pipelined = script "<hello PIPELINING>"
 
    local function in_one_flight(all, list)
-      return pipelined .. mail .. rcpt "a" .. rcpt "b" .. rcpt "c" .. (all and "" or "C: DATA\n")
-         .. "S: 250 ok\nS: " .. table.concat(list, "\nS: ") .. "\n"
-         .. (all and "" or "S: 554 no valid recipients\n") .. bye
+      return script([[
+         <pipelined>
+         C: MAIL FROM:<ann@me.example>
+         <rcpt a>
+         <rcpt b>
+         <rcpt c>
+         <this_data>
+         S: 250 ok
+         S: $lines
+         <reply>
+         <bye>
+      ]], {
+         pipelined = pipelined, this_data = all and "" or "C: DATA\n", lines = table.concat(list, "\nS: "),
+         reply = all and "" or "S: 554 no valid recipients\n",
+      })
    end
 
    for _, case in ipairs {
@@ -199,15 +337,28 @@ describe("RCPT", function()
    end
 
    it("refused by one under recipients = all is an error before DATA", function()
-      local _, err = talk.send({ to = three, recipients = "all" }, hi .. mail .. "S: 250 ok\n"
-         .. rcpt "a" .. "S: 250 ok\n" .. rcpt "b" .. "S: 550 no\n" .. rcpt "c" .. "S: 250 ok\n" .. bye)
+      local _, err = talk.send({ to = three, recipients = "all" }, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         <rcpt a>
+         S: 250 ok
+         <rcpt b>
+         S: 550 no
+         <rcpt c>
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal("recipients_refused", err.kind)
       assert.equal("not_all", err.reason)
       assert.equal("unsent refused unsent", states(err))
    end)
 
    it("of ten thousand recipients keeps each verdict in its place", function()
-      local to, lines = {}, { "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n" .. mail }
+      local to, lines = {}, { script [[
+         <hello PIPELINING>
+         C: MAIL FROM:<ann@me.example>
+      ]] }
       for i = 1, 10000 do
          to[i] = ("u%d@x.example"):format(i)
          lines[#lines + 1] = ("C: RCPT TO:<u%d@x.example>\n"):format(i)
@@ -217,7 +368,12 @@ describe("RCPT", function()
             lines[#lines + 1] = j % 3 == 0 and "S: 550 no\n" or "S: 250 ok\n"
          end
       end
-      lines[#lines + 1] = "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye
+      lines[#lines + 1] = script [[
+         S: 354 go on
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]]
       local peer = talk.peer(table.concat(lines))
       local receipt, err = safe.send(talk.options({ to = to }, peer))
       talk.finished(peer)
@@ -235,9 +391,19 @@ local function asking(offered, behind_mail, behind_rcpt)
    local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
    for i, line in ipairs(offered) do lines[i + 3] = "S: 250-" .. line end
    lines[#lines + 1] = "S: 250 HELP"
-   lines[#lines + 1] = "C: MAIL FROM:<ann@me.example>" .. behind_mail .. "\nS: 250 ok"
-   lines[#lines + 1] = "C: RCPT TO:<bob@there.example>" .. (behind_rcpt or "") .. "\nS: 250 ok\n"
-   return table.concat(lines, "\n") .. data .. bye
+   lines[#lines + 1] = script([[
+      C: MAIL FROM:<ann@me.example>$behind_mail
+      S: 250 ok
+   ]], { behind_mail = behind_mail })
+   lines[#lines + 1] = script([[
+      C: RCPT TO:<bob@there.example>$behind_rcpt
+      S: 250 ok
+   ]], { behind_rcpt = (behind_rcpt or "") })
+   return script([[
+      <lines>
+      <data>
+      <bye>
+   ]], { lines = table.concat(lines, "\n") })
 end
 
 local function send_asking(options, ...)
@@ -250,7 +416,11 @@ end
 local function not_sent(options, ...)
    local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
    for _, line in ipairs { ... } do lines[#lines + 1] = "S: 250-" .. line end
-   local _, err = talk.send(options, table.concat(lines, "\n") .. "\nS: 250 HELP\n" .. bye)
+   local _, err = talk.send(options, script([[
+      <lines>
+      S: 250 HELP
+      <bye>
+   ]], { lines = table.concat(lines, "\n") }))
    assert.same({ "extension_unsupported", "mail", "no", "unsent" },
       { err.kind, err.stage, err.sent, states(err) })
    assert.is_string(err.hint)
@@ -328,12 +498,20 @@ describe("what is asked of an extension", function()
          hold_until = "2026-11-24T12:00:00Z", mt_priority = -9, raw = "x\r\n\r\n\195\164\r\n",
          envelope = { to = { address = to, orcpt = ("+"):rep(60) .. "@" .. ("b."):rep(96) .. "c" } },
          tls = "implicit" }
-      local receipt, err = talk.send(longest, "TLS\nS: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-SIZE\n"
-         .. "S: 250-8BITMIME\nS: 250-DSN\nS: 250-REQUIRETLS\nS: 250-DELIVERBY\nS: 250-FUTURERELEASE\n"
-         .. "S: 250 MT-PRIORITY\nC: MAIL FROM:<" .. long .. "> SIZE=9 BODY=8BITMIME RET=FULL ENVID="
-         .. ("+2B"):rep(33) .. " REQUIRETLS BY=999999999;RT HOLDUNTIL=2026-11-24T12:00:00Z MT-PRIORITY=-9\n"
-         .. "S: 250 ok\nC: RCPT TO:<" .. to .. "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;"
-         .. ("+2B"):rep(60) .. "@" .. ("b."):rep(96) .. "c\nS: 250 ok\n" .. data .. bye)
+      local receipt, err = talk.send(longest, script([[
+         TLS
+         <hello SIZE, 8BITMIME, DSN, REQUIRETLS, DELIVERBY, FUTURERELEASE, MT-PRIORITY>
+         C: MAIL FROM:<$long> SIZE=9 BODY=8BITMIME RET=FULL ENVID=$repeated REQUIRETLS $times MT-PRIORITY=-9
+         S: 250 ok
+         C: RCPT TO:<$to> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;$repeated2@${repeated3}c
+         S: 250 ok
+         <data>
+         <bye>
+      ]], {
+         times = "BY=999999999;RT HOLDUNTIL=2026-11-24T12:00:00Z",
+         long = long, repeated = ("+2B"):rep(33), to = to, repeated2 = ("+2B"):rep(60),
+         repeated3 = ("b."):rep(96),
+      }))
       assert(receipt, tostring(err))
    end)
 
@@ -341,18 +519,42 @@ describe("what is asked of an extension", function()
       local receipt = talk.send({ dsn = { notify = "failure" }, envelope = { to = { "a@x.example",
          { address = "b@x.example", notify = "never" }, { address = "c@x.example", orcpt = "d@x.example" },
          { address = "B@x.example", name = "B" }, { address = "b@x.example", notify = "delay" } } } },
-         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 DSN\n" .. mail
-         .. "C: RCPT TO:<a@x.example> NOTIFY=FAILURE\nC: RCPT TO:<b@x.example> NOTIFY=NEVER\n"
-         .. "C: RCPT TO:<c@x.example> NOTIFY=FAILURE ORCPT=rfc822;d@x.example\n"
-         .. "C: RCPT TO:<B@x.example> NOTIFY=FAILURE\nC: DATA\n"
-         .. ("S: 250 ok\n"):rep(5) .. "S: 354 go on\nMESSAGE\nS: 250 ok\n" .. bye)
+         script [[
+            <hello PIPELINING, DSN>
+            C: MAIL FROM:<ann@me.example>
+            C: RCPT TO:<a@x.example> NOTIFY=FAILURE
+            C: RCPT TO:<b@x.example> NOTIFY=NEVER
+            C: RCPT TO:<c@x.example> NOTIFY=FAILURE ORCPT=rfc822;d@x.example
+            C: RCPT TO:<B@x.example> NOTIFY=FAILURE
+            C: DATA
+            S: 250 ok
+            S: 250 ok
+            S: 250 ok
+            S: 250 ok
+            S: 250 ok
+            S: 354 go on
+            MESSAGE
+            S: 250 ok
+            <bye>
+         ]])
       assert.equal(4, #receipt.accepted)
    end)
 
    it("of one message of a connection is not said of the next", function()
-      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 DSN\n"
-         .. "C: MAIL FROM:<ann@me.example> RET=HDRS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
-         .. mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      local peer = talk.peer(script [[
+         <hello DSN>
+         C: MAIL FROM:<ann@me.example> RET=HDRS
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
       local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false,
          extensions = { ["mt-priority"] = "prefer" } }, peer)))
       local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n", mt_priority = 5,
@@ -466,14 +668,33 @@ describe("FUTURERELEASE", function()
 end)
 
 describe("REQUIRETLS", function()
-   local hello = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-REQUIRETLS\nS: 250 STARTTLS\n"
-   local again = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
-   local offered = again .. "S: 250-mx\nS: 250 REQUIRETLS\n"
-   local promised = "C: MAIL FROM:<ann@me.example> REQUIRETLS\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye
+   local hello = script "<hello REQUIRETLS, STARTTLS>"
+   local again = [[
+      C: STARTTLS
+      S: 220 go
+      TLS
+      C: EHLO me.example
+   ]]
+   local offered = script([[
+      <again>
+      S: 250-mx
+      S: 250 REQUIRETLS
+   ]], { again = again })
+   local promised = script [[
+      C: MAIL FROM:<ann@me.example> REQUIRETLS
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      <data>
+      <bye>
+   ]]
 
    local function refused(more, transcript)
       more.requiretls = true
-      local _, err = talk.send(more, transcript .. bye)
+      local _, err = talk.send(more, script([[
+         <transcript>
+         <bye>
+      ]], { transcript = transcript }))
       assert.same({ "extension_unsupported", "mail", "no" }, { err.kind, err.stage, err.sent })
       assert.is_string(err.hint)
       return err.reason
@@ -482,8 +703,13 @@ describe("REQUIRETLS", function()
    it("is promised inside verified TLS", function()
       local receipt = talk.send({ requiretls = true, tls = "require" }, hello .. offered .. promised)
       assert.same({ requiretls = "used" }, receipt.extensions)
-      assert.is_table((talk.send({ requiretls = true, tls = "implicit" }, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "")
-         :gsub("250%-REQ", "250 REQ") .. promised)))
+      assert.is_table((talk.send({ requiretls = true, tls = "implicit" }, script([[
+         TLS
+         <opening>
+         <promised>
+      ]], {
+         opening = hello:gsub("S: 250 STARTTLS\n", "") :gsub("250%-REQ", "250 REQ"), promised = promised,
+      }))))
    end)
 
    it("is not promised in clear text", function()
@@ -492,7 +718,11 @@ describe("REQUIRETLS", function()
    end)
 
    it("is not promised where nobody looked at the certificate", function()
-      local peer = talk.peer(hello .. offered .. bye)
+      local peer = talk.peer(script([[
+         <opening>
+         <offered>
+         <bye>
+      ]], { opening = hello, offered = offered }))
       local options = talk.options({ requiretls = true, tls = "require" }, peer)
       options.tls_verify = false
       local _, err = safe.send(options)
@@ -513,8 +743,14 @@ describe("REQUIRETLS", function()
    end)
 
    it("takes a handshake of the user's own for what its transport says of it", function()
-      for _, transcript in ipairs { hello .. offered, "TLS\n" .. hello:gsub("S: 250 STARTTLS\n", "S: 250 HELP\n") } do
-         local peer = talk.peer(transcript .. bye)
+      for _, transcript in ipairs { hello .. offered, script([[
+         TLS
+         <opening>
+      ]], { opening = hello:gsub("S: 250 STARTTLS\n", "S: 250 HELP\n") }) } do
+         local peer = talk.peer(script([[
+            <transcript>
+            <bye>
+         ]], { transcript = transcript }))
          peer.mute_about_tls = true
          local _, err = safe.send(talk.options({ requiretls = true,
             tls = transcript:find("^TLS") and "implicit" or "require" }, peer))
@@ -524,7 +760,10 @@ describe("REQUIRETLS", function()
    end)
 
    it("believes a transport that says it is secure", function()
-      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 REQUIRETLS\n" .. promised)
+      local peer = talk.peer(script([[
+         <hello REQUIRETLS>
+         <promised>
+      ]], { promised = promised }))
       peer.secure = true
       assert(safe.send(talk.options({ requiretls = true }, peer)))
       talk.finished(peer)
@@ -547,14 +786,25 @@ describe("enhanced status codes", function()
       ["550 x 5.1.1"] = { nil, "x 5.1.1" },
    } do
       it("are read from '" .. line .. "' as they should", function()
-         local _, err = talk.send({}, hi .. mail .. "S: " .. line .. "\n" .. bye)
+         local _, err = talk.send({}, script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: $line
+            <bye>
+         ]], { line = line }))
          assert.equal(want[1], err.enhanced)
          assert.equal(want[2], err.text)
       end)
    end
 
    it("are taken from each line of a reply", function()
-      local _, err = talk.send({}, hi .. mail .. "S: 550-5.7.1 one\nS: 550 5.7.1 two\n" .. bye)
+      local _, err = talk.send({}, script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 550-5.7.1 one
+         S: 550 5.7.1 two
+         <bye>
+      ]])
       assert.equal("5.7.1", err.enhanced)
       assert.equal("one\ntwo", err.text)
       assert.is_nil(tostring(err):find("\n"))
@@ -563,15 +813,28 @@ end)
 
 describe("a connection", function()
    local function connect(transcript)
-      local peer = talk.peer(hi .. transcript)
+      local peer = talk.peer(script([[
+         <hello>
+         <transcript>
+      ]], { transcript = transcript }))
       local options = talk.options({ from = false, to = false, raw = false }, peer)
       return assert(safe.connect(options)), peer
    end
    local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
 
    it("takes several messages, with one EHLO", function()
-      local once = mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data
-      local connection, peer = connect(once .. once .. bye)
+      local once = script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+      ]]
+      local connection, peer = connect(script([[
+         <once>
+         <once>
+         <bye>
+      ]], { once = once }))
       assert.is_table(connection:send(message))
       assert.is_true(connection.alive)
       assert.is_table(connection:send(message))
@@ -581,9 +844,24 @@ describe("a connection", function()
    end)
 
    it("resets after a refused envelope, waits for it, and goes on", function()
-      local connection, peer = connect(mail .. "S: 550 no\nC: RSET\nS: 250 ok\n" .. mail
-         .. "S: 250 ok\n" .. bob .. "S: 550 no\nC: RSET\nS: 250 ok\n" .. mail .. "S: 250 ok\n" .. bob
-         .. "S: 250 ok\n" .. data .. bye)
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 550 no
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 550 no
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
       local _, err = connection:send(message)
       assert.equal("sender_refused", err.kind)
       _, err = connection:send(message)
@@ -594,13 +872,20 @@ describe("a connection", function()
    end)
 
    it("says why 8BITMIME is needed", function()
-      local connection, peer = connect(bye)
+      local connection, peer = connect(script.bye)
       local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
       assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
       connection:quit()
       talk.finished(peer)
-      peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
-         .. "C: MAIL FROM:<ann@me.example> BODY=8BITMIME\nS: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      peer = talk.peer(script [[
+         <hello 8BITMIME>
+         C: MAIL FROM:<ann@me.example> BODY=8BITMIME
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
       connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
       local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
       assert.same({ ["8bitmime"] = "used" }, receipt.extensions)
@@ -608,9 +893,22 @@ describe("a connection", function()
    end)
 
    it("needs no reset after a refused message", function()
-      local connection, peer = connect(mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n"
-         .. "C: DATA\nS: 354 go\nMESSAGE\nS: 554 spam\n" .. mail .. "S: 250 ok\n" .. bob
-         .. "S: 250 ok\n" .. data .. bye)
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 554 spam
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
       local _, err = connection:send(message)
       assert.equal("data_refused", err.kind)
       assert.is_table(connection:send(message))
@@ -619,8 +917,16 @@ describe("a connection", function()
    end)
 
    it("reports the refusal, not what happens to the reset behind it", function()
-      for _, ending in ipairs { "CLOSE", "S: 500 what", "S: 421 bye\nCLOSE" } do
-         local connection = connect(mail .. "S: 550 no\nC: RSET\n" .. ending)
+      for _, ending in ipairs { "CLOSE", "S: 500 what", [[
+         S: 421 bye
+         CLOSE
+      ]] } do
+         local connection = connect(script([[
+            C: MAIL FROM:<ann@me.example>
+            S: 550 no
+            C: RSET
+            <ending>
+         ]], { ending = ending }))
          local _, err = connection:send(message)
          assert.equal("sender_refused", err.kind)
          assert.is_false(connection.alive)
@@ -630,7 +936,10 @@ describe("a connection", function()
    end)
 
    it("is dead after a break, and says so in every call", function()
-      local connection = connect(mail .. "CLOSE")
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         CLOSE
+      ]])
       for _ = 1, 2 do
          local _, err = connection:send(message)
          assert.equal("disconnected", err.kind)
@@ -646,7 +955,7 @@ describe("a connection", function()
 
    it("that was closed here says so in every call", function()
       for _, how in ipairs { "close", "quit" } do
-         local connection = connect(how == "quit" and bye or "CLOSE")
+         local connection = connect(how == "quit" and script.bye or "CLOSE")
          connection[how](connection)
          for _, name in ipairs { "send", "noop", "reset", "capabilities" } do
             local _, err = connection[name](connection, message)
@@ -657,8 +966,17 @@ describe("a connection", function()
    end)
 
    it("asks NOOP, RSET and VRFY", function()
-      local connection, peer = connect("C: NOOP\nS: 250 2.0.0 yes\nC: RSET\nS: 250 ok\n"
-         .. "C: VRFY bob\nS: 252 2.0.0 perhaps\nC: VRFY eve\nS: 550 5.1.1 no\n" .. bye)
+      local connection, peer = connect(script [[
+         C: NOOP
+         S: 250 2.0.0 yes
+         C: RSET
+         S: 250 ok
+         C: VRFY bob
+         S: 252 2.0.0 perhaps
+         C: VRFY eve
+         S: 550 5.1.1 no
+         <bye>
+      ]])
       assert.same({ code = 250, enhanced = "2.0.0", text = "yes" }, connection:noop())
       assert.equal(250, connection:reset().code)
       assert.equal(252, connection:verify("bob").code)
@@ -672,7 +990,14 @@ describe("a connection", function()
    end)
 
    it("that is busy with a message cannot be used by the message's own source", function()
-      local connection, peer = connect(mail .. "S: 250 ok\n" .. bob .. "S: 250 ok\n" .. data .. bye)
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
       local inner
       local pieces = { "x\r\n" }
       local receipt = connection:send { from = message.from, to = message.to, raw = function()
@@ -687,7 +1012,10 @@ describe("a connection", function()
    end)
 
    it("tells of a keyword in several lines as one, and names an IPv6 host in brackets", function()
-      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-AUTH PLAIN\nS: 250 AUTH LOGIN\n" .. bye)
+      local peer = talk.peer(script [[
+         <hello AUTH PLAIN, AUTH LOGIN>
+         <bye>
+      ]])
       local connection = safe.connect(talk.options({ from = false, to = false, raw = false, host = "2001:db8::1" },
          peer))
       assert.same({ AUTH = "PLAIN LOGIN" }, connection:capabilities())
@@ -696,7 +1024,10 @@ describe("a connection", function()
    end)
 
    it("tells what the server offers", function()
-      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 SIZE 9\n" .. bye)
+      local peer = talk.peer(script [[
+         <hello SIZE 9>
+         <bye>
+      ]])
       local connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
       assert.same({ SIZE = "9" }, connection:capabilities())
       connection:quit()
@@ -723,14 +1054,32 @@ describe("a connection", function()
 end)
 
 describe("err.command", function()
-   local opening = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
-   local flight = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n"
-   local ending = "C: QUIT\nS: 221 bye\n"
+   local opening = script "<hello PIPELINING>"
+   local flight = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<bob@there.example>
+      C: DATA
+   ]]
+   local ending = script "<bye>"
 
    for command, replies in pairs {
-      ["MAIL FROM:<ann@me.example>"] = "S: 550 no\nS: 503 no\nS: 503 no\n",
-      ["RCPT TO:<bob@there.example>"] = "S: 250 ok\nS: 550 no\nS: 503 no\n",
-      ["DATA"] = "S: 250 ok\nS: 250 ok\nS: 354 go\nMESSAGE\nS: 554 no\n",
+      ["MAIL FROM:<ann@me.example>"] = [[
+         S: 550 no
+         S: 503 no
+         S: 503 no
+      ]],
+      ["RCPT TO:<bob@there.example>"] = [[
+         S: 250 ok
+         S: 550 no
+         S: 503 no
+      ]],
+      ["DATA"] = [[
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 554 no
+      ]],
    } do
       it("is what was refused, not what was said behind it: " .. command, function()
          local _, err = talk.send({ raw = "x" }, opening .. flight .. replies .. ending)
@@ -739,7 +1088,10 @@ describe("err.command", function()
    end
 
    it("is the greeting's for nobody", function()
-      local _, err = talk.send({}, "S: 554 no\n" .. ending)
+      local _, err = talk.send({}, script([[
+         S: 554 no
+         <ending>
+      ]], { ending = ending }))
       assert.equal("QUIT", err.command)
    end)
 end)

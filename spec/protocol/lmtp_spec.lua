@@ -2,14 +2,33 @@
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hi = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
-local chunking = "S: 220 hi\nC: LHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
+local script = talk.snippets {
+   hi = [[
+      S: 220 hi
+      C: LHLO me.example
+      S: 250-mx
+      S: 250 PIPELINING
+   ]],
+   chunking = [[
+      S: 220 hi
+      C: LHLO me.example
+      S: 250-mx
+      S: 250-PIPELINING
+      S: 250 CHUNKING
+   ]],
+   to_three = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<a@x.example>
+      C: RCPT TO:<b@x.example>
+      C: RCPT TO:<c@x.example>
+   ]],
+   go = [[
+      S: 354 go
+      MESSAGE
+   ]],
+}
+
 local three = { "a@x.example", "b@x.example", "c@x.example" }
-local to_three = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
-   .. "C: RCPT TO:<c@x.example>\n"
-local ok = "S: 250 ok\n"
-local go = "S: 354 go\nMESSAGE\n"
-local bye = "C: QUIT\nS: 221 bye\n"
 
 local states = talk.states
 
@@ -21,8 +40,20 @@ end
 
 describe("LMTP", function()
    it("has a verdict for each recipient, in the order of RCPT", function()
-      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
-         .. "S: 250 2.1.5 a has it\nS: 550 5.2.1 no such box\nS: 451 4.2.2 full\n" .. bye)
+      local receipt = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 2.1.5 a has it
+         S: 550 5.2.1 no such box
+         S: 451 4.2.2 full
+         <bye>
+      ]])
       assert.equal("accepted refused deferred", states(receipt))
       assert.same({ "a@x.example" }, receipt.accepted)
       assert.equal("a has it", receipt.recipients[1].text)
@@ -31,32 +62,89 @@ describe("LMTP", function()
    end)
 
    it("has as many as were accepted at RCPT", function()
-      local receipt = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
-         .. "S: 250 a\nS: 250 c\n" .. bye)
+      local receipt = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 550 who?
+         S: 250 ok
+         <go>
+         S: 250 a
+         S: 250 c
+         <bye>
+      ]])
       assert.equal("accepted refused accepted", states(receipt))
       assert.equal("c", receipt.recipients[3].text)
    end)
 
    it("has them behind the last chunk too", function()
-      local receipt = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
-         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 250 a\nS: 452 b\nS: 250 c\n" .. bye)
+      local receipt = send({}, script [[
+         <chunking>
+         <to_three>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 21 LAST
+         OCTETS 21
+         S: 250 a
+         S: 452 b
+         S: 250 c
+         <bye>
+      ]])
       assert.equal("accepted deferred accepted", states(receipt))
    end)
 
    it("where every verdict refuses, refuses the message", function()
-      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
-         .. "S: 550 a\nS: 451 b\nS: 550 c\n" .. bye)
+      local _, err = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 550 a
+         S: 451 b
+         S: 550 c
+         <bye>
+      ]])
       assert.equal("data_refused", err.kind)
       assert.equal("refused deferred refused", states(err))
       assert.equal("no", err.sent)
    end)
 
    it("where every verdict refuses, says the temporary one: a later attempt may help", function()
-      local by_data = hi .. to_three .. "C: DATA\n" .. ok .. ok .. "S: 550 who?\n" .. ok .. go
-      local by_bdat = chunking .. to_three .. ok .. ok .. "S: 550 who?\n" .. ok
-         .. "C: BDAT 21 LAST\nOCTETS 21\n"
+      local by_data = script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 550 who?
+         S: 250 ok
+         <go>
+      ]]
+      local by_bdat = script [[
+         <chunking>
+         <to_three>
+         S: 250 ok
+         S: 250 ok
+         S: 550 who?
+         S: 250 ok
+         C: BDAT 21 LAST
+         OCTETS 21
+      ]]
       for _, transcript in ipairs { by_data, by_bdat } do
-         local _, err = send({}, transcript .. "S: 550 5.2.1 no\nS: 451 4.2.2 full\n" .. bye)
+         local _, err = send({}, script([[
+            <transcript>
+            S: 550 5.2.1 no
+            S: 451 4.2.2 full
+            <bye>
+         ]], { transcript = transcript }))
          assert.same({ "data_refused", 451, "4.2.2", "full", "later" },
             { err.kind, err.code, err.enhanced, err.text, err.retry })
          assert.equal("refused refused deferred", states(err))
@@ -64,8 +152,18 @@ describe("LMTP", function()
    end)
 
    it("cut off among the verdicts tells whom it is known of", function()
-      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go
-         .. "S: 250 a\nCLOSE\n")
+      local _, err = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 a
+         CLOSE
+      ]])
       assert.equal("disconnected", err.kind)
       assert.equal("accepted unknown unknown", states(err))
       assert.equal("partly", err.sent)
@@ -73,15 +171,35 @@ describe("LMTP", function()
    end)
 
    it("with one reply too many keeps the verdicts", function()
-      local receipt = send({ to = "a@x.example" }, hi
-         .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: DATA\n" .. ok .. ok .. go
-         .. "S: 250 a\nS: 250 nobody\n")
+      local receipt = send({ to = "a@x.example" }, script [[
+         <hi>
+         C: MAIL FROM:<ann@me.example>
+         C: RCPT TO:<a@x.example>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 a
+         S: 250 nobody
+      ]])
       assert.equal("accepted", states(receipt))
    end)
 
    it("never speaks behind the end of a message, eager or not", function()
-      local peer, said = talk.peer(hi .. to_three .. "C: DATA\n" .. ok .. ok .. ok .. ok .. go .. "S: 250 a\nS: 250 b\n"
-         .. "S: 250 c\n" .. bye), {}
+      local peer, said = talk.peer(script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 a
+         S: 250 b
+         S: 250 c
+         <bye>
+      ]]), {}
       local take = peer.send
       function peer.send(self, data)
          said[#said + 1] = data
@@ -94,31 +212,71 @@ describe("LMTP", function()
    end)
 
    it("with 354 behind refused recipients has no verdict to wait for", function()
-      local _, err = send({}, hi .. to_three .. "C: DATA\n" .. ok .. "S: 550 a\nS: 550 b\nS: 550 c\n"
-         .. "S: 354 go\nMESSAGE\n" .. bye)
+      local _, err = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 550 a
+         S: 550 b
+         S: 550 c
+         S: 354 go
+         MESSAGE
+         <bye>
+      ]])
       assert.equal("recipients_refused", err.kind)
    end)
 
    it("names LHLO where something is missing", function()
       local _, err = send({ extensions = { chunking = "require" }, to = "a@x.example", auth = "require",
-         username = "ann", password = "gehe1m-77", auth_plaintext = true }, hi .. "C: QUIT\nS: 221 bye\n")
+         username = "ann", password = "gehe1m-77", auth_plaintext = true }, script [[
+            <hi>
+            <bye>
+         ]])
       assert.equal("auth_unsupported", err.kind)
       assert.matches("%(LHLO offered PIPELINING%)", tostring(err))
    end)
 
    it("whose first verdict might also say that BDAT is unknown sends nothing twice", function()
-      local _, err = send({}, chunking .. to_three .. ok .. ok .. ok .. ok
-         .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 no such box\n")
+      local _, err = send({}, script [[
+         <chunking>
+         <to_three>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 21 LAST
+         OCTETS 21
+         S: 500 no such box
+      ]])
       assert.equal("bdat", err.reason)
       assert.equal("refused unknown unknown", states(err))
       assert.equal("doubt", err.retry)
    end)
 
    it("that does not know BDAT has nothing of a single recipient's, and gets it by DATA", function()
-      local port, scripts = 2424, { chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\n"
-         .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\nS: 500 what\n",
-         chunking .. "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\nC: DATA\n" .. ok .. ok
-            .. "S: 354 go\nMESSAGE\n" .. ok .. "C: QUIT\nS: 221 bye\n" }
+      local port, scripts = 2424, { script [[
+         <chunking>
+         C: MAIL FROM:<ann@me.example>
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 21 LAST
+         OCTETS 21
+         S: 500 what
+      ]],
+         script [[
+            <chunking>
+            C: MAIL FROM:<ann@me.example>
+            C: RCPT TO:<bob@there.example>
+            C: DATA
+            S: 250 ok
+            S: 250 ok
+            S: 354 go
+            MESSAGE
+            S: 250 ok
+            <bye>
+         ]] }
       local receipt = smtp.send(talk.options({ protocol = "lmtp", port = port }, function()
          return talk.peer(table.remove(scripts, 1))
       end))

@@ -1,16 +1,30 @@
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
-local envelope = hi .. "C: MAIL FROM:<ann@me.example>\nS: 250 ok\n"
-   .. "C: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\n"
-local go = envelope .. "S: 354 go\nMESSAGE\n"
-local bye = "C: QUIT\nS: 221 bye\n"
+local script = talk.snippets {
+   envelope = [[
+      <hello>
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+   ]],
+   go = [[
+      <envelope>
+      S: 354 go
+      MESSAGE
+   ]],
+}
 
 local pieces = talk.pieces
 
 local function wire(raw)
-   local _, err, peer = talk.send({ raw = raw }, go .. "S: 250 ok\n" .. bye)
+   local _, err, peer = talk.send({ raw = raw }, script [[
+      <go>
+      S: 250 ok
+      <bye>
+   ]])
    assert.is_nil(err)
    return peer.body
 end
@@ -82,7 +96,11 @@ describe("the message", function()
    it("may be far larger than any buffer", function()
       local line = "." .. ("x"):rep(70) .. "\r\n"
       local raw = line:rep(20000)
-      local peer = talk.peer(go .. "S: 250 ok\n" .. bye)
+      local peer = talk.peer(script [[
+         <go>
+         S: 250 ok
+         <bye>
+      ]])
       local safe = require "smtp.safe"
       assert.is_table((safe.send(talk.options({ raw = raw }, peer))))
       talk.finished(peer)
@@ -94,7 +112,11 @@ describe("the message", function()
       local file = assert(io.open(name, "w+"))
       file:write("skipped\nhello\n")
       file:seek("set", 8)
-      local peer = talk.peer(go .. "S: 250 ok\n" .. bye)
+      local peer = talk.peer(script [[
+         <go>
+         S: 250 ok
+         <bye>
+      ]])
       local receipt = require("smtp.safe").send(talk.options({ raw = file }, peer))
       file:close()
       os.remove(name)
@@ -153,7 +175,11 @@ describe("in a streamed message", function()
 end)
 
 describe("a streamed message", function()
-   local cut = envelope .. "S: 354 go\nSILENCE"
+   local cut = script [[
+      <envelope>
+      S: 354 go
+      SILENCE
+   ]]
 
    for name, list in pairs { ["a NUL"] = { "a", "b\0c" }, ["a line over 998 octets"] =
       { ("x"):rep(600), ("x"):rep(600) }, ["undeclared 8-bit bytes"] = { "a", "\195\164" } } do
@@ -172,7 +198,11 @@ describe("a streamed message", function()
 
    it("that yields is passed on", function()
       local safe = require "smtp.safe"
-      local peer = talk.peer(go .. "S: 250 ok\n" .. bye)
+      local peer = talk.peer(script [[
+         <go>
+         S: 250 ok
+         <bye>
+      ]])
       local list = { "a\r\n", "b\r\n" }
       local thread = coroutine.create(function()
          return safe.send(talk.options({ raw = function()
@@ -216,27 +246,47 @@ describe("a streamed message", function()
          assert.equal("size", err.reason)
       end
       assert.is_nil((select(2, talk.send({ raw = pieces { "ab", "cd" }, size = 4 },
-         go .. "S: 250 ok\n" .. bye))))
+         script [[
+            <go>
+            S: 250 ok
+            <bye>
+         ]]))))
    end)
 end)
 
 describe("DATA answered by", function()
    for _, code in ipairs { 250, 221 } do
       it(code .. " gets no message", function()
-         local _, err = talk.send({}, envelope .. ("S: %d ok"):format(code))
+         local _, err = talk.send({}, script([[
+            <envelope>
+            S: $code ok
+         ]], { code = code }))
          assert.equal("protocol", err.kind)
          assert.equal("unsent", err.recipients[1].state)
       end)
    end
 
-   for _, reply in ipairs { "S: 354-go\nS: 354 on", "S: 300 go", "S: 351 go" } do
+   for _, reply in ipairs { [[
+      S: 354-go
+      S: 354 on
+   ]], "S: 300 go", "S: 351 go" } do
       it(reply .. " gets it", function()
-         assert.is_table((talk.send({}, envelope .. reply .. "\nMESSAGE\nS: 250 ok\n" .. bye)))
+         assert.is_table((talk.send({}, script([[
+            <envelope>
+            <reply>
+            MESSAGE
+            S: 250 ok
+            <bye>
+         ]], { reply = reply }))))
       end)
    end
 
    it("500 is a refusal", function()
-      local _, err = talk.send({}, envelope .. "S: 500 what\n" .. bye)
+      local _, err = talk.send({}, script [[
+         <envelope>
+         S: 500 what
+         <bye>
+      ]])
       assert.equal("data_refused", err.kind)
       assert.equal("refused", err.recipients[1].state)
    end)
@@ -245,7 +295,11 @@ end)
 describe("the end of the message answered by", function()
    for _, code in ipairs { 550, 552, 554, 451 } do
       it(code .. " is a refusal of all that were accepted", function()
-         local _, err = talk.send({}, go .. ("S: %d 5.6.0 spam\n"):format(code) .. bye)
+         local _, err = talk.send({}, script([[
+            <go>
+            S: $code 5.6.0 spam
+            <bye>
+         ]], { code = code }))
          assert.equal("data_refused", err.kind)
          assert.equal("final", err.stage)
          assert.equal(code == 451 and "deferred" or "refused", err.recipients[1].state)
@@ -254,10 +308,19 @@ describe("the end of the message answered by", function()
       end)
    end
 
-   for _, reply in ipairs { "S: 354 go", "S: 850 x", "S: what", "S: 250-ok\nS: 550 no", "CLOSE",
-      "S~ 25\nCLOSE", "SILENCE" } do
+   for _, reply in ipairs { "S: 354 go", "S: 850 x", "S: what", [[
+      S: 250-ok
+      S: 550 no
+   ]], "CLOSE",
+      [[
+         S~ 25
+         CLOSE
+      ]], "SILENCE" } do
       it(reply .. " leaves it in doubt, and says so", function()
-         local _, err = talk.send({}, go .. reply)
+         local _, err = talk.send({}, script([[
+            <go>
+            <reply>
+         ]], { reply = reply }))
          assert.equal("unknown", err.recipients[1].state)
          assert.equal("maybe", err.sent)
          assert.equal("doubt", err.retry)
@@ -267,7 +330,11 @@ describe("the end of the message answered by", function()
    end
 
    it("421 is an answer as well: it is not taken, for now", function()
-      local _, err = talk.send({}, go .. "S: 421 4.3.2 bye\nCLOSE")
+      local _, err = talk.send({}, script [[
+         <go>
+         S: 421 4.3.2 bye
+         CLOSE
+      ]])
       assert.same({ "disconnected", "shutting_down", "final", 421, "no", "later" },
          { err.kind, err.reason, err.stage, err.code, err.sent, err.retry })
       assert.same({ "deferred", 421, "bye" },
@@ -275,21 +342,37 @@ describe("the end of the message answered by", function()
    end)
 
    it("250 and more behind it is delivered", function()
-      local receipt = talk.send({}, go .. "S: 250 ok\nS: 250 surprise")
+      local receipt = talk.send({}, script [[
+         <go>
+         S: 250 ok
+         S: 250 surprise
+      ]])
       assert.equal("accepted", receipt.recipients[1].state)
    end)
 
    it("250 and a lost connection is delivered", function()
-      assert.is_table((talk.send({}, go .. "S: 250 ok\nCLOSE")))
+      assert.is_table((talk.send({}, script [[
+         <go>
+         S: 250 ok
+         CLOSE
+      ]])))
    end)
 end)
 
 describe("a server that answers while the message is on its way", function()
-   local start = envelope .. "S: 354 go\nC~\n"
+   local start = script [[
+      <envelope>
+      S: 354 go
+      C~
+   ]]
    local long = ("x\r\n"):rep(3)
 
    it("with 552 is heard, and nothing is in doubt", function()
-      local _, err = talk.send({ raw = long }, start .. "S: 552 5.3.4 too big\nCLOSE")
+      local _, err = talk.send({ raw = long }, script([[
+         <start>
+         S: 552 5.3.4 too big
+         CLOSE
+      ]], { start = start }))
       assert.equal("message_too_large", err.kind)
       assert.equal(552, err.code)
       assert.equal("refused", err.recipients[1].state)
@@ -303,7 +386,11 @@ describe("a server that answers while the message is on its way", function()
    end)
 
    it("with 421 is a lost connection, nothing in doubt", function()
-      local _, err = talk.send({ raw = long }, start .. "S: 421 4.3.2 bye\nCLOSE")
+      local _, err = talk.send({ raw = long }, script([[
+         <start>
+         S: 421 4.3.2 bye
+         CLOSE
+      ]], { start = start }))
       assert.equal("disconnected", err.kind)
       assert.equal("unsent", err.recipients[1].state)
    end)
@@ -318,9 +405,18 @@ end)
 
 -- Of a message that is too large some servers say so only after they have seen it (RFC 1870 6.4).
 describe("a message refused for its size", function()
-   local chunks = envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", "")
-      .. "C: BDAT 21 LAST\nOCTETS 21\n"
-   local places = { [envelope] = "data", [envelope .. "S: 354 go\nMESSAGE\n"] = "final", [chunks] = "final" }
+   local chunks = script([[
+      <this_envelope>
+      C: BDAT 21 LAST
+      OCTETS 21
+   ]], {
+      this_envelope = script.envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", ""),
+   })
+   local places = { [script.envelope] = "data", [script [[
+      <envelope>
+      S: 354 go
+      MESSAGE
+   ]]] = "final", [chunks] = "final" }
 
    for line, kind in pairs { ["552 5.3.4 too big"] = "message_too_large", ["552 5.2.3 too big"] = "message_too_large",
       ["552 too big"] = "message_too_large", ["523 too big"] = "message_too_large",
@@ -328,7 +424,11 @@ describe("a message refused for its size", function()
       ["552 5.7.0 virus"] = "data_refused", ["534 no"] = "data_refused", ["554 5.3.4 no"] = "data_refused" } do
       for place, stage in pairs(places) do
          it(("by %s is %s, at %s"):format(line, kind, stage .. (place == chunks and " (BDAT)" or "")), function()
-            local _, err = talk.send({}, place .. "S: " .. line .. "\n" .. bye)
+            local _, err = talk.send({}, script([[
+               <place>
+               S: $line
+               <bye>
+            ]], { place = place, line = line }))
             assert.same({ kind, stage, tonumber(line:sub(1, 3)), "never", "no", "refused" },
                { err.kind, err.stage, err.code, err.retry, err.sent, err.recipients[1].state })
             assert.equal(line:match("%l.*$"), err.recipients[1].text)
@@ -338,15 +438,36 @@ describe("a message refused for its size", function()
    end
 
    it("is one in LMTP where every recipient's verdict says so", function()
-      local _, err = talk.send({ protocol = "lmtp" }, envelope:gsub("EHLO", "LHLO") .. "S: 354 go\nMESSAGE\n"
-         .. "S: 552 5.3.4 too big\n" .. bye)
+      local _, err = talk.send({ protocol = "lmtp" }, script([[
+         <this_envelope>
+         S: 354 go
+         MESSAGE
+         S: 552 5.3.4 too big
+         <bye>
+      ]], { this_envelope = script.envelope:gsub("EHLO", "LHLO") }))
       assert.same({ "message_too_large", "refused" }, { err.kind, err.recipients[1].state })
    end)
 
    it("leaves a connection usable, and is one message's in send_many", function()
-      local one = "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\n"
-      local options = talk.options({ from = false, to = false, raw = false }, talk.peer(hi .. one
-         .. "S: 354 go\nMESSAGE\nS: 552 5.3.4 too big\n" .. one .. "S: 354 go\nMESSAGE\nS: 250 ok\n" .. bye))
+      local one = [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+      ]]
+      local options = talk.options({ from = false, to = false, raw = false }, talk.peer(script([[
+         <hello>
+         <one>
+         S: 354 go
+         MESSAGE
+         S: 552 5.3.4 too big
+         <one>
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]], { one = one })))
       local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
       local summary = smtp.send_many(options, { message, message })
       assert.same({ "message_too_large", 1 }, { summary.results[1].kind, summary.sent })

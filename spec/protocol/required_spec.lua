@@ -2,12 +2,7 @@
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local bye = "C: QUIT\nS: 221 bye\n"
-local offer = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-STARTTLS\nS: 250 AUTH PLAIN LOGIN\n"
-local piped = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250-STARTTLS\nS: 250 AUTH PLAIN\n"
-local chunked = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-CHUNKING\nS: 250-STARTTLS\nS: 250 AUTH PLAIN\n"
-local mail, rcpt = "C: MAIL FROM:<ann@me.example>\n", "C: RCPT TO:<bob@there.example>\n"
-local ok = "S: 250 ok\n"
+local script = talk.script
 
 -- What a host offered before is remembered: this one is no other spec's.
 local function send(given, transcript)
@@ -18,11 +13,26 @@ end
 
 -- Where the refusal comes: what is said before it.
 local places = {
-   mail = mail, rcpt = mail .. ok .. rcpt, data = mail .. ok .. rcpt .. ok .. "C: DATA\n",
+   mail = "C: MAIL FROM:<ann@me.example>\n", rcpt = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+   ]], data = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+   ]],
 }
 
 local function refused(place, line)
-   local _, err = send({}, offer .. places[place] .. "S: " .. line .. "\n" .. bye)
+   local _, err = send({}, script([[
+      <hello STARTTLS, AUTH PLAIN LOGIN>
+      <places>
+      S: $line
+      <bye>
+   ]], { places = places[place], line = line }))
    return err
 end
 
@@ -57,15 +67,29 @@ describe("a server that asks for STARTTLS", function()
    end
 
    it("cannot be one inside TLS", function()
-      local _, err = send({ tls = "require" }, "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\n"
-         .. "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. ok .. mail
-         .. "S: 451 5.7.3 STARTTLS is required to send mail\n" .. bye)
+      local _, err = send({ tls = "require" }, script [[
+         <hello STARTTLS>
+         C: STARTTLS
+         S: 220 go
+         TLS
+         C: EHLO me.example
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 451 5.7.3 STARTTLS is required to send mail
+         <bye>
+      ]])
       assert.same({ "sender_refused", "later" }, { err.kind, err.retry })
    end)
 
    it("and offers none under prefer has a hint that does not lead in a circle", function()
-      local _, err = send({ tls = "prefer" }, "S: 220 hi\nC: EHLO me.example\n" .. ok .. mail
-         .. "S: 530 5.7.0 Must issue a STARTTLS command first\n" .. bye)
+      local _, err = send({ tls = "prefer" }, script [[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 530 5.7.0 Must issue a STARTTLS command first
+         <bye>
+      ]])
       assert.equal("tls_required", err.kind)
       assert.is_nil(err.hint:find('tls = "require"', 1, true))
       assert.truthy(err.hint:find("587", 1, true))
@@ -103,26 +127,58 @@ describe("a server that asks for AUTH", function()
    end
 
    it("and does not offer it is one by 530 alone", function()
-      local hi = "S: 220 hi\nC: EHLO me.example\n" .. ok
-      local _, err = send({}, hi .. mail .. "S: 553 authentication is required\n" .. bye)
+      local hi = [[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250 ok
+      ]]
+      local _, err = send({}, script([[
+         <hi>
+         C: MAIL FROM:<ann@me.example>
+         S: 553 authentication is required
+         <bye>
+      ]], { hi = hi }))
       assert.equal("sender_refused", err.kind)
-      _, err = send({}, hi .. mail .. "S: 530 authentication is required\n" .. bye)
+      _, err = send({}, script([[
+         <hi>
+         C: MAIL FROM:<ann@me.example>
+         S: 530 authentication is required
+         <bye>
+      ]], { hi = hi }))
       assert.equal("auth_required", err.kind)
    end)
 
    it("though we did authenticate has another cause", function()
       for place, kind in pairs(plain_kinds) do
          for _, line in ipairs { "530 5.7.0 log in", "553 authentication is required", "550 not authenticated" } do
-            local _, err = send({ username = "ann", password = "sesame-5", auth_plaintext = true }, offer
-               .. "C: AUTH PLAIN AGFubgBzZXNhbWUtNQ==\nS: 235 ok\n" .. places[place] .. "S: " .. line .. "\n" .. bye)
+            local _, err = send({ username = "ann", password = "sesame-5", auth_plaintext = true }, script([[
+               <hello STARTTLS, AUTH PLAIN LOGIN>
+               C: AUTH PLAIN AGFubgBzZXNhbWUtNQ==
+               S: 235 ok
+               <places>
+               S: $line
+               <bye>
+            ]], { places = places[place], line = line }))
             assert.equal(kind, err.kind)
          end
       end
    end)
 
    it("of one recipient refuses that one where others are accepted", function()
-      local receipt = send({ to = { "bob@there.example", "eve@there.example" } }, offer .. mail .. ok .. rcpt .. ok
-         .. "C: RCPT TO:<eve@there.example>\nS: 530 5.7.0 log in\nC: DATA\nS: 354 go\nMESSAGE\nS: 250 ok\n" .. bye)
+      local receipt = send({ to = { "bob@there.example", "eve@there.example" } }, script [[
+         <hello STARTTLS, AUTH PLAIN LOGIN>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: RCPT TO:<eve@there.example>
+         S: 530 5.7.0 log in
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal("accepted refused", talk.states(receipt))
    end)
 
@@ -130,8 +186,16 @@ describe("a server that asks for AUTH", function()
       for reply, kind in pairs { ["550 5.1.1 unknown"] = "auth_required",
          ["451 4.7.1 greylisted"] = "recipients_refused" } do
          for _, replies in ipairs { { reply, "530 5.7.0 log in" }, { "530 5.7.0 log in", reply } } do
-            local _, err = send({ to = { "bob@there.example", "eve@there.example" } }, offer .. mail .. ok .. rcpt
-               .. "S: " .. replies[1] .. "\nC: RCPT TO:<eve@there.example>\nS: " .. replies[2] .. "\n" .. bye)
+            local _, err = send({ to = { "bob@there.example", "eve@there.example" } }, script([[
+               <hello STARTTLS, AUTH PLAIN LOGIN>
+               C: MAIL FROM:<ann@me.example>
+               S: 250 ok
+               C: RCPT TO:<bob@there.example>
+               S: $first
+               C: RCPT TO:<eve@there.example>
+               S: $second
+               <bye>
+            ]], { first = replies[1], second = replies[2] }))
             assert.equal(kind, err.kind)
             assert.equal(kind == "auth_required" and 530 or 451, err.code)
          end
@@ -140,38 +204,83 @@ describe("a server that asks for AUTH", function()
 
    it("is heard at DATA in a flight, at BDAT and at the end", function()
       local transcripts = {
-         piped .. mail .. rcpt .. "C: DATA\n" .. ok .. ok .. "S: 530 5.7.0 log in\n",
-         chunked .. mail .. ok .. rcpt .. ok .. "C: BDAT 21 LAST\nOCTETS 21\nS: 530 5.7.0 log in\n",
-         offer .. places.data .. "S: 354 go\nMESSAGE\nS: 530 5.7.0 log in\n",
+         script [[
+            <hello PIPELINING, STARTTLS, AUTH PLAIN>
+            C: MAIL FROM:<ann@me.example>
+            C: RCPT TO:<bob@there.example>
+            C: DATA
+            S: 250 ok
+            S: 250 ok
+            S: 530 5.7.0 log in
+         ]],
+         script [[
+            <hello CHUNKING, STARTTLS, AUTH PLAIN>
+            C: MAIL FROM:<ann@me.example>
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: 250 ok
+            C: BDAT 21 LAST
+            OCTETS 21
+            S: 530 5.7.0 log in
+         ]],
+         script([[
+            <hello STARTTLS, AUTH PLAIN LOGIN>
+            <data>
+            S: 354 go
+            MESSAGE
+            S: 530 5.7.0 log in
+         ]], { data = places.data }),
       }
       for i, stage in ipairs { "data", "final", "final" } do
-         local _, err = send({}, transcripts[i] .. bye)
+         local _, err = send({}, script([[
+            <transcripts>
+            <bye>
+         ]], { transcripts = transcripts[i] }))
          assert.same({ "auth_required", stage, 530, "never", "no", "refused" },
             { err.kind, err.stage, err.code, err.retry, err.sent, err.recipients[1].state })
       end
    end)
 
    it("says so in LMTP and in send_many", function()
-      local _, err = send({ protocol = "lmtp" }, offer:gsub("EHLO", "LHLO") .. mail
-         .. "S: 553 authentication is required\n" .. bye)
+      local _, err = send({ protocol = "lmtp" }, script([[
+         <offer>
+         C: MAIL FROM:<ann@me.example>
+         S: 553 authentication is required
+         <bye>
+      ]], { offer = (script "<hello STARTTLS, AUTH PLAIN LOGIN>"):gsub("EHLO", "LHLO") }))
       assert.equal("auth_required", err.kind)
       local options = talk.options({ host = "required.example", from = false, to = false, raw = false },
-         talk.peer(offer .. places.data .. "S: 530 5.7.0 log in\n" .. bye))
+         talk.peer(script([[
+            <hello STARTTLS, AUTH PLAIN LOGIN>
+            <data>
+            S: 530 5.7.0 log in
+            <bye>
+         ]], { data = places.data })))
       local summary = smtp.send_many(options, { { from = "ann@me.example", to = "bob@there.example", raw = "x" } })
       assert.same({ "auth_required", "never" }, { summary.results[1].kind, summary.results[1].retry })
    end)
 
    it("has not judged the message by words alone, once it has seen it", function()
-      local _, err = send({}, offer .. places.data .. "S: 354 go\nMESSAGE\n"
-         .. "S: 550 5.7.515 Access denied, the sender's domain needs authentication first\n" .. bye)
+      local _, err = send({}, script([[
+         <hello STARTTLS, AUTH PLAIN LOGIN>
+         <data>
+         S: 354 go
+         MESSAGE
+         S: 550 5.7.515 Access denied, the sender's domain needs authentication first
+         <bye>
+      ]], { data = places.data }))
       assert.equal("data_refused", err.kind)
    end)
 end)
 
 -- The hint names what the caller has to change, and does not lead back to the same error.
 describe("the hint where AUTH is required", function()
-   local hi = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\n"
-   local refusal = mail .. "S: 530 5.7.0 Authentication required\n" .. bye
+   local hi = script "<hello STARTTLS>"
+   local refusal = script [[
+      C: MAIL FROM:<ann@me.example>
+      S: 530 5.7.0 Authentication required
+      <bye>
+   ]]
    local login = { username = "ann", password = "sesame-5" }
 
    local function hint(more, transcript)
@@ -184,7 +293,8 @@ describe("the hint where AUTH is required", function()
    end
 
    it("says that auth = \"skip\" is set beside credentials", function()
-      local text = hint({ username = "ann", password = "sesame-5", auth = "skip" }, offer)
+      local text = hint({ username = "ann", password = "sesame-5", auth = "skip" },
+         script "<hello STARTTLS, AUTH PLAIN LOGIN>")
       assert.truthy(text:find('auth = "skip"', 1, true), text)
       assert.is_nil(text:find("Give username", 1, true))
    end)
@@ -202,14 +312,20 @@ describe("the hint where AUTH is required", function()
 
    it("names domain where EHLO was refused", function()
       local text = hint({ username = login.username, password = login.password, auth = "prefer" },
-         "S: 220 hi\nC: EHLO me.example\nS: 501 bad name\nC: HELO me.example\n" .. ok)
+         [[
+            S: 220 hi
+            C: EHLO me.example
+            S: 501 bad name
+            C: HELO me.example
+            S: 250 ok
+         ]])
       assert.truthy(text:find("set domain", 1, true), text)
    end)
 
    it("says why AUTH was not possible otherwise", function()
       for reason, capabilities in pairs { not_advertised = "HELP", empty_list = "AUTH" } do
          local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" },
-            "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 " .. capabilities .. "\n")
+            script("<hello $capabilities>", { capabilities = capabilities }))
          assert.truthy(text:find(reason, 1, true), text)
          assert.is_nil(text:find("prefer", 1, true), text)
       end
