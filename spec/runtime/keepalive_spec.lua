@@ -3,9 +3,15 @@ local safe = require "smtp.safe"
 
 describe("keepalive outside nginx", function()
    it("sends its user to smtp.connect", function()
-      local _, err = safe.connect { keepalive = { idle = 60 } }
-      assert.equal("keepalive", err.option)
-      assert.truthy(err.hint:find("smtp.connect", 1, true))
+      local t = { keepalive = { idle = 60 } }
+      local message = { from = "a@b", to = "c@d", raw = "" }
+      for _, call in ipairs { safe.connect, safe.probe, safe.send_many,
+         function() return safe.send { keepalive = {}, from = "a@b", to = "c@d", raw = "" } end } do
+         local result, err = call(t, { message })
+         assert.is_nil(result)
+         assert.equal("keepalive", err.option)
+         assert.truthy(err.hint:find("smtp.connect", 1, true))
+      end
    end)
 end)
 

@@ -6,7 +6,6 @@
 -- @module smtp.client.probe
 
 local auth = require "smtp.client.mechanisms"
-local check = require "smtp.options.check"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local host = require "smtp.runtime.runtime"
@@ -145,19 +144,11 @@ end
 
 -- ---- what to use ----
 
--- What the caller gave beside the place and the credentials: it goes with what is recommended.
-local carried = { "domain", "source_address", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
-   "tls_key", "tls_pin", "tls_min_version", "auth_plaintext", "auth_mechanisms",
-   "scram_iterations", "extensions" }
-
--- With one of these the caller expects TLS.
-local about_tls = { "tls", "tls_verify", "tls_host", "tls_ca_file", "tls_ca_path", "tls_cert",
-   "tls_min_version", "tls_pin" }
-
+-- With an option of TLS the caller expects TLS.
 local function expects_tls(server, given)
    if server.tls == "implicit" then return true end
-   for i = 1, #about_tls do
-      if given[about_tls[i]] ~= nil then return true end
+   for name in next, given do
+      if type(name) == "string" and name:find("^tls") then return true end
    end
    return false
 end
@@ -191,26 +182,14 @@ local function auth_to_use(r, server, given)
    return "skip"
 end
 
--- Names of mechanisms, and not a mechanism of the caller's own, go into a report.
-local function is_data(value)
-   if type(value) ~= "table" then return true end
-   for _, inner in next, value do
-      if type(inner) == "table" or type(inner) == "function" then return false end
-   end
-   return true
-end
-
 -- The caller's own without secrets, and what the server can; nothing where no options would send.
 local function options_of(r, server, given, err)
    local tls = tls_to_use(r, server, given)
    if err then tls = tls_after(err, r, server, given) end
    if not tls then return {} end
-   local use = { host = server.host, port = not server.socket and server.port or nil,
-      socket = server.socket, tls = tls, auth = auth_to_use(r, server, given) }
-   for i = 1, #carried do
-      local name, value = carried[i], given[carried[i]]
-      if is_data(value) then use[name] = type(value) == "table" and check.copy(value) or value end
-   end
+   local use = options.carried(given)
+   use.host, use.port = server.host, not server.socket and server.port or nil
+   use.socket, use.tls, use.auth = server.socket, tls, auth_to_use(r, server, given)
    if not server.tls_verify then use.tls_verify = false end
    if server.protocol == "lmtp" then use.protocol = "lmtp" end
    return use
@@ -247,7 +226,19 @@ local function report_of(server, given, seen, err, began)
    return r
 end
 
--- Was there nobody to report of?
+-- The server as it is looked at: with TLS if it is only a default that there is none, and with any
+-- credentials if the caller gave none.
+local function server_to_look_at(server, t)
+   local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
+   server = options.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
+   if not server.credentials then
+      server.mechanisms = auth.with_any_credentials()
+      server.password, server.token = true, true
+   end
+   return server
+end
+
+-- Did no server answer that a report could be about?
 local function is_nobody(err)
    local is_callers = err.reason == "trace" or err.reason == "transport"
    if err.kind == "source" and is_callers then return true end
@@ -263,14 +254,8 @@ function probe.run(t)
    local began = now()
    local server, err = options.connection(t)
    if not server then return nil, err end
-   local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
-   server = options.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
-   if not server.credentials then
-      server.mechanisms = auth.with_any_credentials()
-      server.password, server.token = true, true
-   end
-   local deadline = began + server.timeout
-   local seen
+   server = server_to_look_at(server, t)
+   local deadline, seen = began + server.timeout, nil
    seen, err = look(server, deadline)
    if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
    if err and err.kind == "certificate" then
@@ -278,7 +263,7 @@ function probe.run(t)
       if second and second.facts.tls == "on" then seen = second end
    end
    if not seen or err and is_nobody(err) then return nil, err end
-   return report_of(server, check.copy(t), seen, err, began)
+   return report_of(server, options.variant(t), seen, err, began)
 end
 
 return probe

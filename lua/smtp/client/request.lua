@@ -6,6 +6,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
+local runtime = require "smtp.runtime.runtime"
 local servers = require "smtp.options.server"
 
 local options = {}
@@ -72,8 +73,12 @@ local function connection(given)
    local known = known_server(given)
    if known then return known end
    local server, err = servers.new(given)
-   if server then remember(given, server) end
-   return server, err
+   if not server then return nil, err end
+   local ok
+   if server.keepalive then ok, err = runtime.check_keepalive() end
+   if ok == nil and err then return nil, err end
+   remember(given, server)
+   return server
 end
 
 -- ---- the doors ----
@@ -103,12 +108,37 @@ function options.connection(t)
    return connection(t)
 end
 
---- A copy of a server with other values for some fields. A server itself is never changed, because
--- several calls may share it.
+--- A copy of a server, or of options, with other values for some fields. A server itself is never
+-- changed, because several calls may share it.
+---@param values? table
 function options.variant(server, values)
    local other = check.copy(server)
-   for name, value in next, values do other[name] = value end
+   for name, value in next, values or {} do other[name] = value end
    return other
+end
+
+-- Names of mechanisms are data, a mechanism of the caller's own is not.
+local function is_data(value)
+   if type(value) ~= "table" then return true end
+   for _, inner in next, value do
+      if not simple[type(inner)] then return false end
+   end
+   return true
+end
+
+--- The options of a connection that smtp.probe copies into the options that it recommends: those
+-- without place, secrets and objects.
+---@param t table
+---@return table
+function options.carried(t)
+   local carried = {}
+   for name, option in next, is_connection do
+      local value = t[name]
+      if option.carried and is_data(value) then
+         carried[name] = type(value) == "table" and check.copy(value) or value
+      end
+   end
+   return carried
 end
 
 --- What: for connection:send.

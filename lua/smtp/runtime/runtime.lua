@@ -64,6 +64,15 @@ function host.breathe(began)
    if nginx then nginx.breathe(core.now() - began) end
 end
 
+--- Can this host keep connections for later calls?
+---@return true|nil
+---@return table|nil err
+function host.check_keepalive()
+   if host.nginx() then return true end
+   return nil, errors.usage("keepalive", "keepalive is for nginx, and this is not nginx",
+      "Use smtp.connect to send several messages over one connection")
+end
+
 --- Can this host do what the options ask for? The TLS settings, checked; nil where the transport
 -- brings its own TLS.
 ---@return any context     for host.transport and sslhandshake
@@ -72,10 +81,6 @@ function host.context(server)
    if server.transport then return nil end
    local nginx = host.nginx()
    if nginx then return nginx.check(server) end
-   if server.keepalive then
-      return nil, errors.usage("keepalive", "keepalive is for nginx, and this is not nginx",
-         "Use smtp.connect to send several messages over one connection")
-   end
    if server.tls == "skip" then return nil end
    return tls_context.get(server)
 end
