@@ -135,6 +135,13 @@ describe("a call that did not return", function()
       is_broken(connection, "disconnected", "aborted")
    end)
 
+   it("of the main thread leaves a connection broken for a coroutine as well, long after its deadline", function()
+      local connection = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      assert.is_false((pcall(send_in_vain, connection)))
+      connection.conv.deadline = core.now() - 6
+      coroutine.wrap(function() is_broken(connection, "disconnected", "aborted") end)()
+   end)
+
    it("long after its deadline leaves a connection broken, and not busy", function()
       local connection, thread = suspended()
       connection.conv.deadline = core.now() - 6

@@ -40,12 +40,16 @@ end
 -- A call may end without a return: by an error that a debug hook raises, or because the coroutine
 -- that it is in is never resumed. What the server makes of it cannot be known then.
 
-local ABANDONED = 5 -- seconds after the deadline of a call that is still suspended
+local ABANDONED = 5 -- seconds after the deadline of a call that has not ended
 
 local function abort(self)
    self.busy = false
    self.conv.session:broken("disconnected", "aborted", "")
    pcall(self.conv.sock.close, self.conv.sock)
+end
+
+local function is_overdue(self)
+   return core.now() > self.conv.deadline + ABANDONED
 end
 
 -- Collects garbage once for each call that is found suspended: only that shows whether anything can
@@ -55,7 +59,7 @@ local function is_unreachable(self)
       self.searched = true
       collectgarbage()
    end
-   return self.owner.thread == nil or core.now() > self.conv.deadline + ABANDONED
+   return self.owner.thread == nil or is_overdue(self)
 end
 
 -- In Lua 5.1 the coroutine of a call that has ended by an error may run on, and the main thread is
@@ -64,7 +68,7 @@ local function is_abandoned(self)
    local thread = self.owner.thread
    local running = coroutine.running()
    if not guard.yields_across_pcall and thread == (running or "main") then return true end
-   if thread == "main" then return false end
+   if thread == "main" then return is_overdue(self) end
    local status = thread and coroutine.status(thread)
    if status ~= "suspended" then return status == nil or status == "dead" end
    thread = nil -- luacheck: ignore (it would keep it alive)
