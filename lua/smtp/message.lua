@@ -41,7 +41,7 @@ end
 ---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
 --   SourceError
 function Message:source()
-   local read = source.cut(self.outgoing.source.open(), PIECE_MAX)
+   local read = source.cut(source.of_message(self.outgoing).open(), PIECE_MAX)
    return function()
       local piece, trouble = read()
       if piece == false then return nil, as_error(trouble) end

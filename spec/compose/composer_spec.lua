@@ -1,6 +1,7 @@
 local headers = require "smtp.compose.headers"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
+local source = require "smtp.compose.source"
 local options = require "smtp.client.request"
 
 local function compose(more)
@@ -255,7 +256,7 @@ describe("a composed message that is small and in memory", function()
 
    local function whole(mail)
       local list = {}
-      for piece in mail.source.open() do list[#list + 1] = piece end
+      for piece in source.of_message(mail).open() do list[#list + 1] = piece end
       return table.concat(list)
    end
 

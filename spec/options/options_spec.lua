@@ -1,6 +1,7 @@
 local options = require "smtp.client.request"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
+local source = require "smtp.compose.source"
 
 local base = { host = "mx.example", from = "ann@me.example", to = "bob@there.example", text = "hi" }
 
@@ -871,7 +872,7 @@ describe("what is sent", function()
          bcc = "c@x.example" }
       assert.same({ "a@x.example", "b@x.example", "c@x.example" }, mail.to)
       local bytes = {}
-      for piece in mail.source.open() do bytes[#bytes + 1] = piece end
+      for piece in source.of_message(mail).open() do bytes[#bytes + 1] = piece end
       bytes = table.concat(bytes)
       assert.truthy(bytes:find("b@x.example", 1, true))
       assert.is_nil(bytes:find("c@x.example", 1, true))

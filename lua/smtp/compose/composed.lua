@@ -45,10 +45,15 @@ function composed.read(t, lists)
    local header_fields, head = mime.fields(fields)
    local body = part.body
    if part.needs_line_end then body = body .. "\r\n" end
-   local whole = filters.joined { head, "\r\n", body }
-   return { source = whole, text = whole.text, size = whole.size,
-      size_is_exact = whole.size ~= nil and whole.again == true, eightbit = false,
-      message_id = id, header_fields = header_fields, body = body }
+   local content = { eightbit = false, message_id = id, header_fields = header_fields, body = body }
+   local whole = filters.join { head, "\r\n", body }
+   if type(whole) == "string" then
+      content.text, content.size, content.size_is_exact = whole, #whole, true
+   else
+      content.source, content.size = whole, whole.size
+      content.size_is_exact = whole.size ~= nil and whole.again == true
+   end
+   return content
 end
 
 return composed

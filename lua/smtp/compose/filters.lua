@@ -93,13 +93,13 @@ local function joined_text(list)
    return table.concat(texts)
 end
 
---- Several strings and sources, one after the other. They become one string where they are strings
--- and small together.
+--- Join several strings and sources. The result is a string where all are strings and small
+-- together.
 ---@param pieces (string|smtp.Source)[]
----@return smtp.Source
-function filters.joined(pieces)
+---@return string|smtp.Source
+function filters.join(pieces)
    local text = joined_text(pieces)
-   if text then return source.of_string(text) end
+   if text then return text end
    local list, all = {}, { size = 0, again = true, steady = true }
    for i = 1, #pieces do
       local one = pieces[i]

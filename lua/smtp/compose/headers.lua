@@ -96,34 +96,41 @@ local function check_uri(uri, one_click)
    return nil, "must begin with https://, http:// or mailto:"
 end
 
--- -> { List-Unsubscribe, List-Unsubscribe-Post or nil }
+-- The value of List-Unsubscribe. -> "<uri>, <uri>" | nil, err
+local function uri_list(value)
+   local uris = check.copy(value)
+   uris.one_click = nil
+   local ok, err = check.is_list(uris, "list_unsubscribe")
+   if not ok then return nil, err end
+   local has_https = false
+   for i = 1, #uris do
+      local is_uri, why = check_uri(uris[i], value.one_click)
+      if not is_uri then
+         return nil, errors.usage("list_unsubscribe", "list_unsubscribe " .. why, nil, uris[i])
+      end
+      has_https = has_https or uris[i]:find("^https:") ~= nil
+      uris[i] = "<" .. uris[i] .. ">"
+   end
+   if value.one_click and not has_https then
+      return nil, errors.usage("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
+         "Add one that unsubscribes when it gets a POST")
+   end
+   return table.concat(uris, ", ")
+end
+
+-- -> the values of List-Unsubscribe and List-Unsubscribe-Post, false where there is none | nil, err
 local function unsubscribe(t)
    local value = t.list_unsubscribe
-   if value == nil then return {} end
+   if value == nil then return false end
    if type(value) == "string" then value = { value } end
    if type(value) ~= "table" or #value == 0 then
       return nil, errors.usage("list_unsubscribe",
          "list_unsubscribe must be a URI or a list of them",
          "Write { \"https://example.org/u/7\", one_click = true }")
    end
-   local uris = check.copy(value)
-   uris.one_click = nil
-   local ok, err = check.is_list(uris, "list_unsubscribe")
-   if not ok then return nil, err end
-   local list, has_https = {}, false
-   for i = 1, #value do
-      local is_uri, why = check_uri(value[i], value.one_click)
-      if not is_uri then
-         return nil, errors.usage("list_unsubscribe", "list_unsubscribe " .. why, nil, value[i])
-      end
-      has_https = has_https or value[i]:find("^https:") ~= nil
-      list[i] = "<" .. value[i] .. ">"
-   end
-   if value.one_click and not has_https then
-      return nil, errors.usage("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
-         "Add one that unsubscribes when it gets a POST")
-   end
-   return { table.concat(list, ", "), value.one_click and "List-Unsubscribe=One-Click" or nil }
+   local uris, err = uri_list(value)
+   if not uris then return nil, err end
+   return uris, value.one_click and "List-Unsubscribe=One-Click"
 end
 
 -- ---- fields of the caller's own ----
@@ -161,10 +168,9 @@ local function check_header(name, value)
    return one_line(value, "headers." .. name)
 end
 
--- A map, in the order of its names, or an ordered list of { name, value }.
+-- The option `headers`: a map, in the order of its names, or an ordered list of { name, value }.
 local function header_list(map)
    local list = {}
-   if map == nil then return list end
    if type(map) ~= "table" then
       return nil, errors.usage("headers", "headers must be a table",
          "Write { [\"X-Name\"] = \"value\" }")
@@ -196,21 +202,30 @@ end
 
 local priorities = { high = "1", normal = "3", low = "5" }
 
--- The values that the options give. -> table | nil, err
+-- The options that become fields with one value each, by the names that `ordered` has.
+-- -> table | nil, err
 local function read_values(t, sender)
-   local values, err = {}
+   local values = { priority = priorities[t.priority], importance = t.priority }
+   local err
    values.subject, err = read_subject(t)
-   if err then return nil, err end
+   if values.subject == nil then return nil, err end
    values.date, err = date_of(t)
-   if err then return nil, err end
-   values.id, values.reply, values.references = identifiers.read(t, sender)
-   if not values.id then return nil, values.reply end
-   values.unsubscribe, err = unsubscribe(t)
-   if err then return nil, err end
-   values.own, err = header_list(t.headers)
-   if err then return nil, err end
+   if not values.date then return nil, err end
+   values.message_id, values.in_reply_to, values.references = identifiers.read(t, sender)
+   if not values.message_id then return nil, values.in_reply_to end
+   if t.list_unsubscribe == nil then return values end
+   values.unsubscribe, values.unsubscribe_post = unsubscribe(t)
+   if not values.unsubscribe then return nil, values.unsubscribe_post end
    return values
 end
+
+-- Each field that an option gives: its name, the name of its value, the form of that.
+local ordered = { { "Date", "date" }, { "From", "from", "addresses" },
+   { "Sender", "sender", "addresses" }, { "Reply-To", "reply_to", "addresses" },
+   { "To", "to", "addresses" }, { "Cc", "cc", "addresses" }, { "Subject", "subject", "text" },
+   { "Message-ID", "message_id" }, { "In-Reply-To", "in_reply_to" },
+   { "References", "references" }, { "X-Priority", "priority" }, { "Importance", "importance" },
+   { "List-Unsubscribe", "unsubscribe" }, { "List-Unsubscribe-Post", "unsubscribe_post" } }
 
 --- Read the header fields of a message, without those of its body, in the order in which they are
 -- written.
@@ -221,27 +236,24 @@ end
 function headers.read(t, lists)
    local values, err = read_values(t, lists.sender or lists.from[1])
    if not values then return nil, err end
-   local fields = {}
-   local function add(name, value, form)
+   local fields, own_fields = {}
+   local addresses = { from = lists.from, sender = { lists.sender }, reply_to = lists.reply_to,
+      to = lists.to, cc = lists.cc }
+   for i = 1, #ordered do
+      local name, key, form = ordered[i][1], ordered[i][2], ordered[i][3]
+      local value = values[key]
+      if form == "addresses" then value = addresses[key][1] and addresses[key] end
       if value then fields[#fields + 1] = { name, value, form } end
    end
-   add("Date", values.date)
-   add("From", lists.from, "addresses")
-   add("Sender", lists.sender and { lists.sender }, "addresses")
-   add("Reply-To", lists.reply_to[1] and lists.reply_to, "addresses")
-   add("To", lists.to[1] and lists.to, "addresses")
-   add("Cc", lists.cc[1] and lists.cc, "addresses")
-   add("Subject", values.subject, "text")
-   add("Message-ID", values.id)
-   add("In-Reply-To", values.reply)
-   add("References", values.references)
-   add("X-Priority", priorities[t.priority])
-   add("Importance", t.priority)
-   add("List-Unsubscribe", values.unsubscribe[1])
-   add("List-Unsubscribe-Post", values.unsubscribe[2])
-   for i = 1, #values.own do add(values.own[i][1], values.own[i][2], "own") end
-   add("MIME-Version", "1.0")
-   return fields, values.id
+   if t.headers ~= nil then
+      own_fields, err = header_list(t.headers)
+      if not own_fields then return nil, err end
+      for i = 1, #own_fields do
+         fields[#fields + 1] = { own_fields[i][1], own_fields[i][2], "own" }
+      end
+   end
+   fields[#fields + 1] = { "MIME-Version", "1.0" }
+   return fields, values.message_id
 end
 
 return headers

@@ -49,10 +49,9 @@ local function take_ids(text, list)
 end
 
 -- The option with one or several message identifiers, a string or a list.
--- -> "<a@b> <c@d>", false where it is not set | nil, err
+-- -> "<a@b> <c@d>" | nil, err
 local function id_list(t, name)
    local value = t[name]
-   if value == nil then return false end
    if type(value) == "string" then value = { value } end
    local ok, err = check.is_list(type(value) == "table" and value or {}, name)
    if not ok then return nil, err end
@@ -74,16 +73,20 @@ end
 ---@param t table         the options of a message
 ---@param sender table    the entry of the sender's address, for a new message_id
 ---@return string|nil     the value of Message-ID
----@return string|false   the value of In-Reply-To; the error
----@return string|false   the value of References
+---@return string|nil     the value of In-Reply-To; the error
+---@return string|nil     the value of References
 function identifiers.read(t, sender)
    local id, reply, references, err
    id, err = message_id(t, sender)
    if not id then return nil, err end
-   reply, err = id_list(t, "in_reply_to")
-   if err then return nil, err end
-   references, err = id_list(t, "references")
-   if err then return nil, err end
+   if t.in_reply_to ~= nil then
+      reply, err = id_list(t, "in_reply_to")
+      if err then return nil, err end
+   end
+   if t.references ~= nil then
+      references, err = id_list(t, "references")
+      if err then return nil, err end
+   end
    return id, reply, references
 end
 

@@ -21,25 +21,32 @@ end
 -- An encoded word has at most 75 octets, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
 local FRAME, WORD_ROOM = 12, 63
 
+-- Bytes that the characters from `from` to `stop` need in an encoded word. `used`: what those
+-- before `at`, the first byte of the last character, need.
+local function needed_len(is_q, text, from, at, stop, used)
+   if is_q then return used + #q_encode(text:sub(at, stop)) end
+   return math.ceil((stop + 1 - from) / 3) * 4
+end
+
 -- `column`: where the first word begins in its line.
 local function encoded_words(text, column)
-   local words, from, i, used = {}, 1, 1, 0
+   local words, from, at, used = {}, 1, 1, 0
    local is_q = #q_encode(text) <= (#text + 2) / 3 * 4
-   local encode, mark = is_q and q_encode or core.base64, is_q and "Q" or "B"
+   local encode = is_q and q_encode or core.base64
+   local frame = is_q and "=?UTF-8?Q?%s?=" or "=?UTF-8?B?%s?="
    local room = math.min(WORD_ROOM, LINE - column - FRAME)
-   if room < 12 then room = WORD_ROOM end -- the name fills the line: it is folded behind it
-   while i <= #text do
-      local width = core.utf8_len(text, i)
-      local more = is_q and #q_encode(text:sub(i, i + width - 1)) or 0
-      local needed = is_q and used + more or math.ceil((i + width - from) / 3) * 4
-      if i > from and needed > room then
-         words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from, i - 1)))
-         from, room, used = i, WORD_ROOM, 0
+   if room < 12 then room = WORD_ROOM end -- the name fills the line: a fold comes after it
+   while at <= #text do
+      local stop = at + core.utf8_len(text, at) - 1
+      local needed = needed_len(is_q, text, from, at, stop, used)
+      if at > from and needed > room then
+         words[#words + 1] = frame:format(encode(text:sub(from, at - 1)))
+         from, room = at, WORD_ROOM
+         needed = needed_len(is_q, text, from, at, stop, 0)
       end
-      used = used + more
-      i = i + width
+      used, at = needed, stop + 1
    end
-   words[#words + 1] = ("=?UTF-8?%s?%s?="):format(mark, encode(text:sub(from)))
+   words[#words + 1] = frame:format(encode(text:sub(from)))
    return table.concat(words, " ")
 end
 

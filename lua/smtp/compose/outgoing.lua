@@ -19,8 +19,8 @@ local usage = errors.usage
 ---@field from string                  the envelope's sender, canonical; "" is the null reverse-path
 ---@field to string[]                  the envelope's recipients, canonical, each once
 ---@field needs_all_recipients boolean a refused recipient fails the message for the others as well
----@field source table                 gives the bytes: see smtp.compose.source
 ---@field text string|nil              the bytes, where one string contains all of them
+---@field source smtp.Source|nil       gives the bytes where `text` is nil
 ---@field size number|nil              bytes with the line ends of the wire, or an estimate
 ---@field size_is_exact boolean        `size` is not an estimate
 ---@field eightbit boolean             some byte is over 127

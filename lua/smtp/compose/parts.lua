@@ -41,6 +41,21 @@ local function read_text(t, name, content_type)
    return nil, errors.usage(name, name .. why_not[body][1], why_not[body][2])
 end
 
+-- The method of a calendar object: the option's, or that of its text. -> in upper case | nil, err
+local function method_of(calendar)
+   local written = calendar.content:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
+   local method = calendar.method or written or "PUBLISH"
+   if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
+      return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
+   end
+   method = ascii.upper(method)
+   if written and ascii.upper(written) ~= method then
+      return nil, errors.usage("calendar", ("calendar.method is %s, and its text says METHOD:%s")
+         :format(method, written), "Readers want them alike (RFC 6047 2.4): remove one of them")
+   end
+   return method
+end
+
 -- The option `calendar` (RFC 5545, RFC 6047). -> part, false where it is not set | nil, err
 local function read_calendar(t)
    local value = t.calendar
@@ -50,22 +65,13 @@ local function read_calendar(t)
       return nil, errors.usage("calendar",
          "calendar must be iCalendar text, or { content =, method = }")
    end
-   local text = value.content
-   if not core.is_utf8(text) or text:find("%z") or not text:find("^BEGIN:VCALENDAR[\r\n]") then
+   local encoding, body = core.encode_text(value.content)
+   if not encoding or not value.content:find("^BEGIN:VCALENDAR[\r\n]") then
       return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
          "It begins with BEGIN:VCALENDAR")
    end
-   local written = text:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
-   local method = value.method or written or "PUBLISH"
-   if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
-      return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
-   end
-   method = ascii.upper(method)
-   if written and ascii.upper(written) ~= method then
-      return nil, errors.usage("calendar", ("calendar.method is %s, and its text says METHOD:%s")
-         :format(method, written), "Readers want them alike (RFC 6047 2.4): remove one of them")
-   end
-   local encoding, body = core.encode_text(text)
+   local method, err = method_of(value)
+   if not method then return nil, err end
    return text_part(encoding, body, "text/calendar; charset=utf-8; method=" .. method)
 end
 
@@ -88,7 +94,7 @@ local function multipart(marks, subtype, list, params)
    end
    pieces[#pieces + 1] = "\r\n--" .. mark .. "--\r\n"
    local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
-   return { fields = { { "Content-Type", content_type } }, body = filters.joined(pieces) }
+   return { fields = { { "Content-Type", content_type } }, body = filters.join(pieces) }
 end
 
 -- An inline attachment belongs to the html that shows it (RFC 2387); text, html and calendar are

@@ -58,37 +58,51 @@ end
 -- ---- where it comes from ----
 
 local function from_string(text, binary)
-   local scan, one = source.scan(text, true), source.of_string(text)
-   local needed = binary and is_binary(scan)
+   local scan = source.scan(text, true)
+   local needed = binary ~= nil and is_binary(scan)
    local ok, err = true, nil
    if not needed then ok, err = check_text(scan) end
    if ok and needed then ok, err = check_head(scan) end
    if ok then ok, err = check_bcc(scan) end
    if not ok then return nil, err end
-   return { source = one, text = text, size = needed and #text or scan.wire_len,
-      size_is_exact = true, eightbit = scan.eightbit, may_be_binary = binary ~= nil,
-      must_be_binary = needed or false }
+   return { text = text, size = needed and #text or scan.wire_len, size_is_exact = true,
+      eightbit = scan.eightbit, may_be_binary = binary ~= nil, must_be_binary = needed }
+end
+
+-- What a file contains. -> of all of it, nil where that is not needed or cannot be had; of its
+-- header
+local function scan_file(one, t, binary)
+   if not one.again then return nil, {} end
+   local scan = (t.eightbit == nil or binary) and look_through(one) or nil
+   local header = scan or look_through(one, true) or {}
+   one.open() -- back to where it was
+   return scan, header
+end
+
+local function check_header(header, must_be_binary)
+   local ok, err = check_bcc(header)
+   if ok and must_be_binary then ok, err = check_head(header) end
+   return ok, err
 end
 
 local function from_file(file, t, binary)
    local one, why = source.of_file(file)
    if not one then return nil, usage("raw", "raw cannot be read: " .. why) end
-   local found = one.again and (t.eightbit == nil or binary) and look_through(one) or nil
-   local needed = binary and (found and is_binary(found) or not found and binary == "require")
-   if one.again then
-      local header = found or look_through(one, true) or {}
-      local ok, err = check_bcc(header)
-      if ok and needed then ok, err = check_head(header) end
-      one.open() -- back to where it was
-      if not ok then return nil, err end
+   local scan, header = scan_file(one, t, binary)
+   local content = { source = one, size = t.size or one.size, size_is_exact = scan ~= nil,
+      eightbit = t.eightbit or false, must_be_binary = binary == "require" }
+   if scan then
+      content.must_be_binary = binary ~= nil and is_binary(scan)
+      content.eightbit = scan.eightbit or content.eightbit
+      if not content.must_be_binary then content.size = scan.wire_len end
    end
-   local size = found and not needed and found.wire_len or t.size or one.size
-   return { source = one, size = size, size_is_exact = found ~= nil,
-      eightbit = found and found.eightbit or t.eightbit or false,
-      may_be_binary = binary and found ~= nil or needed, must_be_binary = needed }
+   content.may_be_binary = content.must_be_binary or binary ~= nil and scan ~= nil
+   local ok, err = check_header(header, content.must_be_binary)
+   return ok and content or nil, err
 end
 
--- Whether a function gives what is fine as text nobody knows: it is binary where that is required.
+-- Whether what a function gives may be sent as text is not known: it is binary where the caller
+-- requires that.
 local function from_function(fn, t, binary)
    return { source = source.of_function(fn, t.size, "raw"), size = t.size,
       eightbit = t.eightbit or false, may_be_binary = binary == "require",
@@ -112,14 +126,14 @@ function raw.read(t, word)
    if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
       return nil, usage("size", "size must be a whole number of octets")
    end
-   local found, err = read(t, word ~= "skip" and word or nil)
-   if not found then return nil, err end
-   if t.dkim ~= nil and found.must_be_binary then
+   local content, err = read(t, word ~= "skip" and word or nil)
+   if not content then return nil, err end
+   if t.dkim ~= nil and content.must_be_binary then
       return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
          "Encode its parts as base64 (RFC 6376 5.3)")
    end
-   found.may_be_binary = found.may_be_binary and t.dkim == nil
-   return found
+   content.may_be_binary = content.may_be_binary and t.dkim == nil
+   return content
 end
 
 --- Give a raw message the bytes that it has on the wire: its size is then exact, and its source can
@@ -129,7 +143,7 @@ end
 ---@return true|nil
 ---@return table|nil        SourceError, TimeoutError, SystemError
 function raw.settle(message, deadline)
-   local whole = message.source
+   local whole = source.of_message(message)
    if not message.must_be_binary then whole = filters.checked(filters.lines(whole)) end
    if not message.size_is_exact then
       local trouble

@@ -13,7 +13,7 @@ local signing = {}
 -- The header fields and the body of a raw message, with the line ends that it will have.
 -- -> { header_fields =, body =, has_body = } | nil, trouble
 local function take_apart(message, deadline)
-   local whole = filters.lines(message.source)
+   local whole = filters.lines(source.of_message(message))
    if not whole.again then
       local kept, trouble = spool.keep(filters.checked(whole), deadline)
       if not kept then return nil, trouble end
@@ -91,8 +91,12 @@ function signing.sign(message, deadline)
    local pieces = { signatures }
    for i = 1, #fields do pieces[i + 1] = fields[i][2] end
    pieces[#pieces + 1] = "\r\n"
-   local whole = filters.joined { table.concat(pieces), body }
-   message.source, message.text = whole, whole.text
+   local whole = filters.join { table.concat(pieces), body }
+   if type(whole) == "string" then
+      message.text, message.source, message.size, message.size_is_exact = whole, nil, #whole, true
+      return true
+   end
+   message.text, message.source = nil, whole
    if whole.size then
       message.size, message.size_is_exact = whole.size, true
    elseif message.size then

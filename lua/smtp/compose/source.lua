@@ -73,6 +73,13 @@ function source.of_string(text)
    end }
 end
 
+--- The source of an outgoing message's bytes.
+---@param message smtp.OutgoingMessage
+---@return smtp.Source
+function source.of_message(message)
+   return message.source or source.of_string(message.text)
+end
+
 local function read_file(file, size, name)
    local left = size
    return function()
