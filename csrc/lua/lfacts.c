@@ -51,6 +51,65 @@ static void set_limit(lua_State *L, const char *key, uint64_t limit)
     if (limit != 0) set_number(L, key, limit);
 }
 
+static bool is_gap(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Pushes the keyword that begins the line, in upper case. Returns where its parameters begin. */
+static size_t push_keyword(lua_State *L, const char *line, size_t len)
+{
+    char keyword[512] = {0};
+    size_t at = 0;
+    while (at < len && at < sizeof keyword && line[at] != '=' && !is_gap(line[at])) {
+        keyword[at] = line[at] >= 'a' && line[at] <= 'z' ? (char)(line[at] - 32) : line[at];
+        at++;
+    }
+    lua_pushlstring(L, keyword, at);
+    while (at < len && (line[at] == '=' || is_gap(line[at])))
+        at++;
+    return at;
+}
+
+/* The value on top becomes that of the keyword below it; a keyword that is there already has the
+ * parameters of both lines. */
+static void set_capability(lua_State *L)
+{
+    lua_pushvalue(L, -2);
+    lua_gettable(L, -4);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+    } else {
+        lua_insert(L, -2);
+        lua_pushliteral(L, " ");
+        lua_insert(L, -2);
+        lua_concat(L, 3);
+    }
+    lua_settable(L, -3);
+}
+
+/** core.capabilities(text) -> EHLO's keywords, in upper case, to their parameters; `text` is that
+ *  of session:facts() */
+int core_capabilities(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    const char *line = text.data, *end = text.data + text.len;
+    lua_newtable(L);
+    for (const char *stop; line < end; line = stop < end ? stop + 1 : end) {
+        stop = memchr(line, '\n', (size_t)(end - line));
+        if (stop == NULL) stop = end;
+        size_t len = (size_t)(stop - line);
+        if (len > 0 && *line != '=' && !is_gap(*line)) {
+            size_t at = push_keyword(L, line, len);
+            while (len > at && is_gap(line[len - 1]))
+                len--;
+            lua_pushlstring(L, line + at, len - at);
+            set_capability(L);
+        }
+    }
+    return 1;
+}
+
 /** session:mechanisms() -> those that the server offers, in its order, with what became of each:
  * { { name =, state = a word, text = for people, code = of the answer that refused it }, … } */
 int session_mechanisms(lua_State *L)

@@ -476,7 +476,8 @@ static const luaL_Reg session_methods[] = {{"wants", session_wants},
                                            {"eager_failed", session_eager_failed},
                                            {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"session", core_session}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"session", core_session}, {"capabilities", core_capabilities}, {NULL, NULL}};
 
 void lsession_open(lua_State *L)
 {

@@ -27,6 +27,7 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 void read_options(lua_State *L, struct smtp_options *o);
 
 /* lfacts.c */
+int core_capabilities(lua_State *L);
 int session_facts(lua_State *L);
 int session_mechanisms(lua_State *L);
 int session_grade(lua_State *L);

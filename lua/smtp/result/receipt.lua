@@ -2,6 +2,7 @@
 -- @module smtp.result.receipt
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 
 local receipt = {}
 
@@ -18,16 +19,7 @@ end
 ---@param facts table   session:facts()
 ---@return table<string, string>
 function receipt.capabilities(facts)
-   local capabilities = {}
-   for line in facts.capabilities:gmatch("[^\n]+") do
-      local keyword, rest = line:match("^([^ \t-\r=]+)[ \t=]*(.-)[ \t]*$")
-      if keyword then
-         keyword = ascii.upper(keyword)
-         local other = capabilities[keyword]
-         capabilities[keyword] = other and other .. " " .. rest or rest
-      end
-   end
-   return capabilities
+   return core.capabilities(facts.capabilities)
 end
 
 --- What became of each mechanism that the server offers: its name to a text for people.
