@@ -1,17 +1,108 @@
 /* smtp.h - an SMTP client that does no I/O of its own.
  *
- * A session is a conversation with one server. It opens no socket, allocates nothing, never blocks,
- * never reads the clock. It says what it wants next (smtp_wants); a driver does that and reports
- * back. lua/smtp/client/loop.lua is such a driver, for every kind of transport.
+ * A session is the client's side of one conversation with one server. It opens no socket,
+ * allocates nothing, never waits and never reads a clock. It is a state machine between two
+ * streams of bytes: smtp_recv takes what the server sent, smtp_send_buf has what the server is to
+ * be sent. A driver connects the session to a network. lua/smtp/client/loop.lua is a driver for
+ * every transport; csrc/lua/lflights.c does the same in C where the socket is one of this library.
  *
- * Rules that hold everywhere:
- *   - Lengths are size_t bytes (_len); numbers of things end in _count, bounds in _max.
- *   - Bytes are borrowed. What smtp_options points at must outlive the session, what a
- * smtp_transaction points at must outlive its transaction. Nothing needs a NUL at its end.
- *   - What a caller hands in is checked by grammar where it enters, what a server says is bounded
- *     by this header and never trusted.
- *   - Two kinds of trouble. A *refusal* ends one transaction and leaves the session usable. A
- *     *break* ends the session; it is sticky, and every unfinished transaction ends with it.
+ * The driver's loop
+ *
+ *   The driver asks smtp_wants, does the most urgent of the things wanted, reports the result, and
+ *   asks again. SEND: write smtp_send_buf to the network, then smtp_send_ack. RECV: read, then
+ *   smtp_recv. TLS, SECRET, ANSWER and BODY need something that only the caller has: a handshake,
+ *   a password, a SASL answer, the next piece of a message. READY: the session rests between two
+ *   transactions, and takes a transaction, a question, or smtp_quit. NOTHING: the conversation is
+ *   over. How long the driver may wait is defined by smtp_patience.
+ *
+ *   The cuts between two pieces, in either direction and in the message, have no meaning: byte by
+ *   byte gives the same conversation as all at once.
+ *
+ * A conversation
+ *
+ *   greeting, EHLO (or HELO), STARTTLS and a second EHLO, AUTH, then any number of transactions,
+ *   and QUIT. STARTTLS and AUTH follow a policy: SKIP, PREFER or REQUIRE. What the server offered
+ *   before TLS is forgotten when TLS begins, because an attacker may have written it.
+ *
+ *   A transaction is one message on its way: MAIL, a RCPT for each recipient, DATA, the text and
+ *   the lone dot; or BDAT and the octets where the server offers CHUNKING. The caller owns the
+ *   struct, queues it with smtp_transaction_add, and reads the result once `over` is set. A
+ *   transaction that cannot succeed with this server (too large, an extension that is not offered)
+ *   ends before MAIL, and nothing of it is sent.
+ *
+ * Flights
+ *
+ *   A flight is what is said without waiting for answers. Without PIPELINING (RFC 2920) each
+ *   command waits for the answer to the one before. With it, MAIL, all RCPT and DATA are one
+ *   flight: the session writes them into its output buffer one after the other, so that they leave
+ *   in one write, and the answers arrive in one read. Some things always end a flight: a command
+ *   whose answer decides what comes next (EHLO, STARTTLS, AUTH, DATA, the end of a message), 100
+ *   RCPT commands, the option `window`, a full buffer.
+ *
+ *   So a command is in one of three states: said (it is in the output buffer), sent (it has left),
+ *   answered. The session keeps all that is said and not answered in the order in which it was
+ *   said. A server answers in the same order; the only key of an answer is its place in that
+ *   order. Therefore an answer that comes while nothing is due, or that begins before its command
+ *   has been sent, ends the session: it would shift every later answer by one, and a message would
+ *   be taken for accepted that was not.
+ *
+ * Grades of pipelining
+ *
+ *   RFC 2920 3.1 also lets the next transaction begin while the answer to the end of a message is
+ *   due. This saves a round trip for each message, but many servers fail there: they lose the
+ *   commands, read them as text, or reject a client that speaks early. So there are three grades.
+ *   SAFE says nothing after the end of a message. EAGER goes past it: RSET, MAIL, RCPT and DATA of
+ *   the next transaction follow at once, and so on, up to flight_max messages and
+ *   SMTP_EAGER_LEN_MAX bytes without an answer. TRY is for the first messages to a server that is
+ *   not known: it says the next envelope but not its DATA, and becomes EAGER when a message that
+ *   followed another one in this way has been accepted. The RSET between two messages is a
+ *   precaution: were the first one refused, some servers would go on with its sender. If the
+ *   conversation fails after the end of a message, smtp_eager_failed is true, the messages that
+ *   were not the cause are `bystander`s, and the caller sends them again with SAFE. LMTP is always
+ *   SAFE, since it has one answer for each accepted recipient (RFC 2033 4.2), and how many these
+ *   are is not known in advance.
+ *
+ * What is never said after what
+ *
+ *   - DATA while answers to RCPT are due, if `all` recipients or none are to get the message:
+ *     after 354 only the message, or breaking the connection, can follow.
+ *   - BDAT while any answer is due. Some servers that have accepted no recipient, or refuse a
+ *     chunk, read its octets as commands: a message would become an attack on its own server.
+ *   - A transaction after a last chunk, before the server has accepted one chunk on this
+ *     connection. Only QUIT may follow it.
+ *   - Anything after STARTTLS or an AUTH command, and any plain text between the answer to
+ *     STARTTLS and the handshake: RFC 3207 4.2 and the attack known as injection.
+ *   - The last octet of a message of declared length before its end is known to be there, so that
+ *     no message can be taken for whole that is not.
+ *   - A command that contains a CR, an LF or a NUL: checked where it is written, last of all.
+ *
+ * Verdicts, and the two kinds of failure
+ *
+ *   A *refusal* ends one transaction and leaves the session usable: the server refused the sender,
+ *   all recipients, or the message. The first refusal is the cause; what follows from it is not
+ *   reported. A *break* ends the session: the connection is lost, the time is over, the server
+ *   broke the protocol, or the caller's source failed. A break is final, and every unfinished
+ *   transaction ends with it.
+ *
+ *   Each recipient of a transaction that is over has a verdict. ACCEPTED: the server has taken
+ *   responsibility for delivery to this recipient, by its answer to the end of the message.
+ *   REFUSED and DEFERRED: it has refused, for good or for now. UNSENT: the message cannot have
+ *   been delivered, because its end never left. UNKNOWN: the end left, no answer came; a second
+ *   attempt may deliver the message twice. A verdict is never better than what the server said,
+ *   and never UNSENT once the end has left.
+ *
+ * Memory and secrets
+ *
+ *   The caller gives the memory (smtp_session_size), and all bounds are constants below. Bytes are
+ *   borrowed: what smtp_options points at must outlive the session, what a transaction points at
+ *   must outlive the transaction. Nothing needs a NUL at its end. What a caller gives is checked
+ *   by grammar where it enters (text.h); what a server says is bounded and never trusted.
+ *
+ *   A secret is written into the output buffer only when its command is said, in base64, and is
+ *   wiped when it has left or the session breaks. It is not in the transcript. Where a server
+ *   repeats a secret in its words, smtp_hide keeps it out of replies and errors.
+ *
+ * Names: lengths are bytes (_len), numbers of things end in _count, bounds in _max.
  */
 #ifndef SMTP_H
 #define SMTP_H

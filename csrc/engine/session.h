@@ -1,6 +1,72 @@
-/* session.h - the inside of a session: the steps of the dialogue, and who may do what.
+/* session.h - the inside of a session. smtp.h explains what a session does; this is how.
  *
- * The five laws:
+ * Steps
+ *
+ *   The conversation is a walk over the steps of the table below. A step that says something has a
+ *   function say_X; one that is answered has a function hear_X, in the file that the table names.
+ *   say_X writes one command into the output buffer and returns the step that would be said next
+ *   if no answer had to be awaited. hear_X takes one whole reply and returns the step that follows
+ *   from it. The two predictions differ only where the server refuses: for example say_mail
+ *   returns `rcpt`, hear_mail returns `rcpt` or `rset`.
+ *
+ *   `next` is the step to be said next. dialogue_go_on is called after every event: while the turn
+ *   is ours (may_speak) it says `next` and moves on. When the last answer that was due has come,
+ *   `next` becomes what that answer's hear_X returned. While answers are still due, the results of
+ *   hear_X are dropped, except for what they record in the transaction: what has been said cannot
+ *   be unsaid, so a refused MAIL is followed by answers to its RCPT and DATA, and only then by
+ *   RSET.
+ *
+ * The ring of runs
+ *
+ *   All that is said and not answered is a list of runs in a ring, oldest first. A run is a step
+ *   and how many replies to it are due: a hundred RCPT are one run, and the end of a message in
+ *   LMTP is one run with a reply for each accepted recipient. A whole reply always answers the
+ *   oldest run: dialogue_hear calls its hear_X, counts the reply, and takes the run out when it
+ *   was the last one. A transaction has at most four runs (RSET, MAIL, RCPT, and DATA or its end),
+ *   so the ring holds SMTP_FLIGHT_MAX of them; where it is full, nothing more is said.
+ *
+ *   Said, sent and answered are places in one stream of bytes. said_len counts the bytes written
+ *   into the buffer, sent_len those that have left. Each run, and each RCPT in it, knows where it
+ *   ends in that stream (`end_at`). When the first byte of a reply arrives, is_unasked compares: a
+ *   command whose end is beyond sent_len cannot have been heard, and the reply is not its answer.
+ *   The same comparison tells for a transaction whether its end has left, which decides between
+ *   UNSENT and UNKNOWN when the session breaks.
+ *
+ * Two transactions at a time
+ *
+ *   `transactions` is the queue, and its first element is the one that is being answered. `spoken`
+ *   is the one that is being said. They are the same as long as nothing is said past the end of a
+ *   message. go_past moves `spoken` ahead: where the end of a message is the newest thing said and
+ *   the grade allows it, the next transaction begins with `renew` (RSET), or QUIT is said if
+ *   nothing follows. hear_X functions therefore look at `transactions`, say_X functions at
+ *   `spoken`.
+ *
+ *   A transaction is `crossing` from the time when it began past another one until its answers are
+ *   all in; one that began so is `followed`. They tell, when the session breaks, whether this way
+ *   of speaking is to blame (blames_eager), and after the first success, that the server can
+ *   handle it (learn_outcome: TRY becomes EAGER).
+ *
+ *   count_reply ends a transaction: nothing more is due, and its outcome is final or the speaker
+ *   has gone past it. It leaves the queue, `over` is set, and the caller's driver may read it.
+ *
+ * The message
+ *
+ *   A message with `text` is in memory and written by pump as the buffer has room. Any other is
+ *   asked for in pieces (BODY). Both pass body_take, which makes every line end CRLF, doubles
+ *   dots, and refuses NUL, long lines, undeclared 8-bit and Bcc; `ready` says that the text was
+ *   scanned before and needs none of this. In BDAT the octets are counted instead: an exact
+ *   message is one chunk; of any other, chunks are gathered in the buffer behind room for their
+ *   command, and leave only when it is written before them.
+ *
+ * How things end
+ *
+ *   refuse() ends a transaction: it records the error, its stage and the server's words, and gives
+ *   the recipients their verdicts; the hear_X that calls it returns `rset`. give_up() ends the
+ *   session politely: every transaction is broken, QUIT is said. drop() ends it at once: nothing
+ *   more is said, the buffer is emptied and wiped. The first error wins in all three.
+ *
+ * The laws
+ *
  *   1. A say_ writes at most one command and looks at no reply. It returns the step we would say
  *      next if we need not wait.
  *   2. A hear_ takes one whole reply, writes nothing, and returns the step that follows.
