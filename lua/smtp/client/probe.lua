@@ -255,7 +255,7 @@ function probe.run(t)
    local server, err = options.connection(t)
    if not server then return nil, err end
    server = server_to_look_at(server, t)
-   local deadline, seen = began + server.timeout, nil
+   local deadline, seen = began + server.timeout
    seen, err = look(server, deadline)
    if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
    if err and err.kind == "certificate" then
