@@ -13,7 +13,7 @@
 local core = require "smtp.core"
 local crowd = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local sink_options = require "smtp.sink.options"
 local sink_session = require "smtp.sink.session"
 local system = require "smtp.ground.resources"
@@ -194,7 +194,7 @@ end
 
 -- Where a function of the user's fails, nobody else is let in.
 local function hear(self, session, sock, data)
-   local ok, said = guard.call(session.receive, session, data)
+   local ok, said = user_call.call(session.receive, session, data)
    if ok then return said end
    self.listener:close()
    sock:close()

@@ -2,7 +2,7 @@
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local crowd = require "smtp.runtime.scheduler"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local smtp_sink = require "smtp.sink"
@@ -287,7 +287,7 @@ describe("a job that yields", function()
    it("takes turns where nobody is there to resume it", function()
       local log = {}
       local jobs, sink = three(log)
-      assert.is_false(guard.can_yield())
+      assert.is_false(user_call.can_yield())
       assert(crowd.run(jobs))
       assert.equal(3, #sink.messages)
       assert.equal("abcabcabc", table.concat(log):sub(1, 9))

@@ -6,7 +6,7 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local options = require "smtp.client.request"
 local receipts = require "smtp.result.receipt"
 local signing = require "smtp.compose.sign"
@@ -67,7 +67,7 @@ end
 local function is_abandoned(self)
    local thread = self.owner.thread
    local running = coroutine.running()
-   if not guard.yields_across_pcall and thread == (running or "main") then return true end
+   if not user_call.yields_across_pcall and thread == (running or "main") then return true end
    if thread == "main" then return is_overdue(self) end
    local status = thread and coroutine.status(thread)
    if status ~= "suspended" then return status == nil or status == "dead" end
@@ -83,7 +83,7 @@ end
 
 -- An error of somebody else's passes through, and the connection is broken then.
 local function guarded(self, method, argument)
-   if not guard.yields_across_pcall then return method(self, argument) end
+   if not user_call.yields_across_pcall then return method(self, argument) end
    return settle(self, self.busy, pcall(method, self, argument))
 end
 

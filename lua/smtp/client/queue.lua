@@ -9,7 +9,7 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local options = require "smtp.client.request"
 local progress = require "smtp.result.progress"
 local signing = require "smtp.compose.sign"
@@ -46,7 +46,7 @@ end
 -- The caller's own function failed: no further message is taken.
 local function stop(self, reason, cause)
    self.stopped = self.stopped or errors.new("source", { reason = reason, cause = cause,
-      what = ("send_many stopped: %s raised an error: %s"):format(reason, guard.text(cause)) })
+      what = ("send_many stopped: %s raised an error: %s"):format(reason, user_call.text(cause)) })
 end
 
 --- What became of a message: to on_result, or into the results.
@@ -62,7 +62,7 @@ function Queue:tell(index, receipt, err)
       self.results[index] = receipt or err
       return
    end
-   local ok, cause = guard.call(on_result, index, receipt, err)
+   local ok, cause = user_call.call(on_result, index, receipt, err)
    if not ok then stop(self, "on_result", cause) end
 end
 
@@ -141,10 +141,10 @@ local function ask(self)
    local messages, index = self.messages, self.index
    if type(messages) == "table" then
       if self.is_list then return true, messages[index] end
-      return guard.call(function() return messages[index] end)
+      return user_call.call(function() return messages[index] end)
    end
    self.asking = true
-   local ok, message, why = guard.call(messages)
+   local ok, message, why = user_call.call(messages)
    self.asking = false
    if ok and message == nil and why ~= nil then return false, why end
    return ok, message

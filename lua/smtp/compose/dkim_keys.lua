@@ -5,7 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local system = require "smtp.ground.resources"
 
 local signers = {}
@@ -33,8 +33,8 @@ local canonicalizations = {
 local function check_fields(t, at)
    for name in next, t do
       if not fields[name] then
-         return nil, usage(at .. "." .. guard.text(name), ("%s has no field %q"):format(at,
-            guard.text(name)), "It has domain, selector, key, canonicalization and identity")
+         return nil, usage(at .. "." .. user_call.text(name), ("%s has no field %q"):format(at,
+            user_call.text(name)), "It has domain, selector, key, canonicalization and identity")
       end
    end
    for name in next, fields do

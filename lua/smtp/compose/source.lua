@@ -3,7 +3,7 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local runtime = require "smtp.runtime.runtime"
 local resources = require "smtp.ground.resources"
 
@@ -44,7 +44,7 @@ end
 
 --- Trouble of a source as a sentence.
 function source.sentence(trouble)
-   return trouble.what .. (trouble.cause ~= nil and ": " .. guard.text(trouble.cause) or "")
+   return trouble.what .. (trouble.cause ~= nil and ": " .. user_call.text(trouble.cause) or "")
 end
 
 --- Trouble of a source as the error of a message that is not sent. An error is returned as it is.
@@ -184,7 +184,7 @@ function source.of_function(fn, size, name)
       local given = 0
       return source.cut(function()
          for _ = 1, EMPTY_MAX do
-            local piece, trouble = check_piece(name, guard.call(fn))
+            local piece, trouble = check_piece(name, user_call.call(fn))
             given = given + (piece and #piece or 0)
             if size and (given > size or piece == nil and given < size) then
                return failed(("%s does not give the %d octets declared"):format(name, size), nil,

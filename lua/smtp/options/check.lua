@@ -3,7 +3,7 @@
 -- @module smtp.options.check
 
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local names = require "smtp.options.names"
 
 local check = {}
@@ -55,7 +55,7 @@ local function set_of(list)
 end
 
 local function unknown(key, list, where)
-   local name = guard.text(key)
+   local name = user_call.text(key)
    local near, option = check.nearest(name, list), where and where .. "." .. name or name
    return usage(option, ("there is no option %q"):format(option),
       near and ("Did you mean %s?"):format(near) or "The README lists all options")
@@ -84,7 +84,7 @@ function check.is_list(list, option, hint)
    for key in next, list do
       if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
          return nil, usage(option, ("%s is a list, and holds the key %s"):format(option,
-            type(key) == "string" and ("%q"):format(key) or guard.text(key)), hint)
+            type(key) == "string" and ("%q"):format(key) or user_call.text(key)), hint)
       end
       count = count + 1
    end
@@ -108,7 +108,7 @@ function check.is_word(t, name, words)
    for i = 1, #words do
       if value == words[i] then return true end
    end
-   return nil, usage(name, ("%s = %s is not one of its words"):format(name, guard.text(value)),
+   return nil, usage(name, ("%s = %s is not one of its words"):format(name, user_call.text(value)),
       ("Write \"%s\""):format(table.concat(words, "\", \"")), value)
 end
 

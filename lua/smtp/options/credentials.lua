@@ -5,7 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 
 local credentials = {}
 
@@ -48,27 +48,28 @@ local function own_mechanism(object)
    local name = rawget(object, "name")
    if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
       return nil, usage("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
-         .. "(RFC 4422 3.1), and not %s"):format(guard.text(name)))
+         .. "(RFC 4422 3.1), and not %s"):format(user_call.text(name)))
    end
    if by_name[name] then
       return nil, usage("auth_mechanisms", name .. " is known here, and given as an object",
          ("Write %q to use it"):format(name))
    end
    for _, method in ipairs { "start", "step" } do
-      if type(guard.field(object, method)) ~= "function" then
+      if type(user_call.field(object, method)) ~= "function" then
          return nil, usage("auth_mechanisms", ("the mechanism %s has no function %s"):format(name,
             method), "Give { name =, start = function(self, info), "
             .. "step = function(self, challenge) }")
       end
    end
-   return { name = name, object = object, shows_secret = guard.field(object, "plaintext") ~= false }
+   return { name = name, object = object,
+      shows_secret = user_call.field(object, "plaintext") ~= false }
 end
 
 local function one_mechanism(value)
    if type(value) == "table" then return own_mechanism(value) end
    local entry = type(value) == "string" and by_name[ascii.upper(value)]
    if entry then return entry end
-   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(guard.text(value)),
+   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(user_call.text(value)),
       "Known are " .. table.concat(known_names, ", ") .. "; any other can be given as an object")
 end
 

@@ -4,7 +4,7 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 
 local extensions = {}
 
@@ -21,7 +21,7 @@ local function check_word(keyword, word)
    local option = "extensions." .. keyword
    if not is_word[word] then
       return nil, usage(option, ("%s = %s is not one of its words"):format(option,
-         guard.text(word)), "Write \"require\", \"prefer\" or \"skip\"", word)
+         user_call.text(word)), "Write \"require\", \"prefer\" or \"skip\"", word)
    end
    if keyword == "requiretls" and word == "prefer" then
       return nil, usage(option, option .. " = \"prefer\" would send the message without it",

@@ -8,7 +8,7 @@ local address = require "smtp.options.address"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 
 local parameters = {}
 
@@ -60,7 +60,7 @@ local function notify(value, option)
    if not ok then return nil, err end
    if #list == 1 and list[1] == "never" then return "NEVER" end
    local given, parts = {}, {}
-   for i = 1, #list do given[guard.text(list[i])] = true end
+   for i = 1, #list do given[user_call.text(list[i])] = true end
    for i = 1, #notify_words do
       local word = notify_words[i]
       if given[word] then parts[#parts + 1] = ascii.upper(word) end

@@ -5,7 +5,7 @@ local check = require "smtp.options.check"
 local credentials = require "smtp.options.credentials"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local names = require "smtp.options.names"
 local place = require "smtp.options.place"
 
@@ -46,7 +46,7 @@ local function check_transport(t)
       end
    end
    if type(transport) == "function" then return true end
-   local ok, missing = guard.is_transport(transport)
+   local ok, missing = user_call.is_transport(transport)
    if ok then return true end
    return nil, usage("transport", ("transport has no method %s"):format(missing),
       "It needs connect, send, receiveany, sslhandshake, settimeouts and close")

@@ -3,7 +3,7 @@
 -- @module smtp.result.transcript
 
 local core = require "smtp.core"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 
 local transcript = {}
 
@@ -160,7 +160,7 @@ function Transcript:follow(session)
    for i = 1, news and #news or 0, 3 do
       local side, text = news[i], news[i + 1]
       if side == "M" then side, text = "C", ("(%d bytes of the message)"):format(text) end
-      local ok, cause = guard.call(self.trace, side, side == "S" and self:mask(text) or text)
+      local ok, cause = user_call.call(self.trace, side, side == "S" and self:mask(text) or text)
       if not ok then
          self.trace = nil
          return false, cause

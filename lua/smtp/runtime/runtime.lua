@@ -5,7 +5,7 @@ local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
@@ -20,14 +20,14 @@ end
 -- Where the caller's function makes none, there is none: to connect without it might go past a
 -- proxy that he relies on.
 local function made_by(make)
-   local ok, transport, why = guard.call(make)
+   local ok, transport, why = user_call.call(make)
    if not ok then
-      return nil, { what = "transport raised an error: " .. guard.text(transport),
+      return nil, { what = "transport raised an error: " .. user_call.text(transport),
          cause = transport }
    elseif transport == nil and why ~= nil then
-      return nil, { what = "transport failed: " .. guard.text(why), cause = why }
+      return nil, { what = "transport failed: " .. user_call.text(why), cause = why }
    end
-   local complete, missing = guard.is_transport(transport)
+   local complete, missing = user_call.is_transport(transport)
    if complete then return callers_transport.new(transport) end
    return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
       missing) }

@@ -8,12 +8,12 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local system = require "smtp.ground.resources"
 
 local crowd = {}
 
-local now, pack = core.now, guard.pack
+local now, pack = core.now, user_call.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local SENT_MAX = 262144 -- octets that one job may send before others have their turn
@@ -69,7 +69,7 @@ local function step(self, job)
       self.sleeping[#self.sleeping + 1] = job
    elseif said[2] == TURN then
       line_up(self, job, 0)
-   elseif guard.can_yield() then
+   elseif user_call.can_yield() then
       job.given = pack(coroutine.yield(unpack(said, 2, said.n)))
       line_up(self, job, 0)
    else

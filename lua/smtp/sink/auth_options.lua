@@ -4,7 +4,7 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local resources = require "smtp.ground.resources"
 local sink_auth = require "smtp.sink.auth"
 
@@ -30,7 +30,7 @@ local function check_types(t)
    for name, value in next, t do
       local expected = types[name]
       if not expected then
-         return usage(("auth has no field %q"):format(guard.text(name)), meant(name, type_names))
+         return usage(("auth has no field %q"):format(user_call.text(name)), meant(name, type_names))
       end
       if type(value) ~= expected then
          return usage(("auth.%s must be a %s"):format(name, expected))
@@ -75,7 +75,7 @@ end
 local function check_mechanism(t, name)
    local entry = type(name) == "string" and known[ascii.upper(name)]
    if not entry then
-      return usage(("the sink has no mechanism %q"):format(guard.text(name)),
+      return usage(("the sink has no mechanism %q"):format(user_call.text(name)),
          meant(type(name) == "string" and ascii.upper(name), known_names))
    end
    if t[entry.needs] == nil then

@@ -6,7 +6,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local auth_options = require "smtp.sink.auth_options"
 
 local sink_options = {}
@@ -67,7 +67,7 @@ end
 function sink_options.is_fault(stage, fault)
    local option = "faults." .. stage
    if fault == false or fault == "drop" or fault == "silence" then return true end
-   if type(fault) ~= "string" then return not_a_fault(option, fault, guard.text(fault)) end
+   if type(fault) ~= "string" then return not_a_fault(option, fault, user_call.text(fault)) end
    local ok, why = is_reply(fault)
    if ok then return true end
    local near = #fault < 20 and check.nearest(fault, actions)

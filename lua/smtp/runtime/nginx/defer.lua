@@ -6,7 +6,7 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local guard = require "smtp.options.user_call"
+local user_call = require "smtp.options.user_call"
 local location = require "smtp.runtime.nginx.location"
 
 local defer = {}
@@ -53,18 +53,18 @@ local function finish(job, runner, receipt, err)
    if not receipt then log(tostring(err)) end
    if not job.callback then return end
    runner.lost_at = core.now() + CALLBACK_MAX
-   local ok, cause = guard.call(function() job.callback(receipt, err) end)
-   if not ok then log("smtp: the callback of smtp.defer raised an error: ", guard.text(cause)) end
+   local ok, cause = user_call.call(function() job.callback(receipt, err) end)
+   if not ok then log("smtp: the callback of smtp.defer raised an error: ", user_call.text(cause)) end
 end
 
 -- Whatever happens to one message, the next one is sent.
 local function send(job, runner)
-   local ok, receipt, err = guard.call(function()
+   local ok, receipt, err = user_call.call(function()
       return job.send(job.server, job.mail, core.now())
    end)
    if not ok then
       receipt, err = nil, errors.new("system",
-         { what = "smtp.defer failed: " .. guard.text(receipt) })
+         { what = "smtp.defer failed: " .. user_call.text(receipt) })
    end
    finish(job, runner, receipt, err)
 end
