@@ -12,7 +12,11 @@ struct flights {
     struct smtp_session *s;
     const struct smtp_io *io;
     struct smtp_clock clock;
+    bool hurry; /* a transaction is over: wait only for those that end at the same time */
+    bool done;
 };
+
+enum { GATHER_MS = 10 };
 
 static double now(void)
 {
@@ -45,7 +49,11 @@ static bool receive_flight(struct flights *f)
 {
     const char *data;
     size_t len;
-    if (f->io->receive(f->io->socket, timeout_ms(f, now()), &data, &len) != NULL) return false;
+    int ms = timeout_ms(f, now());
+    if (f->hurry && ms > GATHER_MS) ms = GATHER_MS;
+    const char *word = f->io->receive(f->io->socket, ms, &data, &len);
+    f->done = f->hurry && word != NULL && strcmp(word, "timeout") == 0;
+    if (word != NULL) return f->done;
     uint64_t replies = smtp_session_replies(f->s);
     smtp_recv(f->s, data, len);
     if (smtp_session_replies(f->s) != replies) f->clock.moved = now();
@@ -69,8 +77,8 @@ static bool run_once(struct flights *f)
 
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
  * something moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one
- * send, or one receive, is all. Else it ends before a wait where a transaction of the pipeline is
- * over. */
+ * send, or one receive, is all. Else it ends when half of the transactions of the pipeline are
+ * over, or one is, and the next is not at once: the caller need not come for each of them. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};
@@ -79,8 +87,12 @@ int session_flights(lua_State *L)
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
     bool once = lua_toboolean(L, 6), through = run_once(&f);
-    while (through && !once && !(lua_isuserdata(L, 7) && pipeline_has_news(L, 7)))
+    while (through && !once && !f.done) {
+        enum pipeline_news news = lua_isuserdata(L, 7) ? pipeline_news(L, 7) : NEWS_NONE;
+        if (news == NEWS_ENOUGH) break;
+        f.hurry = news == NEWS_SOME;
         through = run_once(&f);
+    }
     lua_pushstring(L, want_word(f.s));
     lua_pushnumber(L, f.clock.moved);
     lua_pushboolean(L, !through);

@@ -20,13 +20,18 @@ static enum smtp_grade grade_field(lua_State *L)
     return (enum smtp_grade)grade;
 }
 
+void push_grade(lua_State *L, const struct smtp_session *s)
+{
+    lua_pushstring(L, grades[smtp_grade(s)]);
+}
+
 /** session:grade(word) -> "safe", "try" or "eager", see enum smtp_grade; with a word it is set. */
 int session_grade(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     if (!lua_isnoneornil(L, 2))
         smtp_set_grade(s, (enum smtp_grade)luaL_checkoption(L, 2, NULL, grades));
-    lua_pushstring(L, grades[smtp_grade(s)]);
+    push_grade(L, s);
     return 1;
 }
 

@@ -16,6 +16,7 @@ struct pipeline {
     struct smtp_session *s;
     double timeout, octets_per_second; /* 0: a large one has no more time */
     size_t first, count;
+    bool begun; /* a transaction has */
     struct {
         struct smtp_transaction *transaction;
         lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
@@ -34,10 +35,29 @@ static int transaction_at(size_t slot)
     return (int)(2 * slot + 1);
 }
 
-bool pipeline_has_news(lua_State *L, int index)
+static bool oldest_has_begun(const struct pipeline *p)
+{
+    return p->count > 0 && p->of[p->first].transaction->begun_at > 0;
+}
+
+enum pipeline_news pipeline_news(lua_State *L, int index)
 {
     const struct pipeline *p = to_pipeline(L, index);
-    return p->count > 0 && p->of[p->first].transaction->over;
+    size_t over_count = 0;
+    while (over_count < p->count && p->of[(p->first + over_count) % SLOTS].transaction->over)
+        over_count++;
+    if (over_count == 0) return !p->begun && oldest_has_begun(p) ? NEWS_ENOUGH : NEWS_NONE;
+    return 2 * over_count >= p->count ? NEWS_ENOUGH : NEWS_SOME;
+}
+
+/** pipeline:has_begun() -> has a transaction begun? What the server says of its limits is known
+ *  then. */
+static int pipeline_has_begun(lua_State *L)
+{
+    struct pipeline *p = to_pipeline(L, 1);
+    p->begun = p->begun || oldest_has_begun(p);
+    lua_pushboolean(L, p->begun);
+    return 1;
 }
 
 /** core.pipeline(session, extensions, timeout, octets_per_second) -> pipeline. `extensions`: the
@@ -212,20 +232,21 @@ static int give(lua_State *L, struct pipeline *p, int count)
     lua_pushinteger(L, count);
     push_integer(L, p->count);
     push_deadline(L, p);
+    push_grade(L, p->s);
     lua_pushvalue(L, top + 1);
     lua_pushvalue(L, top + 2);
     lua_pushnumber(L, started);
     lua_pushvalue(L, top + 3);
     push_integer(L, (size_t)m->size);
     lua_pushboolean(L, m->eightbit);
-    return 9;
+    return 10;
 }
 
 /** pipeline:take(out, now) -> count, how many are left, when the oldest of these must be over,
- *  transaction, subject, started, text, size, eightbit. Of those that are over, oldest first, all
- * that a receipt needs: eight values in `out` each, the subject (its entry, or the index of a
- * posted one), what transaction:receipt() returns, size, seconds and eightbit. It ends with the
- * first that has no receipt: that is what the other values are about. */
+ *  the session's grade, transaction, subject, started, text, size, eightbit. Of those that are
+ * over, oldest first, all that a receipt needs: eight values in `out` each, the subject (its entry,
+ * or the index of a posted one), what transaction:receipt() returns, size, seconds and eightbit. It
+ * ends with the first that has no receipt: that is what the other values are about. */
 static int pipeline_take(lua_State *L)
 {
     enum { EACH = 8 };
@@ -249,11 +270,15 @@ static int pipeline_take(lua_State *L)
     lua_pushinteger(L, count);
     push_integer(L, p->count);
     push_deadline(L, p);
-    return 3;
+    push_grade(L, p->s);
+    return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {
-    {"post", pipeline_post}, {"add", pipeline_add}, {"take", pipeline_take}, {NULL, NULL}};
+static const luaL_Reg pipeline_methods[] = {{"has_begun", pipeline_has_begun},
+                                            {"post", pipeline_post},
+                                            {"add", pipeline_add},
+                                            {"take", pipeline_take},
+                                            {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"pipeline", core_pipeline}, {NULL, NULL}};
 

@@ -23,8 +23,9 @@ void set_enhanced(lua_State *L, const uint16_t status[3]);
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 
-/* loptions.c: from table 1, which the session has to keep. */
+/* loptions.c: read from table 1, which the session has to keep. */
 void read_options(lua_State *L, struct smtp_options *o);
+void push_grade(lua_State *L, const struct smtp_session *s);
 
 /* lfacts.c */
 int core_capabilities(lua_State *L);
@@ -55,8 +56,10 @@ struct smtp_transaction *to_transaction(lua_State *L);
 /* What transaction:receipt() returns, pushed. Returns how many values. */
 int push_receipt(lua_State *L, const struct smtp_transaction *m);
 
-/* lpipeline.c: is a transaction of the pipeline at `index` over? */
-bool pipeline_has_news(lua_State *L, int index);
+/* lpipeline.c: of the pipeline at `index`. ENOUGH: half of its transactions are over, or its first
+ * one has begun. */
+enum pipeline_news { NEWS_NONE, NEWS_SOME, NEWS_ENOUGH };
+enum pipeline_news pipeline_news(lua_State *L, int index);
 
 /* lflights.c */
 int session_flights(lua_State *L);

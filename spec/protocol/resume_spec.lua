@@ -23,7 +23,8 @@ end
 
 -- What it says first for this mail.
 local function said(session)
-   local mail = core.transaction { from = "a@b", to = { "c@d", "e@f" }, size = 4000, source_len = 4000, eightbit = true }
+   local mail = core.transaction { from = "a@b", to = { "c@d", "e@f" }, size = 4000, source_len = 4000,
+      eightbit = true }
    session:add(mail)
    local trouble = mail:trouble()
    return trouble and trouble.kind .. trouble.reason or (session:output())

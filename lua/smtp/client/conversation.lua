@@ -64,11 +64,10 @@ function Conversation:fail(reason, cause, text)
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
----@param feed? function      may queue more messages meanwhile
----@param pipeline? userdata   which it feeds
+---@param lane? smtp.Lane   which may add more messages meanwhile
 ---@return string
-function Conversation:run(feed, pipeline)
-   return loop.run(self, feed, pipeline)
+function Conversation:run(lane)
+   return loop.run(self, lane)
 end
 
 --- Can the session still be used? Asked before something is said on an idle connection.

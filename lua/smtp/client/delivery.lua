@@ -101,7 +101,7 @@ function delivery.finish(conv, mail, transaction, reopen, started)
    conv:run()
    local receipt = findings.receipt(conv, mail, transaction, started)
    if receipt then return conv, receipt end
-   local result, more = delivery.result(conv, transaction), nil
+   local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err
@@ -110,7 +110,7 @@ function delivery.finish(conv, mail, transaction, reopen, started)
          conv.sock:close()
          conv = other
       end
-      more = conv:send(mail, transaction:again(result.left, result.offer))
+      local more = conv:send(mail, transaction:again(result.left, result.offer))
       conv:run()
       delivery.merge(result, delivery.result(conv, more))
    end
@@ -172,14 +172,14 @@ end
 ---@return table|nil err
 function delivery.send(server, mail, started)
    local deadline = delivery.deadline(server, mail, started)
-   local transaction, conv, fresh = mail.transaction, nil, false
+   local transaction, fresh = mail.transaction, false
    local function reopen()
       return delivery.open(server, deadline, true)
    end
    while true do
+      local conv, receipt, result, err
       conv, transaction = begin(server, mail, transaction, deadline, fresh)
       if not conv then return nil, transaction end
-      local receipt, result, err
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
       if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
          conv:leave()

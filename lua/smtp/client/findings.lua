@@ -40,7 +40,7 @@ function findings.parts(conv)
    return parts
 end
 
---- The receipt of a message that one transaction has brought to all of its recipients whom the server
+--- The receipt of a message that one transaction has brought to all recipients whom the server
 -- accepts; nil where there is more to report, as there is of a message that the server refused.
 ---@return smtp.Receipt|nil
 function findings.receipt(conv, mail, transaction, started)

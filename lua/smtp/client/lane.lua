@@ -37,8 +37,8 @@ function lane.new(queue, conv)
       values = {},     -- what pipeline:take returns of receipts
       grade = nil,     -- the session's, and the state of the memory that it was set by
       changes = -1,
-      used = nil,      -- receipt.used of a posted message; of one with 8-bit bytes
-      used_8bit = nil,
+      parts = nil,     -- what its receipts share, while the grade was parts_grade
+      parts_grade = nil,
    }, Lane)
 end
 
@@ -48,47 +48,58 @@ function Lane:add(entry)
    self.taken = self.taken + 1
 end
 
--- So many messages are accepted, and what pipeline:take returned of them is in self.values.
-local function report(self, count)
-   local v, queue, parts = self.values, self.queue, findings.parts(self.conv)
-   self.conv.has_carried = true
-   self.used = self.used or receipts.used(options.plain_needs(false), parts)
-   self.used_8bit = self.used_8bit or receipts.used(options.plain_needs(true), parts)
-   for i = 1, 8 * count, 8 do
-      local index, used, message_id, size = v[i], v[i + 7] and self.used_8bit or self.used, nil,
-         v[i + 5]
-      if type(index) == "table" then
-         local entry = index
-         index, used = entry.index, receipts.used(entry.needs, parts)
-         message_id, size = entry.message_id, entry.size
-      end
-      queue:tell(index, receipts.new(parts, used, message_id, size, v[i + 6], v[i + 1], v[i + 2],
-         v[i + 3], v[i + 4]))
+-- What one connection finds out of the server counts for all.
+local function settle_grade(self, grade)
+   local server = self.queue.server
+   if self.grade == "try" and grade == "eager" then memory.note_grade(server, "eager") end
+   if self.changes == memory.changes then return end
+   self.grade = self.conv.session:grade(memory.grade(server, self.conv))
+   self.changes = memory.changes
+end
+
+-- More is to be reported of a message than a receipt.
+local function finish(self, transaction, entry, started, text, size, eightbit)
+   local queue = self.queue
+   if type(entry) == "number" then
+      entry = queue:as_entry(options.plain_message(text, size, eightbit), entry, started)
    end
+   queue:finish(self.conv, entry, transaction)
 end
 
 --- Report the messages that are over.
 ---@return number   how many are still on their way
 function Lane:collect()
-   local conv, queue = self.conv, self.queue
+   local conv, values = self.conv, self.values
    while true do
-      local count, left, deadline, transaction, entry, started, text, size, eightbit =
-         self.pipeline:take(self.values, now())
-      if count > 0 then report(self, count) end
-      conv.deadline = deadline or conv.deadline
-      if not transaction then return left end
-      if type(entry) == "number" then
-         entry = queue:as_entry(options.plain_message(text, size, eightbit), entry, started)
+      local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
+         self.pipeline:take(values, now())
+      if count > 0 then
+         if self.parts_grade ~= grade then
+            self.parts, self.parts_grade = findings.parts(conv), grade
+         end
+         conv.has_carried = true
+         receipts.of_values(self.parts, values, count)
+         for i = 1, 2 * count, 2 do self.queue:tell(values[i], values[i + 1]) end
       end
-      queue:finish(conv, entry, transaction)
+      conv.deadline = deadline or conv.deadline
+      if not transaction then
+         if self.grade ~= grade or self.changes ~= memory.changes then settle_grade(self, grade) end
+         return left
+      end
+      finish(self, transaction, entry, started, text, size, eightbit)
    end
 end
 
---- How many messages this connection may still carry (RFC 9422 4).
-function Lane:left()
-   self.max = self.max or math.min(self.queue.settings.per_connection,
+-- How many messages this connection may carry (RFC 9422 4).
+local function find_max(self)
+   self.max = math.min(self.queue.settings.per_connection,
       self.conv.session:facts().mail_max or math.huge)
-   return self.max - self.taken
+   return self.max
+end
+
+--- May this connection carry more messages?
+function Lane:has_room()
+   return self.taken < (self.max or find_max(self))
 end
 
 -- The messages list[from] to list[to], of which the first has this index. -> how many were taken
@@ -125,7 +136,8 @@ end
 -- As many of the next messages as there are, up to `room`. -> how many were taken
 local function feed_some(self, room)
    local queue = self.queue
-   if not queue.settings.rate and queue:is_untouched() then
+   if #queue.waiting == 0 and not (queue.settings.rate or queue.stopped or queue.ended
+      or queue.asking) then
       if type(queue.messages) == "function" then return feed_batch(self, room) end
       local count = queue.is_list and post(self, queue.messages, queue.index + 1,
          queue.index + room, queue.index + 1) or 0
@@ -138,36 +150,24 @@ local function feed_some(self, room)
    return 1
 end
 
--- What one connection finds out of the server counts for all.
-local function settle_grade(self)
-   local session, server = self.conv.session, self.queue.server
-   if self.grade == "try" and session:grade() == "eager" then
-      memory.note_grade(server, "eager")
-   end
-   if self.changes == memory.changes then return end
-   self.grade, self.changes = session:grade(memory.grade(server, self.conv)), memory.changes
-end
-
--- What the server says of its limits is not known yet.
-local before_mail = { greeting = true, ehlo = true, starttls = true, tls = true, auth = true }
-
 --- While messages are on their way: report those that are over, and take more, as the window lets
 -- them in, but no more than half of it at once. The server then works on one half while the other
 -- is made.
 ---@return boolean   can more be taken after the next step of the conversation?
 function Lane:feed()
-   local count = self:collect()
-   settle_grade(self)
+   local count, queue = self:collect(), self.queue
    if count == 0 then return false end
-   if not self.max and before_mail[self.conv.session:stage()] then return true end
-   local window = self.queue.settings.window
-   local most = math.min(window - count, self:left(), math.ceil(window / 2))
-   while most > 0 do
+   -- What the server says of its limits is not known yet.
+   if not self.max and not self.pipeline:has_begun() then return false end
+   local max, window = self.max or find_max(self), queue.settings.window
+   local most = math.min(window - count, max - self.taken, math.ceil(window / 2))
+   while most > 0 and (not queue.ended or #queue.waiting > 0) do
       local more = feed_some(self, most)
       if more == 0 then break end
       most, count = most - more, count + more
    end
-   return count < window and self:left() > 0 and not self.queue:is_done()
+   local is_done = queue.stopped or queue.ended and #queue.waiting == 0
+   return not is_done and count < window and self.taken < max
 end
 
 return lane

@@ -197,30 +197,27 @@ end
 
 local is_flight = { send = true, recv = true }
 
--- With a socket of our own, flights go to and fro in C. -> what the session needs, is it for this
--- loop to do?
-local function next_want(conversation, once, pipeline)
-   local session = conversation.session
-   if not conversation.io or conversation.transcript.trace then return session:wants(), true end
-   local want, moved, is_ours = session:flights(conversation.io, conversation.deadline,
-      conversation.server.reply_timeout, conversation.moved, once or conversation.watch ~= nil, pipeline)
-   conversation.moved = moved
-   return want, is_ours or not is_flight[want]
-end
-
 --- Drive the session until it rests ("ready") or is over ("nothing").
----@param feed? function      may queue more messages meanwhile -> does it have more?
----@param pipeline? userdata   which it feeds: when one of its transactions is over, and after each
---   step where there are more messages
+---@param lane? smtp.Lane   which may add more messages meanwhile: when one of its messages is over,
+--   and after each step while it has more
 ---@return string
-function loop.run(conversation, feed, pipeline)
+function loop.run(conversation, lane)
+   local session, io = conversation.session, conversation.io
+   if conversation.transcript.trace then io = nil end
    while true do
-      local once = feed and feed()
-      local want, is_ours = next_want(conversation, once, feed and pipeline)
-      if conversation.watch then conversation.watch(conversation.session:octets()) end
+      local once, is_ours, want = lane and lane:feed(), true
+      if io then -- with a socket of this library, flights go to and fro in C
+         want, conversation.moved, is_ours = session:flights(io, conversation.deadline,
+            conversation.server.reply_timeout, conversation.moved,
+            once or conversation.watch ~= nil, lane and lane.pipeline)
+         is_ours = is_ours or not is_flight[want]
+      else
+         want = session:wants()
+      end
+      if conversation.watch then conversation.watch(session:octets()) end
       local act = doing[want]
       if not act then
-         if want == "nothing" and conversation.session:eager_failed() then
+         if want == "nothing" and session:eager_failed() then
             memory.note_grade(conversation.server, "safe")
          end
          return want

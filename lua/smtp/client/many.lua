@@ -1,7 +1,7 @@
 --- Many messages over few connections, in one thread.
 --
--- Each connection is served by a job of its own (see smtp.client.lane), which takes the next message
--- where it has room for one.
+-- Each connection is served by a job of its own (see smtp.client.lane), which takes the next
+-- message where it has room for one.
 -- @module smtp.client.many
 
 local check = require "smtp.options.check"
@@ -76,25 +76,22 @@ end
 
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
-   local lane, feed = lanes.new(queue, conv), nil
-   if queue.server.pipelining == "eager" then
-      feed = function() return lane:feed() end
-   end
-   local seconds
+   local lane, seconds = lanes.new(queue, conv), nil
+   local feeder = queue.server.pipelining == "eager" and lane or nil
    repeat
       if entry then
          lane:add(entry)
       elseif seconds then
          crowd.sleep(seconds)
       end
-      local word = conv:run(feed, lane.pipeline)
+      local word = conv:run(feeder)
       lane:collect()
       if word ~= "ready" then
          conv.sock:close()
          return wait_if_busy(queue, conv)
       end
       entry, seconds = nil, nil
-      if lane:left() > 0 then entry, seconds = queue:next_entry() end
+      if lane:has_room() then entry, seconds = queue:next_entry() end
       if was_left(queue, conv, entry) then return conv.sock:close() end
    until not entry and not seconds
    conv:leave()

@@ -1,8 +1,8 @@
 --- The messages of send_many: taken from the caller one after the other, and told of.
 --
 -- An entry is a message, as smtp.client.request gives it, with { index =, started =, deadline =,
--- transaction = the newest, or the one that is next, first = the first, result = what is known after
--- several, offer = how many recipients the next ones may have, tries = }.
+-- transaction = the newest, or the one that is next, first = the first, result = what is known
+-- after several, offer = how many recipients the next ones may have, tries = }.
 -- @module smtp.client.queue
 
 local core = require "smtp.core"
@@ -190,16 +190,6 @@ local function pause_of(self)
    if self.next_at > moment then return self.next_at - moment end
    self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
    return nil
-end
-
---- Is the next message one that the caller still has?
-function Queue:is_untouched()
-   return #self.waiting == 0 and not self.stopped and not self.ended and not self.asking
-end
-
---- Is there nothing left to send?
-function Queue:is_done()
-   return self.stopped ~= nil or self.ended and #self.waiting == 0
 end
 
 --- The next entry.

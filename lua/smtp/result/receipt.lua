@@ -44,7 +44,8 @@ function receipt.auth(conv, facts)
 end
 
 --- What all receipts of a connection share: auth, tls, capabilities, server. For receipt.used:
--- `words`, and `none`, the answer for a message that needs no extension.
+-- `words`, `none`, the answer for a message that needs no extension, and `eightbit`, the answer for
+-- one that needs 8BITMIME alone, once it is known.
 ---@param conv table    the conversation, whose offer is noted
 ---@param facts table   session:facts()
 ---@param words table   keyword to "require", "prefer" or "skip"
@@ -103,6 +104,37 @@ function receipt.new(parts, used, message_id, size, seconds, recipients, accepte
       message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
       server = parts.server, capabilities = parts.capabilities, pipelining = parts.pipelining,
       extensions = used }
+end
+
+local eightbit_needs = { ["8bitmime"] = true }
+
+local function used_by_posted(parts, eightbit)
+   if not eightbit then return parts.none end
+   parts.eightbit = parts.eightbit or receipt.used(eightbit_needs, parts)
+   return parts.eightbit
+end
+
+--- The receipts of messages of send_many.
+---@param parts table    from receipt.parts
+---@param values table   what pipeline:take returned: eight values for each of them
+---@param count number
+---@return table         for each of them its index, and its receipt: in the place of the values
+function receipt.of_values(parts, values, count)
+   local v, at = values, 1
+   for i = 1, 8 * count, 8 do
+      local index, size, used, message_id = v[i], v[i + 5]
+      if type(index) == "table" then
+         local entry = index
+         index, message_id, size = entry.index, entry.message_id, entry.size
+         used = receipt.used(entry.needs, parts)
+      else
+         used = used_by_posted(parts, v[i + 7])
+      end
+      v[at], v[at + 1] = index, receipt.new(parts, used, message_id, size, v[i + 6], v[i + 1],
+         v[i + 2], v[i + 3], v[i + 4])
+      at = at + 2
+   end
+   return v
 end
 
 return receipt
