@@ -572,8 +572,8 @@ describe("times", function()
                assert.equal(name, err.option)
             end
          end
-         for _, value in ipairs { max, 0.25, tostring(max), "0.5" } do
-            assert.equal(tonumber(value), server({ [name] = value })[name])
+         for value, seconds in pairs { [max] = max, [0.25] = 0.25, [tostring(max)] = max, ["0.5"] = 0.5 } do
+            assert.equal(seconds, server({ [name] = value })[name])
          end
       end)
    end
@@ -688,6 +688,7 @@ describe("where and how", function()
    it("takes numbers as text", function()
       local found = server { port = "2525", timeout = "1.5" }
       assert.same({ 2525, 1.5 }, { found.port, found.timeout })
+      refused { timeout = "1,5" } -- whatever the locale
       assert.equal("25", ("%s"):format(server({ port = "25.0" }).port))
    end)
 

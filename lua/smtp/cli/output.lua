@@ -1,6 +1,7 @@
 --- What the command prints: JSON for programs, and the report of probe for people.
 -- @module smtp.cli.output
 
+local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 
 local output = {}
@@ -79,7 +80,7 @@ function output.json(value, name, parent)
    end
    local names = {}
    for key in next, value do names[#names + 1] = tostring(key) end
-   table.sort(names)
+   table.sort(names, ascii.before)
    for i = 1, #names do
       parts[i] = quote(names[i]) .. ":" .. output.json(value[names[i]], names[i], name)
    end
@@ -95,7 +96,7 @@ end
 local function sorted(map, join)
    local list = {}
    for name, value in next, map do list[#list + 1] = join(name, value) end
-   table.sort(list)
+   table.sort(list, ascii.before)
    return table.concat(list, ", ")
 end
 

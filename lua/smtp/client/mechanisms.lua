@@ -1,6 +1,7 @@
 --- Mechanisms of AUTH for a session: which it may use, and for each that was not used, why.
 -- @module smtp.client.mechanisms
 
+local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
 local credentials = require "smtp.options.credentials"
 local sasl = require "smtp.client.sasl"
@@ -160,7 +161,7 @@ function auth.downgrade(place_of, server, facts)
    for name in next, earlier do
       if not now[name] then gone[#gone + 1] = name end
    end
-   table.sort(gone)
+   table.sort(gone, ascii.before)
    return #gone > 0 and gone or nil
 end
 

@@ -21,6 +21,15 @@ function ascii.upper(text)
    return (text:gsub("[a-z]", upper_of))
 end
 
+--- tonumber, with the decimal point that Lua has, whatever the locale's is.
+function ascii.number(value)
+   if type(value) ~= "string" then return tonumber(value) end
+   local point = ("%.1f"):format(0.5):sub(2, -2)
+   if point == "." then return tonumber(value) end
+   if value:find(point, 1, true) then return nil end
+   return tonumber((value:gsub("%.", point)))
+end
+
 --- Does `a` come before `b`, byte by byte?
 function ascii.before(a, b)
    for i = 1, math.min(#a, #b) do

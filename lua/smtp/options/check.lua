@@ -2,6 +2,7 @@
 -- true or the value to use; else nil and a UsageError that names the option.
 -- @module smtp.options.check
 
+local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local user_call = require "smtp.options.user_call"
 local names = require "smtp.options.names"
@@ -200,7 +201,7 @@ function kinds.pattern(t, name, option)
 end
 
 function kinds.whole(t, name, option)
-   local number = tonumber(t[name]) -- "25.0" is 25
+   local number = ascii.number(t[name]) -- "25.0" is 25
    if number and number >= option.min and number <= option.max and number % 1 == 0 then
       t[name] = math.floor(number)
       return true
@@ -212,7 +213,7 @@ end
 -- A larger value was most likely meant in milliseconds.
 function kinds.seconds(t, name, option)
    local value = t[name]
-   local number = tonumber(value)
+   local number = ascii.number(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
       return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
    end

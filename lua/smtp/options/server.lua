@@ -1,6 +1,7 @@
 --- The server: the options of a connection, checked and completed.
 -- @module smtp.options.server
 
+local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local credentials = require "smtp.options.credentials"
 local errors = require "smtp.errors"
@@ -60,8 +61,8 @@ local keepalive_names = { "idle", "size" }
 local function keepalive_bounds(keepalive)
    local ok, err = check.names(keepalive, keepalive_names, "keepalive")
    if not ok then return nil, err end
-   local idle = tonumber(keepalive.idle or KEPT_SECONDS)
-   local size = tonumber(keepalive.size or KEPT_MAX)
+   local idle = ascii.number(keepalive.idle or KEPT_SECONDS)
+   local size = ascii.number(keepalive.size or KEPT_MAX)
    if idle and idle > 0 and idle <= 86400 and size and size > 0 and size <= 10000
       and size % 1 == 0 then
       return { idle = idle, size = size }

@@ -171,7 +171,7 @@ end
 
 local known_names = {}
 for name in next, known do known_names[#known_names + 1] = name end
-table.sort(known_names)
+table.sort(known_names, ascii.before)
 
 --- The mechanisms that the sink has, by name, and their names in order.
 sink_auth.known, sink_auth.known_names = known, known_names

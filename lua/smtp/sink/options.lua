@@ -136,7 +136,7 @@ end
 local function to_whole(t, name, min, max, words)
    local value = t[name]
    if value == nil then return true end
-   local number = (type(value) == "number" or type(value) == "string") and tonumber(value)
+   local number = (type(value) == "number" or type(value) == "string") and ascii.number(value)
    if not number or not (number >= min and number <= max) or number % 1 ~= 0 then
       return nil, usage(name, ("%s is not a whole number %s"):format(name, words), nil, value)
    end
@@ -238,12 +238,11 @@ function sink_options.read_serve(given)
    local ok, err = check.names(t, { "connections", "timeout" })
    if ok then ok, err = to_whole(t, "connections", 1, math.huge, "of connections to serve") end
    if not ok then return nil, err end
-   local seconds = t.timeout
-   if seconds ~= nil and not ((type(seconds) == "number" or type(seconds) == "string")
-      and tonumber(seconds) and tonumber(seconds) > 0 and tonumber(seconds) < math.huge) then
-      return nil, usage("timeout", "timeout is not a positive number of seconds", nil, seconds)
+   local seconds = t.timeout ~= nil and ascii.number(t.timeout)
+   if t.timeout ~= nil and not (seconds and seconds > 0 and seconds < math.huge) then
+      return nil, usage("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
    end
-   t.timeout = tonumber(seconds)
+   t.timeout = seconds or nil
    return t
 end
 
