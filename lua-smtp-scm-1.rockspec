@@ -42,7 +42,6 @@ build = {
       ["smtp.client.body"] = "lua/smtp/client/body.lua",
       ["smtp.client.conversation"] = "lua/smtp/client/conversation.lua",
       ["smtp.client.opening"] = "lua/smtp/client/opening.lua",
-      ["smtp.client.session"] = "lua/smtp/client/session.lua",
       ["smtp.client.tls"] = "lua/smtp/client/tls.lua",
       ["smtp.runtime.callers_transport"] = "lua/smtp/runtime/callers_transport.lua",
       ["smtp.client.lane"] = "lua/smtp/client/lane.lua",

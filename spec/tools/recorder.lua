@@ -74,10 +74,10 @@ function recorder.finish()
 end
 
 function opening.open(...)
-   local conv, failed, trouble = open(...)
+   local conv, err = open(...)
    if #all == 100 then recorder.finish() end
    all[#all + 1] = conv
-   return conv, failed, trouble
+   return conv, err
 end
 
 -- Another conversation may have its session.

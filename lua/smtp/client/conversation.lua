@@ -7,10 +7,17 @@ local core = require "smtp.core"
 local loop = require "smtp.client.loop"
 local mechanisms = require "smtp.client.mechanisms"
 local memory = require "smtp.client.memory"
-local session = require "smtp.client.session"
 local user_call = require "smtp.options.user_call"
 
 local conversation = {}
+
+-- The session of a conversation that is over is the next one's: 116 KiB that need not be collected
+-- for every message, which took a third of the time of one on a kept connection. Weak, so that what
+-- it holds goes with the next collection.
+local spare = setmetatable({}, { __mode = "v" })
+
+-- The login of a conversation without credentials.
+local no_login = { mechanisms = {}, unusable = {} }
 
 local now = core.now
 
@@ -37,10 +44,11 @@ function conversation.new(server, deadline, transcript, watch)
       context = nil,           -- the TLS settings of this host, see runtime.context
       pace = nil,              -- how other conversations have their turn, see runtime.pace
       connected = nil,         -- core.now() when the connection was made
+      is_over = false,         -- the session is over: only the connection is to be closed
       address = nil,           -- the server's address
       tls = nil,               -- version, cipher, verified, resumed; nil without TLS
       tls_trouble = nil,       -- why the handshake failed
-      login = nil,             -- smtp.Login: what AUTH needs
+      login = no_login,        -- smtp.Login: what AUTH needs
       body = nil,              -- smtp.Body: messages that are read piece by piece
       session = nil,           -- smtp.core's
       is_kept = false,         -- the connection was opened by an earlier conversation
@@ -63,18 +71,54 @@ function Conversation:fail(reason, cause, text)
       self.transcript:mask(text or user_call.text(cause)))
 end
 
---- Drive the session until it rests ("ready") or is over ("nothing").
----@param lane? smtp.Lane   which may add more messages meanwhile
----@return string
-function Conversation:run(lane)
-   return loop.run(self, lane)
+local function tls_options(server)
+   return server.tls == "implicit" and "skip" or server.tls
 end
 
---- Can the session still be used? Asked before something is said on an idle connection.
----@return boolean
-function Conversation:look()
-   return loop.look(self)
+local function may_be_unverified(server)
+   return not server.tls_verify and server.secret_unverified ~= false
 end
+
+--- Start the session: the transport is connected.
+---@param domain string    what EHLO says
+---@param facts? table     of the session that had this connection before
+function Conversation:start(domain, facts)
+   local server, tls = self.server, self.tls
+   local words, grade = memory.recall(server, self)
+   local old, secrets = spare[1], self.transcript.secrets
+   spare[1] = nil
+   self.session = core.session({
+      domain = domain,
+      tls = tls_options(server),
+      tls_on = tls ~= nil,
+      tls_verified = tls ~= nil and tls.verified == true,
+      auth = server.credentials and server.auth or "skip",
+      username = server.username,
+      authzid = server.authzid,
+      mechanisms = self.login.mechanisms,
+      mechanisms_named = server.auth_mechanisms ~= nil,
+      token_renewable = type(server.token) == "function",
+      host = server.host,
+      port = server.port,
+      secret_in_clear = server.loopback or server.auth_plaintext,
+      secret_unverified = may_be_unverified(server),
+      lmtp = server.protocol == "lmtp",
+      extensions = words,
+      grade = grade,
+      flight_max = server.flight_max or 1,
+      refused_max = server.refused_max or 0,
+      window = self.sock.duplex == true and 0 or 200,
+   }, facts, old)
+   if secrets[1] then self.session:hide(secrets) end
+   self.moved = now()
+end
+
+--- Drive the session until it rests ("ready") or is over ("nothing"): see loop.run.
+Conversation.run = loop.run
+
+--- Can the session still be used? Asked before something is said on an idle connection: see
+-- loop.look.
+Conversation.look = loop.look
 
 --- Send one message. It is over when the transaction is, and the session rests.
 ---@param mail table
@@ -128,17 +172,18 @@ end
 
 --- The conversation is over: keep the connection, or end it.
 function Conversation:leave()
-   memory.leave(self.server, self)
-   if self:hand_back() then return end
-   self.session:quit()
-   loop.run(self)
+   if self.server.flight_max then memory.leave(self.server, self) end
+   if not self.is_over then
+      if self:hand_back() then return end
+      self.session:quit()
+      loop.run(self)
+   end
    self.sock:close()
 end
 
 --- The caller asks nothing more of this conversation: another may have its session.
 function Conversation:forget()
-   session.give_back(self.session)
-   self.session = nil
+   spare[1], self.session = self.session, nil
 end
 
 --- The trouble of the session, with what only the conversation knows.

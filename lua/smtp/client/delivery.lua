@@ -5,7 +5,6 @@
 local core = require "smtp.core"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local host = require "smtp.runtime.runtime"
 local opening = require "smtp.client.opening"
 local quirks = require "smtp.client.memory"
 local receipts = require "smtp.result.receipt"
@@ -25,16 +24,9 @@ function delivery.deadline(server, mail, started)
    return (started or core.now()) + seconds
 end
 
---- A connection with its conversation begun.
----@param fresh? boolean   none that was kept
----@return table|nil conv
----@return table|nil err
+--- A connection with its conversation begun: see opening.open.
 function delivery.open(server, deadline, fresh)
-   local context, err = host.context(server)
-   if err then return nil, err end
-   local conv, failed, trouble = opening.open(server, context, deadline, fresh)
-   if not conv then return nil, findings.error(failed, trouble) end
-   return conv
+   return opening.open(server, deadline, fresh)
 end
 
 -- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
@@ -149,7 +141,7 @@ end
 -- ---- a connection of its own ----
 
 local function begin(server, mail, transaction, deadline, fresh)
-   local conv, err = delivery.open(server, deadline, fresh)
+   local conv, err = opening.open(server, deadline, fresh)
    if not conv then return nil, err end
    transaction = conv:send(mail, transaction)
    if not server.keepalive then conv.session:quit() end
@@ -174,7 +166,7 @@ function delivery.send(server, mail, started)
    local deadline = delivery.deadline(server, mail, started)
    local transaction, fresh = mail.transaction, false
    local function reopen()
-      return delivery.open(server, deadline, true)
+      return opening.open(server, deadline, true)
    end
    while true do
       local conv, receipt, result, err

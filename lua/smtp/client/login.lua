@@ -1,4 +1,4 @@
---- The part of a conversation that authenticates: secrets and answers, whenever the session asks for
+--- The part of a conversation that authenticates: secrets and answers, when the session asks for
 -- them. Functions of the caller's own may raise and yield, see smtp.options.user_call.
 -- @module smtp.client.login
 

@@ -197,6 +197,13 @@ end
 
 local is_flight = { send = true, recv = true }
 
+local function end_of(conversation)
+   conversation.is_over = true
+   if conversation.session:eager_failed() then
+      memory.note_grade(conversation.server, "safe")
+   end
+end
+
 --- Drive the session until it rests ("ready") or is over ("nothing").
 ---@param lane? smtp.Lane   which may add more messages meanwhile: when one of its messages is over,
 --   and after each step while it has more
@@ -217,9 +224,7 @@ function loop.run(conversation, lane)
       if conversation.watch then conversation.watch(session:octets()) end
       local act = doing[want]
       if not act then
-         if want == "nothing" and session:eager_failed() then
-            memory.note_grade(conversation.server, "safe")
-         end
+         if want == "nothing" then end_of(conversation) end
          return want
       end
       if conversation.pace then
@@ -250,6 +255,7 @@ function loop.look(conversation)
    local why, text = drain(conversation)
    if why and why ~= "timeout" and why ~= "again" then not_received(conversation, why, text) end
    conversation.idle = session:wants() == "nothing"
+   conversation.is_over = conversation.idle
    return not conversation.idle
 end
 

@@ -63,9 +63,17 @@ function quirks.grade(server, conv)
    return "try"
 end
 
+--- What a conversation begins with.
+---@return table words   see quirks.extensions
+---@return string grade  see quirks.grade
+function quirks.recall(server, conv)
+   if servers.empty and server.pipelining ~= "eager" then return server.extensions, "safe" end
+   return quirks.extensions(server), quirks.grade(server, conv)
+end
+
 --- This conversation is over for the caller.
 function quirks.leave(server, conv)
-   local memory = server.flight_max and find(server)
+   local memory = find(server)
    if memory and memory.trying == conv then memory.trying = nil end
 end
 

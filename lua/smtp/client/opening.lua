@@ -3,10 +3,10 @@
 
 local conversations = require "smtp.client.conversation"
 local core = require "smtp.core"
+local findings = require "smtp.client.findings"
 local login = require "smtp.client.login"
 local progress = require "smtp.result.progress"
 local runtime = require "smtp.runtime.runtime"
-local sessions = require "smtp.client.session"
 local tls = require "smtp.client.tls"
 local transcript = require "smtp.result.transcript"
 
@@ -40,35 +40,24 @@ local function no_transport(failed)
 end
 
 local function connect(conversation)
-   local server, sock = conversation.server, conversation.sock
-   local deadline = math.min(now() + server.connect_timeout, conversation.deadline)
+   local server, sock, moment = conversation.server, conversation.sock, now()
+   local deadline = math.min(moment + server.connect_timeout, conversation.deadline)
    local ok, why, text, hint
    local target = server.socket and "unix:" .. server.socket or server.host
    repeat
-      local ms = math.max(0, math.ceil((deadline - now()) * 1000))
+      local ms = math.max(0, math.ceil((deadline - moment) * 1000))
       sock:settimeouts(ms, ms, ms)
       ok, why, text, hint = sock:connect(target, server.port, server.source_address)
+      if not ok then moment = now() end
    until ok or why ~= "again"
    if ok then return true end
    if why == "raised" then return nil, sock:trouble "connect" end
    return nil, connect_trouble(why, text, hint)
 end
 
-local function tracer(trace)
-   if trace ~= true then return trace or nil end
-   return function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
-end
-
--- Connects, and starts TLS where it is on from the first byte. -> true, the record of a connection
--- that was kept | nil, trouble
-local function reach(conversation)
+-- TLS from the first byte. -> true | nil, trouble
+local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
-   local ok, trouble = connect(conversation)
-   conversation.connected = now()
-   if not ok then return nil, trouble end
-   local record = sock.kept and sock:kept()
-   if record then return true, record end
-   if sock.getpeername then conversation.address = sock:getpeername() end
    if server.tls == "implicit" then
       return tls.handshake(conversation,
          math.min(conversation.deadline - now(), server.reply_timeout))
@@ -77,37 +66,52 @@ local function reach(conversation)
    return true
 end
 
+-- Connects, and starts a session.
+-- -> true | nil, trouble
+local function begin(conversation)
+   local server, sock = conversation.server, conversation.sock
+   local ok, trouble = connect(conversation)
+   if not ok then return nil, trouble end
+   local record = sock.kept and sock:kept()
+   if record then
+      conversation.is_kept, conversation.tls = true, record.tls
+   else
+      if sock.getpeername then conversation.address = sock:getpeername() end
+      if sock.io and not conversation.pace then conversation.io = sock:io() end
+      conversation.connected = now()
+      ok, trouble = secure(conversation)
+      if not ok then return nil, trouble end
+   end
+   if server.mechanisms[1] then conversation.login = login.new(server, sock) end
+   conversation:start(runtime.domain(server, sock), record and record.facts)
+   return true
+end
+
+local function tracer(trace)
+   if trace ~= true then return trace end
+   return function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
+end
+
 --- Connect, and start a session; on a connection that was kept, go on with it.
 ---@param server smtp.Server
----@param context any        from runtime.context
 ---@param deadline number    core.now() at which all must be over
 ---@param fresh? boolean     take no connection that was kept
 ---@return table|nil conversation
----@return table|nil failed   the conversation for the error,
----@return table|nil trouble  and the trouble
-function opening.open(server, context, deadline, fresh)
-   local watch = progress.watcher(server.trace)
-   local conversation = conversations.new(server, deadline,
-      transcript.new(not watch and tracer(server.trace), login.known_secrets(server)), watch)
-   local sock, failed = runtime.transport(server, context, fresh)
-   if not sock then return nil, conversation, no_transport(failed) end
-   conversation.sock, conversation.context, conversation.pace = sock, context, runtime.pace()
-   local ok, record = reach(conversation)
-   if not ok then
-      sock:close()
-      return nil, conversation, record
-   end
-   conversation.login = login.new(server, sock)
-   if record then
-      conversation.is_kept, conversation.tls = true, record.tls
-   end
-   conversation.session = sessions.new(conversation, runtime.domain(server, sock),
-      record and record.facts)
-   conversation.moved = now()
-   if not server.transport and sock.io and not conversation.pace then
-      conversation.io = sock:io()
-   end
-   return conversation
+---@return smtp.Error|nil err
+function opening.open(server, deadline, fresh)
+   local sock, failed, pace, context = runtime.transport(server, fresh)
+   if failed and failed.err then return nil, failed.err end
+   local trace, watch = server.trace, nil
+   if trace then watch, trace = progress.watcher(trace), tracer(trace) end
+   local shown = transcript.new(not watch and trace,
+      server.credentials and login.known_secrets(server))
+   local conversation = conversations.new(server, deadline, shown, watch)
+   if not sock then return nil, findings.error(conversation, no_transport(failed)) end
+   conversation.sock, conversation.pace, conversation.context = sock, pace, context
+   local ok, trouble = begin(conversation)
+   if ok then return conversation end
+   sock:close()
+   return nil, findings.error(conversation, trouble)
 end
 
 return opening

@@ -8,7 +8,6 @@
 local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
-local host = require "smtp.runtime.runtime"
 local opening = require "smtp.client.opening"
 local options = require "smtp.client.request"
 local receipt = require "smtp.result.receipt"
@@ -65,11 +64,9 @@ end
 
 -- Connect, and go as far as the server lets us. -> what was seen | nil, error
 local function look(server, deadline)
-   local context, err = host.context(server)
-   if err then return nil, err end
    local began = now()
-   local conv, failed, trouble = opening.open(server, context, deadline, true)
-   if not conv then return nil, findings.error(failed, trouble) end
+   local conv, err = opening.open(server, deadline, true)
+   if not conv then return nil, err end
    local seen = watch(conv, began)
    conv:run()
    seen.facts, seen.trouble = conv.session:facts(), conv:trouble()

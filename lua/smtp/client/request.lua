@@ -6,7 +6,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
-local runtime = require "smtp.runtime.runtime"
+local environment = require "smtp.runtime.environment"
 local servers = require "smtp.options.server"
 
 local options = {}
@@ -75,7 +75,7 @@ local function connection(given)
    local server, err = servers.new(given)
    if not server then return nil, err end
    local ok
-   if server.keepalive then ok, err = runtime.check_keepalive() end
+   if server.keepalive then ok, err = environment.check_keepalive() end
    if ok == nil and err then return nil, err end
    remember(given, server)
    return server

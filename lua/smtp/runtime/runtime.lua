@@ -4,7 +4,6 @@
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
-local errors = require "smtp.errors"
 local user_call = require "smtp.options.user_call"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
@@ -14,7 +13,8 @@ local host = {}
 
 --- smtp.runtime.nginx.host where this runs inside nginx, else nil.
 function host.nginx()
-   return environment.is_nginx() and require "smtp.runtime.nginx.host" or nil
+   if not package.loaded.ngx or not environment.is_nginx() then return nil end
+   return require "smtp.runtime.nginx.host"
 end
 
 -- Where the caller's function makes none, there is none: to connect without it might go past a
@@ -33,29 +33,44 @@ local function made_by(make)
       missing) }
 end
 
+local sockets -- smtp.socket, once it is loaded
+
+-- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.
+local function own_socket()
+   local scheduler, why = package.loaded["smtp.runtime.scheduler"], nil
+   if type(scheduler) == "table" then return scheduler.socket() end
+   if not sockets then sockets, why = system.load "smtp.socket" end
+   if not sockets then return nil, why end
+   return sockets.new()
+end
+
+-- In nginx: the transport, how other conversations have their turn, and the certificate of its own.
+local function cosocket(nginx, server, fresh)
+   local certificate, err = nginx.check(server)
+   if err then return nil, { err = err } end
+   return nginx.new(server, certificate, fresh), nil, nginx.pace, certificate
+end
+
 --- The transport to use: the caller's, or a socket of our own.
 ---@param server smtp.Server
----@param context? any      from host.context
 ---@param fresh? boolean    no connection that was kept
 ---@return table|userdata|nil transport
----@return table|nil trouble   { what =, cause = }: the caller's function failed; { system = why }
-function host.transport(server, context, fresh)
+---@return table|nil failed   { err = the error }; { system = why }; { what =, cause = }: a function
+--   of the caller's failed
+---@return table|nil pace     how to let others have their turn, see smtp.runtime.nginx.pace
+---@return any context        for sslhandshake: the TLS settings of this host
+function host.transport(server, fresh)
    local transport = server.transport
    if type(transport) == "function" then return made_by(transport) end
    if transport then return callers_transport.new(transport) end
    local nginx = host.nginx()
-   if nginx then return nginx.new(server, context, fresh) end
-   local crowd, why = system.load "smtp.runtime.scheduler"
-   if crowd then transport, why = crowd.socket() end
-   if transport then return transport end
-   return nil, { system = why }
-end
-
---- How to let others have their turn: { work = function(octets sent, seconds worked), mark =,
--- waited = }, see smtp.nginx; nil where there are none.
-function host.pace()
-   local nginx = host.nginx()
-   return nginx and nginx.pace
+   if nginx then return cosocket(nginx, server, fresh) end
+   local context, err, why
+   if server.tls ~= "skip" then context, err = tls_context.get(server) end
+   if err then return nil, { err = err } end
+   transport, why = own_socket()
+   if not transport then return nil, { system = why } end
+   return transport, nil, nil, context
 end
 
 --- In the midst of long work that began at `began` (core.now()): others may have their turn now.
@@ -64,48 +79,30 @@ function host.breathe(began)
    if nginx then nginx.breathe(core.now() - began) end
 end
 
---- Can this host keep connections for later calls?
----@return true|nil
----@return table|nil err
-function host.check_keepalive()
-   if host.nginx() then return true end
-   return nil, errors.usage("keepalive", "keepalive is for nginx, and this is not nginx",
-      "Use smtp.connect to send several messages over one connection")
-end
-
---- Can this host do what the options ask for? The TLS settings, checked; nil where the transport
--- brings its own TLS.
----@return any context     for host.transport and sslhandshake
----@return table|nil err
-function host.context(server)
-   if server.transport then return nil end
-   local nginx = host.nginx()
-   if nginx then return nginx.check(server) end
-   if server.tls == "skip" then return nil end
-   return tls_context.get(server)
-end
-
 -- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).
 local function is_full_name(name)
    return name:find(".", 1, true) ~= nil and core.domain(name) and place.is_public_name(name)
 end
 
-local newest_name, newest_is_full -- a host keeps its name
+local newest_name, newest_is_full -- a host keeps its name,
+local newest_own, newest_literal  -- and its address: nil where that makes no literal
 
--- Without a full name our own address is sent; a unix socket has none.
---- What EHLO says.
+-- The address of this end as a literal of EHLO.
+local function literal_of(own)
+   own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair
+   local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
+   return core.domain(literal) and literal or nil
+end
+
+--- What EHLO says. Without a full name our own address is sent; a unix socket has none.
 function host.domain(server, sock)
    if server.domain then return server.domain end
    local name = core.hostname()
    if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
    if newest_is_full then return name end
    local own = sock.getsockname and sock:getsockname()
-   if own then
-      own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair
-      local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
-      if core.domain(literal) then return literal end
-   end
-   return "[127.0.0.1]"
+   if own and own ~= newest_own then newest_own, newest_literal = own, literal_of(own) end
+   return own and newest_literal or "[127.0.0.1]"
 end
 
 return host
