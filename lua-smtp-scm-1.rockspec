@@ -32,6 +32,7 @@ build = {
       ["smtp.compose.composed"] = "lua/smtp/compose/composed.lua",
       ["smtp.compose.headers"] = "lua/smtp/compose/headers.lua",
       ["smtp.compose.identifiers"] = "lua/smtp/compose/identifiers.lua",
+      ["smtp.compose.media_types"] = "lua/smtp/compose/media_types.lua",
       ["smtp.compose.parts"] = "lua/smtp/compose/parts.lua",
       ["smtp.runtime.scheduler"] = "lua/smtp/runtime/scheduler.lua",
       ["smtp.runtime.nginx.defer"] = "lua/smtp/runtime/nginx/defer.lua",

@@ -313,3 +313,31 @@ describe("UTF-8", function()
       assert.has_error(function() core.utf8_len("a", 2) end)
    end)
 end)
+
+describe("a whole body", function()
+   it("is encoded in one step as in pieces", function()
+      for _, kind in ipairs(kinds) do
+         for _, bytes in ipairs(inputs()) do assert.equal(encode(kind, bytes), core.encode(bytes, kind)) end
+      end
+   end)
+
+   it("that is text gets the encoding that suits it, with CRLF line ends", function()
+      for body, encoding in pairs { [""] = "7bit", ["hi\n"] = "7bit", ["a\rb\nc\r\nd"] = "7bit",
+         [("x"):rep(78)] = "7bit", [("x"):rep(79)] = "quoted-printable", ["line --=_1"] = "quoted-printable",
+         ["-=_--=-"] = "7bit", ["=_"] = "7bit", ["From x"] = "quoted-printable",
+         ["caf\195\169 au lait, s'il vous plait"] = "quoted-printable",
+         ["\195\164\n\195\182"] = "base64", ["\127\1"] = "base64" } do
+         local found, encoded = core.encode_text(body)
+         assert.equal(encoding, found, body)
+         assert.equal(encode(encoding, encoding == "base64" and crlf(body) or body), encoded)
+      end
+   end)
+
+   it("with a NUL, or that is not UTF-8, is no text", function()
+      assert.same({ nil, "nul" }, { core.encode_text "a\0" })
+      assert.same({ nil, "utf8" }, { core.encode_text "\195" })
+      assert.same({ nil, "utf8" }, { core.encode_text "\0\255" })
+      assert.has_error(function() core.encode("a", "8bit") end)
+      assert.has_error(function() core.encode_text(nil) end)
+   end)
+end)

@@ -6,86 +6,14 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
+local media_types = require "smtp.compose.media_types"
 local mime = require "smtp.compose.mime"
 local source = require "smtp.compose.source"
 
 local attachment = {}
 
--- Media types by the ending of a name (IANA's registry).
-local types = {}
-for ending, found in ([[
-   aac audio/aac
-   avi video/x-msvideo
-   avif image/avif
-   bmp image/bmp
-   bz2 application/x-bzip2
-   css text/css
-   csv text/csv
-   doc application/msword
-   docx application/vnd.openxmlformats-officedocument.wordprocessingml.document
-   epub application/epub+zip
-   flac audio/flac
-   gif image/gif
-   gz application/gzip
-   htm text/html
-   html text/html
-   ico image/vnd.microsoft.icon
-   ics text/calendar
-   jpeg image/jpeg
-   jpg image/jpeg
-   js text/javascript
-   json application/json
-   log text/plain
-   m4a audio/mp4
-   md text/markdown
-   mov video/quicktime
-   mp3 audio/mpeg
-   mp4 video/mp4
-   mpeg video/mpeg
-   odp application/vnd.oasis.opendocument.presentation
-   ods application/vnd.oasis.opendocument.spreadsheet
-   odt application/vnd.oasis.opendocument.text
-   ogg audio/ogg
-   otf font/otf
-   p7s application/pkcs7-signature
-   pdf application/pdf
-   pem application/x-pem-file
-   png image/png
-   ppt application/vnd.ms-powerpoint
-   pptx application/vnd.openxmlformats-officedocument.presentationml.presentation
-   ps application/postscript
-   rtf application/rtf
-   svg image/svg+xml
-   tar application/x-tar
-   tif image/tiff
-   tiff image/tiff
-   tsv text/tab-separated-values
-   ttf font/ttf
-   txt text/plain
-   vcf text/vcard
-   wav audio/wav
-   webm video/webm
-   webp image/webp
-   woff font/woff
-   woff2 font/woff2
-   xls application/vnd.ms-excel
-   xlsx application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
-   xml application/xml
-   xz application/x-xz
-   yaml application/yaml
-   zip application/zip
-   zst application/zstd
-   7z application/x-7z-compressed
-]]):gmatch("([^ \t-\r]+) ([^ \t-\r]+)") do types[ending] = found end
-
 local known = { "path", "content", "source", "size", "filename", "content_type", "disposition",
    "content_id", "cid" }
-
---- The media type of a file by its name.
-function attachment.type_of(name)
-   local ending = name and name:match("%.([A-Za-z0-9]+)$")
-   return ending and types[ascii.lower(ending)] or "application/octet-stream"
-end
 
 local function refuse(where, what, hint)
    return nil, errors.usage(where, where .. " " .. what, hint)
@@ -236,7 +164,7 @@ end
 
 local function type_of(one, name, where)
    if one.content_type ~= nil then return check_type(one.content_type, where) end
-   local found = attachment.type_of(name or nil)
+   local found = media_types.of_name(name or nil)
    if found:find("^text/") and type(one.content) == "string" and core.is_utf8(one.content) then
       found = found .. "; charset=utf-8"
    end

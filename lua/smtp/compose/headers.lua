@@ -76,10 +76,10 @@ local function read_subject(t)
    if type(value) ~= "string" then
       return nil, errors.usage("subject", "subject must be a string, and is a " .. type(value))
    end
-   if not core.is_utf8(value) then
-      return nil, errors.usage("subject", "subject is not valid UTF-8", "Convert it before sending")
-   end
-   return one_line(value, "subject")
+   local ok, err = one_line(value, "subject")
+   if not ok then return nil, err end
+   if core.is_utf8(value) then return value end
+   return nil, errors.usage("subject", "subject is not valid UTF-8", "Convert it before sending")
 end
 
 -- ---- list_unsubscribe (RFC 2369, RFC 8058) ----
@@ -207,10 +207,10 @@ local priorities = { high = "1", normal = "3", low = "5" }
 local function read_values(t, sender)
    local values = { priority = priorities[t.priority], importance = t.priority }
    local err
-   values.subject, err = read_subject(t)
-   if values.subject == nil then return nil, err end
    values.date, err = date_of(t)
    if not values.date then return nil, err end
+   values.subject, err = read_subject(t)
+   if values.subject == nil then return nil, err end
    values.message_id, values.in_reply_to, values.references = identifiers.read(t, sender)
    if not values.message_id then return nil, values.in_reply_to end
    if t.list_unsubscribe == nil then return values end

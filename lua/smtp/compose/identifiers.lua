@@ -9,19 +9,18 @@ local identifiers = {}
 
 local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
 
-local function hex(byte)
-   return ("%02x"):format(byte:byte())
-end
+local RANDOM_LEN = 16
+local ID = "<" .. ("%02x"):rep(RANDOM_LEN) .. "@"
 
 -- `sender`: the entry of the address at whose domain the identifier is.
 local function new_id(sender)
-   local bytes = core.random(16)
+   local bytes = core.random(RANDOM_LEN)
    if not bytes then
       return nil, errors.new("system", { what = "this system has no random bytes" })
    end
    local domain = sender.address:match("@([^@]*)$") or "localhost"
    if sender.utf8 then domain = core.idna(domain) end
-   return ("<%s@%s>"):format(bytes:gsub(".", hex), domain)
+   return ID:format(bytes:byte(1, RANDOM_LEN)) .. domain .. ">"
 end
 
 local function message_id(t, sender)
