@@ -20,7 +20,7 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 function message.new(options)
-   local outgoing, err = request.mail(options)
+   local outgoing, err = request.message(options)
    if not outgoing then return nil, err end
    local ok
    ok, err = signing.sign(outgoing, math.huge)

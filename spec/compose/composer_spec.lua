@@ -249,7 +249,7 @@ describe("a composed message that is small and in memory", function()
    local function mail_of(more)
       local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }
       for name, value in pairs(more or {}) do t[name] = value end
-      local mail = assert(options.mail(t))
+      local mail = assert(options.message(t))
       assert(signing.sign(mail, math.huge))
       return mail
    end

@@ -331,7 +331,7 @@ describe("what is asked of an extension", function()
          ["rfc822;Bob <old@b.example>"] = "rfc822;old@b.example" } do
          local t = to_bob { orcpt = given }
          t.from, t.text = "ann@me.example", ""
-         local one = assert(options.mail(t))
+         local one = assert(options.message(t))
          assert.same({ ["bob@there.example"] = want }, one.parameters.orcpt_of)
       end
    end)

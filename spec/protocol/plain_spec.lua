@@ -37,7 +37,7 @@ describe("A plain message", function()
       local short = 0
       for _ = 1, 1500 do
          local given = message()
-         local fast, slow = options.plain(given, server), options.mail(given, server)
+         local fast, slow = options.plain(given, server), options.message(given, server)
          if fast then
             short = short + 1
             assert(slow, given.raw)

@@ -149,7 +149,7 @@ function Connection:send(t)
    if mail then
       self.spare = nil
    else
-      mail, err = options.mail(t, self.server)
+      mail, err = options.message(t, self.server)
       if mail then ok, err = signing.sign(mail, delivery.deadline(self.server, mail, started)) end
       if not ok then return nil, err end
    end

@@ -174,7 +174,7 @@ function Queue:new_entry(given, index)
    local mail = options.plain(given, server)
    if not mail then
       local ok, err
-      mail, err = options.mail(given, server)
+      mail, err = options.message(given, server)
       if mail then ok, err = signing.sign(mail, delivery.deadline(server, mail, started)) end
       if not ok then return self:tell(index, nil, err) end
    end

@@ -141,9 +141,11 @@ function options.carried(t)
    return carried
 end
 
---- What: for connection:send.
+--- The message of a table that holds only options of a message, as for connection:send.
 ---@param server? smtp.Server   of the connection
-function options.mail(t, server)
+---@return smtp.OutgoingMessage|nil
+---@return table|nil err
+function options.message(t, server)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check_names(t, names.message, names.connection)
@@ -172,10 +174,9 @@ function options.plain_message(text, size, eightbit, old)
 end
 
 --- The message of a caller's table that has nothing but from, to and raw, read in one step.
----@param old? table   a message that came from here, is over, and is nobody's: becomes the new one
----@param others? number   so many options of the connection are in the table, too
----@return table|nil   with its first `transaction`; nil where it is any other: options.mail has the
---   word
+---@param old? table      a message that came from here and is no longer used: becomes the new one
+---@param others? number   the number of options of the connection that are in the table, too
+---@return table|nil   with its first `transaction`; nil for any other message: see options.message
 function options.plain(t, server, old, others)
    if type(t) ~= "table" then return nil end
    local transaction, text, size, eightbit = core.transaction(t, server.extensions,

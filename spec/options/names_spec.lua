@@ -1,0 +1,49 @@
+-- The table of options, and other lists of them that must agree with it.
+local names = require "smtp.options.names"
+local options = require "smtp.client.request"
+
+-- The fields of a class in types.lua, in order.
+local function fields_of(class)
+   local list, inside = {}, false
+   for line in io.lines "lua/smtp/types.lua" do
+      if line:find("^%-%-%-@class") then inside = line:find("^%-%-%-@class " .. class .. "%f[^%w.]") ~= nil end
+      local field = inside and line:match("^%-%-%-@field ([%w_]+)")
+      if field then list[#list + 1] = field end
+   end
+   table.sort(list)
+   return list
+end
+
+local function sorted(list)
+   local copy = {}
+   for i = 1, #list do copy[i] = list[i] end
+   table.sort(copy)
+   return copy
+end
+
+describe("the table of options", function()
+   it("has the options that types.lua describes", function()
+      assert.same(fields_of("smtp.ConnectionOptions"), sorted(names.connection.names))
+      assert.same(fields_of("smtp.MessageOptions"), sorted(names.message.names))
+   end)
+
+   it("names each option of a set once", function()
+      for _, set in ipairs { names.connection, names.message } do
+         local count = 0
+         for name, option in pairs(set.by_name) do
+            assert.equal(name, option[1])
+            count = count + 1
+         end
+         assert.equal(count, #set.list)
+      end
+   end)
+
+   it("lets smtp.probe recommend options that are no secrets and no objects", function()
+      local t = { domain = "me.example", username = "ann", password = "sesame", token = "t", transport = {},
+         auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem", trace = print, keepalive = { idle = 1 }, port = 25 }
+      local carried = options.carried(t)
+      assert.same({ domain = "me.example", auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem" }, carried)
+      assert.is_not.equal(t.auth_mechanisms, carried.auth_mechanisms)
+      assert.same({}, options.carried { auth_mechanisms = { { name = "X", start = print, step = print } } })
+   end)
+end)
