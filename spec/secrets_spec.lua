@@ -3,6 +3,8 @@ local core = require "smtp.core"
 local recorder = package.loaded["spec.tools.recorder"]
 local talk = require "spec.tools.talk"
 
+local script = talk.script
+
 -- What of the base64 of `text` does not depend on what stands around it, for each way it can lie.
 local function coded(text)
    local forms = {}
@@ -26,9 +28,12 @@ end
 describe("no secret", function()
    setup(function()
       assert(recorder, "run busted with --helper=spec/tools/recorder.lua")
-      talk.send({ username = "ann", password = "sesame-9", auth_plaintext = true }, "S: 220 hi\n"
-         .. "C: EHLO me.example\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN AGFubgBzZXNhbWUtOQ==\n"
-         .. "S: 535 5.7.8 sesame-9 c2VzYW1lLTk= is wrong\nC: QUIT\nS: 221 bye")
+      talk.send({ username = "ann", password = "sesame-9", auth_plaintext = true }, script [[
+         <hello AUTH PLAIN>
+         C: AUTH PLAIN AGFubgBzZXNhbWUtOQ==
+         S: 535 5.7.8 sesame-9 c2VzYW1lLTk= is wrong
+         <bye>
+      ]])
    end)
 
    it("of any spec is in a trace, a transcript, an error or a receipt", function()

@@ -4,15 +4,17 @@ local raising = require "smtp"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hi = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n"
-local mail, rcpt = "C: MAIL FROM:<ann@me.example>\n", "C: RCPT TO:<bob@there.example>\n"
-local ok = "S: 250 ok\n"
+local script = talk.script
+
 local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
 
 local function connect(transcript, more)
    local options = { from = false, to = false, raw = false }
    for name, value in pairs(more or {}) do options[name] = value end
-   local peer = talk.peer(hi .. transcript)
+   local peer = talk.peer(script([[
+      <hello>
+      <transcript>
+   ]], { transcript = transcript }))
    return safe.connect(talk.options(options, peer)), peer
 end
 
@@ -39,7 +41,10 @@ describe("a trace that raises", function()
    end
 
    it("ends the connection with an error of its own, wherever it does so", function()
-      local dialogue = hi .. talk.accepted:gsub("MESSAGE", "C: x\nC: .")
+      local dialogue = script([[
+         <hello>
+         <talk>
+      ]], { talk = talk.accepted:gsub("MESSAGE", "C: x\nC: .") })
       for count = 1, 14 do
          for _, mode in ipairs { "whole", "bytes", "halves" } do
             local peer = talk.peer(dialogue, mode)
@@ -58,7 +63,11 @@ describe("a trace that raises", function()
 
    it("leaves a connection broken, and not busy", function()
       local cause = { "mine" }
-      local connection = connect(mail .. ok .. rcpt, { trace = failing(6, cause) })
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+      ]], { trace = failing(6, cause) })
       local receipt, err = connection:send(message)
       assert.is_nil(receipt)
       assert.equal(cause, err.cause)
@@ -66,7 +75,7 @@ describe("a trace that raises", function()
    end)
 
    it("raises an error object where errors are raised", function()
-      local peer = talk.peer(hi)
+      local peer = talk.peer(script "<hello>")
       local fine, err = pcall(raising.send, talk.options({ trace = failing(1) }, peer))
       assert.is_false(fine)
       assert.truthy(safe.is_error(err, safe.SourceError))
@@ -75,16 +84,22 @@ describe("a trace that raises", function()
    it("is an error of smtp.connect, smtp.probe and of each message in send_many", function()
       local options = { from = false, to = false, raw = false }
       options.trace = failing(2)
-      local connection, err = safe.connect(talk.options(options, talk.peer(hi)))
+      local connection, err = safe.connect(talk.options(options, talk.peer(script "<hello>")))
       assert.same({ nil, "trace" }, { connection, err.reason })
       for count = 1, 3 do
          options.trace = failing(count)
          local report
-         report, err = safe.probe(talk.options(options, talk.peer(hi .. "C: QUIT\nS: 221 bye\n")))
+         report, err = safe.probe(talk.options(options, talk.peer(script [[
+            <hello>
+            <bye>
+         ]])))
          assert.same({ nil, "trace" }, { report, err and err.reason })
       end
       options.trace = failing(4)
-      local summary = safe.send_many(talk.options(options, talk.peer(hi .. mail)), { message })
+      local summary = safe.send_many(talk.options(options, talk.peer(script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+      ]])), { message })
       assert.same({ "source", "trace" }, { summary.results[1].kind, summary.results[1].reason })
    end)
 end)
@@ -107,7 +122,16 @@ describe("a call that did not return", function()
    end
 
    it("because a debug hook raised leaves a connection broken, and not busy", function()
-      local connection, peer = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      local connection, peer = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]])
       assert.is_false((pcall(send_in_vain, connection)))
       is_broken(connection, "disconnected", "aborted")
       assert.is_true(peer.closed)
@@ -115,7 +139,7 @@ describe("a call that did not return", function()
 
    -- A connection whose send waits in a coroutine.
    local function suspended()
-      local connection, peer = connect(mail)
+      local connection, peer = connect("C: MAIL FROM:<ann@me.example>\n")
       peer.receiveany = function() return coroutine.yield("waits") end
       peer.duplex = nil
       local thread = coroutine.create(function() return connection:send(message) end)
@@ -150,7 +174,7 @@ describe("a call that did not return", function()
    end)
 
    it("though its coroutine is dead leaves a connection broken, and not busy", function()
-      local connection = connect(mail)
+      local connection = connect("C: MAIL FROM:<ann@me.example>\n")
       local thread = coroutine.create(function() send_in_vain(connection) end)
       assert.same({ false, "too slow" }, { coroutine.resume(thread) })
       is_broken(connection, "disconnected", "aborted")
@@ -168,7 +192,10 @@ describe("a call that did not return", function()
    end)
 
    it("is retried on another connection: nothing of the new message was sent", function()
-      local connection = connect(mail .. ok)
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+      ]])
       pcall(send_in_vain, connection)
       local _, err = connection:send(message)
       assert.same({ "now", "no" }, { err.retry, err.sent })
@@ -179,7 +206,16 @@ describe("a connection that is busy", function()
    it("tells a function that gives the message so, and goes on", function()
       local connection
       local inner = {}
-      connection = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]])
       local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = function()
          if inner.err then return nil end
          inner.result, inner.err = connection:noop()

@@ -4,28 +4,45 @@ local crowd = require "smtp.runtime.scheduler"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local caps = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\n"
-local chunking = caps .. "S: 250 CHUNKING\n"
-local plain = caps .. "S: 250 SIZE\n"
-local ok = "S: 250 ok\n"
-local bye = "C: QUIT\nS: 221 bye\n"
-
-local function mail(name)
-   return ("C: MAIL FROM:<ann@me.example>%s\nC: RCPT TO:<%s@there.example>\n"):format("%s", name)
-end
+local script = talk.snippets {
+   caps = [[
+      S: 220 hi
+      C: EHLO me.example
+      S: 250-mx
+      S: 250-PIPELINING
+   ]],
+   chunking = [[
+      <caps>
+      S: 250 CHUNKING
+   ]],
+   plain = [[
+      <caps>
+      S: 250 SIZE
+   ]],
+   mail = [[
+      C: MAIL FROM:<ann@me.example>%s
+      C: RCPT TO:<$1@there.example>
+   ]],
+}
 
 local function envelope(name)
-   return mail(name):format("")
+   return script("<mail $1>", { name }):format("")
 end
 
 -- The message "hello " and the name, as one chunk.
 local function bdat(name)
-   return ("C: BDAT %d LAST\nC: hello %s\n"):format(8 + #name, name)
+   return script([[
+      C: BDAT $name LAST
+      C: hello $name2
+   ]], { name = 8 + #name, name2 = name })
 end
 
 -- The next envelope behind the end of a message.
 local function renewed(name)
-   return "C: RSET\n" .. envelope(name)
+   return script([[
+      C: RSET
+      <envelope>
+   ]], { envelope = envelope(name) })
 end
 
 local function messages(...)
@@ -71,9 +88,25 @@ end
 
 describe("send_many", function()
    it("sends one message after the other over one connection", function()
-      local data = "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok
-      local summary, states = send(messages("a", "b"), {}, plain .. mail("a"):format(" SIZE=9") .. data
-         .. mail("b"):format(" SIZE=9") .. data .. bye)
+      local data = [[
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]]
+      local summary, states = send(messages("a", "b"), {}, script([[
+         <plain>
+         <this_mail>
+         <data>
+         <this_mail2>
+         <data>
+         <bye>
+      ]], {
+         this_mail = script("<mail $1>", { "a" }):format(" SIZE=9"), data = data,
+         this_mail2 = script("<mail $1>", { "b" }):format(" SIZE=9"),
+      }))
       assert.equal("accepted accepted", states)
       assert.equal(2, summary.sent)
       assert.equal(0, summary.failed)
@@ -82,8 +115,21 @@ describe("send_many", function()
    it("has an error for each message that fails, and goes on", function()
       local list = messages("a", "b", "c")
       list[2].to = "nobody at all"
-      local summary, states = send(list, {}, chunking .. envelope("a") .. ok .. "S: 550 no\nC: RSET\n" .. ok
-         .. envelope("c") .. ok .. ok .. "C: BDAT 9 LAST\nC: hello c\n" .. ok .. bye)
+      local summary, states = send(list, {}, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 550 no
+         C: RSET
+         S: 250 ok
+         <envelope2>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 9 LAST
+         C: hello c
+         S: 250 ok
+         <bye>
+      ]], { envelope = envelope("a"), envelope2 = envelope("c") }))
       assert.equal("refused address accepted", states)
       assert.equal(1, summary.sent)
       assert.equal(2, summary.failed)
@@ -91,38 +137,90 @@ describe("send_many", function()
 
    it("opens a new connection after so many messages", function()
       local one = function(name)
-         return chunking .. envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name)
-            .. ok .. bye
+         return script([[
+            <chunking>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            C: BDAT 9 LAST
+            C: hello $name
+            S: 250 ok
+            <bye>
+         ]], { envelope = envelope(name), name = name })
       end
       send(messages("a", "b"), { per_connection = 1 }, one("a"), one("b"))
    end)
 
    it("opens a new connection where the server allows no more on this one", function()
       local one = function(name)
-         return caps .. "S: 250-LIMITS MAILMAX=1\nS: 250 CHUNKING\n" .. envelope(name) .. ok .. ok
-            .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok .. bye
+         return script([[
+            <caps>
+            S: 250-LIMITS MAILMAX=1
+            S: 250 CHUNKING
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            C: BDAT 9 LAST
+            C: hello $name
+            S: 250 ok
+            <bye>
+         ]], { envelope = envelope(name), name = name })
       end
       send(messages("a", "b"), {}, one("a"), one("b"))
    end)
 
    it("sends again what a goodbye has left unsent", function()
       local one = function(name)
-         return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok
+         return script([[
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            C: BDAT 9 LAST
+            C: hello $name
+            S: 250 ok
+         ]], { envelope = envelope(name), name = name })
       end
-      local _, states = send(messages("a", "b"), {}, chunking .. one("a") .. envelope("b")
-         .. "S: 421 enough\n", chunking .. one("b") .. bye)
+      local _, states = send(messages("a", "b"), {}, script([[
+         <chunking>
+         <one>
+         <envelope>
+         S: 421 enough
+      ]], { one = one("a"), envelope = envelope("b") }), script([[
+         <chunking>
+         <one>
+         <bye>
+      ]], { one = one("b") }))
       assert.equal("accepted accepted", states)
    end)
 
    it("sends nothing again that may have been taken", function()
-      local _, states = send(messages("a", "b"), {}, chunking .. envelope("a") .. ok .. ok
-         .. "C: BDAT 9 LAST\nC: hello a\nCLOSE\n", chunking .. envelope("b") .. ok .. ok
-         .. "C: BDAT 9 LAST\nC: hello b\n" .. ok .. bye)
+      local _, states = send(messages("a", "b"), {}, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 9 LAST
+         C: hello a
+         CLOSE
+      ]], { envelope = envelope("a") }), script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 9 LAST
+         C: hello b
+         S: 250 ok
+         <bye>
+      ]], { envelope = envelope("b") }))
       assert.equal("unknown accepted", states)
    end)
 
    it("gives up a message that breaks every connection", function()
-      local cut = chunking .. envelope("a") .. "CLOSE\n"
+      local cut = script([[
+         <chunking>
+         <envelope>
+         CLOSE
+      ]], { envelope = envelope("a") })
       local _, states = send(messages("a"), {}, cut, cut, cut)
       assert.equal("unsent", states)
    end)
@@ -130,63 +228,215 @@ end)
 
 describe("eager", function()
    it("says the next envelope behind the end of a message, once a chunk was accepted", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
-         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. ok:rep(4) .. bdat("c")
-         .. ok .. bye)
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <envelope2>
+         S: 250 ok
+         S: 250 ok
+         <bdat2>
+         <renewed>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <bdat3>
+         S: 250 ok
+         <bye>
+      ]], {
+         envelope = envelope("a"), bdat = bdat("a"), envelope2 = envelope("b"), bdat2 = bdat("b"),
+         renewed = renewed("c"), bdat3 = bdat("c"),
+      }))
       assert.equal("accepted accepted accepted", states)
       for _, receipt in ipairs(summary.results) do assert.equal("eager", receipt.pipelining) end
    end)
 
    it("has no envelope ahead where the window is one message", function()
-      local all = { chunking }
+      local all = { script.chunking }
       for _, name in ipairs { "a", "b", "c" } do
-         all[#all + 1] = envelope(name) .. ok .. ok .. bdat(name) .. ok
+         all[#all + 1] = script([[
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <bdat>
+            S: 250 ok
+         ]], { envelope = envelope(name), bdat = bdat(name) })
       end
-      send(messages("a", "b", "c"), { pipelining = "eager", window = 1 }, table.concat(all) .. bye)
+      send(messages("a", "b", "c"), { pipelining = "eager", window = 1 }, script([[
+         <lines>
+         <bye>
+      ]], { lines = table.concat(all) }))
    end)
 
    it("fills its window only once the server has said how many messages it takes", function()
-      local limited = caps .. "S: 250-CHUNKING\nS: 250 LIMITS MAILMAX=1\n"
-      local one = function(name) return limited .. envelope(name) .. ok .. ok .. bdat(name) .. ok .. bye end
+      local limited = script [[
+         <caps>
+         S: 250-CHUNKING
+         S: 250 LIMITS MAILMAX=1
+      ]]
+      local one = function(name) return script([[
+         <limited>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <bye>
+      ]], { limited = limited, envelope = envelope(name), bdat = bdat(name) }) end
       local _, states = send(messages("a", "b"), { pipelining = "eager", window = 4 }, one("a"), one("b"))
       assert.equal("accepted accepted", states)
    end)
 
    it("sends no chunk behind recipients that are not accepted", function()
-      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
-         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. ok:rep(3)
-         .. "S: 550 who?\nC: RSET\n" .. ok .. bye)
+      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <envelope2>
+         S: 250 ok
+         S: 250 ok
+         <bdat2>
+         <renewed>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 550 who?
+         C: RSET
+         S: 250 ok
+         <bye>
+      ]], {
+         envelope = envelope("a"), bdat = bdat("a"), envelope2 = envelope("b"), bdat2 = bdat("b"),
+         renewed = renewed("c"),
+      }))
       assert.equal("accepted accepted refused", states)
    end)
 
    it("knows of each what became of it", function()
-      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
-         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. "S: 550 who?\nC: RSET\n" .. ok .. envelope("c") .. ok
-         .. ok .. bdat("c") .. renewed("d") .. "S: 452 full\n" .. ok:rep(3) .. bdat("d") .. ok .. bye)
+      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <envelope2>
+         S: 250 ok
+         S: 550 who?
+         C: RSET
+         S: 250 ok
+         <envelope3>
+         S: 250 ok
+         S: 250 ok
+         <bdat2>
+         <renewed>
+         S: 452 full
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <bdat3>
+         S: 250 ok
+         <bye>
+      ]], {
+         envelope = envelope("a"), bdat = bdat("a"), envelope2 = envelope("b"), envelope3 = envelope("c"),
+         bdat2 = bdat("c"), renewed = renewed("d"), bdat3 = bdat("d"),
+      }))
       assert.equal("accepted refused deferred accepted", states)
    end)
 
    it("takes a sender that is refused for one transaction's alone", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
-         .. ok .. bdat("a") .. ok .. envelope("b") .. "S: 553 no\nS: 503 no\nC: RSET\n" .. ok .. envelope("c") .. ok
-         .. ok .. bdat("c") .. ok .. bye)
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <envelope2>
+         S: 553 no
+         S: 503 no
+         C: RSET
+         S: 250 ok
+         <envelope3>
+         S: 250 ok
+         S: 250 ok
+         <bdat2>
+         S: 250 ok
+         <bye>
+      ]], {
+         envelope = envelope("a"), bdat = bdat("a"), envelope2 = envelope("b"), envelope3 = envelope("c"),
+         bdat2 = bdat("c"),
+      }))
       assert.equal("accepted unsent accepted", states)
       assert.equal("sender_refused", summary.results[2].kind)
    end)
 
    it("is in doubt about the one whose end had left when the connection broke, and sends the next again", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, chunking .. envelope("a") .. ok
-         .. ok .. bdat("a") .. ok .. envelope("b") .. ok .. ok .. bdat("b") .. renewed("c") .. "CLOSE\n",
-         chunking .. envelope("c") .. ok .. ok .. bdat("c") .. ok .. bye)
+      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script([[
+         <chunking>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <bdat>
+         S: 250 ok
+         <envelope2>
+         S: 250 ok
+         S: 250 ok
+         <bdat2>
+         <renewed>
+         CLOSE
+      ]], {
+         envelope = envelope("a"), bdat = bdat("a"), envelope2 = envelope("b"), bdat2 = bdat("b"),
+         renewed = renewed("c"),
+      }),
+         script([[
+            <chunking>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <bdat>
+            S: 250 ok
+            <bye>
+         ]], { envelope = envelope("c"), bdat = bdat("c") }))
       assert.equal("accepted unknown accepted", states)
       assert.equal("doubt", summary.results[2].retry)
    end)
 
    it("says not a word more to who does not know BDAT, and sends by DATA", function()
       local peers, transcripts = {}, {
-         chunking .. envelope("a") .. ok .. ok .. bdat("a") .. "S: 502 what\n",
-         chunking .. envelope("a") .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. renewed("b") .. ok:rep(4)
-            .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok .. bye }
+         script([[
+            <chunking>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <bdat>
+            S: 502 what
+         ]], { envelope = envelope("a"), bdat = bdat("a") }),
+         script([[
+            <chunking>
+            <envelope>
+            C: DATA
+            S: 250 ok
+            S: 250 ok
+            S: 354 go
+            MESSAGE
+            <renewed>
+            S: 250 ok
+            S: 250 ok
+            S: 250 ok
+            S: 250 ok
+            C: DATA
+            S: 354 go
+            MESSAGE
+            S: 250 ok
+            <bye>
+         ]], { envelope = envelope("a"), renewed = renewed("b") }) }
       local options = talk.options { from = false, to = false, raw = false, port = 3999,
          pipelining = "eager" }
       options.transport = function()
@@ -198,29 +448,86 @@ describe("eager", function()
       assert.equal(2, summary.sent)
    end)
 
-   local sized = function(name) return mail(name):format(" SIZE=9") end
-   local go = "S: 354 go\nMESSAGE\n"
+   local sized = function(name) return script("<mail $1>", { name }):format(" SIZE=9") end
+   local go = [[
+      S: 354 go
+      MESSAGE
+   ]]
 
    it("without CHUNKING says DATA ahead, too, once a message that followed another's end was accepted", function()
-      send(messages("a", "b", "c", "d"), { pipelining = "eager" }, plain .. sized("a") .. "C: DATA\n" .. ok .. ok .. go
-         .. "C: RSET\n" .. sized("b") .. ok:rep(4) .. "C: DATA\n" .. go
-         .. "C: RSET\n" .. sized("c") .. ok:rep(4) .. "C: DATA\n" .. go
-         .. "C: RSET\n" .. sized("d") .. "C: DATA\n" .. ok:rep(4) .. go .. ok .. bye)
+      send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script([[
+         <plain>
+         <sized>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         <go>
+         C: RSET
+         <sized2>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: DATA
+         <go>
+         C: RSET
+         <sized3>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: DATA
+         <go>
+         C: RSET
+         <sized4>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 ok
+         <bye>
+      ]], {
+         sized = sized("a"), go = go, sized2 = sized("b"), sized3 = sized("c"), sized4 = sized("d"),
+      }))
    end)
 
    it("is as safe where the server does not offer PIPELINING", function()
       local one = function(name)
          local from, to = envelope(name):match("^(.-\n)(.*)$")
-         return from .. ok .. to .. ok .. bdat(name) .. ok
+         return script([[
+            <from>
+            S: 250 ok
+            <to>
+            S: 250 ok
+            <bdat>
+            S: 250 ok
+         ]], { from = from, to = to, bdat = bdat(name) })
       end
       local summary = send(messages("a", "b", "c"), { pipelining = "eager" },
-         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 CHUNKING\n" .. one("a") .. one("b") .. one("c") .. bye)
+         script([[
+            <hello CHUNKING>
+            <one>
+            <one2>
+            <one3>
+            <bye>
+         ]], { one = one("a"), one2 = one("b"), one3 = one("c") }))
       for _, receipt in ipairs(summary.results) do assert.equal("off", receipt.pipelining) end
    end)
 
    it("says QUIT behind a single message", function()
       local receipt, _, peer = talk.send({ pipelining = "eager", raw = "hello a", to = "a@there.example" },
-         chunking .. envelope("a") .. ok .. ok .. bdat("a") .. "C: QUIT\n" .. ok .. "S: 221 bye\n")
+         script([[
+            <chunking>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <bdat>
+            C: QUIT
+            S: 250 ok
+            S: 221 bye
+         ]], { envelope = envelope("a"), bdat = bdat("a") }))
       assert.equal("accepted", receipt.recipients[1].state)
       assert.equal("eager", receipt.pipelining)
       assert.equal(3, peer.sends) -- EHLO, the envelope, and the rest
@@ -229,8 +536,23 @@ describe("eager", function()
    for said, lines in pairs { ["503 wait"] = "S: 503 wait\n", ["not a word"] = "SILENCE\n" } do
       it("says QUIT behind no message more where the answer to it was " .. said, function()
          local t = { pipelining = "eager", raw = "hello a", to = "a@there.example", from = "ann@me.example" }
-         local start = chunking .. envelope("a") .. ok .. ok .. bdat("a")
-         local peers, transcripts = {}, { start .. "C: QUIT\n" .. ok .. lines, start .. ok .. bye }
+         local start = script([[
+            <chunking>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <bdat>
+         ]], { envelope = envelope("a"), bdat = bdat("a") })
+         local peers, transcripts = {}, { script([[
+            <start>
+            C: QUIT
+            S: 250 ok
+            <lines>
+         ]], { start = start, lines = lines }), script([[
+            <start>
+            S: 250 ok
+            <bye>
+         ]], { start = start }) }
          local options = talk.options(t)
          options.port = said == "503 wait" and 3995 or 3994
          options.transport = function()
@@ -244,10 +566,21 @@ describe("eager", function()
    end
 
    it("sends no message before the answers where all recipients must be accepted", function()
-      local envelopes = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@there.example>\nC: RCPT TO:<b@there.example>\n"
+      local envelopes = [[
+         C: MAIL FROM:<ann@me.example>
+         C: RCPT TO:<a@there.example>
+         C: RCPT TO:<b@there.example>
+      ]]
       local t = { pipelining = "eager", recipients = "all", raw = "hello a",
          to = { "a@there.example", "b@there.example" } }
-      local _, err = talk.send(t, chunking .. envelopes .. ok .. ok .. "S: 550 no\n" .. bye)
+      local _, err = talk.send(t, script([[
+         <chunking>
+         <envelopes>
+         S: 250 ok
+         S: 250 ok
+         S: 550 no
+         <bye>
+      ]], { envelopes = envelopes }))
       assert.equal("not_all", err.reason)
    end)
 
@@ -462,9 +795,22 @@ describe("The settings of send_many", function()
 
    it("hold back what is too much for the rate", function()
       local one = function(name)
-         return envelope(name) .. ok .. ok .. ("C: BDAT 9 LAST\nC: hello %s\n"):format(name) .. ok
+         return script([[
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            C: BDAT 9 LAST
+            C: hello $name
+            S: 250 ok
+         ]], { envelope = envelope(name), name = name })
       end
-      local peer = talk.peer(chunking .. one("a") .. one("b") .. one("c") .. bye)
+      local peer = talk.peer(script([[
+         <chunking>
+         <one>
+         <one2>
+         <one3>
+         <bye>
+      ]], { one = one("a"), one2 = one("b"), one3 = one("c") }))
       local options = talk.options({ from = false, to = false, raw = false, port = 3998 }, peer)
       local summary = assert(smtp.send_many(options, messages("a", "b", "c"), { connections = 1, rate = 20 }))
       talk.finished(peer)

@@ -5,6 +5,34 @@ local smtp = require "smtp"
 local talk = require "spec.tools.talk"
 local warnings = require "smtp.client.probe_warnings"
 
+local script = talk.snippets {
+   hello = [[
+      S: 220-mx.example ESMTP
+      S: 220 no spam
+      C: EHLO me.example
+   ]],
+   plain_offer = [[
+      S: 250-mx.example
+      S: 250-PIPELINING
+      S: 250-8BITMIME
+      S: 250-SMTPUTF8
+      S: 250-SIZE 20000000
+   ]],
+   inside = [[
+      C: STARTTLS
+      S: 220 go
+      TLS
+      C: EHLO me.example
+      <plain_offer>
+   ]],
+   starttls = [[
+      <hello>
+      <plain_offer>
+      S: 250 STARTTLS
+      <inside>
+   ]],
+}
+
 local in_nginx = package.loaded.ngx ~= nil
 
 -- A report must not depend on how the bytes were cut.
@@ -94,19 +122,17 @@ local function reasons(report)
    return list
 end
 
-local hello = "S: 220-mx.example ESMTP\nS: 220 no spam\nC: EHLO me.example\n"
-local plain_offer = "S: 250-mx.example\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\n"
-   .. "S: 250-SIZE 20000000\n"
-local inside = "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. plain_offer
-local starttls = hello .. plain_offer .. "S: 250 STARTTLS\n" .. inside
-local bye = "C: QUIT\nS: 221 bye"
 local login = { username = "ann", password = "sesame-probe" }
 local coded = "AGFubgBzZXNhbWUtcHJvYmU="
 
 describe("a probe", function()
    it("tells what is offered before and after TLS, and sends nothing", function()
-      local report = assert(play({ host = "first.example" }, starttls
-         .. "S: 250-CHUNKING\nS: 250 AUTH PLAIN NTLM\n" .. bye))
+      local report = assert(play({ host = "first.example" }, script [[
+         <starttls>
+         S: 250-CHUNKING
+         S: 250 AUTH PLAIN NTLM
+         <bye>
+      ]]))
       assert.equal("first.example", report.host)
       assert.equal(25, report.port)
       assert.equal("mx.example", report.server)
@@ -131,8 +157,13 @@ describe("a probe", function()
    end)
 
    it("begins with TLS where it is implicit", function()
-      local report = assert(play({ tls = "implicit", port = 465 }, "TLS\n" .. hello .. plain_offer
-         .. "S: 250 AUTH LOGIN\n" .. bye))
+      local report = assert(play({ tls = "implicit", port = 465 }, script [[
+         TLS
+         <hello>
+         <plain_offer>
+         S: 250 AUTH LOGIN
+         <bye>
+      ]]))
       assert.is_nil(report.before_tls)
       assert.same({ "LOGIN" }, report.after_tls.mechanisms)
       assert.equal("implicit", report.options.tls)
@@ -140,8 +171,13 @@ describe("a probe", function()
    end)
 
    it("authenticates with credentials, and says by what", function()
-      local report = assert(play(login, starttls .. "S: 250 AUTH PLAIN LOGIN XOAUTH2\nC: AUTH PLAIN " .. coded
-         .. "\nS: 235 ok\n" .. bye))
+      local report = assert(play(login, script([[
+         <starttls>
+         S: 250 AUTH PLAIN LOGIN XOAUTH2
+         C: AUTH PLAIN $coded
+         S: 235 ok
+         <bye>
+      ]], { coded = coded })))
       assert.equal("authenticated", report.auth.state)
       assert.equal("PLAIN", report.auth.mechanism)
       assert.same({ PLAIN = true, LOGIN = true, XOAUTH2 = "it needs a token" }, report.auth.usable)
@@ -149,8 +185,13 @@ describe("a probe", function()
    end)
 
    it("says why a password was refused, in the words of the error", function()
-      local report = assert(play(login, starttls .. "S: 250 AUTH PLAIN LOGIN\nC: AUTH PLAIN " .. coded
-         .. "\nS: 535 5.7.8 sesame-probe is wrong\n" .. bye))
+      local report = assert(play(login, script([[
+         <starttls>
+         S: 250 AUTH PLAIN LOGIN
+         C: AUTH PLAIN $coded
+         S: 535 5.7.8 sesame-probe is wrong
+         <bye>
+      ]], { coded = coded })))
       assert.equal("failed", report.auth.state)
       assert.equal("rejected", report.auth.reason)
       assert.same({ PLAIN = "answered 535", LOGIN = true }, report.auth.usable)
@@ -162,23 +203,48 @@ describe("a probe", function()
    end)
 
    it("never says a password in clear text without consent", function()
-      local offer = hello .. plain_offer .. "S: 250 AUTH PLAIN\n"
-      local report = assert(play({ tls = "prefer", username = "ann", password = "sesame-probe" }, offer .. bye))
+      local offer = script [[
+         <hello>
+         <plain_offer>
+         S: 250 AUTH PLAIN
+      ]]
+      local report = assert(play({ tls = "prefer", username = "ann", password = "sesame-probe" }, script([[
+         <offer>
+         <bye>
+      ]], { offer = offer })))
       assert.equal("auth_insecure", report.warnings[1].kind)
       assert.equal("failed", report.auth.state)
       report = assert(play({ tls = "prefer", auth_plaintext = true, username = "ann", password = "sesame-probe" },
-         offer .. "C: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye))
+         script([[
+            <offer>
+            C: AUTH PLAIN $coded
+            S: 235 ok
+            <bye>
+         ]], { offer = offer, coded = coded })))
       assert.equal("authenticated", report.auth.state)
    end)
 
    it("never authenticates without credentials, nor where the caller skips it", function()
-      assert.equal("skipped", play({}, starttls .. "S: 250 AUTH PLAIN\n" .. bye).auth.state)
+      assert.equal("skipped", play({}, script [[
+         <starttls>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]).auth.state)
       assert.equal("skipped", play({ auth = "skip", username = "ann", password = "sesame-probe" },
-         starttls .. "S: 250 AUTH PLAIN\n" .. bye).auth.state)
+         script [[
+            <starttls>
+            S: 250 AUTH PLAIN
+            <bye>
+         ]]).auth.state)
    end)
 
    it("keeps off TLS where the caller skips it", function()
-      local report = assert(play({ tls = "skip" }, hello .. plain_offer .. "S: 250 STARTTLS\n" .. bye))
+      local report = assert(play({ tls = "skip" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250 STARTTLS
+         <bye>
+      ]]))
       assert.same({ state = "skipped", verified = false }, report.tls)
       assert.equal("skip", report.options.tls)
       assert.same({}, reasons(report))
@@ -187,40 +253,83 @@ describe("a probe", function()
    it("passes all it says and hears to a trace", function()
       local lines = {}
       play({ trace = function(direction, line) lines[#lines + 1] = direction .. " " .. line end },
-         hello .. plain_offer .. "S: 250 STARTTLS\n" .. inside .. "S: 250 AUTH PLAIN\n" .. bye)
+         script [[
+            <hello>
+            <plain_offer>
+            S: 250 STARTTLS
+            <inside>
+            S: 250 AUTH PLAIN
+            <bye>
+         ]])
       assert.equal("S 220-mx.example ESMTP", lines[1])
       assert.equal("S 221 bye", lines[#lines])
    end)
 end)
 
 describe("the options that a probe recommends", function()
-   local clear = hello .. plain_offer .. "S: 250 AUTH PLAIN\n"
+   local clear = script [[
+      <hello>
+      <plain_offer>
+      S: 250 AUTH PLAIN
+   ]]
 
    it("hold what makes them work, and no secret", function()
       local given = { tls = "prefer", auth_plaintext = true, username = "ann", password = "sesame-probe" }
-      local report = assert(play(given, clear .. "C: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye))
+      local report = assert(play(given, script([[
+         <clear>
+         C: AUTH PLAIN $coded
+         S: 235 ok
+         <bye>
+      ]], { clear = clear, coded = coded })))
       assert.same({ "prefer", "require", true },
          { report.options.tls, report.options.auth, report.options.auth_plaintext })
       given = { username = "ann", password = "sesame-probe", auth_mechanisms = { "PLAIN" }, tls_verify = false,
          scram_iterations = { 1, 2 }, extensions = { chunking = "skip" }, authzid = "zoe", timeout = 30 }
-      report = assert(play(given, starttls .. "S: 250 AUTH LOGIN PLAIN\nC~\nS: 235 ok\n" .. bye))
+      report = assert(play(given, script [[
+         <starttls>
+         S: 250 AUTH LOGIN PLAIN
+         C~
+         S: 235 ok
+         <bye>
+      ]]))
       assert.same({ "PLAIN" }, report.options.auth_mechanisms)
       assert.same({ chunking = "skip" }, report.options.extensions)
       assert.is_false(report.options.tls_verify)
    end)
 
    it("leave auth to its default where credentials may come", function()
-      assert.is_nil(play({}, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
-      assert.equal("prefer", play({ auth = "prefer" }, starttls .. "S: 250 AUTH PLAIN\n" .. bye).options.auth)
-      assert.equal("skip", play({}, starttls .. "S: 250 AUTH NTLM\n" .. bye).options.auth)
+      assert.is_nil(play({}, script [[
+         <starttls>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]).options.auth)
+      assert.equal("prefer", play({ auth = "prefer" }, script [[
+         <starttls>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]).options.auth)
+      assert.equal("skip", play({}, script [[
+         <starttls>
+         S: 250 AUTH NTLM
+         <bye>
+      ]]).options.auth)
    end)
 
    it("speak the protocol that was asked for", function()
-      local lmtp = starttls:gsub("EHLO", "LHLO") .. "S: 250 HELP\n" .. bye
+      local lmtp = script([[
+         <this_starttls>
+         S: 250 HELP
+         <bye>
+      ]], { this_starttls = script.starttls:gsub("EHLO", "LHLO") })
       local use = play({ protocol = "lmtp" }, lmtp).options
       assert.same({ "lmtp", 24, "require" }, { use.protocol, use.port, use.tls })
-      use = play({ url = "smtps://probe-url.example", tls_host = "mx.example" }, "TLS\n" .. hello .. plain_offer
-         .. "S: 250 HELP\n" .. bye).options
+      use = play({ url = "smtps://probe-url.example", tls_host = "mx.example" }, script [[
+         TLS
+         <hello>
+         <plain_offer>
+         S: 250 HELP
+         <bye>
+      ]]).options
       assert.same({ 465, "implicit", "mx.example" }, { use.port, use.tls, use.tls_host })
    end)
 
@@ -228,8 +337,13 @@ describe("the options that a probe recommends", function()
       for code, text in pairs { [534] = "5.7.9 Application-specific password required", [535] = "5.7.8 no",
          [454] = "4.7.0 later", [530] = "5.7.0 Must issue STARTTLS first" } do
          for _, auth in ipairs { "require", "prefer" } do
-            local report = assert(play({ auth = auth, username = "ann", password = "sesame-probe" }, starttls
-               .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN " .. coded .. ("\nS: %d %s\n"):format(code, text) .. bye))
+            local report = assert(play({ auth = auth, username = "ann", password = "sesame-probe" }, script([[
+               <starttls>
+               S: 250 AUTH PLAIN
+               C: AUTH PLAIN $coded
+               S: $code $text
+               <bye>
+            ]], { coded = coded, code = code, text = text })))
             assert.same({}, report.options)
             assert.equal("failed", report.auth.state)
          end
@@ -239,18 +353,31 @@ describe("the options that a probe recommends", function()
    it("are none where the server lacks what the caller requires", function()
       for _, given in ipairs { { tls = "require" }, { tls_host = "mx.example" }, login,
          { tls = "prefer", username = "ann", password = "sesame-probe" } } do
-         local report = assert(play(given, clear .. bye))
+         local report = assert(play(given, script([[
+            <clear>
+            <bye>
+         ]], { clear = clear })))
          assert.same({}, report.options)
       end
-      local report = assert(play(login, starttls .. "S: 250 HELP\n" .. bye))
+      local report = assert(play(login, script [[
+         <starttls>
+         S: 250 HELP
+         <bye>
+      ]]))
       assert.equal("auth_unsupported", report.warnings[1].kind)
       assert.same({}, report.options)
    end)
 
    it("never go on in clear text after TLS has failed", function()
       for _, tls in ipairs { "prefer", "require" } do
-         local report = assert(play({ tls = tls }, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\n"
-            .. "S: 454 later\n" .. bye))
+         local report = assert(play({ tls = tls }, script [[
+            <hello>
+            <plain_offer>
+            S: 250 STARTTLS
+            C: STARTTLS
+            S: 454 later
+            <bye>
+         ]]))
          assert.same({}, report.options)
       end
    end)
@@ -284,7 +411,10 @@ end)
 describe("a probe warns of", function()
    it("a greeting that refuses us", function()
       for code, temporary in pairs { [554] = false, [450] = true } do
-         local report = assert(play({}, ("S: %d go away\n"):format(code) .. bye))
+         local report = assert(play({}, script([[
+            S: $code go away
+            <bye>
+         ]], { code = code })))
          assert.same({ "greeting_refused" }, { report.warnings[1].kind })
          assert.equal(temporary, report.warnings[1].temporary or false)
          assert.equal(1, #report.warnings)
@@ -296,31 +426,63 @@ describe("a probe warns of", function()
    end)
 
    it("a server without STARTTLS", function()
-      local report = assert(play({}, hello .. plain_offer .. "S: 250 HELP\n" .. bye))
+      local report = assert(play({}, script [[
+         <hello>
+         <plain_offer>
+         S: 250 HELP
+         <bye>
+      ]]))
       assert.same({ kind = "tls_unsupported", reason = "not_advertised" },
          { kind = report.warnings[1].kind, reason = report.warnings[1].reason })
       assert.equal("unavailable", report.tls.state)
       assert.equal("prefer", report.options.tls)
-      report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 HELP\n" .. bye))
+      report = assert(play({ tls = "prefer" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250 HELP
+         <bye>
+      ]]))
       assert.same({ "no_tls" }, reasons(report))
    end)
 
    it("STARTTLS refused, or a handshake that fails", function()
-      local offer = hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\n"
-      local report = assert(play({}, offer .. "S: 454 later\n" .. bye))
+      local offer = script [[
+         <hello>
+         <plain_offer>
+         S: 250 STARTTLS
+         C: STARTTLS
+      ]]
+      local report = assert(play({}, script([[
+         <offer>
+         S: 454 later
+         <bye>
+      ]], { offer = offer })))
       assert.same({ "starttls_refused" }, reasons(report))
       assert.is_true(report.warnings[1].temporary)
       assert.same({ state = "failed", verified = false, reason = "starttls_refused" }, report.tls)
       assert.same({}, report.options)
-      report = assert(play({}, offer .. "S: 220 go\nTLS tls:version"))
+      report = assert(play({}, script([[
+         <offer>
+         S: 220 go
+         TLS tls:version
+      ]], { offer = offer })))
       assert.same({ "version" }, reasons(report))
       assert.truthy(report.before_tls)
    end)
 
    for _, reason in ipairs { "expired", "wrong_host", "self_signed", "unknown_issuer" } do
       it("a certificate: " .. reason .. "; and looks again with nothing secret", function()
-         local report = assert(play(login, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n"
-            .. "TLS certificate:" .. reason .. "\n" .. starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+         local report = assert(play(login, script([[
+            <hello>
+            <plain_offer>
+            S: 250 STARTTLS
+            C: STARTTLS
+            S: 220 go
+            TLS certificate:$reason
+            <starttls>
+            S: 250 AUTH PLAIN
+            <bye>
+         ]], { reason = reason })))
          local first = report.warnings[1]
          assert.same({ "certificate", reason }, { first.kind, first.reason })
          assert.is_string(first.hint)
@@ -333,19 +495,36 @@ describe("a probe warns of", function()
    end
 
    it("a certificate where TLS is implicit, and of one that the second look does not get past", function()
-      local report, err = play({ tls = "implicit" }, "TLS certificate:expired\nTLS\n" .. hello .. plain_offer
-         .. "S: 250 HELP\n" .. bye)
+      local report, err = play({ tls = "implicit" }, script [[
+         TLS certificate:expired
+         TLS
+         <hello>
+         <plain_offer>
+         S: 250 HELP
+         <bye>
+      ]])
       assert(report, tostring(err))
       assert.same({ "expired" }, reasons(report))
       assert.is_false(report.tls.verified)
-      report, err = play({ tls = "implicit" }, "TLS certificate:expired\nTLS closed")
+      report, err = play({ tls = "implicit" }, [[
+         TLS certificate:expired
+         TLS closed
+      ]])
       assert.is_nil(report)
       assert.equal("expired", err.reason)
    end)
 
    it("a certificate, with what was seen at first where the second look gets nowhere", function()
-      local report = assert(play({ auth = "skip", username = "ann", password = "sesame-probe" }, hello .. plain_offer
-         .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS certificate:expired\nS: 554 not you again\n" .. bye))
+      local report = assert(play({ auth = "skip", username = "ann", password = "sesame-probe" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS certificate:expired
+         S: 554 not you again
+         <bye>
+      ]]))
       assert.same({ "expired" }, reasons(report))
       assert.equal("failed", report.tls.state)
       assert.truthy(report.before_tls)
@@ -354,71 +533,163 @@ describe("a probe warns of", function()
    end)
 
    it("AUTH before TLS", function()
-      local report = assert(play({}, hello .. plain_offer .. "S: 250-AUTH PLAIN\nS: 250 STARTTLS\n" .. inside
-         .. "S: 250 AUTH PLAIN\n" .. bye))
+      local report = assert(play({}, script [[
+         <hello>
+         <plain_offer>
+         S: 250-AUTH PLAIN
+         S: 250 STARTTLS
+         <inside>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]))
       assert.same({ "auth_before_tls" }, reasons(report))
-      report = assert(play({}, hello .. plain_offer .. "S: 250-AUTH SCRAM-SHA-256\nS: 250 STARTTLS\n" .. inside
-         .. "S: 250 AUTH PLAIN\n" .. bye))
+      report = assert(play({}, script [[
+         <hello>
+         <plain_offer>
+         S: 250-AUTH SCRAM-SHA-256
+         S: 250 STARTTLS
+         <inside>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]))
       assert.same({}, reasons(report))
    end)
 
    it("AUTH before TLS and not after it", function()
-      local offer = hello .. plain_offer .. "S: 250-AUTH SCRAM-SHA-256\nS: 250 STARTTLS\n" .. inside .. "S: 250 HELP\n"
-      local report = assert(play({}, offer .. bye))
+      local offer = script [[
+         <hello>
+         <plain_offer>
+         S: 250-AUTH SCRAM-SHA-256
+         S: 250 STARTTLS
+         <inside>
+         S: 250 HELP
+      ]]
+      local report = assert(play({}, script([[
+         <offer>
+         <bye>
+      ]], { offer = offer })))
       assert.same({ "not_advertised_after_tls" }, reasons(report))
-      report = assert(play(login, offer .. bye)) -- here it is the error, and told once
+      report = assert(play(login, script([[
+         <offer>
+         <bye>
+      ]], { offer = offer }))) -- here it is the error, and told once
       assert.equal("auth_unsupported", report.warnings[1].kind)
       assert.same({ "not_advertised_after_tls" }, reasons(report))
    end)
 
    it("passwords that could only travel in clear text", function()
-      local report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 AUTH PLAIN LOGIN\n" .. bye))
+      local report = assert(play({ tls = "prefer" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250 AUTH PLAIN LOGIN
+         <bye>
+      ]]))
       assert.same({ "no_tls", "auth_in_clear" }, reasons(report))
       assert.same({ PLAIN = "it shows the secret, and there is no TLS",
          LOGIN = "it shows the secret, and there is no TLS" }, report.auth.usable)
       assert.equal("skip", report.options.auth)
-      report = assert(play({ tls = "skip" }, hello .. plain_offer .. "S: 250-STARTTLS\nS: 250 AUTH PLAIN\n" .. bye))
+      report = assert(play({ tls = "skip" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250-STARTTLS
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]))
       assert.same({ "auth_in_clear" }, reasons(report))
-      report = assert(play({ tls = "prefer" }, hello .. plain_offer .. "S: 250 AUTH PLAIN SCRAM-SHA-1\n" .. bye))
+      report = assert(play({ tls = "prefer" }, script [[
+         <hello>
+         <plain_offer>
+         S: 250 AUTH PLAIN SCRAM-SHA-1
+         <bye>
+      ]]))
       assert.same({ "no_tls" }, reasons(report))
    end)
 
    it("AUTH that is not there, under prefer", function()
       local report = assert(play({ auth = "prefer", username = "ann", password = "sesame-probe" },
-         starttls .. "S: 250 HELP\n" .. bye))
+         script [[
+            <starttls>
+            S: 250 HELP
+            <bye>
+         ]]))
       assert.equal("unavailable", report.auth.state)
       assert.truthy(warning(report, "auth_unavailable").text:find("not_advertised", 1, true))
    end)
 
    it("mechanisms that it offered before and offers no more", function()
       local given = { host = "downgrade.example" }
-      play(given, starttls .. "S: 250 AUTH PLAIN SCRAM-SHA-256\n" .. bye)
-      local report = assert(play(given, starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+      play(given, script [[
+         <starttls>
+         S: 250 AUTH PLAIN SCRAM-SHA-256
+         <bye>
+      ]])
+      local report = assert(play(given, script [[
+         <starttls>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]))
       assert.truthy(warning(report, "downgrade").text:find("SCRAM-SHA-256", 1, true))
       assert.same({ "SCRAM-SHA-256" }, report.auth.downgrade)
    end)
 
    it("what an unverified server offers only where it says so itself", function()
       local given = { host = "impostor.example" }
-      local bad = hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS certificate:expired\n"
-      assert(play(given, bad .. starttls .. "S: 250 AUTH PLAIN SCRAM-SHA-512\n" .. bye))
-      local report = assert(play(given, starttls .. "S: 250 AUTH PLAIN\n" .. bye))
+      local bad = script [[
+         <hello>
+         <plain_offer>
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS certificate:expired
+      ]]
+      assert(play(given, script([[
+         <bad>
+         <starttls>
+         S: 250 AUTH PLAIN SCRAM-SHA-512
+         <bye>
+      ]], { bad = bad })))
+      local report = assert(play(given, script [[
+         <starttls>
+         S: 250 AUTH PLAIN
+         <bye>
+      ]]))
       assert.is_nil(report.auth.downgrade)
    end)
 
    it("a server that knows HELO only", function()
-      local report = assert(play({ tls = "prefer" }, "S: 220 mx\nC: EHLO me.example\nS: 502 what\n"
-         .. "C: HELO me.example\nS: 250 mx\n" .. bye))
+      local report = assert(play({ tls = "prefer" }, script [[
+         S: 220 mx
+         C: EHLO me.example
+         S: 502 what
+         C: HELO me.example
+         S: 250 mx
+         <bye>
+      ]]))
       assert.is_false(report.esmtp)
       assert.same({ "no_tls", "helo_only" }, reasons(report))
-      report = assert(play({}, "S: 220 mx\nC: EHLO me.example\nS: 502 what\nC: HELO me.example\nS: 250 mx\n" .. bye))
+      report = assert(play({}, script [[
+         S: 220 mx
+         C: EHLO me.example
+         S: 502 what
+         C: HELO me.example
+         S: 250 mx
+         <bye>
+      ]]))
       assert.same({ "helo_only" }, reasons(report))
       assert.equal("tls_unsupported", report.warnings[1].kind)
    end)
 
    it("extensions that are missing, as a remark", function()
-      local report = assert(play({}, hello .. "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
-         .. "C: EHLO me.example\nS: 250 mx\n" .. bye))
+      local report = assert(play({}, script [[
+         <hello>
+         S: 250-mx
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS
+         <ehlo>
+         <bye>
+      ]]))
       assert.same({ "no_pipelining", "no_8bitmime", "no_smtputf8", "no_size" }, reasons(report))
       for _, one in ipairs(report.warnings) do assert.equal("remark", one.kind) end
       assert.is_false(report.pipelining)
@@ -426,8 +697,16 @@ describe("a probe warns of", function()
    end)
 
    it("a small limit of size, and not of one that is no limit", function()
-      local offer = hello .. "S: 250-mx\nS: 250-PIPELINING\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-STARTTLS\n"
-         .. "S: 250 SIZE %s\n" .. bye
+      local offer = script [[
+         <hello>
+         S: 250-mx
+         S: 250-PIPELINING
+         S: 250-8BITMIME
+         S: 250-SMTPUTF8
+         S: 250-STARTTLS
+         S: 250 SIZE %s
+         <bye>
+      ]]
       local report = assert(play({ tls = "skip" }, offer:format("1000000")))
       assert.truthy(warning(report, "small_size").text:find("1000000 octets", 1, true))
       assert.same({}, reasons(assert(play({ tls = "skip" }, offer:format("0")))))
@@ -435,7 +714,13 @@ describe("a probe warns of", function()
    end)
 
    it("port 25 with credentials", function()
-      local talked = starttls .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN " .. coded .. "\nS: 235 ok\n" .. bye
+      local talked = script([[
+         <starttls>
+         S: 250 AUTH PLAIN
+         C: AUTH PLAIN $coded
+         S: 235 ok
+         <bye>
+      ]], { coded = coded })
       assert.same({ "port_25" }, reasons(assert(play({ port = 25, username = "ann", password = "sesame-probe" },
          talked))))
       assert.same({}, reasons(assert(play(login, talked)))) -- the default is 587
@@ -457,8 +742,16 @@ describe("a probe warns of", function()
    end)
 
    it("nothing else once the connection is lost", function()
-      local report = assert(play({}, hello .. plain_offer .. "S: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
-         .. "C: EHLO me.example\nCLOSE"))
+      local report = assert(play({}, script [[
+         <hello>
+         <plain_offer>
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS
+         C: EHLO me.example
+         CLOSE
+      ]]))
       assert.equal("disconnected", report.warnings[1].kind)
       assert.is_nil(report.after_tls)
       assert.truthy(report.before_tls)

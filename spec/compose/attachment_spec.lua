@@ -240,8 +240,18 @@ end)
 
 describe("a source that fails", function()
    local talk = require "spec.tools.talk"
-   local opening = "S: 220 hi\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<ann@me.example>\nS: 250 ok\n"
-      .. "C: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\nMESSAGE\n"
+
+local script = talk.script
+   local opening = script [[
+      <hello>
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+      S: 354 go
+      MESSAGE
+   ]]
 
    local function sent(attachment)
       local peer = talk.peer(opening)
@@ -309,7 +319,11 @@ describe("a source that fails", function()
 
    it("may yield, also under Lua 5.1", function()
       local i = 0
-      local peer = talk.peer(opening .. "S: 250 ok\nC: QUIT\nS: 221 bye")
+      local peer = talk.peer(script([[
+         <opening>
+         S: 250 ok
+         <bye>
+      ]], { opening = opening }))
       local thread = coroutine.create(function()
          return safe.send(talk.options({ raw = false, text = "x", attachments = { source = function()
             i = i + 1

@@ -4,9 +4,22 @@ local dkim = require "smtp.dkim"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local opening = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 8BITMIME\n"
-local until_body = "C~ MAIL\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\nS: 354 go\nMESSAGE\n"
-local rest = "S: 250 ok\nC: QUIT\nS: 221 bye\n"
+local script = talk.snippets {
+   until_body = [[
+      C~ MAIL
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+      S: 354 go
+      MESSAGE
+   ]],
+   rest = [[
+      S: 250 ok
+      <bye>
+   ]],
+}
+
 local key = dkim_keys.rfc.ed25519
 
 -- What arrived, dots taken out.
@@ -15,7 +28,11 @@ local function arrived(peer)
 end
 
 local function send(more, transcript)
-   local peer = talk.peer(transcript or opening .. until_body .. rest)
+   local peer = talk.peer(transcript or script [[
+      <hello 8BITMIME>
+      <until_body>
+      <rest>
+   ]])
    local t = talk.options({ raw = false, dkim = { domain = "me.example", selector = "s", key = key } }, peer)
    if not more.raw then t.date, t.message_id = 1764000000, "<1@me.example>" end
    for name, value in pairs(more) do t[name] = value end
@@ -94,7 +111,7 @@ describe("a signed message", function()
    end)
 
    it("whose function fails is not sent, and nobody is connected to", function()
-      local peer = talk.peer(opening)
+      local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       local _, err = safe.send(talk.options({ raw = false, text = "x", dkim = { domain = "me.example",
          selector = "s", key = key }, attachments = { source = function() error("broken", 0) end } }, peer))
@@ -102,7 +119,7 @@ describe("a signed message", function()
    end)
 
    it("whose function never ends is given up in time, and nobody is connected to", function()
-      local peer = talk.peer(opening)
+      local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       local _, err = safe.send(talk.options({ raw = false, text = "x", timeout = 0.2, dkim = {
          domain = "me.example", selector = "s", key = key }, attachments = { source = function() return "x" end } },
@@ -118,7 +135,10 @@ describe("a signed message", function()
          file:close()
       end
       write(("x"):rep(100000))
-      local peer = talk.peer(opening .. until_body)
+      local peer = talk.peer(script [[
+         <hello 8BITMIME>
+         <until_body>
+      ]])
       local connect = peer.connect
       function peer.connect(...)
          write(("y"):rep(100000))
@@ -133,7 +153,7 @@ describe("a signed message", function()
    end)
 
    it("with a header that is none is refused before anything is sent", function()
-      local peer = talk.peer(opening)
+      local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       for _, raw in ipairs { "no header\n\nx\n", "Subject: no From\n\nx\n" } do
          local _, err = safe.send(talk.options({ raw = raw, dkim = { domain = "me.example", selector = "s",
@@ -150,7 +170,11 @@ describe("a signed message", function()
    end)
 
    it("over a connection is signed as well", function()
-      local peer = talk.peer(opening .. until_body .. rest)
+      local peer = talk.peer(script [[
+         <hello 8BITMIME>
+         <until_body>
+         <rest>
+      ]])
       local connection = assert(safe.connect { transport = peer, host = "mx.example", domain = "me.example",
          tls = "skip" })
       assert(connection:send { from = "ann@me.example", to = "bob@there.example", text = "hi",

@@ -4,10 +4,8 @@ local errors = require "smtp.errors"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local bye = "C: QUIT\nS: 221 bye"
-local send = talk.accepted
+local script = talk.script
 
-local hello = talk.hello
 
 local function with(more)
    local options = { username = "ann", password = "sesame-1", auth_plaintext = true }
@@ -42,22 +40,40 @@ local expired = core.base64('{"status":"invalid_token","scope":"mail"}')
 -- How each mechanism is said to success: before the 235.
 local spoken = {
    PLAIN = { with(), "C: AUTH PLAIN " .. core.base64("\0ann\0sesame-1") .. "\n" },
-   LOGIN = { with(), "C: AUTH LOGIN\nS: 334 eA==\nC: YW5u\nS: 334 eQ==\nC: "
-      .. core.base64("sesame-1") .. "\n" },
+   LOGIN = { with(), script([[
+      C: AUTH LOGIN
+      S: 334 eA==
+      C: YW5u
+      S: 334 eQ==
+      C: $coded
+   ]], { coded = core.base64("sesame-1") }) },
    XOAUTH2 = { with_token(), "C: AUTH XOAUTH2 " .. XOAUTH2 .. "\n" },
    OAUTHBEARER = { with_token(), "C: AUTH OAUTHBEARER " .. OAUTHBEARER .. "\n" },
    EXTERNAL = { { auth_mechanisms = "EXTERNAL" }, "C: AUTH EXTERNAL =\n" },
    ["CRAM-MD5"] = { { auth_mechanisms = "CRAM-MD5", username = "tim", password = "tanstaaftanstaaf" },
-      "C: AUTH CRAM-MD5\nS: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\n"
-         .. "C: dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\n" }, -- RFC 2195 2
-   ["X-OWN"] = { with { auth_mechanisms = { own } }, "C: AUTH X-OWN " .. core.base64("hello ann")
-      .. "\nS: 334 " .. core.base64("riddle") .. "\nC: " .. core.base64("ann knows") .. "\n" },
+      [[
+         C: AUTH CRAM-MD5
+         S: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
+         C: dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw
+      ]] }, -- RFC 2195 2
+   ["X-OWN"] = { with { auth_mechanisms = { own } }, script([[
+      C: AUTH X-OWN $coded
+      S: 334 $coded2
+      C: $coded3
+   ]], {
+      coded = core.base64("hello ann"), coded2 = core.base64("riddle"), coded3 = core.base64("ann knows"),
+   }) },
 }
 
 describe("AUTH", function()
    for name, way in pairs(spoken) do
       it(name .. " is spoken to the letter", function()
-         local receipt, err = talk.send(way[1], hello("AUTH " .. name) .. way[2] .. "S: 235 ok\n" .. send)
+         local receipt, err = talk.send(way[1], script([[
+            <hello AUTH $name>
+            <second>
+            S: 235 ok
+            <accepted>
+         ]], { name = name, second = way[2] }))
          assert(receipt, tostring(err))
          assert.equal("authenticated", receipt.auth.state)
          assert.equal(name, receipt.auth.mechanism)
@@ -79,8 +95,12 @@ describe("AUTH", function()
                local options = {}
                for key, value in pairs(way[1]) do options[key] = value end
                options.auth = policy
-               local _, err = talk.send(options, hello("AUTH " .. name) .. way[2] .. "S: " .. row[1] .. "\n"
-                  .. (row.drop and "" or bye))
+               local _, err = talk.send(options, script([[
+                  <hello AUTH $name>
+                  <second>
+                  S: $first
+                  <row>
+               ]], { name = name, second = way[2], first = row[1], row = (row.drop and "" or script.bye) }))
                assert.equal(row[2], err.kind)
                assert.equal("auth", err.stage)
                assert.equal("no", err.sent)
@@ -90,16 +110,32 @@ describe("AUTH", function()
       end
 
       it(name .. " asked once more than it has answers is cancelled", function()
-         local more = (name == "XOAUTH2" and "S: 334 e30=\nC: \n")
-            or (name == "OAUTHBEARER" and "S: 334 e30=\nC: AQ==\n") or ""
-         local _, err = talk.send(way[1], hello("AUTH " .. name) .. way[2] .. more
-            .. "S: 334 bW9yZQ==\nC: *\nS: 501 cancelled\n" .. bye)
+         local more = (name == "XOAUTH2" and [[
+            S: 334 e30=
+            C:
+         ]])
+            or (name == "OAUTHBEARER" and [[
+               S: 334 e30=
+               C: AQ==
+            ]]) or ""
+         local _, err = talk.send(way[1], script([[
+            <hello AUTH $name>
+            <second>
+            <more>
+            S: 334 bW9yZQ==
+            C: *
+            S: 501 cancelled
+            <bye>
+         ]], { name = name, second = way[2], more = more }))
          assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
    end
 
    it("PLAIN is not said where an unknown word only looks like it", function()
-      local _, err = talk.send(with(), hello("AUTH PLAIN2 XPLAIN CRAM_MD5 LOGIN1") .. bye)
+      local _, err = talk.send(with(), script [[
+         <hello AUTH PLAIN2 XPLAIN CRAM_MD5 LOGIN1>
+         <bye>
+      ]])
       assert.equal("no_common_mechanism", err.reason)
       assert.equal("not known here", err.mechanisms.PLAIN2)
    end)
@@ -107,24 +143,41 @@ end)
 
 describe("EXTERNAL", function()
    it("says whom to act as, where that is given", function()
-      talk.send({ auth_mechanisms = "EXTERNAL", authzid = "boss" }, hello("AUTH EXTERNAL")
-         .. "C: AUTH EXTERNAL Ym9zcw==\nS: 235 ok\n" .. send)
+      talk.send({ auth_mechanisms = "EXTERNAL", authzid = "boss" }, script [[
+         <hello AUTH EXTERNAL>
+         C: AUTH EXTERNAL Ym9zcw==
+         S: 235 ok
+         <accepted>
+      ]])
    end)
 
    it("answers a challenge with nothing where there is nothing to say", function()
-      talk.send({ auth_mechanisms = "EXTERNAL" }, hello("AUTH EXTERNAL")
-         .. "C: AUTH EXTERNAL =\nS: 501 5.5.6 no initial response\nC: AUTH EXTERNAL\nS: 334\nC: \n"
-         .. "S: 235 ok\n" .. send)
+      talk.send({ auth_mechanisms = "EXTERNAL" }, script [[
+         <hello AUTH EXTERNAL>
+         C: AUTH EXTERNAL =
+         S: 501 5.5.6 no initial response
+         C: AUTH EXTERNAL
+         S: 334
+         C:
+         S: 235 ok
+         <accepted>
+      ]])
    end)
 
    it("named is credentials: AUTH is required, on the port for submission", function()
-      local _, err = talk.send({ auth_mechanisms = "EXTERNAL" }, hello("X") .. bye)
+      local _, err = talk.send({ auth_mechanisms = "EXTERNAL" }, script [[
+         <hello X>
+         <bye>
+      ]])
       assert.equal("auth_unsupported", err.kind)
       assert.equal(587, err.port)
    end)
 
    it("is not used unless it is named", function()
-      local _, err = talk.send(with(), hello("AUTH EXTERNAL CRAM-MD5") .. bye)
+      local _, err = talk.send(with(), script [[
+         <hello AUTH EXTERNAL CRAM-MD5>
+         <bye>
+      ]])
       assert.equal("no_common_mechanism", err.reason)
       assert.equal("only where auth_mechanisms names it", err.mechanisms.EXTERNAL)
       assert.equal("only where auth_mechanisms names it", err.mechanisms["CRAM-MD5"])
@@ -143,22 +196,40 @@ describe("OAuth", function()
       local said = "C: AUTH " .. name .. " " .. first .. "\n"
 
       it(name .. ": an error challenge is answered, and its JSON is in the error", function()
-         local _, err = talk.send(with_token(), hello("AUTH " .. name) .. said .. "S: 334 " .. expired .. "\nC: "
-            .. dummy .. "\nS: 535 5.7.8 no\n" .. bye)
+         local _, err = talk.send(with_token(), script([[
+            <hello AUTH $name>
+            <said>
+            S: 334 $expired
+            C: $dummy
+            S: 535 5.7.8 no
+            <bye>
+         ]], { name = name, said = said, expired = expired, dummy = dummy }))
          assert.same({ "auth_rejected", 535 }, { err.kind, err.code })
          assert.equal('{"status":"invalid_token","scope":"mail"}', err.challenge)
          assert.truthy(tostring(err):find("invalid_token", 1, true))
       end)
 
       it(name .. ": 235 behind an error challenge is no success", function()
-         local _, err = talk.send(with_token(), hello("AUTH " .. name) .. said .. "S: 334 " .. expired .. "\nC: "
-            .. dummy .. "\nS: 235 welcome\n" .. bye)
+         local _, err = talk.send(with_token(), script([[
+            <hello AUTH $name>
+            <said>
+            S: 334 $expired
+            C: $dummy
+            S: 235 welcome
+            <bye>
+         ]], { name = name, said = said, expired = expired, dummy = dummy }))
          assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
 
       it(name .. ": 454 behind an error challenge is temporary", function()
-         local _, err = talk.send(with_token(), hello("AUTH " .. name) .. said .. "S: 334 " .. expired .. "\nC: "
-            .. dummy .. "\nS: 454 4.7.0 no\n" .. bye)
+         local _, err = talk.send(with_token(), script([[
+            <hello AUTH $name>
+            <said>
+            S: 334 $expired
+            C: $dummy
+            S: 454 4.7.0 no
+            <bye>
+         ]], { name = name, said = said, expired = expired, dummy = dummy }))
          assert.equal("auth_temporary", err.kind)
       end)
 
@@ -166,8 +237,14 @@ describe("OAuth", function()
          local long = ("t"):rep(4000)
          local message = name == "XOAUTH2" and "user=ann\1auth=Bearer " .. long .. "\1\1"
             or "n,a=ann,\1host=mx.example\1port=25\1auth=Bearer " .. long .. "\1\1"
-         talk.send(with_token { token = long }, hello("AUTH " .. name) .. "C: AUTH " .. name .. "\nS: 334\nC: "
-            .. core.base64(message) .. "\nS: 235 ok\n" .. send)
+         talk.send(with_token { token = long }, script([[
+            <hello AUTH $name>
+            C: AUTH $name
+            S: 334
+            C: $coded
+            S: 235 ok
+            <accepted>
+         ]], { name = name, coded = core.base64(message) }))
       end)
 
       -- Called a second time it is told why.
@@ -188,9 +265,19 @@ describe("OAuth", function()
          '{ "status":400 }', "not JSON at all" } do
          it(name .. ": a token function is asked once more after " .. status, function()
             local token, calls = renewing "to.ken-2"
-            local receipt = talk.send(with_token { token = token }, hello("AUTH " .. name) .. said .. "S: 334 "
-               .. core.base64(status) .. "\nC: " .. dummy .. "\nS: 535 5.7.8 no\nC: AUTH " .. name .. " "
-               .. message_of "to.ken-2" .. "\nS: 235 ok\n" .. send)
+            local receipt = talk.send(with_token { token = token }, script([[
+               <hello AUTH $name>
+               <said>
+               S: 334 $coded
+               C: $dummy
+               S: 535 5.7.8 no
+               C: AUTH $name $message_of
+               S: 235 ok
+               <accepted>
+            ]], {
+               name = name, said = said, coded = core.base64(status), dummy = dummy,
+               message_of = message_of "to.ken-2",
+            }))
             assert.equal(name, receipt.auth.mechanism)
             assert.same({ false, status, false, status, false, status }, calls)
          end)
@@ -198,8 +285,14 @@ describe("OAuth", function()
 
       it(name .. ": a token function is asked once more after a bare 535, and never in a loop", function()
          local token, calls = renewing "to.ken-2"
-         local _, err = talk.send(with_token { token = token }, hello("AUTH " .. name) .. said
-            .. "S: 535 5.7.8 no\nC: AUTH " .. name .. " " .. message_of "to.ken-2" .. "\nS: 535 no\n" .. bye)
+         local _, err = talk.send(with_token { token = token }, script([[
+            <hello AUTH $name>
+            <said>
+            S: 535 5.7.8 no
+            C: AUTH $name $message_of
+            S: 535 no
+            <bye>
+         ]], { name = name, said = said, message_of = message_of "to.ken-2" }))
          assert.equal("auth_rejected", err.kind)
          assert.same({ false, "", false, "", false, "" }, calls)
       end)
@@ -207,31 +300,55 @@ describe("OAuth", function()
       for _, status in ipairs { "insufficient_scope", "invalid_request" } do
          it(name .. ": another token would not help after " .. status, function()
             local token, calls = renewing "to.ken-1"
-            local _, err = talk.send(with_token { token = token }, hello("AUTH " .. name) .. said .. "S: 334 "
-               .. core.base64('{"status":"' .. status .. '"}') .. "\nC: " .. dummy
-               .. "\nS: 535 5.7.8 no\n" .. bye)
+            local _, err = talk.send(with_token { token = token }, script([[
+               <hello AUTH $name>
+               <said>
+               S: 334 $coded
+               C: $dummy
+               S: 535 5.7.8 no
+               <bye>
+            ]], {
+               name = name, said = said, coded = core.base64('{"status":"' .. status .. '"}'),
+               dummy = dummy,
+            }))
             assert.equal("auth_rejected", err.kind)
             assert.equal(3, #calls)
          end)
       end
 
       it(name .. ": a token that is a string is tried once", function()
-         local _, err = talk.send(with_token(), hello("AUTH " .. name) .. said .. "S: 535 5.7.8 no\n" .. bye)
+         local _, err = talk.send(with_token(), script([[
+            <hello AUTH $name>
+            <said>
+            S: 535 5.7.8 no
+            <bye>
+         ]], { name = name, said = said }))
          assert.equal("auth_rejected", err.kind)
       end)
    end
 
    it("escapes what separates fields in a user name", function()
-      talk.send(with_token { username = "a,b=c" }, hello("AUTH OAUTHBEARER") .. "C: AUTH OAUTHBEARER "
-         .. core.base64("n,a=a=2Cb=3Dc,\1host=mx.example\1port=25\1auth=Bearer to.ken-1\1\1")
-         .. "\nS: 235 ok\n" .. send)
+      talk.send(with_token { username = "a,b=c" }, script([[
+         <hello AUTH OAUTHBEARER>
+         C: AUTH OAUTHBEARER $coded
+         S: 235 ok
+         <accepted>
+      ]], {
+         coded = core.base64("n,a=a=2Cb=3Dc,\1host=mx.example\1port=25\1auth=Bearer to.ken-1\1\1"),
+      }))
    end)
 
    it("never uses a password for a token, nor a token for a password", function()
-      local _, err = talk.send(with(), hello("AUTH XOAUTH2 OAUTHBEARER") .. bye)
+      local _, err = talk.send(with(), script [[
+         <hello AUTH XOAUTH2 OAUTHBEARER>
+         <bye>
+      ]])
       assert.equal("no_common_mechanism", err.reason)
       assert.equal("it needs a token", err.mechanisms.XOAUTH2)
-      _, err = talk.send(with_token(), hello("AUTH PLAIN LOGIN SCRAM-SHA-256") .. bye)
+      _, err = talk.send(with_token(), script [[
+         <hello AUTH PLAIN LOGIN SCRAM-SHA-256>
+         <bye>
+      ]])
       assert.equal("no_common_mechanism", err.reason)
       assert.equal("it needs a password", err.mechanisms["SCRAM-SHA-256"])
    end)
@@ -242,7 +359,9 @@ describe("OAuth", function()
             text = "x", username = "ann", token = bad }
          assert.same({ "usage", "token" }, { err.kind, err.option })
          assert.is_nil(tostring(err):find(bad, 1, true))
-         local _, late = talk.send(with_token { token = function() return bad end }, hello("AUTH XOAUTH2"))
+         local _, late = talk.send(with_token { token = function() return bad end }, script [[
+            <hello AUTH XOAUTH2>
+         ]])
          assert.equal("source", late.kind)
       end
    end)
@@ -260,9 +379,18 @@ describe("a mechanism of the user's own", function()
       talk.send(object { start = function(self)
          self.name_said = "ann"
          return long
-      end }, hello("AUTH X-OWN") .. "C: AUTH X-OWN\n"
-         .. "S: 334\nC: " .. core.base64(long) .. "\nS: 334 " .. core.base64("riddle") .. "\nC: "
-         .. core.base64("ann knows") .. "\nS: 235 ok\n" .. send)
+      end }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN
+         S: 334
+         C: $coded
+         S: 334 $coded2
+         C: $coded3
+         S: 235 ok
+         <accepted>
+      ]], {
+         coded = core.base64(long), coded2 = core.base64("riddle"), coded3 = core.base64("ann knows"),
+      }))
    end)
 
    it("begins anew without an initial response where the server cannot take one", function()
@@ -270,15 +398,33 @@ describe("a mechanism of the user's own", function()
       talk.send(object { start = function(self, info)
          starts = starts + 1
          return own.start(self, info)
-      end }, hello("AUTH X-OWN") .. "C: AUTH X-OWN " .. core.base64("hello ann") .. "\nS: 501 5.5.6 no\n"
-         .. "C: AUTH X-OWN\nS: 334\nC: " .. core.base64("hello ann") .. "\nS: 334 "
-         .. core.base64("riddle") .. "\nC: " .. core.base64("ann knows") .. "\nS: 235 ok\n" .. send)
+      end }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 501 5.5.6 no
+         C: AUTH X-OWN
+         S: 334
+         C: $coded
+         S: 334 $coded2
+         C: $coded3
+         S: 235 ok
+         <accepted>
+      ]], {
+         coded = core.base64("hello ann"), coded2 = core.base64("riddle"),
+         coded3 = core.base64("ann knows"),
+      }))
       assert.equal(6, starts) -- twice for each of the three ways to play it
    end)
 
    it("that does not like a challenge cancels, and its reason is in the error", function()
-      local _, err = talk.send(with { auth_mechanisms = { own } }, hello("AUTH X-OWN") .. "C: AUTH X-OWN "
-         .. core.base64("hello ann") .. "\nS: 334 " .. core.base64("what?") .. "\nC: *\nS: 501 ok\n" .. bye)
+      local _, err = talk.send(with { auth_mechanisms = { own } }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 334 $coded2
+         C: *
+         S: 501 ok
+         <bye>
+      ]], { coded = core.base64("hello ann"), coded2 = core.base64("what?") }))
       assert.same({ "auth_rejected", "mechanism" }, { err.kind, err.reason })
       assert.truthy(tostring(err):find("that is no riddle", 1, true))
    end)
@@ -286,16 +432,28 @@ describe("a mechanism of the user's own", function()
    it("that cannot be used here is passed over for the next one, and says why", function()
       local options = object { start = function() return false, "no ticket" end }
       options.auth_mechanisms[2] = "PLAIN"
-      local receipt = talk.send(options, hello("AUTH X-OWN PLAIN") .. spoken.PLAIN[2] .. "S: 235 ok\n" .. send)
+      local receipt = talk.send(options, script([[
+         <hello AUTH X-OWN PLAIN>
+         <spoken>
+         S: 235 ok
+         <accepted>
+      ]], { spoken = spoken.PLAIN[2] }))
       assert.equal("PLAIN", receipt.auth.mechanism)
-      local _, err = talk.send(options, hello("AUTH X-OWN") .. bye)
+      local _, err = talk.send(options, script [[
+         <hello AUTH X-OWN>
+         <bye>
+      ]])
       assert.equal("no_common_mechanism", err.reason)
       assert.equal("no ticket", err.mechanisms["X-OWN"])
    end)
 
    it("is not believed by 235 before it is content", function()
-      local _, err = talk.send(with { auth_mechanisms = { own } }, hello("AUTH X-OWN") .. "C: AUTH X-OWN "
-         .. core.base64("hello ann") .. "\nS: 235 welcome\n" .. bye)
+      local _, err = talk.send(with { auth_mechanisms = { own } }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 235 welcome
+         <bye>
+      ]], { coded = core.base64("hello ann") }))
       assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
    end)
 
@@ -303,12 +461,16 @@ describe("a mechanism of the user's own", function()
       for _, bad in ipairs { { start = function() error("broken", 0) end },
          { step = function() error("broken", 0) end } } do
          local options = object(bad)
-         local _, err = talk.send(options, hello("AUTH X-OWN") .. (bad.step and "C: AUTH X-OWN "
-            .. core.base64("hello ann") .. "\nS: 334 eA==\n" or ""))
+         local _, err = talk.send(options, script([[
+            <hello AUTH X-OWN>
+            <coded>
+         ]], {
+            coded = (bad.step and "C: AUTH X-OWN " .. core.base64("hello ann") .. "\nS: 334 eA==\n" or ""),
+         }))
          assert.same({ "source", "broken" }, { err.kind, err.cause })
       end
       for _, bad in ipairs { 7, ("x"):rep(9217) } do
-         local _, err = talk.send(object { start = function() return bad end }, hello("AUTH X-OWN"))
+         local _, err = talk.send(object { start = function() return bad end }, script "<hello AUTH X-OWN>")
          assert.equal("source", err.kind)
       end
    end)
@@ -318,8 +480,14 @@ describe("a mechanism of the user's own", function()
          coroutine.yield("pause")
          return "done", true
       end }
-      local peer = talk.peer(hello("AUTH X-OWN") .. "C: AUTH X-OWN " .. core.base64("hello ann") .. "\nS: 334 eA==\n"
-         .. "C: ZG9uZQ==\nS: 235 ok\n" .. send)
+      local peer = talk.peer(script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 334 eA==
+         C: ZG9uZQ==
+         S: 235 ok
+         <accepted>
+      ]], { coded = core.base64("hello ann") }))
       local thread = coroutine.create(function() return safe.send(talk.options(options, peer)) end)
       local _, said = coroutine.resume(thread)
       assert.equal("pause", said)
@@ -329,23 +497,39 @@ describe("a mechanism of the user's own", function()
    end)
 
    it("has a self for each exchange, and the object is left as it was", function()
-      talk.send(with { auth_mechanisms = { own } }, hello("AUTH X-OWN") .. spoken["X-OWN"][2] .. "S: 235 ok\n" .. send)
+      talk.send(with { auth_mechanisms = { own } }, script([[
+         <hello AUTH X-OWN>
+         <spoken>
+         S: 235 ok
+         <accepted>
+      ]], { spoken = spoken["X-OWN"][2] }))
       assert.is_nil(own.name_said)
    end)
 
    it("counts as one that shows the secret unless it says otherwise", function()
       local options = object { plaintext = "none" }
       options.auth_mechanisms[1].plaintext, options.auth_plaintext = nil, nil
-      local _, err = talk.send(options, hello("AUTH X-OWN") .. bye)
+      local _, err = talk.send(options, script [[
+         <hello AUTH X-OWN>
+         <bye>
+      ]])
       assert.equal("auth_insecure", err.kind)
       options.auth_mechanisms[1].plaintext = false
-      talk.send(options, hello("AUTH X-OWN") .. spoken["X-OWN"][2] .. "S: 235 ok\n" .. send)
+      talk.send(options, script([[
+         <hello AUTH X-OWN>
+         <spoken>
+         S: 235 ok
+         <accepted>
+      ]], { spoken = spoken["X-OWN"][2] }))
    end)
 
    it("may refuse to begin, and then nobody goes on", function()
       local options = object { start = function() return nil, "not from here" end }
       options.auth_mechanisms[2] = "PLAIN"
-      local _, err = talk.send(options, hello("AUTH X-OWN PLAIN") .. bye)
+      local _, err = talk.send(options, script [[
+         <hello AUTH X-OWN PLAIN>
+         <bye>
+      ]])
       assert.same({ "auth_rejected", "mechanism" }, { err.kind, err.reason })
       assert.truthy(tostring(err):find("not from here", 1, true))
    end)
@@ -353,22 +537,37 @@ describe("a mechanism of the user's own", function()
    it("that never ends is ended by the deadline", function()
       local options = object { step = function() return nil, "again" end }
       options.timeout = 0.2
-      local _, err = talk.send(options, hello("AUTH X-OWN") .. "C: AUTH X-OWN " .. core.base64("hello ann")
-         .. "\nS: 334 eA==")
+      local _, err = talk.send(options, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 334 eA==
+      ]], { coded = core.base64("hello ann") }))
       assert.same({ "timeout", "auth" }, { err.kind, err.stage })
    end)
 
    it("may want a name without a secret, or a token", function()
       local options = object {}
       options.password = nil
-      talk.send(options, hello("AUTH X-OWN") .. spoken["X-OWN"][2] .. "S: 235 ok\n" .. send)
+      talk.send(options, script([[
+         <hello AUTH X-OWN>
+         <spoken>
+         S: 235 ok
+         <accepted>
+      ]], { spoken = spoken["X-OWN"][2] }))
       local seen
       options = object { start = function(_, info)
          seen = info
          return ""
       end, step = function() return "", true end }
       options.password, options.token = nil, function() return "to.ken-1" end
-      talk.send(options, hello("AUTH X-OWN") .. "C: AUTH X-OWN =\nS: 334 eA==\nC: \nS: 235 ok\n" .. send)
+      talk.send(options, script [[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN =
+         S: 334 eA==
+         C:
+         S: 235 ok
+         <accepted>
+      ]])
       assert.same({ "to.ken-1" }, { seen.token, seen.password })
    end)
 
@@ -386,8 +585,11 @@ describe("a mechanism of the user's own", function()
             [name] = value }
          assert.same({ "usage", name }, { err.kind, err.option })
       end
-      local _, err = talk.send(object { step = function() error(mean) end }, hello("AUTH X-OWN") .. "C: AUTH X-OWN "
-         .. core.base64("hello ann") .. "\nS: 334 eA==\n")
+      local _, err = talk.send(object { step = function() error(mean) end }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         S: 334 eA==
+      ]], { coded = core.base64("hello ann") }))
       assert.equal("source", err.kind)
       assert.equal(mean, err.cause)
    end)
@@ -395,7 +597,14 @@ describe("a mechanism of the user's own", function()
    it("without credentials is credentials itself", function()
       local options = object { start = function() return "" end, step = function() return "", true end }
       options.username, options.password = nil, nil
-      talk.send(options, hello("AUTH X-OWN") .. "C: AUTH X-OWN =\nS: 334 eA==\nC: \nS: 235 ok\n" .. send)
+      talk.send(options, script [[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN =
+         S: 334 eA==
+         C:
+         S: 235 ok
+         <accepted>
+      ]])
    end)
 
    it("that is none is a mistake of the caller's", function()
@@ -409,9 +618,19 @@ describe("a mechanism of the user's own", function()
 
    it("asked without end is cancelled", function()
       local lines = {}
-      for i = 1, 15 do lines[i] = "S: 334 eA==\nC: YQ==\n" end
-      local _, err = talk.send(object { step = function() return "a" end }, hello("AUTH X-OWN") .. "C: AUTH X-OWN "
-         .. core.base64("hello ann") .. "\n" .. table.concat(lines) .. "S: 334 eA==\nC: *\nS: 501 ok\n" .. bye)
+      for i = 1, 15 do lines[i] = [[
+         S: 334 eA==
+         C: YQ==
+      ]] end
+      local _, err = talk.send(object { step = function() return "a" end }, script([[
+         <hello AUTH X-OWN>
+         C: AUTH X-OWN $coded
+         <lines>
+         S: 334 eA==
+         C: *
+         S: 501 ok
+         <bye>
+      ]], { coded = core.base64("hello ann"), lines = table.concat(lines) }))
       assert.equal("protocol", err.reason)
    end)
 end)
@@ -420,35 +639,59 @@ describe("a challenge", function()
    for _, bad in ipairs { "Rubbish", "eA=", "====", "e===", "eB==", "eA==eA==", "a b=" } do
       it(bad .. " is no base64: the exchange is cancelled, and nothing else is tried", function()
          local options = with { auth_mechanisms = { "CRAM-MD5", "PLAIN" } }
-         local _, err = talk.send(options, hello("AUTH CRAM-MD5 PLAIN") .. "C: AUTH CRAM-MD5\nS: 334 " .. bad
-            .. "\nC: *\nS: 501 ok\n" .. bye)
+         local _, err = talk.send(options, script([[
+            <hello AUTH CRAM-MD5 PLAIN>
+            C: AUTH CRAM-MD5
+            S: 334 $bad
+            C: *
+            S: 501 ok
+            <bye>
+         ]], { bad = bad }))
          assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
    end
 
    it("that is empty is none for CRAM-MD5", function()
-      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, hello("AUTH CRAM-MD5")
-         .. "C: AUTH CRAM-MD5\nS: 334\nC: *\nS: 501 ok\n" .. bye)
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S: 334
+         C: *
+         S: 501 ok
+         <bye>
+      ]])
       assert.equal("protocol", err.reason)
    end)
 
    it("with a NUL or a CR in its line is no reply", function()
-      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, hello("AUTH CRAM-MD5")
-         .. "C: AUTH CRAM-MD5\nS: 334 eA\\0==")
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S: 334 eA\0==
+      ]])
       assert.same({ "protocol", "malformed" }, { err.kind, err.reason })
    end)
 
    it("of 64 KiB is beyond all limits", function()
-      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, hello("AUTH CRAM-MD5")
-         .. "C: AUTH CRAM-MD5\nS~ 334 " .. ("QUFB"):rep(16384))
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script([[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S~ 334 $repeated
+      ]], { repeated = ("QUFB"):rep(16384) }))
       assert.same({ "protocol", "too_long" }, { err.kind, err.reason })
    end)
 
    it("of 9,216 octets is taken", function()
       talk.send(with { auth_mechanisms = { { name = "X-OWN", plaintext = false,
          start = function() end, step = function(_, challenge) return tostring(#challenge), true end } } },
-         hello("AUTH X-OWN") .. "C: AUTH X-OWN\nS: 334 " .. ("QUFB"):rep(3070) .. "\nC: " .. core.base64("9210")
-         .. "\nS: 235 ok\n" .. send)
+         script([[
+            <hello AUTH X-OWN>
+            C: AUTH X-OWN
+            S: 334 $repeated
+            C: $coded
+            S: 235 ok
+            <accepted>
+         ]], { repeated = ("QUFB"):rep(3070), coded = core.base64("9210") }))
    end)
 end)
 
@@ -558,8 +801,12 @@ describe("the flag of SCRAM", function()
    -- The first message for what is offered and what can be bound.
    local function flag(options, offered, bind)
       local first
-      local peer = talk.peer("S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 AUTH " .. offered
-         .. "\nC~ AUTH\nS: 535 no\n" .. bye)
+      local peer = talk.peer(script([[
+         <hello AUTH $offered>
+         C~ AUTH
+         S: 535 no
+         <bye>
+      ]], { offered = offered }))
       peer.secure, peer.channel_binding = true, bind
       local take = peer.take
       function peer:take(line)
@@ -599,7 +846,12 @@ end)
 
 describe("what follows a refusal", function()
    it("names the mechanisms that were not tried", function()
-      local _, err = talk.send(with(), hello("AUTH PLAIN LOGIN SCRAM-SHA-256") .. "C~ AUTH\nS: 535 5.7.8 no\n" .. bye)
+      local _, err = talk.send(with(), script [[
+         <hello AUTH PLAIN LOGIN SCRAM-SHA-256>
+         C~ AUTH
+         S: 535 5.7.8 no
+         <bye>
+      ]])
       assert.equal("SCRAM-SHA-256", err.mechanism)
       assert.same({ PLAIN = "not tried", LOGIN = "not tried", ["SCRAM-SHA-256"] = "answered 535" },
          err.mechanisms)
@@ -607,18 +859,32 @@ describe("what follows a refusal", function()
    end)
 
    it("of CRAM-MD5 is not that the password is shown", function()
-      local _, err = talk.send(with { auth_mechanisms = { "CRAM-MD5", "PLAIN" } }, hello("AUTH CRAM-MD5 PLAIN")
-         .. "C: AUTH CRAM-MD5\nS: 334 eA==\nC~ x\nS: 535 no\n" .. bye)
+      local _, err = talk.send(with { auth_mechanisms = { "CRAM-MD5", "PLAIN" } }, script [[
+         <hello AUTH CRAM-MD5 PLAIN>
+         C: AUTH CRAM-MD5
+         S: 334 eA==
+         C~ x
+         S: 535 no
+         <bye>
+      ]])
       assert.is_true(errors.is(err, "auth_rejected"))
    end)
 end)
 
 describe("what became of each mechanism", function()
-   local refused = "C: MAIL FROM:<ann@me.example>\nS: 550 no\n"
+   local refused = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 550 no
+   ]]
 
    it("is a text in every error: of the one that authenticated, too", function()
-      local _, err = talk.send(with(), hello("AUTH GSSAPI LOGIN PLAIN XOAUTH2 CRAM-MD5 EXTERNAL SCRAM-SHA-1-PLUS")
-         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 235 ok\n" .. refused .. bye)
+      local _, err = talk.send(with(), script([[
+         <hello AUTH GSSAPI LOGIN PLAIN XOAUTH2 CRAM-MD5 EXTERNAL SCRAM-SHA-1-PLUS>
+         C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==
+         S: 235 ok
+         <refused>
+         <bye>
+      ]], { refused = refused }))
       assert.same({ GSSAPI = "not known here", LOGIN = "not tried", PLAIN = "authenticated",
          XOAUTH2 = "it needs a token", EXTERNAL = "only where auth_mechanisms names it",
          ["CRAM-MD5"] = "only where auth_mechanisms names it",
@@ -626,12 +892,23 @@ describe("what became of each mechanism", function()
    end)
 
    it("is not a code that answered something else", function()
-      local _, err = talk.send(with { auth = "prefer" }, hello("AUTH PLAIN")
-         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 502 unknown command\n" .. refused .. bye)
+      local _, err = talk.send(with { auth = "prefer" }, script([[
+         <hello AUTH PLAIN>
+         C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==
+         S: 502 unknown command
+         <refused>
+         <bye>
+      ]], { refused = refused }))
       assert.same({ "sender_refused", "rejected_command" }, { err.kind, err.auth_reason })
       assert.same({ PLAIN = "failed" }, err.mechanisms)
-      _, err = talk.send(with(), hello("AUTH PLAIN LOGIN")
-         .. "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 504 no\nC: AUTH LOGIN\nS: 421 bye\nCLOSE")
+      _, err = talk.send(with(), script [[
+         <hello AUTH PLAIN LOGIN>
+         C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==
+         S: 504 no
+         C: AUTH LOGIN
+         S: 421 bye
+         CLOSE
+      ]])
       assert.same({ PLAIN = "answered 504", LOGIN = "answered 421" }, err.mechanisms)
    end)
 

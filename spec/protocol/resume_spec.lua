@@ -2,6 +2,8 @@
 local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 
+local script = talk.script
+
 local function options(more)
    local all = { domain = "me.example", tls = "skip", auth = "skip", host = "mx.example", port = 25 }
    for name, value in pairs(more or {}) do all[name] = value end
@@ -146,8 +148,12 @@ describe("a session in the place of an old one", function()
          return made[#made]
       end
       for _ = 1, 2 do
-         talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\nC: MAIL FROM:<ann@me.example>\nS: 550 no\n"
-            .. "C: QUIT\nS: 221 bye")
+         talk.send({}, script [[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: 550 no
+            <bye>
+         ]])
       end
       core.session = new
       assert.is_true(#made > 1)

@@ -3,9 +3,7 @@ local core = require "smtp.core"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local bye = "C: QUIT\nS: 221 bye\n"
-local mail, rcpt = "C: MAIL FROM:<ann@me.example>\n", "C: RCPT TO:<bob@there.example>\n"
-local ok = "S: 250 ok\n"
+local script = talk.script
 
 -- No eight characters of it come twice.
 local function secret_of(length)
@@ -79,38 +77,96 @@ local function check(length, kind, play)
    end
 end
 
-local hello = talk.hello
 
 local function login_by(kind, secret)
    local line = kind == "password" and core.base64("\0ann\0" .. secret)
       or core.base64("user=ann\1auth=Bearer " .. secret .. "\1\1")
    local name = kind == "password" and "PLAIN" or "XOAUTH2"
-   if #line + #name + 6 > 510 then return hello("AUTH " .. name) .. "C: AUTH " .. name .. "\nS: 334 \nC: " .. line .. "\n" end
-   return hello("AUTH " .. name) .. "C: AUTH " .. name .. " " .. line .. "\n"
+   if #line + #name + 6 > 510 then return script([[
+      <hello AUTH $name>
+      C: AUTH $name
+      S: 334\x20
+      C: $line
+   ]], { name = name, line = line }) end
+   return script([[
+      <hello AUTH $name>
+      C: AUTH $name $line
+   ]], { name = name, line = line })
 end
 
 -- The transcript up to where the server repeats it, and how it does.
 local places = {
-   ["refuses AUTH"] = function(said) return "S: 535 " .. said .. "\n" .. bye end,
-   ["refuses MAIL"] = function(said) return "S: 235 ok\n" .. mail .. "S: 550 " .. said .. "\n" .. bye end,
+   ["refuses AUTH"] = function(said) return script([[
+      S: 535 $said
+      <bye>
+   ]], { said = said }) end,
+   ["refuses MAIL"] = function(said) return script([[
+      S: 235 ok
+      C: MAIL FROM:<ann@me.example>
+      S: 550 $said
+      <bye>
+   ]], { said = said }) end,
    ["refuses MAIL in lines"] = function(said)
-      return "S: 235 ok\n" .. mail .. "S: 550-first\nS: 550-" .. said .. "\nS: 550 last\n" .. bye
+      return script([[
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 550-first
+         S: 550-$said
+         S: 550 last
+         <bye>
+      ]], { said = said })
    end,
    ["refuses RCPT"] = function(said)
-      return "S: 235 ok\n" .. mail .. ok .. rcpt .. "S: 550 " .. said .. "\n" .. bye
+      return script([[
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 550 $said
+         <bye>
+      ]], { said = said })
    end,
    ["accepts RCPT and the message"] = function(said)
-      return "S: 235 ok\n" .. mail .. ok .. rcpt .. "S: 250 " .. said .. "\nC: DATA\nS: 354 " .. said
-         .. "\nMESSAGE\nS: 250 " .. said .. "\n" .. bye
+      return script([[
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 $said
+         C: DATA
+         S: 354 $said
+         MESSAGE
+         S: 250 $said
+         <bye>
+      ]], { said = said })
    end,
-   ["ends with 421"] = function(said) return "S: 235 ok\n" .. mail .. "S: 421 " .. said .. "\nCLOSE" end,
+   ["ends with 421"] = function(said) return script([[
+      S: 235 ok
+      C: MAIL FROM:<ann@me.example>
+      S: 421 $said
+      CLOSE
+   ]], { said = said }) end,
    ["ends within a line"] = function(said)
-      return "S: 235 ok\n" .. mail .. "S~ 550 " .. said:sub(1, -30) .. "\nCLOSE"
+      return script([[
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S~ 550 $said
+         CLOSE
+      ]], { said = said:sub(1, -30) })
    end,
    ["ends within a line of 421"] = function(said)
-      return "S: 235 ok\n" .. mail .. "S~ 421 " .. said:sub(1, -30) .. "\nCLOSE"
+      return script([[
+         S: 235 ok
+         C: MAIL FROM:<ann@me.example>
+         S~ 421 $said
+         CLOSE
+      ]], { said = said:sub(1, -30) })
    end,
-   ["sends what is not SMTP"] = function(said) return "S: 235 ok\n" .. mail .. "S: " .. said end,
+   ["sends what is not SMTP"] = function(said) return script([[
+      S: 235 ok
+      C: MAIL FROM:<ann@me.example>
+      S: $said
+   ]], { said = said }) end,
 }
 
 describe("a secret that the server repeats is masked where it", function()
@@ -137,8 +193,13 @@ describe("a secret that the server repeats is masked where it", function()
             check(length, "token", function(login, secret, said)
                local challenge = coded and core.base64('{"status":"401","x":"' .. said .. '"}') or said:gsub(" ", "_")
                if #challenge >= 12000 then return nil end
-               return safe.send(talk.options(login, talk.peer(login_by("token", secret) .. "S: 334 " .. challenge
-                  .. "\nC: \nS: 535 no\n" .. bye)))
+               return safe.send(talk.options(login, talk.peer(script([[
+                  <login_by>
+                  S: 334 $challenge
+                  C:
+                  S: 535 no
+                  <bye>
+               ]], { login_by = login_by("token", secret), challenge = challenge }))))
             end)
          end
       end
@@ -146,21 +207,37 @@ describe("a secret that the server repeats is masked where it", function()
 
    it("greets with it, before it was told again", function()
       check(1410, "password", function(login, _, said)
-         return safe.send(talk.options(login, talk.peer("S: 554 " .. said .. "\n" .. bye)))
+         return safe.send(talk.options(login, talk.peer(script([[
+            S: 554 $said
+            <bye>
+         ]], { said = said }))))
       end)
       check(1410, "token", function(login, _, said)
-         return safe.send(talk.options(login, talk.peer("S: 220 hi\nC: EHLO me.example\nS: 550 " .. said
-            .. "\n" .. bye)))
+         return safe.send(talk.options(login, talk.peer(script([[
+            S: 220 hi
+            C: EHLO me.example
+            S: 550 $said
+            <bye>
+         ]], { said = said }))))
       end)
    end)
 
    it("answers a question, or speaks to smtp.probe", function()
       check(1410, "password", function(login, secret, said)
          login.from, login.to, login.raw = false, false, false
-         local connection = safe.connect(talk.options(login, talk.peer(login_by("password", secret) .. "S: 235 ok\n"
-            .. "C: NOOP\nS: 250 " .. said .. "\nC: RSET\nS: 250 " .. said .. "\n")))
-         local report, err = safe.probe(talk.options(login, talk.peer(login_by("password", secret) .. "S: 535 " .. said
-            .. "\n" .. bye)))
+         local connection = safe.connect(talk.options(login, talk.peer(script([[
+            <login_by>
+            S: 235 ok
+            C: NOOP
+            S: 250 $said
+            C: RSET
+            S: 250 $said
+         ]], { login_by = login_by("password", secret), said = said }))))
+         local report, err = safe.probe(talk.options(login, talk.peer(script([[
+            <login_by>
+            S: 535 $said
+            <bye>
+         ]], { login_by = login_by("password", secret), said = said }))))
          return { connection:noop(), connection:reset(), report }, err
       end)
    end)
@@ -169,8 +246,11 @@ end)
 describe("masking", function()
    local function text_of(password, said)
       local login = { host = "masking.example", username = "ann", password = password, auth_plaintext = true }
-      local _, err = safe.send(talk.options(login, talk.peer(login_by("password", password) .. "S: 535 " .. said
-         .. "\n" .. bye)))
+      local _, err = safe.send(talk.options(login, talk.peer(script([[
+         <login_by>
+         S: 535 $said
+         <bye>
+      ]], { login_by = login_by("password", password), said = said }))))
       return err.text
    end
 
@@ -183,16 +263,29 @@ describe("masking", function()
       local secret = secret_of(1410)
       assert.equal("no [secret], sorry", text_of(secret, "no " .. secret .. ", sorry"))
       local receipt, err = safe.send(talk.options({ host = "masking.example", username = "ann", password = secret,
-         auth_plaintext = true }, talk.peer(login_by("password", secret) .. "S: 235 ok\n" .. mail .. ok .. rcpt
-         .. "S: 550 5.7.1 no " .. core.base64(secret) .. ", sorry\n" .. bye)))
+         auth_plaintext = true }, talk.peer(script([[
+            <login_by>
+            S: 235 ok
+            C: MAIL FROM:<ann@me.example>
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: 550 5.7.1 no $coded, sorry
+            <bye>
+         ]], { login_by = login_by("password", secret), coded = core.base64(secret) }))))
       assert.is_nil(receipt)
       assert.equal("no [secret], sorry", err.text)
       assert.equal("no [secret], sorry", err.recipients[1].text)
    end)
 
    it("does not cut what was cut before once more", function()
-      local _, err = talk.send({ host = "masking.example" }, "S: 220 hi\nC: EHLO me.example\nS: 250 mx\n" .. mail .. ok
-         .. rcpt .. "S: 550 " .. ("z"):rep(600) .. "\n" .. bye)
+      local _, err = talk.send({ host = "masking.example" }, script([[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 550 $repeated
+         <bye>
+      ]], { repeated = ("z"):rep(600) }))
       assert.equal(("z"):rep(506) .. " [cut]", err.text)
       assert.equal(("z"):rep(506) .. " [cut]", err.recipients[1].text)
    end)

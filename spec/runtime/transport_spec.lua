@@ -3,13 +3,40 @@
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hello = "S: 220 hi\nC: EHLO me.example\n"
-local offer = hello .. "S: 250-mx\nS: 250-AUTH PLAIN LOGIN\nS: 250 STARTTLS\n"
-local inside = "S: 250-mx\nS: 250 AUTH %s\n"
-local starttls = offer .. "C: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n" .. inside
-local implicit = "TLS\n" .. hello .. inside
-local bye = "C: QUIT\nS: 221 bye\n"
-local plain = "C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==\nS: 235 ok\n"
+local script = talk.snippets {
+   hello = [[
+      S: 220 hi
+      C: EHLO me.example
+   ]],
+   offer = [[
+      <hello>
+      S: 250-mx
+      S: 250-AUTH PLAIN LOGIN
+      S: 250 STARTTLS
+   ]],
+   inside = [[
+      S: 250-mx
+      S: 250 AUTH %s
+   ]],
+   starttls = [[
+      <offer>
+      C: STARTTLS
+      S: 220 go
+      TLS
+      C: EHLO me.example
+      <inside>
+   ]],
+   plain = [[
+      C: AUTH PLAIN AGFubgBzZXNhbWUtMQ==
+      S: 235 ok
+   ]],
+}
+
+local implicit = script [[
+   TLS
+   <hello>
+   <inside>
+]]
 
 local function options_of(more, peer)
    local t = talk.options({ username = "ann", password = "sesame-1", tls = "require" }, peer)
@@ -35,14 +62,17 @@ local function send(t, transcript, claims)
 end
 
 describe("TLS of a transport that does not declare secure", function()
-   for name, transcript in pairs { starttls = starttls, implicit = implicit } do
+   for name, transcript in pairs { starttls = script.starttls, implicit = implicit } do
       local given = { tls = name == "implicit" and "implicit" or "require" }
 
       for _, secure in ipairs { false, "true", 1 } do
          it(("gets no secret (%s, secure = %s)"):format(name, tostring(secure)), function()
             for _, auth in ipairs { "require", "prefer" } do
                given.auth = auth
-               local receipt, err = send(options_of(given), transcript:format("PLAIN LOGIN XOAUTH2") .. bye,
+               local receipt, err = send(options_of(given), script([[
+                  <transcript>
+                  <bye>
+               ]], { transcript = transcript:format("PLAIN LOGIN XOAUTH2") }),
                   { secure = secure })
                assert.is_nil(receipt)
                assert.same({ "auth_insecure", "unverified", "auth", "no" },
@@ -67,7 +97,11 @@ describe("TLS of a transport that does not declare secure", function()
       it("gets a secret by consent, and is not verified by that: " .. name, function()
          for consent, value in pairs { auth_plaintext = true, tls_verify = false } do
             local receipt = assert(send(options_of { tls = given.tls, [consent] = value },
-               transcript:format("PLAIN") .. plain .. talk.accepted))
+               script([[
+                  <transcript>
+                  <plain>
+                  <rest>
+               ]], { transcript = transcript:format("PLAIN"), rest = talk.accepted })))
             assert.equal("authenticated", receipt.auth.state)
             assert.is_false(receipt.tls.verified)
          end
@@ -78,26 +112,43 @@ describe("TLS of a transport that does not declare secure", function()
             return "tls-exporter", ("b"):rep(32)
          end } do
             local _, err = send(options_of { tls = given.tls },
-               transcript:format("PLAIN " .. mechanism) .. "C~\nS: 535 no\n" .. bye, { channel_binding = bind or nil })
+               script([[
+                  <transcript>
+                  C~
+                  S: 535 no
+                  <bye>
+               ]], { transcript = transcript:format("PLAIN " .. mechanism) }), { channel_binding = bind or nil })
             assert.same({ "auth_rejected", mechanism }, { err.kind, err.mechanism })
          end
       end)
 
       it("that declares secure after its handshake is verified: " .. name, function()
          local receipt = assert(send(options_of { tls = given.tls },
-            transcript:format("PLAIN") .. plain .. talk.accepted, { mute_about_tls = false }))
+            script([[
+               <transcript>
+               <plain>
+               <rest>
+            ]], { transcript = transcript:format("PLAIN"), rest = talk.accepted }), { mute_about_tls = false }))
          assert.is_true(receipt.tls.verified)
       end)
    end
 
    it("is verified from the first byte where secure is true from the first", function()
       local receipt = assert(send(options_of(),
-         hello .. inside:format("PLAIN") .. plain .. talk.accepted, { secure = true }))
+         script([[
+            <hello>
+            <this_inside>
+            <plain>
+            <rest>
+         ]], { this_inside = script.inside:format("PLAIN"), rest = talk.accepted }), { secure = true }))
       assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
    end)
 
    it("gets no secret from connect, send_many and probe", function()
-      local transcript = starttls:format("PLAIN") .. bye
+      local transcript = script([[
+         <this_starttls>
+         <bye>
+      ]], { this_starttls = script.starttls:format("PLAIN") })
       local function peer()
          local one = talk.peer(transcript)
          one.mute_about_tls = true
@@ -123,7 +174,7 @@ describe("TLS of a transport that does not declare secure", function()
    end)
 
    it("tells the truth on a connection that stays", function()
-      local peer = talk.peer(starttls:format("PLAIN") .. talk.accepted)
+      local peer = talk.peer(script.starttls:format("PLAIN") .. talk.accepted)
       peer.mute_about_tls = true
       local given = without_login()
       given.transport = peer
@@ -207,7 +258,10 @@ end)
 describe("a transport that fails", function()
    local names = { "connect", "settimeouts", "send", "receiveany" }
    local message = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhi\r\n" }
-   local answers = hello .. "S: 250 mx\n"
+   local answers = script [[
+      <hello>
+      S: 250 mx
+   ]]
 
    -- The call number `count` of this method raises.
    local function failing(name, count, cause, transcript)
@@ -273,7 +327,11 @@ describe("a transport that fails", function()
    it("leaves a connection broken", function()
       for _, name in ipairs { "send", "receiveany", "settimeouts" } do
          for _, method in ipairs { "noop", "reset", "verify", "send" } do
-            local peer = talk.peer(answers .. "C~\nS: 250 ok\n")
+            local peer = talk.peer(script([[
+               <answers>
+               C~
+               S: 250 ok
+            ]], { answers = answers }))
             local connection = assert(safe.connect(where(peer)))
             peer[name] = function() error("boom", 0) end
             local answer, err = connection[method](connection, method == "verify" and "ann" or message)
@@ -300,8 +358,11 @@ describe("a transport that fails", function()
       for _, name in ipairs { "sslhandshake", "tlsinfo", "channel_binding", "getpeername", "getsockname",
          "certificate" } do
          for _, tls in ipairs { "require", "implicit" } do
-            local transcript = (tls == "implicit" and implicit or starttls):format("PLAIN SCRAM-SHA-256-PLUS")
-            local peer = talk.peer(transcript .. bye)
+            local transcript = (tls == "implicit" and implicit or script.starttls):format("PLAIN SCRAM-SHA-256-PLUS")
+            local peer = talk.peer(script([[
+               <transcript>
+               <bye>
+            ]], { transcript = transcript }))
             peer[name] = function() error("boom", 0) end
             local t = options_of({ tls = tls }, peer)
             local receipt, err = safe.send(t)
@@ -328,7 +389,10 @@ describe("a transport that fails", function()
    it("fails with words that are none", function()
       for _, why in ipairs { false, true, 42, {} } do
          for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake" } do
-            local peer = talk.peer(implicit:format("PLAIN") .. bye)
+            local peer = talk.peer(script([[
+               <implicit>
+               <bye>
+            ]], { implicit = implicit:format("PLAIN") }))
             peer[name] = function() return nil, why, why end
             local receipt, err = safe.send(options_of({ tls = "implicit" }, peer))
             assert.is_nil(receipt)
@@ -338,7 +402,10 @@ describe("a transport that fails", function()
    end)
 
    it("does not show a secret that is in what it raises", function()
-      local peer = failing("receiveany", 4, "sesame-1 is the password", starttls:format("PLAIN") .. plain)
+      local peer = failing("receiveany", 4, "sesame-1 is the password", script([[
+         <this_starttls>
+         <plain>
+      ]], { this_starttls = script.starttls:format("PLAIN") }))
       local _, err = safe.send(options_of({}, peer))
       assert.equal("source", err.kind)
       assert.is_nil(tostring(err):find("sesame", 1, true))
