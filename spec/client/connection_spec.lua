@@ -160,7 +160,16 @@ describe("a call that did not return", function()
    end)
 
    it("of the main thread leaves a connection broken for a coroutine as well, long after its deadline", function()
-      local connection = connect(mail .. ok .. rcpt .. ok .. "C: DATA\nS: 354 go\nMESSAGE\n" .. ok)
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]])
       assert.is_false((pcall(send_in_vain, connection)))
       connection.conv.deadline = core.now() - 6
       coroutine.wrap(function() is_broken(connection, "disconnected", "aborted") end)()

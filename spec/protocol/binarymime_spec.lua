@@ -3,21 +3,44 @@ local keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hello = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\n"
-local both = hello .. "S: 250-8BITMIME\nS: 250-BINARYMIME\nS: 250-SIZE\nS: 250 CHUNKING\n"
-local bob = "C: RCPT TO:<bob@there.example>\nS: 250 ok\n"
-local bye = "C: QUIT\nS: 221 bye\n"
+local script = talk.snippets {
+   opening = [[
+      S: 220 hi
+      C: EHLO me.example
+      S: 250-mx
+   ]],
+   both = [[
+      <opening>
+      S: 250-8BITMIME
+      S: 250-BINARYMIME
+      S: 250-SIZE
+      S: 250 CHUNKING
+   ]],
+   bob = [[
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+   ]],
+   mail = [[
+      C: MAIL FROM:<ann@me.example>$1
+      S: 250 ok
+      <bob>
+   ]],
+   chunk = [[
+      C: BDAT $1 LAST
+      OCTETS $1
+      S: 250 ok
+      <bye>
+   ]],
+   data = [[
+      C: DATA
+      S: 354 go
+      MESSAGE
+      S: 250 ok
+      <bye>
+   ]],
+}
+
 local prefer, require_it = { binarymime = "prefer" }, { binarymime = "require" }
-
-local function mail(parameters)
-   return "C: MAIL FROM:<ann@me.example>" .. parameters .. "\nS: 250 ok\n" .. bob
-end
-
-local function chunk(length)
-   return ("C: BDAT %d LAST\nOCTETS %d\nS: 250 ok\n"):format(length, length) .. bye
-end
-
-local data = "C: DATA\nS: 354 go\nMESSAGE\nS: 250 ok\n" .. bye
 
 local function send(raw, extensions, transcript, more)
    local options = { host = "binary.example", raw = raw, extensions = extensions }
@@ -52,7 +75,11 @@ describe("a message that holds what no text may", function()
             for _, given in ipairs { raw, as_file(raw) } do
                if name ~= "a NUL and no header" then
                   local receipt, peer = send(given, words,
-                     both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+                     script([[
+                        <both>
+                        <mail $format>
+                        <chunk $raw>
+                     ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
                   assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
                   assert.equal(raw, peer.body)
                   assert.equal(#raw, receipt.size)
@@ -64,7 +91,12 @@ describe("a message that holds what no text may", function()
       it("needs BINARYMIME and CHUNKING, preferred or not: " .. name, function()
          if name == "a NUL and no header" then return end
          for lacking, offered in pairs { binarymime = "CHUNKING", chunking = "BINARYMIME" } do
-            local err = send(raw, prefer, hello .. "S: 250-8BITMIME\nS: 250 " .. offered .. "\n" .. bye)
+            local err = send(raw, prefer, script([[
+               <opening>
+               S: 250-8BITMIME
+               S: 250 $offered
+               <bye>
+            ]], { offered = offered }))
             assert.same({ "extension_unsupported", lacking, "mail", "no" },
                { err.kind, err.reason, err.stage, err.sent })
             assert.is_string(err.hint)
@@ -74,11 +106,19 @@ describe("a message that holds what no text may", function()
 
    it("needs CHUNKING where that is merely preferred, and 8BITMIME not at all", function()
       local err = send(binaries["a NUL"], { binarymime = "prefer", chunking = "prefer" },
-         hello .. "S: 250 BINARYMIME\n" .. bye)
+         script [[
+            <opening>
+            S: 250 BINARYMIME
+            <bye>
+         ]])
       assert.equal("chunking", err.reason)
       local raw = head .. "\195\0"
       send(raw, { binarymime = "prefer", ["8bitmime"] = "skip" },
-         both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+         script([[
+            <both>
+            <mail $format>
+            <chunk $raw>
+         ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
    end)
 
    it("has a header of lines all the same", function()
@@ -113,16 +153,28 @@ describe("a message that holds what no text may", function()
 
    it("of a function is so where BINARYMIME is required", function()
       local receipt, peer = send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
-         both .. mail " BODY=BINARYMIME" .. chunk(17))
+         script([[
+            <both>
+            <this_mail>
+            <chunk 17>
+         ]], { this_mail = script "<mail  BODY=BINARYMIME>" }))
       assert.equal("used", receipt.extensions.binarymime)
       assert.equal("Subject: x\r\n\r\n\0\n\r", peer.body)
       send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
-         both .. mail " SIZE=17 BODY=BINARYMIME" .. chunk(17), { size = 17 })
+         script([[
+            <both>
+            <this_mail>
+            <chunk 17>
+         ]], { this_mail = script "<mail  SIZE=17 BODY=BINARYMIME>" }), { size = 17 })
    end)
 
    it("of a function is text where BINARYMIME is preferred", function()
       local receipt, peer = send(pieces { "Subject: x\n\n", "hello\n" }, prefer,
-         both .. mail "" .. chunk(21))
+         script [[
+            <both>
+            <mail>
+            <chunk 21>
+         ]])
       assert.is_nil(receipt.extensions.binarymime)
       assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)
    end)
@@ -135,7 +187,11 @@ describe("a message that is fine as text", function()
       for _, words in ipairs { prefer, require_it } do
          for _, given in ipairs { raw, as_file(raw) } do
             local receipt, peer = send(given, words,
-               both .. mail((" SIZE=%d BODY=BINARYMIME"):format(#raw)) .. chunk(#raw))
+               script([[
+                  <both>
+                  <mail $format>
+                  <chunk $raw>
+               ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
             assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
             assert.equal(raw, peer.body)
          end
@@ -143,56 +199,117 @@ describe("a message that is fine as text", function()
    end)
 
    it("gets no line end at its end then", function()
-      local _, peer = send(head .. "x", prefer, both .. mail " SIZE=15 BODY=BINARYMIME" .. chunk(15))
+      local _, peer = send(head .. "x", prefer, script([[
+         <both>
+         <this_mail>
+         <chunk 15>
+      ]], { this_mail = script "<mail  SIZE=15 BODY=BINARYMIME>" }))
       assert.equal(head .. "x", peer.body)
-      send(head .. "x", prefer, hello .. "S: 250-SIZE\nS: 250 CHUNKING\n" .. mail " SIZE=17" .. chunk(17))
+      send(head .. "x", prefer, script([[
+         <opening>
+         S: 250-SIZE
+         S: 250 CHUNKING
+         <this_mail>
+         <chunk 17>
+      ]], { this_mail = script "<mail  SIZE=17>" }))
    end)
 
    it("is 8BITMIME where it has to be, and the receipt says so", function()
       for _, given in ipairs { raw, as_file(raw) } do
-         local receipt = send(given, prefer, hello .. "S: 250-8BITMIME\nS: 250 BINARYMIME\n"
-            .. mail " BODY=8BITMIME" .. data)
+         local receipt = send(given, prefer, script([[
+            <opening>
+            S: 250-8BITMIME
+            S: 250 BINARYMIME
+            <this_mail>
+            <data>
+         ]], { this_mail = script "<mail  BODY=8BITMIME>" }))
          assert.same({ ["8bitmime"] = "used", binarymime = "unavailable", chunking = "unavailable" },
             receipt.extensions)
-         receipt = send(given, prefer, hello .. "S: 250-8BITMIME\nS: 250 CHUNKING\n"
-            .. mail " BODY=8BITMIME" .. chunk(#raw))
+         receipt = send(given, prefer, script([[
+            <opening>
+            S: 250-8BITMIME
+            S: 250 CHUNKING
+            <this_mail>
+            <chunk $raw>
+         ]], { this_mail = script "<mail  BODY=8BITMIME>", raw = #raw }))
          assert.equal("unavailable", receipt.extensions.binarymime)
       end
    end)
 
    it("needs 8BITMIME or BINARYMIME", function()
-      local err = send(raw, prefer, hello .. "S: 250 CHUNKING\n" .. bye)
+      local err = send(raw, prefer, script [[
+         <opening>
+         S: 250 CHUNKING
+         <bye>
+      ]])
       assert.same({ "extension_unsupported", "8bitmime" }, { err.kind, err.reason })
-      local receipt = send(raw, prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
-         .. mail " BODY=BINARYMIME" .. chunk(#raw))
+      local receipt = send(raw, prefer, script([[
+         <opening>
+         S: 250-BINARYMIME
+         S: 250 CHUNKING
+         <this_mail>
+         <chunk $raw>
+      ]], { this_mail = script "<mail  BODY=BINARYMIME>", raw = #raw }))
       assert.equal("used", receipt.extensions.binarymime)
    end)
 
    it("is not sent without BINARYMIME where that is required", function()
-      local err = send(raw, require_it, hello .. "S: 250-8BITMIME\nS: 250 CHUNKING\n" .. bye)
+      local err = send(raw, require_it, script [[
+         <opening>
+         S: 250-8BITMIME
+         S: 250 CHUNKING
+         <bye>
+      ]])
       assert.same({ "extension_unsupported", "binarymime" }, { err.kind, err.reason })
    end)
 
    it("is not sent without CHUNKING where BINARYMIME is required", function()
       local err = send(raw, { binarymime = "require", chunking = "prefer" },
-         hello .. "S: 250-8BITMIME\nS: 250 BINARYMIME\n" .. bye)
+         script [[
+            <opening>
+            S: 250-8BITMIME
+            S: 250 BINARYMIME
+            <bye>
+         ]])
       assert.same({ "extension_unsupported", "chunking" }, { err.kind, err.reason })
    end)
 
    it("stays text where it is signed, as its line ends may change then", function()
-      local err = send("From: a@b\r\n" .. head .. "x", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n"
-         .. "C: MAIL FROM:<ann@me.example>\nS: 550 no\n" .. bye,
+      local err = send("From: a@b\r\n" .. head .. "x", prefer, script [[
+         <opening>
+         S: 250-BINARYMIME
+         S: 250 CHUNKING
+         C: MAIL FROM:<ann@me.example>
+         S: 550 no
+         <bye>
+      ]],
          { dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 } })
       assert.equal("sender_refused", err.kind)
    end)
 
    it("is so, when empty, by DATA", function()
-      send("", prefer, hello .. "S: 250-BINARYMIME\nS: 250 CHUNKING\n" .. mail "" .. data)
+      send("", prefer, script [[
+         <opening>
+         S: 250-BINARYMIME
+         S: 250 CHUNKING
+         <mail>
+         <data>
+      ]])
    end)
 
    it("is not said to be used where experience forbids BDAT", function()
-      local scripts = { both .. mail " SIZE=17 BODY=BINARYMIME" .. "C: BDAT 17 LAST\nOCTETS 17\nS: 500 what\n",
-         both .. mail " SIZE=19 BODY=8BITMIME" .. data }
+      local scripts = { script([[
+         <both>
+         <this_mail>
+         C: BDAT 17 LAST
+         OCTETS 17
+         S: 500 what
+      ]], { this_mail = script "<mail  SIZE=17 BODY=BINARYMIME>" }),
+         script([[
+            <both>
+            <this_mail>
+            <data>
+         ]], { this_mail = script "<mail  SIZE=19 BODY=8BITMIME>" }) }
       local receipt, err = safe.send(talk.options({ host = "unbinary.example", extensions = prefer,
          raw = head .. "\195\164\195" }, function() return talk.peer(table.remove(scripts, 1)) end))
       assert.is_nil(err)
@@ -201,7 +318,15 @@ describe("a message that is fine as text", function()
    end)
 
    it("composed here is 7-bit as ever", function()
-      local receipt = send(nil, prefer, both .. "C~ MAIL\nS: 250 ok\n" .. bob .. "C: DATA\nS: 550 no\n" .. bye,
+      local receipt = send(nil, prefer, script [[
+         <both>
+         C~ MAIL
+         S: 250 ok
+         <bob>
+         C: DATA
+         S: 550 no
+         <bye>
+      ]],
          { raw = false, text = "gr\195\188n", extensions = { binarymime = "prefer", chunking = "skip" } })
       assert.equal("data_refused", receipt.kind)
       local said = table.concat(receipt.transcript, "\n")
@@ -222,7 +347,12 @@ describe("a raw file", function()
       assert.equal(2, refused:seek())
       local file = as_file("x\nSubject: x\n\nBcc: no header\n").new()
       file:read("*l")
-      local peer = talk.peer(hello .. "S: 250 HELP\n" .. mail "" .. data)
+      local peer = talk.peer(script [[
+         <opening>
+         S: 250 HELP
+         <mail>
+         <data>
+      ]])
       assert(safe.send(talk.options({ raw = file }, peer)))
       assert.equal("Subject: x\r\n\r\nBcc: no header\r\n.\r\n", peer.body)
    end)

@@ -2,20 +2,34 @@
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local hi = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
-local lockstep = "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 CHUNKING\n"
-local envelope = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<bob@there.example>\n"
-local two = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
+local script = talk.snippets {
+   envelope = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<bob@there.example>
+   ]],
+   two = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<a@x.example>
+      C: RCPT TO:<b@x.example>
+   ]],
+   one = [[
+      C: BDAT 21 LAST
+      C: Subject: x
+      C:
+      C: hello
+   ]],
+}
+
 local both = { "a@x.example", "b@x.example" }
-local ok = "S: 250 ok\n"
-local bye = "C: QUIT\nS: 221 bye\n"
 -- Octets of a chunk that fills the session's buffer.
 local FULL = 61406
 -- The message of spec.talk.
-local one = "C: BDAT 21 LAST\nC: Subject: x\nC: \nC: hello\n"
 
 local function chunk(len, last)
-   return ("C: BDAT %d%s\nOCTETS %d\n"):format(len, last or "", len)
+   return script([[
+      C: BDAT $len$last
+      OCTETS $len
+   ]], { len = len, last = last or "" })
 end
 
 local states = talk.states
@@ -32,31 +46,73 @@ end
 
 describe("CHUNKING", function()
    it("sends the message as one chunk once a recipient is accepted", function()
-      local receipt, _, peer = talk.send({}, hi .. envelope .. ok .. ok .. one .. ok .. bye)
+      local receipt, _, peer = talk.send({}, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <one>
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal("accepted", states(receipt))
       -- EHLO; the envelope; the chunk with its command; QUIT
       assert.equal(4, peer.sends)
    end)
 
    it("works without PIPELINING", function()
-      talk.send({}, lockstep .. "C: MAIL FROM:<ann@me.example>\n" .. ok
-         .. "C: RCPT TO:<bob@there.example>\n" .. ok .. one .. ok .. bye)
+      talk.send({}, script [[
+         <hello CHUNKING>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <one>
+         S: 250 ok
+         <bye>
+      ]])
    end)
 
    it("doubles no dots, and makes every line end CRLF", function()
-      local _, _, peer = talk.send({ raw = ".\n..a\r.b" }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 12 LAST\nOCTETS 12\n" .. ok .. bye)
+      local _, _, peer = talk.send({ raw = ".\n..a\r.b" }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 12 LAST
+         OCTETS 12
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal(".\r\n..a\r\n.b\r\n", peer.body)
    end)
 
    it("is not used where it is to be skipped", function()
-      talk.send({ extensions = { chunking = "skip" } }, hi .. envelope .. "C: DATA\n" .. ok .. ok
-         .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+      talk.send({ extensions = { chunking = "skip" } }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
    end)
 
    it("uses DATA for an empty message, as some servers take no empty chunk", function()
-      local _, _, peer = talk.send({ raw = "" }, hi .. envelope .. "C: DATA\n" .. ok .. ok
-         .. "S: 354 go\nMESSAGE\n" .. ok .. bye)
+      local _, _, peer = talk.send({ raw = "" }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal(".\r\n", peer.body)
    end)
 
@@ -66,8 +122,16 @@ describe("CHUNKING", function()
    end)
 
    it("gathers what a function gives, where nobody knows how much it is", function()
-      local receipt, _, peer = talk.send({ raw = pieces { "Subject: x\n", "\n", "hel", "lo" } }, hi
-         .. envelope .. ok .. ok .. "C: BDAT 21 LAST\nOCTETS 21\n" .. ok .. bye)
+      local receipt, _, peer = talk.send({ raw = pieces { "Subject: x\n", "\n", "hel", "lo" } }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 21 LAST
+         OCTETS 21
+         S: 250 ok
+         <bye>
+      ]])
       assert.equal("accepted", states(receipt))
       assert.equal("Subject: x\r\n\r\nhello\r\n", peer.body)
    end)
@@ -75,23 +139,55 @@ describe("CHUNKING", function()
    it("cuts a long message of unknown length into chunks, the last of which has octets", function()
       local line = ("x"):rep(70) .. "\r\n"
       local long = line:rep(1000) -- 72,000 octets
-      local _, _, peer = talk.send({ raw = pieces { long } }, hi .. envelope .. ok .. ok
-         .. chunk(FULL) .. ok .. chunk(#long - FULL, " LAST") .. ok .. bye)
+      local _, _, peer = talk.send({ raw = pieces { long } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk2>
+         S: 250 ok
+         <bye>
+      ]], { chunk = chunk(FULL), chunk2 = chunk(#long - FULL, " LAST") }))
       assert.equal(long, peer.body)
    end)
 
    it("ends a chunk that is all but full where more comes, or with the message", function()
       local line = ("x"):rep(98) .. "\r\n"
-      talk.send({ raw = pieces { line:rep(610), line:rep(10) } }, hi .. envelope .. ok .. ok
-         .. chunk(FULL) .. ok .. chunk(62000 - FULL, " LAST") .. ok .. bye)
-      talk.send({ raw = pieces { line:rep(610) } }, hi .. envelope .. ok .. ok
-         .. chunk(61000, " LAST") .. ok .. bye)
+      talk.send({ raw = pieces { line:rep(610), line:rep(10) } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk2>
+         S: 250 ok
+         <bye>
+      ]], { chunk = chunk(FULL), chunk2 = chunk(62000 - FULL, " LAST") }))
+      talk.send({ raw = pieces { line:rep(610) } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <bye>
+      ]], { chunk = chunk(61000, " LAST") }))
    end)
 
    it("sends no further chunk where one is refused", function()
       local line = ("x"):rep(70) .. "\r\n"
-      local _, err = talk.send({ raw = pieces { line:rep(1000) } }, hi .. envelope .. ok .. ok
-         .. chunk(FULL) .. "S: 552 too much\n" .. bye)
+      local _, err = talk.send({ raw = pieces { line:rep(1000) } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 552 too much
+         <bye>
+      ]], { chunk = chunk(FULL) }))
       assert.equal("message_too_large", err.kind)
       assert.equal("body", err.stage)
       assert.equal("refused", states(err))
@@ -100,18 +196,46 @@ describe("CHUNKING", function()
    -- go-smtp does not consume a chunk behind one that it has refused, and runs it as commands.
    it("has no chunk behind one that is not answered", function()
       local line = ("x"):rep(70) .. "\r\n"
-      talk.send({ raw = pieces { line:rep(3000) } }, hi .. envelope .. ok .. ok
-         .. chunk(FULL) .. ok .. chunk(FULL) .. ok .. chunk(FULL) .. ok
-         .. chunk(216000 - 3 * FULL, " LAST") .. ok .. bye)
-      local _, err = talk.send({ raw = pieces { line:rep(3000) } }, hi .. envelope .. ok .. ok
-         .. chunk(FULL) .. ok .. chunk(FULL) .. "S: 552 5.3.4 too much\n" .. bye)
+      talk.send({ raw = pieces { line:rep(3000) } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk2>
+         S: 250 ok
+         <bye>
+      ]], { chunk = chunk(FULL), chunk2 = chunk(216000 - 3 * FULL, " LAST") }))
+      local _, err = talk.send({ raw = pieces { line:rep(3000) } }, script([[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <chunk>
+         S: 250 ok
+         <chunk>
+         S: 552 5.3.4 too much
+         <bye>
+      ]], { chunk = chunk(FULL) }))
       assert.equal("refused", states(err))
    end)
 
    for _, code in ipairs { 451, 552, 554 } do
       it("is refused at its end with " .. code, function()
-         local _, err = talk.send({}, hi .. envelope .. ok .. ok .. one
-            .. ("S: %d no\n"):format(code) .. bye)
+         local _, err = talk.send({}, script([[
+            <hello PIPELINING, CHUNKING>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            <one>
+            S: $code no
+            <bye>
+         ]], { code = code }))
          assert.equal(code == 552 and "message_too_large" or "data_refused", err.kind)
          assert.equal("final", err.stage)
          assert.equal(code == 451 and "deferred" or "refused", states(err))
@@ -119,28 +243,55 @@ describe("CHUNKING", function()
    end
 
    it("is asked for a reply to each recipient first, where all must be accepted", function()
-      local _, err = talk.send({ to = both, recipients = "all" }, hi .. two .. ok .. ok
-         .. "S: 550 no\n" .. bye)
+      local _, err = talk.send({ to = both, recipients = "all" }, script [[
+         <hello PIPELINING, CHUNKING>
+         <two>
+         S: 250 ok
+         S: 250 ok
+         S: 550 no
+         <bye>
+      ]])
       assert.equal("not_all", err.reason)
    end)
 
    it("has no chunk behind refused recipients", function()
-      local _, err = talk.send({ to = both }, hi .. two .. ok .. "S: 550 no\nS: 550 no\n" .. bye)
+      local _, err = talk.send({ to = both }, script [[
+         <hello PIPELINING, CHUNKING>
+         <two>
+         S: 250 ok
+         S: 550 no
+         S: 550 no
+         <bye>
+      ]])
       assert.equal("recipients_refused", err.kind)
    end)
 
    it("is over where the server refuses the message before all of it was sent", function()
       local text = ("x"):rep(70) .. "\r\n"
-      local _, err = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 144000 LAST\nOCTETS 100000\nS: 552 too much\n")
+      local _, err = talk.send({ raw = text:rep(2000) }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 144000 LAST
+         OCTETS 100000
+         S: 552 too much
+      ]])
       assert.equal("message_too_large", err.kind)
       assert.equal("refused", states(err))
    end)
 
    it("that the server accepts before it was sent is believed by nobody", function()
       local text = ("x"):rep(70) .. "\r\n"
-      local _, err = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 144000 LAST\nOCTETS 100000\nS: 250 ok\n")
+      local _, err = talk.send({ raw = text:rep(2000) }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 144000 LAST
+         OCTETS 100000
+         S: 250 ok
+      ]])
       assert.equal("protocol", err.kind)
       assert.equal("unsent", states(err))
       assert.equal("no", err.sent)
@@ -148,11 +299,25 @@ describe("CHUNKING", function()
 
    it("cut off within a chunk is not delivered, and behind it is in doubt", function()
       local text = ("x"):rep(70) .. "\r\n"
-      local _, within = talk.send({ raw = text:rep(2000) }, hi .. envelope .. ok .. ok
-         .. "C: BDAT 144000 LAST\nOCTETS 100000\nCLOSE\n")
+      local _, within = talk.send({ raw = text:rep(2000) }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 144000 LAST
+         OCTETS 100000
+         CLOSE
+      ]])
       assert.equal("unsent", states(within))
       assert.equal("no", within.sent)
-      local _, behind = talk.send({}, hi .. envelope .. ok .. ok .. one .. "CLOSE\n")
+      local _, behind = talk.send({}, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         <one>
+         CLOSE
+      ]])
       assert.equal("unknown", states(behind))
       assert.equal("doubt", behind.retry)
    end)
@@ -164,7 +329,15 @@ describe("CHUNKING", function()
       file:seek("set", 0)
       local function grow_less()
          -- looked through when the options were checked; cut when it is read for sending
-         return talk.peer(hi .. envelope .. ok .. ok .. "C: BDAT 144 LAST\nOCTETS 72\nCLOSE\n")
+         return talk.peer(script [[
+            <hello PIPELINING, CHUNKING>
+            <envelope>
+            S: 250 ok
+            S: 250 ok
+            C: BDAT 144 LAST
+            OCTETS 72
+            CLOSE
+         ]])
       end
       local peer = grow_less()
       local receive = peer.receiveany
@@ -190,8 +363,25 @@ describe("A server that offers CHUNKING and does not know BDAT", function()
          return talk.peer(list[i])
       end, function() return i end
    end
-   local refused = hi .. envelope .. ok .. ok .. one .. "S: 502 what\n"
-   local by_data = hi .. envelope .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok .. bye
+   local refused = script [[
+      <hello PIPELINING, CHUNKING>
+      <envelope>
+      S: 250 ok
+      S: 250 ok
+      <one>
+      S: 502 what
+   ]]
+   local by_data = script [[
+      <hello PIPELINING, CHUNKING>
+      <envelope>
+      C: DATA
+      S: 250 ok
+      S: 250 ok
+      S: 354 go
+      MESSAGE
+      S: 250 ok
+      <bye>
+   ]]
 
    it("is left without a word, and has the message by DATA", function()
       local transport, count = peers(refused, by_data)
@@ -217,14 +407,31 @@ describe("A server that offers CHUNKING and does not know BDAT", function()
    end)
 
    it("is an error where the message can be read only once", function()
-      local transport = peers(hi .. envelope .. ok .. ok .. "C: BDAT 7 LAST\nC: hello\nS: 500 what\n")
+      local transport = peers(script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 7 LAST
+         C: hello
+         S: 500 what
+      ]])
       local _, err = smtp.send(talk.options(another_server { raw = pieces({ "hello" }).new() }, transport))
       assert.equal("bdat", err.reason)
       assert.equal("unsent", states(err))
    end)
 
    it("is an error on a connection of the caller's, and the next one does without", function()
-      local transport = peers(refused, hi .. envelope .. "C: DATA\n" .. ok .. ok .. "S: 354 go\nMESSAGE\n" .. ok)
+      local transport = peers(refused, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+      ]])
       local where, what = {}, {}
       for name, value in pairs(talk.options(another_server {}, transport)) do
          local is_what = name == "from" or name == "to" or name == "raw"
@@ -242,8 +449,16 @@ end)
 
 describe("A transcript", function()
    it("shows no octet of a chunk", function()
-      local _, err = talk.send({ raw = "Subject: hidden\r\n\r\nhidden too\r\n" }, hi .. envelope .. ok
-         .. ok .. "C: BDAT 31 LAST\nOCTETS 31\nS: 554 no\n" .. bye)
+      local _, err = talk.send({ raw = "Subject: hidden\r\n\r\nhidden too\r\n" }, script [[
+         <hello PIPELINING, CHUNKING>
+         <envelope>
+         S: 250 ok
+         S: 250 ok
+         C: BDAT 31 LAST
+         OCTETS 31
+         S: 554 no
+         <bye>
+      ]])
       local all = table.concat(err.transcript, "\n")
       assert.matches("C: BDAT 31 LAST\nC: %(31 bytes of the message%)\nS: 554 no", all)
       assert.is_nil(all:find("hidden"))

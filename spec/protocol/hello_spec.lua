@@ -1,32 +1,33 @@
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local ok = [[
-   S: 220 there.example ready
-   C: EHLO me.example
-   S: 250 there.example
-   C: MAIL FROM:<ann@me.example>
-   S: 250 ok
-   C: RCPT TO:<bob@there.example>
-   S: 250 ok
-   C: DATA
-   S: 354 go on
-   C: Subject: x
-   C:
-   C: hello
-   C: .
-   S: 250 2.0.0 queued as 7
-   C: QUIT
-   S: 221 bye
-]]
+local script = talk.snippets {
+   ok = [[
+      S: 220 there.example ready
+      C: EHLO me.example
+      S: 250 there.example
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+      S: 354 go on
+      C: Subject: x
+      C:
+      C: hello
+      C: .
+      S: 250 2.0.0 queued as 7
+      <bye>
+   ]],
+}
 
 local function after(greeting)
-   return (ok:gsub("   S: 220 there.example ready\n", greeting, 1))
+   return (script.ok:gsub("%s*S: 220 there.example ready\n", greeting, 1))
 end
 
 describe("the greeting", function()
    it("is waited for, and a message goes out", function()
-      local receipt, err = talk.send({}, ok)
+      local receipt, err = talk.send({}, script.ok)
       assert.is_nil(err)
       assert.same({ "bob@there.example" }, receipt.accepted)
       assert.same({ code = 250, enhanced = "2.0.0", text = "queued as 7" }, receipt.reply)
@@ -34,12 +35,19 @@ describe("the greeting", function()
    end)
 
    it("may have many lines", function()
-      assert.is_table(talk.send({}, after("S: 220-a\nS: 220-b\nS: 220 c\n")))
+      assert.is_table(talk.send({}, after([[
+         S: 220-a
+         S: 220-b
+         S: 220 c
+      ]])))
    end)
 
    for _, code in ipairs { 554, 500, 501, 530 } do
       it("refuses the conversation with " .. code, function()
-         local _, err = talk.send({}, ("S: %d no service here\nC: QUIT\nS: 221 bye"):format(code))
+         local _, err = talk.send({}, script([[
+            S: $code no service here
+            <bye>
+         ]], { code = code }))
          assert.equal("greeting_refused", err.kind)
          assert.equal("greeting", err.stage)
          assert.equal(code, err.code)
@@ -71,7 +79,10 @@ describe("the greeting", function()
    end)
 
    it("cut within a line is a lost connection", function()
-      local _, err = talk.send({}, "S~ 220 hi\nCLOSE")
+      local _, err = talk.send({}, [[
+         S~ 220 hi
+         CLOSE
+      ]])
       assert.equal("disconnected", err.kind)
    end)
 
@@ -82,7 +93,11 @@ describe("the greeting", function()
    end)
 
    it("with an answer to EHLO behind it, before EHLO, is out of turn", function()
-      local _, err = talk.send({}, "S: 220 hi\nS: 250-mx\nS: 250 AUTH PLAIN")
+      local _, err = talk.send({}, [[
+         S: 220 hi
+         S: 250-mx
+         S: 250 AUTH PLAIN
+      ]])
       assert.equal("protocol", err.kind)
       assert.same({ "unasked", "ehlo", "now" }, { err.reason, err.stage, err.retry })
    end)
@@ -98,19 +113,29 @@ describe("the greeting", function()
    end
 
    it("in TLS is known for what it is", function()
-      local _, err = talk.send({}, "S~ \\x16\\x03\\x01\\x00\\x05\nCLOSE")
+      local _, err = talk.send({}, [[
+         S~ \x16\x03\x01\x00\x05
+         CLOSE
+      ]])
       assert.equal("tls_on_plain_port", err.reason)
       assert.truthy(err.hint:find('tls = "implicit"', 1, true))
    end)
 end)
 
 describe("EHLO", function()
-   local hi = "S: 220 hi\nC: EHLO me.example\n"
+   local hi = [[
+      S: 220 hi
+      C: EHLO me.example
+   ]]
 
    for _, code in ipairs { 500, 501, 502, 504 } do
       it("answered by " .. code .. " is followed by HELO", function()
-         local receipt = talk.send({}, (ok:gsub("S: 250 there.example\n",
-            ("S: %d what\nC: HELO me.example\nS: 250 old.example hello\n"):format(code), 1)))
+         local receipt = talk.send({}, (script.ok:gsub("S: 250 there.example\n",
+            script([[
+               S: $code what
+               C: HELO me.example
+               S: 250 old.example hello
+            ]], { code = code }), 1)))
          assert.equal("old.example", receipt.server.name)
          assert.same({}, receipt.capabilities)
       end)
@@ -118,7 +143,11 @@ describe("EHLO", function()
 
    for _, code in ipairs { 550, 554, 530 } do
       it("answered by " .. code .. " is a refusal, without HELO", function()
-         local _, err = talk.send({}, hi .. ("S: %d banned\nC: QUIT\nS: 221 bye"):format(code))
+         local _, err = talk.send({}, script([[
+            <hi>
+            S: $code banned
+            <bye>
+         ]], { hi = hi, code = code }))
          assert.equal("greeting_refused", err.kind)
          assert.equal("ehlo", err.stage)
       end)
@@ -135,8 +164,13 @@ describe("EHLO", function()
    for _, code in ipairs { 450, 500, 501, 530, 550 } do
       it("and HELO refused with " .. code .. " end it", function()
          for _, first in ipairs { 500, 501, 502, 504 } do
-            local _, err = talk.send({}, hi .. ("S: %d what\nC: HELO me.example\nS: %d 5.5.4 bad name\n"
-               .. "C: QUIT\nS: 221 bye"):format(first, code))
+            local _, err = talk.send({}, script([[
+               <hi>
+               S: $first what
+               C: HELO me.example
+               S: $code 5.5.4 bad name
+               <bye>
+            ]], { hi = hi, first = first, code = code }))
             assert.same({ "greeting_refused", "helo", "ehlo", code, code == 450 and "later" or "never" },
                { err.kind, err.reason, err.stage, err.code, err.retry })
             assert.truthy(err.text:find("bad name", 1, true))
@@ -148,7 +182,12 @@ describe("EHLO", function()
    for code, text in pairs { [501] = "Syntactically invalid EHLO argument(s)", [502] = "not implemented",
       [500] = 'Command unrecognized: "XXXX mail"', [504] = "no" } do
       -- What cannot be had without EHLO: the options, what is offered after HELO is nothing.
-      local helo = hi .. ("S: %d 5.5.0 %s\nC: HELO me.example\nS: 250 mx\n"):format(code, text)
+      local helo = script([[
+         <hi>
+         S: $code 5.5.0 $text
+         C: HELO me.example
+         S: 250 mx
+      ]], { hi = hi, code = code, text = text })
       local cases = {
          { "auth_unsupported", "auth", { username = "ann", password = "sesame-5" } },
          { "tls_unsupported", "starttls", { tls = "require" } },
@@ -158,7 +197,10 @@ describe("EHLO", function()
 
       it("answered by " .. code .. " is shown where HELO makes something impossible", function()
          for _, case in ipairs(cases) do
-            local _, err = talk.send(case[3], helo .. "C: QUIT\nS: 221 bye\n")
+            local _, err = talk.send(case[3], script([[
+               <helo>
+               <bye>
+            ]], { helo = helo }))
             assert.same({ case[1], case[2], code, "5.5.0", text, "never", "no" },
                { err.kind, err.stage, err.code, err.enhanced, err.text, err.retry, err.sent })
             assert.truthy(err.hint:find("set domain", 1, true), err.hint)
@@ -167,13 +209,21 @@ describe("EHLO", function()
       end)
 
       it("answered by " .. code .. " is no reply to anything else", function()
-         local _, err = talk.send({}, helo .. "C: MAIL FROM:<ann@me.example>\nS: 550 5.1.0 no\nC: QUIT\nS: 221 bye\n")
+         local _, err = talk.send({}, script([[
+            <helo>
+            C: MAIL FROM:<ann@me.example>
+            S: 550 5.1.0 no
+            <bye>
+         ]], { helo = helo }))
          assert.same({ "sender_refused", 550, "no" }, { err.kind, err.code, err.text })
       end)
 
       it("answered by " .. code .. " is told by smtp.probe", function()
          local report = assert(smtp.probe(talk.options({ from = false, to = false, raw = false },
-            talk.peer(helo .. "C: QUIT\nS: 221 bye\n"))))
+            talk.peer(script([[
+               <helo>
+               <bye>
+            ]], { helo = helo })))))
          assert.equal(("%d 5.5.0 %s"):format(code, text), report.ehlo_reply)
          local warning
          for _, one in ipairs(report.warnings) do warning = one.reason == "helo_only" and one or warning end
@@ -184,21 +234,38 @@ describe("EHLO", function()
 
    it("refused after TLS is shown, and what came before TLS is not", function()
       local _, err = talk.send({ tls = "require", username = "ann", password = "sesame-5" },
-         "S: 220 hi\nC: EHLO me.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\n"
-         .. "C: EHLO me.example\nS: 501 bad name\nC: HELO me.example\nS: 250 mx\nC: QUIT\nS: 221 bye\n")
+         script [[
+            <hello STARTTLS>
+            C: STARTTLS
+            S: 220 go
+            TLS
+            C: EHLO me.example
+            S: 501 bad name
+            C: HELO me.example
+            S: 250 mx
+            <bye>
+         ]])
       assert.same({ "auth_unsupported", "helo_only", 501, "bad name" }, { err.kind, err.reason, err.code, err.text })
    end)
 
    for _, code in ipairs { 220, 221, 354 } do
       it("and HELO answered by " .. code .. " end it", function()
-         local _, err = talk.send({}, hi .. ("S: 500 what\nC: HELO me.example\nS: %d what")
-            :format(code))
+         local _, err = talk.send({}, script([[
+            <hi>
+            S: 500 what
+            C: HELO me.example
+            S: $code what
+         ]], { hi = hi, code = code }))
          assert.equal("protocol", err.kind)
       end)
    end
 
    it("answered by 421 is the end, for now", function()
-      local _, err = talk.send({}, hi .. "S: 421 4.3.2 later\nCLOSE")
+      local _, err = talk.send({}, script([[
+         <hi>
+         S: 421 4.3.2 later
+         CLOSE
+      ]], { hi = hi }))
       assert.equal("disconnected", err.kind)
       assert.equal("shutting_down", err.reason)
       assert.equal(421, err.code)
@@ -207,20 +274,35 @@ describe("EHLO", function()
 end)
 
 describe("LHLO", function()
-   local hi = "S: 220 hi\nC: LHLO me.example\n"
-   local bye = "C: QUIT\nS: 221 bye\n"
+   local hi = [[
+      S: 220 hi
+      C: LHLO me.example
+   ]]
+   local bye = script "<bye>"
 
    it("is LMTP's EHLO, before and after TLS", function()
-      local receipt, err = talk.send({ protocol = "lmtp", tls = "require" }, hi .. "S: 250-mx\nS: 250 STARTTLS\n"
-         .. "C: STARTTLS\nS: 220 go\nTLS\nC: LHLO me.example\nS: 250 lmtp.example\n"
-         .. (ok:gsub("^.-(   C: MAIL)", "%1")))
+      local receipt, err = talk.send({ protocol = "lmtp", tls = "require" }, script([[
+         <hi>
+         S: 250-mx
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS
+         C: LHLO me.example
+         S: 250 lmtp.example
+         <this_ok>
+      ]], { hi = hi, this_ok = (script.ok:gsub("^.-(C: MAIL)", "%1")) }))
       assert(receipt, tostring(err))
       assert.equal("lmtp.example", receipt.server.name)
    end)
 
    for _, code in ipairs { 500, 501, 502, 504 } do
       it("answered by " .. code .. " is the end, without HELO: it may be SMTP", function()
-         local _, err = talk.send({ protocol = "lmtp" }, hi .. ("S: %d what\n"):format(code) .. bye)
+         local _, err = talk.send({ protocol = "lmtp" }, script([[
+            <hi>
+            S: $code what
+            <rest>
+         ]], { hi = hi, code = code, rest = bye }))
          assert.same({ "greeting_refused", "ehlo", code }, { err.kind, err.stage, err.code })
          assert.equal(code == 501 and "helo" or "refused", err.reason)
          assert.equal(code == 501, err.hint:find("set domain", 1, true) ~= nil)
@@ -230,22 +312,35 @@ describe("LHLO", function()
    end
 
    it("that would have been right is hinted at", function()
-      local _, err = talk.send({}, "S: 220 hi\nC: EHLO me.example\nS: 500 what\nC: HELO me.example\n"
-         .. "S: 500 LHLO!\n" .. bye)
+      local _, err = talk.send({}, script([[
+         S: 220 hi
+         C: EHLO me.example
+         S: 500 what
+         C: HELO me.example
+         S: 500 LHLO!
+         <rest>
+      ]], { rest = bye }))
       assert.truthy(err.hint:find('protocol = "lmtp"', 1, true))
    end)
 
    it("refused otherwise has no such hint", function()
-      local _, err = talk.send({ protocol = "lmtp" }, hi .. "S: 550 banned\n" .. bye)
+      local _, err = talk.send({ protocol = "lmtp" }, script([[
+         <hi>
+         S: 550 banned
+         <rest>
+      ]], { hi = hi, rest = bye }))
       assert.is_nil(err.hint)
    end)
 end)
 
 describe("QUIT", function()
-   local sent = ok:gsub("   S: 221 bye\n", "")
+   local sent = script.ok:gsub("%s*S: 221 bye\n", "\n")
 
    for _, answer in ipairs { "S: 220 x", "S: 250 x", "S: 354 x", "S: 421 x", "S: 500 x", "S: 530 x",
-      "S: garbage", "CLOSE", "SILENCE", "S~ 22\nCLOSE" } do
+      "S: garbage", "CLOSE", "SILENCE", [[
+         S~ 22
+         CLOSE
+      ]] } do
       it("answered by " .. answer .. " leaves delivered what was delivered", function()
          assert.is_table(talk.send({}, sent .. answer))
       end)
@@ -255,8 +350,10 @@ end)
 describe("the capabilities of a server", function()
    it("are keywords in upper case with their parameters, those of a keyword said twice together", function()
       local core = require "smtp.core"
-      assert.same({ SIZE = "100", PIPELINING = "", AUTH = "PLAIN LOGIN CRAM-MD5", OK = "SESSIONID=<1>", ["8BITMIME"] = "" },
-         core.capabilities("size 100 \nPIPELINING\nAUTH=PLAIN LOGIN\nauth \t CRAM-MD5\n =x\n\nOk SESSIONID=<1>\n8BitMime"))
+      assert.same({ SIZE = "100", PIPELINING = "", AUTH = "PLAIN LOGIN CRAM-MD5", OK = "SESSIONID=<1>",
+         ["8BITMIME"] = "" },
+         core.capabilities("size 100 \nPIPELINING\nAUTH=PLAIN LOGIN\nauth \t CRAM-MD5\n =x\n\nOk SESSIONID=<1>\n"
+         .. "8BitMime"))
       assert.same({}, core.capabilities(""))
       local long = ("x"):rep(600)
       assert.same({ [long:sub(1, 512):upper()] = long:sub(513) }, core.capabilities(long))

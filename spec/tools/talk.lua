@@ -34,8 +34,8 @@
 --    ]], { code = 550 }))
 --
 -- A line <name> stands for the snippet of that name, and <name a, b> for the same with a as $1 and b
--- as $2. $name (${name} before a letter) is a value that the call gives; <name> is also a value,
--- where that holds lines. Every script knows these:
+-- as $2, empty where it is not given. $name (${name} before a letter) is a value that the call gives;
+-- <name> is also a value, where that holds lines. Every script knows these:
 --
 --    <hello SIZE 100, DSN>    the greeting, EHLO, and a reply that offers these keywords
 --    <ehlo SIZE 100, DSN>     the same without the greeting
@@ -285,9 +285,9 @@ local common = {
 
 local function fill(text, values)
    return (text:gsub("%$({?)([%w_]+)(}?)", function(open, name, close)
-      local value = values[tonumber(name) or name]
-      if value == nil then error("the script has no value for $" .. name, 0) end
-      return tostring(value) .. (open == "" and close or "")
+      local value = values[tonumber(name) or name] or tonumber(name) and ""
+      if not value then error("the script has no value for $" .. name, 0) end
+      return value .. (open == "" and close or "")
    end))
 end
 
@@ -298,9 +298,7 @@ local function lines_of(snippets, name, arguments, values)
    local inner = snippets[name] or common[name]
    if not inner then return assert(values[name], "the script has no snippet " .. name) end
    local list = setmetatable({}, { __index = values })
-   for argument in fill(arguments, values):gmatch("[^,]+") do
-      rawset(list, #list + 1, (argument:gsub("^ +", "")))
-   end
+   for argument in fill(arguments:gsub(", +", ","), values):gmatch("[^,]+") do rawset(list, #list + 1, argument) end
    if type(inner) == "function" then return inner(unpack(list)) end
    return expand(snippets, inner, list)
 end
@@ -310,7 +308,7 @@ function expand(snippets, block, values)
    for line in block:gmatch("[^\n]+") do
       local name, arguments = line:match("^%s*<([%w_]+) ?(.*)>%s*$")
       if name then
-         lines[#lines + 1] = lines_of(snippets, name, arguments, values):gsub("%s*\n%s*$", "")
+         lines[#lines + 1] = lines_of(snippets, name, arguments, values):gsub("\n[ \n]*$", "")
       elseif line:find("%S") then
          lines[#lines + 1] = fill(line:gsub("^%s+", ""), values)
       end
