@@ -44,7 +44,8 @@ local function note(value, depth)
    elseif type(value) == "table" and depth < 4 then
       for key, inner in next, value do
          note(key, depth + 1)
-         note(inner, depth + 1)
+         -- The cause is what a function of the caller's raised, as it is.
+         if key ~= "cause" then note(inner, depth + 1) end
       end
    end
 end
