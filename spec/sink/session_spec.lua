@@ -127,9 +127,10 @@ describe("the sink", function()
          assert.equal("usage", err and err.kind, tostring(bad))
          assert.equal("faults.rcpt", err.option)
          local sink = safe.sink { faults = { rcpt = function() return bad end } }
-         local ok, raised = pcall(send, sink)
-         assert.is_false(ok)
-         assert.equal("faults.rcpt", raised.option)
+         local receipt
+         receipt, err = send(sink)
+         assert.is_nil(receipt)
+         assert.same({ "source", "faults.rcpt" }, { err.kind, err.cause.option })
       end
       for _, good in ipairs { "550 5.7.1 no", "550", "421 bye", "550-5.7.1 a\n550 5.7.1 b", "571 no", "drop",
          "silence", false } do
