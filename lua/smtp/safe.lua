@@ -6,7 +6,7 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local host = require "smtp.runtime.runtime"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
 local system = require "smtp.ground.resources"
 
@@ -28,7 +28,7 @@ end
 ---@return table|nil     the error
 function safe.send(t)
    local started = core.now()
-   local server, mail = options.send(t)
+   local server, mail = request.send(t)
    if not server then return nil, mail end
    local ok, err = signing.sign(mail, delivery.deadline(server, mail, started))
    if not ok then return nil, err end
@@ -55,7 +55,7 @@ function safe.defer(t, callback)
    if callback ~= nil and type(callback) ~= "function" then
       return nil, errors.usage("callback", "the callback must be a function(receipt, err)")
    end
-   local server, mail = options.send(t)
+   local server, mail = request.send(t)
    if not server then return nil, mail end
    local ok, err = nginx.check_directives(server)
    if ok then ok, err = signing.sign(mail, delivery.deadline(server, mail)) end

@@ -2,7 +2,7 @@ local headers = require "smtp.compose.headers"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
 local source = require "smtp.compose.source"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 
 local function compose(more)
    local t = { from = "ann@me.example", to = "bob@there.example", date = 1764000000,
@@ -50,7 +50,7 @@ describe("a text message", function()
    it("has an identifier of its own each time, at the sender's domain", function()
       local seen = {}
       for _ = 1, 100 do
-         local _, mail = options.send { from = "a@me.example", to = "b@x.example", text = "" }
+         local _, mail = request.send { from = "a@me.example", to = "b@x.example", text = "" }
          assert.truthy(mail.message_id:find("^<%x+@me%.example>$"))
          assert.is_nil(seen[mail.message_id])
          seen[mail.message_id] = true
@@ -68,7 +68,7 @@ describe("a text message", function()
       for _, bad in ipairs { "\255", "\192\128", "\237\160\128", "\195", "\244\144\128\128" } do
          assert.is_false(core.is_utf8(bad))
          for _, name in ipairs { "subject", "text" } do
-            local _, err = options.send { from = "a@b", to = "c@d", [name] = bad }
+            local _, err = request.send { from = "a@b", to = "c@d", [name] = bad }
             assert.equal(name, err.option)
          end
       end
@@ -249,7 +249,7 @@ describe("a composed message that is small and in memory", function()
    local function mail_of(more)
       local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }
       for name, value in pairs(more or {}) do t[name] = value end
-      local mail = assert(options.message(t))
+      local mail = assert(request.message(t))
       assert(signing.sign(mail, math.huge))
       return mail
    end

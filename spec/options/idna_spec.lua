@@ -1,7 +1,7 @@
 -- Domains outside ASCII: what they become, what they must not become, and a host without libidn2.
 local address = require "smtp.options.address"
 local core = require "smtp.core"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local peer = require "spec.tools.peer"
 
 describe("a domain outside ASCII", function()
@@ -99,22 +99,22 @@ describe("a domain outside ASCII", function()
    end)
 
    it("of a host is looked up and verified in ASCII, and said so in EHLO", function()
-      local found = assert(options.connection { host = "M\195\188nchen.example", domain = "\195\164.example",
+      local found = assert(request.connection { host = "M\195\188nchen.example", domain = "\195\164.example",
          tls_host = "stra\195\159e.example" })
       assert.same({ "xn--mnchen-3ya.example", "xn--4ca.example", "xn--strae-oqa.example" },
          { found.host, found.domain, found.tls_host })
-      found = assert(options.connection { url = "smtp://m\195\188nchen.example:2525" })
+      found = assert(request.connection { url = "smtp://m\195\188nchen.example:2525" })
       assert.same({ "xn--mnchen-3ya.example", 2525 }, { found.host, found.port })
       -- What is not outside ASCII is not touched.
-      assert.equal("smtp_1", assert(options.connection({ host = "smtp_1" })).host)
+      assert.equal("smtp_1", assert(request.connection({ host = "smtp_1" })).host)
       for _, name in ipairs { "host", "domain", "tls_host" } do
-         local _, err = options.connection { [name] = "\195\164\239\188\160b" }
+         local _, err = request.connection { [name] = "\195\164\239\188\160b" }
          assert.same({ "usage", name, "\195\164\239\188\160b" }, { err.kind, err.option, err.value })
       end
    end)
 
    it("is taken for loopback where its ASCII form is", function()
-      assert.is_true(assert(options.connection({ host = "\239\188\145\239\188\146\239\188\151.0.0.1" })).loopback)
+      assert.is_true(assert(request.connection({ host = "\239\188\145\239\188\146\239\188\151.0.0.1" })).loopback)
    end)
 end)
 

@@ -1,6 +1,6 @@
 -- The table of options, and other lists of them that must agree with it.
 local names = require "smtp.options.names"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 
 -- The fields of a class in types.lua, in order.
 local function fields_of(class)
@@ -41,9 +41,9 @@ describe("the table of options", function()
    it("lets smtp.probe recommend options that are no secrets and no objects", function()
       local t = { domain = "me.example", username = "ann", password = "sesame", token = "t", transport = {},
          auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem", trace = print, keepalive = { idle = 1 }, port = 25 }
-      local carried = options.carried(t)
+      local carried = request.carried(t)
       assert.same({ domain = "me.example", auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem" }, carried)
       assert.is_not.equal(t.auth_mechanisms, carried.auth_mechanisms)
-      assert.same({}, options.carried { auth_mechanisms = { { name = "X", start = print, step = print } } })
+      assert.same({}, request.carried { auth_mechanisms = { { name = "X", start = print, step = print } } })
    end)
 end)

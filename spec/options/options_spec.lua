@@ -1,4 +1,4 @@
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 local source = require "smtp.compose.source"
@@ -32,7 +32,7 @@ local function refused(more)
 end
 
 local function server(more)
-   local found, err = options.send(with(more))
+   local found, err = request.send(with(more))
    assert(found, tostring(err))
    return found, err
 end
@@ -153,7 +153,7 @@ describe("source_address", function()
       for _, text in ipairs { "127.0.0.1", "::1", "fe80::1%lo" } do
          assert.equal(text, server({ source_address = text }).source_address)
       end
-      local _, err = options.connection { socket = "/run/smtp.sock", source_address = "127.0.0.1" }
+      local _, err = request.connection { socket = "/run/smtp.sock", source_address = "127.0.0.1" }
       assert.equal("source_address", err.option)
    end)
 end)
@@ -331,7 +331,7 @@ describe("what is asked of an extension", function()
          ["rfc822;Bob <old@b.example>"] = "rfc822;old@b.example" } do
          local t = to_bob { orcpt = given }
          t.from, t.text = "ann@me.example", ""
-         local one = assert(options.message(t))
+         local one = assert(request.message(t))
          assert.same({ ["bob@there.example"] = want }, one.parameters.orcpt_of)
       end
    end)
@@ -398,11 +398,11 @@ describe("defaults", function()
       assert.equal("mx.example", found.host)
       local t = with { url = "smtp://a%40b:p%3Aw@[2001:db8::1]:2525" }
       t.host = nil
-      found = assert(options.send(t))
+      found = assert(request.send(t))
       assert.same({ "2001:db8::1", 2525, "a@b", "p:w", "require" },
          { found.host, found.port, found.username, found.password, found.auth })
       t.url = "smtps://mx.example"
-      found = assert(options.send(t))
+      found = assert(request.send(t))
       assert.same({ "implicit", 465 }, { found.tls, found.port })
    end)
 end)
@@ -493,7 +493,7 @@ describe("url", function()
    end)
 
    local function read(t)
-      local found, err = options.connection(t)
+      local found, err = request.connection(t)
       assert(found, tostring(err))
       return found
    end
@@ -616,7 +616,7 @@ describe("LMTP", function()
    local function from_url(url, more)
       local t = { url = url }
       for name, value in pairs(more or {}) do t[name] = value end
-      local found, err = options.connection(t)
+      local found, err = request.connection(t)
       assert(found, tostring(err))
       return found
    end
@@ -633,7 +633,7 @@ describe("LMTP", function()
       for _, bad in ipairs { { protocol = "lmtp", port = 25 }, { protocol = "lmtp", port = "25" } } do
          assert.truthy(refused(bad).what:find("RFC 2033", 1, true))
       end
-      local _, err = options.connection { url = "lmtp://mx.example:25" }
+      local _, err = request.connection { url = "lmtp://mx.example:25" }
       assert.equal("port", err.option)
    end)
 
@@ -656,7 +656,7 @@ describe("LMTP", function()
    it("has urls of its form only", function()
       for _, url in ipairs { "lmtp+unix:", "lmtp+unix:x", "lmtp+unix:/x?y", "lmtps://x", "lmtp+tcp:/x",
          "lmtp+unix:/x%00y", "lmtp+unix:/" .. ("x"):rep(200), "lmtp://" } do
-         local _, err = options.connection { url = url }
+         local _, err = request.connection { url = url }
          assert.is_true(err.option == "url" or err.option == "socket", url)
       end
       assert.equal("protocol", refused({ protocol = "LMTP" }).option)
@@ -698,8 +698,8 @@ describe("where and how", function()
 
    it("knows no two names for one thing at once", function()
       assert.equal("server", refused({ server = "x" }).option)
-      assert.equal("mx2.example", assert(options.connection { server = "mx2.example" }).host)
-      assert.equal("ann", assert(options.connection { user = "ann", password = "x" }).username)
+      assert.equal("mx2.example", assert(request.connection { server = "mx2.example" }).host)
+      assert.equal("ann", assert(request.connection { user = "ann", password = "x" }).username)
    end)
 
    it("takes keepalive = false everywhere", function()
@@ -710,10 +710,10 @@ describe("where and how", function()
       local t = { host = "mx.example", username = "ann", password = "sesame",
          auth_mechanisms = { "PLAIN", "LOGIN" }, scram_iterations = { 1, 2 } }
       local function changed(change)
-         local before = options.connection(t)
-         assert.equal(before, options.connection(t))
+         local before = request.connection(t)
+         assert.equal(before, request.connection(t))
          change()
-         return options.connection(t) ~= before
+         return request.connection(t) ~= before
       end
       assert.is_true(changed(function() t.password = "other" end))
       assert.is_true(changed(function() t.authzid = "zoe" end))
@@ -724,7 +724,7 @@ describe("where and how", function()
       assert.is_true(changed(function() t.tls_verify = false end))
       assert.is_false(changed(function() end))
       t.port = "x"
-      assert.is_nil((options.connection(t)))
+      assert.is_nil((request.connection(t)))
    end)
 
    it("are looked at each time where they hold objects of the caller's", function()
@@ -732,14 +732,14 @@ describe("where and how", function()
       for _, given in ipairs { own, { own } } do
          own.plaintext = nil
          local t = { host = "mx.example", username = "ann", auth_mechanisms = given }
-         assert.is_true(options.connection(t).mechanisms[1].shows_secret)
+         assert.is_true(request.connection(t).mechanisms[1].shows_secret)
          own.plaintext = false
-         assert.is_false(options.connection(t).mechanisms[1].shows_secret)
+         assert.is_false(request.connection(t).mechanisms[1].shows_secret)
       end
       local methods = { __index = untouched() }
       for _, transport in ipairs { setmetatable({}, methods), setmetatable({}, methods), untouched() } do
          local t = { transport = transport, tls_host = "mx.example" }
-         assert.equal(transport, options.connection(t).transport)
+         assert.equal(transport, request.connection(t).transport)
       end
    end)
 
@@ -905,14 +905,14 @@ describe("what is sent", function()
       end
       local t = with { raw = "Subject: x\r\n\r\nBcc: not a header\r\n" }
       t.text = nil
-      assert.is_table((options.send(t)))
+      assert.is_table((request.send(t)))
    end)
 
    it("leaves the caller's tables alone, and runs nothing of theirs", function()
       local to = setmetatable({ "bob@there.example" }, { __index = function() error("ran") end })
       local t = with { to = to }
       setmetatable(t, { __index = function() error("ran") end })
-      assert.is_table((options.send(t)))
+      assert.is_table((request.send(t)))
       assert.same({ "bob@there.example" }, { rawget(to, 1) })
       assert.is_nil(rawget(t, "port"))
    end)

@@ -1,6 +1,6 @@
 -- The short way of the commonest messages against the long way that all others take.
 local core = require "smtp.core"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 
@@ -30,14 +30,14 @@ end
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
-local server = assert(options.connection { host = "mx.example", tls = "skip" })
+local server = assert(request.connection { host = "mx.example", tls = "skip" })
 
 describe("A plain message", function()
    it("is what any other way makes of it", function()
       local short = 0
       for _ = 1, 1500 do
          local given = message()
-         local fast, slow = options.plain(given, server), options.message(given, server)
+         local fast, slow = request.plain(given, server), request.message(given, server)
          if fast then
             short = short + 1
             assert(slow, given.raw)

@@ -1,5 +1,5 @@
 -- SMTPUTF8 (RFC 6531): said where an address needs it, and nowhere else.
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -238,7 +238,7 @@ describe("SMTPUTF8", function()
    end)
 
    it("has the domain of the Message-ID in ASCII", function()
-      local _, one = options.send(talk.options({ from = "pel\195\169@m\195\188nchen.example", raw = false, text = "" }))
+      local _, one = request.send(talk.options({ from = "pel\195\169@m\195\188nchen.example", raw = false, text = "" }))
       assert.truthy(one.message_id:find("^<[0-9a-f]+@xn%-%-mnchen%-3ya%.example>$"))
    end)
 

@@ -7,7 +7,7 @@ local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local user_call = require "smtp.options.user_call"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local receipts = require "smtp.result.receipt"
 local signing = require "smtp.compose.sign"
 
@@ -122,7 +122,7 @@ end
 ---@return table|nil     the connection
 ---@return table|nil
 function connection.open(t)
-   local server, err = options.connection(t)
+   local server, err = request.connection(t)
    if not server then return nil, err end
    local conv
    conv, err = delivery.open(server, delivery.deadline(server))
@@ -144,12 +144,12 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail = options.plain(t, self.server, self.spare)
+   local mail = request.plain(t, self.server, self.spare)
    local ok, err
    if mail then
       self.spare = nil
    else
-      mail, err = options.message(t, self.server)
+      mail, err = request.message(t, self.server)
       if mail then ok, err = signing.sign(mail, delivery.deadline(self.server, mail, started)) end
       if not ok then return nil, err end
    end

@@ -10,7 +10,7 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local receipts = require "smtp.result.receipt"
 
 local lane = {}
@@ -61,7 +61,7 @@ end
 local function finish(self, transaction, entry, started, text, size, eightbit)
    local queue = self.queue
    if type(entry) == "number" then
-      entry = queue:as_entry(options.plain_message(text, size, eightbit), entry, started)
+      entry = queue:as_entry(request.plain_message(text, size, eightbit), entry, started)
    end
    queue:finish(self.conv, entry, transaction)
 end

@@ -12,7 +12,7 @@ local errors = require "smtp.errors"
 local host = require "smtp.runtime.runtime"
 local lanes = require "smtp.client.lane"
 local queues = require "smtp.client.queue"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 
 local many = {}
 
@@ -153,7 +153,7 @@ end
 ---@return table|nil summary          sent, failed, seconds, results
 ---@return table|nil err
 function many.send(t, messages, given)
-   local server, err = options.connection(t)
+   local server, err = request.connection(t)
    if not server then return nil, err end
    local settings
    settings, err = check_settings(given)
@@ -164,7 +164,7 @@ function many.send(t, messages, given)
    local nginx = host.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
-   local queue = new_queue(options.variant(server, { flight_max = settings.window,
+   local queue = new_queue(request.variant(server, { flight_max = settings.window,
       refused_max = REFUSED_MAX }), settings,
       messages)
    local started, jobs = now(), {}

@@ -9,7 +9,7 @@ local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local receipt = require "smtp.result.receipt"
 local warnings = require "smtp.client.probe_warnings"
 
@@ -76,7 +76,7 @@ end
 
 -- The same without checking the certificate, so without a word of AUTH.
 local function unverified(server)
-   local other = options.variant(server, { tls_verify = false, secret_unverified = false,
+   local other = request.variant(server, { tls_verify = false, secret_unverified = false,
       credentials = false })
    other.tls_pin, other.tls_cert, other.tls_key = nil, nil, nil
    return other
@@ -184,7 +184,7 @@ local function options_of(r, server, given, err)
    local tls = tls_to_use(r, server, given)
    if err then tls = tls_after(err, r, server, given) end
    if not tls then return {} end
-   local use = options.carried(given)
+   local use = request.carried(given)
    use.host, use.port = server.host, not server.socket and server.port or nil
    use.socket, use.tls, use.auth = server.socket, tls, auth_to_use(r, server, given)
    if not server.tls_verify then use.tls_verify = false end
@@ -227,7 +227,7 @@ end
 -- credentials if the caller gave none.
 local function server_to_look_at(server, t)
    local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
-   server = options.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
+   server = request.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
    if not server.credentials then
       server.mechanisms = auth.with_any_credentials()
       server.password, server.token = true, true
@@ -249,7 +249,7 @@ end
 ---@return table|nil     the error
 function probe.run(t)
    local began = now()
-   local server, err = options.connection(t)
+   local server, err = request.connection(t)
    if not server then return nil, err end
    server = server_to_look_at(server, t)
    local deadline, seen = began + server.timeout
@@ -260,7 +260,7 @@ function probe.run(t)
       if second and second.facts.tls == "on" then seen = second end
    end
    if not seen or err and is_nobody(err) then return nil, err end
-   return report_of(server, options.variant(t), seen, err, began)
+   return report_of(server, request.variant(t), seen, err, began)
 end
 
 return probe

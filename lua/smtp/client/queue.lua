@@ -10,7 +10,7 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local user_call = require "smtp.options.user_call"
-local options = require "smtp.client.request"
+local request = require "smtp.client.request"
 local progress = require "smtp.result.progress"
 local signing = require "smtp.compose.sign"
 
@@ -171,10 +171,10 @@ end
 --- The entry of what the caller gave; nil where that is wrong, which is told.
 function Queue:new_entry(given, index)
    local started, server = now(), self.server
-   local mail = options.plain(given, server)
+   local mail = request.plain(given, server)
    if not mail then
       local ok, err
-      mail, err = options.message(given, server)
+      mail, err = request.message(given, server)
       if mail then ok, err = signing.sign(mail, delivery.deadline(server, mail, started)) end
       if not ok then return self:tell(index, nil, err) end
    end

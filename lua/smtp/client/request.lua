@@ -9,7 +9,7 @@ local outgoing = require "smtp.compose.outgoing"
 local environment = require "smtp.runtime.environment"
 local servers = require "smtp.options.server"
 
-local options = {}
+local request = {}
 
 -- ---- the newest server ----
 
@@ -100,7 +100,7 @@ end
 --- The server of a table that holds only options of a connection, as for smtp.connect.
 ---@return smtp.Server|nil
 ---@return table|nil err
-function options.connection(t)
+function request.connection(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check_names(t, names.connection, names.message)
@@ -111,7 +111,7 @@ end
 --- A copy of a server, or of options, with other values for some fields. A server itself is never
 -- changed, because several calls may share it.
 ---@param values? table
-function options.variant(server, values)
+function request.variant(server, values)
    local other = check.copy(server)
    for name, value in next, values or {} do other[name] = value end
    return other
@@ -130,7 +130,7 @@ end
 -- without place, secrets and objects.
 ---@param t table
 ---@return table
-function options.carried(t)
+function request.carried(t)
    local carried = {}
    for name, option in next, is_connection do
       local value = t[name]
@@ -145,7 +145,7 @@ end
 ---@param server? smtp.Server   of the connection
 ---@return smtp.OutgoingMessage|nil
 ---@return table|nil err
-function options.message(t, server)
+function request.message(t, server)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    ok, err = check_names(t, names.message, names.connection)
@@ -160,13 +160,13 @@ end
 local no_needs, eightbit_needs = {}, outgoing.needs { eightbit = true }
 
 --- Which extensions a message needs that core.transaction can make of the caller's own table.
-function options.plain_needs(eightbit)
+function request.plain_needs(eightbit)
    return eightbit and eightbit_needs or no_needs
 end
 
 --- A message of which core.transaction has made a transaction.
 ---@param old? table   a message that came from here: becomes the new one
-function options.plain_message(text, size, eightbit, old)
+function request.plain_message(text, size, eightbit, old)
    local message = old or { plain = true }
    message.text, message.size = text, size
    message.needs = eightbit and eightbit_needs or no_needs
@@ -176,13 +176,13 @@ end
 --- The message of a caller's table that has nothing but from, to and raw, read in one step.
 ---@param old? table      a message that came from here and is no longer used: becomes the new one
 ---@param others? number   the number of options of the connection that are in the table, too
----@return table|nil   with its first `transaction`; nil for any other message: see options.message
-function options.plain(t, server, old, others)
+---@return table|nil   with its first `transaction`; nil for any other message: see request.message
+function request.plain(t, server, old, others)
    if type(t) ~= "table" then return nil end
    local transaction, text, size, eightbit = core.transaction(t, server.extensions,
       old and old.transaction, others)
    if not transaction then return nil end
-   local message = options.plain_message(text, size, eightbit, old)
+   local message = request.plain_message(text, size, eightbit, old)
    message.transaction = transaction
    return message
 end
@@ -190,21 +190,21 @@ end
 --- The server and the message of a table that holds the options of both, as for smtp.send.
 ---@return smtp.Server|nil
 ---@return smtp.OutgoingMessage|table   the message, or the error
-function options.send(t)
+function request.send(t)
    local ok, err = check_table(t, "options")
    if not ok then return nil, err end
    local known, others = known_server(t)
-   local plain = known and options.plain(t, known, nil, others)
+   local plain = known and request.plain(t, known, nil, others)
    if plain then return known, plain end
    local where, what = check.split(t)
    if not where then return nil, what end
    local server, message
    server, err = connection(where)
    if not server then return nil, err end
-   if what.raw ~= nil then message = options.plain(what, server) end
+   if what.raw ~= nil then message = request.plain(what, server) end
    if not message then message, err = outgoing.read(what, server) end
    if not message then return nil, err end
    return server, message
 end
 
-return options
+return request
