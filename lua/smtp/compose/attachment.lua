@@ -1,4 +1,4 @@
---- Attachments: what each is called, what it holds, and where its octets come from.
+--- Attachments: the name, the media type and the bytes of each.
 -- @module smtp.compose.attachment
 
 local ascii = require "smtp.ground.ascii"
@@ -12,7 +12,7 @@ local source = require "smtp.compose.source"
 
 local attachment = {}
 
-local known = { "path", "content", "source", "size", "filename", "content_type", "disposition",
+local fields = { "path", "content", "source", "size", "filename", "content_type", "disposition",
    "content_id", "cid" }
 
 local function refuse(where, what, hint)
@@ -69,7 +69,7 @@ local function check_id(id, option)
    return "<" .. inner .. ">"
 end
 
--- ---- where the octets are ----
+-- ---- bytes ----
 
 local function open_path(one, where)
    if type(one.path) ~= "string" or one.path == "" or one.path:find("%z") then
@@ -93,24 +93,24 @@ local function open_function(one, where)
 end
 
 local function open_source(one, where)
-   local given = {}
+   local names = {}
    for _, name in ipairs { "path", "content", "source" } do
-      if one[name] ~= nil then given[#given + 1] = name end
+      if one[name] ~= nil then names[#names + 1] = name end
    end
-   if #given ~= 1 then
-      return refuse(where, #given == 0 and "has no path, content or source"
-         or "has both " .. given[1] .. " and " .. given[2], "Give one of path, content and source")
+   if #names ~= 1 then
+      return refuse(where, #names == 0 and "has no path, content or source"
+         or "has both " .. names[1] .. " and " .. names[2], "Give one of path, content and source")
    end
-   if one.size ~= nil and given[1] ~= "source" then
+   if one.size ~= nil and names[1] ~= "source" then
       return refuse(where .. ".size", "is for a source that is a function", "Remove it")
    end
-   if given[1] == "path" then return open_path(one, where) end
-   if given[1] == "source" then return open_function(one, where) end
+   if names[1] == "path" then return open_path(one, where) end
+   if names[1] == "source" then return open_function(one, where) end
    if type(one.content) ~= "string" then return refuse(where .. ".content", "must be a string") end
    return source.of_string(one.content)
 end
 
--- A message within a message must not be encoded (RFC 2046 5.2.1).
+-- An attached message must not be encoded (RFC 2046 5.2.1).
 local function as_message(one, where)
    local scan = type(one.content) == "string" and source.scan(one.content)
    if not scan or scan.eightbit or scan.nul or scan.long_line then
@@ -127,19 +127,19 @@ end
 local function fields_of(one, name, content_type, encoding, id)
    local plain = name and mime.param("name", mime.plain_name(name)) or ""
    local inline = one.disposition == "inline" or (one.cid and one.disposition == nil)
-   local fields = { { "Content-Type", content_type .. plain },
+   local list = { { "Content-Type", content_type .. plain },
       { "Content-Transfer-Encoding", encoding },
       { "Content-Disposition", (inline and "inline" or "attachment")
          .. (name and mime.param("filename", name) or "") } }
-   if id then fields[4] = { "Content-ID", id } end
-   return fields
+   if id then list[4] = { "Content-ID", id } end
+   return list
 end
 
 local function check_names(one, where)
    if type(one) ~= "table" then
       return refuse(where, "must be a table", "Write { path = \"report.pdf\" }")
    end
-   local ok, err = check.names(one, known, where)
+   local ok, err = check.names(one, fields, where)
    if not ok then return nil, err end
    return check.is_word(one, "disposition", { "attachment", "inline" })
 end
@@ -154,7 +154,7 @@ local function id_of(one, where)
    return check_id(id, where .. (one.cid ~= nil and ".cid" or ".content_id"))
 end
 
--- The name that is given, or that of the file.
+-- The option filename, or the name of the file.
 local function name_of(one, where)
    local name = one.filename
    if name == nil and type(one.path) == "string" then name = one.path:match("([^/]+)/*$") end
@@ -171,10 +171,10 @@ local function type_of(one, name, where)
    return found
 end
 
---- One attachment, checked.
+--- Check one attachment.
 ---@param one table      as the caller gave it
 ---@param where string   its name in errors: "attachments[1]"
----@return table|nil     { head = header lines, body = source, inline =, text = where it is 7-bit }
+---@return smtp.Part|nil
 ---@return table|nil     UsageError
 function attachment.read(one, where)
    local ok, err = check_names(one, where)
@@ -200,7 +200,10 @@ function attachment.read(one, where)
       inline = one.cid ~= nil, text = text }
 end
 
---- A list of them; one table with path, content or source is a list of one.
+--- Check a list of attachments; one table with path, content or source is a list of one.
+---@param value any
+---@return smtp.Part[]|nil
+---@return table|nil err   UsageError, SystemError
 function attachment.list(value)
    if value == nil then return {} end
    if type(value) ~= "table" then

@@ -17,16 +17,18 @@ local usage = errors.usage
 
 local LINE_MAX = 78
 
--- What is signed (RFC 6376 5.4.1): all there are of a name. Where h= holds the name once more, a
--- header that is put above them breaks the signature (8.15); readers show the first that they find.
+-- The headers that are signed (RFC 6376 5.4.1), each as often as it occurs. Where h= contains the
+-- name once more, a further header of that name breaks the signature (8.15); without this, a header
+-- that is added above would be the one that readers show.
 --
---    always    once more, even where there is none: what shows who speaks to whom about what, and
---              what the body is
---    present   once more where there is one. Where there is none, a submission server may add it
---              (RFC 6409 8), or a mailing list its own
---    (none)    not once more: a forwarder may put its own on top
+--    always    once more, even where the message has none: these headers show the author, the
+--              recipients, the subject and the type of the body
+--    present   once more where the message has one. Where it has none, a submission server may add
+--              it (RFC 6409 8), or a mailing list its own
+--    (none)    not once more: a forwarder may add its own
 --
--- Never signed: Received, Return-Path and Bcc, which change or go on the way, and DKIM-Signature.
+-- Received, Return-Path and Bcc change on the way or are removed: these, and DKIM-Signature, are
+-- never signed.
 local signed = {
    { "From", "always" }, { "Sender", "present" }, { "Reply-To", "always" }, { "To", "always" },
    { "Cc", "always" }, { "Subject", "always" }, { "Date", "present" }, { "Message-ID", "present" },
@@ -37,9 +39,9 @@ local signed = {
    { "Resent-From" }, { "Resent-Sender" }, { "Resent-To" }, { "Resent-Cc" },
    { "Resent-Message-ID" }, { "List-Id" }, { "List-Help" }, { "List-Subscribe" }, { "List-Post" },
    { "List-Owner" }, { "List-Archive" },
-   -- RFC 8058 4 wants both signed.
+   -- RFC 8058 4 requires that both are signed.
    { "List-Unsubscribe", "present" }, { "List-Unsubscribe-Post", "present" },
-   -- Providers that report complaints by it want it signed.
+   -- Providers that report complaints by it require that it is signed.
    { "Feedback-ID" },
 }
 
@@ -49,7 +51,7 @@ end
 
 -- ---- headers ----
 
---- Split the headers of a message, as dkim.sign does and signing:finish wants them.
+--- Split the headers of a message into the list that signing:finish expects.
 ---@param text string   lines that end with CRLF, without the empty one
 ---@return table|nil    { { name, raw }, … } from top to bottom
 ---@return table|nil err   UsageError on `message`
@@ -85,7 +87,7 @@ local function canonical(header, how)
    return ascii.lower(name) .. ":" .. value .. "\r\n"
 end
 
--- One header: not the beginning of another one, and not the end of all.
+-- Is it one header, and neither a part of one nor several?
 local function is_header(entry)
    local name, raw
    if type(entry) == "table" then name, raw = entry[1], entry[2] end
@@ -114,8 +116,8 @@ local function check_headers(headers)
       "One From is what every message must have (RFC 5322 3.6), and what DKIM signs")
 end
 
--- The names for h=, and the headers they mean, in that order: of several with one name the lowest
--- comes first (RFC 6376 5.4.2).
+-- The names for h=, and the headers that they name, in the same order: of several headers with one
+-- name the lowest comes first (RFC 6376 5.4.2).
 local function choose(headers)
    local by_name, names, chosen = {}, {}, {}
    for i = #headers, 1, -1 do
@@ -180,27 +182,27 @@ local methods = {}
 Signing.__index = methods
 
 --- Begin to sign one message.
----@param by table           who signs: what dkim.check returned
----@param clock? function    tells the seconds since 1970 for t=; os.time unless given
+---@param signers table      from dkim_keys.check
+---@param clock? function    returns the seconds since 1970 for t=; os.time unless given
 ---@return table|nil signing
 ---@return table|nil err
-function dkim.begin(by, clock)
-   if not keys.is(by) then
+function dkim.begin(signers, clock)
+   if not keys.is(signers) then
       return nil, usage("dkim", "dkim.begin wants what dkim.check returned")
    end
    if clock ~= nil and type(clock) ~= "function" then
       return nil, usage("clock", "clock must be a function that tells the time")
    end
-   local self = { signers = by, clock = clock or os.time, bodies = {} }
-   for i = 1, #by do
-      local how = by[i].body
-      self.bodies[how] = self.bodies[how] or by.crypto.dkim_body(how)
+   local self = { signers = signers, clock = clock or os.time, bodies = {} }
+   for i = 1, #signers do
+      local how = signers[i].body
+      self.bodies[how] = self.bodies[how] or signers.crypto.dkim_body(how)
       if not self.bodies[how] then return nil, broken() end
    end
    return setmetatable(self, Signing)
 end
 
---- A piece of the body, cut anywhere.
+--- Add a piece of the body, cut anywhere.
 ---@param piece string   lines end with CRLF, and no dot is doubled yet
 ---@return boolean|nil
 ---@return table|nil err
@@ -213,7 +215,7 @@ function methods:body(piece)
    return true
 end
 
--- The hash by canonicalization.
+-- The hashes of the body, by canonicalization.
 local function end_body(self)
    if self.hashes then return self.hashes end
    local hashes = {}
@@ -225,10 +227,10 @@ local function end_body(self)
    return hashes
 end
 
---- The body is over: sign.
+--- End the body, and sign.
 ---@param headers table   { { name, raw }, … } from top to bottom, raw as it goes on the wire:
 --   "Name: value\r\n", folded or not
----@return string|nil     a DKIM-Signature header for each signer, to stand above the others
+---@return string|nil     a DKIM-Signature header for each signer, to be put above the others
 ---@return table|nil err
 function methods:finish(headers)
    local ok, err = check_headers(headers)
@@ -246,9 +248,9 @@ function methods:finish(headers)
    return table.concat(out)
 end
 
---- The body is over: 32 octets that tell this reading of a source from another. They are equal
--- where the headers are the same octets and the body gives the same hashes, so that a signature
--- made in the one holds in the other.
+--- End the body, and identify what was read: 32 bytes, which are equal for two readings of a
+-- source where the headers are the same bytes and the body gives the same hashes, so that a
+-- signature that was made in one reading is valid for the other.
 ---@param headers table   as for finish
 ---@return string|nil
 ---@return table|nil err

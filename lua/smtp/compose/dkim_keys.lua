@@ -1,4 +1,4 @@
---- The option `dkim`: who signs, and with which key.
+--- The option `dkim`: the signers of a message, each with its domain, selector and key.
 -- @module smtp.compose.dkim_keys
 
 local ascii = require "smtp.ground.ascii"
@@ -8,9 +8,9 @@ local errors = require "smtp.errors"
 local user_call = require "smtp.options.user_call"
 local system = require "smtp.ground.resources"
 
-local signers = {}
+local dkim_keys = {}
 
--- No error here repeats a value: a key may stand in the wrong field.
+-- No error here repeats a value: the caller may have put a key into the wrong field.
 local usage = errors.usage
 
 local function load_crypto()
@@ -23,7 +23,8 @@ end
 local fields = { domain = true, selector = true, key = true, canonicalization = true,
    identity = true }
 
--- The first of the two is for the headers. One alone leaves the body to "simple" (RFC 6376 3.5).
+-- The first word is for the headers, the second for the body: "simple" where it is missing (RFC
+-- 6376 3.5).
 local canonicalizations = {
    ["relaxed/relaxed"] = { "relaxed", "relaxed" }, ["relaxed/simple"] = { "relaxed", "simple" },
    ["simple/relaxed"] = { "simple", "relaxed" }, ["simple/simple"] = { "simple", "simple" },
@@ -60,7 +61,8 @@ local function check_domain(t, at)
       "Write it as in DNS (example.org), a name in another script in its form with xn--")
 end
 
--- RFC 6376 3.1. Underscores are no letters of host names, and DNS and many providers use them here.
+-- RFC 6376 3.1. Underscores are not allowed in host names, but DNS allows them here and many
+-- providers use them.
 local function is_selector(selector)
    for label in (selector .. "."):gmatch("([^.]*)%.") do
       if #label > 63 or not label:find("^[A-Za-z0-9_][A-Za-z0-9_-]*$") or label:find("-$") then
@@ -185,16 +187,17 @@ function Signers.__tostring()
    return Signers.__name
 end
 
---- Is it what signers.check returns?
-function signers.is(value)
+--- Is the value a result of dkim_keys.check?
+function dkim_keys.is(value)
    return getmetatable(value) == Signers
 end
 
---- See dkim.check.
+--- Check the option `dkim`, and read its keys: see dkim.check.
+---@param value any
 ---@return table|nil   { crypto =, { domain, selector, key, algorithm, headers, body, identity } … }
 ---@return table|nil err
-function signers.check(value)
-   if signers.is(value) then return value end
+function dkim_keys.check(value)
+   if dkim_keys.is(value) then return value end
    if type(value) ~= "table" then
       return nil, usage("dkim", "dkim must be a table, and is a " .. type(value),
          "Write { domain = …, selector = …, key = … }")
@@ -202,20 +205,20 @@ function signers.check(value)
    value = check.plain(value)
    local crypto, err = load_crypto()
    if not crypto then return nil, err end
-   local found = setmetatable({ crypto = crypto }, Signers)
+   local signers = setmetatable({ crypto = crypto }, Signers)
    if value[1] == nil then
-      found[1], err = read_signer(value, "dkim", crypto)
-      if not found[1] then return nil, err end
-      return found
+      signers[1], err = read_signer(value, "dkim", crypto)
+      if not signers[1] then return nil, err end
+      return signers
    end
    local ok
    ok, err = check.is_list(value, "dkim", "It holds tables { domain = …, selector = …, key = … }")
    if not ok then return nil, err end
    for i = 1, #value do
-      found[i], err = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
-      if not found[i] then return nil, err end
+      signers[i], err = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
+      if not signers[i] then return nil, err end
    end
-   return found
+   return signers
 end
 
-return signers
+return dkim_keys

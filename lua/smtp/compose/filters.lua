@@ -66,7 +66,9 @@ end
 local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
    nul = "it contains a NUL byte", line_too_long = "it has a line over 998 bytes" }
 
---- The same text, until it contains what no message may contain: then it ends in trouble.
+--- A text that is checked while it is read: it ends in trouble where it contains what no message
+-- may contain.
+---@param inner smtp.Source
 ---@return smtp.Source
 function filters.checked(inner)
    return { size = inner.size, again = inner.again, steady = inner.steady, open = function()

@@ -7,7 +7,7 @@ local mime = {}
 
 -- ---- headers ----
 
-local LINE = 78 -- octets of a header's line, where it can be folded (RFC 5322 2.1.1)
+local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.1.1)
 
 local function q_byte(byte)
    return ("=%02X"):format(byte:byte())
@@ -18,7 +18,7 @@ local function q_encode(text)
    return (text:gsub("[^A-Za-z0-9!*+/ -]", q_byte):gsub(" ", "_"))
 end
 
--- An encoded word has at most 75 octets, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
+-- An encoded word has at most 75 bytes, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
 local FRAME, WORD_ROOM = 12, 63
 
 -- Bytes that the characters from `from` to `stop` need in an encoded word. `used`: what those
@@ -50,7 +50,8 @@ local function encoded_words(text, column)
    return table.concat(words, " ")
 end
 
--- What a reader would take for an encoded word, and a word over `room` octets, need encoding.
+-- May the text be written as it is? A word that looks like an encoded word, and a word of more than
+-- `room` bytes, must be encoded.
 local function is_plain(text, room)
    if text:find("[^ -~]") or text:find("=?", 1, true) or text:find("^ ") or text:find(" $")
       or text:find("  ", 1, true) then
@@ -82,7 +83,7 @@ function mime.address(entry)
    return phrase(entry.name) .. " <" .. entry.address .. ">"
 end
 
--- Some readers do not find an identifier that stands on a line of its own.
+-- Some readers do not find an identifier that is on a line of its own.
 local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References = true }
 
 -- A field with its lines folded at spaces: none over 78 bytes where that is possible. `joined`: the
@@ -112,8 +113,8 @@ function write.text(value, name)
    return (value == "" or is_plain(value, LINE - column)) and value or encoded_words(value, column)
 end
 
--- The text of a field that this library does not know. Encoded words would be none in a structured
--- field (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
+-- The text of a field that this library does not know. In a structured field, readers do not decode
+-- encoded words (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
 function write.own(value, name)
    return is_plain(value, LONG) and value or write.text(value, name)
 end
@@ -148,9 +149,9 @@ local function percent(byte)
    return ("%%%02X"):format(byte:byte())
 end
 
-local SECTION = 50 -- characters of a value's part: with its name, number and indentation in a line
+local SECTION = 50 -- characters of a section: one line has room for it, its name and its number
 
--- Cuts between characters that are escaped, not within one.
+-- Cuts a value into sections; no escape is cut.
 local function sections(coded)
    local list, at = {}, 1
    while at <= #coded do

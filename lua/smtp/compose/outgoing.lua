@@ -183,7 +183,7 @@ local function read_extensions(t, words, message)
    if message.may_be_binary and words.chunking ~= "require" then
       words.chunking = words.binarymime
    end
-   -- 8BITMIME is the core's to require: BINARYMIME does as well.
+   -- The core requires 8BITMIME where it is needed: a server with BINARYMIME needs no 8BITMIME.
    for keyword in next, needs do
       if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
    end

@@ -117,7 +117,8 @@ local function structure(marks, found)
    return multipart(marks, "mixed", files)
 end
 
--- What makes a boundary this message's own. An attached message may be one of this library.
+-- The text that makes the boundaries of this message unique. An attached message may be one of this
+-- library, so its bytes are searched.
 local function token_of(id, attachments)
    local token = id:gsub("@.*", ""):gsub("[^A-Za-z0-9.]", ""):sub(-40)
    for i = 1, #attachments do

@@ -1,4 +1,4 @@
---- A whole message of the caller's own: what it holds, and how it may go out.
+--- A raw message: what it contains, and how it may be sent.
 -- @module smtp.compose.raw
 
 local core = require "smtp.core"
@@ -12,7 +12,7 @@ local raw = {}
 
 local usage = errors.usage
 
--- ---- what it holds ----
+-- ---- what it contains ----
 
 local function check_bcc(scan)
    if not scan.bcc then return true end
@@ -26,7 +26,8 @@ local function check_head(scan)
       .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
 end
 
--- What it holds, or its header alone. What cannot be read now is reported when it is sent.
+-- What a source contains, or its header alone. A source that cannot be read now is reported when it
+-- is sent.
 local function look_through(one, header_alone)
    local read, scanner = one.open(), core.scanner(true)
    local piece, over, reason
@@ -50,12 +51,12 @@ local function check_text(scan)
    return true
 end
 
--- Can it go out as BINARYMIME alone, its octets as they are (RFC 3030 3)?
+-- Can it be sent as BINARYMIME only, its bytes as they are (RFC 3030 3)?
 local function is_binary(scan)
    return scan.nul or scan.long_line or scan.bare
 end
 
--- ---- where it comes from ----
+-- ---- the kinds of raw ----
 
 local function from_string(text, binary)
    local scan = source.scan(text, true)
@@ -117,8 +118,8 @@ local function read(t, binary)
 end
 
 --- Read the options `raw`, `eightbit` and `size`.
----@param t table
----@param word? string   of extensions.binarymime
+---@param t table         the options of a message
+---@param word? string   the option extensions.binarymime
 ---@return table|nil     source, size, text, size_is_exact, eightbit, may_be_binary and
 --   must_be_binary of smtp.OutgoingMessage
 ---@return table|nil     UsageError

@@ -8,7 +8,7 @@ local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 local spool = require "smtp.compose.spool"
 
-local signing = {}
+local sign = {}
 
 -- The header fields and the body of a raw message, with the line ends that it will have.
 -- -> { header_fields =, body =, has_body = } | nil, trouble
@@ -76,7 +76,7 @@ end
 ---@param deadline number                core.now() at which the reading must be over
 ---@return true|nil
 ---@return table|nil err                 SourceError, TimeoutError, SystemError, UsageError
-function signing.sign(message, deadline)
+function sign.sign(message, deadline)
    if not message.signers then return true end
    local parts, trouble = readable(message, deadline)
    if not parts then return source.failure(trouble) end
@@ -105,4 +105,4 @@ function signing.sign(message, deadline)
    return true
 end
 
-return signing
+return sign
