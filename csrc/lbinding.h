@@ -6,6 +6,11 @@
 #include "lcompat.h"
 #include "text/text.h"
 
+/* A row of luaL_Reg: METHOD(session, wants) is session_wants under the name "wants". */
+/* clang-format off */
+#define METHOD(class, name) {#name, class##_##name}
+/* clang-format on */
+
 /* Makes a class of userdata: a metatable in the registry under `name`. getmetatable() shows only
  * the name, so that no program calls a method on an object of another class. `gc`, if any, also
  * runs where an object is a to-be-closed variable. */

@@ -1,4 +1,4 @@
-/* lcompat.h - Lua 5.1 to 5.5 and LuaJIT behind one face: that of Lua 5.2. */
+/* lcompat.h - Lua 5.1 to 5.5 and LuaJIT with one interface: that of Lua 5.2. */
 #ifndef LCOMPAT_H
 #define LCOMPAT_H
 
@@ -40,7 +40,12 @@ static inline size_t lcompat_count(lua_State *L, int index, lua_Number max)
 }
 
 /* What a shared object shows the world: its luaopen_ function and nothing else. A rock build passes
- * no compiler flags, so the rest is hidden by a pragma in each internal header. */
+ * no compiler flags, so the rest is hidden by a pragma in each header. */
 #define LCOMPAT_EXPORT __attribute__((visibility("default")))
+
+/* The head of a module's luaopen_ function. */
+#define LCOMPAT_OPEN(name)                                                                         \
+    LCOMPAT_EXPORT int luaopen_smtp_##name(lua_State *L);                                          \
+    LCOMPAT_EXPORT int luaopen_smtp_##name(lua_State *L)
 
 #endif

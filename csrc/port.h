@@ -38,7 +38,7 @@
 #endif
 
 /* May a descriptor block in connect() and recv()? On Linux a signal always ends those that have a
- * time-out, which saves a poll; elsewhere they may be restarted behind our back (SA_RESTART, which
+ * time-out, which saves a poll; elsewhere they may be restarted (SA_RESTART, which
  * Lua's interpreter uses). Then the descriptor stays non-blocking. */
 #ifdef __linux__
 #define PORT_WAITS 1
@@ -86,7 +86,7 @@ static inline int port_prepare(int fd)
     return fd;
 }
 
-/* `wait_ms`, where PORT_WAITS: connect() may take so long; it goes on behind EINPROGRESS. 0: it
+/* `wait_ms`, where PORT_WAITS: connect() may take so long; it goes on after EINPROGRESS. 0: it
  * does not wait at all. */
 static inline int port_socket(int family, int wait_ms)
 {

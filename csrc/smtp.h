@@ -132,8 +132,8 @@ enum {
     SMTP_UNHEARD_LEN_MAX = 8192, /* bytes of commands not yet answered that any server's buffers
                                     hold while its replies are not read */
     SMTP_EAGER_LEN_MAX =
-        262144, /* octets said and not yet answered, behind which nothing new begins */
-    SMTP_EAGER_QUIT_MAX = 100,  /* recipients of a message behind which QUIT may be said at once */
+        262144, /* octets said and not yet answered, after which nothing new begins */
+    SMTP_EAGER_QUIT_MAX = 100,  /* recipients of a message after which QUIT may be said at once */
     SMTP_RCPT_FLIGHT_MAX = 100, /* RCPT commands said and not yet answered */
     SMTP_MECHS_MAX = 32         /* AUTH mechanisms that may be allowed */
 };
@@ -151,7 +151,7 @@ enum {
 #define SMTP_CUT_MARK " [cut]"
 
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
- *  sentence goes on behind the server's name. */
+ *  sentence continues after the server's name. */
 /* clang-format off */
 #define SMTP_ERRORS(X)                                                                             \
     X(NONE,             "none",                "none",             "is well")                      \
@@ -268,7 +268,7 @@ enum smtp_policy { SMTP_SKIP, SMTP_PREFER, SMTP_REQUIRE };
 
 /** What a mechanism is like. */
 enum {
-    SMTP_MECH_SHOWS_SECRET = 0x01, /* who listens can use what is said */
+    SMTP_MECH_SHOWS_SECRET = 0x01, /* an eavesdropper can use what is said */
     SMTP_MECH_BINDS = 0x02,        /* to the TLS channel; nothing that does not is tried after it */
     SMTP_MECH_MUTUAL = 0x04        /* the server has to prove itself, in its 235 at the latest */
 };
@@ -280,23 +280,23 @@ struct smtp_mech {
     unsigned flags;
 };
 
-/** Extensions we know, as bits (extensions.c has the keywords). */
+/** The extensions that this library knows (extensions.c has the keywords), as bits. */
+/* clang-format off */
+#define SMTP_EXTENSIONS(X)                                                                         \
+    X(PIPELINING) X(8BITMIME) X(SIZE) X(STARTTLS) X(AUTH) X(SMTPUTF8) X(CHUNKING) X(BINARYMIME)    \
+    X(DSN) X(REQUIRETLS) X(DELIVERBY) X(FUTURERELEASE) X(MT_PRIORITY) X(LIMITS)
+/* clang-format on */
 enum {
-    SMTP_EXT_PIPELINING = 0x01,
-    SMTP_EXT_8BITMIME = 0x02,
-    SMTP_EXT_SIZE = 0x04,
-    SMTP_EXT_STARTTLS = 0x08,
-    SMTP_EXT_AUTH = 0x10,
-    SMTP_EXT_SMTPUTF8 = 0x20,
-    SMTP_EXT_CHUNKING = 0x40,
-    SMTP_EXT_BINARYMIME = 0x80,
-    SMTP_EXT_DSN = 0x100,
-    SMTP_EXT_REQUIRETLS = 0x200,
-    SMTP_EXT_DELIVERBY = 0x400,
-    SMTP_EXT_FUTURERELEASE = 0x800,
-    SMTP_EXT_MT_PRIORITY = 0x1000,
-    SMTP_EXT_LIMITS = 0x2000
+#define X(name) SMTP_EXT_PLACE_##name,
+    SMTP_EXTENSIONS(X)
+#undef X
 };
+enum {
+#define X(name) SMTP_EXT_##name = 1 << SMTP_EXT_PLACE_##name,
+    SMTP_EXTENSIONS(X)
+#undef X
+};
+
 /** The extension with this keyword, in any case; 0 where there is none. */
 unsigned smtp_extension_find(const char *keyword, size_t len);
 /** The error that says that the server does not offer extension number `i`, from 0 on, of those
@@ -304,11 +304,11 @@ unsigned smtp_extension_find(const char *keyword, size_t len);
  * number. STARTTLS and AUTH, which have policies of their own, come last and do not count. */
 enum smtp_error smtp_extension_error(size_t i);
 
-/** How far commands go ahead of answers where PIPELINING is offered. In LMTP, whose replies nobody
- *  can foretell, it is SAFE. */
+/** How far commands go ahead of answers where PIPELINING is offered. LMTP is always SAFE: see
+ *  "Grades of pipelining" above. */
 enum smtp_grade {
-    SMTP_SAFE, /* nothing behind the end of a message */
-    SMTP_TRY,  /* the next envelope behind it, until a message that followed so was accepted */
+    SMTP_SAFE, /* nothing after the end of a message */
+    SMTP_TRY,  /* the next envelope, until a message that followed another one was accepted */
     SMTP_EAGER /* its DATA, too */
 };
 
@@ -365,14 +365,14 @@ struct smtp_transaction {
     uint64_t size;         /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
     bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
     uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
-    struct smtp_text text; /* the whole message, where it is at hand: nobody asks for BODY then */
+    struct smtp_text text; /* the whole message, where it is in memory: BODY is not wanted then */
     bool ready;         /* … and CRLF ends each of its lines, none of which begins with a dot */
     bool binary_wanted; /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
     bool eightbit;      /* the message holds octets over 127 (RFC 6152) */
     bool utf8;          /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
     size_t offer;       /* recipients in one transaction at most, see smtp_transaction_offer; 0: any
                            number */
-    bool all;           /* nobody gets it unless every recipient is accepted */
+    bool all;           /* it is sent only if every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
     struct smtp_text notify;           /* for recipients without one of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
@@ -394,16 +394,16 @@ struct smtp_transaction {
     bool has_outcome;               /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
     bool sender_accepted;           /* MAIL was answered with 2yz */
-    bool demands;                   /* a recipient was refused for want of TLS or AUTH */
-    bool contradicted;              /* a recipient accepted behind a refused sender */
+    bool demands;                   /* a refused recipient demanded TLS or AUTH */
+    bool contradicted;              /* a recipient was accepted after a refused sender */
     bool taken;                     /* a recipient has it (LMTP) */
     bool full;                      /* a recipient was one too many */
     bool overfilled;                /* the server ended the connection after such refusals */
-    bool followed;                  /* begun behind the end of another, before the answer to that */
+    bool followed;                  /* begun after the end of another, before its answer */
     bool crossing;                  /* … and what was said there is not all answered */
     bool bystander;                 /* the session broke through no fault of this one */
     uint64_t begun_at;              /* where in our stream of bytes it begins, */
-    uint64_t octets_at, octets_len; /* where the octets of the newest chunk stand, */
+    uint64_t octets_at, octets_len; /* where the octets of the newest chunk are, */
     uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
     uint64_t taken_len;             /* octets given to smtp_body so far */
     struct smtp_trouble trouble;    /* error NONE: the message was accepted */
@@ -558,7 +558,7 @@ struct smtp_clock {
  *  reply_timeout, what was said after the end of a message once that end was answered: a server
  *  that handles it answers at once. Any other reply has reply_timeout. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
-/** The server did not take what was said behind the end of a message: SAFE is for it. */
+/** The server could not handle what was said after the end of a message: use SAFE for it. */
 bool smtp_eager_failed(const struct smtp_session *s);
 
 /** Queue a transaction. It is final when transaction->over is true. */
@@ -599,7 +599,7 @@ struct smtp_line {
     const char *stage;     /* of a command: "ehlo", "mail", …; else NULL */
     uint64_t bytes;        /* of messages, that left between the lines around this one; 'M' only */
 };
-/** The whole line behind `mark`, which is 0 at first and moves on. Its text is in `room`, which has
+/** The whole line after `mark`, which is 0 at first and moves on. Its text is in `room`, which has
  * SMTP_TRANSCRIPT_MAX octets. Returns false where there is none yet. */
 bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *room,
                           struct smtp_line *line);

@@ -31,7 +31,7 @@ enum {
     DKIM_BUFFER_LEN = 4096,
     DKIM_PEM_MAX = 65536,      /* octets of a key's text */
     DKIM_RSA_BITS_MIN = 1024,  /* RFC 8301 3.2 */
-    DKIM_RSA_BITS_MAX = 16384, /* more than that, nobody verifies */
+    DKIM_RSA_BITS_MAX = 16384, /* verifiers do not accept more */
     DKIM_SIGNATURE_MAX = DKIM_RSA_BITS_MAX / 8
 };
 
@@ -113,10 +113,10 @@ const char *dkim_body_end(struct dkim_body *b, unsigned char hash[CRYPTO_HASH_MA
                           size_t *hash_len);
 void dkim_body_drop(struct dkim_body *b);
 
-/* A private key from its PEM text; nobody is asked for a pass phrase. NULL, or
+/* A private key from its PEM text; there is no prompt for a pass phrase. NULL, or
  *
  *   unreadable   no private key is in it, or a damaged one
- *   encrypted    there is one, behind a pass phrase
+ *   encrypted    there is one, protected by a pass phrase
  *   kind         neither RSA nor Ed25519
  *   length       RSA, shorter or longer than the bounds above
  *

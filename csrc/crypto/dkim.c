@@ -59,7 +59,8 @@ static size_t simple_len(const char *data, size_t len)
     return len;
 }
 
-/* The same: words, one space between two of them, line ends with a word behind. */
+/* How many octets the relaxed form keeps: words, one space between two of them, line ends that a
+ * word follows. */
 static size_t relaxed_len(const struct dkim_body *b, const char *data, size_t len)
 {
     for (size_t n = 0;;) {
@@ -130,7 +131,7 @@ void dkim_body_drop(struct dkim_body *b)
 
 /* ---- keys ---- */
 
-/* Nobody may be there to type a pass phrase. */
+/* No prompt: a server has no terminal to type a pass phrase at. */
 static int note_question(char *buffer, int size, int writing, void *asked)
 {
     (void)buffer, (void)size, (void)writing;

@@ -106,7 +106,7 @@ static int scram_lua_gc(lua_State *L)
 }
 
 static const luaL_Reg scram_methods[] = {
-    {"first", scram_lua_first}, {"step", scram_lua_step}, {NULL, NULL}};
+    METHOD(scram_lua, first), METHOD(scram_lua, step), {NULL, NULL}};
 
 /* ---- functions ---- */
 
@@ -176,19 +176,17 @@ static int crypto_pbkdf2(lua_State *L)
     return lcrypto_result(L, made == 1 ? NULL : "crypto", out, (size_t)len);
 }
 
-static const luaL_Reg functions[] = {{"scram", crypto_scram},
-                                     {"cram_md5", crypto_cram_md5},
-                                     {"saslprep", crypto_saslprep},
-                                     {"hmac", crypto_lua_hmac},
-                                     {"digest", crypto_lua_digest},
-                                     {"pbkdf2", crypto_pbkdf2},
+static const luaL_Reg functions[] = {METHOD(crypto, scram),
+                                     METHOD(crypto, cram_md5),
+                                     METHOD(crypto, saslprep),
+                                     METHOD(crypto_lua, hmac),
+                                     METHOD(crypto_lua, digest),
+                                     METHOD(crypto, pbkdf2),
                                      {NULL, NULL}};
-
-LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L);
 
 /* The process may carry another OpenSSL than the one this was built for, as nginx builds do. It is
  * asked for its version before any other call; with a wrong one, none follows. */
-LCOMPAT_EXPORT int luaopen_smtp_crypto(lua_State *L)
+LCOMPAT_OPEN(crypto)
 {
     int major = (int)(OpenSSL_version_num() >> 28);
     if (major != OPENSSL_VERSION_MAJOR)

@@ -48,7 +48,7 @@ static int body_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg body_methods[] = {{"add", body_add}, {"finish", body_finish}, {NULL, NULL}};
+static const luaL_Reg body_methods[] = {METHOD(body, add), METHOD(body, finish), {NULL, NULL}};
 
 /* ---- keys ---- */
 
@@ -93,8 +93,7 @@ static int key_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg key_methods[] = {
-    {"algorithm", key_algorithm}, {"sign", key_sign}, {NULL, NULL}};
+static const luaL_Reg key_methods[] = {METHOD(key, algorithm), METHOD(key, sign), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"dkim_body", new_body}, {"dkim_key", new_key}, {NULL, NULL}};
 

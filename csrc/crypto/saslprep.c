@@ -1,5 +1,5 @@
 /* saslprep.c - SASLprep (RFC 4013) by GNU libidn, opened at run time: nothing is linked to it, and
- * who has an ASCII password needs none. */
+ * an ASCII password does not need it. */
 #include "crypto.h"
 
 #include <dlfcn.h>

@@ -114,7 +114,7 @@ static bool take(struct smtp_text *rest, char name, struct smtp_text *value)
     if (comma == NULL) return true;
     rest->data++;
     rest->len--;
-    return rest->len > 0; /* nothing behind a comma is no attribute */
+    return rest->len > 0; /* a comma needs an attribute after it */
 }
 
 /* What may follow is for extensions to come, and ignored (RFC 5802 7); an attribute that has its

@@ -46,7 +46,7 @@ static bool is_weak(const struct smtp_session *s)
     return false;
 }
 
-/* It is we who pass over a mechanism that is offered: it cannot be used here, or it does not bind
+/* Does this library pass over a mechanism that is offered? It cannot be used here, or does not bind
  * where one that does was taken away. */
 static bool is_our_choice(const struct smtp_session *s)
 {
@@ -58,7 +58,7 @@ static bool is_our_choice(const struct smtp_session *s)
 }
 
 /* The server cannot. What it offered and then refused us is another thing, and under prefer an
- * error as well; so is a choice of ours, and where the user named mechanisms, he meant them. */
+ * error as well; so is a choice of this library, and mechanisms that the user named. */
 static step unavailable(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
     bool insists = error == SMTP_ERROR_AUTH_NO_COMMON && (s->opt.mechs_named || is_our_choice(s));
@@ -131,7 +131,7 @@ static void begin_exchange(struct smtp_session *s)
     s->initial = s->no_initial = s->content = s->failed = s->has_answer = false;
 }
 
-/* The next mechanism, or the end of them: because it was too weak, for want of encryption, or
+/* The next mechanism, or the end of them: because it was too weak, encryption is lacking, or
  * because none is left. */
 static step begin_next(struct smtp_session *s, const struct smtp_reply *r)
 {
@@ -246,6 +246,15 @@ void append(char *message, size_t *len, struct smtp_text text)
 void append_words(char *message, size_t *len, const char *words)
 {
     append(message, len, (struct smtp_text){words, strlen(words)});
+}
+
+void put_bearer(struct smtp_session *s, char *message, size_t len)
+{
+    append_words(message, &len, "auth=Bearer ");
+    append(message, &len, s->secret);
+    append_words(message, &len, "\1\1");
+    put_base64(s, message, len);
+    wipe(message, len);
 }
 
 enum { AUTH_LINE_MAX = 510 }; /* without CRLF; longer ones break servers (RFC 4954 4) */

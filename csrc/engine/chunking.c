@@ -1,6 +1,6 @@
 /* chunking.c - BDAT: the message in chunks whose octets are counted (RFC 3030).
  *
- * A message whose size is known to the octet goes out as one chunk, behind its command. Any other
+ * A message whose size is known to the octet goes out as one chunk, after its command. Any other
  * is gathered in the buffer first, a chunk at a time, so that the command can tell its length and
  * whether it is the last. */
 #include "session.h"
@@ -122,9 +122,9 @@ static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
     return (r->code == 500 || r->code == 502) && !s->bdat_known;
 }
 
-/* Who does not know BDAT takes the octets behind it for commands: not a word more. Nobody has this
- * message; of those behind it nobody knows. In LMTP it may be the verdict of the first of several
- * recipients, and nobody knows of the others. */
+/* A server that does not know BDAT reads the octets after it as commands, so nothing more is said.
+ * This message was not delivered; whether those after it were is unknown. In LMTP the reply may be
+ * the verdict of the first of several recipients, and the verdicts of the others are unknown. */
 static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (s->transactions->due_count > 1)

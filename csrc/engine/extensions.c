@@ -20,7 +20,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The next word of a line, and the rest behind it. */
+/* Takes the next word off a line. */
 static struct smtp_text next_word(struct smtp_text *line)
 {
     while (line->len > 0 && is_space(*line->data))

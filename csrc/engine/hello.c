@@ -17,7 +17,7 @@ step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }
 
-/* ---- EHLO, and HELO for those who do not know it (RFC 5321 3.2) ---- */
+/* ---- EHLO, and HELO for servers that do not know it (RFC 5321 3.2) ---- */
 
 /* First TLS, then AUTH, then mail; what was learned before TLS counts no more. */
 static step after_hello(struct smtp_session *s)

@@ -17,7 +17,8 @@ step say_data(struct smtp_session *s)
 }
 
 /* A refused envelope and 354 nevertheless: a lone dot gets us out (RFC 2920 3.1), unless the server
- * took a recipient behind a sender it had refused; nobody knows what it would do with the dot. */
+ * accepted a recipient after a sender that it refused: what it would do with the dot is
+ * unknown. */
 step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;

@@ -37,8 +37,8 @@ static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size
     return smtp_printable(out, room, r->text + from, *at - from);
 }
 
-/* The words of a reply in at most `max` octets. What is cut ends in SMTP_CUT_MARK: who reads it has
- * to know that a secret may be there in part. */
+/* The words of a reply in at most `max` octets. What is cut ends in SMTP_CUT_MARK, which
+ * tells the reader that a part of a secret may be there. */
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
 {
     static const char mask[] = "[secret]";
@@ -101,7 +101,7 @@ static size_t read_part(const char *data, size_t len, uint16_t *part)
     return i;
 }
 
-/* Where `text` begins with a status of the class of `code`: its length with the space behind it.
+/* Where `text` begins with a status of the class of `code`: its length with the space after it.
  * A status of another class, or of a wrong form, is text. */
 static size_t read_enhanced(uint16_t code, const char *text, size_t len, uint16_t status[3])
 {

@@ -55,7 +55,7 @@
  *   asked for in pieces (BODY). Both pass body_take, which makes every line end CRLF, doubles
  *   dots, and refuses NUL, long lines, undeclared 8-bit and Bcc; `ready` says that the text was
  *   scanned before and needs none of this. In BDAT the octets are counted instead: an exact
- *   message is one chunk; of any other, chunks are gathered in the buffer behind room for their
+ *   message is one chunk; of any other, chunks are gathered in the buffer after room for their
  *   command, and leave only when it is written before them.
  *
  * How things end
@@ -130,7 +130,7 @@ struct smtp_reply {
     const char *text;
     size_t text_len;
     bool cut;                       /* more was said than is kept */
-    const struct smtp_text *hidden; /* what nobody is to read in it, longest first */
+    const struct smtp_text *hidden; /* secrets that must not be shown, longest first */
     size_t hidden_count;
 };
 
@@ -169,7 +169,7 @@ struct smtp_session {
     bool eager_failed;
     bool refused_crossing; /* so was the newest, which had followed another's end */
     bool quit_wanted;
-    bool quit_crossing; /* QUIT was said behind an end that was not answered */
+    bool quit_crossing; /* QUIT was said after an end that was not answered */
     bool rest_wanted;   /* the last transaction left recipients to a further one: not yet QUIT */
     struct smtp_trouble trouble;
 
@@ -381,6 +381,8 @@ struct smtp_mechanism {
 /* For messages put together in a buffer that is known to hold them. */
 void append(char *message, size_t *len, struct smtp_text text);
 void append_words(char *message, size_t *len, const char *words);
+/* Says the message with the token at its end, and wipes it. */
+void put_bearer(struct smtp_session *s, char *message, size_t len);
 extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_xoauth2,
     smtp_oauthbearer;
 

@@ -1,8 +1,8 @@
 /* transcript.c - what was said and heard, for people: the newest lines, without secrets and without
  * the octets of messages.
  *
- * A ring of octets holds them as they came, "C: EHLO me" behind "S: 220 mx", each ended by LF. What
- * no terminal should see is replaced only where somebody wants to read it. */
+ * A ring of octets holds them as they came, "C: EHLO me" after "S: 220 mx", each ended by LF. What
+ * no terminal should see is replaced only when it is read. */
 #include "session.h"
 
 enum { LINE_SHOWN_MAX = 1024, TOLD_MAX = 64 };
@@ -27,12 +27,12 @@ static char octet_at(const struct smtp_session *s, uint64_t at)
 /* A line of its own kind, which is shown as one of ours. Returns the length. */
 static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
 {
-    static const char before[] = "M: (", behind[] = " bytes of the message)\n";
+    static const char before[] = "M: (", after[] = " bytes of the message)\n";
     size_t len = sizeof before - 1;
     memcpy(out, before, len);
     len += smtp_decimal(out + len, count);
-    memcpy(out + len, behind, sizeof behind - 1);
-    return len + sizeof behind - 1;
+    memcpy(out + len, after, sizeof after - 1);
+    return len + sizeof after - 1;
 }
 
 static void end_line(struct smtp_session *s)
@@ -45,7 +45,7 @@ static void end_line(struct smtp_session *s)
     s->shown_whole = s->shown_len;
 }
 
-/* Octets of a message are told once, before whatever comes behind them. */
+/* The octets of a message are reported once, before what follows them. */
 static void begin_line(struct smtp_session *s, char side)
 {
     char head[] = {side, ':', ' '}, told[TOLD_MAX];
@@ -95,7 +95,7 @@ static void show_secret(struct smtp_session *s, const char *data, size_t len)
     end_line(s);
 }
 
-/* Behind "BDAT n" stand n octets of a message. */
+/* How many octets of a message follow the command: n after "BDAT n". */
 static uint64_t octets_behind(const char *command)
 {
     uint64_t count = 0;

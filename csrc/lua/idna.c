@@ -1,5 +1,5 @@
 /* idna.c - domains outside ASCII by libidn2, opened when the first one comes: nothing is linked to
- * it, and who writes ASCII needs none. */
+ * it, and ASCII does not need it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -126,7 +126,7 @@ static int scanner_finish(lua_State *L)
 }
 
 static const luaL_Reg scanner_methods[] = {
-    {"feed", scanner_feed}, {"finish", scanner_finish}, {NULL, NULL}};
+    METHOD(scanner, feed), METHOD(scanner, finish), {NULL, NULL}};
 
 /* ---- core.encoder ---- */
 
@@ -181,7 +181,7 @@ static int encoder_finish(lua_State *L)
 }
 
 static const luaL_Reg encoder_methods[] = {
-    {"feed", encoder_feed}, {"finish", encoder_finish}, {NULL, NULL}};
+    METHOD(encoder, feed), METHOD(encoder, finish), {NULL, NULL}};
 
 /* ---- whole bodies ---- */
 
@@ -254,16 +254,11 @@ static int core_encode_text(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {{"base64", core_base64},
-                                     {"is_utf8", core_is_utf8},
-                                     {"utf8_len", core_utf8_len},
-                                     {"base64_decode", core_base64_decode},
-                                     {"scan", core_scan},
-                                     {"scanner", core_scanner},
-                                     {"encoder", core_encoder},
-                                     {"encode", core_encode},
-                                     {"encode_text", core_encode_text},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, base64),      METHOD(core, is_utf8),
+                                     METHOD(core, utf8_len),    METHOD(core, base64_decode),
+                                     METHOD(core, scan),        METHOD(core, scanner),
+                                     METHOD(core, encoder),     METHOD(core, encode),
+                                     METHOD(core, encode_text), {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {

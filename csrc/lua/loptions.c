@@ -81,20 +81,20 @@ void read_options(lua_State *L, struct smtp_options *o)
         .tls_on = flag_field(L, "tls_on"),
         .tls_verified = flag_field(L, "tls_verified"),
         .auth = policy_field(L, "auth"),
+        .port = (uint16_t)count_field(L, "port", UINT16_MAX),
         .username = text_field(L, "username"),
         .authzid = text_field(L, "authzid"),
         .secret_in_clear = flag_field(L, "secret_in_clear"),
         .secret_unverified = flag_field(L, "secret_unverified"),
         .mechs_named = flag_field(L, "mechanisms_named"),
+        .ext_skip = extensions_field(L, "extensions", "skip"),
         .token_renewable = flag_field(L, "token_renewable"),
         .host = text_field(L, "host"),
-        .port = (uint16_t)count_field(L, "port", UINT16_MAX),
         .window = count_field(L, "window", UINT32_MAX),
         .lmtp = flag_field(L, "lmtp"),
         .grade = grade_field(L),
         .flight_max = count_field(L, "flight_max", SMTP_FLIGHT_MAX),
         .refused_max = count_field(L, "refused_max", UINT32_MAX),
-        .ext_skip = extensions_field(L, "extensions", "skip"),
     };
     read_mechanisms(L, o);
     luaL_argcheck(L, smtp_domain_check(o->domain.data, o->domain.len) == NULL, 1, "domain");

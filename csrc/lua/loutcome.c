@@ -172,17 +172,12 @@ static int transaction_receipt(lua_State *L)
     return push_receipt(L, to_transaction(L));
 }
 
-static const luaL_Reg transaction_methods[] = {{"over", transaction_over},
-                                               {"receipt", transaction_receipt},
-                                               {"again", transaction_again},
-                                               {"left", transaction_left},
-                                               {"trouble", transaction_trouble},
-                                               {"reply", transaction_reply},
-                                               {"recipients", transaction_recipients},
-                                               {"is_bystander", transaction_is_bystander},
-                                               {NULL, NULL}};
+static const luaL_Reg transaction_methods[] = {
+    METHOD(transaction, over),       METHOD(transaction, receipt),      METHOD(transaction, again),
+    METHOD(transaction, left),       METHOD(transaction, trouble),      METHOD(transaction, reply),
+    METHOD(transaction, recipients), METHOD(transaction, is_bystander), {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"receipt", core_receipt}, {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, receipt), {NULL, NULL}};
 
 void loutcome_open(lua_State *L)
 {

@@ -274,13 +274,13 @@ static int pipeline_take(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {{"has_begun", pipeline_has_begun},
-                                            {"post", pipeline_post},
-                                            {"add", pipeline_add},
-                                            {"take", pipeline_take},
+static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, has_begun),
+                                            METHOD(pipeline, post),
+                                            METHOD(pipeline, add),
+                                            METHOD(pipeline, take),
                                             {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"pipeline", core_pipeline}, {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, pipeline), {NULL, NULL}};
 
 void lpipeline_open(lua_State *L)
 {

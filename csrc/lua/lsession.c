@@ -439,45 +439,22 @@ static int session_rests(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg session_methods[] = {{"wants", session_wants},
-                                           {"flights", session_flights},
-                                           {"look", session_look},
-                                           {"patience", session_patience},
-                                           {"rests", session_rests},
-                                           {"output", session_output},
-                                           {"octets", session_octets},
-                                           {"sent", session_sent},
-                                           {"transcript", session_transcript},
-                                           {"command", session_command},
-                                           {"news", session_news},
-                                           {"heard", session_heard},
-                                           {"secret", session_secret},
-                                           {"tls_started", session_tls_started},
-                                           {"secret_kind", session_secret_kind},
-                                           {"hide", session_hide},
-                                           {"challenge", session_challenge},
-                                           {"answer", session_answer},
-                                           {"answer_refuse", session_answer_refuse},
-                                           {"mechanism_out", session_mechanism_out},
-                                           {"body", session_body},
-                                           {"body_end", session_body_end},
-                                           {"broken", session_broken},
-                                           {"add", session_add},
-                                           {"spoken", session_spoken},
-                                           {"quit", session_quit},
-                                           {"ask", session_ask},
-                                           {"asked", session_asked},
-                                           {"trouble", session_trouble},
-                                           {"stage", session_stage},
-                                           {"replies", session_replies},
-                                           {"facts", session_facts},
-                                           {"mechanisms", session_mechanisms},
-                                           {"grade", session_grade},
-                                           {"eager_failed", session_eager_failed},
-                                           {NULL, NULL}};
+static const luaL_Reg session_methods[] = {
+    METHOD(session, wants),         METHOD(session, flights),       METHOD(session, look),
+    METHOD(session, patience),      METHOD(session, rests),         METHOD(session, output),
+    METHOD(session, octets),        METHOD(session, sent),          METHOD(session, transcript),
+    METHOD(session, command),       METHOD(session, news),          METHOD(session, heard),
+    METHOD(session, secret),        METHOD(session, tls_started),   METHOD(session, secret_kind),
+    METHOD(session, hide),          METHOD(session, challenge),     METHOD(session, answer),
+    METHOD(session, answer_refuse), METHOD(session, mechanism_out), METHOD(session, body),
+    METHOD(session, body_end),      METHOD(session, broken),        METHOD(session, add),
+    METHOD(session, spoken),        METHOD(session, quit),          METHOD(session, ask),
+    METHOD(session, asked),         METHOD(session, trouble),       METHOD(session, stage),
+    METHOD(session, replies),       METHOD(session, facts),         METHOD(session, mechanisms),
+    METHOD(session, grade),         METHOD(session, eager_failed),  {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"session", core_session}, {"capabilities", core_capabilities}, {NULL, NULL}};
+    METHOD(core, session), METHOD(core, capabilities), {NULL, NULL}};
 
 void lsession_open(lua_State *L)
 {

@@ -12,20 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* nil, why */
+static int push_refusal(lua_State *L, const char *why)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
 static int core_address(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     char out[SMTP_TEXT_MAX];
     const char *why;
-    size_t len = smtp_address_check(text.data, text.len, out, &why);
-    if (len > 0) {
-        lua_pushlstring(L, out, len);
-        return 1;
-    }
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
+    lua_pushlstring(L, out, smtp_address_check(text.data, text.len, out, &why));
+    return why == NULL ? 1 : push_refusal(L, why);
 }
 
 /** core.domain(text) -> true | nil, why: a domain or an address literal */
@@ -33,13 +35,8 @@ static int core_domain(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     const char *why = smtp_domain_check(text.data, text.len);
-    if (why == NULL) {
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
+    lua_pushboolean(L, why == NULL);
+    return why == NULL ? 1 : push_refusal(L, why);
 }
 
 /** core.idna(domain) -> the domain in A-labels, in U-labels | nil, word (see idna_convert) */
@@ -109,11 +106,7 @@ static int core_file(lua_State *L)
 {
     struct stat s;
     char stamp[96];
-    if (stat(luaL_checkstring(L, 1), &s) != 0) {
-        lua_pushnil(L);
-        lua_pushstring(L, strerror(errno));
-        return 2;
-    }
+    if (stat(luaL_checkstring(L, 1), &s) != 0) return push_refusal(L, strerror(errno));
     snprintf(stamp, sizeof stamp, "%" PRIdMAX ".%09ld %" PRIdMAX " %" PRIuMAX,
              (intmax_t)s.PORT_MTIM.tv_sec, (long)s.PORT_MTIM.tv_nsec, (intmax_t)s.st_size,
              (uintmax_t)s.st_ino);
@@ -122,20 +115,13 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {{"address", core_address},
-                                     {"domain", core_domain},
-                                     {"idna", core_idna},
-                                     {"random", core_random},
-                                     {"now", core_now},
-                                     {"hostname", core_hostname},
-                                     {"terminal", core_terminal},
-                                     {"file", core_file},
-                                     {"printable", core_printable},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, address),   METHOD(core, domain),
+                                     METHOD(core, idna),      METHOD(core, random),
+                                     METHOD(core, now),       METHOD(core, hostname),
+                                     METHOD(core, terminal),  METHOD(core, file),
+                                     METHOD(core, printable), {NULL, NULL}};
 
-LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L);
-
-LCOMPAT_EXPORT int luaopen_smtp_core(lua_State *L)
+LCOMPAT_OPEN(core)
 {
     lcompat_newlib(L, functions);
     lsession_open(L);

@@ -429,7 +429,7 @@ int transaction_again(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"transaction", core_transaction}, {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, transaction), {NULL, NULL}};
 
 void ltransaction_open(lua_State *L)
 {

@@ -1,5 +1,5 @@
-/* binding.c - channel binding: bytes that both ends of one TLS connection know, and nobody between
- * two connections does (RFC 5056). */
+/* binding.c - channel binding: bytes that only the two ends of one TLS connection know; a man in
+ * the middle, who has two connections, does not (RFC 5056). */
 #include "socket.h"
 
 #include <openssl/evp.h>

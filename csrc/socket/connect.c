@@ -158,7 +158,7 @@ static bool is_bound(const struct connecting *c, int fd, int family)
 }
 
 /* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. On a unix
- * socket nothing goes on behind EINTR: it is EAGAIN, as where the queue is full. */
+ * socket nothing goes on after EINTR: it is EAGAIN, as where the queue is full. */
 static int start_attempt(struct connecting *c, int i, int wait_ms)
 {
     const struct address *to = &c->list[i];

@@ -121,9 +121,9 @@ static int command_read_secret(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"interruptible", command_interruptible},
-                                     {"caught", command_caught},
-                                     {"read_secret", command_read_secret},
+static const luaL_Reg functions[] = {METHOD(command, interruptible),
+                                     METHOD(command, caught),
+                                     METHOD(command, read_secret),
                                      {NULL, NULL}};
 
 void lcommand_open(lua_State *L)

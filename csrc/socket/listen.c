@@ -130,7 +130,7 @@ void listen_drop(struct smtp_listener *l)
 {
     if (l->fd >= 0) close(l->fd);
     l->fd = -1;
-    l->until_ms = 0; /* whoever waits for it goes on */
+    l->until_ms = 0; /* host_wait_many then reports it as ready */
 }
 
 void listen_close(struct smtp_listener *l)

@@ -278,21 +278,21 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg socket_methods[] = {{"settimeouts", socket_settimeouts},
-                                          {"connect", socket_connect},
-                                          {"send", socket_send},
-                                          {"receiveany", socket_receiveany},
-                                          {"sslhandshake", socket_sslhandshake},
-                                          {"sslaccept", socket_sslaccept},
-                                          {"tlsinfo", socket_tlsinfo},
-                                          {"certificate", socket_certificate},
-                                          {"channel_binding", socket_channel_binding},
-                                          {"getpeername", socket_getpeername},
-                                          {"getsockname", socket_getsockname},
-                                          {"nonblocking", socket_nonblocking},
-                                          {"io", socket_io},
-                                          {"getfd", socket_getfd},
-                                          {"close", socket_close},
+static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
+                                          METHOD(socket, connect),
+                                          METHOD(socket, send),
+                                          METHOD(socket, receiveany),
+                                          METHOD(socket, sslhandshake),
+                                          METHOD(socket, sslaccept),
+                                          METHOD(socket, tlsinfo),
+                                          METHOD(socket, certificate),
+                                          METHOD(socket, channel_binding),
+                                          METHOD(socket, getpeername),
+                                          METHOD(socket, getsockname),
+                                          METHOD(socket, nonblocking),
+                                          METHOD(socket, io),
+                                          METHOD(socket, getfd),
+                                          METHOD(socket, close),
                                           {NULL, NULL}};
 
 /* ---- TLS settings ---- */
@@ -393,10 +393,10 @@ static int listener_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
-                                            {"nonblocking", listener_nonblocking},
-                                            {"getsockname", listener_getsockname},
-                                            {"close", listener_close},
+static const luaL_Reg listener_methods[] = {METHOD(listener, accept),
+                                            METHOD(listener, nonblocking),
+                                            METHOD(listener, getsockname),
+                                            METHOD(listener, close),
                                             {NULL, NULL}};
 
 /* ---- many sockets ---- */
@@ -438,10 +438,10 @@ static int socket_wait(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"new", socket_new},
-                                     {"wait", socket_wait},
-                                     {"listen", socket_listen},
-                                     {"tls_context", socket_tls_context},
+static const luaL_Reg functions[] = {METHOD(socket, new),
+                                     METHOD(socket, wait),
+                                     METHOD(socket, listen),
+                                     METHOD(socket, tls_context),
                                      {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L);

@@ -1,9 +1,9 @@
 /* resolve.c - names to addresses, with a deadline.
  *
  * getaddrinfo waits as long as it likes, so it runs in a thread of its own. The job belongs to two:
- * that thread and the socket that asked. Who lets go last frees it; a socket that gives up simply
- * lets go, and a resolver that hangs hangs alone. The thread takes no signals, so that Ctrl-C
- * interrupts the one who waits. */
+ * that thread and the socket that asked. The one that lets go last frees it; a socket that gives up
+ * simply lets go, and a resolver that hangs hangs alone. The thread takes no signals, so that
+ * Ctrl-C interrupts the thread that waits. */
 #include "socket.h"
 
 #include <pthread.h>
@@ -16,7 +16,7 @@ struct resolving {
     int pipe[2]; /* both ends stay open until the last owner goes: no SIGPIPE, no end of file */
     int error;   /* what getaddrinfo said, and errno at that time */
     int system_error;
-    int lack; /* an errno value: for want of descriptors the resolver finds no name at all */
+    int lack; /* an errno value: without descriptors the resolver finds no name at all */
     struct addrinfo *answer;
     char host[HOST_NAME_LEN_MAX];
 };

@@ -10,7 +10,7 @@
 enum {
     GATHER_LEN = 65536, /* plaintext whose records go out in one write */
     TURN_LEN = 65536,   /* ciphertext without data that one call takes, before others have a turn */
-    /* Records and messages without data in the life of a connection. A handshake has thirty; behind
+    /* Records and messages without data in the life of a connection. A handshake has thirty; after
      * it come two tickets, and a KeyUpdate each few GiB. Those without end are an attack, which
      * OpenSSL would follow for as long as input comes. */
     STRAYS_MAX = 1000
@@ -113,7 +113,7 @@ static bool make_key(const struct smtp_socket *s, const char *name)
            EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* TLS 1.3 gives sessions behind the handshake, when the first reply is read or later (RFC 8446,
+/* TLS 1.3 gives sessions after the handshake, when the first reply is read or later (RFC 8446,
  * 4.6.1); several, if it likes. */
 int tls_given_session(SSL *ssl, SSL_SESSION *session)
 {

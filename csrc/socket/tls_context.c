@@ -79,7 +79,7 @@ static const char *load_trust(struct tls_context *c, const struct tls_settings *
                : fail(c, "ca_path", settings->ca_path);
 }
 
-/* No prompt for a pass phrase: nobody may be there to answer. */
+/* No prompt for a pass phrase: a server has no terminal to answer at. */
 static int no_pass_phrase(char *buffer, int size, int writing, void *data)
 {
     (void)buffer, (void)size, (void)writing, (void)data;

@@ -116,7 +116,7 @@ static char *escape(struct smtp_encoder *e, char octet, char *out)
     return out;
 }
 
-/* An octet that cannot stay, and those over 127 behind it. Returns how many. */
+/* Escapes an octet that must not stay, and those over 127 that follow it. Returns how many. */
 static size_t escape_all(struct smtp_encoder *e, const char *data, size_t len, char **out)
 {
     size_t at = 0;
@@ -138,7 +138,7 @@ static size_t common_len(const char *data, size_t len, const char *word)
 }
 
 /* Copies the octets before the first that is not literal, but no more than `room`; what it writes
- * behind these does not count. */
+ * after these does not count. */
 static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
 {
     size_t at = 0;

@@ -1,5 +1,5 @@
-/* external.c - EXTERNAL (RFC 4422 A): who we are is known from elsewhere, as from a client
- * certificate; an identity is said only to act as somebody else. */
+/* external.c - EXTERNAL (RFC 4422 A): the server knows the client from elsewhere, for example
+ * from its certificate; an identity is said only to act as another user. */
 #include "../session.h"
 
 static void answer(struct smtp_session *s, unsigned turn)

@@ -33,11 +33,7 @@ static void answer(struct smtp_session *s, unsigned turn)
         len += smtp_decimal(message + len, s->opt.port);
         append_words(message, &len, "\1");
     }
-    append_words(message, &len, "auth=Bearer ");
-    append(message, &len, s->secret);
-    append_words(message, &len, "\1\1");
-    put_base64(s, message, len);
-    wipe(message, len);
+    put_bearer(s, message, len);
 }
 
 const struct smtp_mechanism smtp_oauthbearer = {"OAUTHBEARER", SECRET_TOKEN, true, 1, 2, answer};

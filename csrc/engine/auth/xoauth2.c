@@ -9,11 +9,8 @@ static void answer(struct smtp_session *s, unsigned turn)
     if (turn > 0) return;
     append_words(message, &len, "user=");
     append(message, &len, s->opt.username);
-    append_words(message, &len, "\1auth=Bearer ");
-    append(message, &len, s->secret);
-    append_words(message, &len, "\1\1");
-    put_base64(s, message, len);
-    wipe(message, len);
+    append_words(message, &len, "\1");
+    put_bearer(s, message, len);
 }
 
 const struct smtp_mechanism smtp_xoauth2 = {"XOAUTH2", SECRET_TOKEN, true, 1, 2, answer};
