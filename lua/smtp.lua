@@ -72,7 +72,7 @@ end
 local Connection = {}
 
 for name, method in pairs(safe.connection_methods) do
-   Connection[name] = function(self, ...) return raise(method(self, ...)) end
+   Connection[name] = function(self, argument) return raise(method(self, argument)) end
 end
 
 local connection_mt = { __name = "smtp.Connection", __tostring = safe.connection_mt.__tostring,

@@ -111,7 +111,7 @@ int session_patience(lua_State *L)
 }
 
 /** session:look(io) -> did nothing but replies arrive on an idle connection, and is the session
- * still READY? What else there is, the socket says again to the caller. */
+ * still READY? What else there is, the socket says again to the caller. nil: it was not READY. */
 int session_look(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
@@ -119,6 +119,7 @@ int session_look(lua_State *L)
     luaL_argcheck(L, io != NULL, 2, "sock:io() is needed");
     const char *data, *word = NULL;
     size_t len;
+    if ((smtp_wants(s) & SMTP_WANT_READY) == 0) return 0;
     while (word == NULL && (smtp_wants(s) & SMTP_WANT_READY) != 0) {
         word = io->receive(io->socket, 0, &data, &len);
         if (word == NULL) smtp_recv(s, data, len);

@@ -100,28 +100,30 @@ static int transaction_recipients(lua_State *L)
 
 /* ---- receipts ---- */
 
-/* Pushes the addresses of those recipients in the list on top that have the message, and the others
- * themselves. */
-static void push_lists(lua_State *L)
+/* The lists of a receipt, on the stack from `at` on: the addresses of recipients that have the
+ * message, the others. */
+struct lists {
+    int at, accepted_count, refused_count;
+};
+
+static struct lists push_lists(lua_State *L, size_t to_count)
 {
-    int recipients = lua_gettop(L), accepted_count = 0, refused_count = 0;
-    size_t count = lcompat_rawlen(L, recipients);
-    lua_createtable(L, (int)count, 0);
+    lua_createtable(L, (int)to_count, 0);
     lua_newtable(L);
-    for (size_t i = 1; i <= count; i++) {
-        lua_rawgeti(L, recipients, (int)i);
-        lua_getfield(L, -1, "state");
-        const char *state = lua_tostring(L, -1);
-        bool accepted = state != NULL && strcmp(state, "accepted") == 0;
-        lua_pop(L, 1);
-        if (accepted) {
-            lua_getfield(L, -1, "address");
-            lua_rawseti(L, recipients + 1, ++accepted_count);
-            lua_pop(L, 1);
-        } else {
-            lua_rawseti(L, recipients + 2, ++refused_count);
-        }
-    }
+    return (struct lists){.at = lua_gettop(L) - 1};
+}
+
+/* The recipient on top stays there. */
+static void put_recipient(lua_State *L, struct lists *lists, bool accepted)
+{
+    if (accepted)
+        lua_getfield(L, -1, "address");
+    else
+        lua_pushvalue(L, -1);
+    if (accepted)
+        lua_rawseti(L, lists->at, ++lists->accepted_count);
+    else
+        lua_rawseti(L, lists->at + 1, ++lists->refused_count);
 }
 
 /** core.receipt(recipients) -> the addresses of those that have the message, the others */
@@ -129,7 +131,17 @@ static int core_receipt(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    push_lists(L);
+    size_t count = lcompat_rawlen(L, 1);
+    struct lists lists = push_lists(L, count);
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, 1, (int)i);
+        lua_getfield(L, -1, "state");
+        const char *state = lua_tostring(L, -1);
+        bool accepted = state != NULL && strcmp(state, "accepted") == 0;
+        lua_pop(L, 1);
+        put_recipient(L, &lists, accepted);
+        lua_pop(L, 1);
+    }
     return 2;
 }
 
@@ -158,8 +170,13 @@ static bool is_done(const struct smtp_transaction *m)
 int push_receipt(lua_State *L, const struct smtp_transaction *m)
 {
     if (!is_done(m)) return 0;
-    push_recipients(L, m);
-    push_lists(L);
+    lua_createtable(L, (int)m->to_count, 0);
+    struct lists lists = push_lists(L, m->to_count);
+    for (size_t i = 0; i < m->to_count; i++) {
+        push_recipient(L, m, &m->to[i]);
+        put_recipient(L, &lists, m->to[i].verdict == SMTP_ACCEPTED);
+        lua_rawseti(L, lists.at - 1, (int)i + 1);
+    }
     lua_createtable(L, 0, 3);
     set_answer(L, &m->answer);
     return 4;

@@ -360,7 +360,8 @@ static int of_options(lua_State *L)
     luaL_argcheck(L, old == NULL || old->over || !old->queued, 3, "not over");
     int others = lua_isnoneornil(L, 4) ? 0 : (int)lcompat_count(L, 4, 1000);
     lua_settop(L, 3);
-    if (!push_plain(L, 1, 2, others, NULL, old == NULL ? 0 : 3)) return 0;
+    const struct smtp_text *known = old == NULL ? NULL : &old->from;
+    if (!push_plain(L, 1, 2, others, known, old == NULL ? 0 : 3)) return 0;
     const struct smtp_transaction *m = lua_touserdata(L, -1);
     lua_insert(L, -2); /* before the text */
     push_integer(L, (size_t)m->size);

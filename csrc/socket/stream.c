@@ -2,6 +2,7 @@
 #include "socket.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     WAKE_MS = 1000,    /* how long recv waits by itself, at most */
@@ -91,7 +92,8 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
         return stream_put_off(s, POLLIN, deadline_ms);
     else if (!waits)
         word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
-    return word == NULL ? NULL : host_say(s->text, word, "%s", "nothing came from the peer");
+    if (word != NULL) strcpy(s->text, "nothing came from the peer"); /* each look ends so */
+    return word;
 }
 
 /* A server that writes each reply by itself holds back the second until we have acknowledged the

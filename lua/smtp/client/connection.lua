@@ -75,21 +75,16 @@ local function is_abandoned(self)
    return is_unreachable(self)
 end
 
+-- An error that is not this library's passes through, and the connection is broken then.
 local function settle(self, was_busy, ok, ...)
    if ok then return ... end
    if self.busy and not was_busy then abort(self) end
    error((...), 0)
 end
 
--- An error of somebody else's passes through, and the connection is broken then.
-local function guarded(self, method, argument)
-   if not user_call.yields_across_pcall then return method(self, argument) end
-   return settle(self, self.busy, pcall(method, self, argument))
-end
-
 local function leave(self)
    self.busy = false
-   if self.conv.session:wants() == "nothing" then self.conv.sock:close() end
+   if self.conv.is_over then self.conv.sock:close() end
 end
 
 -- May the connection be used now? A body function that uses its own connection may not.
@@ -236,7 +231,8 @@ end
 for name, method in next, Connection do
    Connection[name] = function(self, argument)
       if type(self) == "table" and rawget(self, "conv") then
-         return guarded(self, method, argument)
+         if not user_call.yields_across_pcall then return method(self, argument) end
+         return settle(self, self.busy, pcall(method, self, argument))
       end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
          ("Write connection:%s(…)"):format(name))

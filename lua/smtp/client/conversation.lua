@@ -136,7 +136,7 @@ function Conversation:send(mail, transaction, pipeline)
       self.body = self.body or body.new()
       self.body:add(transaction, mail)
    end
-   self.cause, self.moved = nil, now()
+   self.cause = nil
    if self.watch then self.watch(self.session:octets(), mail.size or false) end
    if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
    if pipeline then

@@ -247,9 +247,13 @@ end
 -- anything is sent.
 ---@return boolean   can the session still be used?
 function loop.look(conversation)
-   local session = conversation.session
-   if session:wants() ~= "ready" then return false end
-   if conversation.io and session:look(conversation.io) or not can_look(conversation) then
+   local session, io = conversation.session, conversation.io
+   if io then
+      local seen = session:look(io)
+      if seen ~= false then return seen or false end
+   elseif session:wants() ~= "ready" then
+      return false
+   elseif not can_look(conversation) then
       return true
    end
    local why, text = drain(conversation)
