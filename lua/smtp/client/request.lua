@@ -32,7 +32,7 @@ end
 
 local simple = { string = true, number = true, boolean = true }
 
--- An object of the caller's is itself, whatever it holds, and may change.
+-- An object of the caller's may change, so that equal contents do not make two objects the same.
 local function is_object(t)
    if getmetatable(t) ~= nil then return true end
    for _, value in next, t do

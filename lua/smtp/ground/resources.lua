@@ -1,5 +1,5 @@
---- What this machine lacks: descriptors, memory, room, a file of this library. None of it is the
--- caller's mistake, and a later attempt may find it.
+--- Resources that this machine lacks: descriptors, memory, room, a file of this library. The caller
+-- made no mistake, and a later attempt may succeed.
 -- @module smtp.ground.resources
 
 local errors = require "smtp.errors"
@@ -21,7 +21,7 @@ function system.error(what)
    return errors.new("system", { reason = "resources", what = what })
 end
 
--- Where descriptors lack, `require` finds no file, and says that there is none.
+-- Without free descriptors `require` finds no file, and reports that there is none.
 local function why_not_loaded(name, said)
    local file, why, errno = io.open("/dev/null", "rb")
    if file then file:close() end
@@ -32,7 +32,7 @@ local function why_not_loaded(name, said)
       or tostring(said):match("[^\n]*")), false
 end
 
--- Lua 5.1 takes a module that failed once for one that is still being loaded.
+-- Lua 5.1 treats a module that failed once as one that is still being loaded.
 local function forget_failures()
    for name, value in next, package.loaded do
       if type(name) == "string" and name:find("^smtp%.") and type(value) == "userdata" then
@@ -41,7 +41,7 @@ local function forget_failures()
    end
 end
 
---- What a file holds.
+--- The contents of a file.
 ---@param path string
 ---@param format? string|integer   as for file:read, else all of it
 ---@return string|nil
@@ -59,7 +59,7 @@ end
 --- A module of this library, loaded when something needs it.
 ---@return table|nil module
 ---@return string|nil why
----@return boolean|nil lack    it is there, but cannot be read now
+---@return boolean|nil lack    the module exists, but cannot be read now
 function system.load(name)
    local module = package.loaded[name]
    if type(module) == "table" then return module end
@@ -74,7 +74,7 @@ end
 -- brings libcrypto into the process.
 ---@return table|nil crypto
 ---@return string|nil why
----@return table|nil err    a SystemError: it is there, but cannot be read now
+---@return table|nil err    a SystemError: the module exists, but cannot be read now
 function system.load_crypto()
    local crypto, why, lack = system.load "smtp.crypto"
    return crypto, why, lack and system.error(why) or nil

@@ -1,8 +1,8 @@
---- Addresses as people write them: "Ann Ö <ann@example.org>". The grammar of what stands between
--- < and > (RFC 5321 4.1.2, RFC 6531 3.3) is the core's; nothing else gets onto the wire.
+--- Addresses as people write them: "Ann Ö <ann@example.org>". The core checks the grammar of the
+-- part between < and > (RFC 5321 4.1.2, RFC 6531 3.3); only this part is sent in commands.
 --
--- A domain outside ASCII becomes A-labels (xn--…), so that every server takes it. Where the part
--- before @ is outside ASCII too, the mail needs SMTPUTF8, and the domain is given in U-labels.
+-- A domain outside ASCII becomes A-labels (xn--…), so that every server accepts it. If the part
+-- before @ is outside ASCII too, the message needs SMTPUTF8, and the domain is sent in U-labels.
 -- @module smtp.options.address
 
 local check = require "smtp.options.check"
@@ -17,7 +17,7 @@ local as_list = "One string is one address: write several as a list, { \"a@x\", 
 
 local no_controls = "Remove the line break or other control character"
 
--- The first that fits, quoted strings left out.
+-- Patterns and hints. The first pattern that matches the text without its quoted strings decides.
 local hints = {
    { "[%z\1-\31\127]", no_controls },
    { "\194[\128-\159]", no_controls },
@@ -38,8 +38,8 @@ local hints = {
    { "@.*@", "Write one @, or the part before it in quotes: \"\\\"a@b\\\"@example.org\"" },
 }
 
--- Some of the patterns take time that grows with the square of the length, and the text may be a
--- stranger's.
+-- The time of some patterns grows with the square of the length, and the text may come from an
+-- attacker: long texts are not searched.
 local function hint_for(text)
    local bare = #text > 1000 and "" or text:gsub('"[^"]*"', '""')
    for i = 1, #hints do
@@ -70,10 +70,10 @@ local idna = {
       "Check its spelling: emoji, symbols and look-alikes of . and @ are no letters" },
 }
 
---- A domain outside ASCII.
+--- Convert a domain outside ASCII.
 ---@param text string
----@return string|nil   in A-labels; in ASCII it is given back as it is
----@return string       in U-labels; else why not
+---@return string|nil   the domain in A-labels; a domain in ASCII is returned unchanged
+---@return string       the domain in U-labels; after nil: why it cannot be converted
 ---@return string|nil   what to write instead
 function address.domain(text)
    local ascii, unicode = core.idna(text)
@@ -83,7 +83,7 @@ end
 
 -- ---- addresses ----
 
--- Characters that show nothing, by which a copied address looks like another one.
+-- Invisible characters: with one of them a copied address looks like another address.
 local invisible = {
    { 0xA0, 0xA0, "a no-break space" }, { 0xAD, 0xAD, "a soft hyphen" },
    { 0x34F, 0x34F, "a grapheme joiner" }, { 0x61C, 0x61C, "an Arabic letter mark" },
@@ -100,20 +100,23 @@ local invisible = {
    { 0xE0000, 0xE007F, "a tag character" },
 }
 
--- What the lead byte of a character contributes to its number, by how many bytes it has.
+-- The marks in the first byte of a character, by the number of its bytes.
 local lead_base = { [2] = 0xC0, [3] = 0xE0, [4] = 0xF0 }
 
-local function code_point(character)
+--- The number of a character.
+---@param character string   one character in UTF-8
+---@return integer
+function address.code_point(character)
    local code = character:byte() - (lead_base[#character] or 0)
    for i = 2, #character do code = code * 64 + character:byte(i) - 128 end
    return code
 end
 
--- -> why the text is no address, what to do | nil
+-- An invisible character in the text -> why the text is refused, what to do | nil
 local function find_invisible(text)
    if #text > 1000 then return nil end -- too long in any case
    for character in text:gmatch("[\192-\247][\128-\191]+") do
-      local code = code_point(character)
+      local code = address.code_point(character)
       for i = 1, #invisible do
          if code >= invisible[i][1] and code <= invisible[i][2] then
             return ("it contains U+%04X, %s, which nothing shows"):format(code, invisible[i][3]),
@@ -123,7 +126,7 @@ local function find_invisible(text)
    end
 end
 
--- What IDNA makes of the domain is checked as if it had been given so.
+-- The domain that IDNA returns is checked like one that the caller wrote.
 -- -> canonical, utf8 | nil, why, hint
 local function check_spec(spec)
    local hidden, remedy = find_invisible(spec)
@@ -141,14 +144,14 @@ local function check_spec(spec)
    return canonical, utf8 or nil
 end
 
--- Where the quoted string that begins at `from` ends, nil where it does not.
+-- The end of the quoted string that begins at `from`; nil if it has no end.
 local function quoted_end(text, from)
    local at = text:find('["\\]', from + 1)
    while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
    return at
 end
 
--- The first < outside quotes; a quote that is never closed is none.
+-- The position of the first < outside quoted strings. A quote without an end begins no string.
 local function angle_at(text)
    local at = text:find('[<"]')
    while at and text:sub(at, at) == '"' do
@@ -159,7 +162,7 @@ local function angle_at(text)
    return at
 end
 
--- Without the blanks around it. A line break is never one.
+-- The text without the blanks around it. A line break is not a blank.
 local function trim(text)
    local first, last = text:find("[^ \t]"), #text
    if not first then return "" end
@@ -167,8 +170,9 @@ local function trim(text)
    return text:sub(first, last)
 end
 
--- A name that is one quoted string is what stands in it. Any other is taken as it is written:
--- quotes within it, as in Ann "the Ö", and what looks like an encoded word are shown to the reader.
+-- If a name is one quoted string, the content of the string is the name. Any other name is used as
+-- it is written: the reader sees quotes within it, as in Ann "the Ö", and the letters of an encoded
+-- word.
 local function unquote(name)
    if name:sub(1, 1) == '"' and quoted_end(name, 1) == #name then
       return (name:sub(2, -2):gsub("\\(.)", "%1"))
@@ -176,7 +180,8 @@ local function unquote(name)
    return name
 end
 
--- "Name <spec>" -> spec, name | nil, why. Of a list in one string all but the last would be lost.
+-- "Name <spec>" -> spec, name | nil, why. A list in one string is refused: all its addresses but
+-- the last would be lost.
 local function split(text)
    local at = angle_at(text)
    if not at or text:sub(-1) ~= ">" then return text end
@@ -188,8 +193,9 @@ local function split(text)
    return text:sub(at + 1, -2), unquoted
 end
 
--- A name is text for a header: well-formed UTF-8 without control characters, those of C1 included
--- (U+0085 ends a line for some). U+2028 and U+2029 end none in a header, which encodes them.
+-- A name is text for a header: well-formed UTF-8 without control characters, also without those of
+-- C1 (some programs take U+0085 for a line end). U+2028 and U+2029 are allowed: a header encodes
+-- them.
 local function check_name(name, option)
    if name == nil or name == "" then return true end
    if type(name) ~= "string" then
@@ -228,10 +234,10 @@ local function spec_and_name(value, option, names)
    return not_an_address(option)
 end
 
---- One address.
+--- Read one address.
 ---@param value string|table   "a@b", "Name <a@b>" or { name=, address= }
 ---@param option string        for errors
----@param names? string[]      of a table's fields: more than name and address
+---@param names? string[]      the fields that a table may have, if more than name and address
 ---@return table|nil           { name=, address=, utf8= }; the address is canonical, utf8 is true
 --   if it needs SMTPUTF8 (RFC 6531)
 ---@return table|nil           AddressError or UsageError
@@ -247,10 +253,10 @@ function address.parse(value, option, names)
    return { name = name ~= "" and name or nil, address = canonical, utf8 = utf8 }
 end
 
---- A list of addresses; one string or one { address = … } is a list of one.
+--- Read a list of addresses; one string or one { address = … } is a list of one.
 ---@param value any
 ---@param option string     for errors
----@param names? string[]   see address.parse
+---@param names? string[]   the fields that a table may have, if more than name and address
 ---@return table|nil
 ---@return table|nil err
 function address.list(value, option, names)
@@ -274,7 +280,7 @@ end
 
 local list_options = { "from", "to", "cc", "bcc", "reply_to" }
 
---- The addresses in the options of a message.
+--- Read the addresses in the options of a message.
 ---@param t table
 ---@return table|nil   from, to, cc, bcc, reply_to: lists, perhaps empty; sender: one address or nil
 ---@return table|nil err

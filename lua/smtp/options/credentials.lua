@@ -237,7 +237,7 @@ local function choose(t)
    return true
 end
 
---- Checks the options of AUTH, and fills in `auth`, `auth_mechanisms` (entries), `mechanisms` (the
+--- Check the options of AUTH, and fill in `auth`, `auth_mechanisms` (entries), `mechanisms` (the
 -- entries that can be used), `credentials` (is there such an entry?) and `scram_iterations`.
 ---@param t table       the options of a connection, a copy
 ---@return true|nil

@@ -30,9 +30,9 @@ local function check_word(keyword, word)
    return true
 end
 
---- The option `extensions`, which maps EHLO's keywords in lower case to one of the three words.
+--- Check the option `extensions`, which maps EHLO's keywords in lower case to one of three words.
 ---@param given any
----@return table|nil   a copy; empty where nothing was given
+---@return table|nil   a copy; an empty table if the option is nil
 ---@return table|nil   UsageError
 function extensions.check(given)
    if given == nil then return {} end
@@ -57,7 +57,7 @@ function extensions.check(given)
    return checked
 end
 
---- The words that hold for one message: its own, and those of its connection.
+--- The words for one message: those of its own option, and those of its connection.
 ---@param given any             the option of the message
 ---@param server? smtp.Server   of the connection
 ---@return table|nil            keyword in lower case to "require", "prefer" or "skip"
@@ -77,8 +77,8 @@ function extensions.for_message(given, server)
    return checked
 end
 
---- Checks `extensions` of a connection, a table afterwards in any case, and makes it agree with
--- `pipelining`: "off" there is "skip" here.
+--- Check `extensions` of a connection, and make it agree with `pipelining`: "off" there is "skip"
+-- here. Afterwards `extensions` is always a table.
 ---@param t table   the options of a connection, a copy
 ---@return true|nil
 ---@return table|nil

@@ -14,30 +14,22 @@ local parameters = {}
 
 local usage = errors.usage
 
--- RFC 3461 4: octets that may not stand as they are become +XX.
+-- RFC 3461 4: bytes that xtext does not allow become +XX.
 local function xtext(text)
    return (text:gsub("[^!-*,-<>-~]", function(c) return ("+%02X"):format(c:byte()) end))
 end
 
-local function codepoint(character)
-   local lead = character:byte()
-   if lead < 128 then return lead end
-   local value = lead % (lead < 224 and 32 or lead < 240 and 16 or 8)
-   for i = 2, #character do value = value * 64 + character:byte(i) % 64 end
-   return value
-end
-
--- RFC 6533 3: in ASCII whatever the address holds, so that every server may be told.
+-- RFC 6533 3: the result is ASCII for any address, so that every server can read it.
 local function utf8_xtext(text)
    return (text:gsub("[%z\1-\127\194-\244][\128-\191]*", function(c)
       if c:find("^[!-~]$") and not c:find("[+=\\]") then return c end
-      return ("\\x{%X}"):format(codepoint(c))
+      return ("\\x{%X}"):format(address.code_point(c))
    end))
 end
 
 local SECONDS_MAX = core.limits.seconds -- RFC 2852 4, RFC 4865 4
 
--- A whole number, or one in decimal digits and nothing else | nil
+-- A whole number, given as a number or as a string of decimal digits | nil
 local function whole(value, min, max)
    if type(value) == "string" and not value:find("^%-?%d+$") then return nil end
    local number = tonumber(value)
@@ -53,7 +45,7 @@ end
 
 local notify_words = { "success", "failure", "delay" }
 
--- "never", or some of the others -> the value of NOTIFY= | nil, err
+-- "never", or some of the other words -> the value of NOTIFY= | nil, err
 local function notify(value, option)
    local list = type(value) == "table" and value or { value }
    local ok, err = check.is_list(list, option)
@@ -71,7 +63,7 @@ local function notify(value, option)
       .. "\"failure\" and \"delay\"", "Write { \"failure\", \"delay\" }")
 end
 
--- RFC 3461 4.4: printable ASCII and spaces, at most 100 octets when encoded.
+-- RFC 3461 4.4: printable ASCII and spaces, at most 100 bytes when encoded.
 local function envid(value)
    local option = "dsn.envid"
    if type(value) ~= "string" or value == "" or value:find("[^ -~]") then
@@ -85,7 +77,7 @@ local function envid(value)
    return coded
 end
 
--- Days since 1970-01-01, in the Gregorian calendar; a year begins in March.
+-- Days since 1970-01-01 in the Gregorian calendar. The calculation begins the year in March.
 local function days(year, month, day)
    if month <= 2 then year, month = year - 1, month + 12 end
    return 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
@@ -107,7 +99,7 @@ local function zone_offset(zone)
    return (sign == "-" and -1 or 1) * (hours * 3600 + minutes * 60)
 end
 
--- A time, or a date of RFC 3339 5.6 -> the same in UTC, in whole seconds | nil
+-- A time, or a date of RFC 3339 5.6 -> the date in UTC, in whole seconds | nil
 local function utc(value)
    if type(value) == "number" then return rfc3339(value) end
    if type(value) ~= "string" then return nil end
@@ -123,34 +115,36 @@ local function utc(value)
    return rfc3339(time - offset)
 end
 
-local asking = {}
+-- By option: (value, values) -> the keyword of the extension that the message needs, false for none
+-- | nil, err. Each fills in its fields of `values`.
+local readers = {}
 
-function asking.dsn(given, asked)
-   local ok, err = check.is_type({ dsn = given }, "dsn", "table")
-   if ok then ok, err = check.names(given, { "notify", "ret", "envid" }, "dsn") end
+function readers.dsn(value, values)
+   local ok, err = check.is_type({ dsn = value }, "dsn", "table")
+   if ok then ok, err = check.names(value, { "notify", "ret", "envid" }, "dsn") end
    if ok then
-      ok, err = check.is_word({ ["dsn.ret"] = given.ret }, "dsn.ret", { "full", "hdrs" })
+      ok, err = check.is_word({ ["dsn.ret"] = value.ret }, "dsn.ret", { "full", "hdrs" })
    end
    if not ok then return nil, err end
-   asked.ret = given.ret and ascii.upper(given.ret)
-   if given.notify ~= nil then
-      asked.notify, err = notify(given.notify, "dsn.notify")
-      if not asked.notify then return nil, err end
+   values.ret = value.ret and ascii.upper(value.ret)
+   if value.notify ~= nil then
+      values.notify, err = notify(value.notify, "dsn.notify")
+      if not values.notify then return nil, err end
    end
-   if given.envid ~= nil then
-      asked.envid, err = envid(given.envid)
-      if not asked.envid then return nil, err end
+   if value.envid ~= nil then
+      values.envid, err = envid(value.envid)
+      if not values.envid then return nil, err end
    end
    return "dsn"
 end
 
-function asking.requiretls(given, asked)
-   asked.requiretls = given
-   return given and "requiretls" or false
+function readers.requiretls(value, values)
+   values.requiretls = value
+   return value and "requiretls" or false
 end
 
-function asking.deliver_by(given, asked)
-   local by = type(given) == "table" and given or { seconds = given }
+function readers.deliver_by(value, values)
+   local by = type(value) == "table" and value or { seconds = value }
    local ok, err = check.names(by, { "seconds", "mode", "trace" }, "deliver_by")
    if ok then
       ok, err = check.is_word({ ["deliver_by.mode"] = by.mode }, "deliver_by.mode",
@@ -160,32 +154,32 @@ function asking.deliver_by(given, asked)
       ok, err = check.is_type({ ["deliver_by.trace"] = by.trace }, "deliver_by.trace", "boolean")
    end
    if not ok then return nil, err end
-   asked.by_seconds, err = whole_seconds(by.seconds, "deliver_by")
-   if not asked.by_seconds then return nil, err end
-   asked.by_return, asked.by_trace = by.mode ~= "notify", by.trace
+   values.by_seconds, err = whole_seconds(by.seconds, "deliver_by")
+   if not values.by_seconds then return nil, err end
+   values.by_return, values.by_trace = by.mode ~= "notify", by.trace
    return "deliverby"
 end
 
-function asking.hold_for(given, asked)
+function readers.hold_for(value, values)
    local err
-   asked.hold_seconds, err = whole_seconds(given, "hold_for")
-   return asked.hold_seconds and "futurerelease", err
+   values.hold_seconds, err = whole_seconds(value, "hold_for")
+   return values.hold_seconds and "futurerelease", err
 end
 
-function asking.hold_until(given, asked)
-   asked.hold_until = utc(given)
-   if asked.hold_until then return "futurerelease" end
+function readers.hold_until(value, values)
+   values.hold_until = utc(value)
+   if values.hold_until then return "futurerelease" end
    return nil, usage("hold_until", "hold_until is neither a time nor a date of RFC 3339",
-      "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", given)
+      "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", value)
 end
 
-function asking.mt_priority(given, asked)
-   local number = whole(given, -9, 9)
+function readers.mt_priority(value, values)
+   local number = whole(value, -9, 9)
    if not number then
       return nil, usage("mt_priority", "mt_priority is not a whole number from -9 to 9",
-         "The words high, normal and low are for priority, which is a header", given)
+         "The words high, normal and low are for priority, which is a header", value)
    end
-   asked.mt_priority = ("%d"):format(number)
+   values.mt_priority = ("%d"):format(number)
    return "mt-priority"
 end
 
@@ -203,7 +197,7 @@ local function agree(needs, words)
    return true
 end
 
---- Reads the options of a message that become parameters.
+--- Read the options of a message that become parameters.
 ---@param t table        the options of a message
 ---@param values table   filled in, as core.transaction reads them; those of recipients are there
 ---@param needs table    filled in: keyword to the reason why the message needs the extension
@@ -217,7 +211,7 @@ function parameters.read(t, values, needs, words)
    for i = 1, #ordered do
       local name = ordered[i]
       if t[name] ~= nil then
-         local keyword, err = asking[name](t[name], values)
+         local keyword, err = readers[name](t[name], values)
          if keyword == nil then return nil, err end
          if keyword then needs[keyword] = name .. " asks for it" end
       end
@@ -230,7 +224,7 @@ end
 
 local ORCPT_MAX = 500
 
--- RFC 3461 4.2, RFC 6533 3
+-- The value of ORCPT= (RFC 3461 4.2, RFC 6533 3) | nil, err
 local function original(value)
    local option = "envelope.to.orcpt"
    if type(value) == "string" then
@@ -248,7 +242,7 @@ end
 --- The names of the fields of a recipient.
 parameters.recipient_fields = { "address", "name", "notify", "orcpt" }
 
---- Reads the parameters of one recipient.
+--- Read the parameters of one recipient.
 ---@param item table       { address =, name =, notify =, orcpt = }, as the caller gave it
 ---@param entry table      as address.parse read it; `notify` and `orcpt` are filled in
 ---@return true|nil

@@ -1,5 +1,5 @@
---- The options that name the server and this host: url, host, port, socket, tls_host,
--- source_address and domain, checked.
+--- Checks of the options that name the server and this host: url, host, port, socket, tls_host,
+-- source_address and domain.
 -- @module smtp.options.place
 
 local address = require "smtp.options.address"
@@ -28,7 +28,7 @@ local function to_ascii(option, text)
       hint, text)
 end
 
--- What belongs in another option. -> what it is, the hint; nothing where all is well
+-- Does the text contain what belongs in another option? -> what it is, the hint | nothing
 local function misplaced(text)
    if text:find("^[Uu][Nn][Ii][Xx]:") then
       return "the path of a unix socket", "Write socket = \"/path\", or url = \"lmtp+unix:/path\""
@@ -52,7 +52,7 @@ local function is_name(text)
    return true
 end
 
--- -> the name or address as it is used | nil, err
+-- A host name or an IP address -> the form that this library uses | nil, err
 local function host_name(option, text)
    local part, advice = misplaced(text)
    if part then return nil, usage(option, ("%s contains %s"):format(option, part), advice) end
@@ -95,7 +95,7 @@ local function read_port(text)
       "The usual ports are 587, 465 and 25")
 end
 
--- mail.example.org:587, [::1]:25 -> host, port ("" where there is none)
+-- mail.example.org:587, [::1]:25 -> host, port ("" for none)
 local function split_place(text)
    local host, port = text:match("^%[(.+)%]:?(%d*)$")
    if host and text:find("%]%d") then return nil end
@@ -103,7 +103,7 @@ local function split_place(text)
    return host, port
 end
 
--- ann:secret@mail.example.org:587, into these parts of the url. -> parts | nil, err
+-- Adds ann:secret@mail.example.org:587 to these parts of the url. -> parts | nil, err
 local function read_authority(parts, text)
    local login, where = text:match("^(.*)@([^@]*)$")
    local host, port = split_place(where or text)
@@ -123,7 +123,7 @@ local function read_authority(parts, text)
    return parts
 end
 
--- -> { protocol =, host =, socket =, port =, tls =, username =, password = } | nil, err
+-- A URL -> { protocol =, host =, socket =, port =, tls =, username =, password = } | nil, err
 local function parse(text)
    local ok, err = check_escapes(text)
    if not ok then return nil, err end
@@ -186,7 +186,7 @@ local function check_name(t, option)
    return name and true, err
 end
 
--- The literal that a bare address was meant to be, or nil.
+-- The address literal that the caller meant by a bare IP address, or nil.
 local function literal_of(domain)
    local bare = domain:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
    bare = bare:gsub("%%.*$", "")
@@ -245,7 +245,7 @@ local function is_loopback(t)
       or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
 end
 
---- Checks names, addresses, the path and the port; fills in `host`, `host_given` and `loopback`.
+--- Check names, addresses, the path and the port; fill in `host`, `host_given` and `loopback`.
 ---@param t table   the options of a connection, their kinds checked
 ---@return boolean|nil ok
 ---@return table|nil err
