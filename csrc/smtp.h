@@ -390,6 +390,7 @@ struct smtp_transaction {
     size_t texts_len;
     size_t due_count;               /* replies due */
     bool binary;                    /* MAIL says so: octets as they are */
+    uint64_t text_size;             /* the caller's `size`, where `size` is that of `binary` */
     bool queued;                    /* smtp_transaction_add was called */
     bool has_outcome;               /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */

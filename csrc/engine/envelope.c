@@ -60,7 +60,9 @@ static void choose_binary(const struct smtp_session *s, struct smtp_transaction 
 {
     m->binary = m->binary_wanted && m->source_len != 0 &&
                 offers(s, SMTP_EXT_BINARYMIME | SMTP_EXT_CHUNKING);
-    if (m->binary) m->size = m->source_len;
+    if (!m->binary) return;
+    m->text_size = m->size;
+    m->size = m->source_len;
 }
 
 /* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */

@@ -420,6 +420,7 @@ int transaction_again(lua_State *L)
     other->texts_max = texts_max;
     other->text = (struct smtp_text){NULL, 0};
     other->offer = offer;
+    if (m->binary) other->size = m->text_size;
     char *at = put_word(words_of(other), &other->from, m->from);
     for (size_t i = 0; i < count; i++) {
         const struct smtp_recipient *one = named(L, m, i);
