@@ -38,12 +38,12 @@ function conversation.new(server, deadline, transcript, watch)
       deadline = deadline,     -- core.now() at which all must be over
       transcript = transcript, -- smtp.Transcript: what was said, without secrets
       watch = watch,           -- function(octets that have left [, size of the message])
-      moved = now(),           -- when something was sent or answered last
+      moved = nil,             -- when something was sent or answered last
       sock = nil,              -- the transport
       io = nil,                -- the socket as smtp.core uses it, where it is one of this library
       context = nil,           -- the TLS settings of this host, see runtime.context
       pace = nil,              -- how other conversations have their turn, see runtime.pace
-      connected = nil,         -- core.now() when the connection was made
+      connected = nil,         -- core.now() when the connection was made, where TLS comes next
       is_over = false,         -- the session is over: only the connection is to be closed
       address = nil,           -- the server's address
       tls = nil,               -- version, cipher, verified, resumed; nil without TLS
@@ -71,7 +71,7 @@ function Conversation:fail(reason, cause, text)
       self.transcript:mask(text or user_call.text(cause)))
 end
 
-local function tls_options(server)
+local function starttls_of(server)
    return server.tls == "implicit" and "skip" or server.tls
 end
 
@@ -84,12 +84,13 @@ end
 ---@param facts? table     of the session that had this connection before
 function Conversation:start(domain, facts)
    local server, tls = self.server, self.tls
-   local words, grade = memory.recall(server, self)
    local old, secrets = spare[1], self.transcript.secrets
+   local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
+   local words, grade = memory.recall(server, self)
    spare[1] = nil
    self.session = core.session({
       domain = domain,
-      tls = tls_options(server),
+      tls = starttls,
       tls_on = tls ~= nil,
       tls_verified = tls ~= nil and tls.verified == true,
       auth = server.credentials and server.auth or "skip",
@@ -101,7 +102,7 @@ function Conversation:start(domain, facts)
       host = server.host,
       port = server.port,
       secret_in_clear = server.loopback or server.auth_plaintext,
-      secret_unverified = may_be_unverified(server),
+      secret_unverified = secret_unverified,
       lmtp = server.protocol == "lmtp",
       extensions = words,
       grade = grade,

@@ -95,22 +95,35 @@ function Login:give_secret(conversation)
    if secret then conversation.session:secret(secret) end
 end
 
--- What the start function of the mechanism gives: an initial response or nil, is that all?
-local function say_initial(self, conversation, name, initial, more, word)
+-- The mechanism passes: the next one is tried.
+local function pass(self, conversation, name, why, word)
+   self.unusable[name] = { state = self.is_own and "unusable" or word,
+      text = type(why) == "string" and conversation.transcript:mask(why) or nil }
+   conversation.session:mechanism_out()
+end
+
+-- What the start function gave: an initial response or nil, and whether that is all.
+local function say_initial(self, conversation, name, initial, is_all)
    local session = conversation.session
-   if initial == false then
-      self.unusable[name] = { state = self.is_own and "unusable" or word,
-         text = type(more) == "string" and conversation.transcript:mask(more) or nil }
-      return session:mechanism_out()
-   elseif initial == nil and type(more) == "string" then
-      self.refusal = more
-      return session:answer_refuse("mechanism")
+   if initial == nil and type(is_all) == "string" then
+      self.refusal = is_all
+      session:answer_refuse("mechanism")
    elseif initial ~= nil and (type(initial) ~= "string" or #initial > ANSWER_MAX) then
-      return fail(conversation, type(initial), name
+      fail(conversation, type(initial), name
          .. ".start must return a string of at most 9,216 octets, or nil")
+   else
+      local said = session:answer(initial, is_all == true)
+      self.unsaid = not said and initial and { initial, is_all == true } or nil
    end
-   local said = session:answer(initial, more == true)
-   self.unsaid = not said and initial and { initial, more == true } or nil
+end
+
+-- For the start function; nil after a failure.
+local function info_of(self, conversation)
+   local session, sock = conversation.session, conversation.sock
+   local info = mechanisms.info(self.server, session:facts(), self.secrets, sock)
+   if sock.failure then return conversation:fail("transport", sock.cause, sock.failure) end
+   if not info then return session:broken("system", "random", "") end
+   return info
 end
 
 -- Before AUTH is said: may it be this mechanism, and what is its initial response?
@@ -119,15 +132,14 @@ local function begin_exchange(self, conversation, name)
    local exchange, is_own = mechanisms.exchange(server, name)
    if server.password and not get_secret(self, conversation, "password") then return end
    if is_own and server.token and not get_secret(self, conversation, "token") then return end
-   local sock = conversation.sock
-   local info = mechanisms.info(server, session:facts(), self.secrets, sock)
-   if sock.failure then return conversation:fail("transport", sock.cause, sock.failure) end
-   if not info then return session:broken("system", "random", "") end
+   local info = info_of(self, conversation)
+   if not info then return end
    local ok, initial, more, lack, word = call(function() return exchange:start(info) end)
    if ok and lack and not is_own then return session:broken("system", "resources", more) end
    if not ok then return fail(conversation, initial, name .. ".start raised an error") end
    self.exchange, self.is_own = exchange, is_own
-   say_initial(self, conversation, name, initial, more, word)
+   if initial == false then return pass(self, conversation, name, more, word) end
+   say_initial(self, conversation, name, initial, more)
 end
 
 local refusals = { protocol = true, server_not_authentic = true, iterations = true }

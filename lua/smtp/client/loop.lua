@@ -195,14 +195,15 @@ local function act_and_pace(conversation, want)
    end
 end
 
-local is_flight = { send = true, recv = true }
-
-local function end_of(conversation)
-   conversation.is_over = true
-   if conversation.session:eager_failed() then
-      memory.note_grade(conversation.server, "safe")
+local function step(conversation, want, is_ours)
+   if conversation.pace then
+      act_and_pace(conversation, want)
+   elseif is_ours then
+      doing[want](conversation)
    end
 end
+
+local is_flight = { send = true, recv = true }
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
 ---@param lane? smtp.Lane   which may add more messages meanwhile: when one of its messages is over,
@@ -222,16 +223,14 @@ function loop.run(conversation, lane)
          want = session:wants()
       end
       if conversation.watch then conversation.watch(session:octets()) end
-      local act = doing[want]
-      if not act then
-         if want == "nothing" then end_of(conversation) end
+      if not doing[want] then
+         conversation.is_over = want == "nothing"
+         if conversation.is_over and session:eager_failed() then
+            memory.note_grade(conversation.server, "safe")
+         end
          return want
       end
-      if conversation.pace then
-         act_and_pace(conversation, want)
-      elseif is_ours then
-         act(conversation)
-      end
+      step(conversation, want, is_ours)
    end
 end
 

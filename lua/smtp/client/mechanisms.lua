@@ -141,9 +141,19 @@ local function is_known(server, name)
    return by_name[name] ~= nil
 end
 
+-- Those of `earlier` that are not in `now`, in order; nil where there are none.
+local function missing(earlier, now)
+   local gone = {}
+   for name in next, earlier do
+      if not now[name] then gone[#gone + 1] = name end
+   end
+   table.sort(gone, ascii.before)
+   return gone[1] and gone or nil
+end
+
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
--- a sign of somebody in between, or of a changed server (RFC 4954 9). Remembers those of now, as
--- far as we know them.
+-- a sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as far
+-- as this library knows them.
 ---@param place_of function   (server) -> "host:port"
 ---@param server smtp.Server
 ---@param facts table         of a session that heard EHLO
@@ -152,17 +162,12 @@ function auth.downgrade(place_of, server, facts)
    if server.transport and not server.host_given then return nil end -- it names no server
    if offered.empty and facts.mechanisms == "" then return nil end
    local key = (facts.tls == "on" and "tls " or "") .. place_of(server)
-   local earlier = offered:get(key) or offered:set(key, {})
-   local now, gone = {}, {}
+   local earlier, now = offered:get(key) or offered:set(key, {}), {}
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name] = true
       if is_known(server, name) then earlier[name] = true end
    end
-   for name in next, earlier do
-      if not now[name] then gone[#gone + 1] = name end
-   end
-   table.sort(gone, ascii.before)
-   return #gone > 0 and gone or nil
+   return missing(earlier, now)
 end
 
 return auth

@@ -41,6 +41,7 @@ end
 
 local function connect(conversation)
    local server, sock, moment = conversation.server, conversation.sock, now()
+   conversation.moved = moment
    local deadline = math.min(moment + server.connect_timeout, conversation.deadline)
    local ok, why, text, hint
    local target = server.socket and "unix:" .. server.socket or server.host
@@ -59,15 +60,15 @@ end
 local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
    if server.tls == "implicit" then
+      conversation.connected = now()
       return tls.handshake(conversation,
-         math.min(conversation.deadline - now(), server.reply_timeout))
+         math.min(conversation.deadline - conversation.connected, server.reply_timeout))
    end
-   if server.transport and sock:is_secure() then conversation.tls = tls.info(server, sock) end
+   if sock:is_secure() then conversation.tls = tls.info(server, sock) end
    return true
 end
 
--- Connects, and starts a session.
--- -> true | nil, trouble
+-- Connects, and starts a session. -> true | nil, trouble
 local function begin(conversation)
    local server, sock = conversation.server, conversation.sock
    local ok, trouble = connect(conversation)
@@ -78,8 +79,7 @@ local function begin(conversation)
    else
       if sock.getpeername then conversation.address = sock:getpeername() end
       if sock.io and not conversation.pace then conversation.io = sock:io() end
-      conversation.connected = now()
-      ok, trouble = secure(conversation)
+      if server.tls == "implicit" or server.transport then ok, trouble = secure(conversation) end
       if not ok then return nil, trouble end
    end
    if server.mechanisms[1] then conversation.login = login.new(server, sock) end

@@ -51,9 +51,10 @@ local function note(conv, seen, direction, line)
 end
 
 local function watch(conv, began)
+   local connected = conv.connected or conv.moved
    local seen = { conv = conv, at = conv.moved, waits_for = "greeting", greeting = {},
-      seconds = { connect = conv.connected - began } }
-   if conv.tls then seen.seconds.tls = conv.moved - conv.connected end
+      seconds = { connect = connected - began } }
+   if conv.tls then seen.seconds.tls = conv.moved - connected end
    local trace = conv.transcript.trace
    conv.transcript.trace = function(direction, line)
       note(conv, seen, direction, line)

@@ -33,6 +33,11 @@ local function made_by(make)
       missing) }
 end
 
+local function callers_own(transport)
+   if type(transport) == "function" then return made_by(transport) end
+   return callers_transport.new(transport)
+end
+
 local sockets -- smtp.socket, once it is loaded
 
 -- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.
@@ -44,11 +49,11 @@ local function own_socket()
    return sockets.new()
 end
 
--- In nginx: the transport, how other conversations have their turn, and the certificate of its own.
-local function cosocket(nginx, server, fresh)
-   local certificate, err = nginx.check(server)
-   if err then return nil, { err = err } end
-   return nginx.new(server, certificate, fresh), nil, nginx.pace, certificate
+-- -> what sslhandshake needs | nil, the error
+local function tls_settings(server, nginx)
+   if nginx then return nginx.check(server) end
+   if server.tls ~= "skip" then return tls_context.get(server) end
+   return nil
 end
 
 --- The transport to use: the caller's, or a socket of our own.
@@ -60,17 +65,18 @@ end
 ---@return table|nil pace     how to let others have their turn, see smtp.runtime.nginx.pace
 ---@return any context        for sslhandshake: the TLS settings of this host
 function host.transport(server, fresh)
-   local transport = server.transport
-   if type(transport) == "function" then return made_by(transport) end
-   if transport then return callers_transport.new(transport) end
    local nginx = host.nginx()
-   if nginx then return cosocket(nginx, server, fresh) end
-   local context, err, why
-   if server.tls ~= "skip" then context, err = tls_context.get(server) end
+   local pace = nginx and nginx.pace
+   if server.transport then
+      local sock, failed = callers_own(server.transport)
+      return sock, failed, pace
+   end
+   local context, err = tls_settings(server, nginx)
    if err then return nil, { err = err } end
-   transport, why = own_socket()
-   if not transport then return nil, { system = why } end
-   return transport, nil, nil, context
+   if nginx then return nginx.new(server, context, fresh), nil, pace, context end
+   local sock, why = own_socket()
+   if not sock then return nil, { system = why } end
+   return sock, nil, nil, context
 end
 
 --- In the midst of long work that began at `began` (core.now()): others may have their turn now.
