@@ -6,8 +6,6 @@ local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local port = 8300
-
 -- Among them are bad senders, bad recipients, and messages that are refused at their ends. Each text would send a mail
 -- of its own if a server ran it as commands.
 local function messages(count)
@@ -47,8 +45,7 @@ end
 -- -> summary, servers
 local function send(model, count, settings, pipelining)
    local servers = {}
-   port = port + 1
-   local options = talk.options { from = false, to = false, raw = false, port = port,
+   local options = talk.options { from = false, to = false, raw = false, port = talk.new_port(),
       pipelining = pipelining or "eager" }
    options.transport = function()
       servers[#servers + 1] = make(model)
@@ -134,8 +131,8 @@ describe("A server that", function()
          local list = {}
          local servers = {}
          for i = 1, 60 do list[i] = { from = "ann@me.example", to = "bad@there.example", raw = "x" .. i } end
-         port = port + 1
-         local options = talk.options { from = false, to = false, raw = false, port = port, pipelining = pipelining }
+         local options = talk.options { from = false, to = false, raw = false, port = talk.new_port(),
+            pipelining = pipelining }
          options.transport = function()
             servers[#servers + 1] = make { nonmail_max = 10 }
             return servers[#servers]
@@ -189,7 +186,8 @@ describe("A server that loses what follows the dot", function()
 
    it("is given up as soon where Lua waits", function()
       local servers, waits = {}, {}
-      local options = talk.options { from = false, to = false, raw = false, port = 8299, pipelining = "eager" }
+      local options = talk.options { from = false, to = false, raw = false, port = talk.new_port(),
+         pipelining = "eager" }
       options.transport = function()
          local server, ms = spec_server.new { behind = "lost", capabilities = pipelined }, nil
          function server.settimeouts(_, _, _, read) ms = read end
@@ -216,8 +214,8 @@ describe("A goodbye in the place of the answer to", function()
       for _, pipelining in ipairs { "safe", "eager" } do
          it(("%s leaves the message unsent: %s"):format(what, pipelining), function()
             local servers = {}
-            port = port + 1
-            local options = talk.options { from = false, to = false, raw = false, port = port, pipelining = pipelining,
+            local options = talk.options { from = false, to = false, raw = false, port = talk.new_port(),
+               pipelining = pipelining,
                extensions = { chunking = what == "chunk" and "require" or what == "data" and "skip" or "prefer" } }
             options.transport = function()
                local first = #servers == 0

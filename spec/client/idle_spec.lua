@@ -4,25 +4,10 @@ local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local port = 8200
+local message = talk.message
 
--- Options for servers[1], servers[2], …, one for each connection.
 local function options(more, servers)
-   port = port + 1
-   local all = talk.options({ port = port, from = false, to = false, raw = false })
-   local opened = 0
-   for name, value in pairs(more) do all[name] = value end
-   all.transport = function()
-      opened = opened + 1
-      return assert(servers[opened], "one connection too many")
-   end
-   return all
-end
-
-local function message(more)
-   local all = { from = "ann@me.example", to = "bob@there.example", raw = "hello\r\n" }
-   for name, value in pairs(more or {}) do all[name] = value end
-   return all
+   return talk.options_to(servers, more)
 end
 
 -- What happens while the connection is idle.

@@ -53,12 +53,10 @@ local function messages(...)
    return list
 end
 
-local port = 3000
-
 -- Each transcript is another server's. -> summary, the peers
 local function send(list, settings, ...)
    local transcripts, found = { ... }, nil
-   port = port + 1
+   local port = talk.new_port()
    for _, mode in ipairs { "whole", "bytes", "halves" } do
       local peers = {}
       local options = talk.options({ from = false, to = false, raw = false, port = port,
@@ -437,7 +435,7 @@ describe("eager", function()
             S: 250 ok
             <bye>
          ]], { envelope = envelope("a"), renewed = renewed("b") }) }
-      local options = talk.options { from = false, to = false, raw = false, port = 3999,
+      local options = talk.options { from = false, to = false, raw = false, port = talk.new_port(),
          pipelining = "eager" }
       options.transport = function()
          peers[#peers + 1] = talk.peer(transcripts[#peers + 1])
@@ -554,7 +552,7 @@ describe("eager", function()
             <bye>
          ]], { start = start }) }
          local options = talk.options(t)
-         options.port = said == "503 wait" and 3995 or 3994
+         options.port = talk.new_port()
          options.transport = function()
             peers[#peers + 1] = talk.peer(transcripts[#peers + 1])
             return peers[#peers]
@@ -588,12 +586,12 @@ describe("eager", function()
       local given = { safe = "safe", eager = "eager", off = "off" }
       for grade, used in pairs(given) do
          local sink = smtp.sink { capabilities = { "PIPELINING" } }
-         local options = talk.options { pipelining = grade, port = 3993, transport = false }
+         local options = talk.options { pipelining = grade, port = talk.new_port(), transport = false }
          options.transport = function() return sink:transport() end
          assert.equal(used, assert(smtp.send(options)).pipelining)
       end
       local sink = smtp.sink { capabilities = { "SIZE" } }
-      local options = talk.options { pipelining = "safe", port = 3992 }
+      local options = talk.options { pipelining = "safe", port = talk.new_port() }
       options.transport = function() return sink:transport() end
       assert.equal("off", assert(smtp.send(options)).pipelining)
    end)
@@ -603,7 +601,7 @@ describe("send_many", function()
    -- To a sink; connection `broken` cannot be made, for `times` attempts.
    local function options_of(sink, broken, times)
       local made = 0
-      local options = talk.options { from = false, to = false, raw = false, port = 3997 }
+      local options = talk.options { from = false, to = false, raw = false, port = talk.new_port() }
       options.transport = function()
          made = made + 1
          local transport = sink:transport()
@@ -811,7 +809,7 @@ describe("The settings of send_many", function()
          <one3>
          <bye>
       ]], { one = one("a"), one2 = one("b"), one3 = one("c") }))
-      local options = talk.options({ from = false, to = false, raw = false, port = 3998 }, peer)
+      local options = talk.options({ from = false, to = false, raw = false, port = talk.new_port() }, peer)
       local summary = assert(smtp.send_many(options, messages("a", "b", "c"), { connections = 1, rate = 20 }))
       talk.finished(peer)
       assert.equal(3, summary.sent)

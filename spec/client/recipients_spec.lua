@@ -46,13 +46,10 @@ local function addresses(count)
    return list
 end
 
-local port = 5000
-
 -- Options of connections to servers like `model`, the servers that come to be, and the message.
 local function setup(model, more)
-   port = port + 1
    local servers = {}
-   local all = talk.options { port = port, from = false, to = false, raw = false }
+   local all = talk.options { port = talk.new_port(), from = false, to = false, raw = false }
    all.transport = function()
       servers[#servers + 1] = limited(model)
       return servers[#servers]

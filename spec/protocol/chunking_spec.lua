@@ -37,10 +37,8 @@ local states = talk.states
 local pieces = talk.pieces
 
 -- The server forgets: other specs offer CHUNKING under the same name.
-local port = 2000
 local function another_server(options)
-   port = port + 1
-   options.port = port
+   options.port = talk.new_port()
    return options
 end
 

@@ -363,6 +363,33 @@ function talk.options(given, peer)
    return all
 end
 
+local ports = 2000
+
+--- A port that no transcript had before: a server is remembered by its name and port.
+function talk.new_port()
+   ports = ports + 1
+   return ports
+end
+
+--- The options of a connection, at a port of its own, whose first connection is to servers[1], its
+--- second to servers[2], and so on; those of a message are left out.
+function talk.options_to(servers, more)
+   local all, opened = talk.options { port = talk.new_port(), from = false, to = false, raw = false }, 0
+   for name, value in pairs(more or {}) do all[name] = value end
+   all.transport = function()
+      opened = opened + 1
+      return assert(servers[opened], "one connection too many")
+   end
+   return all
+end
+
+--- A message from ann to bob, with what is given.
+function talk.message(given)
+   local all = { from = "ann@me.example", to = "bob@there.example", raw = "hello\r\n" }
+   for name, value in pairs(given or {}) do all[name] = value end
+   return all
+end
+
 local function fresh(given)
    local copy = {}
    for key, value in pairs(given or {}) do copy[key] = value end
