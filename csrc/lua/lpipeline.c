@@ -227,7 +227,10 @@ static int give(lua_State *L, struct pipeline *p, int count)
     const struct smtp_transaction *m = p->of[p->first].transaction;
     lua_rawgeti(L, RING, at);
     push_subject(L, p);
-    lua_rawgeti(L, RING, at + 1);
+    if (p->of[p->first].index != 0)
+        lua_rawgeti(L, RING, at + 1);
+    else
+        lua_pushnil(L);
     advance(L, p, false);
     lua_pushinteger(L, count);
     push_integer(L, p->count);
