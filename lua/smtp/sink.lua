@@ -13,10 +13,10 @@
 local core = require "smtp.core"
 local crowd = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
 local sink_options = require "smtp.sink.options"
 local sink_session = require "smtp.sink.session"
 local system = require "smtp.ground.resources"
+local user_call = require "smtp.options.user_call"
 
 local WAIT_MS = 60000    -- how long a client may be silent
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread

@@ -6,10 +6,10 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local user_call = require "smtp.options.user_call"
-local request = require "smtp.client.request"
 local receipts = require "smtp.result.receipt"
+local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
+local user_call = require "smtp.options.user_call"
 
 local connection = {}
 

@@ -10,8 +10,8 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
-local request = require "smtp.client.request"
 local receipts = require "smtp.result.receipt"
+local request = require "smtp.client.request"
 
 local lane = {}
 

@@ -9,8 +9,8 @@ local auth = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
-local request = require "smtp.client.request"
 local receipt = require "smtp.result.receipt"
+local request = require "smtp.client.request"
 local warnings = require "smtp.client.probe_warnings"
 
 local probe = {}

@@ -9,10 +9,10 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
-local user_call = require "smtp.options.user_call"
-local request = require "smtp.client.request"
 local progress = require "smtp.result.progress"
+local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
+local user_call = require "smtp.options.user_call"
 
 local queue = {}
 

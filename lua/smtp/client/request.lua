@@ -3,10 +3,10 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
-local environment = require "smtp.runtime.environment"
 local servers = require "smtp.options.server"
 
 local request = {}

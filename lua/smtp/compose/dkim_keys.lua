@@ -5,8 +5,8 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
 local system = require "smtp.ground.resources"
+local user_call = require "smtp.options.user_call"
 
 local dkim_keys = {}
 

@@ -3,9 +3,9 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
-local runtime = require "smtp.runtime.runtime"
 local resources = require "smtp.ground.resources"
+local runtime = require "smtp.runtime.runtime"
+local user_call = require "smtp.options.user_call"
 
 local source = {}
 

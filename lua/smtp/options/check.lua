@@ -4,8 +4,8 @@
 
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
 local names = require "smtp.options.names"
+local user_call = require "smtp.options.user_call"
 
 local check = {}
 

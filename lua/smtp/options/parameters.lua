@@ -3,8 +3,8 @@
 -- parameter is checked here, before the server sees it.
 -- @module smtp.options.parameters
 
-local ascii = require "smtp.ground.ascii"
 local address = require "smtp.options.address"
+local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"

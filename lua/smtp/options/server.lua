@@ -6,9 +6,9 @@ local check = require "smtp.options.check"
 local credentials = require "smtp.options.credentials"
 local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
-local user_call = require "smtp.options.user_call"
 local names = require "smtp.options.names"
 local place = require "smtp.options.place"
+local user_call = require "smtp.options.user_call"
 
 local server = {}
 

@@ -4,10 +4,10 @@
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
-local user_call = require "smtp.options.user_call"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
+local user_call = require "smtp.options.user_call"
 
 local host = {}
 

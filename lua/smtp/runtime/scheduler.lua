@@ -8,8 +8,8 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
-local user_call = require "smtp.options.user_call"
 local system = require "smtp.ground.resources"
+local user_call = require "smtp.options.user_call"
 
 local crowd = {}
 

@@ -4,9 +4,9 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
 local resources = require "smtp.ground.resources"
 local sink_auth = require "smtp.sink.auth"
+local user_call = require "smtp.options.user_call"
 
 local auth_options = {}
 

@@ -3,11 +3,11 @@
 -- @module smtp.sink.options
 
 local ascii = require "smtp.ground.ascii"
+local auth_options = require "smtp.sink.auth_options"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local user_call = require "smtp.options.user_call"
-local auth_options = require "smtp.sink.auth_options"
 
 local sink_options = {}
 

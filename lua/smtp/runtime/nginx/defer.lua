@@ -6,8 +6,8 @@
 
 local core = require "smtp.core"
 local errors = require "smtp.errors"
-local user_call = require "smtp.options.user_call"
 local location = require "smtp.runtime.nginx.location"
+local user_call = require "smtp.options.user_call"
 
 local defer = {}
 
