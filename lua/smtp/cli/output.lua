@@ -22,8 +22,8 @@ local say = output.say
 
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
--- Characters outside ASCII that a terminal may obey: C1 controls, and marks that change the direction
--- of text.
+-- Characters outside ASCII that a terminal may obey: C1 controls, and marks that change the
+-- direction of text.
 local obeyed = { "\194[\128-\159]", "\216\156",
    "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
 

@@ -1,5 +1,5 @@
---- The secrets of the command. They come from a variable, from a file, from the terminal, or, with a
--- warning, from the arguments.
+--- The secrets of the command. They come from a variable, from a file, from the terminal, or, with
+-- a warning, from the arguments.
 -- @module smtp.cli.secrets
 
 local ascii = require "smtp.ground.ascii"
@@ -132,7 +132,9 @@ end
 ---@return table|nil err
 function secrets.read_for_sink(options)
    local ok, err = read_one(options, "password")
-   if ok and options.user and not options.password then ok, err = ask(options, "password", options.user) end
+   if ok and options.user and not options.password then
+      ok, err = ask(options, "password", options.user)
+   end
    if not ok then return nil, err end
    if options.password and not options.user then
       return nil, errors.usage("user", "--password needs --user")

@@ -1,5 +1,5 @@
---- How a command ends after a signal interrupts it: it removes what it would leave, prints one line,
--- and its exit status is 128 plus the number of the signal, as shells expect.
+--- How a command ends after a signal interrupts it: it removes what it would leave, prints one
+-- line, and its exit status is 128 plus the number of the signal, as shells expect.
 -- @module smtp.cli.signals
 
 local say = require("smtp.cli.output").say
