@@ -75,6 +75,7 @@ build = {
       ["smtp.options.server"] = "lua/smtp/options/server.lua",
       ["smtp.client.probe"] = "lua/smtp/client/probe.lua",
       ["smtp.client.probe_warnings"] = "lua/smtp/client/probe_warnings.lua",
+      ["smtp.result.observer"] = "lua/smtp/result/observer.lua",
       ["smtp.result.progress"] = "lua/smtp/result/progress.lua",
       ["smtp.client.queue"] = "lua/smtp/client/queue.lua",
       ["smtp.client.memory"] = "lua/smtp/client/memory.lua",

@@ -226,6 +226,7 @@ enum {
     X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
     X(TRACE_FAILED,     "source",              "trace",            "is not talked to any more: the function given as trace failed")\
+    X(OBSERVE_FAILED,   "source",              "observe",          "is not talked to any more: the function given as observe failed")\
     X(TRANSPORT_FAILED, "source",              "transport",        "cannot be talked to: the caller's transport failed")\
     X(AUTH_SOURCE,      "source",              "auth",             "is not logged in to: what the program gives for AUTH failed")\
     X(NO_CRYPTO,        "system",              "crypto",           "is not talked to: libcrypto failed, for want of memory most likely")\

@@ -42,8 +42,29 @@
 ---@field pipelining? "safe"|"eager"|"off"
 ---@field extensions? table<smtp.Extension, "require"|"prefer"|"skip">
 ---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
+---@field observe? fun(event: smtp.Event)
 ---@field transport? table|fun(): table
 ---@field keepalive? false|{ idle?: number, size?: integer }   nginx only
+
+---@class smtp.Event   what the function `observe` gets
+---@field name "connected"|"tls"|"stage"|"sent"|"heard"|"message"|"done"
+---@field connection integer   the number of the conversation, in the order in which they began
+---@field seconds number       since the conversation began
+---@field host? string         connected: the server's name
+---@field port? integer        connected: its port
+---@field socket? string       connected: the path of its unix socket
+---@field address? string      connected: its address
+---@field reused? boolean      connected: the connection was kept from an earlier conversation
+---@field version? string      tls: "TLSv1.3"
+---@field cipher? string       tls: the cipher suite
+---@field verified? boolean    tls: the certificate and the name were checked
+---@field stage? string        stage, sent, heard: "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", …
+---@field text? string         sent: a command without secrets; heard: a line of a reply
+---@field bytes? integer       message: bytes of a message that have just left
+---@field size? integer        message: bytes of the whole message, where they are known
+---@field kind? string         done: the kind of the error that ended the conversation
+---@field reason? string       done: the reason of that error
+---@field kept? boolean        done: the connection stays open for another conversation
 
 ---@class smtp.Mechanism   RFC 4422; `self` belongs to one exchange
 ---@field name string

@@ -1,5 +1,6 @@
--- A busted helper: notes every line that is shown, every error, receipt and report that is made, and
--- every secret that is used, for secrets_spec.lua to compare at the end.
+-- A busted helper: it calls the doors of the library in the place of the specs, and notes every line
+-- that a function of theirs is shown, every error, receipt and report that they get, and every secret
+-- that they give, for secrets_spec.lua to compare at the end.
 
 -- The `lua` command follows no locale by itself.
 local locale = os.getenv "SMTP_LOCALE"
@@ -8,16 +9,8 @@ if locale then
    assert(("I"):lower() ~= "i" or locale:find("UTF-8", 1, true), locale .. " has the letters of ASCII")
 end
 
-local credentials = require "smtp.options.credentials"
 local core = require "smtp.core"
-local conversations = require "smtp.client.conversation"
-local errors = require "smtp.errors"
-local failure = require "smtp.result.failure"
-local opening = require "smtp.client.opening"
-local receipts = require "smtp.result.receipt"
 local safe = require "smtp.safe"
-local transcript = require "smtp.result.transcript"
-require "smtp" -- all of it: what is loaded before the specs is the same for all of them
 
 -- os.tmpname knows /tmp only. Where TMPDIR names a folder, the files of the specs are made in it.
 local folder, count = os.getenv "TMPDIR", 0
@@ -34,87 +27,128 @@ if folder then
 end
 
 local recorder = { log = {}, secrets = {} } -- log: each text once
-local seen = {}
+local seen = setmetatable({}, { __mode = "k" }) -- texts, and tables that receipts share
 
 local function note(value, depth)
-   if type(value) == "string" then
-      if seen[value] then return end
-      seen[value] = true
+   local kind = type(value)
+   if kind ~= "string" and (kind ~= "table" or depth >= 4) or seen[value] then return end
+   seen[value] = true
+   if kind == "string" then
       recorder.log[#recorder.log + 1] = value
-   elseif type(value) == "table" and depth < 4 then
-      for key, inner in next, value do
-         note(key, depth + 1)
-         -- The cause is what a function of the caller's raised, as it is.
-         if key ~= "cause" then note(inner, depth + 1) end
-      end
+      return
+   end
+   for key, inner in next, value do
+      note(key, depth + 1)
+      -- The cause is what a function of the caller's raised, as it is.
+      if key ~= "cause" then note(inner, depth + 1) end
    end
 end
 
-local fits = credentials.fits
-function credentials.fits(name, value)
-   local ok, why = fits(name, value)
-   if ok and name ~= "username" and name ~= "authzid" then recorder.secrets[value] = true end
-   return ok, why
+-- ---- what goes in ----
+
+local unused = {} -- secrets of the call that runs: an option that is refused is not one
+
+local function note_secret(value)
+   if type(value) == "string" then unused[#unused + 1] = value end
 end
 
--- Who traces has Lua send and receive: what nobody traces is looked at in the end.
-local new_transcript = transcript.new
-function transcript.new(trace, secrets)
-   return new_transcript(trace and function(direction, line)
-      note(direction .. ": " .. line, 0)
-      trace(direction, line)
-   end, secrets)
+local function note_used(err)
+   for i = 1, #unused do
+      if not safe.is_error(err, "usage") then recorder.secrets[unused[i]] = true end
+      unused[i] = nil
+   end
 end
 
-local open, forget, all = opening.open, conversations.Conversation.forget, {}
-
---- Note what all conversations show.
-function recorder.finish()
-   for i = 1, #all do note(all[i].transcript:lines(all[i].session), 0) end
-   all = {}
+-- Notes each value that the function gives.
+local function noting_secrets(fn)
+   return function(...)
+      return (function(value, ...)
+         note_secret(value)
+         return value, ...
+      end)(fn(...))
+   end
 end
 
-function opening.open(...)
-   local conv, err = open(...)
-   if #all == 100 then recorder.finish() end
-   all[#all + 1] = conv
-   return conv, err
+local function note_url(url)
+   local secret = type(url) == "string" and url:match("^%a[%w+.-]*://[^:/@]*:([^/]*)@")
+   if not secret then return end
+   note_secret((secret:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)))
 end
 
--- Another conversation may have its session.
-function conversations.Conversation.forget(conv)
-   recorder.finish()
-   forget(conv)
+-- A function of the caller's that notes what it is called with.
+local function noting(fn)
+   return function(...)
+      for i = 1, select("#", ...) do note((select(i, ...)), 0) end
+      return fn(...)
+   end
 end
 
-local new_error = errors.new
-function errors.new(kind, fields)
-   local err = new_error(kind, fields)
-   note(err, 0)
-   note(tostring(err), 0)
-   return err
+-- The options, with functions that note.
+local function observed(t)
+   if type(t) ~= "table" or getmetatable(t) ~= nil or safe.modules[t] then return t end
+   local copy = {}
+   for name, value in next, t do copy[name] = value end
+   for _, name in ipairs { "password", "token" } do
+      if type(t[name]) == "function" then copy[name] = noting_secrets(t[name]) end
+      note_secret(t[name])
+   end
+   note_url(t.url)
+   for _, name in ipairs { "trace", "observe" } do
+      if type(t[name]) == "function" then copy[name] = noting(t[name]) end
+   end
+   return copy
 end
 
-local new_failure = failure.new
-function failure.new(...)
-   local err = new_failure(...)
-   note(err, 0)
-   note(tostring(err), 0)
-   return err
+-- ---- what comes out ----
+
+local function note_result(value)
+   if type(value) ~= "table" or getmetatable(value) == safe.connection_mt then return end
+   if safe.is_error(value) then note(tostring(value), 0) end
+   note(value, 0)
 end
 
-local new_receipt = receipts.new
-function receipts.new(...)
-   local receipt = new_receipt(...)
-   note(receipt, 0)
-   return receipt
+local function noted(result, ...)
+   note_used((...))
+   note_result(result)
+   note_result((...))
+   local list = type(result) == "table" and rawget(result, "results")
+   for _, one in next, type(list) == "table" and list or {} do note_result(one) end
+   return result, ...
 end
 
-local probe = safe.probe
-function safe.probe(...)
-   local found, err = probe(...)
-   note(found, 0)
-   return found, err
+for _, name in ipairs { "send", "connect", "probe" } do
+   local door = safe[name]
+   safe[name] = function(t, ...)
+      return noted(door(observed(t), ...))
+   end
 end
+
+local send_many, defer = safe.send_many, safe.defer
+
+function safe.send_many(t, messages, settings)
+   local on_result = type(settings) == "table" and settings.on_result
+   if type(on_result) == "function" then
+      local copy = {}
+      for name, value in next, settings do copy[name] = value end
+      copy.on_result = function(index, receipt, err)
+         noted(receipt, err)
+         return on_result(index, receipt, err)
+      end
+      settings = copy
+   end
+   return noted(send_many(observed(t), messages, settings))
+end
+
+function safe.defer(t, callback)
+   return noted(defer(observed(t), type(callback) == "function" and noting(callback) or callback))
+end
+
+for name, method in next, safe.connection_methods do
+   safe.connection_methods[name] = function(...)
+      return noted(method(...))
+   end
+end
+
+require "smtp" -- all of it: what is loaded before the specs is the same for all of them
 
 package.loaded["spec.tools.recorder"] = recorder

@@ -113,7 +113,7 @@ local function send(options)
    if ok then ok, err = flags.read_message(options) end
    if not ok then return fail(err, json) end
    local receipt, finish
-   if not options.trace then options.trace, finish = progress.of_message() end
+   if not options.trace then options.observe, finish = progress.of_message() end
    closing[#closing + 1] = finish
    receipt, err = safe.send(options)
    if finish then finish() end

@@ -84,7 +84,7 @@ end
 
 local function leave(self)
    self.busy = false
-   if self.conv.is_over then self.conv.sock:close() end
+   if self.conv.is_over then self.conv:close() end
 end
 
 -- May the connection be used now? A body function that uses its own connection may not.
@@ -108,7 +108,7 @@ local function check_kept(conv)
    if not conv.is_kept then return conv end
    conv.session:ask("noop")
    if conv:run() == "ready" and conv.session:asked().code < 400 then return conv end
-   conv.sock:close()
+   conv:close()
    return delivery.open(conv.server, conv.deadline, true)
 end
 
@@ -126,7 +126,7 @@ function connection.open(t)
    local self = setmetatable({ server = server, conv = conv, busy = false,
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
    if conv:run() ~= "ready" then
-      conv.sock:close()
+      conv:close()
       return nil, broken(self)
    end
    findings.auth(conv) -- what is offered now is compared with what comes later
@@ -221,7 +221,7 @@ end
 -- called twice, and from another coroutine.
 function Connection:close()
    if self.server.keepalive and not self.busy then self.conv:hand_back() end
-   self.conv.sock:close()
+   self.conv:close()
    self.closed = self.closed or not self.conv:trouble() -- the break is what is told of
    self.conv.session:heard("")
    return true

@@ -30,14 +30,14 @@ conversation.Conversation = Conversation
 ---@param server smtp.Server
 ---@param deadline number      core.now() at which all must be over
 ---@param transcript table     what is shown of it
----@param watch? function      draws how much has left, see smtp.result.progress
+---@param observer? table      tells the caller's functions what happens
 ---@return table
-function conversation.new(server, deadline, transcript, watch)
+function conversation.new(server, deadline, transcript, observer)
    return setmetatable({
       server = server,         -- where and how
       deadline = deadline,     -- core.now() at which all must be over
       transcript = transcript, -- smtp.Transcript: what was said, without secrets
-      watch = watch,           -- function(octets that have left [, size of the message])
+      observer = observer,     -- smtp.Observer, where the caller observes or traces
       moved = nil,             -- when something was sent or answered last
       sock = nil,              -- the transport
       io = nil,                -- the socket as smtp.core uses it, where it is one of this library
@@ -62,7 +62,7 @@ function conversation.new(server, deadline, transcript, watch)
 end
 
 --- A function or an object of the caller's failed, which ends the conversation.
----@param reason string   "auth", "trace", "transport", or a reason of smtp.compose.source
+---@param reason string   "auth", "observe", "trace", "transport", or one of smtp.compose.source
 ---@param cause any       what it raised
 ---@param text? string    for people; by default the cause
 function Conversation:fail(reason, cause, text)
@@ -137,8 +137,9 @@ function Conversation:send(mail, transaction, pipeline)
       self.body = self.body or body.new()
       self.body:add(transaction, mail)
    end
-   self.cause = nil
-   if self.watch then self.watch(self.session:octets(), mail.size or false) end
+   if self.observer then
+      self.observer.size = self.server.pipelining ~= "eager" and mail.size or nil
+   end
    if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
    if pipeline then
       self.deadline = pipeline:add(transaction, mail.text, mail, mail.started, mail.result ~= nil)
@@ -168,7 +169,18 @@ end
 ---@return boolean kept
 function Conversation:hand_back()
    local sock = self.sock
-   return sock.keep ~= nil and self.session:rests() and sock:keep(self.session:facts(), self.tls)
+   local kept = sock.keep ~= nil and self.session:rests()
+      and sock:keep(self.session:facts(), self.tls)
+   if kept and self.observer then self.observer:done(nil, true) end
+   return kept
+end
+
+--- Close the connection.
+---@param trouble? table   why there is no session yet
+function Conversation:close(trouble)
+   self.sock:close()
+   local observer = self.observer
+   if observer then observer:done(trouble or self.session and self.session:trouble()) end
 end
 
 --- The conversation is over: keep the connection, or end it.
@@ -179,7 +191,7 @@ function Conversation:leave()
       self.session:quit()
       loop.run(self)
    end
-   self.sock:close()
+   self:close()
 end
 
 --- The caller asks nothing more of this conversation: another may have its session.

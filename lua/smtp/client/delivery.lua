@@ -99,7 +99,7 @@ function delivery.finish(conv, mail, transaction, reopen, started)
          local other, err
          if reopen and may_reopen(conv, result) then other, err = reopen() end
          if not other then return conv, nil, result, err end
-         conv.sock:close()
+         conv:close()
          conv = other
       end
       local more = conv:send(mail, transaction:again(result.left, result.offer))
@@ -180,7 +180,7 @@ function delivery.send(server, mail, started)
          conv:forget()
          return receipt, err
       end
-      conv.sock:close()
+      conv:close()
       transaction, fresh = transaction:again(), true
    end
 end

@@ -30,33 +30,23 @@ end
 
 -- ---- what was said and heard ----
 
--- The session's transcript keeps so much only: a trace takes smaller steps.
-local TRACED = 1024
-
--- A trace that fails ends the conversation.
-local function follow(conversation)
-   local shown = conversation.transcript
-   if not shown.trace then return end
-   local ok, cause = shown:follow(conversation.session)
-   if not ok then conversation:fail("trace", cause, nil) end
+-- An observer that fails ends the conversation.
+local function check_observer(conversation, ok)
+   if ok then return end
+   local observer = conversation.observer
+   conversation:fail(observer.failed, observer.cause)
 end
 
 local function heard(conversation, data)
-   local session = conversation.session
-   if not conversation.transcript.trace then return session:heard(data) end
-   for at = 1, #data, TRACED do
-      session:heard(data:sub(at, at + TRACED - 1))
-      follow(conversation)
-   end
+   local observer = conversation.observer
+   if not observer then return conversation.session:heard(data) end
+   check_observer(conversation, observer:heard(conversation, data))
 end
 
 local function sent(conversation, count)
-   local session = conversation.session
-   if not conversation.transcript.trace then return session:sent(count) end
-   for at = 0, count - 1, TRACED do
-      session:sent(math.min(count - at, TRACED))
-      follow(conversation)
-   end
+   local observer = conversation.observer
+   if not observer then return conversation.session:sent(count) end
+   check_observer(conversation, observer:sent(conversation, count))
 end
 
 -- What has arrived already. -> why there is no more of it
@@ -171,7 +161,8 @@ function doing.tls(conversation)
    local ok, trouble = tls.handshake(conversation, patience(conversation))
    if ok then
       conversation.session:tls_started(conversation.tls.verified)
-      follow(conversation)
+      local observer = conversation.observer
+      if observer then check_observer(conversation, observer:follow(conversation)) end
       return
    end
    conversation.tls_trouble = trouble
@@ -211,18 +202,16 @@ local is_flight = { send = true, recv = true }
 ---@return string
 function loop.run(conversation, lane)
    local session, io = conversation.session, conversation.io
-   if conversation.transcript.trace then io = nil end
+   if conversation.observer then io = nil end
    while true do
       local once, is_ours, want = lane and lane:feed(), true
       if io then -- with a socket of this library, flights go to and fro in C
          want, conversation.moved, is_ours = session:flights(io, conversation.deadline,
-            conversation.server.reply_timeout, conversation.moved,
-            once or conversation.watch ~= nil, lane and lane.pipeline)
+            conversation.server.reply_timeout, conversation.moved, once, lane and lane.pipeline)
          is_ours = is_ours or not is_flight[want]
       else
          want = session:wants()
       end
-      if conversation.watch then conversation.watch(session:octets()) end
       if not doing[want] then
          conversation.is_over = want == "nothing"
          if conversation.is_over and session:eager_failed() then

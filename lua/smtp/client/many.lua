@@ -87,12 +87,12 @@ local function serve(queue, conv, entry)
       local word = conv:run(feeder)
       lane:collect()
       if word ~= "ready" then
-         conv.sock:close()
+         conv:close()
          return wait_if_busy(queue, conv)
       end
       entry, seconds = nil, nil
       if lane:has_room() then entry, seconds = queue:next_entry() end
-      if was_left(queue, conv, entry) then return conv.sock:close() end
+      if was_left(queue, conv, entry) then return conv:close() end
    until not entry and not seconds
    conv:leave()
 end

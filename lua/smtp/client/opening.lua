@@ -5,7 +5,7 @@ local conversations = require "smtp.client.conversation"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local login = require "smtp.client.login"
-local progress = require "smtp.result.progress"
+local observers = require "smtp.result.observer"
 local runtime = require "smtp.runtime.runtime"
 local tls = require "smtp.client.tls"
 local transcript = require "smtp.result.transcript"
@@ -68,6 +68,13 @@ local function secure(conversation)
    return true
 end
 
+local function tell_connected(conversation)
+   local observer, server = conversation.observer, conversation.server
+   if not observer then return end
+   observer:tell { name = "connected", host = server.host, port = server.port,
+      socket = server.socket, address = conversation.address, reused = conversation.is_kept }
+end
+
 -- Connects, and starts a session. -> true | nil, trouble
 local function begin(conversation)
    local server, sock = conversation.server, conversation.sock
@@ -76,20 +83,17 @@ local function begin(conversation)
    local record = sock.kept and sock:kept()
    if record then
       conversation.is_kept, conversation.tls = true, record.tls
+      tell_connected(conversation)
    else
       if sock.getpeername then conversation.address = sock:getpeername() end
       if sock.io and not conversation.pace then conversation.io = sock:io() end
+      tell_connected(conversation)
       if server.tls == "implicit" or server.transport then ok, trouble = secure(conversation) end
       if not ok then return nil, trouble end
    end
    if server.mechanisms[1] then conversation.login = login.new(server, sock) end
    conversation:start(runtime.domain(server, sock), record and record.facts)
    return true
-end
-
-local function tracer(trace)
-   if trace ~= true then return trace end
-   return function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
 end
 
 --- Connect, and start a session; on a connection that was kept, go on with it.
@@ -101,16 +105,18 @@ end
 function opening.open(server, deadline, fresh)
    local sock, failed, pace, context = runtime.transport(server, fresh)
    if failed and failed.err then return nil, failed.err end
-   local trace, watch = server.trace, nil
-   if trace then watch, trace = progress.watcher(trace), tracer(trace) end
-   local shown = transcript.new(not watch and trace,
-      server.credentials and login.known_secrets(server))
-   local conversation = conversations.new(server, deadline, shown, watch)
+   local conversation = conversations.new(server, deadline,
+      transcript.new(server.credentials and login.known_secrets(server)),
+      (server.observe or server.trace) and observers.new(server))
    if not sock then return nil, findings.error(conversation, no_transport(failed)) end
    conversation.sock, conversation.pace, conversation.context = sock, pace, context
    local ok, trouble = begin(conversation)
+   local observer = conversation.observer
+   if ok and observer and not observer:follow(conversation) then
+      conversation:fail(observer.failed, observer.cause)
+   end
    if ok then return conversation end
-   sock:close()
+   conversation:close(trouble)
    return nil, findings.error(conversation, trouble)
 end
 

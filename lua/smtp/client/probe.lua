@@ -24,53 +24,60 @@ local function offer(facts)
    return { capabilities = receipt.capabilities(facts), mechanisms = words(facts.mechanisms) }
 end
 
-local function note_said(conv, seen, line)
-   local is_hello = line:find("^[EHL][EH]LO ") -- EHLO, HELO, LHLO
-   seen.waits_for = is_hello and "ehlo"
-   if line == "STARTTLS" then seen.before_tls = offer(conv.session:facts()) end
-   if is_hello and conv.tls and conv.sock.certificate then
-      seen.certificate = conv.sock:certificate()
+-- What a look at the server sees. `conv` is known before the first line is sent or heard.
+local function new_sight()
+   return { conv = nil, facts = nil, trouble = nil, before_tls = nil, certificate = nil,
+      greeting = {}, seconds = {}, asked_at = 0 }
+end
+
+local notes = {}
+
+function notes.connected(seen, event)
+   seen.seconds.connect, seen.asked_at = event.seconds, event.seconds
+end
+
+function notes.stage(seen, event)
+   if event.stage == "starttls" then seen.before_tls = offer(seen.conv.session:facts()) end
+end
+
+function notes.sent(seen, event)
+   seen.asked_at = event.seconds
+end
+
+function notes.tls(seen, event)
+   seen.seconds.tls, seen.asked_at = event.seconds - seen.asked_at, event.seconds
+end
+
+function notes.heard(seen, event)
+   if event.stage ~= "greeting" and event.stage ~= "ehlo" then return end
+   seen.seconds[event.stage] = event.seconds - seen.asked_at
+   if event.stage == "greeting" then seen.greeting[#seen.greeting + 1] = event.text:sub(5) end
+end
+
+-- The function that observes for the caller and for the report.
+local function observe_for(seen, server)
+   local observe = server.observe
+   return function(event)
+      local note = notes[event.name]
+      if note then note(seen, event) end
+      if observe then observe(event) end
    end
 end
 
--- Each line as it is said and heard: what was offered before TLS, and how long all of it took.
-local function note(conv, seen, direction, line)
-   local at = now()
-   local took = at - seen.at
-   if direction == "C" then
-      seen.at = at
-      note_said(conv, seen, line)
-   elseif direction == "*" then
-      seen.seconds.tls = took
-   elseif seen.waits_for then
-      seen.seconds[seen.waits_for] = took
-   end
-   if seen.waits_for == "greeting" then
-      seen.greeting[#seen.greeting + 1] = line:sub(5)
-   end
-end
-
-local function watch(conv, began)
-   local connected = conv.connected or conv.moved
-   local seen = { conv = conv, at = conv.moved, waits_for = "greeting", greeting = {},
-      seconds = { connect = connected - began } }
-   if conv.tls then seen.seconds.tls = conv.moved - connected end
-   local trace = conv.transcript.trace
-   conv.transcript.trace = function(direction, line)
-      note(conv, seen, direction, line)
-      if trace then trace(direction, line) end
-   end
-   return seen
+local function read_certificate(conv)
+   return conv.tls and conv.sock.certificate and conv.sock:certificate() or nil
 end
 
 -- Connect, and go as far as the server lets us. -> what was seen | nil, error
 local function look(server, deadline)
-   local began = now()
-   local conv, err = opening.open(server, deadline, true)
+   local seen = new_sight()
+   local conv, err = opening.open(request.variant(server, { observe = observe_for(seen, server) }),
+      deadline, true)
    if not conv then return nil, err end
-   local seen = watch(conv, began)
+   seen.conv = conv
    conv:run()
    seen.facts, seen.trouble = conv.session:facts(), conv:trouble()
+   seen.certificate = read_certificate(conv)
    conv:leave()
    return seen
 end
@@ -131,7 +138,7 @@ end
 local function auth_of(server, seen, err)
    local facts, conv = seen.facts, seen.conv
    -- What an unverified server says is nothing to compare later offers with.
-   local found = conv.server == server and findings.auth(conv) or { state = "skipped" }
+   local found = not seen.is_unverified and findings.auth(conv) or { state = "skipped" }
    if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
@@ -236,31 +243,39 @@ local function server_to_look_at(server, t)
    return server
 end
 
--- Did no server answer that a report could be about?
-local function is_nobody(err)
-   local is_callers = err.reason == "trace" or err.reason == "transport"
-   if err.kind == "source" and is_callers then return true end
+-- Functions and objects of the caller's: where one fails, the server is not to blame.
+local callers = { trace = true, observe = true, transport = true }
+
+-- Does the error leave no server to report on?
+local function is_final(err)
+   if err.kind == "source" and callers[err.reason] then return true end
    return err.stage == "greeting" and err.kind ~= "greeting_refused"
 end
 
+-- Looks at the server, and once more without checking a certificate that is not trusted: the report
+-- says what is wrong with it. -> what was seen | nil; what sending would meet
+local function look_twice(server, deadline)
+   local seen, err = look(server, deadline)
+   if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
+   if not err or err.kind ~= "certificate" then return seen, err end
+   local second = look(unverified(server), deadline)
+   if not second or second.facts.tls ~= "on" then return seen, err end
+   second.is_unverified = true
+   return second, err
+end
+
 --- Ask a server what it offers.
----@param t table        where and how, as for smtp.connect; without `tls`, TLS is looked at
---   on loopback too
----@return table|nil     the report: see the README
----@return table|nil     the error
+---@param t table           where and how, as for smtp.connect
+---@return table|nil report see smtp.Report
+---@return table|nil err
 function probe.run(t)
    local began = now()
    local server, err = request.connection(t)
    if not server then return nil, err end
    server = server_to_look_at(server, t)
-   local deadline, seen = began + server.timeout
-   seen, err = look(server, deadline)
-   if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
-   if err and err.kind == "certificate" then
-      local second = look(unverified(server), deadline)
-      if second and second.facts.tls == "on" then seen = second end
-   end
-   if not seen or err and is_nobody(err) then return nil, err end
+   local seen
+   seen, err = look_twice(server, began + server.timeout)
+   if not seen or err and is_final(err) then return nil, err end
    return report_of(server, request.variant(t), seen, err, began)
 end
 

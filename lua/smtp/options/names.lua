@@ -54,6 +54,8 @@ local connection = {
    { "extensions", carried = true },
    { "trace", kind = "types", types = { boolean = true, ["function"] = true },
       wrong = "trace must be true or a function(direction, line)" },
+   { "observe", kind = "types", types = { ["function"] = true },
+      wrong = "observe must be a function(event)" },
    { "keepalive" },
 }
 

@@ -154,6 +154,7 @@ local function new_server(t)
    ---@field pipelining string          "safe", "eager" or "off"
    ---@field extensions table           keyword in lower case to "require", "prefer" or "skip"
    ---@field trace boolean|function|nil
+   ---@field observe function|nil
    ---@field keepalive table|false|nil  { idle = seconds, size = connections }
    ---@field flight_max integer|nil     send_many: messages in flight
    ---@field refused_max integer|nil    send_many: refused recipients in flight
@@ -193,6 +194,7 @@ local function new_server(t)
       pipelining = t.pipelining or "safe",
       extensions = t.extensions,
       trace = t.trace,
+      observe = t.observe,
       keepalive = t.keepalive,
       flight_max = nil,
       refused_max = nil,

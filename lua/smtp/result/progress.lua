@@ -93,36 +93,26 @@ function Bar:finish()
    io.stderr:write("\n")
 end
 
-local LARGE = 1048576 -- octets; less is gone before one could see it
+local LARGE = 1048576 -- bytes; the bar of a smaller message would be gone at once
 
-local watchers = setmetatable({}, { __mode = "k" }) -- by the value of `trace` that stands for them
-
---- What a conversation with this `trace` calls: watcher(octets that have left in it [, size of the
--- message that begins now, false where it is not known]). nil: `trace` is not a bar's.
-function progress.watcher(trace)
-   return trace and watchers[trace]
-end
-
---- For a single message: a value for the option `trace` that draws a bar where the message is
--- large, instead of a trace, and a function that ends the bar. nil where standard error is not a
--- terminal.
----@return function|nil trace
+--- For a single message: a value for the option `observe` that draws a bar where the message is
+-- large, and a function that ends the bar. Both are nil where standard error is not a terminal.
+---@return function|nil observe
 ---@return function|nil finish
 function progress.of_message()
    if not core.terminal() then return nil end
-   local began_at, bar = 0, nil
-   local function trace() end
-   watchers[trace] = function(octets, size)
-      if size ~= nil then
-         began_at = octets
-         bar = (not size or size >= LARGE) and progress.new(size or nil, "octets") or nil
-      end
-      local sent = octets - began_at
-      if bar and (sent >= LARGE or bar.total and sent > 0) then
-         bar:update(math.min(sent, bar.total or sent), 0)
+   local sent, bar = 0, nil
+   local function observe(event)
+      if event.name == "sent" and event.stage == "mail" then
+         sent, bar = 0, nil
+      elseif event.name == "message" then
+         sent = sent + event.bytes
+         local is_large = (event.size or sent) >= LARGE
+         bar = bar or is_large and progress.new(event.size, "octets") or nil
+         if bar then bar:update(event.size and math.min(sent, event.size) or sent, 0) end
       end
    end
-   return trace, function()
+   return observe, function()
       if bar and bar.sent then bar:finish() end
       bar = nil
    end

@@ -3,7 +3,6 @@
 -- @module smtp.result.transcript
 
 local core = require "smtp.core"
-local user_call = require "smtp.options.user_call"
 
 local transcript = {}
 
@@ -13,11 +12,10 @@ Transcript.__name = "smtp.Transcript"
 
 local none = {}
 
---- Start one.
----@param trace? function    called with each line: trace(direction, line)
----@param secrets? string[]  what transcript.forms gave of secrets that are known already
-function transcript.new(trace, secrets)
-   return setmetatable({ trace = trace, traced = 0, secrets = secrets or none }, Transcript)
+--- The transcript of a new conversation.
+---@param secrets? string[]   from transcript.forms, of secrets that are known already
+function transcript.new(secrets)
+   return setmetatable({ secrets = secrets or none }, Transcript)
 end
 
 -- What base64 shows of `text` wherever it is within something longer: for each of the three ways in
@@ -149,24 +147,6 @@ function Transcript:lines(session)
    if not session then return {} end
    local text, open = session:transcript()
    return split(self, text, open)
-end
-
---- Trace what the session has said and heard since. A trace that fails is not called again.
----@return boolean
----@return any      what it raised
-function Transcript:follow(session)
-   local news
-   news, self.traced = session:news(self.traced)
-   for i = 1, news and #news or 0, 3 do
-      local side, text = news[i], news[i + 1]
-      if side == "M" then side, text = "C", ("(%d bytes of the message)"):format(text) end
-      local ok, cause = user_call.call(self.trace, side, side == "S" and self:mask(text) or text)
-      if not ok then
-         self.trace = nil
-         return false, cause
-      end
-   end
-   return true
 end
 
 return transcript

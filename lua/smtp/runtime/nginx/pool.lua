@@ -11,7 +11,7 @@ local keep = {}
 
 -- These change how we wait or what we tell, not what the connection is.
 local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
-   reply_timeout = true, trace = true }
+   reply_timeout = true, trace = true, observe = true }
 
 -- ---- all options as one text ----
 

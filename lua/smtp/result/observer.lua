@@ -1,0 +1,166 @@
+--- What a conversation tells the caller's functions while it goes on: `observe`, `trace`, and the
+-- progress bar get the same events.
+-- @module smtp.result.observer
+
+local core = require "smtp.core"
+local user_call = require "smtp.options.user_call"
+
+local observer = {}
+
+local now = core.now
+
+local Observer = {}
+Observer.__index = Observer
+Observer.__name = "smtp.Observer"
+
+local STEP = 1024 -- bytes sent or heard at once: the session keeps only so many lines
+
+local count = 0 -- conversations that were observed in this process
+
+-- `trace` as a function of events: the lines of the dialogue. The bytes of a message are one line.
+local function of_trace(trace)
+   if trace == true then
+      trace = function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
+   end
+   local bytes = 0
+   local function show(direction, line)
+      if bytes > 0 then
+         local text = ("(%d bytes of the message)"):format(bytes)
+         bytes = 0
+         trace("C", text)
+      end
+      trace(direction, line)
+   end
+   return function(event)
+      local name = event.name
+      if name == "sent" then
+         show("C", event.text)
+      elseif name == "heard" then
+         show("S", event.text)
+      elseif name == "tls" then
+         show("*", "TLS")
+      elseif name == "message" then
+         bytes = bytes + event.bytes
+      end
+   end
+end
+
+--- The observer of a new conversation; nil where the caller observes nothing.
+---@param server table   the options of the connection
+---@return table|nil
+function observer.new(server)
+   local trace, observe = server.trace, server.observe
+   if not trace and not observe then return nil end
+   count = count + 1
+   return setmetatable({
+      trace = trace and of_trace(trace), observe = observe,
+      connection = count,
+      began = now(),
+      mark = 0,          -- of the session's lines: see session:news
+      stage = nil,       -- the stage that was reported last
+      bytes = 0,         -- of messages, that the lines up to `mark` contain
+      reported = 0,      -- of messages, that events contain
+      size = nil,        -- bytes of the message that is sent now
+      failed = nil,      -- "trace" or "observe": it raised an error
+      cause = nil,       -- what it raised
+      is_done = false,   -- the event "done" was reported
+   }, Observer)
+end
+
+local function call(self, name, event)
+   local fn = self[name]
+   if not fn or self.failed then return end
+   local ok, cause = user_call.call(fn, event)
+   if not ok then self.failed, self.cause = name, cause end
+end
+
+--- Report one event. After an error of the caller's function nothing more is reported.
+---@param event table   its fields without `seconds` and `connection`
+---@return boolean      did the caller's functions return?
+function Observer:tell(event)
+   event.seconds, event.connection = now() - self.began, self.connection
+   call(self, "trace", event)
+   call(self, "observe", event)
+   return not self.failed
+end
+
+local function tell_bytes(self, total)
+   local bytes = total - self.reported
+   if bytes <= 0 then return end
+   self.reported = total
+   self:tell { name = "message", bytes = bytes, size = self.size }
+end
+
+-- A line of the session's news, as an event.
+local function tell_line(self, conv, side, value, stage)
+   if side == "M" then
+      self.bytes = self.bytes + value
+      tell_bytes(self, self.bytes)
+   elseif side == "C" then
+      self:tell { name = "sent", text = value, stage = stage }
+   elseif side == "S" then
+      self:tell { name = "heard", text = conv.transcript:mask(value), stage = self.stage }
+   else
+      local tls = conv.tls or {}
+      self:tell { name = "tls", version = tls.version, cipher = tls.cipher,
+         verified = tls.verified }
+   end
+end
+
+local function tell_stage(self, session)
+   local stage = session:stage()
+   if stage == self.stage then return end
+   self.stage = stage
+   self:tell { name = "stage", stage = stage }
+end
+
+--- Report that the conversation is over. What the caller's functions raise now changes nothing.
+---@param trouble? table   why it broke
+---@param is_kept? boolean the connection stays open for another conversation
+function Observer:done(trouble, is_kept)
+   if self.is_done then return end
+   self.is_done = true
+   self:tell { name = "done", kind = trouble and trouble.kind, reason = trouble and trouble.reason,
+      kept = is_kept or false }
+end
+
+--- Report what the session has sent and heard since.
+---@return boolean   did the caller's functions return?
+function Observer:follow(conv)
+   local session = conv.session
+   if not self.stage then tell_stage(self, session) end
+   local news
+   news, self.mark = session:news(self.mark)
+   for i = 1, news and #news or 0, 3 do
+      tell_line(self, conv, news[i], news[i + 1], news[i + 2])
+   end
+   tell_stage(self, session)
+   return not self.failed
+end
+
+--- The session hears what has arrived, line by line.
+---@return boolean   did the caller's functions return?
+function Observer:heard(conv, data)
+   local at, session = 1, conv.session
+   while at <= #data and not self.failed do
+      local stop = math.min(data:find("\n", at, true) or #data, at + STEP - 1)
+      session:heard(data:sub(at, stop))
+      self:follow(conv)
+      at = stop + 1
+   end
+   return not self.failed
+end
+
+--- So many bytes of the session's output have left.
+---@return boolean   did the caller's functions return?
+function Observer:sent(conv, len)
+   local session = conv.session
+   for at = 0, len - 1, STEP do
+      session:sent(math.min(len - at, STEP))
+      self:follow(conv)
+   end
+   tell_bytes(self, session:octets())
+   return not self.failed
+end
+
+return observer
