@@ -47,11 +47,8 @@ local function short(self, done, rest)
    return text, self.columns - #text - 4
 end
 
---- One line for what is done so far.
----@param done number
----@param failed number   of these
----@param seconds number  since the beginning
-function Bar:line(done, failed, seconds)
+-- "20 of 100 messages", "5/s", "0:16 left", "1 failed"
+local function numbers(self, done, failed, seconds)
    local rate = seconds > 0 and done / seconds or 0
    local parts = { with_commas(done) }
    if self.total then parts[1] = parts[1] .. " of " .. with_commas(self.total) end
@@ -61,6 +58,15 @@ function Bar:line(done, failed, seconds)
       parts[3] = clock((self.total - done) / rate) .. " left"
    end
    if failed > 0 then parts[#parts + 1] = with_commas(failed) .. " failed" end
+   return parts
+end
+
+--- One line for what is done so far.
+---@param done number
+---@param failed number   of these
+---@param seconds number  since the beginning
+function Bar:line(done, failed, seconds)
+   local parts = numbers(self, done, failed, seconds)
    local text = table.concat(parts, ", ")
    local room = self.columns - #text - 4
    if room < WIDTH_MIN and self.unit == "octets" and self.total and self.total > 0 then

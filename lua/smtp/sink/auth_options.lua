@@ -30,7 +30,8 @@ local function check_types(t)
    for name, value in next, t do
       local expected = types[name]
       if not expected then
-         return usage(("auth has no field %q"):format(user_call.text(name)), meant(name, type_names))
+         return usage(("auth has no field %q"):format(user_call.text(name)),
+            meant(name, type_names))
       end
       if type(value) ~= expected then
          return usage(("auth.%s must be a %s"):format(name, expected))

@@ -54,7 +54,9 @@ local function finish(job, runner, receipt, err)
    if not job.callback then return end
    runner.lost_at = core.now() + CALLBACK_MAX
    local ok, cause = user_call.call(function() job.callback(receipt, err) end)
-   if not ok then log("smtp: the callback of smtp.defer raised an error: ", user_call.text(cause)) end
+   if not ok then
+      log("smtp: the callback of smtp.defer raised an error: ", user_call.text(cause))
+   end
 end
 
 -- Whatever happens to one message, the next one is sent.

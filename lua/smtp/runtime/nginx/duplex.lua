@@ -70,15 +70,15 @@ end
 ---@return number|nil count
 ---@return string|nil said   what the cosocket said
 function Duplex:send(data)
-   local begun, ok, said = 0, nil, nil
+   local begun = 0
    if self.writer then
       if data:byte() ~= self.writer.data:byte(-1) then return nil, "closed" end
-      ok, said = finish(self, self.writer)
+      local ok, said = finish(self, self.writer)
       if not ok or #data == 1 then return ok and 1 or ok == false and 0 or nil, said end
       begun, data = 1, data:sub(2)
    end
    self.writer = start(self, "send", data)
-   ok, said = finish(self, self.writer)
+   local ok, said = finish(self, self.writer)
    if ok == nil then return nil, said end
    return begun + #data - (ok and 0 or 1)
 end
