@@ -5,7 +5,7 @@ local connection = require "smtp.client.connection"
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
-local host = require "smtp.runtime.runtime"
+local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
 local system = require "smtp.ground.resources"
@@ -47,7 +47,7 @@ end
 ---@return table|nil          { message_id =, waiting = }
 ---@return table|nil          the error
 function safe.defer(t, callback)
-   local nginx = host.nginx()
+   local nginx = runtime.nginx()
    if not nginx then
       return nil, errors.usage("defer", "smtp.defer is for nginx, and this is not nginx",
          "Use smtp.send")

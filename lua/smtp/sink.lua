@@ -11,7 +11,7 @@
 -- @module smtp.sink
 
 local core = require "smtp.core"
-local crowd = require "smtp.runtime.scheduler"
+local scheduler = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
 local sink_options = require "smtp.sink.options"
 local sink_session = require "smtp.sink.session"
@@ -223,17 +223,17 @@ function Sink:serve(t)
    t, err = sink_options.read_serve(t)
    if not t then return nil, err end
    local served = 0
-   local ok, cause = crowd.run { function()
+   local ok, cause = scheduler.run { function()
       while not t.connections or served < t.connections do
-         local sock, why = crowd.accept(self.listener, t.timeout or 86400)
+         local sock, why = scheduler.accept(self.listener, t.timeout or 86400)
          if sock then
             served = served + 1
-            crowd.spawn(function()
+            scheduler.spawn(function()
                converse(self, sock)
                sock:close()
             end)
          elseif why == "system" then -- no descriptors left: those who are here give them back
-            crowd.sleep(0.05)
+            scheduler.sleep(0.05)
          else
             return
          end

@@ -1,6 +1,6 @@
 -- Many messages over few connections; and, in eager transcripts, many in one flight.
 local core = require "smtp.core"
-local crowd = require "smtp.runtime.scheduler"
+local scheduler = require "smtp.runtime.scheduler"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -648,10 +648,10 @@ describe("send_many", function()
 
    -- The pauses that send_many makes, each with the number of connections that were tried before it.
    local function pauses(run)
-      local real, list = crowd.sleep, {}
-      crowd.sleep = function(seconds) list[#list + 1] = seconds end
+      local real, list = scheduler.sleep, {}
+      scheduler.sleep = function(seconds) list[#list + 1] = seconds end
       local done, result = pcall(run)
-      crowd.sleep = real
+      scheduler.sleep = real
       assert(done, result)
       return list, result
    end

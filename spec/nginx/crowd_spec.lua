@@ -1,5 +1,5 @@
 -- Many conversations at once: each a light thread.
-local crowd = require "smtp.runtime.scheduler"
+local scheduler = require "smtp.runtime.scheduler"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
@@ -29,7 +29,7 @@ describe("a crowd", function()
             receipts = receipts + 1
          end
       end
-      local took = time(function() assert(crowd.run(jobs)) end)
+      local took = time(function() assert(scheduler.run(jobs)) end)
       mx:stop()
       assert.equal(3, receipts)
       assert.truthy(took >= 0.4 and took < 1.1, took)
@@ -38,11 +38,11 @@ describe("a crowd", function()
    it("loses nobody to an error, grows from within, and sleeps", function()
       local log, ok, err = {}, nil, nil
       local took = time(function()
-         ok, err = crowd.run {
+         ok, err = scheduler.run {
             function()
-               crowd.spawn(function()
-                  crowd.spawn(function() crowd.sleep(0.1) log[#log + 1] = "third" end)
-                  crowd.sleep(0.05)
+               scheduler.spawn(function()
+                  scheduler.spawn(function() scheduler.sleep(0.1) log[#log + 1] = "third" end)
+                  scheduler.sleep(0.05)
                   log[#log + 1] = "second"
                end)
                log[#log + 1] = "first"

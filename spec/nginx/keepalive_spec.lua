@@ -1,6 +1,6 @@
 -- Kept connections: for whom, in which state, and what becomes of dead ones.
 local certs = require "spec.tools.certs"
-local keep = require "smtp.runtime.nginx.pool"
+local pool = require "smtp.runtime.nginx.pool"
 local optionlist = require "smtp.client.request"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
@@ -168,7 +168,7 @@ describe("a kept connection of one identity", function()
             tls_verify = t.tls_verify, tls_host = t.tls_host, pipelining = t.pipelining,
             source_address = t.source_address, auth_plaintext = t.auth_plaintext, timeout = t.timeout,
             scram_iterations = t.scram_iterations, tls_cert = t.tls_cert, tls_key = t.tls_key })
-         return keep.place(checked).name
+         return pool.place(checked).name
       end
       local one = name()
       assert.equal(one, name())

@@ -1,7 +1,7 @@
 -- Many conversations in one thread.
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
-local crowd = require "smtp.runtime.scheduler"
+local scheduler = require "smtp.runtime.scheduler"
 local user_call = require "smtp.options.user_call"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
@@ -57,7 +57,7 @@ describe("a crowd", function()
    it("of three slow conversations takes the time of one", function()
       local jobs, results, finish = senders { 0.1, 0.1, 0.1 }
       local started, cpu = core.now(), os.clock()
-      assert.is_true(crowd.run(jobs))
+      assert.is_true(scheduler.run(jobs))
       local took = core.now() - started
       cpu = os.clock() - cpu
       finish()
@@ -69,7 +69,7 @@ describe("a crowd", function()
    it("goes on where one of it has no more time", function()
       local jobs, results, finish = senders { 0.1, 3, 0.1 }
       local started = core.now()
-      assert.is_true(crowd.run(jobs))
+      assert.is_true(scheduler.run(jobs))
       finish()
       assert.equal("timeout", results[2].err.kind)
       local took = results[2].at - started
@@ -102,7 +102,7 @@ describe("a crowd", function()
          end
       end
       local cpu = os.clock()
-      local ok, err = crowd.run(jobs)
+      local ok, err = scheduler.run(jobs)
       cpu = os.clock() - cpu
       assert(ok, err)
       assert.equal("all\n", other.finish())
@@ -133,7 +133,7 @@ describe("a crowd", function()
             versions[#versions + 1] = receipt.tls.version
          end
       end
-      assert(crowd.run(jobs))
+      assert(scheduler.run(jobs))
       other.finish()
       assert.same({ "TLSv1.3", "TLSv1.3", "TLSv1.3", "TLSv1.3" }, versions)
    end)
@@ -149,9 +149,9 @@ describe("a crowd", function()
          print(n)
       ]]
       local sent, at_once, most = 0, 0, 0
-      assert(crowd.run {
+      assert(scheduler.run {
          function()
-            local sock = crowd.socket()
+            local sock = scheduler.socket()
             sock:settimeouts(5000, 5000, 5000)
             assert(sock:connect("127.0.0.1", other.port))
             local data = ("x"):rep(65536)
@@ -165,7 +165,7 @@ describe("a crowd", function()
          function()
             while sent < 16777216 do
                at_once = 0
-               crowd.sleep(0)
+               scheduler.sleep(0)
             end
          end,
       })
@@ -178,15 +178,15 @@ describe("a crowd", function()
       local why
       local started = core.now()
       local sock
-      assert(crowd.run {
+      assert(scheduler.run {
          function()
-            sock = crowd.socket()
+            sock = scheduler.socket()
             sock:settimeouts(5000, 5000, 5000)
             assert(sock:connect("127.0.0.1", other.port))
             why = select(2, sock:receiveany(1))
          end,
          function()
-            crowd.sleep(0.05)
+            scheduler.sleep(0.05)
             sock:close()
          end,
       })
@@ -197,10 +197,10 @@ describe("a crowd", function()
 
    it("loses nobody to an error, and tells the first", function()
       local log = {}
-      local ok, err = crowd.run {
-         function() crowd.sleep(0.02) log[#log + 1] = "late" end,
+      local ok, err = scheduler.run {
+         function() scheduler.sleep(0.02) log[#log + 1] = "late" end,
          function() error({ "mine" }) end,
-         function() crowd.sleep(0.01) error("another") end,
+         function() scheduler.sleep(0.01) error("another") end,
       }
       assert.is_nil(ok)
       assert.same({ "mine" }, err)
@@ -209,10 +209,10 @@ describe("a crowd", function()
 
    it("grows from within, and waits for those who joined", function()
       local log = {}
-      assert(crowd.run { function()
+      assert(scheduler.run { function()
          for i = 3, 1, -1 do
-            crowd.spawn(function()
-               crowd.sleep(i / 50)
+            scheduler.spawn(function()
+               scheduler.sleep(i / 50)
                log[#log + 1] = i
             end)
          end
@@ -221,11 +221,11 @@ describe("a crowd", function()
    end)
 
    it("of nobody is over, and one inside another as well", function()
-      assert(crowd.run {})
+      assert(scheduler.run {})
       local log = {}
-      assert(crowd.run { function()
-         assert(crowd.run { function() crowd.sleep(0.01) log[1] = "inner" end })
-         crowd.sleep(0.01)
+      assert(scheduler.run { function()
+         assert(scheduler.run { function() scheduler.sleep(0.01) log[1] = "inner" end })
+         scheduler.sleep(0.01)
          log[2] = "outer"
       end })
       assert.same({ "inner", "outer" }, log)
@@ -233,7 +233,7 @@ describe("a crowd", function()
 
    it("sleeps outside of a job as well", function()
       local started = core.now()
-      crowd.sleep(0.03)
+      scheduler.sleep(0.03)
       assert.truthy(core.now() - started >= 0.03)
    end)
 end)
@@ -270,7 +270,7 @@ describe("a job that yields", function()
    it("takes turns with the others, its yields passed on and answered", function()
       local log, passed = { answer = true }, {}
       local jobs, sink = three(log)
-      local thread = coroutine.create(function() assert(crowd.run(jobs)) end)
+      local thread = coroutine.create(function() assert(scheduler.run(jobs)) end)
       local given
       repeat
          local ok, name, second, third = coroutine.resume(thread, given)
@@ -288,7 +288,7 @@ describe("a job that yields", function()
       local log = {}
       local jobs, sink = three(log)
       assert.is_false(user_call.can_yield())
-      assert(crowd.run(jobs))
+      assert(scheduler.run(jobs))
       assert.equal(3, #sink.messages)
       assert.equal("abcabcabc", table.concat(log):sub(1, 9))
    end)
@@ -297,7 +297,7 @@ describe("a job that yields", function()
       local other = peer.start(slow:format("0.2"))
       local turns, over = 0, false
       local cpu = os.clock()
-      assert(crowd.run {
+      assert(scheduler.run {
          function() assert(send { port = other.port }) over = true end,
          function()
             while not over do
@@ -315,7 +315,7 @@ describe("a job that yields", function()
    it("inside a function of its own does not stop the others", function()
       local sink = smtp_sink.new {}
       local count, ticks = 0, 0
-      assert(crowd.run {
+      assert(scheduler.run {
          function()
             assert(send { transport = sink:transport(), raw = function()
                count = count + 1
@@ -326,7 +326,7 @@ describe("a job that yields", function()
          function()
             while count < 5 do
                ticks = ticks + 1
-               crowd.sleep(0)
+               scheduler.sleep(0)
             end
          end,
       })

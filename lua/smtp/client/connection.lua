@@ -6,7 +6,6 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local receipts = require "smtp.result.receipt"
 local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
 local user_call = require "smtp.options.user_call"
@@ -164,7 +163,7 @@ end
 ---@return table|nil err   where the connection has ended
 function Connection:capabilities()
    if self.conv.session:wants() == "nothing" then return nil, broken(self) end
-   return receipts.capabilities(self.conv.session:facts())
+   return core.capabilities(self.conv.session:facts().capabilities)
 end
 
 local commands = { rset = "RSET", noop = "NOOP", vrfy = "VRFY" }

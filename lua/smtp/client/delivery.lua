@@ -6,7 +6,7 @@ local core = require "smtp.core"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
-local quirks = require "smtp.client.memory"
+local memory = require "smtp.client.memory"
 local receipts = require "smtp.result.receipt"
 
 local delivery = {}
@@ -35,7 +35,7 @@ end
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
-   if trouble and trouble.reason == "bdat" then quirks.note_no_bdat(conv.server) end
+   if trouble and trouble.reason == "bdat" then memory.note_no_bdat(conv.server) end
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
    conv.transcript:mask_replies({ reply }, recipients)

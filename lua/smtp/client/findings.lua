@@ -2,10 +2,10 @@
 -- receipts and errors. Only this module writes the memory of what servers offered.
 -- @module smtp.client.findings
 
-local auth = require "smtp.client.mechanisms"
+local mechanisms = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local failure = require "smtp.result.failure"
-local quirks = require "smtp.client.memory"
+local memory = require "smtp.client.memory"
 local receipt = require "smtp.result.receipt"
 
 local findings = {}
@@ -14,7 +14,7 @@ local findings = {}
 local function note_offer(conv, facts)
    if conv.noted or facts.server == "" then return end
    conv.noted = true
-   conv.downgrade = auth.downgrade(failure.place, conv.server, facts)
+   conv.downgrade = mechanisms.downgrade(failure.place, conv.server, facts)
 end
 
 --- The state of authentication now.
@@ -31,7 +31,7 @@ function findings.parts(conv)
    if not parts then
       local facts = conv.session:facts()
       note_offer(conv, facts)
-      parts = receipt.parts(conv, facts, quirks.extensions(conv.server))
+      parts = receipt.parts(conv, facts, memory.extensions(conv.server))
       conv.parts = parts
    end
    if conv.server.pipelining == "eager" or not parts.pipelining then

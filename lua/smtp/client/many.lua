@@ -6,10 +6,10 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local crowd = require "smtp.runtime.scheduler"
+local scheduler = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
-local host = require "smtp.runtime.runtime"
+local runtime = require "smtp.runtime.runtime"
 local lanes = require "smtp.client.lane"
 local queues = require "smtp.client.queue"
 local request = require "smtp.client.request"
@@ -62,7 +62,7 @@ end
 
 local function wait_if_busy(queue, conv)
    local trouble = conv.session:trouble()
-   if trouble and is_busy(trouble) and queue:is_passing() then crowd.sleep(queue:next_pause()) end
+   if trouble and is_busy(trouble) and queue:is_passing() then scheduler.sleep(queue:next_pause()) end
 end
 
 local IDLE = 0.01 -- seconds without a reply: the server may have gone
@@ -82,7 +82,7 @@ local function serve(queue, conv, entry)
       if entry then
          lane:add(entry)
       elseif seconds then
-         crowd.sleep(seconds)
+         scheduler.sleep(seconds)
       end
       local word = conv:run(feeder)
       lane:collect()
@@ -105,7 +105,7 @@ local function without_connection(queue, entry, err)
    queue:put_back(entry)
    if queue.connections > 0 then return false end
    if err.retry ~= "never" and queue:is_passing() then
-      crowd.sleep(queue:next_pause())
+      scheduler.sleep(queue:next_pause())
       return true
    end
    queue.hopeless = true
@@ -113,7 +113,7 @@ local function without_connection(queue, entry, err)
       local seconds
       entry, seconds = queue:next_entry()
       if entry then queue:fail(entry, err) end
-      if seconds then crowd.sleep(seconds) end
+      if seconds then scheduler.sleep(seconds) end
    until not entry and not seconds
    return false
 end
@@ -128,7 +128,7 @@ local function work(queue)
          queue.connections = queue.connections - 1
          if not conv and not without_connection(queue, entry, err) then return end
       elseif seconds then
-         crowd.sleep(seconds)
+         scheduler.sleep(seconds)
       else
          return
       end
@@ -161,7 +161,7 @@ function many.send(t, messages, given)
    local ok
    ok, err = is_messages(messages)
    if not ok then return nil, err end
-   local nginx = host.nginx() -- some of its phases have neither sockets nor threads
+   local nginx = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
    local queue = new_queue(request.variant(server, { flight_max = settings.window,
@@ -172,7 +172,7 @@ function many.send(t, messages, given)
       jobs[i] = function() work(queue) end
    end
    local ran, cause = true, nil
-   if #jobs == 1 then jobs[1]() else ran, cause = crowd.run(jobs) end
+   if #jobs == 1 then jobs[1]() else ran, cause = scheduler.run(jobs) end
    if not ran then error(cause, 0) end
    return queue:summary(started)
 end

@@ -6,14 +6,14 @@ local bounded = require "smtp.ground.bounded"
 local credentials = require "smtp.options.credentials"
 local sasl = require "smtp.client.sasl"
 
-local auth = {}
+local mechanisms = {}
 
 local known, by_name = credentials.mechanisms, credentials.by_name
 
 -- ---- for a session ----
 
 --- The mechanisms a session may use; those that bind to a channel where the transport can tell it.
-function auth.list(server, binds)
+function mechanisms.list(server, binds)
    local list = {}
    for i = 1, #server.mechanisms do
       local entry = server.mechanisms[i]
@@ -24,7 +24,7 @@ end
 
 --- An exchange with the mechanism of this name, one that the core does not answer itself, and
 -- whether it is one of the user's own.
-function auth.exchange(server, name)
+function mechanisms.exchange(server, name)
    for i = 1, #server.mechanisms do
       local entry = server.mechanisms[i]
       if entry.name == name then
@@ -48,7 +48,7 @@ end
 ---@param facts table     session:facts()
 ---@param secrets table   by kind
 ---@return table|nil      nil: the system has no random bytes
-function auth.info(server, facts, secrets, sock)
+function mechanisms.info(server, facts, secrets, sock)
    local info = { host = server.host, port = server.port, username = server.username,
       password = secrets.password, token = secrets.token, authzid = server.authzid,
       tls = facts.tls == "on", iterations = server.scram_iterations, nonce = sasl.nonce() }
@@ -65,7 +65,7 @@ end
 --- What mechanisms make of a secret before they encode it in base64: PLAIN (RFC 4616 2), XOAUTH2
 -- and OAUTHBEARER (RFC 7628 3.1).
 ---@return string[]
-function auth.messages(server, secret)
+function mechanisms.messages(server, secret)
    local user = server.username or ""
    local bearer = "\1auth=Bearer " .. secret .. "\1\1"
    return { (server.authzid or "") .. "\0" .. user .. "\0" .. secret, "user=" .. user .. bearer,
@@ -97,7 +97,7 @@ end
 -- session:mechanisms() or of `exclusions`, text = for people }.
 ---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
 ---@return table[]
-function auth.offered(session, server, unusable)
+function mechanisms.offered(session, server, unusable)
    local list = session:mechanisms()
    for i = 1, #list do
       local one = list[i]
@@ -115,13 +115,13 @@ function auth.offered(session, server, unusable)
 end
 
 --- Does one of our mechanisms show the secret? Those that the core answers with one do.
-function auth.shows_secret(name)
+function mechanisms.shows_secret(name)
    return by_name[name] ~= nil and by_name[name].secret ~= nil and not sasl.mechanisms[name]
 end
 
 --- The mechanisms that may be used with any credentials.
 ---@return table[]
-function auth.with_any_credentials()
+function mechanisms.with_any_credentials()
    local list = {}
    for i = 1, #known do
       if not known[i].named then list[#list + 1] = known[i] end
@@ -158,7 +158,7 @@ end
 ---@param server smtp.Server
 ---@param facts table         of a session that heard EHLO
 ---@return string[]|nil
-function auth.downgrade(place_of, server, facts)
+function mechanisms.downgrade(place_of, server, facts)
    if server.transport and not server.host_given then return nil end -- it names no server
    if offered.empty and facts.mechanisms == "" then return nil end
    local key = (facts.tls == "on" and "tls " or "") .. place_of(server)
@@ -170,4 +170,4 @@ function auth.downgrade(place_of, server, facts)
    return missing(earlier, now)
 end
 
-return auth
+return mechanisms

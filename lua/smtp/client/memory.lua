@@ -3,13 +3,13 @@
 
 local bounded = require "smtp.ground.bounded"
 
-local quirks = {}
+local memory = {}
 
 -- By place: { no_bdat = true, grade = "safe" | "eager", trying = conversation }
 local servers = bounded.new(1000)
 
 --- Grows with each grade that is noted.
-quirks.changes = 0
+memory.changes = 0
 
 local function place(server)
    return ("%s %s %s"):format(server.socket or server.host, server.port, tostring(server.transport))
@@ -28,16 +28,16 @@ end
 -- ---- CHUNKING ----
 
 --- This server offers CHUNKING and does not know BDAT.
-function quirks.note_no_bdat(server)
+function memory.note_no_bdat(server)
    know(server).no_bdat = true
 end
 
 --- The words for extensions, as the caller gave them and as experience has it.
-function quirks.extensions(server)
+function memory.extensions(server)
    local words = server.extensions
    local preferred = (words.chunking or "prefer") == "prefer"
-   local memory = preferred and find(server)
-   if not memory or not memory.no_bdat then return words end
+   local record = preferred and find(server)
+   if not record or not record.no_bdat then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
    known.chunking = "skip"
@@ -53,36 +53,36 @@ end
 --- How far this conversation may go ahead of answers (session:grade). Of a server that nothing is
 -- known of, one conversation finds it out, and the others are safe meanwhile.
 ---@return "safe"|"try"|"eager"
-function quirks.grade(server, conv)
+function memory.grade(server, conv)
    if server.pipelining ~= "eager" then return "safe" end
-   local memory = know(server)
-   if memory.grade then return memory.grade end
+   local record = know(server)
+   if record.grade then return record.grade end
    if not server.flight_max then return "try" end -- there is but one message
-   if memory.trying ~= conv and is_trying(memory.trying) then return "safe" end
-   memory.trying = conv
+   if record.trying ~= conv and is_trying(record.trying) then return "safe" end
+   record.trying = conv
    return "try"
 end
 
 --- What a conversation begins with.
----@return table words   see quirks.extensions
----@return string grade  see quirks.grade
-function quirks.recall(server, conv)
+---@return table words   see memory.extensions
+---@return string grade  see memory.grade
+function memory.recall(server, conv)
    if servers.empty and server.pipelining ~= "eager" then return server.extensions, "safe" end
-   return quirks.extensions(server), quirks.grade(server, conv)
+   return memory.extensions(server), memory.grade(server, conv)
 end
 
 --- This conversation is over for the caller.
-function quirks.leave(server, conv)
-   local memory = find(server)
-   if memory and memory.trying == conv then memory.trying = nil end
+function memory.leave(server, conv)
+   local record = find(server)
+   if record and record.trying == conv then record.trying = nil end
 end
 
 --- This server takes what is said behind the end of a message ("eager"), or does not ("safe").
-function quirks.note_grade(server, grade)
-   local memory = know(server)
-   if memory.grade ~= "safe" and memory.grade ~= grade then
-      memory.grade, quirks.changes = grade, quirks.changes + 1
+function memory.note_grade(server, grade)
+   local record = know(server)
+   if record.grade ~= "safe" and record.grade ~= grade then
+      record.grade, memory.changes = grade, memory.changes + 1
    end
 end
 
-return quirks
+return memory

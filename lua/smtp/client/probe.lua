@@ -5,7 +5,7 @@
 -- what leaves nothing to report: a bad option, no connection, something that is no SMTP server.
 -- @module smtp.client.probe
 
-local auth = require "smtp.client.mechanisms"
+local mechanisms = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
@@ -237,7 +237,7 @@ local function server_to_look_at(server, t)
    local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
    server = request.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
    if not server.credentials then
-      server.mechanisms = auth.with_any_credentials()
+      server.mechanisms = mechanisms.with_any_credentials()
       server.password, server.token = true, true
    end
    return server

@@ -1,7 +1,7 @@
 --- What a report of smtp.probe warns of: what is wrong or missing, and what to do about it.
 -- @module smtp.client.probe_warnings
 
-local auth = require "smtp.client.mechanisms"
+local mechanisms = require "smtp.client.mechanisms"
 
 local warnings = {}
 
@@ -24,10 +24,10 @@ local function lacks(keyword)
 end
 
 -- How many of these show the secret?
-local function showing(mechanisms)
+local function showing(names)
    local count = 0
-   for i = 1, #mechanisms do
-      if auth.shows_secret(mechanisms[i]) then count = count + 1 end
+   for i = 1, #names do
+      if mechanisms.shows_secret(names[i]) then count = count + 1 end
    end
    return count
 end

@@ -9,10 +9,10 @@ local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
 local user_call = require "smtp.options.user_call"
 
-local host = {}
+local runtime = {}
 
 --- smtp.runtime.nginx.host where this runs inside nginx, else nil.
-function host.nginx()
+function runtime.nginx()
    if not package.loaded.ngx or not environment.is_nginx() then return nil end
    return require "smtp.runtime.nginx.host"
 end
@@ -64,8 +64,8 @@ end
 --   of the caller's failed
 ---@return table|nil pace     how to let others have their turn, see smtp.runtime.nginx.pace
 ---@return any context        for sslhandshake: the TLS settings of this host
-function host.transport(server, fresh)
-   local nginx = host.nginx()
+function runtime.transport(server, fresh)
+   local nginx = runtime.nginx()
    local pace = nginx and nginx.pace
    if server.transport then
       local sock, failed = callers_own(server.transport)
@@ -80,8 +80,8 @@ function host.transport(server, fresh)
 end
 
 --- In the midst of long work that began at `began` (core.now()): others may have their turn now.
-function host.breathe(began)
-   local nginx = host.nginx()
+function runtime.breathe(began)
+   local nginx = runtime.nginx()
    if nginx then nginx.breathe(core.now() - began) end
 end
 
@@ -101,7 +101,7 @@ local function literal_of(own)
 end
 
 --- What EHLO says. Without a full name our own address is sent; a unix socket has none.
-function host.domain(server, sock)
+function runtime.domain(server, sock)
    if server.domain then return server.domain end
    local name = core.hostname()
    if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
@@ -111,4 +111,4 @@ function host.domain(server, sock)
    return own and newest_literal or "[127.0.0.1]"
 end
 
-return host
+return runtime

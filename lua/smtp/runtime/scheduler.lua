@@ -2,7 +2,7 @@
 -- where it would wait. In nginx a job is a light thread.
 --
 -- A job may also yield for reasons of its own, as a transport or a body function of the user's may.
--- Such a yield is passed on to whoever resumes crowd.run; where nobody can, the job goes on in its
+-- Such a yield is passed on to what resumes scheduler.run; where nothing can, the job goes on in its
 -- next turn.
 -- @module smtp.runtime.scheduler
 
@@ -11,7 +11,7 @@ local environment = require "smtp.runtime.environment"
 local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
 
-local crowd = {}
+local scheduler = {}
 
 local now, pack = core.now, user_call.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
@@ -23,11 +23,11 @@ local LONG = 3600       -- seconds: nothing is due
 -- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
 local WAIT, SLEEP, TURN = {}, {}, {}
 
-local crowds = setmetatable({}, { __mode = "k" }) -- by the thread of a job: the crowd it is in
+local groups = setmetatable({}, { __mode = "k" }) -- by the thread of a job: the group it is in
 
-local function own_crowd()
+local function own_group()
    local thread = coroutine.running()
-   return thread and crowds[thread]
+   return thread and groups[thread]
 end
 
 local function sleep_for_sockets(socks, seconds)
@@ -45,7 +45,7 @@ end
 
 local function add(self, fn)
    local job = { thread = coroutine.create(fn), given = { n = 0 } }
-   crowds[job.thread] = self
+   groups[job.thread] = self
    line_up(self, job, 0)
 end
 
@@ -59,7 +59,7 @@ local function step(self, job)
    job.given = { n = 0 }
    local said = pack(coroutine.resume(job.thread, unpack(given, 1, given.n)))
    if coroutine.status(job.thread) == "dead" then
-      crowds[job.thread] = nil
+      groups[job.thread] = nil
       note_end(self, said[1], said[2])
    elseif said[2] == WAIT then
       job.sock = said[3]
@@ -128,11 +128,11 @@ local function wait_for_threads(self)
    end
 end
 
--- Only the one that spawned a light thread can wait for it: so each is a crowd of its own.
+-- Only the one that spawned a light thread can wait for it: so each is a group of its own.
 local function add_thread(self, fn)
    local thread = package.loaded.ngx.thread.spawn(function()
       local own = { threads = {}, add = self.add, all = self.all }
-      crowds[coroutine.running()] = own
+      groups[coroutine.running()] = own
       note_end(self.all, pcall(fn)) -- LuaJIT can yield across it
       wait_for_threads(own)
    end)
@@ -145,7 +145,7 @@ end
 ---@param jobs function[]
 ---@return boolean|nil   true
 ---@return any           the first error that one of them raised; the others went on
-function crowd.run(jobs)
+function scheduler.run(jobs)
    local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all }
    if environment.is_nginx() then
       self = { threads = {}, add = add_thread, finish = wait_for_threads }
@@ -157,30 +157,30 @@ function crowd.run(jobs)
    return true
 end
 
---- One more job for the crowd that the caller is in.
+--- One more job for the group that the caller is in.
 ---@param fn function
-function crowd.spawn(fn)
-   own_crowd():add(fn)
+function scheduler.spawn(fn)
+   own_group():add(fn)
 end
 
 --- Let others go on for so long.
 ---@param seconds number
-function crowd.sleep(seconds)
+function scheduler.sleep(seconds)
    if environment.is_nginx() then return package.loaded.ngx.sleep(seconds) end
    local due = now() + seconds
-   if own_crowd() then return coroutine.yield(SLEEP, due) end
+   if own_group() then return coroutine.yield(SLEEP, due) end
    while now() < due do sleep_for_sockets({}, due - now()) end
 end
 
 -- ---- sockets ----
 
 -- A socket that gives way. What it does outside a job (in a function of the user's, which runs in a
--- coroutine of its own; after the crowd has ended) waits as any other does.
-local Socket = { duplex = true, __name = "smtp.CrowdSocket" }
+-- coroutine of its own; after the group has ended) waits as any other does.
+local Socket = { duplex = true, __name = "smtp.SchedulerSocket" }
 Socket.__index = Socket
 
 local function wait_for(sock)
-   if own_crowd() then return coroutine.yield(WAIT, sock) end
+   if own_group() then return coroutine.yield(WAIT, sock) end
    sleep_for_sockets({ sock }, LONG)
 end
 
@@ -212,7 +212,7 @@ local send = give_way("send")
 function Socket:send(data)
    local result, why, text, count = send(self, data)
    self.sent = self.sent + (result or count or 0)
-   if self.sent >= SENT_MAX and own_crowd() then
+   if self.sent >= SENT_MAX and own_group() then
       self.sent = 0
       coroutine.yield(TURN)
    end
@@ -220,7 +220,7 @@ function Socket:send(data)
 end
 
 local function is_job()
-   return own_crowd() and not environment.is_nginx()
+   return own_group() and not environment.is_nginx()
 end
 
 -- Inside a job, one that gives way to other jobs.
@@ -231,7 +231,7 @@ local function polite(sock)
 end
 
 --- A socket; inside a job, one that gives way to other jobs. nil, why: it cannot be had.
-function crowd.socket()
+function scheduler.socket()
    local socket, why = system.load "smtp.socket"
    if not socket then return nil, why end
    return polite(socket.new())
@@ -242,7 +242,7 @@ end
 ---@param seconds number
 ---@return table|nil sock
 ---@return string|nil why     "timeout"; "closed": nobody listens any more; "system"
-function crowd.accept(listener, seconds)
+function scheduler.accept(listener, seconds)
    local sock, why
    listener:nonblocking(is_job())
    repeat
@@ -253,4 +253,4 @@ function crowd.accept(listener, seconds)
    return polite(sock)
 end
 
-return crowd
+return scheduler

@@ -7,7 +7,7 @@ local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
 local location = require "smtp.runtime.nginx.location"
 
-local keep = {}
+local pool = {}
 
 -- These change how we wait or what we tell, not what the connection is.
 local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
@@ -107,7 +107,7 @@ end
 
 --- Where nginx keeps connections to this server that are made now, in this location of nginx.conf.
 ---@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
-function keep.place(server)
+function pool.place(server)
    local where = location.identity()
    local name = where and name_of(server)
    if not name then return nil end
@@ -134,11 +134,11 @@ end
 --- May this connection stay under the name it was opened with? The first one under a name decides
 -- what the others must be like. Where a later one differs, the server has changed: from now on
 -- there is a new name, and what is kept under the old one is never used again.
----@param place table   from keep.place, before it was connected
+---@param place table   from pool.place, before it was connected
 ---@param facts table   of its session
 ---@param ends number   os.time() at which the certificate of its server ends
 ---@return boolean
-function keep.fits(place, facts, tls, ends)
+function pool.fits(place, facts, tls, ends)
    local entry = records:get(place.name)
    if not entry or entry.pool ~= place.pool then return false end
    if entry.record and is_same(entry.record, facts) then
@@ -156,4 +156,4 @@ function keep.fits(place, facts, tls, ends)
    return false
 end
 
-return keep
+return pool

@@ -9,7 +9,7 @@ local binding = require "smtp.runtime.nginx.channel_binding"
 local core = require "smtp.core"
 local duplex = require "smtp.runtime.nginx.duplex"
 local handshake = require "smtp.runtime.nginx.handshake"
-local keep = require "smtp.runtime.nginx.pool"
+local pool = require "smtp.runtime.nginx.pool"
 local location = require "smtp.runtime.nginx.location"
 local own_address = require "smtp.runtime.nginx.own_address"
 local troubles = require "smtp.runtime.nginx.troubles"
@@ -43,7 +43,7 @@ end
 function transport.new(server, certificate, fresh)
    local sock = api().socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
-      place = server.keepalive and keep.place(server), keepalive = server.keepalive or nil,
+      place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
       duplex = nil, unheard = 0, receive_ms = 0, peer = nil, source = nil }, Transport)
@@ -206,7 +206,7 @@ end
 function Transport:keep(facts, tls)
    if self.duplex and not self.duplex:rests() then return false end
    if not self.place or not is_usable(self) or self.ends <= os.time()
-      or not keep.fits(self.place, facts, tls, self.ends) then
+      or not pool.fits(self.place, facts, tls, self.ends) then
       return false
    end
    if has_unread(self) then return false end
