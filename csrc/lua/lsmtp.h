@@ -5,6 +5,8 @@
 #include "../lbinding.h"
 #include "../smtp.h"
 
+#include <string.h>
+
 #pragma GCC visibility push(hidden)
 
 #define TRANSACTION "smtp.Transaction"
@@ -45,11 +47,27 @@ void anchor(lua_State *L, const char *key, int index);
 /* Queues the transaction at 2, whose text is at 3, in the session at 1. */
 int session_add(lua_State *L);
 
-/* ltransaction.c: pushes the text and the transaction of a caller's own table at `t`, see
- * core.transaction; false: nothing. `known`: a sender whose address was read before, or NULL.
- * `old`: where a transaction is whose place it may take; 0: there is none. */
-bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old);
+/* ltransaction.c: pushes a transaction for so many recipients, with room for their addresses and
+ * for what the server says: 512 octets and 96 for each recipient. It takes the place of the
+ * transaction at `old`, if that is large enough; 0: there is none. */
+struct smtp_transaction *push_transaction(lua_State *L, int old, size_t to_count, size_t words_len);
+/* Where its addresses go. */
+static inline char *words_of(struct smtp_transaction *m)
+{
+    return (char *)(m->to + m->to_count);
+}
+static inline char *put_word(char *at, struct smtp_text *text, struct smtp_text word)
+{
+    memcpy(at, word.data, word.len);
+    *text = (struct smtp_text){at, word.len};
+    return at + word.len;
+}
 int transaction_again(lua_State *L);
+
+/* lraw.c: pushes the text and the transaction of a caller's own table at `t`, see core.transaction;
+ * false: nothing. `known`: a sender whose address was read before, or NULL. `old`: where a
+ * transaction is whose place it may take; 0: there is none. */
+bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old);
 
 /* loutcome.c */
 struct smtp_transaction *to_transaction(lua_State *L);

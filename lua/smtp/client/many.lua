@@ -4,59 +4,21 @@
 -- message where it has room for one.
 -- @module smtp.client.many
 
-local check = require "smtp.options.check"
 local core = require "smtp.core"
 local scheduler = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
-local errors = require "smtp.errors"
 local runtime = require "smtp.runtime.runtime"
 local lanes = require "smtp.client.lane"
+local many_settings = require "smtp.client.many_settings"
 local queues = require "smtp.client.queue"
 local request = require "smtp.client.request"
 
 local many = {}
 
-local now, usage = core.now, errors.usage
+local now = core.now
 local is_busy, new_queue = queues.is_busy, queues.new
 
 local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it behind some more
-
--- ---- the settings ----
-
-local names = { "connections", "window", "rate", "per_connection", "on_result", "progress" }
-
-local defaults = { connections = 2, window = 16, per_connection = 100 }
-
-local maxima = { connections = 1000, window = core.limits.flight, per_connection = 1000000,
-   rate = 1000000 }
-
-local function is_count(settings, name)
-   local value = settings[name]
-   local whole = name == "rate" or type(value) == "number" and value % 1 == 0
-   if value == nil or type(value) == "number" and value > 0 and value <= maxima[name] and whole then
-      return true
-   end
-   return nil, usage(name, ("%s must be a number above 0, at most %d"):format(name, maxima[name]),
-      nil, value)
-end
-
-local function check_settings(given)
-   if given ~= nil and type(given) ~= "table" then
-      return nil, usage("settings", "the settings of send_many must be a table",
-         "Write { connections = 2 }")
-   end
-   local settings = {}
-   for name, value in next, defaults do settings[name] = value end
-   for name, value in next, given or {} do settings[name] = value end
-   local ok, err = check.names(settings, names)
-   if not ok then return nil, err end
-   ok, err = check.each(is_count, settings, { "connections", "window", "rate", "per_connection" })
-   if not ok then return nil, err end
-   ok, err = check.is_type(settings, "on_result", "function")
-   if not ok then return nil, err end
-   ok, err = check.is_type(settings, "progress", "boolean")
-   return ok and settings, err
-end
 
 -- ---- one connection ----
 
@@ -137,15 +99,6 @@ end
 
 -- ---- the door ----
 
-local function is_messages(messages)
-   local kind = type(messages)
-   if kind == "function" then return true end
-   if kind == "table" then return check.is_list(messages, "messages") end
-   return nil, usage("messages",
-      ("messages must be a list or a function, and is a %s"):format(kind),
-      "Write { { from = …, to = … }, … }; a function returns the next one, nil at the end")
-end
-
 --- Send many messages: see the README.
 ---@param t table                     the options of a connection
 ---@param messages table|function     options of messages, as for connection:send
@@ -156,10 +109,10 @@ function many.send(t, messages, given)
    local server, err = request.connection(t)
    if not server then return nil, err end
    local settings
-   settings, err = check_settings(given)
+   settings, err = many_settings.check(given)
    if not settings then return nil, err end
    local ok
-   ok, err = is_messages(messages)
+   ok, err = many_settings.check_messages(messages)
    if not ok then return nil, err end
    local nginx = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
