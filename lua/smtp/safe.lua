@@ -30,8 +30,10 @@ function safe.send(t)
    local started = core.now()
    local server, mail = request.send(t)
    if not server then return nil, mail end
-   local ok, err = signing.sign(mail, delivery.deadline(server, mail, started))
-   if not ok then return nil, err end
+   if mail.signers then
+      local ok, err = signing.sign(mail, delivery.deadline(server, mail, started))
+      if not ok then return nil, err end
+   end
    return delivery.send(server, mail, started)
 end
 

@@ -20,7 +20,10 @@ local parts = {}
 
 -- ---- text ----
 
-local function text_part(encoding, body, content_type)
+-- -> part | nil, the word of core.encode_text
+local function text_part(text, content_type)
+   local encoding, body = core.encode_text(text)
+   if not encoding then return nil, body end
    return { fields = { { "Content-Type", content_type },
       { "Content-Transfer-Encoding", encoding } }, body = body,
       needs_line_end = body ~= "" and body:sub(-2) ~= "\r\n" }
@@ -36,9 +39,9 @@ local function read_text(t, name, content_type)
    if type(value) ~= "string" then
       return nil, errors.usage(name, name .. " must be a string, and is a " .. type(value))
    end
-   local encoding, body = core.encode_text(value)
-   if encoding then return text_part(encoding, body, content_type) end
-   return nil, errors.usage(name, name .. why_not[body][1], why_not[body][2])
+   local part, word = text_part(value, content_type)
+   if part then return part end
+   return nil, errors.usage(name, name .. why_not[word][1], why_not[word][2])
 end
 
 -- The method of a calendar object: the option's, or that of its text. -> in upper case | nil, err
@@ -65,14 +68,15 @@ local function read_calendar(t)
       return nil, errors.usage("calendar",
          "calendar must be iCalendar text, or { content =, method = }")
    end
-   local encoding, body = core.encode_text(value.content)
-   if not encoding or not value.content:find("^BEGIN:VCALENDAR[\r\n]") then
-      return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
-         "It begins with BEGIN:VCALENDAR")
+   local part, method, err
+   if value.content:find("^BEGIN:VCALENDAR[\r\n]") then
+      method, err = method_of(value)
+      if not method then return nil, err end
+      part = text_part(value.content, "text/calendar; charset=utf-8; method=" .. method)
    end
-   local method, err = method_of(value)
-   if not method then return nil, err end
-   return text_part(encoding, body, "text/calendar; charset=utf-8; method=" .. method)
+   if part then return part end
+   return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
+      "It begins with BEGIN:VCALENDAR")
 end
 
 -- ---- structure ----
@@ -128,29 +132,34 @@ local function token_of(id, attachments)
    return token
 end
 
+-- A body that may have more than the part of the option text. -> part | nil, err
+local function read_several(t, id, text)
+   local found, err = { text = text, attachments = {} }
+   found.html, err = read_text(t, "html", "text/html; charset=utf-8")
+   if err then return nil, err end
+   found.calendar, err = read_calendar(t)
+   if err then return nil, err end
+   if t.attachments ~= nil then
+      found.attachments, err = attachment.list(t.attachments)
+      if err then return nil, err end
+   end
+   if text or found.html or found.calendar or found.attachments[1] then
+      return structure({ count = 0, token = token_of(id, found.attachments) }, found)
+   end
+   return nil, errors.usage("text", "the message has no content", "Give text, html, "
+      .. "attachments, calendar or raw; text = \"\" sends an empty message on purpose")
+end
+
 --- Read the body of a message from the options text, html, calendar and attachments.
 ---@param t table          the options of a message
 ---@param id string        its message identifier
 ---@return smtp.Part|nil   the outermost part
 ---@return table|nil err   UsageError, SystemError
 function parts.read(t, id)
-   local found, err = {}
-   found.text, err = read_text(t, "text", "text/plain; charset=utf-8")
+   local text, err = read_text(t, "text", "text/plain; charset=utf-8")
    if err then return nil, err end
-   found.html, err = read_text(t, "html", "text/html; charset=utf-8")
-   if err then return nil, err end
-   found.calendar, err = read_calendar(t)
-   if err then return nil, err end
-   found.attachments = {}
-   if t.attachments ~= nil then
-      found.attachments, err = attachment.list(t.attachments)
-      if err then return nil, err end
-   end
-   if not (found.text or found.html or found.calendar or found.attachments[1]) then
-      return nil, errors.usage("text", "the message has no content", "Give text, html, "
-         .. "attachments, calendar or raw; text = \"\" sends an empty message on purpose")
-   end
-   return structure({ count = 0, token = token_of(id, found.attachments) }, found)
+   if text and t.html == nil and t.calendar == nil and t.attachments == nil then return text end
+   return read_several(t, id, text)
 end
 
 return parts
