@@ -174,6 +174,12 @@ function outgoing.needs(message)
    return needs
 end
 
+-- -> keyword in lower case to "require", "prefer" or "skip" | nil, err
+local function read_words(t, server)
+   if t.extensions == nil and (not server or next(server.extensions) == nil) then return {} end
+   return extensions.for_message(t.extensions, server)
+end
+
 -- The options that ask for extensions, and what the bytes and addresses need.
 local function read_extensions(t, words, message)
    local needs = outgoing.needs(message)
@@ -211,7 +217,7 @@ function outgoing.read(t, server)
       return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
    end
    local words, content
-   words, err = extensions.for_message(t.extensions, server)
+   words, err = read_words(t, server)
    if not words then return nil, err end
    if t.raw ~= nil then
       content, err = raw_content(t, words)

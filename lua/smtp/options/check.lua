@@ -172,6 +172,10 @@ end
 
 -- ---- the options of a set ----
 
+local function number_of(value)
+   return type(value) == "number" and value or ascii.number(value)
+end
+
 -- By kind: (t, name, option) -> true | nil, err. A number in a string becomes a number.
 local kinds = {}
 
@@ -201,7 +205,7 @@ function kinds.pattern(t, name, option)
 end
 
 function kinds.whole(t, name, option)
-   local number = ascii.number(t[name]) -- "25.0" is 25
+   local number = number_of(t[name]) -- "25.0" is 25
    if number and number >= option.min and number <= option.max and number % 1 == 0 then
       t[name] = math.floor(number)
       return true
@@ -213,7 +217,7 @@ end
 -- A larger value was most likely meant in milliseconds.
 function kinds.seconds(t, name, option)
    local value = t[name]
-   local number = ascii.number(value)
+   local number = number_of(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
       return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
    end

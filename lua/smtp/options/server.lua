@@ -93,6 +93,14 @@ end
 
 -- ---- the whole ----
 
+local function check_extensions(t)
+   if t.extensions == nil and t.pipelining ~= "off" then
+      t.extensions = {}
+      return true
+   end
+   return extensions.check_connection(t)
+end
+
 local function default_port(t)
    if t.protocol == "lmtp" then return 24 end
    if t.tls == "implicit" then return 465 end
@@ -213,7 +221,7 @@ function server.new(given)
    local ok
    ok, err = place.check(t)
    if ok then ok, err = credentials.check(t) end
-   if ok then ok, err = extensions.check_connection(t) end
+   if ok then ok, err = check_extensions(t) end
    if ok then ok, err = check_together(t) end
    if not ok then return nil, err end
    return new_server(t)
