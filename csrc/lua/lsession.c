@@ -105,15 +105,20 @@ static int session_output(lua_State *L)
     return 1;
 }
 
-/** session:transcript() -> lines of what was sent and heard; is the newest line not whole? See
- * smtp_transcript. */
+/** session:transcript() -> the newest lines, for people; "C", "S" or "*" for each of them, in one
+ * string; is the newest line not whole? See smtp_transcript. */
 static int session_transcript(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     char lines[SMTP_TRANSCRIPT_MAX + 64];
-    lua_pushlstring(L, lines, smtp_transcript(s, lines));
+    char sides[SMTP_TRANSCRIPT_MAX];
+    size_t len = smtp_transcript(s, lines), count = 0;
+    for (size_t i = 0; i < len; i++)
+        if (i == 0 || lines[i - 1] == '\n') sides[count++] = lines[i];
+    lua_pushlstring(L, lines, len);
+    lua_pushlstring(L, sides, count);
     lua_pushboolean(L, smtp_transcript_open(s));
-    return 2;
+    return 3;
 }
 
 /** session:command(stage) -> the newest command of this stage, of any where there is none; nil

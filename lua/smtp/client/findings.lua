@@ -14,7 +14,7 @@ local findings = {}
 local function note_offer(conv, facts)
    if conv.noted or facts.server == "" then return end
    conv.noted = true
-   conv.downgrade = mechanisms.downgrade(failure.place, conv.server, facts)
+   conv.downgrade = mechanisms.downgrade(conv.server, facts)
 end
 
 --- The state of authentication now.
@@ -57,9 +57,12 @@ end
 ---@param recipients? table
 ---@return smtp.Error
 function findings.error(conv, trouble, mail, recipients)
-   local facts = conv.session and conv.session:facts()
-   if facts then note_offer(conv, facts) end
-   return failure.new(conv, facts, trouble, mail, recipients)
+   local session = conv.session
+   if not session then return failure.new(conv, nil, nil, trouble, mail, recipients) end
+   local facts, offered = session:facts(), {}
+   note_offer(conv, facts)
+   if facts.mechanisms ~= "" then offered = conv:mechanisms() end
+   return failure.new(conv, facts, offered, trouble, mail, recipients)
 end
 
 return findings

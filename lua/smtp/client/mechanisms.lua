@@ -152,16 +152,15 @@ local function missing(earlier, now)
 end
 
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
--- a sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as far
--- as this library knows them.
----@param place_of function   (server) -> "host:port"
+-- a sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as
+-- far as this library knows them.
 ---@param server smtp.Server
 ---@param facts table         of a session that heard EHLO
 ---@return string[]|nil
-function mechanisms.downgrade(place_of, server, facts)
+function mechanisms.downgrade(server, facts)
    if server.transport and not server.host_given then return nil end -- it names no server
    if offered.empty and facts.mechanisms == "" then return nil end
-   local key = (facts.tls == "on" and "tls " or "") .. place_of(server)
+   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
    local earlier, now = offered:get(key) or offered:set(key, {}), {}
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name] = true

@@ -170,9 +170,8 @@ local function challenge(conv, facts)
    return conv.transcript:mask(text, text and #text > core.limits.challenge - 4)
 end
 
-local function add_facts(err, conv, facts, trouble, mail)
+local function add_facts(err, conv, facts, offered, trouble, mail)
    local is_auth = trouble.stage == "auth"
-   local offered = conv:mechanisms()
    err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
    err.offered = receipt.words(facts.mechanisms)
    err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
@@ -186,14 +185,22 @@ local function add_facts(err, conv, facts, trouble, mail)
    if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
    local say = detail[trouble.kind]
    if say then err.what = err.what .. say(err, conv, facts, offered, mail) end
-   return offered
 end
 
 -- The end of the connection may have cut what the server said.
 local function masked_text(conv, trouble)
    local kind = trouble.kind
+   if not conv.transcript.secrets[1] then return trouble.text end
    return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
       or trouble.code == 421)
+end
+
+-- The lines of the dialogue, without secrets, and the command that the trouble is about.
+local function add_transcript(err, conv, session)
+   local lines, text, sides, open = {}, session:transcript()
+   err.transcript = lines
+   for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
+   if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, sides, open) end
 end
 
 -- The message belongs to the command that announces it.
@@ -202,11 +209,12 @@ local command_stage = { body = "data", final = "data" }
 --- The error that reports a conversation's trouble.
 ---@param conv table         the conversation, whose offer is noted
 ---@param facts? table       session:facts(), where there is a session
+---@param offered? table     mechanisms.offered: what became of each mechanism
 ---@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
 ---@param mail? table        the message that the trouble is about
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error
-function failure.new(conv, facts, trouble, mail, recipients)
+function failure.new(conv, facts, offered, trouble, mail, recipients)
    local server = conv.server
    local session = conv.session
    -- Of several messages in flight, the one whose command it was is not known.
@@ -216,14 +224,14 @@ function failure.new(conv, facts, trouble, mail, recipients)
       enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
       port = server.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = conv.transcript:lines(session),
-      command = session and session:command(command_stage[stage] or stage),
+      transcript = {}, command = session and session:command(command_stage[stage] or stage),
       what = failure.place(server) .. " " .. trouble.sentence,
    }
-   local offered = facts and add_facts(err, conv, facts, trouble, mail) or {}
+   if session then add_transcript(err, conv, session) end
+   if facts then add_facts(err, conv, facts, offered, trouble, mail) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, server, offered)
+   err.hint = trouble.hint or hints.find(err, server, offered or {})
    return err
 end
 

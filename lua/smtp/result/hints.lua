@@ -135,23 +135,28 @@ local function missing_library(offered)
    end
 end
 
+-- The server offers mechanisms, and none of them can be used.
+local function no_common(err, server, offered)
+   local missing = missing_library(offered)
+   if missing then return missing end
+   missing = not server.auth_mechanisms and missing_option(offered)
+   if missing then return missing end
+   if server.auth_mechanisms and not err.bound then
+      return "Name one that it offers in auth_mechanisms, or leave that option out"
+   end
+end
+
 function by_kind.auth_unsupported(err, server, offered)
    if err.reason == "helo_only" then return helo_only(err) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(server.tls)
    end
-   local missing = err.reason == "no_common_mechanism" and missing_library(offered)
-   if missing then return missing end
-   if err.reason == "no_common_mechanism" and not server.auth_mechanisms then
-      missing = missing_option(offered)
-      if missing then return missing end
-   end
+   local hint = err.reason == "no_common_mechanism" and no_common(err, server, offered)
+   if hint then return hint end
    if err.bound then
       return "Without -PLUS the exchange would be open to somebody in between; where the server is "
          .. "known to be at fault, name auth_mechanisms without -PLUS"
-   elseif err.reason == "no_common_mechanism" and server.auth_mechanisms then
-      return "Name one that it offers in auth_mechanisms, or leave that option out"
    end
    return "Use the server's port for submission (587 or 465), or auth = \"prefer\" to send without "
       .. "where AUTH is not offered"

@@ -129,24 +129,19 @@ function Transcript:mask_replies(...)
    end
 end
 
--- `open`: the newest line of the server's is not whole.
-local function split(self, text, open)
-   local list, newest = {}, nil
-   for line in text:gmatch("[^\n]+") do
-      local is_server = line:find("^S")
-      list[#list + 1] = is_server and self:mask(line) or line
-      newest = is_server and #list or newest
+--- Mask the lines of a session's transcript.
+---@param lines string[]
+---@param sides string    "C", "S" or "*" for each line: a server may repeat a secret
+---@param open boolean    the server's newest line is not whole
+function Transcript:mask_lines(lines, sides, open)
+   local newest
+   for i = 1, #lines do
+      if sides:sub(i, i) == "S" then
+         lines[i] = self:mask(lines[i])
+         newest = i
+      end
    end
-   if open and newest then list[newest] = self:mask(list[newest], true) end
-   return list
-end
-
---- The last lines, oldest first: "C: EHLO …", "S: 250 …".
----@param session? userdata
-function Transcript:lines(session)
-   if not session then return {} end
-   local text, open = session:transcript()
-   return split(self, text, open)
+   if open and newest then lines[newest] = self:mask(lines[newest], true) end
 end
 
 return transcript
