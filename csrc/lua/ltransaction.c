@@ -156,6 +156,7 @@ static int of_message(lua_State *L)
 
 static int of_options(lua_State *L)
 {
+    if (!lua_istable(L, 1)) return 0;
     struct smtp_transaction *old =
         lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, TRANSACTION);
     luaL_argcheck(L, old == NULL || old->over || !old->queued, 3, "not over");
@@ -181,8 +182,9 @@ static int of_options(lua_State *L)
  * `others`: so many other keys are in the table. */
 static int core_transaction(lua_State *L)
 {
+    if (lua_istable(L, 2)) return of_options(L);
     luaL_checktype(L, 1, LUA_TTABLE);
-    return lua_istable(L, 2) ? of_options(L) : of_message(L);
+    return of_message(L);
 }
 
 /* ---- of another transaction ---- */

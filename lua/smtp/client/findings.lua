@@ -3,7 +3,6 @@
 -- @module smtp.client.findings
 
 local mechanisms = require "smtp.client.mechanisms"
-local core = require "smtp.core"
 local failure = require "smtp.result.failure"
 local memory = require "smtp.client.memory"
 local receipt = require "smtp.result.receipt"
@@ -34,7 +33,7 @@ function findings.parts(conv)
       parts = receipt.parts(conv, facts, memory.extensions(conv.server))
       conv.parts = parts
    end
-   if conv.server.pipelining == "eager" or not parts.pipelining then
+   if not parts.pipelining then
       parts.pipelining = receipt.pipelining(parts, conv.session:grade())
    end
    return parts
@@ -46,9 +45,10 @@ end
 function findings.receipt(conv, mail, transaction, started)
    local recipients, accepted, refused, reply = transaction:receipt()
    if not recipients then return nil end
-   local parts = findings.parts(conv)
+   local parts = conv.parts
+   if not parts or not parts.pipelining then parts = findings.parts(conv) end
    return receipt.new(parts, receipt.used(mail.needs, parts), mail.message_id, mail.size,
-      core.now() - started, recipients, accepted, refused, reply)
+      conv.moved - started, recipients, accepted, refused, reply)
 end
 
 --- The error that reports this trouble: see failure.new.

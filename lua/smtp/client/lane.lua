@@ -37,8 +37,6 @@ function lane.new(queue, conv)
       values = {},     -- what pipeline:take returns of receipts
       grade = nil,     -- the session's, and the state of the memory that it was set by
       changes = -1,
-      parts = nil,     -- what its receipts share, while the grade was parts_grade
-      parts_grade = nil,
    }, Lane)
 end
 
@@ -55,6 +53,7 @@ local function settle_grade(self, grade)
    if self.changes == memory.changes then return end
    self.grade = self.conv.session:grade(memory.grade(server, self.conv))
    self.changes = memory.changes
+   if self.conv.parts then self.conv.parts.pipelining = nil end -- it depends on the grade
 end
 
 -- More is to be reported of a message than a receipt.
@@ -74,11 +73,10 @@ function Lane:collect()
       local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
          self.pipeline:take(values, now())
       if count > 0 then
-         if self.parts_grade ~= grade then
-            self.parts, self.parts_grade = findings.parts(conv), grade
-         end
+         local parts = conv.parts
+         if not parts or not parts.pipelining then parts = findings.parts(conv) end
          conv.has_carried = true
-         receipts.of_values(self.parts, values, count)
+         receipts.of_values(parts, values, count)
          for i = 1, 2 * count, 2 do self.queue:tell(values[i], values[i + 1]) end
       end
       conv.deadline = deadline or conv.deadline

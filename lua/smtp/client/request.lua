@@ -7,6 +7,7 @@ local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
+local receipts = require "smtp.result.receipt"
 local servers = require "smtp.options.server"
 
 local request = {}
@@ -157,12 +158,7 @@ function request.message(t, server)
 end
 
 -- The needs of messages that have nothing but from, to and raw; they are never changed.
-local no_needs, eightbit_needs = {}, outgoing.needs { eightbit = true }
-
---- Which extensions a message needs that core.transaction can make of the caller's own table.
-function request.plain_needs(eightbit)
-   return eightbit and eightbit_needs or no_needs
-end
+local no_needs, eightbit_needs = receipts.no_needs, outgoing.needs { eightbit = true }
 
 --- A message of which core.transaction has made a transaction.
 ---@param old? table   a message that came from here: becomes the new one
@@ -178,7 +174,6 @@ end
 ---@param others? number   the number of options of the connection that are in the table, too
 ---@return table|nil   with its first `transaction`; nil for any other message: see request.message
 function request.plain(t, server, old, others)
-   if type(t) ~= "table" then return nil end
    local transaction, text, size, eightbit = core.transaction(t, server.extensions,
       old and old.transaction, others)
    if not transaction then return nil end

@@ -6,6 +6,9 @@ local core = require "smtp.core"
 
 local receipt = {}
 
+--- The needs of a message that needs no extension; never changed.
+receipt.no_needs = {}
+
 --- The words of a text, in a list.
 ---@param text string
 ---@return string[]
@@ -74,7 +77,7 @@ end
 ---@param parts table   from receipt.parts
 ---@return table<string, "used"|"unavailable">
 function receipt.used(needs, parts)
-   if next(needs) == nil then return parts.none end
+   if needs == receipt.no_needs or next(needs) == nil then return parts.none end
    local state = {}
    for keyword in next, needs do
       local offered = parts.capabilities[ascii.upper(keyword)] and parts.words[keyword] ~= "skip"
