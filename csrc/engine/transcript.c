@@ -216,7 +216,7 @@ struct smtp_text smtp_transcript_command(const struct smtp_session *s, const cha
     uint64_t mark = 0, newest = UINT64_MAX, fitting = UINT64_MAX;
     struct smtp_line line = {0};
     for (uint64_t at = 0; smtp_transcript_next(s, &mark, room, &line); at = mark) {
-        if (line.side != 'C') continue;
+        if (line.stage == NULL) continue; /* not a command */
         newest = at;
         if (stage != NULL && strcmp(line.stage, stage) == 0) fitting = at;
     }

@@ -24,7 +24,9 @@ local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it behind s
 
 local function wait_if_busy(queue, conv)
    local trouble = conv.session:trouble()
-   if trouble and is_busy(trouble) and queue:is_passing() then scheduler.sleep(queue:next_pause()) end
+   if trouble and is_busy(trouble) and queue:is_passing() then
+      scheduler.sleep(queue:next_pause())
+   end
 end
 
 local IDLE = 0.01 -- seconds without a reply: the server may have gone
