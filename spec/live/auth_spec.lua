@@ -3,21 +3,12 @@ local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 
 describe("AUTH at Dovecot", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start)
 
    local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
       .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: auth\n\nhello\n"
 
    local function options(more)
-      assert(live, why)
       local t = { host = "localhost", port = live.submission_port, from = "ann@live.example",
          to = "bob@live.example", raw = raw, timeout = 30, tls = "require", tls_ca_file = live.ca_file,
          username = "ann" }

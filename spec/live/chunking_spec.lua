@@ -20,19 +20,11 @@ end
 
 for name, server in pairs { Postfix = { servers.start, postfix }, Exim = { servers.start_exim, exim } } do
    describe("A message to " .. name, function()
-      local live, why, said
-
-      setup(function()
-         live, why = server[1]()
-      end)
-
-      teardown(function()
-         if live then live.stop() end
-      end)
+      local live = servers.during(setup, teardown, server[1])
+      local said
 
       -- Sends it to a box, and sees it there.
       local function send(box, more, wanted)
-         assert(live, why)
          local options = server[2](live)
          options.from, options.to, options.timeout, said = "ann@live.example", box .. "@live.example", 30, {}
          options.trace = function(direction, line) if direction == "C" then said[#said + 1] = line end end

@@ -15,11 +15,11 @@ local function write(name, text)
 end
 
 describe("a signed message behind Postfix", function()
-   local live, why, signers
+   local live = servers.during(setup, teardown, servers.start)
+   local signers
 
    setup(function()
       os.execute("mkdir -p " .. work)
-      live, why = servers.start()
       local key = keys.make()
       local zone = ""
       signers = {}
@@ -32,12 +32,7 @@ describe("a signed message behind Postfix", function()
       write("zone", zone)
    end)
 
-   teardown(function()
-      if live then live.stop() end
-   end)
-
    local function send(more)
-      assert(live, why)
       local t = { host = "localhost", port = live.submission_port, tls = "require", tls_ca_file = live.ca_file,
          username = live.user, password = live.password, from = "Ann \195\150 <ann@live.example>",
          to = "bob@live.example", dkim = signers }

@@ -3,21 +3,12 @@ local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 
 describe("Dovecot's LMTP", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start_dovecot()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start_dovecot)
 
    local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
       .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: lmtp\n\n.hello\n"
 
    local function send(place, more)
-      assert(live, why)
       local options = { protocol = "lmtp", from = "ann@live.example", raw = raw, timeout = 30,
          host = place == "TCP" and "127.0.0.1" or nil, port = place == "TCP" and live.lmtp_port or nil,
          socket = place ~= "TCP" and live.lmtp_socket or nil }
@@ -69,7 +60,6 @@ describe("Dovecot's LMTP", function()
    end)
 
    it("takes many messages over one connection", function()
-      assert(live, why)
       local list = {}
       for i = 1, 30 do
          list[i] = { from = "ann@live.example", to = { "bob@live.example", "nobody@live.example" }, raw = raw }

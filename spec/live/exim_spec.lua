@@ -4,22 +4,13 @@ local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 
 describe("AUTH at Exim", function()
-   local live, why
+   local live = servers.during(setup, teardown, servers.start_exim)
    local cert = certs.make()
-
-   setup(function()
-      live, why = servers.start_exim()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
 
    local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
       .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: auth\n\nhello\n"
 
    local function options(more)
-      assert(live, why)
       local t = { host = "localhost", port = live.open_port, from = "ann@live.example",
          to = "bob@live.example", raw = raw, timeout = 30, tls = "require", tls_ca_file = live.ca_file }
       for key, value in pairs(more) do t[key] = value end

@@ -62,18 +62,9 @@ local function recorder(flights)
 end
 
 describe("many messages to Postfix", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start)
 
    local function relay(more)
-      assert(live, why)
       local t = { host = "127.0.0.1", port = live.relay_port, tls = "skip", timeout = 30 }
       for key, value in pairs(more or {}) do t[key] = value end
       return t
@@ -138,20 +129,11 @@ describe("many messages to Postfix", function()
 end)
 
 describe("many messages to Exim", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start_exim()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start_exim)
 
    for _, grade in ipairs { "safe", "eager" } do
       for _, chunking in ipairs { "require", "skip" } do
          it(("have each its own outcome, pipelining = %s, chunking = %s"):format(grade, chunking), function()
-            assert(live, why)
             local list = messages()
             local summary = assert(safe.send_many({ host = "localhost", port = live.open_port, tls = "require",
                tls_ca_file = live.ca_file, username = "ann", password = "sesame", timeout = 30,
@@ -165,20 +147,11 @@ describe("many messages to Exim", function()
 end)
 
 describe("many messages to Haraka", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start_haraka()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start_haraka)
 
    for connections = 1, 2 do
       it(("have each its own outcome, and safe pipelining after the first failure, %d connections"):format(connections),
          function()
-            assert(live, why)
             local list = messages()
             local to = { host = "127.0.0.1", port = live.port, tls = "skip", timeout = 30, pipelining = "eager" }
             local summary = assert(safe.send_many(to, list, { connections = connections, window = 16 }))

@@ -3,18 +3,9 @@ local safe = require "smtp.safe"
 local servers = require "spec.live.servers"
 
 describe("Postfix", function()
-   local live, why
-
-   setup(function()
-      live, why = servers.start()
-   end)
-
-   teardown(function()
-      if live then live.stop() end
-   end)
+   local live = servers.during(setup, teardown, servers.start)
 
    local function options(more)
-      assert(live, why)
       local t = { host = "localhost", from = "ann@live.example", to = "bob@live.example", timeout = 30,
          tls = "require", tls_ca_file = live.ca_file, port = live.submission_port,
          username = live.user, password = live.password }
@@ -24,7 +15,7 @@ describe("Postfix", function()
    end
 
    local function relay(more)
-      local t = { port = live and live.relay_port, tls = "skip", auth_plaintext = true }
+      local t = { port = live.relay_port, tls = "skip", auth_plaintext = true }
       for key, value in pairs(more or {}) do t[key] = value end
       return options(t)
    end

@@ -161,4 +161,14 @@ function servers.start_haraka()
    return self
 end
 
+--- One of these servers, for the specs of a block: started before them, ended after them.
+---@param start_one function   servers.start, servers.start_exim …
+---@return table server    with the fields of what it starts
+function servers.during(setup, teardown, start_one)
+   local live, why
+   setup(function() live, why = start_one() end)
+   teardown(function() if live then live.stop() end end)
+   return setmetatable({}, { __index = function(_, name) return assert(live, why)[name] end })
+end
+
 return servers
