@@ -1,6 +1,7 @@
 -- smtp.sasl: SCRAM against servers of every honesty, and what is done where a library is missing.
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
+local octets = require "spec.tools.octets"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local sasl = require "smtp.client.sasl"
@@ -10,25 +11,7 @@ local PASSWORD = "sesame-scram"
 local PLAIN = core.base64("\0ann\0" .. PASSWORD)
 local SALT = "QSXCR+Q6sek8bf92"
 
-local function hex(bytes)
-   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
-end
-
 -- ---- a server that knows SCRAM, as a transport ----
-
--- Lua 5.1 has no operator for this.
-local function xor(a, b)
-   local out = {}
-   for i = 1, #a do
-      local x, y, sum = a:byte(i), b:byte(i), 0
-      for bit = 0, 7 do
-         local p, q = math.floor(x / 2 ^ bit) % 2, math.floor(y / 2 ^ bit) % 2
-         if p ~= q then sum = sum + 2 ^ bit end
-      end
-      out[i] = string.char(sum)
-   end
-   return table.concat(out)
-end
 
 local hashes = { ["SCRAM-SHA-1"] = "SHA1", ["SCRAM-SHA-256"] = "SHA256", ["SCRAM-SHA-512"] = "SHA512" }
 
@@ -56,7 +39,7 @@ function Server:verify(message)
    local signature = crypto.hmac(hash, crypto.digest(hash, key), signed)
    self.signature = "v=" .. core.base64(crypto.hmac(hash, crypto.hmac(hash, salted, "Server Key"),
       signed))
-   return proof == core.base64(xor(key, signature))
+   return proof == core.base64(octets.xor(key, signature))
       and without == "c=" .. core.base64(self.header .. (self.header:find("^p") and self.binding or ""))
       .. ",r=" .. self.both
 end
@@ -435,7 +418,7 @@ describe("A mechanism of smtp.sasl", function()
    it("of CRAM-MD5 answers a challenge, says that this is all, and why it cannot", function()
       local exchange = start("CRAM-MD5")
       local answer, enough = exchange:step("<1@there.example>")
-      assert.equal("ann " .. hex(crypto.hmac("MD5", PASSWORD, "<1@there.example>")), answer)
+      assert.equal("ann " .. octets.hex(crypto.hmac("MD5", PASSWORD, "<1@there.example>")), answer)
       assert.is_true(enough)
       answer, enough = exchange:step("")
       assert.same({ nil, "protocol" }, { answer, enough })

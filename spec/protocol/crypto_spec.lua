@@ -1,10 +1,7 @@
 -- What smtp.crypto computes, against the examples of the RFCs, and SCRAM against servers that lie.
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
-
-local function hex(bytes)
-   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
-end
+local octets = require "spec.tools.octets"
 
 local function bytes(text)
    return (text:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
@@ -25,12 +22,12 @@ describe("pbkdf2", function()
          .. "143f30602641b3d55cd335988cb36b84376060ecd532e039b742a239434af2d5" },
    } do
       it(("gives what is known for %s, %d times"):format(row[1], row[2]), function()
-         assert.equal(row[3], hex(crypto.pbkdf2(row[1], "password", "salt", row[2])))
+         assert.equal(row[3], octets.hex(crypto.pbkdf2(row[1], "password", "salt", row[2])))
       end)
    end
 
    it("takes a NUL in password and salt for a character (RFC 6070 2)", function()
-      local key = hex(crypto.pbkdf2("SHA1", "pass\0word", "sa\0lt", 4096))
+      local key = octets.hex(crypto.pbkdf2("SHA1", "pass\0word", "sa\0lt", 4096))
       assert.equal("56fa6aa75548099dcc37d7f03425e0c3", key:sub(1, 32))
    end)
 end)
@@ -52,13 +49,13 @@ describe("hmac", function()
             .. "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598" },
    } do
       it(("gives RFC 4231's result for %s and a key of %d octets"):format(row[1], #row[2]), function()
-         assert.equal(row[4], hex(crypto.hmac(row[1], row[2], row[3])))
+         assert.equal(row[4], octets.hex(crypto.hmac(row[1], row[2], row[3])))
       end)
    end
 
    it("takes an empty key, and empty data", function()
       assert.equal("b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad",
-         hex(crypto.hmac("SHA256", "", "")))
+         octets.hex(crypto.hmac("SHA256", "", "")))
    end)
 
    it("and digest say so where libcrypto has no such hash", function()
@@ -70,11 +67,11 @@ end)
 
 describe("digest", function()
    it("gives what is known (FIPS 180-4)", function()
-      assert.equal("a9993e364706816aba3e25717850c26c9cd0d89d", hex(crypto.digest("SHA1", "abc")))
+      assert.equal("a9993e364706816aba3e25717850c26c9cd0d89d", octets.hex(crypto.digest("SHA1", "abc")))
       assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-         hex(crypto.digest("SHA256", "abc")))
+         octets.hex(crypto.digest("SHA256", "abc")))
       assert.equal("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-         hex(crypto.digest("SHA256", "")))
+         octets.hex(crypto.digest("SHA256", "")))
    end)
 end)
 
@@ -87,7 +84,7 @@ describe("CRAM-MD5", function()
    it("sends the name as it is, spaces and all", function()
       local challenge = "<1@there.example>"
       for _, name in ipairs { "", "a b", "p\195\164t", ("x"):rep(5000) } do
-         assert.equal(name .. " " .. hex(crypto.hmac("MD5", "key", challenge)),
+         assert.equal(name .. " " .. octets.hex(crypto.hmac("MD5", "key", challenge)),
             crypto.cram_md5(name, "key", challenge))
       end
    end)
@@ -149,27 +146,13 @@ local function step(exchange, challenge)
    return answer, word
 end
 
--- Lua 5.1 has no operator for this.
-local function xor(a, b)
-   local out = {}
-   for i = 1, #a do
-      local x, y, sum = a:byte(i), b:byte(i), 0
-      for bit = 0, 7 do
-         local p, q = math.floor(x / 2 ^ bit) % 2, math.floor(y / 2 ^ bit) % 2
-         if p ~= q then sum = sum + 2 ^ bit end
-      end
-      out[i] = string.char(sum)
-   end
-   return table.concat(out)
-end
-
 -- RFC 5802 3, from its formulas: -> ClientProof, ServerSignature
 local function prove(hash, password, salt, iterations, message)
    local salted = crypto.pbkdf2(hash, password, salt, iterations)
    local client_key = crypto.hmac(hash, salted, "Client Key")
    local stored_key = crypto.digest(hash, client_key)
    local server_key = crypto.hmac(hash, salted, "Server Key")
-   return xor(client_key, crypto.hmac(hash, stored_key, message)),
+   return octets.xor(client_key, crypto.hmac(hash, stored_key, message)),
       crypto.hmac(hash, server_key, message)
 end
 
@@ -462,7 +445,7 @@ local last = {
    { "a signature that is no base64", "v=AAA!", "server_not_authentic" },
    { "the signature with a line end", "v=" .. SIGNATURE .. "\r\n", "server_not_authentic" },
    { "the signature with a space before it", "v= " .. SIGNATURE, "server_not_authentic" },
-   { "the signature in hex", "v=" .. hex(core.base64_decode(SIGNATURE)), "server_not_authentic" },
+   { "the signature in hex", "v=" .. octets.hex(core.base64_decode(SIGNATURE)), "server_not_authentic" },
    { "two signatures", "v=" .. SIGNATURE .. ",v=" .. SIGNATURE },
    { "a signature and an error", "v=" .. SIGNATURE .. ",e=other-error" },
    { "a comma behind the signature", "v=" .. SIGNATURE .. "," },

@@ -1,32 +1,26 @@
 -- A peer that keeps TLS busy without a byte of data: spec/tools/flood.c.
 local certs = require "spec.tools.certs"
+local command = require "spec.tools.command"
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 
 local path, key = certs.make()("good")
 
-local function run(command)
-   local pipe = assert(io.popen("env -u LD_PRELOAD " .. command .. " 2>&1"))
-   local said = pipe:read("*a")
-   pipe:close()
-   return said
-end
-
 local program = "build/spec/flood"
 
 local function build()
-   local said = run("cc -std=c11 -D_GNU_SOURCE -O2 -o " .. program .. " spec/tools/flood.c -lssl -lcrypto")
+   local said = command.run("cc -std=c11 -D_GNU_SOURCE -O2 -o " .. program .. " spec/tools/flood.c -lssl -lcrypto")
    assert.equal("", said)
 end
 
-local function command(kind, connections, port)
+local function line_of(kind, connections, port)
    return ("env -u LD_PRELOAD %s %s %s %s %d %s"):format(program, kind, path, key, connections, port or "")
 end
 
 -- -> what a function gets that sends to such a server
 local function flooded(kind, connections, send)
-   local pipe = assert(io.popen(command(kind, connections)))
+   local pipe = assert(io.popen(line_of(kind, connections)))
    local started, began = core.now(), os.clock()
    local result, err = send({ host = "localhost", port = tonumber(pipe:read("*l")), tls = "implicit",
       tls_ca_file = "build/spec/certs/ca.pem", timeout = 20 })
@@ -109,7 +103,7 @@ describe("a client that floods", function()
             print(#sink.messages, os.clock() < 4)
          ]]):format(path, key))
          local floods = {}
-         for i = 1, 2 do floods[i] = io.popen(command(kind, 0, other.port)) end
+         for i = 1, 2 do floods[i] = io.popen(line_of(kind, 0, other.port)) end
          assert(send_one { host = "localhost", port = other.port, tls = "implicit", timeout = 5,
             tls_ca_file = "build/spec/certs/ca.pem" })
          for i = 1, 2 do floods[i]:close() end

@@ -1,6 +1,7 @@
 -- What a machine may lack: descriptors, libssl, room for a temporary file. Each call of smtp.safe gives
 -- an error object, with the system's own words, and none of it is the caller's mistake.
 local certs = require "spec.tools.certs"
+local command = require "spec.tools.command"
 local peer = require "spec.tools.peer"
 
 local path, key = certs.make()("good")
@@ -88,20 +89,13 @@ end
 for left = 0, 8 do print((try(left))) end
 ]]
 
-local function run(command)
-   local pipe = assert(io.popen("env -u LD_PRELOAD " .. command .. " 2>&1"))
-   local said = pipe:read("*a")
-   pipe:close()
-   return said
-end
-
 local name = os.tmpname()
 
 setup(function()
    local file = assert(io.open(name, "w"))
    file:write(program)
    file:close()
-   run("sh -c 'cd build/spec/certs && mkdir -p hashed && cp ca.pem hashed && openssl rehash hashed && "
+   command.run("sh -c 'cd build/spec/certs && mkdir -p hashed && cp ca.pem hashed && openssl rehash hashed && "
       .. "{ test -s rsa.key || openssl genrsa -out rsa.key 2048; }'")
 end)
 
@@ -130,7 +124,7 @@ describe("where descriptors lack", function()
       it(phase .. " gives a SystemError, for later, and goes well with enough of them", function()
          local other = server(in_tls[phase])
          for _, preload in ipairs { "all", "" } do
-            local said = run(("sh -c 'ulimit -n 32; exec %s %s %s %d %s'"):format(peer.interpreter, name, phase,
+            local said = command.run(("sh -c 'ulimit -n 32; exec %s %s %s %d %s'"):format(peer.interpreter, name, phase,
                other.port, preload))
             local lacked, well = 0, false
             for line in said:gmatch("[^\n]+") do
@@ -152,11 +146,12 @@ describe("where libssl lacks", function()
    it("each call that needs a socket gives a SystemError", function()
       local folder = os.tmpname()
       os.remove(folder)
-      assert.equal("", run(("sh -c 'mkdir -p %s/smtp && cd %s && echo >gone.c && gcc -shared -o libgone.so gone.c && "
+      assert.equal("", command.run(("sh -c 'mkdir -p %s/smtp && cd %s && echo >gone.c && "
+         .. "gcc -shared -o libgone.so gone.c && "
          .. "gcc -shared -o smtp/socket.so gone.c -L. -Wl,--no-as-needed -lgone && rm libgone.so'"):format(folder,
          folder)))
       for _, phase in ipairs { "plain", "tls", "connect", "probe", "many", "sink" } do
-         local said = run(("sh -c \"ulimit -n 32; LUA_CPATH='%s/?.so;%s' exec %s %s %s 25\""):format(folder,
+         local said = command.run(("sh -c \"ulimit -n 32; LUA_CPATH='%s/?.so;%s' exec %s %s %s 25\""):format(folder,
             package.cpath, peer.interpreter, name, phase))
          for line in said:gmatch("[^\n]+") do
             assert.truthy(line:find("^system later smtp: ") and (line:find("libgone.so: cannot open shared object file",
@@ -164,7 +159,7 @@ describe("where libssl lacks", function()
          end
          assert.truthy(said:find("libgone", 1, true), said)
       end
-      run("rm -r " .. folder)
+      command.run("rm -r " .. folder)
    end)
 end)
 

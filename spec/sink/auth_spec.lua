@@ -1,6 +1,7 @@
 -- The sink's side of every AUTH mechanism, against our client and against clients that err.
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
+local octets = require "spec.tools.octets"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local auth_options = require "smtp.sink.auth_options"
@@ -288,17 +289,6 @@ describe("to a client that errs the sink's AUTH", function()
       end
    end)
 
-   local function xor(a, b)
-      return (a:gsub("()(.)", function(i, c)
-         local x, y, sum = c:byte(), b:byte(i), 0
-         for bit = 0, 7 do
-            local p = 2 ^ bit
-            sum = sum + (math.floor(x / p) + math.floor(y / p)) % 2 * p
-         end
-         return string.char(sum)
-      end))
-   end
-
    -- Who knows the password and proves what he says, be it right or wrong: the sink's last words.
    local function prove(name, channel, header, bound, change)
       local crypto = require "smtp.crypto"
@@ -313,7 +303,7 @@ describe("to a client that errs the sink's AUTH", function()
       local key = crypto.hmac("SHA256", salted, "Client Key")
       local signature = crypto.hmac("SHA256", crypto.digest("SHA256", key),
          table.concat({ "n=ann,r=abc", first, bare }, ","))
-      local last = exchange:step(core.base64(bare .. ",p=" .. core.base64(xor(key, signature))))
+      local last = exchange:step(core.base64(bare .. ",p=" .. core.base64(octets.xor(key, signature))))
       return last:find("^334 ") and exchange:step("") or last
    end
 

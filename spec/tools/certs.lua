@@ -1,5 +1,7 @@
 --- Certificates, good and bad, made by the openssl command under build/spec/certs.
 
+local command = require "spec.tools.command"
+
 local certs = {}
 
 local script = [=[
@@ -64,14 +66,7 @@ end
 --- Makes them once. -> function(name): the path of a certificate, the path of its key
 function certs.make()
    if not exists("build/spec/certs/self_signed.pem") then
-      local name = os.tmpname()
-      local file = assert(io.open(name, "w"))
-      file:write(script)
-      file:close()
-      local pipe = io.popen("env -u LD_PRELOAD bash " .. name .. " 2>&1")
-      local said = pipe:read("*a")
-      pipe:close()
-      os.remove(name)
+      local said = command.run_with("bash", script)
       assert(exists("build/spec/certs/self_signed.pem"), said)
    end
    return function(name)
