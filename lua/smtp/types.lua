@@ -43,8 +43,29 @@
 ---@field extensions? table<smtp.Extension, "require"|"prefer"|"skip">
 ---@field trace? boolean|fun(direction: "C"|"S"|"*", line: string)
 ---@field observe? fun(event: smtp.Event)
----@field transport? table|fun(): table
+---@field transport? smtp.Transport|fun(): smtp.Transport
 ---@field keepalive? false|{ idle?: number, size?: integer }   nginx only
+
+---@class smtp.Transport   a connection of the caller's: the methods of a cosocket, which may yield
+--- Connects. "unix:/path" is a unix socket. Fails with nil, a word, and a text for people.
+---@field connect fun(self: smtp.Transport, host: string, port?: integer, source_address?: string): true|nil, string?, string?
+--- Sends, and returns how many bytes have left; after a failure the fourth result is how many had.
+---@field send fun(self: smtp.Transport, bytes: string): integer|nil, string?, string?, integer?
+--- Waits for bytes, and returns at most `max` of them; nil, "timeout" or nil, "closed".
+---@field receiveany fun(self: smtp.Transport, max: integer): string|nil, string?, string?
+--- Starts TLS.
+---@field sslhandshake fun(self: smtp.Transport, session: nil, name: string, verify: boolean): any, string?, string?
+--- Milliseconds for what follows.
+---@field settimeouts fun(self: smtp.Transport, connect: integer, send: integer, receive: integer)
+---@field close fun(self: smtp.Transport)   Closes the connection. It may be called twice.
+---@field duplex? boolean   The transport reads while it writes.
+---@field secure? boolean   Set by the transport once it has verified the certificate and the name of the server.
+--- The type and the bytes of a channel binding (RFC 5056).
+---@field channel_binding? fun(self: smtp.Transport): string?, string?
+--- What is known about TLS that is on.
+---@field tlsinfo? fun(self: smtp.Transport): { version?: string, cipher?: string, resumed?: boolean }
+---@field getpeername? fun(self: smtp.Transport): string?   The address of the server.
+---@field getsockname? fun(self: smtp.Transport): string?   The address of this end.
 
 ---@class smtp.Event   what the function `observe` gets
 ---@field name "connected"|"tls"|"stage"|"sent"|"heard"|"message"|"done"
@@ -154,41 +175,58 @@
 
 ---@class smtp.Options: smtp.ConnectionOptions, smtp.MessageOptions
 
----@class smtp.Reply
----@field code integer
----@field enhanced? string
----@field text string
+---@class smtp.Reply   what the server answered
+---@field code integer       The three digits of the reply.
+---@field enhanced? string   The enhanced status code, "5.1.1", if the reply has one (RFC 3463).
+---@field text string        The server's words, printable; its lines are separated by "\n".
 
 ---@class smtp.Recipient: smtp.Reply
----@field address string
+---@field address string   The address as it was sent in RCPT.
+--- What became of it; unknown: the end of the message was sent, and no reply arrived.
 ---@field state "accepted"|"refused"|"deferred"|"unsent"|"unknown"
+---@field code? integer    The code of the reply to this recipient; nil if the server gave none.
+---@field text? string     The words of that reply.
 
----@class smtp.Receipt
----@field message_id? string
----@field recipients smtp.Recipient[]
----@field accepted string[]
----@field refused smtp.Recipient[]
----@field reply smtp.Reply
----@field auth smtp.AuthState
----@field tls { state: string, version?: string, cipher?: string, verified?: boolean, resumed?: boolean }
----@field server { host?: string, port?: integer, address?: string, name?: string }
----@field capabilities table<string, string>
----@field pipelining "eager"|"safe"|"off"   what was really used
----@field extensions table<smtp.Extension, "used"|"unavailable">   those the message asked for
----@field size? integer
----@field seconds number
+---@class smtp.Receipt   of a message that at least one recipient has
+---@field message_id? string              The Message-ID of a message that this library composed.
+---@field recipients smtp.Recipient[]     All recipients, in the order given.
+---@field accepted string[]               The addresses that the server accepted.
+---@field refused smtp.Recipient[]        The other recipients.
+---@field reply smtp.Reply                The server's reply to the end of the message.
+---@field auth smtp.AuthState             Whether this library authenticated, and how.
+---@field tls smtp.TlsState               The state of TLS on the connection.
+---@field server smtp.ServerName          The server that took the message.
+---@field capabilities table<string, string>   The keywords of the EHLO reply, in upper case, to their parameters.
+---@field pipelining "eager"|"safe"|"off"      How far this library really went ahead of the replies.
+---@field extensions table<smtp.Extension, "used"|"unavailable">   The extensions that the message asked for.
+---@field size? integer                   Bytes of the message on the wire, if they are known.
+---@field seconds number                  How long the message took.
+
+---@class smtp.TlsState
+---@field state "on"|"unavailable"|"skipped"   Whether the connection is encrypted.
+---@field version? string     "TLSv1.3"; nil inside nginx.
+---@field cipher? string      The cipher suite; nil inside nginx.
+---@field verified? boolean   The certificate and the name of the server were checked.
+---@field resumed? boolean    The TLS session of an earlier connection was used again.
+
+---@class smtp.ServerName
+---@field host? string      The option `host`; nil with `socket`.
+---@field port? integer     The port.
+---@field address? string   The address that the connection was made to.
+---@field name? string      The name that the server gave itself in its reply to EHLO.
 
 ---@class smtp.AuthState
----@field state "authenticated"|"unavailable"|"skipped"
----@field mechanism? string
----@field reason? string
----@field offered string[]
----@field mechanisms? table<string, string>   where it is unavailable: why each was not used
----@field downgrade? string[]   offered earlier by the same server, and no more
+---@field state "authenticated"|"unavailable"|"skipped"   Whether this library authenticated.
+---@field mechanism? string    The mechanism that was used.
+---@field reason? string       Why AUTH was not available: a reason of AuthUnsupportedError.
+---@field offered string[]     The mechanisms that the server offers.
+---@field mechanisms? table<string, string>   If AUTH was not available: why each mechanism was not used.
+--- Mechanisms that this server offered on an earlier connection of this process, and not on this one.
+---@field downgrade? string[]
 
 ---@class smtp.Offer
----@field capabilities table<string, string>   upper-case keywords to parameters
----@field mechanisms string[]
+---@field capabilities table<string, string>   The keywords of the EHLO reply, in upper case, to their parameters.
+---@field mechanisms string[]                  The mechanisms of AUTH, in the server's order.
 
 ---@class smtp.Certificate   of the server; not told inside nginx
 ---@field subject string      RFC 4514
@@ -200,80 +238,91 @@
 ---@field key_pin string      as tls_pin wants it
 
 ---@class smtp.Warning
----@field kind string         of the error that ended the dialogue, or "warning", or "remark"
----@field reason string
----@field text string
----@field hint? string        what to do
----@field temporary? true     it may pass by itself
+---@field kind string         The kind of the error that ended the dialogue, or "warning", or "remark".
+---@field reason string       One word for programs.
+---@field text string         What is wrong, for people.
+---@field hint? string        What to do about it.
+---@field temporary? true     It may pass by itself.
 
 ---@class smtp.Report   what smtp.probe returns
----@field host? string
----@field port? integer
----@field socket? string
----@field address? string
----@field server? string      its name in the greeting
----@field greeting string     lines are separated by "\n"
+---@field host? string        The option `host`; nil with `socket`.
+---@field port? integer       The port.
+---@field socket? string      The path of a unix socket.
+---@field address? string     The address that the connection was made to.
+---@field server? string      The name of the server in its greeting.
+---@field greeting string     The words of the greeting; its lines are separated by "\n".
+--- How long each step took.
 ---@field seconds { connect: number, greeting?: number, tls?: number, ehlo?: number, total: number }
----@field esmtp? boolean      false: it knows HELO only; nil: it let us say neither
----@field ehlo_reply? string   the reply to EHLO where it was refused and HELO was not
----@field before_tls? smtp.Offer
----@field after_tls? smtp.Offer
----@field tls smtp.TlsReport
----@field auth smtp.AuthReport
----@field limits { size?: integer }
----@field pipelining? boolean
----@field chunking? boolean
----@field warnings smtp.Warning[]
----@field options smtp.ConnectionOptions   for smtp.send, without credentials; empty where none would send
+---@field esmtp? boolean      True: the server supports EHLO; false: it supports HELO only; nil: it took neither.
+---@field ehlo_reply? string  The reply to EHLO where the server refused EHLO and accepted HELO.
+---@field before_tls? smtp.Offer   What the server offers before TLS, or without it.
+---@field after_tls? smtp.Offer    What the server offers inside TLS.
+---@field tls smtp.TlsReport       The state of TLS.
+---@field auth smtp.AuthReport     The state of authentication.
+---@field limits { size?: integer }   The largest message in bytes, if the server names one.
+---@field pipelining? boolean      The server offers PIPELINING.
+---@field chunking? boolean        The server offers CHUNKING.
+---@field warnings smtp.Warning[]  What is wrong or missing; the first one says what sending would meet.
+--- Options that send to this server, without credentials; empty where none would send.
+---@field options smtp.ConnectionOptions
 
 ---@class smtp.TlsReport
----@field state "on"|"failed"|"unavailable"|"skipped"|"unknown"
----@field version? string     not told inside nginx
----@field cipher? string      not told inside nginx
----@field verified boolean
----@field reason? string      why it is not verified, or not on
----@field certificate? smtp.Certificate
+---@field state "on"|"failed"|"unavailable"|"skipped"|"unknown"   Whether TLS is on.
+---@field version? string     "TLSv1.3"; nil inside nginx.
+---@field cipher? string      The cipher suite; nil inside nginx.
+---@field verified boolean    The certificate and the name of the server were checked.
+---@field reason? string      Why TLS is not verified, or not on.
+---@field certificate? smtp.Certificate   The certificate of the server; nil inside nginx.
 
 ---@class smtp.AuthReport
----@field state "authenticated"|"failed"|"unavailable"|"skipped"
----@field mechanism? string
----@field reason? string
----@field offered string[]
----@field usable table<string, true|string>   for each that is offered: true, or why not
+---@field state "authenticated"|"failed"|"unavailable"|"skipped"   What became of the credentials.
+---@field mechanism? string    The mechanism that was used.
+---@field reason? string       Why AUTH failed or was not available.
+---@field offered string[]     The mechanisms that the server offers.
+---@field usable table<string, true|string>   For each of these: true, or why it cannot be used.
+--- Mechanisms that this server offered on an earlier connection of this process, and not on this one.
 ---@field downgrade? string[]
 
 ---@class smtp.Error
----@field kind string
----@field reason? string
+---@field kind string          The class in snake case: "auth_unsupported". Ask for it with smtp.is_error.
+--- What went wrong, and where, for people. tostring(err) adds the server's words and the hint.
+---@field what? string
+---@field reason? string       One word that says more than the class.
+--- What the server was asked for: resolve, connect, tls, greeting, ehlo, starttls, auth, mail, rcpt, data, body,
+--- final, rset, noop, vrfy, quit.
 ---@field stage? string
----@field code? integer
----@field enhanced? string
----@field text? string
----@field command? string
----@field host? string
----@field port? integer
----@field address? string
----@field option? string
----@field value? any
----@field sent "no"|"partly"|"maybe"
+---@field code? integer        The code of the server's reply.
+---@field enhanced? string     The enhanced status code of the reply.
+---@field text? string         The server's words, without secrets.
+---@field command? string      The command that the error is about, without secrets.
+---@field host? string         The option `host`.
+---@field port? integer        The port.
+---@field address? string      The address that the connection was made to.
+---@field option? string       UsageError: the name of the option.
+---@field value? any           UsageError: the value that cannot be used; SMTPUTF8: the address that needs it.
+---@field sent "no"|"partly"|"maybe"   Whether recipients have the message.
+--- Whether another attempt may help; doubt: the server may have the message.
 ---@field retry "now"|"later"|"never"|"doubt"
----@field temporary boolean
----@field recipients? smtp.Recipient[]
----@field offered? string[]
----@field offered_before_tls? string[]
----@field mechanisms? table<string, string>
----@field mechanism? string
----@field challenge? string
----@field auth_reason? string           why AUTH was not used
----@field tls? boolean
+---@field temporary boolean    `retry` is "later".
+---@field recipients? smtp.Recipient[]   What became of each recipient.
+---@field offered? string[]              The mechanisms of AUTH that the server offers.
+---@field offered_before_tls? string[]   The mechanisms that it offered before TLS.
+---@field starttls_offered? boolean      The server offers STARTTLS.
+---@field mechanisms? table<string, string>   For each offered mechanism: what became of it.
+---@field mechanism? string    The mechanism that was used last.
+---@field bound? boolean       A mechanism with -PLUS was used, so that none without it may be.
+---@field challenge? string    What the server said in its last challenge: the JSON of an OAuth refusal.
+---@field auth_reason? string  Why this library did not authenticate.
+---@field tls? boolean         The connection was encrypted.
+--- Mechanisms that this server offered on an earlier connection of this process, and not on this one.
 ---@field downgrade? string[]
----@field hint? string
----@field limit? integer                of a message's size, in octets
----@field size? integer                 of the message
----@field summary? smtp.Summary         where a function given to smtp.send_many failed
----@field capabilities? table<string, string>
----@field transcript? string[]
----@field cause? any
+---@field hint? string         What to change, in one sentence.
+---@field limit? integer       MessageTooLargeError: the largest message that the server takes, in bytes.
+---@field size? integer        MessageTooLargeError: bytes of the message.
+---@field summary? smtp.Summary   What was sent before a function given to smtp.send_many failed.
+---@field capabilities? table<string, string>   The keywords of the EHLO reply, in upper case, to their parameters.
+---@field transcript? string[]   The last lines of the dialogue, "C: …" and "S: …", without secrets.
+---@field cause? any           What a function or an object of the caller's raised.
 
 ---@class smtp.ManySettings   of smtp.send_many(options, messages, settings)
 ---@field connections? integer     default 2
@@ -289,16 +338,19 @@
 ---@field seconds number
 ---@field results (smtp.Receipt|smtp.Error)[]   in the order given; empty with on_result
 
+--- what smtp.connect returns; the methods of smtp.safe return nil and an error instead of raising it
 ---@class smtp.Connection
----@field alive boolean
----@field auth smtp.AuthState
+---@field alive boolean          The connection can send a message, as far as is known.
+---@field auth smtp.AuthState    Whether this library authenticated, and how.
+--- Sends one message. A refusal leaves the connection usable.
 ---@field send fun(self: smtp.Connection, options: smtp.MessageOptions): smtp.Receipt
+--- The keywords of the EHLO reply, in upper case, to their parameters.
 ---@field capabilities fun(self: smtp.Connection): table<string, string>
----@field noop fun(self: smtp.Connection): smtp.Reply
----@field reset fun(self: smtp.Connection): smtp.Reply
----@field verify fun(self: smtp.Connection, address: string): smtp.Reply
----@field quit fun(self: smtp.Connection): true
----@field close fun(self: smtp.Connection): true
+---@field noop fun(self: smtp.Connection): smtp.Reply    Sends NOOP: is the server still there?
+---@field reset fun(self: smtp.Connection): smtp.Reply   Sends RSET.
+---@field verify fun(self: smtp.Connection, address: string): smtp.Reply   Sends VRFY. Most servers answer 252.
+---@field quit fun(self: smtp.Connection): true    Sends QUIT and closes the connection.
+---@field close fun(self: smtp.Connection): true   Closes the connection, or keeps it for others with `keepalive`.
 
 ---@class smtp.Deferred   what smtp.defer returns
 ---@field message_id? string
