@@ -218,7 +218,8 @@ struct smtp_text smtp_transcript_command(const struct smtp_session *s, const cha
     for (uint64_t at = 0; smtp_transcript_next(s, &mark, room, &line); at = mark) {
         if (line.stage == NULL) continue; /* not a command */
         newest = at;
-        if (stage != NULL && strcmp(line.stage, stage) == 0) fitting = at;
+        bool staged = stage != NULL && line.stage != NULL;
+        if (staged && strcmp(line.stage, stage) == 0) fitting = at;
     }
     if (newest == UINT64_MAX) return (struct smtp_text){NULL, 0};
     mark = fitting != UINT64_MAX ? fitting : newest;
