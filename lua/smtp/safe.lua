@@ -37,7 +37,7 @@ function safe.send(t)
    return delivery.send(server, mail, started)
 end
 
---- Send many messages over few connections: see smtp.many.
+--- Send many messages over few connections: see smtp.client.many.
 function safe.send_many(t, messages, settings)
    return run_module("smtp.client.many", "send", t, messages, settings)
 end

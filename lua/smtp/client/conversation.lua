@@ -41,8 +41,8 @@ function conversation.new(server, deadline, transcript, observer)
       moved = nil,             -- when something was sent or answered last
       sock = nil,              -- the transport
       io = nil,                -- the socket as smtp.core uses it, where it is one of this library
-      context = nil,           -- the TLS settings of this host, see runtime.context
-      pace = nil,              -- how other conversations have their turn, see runtime.pace
+      context = nil,           -- the TLS settings of this host, see runtime.transport
+      pace = nil,              -- how other conversations have their turn, see runtime.transport
       connected = nil,         -- core.now() when the connection was made, where TLS comes next
       is_over = false,         -- the session is over: only the connection is to be closed
       address = nil,           -- the server's address
@@ -51,6 +51,7 @@ function conversation.new(server, deadline, transcript, observer)
       login = no_login,        -- smtp.Login: what AUTH needs
       body = nil,              -- smtp.Body: messages that are read piece by piece
       session = nil,           -- smtp.core's
+      words = nil,             -- what the session may use of each extension, see memory.recall
       is_kept = false,         -- the connection was opened by an earlier conversation
       cause = nil,             -- what a function of the caller's raised
       idle = nil,              -- the connection ended while nothing was said on it
@@ -87,6 +88,7 @@ function Conversation:start(domain, facts)
    local old, secrets = spare[1], self.transcript.secrets
    local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
    local words, grade = memory.recall(server, self)
+   self.words = words
    spare[1] = nil
    self.session = core.session({
       domain = domain,
@@ -121,18 +123,21 @@ Conversation.run = loop.run
 -- loop.look.
 Conversation.look = loop.look
 
+local function new_transaction(mail)
+   return core.transaction { from = mail.from, to = mail.to,
+      size = mail.size, exact = mail.size_is_exact,
+      source_len = mail.text and #mail.text or mail.source.size, eightbit = mail.eightbit,
+      binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
+      all = mail.needs_all_recipients, extensions = mail.extensions, asked = mail.parameters }
+end
+
 --- Send one message. It is over when the transaction is, and the session rests.
 ---@param mail table
 ---@param transaction? userdata   made for it already
 ---@param pipeline? userdata      of the session, where the message is one of many
 ---@return userdata transaction
 function Conversation:send(mail, transaction, pipeline)
-   transaction = transaction or core.transaction { from = mail.from, to = mail.to,
-      size = mail.size, exact = mail.size_is_exact,
-      source_len = mail.text and #mail.text or mail.source.size, eightbit = mail.eightbit,
-      binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
-      all = mail.needs_all_recipients, extensions = mail.extensions,
-      asked = mail.parameters }
+   transaction = transaction or new_transaction(mail)
    if not mail.text then
       self.body = self.body or body.new()
       self.body:add(transaction, mail)

@@ -4,7 +4,6 @@
 
 local mechanisms = require "smtp.client.mechanisms"
 local failure = require "smtp.result.failure"
-local memory = require "smtp.client.memory"
 local receipt = require "smtp.result.receipt"
 
 local findings = {}
@@ -30,7 +29,7 @@ function findings.parts(conv)
    if not parts then
       local facts = conv.session:facts()
       note_offer(conv, facts)
-      parts = receipt.parts(conv, facts, memory.extensions(conv.server))
+      parts = receipt.parts(conv, facts, conv.words)
       conv.parts = parts
    end
    if not parts.pipelining then

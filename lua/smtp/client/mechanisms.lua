@@ -132,6 +132,9 @@ end
 -- ---- what a server offered before ----
 
 local offered = bounded.new(1000) -- names of mechanisms, by server
+local changes = 0                 -- grows with each name
+-- By server: { offer =, tls =, changes = } of the last time that nothing was missing.
+local complete = setmetatable({}, { __mode = "k" })
 
 -- Names nobody knows would fill the memory.
 local function is_known(server, name)
@@ -151,6 +154,21 @@ local function missing(earlier, now)
    return gone[1] and gone or nil
 end
 
+local function compare(server, facts)
+   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
+   local earlier, now = offered:get(key) or offered:set(key, {}), {}
+   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
+      now[name] = true
+      if not earlier[name] and is_known(server, name) then
+         earlier[name], changes = true, changes + 1
+      end
+   end
+   local gone = missing(earlier, now)
+   complete[server] = not gone and { offer = facts.mechanisms, tls = facts.tls, changes = changes }
+      or nil
+   return gone
+end
+
 --- Mechanisms that this server offered on an earlier connection of this process, and now no more:
 -- a sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as
 -- far as this library knows them.
@@ -160,13 +178,12 @@ end
 function mechanisms.downgrade(server, facts)
    if server.transport and not server.host_given then return nil end -- it names no server
    if offered.empty and facts.mechanisms == "" then return nil end
-   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
-   local earlier, now = offered:get(key) or offered:set(key, {}), {}
-   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
-      now[name] = true
-      if is_known(server, name) then earlier[name] = true end
+   local last = complete[server]
+   if last and last.offer == facts.mechanisms and last.tls == facts.tls
+      and last.changes == changes then
+      return nil
    end
-   return missing(earlier, now)
+   return compare(server, facts)
 end
 
 return mechanisms

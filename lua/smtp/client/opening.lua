@@ -69,27 +69,35 @@ local function secure(conversation)
 end
 
 local function tell_connected(conversation)
-   local observer, server = conversation.observer, conversation.server
-   if not observer then return end
-   observer:tell { name = "connected", host = server.host, port = server.port,
+   local server = conversation.server
+   conversation.observer:tell { name = "connected", host = server.host, port = server.port,
       socket = server.socket, address = conversation.address, reused = conversation.is_kept }
 end
 
--- Connects, and starts a session. -> true | nil, trouble
-local function begin(conversation)
-   local server, sock = conversation.server, conversation.sock
+-- Connects. -> true, the record of a connection that was kept | nil, trouble
+local function reach(conversation)
+   local sock = conversation.sock
    local ok, trouble = connect(conversation)
    if not ok then return nil, trouble end
    local record = sock.kept and sock:kept()
    if record then
       conversation.is_kept, conversation.tls = true, record.tls
-      tell_connected(conversation)
-   else
-      if sock.getpeername then conversation.address = sock:getpeername() end
-      if sock.io and not conversation.pace then conversation.io = sock:io() end
-      tell_connected(conversation)
-      if server.tls == "implicit" or server.transport then ok, trouble = secure(conversation) end
-      if not ok then return nil, trouble end
+      return true, record
+   end
+   if sock.getpeername then conversation.address = sock:getpeername() end
+   if sock.io and not conversation.pace then conversation.io = sock:io() end
+   return true
+end
+
+-- Connects, and starts a session. -> true | nil, trouble
+local function begin(conversation)
+   local server, sock = conversation.server, conversation.sock
+   local ok, record = reach(conversation)
+   if not ok then return nil, record end
+   if conversation.observer then tell_connected(conversation) end
+   if not record and (server.tls == "implicit" or server.transport) then
+      local secured, trouble = secure(conversation)
+      if not secured then return nil, trouble end
    end
    if server.mechanisms[1] then conversation.login = login.new(server, sock) end
    conversation:start(runtime.domain(server, sock), record and record.facts)

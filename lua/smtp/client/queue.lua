@@ -160,7 +160,7 @@ function Queue:take()
    return nil
 end
 
---- A message, as smtp.options gives it, as an entry.
+--- A message, as smtp.client.request gives it, as an entry.
 function Queue:as_entry(mail, index, started)
    mail.index, mail.started, mail.tries = index, started, 1
    mail.deadline = delivery.deadline(self.server, mail, started)

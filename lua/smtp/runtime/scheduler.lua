@@ -1,9 +1,9 @@
 --- Many conversations at once in one thread: each is a job, a coroutine that gives way to others
 -- where it would wait. In nginx a job is a light thread.
 --
--- A job may also yield for reasons of its own, as a transport or a body function of the user's
--- may. Such a yield is passed on to what resumes scheduler.run; where nothing can, the job goes on in its
--- next turn.
+-- A job may also yield for reasons of its own, as a transport or a body function of the user's may.
+-- Such a yield is passed on to what resumes scheduler.run; where nothing can, the job goes on in
+-- its next turn.
 -- @module smtp.runtime.scheduler
 
 local core = require "smtp.core"
