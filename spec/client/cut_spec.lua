@@ -6,19 +6,33 @@ local talk = require "spec.tools.talk"
 
 local FAR = 1000000000
 
-local function script(pipelining, starttls)
-   local flight = "C: MAIL FROM:<ann@me.example>\nC: RCPT TO:<a@x.example>\nC: RCPT TO:<b@x.example>\n"
-      .. "C: DATA\nS: 250 ok\nS: 250 ok\nS: 550 no\nS: 354 go\n"
-   local steps = "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<a@x.example>\nS: 250 ok\n"
-      .. "C: RCPT TO:<b@x.example>\nS: 550 no\nC: DATA\nS: 354 go\n"
-   local hello = pipelining and "S: 250-mx\nS: 250 PIPELINING\n" or "S: 250 mx\n"
-   local opening = "S: 220 hi\nC: EHLO me.example\n"
-   if starttls then
-      opening = opening .. "S: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\nTLS\nC: EHLO me.example\n"
-   end
-   return opening .. hello .. (pipelining and flight or steps)
-      .. "MESSAGE\nS: 250 2.0.0 ok\nC: QUIT\nS: 221 bye\n"
-end
+local script = talk.snippets {
+   flight = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<a@x.example>
+      C: RCPT TO:<b@x.example>
+      C: DATA
+      S: 250 ok
+      S: 250 ok
+      S: 550 no
+      S: 354 go
+   ]],
+   steps = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<a@x.example>
+      S: 250 ok
+      C: RCPT TO:<b@x.example>
+      S: 550 no
+      C: DATA
+      S: 354 go
+   ]],
+   taken = [[
+      MESSAGE
+      S: 250 2.0.0 ok
+      <bye>
+   ]],
+}
 
 -- A peer that hangs up after so many bytes, heard or said.
 local function cut(peer, heard_max, said_max)
@@ -52,10 +66,29 @@ local function play(text, tls, heard_max, said_max)
 end
 
 describe("a connection cut at every byte", function()
-   for name, way in pairs { ["step by step"] = { false, false }, ["pipelined"] = { true, false },
-      ["after STARTTLS"] = { true, true } } do
+   for name, text in pairs {
+      ["step by step"] = script [[
+         <hello>
+         <steps>
+         <taken>
+      ]],
+      ["pipelined"] = script [[
+         <hello PIPELINING>
+         <flight>
+         <taken>
+      ]],
+      ["after STARTTLS"] = script [[
+         <hello STARTTLS>
+         C: STARTTLS
+         S: 220 go
+         TLS
+         <ehlo PIPELINING>
+         <flight>
+         <taken>
+      ]],
+   } do
       it("is reported as it was, " .. name, function()
-         local text, tls = script(way[1], way[2]), way[2] and "require" or "skip"
+         local tls = name == "after STARTTLS" and "require" or "skip"
          local whole = play(text, tls, FAR, FAR)
          local heard_all, said_all = whole.counts()
          assert(heard_all > 60 and said_all > 100)

@@ -323,13 +323,14 @@ describe("a socket that does not wait", function()
    it("says again, for as long as it was given time", function()
       local sock, other = pair()
       sock:nonblocking(true)
-      sock:settimeouts(100, 100, 100)
+      sock:settimeouts(10000, 10000, 10000)
       local started = core.now()
       assert.equal("again", (select(2, sock:receiveany(10))))
-      assert.truthy(core.now() - started < 0.05)
+      assert.truthy(core.now() - started < 5)
       other:send("hi")
-      assert.same({ 1 }, socket.wait({ sock }, 1000))
+      assert.same({ 1 }, socket.wait({ sock }, 5000))
       assert.equal("hi", sock:receiveany(10))
+      sock:settimeouts(100, 100, 100)
       started = core.now()
       local why
       repeat
@@ -338,7 +339,7 @@ describe("a socket that does not wait", function()
       until why ~= "again"
       assert.equal("timeout", why)
       local took = core.now() - started
-      assert.truthy(took >= 0.1 and took < 0.6, took)
+      assert.truthy(took >= 0.1 and took < 10, took)
    end)
 
    it("sends what the kernel takes, and tells when there is something to read first", function()
