@@ -8,8 +8,12 @@ local interpreter = arg[first]
 
 local prologue = [[
 local socket = require "smtp.socket"
-local listener = assert(socket.listen("127.0.0.1", 0))
-print((select(2, listener:getsockname())))
+local listener, port
+repeat
+   listener = assert(socket.listen("127.0.0.1", 0))
+   port = select(2, listener:getsockname())
+until not used[port]
+print(port)
 io.stdout:flush()
 -- Accepts one connection; 5 seconds for everything.
 local function accept()
@@ -36,15 +40,20 @@ local function line(sock)
 end
 ]]
 
+-- What one server offered is remembered by its port: no two servers of a process have the same.
+local used = {}
+
 --- Runs `body` in a process of its own, with socket, listener, accept, server_context and line.
 --- -> { port =, finish = function() -> what it printed }
 function peer.start(body)
    local name = os.tmpname()
    local file = assert(io.open(name, "w"))
-   file:write(prologue, body)
+   file:write(("local used = { %s }\n"):format(table.concat(used, " ")), prologue, body)
    file:close()
    local pipe = io.popen(("%s %s 2>&1"):format(interpreter, name))
-   local port = tonumber(pipe:read("*l"))
+   local said = pipe:read("*l")
+   local port = assert(tonumber(said), said)
+   used[#used + 1] = ("[%d] = true,"):format(port)
    return { port = port, finish = function()
       local text = pipe:read("*a")
       pipe:close()
