@@ -48,7 +48,7 @@
 
 ---@class smtp.Transport   a connection of the caller's: the methods of a cosocket, which may yield
 --- Connects. "unix:/path" is a unix socket. Fails with nil, a word, and a text for people.
----@field connect fun(self: smtp.Transport, host: string, port?: integer, source_address?: string): true|nil, string?, string?
+---@field connect fun(self: smtp.Transport, host: string, port?: integer, source?: string): true|nil, string?, string?
 --- Sends, and returns how many bytes have left; after a failure the fourth result is how many had.
 ---@field send fun(self: smtp.Transport, bytes: string): integer|nil, string?, string?, integer?
 --- Waits for bytes, and returns at most `max` of them; nil, "timeout" or nil, "closed".

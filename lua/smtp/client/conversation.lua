@@ -43,7 +43,6 @@ function conversation.new(server, deadline, transcript, observer)
       io = nil,                -- the socket as smtp.core uses it, where it is one of this library
       context = nil,           -- the TLS settings of this host, see runtime.transport
       pace = nil,              -- how other conversations have their turn, see runtime.transport
-      connected = nil,         -- core.now() when the connection was made, where TLS comes next
       is_over = false,         -- the session is over: only the connection is to be closed
       address = nil,           -- the server's address
       tls = nil,               -- version, cipher, verified, resumed; nil without TLS

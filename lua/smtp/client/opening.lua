@@ -60,9 +60,8 @@ end
 local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
    if server.tls == "implicit" then
-      conversation.connected = now()
       return tls.handshake(conversation,
-         math.min(conversation.deadline - conversation.connected, server.reply_timeout))
+         math.min(conversation.deadline - now(), server.reply_timeout))
    end
    if sock:is_secure() then conversation.tls = tls.info(server, sock) end
    return true
