@@ -196,9 +196,9 @@ local function masked_text(conv, trouble)
 end
 
 -- The lines of the dialogue, without secrets, and the command that the trouble is about.
-local function add_transcript(err, conv, session)
+local function add_transcript(err, conv, session, stage)
    local lines, text, sides, open = {}, session:transcript()
-   err.transcript = lines
+   err.command, err.transcript = session:command(stage), lines
    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
    if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, sides, open) end
 end
@@ -224,10 +224,10 @@ function failure.new(conv, facts, offered, trouble, mail, recipients)
       enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
       port = server.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = {}, command = session and session:command(command_stage[stage] or stage),
+      transcript = {},
       what = failure.place(server) .. " " .. trouble.sentence,
    }
-   if session then add_transcript(err, conv, session) end
+   if session then add_transcript(err, conv, session, command_stage[stage] or stage) end
    if facts then add_facts(err, conv, facts, offered, trouble, mail) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
