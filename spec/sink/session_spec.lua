@@ -3,6 +3,18 @@
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local script = talk.snippets {
+   mail = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 250 2.1.0
+   ]],
+   rcpt = [[
+      C: RCPT TO:<bob@there.example>
+      S: 250 2.1.5
+   ]],
+}
 
 local function send(sink, more)
    local options = { transport = sink:transport(), tls = "skip", from = "ann@me.example",
@@ -252,7 +264,10 @@ end
 
 -- EHLO, and these capabilities.
 local function hello(list, verb)
-   local text = ("C: %s me.example\nS: 250%ssink.example\n"):format(verb or "EHLO", #list == 0 and " " or "-")
+   local text = script([[
+      C: $verb me.example
+      S: 250${list}sink.example
+   ]], { verb = verb or "EHLO", list = #list == 0 and " " or "-" })
    for i, line in ipairs(list) do text = text .. "S: 250" .. (i < #list and "-" or " ") .. line .. "\n" end
    return text
 end
@@ -260,8 +275,6 @@ end
 local default = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "CHUNKING", "DSN" }
 local everything = { "SIZE 1000", "8BITMIME", "BINARYMIME", "CHUNKING", "SMTPUTF8", "DSN", "REQUIRETLS", "DELIVERBY",
    "FUTURERELEASE 3600 2030-01-01T00:00:00Z", "MT-PRIORITY", "LIMITS MAILMAX=9 RCPTMAX=2" }
-local mail = "C: MAIL FROM:<ann@me.example>\nS: 250 2.1.0\n"
-local rcpt = "C: RCPT TO:<bob@there.example>\nS: 250 2.1.5\n"
 
 -- To a sink that offers these.
 local function with(list, transcript)
@@ -293,11 +306,23 @@ describe("to the sink, an envelope", function()
    it("may ask nothing else", function()
       for _, parameter in ipairs { "SIZE=1", "BODY=8BITMIME", "SMTPUTF8", "RET=FULL", "ENVID=x", "REQUIRETLS", "BY=1;R",
          "HOLDFOR=1", "MT-PRIORITY=1", "AUTH=<>", "X" } do
-         with({}, "C: MAIL FROM:<> " .. parameter .. "\nS: 555 5.5.4 not offered\n")
-         play({}, "C: HELO me.example\nS: 250 sink.example\nC: MAIL FROM:<> " .. parameter .. "\nS: 555 5.5.4\n")
+         with({}, script([[
+            C: MAIL FROM:<> $parameter
+            S: 555 5.5.4 not offered
+         ]], { parameter = parameter }))
+         play({}, script([[
+            C: HELO me.example
+            S: 250 sink.example
+            C: MAIL FROM:<> $parameter
+            S: 555 5.5.4
+         ]], { parameter = parameter }))
       end
       for _, parameter in ipairs { "NOTIFY=NEVER", "ORCPT=rfc822;x", "RET=FULL" } do
-         with({}, mail .. "C: RCPT TO:<a@b.example> " .. parameter .. "\nS: 555 5.5.4\n")
+         with({}, script([[
+            <mail>
+            C: RCPT TO:<a@b.example> $parameter
+            S: 555 5.5.4
+         ]], { parameter = parameter }))
       end
    end)
 
@@ -305,18 +330,36 @@ describe("to the sink, an envelope", function()
       for _, text in ipairs { "SIZE", "SIZE=", "SIZE=x", "SIZE=1 size=1", "BODY=x", "SMTPUTF8=", "SMTPUTF8=1", "RET=x",
          "ENVID=", "ENVID=a=b", "ENVID=+4", "ENVID=" .. ("x"):rep(101), "REQUIRETLS=1", "BY=60", "BY=60;X", "HOLDFOR=0",
          "HOLDFOR=1 HOLDUNTIL=2029-01-01T00:00:00Z", "HOLDUNTIL=2029", "MT-PRIORITY=10", "MT-PRIORITY=-0" } do
-         with(everything, "C: MAIL FROM:<> " .. text .. "\nS: 501 5.5.4\n")
+         with(everything, script([[
+            C: MAIL FROM:<> $text
+            S: 501 5.5.4
+         ]], { text = text }))
       end
       for _, text in ipairs { "NOTIFY", "NOTIFY=", "NOTIFY=x", "NOTIFY=NEVER,DELAY", "NOTIFY=DELAY,", "ORCPT=x",
          "ORCPT=rfc822;", "ORCPT=rfc822;a=b" } do
-         with(everything, mail .. "C: RCPT TO:<a@b.example> " .. text .. "\nS: 501 5.5.4\n")
+         with(everything, script([[
+            <mail>
+            C: RCPT TO:<a@b.example> $text
+            S: 501 5.5.4
+         ]], { text = text }))
       end
-      play({}, hello(default) .. "C: MAIL FROM:<>SIZE=1\nS: 501\nC: MAIL FROM:<> BODY=BINARYMIME\nS: 501\n" .. mail
-         .. "C: RCPT TO:<>\nS: 501\nC: RCPT TO:<a\nS: 501\n")
+      play({}, script([[
+         <opening>
+         C: MAIL FROM:<>SIZE=1
+         S: 501
+         C: MAIL FROM:<> BODY=BINARYMIME
+         S: 501
+         <mail>
+         C: RCPT TO:<>
+         S: 501
+         C: RCPT TO:<a
+         S: 501
+      ]], { opening = hello(default) }))
    end)
 
    it("wants SMTPUTF8 for an address that is not ASCII", function()
-      play({}, hello(default) .. [[
+      play({}, script([[
+         <opening>
          C: MAIL FROM:<pelé@me.example>
          S: 553 5.6.7
          C: MAIL FROM:<>
@@ -329,29 +372,47 @@ describe("to the sink, an envelope", function()
          S: 250
          C: RCPT TO:<pelé@there.example>
          S: 250
-      ]])
+      ]], { opening = hello(default) }))
    end)
 
    it("may not tell a size that is too large, nor may the message have it", function()
-      with({ "SIZE 9", "CHUNKING" }, "C: MAIL FROM:<> SIZE=10\nS: 552 5.3.4\n" .. mail .. rcpt .. [[
+      with({ "SIZE 9", "CHUNKING" }, script [[
+         C: MAIL FROM:<> SIZE=10
+         S: 552 5.3.4
+         <mail>
+         <rcpt>
          C: DATA
          S: 354
          C: 12345678
          C: .
          S: 552 5.3.4
-      ]] .. mail .. rcpt .. [[
+         <mail>
+         <rcpt>
          C: BDAT 5
          C: abc
          S: 250
          C: BDAT 5 LAST
          C: abc
          S: 552 5.3.4
-      ]] .. mail .. rcpt .. "C: DATA\nS: 354\nC: 1234567\nC: .\nS: 250\n")
-      with({ "SIZE 0" }, "C: MAIL FROM:<> SIZE=99999999999\nS: 250\n")
+         <mail>
+         <rcpt>
+         C: DATA
+         S: 354
+         C: 1234567
+         C: .
+         S: 250
+      ]])
+      with({ "SIZE 0" }, [[
+         C: MAIL FROM:<> SIZE=99999999999
+         S: 250
+      ]])
    end)
 
    it("may have as many recipients as LIMITS says", function()
-      local messages = with(everything, mail .. rcpt .. rcpt .. [[
+      local messages = with(everything, script [[
+         <mail>
+         <rcpt>
+         <rcpt>
          C: RCPT TO:<carol@there.example>
          S: 452 4.5.3
          C: DATA
@@ -363,18 +424,20 @@ describe("to the sink, an envelope", function()
    end)
 
    it("has no AUTH within", function()
-      play({ auth = { users = { ann = "sesame-sink" } }, capabilities = {} }, hello { "AUTH PLAIN LOGIN" } .. [[
+      play({ auth = { users = { ann = "sesame-sink" } }, capabilities = {} }, script([[
+         <opening>
          C: MAIL FROM:<> AUTH=ann
          S: 250
          C: AUTH LOGIN
          S: 503 5.5.1
-      ]])
+      ]], { opening = hello { "AUTH PLAIN LOGIN" } }))
    end)
 end)
 
 describe("to the sink, a command", function()
    it("may have a blank after the colon, but not with strict", function()
-      local messages = play({}, hello(default) .. [[
+      local messages = play({}, script([[
+         <opening>
          C: MAIL FROM: <ann@me.example> SIZE=7
          S: 250
          C: rcpt to : <bob@there.example>
@@ -385,15 +448,28 @@ describe("to the sink, a command", function()
          S: 354
          C: .
          S: 250
-      ]])
+      ]], { opening = hello(default) }))
       assert.same({ "ann@me.example", { "bob@there.example", "carol@there.example" } }, { messages[1].from,
          messages[1].to })
-      play({ strict = true }, hello(default) .. "C: MAIL FROM: <>\nS: 501\n" .. mail .. "C: RCPT TO: <a@b>\nS: 501\n"
-         .. "C: RCPT TO:<a@b>\nS: 250\n")
+      play({ strict = true }, script([[
+         <opening>
+         C: MAIL FROM: <>
+         S: 501
+         <mail>
+         C: RCPT TO: <a@b>
+         S: 501
+         C: RCPT TO:<a@b>
+         S: 250
+      ]], { opening = hello(default) }))
    end)
 
    it("may be HELP", function()
-      play({}, "C: HELP\nS: 214 2.0.0\nC: help mail\nS: 214\n")
+      play({}, [[
+         C: HELP
+         S: 214 2.0.0
+         C: help mail
+         S: 214
+      ]])
    end)
 
    it("may end in a bare LF, but not with strict", function()
@@ -422,12 +498,24 @@ describe("to the sink, a command", function()
          S: 250
       ]])
       assert.same({ ".a\nb\r\nc\n", "" }, { messages[1].data, messages[2].data })
-      play({ strict = true }, "C~ NOOP\\nNOOP\\r\\n\nS: 500 5.5.2\n" .. "C: NOOP\nS: 250\n")
-      play({}, "C~ NO\\rOP\\n\nS: 500 5.5.2\n")
+      play({ strict = true }, [[
+         C~ NOOP\nNOOP\r\n
+         S: 500 5.5.2
+         C: NOOP
+         S: 250
+      ]])
+      play({}, [[
+         C~ NO\rOP\n
+         S: 500 5.5.2
+      ]])
    end)
 
    it("of any length ends the connection", function()
-      local _, client = play({}, "C: NOOP " .. ("x"):rep(13000) .. "\nS: 500 5.5.2\nC: NOOP\n")
+      local _, client = play({}, script([[
+         C: NOOP $repeated
+         S: 500 5.5.2
+         C: NOOP
+      ]], { repeated = ("x"):rep(13000) }))
       assert.equal("closed", (select(2, client:receiveany(1))))
    end)
 end)
@@ -495,7 +583,10 @@ end)
 
 describe("to the sink, DATA", function()
    it("is lines up to a lone dot, without the dots that were doubled", function()
-      local messages = play({}, hello(default) .. mail .. rcpt .. [[
+      local messages = play({}, script([[
+         <opening>
+         <mail>
+         <rcpt>
          C: DATA
          S: 354
          C: ..a
@@ -504,13 +595,30 @@ describe("to the sink, DATA", function()
          C: ...
          C: .
          S: 250 2.0.0
-      ]] .. mail .. rcpt .. "C: DATA\nS: 354\nC: .\nS: 250\n")
+         <mail>
+         <rcpt>
+         C: DATA
+         S: 354
+         C: .
+         S: 250
+      ]], { opening = hello(default) }))
       assert.same({ ".a\r\n\n.\r.\r\n\r\n..\r\n", "" }, { messages[1].data, messages[2].data })
    end)
 
    it("without an envelope is out of order", function()
-      with({}, "C: DATA\nS: 503\n" .. mail .. "C: DATA\nS: 503\nC: MAIL FROM:<>\nS: 503\nC: RSET\nS: 250\n"
-         .. "C: RCPT TO:<a@b>\nS: 503\n")
+      with({}, script [[
+         C: DATA
+         S: 503
+         <mail>
+         C: DATA
+         S: 503
+         C: MAIL FROM:<>
+         S: 503
+         C: RSET
+         S: 250
+         C: RCPT TO:<a@b>
+         S: 503
+      ]])
    end)
 
    it("as BDAT takes many messages in one segment in linear time", function()
@@ -536,7 +644,10 @@ end)
 
 describe("to the sink, BDAT", function()
    it("is octets, whatever they are, in chunks up to the last one", function()
-      local messages = play({}, hello(default) .. mail .. rcpt .. [[
+      local messages = play({}, script([[
+         <opening>
+         <mail>
+         <rcpt>
          C: BDAT 4
          C: .a
          S: 250 2.0.0 octets
@@ -545,7 +656,12 @@ describe("to the sink, BDAT", function()
          C: BDAT 5 last
          C~ .\r\n\r.
          S: 250 2.0.0 queued
-      ]] .. mail .. rcpt .. "C: BDAT 0 LAST\nS: 250 2.0.0 queued\n" .. mail .. rcpt .. [[
+         <mail>
+         <rcpt>
+         C: BDAT 0 LAST
+         S: 250 2.0.0 queued
+         <mail>
+         <rcpt>
          C: BDAT 2
          C~ \n\r
          S: 250
@@ -553,14 +669,16 @@ describe("to the sink, BDAT", function()
          S: 250
          C: BDAT 0 LAST
          S: 250
-      ]])
+      ]], { opening = hello(default) }))
       assert.same({ ".a\r\n.\r\n\r.", "", "\n\r" }, { messages[1].data, messages[2].data, messages[3].data })
    end)
 
    it("behind refused recipients swallows its octets: they are no commands", function()
       local messages = play({ faults = { rcpt = function(line)
          return line:find("nobody") and "550 5.1.1 who?" or nil
-      end } }, hello(default) .. mail .. [[
+      end } }, script([[
+         <opening>
+         <mail>
          C: RCPT TO:<nobody@there.example>
          C: BDAT 44 LAST
          C: RSET
@@ -576,7 +694,12 @@ describe("to the sink, BDAT", function()
          S: 503 5.5.1 one at a time
          S: 503 5.5.1 MAIL
          S: 250 2.0.0
-      ]] .. mail .. rcpt .. "C: BDAT 7 LAST\nC: hello\nS: 250 2.0.0\n")
+         <mail>
+         <rcpt>
+         C: BDAT 7 LAST
+         C: hello
+         S: 250 2.0.0
+      ]], { opening = hello(default) }))
       assert.equal(1, #messages)
    end)
 
@@ -585,7 +708,10 @@ describe("to the sink, BDAT", function()
       local messages = play({ faults = { data = function()
          count = count + 1
          return count % 3 == 1 and "452 4.3.1 full" or nil
-      end } }, hello(default) .. mail .. rcpt .. [[
+      end } }, script([[
+         <opening>
+         <mail>
+         <rcpt>
          C: BDAT 3
          C~ abc
          S: 452 4.3.1
@@ -594,57 +720,121 @@ describe("to the sink, BDAT", function()
          S: 503
          C: DATA
          S: 503
-      ]])
+      ]], { opening = hello(default) }))
       assert.equal(0, #messages)
    end)
 
    it("is not mixed with DATA and RCPT", function()
-      with(everything, mail .. rcpt .. "C: BDAT 0\nS: 250\nC: DATA\nS: 503\nC: RCPT TO:<a@b.example>\nS: 503\n"
-         .. "C: RSET\nS: 250\nC: MAIL FROM:<> BODY=BINARYMIME\nS: 250\n" .. rcpt .. "C: DATA\nS: 503\n")
+      with(everything, script [[
+         <mail>
+         <rcpt>
+         C: BDAT 0
+         S: 250
+         C: DATA
+         S: 503
+         C: RCPT TO:<a@b.example>
+         S: 503
+         C: RSET
+         S: 250
+         C: MAIL FROM:<> BODY=BINARYMIME
+         S: 250
+         <rcpt>
+         C: DATA
+         S: 503
+      ]])
    end)
 
    it("that is not offered is refused, its octets with it", function()
-      with({}, mail .. rcpt .. "C: BDAT 6 LAST\nC: QUIT\nS: 502 5.5.1\nC: NOOP\nS: 250\n")
+      with({}, script [[
+         <mail>
+         <rcpt>
+         C: BDAT 6 LAST
+         C: QUIT
+         S: 502 5.5.1
+         C: NOOP
+         S: 250
+      ]])
    end)
 
    it("of a length that cannot be read ends the connection", function()
       for _, text in ipairs { "BDAT", "BDAT x", "BDAT -1", "BDAT 6 LOST", "BDAT 6LAST x", "BDAT 9999999999999999" } do
-         local _, client = with(everything, mail .. rcpt .. "C: " .. text .. "\nS: 501 5.5.4\nC: NOOP\n")
+         local _, client = with(everything, script([[
+            <mail>
+            <rcpt>
+            C: $text
+            S: 501 5.5.4
+            C: NOOP
+         ]], { text = text }))
          assert.equal("closed", (select(2, client:receiveany(1))))
       end
    end)
 end)
 
 describe("to the sink, LMTP", function()
-   local lmtp = hello(default, "LHLO") .. mail .. rcpt .. rcpt:gsub("bob", "carol") .. rcpt:gsub("bob", "dave")
+   local lmtp = script([[
+      <opening>
+      <mail>
+      <rcpt>
+      <this_rcpt>
+      <this_rcpt2>
+   ]], {
+      opening = hello(default, "LHLO"), this_rcpt = script.rcpt:gsub("bob", "carol"),
+      this_rcpt2 = script.rcpt:gsub("bob", "dave"),
+   })
 
    local function full(address)
       return address:find("carol") and "552 5.2.2 full" or nil
    end
 
    it("has a verdict for each recipient", function()
-      local messages = play({ protocol = "lmtp", faults = { final = full } }, lmtp .. [[
+      local messages = play({ protocol = "lmtp", faults = { final = full } }, script([[
+         <lmtp>
          C: DATA
          S: 354
          C: .
          S: 250 2.1.5 <bob@there.example> queued as 1
          S: 552 5.2.2 full
          S: 250 2.1.5 <dave@there.example> queued as 1
-      ]] .. mail .. rcpt .. "C: BDAT 1\nC~ x\nS: 250 2.0.0\nC: BDAT 1 LAST\nC~ x\nS: 250 2.1.5 <bob@there.example>\n")
+         <mail>
+         <rcpt>
+         C: BDAT 1
+         C~ x
+         S: 250 2.0.0
+         C: BDAT 1 LAST
+         C~ x
+         S: 250 2.1.5 <bob@there.example>
+      ]], { lmtp = lmtp }))
       assert.same({ "bob@there.example", "dave@there.example" }, messages[1].to)
       assert.equal(2, #messages)
    end)
 
    it("has none without recipients, and no HELO", function()
-      play({ protocol = "lmtp" }, "C: EHLO me.example\nS: 500 5.5.1\nC: HELO me.example\nS: 500\n"
-         .. hello(default, "LHLO") .. mail .. "C: DATA\nS: 503 5.5.1\n")
-      play({}, "C: LHLO me.example\nS: 500 5.5.1\n")
+      play({ protocol = "lmtp" }, script([[
+         C: EHLO me.example
+         S: 500 5.5.1
+         C: HELO me.example
+         S: 500
+         <opening>
+         <mail>
+         C: DATA
+         S: 503 5.5.1
+      ]], { opening = hello(default, "LHLO") }))
+      play({}, [[
+         C: LHLO me.example
+         S: 500 5.5.1
+      ]])
    end)
 
    it("says no more once it has hung up", function()
       local messages = play({ protocol = "lmtp", faults = { final = function(address)
          return address:find("carol") and "drop" or nil
-      end } }, lmtp .. "C: DATA\nS: 354\nC: .\nS: 250 2.1.5 <bob@there.example>\n")
+      end } }, script([[
+         <lmtp>
+         C: DATA
+         S: 354
+         C: .
+         S: 250 2.1.5 <bob@there.example>
+      ]], { lmtp = lmtp }))
       assert.same({ "bob@there.example" }, messages[1].to)
    end)
 end)
