@@ -19,8 +19,6 @@ local script = talk.snippets {
    ]],
 }
 
--- "ann", "sesame-0"
-
 
 local function login(auth, more)
    local options = { auth = auth, username = "ann", password = "sesame-0", auth_plaintext = true }

@@ -23,7 +23,6 @@ local script = talk.snippets {
 local both = { "a@x.example", "b@x.example" }
 -- Octets of a chunk that fills the session's buffer.
 local FULL = 61406
--- The message of spec.talk.
 
 local function chunk(len, last)
    return script([[
@@ -36,7 +35,7 @@ local states = talk.states
 
 local pieces = talk.pieces
 
--- The server forgets: other specs offer CHUNKING under the same name.
+-- Whether a server knows BDAT is remembered by its port.
 local function another_server(options)
    options.port = talk.new_port()
    return options
