@@ -734,7 +734,7 @@ describe("a probe warns of", function()
       assert.same({ "expires_soon", "tls_1_2", "slow_greeting" }, reasons { warnings = found })
       assert.same({ "warning", "remark", "warning" }, { found[1].kind, found[2].kind, found[3].kind })
       assert.truthy(found[1].text:find("13 days", 1, true))
-      assert.truthy(found[3].text:find("5.5 seconds", 1, true))
+      assert.truthy(found[3].text:find("6 seconds", 1, true))
       r.seconds.greeting, r.tls.version, r.tls.certificate.days_left = 5, "TLSv1.3", 14
       assert.same({}, warnings.list(r, server))
       r.tls.certificate.days_left = -1 -- and nobody checked it

@@ -81,8 +81,9 @@ local checks = {
          .. "machine; else use another port or server, or look for a firewall that changes the "
          .. "command" },
    { "warning", "slow_greeting", function(r)
-      return r.seconds.greeting and r.seconds.greeting > SLOW_GREETING and r.seconds.greeting
-   end, "the greeting took %.1f seconds",
+      local seconds = r.seconds.greeting
+      return seconds and seconds > SLOW_GREETING and math.floor(seconds + 0.5)
+   end, "the greeting took %d seconds",
       "It may look up your address first, or wait on purpose; keep reply_timeout above it" },
    { "remark", "no_pipelining", lacks "PIPELINING",
       "PIPELINING is not offered: every command waits for its answer",
