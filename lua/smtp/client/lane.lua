@@ -148,6 +148,10 @@ local function feed_some(self, room)
    return 1
 end
 
+local function has_more(queue)
+   return not queue.ended or #queue.waiting > 0
+end
+
 --- While messages are on their way: report those that are over, and take more, as the window lets
 -- them in, but no more than half of it at once. The server then works on one half while the other
 -- is made.
@@ -159,13 +163,12 @@ function Lane:feed()
    if not self.max and not self.pipeline:has_begun() then return false end
    local max, window = self.max or find_max(self), queue.settings.window
    local most = math.min(window - count, max - self.taken, math.ceil(window / 2))
-   while most > 0 and (not queue.ended or #queue.waiting > 0) do
+   while most > 0 and has_more(queue) do
       local more = feed_some(self, most)
       if more == 0 then break end
       most, count = most - more, count + more
    end
-   local is_done = queue.stopped or queue.ended and #queue.waiting == 0
-   return not is_done and count < window and self.taken < max
+   return not queue.stopped and has_more(queue) and count < window and self.taken < max
 end
 
 return lane
