@@ -10,7 +10,8 @@ local path, key = certs.make()("good")
 local program = "build/spec/flood"
 
 local function build()
-   local said = command.run("cc -std=c11 -D_GNU_SOURCE -O2 -o " .. program .. " spec/tools/flood.c -lssl -lcrypto")
+   local said = command.run(("cc -std=c11 -D_GNU_SOURCE -O2 -o %s.$$ spec/tools/flood.c -lssl -lcrypto "
+      .. "&& mv %s.$$ %s"):format(program, program, program))
    assert.equal("", said)
 end
 
