@@ -258,7 +258,7 @@ static const char *answer_first(struct scram *s, struct smtp_text *answer)
 
 /* ---- the server's proof ---- */
 
-/* After an error (e=…) the server refuses by itself; it is told to go on. */
+/* After an error (e=…) the server refuses by itself; it is asked to go on. */
 static const char *take_final(struct scram *s, struct smtp_text challenge, bool *content)
 {
     unsigned char signature[SCRAM_CHALLENGE_MAX + 4];

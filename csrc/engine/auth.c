@@ -315,7 +315,7 @@ step say_answer(struct smtp_session *s)
     return STEP_answer;
 }
 
-/* 504 and its dialects: this mechanism is not known (RFC 4954 6). Behind a challenge it was. */
+/* 504 and its dialects: this mechanism is not known (RFC 4954 6). After a challenge it was. */
 static bool is_unknown(const struct smtp_reply *r)
 {
     return r->code == 504 || ((r->code == 501 || r->code == 503) && reply_is(r, 5, 5, 4));

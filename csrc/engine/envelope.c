@@ -287,7 +287,7 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
-    /* Behind a refused MAIL the answers to RCPT are echoes of it. */
+    /* After a refused MAIL the answers to RCPT are echoes of it. */
     if (m->sender_accepted)
         take_verdict(s, m, r);
     else if (reply_class(r) == 2)

@@ -159,7 +159,7 @@ void transcript_note(struct smtp_session *s, const char *words)
 
 /* ---- for a reader ---- */
 
-/* Where the oldest line begins that is still kept whole, at `at` or behind. */
+/* Where the oldest line begins that is still kept whole, at `at` or after. */
 static uint64_t kept_from(const struct smtp_session *s, uint64_t at)
 {
     if (s->shown_len <= at + SMTP_TRANSCRIPT_MAX) return at;

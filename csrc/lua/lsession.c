@@ -35,7 +35,7 @@ void anchor(lua_State *L, const char *key, int index)
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, extensions (keyword to
  * word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of the session
- * that had this connection before. `old`: one that nobody needs any more; its memory is the new
+ * that had this connection before. `old`: one that is not used any more; its memory is the new
  * one's. */
 static int core_session(lua_State *L)
 {
@@ -133,7 +133,7 @@ static int session_command(lua_State *L)
     return 1;
 }
 
-/** session:news(mark) -> the lines behind the mark, nil where there are none; the mark for the next
+/** session:news(mark) -> the lines after the mark, nil where there are none; the mark for the next
  * call. Each line is three values in a row: "C", "S" or "*", text, and for "C" its stage; or "M",
  * and how many bytes of messages left. */
 static int session_news(lua_State *L)

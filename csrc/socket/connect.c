@@ -40,7 +40,7 @@ void connect_drop(struct smtp_socket *s)
     free(c);
 }
 
-/* Adds "192.0.2.1:25: Connection refused" to what is told if all attempts fail. */
+/* Adds "192.0.2.1:25: Connection refused" to what is reported if all attempts fail. */
 static void note_failure(struct connecting *c, const struct address *address, int error)
 {
     char label[HOST_NAME_LEN_MAX + 16];

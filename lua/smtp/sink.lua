@@ -93,7 +93,7 @@ local function open_pipe(command, mode)
    return nil, system.error("a certificate cannot be made: " .. why:gsub("^.*: ", ""))
 end
 
--- A folder that only this user may enter, with a name that nobody can foresee: mkdir fails where it
+-- A folder that only this user may enter, with a name that cannot be foreseen: mkdir fails where it
 -- exists. A shell waits at the other end of a pipe until the sink closes it, or until this process
 -- ends in whatever way, and then removes the folder.
 -- -> { key =, certificate =, guard = } | nil, err
@@ -149,7 +149,7 @@ local function make_context(sink)
 end
 
 --- Listen. -> address, port | path of the unix socket | nil, err
----@param listener? userdata   from smtp.socket, where somebody listens already
+---@param listener? userdata   from smtp.socket, if one listens already
 function Sink:listen(listener)
    local options, why, text = self.options, nil, nil
    if options.tls then
@@ -192,7 +192,7 @@ local function pay(sock, owed)
    return #left <= OWED_MAX and left or nil
 end
 
--- Where a function of the user's fails, nobody else is let in.
+-- After a function of the user's failed, no further client is let in.
 local function hear(self, session, sock, data)
    local ok, said = user_call.call(session.receive, session, data)
    if ok then return said end

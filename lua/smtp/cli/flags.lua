@@ -70,7 +70,7 @@ function flags.read(args, from)
    return options
 end
 
--- ---- what some flags stand for ----
+-- ---- what some flags mean ----
 
 local function read_all(path)
    if path == "-" then return io.read("*a") end
@@ -136,7 +136,7 @@ local function read_extensions(options)
    return true
 end
 
---- Replace the flags of a message that stand for something else: files, standard input, headers.
+--- Replace the flags of a message that mean something else: files, standard input, headers.
 ---@param options table   as flags.read gives them
 ---@return boolean|nil ok
 ---@return table|nil err

@@ -102,7 +102,7 @@ local function enter(self, started, mail)
    return true
 end
 
--- A kept connection may be dead; ask before somebody relies on it.
+-- A kept connection may be dead; ask before the caller relies on it.
 local function check_kept(conv)
    if not conv.is_kept then return conv end
    conv.session:ask("noop")

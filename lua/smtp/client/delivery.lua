@@ -66,7 +66,7 @@ function delivery.can_repeat(mail)
    return mail.text ~= nil or mail.source.again or not mail.read
 end
 
---- Does nobody have the message, as far as anybody knows?
+--- Is it certain that no server has the message?
 function delivery.is_unsent(result)
    for i = 1, #result.recipients do
       if result.recipients[i].state ~= "unsent" then return false end
@@ -152,7 +152,7 @@ local function was_dead(conv, result)
    return conv:was_dead() and delivery.is_unsent(result)
 end
 
--- A fault of the server's with BDAT, and nobody has the message: once more without.
+-- A fault of the server's with BDAT, and no server has the message: once more without BDAT.
 local function was_no_bdat(conv, mail, result)
    local trouble = result.trouble
    return trouble and trouble.reason == "bdat" and delivery.is_unsent(result)

@@ -18,7 +18,7 @@ local many = {}
 local now = core.now
 local is_busy, new_queue = queues.is_busy, queues.new
 
-local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it behind some more
+local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it after some more
 
 -- ---- one connection ----
 

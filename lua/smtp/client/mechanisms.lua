@@ -52,7 +52,7 @@ function mechanisms.info(server, facts, secrets, sock)
    local info = { host = server.host, port = server.port, username = server.username,
       password = secrets.password, token = secrets.token, authzid = server.authzid,
       tls = facts.tls == "on", iterations = server.scram_iterations, nonce = sasl.nonce() }
-   -- A -PLUS that is none of ours does not count: somebody in between could add it.
+   -- A -PLUS that is none of ours does not count: a man in the middle could add it.
    local offered = " " .. facts.mechanisms .. " "
    local is_offered, any = offers_bound(server.mechanisms, offered)
    info.plus_offered = is_offered or not any and offers_bound(known, offered)
@@ -136,7 +136,7 @@ local changes = 0                 -- grows with each name
 -- By server: { offer =, tls =, changes = } of the last time that nothing was missing.
 local complete = setmetatable({}, { __mode = "k" })
 
--- Names nobody knows would fill the memory.
+-- Names that are not known would fill the memory.
 local function is_known(server, name)
    for _, entry in ipairs(server.mechanisms) do
       if entry.name == name then return true end

@@ -77,7 +77,7 @@ function memory.leave(server, conv)
    if record and record.trying == conv then record.trying = nil end
 end
 
---- This server takes what is said behind the end of a message ("eager"), or does not ("safe").
+--- This server takes what is said after the end of a message ("eager"), or does not ("safe").
 function memory.note_grade(server, grade)
    local record = know(server)
    if record.grade ~= "safe" and record.grade ~= grade then

@@ -177,7 +177,7 @@ local function tls_to_use(r, server, given)
    return given.tls or server.loopback and "skip" or "prefer"
 end
 
--- Without credentials, the default suits whoever adds some.
+-- Without credentials, the default suits a caller that adds some.
 local function auth_to_use(r, server, given)
    if r.auth.state == "authenticated" then return "require" end
    if server.credentials or given.auth then return server.auth end

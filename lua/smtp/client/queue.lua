@@ -89,7 +89,7 @@ local function is_by_another(conv, transaction, trouble)
    return spoken and spoken ~= transaction
 end
 
--- Nobody has it, and nothing but the connection was to blame, or another message. Of these each
+-- No server has it, and nothing but the connection was to blame, or another message. Of these each
 -- breaks one connection only, so they count for nothing. Nor does a connection that had carried
 -- others: what would break each is the first on the next one.
 local function is_safe_again(self, conv, entry, transaction, result)
@@ -168,7 +168,7 @@ function Queue:as_entry(mail, index, started)
 end
 
 -- Others may take their next message while this one is made ready.
---- The entry of what the caller gave; nil where that is wrong, which is told.
+--- The entry of what the caller gave; nil where that is wrong, which is reported.
 function Queue:new_entry(given, index)
    local started, server = now(), self.server
    local mail = request.plain(given, server)

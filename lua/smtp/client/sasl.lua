@@ -6,7 +6,7 @@
 --    start → initial response or nil (the server begins) [, true: that is all]
 --          | false, reason: it cannot be used here, the next one is tried; here also: does this
 --            machine lack something, and a word for programs
---          | nil, reason: nobody may go on
+--          | nil, reason: the exchange must end
 --    step  → answer [, true: 235 may come now]
 --          | nil, reason: the exchange is cancelled | nil, "again": call me again at once
 --

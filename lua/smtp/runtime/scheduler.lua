@@ -241,7 +241,7 @@ end
 ---@param listener userdata   of smtp.socket
 ---@param seconds number
 ---@return table|nil sock
----@return string|nil why     "timeout"; "closed": nobody listens any more; "system"
+---@return string|nil why     "timeout"; "closed": the listener is closed; "system"
 function scheduler.accept(listener, seconds)
    local sock, why
    listener:nonblocking(is_job())

@@ -2,7 +2,7 @@
 --
 -- A mechanism is a function that runs in a coroutine of its own and reads from top to bottom:
 -- ask(challenge) says 334 and gives the client's answer, both without their base64. It returns the
--- user and the identity to act as, or nothing, which is 535. No reason is told, as real servers do:
+-- user and the identity to act as, or nothing, which is 535. No reason is given, as real servers do:
 -- RFC 5802 7 leaves e= to the server, and 535 has the same news for a client of any mechanism.
 -- @module smtp.sink.auth
 
@@ -49,8 +49,8 @@ local function cram_md5(x)
    if password and answer == x.auth.crypto.cram_md5(user, password, challenge) then return user end
 end
 
--- What c= must hold behind the GS2 header, nil where the client may not go on. With y it takes us
--- for a server that cannot bind: if we can, somebody changed our offer (RFC 5802 6).
+-- What c= must contain after the GS2 header, nil where the client may not go on. With y it takes us
+-- for a server that cannot bind: if we can, our offer was changed on its way (RFC 5802 6).
 local function bound(x, flag, kind)
    if flag == "p" then return x.binds and kind == "=" .. x.binding_type and x.binding or nil end
    if x.binds or kind ~= "" or flag == "y" and x.offers_plus then return nil end
@@ -69,7 +69,7 @@ local function read_first(x, text)
    return { bare = bare, channel = header .. data, nonce = nonce, user = user, authzid = authzid }
 end
 
--- client-final-message. -> what stands before the proof, c, r, the proof
+-- client-final-message. -> what precedes the proof, c, r, the proof
 local function read_final(text)
    local bare, channel, nonce, proof = text:match("^(c=([^,]*),r=([^,]*).*),p=([^,]*)$")
    if not bare then return nil end
@@ -90,7 +90,7 @@ local function xor(a, b)
    return table.concat(out)
 end
 
--- A user whom nobody knows has a password that nobody knows.
+-- An unknown user has a random password.
 local function salted_password(x, user, salt)
    local password, crypto = x.auth.users[user] or sasl.nonce(), x.auth.crypto
    return crypto.pbkdf2(x.hash, crypto.saslprep(password) or password, salt, x.auth.iterations)

@@ -89,7 +89,7 @@ end
 
 -- ---- capabilities ----
 
--- What another option offers, and the fault that stands for it.
+-- What another option offers, and the fault that replaces it.
 local offered_by = {
    STARTTLS = { option = "tls", hint = "Give tls = \"starttls\", or faults.starttls",
       is_there = function(t) return t.tls == "starttls" or (t.faults or {}).starttls end },

@@ -266,7 +266,7 @@ local function is_taken(self, chunk)
    return chunk.to ~= nil
 end
 
--- Behind a refused chunk nothing counts until RSET (RFC 3030 2).
+-- After a refused chunk nothing counts until RSET (RFC 3030 2).
 local function end_chunk(self)
    local chunk, mail = self.chunk, self.mail
    self.chunk = nil
@@ -283,7 +283,7 @@ local function end_chunk(self)
 end
 
 -- The octets are read before the reply, whatever it is: they are no commands (RFC 3030 2). Where
--- nobody can tell how many they are, nothing more is read.
+-- their number is not known, nothing more is read.
 function commands:BDAT(line)
    local len, last = line:match("^[^ \t-\r]+ +(%d+) *([A-Za-z]*)$")
    if not len or #len > CHUNK_DIGITS or last ~= "" and ascii.upper(last) ~= "LAST" then

@@ -90,7 +90,7 @@ local function forget_lost_runners(queue)
    end
 end
 
--- A worker that is told to stop sends what it has taken on.
+-- A worker that has to stop sends what it has taken on.
 local function run(_, queue, runner)
    local job = take(queue)
    while job do

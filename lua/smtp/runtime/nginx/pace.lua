@@ -29,12 +29,12 @@ local function is_used_up()
    return sent >= SENT_MAX or worked >= WORKED_MAX
 end
 
---- Before a wait, to be given to `waited` behind it.
+--- Before a wait, to be given to `waited` after it.
 function pace.mark()
    return worked
 end
 
---- There was a wait, as for a reply. If nobody worked in it, all had their chance, though nginx's
+--- There was a wait, as for a reply. If no job worked in it, all had their chance, though nginx's
 -- time may show the same millisecond: a conversation of many short messages need not pause.
 function pace.waited(mark)
    if worked == mark then sent, worked = 0, 0 end

@@ -120,7 +120,7 @@ function pool.place(server)
    return { name = name, pool = entry.pool, record = entry.record }
 end
 
--- `server` is not part of it: behind one name there may be many hosts, each with its own.
+-- `server` is not part of it: one name may belong to many hosts, each with its own.
 local compared = { "esmtp", "tls", "auth", "auth_reason", "mechanism", "starttls_offered",
    "size_max", "capabilities", "mechanisms", "mechanisms_before_tls" }
 

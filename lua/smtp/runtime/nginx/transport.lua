@@ -57,7 +57,7 @@ function Transport:settimeouts(connect, send, receive)
 end
 
 -- One address, or a name for the resolver. The pool is always named: the default one may hold
--- connections of anybody to the same host and port.
+-- all connections to the same host and port.
 local function dial(self, target, port)
    local sock, options = self.sock, { pool = self.place and self.place.pool or NO_POOL }
    if target:find("^unix:") then return sock:connect(target, options) end
