@@ -70,10 +70,15 @@ leave() {
    exit 0
 }
 
-free_ports() { # as many as asked for, free just now
+free_ports() { # as many as asked for, free just now, and below those that outgoing connections get
    python3 -c '
-import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    try:
+        held.append(socket.create_server(("127.0.0.1", random.randrange(10000, 20000))))
+    except OSError:
+        pass
 print(*(s.getsockname()[1] for s in held))' "$1"
 }
 

@@ -2,7 +2,7 @@
 --
 -- A mechanism is a function that runs in a coroutine of its own and reads from top to bottom:
 -- ask(challenge) says 334 and gives the client's answer, both without their base64. It returns the
--- user and the identity to act as, or nothing, which is 535. No reason is given, as real servers do:
+-- user and the identity to act as, or nothing, which is 535. No reason is given, as real ones do:
 -- RFC 5802 7 leaves e= to the server, and 535 has the same news for a client of any mechanism.
 -- @module smtp.sink.auth
 
