@@ -115,7 +115,10 @@ describe("A server that", function()
             while not wanted(last) do last = last - 1 end
             local offered = table.concat(model.capabilities, " "):find("PIPELINING")
             local grade = not offered and "off" or is_bad and "safe" or "eager"
-            assert.equal(grade, summary.results[last].pipelining)
+            -- While one connection tries, the others stay safe, and one of them may carry the last message.
+            if connections == 1 or grade ~= "eager" then
+               assert.equal(grade, summary.results[last].pipelining)
+            end
             -- What was found out lasts.
             local known = #servers
             local more = assert(smtp.send_many(options, messages(20), { connections = connections }))
