@@ -115,16 +115,14 @@ describe("A server that", function()
             while not wanted(last) do last = last - 1 end
             local offered = table.concat(model.capabilities, " "):find("PIPELINING")
             local grade = not offered and "off" or is_bad and "safe" or "eager"
-            -- While one connection tries, the others stay safe, and one of them may carry the last message.
-            if connections == 1 or grade ~= "eager" then
-               assert.equal(grade, summary.results[last].pipelining)
-            end
+            -- Of several connections one tries, and the others may be done with all messages before it has.
+            if connections == 1 then assert.equal(grade, summary.results[last].pipelining) end
             -- What was found out lasts.
             local known = #servers
             local more = assert(smtp.send_many(options, messages(20), { connections = connections }))
             for _ = 1, known do table.remove(servers, 1) end
             assert.equal(0, check(more, servers, 20))
-            assert.equal(grade, more.results[1].pipelining)
+            if connections == 1 then assert.equal(grade, more.results[1].pipelining) end
          end)
       end
    end
