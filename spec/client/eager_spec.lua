@@ -111,7 +111,9 @@ describe("A server that", function()
          it(("%s gets each of %d messages once, over %d connections"):format(what, count, connections), function()
             local summary, servers, options = send(model, count, { connections = connections })
             local last = count
-            assert.equal(doubts, check(summary, servers, count))
+            local in_doubt = check(summary, servers, count)
+            assert.is_true(in_doubt <= doubts)
+            if connections == 1 then assert.equal(doubts, in_doubt) end
             while not wanted(last) do last = last - 1 end
             local offered = table.concat(model.capabilities, " "):find("PIPELINING")
             local grade = not offered and "off" or is_bad and "safe" or "eager"
@@ -121,7 +123,7 @@ describe("A server that", function()
             local known = #servers
             local more = assert(smtp.send_many(options, messages(20), { connections = connections }))
             for _ = 1, known do table.remove(servers, 1) end
-            assert.equal(0, check(more, servers, 20))
+            assert.is_true(check(more, servers, 20) <= (connections == 1 and 0 or doubts))
             if connections == 1 then assert.equal(grade, more.results[1].pipelining) end
          end)
       end
