@@ -1,5 +1,4 @@
 -- Messages on their way, and what is told of them, where connections end and servers are odd.
-local peer = require "spec.tools.peer"
 local runtime = require "smtp.runtime.runtime"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
@@ -171,22 +170,5 @@ describe("What is shown", function()
       assert.equal(8, smtp.send_many(all, list, { connections = 1 }).sent)
       assert.is_nil(table.concat(lines, "\n"):find("hidden"))
       assert.is_true(writes > 12)
-   end)
-
-   it("is the same whether Lua or C sends and receives", function()
-      local shown = {}
-      for _, trace in ipairs { false, function() end } do
-         local other = peer.start [[
-            local sock = accept()
-            local replies = { EHLO = "250 mx", MAIL = "250 ok", RCPT = "550 who?", QUIT = "221 bye" }
-            sock:send("220 hi\r\n")
-            for _ = 1, 4 do sock:send(replies[line(sock):match("^%u+")] .. "\r\n") end]]
-         local all = message { host = "127.0.0.1", port = other.port, tls = "skip",
-            domain = "me.example", trace = trace }
-         local _, err = smtp.send(all)
-         other.finish()
-         shown[#shown + 1] = err.command .. "\n" .. table.concat(err.transcript, "\n")
-      end
-      assert.equal(shown[1], shown[2])
    end)
 end)

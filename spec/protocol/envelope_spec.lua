@@ -567,59 +567,6 @@ describe("what is asked of an extension", function()
    end)
 end)
 
-describe("core.transaction", function()
-   local core = require "smtp.core"
-
-   local function make(asked)
-      return pcall(core.transaction, { from = "a@b", to = { "c@d" }, asked = asked })
-   end
-
-   it("takes no parameter that could be more than one", function()
-      for _, key in ipairs { "notify", "ret", "envid", "hold_until", "mt_priority" } do
-         assert.is_true(make { [key] = "x" }, key)
-         for _, bad in ipairs { "a b", "a\r", "a\n", "\0", "=", "\127", "\195", ("x"):rep(101), 7, true, {} } do
-            assert.is_false(make { [key] = bad }, ("%s %q"):format(key, tostring(bad)))
-         end
-      end
-      for _, key in ipairs { "notify_of", "orcpt_of" } do
-         assert.is_true(make { [key] = { ["c@d"] = "x" } })
-         for _, bad in ipairs { "a b", "a\r\nDATA", ("x"):rep(501), 7 } do
-            assert.is_false(make { [key] = { ["c@d"] = bad } })
-         end
-      end
-      for _, key in ipairs { "by_seconds", "hold_seconds" } do
-         for _, bad in ipairs { -1, 1e9, "x", {} } do assert.is_false(make { [key] = bad }) end
-      end
-      for _, bad in ipairs { { nonsense = "require" }, { "dsn" }, { dsn = true } } do
-         assert.is_false(pcall(core.transaction, { from = "a@b", to = { "c@d" }, extensions = bad }))
-         assert.is_false(pcall(core.session, { domain = "x.example", extensions = bad }))
-      end
-   end)
-
-   it("never says REQUIRETLS to who does not offer it", function()
-      local session = core.session { domain = "me.example", tls_on = true, tls_verified = true }
-      session:heard("220 hi\r\n")
-      session:sent(#session:output())
-      session:heard("250 mx\r\n")
-      local asking_mail = core.transaction { from = "a@b", to = { "c@d" }, asked = { requiretls = true } }
-      session:add(asking_mail)
-      assert.equal("requiretls", asking_mail:trouble().reason)
-   end)
-
-   it("keeps what it is given", function()
-      local session = core.session { domain = "me.example" }
-      session:heard("220 hi\r\n")
-      session:sent(#session:output())
-      session:heard("250-mx\r\n250 DSN\r\n")
-      local long = ("x"):rep(49)
-      local mail_asking = core.transaction { from = "a@b", to = { "c@d" }, asked = { envid = long .. "y" .. long } }
-      collectgarbage()
-      for i = 1, 1000 do assert(("%099d"):format(i)) end
-      session:add(mail_asking)
-      assert.equal("MAIL FROM:<a@b> ENVID=" .. ("x"):rep(49) .. "y" .. ("x"):rep(49) .. "\r\n", (session:output()))
-   end)
-end)
-
 describe("DELIVERBY", function()
    it("with a minimum is not asked for less", function()
       local err = not_sent({ deliver_by = 59 }, "DELIVERBY 60")

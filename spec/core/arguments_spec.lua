@@ -34,7 +34,6 @@ local fields = {
    source_len = function(n) return mail { source_len = n ~= -1 and n or -2 } end,
    by_seconds = function(n) return mail { asked = { by_seconds = n } } end,
 }
-
 local found, crypto = pcall(require, "smtp.crypto")
 if found then
    calls["crypto.pbkdf2"] = function(n) return crypto.pbkdf2("SHA256", "x", "salt", n) end
@@ -68,24 +67,4 @@ describe("a number that does not fit is refused by", function()
          for i = 1, #odd - 1 do refuses(call, odd[i]) end
       end)
    end
-
-   it("session:flights as a time that is none", function()
-      if package.loaded.ngx then return end
-      local socket = require "smtp.socket"
-      local sock = socket.new()
-      for i = 1, #odd do assert.equal("recv", (session():flights(sock:io(), odd[i], odd[i], odd[i]))) end
-      sock:close() -- it has to outlive what io() gave
-   end)
-end)
-
-describe("a mark that no transcript has given", function()
-   it("shows nothing more", function()
-      local one = session()
-      one:heard("220 hi\r\n")
-      local news, mark = one:news(0)
-      assert.same({ "S", "220 hi", false }, news)
-      assert.is_nil((one:news(mark)))
-      assert.is_nil((one:news(mark + 1000)))
-      assert.is_nil((one:news(2 ^ 53)))
-   end)
 end)

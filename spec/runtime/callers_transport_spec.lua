@@ -212,48 +212,6 @@ describe("a transport takes no option that only a socket of ours honours", funct
    end
 end)
 
-describe("the name in EHLO", function()
-   local core = require "smtp.core"
-   local hostname = core.hostname
-
-   after_each(function() core.hostname = hostname end)
-
-   -- What EHLO says on a host of this name, at this end of the connection.
-   local function said(name, own, protocol)
-      core.hostname = function() return name end
-      local line
-      local peer = { duplex = true, connect = function() return true end, settimeouts = function() end,
-         close = function() end, sslhandshake = function() end, getsockname = own and function() return own, 1 end,
-         send = function(_, bytes)
-            line = line or bytes
-            return #bytes
-         end }
-      function peer.receiveany()
-         if line then return nil, "closed" end
-         return "220 hi\r\n"
-      end
-      safe.connect { host = "mx.example", transport = peer, tls = "skip", protocol = protocol }
-      return line:match("^%u+ (.-)\r\n")
-   end
-
-   it("is this host's where that is a full one", function()
-      assert.equal("me.example", said("me.example", "192.0.2.1"))
-      assert.equal("me.example", said("me.example", "192.0.2.1", "lmtp"))
-   end)
-
-   for _, name in ipairs { "localhost", "localhost.localdomain", "LOCALHOST.LOCALDOMAIN", "localhost6.localdomain6",
-      "vm.localdomain", "vm", "10.1.2.3", "1.2.3", "vm.localhost", "", "a_b.example" } do
-      it("is an address literal of our end on " .. name, function()
-         for _, protocol in ipairs { "smtp", "lmtp" } do
-            assert.equal("[192.0.2.1]", said(name, "192.0.2.1", protocol))
-            assert.equal("[IPv6:2001:db8::1]", said(name, "2001:db8::1", protocol))
-            assert.equal("[IPv6:fe80::1]", said(name, "fe80::1%eth0", protocol))
-            assert.equal("[127.0.0.1]", said(name, nil, protocol))
-         end
-      end)
-   end
-end)
-
 -- A method of the caller's transport may raise, and return what makes no sense.
 describe("a transport that fails", function()
    local names = { "connect", "settimeouts", "send", "receiveany" }

@@ -1,0 +1,47 @@
+-- A message that is signed is kept before it is sent: in memory, and then in a temporary file.
+local keys = require "spec.tools.dkim_keys"
+local safe = require "smtp.safe"
+
+local key = keys.make()
+
+describe("where no temporary file can be written", function()
+   local tmpfile = io.tmpfile
+
+   after_each(function() io.tmpfile = tmpfile end) -- luacheck: ignore
+
+   local function sign()
+      local left = 40
+      return safe.message { from = "a@b.example", to = "c@d.example",
+         dkim = { domain = "b.example", selector = "s", key = key "rsa" },
+         attachments = { { filename = "x", source = function()
+            left = left - 1
+            return left > 0 and ("x"):rep(100000) or nil
+         end } } }
+   end
+
+   local function refused(words)
+      local message, err = sign()
+      assert.is_nil(message)
+      assert.same({ "system", "tmpfile", "later" }, { err.kind, err.reason, err.retry })
+      assert.truthy(tostring(err):find(words, 1, true), tostring(err))
+   end
+
+   it("the system's own words say why", function()
+      io.tmpfile = function() return nil, "Read-only file system", 30 end -- luacheck: ignore
+      refused "Read-only file system"
+   end)
+
+   it("the words of a full disk are shown, at whichever write", function()
+      for _, fails_at in ipairs { 1, 20, "seek" } do
+         local count = 0
+         io.tmpfile = function() -- luacheck: ignore
+            return { write = function(self)
+               count = count + 1
+               if count == fails_at then return nil, "No space left on device", 28 end
+               return self
+            end, seek = function() return nil, "No space left on device", 28 end }
+         end
+         refused "No space left on device"
+      end
+   end)
+end)

@@ -1,0 +1,61 @@
+local bodies = require "spec.tools.bodies"
+local core = require "smtp.core"
+
+local inputs = bodies.inputs
+
+describe("a scan", function()
+   local function reference(bytes)
+      local want = { wire_len = 0, line_max = 0, special = 0, nul = false, eightbit = false, control = false,
+         long_line = false, from_line = false, bcc = false, odd_header = false,
+         bare = bytes:gsub("\r\n", ""):find("[\r\n]") ~= nil }
+      local body = bytes:gsub("\r\n", "\n"):gsub("\r", "\n")
+      for line, line_end in body:gmatch("([^\n]*)(\n?)") do
+         if line ~= "" or line_end ~= "" then want.wire_len = want.wire_len + #line + 2 end
+         want.line_max = math.max(want.line_max, #line)
+         if #line > 998 then want.long_line = true end
+         if line:sub(1, 5) == "From " then want.from_line = true end
+      end
+      for i = 1, #body do
+         local c = body:byte(i)
+         if c > 127 then want.eightbit = true end
+         if c == 0 then want.nul = true end
+         if c == 127 or c < 32 and c ~= 9 and c ~= 10 then want.control = true end
+         if c == 61 or c > 126 or c < 32 and c ~= 9 and c ~= 10 then want.special = want.special + 1 end
+      end
+      return want
+   end
+
+   it("tells what a body holds", function()
+      for _, bytes in ipairs(inputs()) do assert.same(reference(bytes), core.scan(bytes)) end
+      for length = 990, 1010 do
+         local line = ("x"):rep(length)
+         assert.same(reference(line), core.scan(line))
+         assert.same(reference("a\r\n" .. line .. "\n"), core.scan("a\r\n" .. line .. "\n"))
+      end
+   end)
+
+   it("tells the same however it is cut", function()
+      local list = inputs()
+      for i = 1, #list, 2 do
+         local want = reference(list[i])
+         for cut = 0, #list[i] do
+            local got = core.scan(list[i]:sub(1, cut), "", list[i]:sub(cut + 1))
+            for key, value in pairs(want) do
+               if got[key] ~= value then assert.same(want, got) end
+            end
+         end
+      end
+      assert.is_true(core.scan("x\nF", "r", "o", "m", " ").from_line)
+      assert.is_false(core.scan("x", "From ", "\n", "Fro", "\n", "m ").from_line)
+      assert.is_true(core.scan(("x"):rep(900), ("x"):rep(99)).long_line)
+   end)
+
+   it("knows every octet, wherever it stands", function()
+      for c = 0, 255 do
+         for before = 0, 16 do
+            local bytes = ("x"):rep(before) .. string.char(c) .. " ~!" .. ("z"):rep(before)
+            assert.same(reference(bytes), core.scan(bytes))
+         end
+      end
+   end)
+end)
