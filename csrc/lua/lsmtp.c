@@ -39,6 +39,36 @@ static int core_domain(lua_State *L)
     return why == NULL ? 1 : push_refusal(L, why);
 }
 
+/* The length of an IPv6 address without its zone (fe80::1%eth0), which is this host's own affair.
+ */
+static size_t len_without_zone(struct smtp_text text)
+{
+    const char *zone = memchr(text.data, '%', text.len), *end = text.data + text.len;
+    if (zone == NULL || zone + 1 == end) return text.len;
+    for (const char *at = zone + 1; at < end; at++)
+        if (*at <= ' ' || *at > '~') return text.len;
+    return (size_t)(zone - text.data);
+}
+
+/** core.literal(address) -> the address literal of an IP address (RFC 5321 4.1.3) | nil */
+static int core_literal(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    char literal[64];
+    bool is_ipv6 = memchr(text.data, ':', text.len) != NULL;
+    size_t len = is_ipv6 ? len_without_zone(text) : text.len;
+    if (len > sizeof literal - sizeof "[IPv6:]") return 0;
+    const char *prefix = is_ipv6 ? "[IPv6:" : "[";
+    size_t at = strlen(prefix);
+    memcpy(literal, prefix, at);
+    memcpy(literal + at, text.data, len);
+    literal[at + len] = ']';
+    len += at + 1;
+    if (smtp_domain_check(literal, len) != NULL) return 0;
+    lua_pushlstring(L, literal, len);
+    return 1;
+}
+
 /** core.idna(domain) -> the domain in A-labels, in U-labels | nil, word (see idna_convert) */
 static int core_idna(lua_State *L)
 {
@@ -115,11 +145,17 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, address),   METHOD(core, domain),
-                                     METHOD(core, idna),      METHOD(core, random),
-                                     METHOD(core, now),       METHOD(core, hostname),
-                                     METHOD(core, terminal),  METHOD(core, file),
-                                     METHOD(core, printable), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, address),
+                                     METHOD(core, domain),
+                                     METHOD(core, literal),
+                                     METHOD(core, idna),
+                                     METHOD(core, random),
+                                     METHOD(core, now),
+                                     METHOD(core, hostname),
+                                     METHOD(core, terminal),
+                                     METHOD(core, file),
+                                     METHOD(core, printable),
+                                     {NULL, NULL}};
 
 LCOMPAT_OPEN(core)
 {

@@ -15,8 +15,7 @@ local usage = errors.usage
 -- ---- names ----
 
 local function is_ip(text)
-   local bare = text:gsub("%%[A-Za-z0-9._-]+$", "") -- fe80::1%eth0
-   return core.domain("[" .. text .. "]") or core.domain("[IPv6:" .. bare .. "]")
+   return core.literal(text) ~= nil
 end
 
 -- A name outside ASCII is resolved, verified and sent in its ASCII form.
@@ -189,10 +188,7 @@ end
 -- The address literal that the caller meant by a bare IP address, or nil.
 local function literal_of(domain)
    local bare = domain:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
-   bare = bare:gsub("%%.*$", "")
-   for _, literal in ipairs { "[" .. bare .. "]", "[IPv6:" .. bare .. "]" } do
-      if core.domain(literal) then return literal end
-   end
+   return core.literal(bare)
 end
 
 --- Can this name mean anything to a server? Not "localhost" (RFC 6761 6.3), not the names that
@@ -242,7 +238,7 @@ local function is_loopback(t)
    if t.socket then return true end
    local host = t.host
    return host == "localhost" or host == "::1"
-      or host:find("^127%.") ~= nil and core.domain("[" .. host .. "]") ~= nil
+      or host:find("^127%.") ~= nil and core.literal(host) ~= nil
 end
 
 --- Check names, addresses, the path and the port; fill in `host`, `host_given` and `loopback`.

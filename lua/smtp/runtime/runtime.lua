@@ -85,29 +85,20 @@ function runtime.breathe(began)
    if nginx then nginx.breathe(core.now() - began) end
 end
 
--- A full name has a dot; others mean nothing to a server (RFC 5321 4.1.4).
-local function is_full_name(name)
-   return name:find(".", 1, true) ~= nil and core.domain(name) and place.is_public_name(name)
-end
-
 local newest_name, newest_is_full -- a host keeps its name,
 local newest_own, newest_literal  -- and its address: nil where that makes no literal
-
--- The address of this end as a literal of EHLO.
-local function literal_of(own)
-   own = own:gsub("%%.*$", "") -- the zone of fe80::1%eth0 is this host's own affair
-   local literal = own:find(":", 1, true) and "[IPv6:" .. own .. "]" or "[" .. own .. "]"
-   return core.domain(literal) and literal or nil
-end
 
 --- What EHLO says. Without a full name our own address is sent; a unix socket has none.
 function runtime.domain(server, sock)
    if server.domain then return server.domain end
    local name = core.hostname()
-   if name ~= newest_name then newest_name, newest_is_full = name, is_full_name(name) end
+   if name ~= newest_name then -- a full name has a dot; others mean nothing (RFC 5321 4.1.4)
+      newest_name, newest_is_full = name, name:find(".", 1, true) ~= nil and core.domain(name)
+         and place.is_public_name(name)
+   end
    if newest_is_full then return name end
    local own = sock.getsockname and sock:getsockname()
-   if own and own ~= newest_own then newest_own, newest_literal = own, literal_of(own) end
+   if own and own ~= newest_own then newest_own, newest_literal = own, core.literal(own) end
    return own and newest_literal or "[127.0.0.1]"
 end
 
