@@ -162,7 +162,7 @@ end
 --- Was this a kept connection that the server had closed already, or that it refuses to renew?
 -- Then nothing was heard on it but perhaps a goodbye, and the message can be sent on another one.
 function Conversation:was_dead()
-   local trouble = self.is_kept and self.session:trouble()
+   local trouble = self.session:trouble()
    if not trouble then return false end
    if trouble.reason == "reset_refused" then return true end
    if trouble.kind ~= "disconnected" then return false end
@@ -188,18 +188,20 @@ function Conversation:close(trouble)
 end
 
 --- The conversation is over: keep the connection, or end it.
-function Conversation:leave()
+function Conversation:hang_up()
    if self.server.flight_max then memory.leave(self.server, self) end
-   if not self.is_over then
-      if self:hand_back() then return end
+   if self.is_over then
+      self:close()
+   elseif not self:hand_back() then
       self.session:quit()
       loop.run(self)
+      self:close()
    end
-   self:close()
 end
 
---- The caller asks nothing more of this conversation: another may have its session.
-function Conversation:forget()
+--- The conversation is over, and the caller asks nothing more of it: another may have its session.
+function Conversation:leave()
+   self:hang_up()
    spare[1], self.session = self.session, nil
 end
 

@@ -7,7 +7,6 @@ local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
 local memory = require "smtp.client.memory"
-local receipts = require "smtp.result.receipt"
 
 local delivery = {}
 
@@ -38,9 +37,9 @@ function delivery.result(conv, transaction)
    if trouble and trouble.reason == "bdat" then memory.note_no_bdat(conv.server) end
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
+   local broken = trouble ~= nil and conv.session:trouble() ~= nil
    conv.transcript:mask_replies({ reply }, recipients)
-   return { trouble = trouble and conv:trouble(trouble),
-      broken = trouble ~= nil and conv.session:trouble() ~= nil, reply = reply,
+   return { trouble = trouble and conv:trouble(trouble), broken = broken, reply = reply,
       recipients = recipients, left = left, offer = offer }
 end
 
@@ -91,8 +90,11 @@ end
 ---@return table|nil err       where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen, started)
    conv:run()
-   local receipt = findings.receipt(conv, mail, transaction, started)
-   if receipt then return conv, receipt end
+   local recipients, accepted, refused, reply = transaction:receipt()
+   if recipients then
+      return conv, findings.receipt(conv, mail, conv.moved - started, recipients, accepted, refused,
+         reply)
+   end
    local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
@@ -120,11 +122,18 @@ local function decider(recipients)
    return first
 end
 
+local function has_accepted(recipients)
+   for i = 1, #recipients do
+      if recipients[i].state == "accepted" then return true end
+   end
+   return false
+end
+
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
    local trouble = result.trouble
-   if trouble and not result.broken and #core.receipt(result.recipients) > 0 then
+   if trouble and not result.broken and has_accepted(result.recipients) then
       result.trouble = nil
    elseif trouble and result.merged and trouble.kind == "recipients_refused" then
       local one = decider(result.recipients) or trouble
@@ -133,9 +142,9 @@ function delivery.outcome(conv, mail, result, started)
    if result.trouble then
       return nil, findings.error(conv, result.trouble, mail, result.recipients)
    end
-   local parts, accepted, refused = findings.parts(conv), core.receipt(result.recipients)
-   return receipts.new(parts, receipts.used(mail.needs, parts), mail.message_id, mail.size,
-      core.now() - started, result.recipients, accepted, refused, result.reply)
+   local accepted, refused = core.receipt(result.recipients)
+   return findings.receipt(conv, mail, core.now() - started, result.recipients, accepted, refused,
+      result.reply)
 end
 
 -- ---- a connection of its own ----
@@ -148,15 +157,14 @@ local function begin(server, mail, transaction, deadline, fresh)
    return conv, transaction
 end
 
-local function was_dead(conv, result)
-   return conv:was_dead() and delivery.is_unsent(result)
-end
-
--- A fault of the server's with BDAT, and no server has the message: once more without BDAT.
-local function was_no_bdat(conv, mail, result)
+-- Is the message to be sent once more, on another connection? No server has it, and the kept
+-- connection was dead, or it was the server's fault with BDAT: then without BDAT.
+local function is_for_another(conv, mail, result)
    local trouble = result.trouble
-   return trouble and trouble.reason == "bdat" and delivery.is_unsent(result)
-      and delivery.can_repeat(mail) and conv.server.extensions.chunking ~= "require"
+   if not trouble or not delivery.is_unsent(result) then return false end
+   if conv.is_kept and conv:was_dead() then return true end
+   return trouble.reason == "bdat" and delivery.can_repeat(mail)
+      and conv.server.extensions.chunking ~= "require"
 end
 
 --- Send one message.
@@ -173,11 +181,13 @@ function delivery.send(server, mail, started)
       conv, transaction = begin(server, mail, transaction, deadline, fresh)
       if not conv then return nil, transaction end
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
-      if receipt or not was_dead(conv, result) and not was_no_bdat(conv, mail, result) then
+      if receipt or not is_for_another(conv, mail, result) then
+         if err then
+            err = failure.partly(err, result.recipients)
+         elseif not receipt then
+            receipt, err = delivery.outcome(conv, mail, result, started)
+         end
          conv:leave()
-         if err then return nil, failure.partly(err, result.recipients) end
-         if not receipt then receipt, err = delivery.outcome(conv, mail, result, started) end
-         conv:forget()
          return receipt, err
       end
       conv:close()

@@ -1,19 +1,77 @@
---- What a conversation finds out about its server: remembered for later connections, and given to
--- receipts and errors. Only this module writes the memory of what servers offered.
+--- What a conversation finds out about its server: compared with what the server offered on earlier
+-- connections, and given to receipts and errors.
 -- @module smtp.client.findings
 
-local mechanisms = require "smtp.client.mechanisms"
+local ascii = require "smtp.ground.ascii"
+local bounded = require "smtp.ground.bounded"
+local credentials = require "smtp.options.credentials"
 local failure = require "smtp.result.failure"
 local receipt = require "smtp.result.receipt"
 
 local findings = {}
 
--- Compares what the server offers with what it offered before, once for each connection.
+-- ---- what a server offered before ----
+
+local offers = bounded.new(1000) -- names of mechanisms, by server
+local changes = 0                -- grows with each name
+-- By server: { offer =, tls =, changes = } of the last time that nothing was missing.
+local complete = setmetatable({}, { __mode = "k" })
+
+-- Names that are not known would fill the memory.
+local function is_known(server, name)
+   for _, entry in ipairs(server.mechanisms) do
+      if entry.name == name then return true end
+   end
+   return credentials.by_name[name] ~= nil
+end
+
+-- Those of `earlier` that are not in `now`, in order; nil where there are none.
+local function missing(earlier, now)
+   local gone = {}
+   for name in next, earlier do
+      if not now[name] then gone[#gone + 1] = name end
+   end
+   table.sort(gone, ascii.before)
+   return gone[1] and gone or nil
+end
+
+local function compare(server, facts)
+   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
+   local earlier, now = offers:get(key) or offers:set(key, {}), {}
+   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
+      now[name] = true
+      if not earlier[name] and is_known(server, name) then
+         earlier[name], changes = true, changes + 1
+      end
+   end
+   local gone = missing(earlier, now)
+   complete[server] = not gone and { offer = facts.mechanisms, tls = facts.tls, changes = changes }
+      or nil
+   return gone
+end
+
+-- Mechanisms that this server offered on an earlier connection of this process, and now no more: a
+-- sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as far
+-- as this library knows them.
+local function downgrade(server, facts)
+   if server.transport and not server.host_given then return nil end -- it names no server
+   if offers.empty and facts.mechanisms == "" then return nil end
+   local last = complete[server]
+   if last and last.offer == facts.mechanisms and last.tls == facts.tls
+      and last.changes == changes then
+      return nil
+   end
+   return compare(server, facts)
+end
+
+-- Compares once for each connection.
 local function note_offer(conv, facts)
    if conv.noted or facts.server == "" then return end
    conv.noted = true
-   conv.downgrade = mechanisms.downgrade(conv.server, facts)
+   conv.downgrade = downgrade(conv.server, facts)
 end
+
+-- ---- for receipts and errors ----
 
 --- The state of authentication now.
 ---@return smtp.AuthState
@@ -38,16 +96,15 @@ function findings.parts(conv)
    return parts
 end
 
---- The receipt of a message that one transaction has brought to all recipients whom the server
--- accepts; nil where there is more to report, as there is of a message that the server refused.
----@return smtp.Receipt|nil
-function findings.receipt(conv, mail, transaction, started)
-   local recipients, accepted, refused, reply = transaction:receipt()
-   if not recipients then return nil end
+--- The receipt of a message.
+---@param seconds number
+---@param ... table   recipients, accepted, refused, reply: what transaction:receipt() returns
+---@return smtp.Receipt
+function findings.receipt(conv, mail, seconds, ...)
    local parts = conv.parts
    if not parts or not parts.pipelining then parts = findings.parts(conv) end
-   return receipt.new(parts, receipt.used(mail.needs, parts), mail.message_id, mail.size,
-      conv.moved - started, recipients, accepted, refused, reply)
+   return receipt.new(parts, receipt.used(mail.needs, parts), mail.message_id, mail.size, seconds,
+      ...)
 end
 
 --- The error that reports this trouble: see failure.new.

@@ -1,8 +1,6 @@
 --- Mechanisms of AUTH for a session: which it may use, and for each that was not used, why.
 -- @module smtp.client.mechanisms
 
-local ascii = require "smtp.ground.ascii"
-local bounded = require "smtp.ground.bounded"
 local credentials = require "smtp.options.credentials"
 local sasl = require "smtp.client.sasl"
 
@@ -75,8 +73,8 @@ end
 -- ---- why a mechanism was not used ----
 
 -- Why the options exclude a mechanism: a word for programs, a text for people. Most words come from
--- credentials.exclusion.
-local exclusions = {
+-- credentials.exclusions.
+local texts = {
    unknown = "not known here",
    not_named = "not in auth_mechanisms",
    only_named = "only where auth_mechanisms names it",
@@ -86,24 +84,18 @@ local exclusions = {
    no_binding = "the transport has no channel binding",
 }
 
-local function why_excluded(server, name)
-   local entry, is_named = by_name[name], not server.auth_mechanisms
-   if not entry then return "unknown" end
-   for _, one in ipairs(server.auth_mechanisms or {}) do is_named = is_named or one.name == name end
-   return not is_named and "not_named" or credentials.exclusion(server, entry) or "no_binding"
-end
-
 --- The mechanisms that the server offers, with what became of each: { name =, state = a word of
--- session:mechanisms() or of `exclusions`, text = for people }.
+-- session:mechanisms() or of `texts`, text = for people }.
 ---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
 ---@return table[]
 function mechanisms.offered(session, server, unusable)
    local list = session:mechanisms()
+   local exclusions = credentials.exclusions(server, list)
    for i = 1, #list do
       local one = list[i]
       if one.state == "unlisted" then
-         one.state = why_excluded(server, one.name)
-         one.text = exclusions[one.state]
+         one.state = exclusions[i] or "no_binding"
+         one.text = texts[one.state]
       elseif one.state == "unusable" then
          local why = unusable[one.name]
          one.state, one.text = why.state or one.state, why.text or one.text
@@ -127,63 +119,6 @@ function mechanisms.with_any_credentials()
       if not known[i].named then list[#list + 1] = known[i] end
    end
    return list
-end
-
--- ---- what a server offered before ----
-
-local offered = bounded.new(1000) -- names of mechanisms, by server
-local changes = 0                 -- grows with each name
--- By server: { offer =, tls =, changes = } of the last time that nothing was missing.
-local complete = setmetatable({}, { __mode = "k" })
-
--- Names that are not known would fill the memory.
-local function is_known(server, name)
-   for _, entry in ipairs(server.mechanisms) do
-      if entry.name == name then return true end
-   end
-   return by_name[name] ~= nil
-end
-
--- Those of `earlier` that are not in `now`, in order; nil where there are none.
-local function missing(earlier, now)
-   local gone = {}
-   for name in next, earlier do
-      if not now[name] then gone[#gone + 1] = name end
-   end
-   table.sort(gone, ascii.before)
-   return gone[1] and gone or nil
-end
-
-local function compare(server, facts)
-   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
-   local earlier, now = offered:get(key) or offered:set(key, {}), {}
-   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
-      now[name] = true
-      if not earlier[name] and is_known(server, name) then
-         earlier[name], changes = true, changes + 1
-      end
-   end
-   local gone = missing(earlier, now)
-   complete[server] = not gone and { offer = facts.mechanisms, tls = facts.tls, changes = changes }
-      or nil
-   return gone
-end
-
---- Mechanisms that this server offered on an earlier connection of this process, and now no more:
--- a sign of a man in the middle, or of a changed server (RFC 4954 9). Remembers those of now, as
--- far as this library knows them.
----@param server smtp.Server
----@param facts table         of a session that heard EHLO
----@return string[]|nil
-function mechanisms.downgrade(server, facts)
-   if server.transport and not server.host_given then return nil end -- it names no server
-   if offered.empty and facts.mechanisms == "" then return nil end
-   local last = complete[server]
-   if last and last.offer == facts.mechanisms and last.tls == facts.tls
-      and last.changes == changes then
-      return nil
-   end
-   return compare(server, facts)
 end
 
 return mechanisms

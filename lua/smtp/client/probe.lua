@@ -78,7 +78,7 @@ local function look(server, deadline)
    conv:run()
    seen.facts, seen.trouble = conv.session:facts(), conv:trouble()
    seen.certificate = read_certificate(conv)
-   conv:leave()
+   conv:hang_up()
    return seen
 end
 

@@ -191,16 +191,31 @@ end
 
 -- ---- which mechanisms may be used ----
 
---- Why these options exclude a mechanism: "only_named", "needs_password", "needs_token" or
+-- Why these options exclude a mechanism: "only_named", "needs_password", "needs_token" or
 -- "no_authzid"; nil if the mechanism may be used. EXTERNAL and a mechanism of the caller's own need
 -- no secret: to name one is to have credentials.
----@param t table       the options of a connection, or the server
----@param entry table   of the mechanism
----@return string|nil
-function credentials.exclusion(t, entry)
+local function exclusion(t, entry)
    if entry.named and not t.auth_mechanisms then return "only_named" end
    if entry.secret and not t[entry.secret] then return "needs_" .. entry.secret end
    return t.authzid and entry.bare and "no_authzid" or nil
+end
+
+--- Why these options exclude mechanisms that a server offers.
+---@param t table           the server
+---@param offered table[]   { name = } of each
+---@return table            by its place: "unknown", "not_named" or a word of `exclusion`
+function credentials.exclusions(t, offered)
+   local words, named = {}, {}
+   for _, entry in ipairs(t.auth_mechanisms or known) do named[entry.name] = true end
+   for i = 1, #offered do
+      local name = offered[i].name
+      if not by_name[name] then
+         words[i] = "unknown"
+      else
+         words[i] = not named[name] and "not_named" or exclusion(t, by_name[name])
+      end
+   end
+   return words
 end
 
 local function lacks_certificate(t, entry)
@@ -223,7 +238,7 @@ end
 local function choose(t)
    local list, usable, err = t.auth_mechanisms or known, {}, nil
    for i = 1, #list do
-      if not credentials.exclusion(t, list[i]) then
+      if not exclusion(t, list[i]) then
          if lacks_certificate(t, list[i]) then
             return nil, usage("tls_cert", "auth_mechanisms names EXTERNAL, and there is no "
                .. "certificate", "Give tls_cert and tls_key")
