@@ -157,6 +157,7 @@ enum {
     X(NONE,             "none",                "none",             "is well")                      \
     X(GREETING_REFUSED, "greeting_refused",    "refused",          "refused the conversation")     \
     X(HELO_REFUSED,     "greeting_refused",    "helo",             "refused EHLO, and HELO too")   \
+    X(LHLO_REFUSED,     "greeting_refused",    "helo",             "refused the name in LHLO")     \
     X(MALFORMED,        "protocol",            "malformed",        "sent what is not an SMTP reply")\
     X(TLS_BYTES,        "protocol",            "tls_on_plain_port", "answered in TLS where plain SMTP was expected")\
     X(MIXED_CODES,      "protocol",            "mixed_codes",      "contradicted itself within one reply")\
@@ -396,7 +397,7 @@ struct smtp_transaction {
     bool has_outcome;               /* the outcome is final */
     bool over;                      /* and nothing more is heard of it */
     bool sender_accepted;           /* MAIL was answered with 2yz */
-    bool demands;                   /* a refused recipient demanded TLS or AUTH */
+    bool demands;                   /* the refusal that decides demands TLS or AUTH */
     bool contradicted;              /* a recipient was accepted after a refused sender */
     bool taken;                     /* a recipient has it (LMTP) */
     bool full;                      /* a recipient was one too many */

@@ -206,22 +206,24 @@ static bool is_one_too_many(const struct smtp_transaction *m, const struct smtp_
     return named && (reply_class(r) == 4 || r->code == 552);
 }
 
-/* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
- * then: the first of class `first`, else the first one. */
-void refusal_weigh(struct smtp_transaction *m, unsigned first, const struct smtp_reply *r)
+/* A refusal of class `first` tells most, unless it is permanent: then one that demands TLS or AUTH
+ * does, whatever its code is, because time changes nothing about it. 0: not a refusal. */
+static unsigned weight(unsigned first, unsigned class, bool demands)
 {
-    unsigned kept = m->trouble.answer.code / 100u;
-    if (reply_class(r) < 4 || kept == first) return;
-    if (kept == 0 || reply_class(r) == first) answer_take(&m->trouble.answer, r);
+    if (class < 4) return 0;
+    if (demands) return first == 4 ? 2 : 3;
+    if (class == 5) return first == 4 ? 1 : 2;
+    return first == 4 ? 3 : 1;
 }
 
-/* One that asks for TLS or AUTH tells more than any other that is permanent. */
-static void demand_weigh(struct smtp_session *s, struct smtp_transaction *m,
-                         const struct smtp_reply *r)
+/* Of several refusals one decides what the error says, and its answer is kept in `trouble` until
+ * then: the one that tells most, the first of these. */
+void refusal_weigh(struct smtp_transaction *m, unsigned first, bool demands,
+                   const struct smtp_reply *r)
 {
-    if (m->demands || m->trouble.answer.code / 100u != 5 || reply_class(r) != 5) return;
-    if (required_first(s, r, false) == SMTP_ERROR_NONE) return;
-    m->demands = true;
+    unsigned kept = weight(first, m->trouble.answer.code / 100u, m->demands);
+    if (weight(first, reply_class(r), demands) <= kept) return;
+    m->demands = demands;
     answer_take(&m->trouble.answer, r);
 }
 
@@ -232,20 +234,13 @@ static void take_verdict(struct smtp_session *s, struct smtp_transaction *m,
 {
     struct smtp_recipient *to = &m->to[m->to_heard];
     recipient_judged(m, to, r);
-    refusal_weigh(m, m->all ? 5 : 4, r);
-    demand_weigh(s, m, r);
+    refusal_weigh(m, m->all ? 5 : 4, required_first(s, r, false) != SMTP_ERROR_NONE, r);
     to->again = is_one_too_many(m, r);
     if (to->again) {
         m->full = true;
         m->to_end = m->to_said;
     }
     if (to->verdict == SMTP_ACCEPTED) m->to_accepted++;
-}
-
-static enum smtp_error nobody_error(const struct smtp_session *s, const struct smtp_reply *r)
-{
-    enum smtp_error first = required_first(s, r, false);
-    return first != SMTP_ERROR_NONE ? first : SMTP_ERROR_NOBODY_ACCEPTED;
 }
 
 /* The next transaction offers as many recipients as this one took, and one more after each that
@@ -277,9 +272,10 @@ static void refuse_recipients(struct smtp_session *s, struct smtp_transaction *m
 {
     const struct smtp_answer kept = m->trouble.answer;
     struct smtp_reply r = answer_reply(&kept);
-    enum smtp_error error = SMTP_ERROR_NOT_ALL_ACCEPTED;
-    if (m->to_accepted == 0) error = nobody_error(s, &r);
+    enum smtp_error error =
+        m->to_accepted == 0 ? SMTP_ERROR_NOBODY_ACCEPTED : SMTP_ERROR_NOT_ALL_ACCEPTED;
     if (is_one_too_many(m, &r)) error = SMTP_ERROR_TOO_MANY;
+    if (m->demands) error = required_first(s, &r, false);
     refuse(s, m, error, &r);
 }
 

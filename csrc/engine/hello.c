@@ -52,7 +52,7 @@ step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
         answer_take(&s->ehlo_reply, r);
         return STEP_helo;
     }
-    if (r->code == 501) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);
+    if (r->code == 501) return give_up(s, SMTP_ERROR_LHLO_REFUSED, r);
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }

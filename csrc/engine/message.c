@@ -238,10 +238,13 @@ step say_final(struct smtp_session *s)
 /* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
 static void judge_next(struct smtp_transaction *m, const struct smtp_reply *r)
 {
-    if (m->to_judged == 0) m->trouble.answer.code = 0; /* the refusals of RCPT decided nothing */
+    if (m->to_judged == 0) { /* the refusals of RCPT decided nothing */
+        m->trouble.answer.code = 0;
+        m->demands = false;
+    }
     while (m->to[m->to_judged].verdict != SMTP_ACCEPTED)
         m->to_judged++;
-    refusal_weigh(m, 4, r);
+    refusal_weigh(m, 4, false, r);
     recipient_judged(m, &m->to[m->to_judged++], r);
 }
 

@@ -46,9 +46,10 @@ static void set_verdicts(struct smtp_transaction *m, enum smtp_verdict verdict)
 }
 
 /* What a refusal means for recipients that were accepted: before DATA nothing was judged. */
-static enum smtp_verdict verdict_of(enum smtp_error error, const struct smtp_reply *r)
+static enum smtp_verdict verdict_of(const struct smtp_session *s, enum smtp_error error,
+                                    const struct smtp_reply *r)
 {
-    bool of_envelope = error >= SMTP_ERROR_NOBODY_ACCEPTED && error <= SMTP_ERROR_TOO_MANY;
+    bool of_envelope = current_step(s) == STEP_rcpt;
     if (r == NULL || of_envelope || error == SMTP_ERROR_BDAT_UNKNOWN) return SMTP_UNSENT;
     return reply_class(r) == 4 ? SMTP_DEFERRED : SMTP_REFUSED;
 }
@@ -59,7 +60,7 @@ void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error 
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     set_trouble(s, &m->trouble, error, r);
     if (r == NULL) m->trouble.stage = stage_name(STEP_mail); /* whatever is due before it */
-    set_verdicts(m, verdict_of(error, r));
+    set_verdicts(m, verdict_of(s, error, r));
 }
 
 /* Once the end of the message was sent, the verdict of every recipient without an answer is

@@ -392,7 +392,8 @@ bool rcpt_may_flow(const struct smtp_transaction *m);
 bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *m);
 void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
                       const struct smtp_reply *r);
-void refusal_weigh(struct smtp_transaction *m, unsigned first, const struct smtp_reply *r);
+void refusal_weigh(struct smtp_transaction *m, unsigned first, bool demands,
+                   const struct smtp_reply *r);
 
 /* message.c */
 step message_begin(const struct smtp_session *s, const struct smtp_transaction *m);

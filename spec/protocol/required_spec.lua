@@ -96,6 +96,59 @@ describe("a server that asks for STARTTLS", function()
    end)
 end)
 
+describe("a server that asks one of several recipients' mail for STARTTLS", function()
+   local demand = "451 5.7.3 STARTTLS is required to send mail"
+
+   -- What becomes of a message to two recipients with these replies, in either order.
+   local function each(recipients, one, other, check)
+      for _, replies in ipairs { { one, other }, { other, one } } do
+         local _, err = send({ to = { "bob@there.example", "eve@there.example" }, recipients = recipients },
+            script([[
+               <hello STARTTLS, AUTH PLAIN LOGIN>
+               C: MAIL FROM:<ann@me.example>
+               S: 250 ok
+               C: RCPT TO:<bob@there.example>
+               S: $first
+               C: RCPT TO:<eve@there.example>
+               S: $second
+               <bye>
+            ]], { first = replies[1], second = replies[2] }))
+         check(err)
+      end
+   end
+
+   it("gets none at all where all recipients must be accepted: only TLS helps", function()
+      for line, kind in pairs { [demand] = "tls_required",
+         ["530 5.7.0 Must issue a STARTTLS command first"] = "tls_required",
+         ["530 5.7.0 log in"] = "auth_required", ["550 5.7.1 Authentication required"] = "auth_required" } do
+         each("all", line, "250 ok", function(err)
+            assert.same({ kind, "rcpt", tonumber(line:sub(1, 3)), "never", "no" },
+               { err.kind, err.stage, err.code, err.retry, err.sent })
+            local own = line == demand and "deferred" or "refused"
+            local states = talk.states(err)
+            assert.truthy(states == "unsent " .. own or states == own .. " unsent", states)
+         end)
+      end
+   end)
+
+   it("is not to be tried again, whatever the others' replies are, where all must be accepted", function()
+      for _, other in ipairs { "451 4.7.1 greylisted", "550 5.1.1 unknown" } do
+         each("all", demand, other, function(err)
+            assert.same({ "tls_required", 451, "never" }, { err.kind, err.code, err.retry })
+         end)
+      end
+   end)
+
+   it("may be tried again where a later attempt may help another recipient", function()
+      each("any", demand, "450 4.7.1 greylisted", function(err)
+         assert.same({ "recipients_refused", 450, "later" }, { err.kind, err.code, err.retry })
+      end)
+      each("any", demand, "550 5.1.1 unknown", function(err)
+         assert.same({ "tls_required", 451, "never" }, { err.kind, err.code, err.retry })
+      end)
+   end)
+end)
+
 describe("a server that asks for AUTH", function()
    for _, line in ipairs { "530 5.7.0 log in", "530 no", "503 need EHLO and AUTH first !",
       "553 authentication is required",
