@@ -63,6 +63,17 @@ describe("the greeting", function()
       assert.is_true(err.temporary)
    end)
 
+   for _, ending in ipairs { "CLOSE", "SILENCE" } do
+      it("that has begun and does not end did come: " .. ending, function()
+         for _, part in ipairs { "S: 220-mx, please wait", "S~ 220 mx", "S~ 22" } do
+            local _, err = talk.send({}, part .. "\n" .. ending)
+            assert.same({ ending == "CLOSE" and "disconnected" or "timeout", "greeting" }, { err.kind, err.stage })
+            assert.is_nil(err.hint:find("implicit", 1, true))
+            assert.truthy(err.hint:find("part of the greeting", 1, true))
+         end
+      end)
+   end
+
    for _, code in ipairs { 250, 354, 221, 235 } do
       it("cannot be " .. code, function()
          local _, err = talk.send({}, ("S: %d what"):format(code))
@@ -306,6 +317,7 @@ describe("LHLO", function()
          assert.same({ "greeting_refused", "ehlo", code }, { err.kind, err.stage, err.code })
          assert.equal(code == 501 and "helo" or "refused", err.reason)
          assert.equal(code == 501, err.hint:find("set domain", 1, true) ~= nil)
+         assert.is_nil(tostring(err):find("[EH][HE]LO")) -- LMTP has neither
          assert.truthy(err.hint:find("SMTP server", 1, true))
          assert.truthy(err.hint:find('protocol = "smtp"', 1, true))
       end)

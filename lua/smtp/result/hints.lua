@@ -11,7 +11,13 @@ local function foreign_protocol(text)
    if text:find("^SSH%-") then return "an SSH server" end
 end
 
-local function silence(server)
+-- A greeting that did not end may still have begun.
+local function silence(err, server)
+   local newest = err.transcript[#err.transcript]
+   if newest and newest:find("^S") then
+      return "Only a part of the greeting came: the server may be overloaded, or something on the "
+         .. "way holds its words back; try again later"
+   end
    if server.tls == "implicit" then return nil end
    return ("Nothing came at all: the port may expect TLS from the first byte; set "
       .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(server.port))
@@ -31,7 +37,7 @@ function by_kind.protocol(err)
 end
 
 function by_kind.timeout(err, server)
-   if err.stage == "greeting" then return silence(server) end
+   if err.stage == "greeting" then return silence(err, server) end
    if err.stage == "resolve" then
       return "The name server does not answer: check this machine's resolver"
    elseif err.stage == "connect" then
@@ -49,11 +55,12 @@ end
 -- What EHLO says was domain's, or this machine's name.
 local DOMAIN = "The server may not accept the name in EHLO: set domain to the full host name of "
    .. "this machine, such as \"mail.example.org\""
+local DOMAIN_OF = { smtp = DOMAIN, lmtp = DOMAIN:gsub("EHLO", "LHLO") }
 
 -- Who does not know LHLO may know EHLO, and the other way round.
 function by_kind.greeting_refused(err, server)
    local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
-   local hint = err.reason == "helo" and DOMAIN or nil
+   local hint = err.reason == "helo" and DOMAIN_OF[server.protocol] or nil
    if not unknown then return hint end
    local other = server.protocol == "lmtp" and "smtp" or "lmtp"
    return (hint and hint .. ". " or "")
@@ -73,7 +80,7 @@ function by_kind.resolve()
 end
 
 function by_kind.disconnected(err, server)
-   if err.stage == "greeting" and not err.code then return silence(server) end
+   if err.stage == "greeting" and not err.code then return silence(err, server) end
 end
 
 function by_kind.tls(err, server)
