@@ -109,6 +109,17 @@ static int core_now(lua_State *L)
     return 1;
 }
 
+/** core.sleep(seconds): this thread sleeps so long, or until a signal comes. */
+static int core_sleep(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 86400, 1, "0 to 86400");
+    struct timespec time = {.tv_sec = (time_t)seconds};
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    nanosleep(&time, NULL);
+    return 0;
+}
+
 /** core.terminal() -> columns of standard error where it is a terminal, else nil. */
 static int core_terminal(lua_State *L)
 {
@@ -145,17 +156,10 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, address),
-                                     METHOD(core, domain),
-                                     METHOD(core, literal),
-                                     METHOD(core, idna),
-                                     METHOD(core, random),
-                                     METHOD(core, now),
-                                     METHOD(core, hostname),
-                                     METHOD(core, terminal),
-                                     METHOD(core, file),
-                                     METHOD(core, printable),
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    METHOD(core, address),  METHOD(core, domain), METHOD(core, literal),   METHOD(core, idna),
+    METHOD(core, random),   METHOD(core, now),    METHOD(core, sleep),     METHOD(core, hostname),
+    METHOD(core, terminal), METHOD(core, file),   METHOD(core, printable), {NULL, NULL}};
 
 LCOMPAT_OPEN(core)
 {

@@ -49,7 +49,8 @@ end
 ---@return table|nil          { message_id =, waiting = }
 ---@return table|nil          the error
 function safe.defer(t, callback)
-   local nginx = runtime.nginx()
+   local nginx, lack = runtime.nginx()
+   if lack then return nil, lack end
    if not nginx then
       return nil, errors.usage("defer", "smtp.defer is for nginx, and this is not nginx",
          "Use smtp.send")

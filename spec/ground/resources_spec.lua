@@ -70,6 +70,17 @@ function phases.certificate()
    sink:close()
    return address, err
 end
+-- What of nginx is there before anything of this library is.
+local function nginx(call)
+   package.loaded.ngx = { socket = { tcp = function() end }, get_phase = function() return "log" end,
+      timer = { at = function() return nil, "no timers here" end } }
+   local result, err = call()
+   package.loaded.ngx = nil
+   return result, err
+end
+function phases.nginx() return nginx(phases.plain) end
+function phases.nginx_many() return nginx(phases.many) end
+function phases.nginx_defer() return nginx(function() return safe.defer(message(options())) end) end
 -- All that there are but `left` are taken while it runs.
 local function try(left)
    local taken = {}
@@ -112,12 +123,13 @@ local function server(tls)
 end
 
 local phases = { "plain", "name", "lookup", "tls", "folder", "system", "attachment", "composed", "key", "auth",
-   "connect", "probe", "many", "sink", "certificate" }
+   "connect", "probe", "many", "sink", "certificate", "nginx", "nginx_many", "nginx_defer" }
 local in_tls = { tls = true, folder = true, system = true }
 -- A look-up takes a pipe, and the resolver one more at least.
 local least = { lookup = 3 }
 -- How each ends where there are enough of them.
-local ends = { lookup = "resolve %l+", system = "certificate never" }
+local ends = { lookup = "resolve %l+", system = "certificate never", nginx = "usage never .*the phase log",
+   nginx_many = "usage never .*the phase log", nginx_defer = "system later .*no timers here" }
 
 describe("where descriptors lack", function()
    for _, phase in ipairs(phases) do

@@ -334,3 +334,61 @@ describe("a job that yields", function()
       assert.truthy(ticks >= 4, ticks)
    end)
 end)
+
+describe("without smtp.socket", function()
+   local loaded, preload = nil, package.preload["smtp.socket"]
+
+   before_each(function()
+      loaded, package.loaded["smtp.socket"] = package.loaded["smtp.socket"], nil
+      package.preload["smtp.socket"] = function() error "libssl.so.3: cannot open shared object file" end
+   end)
+   after_each(function()
+      package.loaded["smtp.socket"], package.preload["smtp.socket"] = loaded, preload
+   end)
+
+   -- Steps of the interpreter, in thousands, while it runs.
+   local function count_steps(fn)
+      local count = 0
+      debug.sethook(function() count = count + 1 end, "", 1000)
+      fn()
+      debug.sethook()
+      return count
+   end
+
+   it("a pause is slept through, in a job and outside one", function()
+      local began = core.now()
+      assert.truthy(count_steps(function() scheduler.sleep(0.2) end) < 10)
+      assert.truthy(core.now() - began >= 0.2)
+      began = core.now()
+      local function job() scheduler.sleep(0.2) end
+      assert.truthy(count_steps(function() assert(scheduler.run { job, job }) end) < 20)
+      local took = core.now() - began
+      assert.truthy(took >= 0.2, took)
+   end)
+
+   it("send_many goes over the caller's transport, at the rate that is set", function()
+      local lines = {}
+      local options = { host = "mx.example", tls = "skip", transport = function()
+         local out = { "220 hi\r\n" }
+         return { connect = function() return true end, settimeouts = function() end, close = function() end,
+            sslhandshake = function() end,
+            send = function(_, data)
+               for text in data:gmatch("[^\r\n]+") do
+                  lines[#lines + 1] = text
+                  local verb = text:match("^%u+")
+                  out[#out + 1] = ({ EHLO = "250 mx\r\n", DATA = "354 go\r\n", QUIT = "221 bye\r\n" })[verb]
+                     or (text:find("^%u+ %u+:") or text == ".") and "250 ok\r\n" or nil
+               end
+               return #data
+            end,
+            receiveany = function() return table.remove(out, 1) end }
+      end }
+      local summary
+      local steps = count_steps(function()
+         summary = assert(safe.send_many(options, { message, message, message }, { connections = 2, rate = 10 }))
+      end)
+      assert.same({ 3, 0 }, { summary.sent, summary.failed }, tostring(summary.results[1]))
+      assert.truthy(summary.seconds >= 0.1, summary.seconds)
+      assert.truthy(steps < 100, steps)
+   end)
+end)

@@ -116,7 +116,8 @@ function many.send(t, messages, given)
    local ok
    ok, err = many_settings.check_messages(messages)
    if not ok then return nil, err end
-   local nginx = runtime.nginx() -- some of its phases have neither sockets nor threads
+   local nginx
+   nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
    local queue = new_queue(request.variant(server, { flight_max = settings.window,

@@ -33,9 +33,9 @@ local function why_not_loaded(name, said)
 end
 
 -- Lua 5.1 treats a module that failed once as one that is still being loaded.
-local function forget_failures()
+local function forget_failures(wanted)
    for name, value in next, package.loaded do
-      if type(name) == "string" and name:find("^smtp%.") and type(value) == "userdata" then
+      if type(value) == "userdata" and (name == wanted or tostring(name):find("^smtp%.")) then
          package.loaded[name] = nil
       end
    end
@@ -56,7 +56,7 @@ function system.read_file(path, format)
    return text, why
 end
 
---- A module of this library, loaded when something needs it.
+--- A module of this library or of its host, loaded when something needs it.
 ---@return table|nil module
 ---@return string|nil why
 ---@return boolean|nil lack    the module exists, but cannot be read now
@@ -65,7 +65,7 @@ function system.load(name)
    if type(module) == "table" then return module end
    local ok, result = pcall(require, name)
    if ok then return result end
-   forget_failures()
+   forget_failures(name)
    local why, lack = why_not_loaded(name, result)
    return nil, why, lack
 end

@@ -12,9 +12,12 @@ local user_call = require "smtp.options.user_call"
 local runtime = {}
 
 --- smtp.runtime.nginx.host where this runs inside nginx, else nil.
+---@return table|nil host
+---@return table|nil err   a SystemError: this runs inside nginx, and the module cannot be read now
 function runtime.nginx()
    if not package.loaded.ngx or not environment.is_nginx() then return nil end
-   return require "smtp.runtime.nginx.host"
+   local host, why = system.load "smtp.runtime.nginx.host"
+   return host, why and system.error(why)
 end
 
 -- Where the caller's function makes none, there is none: to connect without it might go past a
@@ -65,13 +68,15 @@ end
 ---@return table|nil pace     how to let others have their turn, see smtp.runtime.nginx.pace
 ---@return any context        for sslhandshake: the TLS settings of this host
 function runtime.transport(server, fresh)
-   local nginx = runtime.nginx()
+   local nginx, err = runtime.nginx()
+   if err then return nil, { err = err } end
    local pace = nginx and nginx.pace
    if server.transport then
       local sock, failed = callers_own(server.transport)
       return sock, failed, pace
    end
-   local context, err = tls_settings(server, nginx)
+   local context
+   context, err = tls_settings(server, nginx)
    if err then return nil, { err = err } end
    if nginx then return nginx.new(server, context, fresh), nil, pace, context end
    local sock, why = own_socket()

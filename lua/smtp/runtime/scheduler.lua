@@ -30,9 +30,14 @@ local function own_group()
    return thread and groups[thread]
 end
 
+-- For at most so many seconds. -> the indices of those that can go on
 local function sleep_for_sockets(socks, seconds)
-   local socket = system.load "smtp.socket" -- without it: no socks, and a time that passes
-   return socket and socket.wait(socks, math.ceil(math.min(seconds, LONG) * 1000)) or {}
+   seconds = math.min(seconds, LONG)
+   if #socks == 0 then -- a transport of the caller's needs no smtp.socket
+      core.sleep(seconds)
+      return socks
+   end
+   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000))
 end
 
 -- ---- jobs ----

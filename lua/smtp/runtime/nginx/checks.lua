@@ -44,11 +44,10 @@ end
 -- By the names of the two files, as long as these are the same, as the contexts outside nginx.
 local certificates = bounded.new(64)
 
-local function load_certificate(server)
+local function load_certificate(server, ssl)
    local key = server.tls_cert .. "\0" .. server.tls_key
    local found, stamp = certificates:get(key), tls_context.stamp(server)
    if found and found.stamp == stamp then return found end
-   local _, ssl = pcall(require, "ngx.ssl")
    found = { stamp = stamp }
    for _, one in ipairs { { "tls_cert", "parse_pem_cert" }, { "tls_key", "parse_pem_priv_key" } } do
       local name, parse = one[1], ssl[one[2]]
@@ -65,18 +64,19 @@ end
 
 local function check_certificate(server, sock)
    if not server.tls_cert then return nil end
-   local ok, ssl = pcall(require, "ngx.ssl")
-   if not sock.setclientcert or not ok or not ssl.parse_pem_cert then
+   local ssl, why, lacks = system.load "ngx.ssl"
+   if lacks then return nil, system.error(why) end
+   if not sock.setclientcert or not ssl or not ssl.parse_pem_cert then
       return nil, errors.usage("tls_cert", "this nginx has no client certificates for Lua",
          "It takes lua-nginx-module 0.10.22 or newer, and lua-resty-core")
    end
    if server.tls == "skip" then return nil end
-   return load_certificate(server)
+   return load_certificate(server, ssl)
 end
 
 --- Can nginx do what the options ask for, in this phase?
 ---@return table|nil certificate   what sslhandshake needs
----@return table|nil err           UsageError
+---@return table|nil err           UsageError, SystemError
 function checks.check(server)
    local sock, err = check_phase()
    if not sock then return nil, err end
