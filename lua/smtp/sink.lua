@@ -93,9 +93,15 @@ local function open_pipe(command, mode)
    return nil, system.error("a certificate cannot be made: " .. why:gsub("^.*: ", ""))
 end
 
--- A folder that only this user may enter, with a name that cannot be foreseen: mkdir fails where it
--- exists. A shell waits at the other end of a pipe until the sink closes it, or until this process
--- ends in whatever way, and then removes the folder.
+-- In a folder that only this user may enter. Room comes first, since openssl does not report a full disk.
+local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s && head -c 16384 /dev/zero >key.pem || exit; "
+   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
+   .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
+   .. "-out certificate.pem >/dev/null 2>&1 && echo made || echo none"
+
+-- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the other end
+-- of a pipe until the sink closes it, or until this process ends in whatever way, and then removes the
+-- folder.
 -- -> { key =, certificate =, guard = } | nil, err
 local function make_certificate()
    local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
@@ -105,16 +111,14 @@ local function make_certificate()
    local pipe, err
    made.guard, err = open_pipe("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; rm -rf "
       .. word, "w")
-   if not err then
-      pipe, err = open_pipe(("umask 077; mkdir %s && cd %s && openssl req -x509 -newkey ec "
-         .. "-pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-         .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
-         .. "-out certificate.pem >/dev/null 2>&1 && echo made"):format(word, word), "r")
-   end
+   if not err then pipe, err = open_pipe(COMMAND:format(word, word), "r") end
    local said = pipe and pipe:read("*l")
    if pipe then pipe:close() end
    if said == "made" then return made end
    if made.guard then made.guard:close() end
+   if pipe and said ~= "none" then
+      err = system.error("a certificate cannot be made: " .. (said or "the shell was ended"))
+   end
    return nil, err or errors.usage("tls_cert", "the openssl command made no certificate",
       "Install it, or give tls_cert and tls_key")
 end

@@ -174,3 +174,16 @@ describe("where libssl lacks", function()
       command.run("rm -r " .. folder)
    end)
 end)
+
+describe("where a sink has no room for its certificate", function()
+   it("the system's words say why", function()
+      local said = command.run(("sh -c 'ulimit -n 32; TMPDIR=/proc/no exec %s %s certificate 25'"):format(
+         peer.interpreter, name))
+      local count = 0
+      for line in said:gmatch("[^\n]+") do
+         assert.truthy(line:find "^system later smtp: ", said)
+         if line:find("No such file or directory", 1, true) then count = count + 1 end
+      end
+      assert.truthy(count > 0, said)
+   end)
+end)
