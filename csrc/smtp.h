@@ -569,8 +569,8 @@ void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *trans
 /** Of a transaction that is over: is recipient `i` for a further transaction? */
 bool smtp_transaction_leaves(const struct smtp_transaction *transaction, size_t i);
 /** Of a transaction that is over: how many recipients further transactions may have, on another
- * connection, because the server accepted so many, refused others and then ended this one; 0: any
- * number. */
+ * connection, because the server accepted so many, refused others and then ended this one; where it
+ * accepted none, so many as it refused; 0: any number. */
 size_t smtp_transaction_offer(const struct smtp_transaction *transaction);
 /** Say QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);

@@ -88,5 +88,6 @@ bool smtp_transaction_leaves(const struct smtp_transaction *m, size_t i)
 
 size_t smtp_transaction_offer(const struct smtp_transaction *m)
 {
-    return m->overfilled ? m->to_accepted : 0;
+    if (!m->overfilled) return 0;
+    return m->to_accepted > 0 ? m->to_accepted : m->to_heard;
 }

@@ -261,10 +261,10 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *
     const uint16_t *enhanced = t->answer.enhanced;
     step at = current_step(s);
     bool named = enhanced[1] == 5 && enhanced[2] == 3 && m->to_heard < m->to_said;
-    bool refused = m->to_heard > m->to_accepted || named;
+    bool refused = m->to_heard > m->to_accepted || (named && m->to_accepted > 0);
     if (t->error != SMTP_ERROR_CLOSED && t->error != SMTP_ERROR_SHUTTING_DOWN) return false;
     if (at != STEP_rcpt && at != STEP_data && at != STEP_bdat) return false;
-    return !m->all && m->to_accepted > 0 && refused;
+    return !m->all && refused;
 }
 
 /* The refusal that decides speaks for all of them. */

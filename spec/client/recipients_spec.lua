@@ -345,6 +345,57 @@ describe("A server that ends the connection at RCPT", function()
          for i = 1, 60 do assert.equal(i % 2 == 1 and 1 or nil, times[to[i]]) end
       end
    end)
+
+   -- u1 to u12 are refused, and after each third refusal the server ends the connection.
+   local function refusing(count, more)
+      local model = { limit = 1000, errors_max = 3, farewell = "421 4.5.0 too many errors",
+         reply = function(self, what)
+            local i = what == "rcpt" and tonumber(self.lines[#self.lines]:match("u(%d+)@"))
+            if i and i <= 12 then return "550 5.1.1 who?" end
+         end }
+      return setup(model, { to = addresses(count), recipients = more })
+   end
+
+   local function send(many, options, message, before)
+      if many then
+         local results = smtp.send_many(options, { before or message, before and message },
+            { connections = 1 }).results
+         return results[#results]
+      end
+      local receipt, err = smtp.send(both(options, message))
+      return receipt or err
+   end
+
+   it("before it has accepted any serves the others on further connections", function()
+      for _, many in ipairs { false, true } do
+         local options, servers, message = refusing(20)
+         local receipt = send(many, options, message)
+         assert(receipt.accepted, tostring(receipt))
+         assert.same({ accepted = 8, refused = 12 }, states(receipt))
+         assert.is_true(#servers <= 6, #servers .. " connections")
+         local times = taken(servers)
+         for i = 1, 20 do assert.equal(i > 12 and 1 or nil, times[message.to[i]]) end
+      end
+   end)
+
+   it("and never accepts any gives their refusals", function()
+      for _, many in ipairs { false, true } do
+         local options, _, message = refusing(8)
+         local err = send(many, options, message)
+         assert.same({ "recipients_refused", 550, "never", "no" }, { err.kind, err.code, err.retry, err.sent })
+         assert.same({ refused = 8 }, states(err))
+      end
+   end)
+
+   it("because of a message before gets this one on another connection", function()
+      local before = { from = "ann@me.example", raw = "hello\r\n", to = { "u1@x.example", "u2@x.example", "bob@x.example" } }
+      for _, all in ipairs { "all", "any" } do
+         local options, servers, message = refusing(3, all)
+         local err = send(true, options, message, before)
+         assert.same({ "recipients_refused", 550, "never", "no" }, { err.kind, err.code, err.retry, err.sent })
+         assert.equal(1, (taken(servers))["bob@x.example"])
+      end
+   end)
 end)
 
 describe("Recipients of further transactions", function()

@@ -68,7 +68,8 @@ end
 --- Is it certain that no server has the message?
 function delivery.is_unsent(result)
    for i = 1, #result.recipients do
-      if result.recipients[i].state ~= "unsent" then return false end
+      local state = result.recipients[i].state
+      if state == "accepted" or state == "unknown" then return false end
    end
    return true
 end
