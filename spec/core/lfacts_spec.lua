@@ -1,6 +1,7 @@
+local core = require "smtp.core"
+
 describe("the capabilities of a server", function()
    it("are keywords in upper case with their parameters, those of a keyword said twice together", function()
-      local core = require "smtp.core"
       assert.same({ SIZE = "100", PIPELINING = "", AUTH = "PLAIN LOGIN CRAM-MD5", OK = "SESSIONID=<1>",
          ["8BITMIME"] = "" },
          core.capabilities("size 100 \nPIPELINING\nAUTH=PLAIN LOGIN\nauth \t CRAM-MD5\n =x\n\nOk SESSIONID=<1>\n"
@@ -8,5 +9,18 @@ describe("the capabilities of a server", function()
       assert.same({}, core.capabilities(""))
       local long = ("x"):rep(600)
       assert.same({ [long:sub(1, 512):upper()] = long:sub(513) }, core.capabilities(long))
+   end)
+end)
+
+describe("what became of each mechanism", function()
+   it("is a word for programs inside: session:mechanisms()", function()
+      local session = core.session { domain = "me.example", auth = "require", username = "ann", host = "mx.example",
+         mechanisms = { { name = "PLAIN" }, { name = "SCRAM-SHA-1-PLUS", binds = true } } }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 AUTH PLAIN SCRAM-SHA-1-PLUS NTLM\r\n")
+      local words = {}
+      for i, one in ipairs(session:mechanisms()) do words[i] = one.name .. " " .. one.state end
+      assert.same({ "PLAIN in_clear", "SCRAM-SHA-1-PLUS needs_tls", "NTLM unlisted" }, words)
    end)
 end)

@@ -1,4 +1,5 @@
 local address = require "smtp.options.address"
+local checked = require "spec.tools.checked"
 local mime = require "smtp.compose.mime"
 
 local function shown(text)
@@ -159,5 +160,14 @@ describe("an address as people write it", function()
       assert.equal(1, #address.list("a@b", "to"))
       assert.is_nil((address.list({ "a@b", x = 1 }, "to")))
       assert.is_nil((address.list({ 7 }, "to")))
+   end)
+end)
+
+local refused = checked.refused
+
+describe("an address as a table", function()
+   it("has no other fields: somebody may stand in them", function()
+      assert.equal("to.1", refused({ to = { address = "bob@there.example", "eve@there.example" } }).option)
+      assert.equal("cc.notify", refused({ cc = { { address = "bob@there.example", notify = "never" } } }).option)
    end)
 end)

@@ -1,6 +1,9 @@
-local talk = require "spec.tools.talk"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
-local safe = require "smtp.safe"
+local logins = require "spec.tools.logins"
+local talk = require "spec.tools.talk"
+
+local login, with, spoken = logins.login, logins.with, logins.spoken
 
 local script = talk.snippets {
    helo_only = [[
@@ -18,16 +21,6 @@ local script = talk.snippets {
       <ehlo>
    ]],
 }
-
-
-local function login(auth, more)
-   local options = { auth = auth, username = "ann", password = "sesame-0", auth_plaintext = true }
-   for key, value in pairs(more or {}) do
-      if value == "none" then value = nil end
-      options[key] = value
-   end
-   return options
-end
 
 -- The table before anything is sent: what the server offers, and what follows under each word.
 local before = {
@@ -411,514 +404,138 @@ describe("AUTH answered by", function()
    end
 end)
 
-describe("PLAIN", function()
-   it("is sent with an identity where one is given", function()
-      talk.send(login("require", { authzid = "boss" }), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN Ym9zcwBhbm4Ac2VzYW1lLTA=
-         S: 235 ok
-         <accepted>
-      ]])
-   end)
-
-   it("that would make the command too long is sent in answer to a challenge", function()
-      local long = ("k3"):rep(200)
-      local core = require "smtp.core"
-      local _, err = talk.send(login("require", { password = long }), script([[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN
-         S: 334
-         C: $coded
-         S: 235 ok
-         <accepted>
-      ]], { coded = core.base64("\0ann\0" .. long) }))
-      assert.is_nil(err)
-   end)
-
-   for _, challenge in ipairs { "334 ", "334", "334 text" } do
-      it("takes '" .. challenge .. "' for an empty challenge", function()
-         talk.send(login("require"), script([[
-            <hello AUTH PLAIN>
-            C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-            S: 501 5.5.6 long
-            C: AUTH PLAIN
-            S: $challenge
-            C: AGFubgBzZXNhbWUtMA==
+describe("AUTH by", function()
+   for name, way in pairs(spoken) do
+      it(name .. " is spoken to the letter", function()
+         local receipt, err = talk.send(way[1], script([[
+            <hello AUTH $name>
+            <second>
             S: 235 ok
             <accepted>
-         ]], { challenge = challenge }))
+         ]], { name = name, second = way[2] }))
+         assert(receipt, tostring(err))
+         assert.equal("authenticated", receipt.auth.state)
+         assert.equal(name, receipt.auth.mechanism)
       end)
-   end
 
-   it("asked once more is cancelled", function()
-      local _, err = talk.send(login("require"), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 334 more
-         C: *
-         S: 501 cancelled
-         <bye>
-      ]])
-      assert.equal("auth_rejected", err.kind)
-      assert.equal("protocol", err.reason)
-      assert.equal("C: *", err.transcript[#err.transcript - 3])
-   end)
-
-   it("accepted before anything was said is no success", function()
-      local _, err = talk.send(login("require", { password = ("k3"):rep(200) }), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN
-         S: 235 welcome
-         <bye>
-      ]])
-      assert.equal("auth_rejected", err.kind)
-      assert.equal("protocol", err.reason)
-   end)
-
-   it("with bytes outside ASCII sends them as they are given", function()
-      talk.send(login("require", { password = "p\195\164ss" }), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBww6Rzcw==
-         S: 235 ok
-         <accepted>
-      ]])
-   end)
-
-   it("challenged with control characters is cancelled", function()
-      local _, err = talk.send(login("require"), script [[
-         <hello AUTH LOGIN>
-         C: AUTH LOGIN
-         S: 334 ab\rcd
-         C: *
-         S: 501 cancelled
-         <bye>
-      ]])
-      assert.equal("protocol", err.reason)
-   end)
-end)
-
-describe("LOGIN", function()
-   local options = login("require", { auth_mechanisms = { "login" } })
-
-   for name, prompts in pairs {
-      ["the usual prompts"] = { "VXNlcm5hbWU6", "UGFzc3dvcmQ6" },
-      ["prompts in the wrong order"] = { "UGFzc3dvcmQ6", "VXNlcm5hbWU6" },
-      ["prompts nobody knows"] = { "eA==", "Zm9v" }, ["no prompts"] = { "", "" },
-   } do
-      it("answers " .. name .. " by their order", function()
-         local receipt = talk.send(options, script([[
-            <hello AUTH LOGIN>
-            C: AUTH LOGIN
-            S: 334 $first
-            C: YW5u
-            S: 334 $second
-            C: c2VzYW1lLTA=
-            S: 235 ok
-            <accepted>
-         ]], { first = prompts[1], second = prompts[2] }))
-         assert.equal("LOGIN", receipt.auth.mechanism)
-      end)
-   end
-
-   it("refused at the user name never sends the password", function()
-      local _, err = talk.send(options, script [[
-         <hello AUTH LOGIN>
-         C: AUTH LOGIN
-         S: 334 x
-         C: YW5u
-         S: 535 no
-         <bye>
-      ]])
-      assert.equal("auth_rejected", err.kind)
-   end)
-
-   it("accepted at the user name is no success", function()
-      local _, err = talk.send(options, script [[
-         <hello AUTH LOGIN>
-         C: AUTH LOGIN
-         S: 334 x
-         C: YW5u
-         S: 235 welcome
-         <bye>
-      ]])
-      assert.equal("protocol", err.reason)
-   end)
-
-   it("is not tried with the same password after PLAIN was rejected", function()
-      local _, err = talk.send(login("require"), script [[
-         <hello AUTH PLAIN LOGIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 535 no
-         <bye>
-      ]])
-      assert.equal("rejected", err.reason)
-   end)
-end)
-
-describe("530 later", function()
-   local opening = script "<hello AUTH PLAIN>"
-
-   it("on MAIL is AuthRequiredError, and the connection is left in order", function()
-      local _, err = talk.send({}, script([[
-         <opening>
-         C: MAIL FROM:<ann@me.example>
-         S: 530 5.7.0 log in
-         <bye>
-      ]], { opening = opening }))
-      assert.equal("auth_required", err.kind)
-      assert.equal("mail", err.stage)
-      assert.same({ "PLAIN" }, err.offered)
-   end)
-
-   it("on MAIL is TlsRequiredError where the server says so", function()
-      local _, err = talk.send({}, script([[
-         <opening>
-         C: MAIL FROM:<ann@me.example>
-         S: 530 5.7.0 Must issue a StartTLS command first
-         <bye>
-      ]], { opening = opening }))
-      assert.equal("tls_required", err.kind)
-   end)
-
-   it("on the only RCPT is AuthRequiredError", function()
-      local _, err = talk.send({}, script([[
-         <opening>
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 530 5.7.0 log in
-         <bye>
-      ]], { opening = opening }))
-      assert.equal("auth_required", err.kind)
-      assert.equal("rcpt", err.stage)
-   end)
-
-   it("after prefer could not authenticate says why", function()
-      local _, err = talk.send(login("prefer"), script [[
-         <hello X>
-         C: MAIL FROM:<ann@me.example>
-         S: 530 5.7.0 log in
-         <bye>
-      ]])
-      assert.equal("auth_required", err.kind)
-      assert.equal("not_advertised", err.auth_reason)
-   end)
-end)
-
-describe("what was offered and then refused us", function()
-   local user, password = [[
-      S: 334 eA==
-      C: YW5u
-   ]], [[
-      S: 334 eQ==
-      C: c2VzYW1lLTA=
-   ]]
-
-   for _, line in ipairs { "504 5.5.4 no", "503 5.5.4 no", "501 5.5.4 no" } do
-      it("behind a challenge by " .. line .. " is refused: the mechanism was known", function()
-         for _, policy in ipairs { "require", "prefer" } do
-            for _, asked in ipairs { user, user .. password } do
-               local _, err = talk.send(login(policy), script([[
-                  <hello AUTH LOGIN>
-                  C: AUTH LOGIN
-                  <asked>
-                  S: $line
-                  <bye>
-               ]], { asked = asked, line = line }))
-               assert.equal("auth_rejected", err.kind)
+      for _, row in ipairs {
+         { "454 4.7.0 later", "auth_temporary" }, { "432 4.7.12 transition", "auth_temporary" },
+         { "535 5.7.8 no", "auth_rejected" }, { "501 5.5.2 what", "auth_rejected" },
+         { "550 5.7.1 no", "auth_rejected" }, { "554 no", "auth_rejected" },
+         { "538 5.7.11 encrypt", "auth_insecure" }, { "530 5.7.0 first", "auth_required" },
+         { "530 5.7.0 Must issue a STARTTLS command first", "tls_required" },
+         { "534 5.7.0 weak", "auth_rejected", "mechanism_too_weak" },
+         { "534 5.7.9 app", "auth_rejected", "app_password_required" },
+         { "534 5.7.14 web", "auth_rejected", "browser_login_required" }, { "250 ok", "protocol", drop = true },
+         { "220 ok", "protocol", drop = true }, { "421 bye", "auth_temporary", drop = true },
+      } do
+         it(name .. " answered at its end by " .. row[1]:match("^[^\n]*") .. " is no success", function()
+            for _, policy in ipairs { "require", "prefer" } do
+               local options = {}
+               for key, value in pairs(way[1]) do options[key] = value end
+               options.auth = policy
+               local _, err = talk.send(options, script([[
+                  <hello AUTH $name>
+                  <second>
+                  S: $first
+                  <row>
+               ]], { name = name, second = way[2], first = row[1], row = (row.drop and "" or script.bye) }))
+               assert.equal(row[2], err.kind)
+               assert.equal("auth", err.stage)
+               assert.equal("no", err.sent)
+               if row[3] then assert.equal(row[3], err.reason) end
             end
-         end
+         end)
+      end
+
+      it(name .. " asked once more than it has answers is cancelled", function()
+         local more = (name == "XOAUTH2" and [[
+            S: 334 e30=
+            C:
+         ]])
+            or (name == "OAUTHBEARER" and [[
+               S: 334 e30=
+               C: AQ==
+            ]]) or ""
+         local _, err = talk.send(way[1], script([[
+            <hello AUTH $name>
+            <second>
+            <more>
+            S: 334 bW9yZQ==
+            C: *
+            S: 501 cancelled
+            <bye>
+         ]], { name = name, second = way[2], more = more }))
+         assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
    end
 
-   it("as too weak stays too weak, whatever the next one is told", function()
-      for _, policy in ipairs { "require", "prefer" } do
-         for _, line in ipairs { "500 what", "502 5.5.1 what", "503 what", "504 no" } do
-            local _, err = talk.send(login(policy), script([[
-               <hello AUTH PLAIN LOGIN>
-               C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-               S: 534 5.7.0 weak
-               C: AUTH LOGIN
-               S: $line
-               <bye>
-            ]], { line = line }))
-            assert.same({ "auth_rejected", "mechanism_too_weak" }, { err.kind, err.reason })
-         end
-      end
-   end)
-
-   it("as a token that is over stays refused, whatever the new one is told", function()
-      local first = "C: AUTH XOAUTH2 dXNlcj1hbm4BYXV0aD1CZWFyZXIgdG9rZW4tNwEB\n"
-      for _, policy in ipairs { "require", "prefer" } do
-         for _, line in ipairs { "503 what", "504 no", "500 what", "535 no" } do
-            local options = login(policy, { token = function() return "token-7" end })
-            local _, err = talk.send(options, script([[
-               <hello AUTH XOAUTH2 PLAIN>
-               <first>
-               S: 535 5.7.8 no
-               <first>
-               S: $line
-               <bye>
-            ]], { first = first, line = line }))
-            assert.equal("auth_rejected", err.kind)
-         end
-      end
+   it("PLAIN is not said where an unknown word only looks like it", function()
+      local _, err = talk.send(with(), script [[
+         <hello AUTH PLAIN2 XPLAIN CRAM_MD5 LOGIN1>
+         <bye>
+      ]])
+      assert.equal("no_common_mechanism", err.reason)
+      assert.equal("not known here", err.mechanisms.PLAIN2)
    end)
 end)
 
-describe("a choice of ours", function()
-   it("to use no mechanism is an error under prefer as well: it is no lack of the server's", function()
-      local own = { name = "X-OWN", start = function() return false, "no ticket" end, step = function() end }
-      for _, policy in ipairs { "require", "prefer" } do
-         local _, err = talk.send(login(policy, { auth_mechanisms = { own } }), script [[
-            <hello AUTH X-OWN>
+describe("a challenge", function()
+   for _, bad in ipairs { "Rubbish", "eA=", "====", "e===", "eB==", "eA==eA==", "a b=" } do
+      it(bad .. " is no base64: the exchange is cancelled, and nothing else is tried", function()
+         local options = with { auth_mechanisms = { "CRAM-MD5", "PLAIN" } }
+         local _, err = talk.send(options, script([[
+            <hello AUTH CRAM-MD5 PLAIN>
+            C: AUTH CRAM-MD5
+            S: 334 $bad
+            C: *
+            S: 501 ok
             <bye>
-         ]])
-         assert.same({ "auth_unsupported", "no_common_mechanism" }, { err.kind, err.reason })
-      end
-   end)
+         ]], { bad = bad }))
+         assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
+      end)
+   end
 
-   it("is told in the receipt where the server has nothing for us", function()
-      local receipt = talk.send(login("prefer"), script [[
-         <hello AUTH NTLM CRAM-MD5>
-         <accepted>
-      ]])
-      assert.same({ NTLM = "not known here", ["CRAM-MD5"] = "only where auth_mechanisms names it" },
-         receipt.auth.mechanisms)
-   end)
-end)
-
-describe("secrets", function()
-   it("that the server repeats after AUTH are in no receipt and no error", function()
-      local options = login("require")
-      options.to = { "bob@there.example", "eve@there.example" }
-      local receipt = talk.send(options, script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 sesame-0
-         C: RCPT TO:<eve@there.example>
-         S: 550 no c2VzYW1lLTA=
-         C: DATA
-         S: 354 go
-         MESSAGE
-         S: 250 ok sesame-0
+   it("that is empty is none for CRAM-MD5", function()
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S: 334
+         C: *
+         S: 501 ok
          <bye>
       ]])
-      assert.equal("[secret]", receipt.recipients[1].text)
-      assert.equal("no [secret]", receipt.refused[1].text)
-      assert.equal("ok [secret]", receipt.reply.text)
-      local _, err = talk.send(login("require"), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 550 sesame-0
-         <bye>
-      ]])
-      assert.equal("[secret]", err.recipients[1].text)
-      local peer = talk.peer(script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         C: NOOP
-         S: 250 sesame-0
-      ]])
-      local connection = assert(safe.connect { transport = peer, host = "mx.example", domain = "me.example",
-         tls = "skip", username = "ann", password = "sesame-0", auth_plaintext = true })
-      assert.equal("[secret]", connection:noop().text)
-      assert.is_nil(tostring(connection):find("sesame", 1, true))
-      connection:close()
+      assert.equal("protocol", err.reason)
    end)
 
-   it("in the words of a user's mechanism are masked", function()
-      local own = { name = "X-OWN", start = function(_, info) return false, "no for " .. info.password end,
-         step = function() end }
-      local _, err = talk.send(login("require", { auth_mechanisms = { own } }), script [[
-         <hello AUTH X-OWN>
-         <bye>
+   it("with a NUL or a CR in its line is no reply", function()
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S: 334 eA\0==
       ]])
-      assert.equal("no for [secret]", err.mechanisms["X-OWN"])
+      assert.same({ "protocol", "malformed" }, { err.kind, err.reason })
    end)
 
-   it("are asked for once, though one mechanism after the other wants them", function()
-      local calls = 0
-      local options = login("require", { auth_mechanisms = { "SCRAM-SHA-1", "PLAIN" }, password = function()
-         calls = calls + 1
-         return "sesame-0"
-      end })
-      talk.send(options, script [[
-         <hello AUTH SCRAM-SHA-1 PLAIN>
-         C~ AUTH
-         S: 504 no
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         <accepted>
-      ]])
-      assert.equal(3, calls)
-      local tokens = 0
-      options = login("require", { auth_mechanisms = { "XOAUTH2", "PLAIN", "OAUTHBEARER" }, token = function()
-         tokens = tokens + 1
-         return "token-7"
-      end })
-      talk.send(options, script [[
-         <hello AUTH XOAUTH2 PLAIN OAUTHBEARER>
-         C~ AUTH
-         S: 504 no
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 504 no
-         C~ AUTH
-         S: 235 ok
-         <accepted>
-      ]])
-      assert.equal(3, tokens)
+   it("of 64 KiB is beyond all limits", function()
+      local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script([[
+         <hello AUTH CRAM-MD5>
+         C: AUTH CRAM-MD5
+         S~ 334 $repeated
+      ]], { repeated = ("QUFB"):rep(16384) }))
+      assert.same({ "protocol", "too_long" }, { err.kind, err.reason })
    end)
 
-   it("are in no error, trace or transcript, even where the server repeats them", function()
-      local lines = {}
-      local options = login("require")
-      options.trace = function(direction, line) lines[#lines + 1] = direction .. ": " .. line end
-      local _, err = talk.send(options, script [[
-         <hello AUTH PLAIN LOGIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 535 5.7.8 bad: AGFubgBzZXNhbWUtMA== sesame-0 c2VzYW1lLTA=
-         <bye>
-      ]])
-      local all = table.concat(lines, "\n") .. tostring(err) .. table.concat(err.transcript, "\n")
-         .. err.text .. err.command
-      for _, secret in ipairs { "sesame-0", "AGFubgBzZXNhbWUtMA==", "c2VzYW1lLTA=" } do
-         assert.is_nil(all:gsub("%[secret%]", ""):find(secret))
-      end
-      assert.truthy(all:find("AUTH PLAIN [secret]", 1, true))
-   end)
-
-   it("of LOGIN are removed as well", function()
-      local lines = {}
-      local options = login("require", { auth_mechanisms = { "LOGIN" } })
-      options.trace = function(_, line) lines[#lines + 1] = line end
-      talk.send(options, script [[
-         <hello AUTH LOGIN>
-         C: AUTH LOGIN
-         S: 334 x
-         C: YW5u
-         S: 334 y
-         C: c2VzYW1lLTA=
-         S: 535 no
-         <bye>
-      ]])
-      assert.is_nil(table.concat(lines, "\n"):find("c2VzYW1lLTA=", 1, true))
-   end)
-
-   it("given as a function are asked for once, and only when they are needed", function()
-      local calls = 0
-      local options = login("require", { password = function()
-         calls = calls + 1
-         return "sesame-0"
-      end })
-      talk.send(options, script [[
-         <hello AUTH PLAIN LOGIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 504 no
-         C: AUTH LOGIN
-         S: 334 x
-         C: YW5u
-         S: 334 y
-         C: c2VzYW1lLTA=
-         S: 235 ok
-         <accepted>
-      ]])
-      assert.equal(3, calls) -- once for each of the three ways to play it
-      talk.send(options, script [[
-         <hello X>
-         <bye>
-      ]])
-      assert.equal(3, calls)
-   end)
-
-   it("whose function fails are a SourceError with its cause", function()
-      for _, bad in ipairs { function() error("vault is sealed", 0) end,
-         function() return nil, "vault is sealed" end } do
-         local _, err = talk.send(login("require", { password = bad }), script "<hello AUTH PLAIN>")
-         assert.equal("source", err.kind)
-         assert.equal("vault is sealed", err.cause)
-      end
-   end)
-
-   it("with a NUL or a line break from a function go nowhere", function()
-      for _, bad in ipairs { "a\0b", "a\r\nb", "", ("k"):rep(5000) } do
-         local _, err = talk.send(login("require", { password = function() return bad end }),
-            script "<hello AUTH PLAIN>")
-         assert.equal("source", err.kind)
-      end
-   end)
-end)
-
-describe("a list of mechanisms that shrank since an earlier connection", function()
-   it("is in the receipt, on the connection, and in the error", function()
-      local host = "shrank.example"
-      talk.send(login("require", { host = host }), script [[
-         <hello AUTH PLAIN LOGIN CRAM-MD5 X-FOO>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 535 no
-         <bye>
-      ]])
-      local receipt = talk.send(login("require", { host = host }), script [[
-         <hello AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         <accepted>
-      ]])
-      assert.same({ "CRAM-MD5", "LOGIN" }, receipt.auth.downgrade) -- unknown names are not kept
-      local _, err = talk.send(login("require", { host = host }), script [[
-         <hello X>
-         <bye>
-      ]])
-      assert.same({ "CRAM-MD5", "LOGIN", "PLAIN" }, err.downgrade)
-      assert.truthy(tostring(err):find("on an earlier connection it offered CRAM-MD5, LOGIN, PLAIN", 1, true))
-      receipt = talk.send(login("prefer", { host = host }), script [[
-         <hello X>
-         <accepted>
-      ]])
-      assert.same({ "CRAM-MD5", "LOGIN", "PLAIN" }, receipt.auth.downgrade)
-      assert.equal("unavailable", receipt.auth.state)
-   end)
-
-   it("is not confused with that of another server, port, or link", function()
-      talk.send(login("skip", { host = "one.example" }), script [[
-         <hello AUTH PLAIN LOGIN>
-         <accepted>
-      ]])
-      for _, other in ipairs { { host = "two.example" }, { host = "one.example", port = 26 } } do
-         assert.is_nil(talk.send(login("skip", other), script [[
-            <hello AUTH PLAIN>
+   it("of 9,216 octets is taken", function()
+      talk.send(with { auth_mechanisms = { { name = "X-OWN", plaintext = false,
+         start = function() end, step = function(_, challenge) return tostring(#challenge), true end } } },
+         script([[
+            <hello AUTH X-OWN>
+            C: AUTH X-OWN
+            S: 334 $repeated
+            C: $coded
+            S: 235 ok
             <accepted>
-         ]]).auth.downgrade)
-      end
-      assert.is_nil(talk.send(login("require", { host = "one.example", tls = "require" }), script [[
-         <hello STARTTLS>
-         C: STARTTLS
-         S: 220 go
-         TLS
-         <ehlo AUTH PLAIN>
-         C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
-         S: 235 ok
-         <accepted>
-      ]]).auth.downgrade)
-   end)
-
-   it("is seen by connections that send nothing", function()
-      local function connect(offered)
-         return assert(safe.connect { host = "quiet.example", domain = "me.example", tls = "skip",
-            transport = talk.peer(script("<hello $offered>", { offered = offered })) })
-      end
-      connect("AUTH PLAIN"):close()
-      local second = connect "X"
-      assert.same({ state = "skipped", offered = {}, downgrade = { "PLAIN" } }, second.auth)
-      second:close()
+         ]], { repeated = ("QUFB"):rep(3070), coded = core.base64("9210") }))
    end)
 end)

@@ -1,7 +1,9 @@
 -- Refusals that ask for STARTTLS or AUTH first: 530, and the other codes that servers use for it.
+local logins = require "spec.tools.logins"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
+local login = logins.login
 local script = talk.script
 
 -- What a host offered before is remembered: this one is no other spec's.
@@ -326,61 +328,52 @@ describe("a server that asks for AUTH", function()
    end)
 end)
 
--- The hint names what the caller has to change, and does not lead back to the same error.
-describe("the hint where AUTH is required", function()
-   local hi = script "<hello STARTTLS>"
-   local refusal = script [[
-      C: MAIL FROM:<ann@me.example>
-      S: 530 5.7.0 Authentication required
-      <bye>
-   ]]
-   local login = { username = "ann", password = "sesame-5" }
+describe("530 later", function()
+   local opening = script "<hello AUTH PLAIN>"
 
-   local function hint(more, transcript)
-      local options = { }
-      for name, value in pairs(more) do options[name] = value end
-      local _, err = send(options, transcript .. refusal)
+   it("on MAIL is AuthRequiredError, and the connection is left in order", function()
+      local _, err = talk.send({}, script([[
+         <opening>
+         C: MAIL FROM:<ann@me.example>
+         S: 530 5.7.0 log in
+         <bye>
+      ]], { opening = opening }))
       assert.equal("auth_required", err.kind)
-      assert.truthy(tostring(err):find(err.hint, 1, true))
-      return err.hint
-   end
-
-   it("says that auth = \"skip\" is set beside credentials", function()
-      local text = hint({ username = "ann", password = "sesame-5", auth = "skip" },
-         script "<hello STARTTLS, AUTH PLAIN LOGIN>")
-      assert.truthy(text:find('auth = "skip"', 1, true), text)
-      assert.is_nil(text:find("Give username", 1, true))
+      assert.equal("mail", err.stage)
+      assert.same({ "PLAIN" }, err.offered)
    end)
 
-   it("says that the server offers STARTTLS where TLS was skipped", function()
-      local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" }, hi)
-      assert.truthy(text:find("the server offers STARTTLS", 1, true), text)
-      assert.truthy(text:find('set tls = "require"', 1, true), text)
-      text = hint({}, hi)
-      assert.truthy(text:find("Give username and password", 1, true), text)
-      assert.truthy(text:find('set tls = "require"', 1, true), text)
-      text = hint({ username = "ann", password = "sesame-5", auth = "skip" }, hi)
-      assert.truthy(text:find('auth = "skip"', 1, true) and text:find('set tls = "require"', 1, true), text)
+   it("on MAIL is TlsRequiredError where the server says so", function()
+      local _, err = talk.send({}, script([[
+         <opening>
+         C: MAIL FROM:<ann@me.example>
+         S: 530 5.7.0 Must issue a StartTLS command first
+         <bye>
+      ]], { opening = opening }))
+      assert.equal("tls_required", err.kind)
    end)
 
-   it("names domain where EHLO was refused", function()
-      local text = hint({ username = login.username, password = login.password, auth = "prefer" },
-         [[
-            S: 220 hi
-            C: EHLO me.example
-            S: 501 bad name
-            C: HELO me.example
-            S: 250 ok
-         ]])
-      assert.truthy(text:find("set domain", 1, true), text)
+   it("on the only RCPT is AuthRequiredError", function()
+      local _, err = talk.send({}, script([[
+         <opening>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 530 5.7.0 log in
+         <bye>
+      ]], { opening = opening }))
+      assert.equal("auth_required", err.kind)
+      assert.equal("rcpt", err.stage)
    end)
 
-   it("says why AUTH was not possible otherwise", function()
-      for reason, capabilities in pairs { not_advertised = "HELP", empty_list = "AUTH" } do
-         local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" },
-            script("<hello $capabilities>", { capabilities = capabilities }))
-         assert.truthy(text:find(reason, 1, true), text)
-         assert.is_nil(text:find("prefer", 1, true), text)
-      end
+   it("after prefer could not authenticate says why", function()
+      local _, err = talk.send(login("prefer"), script [[
+         <hello X>
+         C: MAIL FROM:<ann@me.example>
+         S: 530 5.7.0 log in
+         <bye>
+      ]])
+      assert.equal("auth_required", err.kind)
+      assert.equal("not_advertised", err.auth_reason)
    end)
 end)

@@ -1,3 +1,4 @@
+local checked = require "spec.tools.checked"
 local safe = require "smtp.safe"
 
 describe("the name in EHLO", function()
@@ -40,4 +41,29 @@ describe("the name in EHLO", function()
          end
       end)
    end
+end)
+
+local base = checked.base
+
+describe("transport as a function", function()
+   it("that makes none is a SourceError, and nobody is connected to past it", function()
+      local listener = assert(require("smtp.socket").listen("127.0.0.1", 0))
+      local _, port = listener:getsockname()
+      for _, make in ipairs { function() end, function() return nil, "the proxy is down" end,
+         function() return false end,
+         function() return {} end, function() return "x" end, function() error("the proxy is down") end } do
+         for _, tls in ipairs { "skip", "require" } do
+            local t = { host = "127.0.0.1", port = port, transport = make, tls = tls, timeout = 1, from = base.from,
+               to = base.to, text = "" }
+            for _, call in ipairs { safe.send, safe.probe } do
+               if call == safe.probe then t.from, t.to, t.text = nil, nil, nil end
+               local _, err = call(t)
+               assert.same({ "source", "transport", "no" }, { err.kind, err.reason, err.sent })
+               assert.truthy(err.what:find("transport", 1, true))
+            end
+         end
+      end
+      assert.is_nil((listener:accept(1)))
+      listener:close()
+   end)
 end)

@@ -1,11 +1,11 @@
 -- Many conversations in one thread.
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
-local scheduler = require "smtp.runtime.scheduler"
-local user_call = require "smtp.options.user_call"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local scheduler = require "smtp.runtime.scheduler"
 local smtp_sink = require "smtp.sink"
+local user_call = require "smtp.options.user_call"
 
 local message = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
 

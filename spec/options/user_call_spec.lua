@@ -1,0 +1,42 @@
+local checked = require "spec.tools.checked"
+local safe = require "smtp.safe"
+local smtp = require "smtp"
+
+local with = checked.with
+
+describe("what raises wherever it is touched", function()
+   local function evil() error("touched") end
+   local trap = setmetatable({}, { __index = evil, __len = evil, __tostring = evil, __pairs = evil, __call = evil,
+      __eq = evil, __lt = evil, __concat = evil })
+   local values = { trap, { trap }, { [trap] = 1 }, { address = trap, name = trap }, 0 / 0, { 0 / 0 },
+      ("x"):rep(70000) }
+   local names = { "url", "host", "port", "socket", "protocol", "domain", "tls", "tls_verify", "tls_host",
+      "tls_ca_file", "tls_ca_path", "tls_cert", "tls_key", "tls_min_version", "tls_pin", "auth", "username",
+      "password", "token",
+      "authzid", "auth_mechanisms", "auth_plaintext", "scram_iterations", "timeout", "connect_timeout", "reply_timeout",
+      "source_address", "transport", "pipelining", "extensions", "trace", "keepalive", "from", "to", "cc", "bcc",
+      "reply_to", "sender", "text", "html", "attachments", "calendar", "headers", "date", "message_id", "in_reply_to",
+      "references", "priority", "list_unsubscribe", "dkim", "raw", "eightbit", "size", "envelope", "recipients", "dsn",
+      "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority" }
+
+   for _, name in ipairs(names) do
+      it("is no matter to smtp.safe: " .. name, function()
+         for _, value in ipairs(values) do
+            local t = with { [name] = value, timeout = name == "timeout" and value or 1 }
+            if name ~= "transport" then t.transport = smtp.sink {}:transport() end
+            local receipt, err = safe.send(t)
+            if not receipt then
+               assert.is_true(safe.is_error(err))
+               assert.truthy(#tostring(err) < 1500 and not tostring(err):find("\n"), name)
+            end
+         end
+      end)
+   end
+
+   it("is no sink's option either", function()
+      for _, value in ipairs { 7, "x", { [trap] = 1 }, false } do
+         local _, err = safe.sink(value)
+         assert.equal("usage", err.kind)
+      end
+   end)
+end)
