@@ -29,7 +29,7 @@ function connection_mt.__tostring(self)
 end
 
 local function broken(self)
-   local trouble = not self.closed and self.conv:trouble()
+   local trouble = not self.closed and findings.trouble(self.conv)
    if trouble then return findings.error(self.conv, trouble) end
    return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
 end
@@ -221,7 +221,7 @@ end
 function Connection:close()
    if self.server.keepalive and not self.busy then self.conv:hand_back() end
    self.conv:close()
-   self.closed = self.closed or not self.conv:trouble() -- the break is what is told of
+   self.closed = self.closed or not findings.trouble(self.conv) -- the break is what is told of
    self.conv.session:heard("")
    return true
 end

@@ -5,7 +5,6 @@
 local body = require "smtp.client.body"
 local core = require "smtp.core"
 local loop = require "smtp.client.loop"
-local mechanisms = require "smtp.client.mechanisms"
 local memory = require "smtp.client.memory"
 local user_call = require "smtp.options.user_call"
 
@@ -203,26 +202,6 @@ end
 function Conversation:leave()
    self:hang_up()
    spare[1], self.session = self.session, nil
-end
-
---- The trouble of the session, with what only the conversation knows.
----@param trouble? table   of a transaction
----@return table|nil
-function Conversation:trouble(trouble)
-   trouble = trouble or self.session:trouble()
-   if not trouble then return nil end
-   if self.tls_trouble and trouble.kind == "tls" and trouble.reason == "handshake" then
-      return self.tls_trouble
-   end
-   if trouble.kind == "source" then trouble.cause = self.cause end
-   trouble.idle = self.idle
-   return trouble
-end
-
---- The mechanisms that the server offers, and why each is not in use: see mechanisms.offered.
----@return table[]
-function Conversation:mechanisms()
-   return mechanisms.offered(self.session, self.server, self.login.unusable)
 end
 
 return conversation

@@ -38,9 +38,9 @@ function delivery.result(conv, transaction)
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
    local broken = trouble ~= nil and conv.session:trouble() ~= nil
-   conv.transcript:mask_replies({ reply }, recipients)
-   return { trouble = trouble and conv:trouble(trouble), broken = broken, reply = reply,
-      recipients = recipients, left = left, offer = offer }
+   if conv.transcript.secrets[1] then conv.transcript:mask_replies({ reply }, recipients) end
+   return { trouble = trouble, broken = broken, reply = reply, recipients = recipients, left = left,
+      offer = offer }
 end
 
 --- Those whom one transaction had left out have their verdicts from a further one. A refusal is

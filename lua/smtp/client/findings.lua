@@ -6,6 +6,7 @@ local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
 local credentials = require "smtp.options.credentials"
 local failure = require "smtp.result.failure"
+local mechanisms = require "smtp.client.mechanisms"
 local receipt = require "smtp.result.receipt"
 
 local findings = {}
@@ -73,12 +74,23 @@ end
 
 -- ---- for receipts and errors ----
 
+--- The mechanisms that the server offers, and why each is not in use: see mechanisms.offered.
+---@return table[]
+function findings.mechanisms(conv)
+   return mechanisms.offered(conv.session, conv.server, conv.login.unusable)
+end
+
+-- The state of authentication, after the offer was noted.
+local function auth_of(conv, facts)
+   return receipt.auth(conv, facts, facts.auth == "unavailable" and findings.mechanisms(conv))
+end
+
 --- The state of authentication now.
 ---@return smtp.AuthState
 function findings.auth(conv)
    local facts = conv.session:facts()
    note_offer(conv, facts)
-   return receipt.auth(conv, facts)
+   return auth_of(conv, facts)
 end
 
 --- What all receipts of this connection share: see receipt.parts.
@@ -87,7 +99,7 @@ function findings.parts(conv)
    if not parts then
       local facts = conv.session:facts()
       note_offer(conv, facts)
-      parts = receipt.parts(conv, facts, conv.words)
+      parts = receipt.parts(conv, facts, auth_of(conv, facts))
       conv.parts = parts
    end
    if not parts.pipelining then
@@ -107,6 +119,20 @@ function findings.receipt(conv, mail, seconds, ...)
       ...)
 end
 
+--- The trouble of the session, with what only the conversation knows.
+---@param trouble? table   of a transaction
+---@return table|nil
+function findings.trouble(conv, trouble)
+   trouble = trouble or conv.session:trouble()
+   if not trouble then return nil end
+   if conv.tls_trouble and trouble.kind == "tls" and trouble.reason == "handshake" then
+      return conv.tls_trouble
+   end
+   if trouble.kind == "source" then trouble.cause = conv.cause end
+   trouble.idle = conv.idle
+   return trouble
+end
+
 --- The error that reports this trouble: see failure.new.
 ---@param trouble table
 ---@param mail? table
@@ -115,9 +141,10 @@ end
 function findings.error(conv, trouble, mail, recipients)
    local session = conv.session
    if not session then return failure.new(conv, nil, nil, trouble, mail, recipients) end
+   trouble = findings.trouble(conv, trouble)
    local facts, offered = session:facts(), {}
    note_offer(conv, facts)
-   if facts.mechanisms ~= "" then offered = conv:mechanisms() end
+   if facts.mechanisms ~= "" then offered = findings.mechanisms(conv) end
    return failure.new(conv, facts, offered, trouble, mail, recipients)
 end
 

@@ -76,7 +76,7 @@ local function look(server, deadline)
    if not conv then return nil, err end
    seen.conv = conv
    conv:run()
-   seen.facts, seen.trouble = conv.session:facts(), conv:trouble()
+   seen.facts, seen.trouble = conv.session:facts(), findings.trouble(conv)
    seen.certificate = read_certificate(conv)
    conv:hang_up()
    return seen
@@ -127,7 +127,7 @@ local is_usable = { used = true, untried = true, unbound = true } -- states of m
 -- For each mechanism that the server offers: true where it can be used, else why not. Without
 -- credentials: where it could be used with them.
 local function usable_of(conv)
-   local usable, offered = {}, conv:mechanisms()
+   local usable, offered = {}, findings.mechanisms(conv)
    for i = 1, #offered do
       local one = offered[i]
       usable[one.name] = is_usable[one.state] or one.text

@@ -227,9 +227,9 @@ function failure.new(conv, facts, offered, trouble, mail, recipients)
       transcript = {},
       what = failure.place(server) .. " " .. trouble.sentence,
    }
-   if session then add_transcript(err, conv, session, command_stage[stage] or stage) end
    if facts then add_facts(err, conv, facts, offered, trouble, mail) end
    if recipients then add_recipients(err, recipients) end
+   if session then add_transcript(err, conv, session, command_stage[stage] or stage) end
    err = errors.new(trouble.kind, err)
    err.hint = trouble.hint or hints.find(err, server, offered or {})
    return err

@@ -310,7 +310,7 @@ end
 --- The hint for an error, or nil.
 ---@param err table    an error object
 ---@param server smtp.Server
----@param offered table[]   conversation:mechanisms()
+---@param offered table[]   findings.mechanisms
 function hints.find(err, server, offered)
    local find = by_kind[err.kind]
    return find and find(err, server, offered)

@@ -26,7 +26,7 @@ function receipt.capabilities(facts)
 end
 
 --- What became of each mechanism that the server offers: its name to a text for people.
----@param offered table[]   conversation:mechanisms()
+---@param offered table[]   findings.mechanisms
 ---@return table<string, string>
 function receipt.mechanisms(offered)
    local texts = {}
@@ -37,9 +37,9 @@ end
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv table    the conversation, whose offer is noted
 ---@param facts table   session:facts()
+---@param offered? table[]   what became of each mechanism, where none was used
 ---@return smtp.AuthState
-function receipt.auth(conv, facts)
-   local offered = facts.auth == "unavailable" and conv:mechanisms()
+function receipt.auth(conv, facts, offered)
    return { state = facts.auth, mechanisms = offered and receipt.mechanisms(offered) or nil,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
       reason = facts.auth_reason, offered = receipt.words(facts.mechanisms),
@@ -51,13 +51,13 @@ end
 -- one that needs 8BITMIME alone, once it is known.
 ---@param conv table    the conversation, whose offer is noted
 ---@param facts table   session:facts()
----@param words table   keyword to "require", "prefer" or "skip"
+---@param auth smtp.AuthState
 ---@return table
-function receipt.parts(conv, facts, words)
+function receipt.parts(conv, facts, auth)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
-   return { auth = receipt.auth(conv, facts), tls = tls,
-      capabilities = receipt.capabilities(facts), words = words, none = {},
+   return { auth = auth, tls = tls,
+      capabilities = receipt.capabilities(facts), words = conv.words, none = {},
       server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
 end

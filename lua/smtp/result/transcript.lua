@@ -123,7 +123,6 @@ end
 --- Mask the texts of these replies: a server may repeat a secret in any reply.
 ---@param ... table[]   lists of replies
 function Transcript:mask_replies(...)
-   if not self.secrets[1] then return end
    for _, replies in ipairs { ... } do
       for i = 1, #replies do replies[i].text = self:mask(replies[i].text) end
    end

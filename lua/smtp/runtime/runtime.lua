@@ -41,15 +41,14 @@ local function callers_own(transport)
    return callers_transport.new(transport)
 end
 
-local sockets -- smtp.socket, once it is loaded
-
 -- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.
 local function own_socket()
    local scheduler, why = package.loaded["smtp.runtime.scheduler"], nil
    if type(scheduler) == "table" then return scheduler.socket() end
-   if not sockets then sockets, why = system.load "smtp.socket" end
-   if not sockets then return nil, why end
-   return sockets.new()
+   local socket = package.loaded["smtp.socket"]
+   if type(socket) ~= "table" then socket, why = system.load "smtp.socket" end
+   if not socket then return nil, why end
+   return socket.new()
 end
 
 -- -> what sslhandshake needs | nil, the error
