@@ -104,7 +104,8 @@ build = {
       ["smtp.core"] = {
          sources = {
             "csrc/engine/auth.c", "csrc/engine/chunking.c", "csrc/engine/dialogue.c",
-            "csrc/engine/driver.c", "csrc/engine/envelope.c", "csrc/engine/extensions.c",
+            "csrc/engine/driver.c", "csrc/engine/envelope.c", "csrc/engine/exchange.c",
+            "csrc/engine/extensions.c",
             "csrc/engine/hello.c", "csrc/engine/message.c", "csrc/engine/outcome.c",
             "csrc/engine/reply.c", "csrc/engine/required.c", "csrc/engine/session.c",
             "csrc/engine/starttls.c", "csrc/engine/transcript.c", "csrc/engine/turn.c",

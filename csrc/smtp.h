@@ -242,10 +242,11 @@ enum smtp_error {
 #undef X
 };
 
-/** The words of an error: "auth_unsupported", "helo_only", "refused EHLO, …". */
-const char *smtp_error_kind(enum smtp_error error);
-const char *smtp_error_reason(enum smtp_error error);
-const char *smtp_error_sentence(enum smtp_error error);
+/** The words of each error: "auth_unsupported", "helo_only", "refused EHLO, …". */
+struct smtp_error_words {
+    const char *kind, *reason, *sentence;
+};
+extern const struct smtp_error_words smtp_errors[];
 /** The first error of this kind and reason, NONE where there is none. */
 enum smtp_error smtp_error_find(const char *kind, const char *reason);
 
@@ -438,14 +439,16 @@ enum smtp_mech_state {
 #undef X
 };
 
-const char *smtp_mech_word(enum smtp_mech_state state);
-const char *smtp_mech_text(enum smtp_mech_state state);
+struct smtp_mech_words {
+    const char *word, *text;
+};
+extern const struct smtp_mech_words smtp_mech_states[];
 
-/** What a session knows of its server and itself; valid until the next call. */
+/** What a session knows of its server and itself. */
 struct smtp_facts {
     bool esmtp; /* EHLO was understood */
-    bool tls_verified;
     enum smtp_tls_state tls;
+    bool tls_verified; /* and TLS is on */
     enum smtp_auth_state auth;
     enum smtp_error auth_reason; /* why AUTH is unavailable */
     struct smtp_text mechanism;  /* the newest one that AUTH was said with */
@@ -453,12 +456,23 @@ struct smtp_facts {
     const struct smtp_answer *ehlo_reply; /* the refusal of the newest EHLO; NULL: none */
     bool bound;                           /* a mechanism that binds was tried */
     bool starttls_offered;                /* in the newest EHLO, or before TLS */
-    uint64_t size_max;                    /* 0: no limit told */
-    uint32_t rcpt_max, mail_max;          /* RFC 9422, 0: no limit told */
+    uint64_t size_max;                    /* 0: the server told no limit */
+    uint32_t rcpt_max, mail_max;          /* RFC 9422; 0: the server told no limit */
     struct smtp_text server;              /* first line of the newest EHLO or HELO reply */
     struct smtp_text capabilities;        /* its other lines, joined by LF, printable */
     struct smtp_text mechanisms;          /* offered, joined by a space, upper case, printable */
     struct smtp_text mechanisms_before_tls;
+};
+
+/** How far a session has come. */
+struct smtp_status {
+    struct smtp_trouble trouble; /* why the session broke; error NONE where it did not */
+    struct smtp_answer asked;    /* the answer to the newest question */
+    uint64_t replies;            /* whole replies heard so far: progress, for a driver's clock */
+    uint64_t octets;             /* of messages, sent so far: progress, for a person */
+    enum smtp_grade grade;       /* the grade that is in force: TRY becomes EAGER by itself */
+    bool eager_failed;  /* the server could not handle what followed a message: use SAFE for it */
+    bool token_renewed; /* a token was refused as over: a new one is wanted */
 };
 
 struct smtp_session; /* opaque */
@@ -469,8 +483,10 @@ struct smtp_offer {
     enum smtp_mech_state state;
     uint16_t code;
 };
-/** The next one, in the server's order. `*at` is 0 at first. Returns whether there is one. */
-bool smtp_offer_next(const struct smtp_session *s, size_t *at, struct smtp_offer *offer);
+/** Takes the next one, in the server's order, off `rest`, which is facts.mechanisms at first.
+ * Returns whether there is one. */
+bool smtp_offer_next(const struct smtp_session *s, struct smtp_text *rest,
+                     struct smtp_offer *offer);
 
 /** Octets of memory for a session whose output buffer holds `buffer_len` octets. */
 size_t smtp_session_size(size_t buffer_len);
@@ -511,8 +527,6 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 void smtp_tls_started(struct smtp_session *s, bool verified);
 /** The secret that is wanted: "password", or "token", which may be wanted a second time. */
 const char *smtp_secret_kind(const struct smtp_session *s);
-/** A token was refused as over: a new one is wanted. */
-bool smtp_secret_renewed(const struct smtp_session *s);
 /** It, borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
 
@@ -545,8 +559,6 @@ void smtp_body_end(struct smtp_session *s);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
 
-/** The grade that is in force: TRY becomes EAGER by itself. */
-enum smtp_grade smtp_grade(const struct smtp_session *s);
 void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade);
 /** What a driver's clock knows, in seconds of a clock that only goes forward. */
 struct smtp_clock {
@@ -561,8 +573,6 @@ struct smtp_clock {
  *  reply_timeout, what was said after the end of a message once that end was answered: a server
  *  that handles it answers at once. Any other reply has reply_timeout. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
-/** The server could not handle what was said after the end of a message: use SAFE for it. */
-bool smtp_eager_failed(const struct smtp_session *s);
 
 /** Queue a transaction. It is final when transaction->over is true. */
 void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction);
@@ -577,18 +587,12 @@ void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */
 enum smtp_question { SMTP_ASK_RSET, SMTP_ASK_NOOP, SMTP_ASK_VRFY };
 void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_text argument);
-/** The answer to the newest question. */
-const struct smtp_answer *smtp_asked(const struct smtp_session *s);
 
-/** Why the session broke; error NONE where it did not. */
-const struct smtp_trouble *smtp_session_trouble(const struct smtp_session *s);
+/** These stay valid, and change with the session. */
+const struct smtp_facts *smtp_session_facts(const struct smtp_session *s);
+const struct smtp_status *smtp_session_status(const struct smtp_session *s);
 /** What is going on: "greeting", "ehlo", …, "body", "final", "ready", "quit". */
 const char *smtp_session_stage(const struct smtp_session *s);
-/** Whole replies heard so far: progress, for a driver's clock. */
-uint64_t smtp_session_replies(const struct smtp_session *s);
-/** Octets of messages that have been sent so far, in all transactions: progress, for a person. */
-uint64_t smtp_session_octets(const struct smtp_session *s);
-struct smtp_facts smtp_session_facts(const struct smtp_session *s);
 /** The newest lines that were sent and heard, for people: "C: EHLO me", "S: 250 mx", "*: TLS", each
  * ended by LF, printable, without secrets of ours and octets of messages. (A server may repeat a
  * secret.) `out` has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */

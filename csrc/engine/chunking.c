@@ -81,7 +81,7 @@ void chunk_close(struct smtp_session *s, step end)
 void chunk_forget(struct smtp_session *s)
 {
     if (!s->gathering) return;
-    s->said_len -= s->out_len - s->out_at;
+    take_back(s, s->out_at);
     s->out_at = s->out_len = 0;
     s->gathering = false;
 }
@@ -103,18 +103,6 @@ step say_bdat(struct smtp_session *s)
     put_number(s, s->spoken->size);
     put_words(s, " LAST");
     return STEP_octets;
-}
-
-step say_chunk(struct smtp_session *s)
-{
-    (void)s;
-    return STEP_octets;
-}
-
-step say_last(struct smtp_session *s)
-{
-    (void)s;
-    return STEP_ready;
 }
 
 static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)

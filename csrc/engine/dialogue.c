@@ -75,8 +75,8 @@ static void learn_outcome(struct smtp_session *s, const struct smtp_transaction 
     s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
     if (m->trouble.error != SMTP_ERROR_NONE)
         s->refused_count++;
-    else if (m->followed && s->grade == SMTP_TRY)
-        s->grade = SMTP_EAGER;
+    else if (m->followed && s->status.grade == SMTP_TRY)
+        s->status.grade = SMTP_EAGER;
 }
 
 /* All that was said has been answered; `next` follows from the last answer. */
@@ -106,9 +106,14 @@ static bool end_command(struct smtp_session *s)
         put_words(s, "\r\n");
         return true;
     }
-    s->said_len -= len;
-    s->out_len = s->command_at;
+    take_back(s, s->command_at);
     return false;
+}
+
+step say_words(struct smtp_session *s)
+{
+    put_words(s, step_rows[s->next].words);
+    return step_rows[s->next].then;
 }
 
 static void speak(struct smtp_session *s)
@@ -259,7 +264,7 @@ static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_r
 
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
 {
-    s->reply_count++;
+    s->status.replies++;
     if (s->due_count == 0 || s->reply_unasked) {
         s->next = hear_unasked(s, r);
         return;
@@ -287,7 +292,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
 static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
     if (r->code != 421) return drop(s, error, r);
-    s->reply_count++;
+    s->status.replies++;
     if (s->due_count == 0 || s->reply_unasked || is_goodbye(run_at(s, 0)->said, r))
         return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
     return step_rows[run_at(s, 0)->said].hear(s, r);

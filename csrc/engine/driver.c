@@ -19,24 +19,14 @@ unsigned smtp_wants(const struct smtp_session *s)
     return wants;
 }
 
-enum smtp_grade smtp_grade(const struct smtp_session *s)
-{
-    return s->grade;
-}
-
 void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
 {
-    if (!s->opt.lmtp) s->grade = grade;
-}
-
-bool smtp_eager_failed(const struct smtp_session *s)
-{
-    return s->eager_failed;
+    if (!s->opt.lmtp) s->status.grade = grade;
 }
 
 const char *smtp_session_stage(const struct smtp_session *s)
 {
-    return stage_name(current_step(s));
+    return step_rows[current_step(s)].stage;
 }
 
 void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction)
@@ -44,8 +34,8 @@ void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *trans
     transaction->next = NULL;
     transaction->queued = true;
     if (s->next == STEP_over || s->next == STEP_quit) {
-        if (s->trouble.error == SMTP_ERROR_NONE)
-            set_trouble(s, &s->trouble, SMTP_ERROR_CLOSED, NULL);
+        if (s->status.trouble.error == SMTP_ERROR_NONE)
+            set_trouble(s, &s->status.trouble, SMTP_ERROR_CLOSED, NULL);
         transaction->bystander = true;
         break_transaction(s, transaction);
         return;

@@ -18,8 +18,9 @@ static bool says_size(const struct smtp_session *s, const struct smtp_transactio
 /* As many as one transaction may have (RFC 9422 4). */
 static size_t to_max(const struct smtp_session *s, const struct smtp_transaction *m)
 {
-    bool limited = offers(s, SMTP_EXT_LIMITS) && s->rcpt_max != 0 && s->rcpt_max < m->to_count;
-    return limited ? s->rcpt_max : m->to_count;
+    bool limited =
+        offers(s, SMTP_EXT_LIMITS) && s->facts.rcpt_max != 0 && s->facts.rcpt_max < m->to_count;
+    return limited ? s->facts.rcpt_max : m->to_count;
 }
 
 static size_t fewer(size_t count, size_t max)
@@ -46,10 +47,11 @@ static enum smtp_error find_obstacle(const struct smtp_session *s, const struct 
 {
     bool soon = m->by_return && m->by_seconds < s->by_min;
     /* RFC 8689 4.2.1 */
-    if (m->requiretls && !(s->tls_on && s->tls_verified)) return SMTP_ERROR_TLS_UNVERIFIED;
+    if (m->requiretls && !(has_tls(s) && s->facts.tls_verified)) return SMTP_ERROR_TLS_UNVERIFIED;
     enum smtp_error missing = extensions_missing(s, required(m));
     if (missing != SMTP_ERROR_NONE) return missing;
-    if (says_size(s, m) && s->size_max != 0 && m->size > s->size_max) return SMTP_ERROR_TOO_LARGE;
+    if (says_size(s, m) && s->facts.size_max != 0 && m->size > s->facts.size_max)
+        return SMTP_ERROR_TOO_LARGE;
     if (m->all && to_max(s, m) < m->to_count) return SMTP_ERROR_TOO_MANY;
     if (soon && offers(s, SMTP_EXT_DELIVERBY)) return SMTP_ERROR_BY_TOO_SOON;
     return is_held_too_long(s, m) ? SMTP_ERROR_HOLD_TOO_LONG : SMTP_ERROR_NONE;
@@ -257,7 +259,7 @@ static void learn_offer(struct smtp_session *s, const struct smtp_transaction *m
  * not sent. RFC 3463 3.6: X.5.3 means too many recipients. */
 bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *m)
 {
-    const struct smtp_trouble *t = &s->trouble;
+    const struct smtp_trouble *t = &s->status.trouble;
     const uint16_t *enhanced = t->answer.enhanced;
     step at = current_step(s);
     bool named = enhanced[1] == 5 && enhanced[2] == 3 && m->to_heard < m->to_said;
@@ -298,12 +300,6 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */
 
-step say_renew(struct smtp_session *s)
-{
-    put_words(s, "RSET");
-    return STEP_mail;
-}
-
 /* The transaction before this one may have been refused when this was said already: some servers
  * would go on with it, and give our next message to its sender. */
 step hear_renew(struct smtp_session *s, const struct smtp_reply *r)
@@ -311,15 +307,9 @@ step hear_renew(struct smtp_session *s, const struct smtp_reply *r)
     return reply_class(r) == 2 ? STEP_mail : drop(s, SMTP_ERROR_RESET_REFUSED, r);
 }
 
-step say_rset(struct smtp_session *s)
-{
-    put_words(s, "RSET");
-    return STEP_ready;
-}
-
 step hear_rset(struct smtp_session *s, const struct smtp_reply *r)
 {
-    answer_take(&s->asked, r);
+    answer_take(&s->status.asked, r);
     if (reply_class(r) == 2) return STEP_ready;
     return drop(s, SMTP_ERROR_RESET_REFUSED, r);
 }

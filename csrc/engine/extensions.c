@@ -1,39 +1,10 @@
 /* extensions.c - what the server offers in its EHLO reply (RFC 5321 4.1.1.1). */
+#include "../text/ascii.h"
 #include "session.h"
-
-/* ASCII only: strcasecmp follows the locale, and fails under tr_TR. */
-static char upper(char c)
-{
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
-
-/* Is data the whole of `word` (in upper case), in any case? */
-bool same_word(const char *word, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (word[i] == '\0' || upper(data[i]) != word[i]) return false;
-    return word[len] == '\0';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* Takes the next word off a line. */
-static struct smtp_text next_word(struct smtp_text *line)
-{
-    while (line->len > 0 && is_space(*line->data))
-        line->data++, line->len--;
-    struct smtp_text word = {line->data, 0};
-    while (line->len > 0 && !is_space(*line->data))
-        line->data++, line->len--, word.len++;
-    return word;
-}
 
 /* ---- the parameters of each keyword ---- */
 
-/* Digits alone, at most `max`; false where it is anything else. */
+/* Reads digits, for a number of at most `max`. Returns false where the word is anything else. */
 static bool read_number(struct smtp_text word, uint64_t max, uint64_t *number)
 {
     uint64_t read = 0;
@@ -46,10 +17,11 @@ static bool read_number(struct smtp_text word, uint64_t max, uint64_t *number)
     return word.len > 0;
 }
 
-/* RFC 1870 4: the number may be missing, 0 is no limit; what is no number is no limit either. */
+/* The number may be missing, and 0 means that there is no limit (RFC 1870 4). Anything that is not
+ * a number means the same. */
 static void read_size(struct smtp_session *s, struct smtp_text rest)
 {
-    read_number(next_word(&rest), UINT64_MAX, &s->size_max);
+    read_number(next_word(&rest), UINT64_MAX, &s->facts.size_max);
 }
 
 /* The minimum is for the mode R; it may be missing (RFC 2852 4). */
@@ -65,8 +37,8 @@ static bool is_date(struct smtp_text text)
     static const char form[SMTP_DATE_LEN + 1] = "0000-00-00T00:00:00Z";
     if (text.len != SMTP_DATE_LEN) return false;
     for (size_t i = 0; i < text.len; i++) {
-        bool digit = text.data[i] >= '0' && text.data[i] <= '9';
-        if (form[i] == '0' ? !digit : upper(text.data[i]) != form[i]) return false;
+        char c = text.data[i];
+        if (form[i] == '0' ? !is_digit(c) : to_upper(c) != form[i]) return false;
     }
     return true;
 }
@@ -79,7 +51,7 @@ static void read_futurerelease(struct smtp_session *s, struct smtp_text rest)
     if (read_number(next_word(&rest), SMTP_SECONDS_MAX, &seconds)) s->hold_max = (uint32_t)seconds;
     struct smtp_text date = next_word(&rest);
     for (size_t i = 0; i < SMTP_DATE_LEN && is_date(date); i++)
-        s->hold_until_max[i] = upper(date.data[i]);
+        s->hold_until_max[i] = to_upper(date.data[i]);
 }
 
 /* One limit, "RCPTMAX=100". An unknown one, RCPTDOMAINMAX, which servers apply by themselves, and
@@ -89,15 +61,15 @@ static void read_limit(struct smtp_session *s, struct smtp_text limit)
     const struct {
         const char *name;
         uint32_t *max;
-    } known[] = {{"RCPTMAX", &s->rcpt_max}, {"MAILMAX", &s->mail_max}};
+    } known[] = {{"RCPTMAX", &s->facts.rcpt_max}, {"MAILMAX", &s->facts.mail_max}};
     const char *equal = limit.len > 0 ? memchr(limit.data, '=', limit.len) : NULL;
     if (equal == NULL) return;
-    size_t name_len = (size_t)(equal - limit.data);
-    struct smtp_text value = {equal + 1, limit.len - name_len - 1};
+    const struct smtp_text name = {limit.data, (size_t)(equal - limit.data)};
+    const struct smtp_text value = {equal + 1, limit.len - name.len - 1};
     uint64_t number;
     if (value.len > 6 || !read_number(value, 999999, &number) || number == 0) return;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (same_word(known[i].name, limit.data, name_len)) *known[i].max = (uint32_t)number;
+        if (is_word(name, known[i].name)) *known[i].max = (uint32_t)number;
 }
 
 static void read_limits(struct smtp_session *s, struct smtp_text rest)
@@ -106,13 +78,11 @@ static void read_limits(struct smtp_session *s, struct smtp_text rest)
         read_limit(s, word);
 }
 
-static bool has_mechanism(const struct smtp_session *s, struct smtp_text name)
+bool offers_mechanism(const struct smtp_session *s, struct smtp_text name)
 {
-    struct smtp_text list = {s->mechs, s->mechs_len};
-    while (list.len > 0) {
-        struct smtp_text word = next_word(&list);
-        if (word.len == name.len && memcmp(word.data, name.data, word.len) == 0) return true;
-    }
+    struct smtp_text list = s->facts.mechanisms;
+    for (struct smtp_text word = next_word(&list); word.len > 0; word = next_word(&list))
+        if (is_same(word, name)) return true;
     return false;
 }
 
@@ -120,13 +90,14 @@ static bool has_mechanism(const struct smtp_session *s, struct smtp_text name)
 static void read_auth(struct smtp_session *s, struct smtp_text rest)
 {
     for (struct smtp_text word = next_word(&rest); word.len > 0; word = next_word(&rest)) {
-        char *name = s->mechs + s->mechs_len + (s->mechs_len > 0);
-        if (word.len + 1 > SMTP_MECHANISMS_MAX - s->mechs_len) return;
+        size_t at = s->facts.mechanisms.len, gap = at > 0;
+        char *name = s->mechs + at + gap;
+        if (word.len + 1 > SMTP_MECHANISMS_MAX - at) return;
         for (size_t i = 0; i < word.len; i++)
-            name[i] = word.data[i] > ' ' && word.data[i] < 0x7F ? upper(word.data[i]) : '?';
-        if (has_mechanism(s, (struct smtp_text){name, word.len})) continue;
-        if (s->mechs_len > 0) s->mechs[s->mechs_len++] = ' ';
-        s->mechs_len += word.len;
+            name[i] = word.data[i] > ' ' && word.data[i] < 0x7F ? to_upper(word.data[i]) : '?';
+        if (offers_mechanism(s, (struct smtp_text){name, word.len})) continue;
+        if (gap > 0) s->mechs[at] = ' ';
+        s->facts.mechanisms = (struct smtp_text){s->mechs, at + gap + word.len};
     }
 }
 
@@ -163,7 +134,7 @@ enum { EXTENSION_COUNT = sizeof extensions / sizeof *extensions };
 static size_t find(struct smtp_text keyword)
 {
     size_t i = 0;
-    while (i < EXTENSION_COUNT && !same_word(extensions[i].keyword, keyword.data, keyword.len))
+    while (i < EXTENSION_COUNT && !is_word(keyword, extensions[i].keyword))
         i++;
     return i;
 }
@@ -190,9 +161,9 @@ enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted
 
 static void read_line(struct smtp_session *s, struct smtp_text line)
 {
-    if (line.len == 0 || is_space(*line.data)) return;
+    if (line.len == 0 || is_blank(*line.data)) return;
     /* "AUTH=PLAIN LOGIN", from before RFC 2554. */
-    if (line.len >= 5 && same_word("AUTH", line.data, 4) && line.data[4] == '=') {
+    if (line.len >= 5 && is_word((struct smtp_text){line.data, 4}, "AUTH") && line.data[4] == '=') {
         s->ext |= SMTP_EXT_AUTH;
         read_auth(s, (struct smtp_text){line.data + 5, line.len - 5});
         return;
@@ -209,15 +180,15 @@ static void read_line(struct smtp_session *s, struct smtp_text line)
 void extensions_forget(struct smtp_session *s)
 {
     if (s->ext & SMTP_EXT_AUTH) s->auth_before_tls = true;
-    if (s->mechs_len > 0) memcpy(s->mechs_before, s->mechs, s->mechs_len);
-    s->mechs_before_len = s->mechs_len;
+    s->facts.mechanisms_before_tls =
+        keep_text(s->mechs_before, sizeof s->mechs_before, s->facts.mechanisms);
     s->ext = 0;
-    s->size_max = 0;
-    s->rcpt_max = s->mail_max = 0;
+    s->facts.size_max = 0;
+    s->facts.rcpt_max = s->facts.mail_max = 0;
     s->by_min = s->hold_max = 0;
     s->hold_until_max[0] = '\0';
-    s->mechs_len = s->hello_len = s->server_len = 0;
-    s->esmtp = false;
+    s->facts.mechanisms = s->facts.server = s->facts.capabilities = (struct smtp_text){NULL, 0};
+    s->facts.esmtp = false;
 }
 
 /* A last line that may be cut within a word does not count. */
@@ -243,8 +214,11 @@ void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
         if (stop == NULL) break;
         at = stop + 1;
     }
-    if (s->ext & SMTP_EXT_STARTTLS) s->starttls_seen = true;
-    s->hello_len = smtp_printable(s->hello, sizeof s->hello, r->text, len);
-    const char *line_end = memchr(s->hello, '\n', s->hello_len);
-    s->server_len = line_end != NULL ? (size_t)(line_end - s->hello) : s->hello_len;
+    if (s->ext & SMTP_EXT_STARTTLS) s->facts.starttls_offered = true;
+    size_t hello_len = smtp_printable(s->hello, sizeof s->hello, r->text, len);
+    const char *line_end = memchr(s->hello, '\n', hello_len);
+    size_t server_len = line_end != NULL ? (size_t)(line_end - s->hello) : hello_len;
+    size_t rest = line_end != NULL ? server_len + 1 : hello_len;
+    s->facts.server = (struct smtp_text){s->hello, server_len};
+    s->facts.capabilities = (struct smtp_text){s->hello + rest, hello_len - rest};
 }

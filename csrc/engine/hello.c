@@ -3,12 +3,6 @@
 
 /* ---- greeting (RFC 5321 3.1) ---- */
 
-step say_greeting(struct smtp_session *s)
-{
-    (void)s; /* the server speaks first */
-    return STEP_ehlo;
-}
-
 step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 220) return STEP_ehlo;
@@ -35,21 +29,21 @@ static step say_hello(struct smtp_session *s, const char *verb)
 
 step say_ehlo(struct smtp_session *s)
 {
-    s->ehlo_refused = false;
+    s->facts.ehlo_reply = NULL;
     return say_hello(s, s->opt.lmtp ? "LHLO " : "EHLO "); /* RFC 2033 4.1 */
 }
 
 step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 250) {
-        s->esmtp = true;
+        s->facts.esmtp = true;
         extensions_read(s, r);
         return after_hello(s);
     }
     bool unknown = r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504;
     if (unknown && !s->opt.lmtp) {
-        s->ehlo_refused = true;
         answer_take(&s->ehlo_reply, r);
+        s->facts.ehlo_reply = &s->ehlo_reply;
         return STEP_helo;
     }
     if (r->code == 501) return give_up(s, SMTP_ERROR_LHLO_REFUSED, r);
@@ -65,8 +59,8 @@ step say_helo(struct smtp_session *s)
 step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 250) {
-        s->server_len = s->hello_len =
-            smtp_printable(s->hello, sizeof s->hello, r->text, r->text_len);
+        size_t len = smtp_printable(s->hello, sizeof s->hello, r->text, r->text_len);
+        s->facts.server = (struct smtp_text){s->hello, len};
         return after_hello(s);
     }
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);
@@ -75,15 +69,9 @@ step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- questions of the caller's own ---- */
 
-step say_noop(struct smtp_session *s)
+step hear_asked(struct smtp_session *s, const struct smtp_reply *r)
 {
-    put_words(s, "NOOP");
-    return STEP_ready;
-}
-
-step hear_noop(struct smtp_session *s, const struct smtp_reply *r)
-{
-    answer_take(&s->asked, r);
+    answer_take(&s->status.asked, r);
     return STEP_ready;
 }
 
@@ -94,21 +82,10 @@ step say_vrfy(struct smtp_session *s)
     return STEP_ready;
 }
 
-step hear_vrfy(struct smtp_session *s, const struct smtp_reply *r)
-{
-    return hear_noop(s, r);
-}
-
 /* ---- QUIT: whatever is said to it, or nothing, we are done ---- */
-
-step say_quit(struct smtp_session *s)
-{
-    put_words(s, "QUIT");
-    return STEP_over;
-}
 
 step hear_quit(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (s->quit_crossing && reply_class(r) == 5) s->eager_failed = true;
+    if (s->quit_crossing && reply_class(r) == 5) s->status.eager_failed = true;
     return STEP_over;
 }

@@ -10,12 +10,6 @@ step message_begin(const struct smtp_session *s, const struct smtp_transaction *
     return m->exact ? STEP_bdat : STEP_octets;
 }
 
-step say_data(struct smtp_session *s)
-{
-    put_words(s, "DATA");
-    return STEP_body;
-}
-
 /* A refused envelope and 354 nevertheless: a lone dot gets us out (RFC 2920 3.1), unless the server
  * accepted a recipient after a sender that it refused: what it would do with the dot is
  * unknown. */

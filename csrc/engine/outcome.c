@@ -11,10 +11,10 @@ static bool is_resetting(const struct smtp_session *s)
 static const char *stage_for(const struct smtp_session *s, enum smtp_error error)
 {
     if (error == SMTP_ERROR_TLS_NOT_OFFERED || error == SMTP_ERROR_TLS_HELO_ONLY)
-        return stage_name(STEP_starttls);
+        return step_rows[STEP_starttls].stage;
     if (error >= SMTP_ERROR_AUTH_NOT_OFFERED && error <= SMTP_ERROR_AUTH_UNVERIFIED)
-        return stage_name(STEP_auth);
-    return stage_name(current_step(s));
+        return step_rows[STEP_auth].stage;
+    return step_rows[current_step(s)].stage;
 }
 
 /* Errors whose cause may be that the server refused EHLO: they quote that refusal. */
@@ -32,7 +32,7 @@ void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp
     trouble->answer = (struct smtp_answer){0};
     if (r != NULL)
         answer_take(&trouble->answer, r);
-    else if (s->ehlo_refused && is_for_ehlo(error))
+    else if (s->facts.ehlo_reply != NULL && is_for_ehlo(error))
         trouble->answer = s->ehlo_reply;
 }
 
@@ -59,7 +59,7 @@ void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error 
 {
     if (m->trouble.error != SMTP_ERROR_NONE) return; /* the first one is the cause */
     set_trouble(s, &m->trouble, error, r);
-    if (r == NULL) m->trouble.stage = stage_name(STEP_mail); /* whatever is due before it */
+    if (r == NULL) m->trouble.stage = step_rows[STEP_mail].stage; /* whatever is due before it */
     set_verdicts(m, verdict_of(s, error, r));
 }
 
@@ -69,7 +69,7 @@ void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
 {
     bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
     if (m->trouble.error == SMTP_ERROR_NONE && !m->has_outcome) {
-        m->trouble = s->trouble;
+        m->trouble = s->status.trouble;
         m->overfilled = !ended && is_overfilled(s, m);
         set_verdicts(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
         for (size_t i = m->to_heard; ended && i < m->to_said; i++)
@@ -87,7 +87,7 @@ static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
     bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
     if (error < SMTP_ERROR_MALFORMED || error > SMTP_ERROR_TIMEOUT || error == SMTP_ERROR_ABORTED)
         return false;
-    if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->grade == SMTP_TRY;
+    if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->status.grade == SMTP_TRY;
     return crossing || s->quit_crossing || (is_resetting(s) && s->refused_crossing);
 }
 
@@ -97,13 +97,13 @@ static void pick_bystanders(struct smtp_session *s, enum smtp_error error)
     bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT;
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         m->bystander = between || (m != s->transactions && s->flight_count > 0) ||
-                       (m->crossing && s->eager_failed);
+                       (m->crossing && s->status.eager_failed);
 }
 
 static void end_all(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
-    if (s->trouble.error == SMTP_ERROR_NONE) set_trouble(s, &s->trouble, error, r);
-    if (blames_eager(s, error)) s->eager_failed = true;
+    if (s->status.trouble.error == SMTP_ERROR_NONE) set_trouble(s, &s->status.trouble, error, r);
+    if (blames_eager(s, error)) s->status.eager_failed = true;
     pick_bystanders(s, error);
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         break_transaction(s, m);
@@ -124,7 +124,7 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     if (s->run_count == 0 || s->runs[s->run_first].said != STEP_quit)
         end_all(s, error, r);
     else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
-        s->eager_failed = true;
+        s->status.eager_failed = true;
     s->run_count = s->due_count = 0;
     if (s->out_secret) wipe(s->out, s->out_len);
     s->out_at = s->out_len = 0;

@@ -1,10 +1,6 @@
 /* reply.c - lines become replies (RFC 5321 4.2). */
+#include "../text/ascii.h"
 #include "session.h"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* ---- words that a person may see ---- */
 
@@ -79,15 +75,6 @@ struct smtp_reply answer_reply(const struct smtp_answer *answer)
             memcmp(r.text + r.text_len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
     if (r.cut) r.text_len -= mark_len;
     return r;
-}
-
-/* `word` in upper case, anywhere in the text, in any case of ASCII. */
-bool answer_mentions(const struct smtp_reply *r, const char *word)
-{
-    size_t word_len = strlen(word);
-    for (size_t i = 0; i + word_len <= r->text_len; i++)
-        if (same_word(word, r->text + i, word_len)) return true;
-    return false;
 }
 
 /* ---- enhanced status codes (RFC 2034 4, RFC 3463 2) ---- */

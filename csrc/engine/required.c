@@ -3,6 +3,7 @@
  * 530 is made for that, but many servers use other codes. Then only their words tell, and these are
  * read with care: not within addresses and links, and not where the server judges the message
  * (SPF, DKIM, DMARC). */
+#include "../text/ascii.h"
 #include "session.h"
 
 enum {
@@ -42,46 +43,34 @@ static const struct {
     {"MEET", NAMES_OTHER},
 };
 
-static bool is_letter(char c)
+/* Is AUTH there as a word of its own, which AUTHORIZED is not? */
+static bool has_auth(struct smtp_text text)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-/* `word` within a run of text without blanks. */
-static bool holds(const char *data, size_t len, const char *word)
-{
-    size_t word_len = strlen(word);
-    for (size_t i = 0; i + word_len <= len; i++)
-        if (same_word(word, data + i, word_len)) return true;
-    return false;
-}
-
-/* AUTH as a word of its own, which AUTHORIZED is not. */
-static bool holds_auth(const char *data, size_t len)
-{
-    for (size_t i = 0; i + 4 <= len; i++)
-        if (same_word("AUTH", data + i, 4) && (i + 4 == len || !is_letter(data[i + 4])))
+    for (; text.len >= 4; text.data++, text.len--)
+        if (is_word((struct smtp_text){text.data, 4}, "AUTH") &&
+            (text.len == 4 || !is_letter(text.data[4])))
             return true;
     return false;
 }
 
-static unsigned sense_of(const char *data, size_t len)
+/* What a run of text without spaces says. */
+static unsigned sense_of(struct smtp_text text)
 {
-    unsigned sense = 0;
-    if (memchr(data, '@', len) != NULL || holds(data, len, "://")) return 0;
+    unsigned sense = has_auth(text) ? NAMES_AUTH : 0;
+    if (has_word(text, "@") || has_word(text, "://")) return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (holds(data, len, words[i].word)) sense |= words[i].sense;
-    return holds_auth(data, len) ? sense | NAMES_AUTH : sense;
+        if (has_word(text, words[i].word)) sense |= words[i].sense;
+    return sense;
 }
 
 static unsigned read_sense(const struct smtp_reply *r)
 {
-    unsigned sense = answer_mentions(r, "LOG IN") ? NAMES_AUTH : 0;
+    unsigned sense = has_word((struct smtp_text){r->text, r->text_len}, "LOG IN") ? NAMES_AUTH : 0;
     for (size_t at = 0, end; at < r->text_len; at = end + 1) {
         end = at;
         while (end < r->text_len && r->text[end] != ' ' && r->text[end] != '\n')
             end++;
-        if (end > at) sense |= sense_of(r->text + at, end - at);
+        sense |= sense_of((struct smtp_text){r->text + at, end - at});
     }
     return sense;
 }
@@ -115,10 +104,11 @@ static bool demands_auth(const struct smtp_reply *r, unsigned sense, bool of_mes
 enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r,
                                bool of_message)
 {
-    if (reply_class(r) < 4 || (s->tls_on && s->auth == SMTP_AUTH_DONE)) return SMTP_ERROR_NONE;
+    if (reply_class(r) < 4 || (has_tls(s) && s->facts.auth == SMTP_AUTH_DONE))
+        return SMTP_ERROR_NONE;
     unsigned sense = read_sense(r);
-    if (!s->tls_on && demands_tls(r, sense, of_message)) return SMTP_ERROR_TLS_REQUIRED;
-    bool unused = s->auth != SMTP_AUTH_DONE && (r->code == 530 || offers(s, SMTP_EXT_AUTH));
+    if (!has_tls(s) && demands_tls(r, sense, of_message)) return SMTP_ERROR_TLS_REQUIRED;
+    bool unused = s->facts.auth != SMTP_AUTH_DONE && (r->code == 530 || offers(s, SMTP_EXT_AUTH));
     return unused && demands_auth(r, sense, of_message) ? SMTP_ERROR_AUTH_REQUIRED
                                                         : SMTP_ERROR_NONE;
 }

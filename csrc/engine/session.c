@@ -1,33 +1,16 @@
 /* session.c - beginnings, facts and the words of errors. */
 #include "session.h"
 
-static const struct {
-    const char *kind, *reason, *sentence;
-} errors[] = {
-#define X(name, kind, reason, sentence) [SMTP_ERROR_##name] = {kind, reason, sentence},
+const struct smtp_error_words smtp_errors[] = {
+#define X(name, kind, reason, sentence) {kind, reason, sentence},
     SMTP_ERRORS(X)
 #undef X
 };
 
-const char *smtp_error_kind(enum smtp_error error)
-{
-    return errors[error].kind;
-}
-
-const char *smtp_error_reason(enum smtp_error error)
-{
-    return errors[error].reason;
-}
-
-const char *smtp_error_sentence(enum smtp_error error)
-{
-    return errors[error].sentence;
-}
-
 enum smtp_error smtp_error_find(const char *kind, const char *reason)
 {
-    for (size_t i = 1; i < sizeof errors / sizeof *errors; i++)
-        if (strcmp(errors[i].kind, kind) == 0 && strcmp(errors[i].reason, reason) == 0)
+    for (size_t i = 1; i < sizeof smtp_errors / sizeof *smtp_errors; i++)
+        if (strcmp(smtp_errors[i].kind, kind) == 0 && strcmp(smtp_errors[i].reason, reason) == 0)
             return (enum smtp_error)i;
     return SMTP_ERROR_NONE;
 }
@@ -35,6 +18,12 @@ enum smtp_error smtp_error_find(const char *kind, const char *reason)
 size_t smtp_session_size(size_t buffer_len)
 {
     return sizeof(struct smtp_session) + buffer_len;
+}
+
+static enum smtp_tls_state first_tls_state(const struct smtp_options *options)
+{
+    if (options->tls_on) return SMTP_TLS_ON;
+    return options->tls == SMTP_PREFER ? SMTP_TLS_UNAVAILABLE : SMTP_TLS_SKIPPED;
 }
 
 static struct smtp_session *begin(void *memory, size_t buffer_len,
@@ -45,10 +34,10 @@ static struct smtp_session *begin(void *memory, size_t buffer_len,
     s->opt = *options;
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;
-    s->grade = options->lmtp ? SMTP_SAFE : options->grade;
-    s->tls_on = options->tls_on;
-    s->tls_verified = options->tls_verified;
-    if (s->tls_on) transcript_note(s, "TLS");
+    s->status.grade = options->lmtp ? SMTP_SAFE : options->grade;
+    s->facts.tls = first_tls_state(options);
+    s->facts.tls_verified = options->tls_on && options->tls_verified;
+    if (has_tls(s)) transcript_note(s, "TLS");
     return s;
 }
 
@@ -61,12 +50,11 @@ struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
     return s;
 }
 
-/* One copy of `text`, cut to what there is room for. */
-static size_t keep_text(char *out, size_t out_max, struct smtp_text text)
+struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text)
 {
     size_t len = text.len < out_max ? text.len : out_max;
     if (len > 0) memcpy(out, text.data, len);
-    return len;
+    return (struct smtp_text){out, len};
 }
 
 /* The reply to EHLO is read once more, as the facts have kept it. */
@@ -75,23 +63,19 @@ struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
                                          const struct smtp_facts *facts)
 {
     struct smtp_session *s = begin(memory, buffer_len, options);
-    struct smtp_reply hello = {.code = 250, .text = s->text};
-    s->tls_on = facts->tls == SMTP_TLS_ON;
-    s->tls_verified = facts->tls_verified;
-    s->esmtp = facts->esmtp;
-    hello.text_len = keep_text(s->text, sizeof s->text - 1, facts->server);
-    s->text[hello.text_len++] = '\n';
-    hello.text_len +=
-        keep_text(s->text + hello.text_len, sizeof s->text - hello.text_len, facts->capabilities);
-    if (s->esmtp) extensions_read(s, &hello);
-    s->mechs_before_len =
+    s->facts = *facts;
+    size_t len = keep_text(s->text, sizeof s->text - 1, facts->server).len;
+    s->text[len++] = '\n';
+    len += keep_text(s->text + len, sizeof s->text - len, facts->capabilities).len;
+    const struct smtp_reply hello = {.code = 250, .text = s->text, .text_len = len};
+    s->facts.mechanisms = s->facts.server = s->facts.capabilities = (struct smtp_text){NULL, 0};
+    if (s->facts.esmtp) extensions_read(s, &hello);
+    s->facts.mechanisms_before_tls =
         keep_text(s->mechs_before, sizeof s->mechs_before, facts->mechanisms_before_tls);
-    s->starttls_seen = facts->starttls_offered;
-    s->ehlo_refused = facts->ehlo_reply != NULL;
-    if (s->ehlo_refused) s->ehlo_reply = *facts->ehlo_reply;
-    s->auth = facts->auth;
-    s->auth_reason = facts->auth_reason;
-    s->mech_said = facts->mechanism;
+    if (facts->ehlo_reply != NULL) {
+        s->ehlo_reply = *facts->ehlo_reply;
+        s->facts.ehlo_reply = &s->ehlo_reply;
+    }
     s->next = STEP_ready;
     return s;
 }
@@ -105,59 +89,19 @@ bool smtp_session_rests(const struct smtp_session *s)
 void smtp_tls_started(struct smtp_session *s, bool verified)
 {
     if (s->next != STEP_tls) return;
-    s->tls_on = true;
-    s->tls_verified = verified;
+    s->facts.tls = SMTP_TLS_ON;
+    s->facts.tls_verified = verified;
     s->next = STEP_ehlo;
     transcript_note(s, "TLS");
     dialogue_go_on(s);
 }
 
-const struct smtp_answer *smtp_asked(const struct smtp_session *s)
+const struct smtp_facts *smtp_session_facts(const struct smtp_session *s)
 {
-    return &s->asked;
+    return &s->facts;
 }
 
-const struct smtp_trouble *smtp_session_trouble(const struct smtp_session *s)
+const struct smtp_status *smtp_session_status(const struct smtp_session *s)
 {
-    return &s->trouble;
-}
-
-uint64_t smtp_session_replies(const struct smtp_session *s)
-{
-    return s->reply_count;
-}
-
-uint64_t smtp_session_octets(const struct smtp_session *s)
-{
-    return s->octets_said;
-}
-
-static enum smtp_tls_state tls_state(const struct smtp_session *s)
-{
-    if (s->tls_on) return SMTP_TLS_ON;
-    return s->opt.tls == SMTP_PREFER ? SMTP_TLS_UNAVAILABLE : SMTP_TLS_SKIPPED;
-}
-
-struct smtp_facts smtp_session_facts(const struct smtp_session *s)
-{
-    size_t rest = s->server_len < s->hello_len ? s->server_len + 1 : s->hello_len;
-    return (struct smtp_facts){
-        .esmtp = s->esmtp,
-        .tls_verified = s->tls_on && s->tls_verified,
-        .tls = tls_state(s),
-        .auth = s->auth,
-        .auth_reason = s->auth_reason,
-        .mechanism = s->mech_said,
-        .challenge = {s->challenge, s->told_why ? s->challenge_len : 0},
-        .ehlo_reply = s->ehlo_refused ? &s->ehlo_reply : NULL,
-        .bound = s->must_bind,
-        .starttls_offered = s->starttls_seen,
-        .size_max = s->size_max,
-        .rcpt_max = s->rcpt_max,
-        .mail_max = s->mail_max,
-        .server = {s->hello, s->server_len},
-        .capabilities = {s->hello + rest, s->hello_len - rest},
-        .mechanisms = {s->mechs, s->mechs_len},
-        .mechanisms_before_tls = {s->mechs_before, s->mechs_before_len},
-    };
+    return &s->status;
 }

@@ -85,40 +85,47 @@
 
 #pragma GCC visibility push(hidden)
 
-/* The dialogue, in the order in which it is spoken. WAIT: the server must answer before we say
- * more. FLOW: where PIPELINING is offered we may talk on (RFC 2920 3.1). MUTE: nothing is said.
- * HEAD: said, and answered with what follows it. How
- * long a driver waits for the reply: REPLY is reply_timeout; BRIEF the same, but at most
- * two seconds; PARTING two seconds; WHOLE all the time there is: see smtp_patience. */
+/* The dialogue, in the order in which it is spoken. The columns:
+ *
+ *   name      STEP_name
+ *   turn      WAIT: the server must answer before more is said. FLOW: where PIPELINING is offered,
+ *             more may be said at once (RFC 2920 3.1). MUTE: nothing is said. HEAD: said, and
+ *             answered together with what follows it
+ *   stage     what users call it
+ *   patience  how long a driver waits for the reply. REPLY: reply_timeout. BRIEF: the same, but at
+ *             most two seconds. PARTING: two seconds. WHOLE: all the time there is: smtp_patience
+ *   say       writes the command; say_words writes the column `words`, and the step `then` follows
+ *   hear      takes the reply
+ */
 /* clang-format off */
-#define SMTP_STEPS(X)                                             \
-    X(greeting, WAIT, "greeting", REPLY) /* S: 220            hello.c    */ \
-    X(ehlo,     WAIT, "ehlo",     REPLY) /* C: EHLO           hello.c    */ \
-    X(helo,     WAIT, "ehlo",     REPLY) /* C: HELO           hello.c    */ \
-    X(starttls, WAIT, "starttls", REPLY) /* C: STARTTLS       starttls.c */ \
-    X(tls,      MUTE, "tls",      REPLY) /* (the handshake)              */ \
-    X(auth,     WAIT, "auth",     REPLY) /* C: AUTH           auth.c     */ \
-    X(answer,   WAIT, "auth",     REPLY) /* C: (response)     auth.c     */ \
-    X(ready,    MUTE, "ready",    REPLY) /* (no transaction at hand)     */ \
-    X(renew,    FLOW, "rset",     BRIEF) /* C: RSET           envelope.c */ \
-    X(mail,     FLOW, "mail",     REPLY) /* C: MAIL FROM      envelope.c */ \
-    X(rcpt,     FLOW, "rcpt",     REPLY) /* C: RCPT TO        envelope.c */ \
-    X(data,     WAIT, "data",     REPLY) /* C: DATA           message.c  */ \
-    X(body,     MUTE, "body",     REPLY) /* (the message)     message.c  */ \
-    X(final,    WAIT, "final",    WHOLE) /* C: .              message.c  */ \
-    X(bdat,     HEAD, "data",     REPLY) /* C: BDAT           chunking.c */ \
-    X(octets,   MUTE, "body",     REPLY) /* (the message)     chunking.c */ \
-    X(chunk,    WAIT, "body",     REPLY) /* (a chunk's end)   chunking.c */ \
-    X(last,     WAIT, "final",    WHOLE) /* (the last one's)  chunking.c */ \
-    X(rset,     WAIT, "rset",     REPLY) /* C: RSET           envelope.c */ \
-    X(noop,     WAIT, "noop",     REPLY) /* C: NOOP           hello.c    */ \
-    X(vrfy,     WAIT, "vrfy",     REPLY) /* C: VRFY           hello.c    */ \
-    X(quit,     WAIT, "quit",     PARTING) /* C: QUIT           hello.c    */ \
-    X(over,     MUTE, "quit",     PARTING) /* (nothing more)               */
+#define SMTP_STEPS(X) \
+    X(greeting, WAIT, "greeting", REPLY,   say_words,  hear_greeting, "",         ehlo)   /* S: 220            hello.c    */ \
+    X(ehlo,     WAIT, "ehlo",     REPLY,   say_ehlo,   hear_ehlo,     NULL,       ehlo)   /* C: EHLO           hello.c    */ \
+    X(helo,     WAIT, "ehlo",     REPLY,   say_helo,   hear_helo,     NULL,       helo)   /* C: HELO           hello.c    */ \
+    X(starttls, WAIT, "starttls", REPLY,   say_words,  hear_starttls, "STARTTLS", tls)    /* C: STARTTLS       starttls.c */ \
+    X(tls,      MUTE, "tls",      REPLY,   NULL,       NULL,          NULL,       tls)    /* (the handshake)              */ \
+    X(auth,     WAIT, "auth",     REPLY,   say_auth,   hear_auth,     NULL,       auth)   /* C: AUTH           auth.c     */ \
+    X(answer,   WAIT, "auth",     REPLY,   say_answer, hear_answer,   NULL,       answer) /* C: (response)     auth.c     */ \
+    X(ready,    MUTE, "ready",    REPLY,   NULL,       NULL,          NULL,       ready)  /* (no transaction at hand)     */ \
+    X(renew,    FLOW, "rset",     BRIEF,   say_words,  hear_renew,    "RSET",     mail)   /* C: RSET           envelope.c */ \
+    X(mail,     FLOW, "mail",     REPLY,   say_mail,   hear_mail,     NULL,       mail)   /* C: MAIL FROM      envelope.c */ \
+    X(rcpt,     FLOW, "rcpt",     REPLY,   say_rcpt,   hear_rcpt,     NULL,       rcpt)   /* C: RCPT TO        envelope.c */ \
+    X(data,     WAIT, "data",     REPLY,   say_words,  hear_data,     "DATA",     body)   /* C: DATA           message.c  */ \
+    X(body,     MUTE, "body",     REPLY,   NULL,       NULL,          NULL,       body)   /* (the message)     message.c  */ \
+    X(final,    WAIT, "final",    WHOLE,   say_final,  hear_final,    NULL,       final)  /* C: .              message.c  */ \
+    X(bdat,     HEAD, "data",     REPLY,   say_bdat,   NULL,          NULL,       bdat)   /* C: BDAT           chunking.c */ \
+    X(octets,   MUTE, "body",     REPLY,   NULL,       NULL,          NULL,       octets) /* (the message)     chunking.c */ \
+    X(chunk,    WAIT, "body",     REPLY,   say_words,  hear_chunk,    "",         octets) /* (a chunk's end)   chunking.c */ \
+    X(last,     WAIT, "final",    WHOLE,   say_words,  hear_last,     "",         ready)  /* (the last one's)  chunking.c */ \
+    X(rset,     WAIT, "rset",     REPLY,   say_words,  hear_rset,     "RSET",     ready)  /* C: RSET           envelope.c */ \
+    X(noop,     WAIT, "noop",     REPLY,   say_words,  hear_asked,    "NOOP",     ready)  /* C: NOOP           hello.c    */ \
+    X(vrfy,     WAIT, "vrfy",     REPLY,   say_vrfy,   hear_asked,    NULL,       vrfy)   /* C: VRFY           hello.c    */ \
+    X(quit,     WAIT, "quit",     PARTING, say_words,  hear_quit,     "QUIT",     over)   /* C: QUIT           hello.c    */ \
+    X(over,     MUTE, "quit",     PARTING, NULL,       NULL,          NULL,       over)   /* (nothing more)               */
 /* clang-format on */
 
 typedef enum smtp_step {
-#define X(name, turn, stage, patience) STEP_##name,
+#define X(name, ...) STEP_##name,
     SMTP_STEPS(X)
 #undef X
 } step;
@@ -154,24 +161,22 @@ enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
 
 struct smtp_session {
     struct smtp_options opt;
+    struct smtp_facts facts;
+    struct smtp_status status;
 
     /* dialogue.c */
     step next;                   /* what comes next when no reply is due */
     size_t run_first, run_count; /* of the ring `runs` */
     size_t due_count;            /* replies due, over all runs */
-    uint64_t reply_count;
     struct smtp_transaction *transactions,
         *transactions_last;          /* unfinished, oldest first: the first is answered */
     struct smtp_transaction *spoken; /* the one that is being said; NULL: none is */
     size_t flight_count;             /* said in part or whole, and not yet answered */
     size_t refused_count;            /* transactions that were */
-    enum smtp_grade grade;
-    bool eager_failed;
-    bool refused_crossing; /* so was the newest, which had followed another's end */
+    bool refused_crossing;           /* so was the newest, which had followed another's end */
     bool quit_wanted;
     bool quit_crossing; /* QUIT was said after an end that was not answered */
     bool rest_wanted;   /* the last transaction left recipients to a further one: not yet QUIT */
-    struct smtp_trouble trouble;
 
     /* wire.c: the stream of bytes we say */
     char *out;
@@ -189,7 +194,6 @@ struct smtp_session {
     uint64_t shown_ahead;            /* so many octets of a command that was shown leave next, */
     uint64_t octets_left;            /* then so many of a message; */
     uint64_t shown_octets;           /* so many have left, and are not told yet */
-    uint64_t octets_said;            /* of messages, that have ever left */
 
     /* reply.c: the line and the reply being heard */
     size_t line_len;
@@ -198,34 +202,22 @@ struct smtp_session {
     bool reply_unasked, text_cut;
     size_t hidden_count;
 
-    /* hello.c, extensions.c: what the server told us about itself */
-    bool esmtp, tls_on, tls_verified, starttls_seen;
-    unsigned ext; /* heard in the newest EHLO; what may be used of it: offers() */
-    uint64_t size_max;
-    uint32_t rcpt_max, mail_max;        /* RFC 9422; 0: none */
-    uint32_t by_min, hold_max;          /* seconds: RFC 2852 4, RFC 4865 4; 0: none */
+    /* extensions.c: what the server told us about itself, beside the facts */
+    unsigned ext;              /* heard in the newest EHLO; what may be used of it: offers() */
+    uint32_t by_min, hold_max; /* seconds: RFC 2852 4, RFC 4865 4; 0: none */
     char hold_until_max[SMTP_DATE_LEN]; /* empty: none */
-    size_t server_len;                  /* of text kept in `hello` for the first line */
-    size_t hello_len;
-    size_t mechs_len, mechs_before_len;
 
     /* auth.c */
     struct smtp_text secret;
     enum smtp_secret secret_kind; /* of `secret`; NONE: none is here */
-    bool renewed;                 /* the token was asked for a second time */
-    enum smtp_auth_state auth;
-    enum smtp_error auth_reason;
-    size_t mech;                /* index into opt.mechs */
-    struct smtp_text mech_said; /* name of the newest that AUTH was said with */
-    unsigned turn;              /* answers given by it so far */
-    bool initial, no_initial;   /* one was sent with AUTH; none may be */
-    bool content;               /* 235 may come */
-    bool told_why;              /* `challenge` holds an error's words */
-    bool failed;                /* the server said in a challenge that it will refuse */
-    bool closing;               /* 235 is here, and what it holds is to be verified */
-    bool must_bind;             /* a mechanism that binds was tried */
-    enum smtp_error cancelled;  /* what cancelled the exchange, NONE where nothing did */
-    struct smtp_text answer;    /* from outside, borrowed for one call */
+    size_t mech;                  /* index into opt.mechs */
+    unsigned turn;                /* answers given by it so far */
+    bool initial, no_initial;     /* one was sent with AUTH; none may be */
+    bool content;                 /* 235 may come */
+    bool failed;                  /* the server said in a challenge that it will refuse */
+    bool closing;                 /* 235 is here, and what it holds is to be verified */
+    enum smtp_error cancelled;    /* what cancelled the exchange, NONE where nothing did */
+    struct smtp_text answer;      /* from outside, borrowed for one call */
     bool has_answer;
     bool auth_before_tls;
     uint16_t mech_code[SMTP_MECHS_MAX]; /* MECH_OUT: it cannot be used here */
@@ -245,14 +237,12 @@ struct smtp_session {
 
     /* hello.c: RSET, NOOP and VRFY by wish of the caller */
     struct smtp_text argument;
-    struct smtp_answer asked;
-    bool ehlo_refused; /* `ehlo_reply` holds the reply to the newest EHLO */
 
     /* These are not zeroed at first, which would cost more than a message: the lengths above tell
      * what of them counts. Mostly it is their beginnings; what is not touched takes no memory. */
     struct smtp_run runs[SMTP_RUNS_MAX];
     struct smtp_text hidden[SMTP_HIDDEN_MAX];
-    struct smtp_answer ehlo_reply;
+    struct smtp_answer ehlo_reply; /* see facts.ehlo_reply */
     char shown[SMTP_TRANSCRIPT_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];
@@ -265,18 +255,19 @@ enum smtp_step_turn { TURN_MUTE, TURN_WAIT, TURN_FLOW, TURN_HEAD };
 enum smtp_step_patience { PATIENCE_REPLY, PATIENCE_BRIEF, PATIENCE_PARTING, PATIENCE_WHOLE };
 
 struct smtp_step_row {
+    enum smtp_step_turn turn;
+    const char *stage;
+    enum smtp_step_patience patience;
     step (*say)(struct smtp_session *);
     step (*hear)(struct smtp_session *, const struct smtp_reply *);
-    enum smtp_step_turn turn;
-    enum smtp_step_patience patience;
-    const char *stage;
+    const char *words;
+    step then;
 };
 extern const struct smtp_step_row step_rows[];
 
 /* The step that the server has to answer, or what comes next where it has none to answer. A message
  * whose end has not left yet is still being sent. */
 step current_step(const struct smtp_session *s);
-const char *stage_name(step said);
 /* Is this the end of a message? */
 bool is_end(step said);
 /* May the next command be said now? */
@@ -287,6 +278,9 @@ bool may_go_past(const struct smtp_session *s);
 bool may_begin_past(const struct smtp_session *s);
 /* Has the server refused so many messages that it may end the connection? */
 bool is_worn(const struct smtp_session *s);
+
+/* session.c: a copy of `text` in `out`, cut to the room there. */
+struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text);
 
 /* dialogue.c */
 void dialogue_go_on(struct smtp_session *s);
@@ -316,6 +310,12 @@ static inline void put(struct smtp_session *s, const char *data, size_t len)
     s->out_len += len;
     s->said_len += len;
 }
+/* What was written from `at` on is not said after all. */
+static inline void take_back(struct smtp_session *s, size_t at)
+{
+    s->said_len -= s->out_len - at;
+    s->out_len = at;
+}
 void put_words(struct smtp_session *s, const char *words);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
@@ -331,7 +331,6 @@ bool reply_cut(struct smtp_session *s, struct smtp_reply *r);
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r);
 void answer_take(struct smtp_answer *answer, const struct smtp_reply *r);
 struct smtp_reply answer_reply(const struct smtp_answer *answer);
-bool answer_mentions(const struct smtp_reply *r, const char *word);
 bool reply_has_status(const struct smtp_reply *r);
 bool reply_is_about(const struct smtp_reply *r, unsigned subject, unsigned detail);
 bool reply_says_size(const struct smtp_reply *r);
@@ -345,10 +344,16 @@ static inline bool reply_is(const struct smtp_reply *r, unsigned cls, unsigned s
     return r->enhanced[0] == cls && r->enhanced[1] == subject && r->enhanced[2] == detail;
 }
 
+static inline bool has_tls(const struct smtp_session *s)
+{
+    return s->facts.tls == SMTP_TLS_ON;
+}
+
 /* extensions.c */
 void extensions_forget(struct smtp_session *s);
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r);
-bool same_word(const char *word, const char *data, size_t len);
+/* Is the mechanism, in upper case, in the list of the newest EHLO? */
+bool offers_mechanism(const struct smtp_session *s, struct smtp_text name);
 enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted);
 /* Heard in the newest EHLO, and not to be skipped. */
 static inline bool offers(const struct smtp_session *s, unsigned ext)
@@ -362,6 +367,14 @@ step starttls_begin(struct smtp_session *s);
 
 /* auth.c */
 step auth_begin(struct smtp_session *s);
+/* The next mechanism, or what follows where none is left: `r` refused the one before. */
+step auth_next(struct smtp_session *s, const struct smtp_reply *r);
+step auth_unavailable(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+/* The mechanism in use, NULL where it is answered from outside. */
+const struct smtp_mechanism *auth_inside(const struct smtp_session *s);
+
+/* exchange.c */
+void exchange_reset(struct smtp_session *s);
 bool auth_needs_secret(const struct smtp_session *s);
 bool auth_needs_answer(const struct smtp_session *s);
 
@@ -413,8 +426,10 @@ void chunk_close(struct smtp_session *s, step end);
 void chunk_forget(struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
-/* say_ and hear_ of every step */
-#define X(name, turn, stage, patience)                                                             \
+/* What the steps say and hear: see SMTP_STEPS. */
+step say_words(struct smtp_session *s);
+step hear_asked(struct smtp_session *s, const struct smtp_reply *r);
+#define X(name, ...)                                                                               \
     step say_##name(struct smtp_session *s);                                                       \
     step hear_##name(struct smtp_session *s, const struct smtp_reply *r);
 SMTP_STEPS(X)

@@ -3,20 +3,14 @@
 
 bool starttls_wanted(const struct smtp_session *s)
 {
-    return s->opt.tls != SMTP_SKIP && !s->tls_on;
+    return s->opt.tls != SMTP_SKIP && !has_tls(s);
 }
 
 step starttls_begin(struct smtp_session *s)
 {
     if (offers(s, SMTP_EXT_STARTTLS)) return STEP_starttls;
     if (s->opt.tls == SMTP_PREFER) return auth_begin(s);
-    return give_up(s, s->esmtp ? SMTP_ERROR_TLS_NOT_OFFERED : SMTP_ERROR_TLS_HELO_ONLY, NULL);
-}
-
-step say_starttls(struct smtp_session *s)
-{
-    put_words(s, "STARTTLS");
-    return STEP_tls;
+    return give_up(s, s->facts.esmtp ? SMTP_ERROR_TLS_NOT_OFFERED : SMTP_ERROR_TLS_HELO_ONLY, NULL);
 }
 
 /* What was offered and is then refused is an error under prefer too: an attacker could do that. */

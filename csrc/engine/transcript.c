@@ -133,7 +133,7 @@ void transcript_said(struct smtp_session *s, size_t len)
         if (taken == 0) {
             taken = take_up_to(&s->octets_left, len);
             s->shown_octets += taken;
-            s->octets_said += taken;
+            s->status.octets += taken;
         }
         if (taken == 0) s->shown_ahead = show_command(s, at, (size_t)(end - at));
         at += taken;

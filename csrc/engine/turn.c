@@ -3,14 +3,9 @@
 
 enum { BRIEF_SECONDS = 2 };
 
-#define SPEAKER_WAIT(name) say_##name, hear_##name
-#define SPEAKER_FLOW(name) say_##name, hear_##name
-#define SPEAKER_HEAD(name) say_##name, NULL
-#define SPEAKER_MUTE(name) NULL, NULL
-
 const struct smtp_step_row step_rows[] = {
-#define X(name, turn, stage, patience)                                                             \
-    [STEP_##name] = {SPEAKER_##turn(name), TURN_##turn, PATIENCE_##patience, stage},
+#define X(name, turn, stage, patience, say, hear, words, then)                                     \
+    {TURN_##turn, stage, PATIENCE_##patience, say, hear, words, STEP_##then},
     SMTP_STEPS(X)
 #undef X
 };
@@ -30,11 +25,6 @@ step current_step(const struct smtp_session *s)
     if (s->run_count == 0) return s->next;
     const struct smtp_run *oldest = &s->runs[s->run_first];
     return is_end(oldest->said) && oldest->end_at > s->sent_len ? STEP_body : oldest->said;
-}
-
-const char *stage_name(step said)
-{
-    return step_rows[said].stage;
 }
 
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now)
@@ -73,7 +63,7 @@ static bool may_flow_within(const struct smtp_session *s)
     /* Some servers run a chunk as commands where they have accepted no recipient. */
     if (s->next == STEP_bdat) return false;
     if (s->next != STEP_data) return true;
-    if (m->crossing && s->grade == SMTP_TRY) return false;
+    if (m->crossing && s->status.grade == SMTP_TRY) return false;
     /* After DATA a message for all recipients or none could not be taken back. */
     return !m->all || m->to_count == 1;
 }
@@ -81,7 +71,7 @@ static bool may_flow_within(const struct smtp_session *s)
 static bool is_flowing(const struct smtp_session *s)
 {
     step newest = newest_run(s)->said;
-    bool after_end = s->grade != SMTP_SAFE && is_end(newest);
+    bool after_end = s->status.grade != SMTP_SAFE && is_end(newest);
     if (!may_flow(s)) return false;
     if (step_rows[newest].turn != TURN_FLOW && !after_end) return false;
     return s->next == STEP_quit ? after_end : may_flow_within(s);
@@ -99,7 +89,7 @@ bool may_speak(const struct smtp_session *s)
 bool may_go_past(const struct smtp_session *s)
 {
     if (s->next != STEP_ready || s->due_count == 0 || s->spoken == NULL) return false;
-    if (s->grade == SMTP_SAFE || !is_end(newest_run(s)->said)) return false;
+    if (s->status.grade == SMTP_SAFE || !is_end(newest_run(s)->said)) return false;
     return may_flow(s) && !is_worn(s);
 }
 

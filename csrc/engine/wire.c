@@ -105,7 +105,7 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
             return;
         }
         /* A TLS record has no line end to wait for. */
-        if (s->reply_count == 0 && s->line_len == 0 && (*data == 0x16 || *data == 0x15)) {
+        if (s->status.replies == 0 && s->line_len == 0 && (*data == 0x16 || *data == 0x15)) {
             fail(s, SMTP_ERROR_TLS_BYTES, NULL);
             return;
         }

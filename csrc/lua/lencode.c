@@ -96,9 +96,9 @@ static int core_scanner(lua_State *L)
 /* What no text may hold, as the reason of an error; NULL: nothing of that came yet. */
 static const char *unsendable(const struct smtp_scan *scan)
 {
-    if (scan->header.bcc) return smtp_error_reason(SMTP_ERROR_BODY_BCC);
-    if (scan->nul) return smtp_error_reason(SMTP_ERROR_BODY_NUL);
-    if (scan->line_max > SMTP_BODY_LINE_MAX) return smtp_error_reason(SMTP_ERROR_BODY_LINE);
+    if (scan->header.bcc) return smtp_errors[SMTP_ERROR_BODY_BCC].reason;
+    if (scan->nul) return smtp_errors[SMTP_ERROR_BODY_NUL].reason;
+    if (scan->line_max > SMTP_BODY_LINE_MAX) return smtp_errors[SMTP_ERROR_BODY_LINE].reason;
     return NULL;
 }
 

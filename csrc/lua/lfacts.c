@@ -115,15 +115,14 @@ int core_capabilities(lua_State *L)
 int session_mechanisms(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
+    struct smtp_text rest = smtp_session_facts(s)->mechanisms;
     struct smtp_offer offer;
-    size_t at = 0;
     lua_newtable(L);
-    for (int i = 1; smtp_offer_next(s, &at, &offer); i++) {
-        const char *word = smtp_mech_word(offer.state), *text = smtp_mech_text(offer.state);
+    for (int i = 1; smtp_offer_next(s, &rest, &offer); i++) {
         lua_createtable(L, 0, 4);
         set_text(L, "name", offer.name.data, offer.name.len);
-        set_text(L, "state", word, strlen(word));
-        set_text(L, "text", text, strlen(text));
+        set_string(L, "state", smtp_mech_states[offer.state].word);
+        set_string(L, "text", smtp_mech_states[offer.state].text);
         if (offer.code != 0) set_number(L, "code", offer.code);
         lua_rawseti(L, -2, i);
     }
@@ -135,32 +134,32 @@ int session_mechanisms(lua_State *L)
  * rcpt_max, mail_max, server, capabilities, … */
 int session_facts(lua_State *L)
 {
-    struct smtp_facts facts = smtp_session_facts(to_session(L));
+    const struct smtp_facts *facts = smtp_session_facts(to_session(L));
     lua_createtable(L, 0, 16);
-    set_flag(L, "esmtp", facts.esmtp);
-    set_flag(L, "tls_verified", facts.tls_verified);
-    set_flag(L, "starttls_offered", facts.starttls_offered);
-    set_string(L, "tls", tls_words[facts.tls]);
-    set_string(L, "auth", auth_words[facts.auth]);
-    if (facts.auth_reason != SMTP_ERROR_NONE)
-        set_string(L, "auth_reason", smtp_error_reason(facts.auth_reason));
-    if (facts.ehlo_reply != NULL) {
+    set_flag(L, "esmtp", facts->esmtp);
+    set_flag(L, "tls_verified", facts->tls_verified);
+    set_flag(L, "starttls_offered", facts->starttls_offered);
+    set_string(L, "tls", tls_words[facts->tls]);
+    set_string(L, "auth", auth_words[facts->auth]);
+    if (facts->auth_reason != SMTP_ERROR_NONE)
+        set_string(L, "auth_reason", smtp_errors[facts->auth_reason].reason);
+    if (facts->ehlo_reply != NULL) {
         lua_createtable(L, 0, 3);
-        set_answer(L, facts.ehlo_reply);
+        set_answer(L, facts->ehlo_reply);
         lua_setfield(L, -2, "ehlo_reply");
     }
-    set_flag(L, "bound", facts.bound);
-    if (facts.mechanism.len > 0)
-        set_text(L, "mechanism", facts.mechanism.data, facts.mechanism.len);
-    if (facts.challenge.len > 0)
-        set_text(L, "challenge", facts.challenge.data, facts.challenge.len);
-    set_limit(L, "size_max", facts.size_max);
-    set_limit(L, "rcpt_max", facts.rcpt_max);
-    set_limit(L, "mail_max", facts.mail_max);
-    set_text(L, "server", facts.server.data, facts.server.len);
-    set_text(L, "capabilities", facts.capabilities.data, facts.capabilities.len);
-    set_text(L, "mechanisms", facts.mechanisms.data, facts.mechanisms.len);
-    set_text(L, "mechanisms_before_tls", facts.mechanisms_before_tls.data,
-             facts.mechanisms_before_tls.len);
+    set_flag(L, "bound", facts->bound);
+    if (facts->mechanism.len > 0)
+        set_text(L, "mechanism", facts->mechanism.data, facts->mechanism.len);
+    if (facts->challenge.len > 0)
+        set_text(L, "challenge", facts->challenge.data, facts->challenge.len);
+    set_limit(L, "size_max", facts->size_max);
+    set_limit(L, "rcpt_max", facts->rcpt_max);
+    set_limit(L, "mail_max", facts->mail_max);
+    set_text(L, "server", facts->server.data, facts->server.len);
+    set_text(L, "capabilities", facts->capabilities.data, facts->capabilities.len);
+    set_text(L, "mechanisms", facts->mechanisms.data, facts->mechanisms.len);
+    set_text(L, "mechanisms_before_tls", facts->mechanisms_before_tls.data,
+             facts->mechanisms_before_tls.len);
     return 1;
 }

@@ -54,9 +54,9 @@ static bool receive_flight(struct flights *f)
     const char *word = f->io->receive(f->io->socket, ms, &data, &len);
     f->done = f->hurry && word != NULL && strcmp(word, "timeout") == 0;
     if (word != NULL) return f->done;
-    uint64_t replies = smtp_session_replies(f->s);
+    const uint64_t *replies = &smtp_session_status(f->s)->replies, before = *replies;
     smtp_recv(f->s, data, len);
-    if (smtp_session_replies(f->s) != replies) f->clock.moved = now();
+    if (*replies != before) f->clock.moved = now();
     return true;
 }
 

@@ -26,7 +26,7 @@ static void push_extensions(lua_State *L)
     enum smtp_error missing;
     lua_newtable(L);
     for (int i = 0; (missing = smtp_extension_error((size_t)i)) != SMTP_ERROR_NONE; i++) {
-        lua_pushstring(L, smtp_error_reason(missing));
+        lua_pushstring(L, smtp_errors[missing].reason);
         lua_rawseti(L, -2, i + 1);
     }
 }

@@ -22,7 +22,7 @@ static enum smtp_grade grade_field(lua_State *L)
 
 void push_grade(lua_State *L, const struct smtp_session *s)
 {
-    lua_pushstring(L, grades[smtp_grade(s)]);
+    lua_pushstring(L, grades[smtp_session_status(s)->grade]);
 }
 
 /** session:grade(word) -> "safe", "try" or "eager", see enum smtp_grade; with a word it is set. */

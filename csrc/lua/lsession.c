@@ -170,7 +170,7 @@ static int session_news(lua_State *L)
 /** session:octets() -> how many octets of messages have left in this session */
 static int session_octets(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)smtp_session_octets(to_session(L)));
+    lua_pushnumber(L, (lua_Number)smtp_session_status(to_session(L))->octets);
     return 1;
 }
 
@@ -202,7 +202,7 @@ static int session_secret_kind(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     lua_pushstring(L, smtp_secret_kind(s));
-    lua_pushboolean(L, smtp_secret_renewed(s));
+    lua_pushboolean(L, smtp_session_status(s)->token_renewed);
     return 2;
 }
 
@@ -408,13 +408,13 @@ static int session_asked(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     lua_createtable(L, 0, 3);
-    set_answer(L, smtp_asked(s));
+    set_answer(L, &smtp_session_status(s)->asked);
     return 1;
 }
 
 static int session_trouble(lua_State *L)
 {
-    return push_trouble(L, smtp_session_trouble(to_session(L)));
+    return push_trouble(L, &smtp_session_status(to_session(L))->trouble);
 }
 
 static int session_stage(lua_State *L)
@@ -426,14 +426,14 @@ static int session_stage(lua_State *L)
 /** session:eager_failed(): see smtp_eager_failed */
 static int session_eager_failed(lua_State *L)
 {
-    lua_pushboolean(L, smtp_eager_failed(to_session(L)));
+    lua_pushboolean(L, smtp_session_status(to_session(L))->eager_failed);
     return 1;
 }
 
 /** session:replies() -> whole replies heard so far. */
 static int session_replies(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)smtp_session_replies(to_session(L)));
+    lua_pushnumber(L, (lua_Number)smtp_session_status(to_session(L))->replies);
     return 1;
 }
 

@@ -78,9 +78,10 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
     if (trouble->error == SMTP_ERROR_NONE) return 0;
     lua_createtable(L, 0, 8);
     set_answer(L, &trouble->answer);
-    set_string(L, "kind", smtp_error_kind(trouble->error));
-    set_string(L, "reason", smtp_error_reason(trouble->error));
-    set_string(L, "sentence", smtp_error_sentence(trouble->error));
+    const struct smtp_error_words *words = &smtp_errors[trouble->error];
+    set_string(L, "kind", words->kind);
+    set_string(L, "reason", words->reason);
+    set_string(L, "sentence", words->sentence);
     set_string(L, "stage", trouble->stage);
     return 1;
 }

@@ -97,7 +97,7 @@ static struct smtp_transaction mail = {
 
 enum {
     FRONT_AT = offsetof(struct smtp_session, next),
-    FRONT_LEN = offsetof(struct smtp_session, line) - FRONT_AT,
+    FRONT_LEN = offsetof(struct smtp_session, line_len) - FRONT_AT,
     MAIL_LEN = offsetof(struct smtp_transaction, trouble),
     BACK_AT = offsetof(struct smtp_session, in_line),
     BACK_LEN = offsetof(struct smtp_session, argument) - BACK_AT

@@ -269,7 +269,7 @@ static void speak(struct talk *t)
     if ((t->flags & FLAG_EARLY) && t->in_exchange && t->at % 2 == 1) {
         smtp_send_ack(t->session, out.len - 1);
         listen_to(t);
-        CHECK(smtp_session_facts(t->session).auth != SMTP_AUTH_DONE);
+        CHECK(smtp_session_facts(t->session)->auth != SMTP_AUTH_DONE);
         smtp_send_ack(t->session, 1);
     } else
         check_shown(t, out);
@@ -460,14 +460,14 @@ static void check_authenticated(struct talk *t)
 
 static void check_over(struct talk *t)
 {
-    struct smtp_facts facts = smtp_session_facts(t->session);
-    const struct smtp_trouble *trouble = smtp_session_trouble(t->session);
+    const struct smtp_facts *facts = smtp_session_facts(t->session);
+    const struct smtp_trouble *trouble = &smtp_session_status(t->session)->trouble;
     if (trouble->error == SMTP_ERROR_NONE)
-        CHECK(facts.auth == SMTP_AUTH_DONE ||
-              (facts.auth == SMTP_AUTH_UNAVAILABLE && (t->flags & FLAG_PREFER)));
+        CHECK(facts->auth == SMTP_AUTH_DONE ||
+              (facts->auth == SMTP_AUTH_UNAVAILABLE && (t->flags & FLAG_PREFER)));
     CHECK(trouble->answer.text_len <= SMTP_TEXT_MAX);
-    CHECK(facts.challenge.len <= SMTP_CHALLENGE_MAX);
-    CHECK(!facts.bound || t->said_kind == SCRAM_PLUS); /* nothing less after what binds */
+    CHECK(facts->challenge.len <= SMTP_CHALLENGE_MAX);
+    CHECK(!facts->bound || t->said_kind == SCRAM_PLUS); /* nothing less after what binds */
 }
 
 /* ---- the loop ---- */
@@ -498,7 +498,7 @@ static void drive(struct talk *t)
         CHECK(wants != 0 && steps < STEPS_MAX);
         if (wants & SMTP_WANT_NOTHING) return;
         do_as_wanted(t, wants);
-        bool now = smtp_session_facts(t->session).auth == SMTP_AUTH_DONE;
+        bool now = smtp_session_facts(t->session)->auth == SMTP_AUTH_DONE;
         CHECK(now || !before);
         if (now && !before) check_authenticated(t);
         before = now;
