@@ -24,7 +24,7 @@ local dkim = {}
 --   `identity` (i=) is an address in the domain or below it.
 ---@return table|nil signers
 ---@return table|nil err   UsageError, its option "dkim", "dkim.key", "dkim[2].key", …
-dkim.check = keys.check
+dkim.check = errors.returning(keys.check)
 
 --- Split the headers of a message into the list that signing:finish expects.
 ---@param text string   lines that end with CRLF, without the empty one
@@ -43,15 +43,18 @@ dkim.begin = signature.begin
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
 local function check_message(message)
    if type(message) ~= "string" then
-      return nil, errors.usage("message", "message must be a string, and is a " .. type(message))
+      errors.refuse("message", "message must be a string, and is a " .. type(message))
    end
    local scan = core.scan(message)
    if scan.nul or scan.long_line then
-      return nil, errors.usage("message", "the message holds "
+      errors.refuse("message", "the message holds "
          .. (scan.nul and "a NUL" or "a line over 998 octets"),
          "No server passes it on as it is: encode that part as base64")
    end
-   return true
+end
+
+local function raise(result, err)
+   return result or error(err, 0)
 end
 
 --- Sign a whole message.
@@ -60,25 +63,18 @@ end
 ---@param clock? function  returns the seconds since 1970 for t=; os.time unless given
 ---@return string|nil      the message with CRLF line ends and its signatures on top
 ---@return table|nil err   UsageError, SystemError
-function dkim.sign(message, options, clock)
-   local signers, ok, err, headers, signing, signatures
-   signers, err = keys.check(options)
-   if not signers then return nil, err end
-   ok, err = check_message(message)
-   if not ok then return nil, err end
+dkim.sign = errors.returning(function(message, options, clock)
+   local signers = keys.check(options)
+   check_message(message)
    local text = core.encode(message, "7bit")
    local head, body, has_body = filters.split_text(text)
    if not has_body and head ~= "" and head:sub(-2) ~= "\r\n" then
       head, text = head .. "\r\n", text .. "\r\n"
    end
-   headers, err = signature.headers(head)
-   if not headers then return nil, err end
-   signing, err = signature.begin(signers, clock)
-   if not signing then return nil, err end
+   local headers = raise(signature.headers(head))
+   local signing = raise(signature.begin(signers, clock))
    if has_body then signing:body(body) end
-   signatures, err = signing:finish(headers)
-   if not signatures then return nil, err end
-   return signatures .. text
-end
+   return raise(signing:finish(headers)) .. text
+end)
 
 return dkim

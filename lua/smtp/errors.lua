@@ -169,13 +169,19 @@ function errors.usage(option, what, hint, value)
       hint = hint or "The README says what it takes" })
 end
 
---- An address that is none.
+--- Raise the UsageError of a caller's mistake: see errors.usage. Checks of options raise it; the
+-- functions that users call return it (errors.returning).
+function errors.refuse(...)
+   error(errors.usage(...), 0)
+end
+
+--- An address that is not valid.
 function errors.address(option, value, what, hint)
    return errors.new("address", { option = option, value = value, what = named(option, what, hint),
       hint = hint })
 end
 
---- Is `value` an error of ours, and of this class (or a class below it)?
+--- Is `value` an error of this library, and of this class (or a class below it)?
 ---@param value any
 ---@param class? table|string   smtp.AuthUnsupportedError or "auth_unsupported"
 ---@return boolean
@@ -184,11 +190,28 @@ function errors.is(value, class)
    if not found or by_kind[found.kind] ~= found then return false end
    if class == nil then return true end
    local wanted = type(class) == "string" and by_kind[class] or class
-   while found do
-      if found == wanted then return true end
-      found = found.parent
-   end
-   return false
+   while found and found ~= wanted do found = found.parent end
+   return found ~= nil
+end
+
+--- What pcall caught, as results: nil and an error of this library. Any other error passes through.
+---@return nil
+---@return table err
+function errors.caught(err)
+   if not errors.is(err) then error(err, 0) end
+   return nil, err
+end
+
+local function results(ok, ...)
+   if ok then return ... end
+   return errors.caught(...)
+end
+
+--- A function that returns what `fn` returns, or nil and the error of this library that it raised.
+---@param fn function
+---@return function
+function errors.returning(fn)
+   return function(...) return results(pcall(fn, ...)) end
 end
 
 return errors

@@ -4,6 +4,8 @@ local core = require "smtp.core"
 local request = require "smtp.client.request"
 local peer = require "spec.tools.peer"
 
+local parse = require("smtp.errors").returning(address.parse)
+
 describe("a domain outside ASCII", function()
    for given, want in pairs {
       ["m\195\188nchen.example"] = { "xn--mnchen-3ya.example", "m\195\188nchen.example" },
@@ -46,10 +48,10 @@ describe("a domain outside ASCII", function()
    } do
       it("cannot hold " .. name, function()
          assert.same({ nil, "invalid" }, { core.idna(given) })
-         local entry, err = address.parse({ address = "a@" .. given }, "to")
+         local entry, err = parse({ address = "a@" .. given }, "to")
          assert.is_nil(entry)
          assert.equal("address", err.kind)
-         entry = address.parse({ address = "\195\164@" .. given }, "to")
+         entry = parse({ address = "\195\164@" .. given }, "to")
          assert.is_nil(entry)
       end)
    end
@@ -64,7 +66,7 @@ describe("a domain outside ASCII", function()
       assert.is_nil((core.idna(label .. label .. label .. u(55) .. ".bcd")))
       assert.same({ nil, "too_long" }, { core.idna(("\195\188."):rep(200) .. "x") })
       assert.same({ nil, "too_long" }, { core.idna(("\195\188"):rep(5000)) })
-      local _, err = address.parse("a@" .. ("\195\188"):rep(60) .. ".example", "to")
+      local _, err = parse("a@" .. ("\195\188"):rep(60) .. ".example", "to")
       assert.truthy(err.what:find("too long", 1, true))
    end)
 
@@ -165,16 +167,17 @@ nil	extension_unsupported
          local core = require "smtp.core"
          local safe = require "smtp.safe"
          local address = require "smtp.options.address"
+         local parse = require("smtp.errors").returning(address.parse)
          print(core.idna("\195\164.example"))
-         local _, err = address.parse("a@\195\164.example", "to")
+         local _, err = parse("a@\195\164.example", "to")
          print(err.kind, err.option)
          print(err.hint:find("libidn2-0", 1, true) ~= nil, err.hint:find("xn--", 1, true) ~= nil)
          print((core.idna("xn--4ca.example")))
          local connection
          connection, err = safe.connect { host = "\195\164.example" }
          print(connection, err.kind, err.option)
-         print(address.parse("a@xn--4ca.example", "to").address)
-         local entry = address.parse("pel\195\169@b.example", "to")
+         print(parse("a@xn--4ca.example", "to").address)
+         local entry = parse("pel\195\169@b.example", "to")
          print(entry.address, entry.utf8)
          local sink = safe.sink { capabilities = {} }
          local receipt

@@ -73,41 +73,30 @@ end
 local function connection(given)
    local known = known_server(given)
    if known then return known end
-   local server, err = servers.new(given)
-   if not server then return nil, err end
-   local ok
-   if server.keepalive then ok, err = environment.check_keepalive() end
-   if ok == nil and err then return nil, err end
+   local server = servers.new(given)
+   if server.keepalive then environment.check_keepalive() end
    remember(given, server)
    return server
 end
 
 -- ---- the doors ----
 
--- The names of one set only. The hint for a name of the other set says where it belongs.
-local function check_names(t, set, other)
-   local ok, err = check.names(t, set.names)
-   if ok then return true end
-   if other.by_name[err.option] then err.hint = "It belongs to " .. other.home end
-   return nil, err
-end
+-- What is wrong with the options is raised, and each door returns it.
 
-local function check_table(t, name)
-   if type(t) == "table" then return true end
-   return nil, errors.usage(name,
+local function check_table(t)
+   if type(t) == "table" then return end
+   errors.refuse("options",
       ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
 end
 
 --- The server of a table that holds only options of a connection, as for smtp.connect.
 ---@return smtp.Server|nil
 ---@return table|nil err
-function request.connection(t)
-   local ok, err = check_table(t, "options")
-   if not ok then return nil, err end
-   ok, err = check_names(t, names.connection, names.message)
-   if not ok then return nil, err end
+request.connection = errors.returning(function(t)
+   check_table(t)
+   check.names(t, names.connection.names, nil, names.message)
    return connection(t)
-end
+end)
 
 --- A copy of a server, or of options, with other values for some fields. A server itself is never
 -- changed, because several calls may share it.
@@ -146,16 +135,11 @@ end
 ---@param server? smtp.Server   of the connection
 ---@return smtp.OutgoingMessage|nil
 ---@return table|nil err
-function request.message(t, server)
-   local ok, err = check_table(t, "options")
-   if not ok then return nil, err end
-   ok, err = check_names(t, names.message, names.connection)
-   if not ok then return nil, err end
-   local values
-   values, err = check.values(t, names.message)
-   if not values then return nil, err end
-   return outgoing.read(values, server)
-end
+request.message = errors.returning(function(t, server)
+   check_table(t)
+   check.names(t, names.message.names, nil, names.connection)
+   return outgoing.read(check.values(t, names.message), server)
+end)
 
 -- The needs of messages that have nothing but from, to and raw; they are never changed.
 local no_needs, eightbit_needs = receipts.no_needs, outgoing.needs { eightbit = true }
@@ -182,24 +166,26 @@ function request.plain(t, server, old, others)
    return message
 end
 
+local function read_both(t)
+   check_table(t)
+   local where, what = check.split(t)
+   local server = connection(where)
+   local message = what.raw ~= nil and request.plain(what, server)
+   return server, message or outgoing.read(what, server)
+end
+
 --- The server and the message of a table that holds the options of both, as for smtp.send.
 ---@return smtp.Server|nil
 ---@return smtp.OutgoingMessage|table   the message, or the error
 function request.send(t)
-   local ok, err = check_table(t, "options")
-   if not ok then return nil, err end
-   local known, others = known_server(t)
-   local plain = known and request.plain(t, known, nil, others)
-   if plain then return known, plain end
-   local where, what = check.split(t)
-   if not where then return nil, what end
-   local server, message
-   server, err = connection(where)
-   if not server then return nil, err end
-   if what.raw ~= nil then message = request.plain(what, server) end
-   if not message then message, err = outgoing.read(what, server) end
-   if not message then return nil, err end
-   return server, message
+   if type(t) == "table" then
+      local known, others = known_server(t)
+      local plain = known and request.plain(t, known, nil, others)
+      if plain then return known, plain end
+   end
+   local ok, server, message = pcall(read_both, t)
+   if ok then return server, message end
+   return errors.caught(server)
 end
 
 return request

@@ -2,45 +2,35 @@
 -- depend on the options alone and never on the server.
 -- @module smtp.compose.composed
 
-local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
 local headers = require "smtp.compose.headers"
 local mime = require "smtp.compose.mime"
 local parts = require "smtp.compose.parts"
+local refuse = require("smtp.errors").refuse
 
 local composed = {}
 
-local usage = errors.usage
-
 local function check_options(t, lists)
    for _, name in ipairs { "eightbit", "size" } do
-      if t[name] ~= nil then
-         return nil, usage(name, name .. " is for raw messages only", "Remove it")
-      end
+      if t[name] ~= nil then refuse(name, name .. " is for raw messages only", "Remove it") end
    end
    if #lists.from == 0 then
-      return nil, usage("from", "from is missing", "Name the author: from = \"ann@example.org\"")
+      refuse("from", "from is missing", "Name the author: from = \"ann@example.org\"")
    end
    if #lists.from > 1 and not lists.sender then
-      return nil, usage("sender", "several addresses in from need a sender", "Name one of them")
+      refuse("sender", "several addresses in from need a sender", "Name one of them")
    end
-   return true
 end
 
---- Compose a message.
+--- Compose a message. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
 ---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
----@return table|nil      source, text, size, size_is_exact, eightbit, message_id, header_fields and
+---@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields and
 --   body of smtp.OutgoingMessage
----@return table|nil err  UsageError, SystemError
 function composed.read(t, lists)
-   local ok, err = check_options(t, lists)
-   if not ok then return nil, err end
+   check_options(t, lists)
    local fields, id = headers.read(t, lists)
-   if not fields then return nil, id end
-   local part
-   part, err = parts.read(t, id)
-   if not part then return nil, err end
+   local part = parts.read(t, id)
    for i = 1, #part.fields do fields[#fields + 1] = part.fields[i] end
    local header_fields, head = mime.fields(fields)
    local body = part.body

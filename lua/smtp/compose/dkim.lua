@@ -13,7 +13,7 @@ local keys = require "smtp.compose.dkim_keys"
 
 local dkim = {}
 
-local usage = errors.usage
+local refuse, returning = errors.refuse, errors.returning
 
 local LINE_MAX = 78
 
@@ -46,7 +46,7 @@ local signed = {
 }
 
 local function broken()
-   return errors.new("system", { what = "libcrypto would not sign" })
+   error(errors.new("system", { what = "libcrypto would not sign" }), 0)
 end
 
 -- ---- headers ----
@@ -55,9 +55,9 @@ end
 ---@param text string   lines that end with CRLF, without the empty one
 ---@return table|nil    { { name, raw }, … } from top to bottom
 ---@return table|nil err   UsageError on `message`
-function dkim.headers(text)
+dkim.headers = returning(function(text)
    if type(text) ~= "string" then
-      return nil, usage("message", "the headers must be a string, and are a " .. type(text))
+      refuse("message", "the headers must be a string, and are a " .. type(text))
    end
    local list = {}
    local from = 1
@@ -68,16 +68,16 @@ function dkim.headers(text)
       if space == "" then
          list[#list + 1] = { name, raw }
       elseif name then
-         return nil, usage("message", ("the header %s has whitespace before its colon"):format(
-            name), "Remove it: it is obsolete (RFC 5322 4.5), and who verifies does not read it")
+         refuse("message", ("the header %s has whitespace before its colon"):format(name),
+            "Remove it: it is obsolete (RFC 5322 4.5), and who verifies does not read it")
       else
-         return nil, usage("message", ("entry %d of the message's headers is no header"):format(
-            #list + 1), "Headers come first, then an empty line, then the body")
+         refuse("message", ("entry %d of the message's headers is no header"):format(#list + 1),
+            "Headers come first, then an empty line, then the body")
       end
       from = from + #raw
    end
    return list
-end
+end)
 
 -- RFC 6376 3.4.1, 3.4.2.
 local function canonical(header, how)
@@ -97,23 +97,21 @@ local function is_header(entry)
 end
 
 local function check_headers(headers)
-   if type(headers) ~= "table" then
-      return nil, usage("headers", "headers must be a list of { name, raw }")
-   end
-   local ok, err = check.is_list(headers, "headers")
-   if not ok then return nil, err end
+   if type(headers) ~= "table" then refuse("headers", "headers must be a list of { name, raw }") end
+   check.is_list(headers, "headers")
    local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then
-         return nil, usage("headers", ("entry %d of headers is no { name, raw }"):format(i),
+         refuse("headers", ("entry %d of headers is no { name, raw }"):format(i),
             "raw is \"Name: value\\r\\n\"")
       end
       if ascii.lower(headers[i][1]) == "from" then from = from + 1 end
    end
-   if from == 1 then return true end
-   return nil, usage("message", from == 0 and "the message has no From header"
-      or "the message has more than one From header",
-      "One From is what every message must have (RFC 5322 3.6), and what DKIM signs")
+   if from ~= 1 then
+      refuse("message", from == 0 and "the message has no From header"
+         or "the message has more than one From header",
+         "One From is what every message must have (RFC 5322 3.6), and what DKIM signs")
+   end
 end
 
 -- The names for h=, and the headers that they name, in the same order: of several headers with one
@@ -171,8 +169,7 @@ local function signature(signer, names, chosen, hash, time)
    local header, texts = unsigned(signer, names, hash, time), {}
    for i = 1, #chosen do texts[i] = canonical(chosen[i], signer.headers) end
    texts[#texts + 1] = canonical(header .. "\r\n", signer.headers):sub(1, -3)
-   local bytes = signer.key:sign(table.concat(texts))
-   if not bytes then return nil, broken() end
+   local bytes = signer.key:sign(table.concat(texts)) or broken()
    local folded = core.base64(bytes):gsub(("."):rep(72), "%0\r\n "):gsub("\r\n $", "")
    return header .. folded .. "\r\n"
 end
@@ -186,21 +183,18 @@ Signing.__index = methods
 ---@param clock? function    returns the seconds since 1970 for t=; os.time unless given
 ---@return table|nil signing
 ---@return table|nil err
-function dkim.begin(signers, clock)
-   if not keys.is(signers) then
-      return nil, usage("dkim", "dkim.begin wants what dkim.check returned")
-   end
+dkim.begin = returning(function(signers, clock)
+   if not keys.is(signers) then refuse("dkim", "dkim.begin wants what dkim.check returned") end
    if clock ~= nil and type(clock) ~= "function" then
-      return nil, usage("clock", "clock must be a function that tells the time")
+      refuse("clock", "clock must be a function that tells the time")
    end
    local self = { signers = signers, clock = clock or os.time, bodies = {} }
    for i = 1, #signers do
       local how = signers[i].body
-      self.bodies[how] = self.bodies[how] or signers.crypto.dkim_body(how)
-      if not self.bodies[how] then return nil, broken() end
+      self.bodies[how] = self.bodies[how] or signers.crypto.dkim_body(how) or broken()
    end
    return setmetatable(self, Signing)
-end
+end)
 
 --- Add a piece of the body, cut anywhere.
 ---@param piece string   lines end with CRLF, and no dot is doubled yet
@@ -208,20 +202,18 @@ end
 ---@return table|nil err
 function methods:body(piece)
    if type(piece) ~= "string" or self.hashes then
-      return nil, usage("message", self.hashes and "a piece of the body came after its end"
+      return nil, errors.usage("message", self.hashes and "a piece of the body came after its end"
          or "a piece of the body must be a string, and is a " .. type(piece))
    end
    for _, body in next, self.bodies do body:add(piece) end
    return true
 end
 
--- The hashes of the body, by canonicalization.
+-- End the body. -> its hashes, by canonicalization
 local function end_body(self)
-   if self.hashes then return self.hashes end
-   local hashes = {}
-   for how, body in next, self.bodies do
-      hashes[how] = body:finish()
-      if not hashes[how] then return nil, broken() end
+   local hashes = self.hashes or {}
+   for how, body in next, self.hashes and {} or self.bodies do
+      hashes[how] = body:finish() or broken()
    end
    self.hashes = hashes
    return hashes
@@ -232,21 +224,17 @@ end
 --   "Name: value\r\n", folded or not
 ---@return string|nil     a DKIM-Signature header for each signer, to be put above the others
 ---@return table|nil err
-function methods:finish(headers)
-   local ok, err = check_headers(headers)
-   if not ok then return nil, err end
-   local hashes
-   hashes, err = end_body(self)
-   if not hashes then return nil, err end
+methods.finish = returning(function(self, headers)
+   check_headers(headers)
+   local hashes, time = end_body(self), self.clock()
    local names, chosen = choose(headers)
-   local time, out = self.clock(), {}
+   local out = {}
    for i = 1, #self.signers do
       local signer = self.signers[i]
-      out[i], err = signature(signer, names, chosen, hashes[signer.body], time)
-      if not out[i] then return nil, err end
+      out[i] = signature(signer, names, chosen, hashes[signer.body], time)
    end
    return table.concat(out)
-end
+end)
 
 --- End the body, and identify what was read: 32 bytes, which are equal for two readings of a
 -- source where the headers are the same bytes and the body gives the same hashes, so that a
@@ -254,17 +242,12 @@ end
 ---@param headers table   as for finish
 ---@return string|nil
 ---@return table|nil err
-function methods:fingerprint(headers)
-   local ok, err = check_headers(headers)
-   if not ok then return nil, err end
-   local hashes
-   hashes, err = end_body(self)
-   if not hashes then return nil, err end
+methods.fingerprint = returning(function(self, headers)
+   check_headers(headers)
+   local hashes = end_body(self)
    local texts = { hashes.relaxed or "", hashes.simple or "" }
    for i = 1, #headers do texts[#texts + 1] = headers[i][2] end
-   local print = self.signers.crypto.digest("SHA256", table.concat(texts))
-   if not print then return nil, broken() end
-   return print
-end
+   return self.signers.crypto.digest("SHA256", table.concat(texts)) or broken()
+end)
 
 return dkim

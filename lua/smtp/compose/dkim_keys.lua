@@ -11,12 +11,12 @@ local user_call = require "smtp.options.user_call"
 local dkim_keys = {}
 
 -- No error here repeats a value: the caller may have put a key into the wrong field.
-local usage = errors.usage
+local refuse = errors.refuse
 
 local function load_crypto()
    local crypto, why, err = system.load_crypto()
-   if crypto then return crypto end
-   return nil, err or usage("dkim", "nothing can be signed here: " .. why,
+   if err then error(err, 0) end
+   return crypto or refuse("dkim", "nothing can be signed here: " .. why,
       "Sign where smtp.crypto can be loaded, or let the server sign")
 end
 
@@ -34,31 +34,31 @@ local canonicalizations = {
 local function check_fields(t, at)
    for name in next, t do
       if not fields[name] then
-         return nil, usage(at .. "." .. user_call.text(name), ("%s has no field %q"):format(at,
-            user_call.text(name)), "It has domain, selector, key, canonicalization and identity")
+         name = user_call.text(name)
+         refuse(at .. "." .. name, ("%s has no field %q"):format(at, name),
+            "It has domain, selector, key, canonicalization and identity")
       end
    end
    for name in next, fields do
       if t[name] ~= nil and type(t[name]) ~= "string" then
-         return nil, usage(at .. "." .. name, ("%s.%s must be a string, and is a %s"):format(at,
-            name, type(t[name])))
+         refuse(at .. "." .. name, ("%s.%s must be a string, and is a %s"):format(at, name,
+            type(t[name])))
       end
    end
-   return true
 end
 
-local function check_domain(t, at)
-   local option = at .. ".domain"
+local function check_domain(t, option)
    if not t.domain then
-      return nil, usage(option, option .. " is missing", "Name the domain of the From header")
+      refuse(option, option .. " is missing", "Name the domain of the From header")
    end
    local ok, why = core.domain(t.domain)
    if ok and not t.domain:find("^[^%[]+%.") then
       ok, why = nil, "it is no domain with a dot in it"
    end
-   if ok then return true end
-   return nil, usage(option, ("%s cannot be used: %s"):format(option, why),
-      "Write it as in DNS (example.org), a name in another script in its form with xn--")
+   if not ok then
+      refuse(option, ("%s cannot be used: %s"):format(option, why),
+         "Write it as in DNS (example.org), a name in another script in its form with xn--")
+   end
 end
 
 -- RFC 6376 3.1. Underscores are not allowed in host names, but DNS allows them here and many
@@ -72,40 +72,32 @@ local function is_selector(selector)
    return true
 end
 
-local function check_selector(t, at)
-   local option = at .. ".selector"
+local function check_selector(t, option)
    if not t.selector then
-      return nil, usage(option, option .. " is missing",
-         "The public key lies at SELECTOR._domainkey.DOMAIN")
+      refuse(option, option .. " is missing", "The public key lies at SELECTOR._domainkey.DOMAIN")
    end
    if not is_selector(t.selector) then
-      return nil, usage(option, option .. " is no selector",
+      refuse(option, option .. " is no selector",
          "It has letters, digits, hyphens and dots, as in 2026.mail")
    end
    if #t.selector + #"._domainkey." + #t.domain > 253 then
-      return nil, usage(option, option .. " and the domain are longer together than DNS allows")
+      refuse(option, option .. " and the domain are longer together than DNS allows")
    end
-   return true
 end
 
 -- RFC 6376 3.5, i=.
-local function check_identity(t, at)
-   local identity, option = t.identity, at .. ".identity"
-   if not identity then return true end
+local function check_identity(t, option)
+   local identity = t.identity
+   if not identity then return end
    local of = identity:match("@([^@]*)$")
    local domain = ascii.lower(t.domain)
    if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. domain then
-      return nil, usage(option, ("%s does not end with @%s or a domain below it"):format(option,
-         t.domain), "Leave it out unless you know that you need it")
+      refuse(option, ("%s does not end with @%s or a domain below it"):format(option, t.domain),
+         "Leave it out unless you know that you need it")
    end
-   local ok, why
-   if identity:sub(1, 1) == "@" then
-      ok, why = core.domain(of)
-   else
-      ok, why = core.address(identity)
-   end
-   if ok then return true end
-   return nil, usage(option, ("%s is no address: %s"):format(option, why))
+   local is_domain = identity:sub(1, 1) == "@"
+   local ok, why = core[is_domain and "domain" or "address"](is_domain and of or identity)
+   if not ok then refuse(option, ("%s is no address: %s"):format(option, why)) end
 end
 
 -- ---- keys ----
@@ -120,36 +112,37 @@ local why_not = {
    length = { "is an RSA key of under 1,024 bits, or over 16,384", "Use 2,048 (RFC 8301 3.2)" },
 }
 
+-- A PEM file, or its path. -> the text of the file
 local function read_pem(value, option)
    if value:find("-----BEGIN", 1, true) then return value end
    local is_path, text, why, errno = not value:find("[%z\1-\31]") and value ~= "", nil, nil, nil
    if is_path then text, why, errno = system.read_file(value, 65537) end
-   if system.lacks(errno) then return nil, system.error(option .. " cannot be read: " .. why) end
+   if system.lacks(errno) then error(system.error(option .. " cannot be read: " .. why), 0) end
    if not is_path or errno then
-      return nil, usage(option, option .. " is neither the text of a PEM file nor the path of one "
-         .. "that can be read", "The text holds -----BEGIN PRIVATE KEY-----")
+      refuse(option, option .. " is neither the text of a PEM file nor the path of one that can be "
+         .. "read", "The text holds -----BEGIN PRIVATE KEY-----")
    end
-   if text and text:find("-----BEGIN", 1, true) then return text end
-   return nil, usage(option, option .. " is the path of something that is no PEM file",
-      "It holds -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
+   if not text or not text:find("-----BEGIN", 1, true) then
+      refuse(option, option .. " is the path of something that is no PEM file",
+         "It holds -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
+   end
+   return text
 end
 
-local function read_key(t, at, crypto)
-   local option = at .. ".key"
+local function read_key(t, option, crypto)
    if not t.key then
-      return nil, usage(option, option .. " is missing",
+      refuse(option, option .. " is missing",
          "Give the private key: the text of a PEM file, or its path")
    end
-   local pem, err = read_pem(t.key, option)
-   if not pem then return nil, err end
+   local pem = read_pem(t.key, option)
    local key, word = crypto.dkim_key(pem)
    if key then return key end
-   if word == "crypto" then return nil, system.error(option .. " cannot be read: no memory") end
+   if word == "crypto" then error(system.error(option .. " cannot be read: no memory"), 0) end
    if word == "unreadable" and (pem:find("-----BEGIN [A-Z ]*PUBLIC KEY")
       or pem:find("-----BEGIN [A-Z ]*CERTIFICATE")) then
       word = "public"
    end
-   return nil, usage(option, option .. " " .. why_not[word][1], why_not[word][2])
+   refuse(option, option .. " " .. why_not[word][1], why_not[word][2])
 end
 
 -- A local part in dkim-quoted-printable (RFC 6376 2.11).
@@ -157,28 +150,26 @@ local function quoted(text)
    return (text:gsub("[^!-:<>-~]", function(c) return ("=%02X"):format(c:byte()) end))
 end
 
+local FORM = "{ domain = …, selector = …, key = … }"
+
+local function check_table(value, option)
+   if type(value) ~= "table" then
+      refuse(option, option .. " must be a table, and is a " .. type(value), "Write " .. FORM)
+   end
+end
+
 local function read_signer(t, at, crypto)
-   if type(t) ~= "table" then
-      return nil, usage(at, at .. " must be a table, and is a " .. type(t),
-         "Write { domain = …, selector = …, key = … }")
-   end
-   local ok, err = check_fields(t, at)
-   if ok then ok, err = check_domain(t, at) end
-   if ok then ok, err = check_selector(t, at) end
-   if ok then ok, err = check_identity(t, at) end
-   if not ok then return nil, err end
-   local canonicalization = canonicalizations[t.canonicalization or "relaxed/relaxed"]
-   if not canonicalization then
-      local option = at .. ".canonicalization"
-      return nil, usage(option, option .. " is none that DKIM knows",
+   check_table(t, at)
+   check_fields(t, at)
+   check_domain(t, at .. ".domain")
+   check_selector(t, at .. ".selector")
+   check_identity(t, at .. ".identity")
+   local form = canonicalizations[t.canonicalization or "relaxed/relaxed"]
+      or refuse(at .. ".canonicalization", at .. ".canonicalization is none that DKIM knows",
          "Write \"relaxed/relaxed\": first the headers', word, then the body's")
-   end
-   local key
-   key, err = read_key(t, at, crypto)
-   if not key then return nil, err end
+   local key = read_key(t, at .. ".key", crypto)
    return { domain = t.domain, selector = t.selector, key = key, algorithm = key:algorithm(),
-      headers = canonicalization[1], body = canonicalization[2],
-      identity = t.identity and quoted(t.identity) }
+      headers = form[1], body = form[2], identity = t.identity and quoted(t.identity) }
 end
 
 local Signers = { __name = "smtp.DkimSigners" }
@@ -192,32 +183,21 @@ function dkim_keys.is(value)
    return getmetatable(value) == Signers
 end
 
---- Check the option `dkim`, and read its keys: see dkim.check.
+--- Check the option `dkim`, and read its keys: see dkim.check. Raises a UsageError or SystemError.
 ---@param value any
----@return table|nil   { crypto =, { domain, selector, key, algorithm, headers, body, identity } … }
----@return table|nil err
+---@return table   { crypto =, { domain, selector, key, algorithm, headers, body, identity } … }
 function dkim_keys.check(value)
    if dkim_keys.is(value) then return value end
-   if type(value) ~= "table" then
-      return nil, usage("dkim", "dkim must be a table, and is a " .. type(value),
-         "Write { domain = …, selector = …, key = … }")
-   end
+   check_table(value, "dkim")
    value = check.plain(value)
-   local crypto, err = load_crypto()
-   if not crypto then return nil, err end
+   local crypto = load_crypto()
    local signers = setmetatable({ crypto = crypto }, Signers)
    if value[1] == nil then
-      signers[1], err = read_signer(value, "dkim", crypto)
-      if not signers[1] then return nil, err end
+      signers[1] = read_signer(value, "dkim", crypto)
       return signers
    end
-   local ok
-   ok, err = check.is_list(value, "dkim", "It holds tables { domain = …, selector = …, key = … }")
-   if not ok then return nil, err end
-   for i = 1, #value do
-      signers[i], err = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
-      if not signers[i] then return nil, err end
-   end
+   check.is_list(value, "dkim", "It holds tables " .. FORM)
+   for i = 1, #value do signers[i] = read_signer(value[i], ("dkim[%d]"):format(i), crypto) end
    return signers
 end
 

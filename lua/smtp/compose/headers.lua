@@ -4,17 +4,15 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
 local identifiers = require "smtp.compose.identifiers"
+local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local headers = {}
 
 -- ---- date ----
 
-local days = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" }
-local months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
-   "Dec" }
+local DAYS, MONTHS = "SunMonTueWedThuFriSat", "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 local YEAR_10000 = 253402300800
 
@@ -24,22 +22,16 @@ local YEAR_10000 = 253402300800
 function headers.date(time)
    if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
    local d = os.date("!*t", math.floor(time))
-   return ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(days[d.wday], d.day, months[d.month],
-      d.year, d.hour, d.min, d.sec)
-end
-
-local function has(list, word)
-   for i = 1, #list do
-      if list[i] == word then return true end
-   end
-   return false
+   return ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(DAYS:sub(3 * d.wday - 2, 3 * d.wday),
+      d.day, MONTHS:sub(3 * d.month - 2, 3 * d.month), d.year, d.hour, d.min, d.sec)
 end
 
 -- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": the seconds and the part in brackets are optional.
 local function is_date(text)
    local wday, day, month, hour, minute, rest =
       text:match("^([A-Z][a-z][a-z]), (%d%d?) ([A-Z][a-z][a-z]) %d%d%d%d (%d%d):(%d%d)(.*)$")
-   if not rest or #text > 100 or not has(days, wday) or not has(months, month) then return false end
+   if not rest or #text > 100 then return false end
+   if not DAYS:find(wday, 1, true) or not MONTHS:find(month, 1, true) then return false end
    if tonumber(day) < 1 or tonumber(day) > 31 or hour > "23" or minute > "59" then return false end
    rest = rest:gsub("^:[0-5]%d", ""):gsub("^:60", "") -- a leap second
    return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
@@ -53,84 +45,70 @@ local function date_of(t)
    elseif type(value) == "string" and is_date(value) then
       date = value
    end
-   if date then return date end
-   return nil, errors.usage("date", "date is neither a time nor a date of RFC 5322",
+   return date or refuse("date", "date is neither a time nor a date of RFC 5322",
       "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
 end
 
 -- ---- subject ----
 
 -- A header field is one line of text; anything else would be another field.
-local function one_line(value, option)
+local function check_line(value, option)
    if value:find("[%z\1-\8\10-\31\127]") then
-      return nil, errors.usage(option, option .. " holds a line break or another control character",
+      refuse(option, option .. " holds a line break or another control character",
          "Remove it: what follows it would become a header of its own")
+   end
+end
+
+local function read_subject(t)
+   local value = t.subject
+   if value == nil then return nil end
+   check.is_type("subject", value, "string")
+   check_line(value, "subject")
+   if not core.is_utf8(value) then
+      refuse("subject", "subject is not valid UTF-8", "Convert it before sending")
    end
    return value
 end
 
--- -> subject, false where there is none | nil, err
-local function read_subject(t)
-   local value = t.subject
-   if value == nil then return false end
-   if type(value) ~= "string" then
-      return nil, errors.usage("subject", "subject must be a string, and is a " .. type(value))
-   end
-   local ok, err = one_line(value, "subject")
-   if not ok then return nil, err end
-   if core.is_utf8(value) then return value end
-   return nil, errors.usage("subject", "subject is not valid UTF-8", "Convert it before sending")
-end
-
 -- ---- list_unsubscribe (RFC 2369, RFC 8058) ----
 
-local function check_uri(uri, one_click)
+-- -> why the value is not a URI for List-Unsubscribe, nil if it is
+local function why_no_uri(uri, one_click)
    if type(uri) ~= "string" or not uri:find("^[!-;=?-~]+$") or uri:find("[,<>]") or #uri > 900 then
-      return nil, "is no URI of printable ASCII without commas and angle brackets"
+      return "is no URI of printable ASCII without commas and angle brackets"
    end
-   if uri:find("^https://[^/]") or uri:find("^mailto:[^?]") then return true end
-   if uri:find("^http://[^/]") then
-      if one_click then return nil, "must be https for one_click (RFC 8058 3.1)" end
-      return true
-   end
-   return nil, "must begin with https://, http:// or mailto:"
+   if uri:find("^https://[^/]") or uri:find("^mailto:[^?]") then return nil end
+   if not uri:find("^http://[^/]") then return "must begin with https://, http:// or mailto:" end
+   return one_click and "must be https for one_click (RFC 8058 3.1)" or nil
 end
 
--- The value of List-Unsubscribe. -> "<uri>, <uri>" | nil, err
+-- The value of List-Unsubscribe: "<uri>, <uri>"
 local function uri_list(value)
    local uris = check.copy(value)
    uris.one_click = nil
-   local ok, err = check.is_list(uris, "list_unsubscribe")
-   if not ok then return nil, err end
+   check.is_list(uris, "list_unsubscribe")
    local has_https = false
    for i = 1, #uris do
-      local is_uri, why = check_uri(uris[i], value.one_click)
-      if not is_uri then
-         return nil, errors.usage("list_unsubscribe", "list_unsubscribe " .. why, nil, uris[i])
-      end
+      local why = why_no_uri(uris[i], value.one_click)
+      if why then refuse("list_unsubscribe", "list_unsubscribe " .. why, nil, uris[i]) end
       has_https = has_https or uris[i]:find("^https:") ~= nil
       uris[i] = "<" .. uris[i] .. ">"
    end
    if value.one_click and not has_https then
-      return nil, errors.usage("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
+      refuse("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
          "Add one that unsubscribes when it gets a POST")
    end
    return table.concat(uris, ", ")
 end
 
--- -> the values of List-Unsubscribe and List-Unsubscribe-Post, false where there is none | nil, err
-local function unsubscribe(t)
-   local value = t.list_unsubscribe
-   if value == nil then return false end
+-- -> the values of List-Unsubscribe and List-Unsubscribe-Post
+local function unsubscribe(value)
    if type(value) == "string" then value = { value } end
    if type(value) ~= "table" or #value == 0 then
-      return nil, errors.usage("list_unsubscribe",
-         "list_unsubscribe must be a URI or a list of them",
+      refuse("list_unsubscribe", "list_unsubscribe must be a URI or a list of them",
          "Write { \"https://example.org/u/7\", one_click = true }")
    end
-   local uris, err = uri_list(value)
-   if not uris then return nil, err end
-   return uris, value.one_click and "List-Unsubscribe=One-Click"
+   return uri_list(value), value.one_click and "List-Unsubscribe=One-Click"
 end
 
 -- ---- fields of the caller's own ----
@@ -148,53 +126,53 @@ local own = {
    ["return-path"] = false,
 }
 
+-- -> the value as text
 local function check_header(name, value)
    if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
-      return nil, errors.usage("headers", ("headers: %q is no name for a header"):format(
-         user_call.text(name)), "A name has letters, digits and hyphens, at most 76")
+      refuse("headers", ("headers: %q is no name for a header"):format(user_call.text(name)),
+         "A name has letters, digits and hyphens, at most 76")
    end
    local option = own[ascii.lower(name)]
-   if option then
-      return nil, errors.usage("headers", ("headers may not hold %s"):format(name),
-         ("Use the option %s"):format(option))
-   elseif option == false then
-      return nil, errors.usage("headers", ("headers may not hold %s"):format(name),
-         "The composer writes it; use raw for a message of your own making")
+   if option ~= nil then
+      refuse("headers", ("headers may not hold %s"):format(name), option
+         and ("Use the option %s"):format(option)
+         or "The composer writes it; use raw for a message of your own making")
    end
    if type(value) == "number" then value = tostring(value) end
    if type(value) ~= "string" or not core.is_utf8(value) then
-      return nil, errors.usage("headers", ("headers: %s must be UTF-8 text"):format(name))
+      refuse("headers", ("headers: %s must be UTF-8 text"):format(name))
    end
-   return one_line(value, "headers." .. name)
+   check_line(value, "headers." .. name)
+   return value
+end
+
+-- Numbers come before other keys.
+local function is_before(a, b)
+   local first, second = a.key, b.key
+   if type(first) ~= type(second) then return type(first) == "number" end
+   if type(first) == "string" then return ascii.before(first, second) end
+   return first < second
 end
 
 -- The option `headers`: a map, in the order of its names, or an ordered list of { name, value }.
+-- -> { { name, value, "own" }, … }
 local function header_list(map)
    local list = {}
    if type(map) ~= "table" then
-      return nil, errors.usage("headers", "headers must be a table",
-         "Write { [\"X-Name\"] = \"value\" }")
+      refuse("headers", "headers must be a table", "Write { [\"X-Name\"] = \"value\" }")
    end
    for key, value in next, map do
+      local entry = { key, value, "own", key = user_call.text(key) }
       if type(key) == "number" then
          if type(value) ~= "table" then
-            return nil, errors.usage("headers", "headers holds an entry that is no { name, value }")
+            refuse("headers", "headers holds an entry that is no { name, value }")
          end
-         list[#list + 1] = { value[1], value[2], key }
-      else
-         list[#list + 1] = { key, value, user_call.text(key) }
+         entry = { value[1], value[2], "own", key = key }
       end
+      list[#list + 1] = entry
    end
-   table.sort(list, function(a, b)
-      if type(a[3]) ~= type(b[3]) then return type(a[3]) == "number" end
-      if type(a[3]) == "string" then return ascii.before(a[3], b[3]) end
-      return a[3] < b[3]
-   end)
-   for i = 1, #list do
-      local value, err = check_header(list[i][1], list[i][2])
-      if not value then return nil, err end
-      list[i][2] = value
-   end
+   table.sort(list, is_before)
+   for i = 1, #list do list[i][2] = check_header(list[i][1], list[i][2]) end
    return list
 end
 
@@ -203,19 +181,13 @@ end
 local priorities = { high = "1", normal = "3", low = "5" }
 
 -- The options that become fields with one value each, by the names that `ordered` has.
--- -> table | nil, err
 local function read_values(t, sender)
-   local values = { priority = priorities[t.priority], importance = t.priority }
-   local err
-   values.date, err = date_of(t)
-   if not values.date then return nil, err end
-   values.subject, err = read_subject(t)
-   if values.subject == nil then return nil, err end
+   local values = { priority = priorities[t.priority], importance = t.priority, date = date_of(t),
+      subject = read_subject(t) }
    values.message_id, values.in_reply_to, values.references = identifiers.read(t, sender)
-   if not values.message_id then return nil, values.in_reply_to end
-   if t.list_unsubscribe == nil then return values end
-   values.unsubscribe, values.unsubscribe_post = unsubscribe(t)
-   if not values.unsubscribe then return nil, values.unsubscribe_post end
+   if t.list_unsubscribe ~= nil then
+      values.unsubscribe, values.unsubscribe_post = unsubscribe(t.list_unsubscribe)
+   end
    return values
 end
 
@@ -228,15 +200,13 @@ local ordered = { { "Date", "date" }, { "From", "from", "addresses" },
    { "List-Unsubscribe", "unsubscribe" }, { "List-Unsubscribe-Post", "unsubscribe_post" } }
 
 --- Read the header fields of a message, without those of its body, in the order in which they are
--- written.
+-- written. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
 ---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
----@return table|nil      { { name, value, form }, … } for mime.fields
----@return string|table   the message identifier; UsageError, SystemError
+---@return table          { { name, value, form }, … } for mime.fields
+---@return string         the message identifier
 function headers.read(t, lists)
-   local values, err = read_values(t, lists.sender or lists.from[1])
-   if not values then return nil, err end
-   local fields, own_fields = {}
+   local values, fields = read_values(t, lists.sender or lists.from[1]), {}
    local addresses = { from = lists.from, sender = { lists.sender }, reply_to = lists.reply_to,
       to = lists.to, cc = lists.cc }
    for i = 1, #ordered do
@@ -246,11 +216,8 @@ function headers.read(t, lists)
       if value then fields[#fields + 1] = { name, value, form } end
    end
    if t.headers ~= nil then
-      own_fields, err = header_list(t.headers)
-      if not own_fields then return nil, err end
-      for i = 1, #own_fields do
-         fields[#fields + 1] = { own_fields[i][1], own_fields[i][2], "own" }
-      end
+      local own_fields = header_list(t.headers)
+      for i = 1, #own_fields do fields[#fields + 1] = own_fields[i] end
    end
    fields[#fields + 1] = { "MIME-Version", "1.0" }
    return fields, values.message_id

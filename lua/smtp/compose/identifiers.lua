@@ -16,7 +16,7 @@ local ID = "<" .. ("%02x"):rep(RANDOM_LEN) .. "@"
 local function new_id(sender)
    local bytes = core.random(RANDOM_LEN)
    if not bytes then
-      return nil, errors.new("system", { what = "this system has no random bytes" })
+      error(errors.new("system", { what = "this system has no random bytes" }), 0)
    end
    local domain = sender.address:match("@([^@]*)$") or "localhost"
    if sender.utf8 then domain = core.idna(domain) end
@@ -27,8 +27,7 @@ local function message_id(t, sender)
    local id = t.message_id
    if id == nil then return new_id(sender) end
    if type(id) ~= "string" or #id > ID_LEN_MAX or not id:find("^<[!-;=?-~]+@[!-;=?-~]+>$") then
-      return nil, errors.usage("message_id",
-         "message_id is not of the form <left@right>, at most 900 octets")
+      errors.refuse("message_id", "message_id is not of the form <left@right>, at most 900 octets")
    end
    return id
 end
@@ -48,45 +47,31 @@ local function take_ids(text, list)
 end
 
 -- The option with one or several message identifiers, a string or a list.
--- -> "<a@b> <c@d>" | nil, err
+-- -> "<a@b> <c@d>", nil if it is not set
 local function id_list(t, name)
-   local value = t[name]
+   local value, list = t[name], {}
+   if value == nil then return nil end
    if type(value) == "string" then value = { value } end
-   local ok, err = check.is_list(type(value) == "table" and value or {}, name)
-   if not ok then return nil, err end
-   local list = {}
-   for i = 1, type(value) == "table" and #value or 0 do
-      if type(value[i]) ~= "string" or not take_ids(value[i], list) then
-         list = {}
-         break
-      end
+   local is_valid = type(value) == "table"
+   if is_valid then check.is_list(value, name) end
+   for i = 1, is_valid and #value or 0 do
+      is_valid = is_valid and type(value[i]) == "string" and take_ids(value[i], list)
    end
-   if #list == 0 then
-      return nil, errors.usage(name, name .. " holds what is no message identifier",
+   if not is_valid or #list == 0 then
+      errors.refuse(name, name .. " holds what is no message identifier",
          "Write \"<left@right>\", or a list of these")
    end
    return table.concat(list, " ")
 end
 
---- Read the options message_id, in_reply_to and references.
+--- Read the options message_id, in_reply_to and references. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
 ---@param sender table    the entry of the sender's address, for a new message_id
----@return string|nil     the value of Message-ID
----@return string|nil     the value of In-Reply-To; the error
+---@return string         the value of Message-ID
+---@return string|nil     the value of In-Reply-To
 ---@return string|nil     the value of References
 function identifiers.read(t, sender)
-   local id, reply, references, err
-   id, err = message_id(t, sender)
-   if not id then return nil, err end
-   if t.in_reply_to ~= nil then
-      reply, err = id_list(t, "in_reply_to")
-      if err then return nil, err end
-   end
-   if t.references ~= nil then
-      references, err = id_list(t, "references")
-      if err then return nil, err end
-   end
-   return id, reply, references
+   return message_id(t, sender), id_list(t, "in_reply_to"), id_list(t, "references")
 end
 
 return identifiers

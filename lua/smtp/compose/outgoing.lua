@@ -6,14 +6,12 @@ local address = require "smtp.options.address"
 local check = require "smtp.options.check"
 local composed = require "smtp.compose.composed"
 local dkim_keys = require "smtp.compose.dkim_keys"
-local errors = require "smtp.errors"
 local extensions = require "smtp.options.extensions"
 local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
+local refuse = require("smtp.errors").refuse
 
 local outgoing = {}
-
-local usage = errors.usage
 
 ---@class smtp.OutgoingMessage
 ---@field from string                  the envelope's sender, canonical; "" is the null reverse-path
@@ -35,31 +33,6 @@ local usage = errors.usage
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
 ---@field body string|smtp.Source|nil  of a composed message
 
--- The one constructor. `content`: what raw.read or composed.read returned; `values`: of parameters.
----@return smtp.OutgoingMessage
-local function new_message(content, from, to, values)
-   return {
-      from = from.address,
-      to = to,
-      needs_all_recipients = false,
-      source = content.source,
-      text = content.text,
-      size = content.size,
-      size_is_exact = content.size_is_exact or false,
-      eightbit = content.eightbit,
-      may_be_binary = content.may_be_binary or false,
-      must_be_binary = content.must_be_binary or false,
-      utf8_address = nil,
-      parameters = values,
-      extensions = nil,
-      needs = nil,
-      signers = nil,
-      message_id = content.message_id,
-      header_fields = content.header_fields,
-      body = content.body,
-   }
-end
-
 -- ---- content ----
 
 local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html", "attachments",
@@ -68,10 +41,10 @@ local composing = { "cc", "bcc", "reply_to", "sender", "subject", "text", "html"
 
 local function raw_content(t, words)
    for i = 1, #composing do
-      if t[composing[i]] ~= nil then
-         local hint = "raw is the whole message already"
-         if composing[i] == "cc" or composing[i] == "bcc" then hint = "List everybody in `to`" end
-         return nil, usage(composing[i], composing[i] .. " stands beside raw", hint)
+      local name = composing[i]
+      if t[name] ~= nil then
+         refuse(name, name .. " stands beside raw", (name == "cc" or name == "bcc")
+            and "List everybody in `to`" or "raw is the whole message already")
       end
    end
    return raw.read(t, words.binarymime)
@@ -82,43 +55,32 @@ end
 -- A list of addresses; each may have parameters of its own.
 local function read_envelope_to(value)
    if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
-   local list, err = address.list(value, "envelope.to", parameters.recipient_fields)
-   for i = 1, #(list or {}) do
-      if type(value[i]) == "table" then
-         local ok
-         ok, err = parameters.read_recipient(value[i], list[i])
-         if not ok then return nil, err end
-      end
+   local list = address.list(value, "envelope.to", parameters.recipient_fields)
+   for i = 1, #list do
+      if type(value[i]) == "table" then parameters.read_recipient(value[i], list[i]) end
    end
-   return list, err
+   return list
 end
 
 local envelope_names = { "from", "to" }
 
-local function check_envelope(envelope)
-   if type(envelope) == "table" then return check.names(envelope, envelope_names, "envelope") end
-   return nil, usage("envelope", "envelope must be a table", "Write { from = …, to = … }")
+local function read_from(envelope, lists)
+   if envelope.from == "" then return { address = "" } end
+   if envelope.from ~= nil then return address.parse(envelope.from, "envelope.from") end
+   return lists.sender or lists.from[1]
+      or refuse("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
 end
 
--- -> entry of the sender, lists of entries of recipients | nil, err
+-- -> the entry of the sender, lists of entries of recipients
 local function read_envelope(t, lists)
-   local envelope, from = t.envelope or {}, lists.sender or lists.from[1]
-   local err
-   if envelope.from == "" then
-      from = { address = "" }
-   elseif envelope.from ~= nil then
-      from, err = address.parse(envelope.from, "envelope.from")
-      if not from then return nil, err end
-   elseif not from then
-      return nil, usage("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
+   local envelope = t.envelope or {}
+   if type(envelope) ~= "table" then
+      refuse("envelope", "envelope must be a table", "Write { from = …, to = … }")
    end
-   local groups = { lists.to, lists.cc, lists.bcc }
-   if envelope.to ~= nil then
-      groups[1], err = read_envelope_to(envelope.to)
-      if not groups[1] then return nil, err end
-      groups[2], groups[3] = nil, nil
-   end
-   return from, groups
+   check.names(envelope, envelope_names, "envelope")
+   local from = read_from(envelope, lists)
+   if envelope.to ~= nil then return from, { read_envelope_to(envelope.to) } end
+   return from, { lists.to, lists.cc, lists.bcc }
 end
 
 -- Each recipient once -> addresses, the parameters of the first entry with that address
@@ -174,7 +136,7 @@ function outgoing.needs(message)
    return needs
 end
 
--- -> keyword in lower case to "require", "prefer" or "skip" | nil, err
+-- -> keyword in lower case to "require", "prefer" or "skip"
 local function read_words(t, server)
    if t.extensions == nil and (not server or next(server.extensions) == nil) then return {} end
    return extensions.for_message(t.extensions, server)
@@ -183,8 +145,7 @@ end
 -- The options that ask for extensions, and what the bytes and addresses need.
 local function read_extensions(t, words, message)
    local needs = outgoing.needs(message)
-   local ok, err = parameters.read(t, message.parameters, needs, words)
-   if not ok then return nil, err end
+   parameters.read(t, message.parameters, needs, words)
    if message.must_be_binary then words.binarymime = "require" end
    if message.may_be_binary and words.chunking ~= "require" then
       words.chunking = words.binarymime
@@ -194,45 +155,39 @@ local function read_extensions(t, words, message)
       if keyword ~= "8bitmime" then words[keyword] = words[keyword] or "require" end
    end
    message.extensions, message.needs = words, needs
-   return message
 end
 
---- Read the options of a message.
----@param t table          the options, their names checked; the caller's own copy
----@param server? table    the options of the connection, checked
----@return smtp.OutgoingMessage|nil
----@return table|nil err
+--- The one constructor: read the options of a message. Raises an error of this library.
+---@param t table                 the options, their names checked; a copy of the caller's
+---@param server? smtp.Server     of the connection
+---@return smtp.OutgoingMessage
 function outgoing.read(t, server)
-   local lists, err = address.of_message(t)
-   if not lists then return nil, err end
-   if t.envelope ~= nil then
-      local ok
-      ok, err = check_envelope(t.envelope)
-      if not ok then return nil, err end
-   end
+   local lists = address.of_message(t)
    local from, groups = read_envelope(t, lists)
-   if not from then return nil, groups end
    local to, values = gather(groups)
-   if #to == 0 then
-      return nil, usage("to", "there is nobody to send to", "Give to, cc or bcc")
-   end
-   local words, content
-   words, err = read_words(t, server)
-   if not words then return nil, err end
-   if t.raw ~= nil then
-      content, err = raw_content(t, words)
-   else
-      content, err = composed.read(t, lists)
-   end
-   if not content then return nil, err end
-   local message = new_message(content, from, to, values)
-   if t.dkim ~= nil then
-      message.signers, err = dkim_keys.check(t.dkim)
-      if not message.signers then return nil, err end
-   end
-   message.needs_all_recipients = t.recipients == "all"
-   message.utf8_address = utf8_address(t, lists, from, groups)
-   return read_extensions(t, words, message)
+   if #to == 0 then refuse("to", "there is nobody to send to", "Give to, cc or bcc") end
+   local words = read_words(t, server)
+   local content = t.raw ~= nil and raw_content(t, words) or composed.read(t, lists)
+   local message = {
+      from = from.address,
+      to = to,
+      needs_all_recipients = t.recipients == "all",
+      source = content.source,
+      text = content.text,
+      size = content.size,
+      size_is_exact = content.size_is_exact or false,
+      eightbit = content.eightbit,
+      may_be_binary = content.may_be_binary or false,
+      must_be_binary = content.must_be_binary or false,
+      utf8_address = utf8_address(t, lists, from, groups),
+      parameters = values,
+      signers = t.dkim ~= nil and dkim_keys.check(t.dkim) or nil,
+      message_id = content.message_id,
+      header_fields = content.header_fields,
+      body = content.body,
+   }
+   read_extensions(t, words, message)
+   return message
 end
 
 return outgoing

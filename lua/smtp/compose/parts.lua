@@ -4,10 +4,11 @@
 
 local ascii = require "smtp.ground.ascii"
 local attachment = require "smtp.compose.attachment"
+local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
+local refuse = require("smtp.errors").refuse
 
 local parts = {}
 
@@ -32,50 +33,40 @@ end
 local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
    nul = { " holds a NUL", "Text has none: remove it" } }
 
--- The option `name`, a text. -> part, false where it is not set | nil, err
+-- The option `name`, a text. -> part, nil if it is not set
 local function read_text(t, name, content_type)
    local value = t[name]
-   if value == nil then return false end
-   if type(value) ~= "string" then
-      return nil, errors.usage(name, name .. " must be a string, and is a " .. type(value))
-   end
+   if value == nil then return nil end
+   check.is_type(name, value, "string")
    local part, word = text_part(value, content_type)
-   if part then return part end
-   return nil, errors.usage(name, name .. why_not[word][1], why_not[word][2])
+   return part or refuse(name, name .. why_not[word][1], why_not[word][2])
 end
 
--- The method of a calendar object: the option's, or that of its text. -> in upper case | nil, err
+-- The method of a calendar object: the option's, or that of its text, in upper case.
 local function method_of(calendar)
    local written = calendar.content:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
    local method = calendar.method or written or "PUBLISH"
    if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
-      return nil, errors.usage("calendar", "calendar.method is no method", "Write \"REQUEST\"")
+      refuse("calendar", "calendar.method is no method", "Write \"REQUEST\"")
    end
    method = ascii.upper(method)
    if written and ascii.upper(written) ~= method then
-      return nil, errors.usage("calendar", ("calendar.method is %s, and its text says METHOD:%s")
-         :format(method, written), "Readers want them alike (RFC 6047 2.4): remove one of them")
+      refuse("calendar", ("calendar.method is %s, and its text says METHOD:%s"):format(method,
+         written), "Readers want them alike (RFC 6047 2.4): remove one of them")
    end
    return method
 end
 
--- The option `calendar` (RFC 5545, RFC 6047). -> part, false where it is not set | nil, err
-local function read_calendar(t)
-   local value = t.calendar
-   if value == nil then return false end
+-- The option `calendar` (RFC 5545, RFC 6047). -> part, nil if it is not set
+local function read_calendar(value)
+   if value == nil then return nil end
    if type(value) == "string" then value = { content = value } end
    if type(value) ~= "table" or type(value.content) ~= "string" then
-      return nil, errors.usage("calendar",
-         "calendar must be iCalendar text, or { content =, method = }")
+      refuse("calendar", "calendar must be iCalendar text, or { content =, method = }")
    end
-   local part, method, err
-   if value.content:find("^BEGIN:VCALENDAR[\r\n]") then
-      method, err = method_of(value)
-      if not method then return nil, err end
-      part = text_part(value.content, "text/calendar; charset=utf-8; method=" .. method)
-   end
-   if part then return part end
-   return nil, errors.usage("calendar", "calendar is no iCalendar text in UTF-8",
+   local part = value.content:find("^BEGIN:VCALENDAR[\r\n]") and text_part(value.content,
+      "text/calendar; charset=utf-8; method=" .. method_of(value))
+   return part or refuse("calendar", "calendar is no iCalendar text in UTF-8",
       "It begins with BEGIN:VCALENDAR")
 end
 
@@ -132,34 +123,22 @@ local function token_of(id, attachments)
    return token
 end
 
--- A body that may have more than the part of the option text. -> part | nil, err
-local function read_several(t, id, text)
-   local found, err = { text = text, attachments = {} }
-   found.html, err = read_text(t, "html", "text/html; charset=utf-8")
-   if err then return nil, err end
-   found.calendar, err = read_calendar(t)
-   if err then return nil, err end
-   if t.attachments ~= nil then
-      found.attachments, err = attachment.list(t.attachments)
-      if err then return nil, err end
-   end
-   if text or found.html or found.calendar or found.attachments[1] then
-      return structure({ count = 0, token = token_of(id, found.attachments) }, found)
-   end
-   return nil, errors.usage("text", "the message has no content", "Give text, html, "
-      .. "attachments, calendar or raw; text = \"\" sends an empty message on purpose")
-end
-
---- Read the body of a message from the options text, html, calendar and attachments.
----@param t table          the options of a message
----@param id string        its message identifier
----@return smtp.Part|nil   the outermost part
----@return table|nil err   UsageError, SystemError
+--- Read the body of a message from the options text, html, calendar and attachments. Raises a
+-- UsageError or a SystemError.
+---@param t table        the options of a message
+---@param id string      its message identifier
+---@return smtp.Part     the outermost part
 function parts.read(t, id)
-   local text, err = read_text(t, "text", "text/plain; charset=utf-8")
-   if err then return nil, err end
+   local text = read_text(t, "text", "text/plain; charset=utf-8")
    if text and t.html == nil and t.calendar == nil and t.attachments == nil then return text end
-   return read_several(t, id, text)
+   local found = { text = text, html = read_text(t, "html", "text/html; charset=utf-8"),
+      calendar = read_calendar(t.calendar),
+      attachments = t.attachments ~= nil and attachment.list(t.attachments) or {} }
+   if not (text or found.html or found.calendar or found.attachments[1]) then
+      refuse("text", "the message has no content", "Give text, html, attachments, calendar or raw; "
+         .. "text = \"\" sends an empty message on purpose")
+   end
+   return structure({ count = 0, token = token_of(id, found.attachments) }, found)
 end
 
 return parts

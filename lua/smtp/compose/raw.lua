@@ -2,28 +2,26 @@
 -- @module smtp.compose.raw
 
 local core = require "smtp.core"
-local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
+local refuse = require("smtp.errors").refuse
 local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 local spool = require "smtp.compose.spool"
 
 local raw = {}
 
-local usage = errors.usage
-
 -- ---- what it contains ----
 
-local function check_bcc(scan)
-   if not scan.bcc then return true end
-   return nil, usage("raw", "the header of raw holds Bcc, which every recipient would see",
-      "Remove it, and list its addresses in `to`")
-end
-
-local function check_head(scan)
-   if not scan.odd_header then return true end
-   return nil, usage("raw", "raw has to go out as it is, and its header has line ends that are "
-      .. "no CRLF", "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+-- `header`: what is known of it; `binary`: its line ends cannot be corrected.
+local function check_header(header, binary)
+   if binary and header.odd_header then
+      refuse("raw", "raw has to go out as it is, and its header has line ends that are no CRLF",
+         "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+   end
+   if header.bcc then
+      refuse("raw", "the header of raw holds Bcc, which every recipient would see",
+         "Remove it, and list its addresses in `to`")
+   end
 end
 
 -- What a source contains, or its header alone. A source that cannot be read now is reported when it
@@ -42,13 +40,12 @@ end
 
 local function check_text(scan)
    if scan.nul then
-      return nil, usage("raw", "raw holds a NUL",
-         "No text may: encode that part as base64, or set extensions = { binarymime = \"prefer\" }")
+      refuse("raw", "raw holds a NUL", "No text may: encode that part as base64, or set "
+         .. "extensions = { binarymime = \"prefer\" }")
    elseif scan.long_line then
-      return nil, usage("raw", "raw holds a line over 998 octets",
+      refuse("raw", "raw holds a line over 998 octets",
          "Encode that part as quoted-printable or base64")
    end
-   return true
 end
 
 -- Can it be sent as BINARYMIME only, its bytes as they are (RFC 3030 3)?
@@ -61,11 +58,8 @@ end
 local function from_string(text, binary)
    local scan = source.scan(text, true)
    local needed = binary ~= nil and is_binary(scan)
-   local ok, err = true, nil
-   if not needed then ok, err = check_text(scan) end
-   if ok and needed then ok, err = check_head(scan) end
-   if ok then ok, err = check_bcc(scan) end
-   if not ok then return nil, err end
+   if not needed then check_text(scan) end
+   check_header(scan, needed)
    return { text = text, size = needed and #text or scan.wire_len, size_is_exact = true,
       eightbit = scan.eightbit, may_be_binary = binary ~= nil, must_be_binary = needed }
 end
@@ -80,15 +74,9 @@ local function scan_file(one, t, binary)
    return scan, header
 end
 
-local function check_header(header, must_be_binary)
-   local ok, err = check_bcc(header)
-   if ok and must_be_binary then ok, err = check_head(header) end
-   return ok, err
-end
-
 local function from_file(file, t, binary)
    local one, why = source.of_file(file)
-   if not one then return nil, usage("raw", "raw cannot be read: " .. why) end
+   if not one then refuse("raw", "raw cannot be read: " .. why) end
    local scan, header = scan_file(one, t, binary)
    local content = { source = one, size = t.size or one.size, size_is_exact = scan ~= nil,
       eightbit = t.eightbit or false, must_be_binary = binary == "require" }
@@ -98,11 +86,11 @@ local function from_file(file, t, binary)
       if not content.must_be_binary then content.size = scan.wire_len end
    end
    content.may_be_binary = content.must_be_binary or binary ~= nil and scan ~= nil
-   local ok, err = check_header(header, content.must_be_binary)
-   return ok and content or nil, err
+   check_header(header, content.must_be_binary)
+   return content
 end
 
--- Whether what a function gives may be sent as text is not known: it is binary where the caller
+-- Whether what a function gives may be sent as text is not known: it is binary if the caller
 -- requires that.
 local function from_function(fn, t, binary)
    return { source = source.of_function(fn, t.size, "raw"), size = t.size,
@@ -114,23 +102,21 @@ local function read(t, binary)
    if type(t.raw) == "string" then return from_string(t.raw, binary) end
    if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
    if type(t.raw) == "function" then return from_function(t.raw, t, binary) end
-   return nil, usage("raw", "raw must be a string, an open file or a function")
+   refuse("raw", "raw must be a string, an open file or a function")
 end
 
---- Read the options `raw`, `eightbit` and `size`.
+--- Read the options `raw`, `eightbit` and `size`. Raises a UsageError.
 ---@param t table         the options of a message
 ---@param word? string   the option extensions.binarymime
----@return table|nil     source, size, text, size_is_exact, eightbit, may_be_binary and
+---@return table         source, size, text, size_is_exact, eightbit, may_be_binary and
 --   must_be_binary of smtp.OutgoingMessage
----@return table|nil     UsageError
 function raw.read(t, word)
    if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
-      return nil, usage("size", "size must be a whole number of octets")
+      refuse("size", "size must be a whole number of octets")
    end
-   local content, err = read(t, word ~= "skip" and word or nil)
-   if not content then return nil, err end
+   local content = read(t, word ~= "skip" and word or nil)
    if t.dkim ~= nil and content.must_be_binary then
-      return nil, usage("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
+      refuse("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
          "Encode its parts as base64 (RFC 6376 5.3)")
    end
    content.may_be_binary = content.may_be_binary and t.dkim == nil

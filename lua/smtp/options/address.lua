@@ -54,8 +54,8 @@ local function hint_for(text)
 end
 
 local function refuse(option, value, why, hint)
-   return nil, errors.address(option, value,
-      ("%s = %q is no address: %s"):format(option, value, why), hint)
+   error(errors.address(option, value, ("%s = %q is no address: %s"):format(option, value, why),
+      hint), 0)
 end
 
 -- ---- domains ----
@@ -112,34 +112,36 @@ function address.code_point(character)
    return code
 end
 
--- An invisible character in the text -> why the text is refused, what to do | nil
-local function find_invisible(text)
-   if #text > 1000 then return nil end -- too long in any case
+-- Refuse a text that contains an invisible character.
+local function check_visible(text, option, value)
+   if #text > 1000 then return end -- too long in any case
    for character in text:gmatch("[\192-\247][\128-\191]+") do
       local code = address.code_point(character)
       for i = 1, #invisible do
          if code >= invisible[i][1] and code <= invisible[i][2] then
-            return ("it contains U+%04X, %s, which nothing shows"):format(code, invisible[i][3]),
-               "Remove that character: it often comes with a copied address"
+            refuse(option, value, ("it contains U+%04X, %s, which nothing shows"):format(code,
+               invisible[i][3]), "Remove that character: it often comes with a copied address")
          end
       end
    end
 end
 
--- The domain that IDNA returns is checked like one that the caller wrote.
--- -> canonical, utf8 | nil, why, hint
-local function check_spec(spec)
-   local hidden, remedy = find_invisible(spec)
-   if hidden then return nil, hidden, remedy end
+-- The core checks `spec`; `shown` is the address as the caller wrote it. -> in its canonical form
+local function canonical_of(spec, shown, option, value)
    local canonical, why = core.address(spec)
-   if not canonical then return nil, why, hint_for(spec) end
+   return canonical or refuse(option, value, why, hint_for(shown))
+end
+
+-- The domain that IDNA returns is checked like one that the caller wrote. -> canonical, utf8
+local function check_spec(spec, option, value)
+   check_visible(spec, option, value)
+   local canonical = canonical_of(spec, spec, option, value)
    local left, domain = canonical:match("^(.*)@(.*)$")
    local utf8 = left:find("[\128-\255]") ~= nil
    if domain:find("[\128-\255]") then
       local ascii, unicode, hint = address.domain(domain)
-      if not ascii then return nil, unicode, hint end
-      canonical, why = core.address(left .. "@" .. (utf8 and unicode or ascii))
-      if not canonical then return nil, why, hint_for(spec) end
+      if not ascii then refuse(option, value, unicode, hint) end
+      canonical = canonical_of(left .. "@" .. (utf8 and unicode or ascii), spec, option, value)
    end
    return canonical, utf8 or nil
 end
@@ -180,15 +182,15 @@ local function unquote(name)
    return name
 end
 
--- "Name <spec>" -> spec, name | nil, why. A list in one string is refused: all its addresses but
--- the last would be lost.
-local function split(text)
+-- "Name <spec>" -> spec, name. A list in one string is refused, because all its addresses but the
+-- last would be lost.
+local function split(text, option, value)
    local at = angle_at(text)
    if not at or text:sub(-1) ~= ">" then return text end
    local name = trim(text:sub(1, at - 1))
    local unquoted = unquote(name)
    if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
-      return nil, "it holds several"
+      refuse(option, value, "it holds several", as_list)
    end
    return text:sub(at + 1, -2), unquoted
 end
@@ -197,103 +199,73 @@ end
 -- C1 (some programs take U+0085 for a line end). U+2028 and U+2029 are allowed: a header encodes
 -- them.
 local function check_name(name, option)
-   if name == nil or name == "" then return true end
-   if type(name) ~= "string" then
-      return nil, errors.usage(option, option .. ".name must be a string")
-   end
+   if name == nil or name == "" then return end
+   if type(name) ~= "string" then errors.refuse(option, option .. ".name must be a string") end
    if not core.is_utf8(name) then
-      return nil, errors.usage(option, "the name in " .. option .. " is not valid UTF-8")
+      errors.refuse(option, "the name in " .. option .. " is not valid UTF-8")
    end
    if name:find("[%z\1-\31\127]") or name:find("\194[\128-\159]") then
-      return nil, errors.usage(option, "the name in " .. option .. " holds control characters",
+      errors.refuse(option, "the name in " .. option .. " holds control characters",
          "A name is one line of text")
    end
-   return true
 end
 
 local fields = { "name", "address" }
 
-local function not_an_address(option)
-   return nil, errors.usage(option, option .. " must be an address",
+-- -> spec, name
+local function spec_and_name(value, option, names)
+   if type(value) == "string" then return split(trim(value), option, value) end
+   if type(value) == "table" then
+      check.names(value, names or fields, option)
+      local spec = rawget(value, "address")
+      if type(spec) == "string" then return spec, rawget(value, "name") end
+   end
+   errors.refuse(option, option .. " must be an address",
       "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }")
 end
 
--- -> spec, name | nil, err
-local function spec_and_name(value, option, names)
-   if type(value) == "table" then
-      local ok, err = check.names(value, names or fields, option)
-      if not ok then return nil, err end
-      local spec = rawget(value, "address")
-      if type(spec) ~= "string" then return not_an_address(option) end
-      return spec, rawget(value, "name")
-   elseif type(value) == "string" then
-      local spec, name = split(trim(value))
-      if not spec then return refuse(option, value, name, as_list) end
-      return spec, name
-   end
-   return not_an_address(option)
-end
-
---- Read one address.
+--- Read one address. Raises an AddressError or a UsageError.
 ---@param value string|table   "a@b", "Name <a@b>" or { name=, address= }
 ---@param option string        for errors
 ---@param names? string[]      the fields that a table may have, if more than name and address
----@return table|nil           { name=, address=, utf8= }; the address is canonical, utf8 is true
---   if it needs SMTPUTF8 (RFC 6531)
----@return table|nil           AddressError or UsageError
+---@return table   { name=, address=, utf8= }; the address is canonical, utf8 is true if it needs
+--   SMTPUTF8 (RFC 6531)
 function address.parse(value, option, names)
    local spec, name = spec_and_name(value, option, names)
-   if not spec then return nil, name end
-   local ok, err = check_name(name, option)
-   if not ok then return nil, err end
-   local canonical, utf8, hint = check_spec(trim(spec))
-   if not canonical then
-      return refuse(option, type(value) == "string" and value or spec, utf8, hint)
-   end
+   check_name(name, option)
+   local canonical, utf8 = check_spec(trim(spec), option, type(value) == "string" and value or spec)
    return { name = name ~= "" and name or nil, address = canonical, utf8 = utf8 }
 end
 
---- Read a list of addresses; one string or one { address = … } is a list of one.
----@param value any
+--- Read a list of addresses; one string or one { address = … } is a list of one. Raises an
+-- AddressError or a UsageError.
+---@param value any         nil is an empty list
 ---@param option string     for errors
 ---@param names? string[]   the fields that a table may have, if more than name and address
----@return table|nil
----@return table|nil err
+---@return table
 function address.list(value, option, names)
    if value == nil then return {} end
-   local err
    if type(value) ~= "table" or rawget(value, "address") ~= nil then
-      local entry
-      entry, err = address.parse(value, option, names)
-      return entry and { entry }, err
+      return { address.parse(value, option, names) }
    end
-   local ok
-   ok, err = check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
-   if not ok then return nil, err end
+   check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
    local list = {}
-   for i = 1, #value do
-      list[i], err = address.parse(value[i], option, names)
-      if not list[i] then return nil, err end
-   end
+   for i = 1, #value do list[i] = address.parse(value[i], option, names) end
    return list
 end
 
 local list_options = { "from", "to", "cc", "bcc", "reply_to" }
 
---- Read the addresses in the options of a message.
+--- Read the addresses in the options of a message. Raises an AddressError or a UsageError.
 ---@param t table
----@return table|nil   from, to, cc, bcc, reply_to: lists, perhaps empty; sender: one address or nil
----@return table|nil err
+---@return table   from, to, cc, bcc, reply_to: lists, perhaps empty; sender: one address or nil
 function address.of_message(t)
-   local lists, err = {}
+   local lists = {}
    for i = 1, #list_options do
       local name = list_options[i]
-      lists[name] = {}
-      if t[name] ~= nil then lists[name], err = address.list(t[name], name) end
-      if err then return nil, err end
+      lists[name] = address.list(t[name], name)
    end
-   if t.sender ~= nil then lists.sender, err = address.parse(t.sender, "sender") end
-   if err then return nil, err end
+   if t.sender ~= nil then lists.sender = address.parse(t.sender, "sender") end
    return lists
 end
 

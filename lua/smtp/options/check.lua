@@ -1,15 +1,13 @@
---- Checks of options: names, and values of the kinds that several options share. A check returns
--- true or the value to use; else nil and a UsageError that names the option.
+--- Checks of options: names, and values of the kinds that several options share. A check raises a
+-- UsageError that names the option.
 -- @module smtp.options.check
 
 local ascii = require "smtp.ground.ascii"
-local errors = require "smtp.errors"
 local names = require "smtp.options.names"
+local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local check = {}
-
-local usage = errors.usage
 
 -- ---- names ----
 
@@ -28,7 +26,7 @@ local function distance(a, b)
    return row[#b]
 end
 
---- The name in a list that a wrong one was meant to be, nil where none is near.
+--- The name in a list that a wrong one was probably meant to be; nil if none is similar.
 ---@param name string
 ---@param list string[]
 ---@return string|nil
@@ -55,23 +53,24 @@ local function set_of(list)
    return set
 end
 
-local function unknown(key, list, where)
+local function refuse_name(key, list, where, other)
    local name = user_call.text(key)
    local near, option = check.nearest(name, list), where and where .. "." .. name or name
-   return usage(option, ("there is no option %q"):format(option),
-      near and ("Did you mean %s?"):format(near) or "The README lists all options")
+   local hint = near and ("Did you mean %s?"):format(near) or "The README lists all options"
+   if other and other.by_name[name] then hint = "It belongs to " .. other.home end
+   refuse(option, ("there is no option %q"):format(option), hint)
 end
 
 --- A table has no other keys than these names.
 ---@param t table
 ---@param list string[]
----@param where? string   what the table is, if not the options themselves: "attachments[1]"
-function check.names(t, list, where)
+---@param where? string           what the table is, if not the options: "attachments[1]"
+---@param other? smtp.OptionSet   options that another call takes
+function check.names(t, list, where, other)
    local known = set_of(list)
    for key in next, t do
-      if not known[key] then return nil, unknown(key, list, where) end
+      if not known[key] then refuse_name(key, list, where, other) end
    end
-   return true
 end
 
 -- ---- values ----
@@ -84,61 +83,40 @@ function check.is_list(list, option, hint)
    local count = 0
    for key in next, list do
       if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
-         return nil, usage(option, ("%s is a list, and holds the key %s"):format(option,
+         refuse(option, ("%s is a list, and holds the key %s"):format(option,
             type(key) == "string" and ("%q"):format(key) or user_call.text(key)), hint)
       end
       count = count + 1
    end
    for i = 1, count do
       if rawget(list, i) == nil then
-         return nil, usage(option,
-            ("%s is a list with a hole: it has no entry %d, and more behind it"):format(option, i),
-            "Leave nil out of a list")
+         refuse(option, ("%s is a list with a hole: it has no entry %d, and more behind it")
+            :format(option, i), "Leave nil out of a list")
       end
    end
-   return true
 end
 
---- The value of this name, if there is one, is one of these words.
----@param t table
----@param name string
+--- A value is nil or one of these words.
+---@param name string   of the option
+---@param value any
 ---@param words string[]
-function check.is_word(t, name, words)
-   local value = t[name]
-   if value == nil then return true end
+function check.is_word(name, value, words)
+   if value == nil then return end
    for i = 1, #words do
-      if value == words[i] then return true end
+      if value == words[i] then return end
    end
-   return nil, usage(name, ("%s = %s is not one of its words"):format(name, user_call.text(value)),
+   refuse(name, ("%s = %s is not one of its words"):format(name, user_call.text(value)),
       ("Write \"%s\""):format(table.concat(words, "\", \"")), value)
 end
 
---- The value of this name, if there is one, has this type.
----@param t table
----@param name string
+--- A value is nil or has this type.
+---@param name string   of the option
+---@param value any
 ---@param expected string
-function check.is_type(t, name, expected)
-   local found = type(t[name])
-   if t[name] == nil or found == expected then return true end
-   return nil, usage(name, ("%s must be a %s, and is a %s"):format(name, expected, found))
-end
-
---- One check for several options of a table.
-function check.each(one, t, list, ...)
-   for i = 1, #list do
-      local ok, err = one(t, list[i], ...)
-      if not ok then return nil, err end
-   end
-   return true
-end
-
---- Several checks of one table, in order.
-function check.all(checks, t)
-   for i = 1, #checks do
-      local ok, err = checks[i](t)
-      if not ok then return nil, err end
-   end
-   return true
+function check.is_type(name, value, expected)
+   local found = type(value)
+   if value == nil or found == expected then return end
+   refuse(name, ("%s must be a %s, and is a %s"):format(name, expected, found))
 end
 
 -- ---- copies ----
@@ -172,83 +150,71 @@ end
 
 -- ---- the options of a set ----
 
-local function number_of(value)
-   return type(value) == "number" and value or ascii.number(value)
-end
-
--- By kind: (t, name, option) -> true | nil, err. A number in a string becomes a number.
+-- By kind: check t[name]; `option` is its entry in the set. A number in a string becomes a number.
 local kinds = {}
 
 function kinds.word(t, name, option)
-   return check.is_word(t, name, option.words)
+   check.is_word(name, t[name], option.words)
 end
 
 function kinds.boolean(t, name)
-   return check.is_type(t, name, "boolean")
+   check.is_type(name, t[name], "boolean")
 end
 
 function kinds.line(t, name)
-   local ok, err = check.is_type(t, name, "string")
-   if not ok then return nil, err end
-   if not t[name]:find("[%z\r\n]") then return true end
-   return nil, usage(name, name .. " holds a line break or a NUL", "Remove it")
+   check.is_type(name, t[name], "string")
+   if t[name]:find("[%z\r\n]") then
+      refuse(name, name .. " holds a line break or a NUL", "Remove it")
+   end
 end
 
 function kinds.types(t, name, option)
-   if option.types[type(t[name])] then return true end
-   return nil, usage(name, option.wrong)
+   if not option.types[type(t[name])] then refuse(name, option.wrong) end
 end
 
 function kinds.pattern(t, name, option)
-   if type(t[name]) == "string" and t[name]:find(option.pattern) then return true end
-   return nil, usage(name, option.wrong, option.hint)
+   if type(t[name]) == "string" and t[name]:find(option.pattern) then return end
+   refuse(name, option.wrong, option.hint)
 end
 
 function kinds.whole(t, name, option)
-   local number = number_of(t[name]) -- "25.0" is 25
-   if number and number >= option.min and number <= option.max and number % 1 == 0 then
-      t[name] = math.floor(number)
-      return true
+   local number = ascii.number(t[name]) -- "25.0" is 25
+   if not number or number < option.min or number > option.max or number % 1 ~= 0 then
+      refuse(name, ("%s is not a number from %d to %d"):format(name, option.min, option.max), nil,
+         t[name])
    end
-   return nil, usage(name, ("%s is not a number from %d to %d"):format(name, option.min,
-      option.max), nil, t[name])
+   t[name] = math.floor(number)
 end
 
 -- A larger value was most likely meant in milliseconds.
 function kinds.seconds(t, name, option)
    local value = t[name]
-   local number = number_of(value)
+   local number = ascii.number(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
-      return nil, usage(name, ("%s must be a positive number of seconds"):format(name), nil, value)
+      refuse(name, ("%s must be a positive number of seconds"):format(name), nil, value)
    end
    if number > option.max then
-      return nil, usage(name, ("%s = %s is more than %d seconds"):format(name, tostring(value),
-         option.max), "Did you mean milliseconds? Times are in seconds", value)
+      refuse(name, ("%s = %s is more than %d seconds"):format(name, tostring(value), option.max),
+         "Did you mean milliseconds? Times are in seconds", value)
    end
    t[name] = number
-   return true
 end
 
 local function use_alias(t, name, alias)
    if t[name] ~= nil then
-      return nil, usage(alias, ("%s and %s mean the same, and both are given"):format(name, alias),
+      refuse(alias, ("%s and %s mean the same, and both are given"):format(name, alias),
          "Keep " .. name)
    end
    t[name], t[alias] = t[alias], nil
-   return true
 end
 
--- The values of a copy that is ours.
+-- Check the values of a copy, and resolve aliases. -> the copy
 local function check_values(t, set)
    for i = 1, #set.list do
       local option = set.list[i]
       local name, alias = option[1], option.alias
-      local ok, err = true, nil
-      if alias and t[alias] ~= nil then ok, err = use_alias(t, name, alias) end
-      if ok and t[name] ~= nil and option.kind then
-         ok, err = kinds[option.kind](t, name, option)
-      end
-      if not ok then return nil, err end
+      if alias and t[alias] ~= nil then use_alias(t, name, alias) end
+      if t[name] ~= nil and option.kind then kinds[option.kind](t, name, option) end
    end
    return t
 end
@@ -256,8 +222,7 @@ end
 --- A plain copy of these options, with the values of shared kinds checked and aliases resolved.
 ---@param given table        their names checked
 ---@param set smtp.OptionSet
----@return table|nil
----@return table|nil err
+---@return table
 function check.values(given, set)
    return check_values(check.plain(given, set.objects), set)
 end
@@ -265,8 +230,8 @@ end
 --- The options of smtp.send, all names checked: those of the connection as they were given, and
 -- those of the message as check.values returns them.
 ---@param given table
----@return table|nil connection
----@return table message_or_err
+---@return table connection
+---@return table message
 function check.split(given)
    local connection, message, objects = {}, {}, names.message.objects
    for name, value in next, given do
@@ -275,12 +240,10 @@ function check.split(given)
       elseif names.message.by_name[name] then
          message[name] = objects[name] and value or plain(value, DEPTH)
       else
-         return nil, unknown(name, names.all)
+         refuse_name(name, names.all)
       end
    end
-   local ok, err = check_values(message, names.message)
-   if not ok then return nil, err end
-   return connection, message
+   return connection, check_values(message, names.message)
 end
 
 return check

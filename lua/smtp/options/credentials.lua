@@ -4,12 +4,10 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
+local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local credentials = {}
-
-local usage = errors.usage
 
 -- ---- mechanisms ----
 
@@ -42,23 +40,22 @@ for i = 1, #known do by_name[known[i].name], known_names[i] = known[i], known[i]
 --- The mechanisms of this library by their names.
 credentials.by_name = by_name
 
--- A mechanism of the caller's own counts as one that shows the secret, unless it says
+-- A mechanism of the caller's own counts as one that shows the secret, unless it declares
 -- plaintext = false.
 local function own_mechanism(object)
    local name = rawget(object, "name")
    if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
-      return nil, usage("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
+      refuse("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
          .. "(RFC 4422 3.1), and not %s"):format(user_call.text(name)))
    end
    if by_name[name] then
-      return nil, usage("auth_mechanisms", name .. " is known here, and given as an object",
+      refuse("auth_mechanisms", name .. " is known here, and given as an object",
          ("Write %q to use it"):format(name))
    end
    for _, method in ipairs { "start", "step" } do
       if type(user_call.field(object, method)) ~= "function" then
-         return nil, usage("auth_mechanisms", ("the mechanism %s has no function %s"):format(name,
-            method), "Give { name =, start = function(self, info), "
-            .. "step = function(self, challenge) }")
+         refuse("auth_mechanisms", ("the mechanism %s has no function %s"):format(name, method),
+            "Give { name =, start = function(self, info), step = function(self, challenge) }")
       end
    end
    return { name = name, object = object,
@@ -67,41 +64,34 @@ end
 
 local function one_mechanism(value)
    if type(value) == "table" then return own_mechanism(value) end
-   local entry = type(value) == "string" and by_name[ascii.upper(value)]
-   if entry then return entry end
-   return nil, usage("auth_mechanisms", ("there is no mechanism %q"):format(user_call.text(value)),
+   return type(value) == "string" and by_name[ascii.upper(value)] or refuse("auth_mechanisms",
+      ("there is no mechanism %q"):format(user_call.text(value)),
       "Known are " .. table.concat(known_names, ", ") .. "; any other can be given as an object")
 end
 
--- A list of names and objects; one alone is a list of one. -> list | nil, err
+-- A list of names and objects; one alone is a list of one.
 local function mechanism_list(value)
    if type(value) == "string" or type(value) == "table" and rawget(value, "name") then
       return { value }
    end
    if type(value) == "table" then
-      local ok, err = check.is_list(value, "auth_mechanisms")
-      if not ok then return nil, err end
+      check.is_list(value, "auth_mechanisms")
       local list = check.copy(value)
       if #list >= 1 and #list <= 32 then return list end
    end
-   return nil, usage("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
+   refuse("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
       "Write { \"PLAIN\", \"LOGIN\" }")
 end
 
 local function check_mechanisms(t)
-   if t.auth_mechanisms == nil then return true end
-   local list, err = mechanism_list(t.auth_mechanisms)
-   if not list then return nil, err end
-   local entries, seen = {}, {}
+   if t.auth_mechanisms == nil then return end
+   local list, entries, seen = mechanism_list(t.auth_mechanisms), {}, {}
    for i = 1, #list do
-      local entry
-      entry, err = one_mechanism(list[i])
-      if not entry then return nil, err end
+      local entry = one_mechanism(list[i])
       if not seen[entry.name] then entries[#entries + 1] = entry end
       seen[entry.name] = true
    end
    t.auth_mechanisms = entries
-   return true
 end
 
 -- ---- credentials ----
@@ -139,13 +129,12 @@ local function check_fields(t)
       if value ~= nil and not (may_be_function[name] and type(value) == "function") then
          local ok, why = credentials.fits(name, value)
          if not ok then
-            return nil, usage(name, name .. " " .. why, type(value) == "string"
+            refuse(name, name .. " " .. why, type(value) == "string"
                and "A value read from a file often ends in a line break: remove it" or nil)
          end
       end
       if may_be_function[name] and value == "" then t[name] = nil end
    end
-   return true
 end
 
 -- A mechanism of the caller's own may need a name alone.
@@ -162,31 +151,26 @@ local function check_pair(t)
    local has_name, has_secret = (t.username or "") ~= "", t[secret] ~= nil
    if not has_name and not has_secret then t.username = nil end
    if has_name and not has_secret and not has_own_mechanism(t) then
-      return nil, usage("password", "username is given, and neither password nor token is",
+      refuse("password", "username is given, and neither password nor token is",
          "Give both, or neither to send without authentication; EXTERNAL takes its identity "
          .. "from authzid")
    end
    if has_secret and not has_name then
-      return nil, usage("username", secret .. " is given and username is not", "Give both")
+      refuse("username", secret .. " is given and username is not", "Give both")
    end
-   return true
 end
 
 local function check_iterations(t)
    local bounds = t.scram_iterations
-   if bounds == nil then
-      t.scram_iterations = { 4096, 200000 }
-      return true
-   end
+   if bounds == nil then bounds = { 4096, 200000 } end
    local low = type(bounds) == "table" and tonumber(bounds[1])
    local high = type(bounds) == "table" and tonumber(bounds[2])
-   if low and high and low % 1 == 0 and high % 1 == 0 and low >= 1 and high >= low
-      and high <= 999999999 then
-      t.scram_iterations = { low, high }
-      return true
+   if not low or not high or low % 1 ~= 0 or high % 1 ~= 0 or low < 1 or high < low
+      or high > 999999999 then
+      refuse("scram_iterations", "scram_iterations must be two whole numbers, the lower one first",
+         "Write { 4096, 200000 }")
    end
-   return nil, usage("scram_iterations", "scram_iterations must be two whole numbers, the lower "
-      .. "one first", "Write { 4096, 200000 }")
+   t.scram_iterations = { low, high }
 end
 
 -- ---- which mechanisms may be used ----
@@ -223,53 +207,47 @@ local function lacks_certificate(t, entry)
       and not (t.tls_cert or t.transport or t.socket or t.auth == "skip")
 end
 
--- Why none can be used, if that is a mistake of the caller's.
-local function none_usable(t, first)
+-- If none can be used because of a mistake of the caller's, name the mistake.
+local function check_usable(t, first)
    if t.authzid and first.bare then
-      return usage("authzid", ("%s has no place for authzid"):format(first.name),
+      refuse("authzid", ("%s has no place for authzid"):format(first.name),
          "Leave it out, or name another mechanism")
    end
-   if not t.auth_mechanisms then return nil end
+   if not t.auth_mechanisms then return end
    local name = (t.password or t.token) and first.secret or "username"
-   return usage(name, ("auth_mechanisms names %s, and there is no %s for it"):format(first.name,
+   refuse(name, ("auth_mechanisms names %s, and there is no %s for it"):format(first.name,
       first.secret), "Give " .. (name == "username" and "username and " or "") .. first.secret)
 end
 
 local function choose(t)
-   local list, usable, err = t.auth_mechanisms or known, {}, nil
+   local list, usable = t.auth_mechanisms or known, {}
    for i = 1, #list do
       if not exclusion(t, list[i]) then
          if lacks_certificate(t, list[i]) then
-            return nil, usage("tls_cert", "auth_mechanisms names EXTERNAL, and there is no "
-               .. "certificate", "Give tls_cert and tls_key")
+            refuse("tls_cert", "auth_mechanisms names EXTERNAL, and there is no certificate",
+               "Give tls_cert and tls_key")
          end
          usable[#usable + 1] = list[i]
       end
    end
-   if #usable == 0 and t.auth ~= "skip" then err = none_usable(t, list[1]) end
-   if err then return nil, err end
+   if #usable == 0 and t.auth ~= "skip" then check_usable(t, list[1]) end
    t.mechanisms, t.credentials = usable, #usable > 0
-   return true
 end
 
 --- Check the options of AUTH, and fill in `auth`, `auth_mechanisms` (entries), `mechanisms` (the
 -- entries that can be used), `credentials` (is there such an entry?) and `scram_iterations`.
 ---@param t table       the options of a connection, a copy
----@return true|nil
----@return table|nil err
 function credentials.check(t)
-   local ok, err = check_mechanisms(t)
-   if ok then ok, err = check_fields(t) end
-   if ok then ok, err = check_pair(t) end
-   if ok then ok, err = check_iterations(t) end
-   if ok then ok, err = choose(t) end
-   if not ok then return nil, err end
+   check_mechanisms(t)
+   check_fields(t)
+   check_pair(t)
+   check_iterations(t)
+   choose(t)
    if t.auth == "require" and not t.credentials then
-      return nil, usage("auth", "auth = \"require\" and there are no credentials",
+      refuse("auth", "auth = \"require\" and there are no credentials",
          "Give username and password (or token), or auth = \"skip\" to send without")
    end
    t.auth = t.auth or (t.credentials and "require") or "skip"
-   return true
 end
 
 return credentials

@@ -7,12 +7,10 @@ local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
+local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local parameters = {}
-
-local usage = errors.usage
 
 -- RFC 3461 4: bytes that xtext does not allow become +XX.
 local function xtext(text)
@@ -37,19 +35,16 @@ local function whole(value, min, max)
 end
 
 local function whole_seconds(value, option)
-   local number = whole(value, 1, SECONDS_MAX)
-   if number then return number end
-   return nil, usage(option, option .. " must be a whole number of seconds, from 1 to 999,999,999",
-      nil, value)
+   return whole(value, 1, SECONDS_MAX) or refuse(option,
+      option .. " must be a whole number of seconds, from 1 to 999,999,999", nil, value)
 end
 
 local notify_words = { "success", "failure", "delay" }
 
--- "never", or some of the other words -> the value of NOTIFY= | nil, err
+-- "never", or some of the other words -> the value of NOTIFY=
 local function notify(value, option)
    local list = type(value) == "table" and value or { value }
-   local ok, err = check.is_list(list, option)
-   if not ok then return nil, err end
+   check.is_list(list, option)
    if #list == 1 and list[1] == "never" then return "NEVER" end
    local given, parts = {}, {}
    for i = 1, #list do given[user_call.text(list[i])] = true end
@@ -58,20 +53,21 @@ local function notify(value, option)
       if given[word] then parts[#parts + 1] = ascii.upper(word) end
       given[word] = nil
    end
-   if next(given) == nil and #parts > 0 then return table.concat(parts, ",") end
-   return nil, usage(option, option .. " is neither \"never\" nor a list of \"success\", "
-      .. "\"failure\" and \"delay\"", "Write { \"failure\", \"delay\" }")
+   if next(given) ~= nil or #parts == 0 then
+      refuse(option, option .. " is neither \"never\" nor a list of \"success\", \"failure\" and "
+         .. "\"delay\"", "Write { \"failure\", \"delay\" }")
+   end
+   return table.concat(parts, ",")
 end
 
 -- RFC 3461 4.4: printable ASCII and spaces, at most 100 bytes when encoded.
 local function envid(value)
-   local option = "dsn.envid"
    if type(value) ~= "string" or value == "" or value:find("[^ -~]") then
-      return nil, usage(option, "dsn.envid must be one line of ASCII", nil, value)
+      refuse("dsn.envid", "dsn.envid must be one line of ASCII", nil, value)
    end
    local coded = xtext(value)
    if #coded > core.limits.envid then
-      return nil, usage(option, "dsn.envid has more than 100 octets (space, + and = count thrice)",
+      refuse("dsn.envid", "dsn.envid has more than 100 octets (space, + and = count thrice)",
          "Use a short name of your own for the message", value)
    end
    return coded
@@ -115,128 +111,99 @@ local function utc(value)
    return rfc3339(time - offset)
 end
 
--- By option: (value, values) -> the keyword of the extension that the message needs, false for none
--- | nil, err. Each fills in its fields of `values`.
+-- By option: (value, values) -> the keyword of the extension that the message needs, if it needs
+-- one. Each fills in its fields of `values`.
 local readers = {}
 
 function readers.dsn(value, values)
-   local ok, err = check.is_type({ dsn = value }, "dsn", "table")
-   if ok then ok, err = check.names(value, { "notify", "ret", "envid" }, "dsn") end
-   if ok then
-      ok, err = check.is_word({ ["dsn.ret"] = value.ret }, "dsn.ret", { "full", "hdrs" })
-   end
-   if not ok then return nil, err end
+   check.is_type("dsn", value, "table")
+   check.names(value, { "notify", "ret", "envid" }, "dsn")
+   check.is_word("dsn.ret", value.ret, { "full", "hdrs" })
    values.ret = value.ret and ascii.upper(value.ret)
-   if value.notify ~= nil then
-      values.notify, err = notify(value.notify, "dsn.notify")
-      if not values.notify then return nil, err end
-   end
-   if value.envid ~= nil then
-      values.envid, err = envid(value.envid)
-      if not values.envid then return nil, err end
-   end
+   if value.notify ~= nil then values.notify = notify(value.notify, "dsn.notify") end
+   if value.envid ~= nil then values.envid = envid(value.envid) end
    return "dsn"
 end
 
 function readers.requiretls(value, values)
    values.requiretls = value
-   return value and "requiretls" or false
+   return value and "requiretls"
 end
 
 function readers.deliver_by(value, values)
    local by = type(value) == "table" and value or { seconds = value }
-   local ok, err = check.names(by, { "seconds", "mode", "trace" }, "deliver_by")
-   if ok then
-      ok, err = check.is_word({ ["deliver_by.mode"] = by.mode }, "deliver_by.mode",
-         { "return", "notify" })
-   end
-   if ok then
-      ok, err = check.is_type({ ["deliver_by.trace"] = by.trace }, "deliver_by.trace", "boolean")
-   end
-   if not ok then return nil, err end
-   values.by_seconds, err = whole_seconds(by.seconds, "deliver_by")
-   if not values.by_seconds then return nil, err end
+   check.names(by, { "seconds", "mode", "trace" }, "deliver_by")
+   check.is_word("deliver_by.mode", by.mode, { "return", "notify" })
+   check.is_type("deliver_by.trace", by.trace, "boolean")
+   values.by_seconds = whole_seconds(by.seconds, "deliver_by")
    values.by_return, values.by_trace = by.mode ~= "notify", by.trace
    return "deliverby"
 end
 
 function readers.hold_for(value, values)
-   local err
-   values.hold_seconds, err = whole_seconds(value, "hold_for")
-   return values.hold_seconds and "futurerelease", err
+   values.hold_seconds = whole_seconds(value, "hold_for")
+   return "futurerelease"
 end
 
 function readers.hold_until(value, values)
-   values.hold_until = utc(value)
-   if values.hold_until then return "futurerelease" end
-   return nil, usage("hold_until", "hold_until is neither a time nor a date of RFC 3339",
+   values.hold_until = utc(value) or refuse("hold_until",
+      "hold_until is neither a time nor a date of RFC 3339",
       "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", value)
+   return "futurerelease"
 end
 
 function readers.mt_priority(value, values)
-   local number = whole(value, -9, 9)
-   if not number then
-      return nil, usage("mt_priority", "mt_priority is not a whole number from -9 to 9",
-         "The words high, normal and low are for priority, which is a header", value)
-   end
+   local number = whole(value, -9, 9) or refuse("mt_priority",
+      "mt_priority is not a whole number from -9 to 9",
+      "The words high, normal and low are for priority, which is a header", value)
    values.mt_priority = ("%d"):format(number)
    return "mt-priority"
 end
 
 local ordered = { "dsn", "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority" }
 
--- An extension that a message needs must not be skipped.
-local function agree(needs, words)
-   for keyword, why in next, needs do
-      if words[keyword] == "skip" then
-         local option = "extensions." .. keyword
-         return nil, usage(option, ("%s = \"skip\", and %s"):format(option, why),
-            "Remove one of them", "skip")
-      end
-   end
-   return true
-end
-
---- Read the options of a message that become parameters.
+--- Read the options of a message that become parameters. An extension that the message needs must
+-- not be skipped.
 ---@param t table        the options of a message
 ---@param values table   filled in, as core.transaction reads them; those of recipients are there
 ---@param needs table    filled in: keyword to the reason why the message needs the extension
 ---@param words table    keyword to "require", "prefer" or "skip"
----@return true|nil
----@return table|nil err
 function parameters.read(t, values, needs, words)
    if t.hold_for ~= nil and t.hold_until ~= nil then
-      return nil, usage("hold_until", "hold_for and hold_until are both given", "Keep one of them")
+      refuse("hold_until", "hold_for and hold_until are both given", "Keep one of them")
    end
    for i = 1, #ordered do
       local name = ordered[i]
-      if t[name] ~= nil then
-         local keyword, err = readers[name](t[name], values)
-         if keyword == nil then return nil, err end
-         if keyword then needs[keyword] = name .. " asks for it" end
-      end
+      local keyword = t[name] ~= nil and readers[name](t[name], values)
+      if keyword then needs[keyword] = name .. " asks for it" end
    end
    if next(values.notify_of) ~= nil or next(values.orcpt_of) ~= nil then
       needs.dsn = needs.dsn or "envelope.to asks for it"
    end
-   return agree(needs, words)
+   for keyword, why in next, needs do
+      if words[keyword] == "skip" then
+         local option = "extensions." .. keyword
+         refuse(option, ("%s = \"skip\", and %s"):format(option, why), "Remove one of them", "skip")
+      end
+   end
 end
 
 local ORCPT_MAX = 500
 
--- The value of ORCPT= (RFC 3461 4.2, RFC 6533 3) | nil, err
+-- The value of ORCPT= (RFC 3461 4.2, RFC 6533 3).
 local function original(value)
    local option = "envelope.to.orcpt"
    if type(value) == "string" then
       value = value:match("^[Rr][Ff][Cc]822;(.*)$") or value:match("^[Uu][Tt][Ff]%-8;(.*)$")
          or value
    end
-   local entry, err = address.parse(value, option)
-   if not entry then return nil, err end
+   local entry = address.parse(value, option)
    local coded = entry.utf8 and "utf-8;" .. utf8_xtext(entry.address)
       or "rfc822;" .. xtext(entry.address)
-   if #coded <= ORCPT_MAX then return coded end
-   return nil, usage(option, option .. " has more than 500 octets when encoded", nil, value)
+   if #coded > ORCPT_MAX then
+      refuse(option, option .. " has more than 500 octets when encoded", nil, value)
+   end
+   return coded
 end
 
 --- The names of the fields of a recipient.
@@ -245,19 +212,9 @@ parameters.recipient_fields = { "address", "name", "notify", "orcpt" }
 --- Read the parameters of one recipient.
 ---@param item table       { address =, name =, notify =, orcpt = }, as the caller gave it
 ---@param entry table      as address.parse read it; `notify` and `orcpt` are filled in
----@return true|nil
----@return table|nil err
 function parameters.read_recipient(item, entry)
-   local err
-   if item.notify ~= nil then
-      entry.notify, err = notify(item.notify, "envelope.to.notify")
-      if not entry.notify then return nil, err end
-   end
-   if item.orcpt ~= nil then
-      entry.orcpt, err = original(item.orcpt)
-      if not entry.orcpt then return nil, err end
-   end
-   return true
+   if item.notify ~= nil then entry.notify = notify(item.notify, "envelope.to.notify") end
+   if item.orcpt ~= nil then entry.orcpt = original(item.orcpt) end
 end
 
 return parameters

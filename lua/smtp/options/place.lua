@@ -6,11 +6,9 @@ local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
+local refuse = require("smtp.errors").refuse
 
 local place = {}
-
-local usage = errors.usage
 
 -- ---- names ----
 
@@ -22,8 +20,7 @@ end
 local function to_ascii(option, text)
    if not text:find("[\128-\255]") then return text end
    local name, why, hint = address.domain(text)
-   if name then return name end
-   return nil, usage(option, ("%s = %q is not a valid host name: %s"):format(option, text, why),
+   return name or refuse(option, ("%s = %q is not a valid host name: %s"):format(option, text, why),
       hint, text)
 end
 
@@ -51,15 +48,14 @@ local function is_name(text)
    return true
 end
 
--- A host name or an IP address -> the form that this library uses | nil, err
+-- A host name or an IP address -> the form that this library uses
 local function host_name(option, text)
    local part, advice = misplaced(text)
-   if part then return nil, usage(option, ("%s contains %s"):format(option, part), advice) end
-   local name, err = to_ascii(option, text)
-   if not name then return nil, err end
+   if part then refuse(option, ("%s contains %s"):format(option, part), advice) end
+   local name = to_ascii(option, text)
    name = name:match("^%[(.*:.*)%]$") or name
    if not is_name(name) and not is_ip(name) then
-      return nil, usage(option, option .. " is neither a host name nor an address",
+      refuse(option, option .. " is neither a host name nor an address",
          "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
    end
    return name:find("^[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$") and "localhost" or name
@@ -76,13 +72,11 @@ local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp:
 
 local function check_escapes(text)
    if text:gsub("%%[0-9A-Fa-f][0-9A-Fa-f]", ""):find("%", 1, true) then
-      return nil, usage("url", "url contains a % without two hexadecimal digits after it",
-         "Write %25 for %")
+      refuse("url", "url contains a % without two hexadecimal digits after it", "Write %25 for %")
    end
    if decode(text):find("[%z\r\n]") then
-      return nil, usage("url", "url contains a line break or a NUL", "Remove it")
+      refuse("url", "url contains a line break or a NUL", "Remove it")
    end
-   return true
 end
 
 local schemes = { smtp = {}, smtps = { tls = "implicit" }, lmtp = { protocol = "lmtp" } }
@@ -90,7 +84,7 @@ local schemes = { smtp = {}, smtps = { tls = "implicit" }, lmtp = { protocol = "
 local function read_port(text)
    local port = tonumber(text)
    if port >= 1 and port <= 65535 then return port end
-   return nil, usage("url", ("the port %s in url is not a number from 1 to 65535"):format(text),
+   refuse("url", ("the port %s in url is not a number from 1 to 65535"):format(text),
       "The usual ports are 587, 465 and 25")
 end
 
@@ -102,18 +96,13 @@ local function split_place(text)
    return host, port
 end
 
--- Adds ann:secret@mail.example.org:587 to these parts of the url. -> parts | nil, err
+-- ann:secret@mail.example.org:587 becomes fields of `parts`, which is returned.
 local function read_authority(parts, text)
    local login, where = text:match("^(.*)@([^@]*)$")
    local host, port = split_place(where or text)
-   if not host then return nil, usage("url", "url does not name a host", FORM_HINT) end
-   local err
-   parts.host, err = host_name("url", decode(host))
-   if not parts.host then return nil, err end
-   if port ~= "" then
-      parts.port, err = read_port(port)
-      if not parts.port then return nil, err end
-   end
+   if not host then refuse("url", "url does not name a host", FORM_HINT) end
+   parts.host = host_name("url", decode(host))
+   if port ~= "" then parts.port = read_port(port) end
    if login then
       local user, password = login:match("^([^:]*):?(.*)$")
       parts.username = decode(user)
@@ -122,37 +111,32 @@ local function read_authority(parts, text)
    return parts
 end
 
--- A URL -> { protocol =, host =, socket =, port =, tls =, username =, password = } | nil, err
+-- A URL -> { protocol =, host =, socket =, port =, tls =, username =, password = }
 local function parse(text)
-   local ok, err = check_escapes(text)
-   if not ok then return nil, err end
+   check_escapes(text)
    local path = text:match("^[Ll][Mm][Tt][Pp]%+[Uu][Nn][Ii][Xx]:/*(/[^?#]*)$")
    if path then return { protocol = "lmtp", socket = decode(path) } end
    local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
    local scheme = name and schemes[ascii.lower(name)]
    if not scheme then
-      return nil, usage("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
+      refuse("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
    end
    return read_authority(check.copy(scheme), rest)
-end
-
-local function has_place(t)
-   return t.host ~= nil or t.server ~= nil or t.socket ~= nil
 end
 
 --- A copy of these options with the parts of `url` in the place of options that are not given. All
 -- parts are checked, also if another option takes precedence.
 ---@param given table
----@return table|nil
----@return table|nil err
+---@return table
 function place.read_url(given)
    local t = check.copy(given)
-   local url, err = parse(type(t.url) == "string" and t.url or "")
-   if not url then return nil, err end
-   if not has_place(t) then t.host, t.socket = url.host, url.socket end
-   if t.protocol == nil then t.protocol = url.protocol end
-   if t.port == nil then t.port = url.port end
-   if t.tls == nil then t.tls = url.tls end
+   local url = parse(type(t.url) == "string" and t.url or "")
+   if t.host == nil and t.server == nil and t.socket == nil then
+      t.host, t.socket = url.host, url.socket
+   end
+   for _, name in ipairs { "protocol", "port", "tls" } do
+      if t[name] == nil then t[name] = url[name] end
+   end
    if t.username == nil and t.user == nil then
       t.username = url.username
       if t.password == nil then t.password = url.password end
@@ -165,24 +149,14 @@ end
 local SOCKET_LEN_MAX = 107 -- sun_path
 
 local function check_socket(t)
-   if t.socket == nil then return true end
-   if t.host then
-      return nil, usage("socket", "socket and host are both given", "Keep one of them")
-   end
+   if t.socket == nil then return end
+   if t.host then refuse("socket", "socket and host are both given", "Keep one of them") end
    if #t.socket == 0 or #t.socket > SOCKET_LEN_MAX then
-      return nil, usage("socket", "socket is not a path of 1 to 107 bytes", nil, t.socket)
+      refuse("socket", "socket is not a path of 1 to 107 bytes", nil, t.socket)
    end
    if t.socket:find("^unix:") then
-      return nil, usage("socket", "socket contains \"unix:\"", "Write only the path", t.socket)
+      refuse("socket", "socket contains \"unix:\"", "Write only the path", t.socket)
    end
-   return true
-end
-
-local function check_name(t, option)
-   if t[option] == nil then return true end
-   local name, err = host_name(option, t[option])
-   t[option] = name
-   return name and true, err
 end
 
 -- The address literal that the caller meant by a bare IP address, or nil.
@@ -200,35 +174,34 @@ function place.is_public_name(name)
 end
 
 local function check_domain(t)
-   if t.domain == nil then return true end
-   local name, err = to_ascii("domain", t.domain)
-   if not name then return nil, err end
+   if t.domain == nil then return end
+   local name = to_ascii("domain", t.domain)
    local ok, why = core.domain(name)
-   if ok and place.is_public_name(name) then
-      t.domain = name
-      return true
+   if not ok or not place.is_public_name(name) then
+      local literal = literal_of(name)
+      refuse("domain", "domain cannot be sent in EHLO: " .. (why or "it means nothing to a server"),
+         literal and ("Write %q"):format(literal)
+         or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
    end
-   local literal = literal_of(name)
-   return nil, usage("domain", "domain cannot be sent in EHLO: "
-      .. (why or "it means nothing to a server"), literal and ("Write %q"):format(literal)
-      or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
+   t.domain = name
 end
 
 local function check_source_address(t)
-   if t.source_address == nil then return true end
+   if t.source_address == nil then return end
    if t.socket then
-      return nil, usage("source_address", "source_address has no effect on a unix socket",
-         "Remove it")
+      refuse("source_address", "source_address has no effect on a unix socket", "Remove it")
    end
-   if is_ip(t.source_address) then return true end
-   return nil, usage("source_address", "source_address is not an IP address", "Write one of this "
-      .. "host's own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
+   if not is_ip(t.source_address) then
+      refuse("source_address", "source_address is not an IP address", "Write one of this host's "
+         .. "own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
+   end
 end
 
 local function check_port(t)
-   if t.port ~= 25 or t.protocol ~= "lmtp" then return true end
-   return nil, usage("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
-      "The usual port is 24; most servers have a unix socket")
+   if t.port == 25 and t.protocol == "lmtp" then
+      refuse("port", "LMTP is not spoken on port 25 (RFC 2033 5)",
+         "The usual port is 24; most servers have a unix socket")
+   end
 end
 
 -- What counts as loopback is decided from the option as written, never from a lookup, and never for
@@ -243,20 +216,16 @@ end
 
 --- Check names, addresses, the path and the port; fill in `host`, `host_given` and `loopback`.
 ---@param t table   the options of a connection, their kinds checked
----@return boolean|nil ok
----@return table|nil err
 function place.check(t)
    t.host_given = t.host ~= nil
-   local ok, err = check_name(t, "host")
-   if ok then ok, err = check_name(t, "tls_host") end
-   if ok then ok, err = check_socket(t) end
-   if ok then ok, err = check_source_address(t) end
-   if ok then ok, err = check_domain(t) end
-   if ok then ok, err = check_port(t) end
-   if not ok then return nil, err end
+   if t.host then t.host = host_name("host", t.host) end
+   if t.tls_host then t.tls_host = host_name("tls_host", t.tls_host) end
+   check_socket(t)
+   check_source_address(t)
+   check_domain(t)
+   check_port(t)
    if not t.socket then t.host = t.host or "localhost" end
    t.loopback = is_loopback(t)
-   return true
 end
 
 return place

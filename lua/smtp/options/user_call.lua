@@ -66,19 +66,17 @@ end
 local transport_methods = { "connect", "send", "receiveany", "sslhandshake", "settimeouts",
    "close" }
 
---- Has a value all methods of a transport?
+--- The first method of a transport that a value does not have; nil if it has all of them.
 ---@param value any
----@return boolean|nil ok
----@return string|nil missing   the first method that it does not have
-function user_call.is_transport(value)
+---@return string|nil
+function user_call.missing_method(value)
    local kind = type(value)
    for i = 1, #transport_methods do
       local name = transport_methods[i]
       if kind ~= "table" and kind ~= "userdata" or not user_call.field(value, name) then
-         return nil, name
+         return name
       end
    end
-   return true
 end
 
 return user_call

@@ -12,13 +12,12 @@ function environment.is_nginx()
    return type(ngx) == "table" and ngx.socket ~= nil and ngx.socket.tcp ~= nil
 end
 
---- Can connections be kept for later calls?
----@return true|nil
----@return table|nil err
+--- Connections are kept for later calls in nginx only. Raises a UsageError elsewhere.
 function environment.check_keepalive()
-   if environment.is_nginx() then return true end
-   return nil, errors.usage("keepalive", "keepalive is for nginx, and this is not nginx",
-      "Use smtp.connect to send several messages over one connection")
+   if not environment.is_nginx() then
+      errors.refuse("keepalive", "keepalive is for nginx, and this is not nginx",
+         "Use smtp.connect to send several messages over one connection")
+   end
 end
 
 return environment

@@ -30,8 +30,8 @@ local function made_by(make)
    elseif transport == nil and why ~= nil then
       return nil, { what = "transport failed: " .. user_call.text(why), cause = why }
    end
-   local complete, missing = user_call.is_transport(transport)
-   if complete then return callers_transport.new(transport) end
+   local missing = user_call.missing_method(transport)
+   if not missing then return callers_transport.new(transport) end
    return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
       missing) }
 end

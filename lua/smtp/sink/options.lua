@@ -11,7 +11,7 @@ local user_call = require "smtp.options.user_call"
 
 local sink_options = {}
 
-local usage = errors.usage
+local refuse = errors.refuse
 
 local PATH_MAX = 103 -- bytes of the path of a unix socket that every system takes
 
@@ -19,11 +19,10 @@ local names = { "host", "port", "socket", "protocol", "domain", "capabilities", 
    "tls_key", "tls_max_version", "auth", "require_auth", "faults", "on_message", "keep", "trace",
    "strict" }
 
-local types = {
-   string = { "host", "socket", "protocol", "domain", "tls_cert", "tls_key", "tls_max_version" },
-   table = { "capabilities", "faults" }, boolean = { "require_auth", "strict" },
-   ["function"] = { "on_message", "trace" },
-}
+local types = { host = "string", socket = "string", protocol = "string", domain = "string",
+   tls_cert = "string", tls_key = "string", tls_max_version = "string", capabilities = "table",
+   faults = "table", require_auth = "boolean", strict = "boolean", on_message = "function",
+   trace = "function" }
 
 local stages = { "connect", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "final",
    "rset", "quit" }
@@ -33,58 +32,43 @@ local stages = { "connect", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", 
 local actions = { "drop", "silence" }
 
 -- Every line of a reply has the same code, and every line but the last has a hyphen after it
--- (RFC 5321 4.2.1). -> true | nil, what is wrong
-local function is_reply(text)
+-- (RFC 5321 4.2.1). -> what is wrong with a reply, nil if nothing is
+local function why_no_reply(text)
    local code = text:match("^[2-5][0-9][0-9]")
-   if not code then return nil, "it has no code from 200 to 599" end
-   local lines, count = {}, 0
-   for line in (text .. "\n"):gmatch("(.-)\n") do
-      count = count + 1
-      lines[count] = line
-   end
-   for i = 1, count do
+   if not code then return "it has no code from 200 to 599" end
+   local lines = {}
+   for line in (text .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = line end
+   for i = 1, #lines do
       local line = lines[i]
       local mark = line:sub(4, 4)
-      if line:sub(1, 3) ~= code then return nil, "its lines have different codes" end
-      if line:find("[%z\1-\8\10-\31\127]") then return nil, "it has a control character" end
-      if i < count and mark ~= "-" then return nil, "a hyphen is missing between its lines" end
-      if i == count and mark ~= " " and mark ~= "" then
-         return nil, "its last line has no space after the code"
+      if line:sub(1, 3) ~= code then return "its lines have different codes" end
+      if line:find("[%z\1-\8\10-\31\127]") then return "it has a control character" end
+      if i < #lines and mark ~= "-" then return "a hyphen is missing between its lines" end
+      if i == #lines and mark ~= " " and mark ~= "" then
+         return "its last line has no space after the code"
       end
    end
-   return true
 end
 
-local function not_a_fault(option, fault, shown, why, hint)
-   return nil, usage(option, ("%s = %s is not a valid reply%s"):format(option, shown,
-      why and ": " .. why or ""),
-      hint or "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\"", fault)
-end
-
---- A fault as configured, or as a function of the caller's returned it.
----@return boolean|nil ok
----@return table|nil   a UsageError
-function sink_options.is_fault(stage, fault)
-   local option = "faults." .. stage
-   if fault == false or fault == "drop" or fault == "silence" then return true end
-   if type(fault) ~= "string" then return not_a_fault(option, fault, user_call.text(fault)) end
-   local ok, why = is_reply(fault)
-   if ok then return true end
-   local near = #fault < 20 and check.nearest(fault, actions)
-   return not_a_fault(option, fault, ("%q"):format(fault), why,
-      near and ("Did you mean %q?"):format(near))
+--- Check a fault as configured, or as a function of the caller's returned it. Raises a UsageError.
+function sink_options.check_fault(stage, fault)
+   local option, shown = "faults." .. stage, user_call.text(fault)
+   if fault == false or fault == "drop" or fault == "silence" then return end
+   local why, hint = "", "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\""
+   if type(fault) == "string" then
+      local wrong, near = why_no_reply(fault), #fault < 20 and check.nearest(fault, actions)
+      if not wrong then return end
+      why, shown = ": " .. wrong, ("%q"):format(fault)
+      hint = near and ("Did you mean %q?"):format(near) or hint
+   end
+   refuse(option, ("%s = %s is not a valid reply%s"):format(option, shown, why), hint, fault)
 end
 
 local function check_faults(t)
-   local ok, err = check.names(t.faults or {}, stages, "faults")
-   if not ok then return nil, err end
+   check.names(t.faults or {}, stages, "faults")
    for stage, fault in next, t.faults or {} do
-      if type(fault) ~= "function" then
-         ok, err = sink_options.is_fault(stage, fault)
-         if not ok then return nil, err end
-      end
+      if type(fault) ~= "function" then sink_options.check_fault(stage, fault) end
    end
-   return true
 end
 
 -- ---- capabilities ----
@@ -99,59 +83,46 @@ local offered_by = {
 
 local function check_capability(t, i)
    local line, option = t.capabilities[i], ("capabilities[%d]"):format(i)
-   if type(line) ~= "string" then
-      return nil, usage(option, ("%s must be a string, and is a %s"):format(option, type(line)))
-   end
+   check.is_type(option, line, "string")
    local keyword, rest = line:match("^([A-Za-z0-9][A-Za-z0-9-]*)([ =]?[ -~]*)$")
    if not keyword or rest ~= "" and not rest:find("^[ =]") then
-      return nil, usage(option, ("%s = %q is not a valid line of EHLO"):format(option, line),
+      refuse(option, ("%s = %q is not a valid line of EHLO"):format(option, line),
          "Write a keyword, and its parameters after a space: \"SIZE 1000000\"", line)
    end
-   local other = offered_by[ascii.upper(keyword)]
+   keyword = ascii.upper(keyword)
+   local other = offered_by[keyword]
    if other and not other.is_there(t) then
-      return nil, usage(option, ("%s offers %s, and the sink cannot do it without %s"):format(
-         option, ascii.upper(keyword), other.option), other.hint, line)
+      refuse(option, ("%s offers %s, and the sink cannot do it without %s"):format(option, keyword,
+         other.option), other.hint, line)
    end
-   if ascii.upper(keyword) == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
-      return nil, usage(option, ("%s = %q: the size is not a number"):format(option, line),
+   if keyword == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
+      refuse(option, ("%s = %q: the size is not a number"):format(option, line),
          "Write \"SIZE 1000000\"", line)
    end
-   return true
 end
 
 local function check_capabilities(t)
-   if not t.capabilities then return true end
-   local ok, err = check.is_list(t.capabilities, "capabilities", "Write { \"PIPELINING\", … }")
-   if not ok then return nil, err end
-   for i = 1, #t.capabilities do
-      ok, err = check_capability(t, i)
-      if not ok then return nil, err end
-   end
-   return true
+   check.is_list(t.capabilities or {}, "capabilities", "Write { \"PIPELINING\", … }")
+   for i = 1, #(t.capabilities or {}) do check_capability(t, i) end
 end
 
 -- ---- the rest ----
 
--- A whole number, or a numeric string, within bounds.
-local function to_whole(t, name, min, max, words)
+-- A whole number, or a numeric string, within bounds, becomes a number.
+local function read_whole(t, name, min, max, words)
    local value = t[name]
-   if value == nil then return true end
-   local number = (type(value) == "number" or type(value) == "string") and ascii.number(value)
+   if value == nil then return end
+   local number = ascii.number(value)
    if not number or not (number >= min and number <= max) or number % 1 ~= 0 then
-      return nil, usage(name, ("%s is not a whole number %s"):format(name, words), nil, value)
+      refuse(name, ("%s is not a whole number %s"):format(name, words), nil, value)
    end
    t[name] = number
-   return true
 end
 
 local function check_types(t)
-   for wanted, list in next, types do
-      local ok, err = check.each(check.is_type, t, list, wanted)
-      if not ok then return nil, err end
-   end
-   local ok, err = to_whole(t, "port", 0, 65535, "from 0 (any port that is free) to 65535")
-   if not ok then return nil, err end
-   return to_whole(t, "keep", 0, math.huge, "of messages to keep")
+   for name, expected in next, types do check.is_type(name, t[name], expected) end
+   read_whole(t, "port", 0, 65535, "from 0 (any port that is free) to 65535")
+   read_whole(t, "keep", 0, math.huge, "of messages to keep")
 end
 
 -- A host that can be listened at: no name is looked up.
@@ -162,23 +133,20 @@ local function is_address(host)
 end
 
 local function check_words(t)
-   local ok, err = check.is_word(t, "protocol", { "smtp", "lmtp" })
-   if ok and t.tls then ok, err = check.is_word(t, "tls", { "starttls", "implicit" }) end
-   if ok then ok, err = check.is_word(t, "tls_max_version", { "1.2", "1.3" }) end
-   if not ok then return nil, err end
+   check.is_word("protocol", t.protocol, { "smtp", "lmtp" })
+   if t.tls then check.is_word("tls", t.tls, { "starttls", "implicit" }) end
+   check.is_word("tls_max_version", t.tls_max_version, { "1.2", "1.3" })
    if t.domain and not t.domain:find("^[!-~]+$") then
-      return nil, usage("domain", ("domain = %q is not a valid name"):format(t.domain),
+      refuse("domain", ("domain = %q is not a valid name"):format(t.domain),
          "Write a name such as \"sink.example\"", t.domain)
    end
    if t.host and not is_address(t.host) then
-      return nil, usage("host", ("host = %q is not an address of this machine"):format(t.host),
+      refuse("host", ("host = %q is not an address of this machine"):format(t.host),
          "Write \"127.0.0.1\", \"::1\" or \"localhost\"", t.host)
    end
    if t.socket and (t.socket == "" or #t.socket > PATH_MAX) then
-      return nil, usage("socket", ("socket is not a path of 1 to %d bytes"):format(PATH_MAX), nil,
-         t.socket)
+      refuse("socket", ("socket is not a path of 1 to %d bytes"):format(PATH_MAX), nil, t.socket)
    end
-   return true
 end
 
 -- { option, what it needs, how to write that }
@@ -191,59 +159,57 @@ local function check_together(t)
    for i = 1, #needs do
       local name, other, hint = needs[i][1], needs[i][2], needs[i][3]
       if t[name] and not t[other] then
-         return nil, usage(name, ("%s has no effect without %s"):format(name, other), hint)
+         refuse(name, ("%s has no effect without %s"):format(name, other), hint)
       end
    end
    if t.socket and (t.host or t.port) then
-      return nil, usage("socket", "socket and host or port are both given", "Keep one of them")
+      refuse("socket", "socket and host or port are both given", "Keep one of them")
    end
-   return true
 end
 
-local checks = { check_types, check_words, check_together, check_faults, check_capabilities }
+local function check_table(given, hint)
+   if given ~= nil and type(given) ~= "table" then
+      refuse("options", ("expected a table of options, got a %s"):format(type(given)), hint)
+   end
+   return check.copy(given or {})
+end
+
+local defaults = { host = "127.0.0.1", port = 0, domain = "sink.example", keep = 1000,
+   capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+      "CHUNKING", "DSN" } }
 
 --- The options as the sink keeps them.
 ---@param given? table
 ---@return table|nil options
 ---@return table|nil err
-function sink_options.read(given)
-   if given ~= nil and type(given) ~= "table" then
-      return nil, usage("options", ("expected a table of options, got a %s"):format(type(given)),
-         "Write { auth = { users = { … } } }, or nothing")
+sink_options.read = errors.returning(function(given)
+   local t = check_table(given, "Write { auth = { users = { … } } }, or nothing")
+   check.names(t, names)
+   check_types(t)
+   check_words(t)
+   check_together(t)
+   check_faults(t)
+   check_capabilities(t)
+   for name, value in next, check.plain(defaults) do
+      if t[name] == nil then t[name] = value end
    end
-   local t = check.copy(given or {})
-   local ok, err = check.names(t, names)
-   if ok then ok, err = check.all(checks, t) end
-   if not ok then return nil, err end
-   local options = { host = "127.0.0.1", port = 0, domain = "sink.example", keep = 1000,
-      capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES",
-         "SMTPUTF8", "CHUNKING", "DSN" } }
-   for name, value in next, t do options[name] = value end
-   if options.auth then
-      options.auth, err = auth_options.check(options.auth)
-      if not options.auth then return nil, err end
-   end
-   return options
-end
+   if t.auth then t.auth = auth_options.check(t.auth) end
+   return t
+end)
 
 --- What `serve` takes.
 ---@return table|nil options   connections, timeout
 ---@return table|nil err
-function sink_options.read_serve(given)
-   if given ~= nil and type(given) ~= "table" then
-      return nil, usage("options", ("expected a table of options, got a %s"):format(type(given)),
-         "Write { connections = 1 }, or nothing")
-   end
-   local t = check.copy(given or {})
-   local ok, err = check.names(t, { "connections", "timeout" })
-   if ok then ok, err = to_whole(t, "connections", 1, math.huge, "of connections to serve") end
-   if not ok then return nil, err end
+sink_options.read_serve = errors.returning(function(given)
+   local t = check_table(given, "Write { connections = 1 }, or nothing")
+   check.names(t, { "connections", "timeout" })
+   read_whole(t, "connections", 1, math.huge, "of connections to serve")
    local seconds = t.timeout ~= nil and ascii.number(t.timeout)
    if t.timeout ~= nil and not (seconds and seconds > 0 and seconds < math.huge) then
-      return nil, usage("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
+      refuse("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
    end
    t.timeout = seconds or nil
    return t
-end
+end)
 
 return sink_options

@@ -47,8 +47,7 @@ function Session:fault(stage, what)
    local fault = (self.sink.options.faults or {})[stage]
    if type(fault) == "function" then
       fault = fault(what, self) or false
-      local ok, err = sink_options.is_fault(stage, fault)
-      if not ok then error(err, 0) end
+      sink_options.check_fault(stage, fault)
    end
    if not fault then return false end
    if fault == "drop" then
