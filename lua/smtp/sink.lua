@@ -93,15 +93,16 @@ local function open_pipe(command, mode)
    return nil, system.error("a certificate cannot be made: " .. why:gsub("^.*: ", ""))
 end
 
--- In a folder that only this user may enter. Room comes first, since openssl does not report a full disk.
-local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s && head -c 16384 /dev/zero >key.pem || exit; "
-   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-   .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 -keyout key.pem "
-   .. "-out certificate.pem >/dev/null 2>&1 && echo made || echo none"
+-- In a folder that only this user may enter. Room comes first, since openssl does not report a
+-- full disk.
+local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
+   .. "head -c 16384 /dev/zero >key.pem || exit; "
+   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 "
+   .. "-keyout key.pem -out certificate.pem >/dev/null 2>&1 && echo made || echo none"
 
--- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the other end
--- of a pipe until the sink closes it, or until this process ends in whatever way, and then removes the
--- folder.
+-- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the
+-- other end of a pipe until the sink closes it, or until this process ends in whatever way, and
+-- then removes the folder.
 -- -> { key =, certificate =, guard = } | nil, err
 local function make_certificate()
    local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",

@@ -388,7 +388,8 @@ describe("A server that ends the connection at RCPT", function()
    end)
 
    it("because of a message before gets this one on another connection", function()
-      local before = { from = "ann@me.example", raw = "hello\r\n", to = { "u1@x.example", "u2@x.example", "bob@x.example" } }
+      local before = { from = "ann@me.example", raw = "hello\r\n",
+         to = { "u1@x.example", "u2@x.example", "bob@x.example" } }
       for _, all in ipairs { "all", "any" } do
          local options, servers, message = refusing(3, all)
          local err = send(true, options, message, before)

@@ -187,6 +187,35 @@ describe("a secret that the server repeats is masked where it", function()
       end
    end
 
+   it("spreads it over lines of a reply, or repeats a part of it", function()
+      local function lines_of(said)
+         local lines = {}
+         for i = 1, #said, 97 do lines[#lines + 1] = "S: 550-" .. said:sub(i, i + 96) .. "\n" end
+         return table.concat(lines)
+      end
+      local ways = {
+         lines_of,
+         function(said) return "S: 550-" .. said:sub(1, 700) .. "\n" end,
+         function(said) return "S: 550-no " .. said:sub(-700) .. "\n" end,
+         function(said) return "S: 550-no " .. said:sub(300, 900) .. " so there\n" end,
+      }
+      for _, way in ipairs(ways) do
+         check(1410, "token", function(login, secret, said)
+            local peer = talk.peer(script([[
+               <login_by>
+               S: 235 ok
+               C: MAIL FROM:<ann@me.example>
+            ]], { login_by = login_by("token", secret) }) .. way(said) .. script [[
+               S: 550 last
+               <bye>
+            ]])
+            local receipt, err = safe.send(talk.options(login, peer))
+            assert(not peer.failure, peer.failure)
+            return receipt, err
+         end)
+      end
+   end)
+
    it("challenges an OAuth token with it, in the clear or in base64", function()
       for _, length in ipairs { 40, 1410, 5500 } do
          for _, coded in ipairs { true, false } do
@@ -313,6 +342,7 @@ describe("masking", function()
          one:hide(("a"):rep(count) .. "b", {})
          local started = core.now()
          one:mask(("a"):rep(count) .. " [cut]")
+         one:mask(("aaac"):rep(256)) -- no longer line is kept
          return core.now() - started
       end
       assert.truthy(seconds(8000) < 0.5)

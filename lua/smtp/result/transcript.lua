@@ -41,13 +41,15 @@ local function add_coded(list, text)
    for before = 0, 2 do add(list, coded(text, before)) end
 end
 
+local LONG = 40 -- octets of a secret that a server may cut, or spread over several lines
+
 -- A server may repeat what we told it; our own secrets are masked wherever they turn up.
 --- All forms in which a secret may be repeated: as it is, in base64, and in that of the messages
 --- with which mechanisms send it.
 ---@param text string
 ---@param messages string[]
 ---@param list? string[]     forms of other secrets
----@return string[]          the longest first, which may hold others
+---@return string[]          the longest first, which may hold others; `long` has the long ones
 function transcript.forms(text, messages, list)
    local forms = {}
    for i = 1, #(list or none) do forms[i] = list[i] end
@@ -57,6 +59,11 @@ function transcript.forms(text, messages, list)
    add_coded(forms, text)
    for i = 1, #messages do add_coded(forms, messages[i]) end
    table.sort(forms, function(a, b) return #a > #b end)
+   forms.long = list and list.long
+   if #text >= LONG then
+      forms.long = table.concat({ forms.long or "", text, coded(text, 0), coded(text, 1),
+         coded(text, 2) }, "\0")
+   end
    return forms
 end
 
@@ -93,6 +100,47 @@ local function cut_at(text, secret)
    return at
 end
 
+local PROBE, PART_MIN, PLACES_MAX = 4, 8, 16 -- a part of so many octets is found
+
+-- The octets on which `a`, beyond `i`, and `b`, beyond `j`, agree, in steps of 1 or -1.
+local function agreement(a, i, b, j, step)
+   local count = 0
+   while true do
+      local octet = a:byte(i + step * (count + 1))
+      if not octet or octet == 0 or octet ~= b:byte(j + step * (count + 1)) then return count end
+      count = count + 1
+   end
+end
+
+-- Where does a part of `long` begin and end that holds the octets of `text` at `at`?
+local function find_part(text, at, long)
+   local probe, place = text:sub(at, at + PROBE - 1), 0
+   for _ = 1, PLACES_MAX do
+      place = long:find(probe, place + 1, true)
+      if not place then return nil end
+      local first = at - agreement(text, at, long, place, -1)
+      local last = at - 1 + PROBE + agreement(text, at - 1 + PROBE, long, place - 1 + PROBE, 1)
+      if last - first + 1 >= PART_MIN then return first, last end
+   end
+end
+
+-- A server may repeat a long secret in part, or in parts over several lines.
+local function mask_parts(text, long)
+   local parts, from, at = {}, 1, 1
+   while at + PROBE - 1 <= #text do
+      local first, last = find_part(text, at, long)
+      if first then
+         parts[#parts + 1] = text:sub(from, math.max(first, from) - 1)
+         from, at = last + 1, last + 1
+      else
+         at = at + PROBE
+      end
+   end
+   if not parts[1] then return text end
+   parts[#parts + 1] = text:sub(from)
+   return table.concat(parts, MASK)
+end
+
 local function mask_end(text, secrets)
    local first
    for i = 1, #secrets do
@@ -112,6 +160,7 @@ function Transcript:mask(text, cut)
    local secrets = self.secrets
    if text == nil or not secrets[1] then return text end
    for i = 1, #secrets do text = replace(text, secrets[i]) end
+   if secrets.long then text = mask_parts(text, secrets.long) end
    if text:sub(-#CUT) == CUT then
       text = mask_end(text:sub(1, -#CUT - 1), secrets) .. CUT
    elseif cut then
