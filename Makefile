@@ -36,13 +36,13 @@ endif
 endif
 CORE := $(wildcard csrc/engine/*.c csrc/engine/auth/*.c csrc/text/*.c csrc/lua/*.c)
 SOCKET := $(wildcard csrc/socket/*.c)
-CRYPTO := $(wildcard csrc/crypto/*.c)
+CRYPTO := $(wildcard csrc/crypto/*.c) csrc/text/base64.c csrc/text/saslname.c
 SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
 
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
 
-OBJECTS := $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO))
+OBJECTS := $(sort $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO)))
 
 all: $(SOS)
 

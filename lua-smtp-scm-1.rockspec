@@ -116,15 +116,15 @@ build = {
             "csrc/lua/loutcome.c", "csrc/lua/lpipeline.c", "csrc/lua/lraw.c", "csrc/lua/lsession.c",
             "csrc/lua/lsmtp.c", "csrc/lua/ltransaction.c", "csrc/lua/lvalue.c",
             "csrc/text/address.c", "csrc/text/base64.c", "csrc/text/decimal.c",
-            "csrc/text/header.c", "csrc/text/printable.c", "csrc/text/scan.c",
-            "csrc/text/transfer.c", "csrc/text/utf8.c",
+            "csrc/text/header.c", "csrc/text/printable.c", "csrc/text/saslname.c",
+            "csrc/text/scan.c", "csrc/text/transfer.c", "csrc/text/utf8.c",
          },
       },
       ["smtp.crypto"] = {
          sources = {
             "csrc/crypto/cram_md5.c", "csrc/crypto/dkim.c", "csrc/crypto/hash.c",
             "csrc/crypto/lcrypto.c", "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c",
-            "csrc/crypto/scram.c",
+            "csrc/crypto/scram.c", "csrc/text/base64.c", "csrc/text/saslname.c",
          },
          libraries = { "crypto", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },

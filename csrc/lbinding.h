@@ -6,6 +6,8 @@
 #include "lcompat.h"
 #include "text/text.h"
 
+#include <string.h>
+
 /* A row of luaL_Reg: METHOD(session, wants) is session_wants under the name "wants". */
 /* clang-format off */
 #define METHOD(class, name) {#name, class##_##name}
@@ -32,6 +34,22 @@ static inline void new_class(lua_State *L, const char *name, const luaL_Reg *met
     lcompat_setfuncs(L, methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
+}
+
+/* Pushes a zeroed userdata of the class. */
+static inline void *new_object(lua_State *L, const char *class_name, size_t size)
+{
+    void *object = memset(lua_newuserdata(L, size), 0, size);
+    lcompat_setmetatable(L, class_name);
+    return object;
+}
+
+/* Returns nil and a word. */
+static inline int push_failure(lua_State *L, const char *word)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, word);
+    return 2;
 }
 
 /* The string argument at `index`. */

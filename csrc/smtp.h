@@ -610,10 +610,6 @@ struct smtp_line {
  * SMTP_TRANSCRIPT_MAX octets. Returns false where there is none yet. */
 bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *room,
                           struct smtp_line *line);
-/** The newest command of this stage that is still kept; the newest of all where there is none. Its
- * text is in `room`, as above; its data is NULL where no command is kept. */
-struct smtp_text smtp_transcript_command(const struct smtp_session *s, const char *stage,
-                                         char *room);
 
 #pragma GCC visibility pop
 

@@ -12,16 +12,9 @@
 
 #define SCRAM "smtp.Scram"
 
-int lcrypto_fail(lua_State *L, const char *word)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, word);
-    return 2;
-}
-
 int lcrypto_result(lua_State *L, const char *word, const unsigned char *data, size_t len)
 {
-    if (word != NULL) return lcrypto_fail(L, word);
+    if (word != NULL) return push_failure(L, word);
     lua_pushlstring(L, (const char *)data, len);
     return 1;
 }
@@ -66,11 +59,9 @@ static int crypto_scram(lua_State *L)
     };
     luaL_argcheck(L, settings.nonce.len > 0, 1, "nonce");
     luaL_argcheck(L, settings.flag != '\0' && strchr("nyp", settings.flag) != NULL, 1, "flag");
-    struct scram *s = lua_newuserdata(L, sizeof *s);
-    memset(s, 0, sizeof *s);
-    lcompat_setmetatable(L, SCRAM);
+    struct scram *s = new_object(L, SCRAM, sizeof *s);
     const char *word = scram_begin(s, &settings);
-    return word == NULL ? 1 : lcrypto_fail(L, word);
+    return word == NULL ? 1 : push_failure(L, word);
 }
 
 static struct scram *to_scram(lua_State *L)
@@ -93,7 +84,7 @@ static int scram_lua_step(lua_State *L)
     struct smtp_text challenge = text_arg(L, 2), answer;
     bool content;
     const char *word = scram_step(s, challenge, &answer, &content);
-    if (word != NULL) return lcrypto_fail(L, word);
+    if (word != NULL) return push_failure(L, word);
     lua_pushlstring(L, answer.data, answer.len);
     lua_pushboolean(L, content);
     return 2;
@@ -118,7 +109,7 @@ static int crypto_cram_md5(lua_State *L)
     size_t len;
     char *out = lua_newuserdata(L, username.len + 64);
     const char *word = cram_md5_answer(username, password, challenge, out, &len);
-    if (word != NULL) return lcrypto_fail(L, word);
+    if (word != NULL) return push_failure(L, word);
     lua_pushlstring(L, out, len);
     return 1;
 }
@@ -132,7 +123,7 @@ static int crypto_saslprep(lua_State *L)
     size_t max = 12 * text.len + 1;       /* NFKC makes at most 11 octets of one */
     char *copy = lua_newuserdata(L, max); /* before `out` is ours: it may raise */
     const char *word = saslprep(text, &out);
-    if (word != NULL) return lcrypto_fail(L, word);
+    if (word != NULL) return push_failure(L, word);
     size_t len = strnlen(out, max - 1);
     memcpy(copy, out, len);
     saslprep_free(out);
@@ -169,7 +160,7 @@ static int crypto_pbkdf2(lua_State *L)
     size_t iterations = lcompat_count(L, 4, INT_MAX);
     luaL_argcheck(L, iterations > 0, 4, "iterations");
     luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
-    if (md == NULL) return lcrypto_fail(L, "crypto");
+    if (md == NULL) return push_failure(L, "crypto");
     int len = EVP_MD_get_size(md);
     int made = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, (const unsigned char *)salt.data,
                                  (int)salt.len, (int)iterations, md, len, out);

@@ -8,8 +8,6 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Returns nil, word. */
-int lcrypto_fail(lua_State *L, const char *word);
 /* Returns the octets, or nil, word. */
 int lcrypto_result(lua_State *L, const char *word, const unsigned char *data, size_t len);
 

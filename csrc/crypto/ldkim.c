@@ -11,11 +11,9 @@ static int new_body(lua_State *L)
 {
     static const char *const words[] = {"simple", "relaxed", NULL};
     bool relaxed = luaL_checkoption(L, 1, NULL, words) == 1;
-    struct dkim_body *b = lua_newuserdata(L, sizeof *b);
-    memset(b, 0, sizeof *b);
-    lcompat_setmetatable(L, BODY);
+    struct dkim_body *b = new_object(L, BODY, sizeof *b);
     const char *word = dkim_body_begin(b, relaxed);
-    return word == NULL ? 1 : lcrypto_fail(L, word);
+    return word == NULL ? 1 : push_failure(L, word);
 }
 
 static struct dkim_body *to_body(lua_State *L)
@@ -61,11 +59,9 @@ static EVP_PKEY **to_key(lua_State *L)
 static int new_key(lua_State *L)
 {
     struct smtp_text pem = text_arg(L, 1);
-    EVP_PKEY **key = lua_newuserdata(L, sizeof(EVP_PKEY *));
-    *key = NULL;
-    lcompat_setmetatable(L, KEY);
+    EVP_PKEY **key = new_object(L, KEY, sizeof *key);
     const char *word = dkim_key_read(pem, key);
-    return word == NULL ? 1 : lcrypto_fail(L, word);
+    return word == NULL ? 1 : push_failure(L, word);
 }
 
 /** key:algorithm() -> "rsa-sha256" | "ed25519-sha256" */

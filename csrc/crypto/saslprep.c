@@ -1,5 +1,6 @@
 /* saslprep.c - SASLprep (RFC 4013) by GNU libidn, opened at run time: nothing is linked to it, and
  * an ASCII password does not need it. */
+#include "../text/ascii.h"
 #include "crypto.h"
 
 #include <dlfcn.h>
@@ -23,18 +24,11 @@ static prepare_function *find_prepare(void)
     return NULL;
 }
 
-static bool is_ascii(struct smtp_text text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] & 0x80) return false;
-    return true;
-}
-
 /* ASCII is prepared as it is, but for its control characters (RFC 4013 2.3). */
 static bool has_control(struct smtp_text text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7F) return true;
+        if (is_control(text.data[i])) return true;
     return false;
 }
 

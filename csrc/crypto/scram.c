@@ -1,6 +1,7 @@
 /* scram.c - SCRAM (RFC 5802, RFC 7677), the client's side. The password is hashed in slices, so
  * that an event loop goes on meanwhile; the server counts as authentic only once its signature
  * fits. */
+#include "../text/ascii.h"
 #include "crypto.h"
 
 #include <openssl/crypto.h>
@@ -24,41 +25,14 @@ static void add_words(struct scram *s, const char *words)
     add(s, words, strlen(words));
 }
 
-/* A saslname (RFC 5802 5.1): comma and equals sign escaped. */
 static void add_name(struct scram *s, struct smtp_text name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == ',')
-            add_words(s, "=2C");
-        else if (name.data[i] == '=')
-            add_words(s, "=3D");
-        else
-            add(s, name.data + i, 1);
-    }
+    s->text_len += smtp_saslname(s->text + s->text_len, name);
 }
 
 static void add_base64(struct scram *s, const void *data, size_t len)
 {
-    unsigned char *at = (unsigned char *)s->text + s->text_len;
-    s->text_len += (size_t)EVP_EncodeBlock(at, data, (int)len);
-}
-
-/* Strict; returns the length, 0 where it is no base64 or means nothing. `out` has room for 3 octets
- * for each 4. */
-static size_t decode(struct smtp_text text, unsigned char *out)
-{
-    size_t pad = 0;
-    if (text.len == 0 || text.len % 4 != 0) return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                      c == '+' || c == '/';
-        if (!letter && (c != '=' || i + 2 < text.len)) return 0;
-        if (letter && pad > 0) return 0;
-        pad += !letter;
-    }
-    int len = EVP_DecodeBlock(out, (const unsigned char *)text.data, (int)text.len);
-    return len > (int)pad ? (size_t)len - pad : 0;
+    s->text_len += smtp_base64_encode(data, len, s->text + s->text_len);
 }
 
 /* ---- our first message ---- */
@@ -125,8 +99,8 @@ static bool is_extension(struct smtp_text rest)
     struct smtp_text value;
     while (rest.len > 0) {
         char name = rest.data[0];
-        bool letter = (name >= 'a' && name <= 'z') || (name >= 'A' && name <= 'Z');
-        if (!letter || strchr(taken, name) != NULL || !take(&rest, name, &value)) return false;
+        if (!is_letter(name) || strchr(taken, name) != NULL || !take(&rest, name, &value))
+            return false;
     }
     return true;
 }
@@ -139,23 +113,16 @@ static bool is_nonce(const struct scram *s, struct smtp_text nonce)
     return memcmp(nonce.data, s->text + s->nonce_at, s->nonce_len) == 0;
 }
 
-/* posit-number: no sign, no leading zero. 0 where it is none, or beyond all bounds. */
+/* Reads a posit-number, which has neither a sign nor a leading zero; a number beyond all bounds is
+ * UINT32_MAX. Returns 0 where it is malformed. */
 static uint32_t read_count(struct smtp_text text)
 {
     uint32_t count = 0;
-    if (text.len == 0 || text.len > ITERATION_DIGITS || text.data[0] == '0') return 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') return 0;
-        count = count * 10 + (uint32_t)(text.data[i] - '0');
+        if (!is_digit(text.data[i]) || text.data[0] == '0') return 0;
+        count = i < ITERATION_DIGITS ? count * 10 + (uint32_t)(text.data[i] - '0') : UINT32_MAX;
     }
     return count;
-}
-
-static bool is_number(struct smtp_text text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] < '0' || text.data[i] > '9') return false;
-    return text.len > 0 && text.data[0] != '0';
 }
 
 /* Our last message but for its proof: what binds it to the channel, and the nonce of both. */
@@ -177,19 +144,21 @@ static void write_final(struct scram *s, struct smtp_text server_first, struct s
 static const char *take_first(struct scram *s, struct smtp_text challenge)
 {
     static const unsigned char one[4] = {0, 0, 0, 1};
-    unsigned char salt[SCRAM_CHALLENGE_MAX + sizeof one];
+    char salt[SCRAM_CHALLENGE_MAX + sizeof one];
     struct smtp_text rest = challenge, nonce, salt_text, count;
     if (challenge.len > SCRAM_CHALLENGE_MAX || !take(&rest, 'r', &nonce) || !is_nonce(s, nonce) ||
         !take(&rest, 's', &salt_text) || !take(&rest, 'i', &count) || !is_extension(rest))
         return "protocol";
-    size_t salt_len = decode(salt_text, salt);
-    if (salt_len == 0 || !is_number(count)) return "protocol";
+    size_t salt_len;
     uint32_t iterations = read_count(count);
+    if (!smtp_base64_decode(salt_text.data, salt_text.len, salt, &salt_len) || salt_len == 0 ||
+        iterations == 0)
+        return "protocol";
     if (iterations < s->iterations_min || iterations > s->iterations_max) return "iterations";
     write_final(s, challenge, nonce);
     /* The first round of Hi (RFC 5802 2.2): salt and INT(1). */
     memcpy(salt + salt_len, one, sizeof one);
-    if (!crypto_mac(s->keyed, (struct smtp_text){(char *)salt, salt_len + sizeof one}, s->round))
+    if (!crypto_mac(s->keyed, (struct smtp_text){salt, salt_len + sizeof one}, s->round))
         return "crypto";
     memcpy(s->salted, s->round, s->hash_len);
     s->iterations_left = iterations - 1;
@@ -261,15 +230,16 @@ static const char *answer_first(struct scram *s, struct smtp_text *answer)
 /* After an error (e=…) the server refuses by itself; it is asked to go on. */
 static const char *take_final(struct scram *s, struct smtp_text challenge, bool *content)
 {
-    unsigned char signature[SCRAM_CHALLENGE_MAX + 4];
+    char signature[SCRAM_CHALLENGE_MAX];
+    size_t len;
     struct smtp_text rest = challenge, value;
     if (challenge.len > SCRAM_CHALLENGE_MAX) return "protocol";
     s->state = SCRAM_OVER;
     if (take(&rest, 'e', &value)) return NULL;
     rest = challenge;
     if (!take(&rest, 'v', &value) || !is_extension(rest)) return "protocol";
-    size_t len = decode(value, signature);
-    if (len != s->hash_len || CRYPTO_memcmp(signature, s->server, len) != 0)
+    if (!smtp_base64_decode(value.data, value.len, signature, &len) || len != s->hash_len ||
+        CRYPTO_memcmp(signature, s->server, len) != 0)
         return "server_not_authentic";
     s->state = SCRAM_CONTENT;
     *content = true;

@@ -204,21 +204,12 @@ static size_t whole_lines_len(const struct smtp_reply *r)
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
 {
     size_t len = whole_lines_len(r);
-    const char *at = r->text, *end = r->text + len;
-    bool first = true; /* the server's name */
-    while (at <= end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        if (!first)
-            read_line(s, (struct smtp_text){at, (size_t)((stop != NULL ? stop : end) - at)});
-        first = false;
-        if (stop == NULL) break;
-        at = stop + 1;
-    }
+    struct smtp_text rest = {r->text, len};
+    next_line(&rest); /* the server's name */
+    while (rest.len > 0)
+        read_line(s, next_line(&rest));
     if (s->ext & SMTP_EXT_STARTTLS) s->facts.starttls_offered = true;
-    size_t hello_len = smtp_printable(s->hello, sizeof s->hello, r->text, len);
-    const char *line_end = memchr(s->hello, '\n', hello_len);
-    size_t server_len = line_end != NULL ? (size_t)(line_end - s->hello) : hello_len;
-    size_t rest = line_end != NULL ? server_len + 1 : hello_len;
-    s->facts.server = (struct smtp_text){s->hello, server_len};
-    s->facts.capabilities = (struct smtp_text){s->hello + rest, hello_len - rest};
+    s->facts.capabilities =
+        (struct smtp_text){s->hello, smtp_printable(s->hello, sizeof s->hello, r->text, len)};
+    s->facts.server = next_line(&s->facts.capabilities);
 }

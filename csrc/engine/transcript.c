@@ -159,7 +159,7 @@ void transcript_note(struct smtp_session *s, const char *words)
 
 /* ---- for a reader ---- */
 
-/* Where the oldest line begins that is still kept whole, at `at` or after. */
+/* Returns where the oldest line begins that is still kept whole, at `at` or after it. */
 static uint64_t kept_from(const struct smtp_session *s, uint64_t at)
 {
     if (s->shown_len <= at + SMTP_TRANSCRIPT_MAX) return at;
@@ -208,23 +208,6 @@ bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *ro
         line->bytes = 10 * line->bytes + (uint64_t)(*digit - '0');
     if (line->side == 'C') line->stage = stage_of_command(line->text);
     return true;
-}
-
-struct smtp_text smtp_transcript_command(const struct smtp_session *s, const char *stage,
-                                         char *room)
-{
-    uint64_t mark = 0, newest = UINT64_MAX, fitting = UINT64_MAX;
-    struct smtp_line line = {0};
-    for (uint64_t at = 0; smtp_transcript_next(s, &mark, room, &line); at = mark) {
-        if (line.stage == NULL) continue; /* not a command */
-        newest = at;
-        bool staged = stage != NULL && line.stage != NULL;
-        if (staged && strcmp(line.stage, stage) == 0) fitting = at;
-    }
-    if (newest == UINT64_MAX) return (struct smtp_text){NULL, 0};
-    mark = fitting != UINT64_MAX ? fitting : newest;
-    smtp_transcript_next(s, &mark, room, &line);
-    return line.text;
 }
 
 bool smtp_transcript_open(const struct smtp_session *s)

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #endif
 #include "idna.h"
+#include "../text/ascii.h"
 
 #include <dlfcn.h>
 #include <string.h>
@@ -81,13 +82,6 @@ static const char *to_unicode(const struct library *lib, struct idna_domain *out
     return code != 0 ? word_for(code) : take(lib, text, out->unicode, IDNA_UNICODE_MAX);
 }
 
-static bool is_ascii(const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (data[i] & 0x80) return false;
-    return true;
-}
-
 /* What IDNA maps may turn into anything: U+FF20 into @, U+3002 into a dot, U+2100 into a/c. So its
  * result is checked as if the caller had written it. */
 static const char *convert(const char *domain, struct idna_domain *out)
@@ -111,7 +105,7 @@ const char *idna_convert(const char *data, size_t len, struct idna_domain *out)
     if (memchr(data, '\0', len) != NULL) return "invalid";
     memcpy(domain, data, len);
     domain[len] = '\0';
-    if (!is_ascii(data, len)) return convert(domain, out);
+    if (!is_ascii((struct smtp_text){data, len})) return convert(domain, out);
     if (smtp_domain_check(data, len) != NULL) return "invalid";
     memcpy(out->ascii, domain, len + 1); /* a domain has at most 255 octets */
     memcpy(out->unicode, domain, len + 1);

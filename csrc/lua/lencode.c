@@ -10,21 +10,20 @@
 /** core.base64(bytes) -> text without line ends */
 static int core_base64(lua_State *L)
 {
-    size_t len;
-    const char *data = luaL_checklstring(L, 1, &len);
-    char *out = lua_newuserdata(L, len / 3 * 4 + 4); /* the collector's, should the next raise */
-    lua_pushlstring(L, out, smtp_base64_encode(data, len, out));
+    struct smtp_text bytes = text_arg(L, 1);
+    char *out = lua_newuserdata(L, bytes.len / 3 * 4 + 4); /* the collector's, if the next raises */
+    lua_pushlstring(L, out, smtp_base64_encode(bytes.data, bytes.len, out));
     return 1;
 }
 
-/** core.base64_decode(text) -> bytes, nil where it is no base64 */
+/** core.base64_decode(text) -> bytes, nil where the text is not base64 */
 static int core_base64_decode(lua_State *L)
 {
-    size_t len, out_len;
-    const char *data = luaL_checklstring(L, 1, &len);
-    char *out = lua_newuserdata(L, len / 4 * 3 + 1);
-    if (!smtp_base64_decode(data, len, out, &out_len)) return 0;
-    lua_pushlstring(L, out, out_len);
+    struct smtp_text text = text_arg(L, 1);
+    char *out = lua_newuserdata(L, text.len / 4 * 3 + 1);
+    size_t len;
+    if (!smtp_base64_decode(text.data, text.len, out, &len)) return 0;
+    lua_pushlstring(L, out, len);
     return 1;
 }
 
@@ -75,9 +74,8 @@ static int core_scan(lua_State *L)
     int pieces = lua_gettop(L);
     luaL_checkstring(L, 1);
     for (int i = 1; i <= pieces; i++) {
-        size_t len;
-        const char *data = luaL_checklstring(L, i, &len);
-        smtp_scan(&scan, data, len);
+        struct smtp_text piece = text_arg(L, i);
+        smtp_scan(&scan, piece.data, piece.len);
     }
     return push_scan(L, &scan);
 }
@@ -87,9 +85,8 @@ static int core_scan(lua_State *L)
 static int core_scanner(lua_State *L)
 {
     bool ready = lua_toboolean(L, 1);
-    struct smtp_scan *scan = lua_newuserdata(L, sizeof *scan);
-    *scan = (struct smtp_scan){.ready = ready};
-    lcompat_setmetatable(L, SCANNER);
+    struct smtp_scan *scan = new_object(L, SCANNER, sizeof *scan);
+    scan->ready = ready;
     return 1;
 }
 
@@ -107,13 +104,12 @@ static const char *unsendable(const struct smtp_scan *scan)
 static int scanner_feed(lua_State *L)
 {
     struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
-    size_t size;
-    const char *data = luaL_checklstring(L, 2, &size);
-    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)size + 1);
-    size_t len = lua_isnoneornil(L, 4) ? size : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
+    struct smtp_text piece = text_arg(L, 2);
+    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)piece.len + 1);
+    size_t len = lua_isnoneornil(L, 4) ? piece.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
     luaL_argcheck(L, from >= 1, 3, "before the piece");
-    size_t rest = size - (from - 1);
-    smtp_scan(scan, data + from - 1, len < rest ? len : rest);
+    size_t rest = piece.len - (from - 1);
+    smtp_scan(scan, piece.data + from - 1, len < rest ? len : rest);
     lua_pushboolean(L, scan->header.over);
     lua_pushstring(L, unsendable(scan));
     return 2;
@@ -140,9 +136,8 @@ static const char *const encodings[] = {[SMTP_7BIT] = "7bit",
 static int core_encoder(lua_State *L)
 {
     int encoding = luaL_checkoption(L, 1, NULL, encodings);
-    struct smtp_encoder *e = lua_newuserdata(L, sizeof *e);
+    struct smtp_encoder *e = new_object(L, ENCODER, sizeof *e);
     smtp_encoder_init(e, (enum smtp_encoding)encoding);
-    lcompat_setmetatable(L, ENCODER);
     lua_newtable(L);
     lua_setuservalue(L, -2);
     return 1;
@@ -164,10 +159,9 @@ static char *room_for(lua_State *L, size_t len)
 static int encoder_feed(lua_State *L)
 {
     struct smtp_encoder *e = luaL_checkudata(L, 1, ENCODER);
-    size_t len;
-    const char *data = luaL_checklstring(L, 2, &len);
-    char *out = room_for(L, smtp_encode_max(e, len));
-    lua_pushlstring(L, out, smtp_encode(e, data, len, out));
+    struct smtp_text piece = text_arg(L, 2);
+    char *out = room_for(L, smtp_encode_max(e, piece.len));
+    lua_pushlstring(L, out, smtp_encode(e, piece.data, piece.len, out));
     return 1;
 }
 
@@ -185,12 +179,12 @@ static const luaL_Reg encoder_methods[] = {
 
 /* ---- whole bodies ---- */
 
-static void push_encoded(lua_State *L, enum smtp_encoding encoding, const char *data, size_t len)
+static void push_encoded(lua_State *L, enum smtp_encoding encoding, struct smtp_text body)
 {
     struct smtp_encoder e;
     smtp_encoder_init(&e, encoding);
-    char *out = lua_newuserdata(L, smtp_encode_max(&e, len + sizeof e.held));
-    size_t out_len = smtp_encode(&e, data, len, out);
+    char *out = lua_newuserdata(L, smtp_encode_max(&e, body.len + sizeof e.held));
+    size_t out_len = smtp_encode(&e, body.data, body.len, out);
     out_len += smtp_encode_end(&e, out + out_len);
     lua_pushlstring(L, out, out_len);
     lua_remove(L, -2);
@@ -201,7 +195,7 @@ static int core_encode(lua_State *L)
 {
     struct smtp_text body = text_arg(L, 1);
     int encoding = luaL_checkoption(L, 2, NULL, encodings);
-    push_encoded(L, (enum smtp_encoding)encoding, body.data, body.len);
+    push_encoded(L, (enum smtp_encoding)encoding, body);
     return 1;
 }
 
@@ -236,21 +230,17 @@ static int core_encode_text(lua_State *L)
     smtp_scan(&scan, text.data, text.len);
     smtp_scan_end(&scan);
     bool broken = scan.eightbit && !smtp_utf8_check(text.data, text.len);
-    if (broken || scan.nul) {
-        lua_pushnil(L);
-        lua_pushstring(L, broken ? "utf8" : "nul");
-        return 2;
-    }
+    if (broken || scan.nul) return push_failure(L, broken ? "utf8" : "nul");
     enum smtp_encoding encoding = encoding_for(&scan, text);
     if (encoding == SMTP_BASE64 && scan.bare) { /* base64 keeps the line ends that it is given */
-        push_encoded(L, SMTP_7BIT, text.data, text.len);
+        push_encoded(L, SMTP_7BIT, text);
         text.data = lua_tolstring(L, -1, &text.len);
     }
     lua_pushstring(L, encodings[encoding]);
     if (encoding == SMTP_7BIT && !scan.bare)
         lua_pushvalue(L, 1);
     else
-        push_encoded(L, encoding, text.data, text.len);
+        push_encoded(L, encoding, text);
     return 2;
 }
 

@@ -1,7 +1,6 @@
 /* lfacts.c - what is known of a server: to Lua, and back where another session takes over. */
+#include "../text/ascii.h"
 #include "lsmtp.h"
-
-#include <string.h>
 
 static const char *const tls_words[] = {"skipped", "unavailable", "on", NULL};
 static const char *const auth_words[] = {"skipped", "unavailable", "authenticated", NULL};
@@ -31,8 +30,8 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
     facts->esmtp = flag_field(L, "esmtp");
     facts->tls_verified = flag_field(L, "tls_verified");
     facts->starttls_offered = flag_field(L, "starttls_offered");
-    facts->tls = (enum smtp_tls_state)word_field(L, "tls", tls_words);
-    facts->auth = (enum smtp_auth_state)word_field(L, "auth", auth_words);
+    facts->tls = (enum smtp_tls_state)word_field(L, "tls", NULL, tls_words);
+    facts->auth = (enum smtp_auth_state)word_field(L, "auth", NULL, auth_words);
     facts->mechanism = text_field(L, "mechanism");
     facts->server = text_field(L, "server");
     facts->capabilities = text_field(L, "capabilities");
@@ -45,30 +44,25 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
     return true;
 }
 
-/* Nothing where there is no limit. */
+/* Sets the field where there is a limit. */
 static void set_limit(lua_State *L, const char *key, uint64_t limit)
 {
     if (limit != 0) set_number(L, key, limit);
 }
 
-static bool is_gap(char c)
+/* Takes the keyword off a line of the reply to EHLO and pushes it in upper case. The parameters are
+ * left. */
+static void push_keyword(lua_State *L, struct smtp_text *line)
 {
-    return c == ' ' || c == '\t';
-}
-
-/* Pushes the keyword that begins the line, in upper case. Returns where its parameters begin. */
-static size_t push_keyword(lua_State *L, const char *line, size_t len)
-{
-    char keyword[512] = {0};
-    size_t at = 0;
-    while (at < len && at < sizeof keyword && line[at] != '=' && !is_gap(line[at])) {
-        keyword[at] = line[at] >= 'a' && line[at] <= 'z' ? (char)(line[at] - 32) : line[at];
-        at++;
+    char keyword[512];
+    size_t len = 0;
+    for (; line->len > 0 && *line->data != '=' && !is_blank(*line->data); line->len--) {
+        if (len == sizeof keyword) break;
+        keyword[len++] = to_upper(*line->data++);
     }
-    lua_pushlstring(L, keyword, at);
-    while (at < len && (line[at] == '=' || is_gap(line[at])))
-        at++;
-    return at;
+    lua_pushlstring(L, keyword, len);
+    for (; line->len > 0 && (*line->data == '=' || is_blank(*line->data)); line->len--)
+        line->data++;
 }
 
 /* The value on top becomes that of the keyword below it; a keyword that is there already has the
@@ -80,10 +74,10 @@ static void set_capability(lua_State *L)
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
     } else {
-        lua_insert(L, -2);
         lua_pushliteral(L, " ");
-        lua_insert(L, -2);
+        lua_pushvalue(L, -3);
         lua_concat(L, 3);
+        lua_remove(L, -2);
     }
     lua_settable(L, -3);
 }
@@ -92,20 +86,16 @@ static void set_capability(lua_State *L)
  *  of session:facts() */
 int core_capabilities(lua_State *L)
 {
-    struct smtp_text text = text_arg(L, 1);
-    const char *line = text.data, *end = text.data + text.len;
+    struct smtp_text rest = text_arg(L, 1);
     lua_newtable(L);
-    for (const char *stop; line < end; line = stop < end ? stop + 1 : end) {
-        stop = memchr(line, '\n', (size_t)(end - line));
-        if (stop == NULL) stop = end;
-        size_t len = (size_t)(stop - line);
-        if (len > 0 && *line != '=' && !is_gap(*line)) {
-            size_t at = push_keyword(L, line, len);
-            while (len > at && is_gap(line[len - 1]))
-                len--;
-            lua_pushlstring(L, line + at, len - at);
-            set_capability(L);
-        }
+    while (rest.len > 0) {
+        struct smtp_text line = next_line(&rest);
+        if (line.len == 0 || *line.data == '=' || is_blank(*line.data)) continue;
+        push_keyword(L, &line);
+        while (line.len > 0 && is_blank(line.data[line.len - 1]))
+            line.len--;
+        lua_pushlstring(L, line.data, line.len);
+        set_capability(L);
     }
     return 1;
 }

@@ -121,23 +121,12 @@ static int session_transcript(lua_State *L)
     return 3;
 }
 
-/** session:command(stage) -> the newest command of this stage, of any where there is none; nil
- * before the first command. */
-static int session_command(lua_State *L)
-{
-    char room[SMTP_TRANSCRIPT_MAX];
-    struct smtp_text command =
-        smtp_transcript_command(to_session(L), luaL_optstring(L, 2, NULL), room);
-    if (command.data == NULL) return 0;
-    lua_pushlstring(L, command.data, command.len);
-    return 1;
-}
-
 /** session:news(mark) -> the lines after the mark, nil where there are none; the mark for the next
  * call. Each line is three values in a row: "C", "S" or "*", text, and for "C" its stage; or "M",
  * and how many bytes of messages left. */
 static int session_news(lua_State *L)
 {
+    enum { EACH = 3 };
     const struct smtp_session *s = to_session(L);
     uint64_t mark = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
     char room[SMTP_TRANSCRIPT_MAX];
@@ -151,17 +140,17 @@ static int session_news(lua_State *L)
             lua_replace(L, 2);
         }
         lua_pushlstring(L, &line.side, 1);
-        lua_rawseti(L, 2, ++count);
         if (line.side == 'M')
             push_integer(L, (size_t)line.bytes);
         else
             lua_pushlstring(L, line.text.data, line.text.len);
-        lua_rawseti(L, 2, ++count);
         if (line.stage != NULL)
             lua_pushstring(L, line.stage);
         else
             lua_pushboolean(L, 0);
-        lua_rawseti(L, 2, ++count);
+        for (int i = EACH; i > 0; i--)
+            lua_rawseti(L, 2, count + i);
+        count += EACH;
     }
     lua_pushnumber(L, (lua_Number)mark);
     return 2;
@@ -330,7 +319,7 @@ static void anchor_transaction(lua_State *L)
         added = 0;
     }
     lua_pushvalue(L, 2);
-    lua_pushvalue(L, 3);
+    lua_isnil(L, 3) ? lua_pushboolean(L, 0) : lua_pushvalue(L, 3);
     lua_rawset(L, -3);
     lua_pushinteger(L, added);
     lua_rawseti(L, -4, ADDED);
@@ -353,10 +342,7 @@ int session_add(lua_State *L)
     struct smtp_transaction *transaction = luaL_checkudata(L, 2, TRANSACTION);
     luaL_argcheck(L, !transaction->queued && !transaction->has_outcome, 2, "used before");
     lua_settop(L, 3);
-    if (lua_isnil(L, 3)) {
-        lua_pushboolean(L, 0);
-        lua_replace(L, 3);
-    } else {
+    if (!lua_isnil(L, 3)) {
         transaction->text = text_arg(L, 3);
         luaL_argcheck(L, !transaction->ready || transaction->text.len == transaction->source_len, 3,
                       "another text");
@@ -444,19 +430,41 @@ static int session_rests(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg session_methods[] = {
-    METHOD(session, wants),         METHOD(session, flights),       METHOD(session, look),
-    METHOD(session, patience),      METHOD(session, rests),         METHOD(session, output),
-    METHOD(session, octets),        METHOD(session, sent),          METHOD(session, transcript),
-    METHOD(session, command),       METHOD(session, news),          METHOD(session, heard),
-    METHOD(session, secret),        METHOD(session, tls_started),   METHOD(session, secret_kind),
-    METHOD(session, hide),          METHOD(session, challenge),     METHOD(session, answer),
-    METHOD(session, answer_refuse), METHOD(session, mechanism_out), METHOD(session, body),
-    METHOD(session, body_end),      METHOD(session, broken),        METHOD(session, add),
-    METHOD(session, spoken),        METHOD(session, quit),          METHOD(session, ask),
-    METHOD(session, asked),         METHOD(session, trouble),       METHOD(session, stage),
-    METHOD(session, replies),       METHOD(session, facts),         METHOD(session, mechanisms),
-    METHOD(session, grade),         METHOD(session, eager_failed),  {NULL, NULL}};
+static const luaL_Reg session_methods[] = {METHOD(session, wants),
+                                           METHOD(session, flights),
+                                           METHOD(session, look),
+                                           METHOD(session, patience),
+                                           METHOD(session, rests),
+                                           METHOD(session, output),
+                                           METHOD(session, octets),
+                                           METHOD(session, sent),
+                                           METHOD(session, transcript),
+                                           METHOD(session, news),
+                                           METHOD(session, heard),
+                                           METHOD(session, secret),
+                                           METHOD(session, tls_started),
+                                           METHOD(session, secret_kind),
+                                           METHOD(session, hide),
+                                           METHOD(session, challenge),
+                                           METHOD(session, answer),
+                                           METHOD(session, answer_refuse),
+                                           METHOD(session, mechanism_out),
+                                           METHOD(session, body),
+                                           METHOD(session, body_end),
+                                           METHOD(session, broken),
+                                           METHOD(session, add),
+                                           METHOD(session, spoken),
+                                           METHOD(session, quit),
+                                           METHOD(session, ask),
+                                           METHOD(session, asked),
+                                           METHOD(session, trouble),
+                                           METHOD(session, stage),
+                                           METHOD(session, replies),
+                                           METHOD(session, facts),
+                                           METHOD(session, mechanisms),
+                                           METHOD(session, grade),
+                                           METHOD(session, eager_failed),
+                                           {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
     METHOD(core, session), METHOD(core, capabilities), {NULL, NULL}};

@@ -12,14 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* nil, why */
-static int push_refusal(lua_State *L, const char *why)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, why);
-    return 2;
-}
-
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
 static int core_address(lua_State *L)
 {
@@ -27,7 +19,7 @@ static int core_address(lua_State *L)
     char out[SMTP_TEXT_MAX];
     const char *why;
     lua_pushlstring(L, out, smtp_address_check(text.data, text.len, out, &why));
-    return why == NULL ? 1 : push_refusal(L, why);
+    return why == NULL ? 1 : push_failure(L, why);
 }
 
 /** core.domain(text) -> true | nil, why: a domain or an address literal */
@@ -36,7 +28,7 @@ static int core_domain(lua_State *L)
     struct smtp_text text = text_arg(L, 1);
     const char *why = smtp_domain_check(text.data, text.len);
     lua_pushboolean(L, why == NULL);
-    return why == NULL ? 1 : push_refusal(L, why);
+    return why == NULL ? 1 : push_failure(L, why);
 }
 
 /* The length of an IPv6 address without its zone (fe80::1%eth0), which is this host's own affair.
@@ -147,7 +139,7 @@ static int core_file(lua_State *L)
 {
     struct stat s;
     char stamp[96];
-    if (stat(luaL_checkstring(L, 1), &s) != 0) return push_refusal(L, strerror(errno));
+    if (stat(luaL_checkstring(L, 1), &s) != 0) return push_failure(L, strerror(errno));
     snprintf(stamp, sizeof stamp, "%" PRIdMAX ".%09ld %" PRIdMAX " %" PRIuMAX,
              (intmax_t)s.PORT_MTIM.tv_sec, (long)s.PORT_MTIM.tv_nsec, (intmax_t)s.st_size,
              (uintmax_t)s.st_ino);

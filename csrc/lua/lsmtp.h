@@ -14,8 +14,8 @@
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
 /* 0 where it is nil. `max` is below 2^53. */
 size_t count_field(lua_State *L, const char *key, size_t max);
-/* The place of the word in the list, which ends with NULL. */
-int word_field(lua_State *L, const char *key, const char *const words[]);
+/* The place of the word in the list, which ends with NULL; for nil, that of `otherwise`. */
+int word_field(lua_State *L, const char *key, const char *otherwise, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);

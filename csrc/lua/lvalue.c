@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-int word_field(lua_State *L, const char *key, const char *const words[])
+int word_field(lua_State *L, const char *key, const char *otherwise, const char *const words[])
 {
     lua_getfield(L, 1, key);
-    int word = luaL_checkoption(L, -1, NULL, words);
+    int word = luaL_checkoption(L, -1, otherwise, words);
     lua_pop(L, 1);
     return word;
 }

@@ -3,16 +3,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "text.h"
+#include "ascii.h"
 
 #include <arpa/inet.h>
-#include <string.h>
 
 enum { LABEL_LEN_MAX = 63 };
 
 static bool is_let_dig(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    return is_letter(c) || is_digit(c);
 }
 
 static bool is_atext(char c)
@@ -106,11 +105,6 @@ static const char *check_domain(const char *data, size_t len)
 }
 
 /* ---- local parts ---- */
-
-static bool is_control(char c)
-{
-    return (unsigned char)c < ' ' || c == 0x7F;
-}
 
 /* Returns why no local part may contain `c`, quoted or not; NULL where one may. */
 static const char *check_octet(char c)

@@ -68,6 +68,17 @@ static inline bool has_word(struct smtp_text text, const char *word)
     return false;
 }
 
+/* Takes the next line off a text, without its LF. */
+static inline struct smtp_text next_line(struct smtp_text *rest)
+{
+    const char *end = rest->len > 0 ? memchr(rest->data, '\n', rest->len) : NULL;
+    struct smtp_text line = {rest->data, end != NULL ? (size_t)(end - rest->data) : rest->len};
+    size_t taken = end != NULL ? line.len + 1 : line.len;
+    rest->data += taken;
+    rest->len -= taken;
+    return line;
+}
+
 /* Takes the next word, which blanks surround, off a line; its length is 0 where none is left. */
 static inline struct smtp_text next_word(struct smtp_text *line)
 {

@@ -39,7 +39,7 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
  *  valid, else a sentence that says why it is not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
-/* ---- characters (utf8.c, printable.c) ---- */
+/* ---- characters (utf8.c, printable.c, saslname.c) ---- */
 
 /** Is the text well-formed UTF-8 (RFC 3629 4)? */
 bool smtp_utf8_check(const char *data, size_t len);
@@ -53,6 +53,10 @@ size_t smtp_utf8_len(const char *data, size_t len);
  *  into `out_max` bytes is cut off between two characters. `out` may be `data`. Applying the
  *  function twice gives the same result as once. Returns the length in `out`. */
 size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len);
+
+/** Writes a name as SASL mechanisms send it (RFC 5801 4, RFC 5802 5.1): comma and equals sign are
+ *  escaped. `out` has room for 3 bytes for each one. Returns the length. */
+size_t smtp_saslname(char *out, struct smtp_text name);
 
 /* ---- numbers (decimal.c) ---- */
 

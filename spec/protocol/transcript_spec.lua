@@ -111,10 +111,6 @@ describe("A session's transcript", function()
       end
       assert.same({ "EHLO me: ehlo", "MAIL FROM:<a@b>: mail", "RCPT TO:<c@d>: rcpt", "BDAT 8 LAST: data",
          "8: false", "QUIT: quit" }, said)
-      assert.same({ "MAIL FROM:<a@b>", "BDAT 8 LAST", "QUIT" },
-         { session:command "mail", session:command "data", session:command() })
-      assert.equal("QUIT", session:command "starttls")
-      assert.is_nil(begin():command())
    end)
 
    it("keeps the newest lines, all of them whole", function()

@@ -2,19 +2,6 @@
  * then comes the refusal. */
 #include "../session.h"
 
-/* A saslname (RFC 5801 4): comma and equals sign escaped. */
-static void append_name(char *message, size_t *len, struct smtp_text name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == ',')
-            append_words(message, len, "=2C");
-        else if (name.data[i] == '=')
-            append_words(message, len, "=3D");
-        else
-            message[(*len)++] = name.data[i];
-    }
-}
-
 static void answer(struct smtp_session *s, unsigned turn)
 {
     char message[3 * SMTP_SECRET_LEN_MAX + SMTP_TOKEN_LEN_MAX + SMTP_HOST_LEN_MAX + 64];
@@ -24,7 +11,7 @@ static void answer(struct smtp_session *s, unsigned turn)
         return;
     }
     append_words(message, &len, "n,a=");
-    append_name(message, &len, s->opt.username);
+    len += smtp_saslname(message + len, s->opt.username);
     append_words(message, &len, ",\1");
     if (s->opt.host.len > 0) {
         append_words(message, &len, "host=");

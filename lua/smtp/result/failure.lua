@@ -195,10 +195,20 @@ local function masked_text(conv, trouble)
       or trouble.code == 421)
 end
 
+-- The newest command of this stage, of any where none of it is kept.
+local function newest_command(session, stage)
+   local news, newest = session:news(0) or {}, nil
+   for i = #news - 2, 1, -3 do
+      if news[i] == "C" and news[i + 2] == stage then return news[i + 1] end
+      newest = newest or news[i] == "C" and news[i + 1] or nil
+   end
+   return newest
+end
+
 -- The lines of the dialogue, without secrets, and the command that the trouble is about.
 local function add_transcript(err, conv, session, stage)
    local lines, text, sides, open = {}, session:transcript()
-   err.command, err.transcript = session:command(stage), lines
+   err.command, err.transcript = newest_command(session, stage), lines
    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
    if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, sides, open) end
 end
