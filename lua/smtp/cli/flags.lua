@@ -16,55 +16,42 @@ local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach
 local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",
    extensions = "--extension KEYWORD=WORD", dsn = "--dsn-notify, --dsn-ret and --dsn-envid" }
 
-local function wrong(name, what, hint)
-   return nil, errors.usage(name, ("--%s %s"):format(name:gsub("_", "-"), what), hint)
+local function refuse_flag(name, what, hint)
+   errors.refuse(name, ("--%s %s"):format(name:gsub("_", "-"), what), hint)
 end
 
-local function check_flag(name, equals)
-   if tables[name] then return wrong(name, "is no flag", "Use " .. tables[name]) end
-   if switches[name] and equals == "=" then
-      return wrong(name, "takes no value", "Leave it out where it is not wanted")
-   end
-   return true
-end
-
--- "--name", "--name=value" -> "name", "=" or "", "value" or "" | nil, err
+-- "--name", "--name=value" -> "name", "=" or "", "value" or ""
 local function split(argument)
    local name, equals, value = argument:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
    if not name or equals == "" and value ~= "" then
-      return nil, errors.usage(argument, ("%q is no option"):format(argument), "See --help")
+      errors.refuse(argument, ("%q is no option"):format(argument), "See --help")
    end
    name = name:gsub("%-", "_")
-   local ok, err = check_flag(name, equals)
-   if not ok then return nil, err end
+   if tables[name] then refuse_flag(name, "is no flag", "Use " .. tables[name]) end
+   if switches[name] and equals == "=" then
+      refuse_flag(name, "takes no value", "Leave it out where it is not wanted")
+   end
    return name, equals, value
 end
 
-local function add(options, name, value)
-   if switches[name] then
-      options[name] = true
-   elseif lists[name] then
-      options[name] = options[name] or {}
-      options[name][#options[name] + 1] = value
-   else
-      options[name] = value
-   end
-end
-
---- Read the arguments from args[from] to the last one.
----@return table|nil options   by name, with _ for -
----@return table|nil err
+--- Read the arguments from args[from] to the last one. Raises a UsageError.
+---@return table options   by name, with _ for -
 function flags.read(args, from)
    local options, i = {}, from
    while i <= #args do
       local name, equals, value = split(args[i])
-      if not name then return nil, equals end
-      if not switches[name] and equals == "" then
+      if switches[name] then
+         value = true
+      elseif equals == "" then
          i = i + 1
-         value = args[i]
-         if value == nil then return wrong(name, "wants a value") end
+         value = args[i] or refuse_flag(name, "wants a value")
       end
-      add(options, name, value)
+      if lists[name] then
+         options[name] = options[name] or {}
+         table.insert(options[name], value)
+      else
+         options[name] = value
+      end
       i = i + 1
    end
    return options
@@ -77,44 +64,16 @@ local function read_all(path)
    return resources.read_file(path)
 end
 
--- --text-file FILE is text, and so on. -> true | nil, err
+-- --text-file FILE is text, and so on.
 local function read_files(options)
    for flag, option in next, { text_file = "text", html_file = "html", calendar = "calendar" } do
       local path = options[flag]
       options[flag] = nil
       if path then
          local text, why = read_all(path)
-         if not text then return nil, errors.usage(flag, why or path .. ": cannot be read") end
-         options[option] = text
+         options[option] = text or errors.refuse(flag, why or path .. ": cannot be read")
       end
    end
-   return true
-end
-
-local function read_headers(options)
-   if not options.header then return true end
-   options.headers = {}
-   for i = 1, #options.header do
-      local name, value = options.header[i]:match("^([^:]*): *(.*)$")
-      if not name then
-         return nil, errors.usage("header", ("--header %q has no colon"):format(options.header[i]),
-            "Write --header \"Name: value\"")
-      end
-      options.headers[i] = { name, value }
-   end
-   options.header = nil
-   return true
-end
-
-local function read_dkim(options)
-   for i = 1, #(options.dkim or {}) do
-      local domain, selector, key = options.dkim[i]:match("^([^:]+):([^:]+):(.+)$")
-      if not domain then
-         return nil, errors.usage("dkim", "--dkim wants DOMAIN:SELECTOR:KEYFILE")
-      end
-      options.dkim[i] = { domain = domain, selector = selector, key = key }
-   end
-   return true
 end
 
 local function read_dsn(options)
@@ -123,41 +82,56 @@ local function read_dsn(options)
    if next(dsn) ~= nil then options.dsn = dsn end
 end
 
-local function read_extensions(options)
-   for i = 1, #(options.extension or {}) do
-      local keyword, word = options.extension[i]:match("^([^=]+)=(.+)$")
-      if not keyword then
-         return nil, errors.usage("extension", "--extension wants KEYWORD=WORD")
-      end
-      options.extensions = options.extensions or {}
-      options.extensions[keyword] = word
-   end
-   options.extension = nil
-   return true
+-- By flag: (text, list) adds what a value of the flag means to the list, or the map, of an option.
+local readers = {}
+
+function readers.attach(text, list)
+   list[#list + 1] = { path = text }
 end
 
---- Replace the flags of a message that mean something else: files, standard input, headers.
+function readers.header(text, list)
+   local name, value = text:match("^([^:]*): *(.*)$")
+   if not name then
+      errors.refuse("header", ("--header %q has no colon"):format(text),
+         "Write --header \"Name: value\"")
+   end
+   list[#list + 1] = { name, value }
+end
+
+function readers.dkim(text, list)
+   local domain, selector, key = text:match("^([^:]+):([^:]+):(.+)$")
+   if not domain then errors.refuse("dkim", "--dkim wants DOMAIN:SELECTOR:KEYFILE") end
+   list[#list + 1] = { domain = domain, selector = selector, key = key }
+end
+
+function readers.extension(text, map)
+   local keyword, word = text:match("^([^=]+)=(.+)$")
+   if not keyword then errors.refuse("extension", "--extension wants KEYWORD=WORD") end
+   map[keyword] = word
+end
+
+local read_into = { attach = "attachments", header = "headers", dkim = "dkim",
+   extension = "extensions" }
+
+--- Replace the flags of a message that mean something else: files, standard input, headers. Raises
+-- a UsageError.
 ---@param options table   as flags.read gives them
----@return boolean|nil ok
----@return table|nil err
 function flags.read_message(options)
    if options.raw then
-      options.raw = io.read("*a")
-      if not options.raw then return wrong("raw", "finds no standard input that can be read") end
+      options.raw = io.read("*a") or refuse_flag("raw", "finds no standard input that can be read")
    end
-   for i = 1, #(options.attach or {}) do options.attach[i] = { path = options.attach[i] } end
-   options.attachments, options.attach = options.attach, nil
    if options.one_click then
       options.list_unsubscribe = options.list_unsubscribe or {}
-      options.list_unsubscribe.one_click = true
+      options.list_unsubscribe.one_click, options.one_click = true, nil
    end
-   options.one_click = nil
-   local ok, err = read_files(options)
-   if ok then ok, err = read_headers(options) end
-   if ok then ok, err = read_dkim(options) end
-   if ok then ok, err = read_extensions(options) end
+   read_files(options)
+   for flag, option in next, read_into do
+      local texts, values = options[flag], {}
+      for i = 1, #(texts or {}) do readers[flag](texts[i], values) end
+      options[flag] = nil
+      if texts then options[option] = values end
+   end
    read_dsn(options)
-   return ok, err
 end
 
 return flags

@@ -90,14 +90,9 @@ end
 
 local closing = {} -- functions that remove what an interrupted command would leave
 
--- ---- the commands ----
+-- ---- the commands: (options, json) -> exit status | nil, err ----
 
--- Takes the flag --json out of the options. -> is it there?
-local function take_json(options)
-   local json = options.json
-   options.json = nil
-   return json
-end
+local commands = {}
 
 local function show_receipt(receipt)
    for _, one in ipairs(receipt.recipients) do
@@ -107,28 +102,23 @@ local function show_receipt(receipt)
    say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
 end
 
-local function send(options)
-   local json = take_json(options)
-   local ok, err = secrets.read(options)
-   if ok then ok, err = flags.read_message(options) end
-   if not ok then return fail(err, json) end
-   local receipt, finish
+function commands.send(options, json)
+   secrets.read(options)
+   flags.read_message(options)
+   local finish
    if not options.trace then options.observe, finish = progress.of_message() end
    closing[#closing + 1] = finish
-   receipt, err = safe.send(options)
+   local receipt, err = safe.send(options)
    if finish then finish() end
-   if not receipt then return fail(err, json) end
+   if not receipt then return nil, err end
    if json then say(json_of(receipt)) else show_receipt(receipt) end
    return 0
 end
 
-local function run_probe(options)
-   local json = take_json(options)
-   local ok, err = secrets.read(options)
-   if not ok then return fail(err, json) end
-   local report
-   report, err = safe.probe(options)
-   if not report then return fail(err, json) end
+function commands.probe(options, json)
+   secrets.read(options)
+   local report, err = safe.probe(options)
+   if not report then return nil, err end
    if json then say(json_of(report)) else output.show_report(report) end
    local first = report.warnings[1]
    if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
@@ -155,14 +145,12 @@ local function show_line(direction, line)
    say(direction .. ": " .. line, io.stderr)
 end
 
--- The flags of the command as options of the sink. -> true | nil, err
+-- The flags of the command become options of the sink.
 local function read_sink_flags(options, json)
-   local ok, err = secrets.read_for_sink(options)
-   if not ok then return nil, err end
+   secrets.read_for_sink(options)
    if options.lmtp then options.protocol, options.lmtp = "lmtp", nil end
    options.trace = options.trace and show_line or nil
    options.on_message, options.keep = json and show_json or show, 0
-   return true
 end
 
 local function show_place(server, address, port, json)
@@ -175,20 +163,18 @@ local function show_place(server, address, port, json)
    io.stdout:flush()
 end
 
-local function run_sink(options)
-   local count, json = options.count, take_json(options)
+function commands.sink(options, json)
+   local count = options.count
    options.count = nil
-   local ok, err = read_sink_flags(options, json)
-   if ok and count and not count:find("^[1-9]%d*$") then
-      ok, err = nil, errors.usage("count", "--count needs a whole number from 1", nil, count)
+   read_sink_flags(options, json)
+   if count and not count:find("^[1-9]%d*$") then
+      errors.refuse("count", "--count needs a whole number from 1", nil, count)
    end
-   if not ok then return fail(err, json) end
-   local server
-   server, err = sink.new(options)
-   if not server then return fail(err, json) end
+   local server, err = sink.new(options)
+   if not server then return nil, err end
    closing[#closing + 1] = function() server:close() end
    local address, port = server:listen()
-   if not address then return fail(port, json) end
+   if not address then return nil, port end
    show_place(server, address, port, json)
    server:serve { connections = tonumber(count) }
    server:close()
@@ -196,8 +182,6 @@ local function run_sink(options)
 end
 
 -- ---- the command line ----
-
-local commands = { send = send, probe = run_probe, sink = run_sink }
 
 local function show_usage()
    io.write(usage)
@@ -239,11 +223,15 @@ function cli.main(args)
       return 64
    end
    local url = url_of(args)
-   local options, err = flags.read(args, url and 3 or 2)
-   if not options then return fail(err, has_json(args)) end
+   local options, wrong = errors.returning(flags.read)(args, url and 3 or 2)
+   if not options then return fail(wrong, has_json(args)) end
    if options.help then return show_usage() end
-   options.url = url or options.url
-   return signals.run(command, options, closing)
+   local json = options.json
+   options.url, options.json = url or options.url, nil
+   return signals.run(function()
+      local status, err = errors.returning(command)(options, json)
+      return status or fail(err, json)
+   end, closing)
 end
 
 return cli

@@ -29,21 +29,19 @@ local function read_from(variable, path)
    return os.getenv(variable), "the variable " .. variable .. " is not set"
 end
 
--- Replaces --password-env and --password-file by the password. -> true | nil, err
+-- Replaces --password-env and --password-file by the password.
 local function read_one(options, name)
    local variable, path = options[name .. "_env"], options[name .. "_file"]
    options[name .. "_env"], options[name .. "_file"] = nil, nil
    local hint = ("Use --%s-env VARIABLE or --%s-file FILE"):format(name, name)
    local is_given = options[name] ~= nil
    if is_given and (variable or path) or variable and path then
-      return nil, errors.usage(name, ("the %s is given more than once"):format(name), hint)
+      errors.refuse(name, ("the %s is given more than once"):format(name), hint)
    end
    if is_given then warn(name, hint .. ".") end
-   if not variable and not path then return true end
-   local why
-   options[name], why = read_from(variable, path)
-   if not options[name] then return nil, errors.usage(name, why) end
-   return true
+   if not variable and not path then return end
+   local secret, why = read_from(variable, path)
+   options[name] = secret or errors.refuse(name, why)
 end
 
 -- ---- URLs ----
@@ -61,19 +59,18 @@ end
 
 -- ---- the terminal ----
 
--- Asks at the terminal. -> true | nil, err where there is no terminal, or nothing was typed
+-- Asks at the terminal.
 local function ask(options, name, user, host)
    local has_socket, socket = pcall(require, "smtp.socket")
    local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
    local secret = has_socket and socket.read_secret((shown(prompt):gsub("\n", "?")))
-   if secret and secret ~= "" then
-      options[name] = secret
-      return true
+   if not secret or secret == "" then
+      errors.refuse(name, secret and ("no %s was typed"):format(name)
+         or ("a user is given without a %s"):format(name),
+         ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
    end
-   return nil, errors.usage(name, secret and ("no %s was typed"):format(name)
-      or ("a user is given without a %s"):format(name),
-      ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
+   options[name] = secret
 end
 
 local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
@@ -94,16 +91,6 @@ end
 
 -- ---- what the commands call ----
 
-local function warn_of_urls(options)
-   for _, name in ipairs { "url", "proxy" } do
-      if select(2, parts_of(options[name])) then
-         warn("password of --" .. name, name == "url"
-            and "Leave it out of the URL, and use --password-env VARIABLE or --password-file FILE."
-            or "Prefer a proxy that needs none.")
-      end
-   end
-end
-
 -- Which secret is needed and not given: "password", "token", or nil.
 local function missing_secret(options, user, has_password)
    if not user or user == "" or options.auth == "skip" then return nil end
@@ -113,38 +100,32 @@ local function missing_secret(options, user, has_password)
 end
 
 --- Read the password and the token of `send` and `probe` into options.password and options.token.
----@return boolean|nil ok
----@return table|nil err
+-- Raises a UsageError.
 function secrets.read(options)
-   local ok, err = read_one(options, "password")
-   if ok then ok, err = read_one(options, "token") end
-   if not ok then return nil, err end
-   warn_of_urls(options)
+   read_one(options, "password")
+   read_one(options, "token")
    local user, password, host = parts_of(options.url)
+   if password then
+      warn("password of --url",
+         "Leave it out of the URL, and use --password-env VARIABLE or --password-file FILE.")
+   end
    user = options.username or options.user or user
    local name = missing_secret(options, user, password ~= nil)
-   if not name then return true end
-   return ask(options, name, user, options.host or options.server or host)
+   if name then ask(options, name, user, options.host or options.server or host) end
 end
 
---- Read the user and the password of `sink` into options.auth.
----@return boolean|nil ok
----@return table|nil err
+--- Read the user and the password of `sink` into options.auth. Raises a UsageError.
 function secrets.read_for_sink(options)
-   local ok, err = read_one(options, "password")
-   if ok and options.user and not options.password then
-      ok, err = ask(options, "password", options.user)
-   end
-   if not ok then return nil, err end
+   read_one(options, "password")
+   if options.user and not options.password then ask(options, "password", options.user) end
    if options.password and not options.user then
-      return nil, errors.usage("user", "--password needs --user")
+      errors.refuse("user", "--password needs --user")
    end
    if options.user then
       options.auth = { users = { [options.user] = options.password } }
       options.require_auth = true
    end
    options.user, options.password = nil, nil
-   return true
 end
 
 return secrets

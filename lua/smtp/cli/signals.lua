@@ -29,14 +29,13 @@ local function interrupted(number, closing)
 end
 
 --- Run a command.
----@param command function
----@param options table       the argument of the command
+---@param command function    -> exit status
 ---@param closing function[]  called after an interruption; the command adds to them
 ---@return number             exit status
-function signals.run(command, options, closing)
+function signals.run(command, closing)
    local has_socket, socket = pcall(require, "smtp.socket")
    if has_socket then socket.interruptible() end
-   local ok, status = pcall(command, options)
+   local ok, status = pcall(command)
    local number = has_socket and socket.caught()
    if number then return interrupted(number, closing) end
    if not ok then error(status, 0) end

@@ -62,7 +62,7 @@ end
 local function read_subject(t)
    local value = t.subject
    if value == nil then return nil end
-   check.is_type("subject", value, "string")
+   if type(value) ~= "string" then check.is_type("subject", value, "string") end
    check_line(value, "subject")
    if not core.is_utf8(value) then
       refuse("subject", "subject is not valid UTF-8", "Convert it before sending")

@@ -64,6 +64,13 @@ end
 
 local envelope_names = { "from", "to" }
 
+local function check_envelope(envelope)
+   if type(envelope) ~= "table" then
+      refuse("envelope", "envelope must be a table", "Write { from = …, to = … }")
+   end
+   check.names(envelope, envelope_names, "envelope")
+end
+
 local function read_from(envelope, lists)
    if envelope.from == "" then return { address = "" } end
    if envelope.from ~= nil then return address.parse(envelope.from, "envelope.from") end
@@ -74,10 +81,7 @@ end
 -- -> the entry of the sender, lists of entries of recipients
 local function read_envelope(t, lists)
    local envelope = t.envelope or {}
-   if type(envelope) ~= "table" then
-      refuse("envelope", "envelope must be a table", "Write { from = …, to = … }")
-   end
-   check.names(envelope, envelope_names, "envelope")
+   if t.envelope ~= nil then check_envelope(envelope) end
    local from = read_from(envelope, lists)
    if envelope.to ~= nil then return from, { read_envelope_to(envelope.to) } end
    return from, { lists.to, lists.cc, lists.bcc }

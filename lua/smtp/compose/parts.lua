@@ -37,7 +37,7 @@ local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
 local function read_text(t, name, content_type)
    local value = t[name]
    if value == nil then return nil end
-   check.is_type(name, value, "string")
+   if type(value) ~= "string" then check.is_type(name, value, "string") end
    local part, word = text_part(value, content_type)
    return part or refuse(name, name .. why_not[word][1], why_not[word][2])
 end

@@ -150,6 +150,10 @@ end
 
 -- ---- the options of a set ----
 
+local function number_of(value)
+   return type(value) == "number" and value or ascii.number(value)
+end
+
 -- By kind: check t[name]; `option` is its entry in the set. A number in a string becomes a number.
 local kinds = {}
 
@@ -178,7 +182,7 @@ function kinds.pattern(t, name, option)
 end
 
 function kinds.whole(t, name, option)
-   local number = ascii.number(t[name]) -- "25.0" is 25
+   local number = number_of(t[name]) -- "25.0" is 25
    if not number or number < option.min or number > option.max or number % 1 ~= 0 then
       refuse(name, ("%s is not a number from %d to %d"):format(name, option.min, option.max), nil,
          t[name])
@@ -189,7 +193,7 @@ end
 -- A larger value was most likely meant in milliseconds.
 function kinds.seconds(t, name, option)
    local value = t[name]
-   local number = ascii.number(value)
+   local number = number_of(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
       refuse(name, ("%s must be a positive number of seconds"):format(name), nil, value)
    end

@@ -165,7 +165,8 @@ function server.new(given)
    t.url, t.timeout_given = nil, t.timeout ~= nil
    place.check(t)
    credentials.check(t)
-   extensions.check(t)
+   local has_extensions = t.extensions ~= nil or t.pipelining == "off"
+   if has_extensions then extensions.check(t) else t.extensions = {} end
    check_together(t)
    for name, value in next, defaults do
       if t[name] == nil then t[name] = value end
