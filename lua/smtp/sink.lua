@@ -97,7 +97,8 @@ end
 -- full disk.
 local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
    .. "head -c 16384 /dev/zero >key.pem || exit; "
-   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 "
+   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+   .. "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 "
    .. "-keyout key.pem -out certificate.pem >/dev/null 2>&1 && echo made || echo none"
 
 -- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the

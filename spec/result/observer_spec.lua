@@ -105,6 +105,16 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
          assert.same({ "source", "observe", cause }, { err.kind, err.reason, err.cause })
          assert.is_true(peer.closed)
       end
+      local made = 0
+      local options = talk.options { from = false, to = false, raw = false, observe = function() error(cause, 0) end }
+      function options.transport()
+         made = made + 1
+         assert.is_true(made < 9, "connects again and again")
+         return talk.peer(hello)
+      end
+      local summary = safe.send_many(options, { { from = "a@b.example", to = "c@d.example", raw = "x" } })
+      assert.same({ "source", "observe", cause },
+         { summary.results[1].kind, summary.results[1].reason, summary.results[1].cause })
       local _, err = safe.send(talk.options { observe = "yes" })
       assert.same({ "usage", "observe" }, { err.kind, err.option })
    end)

@@ -121,6 +121,7 @@ function opening.open(server, deadline, fresh)
    local observer = conversation.observer
    if ok and observer and not observer:follow(conversation) then
       conversation:fail(observer.failed, observer.cause)
+      ok = nil
    end
    if ok then return conversation end
    conversation:close(trouble)
