@@ -1,12 +1,19 @@
--- A connection whose call did not return: the caller's own code failed, or was given up.
+-- A connection that the caller keeps: its methods, and what is left of it where a call did not return.
 local checked = require "spec.tools.checked"
 local core = require "smtp.core"
-local raising = require "smtp"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 local talk = require "spec.tools.talk"
 
-local script = talk.script
+local states = talk.states
+local script = talk.snippets {
+   data = [[
+      C: DATA
+      S: 354 go on
+      MESSAGE
+      S: 250 2.0.0 ok
+   ]],
+}
 
 local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
 
@@ -78,7 +85,7 @@ describe("a trace that raises", function()
 
    it("raises an error object where errors are raised", function()
       local peer = talk.peer(script "<hello>")
-      local fine, err = pcall(raising.send, talk.options({ trace = failing(1) }, peer))
+      local fine, err = pcall(smtp.send, talk.options({ trace = failing(1) }, peer))
       assert.is_false(fine)
       assert.truthy(safe.is_error(err, safe.SourceError))
    end)
@@ -238,8 +245,6 @@ describe("a connection that is busy", function()
    end)
 end)
 
-local base = checked.base
-
 describe("a colon where a dot belongs", function()
    for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink", "is_error" } do
       it("is named: " .. name, function()
@@ -257,7 +262,7 @@ describe("a colon where a dot belongs", function()
       local connection = assert(safe.connect { transport = smtp.sink {}:transport(), tls = "skip" })
       local closed = smtp.connect { transport = smtp.sink {}:transport(), tls = "skip" }
       for _, name in ipairs { "send", "capabilities", "noop", "reset", "verify", "quit", "close" } do
-         for _, given in ipairs { base, 7, false } do
+         for _, given in ipairs { checked.base, 7, false } do
             local result, err = connection[name](given or nil)
             assert.is_nil(result)
             assert.truthy(tostring(err):find("call connection:" .. name .. " with a colon", 1, true))
@@ -265,5 +270,237 @@ describe("a colon where a dot belongs", function()
          end
       end
       assert.is_true(connection:close() and closed:close())
+   end)
+end)
+
+describe("a connection", function()
+   it("takes several messages, with one EHLO", function()
+      local once = script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+      ]]
+      local connection, peer = connect(script([[
+         <once>
+         <once>
+         <bye>
+      ]], { once = once }))
+      assert.is_table(connection:send(message))
+      assert.is_true(connection.alive)
+      assert.is_table(connection:send(message))
+      assert.is_true(connection:quit())
+      talk.finished(peer)
+      assert.is_false(connection.alive)
+   end)
+
+   it("resets after a refused envelope, waits for it, and goes on", function()
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 550 no
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 550 no
+         C: RSET
+         S: 250 ok
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
+      local _, err = connection:send(message)
+      assert.equal("sender_refused", err.kind)
+      _, err = connection:send(message)
+      assert.equal("recipients_refused", err.kind)
+      assert.is_table(connection:send(message))
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("says why 8BITMIME is needed", function()
+      local connection, peer = connect(script.bye)
+      local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
+      connection:quit()
+      talk.finished(peer)
+      peer = talk.peer(script [[
+         <hello 8BITMIME>
+         C: MAIL FROM:<ann@me.example> BODY=8BITMIME
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
+      connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      local receipt = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
+      assert.same({ ["8bitmime"] = "used" }, receipt.extensions)
+      connection:quit()
+   end)
+
+   it("needs no reset after a refused message", function()
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 554 spam
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
+      local _, err = connection:send(message)
+      assert.equal("data_refused", err.kind)
+      assert.is_table(connection:send(message))
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("reports the refusal, not what happens to the reset behind it", function()
+      for _, ending in ipairs { "CLOSE", "S: 500 what", [[
+         S: 421 bye
+         CLOSE
+      ]] } do
+         local connection = connect(script([[
+            C: MAIL FROM:<ann@me.example>
+            S: 550 no
+            C: RSET
+            <ending>
+         ]], { ending = ending }))
+         local _, err = connection:send(message)
+         assert.equal("sender_refused", err.kind)
+         assert.is_false(connection.alive)
+         _, err = connection:send(message)
+         assert.is_not.equal("sender_refused", err.kind)
+      end
+   end)
+
+   it("is dead after a break, and says so in every call", function()
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         CLOSE
+      ]])
+      for _ = 1, 2 do
+         local _, err = connection:send(message)
+         assert.equal("disconnected", err.kind)
+      end
+      for _, name in ipairs { "noop", "reset" } do
+         local _, err = connection[name](connection)
+         assert.equal("disconnected", err.kind)
+      end
+      assert.is_true(connection:quit())
+      assert.is_true(connection:close())
+      assert.is_true(connection:close())
+   end)
+
+   it("that was closed here says so in every call", function()
+      for _, how in ipairs { "close", "quit" } do
+         local connection = connect(how == "quit" and script.bye or "CLOSE")
+         connection[how](connection)
+         for _, name in ipairs { "send", "noop", "reset", "capabilities" } do
+            local _, err = connection[name](connection, message)
+            assert.equal("usage", err.kind)
+            assert.truthy(err.hint:find("smtp.connect", 1, true))
+         end
+      end
+   end)
+
+   it("asks NOOP, RSET and VRFY", function()
+      local connection, peer = connect(script [[
+         C: NOOP
+         S: 250 2.0.0 yes
+         C: RSET
+         S: 250 ok
+         C: VRFY bob
+         S: 252 2.0.0 perhaps
+         C: VRFY eve
+         S: 550 5.1.1 no
+         <bye>
+      ]])
+      assert.same({ code = 250, enhanced = "2.0.0", text = "yes" }, connection:noop())
+      assert.equal(250, connection:reset().code)
+      assert.equal(252, connection:verify("bob").code)
+      local _, err = connection:verify("eve")
+      assert.equal("reply", err.kind)
+      assert.equal(550, err.code)
+      _, err = connection:verify("eve\r\nRSET")
+      assert.equal("usage", err.kind)
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("that is busy with a message cannot be used by the message's own source", function()
+      local connection, peer = connect(script [[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         <data>
+         <bye>
+      ]])
+      local inner
+      local pieces = { "x\r\n" }
+      local receipt = connection:send { from = message.from, to = message.to, raw = function()
+         local _
+         _, inner = connection:send(message)
+         return table.remove(pieces)
+      end }
+      assert.is_table(receipt)
+      assert.equal("usage", inner.kind)
+      connection:quit()
+      talk.finished(peer)
+   end)
+
+   it("tells of a keyword in several lines as one, and names an IPv6 host in brackets", function()
+      local peer = talk.peer(script [[
+         <hello AUTH PLAIN, AUTH LOGIN>
+         <bye>
+      ]])
+      local connection = safe.connect(talk.options({ from = false, to = false, raw = false, host = "2001:db8::1" },
+         peer))
+      assert.same({ AUTH = "PLAIN LOGIN" }, connection:capabilities())
+      assert.truthy(tostring(connection):find("[2001:db8::1]:25", 1, true))
+      connection:quit()
+   end)
+
+   it("tells what the server offers", function()
+      local peer = talk.peer(script [[
+         <hello SIZE 9>
+         <bye>
+      ]])
+      local connection = safe.connect(talk.options({ from = false, to = false, raw = false }, peer))
+      assert.same({ SIZE = "9" }, connection:capabilities())
+      connection:quit()
+   end)
+
+   it("closes itself as a to-be-closed variable, where Lua has them", function()
+      local chunk = (rawget(_G, "loadstring") or load)("local c <close> = ... ; return 1")
+      local connection, peer = connect("CLOSE")
+      if not chunk then
+         connection:close()
+      else
+         assert.equal(1, chunk(connection))
+      end
+      assert.is_true(peer.closed)
+      assert.is_false(connection.alive)
+   end)
+
+   it("closed by the server while at rest fails with that in the next call", function()
+      local connection = connect("PAUSE\nS: 421 4.4.2 idle too long\nCLOSE")
+      local _, err = connection:send(message)
+      assert.equal("disconnected", err.kind)
+      assert.equal("unsent", states(err))
    end)
 end)

@@ -1,6 +1,7 @@
 -- BDAT (RFC 3030).
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
+local core = require "smtp.core"
 
 local script = talk.snippets {
    envelope = [[
@@ -460,5 +461,99 @@ describe("A transcript", function()
       assert.matches("C: BDAT 31 LAST\nC: %(31 bytes of the message%)\nS: 554 no", all)
       assert.is_nil(all:find("hidden"))
       assert.is_nil(err.command:find("hidden"))
+   end)
+end)
+
+-- What it says until it wants something else.
+local function said(session)
+   local parts = {}
+   while session:wants() == "send" do
+      local bytes = session:output()
+      parts[#parts + 1] = bytes
+      session:sent(#bytes)
+   end
+   return table.concat(parts)
+end
+
+-- One that is ready.
+local function open(options, capabilities)
+   local all = { domain = "me.example" }
+   for name, value in pairs(options or {}) do all[name] = value end
+   local session = core.session(all)
+   session:heard("220 hi\r\n")
+   said(session)
+   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
+   return session
+end
+
+local function of_unknown_size()
+   return core.transaction { from = "a@x", to = { "b@x" } }
+end
+
+-- The envelope said and accepted.
+local function begin(session, mail, text)
+   session:add(mail, text)
+   said(session)
+   session:heard("250 ok\r\n250 ok\r\n")
+   return mail
+end
+
+-- A chunk was accepted here.
+local function show_bdat(session)
+   begin(session, of_unknown_size())
+   session:body("hi\r\n", 1)
+   session:body_end()
+   assert.equal("BDAT 4 LAST\r\nhi\r\n", said(session))
+   session:heard("250 ok\r\n")
+end
+
+local lines = (("x"):rep(70) .. "\r\n"):rep(1000)
+
+describe("A session", function()
+   it("forgets a chunk that it was gathering when the one before it was refused", function()
+      local session = open()
+      show_bdat(session)
+      local mail = begin(session, of_unknown_size())
+      session:body(lines, 1)
+      said(session)
+      session:body("half a line", 1)
+      session:heard("552 too much\r\n")
+      assert.is_true(mail:over())
+      assert.equal("RSET\r\n", said(session))
+      session:heard("250 ok\r\n")
+      assert.equal("ready", session:wants())
+   end)
+
+   it("gathers no chunk before the answer to the one before it", function()
+      local session = open()
+      show_bdat(session)
+      begin(session, of_unknown_size())
+      while session:wants() == "body" do session:body(lines, 1) end
+      assert.truthy(said(session):find("^BDAT"))
+      assert.equal("recv", session:wants())
+      session:heard("250 ok\r\n")
+      assert.equal("body", session:wants())
+   end)
+
+   -- Otherwise the server would take a message that turns out to be longer for whole.
+   it("holds back the last octet of a chunk until the message has ended", function()
+      for _, longer in ipairs { false, true } do
+         local session = open()
+         local mail = begin(session, core.transaction { from = "a@x", to = { "b@x" }, size = 8, exact = true })
+         session:body("hello!\r\n", 1)
+         assert.equal("BDAT 8 LAST\r\nhello!\r", session:output())
+         session:sent(#session:output())
+         if longer then
+            session:body("x", 1)
+            assert.equal("", session:output())
+            assert.same({ "source", "size" }, { session:trouble().kind, session:trouble().reason })
+            assert.equal("unsent", mail:recipients()[1].state)
+         else
+            session:body_end()
+            assert.equal("\n", said(session))
+            session:heard("250 ok\r\n")
+            assert.equal("accepted", mail:recipients()[1].state)
+         end
+      end
    end)
 end)

@@ -1,4 +1,5 @@
 local talk = require "spec.tools.talk"
+local core = require "smtp.core"
 
 local script = talk.snippets {
    one = [[
@@ -18,37 +19,6 @@ local both = { "a@x.example", "b@x.example" }
 local states = talk.states
 
 describe("PIPELINING", function()
-   it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()
-      local receipt, _, peer = talk.send({}, script [[
-         <hello PIPELINING>
-         <one>
-         S: 250 ok
-         S: 250 ok
-         S: 354 go
-         MESSAGE
-         S: 250 ok
-         <bye>
-      ]])
-      assert.equal("accepted", states(receipt))
-      -- EHLO; the envelope; the message; QUIT
-      assert.equal(4, peer.sends)
-   end)
-
-   it("is not used where it is off", function()
-      talk.send({ pipelining = "off" }, script [[
-         <hello PIPELINING>
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
-         C: DATA
-         S: 354 go
-         MESSAGE
-         S: 250 ok
-         <bye>
-      ]])
-   end)
-
    it("with a refused sender reports the sender, and nobody else's echo", function()
       local _, err = talk.send({ to = both }, script [[
          <hello PIPELINING>
@@ -149,30 +119,6 @@ describe("PIPELINING", function()
       assert.equal(99, #receipt.refused)
    end)
 
-   it("waits with DATA for all recipients where all must be accepted", function()
-      talk.send({ to = both, recipients = "all" }, script [[
-         <hello PIPELINING>
-         <two>
-         S: 250 ok
-         S: 250 ok
-         S: 250 ok
-         C: DATA
-         S: 354 go
-         MESSAGE
-         S: 250 ok
-         <bye>
-      ]])
-      local _, err = talk.send({ to = both, recipients = "all" }, script [[
-         <hello PIPELINING>
-         <two>
-         S: 250 ok
-         S: 250 ok
-         S: 550 no
-         <bye>
-      ]])
-      assert.equal("not_all", err.reason)
-   end)
-
    it("with a reply too many is out of turn, before the message", function()
       local _, err, peer = talk.send({}, script [[
          <hello PIPELINING>
@@ -234,29 +180,40 @@ describe("PIPELINING", function()
       assert(safe.send(talk.options({}, peer)))
       talk.finished(peer)
    end)
+end)
 
-   it("says a hundred RCPT in a flight, also where the transport cannot read while it writes", function()
-      local safe = require "smtp.safe"
-      for _, duplex in ipairs { true, false } do
-         local to, lines = {}, { script "<hello PIPELINING>", "C: MAIL FROM:<ann@me.example>\n" }
-         for i = 1, 500 do
-            to[i] = ("u%d@x.example"):format(i)
-            lines[#lines + 1] = ("C: RCPT TO:<%s>\n"):format(to[i])
-            if i == 500 then lines[#lines + 1] = "C: DATA\n" end
-            if i % 100 == 0 then lines[#lines + 1] = ("S: 250 ok\n"):rep(i == 100 and 101 or 100) end
-         end
-         local peer = talk.peer(script([[
-            <lines>
-            S: 354 go
-            MESSAGE
-            S: 250 ok
-            <bye>
-         ]], { lines = table.concat(lines) }))
-         peer.duplex = duplex
-         local receipt, err = safe.send(talk.options({ to = to }, peer))
-         talk.finished(peer)
-         assert.is_nil(err)
-         assert.equal(500, #receipt.accepted)
-      end
+-- What it says until it wants something else.
+local function said(session)
+   local parts = {}
+   while session:wants() == "send" do
+      local bytes = session:output()
+      parts[#parts + 1] = bytes
+      session:sent(#bytes)
+   end
+   return table.concat(parts)
+end
+
+-- One that is ready.
+local function open(options, capabilities)
+   local all = { domain = "me.example" }
+   for name, value in pairs(options or {}) do all[name] = value end
+   local session = core.session(all)
+   session:heard("220 hi\r\n")
+   said(session)
+   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
+   return session
+end
+
+describe("A session", function()
+   it("believes no answer to a RCPT that has not left yet", function()
+      local session = open()
+      local mail = core.transaction { from = "a@x", to = { "b@x", "c@x" }, size = 4, exact = true, source_len = 4 }
+      session:add(mail, "hi\r\n")
+      session:sent(#"MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nRCPT TO:<")
+      session:heard("250 ok\r\n250 ok\r\n")
+      assert.is_nil(session:trouble())
+      session:heard("250 ok\r\n")
+      assert.equal("unasked", session:trouble().reason)
+      assert.equal("unsent", mail:recipients()[1].state)
    end)
 end)

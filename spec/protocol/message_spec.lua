@@ -1,4 +1,3 @@
-local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
 local script = talk.snippets {
@@ -16,8 +15,6 @@ local script = talk.snippets {
       MESSAGE
    ]],
 }
-
-local pieces = talk.pieces
 
 local function wire(raw)
    local _, err, peer = talk.send({ raw = raw }, script [[
@@ -129,128 +126,6 @@ describe("the message", function()
       local _, err = require("smtp.safe").send(talk.options { raw = ("x"):rep(999) })
       assert.equal("usage", err.kind)
       assert.equal("raw", err.option)
-   end)
-end)
-
-describe("in a streamed message", function()
-   local core = require "smtp.core"
-   local function reason(pieces_of, eightbit)
-      local session = core.session { domain = "me.example" }
-      session:heard("220 hi\r\n")
-      session:sent(1000)
-      session:heard("250-mx\r\n250 8BITMIME\r\n")
-      session:add(core.transaction { from = "a@x", to = { "b@x" }, eightbit = eightbit })
-      for _, reply in ipairs { "250 ok\r\n", "250 ok\r\n", "354 go\r\n" } do
-         session:sent(1000)
-         session:heard(reply)
-      end
-      for _, piece in ipairs(pieces_of) do session:body(piece, 1) end
-      return (session:trouble() or {}).reason
-   end
-
-   it("what must not be sent is found at every place", function()
-      for before = 0, 20 do
-         for after = 0, 12 do
-            local function with(octets) return { "x\r\n" .. ("x"):rep(before) .. octets .. ("\t"):rep(after) } end
-            assert.equal("nul", reason(with "\0"))
-            assert.equal("nul", reason(with "\0", true))
-            assert.equal("nul", reason(with "\195\164\0", true))
-            assert.equal("eightbit", reason(with "\128"))
-            assert.equal("eightbit", reason(with "\255"))
-            assert.is_nil(reason(with "\255\128", true))
-            assert.is_nil(reason(with "\t\1\2\11\12\14\127"))
-         end
-      end
-   end)
-
-   it("a line of 998 octets passes and one of 999 does not, wherever it is cut", function()
-      for _, line in ipairs { ("x"):rep(998), ("."):rep(998) } do
-         for cut = 1, 998, 83 do
-            assert.is_nil(reason { line:sub(1, cut), line:sub(cut + 1), "\r\n", line, "\n" .. line })
-            assert.equal("line_too_long", reason { "a\n" .. line:sub(1, cut), line:sub(cut + 1) .. "x" })
-            assert.equal("line_too_long", reason { line:sub(1, cut), line:sub(cut + 1), ".", "\r\n" })
-         end
-      end
-   end)
-end)
-
-describe("a streamed message", function()
-   local cut = script [[
-      <envelope>
-      S: 354 go
-      SILENCE
-   ]]
-
-   for name, list in pairs { ["a NUL"] = { "a", "b\0c" }, ["a line over 998 octets"] =
-      { ("x"):rep(600), ("x"):rep(600) }, ["undeclared 8-bit bytes"] = { "a", "\195\164" } } do
-      it("with " .. name .. " is cut before its end", function()
-         local _, err = talk.send({ raw = pieces(list) }, cut)
-         assert.equal("source", err.kind)
-         assert.equal("body", err.stage)
-         assert.equal("unsent", err.recipients[1].state)
-         assert.equal("no", err.sent)
-      end)
-   end
-
-   it("in many small pieces is whole", function()
-      assert.equal("a\r\n..b\r\n.\r\n", wire(pieces { "a", "\r", "\n", ".", "", "b" }))
-   end)
-
-   it("that yields is passed on", function()
-      local safe = require "smtp.safe"
-      local peer = talk.peer(script [[
-         <go>
-         S: 250 ok
-         <bye>
-      ]])
-      local list = { "a\r\n", "b\r\n" }
-      local thread = coroutine.create(function()
-         return safe.send(talk.options({ raw = function()
-            coroutine.yield("waiting")
-            return table.remove(list, 1)
-         end }, peer))
-      end)
-      local yields = 0
-      local ok, result = coroutine.resume(thread)
-      while ok and result == "waiting" do
-         yields = yields + 1
-         ok, result = coroutine.resume(thread)
-      end
-      assert.is_true(ok)
-      assert.same({ "bob@there.example" }, result.accepted)
-      assert.equal(3, yields)
-      assert.equal("a\r\nb\r\n.\r\n", peer.body)
-   end)
-
-   for name, source in pairs {
-      ["raises"] = function() error("disk on fire", 0) end,
-      ["returns nil and an error"] = function() return nil, "disk on fire" end,
-      ["returns a number"] = function() return 7 end,
-      ["returns empty strings without end"] = function() return "" end,
-      -- In nginx there is always somebody who resumes.
-      ["yields where nobody can resume it"] = not package.loaded.ngx and function() coroutine.yield() end or nil,
-   } do
-      it("whose function " .. name .. " is a SourceError, and nothing was delivered", function()
-         local _, err = talk.send({ raw = source }, cut)
-         assert.equal("source", err.kind)
-         assert.equal("never", err.retry)
-         assert.equal("unsent", err.recipients[1].state)
-         if name:find("error") then assert.equal("disk on fire", err.cause) end
-      end)
-   end
-
-   it("of another length than declared never ends", function()
-      for _, size in ipairs { 3, 5 } do
-         local _, err = talk.send({ raw = pieces { "ab", "cd" }, size = size }, cut)
-         assert.equal("source", err.kind)
-         assert.equal("size", err.reason)
-      end
-      assert.is_nil((select(2, talk.send({ raw = pieces { "ab", "cd" }, size = 4 },
-         script [[
-            <go>
-            S: 250 ok
-            <bye>
-         ]]))))
    end)
 end)
 
@@ -400,76 +275,5 @@ describe("a server that answers while the message is on its way", function()
       assert.equal("disconnected", err.kind)
       assert.equal("unsent", err.recipients[1].state)
       assert.equal("now", err.retry)
-   end)
-end)
-
--- Of a message that is too large some servers say so only after they have seen it (RFC 1870 6.4).
-describe("a message refused for its size", function()
-   local chunks = script([[
-      <this_envelope>
-      C: BDAT 21 LAST
-      OCTETS 21
-   ]], {
-      this_envelope = script.envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", ""),
-   })
-   local places = { [script.envelope] = "data", [script [[
-      <envelope>
-      S: 354 go
-      MESSAGE
-   ]]] = "final", [chunks] = "final" }
-
-   for line, kind in pairs { ["552 5.3.4 too big"] = "message_too_large", ["552 5.2.3 too big"] = "message_too_large",
-      ["552 too big"] = "message_too_large", ["523 too big"] = "message_too_large",
-      ["552 5.2.2 over quota"] = "data_refused",
-      ["552 5.7.0 virus"] = "data_refused", ["534 no"] = "data_refused", ["554 5.3.4 no"] = "data_refused" } do
-      for place, stage in pairs(places) do
-         it(("by %s is %s, at %s"):format(line, kind, stage .. (place == chunks and " (BDAT)" or "")), function()
-            local _, err = talk.send({}, script([[
-               <place>
-               S: $line
-               <bye>
-            ]], { place = place, line = line }))
-            assert.same({ kind, stage, tonumber(line:sub(1, 3)), "never", "no", "refused" },
-               { err.kind, err.stage, err.code, err.retry, err.sent, err.recipients[1].state })
-            assert.equal(line:match("%l.*$"), err.recipients[1].text)
-            if kind == "message_too_large" then assert.equal(21, err.size) end
-         end)
-      end
-   end
-
-   it("is one in LMTP where every recipient's verdict says so", function()
-      local _, err = talk.send({ protocol = "lmtp" }, script([[
-         <this_envelope>
-         S: 354 go
-         MESSAGE
-         S: 552 5.3.4 too big
-         <bye>
-      ]], { this_envelope = script.envelope:gsub("EHLO", "LHLO") }))
-      assert.same({ "message_too_large", "refused" }, { err.kind, err.recipients[1].state })
-   end)
-
-   it("leaves a connection usable, and is one message's in send_many", function()
-      local one = [[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
-         C: DATA
-      ]]
-      local options = talk.options({ from = false, to = false, raw = false }, talk.peer(script([[
-         <hello>
-         <one>
-         S: 354 go
-         MESSAGE
-         S: 552 5.3.4 too big
-         <one>
-         S: 354 go
-         MESSAGE
-         S: 250 ok
-         <bye>
-      ]], { one = one })))
-      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x" }
-      local summary = smtp.send_many(options, { message, message })
-      assert.same({ "message_too_large", 1 }, { summary.results[1].kind, summary.sent })
    end)
 end)

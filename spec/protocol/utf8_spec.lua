@@ -7,7 +7,6 @@ local script = talk.snippets {
    all = "<hello 8BITMIME, SMTPUTF8>",
 }
 
-
 local function conversation(from, ...)
    local lines = { script([[
       C: MAIL FROM:$from

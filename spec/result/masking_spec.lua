@@ -77,7 +77,6 @@ local function check(length, kind, play)
    end
 end
 
-
 local function login_by(kind, secret)
    local line = kind == "password" and core.base64("\0ann\0" .. secret)
       or core.base64("user=ann\1auth=Bearer " .. secret .. "\1\1")

@@ -1,0 +1,109 @@
+local talk = require "spec.tools.talk"
+
+local script = talk.snippets {
+   envelope = [[
+      <hello>
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+   ]],
+   go = [[
+      <envelope>
+      S: 354 go
+      MESSAGE
+   ]],
+}
+
+local pieces = talk.pieces
+
+local function wire(raw)
+   local _, err, peer = talk.send({ raw = raw }, script [[
+      <go>
+      S: 250 ok
+      <bye>
+   ]])
+   assert.is_nil(err)
+   return peer.body
+end
+
+describe("a streamed message", function()
+   local cut = script [[
+      <envelope>
+      S: 354 go
+      SILENCE
+   ]]
+
+   for name, list in pairs { ["a NUL"] = { "a", "b\0c" }, ["a line over 998 octets"] =
+      { ("x"):rep(600), ("x"):rep(600) }, ["undeclared 8-bit bytes"] = { "a", "\195\164" } } do
+      it("with " .. name .. " is cut before its end", function()
+         local _, err = talk.send({ raw = pieces(list) }, cut)
+         assert.equal("source", err.kind)
+         assert.equal("body", err.stage)
+         assert.equal("unsent", err.recipients[1].state)
+         assert.equal("no", err.sent)
+      end)
+   end
+
+   it("in many small pieces is whole", function()
+      assert.equal("a\r\n..b\r\n.\r\n", wire(pieces { "a", "\r", "\n", ".", "", "b" }))
+   end)
+
+   it("that yields is passed on", function()
+      local safe = require "smtp.safe"
+      local peer = talk.peer(script [[
+         <go>
+         S: 250 ok
+         <bye>
+      ]])
+      local list = { "a\r\n", "b\r\n" }
+      local thread = coroutine.create(function()
+         return safe.send(talk.options({ raw = function()
+            coroutine.yield("waiting")
+            return table.remove(list, 1)
+         end }, peer))
+      end)
+      local yields = 0
+      local ok, result = coroutine.resume(thread)
+      while ok and result == "waiting" do
+         yields = yields + 1
+         ok, result = coroutine.resume(thread)
+      end
+      assert.is_true(ok)
+      assert.same({ "bob@there.example" }, result.accepted)
+      assert.equal(3, yields)
+      assert.equal("a\r\nb\r\n.\r\n", peer.body)
+   end)
+
+   for name, source in pairs {
+      ["raises"] = function() error("disk on fire", 0) end,
+      ["returns nil and an error"] = function() return nil, "disk on fire" end,
+      ["returns a number"] = function() return 7 end,
+      ["returns empty strings without end"] = function() return "" end,
+      -- In nginx there is always somebody who resumes.
+      ["yields where nobody can resume it"] = not package.loaded.ngx and function() coroutine.yield() end or nil,
+   } do
+      it("whose function " .. name .. " is a SourceError, and nothing was delivered", function()
+         local _, err = talk.send({ raw = source }, cut)
+         assert.equal("source", err.kind)
+         assert.equal("never", err.retry)
+         assert.equal("unsent", err.recipients[1].state)
+         if name:find("error") then assert.equal("disk on fire", err.cause) end
+      end)
+   end
+
+   it("of another length than declared never ends", function()
+      for _, size in ipairs { 3, 5 } do
+         local _, err = talk.send({ raw = pieces { "ab", "cd" }, size = size }, cut)
+         assert.equal("source", err.kind)
+         assert.equal("size", err.reason)
+      end
+      assert.is_nil((select(2, talk.send({ raw = pieces { "ab", "cd" }, size = 4 },
+         script [[
+            <go>
+            S: 250 ok
+            <bye>
+         ]]))))
+   end)
+end)

@@ -1,0 +1,100 @@
+local talk = require "spec.tools.talk"
+
+local script = talk.snippets {
+   one = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<bob@there.example>
+      C: DATA
+   ]],
+   two = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<a@x.example>
+      C: RCPT TO:<b@x.example>
+   ]],
+}
+
+local both = { "a@x.example", "b@x.example" }
+
+local states = talk.states
+
+describe("PIPELINING", function()
+   it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()
+      local receipt, _, peer = talk.send({}, script [[
+         <hello PIPELINING>
+         <one>
+         S: 250 ok
+         S: 250 ok
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
+      assert.equal("accepted", states(receipt))
+      -- EHLO; the envelope; the message; QUIT
+      assert.equal(4, peer.sends)
+   end)
+
+   it("is not used where it is off", function()
+      talk.send({ pipelining = "off" }, script [[
+         <hello PIPELINING>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
+   end)
+
+   it("waits with DATA for all recipients where all must be accepted", function()
+      talk.send({ to = both, recipients = "all" }, script [[
+         <hello PIPELINING>
+         <two>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
+      ]])
+      local _, err = talk.send({ to = both, recipients = "all" }, script [[
+         <hello PIPELINING>
+         <two>
+         S: 250 ok
+         S: 250 ok
+         S: 550 no
+         <bye>
+      ]])
+      assert.equal("not_all", err.reason)
+   end)
+
+   it("says a hundred RCPT in a flight, also where the transport cannot read while it writes", function()
+      local safe = require "smtp.safe"
+      for _, duplex in ipairs { true, false } do
+         local to, lines = {}, { script "<hello PIPELINING>", "C: MAIL FROM:<ann@me.example>\n" }
+         for i = 1, 500 do
+            to[i] = ("u%d@x.example"):format(i)
+            lines[#lines + 1] = ("C: RCPT TO:<%s>\n"):format(to[i])
+            if i == 500 then lines[#lines + 1] = "C: DATA\n" end
+            if i % 100 == 0 then lines[#lines + 1] = ("S: 250 ok\n"):rep(i == 100 and 101 or 100) end
+         end
+         local peer = talk.peer(script([[
+            <lines>
+            S: 354 go
+            MESSAGE
+            S: 250 ok
+            <bye>
+         ]], { lines = table.concat(lines) }))
+         peer.duplex = duplex
+         local receipt, err = safe.send(talk.options({ to = to }, peer))
+         talk.finished(peer)
+         assert.is_nil(err)
+         assert.equal(500, #receipt.accepted)
+      end
+   end)
+end)
