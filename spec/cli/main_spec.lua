@@ -1,24 +1,9 @@
 -- The command, run as its users run it: in a process of its own.
-local first = 0
-while arg[first - 1] do first = first - 1 end
-local interpreter = assert(arg[first]:match("lua[%w.]*$"))
+local command = require "spec.tools.command"
+local peer = require "spec.tools.peer"
 
-local function run(line)
-   local pipe = io.popen(("SECRET=secret WRONG=wrong %s csrc/lua-smtp %s 2>&1; echo status $?")
-      :format(interpreter, line))
-   local text = pipe:read("*a")
-   pipe:close()
-   return text:match("^(.-)status %d+\n$"), tonumber(text:match("status (%d+)\n$"))
-end
-
-local function start(flags)
-   local pipe = io.popen(("SECRET=secret %s csrc/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
-   local port = pipe:read("*l"):match("(%d+)$")
-   local trust = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$")
-   return pipe, port, trust
-end
-
-local message = " --from ann@me.example --to bob@there.example --subject Hi --text hello"
+local interpreter = peer.interpreter
+local run, start, message = command.smtp, command.start_sink, command.message
 
 describe("lua-smtp", function()
    it("sends over TLS with a password, and the sink prints what arrived", function()
@@ -53,8 +38,8 @@ describe("lua-smtp", function()
       for _, flags in ipairs { "--timeout 30000", "--connect-timeout 301", "--reply-timeout 901", "--timeout nan",
          "--host mail.example.org:25", "--host unix:/x", "--domain localhost", "--domain 192.0.2.1",
          "--url smtp://h:99999", "--host h --url smtp://h:99999" } do
-         for _, command in ipairs { "send" .. message, "probe" } do
-            assert.equal(64, (select(2, run(command .. " " .. flags))), command .. " " .. flags)
+         for _, line in ipairs { "send" .. message, "probe" } do
+            assert.equal(64, (select(2, run(line .. " " .. flags))), line .. " " .. flags)
          end
       end
       assert.equal(64, (select(2, run("nonsense"))))
@@ -135,51 +120,6 @@ describe("lua-smtp", function()
       pipe:close()
    end)
 
-   it("says what is wrong with a flag", function()
-      for flag, said in pairs { ["--extension dsn"] = "KEYWORD=WORD", ["--extension dsm=skip"] = "Did you mean dsn",
-         ["--dsn-notify x"] = "dsn.notify", ["--dsn-ret x"] = "dsn.ret", ["--deliver-by x"] = "deliver_by",
-         ["--hold-until x"] = "hold_until", ["--mt-priority 10"] = "mt_priority",
-         ["--extension requiretls=skip --requiretls"] = "extensions.requiretls",
-         ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
-         ["--auth-plaintext=no"] = "takes no value", ["--json --trace=no"] = '"kind":"usage"',
-         ["--subject"] = "no option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
-         ["--extensions x"] = "Use %-%-extension", ["--dsn never"] = "%-%-dsn%-notify",
-         ["--port=x"] = "port is not a number",
-         ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",
-         ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
-         local text, status = run("send --host localhost --port 1 " .. flag .. message)
-         assert.equal(64, status, flag)
-         assert.truthy(text:find(said), text)
-      end
-   end)
-
-   it("takes a token and mechanisms", function()
-      local said, status = run("send --host localhost --port 1 --username ann --token-env UNSET" .. message)
-      assert.equal(64, status)
-      assert.truthy(said:find("UNSET is not set", 1, true))
-      said, status = run("send --host localhost --port 1 --username ann --token-env SECRET "
-         .. "--auth-mechanisms xoauth2 --auth-mechanisms nonsense" .. message)
-      assert.equal(64, status)
-      assert.truthy(said:find('there is no mechanism "nonsense"', 1, true))
-      assert.equal(64, (select(2, run("send --username ann --token-file /nonexistent" .. message))))
-   end)
-
-   it("takes what stands behind = as it is, be it nothing", function()
-      local pipe, port = start("--count 1")
-      assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message .. " --subject= --text=a=b"))))
-      local arrived = pipe:read("*a")
-      pipe:close()
-      assert.truthy(arrived:find("\nSubject:\n", 1, true), arrived)
-      assert.truthy(arrived:find("\na=b\n", 1, true), arrived)
-   end)
-
-   it("listens on no port that is none", function()
-      for _, port in ipairs { "abc", "-1", "65536", "25.5" } do
-         local text, status = run("sink --port " .. port)
-         assert.equal(64, status, text)
-      end
-   end)
-
    it("reads a whole message from standard input", function()
       local pipe, port = start("--count 1")
       local sent = io.popen(("printf 'Subject: raw\\n\\n.body\\n' | %s csrc/lua-smtp send --raw --host "
@@ -189,67 +129,5 @@ describe("lua-smtp", function()
       local arrived = pipe:read("*a")
       pipe:close()
       assert.truthy(arrived:find("Subject: raw\n\n.body\n", 1, true))
-   end)
-end)
-
-describe("the examples", function()
-   for _, name in ipairs { "send", "without_auth" } do
-      it("run as they stand: " .. name, function()
-         local pipe = io.popen(interpreter .. " examples/" .. name .. ".lua 2>&1; echo status $?")
-         local said = pipe:read("*a")
-         pipe:close()
-         assert.truthy(said:find("status 0", 1, true), said)
-      end)
-   end
-end)
-
-describe("JSON of the sink", function()
-   it("is a line for its address, for each message and for an error", function()
-      local pipe = io.popen(interpreter .. " csrc/lua-smtp sink --json --count 1 2>/dev/null")
-      local port = pipe:read("*l"):match('^{"address":"127.0.0.1","port":(%d+)}$')
-      assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message))))
-      local arrived = pipe:read("*l")
-      assert.is_nil(pipe:read("*l"))
-      pipe:close()
-      for _, part in ipairs { '"from":"ann@me.example"', '"to":["bob@there.example"]', '"tls":false',
-         '"recipients":[{"address":"bob@there.example","parameters":{}}]', '"data":"' } do
-         assert.truthy(arrived:find(part, 1, true), part .. "\n" .. arrived)
-      end
-      local said, status = run "sink --json --port 99999"
-      assert.equal(64, status)
-      assert.truthy(said:find('"option":"port"', 1, true), said)
-   end)
-end)
-
-describe("JSON", function()
-   local json = require("smtp.cli.output").json
-   local safe = require "smtp.safe"
-
-   it("writes an empty list as [] and an empty map as {}", function()
-      local sink = safe.sink { capabilities = {} }
-      local receipt = assert(safe.send { transport = sink:transport(), tls = "skip", from = "a@b.example",
-         to = "c@d.example", text = "", auth = "prefer" })
-      local text = json(receipt)
-      for _, part in ipairs { '"refused":[]', '"extensions":{}', '"capabilities":{}', '"offered":[]' } do
-         assert.truthy(text:find(part, 1, true), part .. "\n" .. text)
-      end
-      text = json(assert(safe.probe { transport = sink:transport(), tls = "skip" }))
-      for _, part in ipairs { '"before_tls":{"capabilities":{},"mechanisms":[]}', '"limits":{}', '"offered":[]',
-         '"usable":{}' } do
-         assert.truthy(text:find(part, 1, true), part .. "\n" .. text)
-      end
-      sink = safe.sink { faults = { ehlo = "550 no" } }
-      text = json(assert(safe.probe { host = "mx.example", transport = sink:transport() }))
-      assert.truthy(text:find('"options":{}', 1, true), text)
-      assert.truthy(json({ recipients = {}, warnings = {} }):find('"recipients":[],"warnings":[]', 1, true))
-      assert.equal('{"auth":{"mechanisms":{}}}', json { auth = { mechanisms = {} } })
-      assert.equal('{"options":{"auth_mechanisms":["PLAIN"],"extensions":{}}}',
-         json { options = { auth_mechanisms = { "PLAIN" }, extensions = {} } })
-   end)
-
-   it("is JSON whatever a server says, and however long it took", function()
-      assert.equal('"gr\195\188n \\u001b\\"\\\\"', json("gr\195\188n \27\"\\"))
-      assert.equal('"gr\195\188n"', json("gr\252n")) -- Latin-1
-      assert.equal("[null,null,0.500000,7,true]", json { 0 / 0, 1 / 0, 0.5, 7, true })
    end)
 end)

@@ -1,5 +1,7 @@
 --- Programs that specs run. None of them is sanitized where the specs are.
 
+local interpreter = require("spec.tools.peer").interpreter
+
 local command = {}
 
 --- Runs it by the shell. -> what it printed, errors among it
@@ -25,5 +27,26 @@ function command.write(name, text)
    file:write(text)
    file:close()
 end
+
+--- Runs lua-smtp with these arguments; the variable SECRET is the password of command.start_sink, WRONG is another.
+--- -> what it printed, its status
+function command.smtp(line)
+   local pipe = io.popen(("SECRET=secret WRONG=wrong %s csrc/lua-smtp %s 2>&1; echo status $?")
+      :format(interpreter, line))
+   local text = pipe:read("*a")
+   pipe:close()
+   return text:match("^(.-)status %d+\n$"), tonumber(text:match("status (%d+)\n$"))
+end
+
+--- Starts lua-smtp sink. -> the lines it prints, its port, its certificate where it has one
+function command.start_sink(flags)
+   local pipe = io.popen(("SECRET=secret %s csrc/lua-smtp sink %s 2>/dev/null"):format(interpreter, flags))
+   local port = pipe:read("*l"):match("(%d+)$")
+   local trust = flags:find("--tls", 1, true) and pipe:read("*l"):match("^trust (.*)$")
+   return pipe, port, trust
+end
+
+--- The arguments of a message.
+command.message = " --from ann@me.example --to bob@there.example --subject Hi --text hello"
 
 return command

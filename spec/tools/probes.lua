@@ -92,17 +92,15 @@ local function check_options(given, transcript, report)
    assert(receipt, tostring(err))
 end
 
-local hosts = 0 -- what a host offered before is remembered: each transcript has its own
-
 --- smtp.safe.probe against a transcript, in every way to play it. The options of the report must work there.
 ---@return table|nil report
 ---@return table|nil err
 function probes.play(given, transcript)
    local first
-   hosts = hosts + 1
+   local host = ("probe%d.example"):format(talk.new_port()) -- what a host offered before is remembered
    for _, mode in ipairs { "whole", "bytes", "halves" } do
       local other = talk.peer(transcript, mode)
-      local t = { host = "probe" .. hosts .. ".example", domain = "me.example", transport = other }
+      local t = { host = host, domain = "me.example", transport = other }
       for name, value in pairs(given) do t[name] = value end
       local report, err = safe.probe(t)
       talk.finished(other)

@@ -149,6 +149,8 @@ for name, method in next, safe.connection_methods do
    end
 end
 
-require "smtp" -- all of it: what is loaded before the specs is the same for all of them
+-- What is loaded before the specs is the same for all of them: all of the library, and the ports of talk.
+require "smtp"
+require "spec.tools.talk"
 
 package.loaded["spec.tools.recorder"] = recorder

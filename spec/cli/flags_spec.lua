@@ -1,0 +1,50 @@
+local command = require "spec.tools.command"
+
+local run, start, message = command.smtp, command.start_sink, command.message
+
+describe("lua-smtp", function()
+   it("says what is wrong with a flag", function()
+      for flag, said in pairs { ["--extension dsn"] = "KEYWORD=WORD", ["--extension dsm=skip"] = "Did you mean dsn",
+         ["--dsn-notify x"] = "dsn.notify", ["--dsn-ret x"] = "dsn.ret", ["--deliver-by x"] = "deliver_by",
+         ["--hold-until x"] = "hold_until", ["--mt-priority 10"] = "mt_priority",
+         ["--extension requiretls=skip --requiretls"] = "extensions.requiretls",
+         ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
+         ["--auth-plaintext=no"] = "takes no value", ["--json --trace=no"] = '"kind":"usage"',
+         ["--subject"] = "no option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
+         ["--extensions x"] = "Use %-%-extension", ["--dsn never"] = "%-%-dsn%-notify",
+         ["--port=x"] = "port is not a number",
+         ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",
+         ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
+         local text, status = run("send --host localhost --port 1 " .. flag .. message)
+         assert.equal(64, status, flag)
+         assert.truthy(text:find(said), text)
+      end
+   end)
+
+   it("takes a token and mechanisms", function()
+      local said, status = run("send --host localhost --port 1 --username ann --token-env UNSET" .. message)
+      assert.equal(64, status)
+      assert.truthy(said:find("UNSET is not set", 1, true))
+      said, status = run("send --host localhost --port 1 --username ann --token-env SECRET "
+         .. "--auth-mechanisms xoauth2 --auth-mechanisms nonsense" .. message)
+      assert.equal(64, status)
+      assert.truthy(said:find('there is no mechanism "nonsense"', 1, true))
+      assert.equal(64, (select(2, run("send --username ann --token-file /nonexistent" .. message))))
+   end)
+
+   it("takes what stands behind = as it is, be it nothing", function()
+      local pipe, port = start("--count 1")
+      assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message .. " --subject= --text=a=b"))))
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert.truthy(arrived:find("\nSubject:\n", 1, true), arrived)
+      assert.truthy(arrived:find("\na=b\n", 1, true), arrived)
+   end)
+
+   it("listens on no port that is none", function()
+      for _, port in ipairs { "abc", "-1", "65536", "25.5" } do
+         local text, status = run("sink --port " .. port)
+         assert.equal(64, status, text)
+      end
+   end)
+end)

@@ -1,0 +1,64 @@
+local command = require "spec.tools.command"
+local terminal = require "spec.tools.terminal"
+local safe = require "smtp.safe"
+
+local message = command.message
+local at_terminal, left_over = terminal.run, terminal.left_over
+local sh, start_sink, soon_empty = terminal.sh, terminal.start_sink, terminal.soon_empty
+
+describe("lua-smtp at a terminal", function()
+   local folder
+   before_each(function() folder = terminal.prepare() end)
+   after_each(function() assert.is_true(terminal.clean_up()) end)
+
+   for step, ending in pairs { ["type:\\x03"] = { 130, "%^Clua%-smtp: interrupted\r\n$" },
+      ["signal:TERM"] = { 143, "\nlua%-smtp: interrupted by SIGTERM\r\n$" },
+      ["signal:HUP"] = { 129, "\nlua%-smtp: interrupted by SIGHUP\r\n$" } } do
+      it("ends a sink, and leaves nothing: " .. step:gsub("\\x03", "Ctrl-C"), function()
+         local shown, status = at_terminal({ "expect:trust", "wait:0.1", step },
+            ("sink --tls starttls --socket %s/socket"):format(folder))
+         assert.equal(ending[1], status, shown)
+         assert.matches(ending[2], shown)
+         assert.equal("", left_over())
+      end)
+
+      it("ends a send and a probe with one line: " .. step:gsub("\\x03", "Ctrl-C"), function()
+         local silent = require("smtp.socket").listen("127.0.0.1", 0)
+         local _, port = silent:getsockname()
+         for _, line in ipairs { "send --host localhost --port " .. port .. message, "probe localhost:" .. port } do
+            local shown, status = at_terminal({ "wait:0.3", step }, line)
+            assert.equal(ending[1], status, shown)
+            assert.matches("^[^\n]*lua%-smtp: interrupted[^\n]*\r\n$", shown)
+         end
+         silent:close()
+      end)
+   end
+end)
+
+describe("lua-smtp sink", function()
+   local folder
+   before_each(function() folder = terminal.prepare() end)
+   after_each(function() assert.is_true(terminal.clean_up()) end)
+
+   it("leaves no certificate, even where it is killed", function()
+      local pipe, _, pid = start_sink "--tls starttls"
+      assert.matches("^trust ", pipe:read("*l"))
+      assert.equal("drwx------ certificate.pem\n",
+         (sh(("ls -ld %s/* | cut -c1-10 | tr '\\n' ' '; ls %s/*"):format(folder, folder))))
+      os.execute("kill -KILL " .. pid)
+      pipe:close()
+      assert.is_true(soon_empty())
+   end)
+
+   it("leaves nothing where its output is not read any more", function()
+      local path = folder .. "/socket"
+      local pipe = io.popen(terminal.command("sink --tls starttls --socket " .. path) .. " | head -n 1")
+      assert.equal("listening on " .. path, pipe:read("*l"))
+      for _ = 1, 2 do
+         safe.send { url = "smtp://localhost", socket = path, from = "a@b.example", to = "c@d.example", raw = "x\r\n",
+            reply_timeout = 5 }
+      end
+      pipe:close()
+      assert.is_true(soon_empty())
+   end)
+end)
