@@ -10,6 +10,7 @@ load_module %s/ndk_http_module.so;
 load_module %s/ngx_http_lua_module.so;
 error_log stderr crit;
 pid nginx.pid;
+user %s; # a folder such as /root is closed to nginx's own user
 worker_processes 1;
 events { worker_connections 128; }
 http {
@@ -66,7 +67,7 @@ before_each(function()
    local modules = shell "dirname $(dpkg -L libnginx-mod-http-lua | grep -m 1 '_module\\.so$')"
    os.execute("rm -rf " .. prefix .. " && mkdir -p " .. prefix .. "/tmp")
    local file = assert(io.open(prefix .. "/nginx.conf", "w"))
-   file:write(CONF:format(modules, modules, root, root, port, mx.port))
+   file:write(CONF:format(modules, modules, shell "echo $(id -un) $(id -gn)", root, root, port, mx.port))
    file:close()
    os.execute(("${NGINX:-/usr/sbin/nginx} -e %s/log -p %s -c nginx.conf"):format(prefix, prefix))
    for _ = 1, 100 do

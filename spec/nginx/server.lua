@@ -34,9 +34,9 @@ function Server:count(pattern)
    return #self:log(pattern)
 end
 
---- Until so many lines hold `pattern`; a second at most.
+--- Until so many lines hold `pattern`; ten seconds at most.
 function Server:wait(pattern, count)
-   for _ = 1, 100 do
+   for _ = 1, 1000 do
       if self:count(pattern) >= count then return true end
       package.loaded.ngx.sleep(0.01)
    end
