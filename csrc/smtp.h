@@ -55,12 +55,14 @@
  *   the next transaction follow at once, and so on, up to flight_max messages and
  *   SMTP_EAGER_LEN_MAX bytes without an answer. TRY is for the first messages to a server that is
  *   not known: it says the next envelope but not its DATA, and becomes EAGER when a message that
- *   followed another one in this way has been accepted. The RSET between two messages is a
- *   precaution: were the first one refused, some servers would go on with its sender. If the
- *   conversation fails after the end of a message, smtp_eager_failed is true, the messages that
- *   were not the cause are `bystander`s, and the caller sends them again with SAFE. LMTP is always
- *   SAFE, since it has one answer for each accepted recipient (RFC 2033 4.2), and how many these
- *   are is not known in advance.
+ *   followed another one in this way has been accepted. It says that envelope together with the
+ *   end or after its answer, because a server that reads the end alone shows nothing. The RSET
+ *   between two messages is a precaution: were the first one refused, some servers would go on
+ *   with its sender. A session that is set to SAFE meanwhile waits, before it says more, for the
+ *   answers to what it has said after an end. If the conversation fails after the end of a
+ *   message, smtp_eager_failed is true, the messages that were not the cause are `bystander`s, and
+ *   the caller sends them again with SAFE. LMTP is always SAFE, since it has one answer for each
+ *   accepted recipient (RFC 2033 4.2), and how many these are is not known in advance.
  *
  * What is never said after what
  *

@@ -59,6 +59,8 @@ static bool may_flow_within(const struct smtp_session *s)
     const struct smtp_transaction *m = s->spoken;
     /* Of a transaction that was refused, nothing more needs to be said. */
     if (m->trouble.error != SMTP_ERROR_NONE) return false;
+    /* On another connection the server failed at what follows an end. */
+    if (m->crossing && s->status.grade == SMTP_SAFE) return false;
     if (s->next == STEP_rcpt) return rcpt_may_flow(m);
     /* Some servers run a chunk as commands where they have accepted no recipient. */
     if (s->next == STEP_bdat) return false;
@@ -90,6 +92,8 @@ bool may_go_past(const struct smtp_session *s)
 {
     if (s->next != STEP_ready || s->due_count == 0 || s->spoken == NULL) return false;
     if (s->status.grade == SMTP_SAFE || !is_end(newest_run(s)->said)) return false;
+    /* A server that reads the end alone proves nothing by what it does with the rest. */
+    if (s->status.grade == SMTP_TRY && newest_run(s)->end_at <= s->sent_len) return false;
     return may_flow(s) && !is_worn(s);
 }
 

@@ -1,3 +1,4 @@
+local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 
 local script = talk.snippets {
@@ -96,5 +97,77 @@ describe("PIPELINING", function()
          assert.is_nil(err)
          assert.equal(500, #receipt.accepted)
       end
+   end)
+end)
+
+describe("A session", function()
+   local function open(grade)
+      local session = core.session { domain = "me.example", tls = "skip", auth = "skip", grade = grade, flight_max = 8 }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard("250-mx\r\n250 PIPELINING\r\n")
+      return session
+   end
+
+   local function add(session)
+      session:add(core.transaction { from = "a@x", to = { "b@x" }, size = 4, exact = true, source_len = 4 }, "hi\r\n")
+   end
+
+   -- What it says now.
+   local function said(session)
+      local text = session:output()
+      session:sent(#text)
+      return text
+   end
+
+   local envelope = "MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n"
+
+   local function to_first_end(grade)
+      local session = open(grade)
+      add(session)
+      assert.equal(envelope .. "DATA\r\n", said(session))
+      session:heard("250 ok\r\n250 ok\r\n")
+      return session
+   end
+
+   it("that tries says the next envelope together with an end, or after its answer", function()
+      local session = to_first_end("try")
+      session:heard("354 go\r\n")
+      assert.equal("hi\r\n.\r\n", said(session))
+      add(session)
+      assert.equal("", said(session))
+      session:heard("250 ok\r\n")
+      assert.equal(envelope .. "DATA\r\n", said(session))
+      add(session)
+      session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+      assert.equal("hi\r\n.\r\nRSET\r\n" .. envelope, said(session))
+      assert.equal("try", session:grade())
+   end)
+
+   it("that is eager says it later as well", function()
+      local session = to_first_end("eager")
+      session:heard("354 go\r\n")
+      assert.equal("hi\r\n.\r\n", said(session))
+      add(session)
+      assert.equal("RSET\r\n" .. envelope .. "DATA\r\n", said(session))
+   end)
+
+   it("that becomes safe says no more of what follows an end that is not answered", function()
+      local session = to_first_end("try")
+      add(session)
+      session:heard("354 go\r\n")
+      assert.equal("hi\r\n.\r\nRSET\r\n" .. envelope, said(session))
+      session:grade("safe")
+      add(session)
+      assert.equal("", said(session))
+      session:heard("250 first\r\n")
+      assert.equal("", said(session))
+      session:heard("250 reset\r\n250 ok\r\n250 ok\r\n")
+      assert.equal("DATA\r\n", said(session))
+      session:heard("354 go\r\n")
+      assert.equal("hi\r\n.\r\n", said(session))
+      session:heard("250 second\r\n")
+      assert.equal(envelope .. "DATA\r\n", said(session))
+      assert.equal("safe", session:grade())
    end)
 end)

@@ -7,7 +7,10 @@
 -- `reply` is asked before each answer to "mail", "rcpt", "data", "chunk" and "final"; it returns
 -- another one, or nothing; where it calls self:vanish(), no answer is ever heard. `cut`: so many
 -- octets arrive, and then the connection is gone; with `mute` what was said before is lost as well.
--- `portion(len)`: so many octets a write takes.
+-- `portion(len)`: so many octets a write takes. While `held(self)` is true, no answer arrives, and
+-- while `stuck(self)` is true, no write returns: other conversations have their turn.
+-- `crossings`: so many messages had something after their end when it was read; `hurt`: that did
+-- harm; `closed`: the client has closed.
 --
 -- What real servers do wrong: `runs_chunks`: a chunk that is refused is not consumed, and its octets are commands
 -- (go-smtp); what follows the end of a message at once is refused (Haraka), lost (Courier, chasquid) or kills it behind
@@ -15,16 +18,36 @@
 -- there (Dovecot's submission); `nonmail_max`: so many RSET, then it goes
 -- (Exim); `message_max`: so many messages, then it goes at MAIL.
 
+local core = require "smtp.core"
+local scheduler = require "smtp.runtime.scheduler"
+local user_call = require "smtp.options.user_call"
+
 local server = {}
+
+local PATIENCE = 60 -- seconds that a server is held at most
 
 local Server = {}
 Server.__index = Server
 
 function server.new(given)
    local self = { duplex = true, said = "220 hi\r\n", heard = "", mode = "command", taken = {},
-      arrived = 0, lines = {}, capabilities = { "PIPELINING", "CHUNKING" } }
+      arrived = 0, lines = {}, crossings = 0, hurt = false, capabilities = { "PIPELINING", "CHUNKING" } }
    for name, value in pairs(given or {}) do self[name] = value end
    return setmetatable(self, Server)
+end
+
+local function pause()
+   if user_call.can_yield() and not package.loaded.ngx then return coroutine.yield() end
+   scheduler.sleep(0.001)
+end
+
+--- Let others go on while this function returns true.
+function server.wait_while(is_held, ...)
+   local stop = core.now() + PATIENCE
+   while is_held and is_held(...) do
+      if core.now() > stop then error("a server was held for too long") end
+      pause()
+   end
 end
 
 function Server.connect()
@@ -39,7 +62,7 @@ function Server.sslhandshake()
 end
 
 function Server:close()
-   self.gone = true
+   self.gone, self.closed = true, true
    return true
 end
 
@@ -87,8 +110,12 @@ function Server:finish()
       self.taken[#self.taken + 1] = { from = self.from, to = self.to, body = body }
       self.to, self.reset_free = {}, true
    end
-   self.is_crossed = false
-   if self.behind and self.heard ~= "" then deeds[self.behind](self) end
+   self.is_crossed, self.followed = false, self.heard ~= ""
+   if not self.followed then return end
+   self.crossings = self.crossings + 1
+   if not self.behind then return end
+   self.hurt = self.behind ~= "doomed"
+   deeds[self.behind](self)
 end
 
 function Server:leave(line)
@@ -108,6 +135,7 @@ commands.LHLO = commands.EHLO
 
 function commands.MAIL(self, line)
    if self.message_max and #self.taken >= self.message_max then
+      self.hurt = self.followed
       return self:leave("421 4.7.0 too many messages on this connection")
    end
    self.from, self.to, self.body, self.refused = nil, {}, "", false
@@ -129,7 +157,10 @@ function commands.BDAT(self, line)
 end
 
 function commands.RSET(self)
-   if self.is_doomed then return self:vanish() end
+   if self.is_doomed then
+      self.hurt = true
+      return self:vanish()
+   end
    if not self.reset_free then self.nonmail = (self.nonmail or 0) + 1 end
    self.reset_free = false
    if self.nonmail_max and (self.nonmail or 0) > self.nonmail_max then
@@ -203,6 +234,7 @@ function Server:send(data)
    self.arrived = self.arrived + count
    self.heard = self.heard .. data:sub(1, count)
    self:work()
+   server.wait_while(self.stuck, self)
    if cut then
       if self.mute then self:vanish() end
       self.gone = true
@@ -214,6 +246,7 @@ function Server:send(data)
 end
 
 function Server:receiveany(max)
+   server.wait_while(self.held, self)
    if self.said == "" then
       if self.gone or self.closing then return nil, "closed", "end of file" end
       return nil, "timeout", "nothing came"

@@ -121,6 +121,8 @@ Conversation.run = loop.run
 -- loop.look.
 Conversation.look = loop.look
 
+Conversation.note_failure = loop.note_failure
+
 local function new_transaction(mail)
    return core.transaction { from = mail.from, to = mail.to,
       size = mail.size, exact = mail.size_is_exact,
@@ -188,7 +190,7 @@ end
 
 --- The conversation is over: keep the connection, or end it.
 function Conversation:hang_up()
-   if self.server.flight_max then memory.leave(self.server, self) end
+   memory.leave(self.server, self)
    if self.is_over then
       self:close()
    elseif not self:hand_back() then

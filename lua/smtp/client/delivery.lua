@@ -154,7 +154,10 @@ local function begin(server, mail, transaction, deadline, fresh)
    local conv, err = opening.open(server, deadline, fresh)
    if not conv then return nil, err end
    transaction = conv:send(mail, transaction)
-   if not server.keepalive then conv.session:quit() end
+   if not server.keepalive then
+      memory.claim(server, conv)
+      conv.session:quit()
+   end
    return conv, transaction
 end
 

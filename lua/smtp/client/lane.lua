@@ -35,8 +35,7 @@ function lane.new(queue, conv)
       max = nil,       -- how many it may carry at most, once its limits are known
       batch = {},      -- what the caller's function gave, while it is posted
       values = {},     -- what pipeline:take returns of receipts
-      grade = nil,     -- the session's, and the state of the memory that it was set by
-      changes = -1,
+      grade = conv.session:grade(),
    }, Lane)
 end
 
@@ -46,13 +45,12 @@ function Lane:add(entry)
    self.taken = self.taken + 1
 end
 
--- What one connection finds out of the server counts for all.
-local function settle_grade(self, grade)
-   local server = self.queue.server
-   if self.grade == "try" and grade == "eager" then memory.note_grade(server, "eager") end
-   if self.changes == memory.changes then return end
-   self.grade = self.conv.session:grade(memory.grade(server, self.conv))
-   self.changes = memory.changes
+-- The session's grade is another one. What one connection finds out of the server counts for all.
+local function note_grade(self, grade)
+   if self.grade == "try" and grade == "eager" then
+      memory.note_grade(self.queue.server, "eager")
+   end
+   self.grade = grade
    if self.conv.parts then self.conv.parts.pipelining = nil end -- it depends on the grade
 end
 
@@ -81,7 +79,7 @@ function Lane:collect()
       end
       conv.deadline = deadline or conv.deadline
       if not transaction then
-         if self.grade ~= grade or self.changes ~= memory.changes then settle_grade(self, grade) end
+         if self.grade ~= grade then note_grade(self, grade) end
          return left
       end
       finish(self, transaction, entry, started, text, size, eightbit)

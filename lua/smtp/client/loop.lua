@@ -171,6 +171,15 @@ end
 
 -- ---- the loop ----
 
+--- Did the server fail at what followed the end of a message? Then it counts for all conversations,
+-- before any of them has its turn.
+function loop.note_failure(conversation)
+   local server = conversation.server
+   if server.pipelining == "eager" and conversation.session:eager_failed() then
+      memory.note_grade(server, "safe")
+   end
+end
+
 -- Some hosts have other conversations to serve.
 local function act_and_pace(conversation, want)
    local pace = conversation.pace
@@ -181,6 +190,7 @@ local function act_and_pace(conversation, want)
    end
    local began = now()
    local octets = doing[want](conversation)
+   loop.note_failure(conversation)
    if want == "body" or want == "answer" or want == "send" then
       pace.work(octets or 0, now() - began)
    end
@@ -214,9 +224,7 @@ function loop.run(conversation, lane)
       end
       if not doing[want] then
          conversation.is_over = want == "nothing"
-         if conversation.is_over and session:eager_failed() then
-            memory.note_grade(conversation.server, "safe")
-         end
+         if conversation.is_over then loop.note_failure(conversation) end
          return want
       end
       step(conversation, want, is_ours)

@@ -5,24 +5,39 @@ local bounded = require "smtp.ground.bounded"
 
 local memory = {}
 
--- By place: { no_bdat = true, grade = "safe" | "eager", trying = conversation }
-local servers = bounded.new(1000)
+local SERVERS_MAX = 1000
 
---- Grows with each grade that is noted.
-memory.changes = 0
+-- Records by place: { no_bdat = true, grade = "safe" | "eager" once it is known, conversations = a
+-- set of those with pipelining = "eager" }. A transport of the caller's own may lead elsewhere, so
+-- each has records of its own, for as long as it exists.
+local servers = bounded.new(SERVERS_MAX)
+local by_transport = setmetatable({}, { __mode = "k" })
+
+-- By record: the conversation that tries. One that was abandoned is collected, and tries no more.
+local trying = setmetatable({}, { __mode = "kv" })
 
 local function place(server)
-   return ("%s %s %s"):format(server.socket or server.host, server.port, tostring(server.transport))
+   return ("%s %s"):format(server.socket or server.host, server.port)
+end
+
+local function records(server)
+   if server.transport then return by_transport[server.transport] end
+   return servers
 end
 
 local function find(server)
-   if servers.empty then return nil end
-   return servers:get(place(server))
+   local known = records(server)
+   if not known or known.empty then return nil end
+   return known:get(place(server))
 end
 
 local function know(server)
-   local name = place(server)
-   return servers:get(name) or servers:set(name, {})
+   local known, name = records(server), place(server)
+   if not known then
+      known = bounded.new(SERVERS_MAX)
+      by_transport[server.transport] = known
+   end
+   return known:get(name) or known:set(name, {})
 end
 
 -- ---- CHUNKING ----
@@ -46,43 +61,64 @@ end
 
 -- ---- pipelining = "eager" ----
 
-local function is_trying(conv)
-   return conv and conv.session and conv.session:wants() ~= "nothing"
+local function is_alive(conv)
+   return conv.session ~= nil and conv.session:wants() ~= "nothing"
 end
 
---- How far this conversation may go ahead of answers (session:grade). Of a server that nothing is
--- known of, one conversation finds it out, and the others are safe meanwhile.
----@return "safe"|"try"|"eager"
-function memory.grade(server, conv)
-   if server.pipelining ~= "eager" then return "safe" end
-   local record = know(server)
-   if record.grade then return record.grade end
-   if not server.flight_max then return "try" end -- there is but one message
-   if record.trying ~= conv and is_trying(record.trying) then return "safe" end
-   record.trying = conv
+-- Of a server that nothing is known of, one conversation finds it out, and the others are safe
+-- meanwhile.
+local function try(record, conv)
+   local other = trying[record]
+   if other and other ~= conv and is_alive(other) then return "safe" end
+   trying[record] = conv
    return "try"
 end
 
---- What a conversation begins with.
+--- What a conversation begins with. Until memory.leave it has the grade of the server, when that is
+-- found out.
 ---@return table words   see memory.extensions
----@return string grade  see memory.grade
+---@return "safe"|"try"|"eager" grade   how far it may go ahead of answers (session:grade)
 function memory.recall(server, conv)
-   if servers.empty and server.pipelining ~= "eager" then return server.extensions, "safe" end
-   return memory.extensions(server), memory.grade(server, conv)
+   local words = memory.extensions(server)
+   if server.pipelining ~= "eager" then return words, "safe" end
+   local record = know(server)
+   record.conversations = record.conversations or setmetatable({}, { __mode = "k" })
+   record.conversations[conv] = true
+   if record.grade then return words, record.grade end
+   -- Without a window nothing follows the end of a message but QUIT: see memory.claim.
+   return words, server.flight_max and try(record, conv) or "try"
+end
+
+--- This conversation has one message, and QUIT is to follow its end.
+function memory.claim(server, conv)
+   if server.pipelining ~= "eager" then return end
+   local record = know(server)
+   if not record.grade then conv.session:grade(try(record, conv)) end
 end
 
 --- This conversation is over for the caller.
 function memory.leave(server, conv)
-   local record = find(server)
-   if record and record.trying == conv then record.trying = nil end
+   local record = server.pipelining == "eager" and find(server)
+   if not record then return end
+   if trying[record] == conv then trying[record] = nil end
+   if record.conversations then record.conversations[conv] = nil end
 end
 
---- This server takes what is said after the end of a message ("eager"), or does not ("safe").
+-- The receipts of an open connection say what its next messages use; a lane of send_many looks
+-- after its own.
+local function set_grade(conv, grade)
+   if not is_alive(conv) then return end
+   conv.session:grade(grade)
+   if conv.parts and not conv.server.flight_max then conv.parts.pipelining = nil end
+end
+
+--- This server takes what is said after the end of a message ("eager"), or does not ("safe"): from
+-- now on, for all conversations with it. What failed once stays safe.
 function memory.note_grade(server, grade)
    local record = know(server)
-   if record.grade ~= "safe" and record.grade ~= grade then
-      record.grade, memory.changes = grade, memory.changes + 1
-   end
+   if record.grade == "safe" or record.grade == grade then return end
+   record.grade = grade
+   for conv in next, record.conversations or {} do set_grade(conv, grade) end
 end
 
 return memory

@@ -128,6 +128,7 @@ end
 ---@return boolean   did the caller's functions return?
 function Observer:follow(conv)
    local session = conv.session
+   conv:note_failure() -- the caller's functions may yield
    if not self.stage then tell_stage(self, session) end
    local news
    news, self.mark = session:news(self.mark)
