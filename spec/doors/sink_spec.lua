@@ -1,6 +1,10 @@
+local certs = require "spec.tools.certs"
+local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local sinks = require "spec.tools.sinks"
+local talk = require "spec.tools.talk"
 
-describe("a sink", function()
+describe("the sink over real TLS", function()
    it("makes a certificate for as long as it listens, in the same process", function()
       local function exists(name)
          local file = io.open(name)
@@ -32,5 +36,243 @@ describe("a sink", function()
       collectgarbage()
       assert.is_false(exists(name))
       listener:close()
+   end)
+end)
+
+local send = sinks.send
+
+local everything = sinks.everything
+
+-- ---- by smtp.send ----
+
+local function pieces(count, piece)
+   return function()
+      count = count - 1
+      return count >= 0 and piece or nil
+   end
+end
+
+local states = talk.states
+
+describe("the sink", function()
+   it("keeps what arrives", function()
+      local sink = safe.sink {}
+      assert(send(sink))
+      assert.same({ { from = "ann@me.example", to = { "bob@there.example", "carol@there.example" },
+         data = "Subject: x\r\n\r\n.dot\r\n", tls = false, parameters = { SIZE = "20" }, recipients = {
+            { address = "bob@there.example", parameters = {} },
+            { address = "carol@there.example", parameters = {} } } } }, sink.messages)
+   end)
+
+   it("keeps no more than it is told to", function()
+      local seen = 0
+      local sink = safe.sink { keep = 2, on_message = function() seen = seen + 1 end }
+      for _ = 1, 5 do assert(send(sink)) end
+      assert.same({ 2, 5 }, { #sink.messages, seen })
+   end)
+
+   it("says what is wrong where it is to serve", function()
+      local sink = safe.sink()
+      for option, value in pairs { conections = 1, connections = 0, timeout = -1 } do
+         local count, err = sink:serve { [option] = value }
+         assert.is_nil(count)
+         assert.equal("usage", err.kind)
+         assert.equal(option, err.option)
+      end
+   end)
+end)
+
+describe("the sink", function()
+   it("without a descriptor left goes on when somebody leaves", function()
+      local pipe = io.popen(("ulimit -n 14; exec %s csrc/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
+      local port = tonumber(pipe:read("*l"):match("%d+$"))
+      local list = {}
+      for i = 1, 30 do list[i] = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" } end
+      local summary = safe.send_many({ host = "127.0.0.1", port = port, timeout = 20 }, list,
+         { connections = 30, per_connection = 1 })
+      pipe:read("*a")
+      pipe:close()
+      assert.equal(30, summary.sent)
+   end)
+end)
+
+describe("smtp.send to the sink", function()
+   it("by BDAT in chunks is what it is by DATA", function()
+      local sink = safe.sink()
+      for _, word in ipairs { "require", "skip" } do
+         assert(send(sink, { raw = pieces(30, (".%s\r\n"):format(("x"):rep(97)):rep(100)),
+            extensions = { chunking = word } }))
+      end
+      assert.equal(300000, #sink.messages[1].data)
+      assert(sink.messages[1].data == sink.messages[2].data)
+   end)
+
+   it("asks extensions for what they can do", function()
+      local sink = safe.sink { capabilities = everything }
+      local receipt = assert(send(sink, { dsn = { notify = { "failure", "delay" }, ret = "hdrs", envid = "a=b c" },
+         deliver_by = { seconds = 60, trace = true }, hold_until = "2029-12-31T23:59:59Z", mt_priority = -9,
+         envelope = { from = "pelé@me.example", to = { { address = "bob@there.example", notify = "never",
+            orcpt = "pelé@there.example" }, "carol@there.example" } } }))
+      assert.equal("accepted accepted", states(receipt))
+      assert.same({ SIZE = "20", SMTPUTF8 = "", RET = "HDRS", ENVID = "a+3Db+20c", BY = "60;RT",
+         HOLDUNTIL = "2029-12-31T23:59:59Z", ["MT-PRIORITY"] = "-9" }, sink.messages[1].parameters)
+      assert.same({ { address = "bob@there.example", parameters = { NOTIFY = "NEVER",
+         ORCPT = "utf-8;pel\\x{E9}@there.example" } }, { address = "carol@there.example", parameters = {
+         NOTIFY = "FAILURE,DELAY" } } }, sink.messages[1].recipients)
+   end)
+
+   it("splits the recipients where LIMITS says so, and where it is silent", function()
+      local count = 0
+      for _, options in ipairs { { capabilities = { "LIMITS RCPTMAX=2" } }, { capabilities = {},
+         faults = { rcpt = function()
+            count = count + 1
+            return count == 3 and "452 4.5.3 too many" or nil
+         end } } } do
+         local sink = safe.sink(options)
+         local receipt = assert(send(sink, { to = { "a@x.example", "b@x.example", "c@x.example" } }))
+         assert.equal("accepted accepted accepted", states(receipt))
+         assert.same({ { "a@x.example", "b@x.example" }, { "c@x.example" } },
+            { sink.messages[1].to, sink.messages[2].to })
+      end
+   end)
+
+   it("by LMTP has a verdict for each recipient", function()
+      for _, word in ipairs { "require", "skip" } do
+         local sink = safe.sink { protocol = "lmtp", faults = { final = function(address)
+            return address:find("bob") and "452 4.2.2 full" or nil
+         end } }
+         local receipt = assert(send(sink, { protocol = "lmtp", extensions = { chunking = word } }))
+         assert.equal("deferred accepted", states(receipt))
+         assert.same({ "carol@there.example" }, sink.messages[1].to)
+      end
+   end)
+
+   it("through a unix socket goes by the command as well", function()
+      local path = os.tmpname()
+      os.remove(path)
+      local pipe = io.popen(("%s csrc/lua-smtp sink --lmtp --socket %s --count 1 2>&1"):format(peer.interpreter, path))
+      assert.equal("listening on " .. path, pipe:read("*l"))
+      local receipt, err = safe.send { url = "lmtp+unix:" .. path, from = "ann@me.example", to = "bob@there.example",
+         text = "hello" }
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert(receipt, tostring(err))
+      assert.truthy(arrived:find("--- from <ann@me.example> to <bob@there.example>, in clear text", 1, true))
+      assert.is_nil(io.open(path))
+   end)
+end)
+
+describe("many messages to the sink", function()
+   for _, grade in ipairs { "safe", "eager", "off" } do
+      for _, word in ipairs { "prefer", "skip" } do
+         it(("have each its own outcome, pipelining = %s, chunking = %s"):format(grade, word), function()
+            local sink = safe.sink { faults = {
+               mail = function(line) return line:find("eve@") and "550 5.7.1 no" or nil end,
+               rcpt = function(line) return line:find("nobody@") and "550 5.1.1 who?" or nil end } }
+            local list, wanted = {}, {}
+            for i = 1, 40 do
+               list[i] = { from = "ann@me.example", to = "bob@there.example", raw = "message " .. i }
+               wanted[i] = "message " .. i .. "\r\n"
+            end
+            list[17].from, list[29].to = "eve@me.example", "nobody@there.example"
+            table.remove(wanted, 29)
+            table.remove(wanted, 17)
+            local summary = assert(safe.send_many({ transport = function() return sink:transport() end, tls = "skip",
+               pipelining = grade, extensions = { chunking = word } }, list, { connections = 1 }))
+            assert.same({ 38, 2 }, { summary.sent, summary.failed })
+            assert.same({ "sender_refused", "recipients_refused" },
+               { summary.results[17].kind, summary.results[29].kind })
+            for i, one in ipairs(sink.messages) do assert.equal(wanted[i], one.data) end
+            assert.equal(#wanted, #sink.messages)
+         end)
+      end
+   end
+end)
+
+describe("a sink that listens", function()
+   -- One that takes so many octets at a time, and has all that it wants to say ready.
+   local function client(text, room)
+      local function nothing() end
+      local self = { heard = "", settimeouts = nothing, close = nothing, nonblocking = nothing }
+      function self.send(_, bytes)
+         local count = math.min(#bytes, room)
+         self.heard = self.heard .. bytes:sub(1, count)
+         return count
+      end
+      function self.receiveany(_, max)
+         if text == "" then return nil, "closed" end
+         local data = text:sub(1, max)
+         text = text:sub(max + 1)
+         return data
+      end
+      return self
+   end
+
+   local function serve(sock)
+      local sink = safe.sink()
+      sink:listen { accept = function() return sock end, nonblocking = function() end,
+         getsockname = function() return "127.0.0.1", 1 end }
+      assert.equal(1, sink:serve { connections = 1 })
+   end
+
+   it("hears a client that talks on before it reads", function()
+      local sock = client(("NOOP\r\n"):rep(20000), 150000)
+      serve(sock)
+      local _, count = sock.heard:gsub("250 2.0.0 ok\r\n", "")
+      assert.equal(20000, count)
+   end)
+
+   it("hangs up on one that never reads", function()
+      local sock = client(("NOOP\r\n"):rep(200000), 100)
+      serve(sock)
+      assert(#sock.heard < 10000)
+   end)
+
+   for _, tls in ipairs { "skip", "require", "implicit" } do
+      it("serves several clients at once, tls = " .. tls, function()
+         local cert = certs.make()
+         local other = peer.start(([[
+            local sink = assert(require("smtp.sink").new { tls = %s, tls_cert = %q, tls_key = %q,
+               on_message = function(message) print(message.from) end })
+            assert(sink:listen(listener))
+            print(sink:serve { connections = 3, timeout = 5 })]]):format(
+            ({ skip = "nil", require = "'starttls'", implicit = "'implicit'" })[tls], cert "good"))
+         local all = {}
+         for i = 1, 3 do
+            all[i] = assert(safe.connect { host = "localhost", port = other.port, tls = tls, reply_timeout = 3,
+               tls_ca_file = not package.loaded.ngx and cert "ca" or nil })
+         end
+         for i = 3, 1, -1 do
+            assert(all[i]:send { from = ("c%d@me.example"):format(i), to = "bob@there.example", raw = "hi" })
+         end
+         for i = 1, 3 do all[i]:quit() end
+         assert.equal("c3@me.example\nc2@me.example\nc1@me.example\n3\n", other.finish())
+      end)
+   end
+
+   it("lets nobody in any more where a function of the user's fails", function()
+      local other = peer.start [[
+         local sink = assert(require("smtp.sink").new { on_message = function() error("not this one") end })
+         assert(sink:listen(listener))
+         print(pcall(sink.serve, sink))]]
+      local function try()
+         return safe.send { host = "127.0.0.1", port = other.port, from = "ann@me.example", to = "bob@there.example",
+            raw = "hi", reply_timeout = 3 }
+      end
+      local idle = assert(safe.connect { host = "127.0.0.1", port = other.port })
+      local _, err = try()
+      assert.equal("disconnected", err.kind)
+      _, err = try()
+      assert.equal("connect", err.kind)
+      idle:quit()
+      assert.matches("^false\t.*not this one\n$", other.finish())
+   end)
+
+   it("waits no longer for a client than it is told", function()
+      local other = peer.start [[
+         local sink = assert(require("smtp.sink").new())
+         assert(sink:listen(listener))
+         print(sink:serve { timeout = 0.05 })]]
+      assert.equal("0\n", other.finish())
    end)
 end)

@@ -1,10 +1,10 @@
 -- The sink's side of every AUTH mechanism, against our client and against clients that err.
+local auth_options = require "smtp.sink.auth_options"
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local octets = require "spec.tools.octets"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
-local auth_options = require "smtp.sink.auth_options"
 local sink_auth = require "smtp.sink.auth"
 
 local cert = certs.make()
@@ -173,39 +173,6 @@ describe("the sink's AUTH", function()
       answer, t.transport = "?", sink:transport()
       local _, refused = safe.send(t)
       assert.equal("auth_rejected", refused.kind)
-   end)
-
-   it("checks its options", function()
-      for what, bad in pairs {
-         ["auth.users"] = { mechanisms = { "PLAIN" }, tokens = tokens },
-         ["auth.tokens"] = { mechanisms = { "XOAUTH2" }, users = users },
-         ["auth.external"] = { mechanisms = { "EXTERNAL" }, users = users },
-         ["no mechanism \"SCRAM-MD5\""] = { mechanisms = { "PLAIN", "SCRAM-MD5" }, users = users },
-         ["no field \"user\""] = { user = "ann", users = users },
-         ["strings"] = { users = { "ann" } },
-         ["must be a table"] = { users = users, mechanisms = "PLAIN" },
-         ["iterations"] = { users = users, iterations = 0 },
-         ["users = {"] = { before_tls = true },
-         ["{ name =, run = function }"] = { mechanisms = { { name = "PLAIN", run = print } } },
-      } do
-         local sink, err = safe.sink { auth = bad }
-         assert.is_nil(sink, what)
-         assert.same({ "usage", "auth" }, { err.kind, err.option })
-         assert.truthy(err.what:find(what, 1, true), err.what)
-      end
-   end)
-
-   it("says which mechanism cannot be had where smtp.crypto cannot be loaded", function()
-      local loaded, preload = package.loaded["smtp.crypto"], package.preload["smtp.crypto"]
-      package.loaded["smtp.crypto"] = nil
-      package.preload["smtp.crypto"] = function() error("no libcrypto", 0) end
-      local sink, err = safe.sink { auth = auth_of { "PLAIN", "SCRAM-SHA-256" } }
-      local other = safe.sink { auth = auth_of { "PLAIN", "XOAUTH2" } }
-      package.loaded["smtp.crypto"], package.preload["smtp.crypto"] = loaded, preload
-      assert.is_nil(sink)
-      assert.truthy(err.what:find("SCRAM-SHA-256 needs smtp.crypto: ", 1, true), err.what)
-      assert.truthy(err.what:find("no libcrypto", 1, true), err.what)
-      assert.is_table(other)
    end)
 end)
 
