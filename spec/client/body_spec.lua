@@ -1,3 +1,5 @@
+local smtp = require "smtp.safe"
+local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
 local script = talk.snippets {
@@ -105,5 +107,36 @@ describe("a streamed message", function()
             S: 250 ok
             <bye>
          ]]))))
+   end)
+end)
+
+local message = talk.message
+
+local function options(more, servers)
+   return talk.options_to(servers, more)
+end
+
+local function repeated(piece, count)
+   return function()
+      count = count - 1
+      return count >= 0 and piece or nil
+   end
+end
+
+describe("A message", function()
+   it("has nothing of the one before it, which was refused on its way", function()
+      local refused = false
+      local server = spec_server.new { reply = function(_, what)
+         if what == "chunk" and not refused then
+            refused = true
+            return "554 no"
+         end
+      end }
+      local connection = assert(smtp.connect(options({}, { server })))
+      local _, err = connection:send(message { raw = repeated(("one "):rep(18) .. "\r\n", 2000) })
+      assert.equal("data_refused", err.kind)
+      assert(connection:send(message { raw = repeated("two\r\n", 1) }))
+      assert.equal(1, #server.taken)
+      assert.equal("two\r\n", server.taken[1].body)
    end)
 end)

@@ -10,48 +10,7 @@ local function options(more, servers)
    return talk.options_to(servers, more)
 end
 
-local function unreachable()
-   local server = spec_server.new()
-   function server.connect() return nil, "connect:refused", "refused" end
-   return server
-end
-
--- Takes one recipient at a time, and says goodbye behind the message.
-local function takes_one()
-   local count = 0
-   return spec_server.new { reply = function(_, what)
-      if what == "rcpt" then
-         count = count + 1
-         return count > 1 and "452 4.5.3 too many" or nil
-      end
-      return what == "final" and "250 ok\r\n421 bye" or nil
-   end }
-end
-
-local function pieces(piece, count)
-   return function()
-      count = count - 1
-      return count >= 0 and piece or nil
-   end
-end
-
 describe("A message", function()
-   it("has nothing of the one before it, which was refused on its way", function()
-      local refused = false
-      local server = spec_server.new { reply = function(_, what)
-         if what == "chunk" and not refused then
-            refused = true
-            return "554 no"
-         end
-      end }
-      local connection = assert(smtp.connect(options({}, { server })))
-      local _, err = connection:send(message { raw = pieces(("one "):rep(18) .. "\r\n", 2000) })
-      assert.equal("data_refused", err.kind)
-      assert(connection:send(message { raw = pieces("two\r\n", 1) }))
-      assert.equal(1, #server.taken)
-      assert.equal("two\r\n", server.taken[1].body)
-   end)
-
    local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
 
    -- Takes one recipient at a time, for as many transactions as it takes.
@@ -86,28 +45,6 @@ describe("A message", function()
       end
    end)
 
-   it("that a further transaction's end has stopped is told of: who has it, and who has not", function()
-      local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
-      local states = talk.states(err)
-      assert.equal("partly", err.sent)
-      assert.equal("accepted deferred deferred deferred", states)
-   end)
-
-   it("that some have is told of as such where no connection can be had for the others", function()
-      local to = { "bob@there.example", "eve@there.example" }
-      local all = options(message { to = to }, { takes_one(), unreachable() })
-      local _, err = smtp.send(all)
-      local summary = smtp.send_many(options({}, { takes_one(), unreachable() }),
-         { message { to = to } }, { connections = 1 })
-      for _, failure in ipairs { err, summary.results[1] } do
-         assert.equal("connect", failure.kind)
-         assert.equal("partly", failure.sent)
-         assert.equal("accepted", failure.recipients[1].state)
-         assert.equal("deferred", failure.recipients[2].state)
-         assert.matches("1 of 2 recipients have it", tostring(failure))
-      end
-   end)
-
    it("goes out without BDAT where that is preferred, and not known", function()
       local knows_none = spec_server.new { reply = function(self, what)
          if what ~= "final" then return nil end
@@ -135,21 +72,6 @@ describe("A message", function()
       local _, err = smtp.send(given)
       assert.equal("maybe", err.sent)
       assert.equal("doubt", err.retry)
-   end)
-end)
-
-describe("A receipt", function()
-   it("shares nothing with those of other connections", function()
-      local receipts = {}
-      for i = 1, 2 do
-         receipts[i] = assert(smtp.send(message(options({}, { spec_server.new() }))))
-         for _, part in pairs(receipts[i]) do
-            if type(part) == "table" then part.mine = (part.mine or 0) + 1 end
-         end
-      end
-      for name, part in pairs(receipts[2]) do
-         if type(part) == "table" then assert.equal(1, part.mine, name) end
-      end
    end)
 end)
 

@@ -1,7 +1,9 @@
 local checked = require "spec.tools.checked"
+local composing = require "spec.tools.composing"
 local safe = require "smtp.safe"
 
 local base, refused = checked.base, checked.refused
+local bytes = composing.bytes
 
 describe("date", function()
    for _, date in ipairs { "Foo, 24 Nov 2026 12:00:00 +0000", "Tue, 99 Nov 2026 12:00:00 +0000",
@@ -35,6 +37,64 @@ describe("what is sent", function()
       for _, name in ipairs { "From", "TO", "bcc", "Subject", "Date", "Message-Id", "MIME-Version",
          "Content-Type" } do
          assert.equal("headers", refused({ headers = { [name] = "x" } }).option)
+      end
+   end)
+end)
+
+describe("headers with options of their own", function()
+   it("are written, and folded at tokens", function()
+      local text = bytes { text = "", in_reply_to = "<a@b>", references = { "<a@b>", "<c@d>" }, priority = "high",
+         list_unsubscribe = { "https://x.example/u", "mailto:u@x.example", one_click = true } }
+      assert.truthy(text:find("In-Reply-To: <a@b>\r\nReferences: <a@b> <c@d>\r\nX-Priority: 1\r\n"
+         .. "Importance: high\r\nList-Unsubscribe: <https://x.example/u>, <mailto:u@x.example>\r\n"
+         .. "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", 1, true), text)
+      local many = {}
+      for i = 1, 60 do many[i] = ("<reference.%d@somewhere.example>"):format(i) end
+      for line in bytes({ text = "", references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end
+   end)
+
+   it("that we know nothing of stay as they are where they are ASCII: they may be structured", function()
+      local address = "<https://lists.example/archive/" .. ("0123456789"):rep(9) .. ">"
+      local text = bytes { text = "", headers = { ["Archived-At"] = address, ["X-Note"] = ("x"):rep(1000) } }
+      assert.truthy(text:find("\r\nArchived-At: " .. address .. "\r\n", 1, true), text)
+      for line in text:gmatch("[^\r\n]+") do assert(#line <= 998, line) end
+   end)
+
+   local long_id = "<" .. ("x"):rep(900) .. "@me.example>"
+   for what, row in pairs {
+      ["an identifier too long for a line"] = { { message_id = long_id }, "message_id" },
+      ["a reference too long for a line"] = { { references = { "<a@b>", long_id } }, "references" },
+      ["a name too long for a line"] = { { headers = { [("X"):rep(77)] = "x" } }, "headers" },
+      ["a method too long for a line"] = { { calendar = { content = "BEGIN:VCALENDAR\r\n", method = ("X"):rep(61) } },
+         "calendar" },
+      ["no identifier"] = { { in_reply_to = "a@b" }, "in_reply_to" },
+      ["a line break in an identifier"] = { { references = "<a@b>\r\nBcc: <c@d>" }, "references" },
+      ["an empty list of references"] = { { references = {} }, "references" },
+      ["a number for references"] = { { references = 7 }, "references" },
+      ["an unknown priority"] = { { priority = "urgent" }, "priority" },
+      ["one click without https"] = { { list_unsubscribe = { "http://x.example/u", one_click = true } },
+         "list_unsubscribe" },
+      ["one click by mail only"] = { { list_unsubscribe = { "mailto:u@x.example", one_click = true } },
+         "list_unsubscribe" },
+      ["a header in a URI"] = { { list_unsubscribe = "https://x.example/\r\nBcc: y" }, "list_unsubscribe" },
+      ["no URI"] = { { list_unsubscribe = "x.example" }, "list_unsubscribe" },
+      ["a script for a URI"] = { { list_unsubscribe = "javascript:alert(1)" }, "list_unsubscribe" },
+      ["the same header given by hand"] = { { headers = { ["List-Unsubscribe"] = "<https://x>" } }, "headers" },
+      ["a signature given by hand"] = { { headers = { ["DKIM-Signature"] = "v=1" } }, "headers" },
+      ["html that is no UTF-8"] = { { html = "\255" }, "html" },
+      ["a NUL in html"] = { { html = "a\0b" }, "html" },
+   } do
+      it("are refused by name with " .. what, function()
+         assert.equal(row[2], composing.refused(row[1]).option)
+      end)
+   end
+
+   it("stand beside raw only where they say nothing of the content", function()
+      for _, name in ipairs { "html", "attachments", "calendar", "in_reply_to", "references", "priority",
+         "list_unsubscribe" } do
+         local _, err = safe.message { from = "a@x.example", to = "b@x.example", raw = "Subject: x\n\nx\n",
+            [name] = "x" }
+         assert.equal(name, err.option)
       end
    end)
 end)

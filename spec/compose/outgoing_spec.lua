@@ -79,3 +79,38 @@ describe("what is sent", function()
       assert.is_nil(rawget(t, "port"))
    end)
 end)
+
+describe("a composed message that is small and in memory", function()
+   local keys = require "spec.tools.dkim_keys"
+   local signing = require "smtp.compose.sign"
+
+   local function mail_of(more)
+      local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }
+      for name, value in pairs(more or {}) do t[name] = value end
+      local mail = assert(request.message(t))
+      assert(signing.sign(mail, math.huge))
+      return mail
+   end
+
+   local function whole(mail)
+      local list = {}
+      for piece in source.of_message(mail).open() do list[#list + 1] = piece end
+      return table.concat(list)
+   end
+
+   it("is handed over as one string, signed or not", function()
+      local dkim = { domain = "x.example", selector = "s", key = (keys.make()("rsa")) }
+      for _, more in ipairs { {}, { html = "<b>hi</b>" }, { attachments = { { content = "a", filename = "b" } } },
+         { dkim = dkim } } do
+         local mail = mail_of(more)
+         assert.equal(whole(mail), mail.text)
+         assert.equal(#mail.text, mail.size)
+      end
+   end)
+
+   it("is streamed where it is large, or a file or a function gives a part of it", function()
+      assert.is_nil(mail_of({ text = ("x\n"):rep(200000) }).text)
+      assert.is_nil(mail_of({ attachments = { { path = "LICENSE" } } }).text)
+      assert.is_nil(mail_of({ attachments = { { source = function() end, filename = "a" } } }).text)
+   end)
+end)

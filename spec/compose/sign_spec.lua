@@ -1,54 +1,11 @@
 -- DKIM on the way: what is signed is what is sent, or nothing is.
 local dkim_keys = require "spec.tools.dkim_keys"
-local dkim = require "smtp.dkim"
 local safe = require "smtp.safe"
+local signed = require "spec.tools.signed"
 local talk = require "spec.tools.talk"
 
-local script = talk.snippets {
-   until_body = [[
-      C~ MAIL
-      S: 250 ok
-      C: RCPT TO:<bob@there.example>
-      S: 250 ok
-      C: DATA
-      S: 354 go
-      MESSAGE
-   ]],
-   rest = [[
-      S: 250 ok
-      <bye>
-   ]],
-}
-
-local key = dkim_keys.rfc.ed25519
-
--- What arrived, dots taken out.
-local function arrived(peer)
-   return (("\r\n" .. peer.body):gsub("\r\n%.\r\n$", "\r\n"):gsub("\r\n%.", "\r\n"):gsub("^\r\n", ""))
-end
-
-local function send(more, transcript)
-   local peer = talk.peer(transcript or script [[
-      <hello 8BITMIME>
-      <until_body>
-      <rest>
-   ]])
-   local t = talk.options({ raw = false, dkim = { domain = "me.example", selector = "s", key = key } }, peer)
-   if not more.raw then t.date, t.message_id = 1764000000, "<1@me.example>" end
-   for name, value in pairs(more) do t[name] = value end
-   local receipt, err = safe.send(t)
-   return peer, receipt, err
-end
-
--- The signature that a message must have, made anew from what arrived at the time it names.
-local function is_signed(text)
-   local head = text:match("^(DKIM%-Signature: .-\r\n)[A-Z]%S*: ") or ""
-   local unsigned = text:sub(#head + 1)
-   local time = tonumber(head:match("t=(%d+)"))
-   local again = dkim.sign(unsigned, { domain = "me.example", selector = "s", key = key },
-      function() return time end)
-   return again == text
-end
+local script, key, arrived, send = signed.script, signed.key, signed.arrived, signed.send
+local is_signed = signed.is_signed
 
 describe("a signed message", function()
    for name, more in pairs {
@@ -66,28 +23,6 @@ describe("a signed message", function()
          assert.equal(receipt.size, #arrived(peer))
       end)
    end
-
-   it("of a function is kept until it is signed, in memory or in a file", function()
-      for _, count in ipairs { 0, 1, 100, 30000 } do -- pieces of 100 octets: up to 3 MB
-         local i, sink = 0, safe.sink()
-         assert(safe.send { transport = sink:transport(), tls = "skip", from = "ann@me.example",
-            to = "bob@there.example", text = "x", dkim = { domain = "me.example", selector = "s", key = key },
-            attachments = { source = function()
-               i = i + 1
-               return i <= count and ("%099d\n"):format(i) or nil
-            end } })
-         assert.is_true(is_signed(sink.messages[1].data))
-         assert(#sink.messages[1].data > count * 100)
-      end
-      local pieces, i = { "From: ann@me.example\n", "\n", "a\r", "\nb\n" }, 0
-      local peer, receipt, err = send { raw = function()
-         i = i + 1
-         return pieces[i]
-      end }
-      assert(receipt, tostring(err))
-      assert.truthy(arrived(peer):find("\r\n\r\na\r\nb\r\n$"))
-      assert.is_true(is_signed(arrived(peer)))
-   end)
 
    it("of an open file is read from where it stands", function()
       local file = io.tmpfile()

@@ -1,6 +1,9 @@
 -- A message that is signed is kept before it is sent: in memory, and then in a temporary file.
 local keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
+local signed = require "spec.tools.signed"
+
+local arrived, send, is_signed = signed.arrived, signed.send, signed.is_signed
 
 local key = keys.make()
 
@@ -43,5 +46,29 @@ describe("where no temporary file can be written", function()
          end
          refused "No space left on device"
       end
+   end)
+end)
+
+describe("a signed message", function()
+   it("of a function is kept until it is signed, in memory or in a file", function()
+      for _, count in ipairs { 0, 1, 100, 30000 } do -- pieces of 100 octets: up to 3 MB
+         local i, sink = 0, safe.sink()
+         assert(safe.send { transport = sink:transport(), tls = "skip", from = "ann@me.example",
+            to = "bob@there.example", text = "x", dkim = { domain = "me.example", selector = "s", key = signed.key },
+            attachments = { source = function()
+               i = i + 1
+               return i <= count and ("%099d\n"):format(i) or nil
+            end } })
+         assert.is_true(is_signed(sink.messages[1].data))
+         assert(#sink.messages[1].data > count * 100)
+      end
+      local pieces, i = { "From: ann@me.example\n", "\n", "a\r", "\nb\n" }, 0
+      local peer, receipt, err = send { raw = function()
+         i = i + 1
+         return pieces[i]
+      end }
+      assert(receipt, tostring(err))
+      assert.truthy(arrived(peer):find("\r\n\r\na\r\nb\r\n$"))
+      assert.is_true(is_signed(arrived(peer)))
    end)
 end)

@@ -334,26 +334,3 @@ describe("a message that is fine as text", function()
       assert.is_nil(said:find("BODY=", 1, true))
    end)
 end)
-
-describe("a raw file", function()
-   it("is refused with a Bcc header in it, as a string is", function()
-      for _, text in ipairs { "Subject: x\r\nBcc: a@b\r\n\r\nx", "bcc : a@b\n\nx" } do
-         local _, err = safe.send(talk.options({ raw = as_file(text).new() }, talk.peer("")))
-         assert.equal("raw", err.option)
-      end
-      local refused = as_file("x\nBcc: a@b\n\n").new()
-      refused:seek("set", 2)
-      assert.is_nil((safe.send(talk.options({ raw = refused }, talk.peer("")))))
-      assert.equal(2, refused:seek())
-      local file = as_file("x\nSubject: x\n\nBcc: no header\n").new()
-      file:read("*l")
-      local peer = talk.peer(script [[
-         <opening>
-         S: 250 HELP
-         <mail>
-         <data>
-      ]])
-      assert(safe.send(talk.options({ raw = file }, peer)))
-      assert.equal("Subject: x\r\n\r\nBcc: no header\r\n.\r\n", peer.body)
-   end)
-end)

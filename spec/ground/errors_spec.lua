@@ -67,15 +67,6 @@ describe("errors", function()
       assert.equal("smtp: mx refused.", tostring(errors.new(refused, { what = "mx refused" })))
    end)
 
-   it("are raised as they are by smtp, and returned by smtp.safe", function()
-      local ok, err = pcall(smtp.send, { nonsense = true })
-      assert.is_false(ok)
-      assert.is_true(smtp.is_error(err, smtp.UsageError))
-      local receipt, same = require("smtp.safe").send { nonsense = true }
-      assert.is_nil(receipt)
-      assert.equal(tostring(err), tostring(same))
-   end)
-
    it("say what the core calls them: each of its kinds is a class", function()
       for kind in io.open("csrc/smtp.h"):read("*a"):gmatch('X%(%u[%u%d_]*,%s*"([%l_]+)"') do
          if kind ~= "none" then assert.equal(kind, errors.new(kind, { what = "x" }).kind) end

@@ -1,0 +1,108 @@
+local composing = require "spec.tools.composing"
+local safe = require "smtp.safe"
+local talk = require "spec.tools.talk"
+
+local message, with_file = composing.message, composing.with_file
+local script = talk.script
+
+describe("a source that fails", function()
+   local opening = script [[
+      <hello>
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+      C: DATA
+      S: 354 go
+      MESSAGE
+   ]]
+
+   local function sent(attachment)
+      local peer = talk.peer(opening)
+      local options = talk.options({ raw = false, text = "x", attachments = attachment }, peer)
+      local receipt, err = safe.send(options)
+      assert.is_nil(receipt)
+      return err, peer
+   end
+
+   for what, row in pairs {
+      ["raises an error"] = { function() return { source = function() error("broken", 0) end } end, "broken" },
+      ["returns nil and a reason"] = { function() return { source = function() return nil, "gone" end } end, "gone" },
+      ["returns no string"] = { function() return { source = function() return 7 end } end, "number" },
+      ["gives less than declared"] = { function() return { source = function() end, size = 5 } end, nil, "size" },
+      ["gives more than declared"] = { function() return { source = function() return "xx" end, size = 1 } end, nil,
+         "size" },
+      ["is empty without end"] = { function() return { source = function() return "" end } end },
+   } do
+      it("because it " .. what .. " ends the connection before the message's end", function()
+         local err, peer = sent(row[1]())
+         assert.same({ "source", row[2], "no" }, { err.kind, err.cause, err.sent })
+         if row[3] then assert.equal(row[3], err.reason) end
+         assert.is_nil((peer.body or ""):find("\r\n.\r\n", 1, true))
+         assert.truthy(peer.closed)
+      end)
+   end
+
+   it("because the file grew or shrank since it was looked at does so, too", function()
+      for _, now in ipairs { ("x"):rep(100001), ("x"):rep(99999), "" } do
+         with_file(("x"):rep(100000), function(path)
+            local peer = talk.peer(opening)
+            local connect = peer.connect
+            function peer.connect(...)
+               local file = io.open(path, "wb")
+               file:write(now)
+               file:close()
+               return connect(...)
+            end
+            local _, err = safe.send(talk.options({ raw = false, text = "x", attachments = { path = path } }, peer))
+            assert.same({ "source", "size", "no" }, { err.kind, err.reason, err.sent })
+            assert.is_nil((peer.body or ""):find("\r\n.\r\n", 1, true))
+         end)
+      end
+   end)
+
+   it("because the file is gone does so, too", function()
+      local path = os.tmpname()
+      local peer = talk.peer(opening)
+      local connect = peer.connect
+      function peer.connect(...)
+         os.remove(path)
+         return connect(...)
+      end
+      local _, err = safe.send(talk.options({ raw = false, text = "x", attachments = { path = path } }, peer))
+      assert.equal("source", err.kind)
+   end)
+
+   it("is told with its cause by the composer alone as well", function()
+      local made = assert(message { attachments = { source = function() error("broken", 0) end } })
+      local ok, err = pcall(tostring, made)
+      assert.is_false(ok)
+      assert.same({ "source", "broken" }, { err.kind, err.cause })
+      assert.truthy(tostring(err):find("raised an error: broken", 1, true))
+   end)
+
+   it("may yield, also under Lua 5.1", function()
+      local i = 0
+      local peer = talk.peer(script([[
+         <opening>
+         S: 250 ok
+         <bye>
+      ]], { opening = opening }))
+      local thread = coroutine.create(function()
+         return safe.send(talk.options({ raw = false, text = "x", attachments = { source = function()
+            i = i + 1
+            coroutine.yield("pause")
+            return i < 4 and "piece" or nil
+         end } }, peer))
+      end)
+      local pauses = 0
+      local ok, said = coroutine.resume(thread)
+      while said == "pause" do
+         pauses = pauses + 1
+         ok, said = coroutine.resume(thread)
+      end
+      assert.is_true(ok)
+      assert.equal("accepted", said.recipients[1].state)
+      assert.equal(4, pauses)
+   end)
+end)

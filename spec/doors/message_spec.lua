@@ -1,0 +1,111 @@
+local safe = require "smtp.safe"
+
+describe("the size of smtp.message", function()
+   local keys = require "spec.tools.dkim_keys"
+   local spec_server = require "spec.tools.server"
+   local dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 }
+
+   local function file(text)
+      local handle = io.tmpfile()
+      handle:write(text)
+      handle:seek("set", 0)
+      return handle
+   end
+
+   local function pieces(text)
+      return text:gmatch(".?.?.?") -- its last one is empty
+   end
+
+   local function with_pieces(text)
+      local next_piece, given = pieces(text), 0
+      return function()
+         if given >= #text then return nil end
+         local piece = next_piece()
+         given = given + #piece
+         return piece
+      end
+   end
+
+   local bodies = { "", "x", "x\r\n", "x\n", "x\r", ".", ".\n.", "a\nb\r\nc\rd", ("x"):rep(2000), "\195\164",
+      ("=\n"):rep(50), "\n\n", "x\r\n\r\n" }
+
+   local function contents()
+      local list = {}
+      for _, text in ipairs(bodies) do
+         list[#list + 1] = { text = text }
+         list[#list + 1] = { html = text }
+         list[#list + 1] = { text = text, html = text }
+         list[#list + 1] = { text = text, attachments = { { content = text }, { path = "LICENSE" } } }
+         list[#list + 1] = { attachments = { { source = with_pieces(text), size = #text } } }
+         list[#list + 1] = { attachments = { { source = with_pieces(text) } }, unsized = true }
+         for _, raw in ipairs { "From: ann@me.example\n\n" .. text, "From: ann@me.example\r\n\r\n" .. text,
+            "From: ann@me.example" } do
+            if #text < 998 then
+               list[#list + 1] = { raw = raw }
+               list[#list + 1] = { raw = file(raw) }
+               list[#list + 1] = { raw = file(raw), eightbit = true }
+               list[#list + 1] = { raw = with_pieces(raw), eightbit = true }
+               list[#list + 1] = { raw = with_pieces(raw), size = #raw, eightbit = true }
+            end
+         end
+      end
+      list[#list + 1] = { calendar = "BEGIN:VCALENDAR\nEND:VCALENDAR" }
+      list[#list + 1] = { raw = "From: a@b\r\n\r\n\0x\ny", extensions = { binarymime = "prefer" } }
+      list[#list + 1] = { raw = file "From: a@b\r\n\r\n\0x\ny", extensions = { binarymime = "prefer" } }
+      list[#list + 1] = { raw = with_pieces "From: a@b\r\n\r\n\0x\ny", extensions = { binarymime = "require" } }
+      return list
+   end
+
+   local function all_of(message)
+      local parts, read = {}, message:source()
+      while true do
+         local piece, err = read()
+         assert(not err, tostring(err))
+         if not piece then return table.concat(parts) end
+         parts[#parts + 1] = piece
+      end
+   end
+
+   for _, signed in ipairs { false, true } do
+      it("is that of its bytes" .. (signed and ", signed" or ""), function()
+         for _, t in ipairs(contents()) do
+            local unsized = t.unsized
+            t.unsized, t.from, t.to = nil, "ann@me.example", "bob@there.example"
+            t.dkim = signed and not t.extensions and dkim or nil
+            local message, err = safe.message(t)
+            assert(message, tostring(err))
+            local text = all_of(message)
+            if unsized and not t.dkim then
+               assert.is_nil(message.size)
+            else
+               assert.equal(#text, message.size)
+            end
+            if t.raw or t.dkim or not t.attachments then
+               assert.equal(text, tostring(message))
+               assert.equal(text, all_of(message))
+            end
+            if not t.extensions then
+               assert.equal("\r\n", text:sub(-2))
+               assert.is_nil(text:gsub("\r\n", ""):find("[\r\n]"))
+            end
+         end
+      end)
+   end
+
+   it("is that of the receipt, and its bytes are those that are sent", function()
+      for _, body in ipairs(bodies) do
+         for _, t in ipairs { { text = body }, { html = body, text = body },
+            { raw = "From: a@b\n\n" .. body:sub(1, 900) } } do
+            t.from, t.to, t.extensions = "ann@me.example", "bob@there.example", { ["8bitmime"] = "prefer" }
+            if not t.raw then t.date, t.message_id = 1764000000, "<1@me.example>" end
+            local message = assert(safe.message(t))
+            local server = spec_server.new { capabilities = { "8BITMIME" } }
+            t.transport, t.host, t.tls, t.domain = server, "mx.example", "skip", "me.example"
+            local receipt, err = safe.send(t)
+            assert(receipt, tostring(err))
+            assert.equal(tostring(message), server.taken[1].body)
+            assert.equal(message.size, receipt.size)
+         end
+      end
+   end)
+end)

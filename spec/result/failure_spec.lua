@@ -1,0 +1,68 @@
+local smtp = require "smtp.safe"
+local spec_server = require "spec.tools.server"
+local talk = require "spec.tools.talk"
+
+local message = talk.message
+
+local function options(more, servers)
+   return talk.options_to(servers, more)
+end
+
+local function unreachable()
+   local server = spec_server.new()
+   function server.connect() return nil, "connect:refused", "refused" end
+   return server
+end
+
+-- Takes one recipient at a time, and says goodbye behind the message.
+local function takes_one()
+   local count = 0
+   return spec_server.new { reply = function(_, what)
+      if what == "rcpt" then
+         count = count + 1
+         return count > 1 and "452 4.5.3 too many" or nil
+      end
+      return what == "final" and "250 ok\r\n421 bye" or nil
+   end }
+end
+
+describe("A message", function()
+   local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
+
+   -- Takes one recipient at a time, for as many transactions as it takes.
+   local function one_at_a_time(broken)
+      local count, ends = 0, 0
+      return spec_server.new { reply = function(_, what)
+         if what == "mail" then count = 0 end
+         if what == "rcpt" then
+            count = count + 1
+            return count > 1 and "452 4.5.3 too many" or nil
+         elseif what == "final" then
+            ends = ends + 1
+            return ends == broken and "451 later\r\n421 bye" or nil
+         end
+      end }
+   end
+
+   it("that a further transaction's end has stopped is told of: who has it, and who has not", function()
+      local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
+      local states = talk.states(err)
+      assert.equal("partly", err.sent)
+      assert.equal("accepted deferred deferred deferred", states)
+   end)
+
+   it("that some have is told of as such where no connection can be had for the others", function()
+      local to = { "bob@there.example", "eve@there.example" }
+      local all = options(message { to = to }, { takes_one(), unreachable() })
+      local _, err = smtp.send(all)
+      local summary = smtp.send_many(options({}, { takes_one(), unreachable() }),
+         { message { to = to } }, { connections = 1 })
+      for _, failure in ipairs { err, summary.results[1] } do
+         assert.equal("connect", failure.kind)
+         assert.equal("partly", failure.sent)
+         assert.equal("accepted", failure.recipients[1].state)
+         assert.equal("deferred", failure.recipients[2].state)
+         assert.matches("1 of 2 recipients have it", tostring(failure))
+      end
+   end)
+end)
