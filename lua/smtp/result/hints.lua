@@ -2,7 +2,82 @@
 -- @module smtp.result.hints
 
 local ascii = require "smtp.ground.ascii"
+
 local hints = {}
+
+-- ---- hints that the reason of an error decides ----
+
+local by_reason = {
+   protocol = {
+      tls_on_plain_port = "The port speaks TLS from the first byte: set tls = \"implicit\"",
+      injected = "Somebody between here and the server may be adding commands: do not send from "
+         .. "here",
+   },
+   tls = {
+      plaintext = "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 "
+         .. "and 25)",
+      version = "The server knows only older versions of TLS: it should be upgraded",
+      starttls_refused = "Try later, or ask the server's operator: going on in clear text is never "
+         .. "safe",
+   },
+   certificate = {
+      expired = "The server's operator must renew it; until then tls_pin with tls_verify = false "
+         .. "can hold on to its key",
+      not_yet_valid = "Check this machine's clock",
+      wrong_host = "Set host (or tls_host) to a name that the certificate is for",
+      self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
+      unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to "
+         .. "send an intermediate certificate",
+      pin_mismatch = "The server has another key than tls_pin: renewed, or not the server",
+   },
+   auth_insecure = {
+      unverified = "Set secure = true in the transport once it has verified the server's "
+         .. "certificate and name; auth_plaintext = true lets the password travel without that",
+   },
+   auth_rejected = {
+      mechanism_too_weak = "The user needs another mechanism, or a password made for this "
+         .. "application",
+      app_password_required = "Create an application password at the provider (in the account's "
+         .. "security settings) and give it as password, or give token",
+      browser_login_required = "Log in with a web browser once, as the server says, then create an "
+         .. "application password and give it as password, or give token",
+      server_not_authentic = "Somebody else may answer in the server's place: do not try the "
+         .. "password with another mechanism",
+      iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
+         .. "server's operator can store the password with another number",
+   },
+   extension_unsupported = {
+      smtputf8 = "Use an address with ASCII before @ (the domain does not matter), or a server "
+         .. "that offers SMTPUTF8",
+      ["8bitmime"] = "Encode the message as quoted-printable or base64 (text composed here always "
+         .. "is)",
+      requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass "
+         .. "the message on in clear text; without requiretls = true it is sent all the same",
+      requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
+         .. "your own says so by `secure`",
+      deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
+         .. "which has no minimum",
+      futurerelease_maximum = "Ask for less, or keep the message and send it later",
+   },
+   data_refused = {
+      bdat = "From now on this process sends to it by DATA, as it would from the first with "
+         .. "extensions = { chunking = \"skip\" }",
+   },
+   sender_refused = {
+      quota = "Delete what the account does not need at the server, or have its quota raised",
+   },
+   recipients_refused = {
+      too_many = "Send to fewer at once, or let recipients be \"any\": the message then goes out "
+         .. "in as many transactions as it takes",
+   },
+   source = {
+      eightbit = "Declare eightbit = true beside raw",
+      bcc = "Remove it, and list its addresses in `to`",
+      size = "Declare the size the source really has, or none",
+   },
+}
+
+-- ---- hints that need more ----
 
 local function foreign_protocol(text)
    if text:find("^HTTP/") then return "a web server" end
@@ -27,13 +102,7 @@ local by_kind = {}
 
 function by_kind.protocol(err)
    local other = err.stage == "greeting" and err.text and foreign_protocol(err.text)
-   if other then return ("This is %s: check host and port"):format(other) end
-   if err.reason == "tls_on_plain_port" then
-      return "The port speaks TLS from the first byte: set tls = \"implicit\""
-   end
-   if err.reason == "injected" then
-      return "Somebody between here and the server may be adding commands: do not send from here"
-   end
+   return other and ("This is %s: check host and port"):format(other)
 end
 
 function by_kind.timeout(err, server)
@@ -57,7 +126,7 @@ local DOMAIN = "The server may not accept the name in EHLO: set domain to the fu
    .. "this machine, such as \"mail.example.org\""
 local DOMAIN_OF = { smtp = DOMAIN, lmtp = DOMAIN:gsub("EHLO", "LHLO") }
 
--- Who does not know LHLO may know EHLO, and the other way round.
+-- A server that does not know LHLO may know EHLO, and the other way round.
 function by_kind.greeting_refused(err, server)
    local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
    local hint = err.reason == "helo" and DOMAIN_OF[server.protocol] or nil
@@ -84,31 +153,9 @@ function by_kind.disconnected(err, server)
 end
 
 function by_kind.tls(err, server)
-   if err.reason == "client_certificate" then
-      return server.tls_cert and "The server does not accept the certificate in tls_cert"
-         or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
-   elseif err.reason == "plaintext" then
-      return "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 and 25)"
-   elseif err.reason == "version" then
-      return "The server knows only older versions of TLS: it should be upgraded"
-   elseif err.reason == "starttls_refused" then
-      return "Try later, or ask the server's operator: going on in clear text is never safe"
-   end
-end
-
-local certificate = {
-   expired = "The server's operator must renew it; until then tls_pin with tls_verify = false can "
-      .. "hold on to its key",
-   not_yet_valid = "Check this machine's clock",
-   wrong_host = "Set host (or tls_host) to a name that the certificate is for",
-   self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
-   unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to "
-      .. "send an intermediate certificate",
-   pin_mismatch = "The server has another key than tls_pin: renewed, or not the server",
-}
-
-function by_kind.certificate(err)
-   return certificate[err.reason]
+   if err.reason ~= "client_certificate" then return nil end
+   return server.tls_cert and "The server does not accept the certificate in tls_cert"
+      or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
 end
 
 function by_kind.tls_unsupported(err)
@@ -124,30 +171,24 @@ local function first(offered, state)
    end
 end
 
--- What the mechanisms that the server offers would need.
-local function missing_option(offered)
-   for _, what in ipairs { "token", "password" } do
-      local name = first(offered, "needs_" .. what)
-      if name then return ("Give %s, for %s"):format(what, name) end
-   end
-   local name = first(offered, "only_named")
-   return name and ("Name it, if its weakness is no matter: auth_mechanisms = { %q }"):format(name)
-end
-
-local function missing_library(offered)
-   if first(offered, "saslprep_unavailable") then
-      return "Install GNU libidn (Debian: libidn12)"
-   elseif first(offered, "crypto_unavailable") then
-      return "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for"
-   end
-end
+-- What is missing for mechanisms in this state: the hint, and whether auth_mechanisms settles it.
+local missing = {
+   { "saslprep_unavailable", "Install GNU libidn (Debian: libidn12)" },
+   { "crypto_unavailable",
+      "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for" },
+   { "needs_token", "Give token, for %s", true },
+   { "needs_password", "Give password, for %s", true },
+   { "only_named", "Name it, if its weakness is no matter: auth_mechanisms = { %q }", true },
+}
 
 -- The server offers mechanisms, and none of them can be used.
 local function no_common(err, server, offered)
-   local missing = missing_library(offered)
-   if missing then return missing end
-   missing = not server.auth_mechanisms and missing_option(offered)
-   if missing then return missing end
+   for i = 1, #missing do
+      local name = first(offered, missing[i][1])
+      if name and not (missing[i][3] and server.auth_mechanisms) then
+         return missing[i][2]:format(name)
+      end
+   end
    if server.auth_mechanisms and not err.bound then
       return "Name one that it offers in auth_mechanisms, or leave that option out"
    end
@@ -174,10 +215,6 @@ function by_kind.auth_insecure(err, server)
       return err.tls and "The connection is encrypted already: ask the server's operator"
          or "Set tls = \"require\""
    end
-   if err.reason == "unverified" then
-      return "Set secure = true in the transport once it has verified the server's certificate and "
-         .. "name; auth_plaintext = true lets the password travel without that"
-   end
    for _, entry in ipairs(server.auth_mechanisms or {}) do
       if entry.object then
          return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "
@@ -188,20 +225,8 @@ function by_kind.auth_insecure(err, server)
       .. "the password travel in clear text"
 end
 
-local rejected = {
-   mechanism_too_weak = "The user needs another mechanism, or a password made for this application",
-   app_password_required = "Create an application password at the provider (in the account's "
-      .. "security settings) and give it as password, or give token",
-   browser_login_required = "Log in with a web browser once, as the server says, then create an "
-      .. "application password and give it as password, or give token",
-   server_not_authentic = "Somebody else may answer in the server's place: do not try the password "
-      .. "with another mechanism",
-   iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
-      .. "server's operator can store the password with another number",
-}
-
 function by_kind.auth_rejected(err, server)
-   if err.reason ~= "rejected" then return rejected[err.reason] end
+   if err.reason ~= "rejected" then return nil end
    if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
       return type(server.token) == "function" and "Check the user, and the token's scope"
          or "Get a new token; token may be a function that does so"
@@ -243,35 +268,10 @@ function by_kind.tls_required(err, server)
       .. "tls = \"implicit\")"
 end
 
-local asked = {
-   requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass the "
-      .. "message on in clear text; without requiretls = true it is sent all the same",
-   requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
-      .. "your own says so by `secure`",
-   deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
-      .. "which has no minimum",
-   futurerelease_maximum = "Ask for less, or keep the message and send it later",
-}
-
 function by_kind.extension_unsupported(err)
    if err.code then return helo_only(err) end
-   if err.reason == "smtputf8" then
-      return "Use an address with ASCII before @ (the domain does not matter), or a server that "
-         .. "offers SMTPUTF8"
-   elseif err.reason == "8bitmime" then
-      return "Encode the message as quoted-printable or base64 (text composed here always is)"
-   end
-   local hint = asked[err.reason]
-   if hint then return hint end
    return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
       ascii.upper(err.reason), err.reason)
-end
-
-function by_kind.data_refused(err)
-   if err.reason == "bdat" then
-      return "From now on this process sends to it by DATA, as it would from the first with "
-         .. "extensions = { chunking = \"skip\" }"
-   end
 end
 
 function by_kind.message_too_large(err)
@@ -280,31 +280,11 @@ function by_kind.message_too_large(err)
       :format(err.limit) or "Send less: fewer or smaller attachments, or a link to them"
 end
 
--- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for who has not logged in.
-local function may_want_login(err, server)
-   return err.enhanced == "5.7.1" and not server.credentials and #(err.offered or {}) > 0
-end
-
-function by_kind.sender_refused(err)
-   if err.reason == "quota" then
-      return "Delete what the account does not need at the server, or have its quota raised"
-   end
-end
-
+-- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for a client that has not logged in.
 function by_kind.recipients_refused(err, server)
-   if may_want_login(err, server) then
+   if err.enhanced == "5.7.1" and not server.credentials and #(err.offered or {}) > 0 then
       return "The server offers AUTH, and may relay for who logs in: give username and password"
    end
-   if err.reason == "too_many" then
-      return "Send to fewer at once, or let recipients be \"any\": the message then goes out in as "
-         .. "many transactions as it takes"
-   end
-end
-
-function by_kind.source(err)
-   if err.reason == "eightbit" then return "Declare eightbit = true beside raw" end
-   if err.reason == "bcc" then return "Remove it, and list its addresses in `to`" end
-   if err.reason == "size" then return "Declare the size the source really has, or none" end
 end
 
 --- The hint for an error, or nil.
@@ -312,8 +292,8 @@ end
 ---@param server smtp.Server
 ---@param offered table[]   findings.mechanisms
 function hints.find(err, server, offered)
-   local find = by_kind[err.kind]
-   return find and find(err, server, offered)
+   local texts, find = by_reason[err.kind], by_kind[err.kind]
+   return texts and texts[err.reason] or find and find(err, server, offered)
 end
 
 return hints
