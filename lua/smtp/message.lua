@@ -7,10 +7,6 @@ local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
 local source = require "smtp.compose.source"
 
-local message = {}
-
-local PIECE_MAX = 65536
-
 local Message = {}
 local message_mt = { __index = Message, __name = "smtp.Message" }
 
@@ -19,7 +15,7 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 ---@return table|nil      the message: size (its bytes, nil where an attachment has no size),
 --   envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
-function message.new(options)
+local function new(options)
    local outgoing, err = request.message(options)
    if not outgoing then return nil, err end
    local ok
@@ -41,7 +37,7 @@ end
 ---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
 --   SourceError
 function Message:source()
-   local read = source.cut(source.of_message(self.outgoing).open(), PIECE_MAX)
+   local read = source.cut(source.of_message(self.outgoing).open(), 65536)
    return function()
       local piece, trouble = read()
       if piece == false then return nil, as_error(trouble) end
@@ -61,4 +57,4 @@ function message_mt.__tostring(self)
    end
 end
 
-return message
+return { new = new }

@@ -12,8 +12,6 @@ local sink = require "smtp.sink"
 
 local cli = {}
 
-local json_of, say = output.json, output.say
-
 local usage = [[
 lua-smtp send [options]        send one message
 lua-smtp probe URL [options]   tell what a server offers, send nothing
@@ -78,12 +76,12 @@ end
 
 local function fail(err, json)
    if json then
-      say(json_of { error = tostring(err), kind = err.kind, reason = err.reason,
+      output.say(output.json { error = tostring(err), kind = err.kind, reason = err.reason,
          stage = err.stage, code = err.code, enhanced = err.enhanced, text = err.text,
          sent = err.sent, retry = err.retry, temporary = err.temporary, hint = err.hint,
          host = err.host, port = err.port, option = err.option, recipients = err.recipients })
    else
-      say(tostring(err), io.stderr)
+      output.say(tostring(err), io.stderr)
    end
    return status_of(err)
 end
@@ -96,10 +94,10 @@ local commands = {}
 
 local function show_receipt(receipt)
    for _, one in ipairs(receipt.recipients) do
-      say(("%s: %s%s"):format(one.address, one.state,
+      output.say(("%s: %s%s"):format(one.address, one.state,
          one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
    end
-   say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+   output.say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
 end
 
 function commands.send(options, json)
@@ -111,7 +109,7 @@ function commands.send(options, json)
    local receipt, err = safe.send(options)
    if finish then finish() end
    if not receipt then return nil, err end
-   if json then say(json_of(receipt)) else show_receipt(receipt) end
+   if json then output.say(output.json(receipt)) else show_receipt(receipt) end
    return 0
 end
 
@@ -119,7 +117,7 @@ function commands.probe(options, json)
    secrets.read(options)
    local report, err = safe.probe(options)
    if not report then return nil, err end
-   if json then say(json_of(report)) else output.show_report(report) end
+   if json then output.say(output.json(report)) else output.show_report(report) end
    local first = report.warnings[1]
    if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
    return status_of(errors.new(first.kind, { retry = first.temporary and "later" }))
@@ -128,21 +126,21 @@ end
 -- ---- the sink ----
 
 local function show(message)
-   say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
+   output.say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
       message.authenticated and ", authenticated as " .. message.authenticated or "",
       message.tls and ", over TLS" or ", in clear text"))
    io.write(output.shown((message.data:gsub("\r\n", "\n"))))
-   say("---")
+   output.say("---")
    io.stdout:flush()
 end
 
 local function show_json(message)
-   say(json_of(message))
+   output.say(output.json(message))
    io.stdout:flush()
 end
 
 local function show_line(direction, line)
-   say(direction .. ": " .. line, io.stderr)
+   output.say(direction .. ": " .. line, io.stderr)
 end
 
 -- The flags of the command become options of the sink.
@@ -155,10 +153,10 @@ end
 
 local function show_place(server, address, port, json)
    if json then
-      say(json_of { address = address, port = port, tls_ca_file = server.tls_ca_file })
+      output.say(output.json { address = address, port = port, tls_ca_file = server.tls_ca_file })
    else
-      say("listening on " .. address .. (port and ":" .. port or ""))
-      if server.tls_ca_file then say("trust " .. server.tls_ca_file) end
+      output.say("listening on " .. address .. (port and ":" .. port or ""))
+      if server.tls_ca_file then output.say("trust " .. server.tls_ca_file) end
    end
    io.stdout:flush()
 end
@@ -191,7 +189,7 @@ end
 -- What the command prints where its first argument is no command.
 local answers = {
    ["--version"] = function()
-      say("lua-smtp " .. safe._VERSION)
+      output.say("lua-smtp " .. safe._VERSION)
       return 0
    end,
    ["--help"] = show_usage, help = show_usage,

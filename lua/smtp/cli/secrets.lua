@@ -9,7 +9,8 @@ local resources = require "smtp.ground.resources"
 
 local secrets = {}
 
-local say, shown = output.say, output.shown
+-- Mechanisms that need a token, not a password.
+local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 
 -- ---- variables and files ----
 
@@ -19,8 +20,8 @@ local function read_line(path)
 end
 
 local function warn(what, hint)
-   say(("lua-smtp: warning: other users of this machine can see the %s in the command line. %s")
-      :format(what, hint), io.stderr)
+   output.say("lua-smtp: warning: other users of this machine can see the " .. what
+      .. " in the command line. " .. hint, io.stderr)
 end
 
 -- The secret from the variable or the first line of the file. -> secret | nil, why not
@@ -64,7 +65,7 @@ local function ask(options, name, user, host)
    local has_socket, socket = pcall(require, "smtp.socket")
    local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
-   local secret = has_socket and socket.read_secret((shown(prompt):gsub("\n", "?")))
+   local secret = has_socket and socket.read_secret((output.shown(prompt):gsub("\n", "?")))
    if not secret or secret == "" then
       errors.refuse(name, secret and ("no %s was typed"):format(name)
          or ("a user is given without a %s"):format(name),
@@ -72,8 +73,6 @@ local function ask(options, name, user, host)
    end
    options[name] = secret
 end
-
-local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 
 -- The secret that the named mechanisms need: "password", "token", or nil.
 local function secret_of(mechanisms)

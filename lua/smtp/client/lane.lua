@@ -15,8 +15,6 @@ local request = require "smtp.client.request"
 
 local lane = {}
 
-local now = core.now
-
 local Lane = {}
 Lane.__index = Lane
 Lane.__name = "smtp.Lane"
@@ -69,7 +67,7 @@ function Lane:collect()
    local conv, values = self.conv, self.values
    while true do
       local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
-         self.pipeline:take(values, now())
+         self.pipeline:take(values, core.now())
       if count > 0 then
          local parts = conv.parts
          if not parts or not parts.pipelining then parts = findings.parts(conv) end
@@ -100,7 +98,7 @@ end
 
 -- The messages list[from] to list[to], of which the first has this index. -> how many were taken
 local function post(self, list, from, to, index)
-   local conv, moment = self.conv, now()
+   local conv, moment = self.conv, core.now()
    local count, deadline = self.pipeline:post(list, from, to, index, moment)
    if count > 0 then conv.moved, conv.deadline = moment, deadline end
    self.taken = self.taken + count

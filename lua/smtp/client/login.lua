@@ -10,8 +10,6 @@ local user_call = require "smtp.options.user_call"
 
 local login = {}
 
-local call = user_call.call
-
 local ANSWER_MAX = core.limits.challenge -- bytes
 
 local Login = {}
@@ -66,7 +64,7 @@ local function read_secret(self, conversation, kind, renewed)
    local given = self.server[kind]
    if type(given) ~= "function" then return given end
    local said = renewed and (conversation.session:facts().challenge or "") or nil
-   local ok, value, cause = call(function() return given(said) end)
+   local ok, value, cause = user_call.call(function() return given(said) end)
    if not ok then return fail(conversation, value, kind .. " raised an error") end
    if value == nil and cause ~= nil then return fail(conversation, cause, kind .. " failed") end
    local fits, why = credentials.fits(kind, value)
@@ -134,7 +132,7 @@ local function begin_exchange(self, conversation, name)
    if is_own and server.token and not get_secret(self, conversation, "token") then return end
    local info = info_of(self, conversation)
    if not info then return end
-   local ok, initial, more, lack, word = call(function() return exchange:start(info) end)
+   local ok, initial, more, lack, word = user_call.call(function() return exchange:start(info) end)
    if ok and lack and not is_own then return session:broken("system", "resources", more) end
    if not ok then return fail(conversation, initial, name .. ".start raised an error") end
    self.exchange, self.is_own = exchange, is_own
@@ -146,7 +144,7 @@ local refusals = { protocol = true, server_not_authentic = true, iterations = tr
 
 local function answer_challenge(self, conversation, name, challenge)
    local session, exchange = conversation.session, self.exchange
-   local ok, answer, more = call(function() return exchange:step(challenge) end)
+   local ok, answer, more = user_call.call(function() return exchange:step(challenge) end)
    if not ok then
       fail(conversation, answer, name .. ".step raised an error")
    elseif type(answer) == "string" and #answer <= ANSWER_MAX then

@@ -16,15 +16,13 @@ local request = require "smtp.client.request"
 local many = {}
 
 local now = core.now
-local is_busy, new_queue = queues.is_busy, queues.new
-
 local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it after some more
 
 -- ---- one connection ----
 
 local function wait_if_busy(queue, conv)
    local trouble = conv.session:trouble()
-   if trouble and is_busy(trouble) and queue:is_passing() then
+   if trouble and queues.is_busy(trouble) and queue:is_passing() then
       scheduler.sleep(queue:next_pause())
    end
 end
@@ -120,7 +118,7 @@ function many.send(t, messages, given)
    nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
-   local queue = new_queue(request.variant(server, { flight_max = settings.window,
+   local queue = queues.new(request.variant(server, { flight_max = settings.window,
       refused_max = REFUSED_MAX }), settings,
       messages)
    local started, jobs = now(), {}

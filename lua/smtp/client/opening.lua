@@ -12,8 +12,6 @@ local transcript = require "smtp.result.transcript"
 
 local opening = {}
 
-local now = core.now
-
 local sentences = {
    resolve = "has no address", connect = "cannot be reached", system = "cannot be connected to",
    timeout = "did not answer in time",
@@ -40,7 +38,7 @@ local function no_transport(failed)
 end
 
 local function connect(conversation)
-   local server, sock, moment = conversation.server, conversation.sock, now()
+   local server, sock, moment = conversation.server, conversation.sock, core.now()
    conversation.moved = moment
    local deadline = math.min(moment + server.connect_timeout, conversation.deadline)
    local ok, why, text, hint
@@ -49,7 +47,7 @@ local function connect(conversation)
       local ms = math.max(0, math.ceil((deadline - moment) * 1000))
       sock:settimeouts(ms, ms, ms)
       ok, why, text, hint = sock:connect(target, server.port, server.source_address)
-      if not ok then moment = now() end
+      if not ok then moment = core.now() end
    until ok or why ~= "again"
    if ok then return true end
    if why == "raised" then return nil, sock:trouble "connect" end
@@ -61,7 +59,7 @@ local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
    if server.tls == "implicit" then
       return tls.handshake(conversation,
-         math.min(conversation.deadline - now(), server.reply_timeout))
+         math.min(conversation.deadline - core.now(), server.reply_timeout))
    end
    if sock:is_secure() then conversation.tls = tls.info(server, sock) end
    return true

@@ -15,13 +15,12 @@ local warnings = require "smtp.client.probe_warnings"
 
 local probe = {}
 
-local now, words = core.now, receipt.words
-
 -- ---- one connection ----
 
 -- What it offers at this point.
 local function offer(facts)
-   return { capabilities = receipt.capabilities(facts), mechanisms = words(facts.mechanisms) }
+   return { capabilities = receipt.capabilities(facts),
+      mechanisms = receipt.words(facts.mechanisms) }
 end
 
 -- What a look at the server sees. `conv` is known before the first line is sent or heard.
@@ -96,7 +95,7 @@ local function certificate_of(seen)
    local found = seen.certificate
    if not found then return nil end
    local function date(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end
-   return { subject = found.subject, issuer = found.issuer, names = words(found.names),
+   return { subject = found.subject, issuer = found.issuer, names = receipt.words(found.names),
       not_before = date(found.not_before), not_after = date(found.not_after),
       days_left = math.floor((found.not_after - os.time()) / 86400),
       key_pin = found.key_pin }
@@ -143,7 +142,7 @@ local function auth_of(server, seen, err)
       found.state, found.reason = "failed", err.reason
    end
    return { state = found.state, mechanism = found.mechanism, reason = found.reason,
-      offered = words(facts.mechanisms), downgrade = found.downgrade,
+      offered = receipt.words(facts.mechanisms), downgrade = found.downgrade,
       usable = usable_of(conv) }
 end
 
@@ -227,7 +226,7 @@ local function report_of(server, given, seen, err, began)
    end
    r.warnings = warnings.list(r, server, err)
    r.options = options_of(r, server, given, err)
-   r.seconds.total = now() - began
+   r.seconds.total = core.now() - began
    return r
 end
 
@@ -269,7 +268,7 @@ end
 ---@return table|nil report see smtp.Report
 ---@return table|nil err
 function probe.run(t)
-   local began = now()
+   local began = core.now()
    local server, err = request.connection(t)
    if not server then return nil, err end
    server = server_to_look_at(server, t)

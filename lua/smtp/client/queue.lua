@@ -16,8 +16,6 @@ local user_call = require "smtp.options.user_call"
 
 local queue = {}
 
-local now = core.now
-
 local TRIES_MAX = 3      -- connections that may break before a message is given up
 local SHORT = 0.001      -- seconds, while another job is in the caller's iterator
 local PAUSES = { 0.1, 0.4, 1.6 } -- seconds, before each further attempt to connect
@@ -36,7 +34,7 @@ function queue.new(server, settings, messages)
    local total = is_list and #messages or nil
    return setmetatable({ server = server, settings = settings, messages = messages,
       is_list = is_list, total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
-      connections = 0, failures = 0, hopeless = false, next_at = now(),
+      connections = 0, failures = 0, hopeless = false, next_at = core.now(),
       bar = settings.progress and progress.new(total) or nil },
       Queue)
 end
@@ -170,7 +168,7 @@ end
 -- Others may take their next message while this one is made ready.
 --- The entry of what the caller gave; nil where that is wrong, which is reported.
 function Queue:new_entry(given, index)
-   local started, server = now(), self.server
+   local started, server = core.now(), self.server
    local mail = request.plain(given, server)
    if not mail then
       local ok, err
@@ -186,7 +184,7 @@ local function pause_of(self)
    if self.asking then return SHORT end
    local rate = self.settings.rate
    if not rate or self.hopeless then return nil end
-   local moment = now()
+   local moment = core.now()
    if self.next_at > moment then return self.next_at - moment end
    self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
    return nil
@@ -221,7 +219,7 @@ end
 function Queue:summary(started)
    for i = 1, self.stopped and #self.waiting or 0 do self:fail(self.waiting[i], self.stopped) end
    if self.bar then self.bar:finish() end
-   local summary = { sent = self.sent, failed = self.failed, seconds = now() - started,
+   local summary = { sent = self.sent, failed = self.failed, seconds = core.now() - started,
       results = self.results }
    if not self.stopped then return summary end
    self.stopped.summary = summary

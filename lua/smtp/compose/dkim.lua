@@ -13,9 +13,9 @@ local keys = require "smtp.compose.dkim_keys"
 
 local dkim = {}
 
-local refuse, returning = errors.refuse, errors.returning
-
-local LINE_MAX = 78
+local function broken()
+   error(errors.new("system", { what = "libcrypto would not sign" }), 0)
+end
 
 -- The headers that are signed (RFC 6376 5.4.1), each as often as it occurs. Where h= contains the
 -- name once more, a further header of that name breaks the signature (8.15); without this, a header
@@ -45,19 +45,15 @@ local signed = {
    { "Feedback-ID" },
 }
 
-local function broken()
-   error(errors.new("system", { what = "libcrypto would not sign" }), 0)
-end
-
 -- ---- headers ----
 
 --- Split the headers of a message into the list that signing:finish expects.
 ---@param text string   lines that end with CRLF, without the empty one
 ---@return table|nil    { { name, raw }, … } from top to bottom
 ---@return table|nil err   UsageError on `message`
-dkim.headers = returning(function(text)
+dkim.headers = errors.returning(function(text)
    if type(text) ~= "string" then
-      refuse("message", "the headers must be a string, and are a " .. type(text))
+      errors.refuse("message", "the headers must be a string, and are a " .. type(text))
    end
    local list = {}
    local from = 1
@@ -68,10 +64,12 @@ dkim.headers = returning(function(text)
       if space == "" then
          list[#list + 1] = { name, raw }
       elseif name then
-         refuse("message", ("the header %s has whitespace before its colon"):format(name),
+         errors.refuse("message",
+            ("the header %s has whitespace before its colon"):format(name),
             "Remove it: it is obsolete (RFC 5322 4.5), and who verifies does not read it")
       else
-         refuse("message", ("entry %d of the message's headers is no header"):format(#list + 1),
+         errors.refuse("message",
+            ("entry %d of the message's headers is no header"):format(#list + 1),
             "Headers come first, then an empty line, then the body")
       end
       from = from + #raw
@@ -97,18 +95,20 @@ local function is_header(entry)
 end
 
 local function check_headers(headers)
-   if type(headers) ~= "table" then refuse("headers", "headers must be a list of { name, raw }") end
+   if type(headers) ~= "table" then
+      errors.refuse("headers", "headers must be a list of { name, raw }")
+   end
    check.is_list(headers, "headers")
    local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then
-         refuse("headers", ("entry %d of headers is no { name, raw }"):format(i),
+         errors.refuse("headers", ("entry %d of headers is no { name, raw }"):format(i),
             "raw is \"Name: value\\r\\n\"")
       end
       if ascii.lower(headers[i][1]) == "from" then from = from + 1 end
    end
    if from ~= 1 then
-      refuse("message", from == 0 and "the message has no From header"
+      errors.refuse("message", from == 0 and "the message has no From header"
          or "the message has more than one From header",
          "One From is what every message must have (RFC 5322 3.6), and what DKIM signs")
    end
@@ -138,6 +138,8 @@ local function choose(headers)
 end
 
 -- ---- signatures ----
+
+local LINE_MAX = 78
 
 local function append(lines, space, word)
    local last = lines[#lines]
@@ -183,10 +185,12 @@ Signing.__index = methods
 ---@param clock? function    returns the seconds since 1970 for t=; os.time unless given
 ---@return table|nil signing
 ---@return table|nil err
-dkim.begin = returning(function(signers, clock)
-   if not keys.is(signers) then refuse("dkim", "dkim.begin wants what dkim.check returned") end
+dkim.begin = errors.returning(function(signers, clock)
+   if not keys.is(signers) then
+      errors.refuse("dkim", "dkim.begin wants what dkim.check returned")
+   end
    if clock ~= nil and type(clock) ~= "function" then
-      refuse("clock", "clock must be a function that tells the time")
+      errors.refuse("clock", "clock must be a function that tells the time")
    end
    local self = { signers = signers, clock = clock or os.time, bodies = {} }
    for i = 1, #signers do
@@ -224,7 +228,7 @@ end
 --   "Name: value\r\n", folded or not
 ---@return string|nil     a DKIM-Signature header for each signer, to be put above the others
 ---@return table|nil err
-methods.finish = returning(function(self, headers)
+methods.finish = errors.returning(function(self, headers)
    check_headers(headers)
    local hashes, time = end_body(self), self.clock()
    local names, chosen = choose(headers)
@@ -242,7 +246,7 @@ end)
 ---@param headers table   as for finish
 ---@return string|nil
 ---@return table|nil err
-methods.fingerprint = returning(function(self, headers)
+methods.fingerprint = errors.returning(function(self, headers)
    check_headers(headers)
    local hashes = end_body(self)
    local texts = { hashes.relaxed or "", hashes.simple or "" }

@@ -4,21 +4,11 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local errors = require "smtp.errors"
+local refuse = require("smtp.errors").refuse
 local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
 
 local dkim_keys = {}
-
--- No error here repeats a value: the caller may have put a key into the wrong field.
-local refuse = errors.refuse
-
-local function load_crypto()
-   local crypto, why, err = system.load_crypto()
-   if err then error(err, 0) end
-   return crypto or refuse("dkim", "nothing can be signed here: " .. why,
-      "Sign where smtp.crypto can be loaded, or let the server sign")
-end
 
 local fields = { domain = true, selector = true, key = true, canonicalization = true,
    identity = true }
@@ -30,6 +20,14 @@ local canonicalizations = {
    ["simple/relaxed"] = { "simple", "relaxed" }, ["simple/simple"] = { "simple", "simple" },
    relaxed = { "relaxed", "simple" }, simple = { "simple", "simple" },
 }
+
+-- No error here repeats a value: the caller may have put a key into the wrong field.
+local function load_crypto()
+   local crypto, why, err = system.load_crypto()
+   if err then error(err, 0) end
+   return crypto or refuse("dkim", "nothing can be signed here: " .. why,
+      "Sign where smtp.crypto can be loaded, or let the server sign")
+end
 
 local function check_fields(t, at)
    for name in next, t do

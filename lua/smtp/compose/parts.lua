@@ -21,6 +21,9 @@ local parts = {}
 
 -- ---- text ----
 
+local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
+   nul = { " holds a NUL", "Text has none: remove it" } }
+
 -- -> part | nil, the word of core.encode_text
 local function text_part(text, content_type)
    local encoding, body = core.encode_text(text)
@@ -29,9 +32,6 @@ local function text_part(text, content_type)
       { "Content-Transfer-Encoding", encoding } }, body = body,
       needs_line_end = body ~= "" and body:sub(-2) ~= "\r\n" }
 end
-
-local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
-   nul = { " holds a NUL", "Text has none: remove it" } }
 
 -- The option `name`, a text. -> part, nil if it is not set
 local function read_text(t, name, content_type)

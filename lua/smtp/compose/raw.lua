@@ -12,6 +12,11 @@ local raw = {}
 
 -- ---- what it contains ----
 
+-- Can it be sent as BINARYMIME only, its bytes as they are (RFC 3030 3)?
+local function is_binary(scan)
+   return scan.nul or scan.long_line or scan.bare
+end
+
 -- `header`: what is known of it; `binary`: its line ends cannot be corrected.
 local function check_header(header, binary)
    if binary and header.odd_header then
@@ -46,11 +51,6 @@ local function check_text(scan)
       refuse("raw", "raw holds a line over 998 octets",
          "Encode that part as quoted-printable or base64")
    end
-end
-
--- Can it be sent as BINARYMIME only, its bytes as they are (RFC 3030 3)?
-local function is_binary(scan)
-   return scan.nul or scan.long_line or scan.bare
 end
 
 -- ---- the kinds of raw ----

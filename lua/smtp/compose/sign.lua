@@ -10,21 +10,6 @@ local spool = require "smtp.compose.spool"
 
 local sign = {}
 
--- The header fields and the body of a raw message, with the line ends that it will have.
--- -> { header_fields =, body =, has_body = } | nil, trouble
-local function take_apart(message, deadline)
-   local whole = filters.lines(source.of_message(message))
-   if not whole.again then
-      local kept, trouble = spool.keep(filters.checked(whole), deadline)
-      if not kept then return nil, trouble end
-      whole = kept
-   end
-   local head, body, has_body = filters.split(whole)
-   if not head then return nil, body end
-   local fields, err = dkim.headers(head)
-   return fields and { header_fields = fields, body = body, has_body = has_body }, err
-end
-
 -- Read the whole body through DKIM. -> signing | nil, trouble
 local function hash(signers, body, deadline)
    local state, err = dkim.begin(signers)
@@ -38,6 +23,21 @@ local function hash(signers, body, deadline)
       state:body(piece)
       runtime.breathe(began)
    end
+end
+
+-- The header fields and the body of a raw message, with the line ends that it will have.
+-- -> { header_fields =, body =, has_body = } | nil, trouble
+local function take_apart(message, deadline)
+   local whole = filters.lines(source.of_message(message))
+   if not whole.again then
+      local kept, trouble = spool.keep(filters.checked(whole), deadline)
+      if not kept then return nil, trouble end
+      whole = kept
+   end
+   local head, body, has_body = filters.split(whole)
+   if not head then return nil, body end
+   local fields, err = dkim.headers(head)
+   return fields and { header_fields = fields, body = body, has_body = has_body }, err
 end
 
 -- The body, which ends in trouble where it is not the one that was signed: a file may change.

@@ -17,9 +17,7 @@ local source = {}
 ---@field steady boolean|nil   its bytes are the same each time
 ---@field text string|nil      all bytes, where they are one string
 
-local EMPTY_MAX = 1000       -- empty pieces in a row that a function may give
-local SLICE = 65536          -- bytes that are scanned before other coroutines may run
-local PIECE = 47709          -- bytes read at once: in base64, with its line ends, under 64 KiB
+local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 64 KiB
 
 --- What a reader returns that fails.
 ---@return boolean         false
@@ -29,6 +27,8 @@ function source.failed(what, cause, reason)
 end
 
 local failed = source.failed
+
+local SLICE = 65536 -- bytes that are scanned before other coroutines may run
 
 --- What a string contains, as core.scan reports it. Other coroutines may run meanwhile.
 ---@param ready? boolean   the string is sent as it is: see struct smtp_scan
@@ -168,6 +168,8 @@ function source.cut(read, max)
       return rest:sub(from, at - 1)
    end
 end
+
+local EMPTY_MAX = 1000 -- empty pieces in a row that a function may give
 
 --- A source of what a function of the caller returns: pieces, and nil at the end. The function may
 -- yield. The source can be opened once.

@@ -12,6 +12,9 @@ local user_call = require "smtp.options.user_call"
 
 local parameters = {}
 
+local SECONDS_MAX = core.limits.seconds -- RFC 2852 4, RFC 4865 4
+local ORCPT_MAX = 500                   -- bytes
+
 -- RFC 3461 4: bytes that xtext does not allow become +XX.
 local function xtext(text)
    return (text:gsub("[^!-*,-<>-~]", function(c) return ("+%02X"):format(c:byte()) end))
@@ -24,8 +27,6 @@ local function utf8_xtext(text)
       return ("\\x{%X}"):format(address.code_point(c))
    end))
 end
-
-local SECONDS_MAX = core.limits.seconds -- RFC 2852 4, RFC 4865 4
 
 -- A whole number, given as a number or as a string of decimal digits | nil
 local function whole(value, min, max)
@@ -187,8 +188,6 @@ function parameters.read(t, values, needs, words)
       end
    end
 end
-
-local ORCPT_MAX = 500
 
 -- The value of ORCPT= (RFC 3461 4.2, RFC 6533 3).
 local function original(value)

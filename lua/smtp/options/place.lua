@@ -10,6 +10,8 @@ local refuse = require("smtp.errors").refuse
 
 local place = {}
 
+local SOCKET_LEN_MAX = 107 -- sun_path
+
 -- ---- names ----
 
 local function is_ip(text)
@@ -145,8 +147,6 @@ function place.read_url(given)
 end
 
 -- ---- the options ----
-
-local SOCKET_LEN_MAX = 107 -- sun_path
 
 local function check_socket(t)
    if t.socket == nil then return end

@@ -12,6 +12,8 @@ local user_call = require "smtp.options.user_call"
 
 local server = {}
 
+local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
+
 -- ---- TLS ----
 
 local function check_certificate(t)
@@ -55,7 +57,6 @@ end
 
 -- ---- keepalive ----
 
-local KEPT_SECONDS, KEPT_MAX = 60, 32
 local keepalive_names = { "idle", "size" }
 
 local function keepalive_bounds(keepalive)

@@ -10,8 +10,6 @@ local user_call = require "smtp.options.user_call"
 
 local auth_options = {}
 
-local known, known_names = sink_auth.known, sink_auth.known_names
-
 local types = { users = "table", tokens = "table", external = "string", mechanisms = "table",
    before_tls = "boolean", iterations = "number" }
 local type_names = { "users", "tokens", "external", "mechanisms", "before_tls", "iterations" }
@@ -54,7 +52,7 @@ end
 -- -> its name, its entry
 local function own_mechanism(object)
    local name = object.name
-   if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or known[name]
+   if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or sink_auth.known[name]
       or type(object.run) ~= "function" then
       refuse("auth.mechanisms holds an object that is no { name =, run = function }",
          "Its name is one that the sink has not, of A-Z, 0-9, - and _")
@@ -65,10 +63,10 @@ end
 -- -> its name, its entry
 local function known_mechanism(t, value)
    local name = type(value) == "string" and ascii.upper(value)
-   local entry = known[name]
+   local entry = sink_auth.known[name]
    if not entry then
       refuse(("the sink has no mechanism %q"):format(user_call.text(value)),
-         meant(name, known_names))
+         meant(name, sink_auth.known_names))
    end
    if t[entry.needs] == nil then
       refuse(("the mechanism %s needs auth.%s"):format(value, entry.needs))
@@ -90,7 +88,7 @@ end
 local function default_mechanisms(t)
    local list = {}
    for _, name in ipairs { "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL" } do
-      if t[known[name].needs] ~= nil then list[#list + 1] = name end
+      if t[sink_auth.known[name].needs] ~= nil then list[#list + 1] = name end
    end
    return list
 end

@@ -11,8 +11,6 @@ local user_call = require "smtp.options.user_call"
 
 local sink_options = {}
 
-local refuse = errors.refuse
-
 local PATH_MAX = 103 -- bytes of the path of a unix socket that every system takes
 
 local names = { "host", "port", "socket", "protocol", "domain", "capabilities", "tls", "tls_cert",
@@ -61,7 +59,7 @@ function sink_options.check_fault(stage, fault)
       why, shown = ": " .. wrong, ("%q"):format(fault)
       hint = near and ("Did you mean %q?"):format(near) or hint
    end
-   refuse(option, ("%s = %s is not a valid reply%s"):format(option, shown, why), hint, fault)
+   errors.refuse(option, ("%s = %s is not a valid reply%s"):format(option, shown, why), hint, fault)
 end
 
 local function check_faults(t)
@@ -86,17 +84,17 @@ local function check_capability(t, i)
    check.is_type(option, line, "string")
    local keyword, rest = line:match("^([A-Za-z0-9][A-Za-z0-9-]*)([ =]?[ -~]*)$")
    if not keyword or rest ~= "" and not rest:find("^[ =]") then
-      refuse(option, ("%s = %q is not a valid line of EHLO"):format(option, line),
+      errors.refuse(option, ("%s = %q is not a valid line of EHLO"):format(option, line),
          "Write a keyword, and its parameters after a space: \"SIZE 1000000\"", line)
    end
    keyword = ascii.upper(keyword)
    local other = offered_by[keyword]
    if other and not other.is_there(t) then
-      refuse(option, ("%s offers %s, and the sink cannot do it without %s"):format(option, keyword,
-         other.option), other.hint, line)
+      errors.refuse(option, ("%s offers %s, and the sink cannot do it without %s"):format(option,
+         keyword, other.option), other.hint, line)
    end
    if keyword == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
-      refuse(option, ("%s = %q: the size is not a number"):format(option, line),
+      errors.refuse(option, ("%s = %q: the size is not a number"):format(option, line),
          "Write \"SIZE 1000000\"", line)
    end
 end
@@ -114,7 +112,7 @@ local function read_whole(t, name, min, max, words)
    if value == nil then return end
    local number = ascii.number(value)
    if not number or not (number >= min and number <= max) or number % 1 ~= 0 then
-      refuse(name, ("%s is not a whole number %s"):format(name, words), nil, value)
+      errors.refuse(name, ("%s is not a whole number %s"):format(name, words), nil, value)
    end
    t[name] = number
 end
@@ -137,15 +135,16 @@ local function check_words(t)
    if t.tls then check.is_word("tls", t.tls, { "starttls", "implicit" }) end
    check.is_word("tls_max_version", t.tls_max_version, { "1.2", "1.3" })
    if t.domain and not t.domain:find("^[!-~]+$") then
-      refuse("domain", ("domain = %q is not a valid name"):format(t.domain),
+      errors.refuse("domain", ("domain = %q is not a valid name"):format(t.domain),
          "Write a name such as \"sink.example\"", t.domain)
    end
    if t.host and not is_address(t.host) then
-      refuse("host", ("host = %q is not an address of this machine"):format(t.host),
+      errors.refuse("host", ("host = %q is not an address of this machine"):format(t.host),
          "Write \"127.0.0.1\", \"::1\" or \"localhost\"", t.host)
    end
    if t.socket and (t.socket == "" or #t.socket > PATH_MAX) then
-      refuse("socket", ("socket is not a path of 1 to %d bytes"):format(PATH_MAX), nil, t.socket)
+      errors.refuse("socket", ("socket is not a path of 1 to %d bytes"):format(PATH_MAX), nil,
+         t.socket)
    end
 end
 
@@ -159,17 +158,17 @@ local function check_together(t)
    for i = 1, #needs do
       local name, other, hint = needs[i][1], needs[i][2], needs[i][3]
       if t[name] and not t[other] then
-         refuse(name, ("%s has no effect without %s"):format(name, other), hint)
+         errors.refuse(name, ("%s has no effect without %s"):format(name, other), hint)
       end
    end
    if t.socket and (t.host or t.port) then
-      refuse("socket", "socket and host or port are both given", "Keep one of them")
+      errors.refuse("socket", "socket and host or port are both given", "Keep one of them")
    end
 end
 
 local function check_table(given, hint)
    if given ~= nil and type(given) ~= "table" then
-      refuse("options", ("expected a table of options, got a %s"):format(type(given)), hint)
+      errors.refuse("options", ("expected a table of options, got a %s"):format(type(given)), hint)
    end
    return check.copy(given or {})
 end
@@ -206,7 +205,7 @@ sink_options.read_serve = errors.returning(function(given)
    read_whole(t, "connections", 1, math.huge, "of connections to serve")
    local seconds = t.timeout ~= nil and ascii.number(t.timeout)
    if t.timeout ~= nil and not (seconds and seconds > 0 and seconds < math.huge) then
-      refuse("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
+      errors.refuse("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
    end
    t.timeout = seconds or nil
    return t

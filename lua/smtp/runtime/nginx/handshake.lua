@@ -8,6 +8,12 @@ local troubles = require "smtp.runtime.nginx.troubles"
 
 local handshake = {}
 
+-- A TLS session of before saves round trips and arithmetic; only under the conditions under which
+-- it was made: the same location of nginx.conf, server, name, verification and own certificate, and
+-- while the server's certificate is valid, which OpenSSL does not look at again. TLS 1.3 gives its
+-- tickets after the handshake, where this host does not look; it handshakes in full.
+local sessions = bounded.new(1000) -- { session =, ends = } by key
+
 -- What nginx had found out when lua-resty-core threw it away.
 local function thrown(message)
    local base = package.loaded["resty.core.base"]
@@ -23,12 +29,6 @@ local function forget_thrown()
    local base = package.loaded["resty.core.base"]
    if base and base.get_errmsg_ptr then base.get_errmsg_ptr()[0] = nil end
 end
-
--- A TLS session of before saves round trips and arithmetic; only under the conditions under which
--- it was made: the same location of nginx.conf, server, name, verification and own certificate, and
--- while the server's certificate is valid, which OpenSSL does not look at again. TLS 1.3 gives its
--- tickets after the handshake, where this host does not look; it handshakes in full.
-local sessions = bounded.new(1000) -- { session =, ends = } by key
 
 -- nil: the location is not known, and nothing is resumed
 local function session_key(target, certificate, name, verify)
