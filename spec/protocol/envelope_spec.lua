@@ -1,3 +1,4 @@
+local ascii = require "smtp.ground.ascii"
 local talk = require "spec.tools.talk"
 local safe = require "smtp.safe"
 
@@ -451,7 +452,7 @@ local askings = {
 describe("what is asked of an extension", function()
    for i, case in ipairs(askings) do
       local options, keyword, behind_mail, behind_rcpt = case[1], case[2], case[3], case[4]
-      local name = keyword:lower()
+      local name = ascii.lower(keyword)
       it(("is said where %s is offered (%d)"):format(keyword, i), function()
          local receipt = send_asking(options, { keyword }, behind_mail, behind_rcpt)
          assert.same({ [name] = "used" }, receipt.extensions)
@@ -598,7 +599,7 @@ describe("FUTURERELEASE", function()
       for _, options in ipairs { { hold_for = 3601 }, { hold_until = "2026-11-24T12:00:01Z" },
          { hold_until = "2027-01-01T00:00:00Z" }, { hold_until = 1795521601 } } do
          assert.equal("futurerelease_maximum", not_sent(options, offered).reason)
-         assert.equal("futurerelease_maximum", not_sent(options, (offered:lower())).reason)
+         assert.equal("futurerelease_maximum", not_sent(options, ascii.lower(offered)).reason)
       end
       send_asking({ hold_for = 3600 }, { offered }, " HOLDFOR=3600")
       send_asking({ hold_until = "2026-11-24T12:00:00Z" }, { offered }, " HOLDUNTIL=2026-11-24T12:00:00Z")

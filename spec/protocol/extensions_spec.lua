@@ -1,3 +1,4 @@
+local ascii = require "smtp.ground.ascii"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -238,7 +239,7 @@ describe("the three words", function()
             ]], { name = name }), script "<bye>"))
          assert.same({ "extension_unsupported", name, "mail", "never", "no" },
             { err.kind, err.reason, err.stage, err.retry, err.sent })
-         assert.truthy(tostring(err):find("does not offer " .. name:upper() .. ", and extensions", 1, true))
+         assert.truthy(tostring(err):find("does not offer " .. ascii.upper(name) .. ", and extensions", 1, true))
          assert.is_string(err.hint)
          assert.equal("unsent", err.recipients[1].state)
       end)

@@ -17,9 +17,9 @@ local function send(more)
    return safe.send(options)
 end
 
--- A sink that takes `pause` seconds for each reply; forever where that is "silence".
+-- A sink that takes so many milliseconds for each reply.
 local slow = [[
-   local core, pause = require "smtp.core", %s
+   local core, pause = require "smtp.core", %d / 1000
    local sock = accept()
    local function say(reply)
       sock:settimeouts(5000, 5000, pause * 1000)
@@ -42,7 +42,7 @@ local slow = [[
 local function senders(pauses)
    local jobs, results, peers = {}, {}, {}
    for i, pause in ipairs(pauses) do
-      peers[i] = peer.start(slow:format(pause))
+      peers[i] = peer.start(slow:format(pause * 1000))
       jobs[i] = function()
          local receipt, err = send { port = peers[i].port, timeout = pause > 1 and 0.5 or 20 }
          results[i] = { receipt = receipt, err = err, at = core.now() }
@@ -294,7 +294,7 @@ describe("a job that yields", function()
    end)
 
    it("does not hurry while others wait for the network", function()
-      local other = peer.start(slow:format("0.2"))
+      local other = peer.start(slow:format(200))
       local turns, over = 0, false
       local cpu = os.clock()
       assert(scheduler.run {
