@@ -270,7 +270,7 @@ static int session_body(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_text piece = text_arg(L, 2);
-    size_t from = lcompat_count(L, 3, (lua_Number)piece.len + 1) - 1;
+    size_t from = lcompat_count(L, 3, LCOMPAT_SIZE_MAX) - 1;
     luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
     push_integer(L, from + smtp_body(s, piece.data + from, piece.len - from) + 1);
     return 1;

@@ -32,6 +32,7 @@ local fields = {
    flight_max = function(n) return core.session { domain = "me.example", extensions = {}, flight_max = n } end,
    size = function(n) return mail { size = n ~= -1 and n or -2 } end,
    source_len = function(n) return mail { source_len = n ~= -1 and n or -2 } end,
+   sleep = function(n) return core.sleep(n) end,
    by_seconds = function(n) return mail { asked = { by_seconds = n } } end,
 }
 local found, crypto = pcall(require, "smtp.crypto")

@@ -165,3 +165,118 @@ describe("a session in the place of an old one", function()
       assert.has_error(function() core.session(options(), nil, {}) end)
    end)
 end)
+
+-- Frees what nothing holds any more, and has other strings of that length in its place.
+local function churn(len)
+   collectgarbage()
+   collectgarbage()
+   local list = {}
+   for i = 1, 2000 do list[i] = ("%05d"):format(i) .. ("#"):rep(len - 5) end
+   return list
+end
+
+describe("what a session borrows", function()
+   it("of the options, of the session before, and of the caller's words stays as it was", function()
+      local domain, mechanism = ("d"):rep(50) .. ".example", ("M"):rep(60)
+      local facts = greeted("250 mx\r\n", { domain = domain }):facts()
+      facts.auth, facts.mechanism = "authenticated", ("M"):rep(60)
+      local given = options { domain = ("d"):rep(50) .. ".example" }
+      local session, first = core.session(given, facts), core.session(given)
+      facts, given = nil, nil -- luacheck: ignore
+      churn(#mechanism)
+      churn(#domain)
+      assert.equal(mechanism, session:facts().mechanism)
+      first:heard("220 hi\r\n")
+      assert.equal("EHLO " .. domain .. "\r\n", first:output())
+   end)
+
+   it("is not changed by it", function()
+      local given, facts = options(), greeted("250 mx\r\n"):facts()
+      local seen = {}
+      for name, value in pairs(given) do seen[name] = value end
+      core.session(given, facts):ask("vrfy", "bob")
+      assert.same(seen, given)
+   end)
+
+   it("of a secret is the one that was wanted", function()
+      local more = { auth = "require", username = "ann", secret_in_clear = true, mechanisms = { { name = "LOGIN" } } }
+      local session = greeted("250-mx\r\n250 AUTH LOGIN\r\n", more)
+      local function secret(c) return c:rep(100) end
+      session:secret(secret "s")
+      session:secret(secret "t") -- not wanted: the first is still borrowed
+      churn(100)
+      session:sent(#session:output())
+      for _, challenge in ipairs { "VXNlcm5hbWU6", "UGFzc3dvcmQ6" } do
+         session:heard("334 " .. challenge .. "\r\n")
+         if session:wants() == "send" then
+            if challenge == "UGFzc3dvcmQ6" then
+               assert.equal(core.base64(secret "s") .. "\r\n", session:output())
+            end
+            session:sent(#session:output())
+         end
+      end
+   end)
+
+   it("of words that are not to be shown is each one, as many as there may be", function()
+      local list = {}
+      for i = 1, 60 do list[i] = ("hidden-%02d-"):format(i) .. ("x"):rep(40) end
+      local session = greeted("250 mx\r\n")
+      assert.has_error(function() session:hide { list[1], 5 } end)
+      assert.has_error(function() session:hide { list[1], {} } end)
+      assert.has_error(function() session:hide { [1] = list[1], [2] = true } end)
+      local kept = {}
+      for i = 1, #list do kept[i] = list[i] end
+      session:hide(kept)
+      kept = nil -- luacheck: ignore
+      for i = 1, 60 do list[i] = nil end
+      churn(50)
+      local transaction = core.transaction { from = "a@b", to = { "c@d" }, size = 3, source_len = 3 }
+      session:add(transaction, "x\r\n")
+      session:sent(#session:output())
+      session:heard(("550 no hidden-01-%s hidden-48-%s\r\n"):format(("x"):rep(40), ("x"):rep(40)))
+      assert.equal("no [secret] [secret]", transaction:trouble().text)
+   end)
+end)
+
+describe("a session's method", function()
+   it("that does something returns nothing", function()
+      local session = greeted("250 mx\r\n")
+      local transaction = core.transaction { from = "a@b", to = { "c@d" } }
+      for _, call in ipairs { { "add", transaction }, { "sent", 0 }, { "heard", "" }, { "mechanism_out" },
+         { "body_end" }, { "tls_started", true }, { "hide", {} }, { "secret", "x" }, { "ask", "noop" }, { "quit" },
+         { "answer_refuse", "protocol" }, { "broken", "timeout", "timeout", "" } } do
+         assert.equal(0, select("#", session[call[1]](session, call[2], call[3], call[4])), call[1])
+      end
+   end)
+
+   it("that takes a piece says where the rest of it begins, and every byte goes out once", function()
+      local session = greeted("250-mx\r\n250 PIPELINING\r\n")
+      local transaction = core.transaction { from = "a@b", to = { "c@d" } }
+      session:add(transaction)
+      local function send()
+         local bytes = session:output()
+         session:sent(#bytes)
+         return bytes
+      end
+      send()
+      session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+      local lines, sent, at = {}, {}, 1
+      for i = 1, 20000 do lines[i] = ("line %05d\r\n"):format(i) end
+      local piece = table.concat(lines)
+      for _, from in ipairs { 0, 5, 2 ^ 40 } do
+         assert.has_error(function() session:body("abc", from) end)
+      end
+      assert.equal(4, session:body("abc", 4))
+      while at <= #piece do
+         if session:wants() == "body" then
+            at = session:body(piece, at)
+         else
+            sent[#sent + 1] = send()
+         end
+      end
+      session:body_end()
+      while session:wants() == "send" do sent[#sent + 1] = send() end
+      assert.truthy(#sent > 2)
+      assert.equal(piece .. ".\r\n", table.concat(sent))
+   end)
+end)

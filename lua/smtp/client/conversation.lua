@@ -154,12 +154,6 @@ function Conversation:send(mail, transaction, pipeline)
    return transaction
 end
 
---- The transaction whose message is read piece by piece, the newest one.
----@return userdata|nil
-function Conversation:spoken()
-   return self.body and self.body.spoken
-end
-
 --- Was this a kept connection that the server had closed already, or that it refuses to renew?
 -- Then nothing was heard on it but perhaps a goodbye, and the message can be sent on another one.
 function Conversation:was_dead()

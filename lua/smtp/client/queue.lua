@@ -81,12 +81,6 @@ function Queue:next_pause()
    return PAUSES[self.failures]
 end
 
--- The connection ended because the source of a message failed, and not of this one.
-local function is_by_another(conv, transaction, trouble)
-   local spoken = trouble.kind == "source" and conv:spoken()
-   return spoken and spoken ~= transaction
-end
-
 -- No server has it, and nothing but the connection was to blame, or another message. Of these each
 -- breaks one connection only, so they count for nothing. Nor does a connection that had carried
 -- others: what would break each is the first on the next one.
@@ -94,7 +88,7 @@ local function is_safe_again(self, conv, entry, transaction, result)
    local trouble = result.trouble
    if not result.broken or not delivery.can_repeat(entry) or not delivery.is_unsent(result) then
       return false
-   elseif transaction:is_bystander() or is_by_another(conv, transaction, trouble) then
+   elseif transaction:is_bystander() then
       return true
    elseif queue.is_busy(trouble) then
       return self:is_passing()
