@@ -75,6 +75,204 @@ describe("A message", function()
    end)
 end)
 
+-- Takes one recipient at a time, and says goodbye behind the message.
+local function takes_one()
+   local count = 0
+   return spec_server.new { reply = function(_, what)
+      if what == "rcpt" then
+         count = count + 1
+         return count > 1 and "452 4.5.3 too many" or nil
+      end
+      return what == "final" and "250 ok\r\n421 bye" or nil
+   end }
+end
+
+-- Pieces of a message, and how often they were read to their end.
+local function read_once()
+   local count, ends = 2, 0
+   return function()
+      count = count - 1
+      if count >= 0 then return "piece\r\n" end
+      ends = ends + 1
+      return nil
+   end, function() return ends end
+end
+
+describe("A message from a function", function()
+   it("is read once: what the server left out gets no transaction of its own", function()
+      local pieces_of, ends = read_once()
+      local server = takes_one()
+      local to = { "bob@there.example", "eve@there.example" }
+      local receipt = assert(smtp.send(options(message { to = to, raw = pieces_of }, { server })))
+      assert.equal("accepted deferred", talk.states(receipt))
+      assert.same({ 1, 1 }, { ends(), #server.taken })
+      assert.equal("piece\r\npiece\r\n", server.taken[1].body)
+   end)
+
+   it("is not sent without BDAT to a server that refused it as unknown after it was read", function()
+      local pieces_of, ends = read_once()
+      local server = spec_server.new { reply = function(self, what)
+         if what ~= "final" then return nil end
+         self.closing = true
+         return "500 what?"
+      end }
+      local _, err = smtp.send(options(message { raw = pieces_of }, { server, spec_server.new() }))
+      assert.same({ "data_refused", "bdat", "now", 1 }, { err.kind, err.reason, err.retry, ends() })
+   end)
+
+   it("that was not read yet goes out by another connection", function()
+      local pieces_of, ends = read_once()
+      local first, count = spec_server.new { capabilities = {} }, 0
+      function first:close() self.closed = true end
+      function first:reply(what)
+         if what == "data" then self:vanish() end
+         if what == "rcpt" then count = count + 1 end
+         return what == "rcpt" and count > 1 and "452 4.5.3 too many" or nil
+      end
+      local second = spec_server.new { capabilities = {} }
+      assert(smtp.send(options(message { raw = pieces_of, to = { "bob@there.example", "eve@there.example" } },
+         { first, second, spec_server.new() })))
+      assert.is_true(first.closed)
+      assert.equal(1, ends())
+      assert.equal("piece\r\npiece\r\n", second.taken[1].body)
+   end)
+end)
+
+describe("The deadline", function()
+   local delivery = require "smtp.client.delivery"
+
+   it("of a message of known size is later by what the size takes, unless the caller has set it", function()
+      local server = { timeout = 300 }
+      assert.equal(305, delivery.deadline(server, {}, 5))
+      assert.equal(305, delivery.deadline(server, nil, 5))
+      assert.equal(315, delivery.deadline(server, { size = 10 * 131072 }, 5))
+      server.timeout_given = true
+      assert.equal(305, delivery.deadline(server, { size = 10 * 131072 }, 5))
+   end)
+end)
+
+describe("A recipient of a further transaction", function()
+   it("that was accepted there, before the connection ended, has that reply and is unsent", function()
+      local server, transactions = spec_server.new { capabilities = {} }, 0
+      function server:reply(what)
+         if what == "mail" then transactions = transactions + 1 end
+         if what == "data" and transactions == 2 then self:vanish() end
+         return what == "rcpt" and self.to[1] and "452 4.5.3 too many" or nil
+      end
+      local given = options(message { to = { "bob@there.example", "eve@there.example" } }, {})
+      given.transport = server
+      local _, err = smtp.send(given)
+      assert.same({ "disconnected", "partly" }, { err.kind, err.sent })
+      assert.equal("accepted unsent", talk.states(err))
+      assert.same({ 250, 250 }, { err.recipients[1].code, err.recipients[2].code })
+   end)
+
+   it("gives a receipt of all transactions, and of how long they took", function()
+      local server = spec_server.new { reply = function(self, what)
+         return what == "rcpt" and self.to[1] and "452 4.5.3 too many" or nil
+      end }
+      local to = { "bob@there.example", "eve@there.example" }
+      local receipt = assert(smtp.send(options(message { to = to }, { server })))
+      assert.equal("accepted accepted", talk.states(receipt))
+      assert.truthy(receipt.seconds >= 0 and receipt.seconds < 20, receipt.seconds)
+   end)
+end)
+
+describe("A new connection", function()
+   it("that the server closes at once is not replaced by another", function()
+      local dead = spec_server.new { said = "", gone = true }
+      local _, err = smtp.send(options(message(), { dead })) -- a second one would be one too many
+      assert.same({ "disconnected", "greeting" }, { err.kind, err.stage })
+   end)
+
+   it("that the server ends because of too many recipients is the only one of an object", function()
+      local connects, count = 0, 0
+      local server = spec_server.new { capabilities = {} }
+      function server.connect()
+         connects = connects + 1
+         return true
+      end
+      function server:reply(what)
+         if what == "data" then self:vanish() end
+         if what == "rcpt" then count = count + 1 end
+         return what == "rcpt" and count > 1 and "452 4.5.3 too many" or nil
+      end
+      local given = options(message { to = { "bob@there.example", "eve@there.example" } }, {})
+      given.transport = server
+      local _, err = smtp.send(given)
+      assert.same({ "disconnected", "data", "no", 1 }, { err.kind, err.stage, err.sent, connects })
+   end)
+end)
+
+describe("A kept connection", function()
+   -- What runtime.transport is asked for while a message is sent: nothing that was kept?
+   local function asked_for(servers, more)
+      local transport, asked = runtime.transport, {}
+      finally(function() runtime.transport = transport end)
+      runtime.transport = function(_, fresh)
+         asked[#asked + 1] = fresh or false
+         return table.remove(servers, 1)
+      end
+      local given = options(message(more), {})
+      given.transport = nil
+      return asked, smtp.send(given)
+   end
+
+   local function kept(reply, auth)
+      local server = spec_server.new { said = "", reply = reply }
+      function server.kept()
+         return { facts = { esmtp = true, tls = "skipped", auth = auth or "skipped", server = "mx",
+            capabilities = "PIPELINING", mechanisms_before_tls = "" } }
+      end
+      return server
+   end
+
+   it("that is dead is replaced by a new one, not by another that was kept", function()
+      local dead = kept(function(self, what)
+         if what == "mail" then self:vanish() end
+      end)
+      function dead:close() self.closed = true end
+      local new = spec_server.new()
+      local asked, receipt = asked_for { dead, new }
+      assert(receipt)
+      assert.same({ false, true }, asked)
+      assert.is_true(dead.closed)
+      assert.equal(1, #new.taken)
+   end)
+
+   it("shows no secret that the server repeats, though there is no login on it", function()
+      local server = kept(function(_, what)
+         return what == "final" and "250 queued for sesame-62" or nil
+      end, "authenticated")
+      local _, receipt = asked_for({ server }, { username = "ann", password = "sesame-62", auth_plaintext = true })
+      assert.equal("queued for [secret]", assert(receipt).reply.text)
+   end)
+
+   it("that fails after it has answered is not replaced", function()
+      local broken = kept(function(self, what)
+         if what == "rcpt" then self:vanish() end
+      end)
+      local asked, receipt, err = asked_for({ broken, spec_server.new() }, { pipelining = "off" })
+      assert.is_nil(receipt)
+      assert.same({ "disconnected", "no" }, { err.kind, err.sent })
+      assert.same({ false }, asked)
+   end)
+
+   it("that ends because of too many recipients is replaced by a new one, too", function()
+      local count = 0
+      local full = kept(function(self, what)
+         if what ~= "rcpt" then return nil end
+         count = count + 1
+         if count == 3 then self.closing = true end
+         return count > 1 and "451 4.5.3 too many" or nil
+      end)
+      local new = spec_server.new()
+      local asked, receipt = asked_for({ full, new }, { to = { "a@x.example", "b@x.example", "c@x.example" } })
+      assert.same({ "a@x.example", "b@x.example", "c@x.example" }, assert(receipt).accepted)
+      assert.same({ false, true }, asked)
+   end)
+end)
+
 describe("What is shown", function()
    it("has no octet of a message, however little of it a write takes", function()
       local lines, writes = {}, 0
