@@ -7,36 +7,19 @@ local ascii = require "smtp.ground.ascii"
 
 local errors = {}
 
--- Class and parent, parents first.
+-- Each class with the classes below it, those above first.
 local tree = {
-   { "Error" },
-   { "UsageError", "Error" },
-   { "AddressError", "UsageError" },
-   { "SystemError", "Error" },
-   { "ConnectError", "Error" },
-   { "ResolveError", "ConnectError" },
-   { "TimeoutError", "Error" },
-   { "DisconnectedError", "Error" },
-   { "ProtocolError", "Error" },
-   { "TlsError", "Error" },
-   { "CertificateError", "TlsError" },
-   { "TlsRequiredError", "TlsError" },
-   { "NotSupportedError", "Error" },
-   { "AuthUnsupportedError", "NotSupportedError" },
-   { "TlsUnsupportedError", "NotSupportedError" },
-   { "ExtensionUnsupportedError", "NotSupportedError" },
-   { "AuthError", "Error" },
-   { "AuthRejectedError", "AuthError" },
-   { "AuthTemporaryError", "AuthError" },
-   { "AuthInsecureError", "AuthError" },
-   { "AuthRequiredError", "AuthError" },
-   { "ReplyError", "Error" },
-   { "GreetingRefusedError", "ReplyError" },
-   { "SenderRefusedError", "ReplyError" },
-   { "RecipientsRefusedError", "ReplyError" },
-   { "DataRefusedError", "ReplyError" },
-   { "MessageTooLargeError", "ReplyError" },
-   { "SourceError", "Error" },
+   { "Error", "UsageError", "SystemError", "ConnectError", "TimeoutError", "DisconnectedError",
+      "ProtocolError", "TlsError", "NotSupportedError", "AuthError", "ReplyError", "SourceError" },
+   { "UsageError", "AddressError" },
+   { "ConnectError", "ResolveError" },
+   { "TlsError", "CertificateError", "TlsRequiredError" },
+   { "NotSupportedError", "AuthUnsupportedError", "TlsUnsupportedError",
+      "ExtensionUnsupportedError" },
+   { "AuthError", "AuthRejectedError", "AuthTemporaryError", "AuthInsecureError",
+      "AuthRequiredError" },
+   { "ReplyError", "GreetingRefusedError", "SenderRefusedError", "RecipientsRefusedError",
+      "DataRefusedError", "MessageTooLargeError" },
 }
 
 --- Every class by its name: errors.classes.AuthUnsupportedError.
@@ -112,15 +95,19 @@ local function concat(left, right)
    return tostring(left) .. tostring(right)
 end
 
-for _, entry in ipairs(tree) do
-   local name, parent = entry[1], errors.classes[entry[2]]
-   local kind = name == "Error" and "error"
-      or ascii.lower((name:gsub("Error$", ""):gsub("([a-z])([A-Z])", "%1_%2")))
+local function add_class(name, kind, parent)
    local class = { __name = "smtp." .. name, __tostring = line, __concat = concat,
       name = name, kind = kind, parent = parent }
    class.__index = class
-   errors.classes[name] = class
-   by_kind[kind] = class
+   errors.classes[name], by_kind[kind] = class, class
+end
+
+add_class("Error", "error")
+for _, family in ipairs(tree) do
+   for i = 2, #family do
+      local kind = family[i]:gsub("Error$", ""):gsub("([a-z])([A-Z])", "%1_%2")
+      add_class(family[i], ascii.lower(kind), errors.classes[family[1]])
+   end
 end
 
 --- Make an error object.

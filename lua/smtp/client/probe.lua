@@ -19,7 +19,7 @@ local probe = {}
 
 -- What it offers at this point.
 local function offer(facts)
-   return { capabilities = receipt.capabilities(facts),
+   return { capabilities = core.capabilities(facts.capabilities),
       mechanisms = receipt.words(facts.mechanisms) }
 end
 

@@ -178,7 +178,7 @@ local function add_facts(err, conv, facts, offered, trouble, mail)
    err.starttls_offered = facts.starttls_offered
    err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
    if is_auth then err.challenge = challenge(conv, facts) end
-   err.capabilities = receipt.capabilities(facts)
+   err.capabilities = core.capabilities(facts.capabilities)
    if mail and trouble.kind == "message_too_large" then
       err.limit, err.size = facts.size_max, mail.size
    end

@@ -18,13 +18,6 @@ function receipt.words(text)
    return list
 end
 
---- EHLO's keywords, in upper case, to their parameters ("" for a keyword without parameters).
----@param facts table   session:facts()
----@return table<string, string>
-function receipt.capabilities(facts)
-   return core.capabilities(facts.capabilities)
-end
-
 --- What became of each mechanism that the server offers: its name to a text for people.
 ---@param offered table[]   findings.mechanisms
 ---@return table<string, string>
@@ -57,7 +50,7 @@ function receipt.parts(conv, facts, auth)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
    return { auth = auth, tls = tls,
-      capabilities = receipt.capabilities(facts), words = conv.words, none = {},
+      capabilities = core.capabilities(facts.capabilities), words = conv.words, none = {},
       server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
 end

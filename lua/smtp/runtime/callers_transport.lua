@@ -60,18 +60,13 @@ local function wrong_result(self, name, value)
    return fail(self, ("%s returned a %s, %s"):format(name, type(value), user_call.text(value)))
 end
 
-function Transport:connect(host, port, source_address)
-   local ok, why, text, hint = call(self, "connect", host, port, source_address)
-   if ok then return true end
-   why, text = failed(why, text)
-   return nil, why, text, hint
-end
-
-function Transport:sslhandshake(session, name, verify, context)
-   local ok, why, text, hint = call(self, "sslhandshake", session, name, verify, context)
-   if ok then return true end
-   why, text = failed(why, text)
-   return nil, why, text, hint
+for _, name in ipairs { "connect", "sslhandshake" } do
+   Transport[name] = function(self, ...)
+      local ok, why, text, hint = call(self, name, ...)
+      if ok then return true end
+      why, text = failed(why, text)
+      return nil, why, text, hint
+   end
 end
 
 function Transport:settimeouts(connect, send, receive)

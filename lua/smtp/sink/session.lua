@@ -66,11 +66,12 @@ function Session:greet()
    self:say(("220 %s %s sink"):format(self.sink.options.domain, self.lmtp and "LMTP" or "ESMTP"))
 end
 
+-- By verb: (self, line) -> the reply, nil if all is said already.
 local commands = {}
 
 -- ---- hello, TLS, AUTH ----
 
--- -> what to say of AUTH in answer to EHLO | nil
+-- -> the line of EHLO about AUTH | nil
 function Session:offer()
    local auth = self.sink.options.auth
    if not auth or not (self.tls or not self.sink.options.tls or auth.before_tls) then return nil end
@@ -86,116 +87,106 @@ function Session:offers(keyword)
       or keyword == "AUTH" and options.auth ~= nil and options.auth ~= false
 end
 
-local function hello(self, stage, line)
-   if self:fault(stage, line) then return end
-   self.mail, self.greeted = nil, true
-   local options = self.sink.options
-   local list = {}
-   if stage == "ehlo" then
-      for i = 1, #options.capabilities do
-         local offer = options.capabilities[i]
-         local keyword = ascii.upper(offer:match("^[A-Za-z0-9-]+"))
-         if not self:offers(keyword) then list[#list + 1] = offer end
-      end
-      if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
-      list[#list + 1] = self:offer()
+-- The lines of EHLO.
+local function capabilities(self)
+   local list, configured = {}, self.sink.options.capabilities
+   for i = 1, #configured do
+      local keyword = ascii.upper(configured[i]:match("^[A-Za-z0-9-]+"))
+      if not self:offers(keyword) then list[#list + 1] = configured[i] end
    end
-   self.offered = parameters_of(list)
-   table.insert(list, 1, options.domain)
-   for i = 1, #list do list[i] = "250" .. (i < #list and "-" or " ") .. list[i] end
-   self:say(table.concat(list, "\n"))
+   if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
+   list[#list + 1] = self:offer()
+   return list
 end
 
 for _, verb in ipairs { "LHLO", "EHLO", "HELO" } do
    commands[verb] = function(self, line)
       if (verb == "LHLO") ~= self.lmtp then -- RFC 2033 4.1
-         return self:say("500 5.5.1 this is " .. (self.lmtp and "LMTP" or "SMTP"))
+         return "500 5.5.1 this is " .. (self.lmtp and "LMTP" or "SMTP")
       end
-      hello(self, verb == "HELO" and "helo" or "ehlo", line)
+      if self:fault(verb == "HELO" and "helo" or "ehlo", line) then return nil end
+      local list = verb == "HELO" and {} or capabilities(self)
+      self.mail, self.greeted, self.offered = nil, true, parameters_of(list)
+      table.insert(list, 1, self.sink.options.domain)
+      for i = 1, #list do list[i] = "250" .. (i < #list and "-" or " ") .. list[i] end
+      return table.concat(list, "\n")
    end
 end
 
-function commands:STARTTLS(line)
-   if self:fault("starttls", line) then return end
-   if self.sink.options.tls ~= "starttls" or self.tls then return self:say("503 5.5.1 not now") end
-   self:say("220 2.0.0 go ahead")
+function commands:STARTTLS()
+   if self.sink.options.tls ~= "starttls" or self.tls then return "503 5.5.1 not now" end
    self.handshake = true
+   return "220 2.0.0 go ahead"
 end
 
+-- -> the reply to what the client answers, in base64; nil: AUTH had no initial response
 local function answer(self, text)
    local exchange = self.exchange
    local reply = exchange:step(text)
    if exchange.over then
       self.exchange, self.user, self.authzid = nil, exchange.user, exchange.authzid
    end
-   self:say(reply)
+   return reply
 end
 
 function commands:AUTH(line)
-   if self:fault("auth", line) then return end
-   if not self:offer() then return self:say("502 5.5.1 not offered") end
-   if self.user then return self:say("503 5.5.1 once is enough") end
-   if self.mail then return self:say("503 5.5.1 not within a transaction") end -- RFC 4954 4
+   if not self:offer() then return "502 5.5.1 not offered" end
+   if self.user then return "503 5.5.1 once is enough" end
+   if self.mail then return "503 5.5.1 not within a transaction" end -- RFC 4954 4
    local name, initial = line:match("^[^ \t-\r]+ +([^ \t-\r]+) ?(.*)$")
    local options = self.sink.options
    self.exchange = name and sink_auth.exchange(options.auth, name, { domain = options.domain,
       binding_type = self.binding_type, binding = self.binding })
-   if not self.exchange then return self:say("504 5.5.4 unknown mechanism") end
+   if not self.exchange then return "504 5.5.4 unknown mechanism" end
    if initial == "" then return answer(self, nil) end
-   answer(self, initial == "=" and "" or initial)
+   return answer(self, initial == "=" and "" or initial)
 end
 
 -- ---- the envelope ----
 
 function commands:MAIL(line)
-   if self:fault("mail", line) then return end
-   if not self.greeted then return self:say("503 5.5.1 EHLO first") end
-   if self.mail then return self:say("503 5.5.1 one at a time") end
-   if self.sink.options.require_auth and not self.user then
-      return self:say("530 5.7.0 authentication required")
-   end
-   local from, parameters = sink_envelope.read("MAIL", line, self.offered, false,
-      self.sink.options.strict)
-   if not from then return self:say(parameters) end
+   local options = self.sink.options
+   if not self.greeted then return "503 5.5.1 EHLO first" end
+   if self.mail then return "503 5.5.1 one at a time" end
+   if options.require_auth and not self.user then return "530 5.7.0 authentication required" end
+   local from, parameters = sink_envelope.read("MAIL", line, self.offered, false, options.strict)
+   if not from then return parameters end
    if tonumber(parameters.SIZE or 0) > sink_envelope.limit(self.offered, "SIZE", "%d+") then
-      return self:say("552 5.3.4 that is too large")
+      return "552 5.3.4 that is too large"
    end
    self.mail = { from = from, parameters = parameters, recipients = {} }
-   self:say("250 2.1.0 ok")
+   return "250 2.1.0 ok"
 end
 
 function commands:RCPT(line)
-   if self:fault("rcpt", line) then return end
    local mail = self.mail
-   if not mail then return self:say("503 5.5.1 MAIL first") end
-   if mail.chunks then return self:say("503 5.5.1 the message has begun") end
-   local utf8 = mail.parameters.SMTPUTF8 ~= nil
-   local to, parameters = sink_envelope.read("RCPT", line, self.offered, utf8,
-      self.sink.options.strict)
-   if not to then return self:say(parameters) end
-   if to == "" then return self:say("501 5.1.3 nobody") end
+   if not mail then return "503 5.5.1 MAIL first" end
+   if mail.chunks then return "503 5.5.1 the message has begun" end
+   local to, parameters = sink_envelope.read("RCPT", line, self.offered,
+      mail.parameters.SMTPUTF8 ~= nil, self.sink.options.strict)
+   if not to then return parameters end
+   if to == "" then return "501 5.1.3 nobody" end
    local max = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
-   if #mail.recipients >= max then return self:say("452 4.5.3 too many recipients") end
+   if #mail.recipients >= max then return "452 4.5.3 too many recipients" end
    mail.recipients[#mail.recipients + 1] = { address = to, parameters = parameters }
-   self:say("250 2.1.5 ok")
+   return "250 2.1.5 ok"
 end
 
-function commands:RSET(line)
-   if self:fault("rset", line) then return end
+function commands:RSET()
    self.mail = nil
-   self:say("250 2.0.0 ok")
+   return "250 2.0.0 ok"
 end
 
-function commands:HELP()
-   self:say("214 2.0.0 EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, QUIT")
+function commands.HELP()
+   return "214 2.0.0 EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, QUIT"
 end
 
-function commands:NOOP() self:say("250 2.0.0 ok") end
-function commands:VRFY() self:say("252 2.1.5 send and see") end
+function commands.NOOP() return "250 2.0.0 ok" end
+function commands.VRFY() return "252 2.1.5 send and see" end
 
 function commands:QUIT(line)
    self.closed = true
-   if not self:fault("quit", line) then self:say("221 2.0.0 bye") end
+   return not self:fault("quit", line) and "221 2.0.0 bye" or nil
 end
 
 -- ---- the message ----
@@ -244,38 +235,35 @@ local function is_expected(self)
    return self.mail and #self.mail.recipients > 0 and not self.mail.failed
 end
 
-function commands:DATA(line)
-   if self:fault("data", line) then return end
+function commands:DATA()
    local mail = self.mail
-   if not is_expected(self) then return self:say("503 5.5.1 MAIL and RCPT first") end
+   if not is_expected(self) then return "503 5.5.1 MAIL and RCPT first" end
    if mail.chunks or ascii.upper(mail.parameters.BODY or "") == "BINARYMIME" then
-      return self:say("503 5.5.1 BDAT it must be") -- RFC 3030 2 and 3
+      return "503 5.5.1 BDAT it must be" -- RFC 3030 2 and 3
    end
    self.dotted = sink_text.new(self.size_max, self.line_end)
-   self:say("354 end with a dot on a line by itself")
+   return "354 end with a dot on a line by itself"
 end
 
-local function is_taken(self, chunk)
-   if self:fault("data", chunk.line) then return false end
-   if not self.offered.CHUNKING then
-      self:say("502 5.5.1 not offered")
-   elseif not chunk.to then
-      self:say("503 5.5.1 MAIL and RCPT first")
-   end
-   return chunk.to ~= nil
+-- -> the reply that refuses a chunk, "" if a fault did; nil if it is taken
+local function refusal(self, chunk)
+   if self:fault("data", chunk.line) then return "" end
+   if not self.offered.CHUNKING then return "502 5.5.1 not offered" end
+   if not chunk.to then return "503 5.5.1 MAIL and RCPT first" end
+   local is_over = not chunk.last and chunk.to.len > self.size_max
+   return is_over and "552 5.3.4 that is too large" or nil
 end
 
 -- After a refused chunk nothing counts until RSET (RFC 3030 2).
 local function end_chunk(self)
    local chunk, mail = self.chunk, self.mail
    self.chunk = nil
-   if not is_taken(self, chunk) then
+   local reply = refusal(self, chunk)
+   if reply then
       if mail then mail.failed = true end
+      if reply ~= "" then self:say(reply) end
    elseif chunk.last then
-      finish(self, mail.chunks)
-   elseif mail.chunks.len > self.size_max then
-      mail.failed = true
-      self:say("552 5.3.4 that is too large")
+      finish(self, chunk.to)
    else
       self:say("250 2.0.0 octets taken")
    end
@@ -287,7 +275,7 @@ function commands:BDAT(line)
    local len, last = line:match("^[^ \t-\r]+ +(%d+) *([A-Za-z]*)$")
    if not len or #len > CHUNK_DIGITS or last ~= "" and ascii.upper(last) ~= "LAST" then
       self.closed = true
-      return self:say("501 5.5.4 BDAT length, and LAST at the end")
+      return "501 5.5.4 BDAT length, and LAST at the end"
    end
    self.chunk = { line = line, left = tonumber(len), last = last ~= "" }
    if is_expected(self) and self.offered.CHUNKING then
@@ -319,19 +307,25 @@ local function take_lines(self, input, at)
    return following
 end
 
+-- The faults that replace the reply to a command; the other commands look for theirs.
+local stages = { STARTTLS = "starttls", AUTH = "auth", MAIL = "mail", RCPT = "rcpt", RSET = "rset",
+   DATA = "data" }
+
+-- -> the reply, nil if all is said already
 local function obey(self, line)
    if self.exchange then
       self:trace("C", line == "*" and "*" or "[secret]")
       if line ~= "*" then return answer(self, line) end
       self.exchange = nil
-      return self:say("501 5.7.0 cancelled")
+      return "501 5.7.0 cancelled"
    end
    local verb = ascii.upper(line:match("^[^ \t-\r]*"))
    self:trace("C", verb == "AUTH"
       and (line:gsub("^([^ \t-\r]+ +[^ \t-\r]+) .*", "%1 [secret]")) or line)
-   if line:find("[%z\r\n]") then return self:say("500 5.5.2 only CRLF ends a line") end
-   if not commands[verb] then return self:say("502 5.5.1 unknown command") end
-   commands[verb](self, line)
+   if line:find("[%z\r\n]") then return "500 5.5.2 only CRLF ends a line" end
+   if not commands[verb] then return "502 5.5.1 unknown command" end
+   if stages[verb] and self:fault(stages[verb], line) then return nil end
+   return commands[verb](self, line)
 end
 
 -- -> the last octet of the next line without its end, the first one after it | nil
@@ -354,7 +348,8 @@ local function take_command(self, input, at)
    end
    if not stop then return at, true end
    self.line_end = input:sub(stop, following - 1)
-   obey(self, input:sub(at, stop - 1))
+   local reply = obey(self, input:sub(at, stop - 1))
+   if reply then self:say(reply) end
    return self.dotted and stop or following
 end
 
