@@ -27,7 +27,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wswitch -Wvla -Wformat=2
 # Hardening; HARDEN= HARDEN_LD= turns it off. Fortified functions need optimisation, and would hide
 # from the sanitizers what those look for.
-HARDEN := -fstack-protector-strong -ffile-prefix-map=$(CURDIR)=.
+HARDEN := -fstack-protector-strong "-ffile-prefix-map=$(CURDIR)=."
 HARDEN_LD := -Wl,-z,relro,-z,now
 ifneq ($(filter -O1 -O2 -O3 -Os -Og -Ofast,$(CFLAGS)),)
 ifeq ($(findstring -fsanitize,$(CFLAGS)),)

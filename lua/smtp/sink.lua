@@ -256,6 +256,17 @@ function Sink:close()
    return true
 end
 
+-- sink.listen() gives nothing in the place of the sink.
+for name, method in next, Sink do
+   if type(method) == "function" then
+      Sink[name] = function(self, ...)
+         if getmetatable(self) == Sink then return method(self, ...) end
+         return nil, errors.usage("sink", ("call sink:%s with a colon"):format(name),
+            ("Write sink:%s(…)"):format(name))
+      end
+   end
+end
+
 --- Make a sink. A transport ignores what only a listening sink needs.
 ---@param t? table   see smtp.sink_options
 ---@return table|nil   the sink; its `messages` are { from =, to =, data =, parameters =,

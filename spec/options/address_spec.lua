@@ -92,7 +92,8 @@ describe("an address as people write it", function()
       it("cannot hold " .. name .. ", which nobody sees, and the error names it", function()
          for _, pattern in ipairs { "%sann@x.example", "ann@x.example%s", "an%sn@x.example", "ann%s@x.example",
             "ann@%sx.example", "ann@x.ex%sample", "ann@x.example %s", "%s ann@x.example",
-            "Ann <%sann@x.example>", "Ann <ann@x.example%s>", "Ann <ann@x.example>%s" } do
+            "Ann <%sann@x.example>", "Ann <ann@x.example%s>", "Ann <ann@x.example>%s",
+            "%s<ann@x.example>", "\"Ann\" %s<ann@x.example>" } do
             local text = pattern:format(character)
             for _, given in ipairs { text, not text:find("<") and { address = text } or nil } do
                local entry, err = parse(given, "to")

@@ -187,6 +187,7 @@ end
 local function split(text, option, value)
    local at = angle_at(text)
    if not at or text:sub(-1) ~= ">" then return text end
+   check_visible(text:sub(1, at - 1):match("[\192-\247][\128-\191]+$") or "", option, text)
    local name = trim(text:sub(1, at - 1))
    local unquoted = unquote(name)
    if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
