@@ -38,3 +38,12 @@ describe("make install", function()
       assert.equal(0, count())
    end)
 end)
+
+describe("make", function()
+   it("builds in a folder with a space", function()
+      local status, said = sh(("mkdir -p \"%s\" && cp -r Makefile csrc \"%s\" && cd \"%s\" && "
+         .. "make -s LUA=%s build/%s/obj/text/base64.o"):format(root, root, root, interpreter, interpreter))
+      sh(("rm -rf \"%s\""):format(root))
+      assert.equal(0, status, said)
+   end)
+end)

@@ -69,4 +69,16 @@ describe("the sink", function()
       assert(safe.sink { capabilities = { "AUTH PLAIN" }, faults = { auth = "454 4.7.0 not now" } })
       assert(safe.sink { port = "0", keep = "5" })
    end)
+
+   it("say how the methods of a sink are called", function()
+      local one = safe.sink {}
+      for _, name in ipairs { "listen", "serve", "transport", "close" } do
+         for _, wrong in ipairs { false, {} } do
+            local result, err = one[name](wrong or nil)
+            assert.is_nil(result)
+            assert.same({ "usage", "sink" }, { err.kind, err.option })
+            assert.truthy(tostring(err):find("sink:" .. name, 1, true))
+         end
+      end
+   end)
 end)
