@@ -76,9 +76,10 @@ static bool run_once(struct flights *f)
 }
 
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
- * something moved last; is it for the loop in Lua to go on? `io` is sock:io(). With `once` one
- * send, or one receive, is all. Else it ends when half of the transactions of the pipeline are
- * over, or one is, and the next is not at once: the caller need not come for each of them. */
+ * something moved last; is it for the loop in Lua to go on; how many messages that the pipeline was
+ * offered it has taken. `io` is sock:io(). With `once` one send, or one receive, is all. Else it
+ * ends when half of the transactions of the pipeline are over, or one is, and the next is not at
+ * once: the caller need not come for each of them. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};
@@ -86,9 +87,10 @@ int session_flights(lua_State *L)
     f.clock.deadline = luaL_checknumber(L, 3);
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
-    bool once = lua_toboolean(L, 6), through = run_once(&f);
+    bool once = lua_toboolean(L, 6), many = lua_isuserdata(L, 7), through = run_once(&f);
+    int taken = many ? pipeline_post_others(L, 7, through) : 0;
     while (through && !once && !f.done) {
-        enum pipeline_news news = lua_isuserdata(L, 7) ? pipeline_news(L, 7) : NEWS_NONE;
+        enum pipeline_news news = many ? pipeline_news(L, 7) : NEWS_NONE;
         if (news == NEWS_ENOUGH) break;
         f.hurry = news == NEWS_SOME;
         through = run_once(&f);
@@ -96,7 +98,8 @@ int session_flights(lua_State *L)
     lua_pushstring(L, want_word(f.s));
     lua_pushnumber(L, f.clock.moved);
     lua_pushboolean(L, !through);
-    return 3;
+    lua_pushinteger(L, taken);
+    return 4;
 }
 
 /** session:patience(deadline, reply_timeout, moved) -> for how many seconds the next wait may go

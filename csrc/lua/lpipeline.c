@@ -15,8 +15,13 @@ enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
 struct pipeline {
     struct smtp_session *s;
     double timeout, octets_per_second; /* 0: a large one has no more time */
-    size_t first, count;
-    bool begun; /* a transaction has */
+    size_t first, count, half;         /* of its window */
+    bool begun;                        /* a transaction has */
+    struct {
+        int at, end;
+        lua_Integer index; /* of the first, for the caller */
+        double started;
+    } offer; /* of the list in the user value: what is to be posted */
     struct {
         struct smtp_transaction *transaction;
         lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
@@ -50,31 +55,37 @@ enum pipeline_news pipeline_news(lua_State *L, int index)
     return 2 * over_count >= p->count ? NEWS_ENOUGH : NEWS_SOME;
 }
 
-/** pipeline:has_begun() -> has a transaction begun? What the server says of its limits is known
- *  then. */
-static int pipeline_has_begun(lua_State *L)
+/** pipeline:max(most) -> how many messages this connection may carry: `most`, or fewer where the
+ * server has a limit (RFC 9422 4); nil before pipeline:take saw that a transaction has begun: it is
+ * not known then. */
+static int pipeline_max(lua_State *L)
 {
     struct pipeline *p = to_pipeline(L, 1);
-    p->begun = p->begun || oldest_has_begun(p);
-    lua_pushboolean(L, p->begun);
+    double most = luaL_checknumber(L, 2);
+    if (!p->begun) return 0;
+    uint32_t max = smtp_session_facts(p->s)->mail_max;
+    lua_pushnumber(L, max > 0 && max < most ? max : most);
     return 1;
 }
 
-/** core.pipeline(session, extensions, timeout, octets_per_second) -> pipeline. `extensions`: the
- *  words of the connection, as for core.transaction. Messages have so many seconds, and more by
- *  their size. A session has one pipeline at a time. */
+/** core.pipeline(session, extensions, timeout, octets_per_second, window) -> pipeline.
+ * `extensions`: the words of the connection, as for core.transaction. Messages have so many
+ * seconds, and more by their size. Not more than half of the window is posted at once: the server
+ * then works on one half while the other is made. A session has one pipeline at a time. */
 static int core_pipeline(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     double timeout = luaL_checknumber(L, 3), rate = luaL_optnumber(L, 4, 0);
+    size_t window = lua_isnoneornil(L, 5) ? 2 * SLOTS : lcompat_count(L, 5, 2 * SLOTS);
     lua_getuservalue(L, 1);
     lua_getfield(L, -1, "pipeline");
     luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a pipeline");
     struct pipeline *p = lua_newuserdata(L, sizeof *p);
     *p = (struct pipeline){.s = s, .timeout = timeout, .octets_per_second = rate};
+    p->half = (window + 1) / 2;
     lcompat_setmetatable(L, PIPELINE);
-    lua_createtable(L, 2 * SLOTS, 2);
+    lua_createtable(L, 2 * SLOTS, 4);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "session");
     lua_pushvalue(L, 2);
@@ -124,44 +135,71 @@ static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Int
     return slot;
 }
 
-/** pipeline:post(list, from, to, index, now) -> how many of the messages list[from] to list[to]
- * were taken: as many as core.transaction can make of the caller's tables, and as there is room
- * for; when the oldest must be over. `index`: of the first of them, for the caller; `now`: when
- * they started. */
-static int pipeline_post(lua_State *L)
+/* Of what is offered, as many as core.transaction can make of the caller's tables, as there is room
+ * for, and half of the window at most. The pipeline's user value is on top. Returns how many. */
+static int post_half(lua_State *L, struct pipeline *p)
 {
-    enum { LIST = 2, RING, WORDS, OLD, MESSAGE, TEXT, MADE };
-    struct pipeline *p = to_pipeline(L, 1);
-    luaL_checktype(L, LIST, LUA_TTABLE);
-    int from = (int)lcompat_count(L, 3, LIST_MAX), to = (int)lcompat_count(L, 4, LIST_MAX);
-    lua_Integer index = (lua_Integer)lcompat_count(L, 5, INDEX_MAX);
-    luaL_argcheck(L, index > 0, 5, "out of range");
-    double now = luaL_checknumber(L, 6);
+    const int ring = lua_gettop(L), list = ring + 1, words = ring + 2, old = ring + 3,
+              message = ring + 4, text = ring + 5, made = ring + 6;
     const struct smtp_text *known = NULL; /* most have the same sender */
-    int at = from;
-    lua_settop(L, LIST);
-    lua_getuservalue(L, 1);
-    check_session(L, RING);
-    lua_getfield(L, RING, "extensions");
-    for (; at <= to && p->count < SLOTS; at++) {
+    size_t count = 0;
+    lua_getfield(L, ring, "list");
+    lua_getfield(L, ring, "extensions");
+    for (; p->offer.at < p->offer.end && p->count < SLOTS && count < p->half; count++) {
         int place = transaction_at((p->first + p->count) % SLOTS);
-        lua_rawgeti(L, RING, place);
-        lua_rawgeti(L, LIST, at);
-        if (!lua_istable(L, MESSAGE)) break;
-        if (!push_plain(L, MESSAGE, WORDS, 0, known, lua_isuserdata(L, OLD) ? OLD : 0)) break;
-        struct smtp_transaction *m = lua_touserdata(L, MADE);
-        m->text = text_arg(L, TEXT);
-        lua_rawseti(L, RING, place);
-        lua_rawseti(L, RING, place + 1);
-        lua_settop(L, WORDS);
+        lua_rawgeti(L, ring, place);
+        lua_rawgeti(L, list, p->offer.at);
+        if (!lua_istable(L, message)) break;
+        if (!push_plain(L, message, words, 0, known, lua_isuserdata(L, old) ? old : 0)) break;
+        struct smtp_transaction *m = lua_touserdata(L, made);
+        m->text = text_arg(L, text);
+        lua_rawseti(L, ring, place);
+        lua_rawseti(L, ring, place + 1);
+        lua_settop(L, words);
         known = &m->from;
-        begin_slot(p, m, index + (at - from), now, true);
+        begin_slot(p, m, p->offer.index++, p->offer.started, true);
+        p->offer.at++;
         p->count++;
         smtp_transaction_add(p->s, m);
     }
-    push_integer(L, (size_t)(at - from));
+    lua_settop(L, ring);
+    return (int)count;
+}
+
+/** pipeline:post(list, from, to, index, now) -> how many of the messages list[from] to list[to]
+ * were taken; when the oldest must be over. `index`: of the first of them, for the caller; `now`:
+ * when they started. What was not taken because half of the window was, session:flights takes. */
+static int pipeline_post(lua_State *L)
+{
+    enum { LIST = 2, RING };
+    struct pipeline *p = to_pipeline(L, 1);
+    luaL_checktype(L, LIST, LUA_TTABLE);
+    p->offer.at = (int)lcompat_count(L, 3, LIST_MAX);
+    p->offer.end = (int)lcompat_count(L, 4, LIST_MAX) + 1;
+    p->offer.index = (lua_Integer)lcompat_count(L, 5, INDEX_MAX);
+    p->offer.started = luaL_checknumber(L, 6);
+    luaL_argcheck(L, p->offer.index > 0, 5, "out of range");
+    lua_settop(L, LIST);
+    lua_getuservalue(L, 1);
+    check_session(L, RING);
+    lua_pushvalue(L, LIST);
+    lua_setfield(L, RING, "list");
+    lua_pushinteger(L, post_half(L, p));
     push_deadline(L, p);
     return 2;
+}
+
+int pipeline_post_others(lua_State *L, int index, bool alive)
+{
+    struct pipeline *p = to_pipeline(L, index);
+    int count = 0;
+    if (alive && p->offer.at < p->offer.end) {
+        lua_getuservalue(L, index);
+        count = post_half(L, p);
+        lua_pop(L, 1);
+    }
+    p->offer.end = 0; /* the caller offers what is left, or others take it */
+    return count;
 }
 
 /** pipeline:add(transaction, text, entry, started, partial) -> when the oldest must be over. As
@@ -189,6 +227,7 @@ static int pipeline_add(lua_State *L)
     lua_settop(L, TEXT);
     session_add(L);
     p->count++;
+    p->offer.end = 0;
     push_deadline(L, p);
     return 1;
 }
@@ -259,6 +298,7 @@ static int pipeline_take(lua_State *L)
     int count = 0;
     lua_settop(L, NOW);
     lua_getuservalue(L, 1);
+    p->begun = p->begun || oldest_has_begun(p);
     for (; p->count > 0 && p->of[p->first].transaction->over; count++) {
         const struct smtp_transaction *m = p->of[p->first].transaction;
         push_subject(L, p);
@@ -277,7 +317,7 @@ static int pipeline_take(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, has_begun),
+static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),
                                             METHOD(pipeline, post),
                                             METHOD(pipeline, add),
                                             METHOD(pipeline, take),

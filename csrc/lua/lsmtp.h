@@ -79,6 +79,10 @@ int push_receipt(lua_State *L, const struct smtp_transaction *m);
 enum pipeline_news { NEWS_NONE, NEWS_SOME, NEWS_ENOUGH };
 enum pipeline_news pipeline_news(lua_State *L, int index);
 
+/* Ends an offer of pipeline:post; where `alive`, half of the window is taken of it first. Returns
+ * how many. */
+int pipeline_post_others(lua_State *L, int index, bool alive);
+
 /* lflights.c */
 int session_flights(lua_State *L);
 int session_look(lua_State *L);

@@ -17,6 +17,37 @@ describe("session:flights", function()
       for i = 1, #odd do assert.equal("recv", (session():flights(sock:io(), odd[i], odd[i], odd[i]))) end
       sock:close() -- it has to outlive what io() gave
    end)
+
+   -- What became of messages that a pipeline with a window of four was offered: how many it took at
+   -- first, how many session:flights took, how many it took the next time, how many are on their way.
+   local function offer(list, connected)
+      local other, sock = connected and peer.start [[ local sock = accept() line(sock) ]], require("smtp.socket").new()
+      if connected then assert(sock:connect("127.0.0.1", other.port)) end
+      local eager = core.session { domain = "me.example", tls = "skip", auth = "skip", grade = "eager",
+         flight_max = 64 }
+      eager:heard("220 hi\r\n")
+      eager:sent(#eager:output())
+      eager:heard("250-mx\r\n250-CHUNKING\r\n250 PIPELINING\r\n")
+      local line, later = core.pipeline(eager, {}, 10, 0, 4), core.now() + 10
+      local function fly() return (select(4, eager:flights(sock:io(), later, 10, core.now(), true, line))) end
+      local first = line:post(list, 1, #list, 1, 0)
+      local taken = { first, fly(), fly(), (select(2, line:take({}, 0))) }
+      sock:close()
+      if connected then other.finish() end
+      return taken
+   end
+
+   it("takes the other half of a window after it sent the first", function()
+      if package.loaded.ngx then return end
+      local list = {}
+      for i = 1, 9 do list[i] = { from = "a@x", to = "b@x", raw = "hi\r\n" } end
+      assert.same({ 2, 2, 0, 4 }, offer(list, true))
+      assert.same({ 2, 0, 0, 2 }, offer(list, false))
+      list[4] = { from = "a@x", to = "b@x", text = "hi" }
+      assert.same({ 2, 1, 0, 3 }, offer(list, true))
+      list[2] = false
+      assert.same({ 1, 0, 0, 1 }, offer(list, true))
+   end)
 end)
 
 local message = talk.message

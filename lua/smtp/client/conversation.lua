@@ -50,6 +50,7 @@ function conversation.new(server, deadline, transcript, observer)
       body = nil,              -- smtp.Body: messages that are read piece by piece
       session = nil,           -- smtp.core's
       words = nil,             -- what the session may use of each extension, see memory.recall
+      record = nil,            -- smtp.client.memory: what is known of the server
       is_kept = false,         -- the connection was opened by an earlier conversation
       cause = nil,             -- what a function of the caller's raised
       idle = nil,              -- the connection ended while nothing was said on it
@@ -168,8 +169,7 @@ end
 ---@return boolean kept
 function Conversation:hand_back()
    local sock = self.sock
-   local kept = sock.keep ~= nil and self.session:rests()
-      and sock:keep(self.session:facts(), self.tls)
+   local kept = self.session:rests() and sock:keep(self.session:facts(), self.tls)
    if kept and self.observer then self.observer:done(nil, true) end
    return kept
 end
@@ -184,10 +184,10 @@ end
 
 --- The conversation is over: keep the connection, or end it.
 function Conversation:hang_up()
-   memory.leave(self.server, self)
+   if self.record then memory.leave(self) end
    if self.is_over then
       self:close()
-   elseif not self:hand_back() then
+   elseif not (self.sock.keep and self:hand_back()) then
       self.session:quit()
       loop.run(self)
       self:close()

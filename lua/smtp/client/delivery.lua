@@ -155,7 +155,7 @@ local function begin(server, mail, transaction, deadline, fresh)
    if not conv then return nil, err end
    transaction = conv:send(mail, transaction)
    if not server.keepalive then
-      memory.claim(server, conv)
+      if conv.record then memory.claim(conv) end
       conv.session:quit()
    end
    return conv, transaction

@@ -23,12 +23,13 @@ Lane.__name = "smtp.Lane"
 ---@param queue table   smtp.Queue
 ---@param conv table    the conversation
 function lane.new(queue, conv)
-   local server = queue.server
+   local server, window = queue.server, queue.settings.window
    return setmetatable({
       queue = queue,
       conv = conv,
       pipeline = core.pipeline(conv.session, server.extensions, server.timeout,
-         not server.timeout_given and delivery.OCTETS_PER_SECOND or 0),
+         not server.timeout_given and delivery.OCTETS_PER_SECOND or 0, window),
+      half = math.ceil(window / 2),
       taken = 0,       -- messages that this connection has been given
       max = nil,       -- how many it may carry at most, once its limits are known
       batch = {},      -- what the caller's function gave, while it is posted
@@ -45,9 +46,7 @@ end
 
 -- The session's grade is another one. What one connection finds out of the server counts for all.
 local function note_grade(self, grade)
-   if self.grade == "try" and grade == "eager" then
-      memory.note_grade(self.queue.server, "eager")
-   end
+   if self.grade == "try" and grade == "eager" then memory.note_grade(self.conv, "eager") end
    self.grade = grade
    if self.conv.parts then self.conv.parts.pipelining = nil end -- it depends on the grade
 end
@@ -64,45 +63,33 @@ end
 --- Report the messages that are over.
 ---@return number   how many are still on their way
 function Lane:collect()
-   local conv, values = self.conv, self.values
+   local conv, queue, values = self.conv, self.queue, self.values
    while true do
       local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
          self.pipeline:take(values, core.now())
+      if self.grade ~= grade then note_grade(self, grade) end
       if count > 0 then
          local parts = conv.parts
          if not parts or not parts.pipelining then parts = findings.parts(conv) end
          conv.has_carried = true
          receipts.of_values(parts, values, count)
-         for i = 1, 2 * count, 2 do self.queue:tell(values[i], values[i + 1]) end
+         for i = 1, 2 * count, 2 do queue:tell(values[i], values[i + 1]) end
       end
       conv.deadline = deadline or conv.deadline
-      if not transaction then
-         if self.grade ~= grade then note_grade(self, grade) end
-         return left
-      end
+      if not transaction then return left end
       finish(self, transaction, entry, started, text, size, eightbit)
    end
 end
 
--- How many messages this connection may carry (RFC 9422 4).
-local function find_max(self)
-   self.max = math.min(self.queue.settings.per_connection,
-      self.conv.session:facts().mail_max or math.huge)
-   return self.max
-end
-
 --- May this connection carry more messages?
 function Lane:has_room()
-   return self.taken < (self.max or find_max(self))
+   local most = self.queue.settings.per_connection
+   return self.taken < (self.max or self.pipeline:max(most) or most)
 end
 
--- The messages list[from] to list[to], of which the first has this index. -> how many were taken
-local function post(self, list, from, to, index)
-   local conv, moment = self.conv, core.now()
-   local count, deadline = self.pipeline:post(list, from, to, index, moment)
-   if count > 0 then conv.moved, conv.deadline = moment, deadline end
-   self.taken = self.taken + count
-   return count
+--- Session:flights has posted so many more of the queue's list.
+function Lane:note_posted(count)
+   self.queue.index, self.taken = self.queue.index + count, self.taken + count
 end
 
 -- Up to `room` of what the caller's function gives. -> how many were taken
@@ -118,7 +105,8 @@ local function feed_batch(self, room)
    end
    local at = 1
    while at <= count do
-      at = at + post(self, batch, at, count, index + at)
+      local posted = self.pipeline:post(batch, at, count, index + at, core.now())
+      self.taken, at = self.taken + posted, at + posted
       local entry = at <= count and queue:new_entry(batch[at], index + at)
       if entry then self:add(entry) end
       at = at + 1
@@ -127,16 +115,17 @@ local function feed_batch(self, room)
    return count
 end
 
--- As many of the next messages as there are, up to `room`. -> how many were taken
+-- As many of the next messages as there are: up to half of the window, or `room`, if that is less.
+-- -> how many were taken; does session:flights take more of the list?
 local function feed_some(self, room)
-   local queue = self.queue
-   if #queue.waiting == 0 and not (queue.settings.rate or queue.stopped or queue.ended
-      or queue.asking) then
-      if type(queue.messages) == "function" then return feed_batch(self, room) end
-      local count = queue.is_list and post(self, queue.messages, queue.index + 1,
-         queue.index + room, queue.index + 1) or 0
-      queue.index = queue.index + count
-      if count > 0 then return count end
+   local queue, most = self.queue, math.min(room, self.half)
+   if queue.may_post and not (queue.waiting[1] or queue.stopped or queue.asking) then
+      if not queue.is_list then return feed_batch(self, most) end
+      local list, index = queue.messages, queue.index
+      local count = self.pipeline:post(list, index + 1, index + room, index + 1, core.now())
+      queue.index, queue.ended = index + count, list[index + count + 1] == nil
+      self.taken = self.taken + count
+      if count > 0 or queue.ended then return count, count == most end
    end
    local entry = queue:next_entry()
    if not entry then return 0 end
@@ -144,27 +133,22 @@ local function feed_some(self, room)
    return 1
 end
 
-local function has_more(queue)
-   return not queue.ended or #queue.waiting > 0
-end
-
 --- While messages are on their way: report those that are over, and take more, as the window lets
 -- them in, but no more than half of it at once. The server then works on one half while the other
--- is made.
+-- is made. Of a list, session:flights takes the other half.
 ---@return boolean   can more be taken after the next step of the conversation?
 function Lane:feed()
-   local count, queue = self:collect(), self.queue
-   if count == 0 then return false end
-   -- What the server says of its limits is not known yet.
-   if not self.max and not self.pipeline:has_begun() then return false end
-   local max, window = self.max or find_max(self), queue.settings.window
-   local most = math.min(window - count, max - self.taken, math.ceil(window / 2))
-   while most > 0 and has_more(queue) do
-      local more = feed_some(self, most)
-      if more == 0 then break end
-      most, count = most - more, count + more
+   local left, queue = self:collect(), self.queue
+   self.max = self.max or self.pipeline:max(queue.settings.per_connection)
+   if left == 0 or not self.max then return false end -- its limits may not be known yet
+   local room = math.min(queue.settings.window - left, self.max - self.taken)
+   local most, count, has_others = math.min(room, self.half), nil, nil
+   while most > 0 and count ~= 0 and (queue.waiting[1] or not queue.ended) do
+      count, has_others = feed_some(self, room)
+      most, room = most - count, room - count
    end
-   return not queue.stopped and has_more(queue) and count < window and self.taken < max
+   return room > 0 and not has_others and not queue.stopped
+      and (queue.waiting[1] ~= nil or not queue.ended)
 end
 
 return lane

@@ -174,9 +174,8 @@ end
 --- Did the server fail at what followed the end of a message? Then it counts for all conversations,
 -- before any of them has its turn.
 function loop.note_failure(conversation)
-   local server = conversation.server
-   if server.pipelining == "eager" and conversation.session:eager_failed() then
-      memory.note_grade(server, "safe")
+   if conversation.record and conversation.session:eager_failed() then
+      memory.note_grade(conversation, "safe")
    end
 end
 
@@ -196,14 +195,6 @@ local function act_and_pace(conversation, want)
    end
 end
 
-local function step(conversation, want, is_ours)
-   if conversation.pace then
-      act_and_pace(conversation, want)
-   elseif is_ours then
-      doing[want](conversation)
-   end
-end
-
 local is_flight = { send = true, recv = true }
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
@@ -211,24 +202,30 @@ local is_flight = { send = true, recv = true }
 --   and after each step while it has more
 ---@return string
 function loop.run(conversation, lane)
-   local session, io = conversation.session, conversation.io
+   local session, io, pace = conversation.session, conversation.io, conversation.pace
+   local reply_timeout, pipeline = conversation.server.reply_timeout, lane and lane.pipeline
+   local want, posted
    if conversation.observer then io = nil end
    while true do
-      local once, is_ours, want = lane and lane:feed(), true
+      local once, is_ours = lane and lane:feed(), true
       if io then -- with a socket of this library, flights go to and fro in C
-         want, conversation.moved, is_ours = session:flights(io, conversation.deadline,
-            conversation.server.reply_timeout, conversation.moved, once, lane and lane.pipeline)
+         want, conversation.moved, is_ours, posted = session:flights(io, conversation.deadline,
+            reply_timeout, conversation.moved, once, pipeline)
+         if posted > 0 then lane:note_posted(posted) end
          is_ours = is_ours or not is_flight[want]
       else
          want = session:wants()
       end
-      if not doing[want] then
-         conversation.is_over = want == "nothing"
-         if conversation.is_over then loop.note_failure(conversation) end
-         return want
+      if not doing[want] then break end
+      if pace then
+         act_and_pace(conversation, want)
+      elseif is_ours then
+         doing[want](conversation)
       end
-      step(conversation, want, is_ours)
    end
+   conversation.is_over = want == "nothing"
+   if conversation.record then loop.note_failure(conversation) end
+   return want
 end
 
 -- In nginx a look takes a millisecond, and it listens by itself to what its pools keep.

@@ -74,14 +74,15 @@ local function try(record, conv)
    return "try"
 end
 
---- What a conversation begins with. Until memory.leave it has the grade of the server, when that is
--- found out.
+--- What a conversation begins with. With pipelining = "eager" it keeps what is known of the server
+-- as its `record`; until memory.leave it has the grade of the server, when that is found out.
 ---@return table words   see memory.extensions
 ---@return "safe"|"try"|"eager" grade   how far it may go ahead of answers (session:grade)
 function memory.recall(server, conv)
    local words = memory.extensions(server)
    if server.pipelining ~= "eager" then return words, "safe" end
    local record = know(server)
+   conv.record = record
    record.conversations = record.conversations or setmetatable({}, { __mode = "k" })
    record.conversations[conv] = true
    if record.grade then return words, record.grade end
@@ -89,19 +90,17 @@ function memory.recall(server, conv)
    return words, server.flight_max and try(record, conv) or "try"
 end
 
---- This conversation has one message, and QUIT is to follow its end.
-function memory.claim(server, conv)
-   if server.pipelining ~= "eager" then return end
-   local record = know(server)
+--- This conversation with a record has one message, and QUIT is to follow its end.
+function memory.claim(conv)
+   local record = conv.record
    if not record.grade then conv.session:grade(try(record, conv)) end
 end
 
---- This conversation is over for the caller.
-function memory.leave(server, conv)
-   local record = server.pipelining == "eager" and find(server)
-   if not record then return end
+--- This conversation with a record is over for the caller.
+function memory.leave(conv)
+   local record = conv.record
    if trying[record] == conv then trying[record] = nil end
-   if record.conversations then record.conversations[conv] = nil end
+   record.conversations[conv] = nil
 end
 
 -- The receipts of an open connection say what its next messages use; a lane of send_many looks
@@ -114,11 +113,13 @@ end
 
 --- This server takes what is said after the end of a message ("eager"), or does not ("safe"): from
 -- now on, for all conversations with it. What failed once stays safe.
-function memory.note_grade(server, grade)
-   local record = know(server)
+---@param conv table   a conversation with a record
+---@param grade "eager"|"safe"
+function memory.note_grade(conv, grade)
+   local record = conv.record
    if record.grade == "safe" or record.grade == grade then return end
    record.grade = grade
-   for conv in next, record.conversations or {} do set_grade(conv, grade) end
+   for each in next, record.conversations do set_grade(each, grade) end
 end
 
 return memory

@@ -33,7 +33,8 @@ function queue.new(server, settings, messages)
    local is_list = type(messages) == "table" and getmetatable(messages) == nil
    local total = is_list and #messages or nil
    return setmetatable({ server = server, settings = settings, messages = messages,
-      is_list = is_list, total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
+      is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate,
+      total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
       connections = 0, failures = 0, hopeless = false, next_at = core.now(),
       bar = settings.progress and progress.new(total) or nil },
       Queue)
