@@ -122,6 +122,9 @@ uninstall:
 clean:
 	rm -rf build
 
+# A header that is gone: what included it is compiled again.
+csrc/%.h: ;
+
 .PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
         install uninstall clean
 -include $(OBJECTS:.o=.d)

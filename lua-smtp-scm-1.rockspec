@@ -122,9 +122,9 @@ build = {
       },
       ["smtp.crypto"] = {
          sources = {
-            "csrc/crypto/cram_md5.c", "csrc/crypto/dkim.c", "csrc/crypto/hash.c",
-            "csrc/crypto/lcrypto.c", "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c",
-            "csrc/crypto/scram.c", "csrc/text/base64.c", "csrc/text/saslname.c",
+            "csrc/crypto/dkim.c", "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
+            "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c", "csrc/crypto/scram.c",
+            "csrc/text/base64.c", "csrc/text/saslname.c",
          },
          libraries = { "crypto", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },
@@ -133,8 +133,8 @@ build = {
       ["smtp.socket"] = {
          sources = {
             "csrc/socket/address.c", "csrc/socket/binding.c", "csrc/socket/certificate.c",
-            "csrc/socket/connect.c", "csrc/socket/lcommand.c", "csrc/socket/listen.c",
-            "csrc/socket/lsocket.c",
+            "csrc/socket/connect.c", "csrc/socket/handshake.c", "csrc/socket/lcommand.c",
+            "csrc/socket/listen.c", "csrc/socket/lsocket.c", "csrc/socket/ltls.c",
             "csrc/socket/resolve.c", "csrc/socket/stream.c", "csrc/socket/tls.c",
             "csrc/socket/tls_context.c", "csrc/socket/tls_session.c", "csrc/socket/wait.c",
          },

@@ -597,10 +597,9 @@ const struct smtp_status *smtp_session_status(const struct smtp_session *s);
 const char *smtp_session_stage(const struct smtp_session *s);
 /** The newest lines that were sent and heard, for people: "C: EHLO me", "S: 250 mx", "*: TLS", each
  * ended by LF, printable, without secrets of ours and octets of messages. (A server may repeat a
- * secret.) `out` has room for SMTP_TRANSCRIPT_MAX + 64 octets. Returns how many there are. */
-size_t smtp_transcript(const struct smtp_session *s, char *out);
-/** Is the newest line not whole? */
-bool smtp_transcript_open(const struct smtp_session *s);
+ * secret.) `out` has room for SMTP_TRANSCRIPT_MAX + 64 octets. *open: the newest line is not
+ * whole. Returns how many octets there are. */
+size_t smtp_transcript(const struct smtp_session *s, char *out, bool *open);
 /** One line that was sent or heard, for programs. */
 struct smtp_line {
     char side;             /* 'C': a command, 'S': a line of a reply, 'M': a message, '*': a note */

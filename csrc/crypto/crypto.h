@@ -45,11 +45,6 @@ EVP_MAC_CTX *crypto_keyed(const char *hash, struct smtp_text key);
 /* One use of it. */
 bool crypto_mac(EVP_MAC_CTX *keyed, struct smtp_text data, unsigned char out[CRYPTO_HASH_MAX]);
 
-/* cram_md5.c: the answer of RFC 2195 2: name, space, 32 hex digits. `out` has room for the name and
- * 33 octets more. */
-const char *cram_md5_answer(struct smtp_text username, struct smtp_text password,
-                            struct smtp_text challenge, char *out, size_t *out_len);
-
 /* saslprep.c: RFC 4013 by libidn, which is opened when it is first needed. *out is to be freed with
  * saslprep_free. Returns NULL, "saslprep_unavailable" or "saslprep". Plain ASCII needs no libidn.
  */
@@ -75,7 +70,7 @@ struct scram {
     /* The GS2 header, our first message, the server's, and our last without its proof, joined by
      * commas: from bare_at on it is the AuthMessage of RFC 5802 3. */
     char text[SCRAM_TEXT_MAX];
-    size_t bare_at, first_len, final_at, text_len;
+    size_t bare_at, first_len, final_at, text_len; /* our first message is the first part */
     size_t nonce_at, nonce_len;
     size_t binding_len;
     char binding[SCRAM_BINDING_MAX];
@@ -84,7 +79,6 @@ struct scram {
 
 /* `s` is zeroed memory. NULL or "crypto"; the lengths above are the caller's to check. */
 const char *scram_begin(struct scram *s, const struct scram_settings *settings);
-struct smtp_text scram_first(const struct scram *s);
 /* Takes a challenge; the answer points into `s`. After "again" it hashes on. *content: the server
  * has proved itself. */
 const char *scram_step(struct scram *s, struct smtp_text challenge, struct smtp_text *answer,

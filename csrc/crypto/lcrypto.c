@@ -1,4 +1,4 @@
-/* lcrypto.c - the module smtp.crypto: SCRAM, CRAM-MD5, hashes; DKIM is in ldkim.c. Loaded where
+/* lcrypto.c - the module smtp.crypto: SCRAM, hashes; DKIM is in ldkim.c. Loaded where
  * something needs it.
  *
  * Nothing global: no initialisation of libcrypto, nothing registered with it. An object has its
@@ -72,8 +72,8 @@ static struct scram *to_scram(lua_State *L)
 /** exchange:first() -> the initial response */
 static int scram_lua_first(lua_State *L)
 {
-    struct smtp_text first = scram_first(to_scram(L));
-    lua_pushlstring(L, first.data, first.len);
+    const struct scram *s = to_scram(L);
+    lua_pushlstring(L, s->text, s->first_len);
     return 1;
 }
 
@@ -100,19 +100,6 @@ static const luaL_Reg scram_methods[] = {
     METHOD(scram_lua, first), METHOD(scram_lua, step), {NULL, NULL}};
 
 /* ---- functions ---- */
-
-/** crypto.cram_md5(username, password, challenge) -> answer | nil, word */
-static int crypto_cram_md5(lua_State *L)
-{
-    struct smtp_text username = text_arg(L, 1), password = text_arg(L, 2);
-    struct smtp_text challenge = text_arg(L, 3);
-    size_t len;
-    char *out = lua_newuserdata(L, username.len + 64);
-    const char *word = cram_md5_answer(username, password, challenge, out, &len);
-    if (word != NULL) return push_failure(L, word);
-    lua_pushlstring(L, out, len);
-    return 1;
-}
 
 /** crypto.saslprep(text) -> prepared | nil, "saslprep_unavailable" (no libidn here), "saslprep"
  * (the text holds what it may not) */
@@ -167,13 +154,9 @@ static int crypto_pbkdf2(lua_State *L)
     return lcrypto_result(L, made == 1 ? NULL : "crypto", out, (size_t)len);
 }
 
-static const luaL_Reg functions[] = {METHOD(crypto, scram),
-                                     METHOD(crypto, cram_md5),
-                                     METHOD(crypto, saslprep),
-                                     METHOD(crypto_lua, hmac),
-                                     METHOD(crypto_lua, digest),
-                                     METHOD(crypto, pbkdf2),
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(crypto, scram),    METHOD(crypto, saslprep),
+                                     METHOD(crypto_lua, hmac), METHOD(crypto_lua, digest),
+                                     METHOD(crypto, pbkdf2),   {NULL, NULL}};
 
 /* The process may carry another OpenSSL than the one this was built for, as nginx builds do. It is
  * asked for its version before any other call; with a wrong one, none follows. */

@@ -69,11 +69,6 @@ const char *scram_begin(struct scram *s, const struct scram_settings *settings)
     return NULL;
 }
 
-struct smtp_text scram_first(const struct scram *s)
-{
-    return (struct smtp_text){s->text, s->first_len};
-}
-
 /* ---- the server's messages ---- */
 
 /* The next attribute of `rest`, which must be `name`: its value. */

@@ -1,11 +1,6 @@
 /* dialogue.c - saying commands and hearing replies, in turn. */
 #include "session.h"
 
-static struct smtp_run *run_at(struct smtp_session *s, size_t i)
-{
-    return &s->runs[(s->run_first + i) % SMTP_RUNS_MAX];
-}
-
 /* ---- speaking ---- */
 
 static bool is_of_transaction(step said)
@@ -13,28 +8,20 @@ static bool is_of_transaction(step said)
     return said >= STEP_renew && said <= STEP_last;
 }
 
-/* An LMTP server judges a message once for each recipient it has accepted (RFC 2033 4.2). */
-static size_t replies_due(const struct smtp_session *s, step said)
-{
-    return is_end(said) && s->opt.lmtp ? s->spoken->to_accepted : 1;
-}
-
-/* Records that the replies to `said` are due. */
+/* Records that the replies to `said` are due. An LMTP server judges a message once for each
+ * recipient that it has accepted (RFC 2033 4.2). */
 static void add_run(struct smtp_session *s, step said)
 {
-    size_t count = replies_due(s, said);
+    size_t count = is_end(said) && s->opt.lmtp ? s->spoken->to_accepted : 1;
     if (count == 0) return;
     s->due_count += count;
     if (is_of_transaction(said)) s->spoken->due_count += count;
     if (said == STEP_rcpt) s->spoken->to[s->spoken->to_said - 1].end_at = s->said_len;
-    if (s->run_count > 0) {
-        struct smtp_run *newest = run_at(s, s->run_count - 1);
-        if (newest->said == said && said == STEP_rcpt) {
-            newest->count++;
-            return;
-        }
-    }
-    *run_at(s, s->run_count++) = (struct smtp_run){said, (uint32_t)count, s->said_len};
+    if (said == STEP_rcpt && s->run_count > 0 && newest_run(s)->said == said)
+        s->runs[run_index(s, s->run_count - 1)].count++;
+    else
+        s->runs[run_index(s, s->run_count++)] =
+            (struct smtp_run){said, (uint32_t)count, s->said_len};
 }
 
 /* A command contains one line end, its own. The callers' grammar checks ensure that; should one of
@@ -46,27 +33,17 @@ static bool is_one_line(const char *command, size_t len)
     return true;
 }
 
-/* Is the step a command, which needs a line end? The others say nothing, or end by themselves. */
-static bool is_command(step said)
-{
-    return said != STEP_greeting && said != STEP_chunk && !is_end(said);
-}
-
-/* Did the transaction leave recipients to a further one? */
-static bool has_leftovers(const struct smtp_transaction *m)
-{
-    if (m->full && m->trouble.error == SMTP_ERROR_NONE) return true;
-    return m->to_said < m->to_count && smtp_transaction_leaves(m, m->to_count - 1);
-}
-
-/* Takes a transaction that is over out of the queue. */
+/* Takes a transaction that is over out of the queue. It may have left recipients to a further one,
+ * which the caller adds before the session says QUIT. */
 static void remove_transaction(struct smtp_session *s, struct smtp_transaction **at)
 {
     struct smtp_transaction *m = *at;
+    bool full = m->full && m->trouble.error == SMTP_ERROR_NONE;
     *at = m->next;
     if (m->next == NULL) s->transactions_last = at == &s->transactions ? NULL : s->spoken;
     m->over = true;
-    s->rest_wanted = has_leftovers(m);
+    s->rest_wanted =
+        full || (m->to_said < m->to_count && smtp_transaction_leaves(m, m->to_count - 1));
 }
 
 /* Records what the outcome of a transaction tells about the server. */
@@ -121,7 +98,8 @@ static void speak(struct smtp_session *s)
     step said = s->next;
     s->command_at = s->out_len;
     step then = step_rows[said].say(s);
-    if (is_command(said) && !end_command(s)) {
+    bool ends_itself = said == STEP_greeting || said == STEP_chunk || is_end(said);
+    if (!ends_itself && !end_command(s)) {
         s->next = drop(s, SMTP_ERROR_UNSAYABLE, NULL);
         return;
     }
@@ -230,7 +208,7 @@ static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool sending = s->next == STEP_body || s->next == STEP_octets;
     if (s->run_count > 0) {
-        step asked = run_at(s, 0)->said;
+        step asked = oldest_run(s)->said;
         sending = is_end(asked) || asked == STEP_chunk;
     }
     if (r->code == 421) return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
@@ -269,7 +247,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
         s->next = hear_unasked(s, r);
         return;
     }
-    struct smtp_run *oldest = run_at(s, 0);
+    struct smtp_run *oldest = &s->runs[s->run_first];
     step asked = oldest->said;
     step next = is_goodbye(asked, r) ? hear_goodbye(s, asked, r) : step_rows[asked].hear(s, r);
     if (next == STEP_over) {
@@ -280,7 +258,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
     s->due_count--;
     oldest->end_at = 0;
     if (--oldest->count == 0) {
-        s->run_first = (s->run_first + 1) % SMTP_RUNS_MAX;
+        s->run_first = run_index(s, 1);
         s->run_count--;
     }
     bool follow = !is_of_transaction(asked) || count_reply(s, s->transactions, next);
@@ -293,9 +271,9 @@ static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct
 {
     if (r->code != 421) return drop(s, error, r);
     s->status.replies++;
-    if (s->due_count == 0 || s->reply_unasked || is_goodbye(run_at(s, 0)->said, r))
+    if (s->due_count == 0 || s->reply_unasked || is_goodbye(oldest_run(s)->said, r))
         return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
-    return step_rows[run_at(s, 0)->said].hear(s, r);
+    return step_rows[oldest_run(s)->said].hear(s, r);
 }
 
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len)

@@ -15,24 +15,16 @@ static bool says_size(const struct smtp_session *s, const struct smtp_transactio
     return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
 }
 
-/* As many as one transaction may have (RFC 9422 4). */
-static size_t to_max(const struct smtp_session *s, const struct smtp_transaction *m)
-{
-    bool limited =
-        offers(s, SMTP_EXT_LIMITS) && s->facts.rcpt_max != 0 && s->facts.rcpt_max < m->to_count;
-    return limited ? s->facts.rcpt_max : m->to_count;
-}
-
+/* Of so many recipients a transaction has at most `max`; 0: there is no limit. */
 static size_t fewer(size_t count, size_t max)
 {
     return max != 0 && max < count ? max : count;
 }
 
-/* As many as the server took in the last one; the others are for the next. */
-static size_t to_end(const struct smtp_session *s, const struct smtp_transaction *m)
+/* How many recipients the server allows in one transaction (RFC 9422 4). */
+static size_t to_max(const struct smtp_session *s, const struct smtp_transaction *m)
 {
-    if (m->all) return m->to_count;
-    return fewer(fewer(to_max(s, m), s->rcpt_offer), m->offer);
+    return fewer(m->to_count, offers(s, SMTP_EXT_LIMITS) ? s->facts.rcpt_max : 0);
 }
 
 static bool is_held_too_long(const struct smtp_session *s, const struct smtp_transaction *m)
@@ -47,7 +39,7 @@ static enum smtp_error find_obstacle(const struct smtp_session *s, const struct 
 {
     bool soon = m->by_return && m->by_seconds < s->by_min;
     /* RFC 8689 4.2.1 */
-    if (m->requiretls && !(has_tls(s) && s->facts.tls_verified)) return SMTP_ERROR_TLS_UNVERIFIED;
+    if (m->requiretls && !s->facts.tls_verified) return SMTP_ERROR_TLS_UNVERIFIED;
     enum smtp_error missing = extensions_missing(s, required(m));
     if (missing != SMTP_ERROR_NONE) return missing;
     if (says_size(s, m) && s->facts.size_max != 0 && m->size > s->facts.size_max)
@@ -57,23 +49,21 @@ static enum smtp_error find_obstacle(const struct smtp_session *s, const struct 
     return is_held_too_long(s, m) ? SMTP_ERROR_HOLD_TOO_LONG : SMTP_ERROR_NONE;
 }
 
-/* No text, whatever the message holds: DATA cannot be said then (RFC 3030 3). */
-static void choose_binary(const struct smtp_session *s, struct smtp_transaction *m)
+/* Prepares MAIL. What can be known before it is checked here: the transaction then ends unsaid. A
+ * message sent as BINARYMIME is not text, whatever it contains: DATA cannot be said then (RFC 3030
+ * 3). Of the recipients as many are offered as the server took in the last transaction; the others
+ * are for the next one. */
+bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m)
 {
     m->binary = m->binary_wanted && m->source_len != 0 &&
                 offers(s, SMTP_EXT_BINARYMIME | SMTP_EXT_CHUNKING);
-    if (!m->binary) return;
-    m->text_size = m->size;
-    m->size = m->source_len;
-}
-
-/* What can be known before MAIL is checked before MAIL: the transaction then ends unsaid. */
-bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m)
-{
-    choose_binary(s, m);
+    if (m->binary) {
+        m->text_size = m->size;
+        m->size = m->source_len;
+    }
     enum smtp_error error = find_obstacle(s, m);
     if (error != SMTP_ERROR_NONE) refuse(s, m, error, NULL);
-    m->to_end = to_end(s, m);
+    m->to_end = m->all ? m->to_count : fewer(fewer(to_max(s, m), s->rcpt_offer), m->offer);
     return !m->has_outcome;
 }
 
@@ -148,14 +138,6 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
 }
 
 /* ---- RCPT (RFC 5321 4.1.1.3) ---- */
-
-/* RCPT goes in flights: the answers to one show whether the server takes more. Some servers end the
- * connection after a few that were too many. */
-bool rcpt_may_flow(const struct smtp_transaction *m)
-{
-    if (m->to_said == m->to_end) return false;
-    return m->to_said == 0 || m->to_said % SMTP_RCPT_FLIGHT_MAX != 0;
-}
 
 step say_rcpt(struct smtp_session *s)
 {

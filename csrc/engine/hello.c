@@ -13,10 +13,10 @@ step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- EHLO, and HELO for servers that do not know it (RFC 5321 3.2) ---- */
 
-/* First TLS, then AUTH, then mail; what was learned before TLS counts no more. */
+/* TLS comes first, then AUTH, then mail. What was learned before TLS does not count after it. */
 static step after_hello(struct smtp_session *s)
 {
-    return starttls_wanted(s) ? starttls_begin(s) : auth_begin(s);
+    return s->opt.tls == SMTP_SKIP || has_tls(s) ? auth_begin(s) : starttls_begin(s);
 }
 
 static step say_hello(struct smtp_session *s, const char *verb)

@@ -1,4 +1,4 @@
-/* message.c - the message: DATA, line ends, dots, and its one end. */
+/* message.c - the message: DATA, line ends, dots, and the end. */
 #include "../text/octets.h"
 #include "session.h"
 
@@ -35,7 +35,7 @@ static void end_line(struct smtp_session *s)
     s->body_line_len = 0;
 }
 
-/* With SMTPUTF8 the header may hold UTF-8, whatever is said of the body (RFC 6531 3.6). */
+/* With SMTPUTF8 the header may contain UTF-8, whatever MAIL says of the body (RFC 6531 3.6). */
 static bool may_be_8bit(const struct smtp_session *s)
 {
     return s->spoken->eightbit || (s->spoken->utf8 && !s->header.over);
@@ -60,7 +60,7 @@ static size_t fail(struct smtp_session *s, enum smtp_error error, size_t taken)
     return taken;
 }
 
-/* Of CR, LF and CRLF nothing but CRLF gets onto the wire. */
+/* CR, LF and CRLF are all written as CRLF. */
 static size_t take_line_end(struct smtp_session *s, const char *data, size_t len)
 {
     bool ends;
@@ -98,15 +98,7 @@ static size_t take_some(struct smtp_session *s, const char *data, size_t len)
     return taken;
 }
 
-/* Of a binary message every octet goes out as it is (RFC 3030 3). */
-static size_t put_octets(struct smtp_session *s, const char *data, size_t len)
-{
-    if (len > wire_room(s)) len = wire_room(s);
-    put(s, data, len);
-    return len;
-}
-
-/* Of the message before this one nothing may stay, not even if this one is empty. */
+/* Nothing may remain of the message before this one, not even if this one is empty. */
 void body_begin(struct smtp_session *s)
 {
     s->in_line = s->after_cr = false;
@@ -129,23 +121,13 @@ static bool may_take(struct smtp_session *s)
     return s->next == STEP_body && s->due_count == 0;
 }
 
-/* Text that needs neither dots nor line ends. */
-static size_t put_ready(struct smtp_session *s, const char *data, size_t len)
-{
-    size_t room = wire_room(s);
-    if (len > room) len = room;
-    put(s, data, len);
-    s->spoken->taken_len += len;
-    return len;
-}
-
 /* Takes lines, a run of text or a line end. Returns how much: 0 where the buffer is full. */
 static size_t take_next(struct smtp_session *s, const char *data, size_t len,
                         enum smtp_error *error)
 {
     *error = body_error(s, *data);
     if (*error != SMTP_ERROR_NONE) return 0;
-    size_t taken = s->spoken->binary ? put_octets(s, data, len) : take_some(s, data, len);
+    size_t taken = s->spoken->binary ? put(s, data, len) : take_some(s, data, len);
     smtp_header_look(&s->header, data, taken);
     if (s->header.bcc) *error = SMTP_ERROR_BODY_BCC;
     return taken;
@@ -165,7 +147,11 @@ static size_t take(struct smtp_session *s, const char *data, size_t len)
     struct smtp_transaction *m = s->spoken;
     enum smtp_error error = SMTP_ERROR_NONE;
     size_t at = 0, taken = 1;
-    if (m->ready) return put_ready(s, data, len);
+    if (m->ready) {
+        at = put(s, data, len);
+        m->taken_len += at;
+        return at;
+    }
     while (at < len && taken > 0) {
         taken = take_next(s, data + at, len - at, &error);
         if (error != SMTP_ERROR_NONE) return fail(s, error, at);

@@ -4,7 +4,7 @@
 
 static bool is_resetting(const struct smtp_session *s)
 {
-    return s->run_count > 0 && s->runs[s->run_first].said == STEP_rset;
+    return s->run_count > 0 && oldest_run(s)->said == STEP_rset;
 }
 
 /* An extension that the EHLO reply lacks is an error of the step that would have come next. */
@@ -121,7 +121,7 @@ step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_re
 /* The session is over at once, without QUIT. Trouble at QUIT itself does not count. */
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
-    if (s->run_count == 0 || s->runs[s->run_first].said != STEP_quit)
+    if (s->run_count == 0 || oldest_run(s)->said != STEP_quit)
         end_all(s, error, r);
     else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
         s->status.eager_failed = true;

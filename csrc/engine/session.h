@@ -249,6 +249,20 @@ struct smtp_session {
     char challenge[SMTP_CHALLENGE_MAX], line[SMTP_LINE_MAX];
 };
 
+/* The runs of the ring, oldest first. Only where run_count is not 0 there is an oldest one. */
+static inline size_t run_index(const struct smtp_session *s, size_t i)
+{
+    return (s->run_first + i) % SMTP_RUNS_MAX;
+}
+static inline const struct smtp_run *oldest_run(const struct smtp_session *s)
+{
+    return &s->runs[s->run_first];
+}
+static inline const struct smtp_run *newest_run(const struct smtp_session *s)
+{
+    return &s->runs[run_index(s, s->run_count - 1)];
+}
+
 /* turn.c */
 
 enum smtp_step_turn { TURN_MUTE, TURN_WAIT, TURN_FLOW, TURN_HEAD };
@@ -302,13 +316,15 @@ static inline size_t wire_room(const struct smtp_session *s)
 {
     return s->out_max - s->out_len;
 }
-/* All commands are checked to fit: dialogue.c asks for room first, AUTH has the whole buffer. */
-static inline void put(struct smtp_session *s, const char *data, size_t len)
+/* Returns how much there was room for. A command always has room: dialogue.c asks for it first, and
+ * AUTH has the whole buffer. */
+static inline size_t put(struct smtp_session *s, const char *data, size_t len)
 {
     if (len > wire_room(s)) len = wire_room(s);
     memcpy(s->out + s->out_len, data, len);
     s->out_len += len;
     s->said_len += len;
+    return len;
 }
 /* What was written from `at` on is not said after all. */
 static inline void take_back(struct smtp_session *s, size_t at)
@@ -362,7 +378,6 @@ static inline bool offers(const struct smtp_session *s, unsigned ext)
 }
 
 /* starttls.c */
-bool starttls_wanted(const struct smtp_session *s);
 step starttls_begin(struct smtp_session *s);
 
 /* auth.c */
@@ -401,7 +416,6 @@ extern const struct smtp_mechanism smtp_plain, smtp_login, smtp_external, smtp_x
 
 /* envelope.c */
 bool envelope_allowed(struct smtp_session *s, struct smtp_transaction *m);
-bool rcpt_may_flow(const struct smtp_transaction *m);
 bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *m);
 void recipient_judged(struct smtp_transaction *m, struct smtp_recipient *to,
                       const struct smtp_reply *r);

@@ -1,11 +1,6 @@
 /* starttls.c - STARTTLS (RFC 3207). */
 #include "session.h"
 
-bool starttls_wanted(const struct smtp_session *s)
-{
-    return s->opt.tls != SMTP_SKIP && !has_tls(s);
-}
-
 step starttls_begin(struct smtp_session *s)
 {
     if (offers(s, SMTP_EXT_STARTTLS)) return STEP_starttls;

@@ -210,18 +210,14 @@ bool smtp_transcript_next(const struct smtp_session *s, uint64_t *mark, char *ro
     return true;
 }
 
-bool smtp_transcript_open(const struct smtp_session *s)
-{
-    return s->shown_side != '\0';
-}
-
-size_t smtp_transcript(const struct smtp_session *s, char *out)
+size_t smtp_transcript(const struct smtp_session *s, char *out, bool *open)
 {
     uint64_t at = kept_from(s, 0);
     size_t len = copy(s, at, s->shown_len, out);
     for (size_t i = 0; i < len; i++)
         if (out[i] == 'M' && (i == 0 || out[i - 1] == '\n')) out[i] = 'C';
-    if (s->shown_side != '\0') out[len++] = '\n';
+    *open = s->shown_side != '\0';
+    if (*open) out[len++] = '\n';
     if (s->shown_octets > 0) {
         size_t told_at = len;
         len += tell_octets(out + len, s->shown_octets);

@@ -10,11 +10,6 @@ const struct smtp_step_row step_rows[] = {
 #undef X
 };
 
-static const struct smtp_run *newest_run(const struct smtp_session *s)
-{
-    return &s->runs[(s->run_first + s->run_count - 1) % SMTP_RUNS_MAX];
-}
-
 bool is_end(step said)
 {
     return said == STEP_final || said == STEP_last;
@@ -23,7 +18,7 @@ bool is_end(step said)
 step current_step(const struct smtp_session *s)
 {
     if (s->run_count == 0) return s->next;
-    const struct smtp_run *oldest = &s->runs[s->run_first];
+    const struct smtp_run *oldest = oldest_run(s);
     return is_end(oldest->said) && oldest->end_at > s->sent_len ? STEP_body : oldest->said;
 }
 
@@ -38,22 +33,25 @@ double smtp_patience(const struct smtp_session *s, const struct smtp_clock *cloc
     return most < left ? most : left;
 }
 
-/* Commands that are not answered yet have to fit into the buffers of a server that waits until its
- * replies are read; otherwise both ends wait for each other. */
-static bool is_in_window(const struct smtp_session *s)
+/* May one more reply become due? Commands that are not answered yet have to fit into the ring of
+ * runs, and into the buffers of a server that waits until its replies are read; otherwise both ends
+ * wait for each other. */
+static bool may_flow(const struct smtp_session *s)
 {
+    if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
     if (s->opt.window == 0) return true;
     return s->due_count < s->opt.window && s->due_count * s->command_len < SMTP_UNHEARD_LEN_MAX;
 }
 
-/* May one more reply become due? Where the ring of runs is full, nothing more is said. */
-static bool may_flow(const struct smtp_session *s)
+/* RCPT goes in flights: the answers to one show whether the server takes more. Some servers end the
+ * connection after a few that were too many. */
+static bool may_rcpt_flow(const struct smtp_transaction *m)
 {
-    if (!offers(s, SMTP_EXT_PIPELINING) || s->run_count >= SMTP_RUNS_MAX - 1) return false;
-    return is_in_window(s);
+    if (m->to_said == m->to_end) return false;
+    return m->to_said == 0 || m->to_said % SMTP_RCPT_FLIGHT_MAX != 0;
 }
 
-/* The next command of the transaction at hand, after others that are not answered. */
+/* May the next command of the transaction follow others that are not answered? */
 static bool may_flow_within(const struct smtp_session *s)
 {
     const struct smtp_transaction *m = s->spoken;
@@ -61,7 +59,7 @@ static bool may_flow_within(const struct smtp_session *s)
     if (m->trouble.error != SMTP_ERROR_NONE) return false;
     /* On another connection the server failed at what follows an end. */
     if (m->crossing && s->status.grade == SMTP_SAFE) return false;
-    if (s->next == STEP_rcpt) return rcpt_may_flow(m);
+    if (s->next == STEP_rcpt) return may_rcpt_flow(m);
     /* Some servers run a chunk as commands where they have accepted no recipient. */
     if (s->next == STEP_bdat) return false;
     if (s->next != STEP_data) return true;

@@ -55,16 +55,10 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
 /* What we have said but not sent cannot have been answered. */
 static bool is_unasked(const struct smtp_session *s)
 {
-    const struct smtp_run *oldest = &s->runs[s->run_first];
+    const struct smtp_run *oldest = oldest_run(s);
+    const struct smtp_transaction *m = s->transactions;
     if (s->due_count == 0) return true;
-    if (oldest->said == STEP_rcpt)
-        return s->transactions->to[s->transactions->to_heard].end_at > s->sent_len;
-    return oldest->end_at > s->sent_len;
-}
-
-static void fail(struct smtp_session *s, enum smtp_error error, struct smtp_reply *r)
-{
-    s->next = drop(s, error, r);
+    return (oldest->said == STEP_rcpt ? m->to[m->to_heard].end_at : oldest->end_at) > s->sent_len;
 }
 
 /* Up to and with the next line end. Only a line that comes in parts needs to be put together.
@@ -75,7 +69,7 @@ static size_t take_line(struct smtp_session *s, const char *data, size_t len)
     size_t taken = end == NULL ? len : (size_t)(end - data) + 1;
     if (s->line_len == 0 && s->reply_lines == 0) s->reply_unasked = is_unasked(s);
     if (taken > SMTP_LINE_MAX - s->line_len) {
-        fail(s, SMTP_ERROR_TOO_LONG, NULL);
+        s->next = drop(s, SMTP_ERROR_TOO_LONG, NULL);
         return len;
     }
     if (s->line_len == 0 && end != NULL) {
@@ -101,12 +95,12 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
     transcript_heard(s, data, len);
     while (len > 0 && !dialogue_over(s)) {
         if (s->next == STEP_tls && s->due_count == 0) {
-            fail(s, SMTP_ERROR_INJECTED, NULL);
+            s->next = drop(s, SMTP_ERROR_INJECTED, NULL);
             return;
         }
         /* A TLS record has no line end to wait for. */
         if (s->status.replies == 0 && s->line_len == 0 && (*data == 0x16 || *data == 0x15)) {
-            fail(s, SMTP_ERROR_TLS_BYTES, NULL);
+            s->next = drop(s, SMTP_ERROR_TLS_BYTES, NULL);
             return;
         }
         size_t taken = take_line(s, data, len);

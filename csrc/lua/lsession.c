@@ -105,20 +105,15 @@ static int session_output(lua_State *L)
     return 1;
 }
 
-/** session:transcript() -> the newest lines, for people; "C", "S" or "*" for each of them, in one
- * string; is the newest line not whole? See smtp_transcript. */
+/** session:transcript() -> the newest lines, for people; is the newest line not whole? See
+ * smtp_transcript. */
 static int session_transcript(lua_State *L)
 {
-    const struct smtp_session *s = to_session(L);
     char lines[SMTP_TRANSCRIPT_MAX + 64];
-    char sides[SMTP_TRANSCRIPT_MAX];
-    size_t len = smtp_transcript(s, lines), count = 0;
-    for (size_t i = 0; i < len; i++)
-        if (i == 0 || lines[i - 1] == '\n') sides[count++] = lines[i];
-    lua_pushlstring(L, lines, len);
-    lua_pushlstring(L, sides, count);
-    lua_pushboolean(L, smtp_transcript_open(s));
-    return 3;
+    bool open;
+    lua_pushlstring(L, lines, smtp_transcript(to_session(L), lines, &open));
+    lua_pushboolean(L, open);
+    return 2;
 }
 
 /** session:news(mark) -> the lines after the mark, nil where there are none; the mark for the next

@@ -56,10 +56,9 @@ const char *address_unix(struct address *address, const char *host, char text[HO
     const char *path = host + 5;
     size_t len = strlen(path);
     memset(address, 0, sizeof *address);
-    if (len == 0 || len >= sizeof address->u.un.sun_path) {
+    if (len == 0 || len >= sizeof address->u.un.sun_path)
         return host_say(text, "connect", "the path of a unix socket has 1 to %zu bytes, not %zu",
                         sizeof address->u.un.sun_path - 1, len);
-    }
     address->u.un.sun_family = AF_UNIX;
     memcpy(address->u.un.sun_path, path, len + 1);
     address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
@@ -95,9 +94,10 @@ void address_label(const struct address *address, char label[HOST_NAME_LEN_MAX +
     char host[HOST_NAME_LEN_MAX];
     int port;
     address_format(address, host, &port);
-    switch (address->u.any.sa_family) {
-    case AF_INET: snprintf(label, HOST_NAME_LEN_MAX + 16, "%s:%d", host, port); return;
-    case AF_INET6: snprintf(label, HOST_NAME_LEN_MAX + 16, "[%s]:%d", host, port); return;
-    default: snprintf(label, HOST_NAME_LEN_MAX + 16, "%s", host); return;
-    }
+    int family = address->u.any.sa_family;
+    if (family == AF_INET || family == AF_INET6)
+        snprintf(label, HOST_NAME_LEN_MAX + 16, family == AF_INET ? "%s:%d" : "[%s]:%d", host,
+                 port);
+    else
+        snprintf(label, HOST_NAME_LEN_MAX + 16, "%s", host);
 }

@@ -16,7 +16,8 @@ enum {
 
 struct connecting {
     char host[HOST_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
-    char source[64];
+    char source[HOST_NAME_LEN_MAX];
+    struct address from; /* the source address, if its length is not 0 */
     int port;
     int64_t deadline_ms; /* of the first call: interruptions do not extend it */
     int64_t next_ms;     /* when the next attempt may start */
@@ -34,9 +35,8 @@ void connect_drop(struct smtp_socket *s)
     if (c == NULL) return;
     s->connecting = NULL;
     if (c->job != NULL) resolve_end(c->job);
-    for (int i = 0; i < ADDRESS_MAX; i++) {
+    for (int i = 0; i < ADDRESS_MAX; i++)
         if (c->fd[i] >= 0) close(c->fd[i]);
-    }
     free(c);
 }
 
@@ -71,6 +71,14 @@ static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
     return NULL;
 }
 
+/* A copy of a name with its NUL; false: it does not fit. */
+static bool keep_name(char out[HOST_NAME_LEN_MAX], const char *name)
+{
+    size_t len = strlen(name);
+    if (len < HOST_NAME_LEN_MAX) memcpy(out, name, len + 1);
+    return len < HOST_NAME_LEN_MAX;
+}
+
 static const char *begin(struct smtp_socket *s, const char *host, int port, const char *source)
 {
     struct connecting *c = calloc(1, sizeof *c);
@@ -80,14 +88,12 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
     s->connecting = c;
     c->port = port;
     c->deadline_ms = host_deadline_ms(s->connect_ms);
-    if (strlen(host) >= sizeof c->host) {
+    if (!keep_name(c->host, host))
         return host_say(s->text, "resolve", "a host name of %zu bytes", strlen(host));
-    }
-    memcpy(c->host, host, strlen(host) + 1);
-    if (strlen(source) >= sizeof c->source) {
+    if (!keep_name(c->source, source))
         return host_say(s->text, "connect", "the source address is too long");
-    }
-    memcpy(c->source, source, strlen(source) + 1);
+    if (source[0] != '\0' && !address_is_unix(host) && !address_parse(&c->from, source, 0))
+        return host_say(s->text, "connect", "the source address %s is not an IP address", source);
     const char *word = list_known(c, s->text);
     if (word != NULL || c->count > 0) return word;
     return resolve_begin(&c->job, host, s->text);
@@ -121,16 +127,10 @@ static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
 static const char *keep_family(struct smtp_socket *s)
 {
     struct connecting *c = s->connecting;
-    struct address source;
     int kept = 0;
-    if (c->source[0] == '\0' || c->list[0].u.any.sa_family == AF_UNIX) return NULL;
-    if (!address_parse(&source, c->source, 0)) {
-        return host_say(s->text, "connect", "the source address %s is not an IP address",
-                        c->source);
-    }
-    for (int i = 0; i < c->count; i++) {
-        if (c->list[i].u.any.sa_family == source.u.any.sa_family) c->list[kept++] = c->list[i];
-    }
+    if (c->from.len == 0) return NULL;
+    for (int i = 0; i < c->count; i++)
+        if (c->list[i].u.any.sa_family == c->from.u.any.sa_family) c->list[kept++] = c->list[i];
     c->count = kept;
     if (kept > 0) return NULL;
     return host_say(s->text, "connect", "%s has no address of the family of %s", c->host,
@@ -149,14 +149,6 @@ static int patience_ms(const struct smtp_socket *s, int64_t deadline_ms)
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
-static bool is_bound(const struct connecting *c, int fd, int family)
-{
-    struct address source;
-    if (c->source[0] == '\0' || family == AF_UNIX) return true;
-    address_parse(&source, c->source, 0);
-    return bind(fd, &source.u.any, source.len) == 0;
-}
-
 /* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. On a unix
  * socket nothing goes on after EINTR: it is EAGAIN, as where the queue is full. */
 static int start_attempt(struct connecting *c, int i, int wait_ms)
@@ -164,8 +156,8 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
     const struct address *to = &c->list[i];
     int fd = port_socket(to->u.any.sa_family, wait_ms), error = 0;
     if (fd < 0) return errno;
-    if (!is_bound(c, fd, to->u.any.sa_family) || connect(fd, &to->u.any, to->len) < 0)
-        error = errno;
+    bool bound = c->from.len == 0 || bind(fd, &c->from.u.any, c->from.len) == 0;
+    if (!bound || connect(fd, &to->u.any, to->len) < 0) error = errno;
     if (error == EINTR && to->u.any.sa_family == AF_UNIX) error = EAGAIN;
     if (error != 0 && error != EINPROGRESS && error != EINTR) {
         close(fd);
@@ -200,9 +192,8 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms, int *wi
             return NULL;
         }
         note_failure(c, address, error);
-        if (host_errno_word(error, NULL) != NULL) {
+        if (host_errno_word(error, NULL) != NULL)
             return host_say(s->text, "system", "%s", c->failures);
-        }
         c->next_ms = 0;
     }
     return NULL;
@@ -278,9 +269,8 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         const char *word = start_due(s, deadline_ms, &winner);
         if (word != NULL) return word;
         if (winner >= 0) continue;
-        if (c->running == 0 && c->next == c->count) {
+        if (c->running == 0 && c->next == c->count)
             return host_say(s->text, "connect", "%s", c->failures);
-        }
         word = watch(s, deadline_ms, &winner);
         if (word != NULL) {
             char label[HOST_NAME_LEN_MAX + 16];
@@ -317,9 +307,8 @@ const char *connect_run(struct smtp_socket *s, const char *host, int port, const
     struct connecting *c = s->connecting;
     if (s->fd >= 0) return host_say(s->text, "system", "this socket is connected already");
     if (c != NULL &&
-        (c->port != port || strcmp(c->host, host) != 0 || strcmp(c->source, source) != 0)) {
+        (c->port != port || strcmp(c->host, host) != 0 || strcmp(c->source, source) != 0))
         connect_drop(s);
-    }
     if (s->connecting == NULL) word = begin(s, host, port, source);
     if (word == NULL) {
         int64_t deadline_ms = stream_deadline_ms(s, s->connect_ms);

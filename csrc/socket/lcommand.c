@@ -3,7 +3,7 @@
 #include "../port.h"
 #include "../wipe.h"
 
-#include "lcommand.h"
+#include "lsocket.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -38,11 +38,10 @@ static int command_interruptible(lua_State *L)
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND}, old;
     interrupted_state = L;
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++) {
+    for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++)
         /* What was ignored from the start stays so: nohup(1). */
         if (sigaction(interrupting[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             (void)sigaction(interrupting[i], &action, NULL);
-    }
     return 0;
 }
 

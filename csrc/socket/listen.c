@@ -87,9 +87,8 @@ const char *listen_open(struct smtp_listener *l, const char *host, int port, int
         word = address_unix(&l->address, host, l->text);
         if (word != NULL) return word;
     } else if (!address_parse(&l->address, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
-                              port)) {
+                              port))
         return host_say(l->text, "listen", "%s is not an IP address", host);
-    }
     int family = l->address.u.any.sa_family;
     l->fd = port_socket(family, 0);
     if (l->fd < 0) return fail(l, host);
@@ -114,9 +113,8 @@ const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int ti
         }
         /* A connection that was gone before it could be accepted is not an error of ours. */
         if (errno == EINTR) return "again";
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED)
             return host_say(l->text, host_errno_word(errno, "closed"), "%s", strerror(errno));
-        }
         if (l->nonblocking && !host_is_over(deadline_ms)) {
             l->until_ms = deadline_ms;
             return "again";

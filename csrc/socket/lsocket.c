@@ -5,32 +5,27 @@
  * anything is pushed. Failing methods return nil, a stable word, and a sentence. */
 #include "../port.h"
 
-#include "lcommand.h"
-#include "socket.h"
+#include "lsocket.h"
 
 #include <dlfcn.h>
 
 #define SOCKET   "smtp.Socket"
 #define LISTENER "smtp.Listener"
-#define CONTEXT  "smtp.TlsContext"
 
-static struct smtp_socket *to_socket(lua_State *L, int index)
+struct smtp_socket *to_socket(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, SOCKET);
 }
 
-static int fail(lua_State *L, const char *word, const char *text)
+int push_result(lua_State *L, const char *word, const char *text)
 {
-    lua_pushnil(L);
-    lua_pushstring(L, word);
+    if (word == NULL) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    push_failure(L, word);
     lua_pushstring(L, text);
     return 3;
-}
-
-static int succeed(lua_State *L)
-{
-    lua_pushboolean(L, 1);
-    return 1;
 }
 
 static int milliseconds(lua_State *L, int index)
@@ -48,9 +43,8 @@ static int port_arg(lua_State *L, int index)
 
 static struct smtp_socket *push_socket(lua_State *L)
 {
-    struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
+    struct smtp_socket *s = new_object(L, SOCKET, sizeof *s);
     stream_init(s);
-    lcompat_setmetatable(L, SOCKET);
     lua_newtable(L); /* keeps what the connection borrows */
     lua_setuservalue(L, -2);
     return s;
@@ -63,19 +57,12 @@ static int socket_new(lua_State *L)
     return 1;
 }
 
-/* The end of a call, unless it is to be called again. */
-static const char *ended(struct smtp_socket *s, const char *word)
-{
-    if (word == NULL || strcmp(word, "again") != 0) s->until_ms = 0;
-    return word;
-}
-
 static const char *io_send(void *socket, const char *data, size_t len, int timeout_ms, size_t *sent)
 {
     struct smtp_socket *s = socket;
     s->until_ms = 0;
     s->send_ms = timeout_ms;
-    return ended(s, stream_send(s, data, len, sent));
+    return stream_ended(s, stream_send(s, data, len, sent));
 }
 
 static const char *io_receive(void *socket, int timeout_ms, const char **data, size_t *len)
@@ -83,7 +70,7 @@ static const char *io_receive(void *socket, int timeout_ms, const char **data, s
     struct smtp_socket *s = socket;
     s->until_ms = 0;
     s->read_ms = timeout_ms;
-    const char *word = ended(s, stream_receive(s, HOST_INPUT_MAX));
+    const char *word = stream_ended(s, stream_receive(s, HOST_INPUT_MAX));
     if (word != NULL) return word;
     *data = (const char *)s->in + s->in_start;
     *len = s->in_end - s->in_start;
@@ -118,8 +105,8 @@ static int socket_connect(lua_State *L)
     const char *host = luaL_checkstring(L, 2);
     int port = port_arg(L, 3);
     const char *source = luaL_optstring(L, 4, "");
-    const char *word = ended(s, connect_run(s, host, port, source));
-    return word == NULL ? succeed(L) : fail(L, word, s->text);
+    const char *word = stream_ended(s, connect_run(s, host, port, source));
+    return push_result(L, word, s->text);
 }
 
 /** sock:send(data) -> bytes sent; fewer: there is something to read first. After nil, word, text
@@ -127,10 +114,10 @@ static int socket_connect(lua_State *L)
 static int socket_send(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
-    size_t len, sent;
-    const char *data = luaL_checklstring(L, 2, &len);
-    const char *word = ended(s, stream_send(s, data, len, &sent));
-    if (word != NULL) fail(L, word, s->text);
+    struct smtp_text data = text_arg(L, 2);
+    size_t sent;
+    const char *word = stream_ended(s, stream_send(s, data.data, data.len, &sent));
+    if (word != NULL) push_result(L, word, s->text);
     lua_pushinteger(L, (lua_Integer)sent);
     return word != NULL ? 4 : 1;
 }
@@ -141,83 +128,13 @@ static int socket_receiveany(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     size_t max = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
     luaL_argcheck(L, max > 0, 2, "at least 1");
-    const char *word = ended(s, stream_receive(s, max));
-    if (word != NULL) return fail(L, word, s->text);
+    const char *word = stream_ended(s, stream_receive(s, max));
+    if (word != NULL) return push_result(L, word, s->text);
     size_t len = s->in_end - s->in_start;
     if (len > max) len = max;
     lua_pushlstring(L, (const char *)s->in + s->in_start, len);
     s->in_start += len;
     return 1;
-}
-
-static int shake(lua_State *L, struct smtp_socket *s, int context, const char *name)
-{
-    struct tls_context *c = luaL_checkudata(L, context, CONTEXT);
-    lua_getuservalue(L, 1); /* the context must live as long as the connection */
-    lua_pushvalue(L, context);
-    lua_setfield(L, -2, "context");
-    const char *word = ended(s, tls_handshake(s, c, name));
-    return word == NULL ? succeed(L) : fail(L, word, s->text);
-}
-
-/** sock:sslhandshake(session, name, verify, context) -> true. `verify` is the context's. */
-static int socket_sslhandshake(lua_State *L)
-{
-    struct smtp_socket *s = to_socket(L, 1);
-    const char *name = luaL_optstring(L, 3, NULL);
-    return shake(L, s, 5, name);
-}
-
-/** sock:sslaccept(context) -> true: the server's side */
-static int socket_sslaccept(lua_State *L)
-{
-    return shake(L, to_socket(L, 1), 2, NULL);
-}
-
-/** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
-static int socket_tlsinfo(lua_State *L)
-{
-    struct tls_info info;
-    if (!tls_describe(to_socket(L, 1), &info)) return 0;
-    lua_createtable(L, 0, 4);
-    set_string(L, "version", info.version);
-    set_string(L, "cipher", info.cipher);
-    set_flag(L, "verified", info.verified);
-    set_flag(L, "resumed", info.resumed);
-    return 1;
-}
-
-/* Seconds since 1970, which may be negative. */
-static void set_time(lua_State *L, const char *key, int64_t seconds)
-{
-    lua_pushnumber(L, (lua_Number)seconds);
-    lua_setfield(L, -2, key);
-}
-
-/** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
- * nil */
-static int socket_certificate(lua_State *L)
-{
-    struct tls_certificate c;
-    if (!tls_certificate(to_socket(L, 1), &c)) return 0;
-    lua_createtable(L, 0, 6);
-    set_string(L, "subject", c.subject);
-    set_string(L, "issuer", c.issuer);
-    set_string(L, "names", c.names);
-    set_time(L, "not_before", c.not_before);
-    set_time(L, "not_after", c.not_after);
-    set_string(L, "key_pin", c.key_pin);
-    return 1;
-}
-
-/** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
-static int socket_channel_binding(lua_State *L)
-{
-    struct tls_binding b;
-    if (!tls_bind(to_socket(L, 1), &b)) return 0;
-    lua_pushstring(L, b.type);
-    lua_pushlstring(L, (const char *)b.data, b.len);
-    return 2;
 }
 
 static int push_address(lua_State *L, const struct address *address)
@@ -259,16 +176,10 @@ static int socket_nonblocking(lua_State *L)
     return 0;
 }
 
-static int socket_getfd(lua_State *L)
-{
-    lua_pushinteger(L, to_socket(L, 1)->fd);
-    return 1;
-}
-
 static int socket_close(lua_State *L)
 {
     stream_close(to_socket(L, 1));
-    return succeed(L);
+    return push_result(L, NULL, NULL);
 }
 
 /* The collector closes the descriptor and writes nothing: the process may be a forked child. */
@@ -278,65 +189,12 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
-                                          METHOD(socket, connect),
-                                          METHOD(socket, send),
-                                          METHOD(socket, receiveany),
-                                          METHOD(socket, sslhandshake),
-                                          METHOD(socket, sslaccept),
-                                          METHOD(socket, tlsinfo),
-                                          METHOD(socket, certificate),
-                                          METHOD(socket, channel_binding),
-                                          METHOD(socket, getpeername),
-                                          METHOD(socket, getsockname),
-                                          METHOD(socket, nonblocking),
-                                          METHOD(socket, io),
-                                          METHOD(socket, getfd),
-                                          METHOD(socket, close),
-                                          {NULL, NULL}};
-
-/* ---- TLS settings ---- */
-
-static const char *string_field(lua_State *L, const char *key)
-{
-    lua_getfield(L, 1, key);
-    const char *value = luaL_optstring(L, -1, NULL);
-    lua_pop(L, 1); /* table 1 keeps it */
-    return value;
-}
-
-/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
- *  -> context | nil, the option that is wrong, why. Versions are "1.2" and "1.3". */
-static int socket_tls_context(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    const char *min_version = string_field(L, "min_version");
-    const char *max_version = string_field(L, "max_version");
-    const char *pin = string_field(L, "pin");
-    struct tls_settings settings = {
-        .verify = flag_field(L, "verify"),
-        .server = flag_field(L, "server"),
-        .tls13_only = min_version != NULL && strcmp(min_version, "1.3") == 0,
-        .tls12_only = max_version != NULL && strcmp(max_version, "1.2") == 0,
-        .ca_file = string_field(L, "ca_file"),
-        .ca_path = string_field(L, "ca_path"),
-        .cert = string_field(L, "cert"),
-        .key = string_field(L, "key"),
-    };
-    struct tls_context *c = lua_newuserdata(L, sizeof *c);
-    memset(c, 0, sizeof *c);
-    lcompat_setmetatable(L, CONTEXT);
-    const char *option = tls_context_open(c, &settings);
-    if (option == NULL && pin != NULL) option = tls_context_pin(c, pin, strlen(pin));
-    return option == NULL ? 1 : fail(L, option, c->text);
-}
-
-static int context_gc(lua_State *L)
-{
-    tls_context_close(luaL_checkudata(L, 1, CONTEXT));
-    return 0;
-}
+static const luaL_Reg socket_methods[] = {
+    METHOD(socket, settimeouts), METHOD(socket, connect),      METHOD(socket, send),
+    METHOD(socket, receiveany),  METHOD(socket, sslhandshake), METHOD(socket, sslaccept),
+    METHOD(socket, tlsinfo),     METHOD(socket, certificate),  METHOD(socket, channel_binding),
+    METHOD(socket, getpeername), METHOD(socket, getsockname),  METHOD(socket, nonblocking),
+    METHOD(socket, io),          METHOD(socket, close),        {NULL, NULL}};
 
 /* ---- listeners ---- */
 
@@ -350,12 +208,10 @@ static int socket_listen(lua_State *L)
 {
     const char *host = luaL_checkstring(L, 1);
     int port = port_arg(L, 2);
-    struct smtp_listener *l = lua_newuserdata(L, sizeof *l);
-    memset(l, 0, sizeof *l);
+    struct smtp_listener *l = new_object(L, LISTENER, sizeof *l);
     l->fd = -1;
-    lcompat_setmetatable(L, LISTENER);
     const char *word = listen_open(l, host, port, 64);
-    return word == NULL ? 1 : fail(L, word, l->text);
+    return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
 /** listener:nonblocking(on): accept returns nil, "again" where it would wait; see sock:nonblocking.
@@ -373,7 +229,7 @@ static int listener_accept(lua_State *L)
     int timeout_ms = milliseconds(L, 2);
     struct smtp_socket *s = push_socket(L);
     const char *word = listen_accept(l, s, timeout_ms);
-    return word == NULL ? 1 : fail(L, word, l->text);
+    return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
 static int listener_getsockname(lua_State *L)
@@ -384,13 +240,7 @@ static int listener_getsockname(lua_State *L)
 static int listener_close(lua_State *L)
 {
     listen_close(to_listener(L));
-    return succeed(L);
-}
-
-static int listener_gc(lua_State *L)
-{
-    listen_close(to_listener(L));
-    return 0;
+    return push_result(L, NULL, NULL);
 }
 
 static const luaL_Reg listener_methods[] = {METHOD(listener, accept),
@@ -427,7 +277,7 @@ static int socket_wait(lua_State *L)
         lua_pop(L, 1);
     }
     const char *word = host_wait_many(list, count, deadline_ms);
-    if (word != NULL) return fail(L, word, "cannot wait");
+    if (word != NULL) return push_result(L, word, "cannot wait");
     lua_newtable(L);
     int found = 0;
     for (size_t i = 0; i < count; i++) {
@@ -438,11 +288,8 @@ static int socket_wait(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {METHOD(socket, new),
-                                     METHOD(socket, wait),
-                                     METHOD(socket, listen),
-                                     METHOD(socket, tls_context),
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    METHOD(socket, new), METHOD(socket, wait), METHOD(socket, listen), {NULL, NULL}};
 
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L);
 
@@ -466,12 +313,11 @@ static void prevent_unloading(void)
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
 {
     prevent_unloading();
-    static const luaL_Reg none[] = {{NULL, NULL}};
     new_class(L, SOCKET, socket_methods, socket_gc);
     set_duplex(L);
-    new_class(L, LISTENER, listener_methods, listener_gc);
-    new_class(L, CONTEXT, none, context_gc);
+    new_class(L, LISTENER, listener_methods, listener_close);
     lcompat_newlib(L, functions);
+    ltls_open(L);
     lcommand_open(L);
     return 1;
 }

@@ -40,9 +40,8 @@ static int find_lack(const struct resolving *job)
         fds[i] = fcntl(job->pipe[0], F_DUPFD_CLOEXEC, 0);
         if (fds[i] < 0) lack = errno;
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         if (fds[i] >= 0) close(fds[i]);
-    }
     return host_errno_word(lack, NULL) != NULL ? lack : 0;
 }
 

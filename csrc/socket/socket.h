@@ -138,6 +138,8 @@ const char *stream_input(struct smtp_socket *s);
 int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
 /* The call says "again", and is to be called again once one of these events is there. */
 const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms);
+/* Ends a call with this word, unless it is to be called again. */
+const char *stream_ended(struct smtp_socket *s, const char *word);
 /* What a call that said "again" waits for: up to HOST_AWAITED_MAX descriptors, and until when. */
 nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 /* From the kernel into `in`, 1 to max bytes. */
@@ -191,9 +193,9 @@ struct tls_settings {
     const char *ca_file, *ca_path, *cert, *key; /* NULL: not given */
 };
 
-/* The errno value (EMFILE, ENOMEM) by which OpenSSL says that this machine lacks something; 0: it
- * says no such thing. Forgets what it noted. */
-int tls_lack(void);
+/* Says why OpenSSL failed: `word` and `why`, or "system" where it noted that this machine lacks
+ * descriptors or memory. Forgets what it noted. */
+const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why);
 /* These return NULL, or the name of the option that is wrong, or "system". */
 const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings);
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);
@@ -206,8 +208,8 @@ bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN
 /* The newest one, for one use, now the caller's; NULL: none. */
 struct ssl_session_st *tls_session_take(struct tls_context *c,
                                         const unsigned char key[TLS_KEY_LEN]);
-void tls_session_forget(struct tls_context *c, const unsigned char key[TLS_KEY_LEN]);
-void tls_session_clear(struct tls_context *c);
+/* Drops the sessions under this key; NULL: all of them. */
+void tls_session_forget(struct tls_context *c, const unsigned char *key);
 
 /* tls.c */
 /* For SSL_CTX_set_verify: keeps the names of a certificate that is refused. */
@@ -221,9 +223,7 @@ struct tls_info {
 
 /* name: what the certificate must be for (NULL: not checked). Call again after "again". */
 const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name);
-/* Is this the context with which the handshake under way began? */
-bool tls_uses(const struct smtp_socket *s, const struct tls_context *c);
-const char *tls_send(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
+const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
                      size_t *sent);
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms);
 bool tls_describe(const struct smtp_socket *s, struct tls_info *info);

@@ -46,6 +46,12 @@ const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline
     return "again";
 }
 
+const char *stream_ended(struct smtp_socket *s, const char *word)
+{
+    if (word == NULL || strcmp(word, "again") != 0) s->until_ms = 0;
+    return word;
+}
+
 nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms)
 {
     if (s->connecting != NULL) return connect_awaited(s, fds, until_ms);

@@ -8,7 +8,9 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
-int tls_lack(void)
+/* The errno value (EMFILE, ENOMEM) by which OpenSSL says that this machine lacks something; 0: it
+ * says no such thing. What it noted is forgotten. */
+static int take_lack(void)
 {
     int lack = 0;
     for (unsigned long error; (error = ERR_get_error()) != 0;) {
@@ -19,13 +21,19 @@ int tls_lack(void)
     return lack;
 }
 
+const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why)
+{
+    int lack = take_lack();
+    return host_say(text, lack != 0 ? "system" : word, "%s", lack != 0 ? strerror(lack) : why);
+}
+
 static const char *fail(struct tls_context *c, const char *option, const char *what)
 {
+    char text[HOST_TEXT_MAX];
     unsigned long error = ERR_peek_last_error();
     const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
-    host_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
-    int lack = tls_lack();
-    return lack == 0 ? option : host_say(c->text, "system", "%s", strerror(lack));
+    host_say(text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
+    return tls_blame(c->text, option, text);
 }
 
 /* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed
@@ -58,10 +66,8 @@ static const char *load_system(struct tls_context *c)
     const char *file = setting(X509_get_default_cert_file_env(), X509_get_default_cert_file());
     if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
     if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
-    int lack = tls_lack();
-    if (lack != 0) return host_say(c->text, "system", "%s", strerror(lack));
-    return fail(
-        c, "ca_file",
+    return tls_blame(
+        c->text, "ca_file",
         "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
 }
 
@@ -129,7 +135,7 @@ const char *tls_context_pin(struct tls_context *c, const char *base64, size_t le
 
 void tls_context_close(struct tls_context *c)
 {
-    tls_session_clear(c);
+    tls_session_forget(c, NULL);
     SSL_CTX_free(c->ctx);
     c->ctx = NULL;
 }

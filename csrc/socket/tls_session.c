@@ -24,12 +24,6 @@ static void drop(struct tls_session **at)
     free(entry);
 }
 
-void tls_session_clear(struct tls_context *c)
-{
-    while (c->sessions != NULL)
-        drop(&c->sessions);
-}
-
 bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
                       SSL_SESSION *session)
 {
@@ -65,10 +59,10 @@ SSL_SESSION *tls_session_take(struct tls_context *c, const unsigned char key[TLS
     return NULL;
 }
 
-void tls_session_forget(struct tls_context *c, const unsigned char key[TLS_KEY_LEN])
+void tls_session_forget(struct tls_context *c, const unsigned char *key)
 {
     for (struct tls_session **at = &c->sessions; *at != NULL;) {
-        if (memcmp((*at)->key, key, TLS_KEY_LEN) == 0)
+        if (key == NULL || memcmp((*at)->key, key, TLS_KEY_LEN) == 0)
             drop(at);
         else
             at = &(*at)->next;

@@ -40,14 +40,6 @@ const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready)
     return word;
 }
 
-static bool is_any_ready(const struct pollfd *fds, nfds_t count)
-{
-    for (nfds_t i = 0; i < count; i++) {
-        if (fds[i].revents != 0) return true;
-    }
-    return false;
-}
-
 static nfds_t awaited(const struct waiting *w, struct pollfd *fds, int64_t *until_ms)
 {
     if (w->socket != NULL) return stream_awaited(w->socket, fds, until_ms);
@@ -74,8 +66,9 @@ const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_
     at = 0;
     for (size_t i = 0; i < count; i++) {
         nfds_t own = awaited(&list[i], one, &until_ms);
-        list[i].ready = until_ms <= now_ms || is_any_ready(fds + at, own);
-        at += own;
+        list[i].ready = until_ms <= now_ms;
+        for (; own > 0; own--)
+            if (fds[at++].revents != 0) list[i].ready = true;
     }
     free(fds);
     return word != NULL && strcmp(word, "timeout") == 0 ? NULL : word;

@@ -1,16 +1,11 @@
-/* scan.c - what a message holds, before it is sent. */
+/* scan.c - what a message contains, before it is sent. */
 #include "octets.h"
 #include "text.h"
 
-static void note_nul(struct smtp_scan *scan)
+/* Notes a NUL or a bare line end, and whether it is in the header. */
+static void note(struct smtp_scan *scan, bool *fault)
 {
-    scan->nul = true;
-    if (scan->ready && !scan->in_body) scan->odd_header = true;
-}
-
-static void note_bare(struct smtp_scan *scan)
-{
-    scan->bare = true;
+    *fault = true;
     if (scan->ready && !scan->in_body) scan->odd_header = true;
 }
 
@@ -18,7 +13,7 @@ static void look_at(struct smtp_scan *scan, char c)
 {
     if (is_literal(c)) return;
     scan->special++;
-    if (c == '\0') note_nul(scan);
+    if (c == '\0') note(scan, &scan->nul);
     if (c & 0x80)
         scan->eightbit = true;
     else if (c != '=')
@@ -29,8 +24,8 @@ struct found {
     uint64_t special, high, control; /* how many; the high bits of the others */
 };
 
-/* What they are is not asked in branches: text with umlauts would have the processor guess wrong
- * each time. */
+/* There are no branches in here: in text with umlauts the processor would guess each of them wrong.
+ */
 static inline void look_at_eight(struct found *found, uint64_t octets)
 {
     uint64_t printable = octets_printable(octets);
@@ -87,13 +82,13 @@ static size_t look_at_text(struct smtp_scan *scan, const char *data, size_t len)
     return at;
 }
 
-/* The same where fewer questions are asked. */
+/* Looks at text of a message that is sent as it is: only NUL and bytes over 127 matter. */
 static size_t skip_text(struct smtp_scan *scan, const char *data, size_t len)
 {
     size_t at = plain_len(data, len, scan->eightbit);
     while (at < len && !is_line_end(data[at])) {
         if (data[at++] == '\0')
-            note_nul(scan);
+            note(scan, &scan->nul);
         else
             scan->eightbit = true;
         at += plain_len(data + at, len - at, scan->eightbit);
@@ -105,7 +100,7 @@ static size_t skip_text(struct smtp_scan *scan, const char *data, size_t len)
 static size_t scan_text(struct smtp_scan *scan, const char *data, size_t len)
 {
     size_t at = scan->ready ? skip_text(scan, data, len) : look_at_text(scan, data, len);
-    if (scan->after_cr) note_bare(scan);
+    if (scan->after_cr) note(scan, &scan->bare);
     if (scan->line_len == 0 && *data == '.') scan->dotted = true;
     scan->after_cr = false;
     scan->line_len += at;
@@ -123,7 +118,7 @@ static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len
 {
     bool ends, after_cr = scan->after_cr;
     size_t taken = line_end_take(&scan->after_cr, data, len, &ends);
-    if (ends && (after_cr || *data == '\n')) note_bare(scan);
+    if (ends && (after_cr || *data == '\n')) note(scan, &scan->bare);
     if (ends) end_line(scan);
     return taken;
 }
@@ -144,7 +139,7 @@ void smtp_scan_end(struct smtp_scan *scan)
 {
     bool open = scan->line_len > 0;
     if (open) end_line(scan);
-    if (scan->after_cr) note_bare(scan);
+    if (scan->after_cr) note(scan, &scan->bare);
     scan->framed = !open && !scan->bare && !scan->dotted;
 }
 

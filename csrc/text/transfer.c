@@ -128,15 +128,6 @@ static size_t escape_all(struct smtp_encoder *e, const char *data, size_t len, c
     return at;
 }
 
-/* How much of `word` the input has at its begin: less than all where it differs, or ends. */
-static size_t common_len(const char *data, size_t len, const char *word)
-{
-    size_t at = 0;
-    while (at < len && word[at] != '\0' && data[at] == word[at])
-        at++;
-    return at;
-}
-
 /* Copies the octets before the first that is not literal, but no more than `room`; what it writes
  * after these does not count. */
 static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
@@ -179,7 +170,10 @@ static size_t put_literal(struct smtp_encoder *e, const char *data, size_t len, 
 static size_t begin_line(struct smtp_encoder *e, const char *data, size_t len, bool last,
                          char **out)
 {
-    size_t from_len = common_len(data, len, "From ");
+    static const char from[] = "From ";
+    size_t from_len = 0;
+    while (from_len < len && from_len < 5 && data[from_len] == from[from_len])
+        from_len++;
     if (from_len == len && from_len < 5 && !last) return 0;
     if (*data != '.' && from_len < 5) return put_literal(e, data, len, last, out);
     *out = escape(e, *data, *out);

@@ -401,14 +401,14 @@ describe("A mechanism of smtp.sasl", function()
 
    it("drops out where libcrypto has no such hash, and says why it cannot answer", function()
       local real, nothing = package.loaded["smtp.crypto"], function() return nil, "no memory" end
-      package.loaded["smtp.crypto"] = { name_max = 1024, hmac = nothing, scram = nothing, cram_md5 = nothing,
+      package.loaded["smtp.crypto"] = { name_max = 1024, hmac = nothing, scram = nothing,
          saslprep = function(text) return text ~= "sesame" and text or nil, text == "sesame" and "crypto" or nil end }
       local results = {}
       for _, case in ipairs { { "SCRAM-SHA-512" }, { "CRAM-MD5" }, { "SCRAM-SHA-1", "sesame" } } do
          local _, none, why = start(case[1], { password = case[2] })
          results[#results + 1] = tostring(none) .. " " .. why
       end
-      local answer, why = sasl.mechanisms["CRAM-MD5"].step({ crypto = { cram_md5 = nothing }, info = {} }, "x")
+      local answer, why = sasl.mechanisms["CRAM-MD5"].step({ crypto = { hmac = nothing }, info = {} }, "x")
       package.loaded["smtp.crypto"] = real
       assert.same({ "false libcrypto would not do SHA512", "false libcrypto has no MD5 here",
          "false password: no memory" }, results)
@@ -624,5 +624,20 @@ describe("beside", function()
       assert.equal("pass", lines[4])
       assert.equal("nil\tsaslprep", lines[5])
       assert.equal("rejected\tSCRAM-SHA-256", lines[6])
+   end)
+end)
+
+describe("CRAM-MD5", function()
+   it("answers as in RFC 2195 2", function()
+      assert.equal("tim b913a602c7eda7a495b4e6e7334d3890",
+         sasl.cram_md5(crypto, "tim", "tanstaaftanstaaf", "<1896.697170952@postoffice.reston.mci.net>"))
+   end)
+
+   it("sends the name as it is, spaces and all", function()
+      local challenge = "<1@there.example>"
+      for _, name in ipairs { "", "a b", "p\195\164t", ("x"):rep(5000) } do
+         assert.equal(name .. " " .. octets.hex(crypto.hmac("MD5", "key", challenge)),
+            sasl.cram_md5(crypto, name, "key", challenge))
+      end
    end)
 end)

@@ -545,7 +545,8 @@ static void show_command(uint64_t at)
 static void check_transcript(const struct talk *t)
 {
     static char kept[SMTP_TRANSCRIPT_MAX + 64];
-    size_t len = smtp_transcript(t->session, kept);
+    bool open;
+    size_t len = smtp_transcript(t->session, kept, &open);
     if (shown.side != 0) show("\n", 1);
     show_octets();
     CHECK(len <= shown.len);

@@ -86,9 +86,18 @@ local function begin_cram_md5(self, info)
    self.crypto, self.info = crypto, info
 end
 
+--- The answer of CRAM-MD5 (RFC 2195 2).
+---@return string|nil answer   nil where libcrypto has no MD5
+---@return string|nil why
+function sasl.cram_md5(crypto, username, password, challenge)
+   local digest, why = crypto.hmac("MD5", password, challenge)
+   if not digest then return nil, why end
+   return username .. " " .. digest:gsub(".", function(c) return ("%02x"):format(c:byte()) end), nil
+end
+
 local function step_cram_md5(self, challenge)
    if challenge == "" then return nil, "protocol" end
-   local answer, why = self.crypto.cram_md5(self.info.username, self.info.password, challenge)
+   local answer, why = sasl.cram_md5(self.crypto, self.info.username, self.info.password, challenge)
    return answer, answer and true or why
 end
 

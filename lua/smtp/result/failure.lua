@@ -207,10 +207,10 @@ end
 
 -- The lines of the dialogue, without secrets, and the command that the trouble is about.
 local function add_transcript(err, conv, session, stage)
-   local lines, text, sides, open = {}, session:transcript()
+   local lines, text, open = {}, session:transcript()
    err.command, err.transcript = newest_command(session, stage), lines
    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
-   if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, sides, open) end
+   if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, open) end
 end
 
 -- The message belongs to the command that announces it.

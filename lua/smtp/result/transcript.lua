@@ -178,13 +178,12 @@ function Transcript:mask_replies(...)
 end
 
 --- Mask the lines of a session's transcript.
----@param lines string[]
----@param sides string    "C", "S" or "*" for each line: a server may repeat a secret
+---@param lines string[]  those that begin with "S" are the server's, which may repeat a secret
 ---@param open boolean    the server's newest line is not whole
-function Transcript:mask_lines(lines, sides, open)
+function Transcript:mask_lines(lines, open)
    local newest
    for i = 1, #lines do
-      if sides:sub(i, i) == "S" then
+      if lines[i]:sub(1, 1) == "S" then
          lines[i] = self:mask(lines[i])
          newest = i
       end

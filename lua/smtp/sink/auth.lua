@@ -46,7 +46,8 @@ local function cram_md5(x)
    local answer = ask(challenge)
    local user = answer:match("^(.*) %x+$")
    local password = user and x.auth.users[user]
-   if password and answer == x.auth.crypto.cram_md5(user, password, challenge) then return user end
+   local expected = password and sasl.cram_md5(x.auth.crypto, user, password, challenge)
+   if expected and answer == expected then return user end
 end
 
 -- What c= must contain after the GS2 header, nil where the client may not go on. With y it takes us

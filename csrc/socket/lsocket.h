@@ -1,11 +1,27 @@
-/* lcommand.h - the part of smtp.socket that only the command lua-smtp calls. */
-#ifndef LCOMMAND_H
-#define LCOMMAND_H
+/* lsocket.h - what the files of the module smtp.socket share. */
+#ifndef LSOCKET_H
+#define LSOCKET_H
 
 #include "../lbinding.h"
+#include "socket.h"
 
 #pragma GCC visibility push(hidden)
 
+/* lsocket.c */
+struct smtp_socket *to_socket(lua_State *L, int index);
+/* Returns true where `word` is NULL, else nil, word and text. */
+int push_result(lua_State *L, const char *word, const char *text);
+
+/* ltls.c: methods of sockets */
+int socket_sslhandshake(lua_State *L);
+int socket_sslaccept(lua_State *L);
+int socket_tlsinfo(lua_State *L);
+int socket_certificate(lua_State *L);
+int socket_channel_binding(lua_State *L);
+/* Its function into the module on top of the stack. */
+void ltls_open(lua_State *L);
+
+/* lcommand.c: the part of smtp.socket that only the command lua-smtp calls. */
 /** Adds to the module on top of the stack:
  *
  *  socket.interruptible(): from now on SIGINT, SIGTERM, SIGHUP and SIGPIPE raise an error in the

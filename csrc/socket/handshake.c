@@ -1,0 +1,264 @@
+/* handshake.c - the TLS handshake: names, certificates, sessions, and what its failures mean. */
+#include "tls.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+/* ---- certificates ---- */
+
+/* Called by OpenSSL for each certificate; decides nothing, but remembers names for the error. */
+int tls_verified(int ok, X509_STORE_CTX *ctx)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
+    if (!ok && t != NULL && t->names[0] == '\0')
+        certificate_names(X509_STORE_CTX_get0_cert(ctx), ", ", t->names, sizeof t->names);
+    return ok;
+}
+
+static const char *certificate_word(long result)
+{
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "certificate:expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "certificate:not_yet_valid";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate:wrong_host";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate:self_signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
+    case X509_V_ERR_OUT_OF_MEM: return "system";
+    case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
+    case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK: return "certificate:weak";
+    default: return "certificate:untrusted";
+    }
+}
+
+static bool has_pinned_key(const struct tls *t)
+{
+    const struct tls_context *c = t->context;
+    unsigned char digest[TLS_PIN_LEN];
+    if (c->pin_count == 0) return true;
+    if (!certificate_key(SSL_get0_peer_certificate(t->ssl), digest)) return false;
+    for (int i = 0; i < c->pin_count; i++)
+        if (memcmp(digest, c->pin[i], TLS_PIN_LEN) == 0) return true;
+    return false;
+}
+
+/* Of what OpenSSL has verified, time is all that can change: a session is kept for one context and
+ * one name. */
+static long verify_again(SSL *ssl)
+{
+    long result = SSL_get_verify_result(ssl);
+    X509 *certificate = SSL_get0_peer_certificate(ssl);
+    if (result != X509_V_OK) return result;
+    if (certificate == NULL) return X509_V_ERR_UNSPECIFIED;
+    return X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0 ? X509_V_OK
+                                                                      : X509_V_ERR_CERT_HAS_EXPIRED;
+}
+
+/* A resumed session shows no certificate: OpenSSL takes the one it began with, and what
+ * verification said then. So both are looked at before a session is offered, and after every
+ * handshake that resumed none. */
+static const char *distrust(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    if (t->context->server) return NULL;
+    long result = t->context->verify ? verify_again(t->ssl) : X509_V_OK;
+    if (result != X509_V_OK)
+        return host_say(s->text, certificate_word(result), "%s",
+                        X509_verify_cert_error_string(result));
+    if (has_pinned_key(t)) return NULL;
+    return host_say(s->text, "certificate:pin_mismatch", "its key is not pinned");
+}
+
+/* ---- sessions ---- */
+
+/* With the process in it: a forked child leaves its parent's sessions alone, for a ticket of
+ * TLS 1.3 is for one use (RFC 8446, C.4). */
+static bool make_key(const struct smtp_socket *s, const char *name)
+{
+    char text[sizeof s->target + HOST_NAME_LEN_MAX + 32];
+    int len = snprintf(text, sizeof text, "%ld %s %s", (long)s->pid, s->target, name);
+    return len > 0 && (size_t)len < sizeof text &&
+           EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* TLS 1.3 gives sessions after the handshake, when the first reply is read or later (RFC 8446,
+ * 4.6.1); several, if it likes. */
+int tls_given_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    return tls_session_keep(t->context, t->key, session);
+}
+
+static void offer_session(struct smtp_socket *s)
+{
+    SSL *ssl = s->tls->ssl;
+    SSL_SESSION *session = tls_session_take(s->tls->context, s->tls->key);
+    if (session == NULL) return;
+    if (SSL_set_session(ssl, session) != 1 || distrust(s) != NULL) SSL_set_session(ssl, NULL);
+    SSL_SESSION_free(session);
+}
+
+/* Until TLS 1.2 a session is for many uses, and may come without a new one. */
+static void keep_session(struct tls *t)
+{
+    if (SSL_session_reused(t->ssl) == 0 || SSL_version(t->ssl) >= TLS1_3_VERSION) return;
+    SSL_SESSION *session = SSL_get1_session(t->ssl);
+    if (!tls_session_keep(t->context, t->key, session)) SSL_SESSION_free(session);
+}
+
+/* ---- beginning ---- */
+
+/* A certificate is for the bare address, without brackets; the name of SNI has no dot at its end.
+ */
+static bool set_name(struct tls *t, const char *name)
+{
+    char bare[HOST_NAME_LEN_MAX];
+    struct address address;
+    int port;
+    size_t len = strlen(name);
+    X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (address_parse(&address, name, 0)) {
+        address_format(&address, bare, &port);
+        return X509_VERIFY_PARAM_set1_ip_asc(param, bare) == 1;
+    }
+    if (len == 0 || len >= sizeof bare) return false;
+    memcpy(bare, name, len + 1);
+    if (bare[len - 1] == '.') bare[--len] = '\0';
+    return X509_VERIFY_PARAM_set1_host(param, bare, len) == 1 &&
+           SSL_set_tlsext_host_name(t->ssl, bare) == 1;
+}
+
+static const char *begin(struct smtp_socket *s, struct tls_context *c, const char *name)
+{
+    if (s->in_start < s->in_end)
+        return host_say(s->text, "tls:injected",
+                        "plain text waits to be read before the handshake");
+    const char *word = stream_input(s);
+    if (word == NULL) word = tls_open(s, c);
+    if (word != NULL) return word;
+    if ((name != NULL && !set_name(s->tls, name)) || !make_key(s, name != NULL ? name : ""))
+        return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for",
+                        name);
+    if (!c->server) offer_session(s);
+    return NULL;
+}
+
+/* ---- failures ---- */
+
+const char *handshake_word(unsigned long error)
+{
+    switch (ERR_GET_REASON(error)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE: return "tls:version";
+    case SSL_R_RECORD_TOO_SMALL: /* empty records, or warnings, without end */
+    case SSL_R_TOO_MANY_WARN_ALERTS: return "protocol";
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST: return "tls:plaintext";
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA: return "tls:client_certificate";
+    default: return "tls:handshake";
+    }
+}
+
+/* Says why the handshake failed. To verify a certificate takes memory, and descriptors where
+ * ca_path is a directory: tls_blame finds that out. */
+static const char *explain(struct smtp_socket *s)
+{
+    struct tls *t = s->tls;
+    unsigned long error = ERR_peek_error();
+    long result = SSL_get_verify_result(t->ssl);
+    char why[HOST_TEXT_MAX];
+    const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+    if (t->context->server || !t->context->verify || result == X509_V_OK)
+        return tls_blame(s->text, handshake_word(error),
+                         reason != NULL ? reason : "the peer ended the handshake");
+    host_say(why, NULL, "%s%s%s", X509_verify_cert_error_string(result),
+             t->names[0] != '\0' ? "; the certificate is for " : "", t->names);
+    return tls_blame(s->text, certificate_word(result), why);
+}
+
+static const char *fail(struct smtp_socket *s, const char *word)
+{
+    bool flushed;
+    s->tls->dead = true;
+    (void)tls_flush(s, 0, &flushed); /* the alert, so that the peer knows why */
+    ERR_clear_error();
+    return word;
+}
+
+/* A peer that speaks first, and not in records, has no TLS on this port. */
+static bool is_plaintext(struct tls *t)
+{
+    char *data;
+    if (t->heard_any || BIO_get_mem_data(t->heard, &data) <= 0) return false;
+    t->heard_any = true;
+    return data[0] != 0x14 && data[0] != 0x15 && data[0] != 0x16;
+}
+
+/* ---- the handshake ---- */
+
+/* One step of the handshake, and one wait for the peer. *done: there is nothing more to do. A
+ * client's last words are sent with its first data, or before it reads. */
+static const char *shake_once(struct smtp_socket *s, int64_t deadline_ms, size_t *taken, bool *done)
+{
+    struct tls *t = s->tls;
+    bool flushed = false;
+    ERR_clear_error();
+    int result = SSL_do_handshake(t->ssl);
+    int want = SSL_get_error(t->ssl, result);
+    *done = result == 1;
+    if (!*done && want != SSL_ERROR_WANT_READ) return fail(s, explain(s));
+    const char *word = *done && !SSL_session_reused(t->ssl) ? distrust(s) : NULL;
+    if (word != NULL) return fail(s, word);
+    if (*done && !t->context->server) return NULL;
+    word = tls_flush(s, deadline_ms, &flushed);
+    *done = *done && flushed;
+    if (word == NULL && !*done) word = tls_fill(s, deadline_ms, taken);
+    if (word != NULL || *done || !is_plaintext(t)) return word;
+    return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
+}
+
+static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
+{
+    bool done = false;
+    size_t taken = 0;
+    const char *word = NULL;
+    while (word == NULL && !done)
+        word = shake_once(s, deadline_ms, &taken, &done);
+    return word;
+}
+
+const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name)
+{
+    const char *word = NULL;
+    if (s->fd < 0) return host_say(s->text, "closed", "not connected");
+    if (s->tls != NULL && (s->tls->open || s->tls->dead || s->tls->context != c))
+        return host_say(s->text, "tls:handshake", "TLS was begun on this connection before");
+    if (s->tls == NULL) word = begin(s, c, name);
+    if (word == NULL) word = shake(s, stream_deadline_ms(s, s->connect_ms));
+    if (s->tls == NULL || (word != NULL && strcmp(word, "again") == 0)) return word;
+    s->tls->open = word == NULL;
+    s->tls->dead = word != NULL;
+    if (word == NULL)
+        keep_session(s->tls);
+    else
+        tls_session_forget(c, s->tls->key); /* whatever it was: the next handshake is a full one */
+    return word;
+}

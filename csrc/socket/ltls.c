@@ -1,0 +1,116 @@
+/* ltls.c - TLS in the module smtp.socket: handshakes, what is known of a connection, settings. */
+#include "../port.h"
+
+#include "lsocket.h"
+
+#define CONTEXT "smtp.TlsContext"
+
+static int shake(lua_State *L, struct smtp_socket *s, int context, const char *name)
+{
+    struct tls_context *c = luaL_checkudata(L, context, CONTEXT);
+    lua_getuservalue(L, 1); /* the context must live as long as the connection */
+    lua_pushvalue(L, context);
+    lua_setfield(L, -2, "context");
+    const char *word = stream_ended(s, tls_handshake(s, c, name));
+    return push_result(L, word, s->text);
+}
+
+/** sock:sslhandshake(session, name, verify, context) -> true. `verify` is the context's. */
+int socket_sslhandshake(lua_State *L)
+{
+    struct smtp_socket *s = to_socket(L, 1);
+    const char *name = luaL_optstring(L, 3, NULL);
+    return shake(L, s, 5, name);
+}
+
+/** sock:sslaccept(context) -> true: the server's side */
+int socket_sslaccept(lua_State *L)
+{
+    return shake(L, to_socket(L, 1), 2, NULL);
+}
+
+/** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
+int socket_tlsinfo(lua_State *L)
+{
+    struct tls_info info;
+    if (!tls_describe(to_socket(L, 1), &info)) return 0;
+    lua_createtable(L, 0, 4);
+    set_string(L, "version", info.version);
+    set_string(L, "cipher", info.cipher);
+    set_flag(L, "verified", info.verified);
+    set_flag(L, "resumed", info.resumed);
+    return 1;
+}
+
+/* Seconds since 1970, which may be negative. */
+static void set_time(lua_State *L, const char *key, int64_t seconds)
+{
+    lua_pushnumber(L, (lua_Number)seconds);
+    lua_setfield(L, -2, key);
+}
+
+/** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
+ * nil */
+int socket_certificate(lua_State *L)
+{
+    struct tls_certificate c;
+    if (!tls_certificate(to_socket(L, 1), &c)) return 0;
+    lua_createtable(L, 0, 6);
+    set_string(L, "subject", c.subject);
+    set_string(L, "issuer", c.issuer);
+    set_string(L, "names", c.names);
+    set_time(L, "not_before", c.not_before);
+    set_time(L, "not_after", c.not_after);
+    set_string(L, "key_pin", c.key_pin);
+    return 1;
+}
+
+/** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
+int socket_channel_binding(lua_State *L)
+{
+    struct tls_binding b;
+    if (!tls_bind(to_socket(L, 1), &b)) return 0;
+    lua_pushstring(L, b.type);
+    lua_pushlstring(L, (const char *)b.data, b.len);
+    return 2;
+}
+
+/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
+ *  -> context | nil, the option that is wrong, why. Versions are "1.2" and "1.3". */
+static int socket_tls_context(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    const char *min_version = text_field(L, "min_version").data;
+    const char *max_version = text_field(L, "max_version").data;
+    const char *pin = text_field(L, "pin").data;
+    struct tls_settings settings = {
+        .verify = flag_field(L, "verify"),
+        .server = flag_field(L, "server"),
+        .tls13_only = min_version != NULL && strcmp(min_version, "1.3") == 0,
+        .tls12_only = max_version != NULL && strcmp(max_version, "1.2") == 0,
+        .ca_file = text_field(L, "ca_file").data,
+        .ca_path = text_field(L, "ca_path").data,
+        .cert = text_field(L, "cert").data,
+        .key = text_field(L, "key").data,
+    };
+    struct tls_context *c = new_object(L, CONTEXT, sizeof *c);
+    const char *option = tls_context_open(c, &settings);
+    if (option == NULL && pin != NULL) option = tls_context_pin(c, pin, strlen(pin));
+    return option == NULL ? 1 : push_result(L, option, c->text);
+}
+
+static int context_gc(lua_State *L)
+{
+    tls_context_close(luaL_checkudata(L, 1, CONTEXT));
+    return 0;
+}
+
+static const luaL_Reg functions[] = {METHOD(socket, tls_context), {NULL, NULL}};
+
+void ltls_open(lua_State *L)
+{
+    static const luaL_Reg none[] = {{NULL, NULL}};
+    new_class(L, CONTEXT, none, context_gc);
+    lcompat_setfuncs(L, functions);
+}
