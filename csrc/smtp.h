@@ -189,8 +189,6 @@ enum {
     X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "wants encryption before AUTH")\
     X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
     X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
-    X(AUTH_APP_PASSWORD, "auth_rejected",      "app_password_required", "takes only a password made for this application")\
-    X(AUTH_BROWSER,     "auth_rejected",       "browser_login_required", "asks the user to log in with a web browser first")\
     X(AUTH_PROTOCOL,    "auth_rejected",       "protocol",         "broke the rules of the AUTH exchange")\
     X(AUTH_NOT_AUTHENTIC, "auth_rejected",     "server_not_authentic", "could not prove that it knows the password")\
     X(AUTH_ITERATIONS,  "auth_rejected",       "iterations",       "asks for a number of hash iterations outside scram_iterations")\
@@ -199,13 +197,12 @@ enum {
     X(AUTH_REQUIRED,    "auth_required",       "required",         "wants authentication first")   \
     X(TLS_REQUIRED,     "tls_required",        "required",         "wants STARTTLS first")         \
     X(SENDER_REFUSED,   "sender_refused",      "refused",          "refused the sender")           \
-    X(SENDER_QUOTA,     "sender_refused",      "quota",            "refused the sender, whose quota is used up")\
     X(NOBODY_ACCEPTED,  "recipients_refused",  "refused",          "accepted no recipient")        \
     X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, and recipients = \"all\"")\
     X(TOO_MANY,         "recipients_refused",  "too_many",         "does not take so many recipients at once, and recipients = \"all\"")\
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
     X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING and then does not know BDAT")\
-    X(TOO_LARGE,        "message_too_large",   "size",             "does not take messages this large")\
+    X(TOO_LARGE,        "message_too_large",   "too_large",        "does not take messages this large")\
     X(NO_PIPELINING,    "extension_unsupported", "pipelining",     "does not offer PIPELINING")    \
     X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME")      \
     X(NO_SIZE,          "extension_unsupported", "size",           "does not offer SIZE")          \
@@ -562,6 +559,10 @@ void smtp_body_end(struct smtp_session *s);
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
 
 void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade);
+
+/** From now on every command waits for the answer to the one before it, whatever the server
+ * offers. */
+void smtp_lockstep(struct smtp_session *s);
 /** What a driver's clock knows, in seconds of a clock that only goes forward. */
 struct smtp_clock {
     double deadline;      /* of the whole conversation */

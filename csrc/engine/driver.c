@@ -24,6 +24,11 @@ void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
     if (!s->opt.lmtp) s->status.grade = grade;
 }
 
+void smtp_lockstep(struct smtp_session *s)
+{
+    s->opt.ext_skip |= SMTP_EXT_PIPELINING;
+}
+
 const char *smtp_session_stage(const struct smtp_session *s)
 {
     return step_rows[current_step(s)].stage;

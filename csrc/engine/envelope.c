@@ -120,7 +120,6 @@ static enum smtp_error sender_error(const struct smtp_session *s, const struct s
     enum smtp_error first = required_first(s, r, false);
     bool courier = r->code == 534 && r->enhanced[1] != 7; /* its answer to SIZE= */
     if (first != SMTP_ERROR_NONE) return first;
-    if (reply_is_about(r, 2, 2)) return SMTP_ERROR_SENDER_QUOTA;
     if (says_size(s, s->transactions) && (courier || reply_says_size(r)))
         return SMTP_ERROR_TOO_LARGE;
     return SMTP_ERROR_SENDER_REFUSED;

@@ -285,9 +285,8 @@ static step rejected(struct smtp_session *s, const struct smtp_reply *r)
 /* Google's 534 with these says that another password is needed, and no other mechanism helps. */
 static step too_weak(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (reply_is(r, 5, 7, 9)) return give_up(s, SMTP_ERROR_AUTH_APP_PASSWORD, r);
-    if (reply_is(r, 5, 7, 14)) return give_up(s, SMTP_ERROR_AUTH_BROWSER, r);
-    return try_next(s, r);
+    bool of_password = reply_is(r, 5, 7, 9) || reply_is(r, 5, 7, 14);
+    return of_password ? give_up(s, SMTP_ERROR_AUTH_REJECTED, r) : try_next(s, r);
 }
 
 static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)

@@ -9,11 +9,15 @@ void push_grade(lua_State *L, const struct smtp_session *s)
     lua_pushstring(L, grades[smtp_session_status(s)->grade]);
 }
 
-/** session:grade(word) -> "safe", "try" or "eager", see enum smtp_grade; with a word it is set. */
+/** session:grade(word) -> "safe", "try" or "eager", see enum smtp_grade; with a word it is set.
+ * With "off" every command waits for the answer to the one before it, from now on. */
 int session_grade(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    if (!lua_isnoneornil(L, 2))
+    const char *word = luaL_optstring(L, 2, NULL);
+    if (word != NULL && strcmp(word, "off") == 0)
+        smtp_lockstep(s);
+    else if (word != NULL)
         smtp_set_grade(s, (enum smtp_grade)luaL_checkoption(L, 2, NULL, grades));
     push_grade(L, s);
     return 1;

@@ -41,10 +41,14 @@ static int transaction_left(lua_State *L)
     return 2;
 }
 
-/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, … }. */
+/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, …, from = the
+ * sender }. */
 static int transaction_trouble(lua_State *L)
 {
-    return push_trouble(L, &to_transaction(L)->trouble);
+    const struct smtp_transaction *m = to_transaction(L);
+    int count = push_trouble(L, &m->trouble);
+    if (count > 0) set_text(L, "from", m->from.data, m->from.len);
+    return count;
 }
 
 /** transaction:reply() -> { code, enhanced, text } of the reply to the end of the message. */

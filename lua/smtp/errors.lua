@@ -66,29 +66,46 @@ local function refusals(err)
    return list, differ
 end
 
--- " [a@x.example: 550 5.1.1 who?; b@x.example: 451 later; …; and 2 more]". A reply that the error
--- shows already is not repeated.
-local function refused(err)
-   if err.kind ~= "recipients_refused" and err.kind ~= "data_refused" then return "" end
-   local list, differ = refusals(err)
-   if #list == 0 or err.kind == "data_refused" and not differ then return "" end
+-- At most three, then how many more.
+local function shorten(list, show)
    local named = {}
-   for i = 1, math.min(#list, NAMED_MAX) do
-      named[i] = differ and refusal(list[i]) or list[i].address
-   end
+   for i = 1, math.min(#list, NAMED_MAX) do named[i] = show(list[i]) end
    if #list > NAMED_MAX then named[#named + 1] = ("and %d more"):format(#list - NAMED_MAX) end
-   return " [" .. table.concat(named, "; ") .. "]"
+   return table.concat(named, "; ")
 end
 
---- One line for a log: what was attempted, where, what the server said, what to change.
-local function line(err)
+local function address_of(one)
+   return one.address
+end
+
+local names_recipients = { recipients_refused = true, data_refused = true }
+
+-- "a@x.example: 550 5.1.1 who?; b@x.example: 451 later; …; and 2 more", or the addresses alone if
+-- all have the reply of the error. -> the text, "" where it says nothing new; does a reply differ?
+local function refused(err)
+   if not names_recipients[err.kind] then return "" end
+   local list, differ = refusals(err)
+   if differ then return shorten(list, refusal), true end
+   if #list == 0 or err.kind == "data_refused" then return "" end
+   if #list == 1 and (err.what or ""):find(list[1].address, 1, true) then return "" end
+   return shorten(list, address_of)
+end
+
+local function reply_of(err)
    local said = ""
    if err.code then
       said = (" (%s%s)"):format(err.code, err.enhanced and " " .. err.enhanced or "")
    end
-   if err.text and err.text ~= "" then said = said .. ": " .. err.text end
+   return err.text and err.text ~= "" and said .. ": " .. err.text or said
+end
+
+--- One line for a log: what was attempted, where, what the server said, what to change.
+local function line(err)
+   local list, differ = refused(err)
+   local said = differ and ": " .. list or reply_of(err)
+   if list ~= "" and not differ then said = ("%s [%s]"):format(said, list) end
    local hint = err.hint and " " .. ended(err.hint) or ""
-   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said .. refused(err)) .. hint)
+   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said) .. hint)
 end
 
 local function concat(left, right)

@@ -186,6 +186,10 @@
 ---@field state "accepted"|"refused"|"deferred"|"unsent"|"unknown"
 ---@field code? integer    The code of the reply to this recipient; nil if the server gave none.
 ---@field text? string     The words of that reply.
+---@field reason? string   Of a refusal: why, as in smtp.Error.
+---@field concerns? string Of a refusal: which party has to change something, as in smtp.Error.
+---@field retry? "later"|"never"   Of a refusal: whether a later attempt may help.
+---@field hint? string     Of a refusal: what to change, in one sentence.
 
 ---@class smtp.Receipt   of a message that at least one recipient has
 ---@field message_id? string              The Message-ID of a message that this library composed.
@@ -287,7 +291,10 @@
 ---@field kind string          The class in snake case: "auth_unsupported". Ask for it with smtp.is_error.
 --- What went wrong, and where, for people. tostring(err) adds the server's words and the hint.
 ---@field what? string
----@field reason? string       One word that says more than the class.
+---@field reason? string       One word that says why.
+--- Which party has to change something: the sender, the recipient, this machine ("client"), the account, the message,
+--- the server. Nil where the reply does not tell.
+---@field concerns? "sender"|"recipient"|"client"|"account"|"message"|"server"
 --- What the server was asked for: resolve, connect, tls, greeting, ehlo, starttls, auth, mail, rcpt, data, body,
 --- final, rset, noop, vrfy, quit.
 ---@field stage? string

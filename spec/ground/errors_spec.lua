@@ -56,10 +56,9 @@ describe("errors", function()
       assert.equal("smtp: mx refused (550): no [u1@x.example].", line(refused, 550, "no", "550 no"))
       assert.equal("smtp: mx refused (550): no [u1@x.example; u2@x.example].",
          line(refused, 550, "no", "550 no", "550 no"))
-      assert.equal("smtp: mx refused (451): later [u1@x.example: 550 no; u2@x.example: 451 later].",
+      assert.equal("smtp: mx refused: u1@x.example: 550 no; u2@x.example: 451 later.",
          line(refused, 451, "later", "550 no", "451 later"))
-      assert.equal("smtp: mx refused (550): a [u1@x.example: 550 a; u2@x.example: 550 b; "
-         .. "u3@x.example: 550 c; and 2 more].",
+      assert.equal("smtp: mx refused: u1@x.example: 550 a; u2@x.example: 550 b; u3@x.example: 550 c; and 2 more.",
          line(refused, 550, "a", "550 a", "550 b", "550 c", "550 d", "550 e"))
       assert.equal("smtp: mx refused (554): spam.", line("data_refused", 554, "spam", "554 spam", "554 spam"))
       assert.matches("u2@x.example: 451 later", line("data_refused", 451, "later", "554 no", "451 later"))

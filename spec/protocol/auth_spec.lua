@@ -163,7 +163,7 @@ end)
 -- The table after AUTH was sent. `next`: the answer lets LOGIN be tried.
 local after = {
    { "454 4.7.0 not now", "auth_temporary", "temporary", "later" },
-   { "432 4.7.12 transition", "auth_temporary", "temporary", "later" },
+   { "432 4.7.12 transition", "auth_temporary", "browser_login_required", "later" },
    { "538 5.7.11 encrypt", "auth_insecure", "encryption_required", "never" },
    { "530 5.7.0 Must issue a STARTTLS command first", "tls_required", "required", "never" },
    { "530 5.7.0 authenticate", "auth_required", "required", "never" },
@@ -260,7 +260,7 @@ describe("AUTH answered by", function()
             ]], { line = line }))
             assert.same({ "auth_rejected", reason, "auth", 534, "never", "no" },
                { err.kind, err.reason, err.stage, err.code, err.retry, err.sent })
-            assert.truthy(err.hint:find("application password", 1, true))
+            assert.truthy(err.hint:find("app password", 1, true))
             assert.truthy(tostring(err):find("not tried: LOGIN", 1, true))
             _, err = talk.send(login(policy), script([[
                <hello AUTH LOGIN>

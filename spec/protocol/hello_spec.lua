@@ -278,7 +278,7 @@ describe("EHLO", function()
          CLOSE
       ]], { hi = hi }))
       assert.equal("disconnected", err.kind)
-      assert.equal("shutting_down", err.reason)
+      assert.same({ "temporary", "server" }, { err.reason, err.concerns })
       assert.equal(421, err.code)
       assert.equal("later", err.retry)
    end)
@@ -338,7 +338,7 @@ describe("LHLO", function()
    it("refused otherwise has no such hint", function()
       local _, err = talk.send({ protocol = "lmtp" }, script([[
          <hi>
-         S: 550 banned
+         S: 550 no
          <rest>
       ]], { hi = hi, rest = bye }))
       assert.is_nil(err.hint)

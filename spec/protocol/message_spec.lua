@@ -210,7 +210,7 @@ describe("the end of the message answered by", function()
          S: 421 4.3.2 bye
          CLOSE
       ]])
-      assert.same({ "disconnected", "shutting_down", "final", 421, "no", "later" },
+      assert.same({ "disconnected", "temporary", "final", 421, "no", "later" },
          { err.kind, err.reason, err.stage, err.code, err.sent, err.retry })
       assert.same({ "deferred", 421, "bye" },
          { err.recipients[1].state, err.recipients[1].code, err.recipients[1].text })

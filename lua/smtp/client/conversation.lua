@@ -51,6 +51,7 @@ function conversation.new(server, deadline, transcript, observer)
       session = nil,           -- smtp.core's
       words = nil,             -- what the session may use of each extension, see memory.recall
       record = nil,            -- smtp.client.memory: what is known of the server
+      domain = nil,            -- the name that EHLO said
       is_kept = false,         -- the connection was opened by an earlier conversation
       cause = nil,             -- what a function of the caller's raised
       idle = nil,              -- the connection ended while nothing was said on it
@@ -87,7 +88,7 @@ function Conversation:start(domain, facts)
    local old, secrets = spare[1], self.transcript.secrets
    local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
    local words, grade = memory.recall(server, self)
-   self.words = words
+   self.words, self.domain = words, domain
    spare[1] = nil
    self.session = core.session({
       domain = domain,
@@ -163,6 +164,14 @@ function Conversation:was_dead()
    if trouble.reason == "reset_refused" then return true end
    if trouble.kind ~= "disconnected" then return false end
    return self.session:replies() == (trouble.code and 1 or 0)
+end
+
+--- The server offers PIPELINING and refuses commands that arrive together: from now on each command
+-- waits for the answer to the one before it, here and on later connections.
+function Conversation:lockstep()
+   memory.note_no_pipelining(self.server)
+   self.session:grade("off")
+   self.words, self.parts = memory.extensions(self.server), nil
 end
 
 --- Keep the connection for others, where that can be.

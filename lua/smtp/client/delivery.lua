@@ -7,6 +7,7 @@ local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
 local memory = require "smtp.client.memory"
+local refusal = require "smtp.result.refusal"
 
 local delivery = {}
 
@@ -29,18 +30,31 @@ function delivery.open(server, deadline, fresh)
 end
 
 -- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
--- these a transaction may have, nil: any number } ----
+-- these a transaction may have, nil: any number, of_pipelining = the server refused commands that
+-- arrived together } ----
+
+-- The server offers PIPELINING and does not accept it. A later attempt waits for each answer.
+local function is_of_pipelining(conv, trouble)
+   local word = conv.server.extensions.pipelining
+   if word == "skip" or word == "require" or not refusal.is_of_pipelining(trouble) then
+      return false
+   end
+   if findings.parts(conv).pipelining ~= "off" then conv:lockstep() end
+   trouble.retry = "now"
+   return true
+end
 
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
    if trouble and trouble.reason == "bdat" then memory.note_no_bdat(conv.server) end
+   local of_pipelining = trouble and is_of_pipelining(conv, trouble)
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
    local broken = trouble ~= nil and conv.session:trouble() ~= nil
    if conv.transcript.secrets[1] then conv.transcript:mask_replies({ reply }, recipients) end
    return { trouble = trouble, broken = broken, reply = reply, recipients = recipients, left = left,
-      offer = offer }
+      offer = offer, of_pipelining = of_pipelining }
 end
 
 --- Those whom one transaction had left out have their verdicts from a further one. A refusal is
@@ -53,7 +67,7 @@ function delivery.merge(result, more)
       if one.code or one.state ~= "unsent" then result.recipients[result.left[i]] = one end
    end
    for i = 1, #more.left do still_left[i] = result.left[more.left[i]] end
-   result.left, result.offer, result.merged = still_left, more.offer or result.offer, true
+   result.left, result.offer = still_left, more.offer or result.offer
    if result.trouble and not more.trouble then result.reply = more.reply end
    if result.trouble or more.broken then
       result.trouble, result.broken = more.trouble, more.broken
@@ -63,6 +77,16 @@ end
 --- Can the message be read once more, or was it not read at all?
 function delivery.can_repeat(mail)
    return mail.text ~= nil or mail.source.again or not mail.read
+end
+
+--- Did the server refuse the message only because of pipelining? Nobody has it then.
+function delivery.was_pipelined(result)
+   if not result.of_pipelining then return false end
+   for i = 1, #result.recipients do
+      local state = result.recipients[i].state
+      if state == "accepted" or state == "unknown" then return false end
+   end
+   return true
 end
 
 --- Is it certain that no server has the message?
@@ -112,17 +136,6 @@ function delivery.finish(conv, mail, transaction, reopen, started)
    return conv, nil, result
 end
 
--- Of all transactions: a temporary refusal decides, because a later attempt may help.
-local function decider(recipients)
-   local first
-   for i = 1, #recipients do
-      local one = recipients[i]
-      if one.state == "deferred" then return one end
-      if one.state == "refused" then first = first or one end
-   end
-   return first
-end
-
 local function has_accepted(recipients)
    for i = 1, #recipients do
       if recipients[i].state == "accepted" then return true end
@@ -136,9 +149,6 @@ function delivery.outcome(conv, mail, result, started)
    local trouble = result.trouble
    if trouble and not result.broken and has_accepted(result.recipients) then
       result.trouble = nil
-   elseif trouble and result.merged and trouble.kind == "recipients_refused" then
-      local one = decider(result.recipients) or trouble
-      trouble.code, trouble.enhanced, trouble.text = one.code, one.enhanced, one.text
    end
    if result.trouble then
       return nil, findings.error(conv, result.trouble, mail, result.recipients)
@@ -162,10 +172,12 @@ local function begin(server, mail, transaction, deadline, fresh)
 end
 
 -- Is the message to be sent once more, on another connection? No server has it, and the kept
--- connection was dead, or it was the server's fault with BDAT: then without BDAT.
-local function is_for_another(conv, mail, result)
+-- connection was dead, or it was the server's fault with BDAT or with pipelining: then without that.
+local function is_for_another(conv, mail, result, tries)
    local trouble = result.trouble
-   if not trouble or not delivery.is_unsent(result) then return false end
+   if not trouble then return false end
+   if delivery.was_pipelined(result) then return tries == 1 and delivery.can_repeat(mail) end
+   if not delivery.is_unsent(result) then return false end
    if conv.is_kept and conv:was_dead() then return true end
    return trouble.reason == "bdat" and delivery.can_repeat(mail)
       and conv.server.extensions.chunking ~= "require"
@@ -176,16 +188,17 @@ end
 ---@return table|nil err
 function delivery.send(server, mail, started)
    local deadline = delivery.deadline(server, mail, started)
-   local transaction, fresh = mail.transaction, false
+   local transaction, fresh, tries = mail.transaction, false, 0
    local function reopen()
       return opening.open(server, deadline, true)
    end
    while true do
       local conv, receipt, result, err
+      tries = tries + 1
       conv, transaction = begin(server, mail, transaction, deadline, fresh)
       if not conv then return nil, transaction end
       conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
-      if receipt or not is_for_another(conv, mail, result) then
+      if receipt or not is_for_another(conv, mail, result, tries) then
          if err then
             err = failure.partly(err, result.recipients)
          elseif not receipt then

@@ -7,7 +7,7 @@ local memory = {}
 
 local SERVERS_MAX = 1000
 
--- Records by place: { no_bdat = true, grade = "safe" | "eager" once it is known, conversations = a
+-- Records by place: { no_bdat = true, no_pipelining = true, grade = "safe" | "eager" once it is known, conversations = a
 -- set of those with pipelining = "eager" }. A transport of the caller's own may lead elsewhere, so
 -- each has records of its own, for as long as it exists.
 local servers = bounded.new(SERVERS_MAX)
@@ -40,22 +40,28 @@ local function know(server)
    return known:get(name) or known:set(name, {})
 end
 
--- ---- CHUNKING ----
+-- ---- extensions that do not work ----
 
 --- This server offers CHUNKING and does not know BDAT.
 function memory.note_no_bdat(server)
    know(server).no_bdat = true
 end
 
+--- This server offers PIPELINING and refuses commands that arrive together.
+function memory.note_no_pipelining(server)
+   know(server).no_pipelining = true
+end
+
 --- The words for extensions, as the caller gave them and as experience has it.
 function memory.extensions(server)
-   local words = server.extensions
-   local preferred = (words.chunking or "prefer") == "prefer"
-   local record = preferred and find(server)
-   if not record or not record.no_bdat then return words end
+   local words, record = server.extensions, find(server)
+   if not record or not record.no_bdat and not record.no_pipelining then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
-   known.chunking = "skip"
+   local failed = { chunking = record.no_bdat, pipelining = record.no_pipelining }
+   for keyword in next, failed do
+      if known[keyword] ~= "require" then known[keyword] = "skip" end
+   end
    return known
 end
 

@@ -102,6 +102,13 @@ local function is_safe_again(self, conv, entry, transaction, result)
    return false
 end
 
+-- The server refused it because of pipelining, which this connection and later ones do without.
+local function was_pipelined(entry, result)
+   if not delivery.was_pipelined(result) or not delivery.can_repeat(entry) then return false end
+   entry.tries = entry.tries + 1
+   return entry.tries <= TRIES_MAX
+end
+
 --- Once more, in the order given.
 function Queue:put_back(entry)
    local list = self.waiting
@@ -114,7 +121,8 @@ end
 function Queue:finish(conv, entry, transaction)
    entry.first = entry.first or transaction
    local result = delivery.result(conv, transaction)
-   if not result.offer and is_safe_again(self, conv, entry, transaction, result) then
+   if not result.offer and (was_pipelined(entry, result)
+      or is_safe_again(self, conv, entry, transaction, result)) then
       entry.transaction = transaction:again(nil, entry.offer)
       return self:put_back(entry)
    end

@@ -6,6 +6,7 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
 local receipt = require "smtp.result.receipt"
+local refusal = require "smtp.result.refusal"
 
 local failure = {}
 
@@ -102,7 +103,7 @@ detail.timeout, detail.disconnected, detail.protocol = stage_of, stage_of, stage
 local retry_by_reason = {
    bdat = "now",           -- without BDAT
    reset_refused = "now",  -- another connection needs no RSET
-   quota = "later", tls_flood = "later",
+   tls_flood = "later",
 }
 
 -- Time changes nothing, whatever the code says.
@@ -123,6 +124,7 @@ local function retry_of(trouble)
    local class = math.floor((trouble.code or 0) / 100)
    local reason = trouble.reason
    if reason == "bdat" or reason == "reset_refused" then return retry_by_reason[reason] end
+   if trouble.retry then return trouble.retry end
    if trouble.idle and trouble.kind == "disconnected" then return "later" end
    if retry_by_reason[reason] then return retry_by_reason[reason] end
    if never[trouble.kind] or class == 5 then return "never" end
@@ -213,6 +215,36 @@ local function add_transcript(err, conv, session, stage)
    if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, open) end
 end
 
+-- ---- what refusals mean ----
+
+-- Of several refusals one decides, as long as none was by the message: see smtp.Options.recipients.
+local function decide(trouble, recipients, all)
+   local retry, decider = all and "never" or "later", nil
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if one.reason and (not decider or decider.retry ~= retry and one.retry == retry) then
+         decider = one
+      end
+   end
+   if not decider then return end
+   trouble.code, trouble.enhanced, trouble.text = decider.code, decider.enhanced, decider.text
+end
+
+local function name(conv, facts, trouble, mail, recipients)
+   local auth = facts and { state = facts.auth, mechanism = facts.mechanism,
+      offered = receipt.words(facts.mechanisms) }
+   local case = refusal.case(conv.server, auth, conv.domain)
+   case.from = trouble.from and trouble.from ~= "" and trouble.from or nil
+   if recipients then
+      refusal.name_recipients(recipients, case, trouble)
+      if trouble.kind == "recipients_refused" and trouble.reason ~= "too_many" then
+         decide(trouble, recipients, mail and mail.needs_all_recipients)
+      end
+      case.to = #recipients == 1 and recipients[1].address or nil
+   end
+   refusal.name(trouble, case, recipients)
+end
+
 -- The message belongs to the command that announces it.
 local command_stage = { body = "data", final = "data" }
 
@@ -229,10 +261,12 @@ function failure.new(conv, facts, offered, trouble, mail, recipients)
    local session = conv.session
    -- Of several messages in flight, the one whose command it was is not known.
    local stage = server.pipelining ~= "eager" and trouble.stage or nil
+   trouble.text = masked_text(conv, trouble)
+   name(conv, facts, trouble, mail, recipients)
    local err = {
-      reason = trouble.reason, stage = trouble.stage, code = trouble.code,
-      enhanced = trouble.enhanced, text = masked_text(conv, trouble), host = server.host,
-      port = server.port, address = conv.address, cause = trouble.cause,
+      reason = trouble.reason, concerns = trouble.concerns, stage = trouble.stage,
+      code = trouble.code, enhanced = trouble.enhanced, text = trouble.text,
+      host = server.host, port = server.port, address = conv.address, cause = trouble.cause,
       tls = conv.tls and true or false, retry = retry_of(trouble),
       transcript = {},
       what = failure.place(server) .. " " .. trouble.sentence,

@@ -37,10 +37,6 @@ local by_reason = {
    auth_rejected = {
       mechanism_too_weak = "The user needs another mechanism, or a password made for this "
          .. "application",
-      app_password_required = "Create an application password at the provider (in the account's "
-         .. "security settings) and give it as password, or give token",
-      browser_login_required = "Log in with a web browser once, as the server says, then create an "
-         .. "application password and give it as password, or give token",
       server_not_authentic = "Somebody else may answer in the server's place: do not try the "
          .. "password with another mechanism",
       iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
@@ -62,9 +58,6 @@ local by_reason = {
    data_refused = {
       bdat = "From now on this process sends to it by DATA, as it would from the first with "
          .. "extensions = { chunking = \"skip\" }",
-   },
-   sender_refused = {
-      quota = "Delete what the account does not need at the server, or have its quota raised",
    },
    recipients_refused = {
       too_many = "Send to fewer at once, or let recipients be \"any\": the message then goes out "
@@ -232,9 +225,6 @@ function by_kind.auth_rejected(err, server)
          or "Get a new token; token may be a function that does so"
    elseif err.mechanism == "EXTERNAL" then
       return "The server does not accept the client certificate (or authzid)"
-   else
-      return "Check username and password; some providers want a password made for this "
-         .. "application"
    end
 end
 

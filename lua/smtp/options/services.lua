@@ -1,0 +1,205 @@
+--- Mail providers: where they take mail, and what they expect as credentials. The option `service`
+-- names one of them; the hints of errors use the same table.
+--
+-- Fields of a provider:
+--    title    its name for people
+--    host, port, tls
+--             where it takes mail; a provider without `host` cannot be named as `service`
+--    hosts    the ends of the names of its servers, from which a hint recognises the provider
+--    username the user name, where it is the same for all users; true: the same as the password
+--    login    which credentials it takes, in one sentence
+--    scope    the scope of its OAuth tokens
+--    sender   how it lets a login use a sender
+-- @module smtp.options.services
+
+local check = require "smtp.options.check"
+local errors = require "smtp.errors"
+local user_call = require "smtp.options.user_call"
+
+local services = {}
+
+local providers = {
+   gmail = { title = "Gmail", host = "smtp.gmail.com", port = 465, tls = "implicit",
+      hosts = { "gmail.com", "google.com", "googlemail.com" },
+      login = "Gmail does not accept account passwords: create an app password at "
+         .. "https://myaccount.google.com/apppasswords (it needs 2-Step Verification), or give "
+         .. "token",
+      scope = "https://mail.google.com/",
+      sender = "add it to the account under Settings, Accounts, Send mail as" },
+   microsoft365 = { title = "Microsoft 365", host = "smtp.office365.com", port = 587,
+      tls = "require",
+      hosts = { "office365.com", "outlook.com", "outlook.office.com", "hotmail.com", "live.com" },
+      login = "Microsoft 365 and Outlook.com expect token (XOAUTH2, scope "
+         .. "https://outlook.office.com/SMTP.Send); app passwords do not help",
+      scope = "https://outlook.office.com/SMTP.Send",
+      sender = "the administrator can give the login the permission Send As" },
+   icloud = { title = "iCloud", host = "smtp.mail.me.com", port = 587, tls = "require",
+      hosts = { "mail.me.com", "icloud.com" },
+      login = "iCloud accepts only app-specific passwords: create one at "
+         .. "https://account.apple.com (Sign-In and Security)",
+      sender = "use the account's address or one of its aliases" },
+   yahoo = { title = "Yahoo", host = "smtp.mail.yahoo.com", port = 465, tls = "implicit",
+      hosts = { "yahoo.com", "yahoodns.net" },
+      login = "Yahoo accepts only app passwords: create one at "
+         .. "https://login.yahoo.com/account/security",
+      sender = "use the account's address or one that is verified in its settings" },
+   fastmail = { title = "Fastmail", host = "smtp.fastmail.com", port = 465, tls = "implicit",
+      hosts = { "fastmail.com", "messagingengine.com" },
+      login = "Fastmail accepts only app passwords: create one under Settings, Privacy & Security",
+      sender = "add it under Settings, My email addresses" },
+   zoho = { title = "Zoho Mail", host = "smtp.zoho.com", port = 465, tls = "implicit",
+      hosts = { "zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zohomail.com", "zeptomail.com" },
+      login = "Zoho Mail expects the full address as username, the server of the account's region, "
+         .. "and with two-factor authentication an application-specific password",
+      sender = "use the account's address or an alias of it" },
+   sendgrid = { title = "SendGrid", host = "smtp.sendgrid.net", port = 465, tls = "implicit",
+      hosts = { "sendgrid.net" }, username = "apikey",
+      login = "SendGrid expects the word apikey as username and an API key as password",
+      sender = "verify it as a Sender Identity" },
+   mailgun = { title = "Mailgun", host = "smtp.mailgun.org", port = 465, tls = "implicit",
+      hosts = { "mailgun.org" },
+      login = "Mailgun expects the SMTP credentials of the sending domain, not the API key; "
+         .. "domains "
+         .. "in the EU use smtp.eu.mailgun.org",
+      sender = "use a domain that is verified; a sandbox domain sends to authorized recipients "
+         .. "only" },
+   postmark = { title = "Postmark", host = "smtp.postmarkapp.com", port = 587, tls = "require",
+      hosts = { "postmarkapp.com" }, username = true,
+      login = "Postmark expects the Server API token as username and as password",
+      sender = "add it as a Sender Signature, or verify its domain" },
+   brevo = { title = "Brevo", host = "smtp-relay.brevo.com", port = 465, tls = "implicit",
+      hosts = { "brevo.com", "sendinblue.com" },
+      login = "Brevo expects the login shown under SMTP & API and an SMTP key, not an API key",
+      sender = "add it under Senders, or verify its domain" },
+   mailjet = { title = "Mailjet", host = "in-v3.mailjet.com", port = 465, tls = "implicit",
+      hosts = { "mailjet.com" },
+      login = "Mailjet expects the API key as username and the secret key as password",
+      sender = "validate it, or its domain, in the account" },
+   ses = { title = "Amazon SES", host = "email-smtp.%s.amazonaws.com", port = 465, tls = "implicit",
+      hosts = { "amazonaws.com" },
+      login = "Amazon SES expects its SMTP credentials (SES console, SMTP settings), not the "
+         .. "access "
+         .. "key and its secret; they belong to one region",
+      sender = "verify it or its domain in the same region; in the sandbox the recipients, too" },
+   -- For hints alone.
+   aol = { title = "AOL", hosts = { "aol.com" },
+      login = "AOL accepts only app passwords: create one under Account Security",
+      sender = "use the account's address" },
+   qq = { title = "QQ Mail", hosts = { "qq.com" },
+      login = "QQ Mail accepts only authorization codes as password: switch SMTP on in its "
+         .. "settings, and create one there",
+      sender = "it must be the same as the user name" },
+   netease = { title = "NetEase Mail", hosts = { "163.com", "126.com", "yeah.net" },
+      login = "NetEase Mail (163, 126) accepts only authorization codes as password: switch SMTP "
+         .. "on "
+         .. "in its settings, and create one there",
+      sender = "it must be the same as the user name" },
+   gmx = { title = "GMX", hosts = { "gmx.net", "gmx.com", "gmx.de", "web.de", "mail.com" },
+      login = "GMX and WEB.DE allow SMTP only after POP3 and IMAP access was switched on in the "
+         .. "settings; with two-factor authentication they expect an app password",
+      sender = "use the account's address or an alias of it" },
+   ionos = { title = "IONOS", hosts = { "ionos.com", "ionos.de", "ionos.co.uk", "ionos.fr",
+      "ionos.es", "kundenserver.de", "1and1.com" },
+      login = "IONOS expects the full mail address as username and the password of that mailbox, "
+         .. "not those of the customer account",
+      sender = "use an address of the contract" },
+   ovh = { title = "OVHcloud", hosts = { "ovh.net", "ovh.com" },
+      login = "OVHcloud expects the full mail address as username and the password of that mailbox",
+      sender = "use the mailbox's address or an alias of it" },
+}
+
+-- ---- the option ----
+
+-- The names for `service`, for people.
+local function known_names()
+   local names = {}
+   for name, provider in next, providers do
+      if provider.host then names[#names + 1] = name == "ses" and "ses:REGION" or name end
+   end
+   table.sort(names)
+   return names
+end
+
+local function unknown(value)
+   local names = known_names()
+   local near = type(value) == "string" and check.nearest(value, names)
+   return errors.usage("service", ("there is no service %q"):format(user_call.text(value)),
+      (near and ("Did you mean %q? "):format(near) or "") .. "Known are "
+         .. table.concat(names, ", "), value)
+end
+
+-- "ses:eu-west-1" -> the provider, the name of its server | nil, err
+local function find(value)
+   local name, region = value, nil
+   if type(value) == "string" then
+      name, region = value:match("^([a-z0-9]+):?([a-z0-9-]*)$")
+   end
+   local provider = providers[name]
+   if not provider or not provider.host or region ~= "" and name ~= "ses" then
+      return nil, unknown(value)
+   end
+   if name ~= "ses" then return provider, provider.host end
+   if region == "" then
+      return nil, errors.usage("service", "Amazon SES has a server in each region",
+         "Write service = \"ses:eu-west-1\", with the region of your SMTP credentials", value)
+   end
+   local host = provider.host:format(region)
+   return provider, region:find("^cn%-") and host .. ".cn" or host
+end
+
+local function fill_place(t, provider, host)
+   if t.host == nil and t.server == nil and t.socket == nil then t.host = host end
+   if t.port == nil and (t.tls == nil or t.tls == provider.tls) then
+      t.port = provider.port
+   elseif t.port == nil and t.tls ~= "implicit" then
+      t.port = 587
+   end
+   if t.tls == nil and (t.port == provider.port or t.port == tostring(provider.port)) then
+      t.tls = provider.tls
+   end
+end
+
+--- A copy of these options with what the provider named by `service` adds to them; the other
+-- options take precedence.
+---@param given table
+---@return table|nil
+---@return table|nil err
+function services.fill(given)
+   local provider, host = find(rawget(given, "service"))
+   if not provider then return nil, host end
+   local t = check.copy(given)
+   fill_place(t, provider, host)
+   if t.username == nil and t.user == nil and t.password ~= nil then
+      local username = provider.username
+      if username == true then username = type(t.password) == "string" and t.password or nil end
+      t.username = username
+   end
+   return t
+end
+
+-- ---- hints ----
+
+local function is_at(host, ending)
+   return host == ending or host:sub(-#ending - 1) == "." .. ending
+end
+
+--- The provider of a server with this name, nil where it is not one of these.
+---@param host? string
+---@return table|nil
+function services.of_host(host)
+   if not host then return nil end
+   for _, provider in next, providers do
+      for i = 1, #provider.hosts do
+         if is_at(host, provider.hosts[i]) then return provider end
+      end
+   end
+end
+
+--- A provider by its name: one for `service`, or one that only hints know.
+---@param name string
+---@return table|nil
+function services.get(name)
+   return providers[name]
+end
+
+return services

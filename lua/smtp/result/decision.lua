@@ -1,0 +1,152 @@
+--- Which row of the table of causes decides what a refusal means.
+-- @module smtp.result.decision
+
+local ascii = require "smtp.ground.ascii"
+local causes = require "smtp.result.causes"
+local services = require "smtp.options.services"
+
+local decision = {}
+
+-- ---- the rows, ready for use ----
+
+local function split(alternatives)
+   local list = {}
+   for words in alternatives:gmatch("[^|]+") do list[#list + 1] = ascii.lower(words) end
+   return list
+end
+
+-- Takes the code and the status from the part of a reply that decides. -> the words in it
+local function read_mark(part, is_first, needs)
+   local code, rest = part:match("^([2-5][0-9][0-9]) ?(.*)$")
+   if code and is_first then needs.code, part = tonumber(code), rest end
+   local subject, detail, more = part:match("^[245]%.([0-9]+)%.([0-9]+) ?(.*)$")
+   if subject then needs.status, part = subject .. "." .. detail, more end
+   return part
+end
+
+-- "550 *5.4.5* Daily *limit|quota*" -> "550 5.4.5 Daily limit", { status =, words = { { … } } }
+local function read_sample(marked)
+   local plain, needs, is_marked = {}, { words = {} }, false
+   for part in (marked .. "*"):gmatch("([^*]*)%*") do
+      if is_marked then
+         local words = read_mark(part, #plain == 1 and plain[1] == "", needs)
+         if words ~= "" then needs.words[#needs.words + 1] = split(words) end
+      end
+      plain[#plain + 1] = is_marked and part:match("^[^|]*") or part
+      is_marked = not is_marked
+   end
+   return table.concat(plain), needs
+end
+
+local rows
+
+local function new_row(group, entry)
+   local sample, needs = read_sample(entry[2])
+   return { reason = entry[1], sample = sample, source = group[1], code = needs.code,
+      status = needs.status, words = needs.words, at = entry.at or group.at,
+      host = entry.host or group.host, by = entry.by or group.by,
+      service = entry.service or group.service }
+end
+
+--- All rows in order: { reason =, sample =, source =, code =, status =, words =, at =, host =,
+-- by =, service = }.
+---@return table[]
+function decision.rows()
+   if rows then return rows end
+   rows = {}
+   for _, group in ipairs(causes) do
+      for i = 2, #group do rows[#rows + 1] = new_row(group, group[i]) end
+   end
+   return rows
+end
+
+-- ---- the decision ----
+
+local STAGES = { auth = "auth", greeting = "hello", ehlo = "hello", mail = "mail", rcpt = "rcpt",
+   data = "message", body = "message", final = "message" }
+
+-- Words that may quote an address, a link, a host name or what the client said count for nothing.
+local function is_quoted(word)
+   return word:find("@", 1, true) or word:find("://", 1, true) or word:find("^<.*>")
+      or word:find("[A-Za-z]%.[A-Za-z][A-Za-z]")
+end
+
+local function words_of(text)
+   local list = {}
+   for word in text:gmatch("[^ \t-\r]+") do
+      if not is_quoted(word) then list[#list + 1] = ascii.lower(word) end
+   end
+   return table.concat(list, " ")
+end
+
+-- The subject and the detail of the status; some servers write it within the text: "(#5.7.1)".
+local function status_of(reply, text)
+   local status = reply.enhanced or text:match("^#?([245]%.[0-9]+%.[0-9]+)%f[^0-9.]")
+      or text:match("%(#([245]%.[0-9]+%.[0-9]+)%)")
+   return status and status:match("^[245]%.([0-9]+%.[0-9]+)$")
+end
+
+-- Where the first of these alternatives ends, from `at` on; nil where there is none.
+local function find_one(words, alternatives, at)
+   local first
+   for i = 1, #alternatives do
+      local _, stop = words:find(alternatives[i], at, true)
+      if stop and (not first or stop < first) then first = stop end
+   end
+   return first
+end
+
+local function holds(words, list)
+   local at = 1
+   for i = 1, #list do
+      local stop = find_one(words, list[i], at)
+      if not stop then return false end
+      at = stop + 1
+   end
+   return true
+end
+
+local function fits(row, stage, code, status, case)
+   if row.at then
+      if not row.at:find(stage, 1, true) then return false end
+   elseif stage == "auth" then
+      return false
+   end
+   if row.code and row.code ~= code or row.status and row.status ~= status then return false end
+   if row.by and row.by ~= case.by then return false end
+   return not row.host or services.of_host(case.host) == services.get(row.host)
+end
+
+--- The row that decides what a refusal means.
+---@param stage string   where the reply came: "auth", "rcpt", …
+---@param reply table    { code =, enhanced =, text = }
+---@param case? table    { host = the server's name, by = "token" or "password" }
+---@return table|nil row
+function decision.find(stage, reply, case)
+   local place, text = STAGES[stage], reply.text or ""
+   if not place or not reply.code or reply.code < 400 then return nil end
+   local words, status, list = words_of(text), status_of(reply, text), decision.rows()
+   for i = 1, #list do
+      local row = list[i]
+      if fits(row, place, reply.code, status, case or {}) and holds(words, row.words) then
+         return row
+      end
+   end
+end
+
+-- The party that a status without a row concerns (RFC 3463 3): by its subject.
+local by_subject = { ["1"] = "recipient", ["2"] = "recipient", ["3"] = "server", ["4"] = "server",
+   ["6"] = "message" }
+
+--- Which party has to change something, where no row fits?
+---@return string|nil
+function decision.concerns(stage, reply)
+   local status = status_of(reply, reply.text or "")
+   local concerns = status and by_subject[status:match("^[0-9]+")]
+   if concerns == "recipient" and stage ~= "rcpt" and STAGES[stage] ~= "message" then
+      return "sender"
+   end
+   return concerns
+end
+
+return decision

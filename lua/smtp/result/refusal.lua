@@ -1,0 +1,195 @@
+--- What a refusal means, in the words for the case at hand: reason, concerns, sentence, hint and
+-- retry, from the tables of smtp.result.causes and smtp.result.reasons.
+-- @module smtp.result.refusal
+
+local decision = require "smtp.result.decision"
+local reasons = require "smtp.result.reasons"
+local services = require "smtp.options.services"
+
+local refusal = {}
+
+-- ---- the case at hand ----
+
+local proof_of = { OAUTHBEARER = "token", XOAUTH2 = "token", EXTERNAL = "client certificate" }
+
+local function words_of(value)
+   return type(value) == "string" and value ~= "" and value or nil
+end
+
+--- What is known of a conversation: for decision.find, and for the words of a hint.
+---@param server table     host, port, protocol, username
+---@param auth? table      state, mechanism and offered (a list)
+---@param domain? string   what EHLO said
+---@return table
+function refusal.case(server, auth, domain)
+   auth = auth or { offered = {} }
+   local logged_in = auth.state == "authenticated"
+   return { host = server.host, lmtp = server.protocol == "lmtp",
+      by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
+      may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
+      login = words_of(server.username), ehlo = domain and ("%q"):format(domain),
+      secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
+      from = nil, to = nil }
+end
+
+-- ---- the words ----
+
+-- "{from|this sender}" becomes the sender of this case, or "this sender".
+local function fill(text, case)
+   text = text:gsub("{([a-z]+)|([^}]*)}", function(name, other) return case[name] or other end)
+   return (text:gsub("  +", " "):gsub(" $", ""):gsub(" ([,.:])", "%1"))
+end
+
+-- The address of this machine, and the list that it is on: " (192.0.2.1; zen.spamhaus.org)"
+local function block_of(text)
+   local list = text:match("[Uu]sing ([A-Za-z0-9-]+%.[A-Za-z0-9.-]*[A-Za-z])")
+      or text:match("[Ll]isted [a-z][a-z] ([A-Za-z0-9-]+%.[A-Za-z0-9.-]*[A-Za-z])")
+   local address = text:match("%f[0-9][0-9]+%.[0-9]+%.[0-9]+%.[0-9]+%f[^0-9]")
+   if not list and not address then return nil end
+   return (" (%s)"):format(table.concat({ address or list, address and list }, "; "))
+end
+
+local function provider_of(row, case)
+   return row and row.service and services.get(row.service) or services.of_host(case.host)
+end
+
+-- A user name without a domain is a common cause.
+local function login_hint(hint, case)
+   if not case.login or case.login:find("@", 1, true) then return hint end
+   return ("%s; many servers expect the full mail address as username, and %q has no @"):format(
+      hint, case.login)
+end
+
+local function general_hint(reason, case)
+   if case.logged_in and reason.login then return reason.login end
+   return case.may_log_in and reason.outside or reason.hint
+end
+
+-- nil: smtp.result.hints knows one for the mechanism that was used.
+local function hint_of(name, row, case)
+   if name == "rejected" and case.by ~= "password" then return nil end
+   local reason, provider = reasons[name], provider_of(row, case) or {}
+   local hint, own = general_hint(reason, case), provider[reason.provider or ""]
+   if own and reason.provider == "login" then
+      hint = own
+   elseif own then
+      hint = ("%s (%s: %s)"):format(hint, provider.title, own)
+   elseif name == "rejected" then
+      hint = login_hint(hint, case)
+   end
+   case.scope = provider.scope and (" (for %s: %s)"):format(provider.title, provider.scope)
+   return fill(hint, case)
+end
+
+--- What a reply means, or nil where no row of the table fits.
+---@param stage string   where it came
+---@param reply table    code, enhanced, text
+---@param case table     from refusal.case
+---@return table|nil     { reason =, concerns =, retry =, sentence =, hint = }
+function refusal.explain(stage, reply, case)
+   local row = decision.find(stage, reply, case)
+   if not row then return nil end
+   local reason = reasons[row.reason]
+   case.list = block_of(reply.text or "")
+   return { reason = row.reason, concerns = reason.concerns, retry = reason.retry,
+      sentence = fill(reason.sentence, case), hint = hint_of(row.reason, row, case) }
+end
+
+--- Does this trouble say that the server does not accept pipelining?
+---@param trouble table
+function refusal.is_of_pipelining(trouble)
+   if not trouble.code or trouble.code < 500 then return false end
+   local row = decision.find(trouble.stage, trouble)
+   return row ~= nil and row.reason == "pipelining"
+end
+
+-- ---- recipients ----
+
+local is_refused = { refused = true, deferred = true }
+
+-- The reply is one to RCPT, or one to the message for this recipient (LMTP), or for all.
+local function stage_of(one, case, trouble)
+   if case.lmtp then return "final" end
+   local is_same = trouble and trouble.code == one.code and trouble.text == one.text
+   return is_same and trouble.stage or "rcpt"
+end
+
+--- Add reason, concerns, retry and hint to each recipient that was refused.
+---@param recipients table[]
+---@param case table       from refusal.case
+---@param trouble? table   of their message
+function refusal.name_recipients(recipients, case, trouble)
+   for i = 1, #recipients do
+      local one = recipients[i]
+      if is_refused[one.state] and one.code then
+         local stage = stage_of(one, case, trouble)
+         case.to = one.address
+         local meaning = refusal.explain(stage, one, case) or {}
+         one.reason = meaning.reason or "refused"
+         one.concerns = meaning.concerns or decision.concerns(stage, one)
+         one.retry = meaning.retry or one.code < 500 and "later" or "never"
+         one.hint = meaning.hint
+      end
+   end
+   case.to = nil
+end
+
+-- ---- troubles ----
+
+-- Which of the reasons of a kind may the table replace?
+local is_open = {
+   greeting_refused = { refused = true, helo = true }, sender_refused = { refused = true },
+   recipients_refused = { refused = true, not_all = true }, data_refused = { refused = true },
+   auth_rejected = { rejected = true, mechanism_too_weak = true },
+   auth_temporary = { temporary = true }, disconnected = { shutting_down = true },
+   message_too_large = { too_large = true }, reply = { refused = true },
+}
+
+-- The sentence of a trouble whose reason is not known.
+local function general_sentence(trouble, case, count)
+   if trouble.kind == "sender_refused" then return fill("refused the sender {from|}", case) end
+   if trouble.kind ~= "recipients_refused" or trouble.reason == "not_all" then
+      return trouble.sentence
+   end
+   return count > 1 and ("accepted none of %d recipients"):format(count)
+      or fill("did not accept the recipient {to|}", case)
+end
+
+-- Some sentences say more than that of the reason. What several recipients are refused for may
+-- differ.
+local function keeps_sentence(trouble, meaning, count)
+   if trouble.kind == "recipients_refused" then
+      return trouble.reason == "not_all" or count > 1 and meaning.concerns == "recipient"
+   end
+   return trouble.kind == "message_too_large" or meaning.reason == "temporary"
+end
+
+-- What is known where no row of the table fits.
+local function name_unknown(trouble, case)
+   local reason = reasons[trouble.reason]
+   if reason then
+      trouble.concerns, trouble.retry = reason.concerns, reason.retry
+   elseif trouble.code then
+      trouble.concerns = trouble.kind == "auth_rejected" and "account"
+         or decision.concerns(trouble.stage, trouble)
+   end
+   if trouble.reason == "rejected" then trouble.hint = hint_of("rejected", nil, case) end
+end
+
+--- Put reason, concerns, sentence, hint and retry in a trouble that a reply of the server made.
+---@param trouble table         kind, reason, stage, code, enhanced, text, …
+---@param case table            from refusal.case
+---@param recipients? table[]   those of the transaction
+function refusal.name(trouble, case, recipients)
+   local open = is_open[trouble.kind]
+   if not open or not open[trouble.reason] then return end
+   local count = recipients and #recipients or 0
+   trouble.sentence = general_sentence(trouble, case, count)
+   local meaning = trouble.code and refusal.explain(trouble.stage, trouble, case)
+   if not meaning then return name_unknown(trouble, case) end
+   if not keeps_sentence(trouble, meaning, count) then trouble.sentence = meaning.sentence end
+   trouble.reason, trouble.concerns = meaning.reason, meaning.concerns
+   trouble.retry, trouble.hint = trouble.retry or meaning.retry, meaning.hint
+end
+
+return refusal
