@@ -172,7 +172,7 @@ local function begin(server, mail, transaction, deadline, fresh)
 end
 
 -- Is the message to be sent once more, on another connection? No server has it, and the kept
--- connection was dead, or it was the server's fault with BDAT or with pipelining: then without that.
+-- connection was dead, or the server is at fault with BDAT or with pipelining: then without that.
 local function is_for_another(conv, mail, result, tries)
    local trouble = result.trouble
    if not trouble then return false end

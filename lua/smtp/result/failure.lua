@@ -217,12 +217,15 @@ end
 
 -- ---- what refusals mean ----
 
--- Of several refusals one decides, as long as none was by the message: see smtp.Options.recipients.
+-- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes; the
+-- words of another one may tell more of when to try again.
 local function decide(trouble, recipients, all)
-   local retry, decider = all and "never" or "later", nil
+   local wanted, decider = all and "never" or "later", nil
    for i = 1, #recipients do
       local one = recipients[i]
-      if one.reason and (not decider or decider.retry ~= retry and one.retry == retry) then
+      local is_chosen = one.code == trouble.code and one.text == trouble.text
+      if is_chosen and one.retry == wanted then return end
+      if one.reason and (not decider or decider.retry ~= wanted and one.retry == wanted) then
          decider = one
       end
    end
