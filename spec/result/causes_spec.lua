@@ -368,8 +368,13 @@ describe("Several recipients", function()
       local err = three_refused { "550 5.1.1 User unknown", "552 5.2.2 full", "450 4.2.0 greylisted" }
       assert.equal("smtp: mx.example:25 accepted none of 3 recipients: a@x.example: 550 5.1.1 User unknown; "
          .. "b@x.example: 552 5.2.2 full; c@x.example: 450 4.2.0 greylisted. "
-         .. "Try again in some days, or reach the recipient in another way.", tostring(err))
-      assert.same({ "mailbox_full", "later" }, { err.reason, err.retry })
+         .. "Send again in 5 to 15 minutes, from the same address.", tostring(err))
+      assert.same({ "greylisted", "later" }, { err.reason, err.retry })
+      err = three_refused { "550 5.1.1 User unknown", "552 5.2.2 full", "550 5.1.1 User unknown" }
+      assert.same({ "mailbox_full", "later", 552 }, { err.reason, err.retry, err.code })
+      err = three_refused({ "450 4.2.0 greylisted", "552 5.2.2 full", "550 5.1.1 User unknown" },
+         { recipients = "all" })
+      assert.same({ "unknown_recipient", "never", 550 }, { err.reason, err.retry, err.code })
       local found = {}
       for i, one in ipairs(err.recipients) do found[i] = one.reason .. " " .. one.concerns .. " " .. one.retry end
       assert.same({ "unknown_recipient recipient never", "mailbox_full recipient later", "greylisted server later" },

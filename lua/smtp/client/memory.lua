@@ -8,8 +8,8 @@ local memory = {}
 local SERVERS_MAX = 1000
 
 -- Records by place: { no_bdat = true, no_pipelining = true, grade = "safe" | "eager" once it is
--- known, conversations = a set of those with pipelining = "eager" }. A transport of the caller's own
--- may lead elsewhere, so each has records of its own, for as long as it exists.
+-- known, conversations = a set of those with pipelining = "eager" }. A transport of the caller's
+-- own may lead elsewhere, so each has records of its own, for as long as it exists.
 local servers = bounded.new(SERVERS_MAX)
 local by_transport = setmetatable({}, { __mode = "k" })
 

@@ -217,8 +217,8 @@ end
 
 -- ---- what refusals mean ----
 
--- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes; the
--- words of another one may tell more of when to try again.
+-- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes;
+-- the words of another one may tell more of when to try again.
 local function decide(trouble, recipients, all)
    local wanted, decider = all and "never" or "later", nil
    for i = 1, #recipients do

@@ -155,11 +155,19 @@ local function general_sentence(trouble, case, count)
       or fill("did not accept the recipient {to|}", case)
 end
 
--- Some sentences say more than that of the reason. What several recipients are refused for may
--- differ.
-local function keeps_sentence(trouble, meaning, count)
+-- Is this the reason of all recipients, and not one of theirs?
+local function is_common(meaning, recipients)
+   for i = 1, #recipients do
+      local reason = recipients[i].reason
+      if reason and reason ~= meaning.reason then return false end
+   end
+   return #recipients == 1 or meaning.concerns ~= "recipient"
+end
+
+-- Some sentences say more than that of the reason.
+local function keeps_sentence(trouble, meaning, recipients)
    if trouble.kind == "recipients_refused" then
-      return trouble.reason == "not_all" or count > 1 and meaning.concerns == "recipient"
+      return trouble.reason == "not_all" or not is_common(meaning, recipients or {})
    end
    return trouble.kind == "message_too_large" or meaning.reason == "temporary"
 end
@@ -183,13 +191,13 @@ end
 function refusal.name(trouble, case, recipients)
    local open = is_open[trouble.kind]
    if not open or not open[trouble.reason] then return end
-   local count = recipients and #recipients or 0
-   trouble.sentence = general_sentence(trouble, case, count)
+   trouble.sentence = general_sentence(trouble, case, recipients and #recipients or 0)
    local meaning = trouble.code and refusal.explain(trouble.stage, trouble, case)
    if not meaning then return name_unknown(trouble, case) end
-   if not keeps_sentence(trouble, meaning, count) then trouble.sentence = meaning.sentence end
+   if not keeps_sentence(trouble, meaning, recipients) then trouble.sentence = meaning.sentence end
    trouble.reason, trouble.concerns = meaning.reason, meaning.concerns
-   trouble.retry, trouble.hint = trouble.retry or meaning.retry, meaning.hint
+   trouble.retry = trouble.retry or meaning.retry
+   if trouble.kind ~= "message_too_large" then trouble.hint = meaning.hint end
 end
 
 return refusal
