@@ -349,14 +349,15 @@ local function three_refused(lines, more)
       C: RCPT TO:<a@x.example>
       C: RCPT TO:<b@x.example>
       C: RCPT TO:<c@x.example>
-      C: DATA
+      $data
       S: 250 ok
       S: $a
       S: $b
       S: $c
-      S: 503 no recipients
+      $answer
       <bye>
-   ]], { a = lines[1], b = lines[2], c = lines[3] })
+   ]], { a = lines[1], b = lines[2], c = lines[3], data = not more and "C: DATA" or "",
+      answer = not more and "S: 503 no recipients" or "" })
    local options = { to = three }
    for name, value in pairs(more or {}) do options[name] = value end
    local _, err = talk.send(options, transcript)
@@ -370,15 +371,15 @@ describe("Several recipients", function()
          .. "b@x.example: 552 5.2.2 full; c@x.example: 450 4.2.0 greylisted. "
          .. "Send again in 5 to 15 minutes, from the same address.", tostring(err))
       assert.same({ "greylisted", "later" }, { err.reason, err.retry })
+      local found = {}
+      for i, one in ipairs(err.recipients) do found[i] = one.reason .. " " .. one.concerns .. " " .. one.retry end
+      assert.same({ "unknown_recipient recipient never", "mailbox_full recipient later", "greylisted server later" },
+         found)
       err = three_refused { "550 5.1.1 User unknown", "552 5.2.2 full", "550 5.1.1 User unknown" }
       assert.same({ "mailbox_full", "later", 552 }, { err.reason, err.retry, err.code })
       err = three_refused({ "450 4.2.0 greylisted", "552 5.2.2 full", "550 5.1.1 User unknown" },
          { recipients = "all" })
       assert.same({ "unknown_recipient", "never", 550 }, { err.reason, err.retry, err.code })
-      local found = {}
-      for i, one in ipairs(err.recipients) do found[i] = one.reason .. " " .. one.concerns .. " " .. one.retry end
-      assert.same({ "unknown_recipient recipient never", "mailbox_full recipient later", "greylisted server later" },
-         found)
    end)
 
    it("that are refused for one reason that is not theirs say it once", function()
