@@ -1,8 +1,6 @@
 -- A connection that the caller keeps: its methods, and what is left of it where a call did not return.
-local checked = require "spec.tools.checked"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
-local smtp = require "smtp"
 local talk = require "spec.tools.talk"
 
 local states = talk.states
@@ -169,34 +167,6 @@ describe("a connection that is busy", function()
       assert(receipt)
       assert.truthy(tostring(inner.err):find("busy", 1, true))
       assert.is_true(connection.alive)
-   end)
-end)
-
-describe("a colon where a dot belongs", function()
-   for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink", "is_error" } do
-      it("is named: " .. name, function()
-         local result, err = safe[name](safe, { from = "a@b" }, {})
-         assert.is_nil(result)
-         assert.equal("usage", err.kind)
-         assert.truthy(tostring(err):find("call smtp." .. name .. " with a dot", 1, true), tostring(err))
-         local ok, raised = pcall(smtp[name], smtp, { from = "a@b" }, {})
-         assert.is_false(ok)
-         assert.equal(tostring(err), tostring(raised))
-      end)
-   end
-
-   it("is missing where a method gets options", function()
-      local connection = assert(safe.connect { transport = smtp.sink {}:transport(), tls = "skip" })
-      local closed = smtp.connect { transport = smtp.sink {}:transport(), tls = "skip" }
-      for _, name in ipairs { "send", "capabilities", "noop", "reset", "verify", "quit", "close" } do
-         for _, given in ipairs { checked.base, 7, false } do
-            local result, err = connection[name](given or nil)
-            assert.is_nil(result)
-            assert.truthy(tostring(err):find("call connection:" .. name .. " with a colon", 1, true))
-            assert.is_false((pcall(closed[name], given or nil)))
-         end
-      end
-      assert.is_true(connection:close() and closed:close())
    end)
 end)
 

@@ -6,6 +6,7 @@ local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
 local hostname = core.hostname
+
 local mx
 
 before_each(function() core.hostname = function() return "box" end end)

@@ -19,36 +19,6 @@ local function options(more)
    return t
 end
 
-describe("an option that only a directive can set", function()
-   for option, directive in pairs { tls_ca_file = "lua_ssl_trusted_certificate",
-      tls_ca_path = "lua_ssl_trusted_certificate", tls_min_version = "lua_ssl_protocols",
-      tls_pin = "lua_ssl_trusted_certificate" } do
-      it("is refused without TLS, too: " .. option, function()
-         local value = option == "tls_min_version" and "1.3" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
-         for _, host in ipairs { "localhost", "127.0.0.1" } do
-            for _, call in ipairs { "send", "defer" } do
-               local _, err = safe[call](options { host = host, [option] = value })
-               assert.same({ "usage", option }, { err.kind, err.option }, tostring(err))
-               assert.truthy(err.hint:find(directive, 1, true))
-            end
-         end
-      end)
-   end
-end)
-
-describe("host in nginx", function()
-   for _, host in ipairs { "mail.example.org:587", "smtp://x", "ssl://x", "ann@x", "unix:/path" } do
-      it("is a host and nothing else: " .. host, function()
-         local _, err = safe.send(options { host = host })
-         assert.equal("usage", err.kind, tostring(err))
-         _, err = safe.defer(options { host = host })
-         assert.equal("usage", err.kind, tostring(err))
-         _, err = safe.connect { host = host, tls = "skip" }
-         assert.equal("usage", err.kind, tostring(err))
-      end)
-   end
-end)
-
 describe("a connection of one request", function()
    it("that two light threads use at once is busy for the second, and no bytes are mixed", function()
       mx = server.start {}

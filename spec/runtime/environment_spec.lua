@@ -1,4 +1,4 @@
--- What needs nginx, where there is none. What it does there: spec/nginx/keepalive_spec.lua.
+-- What needs nginx, where there is none. What it does there: spec/nginx/pool_spec.lua.
 local safe = require "smtp.safe"
 
 describe("keepalive outside nginx", function()

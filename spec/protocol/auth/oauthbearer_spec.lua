@@ -144,17 +144,6 @@ describe("OAuth", function()
       end)
    end
 
-   it("escapes what separates fields in a user name", function()
-      talk.send(with_token { username = "a,b=c" }, script([[
-         <hello AUTH OAUTHBEARER>
-         C: AUTH OAUTHBEARER $coded
-         S: 235 ok
-         <accepted>
-      ]], {
-         coded = core.base64("n,a=a=2Cb=3Dc,\1host=mx.example\1port=25\1auth=Bearer to.ken-1\1\1"),
-      }))
-   end)
-
    it("never uses a password for a token, nor a token for a password", function()
       local _, err = talk.send(with(), script [[
          <hello AUTH XOAUTH2 OAUTHBEARER>

@@ -2,8 +2,11 @@
 -- one counts in another, neither a TLS session nor a kept connection nor a message that waits.
 local certs = require "spec.tools.certs"
 local elsewhere = require "spec.nginx.elsewhere"
+local running = require "spec.nginx.running"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
+
+local at = running.at
 
 local ngx = package.loaded.ngx
 local cert = certs.make()
@@ -25,12 +28,6 @@ local function send(more)
       from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n", timeout = 10 }
    for name, value in pairs(more or {}) do t[name] = value end
    return safe.send(t)
-end
-
-local function at(location, run)
-   local context = { run = run }
-   ngx.location.capture(location, { ctx = context })
-   return context.result[1], context.result[2]
 end
 
 -- Where another certificate authority is trusted, or less is.
@@ -138,60 +135,6 @@ describe("what one location has verified", function()
          mx:stop()
       end
       mx = nil
-   end)
-end)
-
-describe("a certificate that ended meanwhile", function()
-   local time = os.time
-   local now
-
-   before_each(function()
-      os.time = function(...) return ... and time(...) or now or time() end -- luacheck: ignore
-   end)
-
-   after_each(function()
-      os.time, now = time, nil -- luacheck: ignore
-   end)
-
-   it("is verified in full, and no session is resumed", function()
-      start("good", "1.2")
-      assert(send())
-      assert(send())
-      mx:wait("tls TLSv1.2 True", 1)
-      now = time { year = 2049, month = 1, day = 2 }
-      assert(send()) -- OpenSSL's clock has not moved
-      assert.same({ 1, 2 }, { mx:count("tls TLSv1.2 True"), mx:count("tls TLSv1.2 False") })
-      now = time { year = 2048, month = 12, day = 30 }
-      assert(send())
-      assert(send())
-      assert.equal(2, mx:count("tls TLSv1.2 True"))
-   end)
-
-   for _, version in ipairs { "1.2", "1.3" } do
-      it("is on no connection that is used or kept: TLS " .. version, function()
-         start("good", version)
-         local more = { keepalive = { idle = 60, size = 4 } }
-         assert(send(more))
-         assert(send(more))
-         assert.equal(1, mx:count("open"))
-         now = time { year = 2049, month = 1, day = 2 }
-         assert(send(more))
-         assert(send(more))
-         assert.equal(3, mx:count("open"))
-         now = nil
-         assert(send(more))
-         assert(send(more))
-         assert.equal(4, mx:count("open"))
-      end)
-   end
-
-   it("is nothing to a connection without verification", function()
-      start("good", "1.3")
-      local more = { keepalive = { idle = 60, size = 4 }, tls_verify = false }
-      assert(send(more))
-      now = time { year = 2049, month = 1, day = 2 }
-      assert(send(more))
-      assert.equal(1, mx:count("open"))
    end)
 end)
 

@@ -1,6 +1,6 @@
 -- Many conversations at once: each a light thread.
-local scheduler = require "smtp.runtime.scheduler"
 local safe = require "smtp.safe"
+local scheduler = require "smtp.runtime.scheduler"
 local server = require "spec.nginx.server"
 
 -- Seconds by nginx's clock that fn takes.

@@ -2,50 +2,15 @@
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local phases = require "spec.nginx.phases"
+local running = require "spec.nginx.running"
 local safe = require "smtp.safe"
-local server = require "spec.nginx.server"
 local talk = require "spec.tools.talk"
+
+local start, with_tls, options = running.start, running.with_tls, running.options
+local plain, at, send_at = running.plain, running.at, running.send_at
 
 local ngx = package.loaded.ngx
 local cert = certs.make()
-
-local running = {}
-
-local function start(config)
-   running[#running + 1] = server.start(config)
-   return running[#running]
-end
-
-local function with_tls(name, more)
-   local path, key = cert(name)
-   local config = { tls = "starttls", cert = path, key = key, auth = { ann = "sesame" } }
-   for option, value in pairs(more or {}) do config[option] = value end
-   return start(config)
-end
-
-local function options(mx, more)
-   local all = { host = "localhost", port = mx.port, tls = "require", username = "ann", password = "sesame",
-      domain = "me.example", from = "ann@me.example", to = "bob@there.example",
-      raw = "Subject: treasure\r\n\r\nx\r\n", timeout = 10 }
-   for option, value in pairs(more or {}) do
-      if value == "none" then value = nil end
-      all[option] = value
-   end
-   return all
-end
-
-local plain = { tls = "skip", username = "none", password = "none" }
-
--- In another location of nginx.conf.in, with its directives.
-local function at(location, run)
-   local context = { run = run }
-   ngx.location.capture(location, { ctx = context })
-   return context.result[1], context.result[2]
-end
-
-local function send_at(location, t)
-   return at(location, function() return safe.send(t) end)
-end
 
 local function nothing_told(mx)
    mx:wait("over", 1)
@@ -55,10 +20,7 @@ local function nothing_told(mx)
    end
 end
 
-after_each(function()
-   for i = 1, #running do running[i]:stop() end
-   running = {}
-end)
+after_each(running.stop)
 
 describe("a message from nginx", function()
    it("goes out in clear", function()
@@ -204,18 +166,6 @@ describe("a certificate", function()
       assert.truthy(err.hint:find("tls_host", 1, true))
    end)
 
-   it("is verified once more where a session is resumed, and not resumed for another name", function()
-      local mx = with_tls("good", { tls_max = "1.2" })
-      for _ = 1, 3 do assert(safe.send(options(mx))) end
-      mx:wait("tls TLSv1.2 True", 2)
-      assert.equal(1, mx:count("tls TLSv1.2 False"))
-      local _, err = safe.send(options(mx, { tls_host = "elsewhere.example" }))
-      assert.same({ "certificate", "wrong_host" }, { err.kind, err.reason })
-      assert.equal(2, mx:count("tls TLSv1.2 True"))
-      assert(safe.send(options(mx, { tls_verify = false })))
-      assert.equal(2, mx:count("tls TLSv1.2 True"))
-   end)
-
    it("of the client's is shown", function()
       local path, key = cert "client"
       local mx = with_tls("good", { client_ca = (cert "ca") })
@@ -226,12 +176,6 @@ describe("a certificate", function()
 end)
 
 describe("TLS", function()
-   it("that lua_ssl_protocols does not allow names that directive", function()
-      local _, err = send_at("/old_tls", options(with_tls("good", { tls_min = "1.3" })))
-      assert.same({ "tls", "tls" }, { err.kind, err.stage }, tostring(err))
-      assert.truthy(err.hint:find("lua_ssl_protocols", 1, true))
-   end)
-
    it("refuses what was injected before it, in the same packet and behind it", function()
       for _, text in ipairs { "250 injected\r\n", ("250 injected\r\n"):rep(1000) } do
          local mx = with_tls("good", { inject = text })
@@ -244,43 +188,6 @@ describe("TLS", function()
    it("on a port that speaks plain SMTP fails", function()
       local _, err = safe.send(options(start {}, { tls = "implicit" }))
       assert.equal("tls", err.kind, tostring(err))
-   end)
-
-   it("has options that are directives in nginx", function()
-      for option, directive in pairs { tls_ca_file = "lua_ssl_trusted_certificate",
-         tls_ca_path = "lua_ssl_trusted_certificate", tls_min_version = "lua_ssl_protocols",
-         tls_pin = "lua_ssl_trusted_certificate" } do
-         local mx = start {}
-         local value = option == "tls_min_version" and "1.2" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
-         for _, tls in ipairs { "require", "prefer", "implicit", "skip" } do
-            local t = options(mx, { [option] = value, tls = tls })
-            local errors = { select(2, safe.send(t)), select(2, safe.defer(t)) }
-            for _, name in ipairs { "from", "to", "raw" } do t[name] = nil end
-            errors[3], errors[4] = select(2, safe.connect(t)), select(2, safe.probe(t))
-            for i = 1, 4 do
-               assert.same({ "usage", option }, { errors[i].kind, errors[i].option })
-               assert.truthy(errors[i].hint:find(directive, 1, true))
-            end
-         end
-         assert.equal(0, mx:count("open"))
-      end
-   end)
-end)
-
-describe("a name", function()
-   it("without a resolver names that directive", function()
-      local _, err = send_at("/bare", options({ port = 25 }, { host = "mx.example" }))
-      assert.same({ "resolve", "no_resolver", "resolve" }, { err.kind, err.reason, err.stage })
-      assert.truthy(err.hint:find("resolver", 1, true))
-   end)
-
-   it("that the resolver does not find is a ResolveError", function()
-      local _, err = send_at("/resolver", options({ port = 25 }, { host = "mx.example" }))
-      assert.equal("resolve", err.kind, tostring(err))
-   end)
-
-   it("localhost needs no resolver", function()
-      assert((send_at("/bare", options(start {}, plain))))
    end)
 end)
 

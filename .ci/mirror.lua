@@ -1,0 +1,68 @@
+-- Specs mirror the rooms: each file of lua/ and csrc/ has a spec of its name, or a row in the tables of
+-- spec/README.md; each spec of a room has a file of its name, or such a row. Prints those that have
+-- neither, and rows that are not needed; ends with 1 where there is any.
+
+local rooms = { -- the files of a folder, the folder of their specs: the first that fits
+   { "^lua/(smtp)%.lua$", "doors" },
+   { "^lua/smtp/(errors)%.lua$", "ground" }, { "^lua/smtp/(types)%.lua$", "ground" },
+   { "^lua/smtp/([a-z_]+)%.lua$", "doors" },
+   { "^lua/smtp/runtime/nginx/([a-z_]+)%.lua$", "nginx" },
+   { "^lua/smtp/(%a+/[a-z_]+)%.lua$" },
+   { "^csrc/engine/([a-z0-9_/]+)%.c$", "protocol" },
+   { "^csrc/lua/([a-z0-9_]+)%.c$", "core" },
+   { "^csrc/(%a+/[a-z0-9_]+)%.c$" },
+}
+local apart = { project = true, live = true, browser = true, exhaust = true, regress = true }
+
+local function spec_of(path)
+   for _, room in ipairs(rooms) do
+      local name = path:match(room[1])
+      if name then return ("spec/%s%s_spec.lua"):format(room[2] and room[2] .. "/" or "", name) end
+   end
+end
+
+local rows = {} -- the first column of the tables in spec/README.md: files, and specs of no single file
+for line in io.lines "spec/README.md" do
+   local name = line:match("^| `([%w_/]+%.%a+)` |")
+   if name then rows[name] = true end
+end
+
+local found = 0
+local function tell(...)
+   found = found + 1
+   print(string.format(...))
+end
+
+local specs, wanted = {}, {}
+local function each(command, fn)
+   local pipe = io.popen(command)
+   for line in pipe:lines() do fn(line) end
+   pipe:close()
+end
+
+local function take_row(path)
+   local is_there = rows[path]
+   rows[path] = nil
+   return is_there
+end
+
+each("find spec -mindepth 2 -name '*_spec.lua' | LC_ALL=C sort", function(path) specs[#specs + 1] = path end)
+local exists = {}
+for _, path in ipairs(specs) do exists[path] = true end
+
+each("find lua csrc -name '*.lua' -o -name '*.c' | LC_ALL=C sort", function(path)
+   local spec = spec_of(path)
+   if not spec then return tell("%s: .ci/mirror.lua does not know its room", path) end
+   wanted[spec] = true
+   if not exists[spec] and not take_row(path) then tell("%s has no %s", path, spec) end
+end)
+
+for _, path in ipairs(specs) do
+   local folder = path:match("^spec/(%a+)/")
+   if not wanted[path] and not apart[folder] and not take_row(path:match("^spec/(.*)$")) then
+      tell("%s is named after no file", path)
+   end
+end
+for name in pairs(rows) do tell("spec/README.md has a row for %s, which needs none", name) end
+
+os.exit(found == 0 and 0 or 1)
