@@ -24,7 +24,7 @@ local user_call = require "smtp.options.user_call"
 
 local server = {}
 
-local PATIENCE = 60 -- seconds that a server is held at most
+local PATIENCE = 30 -- seconds that a server is held at most
 
 local Server = {}
 Server.__index = Server

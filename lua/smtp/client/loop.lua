@@ -171,12 +171,18 @@ end
 
 -- ---- the loop ----
 
---- Did the server fail at what followed the end of a message? Then it counts for all conversations,
--- before any of them has its turn.
+--- Did the server fail at what followed the end of a message? Then it counts for all conversations
+-- at once: called before anything that may yield, such as a pause or the caller's on_result.
 function loop.note_failure(conversation)
    if conversation.record and conversation.session:eager_failed() then
       memory.note_grade(conversation, "safe")
    end
+end
+
+local function act(conversation, want)
+   local octets = doing[want](conversation)
+   loop.note_failure(conversation)
+   return octets
 end
 
 -- Some hosts have other conversations to serve.
@@ -184,12 +190,11 @@ local function act_and_pace(conversation, want)
    local pace = conversation.pace
    if want == "recv" then
       local mark = pace.mark()
-      doing.recv(conversation)
+      act(conversation, want)
       return pace.waited(mark)
    end
    local began = now()
-   local octets = doing[want](conversation)
-   loop.note_failure(conversation)
+   local octets = act(conversation, want)
    if want == "body" or want == "answer" or want == "send" then
       pace.work(octets or 0, now() - began)
    end
@@ -220,11 +225,11 @@ function loop.run(conversation, lane)
       if pace then
          act_and_pace(conversation, want)
       elseif is_ours then
-         doing[want](conversation)
+         act(conversation, want)
       end
    end
    conversation.is_over = want == "nothing"
-   if conversation.record then loop.note_failure(conversation) end
+   loop.note_failure(conversation)
    return want
 end
 
