@@ -9,8 +9,13 @@
 ---| "pipelining" | "8bitmime" | "size" | "smtputf8" | "chunking" | "binarymime" | "dsn" | "requiretls"
 ---| "deliverby" | "futurerelease" | "mt-priority" | "limits"
 
+---@alias smtp.Service
+---| "gmail" | "microsoft365" | "icloud" | "yahoo" | "fastmail" | "zoho" | "sendgrid" | "mailgun" | "postmark"
+---| "brevo" | "mailjet" | string   "ses:REGION"
+
 ---@class smtp.ConnectionOptions
 ---@field url? string
+---@field service? smtp.Service   a provider: supplies host, port and tls, and a user name that is the same for all
 ---@field host? string
 ---@field server? string
 ---@field port? integer|string

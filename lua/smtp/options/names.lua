@@ -18,6 +18,7 @@ local names = {}
 
 local connection = {
    { "url" },
+   { "service" },
    { "host", kind = "line", alias = "server" },
    { "server" },
    { "port", kind = "whole", min = 1, max = 65535 },

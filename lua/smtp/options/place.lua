@@ -7,6 +7,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
+local services = require "smtp.options.services"
 
 local place = {}
 
@@ -126,12 +127,9 @@ local function parse(text)
    return read_authority(check.copy(scheme), rest)
 end
 
---- A copy of these options with the parts of `url` in the place of options that are not given. All
--- parts are checked, also if another option takes precedence.
----@param given table
----@return table
-function place.read_url(given)
-   local t = check.copy(given)
+-- The parts of `url` in the place of options that are not given. All parts are checked, also if
+-- another option takes precedence.
+local function read_url(t)
    local url = parse(type(t.url) == "string" and t.url or "")
    if t.host == nil and t.server == nil and t.socket == nil then
       t.host, t.socket = url.host, url.socket
@@ -143,6 +141,15 @@ function place.read_url(given)
       t.username = url.username
       if t.password == nil then t.password = url.password end
    end
+end
+
+--- A copy of these options in which `url` and `service` fill in what is not given.
+---@param given table
+---@return table
+function place.complete(given)
+   local t = check.copy(given)
+   if t.url ~= nil then read_url(t) end
+   if t.service ~= nil then services.fill(t) end
    return t
 end
 

@@ -161,9 +161,11 @@ local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply
 ---@param given table        their names checked
 ---@return smtp.Server
 function server.new(given)
-   if rawget(given, "url") ~= nil then given = place.read_url(given) end
+   if rawget(given, "url") ~= nil or rawget(given, "service") ~= nil then
+      given = place.complete(given)
+   end
    local t = check.values(given, names.connection)
-   t.url, t.timeout_given = nil, t.timeout ~= nil
+   t.url, t.service, t.timeout_given = nil, nil, t.timeout ~= nil
    place.check(t)
    credentials.check(t)
    local has_extensions = t.extensions ~= nil or t.pipelining == "off"

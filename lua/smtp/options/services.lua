@@ -13,7 +13,7 @@
 -- @module smtp.options.services
 
 local check = require "smtp.options.check"
-local errors = require "smtp.errors"
+local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local services = {}
@@ -76,7 +76,7 @@ local providers = {
       login = "Mailjet expects the API key as username and the secret key as password",
       sender = "validate it, or its domain, in the account" },
    ses = { title = "Amazon SES", host = "email-smtp.%s.amazonaws.com", port = 465, tls = "implicit",
-      hosts = { "amazonaws.com" },
+      hosts = { "amazonaws.com", "amazonaws.com.cn" },
       login = "Amazon SES expects its SMTP credentials (SES console, SMTP settings), not the "
          .. "access "
          .. "key and its secret; they belong to one region",
@@ -120,27 +120,25 @@ local function known_names()
    return names
 end
 
-local function unknown(value)
+local function refuse_name(value)
    local names = known_names()
    local near = type(value) == "string" and check.nearest(value, names)
-   return errors.usage("service", ("there is no service %q"):format(user_call.text(value)),
+   refuse("service", ("there is no service %q"):format(user_call.text(value)),
       (near and ("Did you mean %q? "):format(near) or "") .. "Known are "
          .. table.concat(names, ", "), value)
 end
 
--- "ses:eu-west-1" -> the provider, the name of its server | nil, err
+-- "ses:eu-west-1" -> the provider, the name of its server
 local function find(value)
-   local name, region = value, nil
-   if type(value) == "string" then
-      name, region = value:match("^([a-z0-9]+):?([a-z0-9-]*)$")
-   end
-   local provider = providers[name]
+   local name, region
+   if type(value) == "string" then name, region = value:match("^([a-z0-9]+):?([a-z0-9-]*)$") end
+   local provider = providers[name or ""]
    if not provider or not provider.host or region ~= "" and name ~= "ses" then
-      return nil, unknown(value)
+      refuse_name(value)
    end
    if name ~= "ses" then return provider, provider.host end
    if region == "" then
-      return nil, errors.usage("service", "Amazon SES has a server in each region",
+      refuse("service", "Amazon SES has a server in each region",
          "Write service = \"ses:eu-west-1\", with the region of your SMTP credentials", value)
    end
    local host = provider.host:format(region)
@@ -148,7 +146,8 @@ local function find(value)
 end
 
 local function fill_place(t, provider, host)
-   if t.host == nil and t.server == nil and t.socket == nil then t.host = host end
+   if t.socket ~= nil then return end
+   if t.host == nil and t.server == nil then t.host = host end
    if t.port == nil and (t.tls == nil or t.tls == provider.tls) then
       t.port = provider.port
    elseif t.port == nil and t.tls ~= "implicit" then
@@ -159,22 +158,16 @@ local function fill_place(t, provider, host)
    end
 end
 
---- A copy of these options with what the provider named by `service` adds to them; the other
--- options take precedence.
----@param given table
----@return table|nil
----@return table|nil err
-function services.fill(given)
-   local provider, host = find(rawget(given, "service"))
-   if not provider then return nil, host end
-   local t = check.copy(given)
+--- Adds what the provider named by `service` gives to these options; they take precedence.
+---@param t table   the options of a connection, a copy
+function services.fill(t)
+   local provider, host = find(t.service)
    fill_place(t, provider, host)
    if t.username == nil and t.user == nil and t.password ~= nil then
       local username = provider.username
       if username == true then username = type(t.password) == "string" and t.password or nil end
       t.username = username
    end
-   return t
 end
 
 -- ---- hints ----
