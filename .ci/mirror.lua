@@ -23,8 +23,8 @@ end
 
 local rows = {} -- the first column of the tables in spec/README.md: files, and specs of no single file
 for line in io.lines "spec/README.md" do
-   local name = line:match("^| `([%w_/]+%.%a+)` |")
-   if name then rows[name] = true end
+   local cell = line:match("^| (`[^|]+) |")
+   for name in (cell or ""):gmatch("`([%w_/]+%.%a+)`") do rows[name] = true end
 end
 
 local found = 0

@@ -1,7 +1,11 @@
 -- BDAT (RFC 3030).
+local core = require "smtp.core"
+local sessions = require "spec.tools.sessions"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
-local core = require "smtp.core"
+
+local said, open, of_unknown_size = sessions.said, sessions.open, sessions.of_unknown_size
+local begin = sessions.begin
 
 local script = talk.snippets {
    envelope = [[
@@ -463,40 +467,6 @@ describe("A transcript", function()
       assert.is_nil(err.command:find("hidden"))
    end)
 end)
-
--- What it says until it wants something else.
-local function said(session)
-   local parts = {}
-   while session:wants() == "send" do
-      local bytes = session:output()
-      parts[#parts + 1] = bytes
-      session:sent(#bytes)
-   end
-   return table.concat(parts)
-end
-
--- One that is ready.
-local function open(options, capabilities)
-   local all = { domain = "me.example" }
-   for name, value in pairs(options or {}) do all[name] = value end
-   local session = core.session(all)
-   session:heard("220 hi\r\n")
-   said(session)
-   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
-   return session
-end
-
-local function of_unknown_size()
-   return core.transaction { from = "a@x", to = { "b@x" } }
-end
-
--- The envelope said and accepted.
-local function begin(session, mail, text)
-   session:add(mail, text)
-   said(session)
-   session:heard("250 ok\r\n250 ok\r\n")
-   return mail
-end
 
 -- A chunk was accepted here.
 local function show_bdat(session)

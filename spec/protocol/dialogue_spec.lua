@@ -1,5 +1,8 @@
-local talk = require "spec.tools.talk"
 local core = require "smtp.core"
+local sessions = require "spec.tools.sessions"
+local talk = require "spec.tools.talk"
+
+local open = sessions.open
 
 local script = talk.snippets {
    one = [[
@@ -181,28 +184,6 @@ describe("PIPELINING", function()
       talk.finished(peer)
    end)
 end)
-
--- What it says until it wants something else.
-local function said(session)
-   local parts = {}
-   while session:wants() == "send" do
-      local bytes = session:output()
-      parts[#parts + 1] = bytes
-      session:sent(#bytes)
-   end
-   return table.concat(parts)
-end
-
--- One that is ready.
-local function open(options, capabilities)
-   local all = { domain = "me.example" }
-   for name, value in pairs(options or {}) do all[name] = value end
-   local session = core.session(all)
-   session:heard("220 hi\r\n")
-   said(session)
-   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
-   return session
-end
 
 describe("A session", function()
    it("believes no answer to a RCPT that has not left yet", function()

@@ -1,31 +1,8 @@
 -- A session led by hand, call by call: what no transcript can show.
 local core = require "smtp.core"
+local sessions = require "spec.tools.sessions"
 
--- What it says until it wants something else.
-local function said(session)
-   local parts = {}
-   while session:wants() == "send" do
-      local bytes = session:output()
-      parts[#parts + 1] = bytes
-      session:sent(#bytes)
-   end
-   return table.concat(parts)
-end
-
--- One that is ready.
-local function open(options, capabilities)
-   local all = { domain = "me.example" }
-   for name, value in pairs(options or {}) do all[name] = value end
-   local session = core.session(all)
-   session:heard("220 hi\r\n")
-   said(session)
-   session:heard("250-mx\r\n" .. (capabilities or "250-PIPELINING\r\n250-CHUNKING\r\n") .. "250 HELP\r\n")
-   return session
-end
-
-local function of_unknown_size()
-   return core.transaction { from = "a@x", to = { "b@x" } }
-end
+local said, open, of_unknown_size = sessions.said, sessions.open, sessions.of_unknown_size
 
 describe("A session", function()
    it("has a line end for the last line where its buffer is all but full", function()
