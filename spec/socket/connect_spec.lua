@@ -1,7 +1,7 @@
+local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local socket = require "smtp.socket"
-local core = require "smtp.core"
 local sockets = require "spec.tools.sockets"
 
 local send = sockets.send
