@@ -144,14 +144,6 @@ local function show_line(direction, line)
    output.say(direction .. ": " .. line, io.stderr)
 end
 
--- The flags of the command become options of the sink.
-local function read_sink_flags(options, json)
-   secrets.read_for_sink(options)
-   if options.lmtp then options.protocol, options.lmtp = "lmtp", nil end
-   options.trace = options.trace and show_line or nil
-   options.on_message, options.keep = json and show_json or show, 0
-end
-
 local function show_place(server, address, port, json)
    if json then
       output.say(output.json { address = address, port = port, tls_ca_file = server.tls_ca_file })
@@ -165,7 +157,10 @@ end
 function commands.sink(options, json)
    local count = options.count
    options.count = nil
-   read_sink_flags(options, json)
+   secrets.read_for_sink(options)
+   if options.lmtp then options.protocol, options.lmtp = "lmtp", nil end
+   options.trace = options.trace and show_line or nil
+   options.on_message, options.keep = json and show_json or show, 0
    if count and not count:find("^[1-9]%d*$") then
       errors.refuse("count", "--count needs a whole number from 1", nil, count)
    end
@@ -187,15 +182,6 @@ local function show_usage()
    return 0
 end
 
--- What the command prints where its first argument is no command.
-local answers = {
-   ["--version"] = function()
-      output.say("lua-smtp " .. safe._VERSION)
-      return 0
-   end,
-   ["--help"] = show_usage, help = show_usage,
-}
-
 local function has_json(args)
    for i = 1, #args do
       if args[i] == "--json" then return true end
@@ -215,7 +201,11 @@ end
 ---@return number      exit status
 function cli.main(args)
    local name = args[1] or ""
-   if answers[name] then return answers[name]() end
+   if name == "--help" or name == "help" then return show_usage() end
+   if name == "--version" then
+      output.say("lua-smtp " .. safe._VERSION)
+      return 0
+   end
    local command = commands[name]
    if not command then
       io.stderr:write(usage)

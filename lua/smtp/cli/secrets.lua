@@ -14,20 +14,16 @@ local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 
 -- ---- variables and files ----
 
-local function read_line(path)
-   local line, why = resources.read_file(path, "*l")
-   return line or not why and "" or nil, why
-end
-
 local function warn(what, hint)
    output.say("lua-smtp: warning: other users of this machine can see the " .. what
       .. " in the command line. " .. hint, io.stderr)
 end
 
--- The secret from the variable or the first line of the file. -> secret | nil, why not
+-- The secret from the variable, or from the first line of the file. -> secret | nil, why not
 local function read_from(variable, path)
-   if path then return read_line(path) end
-   return os.getenv(variable), "the variable " .. variable .. " is not set"
+   if not path then return os.getenv(variable), "the variable " .. variable .. " is not set" end
+   local line, why = resources.read_file(path, "*l")
+   return line or not why and "" or nil, why
 end
 
 -- Replaces --password-env and --password-file by the password.

@@ -15,10 +15,6 @@ local SOCKET_LEN_MAX = 107 -- sun_path
 
 -- ---- names ----
 
-local function is_ip(text)
-   return core.literal(text) ~= nil
-end
-
 -- A name outside ASCII is resolved, verified and sent in its ASCII form.
 local function to_ascii(option, text)
    if not text:find("[\128-\255]") then return text end
@@ -57,7 +53,7 @@ local function host_name(option, text)
    if part then refuse(option, ("%s contains %s"):format(option, part), advice) end
    local name = to_ascii(option, text)
    name = name:match("^%[(.*:.*)%]$") or name
-   if not is_name(name) and not is_ip(name) then
+   if not is_name(name) and not core.literal(name) then
       refuse(option, option .. " is neither a host name nor an address",
          "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
    end
@@ -84,13 +80,6 @@ end
 
 local schemes = { smtp = {}, smtps = { tls = "implicit" }, lmtp = { protocol = "lmtp" } }
 
-local function read_port(text)
-   local port = tonumber(text)
-   if port >= 1 and port <= 65535 then return port end
-   refuse("url", ("the port %s in url is not a number from 1 to 65535"):format(text),
-      "The usual ports are 587, 465 and 25")
-end
-
 -- mail.example.org:587, [::1]:25 -> host, port ("" for none)
 local function split_place(text)
    local host, port = text:match("^%[(.+)%]:?(%d*)$")
@@ -105,7 +94,11 @@ local function read_authority(parts, text)
    local host, port = split_place(where or text)
    if not host then refuse("url", "url does not name a host", FORM_HINT) end
    parts.host = host_name("url", decode(host))
-   if port ~= "" then parts.port = read_port(port) end
+   parts.port = tonumber(port)
+   if parts.port and (parts.port < 1 or parts.port > 65535) then
+      refuse("url", ("the port %s in url is not a number from 1 to 65535"):format(port),
+         "The usual ports are 587, 465 and 25")
+   end
    if login then
       local user, password = login:match("^([^:]*):?(.*)$")
       parts.username = decode(user)
@@ -166,12 +159,6 @@ local function check_socket(t)
    end
 end
 
--- The address literal that the caller meant by a bare IP address, or nil.
-local function literal_of(domain)
-   local bare = domain:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
-   return core.literal(bare)
-end
-
 --- Can this name mean anything to a server? Not "localhost" (RFC 6761 6.3), not the names that
 -- systems make of it (localhost.localdomain, localhost6.localdomain6), and not a name that ends
 -- like an IP address. An address literal can.
@@ -185,7 +172,8 @@ local function check_domain(t)
    local name = to_ascii("domain", t.domain)
    local ok, why = core.domain(name)
    if not ok or not place.is_public_name(name) then
-      local literal = literal_of(name)
+      local bare = name:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
+      local literal = core.literal(bare) -- the caller may have meant it by a bare IP address
       refuse("domain", "domain cannot be sent in EHLO: " .. (why or "it means nothing to a server"),
          literal and ("Write %q"):format(literal)
          or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
@@ -198,7 +186,7 @@ local function check_source_address(t)
    if t.socket then
       refuse("source_address", "source_address has no effect on a unix socket", "Remove it")
    end
-   if not is_ip(t.source_address) then
+   if not core.literal(t.source_address) then
       refuse("source_address", "source_address is not an IP address", "Write one of this host's "
          .. "own, such as 192.0.2.1 or 2001:db8::1", t.source_address)
    end

@@ -91,20 +91,13 @@ end
 -- ---- the whole ----
 
 local function default_port(t)
-   if t.protocol == "lmtp" then return 24 end
-   if t.tls == "implicit" then return 465 end
-   return t.credentials and 587 or 25
-end
-
-local function default_tls(t)
-   if t.port == 465 then return "implicit" end
-   return t.loopback and "skip" or "require"
+   return t.protocol == "lmtp" and 24 or t.tls == "implicit" and 465 or t.credentials and 587 or 25
 end
 
 -- Options that depend on others, with the defaults that they need.
 local function check_together(t)
    t.port = t.port or default_port(t)
-   t.tls = t.tls or default_tls(t)
+   t.tls = t.tls or t.port == 465 and "implicit" or t.loopback and "skip" or "require"
    if t.tls_verify == nil then t.tls_verify = true end
    check_certificate(t)
    check_transport(t)

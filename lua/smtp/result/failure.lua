@@ -28,13 +28,6 @@ local function keywords(conv, facts)
    return conv.transcript:mask(table.concat(list, ", "))
 end
 
--- "PLAIN: answered 504; GSSAPI: not known here"
-local function why_not(offered)
-   local list = {}
-   for i = 1, #offered do list[i] = offered[i].name .. ": " .. offered[i].text end
-   return table.concat(list, "; ")
-end
-
 local function earlier(conv)
    local gone = conv.downgrade
    return gone and "; on an earlier connection it offered " .. table.concat(gone, ", ") or ""
@@ -54,8 +47,10 @@ end
 function detail.auth_unsupported(err, conv, facts, offered)
    if err.reason == "helo_only" or err.reason == "rejected_command" then return "" end
    if err.reason == "no_common_mechanism" then
-      local offer = conv.transcript:mask(why_not(offered))
-      return (" (it offers %s)"):format(offer) .. earlier(conv)
+      local list = {} -- "PLAIN: answered 504; GSSAPI: not known here"
+      for i = 1, #offered do list[i] = offered[i].name .. ": " .. offered[i].text end
+      return (" (it offers %s)"):format(conv.transcript:mask(table.concat(list, "; ")))
+         .. earlier(conv)
    end
    return (", and auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
       keywords(conv, facts)) .. earlier(conv)
@@ -100,19 +95,14 @@ detail.timeout, detail.disconnected, detail.protocol = stage_of, stage_of, stage
 
 -- ---- when another attempt helps ----
 
-local retry_by_reason = {
-   bdat = "now",           -- without BDAT
-   reset_refused = "now",  -- another connection needs no RSET
-   tls_flood = "later",
-}
+-- bdat: without BDAT; reset_refused: another connection needs no RSET.
+local retry_by_reason = { bdat = "now", reset_refused = "now", tls_flood = "later" }
 
 -- Time changes nothing, whatever the code says.
 local never = { tls_required = true, auth_required = true }
 
-local retry_by_kind = {
-   connect = "later", resolve = "later", timeout = "later", disconnected = "now", protocol = "now",
-   system = "later",
-}
+local retry_by_kind = { connect = "later", resolve = "later", timeout = "later",
+   disconnected = "now", protocol = "now", system = "later" }
 
 local function retry_without_code(trouble)
    if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
@@ -121,12 +111,11 @@ local function retry_without_code(trouble)
 end
 
 local function retry_of(trouble)
-   local class = math.floor((trouble.code or 0) / 100)
-   local reason = trouble.reason
-   if reason == "bdat" or reason == "reset_refused" then return retry_by_reason[reason] end
+   local class, by_reason = math.floor((trouble.code or 0) / 100), retry_by_reason[trouble.reason]
+   local is_idle = trouble.idle and trouble.kind == "disconnected"
+   if by_reason == "now" then return "now" end
    if trouble.retry then return trouble.retry end
-   if trouble.idle and trouble.kind == "disconnected" then return "later" end
-   if retry_by_reason[reason] then return retry_by_reason[reason] end
+   if by_reason or is_idle then return "later" end
    if never[trouble.kind] or class == 5 then return "never" end
    return class == 4 and "later" or retry_without_code(trouble)
 end
@@ -167,19 +156,16 @@ end
 
 -- ---- the error ----
 
-local function challenge(conv, facts)
-   local text = facts.challenge
-   return conv.transcript:mask(text, text and #text > core.limits.challenge - 4)
-end
-
 local function add_facts(err, conv, facts, offered, trouble, mail)
-   local is_auth = trouble.stage == "auth"
    err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
    err.offered = receipt.words(facts.mechanisms)
    err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
    err.starttls_offered = facts.starttls_offered
    err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
-   if is_auth then err.challenge = challenge(conv, facts) end
+   if trouble.stage == "auth" then -- the core may have cut it
+      err.challenge = conv.transcript:mask(facts.challenge,
+         #(facts.challenge or "") > core.limits.challenge - 4)
+   end
    err.capabilities = core.capabilities(facts.capabilities)
    if mail and trouble.kind == "message_too_large" then
       err.limit, err.size = facts.size_max, mail.size
@@ -192,7 +178,6 @@ end
 -- The end of the connection may have cut what the server said.
 local function masked_text(conv, trouble)
    local kind = trouble.kind
-   if not conv.transcript.secrets[1] then return trouble.text end
    return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
       or trouble.code == 421)
 end

@@ -106,12 +106,6 @@ end
 
 local eightbit_needs = { ["8bitmime"] = true }
 
-local function used_by_posted(parts, eightbit)
-   if not eightbit then return parts.none end
-   parts.eightbit = parts.eightbit or receipt.used(eightbit_needs, parts)
-   return parts.eightbit
-end
-
 --- The receipts of messages of send_many.
 ---@param parts table    from receipt.parts
 ---@param values table   what pipeline:take returned: eight values for each of them
@@ -125,8 +119,11 @@ function receipt.of_values(parts, values, count)
          local entry = index
          index, message_id, size = entry.index, entry.message_id, entry.size
          used = receipt.used(entry.needs, parts)
+      elseif v[i + 7] then
+         parts.eightbit = parts.eightbit or receipt.used(eightbit_needs, parts)
+         used = parts.eightbit
       else
-         used = used_by_posted(parts, v[i + 7])
+         used = parts.none
       end
       v[at], v[at + 1] = index, receipt.new(parts, used, message_id, size, v[i + 6], v[i + 1],
          v[i + 2], v[i + 3], v[i + 4])

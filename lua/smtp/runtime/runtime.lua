@@ -20,10 +20,11 @@ function runtime.nginx()
    return host, why and system.error(why)
 end
 
--- Where the caller's function makes none, there is none: to connect without it might go past a
--- proxy that he relies on.
-local function made_by(make)
-   local ok, transport, why = user_call.call(make)
+-- The caller's transport. If the caller's function makes none, there is none: to connect without it
+-- might go past a proxy that the caller relies on.
+local function callers_own(own)
+   if type(own) ~= "function" then return callers_transport.new(own) end
+   local ok, transport, why = user_call.call(own)
    if not ok then
       return nil, { what = "transport raised an error: " .. user_call.text(transport),
          cause = transport }
@@ -34,11 +35,6 @@ local function made_by(make)
    if not missing then return callers_transport.new(transport) end
    return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
       missing) }
-end
-
-local function callers_own(transport)
-   if type(transport) == "function" then return made_by(transport) end
-   return callers_transport.new(transport)
 end
 
 -- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.

@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
+
 local sink_envelope = {}
 
 -- ---- what the value of a parameter may be; "" where there is none ----
@@ -41,16 +42,6 @@ local function is_orcpt(value)
    return original ~= nil and is_xtext(original)
 end
 
--- RFC 3461 4.4
-local function is_envid(value)
-   return value ~= "" and #value <= core.limits.envid and is_xtext(value)
-end
-
--- RFC 6710 4.1
-local function is_priority(value)
-   return value:find("^%-?[1-9]$") ~= nil or value == "0"
-end
-
 -- RFC 1652 3, RFC 3030 3
 local function is_body(value, offered)
    local word = ascii.upper(value)
@@ -66,12 +57,16 @@ local known = {
       SMTPUTF8 = { "SMTPUTF8", nothing },
       AUTH = { "AUTH", function(value) return value ~= "" and is_xtext(value) end },
       RET = { "DSN", one_of { FULL = true, HDRS = true } },
-      ENVID = { "DSN", is_envid },
+      ENVID = { "DSN", function(value) -- RFC 3461 4.4
+         return value ~= "" and #value <= core.limits.envid and is_xtext(value)
+      end },
       REQUIRETLS = { "REQUIRETLS", nothing },
       BY = { "DELIVERBY", like "%-?%d+;[RrNn][Tt]?" },
       HOLDFOR = { "FUTURERELEASE", like "[1-9]%d*" },
       HOLDUNTIL = { "FUTURERELEASE", like "%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d[%d.:Z+-]+" },
-      ["MT-PRIORITY"] = { "MT-PRIORITY", is_priority },
+      ["MT-PRIORITY"] = { "MT-PRIORITY", function(value) -- RFC 6710 4.1
+         return value == "0" or value:find("^%-?[1-9]$") ~= nil
+      end },
    },
    RCPT = {
       NOTIFY = { "DSN", is_notify },

@@ -17,8 +17,8 @@ local RUNNERS_MAX = 4   -- messages of a location that are sent at once
 local LOST_AFTER = 5    -- seconds after which a timer that has not begun never will
 local CALLBACK_MAX = 60 -- seconds after which a callback is taken to have ended its timer: ngx.exit
 
--- By location: { jobs, first, last, runners = { lost_at = time }, runner_count,
--- watching }. nginx.conf bounds their number.
+-- By location: { jobs, runners = { lost_at = time }, runner_count, watching }. nginx.conf bounds
+-- their number.
 local queues, waiting = {}, 0
 
 local function log(...)
@@ -28,24 +28,13 @@ end
 
 local function queue_here()
    local key = location.identity() or "unknown"
-   local queue = queues[key]
-   if not queue then
-      queue = { jobs = {}, first = 1, last = 0, runners = {}, runner_count = 0, watching = false }
-      queues[key] = queue
-   end
-   return queue
-end
-
-local function put(queue, job)
-   queue.last, waiting = queue.last + 1, waiting + 1
-   queue.jobs[queue.last] = job
+   queues[key] = queues[key] or { jobs = {}, runners = {}, runner_count = 0, watching = false }
+   return queues[key]
 end
 
 local function take(queue)
-   if queue.first > queue.last then return nil end
-   local job = queue.jobs[queue.first]
-   queue.jobs[queue.first] = nil
-   queue.first, waiting = queue.first + 1, waiting - 1
+   local job = table.remove(queue.jobs, 1)
+   if job then waiting = waiting - 1 end
    return job
 end
 
@@ -104,7 +93,7 @@ end
 -- A timer that comes back even where it was dropped itself, and takes the place of one that was.
 local function watch(_, queue)
    forget_lost_runners(queue)
-   if queue.first <= queue.last and queue.runner_count < RUNNERS_MAX then
+   if queue.jobs[1] and queue.runner_count < RUNNERS_MAX then
       run(false, queue, add_runner(queue))
    end
 end
@@ -158,7 +147,8 @@ function defer.add(send_one, server, mail, callback)
       -- Those that run already will come to it.
       if not ok and queue.runner_count == 0 then return nil, no_timer(ngx, why) end
    end
-   put(queue, { send = send_one, server = server, mail = mail, callback = callback })
+   table.insert(queue.jobs, { send = send_one, server = server, mail = mail, callback = callback })
+   waiting = waiting + 1
    return { message_id = mail.message_id, waiting = waiting }
 end
 

@@ -14,20 +14,20 @@ local handshake = {}
 -- tickets after the handshake, where this host does not look; it handshakes in full.
 local sessions = bounded.new(1000) -- { session =, ends = } by key
 
--- What nginx had found out when lua-resty-core threw it away.
-local function thrown(message)
+-- Where lua-resty-core points to what nginx found out; nil where it does not.
+local function error_pointer()
    local base = package.loaded["resty.core.base"]
-   local pointer = base and base.get_errmsg_ptr and base.get_errmsg_ptr()
+   return base and base.get_errmsg_ptr and base.get_errmsg_ptr()
+end
+
+-- What nginx had found out when lua-resty-core raised an error of its own instead.
+local function thrown(message)
+   local pointer = error_pointer()
    if not tostring(message):find("assertion failed", 1, true) or not pointer
       or pointer[0] == nil then
       return message
    end
    return require("ffi").string(pointer[0])
-end
-
-local function forget_thrown()
-   local base = package.loaded["resty.core.base"]
-   if base and base.get_errmsg_ptr then base.get_errmsg_ptr()[0] = nil end
 end
 
 -- nil: the location is not known, and nothing is resumed
@@ -64,7 +64,8 @@ end
 ---@return string|nil text
 ---@return string|nil hint
 function handshake.start(sock, target, certificate, name, verify)
-   forget_thrown()
+   local pointer = error_pointer()
+   if pointer then pointer[0] = nil end
    local key = session_key(target, certificate, name, verify)
    local ok, session, said = pcall(sock.sslhandshake, sock, take_session(key), name, verify)
    if not ok then session, said = nil, thrown(session) end

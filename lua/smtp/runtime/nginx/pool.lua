@@ -43,29 +43,22 @@ local function write_table(out, t)
    out[#out + 1] = "}"
 end
 
+local texts = { string = tostring, boolean = tostring,
+   number = function(value) return ("%.17g"):format(value) end }
+
 -- Each value with its type and length, so that no two lists of values read the same.
 function write(out, value)
    local kind = type(value)
    if kind == "table" then return write_table(out, value) end
-   local text
-   if kind == "string" then
-      text = value
-   elseif kind == "number" then
-      text = ("%.17g"):format(value)
-   elseif kind == "boolean" then
-      text = tostring(value)
-   else
-      text = identity(value)
-   end
+   local text = texts[kind] and texts[kind](value) or identity(value)
    out[#out + 1] = ("%s%d:%s"):format(kind, #text, text)
 end
 
 local function described(server)
-   local kept = {}
+   local kept, out = {}, {}
    for name, value in next, server do
       if not ignored[name] then kept[name] = value end
    end
-   local out = {}
    write_table(out, kept)
    return table.concat(out)
 end
