@@ -4,6 +4,7 @@ local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local scheduler = require "smtp.runtime.scheduler"
+local socket = not package.loaded.ngx and require "smtp.socket"
 local smtp_sink = require "smtp.sink"
 local user_call = require "smtp.options.user_call"
 
@@ -151,7 +152,7 @@ describe("a crowd", function()
       local sent, at_once, most = 0, 0, 0
       assert(scheduler.run {
          function()
-            local sock = scheduler.socket()
+            local sock = scheduler.polite(socket.new())
             sock:settimeouts(5000, 5000, 5000)
             assert(sock:connect("127.0.0.1", other.port))
             local data = ("x"):rep(65536)
@@ -180,7 +181,7 @@ describe("a crowd", function()
       local sock
       assert(scheduler.run {
          function()
-            sock = scheduler.socket()
+            sock = scheduler.polite(socket.new())
             sock:settimeouts(5000, 5000, 5000)
             assert(sock:connect("127.0.0.1", other.port))
             why = select(2, sock:receiveany(1))

@@ -4,6 +4,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
+local core = require "smtp.core"
 local credentials = require "smtp.options.credentials"
 local failure = require "smtp.result.failure"
 local mechanisms = require "smtp.client.mechanisms"
@@ -95,16 +96,16 @@ end
 
 --- What all receipts of this connection share: see receipt.parts.
 function findings.parts(conv)
-   local parts = conv.parts
+   local session, parts = conv.session, conv.parts
+   local grade = session:grade()
    if not parts then
-      local facts = conv.session:facts()
+      local facts = session:facts()
+      local capabilities = core.capabilities(facts.capabilities)
       note_offer(conv, facts)
-      parts = receipt.parts(conv, facts, auth_of(conv, facts))
+      parts = receipt.parts(conv, facts, auth_of(conv, facts), capabilities)
       conv.parts = parts
    end
-   if not parts.pipelining then
-      parts.pipelining = receipt.pipelining(parts, conv.session:grade())
-   end
+   parts.pipelining = receipt.pipelining(parts, grade)
    return parts
 end
 

@@ -106,29 +106,23 @@ end
 ---@return table|nil summary          sent, failed, seconds, results
 ---@return table|nil err
 function many.send(t, messages, given)
-   local server, err = request.connection(t)
-   if not server then return nil, err end
-   local settings
-   settings, err = many_settings.check(given)
+   local settings, err = many_settings.check(given, messages)
    if not settings then return nil, err end
-   local ok
-   ok, err = many_settings.check_messages(messages)
-   if not ok then return nil, err end
+   local server
+   server, err = request.connection(t, { flight_max = settings.window, refused_max = REFUSED_MAX })
+   if not server then return nil, err end
    local nginx
    nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
-   local queue = queues.new(request.variant(server, { flight_max = settings.window,
-      refused_max = REFUSED_MAX }), settings,
-      messages)
-   local started, jobs = now(), {}
+   local queue, jobs = queues.new(server, settings, messages), {}
    for i = 1, math.min(settings.connections, queue.total or settings.connections) do
       jobs[i] = function() work(queue) end
    end
    local ran, cause = true, nil
    if #jobs == 1 then jobs[1]() else ran, cause = scheduler.run(jobs) end
    if not ran then error(cause, 0) end
-   return queue:summary(started)
+   return queue:summary()
 end
 
 return many

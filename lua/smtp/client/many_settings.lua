@@ -25,11 +25,7 @@ local function check_count(settings, name)
       value)
 end
 
---- The settings, with what the caller leaves out.
----@param given? table   connections, window, rate, per_connection, on_result, progress
----@return table|nil settings
----@return table|nil err
-many_settings.check = errors.returning(function(given)
+local function read(given, messages)
    if given ~= nil and type(given) ~= "table" then
       errors.refuse("settings", "the settings of send_many must be a table",
          "Write { connections = 2 }")
@@ -37,19 +33,10 @@ many_settings.check = errors.returning(function(given)
    local settings = {}
    for name, value in next, defaults do settings[name] = value end
    for name, value in next, given or {} do settings[name] = value end
+   for name in next, maxima do check_count(settings, name) end
    check.names(settings, names)
-   for _, name in ipairs { "connections", "window", "rate", "per_connection" } do
-      check_count(settings, name)
-   end
    check.is_type("on_result", settings.on_result, "function")
    check.is_type("progress", settings.progress, "boolean")
-   return settings
-end)
-
---- Are these messages a list or a function?
----@return true|nil
----@return table|nil err
-many_settings.check_messages = errors.returning(function(messages)
    if type(messages) == "table" then
       check.is_list(messages, "messages")
    elseif type(messages) ~= "function" then
@@ -57,7 +44,18 @@ many_settings.check_messages = errors.returning(function(messages)
          ("messages must be a list or a function, and is a %s"):format(type(messages)),
          "Write { { from = …, to = … }, … }; a function returns the next one, nil at the end")
    end
-   return true
-end)
+   return settings
+end
+
+--- The settings, with what the caller leaves out.
+---@param given? table   connections, window, rate, per_connection, on_result, progress
+---@param messages any   a list or a function
+---@return table|nil settings
+---@return table|nil err
+function many_settings.check(given, messages)
+   local ok, settings = pcall(read, given, messages)
+   if ok then return settings end
+   return errors.caught(settings)
+end
 
 return many_settings

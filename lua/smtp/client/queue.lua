@@ -35,7 +35,7 @@ function queue.new(server, settings, messages)
    return setmetatable({ server = server, settings = settings, messages = messages,
       is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate,
       total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
-      connections = 0, failures = 0, hopeless = false, next_at = core.now(),
+      connections = 0, failures = 0, hopeless = false,
       bar = settings.progress and progress.new(total) or nil },
       Queue)
 end
@@ -171,8 +171,9 @@ end
 -- Others may take their next message while this one is made ready.
 --- The entry of what the caller gave; nil where that is wrong, which is reported.
 function Queue:new_entry(given, index)
-   local started, server = core.now(), self.server
-   local mail = request.plain(given, server)
+   local server = self.server
+   local mail, started = request.plain(given, server), core.now()
+   self.started = self.started or started
    if not mail then
       local ok, err
       mail, err = request.message(given, server)
@@ -188,8 +189,9 @@ local function pause_of(self)
    local rate = self.settings.rate
    if not rate or self.hopeless then return nil end
    local moment = core.now()
-   if self.next_at > moment then return self.next_at - moment end
-   self.next_at = math.max(self.next_at, moment - CATCH_UP) + 1 / rate
+   local due = self.next_at or moment
+   if due > moment then return due - moment end
+   self.next_at = math.max(due, moment - CATCH_UP) + 1 / rate
    return nil
 end
 
@@ -216,14 +218,13 @@ function Queue:fail(entry, err)
 end
 
 --- Nothing is on its way any more.
----@param started number
 ---@return table|nil summary   sent, failed, seconds, results
 ---@return table|nil err       where a function of the caller's failed
-function Queue:summary(started)
+function Queue:summary()
    for i = 1, self.stopped and #self.waiting or 0 do self:fail(self.waiting[i], self.stopped) end
    if self.bar then self.bar:finish() end
-   local summary = { sent = self.sent, failed = self.failed, seconds = core.now() - started,
-      results = self.results }
+   local summary = { sent = self.sent, failed = self.failed, results = self.results,
+      seconds = self.started and core.now() - self.started or 0 }
    if not self.stopped then return summary end
    self.stopped.summary = summary
    return nil, self.stopped

@@ -70,10 +70,8 @@ local function known_server(t)
    return nil
 end
 
-local function connection(given)
-   local known = known_server(given)
-   if known then return known end
-   local server = servers.new(given)
+-- A new server, of which these are the options.
+local function complete(server, given)
    if server.keepalive then environment.check_keepalive() end
    remember(given, server)
    return server
@@ -89,22 +87,31 @@ local function check_table(t)
       ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
 end
 
---- The server of a table that holds only options of a connection, as for smtp.connect.
----@return smtp.Server|nil
----@return table|nil err
-request.connection = errors.returning(function(t)
-   check_table(t)
-   check.names(t, names.connection.names, nil, names.message)
-   return connection(t)
-end)
-
 --- A copy of a server, or of options, with other values for some fields. A server itself is never
 -- changed, because several calls may share it.
 ---@param values? table
 function request.variant(server, values)
-   local other = check.copy(server)
+   local other = {}
+   for name, value in next, server do other[name] = value end
    for name, value in next, values or {} do other[name] = value end
    return other
+end
+
+local function read_connection(t)
+   check_table(t)
+   local known = known_server(t)
+   check.names(t, names.connection.names, nil, names.message)
+   return known or complete(servers.new(t), t)
+end
+
+--- The server of a table that holds only options of a connection, as for smtp.connect.
+---@param values? table   other values for some of its fields
+---@return smtp.Server|nil
+---@return table|nil err
+function request.connection(t, values)
+   local ok, server = pcall(read_connection, t)
+   if not ok then return errors.caught(server) end
+   return values and request.variant(server, values) or server
 end
 
 -- Names of mechanisms are data, a mechanism of the caller's own is not.
@@ -169,7 +176,7 @@ end
 local function read_both(t)
    check_table(t)
    local where, what = check.split(t)
-   local server = connection(where)
+   local server = known_server(where) or complete(servers.new(where), where)
    local message = what.raw ~= nil and request.plain(what, server)
    return server, message or outgoing.read(what, server)
 end

@@ -2,7 +2,6 @@
 -- @module smtp.result.receipt
 
 local ascii = require "smtp.ground.ascii"
-local core = require "smtp.core"
 local refusal = require "smtp.result.refusal"
 
 local receipt = {}
@@ -46,12 +45,12 @@ end
 ---@param conv table    the conversation, whose offer is noted
 ---@param facts table   session:facts()
 ---@param auth smtp.AuthState
+---@param capabilities table   keyword to parameters
 ---@return table
-function receipt.parts(conv, facts, auth)
+function receipt.parts(conv, facts, auth, capabilities)
    local tls = { state = facts.tls }
    for name, value in next, conv.tls or {} do tls[name] = value end
-   return { auth = auth, tls = tls,
-      capabilities = core.capabilities(facts.capabilities), words = conv.words, none = {},
+   return { auth = auth, tls = tls, capabilities = capabilities, words = conv.words, none = {},
       server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
 end

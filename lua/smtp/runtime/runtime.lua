@@ -39,12 +39,12 @@ end
 
 -- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.
 local function own_socket()
-   local scheduler, why = package.loaded["smtp.runtime.scheduler"], nil
-   if type(scheduler) == "table" then return scheduler.socket() end
-   local socket = package.loaded["smtp.socket"]
+   local scheduler, socket = package.loaded["smtp.runtime.scheduler"], package.loaded["smtp.socket"]
+   local why
    if type(socket) ~= "table" then socket, why = system.load "smtp.socket" end
    if not socket then return nil, why end
-   return socket.new()
+   local sock = socket.new()
+   return type(scheduler) == "table" and scheduler.polite(sock) or sock
 end
 
 -- -> what sslhandshake needs | nil, the error

@@ -228,18 +228,11 @@ local function is_job()
    return own_group() and not environment.is_nginx()
 end
 
--- Inside a job, one that gives way to other jobs.
-local function polite(sock)
+--- A socket of this library; inside a job, one that gives way to other jobs.
+function scheduler.polite(sock)
    if not is_job() then return sock end
    sock:nonblocking(true)
    return setmetatable({ sock = sock, sent = 0 }, Socket)
-end
-
---- A socket; inside a job, one that gives way to other jobs. nil, why: it cannot be had.
-function scheduler.socket()
-   local socket, why = system.load "smtp.socket"
-   if not socket then return nil, why end
-   return polite(socket.new())
 end
 
 --- The next connection that a listener has, as such a socket.
@@ -255,7 +248,7 @@ function scheduler.accept(listener, seconds)
       if why == "again" and is_job() then wait_for(listener) end
    until why ~= "again"
    if not sock then return nil, why end
-   return polite(sock)
+   return scheduler.polite(sock)
 end
 
 return scheduler
