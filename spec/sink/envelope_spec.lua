@@ -1,3 +1,4 @@
+local safe = require "smtp.safe"
 local sinks = require "spec.tools.sinks"
 
 local script, play, hello, default = sinks.script, sinks.play, sinks.hello, sinks.default
@@ -153,5 +154,19 @@ describe("to the sink, an envelope", function()
          C: AUTH LOGIN
          S: 503 5.5.1
       ]], { opening = hello { "AUTH PLAIN LOGIN" } }))
+   end)
+
+   it("takes 10,000 recipients of a message at most", function()
+      local client = safe.sink({}):transport()
+      client:connect()
+      client:send("EHLO x\r\nMAIL FROM:<a@b.example>\r\n")
+      client:send(("RCPT TO:<c@d.example>\r\n"):rep(10001))
+      local said = ""
+      repeat
+         local more = client:receiveany(65536)
+         said = said .. (more or "")
+      until not more or more == ""
+      assert.equal(10000, select(2, said:gsub("250 2%.1%.5", "")))
+      assert.matches("\r\n452 4%.5%.3 [^\r]*\r\n$", said)
    end)
 end)

@@ -158,6 +158,8 @@ function commands:MAIL(line)
    return "250 2.1.0 ok"
 end
 
+local RECIPIENTS_MAX = 10000 -- of a message, whatever the sink offers
+
 function commands:RCPT(line)
    local mail = self.mail
    if not mail then return "503 5.5.1 MAIL first" end
@@ -166,7 +168,7 @@ function commands:RCPT(line)
       mail.parameters.SMTPUTF8 ~= nil, self.sink.options.strict)
    if not to then return parameters end
    if to == "" then return "501 5.1.3 nobody" end
-   local max = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
+   local max = math.min(sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)"), RECIPIENTS_MAX)
    if #mail.recipients >= max then return "452 4.5.3 too many recipients" end
    mail.recipients[#mail.recipients + 1] = { address = to, parameters = parameters }
    return "250 2.1.5 ok"
