@@ -168,7 +168,8 @@ function commands:RCPT(line)
       mail.parameters.SMTPUTF8 ~= nil, self.sink.options.strict)
    if not to then return parameters end
    if to == "" then return "501 5.1.3 nobody" end
-   local max = math.min(sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)"), RECIPIENTS_MAX)
+   local offered = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
+   local max = math.min(offered, RECIPIENTS_MAX)
    if #mail.recipients >= max then return "452 4.5.3 too many recipients" end
    mail.recipients[#mail.recipients + 1] = { address = to, parameters = parameters }
    return "250 2.1.5 ok"
