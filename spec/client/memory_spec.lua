@@ -292,6 +292,8 @@ describe("A server that failed at what follows the end of a message", function()
       local results, servers = break_first("doomed", function() return "550 5.1.8 bad sender" end)
       assert.same({ 3, 1 }, { servers[2].crossings, sum(servers, "hurt") })
       for i = 3, #servers do assert.equal(0, servers[i].crossings) end
+      local function word(i) return results[tonumber(servers[2].taken[i].body:match("%d+"))].pipelining end
+      for i = 1, 3 do assert.equal("eager", word(i)) end
       -- The second went on.
       local last = tonumber(servers[2].taken[#servers[2].taken].body:match("%d+"))
       assert.is_true(last > 20)

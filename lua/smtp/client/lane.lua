@@ -67,14 +67,14 @@ function Lane:collect()
    while true do
       local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
          self.pipeline:take(values, core.now())
-      if self.grade ~= grade then note_grade(self, grade) end
       if count > 0 then
          local parts = conv.parts
          if not parts or not parts.pipelining then parts = findings.parts(conv) end
          conv.has_carried = true
-         receipts.of_values(parts, values, count)
-         for i = 1, 2 * count, 2 do queue:tell(values[i], values[i + 1]) end
+         receipts.of_values(parts, values, count) -- these were sent by the grade before
       end
+      if self.grade ~= grade then note_grade(self, grade) end
+      for i = 1, 2 * count, 2 do queue:tell(values[i], values[i + 1]) end
       conv.deadline = deadline or conv.deadline
       if not transaction then return left end
       finish(self, transaction, entry, started, text, size, eightbit)
