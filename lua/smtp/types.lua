@@ -249,6 +249,7 @@
 ---@class smtp.Warning
 ---@field kind string         The kind of the error that ended the dialogue, or "warning", or "remark".
 ---@field reason string       One word for programs.
+---@field concerns? string    Of a refusal: which party has to change something, as in smtp.Error.
 ---@field text string         What is wrong, for people.
 ---@field hint? string        What to do about it.
 ---@field temporary? true     It may pass by itself.

@@ -353,4 +353,28 @@ describe("a probe warns of", function()
       assert.is_nil(report.after_tls)
       assert.truthy(report.before_tls)
    end)
+
+   it("what a refusal means, with cause and remedy", function()
+      local report = assert(play({}, script [[
+         S: 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org
+         <bye>
+      ]]))
+      local found = report.warnings[1]
+      assert.same({ "greeting_refused", "blocked", "client" }, { found.kind, found.reason, found.concerns })
+      assert.matches("blocks the address of this machine (192.0.2.1; zen.spamhaus.org)", found.text, 1, true)
+      assert.matches("taken off the list", found.hint, 1, true)
+   end)
+
+   it("what the provider expects as credentials", function()
+      local report = assert(play({ host = "smtp.gmail.com", tls = "implicit", port = 465 }, script [[
+         TLS
+         <hello>
+         <plain_offer>
+         S: 250 AUTH PLAIN LOGIN XOAUTH2
+         <bye>
+      ]]))
+      local found = report.warnings[1]
+      assert.same({ "remark", "provider", "this is a server of Gmail" }, { found.kind, found.reason, found.text })
+      assert.matches("https://myaccount.google.com/apppasswords", found.hint, 1, true)
+   end)
 end)

@@ -2,6 +2,7 @@
 -- @module smtp.client.probe_warnings
 
 local mechanisms = require "smtp.client.mechanisms"
+local services = require "smtp.options.services"
 
 local warnings = {}
 
@@ -13,8 +14,8 @@ local function of_error(err)
    local enhanced = err.enhanced and " " .. err.enhanced or ""
    local code = err.code and (" (%d%s)"):format(err.code, enhanced)
    local said = err.text and err.text ~= "" and ": " .. err.text
-   return { kind = err.kind, reason = err.reason, text = err.what .. (code or "") .. (said or ""),
-      hint = err.hint, temporary = err.temporary or nil }
+   return { kind = err.kind, reason = err.reason, concerns = err.concerns, hint = err.hint,
+      text = err.what .. (code or "") .. (said or ""), temporary = err.temporary or nil }
 end
 
 local function lacks(keyword)
@@ -32,9 +33,18 @@ local function showing(names)
    return count
 end
 
+local function login_of(server)
+   return services.of_host(server.host).login
+end
+
 -- { kind, reason, does it hold?, text, hint }; the text may have a place for what the function
--- returns.
+-- returns, and a hint may be a function of the server.
 local checks = {
+   { "remark", "provider", function(r, server)
+      local provider = services.of_host(server.host)
+      local may_log_in = r.auth.state == "skipped" and #r.auth.offered > 0
+      return may_log_in and provider and provider.title
+   end, "this is a server of %s", login_of },
    { "warning", "no_tls", function(r, server)
       return server.tls == "prefer" and r.tls.state == "unavailable" and not server.loopback
    end, "the server offers no STARTTLS: everything travels in clear text",
@@ -104,15 +114,16 @@ local checks = {
 ---@param r table     the report so far
 ---@param server smtp.Server
 ---@param err? table  what sending would have met
----@return table[]    { kind =, reason =, text =, hint = }
+---@return table[]    { kind =, reason =, concerns =, text =, hint = }
 function warnings.list(r, server, err)
    local list = { err and of_error(err) }
    for i = 1, #checks do
       local check = checks[i]
       local found = not (err and err.reason == check[2]) and check[3](r, server)
       if found then
+         local hint = check[5]
          list[#list + 1] = { kind = check[1], reason = check[2], text = check[4]:format(found),
-            hint = check[5] }
+            hint = type(hint) == "function" and hint(server) or hint }
       end
    end
    return list
