@@ -13,6 +13,7 @@
 --    host      the provider (options/services.lua) to which the server's name must belong as well
 --    service   the provider that the reply gives away, for the hint
 --    by        "token" or "password": what was sent for AUTH
+--    hint      what to do, where that is more exact than the hint of the reason
 -- @module smtp.result.causes
 
 return {
@@ -24,11 +25,15 @@ return {
       { "app_password_required", "534 *5.7.9 Application-specific password required*." },
       { "browser_login_required", "534 *5.7.14* Please log in via your web browser and then try" },
       { "browser_login_required", "535 5.7.1 *Please log in with your web browser* and then try" },
-      { "rate_limited", "454 4.7.0 *Too many login attempts*, please try again later." } },
+      { "rate_limited", "454 4.7.0 *Too many login attempts*, please try again later.",
+         hint = "Wait an hour or more, then keep one connection for many messages (smtp.connect, "
+            .. "smtp.send_many) instead of a login for each" } },
    { "Microsoft: learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/"
       .. "authenticated-client-smtp-submission", at = "auth", service = "microsoft365",
       { "auth_disabled", "535 5.7.139 Authentication unsuccessful, *SmtpClientAuthentication is "
-         .. "disabled* for the Tenant." },
+         .. "disabled* for the Tenant.",
+         hint = "Have the administrator switch on authenticated SMTP for the mailbox "
+            .. "(Set-CASMailbox -SmtpClientAuthenticationDisabled $false)" },
       { "token_required", "535 5.7.139 Authentication unsuccessful, *basic authentication is "
          .. "disabled*." },
       { "token_required", "550 *5.7.30* Basic authentication is not supported for Client "
@@ -73,7 +78,9 @@ return {
       { "auth_disabled", "554 5.1.8 *Sender Address Blocked*" },
       { "rejected", "*535* Authentication Failed", host = "zoho" } },
    { "GMX and WEB.DE: hilfe.gmx.net, POP3 and IMAP", at = "auth", host = "gmx",
-      { "auth_disabled", "535 *Authentication credentials invalid*" } },
+      { "auth_disabled", "535 *Authentication credentials invalid*",
+         hint = "Switch on POP3 and IMAP access in the settings of the mailbox, and check username "
+            .. "and password; with two-factor authentication give an app password" } },
    { "Yandex and Mail.ru: yandex.com/support/mail, help.mail.ru/mail/security/protection/external",
       at = "auth",
       { "auth_disabled", "535 5.7.8 Error: authentication failed: This user *does not have access "
@@ -230,7 +237,9 @@ return {
       { "auth_disabled", "550 5.7.705 Access denied, *tenant has exceeded threshold*" },
       { "auth_disabled", "550 *5.7.501* Access denied, spam abuse detected" },
       { "helo", "550 *5.7.506* Access Denied, Bad HELO" },
-      { "blocked", "550 5.7.606 Access denied, *banned sending IP* [192.0.2.1]" },
+      { "blocked", "550 5.7.606 Access denied, *banned sending IP* [192.0.2.1]",
+         hint = "Ask for removal at https://sender.office.com, or send through your provider's "
+            .. "server with a login" },
       { "blocked", "550 *5.7.708* Service unavailable. Access denied, traffic not accepted from "
          .. "this "
          .. "IP" },
@@ -245,7 +254,8 @@ return {
       { "blocked", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please "
          .. "contact "
          .. "your Internet service provider since part of their network is *on our block list* "
-         .. "(S3140)." },
+         .. "(S3140).", hint = "Ask for removal at https://olcsupport.office.com, or send through "
+            .. "your provider's server with a login" },
       { "blocked", "550 5.7.1 Unfortunately, messages weren't sent. *(S31*50)" },
       { "blocked", "550 *SC-00*1 Unfortunately, messages from 192.0.2.1 weren't sent." },
       { "blocked", "550 *DY-00*1 Unfortunately, messages from 192.0.2.1 weren't sent: a dynamic "

@@ -45,11 +45,11 @@ local function new_row(group, entry)
    return { reason = entry[1], sample = sample, source = group[1], code = needs.code,
       status = needs.status, words = needs.words, at = entry.at or group.at,
       host = entry.host or group.host, by = entry.by or group.by,
-      service = entry.service or group.service }
+      service = entry.service or group.service, hint = entry.hint }
 end
 
 --- All rows in order: { reason =, sample =, source =, code =, status =, words =, at =, host =,
--- by =, service = }.
+-- by =, service =, hint = }.
 ---@return table[]
 function decision.rows()
    if rows then return rows end

@@ -67,6 +67,7 @@ end
 
 -- nil: smtp.result.hints knows one for the mechanism that was used.
 local function hint_of(name, row, case)
+   if row and row.hint then return row.hint end
    if name == "rejected" and case.by ~= "password" then return nil end
    local reason, provider = reasons[name], provider_of(row, case) or {}
    local hint, own = general_hint(reason, case), provider[reason.provider or ""]
