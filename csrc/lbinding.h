@@ -36,6 +36,15 @@ static inline void new_class(lua_State *L, const char *name, const luaL_Reg *met
     lua_pop(L, 1);
 }
 
+/* Adds methods to a class that new_class has made. */
+static inline void add_methods(lua_State *L, const char *class_name, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, class_name);
+    lua_getfield(L, -1, "__index");
+    lcompat_setfuncs(L, methods);
+    lua_pop(L, 2);
+}
+
 /* Pushes a zeroed userdata of the class. */
 static inline void *new_object(lua_State *L, const char *class_name, size_t size)
 {

@@ -502,17 +502,17 @@ struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
 /** READY, with nothing half heard: another session could go on with the connection. */
 bool smtp_session_rests(const struct smtp_session *s);
 
-/** What the session wants, an OR of these. TLS, SECRET, ANSWER and NOTHING come without BODY and
- *  READY. */
+/** What the session wants, an OR of these, the most urgent first. TLS, SECRET, ANSWER and NOTHING
+ * come without BODY and READY. */
 enum {
-    SMTP_WANT_SEND = 0x01,    /* bytes for the server: smtp_send_buf */
-    SMTP_WANT_RECV = 0x02,    /* bytes from the server: smtp_recv */
-    SMTP_WANT_TLS = 0x04,     /* a TLS handshake, then smtp_tls_started */
-    SMTP_WANT_SECRET = 0x08,  /* a password or a token: smtp_secret_kind, smtp_secret */
+    SMTP_WANT_NOTHING = 0x01, /* over: close the connection */
+    SMTP_WANT_TLS = 0x02,     /* a TLS handshake, then smtp_tls_started */
+    SMTP_WANT_SECRET = 0x04,  /* a password or a token: smtp_secret_kind, smtp_secret */
+    SMTP_WANT_ANSWER = 0x08,  /* a SASL answer: smtp_challenge, smtp_answer */
     SMTP_WANT_BODY = 0x10,    /* the next piece of the message: smtp_body, smtp_body_end */
-    SMTP_WANT_READY = 0x20,   /* a transaction, a question, or the word to quit */
-    SMTP_WANT_NOTHING = 0x40, /* over: close the connection */
-    SMTP_WANT_ANSWER = 0x80   /* a SASL answer: smtp_challenge, smtp_answer */
+    SMTP_WANT_SEND = 0x20,    /* bytes for the server: smtp_send_buf */
+    SMTP_WANT_READY = 0x40,   /* a transaction, a question, or the word to quit */
+    SMTP_WANT_RECV = 0x80     /* bytes from the server: smtp_recv */
 };
 unsigned smtp_wants(const struct smtp_session *s);
 

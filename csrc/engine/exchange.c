@@ -16,26 +16,21 @@ void exchange_reset(struct smtp_session *s)
 
 /* ---- what comes from outside: secrets and answers ---- */
 
-static enum smtp_secret secret_wanted(const struct smtp_session *s)
+enum smtp_secret auth_needs_secret(const struct smtp_session *s)
 {
     if (s->next != STEP_auth || s->due_count > 0) return SECRET_NONE;
     const struct smtp_mechanism *m = auth_inside(s);
     return m == NULL || m->secret == s->secret_kind ? SECRET_NONE : m->secret;
 }
 
-bool auth_needs_secret(const struct smtp_session *s)
-{
-    return secret_wanted(s) != SECRET_NONE;
-}
-
 const char *smtp_secret_kind(const struct smtp_session *s)
 {
-    return secret_wanted(s) == SECRET_TOKEN ? "token" : "password";
+    return auth_needs_secret(s) == SECRET_TOKEN ? "token" : "password";
 }
 
 void smtp_secret(struct smtp_session *s, const char *data, size_t len)
 {
-    enum smtp_secret wanted = secret_wanted(s);
+    enum smtp_secret wanted = auth_needs_secret(s);
     if (wanted == SECRET_NONE) return;
     s->secret = (struct smtp_text){data, len};
     s->secret_kind = wanted;
@@ -121,21 +116,15 @@ static void put_answer(struct smtp_session *s)
     s->has_answer = false;
 }
 
-static bool has_initial(const struct smtp_session *s)
-{
-    const struct smtp_mechanism *m = auth_inside(s);
-    if (s->no_initial) return false;
-    return m != NULL ? m->initial : s->answer.data != NULL;
-}
-
 step say_auth(struct smtp_session *s)
 {
+    const struct smtp_mechanism *m = auth_inside(s);
     s->out_secret = true;
     s->facts.mechanism = s->opt.mechs[s->mech].name;
     s->facts.bound = s->facts.bound || has_flag(s, SMTP_MECH_BINDS);
     put_words(s, "AUTH ");
     put(s, s->facts.mechanism.data, s->facts.mechanism.len);
-    s->initial = has_initial(s);
+    s->initial = !s->no_initial && (m != NULL ? m->initial : s->answer.data != NULL);
     if (!s->initial) {
         s->has_answer = s->content = false;
         return STEP_answer;
@@ -164,12 +153,6 @@ step say_answer(struct smtp_session *s)
     put_answer(s);
     s->turn++;
     return STEP_answer;
-}
-
-/* 504 and its dialects: this mechanism is not known (RFC 4954 6). After a challenge it was. */
-static bool is_unknown(const struct smtp_reply *r)
-{
-    return r->code == 504 || ((r->code == 501 || r->code == 503) && reply_is(r, 5, 5, 4));
 }
 
 static step try_next(struct smtp_session *s, const struct smtp_reply *r)
@@ -220,16 +203,11 @@ static step challenged(struct smtp_session *s, const struct smtp_reply *r)
     return STEP_answer;
 }
 
-static bool is_content(const struct smtp_session *s)
-{
-    const struct smtp_mechanism *m = auth_inside(s);
-    return m != NULL ? s->turn == m->enough && !s->failed : s->content;
-}
-
 static step succeeded(struct smtp_session *s, const struct smtp_reply *r)
 {
+    const struct smtp_mechanism *m = auth_inside(s);
     bool mutual = has_flag(s, SMTP_MECH_MUTUAL);
-    if (is_content(s)) {
+    if (m != NULL ? s->turn == m->enough && !s->failed : s->content) {
         s->facts.auth = SMTP_AUTH_DONE;
         s->secret = (struct smtp_text){0};
         return STEP_ready;
@@ -307,11 +285,14 @@ static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
     return rejected(s, r);
 }
 
+/* 504 and its dialects: the server does not know this mechanism (RFC 4954 6). After a challenge it
+ * did. */
 step hear_auth(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool unknown = r->code == 500 || r->code == 502 || r->code == 503;
     bool too_long = s->initial && r->code == 500 && reply_is(r, 5, 5, 6);
-    if (is_unknown(r)) return try_next(s, r);
+    if (r->code == 504 || ((r->code == 501 || r->code == 503) && reply_is(r, 5, 5, 4)))
+        return try_next(s, r);
     if (unknown && !too_long) return auth_unavailable(s, SMTP_ERROR_AUTH_UNKNOWN, r);
     return hear_exchange(s, r);
 }

@@ -390,7 +390,7 @@ const struct smtp_mechanism *auth_inside(const struct smtp_session *s);
 
 /* exchange.c */
 void exchange_reset(struct smtp_session *s);
-bool auth_needs_secret(const struct smtp_session *s);
+enum smtp_secret auth_needs_secret(const struct smtp_session *s); /* NONE: it does not */
 bool auth_needs_answer(const struct smtp_session *s);
 
 /* required.c */

@@ -1,4 +1,5 @@
-/* lfacts.c - what is known of a server: to Lua, and back where another session takes over. */
+/* lfacts.c - what a session knows of its server and of what was said: to Lua, and back where
+ * another session takes over. */
 #include "../text/ascii.h"
 #include "lsmtp.h"
 
@@ -84,7 +85,7 @@ static void set_capability(lua_State *L)
 
 /** core.capabilities(text) -> EHLO's keywords, in upper case, to their parameters; `text` is that
  *  of session:facts() */
-int core_capabilities(lua_State *L)
+static int core_capabilities(lua_State *L)
 {
     struct smtp_text rest = text_arg(L, 1);
     lua_newtable(L);
@@ -102,7 +103,7 @@ int core_capabilities(lua_State *L)
 
 /** session:mechanisms() -> those that the server offers, in its order, with what became of each:
  * { { name =, state = a word, text = for people, code = of the answer that refused it }, … } */
-int session_mechanisms(lua_State *L)
+static int session_mechanisms(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
     struct smtp_text rest = smtp_session_facts(s)->mechanisms;
@@ -122,7 +123,7 @@ int session_mechanisms(lua_State *L)
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
  * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, size_max,
  * rcpt_max, mail_max, server, capabilities, … */
-int session_facts(lua_State *L)
+static int session_facts(lua_State *L)
 {
     const struct smtp_facts *facts = smtp_session_facts(to_session(L));
     lua_createtable(L, 0, 16);
@@ -152,4 +153,66 @@ int session_facts(lua_State *L)
     set_text(L, "mechanisms_before_tls", facts->mechanisms_before_tls.data,
              facts->mechanisms_before_tls.len);
     return 1;
+}
+
+/* ---- what was said and heard ---- */
+
+/** session:transcript() -> the newest lines, for people; is the newest line not whole? See
+ * smtp_transcript. */
+static int session_transcript(lua_State *L)
+{
+    char lines[SMTP_TRANSCRIPT_MAX + 64];
+    bool open;
+    lua_pushlstring(L, lines, smtp_transcript(to_session(L), lines, &open));
+    lua_pushboolean(L, open);
+    return 2;
+}
+
+/** session:news(mark) -> the lines after the mark, nil where there are none; the mark for the next
+ * call. Each line is three values in a row: "C", "S" or "*", text, and for "C" its stage; or "M",
+ * and how many bytes of messages left. */
+static int session_news(lua_State *L)
+{
+    enum { EACH = 3 };
+    const struct smtp_session *s = to_session(L);
+    uint64_t mark = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
+    char room[SMTP_TRANSCRIPT_MAX];
+    struct smtp_line line;
+    int count = 0;
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    while (smtp_transcript_next(s, &mark, room, &line)) {
+        if (count == 0) {
+            lua_newtable(L);
+            lua_replace(L, 2);
+        }
+        lua_pushlstring(L, &line.side, 1);
+        if (line.side == 'M')
+            push_integer(L, (size_t)line.bytes);
+        else
+            lua_pushlstring(L, line.text.data, line.text.len);
+        if (line.stage != NULL)
+            lua_pushstring(L, line.stage);
+        else
+            lua_pushboolean(L, 0);
+        for (int i = EACH; i > 0; i--)
+            lua_rawseti(L, 2, count + i);
+        count += EACH;
+    }
+    lua_pushnumber(L, (lua_Number)mark);
+    return 2;
+}
+
+static const luaL_Reg methods[] = {METHOD(session, facts),
+                                   METHOD(session, mechanisms),
+                                   METHOD(session, transcript),
+                                   METHOD(session, news),
+                                   {NULL, NULL}};
+
+static const luaL_Reg functions[] = {METHOD(core, capabilities), {NULL, NULL}};
+
+void lfacts_open(lua_State *L)
+{
+    add_methods(L, SESSION_CLASS, methods);
+    lcompat_setfuncs(L, functions);
 }

@@ -6,8 +6,6 @@ static void push_limits(lua_State *L)
 {
     lua_createtable(L, 0, 12);
     set_number(L, "address", SMTP_ADDRESS_LEN_MAX);
-    set_number(L, "domain", SMTP_DOMAIN_LEN_MAX);
-    set_number(L, "line", SMTP_BODY_LINE_MAX); /* of a message, without its line end */
     set_number(L, "command", SMTP_LINE_MAX - 2);
     set_number(L, "secret", SMTP_SECRET_LEN_MAX); /* a user name, identity or password */
     set_number(L, "token", SMTP_TOKEN_LEN_MAX);

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define SESSION "smtp.Session"
-
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
  * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
  * 400 microseconds instead of 10). */
@@ -20,7 +18,7 @@ enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 
 struct smtp_session *to_session(lua_State *L)
 {
-    return luaL_checkudata(L, 1, SESSION);
+    return luaL_checkudata(L, 1, SESSION_CLASS);
 }
 
 void anchor(lua_State *L, const char *key, int index)
@@ -40,7 +38,7 @@ void anchor(lua_State *L, const char *key, int index)
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    void *memory = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, SESSION);
+    void *memory = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, SESSION_CLASS);
     lua_settop(L, 3);
     struct smtp_options o;
     read_options(L, &o);
@@ -63,7 +61,7 @@ static int core_session(lua_State *L)
         smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
     else
         smtp_session_init(memory, BUFFER_LEN, &o);
-    lcompat_setmetatable(L, SESSION);
+    lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);
     lua_setuservalue(L, -2);
     return 1;
@@ -71,22 +69,12 @@ static int core_session(lua_State *L)
 
 /* ---- what it wants, and gets ---- */
 
-/* The most urgent want as a word; the last one where there is none, which no session has. */
+/* The most urgent want, which is the lowest bit, as a word. */
 const char *want_word(const struct smtp_session *s)
 {
-    static const struct {
-        unsigned want;
-        const char *word;
-    } words[] = {{SMTP_WANT_NOTHING, "nothing"}, {SMTP_WANT_TLS, "tls"},
-                 {SMTP_WANT_SECRET, "secret"},   {SMTP_WANT_ANSWER, "answer"},
-                 {SMTP_WANT_BODY, "body"},       {SMTP_WANT_SEND, "send"},
-                 {SMTP_WANT_READY, "ready"},     {SMTP_WANT_RECV, "recv"}};
-    const size_t last = sizeof words / sizeof *words - 1;
-    unsigned wants = smtp_wants(s);
-    size_t i = 0;
-    while (i < last && (wants & words[i].want) == 0)
-        i++;
-    return words[i].word;
+    static const char *const words[] = {"nothing", "tls",  "secret", "answer",
+                                        "body",    "send", "ready",  "recv"};
+    return words[__builtin_ctz(smtp_wants(s) | SMTP_WANT_RECV)];
 }
 
 /** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
@@ -105,52 +93,6 @@ static int session_output(lua_State *L)
     return 1;
 }
 
-/** session:transcript() -> the newest lines, for people; is the newest line not whole? See
- * smtp_transcript. */
-static int session_transcript(lua_State *L)
-{
-    char lines[SMTP_TRANSCRIPT_MAX + 64];
-    bool open;
-    lua_pushlstring(L, lines, smtp_transcript(to_session(L), lines, &open));
-    lua_pushboolean(L, open);
-    return 2;
-}
-
-/** session:news(mark) -> the lines after the mark, nil where there are none; the mark for the next
- * call. Each line is three values in a row: "C", "S" or "*", text, and for "C" its stage; or "M",
- * and how many bytes of messages left. */
-static int session_news(lua_State *L)
-{
-    enum { EACH = 3 };
-    const struct smtp_session *s = to_session(L);
-    uint64_t mark = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
-    char room[SMTP_TRANSCRIPT_MAX];
-    struct smtp_line line;
-    int count = 0;
-    lua_settop(L, 1);
-    lua_pushnil(L);
-    while (smtp_transcript_next(s, &mark, room, &line)) {
-        if (count == 0) {
-            lua_newtable(L);
-            lua_replace(L, 2);
-        }
-        lua_pushlstring(L, &line.side, 1);
-        if (line.side == 'M')
-            push_integer(L, (size_t)line.bytes);
-        else
-            lua_pushlstring(L, line.text.data, line.text.len);
-        if (line.stage != NULL)
-            lua_pushstring(L, line.stage);
-        else
-            lua_pushboolean(L, 0);
-        for (int i = EACH; i > 0; i--)
-            lua_rawseti(L, 2, count + i);
-        count += EACH;
-    }
-    lua_pushnumber(L, (lua_Number)mark);
-    return 2;
-}
-
 /** session:octets() -> how many octets of messages have left in this session */
 static int session_octets(lua_State *L)
 {
@@ -158,6 +100,7 @@ static int session_octets(lua_State *L)
     return 1;
 }
 
+/** session:sent(n): so many bytes of the output have left. */
 static int session_sent(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
@@ -178,85 +121,6 @@ static int session_heard(lua_State *L)
 static int session_tls_started(lua_State *L)
 {
     smtp_tls_started(to_session(L), lua_toboolean(L, 2));
-    return 0;
-}
-
-/** session:secret_kind() -> "password" or "token", is a new token wanted? */
-static int session_secret_kind(lua_State *L)
-{
-    const struct smtp_session *s = to_session(L);
-    lua_pushstring(L, smtp_secret_kind(s));
-    lua_pushboolean(L, smtp_session_status(s)->token_renewed);
-    return 2;
-}
-
-/** session:secret(text): at most 4,096 octets of a password, 8,192 of a token, without NUL. */
-static int session_secret(lua_State *L)
-{
-    struct smtp_session *s = to_session(L);
-    struct smtp_text secret = text_arg(L, 2);
-    bool token = strcmp(smtp_secret_kind(s), "token") == 0;
-    luaL_argcheck(L, secret.len <= (token ? SMTP_TOKEN_LEN_MAX : SMTP_SECRET_LEN_MAX), 2,
-                  "too long");
-    if (!(smtp_wants(s) & SMTP_WANT_SECRET)) return 0; /* what it borrows now stays anchored */
-    anchor(L, "secret", 2);
-    smtp_secret(s, secret.data, secret.len);
-    return 0;
-}
-
-/** session:hide(list): never show these strings, see smtp_hide */
-static int session_hide(lua_State *L)
-{
-    struct smtp_session *s = to_session(L);
-    struct smtp_text words[SMTP_HIDDEN_MAX];
-    luaL_checktype(L, 2, LUA_TTABLE);
-    size_t count = lcompat_rawlen(L, 2);
-    if (count > SMTP_HIDDEN_MAX) count = SMTP_HIDDEN_MAX;
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, 2, (int)i + 1);
-        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2, "a list of strings is expected");
-        words[i].data = lua_tolstring(L, -1, &words[i].len); /* the list keeps it */
-        lua_pop(L, 1);
-    }
-    anchor(L, "hidden", 2);
-    smtp_hide(s, words, count);
-    return 0;
-}
-
-/** session:challenge() -> mechanism, challenge: nil before AUTH is said. */
-static int session_challenge(lua_State *L)
-{
-    struct smtp_challenge challenge = smtp_challenge(to_session(L));
-    lua_pushlstring(L, challenge.mechanism.data, challenge.mechanism.len);
-    if (!challenge.begun) return 1;
-    lua_pushlstring(L, challenge.data.data, challenge.data.len);
-    return 2;
-}
-
-/** session:answer(bytes or nil, content) -> was it said? See smtp_answer. */
-static int session_answer(lua_State *L)
-{
-    struct smtp_session *s = to_session(L);
-    size_t len;
-    const char *data = luaL_optlstring(L, 2, NULL, &len);
-    luaL_argcheck(L, len <= SMTP_CHALLENGE_MAX, 2, "too long");
-    lua_pushboolean(L, smtp_answer(s, data, len, lua_toboolean(L, 3)));
-    return 1;
-}
-
-/** session:answer_refuse(reason): an auth_rejected reason */
-static int session_answer_refuse(lua_State *L)
-{
-    struct smtp_session *s = to_session(L);
-    enum smtp_error error = smtp_error_find("auth_rejected", luaL_checkstring(L, 2));
-    luaL_argcheck(L, error != SMTP_ERROR_NONE, 2, "unknown");
-    smtp_answer_refuse(s, error);
-    return 0;
-}
-
-static int session_mechanism_out(lua_State *L)
-{
-    smtp_mechanism_out(to_session(L));
     return 0;
 }
 
@@ -425,47 +289,22 @@ static int session_rests(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg session_methods[] = {METHOD(session, wants),
-                                           METHOD(session, flights),
-                                           METHOD(session, look),
-                                           METHOD(session, patience),
-                                           METHOD(session, rests),
-                                           METHOD(session, output),
-                                           METHOD(session, octets),
-                                           METHOD(session, sent),
-                                           METHOD(session, transcript),
-                                           METHOD(session, news),
-                                           METHOD(session, heard),
-                                           METHOD(session, secret),
-                                           METHOD(session, tls_started),
-                                           METHOD(session, secret_kind),
-                                           METHOD(session, hide),
-                                           METHOD(session, challenge),
-                                           METHOD(session, answer),
-                                           METHOD(session, answer_refuse),
-                                           METHOD(session, mechanism_out),
-                                           METHOD(session, body),
-                                           METHOD(session, body_end),
-                                           METHOD(session, broken),
-                                           METHOD(session, add),
-                                           METHOD(session, spoken),
-                                           METHOD(session, quit),
-                                           METHOD(session, ask),
-                                           METHOD(session, asked),
-                                           METHOD(session, trouble),
-                                           METHOD(session, stage),
-                                           METHOD(session, replies),
-                                           METHOD(session, facts),
-                                           METHOD(session, mechanisms),
-                                           METHOD(session, grade),
-                                           METHOD(session, eager_failed),
-                                           {NULL, NULL}};
+static const luaL_Reg session_methods[] = {
+    METHOD(session, wants),       METHOD(session, flights),      METHOD(session, look),
+    METHOD(session, patience),    METHOD(session, rests),        METHOD(session, output),
+    METHOD(session, octets),      METHOD(session, sent),         METHOD(session, heard),
+    METHOD(session, tls_started), METHOD(session, body),         METHOD(session, body_end),
+    METHOD(session, broken),      METHOD(session, add),          METHOD(session, spoken),
+    METHOD(session, quit),        METHOD(session, ask),          METHOD(session, asked),
+    METHOD(session, trouble),     METHOD(session, stage),        METHOD(session, replies),
+    METHOD(session, grade),       METHOD(session, eager_failed), {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    METHOD(core, session), METHOD(core, capabilities), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 
 void lsession_open(lua_State *L)
 {
-    new_class(L, SESSION, session_methods, NULL);
+    new_class(L, SESSION_CLASS, session_methods, NULL);
+    lauth_open(L);
+    lfacts_open(L);
     lcompat_setfuncs(L, functions);
 }

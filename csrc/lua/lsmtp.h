@@ -9,7 +9,8 @@
 
 #pragma GCC visibility push(hidden)
 
-#define TRANSACTION "smtp.Transaction"
+#define SESSION_CLASS "smtp.Session"
+#define TRANSACTION   "smtp.Transaction"
 
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
 /* 0 where it is nil. `max` is below 2^53. */
@@ -28,12 +29,9 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 /* loptions.c: read from table 1, which the session has to keep. */
 void read_options(lua_State *L, struct smtp_options *o);
 void push_grade(lua_State *L, const struct smtp_session *s);
+int session_grade(lua_State *L);
 
 /* lfacts.c */
-int core_capabilities(lua_State *L);
-int session_facts(lua_State *L);
-int session_mechanisms(lua_State *L);
-int session_grade(lua_State *L);
 /* From table 2, which the session has to keep; false: there is none. `room` is for a part of it. */
 bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room);
 
@@ -88,7 +86,9 @@ int session_flights(lua_State *L);
 int session_look(lua_State *L);
 int session_patience(lua_State *L);
 
-/* Their functions into the table on top. */
+/* Add their functions to the table on top, and their methods to classes. */
+void lauth_open(lua_State *L);
+void lfacts_open(lua_State *L);
 void lsession_open(lua_State *L);
 void ltransaction_open(lua_State *L);
 void loutcome_open(lua_State *L);

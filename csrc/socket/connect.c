@@ -23,8 +23,9 @@ struct connecting {
     int64_t next_ms;     /* when the next attempt may start */
     struct resolving *job;
     struct address list[ADDRESS_MAX];
-    int fd[ADDRESS_MAX]; /* attempts under way, by address; -1: none */
+    struct pollfd tries[ADDRESS_MAX]; /* by address; a descriptor of -1: none is under way */
     int count, next, running;
+    int winner;  /* its index; -1: there is none yet */
     size_t said; /* bytes of failures in the text */
     char failures[HOST_TEXT_MAX];
 };
@@ -36,7 +37,7 @@ void connect_drop(struct smtp_socket *s)
     s->connecting = NULL;
     if (c->job != NULL) resolve_end(c->job);
     for (int i = 0; i < ADDRESS_MAX; i++)
-        if (c->fd[i] >= 0) close(c->fd[i]);
+        if (c->tries[i].fd >= 0) close(c->tries[i].fd);
     free(c);
 }
 
@@ -84,7 +85,8 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
     struct connecting *c = calloc(1, sizeof *c);
     if (c == NULL) return host_say(s->text, "system", "no memory");
     for (int i = 0; i < ADDRESS_MAX; i++)
-        c->fd[i] = -1;
+        c->tries[i] = (struct pollfd){.fd = -1, .events = POLLOUT};
+    c->winner = -1;
     s->connecting = c;
     c->port = port;
     c->deadline_ms = host_deadline_ms(s->connect_ms);
@@ -163,14 +165,13 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
         close(fd);
         return error;
     }
-    c->fd[i] = fd;
+    c->tries[i].fd = fd;
     c->running++;
     return error;
 }
 
-/* Starts what is due. *winner is set where one is connected at once. NULL, "again", or "system"
- * where the process has no descriptors left. */
-static const char *start_due(struct smtp_socket *s, int64_t deadline_ms, int *winner)
+/* Starts what is due. NULL, "again", or "system" where the process has no descriptors left. */
+static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
     while (c->next < c->count && (c->running == 0 || host_now_ms() >= c->next_ms)) {
@@ -188,7 +189,7 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms, int *wi
         if (error == EINTR) return "again";
         if (error == EINPROGRESS) continue;
         if (error == 0) {
-            *winner = c->next - 1;
+            c->winner = c->next - 1;
             return NULL;
         }
         note_failure(c, address, error);
@@ -199,36 +200,26 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms, int *wi
     return NULL;
 }
 
-/* Looks at the attempts that have come to an end; the index of the winner or -1. */
-static int settle(struct connecting *c, const struct pollfd *fds, const int *index, nfds_t count)
+/* Looks at the attempts that have come to an end. */
+static void settle(struct connecting *c)
 {
-    for (nfds_t k = 0; k < count; k++) {
+    for (int i = 0; i < c->next && c->winner < 0; i++) {
+        struct pollfd *try = &c->tries[i];
         int error = 0;
         socklen_t len = sizeof error;
-        if (fds[k].revents == 0) continue;
-        if (getsockopt(fds[k].fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) error = errno;
+        if (try->fd < 0 || try->revents == 0) continue;
+        if (getsockopt(try->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) error = errno;
         if (error == 0) {
-            port_connected(fds[k].fd);
-            return index[k];
+            port_connected(try->fd);
+            c->winner = i;
+            return;
         }
-        note_failure(c, &c->list[index[k]], error);
-        close(fds[k].fd);
-        c->fd[index[k]] = -1;
+        note_failure(c, &c->list[i], error);
+        close(try->fd);
+        try->fd = -1;
         c->running--;
         c->next_ms = 0;
     }
-    return -1;
-}
-
-static nfds_t list_running(const struct connecting *c, struct pollfd *fds, int *index)
-{
-    nfds_t count = 0;
-    for (int i = 0; i < c->next; i++) {
-        if (c->fd[i] < 0) continue;
-        fds[count] = (struct pollfd){.fd = c->fd[i], .events = POLLOUT};
-        index[count++] = i;
-    }
-    return count;
 }
 
 /* Is there another attempt to start before the deadline? */
@@ -237,26 +228,22 @@ static bool has_more(const struct connecting *c, int64_t deadline_ms)
     return c->next < c->count && c->next_ms < deadline_ms;
 }
 
-/* Waits for the race until something changes. *winner is set when there is one. */
-static const char *watch(struct smtp_socket *s, int64_t deadline_ms, int *winner)
+/* Waits for the race until something changes. */
+static const char *watch(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
-    struct pollfd fds[ADDRESS_MAX];
-    int index[ADDRESS_MAX];
-    nfds_t count = list_running(c, fds, index);
     bool more = has_more(c, deadline_ms);
-    const char *word = await(s, fds, count, more ? c->next_ms : deadline_ms);
-    if (word == NULL) *winner = settle(c, fds, index, count);
-    if (word != NULL && more && strcmp(word, "timeout") == 0) return NULL;
-    return word;
+    const char *word = await(s, c->tries, (nfds_t)c->next, more ? c->next_ms : deadline_ms);
+    if (word == NULL) settle(c);
+    return word != NULL && more && strcmp(word, "timeout") == 0 ? NULL : word;
 }
 
 nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms)
 {
     const struct connecting *c = s->connecting;
-    int index[ADDRESS_MAX];
     *until_ms = has_more(c, s->until_ms) ? c->next_ms : s->until_ms;
-    if (c->job == NULL) return list_running(c, fds, index);
+    memcpy(fds, c->tries, sizeof c->tries);
+    if (c->job == NULL) return (nfds_t)c->next;
     *fds = (struct pollfd){.fd = resolve_fd(c->job), .events = POLLIN};
     return 1;
 }
@@ -264,26 +251,23 @@ nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t 
 static const char *race(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
-    int winner = -1;
-    do {
-        const char *word = start_due(s, deadline_ms, &winner);
+    char label[HOST_NAME_LEN_MAX + 16];
+    while (c->winner < 0) {
+        const char *word = start_due(s, deadline_ms);
         if (word != NULL) return word;
-        if (winner >= 0) continue;
+        if (c->winner >= 0) break;
         if (c->running == 0 && c->next == c->count)
             return host_say(s->text, "connect", "%s", c->failures);
-        word = watch(s, deadline_ms, &winner);
-        if (word != NULL) {
-            char label[HOST_NAME_LEN_MAX + 16];
-            address_label(&c->list[0], label);
-            return host_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
-                            c->failures);
-        }
-    } while (winner < 0);
-    int fd = c->fd[winner];
-    c->fd[winner] = -1;
+        word = watch(s, deadline_ms);
+        if (word == NULL) continue;
+        address_label(&c->list[0], label);
+        return host_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
+                        c->failures);
+    }
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
-    stream_adopt(s, fd, c->list[winner].u.any.sa_family);
-    s->peer = c->list[winner];
+    stream_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
+    c->tries[c->winner].fd = -1;
+    s->peer = c->list[c->winner];
     return NULL;
 }
 

@@ -9,7 +9,6 @@
 
 #include <dlfcn.h>
 
-#define SOCKET   "smtp.Socket"
 #define LISTENER "smtp.Listener"
 
 struct smtp_socket *to_socket(lua_State *L, int index)
@@ -189,12 +188,11 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg socket_methods[] = {
-    METHOD(socket, settimeouts), METHOD(socket, connect),      METHOD(socket, send),
-    METHOD(socket, receiveany),  METHOD(socket, sslhandshake), METHOD(socket, sslaccept),
-    METHOD(socket, tlsinfo),     METHOD(socket, certificate),  METHOD(socket, channel_binding),
-    METHOD(socket, getpeername), METHOD(socket, getsockname),  METHOD(socket, nonblocking),
-    METHOD(socket, io),          METHOD(socket, close),        {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts), METHOD(socket, connect),
+                                          METHOD(socket, send),        METHOD(socket, receiveany),
+                                          METHOD(socket, getpeername), METHOD(socket, getsockname),
+                                          METHOD(socket, nonblocking), METHOD(socket, io),
+                                          METHOD(socket, close),       {NULL, NULL}};
 
 /* ---- listeners ---- */
 

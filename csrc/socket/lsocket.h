@@ -7,18 +7,14 @@
 
 #pragma GCC visibility push(hidden)
 
+#define SOCKET "smtp.Socket"
+
 /* lsocket.c */
 struct smtp_socket *to_socket(lua_State *L, int index);
 /* Returns true where `word` is NULL, else nil, word and text. */
 int push_result(lua_State *L, const char *word, const char *text);
 
-/* ltls.c: methods of sockets */
-int socket_sslhandshake(lua_State *L);
-int socket_sslaccept(lua_State *L);
-int socket_tlsinfo(lua_State *L);
-int socket_certificate(lua_State *L);
-int socket_channel_binding(lua_State *L);
-/* Its function into the module on top of the stack. */
+/* ltls.c: adds its methods to the class of sockets, and its function to the module on top. */
 void ltls_open(lua_State *L);
 
 /* lcommand.c: the part of smtp.socket that only the command lua-smtp calls. */

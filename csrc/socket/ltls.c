@@ -16,7 +16,7 @@ static int shake(lua_State *L, struct smtp_socket *s, int context, const char *n
 }
 
 /** sock:sslhandshake(session, name, verify, context) -> true. `verify` is the context's. */
-int socket_sslhandshake(lua_State *L)
+static int socket_sslhandshake(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
     const char *name = luaL_optstring(L, 3, NULL);
@@ -24,13 +24,13 @@ int socket_sslhandshake(lua_State *L)
 }
 
 /** sock:sslaccept(context) -> true: the server's side */
-int socket_sslaccept(lua_State *L)
+static int socket_sslaccept(lua_State *L)
 {
     return shake(L, to_socket(L, 1), 2, NULL);
 }
 
 /** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
-int socket_tlsinfo(lua_State *L)
+static int socket_tlsinfo(lua_State *L)
 {
     struct tls_info info;
     if (!tls_describe(to_socket(L, 1), &info)) return 0;
@@ -51,7 +51,7 @@ static void set_time(lua_State *L, const char *key, int64_t seconds)
 
 /** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
  * nil */
-int socket_certificate(lua_State *L)
+static int socket_certificate(lua_State *L)
 {
     struct tls_certificate c;
     if (!tls_certificate(to_socket(L, 1), &c)) return 0;
@@ -66,7 +66,7 @@ int socket_certificate(lua_State *L)
 }
 
 /** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
-int socket_channel_binding(lua_State *L)
+static int socket_channel_binding(lua_State *L)
 {
     struct tls_binding b;
     if (!tls_bind(to_socket(L, 1), &b)) return 0;
@@ -106,11 +106,16 @@ static int context_gc(lua_State *L)
     return 0;
 }
 
+static const luaL_Reg methods[] = {METHOD(socket, sslhandshake),    METHOD(socket, sslaccept),
+                                   METHOD(socket, tlsinfo),         METHOD(socket, certificate),
+                                   METHOD(socket, channel_binding), {NULL, NULL}};
+
 static const luaL_Reg functions[] = {METHOD(socket, tls_context), {NULL, NULL}};
 
 void ltls_open(lua_State *L)
 {
     static const luaL_Reg none[] = {{NULL, NULL}};
     new_class(L, CONTEXT, none, context_gc);
+    add_methods(L, SOCKET, methods);
     lcompat_setfuncs(L, functions);
 }

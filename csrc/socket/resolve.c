@@ -119,7 +119,7 @@ static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX]
     return host_say(text, unknown ? "resolve:unknown_host" : "resolve", "%s: %s", job->host, why);
 }
 
-/* The next address of this family from *at on. */
+/* Returns the next address of this family from *at on, NULL where there is none. */
 static const struct addrinfo *next_of(const struct addrinfo **at, int family)
 {
     while (*at != NULL && (*at)->ai_family != family)
@@ -127,13 +127,6 @@ static const struct addrinfo *next_of(const struct addrinfo **at, int family)
     const struct addrinfo *found = *at;
     if (found != NULL) *at = found->ai_next;
     return found;
-}
-
-static bool is_usable(const struct addrinfo *info)
-{
-    bool of_family = info->ai_family == AF_INET || info->ai_family == AF_INET6;
-    struct address address;
-    return of_family && info->ai_addrlen <= sizeof address.u;
 }
 
 static void copy_address(struct address *address, const struct addrinfo *info, int port)
@@ -150,16 +143,14 @@ const char *resolve_take(struct resolving *job, int port, struct address *list, 
     char done;
     if (read(job->pipe[0], &done, 1) != 1) return host_say(text, "again", "still looking");
     if (job->error != 0) return explain(job, text);
-    const struct addrinfo *first = job->answer;
-    while (first != NULL && !is_usable(first))
-        first = first->ai_next;
-    if (first == NULL) return host_say(text, "resolve", "%s: no usable address", job->host);
-    const int families[2] = {first->ai_family, first->ai_family == AF_INET ? AF_INET6 : AF_INET};
-    const struct addrinfo *at[2] = {first, first};
+    bool six_first = job->answer->ai_family == AF_INET6;
+    const int families[2] = {six_first ? AF_INET6 : AF_INET, six_first ? AF_INET : AF_INET6};
+    const struct addrinfo *at[2] = {job->answer, job->answer};
     *count = 0;
     for (int turn = 0; *count < max && (at[0] != NULL || at[1] != NULL); turn ^= 1) {
         const struct addrinfo *info = next_of(&at[turn], families[turn]);
-        if (info != NULL && is_usable(info)) copy_address(&list[(*count)++], info, port);
+        if (info != NULL) copy_address(&list[(*count)++], info, port);
     }
-    return NULL;
+    if (*count > 0) return NULL;
+    return host_say(text, "resolve", "%s: no usable address", job->host);
 }

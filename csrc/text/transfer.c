@@ -32,59 +32,39 @@ static size_t take_line_end(struct smtp_encoder *e, const char *data, size_t len
 
 /* ---- 7bit ---- */
 
-static char *end_lines(struct smtp_encoder *e, const char *data, size_t len, char *out)
+static size_t end_lines(struct smtp_encoder *e, const char *data, size_t len, char **out)
 {
     for (size_t at = 0; at < len;) {
         if (is_line_end(data[at])) {
-            at += take_line_end(e, data + at, len - at, &out);
+            at += take_line_end(e, data + at, len - at, out);
             continue;
         }
         size_t run = 1 + plain_len(data + at + 1, len - at - 1, true); /* a NUL may begin it */
-        out = put(out, data + at, run);
+        *out = put(*out, data + at, run);
         at += run;
         e->after_cr = false;
     }
-    return out;
+    return len;
 }
 
 /* ---- base64 ---- */
 
-/* Whole groups of three octets, or the last ones. */
-static char *put_groups(struct smtp_encoder *e, const char *data, size_t len, char *out)
+/* Takes whole groups of three octets; where it is the last piece, the rest too. */
+static size_t put_groups(struct smtp_encoder *e, const char *data, size_t len, bool last,
+                         char **out)
 {
-    while (len > 0) {
+    size_t whole = last ? len : len - len % 3;
+    for (size_t at = 0; at < whole;) {
         size_t room = (COLUMNS - e->column) / 4 * 3;
-        size_t taken = len < room ? len : room;
-        size_t written = smtp_base64_encode(data, taken, out);
-        out += written;
+        size_t taken = whole - at < room ? whole - at : room;
+        size_t written = smtp_base64_encode(data + at, taken, *out);
+        *out += written;
         e->column += written;
-        if (e->column == COLUMNS) out = end_line(e, out);
-        data += taken;
-        len -= taken;
+        if (e->column == COLUMNS) *out = end_line(e, *out);
+        at += taken;
     }
-    return out;
-}
-
-static char *base64(struct smtp_encoder *e, const char *data, size_t len, char *out)
-{
-    while (e->held_len > 0 && len > 0) {
-        e->held[e->held_len++] = *data++;
-        len--;
-        if (e->held_len < 3) continue;
-        out = put_groups(e, e->held, 3, out);
-        e->held_len = 0;
-    }
-    size_t whole = len - len % 3;
-    out = put_groups(e, data, whole, out);
-    memcpy(e->held + e->held_len, data + whole, len - whole);
-    e->held_len += len - whole;
-    return out;
-}
-
-static char *base64_end(struct smtp_encoder *e, char *out)
-{
-    out = put_groups(e, e->held, e->held_len, out);
-    return e->column > 0 ? end_line(e, out) : out;
+    if (last && e->column > 0) *out = end_line(e, *out);
+    return whole;
 }
 
 /* ---- quoted-printable ---- */
@@ -191,7 +171,6 @@ static size_t quote_some(struct smtp_encoder *e, const char *data, size_t len, b
     return put_literal(e, data, len, last, out);
 }
 
-/* Returns how much of the input was taken; the rest, few octets, waits for what follows. */
 static size_t quote(struct smtp_encoder *e, const char *data, size_t len, bool last, char **out)
 {
     size_t at = 0;
@@ -201,26 +180,6 @@ static size_t quote(struct smtp_encoder *e, const char *data, size_t len, bool l
         at += taken;
     }
     return at;
-}
-
-static void hold(struct smtp_encoder *e, const char *data, size_t len)
-{
-    memmove(e->held, data, len);
-    e->held_len = len;
-}
-
-static char *quoted(struct smtp_encoder *e, const char *data, size_t len, char *out)
-{
-    while (e->held_len > 0 && len > 0) {
-        e->held[e->held_len++] = *data++;
-        len--;
-        size_t taken = quote(e, e->held, e->held_len, false, &out);
-        hold(e, e->held + taken, e->held_len - taken);
-    }
-    if (len == 0) return out;
-    size_t taken = quote(e, data, len, false, &out);
-    hold(e, data + taken, len - taken);
-    return out;
 }
 
 /* ---- all of them ---- */
@@ -245,13 +204,35 @@ size_t smtp_encode_max(const struct smtp_encoder *e, size_t len)
     return written;
 }
 
+/* Returns how much of the input was taken; the rest, few octets, waits for what follows. */
+static size_t encode(struct smtp_encoder *e, const char *data, size_t len, bool last, char **out)
+{
+    switch (e->encoding) {
+    case SMTP_7BIT: return end_lines(e, data, len, out);
+    case SMTP_QUOTED_PRINTABLE: return quote(e, data, len, last, out);
+    case SMTP_BASE64: return put_groups(e, data, len, last, out);
+    }
+    return len;
+}
+
+static void hold(struct smtp_encoder *e, const char *data, size_t len)
+{
+    memmove(e->held, data, len);
+    e->held_len = len;
+}
+
 size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out)
 {
     const char *begin = out;
-    switch (e->encoding) {
-    case SMTP_7BIT: out = end_lines(e, data, len, out); break;
-    case SMTP_QUOTED_PRINTABLE: out = quoted(e, data, len, out); break;
-    case SMTP_BASE64: out = base64(e, data, len, out); break;
+    while (e->held_len > 0 && len > 0) {
+        e->held[e->held_len++] = *data++;
+        len--;
+        size_t taken = encode(e, e->held, e->held_len, false, &out);
+        hold(e, e->held + taken, e->held_len - taken);
+    }
+    if (len > 0) {
+        size_t taken = encode(e, data, len, false, &out);
+        hold(e, data + taken, len - taken);
     }
     return (size_t)(out - begin);
 }
@@ -259,8 +240,7 @@ size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *o
 size_t smtp_encode_end(struct smtp_encoder *e, char *out)
 {
     const char *begin = out;
-    if (e->encoding == SMTP_BASE64) out = base64_end(e, out);
-    if (e->encoding == SMTP_QUOTED_PRINTABLE) quote(e, e->held, e->held_len, true, &out);
+    encode(e, e->held, e->held_len, true, &out);
     smtp_encoder_init(e, e->encoding);
     return (size_t)(out - begin);
 }
