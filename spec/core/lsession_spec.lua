@@ -197,45 +197,6 @@ describe("what a session borrows", function()
       core.session(given, facts):ask("vrfy", "bob")
       assert.same(seen, given)
    end)
-
-   it("of a secret is the one that was wanted", function()
-      local more = { auth = "require", username = "ann", secret_in_clear = true, mechanisms = { { name = "LOGIN" } } }
-      local session = greeted("250-mx\r\n250 AUTH LOGIN\r\n", more)
-      local function secret(c) return c:rep(100) end
-      session:secret(secret "s")
-      session:secret(secret "t") -- not wanted: the first is still borrowed
-      churn(100)
-      session:sent(#session:output())
-      for _, challenge in ipairs { "VXNlcm5hbWU6", "UGFzc3dvcmQ6" } do
-         session:heard("334 " .. challenge .. "\r\n")
-         if session:wants() == "send" then
-            if challenge == "UGFzc3dvcmQ6" then
-               assert.equal(core.base64(secret "s") .. "\r\n", session:output())
-            end
-            session:sent(#session:output())
-         end
-      end
-   end)
-
-   it("of words that are not to be shown is each one, as many as there may be", function()
-      local list = {}
-      for i = 1, 60 do list[i] = ("hidden-%02d-"):format(i) .. ("x"):rep(40) end
-      local session = greeted("250 mx\r\n")
-      assert.has_error(function() session:hide { list[1], 5 } end)
-      assert.has_error(function() session:hide { list[1], {} } end)
-      assert.has_error(function() session:hide { [1] = list[1], [2] = true } end)
-      local kept = {}
-      for i = 1, #list do kept[i] = list[i] end
-      session:hide(kept)
-      kept = nil -- luacheck: ignore
-      for i = 1, 60 do list[i] = nil end
-      churn(50)
-      local transaction = core.transaction { from = "a@b", to = { "c@d" }, size = 3, source_len = 3 }
-      session:add(transaction, "x\r\n")
-      session:sent(#session:output())
-      session:heard(("550 no hidden-01-%s hidden-48-%s\r\n"):format(("x"):rep(40), ("x"):rep(40)))
-      assert.equal("no [secret] [secret]", transaction:trouble().text)
-   end)
 end)
 
 describe("a session's method", function()
