@@ -10,6 +10,7 @@
 -- It is no mail server: it delivers nothing.
 -- @module smtp.sink
 
+local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local scheduler = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
@@ -23,9 +24,8 @@ local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
 
 -- ---- in the same process, as a transport ----
 
-local Transport = {}
+local Transport = { __name = "smtp.SinkTransport" }
 Transport.__index = Transport
-Transport.__name = "smtp.SinkTransport"
 
 function Transport:connect()
    self.session = sink_session.new(self.sink)
@@ -73,9 +73,8 @@ end
 
 -- ---- over sockets ----
 
-local Sink = {}
+local Sink = { __name = "smtp.Sink" }
 Sink.__index = Sink
-Sink.__name = "smtp.Sink"
 
 --- A transport for smtp.send, in this process. With tls a handshake is pretended.
 function Sink:transport()
@@ -107,7 +106,7 @@ local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
 -- -> { key =, certificate =, guard = } | nil, err
 local function make_certificate()
    local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
-      (core.random(16):gsub(".", function(c) return ("%02x"):format(c:byte()) end)))
+      ascii.escape(core.random(16), ".", "%02x"))
    local word = shell_word(folder)
    local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
    local pipe, err

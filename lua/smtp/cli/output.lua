@@ -1,6 +1,7 @@
 --- What the command prints: JSON for programs, and the report of probe for people.
 -- @module smtp.cli.output
 
+local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 
@@ -27,11 +28,8 @@ local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r"
 local obeyed = { "\194[\128-\159]", "\216\156",
    "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" }
 
-local function escape_wide(c)
-   local first, second, third = c:byte(1, 3)
-   local code = third and first % 16 * 4096 + second % 64 * 64 + third % 64
-      or first % 32 * 64 + second % 64
-   return ("\\u%04x"):format(code)
+local function escape_wide(character)
+   return ("\\u%04x"):format(address.code_point(character))
 end
 
 -- JSON is UTF-8. Where the words of a server are not, each byte counts as Latin-1.

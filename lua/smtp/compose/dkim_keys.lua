@@ -143,11 +143,6 @@ local function read_key(t, option, crypto)
    refuse(option, option .. " " .. why_not[word][1], why_not[word][2])
 end
 
--- A local part in dkim-quoted-printable (RFC 6376 2.11).
-local function quoted(text)
-   return (text:gsub("[^!-:<>-~]", function(c) return ("=%02X"):format(c:byte()) end))
-end
-
 local FORM = "{ domain = …, selector = …, key = … }"
 
 local function check_table(value, option)
@@ -167,7 +162,8 @@ local function read_signer(t, at, crypto)
          "Write \"relaxed/relaxed\": first the headers', word, then the body's")
    local key = read_key(t, at .. ".key", crypto)
    return { domain = t.domain, selector = t.selector, key = key, algorithm = key:algorithm(),
-      headers = form[1], body = form[2], identity = t.identity and quoted(t.identity) }
+      headers = form[1], body = form[2], -- dkim-quoted-printable (RFC 6376 2.11):
+      identity = t.identity and ascii.escape(t.identity, "[^!-:<>-~]", "=%02X") }
 end
 
 local Signers = { __name = "smtp.DkimSigners" }

@@ -25,9 +25,8 @@ function filters.encoded(inner, kind, size)
    if inner.text and #inner.text <= JOINED_MAX then
       return source.of_string(core.encode(inner.text, kind))
    end
-   return { size = size, again = inner.again, steady = inner.steady, open = function()
-      local read, encoder = inner.open(), core.encoder(kind)
-      local done = false
+   return source.through(inner, size, function(read)
+      local encoder, done = core.encoder(kind), false
       return function()
          while not done do
             local piece, trouble = read()
@@ -36,9 +35,8 @@ function filters.encoded(inner, kind, size)
             local text = done and encoder:finish() or encoder:feed(piece)
             if text ~= "" then return text end
          end
-         return nil
       end
-   end }
+   end)
 end
 
 --- The text of a raw message as it goes out: CRLF ends each line, the last one too.
@@ -49,9 +47,8 @@ function filters.lines(inner)
       local is_ended = whole.text == "" or whole.text:sub(-1) == "\n"
       return is_ended and whole or source.of_string(whole.text .. "\r\n")
    end
-   local open = whole.open
-   function whole.open()
-      local read, last = open(), "\n"
+   return source.through(whole, nil, function(read)
+      local last = "\n"
       return function()
          local piece, trouble = read()
          if piece then last = piece:sub(-1) end
@@ -59,8 +56,7 @@ function filters.lines(inner)
          last = "\n"
          return "\r\n"
       end
-   end
-   return whole
+   end)
 end
 
 local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
@@ -71,8 +67,8 @@ local unsendable = { bcc = "its header holds Bcc, which every recipient would se
 ---@param inner smtp.Source
 ---@return smtp.Source
 function filters.checked(inner)
-   return { size = inner.size, again = inner.again, steady = inner.steady, open = function()
-      local read, scanner = inner.open(), core.scanner(true)
+   return source.through(inner, inner.size, function(read)
+      local scanner = core.scanner(true)
       return function()
          local piece, trouble = read()
          if not piece then return piece, trouble end
@@ -80,7 +76,7 @@ function filters.checked(inner)
          if reason then return source.failed(unsendable[reason], nil, reason) end
          return piece
       end
-   end }
+   end)
 end
 
 -- The text of strings and sources that are strings, where it is small; else nil.
@@ -146,19 +142,18 @@ local HEAD_MAX = 1048576 -- bytes of the header of a message
 
 -- The bytes of a source after the first `len`.
 local function after(inner, len)
-   return { size = inner.size and inner.size - len, again = true, steady = inner.steady,
-      open = function()
-         local read, left = inner.open(), len
-         return function()
-            local piece, trouble
-            repeat
-               piece, trouble = read()
-               if not piece then return piece, trouble end
-               piece, left = piece:sub(left + 1), math.max(0, left - #piece)
-            until piece ~= ""
-            return piece
-         end
-      end }
+   return source.through(inner, inner.size and inner.size - len, function(read)
+      local left = len
+      return function()
+         local piece, trouble
+         repeat
+            piece, trouble = read()
+            if not piece then return piece, trouble end
+            piece, left = piece:sub(left + 1), math.max(0, left - #piece)
+         until piece ~= ""
+         return piece
+      end
+   end)
 end
 
 -- The position of the empty line that ends the header, nil where there is none. A message that

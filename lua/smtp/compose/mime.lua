@@ -1,6 +1,7 @@
 --- Header fields that are 7-bit: encoded words, folded lines, parameters.
 -- @module smtp.compose.mime
 
+local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 
 local mime = {}
@@ -9,13 +10,9 @@ local mime = {}
 
 local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.1.1)
 
-local function q_byte(byte)
-   return ("=%02X"):format(byte:byte())
-end
-
 -- RFC 2047 4.2, with the characters that 5 (3) leaves free in a phrase.
 local function q_encode(text)
-   return (text:gsub("[^A-Za-z0-9!*+/ -]", q_byte):gsub(" ", "_"))
+   return (ascii.escape(text, "[^A-Za-z0-9!*+/ -]", "=%02X"):gsub(" ", "_"))
 end
 
 -- An encoded word has at most 75 bytes, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
@@ -145,10 +142,6 @@ end
 
 -- ---- parameters (RFC 2045 5.1, RFC 2231) ----
 
-local function percent(byte)
-   return ("%%%02X"):format(byte:byte())
-end
-
 local SECTION = 50 -- characters of a section: one line has room for it, its name and its number
 
 -- Cuts a value into sections; no escape is cut.
@@ -176,7 +169,7 @@ function mime.param(name, value)
       and not value:find("  ") and #value <= SECTION then
       return ('; %s="%s"'):format(name, value)
    end
-   local coded = value:gsub("[^A-Za-z0-9._-]", percent)
+   local coded = ascii.escape(value, "[^A-Za-z0-9._-]", "%%%02X")
    if #coded <= SECTION then return ("; %s*=UTF-8''%s"):format(name, coded) end
    local list = sections(coded)
    for i = 1, #list do

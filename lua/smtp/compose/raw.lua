@@ -4,7 +4,6 @@
 local core = require "smtp.core"
 local filters = require "smtp.compose.filters"
 local refuse = require("smtp.errors").refuse
-local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 local spool = require "smtp.compose.spool"
 
@@ -32,15 +31,12 @@ end
 -- What a source contains, or its header alone. A source that cannot be read now is reported when it
 -- is sent.
 local function look_through(one, header_alone)
-   local read, scanner = one.open(), core.scanner(true)
-   local piece, over, reason
-   repeat
-      local began = core.now()
-      piece = read()
-      if piece then over, reason = scanner:feed(piece) end
-      runtime.breathe(began)
-   until not piece or header_alone and (over or reason)
-   return piece ~= false and scanner:finish() or nil
+   local scanner = core.scanner(true)
+   local stop = source.drain(one.open(), function(piece)
+      local over, reason = scanner:feed(piece)
+      return header_alone and (over or reason) and "known" or nil
+   end)
+   return (not stop or stop == "known") and scanner:finish() or nil
 end
 
 local function check_text(scan)

@@ -1,10 +1,8 @@
 --- DKIM signatures for outgoing messages: reads the body, and puts the signatures above the header.
 -- @module smtp.compose.sign
 
-local core = require "smtp.core"
 local dkim = require "smtp.compose.dkim"
 local filters = require "smtp.compose.filters"
-local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 local spool = require "smtp.compose.spool"
 
@@ -14,15 +12,10 @@ local sign = {}
 local function hash(signers, body, deadline)
    local state, err = dkim.begin(signers)
    if not state then return nil, err end
-   local read = filters.timed(body.open(), deadline)
-   while true do
-      local began = core.now()
-      local piece, trouble = read()
-      if piece == false then return nil, trouble end
-      if piece == nil then return state end
+   local trouble = source.drain(filters.timed(body.open(), deadline), function(piece)
       state:body(piece)
-      runtime.breathe(began)
-   end
+   end)
+   return not trouble and state or nil, trouble
 end
 
 -- The header fields and the body of a raw message, with the line ends that it will have.
@@ -42,8 +35,8 @@ end
 
 -- The body, which ends in trouble where it is not the one that was signed: a file may change.
 local function watched(body, signers, fields, fingerprint)
-   return { size = body.size, again = true, open = function()
-      local state, read = dkim.begin(signers), body.open()
+   return source.through(body, body.size, function(read)
+      local state = dkim.begin(signers)
       return function()
          local piece, trouble = read()
          if piece then state:body(piece) end
@@ -52,7 +45,7 @@ local function watched(body, signers, fields, fingerprint)
          end
          return piece, trouble
       end
-   end }
+   end)
 end
 
 -- The parts of a message, with a body that can be read again.

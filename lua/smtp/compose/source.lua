@@ -73,6 +73,31 @@ function source.of_string(text)
    end }
 end
 
+--- Read to the end. Other coroutines may run meanwhile.
+---@param read function
+---@param take function   called with each piece; what it returns ends the reading, if it is not nil
+---@return any            that, or the trouble of the reader; nil at the end
+function source.drain(read, take)
+   while true do
+      local began = core.now()
+      local piece, trouble = read()
+      if not piece then return trouble end
+      local stop = take(piece)
+      if stop ~= nil then return stop end
+      runtime.breathe(began)
+   end
+end
+
+--- A source of what a function makes of the bytes of another source.
+---@param inner smtp.Source
+---@param size number|nil   bytes in all, where that is known
+---@param begin function    the reader of `inner` -> a reader
+---@return smtp.Source
+function source.through(inner, size, begin)
+   return { size = size, again = inner.again, steady = inner.steady,
+      open = function() return begin(inner.open()) end }
+end
+
 --- The source of an outgoing message's bytes.
 ---@param message smtp.OutgoingMessage
 ---@return smtp.Source

@@ -1,28 +1,24 @@
 --- The bytes of a source that can be read only once, kept in memory and then in a temporary file.
 -- @module smtp.compose.spool
 
-local core = require "smtp.core"
 local filters = require "smtp.compose.filters"
-local runtime = require "smtp.runtime.runtime"
 local source = require "smtp.compose.source"
 
 local spool = {}
 
 local MEMORY_MAX = 1048576   -- bytes that stay in memory
 
-local function write_out(parts, file)
-   local why, ok
-   if not file then file, why = io.tmpfile() end
-   if not file then return nil, why end
-   for i = 1, #parts do
-      ok, why = file:write(parts[i])
-      if not ok then return nil, why end
-   end
-   return file
+local function no_tmpfile(why)
+   return { reason = "tmpfile", what = "a temporary file cannot be written", cause = why }
 end
 
-local function no_tmpfile(why)
-   return nil, { reason = "tmpfile", what = "a temporary file cannot be written", cause = why }
+-- Writes the pieces to the file, which is made for the first ones. -> the file | nil, trouble
+local function write_out(parts, file)
+   local ok, why = true, nil
+   if not file then file, why = io.tmpfile() end
+   if file then ok, why = file:write(table.concat(parts)) end
+   if file and ok then return file end
+   return nil, no_tmpfile(why)
 end
 
 --- Read a source to its end.
@@ -31,25 +27,19 @@ end
 ---@return smtp.Source|nil     with the same bytes; it can be opened again
 ---@return table|nil trouble
 function spool.keep(inner, deadline)
-   local read, parts, count, file = filters.timed(inner.open(), deadline), {}, 0, nil
-   while true do
-      local began = core.now()
-      local piece, trouble = read()
-      if piece == false then return nil, trouble end
-      if piece == nil then break end
-      runtime.breathe(began)
-      parts[#parts + 1] = piece
-      count = count + #piece
-      if file or count > MEMORY_MAX then
-         local why
-         file, why = write_out(parts, file)
-         if not file then return no_tmpfile(why) end
-         parts, count = {}, 0
-      end
-   end
+   local parts, count, file = {}, 0, nil
+   local trouble = source.drain(filters.timed(inner.open(), deadline), function(piece)
+      parts[#parts + 1], count = piece, count + #piece
+      if not file and count <= MEMORY_MAX then return nil end
+      local failure
+      file, failure = write_out(parts, file)
+      parts = {}
+      return failure
+   end)
+   if trouble then return nil, trouble end
    if not file then return source.of_string(table.concat(parts)) end
    local at, why = file:seek("set", 0) -- writes what is left
-   if not at then return no_tmpfile(why) end
+   if not at then return nil, no_tmpfile(why) end
    local kept = source.of_file(file)
    kept.steady = true
    return kept

@@ -21,6 +21,13 @@ function ascii.upper(text)
    return (text:gsub("[a-z]", upper_of))
 end
 
+--- A text with each byte that matches a class, written in another form: "a,b" -> "a+2Cb".
+---@param class string   "[^!-~]"
+---@param form string    "+%02X"
+function ascii.escape(text, class, form)
+   return (text:gsub(class, function(c) return form:format(c:byte()) end))
+end
+
 --- tonumber, with the decimal point that Lua has, whatever the locale's is.
 function ascii.number(value)
    if type(value) ~= "string" then return tonumber(value) end

@@ -2,9 +2,8 @@
 -- was not used for the longest time.
 -- @module smtp.ground.bounded
 
-local Bounded = {}
+local Bounded = { __name = "smtp.Bounded" }
 Bounded.__index = Bounded
-Bounded.__name = "smtp.Bounded"
 
 --- A new map.
 ---@param max integer   the map never holds more entries than this; at least 2

@@ -17,7 +17,7 @@ local ORCPT_MAX = 500                   -- bytes
 
 -- RFC 3461 4: bytes that xtext does not allow become +XX.
 local function xtext(text)
-   return (text:gsub("[^!-*,-<>-~]", function(c) return ("+%02X"):format(c:byte()) end))
+   return ascii.escape(text, "[^!-*,-<>-~]", "+%02X")
 end
 
 -- RFC 6533 3: the result is ASCII for any address, so that every server can read it.

@@ -9,9 +9,8 @@ local observer = {}
 
 local now = core.now
 
-local Observer = {}
+local Observer = { __name = "smtp.Observer" }
 Observer.__index = Observer
-Observer.__name = "smtp.Observer"
 
 local STEP = 1024 -- bytes sent or heard at once: the session keeps only so many lines
 

@@ -6,9 +6,8 @@ local core = require "smtp.core"
 
 local transcript = {}
 
-local Transcript = {}
+local Transcript = { __name = "smtp.Transcript" }
 Transcript.__index = Transcript
-Transcript.__name = "smtp.Transcript"
 
 local none = {}
 

@@ -6,9 +6,8 @@ local user_call = require "smtp.options.user_call"
 
 local callers_transport = {}
 
-local Transport = {}
+local Transport = { __name = "smtp.CallersTransport" }
 Transport.__index = Transport
-Transport.__name = "smtp.CallersTransport"
 
 -- The methods that a transport may have or not.
 local optional = { "tlsinfo", "certificate", "channel_binding", "getpeername", "getsockname" }

@@ -17,8 +17,7 @@ function tls_context.stamp(server)
    local stamp = ""
    for i = 1, #stamped do
       local path = server[stamped[i]]
-      local _, found = nil, nil
-      if path then _, found = core.file(path) end
+      local found = path and select(2, core.file(path))
       if found then stamp = stamp .. found .. "\n" end
    end
    return stamp

@@ -192,9 +192,8 @@ end
 
 -- ---- an exchange ----
 
-local Exchange = {}
+local Exchange = { __name = "smtp.SinkExchange" }
 Exchange.__index = Exchange
-Exchange.__name = "smtp.SinkExchange"
 
 --- Begin with a mechanism.
 ---@param auth table       from check

@@ -11,9 +11,8 @@ local sink_text = require "smtp.sink.text"
 local LINE_MAX = core.limits.command -- octets of a command (RFC 4954 4)
 local CHUNK_DIGITS = 15   -- of a chunk's length: a number of Lua's holds as many to the unit
 
-local Session = {}
+local Session = { __name = "smtp.SinkSession" }
 Session.__index = Session
-Session.__name = "smtp.SinkSession"
 
 -- Lines of EHLO -> keywords in upper case to their parameters
 local function parameters_of(lines)

@@ -2,9 +2,8 @@
 -- so that the client's next command is found.
 -- @module smtp.sink.text
 
-local Text = {}
+local Text = { __name = "smtp.SinkText" }
 Text.__index = Text
-Text.__name = "smtp.SinkText"
 
 --- An empty message.
 ---@param size_max number     octets that are kept

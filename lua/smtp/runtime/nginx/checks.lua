@@ -84,9 +84,8 @@ function checks.check(server)
       return nil, errors.usage("source_address", "this nginx cannot bind a socket",
          "Remove it, or use lua-nginx-module 0.10.17 or newer")
    end
-   local ok
-   ok, err = checks.check_directives(server)
-   if not ok then return nil, err end
+   local ok, wrong = checks.check_directives(server)
+   if not ok then return nil, wrong end
    return check_certificate(server, sock)
 end
 

@@ -10,9 +10,8 @@ local duplex = {}
 local PIECE = 65536 -- bytes heard at once
 local WAIT = 60     -- seconds at once; the cosocket's own timeouts end both
 
-local Duplex = {}
+local Duplex = { __name = "smtp.Duplex" }
 Duplex.__index = Duplex
-Duplex.__name = "smtp.Duplex"
 
 --- For one cosocket.
 ---@return table|nil   nil where nginx has no semaphores

@@ -9,17 +9,13 @@ local SENT_MAX = 49152
 local WORKED_MAX = 0.0003
 local PAUSE = 0.001        -- seconds; 0 would starve timers on ngx_lua 0.10.23
 
-local function api()
-   return package.loaded.ngx
-end
-
 local sent, worked = 0, 0 -- in this turn of the event loop
 local tick = 0            -- nginx's time, in seconds; it moves only where the event loop turns
 local slot = 0            -- when the newest pause ends; no two end together, so each has its turn
 
 -- A new turn is a new budget: all others had their chance.
 local function take_turn()
-   local now = api().now()
+   local now = package.loaded.ngx.now()
    if now == tick then return false end
    tick, sent, worked = now, 0, 0
    return true
@@ -47,10 +43,10 @@ function pace.work(octets, seconds)
    sent, worked = sent + octets, worked + seconds
    if not is_used_up() then return end
    slot = math.max(tick, slot) + PAUSE
-   api().sleep(slot - tick + PAUSE / 2) -- nginx cuts it to whole milliseconds
+   package.loaded.ngx.sleep(slot - tick + PAUSE / 2) -- nginx cuts it to whole milliseconds
    -- The event loop was late, and this turn is another's: once more, and then it is ours.
    if not take_turn() and is_used_up() then
-      api().sleep(PAUSE)
+      package.loaded.ngx.sleep(PAUSE)
       take_turn()
    end
 end
@@ -61,7 +57,7 @@ local can_pause = { rewrite = true, access = true, content = true, timer = true,
 
 --- The same for work that is done in any phase.
 function pace.breathe(seconds)
-   if can_pause[api().get_phase()] then pace.work(0, seconds) end
+   if can_pause[package.loaded.ngx.get_phase()] then pace.work(0, seconds) end
 end
 
 return pace

@@ -20,13 +20,8 @@ local FULL_READ = 1000     -- octets; a shorter read has emptied the buffers, se
 local NO_POOL = "smtp: none"
 local UNHEARD_MAX = core.limits.unheard -- octets without a look at what the server says
 
-local function api()
-   return package.loaded.ngx
-end
-
-local Transport = {}
+local Transport = { __name = "smtp.NginxTransport" }
 Transport.__index = Transport
-Transport.__name = "smtp.NginxTransport"
 
 -- A cosocket lives as long as the request that made it; used in another one, it raises.
 local function is_usable(self)
@@ -41,7 +36,7 @@ end
 ---@param certificate? table   from checks.check
 ---@param fresh? boolean       take no kept connection
 function transport.new(server, certificate, fresh)
-   local sock = api().socket.tcp()
+   local sock = package.loaded.ngx.socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
@@ -128,7 +123,7 @@ local can_listen = { rewrite = true, access = true, content = true, timer = true
 local function send(self, data)
    if not self.duplex then
       self.unheard = self.unheard + #data
-      if self.unheard > UNHEARD_MAX and can_listen[api().get_phase()] then
+      if self.unheard > UNHEARD_MAX and can_listen[package.loaded.ngx.get_phase()] then
          self.duplex = duplex.new(self.sock)
       end
       if not self.duplex then return self.sock:send(data) end
