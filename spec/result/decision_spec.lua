@@ -70,7 +70,7 @@ local others = {
       .. "complaints - 4.16.55.1; see https://postmaster.yahooinc.com/error-codes", "rate_limited" },
    { "mail", "550 5.4.5 Daily SMTP relay limit exceeded", "rate_limited" },
    { "rcpt", "452 4.5.3 Error: too many recipients", "rate_limited" },
-   { "mail", "452 4.3.1 Insufficient system storage", "temporary" },
+   { "mail", "452 4.3.1 Insufficient system storage", "rate_limited" },
    { "rcpt", "450 4.3.2 Service currently unavailable", "temporary" },
    { "rcpt", "451 4.7.1 Greylisting in action, please come back in 00:05:00", "greylisted" },
    { "rcpt", "550 5.7.1 Message rejected due to: SPF fail - not authorized", "unauthenticated_sender" },

@@ -13,8 +13,15 @@
 --    host      the provider (options/services.lua) to which the server's name must belong as well
 --    service   the provider that the reply gives away, for the hint
 --    by        "token" or "password": what was sent for AUTH
---    hint      what to do, where that is more exact than the hint of the reason
+--    hint, sentence
+--              what to do, and what the server did, where the words of the reason are less exact
 -- @module smtp.result.causes
+
+-- Servers say so when a disk is full, and also when a client sends too fast.
+local NO_ROOM = "has no room for more mail at the moment"
+
+local HELLO_AGAIN = "Try again later, with fewer connections; the server may not accept the "
+   .. "address of this machine or the name {ehlo|} in EHLO"
 
 return {
    -- ---- AUTH ----
@@ -248,7 +255,7 @@ return {
       { "header", "550 *5.1.20* Multiple From addresses" },
       { "unauthenticated_sender", "550 *5.7.509* Access denied, sending domain does not pass "
          .. "DMARC" },
-      { "temporary", "452 4.3.1 *Insufficient system resources*" } },
+      { "rate_limited", "452 4.3.1 *Insufficient system resources*", sentence = NO_ROOM } },
    { "Outlook.com: sendersupport.olc.protection.outlook.com, troubleshooting",
       service = "microsoft365",
       { "blocked", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please "
@@ -397,8 +404,11 @@ return {
       { "quota", "552 *5.2.2* Mailbox full", at = "mail" },
       { "mailbox_full", "552 *5.2.2* Mailbox full", at = "rcpt message" },
       { "too_large", "552 *5.2.3* Message length exceeds administrative limit" },
-      { "temporary", "452 *4.3.1* Insufficient system storage" },
-      { "temporary", "421 *4.3.2* System not accepting network messages" },
+      { "rate_limited", "452 *4.3.1* Insufficient system storage", sentence = NO_ROOM },
+      { "temporary", "421 *4.3.2* System not accepting network messages", at = "hello",
+         hint = HELLO_AGAIN },
+      { "temporary", "421 *4.3.2* System not accepting network messages", at = "mail rcpt "
+         .. "message" },
       { "too_large", "552 *5.3.4* Message too big for system" },
       { "misconfigured", "451 *4.3.5* System incorrectly configured" },
       { "temporary", "451 *4.4.1* No answer from host" },
@@ -509,7 +519,11 @@ return {
       { "recipient_domain", "*556* Domain does not accept mail", at = "rcpt" },
       { "misconfigured", "*521* Host does not accept mail", at = "hello" },
       { "rate_limited", "450 Please *slow down*" },
-      { "temporary", "*421* Service not available, closing transmission channel" },
+      { "temporary", "*421* Service not available, closing transmission channel", at = "hello",
+         hint = HELLO_AGAIN },
+      { "temporary", "*421* Service not available, closing transmission channel",
+         at = "mail rcpt message" },
       { "temporary", "*451* Requested action aborted: local error in processing" },
-      { "temporary", "*452* Requested action not taken: insufficient system storage" } },
+      { "rate_limited", "*452* Requested action not taken: insufficient system storage",
+         sentence = NO_ROOM } },
 }

@@ -45,11 +45,12 @@ local function new_row(group, entry)
    return { reason = entry[1], sample = sample, source = group[1], code = needs.code,
       status = needs.status, words = needs.words, at = entry.at or group.at,
       host = entry.host or group.host, by = entry.by or group.by,
-      service = entry.service or group.service, hint = entry.hint }
+      service = entry.service or group.service, hint = entry.hint,
+      sentence = entry.sentence }
 end
 
 --- All rows in order: { reason =, sample =, source =, code =, status =, words =, at =, host =,
--- by =, service =, hint = }.
+-- by =, service =, hint =, sentence = }.
 ---@return table[]
 function decision.rows()
    if rows then return rows end
@@ -143,10 +144,7 @@ local by_subject = { ["1"] = "recipient", ["2"] = "recipient", ["3"] = "server",
 function decision.concerns(stage, reply)
    local status = status_of(reply, reply.text or "")
    local concerns = status and by_subject[status:match("^[0-9]+")]
-   if concerns == "recipient" and stage ~= "rcpt" and STAGES[stage] ~= "message" then
-      return "sender"
-   end
-   return concerns
+   return concerns == "recipient" and stage == "mail" and "sender" or concerns
 end
 
 return decision

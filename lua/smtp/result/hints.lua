@@ -143,6 +143,10 @@ end
 
 function by_kind.disconnected(err, server)
    if err.stage == "greeting" and not err.code then return silence(err, server) end
+   if err.stage == "ehlo" and not err.code then
+      return "The server may not accept the address of this machine or the name in EHLO (domain): "
+         .. "try again later, with fewer connections"
+   end
 end
 
 function by_kind.tls(err, server)
@@ -283,7 +287,8 @@ end
 ---@param offered table[]   findings.mechanisms
 function hints.find(err, server, offered)
    local texts, find = by_reason[err.kind], by_kind[err.kind]
-   return texts and texts[err.reason] or find and find(err, server, offered)
+   local is_for_ehlo = err.code and err.kind == "extension_unsupported"
+   return texts and not is_for_ehlo and texts[err.reason] or find and find(err, server, offered)
 end
 
 return hints

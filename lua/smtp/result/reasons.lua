@@ -9,6 +9,7 @@
 --    outside   what to do before a login, where the server offers AUTH on a port for submission
 --    login     what to do after a login
 --    provider  the field of the provider (options/services.lua) that follows or replaces the hint
+--    others    what follows the hint where the provider is not known
 --    retry     when a later attempt helps, whatever the class of the reply
 -- @module smtp.result.reasons
 
@@ -20,7 +21,8 @@ reasons.sender_not_allowed = { concerns = "sender",
    sentence = "does not allow {login|this login} to send as {from|this sender}",
    means = "This login may not use this sender, or the provider has not verified the sender.",
    hint = "Set from (or envelope.from) to an address of that login, or have the server's operator "
-      .. "allow it", provider = "sender" }
+      .. "allow it", provider = "sender",
+   others = " (Postfix: smtpd_sender_login_maps; Microsoft 365: Send As; others: verify it)" }
 
 reasons.sender_domain = { concerns = "sender",
    sentence = "does not find the domain of the sender {from|}",

@@ -65,21 +65,23 @@ local function general_hint(reason, case)
    return case.may_log_in and reason.outside or reason.hint
 end
 
+-- The hint of the reason, with what is known of the provider.
+local function full_hint(name, provider, case)
+   local reason = reasons[name]
+   local hint, own = general_hint(reason, case), provider[reason.provider or ""]
+   if own and reason.provider == "login" then return own end
+   if own then return ("%s (%s: %s)"):format(hint, provider.title, own) end
+   if reason.others then return hint .. reason.others end
+   return name == "rejected" and login_hint(hint, case) or hint
+end
+
 -- nil: smtp.result.hints knows one for the mechanism that was used.
 local function hint_of(name, row, case)
-   if row and row.hint then return row.hint end
+   if row and row.hint then return fill(row.hint, case) end
    if name == "rejected" and case.by ~= "password" then return nil end
-   local reason, provider = reasons[name], provider_of(row, case) or {}
-   local hint, own = general_hint(reason, case), provider[reason.provider or ""]
-   if own and reason.provider == "login" then
-      hint = own
-   elseif own then
-      hint = ("%s (%s: %s)"):format(hint, provider.title, own)
-   elseif name == "rejected" then
-      hint = login_hint(hint, case)
-   end
+   local provider = provider_of(row, case) or {}
    case.scope = provider.scope and (" (for %s: %s)"):format(provider.title, provider.scope)
-   return fill(hint, case)
+   return fill(full_hint(name, provider, case), case)
 end
 
 --- What a reply means, or nil where no row of the table fits.
@@ -93,7 +95,8 @@ function refusal.explain(stage, reply, case)
    local reason = reasons[row.reason]
    case.list = block_of(reply.text or "")
    return { reason = row.reason, concerns = reason.concerns, retry = reason.retry,
-      sentence = fill(reason.sentence, case), hint = hint_of(row.reason, row, case) }
+      sentence = fill(row.sentence or reason.sentence, case),
+      hint = hint_of(row.reason, row, case) }
 end
 
 --- Does this trouble say that the server does not accept pipelining?
