@@ -1,3 +1,4 @@
+local core = require "smtp.core"
 local running = require "spec.nginx.running"
 
 local start, with_tls, options = running.start, running.with_tls, running.options
@@ -23,6 +24,15 @@ describe("a name", function()
    it("that the resolver does not find is a ResolveError", function()
       local _, err = send_at("/resolver", options({ port = 25 }, { host = "mx.example" }))
       assert.equal("resolve", err.kind, tostring(err))
+   end)
+
+   it("that the resolver does not answer for has the time to connect, and not that of resolver_timeout", function()
+      local started = core.now()
+      local _, err = send_at("/resolver", options({ port = 25 }, { host = "mx.example", connect_timeout = 0.2 }))
+      local took = core.now() - started
+      assert.equal("timeout", err.kind, tostring(err))
+      assert.truthy(err.hint:find("resolver", 1, true))
+      assert.truthy(took < 0.9, took)
    end)
 
    it("localhost needs no resolver", function()

@@ -41,14 +41,15 @@ function transport.new(server, certificate, fresh)
       place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
-      duplex = nil, unheard = 0, receive_ms = 0, peer = nil, source = nil }, Transport)
+      duplex = nil, unheard = 0,
+      connect_ms = 0, receive_ms = 0, peer = nil, source = nil }, Transport)
 end
 
 -- nginx takes no 0 for "at once".
 function Transport:settimeouts(connect, send, receive)
    if not is_usable(self) then return end
-   self.receive_ms = math.max(receive, 1)
-   self.sock:settimeouts(math.max(connect, 1), math.max(send, 1), self.receive_ms)
+   self.connect_ms, self.receive_ms = math.max(connect, 1), math.max(receive, 1)
+   self.sock:settimeouts(self.connect_ms, math.max(send, 1), self.receive_ms)
 end
 
 -- One address, or a name for the resolver. The pool is always named: the default one may hold
@@ -76,6 +77,32 @@ local function dial_fresh(self, target, port)
    return ok, said
 end
 
+-- Where nginx has light threads and semaphores.
+local can_listen = { rewrite = true, access = true, content = true, timer = true }
+
+-- nginx gives a look-up the time of resolver_timeout, whatever the socket's timeouts are: a light
+-- thread does it, and is killed when the time to connect is over.
+local function dial_in_time(self, target, port)
+   local is_name = not (troubles.is_address(target) or target:find("^unix:"))
+   local has_semaphores, semaphore = pcall(require, "ngx.semaphore")
+   local ended = is_name and can_listen[api().get_phase()] and has_semaphores and semaphore.new()
+   if not ended then return dial_fresh(self, target, port) end
+   local thread, is_done, ok, said = api().thread, false, nil, troubles.NO_ANSWER
+   local job = thread.spawn(function()
+      ok, said = dial_fresh(self, target, port)
+      is_done = true
+      ended:post()
+   end)
+   ended:wait(self.connect_ms / 1000)
+   if is_done then
+      thread.wait(job)
+   else
+      thread.kill(job)
+      self.dead = true
+   end
+   return ok, said
+end
+
 --- Connect; localhost without a resolver.
 function Transport:connect(target, port, source_address)
    if source_address then
@@ -86,7 +113,7 @@ function Transport:connect(target, port, source_address)
    local targets = target == "localhost" and { "127.0.0.1", "::1" } or { target }
    local ok, said
    for i = 1, #targets do
-      ok, said = dial_fresh(self, targets[i], port)
+      ok, said = dial_in_time(self, targets[i], port)
       self.peer, self.source = targets[i], source_address
       if ok then break end
    end
@@ -115,9 +142,6 @@ function Transport:rests()
    self.unheard = 0
    if self.duplex and self.duplex:rests() then self.duplex = nil end
 end
-
--- Where nginx has light threads and semaphores.
-local can_listen = { rewrite = true, access = true, content = true, timer = true }
 
 -- What the buffers may not hold is sent with an ear to the server.
 local function send(self, data)

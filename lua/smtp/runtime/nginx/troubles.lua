@@ -69,8 +69,14 @@ function troubles.of_handshake(said, name)
    return "tls:handshake", text, TLS_HINT
 end
 
+troubles.NO_ANSWER = "no answer from the resolver or the server"
+
 function troubles.of_connect(said)
    local text = tostring(said)
+   if said == troubles.NO_ANSWER then
+      return "timeout", text,
+         "Check host and port, resolver in nginx.conf, and that no firewall drops packets"
+   end
    if text == "timeout" then return "timeout", text end
    if text:find("^no resolver defined") then
       return "resolve:no_resolver", text, "Set resolver in nginx.conf to the address of a name "
