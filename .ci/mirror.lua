@@ -1,6 +1,6 @@
--- Specs mirror the rooms: each file of lua/ and csrc/ has a spec of its name, or a row in the tables of
--- spec/README.md; each spec of a room has a file of its name, or such a row. Prints those that have
--- neither, and rows that are not needed; ends with 1 where there is any.
+-- Specs mirror the rooms: each file of lua/ and csrc/ has a spec of its name, or a row in the
+-- tables of spec/README.md; each spec of a room has a file of its name, or such a row. Prints those
+-- that have neither, and rows that are not needed; ends with 1 where there is any.
 
 local rooms = { -- the files of a folder, the folder of their specs: the first that fits
    { "^lua/(smtp)%.lua$", "doors" },
@@ -21,7 +21,7 @@ local function spec_of(path)
    end
 end
 
-local rows = {} -- the first column of the tables in spec/README.md: files, and specs of no single file
+local rows = {} -- the first column of the tables in spec/README.md: files, and subjects
 for line in io.lines "spec/README.md" do
    local cell = line:match("^| (`[^|]+) |")
    for name in (cell or ""):gmatch("`([%w_/]+%.%a+)`") do rows[name] = true end
@@ -46,7 +46,9 @@ local function take_row(path)
    return is_there
 end
 
-each("find spec -mindepth 2 -name '*_spec.lua' | LC_ALL=C sort", function(path) specs[#specs + 1] = path end)
+each("find spec -mindepth 2 -name '*_spec.lua' | LC_ALL=C sort", function(path)
+   specs[#specs + 1] = path
+end)
 local exists = {}
 for _, path in ipairs(specs) do exists[path] = true end
 

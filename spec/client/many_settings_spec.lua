@@ -1,34 +1,8 @@
+local many = require "spec.tools.many"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local script = talk.snippets {
-   caps = [[
-      S: 220 hi
-      C: EHLO me.example
-      S: 250-mx
-      S: 250-PIPELINING
-   ]],
-   chunking = [[
-      <caps>
-      S: 250 CHUNKING
-   ]],
-   mail = [[
-      C: MAIL FROM:<ann@me.example>%s
-      C: RCPT TO:<$1@there.example>
-   ]],
-}
-
-local function envelope(name)
-   return script("<mail $1>", { name }):format("")
-end
-
-local function messages(...)
-   local list = {}
-   for i, name in ipairs { ... } do
-      list[i] = { from = "ann@me.example", to = name .. "@there.example", raw = "hello " .. name }
-   end
-   return list
-end
+local script, messages = many.script, many.messages
 
 describe("The settings of send_many", function()
    local function settings(given)
@@ -68,13 +42,13 @@ describe("The settings of send_many", function()
    it("hold back what is too much for the rate", function()
       local one = function(name)
          return script([[
-            <envelope>
+            <envelope $name>
             S: 250 ok
             S: 250 ok
             C: BDAT 9 LAST
             C: hello $name
             S: 250 ok
-         ]], { envelope = envelope(name), name = name })
+         ]], { name = name })
       end
       local peer = talk.peer(script([[
          <chunking>

@@ -1,70 +1,9 @@
 -- Many messages over few connections; and, in eager transcripts, many in one flight.
+local many = require "spec.tools.many"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
-local script = talk.snippets {
-   caps = [[
-      S: 220 hi
-      C: EHLO me.example
-      S: 250-mx
-      S: 250-PIPELINING
-   ]],
-   chunking = [[
-      <caps>
-      S: 250 CHUNKING
-   ]],
-   plain = [[
-      <caps>
-      S: 250 SIZE
-   ]],
-   mail = [[
-      C: MAIL FROM:<ann@me.example>%s
-      C: RCPT TO:<$1@there.example>
-   ]],
-}
-
-local function envelope(name)
-   return script("<mail $1>", { name }):format("")
-end
-
-local function messages(...)
-   local list = {}
-   for i, name in ipairs { ... } do
-      list[i] = { from = "ann@me.example", to = name .. "@there.example", raw = "hello " .. name }
-   end
-   return list
-end
-
--- Each transcript is another server's. -> summary, the peers
-local function send(list, settings, ...)
-   local transcripts, found = { ... }, nil
-   local port = talk.new_port()
-   for _, mode in ipairs { "whole", "bytes", "halves" } do
-      local peers = {}
-      local options = talk.options({ from = false, to = false, raw = false, port = port,
-         pipelining = settings.pipelining })
-      options.transport = function()
-         local transcript = transcripts[#peers + 1]
-         if not transcript then
-            talk.finished(peers[#peers])
-            error("one connection too many")
-         end
-         peers[#peers + 1] = talk.peer(transcript, mode)
-         return peers[#peers]
-      end
-      local summary = assert(smtp.send_many(options, list, { connections = 1, window = settings.window,
-         per_connection = settings.per_connection, on_result = settings.on_result }))
-      for i = 1, #peers do talk.finished(peers[i]) end
-      assert.equal(#transcripts, #peers)
-      local states = {}
-      for i, result in ipairs(summary.results) do
-         states[i] = result.recipients and result.recipients[1].state or result.kind
-      end
-      found = found or { summary = summary, states = table.concat(states, " ") }
-      assert.equal(found.states, table.concat(states, " "))
-   end
-   return found.summary, found.states
-end
+local script, messages, send = many.script, many.messages, many.send
 
 describe("send_many", function()
    it("sends one message after the other over one connection", function()
@@ -78,15 +17,12 @@ describe("send_many", function()
       ]]
       local summary, states = send(messages("a", "b"), {}, script([[
          <plain>
-         <this_mail>
+         <sized a>
          <data>
-         <this_mail2>
+         <sized b>
          <data>
          <bye>
-      ]], {
-         this_mail = script("<mail $1>", { "a" }):format(" SIZE=9"), data = data,
-         this_mail2 = script("<mail $1>", { "b" }):format(" SIZE=9"),
-      }))
+      ]], { data = data }))
       assert.equal("accepted accepted", states)
       assert.equal(2, summary.sent)
       assert.equal(0, summary.failed)
@@ -95,21 +31,21 @@ describe("send_many", function()
    it("has an error for each message that fails, and goes on", function()
       local list = messages("a", "b", "c")
       list[2].to = "nobody at all"
-      local summary, states = send(list, {}, script([[
+      local summary, states = send(list, {}, script [[
          <chunking>
-         <envelope>
+         <envelope a>
          S: 250 ok
          S: 550 no
          C: RSET
          S: 250 ok
-         <envelope2>
+         <envelope c>
          S: 250 ok
          S: 250 ok
          C: BDAT 9 LAST
          C: hello c
          S: 250 ok
          <bye>
-      ]], { envelope = envelope("a"), envelope2 = envelope("c") }))
+      ]])
       assert.equal("refused address accepted", states)
       assert.equal(1, summary.sent)
       assert.equal(2, summary.failed)
@@ -119,14 +55,14 @@ describe("send_many", function()
       local one = function(name)
          return script([[
             <chunking>
-            <envelope>
+            <envelope $name>
             S: 250 ok
             S: 250 ok
             C: BDAT 9 LAST
             C: hello $name
             S: 250 ok
             <bye>
-         ]], { envelope = envelope(name), name = name })
+         ]], { name = name })
       end
       send(messages("a", "b"), { per_connection = 1 }, one("a"), one("b"))
    end)
@@ -137,14 +73,14 @@ describe("send_many", function()
             <caps>
             S: 250-LIMITS MAILMAX=1
             S: 250 CHUNKING
-            <envelope>
+            <envelope $name>
             S: 250 ok
             S: 250 ok
             C: BDAT 9 LAST
             C: hello $name
             S: 250 ok
             <bye>
-         ]], { envelope = envelope(name), name = name })
+         ]], { name = name })
       end
       send(messages("a", "b"), {}, one("a"), one("b"))
    end)
@@ -152,20 +88,20 @@ describe("send_many", function()
    it("sends again what a goodbye has left unsent", function()
       local one = function(name)
          return script([[
-            <envelope>
+            <envelope $name>
             S: 250 ok
             S: 250 ok
             C: BDAT 9 LAST
             C: hello $name
             S: 250 ok
-         ]], { envelope = envelope(name), name = name })
+         ]], { name = name })
       end
       local _, states = send(messages("a", "b"), {}, script([[
          <chunking>
          <one>
-         <envelope>
+         <envelope b>
          S: 421 enough
-      ]], { one = one("a"), envelope = envelope("b") }), script([[
+      ]], { one = one("a") }), script([[
          <chunking>
          <one>
          <bye>
@@ -174,33 +110,33 @@ describe("send_many", function()
    end)
 
    it("sends nothing again that may have been taken", function()
-      local _, states = send(messages("a", "b"), {}, script([[
+      local _, states = send(messages("a", "b"), {}, script [[
          <chunking>
-         <envelope>
+         <envelope a>
          S: 250 ok
          S: 250 ok
          C: BDAT 9 LAST
          C: hello a
          CLOSE
-      ]], { envelope = envelope("a") }), script([[
+      ]], script [[
          <chunking>
-         <envelope>
+         <envelope b>
          S: 250 ok
          S: 250 ok
          C: BDAT 9 LAST
          C: hello b
          S: 250 ok
          <bye>
-      ]], { envelope = envelope("b") }))
+      ]])
       assert.equal("unknown accepted", states)
    end)
 
    it("gives up a message that breaks every connection", function()
-      local cut = script([[
+      local cut = script [[
          <chunking>
-         <envelope>
+         <envelope a>
          CLOSE
-      ]], { envelope = envelope("a") })
+      ]]
       local _, states = send(messages("a"), {}, cut, cut, cut)
       assert.equal("unsent", states)
    end)

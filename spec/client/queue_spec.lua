@@ -1,16 +1,11 @@
 local core = require "smtp.core"
+local many = require "spec.tools.many"
 local scheduler = require "smtp.runtime.scheduler"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local function messages(...)
-   local list = {}
-   for i, name in ipairs { ... } do
-      list[i] = { from = "ann@me.example", to = name .. "@there.example", raw = "hello " .. name }
-   end
-   return list
-end
+local messages = many.messages
 
 describe("send_many", function()
    -- To a sink; connection `broken` cannot be made, for `times` attempts.

@@ -20,11 +20,14 @@ local script = talk.snippets {
       C: RCPT TO:<bob@there.example>
       S: 250 ok
    ]],
-   mail = [[
-      C: MAIL FROM:<ann@me.example>$1
-      S: 250 ok
-      <bob>
-   ]],
+   mail = function(parameters)
+      return ([[
+         C: MAIL FROM:<ann@me.example>%s
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+      ]]):format(parameters and " " .. parameters or "")
+   end,
    chunk = [[
       C: BDAT $1 LAST
       OCTETS $1
@@ -79,7 +82,7 @@ describe("a message that holds what no text may", function()
                         <both>
                         <mail $format>
                         <chunk $raw>
-                     ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
+                     ]], { format = ("SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
                   assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
                   assert.equal(raw, peer.body)
                   assert.equal(#raw, receipt.size)
@@ -118,7 +121,7 @@ describe("a message that holds what no text may", function()
             <both>
             <mail $format>
             <chunk $raw>
-         ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
+         ]], { format = ("SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
    end)
 
    it("has a header of lines all the same", function()
@@ -153,19 +156,19 @@ describe("a message that holds what no text may", function()
 
    it("of a function is so where BINARYMIME is required", function()
       local receipt, peer = send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
-         script([[
+         script [[
             <both>
-            <this_mail>
+            <mail BODY=BINARYMIME>
             <chunk 17>
-         ]], { this_mail = script "<mail  BODY=BINARYMIME>" }))
+         ]])
       assert.equal("used", receipt.extensions.binarymime)
       assert.equal("Subject: x\r\n\r\n\0\n\r", peer.body)
       send(pieces { "Subject: x\r\n\r\n", "\0\n", "\r" }, require_it,
-         script([[
+         script [[
             <both>
-            <this_mail>
+            <mail SIZE=17 BODY=BINARYMIME>
             <chunk 17>
-         ]], { this_mail = script "<mail  SIZE=17 BODY=BINARYMIME>" }), { size = 17 })
+         ]], { size = 17 })
    end)
 
    it("of a function is text where BINARYMIME is preferred", function()
@@ -191,7 +194,7 @@ describe("a message that is fine as text", function()
                   <both>
                   <mail $format>
                   <chunk $raw>
-               ]], { format = (" SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
+               ]], { format = ("SIZE=%d BODY=BINARYMIME"):format(#raw), raw = #raw }))
             assert.same({ binarymime = "used", chunking = "used" }, receipt.extensions)
             assert.equal(raw, peer.body)
          end
@@ -199,39 +202,39 @@ describe("a message that is fine as text", function()
    end)
 
    it("gets no line end at its end then", function()
-      local _, peer = send(head .. "x", prefer, script([[
+      local _, peer = send(head .. "x", prefer, script [[
          <both>
-         <this_mail>
+         <mail SIZE=15 BODY=BINARYMIME>
          <chunk 15>
-      ]], { this_mail = script "<mail  SIZE=15 BODY=BINARYMIME>" }))
+      ]])
       assert.equal(head .. "x", peer.body)
-      send(head .. "x", prefer, script([[
+      send(head .. "x", prefer, script [[
          <opening>
          S: 250-SIZE
          S: 250 CHUNKING
-         <this_mail>
+         <mail SIZE=17>
          <chunk 17>
-      ]], { this_mail = script "<mail  SIZE=17>" }))
+      ]])
    end)
 
    it("is 8BITMIME where it has to be, and the receipt says so", function()
       for _, given in ipairs { raw, as_file(raw) } do
-         local receipt = send(given, prefer, script([[
+         local receipt = send(given, prefer, script [[
             <opening>
             S: 250-8BITMIME
             S: 250 BINARYMIME
-            <this_mail>
+            <mail BODY=8BITMIME>
             <data>
-         ]], { this_mail = script "<mail  BODY=8BITMIME>" }))
+         ]])
          assert.same({ ["8bitmime"] = "used", binarymime = "unavailable", chunking = "unavailable" },
             receipt.extensions)
          receipt = send(given, prefer, script([[
             <opening>
             S: 250-8BITMIME
             S: 250 CHUNKING
-            <this_mail>
+            <mail BODY=8BITMIME>
             <chunk $raw>
-         ]], { this_mail = script "<mail  BODY=8BITMIME>", raw = #raw }))
+         ]], { raw = #raw }))
          assert.equal("unavailable", receipt.extensions.binarymime)
       end
    end)
@@ -247,9 +250,9 @@ describe("a message that is fine as text", function()
          <opening>
          S: 250-BINARYMIME
          S: 250 CHUNKING
-         <this_mail>
+         <mail BODY=BINARYMIME>
          <chunk $raw>
-      ]], { this_mail = script "<mail  BODY=BINARYMIME>", raw = #raw }))
+      ]], { raw = #raw }))
       assert.equal("used", receipt.extensions.binarymime)
    end)
 
@@ -298,18 +301,18 @@ describe("a message that is fine as text", function()
    end)
 
    it("is not said to be used where experience forbids BDAT", function()
-      local scripts = { script([[
+      local scripts = { script [[
          <both>
-         <this_mail>
+         <mail SIZE=17 BODY=BINARYMIME>
          C: BDAT 17 LAST
          OCTETS 17
          S: 500 what
-      ]], { this_mail = script "<mail  SIZE=17 BODY=BINARYMIME>" }),
-         script([[
+      ]],
+         script [[
             <both>
-            <this_mail>
+            <mail SIZE=19 BODY=8BITMIME>
             <data>
-         ]], { this_mail = script "<mail  SIZE=19 BODY=8BITMIME>" }) }
+         ]] }
       local receipt, err = safe.send(talk.options({ host = "unbinary.example", extensions = prefer,
          raw = head .. "\195\164\195" }, function() return talk.peer(table.remove(scripts, 1)) end))
       assert.is_nil(err)
