@@ -47,13 +47,13 @@ logins.own = { name = "X-OWN", plaintext = false,
 --- How each mechanism is said to success, before the 235: { options, transcript }.
 logins.spoken = {
    PLAIN = { logins.with(), "C: AUTH PLAIN " .. core.base64("\0ann\0sesame-1") .. "\n" },
-   LOGIN = { logins.with(), talk.script([[
+   LOGIN = { logins.with(), talk.script [[
       C: AUTH LOGIN
-      S: 334 eA==
-      C: YW5u
-      S: 334 eQ==
-      C: $coded
-   ]], { coded = core.base64("sesame-1") }) },
+      <challenge x>
+      <answer ann>
+      <challenge y>
+      <answer sesame-1>
+   ]] },
    XOAUTH2 = { logins.with_token(), "C: AUTH XOAUTH2 " .. logins.XOAUTH2 .. "\n" },
    OAUTHBEARER = { logins.with_token(), "C: AUTH OAUTHBEARER " .. logins.OAUTHBEARER .. "\n" },
    EXTERNAL = { { auth_mechanisms = "EXTERNAL" }, "C: AUTH EXTERNAL =\n" },
@@ -63,13 +63,11 @@ logins.spoken = {
          S: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
          C: dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw
       ]] }, -- RFC 2195 2
-   ["X-OWN"] = { logins.with { auth_mechanisms = { logins.own } }, talk.script([[
-      C: AUTH X-OWN $coded
-      S: 334 $coded2
-      C: $coded3
-   ]], {
-      coded = core.base64("hello ann"), coded2 = core.base64("riddle"), coded3 = core.base64("ann knows"),
-   }) },
+   ["X-OWN"] = { logins.with { auth_mechanisms = { logins.own } }, talk.script [[
+      <auth X-OWN, hello ann>
+      <challenge riddle>
+      <answer ann knows>
+   ]] },
 }
 
 return logins

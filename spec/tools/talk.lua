@@ -41,7 +41,11 @@
 --    <ehlo SIZE 100, DSN>     the same without the greeting
 --    <accepted>               the message of talk.options is sent and accepted, and the session ends
 --    <bye>                    QUIT, and its reply
+--    <auth X, hello>          AUTH X, with "hello" in base64; \\0 and \\xHH are escapes here as well
+--    <challenge who?>         a challenge of AUTH: this in base64
+--    <answer ann>             the client's answer to one: this in base64
 
+local core = require "smtp.core"
 local safe = require "smtp.safe"
 
 local talk = {}
@@ -276,7 +280,14 @@ local function ehlo(...)
    return "C: EHLO me.example\n" .. table.concat(lines, "\n")
 end
 
+local function in_base64(...)
+   return core.base64(unescape(table.concat({ ... }, ",")))
+end
+
 local common = {
+   auth = function(name, ...) return "C: AUTH " .. name .. " " .. in_base64(...) end,
+   challenge = function(...) return "S: 334 " .. in_base64(...) end,
+   answer = function(...) return "C: " .. in_base64(...) end,
    ehlo = ehlo,
    hello = function(...) return "S: 220 hi\n" .. ehlo(...) end,
    accepted = talk.accepted,
