@@ -201,10 +201,10 @@ describe("the options that a probe recommends", function()
 
    it("speak the protocol that was asked for", function()
       local lmtp = script([[
-         <this_starttls>
+         <to_lmtp>
          S: 250 HELP
          <bye>
-      ]], { this_starttls = script.starttls:gsub("EHLO", "LHLO") })
+      ]], { to_lmtp = script.starttls:gsub("EHLO", "LHLO") })
       local use = play({ protocol = "lmtp" }, lmtp).options
       assert.same({ "lmtp", 24, "require" }, { use.protocol, use.port, use.tls })
       use = play({ url = "smtps://probe-url.example", tls_host = "mx.example" }, script [[

@@ -4,7 +4,6 @@ local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local script = talk.script
 
 -- A server that takes `limit` recipients in a transaction and refuses more with `refusal`. After
 -- `errors_max` refusals on a connection it says `farewell` (nothing where it is "") and closes;
@@ -440,126 +439,117 @@ describe("Recipients of further transactions", function()
 end)
 
 describe("RCPT", function()
-   local hi = script "<hello PIPELINING>"
-   local lmtp = hi:gsub("EHLO", "LHLO")
-   local mail = "C: MAIL FROM:<ann@me.example>\n"
-   local ok = "S: 250 ok\n"
-   local bye = script "<bye>"
-
-   local function rcpt(from, to)
-      local lines = {}
-      for i = from, to do lines[#lines + 1] = ("C: RCPT TO:<u%d@x.example>\n"):format(i) end
-      return table.concat(lines)
-   end
+   -- <rcpt 1, 100> offers u1 to u100; <ok 99> accepts so many commands.
+   local flights = talk.snippets {
+      mail = "C: MAIL FROM:<ann@me.example>",
+      rcpt = function(from, to)
+         local lines = {}
+         for i = tonumber(from), tonumber(to) do lines[#lines + 1] = ("C: RCPT TO:<u%d@x.example>"):format(i) end
+         return table.concat(lines, "\n")
+      end,
+      ok = function(count) return ("S: 250 ok\n"):rep(tonumber(count or 1)) end,
+   }
 
    it("goes out in flights of a hundred, the last one with DATA", function()
-      for _, case in ipairs { { 100, "" }, { 230, rcpt(101, 200) .. ok:rep(100) } } do
-         local count = case[1]
-         local receipt = talk.send({ to = addresses(count) }, script([[
-            <hi>
-            <mail>
-            <rcpt>
-            <count>
-            <ok>
-            <repeated>
-            <second>
-            <repeated2>
+      local flights_of = { [100] = flights [[
+         <hello PIPELINING>
+         <mail>
+         <rcpt 1, 100>
+         C: DATA
+         <ok 101>
+      ]], [230] = flights [[
+         <hello PIPELINING>
+         <mail>
+         <rcpt 1, 100>
+         <ok 101>
+         <rcpt 101, 200>
+         <ok 100>
+         <rcpt 201, 230>
+         C: DATA
+         <ok 30>
+      ]] }
+      for count, envelope in pairs(flights_of) do
+         local receipt = talk.send({ to = addresses(count) }, flights([[
+            <envelope>
             S: 354 go
             MESSAGE
             <ok>
-            <rest>
-         ]], {
-            hi = hi, mail = mail, rcpt = rcpt(1, 100), count = count == 100 and "C: DATA\n" or "", ok = ok,
-            repeated = ok:rep(100), second = case[2],
-            repeated2 = (count > 200 and rcpt(201, 230) .. "C: DATA\n" .. ok:rep(30) or ""), rest = bye,
-         }))
+            <bye>
+         ]], { envelope = envelope }))
          assert.equal(count, #receipt.accepted)
       end
    end)
 
    it("ends with the flight in which one was too many", function()
-      local receipt = talk.send({ to = addresses(150) }, script([[
-         <hi>
+      local receipt = talk.send({ to = addresses(150) }, flights [[
+         <hello PIPELINING>
          <mail>
-         <rcpt>
-         <ok>
-         <repeated>
+         <rcpt 1, 100>
+         <ok 100>
          S: 452 4.5.3 too many
          C: DATA
          S: 354 go
          MESSAGE
          <ok>
          <mail>
-         <rcpt2>
+         <rcpt 100, 150>
          C: DATA
-         <ok>
-         <repeated2>
+         <ok 52>
          S: 354 go
          MESSAGE
          <ok>
-         <rest>
-      ]], {
-         hi = hi, mail = mail, rcpt = rcpt(1, 100), ok = ok, repeated = ok:rep(99), rcpt2 = rcpt(100, 150),
-         repeated2 = ok:rep(51), rest = bye,
-      }))
+         <bye>
+      ]])
       assert.equal(150, #receipt.accepted)
    end)
 
    it("ends with the flight in LMTP too", function()
-      local receipt = talk.send({ to = addresses(4), protocol = "lmtp" }, script([[
-         <lmtp>
+      local receipt = talk.send({ to = addresses(4), protocol = "lmtp" }, flights [[
+         <lhlo PIPELINING>
          <mail>
-         <rcpt>
+         <rcpt 1, 4>
          C: DATA
-         <ok>
-         <repeated>
+         <ok 3>
          S: 452 too many
          S: 431 too many
          S: 354 go
          MESSAGE
-         <repeated>
+         <ok 2>
          <mail>
-         <rcpt2>
+         <rcpt 3, 4>
          C: DATA
-         <ok>
-         <repeated>
+         <ok 3>
          S: 354 go
          MESSAGE
          <ok>
          S: 550 full
-         <rest>
-      ]], {
-         lmtp = lmtp, mail = mail, rcpt = rcpt(1, 4), ok = ok, repeated = ok:rep(2), rcpt2 = rcpt(3, 4),
-         rest = bye,
-      }))
+         <bye>
+      ]])
       assert.equal("accepted accepted accepted refused", talk.states(receipt))
    end)
 
    it("goes on after a refusal that speaks of this recipient only", function()
-      for _, line in ipairs { "S: 452 4.2.2 full\n", "S: 431 4.3.1 disk\n", "S: 552 5.2.2 full\n",
-         "S: 452 too many\n" } do
-         local first = line:find "too many" -- as the first reply it speaks of the recipient
-         local replies = first and line .. ok or ok .. line
-         local receipt = talk.send({ to = addresses(101) }, script([[
-            <hi>
+      for _, line in ipairs { "452 4.2.2 full", "431 4.3.1 disk", "552 5.2.2 full", "452 too many" } do
+         local is_first = line:find "too many" -- as the first reply it speaks of the recipient
+         local receipt = talk.send({ to = addresses(101) }, flights([[
+            <hello PIPELINING>
             <mail>
-            <rcpt>
+            <rcpt 1, 100>
             <ok>
-            <replies>
-            <repeated>
-            <rcpt2>
+            S: $one
+            S: $other
+            <ok 98>
+            <rcpt 101, 101>
             C: DATA
             <ok>
             S: 354 go
             MESSAGE
             <ok>
-            <rest>
-         ]], {
-            hi = hi, mail = mail, rcpt = rcpt(1, 100), ok = ok, replies = replies, repeated = ok:rep(98),
-            rcpt2 = rcpt(101, 101), rest = bye,
-         }))
+            <bye>
+         ]], { one = is_first and line or "250 ok", other = is_first and "250 ok" or line }))
          assert.equal(100, #receipt.accepted)
          assert.equal(1, #receipt.refused)
       end
    end)
 end)
+

@@ -408,10 +408,10 @@ describe("AUTH by", function()
       it(name .. " is spoken to the letter", function()
          local receipt, err = talk.send(way[1], script([[
             <hello AUTH $name>
-            <second>
+            <spoken>
             S: 235 ok
             <accepted>
-         ]], { name = name, second = way[2] }))
+         ]], { name = name, spoken = way[2] }))
          assert(receipt, tostring(err))
          assert.equal("authenticated", receipt.auth.state)
          assert.equal(name, receipt.auth.mechanism)
@@ -435,10 +435,10 @@ describe("AUTH by", function()
                options.auth = policy
                local _, err = talk.send(options, script([[
                   <hello AUTH $name>
-                  <second>
-                  S: $first
-                  <row>
-               ]], { name = name, second = way[2], first = row[1], row = (row.drop and "" or script.bye) }))
+                  <spoken>
+                  S: $line
+                  <ending>
+               ]], { name = name, spoken = way[2], line = row[1], ending = row.drop and "" or script.bye }))
                assert.equal(row[2], err.kind)
                assert.equal("auth", err.stage)
                assert.equal("no", err.sent)
@@ -458,13 +458,13 @@ describe("AUTH by", function()
             ]]) or ""
          local _, err = talk.send(way[1], script([[
             <hello AUTH $name>
-            <second>
+            <spoken>
             <more>
             S: 334 bW9yZQ==
             C: *
             S: 501 cancelled
             <bye>
-         ]], { name = name, second = way[2], more = more }))
+         ]], { name = name, spoken = way[2], more = more }))
          assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
    end

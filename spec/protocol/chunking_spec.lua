@@ -148,10 +148,10 @@ describe("CHUNKING", function()
          S: 250 ok
          <chunk>
          S: 250 ok
-         <chunk2>
+         <last_chunk>
          S: 250 ok
          <bye>
-      ]], { chunk = chunk(FULL), chunk2 = chunk(#long - FULL, " LAST") }))
+      ]], { chunk = chunk(FULL), last_chunk = chunk(#long - FULL, " LAST") }))
       assert.equal(long, peer.body)
    end)
 
@@ -164,10 +164,10 @@ describe("CHUNKING", function()
          S: 250 ok
          <chunk>
          S: 250 ok
-         <chunk2>
+         <last_chunk>
          S: 250 ok
          <bye>
-      ]], { chunk = chunk(FULL), chunk2 = chunk(62000 - FULL, " LAST") }))
+      ]], { chunk = chunk(FULL), last_chunk = chunk(62000 - FULL, " LAST") }))
       talk.send({ raw = pieces { line:rep(610) } }, script([[
          <hello PIPELINING, CHUNKING>
          <envelope>
@@ -209,10 +209,10 @@ describe("CHUNKING", function()
          S: 250 ok
          <chunk>
          S: 250 ok
-         <chunk2>
+         <last_chunk>
          S: 250 ok
          <bye>
-      ]], { chunk = chunk(FULL), chunk2 = chunk(216000 - 3 * FULL, " LAST") }))
+      ]], { chunk = chunk(FULL), last_chunk = chunk(216000 - 3 * FULL, " LAST") }))
       local _, err = talk.send({ raw = pieces { line:rep(3000) } }, script([[
          <hello PIPELINING, CHUNKING>
          <envelope>

@@ -109,15 +109,15 @@ describe("PIPELINING", function()
       local receipt = talk.send({ to = to }, script([[
          <hello PIPELINING>
          C: MAIL FROM:<ann@me.example>
-         <lines>
+         <commands>
          C: DATA
          S: 250 ok
-         <lines2>
+         <replies>
          S: 354 go
          MESSAGE
          S: 250 ok
          <bye>
-      ]], { lines = table.concat(said), lines2 = table.concat(heard) }))
+      ]], { commands = table.concat(said), replies = table.concat(heard) }))
       assert.same({ to[1] }, receipt.accepted)
       assert.equal(99, #receipt.refused)
    end)

@@ -301,13 +301,13 @@ describe("RCPT", function()
          <rcpt a>
          <rcpt b>
          <rcpt c>
-         <this_data>
+         <data_ahead>
          S: 250 ok
          S: $lines
          <reply>
          <bye>
       ]], {
-         pipelined = pipelined, this_data = all and "" or "C: DATA\n", lines = table.concat(list, "\nS: "),
+         pipelined = pipelined, data_ahead = all and "" or "C: DATA\n", lines = table.concat(list, "\nS: "),
          reply = all and "" or "S: 554 no valid recipients\n",
       })
    end
@@ -506,16 +506,16 @@ describe("what is asked of an extension", function()
       local receipt, err = talk.send(longest, script([[
          TLS
          <hello SIZE, 8BITMIME, DSN, REQUIRETLS, DELIVERBY, FUTURERELEASE, MT-PRIORITY>
-         C: MAIL FROM:<$long> SIZE=9 BODY=8BITMIME RET=FULL ENVID=$repeated REQUIRETLS $times MT-PRIORITY=-9
+         C: MAIL FROM:<$long> SIZE=9 BODY=8BITMIME RET=FULL ENVID=$envid REQUIRETLS $times MT-PRIORITY=-9
          S: 250 ok
-         C: RCPT TO:<$to> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;$repeated2@${repeated3}c
+         C: RCPT TO:<$to> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;$local_part@${labels}c
          S: 250 ok
          <data>
          <bye>
       ]], {
          times = "BY=999999999;RT HOLDUNTIL=2026-11-24T12:00:00Z",
-         long = long, repeated = ("+2B"):rep(33), to = to, repeated2 = ("+2B"):rep(60),
-         repeated3 = ("b."):rep(96),
+         long = long, envid = ("+2B"):rep(33), to = to, local_part = ("+2B"):rep(60),
+         labels = ("b."):rep(96),
       }))
       assert(receipt, tostring(err))
    end)

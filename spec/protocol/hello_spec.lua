@@ -301,8 +301,8 @@ describe("LHLO", function()
          TLS
          C: LHLO me.example
          S: 250 lmtp.example
-         <this_ok>
-      ]], { hi = hi, this_ok = (script.ok:gsub("^.-(C: MAIL)", "%1")) }))
+         <from_mail_on>
+      ]], { hi = hi, from_mail_on = (script.ok:gsub("^.-(C: MAIL)", "%1")) }))
       assert(receipt, tostring(err))
       assert.equal("lmtp.example", receipt.server.name)
    end)

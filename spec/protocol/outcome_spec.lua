@@ -59,11 +59,11 @@ end)
 -- Of a message that is too large some servers say so only after they have seen it (RFC 1870 6.4).
 describe("a message refused for its size", function()
    local chunks = script([[
-      <this_envelope>
+      <to_chunking>
       C: BDAT 21 LAST
       OCTETS 21
    ]], {
-      this_envelope = script.envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", ""),
+      to_chunking = script.envelope:gsub("S: 250 mx\n", "S: 250-mx\nS: 250 CHUNKING\n"):gsub("C: DATA\n", ""),
    })
    local places = { [script.envelope] = "data", [script [[
       <envelope>
@@ -93,12 +93,12 @@ describe("a message refused for its size", function()
 
    it("is one in LMTP where every recipient's verdict says so", function()
       local _, err = talk.send({ protocol = "lmtp" }, script([[
-         <this_envelope>
+         <lmtp_envelope>
          S: 354 go
          MESSAGE
          S: 552 5.3.4 too big
          <bye>
-      ]], { this_envelope = script.envelope:gsub("EHLO", "LHLO") }))
+      ]], { lmtp_envelope = script.envelope:gsub("EHLO", "LHLO") }))
       assert.same({ "message_too_large", "refused" }, { err.kind, err.recipients[1].state })
    end)
 

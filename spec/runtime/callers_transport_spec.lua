@@ -137,18 +137,18 @@ describe("TLS of a transport that does not declare secure", function()
       local receipt = assert(send(options_of(),
          script([[
             <hello>
-            <this_inside>
+            <inside_tls>
             <plain>
             <rest>
-         ]], { this_inside = script.inside:format("PLAIN"), rest = talk.accepted }), { secure = true }))
+         ]], { inside_tls = script.inside:format("PLAIN"), rest = talk.accepted }), { secure = true }))
       assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
    end)
 
    it("gets no secret from connect, send_many and probe", function()
       local transcript = script([[
-         <this_starttls>
+         <in_starttls>
          <bye>
-      ]], { this_starttls = script.starttls:format("PLAIN") })
+      ]], { in_starttls = script.starttls:format("PLAIN") })
       local function peer()
          local one = talk.peer(transcript)
          one.mute_about_tls = true
@@ -361,9 +361,9 @@ describe("a transport that fails", function()
 
    it("does not show a secret that is in what it raises", function()
       local peer = failing("receiveany", 4, "sesame-1 is the password", script([[
-         <this_starttls>
+         <in_starttls>
          <plain>
-      ]], { this_starttls = script.starttls:format("PLAIN") }))
+      ]], { in_starttls = script.starttls:format("PLAIN") }))
       local _, err = safe.send(options_of({}, peer))
       assert.equal("source", err.kind)
       assert.is_nil(tostring(err):find("sesame", 1, true))

@@ -39,6 +39,7 @@
 --
 --    <hello SIZE 100, DSN>    the greeting, EHLO, and a reply that offers these keywords
 --    <ehlo SIZE 100, DSN>     the same without the greeting
+--    <lhlo SIZE 100, DSN>     the greeting, and the same with LHLO
 --    <accepted>               the message of talk.options is sent and accepted, and the session ends
 --    <bye>                    QUIT, and its reply
 --    <auth X, hello>          AUTH X, with "hello" in base64; \\0 and \\xHH are escapes here as well
@@ -274,10 +275,14 @@ talk.accepted = [[
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
-local function ehlo(...)
+local function offer(...)
    local lines = { "mx", ... }
    for i = 1, #lines do lines[i] = ("S: 250%s%s"):format(i < #lines and "-" or " ", lines[i]) end
-   return "C: EHLO me.example\n" .. table.concat(lines, "\n")
+   return table.concat(lines, "\n")
+end
+
+local function ehlo(...)
+   return "C: EHLO me.example\n" .. offer(...)
 end
 
 local function in_base64(...)
@@ -290,6 +295,7 @@ local common = {
    answer = function(...) return "C: " .. in_base64(...) end,
    ehlo = ehlo,
    hello = function(...) return "S: 220 hi\n" .. ehlo(...) end,
+   lhlo = function(...) return "S: 220 hi\nC: LHLO me.example\n" .. offer(...) end,
    accepted = talk.accepted,
    bye = "C: QUIT\nS: 221 bye",
 }
