@@ -263,7 +263,6 @@ function by_kind.tls_required(err, server)
 end
 
 function by_kind.extension_unsupported(err)
-   if err.code then return helo_only(err) end
    return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
       ascii.upper(err.reason), err.reason)
 end
@@ -286,6 +285,8 @@ end
 ---@param server smtp.Server
 ---@param offered table[]   findings.mechanisms
 function hints.find(err, server, offered)
+   -- The code is that of EHLO: nothing is offered where the server refused it.
+   if err.kind == "extension_unsupported" and err.code then return helo_only(err) end
    local texts, find = by_reason[err.kind], by_kind[err.kind]
    local is_for_ehlo = err.code and err.kind == "extension_unsupported"
    return texts and not is_for_ehlo and texts[err.reason] or find and find(err, server, offered)
