@@ -25,9 +25,7 @@ function delivery.deadline(server, mail, started)
 end
 
 --- A connection with its conversation begun: see opening.open.
-function delivery.open(server, deadline, fresh)
-   return opening.open(server, deadline, fresh)
-end
+delivery.open = opening.open
 
 -- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
 -- these a transaction may have, nil: any number, of_pipelining = the server refused commands that
@@ -79,16 +77,6 @@ function delivery.can_repeat(mail)
    return mail.text ~= nil or mail.source.again or not mail.read
 end
 
---- Did the server refuse the message only because of pipelining? Nobody has it then.
-function delivery.was_pipelined(result)
-   if not result.of_pipelining then return false end
-   for i = 1, #result.recipients do
-      local state = result.recipients[i].state
-      if state == "accepted" or state == "unknown" then return false end
-   end
-   return true
-end
-
 --- Is it certain that no server has the message?
 function delivery.is_unsent(result)
    for i = 1, #result.recipients do
@@ -96,6 +84,11 @@ function delivery.is_unsent(result)
       if state == "accepted" or state == "unknown" then return false end
    end
    return true
+end
+
+--- Did the server refuse the message only because of pipelining? No recipient has it then.
+function delivery.was_pipelined(result)
+   return result.of_pipelining and delivery.is_unsent(result)
 end
 
 -- A server that ended the connection because of too many recipients takes fewer on another one. An
@@ -136,24 +129,13 @@ function delivery.finish(conv, mail, transaction, reopen, started)
    return conv, nil, result
 end
 
-local function has_accepted(recipients)
-   for i = 1, #recipients do
-      if recipients[i].state == "accepted" then return true end
-   end
-   return false
-end
-
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
-   local trouble = result.trouble
-   if trouble and not result.broken and has_accepted(result.recipients) then
-      result.trouble = nil
-   end
-   if result.trouble then
+   local accepted, refused = core.receipt(result.recipients)
+   if result.trouble and (result.broken or #accepted == 0) then
       return nil, findings.error(conv, result.trouble, mail, result.recipients)
    end
-   local accepted, refused = core.receipt(result.recipients)
    return findings.receipt(conv, mail, core.now() - started, result.recipients, accepted, refused,
       result.reply)
 end

@@ -1,8 +1,8 @@
 --- What does a server offer? Connects, says EHLO, starts TLS, authenticates where there are
 -- credentials, and quits; no mail is sent.
 --
--- What the server refuses or lacks is an answer, told among the warnings of the report. An error is
--- what leaves nothing to report: a bad option, no connection, something that is no SMTP server.
+-- What the server refuses or lacks is an answer, and among the warnings of the report. An error
+-- leaves nothing to report: a bad option, no connection, a server that does not speak SMTP.
 -- @module smtp.client.probe
 
 local mechanisms = require "smtp.client.mechanisms"
@@ -63,10 +63,6 @@ local function observe_for(seen, server)
    end
 end
 
-local function read_certificate(conv)
-   return conv.tls and conv.sock.certificate and conv.sock:certificate() or nil
-end
-
 -- Connect, and go as far as the server lets us. -> what was seen | nil, error
 local function look(server, deadline)
    local seen = new_sight()
@@ -76,7 +72,7 @@ local function look(server, deadline)
    seen.conv = conv
    conv:run()
    seen.facts, seen.trouble = conv.session:facts(), findings.trouble(conv)
-   seen.certificate = read_certificate(conv)
+   seen.certificate = conv.tls and conv.sock.certificate and conv.sock:certificate() or nil
    conv:hang_up()
    return seen
 end
@@ -135,15 +131,14 @@ local function usable_of(conv)
 end
 
 local function auth_of(server, seen, err)
-   local facts, conv = seen.facts, seen.conv
    -- What an unverified server says is nothing to compare later offers with.
-   local found = not seen.is_unverified and findings.auth(conv) or { state = "skipped" }
+   local found = not seen.is_unverified and findings.auth(seen.conv) or { state = "skipped" }
    if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
-   return { state = found.state, mechanism = found.mechanism, reason = found.reason,
-      offered = receipt.words(facts.mechanisms), downgrade = found.downgrade,
-      usable = usable_of(conv) }
+   found.offered, found.mechanisms = receipt.words(seen.facts.mechanisms), nil
+   found.usable = usable_of(seen.conv)
+   return found
 end
 
 -- ---- what to use ----
@@ -157,15 +152,13 @@ local function expects_tls(server, given)
    return false
 end
 
-local function is_about_tls(err)
-   return err.stage == "tls" or err.stage == "starttls" or err.kind == "tls_unsupported"
-end
-
 -- After an error only less TLS may help: where the caller leaves the choice to this library, and
 -- there is no secret that would travel. -> the word, nil where nothing works
 local function tls_after(err, r, server, given)
    local has_secret = server.credentials and server.auth ~= "skip"
-   if not is_about_tls(err) or expects_tls(server, given) or has_secret then return nil end
+   local is_about_tls = err.stage == "tls" or err.stage == "starttls"
+      or err.kind == "tls_unsupported"
+   if not is_about_tls or has_secret or expects_tls(server, given) then return nil end
    if server.loopback then return "skip" end
    return r.tls.state == "unavailable" and "prefer" or nil
 end

@@ -33,20 +33,20 @@ end
 
 local simple = { string = true, number = true, boolean = true }
 
--- An object of the caller's may change, so that equal contents do not make two objects the same.
-local function is_object(t)
-   if getmetatable(t) ~= nil then return true end
+-- A list of names is data, an object of the caller's is not.
+local function is_data(t)
    for _, value in next, t do
-      if not simple[type(value)] then return true end
+      if not simple[type(value)] then return false end
    end
-   return false
+   return true
 end
 
 local function remember(given, server)
    local kept, count = {}, 0
    for name, value in next, given do
       if type(value) == "table" then
-         if is_object(value) then return end
+         -- An object may change, so that equal contents do not make two objects the same.
+         if getmetatable(value) ~= nil or not is_data(value) then return end
          value = check.copy(value)
       end
       kept[name], count = value, count + 1
@@ -114,15 +114,6 @@ function request.connection(t, values)
    return values and request.variant(server, values) or server
 end
 
--- Names of mechanisms are data, a mechanism of the caller's own is not.
-local function is_data(value)
-   if type(value) ~= "table" then return true end
-   for _, inner in next, value do
-      if not simple[type(inner)] then return false end
-   end
-   return true
-end
-
 --- The options of a connection that smtp.probe copies into the options that it recommends: those
 -- without place, secrets and objects.
 ---@param t table
@@ -131,7 +122,7 @@ function request.carried(t)
    local carried = {}
    for name, option in next, is_connection do
       local value = t[name]
-      if option.carried and is_data(value) then
+      if option.carried and (type(value) ~= "table" or is_data(value)) then
          carried[name] = type(value) == "table" and check.copy(value) or value
       end
    end

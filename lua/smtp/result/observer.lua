@@ -1,5 +1,5 @@
---- What a conversation tells the caller's functions while it goes on: `observe`, `trace`, and the
--- progress bar get the same events.
+--- What a conversation reports to the caller's functions while it goes on: `observe`, `trace`, and
+-- the progress bar get the same events.
 -- @module smtp.result.observer
 
 local core = require "smtp.core"
@@ -16,31 +16,23 @@ local STEP = 1024 -- bytes sent or heard at once: the session keeps only so many
 
 local count = 0 -- conversations that were observed in this process
 
+local directions = { sent = "C", heard = "S", tls = "*" } -- of events, for trace
+
 -- `trace` as a function of events: the lines of the dialogue. The bytes of a message are one line.
 local function of_trace(trace)
    if trace == true then
       trace = function(direction, line) io.stderr:write(direction, ": ", line, "\n") end
    end
    local bytes = 0
-   local function show(direction, line)
-      if bytes > 0 then
+   return function(event)
+      local direction = directions[event.name]
+      if event.name == "message" then bytes = bytes + event.bytes end
+      if direction and bytes > 0 then
          local text = ("(%d bytes of the message)"):format(bytes)
          bytes = 0
          trace("C", text)
       end
-      trace(direction, line)
-   end
-   return function(event)
-      local name = event.name
-      if name == "sent" then
-         show("C", event.text)
-      elseif name == "heard" then
-         show("S", event.text)
-      elseif name == "tls" then
-         show("*", "TLS")
-      elseif name == "message" then
-         bytes = bytes + event.bytes
-      end
+      if direction then trace(direction, event.text or "TLS") end
    end
 end
 
