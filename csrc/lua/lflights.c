@@ -78,8 +78,9 @@ static bool run_once(struct flights *f)
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
  * something moved last; is it for the loop in Lua to go on; how many messages that the pipeline was
  * offered it has taken. `io` is sock:io(). With `once` one send, or one receive, is all. Else it
- * ends when half of the transactions of the pipeline are over, or one is, and the next is not at
- * once: the caller need not come for each of them. */
+ * ends when half of the transactions of the pipeline are over (where it drains, all of them, or one
+ * has failed), or one is, and the next is not at once: the caller need not come for each of them.
+ */
 int session_flights(lua_State *L)
 {
     struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};

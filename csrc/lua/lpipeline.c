@@ -17,6 +17,7 @@ struct pipeline {
     double timeout, octets_per_second; /* 0: a large one has no more time */
     size_t first, count, half;         /* of its window */
     bool begun;                        /* a transaction has */
+    bool last;                         /* nothing is to follow what is on its way */
     struct {
         int at, end;
         lua_Integer index; /* of the first, for the caller */
@@ -49,10 +50,15 @@ enum pipeline_news pipeline_news(lua_State *L, int index)
 {
     const struct pipeline *p = to_pipeline(L, index);
     size_t over_count = 0;
-    while (over_count < p->count && p->of[(p->first + over_count) % SLOTS].transaction->over)
-        over_count++;
+    bool failed = false;
+    for (; over_count < p->count; over_count++) {
+        const struct smtp_transaction *m = p->of[(p->first + over_count) % SLOTS].transaction;
+        if (!m->over) break;
+        failed = failed || m->trouble.error != SMTP_ERROR_NONE;
+    }
     if (over_count == 0) return !p->begun && oldest_has_begun(p) ? NEWS_ENOUGH : NEWS_NONE;
-    return 2 * over_count >= p->count ? NEWS_ENOUGH : NEWS_SOME;
+    if (over_count == p->count || (p->last && failed)) return NEWS_ENOUGH;
+    return !p->last && 2 * over_count >= p->count ? NEWS_ENOUGH : NEWS_SOME;
 }
 
 /** pipeline:max(most) -> how many messages this connection may carry: `most`, or fewer where the
@@ -128,6 +134,7 @@ static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Int
                          double started, bool whole)
 {
     size_t slot = (p->first + p->count) % SLOTS;
+    p->last = false;
     p->of[slot].transaction = m;
     p->of[slot].index = index;
     p->of[slot].started = started;
@@ -232,6 +239,13 @@ static int pipeline_add(lua_State *L)
     return 1;
 }
 
+/** pipeline:drain(): nothing is to follow, so that session:flights need not end for it. */
+static int pipeline_drain(lua_State *L)
+{
+    to_pipeline(L, 1)->last = true;
+    return 0;
+}
+
 /* ---- and back ---- */
 
 /* Where pipeline_take has its values. */
@@ -317,11 +331,9 @@ static int pipeline_take(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),
-                                            METHOD(pipeline, post),
-                                            METHOD(pipeline, add),
-                                            METHOD(pipeline, take),
-                                            {NULL, NULL}};
+static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),  METHOD(pipeline, post),
+                                            METHOD(pipeline, add),  METHOD(pipeline, drain),
+                                            METHOD(pipeline, take), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, pipeline), {NULL, NULL}};
 

@@ -72,8 +72,8 @@ struct smtp_transaction *to_transaction(lua_State *L);
 /* What transaction:receipt() returns, pushed. Returns how many values. */
 int push_receipt(lua_State *L, const struct smtp_transaction *m);
 
-/* lpipeline.c: of the pipeline at `index`. ENOUGH: half of its transactions are over, or its first
- * one has begun. */
+/* lpipeline.c: of the pipeline at `index`. ENOUGH: half of its transactions are over (where it
+ * drains: all of them, or one has failed), or its first one has begun. */
 enum pipeline_news { NEWS_NONE, NEWS_SOME, NEWS_ENOUGH };
 enum pipeline_news pipeline_news(lua_State *L, int index);
 

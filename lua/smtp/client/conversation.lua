@@ -39,7 +39,7 @@ function conversation.new(server, deadline, transcript, observer)
       observer = observer,     -- smtp.Observer, where the caller observes or traces
       moved = nil,             -- when something was sent or answered last
       sock = nil,              -- the transport
-      io = nil,                -- the socket as smtp.core uses it, where it is one of this library
+      io = nil,                -- the socket as smtp.core uses it: one of this library, not observed
       context = nil,           -- the TLS settings of this host, see runtime.transport
       pace = nil,              -- how other conversations have their turn, see runtime.transport
       is_over = false,         -- the session is over: only the connection is to be closed

@@ -47,8 +47,9 @@ end
 -- The session's grade is another one. What one connection finds out of the server counts for all.
 local function note_grade(self, grade)
    if self.grade == "try" and grade == "eager" then memory.note_grade(self.conv, "eager") end
+   local parts = (self.grade == "safe") ~= (grade == "safe") and self.conv.parts
+   if parts then parts.pipelining = nil end -- it depends on the grade
    self.grade = grade
-   if self.conv.parts then self.conv.parts.pipelining = nil end -- it depends on the grade
 end
 
 -- More is to be reported of a message than a receipt.
@@ -76,15 +77,13 @@ function Lane:collect()
       if self.grade ~= grade then note_grade(self, grade) end
       for i = 1, 2 * count, 2 do queue:tell(values[i], values[i + 1]) end
       conv.deadline = deadline or conv.deadline
-      if not transaction then return left end
+      if not transaction then
+         if self.grade ~= grade then note_grade(self, grade) end
+         self.max = self.max or self.pipeline:max(queue.settings.per_connection)
+         return left
+      end
       finish(self, transaction, entry, started, text, size, eightbit)
    end
-end
-
---- May this connection carry more messages?
-function Lane:has_room()
-   local most = self.queue.settings.per_connection
-   return self.taken < (self.max or self.pipeline:max(most) or most)
 end
 
 --- Session:flights has posted so many more of the queue's list.
@@ -139,7 +138,6 @@ end
 ---@return boolean   can more be taken after the next step of the conversation?
 function Lane:feed()
    local left, queue = self:collect(), self.queue
-   self.max = self.max or self.pipeline:max(queue.settings.per_connection)
    if left == 0 or not self.max then return false end -- its limits may not be known yet
    local room = math.min(queue.settings.window - left, self.max - self.taken)
    local most, count, has_others = math.min(room, self.half), nil, nil
@@ -147,8 +145,9 @@ function Lane:feed()
       count, has_others = feed_some(self, room)
       most, room = most - count, room - count
    end
-   return room > 0 and not has_others and not queue.stopped
-      and (queue.waiting[1] ~= nil or not queue.ended)
+   local more = not queue.stopped and (queue.waiting[1] ~= nil or not queue.ended)
+   if not more then self.pipeline:drain() end
+   return more and room > 0 and not has_others
 end
 
 return lane

@@ -210,7 +210,6 @@ function loop.run(conversation, lane)
    local session, io, pace = conversation.session, conversation.io, conversation.pace
    local reply_timeout, pipeline = conversation.server.reply_timeout, lane and lane.pipeline
    local want, posted
-   if conversation.observer then io = nil end
    while true do
       local once, is_ours = lane and lane:feed(), true
       if io then -- with a socket of this library, flights go to and fro in C
@@ -229,7 +228,7 @@ function loop.run(conversation, lane)
       end
    end
    conversation.is_over = want == "nothing"
-   loop.note_failure(conversation)
+   if conversation.is_over and conversation.record then loop.note_failure(conversation) end
    return want
 end
 

@@ -31,7 +31,7 @@ local IDLE = 0.01 -- seconds without a reply: the server may have gone
 
 -- Was the connection idle, and has the server gone meanwhile? Then the entry is for another one.
 local function was_left(queue, conv, entry)
-   if not entry or now() - conv.moved < IDLE or conv:look() then return false end
+   if now() - conv.moved < IDLE or conv:look() then return false end
    queue:put_back(entry)
    return true
 end
@@ -53,8 +53,8 @@ local function serve(queue, conv, entry)
          return wait_if_busy(queue, conv)
       end
       entry, seconds = nil, nil
-      if lane:has_room() then entry, seconds = queue:next_entry() end
-      if was_left(queue, conv, entry) then return conv:close() end
+      if lane.taken < (lane.max or math.huge) then entry, seconds = queue:next_entry() end
+      if entry and was_left(queue, conv, entry) then return conv:close() end
    until not entry and not seconds
    conv:leave()
 end

@@ -102,11 +102,11 @@ function memory.claim(conv)
    if not record.grade then conv.session:grade(try(record, conv)) end
 end
 
---- This conversation with a record is over for the caller.
+--- This conversation with a record is over for the caller: it has none any more.
 function memory.leave(conv)
    local record = conv.record
    if trying[record] == conv then trying[record] = nil end
-   record.conversations[conv] = nil
+   record.conversations[conv], conv.record = nil, nil
 end
 
 -- The receipts of an open connection say what its next messages use; a lane of send_many looks

@@ -82,7 +82,9 @@ local function reach(conversation)
       return true, record
    end
    if sock.getpeername then conversation.address = sock:getpeername() end
-   if sock.io and not conversation.pace then conversation.io = sock:io() end
+   if sock.io and not (conversation.pace or conversation.observer) then
+      conversation.io = sock:io()
+   end
    return true
 end
 
