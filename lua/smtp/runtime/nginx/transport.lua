@@ -84,10 +84,11 @@ local can_listen = { rewrite = true, access = true, content = true, timer = true
 -- thread does it, and is killed when the time to connect is over.
 local function dial_in_time(self, target, port)
    local is_name = not (troubles.is_address(target) or target:find("^unix:"))
+   local ngx = package.loaded.ngx
    local has_semaphores, semaphore = pcall(require, "ngx.semaphore")
-   local ended = is_name and can_listen[api().get_phase()] and has_semaphores and semaphore.new()
+   local ended = is_name and can_listen[ngx.get_phase()] and has_semaphores and semaphore.new()
    if not ended then return dial_fresh(self, target, port) end
-   local thread, is_done, ok, said = api().thread, false, nil, troubles.NO_ANSWER
+   local thread, is_done, ok, said = ngx.thread, false, nil, troubles.NO_ANSWER
    local job = thread.spawn(function()
       ok, said = dial_fresh(self, target, port)
       is_done = true
