@@ -42,11 +42,9 @@ static bool has_pinned_key(const struct tls *t)
 {
     const struct tls_context *c = t->context;
     unsigned char digest[TLS_PIN_LEN];
-    if (c->pin_count == 0) return true;
+    if (!c->has_pin) return true;
     if (!certificate_key(SSL_get0_peer_certificate(t->ssl), digest)) return false;
-    for (int i = 0; i < c->pin_count; i++)
-        if (memcmp(digest, c->pin[i], TLS_PIN_LEN) == 0) return true;
-    return false;
+    return memcmp(digest, c->pin, TLS_PIN_LEN) == 0;
 }
 
 /* Of what OpenSSL has verified, time is all that can change: a session is kept for one context and

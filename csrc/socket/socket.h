@@ -177,13 +177,13 @@ void listen_drop(struct smtp_listener *l);
 void listen_close(struct smtp_listener *l);
 
 /* tls_context.c */
-enum { TLS_PIN_LEN = 32, TLS_PIN_MAX = 16, TLS_KEY_LEN = 32 };
+enum { TLS_PIN_LEN = 32, TLS_KEY_LEN = 32 };
 
 struct tls_context {
     void *ctx; /* SSL_CTX; NULL: not made yet */
     bool verify, server;
-    int pin_count;
-    unsigned char pin[TLS_PIN_MAX][TLS_PIN_LEN];
+    bool has_pin;
+    unsigned char pin[TLS_PIN_LEN];
     struct tls_session *sessions; /* the newest first */
     char text[HOST_TEXT_MAX];
 };

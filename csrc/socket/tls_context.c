@@ -126,10 +126,12 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len)
 {
     unsigned char key[TLS_PIN_LEN + 4];
-    if (c->pin_count == TLS_PIN_MAX || len != 44 ||
+    /* The decoder counts the padding as bytes. */
+    if (len != 44 || base64[43] != '=' || base64[42] == '=' ||
         EVP_DecodeBlock(key, (const unsigned char *)base64, (int)len) != TLS_PIN_LEN + 1)
         return fail(c, "pin", "it is no SHA-256 in base64");
-    memcpy(c->pin[c->pin_count++], key, TLS_PIN_LEN);
+    memcpy(c->pin, key, TLS_PIN_LEN);
+    c->has_pin = true;
     return NULL;
 }
 

@@ -78,3 +78,16 @@ describe("a pin", function()
       assert.equal("expired", err.reason)
    end)
 end)
+
+describe("a pin of a context", function()
+   it("is a SHA-256 in base64", function()
+      local socket = require "smtp.socket"
+      local pin = certs.pin(cert "good")
+      assert(socket.tls_context { verify = false, pin = pin })
+      for _, wrong in ipairs { "", pin:sub(1, -2), pin:sub(1, -3) .. "==", pin .. "=", ("*"):rep(44), ("A"):rep(44),
+         ("A"):rep(40) } do
+         local context, option, why = socket.tls_context { verify = false, pin = wrong }
+         assert.same({ nil, "pin", "it is no SHA-256 in base64" }, { context, option, why })
+      end
+   end)
+end)
