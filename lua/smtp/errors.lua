@@ -39,6 +39,7 @@ local function cut(text)
 end
 
 local function ended(sentence)
+   sentence = sentence:gsub("[ :;,]+$", "")
    return sentence:find("[.!?]$") and sentence or sentence .. "."
 end
 

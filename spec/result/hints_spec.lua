@@ -59,7 +59,7 @@ describe("the hint where AUTH is required", function()
    end)
 
    it("says why AUTH was not possible otherwise", function()
-      for reason, capabilities in pairs { not_advertised = "HELP", empty_list = "AUTH" } do
+      for reason, capabilities in pairs { ["does not offer it"] = "HELP", ["without any mechanism"] = "AUTH" } do
          local text = hint({ username = "ann", password = "sesame-5", auth = "prefer" },
             script("<hello $capabilities>", { capabilities = capabilities }))
          assert.truthy(text:find(reason, 1, true), text)

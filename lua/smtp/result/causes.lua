@@ -20,6 +20,11 @@
 -- Servers say so when a disk is full, and also when a client sends too fast.
 local NO_ROOM = "has no room for more mail at the moment"
 
+local TOMORROW = "Wait until the next day, or have the limit of the account raised"
+
+local FROM_HEADER = "Give from as a full address; with raw, add exactly one From header to the "
+   .. "message"
+
 local HELLO_AGAIN = "Try again later, with fewer connections; the server may not accept the "
    .. "address of this machine or the name {ehlo|} in EHLO"
 
@@ -232,7 +237,7 @@ return {
       { "too_many_connections", "421 4.3.2 The *maximum number of concurrent* server *connections* "
          .. "has exceeded a limit, closing transmission channel" },
       { "rate_limited", "550 5.1.90 Your message can't be sent because you've *reached your daily "
-         .. "limit* for message recipients" },
+         .. "limit* for message recipients", hint = TOMORROW },
       { "rate_limited", "550 5.2.2 *Submission quota exceeded*" },
       { "rate_limited", "451 4.7.650 The mail server [192.0.2.1] has been *temporarily rate "
          .. "limited* "
@@ -252,7 +257,7 @@ return {
          .. "IP" },
       { "blocked", "550 *5.7.511* Access denied, banned sender" },
       { "header", "550 *5.7.512* Access denied, message must be RFC 5322 section 3.6.2 compliant" },
-      { "header", "550 *5.1.20* Multiple From addresses" },
+      { "header", "550 *5.1.20* Multiple From addresses", hint = FROM_HEADER },
       { "unauthenticated_sender", "550 *5.7.509* Access denied, sending domain does not pass "
          .. "DMARC" },
       { "rate_limited", "452 4.3.1 *Insufficient system resources*", sentence = NO_ROOM } },
@@ -269,8 +274,9 @@ return {
          .. "IP" },
       { "rate_limited", "421 *RP-00*1 Unfortunately, some messages from 192.0.2.1 weren't sent" } },
    { "Google: support.google.com/a/answer/3726730", service = "gmail",
-      { "rate_limited", "550 5.4.5 *Daily* user *sending limit* exceeded." },
-      { "rate_limited", "550 5.4.5 Daily SMTP *relay limit exceeded* for customer." },
+      { "rate_limited", "550 5.4.5 *Daily* user *sending limit* exceeded.", hint = TOMORROW },
+      { "rate_limited", "550 5.4.5 Daily SMTP *relay limit exceeded* for customer.",
+         hint = TOMORROW },
       { "rate_limited", "450 4.2.1 The user you are trying to contact is *receiving mail* at a "
          .. "rate "
          .. "that prevents additional messages from being delivered" },
@@ -282,7 +288,7 @@ return {
       { "relay_denied", "550 5.7.0 *Mail relay denied* [192.0.2.1]." },
       { "relay_denied", "550 5.7.1 *Invalid credentials for relay* [192.0.2.1]." },
       { "header", "550 5.7.1 [192.0.2.1] *Messages missing a valid address in From: header*, or "
-         .. "having no From: header, are not accepted." },
+         .. "having no From: header, are not accepted.", hint = FROM_HEADER },
       { "header", "550 5.7.1 This message is *not RFC 5322 compliant*. There are multiple Subject "
          .. "headers" },
       { "header", "550 5.7.1 *Messages with multiple addresses in From*: header are not "
@@ -309,7 +315,7 @@ return {
       { "rate_limited", "454 *Throttling failure*: Maximum sending rate exceeded." },
       { "auth_disabled", "554 Message rejected: *Sending paused for this account*." },
       { "header", "554 Transaction failed: *Duplicate header* 'Subject'." },
-      { "header", "554 Transaction failed: *Empty required header* 'From'." } },
+      { "header", "554 Transaction failed: *Empty required header* 'From'.", hint = FROM_HEADER } },
    { "SendGrid: twilio.com/docs/sendgrid, SMTP Errors and Troubleshooting", service = "sendgrid",
       { "sender_not_allowed", "550 The from address does not match a *verified Sender Identity*." },
       { "sender_not_allowed", "550 *You are not authorized to send from that email address*" },
@@ -356,11 +362,12 @@ return {
       service = "netease",
       { "sender_not_allowed", "501 *Mail from address must be same as authorization user*." },
       { "sender_not_allowed", "553 *Mail from must equal authorized user*" },
-      { "header", "550 The 'From' *header is missing or invalid*. Please follow RFC5322" },
+      { "header", "550 The 'From' *header is missing or invalid*. Please follow RFC5322",
+         hint = FROM_HEADER },
       { "header", "554 *DT:SUM*: the envelope and the header name different senders" },
       { "spam", "554 *DT:SPM* 163 smtp12" },
       { "rate_limited", "450 *MI:SFQ* the sender sent too much within 15 minutes" },
-      { "rate_limited", "554 *MI:STC* the sender sent too much today" },
+      { "rate_limited", "554 *MI:STC* the sender sent too much today", hint = TOMORROW },
       { "blocked", "554 *HL:IPB* the address is blocked" } },
    { "GMX, WEB.DE, IONOS: postmaster.gmx.net/en/error-messages", service = "gmx",
       { "no_reverse_name", "554 gmx.net Nemesis ESMTP Service not available\nNo SMTP service\n*Bad "

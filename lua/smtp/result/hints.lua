@@ -130,11 +130,18 @@ function by_kind.greeting_refused(err, server)
          ascii.upper(other), other)
 end
 
+-- Is the port one for submission already?
+local function is_submission(server)
+   return server.port == 587 or server.port == 465
+end
+
 -- The server took HELO. With 500 and 502 something on the way may have spoilt EHLO.
-local function helo_only(err)
+local function helo_only(err, server)
    if not err.code then return nil end
+   local port = is_submission(server) and "the server is very old"
+      or "port is not the one for submission (587 or 465)"
    return DOMAIN .. "; where the server does not support EHLO at all, a firewall may change the "
-      .. "command, or port is not the one for submission (587 or 465)"
+      .. "command, or " .. port
 end
 
 function by_kind.resolve()
@@ -155,8 +162,8 @@ function by_kind.tls(err, server)
       or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
 end
 
-function by_kind.tls_unsupported(err)
-   if err.reason == "helo_only" then return helo_only(err) end
+function by_kind.tls_unsupported(err, server)
+   if err.reason == "helo_only" then return helo_only(err, server) end
    return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" "
       .. "sends without TLS where it is not offered"
 end
@@ -191,8 +198,24 @@ local function no_common(err, server, offered)
    end
 end
 
+-- What its operator has to do, where the port is not to blame.
+local operator = {
+   rejected_command = "The server's operator has to switch AUTH on (Postfix: "
+      .. "smtpd_sasl_auth_enable = yes) or not offer it",
+   not_advertised_after_tls = "The server's operator has to offer AUTH inside TLS",
+   empty_list = "The server's operator has to name mechanisms for AUTH",
+}
+
+local function without_auth(err, server)
+   local hint = operator[err.reason] or not is_submission(server)
+      and "Use the server's port for submission (587 or 465)"
+      or "Check that host is a server for submission"
+   return server.auth == "prefer" and hint
+      or hint .. "; auth = \"prefer\" sends without authentication where AUTH is not available"
+end
+
 function by_kind.auth_unsupported(err, server, offered)
-   if err.reason == "helo_only" then return helo_only(err) end
+   if err.reason == "helo_only" then return helo_only(err, server) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
       return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
          .. "tls = \"require\", or auth = \"prefer\" to send without"):format(server.tls)
@@ -203,8 +226,7 @@ function by_kind.auth_unsupported(err, server, offered)
       return "Without -PLUS the exchange would be open to somebody in between; where the server is "
          .. "known to be at fault, name auth_mechanisms without -PLUS"
    end
-   return "Use the server's port for submission (587 or 465), or auth = \"prefer\" to send without "
-      .. "where AUTH is not offered"
+   return without_auth(err, server)
 end
 
 function by_kind.auth_insecure(err, server)
@@ -237,22 +259,36 @@ local function is_before_tls(err)
    return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
 end
 
+local why_unavailable = {
+   not_advertised = "the server does not offer it",
+   not_advertised_after_tls = "the server offered it before TLS but not after it",
+   empty_list = "the server offers it without any mechanism",
+   no_common_mechanism = "the server offers no mechanism that may be used",
+   rejected_command = "the server offers it and then does not know the command",
+}
+
+-- Why the credentials were not used.
+local function unused(err, server)
+   if server.auth == "skip" then
+      return "The credentials are not used, because auth = \"skip\": leave auth out"
+   elseif err.auth_reason == "helo_only" then
+      return "AUTH was not possible, because the server refused EHLO. " .. DOMAIN
+   end
+   local hint = "AUTH was not possible: " .. (why_unavailable[err.auth_reason] or "see mechanisms")
+   return is_submission(server) and hint
+      or hint .. "; use the server's port for submission (587 or 465)"
+end
+
 function by_kind.auth_required(err, server)
    local tls = is_before_tls(err) and ("the server offers STARTTLS, and tls = %q: AUTH usually "
       .. "appears only after TLS, so set tls = \"require\""):format(server.tls)
    if not server.credentials then
       return "Give username and password (and leave auth at \"require\")"
          .. (tls and "; " .. tls or "")
-   elseif server.auth == "skip" then
-      return "There are credentials, and auth = \"skip\": set auth = \"require\""
-         .. (tls and "; " .. tls or "")
-   elseif tls then
+   elseif tls and server.auth ~= "skip" then
       return "AUTH was not possible: " .. tls
-   elseif err.auth_reason == "helo_only" then
-      return "AUTH was not possible, because the server refused EHLO. " .. DOMAIN
    end
-   return ("AUTH was not possible (%s): use the server's port for submission (587 or 465); auth = "
-      .. "\"require\" says more"):format(err.auth_reason or "see offered")
+   return unused(err, server) .. (tls and "; " .. tls or "")
 end
 
 function by_kind.tls_required(err, server)
@@ -286,10 +322,9 @@ end
 ---@param offered table[]   findings.mechanisms
 function hints.find(err, server, offered)
    -- The code is that of EHLO: nothing is offered where the server refused it.
-   if err.kind == "extension_unsupported" and err.code then return helo_only(err) end
+   if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
    local texts, find = by_reason[err.kind], by_kind[err.kind]
-   local is_for_ehlo = err.code and err.kind == "extension_unsupported"
-   return texts and not is_for_ehlo and texts[err.reason] or find and find(err, server, offered)
+   return texts and texts[err.reason] or find and find(err, server, offered)
 end
 
 return hints

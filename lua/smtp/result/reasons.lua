@@ -18,7 +18,7 @@ local reasons = {}
 local SUBMIT = "Send through your provider's server with username and password (port 587 or 465)"
 
 reasons.sender_not_allowed = { concerns = "sender",
-   sentence = "does not allow {login|this login} to send as {from|this sender}",
+   sentence = "does not allow {account|this login} to send as {from|this sender}",
    means = "This login may not use this sender, or the provider has not verified the sender.",
    hint = "Set from (or envelope.from) to an address of that login, or have the server's operator "
       .. "allow it", provider = "sender",

@@ -23,11 +23,12 @@ end
 ---@return table
 function refusal.case(server, auth, domain)
    auth = auth or { offered = {} }
-   local logged_in = auth.state == "authenticated"
+   local logged_in, login = auth.state == "authenticated", words_of(server.username)
    return { host = server.host, lmtp = server.protocol == "lmtp",
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
-      login = words_of(server.username), ehlo = domain and ("%q"):format(domain),
+      login = login, account = login and login:find("@", 1, true) and login,
+      ehlo = domain and ("%q"):format(domain),
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
       from = nil, to = nil }
 end
