@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* A row of luaL_Reg: METHOD(session, wants) is session_wants under the name "wants". */
+/* A row of luaL_Reg: METHOD(session, wants) is the function session_wants under the name "wants".
+ */
 /* clang-format off */
 #define METHOD(class, name) {#name, class##_##name}
 /* clang-format on */
@@ -61,7 +62,7 @@ static inline int push_failure(lua_State *L, const char *word)
     return 2;
 }
 
-/* The string argument at `index`. */
+/* Returns the string argument at `index`. */
 static inline struct smtp_text text_arg(lua_State *L, int index)
 {
     struct smtp_text text;
@@ -69,7 +70,8 @@ static inline struct smtp_text text_arg(lua_State *L, int index)
     return text;
 }
 
-/* Field `key` of table 1, which has to keep the string; data NULL where it is not a string. */
+/* Returns field `key` of table 1, which has to keep the string; data is NULL where it is not a
+ * string. */
 static inline struct smtp_text text_field(lua_State *L, const char *key)
 {
     struct smtp_text text = {NULL, 0};
@@ -108,7 +110,7 @@ static inline void set_flag(lua_State *L, const char *key, bool flag)
     lua_setfield(L, -2, key);
 }
 
-/* An integer where Lua has integers that can represent the number. */
+/* Sets an integer where Lua has integers that can represent the number. */
 static inline void set_number(lua_State *L, const char *key, uint64_t number)
 {
     if (number <= INT32_MAX)

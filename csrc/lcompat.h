@@ -25,8 +25,8 @@
 
 #define lcompat_setmetatable(L, name) (luaL_getmetatable(L, name), lua_setmetatable(L, -2))
 
-/* A whole number from 0 to `max`, which is at most 2^53. Numbers are checked before they are
- * converted: C leaves it undefined what becomes of one that does not fit. */
+/* Returns a whole number from 0 to `max`, which is at most 2^53. Numbers are checked before they
+ * are converted, because converting one that does not fit is undefined in C. */
 static inline size_t lcompat_whole(lua_State *L, int index, lua_Number number, lua_Number max)
 {
     luaL_argcheck(L, number >= 0 && number <= max, index, "out of range");
@@ -39,11 +39,11 @@ static inline size_t lcompat_count(lua_State *L, int index, lua_Number max)
     return lcompat_whole(L, index, luaL_checknumber(L, index), max);
 }
 
-/* What a shared object shows the world: its luaopen_ function and nothing else. A rock build passes
- * no compiler flags, so the rest is hidden by a pragma in each header. */
+/* A shared object exports its luaopen_ function and nothing else. A rock build passes no compiler
+ * flags, so the rest is hidden by a pragma in each header. */
 #define LCOMPAT_EXPORT __attribute__((visibility("default")))
 
-/* The head of a module's luaopen_ function. */
+/* The beginning of a module's luaopen_ function. */
 #define LCOMPAT_OPEN(name)                                                                         \
     LCOMPAT_EXPORT int luaopen_smtp_##name(lua_State *L);                                          \
     LCOMPAT_EXPORT int luaopen_smtp_##name(lua_State *L)

@@ -46,14 +46,14 @@
 #define PORT_WAITS 0
 #endif
 
-/* In struct stat, when a file's contents changed. */
+/* The member of struct stat that says when a file's contents changed. */
 #ifdef __APPLE__
 #define PORT_MTIM st_mtimespec
 #else
 #define PORT_MTIM st_mtim
 #endif
 
-/* Microseconds of a clock that only goes forward. */
+/* Returns microseconds of a clock that only goes forward. */
 static inline int64_t port_now_us(void)
 {
     struct timespec now;
@@ -61,13 +61,13 @@ static inline int64_t port_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Random bytes, at most 256; false: the system has none. */
+/* Fills `bytes` with random bytes, at most 256. Returns false where the system has none. */
 static inline bool port_random(void *bytes, size_t len)
 {
     return getentropy(bytes, len) == 0;
 }
 
-/* Non-blocking, closed on exec, no SIGPIPE: what a new descriptor lacks where the system cannot
+/* Makes a new descriptor non-blocking, closed on exec and free of SIGPIPE, where the system cannot
  * make it so from the start. Closes it and returns -1 on failure. */
 static inline int port_prepare(int fd)
 {
@@ -86,8 +86,8 @@ static inline int port_prepare(int fd)
     return fd;
 }
 
-/* `wait_ms`, where PORT_WAITS: connect() may take so long; it goes on after EINPROGRESS. 0: it
- * does not wait at all. */
+/* Makes a socket. `wait_ms`, where PORT_WAITS: connect() may take so long; it goes on after
+ * EINPROGRESS. 0: it does not wait at all. */
 static inline int port_socket(int family, int wait_ms)
 {
 #ifdef SOCK_CLOEXEC
@@ -101,7 +101,7 @@ static inline int port_socket(int family, int wait_ms)
     return fd;
 }
 
-/* A descriptor that is connected: recv may wait from now on. */
+/* Lets recv wait on a descriptor that is connected. */
 static inline void port_connected(int fd)
 {
     if (PORT_WAITS) (void)fcntl(fd, F_SETFL, 0);
@@ -117,7 +117,8 @@ static inline int port_accept(int listener)
 #endif
 }
 
-/* A pipe that does not block and that no other program inherits. 0, or -1 with errno set. */
+/* Makes a pipe that does not block and that no other program inherits. Returns 0, or -1 with errno
+ * set. */
 static inline int port_pipe(int ends[2])
 {
 #ifdef SOCK_CLOEXEC
@@ -136,9 +137,9 @@ static inline int port_pipe(int ends[2])
 #endif
 }
 
-/* Acknowledge at once what has been heard. A server that writes each reply by itself waits for our
- * acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40 ms.
- * It forgets this wish soon. */
+/* Acknowledges at once what has been received. A server that writes each reply by itself waits for
+ * our acknowledgement between two of them (Nagle's algorithm), and the kernel would delay it by 40
+ * ms. The kernel forgets this wish soon. */
 static inline void port_quickack(int fd)
 {
 #ifdef TCP_QUICKACK

@@ -33,7 +33,8 @@ static void put(struct dkim_body *b, const char *data, size_t len)
     b->len += len;
 }
 
-/* Characters of a line: with them counts what was held back before them. */
+/* Writes characters of a line, after the line ends and the space that were held back before them.
+ */
 static void put_content(struct dkim_body *b, const char *data, size_t len)
 {
     for (; b->line_ends > 0; b->line_ends--)
@@ -49,7 +50,7 @@ static bool is_plain(char c)
     return (unsigned char)c > ' ' || (c != ' ' && c != '\t' && c != '\r');
 }
 
-/* How many octets go over as they are: all but the line ends at the end. */
+/* Returns how many octets are hashed as they are: all but the line ends at the end. */
 static size_t simple_len(const char *data, size_t len)
 {
     if (data[0] == '\r') return 0;
@@ -59,8 +60,8 @@ static size_t simple_len(const char *data, size_t len)
     return len;
 }
 
-/* How many octets the relaxed form keeps: words, one space between two of them, line ends that a
- * word follows. */
+/* Returns how many octets the relaxed form keeps: words, one space between two of them, line ends
+ * that a word follows. */
 static size_t relaxed_len(const struct dkim_body *b, const char *data, size_t len)
 {
     for (size_t n = 0;;) {
@@ -76,7 +77,7 @@ static size_t relaxed_len(const struct dkim_body *b, const char *data, size_t le
     }
 }
 
-/* What follows a CR: with LF the line is over, and the whitespace at its end was nothing. */
+/* Takes the octet after a CR. A LF ends the line, and the whitespace at its end does not count. */
 static size_t end_line(struct dkim_body *b, char next)
 {
     b->after_cr = false;
@@ -131,7 +132,7 @@ void dkim_body_drop(struct dkim_body *b)
 
 /* ---- keys ---- */
 
-/* No prompt: a server has no terminal to type a pass phrase at. */
+/* Asks nothing: a server has no terminal at which a pass phrase could be typed. */
 static int note_question(char *buffer, int size, int writing, void *asked)
 {
     (void)buffer, (void)size, (void)writing;
@@ -147,7 +148,7 @@ static const char *check(const EVP_PKEY *key)
     return bits < DKIM_RSA_BITS_MIN || bits > DKIM_RSA_BITS_MAX ? "length" : NULL;
 }
 
-/* What libcrypto notes of failures is forgotten, and nothing of what others let it note. */
+/* The errors that libcrypto queues here are removed from its queue; those of other code stay. */
 const char *dkim_key_read(struct smtp_text pem, EVP_PKEY **key)
 {
     bool asked = false;

@@ -21,7 +21,7 @@ int lcrypto_result(lua_State *L, const char *word, const unsigned char *data, si
 
 /* ---- SCRAM ---- */
 
-/* At most `max` bytes of a field; empty where it is not a string. */
+/* Returns a field of at most `max` bytes; it is empty where it is not a string. */
 static struct smtp_text short_field(lua_State *L, const char *key, size_t max)
 {
     struct smtp_text text = text_field(L, key);
@@ -101,8 +101,8 @@ static const luaL_Reg scram_methods[] = {
 
 /* ---- functions ---- */
 
-/** crypto.saslprep(text) -> prepared | nil, "saslprep_unavailable" (no libidn here), "saslprep"
- * (the text holds what it may not) */
+/** crypto.saslprep(text) -> prepared | nil, "saslprep_unavailable" (there is no libidn here),
+ * "saslprep" (the text contains what SASLprep prohibits) */
 static int crypto_saslprep(lua_State *L)
 {
     char *out;

@@ -8,7 +8,7 @@
 
 typedef int prepare_function(const char *in, char **out, const char *profile, int flags);
 
-/* The dynamic linker keeps count and answers at once when asked again. */
+/* The dynamic linker counts how often a library was opened, and answers at once the second time. */
 static prepare_function *find_prepare(void)
 {
     static const char *const names[] = {"libidn.so.12", "libidn.so.11", "libidn.so",
@@ -24,7 +24,7 @@ static prepare_function *find_prepare(void)
     return NULL;
 }
 
-/* ASCII is prepared as it is, but for its control characters (RFC 4013 2.3). */
+/* Is there a control character? Except for these, ASCII is already prepared (RFC 4013 2.3). */
 static bool has_control(struct smtp_text text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -51,8 +51,8 @@ const char *saslprep(struct smtp_text text, char **out)
     if (prepare == NULL) return "saslprep_unavailable";
     const char *word = copy(text, &whole);
     if (word != NULL) return word;
-    int failed =
-        prepare(whole, out, "SASLprep", 0); /* 0: a query, code points to come are let be */
+    int failed = prepare(whole, out, "SASLprep",
+                         0); /* 0: a query, in which unassigned code points are allowed */
     saslprep_free(whole);
     return failed != 0 ? "saslprep" : NULL;
 }

@@ -71,7 +71,7 @@ const char *scram_begin(struct scram *s, const struct scram_settings *settings)
 
 /* ---- the server's messages ---- */
 
-/* The next attribute of `rest`, which must be `name`: its value. */
+/* Takes the next attribute, which must be `name`, off `rest`. *value is its value. */
 static bool take(struct smtp_text *rest, char name, struct smtp_text *value)
 {
     if (rest->len < 2 || rest->data[0] != name || rest->data[1] != '=') return false;
@@ -86,8 +86,8 @@ static bool take(struct smtp_text *rest, char name, struct smtp_text *value)
     return rest->len > 0; /* a comma needs an attribute after it */
 }
 
-/* What may follow is for extensions to come, and ignored (RFC 5802 7); an attribute that has its
- * place elsewhere is none. */
+/* Does only what future extensions may send follow, which is ignored (RFC 5802 7)? An attribute
+ * with a place of its own elsewhere is not an extension. */
 static bool is_extension(struct smtp_text rest)
 {
     static const char taken[] = "anmrcsipve";
@@ -120,7 +120,8 @@ static uint32_t read_count(struct smtp_text text)
     return count;
 }
 
-/* Our last message but for its proof: what binds it to the channel, and the nonce of both. */
+/* Writes our last message without its proof: what binds it to the channel, and the nonce of both
+ * sides. */
 static void write_final(struct scram *s, struct smtp_text server_first, struct smtp_text nonce)
 {
     char bound[SCRAM_NAME_MAX * 3 + SCRAM_BINDING_MAX + 64];
@@ -163,7 +164,7 @@ static const char *take_first(struct scram *s, struct smtp_text challenge)
 
 /* ---- hashing ---- */
 
-/* Hi, round after round, for the length of a slice. */
+/* Hashes on, round after round of Hi, for the length of a slice. */
 static const char *hash_on(struct scram *s)
 {
     int64_t end_us = port_now_us() + SLICE_US;
@@ -180,7 +181,7 @@ static const char *hash_on(struct scram *s)
     return NULL;
 }
 
-/* ClientProof and ServerSignature (RFC 5802 3). */
+/* Computes ClientProof and ServerSignature (RFC 5802 3). */
 static const char *prove(struct scram *s, unsigned char proof[CRYPTO_HASH_MAX])
 {
     unsigned char key[CRYPTO_HASH_MAX], stored[CRYPTO_HASH_MAX];
@@ -222,7 +223,7 @@ static const char *answer_first(struct scram *s, struct smtp_text *answer)
 
 /* ---- the server's proof ---- */
 
-/* After an error (e=…) the server refuses by itself; it is asked to go on. */
+/* After an error (e=…) the server refuses by itself: the answer is empty, and its reply follows. */
 static const char *take_final(struct scram *s, struct smtp_text challenge, bool *content)
 {
     char signature[SCRAM_CHALLENGE_MAX];

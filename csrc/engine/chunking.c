@@ -1,8 +1,8 @@
 /* chunking.c - BDAT: the message in chunks whose octets are counted (RFC 3030).
  *
- * A message whose size is known to the octet goes out as one chunk, after its command. Any other
- * is gathered in the buffer first, a chunk at a time, so that the command can tell its length and
- * whether it is the last. */
+ * A message whose exact size is known leaves as one chunk, after its command. Any other message is
+ * gathered in the buffer first, one chunk at a time, because the command states the chunk's length
+ * and whether it is the last one. */
 #include "session.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static bool may_gather(const struct smtp_session *s)
 bool chunk_wants_body(const struct smtp_session *s)
 {
     if (s->next != STEP_octets || s->spoken->text.data != NULL) return false;
-    /* Only what comes next tells whether a chunk that is all but full is the last one. */
+    /* A chunk that is almost full may be the last one: only the next piece shows whether it is. */
     if (wire_room(s) < COMMAND_MAX && !s->gathering) return false;
     return s->spoken->exact || may_gather(s);
 }
@@ -44,7 +44,7 @@ bool chunk_open(struct smtp_session *s)
     return true;
 }
 
-/* Is more there than BDAT has told? */
+/* Is the message longer than BDAT said? */
 bool chunk_is_over(const struct smtp_session *s)
 {
     const struct smtp_transaction *m = s->spoken;
@@ -65,7 +65,7 @@ static void put_head(struct smtp_session *s, bool last)
     s->gathering = false;
 }
 
-/* `end`: chunk or last */
+/* Ends the chunk at hand; `end` is the step chunk or last. */
 void chunk_close(struct smtp_session *s, step end)
 {
     const struct smtp_transaction *m = s->spoken;
@@ -77,7 +77,8 @@ void chunk_close(struct smtp_session *s, step end)
     s->next = end;
 }
 
-/* The transaction was refused while a chunk was gathered: nothing of it was said. */
+/* Discards a chunk that was being gathered when the transaction was refused: nothing of it was
+ * said. */
 void chunk_forget(struct smtp_session *s)
 {
     if (!s->gathering) return;
@@ -86,8 +87,9 @@ void chunk_forget(struct smtp_session *s)
     s->gathering = false;
 }
 
-/* What must not leave yet: a chunk without its command; and the last octet of a message that may
- * turn out to be longer than was told, which the server would take for whole. */
+/* Returns how many octets at the end of the buffer must not leave yet: a chunk whose command is not
+ * written, or the last octet of a message that may turn out to be longer than declared. Without
+ * that octet the server cannot take it for complete. */
 size_t chunk_hidden_len(const struct smtp_session *s)
 {
     if (s->gathering) return s->out_len - s->out_at;
@@ -111,8 +113,9 @@ static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
 }
 
 /* A server that does not know BDAT reads the octets after it as commands, so nothing more is said.
- * This message was not delivered; whether those after it were is unknown. In LMTP the reply may be
- * the verdict of the first of several recipients, and the verdicts of the others are unknown. */
+ * This message was not delivered; whether the messages after it were is unknown. In LMTP the reply
+ * may be the verdict of the first of several recipients; the verdicts of the others are then
+ * unknown. */
 static step leave_unknown(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (s->transactions->due_count > 1)

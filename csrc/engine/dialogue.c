@@ -46,7 +46,7 @@ static void remove_transaction(struct smtp_session *s, struct smtp_transaction *
         full || (m->to_said < m->to_count && smtp_transaction_leaves(m, m->to_count - 1));
 }
 
-/* Records what the outcome of a transaction tells about the server. */
+/* Records what the outcome of a transaction shows about the server. */
 static void learn_outcome(struct smtp_session *s, const struct smtp_transaction *m)
 {
     s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
@@ -65,7 +65,8 @@ static step after_answers(struct smtp_session *s, step next)
     return next == STEP_ready ? dialogue_rest(s) : next;
 }
 
-/* In LMTP a lone dot after no accepted recipient has no answer (RFC 2033 4.2). */
+/* Ends a transaction whose end has no answer: in LMTP, a lone dot where no recipient was accepted
+ * (RFC 2033 4.2). */
 static step end_unanswered(struct smtp_session *s)
 {
     s->flight_count--;
@@ -75,7 +76,8 @@ static step end_unanswered(struct smtp_session *s)
     return after_answers(s, STEP_rset);
 }
 
-/* Ends the command at s->command_at. false: it was not a single line, and is taken back. */
+/* Ends the command at s->command_at. Returns false where it was not a single line; it is then taken
+ * back. */
 static bool end_command(struct smtp_session *s)
 {
     size_t len = s->out_len - s->command_at;
@@ -136,8 +138,8 @@ static void begin(struct smtp_session *s, struct smtp_transaction *m)
 
 /* Goes on to the next transaction, or to QUIT, while the answer to the end of a message is due. RFC
  * 2920 3.1 allows that, but many servers fail there: see "Grades" in smtp.h. Until the server has
- * accepted a chunk it is unknown whether it takes chunks for what they are; then only QUIT is said
- * after the first. */
+ * accepted a chunk it is unknown whether it reads chunks correctly; then only QUIT is said after
+ * the first one. */
 static void go_past(struct smtp_session *s)
 {
     struct smtp_transaction *m = s->spoken;
@@ -172,7 +174,7 @@ bool dialogue_over(const struct smtp_session *s)
 
 /* ---- listening ---- */
 
-/* What follows between transactions: the next one, QUIT if it is wanted, or rest. */
+/* Returns what follows between transactions: the next one, QUIT if it is wanted, or rest. */
 step dialogue_rest(struct smtp_session *s)
 {
     while (s->transactions != NULL && !envelope_allowed(s, s->transactions))
@@ -185,9 +187,9 @@ step dialogue_rest(struct smtp_session *s)
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
-/* One reply to `m` was heard, and `next` follows from it. A transaction is over when nothing more
- * is due and either its outcome is final or the speaker has gone past it. Returns whether `next` is
- * to be done. */
+/* Counts a reply to `m`, from which `next` follows. A transaction is over when no more replies are
+ * due and either its outcome is final or the speaker has gone past it. Returns whether `next` is to
+ * be done. */
 static bool count_reply(struct smtp_session *s, struct smtp_transaction *m, step next)
 {
     bool is_spoken = m == s->spoken;
@@ -202,8 +204,8 @@ static bool count_reply(struct smtp_session *s, struct smtp_transaction *m, step
     return is_spoken;
 }
 
-/* The server speaks before it can have heard a command. Only 421, and a refusal while the message
- * is being sent, have a meaning then. */
+/* Handles a reply that begins before the server can have received a command. Only 421, and a
+ * refusal while the message is being sent, have a meaning then. */
 static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool sending = s->next == STEP_body || s->next == STEP_octets;
@@ -218,16 +220,16 @@ static step hear_unasked(struct smtp_session *s, const struct smtp_reply *r)
     return drop(s, error, r);
 }
 
-/* 421 may come at any time (RFC 5321 3.8). The steps of the greeting, AUTH and QUIT have their own
- * meaning for it. */
+/* Does this reply end the conversation? 421 may come at any time (RFC 5321 3.8). The steps of the
+ * greeting, AUTH and QUIT give it a meaning of their own. */
 static bool is_goodbye(step asked, const struct smtp_reply *r)
 {
     return r->code == 421 && asked != STEP_greeting && asked != STEP_auth && asked != STEP_answer &&
            asked != STEP_quit;
 }
 
-/* A 421 in place of the answer to a message defers the message. Answers come in order, so the
- * server has not taken anything that was said after the command that this one answers. */
+/* Handles 421. In place of the answer to a message it defers the message. Answers come in order, so
+ * the server has not taken anything that was said after the command that this one answers. */
 static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;
@@ -265,8 +267,9 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
     if (follow && s->due_count == 0) s->next = after_answers(s, next);
 }
 
-/* The connection ended within a reply. A 421 counts as a reply all the same: it says no more than
- * that the conversation is over. Of any other reply only the words are kept, for a person. */
+/* Handles the end of the connection within a reply. A 421 counts as a reply all the same, because
+ * it says only that the conversation is over. Of any other reply only the words are kept, for a
+ * person. */
 static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {
     if (r->code != 421) return drop(s, error, r);

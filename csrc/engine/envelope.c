@@ -15,7 +15,7 @@ static bool says_size(const struct smtp_session *s, const struct smtp_transactio
     return offers(s, SMTP_EXT_SIZE) && m->size != SMTP_LEN_UNKNOWN;
 }
 
-/* Of so many recipients a transaction has at most `max`; 0: there is no limit. */
+/* Returns `count`, but at most `max`; 0 means that there is no limit. */
 static size_t fewer(size_t count, size_t max)
 {
     return max != 0 && max < count ? max : count;
@@ -151,7 +151,8 @@ step say_rcpt(struct smtp_session *s)
     return m->to_said < m->to_end ? STEP_rcpt : message_begin(s, m);
 }
 
-/* The words go into the caller's room; said again and again, they are kept once. */
+/* Keeps the server's words in the caller's room. Words that equal those about the recipient before
+ * are kept once. */
 static void keep_words(struct smtp_transaction *m, struct smtp_recipient *to,
                        const struct smtp_reply *r)
 {
@@ -226,8 +227,8 @@ static void take_verdict(struct smtp_session *s, struct smtp_transaction *m,
     if (to->verdict == SMTP_ACCEPTED) m->to_accepted++;
 }
 
-/* The next transaction offers as many recipients as this one took, and one more after each that
- * took all of its own. */
+/* Learns how many recipients the next transaction offers: as many as this one took, and one more
+ * after each that took all of its own. */
 static void learn_offer(struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (m->full)
@@ -250,7 +251,7 @@ bool is_overfilled(const struct smtp_session *s, const struct smtp_transaction *
     return !m->all && refused;
 }
 
-/* The refusal that decides speaks for all of them. */
+/* Refuses the transaction with the refusal that decides for all of its recipients. */
 static void refuse_recipients(struct smtp_session *s, struct smtp_transaction *m)
 {
     const struct smtp_answer kept = m->trouble.answer;
@@ -281,8 +282,8 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */
 
-/* The transaction before this one may have been refused when this was said already: some servers
- * would go on with it, and give our next message to its sender. */
+/* When this RSET was said, the transaction before may already have been refused: without it, some
+ * servers would go on with that one and give the next message its sender. */
 step hear_renew(struct smtp_session *s, const struct smtp_reply *r)
 {
     return reply_class(r) == 2 ? STEP_mail : drop(s, SMTP_ERROR_RESET_REFUSED, r);

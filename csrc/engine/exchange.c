@@ -69,7 +69,8 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
     return s->turn > turn;
 }
 
-/* A 235 that proves nothing, in whatever way, leaves the server unproven. */
+/* The mechanism does not accept what the server sent. If that was its 235, the server has not
+ * proven that it knows the password. */
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error)
 {
     if (!auth_needs_answer(s)) return;
@@ -132,7 +133,7 @@ step say_auth(struct smtp_session *s)
     size_t bare_at = s->out_len;
     put_words(s, " ");
     put_answer(s);
-    if (s->out_len == bare_at + 1) put_words(s, "="); /* nothing is something (RFC 4954 4) */
+    if (s->out_len == bare_at + 1) put_words(s, "="); /* an empty initial response (RFC 4954 4) */
     s->turn = 1;
     if (s->out_len - s->command_at > AUTH_LINE_MAX) {
         wipe(s->out + bare_at, s->out_len - bare_at);
@@ -163,7 +164,7 @@ static step try_next(struct smtp_session *s, const struct smtp_reply *r)
     return auth_next(s, r);
 }
 
-/* Keeps what `text` holds, decoded. */
+/* Decodes `text` and keeps it as the challenge. Returns false where it is not base64. */
 static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
 {
     s->challenge_len = 0;
@@ -172,7 +173,7 @@ static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
     return smtp_base64_decode(text, len, s->challenge, &s->challenge_len);
 }
 
-/* An error challenge of OAuth is kept in any form, for a person to read (RFC 7628 3.2.2). */
+/* Keeps an error challenge of OAuth in any form, for a person to read (RFC 7628 3.2.2). */
 static void keep_failure(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool coded = keep_challenge(s, r->text, r->text_len);
@@ -212,7 +213,7 @@ static step succeeded(struct smtp_session *s, const struct smtp_reply *r)
         s->secret = (struct smtp_text){0};
         return STEP_ready;
     }
-    /* What the server has to prove may ride on its 235, against RFC 4954 4. */
+    /* Some servers send their proof with the 235, against RFC 4954 4. */
     s->closing =
         mutual && s->turn > 0 && r->text_len > 0 && keep_challenge(s, r->text, r->text_len);
     if (s->closing) return STEP_answer;
@@ -221,7 +222,8 @@ static step succeeded(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- tokens that are over (RFC 7628 3.2.2; Google's XOAUTH2 says 400 or 401) ---- */
 
-/* The value of "status" in the JSON of the error challenge; empty where there is none. */
+/* Returns the value of "status" in the JSON of the error challenge; it is empty where there is
+ * none. */
 static struct smtp_text read_status(const struct smtp_session *s)
 {
     static const struct smtp_text key = {"\"status\"", 8};
@@ -238,7 +240,8 @@ static struct smtp_text read_status(const struct smtp_session *s)
     return status;
 }
 
-/* A server that gives no status may mean this one as well. */
+/* Does the server say that the token has expired? A server that gives no status may mean that, too.
+ */
 static bool is_token_over(const struct smtp_session *s)
 {
     struct smtp_text status = read_status(s);
@@ -260,7 +263,8 @@ static step rejected(struct smtp_session *s, const struct smtp_reply *r)
     return STEP_auth;
 }
 
-/* Google's 534 with these says that another password is needed, and no other mechanism helps. */
+/* Google's 534 with one of these codes says that another password is needed; no other mechanism
+ * helps. */
 static step too_weak(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool of_password = reply_is(r, 5, 7, 9) || reply_is(r, 5, 7, 14);
@@ -285,8 +289,8 @@ static step hear_exchange(struct smtp_session *s, const struct smtp_reply *r)
     return rejected(s, r);
 }
 
-/* 504 and its dialects: the server does not know this mechanism (RFC 4954 6). After a challenge it
- * did. */
+/* 504 and its dialects mean that the server does not know this mechanism (RFC 4954 6). After a
+ * challenge it does know it. */
 step hear_auth(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool unknown = r->code == 500 || r->code == 502 || r->code == 503;

@@ -24,7 +24,7 @@ static void read_size(struct smtp_session *s, struct smtp_text rest)
     read_number(next_word(&rest), UINT64_MAX, &s->facts.size_max);
 }
 
-/* The minimum is for the mode R; it may be missing (RFC 2852 4). */
+/* Reads the minimum for the mode R, which may be missing (RFC 2852 4). */
 static void read_deliverby(struct smtp_session *s, struct smtp_text rest)
 {
     uint64_t seconds;
@@ -43,8 +43,8 @@ static bool is_date(struct smtp_text text)
     return true;
 }
 
-/* How long, and until when, a message may be held (RFC 4865 4). A date in another form is left to
- * the server. */
+/* Reads how long, and until when, a message may be held (RFC 4865 4). A date in another form is
+ * ignored: the server checks it. */
 static void read_futurerelease(struct smtp_session *s, struct smtp_text rest)
 {
     uint64_t seconds;
@@ -103,8 +103,8 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
 
 #define ROW(name) SMTP_EXT_##name, SMTP_ERROR_NO_##name
 
-/* STARTTLS and AUTH, the last ones, have policies and errors of their own. Of several that are
- * missing, the first is reported. */
+/* STARTTLS and AUTH, at the end, have policies and errors of their own. If several required
+ * extensions are missing, the first in this table is reported. */
 static const struct {
     const char *keyword;
     unsigned ext;
@@ -150,7 +150,7 @@ enum smtp_error smtp_extension_error(size_t i)
     return i < EXTENSION_COUNT ? extensions[i].missing : SMTP_ERROR_NONE;
 }
 
-/* The error for the first of the wanted extensions that cannot be used. */
+/* Returns the error for the first of the wanted extensions that cannot be used. */
 enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted)
 {
     for (size_t i = 0; i < EXTENSION_COUNT; i++)
@@ -172,7 +172,7 @@ static void read_line(struct smtp_session *s, struct smtp_text line)
     if (i == EXTENSION_COUNT) return;
     bool again = (s->ext & extensions[i].ext) != 0;
     s->ext |= extensions[i].ext;
-    /* Said twice: lists of mechanisms add up, else the first counts. */
+    /* Of a keyword that comes twice the first parameters count; only lists of mechanisms add up. */
     if (extensions[i].read != NULL && (!again || extensions[i].ext == SMTP_EXT_AUTH))
         extensions[i].read(s, line);
 }
@@ -191,7 +191,7 @@ void extensions_forget(struct smtp_session *s)
     s->facts.esmtp = false;
 }
 
-/* A last line that may be cut within a word does not count. */
+/* Returns the length without a last line that may be cut within a word. */
 static size_t whole_lines_len(const struct smtp_reply *r)
 {
     size_t len = r->text_len;

@@ -67,7 +67,7 @@ step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
 }
 
-/* ---- questions of the caller's own ---- */
+/* ---- questions of the caller: NOOP, VRFY ---- */
 
 step hear_asked(struct smtp_session *s, const struct smtp_reply *r)
 {
@@ -82,7 +82,7 @@ step say_vrfy(struct smtp_session *s)
     return STEP_ready;
 }
 
-/* ---- QUIT: whatever is said to it, or nothing, we are done ---- */
+/* ---- QUIT: the conversation is over, whatever the server answers ---- */
 
 step hear_quit(struct smtp_session *s, const struct smtp_reply *r)
 {

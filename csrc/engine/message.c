@@ -2,17 +2,17 @@
 #include "../text/octets.h"
 #include "session.h"
 
-/* BDAT where it can be said (RFC 3030), for an empty message DATA: some servers do not take
- * "BDAT 0 LAST". */
+/* Returns the step with which the message begins: BDAT where it can be said (RFC 3030). An empty
+ * message goes by DATA, because some servers do not take "BDAT 0 LAST". */
 step message_begin(const struct smtp_session *s, const struct smtp_transaction *m)
 {
     if (!offers(s, SMTP_EXT_CHUNKING) || m->size == 0) return STEP_data;
     return m->exact ? STEP_bdat : STEP_octets;
 }
 
-/* A refused envelope and 354 nevertheless: a lone dot gets us out (RFC 2920 3.1), unless the server
- * accepted a recipient after a sender that it refused: what it would do with the dot is
- * unknown. */
+/* After a refused envelope 354 may come nevertheless: then a lone dot ends it (RFC 2920 3.1). If
+ * the server accepted a recipient after a sender that it refused, it is unknown what it would do
+ * with the dot, and the connection is closed. */
 step hear_data(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;
@@ -41,8 +41,8 @@ static bool may_be_8bit(const struct smtp_session *s)
     return s->spoken->eightbit || (s->spoken->utf8 && !s->header.over);
 }
 
-/* A run of text within one line. Returns its length, or 0 where the buffer is full: its line end
- * always has room. A chunk has no dots doubled: its octets are counted (RFC 3030 2). */
+/* Writes a run of text within one line. Returns its length, or 0 where the buffer is full: its line
+ * end always has room. In a chunk dots are not doubled: its octets are counted (RFC 3030 2). */
 static size_t put_run(struct smtp_session *s, const char *data, size_t len)
 {
     if (wire_room(s) < 4) return 0;
@@ -70,7 +70,8 @@ static size_t take_line_end(struct smtp_session *s, const char *data, size_t len
     return taken;
 }
 
-/* Whole lines that go out as they are: CRLF ends them, and no dot is to be doubled. */
+/* Returns the length of whole lines that are sent as they are: CRLF ends them, and no dot is to be
+ * doubled. */
 static size_t clean_len(const struct smtp_session *s, const char *data, size_t len)
 {
     size_t at = 0, room = wire_room(s);
@@ -84,7 +85,8 @@ static size_t clean_len(const struct smtp_session *s, const char *data, size_t l
     return at;
 }
 
-/* Lines, a run of text, or one line end. Returns how much was taken: 0 where the buffer is full. */
+/* Takes lines, a run of text, or one line end. Returns how much was taken: 0 where the buffer is
+ * full. */
 static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 {
     size_t clean = s->in_line || s->after_cr ? 0 : clean_len(s, data, len);
@@ -215,7 +217,7 @@ step say_final(struct smtp_session *s)
     return STEP_ready;
 }
 
-/* An LMTP server's reply to the message is one recipient's (RFC 2033 4.2). */
+/* Takes an LMTP server's reply to the message, which is one recipient's verdict (RFC 2033 4.2). */
 static void judge_next(struct smtp_transaction *m, const struct smtp_reply *r)
 {
     if (m->to_judged == 0) { /* the refusals of RCPT decided nothing */
@@ -246,7 +248,7 @@ static step recipient_answered(struct smtp_session *s, const struct smtp_reply *
     return STEP_ready;
 }
 
-/* Why the message, or a part of it, is refused. */
+/* Returns why the message, or a part of it, is refused. */
 enum smtp_error message_error(const struct smtp_session *s, const struct smtp_reply *r)
 {
     enum smtp_error first = required_first(s, r, true);

@@ -7,7 +7,8 @@ static bool is_resetting(const struct smtp_session *s)
     return s->run_count > 0 && oldest_run(s)->said == STEP_rset;
 }
 
-/* An extension that the EHLO reply lacks is an error of the step that would have come next. */
+/* Returns the stage of an error. An extension that the EHLO reply lacks is an error of the step
+ * that would have come next. */
 static const char *stage_for(const struct smtp_session *s, enum smtp_error error)
 {
     if (error == SMTP_ERROR_TLS_NOT_OFFERED || error == SMTP_ERROR_TLS_HELO_ONLY)
@@ -17,7 +18,8 @@ static const char *stage_for(const struct smtp_session *s, enum smtp_error error
     return step_rows[current_step(s)].stage;
 }
 
-/* Errors whose cause may be that the server refused EHLO: they quote that refusal. */
+/* May the cause of the error be that the server refused EHLO? Then the error quotes that refusal.
+ */
 static bool is_for_ehlo(enum smtp_error error)
 {
     return error == SMTP_ERROR_TLS_HELO_ONLY || error == SMTP_ERROR_AUTH_HELO_ONLY ||
@@ -36,8 +38,8 @@ void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp
         trouble->answer = s->ehlo_reply;
 }
 
-/* Recipients that were accepted so far share the verdict of the message, except for those that have
- * a verdict of their own (LMTP). */
+/* Recipients that were accepted so far get the verdict of the message, except for those that have a
+ * verdict of their own (LMTP). */
 static void set_verdicts(struct smtp_transaction *m, enum smtp_verdict verdict)
 {
     for (size_t i = m->to_judged; i < m->to_heard; i++)
@@ -63,7 +65,7 @@ void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error 
     set_verdicts(m, verdict_of(s, error, r));
 }
 
-/* Once the end of the message was sent, the verdict of every recipient without an answer is
+/* After the end of the message was sent, the verdict of every recipient without an answer is
  * unknown. */
 void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
 {
@@ -79,8 +81,8 @@ void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
 }
 
 /* Did the server fail at what was said after the end of a message? Dovecot's submission service
- * does, at the RSET after a sender that it has refused there. A 421 is not such a failure where the
- * server has handled a command there before. */
+ * fails there, at the RSET after a sender that it has refused. A 421 does not count as such a
+ * failure if the server has handled a command there before. */
 static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
 {
     const struct smtp_transaction *m = s->transactions, *next = m == NULL ? NULL : m->next;

@@ -10,7 +10,7 @@ void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t cou
     memcpy(s->hidden, words, s->hidden_count * sizeof *words);
 }
 
-/* The length of the hidden words that begin at `at`, 0 where none do. */
+/* Returns the length of the hidden words that begin at `at`, 0 where none begin there. */
 static size_t hidden_len(const struct smtp_reply *r, size_t at)
 {
     for (size_t i = 0; i < r->hidden_count; i++) {
@@ -22,7 +22,7 @@ static size_t hidden_len(const struct smtp_reply *r, size_t at)
     return 0;
 }
 
-/* The words from `*at` up to the next that are hidden; `*at` then is where these begin. Returns the
+/* Writes the words from `*at` up to the next ones that are hidden, where `*at` then is. Returns the
  * length in `out`. */
 static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size_t *at)
 {
@@ -33,8 +33,8 @@ static size_t copy_open(char *out, size_t room, const struct smtp_reply *r, size
     return smtp_printable(out, room, r->text + from, *at - from);
 }
 
-/* The words of a reply in at most `max` octets. What is cut ends in SMTP_CUT_MARK, which
- * tells the reader that a part of a secret may be there. */
+/* Writes the words of a reply in at most `max` octets. A text that was cut ends in SMTP_CUT_MARK: a
+ * part of a secret may precede it. Returns the length. */
 size_t copy_words(char *out, size_t max, const struct smtp_reply *r)
 {
     static const char mask[] = "[secret]";
@@ -64,7 +64,8 @@ void answer_take(struct smtp_answer *answer, const struct smtp_reply *r)
     answer->text_len = copy_words(answer->text, SMTP_TEXT_MAX, r);
 }
 
-/* The reply that `answer` was taken from, as far as it was kept; borrowed from it. */
+/* Returns the reply that `answer` was taken from, as far as it was kept; it is borrowed from
+ * `answer`. */
 struct smtp_reply answer_reply(const struct smtp_answer *answer)
 {
     const size_t mark_len = sizeof SMTP_CUT_MARK - 1;
@@ -88,8 +89,8 @@ static size_t read_part(const char *data, size_t len, uint16_t *part)
     return i;
 }
 
-/* Where `text` begins with a status of the class of `code`: its length with the space after it.
- * A status of another class, or of a wrong form, is text. */
+/* Reads the status at the beginning of `text`, if its class is that of `code`. Returns its length
+ * with the space after it, or 0: a status of another class, or of a wrong form, is text. */
 static size_t read_enhanced(uint16_t code, const char *text, size_t len, uint16_t status[3])
 {
     if (len < 5 || text[1] != '.' || text[0] - '0' != code / 100) return 0;
@@ -122,7 +123,7 @@ bool reply_has_status(const struct smtp_reply *r)
     return status[0] != 0;
 }
 
-/* Is X.subject.detail its status (RFC 3463 3)? */
+/* Is X.subject.detail the reply's status (RFC 3463 3)? */
 bool reply_is_about(const struct smtp_reply *r, unsigned subject, unsigned detail)
 {
     uint16_t status[3];
@@ -130,7 +131,8 @@ bool reply_is_about(const struct smtp_reply *r, unsigned subject, unsigned detai
     return status[0] != 0 && status[1] == subject && status[2] == detail;
 }
 
-/* The message is too large for the server, by code (RFC 1870 6) and status (RFC 3463 3.3, 3.4). */
+/* Does the reply say that the message is too large, by code (RFC 1870 6) or status (RFC
+ * 3463 3.3, 3.4)? */
 bool reply_says_size(const struct smtp_reply *r)
 {
     if (r->code != 552) return r->code == 523;
@@ -149,7 +151,7 @@ static void keep(struct smtp_session *s, const char *data, size_t len)
     s->text_len += len;
 }
 
-/* What is no reply. */
+/* Returns text that is not a reply, but may be shown. */
 static struct smtp_reply words_of(const struct smtp_session *s, const char *text, size_t len)
 {
     return (struct smtp_reply){
@@ -163,7 +165,7 @@ static struct smtp_reply whole(struct smtp_session *s)
     r.hidden_count = s->hidden_count;
     uint16_t status[3] = {0};
     size_t first = 0, skipped = read_enhanced(r.code, s->text, s->text_len, status);
-    /* Each line of a reply repeats the status (RFC 2034 4): keep the words only. */
+    /* Each line of a reply repeats the status (RFC 2034 4): only the words are kept. */
     if (skipped > 0) {
         memcpy(r.enhanced, status, sizeof r.enhanced);
         for (size_t i = skipped; i < s->text_len; i++) {
@@ -202,8 +204,9 @@ static uint16_t read_code(const char *line)
     return (uint16_t)((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
 }
 
-/* The connection has ended within a reply. One of 421 that lacks only its end is a reply, because
- * some servers leave the end out; of any other the words count. False: nothing had come. */
+/* Makes a reply of what had come when the connection ended. A 421 that lacks only its end is a
+ * reply, because some servers leave the end out; of any other reply the words are kept. Returns
+ * false where nothing had come. */
 bool reply_cut(struct smtp_session *s, struct smtp_reply *r)
 {
     size_t len = s->line_len;
@@ -223,7 +226,8 @@ bool reply_cut(struct smtp_session *s, struct smtp_reply *r)
     return true;
 }
 
-/* One whole line. LF alone ends it as well: some servers send that. A CR elsewhere is text. */
+/* Takes one whole line. LF alone ends it too, because some servers send that. A CR elsewhere is
+ * text. */
 void reply_line(struct smtp_session *s, const char *line, size_t line_len)
 {
     size_t len = line_len - 1;

@@ -1,8 +1,8 @@
 /* required.c - refusals that ask for STARTTLS or AUTH first (RFC 3207 4, RFC 4954 6).
  *
- * 530 is made for that, but many servers use other codes. Then only their words tell, and these are
- * read with care: not within addresses and links, and not where the server judges the message
- * (SPF, DKIM, DMARC). */
+ * The code for that is 530, but many servers use other codes. Then only their words show it, and
+ * these are read with care: not within addresses and links, and not where the server judges the
+ * message (SPF, DKIM, DMARC). */
 #include "../text/ascii.h"
 #include "session.h"
 
@@ -11,7 +11,7 @@ enum {
     NAMES_TLS = 0x02,
     NAMES_AUTH = 0x04,
     DEMANDS = 0x08,
-    DENIES = 0x10, /* "not authenticated" is a demand, "STARTTLS not available" is none */
+    DENIES = 0x10, /* "not authenticated" demands, "STARTTLS not available" does not */
     NAMES_OTHER = 0x20
 };
 
@@ -53,7 +53,7 @@ static bool has_auth(struct smtp_text text)
     return false;
 }
 
-/* What a run of text without spaces says. */
+/* Returns the senses of a run of text without spaces. */
 static unsigned sense_of(struct smtp_text text)
 {
     unsigned sense = has_auth(text) ? NAMES_AUTH : 0;
@@ -80,7 +80,7 @@ static bool has(unsigned sense, unsigned wanted)
     return (sense & wanted) == wanted;
 }
 
-/* X.7.10 is "encryption needed" (RFC 5248 2.4). */
+/* Does the reply demand TLS? X.7.10 is "encryption needed" (RFC 5248 2.4). */
 static bool demands_tls(const struct smtp_reply *r, unsigned sense, bool of_message)
 {
     bool of_security = r->enhanced[0] == 0 || r->enhanced[1] == 7;
@@ -90,7 +90,8 @@ static bool demands_tls(const struct smtp_reply *r, unsigned sense, bool of_mess
     return !of_message && of_security && has(sense, NAMES_TLS | DEMANDS);
 }
 
-/* X.7.20 to X.7.29 are about the authentication of messages (RFC 7372, RFC 8616). */
+/* Does the reply demand AUTH? X.7.20 to X.7.29 are about the authentication of messages (RFC 7372,
+ * RFC 8616). */
 static bool demands_auth(const struct smtp_reply *r, unsigned sense, bool of_message)
 {
     bool plain = r->code == 503 || r->code == 505 || r->code == 535;
@@ -100,7 +101,8 @@ static bool demands_auth(const struct smtp_reply *r, unsigned sense, bool of_mes
     return plain || (!of_message && (sense & (DEMANDS | DENIES)) != 0);
 }
 
-/* NONE where the refusal has another cause. `of_message`: the server has seen the message. */
+/* Returns what is required first, NONE where the refusal has another cause. `of_message`: the
+ * server has received the message. */
 enum smtp_error required_first(const struct smtp_session *s, const struct smtp_reply *r,
                                bool of_message)
 {

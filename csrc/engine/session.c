@@ -1,4 +1,4 @@
-/* session.c - beginnings, facts and the words of errors. */
+/* session.c - how a session begins, its facts, and the words of errors. */
 #include "session.h"
 
 const struct smtp_error_words smtp_errors[] = {
@@ -57,7 +57,7 @@ struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text)
     return (struct smtp_text){out, len};
 }
 
-/* The reply to EHLO is read once more, as the facts have kept it. */
+/* The reply to EHLO, as the facts keep it, is read again. */
 struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
                                          const struct smtp_options *options,
                                          const struct smtp_facts *facts)

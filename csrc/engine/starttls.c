@@ -8,7 +8,8 @@ step starttls_begin(struct smtp_session *s)
     return give_up(s, s->facts.esmtp ? SMTP_ERROR_TLS_NOT_OFFERED : SMTP_ERROR_TLS_HELO_ONLY, NULL);
 }
 
-/* What was offered and is then refused is an error under prefer too: an attacker could do that. */
+/* A refusal of what was offered is an error under prefer too, because an attacker could cause it.
+ */
 step hear_starttls(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 220) return STEP_tls;

@@ -1,8 +1,8 @@
 /* transcript.c - what was said and heard, for people: the newest lines, without secrets and without
  * the octets of messages.
  *
- * A ring of octets holds them as they came, "C: EHLO me" after "S: 220 mx", each ended by LF. What
- * no terminal should see is replaced only when it is read. */
+ * A ring of octets contains them as they came, "C: EHLO me" after "S: 220 mx", each ended by LF.
+ * Characters that a terminal should not get are replaced when a line is read. */
 #include "session.h"
 
 enum { LINE_SHOWN_MAX = 1024, TOLD_MAX = 64 };
@@ -24,7 +24,8 @@ static char octet_at(const struct smtp_session *s, uint64_t at)
     return s->shown[at % SMTP_TRANSCRIPT_MAX];
 }
 
-/* A line of its own kind, which is shown as one of ours. Returns the length. */
+/* Writes how many octets of messages have left, as a line of its own kind (M), which is shown as
+ * one of ours. Returns the length. */
 static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
 {
     static const char before[] = "M: (", after[] = " bytes of the message)\n";
@@ -61,7 +62,7 @@ static void begin_line(struct smtp_session *s, char side)
     s->shown_cr = false;
 }
 
-/* Up to and with the next line end. Returns how many bytes were taken. */
+/* Shows what comes up to and with the next line end. Returns how many bytes were taken. */
 static size_t show_line(struct smtp_session *s, char side, const char *data, size_t len)
 {
     const char *end = memchr(data, '\n', len);
@@ -76,7 +77,8 @@ static size_t show_line(struct smtp_session *s, char side, const char *data, siz
     return line_len + 1;
 }
 
-/* "AUTH PLAIN [secret]"; an answer is all secret, but for the one that cancels (RFC 4954 4). */
+/* Shows "AUTH PLAIN [secret]". An answer is all secret, except for the one that cancels (RFC 4954
+ * 4). */
 static void show_secret(struct smtp_session *s, const char *data, size_t len)
 {
     bool auth = len > 5 && memcmp(data, "AUTH ", 5) == 0;
@@ -95,7 +97,7 @@ static void show_secret(struct smtp_session *s, const char *data, size_t len)
     end_line(s);
 }
 
-/* How many octets of a message follow the command: n after "BDAT n". */
+/* Returns how many octets of a message follow the command: n after "BDAT n". */
 static uint64_t octets_behind(const char *command)
 {
     uint64_t count = 0;
@@ -105,7 +107,7 @@ static uint64_t octets_behind(const char *command)
     return count;
 }
 
-/* The command that begins to leave, in front of all that is unsent. Returns its length. */
+/* Shows the command that begins to leave, in front of all that is unsent. Returns its length. */
 static size_t show_command(struct smtp_session *s, const char *data, size_t len)
 {
     if (s->out_secret) {
@@ -123,7 +125,7 @@ static size_t take_up_to(uint64_t *count, size_t len)
     return taken;
 }
 
-/* So many of the octets that are unsent leave now. A command is shown whole once its first octet
+/* Notes that `len` of the unsent octets leave now. A command is shown whole once its first octet
  * has left. */
 void transcript_said(struct smtp_session *s, size_t len)
 {
@@ -169,7 +171,8 @@ static uint64_t kept_from(const struct smtp_session *s, uint64_t at)
     return at;
 }
 
-/* The octets from `at` to `end`, printable, without the CR of a line end. Returns the length. */
+/* Writes the octets from `at` to `end`, printable, without the CR of a line end. Returns the
+ * length. */
 static size_t copy(const struct smtp_session *s, uint64_t at, uint64_t end, char *out)
 {
     char *to = out;
@@ -180,8 +183,8 @@ static size_t copy(const struct smtp_session *s, uint64_t at, uint64_t end, char
     return smtp_printable(out, (size_t)(to - out), out, (size_t)(to - out));
 }
 
-/* The stage that a command belongs to, as SMTP_STEPS names it. What has no verb answers a SASL
- * challenge. */
+/* Returns the stage that a command belongs to, as SMTP_STEPS names it. A line without a verb
+ * answers a SASL challenge. */
 static const char *stage_of_command(struct smtp_text command)
 {
     static const char commands[][2][9] = {{"EHLO", "ehlo"},     {"HELO", "ehlo"}, {"LHLO", "ehlo"},

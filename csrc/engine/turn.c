@@ -43,8 +43,8 @@ static bool may_flow(const struct smtp_session *s)
     return s->due_count < s->opt.window && s->due_count * s->command_len < SMTP_UNHEARD_LEN_MAX;
 }
 
-/* RCPT goes in flights: the answers to one show whether the server takes more. Some servers end the
- * connection after a few that were too many. */
+/* May another RCPT follow at once? RCPT goes in flights, because the answers to one show whether
+ * the server takes more: some servers end the connection after a few that were too many. */
 static bool may_rcpt_flow(const struct smtp_transaction *m)
 {
     if (m->to_said == m->to_end) return false;
@@ -80,7 +80,7 @@ static bool is_flowing(const struct smtp_session *s)
 bool may_speak(const struct smtp_session *s)
 {
     if (s->next == STEP_chunk || s->next == STEP_last)
-        return true; /* it is in the buffer already */
+        return true; /* the chunk is in the buffer already */
     if (step_rows[s->next].turn == TURN_MUTE || wire_room(s) < COMMAND_MAX) return false;
     if (auth_needs_secret(s) || auth_needs_answer(s)) return false;
     return s->due_count == 0 || is_flowing(s);

@@ -52,7 +52,8 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
     dialogue_go_on(s);
 }
 
-/* What we have said but not sent cannot have been answered. */
+/* Does the reply that begins answer nothing? A command that has not been sent cannot have been
+ * answered. */
 static bool is_unasked(const struct smtp_session *s)
 {
     const struct smtp_run *oldest = oldest_run(s);
@@ -61,8 +62,8 @@ static bool is_unasked(const struct smtp_session *s)
     return (oldest->said == STEP_rcpt ? m->to[m->to_heard].end_at : oldest->end_at) > s->sent_len;
 }
 
-/* Up to and with the next line end. Only a line that comes in parts needs to be put together.
- * Returns how many bytes were taken. */
+/* Takes what comes up to and with the next line end. Only a line that comes in parts has to be put
+ * together. Returns how many bytes were taken. */
 static size_t take_line(struct smtp_session *s, const char *data, size_t len)
 {
     const char *end = memchr(data, '\n', len);
@@ -98,7 +99,7 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
             s->next = drop(s, SMTP_ERROR_INJECTED, NULL);
             return;
         }
-        /* A TLS record has no line end to wait for. */
+        /* A TLS record has no line end that could be awaited. */
         if (s->status.replies == 0 && s->line_len == 0 && (*data == 0x16 || *data == 0x15)) {
             s->next = drop(s, SMTP_ERROR_TLS_BYTES, NULL);
             return;

@@ -12,7 +12,7 @@
 /* From idn2.h, where they are part of the library's binary interface. */
 enum {
     IDN2_NFC_INPUT = 1,
-    IDN2_NONTRANSITIONAL = 8, /* straße is not strasse */
+    IDN2_NONTRANSITIONAL = 8, /* keeps straße apart from strasse */
     IDN2_MALLOC = -100,
     IDN2_PUNYCODE_BIG_OUTPUT = -203,
     IDN2_TOO_BIG_DOMAIN = -205,
@@ -32,7 +32,7 @@ static bool find(void *handle, const char *name, void *function)
     return symbol != NULL;
 }
 
-/* The dynamic linker keeps count and answers at once when asked again. */
+/* The dynamic linker counts how often a library was opened, and answers at once the second time. */
 static bool open_library(struct library *lib)
 {
     static const char *const names[] = {"libidn2.so.0", "libidn2.so", "libidn2.0.dylib"};
@@ -56,7 +56,7 @@ static const char *word_for(int code)
     return "invalid";
 }
 
-/* Out of the library's memory into ours. */
+/* Copies a text out of the library's memory, which is released. */
 static const char *take(const struct library *lib, char *text, char *out, size_t out_max)
 {
     size_t len = strlen(text);
@@ -66,8 +66,9 @@ static const char *take(const struct library *lib, char *text, char *out, size_t
     return fits ? NULL : "too_long";
 }
 
-/* Not with IDN2_USE_STD3_ASCII_RULES, by which libidn2 2.3 drops what is no letter, digit or hyphen
- * instead of refusing it: U+FF20 in "a@b" would be gone without a word, and the mail with it. */
+/* Converts to A-labels. IDN2_USE_STD3_ASCII_RULES is not used: with it, libidn2 2.3 drops
+ * characters other than letters, digits and hyphens instead of refusing them. U+FF20 in "a@b" would
+ * disappear without an error, and the mail would go elsewhere. */
 static const char *to_ascii(const struct library *lib, const char *domain, char out[IDNA_ASCII_MAX])
 {
     uint8_t *text = NULL;
@@ -82,8 +83,8 @@ static const char *to_unicode(const struct library *lib, struct idna_domain *out
     return code != 0 ? word_for(code) : take(lib, text, out->unicode, IDNA_UNICODE_MAX);
 }
 
-/* What IDNA maps may turn into anything: U+FF20 into @, U+3002 into a dot, U+2100 into a/c. So its
- * result is checked as if the caller had written it. */
+/* IDNA may map a character to any other: U+FF20 to @, U+3002 to a dot, U+2100 to a/c. So its result
+ * is checked as if the caller had written it. */
 static const char *convert(const char *domain, struct idna_domain *out)
 {
     struct library lib;

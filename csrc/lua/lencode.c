@@ -67,7 +67,8 @@ static int push_scan(lua_State *L, struct smtp_scan *scan)
     return 1;
 }
 
-/** core.scan(bytes, …) -> what a whole message or body holds, in one piece or several: push_scan */
+/** core.scan(bytes, …) -> what a whole message or body contains, in one piece or several: see
+ * push_scan */
 static int core_scan(lua_State *L)
 {
     struct smtp_scan scan = {0};
@@ -90,7 +91,8 @@ static int core_scanner(lua_State *L)
     return 1;
 }
 
-/* What no text may hold, as the reason of an error; NULL: nothing of that came yet. */
+/* Returns what a text must not contain, as the reason of an error; NULL where none of that came
+ * yet. */
 static const char *unsendable(const struct smtp_scan *scan)
 {
     if (scan->header.bcc) return smtp_errors[SMTP_ERROR_BODY_BCC].reason;

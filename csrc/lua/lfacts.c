@@ -6,7 +6,8 @@
 static const char *const tls_words[] = {"skipped", "unavailable", "on", NULL};
 static const char *const auth_words[] = {"skipped", "unavailable", "authenticated", NULL};
 
-/* The field `ehlo_reply`, as set_answer writes it, into `room`. Its status is not needed again. */
+/* Reads the field `ehlo_reply`, as set_answer writes it, into `room`. Its status is not needed
+ * again. */
 static void read_ehlo_reply(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room)
 {
     lua_getfield(L, 1, "ehlo_reply");

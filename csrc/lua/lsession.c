@@ -12,8 +12,8 @@
  * 400 microseconds instead of 10). */
 enum { BUFFER_LEN = 60 * 1024 };
 
-/* In the session's user value: transactions that are not over, to their texts; how many came since
- * those that were over went. */
+/* In the session's user value: the transactions that are not over, each with its text; and how many
+ * were added since those that are over were removed. */
 enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 
 struct smtp_session *to_session(lua_State *L)
@@ -67,7 +67,7 @@ static int core_session(lua_State *L)
     return 1;
 }
 
-/* ---- what it wants, and gets ---- */
+/* ---- what the session wants, and what it gets ---- */
 
 /* The most urgent want, which is the lowest bit, as a word. */
 const char *want_word(const struct smtp_session *s)
@@ -154,7 +154,7 @@ static int session_broken(lua_State *L)
 
 /* ---- transactions, questions ---- */
 
-/* Of the table on top, transactions to their texts: lets go of those that are over. */
+/* Removes the transactions that are over from the table on top. */
 static void forget_transactions(lua_State *L)
 {
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
@@ -193,8 +193,8 @@ static bool is_ready(const struct smtp_transaction *transaction)
     return scan.framed && smtp_scan_is_sendable(&scan) && (transaction->eightbit || !scan.eightbit);
 }
 
-/** session:add(transaction, text): queue a transaction. The session keeps it. `text`: the whole
- * message where it is at hand. */
+/** session:add(transaction, text): queues a transaction, which the session keeps. `text`: the whole
+ * message, if it is in memory. */
 int session_add(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
@@ -213,7 +213,7 @@ int session_add(lua_State *L)
     return 0;
 }
 
-/** session:spoken() -> the transaction whose message is wanted, the very value that was given. */
+/** session:spoken() -> the transaction whose message is wanted: the very value that was added. */
 static int session_spoken(lua_State *L)
 {
     const struct smtp_transaction *spoken = smtp_spoken(to_session(L));

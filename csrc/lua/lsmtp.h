@@ -13,9 +13,9 @@
 #define TRANSACTION   "smtp.Transaction"
 
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
-/* 0 where it is nil. `max` is below 2^53. */
+/* Returns a number from 0 to `max`, which is below 2^53; 0 where the field is nil. */
 size_t count_field(lua_State *L, const char *key, size_t max);
-/* The place of the word in the list, which ends with NULL; for nil, that of `otherwise`. */
+/* Returns the place of the word in the list, which ends with NULL; for nil, that of `otherwise`. */
 int word_field(lua_State *L, const char *key, const char *otherwise, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
@@ -32,7 +32,8 @@ void push_grade(lua_State *L, const struct smtp_session *s);
 int session_grade(lua_State *L);
 
 /* lfacts.c */
-/* From table 2, which the session has to keep; false: there is none. `room` is for a part of it. */
+/* Reads the facts in table 2, which the session has to keep. `room` is for a part of them. Returns
+ * false where there is no table. */
 bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *room);
 
 /* lsession.c */

@@ -1,4 +1,4 @@
-/* lvalue.c - what goes between Lua and the core: arguments, fields of table 1, results. */
+/* lvalue.c - values between Lua and the core: arguments, fields of table 1, results. */
 #include "lsmtp.h"
 
 #include <string.h>

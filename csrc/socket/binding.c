@@ -6,7 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-/* RFC 9266: the binding of TLS 1.3. */
+/* Reads the binding of TLS 1.3 (RFC 9266). */
 static bool read_exporter(SSL *ssl, struct tls_binding *b)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
@@ -16,8 +16,8 @@ static bool read_exporter(SSL *ssl, struct tls_binding *b)
                                       (const unsigned char *)"", 0, 1) == 1;
 }
 
-/* RFC 5929 3: the first Finished message, which is the server's where the session was resumed. Only
- * with the extended master secret does it belong to one connection (RFC 7627). */
+/* Reads the first Finished message (RFC 5929 3), which is the server's where the session was
+ * resumed. It belongs to one connection only with the extended master secret (RFC 7627). */
 static bool read_unique(SSL *ssl, struct tls_binding *b)
 {
     bool ours = (SSL_session_reused(ssl) == 1) == (SSL_is_server(ssl) == 1);
@@ -28,7 +28,8 @@ static bool read_unique(SSL *ssl, struct tls_binding *b)
     return b->len > 0 && b->len <= sizeof b->data;
 }
 
-/* The hash of the certificate's signature, SHA-256 in the place of those that are broken. */
+/* Returns the hash of the certificate's signature; SHA-256 in the place of those that are broken.
+ */
 static const EVP_MD *end_point_hash(const X509 *certificate)
 {
     int hash = NID_undef; /* RSA-PSS has it among its parameters */
@@ -37,7 +38,7 @@ static const EVP_MD *end_point_hash(const X509 *certificate)
     return EVP_get_digestbynid(hash); /* none for Ed25519: it has no binding of this type */
 }
 
-/* RFC 5929 4: the server's certificate. */
+/* Hashes the server's certificate (RFC 5929 4). */
 static bool read_end_point(SSL *ssl, struct tls_binding *b)
 {
     unsigned int len = 0;

@@ -24,7 +24,8 @@ static void put(char *out, size_t out_max, const char *data, size_t len)
     out[kept] = '\0';
 }
 
-/* RFC 4514: all but printable ASCII is escaped, so that a terminal may show it. */
+/* Writes a distinguished name (RFC 4514). All but printable ASCII is escaped, so that a terminal
+ * may show it. */
 static void read_distinguished(const X509_NAME *name, char *out, size_t out_max)
 {
     char *data = NULL;
@@ -38,7 +39,7 @@ static void read_distinguished(const X509_NAME *name, char *out, size_t out_max)
     BIO_free(text);
 }
 
-/* A DNS name or an address as text; false: it is something else. */
+/* Writes a DNS name or an address as text. Returns false where it is something else. */
 static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
 {
     if (name->type != GEN_DNS && name->type != GEN_IPADD) return false;
@@ -72,7 +73,7 @@ void certificate_names(const struct x509_st *x509, const char *separator, char *
     GENERAL_NAMES_free(names);
 }
 
-/* Seconds since 1970; 0 for a time that cannot be read. */
+/* Returns seconds since 1970; 0 for a time that cannot be read. */
 static int64_t seconds(const ASN1_TIME *time)
 {
     int days = 0, rest = 0;

@@ -55,7 +55,7 @@ static void note_failure(struct connecting *c, const struct address *address, in
     c->failures[c->said] = '\0';
 }
 
-/* The addresses that need no resolver. "localhost" is what RFC 6761, 6.3 says it is. */
+/* Lists the addresses that need no resolver. "localhost" means what RFC 6761, 6.3 says. */
 static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
 {
     if (address_is_unix(c->host)) {
@@ -72,7 +72,7 @@ static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
     return NULL;
 }
 
-/* A copy of a name with its NUL; false: it does not fit. */
+/* Copies a name with its NUL. Returns false where it does not fit. */
 static bool keep_name(char out[HOST_NAME_LEN_MAX], const char *name)
 {
     size_t len = strlen(name);
@@ -101,7 +101,7 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
     return resolve_begin(&c->job, host, s->text);
 }
 
-/* Waits, or says "again" where the socket does not. */
+/* Waits; or returns "again" where the socket is non-blocking. */
 static const char *await(const struct smtp_socket *s, struct pollfd *fds, nfds_t count,
                          int64_t wake_ms)
 {
@@ -139,10 +139,9 @@ static const char *keep_family(struct smtp_socket *s)
                     c->source);
 }
 
-/* How long connect() itself may wait: alone in the race, and only until the next could start, for
- * the kernel is late by a fraction of a long time-out (measured: 20.7 seconds for 20). 0: it may
- * not.
- */
+/* Returns how long connect() itself may wait: alone in the race, and only until the next attempt
+ * could start, because the kernel is late by a fraction of a long time-out (measured: 20.7 seconds
+ * for 20). 0: it may not wait. */
 static int patience_ms(const struct smtp_socket *s, int64_t deadline_ms)
 {
     if (!PORT_WAITS || s->nonblocking || s->connecting->running > 0) return 0;
@@ -151,8 +150,9 @@ static int patience_ms(const struct smtp_socket *s, int64_t deadline_ms)
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
-/* 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Otherwise it has failed. On a unix
- * socket nothing goes on after EINTR: it is EAGAIN, as where the queue is full. */
+/* Starts attempt `i`. Returns 0: connected. EINPROGRESS, EINTR: it goes on (POSIX, connect). Any
+ * other value: it has failed. On a unix socket an attempt does not go on after EINTR: that is
+ * returned as EAGAIN, as where the queue is full. */
 static int start_attempt(struct connecting *c, int i, int wait_ms)
 {
     const struct address *to = &c->list[i];
@@ -170,7 +170,8 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
     return error;
 }
 
-/* Starts what is due. NULL, "again", or "system" where the process has no descriptors left. */
+/* Starts the attempts that are due. Returns NULL, "again", or "system" where the process has no
+ * descriptors left. */
 static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;

@@ -6,7 +6,8 @@
 
 /* ---- certificates ---- */
 
-/* Called by OpenSSL for each certificate; decides nothing, but remembers names for the error. */
+/* OpenSSL calls this for each certificate. It decides nothing, but keeps the names for the error.
+ */
 int tls_verified(int ok, X509_STORE_CTX *ctx)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -47,8 +48,8 @@ static bool has_pinned_key(const struct tls *t)
     return memcmp(digest, c->pin, TLS_PIN_LEN) == 0;
 }
 
-/* Of what OpenSSL has verified, time is all that can change: a session is kept for one context and
- * one name. */
+/* Verifies a resumed session. Of what OpenSSL had verified only the time can have changed: a
+ * session is kept for one context and one name. */
 static long verify_again(SSL *ssl)
 {
     long result = SSL_get_verify_result(ssl);
@@ -76,8 +77,8 @@ static const char *distrust(struct smtp_socket *s)
 
 /* ---- sessions ---- */
 
-/* With the process in it: a forked child leaves its parent's sessions alone, for a ticket of
- * TLS 1.3 is for one use (RFC 8446, C.4). */
+/* Makes the key under which sessions are kept. The process is part of it: a forked child does not
+ * use its parent's sessions, because a ticket of TLS 1.3 is for one use (RFC 8446, C.4). */
 static bool make_key(const struct smtp_socket *s, const char *name)
 {
     char text[sizeof s->target + HOST_NAME_LEN_MAX + 32];
@@ -103,7 +104,7 @@ static void offer_session(struct smtp_socket *s)
     SSL_SESSION_free(session);
 }
 
-/* Until TLS 1.2 a session is for many uses, and may come without a new one. */
+/* Keeps a session of TLS 1.2, which is for many uses and may come without a new one. */
 static void keep_session(struct tls *t)
 {
     if (SSL_session_reused(t->ssl) == 0 || SSL_version(t->ssl) >= TLS1_3_VERSION) return;
@@ -201,7 +202,7 @@ static const char *fail(struct smtp_socket *s, const char *word)
     return word;
 }
 
-/* A peer that speaks first, and not in records, has no TLS on this port. */
+/* Is the peer's first byte not that of a TLS record? Then there is no TLS on this port. */
 static bool is_plaintext(struct tls *t)
 {
     char *data;

@@ -12,7 +12,7 @@ static const char *fail(struct smtp_listener *l, const char *what)
 
 /* ---- unix sockets ---- */
 
-/* Does a process listen there? Only a refusal says that none does. */
+/* Does no process listen there? Only a refused connection shows that. */
 static bool is_deserted(const struct address *address)
 {
     int fd = port_socket(AF_UNIX, 0);
@@ -23,7 +23,7 @@ static bool is_deserted(const struct address *address)
 }
 
 /* Removes the socket that a process left when it died: nothing else, and not the socket of another
- * process that replaced it meanwhile. NULL: there is room now. */
+ * process that has replaced it meanwhile. NULL: the path is free. */
 static const char *replace(struct smtp_listener *l)
 {
     const char *path = l->address.u.un.sun_path;
@@ -111,7 +111,7 @@ const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int ti
             stream_adopt(s, fd, l->address.u.any.sa_family);
             return NULL;
         }
-        /* A connection that was gone before it could be accepted is not an error of ours. */
+        /* A connection that ended before it could be accepted is not an error. */
         if (errno == EINTR) return "again";
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED)
             return host_say(l->text, host_errno_word(errno, "closed"), "%s", strerror(errno));

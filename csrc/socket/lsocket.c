@@ -34,7 +34,7 @@ static int milliseconds(lua_State *L, int index)
     return ms > 86400000.0 ? 86400000 : (int)ms;
 }
 
-/* 0 where there is none. */
+/* Returns the port, 0 where the argument is nil. */
 static int port_arg(lua_State *L, int index)
 {
     return lua_isnoneornil(L, index) ? 0 : (int)lcompat_count(L, index, 65535);
@@ -249,7 +249,7 @@ static const luaL_Reg listener_methods[] = {METHOD(listener, accept),
 
 /* ---- many sockets ---- */
 
-/* A socket or a listener. */
+/* Returns the socket or the listener at `index`. */
 static struct waiting to_waiting(lua_State *L, int index)
 {
     bool listens;
@@ -260,9 +260,8 @@ static struct waiting to_waiting(lua_State *L, int index)
     return (struct waiting){.socket = to_socket(L, index)};
 }
 
-/** socket.wait(socks, milliseconds) -> the indices of those that may go on, each of which had said
- *  "again"; none where the time is over. A listener is one of them as well. nil, "again": a signal
- *  came */
+/** socket.wait(socks, milliseconds) -> the indices of those sockets and listeners that may go on,
+ * each of which had said "again"; none where the time is over | nil, "again": a signal came */
 static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -42,7 +42,7 @@ static int socket_tlsinfo(lua_State *L)
     return 1;
 }
 
-/* Seconds since 1970, which may be negative. */
+/* Sets seconds since 1970, which may be negative. */
 static void set_time(lua_State *L, const char *key, int64_t seconds)
 {
     lua_pushnumber(L, (lua_Number)seconds);

@@ -30,8 +30,9 @@ void resolve_end(struct resolving *job)
     free(job);
 }
 
-/* The resolver reads files and asks over a socket; without a descriptor it says that there is no
- * such name. So it is looked whether two can be had. */
+/* Returns what this process lacks, as an errno value, or 0. The resolver reads files and opens a
+ * socket; without a descriptor it reports that the name does not exist. So this checks whether two
+ * descriptors can be had. */
 static int find_lack(const struct resolving *job)
 {
     if (host_errno_word(job->system_error, NULL) != NULL) return job->system_error;
@@ -61,7 +62,7 @@ static void *look_up(void *argument)
     return NULL;
 }
 
-/* 0 or an errno value. */
+/* Starts the thread. Returns 0 or an errno value. */
 static int start(struct resolving *job)
 {
     sigset_t all, before;
@@ -104,7 +105,7 @@ int resolve_fd(const struct resolving *job)
     return job->pipe[0];
 }
 
-#ifndef EAI_NODATA /* FreeBSD has one word for both */
+#ifndef EAI_NODATA /* FreeBSD has one name for both */
 #define EAI_NODATA EAI_NONAME
 #endif
 

@@ -78,7 +78,7 @@ static bool set_recv_timeout(struct smtp_socket *s, int64_t deadline_ms)
 
 /* ---- the descriptor ---- */
 
-/* What errno says. NULL: it would wait. */
+/* Returns what errno says; NULL: the call would wait. */
 static const char *trouble(struct smtp_socket *s)
 {
     int error = errno;
@@ -87,7 +87,7 @@ static const char *trouble(struct smtp_socket *s)
     return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
 }
 
-/* recv had nothing. NULL: try again. */
+/* Waits where recv had nothing. NULL: try again. */
 static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool waits)
 {
     short ready;
@@ -102,14 +102,14 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
     return word;
 }
 
-/* A server that writes each reply by itself holds back the second until we have acknowledged the
- * first (Nagle's algorithm), and the kernel may delay that by 40 ms: a second read in a row tells
- * it not to. */
+/* A server that writes each reply by itself holds the second one back until we have acknowledged
+ * the first (Nagle's algorithm), and the kernel may delay that by 40 ms. A second read in a row has
+ * the kernel acknowledge at once. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
     bool may_wait = deadline_ms != 0;
     if (s->heard && s->tcp && may_wait) port_quickack(s->fd);
-    /* Directly after something was sent there is nothing to read yet. */
+    /* Directly after a write there is nothing to read yet. */
     if (s->nonblocking && may_wait && !s->heard && s->until_ms == 0)
         return stream_put_off(s, POLLIN, deadline_ms);
     for (;;) {
@@ -128,9 +128,9 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
     }
 }
 
-/* A small write after another that is not acknowledged yet would wait (Nagle's algorithm), and so
- * would the end of a long one. What answers something heard does not, and most that is sent in a
- * short conversation does: that saves a call. */
+/* A small write that follows another one which is not acknowledged yet would wait (Nagle's
+ * algorithm), and so would the end of a long one. Most of what is sent in a short conversation
+ * answers something that was received, and does not wait: then the call is saved. */
 static void disable_nagle(struct smtp_socket *s, size_t len)
 {
     int on = 1;
@@ -139,7 +139,8 @@ static void disable_nagle(struct smtp_socket *s, size_t len)
     s->nodelay = true;
 }
 
-/* send had no room. NULL: try again, or (*readable) there is something to read first. */
+/* Waits where send had no room. NULL: try again, or (*readable) there is something to read first.
+ */
 static const char *wait_to_write(struct smtp_socket *s, int64_t deadline_ms, bool *readable)
 {
     const short events = POLLIN | POLLOUT;
@@ -223,7 +224,7 @@ void stream_drop(struct smtp_socket *s)
 
 void stream_close(struct smtp_socket *s)
 {
-    /* What a forked child writes would end the session of its parent. */
+    /* What a forked child writes would end its parent's session. */
     if (s->tls != NULL && s->pid == getpid()) tls_say_goodbye(s);
     stream_drop(s);
 }

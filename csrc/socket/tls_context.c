@@ -36,8 +36,8 @@ static const char *fail(struct tls_context *c, const char *option, const char *w
     return tls_blame(c->text, option, text);
 }
 
-/* A hashed directory costs nothing until a certificate is looked for in it; a bundle is parsed
- * whole, 16 ms each time. */
+/* Is it a hashed directory? It costs nothing until a certificate is looked up in it; a bundle is
+ * parsed whole, 16 ms each time. */
 static bool is_hashed(const char *path)
 {
     bool found = false;
@@ -85,7 +85,7 @@ static const char *load_trust(struct tls_context *c, const struct tls_settings *
                : fail(c, "ca_path", settings->ca_path);
 }
 
-/* No prompt for a pass phrase: a server has no terminal to answer at. */
+/* Asks for no pass phrase: a server has no terminal at which it could be typed. */
 static int no_pass_phrase(char *buffer, int size, int writing, void *data)
 {
     (void)buffer, (void)size, (void)writing, (void)data;

@@ -96,7 +96,7 @@ const char *smtp_domain_check(const char *data, size_t len)
     return check_names(data, len, false);
 }
 
-/* In an address: a name with U-labels as well (RFC 6531 3.3 sub-domain). */
+/* Checks the domain of an address, which may contain U-labels (RFC 6531 3.3 sub-domain). */
 static const char *check_domain(const char *data, size_t len)
 {
     for (size_t i = 0; i < len; i++)

@@ -29,7 +29,7 @@ size_t smtp_base64_encode(const char *data, size_t len, char *out)
 {
     const unsigned char *in = (const unsigned char *)data;
     char *at = out;
-    /* Six octets a step, though eight are read: that is one instruction. */
+    /* Takes six octets in each step; eight are read, which is one instruction. */
     for (; len >= 8; in += 6, len -= 6, at += 8) {
         uint64_t bits = (uint64_t)in[0] << 56 | (uint64_t)in[1] << 48 | (uint64_t)in[2] << 40 |
                         (uint64_t)in[3] << 32 | (uint64_t)in[4] << 24 | (uint64_t)in[5] << 16 |
@@ -64,8 +64,8 @@ static int value_of(char c)
     return c == '/' ? 63 : -1;
 }
 
-/* Four characters, up to two of them padding at the very end. Returns how many octets they mean, 0
- * where they mean none. */
+/* Decodes four characters, up to two of them padding at the very end. Returns how many octets they
+ * mean, 0 where they are not valid. */
 static size_t decode_four(const char *in, bool last, char *out)
 {
     size_t pad = 0;

@@ -14,7 +14,8 @@ enum {
 
 static const struct smtp_text names[] = {{"bcc", 3}, {"resent-bcc", 10}};
 
-/* Blanks, a byte order mark, and any other octet that no name of a header may hold. */
+/* Is it a blank, a part of a byte order mark, or any other octet that a field name cannot contain?
+ */
 static bool is_outside_names(char c)
 {
     return c <= ' ' || c > '~' || (c & 0x80);

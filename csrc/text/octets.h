@@ -16,7 +16,7 @@
 
 #define OCTETS(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* Compilers make one instruction of it. */
+/* Reads eight octets. Compilers make one instruction of it. */
 static inline uint64_t octets_at(const char *data)
 {
     const unsigned char *in = (const unsigned char *)data;
@@ -35,26 +35,26 @@ static inline size_t octets_first(uint64_t hits)
     return (size_t)__builtin_ctzll(hits) / 8;
 }
 
-/* Exact in every octet: those from SPACE to "~". */
+/* Hits octets from SPACE to "~". Exact in every octet. */
 static inline uint64_t octets_printable(uint64_t octets)
 {
     uint64_t low = octets & OCTETS(0x7F);
     return (low + OCTETS(0x80 - ' ')) & ~(low + OCTETS(1)) & ~octets & OCTETS(0x80);
 }
 
-/* Exact in every octet below 0x80: those that are not `c`. */
+/* Hits octets other than `c`. Exact in every octet below 0x80. */
 static inline uint64_t octets_other_than(uint64_t octets, unsigned char c)
 {
     return ((octets ^ OCTETS(c)) & OCTETS(0x7F)) + OCTETS(0x7F);
 }
 
-/* How many are hit. */
+/* Returns how many octets are hit. */
 static inline size_t octets_count(uint64_t hits)
 {
     return (size_t)((hits >> 7) * OCTETS(1) >> 56);
 }
 
-/* The first `count`, fewer than eight, and spaces for the others. */
+/* Returns the first `count` octets, fewer than eight, and spaces for the others. */
 static inline uint64_t octets_begin(uint64_t octets, size_t count)
 {
     uint64_t others = ~UINT64_C(0) << (8 * count);
@@ -82,8 +82,9 @@ static inline bool is_mark(char c, bool eightbit)
     return is_line_end(c) || c == '\0' || (!eightbit && (c & 0x80));
 }
 
-/* Octets before the first CR, LF or NUL, or before the first over 127 where these are not allowed.
- * Every octet of a message is looked at by this: where sixteen at a time can be had, they are. */
+/* Returns how many octets precede the first CR, LF or NUL, or the first over 127 where these are
+ * not allowed. Every octet of a message passes this function, so it takes sixteen at a time where
+ * it can. */
 static inline size_t plain_len(const char *data, size_t len, bool eightbit)
 {
     const uint64_t high = eightbit ? 0 : OCTETS(0x80);
@@ -115,14 +116,14 @@ static inline size_t plain_len(const char *data, size_t len, bool eightbit)
     return at;
 }
 
-/* What quoted-printable may leave as it is (RFC 2045 6.7), where it is not at a line's end. */
+/* May quoted-printable leave the octet as it is (RFC 2045 6.7), if it is not at a line's end? */
 static inline bool is_literal(char c)
 {
     return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
 }
 
-/* Those of eight octets that are not; a TAB is a hit all the same. All over 127 are hits, so what
- * the differences say of them does not matter. */
+/* Hits octets that quoted-printable may not leave as they are, and TAB. All over 127 are hits, so
+ * what the differences say of them does not matter. */
 static inline uint64_t octets_special(uint64_t octets)
 {
     uint64_t equal = (octets ^ OCTETS('=')) - OCTETS(1);

@@ -76,7 +76,7 @@ static char *make_room(struct smtp_encoder *e, size_t columns, char *out)
     return end_line(e, out);
 }
 
-/* Columns of the UTF-8 character that begins with this octet (RFC 3629 3). */
+/* Returns the columns of the UTF-8 character that begins with this octet (RFC 3629 3). */
 static size_t columns_of(unsigned char c)
 {
     if (c >= 0xF0 && c <= 0xF4) return CHARACTER_COLUMNS;
@@ -129,8 +129,8 @@ static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
     return at < room ? at : room;
 }
 
-/* Literal octets, at least one. Returns how much of the input was taken: 0 where what follows has
- * to be known first. A space or TAB must not end a line (RFC 2045 6.7 (3)). */
+/* Takes literal octets, at least one. Returns how many: 0 where the next one has to be known first.
+ * A space or TAB must not end a line (RFC 2045 6.7 (3)). */
 static size_t put_literal(struct smtp_encoder *e, const char *data, size_t len, bool last,
                           char **out)
 {
@@ -145,8 +145,8 @@ static size_t put_literal(struct smtp_encoder *e, const char *data, size_t len, 
     return 1;
 }
 
-/* The octet at a line's start. Programs on the way change "From " there (RFC 4155), and a server
- * that forgets to undouble dots changes ".". */
+/* Takes the octet at a line's start. Programs on the way change "From " there (RFC 4155), and a
+ * server that forgets to undouble dots changes ".". */
 static size_t begin_line(struct smtp_encoder *e, const char *data, size_t len, bool last,
                          char **out)
 {

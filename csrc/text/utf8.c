@@ -2,7 +2,7 @@
 #include "octets.h"
 #include "text.h"
 
-/* The length of a well-formed sequence of two bytes or more (RFC 3629 4), else 0. */
+/* Returns the length of a well-formed sequence of two bytes or more (RFC 3629 4), or 0. */
 static size_t sequence_len(const unsigned char *data, size_t len)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* oauthbearer.c - OAUTHBEARER (RFC 7628). An error challenge wants %x01 as its answer (3.2.3), and
- * then comes the refusal. */
+/* oauthbearer.c - OAUTHBEARER (RFC 7628). The answer to an error challenge is %x01 (3.2.3); then
+ * the server refuses. */
 #include "../session.h"
 
 static void answer(struct smtp_session *s, unsigned turn)

@@ -1,5 +1,5 @@
-/* xoauth2.c - XOAUTH2, Google's forerunner of OAUTHBEARER. An error challenge wants an empty
- * answer, and then comes the refusal. */
+/* xoauth2.c - XOAUTH2, Google's forerunner of OAUTHBEARER. The answer to an error challenge is
+ * empty; then the server refuses. */
 #include "../session.h"
 
 static void answer(struct smtp_session *s, unsigned turn)
