@@ -1,5 +1,8 @@
 local certs = require "spec.tools.certs"
+local command = require "spec.tools.command"
+local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local socket = require "smtp.socket"
 
 local cert = certs.make()
 
@@ -18,5 +21,75 @@ describe("TLS", function()
          if min == "1.3" then assert.equal("version", err.reason) end
          pipe:close()
       end
+   end)
+end)
+
+describe("a folder of certificates", function()
+   local folder = os.tmpname()
+
+   before_each(function() command.run(("sh -c 'rm -rf %s; mkdir %s'"):format(folder, folder)) end)
+   teardown(function() command.run("rm -rf " .. folder) end)
+
+   it("needs a name that openssl rehash gives", function()
+      for _, name in ipairs { false, "abcdefghij", "abcdefgh.1", "abcdefghi.0", "abcdefg.0", "ca.pem" } do
+         if name then command.run(("cp %s %s/%s"):format(cert "ca", folder, name)) end
+         local context, option, why = socket.tls_context { verify = true, ca_path = folder }
+         assert.same({ nil, "ca_path", "it is no directory made by openssl rehash" }, { context, option, why }, name)
+      end
+      command.run(("cp %s %s/abcdefgh.0"):format(cert "ca", folder))
+      assert(socket.tls_context { verify = true, ca_path = folder })
+      local context, option = socket.tls_context { verify = true, ca_path = folder .. "/none" }
+      assert.same({ nil, "ca_path" }, { context, option })
+   end)
+
+   -- What a process gets that sends with this environment, and trusts what the system does.
+   local function trusts(environment)
+      local path, key = cert "good"
+      local other = peer.start(([[
+         local sock = accept()
+         if sock:sslaccept(server_context(%q, %q)) then sock:send("554 5.0.0 no\r\n") end
+      ]]):format(path, key))
+      local said = command.run_with(environment .. " " .. peer.interpreter, ([[
+         local _, err = require("smtp.safe").send { host = "localhost", port = %d, tls = "implicit", from = "a@b",
+            to = "c@d", text = "", timeout = 5 }
+         print(err.kind, err.reason, tostring(err))
+         local sock = require("smtp.socket").new()
+         sock:settimeouts(1000, 1000, 1000)
+         sock:connect("127.0.0.1", %d)
+      ]]):format(other.port, other.port))
+      other.finish()
+      return said
+   end
+
+   it("or a file of them, is the system's where the environment says so", function()
+      command.run(("sh -c 'cp %s %s && openssl rehash %s'"):format(cert "ca", folder, folder))
+      for environment, expected in pairs {
+         [("SSL_CERT_FILE=%s SSL_CERT_DIR=/nowhere"):format(cert "ca")] = "greeting_refused",
+         [("SSL_CERT_FILE=/nowhere SSL_CERT_DIR=%s"):format(folder)] = "greeting_refused",
+         [("SSL_CERT_FILE=%s SSL_CERT_DIR=/nowhere"):format(cert "self_signed")] = "certificate",
+         ["SSL_CERT_FILE= SSL_CERT_DIR="] = "certificate",
+      } do
+         local said = trusts(environment)
+         assert.equal(expected, said:match("^(%S+)"), said)
+      end
+      local said = trusts "SSL_CERT_FILE=/nowhere SSL_CERT_DIR=/nowhere"
+      assert.truthy(said:find("this machine trusts no certificates", 1, true), said)
+   end)
+end)
+
+describe("the files of a context", function()
+   it("that cannot be read are named, with the reason", function()
+      local good, key = cert "good"
+      for option, settings in pairs {
+         ca_file = { verify = true, ca_file = "/nowhere.pem" }, cert = { cert = "/nowhere.pem", key = key },
+         key = { cert = good, key = "/nowhere.pem" },
+      } do
+         local context, wrong, why = socket.tls_context(settings)
+         assert.same({ nil, option }, { context, wrong })
+         assert.truthy(why:find("^/nowhere%.pem: %S"), why)
+      end
+      local other = select(2, cert "expired")
+      local context, wrong = socket.tls_context { cert = good, key = other }
+      assert.same({ nil, "key" }, { context, wrong })
    end)
 end)

@@ -99,9 +99,9 @@ describe("a TLS session", function()
    end)
 
    -- Connections whose handshakes all begin before one ends: was each one resumed?
-   local function open(context, port, count)
+   local function open(context, port, count, name)
       local socks, resumed = {}, {}
-      local function shake(sock) return sock:sslhandshake(nil, "localhost", true, context) end
+      local function shake(sock) return sock:sslhandshake(nil, name or "localhost", true, context) end
       for i = 1, count do
          socks[i] = socket.new()
          socks[i]:settimeouts(5000, 5000, 5000)
@@ -143,6 +143,29 @@ describe("a TLS session", function()
       collectgarbage()
       other.finish()
    end)
+
+   it("is of one server: not that of another port", function()
+      local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+      local one, other = ticket_server(2, "1.3"), ticket_server(1, "1.3")
+      assert.same({ false }, open(context, one.port, 1))
+      assert.same({ false }, open(context, other.port, 1))
+      assert.same({ true }, open(context, one.port, 1))
+      collectgarbage()
+      one.finish()
+      other.finish()
+   end)
+
+   -- Each name brings two.
+   for names, resumed in pairs { [128] = { true, true }, [129] = { false, false } } do
+      it(("is kept 256 times in a context, the newest ones: after %d names"):format(names), function()
+         local context = assert(socket.tls_context { verify = false })
+         local other = ticket_server(names + 2, "1.3")
+         for i = 1, names do assert.same({ false }, open(context, other.port, 1, ("n%d.example"):format(i))) end
+         assert.same(resumed, open(context, other.port, 2, "n1.example"))
+         collectgarbage()
+         other.finish()
+      end)
+   end
 
    for version, resumed in pairs { ["1.3"] = { true, true, false }, ["1.2"] = { true, false, false } } do
       it("of TLS " .. version .. " is with one connection at a time", function()
