@@ -152,6 +152,27 @@ enum {
 /** How a server's words end where they were cut: a secret may be there in part. */
 #define SMTP_CUT_MARK " [cut]"
 
+/** The extensions that a caller may require: name, keyword, the keyword as the reason of an error,
+ * and what reads the parameters (extensions.c). `X` is for E to use. If several required extensions
+ * are missing, the first of these is reported. */
+/* clang-format off */
+#define SMTP_EXTENSIONS(E, X)                                                                      \
+    E(X, PIPELINING,    "PIPELINING",    "pipelining",    NULL)               /* RFC 2920 */ \
+    E(X, 8BITMIME,      "8BITMIME",      "8bitmime",      NULL)               /* RFC 6152 */ \
+    E(X, SIZE,          "SIZE",          "size",          read_size)          /* RFC 1870 */ \
+    E(X, SMTPUTF8,      "SMTPUTF8",      "smtputf8",      NULL)               /* RFC 6531 */ \
+    E(X, BINARYMIME,    "BINARYMIME",    "binarymime",    NULL)               /* RFC 3030 */ \
+    E(X, CHUNKING,      "CHUNKING",      "chunking",      NULL)               /* RFC 3030 */ \
+    E(X, DSN,           "DSN",           "dsn",           NULL)               /* RFC 3461 */ \
+    E(X, REQUIRETLS,    "REQUIRETLS",    "requiretls",    NULL)               /* RFC 8689 */ \
+    E(X, DELIVERBY,     "DELIVERBY",     "deliverby",     read_deliverby)     /* RFC 2852 */ \
+    E(X, FUTURERELEASE, "FUTURERELEASE", "futurerelease", read_futurerelease) /* RFC 4865 */ \
+    E(X, MT_PRIORITY,   "MT-PRIORITY",   "mt-priority",   NULL)               /* RFC 6710 */ \
+    E(X, LIMITS,        "LIMITS",        "limits",        read_limits)        /* RFC 9422 */
+#define SMTP_EXTENSION_ERROR(X, name, keyword, reason, read)                                       \
+    X(NO_##name, "extension_unsupported", reason, "does not offer " keyword)
+/* clang-format on */
+
 /** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
  *  sentence continues after the server's name. */
 /* clang-format off */
@@ -203,18 +224,7 @@ enum {
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
     X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING and then does not know BDAT")\
     X(TOO_LARGE,        "message_too_large",   "too_large",        "does not take messages this large")\
-    X(NO_PIPELINING,    "extension_unsupported", "pipelining",     "does not offer PIPELINING")    \
-    X(NO_8BITMIME,      "extension_unsupported", "8bitmime",       "does not offer 8BITMIME")      \
-    X(NO_SIZE,          "extension_unsupported", "size",           "does not offer SIZE")          \
-    X(NO_SMTPUTF8,      "extension_unsupported", "smtputf8",       "does not offer SMTPUTF8")      \
-    X(NO_CHUNKING,      "extension_unsupported", "chunking",       "does not offer CHUNKING")      \
-    X(NO_BINARYMIME,    "extension_unsupported", "binarymime",     "does not offer BINARYMIME")    \
-    X(NO_DSN,           "extension_unsupported", "dsn",            "does not offer DSN")           \
-    X(NO_REQUIRETLS,    "extension_unsupported", "requiretls",     "does not offer REQUIRETLS")    \
-    X(NO_DELIVERBY,     "extension_unsupported", "deliverby",      "does not offer DELIVERBY")     \
-    X(NO_FUTURERELEASE, "extension_unsupported", "futurerelease",  "does not offer FUTURERELEASE") \
-    X(NO_MT_PRIORITY,   "extension_unsupported", "mt-priority",    "does not offer MT-PRIORITY")   \
-    X(NO_LIMITS,        "extension_unsupported", "limits",         "does not offer LIMITS")        \
+    SMTP_EXTENSIONS(SMTP_EXTENSION_ERROR, X)                                                       \
     X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven by TLS who it is, and requiretls wants that")\
     X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "gives no message back as soon as deliver_by wants")\
     X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "holds no message for as long as is wanted")\
@@ -246,7 +256,7 @@ struct smtp_error_words {
     const char *kind, *reason, *sentence;
 };
 extern const struct smtp_error_words smtp_errors[];
-/** The first error of this kind and reason, NONE where there is none. */
+/** Returns the first error of this kind and reason, NONE where there is none. */
 enum smtp_error smtp_error_find(const char *kind, const char *reason);
 
 /** A reply's facts: the code, the enhanced status (RFC 3463) where its class fits the code, all 0
@@ -282,28 +292,25 @@ struct smtp_mech {
     unsigned flags;
 };
 
-/** The extensions that this library knows (extensions.c has the keywords), as bits. */
-/* clang-format off */
-#define SMTP_EXTENSIONS(X)                                                                         \
-    X(PIPELINING) X(8BITMIME) X(SIZE) X(STARTTLS) X(AUTH) X(SMTPUTF8) X(CHUNKING) X(BINARYMIME)    \
-    X(DSN) X(REQUIRETLS) X(DELIVERBY) X(FUTURERELEASE) X(MT_PRIORITY) X(LIMITS)
-/* clang-format on */
+/** Extensions as bits. STARTTLS and AUTH have policies of their own. */
 enum {
-#define X(name) SMTP_EXT_PLACE_##name,
-    SMTP_EXTENSIONS(X)
-#undef X
+#define E(X, name, keyword, reason, read) SMTP_EXT_PLACE_##name,
+    SMTP_EXTENSIONS(E, ) SMTP_EXT_PLACE_STARTTLS,
+    SMTP_EXT_PLACE_AUTH
+#undef E
 };
 enum {
-#define X(name) SMTP_EXT_##name = 1 << SMTP_EXT_PLACE_##name,
-    SMTP_EXTENSIONS(X)
-#undef X
+#define E(X, name, keyword, reason, read) SMTP_EXT_##name = 1 << SMTP_EXT_PLACE_##name,
+    SMTP_EXTENSIONS(E, ) SMTP_EXT_STARTTLS = 1 << SMTP_EXT_PLACE_STARTTLS,
+    SMTP_EXT_AUTH = 1 << SMTP_EXT_PLACE_AUTH
+#undef E
 };
 
-/** The extension with this keyword, in any case; 0 where there is none. */
+/** Returns the extension with this keyword, in any case; 0 where there is none. */
 unsigned smtp_extension_find(const char *keyword, size_t len);
-/** The error that says that the server does not offer extension number `i`, from 0 on, of those
- * that a caller may require; its reason is the keyword in lower case. NONE where there is no such
- * number. STARTTLS and AUTH, which have policies of their own, come last and do not count. */
+/** Returns the error that says that the server does not offer extension number `i`, from 0 on, of
+ * those that a caller may require; its reason is the keyword in lower case. Returns NONE where
+ * there is no such number. STARTTLS and AUTH, which have policies of their own, do not count. */
 enum smtp_error smtp_extension_error(size_t i);
 
 /** How far commands go ahead of answers where PIPELINING is offered. LMTP is always SAFE: see
@@ -337,46 +344,45 @@ struct smtp_options {
 };
 
 enum smtp_verdict {
-    SMTP_UNSENT,   /* cannot have been delivered */
-    SMTP_ACCEPTED, /* the server has taken responsibility */
-    SMTP_REFUSED,  /* refused for good (5yz) */
-    SMTP_DEFERRED, /* refused for now (4yz) */
-    SMTP_UNKNOWN   /* the end of the message left us, and no answer came: it may be delivered */
+    SMTP_UNSENT,   /* the message cannot have been delivered to this recipient */
+    SMTP_ACCEPTED, /* the server has taken responsibility for delivery */
+    SMTP_REFUSED,  /* the server refused for good (5yz) */
+    SMTP_DEFERRED, /* the server refused for now (4yz) */
+    SMTP_UNKNOWN   /* the end of the message left, and no answer came: it may be delivered */
 };
 
 struct smtp_recipient {
     struct smtp_text address;       /* canonical, as smtp_address_check gives it, without < > */
     struct smtp_text notify, orcpt; /* values of NOTIFY= and ORCPT= (RFC 3461 4.1, 4.2) */
     enum smtp_verdict verdict;
-    bool again; /* one too many for this transaction: the message is for a further one */
+    bool again; /* it was one too many for this transaction, and is for a further one */
     uint16_t code;
     uint16_t enhanced[3];
     uint32_t text_at, text_len; /* the server's words, in smtp_transaction.texts */
-    uint64_t end_at;            /* where in our stream of bytes its RCPT ends */
+    uint64_t end_at;            /* where its RCPT ends in our stream of bytes */
 };
 
 #define SMTP_LEN_UNKNOWN UINT64_MAX
 
-/** One transaction. The caller fills in the upper half and zeroes the lower. What is empty or 0 is
- *  not said; nor is what belongs to an extension that is neither required nor offered. Values are
- *  esmtp-values of RFC 5321 4.1.2. */
+/** One transaction. The caller fills in the upper half and zeroes the lower half. Values that are
+ *  empty or 0 are not said, and neither are those of an extension that is neither required nor
+ *  offered. Values are esmtp-values of RFC 5321 4.1.2. */
 struct smtp_transaction {
     struct smtp_text from;     /* reverse path without < >; empty: the null reverse path */
     struct smtp_recipient *to; /* at least one */
     size_t to_count;
-    uint64_t size;         /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
-    bool exact;            /* to the octet, and the message can be read again: one BDAT takes it */
-    uint64_t source_len;   /* octets smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
-    struct smtp_text text; /* the whole message, where it is in memory: BODY is not wanted then */
-    bool ready;         /* … and CRLF ends each of its lines, none of which begins with a dot */
-    bool binary_wanted; /* BINARYMIME where it can be had, with octets as they are (RFC 3030) */
-    bool eightbit;      /* the message holds octets over 127 (RFC 6152) */
-    bool utf8;          /* an address needs SMTPUTF8; the header may hold UTF-8 (RFC 6531, 6532) */
-    size_t offer;       /* recipients in one transaction at most, see smtp_transaction_offer; 0: any
-                           number */
-    bool all;           /* it is sent only if every recipient is accepted */
+    uint64_t size;       /* octets on the wire, for SIZE= (RFC 1870), or SMTP_LEN_UNKNOWN */
+    bool exact;          /* `size` is exact, and the message can be read again: one BDAT takes it */
+    uint64_t source_len; /* octets that smtp_body must be given in all, or SMTP_LEN_UNKNOWN */
+    struct smtp_text text; /* the whole message, if it is in memory: then BODY is not wanted */
+    bool ready;            /* CRLF ends each line of `text`, and no line begins with a dot */
+    bool binary_wanted;    /* use BINARYMIME if possible, with octets as they are (RFC 3030) */
+    bool eightbit;         /* the message contains octets over 127 (RFC 6152) */
+    bool utf8;    /* an address needs SMTPUTF8; the header may contain UTF-8 (RFC 6531, 6532) */
+    size_t offer; /* the most recipients in one transaction, see smtp_transaction_offer; 0: any */
+    bool all;     /* the message is sent only if every recipient is accepted */
     unsigned ext_require;              /* extensions without which it is not sent */
-    struct smtp_text notify;           /* for recipients without one of their own */
+    struct smtp_text notify;           /* for recipients without a value of their own */
     struct smtp_text ret, envid;       /* values of RET= and ENVID= (RFC 3461 4.3, 4.4) */
     bool requiretls;                   /* RFC 8689 */
     bool by_return, by_trace;          /* RFC 2852 4: mode R, else N; trace */
@@ -388,27 +394,27 @@ struct smtp_transaction {
 
     size_t to_said, to_heard, to_accepted;
     size_t to_end;    /* recipients of this transaction; the others are for further ones */
-    size_t to_judged; /* by the replies to the message: those before this one (LMTP) */
+    size_t to_judged; /* LMTP: recipients before this one have their reply to the message */
     size_t texts_len;
-    size_t due_count;               /* replies due */
-    bool binary;                    /* MAIL says so: octets as they are */
-    uint64_t text_size;             /* the caller's `size`, where `size` is that of `binary` */
+    size_t due_count;               /* replies that are due */
+    bool binary;                    /* MAIL says BINARYMIME: octets are sent as they are */
+    uint64_t text_size;             /* with `binary`: the caller's `size` */
     bool queued;                    /* smtp_transaction_add was called */
     bool has_outcome;               /* the outcome is final */
-    bool over;                      /* and nothing more is heard of it */
-    bool sender_accepted;           /* MAIL was answered with 2yz */
+    bool over;                      /* the outcome is final, and no more replies are due */
+    bool sender_accepted;           /* the reply to MAIL was 2yz */
     bool demands;                   /* the refusal that decides demands TLS or AUTH */
     bool contradicted;              /* a recipient was accepted after a refused sender */
-    bool taken;                     /* a recipient has it (LMTP) */
+    bool taken;                     /* LMTP: a recipient has the message */
     bool full;                      /* a recipient was one too many */
     bool overfilled;                /* the server ended the connection after such refusals */
-    bool followed;                  /* begun after the end of another, before its answer */
-    bool crossing;                  /* … and what was said there is not all answered */
+    bool followed;                  /* it began after the end of another one, before its answer */
+    bool crossing;                  /* such a beginning is not wholly answered yet */
     bool bystander;                 /* the session broke through no fault of this one */
-    uint64_t begun_at;              /* where in our stream of bytes it begins, */
-    uint64_t octets_at, octets_len; /* where the octets of the newest chunk are, */
-    uint64_t end_at;                /* and where the message ends; 0: nowhere yet */
-    uint64_t taken_len;             /* octets given to smtp_body so far */
+    uint64_t begun_at;              /* where it begins in our stream of bytes */
+    uint64_t octets_at, octets_len; /* where the octets of the newest chunk are */
+    uint64_t end_at;                /* where the message ends; 0: it has not ended yet */
+    uint64_t taken_len;             /* octets that smtp_body was given so far */
     struct smtp_trouble trouble;    /* error NONE: the message was accepted */
     struct smtp_answer answer;      /* the reply to the end of the message */
     struct smtp_transaction *next;
@@ -487,7 +493,8 @@ struct smtp_offer {
 bool smtp_offer_next(const struct smtp_session *s, struct smtp_text *rest,
                      struct smtp_offer *offer);
 
-/** Octets of memory for a session whose output buffer holds `buffer_len` octets. */
+/** Returns how many octets of memory a session needs whose output buffer has `buffer_len` octets.
+ */
 size_t smtp_session_size(size_t buffer_len);
 /** Start a session in `memory`, aligned as by malloc. `buffer_len` >= SMTP_BUFFER_LEN_MIN. The
  *  connection must be open; the first thing wanted is the greeting. */
@@ -499,7 +506,8 @@ struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
 struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
                                          const struct smtp_options *options,
                                          const struct smtp_facts *facts);
-/** READY, with nothing half heard: another session could go on with the connection. */
+/** Is the session READY, without a reply that has come in part? Then another session could go on
+ * with the connection. */
 bool smtp_session_rests(const struct smtp_session *s);
 
 /** What the session wants, an OR of these, the most urgent first. TLS, SECRET, ANSWER and NOTHING
@@ -516,22 +524,22 @@ enum {
 };
 unsigned smtp_wants(const struct smtp_session *s);
 
-/** The bytes to send now; stays valid until smtp_send_ack. */
+/** Returns the bytes to send now, which stay valid until smtp_send_ack. */
 struct smtp_text smtp_send_buf(const struct smtp_session *s);
 /** `len` of them were handed to the network for good. */
 void smtp_send_ack(struct smtp_session *s, size_t len);
-/** Bytes from the server, cut anywhere. */
+/** Takes bytes from the server, cut anywhere. Without any, the server has closed the connection. */
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 /** TLS is on, and the caller content with the peer. `verified`: by certificate and name. */
 void smtp_tls_started(struct smtp_session *s, bool verified);
 /** The secret that is wanted: "password", or "token", which may be wanted a second time. */
 const char *smtp_secret_kind(const struct smtp_session *s);
-/** It, borrowed until the exchange is over. */
+/** Gives the secret, which is borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
 
 /** Never show these words where the server repeats them in a reply, but "[secret]" in their place:
  * at most SMTP_HIDDEN_MAX, borrowed for as long as the session lives, and longer ones before those
- * that they hold. What was hidden before is no longer. */
+ * that they hold. The words of the call before are no longer hidden. */
 void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t count);
 
 /** A SASL exchange (RFC 4422) led from outside. It begins with ANSWER wanted and no challenge. */
@@ -549,11 +557,11 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error);
 /** Before it has begun: the mechanism cannot be used here. The next one is tried. */
 void smtp_mechanism_out(struct smtp_session *s);
-/** The transaction whose message BODY asks for. */
+/** Returns the transaction whose message BODY asks for. */
 const struct smtp_transaction *smtp_spoken(const struct smtp_session *s);
 /** A piece of the message, cut anywhere. Returns how much of it was taken. */
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
-/** There is no more of it. */
+/** The message is complete. */
 void smtp_body_end(struct smtp_session *s);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
@@ -577,7 +585,7 @@ struct smtp_clock {
  *  that handles it answers at once. Any other reply has reply_timeout. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
 
-/** Queue a transaction. It is final when transaction->over is true. */
+/** Queues a transaction. Its outcome is final when transaction->over is true. */
 void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction);
 /** Of a transaction that is over: is recipient `i` for a further transaction? */
 bool smtp_transaction_leaves(const struct smtp_transaction *transaction, size_t i);
@@ -585,7 +593,7 @@ bool smtp_transaction_leaves(const struct smtp_transaction *transaction, size_t 
  * connection, because the server accepted so many, refused others and then ended this one; where it
  * accepted none, so many as it refused; 0: any number. */
 size_t smtp_transaction_offer(const struct smtp_transaction *transaction);
-/** Say QUIT once the queue is empty. */
+/** Says QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */
 enum smtp_question { SMTP_ASK_RSET, SMTP_ASK_NOOP, SMTP_ASK_VRFY };

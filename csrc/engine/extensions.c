@@ -101,33 +101,18 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
     }
 }
 
-#define ROW(name) SMTP_EXT_##name, SMTP_ERROR_NO_##name
-
-/* STARTTLS and AUTH, at the end, have policies and errors of their own. If several required
- * extensions are missing, the first in this table is reported. */
 static const struct {
     const char *keyword;
     unsigned ext;
     enum smtp_error missing;
     void (*read)(struct smtp_session *s, struct smtp_text rest);
 } extensions[] = {
-    {"PIPELINING", ROW(PIPELINING), NULL},                     /* RFC 2920 */
-    {"8BITMIME", ROW(8BITMIME), NULL},                         /* RFC 6152 */
-    {"SIZE", ROW(SIZE), read_size},                            /* RFC 1870 */
-    {"SMTPUTF8", ROW(SMTPUTF8), NULL},                         /* RFC 6531 */
-    {"BINARYMIME", ROW(BINARYMIME), NULL},                     /* RFC 3030 */
-    {"CHUNKING", ROW(CHUNKING), NULL},                         /* RFC 3030 */
-    {"DSN", ROW(DSN), NULL},                                   /* RFC 3461 */
-    {"REQUIRETLS", ROW(REQUIRETLS), NULL},                     /* RFC 8689 */
-    {"DELIVERBY", ROW(DELIVERBY), read_deliverby},             /* RFC 2852 */
-    {"FUTURERELEASE", ROW(FUTURERELEASE), read_futurerelease}, /* RFC 4865 */
-    {"MT-PRIORITY", ROW(MT_PRIORITY), NULL},                   /* RFC 6710 */
-    {"LIMITS", ROW(LIMITS), read_limits},                      /* RFC 9422 */
-    {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL},    /* RFC 3207 */
-    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},       /* RFC 4954 */
+#define E(X, name, keyword, reason, read) {keyword, SMTP_EXT_##name, SMTP_ERROR_NO_##name, read},
+    SMTP_EXTENSIONS(E, )
+#undef E
+        {"STARTTLS", SMTP_EXT_STARTTLS, SMTP_ERROR_NONE, NULL}, /* RFC 3207 */
+    {"AUTH", SMTP_EXT_AUTH, SMTP_ERROR_NONE, read_auth},        /* RFC 4954 */
 };
-
-#undef ROW
 
 enum { EXTENSION_COUNT = sizeof extensions / sizeof *extensions };
 

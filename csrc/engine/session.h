@@ -153,10 +153,10 @@ struct smtp_run {
 /* A transaction has up to four runs: RSET, MAIL, RCPT, and the message's end. */
 enum { SMTP_RUNS_MAX = 4 * SMTP_FLIGHT_MAX + 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
 
-/* No command but AUTH and its answers is longer, and those are said into an empty buffer. */
+/* The longest command. AUTH and its answers may be longer, and have the empty buffer. */
 enum { COMMAND_MAX = 1024 };
 
-/* What a mechanism needs of the caller's. */
+/* The secret of the caller that a mechanism needs. */
 enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
 
 struct smtp_session {
@@ -165,95 +165,100 @@ struct smtp_session {
     struct smtp_status status;
 
     /* dialogue.c */
-    step next;                   /* what comes next when no reply is due */
+    step next;                   /* the step that comes next when no reply is due */
     size_t run_first, run_count; /* of the ring `runs` */
-    size_t due_count;            /* replies due, over all runs */
+    size_t due_count;            /* replies that are due, over all runs */
     struct smtp_transaction *transactions,
-        *transactions_last;          /* unfinished, oldest first: the first is answered */
-    struct smtp_transaction *spoken; /* the one that is being said; NULL: none is */
-    size_t flight_count;             /* said in part or whole, and not yet answered */
-    size_t refused_count;            /* transactions that were */
-    bool refused_crossing;           /* so was the newest, which had followed another's end */
-    bool quit_wanted;
-    bool quit_crossing; /* QUIT was said after an end that was not answered */
-    bool rest_wanted;   /* the last transaction left recipients to a further one: not yet QUIT */
+        *transactions_last;          /* unfinished ones, oldest first; the first is answered */
+    struct smtp_transaction *spoken; /* the transaction that is being said, or NULL */
+    size_t flight_count;             /* transactions said in part or whole, and not yet answered */
+    size_t refused_count;            /* transactions that were refused */
+    bool refused_crossing;           /* the newest refused one had begun past another one's end */
+    bool quit_wanted;                /* the caller wants QUIT once the queue is empty */
+    bool quit_crossing;              /* QUIT was said after an end that was not answered yet */
+    bool rest_wanted; /* the last transaction left recipients to a further one: no QUIT yet */
 
     /* wire.c: the stream of bytes we say */
     char *out;
-    size_t out_max, out_at, out_len; /* unsent: out[out_at] .. out[out_len] */
-    size_t command_at;               /* where the command being written begins */
+    size_t out_max, out_at, out_len; /* what is unsent is out[out_at] .. out[out_len] */
+    size_t command_at;               /* where the command that is being written begins */
     size_t command_len;              /* of the longest command that others may follow at once */
-    uint64_t said_len, sent_len;     /* octets of the stream said and sent so far */
-    bool out_secret;
+    uint64_t said_len, sent_len;     /* octets of the stream that were said, and sent */
+    bool out_secret;                 /* the buffer contains a secret */
 
     /* transcript.c: what was said and heard */
-    uint64_t shown_len, shown_whole; /* octets ever kept in the ring `shown`; of whole lines */
-    char shown_side;                 /* whose line is being kept: 'C', 'S'; 0: none is */
-    size_t shown_line_len;           /* octets of it so far, be they kept or not */
-    bool shown_cr;                   /* … of which the last is a CR */
-    uint64_t shown_ahead;            /* so many octets of a command that was shown leave next, */
-    uint64_t octets_left;            /* then so many of a message; */
-    uint64_t shown_octets;           /* so many have left, and are not told yet */
+    uint64_t shown_len;    /* octets that were ever kept in the ring `shown` */
+    uint64_t shown_whole;  /* those of whole lines */
+    char shown_side;       /* side of the line that is being kept, 'C' or 'S'; 0: there is none */
+    size_t shown_line_len; /* octets of that line so far, kept or not */
+    bool shown_cr;         /* its last octet so far is a CR */
+    uint64_t shown_ahead;  /* octets of a command that leave next, and were shown already */
+    uint64_t octets_left;  /* octets of a message that leave after them */
+    uint64_t shown_octets; /* octets of messages that have left, and are not shown yet */
 
-    /* reply.c: the line and the reply being heard */
+    /* reply.c: the line and the reply that are being heard */
     size_t line_len;
     size_t text_len, reply_len, reply_lines;
     uint16_t reply_code;
-    bool reply_unasked, text_cut;
+    bool reply_unasked; /* the reply began before its command had left */
+    bool text_cut;      /* the reply has more text than is kept */
     size_t hidden_count;
 
-    /* extensions.c: what the server told us about itself, beside the facts */
-    unsigned ext;              /* heard in the newest EHLO; what may be used of it: offers() */
-    uint32_t by_min, hold_max; /* seconds: RFC 2852 4, RFC 4865 4; 0: none */
-    char hold_until_max[SMTP_DATE_LEN]; /* empty: none */
+    /* extensions.c: what the server offers, beside the facts */
+    unsigned ext;                       /* extensions in the newest EHLO reply; see offers() */
+    uint32_t by_min, hold_max;          /* seconds (RFC 2852 4, RFC 4865 4); 0: there is no limit */
+    char hold_until_max[SMTP_DATE_LEN]; /* empty: there is no limit */
 
-    /* auth.c */
+    /* auth.c, exchange.c */
     struct smtp_text secret;
-    enum smtp_secret secret_kind; /* of `secret`; NONE: none is here */
-    size_t mech;                  /* index into opt.mechs */
-    unsigned turn;                /* answers given by it so far */
-    bool initial, no_initial;     /* one was sent with AUTH; none may be */
-    bool content;                 /* 235 may come */
+    enum smtp_secret secret_kind; /* NONE: `secret` is not known yet */
+    size_t mech;                  /* the mechanism in use, an index into opt.mechs */
+    unsigned turn;                /* answers that it has given so far */
+    bool initial;                 /* AUTH was said with an initial response */
+    bool no_initial;              /* the server takes no initial response */
+    bool content;                 /* the mechanism needs nothing more: 235 may come */
     bool failed;                  /* the server said in a challenge that it will refuse */
-    bool closing;                 /* 235 is here, and what it holds is to be verified */
-    enum smtp_error cancelled;    /* what cancelled the exchange, NONE where nothing did */
-    struct smtp_text answer;      /* from outside, borrowed for one call */
+    bool closing;                 /* 235 has come, and the mechanism verifies what it contains */
+    enum smtp_error cancelled;    /* what cancelled the exchange, or NONE */
+    struct smtp_text answer;      /* an answer from outside, borrowed for one call */
     bool has_answer;
-    bool auth_before_tls;
-    uint16_t mech_code[SMTP_MECHS_MAX]; /* MECH_OUT: it cannot be used here */
+    bool auth_before_tls;               /* AUTH was offered before TLS */
+    uint16_t mech_code[SMTP_MECHS_MAX]; /* the reply that refused each mechanism, or MECH_OUT */
     size_t challenge_len;
 
     /* chunking.c */
-    bool gathering;  /* a chunk is in the buffer, and its BDAT is yet to be said */
-    bool bdat_known; /* a chunk was accepted here */
+    bool gathering;  /* a chunk is in the buffer, and its BDAT is not written yet */
+    bool bdat_known; /* the server has accepted a chunk on this connection */
 
     /* envelope.c */
-    size_t rcpt_offer; /* recipients that the next transaction offers at most; 0: any number */
+    size_t rcpt_offer; /* the most recipients that the next transaction offers; 0: any number */
 
     /* message.c */
-    bool in_line, after_cr; /* of the message's text as it came in */
+    bool in_line, after_cr; /* where in a line the message's text is, as it came in */
     struct smtp_header header;
     size_t body_line_len;
 
-    /* hello.c: RSET, NOOP and VRFY by wish of the caller */
-    struct smtp_text argument;
+    /* hello.c */
+    struct smtp_text argument; /* of VRFY */
 
-    /* These are not zeroed at first, which would cost more than a message: the lengths above tell
-     * what of them counts. Mostly it is their beginnings; what is not touched takes no memory. */
+    /* What follows is not zeroed at first, because that would cost more than a message. The lengths
+     * above say what of it is valid. Mostly only the beginnings are used; the system gives no
+     * memory for the rest. */
     struct smtp_run runs[SMTP_RUNS_MAX];
     struct smtp_text hidden[SMTP_HIDDEN_MAX];
-    struct smtp_answer ehlo_reply; /* see facts.ehlo_reply */
+    struct smtp_answer ehlo_reply; /* where facts.ehlo_reply points */
     char shown[SMTP_TRANSCRIPT_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];
     char challenge[SMTP_CHALLENGE_MAX], line[SMTP_LINE_MAX];
 };
 
-/* The runs of the ring, oldest first. Only where run_count is not 0 there is an oldest one. */
+/* The index in the ring of run number `i`, from the oldest one. */
 static inline size_t run_index(const struct smtp_session *s, size_t i)
 {
     return (s->run_first + i) % SMTP_RUNS_MAX;
 }
+/* There are an oldest and a newest run where run_count is not 0. */
 static inline const struct smtp_run *oldest_run(const struct smtp_session *s)
 {
     return &s->runs[s->run_first];
@@ -382,7 +387,8 @@ step starttls_begin(struct smtp_session *s);
 
 /* auth.c */
 step auth_begin(struct smtp_session *s);
-/* The next mechanism, or what follows where none is left: `r` refused the one before. */
+/* Returns the step of the next mechanism, or what follows where none is left. `r` refused the one
+ * before. */
 step auth_next(struct smtp_session *s, const struct smtp_reply *r);
 step auth_unavailable(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 /* The mechanism in use, NULL where it is answered from outside. */
@@ -406,7 +412,7 @@ struct smtp_mechanism {
     unsigned answers; /* how many it has; one beyond `enough` is for an error challenge */
     void (*answer)(struct smtp_session *s, unsigned turn);
 };
-/* For messages put together in a buffer that is known to hold them. */
+/* These append to a message of a mechanism, whose buffer has room for it. */
 void append(char *message, size_t *len, struct smtp_text text);
 void append_words(char *message, size_t *len, const char *words);
 /* Says the message with the token at its end, and wipes it. */
@@ -424,7 +430,7 @@ void refusal_weigh(struct smtp_transaction *m, unsigned first, bool demands,
 
 /* message.c */
 step message_begin(const struct smtp_session *s, const struct smtp_transaction *m);
-/* The server goes instead of taking it. */
+/* The server ends the conversation instead of taking the message. */
 void message_deferred(struct smtp_session *s, const struct smtp_reply *r);
 step message_judged(struct smtp_session *s, const struct smtp_reply *r);
 enum smtp_error message_error(const struct smtp_session *s, const struct smtp_reply *r);
