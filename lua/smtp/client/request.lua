@@ -164,10 +164,11 @@ function request.plain(t, server, old, others)
    return message
 end
 
-local function read_both(t)
+-- `known`: the server, if it is the newest one.
+local function read_both(t, known)
    check_table(t)
    local where, what = check.split(t)
-   local server = known_server(where) or complete(servers.new(where), where)
+   local server = known or complete(servers.new(where), where)
    local message = what.raw ~= nil and request.plain(what, server)
    return server, message or outgoing.read(what, server)
 end
@@ -176,12 +177,13 @@ end
 ---@return smtp.Server|nil
 ---@return smtp.OutgoingMessage|table   the message, or the error
 function request.send(t)
+   local known, others
    if type(t) == "table" then
-      local known, others = known_server(t)
+      known, others = known_server(t)
       local plain = known and request.plain(t, known, nil, others)
       if plain then return known, plain end
    end
-   local ok, server, message = pcall(read_both, t)
+   local ok, server, message = pcall(read_both, t, known)
    if ok then return server, message end
    return errors.caught(server)
 end

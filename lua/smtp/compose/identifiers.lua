@@ -71,7 +71,8 @@ end
 ---@return string|nil     the value of In-Reply-To
 ---@return string|nil     the value of References
 function identifiers.read(t, sender)
-   return message_id(t, sender), id_list(t, "in_reply_to"), id_list(t, "references")
+   local reply, references = id_list(t, "in_reply_to"), id_list(t, "references")
+   return message_id(t, sender), reply, references
 end
 
 return identifiers

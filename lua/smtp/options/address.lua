@@ -240,12 +240,11 @@ end
 
 --- Read a list of addresses; one string or one { address = … } is a list of one. Raises an
 -- AddressError or a UsageError.
----@param value any         nil is an empty list
+---@param value any
 ---@param option string     for errors
 ---@param names? string[]   the fields that a table may have, if more than name and address
 ---@return table
 function address.list(value, option, names)
-   if value == nil then return {} end
    if type(value) ~= "table" or rawget(value, "address") ~= nil then
       return { address.parse(value, option, names) }
    end
@@ -264,7 +263,7 @@ function address.of_message(t)
    local lists = {}
    for i = 1, #list_options do
       local name = list_options[i]
-      lists[name] = address.list(t[name], name)
+      lists[name] = t[name] ~= nil and address.list(t[name], name) or {}
    end
    if t.sender ~= nil then lists.sender = address.parse(t.sender, "sender") end
    return lists

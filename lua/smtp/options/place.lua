@@ -205,7 +205,7 @@ local function is_loopback(t)
    if t.transport then return false end
    if t.socket then return true end
    local host = t.host
-   return host == "localhost" or host == "::1"
+   return host == "localhost" or host == "127.0.0.1" or host == "::1"
       or host:find("^127%.") ~= nil and core.literal(host) ~= nil
 end
 

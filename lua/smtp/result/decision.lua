@@ -2,7 +2,7 @@
 -- @module smtp.result.decision
 
 local ascii = require "smtp.ground.ascii"
-local causes = require "smtp.result.causes"
+local resources = require "smtp.ground.resources"
 local services = require "smtp.options.services"
 
 local decision = {}
@@ -11,7 +11,7 @@ local decision = {}
 
 local function split(alternatives)
    local list = {}
-   for words in alternatives:gmatch("[^|]+") do list[#list + 1] = ascii.lower(words) end
+   for words in alternatives:gmatch("[^|]+") do list[#list + 1] = words end
    return list
 end
 
@@ -24,24 +24,23 @@ local function read_mark(part, is_first, needs)
    return part
 end
 
--- "550 *5.4.5* Daily *limit|quota*" -> "550 5.4.5 Daily limit", { status =, words = { { … } } }
+-- "550 *5.4.5* daily *limit|quota*" -> { code =, status =, words = { { … } } }
 local function read_sample(marked)
-   local plain, needs, is_marked = {}, { words = {} }, false
-   for part in (marked .. "*"):gmatch("([^*]*)%*") do
-      if is_marked then
-         local words = read_mark(part, #plain == 1 and plain[1] == "", needs)
-         if words ~= "" then needs.words[#needs.words + 1] = split(words) end
-      end
-      plain[#plain + 1] = is_marked and part:match("^[^|]*") or part
-      is_marked = not is_marked
+   local needs, count = { words = {} }, 0
+   for before, part in marked:gmatch("([^*]*)%*([^*]*)%*") do
+      count = count + 1
+      local words = read_mark(part, count == 1 and before == "", needs)
+      if words ~= "" then needs.words[#needs.words + 1] = split(words) end
    end
-   return table.concat(plain), needs
+   return needs
 end
 
 local rows
 
-local function new_row(group, entry)
-   local sample, needs = read_sample(entry[2])
+-- `marked`: the sample of the entry in lower case.
+local function new_row(group, entry, marked)
+   local needs = read_sample(marked)
+   local sample = entry[2]:gsub("%*([^*|]*)[^*]*%*", "%1")
    return { reason = entry[1], sample = sample, source = group[1], code = needs.code,
       status = needs.status, words = needs.words, at = entry.at or group.at,
       host = entry.host or group.host, by = entry.by or group.by,
@@ -54,10 +53,16 @@ end
 ---@return table[]
 function decision.rows()
    if rows then return rows end
-   rows = {}
+   local causes, samples, list = resources.load "smtp.result.causes", {}, {}
+   if not causes then return list end -- it cannot be read for now
    for _, group in ipairs(causes) do
-      for i = 2, #group do rows[#rows + 1] = new_row(group, group[i]) end
+      for i = 2, #group do samples[#samples + 1] = group[i][2] end
    end
+   local marked = ascii.lower(table.concat(samples, "\1")):gmatch("[^\1]+")
+   for _, group in ipairs(causes) do
+      for i = 2, #group do list[#list + 1] = new_row(group, group[i], marked()) end
+   end
+   rows = list
    return rows
 end
 
@@ -74,8 +79,8 @@ end
 
 local function words_of(text)
    local list = {}
-   for word in text:gmatch("[^ \t-\r]+") do
-      if not is_quoted(word) then list[#list + 1] = ascii.lower(word) end
+   for word in ascii.lower(text):gmatch("[^ \t-\r]+") do
+      if not is_quoted(word) then list[#list + 1] = word end
    end
    return table.concat(list, " ")
 end
