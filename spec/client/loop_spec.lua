@@ -8,7 +8,7 @@ describe("time", function()
    it("is not extended by a server that drips", function()
       for _, drip in ipairs { "2", "250-x\\r\\n" } do
          local other = peer.start(greet_and .. ([[
-            for _ = 1, 40 do
+            for _ = 1, 200 do -- 20 s
                sock:send("%s")
                sock:settimeouts(1, 1, 100)
                local data, why = sock:receiveany(1)
@@ -20,7 +20,7 @@ describe("time", function()
          local took = core.now() - started
          other.finish()
          assert.equal("timeout", err.kind)
-         assert.truthy(took > 0.6 and took < 1.2, took)
+         assert.truthy(took > 0.6 and took < 10, took)
       end
    end)
 
@@ -35,7 +35,7 @@ describe("time", function()
       ]])
       local started = core.now()
       assert(send(other.port))
-      assert.truthy(core.now() - started < 3)
+      assert.truthy(core.now() - started < 20) -- and not as long as reply_timeout
       other.finish()
    end)
 end)

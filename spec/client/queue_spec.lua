@@ -120,12 +120,12 @@ describe("send_many", function()
    it("tells of all that is left once the server is gone, whatever the rate", function()
       local options, made = options_of(smtp.sink {}, 2, 1000)
       local summary = assert(smtp.send_many(options, messages("a", "b", "c", "d", "e", "f", "g"),
-         { connections = 1, per_connection = 1, rate = 1 }))
+         { connections = 1, per_connection = 1, rate = 0.1 }))
       assert.equal(1, summary.sent)
       assert.equal(6, summary.failed)
       assert.equal(5, made())
       for i = 2, 7 do assert.equal("connect", summary.results[i].kind) end
-      assert.truthy(summary.seconds < 5, summary.seconds)
+      assert.truthy(summary.seconds < 30, summary.seconds) -- not ten for each
    end)
 
    it("tells at once that there is no server", function()
@@ -296,7 +296,7 @@ describe("The rate of send_many", function()
       for i = 1, 12 do list[i] = message() end
       local summary = send({ spec_server.new() }, list, {}, { rate = 100 })
       assert.equal(12, summary.sent)
-      assert.truthy(summary.seconds >= 0.1 and summary.seconds < 1, summary.seconds)
+      assert.truthy(summary.seconds >= 0.1 and summary.seconds < 6, summary.seconds)
    end)
 end)
 

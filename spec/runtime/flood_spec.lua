@@ -77,7 +77,7 @@ describe("a server that floods", function()
       local other = peer.start [[
          local sock = accept()
          sock:receiveany(65536)
-         for _ = 1, 400 do
+         for _ = 1, 4000 do -- 20 s
             if not sock:send("\22\3\3\0\4\0\0\0\0") then break end
             socket.wait({}, 5)
          end
@@ -88,7 +88,7 @@ describe("a server that floods", function()
       local took = core.now() - started
       other.finish()
       assert.same({ "timeout", "tls" }, { err.kind, err.stage })
-      assert.truthy(took < 1.5, took)
+      assert.truthy(took < 10, took)
    end)
 end)
 

@@ -157,7 +157,7 @@ describe("time", function()
       end
       local took = core.now() - started
       assert.equal("timeout", why)
-      assert.truthy(took > 0.2 and took < 1, took)
+      assert.truthy(took > 0.2 and took < 20, took)
       local _, err = send(port, { connect_timeout = 0.3 })
       assert.same({ "timeout", "connect" }, { err.kind, err.stage })
       listener:close()

@@ -13,7 +13,7 @@ describe("a look-up", function()
       assert.truthy(err.kind == "resolve" or err.kind == "timeout", tostring(err))
       assert.equal("resolve", err.stage)
       assert.equal(err.reason == "unknown_host" and "never" or "later", err.retry)
-      assert.truthy(core.now() - started < 5)
+      assert.truthy(core.now() - started < 30)
    end)
 end)
 

@@ -48,12 +48,15 @@ for line in s.makefile("rb"):
       local connection = assert(safe.connect { host = "127.0.0.1", port = tonumber(pipe:read("*l")), timeout = 10 })
       local to = {}
       for i = 1, 50 do to[i] = ("u%d@x.example"):format(i) end
-      local started = core.now()
-      for _ = 1, 20 do assert(connection:send { from = "a@b.example", to = to, raw = "\r\n" }) end
-      local took = core.now() - started
+      local quickest = math.huge -- of some, as other programs on the machine cost time as well
+      for _ = 1, 20 do
+         local started = core.now()
+         assert(connection:send { from = "a@b.example", to = to, raw = "\r\n" })
+         quickest = math.min(quickest, core.now() - started)
+      end
       connection:quit()
       pipe:close()
-      assert.truthy(took < 0.6, took) -- otherwise 40 ms for each message
+      assert.truthy(quickest < 0.035, quickest) -- otherwise 40 ms for each message
    end)
 
    it("do not block each other: it reads while it writes", function()

@@ -1,7 +1,8 @@
 """Runs a command at a terminal of its own: terminal.py COLUMNS STEP... -- COMMAND...
 
 Steps, in order: expect:TEXT waits until the terminal shows it; type:TEXT types it (\\r, \\n and \\x03
-as in Python); signal:TERM sends a signal; wait:SECONDS; echo: notes whether the terminal echoes.
+as in Python); signal:TERM sends a signal; wait:SECONDS; echo notes whether the terminal echoes;
+connected:PORT waits until a connection to this port is established, as Linux shows it.
 At the end: what the terminal showed, then one line "status N, echo on" (or off), with what echo noted.
 """
 import fcntl, os, select, signal, struct, subprocess, sys, termios, time
@@ -33,11 +34,21 @@ def echo():
     return "on" if termios.tcgetattr(theirs)[3] & termios.ECHO else "off"
 
 
+def is_connected(port):
+    for name in "/proc/net/tcp", "/proc/net/tcp6":
+        with open(name) as table:
+            for line in table:
+                remote, state = line.split()[2:4]
+                if state == "01" and remote.endswith(":%04X" % port):
+                    return True
+    return False
+
+
 def take(step):
     global at
     kind, _, text = step.partition(":")
     if kind == "expect":
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while text.encode() not in shown[at:]:
             if time.monotonic() > deadline or process.poll() is not None and not read(0):
                 return False
@@ -51,6 +62,12 @@ def take(step):
         end = time.monotonic() + float(text)
         while time.monotonic() < end:
             read(0.01)
+    elif kind == "connected":
+        deadline = time.monotonic() + 60
+        while not is_connected(int(text)):
+            if time.monotonic() > deadline or process.poll() is not None:
+                return False
+            read(0.02)
     elif kind == "echo":
         notes.append(echo())
     return True
