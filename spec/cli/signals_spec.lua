@@ -26,7 +26,7 @@ describe("lua-smtp at a terminal", function()
          local silent = require("smtp.socket").listen("127.0.0.1", 0)
          local _, port = silent:getsockname()
          for _, line in ipairs { "send --host localhost --port " .. port .. message, "probe localhost:" .. port } do
-            local shown, status = at_terminal({ "connected:" .. port, step }, line)
+            local shown, status = at_terminal({ "connected:" .. port, "wait:0.2", step }, line)
             assert.equal(ending[1], status, shown)
             assert.matches("^[^\n]*lua%-smtp: interrupted[^\n]*\r\n$", shown)
          end

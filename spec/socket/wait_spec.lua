@@ -35,7 +35,7 @@ describe("time", function()
       local started = core.now()
       -- Linux shows an established connection by the port of its other end, and 01.
       local pipe = io.popen(("bash -c 'setsid env %s %s & P=$!; until grep -q :%04X.01 /proc/net/tcp /proc/net/tcp6; "
-         .. "do sleep 0.02; done; kill -INT $P; wait $P' 2>&1"):format(peer.interpreter, name, other.port))
+         .. "do sleep 0.02; done; sleep 0.2; kill -INT $P; wait $P' 2>&1"):format(peer.interpreter, name, other.port))
       local said = pipe:read("*a")
       pipe:close()
       os.remove(name)
