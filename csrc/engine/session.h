@@ -3,7 +3,8 @@
  * Steps
  *
  *   The conversation is a walk over the steps of the table below. A step that says something has a
- *   function say_X; one that is answered has a function hear_X, in the file that the table names.
+ *   function say_X, or constant words in the table; one that is answered has a function hear_X. The
+ *   table names the file of both.
  *   say_X writes one command into the output buffer and returns the step that would be said next
  *   if no answer had to be awaited. hear_X takes one whole reply and returns the step that follows
  *   from it. The two predictions differ only where the server refuses: for example say_mail

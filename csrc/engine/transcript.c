@@ -81,19 +81,16 @@ static size_t show_line(struct smtp_session *s, char side, const char *data, siz
  * 4). */
 static void show_secret(struct smtp_session *s, const char *data, size_t len)
 {
-    bool auth = len > 5 && memcmp(data, "AUTH ", 5) == 0;
-    size_t name_len = 0;
+    size_t open_len = len == 3 && *data == '*' ? 1 : 0;
+    if (len > 5 && memcmp(data, "AUTH ", 5) == 0)
+        for (open_len = 5; data[open_len] > ' ';)
+            open_len++;
     begin_line(s, 'C');
-    if (auth) {
-        while (data[5 + name_len] > ' ')
-            name_len++;
-        keep(s, data, 5 + name_len);
-        if (data[5 + name_len] == ' ') keep(s, " [secret]", 9);
-    } else if (len == 3 && *data == '*') {
-        keep(s, data, 1);
-    } else {
+    keep(s, data, open_len);
+    if (open_len == 0)
         keep(s, "[secret]", 8);
-    }
+    else if (data[open_len] == ' ')
+        keep(s, " [secret]", 9);
     end_line(s);
 }
 

@@ -47,40 +47,6 @@ static int core_utf8_len(lua_State *L)
     return 1;
 }
 
-/* { wire_len, line_max, special (numbers of octets), nul, eightbit, control, bare, long_line,
- * from_line, bcc, odd_header (booleans) }: see struct smtp_scan. */
-static int push_scan(lua_State *L, struct smtp_scan *scan)
-{
-    smtp_scan_end(scan);
-    lua_createtable(L, 0, 10);
-    set_number(L, "wire_len", scan->wire_len);
-    set_number(L, "special", scan->special);
-    set_number(L, "line_max", scan->line_max);
-    set_flag(L, "nul", scan->nul);
-    set_flag(L, "eightbit", scan->eightbit);
-    set_flag(L, "control", scan->control);
-    set_flag(L, "bare", scan->bare);
-    set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
-    set_flag(L, "from_line", scan->from_line);
-    set_flag(L, "bcc", scan->header.bcc);
-    set_flag(L, "odd_header", scan->odd_header);
-    return 1;
-}
-
-/** core.scan(bytes, …) -> what a whole message or body contains, in one piece or several: see
- * push_scan */
-static int core_scan(lua_State *L)
-{
-    struct smtp_scan scan = {0};
-    int pieces = lua_gettop(L);
-    luaL_checkstring(L, 1);
-    for (int i = 1; i <= pieces; i++) {
-        struct smtp_text piece = text_arg(L, i);
-        smtp_scan(&scan, piece.data, piece.len);
-    }
-    return push_scan(L, &scan);
-}
-
 /** core.scanner([ready]) -> scanner, for a message that comes bit by bit; `ready` as in struct
  *  smtp_scan */
 static int core_scanner(lua_State *L)
@@ -117,10 +83,26 @@ static int scanner_feed(lua_State *L)
     return 2;
 }
 
-/** scanner:finish() -> as core.scan */
+/** scanner:finish() -> what the whole message or body contains: { wire_len, line_max, special
+ * (numbers of octets), nul, eightbit, control, bare, long_line, from_line, bcc, odd_header
+ * (booleans) }, see struct smtp_scan */
 static int scanner_finish(lua_State *L)
 {
-    return push_scan(L, luaL_checkudata(L, 1, SCANNER));
+    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    smtp_scan_end(scan);
+    lua_createtable(L, 0, 10);
+    set_number(L, "wire_len", scan->wire_len);
+    set_number(L, "special", scan->special);
+    set_number(L, "line_max", scan->line_max);
+    set_flag(L, "nul", scan->nul);
+    set_flag(L, "eightbit", scan->eightbit);
+    set_flag(L, "control", scan->control);
+    set_flag(L, "bare", scan->bare);
+    set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
+    set_flag(L, "from_line", scan->from_line);
+    set_flag(L, "bcc", scan->header.bcc);
+    set_flag(L, "odd_header", scan->odd_header);
+    return 1;
 }
 
 static const luaL_Reg scanner_methods[] = {
@@ -246,11 +228,10 @@ static int core_encode_text(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, base64),      METHOD(core, is_utf8),
-                                     METHOD(core, utf8_len),    METHOD(core, base64_decode),
-                                     METHOD(core, scan),        METHOD(core, scanner),
-                                     METHOD(core, encoder),     METHOD(core, encode),
-                                     METHOD(core, encode_text), {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    METHOD(core, base64),        METHOD(core, is_utf8),     METHOD(core, utf8_len),
+    METHOD(core, base64_decode), METHOD(core, scanner),     METHOD(core, encoder),
+    METHOD(core, encode),        METHOD(core, encode_text), {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {

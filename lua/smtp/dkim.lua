@@ -45,7 +45,9 @@ local function check_message(message)
    if type(message) ~= "string" then
       errors.refuse("message", "message must be a string, and is a " .. type(message))
    end
-   local scan = core.scan(message)
+   local scanner = core.scanner()
+   scanner:feed(message)
+   local scan = scanner:finish()
    if scan.nul or scan.long_line then
       errors.refuse("message", "the message holds "
          .. (scan.nul and "a NUL" or "a line over 998 octets"),

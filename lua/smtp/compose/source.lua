@@ -30,7 +30,7 @@ local failed = source.failed
 
 local SLICE = 65536 -- bytes that are scanned before other coroutines may run
 
---- What a string contains, as core.scan reports it. Other coroutines may run meanwhile.
+--- What a string contains, as scanner:finish reports it. Other coroutines may run meanwhile.
 ---@param ready? boolean   the string is sent as it is: see struct smtp_scan
 function source.scan(text, ready)
    local scanner = core.scanner(ready)
