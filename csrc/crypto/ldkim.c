@@ -59,7 +59,7 @@ static EVP_PKEY **to_key(lua_State *L)
 static int new_key(lua_State *L)
 {
     struct smtp_text pem = text_arg(L, 1);
-    EVP_PKEY **key = new_object(L, KEY, sizeof *key);
+    EVP_PKEY **key = new_object(L, KEY, sizeof(EVP_PKEY *));
     const char *word = dkim_key_read(pem, key);
     return word == NULL ? 1 : push_failure(L, word);
 }

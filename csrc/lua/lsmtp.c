@@ -48,16 +48,12 @@ static int core_literal(lua_State *L)
     struct smtp_text text = text_arg(L, 1);
     char literal[64];
     bool is_ipv6 = memchr(text.data, ':', text.len) != NULL;
-    size_t len = is_ipv6 ? len_without_zone(text) : text.len;
-    if (len > sizeof literal - sizeof "[IPv6:]") return 0;
-    const char *prefix = is_ipv6 ? "[IPv6:" : "[";
-    size_t at = strlen(prefix);
-    memcpy(literal, prefix, at);
-    memcpy(literal + at, text.data, len);
-    literal[at + len] = ']';
-    len += at + 1;
-    if (smtp_domain_check(literal, len) != NULL) return 0;
-    lua_pushlstring(L, literal, len);
+    if (is_ipv6) text.len = len_without_zone(text);
+    if (text.len >= sizeof literal || memchr(text.data, '\0', text.len) != NULL) return 0;
+    int len = snprintf(literal, sizeof literal, "%s%.*s]", is_ipv6 ? "[IPv6:" : "[", (int)text.len,
+                       text.data);
+    if ((size_t)len >= sizeof literal || smtp_domain_check(literal, (size_t)len) != NULL) return 0;
+    lua_pushlstring(L, literal, (size_t)len);
     return 1;
 }
 

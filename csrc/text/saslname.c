@@ -1,16 +1,16 @@
 /* saslname.c - names in SASL messages (RFC 5801 4). */
 #include "text.h"
 
-#include <string.h>
-
 size_t smtp_saslname(char *out, struct smtp_text name)
 {
     size_t len = 0;
     for (size_t i = 0; i < name.len; i++) {
-        bool special = name.data[i] == ',' || name.data[i] == '=';
-        if (special) memcpy(out + len, name.data[i] == ',' ? "=2C" : "=3D", 3);
-        if (!special) out[len] = name.data[i];
-        len += special ? 3 : 1;
+        char c = name.data[i];
+        bool special = c == ',' || c == '=';
+        out[len++] = special ? '=' : c;
+        if (!special) continue;
+        out[len++] = c == ',' ? '2' : '3';
+        out[len++] = c == ',' ? 'C' : 'D';
     }
     return len;
 }
