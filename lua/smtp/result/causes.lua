@@ -40,7 +40,8 @@ return {
       { "rate_limited", "454 4.7.0 *Too many login attempts*, please try again later.",
          hint = "Wait an hour or more, then keep one connection for many messages (smtp.connect, "
             .. "smtp.send_many) instead of a login for each" } },
-   { "Microsoft: learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/"
+   { "Microsoft: "
+      .. "learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/"
       .. "authenticated-client-smtp-submission", at = "auth", service = "microsoft365",
       { "auth_disabled", "535 5.7.139 Authentication unsuccessful, *SmtpClientAuthentication is "
          .. "disabled* for the Tenant.",
@@ -91,15 +92,14 @@ return {
       { "rejected", "*535* Authentication Failed", host = "zoho" } },
    { "GMX and WEB.DE: hilfe.gmx.net, POP3 and IMAP", at = "auth", host = "gmx",
       { "auth_disabled", "535 *Authentication credentials invalid*",
-         hint = "Switch on POP3 and IMAP access in the settings of the mailbox, and check username "
-            .. "and password; with two-factor authentication give an app password" } },
+         hint = "Switch on POP3 and IMAP access in the settings of the mailbox, and check "
+            .. "username and password; with two-factor authentication give an app password" } },
    { "Yandex and Mail.ru: yandex.com/support/mail, help.mail.ru/mail/security/protection/external",
       at = "auth",
-      { "auth_disabled", "535 5.7.8 Error: authentication failed: This user *does not have access "
-         .. "rights* to this service" },
+      { "auth_disabled", "535 5.7.8 Error: authentication failed: This user *does not have "
+         .. "access rights* to this service" },
       { "app_password_required", "535 5.7.0 NEOBHODIM parol prilozheniya. *Application password* "
-         .. "is "
-         .. "REQUIRED" } },
+         .. "is REQUIRED" } },
    { "Postfix smtpd(8), Exim auth drivers, Dovecot Submission, Courier esmtpd(8)", at = "auth",
       { "temporary", "454 4.7.0 *Temporary authentication failure*: Connection lost to "
          .. "authentication server" },
@@ -111,15 +111,14 @@ return {
       { "auth_disabled", "525 *5.7.13* User account disabled" } },
    { "words of many servers", at = "auth",
       { "app_password_required", "535 5.7.0 Please use an *app password|application-specific "
-         .. "password"
-         .. "|app-specific password|application password|authorization code*" },
+         .. "password|app-specific password|application password|authorization code*" },
       { "token_expired", "535 5.7.8 The *token* has *expired*", by = "token" },
       { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon*" },
       { "rate_limited", "454 4.7.0 *rate limit|try again later|temporarily blocked|temporarily "
          .. "locked*" },
       { "auth_disabled", "535 5.7.8 *Account|mailbox|user|SMTP|authentication|access|service* is "
-         .. "*locked|suspended|disabled|not enabled|not allowed|not activated|blocked|deactivated"
-         .. "|switched off|not permitted*" } },
+         .. "*locked|suspended|disabled|not enabled|not allowed|not "
+         .. "activated|blocked|deactivated|switched off|not permitted*" } },
    { "RFC 4954 6, RFC 3463, the IANA registry of enhanced status codes", at = "auth",
       { "rejected", "535 *5.7.8* Authentication credentials invalid" },
       { "temporary", "451 *4.3.0* Other mail system status" },
@@ -132,8 +131,7 @@ return {
    -- ---- everything else: texts that are more exact than the status before them ----
    { "Postfix postconf(5), smtpd_sender_restrictions, smtpd_helo_restrictions, anvil(8)",
       { "sender_not_allowed", "553 5.7.1 <boss@example.com>: Sender address rejected: *not owned "
-         .. "by "
-         .. "user* ann@example.com" },
+         .. "by* user ann@example.com" },
       { "sender_syntax", "504 5.5.2 <ann>: *Sender address rejected: need fully-qualified "
          .. "address*" },
       { "sender_domain", "450 4.1.8 <a@b.example>: *Sender address rejected: Domain not found*" },
@@ -141,8 +139,7 @@ return {
          .. "*does not accept mail* (nullMX)" },
       { "helo", "504 5.5.2 <box>: *Helo command rejected*: need fully-qualified hostname" },
       { "no_reverse_name", "450 4.7.25 Client host rejected: *cannot find your* reverse "
-         .. "*hostname*, "
-         .. "[192.0.2.1]" },
+         .. "*hostname*, [192.0.2.1]" },
       { "pipelining", "503 5.5.0 <DATA>: Data command rejected: *Improper use of SMTP command "
          .. "pipelining*" },
       { "recipient_syntax", "504 5.5.2 <bob>: *Recipient address rejected: need fully-qualified "
@@ -180,19 +177,21 @@ return {
          .. "(100%)) allowed. Message discarded." },
       { "rate_limited", "550 Domain example.com has *exceeded the max defers and failures per "
          .. "hour*" },
+      { "auth_disabled", "550 example.com has an *outgoing mail suspension*. Message rejected." },
       { "misconfigured", "550 *local configuration error*" },
       { "temporary", "451 *Temporary local problem* - please try later" },
       { "temporary", "421 *Unexpected failure, please try later*" } },
    { "Sendmail cf/README, RELEASE_NOTES",
-      { "no_reverse_name", "450 4.7.1 *Relaying temporarily denied. Cannot resolve PTR record* for "
-         .. "192.0.2.1" },
-      { "no_reverse_name", "550 5.7.1 <b@example.net>... *Relaying denied. IP name lookup failed* "
-         .. "[192.0.2.1]" },
+      { "no_reverse_name", "450 4.7.1 *Relaying temporarily denied. Cannot resolve PTR record* "
+         .. "for 192.0.2.1" },
+      { "no_reverse_name", "550 5.7.1 <b@example.net>... *Relaying denied. IP name lookup "
+         .. "failed* [192.0.2.1]" },
+      { "no_reverse_name", "451 4.1.8 *Possibly forged hostname* for 192.0.2.1" },
       { "relay_denied", "*513 Relaying denied*." }, -- Courier
       { "relay_denied", "550 5.7.1 <b@example.net>... *Relaying denied*. Proper authentication "
          .. "required." },
-      { "sender_domain", "553 5.1.8 <a@b.example>... *Domain of sender address* a@b.example *does "
-         .. "not exist*" },
+      { "sender_domain", "553 5.1.8 <a@b.example>... *Domain of sender address* a@b.example "
+         .. "*does not exist*" },
       { "sender_domain", "451 4.1.8 *Domain of sender address* a@b.example *does not resolve*" },
       { "sender_syntax", "553 5.5.4 <ann>... *Domain name required for sender address* ann" },
       { "helo", "501 5.0.0 *Invalid domain name*" },
@@ -200,8 +199,8 @@ return {
       { "too_many_connections", "421 4.3.2 *Too many open connections*." },
       { "temporary", "451 4.4.1 *lost input channel* from box [192.0.2.1] to MTA" },
       { "blocked", "554 mail.example.com ESMTP *not accepting messages*", at = "hello" } },
-   { "qmail-smtpd(8), netqmail; Courier courier(8); OpenSMTPD smtpd(8); Haraka plugins; chasquid; "
-      .. "Stalwart",
+   { "qmail-smtpd(8), netqmail; Courier courier(8); OpenSMTPD smtpd(8); Haraka plugins; "
+      .. "chasquid; Stalwart",
       { "relay_denied", "553 sorry, that domain isn't in my *list of allowed rcpthosts* (#5.7.1)" },
       { "sender_not_allowed", "553 sorry, your envelope sender is in my *badmailfrom* list "
          .. "(#5.7.1)" },
@@ -211,13 +210,14 @@ return {
       { "sender_domain", "550 *No MX for your FROM address*" },
       { "relay_denied", "503 5.7.1 *Relay not allowed*" },
       { "sender_not_allowed", "550 *Invalid sender*" },
-      { "relay_denied", "550 *Invalid recipient*: <b@example.net>" } },
-   { "Exchange and Microsoft 365: learn.microsoft.com/exchange/mail-flow-best-practices/"
+      { "relay_denied", "550 *Delivery is not allowed to this address*." } }, -- hMailServer
+   { "Exchange and Microsoft 365: "
+      .. "learn.microsoft.com/exchange/mail-flow-best-practices/"
       .. "non-delivery-reports-in-exchange-online", service = "microsoft365",
-      { "sender_not_allowed", "554 5.2.252 *SendAsDenied*; ann@example.com not allowed to send as "
-         .. "boss@example.com" },
-      { "sender_not_allowed", "550 *5.7.60* SMTP; Client does not have permissions to send as this "
-         .. "sender" },
+      { "sender_not_allowed", "554 5.2.252 *SendAsDenied*; ann@example.com not allowed to send "
+         .. "as boss@example.com" },
+      { "sender_not_allowed", "550 *5.7.60* SMTP; Client does not have permissions to send as "
+         .. "this sender" },
       { "sender_not_allowed", "550 5.7.1 *does not have permissions to send as this sender*" },
       { "sender_not_allowed", "550 *5.7.750* Client blocked from sending from unregistered "
          .. "domains" },
@@ -228,21 +228,22 @@ return {
       { "recipient_disabled", "550 *5.7.133* RESOLVER.RST.SenderNotAuthenticatedForGroup" },
       { "recipient_disabled", "550 *5.7.134* RESOLVER.RST.SenderNotAuthenticatedForMailbox" },
       { "unknown_recipient", "550 *5.1.10* RESOLVER.ADR.RecipientNotFound; Recipient *not found* "
-         .. "by "
-         .. "SMTP address lookup" },
+         .. "by SMTP address lookup" },
       { "unknown_recipient", "550 *5.4.1 Recipient address rejected: Access denied*." },
       { "too_many_connections", "432 4.3.2 *Concurrent connections limit exceeded*.",
          at = "auth hello mail rcpt message" },
       { "too_many_connections", "432 4.3.2 STOREDRV.ClientSubmit; sender *thread limit exceeded*" },
-      { "too_many_connections", "421 4.3.2 The *maximum number of concurrent* server *connections* "
-         .. "has exceeded a limit, closing transmission channel" },
-      { "rate_limited", "550 5.1.90 Your message can't be sent because you've *reached your daily "
-         .. "limit* for message recipients", hint = TOMORROW },
+      { "too_many_connections", "421 4.3.2 The *maximum number of concurrent* server "
+         .. "*connections* has exceeded a limit, closing transmission channel" },
+      { "rate_limited", "550 5.1.90 Your message can't be sent because you've *reached your "
+         .. "daily limit* for message recipients", hint = TOMORROW },
       { "rate_limited", "550 5.2.2 *Submission quota exceeded*" },
       { "rate_limited", "451 4.7.650 The mail server [192.0.2.1] has been *temporarily rate "
-         .. "limited* "
-         .. "due to IP reputation. (S775)" },
-      { "rate_limited", "451 *4.7.500* Server busy. Please try again later" },
+         .. "limited* due to IP reputation. (S775)" },
+      { "rate_limited", "451 4.7.500 *Server busy. Please try again later from* [192.0.2.1]." },
+      { "rate_limited", "550 *5.2.121* Recipient's per hour receive limit from this sender "
+         .. "exceeded" },
+      { "rate_limited", "550 *5.2.122* Recipient's per hour message receive limit exceeded" },
       { "rate_limited", "550 *5.7.508* Access denied, [2001:db8::1] has exceeded permitted "
          .. "limits" },
       { "auth_disabled", "550 5.1.8 Access denied, *bad outbound sender*" },
@@ -253,21 +254,24 @@ return {
          hint = "Ask for removal at https://sender.office.com, or send through your provider's "
             .. "server with a login" },
       { "blocked", "550 *5.7.708* Service unavailable. Access denied, traffic not accepted from "
-         .. "this "
-         .. "IP" },
-      { "blocked", "550 *5.7.511* Access denied, banned sender" },
+         .. "this IP" },
+      { "blocked", "550 5.7.511 Access denied, *banned sender*" },
+      { "recipient_disabled", "550 5.7.505 Access denied, *banned recipient*" },
+      { "misconfigured", "550 5.4.14 *Hop count exceeded* - possible mail loop" },
       { "header", "550 *5.7.512* Access denied, message must be RFC 5322 section 3.6.2 compliant" },
       { "header", "550 *5.1.20* Multiple From addresses", hint = FROM_HEADER },
+      { "unauthenticated_sender", "550 *5.7.515* Access denied, sending domain example.com "
+         .. "doesn't meet the required authentication level." },
       { "unauthenticated_sender", "550 *5.7.509* Access denied, sending domain does not pass "
          .. "DMARC" },
       { "rate_limited", "452 4.3.1 *Insufficient system resources*", sentence = NO_ROOM } },
    { "Outlook.com: sendersupport.olc.protection.outlook.com, troubleshooting",
       service = "microsoft365",
       { "blocked", "550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please "
-         .. "contact "
-         .. "your Internet service provider since part of their network is *on our block list* "
-         .. "(S3140).", hint = "Ask for removal at https://olcsupport.office.com, or send through "
-            .. "your provider's server with a login" },
+         .. "contact your Internet service provider since part of their network is *on our block "
+         .. "list* (S3140).",
+         hint = "Ask for removal at https://olcsupport.office.com, or send through your "
+            .. "provider's server with a login" },
       { "blocked", "550 5.7.1 Unfortunately, messages weren't sent. *(S31*50)" },
       { "blocked", "550 *SC-00*1 Unfortunately, messages from 192.0.2.1 weren't sent." },
       { "blocked", "550 *DY-00*1 Unfortunately, messages from 192.0.2.1 weren't sent: a dynamic "
@@ -278,8 +282,7 @@ return {
       { "rate_limited", "550 5.4.5 Daily SMTP *relay limit exceeded* for customer.",
          hint = TOMORROW },
       { "rate_limited", "450 4.2.1 The user you are trying to contact is *receiving mail* at a "
-         .. "rate "
-         .. "that prevents additional messages from being delivered" },
+         .. "rate that prevents additional messages from being delivered" },
       { "rate_limited", "421 4.7.0 Our system has detected an *unusual rate of unsolicited mail*" },
       { "rate_limited", "550 5.7.1 *Email quota exceeded*." },
       { "temporary", "421 4.7.0 *Try again later, closing connection*." },
@@ -289,29 +292,27 @@ return {
       { "relay_denied", "550 5.7.1 *Invalid credentials for relay* [192.0.2.1]." },
       { "header", "550 5.7.1 [192.0.2.1] *Messages missing a valid address in From: header*, or "
          .. "having no From: header, are not accepted.", hint = FROM_HEADER },
-      { "header", "550 5.7.1 This message is *not RFC 5322 compliant*. There are multiple Subject "
-         .. "headers" },
+      { "header", "550 5.7.1 This message is *not RFC 5322 compliant*. There are multiple "
+         .. "Subject headers" },
       { "header", "550 5.7.1 *Messages with multiple addresses in From*: header are not "
          .. "accepted." },
       { "header", "554 5.6.0 *Mail message is malformed*. Not accepted." },
       { "spam", "552 5.7.0 This message was blocked because its *content presents a potential "
          .. "security issue*." },
       { "spam", "550 5.7.1 Our system has detected that this message is *likely unsolicited "
-         .. "mail*." },
+         .. "mail|likely suspicious*." },
       { "spam", "550 5.7.1 The user or domain has a *policy that prohibited the mail*" },
       { "unauthenticated_sender", "550 5.7.27 Your email has been blocked because *SPF* did *not "
          .. "pass*" },
-      { "unauthenticated_sender", "550 5.7.30 Your email has been blocked because *DKIM* did *not "
-         .. "pass*" },
+      { "unauthenticated_sender", "550 5.7.30 Your email has been blocked because *DKIM* did "
+         .. "*not pass*" },
       { "unauthenticated_sender", "550 5.7.26 This mail *is unauthenticated*" } },
    { "Amazon SES: docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html",
       service = "ses",
       { "sender_not_allowed", "554 Message rejected: *Email address is not verified*. The "
-         .. "following "
-         .. "identities failed the check in region EU-WEST-1: ann@example.com" },
+         .. "following identities failed the check in region EU-WEST-1: ann@example.com" },
       { "sender_not_allowed", "554 Access denied: User ses-smtp-user is *not authorized to "
-         .. "perform* "
-         .. "`ses:SendRawEmail'" },
+         .. "perform* `ses:SendRawEmail'" },
       { "rate_limited", "454 *Throttling failure*: Maximum sending rate exceeded." },
       { "auth_disabled", "554 Message rejected: *Sending paused for this account*." },
       { "header", "554 Transaction failed: *Duplicate header* 'Subject'." },
@@ -323,28 +324,26 @@ return {
       { "quota", "451 *Maximum credits exceeded*" } },
    { "Mailgun: help.mailgun.com, Authorized Recipients; account states", service = "mailgun",
       { "sender_not_allowed", "550 5.7.1 *Sandbox subdomains are for test purposes only*. Please "
-         .. "add "
-         .. "your own domain or add the address to authorized recipients" },
+         .. "add your own domain or add the address to authorized recipients" },
       { "sender_not_allowed", "550 5.7.1 *Free accounts are for test purposes only*." },
       { "rate_limited", "421 Domain example.com *is not allowed to send: Account exceeded* "
          .. "hourly limit" },
       { "auth_disabled", "550 Domain example.com *is not allowed to send: Account* Terminated" } },
-   { "Postmark, Brevo, Mailjet: their sender documentation",
+   { "Postmark, Brevo, Mailjet, SparkPost: their sender documentation",
+      { "sender_not_allowed", "550 5.7.1 *Unconfigured Sending Domain* <example.com>" },
       { "sender_not_allowed", "550 The From address is *not a Sender Signature* on your account" },
       { "sender_not_allowed", "550 5.7.1 *Sender* ann@example.com *not valid*ated" },
       { "sender_not_allowed", "550 5.7.1 *Sender* ann@example.com is *not verified*" } },
    { "Yahoo: senders.yahooinc.com/smtp-error-codes", service = "yahoo",
-      { "rate_limited", "421 4.7.0 [TSS04] *Messages from* 192.0.2.1 *temporarily deferred* due to "
-         .. "unexpected volume or user complaints" },
+      { "rate_limited", "421 4.7.0 [TSS04] *Messages from* 192.0.2.1 *temporarily deferred* due "
+         .. "to unexpected volume or user complaints" },
       { "rate_limited", "421 *Max message per connection reached*, closing transmission channel" },
       { "blocked", "553 5.7.2 [TSS09] *All messages from* 192.0.2.1 *will be permanently "
          .. "deferred*" },
       { "blocked", "553 5.7.1 [BL21] *Connections* will *not* be *accepted* from 192.0.2.1, "
-         .. "because "
-         .. "the ip is in Spamhaus's list" },
+         .. "because the ip is in Spamhaus's list" },
       { "unknown_recipient", "554 delivery error: dd This user *doesn't have a* yahoo.com "
-         .. "*account* "
-         .. "(b@yahoo.com) [0]" },
+         .. "*account* (b@yahoo.com) [0]" },
       { "recipient_disabled", "554 delivery error: dd *This mailbox is disabled* (554.30)." },
       { "unauthenticated_sender", "554 *5.7.9* Message not accepted for policy reasons.",
          at = "message" },
@@ -355,6 +354,7 @@ return {
    { "Zoho: zoho.com/mail/help, zeptomail SMTP error codes", service = "zoho",
       { "sender_not_allowed", "553 *Relaying disallowed as* ann@example.com" },
       { "auth_disabled", "554 5.1.8 *Email Outgoing Blocked*" },
+      { "header", "552 5.2.1 *Subject is Mandatory*." },
       { "rate_limited", "550 5.4.6 *Unusual sending activity* detected." } },
    { "Fastmail: fastmail.help, Error messages", service = "fastmail",
       { "sender_not_allowed", "551 5.7.1 *Not authori*sed *to send from this header address*" } },
@@ -370,28 +370,36 @@ return {
       { "rate_limited", "554 *MI:STC* the sender sent too much today", hint = TOMORROW },
       { "blocked", "554 *HL:IPB* the address is blocked" } },
    { "GMX, WEB.DE, IONOS: postmaster.gmx.net/en/error-messages", service = "gmx",
-      { "no_reverse_name", "554 gmx.net Nemesis ESMTP Service not available\nNo SMTP service\n*Bad "
-         .. "DNS PTR* resource record." },
+      { "no_reverse_name", "554 gmx.net Nemesis ESMTP Service not available\nNo SMTP "
+         .. "service\n*Bad DNS PTR* resource record." },
       { "blocked", "554 gmx.net Nemesis ESMTP Service not available\nNo SMTP service\nIP address "
-         .. "is "
-         .. "*block listed*." },
+         .. "is *block listed*." },
       { "sender_not_allowed", "550 Requested action not taken: mailbox unavailable\n*Sender "
-         .. "address "
-         .. "is not allowed*." },
+         .. "address is not allowed*." },
       { "blocked", "554 Transaction failed\n*Reject due to policy* restrictions." },
       { "unauthenticated_sender", "550 *Reject due to SPF policy*. The originating IP is not "
          .. "permitted by the domain owner" } },
    { "postgrey(8), milter-greylist(8), sqlgrey, spamd(8) of OpenBSD",
-      { "greylisted", "451 4.7.1 *Greylist|graylist|grey list|gray list|grey-list|gray-list*ing in "
-         .. "action, please come back later" } },
+      { "greylisted", "451 4.7.1 *Greylist|graylist|grey list|gray list|grey-list|gray-list*ing "
+         .. "in action, please come back later" } },
    { "Spamhaus, SpamCop, Barracuda, Proofpoint, Cisco: their look-up pages",
       { "blocked", "554 5.7.1 Service unavailable; Client host [192.0.2.1] *blocked using* "
          .. "zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1" },
       { "spam", "554 5.7.1 A *URL|link* in this message *is listed* by a block list",
          at = "message" },
-      { "blocked", "554 Your access to this mail system has been rejected due to the sending MTA's "
-         .. "*poor reputation*" },
+      { "blocked", "554 Your access to this mail system has been rejected due to the sending "
+         .. "MTA's *poor reputation*" },
       { "blocked", "554 *Blocked - see* https://ipcheck.proofpoint.com/?ip=192.0.2.1" } },
+   { "T-Online, Mimecast, cbpolicyd, rspamd: their postmaster pages and manuals",
+      { "blocked", "554 IP=192.0.2.1 - *A problem occurred*. Ask your postmaster for help (BL)" },
+      { "blocked", "550 Administrative prohibition - *envelope blocked*" },
+      { "rate_limited", "554 5.7.1 Policy rejection; *message count quota|recipient count "
+         .. "quota|sending quota|daily quota|hourly quota|sending limit* exceeded" },
+      { "greylisted", "451 *4.7.1 Try again later*" } },
+   { "words of many servers: full mailboxes, loops",
+      { "mailbox_full", "452 4.1.1 <b@example.net> *mailbox full|mailbox is full|over "
+         .. "quota|overquota|quota exceeded*", at = "rcpt message" },
+      { "misconfigured", "554 5.4.6 *too many hops|mail loop|loops back*" } },
 
    -- ---- the registered statuses ----
    { "RFC 3463 3.2 to 3.8, RFC 7372, RFC 7505, RFC 8616, and the IANA registry",
@@ -409,7 +417,7 @@ return {
       { "recipient_disabled", "550 *5.2.1* Mailbox disabled, not accepting messages",
          at = "rcpt message" },
       { "quota", "552 *5.2.2* Mailbox full", at = "mail" },
-      { "mailbox_full", "552 *5.2.2* Mailbox full", at = "rcpt message" },
+      { "mailbox_full", "552 *5.2.2* Mailbox storage exceeded", at = "rcpt message" },
       { "too_large", "552 *5.2.3* Message length exceeds administrative limit" },
       { "rate_limited", "452 *4.3.1* Insufficient system storage", sentence = NO_ROOM },
       { "temporary", "421 *4.3.2* System not accepting network messages", at = "hello",
@@ -446,73 +454,92 @@ return {
       { "unauthenticated_sender", "550 *SPF*: 192.0.2.1 is *not allowed* to send mail from "
          .. "b.example" },
       { "unauthenticated_sender", "550 5.7.1 *DKIM* signature *fail*ed" } },
-   { "words of many servers: relaying, senders",
+   { "words of many servers: relaying",
       { "relay_denied", "554 5.7.1 <b@example.net>: *Relay access denied|relaying denied*" },
-      { "relay_denied", "550 5.7.1 *Relay* access to this domain is *denied|not allowed|prohibited"
-         .. "|rejected|not permitted|disallowed|not accepted*" },
-      { "relay_denied", "550 *not allowed|unable|refus|cannot|not authorized|won't* to *relay*" },
-      { "sender_not_allowed", "550 5.7.1 *not allowed|not authorized|not authorised|not permitted* "
-         .. "to *send as|send mail as|send from|use this sender* boss@example.com" },
-      { "sender_domain", "550 *Sender domain* does *not exist|not found|not resolve|invalid*" },
-      { "sender_not_allowed", "550 5.7.1 *Sender|From address|MAIL FROM* is *not "
-         .. "allowed|rejected|not "
-         .. "verified|not authorized|not authorised|not permitted|denied*" } },
+      { "relay_denied", "550 5.7.1 *Relay* access to this domain is *denied|not "
+         .. "allowed|prohibited|rejected|not permitted|disallowed|not accepted*" },
+      { "relay_denied", "550 *not allowed|unable|refus|cannot|not authorized|won't|do not|don't* "
+         .. "to *relay*" } },
    { "words of many servers: this machine",
       { "no_reverse_name", "550 5.7.1 *reverse DNS|PTR record|reverse hostname|rDNS|reverse "
-         .. "lookup* "
-         .. "failed" },
-      { "helo", "550 5.7.1 *invalid|bad|illegal|fake* *HELO|EHLO*" },
-      { "helo", "550 5.7.1 *HELO|EHLO* is *invalid|rejected|not valid|malformed|not accept|forged"
-         .. "|not resolve|does not exist*" },
-      { "too_many_connections", "421 *Too many* concurrent *connections|sessions*" },
+         .. "lookup|PTR lookup|no PTR|missing PTR|valid PTR* failed" },
+      { "no_reverse_name", "550 *cannot resolve|unable to resolve|could not resolve* "
+         .. "*your|client* address" },
+      { "helo", "550 5.7.1 *invalid|bad|illegal|fake|forged|wrong* *HELO|EHLO*" },
+      { "helo", "550 5.7.1 *HELO|EHLO* is *invalid|rejected|not valid|malformed|not "
+         .. "accept|forged|not resolve|does not exist|FQDN|fully "
+         .. "qualified|fully-qualified|mismatch|not match*" },
+      { "too_many_connections", "421 *Too many|maximum* concurrent *connections|sessions*" },
       { "too_many_connections", "421 *connection|session* limit *exceeded|reached*",
          at = "hello mail" },
-      { "rate_limited", "451 4.7.1 *rate limit|ratelimit|rate-limit|too frequent|too many messages"
-         .. "|too many mails|too many emails|sending limit|sending too*" },
+      { "rate_limited", "451 4.7.1 *rate limit|ratelimit|rate-limit|too frequent|too many "
+         .. "messages|too many mails|too many emails|sending limit|sending too*" },
       { "rate_limited", "451 4.7.1 *rate|daily|hourly|per hour|per day|per minute* is "
-         .. "*exceeded|limit"
-         .. "|quota|too high*" },
+         .. "*exceeded|limit|quota|too high*" },
       { "blocked", "550 5.7.1 Your host is on a *blacklist|black list|blocklist|block "
-         .. "list|block-list"
-         .. "|black-list*" },
+         .. "list|block-list|black-list*" },
       { "blocked", "550 5.7.1 192.0.2.1 is *listed in|listed at|listed on|listed by* "
          .. "zen.spamhaus.org" },
       { "blocked", "550 5.7.1 Rejected by *DNSBL|RBL*", at = "hello mail rcpt" },
       { "blocked", "550 5.7.1 *Client host|IP address|your host|your ip* is "
-         .. "*blocked|rejected|denied"
-         .. "|banned|not accepted|not allowed*" },
+         .. "*blocked|rejected|denied|banned|not accepted|not allowed*" },
       { "blocked", "554 5.7.1 *Dynamic|residential|dial-up* addresses are not accepted" },
       { "blocked", "554 5.7.1 *banned|blocked|access denied|poor reputation*", at = "hello" },
-      { "blocked", "550 5.7.1 *spam* source", at = "hello mail rcpt" } },
+      { "blocked", "550 5.7.1 *spam|reputation|Spamhaus|SpamCop|SORBS|UCEPROTECT* "
+         .. "source", at = "hello mail rcpt" },
+      { "pipelining", "550 5.5.0 *improper|illegal|unauthorized|unexpected* use of *pipelin*ing" },
+      { "pipelining", "550 5.5.0 *pipelin*ing is *not allowed|not permitted|not "
+         .. "supported|refused*" },
+      { "auth_disabled", "550 *sending* for this account is *disabled|suspended|blocked*" } },
+   { "words of many servers: senders",
+      { "sender_not_allowed", "550 5.7.1 *not allowed|not authorized|not authorised|not "
+         .. "permitted* to *send as|send mail as|send from|use this sender* boss@example.com" },
+      { "sender_domain", "550 *Sender domain* does *not exist|not found|not resolve|invalid|no "
+         .. "MX|null MX|no A record*" },
+      { "sender_domain", "550 *Sender* address has *null MX|no MX|no DNS*" },
+      { "sender_not_allowed", "550 5.7.1 *not an authorized|not a valid|not an allowed|not a "
+         .. "verified* *sender*" },
+      { "sender_not_allowed", "550 5.7.1 *Sender|From address|MAIL FROM* is *not "
+         .. "allowed|rejected|not verified|not authorized|not authorised|not permitted|denied*" } },
    { "words of many servers: recipients", at = "rcpt message",
-      { "mailbox_full", "552 *mailbox|inbox|folder* is *full|over quota|exceeded|too large*" },
-      { "mailbox_full", "552 *over quota|quota exceeded|overquota|out of storage|disk quota*" },
+      { "mailbox_full", "552 *inbox|mailbox|folder* is *full|over quota|exceeded|too large*" },
+      { "mailbox_full", "552 *out of storage|disk quota|storage limit*" },
       { "mailbox_full", "552 Requested mail action aborted: *exceed*ed storage *allocation|quota*",
          at = "rcpt" },
-      { "recipient_disabled", "550 *mailbox|account|user|recipient* is *disabled|inactive|suspended"
-         .. "|deactivated|locked|not accepting|expired|frozen|closed*" },
-      { "recipient_domain", "550 *domain not found|host unknown|unknown host|no such domain|domain "
-         .. "unknown|unknown domain|domain does not exist*", at = "rcpt" },
-      { "unknown_recipient", "550 *unknown user|no such|unknown recipient|unknown mailbox|invalid "
-         .. "mailbox|invalid recipient|no mailbox|unknown address|user unknown|unknown local*" },
+      { "recipient_disabled", "550 *mailbox|account|user|recipient* is "
+         .. "*disabled|inactive|suspended|deactivated|locked|not "
+         .. "accepting|expired|frozen|closed*" },
+      { "recipient_domain", "550 *domain not found|host unknown|unknown host|no such "
+         .. "domain|domain unknown|unknown domain|domain does not exist*", at = "rcpt" },
+      { "unknown_recipient", "550 *callout verification failed|not our customer|not a valid "
+         .. "mailbox|not a valid recipient*" },
+      { "unknown_recipient", "550 *unknown user|no such|unknown recipient|unknown "
+         .. "mailbox|invalid mailbox|invalid recipient|no mailbox|unknown address|user "
+         .. "unknown|unknown local*" },
+      { "unknown_recipient", "*550* Requested action not taken: *mailbox "
+         .. "unavailable*", at = "rcpt" },
+      { "temporary", "450 Requested action not taken: *mailbox unavailable*", at = "rcpt" },
       { "unknown_recipient", "550 *user|mailbox|recipient|account|address* is *unknown|not "
-         .. "found|not "
-         .. "exist|doesn't exist|not known|no longer|invalid*" },
+         .. "found|not exist|doesn't exist|not known|no longer|invalid*" },
       { "recipient_syntax", "553 *malformed|syntax error|bad syntax* address", at = "rcpt" } },
    { "words of many servers: the message", at = "message",
-      { "too_large", "552 *message|mail|size* is *too large|too big|size exceeds|exceeds size"
-         .. "|too long*" },
-      { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk mail*" },
+      { "too_large", "552 *message|mail|size* is *too large|too big|size exceeds|exceeds "
+         .. "size|too long*" },
+      { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk mail|SURBL|URIBL*" },
       { "spam", "550 5.7.1 message *content|attachment|file type|url|link* is *not accept|not "
-         .. "allowed"
-         .. "|rejected|blocked|forbidden|listed|prohibited|denied*" },
-      { "header", "550 *duplicate|missing|malformed|invalid|multiple|bad|illegal* required *header"
-         .. "|message-id|from:*" },
-      { "header", "550 *header|message-id|from:* is *missing|malformed|invalid|required|not valid"
-         .. "|duplicate|not found|syntax*" },
+         .. "allowed|rejected|blocked|forbidden|listed|prohibited|denied|restrict*" },
+      { "spam", "550 5.7.1 message with *restricted|forbidden|banned|blocked|prohibited* "
+         .. "*attachment|file|content*" },
+      { "header", "550 *duplicate|missing|malformed|invalid|multiple|bad|illegal* required "
+         .. "*header|message-id|from:*" },
+      { "header", "550 *header|message-id|from:* is *missing|malformed|invalid|required|not "
+         .. "valid|duplicate|not found|syntax|too long|too many*" },
+      { "header", "550 *no date|no from|no message-id|no subject|without a date|without "
+         .. "message-id* header" },
       { "header", "550 *not* compliant with *RFC5322|RFC 5322|RFC 2822|RFC2822|RFC 822*" },
       { "header", "550 *RFC5322|RFC 5322|RFC 2822|RFC2822* *violat|complian|conform*" },
-      { "eightbit", "554 *8-bit|8bit|eight-bit|non-ASCII|non ASCII* characters" } },
+      { "eightbit", "554 *8-bit|8bit|eight-bit|eight bit|non-ASCII|non ASCII* characters" },
+      { "spam", "550 5.7.0 Local *policy* violation" } },
 
    -- ---- what is left ----
    { "Postfix: local policy", at = "rcpt",
@@ -530,6 +557,7 @@ return {
          hint = HELLO_AGAIN },
       { "temporary", "*421* Service not available, closing transmission channel",
          at = "mail rcpt message" },
+      { "temporary", "*450* Requested mail action not taken", at = "rcpt" },
       { "temporary", "*451* Requested action aborted: local error in processing" },
       { "rate_limited", "*452* Requested action not taken: insufficient system storage",
          sentence = NO_ROOM } },

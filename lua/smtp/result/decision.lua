@@ -73,8 +73,10 @@ local STAGES = { auth = "auth", greeting = "hello", ehlo = "hello", mail = "mail
 
 -- Words that may quote an address, a link, a host name or what the client said count for nothing.
 local function is_quoted(word)
-   return word:find("@", 1, true) or word:find("://", 1, true) or word:find("^<.*>")
-      or word:find("[A-Za-z]%.[A-Za-z][A-Za-z]")
+   if word:find("@", 1, true) or word:find("://", 1, true) then return true end
+   if word:find("^<.*>") then return true end
+   local bare = word:gsub("^[<%[(\"']+", ""):gsub("[>%])\"',.:;]+$", "")
+   return bare:find("^[A-Za-z0-9-]+%.[A-Za-z0-9.-]+$") and bare:find("[A-Za-z]%.[A-Za-z][A-Za-z]")
 end
 
 local function words_of(text)

@@ -51,7 +51,7 @@ local function block_of(text)
 end
 
 local function provider_of(row, case)
-   return row and row.service and services.get(row.service) or services.of_host(case.host)
+   return services.of_host(case.host) or row and row.service and services.get(row.service)
 end
 
 -- A user name without a domain is a common cause.
