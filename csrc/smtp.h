@@ -515,7 +515,7 @@ bool smtp_session_rests(const struct smtp_session *s);
 enum {
     SMTP_WANT_NOTHING = 0x01, /* over: close the connection */
     SMTP_WANT_TLS = 0x02,     /* a TLS handshake, then smtp_tls_started */
-    SMTP_WANT_SECRET = 0x04,  /* a password or a token: smtp_secret_kind, smtp_secret */
+    SMTP_WANT_SECRET = 0x04,  /* a password or a token: smtp_secret_wanted, smtp_secret */
     SMTP_WANT_ANSWER = 0x08,  /* a SASL answer: smtp_challenge, smtp_answer */
     SMTP_WANT_BODY = 0x10,    /* the next piece of the message: smtp_body, smtp_body_end */
     SMTP_WANT_SEND = 0x20,    /* bytes for the server: smtp_send_buf */
@@ -532,8 +532,9 @@ void smtp_send_ack(struct smtp_session *s, size_t len);
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 /** TLS is on, and the caller content with the peer. `verified`: by certificate and name. */
 void smtp_tls_started(struct smtp_session *s, bool verified);
-/** The secret that is wanted: "password", or "token", which may be wanted a second time. */
-const char *smtp_secret_kind(const struct smtp_session *s);
+/** Returns the secret that is wanted. A token may be wanted a second time. */
+enum smtp_secret { SMTP_SECRET_NONE, SMTP_SECRET_PASSWORD, SMTP_SECRET_TOKEN };
+enum smtp_secret smtp_secret_wanted(const struct smtp_session *s);
 /** Gives the secret, which is borrowed until the exchange is over. */
 void smtp_secret(struct smtp_session *s, const char *data, size_t len);
 
@@ -596,7 +597,7 @@ size_t smtp_transaction_offer(const struct smtp_transaction *transaction);
 /** Says QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */
-enum smtp_question { SMTP_ASK_RSET, SMTP_ASK_NOOP, SMTP_ASK_VRFY };
+enum smtp_question { SMTP_ASK_RSET, SMTP_ASK_NOOP, SMTP_ASK_VRFY }; /* as in SMTP_STEPS */
 void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_text argument);
 
 /** These stay valid, and change with the session. */

@@ -1,7 +1,8 @@
 /* saslprep.c - SASLprep (RFC 4013) by GNU libidn, opened at run time: nothing is linked to it, and
  * an ASCII password does not need it. */
-#include "../text/ascii.h"
 #include "crypto.h"
+
+#include "../text/ascii.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>

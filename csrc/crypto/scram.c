@@ -1,8 +1,9 @@
 /* scram.c - SCRAM (RFC 5802, RFC 7677), the client's side. The password is hashed in slices, so
  * that an event loop goes on meanwhile; the server counts as authentic only once its signature
  * fits. */
-#include "../text/ascii.h"
 #include "crypto.h"
+
+#include "../text/ascii.h"
 
 #include <openssl/crypto.h>
 

@@ -28,7 +28,7 @@ const struct smtp_mechanism *auth_inside(const struct smtp_session *s)
 static bool shows_secret(const struct smtp_mech *mech)
 {
     const struct smtp_mechanism *m = find_inside(mech->name);
-    return m != NULL ? m->secret != SECRET_NONE : (mech->flags & SMTP_MECH_SHOWS_SECRET) != 0;
+    return m != NULL ? m->secret != SMTP_SECRET_NONE : (mech->flags & SMTP_MECH_SHOWS_SECRET) != 0;
 }
 
 static bool may_show_secret(const struct smtp_session *s)

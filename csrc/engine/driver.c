@@ -8,7 +8,7 @@ unsigned smtp_wants(const struct smtp_session *s)
     if (dialogue_over(s)) return SMTP_WANT_NOTHING;
     if (chunk_wants_body(s)) wants |= SMTP_WANT_BODY;
     if (s->due_count > 0 || s->next == STEP_octets) return wants | SMTP_WANT_RECV;
-    if (auth_needs_secret(s)) return wants | SMTP_WANT_SECRET;
+    if (smtp_secret_wanted(s)) return wants | SMTP_WANT_SECRET;
     if (auth_needs_answer(s)) return wants | SMTP_WANT_ANSWER;
     if (s->next == STEP_tls) return wants | SMTP_WANT_TLS;
     if (s->next == STEP_ready) return wants | SMTP_WANT_READY;
@@ -64,11 +64,9 @@ void smtp_quit(struct smtp_session *s)
 
 void smtp_ask(struct smtp_session *s, enum smtp_question question, struct smtp_text argument)
 {
-    static const step asks[] = {
-        [SMTP_ASK_RSET] = STEP_rset, [SMTP_ASK_NOOP] = STEP_noop, [SMTP_ASK_VRFY] = STEP_vrfy};
     if (s->next != STEP_ready || s->due_count > 0) return;
     s->argument = argument;
-    s->next = asks[question];
+    s->next = (step)(STEP_rset + question);
     dialogue_go_on(s);
 }
 

@@ -16,22 +16,17 @@ void exchange_reset(struct smtp_session *s)
 
 /* ---- what comes from outside: secrets and answers ---- */
 
-enum smtp_secret auth_needs_secret(const struct smtp_session *s)
+enum smtp_secret smtp_secret_wanted(const struct smtp_session *s)
 {
-    if (s->next != STEP_auth || s->due_count > 0) return SECRET_NONE;
+    if (s->next != STEP_auth || s->due_count > 0) return SMTP_SECRET_NONE;
     const struct smtp_mechanism *m = auth_inside(s);
-    return m == NULL || m->secret == s->secret_kind ? SECRET_NONE : m->secret;
-}
-
-const char *smtp_secret_kind(const struct smtp_session *s)
-{
-    return auth_needs_secret(s) == SECRET_TOKEN ? "token" : "password";
+    return m == NULL || m->secret == s->secret_kind ? SMTP_SECRET_NONE : m->secret;
 }
 
 void smtp_secret(struct smtp_session *s, const char *data, size_t len)
 {
-    enum smtp_secret wanted = auth_needs_secret(s);
-    if (wanted == SECRET_NONE) return;
+    enum smtp_secret wanted = smtp_secret_wanted(s);
+    if (wanted == SMTP_SECRET_NONE) return;
     s->secret = (struct smtp_text){data, len};
     s->secret_kind = wanted;
     dialogue_go_on(s);
@@ -254,11 +249,11 @@ static bool is_token_over(const struct smtp_session *s)
 static step rejected(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool again =
-        s->opt.token_renewable && !s->status.token_renewed && s->secret_kind == SECRET_TOKEN;
+        s->opt.token_renewable && !s->status.token_renewed && s->secret_kind == SMTP_SECRET_TOKEN;
     if (!again || r->code != 535 || auth_inside(s) == NULL || !is_token_over(s))
         return give_up(s, SMTP_ERROR_AUTH_REJECTED, r);
     s->status.token_renewed = true;
-    s->secret_kind = SECRET_NONE;
+    s->secret_kind = SMTP_SECRET_NONE;
     exchange_reset(s);
     return STEP_auth;
 }

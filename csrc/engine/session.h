@@ -157,9 +157,6 @@ enum { SMTP_RUNS_MAX = 4 * SMTP_FLIGHT_MAX + 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX }
 /* The longest command. AUTH and its answers may be longer, and have the empty buffer. */
 enum { COMMAND_MAX = 1024 };
 
-/* The secret of the caller that a mechanism needs. */
-enum smtp_secret { SECRET_NONE, SECRET_PASSWORD, SECRET_TOKEN };
-
 struct smtp_session {
     struct smtp_options opt;
     struct smtp_facts facts;
@@ -397,7 +394,6 @@ const struct smtp_mechanism *auth_inside(const struct smtp_session *s);
 
 /* exchange.c */
 void exchange_reset(struct smtp_session *s);
-enum smtp_secret auth_needs_secret(const struct smtp_session *s); /* NONE: it does not */
 bool auth_needs_answer(const struct smtp_session *s);
 
 /* required.c */

@@ -5,7 +5,7 @@
 static int session_secret_kind(lua_State *L)
 {
     const struct smtp_session *s = to_session(L);
-    lua_pushstring(L, smtp_secret_kind(s));
+    lua_pushstring(L, smtp_secret_wanted(s) == SMTP_SECRET_TOKEN ? "token" : "password");
     lua_pushboolean(L, smtp_session_status(s)->token_renewed);
     return 2;
 }
@@ -15,10 +15,10 @@ static int session_secret(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     struct smtp_text secret = text_arg(L, 2);
-    bool token = strcmp(smtp_secret_kind(s), "token") == 0;
-    luaL_argcheck(L, secret.len <= (token ? SMTP_TOKEN_LEN_MAX : SMTP_SECRET_LEN_MAX), 2,
-                  "too long");
-    if (!(smtp_wants(s) & SMTP_WANT_SECRET)) return 0; /* what it borrows now stays anchored */
+    enum smtp_secret wanted = smtp_secret_wanted(s);
+    size_t max = wanted == SMTP_SECRET_TOKEN ? SMTP_TOKEN_LEN_MAX : SMTP_SECRET_LEN_MAX;
+    luaL_argcheck(L, secret.len <= max, 2, "too long");
+    if (wanted == SMTP_SECRET_NONE) return 0; /* what it borrows now stays anchored */
     anchor(L, "secret", 2);
     smtp_secret(s, secret.data, secret.len);
     return 0;

@@ -480,7 +480,7 @@ static void check_over(struct talk *t)
 static void do_as_wanted(struct talk *t, unsigned wants)
 {
     if (wants & SMTP_WANT_SECRET) {
-        bool token = strcmp(smtp_secret_kind(t->session), "token") == 0;
+        bool token = smtp_secret_wanted(t->session) == SMTP_SECRET_TOKEN;
         const char *secret = token ? TOKEN : password_of(t);
         smtp_secret(t->session, secret, strlen(secret));
     } else if (wants & SMTP_WANT_ANSWER)

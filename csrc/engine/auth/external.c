@@ -8,4 +8,4 @@ static void answer(struct smtp_session *s, unsigned turn)
     put_base64(s, s->opt.authzid.data, s->opt.authzid.len);
 }
 
-const struct smtp_mechanism smtp_external = {"EXTERNAL", SECRET_NONE, true, 1, 1, answer};
+const struct smtp_mechanism smtp_external = {"EXTERNAL", SMTP_SECRET_NONE, true, 1, 1, answer};

@@ -8,4 +8,4 @@ static void answer(struct smtp_session *s, unsigned turn)
 }
 
 /* Never an initial response: GNU SASL asks for the user name again, smtplib gets 535 there. */
-const struct smtp_mechanism smtp_login = {"LOGIN", SECRET_PASSWORD, false, 2, 2, answer};
+const struct smtp_mechanism smtp_login = {"LOGIN", SMTP_SECRET_PASSWORD, false, 2, 2, answer};

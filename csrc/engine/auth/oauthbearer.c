@@ -23,4 +23,5 @@ static void answer(struct smtp_session *s, unsigned turn)
     put_bearer(s, message, len);
 }
 
-const struct smtp_mechanism smtp_oauthbearer = {"OAUTHBEARER", SECRET_TOKEN, true, 1, 2, answer};
+const struct smtp_mechanism smtp_oauthbearer = {"OAUTHBEARER", SMTP_SECRET_TOKEN, true, 1, 2,
+                                                answer};

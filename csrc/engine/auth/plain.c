@@ -15,4 +15,4 @@ static void answer(struct smtp_session *s, unsigned turn)
     wipe(message, len);
 }
 
-const struct smtp_mechanism smtp_plain = {"PLAIN", SECRET_PASSWORD, true, 1, 1, answer};
+const struct smtp_mechanism smtp_plain = {"PLAIN", SMTP_SECRET_PASSWORD, true, 1, 1, answer};

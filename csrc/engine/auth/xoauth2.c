@@ -13,4 +13,4 @@ static void answer(struct smtp_session *s, unsigned turn)
     put_bearer(s, message, len);
 }
 
-const struct smtp_mechanism smtp_xoauth2 = {"XOAUTH2", SECRET_TOKEN, true, 1, 2, answer};
+const struct smtp_mechanism smtp_xoauth2 = {"XOAUTH2", SMTP_SECRET_TOKEN, true, 1, 2, answer};
