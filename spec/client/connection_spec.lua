@@ -1,9 +1,11 @@
 -- A connection that the caller keeps: its methods, and what is left of it where a call did not return.
 local core = require "smtp.core"
 local safe = require "smtp.safe"
+local smtp = require "smtp"
 local talk = require "spec.tools.talk"
 
 local states = talk.states
+
 local script = talk.snippets {
    data = [[
       C: DATA
@@ -399,5 +401,78 @@ describe("a connection", function()
       local _, err = connection:send(message)
       assert.equal("disconnected", err.kind)
       assert.equal("unsent", states(err))
+   end)
+end)
+
+describe("a trace that raises", function()
+   -- After so many lines.
+   local function failing(count, cause)
+      return function()
+         count = count - 1
+         if count == 0 then error(cause or "no more paper", 0) end
+      end
+   end
+
+   it("ends the connection with an error of its own, wherever it does so", function()
+      local dialogue = script([[
+         <hello>
+         <talk>
+      ]], { talk = talk.accepted:gsub("MESSAGE", "C: x\nC: .") })
+      for count = 1, 14 do
+         for _, mode in ipairs { "whole", "bytes", "halves" } do
+            local peer = talk.peer(dialogue, mode)
+            local receipt, err = safe.send(talk.options({ raw = "x", trace = failing(count) }, peer))
+            assert.is_true(peer.closed)
+            if not receipt then
+               assert.same({ "source", "trace", "no more paper", "no more paper" },
+                  { err.kind, err.reason, err.cause, err.text })
+               assert.truthy(err.recipients == nil or err.sent == "no" or err.retry == "doubt")
+            else
+               assert.truthy(count >= 12, count) -- only QUIT was left
+            end
+         end
+      end
+   end)
+
+   it("leaves a connection broken, and not busy", function()
+      local cause = { "mine" }
+      local connection = connect([[
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+      ]], { trace = failing(6, cause) })
+      local receipt, err = connection:send(message)
+      assert.is_nil(receipt)
+      assert.equal(cause, err.cause)
+      is_broken(connection, "source", "trace")
+   end)
+
+   it("raises an error object where errors are raised", function()
+      local peer = talk.peer(script "<hello>")
+      local fine, err = pcall(smtp.send, talk.options({ trace = failing(1) }, peer))
+      assert.is_false(fine)
+      assert.truthy(safe.is_error(err, safe.SourceError))
+   end)
+
+   it("is an error of smtp.connect, smtp.probe and of each message in send_many", function()
+      local options = { from = false, to = false, raw = false }
+      options.trace = failing(2)
+      local connection, err = safe.connect(talk.options(options, talk.peer(script "<hello>")))
+      assert.same({ nil, "trace" }, { connection, err.reason })
+      for count = 1, 3 do
+         options.trace = failing(count)
+         local report
+         report, err = safe.probe(talk.options(options, talk.peer(script [[
+            <hello>
+            <bye>
+         ]])))
+         assert.same({ nil, "trace" }, { report, err and err.reason })
+      end
+      options.trace = failing(4)
+      local summary = safe.send_many(talk.options(options, talk.peer(script [[
+         <hello>
+         C: MAIL FROM:<ann@me.example>
+      ]])), { message })
+      assert.same({ "source", "trace" }, { summary.results[1].kind, summary.results[1].reason })
    end)
 end)

@@ -75,18 +75,6 @@ describe("A message", function()
    end)
 end)
 
--- Takes one recipient at a time, and says goodbye behind the message.
-local function takes_one()
-   local count = 0
-   return spec_server.new { reply = function(_, what)
-      if what == "rcpt" then
-         count = count + 1
-         return count > 1 and "452 4.5.3 too many" or nil
-      end
-      return what == "final" and "250 ok\r\n421 bye" or nil
-   end }
-end
-
 -- Pieces of a message, and how often they were read to their end.
 local function read_once()
    local count, ends = 2, 0
@@ -101,7 +89,7 @@ end
 describe("A message from a function", function()
    it("is read once: what the server left out gets no transaction of its own", function()
       local pieces_of, ends = read_once()
-      local server = takes_one()
+      local server = spec_server.takes_one()
       local to = { "bob@there.example", "eve@there.example" }
       local receipt = assert(smtp.send(options(message { to = to, raw = pieces_of }, { server })))
       assert.equal("accepted deferred", talk.states(receipt))

@@ -1,9 +1,9 @@
 -- Many messages over few connections; and, in eager transcripts, many in one flight.
 local many = require "spec.tools.many"
 local smtp = require "smtp.safe"
-local talk = require "spec.tools.talk"
 
-local script, messages, send = many.script, many.messages, many.send
+local script, messages, send, options_of = many.script, many.messages, many.send, many.options_of
+local arrived = many.arrived
 
 describe("send_many", function()
    it("sends one message after the other over one connection", function()
@@ -143,27 +143,6 @@ describe("send_many", function()
 end)
 
 describe("send_many", function()
-   -- To a sink; connection `broken` cannot be made, for `times` attempts.
-   local function options_of(sink, broken, times)
-      local made = 0
-      local options = talk.options { from = false, to = false, raw = false, port = talk.new_port() }
-      options.transport = function()
-         made = made + 1
-         local transport = sink:transport()
-         if broken and made >= broken and made < broken + times then
-            transport.connect = function() return nil, "connect", "Connection refused" end
-         end
-         return transport
-      end
-      return options, function() return made end
-   end
-
-   local function arrived(sink)
-      local list = {}
-      for i, message in ipairs(sink.messages) do list[i] = message.to[1]:match("^[^@]*") end
-      return table.concat(list, " ")
-   end
-
    for _, capabilities in ipairs { { "PIPELINING", "CHUNKING" }, { "PIPELINING" } } do
       it("eager, goes on behind a message whose source fails: " .. table.concat(capabilities, ", "), function()
          local sink = smtp.sink { capabilities = capabilities }

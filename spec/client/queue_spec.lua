@@ -5,30 +5,9 @@ local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local messages = many.messages
+local messages, options_of, arrived = many.messages, many.options_of, many.arrived
 
 describe("send_many", function()
-   -- To a sink; connection `broken` cannot be made, for `times` attempts.
-   local function options_of(sink, broken, times)
-      local made = 0
-      local options = talk.options { from = false, to = false, raw = false, port = talk.new_port() }
-      options.transport = function()
-         made = made + 1
-         local transport = sink:transport()
-         if broken and made >= broken and made < broken + times then
-            transport.connect = function() return nil, "connect", "Connection refused" end
-         end
-         return transport
-      end
-      return options, function() return made end
-   end
-
-   local function arrived(sink)
-      local list = {}
-      for i, message in ipairs(sink.messages) do list[i] = message.to[1]:match("^[^@]*") end
-      return table.concat(list, " ")
-   end
-
    it("tries again to connect where it has been connected, as after a restart of the server", function()
       local sink = smtp.sink {}
       local options, made = options_of(sink, 2, 2)

@@ -3,17 +3,7 @@ local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
 local keys = require "spec.tools.dkim_keys"
 
-local rfc = keys.rfc
-
-local function clock()
-   return 1528637909
-end
-
-local function signer(more)
-   local t = { domain = "example.org", selector = "s", key = rfc.ed25519 }
-   for name, value in pairs(more or {}) do t[name] = value end
-   return t
-end
+local clock, signer, rfc = keys.clock, keys.signer, keys.rfc
 
 describe("the option dkim", function()
    local key = keys.make()

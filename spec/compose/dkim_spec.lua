@@ -5,37 +5,12 @@ local crypto = require "smtp.crypto"
 local dkim = require "smtp.dkim"
 local keys = require "spec.tools.dkim_keys"
 
-local rfc = keys.rfc
-
-local function clock()
-   return 1528637909
-end
+local clock, read, head, signer, rfc = keys.clock, keys.read, keys.head, keys.signer, keys.rfc
 
 local function octets(text)
    local list = {}
    for c in text:gmatch(".") do list[#list + 1] = c end
    return list
-end
-
--- The signatures of a signed message, unfolded: a list of tables of tags; what stands below them.
-local function read(signed)
-   local list, headers = {}, assert(dkim.headers(signed:match("^(.-\r\n)\r\n") or signed))
-   local rest = 1
-   for _, header in ipairs(headers) do
-      if header[1] ~= "DKIM-Signature" then break end
-      local tags = {}
-      for name, value in header[2]:gsub("\r\n ", ""):gmatch("(%l+)=([^;\r]*)") do tags[name] = value end
-      list[#list + 1], rest = tags, rest + #header[2]
-   end
-   return list, signed:sub(rest)
-end
-
-local head = "From: ann@example.org\r\n"
-
-local function signer(more)
-   local t = { domain = "example.org", selector = "s", key = rfc.ed25519 }
-   for name, value in pairs(more or {}) do t[name] = value end
-   return t
 end
 
 local function names(message, more)

@@ -1,7 +1,6 @@
 local checked = require "spec.tools.checked"
 local composing = require "spec.tools.composing"
 local safe = require "smtp.safe"
-local spec_server = require "spec.tools.server"
 
 local base, refused = checked.base, checked.refused
 local bytes = composing.bytes
@@ -98,51 +97,4 @@ describe("headers with options of their own", function()
          assert.equal(name, err.option)
       end
    end)
-end)
-
-local secret = "eve@hidden.example"
-
--- All bytes that left.
-local function listener(more)
-   local server = spec_server.new(more)
-   local send, left = server.send, {}
-   function server.send(self, data)
-      local count, word, cause, sent = send(self, data)
-      left[#left + 1] = data:sub(1, count or sent)
-      return count, word, cause, sent
-   end
-   return server, function() return table.concat(left) end
-end
-
-local function message(raw, more)
-   local t = { from = "ann@me.example", to = "bob@there.example", raw = raw }
-   for name, value in pairs(more or {}) do t[name] = value end
-   return t
-end
-
-local function send(raw, more, settings)
-   local server, left = listener(settings or { capabilities = { "8BITMIME" } })
-   local t = message(raw, more)
-   t.host, t.domain, t.tls, t.transport = "mx.example", "me.example", "skip", server
-   local receipt, err = safe.send(t)
-   assert(not left():find(secret, 1, true), "it left")
-   return receipt, err, server, left
-end
-
-local function is_usage(receipt, err, option)
-   assert.is_nil(receipt)
-   assert.equal("usage", err.kind)
-   assert.equal(option == "headers" and option or "raw", err.option)
-end
-
-describe("A Bcc in headers", function()
-   for _, name in ipairs { "Bcc", "BCC", "bcc", "Resent-Bcc", "RESENT-BCC", "resent-bcc", "Bcc ", "Bcc\t",
-      "\239\187\191Bcc", "Bcc:", "X: y\r\nBcc" } do
-      it(("named %q is refused"):format(name), function()
-         for _, headers in ipairs { { [name] = secret }, { { name, secret } } } do
-            local receipt, err = send(nil, { text = "x", headers = headers })
-            is_usage(receipt, err, "headers")
-         end
-      end)
-   end
 end)

@@ -373,3 +373,14 @@ describe("SCRAM, told last", function()
       assert.same({ nil, "server_not_authentic" }, { exchange:step("v=" .. SIGNATURE) })
    end)
 end)
+
+describe("SCRAM", function()
+   it("sends comma and equals sign in a name as =2C and =3D (RFC 5802 5.1)", function()
+      local exchange = begin { username = "a,b=c,=2C" }
+      local bare = "n=a=2Cb=3Dc=2C=3D2C,r=" .. NONCE
+      assert.equal("n,," .. bare, exchange:first())
+      local proof = prove("SHA256", "pencil", core.base64_decode(SALT), 4096,
+         bare .. "," .. FIRST .. ",c=biws,r=" .. BOTH)
+      assert.equal("c=biws,r=" .. BOTH .. ",p=" .. core.base64(proof), step(exchange, FIRST))
+   end)
+end)

@@ -1,9 +1,7 @@
 local checked = require "spec.tools.checked"
 local request = require "smtp.client.request"
-local safe = require "smtp.safe"
 
-local base, untouched, refused = checked.base, checked.untouched, checked.refused
-local server = checked.server
+local refused_everywhere, refused, server = checked.refused_everywhere, checked.refused, checked.server
 
 describe("source_address", function()
    it("is an IP address of this host", function()
@@ -17,30 +15,6 @@ describe("source_address", function()
       assert.equal("source_address", err.option)
    end)
 end)
-
--- Every way to where a message goes refuses the same.
-local ways = {
-   send = function(t) return safe.send(t) end,
-   connect = function(t) return safe.connect(t) end,
-   probe = function(t) return safe.probe(t) end,
-   send_many = function(t) return safe.send_many(t, { { from = base.from, to = base.to, text = "" } }) end,
-}
-
--- -> the errors, by way
-local function refused_everywhere(given)
-   local errors = {}
-   for way, call in pairs(ways) do
-      local t = { transport = untouched(), tls_host = "mx.example" }
-      for name, value in pairs(way == "send" and base or {}) do t[name] = value end
-      t.host = nil
-      for name, value in pairs(given) do t[name] = value end
-      local result, err = call(t)
-      assert.is_nil(result)
-      assert.same({ "usage", "no", "never" }, { err.kind, err.sent, err.retry }, way)
-      errors[way] = err
-   end
-   return errors
-end
 
 describe("host", function()
    for host, named in pairs { ["mail.example.org:587"] = "port", ["[2001:db8::1]:25"] = "port",

@@ -2,8 +2,8 @@ local checked = require "spec.tools.checked"
 local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 
-local base, untouched, with = checked.base, checked.untouched, checked.with
-local refused, server = checked.refused, checked.server
+local refused_everywhere, untouched = checked.refused_everywhere, checked.untouched
+local with, refused, server = checked.with, checked.refused, checked.server
 
 describe("defaults", function()
    it("want TLS and, with credentials, authentication on the port for submission", function()
@@ -53,30 +53,6 @@ describe("defaults", function()
       assert.same({ "implicit", 465 }, { found.tls, found.port })
    end)
 end)
-
--- Every way to where a message goes refuses the same.
-local ways = {
-   send = function(t) return safe.send(t) end,
-   connect = function(t) return safe.connect(t) end,
-   probe = function(t) return safe.probe(t) end,
-   send_many = function(t) return safe.send_many(t, { { from = base.from, to = base.to, text = "" } }) end,
-}
-
--- -> the errors, by way
-local function refused_everywhere(given)
-   local errors = {}
-   for way, call in pairs(ways) do
-      local t = { transport = untouched(), tls_host = "mx.example" }
-      for name, value in pairs(way == "send" and base or {}) do t[name] = value end
-      t.host = nil
-      for name, value in pairs(given) do t[name] = value end
-      local result, err = call(t)
-      assert.is_nil(result)
-      assert.same({ "usage", "no", "never" }, { err.kind, err.sent, err.retry }, way)
-      errors[way] = err
-   end
-   return errors
-end
 
 describe("times", function()
    for name, max in pairs { timeout = 3600, connect_timeout = 300, reply_timeout = 900 } do

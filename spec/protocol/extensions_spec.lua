@@ -342,3 +342,17 @@ describe("the list of AUTH mechanisms", function()
       assert.equal("no_common_mechanism", err.reason)
    end)
 end)
+
+describe("the locale", function()
+   it("does not change how keywords are read", function()
+      local before = os.setlocale()
+      for _, name in ipairs { "tr_TR.ISO-8859-9", "tr_TR.UTF-8", "de_DE.UTF-8", "C" } do
+         os.setlocale(name)
+         talk.send({}, offering([[
+            S: 250-mx
+            S: 250 pipelining
+         ]], script.in_one_flight))
+      end
+      os.setlocale(before)
+   end)
+end)

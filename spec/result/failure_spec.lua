@@ -8,24 +8,6 @@ local function options(more, servers)
    return talk.options_to(servers, more)
 end
 
-local function unreachable()
-   local server = spec_server.new()
-   function server.connect() return nil, "connect:refused", "refused" end
-   return server
-end
-
--- Takes one recipient at a time, and says goodbye behind the message.
-local function takes_one()
-   local count = 0
-   return spec_server.new { reply = function(_, what)
-      if what == "rcpt" then
-         count = count + 1
-         return count > 1 and "452 4.5.3 too many" or nil
-      end
-      return what == "final" and "250 ok\r\n421 bye" or nil
-   end }
-end
-
 describe("A message", function()
    local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
 
@@ -53,9 +35,9 @@ describe("A message", function()
 
    it("that some have is told of as such where no connection can be had for the others", function()
       local to = { "bob@there.example", "eve@there.example" }
-      local all = options(message { to = to }, { takes_one(), unreachable() })
+      local all = options(message { to = to }, { spec_server.takes_one(), spec_server.unreachable() })
       local _, err = smtp.send(all)
-      local summary = smtp.send_many(options({}, { takes_one(), unreachable() }),
+      local summary = smtp.send_many(options({}, { spec_server.takes_one(), spec_server.unreachable() }),
          { message { to = to } }, { connections = 1 })
       for _, failure in ipairs { err, summary.results[1] } do
          assert.equal("connect", failure.kind)

@@ -242,3 +242,15 @@ describe("A Bcc in raw", function()
       is_source(send(each_byte(text), { protocol = "lmtp", port = 24 }))
    end)
 end)
+
+describe("A Bcc in headers", function()
+   for _, name in ipairs { "Bcc", "BCC", "bcc", "Resent-Bcc", "RESENT-BCC", "resent-bcc", "Bcc ", "Bcc\t",
+      "\239\187\191Bcc", "Bcc:", "X: y\r\nBcc" } do
+      it(("named %q is refused"):format(name), function()
+         for _, headers in ipairs { { [name] = secret }, { { name, secret } } } do
+            local receipt, err = send(nil, { text = "x", headers = headers })
+            is_usage(receipt, err, "headers")
+         end
+      end)
+   end
+end)

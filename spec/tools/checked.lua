@@ -46,4 +46,30 @@ function checked.server(more)
    return server, message
 end
 
+--- Every way to where a message goes: all refuse the same.
+checked.ways = {
+   send = function(t) return safe.send(t) end,
+   connect = function(t) return safe.connect(t) end,
+   probe = function(t) return safe.probe(t) end,
+   send_many = function(t)
+      return safe.send_many(t, { { from = checked.base.from, to = checked.base.to, text = "" } })
+   end,
+}
+
+--- Options that are refused in every way. -> the errors, by way
+function checked.refused_everywhere(given)
+   local errors = {}
+   for way, call in pairs(checked.ways) do
+      local t = { transport = checked.untouched(), tls_host = "mx.example" }
+      for name, value in pairs(way == "send" and checked.base or {}) do t[name] = value end
+      t.host = nil
+      for name, value in pairs(given) do t[name] = value end
+      local result, err = call(t)
+      assert.is_nil(result)
+      assert.same({ "usage", "no", "never" }, { err.kind, err.sent, err.retry }, way)
+      errors[way] = err
+   end
+   return errors
+end
+
 return checked

@@ -2,6 +2,7 @@
 -- build/spec/dkim.
 
 local command = require "spec.tools.command"
+local dkim = require "smtp.dkim"
 
 local keys = {}
 
@@ -80,6 +81,34 @@ function keys.make()
       local path = "build/spec/dkim/" .. name
       return path .. ".pem", read(path .. ".pem"), read(path .. ".public")
    end
+end
+
+--- The time of the signatures in RFC 8463 A.3.
+function keys.clock()
+   return 1528637909
+end
+
+--- A header that can be signed.
+keys.head = "From: ann@example.org\r\n"
+
+--- The option dkim, and more.
+function keys.signer(more)
+   local t = { domain = "example.org", selector = "s", key = keys.rfc.ed25519 }
+   for name, value in pairs(more or {}) do t[name] = value end
+   return t
+end
+
+--- The signatures of a signed message, unfolded: a list of tables of tags; what follows them.
+function keys.read(signed)
+   local list, headers = {}, assert(dkim.headers(signed:match("^(.-\r\n)\r\n") or signed))
+   local rest = 1
+   for _, header in ipairs(headers) do
+      if header[1] ~= "DKIM-Signature" then break end
+      local tags = {}
+      for name, value in header[2]:gsub("\r\n ", ""):gmatch("(%l+)=([^;\r]*)") do tags[name] = value end
+      list[#list + 1], rest = tags, rest + #header[2]
+   end
+   return list, signed:sub(rest)
 end
 
 return keys

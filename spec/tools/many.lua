@@ -80,4 +80,28 @@ function many.send(list, settings, ...)
    return found.summary, found.states
 end
 
+--- The options of connections to a sink; connection `broken` cannot be made, for `times` attempts.
+---@return table options
+---@return function   how many attempts there were
+function many.options_of(sink, broken, times)
+   local made = 0
+   local options = talk.options { from = false, to = false, raw = false, port = talk.new_port() }
+   options.transport = function()
+      made = made + 1
+      local transport = sink:transport()
+      if broken and made >= broken and made < broken + times then
+         transport.connect = function() return nil, "connect", "Connection refused" end
+      end
+      return transport
+   end
+   return options, function() return made end
+end
+
+--- The names of the messages that a sink has, in a row.
+function many.arrived(sink)
+   local list = {}
+   for i, message in ipairs(sink.messages) do list[i] = message.to[1]:match("^[^@]*") end
+   return table.concat(list, " ")
+end
+
 return many

@@ -256,4 +256,23 @@ function Server:receiveany(max)
    return data
 end
 
+--- A server that nothing connects to.
+function server.unreachable()
+   local one = server.new()
+   function one.connect() return nil, "connect:refused", "refused" end
+   return one
+end
+
+--- A server that takes one recipient at a time, and says goodbye after the message.
+function server.takes_one()
+   local count = 0
+   return server.new { reply = function(_, what)
+      if what == "rcpt" then
+         count = count + 1
+         return count > 1 and "452 4.5.3 too many" or nil
+      end
+      return what == "final" and "250 ok\r\n421 bye" or nil
+   end }
+end
+
 return server
