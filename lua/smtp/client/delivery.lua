@@ -31,6 +31,10 @@ delivery.open = opening.open
 -- these a transaction may have, nil: any number, of_pipelining = the server refused commands that
 -- arrived together } ----
 
+-- The codes with which a server refuses commands that arrived together: a bad sequence of commands,
+-- or no more than a failure.
+local of_sequence = { [503] = true, [554] = true }
+
 -- The server offers PIPELINING and does not accept it. A later attempt waits for each answer.
 local function is_of_pipelining(conv, trouble)
    local word = conv.server.extensions.pipelining
@@ -45,11 +49,11 @@ end
 --- What became of a transaction that is over.
 function delivery.result(conv, transaction)
    local trouble = transaction:trouble()
-   if trouble and trouble.reason == "bdat" then memory.note_no_bdat(conv.server) end
-   local of_pipelining = trouble and is_of_pipelining(conv, trouble)
    local left, offer = transaction:left()
    local reply, recipients = transaction:reply(), transaction:recipients()
    local broken = trouble ~= nil and conv.session:trouble() ~= nil
+   if trouble and trouble.reason == "bdat" then memory.note_no_bdat(conv.server) end
+   local of_pipelining = trouble and of_sequence[trouble.code] and is_of_pipelining(conv, trouble)
    if conv.transcript.secrets[1] then conv.transcript:mask_replies({ reply }, recipients) end
    return { trouble = trouble, broken = broken, reply = reply, recipients = recipients, left = left,
       offer = offer, of_pipelining = of_pipelining }
@@ -129,13 +133,20 @@ function delivery.finish(conv, mail, transaction, reopen, started)
    return conv, nil, result
 end
 
+local function has_accepted(recipients)
+   for i = 1, #recipients do
+      if recipients[i].state == "accepted" then return true end
+   end
+   return false
+end
+
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
 function delivery.outcome(conv, mail, result, started)
-   local accepted, refused = core.receipt(result.recipients)
-   if result.trouble and (result.broken or #accepted == 0) then
+   if result.trouble and (result.broken or not has_accepted(result.recipients)) then
       return nil, findings.error(conv, result.trouble, mail, result.recipients)
    end
+   local accepted, refused = core.receipt(result.recipients)
    return findings.receipt(conv, mail, core.now() - started, result.recipients, accepted, refused,
       result.reply)
 end

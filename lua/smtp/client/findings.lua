@@ -75,10 +75,10 @@ end
 
 -- ---- for receipts and errors ----
 
---- The mechanisms that the server offers, and why each is not in use: see mechanisms.offered.
+--- The mechanisms that the server offers, and why each is not in use: see mechanisms.explain.
 ---@return table[]
 function findings.mechanisms(conv)
-   return mechanisms.offered(conv.session, conv.server, conv.login.unusable)
+   return mechanisms.explain(conv.session:mechanisms(), conv.server, conv.login.unusable)
 end
 
 -- The state of authentication, after the offer was noted.
@@ -143,9 +143,9 @@ function findings.error(conv, trouble, mail, recipients)
    local session = conv.session
    if not session then return failure.new(conv, nil, nil, trouble, mail, recipients) end
    trouble = findings.trouble(conv, trouble)
-   local facts, offered = session:facts(), {}
+   local facts, offered = session:facts(), session:mechanisms()
    note_offer(conv, facts)
-   if facts.mechanisms ~= "" then offered = findings.mechanisms(conv) end
+   if offered[1] then mechanisms.explain(offered, conv.server, conv.login.unusable) end
    return failure.new(conv, facts, offered, trouble, mail, recipients)
 end
 

@@ -84,12 +84,12 @@ local texts = {
    no_binding = "the transport has no channel binding",
 }
 
---- The mechanisms that the server offers, with what became of each: { name =, state = a word of
+--- Complete what became of each mechanism that the server offers: { name =, state = a word of
 -- session:mechanisms() or of `texts`, text = for people }.
+---@param list table[]     session:mechanisms()
 ---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
----@return table[]
-function mechanisms.offered(session, server, unusable)
-   local list = session:mechanisms()
+---@return table[] list
+function mechanisms.explain(list, server, unusable)
    local exclusions = credentials.exclusions(server, list)
    for i = 1, #list do
       local one = list[i]

@@ -11,6 +11,9 @@ for byte = 65, 90 do
    lower_of[upper], upper_of[lower] = lower, upper
 end
 
+--- By capital letter: the small one, for text:gsub("[A-Z]", ascii.lower_of).
+ascii.lower_of = lower_of
+
 --- "MIME" -> "mime"; bytes over 127 stay as they are.
 function ascii.lower(text)
    return (text:gsub("[A-Z]", lower_of))

@@ -58,7 +58,7 @@ function decision.rows()
    for _, group in ipairs(causes) do
       for i = 2, #group do samples[#samples + 1] = group[i][2] end
    end
-   local marked = ascii.lower(table.concat(samples, "\1")):gmatch("[^\1]+")
+   local marked = table.concat(samples, "\1"):gsub("[A-Z]", ascii.lower_of):gmatch("[^\1]+")
    for _, group in ipairs(causes) do
       for i = 2, #group do list[#list + 1] = new_row(group, group[i], marked()) end
    end
@@ -81,7 +81,7 @@ end
 
 local function words_of(text)
    local list = {}
-   for word in ascii.lower(text):gmatch("[^ \t-\r]+") do
+   for word in text:gsub("[A-Z]", ascii.lower_of):gmatch("[^ \t-\r]+") do
       if not is_quoted(word) then list[#list + 1] = word end
    end
    return table.concat(list, " ")

@@ -156,32 +156,6 @@ end
 
 -- ---- the error ----
 
-local function add_facts(err, conv, facts, offered, trouble, mail)
-   err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
-   err.offered = receipt.words(facts.mechanisms)
-   err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
-   err.starttls_offered = facts.starttls_offered
-   err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
-   if trouble.stage == "auth" then -- the core may have cut it
-      err.challenge = conv.transcript:mask(facts.challenge,
-         #(facts.challenge or "") > core.limits.challenge - 4)
-   end
-   err.capabilities = core.capabilities(facts.capabilities)
-   if mail and trouble.kind == "message_too_large" then
-      err.limit, err.size = facts.size_max, mail.size
-   end
-   if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
-   local say = detail[trouble.kind]
-   if say then err.what = err.what .. say(err, conv, facts, offered, mail) end
-end
-
--- The end of the connection may have cut what the server said.
-local function masked_text(conv, trouble)
-   local kind = trouble.kind
-   return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
-      or trouble.code == 421)
-end
-
 -- The newest command of this stage, of any where none of it is kept.
 local function newest_command(session, stage)
    local news, newest = session:news(0) or {}, nil
@@ -192,45 +166,49 @@ local function newest_command(session, stage)
    return newest
 end
 
--- The lines of the dialogue, without secrets, and the command that the trouble is about.
-local function add_transcript(err, conv, session, stage)
-   local lines, text, open = {}, session:transcript()
-   err.command, err.transcript = newest_command(session, stage), lines
+-- What an error has of the session: the lines of the dialogue, without secrets, the command that
+-- the trouble is about, and what the server offers.
+local function begin(conv, facts, stage)
+   local session, lines = conv.session, {}
+   if not session then return { transcript = lines } end
+   local command, text, open = newest_command(session, stage), session:transcript()
+   local capabilities = core.capabilities(facts.capabilities)
    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
    if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, open) end
+   return { command = command, transcript = lines, capabilities = capabilities }
 end
 
--- ---- what refusals mean ----
-
--- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes;
--- the words of another one may tell more of when to try again.
-local function decide(trouble, recipients, all)
-   local wanted, decider = all and "never" or "later", nil
-   for i = 1, #recipients do
-      local one = recipients[i]
-      local is_chosen = one.code == trouble.code and one.text == trouble.text
-      if is_chosen and one.retry == wanted then return end
-      if one.reason and (not decider or decider.retry ~= wanted and one.retry == wanted) then
-         decider = one
-      end
+local function add_facts(err, conv, facts, offered, trouble, mail)
+   err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
+   err.offered = receipt.words(facts.mechanisms)
+   err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
+   err.starttls_offered = facts.starttls_offered
+   err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
+   if trouble.stage == "auth" then -- the core may have cut it
+      err.challenge = conv.transcript:mask(facts.challenge,
+         #(facts.challenge or "") > core.limits.challenge - 4)
    end
-   if not decider then return end
-   trouble.code, trouble.enhanced, trouble.text = decider.code, decider.enhanced, decider.text
+   if mail and trouble.kind == "message_too_large" then
+      err.limit, err.size = facts.size_max, mail.size
+   end
+   if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
 end
 
-local function name(conv, facts, trouble, mail, recipients)
-   local auth = facts and { state = facts.auth, mechanism = facts.mechanism,
-      offered = receipt.words(facts.mechanisms) }
-   local case = refusal.case(conv.server, auth, conv.domain)
-   case.from = trouble.from and trouble.from ~= "" and trouble.from or nil
-   if recipients then
-      refusal.name_recipients(recipients, case, trouble)
-      if trouble.kind == "recipients_refused" and trouble.reason ~= "too_many" then
-         decide(trouble, recipients, mail and mail.needs_all_recipients)
-      end
-      case.to = #recipients == 1 and recipients[1].address or nil
-   end
-   refusal.name(trouble, case, recipients)
+-- The end of the connection may have cut what the server said.
+local function masked_text(conv, trouble)
+   local kind = trouble.kind
+   if not conv.transcript.secrets[1] then return trouble.text end
+   return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
+      or trouble.code == 421)
+end
+
+local function add_trouble(err, conv, trouble)
+   local server = conv.server
+   err.reason, err.concerns, err.stage = trouble.reason, trouble.concerns, trouble.stage
+   err.code, err.enhanced, err.text = trouble.code, trouble.enhanced, trouble.text
+   err.host, err.port, err.address = server.host, server.port, conv.address
+   err.cause, err.tls, err.retry = trouble.cause, conv.tls and true or false, retry_of(trouble)
+   err.what = failure.place(server) .. " " .. trouble.sentence
 end
 
 -- The message belongs to the command that announces it.
@@ -239,31 +217,25 @@ local command_stage = { body = "data", final = "data" }
 --- The error that reports a conversation's trouble.
 ---@param conv table         the conversation, whose offer is noted
 ---@param facts? table       session:facts(), where there is a session
----@param offered? table     mechanisms.offered: what became of each mechanism
+---@param offered? table     mechanisms.explain: what became of each mechanism
 ---@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
 ---@param mail? table        the message that the trouble is about
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error
 function failure.new(conv, facts, offered, trouble, mail, recipients)
-   local server = conv.server
-   local session = conv.session
    -- Of several messages in flight, the one whose command it was is not known.
-   local stage = server.pipelining ~= "eager" and trouble.stage or nil
+   local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
    trouble.text = masked_text(conv, trouble)
-   name(conv, facts, trouble, mail, recipients)
-   local err = {
-      reason = trouble.reason, concerns = trouble.concerns, stage = trouble.stage,
-      code = trouble.code, enhanced = trouble.enhanced, text = trouble.text,
-      host = server.host, port = server.port, address = conv.address, cause = trouble.cause,
-      tls = conv.tls and true or false, retry = retry_of(trouble),
-      transcript = {},
-      what = failure.place(server) .. " " .. trouble.sentence,
-   }
+   local err, say = begin(conv, facts, command_stage[stage] or stage), detail[trouble.kind]
    if facts then add_facts(err, conv, facts, offered, trouble, mail) end
+   local case = refusal.case(conv.server, facts and { state = facts.auth,
+      mechanism = facts.mechanism, offered = err.offered }, conv.domain, trouble.from)
+   refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
+   add_trouble(err, conv, trouble)
+   if facts and say then err.what = err.what .. say(err, conv, facts, offered, mail) end
    if recipients then add_recipients(err, recipients) end
-   if session then add_transcript(err, conv, session, command_stage[stage] or stage) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, server, offered or {})
+   err.hint = trouble.hint or hints.find(err, conv.server, offered or {})
    return err
 end
 

@@ -168,7 +168,7 @@ function by_kind.tls_unsupported(err, server)
       .. "sends without TLS where it is not offered"
 end
 
--- The first of the mechanisms that the server offers with this state, see mechanisms.offered.
+-- The first of the mechanisms that the server offers with this state, see mechanisms.explain.
 local function first(offered, state)
    for i = 1, #offered do
       if offered[i].state == state then return offered[i].name end

@@ -20,8 +20,9 @@ end
 ---@param server table     host, port, protocol, username
 ---@param auth? table      state, mechanism and offered (a list)
 ---@param domain? string   what EHLO said
+---@param from? string     the sender
 ---@return table
-function refusal.case(server, auth, domain)
+function refusal.case(server, auth, domain, from)
    auth = auth or { offered = {} }
    local logged_in, login = auth.state == "authenticated", words_of(server.username)
    return { host = server.host, lmtp = server.protocol == "lmtp",
@@ -30,7 +31,7 @@ function refusal.case(server, auth, domain)
       login = login, account = login and login:find("@", 1, true) and login,
       ehlo = domain and ("%q"):format(domain),
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
-      from = nil, to = nil }
+      from = words_of(from), to = nil }
 end
 
 -- ---- the words ----
@@ -91,19 +92,27 @@ end
 ---@param case table     from refusal.case
 ---@return table|nil     { reason =, concerns =, retry =, sentence =, hint = }
 function refusal.explain(stage, reply, case)
-   local row = decision.find(stage, reply, case)
-   if not row then return nil end
-   local reason = reasons[row.reason]
-   case.list = block_of(reply.text or "")
-   return { reason = row.reason, concerns = reason.concerns, retry = reason.retry,
-      sentence = fill(row.sentence or reason.sentence, case),
-      hint = hint_of(row.reason, row, case) }
+   local known = case.known -- a recipient and its message have the same reply
+   if known and known.stage == stage and known.code == reply.code and known.text == reply.text
+      and known.to == case.to then
+      return known.meaning
+   end
+   local row, meaning = decision.find(stage, reply, case), nil
+   if row then
+      local reason = reasons[row.reason]
+      case.list = block_of(reply.text or "")
+      meaning = { reason = row.reason, concerns = reason.concerns, retry = reason.retry,
+         sentence = fill(row.sentence or reason.sentence, case),
+         hint = hint_of(row.reason, row, case) }
+   end
+   case.known = { stage = stage, code = reply.code, text = reply.text, to = case.to,
+      meaning = meaning }
+   return meaning
 end
 
 --- Does this trouble say that the server does not accept pipelining?
 ---@param trouble table
 function refusal.is_of_pipelining(trouble)
-   if not trouble.code or trouble.code < 500 then return false end
    local row = decision.find(trouble.stage, trouble)
    return row ~= nil and row.reason == "pipelining"
 end
@@ -189,11 +198,23 @@ local function name_unknown(trouble, case)
    if trouble.reason == "rejected" then trouble.hint = hint_of("rejected", nil, case) end
 end
 
---- Put reason, concerns, sentence, hint and retry in a trouble that a reply of the server made.
----@param trouble table         kind, reason, stage, code, enhanced, text, …
----@param case table            from refusal.case
----@param recipients? table[]   those of the transaction
-function refusal.name(trouble, case, recipients)
+-- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes;
+-- the words of another one may tell more of when to try again.
+local function decide(trouble, recipients, all)
+   local wanted, decider = all and "never" or "later", nil
+   for i = 1, #recipients do
+      local one = recipients[i]
+      local is_chosen = one.code == trouble.code and one.text == trouble.text
+      if is_chosen and one.retry == wanted then return end
+      if one.reason and (not decider or decider.retry ~= wanted and one.retry == wanted) then
+         decider = one
+      end
+   end
+   if not decider then return end
+   trouble.code, trouble.enhanced, trouble.text = decider.code, decider.enhanced, decider.text
+end
+
+local function name_trouble(trouble, case, recipients)
    local open = is_open[trouble.kind]
    if not open or not open[trouble.reason] then return end
    trouble.sentence = general_sentence(trouble, case, recipients and #recipients or 0)
@@ -203,6 +224,23 @@ function refusal.name(trouble, case, recipients)
    trouble.reason, trouble.concerns = meaning.reason, meaning.concerns
    trouble.retry = trouble.retry or meaning.retry
    if trouble.kind ~= "message_too_large" then trouble.hint = meaning.hint end
+end
+
+--- Put reason, concerns, sentence, hint and retry in a trouble that a reply of the server made, and
+-- what is known of each recipient in the recipients.
+---@param trouble table         kind, reason, stage, code, enhanced, text, …
+---@param case table            from refusal.case
+---@param recipients? table[]   those of the transaction
+---@param all? boolean          all of them or none are to get the message
+function refusal.name(trouble, case, recipients, all)
+   if recipients then
+      refusal.name_recipients(recipients, case, trouble)
+      if trouble.kind == "recipients_refused" and trouble.reason ~= "too_many" then
+         decide(trouble, recipients, all)
+      end
+      case.to = #recipients == 1 and recipients[1].address or nil
+   end
+   name_trouble(trouble, case, recipients)
 end
 
 return refusal
