@@ -125,6 +125,22 @@ local function fits(row, stage, code, status, case)
    return not row.host or services.of_host(case.host) == services.get(row.host)
 end
 
+-- A server says the same of many recipients: the newest answer is kept.
+local newest_key, newest_row
+
+local function key_of(place, reply, status, words, case)
+   return ("%s %d %s %s %s %s"):format(place, reply.code, status or "", case.by or "",
+      case.host or "", words)
+end
+
+local function search(place, code, status, words, case)
+   local list = decision.rows()
+   for i = 1, #list do
+      local row = list[i]
+      if fits(row, place, code, status, case) and holds(words, row.words) then return row end
+   end
+end
+
 --- The row that decides what a refusal means.
 ---@param stage string   where the reply came: "auth", "rcpt", …
 ---@param reply table    { code =, enhanced =, text = }
@@ -133,13 +149,13 @@ end
 function decision.find(stage, reply, case)
    local place, text = STAGES[stage], reply.text or ""
    if not place or not reply.code or reply.code < 400 then return nil end
-   local words, status, list = words_of(text), status_of(reply, text), decision.rows()
-   for i = 1, #list do
-      local row = list[i]
-      if fits(row, place, reply.code, status, case or {}) and holds(words, row.words) then
-         return row
-      end
+   case = case or {}
+   local words, status = words_of(text), status_of(reply, text)
+   local key = key_of(place, reply, status, words, case)
+   if key ~= newest_key then
+      newest_key, newest_row = key, search(place, reply.code, status, words, case)
    end
+   return newest_row
 end
 
 -- The party that a status without a row concerns (RFC 3463 3): by its subject.

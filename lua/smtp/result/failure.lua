@@ -150,6 +150,7 @@ end
 function failure.partly(err, recipients)
    local own = {}
    for name, value in next, err do own[name] = value end
+   refusal.name_recipients(recipients, refusal.case(err))
    add_recipients(own, recipients)
    return errors.new(own.kind, own)
 end
