@@ -5,15 +5,11 @@ local servers = require "spec.live.servers"
 describe("AUTH at Dovecot", function()
    local live = servers.during(setup, teardown, servers.start)
 
-   local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
-      .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: auth\n\nhello\n"
+   local raw = servers.head "auth" .. "hello\n"
 
    local function options(more)
-      local t = { host = "localhost", port = live.submission_port, from = "ann@live.example",
-         to = "bob@live.example", raw = raw, timeout = 30, tls = "require", tls_ca_file = live.ca_file,
-         username = "ann" }
-      for key, value in pairs(more) do t[key] = value end
-      if t.transport then t.tls_ca_file = nil end
+      local t = servers.options(live, live.submission_port, more)
+      t.raw, t.username = t.raw or raw, t.username or "ann"
       return t
    end
 

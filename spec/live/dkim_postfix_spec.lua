@@ -1,5 +1,6 @@
 -- Composed and signed messages, as they arrive behind Postfix: the signatures still hold, and the parts are
 -- what was put in.
+local command = require "spec.tools.command"
 local core = require "smtp.core"
 local keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
@@ -8,9 +9,7 @@ local servers = require "spec.live.servers"
 local work = "build/live/dkim_postfix"
 
 local function write(name, text)
-   local file = assert(io.open(work .. "/" .. name, "wb"))
-   file:write(text)
-   file:close()
+   command.write(work .. "/" .. name, text)
    return work .. "/" .. name
 end
 

@@ -1,4 +1,5 @@
 -- Signatures by the judgement of others: dkimpy and opendkim, with the keys in a file instead of DNS.
+local command = require "spec.tools.command"
 local core = require "smtp.core"
 local dkim = require "smtp.dkim"
 local keys = require "spec.tools.dkim_keys"
@@ -6,17 +7,8 @@ local keys = require "spec.tools.dkim_keys"
 local work = "build/live/dkim"
 
 local function write(name, text)
-   local file = assert(io.open(work .. "/" .. name, "wb"))
-   file:write(text)
-   file:close()
+   command.write(work .. "/" .. name, text)
    return work .. "/" .. name
-end
-
-local function run(command)
-   local pipe = io.popen(command .. " 2>&1")
-   local said = pipe:read("*a")
-   pipe:close()
-   return said
 end
 
 -- For each message what each of the two says: selector → "pass" or "fail".
@@ -26,14 +18,14 @@ local function judge(messages)
       -- As the server has it: DATA ends with a line end, and opendkim reads no file without one.
       if message:sub(-2) ~= "\r\n" then message = message .. "\r\n" end
       paths[i] = write(i .. ".eml", message)
-      local said = run("spec/live/opendkim.sh -x " .. work .. "/opendkim.conf -vv -t " .. paths[i])
+      local said = command.run("spec/live/opendkim.sh -x " .. work .. "/opendkim.conf -vv -t " .. paths[i])
       assert(said:find(": verification", 1, true), "opendkim: " .. said)
       found[i] = { dkimpy = {}, opendkim = {} }
       for verdict, selector in said:gmatch("dkim=(%a+)[^\n]- header%.s=(%w+)") do
          found[i].opendkim[selector] = verdict == "pass" and "pass" or "fail"
       end
    end
-   local said = run("/usr/bin/python3 -B spec/live/dkim_verify.py " .. work .. "/zone "
+   local said = command.run("/usr/bin/python3 -B spec/live/dkim_verify.py " .. work .. "/zone "
       .. table.concat(paths, " "))
    local i = 0
    for line in said:gmatch("[^\n]+") do

@@ -5,8 +5,7 @@ local servers = require "spec.live.servers"
 describe("Dovecot's LMTP", function()
    local live = servers.during(setup, teardown, servers.start_dovecot)
 
-   local raw = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
-      .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: lmtp\n\n.hello\n"
+   local raw = servers.head "lmtp" .. ".hello\n"
 
    local function send(place, more)
       local options = { protocol = "lmtp", from = "ann@live.example", raw = raw, timeout = 30,

@@ -5,8 +5,7 @@ local servers = require "spec.live.servers"
 local COUNT, REFUSED, NOBODY, READERS = 50, 17, 29, 2020
 
 local function head(subject)
-   return ("From: ann@live.example\nMessage-ID: <%s@live.example>\nDate: Tue, 24 Nov 2026 12:00:00 +0000\n"
-      .. "Subject: %s\n\n"):format(subject, subject)
+   return servers.head(subject, subject)
 end
 
 -- Each is another one. The one REFUSED has a sender whom nobody wants; the one with NOBODY a recipient who is not

@@ -6,12 +6,9 @@ describe("Postfix", function()
    local live = servers.during(setup, teardown, servers.start)
 
    local function options(more)
-      local t = { host = "localhost", from = "ann@live.example", to = "bob@live.example", timeout = 30,
-         tls = "require", tls_ca_file = live.ca_file, port = live.submission_port,
-         username = live.user, password = live.password }
+      local t = { username = live.user, password = live.password }
       for key, value in pairs(more or {}) do t[key] = value end
-      for key, value in pairs(t) do if value == "none" then t[key] = nil end end
-      return t
+      return servers.options(live, live.submission_port, t)
    end
 
    local function relay(more)
@@ -20,9 +17,7 @@ describe("Postfix", function()
       return options(t)
    end
 
-   -- All that Postfix would otherwise add.
-   local head = "From: ann@live.example\nMessage-ID: <1@live.example>\n"
-      .. "Date: Tue, 24 Nov 2026 12:00:00 +0000\nSubject: bytes\n\n"
+   local head = servers.head "bytes"
 
    for _, mechanism in ipairs { "PLAIN", "LOGIN" } do
       it("takes mail after STARTTLS and AUTH " .. mechanism, function()

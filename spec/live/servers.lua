@@ -161,6 +161,26 @@ function servers.start_haraka()
    return self
 end
 
+--- The header of a message that no server adds to.
+---@param subject string
+---@param id? string   before @ of the Message-ID
+function servers.head(subject, id)
+   return ("From: ann@live.example\nMessage-ID: <%s@live.example>\nDate: Tue, 24 Nov 2026 12:00:00 +0000\n"
+      .. "Subject: %s\n\n"):format(id or "1", subject)
+end
+
+--- The options of a message from ann to bob by STARTTLS, and more; "none" leaves an option out.
+---@param live table   one of these servers
+---@param port number
+function servers.options(live, port, more)
+   local t = { host = "localhost", port = port, from = "ann@live.example", to = "bob@live.example", timeout = 30,
+      tls = "require", tls_ca_file = live.ca_file }
+   for key, value in pairs(more or {}) do t[key] = value end
+   for key, value in pairs(t) do if value == "none" then t[key] = nil end end
+   if t.transport then t.tls_ca_file = nil end
+   return t
+end
+
 --- One of these servers, for the specs of a block: started before them, ended after them.
 ---@param start_one function   servers.start, servers.start_exim …
 ---@return table server    with the fields of what it starts
