@@ -20,6 +20,9 @@
 -- Servers say so when a disk is full, and also when a client sends too fast.
 local NO_ROOM = "has no room for more mail at the moment"
 
+local LOGIN_AGAIN = "Check username and password, and wait: the server accepts no further login "
+   .. "for a while"
+
 local TOMORROW = "Wait until the next day, or have the limit of the account raised"
 
 local FROM_HEADER = "Give from as a full address; with raw, add exactly one From header to the "
@@ -59,7 +62,7 @@ return {
          .. "incorrect." },
       { "token_scope", "535 *5.7.3 Authentication unsuccessful* [AM0PR0.EURPRD.PROD.OUTLOOK.COM]",
          by = "token" },
-      { "rejected", "535 *5.7.3 Authentication unsuccessful*" } },
+      { "rejected", "535 *5.7.3 Authentication unsuccessful*", service = false } }, -- Exchange, too
    { "Yahoo: help.yahoo.com/kb/SLN15241", at = "auth", service = "yahoo",
       { "app_password_required", "535 5.7.0 *(#AUTH*005) Too many bad auth attempts." },
       { "app_password_required", "535 5.7.0 *(#MBR*1212) Incorrect username or password "
@@ -77,7 +80,8 @@ return {
       { "rejected", "535 Authentication failed: *Bad username / password*" },
       { "rejected", "535 Authentication failed: The *provided authorization grant* is invalid, "
          .. "expired, or revoked" },
-      { "quota", "451 Authentication failed: *Maximum credits exceeded*" } },
+      { "quota", "451 Authentication failed: *Maximum credits exceeded*",
+         hint = "Wait until the credits are renewed, or buy more" } },
    { "QQ Mail: service.mail.qq.com, SMTP", at = "auth", service = "qq",
       { "app_password_required", "535 Login Fail. Please enter your *authorization code* to "
          .. "login." },
@@ -85,7 +89,8 @@ return {
          .. "password is incorrect, login frequency limited, or system is busy." } },
    { "NetEase: help.163.com/09/1224/17/5RAJ4LMH00753VB8.html", at = "auth", service = "netease",
       { "auth_disabled", "550 *User has no permission*" },
-      { "rate_limited", "451 Requested mail action not taken: *too much fail authentication*" },
+      { "rate_limited", "451 Requested mail action not taken: *too much fail authentication*",
+         hint = LOGIN_AGAIN },
       { "app_password_required", "535 Error: *authentication failed*", host = "netease" } },
    { "Zoho: zoho.com/mail/help/zoho-smtp.html", at = "auth", service = "zoho",
       { "auth_disabled", "554 5.1.8 *Sender Address Blocked*" },
@@ -113,9 +118,11 @@ return {
       { "app_password_required", "535 5.7.0 Please use an *app password|application-specific "
          .. "password|app-specific password|application password|authorization code*" },
       { "token_expired", "535 5.7.8 The *token* has *expired*", by = "token" },
-      { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon*" },
+      { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon*",
+         hint = LOGIN_AGAIN },
       { "rate_limited", "454 4.7.0 *rate limit|try again later|temporarily blocked|temporarily "
-         .. "locked*" },
+         .. "locked*",
+         hint = LOGIN_AGAIN },
       { "auth_disabled", "535 5.7.8 *Account|mailbox|user|SMTP|authentication|access|service* is "
          .. "*locked|suspended|disabled|not enabled|not allowed|not "
          .. "activated|blocked|deactivated|switched off|not permitted*" } },
@@ -321,7 +328,8 @@ return {
       { "sender_not_allowed", "550 The from address does not match a *verified Sender Identity*." },
       { "sender_not_allowed", "550 *You are not authorized to send from that email address*" },
       { "relay_denied", "550 *Unauthenticated senders not allowed*" },
-      { "quota", "451 *Maximum credits exceeded*" } },
+      { "quota", "451 *Maximum credits exceeded*",
+         hint = "Wait until the credits are renewed, or buy more" } },
    { "Mailgun: help.mailgun.com, Authorized Recipients; account states", service = "mailgun",
       { "sender_not_allowed", "550 5.7.1 *Sandbox subdomains are for test purposes only*. Please "
          .. "add your own domain or add the address to authorized recipients" },

@@ -41,11 +41,12 @@ local rows
 local function new_row(group, entry, marked)
    local needs = read_sample(marked)
    local sample = entry[2]:gsub("%*([^*|]*)[^*]*%*", "%1")
+   local service = entry.service
+   if service == nil then service = group.service end
    return { reason = entry[1], sample = sample, source = group[1], code = needs.code,
       status = needs.status, words = needs.words, at = entry.at or group.at,
       host = entry.host or group.host, by = entry.by or group.by,
-      service = entry.service or group.service, hint = entry.hint,
-      sentence = entry.sentence }
+      service = service, hint = entry.hint, sentence = entry.sentence }
 end
 
 --- All rows in order: { reason =, sample =, source =, code =, status =, words =, at =, host =,
