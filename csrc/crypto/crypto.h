@@ -16,8 +16,6 @@
 #include "../wipe.h"
 
 #include <openssl/evp.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #pragma GCC visibility push(hidden)
 

@@ -8,7 +8,6 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
-#include <openssl/opensslv.h>
 
 #define SCRAM "smtp.Scram"
 

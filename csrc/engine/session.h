@@ -82,8 +82,6 @@
 #include "../smtp.h"
 #include "../wipe.h"
 
-#include <string.h>
-
 #pragma GCC visibility push(hidden)
 
 /* The dialogue, in the order in which it is spoken. The columns:

@@ -7,7 +7,6 @@
 #include "../text/ascii.h"
 
 #include <dlfcn.h>
-#include <string.h>
 
 /* From idn2.h, where they are part of the library's binary interface. */
 enum {

@@ -2,8 +2,6 @@
 #include "../smtp.h"
 #include "lsmtp.h"
 
-#include <string.h>
-
 #define ENCODER "smtp.Encoder"
 #define SCANNER "smtp.Scanner"
 

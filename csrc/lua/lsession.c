@@ -5,8 +5,6 @@
  */
 #include "lsmtp.h"
 
-#include <string.h>
-
 /* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
  * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
  * 400 microseconds instead of 10). */

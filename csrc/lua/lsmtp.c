@@ -4,13 +4,10 @@
 #include "idna.h"
 #include "lsmtp.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /** core.address(text) -> canonical Mailbox | nil, why (a sentence) */
 static int core_address(lua_State *L)

@@ -5,8 +5,6 @@
 #include "../lbinding.h"
 #include "../smtp.h"
 
-#include <string.h>
-
 #pragma GCC visibility push(hidden)
 
 #define SESSION_CLASS "smtp.Session"
@@ -20,8 +18,7 @@ int word_field(lua_State *L, const char *key, const char *otherwise, const char 
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);
-void push_enhanced(lua_State *L, const uint16_t status[3]); /* or nil */
-void set_enhanced(lua_State *L, const uint16_t status[3]);
+void set_enhanced(lua_State *L, const uint16_t status[3]); /* where there is one */
 /* code, enhanced and text */
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);

@@ -1,8 +1,6 @@
 /* lvalue.c - values between Lua and the core: arguments, fields of table 1, results. */
 #include "lsmtp.h"
 
-#include <string.h>
-
 int word_field(lua_State *L, const char *key, const char *otherwise, const char *const words[])
 {
     lua_getfield(L, 1, key);
@@ -46,23 +44,15 @@ void push_integer(lua_State *L, size_t number)
     lua_pushinteger(L, (lua_Integer)number);
 }
 
-void push_enhanced(lua_State *L, const uint16_t status[3])
+void set_enhanced(lua_State *L, const uint16_t status[3])
 {
     char text[3 * (SMTP_DECIMAL_MAX + 1)], *at = text;
+    if (status[0] == 0) return;
     for (size_t i = 0; i < 3; i++) {
         at += smtp_decimal(at, status[i]);
         *at++ = '.';
     }
-    if (status[0] == 0)
-        lua_pushnil(L);
-    else
-        lua_pushlstring(L, text, (size_t)(at - text) - 1);
-}
-
-void set_enhanced(lua_State *L, const uint16_t status[3])
-{
-    push_enhanced(L, status);
-    lua_setfield(L, -2, "enhanced");
+    set_text(L, "enhanced", text, (size_t)(at - text) - 1);
 }
 
 void set_answer(lua_State *L, const struct smtp_answer *answer)

@@ -6,7 +6,6 @@
 #include "lsocket.h"
 
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/select.h>
 #include <termios.h>
 

@@ -3,6 +3,13 @@
 
 #include <sys/stat.h>
 
+static void listen_drop(struct smtp_listener *l)
+{
+    if (l->fd >= 0) close(l->fd);
+    l->fd = -1;
+    l->until_ms = 0; /* host_wait_many then reports it as ready */
+}
+
 static const char *fail(struct smtp_listener *l, const char *what)
 {
     int error = errno;
@@ -122,13 +129,6 @@ const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int ti
         const char *word = host_wait(l->fd, POLLIN, deadline_ms, &ready);
         if (word != NULL) return host_say(l->text, word, "%s", "nobody connected");
     }
-}
-
-void listen_drop(struct smtp_listener *l)
-{
-    if (l->fd >= 0) close(l->fd);
-    l->fd = -1;
-    l->until_ms = 0; /* host_wait_many then reports it as ready */
 }
 
 void listen_close(struct smtp_listener *l)

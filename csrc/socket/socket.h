@@ -26,8 +26,6 @@
 
 #include <netdb.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/un.h>
 
 #pragma GCC visibility push(hidden)
@@ -173,7 +171,6 @@ struct smtp_listener {
 
 const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog);
 const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int timeout_ms);
-void listen_drop(struct smtp_listener *l);
 void listen_close(struct smtp_listener *l);
 
 /* tls_context.c */

@@ -2,7 +2,6 @@
 #include "socket.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     WAKE_MS = 1000,    /* how long recv waits by itself, at most */
