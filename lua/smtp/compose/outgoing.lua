@@ -172,24 +172,14 @@ function outgoing.read(t, server)
    if #to == 0 then refuse("to", "there is nobody to send to", "Give to, cc or bcc") end
    local words = read_words(t, server)
    local content = t.raw ~= nil and raw_content(t, words) or composed.read(t, lists)
-   local message = {
-      from = from.address,
-      to = to,
-      needs_all_recipients = t.recipients == "all",
-      source = content.source,
-      text = content.text,
-      size = content.size,
-      size_is_exact = content.size_is_exact or false,
-      eightbit = content.eightbit,
+   local message = { from = from.address, to = to, needs_all_recipients = t.recipients == "all",
+      source = content.source, text = content.text, size = content.size,
+      size_is_exact = content.size_is_exact or false, eightbit = content.eightbit,
       may_be_binary = content.may_be_binary or false,
       must_be_binary = content.must_be_binary or false,
-      utf8_address = utf8_address(t, lists, from, groups),
-      parameters = values,
-      signers = t.dkim ~= nil and dkim_keys.check(t.dkim) or nil,
-      message_id = content.message_id,
-      header_fields = content.header_fields,
-      body = content.body,
-   }
+      utf8_address = utf8_address(t, lists, from, groups), parameters = values,
+      signers = t.dkim ~= nil and dkim_keys.check(t.dkim) or nil, message_id = content.message_id,
+      header_fields = content.header_fields, body = content.body }
    read_extensions(t, words, message)
    return message
 end

@@ -23,21 +23,17 @@ local function to_ascii(option, text)
       hint, text)
 end
 
--- Does the text contain what belongs in another option? -> what it is, the hint | nothing
-local function misplaced(text)
-   if text:find("^[Uu][Nn][Ii][Xx]:") then
-      return "the path of a unix socket", "Write socket = \"/path\", or url = \"lmtp+unix:/path\""
-   elseif text:find("://", 1, true) then
-      return "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
-         .. "byte), or only the name of the server"
-   elseif text:find("@", 1, true) then
-      return "a user", "Write host = \"mail.example.org\" and username = \"ann\""
-   elseif text:find("/", 1, true) then
-      return "a path", "Write only the name of the server; a whole URL belongs in url"
-   elseif text:find("^[^:]*:[^:]*$") or text:find("^%[.*%]:") then
-      return "a port", "Write host = \"mail.example.org\" and port = 587"
-   end
-end
+-- What belongs in another option: how it looks, what it is, and how to write it.
+local misplaced = {
+   { "^[Uu][Nn][Ii][Xx]:", "the path of a unix socket",
+      "Write socket = \"/path\", or url = \"lmtp+unix:/path\"" },
+   { "://", "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
+      .. "byte), or only the name of the server" },
+   { "@", "a user", "Write host = \"mail.example.org\" and username = \"ann\"" },
+   { "/", "a path", "Write only the name of the server; a whole URL belongs in url" },
+   { "^[^:]*:[^:]*$", "a port", "Write host = \"mail.example.org\" and port = 587" },
+   { "^%[.*%]:", "a port", "Write host = \"mail.example.org\" and port = 587" },
+}
 
 local function is_name(text)
    if #text > 254 or not text:find("^[A-Za-z0-9._-]+$") then return false end
@@ -49,8 +45,11 @@ end
 
 -- A host name or an IP address -> the form that this library uses
 local function host_name(option, text)
-   local part, advice = misplaced(text)
-   if part then refuse(option, ("%s contains %s"):format(option, part), advice) end
+   for _, part in ipairs(misplaced) do
+      if text:find(part[1]) then
+         refuse(option, ("%s contains %s"):format(option, part[2]), part[3])
+      end
+   end
    local name = to_ascii(option, text)
    name = name:match("^%[(.*:.*)%]$") or name
    if not is_name(name) and not core.literal(name) then

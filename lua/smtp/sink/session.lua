@@ -79,21 +79,15 @@ function Session:offer()
    return "AUTH " .. table.concat(names, " ")
 end
 
--- Is it an option, and not the list of capabilities, that decides about this keyword?
-function Session:offers(keyword)
-   local options = self.sink.options
-   return keyword == "STARTTLS" and options.tls == "starttls"
-      or keyword == "AUTH" and options.auth ~= nil and options.auth ~= false
-end
-
--- The lines of EHLO.
+-- The lines of EHLO. Where an option decides about a keyword, the list of capabilities does not.
 local function capabilities(self)
-   local list, configured = {}, self.sink.options.capabilities
-   for i = 1, #configured do
-      local keyword = ascii.upper(configured[i]:match("^[A-Za-z0-9-]+"))
-      if not self:offers(keyword) then list[#list + 1] = configured[i] end
+   local options, list = self.sink.options, {}
+   local decided = { STARTTLS = options.tls == "starttls", AUTH = options.auth or false }
+   for i = 1, #options.capabilities do
+      local offer = options.capabilities[i]
+      if not decided[ascii.upper(offer:match("^[A-Za-z0-9-]+"))] then list[#list + 1] = offer end
    end
-   if self:offers "STARTTLS" and not self.tls then list[#list + 1] = "STARTTLS" end
+   if decided.STARTTLS and not self.tls then list[#list + 1] = "STARTTLS" end
    list[#list + 1] = self:offer()
    return list
 end
