@@ -10,8 +10,6 @@ local secrets = require "smtp.cli.secrets"
 local signals = require "smtp.cli.signals"
 local sink = require "smtp.sink"
 
-local cli = {}
-
 local usage = [[
 lua-smtp send [options]        send one message
 lua-smtp probe URL [options]   tell what a server offers, send nothing
@@ -199,7 +197,7 @@ end
 --- Run the command.
 ---@param args table   the arguments
 ---@return number      exit status
-function cli.main(args)
+local function main(args)
    local name = args[1] or ""
    if name == "--help" or name == "help" then return show_usage() end
    if name == "--version" then
@@ -223,4 +221,4 @@ function cli.main(args)
    end, closing)
 end
 
-return cli
+return { main = main }

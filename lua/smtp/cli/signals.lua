@@ -4,8 +4,6 @@
 
 local say = require("smtp.cli.output").say
 
-local signals = {}
-
 local SIGPIPE = 13
 local OUTPUT_FAILED = 74 -- sysexits.h: EX_IOERR
 
@@ -32,7 +30,7 @@ end
 ---@param command function    -> exit status
 ---@param closing function[]  called after an interruption; the command adds to them
 ---@return number             exit status
-function signals.run(command, closing)
+local function run(command, closing)
    local has_socket, socket = pcall(require, "smtp.socket")
    if has_socket then socket.interruptible() end
    local ok, status = pcall(command)
@@ -42,4 +40,4 @@ function signals.run(command, closing)
    return flush(status)
 end
 
-return signals
+return { run = run }

@@ -10,8 +10,6 @@ local media_types = require "smtp.compose.media_types"
 local mime = require "smtp.compose.mime"
 local source = require "smtp.compose.source"
 
-local attachment = {}
-
 local fields = { "path", "content", "source", "size", "filename", "content_type", "disposition",
    "content_id", "cid" }
 
@@ -182,14 +180,14 @@ end
 -- UsageError or a SystemError.
 ---@param value any
 ---@return smtp.Part[]
-function attachment.list(value)
+local function list(value)
    local form = "Write { { path = \"report.pdf\" } }"
    if type(value) ~= "table" then refuse("attachments", "must be a list of tables", form) end
    if value.path ~= nil or value.content ~= nil or value.source ~= nil then value = { value } end
    check.is_list(value, "attachments", form)
-   local list = {}
-   for i = 1, #value do list[i] = read(value[i], ("attachments[%d]"):format(i)) end
-   return list
+   local found = {}
+   for i = 1, #value do found[i] = read(value[i], ("attachments[%d]"):format(i)) end
+   return found
 end
 
-return attachment
+return { list = list }

@@ -8,8 +8,6 @@ local mime = require "smtp.compose.mime"
 local parts = require "smtp.compose.parts"
 local refuse = require("smtp.errors").refuse
 
-local composed = {}
-
 local function check_options(t, lists)
    for _, name in ipairs { "eightbit", "size" } do
       if t[name] ~= nil then refuse(name, name .. " is for raw messages only", "Remove it") end
@@ -27,7 +25,7 @@ end
 ---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
 ---@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields and
 --   body of smtp.OutgoingMessage
-function composed.read(t, lists)
+local function read(t, lists)
    check_options(t, lists)
    local fields, id = headers.read(t, lists)
    local part = parts.read(t, id)
@@ -46,4 +44,4 @@ function composed.read(t, lists)
    return content
 end
 
-return composed
+return { read = read }

@@ -5,8 +5,6 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 
-local identifiers = {}
-
 local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
 
 local RANDOM_LEN = 16
@@ -70,9 +68,9 @@ end
 ---@return string         the value of Message-ID
 ---@return string|nil     the value of In-Reply-To
 ---@return string|nil     the value of References
-function identifiers.read(t, sender)
+local function read(t, sender)
    local reply, references = id_list(t, "in_reply_to"), id_list(t, "references")
    return message_id(t, sender), reply, references
 end
 
-return identifiers
+return { read = read }

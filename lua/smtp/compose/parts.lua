@@ -10,8 +10,6 @@ local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
 local refuse = require("smtp.errors").refuse
 
-local parts = {}
-
 ---@class smtp.Part
 ---@field fields table            its header fields: { { name, value }, … }
 ---@field body string|smtp.Source
@@ -128,7 +126,7 @@ end
 ---@param t table        the options of a message
 ---@param id string      its message identifier
 ---@return smtp.Part     the outermost part
-function parts.read(t, id)
+local function read(t, id)
    local text = read_text(t, "text", "text/plain; charset=utf-8")
    if text and t.html == nil and t.calendar == nil and t.attachments == nil then return text end
    local found = { text = text, html = read_text(t, "html", "text/html; charset=utf-8"),
@@ -141,4 +139,4 @@ function parts.read(t, id)
    return structure({ count = 0, token = token_of(id, found.attachments) }, found)
 end
 
-return parts
+return { read = read }

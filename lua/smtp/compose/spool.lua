@@ -4,8 +4,6 @@
 local filters = require "smtp.compose.filters"
 local source = require "smtp.compose.source"
 
-local spool = {}
-
 local MEMORY_MAX = 1048576   -- bytes that stay in memory
 
 local function no_tmpfile(why)
@@ -26,7 +24,7 @@ end
 ---@param deadline number      core.now() at which the reading must be over
 ---@return smtp.Source|nil     with the same bytes; it can be opened again
 ---@return table|nil trouble
-function spool.keep(inner, deadline)
+local function keep(inner, deadline)
    local parts, count, file = {}, 0, nil
    local trouble = source.drain(filters.timed(inner.open(), deadline), function(piece)
       parts[#parts + 1], count = piece, count + #piece
@@ -45,4 +43,4 @@ function spool.keep(inner, deadline)
    return kept
 end
 
-return spool
+return { keep = keep }

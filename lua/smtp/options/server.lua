@@ -10,8 +10,6 @@ local place = require "smtp.options.place"
 local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
-local server = {}
-
 local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
 
 -- ---- TLS ----
@@ -153,7 +151,7 @@ local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply
 -- changed after this: calls share it.
 ---@param given table        their names checked
 ---@return smtp.Server
-function server.new(given)
+local function new(given)
    if rawget(given, "url") ~= nil or rawget(given, "service") ~= nil then
       given = place.complete(given)
    end
@@ -170,4 +168,4 @@ function server.new(given)
    return t
 end
 
-return server
+return { new = new }

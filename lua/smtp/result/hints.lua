@@ -3,8 +3,6 @@
 
 local ascii = require "smtp.ground.ascii"
 
-local hints = {}
-
 -- ---- hints that the reason of an error decides ----
 
 local by_reason = {
@@ -320,11 +318,11 @@ end
 ---@param err table    an error object
 ---@param server smtp.Server
 ---@param offered table[]   findings.mechanisms
-function hints.find(err, server, offered)
+local function find(err, server, offered)
    -- The code is that of EHLO: nothing is offered where the server refused it.
    if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
-   local texts, find = by_reason[err.kind], by_kind[err.kind]
-   return texts and texts[err.reason] or find and find(err, server, offered)
+   local texts, look = by_reason[err.kind], by_kind[err.kind]
+   return texts and texts[err.reason] or look and look(err, server, offered)
 end
 
-return hints
+return { find = find }

@@ -5,8 +5,6 @@
 local core = require "smtp.core"
 local user_call = require "smtp.options.user_call"
 
-local observer = {}
-
 local now = core.now
 
 local Observer = { __name = "smtp.Observer" }
@@ -39,7 +37,7 @@ end
 --- The observer of a new conversation; nil where the caller observes nothing.
 ---@param server table   the options of the connection
 ---@return table|nil
-function observer.new(server)
+local function new(server)
    local trace, observe = server.trace, server.observe
    if not trace and not observe then return nil end
    count = count + 1
@@ -155,4 +153,4 @@ function Observer:sent(conv, len)
    return not self.failed
 end
 
-return observer
+return { new = new }

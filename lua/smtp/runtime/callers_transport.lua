@@ -4,8 +4,6 @@
 
 local user_call = require "smtp.options.user_call"
 
-local callers_transport = {}
-
 local Transport = { __name = "smtp.CallersTransport" }
 Transport.__index = Transport
 
@@ -16,7 +14,7 @@ local methods = {}
 
 --- The transport of this library that calls the one of the caller's.
 ---@param object table|userdata   with all methods of a transport
-function callers_transport.new(object)
+local function new(object)
    local self = setmetatable({
       object = object,
       duplex = user_call.field(object, "duplex") == true,
@@ -133,4 +131,4 @@ for _, name in ipairs { "getpeername", "getsockname" } do
    end
 end
 
-return callers_transport
+return { new = new }

@@ -9,8 +9,6 @@ local errors = require "smtp.errors"
 local location = require "smtp.runtime.nginx.location"
 local user_call = require "smtp.options.user_call"
 
-local defer = {}
-
 local QUEUE_MAX = 1000  -- messages that wait in a worker
 local RUNNERS_MAX = 4   -- messages of a location that are sent at once
 
@@ -132,7 +130,7 @@ end
 ---@param send_one function   (server, mail, started) -> receipt | nil, err
 ---@return table|nil   { message_id =, waiting = }: how many wait now
 ---@return table|nil err
-function defer.add(send_one, server, mail, callback)
+local function add(send_one, server, mail, callback)
    local ngx = package.loaded.ngx
    if waiting >= QUEUE_MAX then
       return nil, errors.new("system", { reason = "queue_full", retry = "later",
@@ -152,4 +150,4 @@ function defer.add(send_one, server, mail, callback)
    return { message_id = mail.message_id, waiting = waiting }
 end
 
-return defer
+return { add = add }

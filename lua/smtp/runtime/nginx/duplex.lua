@@ -5,8 +5,6 @@
 -- ends with the first data, and is not stopped before: to kill either ends the connection.
 -- @module smtp.runtime.nginx.duplex
 
-local duplex = {}
-
 local PIECE = 65536 -- bytes heard at once
 local WAIT = 60     -- seconds at once; the cosocket's own timeouts end both
 
@@ -15,7 +13,7 @@ Duplex.__index = Duplex
 
 --- For one cosocket.
 ---@return table|nil   nil where nginx has no semaphores
-function duplex.new(sock)
+local function new(sock)
    local ok, semaphore = pcall(require, "ngx.semaphore")
    local ended = ok and semaphore.new()
    if not ended then return nil end
@@ -107,4 +105,4 @@ function Duplex:kill()
    end
 end
 
-return duplex
+return { new = new }

@@ -2,8 +2,6 @@
 -- nginx, which does not look at the date again where a session is resumed.
 -- @module smtp.runtime.nginx.expiry
 
-local expiry = {}
-
 -- Names of our own: other modules may have declared OpenSSL's differently.
 local DECLARATIONS = [[
    void *smtp_expiry_peer(const void *) __asm__("SSL_SESSION_get0_peer");
@@ -30,7 +28,7 @@ local is_loaded -- nil: not tried yet
 --- The end of the server's certificate.
 ---@param session any   what sslhandshake returned
 ---@return number       as os.time(); 0 where it cannot be known
-function expiry.of(session)
+local function of(session)
    if is_loaded == nil then is_loaded = pcall(load_functions) end
    if not is_loaded or type(session) ~= "cdata" or session == nil then return 0 end
    local certificate = peer(session)
@@ -40,4 +38,4 @@ function expiry.of(session)
    return days[0] * DAY + seconds[0]
 end
 
-return expiry
+return { of = of }

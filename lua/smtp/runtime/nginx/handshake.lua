@@ -6,8 +6,6 @@ local expiry = require "smtp.runtime.nginx.expiry"
 local location = require "smtp.runtime.nginx.location"
 local troubles = require "smtp.runtime.nginx.troubles"
 
-local handshake = {}
-
 -- A TLS session of before saves round trips and arithmetic; only under the conditions under which
 -- it was made: the same location of nginx.conf, server, name, verification and own certificate, and
 -- while the server's certificate is valid, which OpenSSL does not look at again. TLS 1.3 gives its
@@ -63,7 +61,7 @@ end
 ---@return string|nil why
 ---@return string|nil text
 ---@return string|nil hint
-function handshake.start(sock, target, certificate, name, verify)
+local function start(sock, target, certificate, name, verify)
    local pointer = error_pointer()
    if pointer then pointer[0] = nil end
    local key = session_key(target, certificate, name, verify)
@@ -79,4 +77,4 @@ function handshake.start(sock, target, certificate, name, verify)
    return nil, troubles.of_handshake(said or "closed", name)
 end
 
-return handshake
+return { start = start }

@@ -2,8 +2,6 @@
 -- what is known of the target, of the request, and of this machine's routes. Nothing is sent.
 -- @module smtp.runtime.nginx.own_address
 
-local own_address = {}
-
 -- Linux. A UDP socket that is connected has a local address, and sends nothing.
 local DECLARATIONS = [[
    int smtp_own_socket(int, int, int) __asm__("socket");
@@ -85,7 +83,7 @@ end
 ---@param target string     the address that was connected to, or a name
 ---@param source? string    the address that the socket was bound to
 ---@return string|nil
-function own_address.towards(target, source)
+local function towards(target, source)
    if source then return source end
    if target:find("^unix:") then return nil end
    if target:find(":", 1, true) or target:find("^%d+%.%d+%.%d+%.%d+$") then
@@ -96,4 +94,4 @@ function own_address.towards(target, source)
    return address
 end
 
-return own_address
+return { towards = towards }

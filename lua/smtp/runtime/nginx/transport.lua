@@ -14,8 +14,6 @@ local location = require "smtp.runtime.nginx.location"
 local own_address = require "smtp.runtime.nginx.own_address"
 local troubles = require "smtp.runtime.nginx.troubles"
 
-local transport = {}
-
 local FULL_READ = 1000     -- octets; a shorter read has emptied the buffers, see Transport:keep
 local NO_POOL = "smtp: none"
 local UNHEARD_MAX = core.limits.unheard -- octets without a look at what the server says
@@ -35,7 +33,7 @@ end
 --- A transport for the connection to this server.
 ---@param certificate? table   from checks.check
 ---@param fresh? boolean       take no kept connection
-function transport.new(server, certificate, fresh)
+local function new(server, certificate, fresh)
    local sock = package.loaded.ngx.socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
@@ -235,4 +233,4 @@ function Transport:keep(facts, tls)
    return self.dead
 end
 
-return transport
+return { new = new }
