@@ -33,7 +33,7 @@ describe("what is sent", function()
       end
    end)
 
-   it("needs a recipient and a sender", function()
+   it("goes to somebody, from somebody", function()
       local t = with {}
       t.to = nil
       assert.equal("to", select(2, safe.send(t)).option)

@@ -1,4 +1,4 @@
--- Every example runs unchanged.
+-- Every example runs as it stands.
 local peer = require "spec.tools.peer"
 
 describe("the example", function()

@@ -2,6 +2,11 @@ local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 
 local script = talk.snippets {
+   one = [[
+      C: MAIL FROM:<ann@me.example>
+      C: RCPT TO:<bob@there.example>
+      C: DATA
+   ]],
    two = [[
       C: MAIL FROM:<ann@me.example>
       C: RCPT TO:<a@x.example>
@@ -14,12 +19,10 @@ local both = { "a@x.example", "b@x.example" }
 local states = talk.states
 
 describe("PIPELINING", function()
-   it("puts MAIL, RCPT and DATA into one flight, and nothing after the end", function()
+   it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()
       local receipt, _, peer = talk.send({}, script [[
          <hello PIPELINING>
-         C: MAIL FROM:<ann@me.example>
-         C: RCPT TO:<bob@there.example>
-         C: DATA
+         <one>
          S: 250 ok
          S: 250 ok
          S: 354 go

@@ -8,15 +8,18 @@ local script = talk.snippets {
       S: 220 hi
       C: EHLO me.example
    ]],
+   offer = [[
+      <hello>
+      S: 250-mx
+      S: 250-AUTH PLAIN LOGIN
+      S: 250 STARTTLS
+   ]],
    inside = [[
       S: 250-mx
       S: 250 AUTH %s
    ]],
    starttls = [[
-      <hello>
-      S: 250-mx
-      S: 250-AUTH PLAIN LOGIN
-      S: 250 STARTTLS
+      <offer>
       C: STARTTLS
       S: 220 go
       TLS
@@ -341,7 +344,7 @@ describe("a transport that fails", function()
       end
    end)
 
-   it("fails with words that are not strings", function()
+   it("fails with words that are none", function()
       for _, why in ipairs { false, true, 42, {} } do
          for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake" } do
             local peer = talk.peer(script([[

@@ -87,10 +87,7 @@ function Conversation:start(domain, facts)
    local server, tls = self.server, self.tls
    local old, secrets = spare[1], self.transcript.secrets
    local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
-   local words, grade = server.extensions, "safe"
-   if server.pipelining == "eager" or not memory.is_empty then
-      words, grade = memory.recall(server, self)
-   end
+   local words, grade = memory.recall(server, self)
    self.words, self.domain = words, domain
    spare[1] = nil
    self.session = core.session({

@@ -176,7 +176,11 @@ return {
       { "rate_limited", "554 *Too many nonmail commands*" },
       { "too_many_connections", "421 *Too many concurrent SMTP connections*; please try again" },
       { "sender_domain", "550 *Sender verify failed*: *unrouteable*", },
-      { "sender_not_allowed", "550 *Sender verify failed*" },
+      { "sender_domain", "550 Verification failed for <ann@b.example>\n*Unrouteable address*\n"
+         .. "*Sender verify failed*" },
+      { "sender_not_allowed", "550 *Sender verify failed*",
+         sentence = "cannot verify the sender {from|}",
+         hint = "Set from (or envelope.from) to an address that exists and receives mail" },
       { "recipient_domain", "550 *all relevant MX records point to non-existent hosts*" },
       { "unknown_recipient", "550 *Unrouteable address*" },
       { "unknown_recipient", "550 *No Such User* Here" },

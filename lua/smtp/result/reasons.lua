@@ -8,6 +8,8 @@
 --    hint      what to do
 --    outside   what to do before a login, where the server offers AUTH on a port for submission
 --    login     what to do after a login
+--    token     what to do where a token was rejected
+--    waits     what to do where pipelining is off already
 --    provider  the field of the provider (options/services.lua) that follows or replaces the hint
 --    others    what follows the hint where the provider is not known
 --    retry     when a later attempt helps, whatever the class of the reply
@@ -98,14 +100,16 @@ reasons.pipelining = { concerns = "client",
    sentence = "does not accept pipelining",
    means = "The server offers PIPELINING and then refuses commands that arrive together. This "
       .. "library repeats the message without pipelining by itself.",
-   hint = "Set pipelining = \"off\"" }
+   hint = "Set pipelining = \"off\"",
+   waits = "Each command has waited for its reply already: the server's operator has to correct it" }
 
 reasons.rejected = { concerns = "account",
    sentence = "rejected the user name or {secret|password}",
    means = "The user name or the password is wrong.",
    hint = "Check username and password; some providers require a password made for this "
       .. "application",
-   provider = "login" }
+   token = "Get a new token for the mailbox in username{scope|, with the scope for SMTP}"
+      .. "{once|; token may be a function that does so}", provider = "login" }
 
 reasons.app_password_required = { concerns = "account",
    sentence = "rejected the user name or password: it accepts only app passwords",
@@ -132,9 +136,9 @@ reasons.token_required = { concerns = "account",
    hint = "Give token (XOAUTH2) instead of password{scope|}" }
 
 reasons.token_expired = { concerns = "account",
-   sentence = "rejected the token, which has expired",
+   sentence = "rejected the token: it has expired, or it is not valid",
    means = "The OAuth token has expired, or it was revoked.",
-   hint = "Get a new token; token may be a function that does so" }
+   hint = "Get a new token{scope|}{once|; token may be a function that does so}" }
 
 reasons.token_scope = { concerns = "account",
    sentence = "rejected the token, which is not for sending mail as this user",

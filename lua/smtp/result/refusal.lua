@@ -30,6 +30,8 @@ function refusal.case(server, auth, domain, from)
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
       login = login, account = login and login:find("@", 1, true) and login,
       ehlo = domain and ("%q"):format(domain),
+      once = type(server.token) == "function" and "" or nil,
+      waits = server.extensions and server.extensions.pipelining == "skip",
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
       from = words_of(from), to = nil }
 end
@@ -63,6 +65,8 @@ local function login_hint(hint, case)
 end
 
 local function general_hint(reason, case)
+   if case.waits and reason.waits then return reason.waits end
+   if case.by == "token" and reason.token then return reason.token end
    if case.logged_in and reason.login then return reason.login end
    return case.may_log_in and reason.outside or reason.hint
 end
@@ -71,7 +75,7 @@ end
 local function full_hint(name, provider, case)
    local reason = reasons[name]
    local hint, own = general_hint(reason, case), provider[reason.provider or ""]
-   if own and reason.provider == "login" then return own end
+   if own and reason.provider == "login" then return case.by == "token" and hint or own end
    if own then return ("%s (%s: %s)"):format(hint, provider.title, own) end
    if reason.others then return hint .. reason.others end
    return name == "rejected" and login_hint(hint, case) or hint
@@ -80,10 +84,23 @@ end
 -- nil: smtp.result.hints knows one for the mechanism that was used.
 local function hint_of(name, row, case)
    if row and row.hint then return fill(row.hint, case) end
-   if name == "rejected" and case.by ~= "password" then return nil end
+   if name == "rejected" and case.by == "client certificate" then return nil end
    local provider = provider_of(row, case) or {}
    case.scope = provider.scope and (" (for %s: %s)"):format(provider.title, provider.scope)
    return fill(full_hint(name, provider, case), case)
+end
+
+-- The error in the JSON of an OAuth server: RFC 7628 3.2.2, RFC 6750 3.1, and as numbers Google's
+-- (developers.google.com/gmail/imap/xoauth2-protocol).
+local by_status = { invalid_token = "token_expired", ["400"] = "token_expired",
+   ["401"] = "token_expired", insufficient_scope = "token_scope", invalid_scope = "token_scope",
+   ["403"] = "token_scope" }
+
+-- The reason that the row has, or a more exact one that the server's JSON has.
+local function reason_of(row, case)
+   local status = row.reason == "rejected" and case.by == "token" and case.challenge
+      and case.challenge:match('"status"%s*:%s*"?([0-9a-z_]+)')
+   return by_status[status or ""] or row.reason
 end
 
 --- What a reply means, or nil where no row of the table fits.
@@ -99,11 +116,11 @@ function refusal.explain(stage, reply, case)
    end
    local row, meaning = decision.find(stage, reply, case), nil
    if row then
-      local reason = reasons[row.reason]
+      local name = reason_of(row, case)
+      local reason = reasons[name]
       case.list = block_of(reply.text or "")
-      meaning = { reason = row.reason, concerns = reason.concerns, retry = reason.retry,
-         sentence = fill(row.sentence or reason.sentence, case),
-         hint = hint_of(row.reason, row, case) }
+      meaning = { reason = name, concerns = reason.concerns, retry = reason.retry,
+         sentence = fill(row.sentence or reason.sentence, case), hint = hint_of(name, row, case) }
    end
    case.known = { stage = stage, code = reply.code, text = reply.text, to = case.to,
       meaning = meaning }
