@@ -27,11 +27,6 @@ local function new(options)
       envelope = { from = outgoing.from, to = outgoing.to } }, message_mt)
 end
 
-local function as_error(trouble)
-   return errors.new("source", { reason = trouble.reason, cause = trouble.cause, stage = "body",
-      what = source.sentence(trouble) })
-end
-
 --- A reader of the message's bytes. Line ends are CRLF. Each call starts again from the beginning,
 -- where all sources can be read again.
 ---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
@@ -40,8 +35,9 @@ function Message:source()
    local read = source.cut(source.of_message(self.outgoing).open(), 65536)
    return function()
       local piece, trouble = read()
-      if piece == false then return nil, as_error(trouble) end
-      return piece
+      if piece ~= false then return piece end
+      return nil, errors.new("source", { reason = trouble.reason, cause = trouble.cause,
+         stage = "body", what = source.sentence(trouble) })
    end
 end
 

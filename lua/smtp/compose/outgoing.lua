@@ -140,12 +140,6 @@ function outgoing.needs(message)
    return needs
 end
 
--- -> keyword in lower case to "require", "prefer" or "skip"
-local function read_words(t, server)
-   if t.extensions == nil and (not server or next(server.extensions) == nil) then return {} end
-   return extensions.for_message(t.extensions, server)
-end
-
 -- The options that ask for extensions, and what the bytes and addresses need.
 local function read_extensions(t, words, message)
    local needs = outgoing.needs(message)
@@ -170,7 +164,10 @@ function outgoing.read(t, server)
    local from, groups = read_envelope(t, lists)
    local to, values = gather(groups)
    if #to == 0 then refuse("to", "there is nobody to send to", "Give to, cc or bcc") end
-   local words = read_words(t, server)
+   local words = {} -- keyword in lower case to "require", "prefer" or "skip"
+   if t.extensions ~= nil or server and next(server.extensions) ~= nil then
+      words = extensions.for_message(t.extensions, server)
+   end
    local content = t.raw ~= nil and raw_content(t, words) or composed.read(t, lists)
    local message = { from = from.address, to = to, needs_all_recipients = t.recipients == "all",
       source = content.source, text = content.text, size = content.size,

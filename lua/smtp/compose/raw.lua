@@ -86,19 +86,16 @@ local function from_file(file, t, binary)
    return content
 end
 
--- Whether what a function gives may be sent as text is not known: it is binary if the caller
--- requires that.
-local function from_function(fn, t, binary)
-   return { source = source.of_function(fn, t.size, "raw"), size = t.size,
-      eightbit = t.eightbit or false, may_be_binary = binary == "require",
-      must_be_binary = binary == "require" }
-end
-
 local function read(t, binary)
    if type(t.raw) == "string" then return from_string(t.raw, binary) end
    if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
-   if type(t.raw) == "function" then return from_function(t.raw, t, binary) end
-   refuse("raw", "raw must be a string, an open file or a function")
+   if type(t.raw) ~= "function" then
+      refuse("raw", "raw must be a string, an open file or a function")
+   end
+   -- Whether it gives text is not known: it is binary if the caller requires that.
+   return { source = source.of_function(t.raw, t.size, "raw"), size = t.size,
+      eightbit = t.eightbit or false, may_be_binary = binary == "require",
+      must_be_binary = binary == "require" }
 end
 
 --- Read the options `raw`, `eightbit` and `size`. Raises a UsageError.

@@ -49,10 +49,6 @@ local function failed(why, text)
    return why, text ~= nil and user_call.text(text) or nil
 end
 
-local function is_count(value, max)
-   return type(value) == "number" and value >= 0 and value <= max and value % 1 == 0
-end
-
 local function wrong_result(self, name, value)
    return fail(self, ("%s returned a %s, %s"):format(name, type(value), user_call.text(value)))
 end
@@ -74,7 +70,9 @@ end
 function Transport:send(data)
    local count, why, text, partly = call(self, "send", data)
    local left = count or partly
-   if left and not is_count(left, #data) then return wrong_result(self, "send", left) end
+   if left and not (type(left) == "number" and left >= 0 and left <= #data and left % 1 == 0) then
+      return wrong_result(self, "send", left)
+   end
    if count then return count end
    why, text = failed(why, text)
    return nil, why, text, partly or nil

@@ -200,16 +200,12 @@ local function give_way(name)
    end
 end
 
-local function at_once(name)
-   return function(self, ...) return self.sock[name](self.sock, ...) end
-end
-
 for _, name in ipairs { "connect", "receiveany", "sslhandshake", "sslaccept" } do
    Socket[name] = give_way(name)
 end
 for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
    "getsockname", "io", "close" } do
-   Socket[name] = at_once(name)
+   Socket[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
 local send = give_way("send")

@@ -16,10 +16,6 @@ local function like(pattern)
    return function(value) return value:find("^" .. pattern .. "$") ~= nil end
 end
 
-local function one_of(words)
-   return function(value) return words[ascii.upper(value)] ~= nil end
-end
-
 -- RFC 3461 4
 local function is_xtext(value)
    return value:gsub("%+%x%x", ""):find("^[!-*,-<>-~]*$") ~= nil
@@ -36,12 +32,6 @@ local function is_notify(value)
    return true
 end
 
--- RFC 3461 4.2
-local function is_orcpt(value)
-   local original = value:match("^[A-Za-z0-9-]+;(.+)$")
-   return original ~= nil and is_xtext(original)
-end
-
 -- RFC 1652 3, RFC 3030 3
 local function is_body(value, offered)
    local word = ascii.upper(value)
@@ -56,7 +46,9 @@ local known = {
       BODY = { "8BITMIME", is_body },
       SMTPUTF8 = { "SMTPUTF8", nothing },
       AUTH = { "AUTH", function(value) return value ~= "" and is_xtext(value) end },
-      RET = { "DSN", one_of { FULL = true, HDRS = true } },
+      RET = { "DSN", function(value)
+         return ascii.upper(value) == "FULL" or ascii.upper(value) == "HDRS"
+      end },
       ENVID = { "DSN", function(value) -- RFC 3461 4.4
          return value ~= "" and #value <= core.limits.envid and is_xtext(value)
       end },
@@ -70,7 +62,9 @@ local known = {
    },
    RCPT = {
       NOTIFY = { "DSN", is_notify },
-      ORCPT = { "DSN", is_orcpt },
+      ORCPT = { "DSN", function(value) -- RFC 3461 4.2
+         return is_xtext(value:match("^[A-Za-z0-9-]+;(.+)$") or "\0")
+      end },
    },
 }
 

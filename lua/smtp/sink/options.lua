@@ -62,13 +62,6 @@ function sink_options.check_fault(stage, fault)
    errors.refuse(option, ("%s = %s is not a valid reply%s"):format(option, shown, why), hint, fault)
 end
 
-local function check_faults(t)
-   check.names(t.faults or {}, stages, "faults")
-   for stage, fault in next, t.faults or {} do
-      if type(fault) ~= "function" then sink_options.check_fault(stage, fault) end
-   end
-end
-
 -- ---- capabilities ----
 
 -- What another option offers, and the fault that replaces it.
@@ -97,11 +90,6 @@ local function check_capability(t, i)
       errors.refuse(option, ("%s = %q: the size is not a number"):format(option, line),
          "Write \"SIZE 1000000\"", line)
    end
-end
-
-local function check_capabilities(t)
-   check.is_list(t.capabilities or {}, "capabilities", "Write { \"PIPELINING\", … }")
-   for i = 1, #(t.capabilities or {}) do check_capability(t, i) end
 end
 
 -- ---- the rest ----
@@ -187,8 +175,12 @@ sink_options.read = errors.returning(function(given)
    check_types(t)
    check_words(t)
    check_together(t)
-   check_faults(t)
-   check_capabilities(t)
+   check.names(t.faults or {}, stages, "faults")
+   for stage, fault in next, t.faults or {} do
+      if type(fault) ~= "function" then sink_options.check_fault(stage, fault) end
+   end
+   check.is_list(t.capabilities or {}, "capabilities", "Write { \"PIPELINING\", … }")
+   for i = 1, #(t.capabilities or {}) do check_capability(t, i) end
    for name, value in next, check.plain(defaults) do
       if t[name] == nil then t[name] = value end
    end

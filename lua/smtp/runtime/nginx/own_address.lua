@@ -68,15 +68,11 @@ local function known_route(target)
    return newest.address
 end
 
-local function is_loopback(address)
-   return address:find("^127%.") ~= nil or address == "::1"
-end
-
 -- Where the client of this request has reached this machine: some phases have none.
 local function of_request()
    local ok, address = pcall(function() return package.loaded.ngx.var.server_addr end)
-   if not ok or not address or address:find("^unix:") or is_loopback(address) then return nil end
-   return address
+   if not ok or not address or address:find("^unix:") or address:find("^127%.") then return nil end
+   return address ~= "::1" and address or nil
 end
 
 --- The address of this end.
