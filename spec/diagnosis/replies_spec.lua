@@ -71,7 +71,8 @@ staged.rows("a sender", {
       error = { "auth_required", "required", nil, "never" }, says = { "give username and password" } },
    { "whose domain does not resolve", options = { from = "ann@nope.example" },
       server = { RCPT = "450 4.1.8 <ann@nope.example>: Sender address rejected: Domain not found" },
-      error = { "recipients_refused", "sender_domain", "sender", "later" }, says = { "ann@nope.example", "from", "domain" } },
+      error = { "recipients_refused", "sender_domain", "sender", "later" },
+      says = { "ann@nope.example", "from", "domain" } },
    { "whose domain does not resolve, says Sendmail", options = { from = "ann@nope.example" },
       server = { MAIL = "553 5.1.8 <ann@nope.example>... Domain of sender address ann@nope.example does not exist" },
       error = { "sender_refused", "sender_domain", "sender", "never" }, says = { "ann@nope.example", "from" } },
@@ -295,8 +296,8 @@ staged.rows("a message", {
    { "is a virus", server = { END = "554 5.7.1 Virus found: Eicar-Test-Signature" },
       error = { "data_refused", "spam", "message", "never" }, says = { "content" } },
    { "has no From header, says Gmail", options = at "smtp.gmail.com",
-      server = { END = "550-5.7.1 [192.0.2.1] Messages missing a valid address in From: header, or having\n550 5.7.1 no "
-         .. "From: header, are not accepted. d2e1a72fcca58 - gsmtp" },
+      server = { END = "550-5.7.1 [192.0.2.1] Messages missing a valid address in From: header, or having\n550 5.7.1 "
+         .. "no From: header, are not accepted. d2e1a72fcca58 - gsmtp" },
       error = { "data_refused", "header", "message", "never" }, says = { "From", "raw" } },
    { "is unauthenticated, says Gmail", options = mx(),
       server = { END = "550-5.7.26 This mail is unauthenticated, which poses a security risk to the sender\n550 5.7.26 "

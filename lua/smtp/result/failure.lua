@@ -58,8 +58,8 @@ end
 
 local untried = { untried = true, unbound = true } -- states of mechanisms
 
--- The mechanism, what the server and the mechanism said, and what was not tried.
-function detail.auth_rejected(err, conv, facts, offered)
+-- The mechanism, what it said, and what was not tried.
+function detail.auth_rejected(_, conv, facts, offered)
    local list = {}
    for i = 1, #offered do
       if untried[offered[i].state] then list[#list + 1] = offered[i].name end
@@ -229,8 +229,8 @@ function failure.new(conv, facts, offered, trouble, mail, recipients)
    local err, say = begin(conv, facts, command_stage[stage] or stage), detail[trouble.kind]
    if facts then add_facts(err, conv, facts, offered, trouble, mail) end
    local case = refusal.case(conv.server, facts and { state = facts.auth,
-      mechanism = facts.mechanism, offered = err.offered }, conv.domain, trouble.from)
-   case.challenge = trouble.stage == "auth" and err.challenge or nil
+      mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
+      conv.domain, trouble.from)
    refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
    add_trouble(err, conv, trouble)
    if facts and say then err.what = err.what .. say(err, conv, facts, offered, mail) end

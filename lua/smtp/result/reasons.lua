@@ -101,7 +101,8 @@ reasons.pipelining = { concerns = "client",
    means = "The server offers PIPELINING and then refuses commands that arrive together. This "
       .. "library repeats the message without pipelining by itself.",
    hint = "Set pipelining = \"off\"",
-   waits = "Each command has waited for its reply already: the server's operator has to correct it" }
+   waits = "Each command has waited for its reply already: the server's operator has to correct "
+      .. "it" }
 
 reasons.rejected = { concerns = "account",
    sentence = "rejected the user name or {secret|password}",

@@ -16,22 +16,24 @@ local function words_of(value)
    return type(value) == "string" and value ~= "" and value or nil
 end
 
+local NONE = {}
+
 --- What is known of a conversation: for decision.find, and for the words of a hint.
 ---@param server table     host, port, protocol, username
----@param auth? table      state, mechanism and offered (a list)
+---@param auth? table      state, mechanism, offered (a list), challenge
 ---@param domain? string   what EHLO said
 ---@param from? string     the sender
 ---@return table
 function refusal.case(server, auth, domain, from)
-   auth = auth or { offered = {} }
+   auth = auth or { offered = NONE }
    local logged_in, login = auth.state == "authenticated", words_of(server.username)
    return { host = server.host, lmtp = server.protocol == "lmtp",
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
       login = login, account = login and login:find("@", 1, true) and login,
       ehlo = domain and ("%q"):format(domain),
-      once = type(server.token) == "function" and "" or nil,
-      waits = server.extensions and server.extensions.pipelining == "skip",
+      once = type(server.token) == "function" and "", challenge = auth.challenge,
+      waits = (server.extensions or NONE).pipelining == "skip",
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
       from = words_of(from), to = nil }
 end
