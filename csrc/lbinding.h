@@ -90,6 +90,17 @@ static inline bool flag_field(lua_State *L, const char *key)
     return flag;
 }
 
+/* Returns field `key` of table 1, a number from 0 to `max`, which is below 2^53; 0 where it is nil.
+ */
+static inline size_t count_field(lua_State *L, const char *key, size_t max)
+{
+    lua_getfield(L, 1, key);
+    lua_Number count = luaL_optnumber(L, -1, 0);
+    lua_pop(L, 1);
+    luaL_argcheck(L, count >= 0 && count <= (lua_Number)max, 1, key);
+    return (size_t)count;
+}
+
 /* The functions below set field `key` of the table on top of the stack. */
 
 static inline void set_text(lua_State *L, const char *key, const char *data, size_t len)

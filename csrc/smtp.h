@@ -496,16 +496,13 @@ bool smtp_offer_next(const struct smtp_session *s, struct smtp_text *rest,
 /** Returns how many octets of memory a session needs whose output buffer has `buffer_len` octets.
  */
 size_t smtp_session_size(size_t buffer_len);
-/** Start a session in `memory`, aligned as by malloc. `buffer_len` >= SMTP_BUFFER_LEN_MIN. The
- *  connection must be open; the first thing wanted is the greeting. */
+/** Starts a session in `memory`, aligned as by malloc. `buffer_len` >= SMTP_BUFFER_LEN_MIN. The
+ *  connection must be open. `facts` NULL: the first thing wanted is the greeting. Else another
+ * session, whose facts these are, has opened the connection and left it READY, and so this one
+ * starts; `mechanism` of the facts must outlive it. */
 struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
-                                       const struct smtp_options *options);
-
-/** The same on a connection that another session has opened and left READY: `facts` are that
- *  session's, of which `mechanism` must outlive this one. It starts READY. */
-struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
-                                         const struct smtp_options *options,
-                                         const struct smtp_facts *facts);
+                                       const struct smtp_options *options,
+                                       const struct smtp_facts *facts);
 /** Is the session READY, without a reply that has come in part? Then another session could go on
  * with the connection. */
 bool smtp_session_rests(const struct smtp_session *s);

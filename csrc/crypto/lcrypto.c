@@ -28,15 +28,6 @@ static struct smtp_text short_field(lua_State *L, const char *key, size_t max)
     return text.data != NULL ? text : (struct smtp_text){"", 0};
 }
 
-static uint32_t count_field(lua_State *L, const char *key)
-{
-    lua_getfield(L, 1, key);
-    lua_Number count = luaL_checknumber(L, -1);
-    lua_pop(L, 1);
-    luaL_argcheck(L, count >= 1 && count <= INT_MAX, 1, key);
-    return (uint32_t)count;
-}
-
 /** crypto.scram{ hash=, username=, password=, authzid=, flag=, binding_type=, binding=, nonce=,
  *  iterations_min=, iterations_max= } -> exchange | nil, word. The names are prepared; hash is
  *  "SHA1", "SHA256", …; flag "n", "y" or "p" (RFC 5802 6). */
@@ -53,10 +44,11 @@ static int crypto_scram(lua_State *L)
         .binding_type = short_field(L, "binding_type", 32),
         .binding = short_field(L, "binding", SCRAM_BINDING_MAX),
         .nonce = short_field(L, "nonce", SCRAM_NONCE_MAX),
-        .iterations_min = count_field(L, "iterations_min"),
-        .iterations_max = count_field(L, "iterations_max"),
+        .iterations_min = (uint32_t)count_field(L, "iterations_min", INT_MAX),
+        .iterations_max = (uint32_t)count_field(L, "iterations_max", INT_MAX),
     };
     luaL_argcheck(L, settings.nonce.len > 0, 1, "nonce");
+    luaL_argcheck(L, settings.iterations_min > 0, 1, "iterations_min");
     luaL_argcheck(L, settings.flag != '\0' && strchr("nyp", settings.flag) != NULL, 1, "flag");
     struct scram *s = new_object(L, SCRAM, sizeof *s);
     const char *word = scram_begin(s, &settings);

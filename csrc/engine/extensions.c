@@ -185,7 +185,7 @@ static size_t whole_lines_len(const struct smtp_reply *r)
     return len;
 }
 
-/* What is kept of the reply gives the same when it is read again: smtp_session_resume. */
+/* What is kept of the reply gives the same when it is read again: see smtp_session_init. */
 void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
 {
     size_t len = whole_lines_len(r);

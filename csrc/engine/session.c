@@ -26,30 +26,6 @@ static enum smtp_tls_state first_tls_state(const struct smtp_options *options)
     return options->tls == SMTP_PREFER ? SMTP_TLS_UNAVAILABLE : SMTP_TLS_SKIPPED;
 }
 
-static struct smtp_session *begin(void *memory, size_t buffer_len,
-                                  const struct smtp_options *options)
-{
-    struct smtp_session *s = memory;
-    memset(s, 0, offsetof(struct smtp_session, runs));
-    s->opt = *options;
-    s->out = (char *)memory + sizeof *s;
-    s->out_max = buffer_len;
-    s->status.grade = options->lmtp ? SMTP_SAFE : options->grade;
-    s->facts.tls = first_tls_state(options);
-    s->facts.tls_verified = options->tls_on && options->tls_verified;
-    if (has_tls(s)) transcript_note(s, "TLS");
-    return s;
-}
-
-struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
-                                       const struct smtp_options *options)
-{
-    struct smtp_session *s = begin(memory, buffer_len, options);
-    s->next = STEP_greeting;
-    dialogue_go_on(s);
-    return s;
-}
-
 struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text)
 {
     size_t len = text.len < out_max ? text.len : out_max;
@@ -57,12 +33,9 @@ struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text)
     return (struct smtp_text){out, len};
 }
 
-/* The reply to EHLO, as the facts keep it, is read again. */
-struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
-                                         const struct smtp_options *options,
-                                         const struct smtp_facts *facts)
+/* Goes on where another session stopped: the reply to EHLO, as the facts keep it, is read again. */
+static void resume(struct smtp_session *s, const struct smtp_facts *facts)
 {
-    struct smtp_session *s = begin(memory, buffer_len, options);
     s->facts = *facts;
     size_t len = keep_text(s->text, sizeof s->text - 1, facts->server).len;
     s->text[len++] = '\n';
@@ -77,6 +50,26 @@ struct smtp_session *smtp_session_resume(void *memory, size_t buffer_len,
         s->facts.ehlo_reply = &s->ehlo_reply;
     }
     s->next = STEP_ready;
+}
+
+struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+                                       const struct smtp_options *options,
+                                       const struct smtp_facts *facts)
+{
+    struct smtp_session *s = memory;
+    memset(s, 0, offsetof(struct smtp_session, runs));
+    s->opt = *options;
+    s->out = (char *)memory + sizeof *s;
+    s->out_max = buffer_len;
+    s->next = STEP_greeting;
+    s->status.grade = options->lmtp ? SMTP_SAFE : options->grade;
+    s->facts.tls = first_tls_state(options);
+    s->facts.tls_verified = options->tls_on && options->tls_verified;
+    if (has_tls(s)) transcript_note(s, "TLS");
+    if (facts != NULL)
+        resume(s, facts);
+    else
+        dialogue_go_on(s);
     return s;
 }
 

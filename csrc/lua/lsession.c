@@ -55,10 +55,7 @@ static int core_session(lua_State *L)
         lua_pushvalue(L, 3);
     else
         memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
-    if (resumes)
-        smtp_session_resume(memory, BUFFER_LEN, &o, &facts);
-    else
-        smtp_session_init(memory, BUFFER_LEN, &o);
+    smtp_session_init(memory, BUFFER_LEN, &o, resumes ? &facts : NULL);
     lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);
     lua_setuservalue(L, -2);

@@ -11,8 +11,6 @@
 #define TRANSACTION   "smtp.Transaction"
 
 /* lvalue.c: values of arguments and of the fields of table 1; values into the table on top. */
-/* Returns a number from 0 to `max`, which is below 2^53; 0 where the field is nil. */
-size_t count_field(lua_State *L, const char *key, size_t max);
 /* Returns the place of the word in the list, which ends with NULL; for nil, that of `otherwise`. */
 int word_field(lua_State *L, const char *key, const char *otherwise, const char *const words[]);
 /* Of options[key], which maps keywords to words: the extensions with this word. */

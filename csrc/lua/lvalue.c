@@ -9,15 +9,6 @@ int word_field(lua_State *L, const char *key, const char *otherwise, const char 
     return word;
 }
 
-size_t count_field(lua_State *L, const char *key, size_t max)
-{
-    lua_getfield(L, 1, key);
-    lua_Number count = luaL_optnumber(L, -1, 0);
-    lua_pop(L, 1);
-    luaL_argcheck(L, count >= 0 && count <= (lua_Number)max, 1, key);
-    return (size_t)count;
-}
-
 unsigned extensions_field(lua_State *L, const char *key, const char *word)
 {
     unsigned found = 0;

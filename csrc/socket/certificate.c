@@ -24,9 +24,7 @@ static void put(char *out, size_t out_max, const char *data, size_t len)
     out[kept] = '\0';
 }
 
-/* Writes a distinguished name (RFC 4514). All but printable ASCII is escaped, so that a terminal
- * may show it. */
-static void read_distinguished(const X509_NAME *name, char *out, size_t out_max)
+void certificate_distinguished(const struct X509_name_st *name, char *out, size_t out_max)
 {
     char *data = NULL;
     BIO *text = BIO_new(BIO_s_mem());
@@ -73,27 +71,11 @@ void certificate_names(const struct x509_st *x509, const char *separator, char *
     GENERAL_NAMES_free(names);
 }
 
-/* Returns seconds since 1970; 0 for a time that cannot be read. */
-static int64_t seconds(const ASN1_TIME *time)
+int64_t certificate_seconds(const struct asn1_string_st *time)
 {
     int days = 0, rest = 0;
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
     bool read = epoch != NULL && ASN1_TIME_diff(&days, &rest, epoch, time) == 1;
     ASN1_TIME_free(epoch);
     return read ? (int64_t)days * 86400 + rest : 0;
-}
-
-bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c)
-{
-    unsigned char digest[TLS_PIN_LEN];
-    SSL *ssl = tls_connection(s);
-    X509 *x509 = ssl != NULL ? SSL_get0_peer_certificate(ssl) : NULL;
-    if (!certificate_key(x509, digest)) return false;
-    EVP_EncodeBlock((unsigned char *)c->key_pin, digest, sizeof digest);
-    read_distinguished(X509_get_subject_name(x509), c->subject, sizeof c->subject);
-    read_distinguished(X509_get_issuer_name(x509), c->issuer, sizeof c->issuer);
-    certificate_names(x509, " ", c->names, sizeof c->names);
-    c->not_before = seconds(X509_get0_notBefore(x509));
-    c->not_after = seconds(X509_get0_notAfter(x509));
-    return true;
 }

@@ -2,6 +2,7 @@
 #include "../port.h"
 
 #include "lsocket.h"
+#include "tls.h"
 
 #define CONTEXT "smtp.TlsContext"
 
@@ -32,36 +33,49 @@ static int socket_sslaccept(lua_State *L)
 /** sock:tlsinfo() -> { version, cipher, verified, resumed } | nil */
 static int socket_tlsinfo(lua_State *L)
 {
-    struct tls_info info;
-    if (!tls_describe(to_socket(L, 1), &info)) return 0;
+    const struct tls *t = to_socket(L, 1)->tls;
+    if (t == NULL || !t->open) return 0;
+    bool verified = t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK;
     lua_createtable(L, 0, 4);
-    set_string(L, "version", info.version);
-    set_string(L, "cipher", info.cipher);
-    set_flag(L, "verified", info.verified);
-    set_flag(L, "resumed", info.resumed);
+    set_string(L, "version", SSL_get_version(t->ssl));
+    set_string(L, "cipher", SSL_get_cipher_name(t->ssl));
+    set_flag(L, "verified", verified);
+    set_flag(L, "resumed", SSL_session_reused(t->ssl) == 1);
     return 1;
 }
 
-/* Sets seconds since 1970, which may be negative. */
-static void set_time(lua_State *L, const char *key, int64_t seconds)
+/* Sets a time in seconds since 1970, which may be negative. */
+static void set_time(lua_State *L, const char *key, const ASN1_TIME *time)
 {
-    lua_pushnumber(L, (lua_Number)seconds);
+    lua_pushnumber(L, (lua_Number)certificate_seconds(time));
     lua_setfield(L, -2, key);
 }
 
-/** sock:certificate() -> { subject, issuer, names, not_before, not_after, key_pin } of the peer |
- * nil */
+static void set_distinguished(lua_State *L, const char *key, const X509_NAME *name)
+{
+    char text[512];
+    certificate_distinguished(name, text, sizeof text);
+    set_string(L, key, text);
+}
+
+/** sock:certificate() -> { subject, issuer, names (a space between two), not_before, not_after,
+ *  key_pin (see tls_pin) } of the peer | nil */
 static int socket_certificate(lua_State *L)
 {
-    struct tls_certificate c;
-    if (!tls_certificate(to_socket(L, 1), &c)) return 0;
+    unsigned char digest[TLS_PIN_LEN];
+    char text[4096];
+    SSL *ssl = tls_connection(to_socket(L, 1));
+    X509 *certificate = ssl != NULL ? SSL_get0_peer_certificate(ssl) : NULL;
+    if (!certificate_key(certificate, digest)) return 0;
     lua_createtable(L, 0, 6);
-    set_string(L, "subject", c.subject);
-    set_string(L, "issuer", c.issuer);
-    set_string(L, "names", c.names);
-    set_time(L, "not_before", c.not_before);
-    set_time(L, "not_after", c.not_after);
-    set_string(L, "key_pin", c.key_pin);
+    set_distinguished(L, "subject", X509_get_subject_name(certificate));
+    set_distinguished(L, "issuer", X509_get_issuer_name(certificate));
+    set_time(L, "not_before", X509_get0_notBefore(certificate));
+    set_time(L, "not_after", X509_get0_notAfter(certificate));
+    certificate_names(certificate, " ", text, sizeof text);
+    set_string(L, "names", text);
+    EVP_EncodeBlock((unsigned char *)text, digest, sizeof digest);
+    set_string(L, "key_pin", text);
     return 1;
 }
 

@@ -43,6 +43,8 @@ struct tls;        /* tls.c */
 struct tls_context;
 struct x509_st;           /* X509 */
 struct x509_store_ctx_st; /* X509_STORE_CTX */
+struct X509_name_st;      /* X509_NAME */
+struct asn1_string_st;    /* ASN1_TIME */
 struct ssl_st;            /* SSL */
 struct ssl_session_st;    /* SSL_SESSION */
 struct tls_session;       /* tls_session.c */
@@ -213,17 +215,11 @@ void tls_session_forget(struct tls_context *c, const unsigned char *key);
 int tls_verified(int ok, struct x509_store_ctx_st *store);
 /* For SSL_CTX_sess_set_new_cb: keeps what the server gave, for the next connection to it. */
 int tls_given_session(struct ssl_st *ssl, struct ssl_session_st *session);
-struct tls_info {
-    const char *version, *cipher;
-    bool verified, resumed;
-};
-
 /* name: what the certificate must be for (NULL: not checked). Call again after "again". */
 const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name);
 const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
                      size_t *sent);
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms);
-bool tls_describe(const struct smtp_socket *s, struct tls_info *info);
 /* SSL * once the handshake is done, else NULL. */
 struct ssl_st *tls_connection(const struct smtp_socket *s);
 void tls_say_goodbye(struct smtp_socket *s);
@@ -246,15 +242,11 @@ void certificate_names(const struct x509_st *certificate, const char *separator,
                        size_t out_max);
 /* SHA-256 of its public key (RFC 7469 2.4). false: there is no certificate. */
 bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN]);
-struct tls_certificate {
-    int64_t not_before, not_after;  /* seconds since 1970 */
-    char subject[512], issuer[512]; /* RFC 4514 */
-    char names[4096];               /* DNS names and addresses, a space between two */
-    char key_pin[64];               /* base64 of the SHA-256 of the key, see tls_pin */
-};
-
-/* false: there is no TLS, or the peer showed no certificate. */
-bool tls_certificate(const struct smtp_socket *s, struct tls_certificate *c);
+/* Writes a distinguished name (RFC 4514). All but printable ASCII is escaped, so that a terminal
+ * may show it. */
+void certificate_distinguished(const struct X509_name_st *name, char *out, size_t out_max);
+/* Returns seconds since 1970; 0 for a time that cannot be read. */
+int64_t certificate_seconds(const struct asn1_string_st *time);
 
 #pragma GCC visibility pop
 

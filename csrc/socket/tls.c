@@ -187,17 +187,6 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
     return word;
 }
 
-bool tls_describe(const struct smtp_socket *s, struct tls_info *info)
-{
-    const struct tls *t = s->tls;
-    if (t == NULL || !t->open) return false;
-    info->version = SSL_get_version(t->ssl);
-    info->cipher = SSL_get_cipher_name(t->ssl);
-    info->verified = t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK;
-    info->resumed = SSL_session_reused(t->ssl) == 1;
-    return true;
-}
-
 struct ssl_st *tls_connection(const struct smtp_socket *s)
 {
     const struct tls *t = s->tls;

@@ -1,4 +1,4 @@
--- A session that goes on where another one stopped: smtp_session_resume.
+-- A session that goes on where another one stopped: smtp_session_init.
 local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 

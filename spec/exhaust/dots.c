@@ -144,7 +144,7 @@ static void open_session(struct state *waiting)
     struct smtp_options options = {.domain = {"me.example", 10}};
     void *memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
     if (memory == NULL) exit(2);
-    session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &options);
+    session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &options, NULL);
     hear("220 hi\r\n");
     hear("250 mx\r\n");
     before = mail;

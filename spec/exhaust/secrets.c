@@ -28,7 +28,7 @@ static struct smtp_session *begin(const char *mechanism)
     char hello[128];
     memory_len = smtp_session_size(SMTP_BUFFER_LEN_MIN);
     memory = calloc(1, memory_len);
-    struct smtp_session *s = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o);
+    struct smtp_session *s = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
     smtp_recv(s, "220 hi\r\n", 8);
     smtp_send_ack(s, smtp_send_buf(s).len);
     int len = snprintf(hello, sizeof hello, "250-mx\r\n250 AUTH %s\r\n", mechanism);

@@ -539,7 +539,7 @@ static void fuzz_session(struct talk *t)
     if (t->flags & FLAG_PLAIN) set_mech(&o, PLAIN);
     if (memory == NULL) memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
     CHECK(memory != NULL);
-    t->session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o);
+    t->session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
     smtp_recv(t->session, "220 mx\r\n", 8);
     speak(t);
     int len = snprintf(hello, sizeof hello, "250-mx\r\n250 AUTH %s%s\r\n", mechanisms[t->kind].name,

@@ -914,7 +914,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .refused_max = t.refused_max,
         .window = t.window,
     };
-    t.session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o);
+    t.session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
     await(&t, GREETING, 0, 1);
     while ((t.flags & ALL_AT_ONCE) && t.added_count < t.item_count)
         add_mail(&t);
