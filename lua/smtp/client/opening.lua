@@ -2,7 +2,6 @@
 -- @module smtp.client.opening
 
 local conversations = require "smtp.client.conversation"
-local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local login = require "smtp.client.login"
 local observers = require "smtp.result.observer"
@@ -38,17 +37,10 @@ local function no_transport(failed)
 end
 
 local function connect(conversation)
-   local server, sock, moment = conversation.server, conversation.sock, core.now()
-   conversation.moved = moment
-   local deadline = math.min(moment + server.connect_timeout, conversation.deadline)
-   local ok, why, text, hint
+   local server, sock = conversation.server, conversation.sock
    local target = server.socket and "unix:" .. server.socket or server.host
-   repeat
-      local ms = math.max(0, math.ceil((deadline - moment) * 1000))
-      sock:settimeouts(ms, ms, ms)
-      ok, why, text, hint = sock:connect(target, server.port, server.source_address)
-      if not ok then moment = core.now() end
-   until ok or why ~= "again"
+   local ok, why, text, hint = runtime.persist(sock, nil, server.connect_timeout,
+      conversation.deadline, "connect", target, server.port, server.source_address)
    if ok then return true end
    if why == "raised" then return nil, sock:trouble "connect" end
    return nil, connect_trouble(why, text, hint)
@@ -58,8 +50,7 @@ end
 local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
    if server.tls == "implicit" then
-      return tls.handshake(conversation,
-         math.min(conversation.deadline - core.now(), server.reply_timeout))
+      return tls.handshake(conversation, server.reply_timeout)
    end
    if sock:is_secure() then conversation.tls = tls.info(server, sock) end
    return true

@@ -1,11 +1,9 @@
 --- TLS of a conversation: the handshake, and whether the server counts as verified.
 -- @module smtp.client.tls
 
-local core = require "smtp.core"
+local runtime = require "smtp.runtime.runtime"
 
 local tls = {}
-
-local now = core.now
 
 local sentences = {
    certificate = "showed a certificate that is not trusted",
@@ -43,19 +41,13 @@ end
 
 --- Start TLS on the connection of a conversation, which then knows its `tls`.
 ---@param conversation table
----@param seconds number   how long it may take
+---@param seconds number   how long it may take, until the deadline at most
 ---@return true|nil
 ---@return table|nil trouble
 function tls.handshake(conversation, seconds)
    local server, sock = conversation.server, conversation.sock
-   local deadline = now() + seconds
-   local ok, why, text, hint
-   repeat
-      local ms = math.max(0, math.ceil((deadline - now()) * 1000))
-      sock:settimeouts(ms, ms, ms)
-      ok, why, text, hint = sock:sslhandshake(nil, server.tls_host or server.host,
-         server.tls_verify, conversation.context)
-   until ok or why ~= "again"
+   local ok, why, text, hint = runtime.persist(sock, nil, seconds, conversation.deadline,
+      "sslhandshake", nil, server.tls_host or server.host, server.tls_verify, conversation.context)
    if ok then
       conversation.tls = tls.info(server, sock)
       return true

@@ -79,6 +79,30 @@ function runtime.transport(server, fresh)
    return sock, nil, nil, context
 end
 
+--- Call a method of a transport or a listener until it is done or fails: "again" is no failure. A
+-- socket that does not wait says so, and any other one that a signal interrupted.
+---@param wait? fun(sock)    called before the method is called again
+---@param seconds? number    how long it may take; nil: the socket has its time already
+---@param deadline? number   and core.now() at which it must be over
+---@param name string        the method
+---@param ... any            its arguments
+---@return any ...           what it returns, as for connect or send
+function runtime.persist(sock, wait, seconds, deadline, name, ...)
+   while true do
+      if seconds then
+         local moment = core.now()
+         deadline, seconds = math.min(deadline, moment + seconds), math.huge
+         local ms = math.max(0, math.ceil((deadline - moment) * 1000))
+         sock:settimeouts(ms, ms, ms)
+      end
+      local result, why, text, more = sock[name](sock, ...)
+      if result or why ~= "again" or type(more) == "number" and more > 0 then
+         return result, why, text, more
+      end
+      if wait then wait(sock) end
+   end
+end
+
 --- In the midst of long work that began at `began` (core.now()): others may have their turn now.
 function runtime.breathe(began)
    local nginx = runtime.nginx()

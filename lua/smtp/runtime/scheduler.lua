@@ -8,6 +8,7 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
+local runtime = require "smtp.runtime.runtime"
 local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
 
@@ -189,29 +190,18 @@ local function wait_for(sock)
    sleep_for_sockets({ sock }, LONG)
 end
 
-local function give_way(name)
-   return function(self, ...)
-      local sock = self.sock
-      while true do
-         local result, why, text, count = sock[name](sock, ...)
-         if result or why ~= "again" or (count or 0) > 0 then return result, why, text, count end
-         wait_for(sock)
-      end
-   end
-end
-
 for _, name in ipairs { "connect", "receiveany", "sslhandshake", "sslaccept" } do
-   Socket[name] = give_way(name)
+   Socket[name] = function(self, ...)
+      return runtime.persist(self.sock, wait_for, nil, nil, name, ...)
+   end
 end
 for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
    "getsockname", "io", "close" } do
    Socket[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
-local send = give_way("send")
-
 function Socket:send(data)
-   local result, why, text, count = send(self, data)
+   local result, why, text, count = runtime.persist(self.sock, wait_for, nil, nil, "send", data)
    self.sent = self.sent + (result or count or 0)
    if self.sent >= SENT_MAX and own_group() then
       self.sent = 0
@@ -237,12 +227,9 @@ end
 ---@return table|nil sock
 ---@return string|nil why     "timeout"; "closed": the listener is closed; "system"
 function scheduler.accept(listener, seconds)
-   local sock, why
    listener:nonblocking(is_job())
-   repeat
-      sock, why = listener:accept(math.ceil(seconds * 1000))
-      if why == "again" and is_job() then wait_for(listener) end
-   until why ~= "again"
+   local sock, why = runtime.persist(listener, is_job() and wait_for or nil, nil, nil, "accept",
+      math.ceil(seconds * 1000))
    if not sock then return nil, why end
    return scheduler.polite(sock)
 end
