@@ -119,7 +119,7 @@ static int core_encoder(lua_State *L)
 {
     int encoding = luaL_checkoption(L, 1, NULL, encodings);
     struct smtp_encoder *e = new_object(L, ENCODER, sizeof *e);
-    smtp_encoder_init(e, (enum smtp_encoding)encoding);
+    e->encoding = (enum smtp_encoding)encoding;
     lua_newtable(L);
     lua_setuservalue(L, -2);
     return 1;
@@ -163,8 +163,7 @@ static const luaL_Reg encoder_methods[] = {
 
 static void push_encoded(lua_State *L, enum smtp_encoding encoding, struct smtp_text body)
 {
-    struct smtp_encoder e;
-    smtp_encoder_init(&e, encoding);
+    struct smtp_encoder e = {.encoding = encoding};
     char *out = lua_newuserdata(L, smtp_encode_max(&e, body.len + sizeof e.held));
     size_t out_len = smtp_encode(&e, body.data, body.len, out);
     out_len += smtp_encode_end(&e, out + out_len);

@@ -86,7 +86,8 @@ enum smtp_encoding {
 
 /** Encodes a body that comes in pieces. Lines of quoted-printable and base64 have at most 76 bytes.
  *  In quoted-printable no escape, and no character of UTF-8, is split over two lines, and no line
- *  ends in a space or a tab or begins with "." or "From ". The members belong to transfer.c. */
+ *  ends in a space or a tab or begins with "." or "From ". A new encoder is zeroed except for
+ * `encoding`. The other members belong to transfer.c. */
 struct smtp_encoder {
     enum smtp_encoding encoding;
     size_t column; /* bytes on the line being written */
@@ -94,9 +95,6 @@ struct smtp_encoder {
     size_t held_len; /* bytes that cannot be written until the next one is known */
     char held[8];
 };
-
-/** Begins a body. */
-void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding);
 
 /** Returns how much room the next call needs for `len` bytes of input. For smtp_encode_end, ask
  *  with `len` 0. */

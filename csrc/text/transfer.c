@@ -184,11 +184,6 @@ static size_t quote(struct smtp_encoder *e, const char *data, size_t len, bool l
 
 /* ---- all of them ---- */
 
-void smtp_encoder_init(struct smtp_encoder *e, enum smtp_encoding encoding)
-{
-    *e = (struct smtp_encoder){.encoding = encoding};
-}
-
 size_t smtp_encode_max(const struct smtp_encoder *e, size_t len)
 {
     size_t written = 2 * len; /* 7bit: a line end for each octet */
@@ -241,6 +236,6 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out)
 {
     const char *begin = out;
     encode(e, e->held, e->held_len, true, &out);
-    smtp_encoder_init(e, e->encoding);
+    *e = (struct smtp_encoder){.encoding = e->encoding};
     return (size_t)(out - begin);
 }

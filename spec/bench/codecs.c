@@ -69,7 +69,7 @@ static void encode(enum smtp_encoding encoding, const char *data)
 {
     struct smtp_encoder e;
     char *to = out;
-    smtp_encoder_init(&e, encoding);
+    e = (struct smtp_encoder){.encoding = encoding};
     for (size_t at = 0; at < MIB; at += PIECE_LEN)
         to += smtp_encode(&e, data + at, PIECE_LEN, to);
     smtp_encode_end(&e, to);
