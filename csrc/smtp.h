@@ -308,10 +308,6 @@ enum {
 
 /** Returns the extension with this keyword, in any case; 0 where there is none. */
 unsigned smtp_extension_find(const char *keyword, size_t len);
-/** Returns the error that says that the server does not offer extension number `i`, from 0 on, of
- * those that a caller may require; its reason is the keyword in lower case. Returns NONE where
- * there is no such number. STARTTLS and AUTH, which have policies of their own, do not count. */
-enum smtp_error smtp_extension_error(size_t i);
 
 /** How far commands go ahead of answers where PIPELINING is offered. LMTP is always SAFE: see
  *  "Grades of pipelining" above. */
@@ -540,13 +536,10 @@ void smtp_secret(struct smtp_session *s, const char *data, size_t len);
  * that they hold. The words of the call before are no longer hidden. */
 void smtp_hide(struct smtp_session *s, const struct smtp_text *words, size_t count);
 
-/** A SASL exchange (RFC 4422) led from outside. It begins with ANSWER wanted and no challenge. */
-struct smtp_challenge {
-    struct smtp_text mechanism;
-    bool begun;            /* false: AUTH is not said yet; an initial response may be given */
-    struct smtp_text data; /* decoded, valid until the answer; nothing before it has begun */
-};
-struct smtp_challenge smtp_challenge(const struct smtp_session *s);
+/** Returns the challenge to the mechanism that ANSWER is wanted of, decoded and valid until the
+ * answer: a SASL exchange (RFC 4422) is led from outside. Its data is NULL before AUTH is said;
+ * then an initial response may be given. */
+struct smtp_text smtp_challenge(const struct smtp_session *s, struct smtp_text *mechanism);
 /** The answer, at most SMTP_CHALLENGE_MAX octets; data NULL: no initial response. `content`: the
  *  mechanism needs nothing more, 235 may come. Returns whether it was said: an initial response
  * that does not fit (RFC 4954 4) is asked for again, as the answer to the first challenge. */

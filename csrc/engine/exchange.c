@@ -39,11 +39,11 @@ bool auth_needs_answer(const struct smtp_session *s)
            auth_inside(s) == NULL;
 }
 
-struct smtp_challenge smtp_challenge(const struct smtp_session *s)
+struct smtp_text smtp_challenge(const struct smtp_session *s, struct smtp_text *mechanism)
 {
-    return (struct smtp_challenge){.mechanism = s->opt.mechs[s->mech].name,
-                                   .begun = s->next == STEP_answer,
-                                   .data = {s->challenge, s->challenge_len}};
+    *mechanism = s->opt.mechs[s->mech].name;
+    if (s->next != STEP_answer) return (struct smtp_text){NULL, 0};
+    return (struct smtp_text){s->challenge, s->challenge_len};
 }
 
 bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool content)

@@ -130,11 +130,6 @@ unsigned smtp_extension_find(const char *keyword, size_t len)
     return i < EXTENSION_COUNT ? extensions[i].ext : 0;
 }
 
-enum smtp_error smtp_extension_error(size_t i)
-{
-    return i < EXTENSION_COUNT ? extensions[i].missing : SMTP_ERROR_NONE;
-}
-
 /* Returns the error for the first of the wanted extensions that cannot be used. */
 enum smtp_error extensions_missing(const struct smtp_session *s, unsigned wanted)
 {

@@ -46,10 +46,10 @@ static int session_hide(lua_State *L)
 /** session:challenge() -> mechanism, challenge: nil before AUTH is said. */
 static int session_challenge(lua_State *L)
 {
-    struct smtp_challenge challenge = smtp_challenge(to_session(L));
-    lua_pushlstring(L, challenge.mechanism.data, challenge.mechanism.len);
-    if (!challenge.begun) return 1;
-    lua_pushlstring(L, challenge.data.data, challenge.data.len);
+    struct smtp_text mechanism, challenge = smtp_challenge(to_session(L), &mechanism);
+    lua_pushlstring(L, mechanism.data, mechanism.len);
+    if (challenge.data == NULL) return 1;
+    lua_pushlstring(L, challenge.data, challenge.len);
     return 2;
 }
 

@@ -21,10 +21,12 @@ static void push_limits(lua_State *L)
  *  case, which are the reasons of ExtensionUnsupportedError, too */
 static void push_extensions(lua_State *L)
 {
-    enum smtp_error missing;
+#define E(X, name, keyword, reason, read) reason,
+    static const char *const reasons[] = {SMTP_EXTENSIONS(E, )};
+#undef E
     lua_newtable(L);
-    for (int i = 0; (missing = smtp_extension_error((size_t)i)) != SMTP_ERROR_NONE; i++) {
-        lua_pushstring(L, smtp_errors[missing].reason);
+    for (int i = 0; i < (int)(sizeof reasons / sizeof *reasons); i++) {
+        lua_pushstring(L, reasons[i]);
         lua_rawseti(L, -2, i + 1);
     }
 }

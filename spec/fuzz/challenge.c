@@ -335,7 +335,8 @@ static const char *step_scram(struct talk *t, const char *data, size_t len, stru
 static void answer_with(struct talk *t, const char *data, size_t len, bool content)
 {
     char *answer = copy(data, len); /* borrowed for one call */
-    bool began = smtp_challenge(t->session).begun;
+    struct smtp_text mechanism;
+    bool began = smtp_challenge(t->session, &mechanism).data != NULL;
     bool said = smtp_answer(t->session, len > 0 ? answer : "", len, content);
     free(answer);
     CHECK(said || !began || smtp_wants(t->session) != SMTP_WANT_ANSWER);
@@ -343,28 +344,28 @@ static void answer_with(struct talk *t, const char *data, size_t len, bool conte
     if (t->has_unsaid) t->unsaid_len = add(t->unsaid, 0, data, len);
 }
 
-static void answer_scram(struct talk *t, struct smtp_challenge challenge)
+static void answer_scram(struct talk *t, struct smtp_text challenge)
 {
     struct smtp_text answer;
     bool content;
-    const char *word = step_scram(t, challenge.data.data, challenge.data.len, &answer, &content);
+    const char *word = step_scram(t, challenge.data, challenge.len, &answer, &content);
     if (word == NULL)
         answer_with(t, answer.data, answer.len, content);
     else
         smtp_answer_refuse(t->session, smtp_error_find("auth_rejected", word));
 }
 
-static void answer_cram(struct talk *t, struct smtp_challenge challenge)
+static void answer_cram(struct talk *t, struct smtp_text challenge)
 {
     size_t len;
-    if (challenge.data.len == 0) {
+    if (challenge.len == 0) {
         smtp_answer_refuse(t->session, SMTP_ERROR_AUTH_PROTOCOL);
         return;
     }
-    char *data = copy(challenge.data.data, challenge.data.len);
+    char *data = copy(challenge.data, challenge.len);
     unsigned char digest[CRYPTO_HASH_MAX];
     const char *word = crypto_hmac("MD5", words(password_of(t)),
-                                   (struct smtp_text){data, challenge.data.len}, digest, &len);
+                                   (struct smtp_text){data, challenge.len}, digest, &len);
     free(data);
     CHECK(word == NULL && len == 16);
     size_t at = (size_t)snprintf(t->cram, sizeof t->cram, "%s ", USERNAME);
@@ -396,10 +397,10 @@ static void begin_outside(struct talk *t, enum kind kind)
 
 static void answer(struct talk *t)
 {
-    struct smtp_challenge challenge = smtp_challenge(t->session);
+    struct smtp_text mechanism, challenge = smtp_challenge(t->session, &mechanism);
     enum kind kind = t->kind;
-    CHECK(is_line(challenge.mechanism.data, challenge.mechanism.len, mechanisms[kind].name));
-    if (!challenge.begun) {
+    CHECK(is_line(mechanism.data, mechanism.len, mechanisms[kind].name));
+    if (challenge.data == NULL) {
         begin_outside(t, kind);
     } else if (t->has_unsaid) {
         t->has_unsaid = false;
