@@ -149,9 +149,9 @@ function Connection:send(t)
    end
    ok, err = enter(self, started, mail)
    if not ok then return nil, err end
-   local conv = self.conv
-   local transaction = conv:send(mail, mail.transaction)
-   local _, receipt, result = delivery.finish(conv, mail, transaction, nil, started)
+   local conv, result = self.conv, nil
+   local transaction, receipt = conv:carry(mail, mail.transaction, started)
+   if not receipt then conv, result = delivery.finish(conv, mail, transaction) end
    leave(self)
    if not receipt then return delivery.outcome(conv, mail, result, started) end
    if mail.plain then self.spare = mail end

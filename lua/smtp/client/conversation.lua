@@ -4,6 +4,7 @@
 
 local body = require "smtp.client.body"
 local core = require "smtp.core"
+local findings = require "smtp.client.findings"
 local loop = require "smtp.client.loop"
 local memory = require "smtp.client.memory"
 local user_call = require "smtp.options.user_call"
@@ -154,6 +155,28 @@ function Conversation:send(mail, transaction, pipeline)
       self.session:add(transaction, mail.text)
    end
    return transaction
+end
+
+--- Send one message, and drive the session until it rests.
+---@param mail table
+---@param transaction? userdata   made for it already
+---@param started? number         when the message was, for its receipt
+---@param is_last? boolean        QUIT follows
+---@return userdata transaction
+---@return smtp.Receipt|nil       where all recipients whom the server accepts have it, and nothing
+--   more is to be reported
+function Conversation:carry(mail, transaction, started, is_last)
+   transaction = self:send(mail, transaction)
+   if is_last then
+      if self.record then memory.claim(self) end
+      self.session:quit()
+   end
+   loop.run(self)
+   if not started then return transaction end
+   local recipients, accepted, refused, reply = transaction:receipt()
+   if not recipients then return transaction end
+   return transaction, findings.receipt(self, mail, self.moved - started, recipients, accepted,
+      refused, reply)
 end
 
 --- Was this a kept connection that the server had closed already, or that it refuses to renew?

@@ -102,35 +102,26 @@ local function may_reopen(conv, result)
    return not result.broken or transport == nil or type(transport) == "function"
 end
 
---- Drive the session until it rests, and give those whom the transaction had to leave out
--- transactions of their own.
+--- What became of a message that one transaction has not brought to all. Those whom it had to leave
+-- out are given transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
----@param started number
----@return table conv          the newest
----@return table|nil receipt   where everybody has it at once
----@return table|nil result    else
----@return table|nil err       where there is no other connection
-function delivery.finish(conv, mail, transaction, reopen, started)
-   conv:run()
-   local recipients, accepted, refused, reply = transaction:receipt()
-   if recipients then
-      return conv, findings.receipt(conv, mail, conv.moved - started, recipients, accepted, refused,
-         reply)
-   end
+---@return table conv        the newest
+---@return table result
+---@return table|nil err     where there is no other connection
+function delivery.finish(conv, mail, transaction, reopen)
    local result = delivery.result(conv, transaction)
    while #result.left > 0 and delivery.can_repeat(mail) do
       if conv.session:wants() ~= "ready" then
          local other, err
          if reopen and may_reopen(conv, result) then other, err = reopen() end
-         if not other then return conv, nil, result, err end
+         if not other then return conv, result, err end
          conv:close()
          conv = other
       end
-      local more = conv:send(mail, transaction:again(result.left, result.offer))
-      conv:run()
+      local more = conv:carry(mail, transaction:again(result.left, result.offer))
       delivery.merge(result, delivery.result(conv, more))
    end
-   return conv, nil, result
+   return conv, result
 end
 
 local function has_accepted(recipients)
@@ -152,17 +143,6 @@ function delivery.outcome(conv, mail, result, started)
 end
 
 -- ---- a connection of its own ----
-
-local function begin(server, mail, transaction, deadline, fresh)
-   local conv, err = opening.open(server, deadline, fresh)
-   if not conv then return nil, err end
-   transaction = conv:send(mail, transaction)
-   if not server.keepalive then
-      if conv.record then memory.claim(conv) end
-      conv.session:quit()
-   end
-   return conv, transaction
-end
 
 -- Is the message to be sent once more, on another connection? No server has it, and the kept
 -- connection was dead, or the server is at fault with BDAT or with pipelining: then without that.
@@ -186,11 +166,12 @@ function delivery.send(server, mail, started)
       return opening.open(server, deadline, true)
    end
    while true do
-      local conv, receipt, result, err
+      local conv, err = opening.open(server, deadline, fresh)
+      local receipt, result
+      if not conv then return nil, err end
       tries = tries + 1
-      conv, transaction = begin(server, mail, transaction, deadline, fresh)
-      if not conv then return nil, transaction end
-      conv, receipt, result, err = delivery.finish(conv, mail, transaction, reopen, started)
+      transaction, receipt = conv:carry(mail, transaction, started, not server.keepalive)
+      if not receipt then conv, result, err = delivery.finish(conv, mail, transaction, reopen) end
       if receipt or not is_for_another(conv, mail, result, tries) then
          if err then
             err = failure.partly(err, result.recipients)
