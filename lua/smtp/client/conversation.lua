@@ -88,7 +88,10 @@ function Conversation:start(domain, facts)
    local server, tls = self.server, self.tls
    local old, secrets = spare[1], self.transcript.secrets
    local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
-   local words, grade = memory.recall(server, self)
+   local words, grade = server.extensions, "safe"
+   if server.pipelining == "eager" or not memory.is_empty then
+      words, grade = memory.recall(server, self)
+   end
    self.words, self.domain = words, domain
    spare[1] = nil
    self.session = core.session({

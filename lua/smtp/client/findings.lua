@@ -27,28 +27,25 @@ local function is_known(server, name)
    return credentials.by_name[name] ~= nil
 end
 
--- Those of `earlier` that are not in `now`, in order; nil where there are none.
-local function missing(earlier, now)
-   local gone = {}
+local function compare(server, facts)
+   local now, known, gone = {}, {}, {}
+   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
+      now[name], known[name] = true, is_known(server, name) or nil
+   end
+   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
+   local earlier = offers:get(key) or offers:set(key, {})
    for name in next, earlier do
       if not now[name] then gone[#gone + 1] = name end
    end
-   table.sort(gone, ascii.before)
-   return gone[1] and gone or nil
-end
-
-local function compare(server, facts)
-   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
-   local earlier, now = offers:get(key) or offers:set(key, {}), {}
-   for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
-      now[name] = true
-      if not earlier[name] and is_known(server, name) then
-         earlier[name], changes = true, changes + 1
-      end
+   for name in next, known do
+      if not earlier[name] then earlier[name], changes = true, changes + 1 end
    end
-   local gone = missing(earlier, now)
-   complete[server] = not gone and { offer = facts.mechanisms, tls = facts.tls, changes = changes }
-      or nil
+   if not gone[1] then
+      complete[server] = { offer = facts.mechanisms, tls = facts.tls, changes = changes }
+      return nil
+   end
+   table.sort(gone, ascii.before)
+   complete[server] = nil
    return gone
 end
 
@@ -141,12 +138,15 @@ end
 ---@return smtp.Error
 function findings.error(conv, trouble, mail, recipients)
    local session = conv.session
-   if not session then return failure.new(conv, nil, nil, trouble, mail, recipients) end
+   if not session then return failure.new(conv, { offered = {} }, trouble, mail, recipients) end
    trouble = findings.trouble(conv, trouble)
-   local facts, offered = session:facts(), session:mechanisms()
+   local facts = session:facts()
+   local seen = { facts = facts, capabilities = core.capabilities(facts.capabilities),
+      offered = session:mechanisms(), news = session:news(0) or {} }
+   seen.dialogue, seen.is_open = session:transcript()
    note_offer(conv, facts)
-   if offered[1] then mechanisms.explain(offered, conv.server, conv.login.unusable) end
-   return failure.new(conv, facts, offered, trouble, mail, recipients)
+   mechanisms.explain(seen.offered, conv.server, conv.login.unusable)
+   return failure.new(conv, seen, trouble, mail, recipients)
 end
 
 return findings

@@ -31,7 +31,11 @@ local function find(server)
    return known:get(place(server))
 end
 
+--- Is nothing known of any server?
+memory.is_empty = true
+
 local function know(server)
+   memory.is_empty = false
    local known, name = records(server), place(server)
    if not known then
       known = bounded.new(SERVERS_MAX)

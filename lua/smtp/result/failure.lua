@@ -157,8 +157,8 @@ end
 -- ---- the error ----
 
 -- The newest command of this stage, of any where none of it is kept.
-local function newest_command(session, stage)
-   local news, newest = session:news(0) or {}, nil
+local function newest_command(news, stage)
+   local newest
    for i = #news - 2, 1, -3 do
       if news[i] == "C" and news[i + 2] == stage then return news[i + 1] end
       newest = newest or news[i] == "C" and news[i + 1] or nil
@@ -166,20 +166,18 @@ local function newest_command(session, stage)
    return newest
 end
 
--- What an error has of the session: the lines of the dialogue, without secrets, the command that
--- the trouble is about, and what the server offers.
-local function begin(conv, facts, stage)
-   local session, lines = conv.session, {}
-   if not session then return { transcript = lines } end
-   local command, text, open = newest_command(session, stage), session:transcript()
-   local capabilities = core.capabilities(facts.capabilities)
-   for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
-   if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, open) end
-   return { command = command, transcript = lines, capabilities = capabilities }
+-- The lines of the dialogue, without secrets, and the command that the trouble is about.
+local function add_dialogue(err, conv, seen, stage)
+   local lines = err.transcript
+   err.command = newest_command(seen.news, stage)
+   for line in seen.dialogue:gmatch("[^\n]+") do lines[#lines + 1] = line end
+   if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, seen.is_open) end
 end
 
-local function add_facts(err, conv, facts, offered, trouble, mail)
-   err.mechanisms, err.mechanism = receipt.mechanisms(offered), facts.mechanism
+local function add_facts(err, conv, seen, trouble, mail)
+   local facts = seen.facts
+   err.capabilities = seen.capabilities
+   err.mechanisms, err.mechanism = receipt.mechanisms(seen.offered), facts.mechanism
    err.offered = receipt.words(facts.mechanisms)
    err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
    err.starttls_offered = facts.starttls_offered
@@ -216,27 +214,29 @@ local command_stage = { body = "data", final = "data" }
 
 --- The error that reports a conversation's trouble.
 ---@param conv table         the conversation, whose offer is noted
----@param facts? table       session:facts(), where there is a session
----@param offered? table     mechanisms.explain: what became of each mechanism
+---@param seen table         what findings.error takes of the session; without one: { offered = {} }
 ---@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
 ---@param mail? table        the message that the trouble is about
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error
-function failure.new(conv, facts, offered, trouble, mail, recipients)
-   -- Of several messages in flight, the one whose command it was is not known.
-   local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
+function failure.new(conv, seen, trouble, mail, recipients)
+   local err, say, facts = { transcript = {} }, detail[trouble.kind], seen.facts
    trouble.text = masked_text(conv, trouble)
-   local err, say = begin(conv, facts, command_stage[stage] or stage), detail[trouble.kind]
-   if facts then add_facts(err, conv, facts, offered, trouble, mail) end
+   if facts then
+      -- Of several messages in flight, the one whose command it was is not known.
+      local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
+      add_dialogue(err, conv, seen, command_stage[stage] or stage)
+      add_facts(err, conv, seen, trouble, mail)
+   end
    local case = refusal.case(conv.server, facts and { state = facts.auth,
       mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
       conv.domain, trouble.from)
    refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
    add_trouble(err, conv, trouble)
-   if facts and say then err.what = err.what .. say(err, conv, facts, offered, mail) end
+   if facts and say then err.what = err.what .. say(err, conv, facts, seen.offered, mail) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, conv.server, offered or {})
+   err.hint = trouble.hint or hints.find(err, conv.server, seen.offered)
    return err
 end
 
