@@ -268,7 +268,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
     stream_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
     c->tries[c->winner].fd = -1;
-    s->peer = c->list[c->winner];
+    s->address = c->list[c->winner];
     return NULL;
 }
 

@@ -3,17 +3,10 @@
 
 #include <sys/stat.h>
 
-static void listen_drop(struct smtp_listener *l)
-{
-    if (l->fd >= 0) close(l->fd);
-    l->fd = -1;
-    l->until_ms = 0; /* host_wait_many then reports it as ready */
-}
-
-static const char *fail(struct smtp_listener *l, const char *what)
+static const char *fail(struct smtp_socket *l, const char *what)
 {
     int error = errno;
-    listen_drop(l);
+    stream_drop(l);
     return host_say(l->text, host_errno_word(error, "listen"), "%s: %s", what, strerror(error));
 }
 
@@ -31,26 +24,26 @@ static bool is_deserted(const struct address *address)
 
 /* Removes the socket that a process left when it died: nothing else, and not the socket of another
  * process that has replaced it meanwhile. NULL: the path is free. */
-static const char *replace(struct smtp_listener *l)
+static const char *replace(struct smtp_socket *l)
 {
     const char *path = l->address.u.un.sun_path;
     struct stat before, after;
     if (lstat(path, &before) != 0) return fail(l, path);
     if (!S_ISSOCK(before.st_mode)) {
-        listen_drop(l);
+        stream_drop(l);
         return host_say(l->text, "listen", "%s exists and is not a socket", path);
     }
     if (!is_deserted(&l->address) || lstat(path, &after) != 0 || before.st_dev != after.st_dev ||
         before.st_ino != after.st_ino) {
-        listen_drop(l);
+        stream_drop(l);
         return host_say(l->text, "listen", "another process listens at %s", path);
     }
     if (unlink(path) != 0) return fail(l, path);
     return NULL;
 }
 
-/* Remembers which file the socket is: listen_close removes no other. */
-static void note_file(struct smtp_listener *l)
+/* Remembers which file the socket is: listen_forget removes no other. */
+static void note_file(struct smtp_socket *l)
 {
     struct stat s = {0};
     l->has_file = lstat(l->address.u.un.sun_path, &s) == 0;
@@ -58,14 +51,14 @@ static void note_file(struct smtp_listener *l)
     l->inode = s.st_ino;
 }
 
-static bool is_own_file(const struct smtp_listener *l)
+static bool is_own_file(const struct smtp_socket *l)
 {
     struct stat s;
     return l->has_file && l->pid == getpid() && lstat(l->address.u.un.sun_path, &s) == 0 &&
            s.st_dev == l->device && s.st_ino == l->inode;
 }
 
-static const char *bind_unix(struct smtp_listener *l)
+static const char *bind_unix(struct smtp_socket *l)
 {
     int bound = bind(l->fd, &l->address.u.any, l->address.len);
     if (bound < 0 && errno == EADDRINUSE) {
@@ -78,7 +71,7 @@ static const char *bind_unix(struct smtp_listener *l)
     return NULL;
 }
 
-static const char *bind_inet(struct smtp_listener *l, const char *host)
+static const char *bind_inet(struct smtp_socket *l, const char *host)
 {
     int on = 1;
     (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -87,7 +80,7 @@ static const char *bind_inet(struct smtp_listener *l, const char *host)
     return bind(l->fd, &l->address.u.any, l->address.len) < 0 ? fail(l, host) : NULL;
 }
 
-const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog)
+const char *listen_open(struct smtp_socket *l, const char *host, int port, int backlog)
 {
     const char *word;
     if (address_is_unix(host)) {
@@ -106,9 +99,9 @@ const char *listen_open(struct smtp_listener *l, const char *host, int port, int
     return NULL;
 }
 
-const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int timeout_ms)
+const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int timeout_ms)
 {
-    int64_t deadline_ms = l->until_ms != 0 ? l->until_ms : host_deadline_ms(timeout_ms);
+    int64_t deadline_ms = stream_deadline_ms(l, timeout_ms);
     l->until_ms = 0;
     if (l->fd < 0) return host_say(l->text, "closed", "not listening");
     for (;;) {
@@ -122,17 +115,15 @@ const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int ti
         if (errno == EINTR) return "again";
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED)
             return host_say(l->text, host_errno_word(errno, "closed"), "%s", strerror(errno));
-        if (l->nonblocking && !host_is_over(deadline_ms)) {
-            l->until_ms = deadline_ms;
-            return "again";
-        }
+        if (l->nonblocking && !host_is_over(deadline_ms))
+            return stream_put_off(l, POLLIN, deadline_ms);
         const char *word = host_wait(l->fd, POLLIN, deadline_ms, &ready);
         if (word != NULL) return host_say(l->text, word, "%s", "nobody connected");
     }
 }
 
-void listen_close(struct smtp_listener *l)
+void listen_forget(struct smtp_socket *l)
 {
-    if (l->fd >= 0 && is_own_file(l)) unlink(l->address.u.un.sun_path);
-    listen_drop(l);
+    if (is_own_file(l)) unlink(l->address.u.un.sun_path);
+    l->has_file = false;
 }

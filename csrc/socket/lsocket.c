@@ -1,4 +1,4 @@
-/* lsocket.c - the module smtp.socket: sockets, TLS settings and listeners as Lua objects.
+/* lsocket.c - the module smtp.socket: sockets as Lua objects.
  *
  * An object is closed before it is open: its metatable is set, its descriptor is -1, and only then
  * is anything acquired, so that the collector can always close it. Arguments are all read before
@@ -8,8 +8,6 @@
 #include "lsocket.h"
 
 #include <dlfcn.h>
-
-#define LISTENER "smtp.Listener"
 
 struct smtp_socket *to_socket(lua_State *L, int index)
 {
@@ -158,7 +156,7 @@ static int push_name(lua_State *L, int fd, int (*ask)(int, struct sockaddr *, so
 static int socket_getpeername(lua_State *L)
 {
     const struct smtp_socket *s = to_socket(L, 1);
-    if (s->fd >= 0 && s->peer.len > 0) return push_address(L, &s->peer);
+    if (s->fd >= 0 && s->address.len > 0) return push_address(L, &s->address);
     return push_name(L, s->fd, getpeername);
 }
 
@@ -188,79 +186,43 @@ static int socket_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts), METHOD(socket, connect),
-                                          METHOD(socket, send),        METHOD(socket, receiveany),
-                                          METHOD(socket, getpeername), METHOD(socket, getsockname),
-                                          METHOD(socket, nonblocking), METHOD(socket, io),
-                                          METHOD(socket, close),       {NULL, NULL}};
+/* ---- listening ---- */
 
-/* ---- listeners ---- */
-
-static struct smtp_listener *to_listener(lua_State *L)
-{
-    return luaL_checkudata(L, 1, LISTENER);
-}
-
-/** socket.listen(address, port) or socket.listen("unix:/path") -> listener */
+/** socket.listen(address, port) or socket.listen("unix:/path") -> a socket that listens */
 static int socket_listen(lua_State *L)
 {
     const char *host = luaL_checkstring(L, 1);
     int port = port_arg(L, 2);
-    struct smtp_listener *l = new_object(L, LISTENER, sizeof *l);
-    l->fd = -1;
+    struct smtp_socket *l = push_socket(L);
     const char *word = listen_open(l, host, port, 64);
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
-/** listener:nonblocking(on): accept returns nil, "again" where it would wait; see sock:nonblocking.
- */
-static int listener_nonblocking(lua_State *L)
+/** sock:accept(milliseconds) -> sock */
+static int socket_accept(lua_State *L)
 {
-    to_listener(L)->nonblocking = lua_toboolean(L, 2);
-    return 0;
-}
-
-/** listener:accept(milliseconds) -> sock */
-static int listener_accept(lua_State *L)
-{
-    struct smtp_listener *l = to_listener(L);
+    struct smtp_socket *l = to_socket(L, 1);
     int timeout_ms = milliseconds(L, 2);
     struct smtp_socket *s = push_socket(L);
     const char *word = listen_accept(l, s, timeout_ms);
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
-static int listener_getsockname(lua_State *L)
-{
-    return push_name(L, to_listener(L)->fd, getsockname);
-}
-
-static int listener_close(lua_State *L)
-{
-    listen_close(to_listener(L));
-    return push_result(L, NULL, NULL);
-}
-
-static const luaL_Reg listener_methods[] = {METHOD(listener, accept),
-                                            METHOD(listener, nonblocking),
-                                            METHOD(listener, getsockname),
-                                            METHOD(listener, close),
-                                            {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
+                                          METHOD(socket, connect),
+                                          METHOD(socket, send),
+                                          METHOD(socket, receiveany),
+                                          METHOD(socket, getpeername),
+                                          METHOD(socket, getsockname),
+                                          METHOD(socket, nonblocking),
+                                          METHOD(socket, io),
+                                          METHOD(socket, close),
+                                          METHOD(socket, accept),
+                                          {NULL, NULL}};
 
 /* ---- many sockets ---- */
 
-/* Returns the socket or the listener at `index`. */
-static struct waiting to_waiting(lua_State *L, int index)
-{
-    bool listens;
-    luaL_getmetatable(L, LISTENER);
-    listens = lua_getmetatable(L, index) && lua_rawequal(L, -1, -2);
-    lua_settop(L, index);
-    if (listens) return (struct waiting){.listener = lua_touserdata(L, index)};
-    return (struct waiting){.socket = to_socket(L, index)};
-}
-
-/** socket.wait(socks, milliseconds) -> the indices of those sockets and listeners that may go on,
+/** socket.wait(socks, milliseconds) -> the indices of those sockets that may go on,
  * each of which had said "again"; none where the time is over | nil, "again": a signal came */
 static int socket_wait(lua_State *L)
 {
@@ -270,7 +232,7 @@ static int socket_wait(lua_State *L)
     struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
-        list[i] = to_waiting(L, lua_gettop(L));
+        list[i] = (struct waiting){.socket = to_socket(L, lua_gettop(L))};
         lua_pop(L, 1);
     }
     const char *word = host_wait_many(list, count, deadline_ms);
@@ -312,7 +274,6 @@ LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
     prevent_unloading();
     new_class(L, SOCKET, socket_methods, socket_gc);
     set_duplex(L);
-    new_class(L, LISTENER, listener_methods, listener_close);
     lcompat_newlib(L, functions);
     ltls_open(L);
     lcommand_open(L);

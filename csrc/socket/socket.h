@@ -73,9 +73,12 @@ struct smtp_socket {
     int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
     struct connecting *connecting;      /* a connect that was interrupted */
     char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
-    struct address peer;                /* what it was connected to; `len` 0: it was accepted */
+    struct address address; /* what it was connected to, or listens at; `len` 0: it was accepted */
+    bool has_file;          /* it is a unix socket that listens, */
+    dev_t device;           /* whose file is this one: */
+    ino_t inode;            /* close removes it */
     struct tls *tls;
-    pid_t pid;         /* the process that began TLS: a forked child may close it but never write */
+    pid_t pid; /* the process that began TLS or listens: a forked child may close it, no more */
     unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
     size_t in_start, in_end;
     char text[HOST_TEXT_MAX];
@@ -89,9 +92,8 @@ bool host_is_over(int64_t deadline_ms);
 const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
 struct waiting {
-    const struct smtp_socket *socket; /* which said "again"; NULL: */
-    const struct smtp_listener *listener;
-    bool ready; /* it may go on */
+    const struct smtp_socket *socket; /* which said "again" */
+    bool ready;                       /* it may go on */
 };
 
 /* Until one of them is ready. NULL, also where the time is over; "again", "system". */
@@ -158,22 +160,11 @@ void stream_drop(struct smtp_socket *s);
 /* The same, with a close_notify before it where there is TLS; does not wait. */
 void stream_close(struct smtp_socket *s);
 
-/* listen.c */
-struct smtp_listener {
-    int fd;
-    bool nonblocking;
-    int64_t until_ms; /* as in smtp_socket */
-    pid_t pid;
-    struct address address;
-    bool has_file; /* of a unix socket: close removes it */
-    dev_t device;
-    ino_t inode;
-    char text[HOST_TEXT_MAX];
-};
-
-const char *listen_open(struct smtp_listener *l, const char *host, int port, int backlog);
-const char *listen_accept(struct smtp_listener *l, struct smtp_socket *s, int timeout_ms);
-void listen_close(struct smtp_listener *l);
+/* listen.c: sockets that listen. */
+const char *listen_open(struct smtp_socket *l, const char *host, int port, int backlog);
+const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int timeout_ms);
+/* Removes the file of a unix socket that listens, unless it is another one's by now. */
+void listen_forget(struct smtp_socket *l);
 
 /* tls_context.c */
 enum { TLS_PIN_LEN = 32, TLS_KEY_LEN = 32 };

@@ -213,6 +213,7 @@ void stream_drop(struct smtp_socket *s)
 {
     connect_drop(s);
     tls_drop(s);
+    listen_forget(s);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
     s->until_ms = 0; /* host_wait_many then reports it as ready */

@@ -40,32 +40,24 @@ const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready)
     return word;
 }
 
-static nfds_t awaited(const struct waiting *w, struct pollfd *fds, int64_t *until_ms)
-{
-    if (w->socket != NULL) return stream_awaited(w->socket, fds, until_ms);
-    *fds = (struct pollfd){.fd = w->listener->fd, .events = POLLIN};
-    *until_ms = w->listener->until_ms;
-    return 1;
-}
-
 const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
 {
     struct pollfd one[HOST_AWAITED_MAX];
     int64_t until_ms;
     nfds_t fd_count = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
-        fd_count += awaited(&list[i], one, &until_ms);
+        fd_count += stream_awaited(list[i].socket, one, &until_ms);
         if (until_ms < deadline_ms) deadline_ms = until_ms;
     }
     struct pollfd *fds = malloc((fd_count + HOST_AWAITED_MAX) * sizeof *fds);
     if (fds == NULL) return "system";
     for (size_t i = 0; i < count; i++)
-        at += awaited(&list[i], fds + at, &until_ms);
+        at += stream_awaited(list[i].socket, fds + at, &until_ms);
     const char *word = host_poll(fds, fd_count, deadline_ms);
     int64_t now_ms = host_now_ms();
     at = 0;
     for (size_t i = 0; i < count; i++) {
-        nfds_t own = awaited(&list[i], one, &until_ms);
+        nfds_t own = stream_awaited(list[i].socket, one, &until_ms);
         list[i].ready = until_ms <= now_ms;
         for (; own > 0; own--)
             if (fds[at++].revents != 0) list[i].ready = true;
