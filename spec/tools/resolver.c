@@ -1,6 +1,7 @@
 /* resolver.c - look-ups that a spec decides: preloaded, it answers for names that end in ".test".
  *
  *    300.46u4.test      after 300 ms: 127.0.0.1, ::1, one of a family that is of no use, 127.0.0.2
+ *    0.g.test           2001:db8:2::9
  *    0.e2.test          an error, EAI_NONAME; with e11m EAI_SYSTEM, and errno is EMFILE
  *
  * Where RESOLVER_LOG names a file, that has a line for each answer that was freed. */
@@ -24,15 +25,18 @@ static struct addrinfo *new_entry(char family, int number, struct addrinfo *next
     struct entry *entry = calloc(1, sizeof *entry);
     struct sockaddr_in *in = (struct sockaddr_in *)&entry->address;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&entry->address;
-    entry->info = (struct addrinfo){.ai_family = AF_UNIX, .ai_addr = (struct sockaddr *)in,
-                                    .ai_addrlen = sizeof(struct sockaddr), .ai_next = next};
+    entry->info = (struct addrinfo){.ai_family = AF_UNIX,
+                                    .ai_addr = (struct sockaddr *)in,
+                                    .ai_addrlen = sizeof(struct sockaddr),
+                                    .ai_next = next};
     if (family == '4') {
         entry->info.ai_addrlen = sizeof *in;
         in->sin_addr.s_addr = htonl(0x7f000000u + (unsigned)number);
         entry->info.ai_family = in->sin_family = AF_INET;
-    } else if (family == '6') {
+    } else if (family == '6' || family == 'g') {
         entry->info.ai_addrlen = sizeof *in6;
         in6->sin6_addr = in6addr_loopback;
+        if (family == 'g') inet_pton(AF_INET6, "2001:db8:2::9", &in6->sin6_addr);
         entry->info.ai_family = in6->sin6_family = AF_INET6;
     }
     return &entry->info;

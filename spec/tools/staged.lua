@@ -230,7 +230,7 @@ local function check_line(err, line)
       if line:find(part) then error(("%q is in: %s"):format(part, line), 0) end
    end
    if #own > 300 then error(("%d characters: %s"):format(#own, own), 0) end
-   if err.port == 587 and err.hint and err.hint:find("587", 1, true) then
+   if err.port == 587 and (err.hint or ""):find "587[, )]" then
       error("it advises port 587 on 587: " .. line, 0)
    end
 end
@@ -240,7 +240,7 @@ end
 ---@param err any
 function staged.check(row, err)
    local line = tostring(err)
-   if not safe.is_error(err) then error("no error object: " .. line, 0) end
+   if not err.is_child and not safe.is_error(err) then error("no error object: " .. line, 0) end
    local wanted = row.error
    local is = { err.kind, tostring(err.reason), tostring(err.concerns), err.retry }
    for i = 1, 4 do

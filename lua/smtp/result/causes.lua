@@ -29,7 +29,7 @@ local FROM_HEADER = "Give from as a full address; with raw, add exactly one From
    .. "message"
 
 local HELLO_AGAIN = "Try again later, with fewer connections; the server may not accept the "
-   .. "address of this machine or the name {ehlo|} in EHLO"
+   .. "address of this machine or the name {ehlo|} in {hello|EHLO}"
 
 return {
    -- ---- AUTH ----

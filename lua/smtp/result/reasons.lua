@@ -79,7 +79,7 @@ reasons.no_reverse_name = { concerns = "client",
       .. "a login" }
 
 reasons.helo = { concerns = "client",
-   sentence = "does not accept the name {ehlo|} that EHLO sent",
+   sentence = "does not accept the name {ehlo|} that {hello|EHLO} sent",
    means = "The server does not accept the name that this library sends in EHLO.",
    hint = "Set domain to the full host name of this machine, such as \"mail.example.org\", with "
       .. "records in DNS" }

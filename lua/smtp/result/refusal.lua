@@ -17,6 +17,7 @@ local function words_of(value)
 end
 
 local NONE = {}
+local HELLO = { lmtp = "LHLO" }
 
 --- What is known of a conversation: for decision.find, and for the words of a hint.
 ---@param server table     host, port, protocol, username
@@ -31,7 +32,7 @@ function refusal.case(server, auth, domain, from)
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
       login = login, account = login and login:find("@", 1, true) and login,
-      ehlo = domain and ("%q"):format(domain),
+      hello = HELLO[server.protocol], ehlo = domain and ("%q"):format(domain),
       once = type(server.token) == "function" and "", challenge = auth.challenge,
       waits = (server.extensions or NONE).pipelining == "skip",
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
