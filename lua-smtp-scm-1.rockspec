@@ -54,6 +54,9 @@ build = {
       ["smtp.options.extensions"] = "lua/smtp/options/extensions.lua",
       ["smtp.options.user_call"] = "lua/smtp/options/user_call.lua",
       ["smtp.result.hints"] = "lua/smtp/result/hints.lua",
+      ["smtp.result.remedies"] = "lua/smtp/result/remedies.lua",
+      ["smtp.result.interruptions"] = "lua/smtp/result/interruptions.lua",
+      ["smtp.result.sentences"] = "lua/smtp/result/sentences.lua",
       ["smtp.result.causes"] = "lua/smtp/result/causes.lua",
       ["smtp.result.decision"] = "lua/smtp/result/decision.lua",
       ["smtp.result.reasons"] = "lua/smtp/result/reasons.lua",
@@ -139,7 +142,8 @@ build = {
       ["smtp.socket"] = {
          sources = {
             "csrc/socket/address.c", "csrc/socket/binding.c", "csrc/socket/certificate.c",
-            "csrc/socket/connect.c", "csrc/socket/handshake.c", "csrc/socket/lcommand.c",
+            "csrc/socket/connect.c", "csrc/socket/fault.c", "csrc/socket/handshake.c",
+            "csrc/socket/lcommand.c",
             "csrc/socket/listen.c", "csrc/socket/lsocket.c", "csrc/socket/ltls.c",
             "csrc/socket/resolve.c", "csrc/socket/stream.c", "csrc/socket/tls.c",
             "csrc/socket/tls_context.c", "csrc/socket/tls_session.c", "csrc/socket/wait.c",

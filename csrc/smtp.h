@@ -173,76 +173,76 @@ enum {
     X(NO_##name, "extension_unsupported", reason, "does not offer " keyword)
 /* clang-format on */
 
-/** What went wrong: name, kind and reason as programs know them, and what to tell a person. The
- *  sentence continues after the server's name. */
+/** What went wrong: name, kind and reason as programs know them, and a sentence for people, which
+ *  continues after the server's name: "refused EHLO", or ": message not sent: …". */
 /* clang-format off */
 #define SMTP_ERRORS(X)                                                                             \
-    X(NONE,             "none",                "none",             "is well")                      \
+    X(NONE,             "none",                "none",             "reports no error")             \
     X(GREETING_REFUSED, "greeting_refused",    "refused",          "refused the conversation")     \
-    X(HELO_REFUSED,     "greeting_refused",    "helo",             "refused EHLO, and HELO too")   \
+    X(HELO_REFUSED,     "greeting_refused",    "helo",             "refused both EHLO and HELO")   \
     X(LHLO_REFUSED,     "greeting_refused",    "helo",             "refused the name in LHLO")     \
-    X(MALFORMED,        "protocol",            "malformed",        "sent what is not an SMTP reply")\
-    X(TLS_BYTES,        "protocol",            "tls_on_plain_port", "answered in TLS where plain SMTP was expected")\
-    X(MIXED_CODES,      "protocol",            "mixed_codes",      "contradicted itself within one reply")\
-    X(TOO_LONG,         "protocol",            "too_long",         "sent a reply beyond all limits")\
-    X(UNASKED,          "protocol",            "unasked",          "sent a reply nobody had asked for")\
-    X(UNEXPECTED,       "protocol",            "unexpected",       "gave an answer that means nothing here")\
-    X(INJECTED,         "protocol",            "injected",         "sent plain text behind its answer to STARTTLS, as in an attack")\
-    X(TLS_FLOOD,        "protocol",            "tls_flood",        "sent TLS messages without end, and no data")\
+    X(MALFORMED,        "protocol",            "malformed",        "sent something that is not an SMTP reply")\
+    X(TLS_BYTES,        "protocol",            "tls_on_plain_port", "answered with TLS where plain SMTP was expected")\
+    X(MIXED_CODES,      "protocol",            "mixed_codes",      "sent one reply with different codes")\
+    X(TOO_LONG,         "protocol",            "too_long",         "sent a reply that is too long")\
+    X(UNASKED,          "protocol",            "unasked",          "sent a reply that no command had asked for")\
+    X(UNEXPECTED,       "protocol",            "unexpected",       "sent a reply that does not fit the command")\
+    X(INJECTED,         "protocol",            "injected",         "sent plain text after its reply to STARTTLS, as in an attack")\
+    X(TLS_FLOOD,        "protocol",            "tls_flood",        "sent TLS messages without end and without data")\
     X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
-    X(WORN_OUT,         "disconnected",        "worn_out",         "refused so many messages on this connection that another one is needed") \
+    X(WORN_OUT,         "disconnected",        "worn_out",         "refused so many messages on this connection that a new one is needed")\
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
-    X(ABORTED,          "disconnected",        "aborted",          "is not used any more: an earlier call on this connection did not return")\
+    X(ABORTED,          "disconnected",        "aborted",          ": connection abandoned: an earlier call on it did not return")\
     X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
     X(TLS_FAILED,       "tls",                 "handshake",        "failed in the TLS handshake")  \
     X(TLS_NOT_OFFERED,  "tls_unsupported",     "not_advertised",   "does not offer STARTTLS")      \
     X(TLS_HELO_ONLY,    "tls_unsupported",     "helo_only",        "refused EHLO, so STARTTLS is not available")\
-    X(STARTTLS_REFUSED, "tls",                 "starttls_refused", "offers STARTTLS and then refused it")\
+    X(STARTTLS_REFUSED, "tls",                 "starttls_refused", "offered STARTTLS and then refused it")\
     X(AUTH_NOT_OFFERED, "auth_unsupported",    "not_advertised",   "does not offer AUTH")          \
     X(AUTH_GONE,        "auth_unsupported",    "not_advertised_after_tls", "offered AUTH before TLS but not after it")\
     X(AUTH_HELO_ONLY,   "auth_unsupported",    "helo_only",        "refused EHLO, so AUTH is not available")\
     X(AUTH_EMPTY,       "auth_unsupported",    "empty_list",       "offers AUTH without any mechanism")\
     X(AUTH_NO_COMMON,   "auth_unsupported",    "no_common_mechanism", "offers no AUTH mechanism that may be used")\
-    X(AUTH_UNKNOWN,     "auth_unsupported",    "rejected_command", "offers AUTH and then does not know the command")\
-    X(AUTH_INSECURE,    "auth_insecure",       "plaintext",        "takes the password in clear text only, and the connection is not encrypted")\
-    X(AUTH_UNVERIFIED,  "auth_insecure",       "unverified",       "takes the password in clear text only, and the transport does not declare its TLS verified")\
-    X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "wants encryption before AUTH")\
+    X(AUTH_UNKNOWN,     "auth_unsupported",    "rejected_command", "offers AUTH but does not support the command")\
+    X(AUTH_INSECURE,    "auth_insecure",       "plaintext",        "accepts the password only in clear text, and the connection is not encrypted")\
+    X(AUTH_UNVERIFIED,  "auth_insecure",       "unverified",       "accepts the password only in clear text, and the transport does not declare its TLS verified")\
+    X(AUTH_ENCRYPT,     "auth_insecure",       "encryption_required", "requires encryption before AUTH")\
     X(AUTH_REJECTED,    "auth_rejected",       "rejected",         "rejected the user name or password")\
-    X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "finds the AUTH mechanism too weak for this user")\
+    X(AUTH_TOO_WEAK,    "auth_rejected",       "mechanism_too_weak", "considers the AUTH mechanism too weak for this user")\
     X(AUTH_PROTOCOL,    "auth_rejected",       "protocol",         "broke the rules of the AUTH exchange")\
     X(AUTH_NOT_AUTHENTIC, "auth_rejected",     "server_not_authentic", "could not prove that it knows the password")\
     X(AUTH_ITERATIONS,  "auth_rejected",       "iterations",       "asks for a number of hash iterations outside scram_iterations")\
-    X(AUTH_MECHANISM,   "auth_rejected",       "mechanism",        "was not believed by the AUTH mechanism")\
-    X(AUTH_TEMPORARY,   "auth_temporary",      "temporary",        "cannot authenticate anybody just now")\
-    X(AUTH_REQUIRED,    "auth_required",       "required",         "wants authentication first")   \
-    X(TLS_REQUIRED,     "tls_required",        "required",         "wants STARTTLS first")         \
+    X(AUTH_MECHANISM,   "auth_rejected",       "mechanism",        "sent data that the AUTH mechanism did not accept")\
+    X(AUTH_TEMPORARY,   "auth_temporary",      "temporary",        "cannot check logins at the moment")\
+    X(AUTH_REQUIRED,    "auth_required",       "required",         "requires authentication first")\
+    X(TLS_REQUIRED,     "tls_required",        "required",         "requires STARTTLS first")      \
     X(SENDER_REFUSED,   "sender_refused",      "refused",          "refused the sender")           \
     X(NOBODY_ACCEPTED,  "recipients_refused",  "refused",          "accepted no recipient")        \
-    X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, and recipients = \"all\"")\
-    X(TOO_MANY,         "recipients_refused",  "too_many",         "does not take so many recipients at once, and recipients = \"all\"")\
+    X(NOT_ALL_ACCEPTED, "recipients_refused",  "not_all",          "did not accept every recipient, as recipients = \"all\" requires")\
+    X(TOO_MANY,         "recipients_refused",  "too_many",         "does not accept so many recipients at once, as recipients = \"all\" requires")\
     X(DATA_REFUSED,     "data_refused",        "refused",          "refused the message")          \
-    X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING and then does not know BDAT")\
-    X(TOO_LARGE,        "message_too_large",   "too_large",        "does not take messages this large")\
+    X(BDAT_UNKNOWN,     "data_refused",        "bdat",             "offers CHUNKING but does not support BDAT")\
+    X(TOO_LARGE,        "message_too_large",   "too_large",        "does not accept messages this large")\
     SMTP_EXTENSIONS(SMTP_EXTENSION_ERROR, X)                                                       \
-    X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven by TLS who it is, and requiretls wants that")\
-    X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "gives no message back as soon as deliver_by wants")\
-    X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "holds no message for as long as is wanted")\
-    X(BODY_NUL,         "source",              "nul",              "is not sent a message that holds a NUL")\
-    X(BODY_LINE,        "source",              "line_too_long",    "is not sent a message with a line over 998 octets")\
-    X(BODY_8BIT,        "source",              "eightbit",         "is not sent 8-bit bytes that were not declared")\
-    X(BODY_BCC,         "source",              "bcc",              "is not sent a message whose header holds Bcc, which every recipient would see")\
-    X(BODY_LEN,         "source",              "size",             "is not sent a message of another length than declared")\
-    X(SOURCE_CHANGED,   "source",              "changed",          "is not sent a message that changed since it was signed")\
-    X(SOURCE_FAILED,    "source",              "failed",           "is not sent the message, whose source failed")\
-    X(TRACE_FAILED,     "source",              "trace",            "is not talked to any more: the function given as trace failed")\
-    X(OBSERVE_FAILED,   "source",              "observe",          "is not talked to any more: the function given as observe failed")\
-    X(TRANSPORT_FAILED, "source",              "transport",        "cannot be talked to: the caller's transport failed")\
-    X(AUTH_SOURCE,      "source",              "auth",             "is not logged in to: what the program gives for AUTH failed")\
-    X(NO_CRYPTO,        "system",              "crypto",           "is not talked to: libcrypto failed, for want of memory most likely")\
-    X(NO_RESOURCES,     "system",              "resources",        "is not talked to: this machine lacks descriptors or memory")\
-    X(NO_RANDOM,        "system",              "random",           "is not talked to: this system has no random bytes")\
-    X(UNSAYABLE,        "usage",               "unsayable",        "is not sent an argument that no command may hold")
+    X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven its identity by TLS, as requiretls requires")\
+    X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "does not return messages as soon as deliver_by requires")\
+    X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "does not hold messages for as long as requested")\
+    X(BODY_NUL,         "source",              "nul",              ": message not sent: it contains a NUL byte")\
+    X(BODY_LINE,        "source",              "line_too_long",    ": message not sent: it has a line of more than 998 bytes")\
+    X(BODY_8BIT,        "source",              "eightbit",         ": message not sent: it contains 8-bit bytes that were not declared")\
+    X(BODY_BCC,         "source",              "bcc",              ": message not sent: its header contains Bcc, which every recipient would see")\
+    X(BODY_LEN,         "source",              "size",             ": message not sent: its length is not the declared one")\
+    X(SOURCE_CHANGED,   "source",              "changed",          ": message not sent: it changed after it was signed")\
+    X(SOURCE_FAILED,    "source",              "failed",           ": message not sent: its source failed")\
+    X(TRACE_FAILED,     "source",              "trace",            ": connection abandoned: the function given as trace failed")\
+    X(OBSERVE_FAILED,   "source",              "observe",          ": connection abandoned: the function given as observe failed")\
+    X(TRANSPORT_FAILED, "source",              "transport",        ": connection abandoned: the transport that the caller gave failed")\
+    X(AUTH_SOURCE,      "source",              "auth",             ": login abandoned: the caller's function or object for AUTH failed")\
+    X(NO_CRYPTO,        "system",              "crypto",           ": connection abandoned: libcrypto failed, probably out of memory")\
+    X(NO_RESOURCES,     "system",              "resources",        ": connection abandoned: this machine has no descriptors or memory left")\
+    X(NO_RANDOM,        "system",              "random",           ": connection abandoned: this system provides no random bytes")\
+    X(UNSAYABLE,        "usage",               "unsayable",        ": command not sent: an argument contains what no command may contain")
 /* clang-format on */
 
 enum smtp_error {
@@ -422,12 +422,12 @@ enum smtp_tls_state { SMTP_TLS_SKIPPED, SMTP_TLS_UNAVAILABLE, SMTP_TLS_ON };
 /** What became of a mechanism that the server offers: a word for programs, a text for people. */
 /* clang-format off */
 #define SMTP_MECH_STATES(X)                                                                        \
-    X(UNLISTED,   "unlisted",   "not one of the options' mechanisms")                              \
+    X(UNLISTED,   "unlisted",   "not among the mechanisms of the options")                         \
     X(UNTRIED,    "untried",    "not tried")                                                       \
     X(UNBOUND,    "unbound",    "not tried after one with -PLUS")                                  \
     X(NEEDS_TLS,  "needs_tls",  "it needs TLS")                                                    \
-    X(IN_CLEAR,   "in_clear",   "it shows the secret, and there is no TLS")                        \
-    X(UNVERIFIED, "unverified", "it shows the secret, and the transport does not declare its TLS verified")\
+    X(IN_CLEAR,   "in_clear",   "it sends the secret in clear text, and there is no TLS")          \
+    X(UNVERIFIED, "unverified", "it sends the secret in clear text, and the transport does not declare its TLS verified")\
     X(UNUSABLE,   "unusable",   "it cannot be used here") /* smtp_mechanism_out */                 \
     X(ANSWERED,   "answered",   "answered")               /* by a code that refuses it */          \
     X(FAILED,     "failed",     "failed")                                                          \

@@ -53,22 +53,27 @@ static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
     return len > 0;
 }
 
-void certificate_names(const struct x509_st *x509, const char *separator, char *out, size_t out_max)
+int certificate_names(const struct x509_st *x509, const char *separator, char *out, size_t out_max)
 {
     char name[HOST_NAME_LEN_MAX];
+    int left_out = 0;
     size_t len = 0, separator_len = strlen(separator);
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     out[0] = '\0';
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         if (!read_name(sk_GENERAL_NAME_value(names, i), name, sizeof name)) continue;
         size_t name_len = strlen(name);
-        if (len + separator_len + name_len + 1 > out_max) break;
+        if (left_out > 0 || len + separator_len + name_len + 1 > out_max) {
+            left_out++;
+            continue;
+        }
         if (len > 0) put(out + len, out_max - len, separator, separator_len);
         if (len > 0) len += separator_len;
         put(out + len, out_max - len, name, name_len);
         len += name_len;
     }
     GENERAL_NAMES_free(names);
+    return left_out;
 }
 
 int64_t certificate_seconds(const struct asn1_string_st *time)

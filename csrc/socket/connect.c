@@ -25,8 +25,9 @@ struct connecting {
     struct address list[ADDRESS_MAX];
     struct pollfd tries[ADDRESS_MAX]; /* by address; a descriptor of -1: none is under way */
     int count, next, running;
-    int winner;  /* its index; -1: there is none yet */
-    size_t said; /* bytes of failures in the text */
+    int winner;       /* its index; -1: there is none yet */
+    const char *word; /* why it failed, see failure_word */
+    size_t said;      /* bytes of failures in the text */
     char failures[HOST_TEXT_MAX];
 };
 
@@ -41,11 +42,33 @@ void connect_drop(struct smtp_socket *s)
     free(c);
 }
 
+/* The word for the errno value of an attempt. An address that answers tells more than one that
+ * cannot be reached, whichever comes first. */
+static const char *failure_word(const struct connecting *c, int error)
+{
+    switch (error) {
+    case EADDRNOTAVAIL:
+        if (c->from.len > 0) return "connect:source_address";
+        break;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN: break;
+    case ECONNREFUSED: return "connect:refused";
+    default: return "connect";
+    }
+    for (int i = 0; i < c->count; i++)
+        if (c->list[i].u.any.sa_family != AF_INET6 || error == EHOSTUNREACH)
+            return c->word != NULL ? c->word : "connect:unreachable";
+    return address_parse(&(struct address){0}, c->host, 0) ? "connect:unreachable"
+                                                           : "connect:no_ipv6";
+}
+
 /* Adds "192.0.2.1:25: Connection refused" to what is reported if all attempts fail. */
 static void note_failure(struct connecting *c, const struct address *address, int error)
 {
     char label[HOST_NAME_LEN_MAX + 16];
     address_label(address, label);
+    c->word = failure_word(c, error);
     int n = snprintf(c->failures + c->said, sizeof c->failures - c->said, "%s%s: %s",
                      c->said > 0 ? "; " : "", label, strerror(error));
     if (n > 0 && (size_t)n < sizeof c->failures - c->said) {
@@ -93,9 +116,10 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
     if (!keep_name(c->host, host))
         return host_say(s->text, "resolve", "a host name of %zu bytes", strlen(host));
     if (!keep_name(c->source, source))
-        return host_say(s->text, "connect", "the source address is too long");
+        return host_say(s->text, "connect:source_address", "the source address is too long");
     if (source[0] != '\0' && !address_is_unix(host) && !address_parse(&c->from, source, 0))
-        return host_say(s->text, "connect", "the source address %s is not an IP address", source);
+        return host_say(s->text, "connect:source_address",
+                        "the source address %s is not an IP address", source);
     const char *word = list_known(c, s->text);
     if (word != NULL || c->count > 0) return word;
     return resolve_begin(&c->job, host, s->text);
@@ -135,8 +159,8 @@ static const char *keep_family(struct smtp_socket *s)
         if (c->list[i].u.any.sa_family == c->from.u.any.sa_family) c->list[kept++] = c->list[i];
     c->count = kept;
     if (kept > 0) return NULL;
-    return host_say(s->text, "connect", "%s has no address of the family of %s", c->host,
-                    c->source);
+    return host_say(s->text, "connect:source_address", "%s has no address of the family of %s",
+                    c->host, c->source);
 }
 
 /* Returns how long connect() itself may wait: alone in the race, and only until the next attempt
@@ -258,7 +282,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         if (word != NULL) return word;
         if (c->winner >= 0) break;
         if (c->running == 0 && c->next == c->count)
-            return host_say(s->text, "connect", "%s", c->failures);
+            return host_say(s->text, c->word, "%s", c->failures);
         word = watch(s, deadline_ms);
         if (word == NULL) continue;
         address_label(&c->list[0], label);

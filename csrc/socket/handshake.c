@@ -6,15 +6,27 @@
 
 /* ---- certificates ---- */
 
-/* OpenSSL calls this for each certificate. It decides nothing, but keeps the names for the error.
- */
+/* OpenSSL calls this for each certificate. It decides nothing, but keeps what is wrong. */
 int tls_verified(int ok, X509_STORE_CTX *ctx)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *t = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
-    if (!ok && t != NULL && t->names[0] == '\0')
-        certificate_names(X509_STORE_CTX_get0_cert(ctx), ", ", t->names, sizeof t->names);
+    X509 *certificate = X509_STORE_CTX_get_current_cert(ctx);
+    if (certificate == NULL) certificate = X509_STORE_CTX_get0_cert(ctx);
+    if (ok || t == NULL || t->fault[0] != '\0' || certificate == NULL) return ok;
+    certificate_names(certificate, " ", t->fault, sizeof t->fault);
+    t->nameless = t->fault[0] == '\0';
+    certificate_fault(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx),
+                      certificate, t->fault, sizeof t->fault);
     return ok;
+}
+
+int tls_asked(SSL *ssl, void *unused)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    (void)unused;
+    if (t != NULL) t->asked = true;
+    return 1;
 }
 
 static const char *certificate_word(long result)
@@ -25,7 +37,7 @@ static const char *certificate_word(long result)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate:wrong_host";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate:self_signed";
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "certificate:unknown_issuer:root";
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
@@ -68,11 +80,14 @@ static const char *distrust(struct smtp_socket *s)
     struct tls *t = s->tls;
     if (t->context->server) return NULL;
     long result = t->context->verify ? verify_again(t->ssl) : X509_V_OK;
-    if (result != X509_V_OK)
-        return host_say(s->text, certificate_word(result), "%s",
-                        X509_verify_cert_error_string(result));
+    X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    if (result != X509_V_OK) {
+        host_say(s->text, NULL, "%s", X509_verify_cert_error_string(result));
+        if (certificate != NULL) certificate_fault(result, 0, certificate, s->text, sizeof s->text);
+        return certificate_word(result);
+    }
     if (has_pinned_key(t)) return NULL;
-    return host_say(s->text, "certificate:pin_mismatch", "its key is not pinned");
+    return host_say(s->text, "certificate:pin_mismatch", "its key is not the one in tls_pin");
 }
 
 /* ---- sessions ---- */
@@ -145,7 +160,7 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
     if (word == NULL) word = tls_open(s, c);
     if (word != NULL) return word;
     if ((name != NULL && !set_name(s->tls, name)) || !make_key(s, name != NULL ? name : ""))
-        return host_say(s->text, "tls:handshake", "%s is no name that a certificate can be for",
+        return host_say(s->text, "tls:handshake", "%s is not a name that a certificate can be for",
                         name);
     if (!c->server) offer_session(s);
     return NULL;
@@ -153,7 +168,23 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
 
 /* ---- failures ---- */
 
-const char *handshake_word(unsigned long error)
+/* The number of the alert by which the peer ended it; 0: it sent none. */
+static int alert_of(unsigned long error)
+{
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+    return reason > SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256
+               ? reason - SSL_AD_REASON_OFFSET
+               : 0;
+}
+
+/* A server that asked for a certificate of ours and then refuses means that, whatever the alert. */
+static bool is_of_client(const struct tls *t, int alert)
+{
+    return t->asked && alert != 0 && alert != SSL3_AD_UNEXPECTED_MESSAGE &&
+           alert != TLS1_AD_PROTOCOL_VERSION && alert != TLS1_AD_INTERNAL_ERROR;
+}
+
+static const char *reason_word(unsigned long error)
 {
     switch (ERR_GET_REASON(error)) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
@@ -172,8 +203,39 @@ const char *handshake_word(unsigned long error)
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
     case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
     case SSL_R_TLSV1_ALERT_UNKNOWN_CA: return "tls:client_certificate";
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY:
+    case SSL_R_UNKNOWN_CIPHER_RETURNED:
+    case SSL_R_WRONG_CIPHER_RETURNED: return "tls:no_common_cipher";
+    case SSL_R_TLSV1_UNRECOGNIZED_NAME: return "tls:unknown_name";
     default: return "tls:handshake";
     }
+}
+
+const char *handshake_word(const struct tls *t, unsigned long error)
+{
+    return is_of_client(t, alert_of(error)) ? "tls:client_certificate" : reason_word(error);
+}
+
+/* OpenSSL has no words for alerts that are new in TLS 1.3. */
+static const char *alert_text(int alert)
+{
+    switch (alert) {
+    case TLS13_AD_MISSING_EXTENSION: return "missing extension";
+    case TLS13_AD_CERTIFICATE_REQUIRED: return "certificate required";
+    case TLS1_AD_NO_APPLICATION_PROTOCOL: return "no application protocol";
+    default: return SSL_alert_desc_string_long(alert);
+    }
+}
+
+void handshake_reason(unsigned long error, char text[HOST_TEXT_MAX])
+{
+    int alert = alert_of(error);
+    const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+    if (alert != 0)
+        host_say(text, NULL, "the server ended it with alert %d (%s)", alert, alert_text(alert));
+    else
+        host_say(text, NULL, "%s", reason != NULL ? reason : "the server ended it");
 }
 
 /* Says why the handshake failed. To verify a certificate takes memory, and descriptors where
@@ -184,13 +246,14 @@ static const char *explain(struct smtp_socket *s)
     unsigned long error = ERR_peek_error();
     long result = SSL_get_verify_result(t->ssl);
     char why[HOST_TEXT_MAX];
-    const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+    handshake_reason(error, why);
     if (t->context->server || !t->context->verify || result == X509_V_OK)
-        return tls_blame(s->text, handshake_word(error),
-                         reason != NULL ? reason : "the peer ended the handshake");
-    host_say(why, NULL, "%s%s%s", X509_verify_cert_error_string(result),
-             t->names[0] != '\0' ? "; the certificate is for " : "", t->names);
-    return tls_blame(s->text, certificate_word(result), why);
+        return tls_blame(s->text, handshake_word(t, error), why);
+    const char *word = certificate_word(result);
+    if (t->nameless && strcmp(word, "certificate:wrong_host") == 0)
+        word = "certificate:wrong_host:nameless";
+    return tls_blame(s->text, word,
+                     t->fault[0] != '\0' ? t->fault : X509_verify_cert_error_string(result));
 }
 
 static const char *fail(struct smtp_socket *s, const char *word)
@@ -231,7 +294,7 @@ static const char *shake_once(struct smtp_socket *s, int64_t deadline_ms, size_t
     *done = *done && flushed;
     if (word == NULL && !*done) word = tls_fill(s, deadline_ms, taken);
     if (word != NULL || *done || !is_plaintext(t)) return word;
-    return fail(s, host_say(s->text, "tls:plaintext", "the peer does not speak TLS"));
+    return fail(s, host_say(s->text, "tls:plaintext", "its first byte is not one of TLS"));
 }
 
 static const char *shake(struct smtp_socket *s, int64_t deadline_ms)

@@ -8,7 +8,7 @@
  *   timeout    the deadline of this call is over
  *   closed     the connection is not, or no longer, usable
  *   resolve    the name has no address
- *   connect    no address answered
+ *   connect    no address answered; connect:refused, :unreachable, :no_ipv6, :source_address
  *   system     no descriptors, no memory
  *   protocol   the peer keeps TLS busy without end
  *   tls:X, certificate:X     see tls.c
@@ -202,8 +202,10 @@ struct ssl_session_st *tls_session_take(struct tls_context *c,
 void tls_session_forget(struct tls_context *c, const unsigned char *key);
 
 /* tls.c */
-/* For SSL_CTX_set_verify: keeps the names of a certificate that is refused. */
+/* For SSL_CTX_set_verify: keeps what is wrong with a certificate that is refused. */
 int tls_verified(int ok, struct x509_store_ctx_st *store);
+/* For SSL_CTX_set_cert_cb: notes that the server asked for a certificate. */
+int tls_asked(struct ssl_st *ssl, void *unused);
 /* For SSL_CTX_sess_set_new_cb: keeps what the server gave, for the next connection to it. */
 int tls_given_session(struct ssl_st *ssl, struct ssl_session_st *session);
 /* name: what the certificate must be for (NULL: not checked). Call again after "again". */
@@ -228,9 +230,9 @@ bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
 
 /* certificate.c */
 /* The DNS names and addresses of a certificate, printable, with `separator` between two. Those that
- * do not fit are left out. */
-void certificate_names(const struct x509_st *certificate, const char *separator, char *out,
-                       size_t out_max);
+ * do not fit are left out. Returns how many these are. */
+int certificate_names(const struct x509_st *certificate, const char *separator, char *out,
+                      size_t out_max);
 /* SHA-256 of its public key (RFC 7469 2.4). false: there is no certificate. */
 bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN]);
 /* Writes a distinguished name (RFC 4514). All but printable ASCII is escaped, so that a terminal
@@ -238,6 +240,12 @@ bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_L
 void certificate_distinguished(const struct X509_name_st *name, char *out, size_t out_max);
 /* Returns seconds since 1970; 0 for a time that cannot be read. */
 int64_t certificate_seconds(const struct asn1_string_st *time);
+
+/* fault.c */
+/* Writes what is wrong with a certificate, for a person: `result` is what OpenSSL found, `depth`
+ * how far it is from the server's own. */
+void certificate_fault(long result, int depth, struct x509_st *certificate, char *out,
+                       size_t out_max);
 
 #pragma GCC visibility pop
 

@@ -97,7 +97,7 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
         return stream_put_off(s, POLLIN, deadline_ms);
     else if (!waits)
         word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
-    if (word != NULL) strcpy(s->text, "nothing came from the peer"); /* each look ends so */
+    if (word != NULL) s->text[0] = '\0'; /* the word says all there is to say */
     return word;
 }
 
@@ -120,7 +120,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             *len = (size_t)n;
             return NULL;
         }
-        if (n == 0) return host_say(s->text, "closed", "%s", "the peer closed the connection");
+        if (n == 0) return host_say(s->text, "closed", "%s", "");
         const char *word = trouble(s);
         if (word == NULL) word = wait_to_read(s, deadline_ms, waits);
         if (word != NULL) return word;
@@ -149,7 +149,7 @@ static const char *wait_to_write(struct smtp_socket *s, int64_t deadline_ms, boo
     *readable = word == NULL && (ready & (POLLOUT | POLLERR | POLLHUP)) == 0;
     if (word == NULL) return NULL;
     if (later && strcmp(word, "timeout") == 0) return stream_put_off(s, events, deadline_ms);
-    return host_say(s->text, word, "%s", "the peer does not read");
+    return host_say(s->text, word, "%s", "");
 }
 
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,

@@ -53,10 +53,9 @@ static const char *end(struct smtp_socket *s, const char *word, const char *why)
 /* May this call, which took so much ciphertext without data, go on? */
 static const char *check_turn(struct smtp_socket *s, size_t taken, int64_t deadline_ms)
 {
-    if (s->tls->strays > STRAYS_MAX)
-        return end(s, "protocol", "the peer sends TLS messages without end, and no data");
+    if (s->tls->strays > STRAYS_MAX) return end(s, "protocol", "");
     if (taken == 0) return NULL;
-    if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "TLS brought no data");
+    if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "%s", "");
     return taken < TURN_LEN ? NULL : stream_put_off(s, POLLIN, deadline_ms);
 }
 
@@ -113,10 +112,12 @@ static const char *check_open(struct smtp_socket *s)
 static const char *refused(struct smtp_socket *s)
 {
     unsigned long error = ERR_peek_error();
-    const char *word = handshake_word(error), *why = ERR_reason_error_string(error);
+    const char *word = handshake_word(s->tls, error);
+    char why[HOST_TEXT_MAX];
     bool telling = strcmp(word, "tls:client_certificate") == 0 || strcmp(word, "protocol") == 0;
+    handshake_reason(error, why);
     return end(s, telling ? word : "closed",
-               telling && why != NULL ? why : "the peer sent a bad TLS record");
+               telling ? why : "it sent a TLS record that is not valid");
 }
 
 static const char *seal(struct smtp_socket *s, const char *data, size_t len)
@@ -165,7 +166,7 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     }
     SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so that the session can be resumed */
     t->dead = true;
-    return host_say(s->text, "closed", "the peer ended TLS");
+    return host_say(s->text, "closed", "it ended TLS");
 }
 
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)

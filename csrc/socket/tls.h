@@ -19,7 +19,9 @@ struct tls {
     bool open, dead;
     bool heard_any;
     const char *end; /* once dead: the word for it; the socket's text explains it */
-    char names[160]; /* of a certificate that was refused */
+    bool asked;      /* the server asked for a certificate of ours */
+    bool nameless;   /* that certificate names no host */
+    char fault[320]; /* what is wrong with a certificate that was refused */
 };
 
 /* Begins TLS on the socket, without a byte sent. */
@@ -29,8 +31,9 @@ const char *tls_open(struct smtp_socket *s, struct tls_context *c);
 const char *tls_flush(struct smtp_socket *s, int64_t deadline_ms, bool *flushed);
 /* Reads more ciphertext. *taken: how much this call of the user's took before. */
 const char *tls_fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken);
-/* The word for an error of OpenSSL's, in the handshake or later. */
-const char *handshake_word(unsigned long error);
+/* The word for an error of OpenSSL's, in the handshake or later, and what it means for a person. */
+const char *handshake_word(const struct tls *t, unsigned long error);
+void handshake_reason(unsigned long error, char text[HOST_TEXT_MAX]);
 
 #pragma GCC visibility pop
 

@@ -79,7 +79,7 @@ static const char *load_trust(struct tls_context *c, const struct tls_settings *
         return fail(c, "ca_file", settings->ca_file);
     if (settings->ca_path == NULL) return NULL;
     if (!is_hashed(settings->ca_path))
-        return fail(c, "ca_path", "it is no directory made by openssl rehash");
+        return fail(c, "ca_path", "it is not a directory made by openssl rehash");
     return SSL_CTX_load_verify_dir(c->ctx, settings->ca_path) == 1
                ? NULL
                : fail(c, "ca_path", settings->ca_path);
@@ -117,6 +117,7 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
     if (!settings->server) {
         SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(c->ctx, tls_given_session);
+        SSL_CTX_set_cert_cb(c->ctx, tls_asked, NULL);
     }
     SSL_CTX_set_verify(c->ctx, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_verified);
     const char *option = load_trust(c, settings);
@@ -129,7 +130,7 @@ const char *tls_context_pin(struct tls_context *c, const char *base64, size_t le
     /* The decoder counts the padding as bytes. */
     if (len != 44 || base64[43] != '=' || base64[42] == '=' ||
         EVP_DecodeBlock(key, (const unsigned char *)base64, (int)len) != TLS_PIN_LEN + 1)
-        return fail(c, "pin", "it is no SHA-256 in base64");
+        return fail(c, "pin", "it is not a SHA-256 in base64");
     memcpy(c->pin, key, TLS_PIN_LEN);
     c->has_pin = true;
     return NULL;

@@ -144,7 +144,7 @@ describe("the choice", function()
       local list, err = tried(with { auth_plaintext = "none" }, all)
       assert.same({ "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1" }, list)
       assert.equal("auth_insecure", err.kind)
-      assert.equal("it shows the secret, and there is no TLS", err.mechanisms.PLAIN)
+      assert.equal("it sends the secret in clear text, and there is no TLS", err.mechanisms.PLAIN)
    end)
 
    local function bind() return "tls-exporter", ("b"):rep(32) end

@@ -182,8 +182,8 @@ describe("a probe warns of", function()
          <bye>
       ]]))
       assert.same({ "no_tls", "auth_in_clear" }, reasons(report))
-      assert.same({ PLAIN = "it shows the secret, and there is no TLS",
-         LOGIN = "it shows the secret, and there is no TLS" }, report.auth.usable)
+      assert.same({ PLAIN = "it sends the secret in clear text, and there is no TLS",
+         LOGIN = "it sends the secret in clear text, and there is no TLS" }, report.auth.usable)
       assert.equal("skip", report.options.auth)
       report = assert(play({ tls = "skip" }, script [[
          <hello>

@@ -87,7 +87,7 @@ describe("a pin of a context", function()
       for _, wrong in ipairs { "", pin:sub(1, -2), pin:sub(1, -3) .. "==", pin .. "=", ("*"):rep(44), ("A"):rep(44),
          ("A"):rep(40) } do
          local context, option, why = socket.tls_context { verify = false, pin = wrong }
-         assert.same({ nil, "pin", "it is no SHA-256 in base64" }, { context, option, why })
+         assert.same({ nil, "pin", "it is not a SHA-256 in base64" }, { context, option, why })
       end
    end)
 end)

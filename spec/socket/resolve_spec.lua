@@ -124,8 +124,8 @@ describe("the answer of the resolver", function()
          print(select(3, connect("0.44.test", %d, "::1")))
       ]]):format(port, port, port))
       assert.equal("true\t127.0.0.1\t127.0.0.5\n"
-         .. "connect\t0.66.test has no address of the family of 127.0.0.5\n"
-         .. "connect\t0.44.test has no address of the family of ::1\n", said)
+         .. "connect:source_address\t0.66.test has no address of the family of 127.0.0.5\n"
+         .. "connect:source_address\t0.44.test has no address of the family of ::1\n", said)
       listener:close()
    end)
 

@@ -34,7 +34,7 @@ describe("a folder of certificates", function()
       for _, name in ipairs { false, "abcdefghij", "abcdefgh.1", "abcdefghi.0", "abcdefg.0", "ca.pem" } do
          if name then command.run(("cp %s %s/%s"):format(cert "ca", folder, name)) end
          local context, option, why = socket.tls_context { verify = true, ca_path = folder }
-         assert.same({ nil, "ca_path", "it is no directory made by openssl rehash" }, { context, option, why }, name)
+         assert.same({ nil, "ca_path", "it is not a directory made by openssl rehash" }, { context, option, why }, name)
       end
       command.run(("cp %s %s/abcdefgh.0"):format(cert "ca", folder))
       assert(socket.tls_context { verify = true, ca_path = folder })

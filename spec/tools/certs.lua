@@ -24,17 +24,17 @@ copy_extensions = none
 commonName = supplied
 END
 : >index
-root() { # name
+root() { # name, CN
    key "$1"
-   openssl req -x509 -new -key "$1.key" -out "$1.pem" -days 3650 -subj "/CN=$1" \
+   openssl req -x509 -new -key "$1.key" -out "$1.pem" -days 3650 -subj "/CN=${2:-$1}" \
       -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign"
 }
-leaf() { # name, issuer, CN, extensions, from, to
-   key "$1"
+leaf() { # name, issuer, CN, extensions, from, to, digest
+   [ -e "$1.key" ] || key "$1"
    openssl req -new -key "$1.key" -subj "/CN=$3" -out "$1.csr"
    printf '%b' "$4" >"$1.ext"
    openssl ca -batch -notext -config ca.cnf -cert "$2.pem" -keyfile "$2.key" -in "$1.csr" -out "$1.pem" \
-      -extfile "$1.ext" -startdate "${5:-20200101000000Z}" -enddate "${6:-20490101000000Z}"
+      -extfile "$1.ext" -startdate "${5:-20200101000000Z}" -enddate "${6:-20490101000000Z}" -md "${7:-sha256}"
 }
 here='subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n'
 root ca
@@ -50,6 +50,14 @@ leaf client_only ca localhost "${here}extendedKeyUsage=clientAuth\n"
 leaf middle ca middle 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n'
 leaf no_chain middle localhost "$here"
 cp no_chain.key chain.key && cat no_chain.pem middle.pem >chain.pem
+openssl genrsa -out weak.key 1024
+leaf weak ca localhost "$here"
+leaf sha1 middle localhost "$here" '' '' sha1
+cat middle.pem >>sha1.pem
+root proxy 'Corporate Proxy CA'
+leaf proxied proxy localhost "$here"
+cat proxy.pem >>proxied.pem
+leaf many_names ca localhost "subjectAltName=IP:192.0.2.7$(printf ',DNS:host-%03d.elsewhere.example' $(seq 40))\n"
 leaf client ca ann 'extendedKeyUsage=clientAuth\n'
 key self_signed
 openssl req -x509 -new -key self_signed.key -out self_signed.pem -days 30 -subj /CN=localhost \
@@ -65,9 +73,9 @@ end
 
 --- Makes them once. -> function(name): the path of a certificate, the path of its key
 function certs.make()
-   if not exists("build/spec/certs/self_signed.pem") then
+   if not exists("build/spec/certs/many_names.pem") then
       local said = command.run_with("bash", script)
-      assert(exists("build/spec/certs/self_signed.pem"), said)
+      assert(exists("build/spec/certs/many_names.pem"), said)
    end
    return function(name)
       return "build/spec/certs/" .. name .. ".pem", "build/spec/certs/" .. name .. ".key"

@@ -8,20 +8,13 @@ local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
 local memory = require "smtp.client.memory"
 local refusal = require "smtp.result.refusal"
+local servers = require "smtp.options.server"
 
 local delivery = {}
 
--- A message of known size has so much more time.
-local OCTETS_PER_SECOND = 131072
-delivery.OCTETS_PER_SECOND = OCTETS_PER_SECOND
-
 --- One deadline for the whole of it; a message of known size gets the time it needs.
 function delivery.deadline(server, mail, started)
-   local seconds = server.timeout
-   if mail and mail.size and not server.timeout_given then
-      seconds = seconds + mail.size / OCTETS_PER_SECOND
-   end
-   return (started or core.now()) + seconds
+   return (started or core.now()) + servers.seconds(server, mail and mail.size)
 end
 
 --- A connection with its conversation begun: see opening.open.

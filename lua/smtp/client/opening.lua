@@ -11,29 +11,24 @@ local transcript = require "smtp.result.transcript"
 
 local opening = {}
 
-local sentences = {
-   resolve = "has no address", connect = "cannot be reached", system = "cannot be connected to",
-   timeout = "did not answer in time",
-}
+local kinds = { resolve = true, connect = true, system = true, timeout = true }
 
 -- "resolve:unknown_host", "timeout:resolve" (while looking up) -> what an error needs
 local function connect_trouble(why, text, hint)
    local kind, reason = tostring(why):match("^([a-z]+):?(.*)$")
-   if not sentences[kind] then kind, reason = "connect", "" end
+   if not kinds[kind] then kind, reason = "connect", "" end
    local stage = (kind == "resolve" or reason == "resolve") and "resolve" or "connect"
    if reason == "" or kind == "timeout" then reason = kind end
-   return { kind = kind, reason = reason, text = text or why, stage = stage, hint = hint,
-      sentence = sentences[kind] }
+   return { kind = kind, reason = reason, text = text or why, stage = stage, hint = hint }
 end
 
 -- The function that makes the transport failed, or this machine lacks something.
 local function no_transport(failed)
    if failed.system then
-      return { kind = "system", reason = "resources", stage = "connect", text = failed.system,
-         sentence = sentences.system }
+      return { kind = "system", reason = "resources", stage = "connect", text = failed.system }
    end
    return { kind = "source", reason = "transport", stage = "connect", cause = failed.cause,
-      sentence = "is not connected to: " .. failed.what }
+      sentence = ": no connection: " .. failed.what }
 end
 
 local function connect(conversation)

@@ -5,27 +5,23 @@ local runtime = require "smtp.runtime.runtime"
 
 local tls = {}
 
-local sentences = {
-   certificate = "showed a certificate that is not trusted",
-   tls = "could not agree on TLS",
-}
-
---- What an error needs, from the word of a failed handshake: "certificate:expired".
+--- What an error needs, from the word of a failed handshake: "certificate:expired", or
+-- "certificate:unknown_issuer:root", whose last part is its case.
 ---@param why string
 ---@return table trouble
 function tls.trouble(why, text, hint)
-   local kind, reason = why:match("^([a-z]+):([^ \t-\r]+)$")
-   if not sentences[kind] then kind, reason = "tls", "handshake" end
-   return { kind = kind, reason = reason, stage = "tls", text = text or why, hint = hint,
-      sentence = sentences[kind] }
+   local kind, reason, case = why:match("^([a-z]+):([^ :\t-\r]+):?([^ \t-\r]*)$")
+   if kind ~= "certificate" and kind ~= "tls" then
+      kind, reason, case = "tls", "handshake", ""
+   end
+   return { kind = kind, reason = reason, case = case ~= "" and case or nil, stage = "tls",
+      text = text or why, hint = hint }
 end
 
 -- The words of a failed handshake that say nothing about TLS.
 local other_troubles = {
-   timeout = { "timeout", "timeout", "did not finish the TLS handshake in time" },
-   closed = { "disconnected", "closed", "closed the connection in the TLS handshake" },
-   protocol = { "protocol", "tls_flood", "sent TLS messages without end" },
-   system = { "system", "resources", "cannot be connected to" },
+   timeout = { "timeout", "timeout" }, closed = { "disconnected", "closed" },
+   protocol = { "protocol", "tls_flood" }, system = { "system", "resources" },
 }
 
 --- What is known about TLS that is on. Whether the server is verified is decided here and nowhere
@@ -55,7 +51,7 @@ function tls.handshake(conversation, seconds)
    if why == "raised" then return nil, sock:trouble "tls" end
    local other = other_troubles[why]
    if not other then return nil, tls.trouble(why, text, hint) end
-   return nil, { kind = other[1], reason = other[2], sentence = other[3], stage = "tls",
+   return nil, { kind = other[1], reason = other[2], stage = "tls",
       text = text }
 end
 

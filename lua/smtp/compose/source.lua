@@ -56,7 +56,7 @@ function source.failure(trouble)
       or trouble.reason == "timeout" and "timeout" or "source"
    return nil, errors.new(kind, {
       reason = trouble.reason, cause = trouble.cause, stage = "body",
-      what = "the message is not sent: " .. source.sentence(trouble) })
+      what = "message not sent: " .. source.sentence(trouble) })
 end
 
 -- ---- the kinds ----

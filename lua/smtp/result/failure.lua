@@ -5,6 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
+local interruptions = require "smtp.result.interruptions"
 local receipt = require "smtp.result.receipt"
 local refusal = require "smtp.result.refusal"
 
@@ -83,14 +84,16 @@ end
 
 function detail.message_too_large(err)
    if err.code then return "" end
-   return (" (%d octets; its limit is %d)"):format(err.size, err.limit)
+   return (" (%d bytes; its limit is %d)"):format(err.size, err.limit)
 end
 
-local function stage_of(err)
-   return (" (stage %s)"):format(err.stage)
-end
+-- Replies that break the protocol are told from those that nothing asked for.
+local is_reply = { malformed = true, tls_on_plain_port = true, mixed_codes = true, too_long = true,
+   unexpected = true }
 
-detail.timeout, detail.disconnected, detail.protocol = stage_of, stage_of, stage_of
+function detail.protocol(err, conv)
+   return is_reply[err.reason] and interruptions.place(conv.server, err.stage) or ""
+end
 
 -- ---- when another attempt helps ----
 
@@ -134,7 +137,7 @@ local function add_recipients(err, recipients)
    err.recipients = recipients
    err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
    if unknown > 0 then
-      err.retry = "doubt"
+      err.retry, err.hint = "doubt", hints.DOUBT
       err.what = err.what .. "; the message may have been delivered"
    end
    if accepted > 0 then
@@ -206,7 +209,13 @@ local function add_trouble(err, conv, trouble)
    err.code, err.enhanced, err.text = trouble.code, trouble.enhanced, trouble.text
    err.host, err.port, err.address = server.host, server.port, conv.address
    err.cause, err.tls, err.retry = trouble.cause, conv.tls and true or false, retry_of(trouble)
-   err.what = failure.place(server) .. " " .. trouble.sentence
+   local sentence = trouble.sentence -- "refused EHLO", or ": message not sent: …"
+   err.what = failure.place(server) .. (sentence:find("^:") and "" or " ") .. sentence
+end
+
+local function add_detail(err, trouble, ...)
+   local say = detail[trouble.kind]
+   if say then err.what = err.what .. say(err, ...) end
 end
 
 -- The message belongs to the command that announces it.
@@ -220,8 +229,9 @@ local command_stage = { body = "data", final = "data" }
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error
 function failure.new(conv, seen, trouble, mail, recipients)
-   local err, say, facts = { transcript = {} }, detail[trouble.kind], seen.facts
+   local err, facts = { transcript = {} }, seen.facts
    trouble.text = masked_text(conv, trouble)
+   interruptions.describe(conv, trouble, mail)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.
       local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
@@ -233,10 +243,10 @@ function failure.new(conv, seen, trouble, mail, recipients)
       conv.domain, trouble.from)
    refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
    add_trouble(err, conv, trouble)
-   if facts and say then err.what = err.what .. say(err, conv, facts, seen.offered, mail) end
+   if facts then add_detail(err, trouble, conv, facts, seen.offered, mail) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = trouble.hint or hints.find(err, conv.server, seen.offered)
+   err.hint = err.hint or hints.find(err, conv.server, seen.offered, trouble)
    return err
 end
 

@@ -1,170 +1,190 @@
---- What to change, in one sentence, for each kind of trouble.
+--- Which remedy of smtp.result.remedies an error gets.
 -- @module smtp.result.hints
 
 local ascii = require "smtp.ground.ascii"
+local remedies = require "smtp.result.remedies"
 
--- ---- hints that the reason of an error decides ----
+local hints = {}
 
-local by_reason = {
-   protocol = {
-      tls_on_plain_port = "The port speaks TLS from the first byte: set tls = \"implicit\"",
-      injected = "Somebody between here and the server may be adding commands: do not send from "
-         .. "here",
-   },
-   tls = {
-      plaintext = "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports 587 "
-         .. "and 25)",
-      version = "The server knows only older versions of TLS: it should be upgraded",
-      starttls_refused = "Try later, or ask the server's operator: going on in clear text is never "
-         .. "safe",
-   },
-   certificate = {
-      expired = "The server's operator must renew it; until then tls_pin with tls_verify = false "
-         .. "can hold on to its key",
-      not_yet_valid = "Check this machine's clock",
-      wrong_host = "Set host (or tls_host) to a name that the certificate is for",
-      self_signed = "Give the certificate as tls_ca_file, or its key as tls_pin",
-      unknown_issuer = "Give the issuer's certificate as tls_ca_file; the server may also have to "
-         .. "send an intermediate certificate",
-      pin_mismatch = "The server has another key than tls_pin: renewed, or not the server",
-   },
-   auth_insecure = {
-      unverified = "Set secure = true in the transport once it has verified the server's "
-         .. "certificate and name; auth_plaintext = true lets the password travel without that",
-   },
-   auth_rejected = {
-      mechanism_too_weak = "The user needs another mechanism, or a password made for this "
-         .. "application",
-      server_not_authentic = "Somebody else may answer in the server's place: do not try the "
-         .. "password with another mechanism",
-      iterations = "scram_iterations sets the bounds: too few are unsafe, too many cost time; the "
-         .. "server's operator can store the password with another number",
-   },
-   extension_unsupported = {
-      smtputf8 = "Use an address with ASCII before @ (the domain does not matter), or a server "
-         .. "that offers SMTPUTF8",
-      ["8bitmime"] = "Encode the message as quoted-printable or base64 (text composed here always "
-         .. "is)",
-      requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass "
-         .. "the message on in clear text; without requiretls = true it is sent all the same",
-      requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport of "
-         .. "your own says so by `secure`",
-      deliverby_minimum = "Give deliver_by as many seconds, or { seconds =, mode = \"notify\" }, "
-         .. "which has no minimum",
-      futurerelease_maximum = "Ask for less, or keep the message and send it later",
-   },
-   data_refused = {
-      bdat = "From now on this process sends to it by DATA, as it would from the first with "
-         .. "extensions = { chunking = \"skip\" }",
-   },
-   recipients_refused = {
-      too_many = "Send to fewer at once, or let recipients be \"any\": the message then goes out "
-         .. "in as many transactions as it takes",
-   },
-   source = {
-      eightbit = "Declare eightbit = true beside raw",
-      bcc = "Remove it, and list its addresses in `to`",
-      size = "Declare the size the source really has, or none",
-   },
-}
+--- Where the server may have the message.
+hints.DOUBT = remedies.doubt
 
--- ---- hints that need more ----
-
-local function foreign_protocol(text)
-   if text:find("^HTTP/") then return "a web server" end
-   if text:find("^%* ") then return "an IMAP server" end
-   if text:find("^%+OK") then return "a POP3 server" end
-   if text:find("^SSH%-") then return "an SSH server" end
+local function fill(text, values)
+   return (text:gsub("{([a-z]+)}", function(name) return tostring(values[name] or "") end))
 end
 
--- A greeting that did not end may still have begun.
-local function silence(err, server)
-   local newest = err.transcript[#err.transcript]
-   if newest and newest:find("^S") then
-      return "Only a part of the greeting came: the server may be overloaded, or something on the "
-         .. "way holds its words back; try again later"
-   end
-   if server.tls == "implicit" then return nil end
-   return ("Nothing came at all: the port may expect TLS from the first byte; set "
-      .. "tls = \"implicit\" (usual on port 465), or check port = %s"):format(tostring(server.port))
+-- The remedies that are given, as one hint; `false` and nil are left out.
+local function join(...)
+   local list = {}
+   for i = 1, select("#", ...) do list[#list + 1] = select(i, ...) or nil end
+   return list[1] and table.concat(list, "; ")
 end
 
 local by_kind = {}
-
-function by_kind.protocol(err)
-   local other = err.stage == "greeting" and err.text and foreign_protocol(err.text)
-   return other and ("This is %s: check host and port"):format(other)
-end
-
-function by_kind.timeout(err, server)
-   if err.stage == "greeting" then return silence(err, server) end
-   if err.stage == "resolve" then
-      return "The name server does not answer: check this machine's resolver"
-   elseif err.stage == "connect" then
-      return server.socket and "The server takes no more connections there: is it busy?"
-         or "Check host and port, and that no firewall drops packets"
-   end
-end
-
-function by_kind.connect(_, server)
-   if server.socket then return "Check socket, that the server runs, and who may write to it" end
-   return ("Check host and port = %s: nobody listens there, or a firewall refuses"):format(
-      server.port)
-end
-
--- What EHLO says was domain's, or this machine's name.
-local DOMAIN = "The server may not accept the name in EHLO: set domain to the full host name of "
-   .. "this machine, such as \"mail.example.org\""
-local DOMAIN_OF = { smtp = DOMAIN, lmtp = DOMAIN:gsub("EHLO", "LHLO") }
-
--- A server that does not know LHLO may know EHLO, and the other way round.
-function by_kind.greeting_refused(err, server)
-   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
-   local hint = err.reason == "helo" and DOMAIN_OF[server.protocol] or nil
-   if not unknown then return hint end
-   local other = server.protocol == "lmtp" and "smtp" or "lmtp"
-   return (hint and hint .. ". " or "")
-      .. ("This may be an %s server: check host and port, or set protocol = %q"):format(
-         ascii.upper(other), other)
-end
 
 -- Is the port one for submission already?
 local function is_submission(server)
    return server.port == 587 or server.port == 465
 end
 
--- The server took HELO. With 500 and 502 something on the way may have spoilt EHLO.
-local function helo_only(err, server)
-   if not err.code then return nil end
-   local port = is_submission(server) and "the server is very old"
-      or "port is not the one for submission (587 or 465)"
-   return DOMAIN .. "; where the server does not support EHLO at all, a firewall may change the "
-      .. "command, or " .. port
+-- ---- the first bytes ----
+
+local function greeting_of(err)
+   for i = 1, #err.transcript do
+      local said = err.transcript[i]:match("^S: ?(.*)")
+      if said then return said end
+   end
+   return ""
 end
 
-function by_kind.resolve()
-   return "Check the spelling of host, and this machine's resolver"
-end
-
-function by_kind.disconnected(err, server)
-   if err.stage == "greeting" and not err.code then return silence(err, server) end
-   if err.stage == "ehlo" and not err.code then
-      return "The server may not accept the address of this machine or the name in EHLO (domain): "
-         .. "try again later, with fewer connections"
+local function foreign(text)
+   for _, entry in ipairs(remedies.first_bytes) do
+      if text:find(entry[1]) then return entry[2] end
    end
 end
 
-function by_kind.tls(err, server)
-   if err.reason ~= "client_certificate" then return nil end
-   return server.tls_cert and "The server does not accept the certificate in tls_cert"
-      or "The server wants to see a certificate of the client's: give tls_cert and tls_key"
+-- An FTP server greets as SMTP does, and asks for USER and PASS after EHLO.
+local function is_ftp(err)
+   local greeting = greeting_of(err)
+   local names_it = greeting:find("FTP", 1, true) or greeting:find("FileZilla", 1, true)
+   return names_it and not greeting:find("SMTP", 1, true)
+      or (err.text or ""):find("USER and PASS", 1, true)
 end
 
+-- Inspecting firewalls write asterisks in the greeting, and X in commands and keywords.
+local function is_inspected(err)
+   for keyword in next, err.capabilities or {} do
+      if keyword:find("^XXXX+%u?$") then return true end
+   end
+   return greeting_of(err):find("*****", 1, true) or (err.text or ""):find("XXXX", 1, true)
+end
+
+-- What there is of a greeting that did not end.
+local function half(err)
+   local text = greeting_of(err)
+   local what = foreign(text)
+   if what then return fill(remedies.foreign, { what = what }) end
+   return text:find("^%d") and remedies.half_greeting or remedies.malformed
+end
+
+local function silence(err, server)
+   if greeting_of(err) ~= "" then return half(err) end
+   local what = remedies.silent_ports[server.port]
+   if what and not server.socket then
+      return fill(remedies.silent_port, { port = server.port, what = what })
+   end
+   if server.tls == "implicit" or server.socket then return remedies.silent_in_tls end
+   return fill(remedies.silent, server)
+end
+
+function by_kind.protocol(err)
+   if err.stage ~= "greeting" then return nil end
+   local what = foreign(err.text or "") or foreign(greeting_of(err))
+   return what and fill(remedies.foreign, { what = what }) or remedies.malformed
+end
+
+-- ---- connections ----
+
+function by_kind.timeout(err, server, _, trouble)
+   if err.stage == "greeting" then return silence(err, server) end
+   if err.stage == "resolve" then return remedies.resolver_slow end
+   if err.stage == "connect" then
+      return server.socket and remedies.socket_slow or remedies.connect_slow
+   end
+   return fill(remedies.slow, { option = trouble.option or "timeout" })
+end
+
+function by_kind.connect(_, server)
+   return server.socket and remedies.connect_socket or fill(remedies.connect, server)
+end
+
+function by_kind.resolve()
+   return remedies.of_reason.resolve.resolve
+end
+
+local function closed_in_tls(server)
+   return server.tls == "implicit" and remedies.closed_in_tls or remedies.closed_after_starttls
+end
+
+function by_kind.disconnected(err, server)
+   if err.code then return nil end
+   if err.stage == "greeting" then
+      if greeting_of(err) ~= "" then return half(err) end
+      return server.tls == "implicit" and remedies.mute_in_tls or remedies.mute
+   end
+   if err.stage == "tls" then return closed_in_tls(server) end
+   return err.stage == "ehlo" and remedies.ehlo_closed or nil
+end
+
+-- ---- EHLO ----
+
+local function domain_hint(server)
+   return fill(remedies.domain, { hello = server.protocol == "lmtp" and "LHLO" or "EHLO" })
+end
+
+-- A server that does not know LHLO may know EHLO, and the other way round.
+function by_kind.greeting_refused(err, server)
+   if is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
+   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
+   local hint = err.reason == "helo" and domain_hint(server) or nil
+   if not unknown then return hint end
+   local other = server.protocol == "lmtp" and "smtp" or "lmtp"
+   return (hint and hint .. ". " or "")
+      .. fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
+end
+
+-- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
+local function helo_only(err, server)
+   if is_inspected(err) then return join(remedies.firewall, remedies.no_firewall) end
+   if not err.code then return nil end
+   if err.code == 501 or err.code > 504 then return domain_hint(server) end
+   return fill(remedies.no_ehlo, { cause = is_submission(server) and "the server is very old"
+      or "port is not the one for submission (587 or 465)" })
+end
+
+-- ---- TLS ----
+
+local by_tls = {}
+
+function by_tls.client_certificate(server)
+   return server.tls_cert and remedies.own_certificate or remedies.client_certificate
+end
+
+function by_tls.plaintext(server)
+   return server.tls == "implicit" and remedies.plaintext or remedies.plaintext_after
+end
+
+function by_tls.version(server)
+   return server.tls_min_version == "1.3" and remedies.min_version or remedies.old_tls
+end
+
+function by_kind.tls(err, server)
+   local find = by_tls[err.reason]
+   return find and find(server)
+end
+
+-- Certificates of which the reason does not say enough.
+local certificate_cases = { root = remedies.unknown_root, nameless = remedies.nameless }
+
+function by_kind.certificate(_, _, _, trouble)
+   return certificate_cases[trouble.case]
+end
+
+-- A password that may not travel in clear text is not sent without TLS either.
 function by_kind.tls_unsupported(err, server)
    if err.reason == "helo_only" then return helo_only(err, server) end
-   return "Use the port for submission (587, or 465 with tls = \"implicit\"); tls = \"prefer\" "
-      .. "sends without TLS where it is not offered"
+   if is_inspected(err) then return remedies.firewall end
+   return join(is_submission(server) and remedies.no_tls_there or remedies.no_tls,
+      not server.credentials and remedies.prefer_tls)
 end
+
+function by_kind.tls_required(err, server)
+   if server.tls == "skip" then return remedies.set_tls end
+   if err.auth_reason == "helo_only" then return domain_hint(server) end
+   return is_submission(server) and remedies.no_tls_there or remedies.no_tls
+end
+
+-- ---- AUTH ----
 
 -- The first of the mechanisms that the server offers with this state, see mechanisms.explain.
 local function first(offered, state)
@@ -173,83 +193,62 @@ local function first(offered, state)
    end
 end
 
--- What is missing for mechanisms in this state: the hint, and whether auth_mechanisms settles it.
+-- What is missing for mechanisms in this state, and whether auth_mechanisms decides it.
 local missing = {
-   { "saslprep_unavailable", "Install GNU libidn (Debian: libidn12)" },
-   { "crypto_unavailable",
-      "SCRAM and CRAM-MD5 need smtp.crypto, and the OpenSSL it was built for" },
-   { "needs_token", "Give token, for %s", true },
-   { "needs_password", "Give password, for %s", true },
-   { "only_named", "Name it, if its weakness is no matter: auth_mechanisms = { %q }", true },
+   { "saslprep_unavailable" }, { "crypto_unavailable" }, { "needs_token", true },
+   { "needs_password", true }, { "only_named", true },
 }
 
 -- The server offers mechanisms, and none of them can be used.
 local function no_common(err, server, offered)
    for i = 1, #missing do
-      local name = first(offered, missing[i][1])
-      if name and not (missing[i][3] and server.auth_mechanisms) then
-         return missing[i][2]:format(name)
+      local state = missing[i][1]
+      local name = first(offered, state)
+      if name and not (missing[i][2] and server.auth_mechanisms) then
+         return fill(remedies[state], { mechanism = name })
       end
    end
-   if server.auth_mechanisms and not err.bound then
-      return "Name one that it offers in auth_mechanisms, or leave that option out"
-   end
+   return server.auth_mechanisms and not err.bound and remedies.no_mechanism
 end
 
--- What its operator has to do, where the port is not to blame.
-local operator = {
-   rejected_command = "The server's operator has to switch AUTH on (Postfix: "
-      .. "smtpd_sasl_auth_enable = yes) or not offer it",
-   not_advertised_after_tls = "The server's operator has to offer AUTH inside TLS",
-   empty_list = "The server's operator has to name mechanisms for AUTH",
-}
+-- Reasons where the server's operator has to do something, and the port is not to blame.
+local is_operators = { rejected_command = true, not_advertised_after_tls = true,
+   empty_list = true }
 
 local function without_auth(err, server)
-   local hint = operator[err.reason] or not is_submission(server)
-      and "Use the server's port for submission (587 or 465)"
-      or "Check that host is a server for submission"
-   return server.auth == "prefer" and hint
-      or hint .. "; auth = \"prefer\" sends without authentication where AUTH is not available"
+   local hint = is_operators[err.reason] and remedies[err.reason]
+      or is_submission(server) and remedies.check_host or remedies.submission
+   return join(hint, server.auth ~= "prefer" and remedies.prefer_auth)
 end
 
 function by_kind.auth_unsupported(err, server, offered)
    if err.reason == "helo_only" then return helo_only(err, server) end
    if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
-      return ("The server offers STARTTLS and tls = %q: AUTH usually appears only after TLS; set "
-         .. "tls = \"require\", or auth = \"prefer\" to send without"):format(server.tls)
+      return fill(remedies.auth_after_tls, server)
    end
    local hint = err.reason == "no_common_mechanism" and no_common(err, server, offered)
-   if hint then return hint end
-   if err.bound then
-      return "Without -PLUS the exchange would be open to somebody in between; where the server is "
-         .. "known to be at fault, name auth_mechanisms without -PLUS"
+   return hint or err.bound and remedies.bound or without_auth(err, server)
+end
+
+local function has_own_mechanism(server)
+   for _, entry in ipairs(server.auth_mechanisms or {}) do
+      if entry.object then return true end
    end
-   return without_auth(err, server)
 end
 
 function by_kind.auth_insecure(err, server)
    if err.reason == "encryption_required" then
-      return err.tls and "The connection is encrypted already: ask the server's operator"
-         or "Set tls = \"require\""
+      return err.tls and remedies.encrypted_already or remedies.set_tls
    end
-   for _, entry in ipairs(server.auth_mechanisms or {}) do
-      if entry.object then
-         return "Set tls = \"require\"; a mechanism of your own that does not show the secret says "
-            .. "so by plaintext = false"
-      end
-   end
-   return "Set tls = \"require\"; only where the network is trusted, auth_plaintext = true lets "
-      .. "the password travel in clear text"
+   if has_own_mechanism(server) then return remedies.own_mechanism end
+   return err.starttls_offered and remedies.set_tls_for_secret or remedies.no_tls_for_secret
 end
 
-function by_kind.auth_rejected(err, server)
+function by_kind.auth_rejected(err)
    if err.reason ~= "rejected" then return nil end
-   if err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2" then
-      return type(server.token) == "function" and "Check the user, and the token's scope"
-         or "Get a new token; token may be a function that does so"
-   elseif err.mechanism == "EXTERNAL" then
-      return "The server does not accept the client certificate (or authzid)"
-   end
+   local is_token = err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2"
+   if is_token then return remedies.new_token end
+   return err.mechanism == "EXTERNAL" and remedies.external or nil
 end
 
 -- AUTH is offered after TLS, and the caller does without TLS.
@@ -257,72 +256,64 @@ local function is_before_tls(err)
    return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
 end
 
-local why_unavailable = {
-   not_advertised = "the server does not offer it",
-   not_advertised_after_tls = "the server offered it before TLS but not after it",
-   empty_list = "the server offers it without any mechanism",
-   no_common_mechanism = "the server offers no mechanism that may be used",
-   rejected_command = "the server offers it and then does not know the command",
-}
-
 -- Why the credentials were not used.
 local function unused(err, server)
-   if server.auth == "skip" then
-      return "The credentials are not used, because auth = \"skip\": leave auth out"
-   elseif err.auth_reason == "helo_only" then
-      return "AUTH was not possible, because the server refused EHLO. " .. DOMAIN
+   if server.auth == "skip" then return remedies.skipped end
+   if err.auth_reason == "helo_only" then
+      return remedies.auth_impossible_ehlo .. ". " .. domain_hint(server)
    end
-   local hint = "AUTH was not possible: " .. (why_unavailable[err.auth_reason] or "see mechanisms")
-   return is_submission(server) and hint
-      or hint .. "; use the server's port for submission (587 or 465)"
+   local causes = remedies.why_unavailable
+   local hint = fill(remedies.auth_impossible, { cause = causes[err.auth_reason] or causes.other })
+   return is_submission(server) and hint or hint .. ". " .. remedies.submission
 end
 
 function by_kind.auth_required(err, server)
-   local tls = is_before_tls(err) and ("the server offers STARTTLS, and tls = %q: AUTH usually "
-      .. "appears only after TLS, so set tls = \"require\""):format(server.tls)
-   if not server.credentials then
-      return "Give username and password (and leave auth at \"require\")"
-         .. (tls and "; " .. tls or "")
-   elseif tls and server.auth ~= "skip" then
-      return "AUTH was not possible: " .. tls
-   end
-   return unused(err, server) .. (tls and "; " .. tls or "")
+   local tls = is_before_tls(err) and fill(remedies.tls_first, server)
+   if not server.credentials then return join(remedies.give_credentials, tls) end
+   if tls and server.auth ~= "skip" then return fill(remedies.auth_impossible, { cause = tls }) end
+   return join(unused(err, server), tls)
 end
 
-function by_kind.tls_required(err, server)
-   if server.tls == "skip" then return "Set tls = \"require\"" end
-   if err.auth_reason == "helo_only" then return DOMAIN end
-   return "The server did not offer STARTTLS here: use its port for submission (587, or 465 with "
-      .. "tls = \"implicit\")"
-end
+-- ---- messages ----
 
 function by_kind.extension_unsupported(err)
-   return ("Use a server that offers %s, or extensions = { [%q] = \"prefer\" }"):format(
-      ascii.upper(err.reason), err.reason)
+   return fill(remedies.extension, { keyword = ascii.upper(err.reason), reason = err.reason })
 end
 
 function by_kind.message_too_large(err)
    local is_over = err.limit and err.size and err.size > err.limit
-   return is_over and ("Send at most %d octets: fewer or smaller attachments, or a link to them")
-      :format(err.limit) or "Send less: fewer or smaller attachments, or a link to them"
+   return is_over and fill(remedies.send_at_most, { limit = ("%d"):format(err.limit) })
+      or remedies.send_less
 end
 
 -- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for a client that has not logged in.
 function by_kind.recipients_refused(err, server)
    if err.enhanced == "5.7.1" and not server.credentials and #(err.offered or {}) > 0 then
-      return "The server offers AUTH, and may relay for who logs in: give username and password"
+      return remedies.relay_login
    end
+end
+
+-- ---- all of them ----
+
+local function of_reason(err, server)
+   local texts = remedies.of_reason[err.kind]
+   local text = texts and texts[err.reason]
+   if server.socket and err.kind == "connect" then return nil end
+   return text and fill(text, server)
 end
 
 --- The hint for an error, or nil.
 ---@param err table    an error object
 ---@param server smtp.Server
 ---@param offered table[]   findings.mechanisms
-local function find(err, server, offered)
+---@param trouble table     `hint`: one that is known already; `case`, `option`
+function hints.find(err, server, offered, trouble)
+   if trouble.hint then return trouble.hint end
    -- The code is that of EHLO: nothing is offered where the server refused it.
    if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
-   local texts, look = by_reason[err.kind], by_kind[err.kind]
-   return texts and texts[err.reason] or look and look(err, server, offered)
+   local find = by_kind[err.kind]
+   if trouble.case then return find(err, server, offered, trouble) end
+   return of_reason(err, server) or find and find(err, server, offered, trouble) or nil
 end
 
-return { find = find }
+return hints

@@ -101,7 +101,8 @@ end
 ---@return table trouble
 function Transport:trouble(stage)
    return { kind = "source", reason = "transport", stage = stage, cause = self.cause,
-      text = self.failure, sentence = "cannot be talked to: the caller's transport failed" }
+      text = self.failure,
+      sentence = ": connection abandoned: the transport that the caller gave failed" }
 end
 
 function methods:tlsinfo()

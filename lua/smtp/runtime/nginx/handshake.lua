@@ -57,11 +57,14 @@ end
 ---@param sock table           the cosocket
 ---@param target string        "host port"
 ---@param certificate? table   from checks.check
+---@param name? string         what the certificate must be for
+---@param verify boolean
+---@param implicit? number     the port where TLS comes from the first byte
 ---@return number|nil ends     os.time() at which the certificate ends, where it was verified
 ---@return string|nil why
 ---@return string|nil text
 ---@return string|nil hint
-local function start(sock, target, certificate, name, verify)
+local function start(sock, target, certificate, name, verify, implicit)
    local pointer = error_pointer()
    if pointer then pointer[0] = nil end
    local key = session_key(target, certificate, name, verify)
@@ -73,8 +76,8 @@ local function start(sock, target, certificate, name, verify)
       return ends
    end
    if key then sessions:remove(key) end -- whatever it was, it does not help
-   if session then return nil, "tls:handshake", "the connection is closed", troubles.CA_HINT end
-   return nil, troubles.of_handshake(said or "closed", name)
+   if session then return nil, "tls:handshake", "the connection is closed", troubles.hints.ca end
+   return nil, troubles.of_handshake(said or "closed", name, implicit)
 end
 
 return { start = start }

@@ -36,6 +36,7 @@ end
 local function new(server, certificate, fresh)
    local sock = package.loaded.ngx.socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
+      implicit = server.tls == "implicit" and server.port or nil,
       place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
@@ -189,7 +190,8 @@ function Transport:sslhandshake(_, name, verify)
       local ok, said = sock:setclientcert(self.certificate.tls_cert, self.certificate.tls_key)
       if not ok then return nil, "tls:client_certificate", tostring(said) end
    end
-   local ends, why, text, hint = handshake.start(sock, self.target, self.certificate, name, verify)
+   local ends, why, text, hint = handshake.start(sock, self.target, self.certificate, name, verify,
+      self.implicit)
    if not ends then
       self.dead = true
       return nil, why, text, hint

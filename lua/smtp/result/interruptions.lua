@@ -1,0 +1,83 @@
+--- What the line of an error says where a server did not answer in time or ended the connection:
+-- which answer was awaited, for how long, and which option decided that.
+-- @module smtp.result.interruptions
+
+local core = require "smtp.core"
+local sentences = require "smtp.result.sentences"
+local servers = require "smtp.options.server"
+
+local interruptions = {}
+
+local verbs = { starttls = "STARTTLS", auth = "AUTH", mail = "MAIL", rcpt = "RCPT", data = "DATA",
+   rset = "RSET", noop = "NOOP", vrfy = "VRFY", quit = "QUIT", body = "DATA", final = "DATA" }
+
+--- The command of a stage: "MAIL".
+---@return string|nil
+function interruptions.verb(server, stage)
+   if stage == "ehlo" then return server.protocol == "lmtp" and "LHLO" or "EHLO" end
+   return verbs[stage]
+end
+
+local is_connecting = { resolve = true, connect = true }
+
+-- The option that decided, and its seconds: the answer to the end of a message may take all the
+-- time there is.
+local function limit(conv, stage, mail)
+   local server = conv.server
+   local option = is_connecting[stage] and "connect_timeout" or "reply_timeout"
+   local seconds, all = server[option], servers.seconds(server, mail and mail.size)
+   if stage == "final" or all <= seconds or core.now() >= conv.deadline - 0.05 then
+      option, seconds = "timeout", all
+   end
+   return option, seconds
+end
+
+local function texts_of(trouble)
+   if trouble.kind == "timeout" then return sentences.timeout end
+   return trouble.kind == "disconnected" and sentences[trouble.reason]
+end
+
+-- The stage in sentences: "ready" for a connection that was idle.
+local function stage_of(trouble, texts, server)
+   if trouble.idle and texts.ready then return "ready" end
+   if trouble.stage == "tls" and server.tls ~= "implicit" and texts.after_starttls then
+      return "after_starttls"
+   end
+   return trouble.stage
+end
+
+local function add_limit(conv, trouble, mail)
+   local option, seconds = limit(conv, trouble.stage, mail)
+   local text = ("%g s (%s)"):format(math.floor(seconds * 10 + 0.5) / 10, option)
+   trouble.option, trouble.sentence = option, trouble.sentence:gsub("{limit}", text)
+end
+
+--- Give a trouble that no session reports its sentence, a timeout or a disconnection its own,
+-- and a timeout its `option`, which decided.
+---@param conv table       the conversation
+---@param trouble table    kind, reason, stage, idle
+---@param mail? table      the message that the trouble is about
+function interruptions.describe(conv, trouble, mail)
+   local texts = texts_of(trouble)
+   if not texts then
+      local unreported = trouble.stage == "tls" and sentences.tls or sentences.connect
+      trouble.sentence = trouble.sentence or unreported[trouble.kind]
+      return
+   end
+   local stage = stage_of(trouble, texts, conv.server)
+   local verb = interruptions.verb(conv.server, stage)
+   local text = texts[stage] or verb and texts.other
+   if not text then return end
+   trouble.sentence = text:gsub("{verb}", verb or "")
+   if trouble.kind == "timeout" then add_limit(conv, trouble, mail) end
+end
+
+--- Where a reply came that breaks the protocol: " (in reply to EHLO)", "" where that says nothing.
+---@return string
+function interruptions.place(server, stage)
+   if stage == "greeting" then return " (as its greeting)" end
+   local verb = interruptions.verb(server, stage)
+   return verb and (" (in reply to %s)"):format(verb) or ""
+end
+
+return interruptions
