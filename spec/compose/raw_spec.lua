@@ -37,56 +37,32 @@ describe("what is sent", function()
    end)
 end)
 
-local script = talk.snippets {
-   opening = [[
-      S: 220 hi
-      C: EHLO me.example
-      S: 250-mx
-   ]],
-   bob = [[
-      C: RCPT TO:<bob@there.example>
-      S: 250 ok
-   ]],
-   mail = [[
-      C: MAIL FROM:<ann@me.example>$1
-      S: 250 ok
-      <bob>
-   ]],
-   data = [[
-      C: DATA
-      S: 354 go
-      MESSAGE
-      S: 250 ok
-      <bye>
-   ]],
-}
-
-local function as_file(text)
-   return { new = function()
-      local file = io.tmpfile()
-      file:write(text)
-      file:seek("set", 0)
-      return file
-   end }
-end
-
 describe("a raw file", function()
    it("is refused with a Bcc header in it, as a string is", function()
       for _, text in ipairs { "Subject: x\r\nBcc: a@b\r\n\r\nx", "bcc : a@b\n\nx" } do
-         local _, err = safe.send(talk.options({ raw = as_file(text).new() }, talk.peer("")))
+         local _, err = safe.send(talk.options({ raw = talk.file(text).new() }, talk.peer("")))
          assert.equal("raw", err.option)
       end
-      local refused = as_file("x\nBcc: a@b\n\n").new()
+      local refused = talk.file("x\nBcc: a@b\n\n").new()
       refused:seek("set", 2)
       assert.is_nil((safe.send(talk.options({ raw = refused }, talk.peer("")))))
       assert.equal(2, refused:seek())
-      local file = as_file("x\nSubject: x\n\nBcc: no header\n").new()
+      local file = talk.file("x\nSubject: x\n\nBcc: no header\n").new()
       file:read("*l")
-      local peer = talk.peer(script [[
-         <opening>
+      local peer = talk.peer(talk.script [[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250-mx
          S: 250 HELP
-         <mail>
-         <data>
+         C: MAIL FROM:<ann@me.example>
+         S: 250 ok
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
+         C: DATA
+         S: 354 go
+         MESSAGE
+         S: 250 ok
+         <bye>
       ]])
       assert(safe.send(talk.options({ raw = file }, peer)))
       assert.equal("Subject: x\r\n\r\nBcc: no header\r\n.\r\n", peer.body)

@@ -16,10 +16,6 @@ local script = talk.snippets {
       S: 250-SIZE
       S: 250 CHUNKING
    ]],
-   bob = [[
-      C: RCPT TO:<bob@there.example>
-      S: 250 ok
-   ]],
    mail = function(parameters)
       return ([[
          C: MAIL FROM:<ann@me.example>%s
@@ -54,15 +50,6 @@ end
 
 local pieces = talk.pieces
 
-local function as_file(text)
-   return { new = function()
-      local file = io.tmpfile()
-      file:write(text)
-      file:seek("set", 0)
-      return file
-   end }
-end
-
 local head = "Subject: x\r\n\r\n"
 
 -- What no text may hold, and how a file or a string has it.
@@ -75,7 +62,7 @@ describe("a message that holds what no text may", function()
    for name, raw in pairs(binaries) do
       it("goes out as it is: " .. name, function()
          for _, words in ipairs { prefer, require_it } do
-            for _, given in ipairs { raw, as_file(raw) } do
+            for _, given in ipairs { raw, talk.file(raw) } do
                if name ~= "a NUL and no header" then
                   local receipt, peer = send(given, words,
                      script([[
@@ -127,7 +114,7 @@ describe("a message that holds what no text may", function()
    it("has a header of lines all the same", function()
       for _, raw in ipairs { "Subject: x\n\n\0", "Subject: x\r\nFrom: y\n\r\n\0", "\0", "Subject: x\r\r\0",
          "Subject: x\0\r\n\r\nhello\r\n" } do
-         for _, given in ipairs { raw, as_file(raw).new() } do
+         for _, given in ipairs { raw, talk.file(raw).new() } do
             local _, err = safe.send(talk.options({ raw = given, extensions = prefer }, talk.peer("")))
             assert.equal("raw", err.option)
          end
@@ -188,7 +175,7 @@ describe("a message that is fine as text", function()
 
    it("is BINARYMIME where that can be had", function()
       for _, words in ipairs { prefer, require_it } do
-         for _, given in ipairs { raw, as_file(raw) } do
+         for _, given in ipairs { raw, talk.file(raw) } do
             local receipt, peer = send(given, words,
                script([[
                   <both>
@@ -218,7 +205,7 @@ describe("a message that is fine as text", function()
    end)
 
    it("is 8BITMIME where it has to be, and the receipt says so", function()
-      for _, given in ipairs { raw, as_file(raw) } do
+      for _, given in ipairs { raw, talk.file(raw) } do
          local receipt = send(given, prefer, script [[
             <opening>
             S: 250-8BITMIME
@@ -325,7 +312,8 @@ describe("a message that is fine as text", function()
          <both>
          C~ MAIL
          S: 250 ok
-         <bob>
+         C: RCPT TO:<bob@there.example>
+         S: 250 ok
          C: DATA
          S: 550 no
          <bye>

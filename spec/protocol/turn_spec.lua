@@ -2,11 +2,6 @@ local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 
 local script = talk.snippets {
-   one = [[
-      C: MAIL FROM:<ann@me.example>
-      C: RCPT TO:<bob@there.example>
-      C: DATA
-   ]],
    two = [[
       C: MAIL FROM:<ann@me.example>
       C: RCPT TO:<a@x.example>
@@ -22,7 +17,9 @@ describe("PIPELINING", function()
    it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()
       local receipt, _, peer = talk.send({}, script [[
          <hello PIPELINING>
-         <one>
+         C: MAIL FROM:<ann@me.example>
+         C: RCPT TO:<bob@there.example>
+         C: DATA
          S: 250 ok
          S: 250 ok
          S: 354 go

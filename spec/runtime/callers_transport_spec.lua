@@ -8,18 +8,15 @@ local script = talk.snippets {
       S: 220 hi
       C: EHLO me.example
    ]],
-   offer = [[
-      <hello>
-      S: 250-mx
-      S: 250-AUTH PLAIN LOGIN
-      S: 250 STARTTLS
-   ]],
    inside = [[
       S: 250-mx
       S: 250 AUTH %s
    ]],
    starttls = [[
-      <offer>
+      <hello>
+      S: 250-mx
+      S: 250-AUTH PLAIN LOGIN
+      S: 250 STARTTLS
       C: STARTTLS
       S: 220 go
       TLS

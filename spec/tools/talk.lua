@@ -362,6 +362,16 @@ function talk.pieces(list)
    end }
 end
 
+--- As options.raw: an open file with this text, made anew for each time that it is played.
+function talk.file(text)
+   return { new = function()
+      local file = io.tmpfile()
+      file:write(text)
+      file:seek("set", 0)
+      return file
+   end }
+end
+
 --- The states of a receipt's or an error's recipients, in a row.
 function talk.states(result)
    local list = {}
