@@ -32,7 +32,7 @@ describe("lua-smtp", function()
       assert.equal(64, (select(2, run("send --username ann --token-file /nonexistent" .. message))))
    end)
 
-   it("takes what stands behind = as it is, be it nothing", function()
+   it("takes what follows = as it is, even if it is empty", function()
       local pipe, port = start("--count 1")
       assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message .. " --subject= --text=a=b"))))
       local arrived = pipe:read("*a")
@@ -41,7 +41,7 @@ describe("lua-smtp", function()
       assert.truthy(arrived:find("\na=b\n", 1, true), arrived)
    end)
 
-   it("listens on no port that is none", function()
+   it("refuses a port that is not valid", function()
       for _, port in ipairs { "abc", "-1", "65536", "25.5" } do
          local text, status = run("sink --port " .. port)
          assert.equal(64, status, text)

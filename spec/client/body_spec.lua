@@ -83,7 +83,7 @@ describe("a streamed message", function()
       ["returns nil and an error"] = function() return nil, "disk on fire" end,
       ["returns a number"] = function() return 7 end,
       ["returns empty strings without end"] = function() return "" end,
-      -- In nginx there is always somebody who resumes.
+      -- In nginx something always resumes it.
       ["yields where nobody can resume it"] = not package.loaded.ngx and function() coroutine.yield() end or nil,
    } do
       it("whose function " .. name .. " is a SourceError, and nothing was delivered", function()

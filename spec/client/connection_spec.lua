@@ -148,7 +148,7 @@ describe("a call that did not return", function()
 end)
 
 describe("a connection that is busy", function()
-   it("tells a function that gives the message so, and goes on", function()
+   it("says so to a function that gives the message, and goes on", function()
       local connection
       local inner = {}
       connection = connect([[
@@ -267,7 +267,7 @@ describe("a connection", function()
       talk.finished(peer)
    end)
 
-   it("reports the refusal, not what happens to the reset behind it", function()
+   it("reports the refusal, not what happens to the reset after it", function()
       for _, ending in ipairs { "CLOSE", "S: 500 what", [[
          S: 421 bye
          CLOSE
@@ -362,7 +362,7 @@ describe("a connection", function()
       talk.finished(peer)
    end)
 
-   it("tells of a keyword in several lines as one, and names an IPv6 host in brackets", function()
+   it("reports a keyword in several lines as one, and names an IPv6 host in brackets", function()
       local peer = talk.peer(script [[
          <hello AUTH PLAIN, AUTH LOGIN>
          <bye>
@@ -374,7 +374,7 @@ describe("a connection", function()
       connection:quit()
    end)
 
-   it("tells what the server offers", function()
+   it("reports what the server offers", function()
       local peer = talk.peer(script [[
          <hello SIZE 9>
          <bye>

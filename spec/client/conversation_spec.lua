@@ -174,7 +174,7 @@ describe("RSET refused between messages", function()
       end)
    end
 
-   it("by wish of the caller is told of as such", function()
+   it("by wish of the caller is reported as such", function()
       local server = refuses(554)
       local connection = assert(smtp.connect(options({}, { server })))
       local answer, err = connection:reset()

@@ -100,7 +100,7 @@ describe("a connection cut at every byte", function()
                local ended = (peer.body or ""):sub(-5) == "\r\n.\r\n"
                local verdict = side == 1 and n >= heard_all - bye
                   or side == 2 and n >= said_all - #"QUIT\r\n"
-               -- Cut on our side right behind the end of the message, nobody hears the verdict.
+               -- Cut on our side right after the end of the message, the verdict is not heard.
                if side == 2 and n == said_all - #"QUIT\r\n" then verdict = false end
                local where = ("side %d, byte %d"):format(side, n)
                if verdict then

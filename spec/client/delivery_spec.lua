@@ -1,4 +1,4 @@
--- Messages on their way, and what is told of them, where connections end and servers are odd.
+-- Messages on their way, and what is reported of them, where connections end and servers are odd.
 local runtime = require "smtp.runtime.runtime"
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"

@@ -5,7 +5,7 @@ local talk = require "spec.tools.talk"
 local script, messages, send = many.script, many.messages, many.send
 
 describe("eager", function()
-   it("says the next envelope behind the end of a message, once a chunk was accepted", function()
+   it("says the next envelope after the end of a message, once a chunk was accepted", function()
       local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
          <chunking>
          <envelope a>
@@ -66,7 +66,7 @@ describe("eager", function()
       assert.equal("accepted accepted", states)
    end)
 
-   it("sends no chunk behind recipients that are not accepted", function()
+   it("sends no chunk after recipients that are not accepted", function()
       local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
          <chunking>
          <envelope a>
@@ -171,7 +171,7 @@ describe("eager", function()
       assert.equal("doubt", summary.results[2].retry)
    end)
 
-   it("says not a word more to who does not know BDAT, and sends by DATA", function()
+   it("says no more to a server that does not know BDAT, and sends by DATA", function()
       local peers, transcripts = {}, {
          script [[
             <chunking>
@@ -275,7 +275,7 @@ describe("eager", function()
       for _, receipt in ipairs(summary.results) do assert.equal("off", receipt.pipelining) end
    end)
 
-   it("says QUIT behind a single message", function()
+   it("says QUIT after a single message", function()
       local receipt, _, peer = talk.send({ pipelining = "eager", raw = "hello a", to = "a@there.example" },
          script [[
             <chunking>
@@ -293,7 +293,7 @@ describe("eager", function()
    end)
 
    for said, lines in pairs { ["503 wait"] = "S: 503 wait\n", ["not a word"] = "SILENCE\n" } do
-      it("says QUIT behind no message more where the answer to it was " .. said, function()
+      it("says QUIT after no further message where the answer to it was " .. said, function()
          local t = { pipelining = "eager", raw = "hello a", to = "a@there.example", from = "ann@me.example" }
          local start = script [[
             <chunking>
@@ -343,7 +343,7 @@ describe("eager", function()
       assert.equal("not_all", err.reason)
    end)
 
-   it("tells what was done: a server without PIPELINING, and what the caller wants", function()
+   it("reports what was done: a server without PIPELINING, and what the caller asks for", function()
       local given = { safe = "safe", eager = "eager", off = "off" }
       for grade, used in pairs(given) do
          local sink = smtp.sink { capabilities = { "PIPELINING" } }

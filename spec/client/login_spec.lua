@@ -64,7 +64,7 @@ describe("secrets", function()
       assert.equal("no for [secret]", err.mechanisms["X-OWN"])
    end)
 
-   it("are asked for once, though one mechanism after the other wants them", function()
+   it("are asked for once, though one mechanism after the other needs them", function()
       local calls = 0
       local options = login("require", { auth_mechanisms = { "SCRAM-SHA-1", "PLAIN" }, password = function()
          calls = calls + 1
@@ -325,7 +325,7 @@ describe("a mechanism of the user's own", function()
       ]], { spoken = spoken["X-OWN"][2] }))
    end)
 
-   it("may refuse to begin, and then nobody goes on", function()
+   it("may refuse to begin, and then nothing goes on", function()
       local options = object { start = function() return nil, "not from here" end }
       options.auth_mechanisms[2] = "PLAIN"
       local _, err = talk.send(options, script [[
@@ -347,7 +347,7 @@ describe("a mechanism of the user's own", function()
       assert.same({ "timeout", "auth" }, { err.kind, err.stage })
    end)
 
-   it("may want a name without a secret, or a token", function()
+   it("may need a name without a secret, or a token", function()
       local options = object {}
       options.password = nil
       talk.send(options, script([[
@@ -409,7 +409,7 @@ describe("a mechanism of the user's own", function()
       ]])
    end)
 
-   it("that is none is a mistake of the caller's", function()
+   it("that is not valid is a mistake of the caller's", function()
       for _, bad in ipairs { { name = "X-OWN" }, { name = "X-OWN", start = own.start }, { name = "x own",
          start = own.start, step = own.step }, { name = "PLAIN", start = own.start, step = own.step } } do
          local _, err = safe.send { host = "mx.example", from = "a@x.example", to = "b@x.example",

@@ -1,4 +1,4 @@
--- Whatever servers and connections do: each message is told of once, and what is told is so.
+-- Whatever servers and connections do: each message is reported once, and what is reported is true.
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"

@@ -144,7 +144,7 @@ end)
 
 describe("send_many", function()
    for _, capabilities in ipairs { { "PIPELINING", "CHUNKING" }, { "PIPELINING" } } do
-      it("eager, goes on behind a message whose source fails: " .. table.concat(capabilities, ", "), function()
+      it("eager, goes on after a message whose source fails: " .. table.concat(capabilities, ", "), function()
          local sink = smtp.sink { capabilities = capabilities }
          local options = options_of(sink)
          options.pipelining = "eager"

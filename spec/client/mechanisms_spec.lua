@@ -69,7 +69,7 @@ describe("what was offered and then refused us", function()
 end)
 
 describe("a choice of ours", function()
-   it("to use no mechanism is an error under prefer as well: it is no lack of the server's", function()
+   it("to use no mechanism is an error under prefer as well: the server lacks nothing", function()
       local own = { name = "X-OWN", start = function() return false, "no ticket" end, step = function() end }
       for _, policy in ipairs { "require", "prefer" } do
          local _, err = talk.send(login(policy, { auth_mechanisms = { own } }), script [[
@@ -80,7 +80,7 @@ describe("a choice of ours", function()
       end
    end)
 
-   it("is told in the receipt where the server has nothing for us", function()
+   it("is reported in the receipt where the server has nothing for us", function()
       local receipt = talk.send(login("prefer"), script [[
          <hello AUTH NTLM CRAM-MD5>
          <accepted>
@@ -163,7 +163,7 @@ describe("the choice", function()
          (tried(with { tls_on = true, bind = bind }, "SCRAM-SHA-1-PLUS SCRAM-SHA-512-PLUS PLAIN")))
    end)
 
-   it("where this connection has nothing to bind to is none: nothing less is tried", function()
+   it("where this connection has nothing to bind to is not made: nothing less is tried", function()
       local list, err = tried(with { tls_on = true, bind = function() end }, all)
       assert.same({}, list)
       assert.same({ "auth_rejected", "mechanism" }, { err.kind, err.reason })
@@ -228,13 +228,13 @@ describe("the flag of SCRAM", function()
          "SCRAM-SHA-256-PLUS SCRAM-SHA-256", bind))
    end)
 
-   it("is y where a -PLUS is offered that we do not have: somebody in between could add it", function()
+   it("is y where a -PLUS is offered that we do not have: a man in the middle could add it", function()
       assert.equal("y,,n=", flag(with(), "FOO-PLUS SCRAM-SHA3-512-PLUS SCRAM-SHA-256", bind))
       assert.equal("y,,n=", flag(with { auth_mechanisms = { "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256" } },
          "SCRAM-SHA-1-PLUS SCRAM-SHA-256", bind))
    end)
 
-   it("is followed by whom to act as", function()
+   it("is followed by the identity to act as", function()
       assert.equal("y,a=b=2Cc,n=", flag(with { authzid = "b,c" }, "SCRAM-SHA-256", bind))
    end)
 end)

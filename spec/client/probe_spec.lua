@@ -10,7 +10,7 @@ local login, coded = probes.login, probes.coded
 local in_nginx = package.loaded.ngx ~= nil
 
 describe("a probe", function()
-   it("tells what is offered before and after TLS, and sends nothing", function()
+   it("reports what is offered before and after TLS, and sends nothing", function()
       local report = assert(play({ host = "first.example" }, script [[
          <starttls>
          S: 250-CHUNKING
@@ -423,14 +423,14 @@ describe("a probe over real TLS", function()
       assert.truthy(saw:find("C: QUIT", 1, true))
    end)
 
-   it("tells of TLS 1.2", function()
+   it("reports TLS 1.2", function()
       if in_nginx then return end -- it does not say which version it is
       local report = assert((probe(start("good", 1, 'tls_max_version = "1.2"'))))
       assert.equal("TLSv1.2", report.tls.version)
       assert.equal("tls_1_2", report.warnings[1].reason)
    end)
 
-   it("tells of a certificate that ends soon", function()
+   it("reports a certificate that ends soon", function()
       if in_nginx then return end
       local sink = [[
          local sink = require("smtp.safe").sink { tls = "implicit" }

@@ -293,7 +293,7 @@ describe("a probe warns of", function()
       assert.is_false(report.chunking)
    end)
 
-   it("a small limit of size, and not of one that is no limit", function()
+   it("a small limit of size, and not of one that limits nothing", function()
       local offer = script [[
          <hello>
          S: 250-mx

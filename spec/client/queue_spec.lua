@@ -96,7 +96,7 @@ describe("send_many", function()
       assert.is_true(summary.seconds > 0.8, summary.seconds)
    end)
 
-   it("tells of all that is left once the server is gone, whatever the rate", function()
+   it("reports all that is left once the server is gone, whatever the rate", function()
       local options, made = options_of(smtp.sink {}, 2, 1000)
       local summary = assert(smtp.send_many(options, messages("a", "b", "c", "d", "e", "f", "g"),
          { connections = 1, per_connection = 1, rate = 0.1 }))
@@ -107,7 +107,7 @@ describe("send_many", function()
       assert.truthy(summary.seconds < 30, summary.seconds) -- not ten for each
    end)
 
-   it("tells at once that there is no server", function()
+   it("reports at once that there is no server", function()
       local options, made = options_of(smtp.sink {}, 1, 1000)
       local summary = assert(smtp.send_many(options, messages("a", "b"), { connections = 1 }))
       assert.equal(2, summary.failed)
@@ -220,7 +220,7 @@ describe("A message of send_many whose connection ends", function()
    end)
 end)
 
-describe("Messages of send_many behind one whose source fails", function()
+describe("Messages of send_many after one whose source fails", function()
    for _, capabilities in ipairs { { "PIPELINING", "CHUNKING" }, { "PIPELINING" }, {} } do
       for failing = 1, 3 do
          it(("number %d go out by another connection: %s"):format(failing, table.concat(capabilities, " ")), function()

@@ -248,7 +248,7 @@ describe("A server that ends the connection at RCPT", function()
       return count
    end
 
-   it("is not connected to again by a connection of the caller's, which says what became of whom", function()
+   it("is not connected to again by the caller's own connection, which reports each recipient", function()
       local options, servers, message = setup(chasquid, { to = addresses(150) })
       local connection = assert(smtp.connect(options))
       local _, err = connection:send(message)
@@ -422,7 +422,7 @@ describe("Recipients of further transactions", function()
       assert.equal(250, receipt.reply.code)
    end)
 
-   it("who are all refused leave the message to the others", function()
+   it("that are all refused leave the message to the others", function()
       local receipt = assert(send { [3] = "550 who?", [4] = "550 who?" })
       assert.equal("accepted accepted refused refused accepted accepted", talk.states(receipt))
    end)

@@ -394,7 +394,7 @@ describe("A mechanism of smtp.sasl", function()
       end
    end)
 
-   it("prepares whom to act as", function()
+   it("prepares the identity to act as", function()
       local _, opening = start("SCRAM-SHA-256", { authzid = "\226\133\168" })
       assert.equal("n,a=IX,n=ann,r=ours", opening)
    end)

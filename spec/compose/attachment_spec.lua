@@ -106,7 +106,7 @@ describe("an attachment", function()
       end)
    end
 
-   it("that can be read only once is refused, and nobody waits for its other end", function()
+   it("that can be read only once is refused without a wait for its other end", function()
       local path = os.tmpname()
       os.remove(path)
       assert(os.execute("mkfifo " .. path))

@@ -49,7 +49,7 @@ describe("the option dkim", function()
       end
    end)
 
-   it("refuses what is no key at all", function()
+   it("refuses what is not a key at all", function()
       local _, pem = key("ed25519")
       local bare = pem:match("\n(.-)\n")
       for given, words in pairs { [""] = "neither the text", ["/nowhere/key.pem"] = "neither the text",

@@ -150,7 +150,7 @@ describe("signing in pieces", function()
       end)(read(whole)))
    end)
 
-   it("tells another reading of the source by its fingerprint", function()
+   it("knows another reading of the source by its fingerprint", function()
       local first = reading { "hello you\r\n" }
       assert(first:finish(headers))
       local print = assert(first:fingerprint(headers))
@@ -174,7 +174,7 @@ describe("signing in pieces", function()
       assert.equal("message", err.option)
    end)
 
-   it("refuses what are no headers", function()
+   it("refuses invalid headers", function()
       for _, bad in ipairs { 1, { 1 }, { { "From" } }, { { "From", "From: a" } }, { { "From", "To: a\r\n" } },
          { { "From", "From: a\r\nBcc: b\r\n" } }, { { "From", "From: a\r\n\r\n" } }, { { "", ": a\r\n" } },
          { { "Fr om", "Fr om: a\r\n" } }, { { "From", "From : a\r\n" } },
@@ -188,7 +188,7 @@ describe("signing in pieces", function()
       assert.equal("message", err.option)
    end)
 
-   it("refuses what are no signers, no clock, no text", function()
+   it("refuses invalid signers, an invalid clock and an invalid text", function()
       for _, bad in ipairs { { signer() }, { by, 5 }, { nil } } do
          local signing, err = dkim.begin(bad[1], bad[2])
          assert.is_nil(signing)

@@ -89,7 +89,7 @@ describe("headers with options of their own", function()
       end)
    end
 
-   it("stand beside raw only where they say nothing of the content", function()
+   it("may be given beside raw only where they say nothing of the content", function()
       for _, name in ipairs { "html", "attachments", "calendar", "in_reply_to", "references", "priority",
          "list_unsubscribe" } do
          local _, err = safe.message { from = "a@x.example", to = "b@x.example", raw = "Subject: x\n\nx\n",

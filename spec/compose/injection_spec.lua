@@ -1,5 +1,5 @@
 -- No text of the caller's becomes a command, a header or a part of its own: by whatever field it comes,
--- it is refused by name, and nobody is connected to.
+-- it is refused by name, and no connection is made.
 local safe = require "smtp.safe"
 
 local function untouched()

@@ -33,7 +33,7 @@ describe("what is sent", function()
       end
    end)
 
-   it("goes to somebody, from somebody", function()
+   it("needs a recipient and a sender", function()
       local t = with {}
       t.to = nil
       assert.equal("to", select(2, safe.send(t)).option)

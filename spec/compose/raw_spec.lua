@@ -15,7 +15,7 @@ describe("raw", function()
 end)
 
 describe("what is sent", function()
-   it("as raw stands alone", function()
+   it("as raw excludes the options of composed messages", function()
       for _, name in ipairs { "cc", "bcc", "subject", "text", "headers", "date", "reply_to" } do
          local t = with { raw = "x\r\n", [name] = name == "headers" and {} or "a@b.example" }
          if name ~= "text" then t.text = nil end

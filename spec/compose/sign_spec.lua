@@ -24,7 +24,7 @@ describe("a signed message", function()
       end)
    end
 
-   it("of an open file is read from where it stands", function()
+   it("of an open file is read from its current position", function()
       local file = io.tmpfile()
       file:write("skipped From: ann@me.example\n\nbody\n")
       file:seek("set", 8)
@@ -45,7 +45,7 @@ describe("a signed message", function()
       assert.same({ "ed25519-sha256", "rsa-sha256" }, algorithms)
    end)
 
-   it("whose function fails is not sent, and nobody is connected to", function()
+   it("whose function fails is not sent, and no connection is made", function()
       local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       local _, err = safe.send(talk.options({ raw = false, text = "x", dkim = { domain = "me.example",
@@ -53,7 +53,7 @@ describe("a signed message", function()
       assert.same({ "source", "broken", "no" }, { err.kind, err.cause, err.sent })
    end)
 
-   it("whose function never ends is given up in time, and nobody is connected to", function()
+   it("whose function never ends is given up in time, and no connection is made", function()
       local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       local _, err = safe.send(talk.options({ raw = false, text = "x", timeout = 0.2, dkim = {
@@ -62,7 +62,7 @@ describe("a signed message", function()
       assert.same({ "timeout", "no" }, { err.kind, err.sent })
    end)
 
-   it("whose file changes behind its back is not sent", function()
+   it("whose file changes meanwhile is not sent", function()
       local path = os.tmpname()
       local function write(text)
          local file = assert(io.open(path, "wb"))
@@ -87,7 +87,7 @@ describe("a signed message", function()
       assert.is_nil(peer.body:find("\r\n.\r\n", 1, true))
    end)
 
-   it("with a header that is none is refused before anything is sent", function()
+   it("with an invalid header is refused before anything is sent", function()
       local peer = talk.peer(script "<hello 8BITMIME>")
       function peer.connect() error("connected") end
       for _, raw in ipairs { "no header\n\nx\n", "Subject: no From\n\nx\n" } do

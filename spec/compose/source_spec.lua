@@ -73,7 +73,7 @@ describe("a source that fails", function()
       assert.equal("source", err.kind)
    end)
 
-   it("is told with its cause by the composer alone as well", function()
+   it("is reported with its cause by the composer alone as well", function()
       local made = assert(message { attachments = { source = function() error("broken", 0) end } })
       local ok, err = pcall(tostring, made)
       assert.is_false(ok)

@@ -76,7 +76,7 @@ describe("a domain outside ASCII", function()
       return string.char(224 + math.floor(middle / 64), 128 + middle % 64, low)
    end
 
-   it("is a domain or none, whatever character stands in it, and means itself", function()
+   it("is a domain or is refused, whatever character it contains, and means itself", function()
       local accepted = 0
       for code = 0x80, 0xFFFF do
          local c = code >= 0xD800 and code <= 0xDFFF and "\237\160\128" or utf8_of(code)

@@ -108,7 +108,7 @@ describe("a whole body", function()
       end
    end)
 
-   it("with a NUL, or that is not UTF-8, is no text", function()
+   it("with a NUL, or that is not UTF-8, is not text", function()
       assert.same({ nil, "nul" }, { core.encode_text "a\0" })
       assert.same({ nil, "utf8" }, { core.encode_text "\195" })
       assert.same({ nil, "utf8" }, { core.encode_text "\0\255" })

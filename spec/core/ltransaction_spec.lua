@@ -61,7 +61,7 @@ describe("core.transaction", function()
       end
    end)
 
-   it("never says REQUIRETLS to who does not offer it", function()
+   it("never says REQUIRETLS to a server that does not offer it", function()
       local session = core.session { domain = "me.example", tls_on = true, tls_verified = true }
       session:heard("220 hi\r\n")
       session:sent(#session:output())

@@ -24,7 +24,7 @@ describe("SASLprep", function()
       assert.same({ nil, "saslprep" }, { crypto.saslprep "\216\1671" })
    end)
 
-   it("refuses what is no UTF-8", function()
+   it("refuses what is not UTF-8", function()
       for _, bad in ipairs { "\255", "a\195", "\192\128", "\237\160\128", "\244\144\128\128" } do
          assert.same({ nil, "saslprep" }, { crypto.saslprep(bad) })
       end

@@ -279,7 +279,7 @@ describe("SCRAM, told first", function()
       end)
    end
 
-   it("extensions behind all it needs, ignores them, and signs them (RFC 5802 7)", function()
+   it("extensions after all it needs, ignores them, and signs them (RFC 5802 7)", function()
       for _, extensions in ipairs { ",x=y", ",x=y,z=a=b==", ",A=\195\164,b= ", ",x=y,x=y" } do
          local exchange = begin()
          local first = FIRST .. extensions

@@ -12,7 +12,7 @@ describe("a message", function()
       end
    end)
 
-   it("stands unchanged below its signature", function()
+   it("is unchanged below its signature", function()
       for _, message in ipairs { head .. "\r\n", head .. "\r\nbody", head, head .. "X: " .. ("x "):rep(400)
          .. "\r\n y\r\n\r\n\r\n  \r\n\r\n", head .. "\r\n\255\r\n" } do
          local tags, rest = read(assert(dkim.sign(message, signer())))

@@ -83,7 +83,7 @@ describe("the sink", function()
 end)
 
 describe("the sink", function()
-   it("without a descriptor left goes on when somebody leaves", function()
+   it("without a descriptor left goes on when a client leaves", function()
       local pipe = io.popen(("ulimit -n 14; exec %s csrc/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
       local port = tonumber(pipe:read("*l"):match("%d+$"))
       local list = {}
@@ -250,7 +250,7 @@ describe("a sink that listens", function()
       end)
    end
 
-   it("lets nobody in any more where a function of the user's fails", function()
+   it("accepts no client any more where a function of the user's fails", function()
       local other = peer.start [[
          local sink = assert(require("smtp.sink").new { on_message = function() error("not this one") end })
          assert(sink:listen(listener))

@@ -13,7 +13,7 @@ describe("errors", function()
       end
    end)
 
-   it("are told from every other value", function()
+   it("are distinguished from every other value", function()
       for _, value in ipairs { "x", 1, true, {}, setmetatable({}, { kind = "tls" }), print } do
          assert.is_false(smtp.is_error(value))
       end
@@ -108,7 +108,7 @@ describe("the line of a UsageError", function()
       end
    end)
 
-   it("does not name it twice, nor an argument that is no option", function()
+   it("does not name it twice, nor an argument that is not an option", function()
       local _, times = line("auth", "never"):gsub("auth", "")
       assert.truthy(times <= 3)
       local _, err = safe.send(5)

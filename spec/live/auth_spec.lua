@@ -39,7 +39,7 @@ describe("AUTH at Dovecot", function()
       end)
    end
 
-   it("with SCRAM-SHA-256 and a user who does not exist is rejected", function()
+   it("with SCRAM-SHA-256 and a user that does not exist is rejected", function()
       is_rejected { username = "nobody", password = "sesame", auth_mechanisms = "SCRAM-SHA-256" }
    end)
 

@@ -13,7 +13,7 @@ local function exim(live)
       password = "sesame" }
 end
 
--- Exim notes below the header who sent it.
+-- Exim notes the sender below the header.
 local function without_note(text)
    return (text:gsub("X%-Identity: [^\n]*\n", "", 1))
 end
@@ -39,7 +39,7 @@ for name, server in pairs { Postfix = { servers.start, postfix }, Exim = { serve
 
       local text = head .. "Subject: chunks\n\n.\n..dots\n"
 
-      it("goes in one chunk behind the envelope", function()
+      it("goes in one chunk after the envelope", function()
          send("bob", { raw = text }, text)
          assert.truthy(said:find(("BDAT %d LAST\n"):format(#text:gsub("\n", "\r\n")), 1, true), said)
       end)
@@ -61,7 +61,7 @@ for name, server in pairs { Postfix = { servers.start, postfix }, Exim = { serve
          end)
       end
 
-      it("with 8-bit octets is told as such", function()
+      it("with 8-bit bytes is declared as such", function()
          local raw = head .. "Subject: 8bit\n\ngrüße\n"
          send("bob", { raw = raw }, raw)
          assert.truthy(said:find("BODY=8BITMIME\n.*\nBDAT %d+ LAST"), said)

@@ -1,4 +1,4 @@
--- Composed and signed messages, as they arrive behind Postfix: the signatures still hold, and the parts are
+-- Composed and signed messages, as they arrive after Postfix: the signatures still hold, and the parts are
 -- what was put in.
 local command = require "spec.tools.command"
 local core = require "smtp.core"

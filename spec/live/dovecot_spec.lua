@@ -35,14 +35,14 @@ describe("Dovecot's LMTP", function()
       end
    end
 
-   it("has a verdict behind the message that is no other recipient's", function()
+   it("has a verdict after the message for each recipient", function()
       local receipt, err = send("TCP", { to = { "full@live.example", "bob@live.example" } })
       assert(receipt, tostring(err))
       assert.equal("deferred 451, accepted 250", states(receipt))
       assert.same({ raw }, live.arrived("bob", 1))
    end)
 
-   it("that can give it to nobody refuses the message", function()
+   it("that can deliver it to no recipient refuses the message", function()
       local _, err = send("a unix socket", { to = "full@live.example" })
       assert.same({ "data_refused", 451, "no", "later" }, { err.kind, err.code, err.sent, err.retry })
    end)

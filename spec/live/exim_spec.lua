@@ -22,7 +22,7 @@ describe("AUTH at Exim", function()
       return t
    end
 
-   -- Exim writes down as whom it let us in, and how.
+   -- Exim writes down as which user it let us in, and how.
    local function delivers(identity, mechanism, more)
       local receipt, err = safe.send(options(more))
       assert(receipt, tostring(err))
@@ -40,7 +40,7 @@ describe("AUTH at Exim", function()
       return err
    end
 
-   it("with EXTERNAL is who the certificate is for", function()
+   it("with EXTERNAL is the user of the certificate", function()
       delivers("ann", "EXTERNAL", external("client"))
    end)
 

@@ -118,7 +118,7 @@ describe("GNU SASL", function()
          assert.equal("y,,", said[1]:sub(1, 3))
       end)
 
-      it("sees in " .. mechanism .. " that somebody hid its -PLUS from us", function()
+      it("sees in " .. mechanism .. " that its -PLUS was hidden from us", function()
          local _, trusted, said, rest = play(mechanism, { server = "sesame", client = "sesame",
             binding_type = "tls-exporter", binding = "bytes", asked = { "bytes" } })
          assert.is_false(trusted)
@@ -161,7 +161,7 @@ describe("GNU SASL", function()
          assert.is_true(trusted, rest)
       end)
 
-      it("wants too few iterations in " .. mechanism .. " and gets no proof", function()
+      it("asks for too few iterations in " .. mechanism .. " and gets no proof", function()
          local result, trusted, said = play(mechanism, { server = "sesame", client = "sesame",
             flags = "--iteration-count 4095" })
          assert.same({ "none", "iterations" }, result)

@@ -118,7 +118,7 @@ describe("Postfix", function()
       assert.equal(2, #live.arrived("bob", 2))
    end)
 
-   it("that wants AUTH refuses those without", function()
+   it("that requires AUTH refuses those without", function()
       local _, err = safe.send(options { text = "x", username = "none", password = "none" })
       assert.truthy(err.code and err.code >= 500, tostring(err))
       assert.equal("no", err.sent)

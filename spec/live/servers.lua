@@ -11,7 +11,7 @@ local servers = {}
 -- is the one that the servers' certificates are of.
 local nginx = require("smtp.runtime.runtime").nginx()
 
---- tls_ca_file for the CA of this name, or what stands in its place.
+--- tls_ca_file for the CA of this name, or what takes its place.
 local function ca_file(name)
    return not nginx and certs.make()(name) or nil
 end
@@ -129,7 +129,7 @@ local function start(file_name)
    return self
 end
 
---- Postfix with Dovecot's SASL: submission_port wants TLS and AUTH, relay_port offers neither.
+--- Postfix with Dovecot's SASL: submission_port requires TLS and AUTH, relay_port offers neither.
 function servers.start()
    local self, why = start("servers.sh")
    if not self then return nil, why end

@@ -46,7 +46,7 @@ describe("a cosocket that shows its TLS connection", function()
       ngx.socket.tcp, tls_by_ffi.Socket.getsslpointer = tcp, pointer
    end)
 
-   -- The sink compares the bytes, and takes neither another type nor the y of who could have bound.
+   -- The sink compares the bytes, and takes neither another type nor the y of a client that could have bound.
    it("is bound by the exporter of RFC 9266 with TLS 1.3, and by tls-unique with TLS 1.2", function()
       for _, version in ipairs { "1.3", "1.2" } do
          local receipt, err = send(version)

@@ -1,4 +1,4 @@
--- What a server says while nginx sends: it is heard at once, and nobody waits for the other's buffers.
+-- What a server says while nginx sends: it is heard at once, and neither waits for the other's buffers.
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local safe = require "smtp.safe"
@@ -102,7 +102,7 @@ for _, tls in ipairs { false, true } do
          end)
       end
 
-      it("that promises delivery is no delivery", function()
+      it("that promises delivery is not believed", function()
          start(tls, { buffers = 16384, early = { after = 100000, reply = "250 2.0.0 queued" } })
          local receipt, err = safe.send(options(tls, { raw = large() }))
          assert.is_nil(receipt)

@@ -38,7 +38,7 @@ describe("a crowd", function()
       end
    end)
 
-   it("loses nobody to an error, grows from within, and sleeps", function()
+   it("loses no job to an error, grows from within, and sleeps", function()
       local log, ok, err = {}, nil, nil
       local took = time(function()
          ok, err = scheduler.run {

@@ -1,5 +1,5 @@
 -- A worker that is replaced, or a client that goes, while messages are on their way: each message that was
--- taken on goes out once, and what is cut is delivered to nobody.
+-- taken on goes out once, and what is cut is delivered to no recipient.
 local server = require "spec.nginx.server"
 
 local ngx = package.loaded.ngx
@@ -120,7 +120,7 @@ describe("a message on its way", function()
       end)
    end
 
-   it("is delivered to nobody where its client goes, and its connection is not kept", function()
+   it("is delivered to no recipient where its client goes, and its connection is not kept", function()
       local sock = ask "/"
       ngx.sleep(0.15)
       sock:close()

@@ -115,7 +115,7 @@ describe("a message from nginx", function()
       assert.truthy(ticks >= 15, ticks)
    end)
 
-   it("goes out through a unix socket, and its path is an error where nobody listens", function()
+   it("goes out through a unix socket, and its path is an error where no server listens", function()
       local _, err = safe.send(options({}, { host = "none", socket = "/nowhere/smtp.sock", tls = "skip",
          username = "none", password = "none" }))
       assert.same({ "connect", "connect" }, { err.kind, err.stage })
@@ -176,7 +176,7 @@ describe("a certificate", function()
 end)
 
 describe("TLS", function()
-   it("refuses what was injected before it, in the same packet and behind it", function()
+   it("refuses what was injected before it, in the same packet and after it", function()
       for _, text in ipairs { "250 injected\r\n", ("250 injected\r\n"):rep(1000) } do
          local mx = with_tls("good", { inject = text })
          local _, err = safe.send(options(mx))

@@ -38,7 +38,7 @@ describe("an address as people write it", function()
          parse({ name = '"Ann"', address = "a@b" }, "to"))
    end)
 
-   it("that is none is an AddressError that names option and value", function()
+   it("that is not valid is an AddressError that names option and value", function()
       local _, err = parse("a@b> NOTIFY=NEVER", "to")
       assert.same({ "address", "to", "a@b> NOTIFY=NEVER" }, { err.kind, err.option, err.value })
       _, err = parse("Ann <a b@c>", "to")
@@ -89,7 +89,7 @@ describe("an address as people write it", function()
       ["\226\129\166"] = "U+2066", ["\226\129\169"] = "U+2069", ["\216\156"] = "U+061C",
       ["\226\128\168"] = "U+2028", ["\226\128\131"] = "U+2003", ["\243\160\129\129"] = "U+E0041",
    } do
-      it("cannot hold " .. name .. ", which nobody sees, and the error names it", function()
+      it("cannot hold " .. name .. ", which is invisible, and the error names it", function()
          for _, pattern in ipairs { "%sann@x.example", "ann@x.example%s", "an%sn@x.example", "ann%s@x.example",
             "ann@%sx.example", "ann@x.ex%sample", "ann@x.example %s", "%s ann@x.example",
             "Ann <%sann@x.example>", "Ann <ann@x.example%s>", "Ann <ann@x.example>%s",
@@ -159,7 +159,7 @@ end)
 local refused = checked.refused
 
 describe("an address as a table", function()
-   it("has no other fields: somebody may stand in them", function()
+   it("has no other fields: a recipient may be in them", function()
       assert.equal("to.1", refused({ to = { address = "bob@there.example", "eve@there.example" } }).option)
       assert.equal("cc.notify", refused({ cc = { { address = "bob@there.example", notify = "never" } } }).option)
    end)

@@ -30,7 +30,7 @@ describe("a list with a hole", function()
       attachments = { { content = "x" }, [3] = { content = "y" } }, references = { "<a@b>", [3] = "<c@d>" },
       list_unsubscribe = { "https://me.example/", [3] = "mailto:off@me.example", one_click = true },
       auth_mechanisms = { "PLAIN", [3] = "LOGIN" }, dkim = { {}, [3] = {} } } do
-      it("is refused, lest what is behind the hole is left out: " .. name, function()
+      it("is refused, so that nothing after the hole is left out: " .. name, function()
          local err = refused { [name] = value }
          assert.equal(name, err.option)
          assert.truthy(err.what:find("is a list", 1, true), err.what)

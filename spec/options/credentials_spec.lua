@@ -9,7 +9,7 @@ describe("credentials", function()
       assert.equal("password", refused({ username = "ann", password = "" }).option)
    end)
 
-   it("both empty are none", function()
+   it("both empty count as no credentials", function()
       assert.equal("skip", server({ username = "", password = "" }).auth)
    end)
 

@@ -14,7 +14,7 @@ describe("the table of options", function()
       end
    end)
 
-   it("lets smtp.probe recommend options that are no secrets and no objects", function()
+   it("lets smtp.probe recommend options that are neither secrets nor objects", function()
       local t = { domain = "me.example", username = "ann", password = "sesame", token = "t", transport = {},
          auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem", trace = print, keepalive = { idle = 1 }, port = 25 }
       local carried = request.carried(t)

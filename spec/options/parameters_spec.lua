@@ -37,7 +37,7 @@ describe("what is asked of an extension", function()
       end
    end
 
-   it("names those who are to be told of what", function()
+   it("names who is notified of what", function()
       for _, bad in ipairs(bad_notify) do
          assert.equal("dsn.notify", refused({ dsn = { notify = bad } }).option)
          assert.equal("envelope.to.notify", refused(to_bob { notify = bad }).option)

@@ -6,7 +6,7 @@ local refused_everywhere, untouched = checked.refused_everywhere, checked.untouc
 local with, refused, server = checked.with, checked.refused, checked.server
 
 describe("defaults", function()
-   it("want TLS and, with credentials, authentication on the port for submission", function()
+   it("require TLS and, with credentials, authentication on the port for submission", function()
       local found = server { username = "ann", password = "pw" }
       assert.same({ "require", "require", 587, true },
          { found.tls, found.auth, found.port, found.tls_verify })

@@ -20,7 +20,7 @@ describe("what raises wherever it is touched", function()
       "requiretls", "deliver_by", "hold_for", "hold_until", "mt_priority" }
 
    for _, name in ipairs(names) do
-      it("is no matter to smtp.safe: " .. name, function()
+      it("is handled by smtp.safe: " .. name, function()
          for _, value in ipairs(values) do
             local t = with { [name] = value, timeout = name == "timeout" and value or 1 }
             if name ~= "transport" then t.transport = smtp.sink {}:transport() end
@@ -33,7 +33,7 @@ describe("what raises wherever it is touched", function()
       end)
    end
 
-   it("is no sink's option either", function()
+   it("is refused as an option of a sink", function()
       for _, value in ipairs { 7, "x", { [trap] = 1 }, false } do
          local _, err = safe.sink(value)
          assert.equal("usage", err.kind)

@@ -1,4 +1,4 @@
--- Every example runs as it stands.
+-- Every example runs unchanged.
 local peer = require "spec.tools.peer"
 
 describe("the example", function()

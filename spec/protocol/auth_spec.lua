@@ -114,7 +114,7 @@ describe("AUTH, where the server offers", function()
          tostring(err))
    end)
 
-   it("AUTH is not an AuthError where it is missing: nobody refused us", function()
+   it("AUTH is not an AuthError where it is missing: no login was refused", function()
       local _, err = talk.send(login("require"), script [[
          <hello X>
          <bye>
@@ -201,7 +201,7 @@ describe("AUTH answered by", function()
       end)
 
       for _, code in ipairs { 250, 220, 354 } do
-         it(code .. " is no success, under " .. policy, function()
+         it(code .. " is not a success, under " .. policy, function()
             local _, err = talk.send(login(policy), script([[
                <hello AUTH PLAIN>
                C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
@@ -303,7 +303,7 @@ describe("AUTH answered by", function()
          end
       end)
 
-      it("a lost connection is no reason to go on without, under " .. policy, function()
+      it("a lost connection does not let it go on without AUTH, under " .. policy, function()
          local _, err = talk.send(login(policy), script [[
             <hello AUTH PLAIN>
             C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
@@ -313,7 +313,7 @@ describe("AUTH answered by", function()
          assert.equal("auth", err.stage)
       end)
 
-      it("silence is no reason to go on without, under " .. policy, function()
+      it("silence does not let it go on without AUTH, under " .. policy, function()
          local _, err = talk.send(login(policy), script [[
             <hello AUTH PLAIN>
             C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
@@ -341,7 +341,7 @@ describe("AUTH answered by", function()
       assert.truthy(err.hint:find("Give password, for PLAIN", 1, true), err.hint)
    end)
 
-   it("may be what a relay wants that refuses the recipient", function()
+   it("may be what a relay requires that refuses the recipient", function()
       local _, err = talk.send({}, script [[
          <hello AUTH PLAIN>
          C: MAIL FROM:<ann@me.example>
@@ -354,7 +354,7 @@ describe("AUTH answered by", function()
       assert.truthy(err.hint:find("username and password", 1, true))
    end)
 
-   it("504 to all mechanisms is no common mechanism", function()
+   it("504 to all mechanisms means that there is no common mechanism", function()
       local all = script [[
          <hello AUTH PLAIN>
          C: AUTH PLAIN AGFubgBzZXNhbWUtMA==
@@ -428,7 +428,7 @@ describe("AUTH by", function()
          { "534 5.7.14 web", "auth_rejected", "browser_login_required" }, { "250 ok", "protocol", drop = true },
          { "220 ok", "protocol", drop = true }, { "421 bye", "auth_temporary", drop = true },
       } do
-         it(name .. " answered at its end by " .. row[1]:match("^[^\n]*") .. " is no success", function()
+         it(name .. " answered at its end by " .. row[1]:match("^[^\n]*") .. " is not a success", function()
             for _, policy in ipairs { "require", "prefer" } do
                local options = {}
                for key, value in pairs(way[1]) do options[key] = value end

@@ -123,7 +123,7 @@ describe("CHUNKING", function()
       assert.equal("usage", err.kind)
    end)
 
-   it("gathers what a function gives, where nobody knows how much it is", function()
+   it("gathers what a function gives, where its length is not known", function()
       local receipt, _, peer = talk.send({ raw = pieces { "Subject: x\n", "\n", "hel", "lo" } }, script [[
          <hello PIPELINING, CHUNKING>
          <envelope>
@@ -195,8 +195,8 @@ describe("CHUNKING", function()
       assert.equal("refused", states(err))
    end)
 
-   -- go-smtp does not consume a chunk behind one that it has refused, and runs it as commands.
-   it("has no chunk behind one that is not answered", function()
+   -- go-smtp does not consume a chunk after one that it has refused, and runs it as commands.
+   it("sends no chunk after one that is not answered", function()
       local line = ("x"):rep(70) .. "\r\n"
       talk.send({ raw = pieces { line:rep(3000) } }, script([[
          <hello PIPELINING, CHUNKING>
@@ -256,7 +256,7 @@ describe("CHUNKING", function()
       assert.equal("not_all", err.reason)
    end)
 
-   it("has no chunk behind refused recipients", function()
+   it("sends no chunk after refused recipients", function()
       local _, err = talk.send({ to = both }, script [[
          <hello PIPELINING, CHUNKING>
          <two>
@@ -283,7 +283,7 @@ describe("CHUNKING", function()
       assert.equal("refused", states(err))
    end)
 
-   it("that the server accepts before it was sent is believed by nobody", function()
+   it("that the server accepts before it was sent is not believed", function()
       local text = ("x"):rep(70) .. "\r\n"
       local _, err = talk.send({ raw = text:rep(2000) }, script [[
          <hello PIPELINING, CHUNKING>
@@ -299,7 +299,7 @@ describe("CHUNKING", function()
       assert.equal("no", err.sent)
    end)
 
-   it("cut off within a chunk is not delivered, and behind it is in doubt", function()
+   it("cut off within a chunk is not delivered, and after it is in doubt", function()
       local text = ("x"):rep(70) .. "\r\n"
       local _, within = talk.send({ raw = text:rep(2000) }, script [[
          <hello PIPELINING, CHUNKING>

@@ -22,7 +22,7 @@ local both = { "a@x.example", "b@x.example" }
 local states = talk.states
 
 describe("PIPELINING", function()
-   it("with a refused sender reports the sender, and nobody else's echo", function()
+   it("with a refused sender reports the sender, and none of the replies that follow from it", function()
       local _, err = talk.send({ to = both }, script [[
          <hello PIPELINING>
          <two>

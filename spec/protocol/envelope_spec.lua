@@ -18,7 +18,7 @@ local states = talk.states
 
 describe("MAIL", function()
    for _, code in ipairs { 550, 553, 451 } do
-      it("refused with " .. code .. " is the sender's refusal, and nobody is told", function()
+      it("refused with " .. code .. " is the sender's refusal, and no recipient has a verdict", function()
          local _, err = talk.send({}, script([[
             <hello>
             C: MAIL FROM:<ann@me.example>
@@ -248,7 +248,7 @@ describe("RCPT", function()
       assert.equal("no", err.sent)
    end)
 
-   it("with 421 in the middle leaves nobody in doubt", function()
+   it("with 421 in the middle leaves no recipient in doubt", function()
       local _, err = talk.send({ to = three }, script [[
          <hello>
          C: MAIL FROM:<ann@me.example>
@@ -391,7 +391,7 @@ describe("RCPT", function()
    end)
 end)
 
--- A transcript of one message: what EHLO offers, and what stands behind MAIL and RCPT.
+-- A transcript of one message: what EHLO offers, and what follows MAIL and RCPT.
 local function asking(offered, behind_mail, behind_rcpt)
    local lines = { "S: 220 hi", "C: EHLO me.example", "S: 250-mx" }
    for i, line in ipairs(offered) do lines[i + 3] = "S: 250-" .. line end
@@ -584,7 +584,7 @@ describe("DELIVERBY", function()
       send_asking({ deliver_by = { seconds = 1, mode = "notify" } }, { "DELIVERBY 60" }, " BY=1;N")
    end)
 
-   it("whose minimum is none has none", function()
+   it("with an invalid minimum has no minimum", function()
       for _, value in ipairs { "", "-5", "x", "60s", "1000000000", "99999999999999999999" } do
          send_asking({ deliver_by = 1 }, { "DELIVERBY " .. value }, " BY=1;R")
       end
@@ -669,7 +669,7 @@ describe("REQUIRETLS", function()
       assert.equal("requiretls_unverified", refused({ tls = "prefer" }, (hello:gsub("STARTTLS", "HELP"))))
    end)
 
-   it("is not promised where nobody looked at the certificate", function()
+   it("is not promised where the certificate was not verified", function()
       local peer = talk.peer(script([[
          <opening>
          <offered>

@@ -6,7 +6,7 @@ local script = talk.script
 
 describe("a challenge", function()
    for _, bad in ipairs { "Rubbish", "eA=", "====", "e===", "eB==", "eA==eA==", "a b=" } do
-      it(bad .. " is no base64: the exchange is cancelled, and nothing else is tried", function()
+      it(bad .. " is not base64: the exchange is cancelled, and nothing else is tried", function()
          local options = with { auth_mechanisms = { "CRAM-MD5", "PLAIN" } }
          local _, err = talk.send(options, script([[
             <hello AUTH CRAM-MD5 PLAIN>
@@ -20,7 +20,7 @@ describe("a challenge", function()
       end)
    end
 
-   it("that is empty is none for CRAM-MD5", function()
+   it("that is empty is not valid for CRAM-MD5", function()
       local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
          <hello AUTH CRAM-MD5>
          C: AUTH CRAM-MD5
@@ -32,7 +32,7 @@ describe("a challenge", function()
       assert.equal("protocol", err.reason)
    end)
 
-   it("with a NUL or a CR in its line is no reply", function()
+   it("with a NUL or a CR in its line is not a reply", function()
       local _, err = talk.send(with { auth_mechanisms = "CRAM-MD5" }, script [[
          <hello AUTH CRAM-MD5>
          C: AUTH CRAM-MD5

@@ -50,7 +50,7 @@ describe("EHLO's keywords", function()
       assert.is_nil(receipt.capabilities.PIPELINING)
    end)
 
-   it("behind a leading space, or none at all, are no keywords", function()
+   it("after a leading space, or without any letter, are not keywords", function()
       talk.send({}, offering([[
          S: 250-mx
          S: 250- PIPELINING
@@ -75,7 +75,7 @@ describe("EHLO's keywords", function()
       ]], script.accepted))
    end)
 
-   it("with a NUL are no reply", function()
+   it("with a NUL are not a reply", function()
       local _, err = talk.send({}, offering([[
          S: 250-mx
          S: 250-PIPE\0LINING

@@ -103,7 +103,7 @@ describe("the greeting", function()
       assert.truthy(err.hint:find("implicit", 1, true))
    end)
 
-   it("with an answer to EHLO behind it, before EHLO, is out of turn", function()
+   it("with an answer to EHLO after it, before EHLO, is out of turn", function()
       local _, err = talk.send({}, [[
          S: 220 hi
          S: 250-mx
@@ -219,7 +219,7 @@ describe("EHLO", function()
          end
       end)
 
-      it("answered by " .. code .. " is no reply to anything else", function()
+      it("answered by " .. code .. " is not reported for anything else", function()
          local _, err = talk.send({}, script([[
             <helo>
             C: MAIL FROM:<ann@me.example>
@@ -229,7 +229,7 @@ describe("EHLO", function()
          assert.same({ "sender_refused", 550, "no" }, { err.kind, err.code, err.text })
       end)
 
-      it("answered by " .. code .. " is told by smtp.probe", function()
+      it("answered by " .. code .. " is reported by smtp.probe", function()
          local report = assert(smtp.probe(talk.options({ from = false, to = false, raw = false },
             talk.peer(script([[
                <helo>

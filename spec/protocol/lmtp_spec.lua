@@ -79,7 +79,7 @@ describe("LMTP", function()
       assert.equal("c", receipt.recipients[3].text)
    end)
 
-   it("has them behind the last chunk too", function()
+   it("has them after the last chunk too", function()
       local receipt = send({}, script [[
          <chunking>
          <to_three>
@@ -151,7 +151,7 @@ describe("LMTP", function()
       end
    end)
 
-   it("cut off among the verdicts tells whom it is known of", function()
+   it("cut off among the verdicts reports those that are known", function()
       local _, err = send({}, script [[
          <hi>
          <to_three>
@@ -185,7 +185,7 @@ describe("LMTP", function()
       assert.equal("accepted", states(receipt))
    end)
 
-   it("never speaks behind the end of a message, eager or not", function()
+   it("never speaks after the end of a message, eager or not", function()
       local peer, said = talk.peer(script [[
          <hi>
          <to_three>
@@ -211,7 +211,7 @@ describe("LMTP", function()
       assert.equal("QUIT\r\n", said[#said])
    end)
 
-   it("with 354 behind refused recipients has no verdict to wait for", function()
+   it("with 354 after refused recipients has no verdict to wait for", function()
       local _, err = send({}, script [[
          <hi>
          <to_three>

@@ -104,7 +104,7 @@ describe("the message", function()
       assert.equal(raw, received(peer.body))
    end)
 
-   it("may be an open file, read from where it stands", function()
+   it("may be an open file, read from its current position", function()
       local name = os.tmpname()
       local file = assert(io.open(name, "w+"))
       file:write("skipped\nhello\n")
@@ -216,7 +216,7 @@ describe("the end of the message answered by", function()
          { err.recipients[1].state, err.recipients[1].code, err.recipients[1].text })
    end)
 
-   it("250 and more behind it is delivered", function()
+   it("250 and more after it is delivered", function()
       local receipt = talk.send({}, script [[
          <go>
          S: 250 ok

@@ -41,13 +41,13 @@ describe("err.command", function()
          S: 554 no
       ]],
    } do
-      it("is what was refused, not what was said behind it: " .. command, function()
+      it("is what was refused, not what was said after it: " .. command, function()
          local _, err = talk.send({ raw = "x" }, opening .. flight .. replies .. ending)
          assert.equal(command, err.command)
       end)
    end
 
-   it("is the greeting's for nobody", function()
+   it("is never that of the greeting", function()
       local _, err = talk.send({}, script([[
          S: 554 no
          <ending>

@@ -85,7 +85,7 @@ describe("a reply", function()
       end)
    end
 
-   it("cut by the end of the connection is none", function()
+   it("cut by the end of the connection does not count", function()
       for _, part in ipairs { "25", "250", "250 ok", "250-a\\r\\n", "250 ok\\r" } do
          local _, err = talk.send({}, script([[
             <hello>
@@ -130,7 +130,7 @@ describe("a reply", function()
          C: RCPT TO:<bob@there.example>
          S: 250 ok
       ]] } do
-      it("that nobody asked for is an error after '" .. at:match("([^\n]*)\n?$") .. "'", function()
+      it("that was not asked for is an error after '" .. at:match("([^\n]*)\n?$") .. "'", function()
          local _, err = talk.send({}, script([[
             <hello>
             <at>

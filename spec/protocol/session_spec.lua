@@ -19,7 +19,7 @@ describe("A session", function()
       end
    end)
 
-   it("takes an empty message for empty behind one without a line end", function()
+   it("takes an empty message for empty after one without a line end", function()
       local session = open({}, "250-PIPELINING\r\n")
       for _, message in ipairs { { "hello", "hello\r\n.\r\n" }, { "", ".\r\n" } } do
          session:add(of_unknown_size())
@@ -32,7 +32,7 @@ describe("A session", function()
       end
    end)
 
-   it("waits for no answer to the lone dot in LMTP, where nobody was accepted", function()
+   it("waits for no answer to the lone dot in LMTP, where no recipient was accepted", function()
       local session = open({ lmtp = true }, "250-PIPELINING\r\n")
       local mail = of_unknown_size()
       session:add(mail)

@@ -116,7 +116,7 @@ describe("an address that needs SMTPUTF8", function()
       assert.same({ "bob@there.example", "pel\195\169@x.example" }, receipt.accepted)
    end)
 
-   it("may stand in the envelope only", function()
+   it("may be in the envelope only", function()
       talk.send({ envelope = { from = "", to = "pel\195\169@x.example" } }, script([[
          <all>
          <conversation>
@@ -127,7 +127,7 @@ describe("an address that needs SMTPUTF8", function()
       ]], { conversation = conversation("<pel\195\169@x.example> SMTPUTF8", "<bob@there.example>") }))
    end)
 
-   it("may stand in the header only", function()
+   it("may be in the header only", function()
       local body = body_of({ reply_to = "pel\195\169@x.example" }, script([[
          <all>
          <conversation>
@@ -267,7 +267,7 @@ describe("SMTPUTF8", function()
    end)
 end)
 
-describe("UTF-8 that is none", function()
+describe("Bytes that are not UTF-8", function()
    for name, bad in pairs { overlong = "\192\175", surrogate = "\237\160\128", cut = "\195",
       ["too high"] = "\244\144\128\128",
       ["a C1 control"] = "\194\133", Latin1 = "\233" } do

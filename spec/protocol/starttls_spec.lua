@@ -116,7 +116,7 @@ describe("STARTTLS", function()
    end
 
    for name, bytes in pairs { ["a whole reply"] = "S: 250 AUTH PLAIN", ["one byte"] = "S~ x" } do
-      it("with " .. name .. " behind its 220 is an attack, seen before the handshake", function()
+      it("with " .. name .. " after its 220 is an attack, seen before the handshake", function()
          local _, err = talk.send({ tls = "require" }, script([[
             <hello PIPELINING, STARTTLS>
             C: STARTTLS
@@ -129,7 +129,7 @@ describe("STARTTLS", function()
       end)
    end
 
-   it("answered before it was said is no answer", function()
+   it("answered before it was said counts as not answered", function()
       local _, err = talk.send({ tls = "require" }, script [[
          <hello PIPELINING, STARTTLS>
          S: 220 go

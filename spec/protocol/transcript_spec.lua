@@ -63,7 +63,7 @@ describe("A session's transcript", function()
       assert.matches("C: BDAT 8 LAST\nS: 421\nC: %(8 bytes of the message%)\n", text)
    end)
 
-   it("tells of a line that is not whole yet", function()
+   it("shows a line that is not whole yet", function()
       local session = begin()
       session:heard("220")
       session:heard("-m")
@@ -181,7 +181,7 @@ describe("A session's transcript", function()
       end)
    end
 
-   it("tells of TLS", function()
+   it("shows the start of TLS", function()
       assert.equal("*: TLS\n", (begin { tls_on = true }:transcript()))
       local session = begin { tls = "prefer" }
       session:heard("220 mx\r\n")

@@ -14,7 +14,7 @@ local both = { "a@x.example", "b@x.example" }
 local states = talk.states
 
 describe("PIPELINING", function()
-   it("puts MAIL, RCPT and DATA into one flight, and nothing behind the end", function()
+   it("puts MAIL, RCPT and DATA into one flight, and nothing after the end", function()
       local receipt, _, peer = talk.send({}, script [[
          <hello PIPELINING>
          C: MAIL FROM:<ann@me.example>

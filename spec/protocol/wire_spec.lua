@@ -137,7 +137,7 @@ describe("a 421 without a line end, and then the end of the connection,", functi
       assert.same({ "disconnected", 421, "going down" }, { err.kind, err.code, err.text })
    end)
 
-   it("at QUIT is no trouble", function()
+   it("at QUIT does no harm", function()
       assert(talk.send({}, (script([[
          <hello>
          <talk>

@@ -26,14 +26,14 @@ describe("A message", function()
       end }
    end
 
-   it("that a further transaction's end has stopped is told of: who has it, and who has not", function()
+   it("stopped by the end of a further transaction is reported with the recipients that have it", function()
       local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
       local states = talk.states(err)
       assert.equal("partly", err.sent)
       assert.equal("accepted deferred deferred deferred", states)
    end)
 
-   it("that some have is told of as such where no connection can be had for the others", function()
+   it("that some recipients have is reported as such where no connection can be made for the others", function()
       local to = { "bob@there.example", "eve@there.example" }
       local all = options(message { to = to }, { spec_server.takes_one(), spec_server.unreachable() })
       local _, err = smtp.send(all)

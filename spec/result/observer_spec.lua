@@ -1,4 +1,4 @@
--- What the option `observe` tells while a conversation goes on.
+-- What the option `observe` reports while a conversation goes on.
 local safe = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
@@ -28,7 +28,7 @@ end
 local hello = "S: 220 mx\nC: EHLO me.example\nS: 250-mx\nS: 250 PIPELINING\n"
 
 describe("The option observe", function()
-   it("tells every line with its stage, the bytes of the message, and the end", function()
+   it("reports every line with its stage, the bytes of the message, and the end", function()
       local events, peer = {}, talk.peer(hello .. talk.accepted)
       assert(safe.send(talk.options({ observe = record(events) }, peer)))
       local all = table.concat(events, "\n")
@@ -47,7 +47,7 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
       assert.matches("sent quit: QUIT\nheard quit: 221 bye\ndone$", all)
    end)
 
-   it("tells the same of a socket of this library", function()
+   it("reports the same of a socket of this library", function()
       local sink = assert(safe.sink { port = 0 })
       local events = {}
       local receipt = assert(safe.send { transport = sink:transport(), tls = "skip", domain = "me.example",
@@ -60,7 +60,7 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
       assert.matches("\ndone$", all)
    end)
 
-   it("tells of smtp.connect, send_many and smtp.probe as well", function()
+   it("reports smtp.connect, send_many and smtp.probe as well", function()
       local function server() return spec_server.new() end
       local events = {}
       local options = talk.options({ from = false, to = false, raw = false, observe = record(events) })
@@ -78,7 +78,7 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
       assert.matches("^connected\n.*heard ehlo:.*\ndone$", table.concat(events, "\n"))
    end)
 
-   it("tells why a conversation ended, and hides secrets", function()
+   it("reports why a conversation ended, and hides secrets", function()
       local events = {}
       talk.send({ username = "ann", password = "sesame-4", auth_plaintext = true,
          observe = function(event) record(events)(event) end }, "S: 220 mx\nC: EHLO me.example\nS: 250-mx\n"

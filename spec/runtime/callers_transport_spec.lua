@@ -341,7 +341,7 @@ describe("a transport that fails", function()
       end
    end)
 
-   it("fails with words that are none", function()
+   it("fails with words that are not strings", function()
       for _, why in ipairs { false, true, 42, {} } do
          for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake" } do
             local peer = talk.peer(script([[

@@ -46,7 +46,7 @@ end)
 local base = checked.base
 
 describe("transport as a function", function()
-   it("that makes none is a SourceError, and nobody is connected to past it", function()
+   it("that makes no transport is a SourceError, and no connection is made without it", function()
       local listener = assert(require("smtp.socket").listen("127.0.0.1", 0))
       local _, port = listener:getsockname()
       for _, make in ipairs { function() end, function() return nil, "the proxy is down" end,

@@ -140,7 +140,7 @@ describe("a crowd", function()
       assert.same({ "TLSv1.3", "TLSv1.3", "TLSv1.3", "TLSv1.3" }, versions)
    end)
 
-   it("lets nobody send for so long that others wait", function()
+   it("does not let one job send for so long that others wait", function()
       local other = peer.start [[
          local reader = accept()
          local n = 0
@@ -197,7 +197,7 @@ describe("a crowd", function()
       assert.truthy(core.now() - started < 30)
    end)
 
-   it("loses nobody to an error, and tells the first", function()
+   it("loses no job to an error, and reports the first error", function()
       local log = {}
       local ok, err = scheduler.run {
          function() scheduler.sleep(0.02) log[#log + 1] = "late" end,
@@ -209,7 +209,7 @@ describe("a crowd", function()
       assert.same({ "late" }, log)
    end)
 
-   it("grows from within, and waits for those who joined", function()
+   it("grows from within, and waits for the jobs that joined", function()
       local log = {}
       assert(scheduler.run { function()
          for i = 3, 1, -1 do
@@ -222,7 +222,7 @@ describe("a crowd", function()
       assert.same({ 1, 2, 3 }, log)
    end)
 
-   it("of nobody is over, and one inside another as well", function()
+   it("of no jobs is over at once, and one inside another as well", function()
       assert(scheduler.run {})
       local log = {}
       assert(scheduler.run { function()
@@ -286,7 +286,7 @@ describe("a job that yields", function()
       assert.equal("anil3", passed[1])
    end)
 
-   it("takes turns where nobody is there to resume it", function()
+   it("takes turns where nothing resumes it", function()
       local log = {}
       local jobs, sink = three(log)
       assert.is_false(user_call.can_yield())

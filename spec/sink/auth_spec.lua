@@ -115,7 +115,7 @@ describe("the sink's AUTH", function()
          { receipt.auth.mechanism, receipt.auth.offered })
    end)
 
-   it("by EXTERNAL knows one user, and is told whom to act as", function()
+   it("by EXTERNAL knows one user, and hears the identity to act as", function()
       local sink = safe.sink { auth = { external = "ann" } }
       assert(send(sink, { username = "none", auth_mechanisms = "EXTERNAL" }))
       assert(send(sink, { username = "none", auth_mechanisms = "EXTERNAL", authzid = "boss" }))
@@ -124,7 +124,7 @@ describe("the sink's AUTH", function()
       assert.equal("boss", sink.messages[2].authzid)
    end)
 
-   it("is told whom to act as by PLAIN and SCRAM as well", function()
+   it("hears the identity to act as by PLAIN and SCRAM as well", function()
       for _, mechanism in ipairs { "PLAIN", "SCRAM-SHA-256" } do
          local sink = safe.sink { auth = auth_of { mechanism } }
          assert(send(sink, { password = users.ann, authzid = "bo,ss" }))
@@ -180,7 +180,7 @@ end)
 describe("to a client that errs the sink's AUTH", function()
    local malformed, refused = "501 5.5.2 that is no base64", "535 5.7.8 authentication failed"
 
-   it("says 501 where the answer is no base64", function()
+   it("says 501 where the answer is not base64", function()
       local sink = safe.sink { auth = auth_of { "PLAIN", "LOGIN", "SCRAM-SHA-256" } }
       assert.same({ malformed, "334 ", malformed, "250 2.0.0 ok" },
          say(sink, "AUTH PLAIN AG", "AUTH PLAIN", "a", "NOOP"))
@@ -283,7 +283,7 @@ describe("to a client that errs the sink's AUTH", function()
       end
    end)
 
-   it("wants the flag of GS2 and what it binds to be those of the channel (RFC 5802 6)", function()
+   it("requires the flag of GS2 and what it binds to be those of the channel (RFC 5802 6)", function()
       local plain, plus = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
       local both, all = { plain, plus }, ("b"):rep(32)
       local tls = { offers = both, binding_type = "tls-exporter", binding = all }
@@ -315,14 +315,14 @@ describe("to a client that errs the sink's AUTH", function()
       end
    end)
 
-   it("wants an empty answer to its own SCRAM signature, and then it is content", function()
+   it("requires an empty answer to its own SCRAM signature, and then it is content", function()
       local function same(text) return text end
       assert.equal("235 2.7.0 welcome", final(same, "")[3])
       assert.equal(refused, final(same, "YQ==")[3])
       assert.equal("501 5.7.0 cancelled", final(same, "*")[3])
    end)
 
-   it("tells what is wrong with a token before it refuses (RFC 7628 3.2.2)", function()
+   it("says what is wrong with a token before it refuses (RFC 7628 3.2.2)", function()
       local sink = safe.sink { auth = auth_of { "OAUTHBEARER", "XOAUTH2" } }
       for status, first in pairs {
          invalid_token = "n,a=ann,\1auth=Bearer to.ken-x\1\1", invalid_request = "n,a=ann,\1\1",

@@ -5,7 +5,7 @@ local script, play, hello, default = sinks.script, sinks.play, sinks.hello, sink
 local everything, with = sinks.everything, sinks.with
 
 describe("to the sink, an envelope", function()
-   it("may ask what EHLO offered, and the message tells", function()
+   it("may ask what EHLO offered, and the message has it", function()
       local messages = with(everything, [[
          C~ MAIL FROM:<ann@me.example> SIZE=7 BODY=8bitmime SMTPUTF8 RET=HDRS ENVID=a+3Db REQUIRETLS
          C:  BY=60;RT HOLDFOR=5 MT-PRIORITY=-3
@@ -80,7 +80,7 @@ describe("to the sink, an envelope", function()
       ]], { opening = hello(default) }))
    end)
 
-   it("wants SMTPUTF8 for an address that is not ASCII", function()
+   it("requires SMTPUTF8 for an address that is not ASCII", function()
       play({}, script([[
          <opening>
          C: MAIL FROM:<pelé@me.example>

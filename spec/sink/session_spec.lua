@@ -17,7 +17,7 @@ describe("the sink", function()
       end)
    end
 
-   it("offers AUTH after TLS only, and wants it where told so", function()
+   it("offers AUTH after TLS only, and requires it where it is set to", function()
       local sink = safe.sink { tls = "starttls", auth = { users = { ann = "sesame-sink" } },
          require_auth = true }
       local receipt = assert(send(sink, { tls = "require", tls_host = "x", username = "ann",
@@ -248,7 +248,7 @@ describe("to the sink, BDAT", function()
       assert.same({ ".a\r\n.\r\n\r.", "", "\n\r" }, { messages[1].data, messages[2].data, messages[3].data })
    end)
 
-   it("behind refused recipients swallows its octets: they are no commands", function()
+   it("after refused recipients swallows its bytes: they are not commands", function()
       local messages = play({ faults = { rcpt = function(line)
          return line:find("nobody") and "550 5.1.1 who?" or nil
       end } }, script([[

@@ -1,4 +1,4 @@
--- Channel binding: both ends of one TLS connection know the same bytes, and who sits between two
+-- Channel binding: both ends of one TLS connection know the same bytes, and a man in the middle of two
 -- connections cannot pass a -PLUS mechanism through, though the client trusts his certificate.
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
@@ -127,7 +127,7 @@ for _ in range(3):
    end)
 end)
 
--- ---- somebody in between ----
+-- ---- a man in the middle ----
 
 local sink_source = [[
    local sink = assert(require("smtp.sink").new { tls = %q, tls_cert = %q, tls_key = %q, tls_max_version = %q,

@@ -53,7 +53,7 @@ describe("a certificate", function()
       assert.equal("wrong_host", err.reason)
    end)
 
-   it("is not checked where the caller says so, and the receipt tells", function()
+   it("is not checked where the caller says so, and the receipt says so", function()
       local receipt = assert((send("self_signed", { tls_verify = false })))
       assert.is_false(receipt.tls.verified)
    end)

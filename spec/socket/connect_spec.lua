@@ -7,7 +7,7 @@ local sockets = require "spec.tools.sockets"
 local send = sockets.send
 
 describe("a connection", function()
-   it("that nobody takes is refused", function()
+   it("that no server accepts is refused", function()
       local listener = socket.listen("127.0.0.1", 0)
       local _, port = listener:getsockname()
       listener:close()
@@ -142,7 +142,7 @@ describe("a socket that does not wait", function()
 end)
 
 describe("time", function()
-   it("for a connect that nobody answers is bounded", function()
+   it("for a connect without an answer is bounded", function()
       -- Once a listener's queue is full, the kernel answers no more.
       local listener = socket.listen("127.0.0.1", 0)
       local _, port = listener:getsockname()

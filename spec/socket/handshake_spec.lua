@@ -7,7 +7,7 @@ local sockets = require "spec.tools.sockets"
 local cert = certs.make()
 
 describe("TLS", function()
-   it("is not begun where plain text stands behind the 220 of STARTTLS", function()
+   it("is not begun where plain text follows the 220 of STARTTLS", function()
       for _, pause in ipairs { "", "socket.new():connect('127.0.0.1', 1)" } do
          local other = peer.start(([[
             local sock = accept()
@@ -38,7 +38,7 @@ describe("TLS", function()
       end
    end)
 
-   it("with a server that wants to see a certificate says so, before or behind the handshake", function()
+   it("with a server that requires a certificate says so, before or after the handshake", function()
       local path, key = cert "good"
       for _, version in ipairs { "-tls1_2", "-tls1_3" } do
          for _, own in ipairs { "", "self_signed" } do

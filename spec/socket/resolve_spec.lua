@@ -79,7 +79,7 @@ describe("the answer of the resolver", function()
       assert.equal("resolve\t0.uu.test: no usable address\n", run [[print(select(3, connect("0.uu.test", 25)))]])
    end)
 
-   it("may have more addresses than are tried, and more failures than are told", function()
+   it("may have more addresses than are tried, and more failures than are reported", function()
       local port = closed_port()
       for _, count in ipairs { 1, 7, 8, 9, 15, 16, 17, 40 } do
          local said = run(([[print((select(4, connect("0.%s.test", %d))))]]):format(("4"):rep(count), port))

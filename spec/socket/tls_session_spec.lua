@@ -129,7 +129,7 @@ describe("a TLS session", function()
       return resumed
    end
 
-   -- A server that gives two tickets behind each handshake, and a line that brings them along.
+   -- A server that gives two tickets after each handshake, and a line that brings them along.
    local function ticket_server(connections, version)
       local path, key = cert "good"
       return peer.start(([[

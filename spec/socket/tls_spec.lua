@@ -1,4 +1,4 @@
--- TLS for real: sockets, certificates, and a server that tells what it saw.
+-- TLS for real: sockets, certificates, and a server that reports what it saw.
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"

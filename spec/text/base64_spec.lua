@@ -26,7 +26,7 @@ describe("base64", function()
       end
    end)
 
-   it("comes in lines of 76 with CRLF behind the last", function()
+   it("comes in lines of 76 with CRLF after the last", function()
       for length = 0, 250 do
          local bytes = {}
          for i = 1, length do bytes[i] = string.char(bodies.random(256) - 1) end

@@ -31,7 +31,7 @@ describe("a scan", function()
       return want
    end
 
-   it("tells what a body holds", function()
+   it("reports what a body contains", function()
       for _, bytes in ipairs(inputs()) do assert.same(reference(bytes), scan(bytes)) end
       for length = 990, 1010 do
          local line = ("x"):rep(length)
@@ -40,7 +40,7 @@ describe("a scan", function()
       end
    end)
 
-   it("tells the same however it is cut", function()
+   it("reports the same however it is cut", function()
       local list = inputs()
       for i = 1, #list, 2 do
          local want = reference(list[i])
@@ -56,7 +56,7 @@ describe("a scan", function()
       assert.is_true(scan(("x"):rep(900), ("x"):rep(99)).long_line)
    end)
 
-   it("knows every octet, wherever it stands", function()
+   it("knows every byte at every place", function()
       for c = 0, 255 do
          for before = 0, 16 do
             local bytes = ("x"):rep(before) .. string.char(c) .. " ~!" .. ("z"):rep(before)

@@ -6,7 +6,7 @@ local with = logins.with
 local script = talk.script
 
 describe("EXTERNAL", function()
-   it("says whom to act as, where that is given", function()
+   it("says the identity to act as, where that is given", function()
       talk.send({ auth_mechanisms = "EXTERNAL", authzid = "boss" }, script [[
          <hello AUTH EXTERNAL>
          C: AUTH EXTERNAL Ym9zcw==

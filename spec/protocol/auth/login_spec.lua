@@ -39,7 +39,7 @@ describe("LOGIN", function()
       assert.equal("auth_rejected", err.kind)
    end)
 
-   it("accepted at the user name is no success", function()
+   it("accepted at the user name is not a success", function()
       local _, err = talk.send(options, script [[
          <hello AUTH LOGIN>
          C: AUTH LOGIN

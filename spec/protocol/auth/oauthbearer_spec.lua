@@ -26,7 +26,7 @@ describe("OAuth", function()
          assert.is_nil(tostring(err):find("invalid_token", 1, true))
       end)
 
-      it(name .. ": 235 behind an error challenge is no success", function()
+      it(name .. ": 235 after an error challenge is not a success", function()
          local _, err = talk.send(with_token(), script([[
             <hello AUTH $name>
             <said>
@@ -38,7 +38,7 @@ describe("OAuth", function()
          assert.same({ "auth_rejected", "protocol" }, { err.kind, err.reason })
       end)
 
-      it(name .. ": 454 behind an error challenge is temporary", function()
+      it(name .. ": 454 after an error challenge is temporary", function()
          local _, err = talk.send(with_token(), script([[
             <hello AUTH $name>
             <said>

@@ -57,7 +57,7 @@ describe("PLAIN", function()
       assert.equal("C: *", err.transcript[#err.transcript - 3])
    end)
 
-   it("accepted before anything was said is no success", function()
+   it("accepted before anything was said is not a success", function()
       local _, err = talk.send(login("require", { password = ("k3"):rep(200) }), script [[
          <hello AUTH PLAIN>
          C: AUTH PLAIN
