@@ -1,4 +1,4 @@
---- What went wrong, as objects a program can tell apart.
+--- Errors as objects, which programs can distinguish by their class.
 -- An error is a table whose metatable is its class; `kind` is the class name without Error, in
 -- snake case. Ask with errors.is, never by text.
 -- @module smtp.errors
@@ -163,7 +163,7 @@ local function named(option, what, hint)
    return option .. ": " .. what
 end
 
---- A caller's mistake, found before anything was sent.
+--- The error of a caller's mistake that was found before anything was sent.
 ---@param option string   the option's name
 ---@param what string     what is wrong with it
 ---@param hint? string    what to write instead
@@ -180,7 +180,7 @@ function errors.refuse(...)
    error(errors.usage(...), 0)
 end
 
---- An address that is not valid.
+--- The error of an address that is not valid.
 function errors.address(option, value, what, hint)
    return errors.new("address", { option = option, value = value, what = named(option, what, hint),
       hint = hint })

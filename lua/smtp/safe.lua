@@ -1,4 +1,4 @@
---- Send mail; every failure is returned as nil, err. Nothing here raises.
+--- Send mail; every failure is returned as nil, err. No function of this module raises.
 -- @module smtp.safe
 
 local connection = require "smtp.client.connection"

@@ -1,4 +1,4 @@
---- A small receiving server, for demos and for the tests of those who send mail.
+--- A small receiving server, for demos and for the tests of programs that send mail.
 --
 -- In a test, without a port or a process:
 --
@@ -7,7 +7,7 @@
 --    assert(#sink.messages == 1)
 --
 -- As a server: local address, port = sink:listen(); sink:serve { connections = 1 }.
--- It is no mail server: it delivers nothing.
+-- It is not a mail server: it delivers nothing.
 -- @module smtp.sink
 
 local ascii = require "smtp.ground.ascii"
@@ -189,7 +189,7 @@ local function start_tls(self, session, sock)
    return true
 end
 
--- A client that talks on instead of reading is heard first. -> what it is still owed | nil
+-- A client that sends instead of reading is heard first. -> the rest of its replies | nil
 local function pay(sock, owed)
    local count, why = sock:send(owed)
    if not count and why ~= "again" then return nil end
@@ -197,7 +197,7 @@ local function pay(sock, owed)
    return #left <= OWED_MAX and left or nil
 end
 
--- After a function of the user's failed, no further client is let in.
+-- After a function of the caller's failed, no further client is accepted.
 local function hear(self, session, sock, data)
    local ok, said = user_call.call(session.receive, session, data)
    if ok then return said end
@@ -237,7 +237,7 @@ function Sink:serve(t)
                converse(self, sock)
                sock:close()
             end)
-         elseif why == "system" then -- no descriptors left: those who are here give them back
+         elseif why == "system" then -- no descriptors left: the present clients give some back
             scheduler.sleep(0.05)
          else
             return

@@ -19,7 +19,7 @@ end
 
 local function interrupted(number, closing)
    for i = 1, #closing do pcall(closing[i]) end
-   -- The program that read the output has ended on purpose (head): nothing is wrong.
+   -- After SIGPIPE nothing is wrong: the program that read the output has ended on purpose (head).
    if number ~= SIGPIPE then
       say("lua-smtp: interrupted" .. (names[number] and " by " .. names[number] or ""), io.stderr)
    end

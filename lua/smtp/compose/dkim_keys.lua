@@ -21,7 +21,8 @@ local canonicalizations = {
    relaxed = { "relaxed", "simple" }, simple = { "simple", "simple" },
 }
 
--- No error here repeats a value: the caller may have put a key into the wrong field.
+-- No error in this file repeats a value: the caller may have put a key into the wrong field.
+
 local function load_crypto()
    local crypto, why, err = system.load_crypto()
    if err then error(err, 0) end

@@ -1,4 +1,4 @@
---- A raw message: what it contains, and how it may be sent.
+--- Raw messages: what they contain, and how they may be sent.
 -- @module smtp.compose.raw
 
 local core = require "smtp.core"
@@ -11,7 +11,7 @@ local raw = {}
 
 -- ---- what it contains ----
 
--- Can it be sent as BINARYMIME only, its bytes as they are (RFC 3030 3)?
+-- Can these bytes be sent as BINARYMIME only (RFC 3030 3)?
 local function is_binary(scan)
    return scan.nul or scan.long_line or scan.bare
 end

@@ -19,7 +19,7 @@ local source = {}
 
 local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 64 KiB
 
---- What a reader returns that fails.
+--- The results of a reader that fails.
 ---@return boolean         false
 ---@return table trouble
 function source.failed(what, cause, reason)

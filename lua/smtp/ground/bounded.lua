@@ -19,7 +19,7 @@ function Bounded.new(max)
       older = {} }, Bounded)
 end
 
---- The value of a key, or nil. To get an entry is to use it.
+--- The value of a key, or nil. This counts as a use of the entry.
 function Bounded:get(key)
    local value = self.recent[key]
    if value ~= nil then return value end

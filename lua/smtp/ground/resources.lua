@@ -9,7 +9,7 @@ local system = {}
 -- ENOMEM, ENFILE, EMFILE: the same numbers on every Unix.
 local lacking = { [12] = true, [23] = true, [24] = true }
 
---- Is it this machine's fault that a file could not be opened?
+--- Could a file not be opened because this machine lacks something?
 ---@param errno number|nil   the third result of io.open
 function system.lacks(errno)
    return lacking[errno] == true

@@ -69,7 +69,7 @@ local function keepalive_bounds(keepalive)
       .. "10,000", "Write { idle = 60, size = 32 }")
 end
 
--- A mechanism of the caller's own does not show to whom the connection belongs.
+-- A mechanism of the caller's own does not show which user the connection belongs to.
 local function check_keepalive(t)
    if not t.keepalive then return end
    if type(t.keepalive) ~= "table" then

@@ -9,7 +9,7 @@ local user_call = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 
---- Does this code run in a coroutine, which other code can resume?
+--- Does this code run in a coroutine that other code can resume?
 function user_call.can_yield()
    local thread, is_main = coroutine.running()
    return thread ~= nil and not is_main
@@ -35,8 +35,8 @@ local function call_in_thread(fn, ...)
    return unpack(result, 1, result.n)
 end
 
---- Can a function that pcall calls yield? This is not found out by a trial: the coroutines of nginx
--- yield themselves, which is not possible while nginx loads a module.
+--- Can a function that pcall calls yield? A trial cannot show it: the coroutines of nginx yield
+-- themselves, which is not possible while nginx loads a module.
 user_call.yields_across_pcall = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
 
 --- Call fn with these arguments: user_call.call(fn, …).

@@ -13,8 +13,8 @@ local Bar = {}
 Bar.__index = Bar
 progress.Bar = Bar
 
---- A bar, or nil where standard error is no terminal.
----@param total? number   how many there will be
+--- A bar, or nil if standard error is not a terminal.
+---@param total? number   the number of units in all, if it is known
 ---@param unit? string    "messages"
 function progress.new(total, unit)
    local columns = core.terminal()
@@ -81,7 +81,7 @@ function Bar:line(done, failed, seconds)
    return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
 end
 
---- So many were sent, and so many failed.
+--- Show how many were sent, and how many failed.
 function Bar:update(sent, failed)
    local now = core.now()
    self.sent, self.failed = sent, failed
@@ -92,7 +92,7 @@ function Bar:update(sent, failed)
    io.stderr:flush()
 end
 
---- The last state, and the end of the line.
+--- Show the last state, and end the line.
 function Bar:finish()
    self.drawn_at = 0
    self:update(self.sent or 0, self.failed or 0)

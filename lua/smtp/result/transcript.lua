@@ -42,7 +42,8 @@ end
 
 local LONG = 40 -- octets of a secret that a server may cut, or spread over several lines
 
--- A server may repeat what we told it; our own secrets are masked wherever they turn up.
+-- A server may repeat what the client sent: its secrets are masked wherever they appear.
+
 --- All forms in which a secret may be repeated: as it is, in base64, and in that of the messages
 --- with which mechanisms send it.
 ---@param text string

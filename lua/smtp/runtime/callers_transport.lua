@@ -1,5 +1,5 @@
---- A transport of the caller's own. Its methods may yield, and what they raise or return that makes
--- no sense ends the connection, as an error object.
+--- A transport of the caller's own. Its methods may yield. If they raise an error, or return what
+-- they may not, the connection ends with an error object.
 -- @module smtp.runtime.callers_transport
 
 local user_call = require "smtp.options.user_call"
@@ -7,7 +7,7 @@ local user_call = require "smtp.options.user_call"
 local Transport = { __name = "smtp.CallersTransport" }
 Transport.__index = Transport
 
--- The methods that a transport may have or not.
+-- The methods that a transport need not have.
 local optional = { "tlsinfo", "certificate", "channel_binding", "getpeername", "getsockname" }
 
 local methods = {}
@@ -66,7 +66,7 @@ function Transport:settimeouts(connect, send, receive)
    call(self, "settimeouts", connect, send, receive)
 end
 
---- How much was sent; without that nil, why, a text, and how much of it left nevertheless.
+--- Send. Returns how many bytes were sent; else nil, why, a text, and how many were sent before.
 function Transport:send(data)
    local count, why, text, partly = call(self, "send", data)
    local left = count or partly
@@ -96,7 +96,7 @@ function Transport:is_secure()
    return user_call.field(self.object, "secure") == true
 end
 
---- What the error of a failed connection needs.
+--- The trouble of a connection that this transport broke, for the error.
 ---@param stage string
 ---@return table trouble
 function Transport:trouble(stage)

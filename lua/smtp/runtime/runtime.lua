@@ -103,7 +103,7 @@ function runtime.persist(sock, wait, seconds, deadline, name, ...)
    end
 end
 
---- In the midst of long work that began at `began` (core.now()): others may have their turn now.
+--- Let other conversations have their turn during long work, which began at `began` (core.now()).
 function runtime.breathe(began)
    local nginx = runtime.nginx()
    if nginx then nginx.breathe(core.now() - began) end
@@ -112,7 +112,7 @@ end
 local newest_name, newest_is_full -- a host keeps its name,
 local newest_own, newest_literal  -- and its address: nil where that makes no literal
 
---- What EHLO says. Without a full name our own address is sent; a unix socket has none.
+--- The name in EHLO: the address of this host if it has no full name. A unix socket has no address.
 function runtime.domain(server, sock)
    if server.domain then return server.domain end
    local name = core.hostname()

@@ -2,8 +2,8 @@
 -- where it would wait. In nginx a job is a light thread.
 --
 -- A job may also yield for reasons of its own, as a transport or a body function of the user's may.
--- Such a yield is passed on to what resumes scheduler.run; where nothing can, the job goes on in
--- its next turn.
+-- Such a yield is passed on to the code that resumes scheduler.run; if no code can, the job goes on
+-- in its next turn.
 -- @module smtp.runtime.scheduler
 
 local core = require "smtp.core"
@@ -18,7 +18,7 @@ local now, pack = core.now, user_call.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local SENT_MAX = 262144 -- octets that one job may send before others have their turn
-local PAUSE = 0.001     -- seconds between two turns where a job waits for we know not what
+local PAUSE = 0.001     -- seconds between two turns if a job waits for something unknown
 local LONG = 3600       -- seconds: nothing is due
 
 -- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
@@ -43,7 +43,7 @@ end
 
 -- ---- jobs ----
 
--- This job has its next turn after a pause of at most so many seconds.
+-- Give this job its next turn after a pause of at most so many seconds.
 local function line_up(self, job, seconds)
    self.ready[#self.ready + 1] = job
    self.pause = math.min(self.pause, seconds)
@@ -59,7 +59,7 @@ local function note_end(self, ok, cause)
    if not ok and not self.failed then self.failed, self.cause = true, cause end
 end
 
--- Let a job go on until it gives way.
+-- Resume a job until it gives way.
 local function step(self, job)
    local given = job.given
    job.given = { n = 0 }
@@ -83,7 +83,7 @@ local function step(self, job)
    end
 end
 
--- Each job that can go on does.
+-- Resume each job that is ready.
 local function turn(self)
    local ready = self.ready
    self.ready, self.pause = {}, LONG
@@ -134,7 +134,7 @@ local function wait_for_threads(self)
    end
 end
 
--- Only the one that spawned a light thread can wait for it: so each is a group of its own.
+-- Only the thread that spawned a light thread can wait for it, so each is a group of its own.
 local function add_thread(self, fn)
    local thread = package.loaded.ngx.thread.spawn(function()
       local own = { threads = {}, add = self.add, all = self.all }
@@ -169,7 +169,7 @@ function scheduler.spawn(fn)
    own_group():add(fn)
 end
 
---- Let others go on for so long.
+--- Pause this job; the others go on.
 ---@param seconds number
 function scheduler.sleep(seconds)
    if environment.is_nginx() then return package.loaded.ngx.sleep(seconds) end

@@ -14,7 +14,7 @@ local sink_auth = {}
 
 local ask = coroutine.yield
 
--- What the client begins with: its initial response, or its answer to an empty challenge.
+-- The first message of the client: its initial response, or its answer to an empty challenge.
 local function opening(x)
    return x.initial or ask ""
 end
@@ -50,8 +50,9 @@ local function cram_md5(x)
    if expected and answer == expected then return user end
 end
 
--- What c= must contain after the GS2 header, nil where the client may not go on. With y it takes us
--- for a server that cannot bind: if we can, our offer was changed on its way (RFC 5802 6).
+-- What c= must contain after the GS2 header; nil if the client may not go on. With y the client
+-- takes the sink for a server that cannot bind: if it can, its offer was changed on the way (RFC
+-- 5802 6).
 local function bound(x, flag, kind)
    if flag == "p" then return x.binds and kind == "=" .. x.binding_type and x.binding or nil end
    if x.binds or kind ~= "" or flag == "y" and x.offers_plus then return nil end
@@ -198,7 +199,7 @@ Exchange.__index = Exchange
 --- Begin with a mechanism.
 ---@param auth table       from check
 ---@param name string      as the client says it
----@param channel table    binding_type, binding: of the connection, nil where it has none; domain
+---@param channel table    binding_type, binding: of the connection, or nil; domain
 ---@return table|nil       nil: it is not offered here
 function sink_auth.exchange(auth, name, channel)
    local names = sink_auth.names(auth, channel.binding ~= nil)
@@ -224,7 +225,8 @@ local function resume(self, begins, answer)
    return coroutine.resume(self.thread, self, ask)
 end
 
---- What the client says next. When the exchange is `over`, `user` and `authzid` tell of success.
+--- Take what the client says next. When the exchange is `over`, `user` is set if it succeeded, and
+-- `authzid` if the client gave one.
 ---@param text string|nil   in base64; nil: the command had no initial response
 ---@return string           the reply
 function Exchange:step(text)

@@ -18,7 +18,7 @@ local function refuse(what, hint)
    errors.refuse("auth", what, hint)
 end
 
--- A hint, nil where no name is near.
+-- A hint; nil if no name is similar.
 local function meant(name, names)
    local near = type(name) == "string" and #name < 40 and check.nearest(name, names)
    return near and ("Did you mean %s?"):format(near)
@@ -84,7 +84,7 @@ local function load_crypto(name, hash)
    return crypto
 end
 
--- All that show what they are without libcrypto, and that there is something for.
+-- The mechanisms that need no libcrypto, and for which the options have users or tokens.
 local function default_mechanisms(t)
    local list = {}
    for _, name in ipairs { "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "EXTERNAL" } do
@@ -108,8 +108,8 @@ local function add_mechanism(settings, t, value)
 end
 
 --- Check the option auth of a sink. Raises a UsageError or a SystemError.
----@param t table       users, tokens: by name; external: whom EXTERNAL is; mechanisms: a list of
---   names and of objects { name =, run = } as above, by default those of PLAIN, LOGIN, XOAUTH2,
+---@param t table       users, tokens: by name; external: the user of EXTERNAL; mechanisms: a list
+--   of names and of objects { name =, run = } as above, by default those of PLAIN, LOGIN, XOAUTH2,
 --   OAUTHBEARER, EXTERNAL that there is something for;
 --   before_tls: offer them without TLS as well; iterations: of SCRAM, default 4,096
 ---@return table        settings for names and exchange

@@ -104,7 +104,7 @@ local words = { MAIL = "FROM", RCPT = "TO" }
 ---@param line string
 ---@param offered table      EHLO's keywords to their parameters
 ---@param utf8? boolean      the transaction has SMTPUTF8
----@param strict? boolean    no blanks around the colon (RFC 5321 4.1.2 has none)
+---@param strict? boolean    refuse blanks around the colon (RFC 5321 4.1.2)
 ---@return string|nil        the address
 ---@return table|string      parameters, by their names in upper case, "" where one has no value; or
 --   the reply
@@ -124,11 +124,11 @@ function sink_envelope.read(command, line, offered, utf8, strict)
    return address, parameters
 end
 
---- A limit that a capability tells: of SIZE (RFC 1870 3), of LIMITS (RFC 9422 4).
+--- A limit in the parameters of a capability: of SIZE (RFC 1870 3), of LIMITS (RFC 9422 4).
 ---@param offered table
 ---@param keyword string
 ---@param pattern string   of its parameters, with the number captured
----@return number          math.huge where there is none
+---@return number          math.huge if the capability does not have it
 function sink_envelope.limit(offered, keyword, pattern)
    local number = tonumber(ascii.upper(offered[keyword] or ""):match(pattern))
    return number and number > 0 and number or math.huge

@@ -1,4 +1,4 @@
---- One conversation of the sink's, without I/O: what the client says goes in, the replies come out.
+--- One conversation of the sink, without I/O: it takes what the client says, and gives the replies.
 -- @module smtp.sink.session
 
 local ascii = require "smtp.ground.ascii"
@@ -199,7 +199,7 @@ local function judge(self, len, address)
    return true
 end
 
--- -> those who get it (RFC 2033 4.2)
+-- -> the recipients that get the message (RFC 2033 4.2)
 local function judge_all(self, recipients, len)
    if not self.lmtp then return judge(self, len) and recipients or {} end
    local served = {}
@@ -265,8 +265,8 @@ local function end_chunk(self)
    end
 end
 
--- The octets are read before the reply, whatever it is: they are no commands (RFC 3030 2). Where
--- their number is not known, nothing more is read.
+-- The octets are read before the reply, whatever it is, because they are not commands (RFC 3030 2).
+-- If their number is not known, nothing more is read.
 function commands:BDAT(line)
    local len, last = line:match("^[^ \t-\r]+ +(%d+) *([A-Za-z]*)$")
    if not len or #len > CHUNK_DIGITS or last ~= "" and ascii.upper(last) ~= "LAST" then
@@ -368,8 +368,8 @@ function Session:receive(bytes)
    return said
 end
 
---- TLS is on: all that was said before counts no more. What binds to the channel, if anything
--- does, is told.
+--- TLS is on: what was said before it counts no more. The channel binding is nil if the connection
+-- does not have one.
 function Session:tls_started(binding_type, binding)
    self.tls, self.handshake, self.greeted, self.input = true, nil, nil, ""
    self.user, self.authzid, self.mail, self.offered = nil, nil, nil, {}

@@ -1,4 +1,4 @@
---- What nginx cannot do: found before anything is sent.
+--- Options that nginx cannot satisfy are found here, before anything is sent.
 -- @module smtp.runtime.nginx.checks
 
 local bounded = require "smtp.ground.bounded"

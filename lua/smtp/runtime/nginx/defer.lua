@@ -46,7 +46,7 @@ local function finish(job, runner, receipt, err)
    end
 end
 
--- Whatever happens to one message, the next one is sent.
+-- An error of one message does not keep the next one from being sent.
 local function send(job, runner)
    local ok, receipt, err = user_call.call(function()
       return job.send(job.server, job.mail, core.now())
@@ -77,7 +77,7 @@ local function forget_lost_runners(queue)
    end
 end
 
--- A worker that has to stop sends what it has taken on.
+-- A worker that has to stop sends the messages that it has accepted.
 local function run(_, queue, runner)
    local job = take(queue)
    while job do

@@ -1,5 +1,5 @@
---- Hears what the server says while a cosocket waits to send: a server that no longer reads may
--- have refused the message, and one whose replies fill all buffers reads again after they are read.
+--- Receives while a cosocket waits to send: a server that no longer reads may have refused the
+-- message, and a server whose replies fill all buffers reads again after they are read.
 --
 -- The writer is a light thread. Only where it has to wait there is a second one, the reader, which
 -- ends with the first data, and is not stopped before: to kill either ends the connection.
@@ -93,12 +93,12 @@ function Duplex:receiveany(max, ms)
    return self.sock:receiveany(max)
 end
 
---- Does it rest?
+--- Is nothing being sent or received?
 function Duplex:rests()
    return self.writer == nil and self.reader == nil
 end
 
---- The connection is over: whatever waits ends.
+--- End what waits, because the connection is over.
 function Duplex:kill()
    for _, job in next, { self.writer, self.reader } do
       if not job.is_done then package.loaded.ngx.thread.kill(job.thread) end

@@ -12,13 +12,13 @@ local troubles = require "smtp.runtime.nginx.troubles"
 -- tickets after the handshake, where this host does not look; it handshakes in full.
 local sessions = bounded.new(1000) -- { session =, ends = } by key
 
--- Where lua-resty-core points to what nginx found out; nil where it does not.
+-- The place where lua-resty-core keeps the error of nginx; nil in versions without one.
 local function error_pointer()
    local base = package.loaded["resty.core.base"]
    return base and base.get_errmsg_ptr and base.get_errmsg_ptr()
 end
 
--- What nginx had found out when lua-resty-core raised an error of its own instead.
+-- The error of nginx, where lua-resty-core raised an error of its own instead.
 local function thrown(message)
    local pointer = error_pointer()
    if not tostring(message):find("assertion failed", 1, true) or not pointer

@@ -1,5 +1,5 @@
---- The address of this end of a connection, for EHLO, in nginx, whose sockets do not tell it: from
--- what is known of the target, of the request, and of this machine's routes. Nothing is sent.
+--- The address of this end of a connection, for EHLO, in nginx, whose sockets do not report it. It
+-- is derived from the target, the request, and this machine's routes. Nothing is sent.
 -- @module smtp.runtime.nginx.own_address
 
 -- Linux. A UDP socket that is connected has a local address, and sends nothing.

@@ -51,11 +51,11 @@ function pace.work(octets, seconds)
    end
 end
 
--- Where nginx can pause at all.
+-- The phases in which nginx can pause.
 local can_pause = { rewrite = true, access = true, content = true, timer = true, preread = true,
    server_rewrite = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true }
 
---- The same for work that is done in any phase.
+--- As pace.work, for work that is done in any phase: some phases cannot pause.
 function pace.breathe(seconds)
    if can_pause[package.loaded.ngx.get_phase()] then pace.work(0, seconds) end
 end

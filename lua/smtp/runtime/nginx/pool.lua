@@ -9,7 +9,7 @@ local location = require "smtp.runtime.nginx.location"
 
 local pool = {}
 
--- These change how we wait or what we tell, not what the connection is.
+-- These options change how long this library waits or what it reports, not what the connection is.
 local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
    reply_timeout = true, trace = true, observe = true }
 
@@ -63,12 +63,12 @@ local function described(server)
    return table.concat(out)
 end
 
--- ---- a name that tells nothing ----
+-- ---- a name that reveals nothing ----
 
 local key -- made when it is first needed: in the worker, not before it was forked
 
--- Any keyed MAC will do. nginx's own is SHA-1's, which as a MAC is sound (RFC 6151 is about MD5's;
--- there is no attack on HMAC-SHA-1 short of its 160 bits).
+-- Any keyed MAC is good enough. nginx has that of SHA-1, which is sound as a MAC (RFC 6151 is about
+-- that of MD5; no attack on HMAC-SHA-1 is known that needs less work than its 160 bits).
 local function mac(text)
    key = key or core.random(32)
    if not key then return nil end
