@@ -7,6 +7,12 @@ local talk = require "spec.tools.talk"
 local states = talk.states
 
 local script = talk.snippets {
+   envelope = [[
+      C: MAIL FROM:<ann@me.example>
+      S: 250 ok
+      C: RCPT TO:<bob@there.example>
+      S: 250 ok
+   ]],
    data = [[
       C: DATA
       S: 354 go on
@@ -58,11 +64,8 @@ describe("a call that did not return", function()
    end
 
    it("because a debug hook raised leaves a connection broken, and not busy", function()
-      local connection, peer = connect([[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+      local connection, peer = connect(script [[
+         <envelope>
          C: DATA
          S: 354 go
          MESSAGE
@@ -96,11 +99,8 @@ describe("a call that did not return", function()
    end)
 
    it("of the main thread leaves a connection broken for a coroutine as well, long after its deadline", function()
-      local connection = connect([[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+      local connection = connect(script [[
+         <envelope>
          C: DATA
          S: 354 go
          MESSAGE
@@ -151,11 +151,8 @@ describe("a connection that is busy", function()
    it("says so to a function that gives the message, and goes on", function()
       local connection
       local inner = {}
-      connection = connect([[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+      connection = connect(script [[
+         <envelope>
          C: DATA
          S: 354 go
          MESSAGE
@@ -175,10 +172,7 @@ end)
 describe("a connection", function()
    it("takes several messages, with one EHLO", function()
       local once = script [[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+         <envelope>
          <data>
       ]]
       local connection, peer = connect(script([[
@@ -206,10 +200,7 @@ describe("a connection", function()
          S: 550 no
          C: RSET
          S: 250 ok
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+         <envelope>
          <data>
          <bye>
       ]])
@@ -245,18 +236,12 @@ describe("a connection", function()
 
    it("needs no reset after a refused message", function()
       local connection, peer = connect(script [[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+         <envelope>
          C: DATA
          S: 354 go
          MESSAGE
          S: 554 spam
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+         <envelope>
          <data>
          <bye>
       ]])
@@ -342,10 +327,7 @@ describe("a connection", function()
 
    it("that is busy with a message cannot be used by the message's own source", function()
       local connection, peer = connect(script [[
-         C: MAIL FROM:<ann@me.example>
-         S: 250 ok
-         C: RCPT TO:<bob@there.example>
-         S: 250 ok
+         <envelope>
          <data>
          <bye>
       ]])

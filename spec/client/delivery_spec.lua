@@ -13,24 +13,9 @@ end
 describe("A message", function()
    local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
 
-   -- Takes one recipient at a time, for as many transactions as it takes.
-   local function one_at_a_time(broken)
-      local count, ends = 0, 0
-      return spec_server.new { reply = function(_, what)
-         if what == "mail" then count = 0 end
-         if what == "rcpt" then
-            count = count + 1
-            return count > 1 and "452 4.5.3 too many" or nil
-         elseif what == "final" then
-            ends = ends + 1
-            return ends == broken and "451 later\r\n421 bye" or nil
-         end
-      end }
-   end
-
    it("goes to each of its recipients once, in as many transactions as it takes", function()
       for _, many in ipairs { false, true } do
-         local server = one_at_a_time()
+         local server = spec_server.one_at_a_time()
          local receipt
          if many then
             receipt = smtp.send_many(options({}, { server }), { message { to = names } },

@@ -3,7 +3,7 @@ local request = require "smtp.client.request"
 
 local untouched = checked.untouched
 
-describe("where and how", function()
+describe("The options of a connection", function()
    it("make the same server once more, and a change anywhere in them another", function()
       local t = { host = "mx.example", username = "ann", password = "sesame",
          auth_mechanisms = { "PLAIN", "LOGIN" }, scram_iterations = { 1, 2 } }

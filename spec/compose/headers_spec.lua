@@ -26,7 +26,7 @@ describe("date", function()
    end)
 end)
 
-describe("what is sent", function()
+describe("the option headers", function()
    for _, name in ipairs { "X A", "X:A", "", "X\195\164" } do
       it(("refuses the header name '%s'"):format(name), function()
          assert.equal("headers", refused({ headers = { [name] = "x" } }).option)

@@ -12,10 +12,8 @@ describe("raw", function()
       folder:close()
       assert.equal("raw", err.option)
    end)
-end)
 
-describe("what is sent", function()
-   it("as raw excludes the options of composed messages", function()
+   it("excludes the options of composed messages", function()
       for _, name in ipairs { "cc", "bcc", "subject", "text", "headers", "date", "reply_to" } do
          local t = with { raw = "x\r\n", [name] = name == "headers" and {} or "a@b.example" }
          if name ~= "text" then t.text = nil end
@@ -24,7 +22,7 @@ describe("what is sent", function()
       end
    end)
 
-   it("as raw is checked before anything is sent", function()
+   it("is checked before anything is sent", function()
       for _, raw in ipairs { "a\0b", ("x"):rep(999), "Subject: x\r\nBcc: a@b\r\n\r\nx",
          "Subject: x\rbcc : a@b\r\rx", 7, {} } do
          local t = with { raw = raw, transport = untouched(), tls_host = "x" }

@@ -131,7 +131,7 @@ describe("LMTP", function()
    end)
 end)
 
-describe("where and how", function()
+describe("The options of a server", function()
    for name, values in pairs {
       url = { "http://x", "smtp://", 7 }, host = { "", "a b", "a\r\nb", "a\0b", 7 },
       port = { 0, 65536, "x", 25.5 }, domain = { "", "a b", "a\r\nVRFY x", "a\0b", "-a.example",

@@ -11,23 +11,8 @@ end
 describe("A message", function()
    local names = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" }
 
-   -- Takes one recipient at a time, for as many transactions as it takes.
-   local function one_at_a_time(broken)
-      local count, ends = 0, 0
-      return spec_server.new { reply = function(_, what)
-         if what == "mail" then count = 0 end
-         if what == "rcpt" then
-            count = count + 1
-            return count > 1 and "452 4.5.3 too many" or nil
-         elseif what == "final" then
-            ends = ends + 1
-            return ends == broken and "451 later\r\n421 bye" or nil
-         end
-      end }
-   end
-
    it("stopped by the end of a further transaction is reported with the recipients that have it", function()
-      local _, err = smtp.send(options(message { to = names }, { one_at_a_time(2) }))
+      local _, err = smtp.send(options(message { to = names }, { spec_server.one_at_a_time(2) }))
       local states = talk.states(err)
       assert.equal("partly", err.sent)
       assert.equal("accepted deferred deferred deferred", states)

@@ -24,8 +24,8 @@ describe("a connection", function()
    end)
 end)
 
-describe("time", function()
-   it("in a wait ends at once on Ctrl-C", function()
+describe("a wait that is interrupted", function()
+   it("ends at once on Ctrl-C", function()
       local other = peer.start "local sock = accept() sock:receiveany(1)"
       local name = os.tmpname()
       local file = assert(io.open(name, "w"))

@@ -275,4 +275,20 @@ function server.takes_one()
    end }
 end
 
+--- A server that takes one recipient at a time, for as many transactions as it takes; after transaction `broken`
+--- it defers the message, and says goodbye.
+function server.one_at_a_time(broken)
+   local count, ends = 0, 0
+   return server.new { reply = function(_, what)
+      if what == "mail" then count = 0 end
+      if what == "rcpt" then
+         count = count + 1
+         return count > 1 and "452 4.5.3 too many" or nil
+      elseif what == "final" then
+         ends = ends + 1
+         return ends == broken and "451 later\r\n421 bye" or nil
+      end
+   end }
+end
+
 return server
