@@ -40,7 +40,7 @@ describe("A transaction", function()
          "250 ok\r\n250 ok\r\n550 5.1.1 who?\r\n450 4.2.1 later\r\n", "250 ok\r\n")
       local states = {}
       for i, recipient in ipairs(transaction:recipients()) do
-         states[i] = ("%s %s %s"):format(recipient.address, recipient.state, recipient.enhanced)
+         states[i] = ("%s %s %s"):format(recipient.address, recipient.state, tostring(recipient.enhanced))
       end
       assert.same({ "b@x accepted nil", "c@x refused 5.1.1", "d@x deferred 4.2.1" }, states)
       local recipients, accepted, refused, reply = transaction:receipt()
