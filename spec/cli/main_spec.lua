@@ -21,6 +21,29 @@ describe("lua-smtp", function()
       end
    end)
 
+   it("ends with another status where the recipients are not at fault", function()
+      for line, status in pairs { ["550 5.1.1 User unknown"] = 67, ["550 no"] = 67,
+         ["553 5.7.1 Sender address rejected: not owned by user ann"] = 77,
+         ["504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname"] = 77,
+         ["450 4.2.0 Greylisted"] = 75 } do
+         local server = peer.start(([[
+            local sock = accept()
+            sock:send("220 hi\r\n")
+            while true do
+               local command = line(sock):sub(1, 4)
+               if command == "" then break end
+               sock:send((command == "RCPT" and %q or "250 ok") .. "\r\n")
+               if command == "QUIT" then break end
+            end
+            sock:close()
+         ]]):format(line))
+         local said, found = run(("send --host localhost --port %d --json"):format(server.port) .. message)
+         server.finish()
+         assert.equal(status, found, line)
+         if status == 77 then assert.matches('"concerns":"[sc]', said) end
+      end
+   end)
+
    it("ends with the status of sysexits", function()
       local pipe, port = start("--count 3")
       local to = "send --host localhost --port " .. port
@@ -90,7 +113,7 @@ describe("lua-smtp", function()
       said, status = run(to:gsub("smtp://", "") .. "--username ann --password-env WRONG --json")
       assert.equal(77, status, said)
       assert.truthy(said:find('"offered":["PLAIN","LOGIN"],"reason":"rejected","state":"failed"', 1, true), said)
-      assert.truthy(said:find('"hint":"Check username', 1, true), said)
+      assert.truthy(said:find('"warnings":[{"concerns":"account","hint":"Check username', 1, true), said)
       said, status = run("probe --host localhost --port " .. port) -- trusted by nobody: it connects twice
       assert.equal(76, status)
       assert.truthy(said:find("TLS           on, TLSv1.3, TLS_AES_256_GCM_SHA384, not verified, self_signed\n", 1,

@@ -92,6 +92,17 @@ describe("service", function()
       server_process.finish()
    end)
 
+   it("is recognised by the name of a server, in any case", function()
+      local gmail = services.get "gmail"
+      for _, host in ipairs { "smtp.gmail.com", "SMTP.Gmail.Com", "smtp-relay.gmail.com.", "gmail.com" } do
+         assert.equal(gmail, services.of_host(host))
+      end
+      for _, host in ipairs { "notgmail.com", "gmail.com.example", "com", "127.0.0.1", "::1", "" } do
+         assert.is_nil(services.of_host(host))
+      end
+      assert.is_nil(services.of_host(nil))
+   end)
+
    it("is known for every provider of the table, each with what it expects", function()
       for name in pairs(places) do
          local provider = services.get(name:match("^%w+"))

@@ -259,16 +259,22 @@ describe("A server that refuses pipelining", function()
       end)
    end
 
-   it("is remembered by send_many, which sends all messages", function()
-      local server = new_server(improper, "data")
-      local list = {}
-      for i = 1, 5 do list[i] = { from = "ann@me.example", to = ("u%d@x.example"):format(i), raw = "x" } end
-      local options = talk.options_to({ server }, {})
-      options.from, options.to, options.raw = nil, nil, nil
-      local summary = assert(smtp.send_many(options, list, { connections = 1 }))
-      assert.same({ 5, 0 }, { summary.sent, summary.failed })
-      assert.equal(5, #server.taken)
-   end)
+   for _, pipelining in ipairs { "safe", "eager" } do
+      it("is remembered by send_many, which sends all messages (" .. pipelining .. ")", function()
+         for at, line in pairs { data = improper, mail = "554 SMTP synchronization error" } do
+            local servers, list, count = {}, {}, 0
+            for i = 1, 4 do servers[i] = new_server(line, at, at == "mail") end
+            for i = 1, 5 do list[i] = { from = "ann@me.example", to = ("u%d@x.example"):format(i), raw = "x" } end
+            local options = talk.options_to(servers, { pipelining = pipelining })
+            options.from, options.to, options.raw = nil, nil, nil
+            local summary = assert(smtp.send_many(options, list, { connections = 1 }))
+            for i = 1, 5 do assert.is_nil(summary.results[i].kind, tostring(summary.results[i])) end
+            assert.same({ 5, 0 }, { summary.sent, summary.failed })
+            for i = 1, 4 do count = count + #servers[i].taken end
+            assert.equal(5, count)
+         end
+      end)
+   end
 
    it("has a message from a function, too: nothing was read of it", function()
       local first, second = new_server(improper, "data"), new_server(improper, "data")

@@ -54,7 +54,8 @@ sink:
 
 exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
 recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
-75 try again later, 76 protocol or TLS, 77 not permitted (authentication), 130 interrupted by Ctrl-C
+75 try again later, 76 protocol or TLS, 77 not permitted (authentication, sender, this machine),
+130 interrupted by Ctrl-C
 ]]
 
 -- The exit status of each class of errors (sysexits.h). The first class that fits counts.
@@ -67,6 +68,9 @@ local statuses = {
 
 local function status_of(err)
    if err.temporary then return 75 end
+   if err.kind == "recipients_refused" and (err.concerns or "recipient") ~= "recipient" then
+      return 77 -- EX_NOPERM: the recipients are not at fault, as they are with EX_NOUSER
+   end
    for i = 1, #statuses do
       if errors.is(err, statuses[i][1]) then return statuses[i][2] end
    end
@@ -76,7 +80,8 @@ end
 local function fail(err, json)
    if json then
       output.say(output.json { error = tostring(err), kind = err.kind, reason = err.reason,
-         stage = err.stage, code = err.code, enhanced = err.enhanced, text = err.text,
+         concerns = err.concerns, stage = err.stage, code = err.code, enhanced = err.enhanced,
+         text = err.text,
          sent = err.sent, retry = err.retry, temporary = err.temporary, hint = err.hint,
          host = err.host, port = err.port, option = err.option, recipients = err.recipients })
    else

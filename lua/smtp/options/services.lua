@@ -12,6 +12,7 @@
 --    sender   how it lets a login use a sender
 -- @module smtp.options.services
 
+local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
@@ -181,6 +182,7 @@ end
 ---@return table|nil
 function services.of_host(host)
    if not host then return nil end
+   host = ascii.lower(host):gsub("%.$", "")
    for _, provider in next, providers do
       for i = 1, #provider.hosts do
          if is_at(host, provider.hosts[i]) then return provider end
