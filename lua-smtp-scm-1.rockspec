@@ -51,6 +51,7 @@ build = {
       ["smtp.runtime.nginx.duplex"] = "lua/smtp/runtime/nginx/duplex.lua",
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.runtime.nginx.expiry"] = "lua/smtp/runtime/nginx/expiry.lua",
+      ["smtp.runtime.nginx.foreign"] = "lua/smtp/runtime/nginx/foreign.lua",
       ["smtp.options.extensions"] = "lua/smtp/options/extensions.lua",
       ["smtp.options.user_call"] = "lua/smtp/options/user_call.lua",
       ["smtp.result.hints"] = "lua/smtp/result/hints.lua",

@@ -2,8 +2,9 @@
 -- nginx, which does not look at the date again where a session is resumed.
 -- @module smtp.runtime.nginx.expiry
 
--- Names of our own: other modules may have declared OpenSSL's differently.
-local DECLARATIONS = [[
+local foreign = require "smtp.runtime.nginx.foreign"
+
+local functions = foreign.functions [[
    void *smtp_expiry_peer(const void *) __asm__("SSL_SESSION_get0_peer");
    const void *smtp_expiry_end(const void *) __asm__("X509_get0_notAfter");
    void *smtp_expiry_set(void *, long) __asm__("ASN1_TIME_set");
@@ -12,29 +13,17 @@ local DECLARATIONS = [[
 
 local DAY = 86400 -- seconds
 
-local ffi, peer, end_of, diff
-local epoch -- os.time() 0, as OpenSSL writes it
-
-local function load_functions()
-   ffi = require "ffi"
-   ffi.cdef(DECLARATIONS)
-   peer, end_of, diff = ffi.C.smtp_expiry_peer, ffi.C.smtp_expiry_end, ffi.C.smtp_expiry_diff
-   epoch = ffi.C.smtp_expiry_set(nil, 0)
-   assert(epoch ~= nil)
-end
-
-local is_loaded -- nil: not tried yet
-
 --- The end of the server's certificate.
 ---@param session any   what sslhandshake returned
 ---@return number       as os.time(); 0 where it cannot be known
 local function of(session)
-   if is_loaded == nil then is_loaded = pcall(load_functions) end
-   if not is_loaded or type(session) ~= "cdata" or session == nil then return 0 end
-   local certificate = peer(session)
-   if certificate == nil then return 0 end
-   local days, seconds = ffi.new("int[1]"), ffi.new("int[1]")
-   if diff(days, seconds, epoch, end_of(certificate)) ~= 1 then return 0 end
+   local C = functions()
+   if not C or type(session) ~= "cdata" or session == nil then return 0 end
+   C.epoch = C.epoch or C.expiry_set(nil, 0) -- os.time() 0, as OpenSSL writes it
+   local certificate = C.expiry_peer(session)
+   if certificate == nil or C.epoch == nil then return 0 end
+   local days, seconds = C.ffi.new("int[1]"), C.ffi.new("int[1]")
+   if C.expiry_diff(days, seconds, C.epoch, C.expiry_end(certificate)) ~= 1 then return 0 end
    return days[0] * DAY + seconds[0]
 end
 

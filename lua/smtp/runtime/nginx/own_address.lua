@@ -2,8 +2,10 @@
 -- is derived from the target, the request, and this machine's routes. Nothing is sent.
 -- @module smtp.runtime.nginx.own_address
 
+local foreign = require "smtp.runtime.nginx.foreign"
+
 -- Linux. A UDP socket that is connected has a local address, and sends nothing.
-local DECLARATIONS = [[
+local functions = foreign.functions [[
    int smtp_own_socket(int, int, int) __asm__("socket");
    int smtp_own_connect(int, const void *, unsigned) __asm__("connect");
    int smtp_own_name(int, void *, unsigned *) __asm__("getsockname");
@@ -21,39 +23,29 @@ local IPV6 = { family = 10, at = 8, len = 28 }
 -- Addresses for documentation (RFC 5737, RFC 3849): they are routed as any other one.
 local ANYWHERE = { "192.0.2.1", "2001:db8::1" }
 
-local ffi, C
-
-local function load_functions()
-   ffi = require "ffi"
-   assert(ffi.os == "Linux")
-   ffi.cdef(DECLARATIONS)
-   C = ffi.C
-end
-
-local is_loaded -- nil: not tried yet
-
-local function routed(fd, kind, target)
+local function routed(C, fd, kind, target)
+   local ffi = C.ffi
    local address, size = ffi.new("uint8_t[28]"), ffi.new("unsigned[1]", kind.len)
    ffi.cast("uint16_t *", address)[0], address[3] = kind.family, PORT
-   if C.smtp_own_parse(kind.family, target, address + kind.at) ~= 1
-      or C.smtp_own_connect(fd, address, kind.len) ~= 0
-      or C.smtp_own_name(fd, address, size) ~= 0 then
+   if C.own_parse(kind.family, target, address + kind.at) ~= 1
+      or C.own_connect(fd, address, kind.len) ~= 0
+      or C.own_name(fd, address, size) ~= 0 then
       return nil
    end
    local text = ffi.new("char[?]", TEXT_MAX)
-   if C.smtp_own_text(kind.family, address + kind.at, text, TEXT_MAX) == nil then return nil end
+   if C.own_text(kind.family, address + kind.at, text, TEXT_MAX) == nil then return nil end
    return ffi.string(text)
 end
 
 -- The address that packets for `target` leave from.
 local function route(target)
-   if is_loaded == nil then is_loaded = pcall(load_functions) end
-   if not is_loaded then return nil end
+   local C = functions()
+   if not C or C.ffi.os ~= "Linux" then return nil end
    local kind = target:find(":", 1, true) and IPV6 or IPV4
-   local fd = C.smtp_own_socket(kind.family, DATAGRAM, 0)
+   local fd = C.own_socket(kind.family, DATAGRAM, 0)
    if fd < 0 then return nil end
-   local found = routed(fd, kind, target)
-   C.smtp_own_close(fd)
+   local found = routed(C, fd, kind, target)
+   C.own_close(fd)
    return found
 end
 
