@@ -57,7 +57,7 @@ static int crypto_scram(lua_State *L)
 
 static struct scram *to_scram(lua_State *L)
 {
-    return luaL_checkudata(L, 1, SCRAM);
+    return self_arg(L, SCRAM);
 }
 
 /** exchange:first() -> the initial response */

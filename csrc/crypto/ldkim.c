@@ -18,7 +18,7 @@ static int new_body(lua_State *L)
 
 static struct dkim_body *to_body(lua_State *L)
 {
-    return luaL_checkudata(L, 1, BODY);
+    return self_arg(L, BODY);
 }
 
 /** body:add(octets): of lines that end with CRLF, cut anywhere */
@@ -52,7 +52,7 @@ static const luaL_Reg body_methods[] = {METHOD(body, add), METHOD(body, finish),
 
 static EVP_PKEY **to_key(lua_State *L)
 {
-    return luaL_checkudata(L, 1, KEY);
+    return self_arg(L, KEY);
 }
 
 /** crypto.dkim_key(pem) -> key | nil, word: see dkim_key_read */

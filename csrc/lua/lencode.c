@@ -69,7 +69,7 @@ static const char *unsendable(const struct smtp_scan *scan)
  *  text, or nil. Both where `ready`. */
 static int scanner_feed(lua_State *L)
 {
-    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    struct smtp_scan *scan = self_arg(L, SCANNER);
     struct smtp_text piece = text_arg(L, 2);
     size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)piece.len + 1);
     size_t len = lua_isnoneornil(L, 4) ? piece.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
@@ -86,7 +86,7 @@ static int scanner_feed(lua_State *L)
  * (booleans) }, see struct smtp_scan */
 static int scanner_finish(lua_State *L)
 {
-    struct smtp_scan *scan = luaL_checkudata(L, 1, SCANNER);
+    struct smtp_scan *scan = self_arg(L, SCANNER);
     smtp_scan_end(scan);
     lua_createtable(L, 0, 10);
     set_number(L, "wire_len", scan->wire_len);
@@ -140,7 +140,7 @@ static char *room_for(lua_State *L, size_t len)
 /** encoder:feed(bytes) -> what can be written of the body so far, maybe "" */
 static int encoder_feed(lua_State *L)
 {
-    struct smtp_encoder *e = luaL_checkudata(L, 1, ENCODER);
+    struct smtp_encoder *e = self_arg(L, ENCODER);
     struct smtp_text piece = text_arg(L, 2);
     char *out = room_for(L, smtp_encode_max(e, piece.len));
     lua_pushlstring(L, out, smtp_encode(e, piece.data, piece.len, out));
@@ -150,7 +150,7 @@ static int encoder_feed(lua_State *L)
 /** encoder:finish() -> the rest, maybe "". The encoder is then as new, for another body. */
 static int encoder_finish(lua_State *L)
 {
-    struct smtp_encoder *e = luaL_checkudata(L, 1, ENCODER);
+    struct smtp_encoder *e = self_arg(L, ENCODER);
     char *out = room_for(L, smtp_encode_max(e, 0));
     lua_pushlstring(L, out, smtp_encode_end(e, out));
     return 1;

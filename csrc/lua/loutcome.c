@@ -6,7 +6,7 @@
 
 struct smtp_transaction *to_transaction(lua_State *L)
 {
-    return luaL_checkudata(L, 1, TRANSACTION);
+    return self_arg(L, TRANSACTION);
 }
 
 /** transaction:over() -> is the outcome final? */

@@ -16,7 +16,7 @@ enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 
 struct smtp_session *to_session(lua_State *L)
 {
-    return luaL_checkudata(L, 1, SESSION_CLASS);
+    return self_arg(L, SESSION_CLASS);
 }
 
 void anchor(lua_State *L, const char *key, int index)
