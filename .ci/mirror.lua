@@ -1,6 +1,6 @@
 -- Specs mirror the rooms: each file of lua/ and csrc/ has a spec of its name, or a row in the
 -- tables of spec/README.md; each spec of a room has a file of its name, or such a row. Prints those
--- that have neither, and rows that are not needed; ends with 1 where there is any.
+-- that have neither, and rows of files that are not there; ends with 1 where there is any.
 
 local rooms = { -- the files of a folder, the folder of their specs: the first that fits
    { "^lua/(smtp)%.lua$", "doors" },
@@ -67,6 +67,10 @@ for _, path in ipairs(specs) do
       tell("%s is named after no file", path)
    end
 end
-for name in pairs(rows) do tell("spec/README.md has a row for %s, which needs none", name) end
+
+for name in pairs(rows) do
+   local file = io.open((name:gsub("^.*_spec%.lua$", "spec/%0")))
+   if file then file:close() else tell("spec/README.md has a row for %s, which is not there", name) end
+end
 
 os.exit(found == 0 and 0 or 1)
