@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -27,11 +28,27 @@ const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *wh
     return host_say(text, lack != 0 ? "system" : word, "%s", lack != 0 ? strerror(lack) : why);
 }
 
+/* Why OpenSSL could not use a file: its newest error, in plain words where they are known. The
+ * oldest error is that of the system, if the file could not be read. */
+static const char *why_unusable(void)
+{
+    unsigned long oldest = ERR_peek_error();
+    unsigned long error = ERR_peek_last_error();
+    int lib = ERR_GET_LIB(error);
+    int reason = ERR_GET_REASON(error);
+    if (ERR_SYSTEM_ERROR(oldest)) return strerror(ERR_GET_REASON(oldest));
+    if (lib == ERR_LIB_X509 &&
+        (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH))
+        return "it is not the key of tls_cert";
+    if (lib == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) return "it is not a PEM file";
+    if (lib == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ) return "it is encrypted";
+    return ERR_reason_error_string(error);
+}
+
 static const char *fail(struct tls_context *c, const char *option, const char *what)
 {
+    const char *why = why_unusable();
     char text[HOST_TEXT_MAX];
-    unsigned long error = ERR_peek_last_error();
-    const char *why = error != 0 ? ERR_reason_error_string(error) : NULL;
     host_say(text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
     return tls_blame(c->text, option, text);
 }
@@ -68,7 +85,7 @@ static const char *load_system(struct tls_context *c)
     if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
     return tls_blame(
         c->text, "ca_file",
-        "this machine trusts no certificates; install ca-certificates, or give tls_ca_file");
+        "this machine has no certificates of authorities");
 }
 
 static const char *load_trust(struct tls_context *c, const struct tls_settings *settings)

@@ -8,6 +8,7 @@
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
+local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
@@ -43,15 +44,16 @@ dkim.begin = signature.begin
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
 local function check_message(message)
    if type(message) ~= "string" then
-      errors.refuse("message", "message must be a string, and is a " .. type(message))
+      errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
+         "Give the whole message as a string")
    end
    local scanner = core.scanner()
    scanner:feed(message)
    local scan = scanner:finish()
    if scan.nul or scan.long_line then
-      errors.refuse("message", "the message holds "
-         .. (scan.nul and "a NUL" or "a line over 998 octets"),
-         "No server passes it on as it is: encode that part as base64")
+      errors.refuse("message", "the message contains "
+         .. (scan.nul and "a NUL byte" or "a line over 998 bytes"),
+         "No server passes it on unchanged: encode that part as base64")
    end
 end
 

@@ -166,12 +166,12 @@ end
 --- The error of a caller's mistake that was found before anything was sent.
 ---@param option string   the option's name
 ---@param what string     what is wrong with it
----@param hint? string    what to write instead
+---@param hint string     what to write instead: every error of the caller's has a remedy
 ---@param value? any
 ---@return table
 function errors.usage(option, what, hint, value)
    return errors.new("usage", { option = option, what = named(option, what, hint), value = value,
-      hint = hint or "The README says what it takes" })
+      hint = hint })
 end
 
 --- Raise the UsageError of a caller's mistake: see errors.usage. Checks of options raise it; the

@@ -52,11 +52,13 @@ function safe.defer(t, callback)
    local nginx, lack = runtime.nginx()
    if lack then return nil, lack end
    if not nginx then
-      return nil, errors.usage("defer", "smtp.defer is for nginx, and this is not nginx",
+      return nil, errors.usage("defer", "smtp.defer works in nginx, but this is not nginx",
          "Use smtp.send")
    end
    if callback ~= nil and type(callback) ~= "function" then
-      return nil, errors.usage("callback", "the callback must be a function(receipt, err)")
+      return nil, errors.usage("callback",
+         "callback: expected a function, got a " .. type(callback),
+         "Write smtp.defer(options, function(receipt, err) … end)")
    end
    local server, mail = request.send(t)
    if not server then return nil, mail end

@@ -146,8 +146,7 @@ local function make_context(sink)
    if made then os.remove(made.key) end
    if not context then
       forget_certificate(sink)
-      if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
-      return nil, errors.usage("tls_" .. option, why)
+      return nil, sink_options.unusable_tls(option, why, options["tls_" .. option] or cert)
    end
    sink.context, sink.tls_ca_file = context, cert
    return true

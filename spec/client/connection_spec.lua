@@ -216,7 +216,7 @@ describe("a connection", function()
    it("says why 8BITMIME is needed", function()
       local connection, peer = connect(script.bye)
       local _, err = connection:send { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n\r\n\195\164" }
-      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message holds 8-bit bytes", 1, true))
+      assert.truthy(tostring(err):find("does not offer 8BITMIME, and the message contains 8-bit bytes", 1, true))
       connection:quit()
       talk.finished(peer)
       peer = talk.peer(script [[

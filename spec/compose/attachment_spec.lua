@@ -95,7 +95,7 @@ describe("an attachment", function()
       ["a header in its type"] = { { content = "x", content_type = "a/b\r\nX: y" }, "attachments[1].content_type" },
       ["wrong parameters"] = { { content = "x", content_type = "a/b; c" }, "attachments[1].content_type" },
       ["several parts"] = { { content = "x", content_type = "Multipart/mixed" }, "attachments[1].content_type" },
-      ["an unknown disposition"] = { { content = "x", disposition = "hidden" }, "disposition" },
+      ["an unknown disposition"] = { { content = "x", disposition = "hidden" }, "attachments[1].disposition" },
       ["a space in its cid"] = { { content = "x", cid = "a b" }, "attachments[1].cid" },
       ["a header in its content_id"] = { { content = "x", content_id = "a>\r\nX: y" }, "attachments[1].content_id" },
       ["both identifiers"] = { { content = "x", cid = "a", content_id = "b" }, "attachments[1].content_id" },

@@ -39,8 +39,8 @@ describe("the option dkim", function()
    it("refuses other keys, with what is wrong and nothing of the key", function()
       for name, words in pairs { rsa768 = "1,024", rsa_pss = "neither an RSA nor", ed448 = "neither an RSA nor",
          ec = "neither an RSA nor", encrypted = "encrypted", encrypted_old = "encrypted",
-         public = "public key", certificate = "public key", der = "no PEM file", damaged = "could be read",
-         cut = "could be read", none = "no PEM file" } do
+         public = "public key", certificate = "public key", der = "not a PEM file", damaged = "can be read",
+         cut = "can be read", none = "not a PEM file" } do
          local path, pem = key(name)
          shows_nothing(refused(signer { key = path }, "dkim.key", words), pem)
          if pem:find("-----BEGIN", 1, true) then
@@ -52,14 +52,16 @@ describe("the option dkim", function()
    it("refuses what is not a key at all", function()
       local _, pem = key("ed25519")
       local bare = pem:match("\n(.-)\n")
-      for given, words in pairs { [""] = "neither the text", ["/nowhere/key.pem"] = "neither the text",
-         [bare] = "neither the text", ["a\0b"] = "neither the text", ["/"] = "no PEM file",
-         ["-----BEGIN"] = "could be read",
-         ["-----BEGIN PRIVATE KEY-----\n" .. ("A"):rep(70000)] = "could be read" } do
-         shows_nothing(refused(signer { key = given }, "dkim.key", words), given)
+      for given, words in pairs { [""] = "neither the text",
+         ["/nowhere/key.pem"] = "/nowhere/key.pem: No such file or directory. Check the path, or its permissions",
+         [bare] = "neither the text", ["a\0b"] = "neither the text", ["/"] = "/: Is a directory",
+         ["-----BEGIN"] = "can be read",
+         ["-----BEGIN PRIVATE KEY-----\n" .. ("A"):rep(70000)] = "can be read" } do
+         local err = refused(signer { key = given }, "dkim.key", words)
+         if given:sub(1, 1) ~= "/" then shows_nothing(err, given) end
       end
       refused({ domain = "example.org", selector = "s" }, "dkim.key", "is missing")
-      refused(signer { key = 5 }, "dkim.key", "must be a string")
+      shows_nothing(refused(signer { key = 12345678 }, "dkim.key", "expected a string, got a number"), "12345678")
       shows_nothing(refused(signer { selector = pem }, "dkim.selector"), pem)
       shows_nothing(refused(signer { domain = pem }, "dkim.domain"), pem)
       shows_nothing(refused(signer { identity = pem }, "dkim.identity"), pem)
@@ -91,13 +93,13 @@ describe("the option dkim", function()
    end)
 
    it("refuses other fields and words by name", function()
-      refused(signer { keys = "x" }, "dkim.keys", 'no field "keys"')
+      refused(signer { keys = "x" }, "dkim.keys", "Did you mean key?")
       refused(signer { canonicalization = "nofws" }, "dkim.canonicalization", "relaxed/relaxed")
-      refused({ signer(), signer { expire = 1 } }, "dkim[2].expire", "no field")
+      refused({ signer(), signer { expire = 1 } }, "dkim[2].expire", "no option")
       refused({ signer(), domain = "example.org" }, "dkim", "is a list")
-      refused({ signer(), "x" }, "dkim[2]", "must be a table")
+      refused({ signer(), "x" }, "dkim[2]", "expected a table")
       refused({}, "dkim.domain", "is missing")
-      refused("x", "dkim", "must be a table")
+      refused("x", "dkim", "expected a table")
       refused(true, "dkim")
    end)
 

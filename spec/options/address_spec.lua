@@ -47,16 +47,16 @@ describe("an address as people write it", function()
 
    -- What is wrong, and a word of the advice.
    for given, word in pairs {
-      ["a@b> NOTIFY=x"] = "behind the >", ["v@x>\r\nRCPT TO:<evil@x"] = "line break", ["a@b\0evil"] = "control",
-      ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", ["a@b c"] = "No space",
+      ["a@b> NOTIFY=x"] = "after the >", ["v@x>\r\nRCPT TO:<evil@x"] = "line break", ["a@b\0evil"] = "control",
+      ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", ["a@b c"] = "Remove the space",
       ["a@b\r\n"] = "line break", ["\na@b"] = "line break", [" \n a@b"] = "line break",
-      ["a@b \v"] = "control", ["a @b"] = "in quotes", ["a@ b"] = "No space",
+      ["a@b \v"] = "control", ["a @b"] = "in quotes", ["a@ b"] = "Remove the space",
       ["Ann <a@b\n>"] = "line break", [" \t "] = "example.org", ["@a,@b:c@d"] = "Source routes",
       ["<@a:c@d>"] = "Source routes", ["a@x, b@y"] = "as a list", ["a@x;b@y"] = "as a list",
       ["Ann <a@x>, Bob <b@y>"] = "as a list", ["a@x, Bob <b@y>"] = "as a list", ["<a@x>, <b@y>"] = "as a list",
       ["Friends: a@x, b@y;"] = "group", ["Nobody:;"] = "group", ["a@b..c"] = "one dot",
       ["a@.b"] = "example.org", ["a@b."] = "dot at its end", ["Ann <a@b.>"] = "dot at its end",
-      ["Name <a@b> trailing"] = "behind the >", ["<a@b"] = "> at its end", ["a@b>"] = "< before",
+      ["Name <a@b> trailing"] = "after the >", ["<a@b"] = "> at its end", ["a@b>"] = "< before",
       ["<<a@b>>"] = "alone", ["a@b (Ann)"] = "Comments", ["(Ann) a@b"] = "Comments", ["mailto:a@b"] = "mailto",
       ["a@b@c"] = "Write one @", [("l"):rep(260) .. "@x"] = "longer one", ["ann"] = "example.org",
       [""] = "example.org", ["Ann <>"] = "example.org", ["a\233@b"] = "UTF-8", ["a\194\133@b"] = "control",

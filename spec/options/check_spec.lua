@@ -56,7 +56,7 @@ end)
 
 describe("unknown options", function()
    for given, near in pairs { tls_verfy = "tls_verify", pasword = "password", hots = "host",
-      Subject = "subject", usernme = "username", recipent = "recipients" } do
+      Subject = "subject", usernme = "username", tsl = "tls", replyTo = "reply_to", [" host"] = "host" } do
       it(given .. " suggests " .. near, function()
          local err = refused { [given] = "x" }
          assert.equal(given, err.option)

@@ -31,7 +31,8 @@ end
 local function broken(self)
    local trouble = not self.closed and findings.trouble(self.conv)
    if trouble then return findings.error(self.conv, trouble) end
-   return errors.usage("connection", "this connection is closed", "Open a new one: smtp.connect")
+   return errors.usage("connection", "this connection is closed",
+      "Open a new one with smtp.connect")
 end
 
 -- ---- whose call is it ----
@@ -91,7 +92,7 @@ local function enter(self, started, mail)
    if self.busy and is_abandoned(self) then abort(self) end
    if self.busy then
       return nil, errors.usage("connection", "this connection is busy with a message",
-         "Use another connection inside a function that gives the message")
+         "Use another connection in a function that makes the message")
    end
    self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
    if not self.conv:look() then
@@ -198,7 +199,10 @@ end
 function Connection:verify(address)
    if type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
       or #address > core.limits.address then
-      return nil, errors.usage("address", "VRFY takes one line of ASCII, at most 254 octets")
+      return nil, errors.usage("address",
+         ("address: expected one line of ASCII of at most %d bytes, got %s"):format(
+            core.limits.address, user_call.shown(address)),
+         'Write connection:verify("bob@example.net")', address)
    end
    return ask(self, "vrfy", address)
 end

@@ -15,34 +15,36 @@ local defaults = { connections = 2, window = 16, per_connection = 100 }
 local maxima = { connections = 1000, window = core.limits.flight, per_connection = 1000000,
    rate = 1000000 }
 
+local LIST_HINT = "Write { { from = …, to = … }, … }, or a function that returns the next message, "
+   .. "and nil at the end"
+
 local function check_count(settings, name)
    local value = settings[name]
    local whole = name == "rate" or type(value) == "number" and value % 1 == 0
    if value == nil or type(value) == "number" and value > 0 and value <= maxima[name] and whole then
       return
    end
-   errors.refuse(name, ("%s must be a number above 0, at most %d"):format(name, maxima[name]), nil,
-      value)
+   check.refuse_value(name, ("a %snumber above 0, at most %d"):format(
+      name == "rate" and "" or "whole ", maxima[name]), value,
+      ("Write %s = %d"):format(name, defaults[name] or 10))
 end
 
 local function read(given, messages)
    if given ~= nil and type(given) ~= "table" then
-      errors.refuse("settings", "the settings of send_many must be a table",
+      check.refuse_value("settings", "a table, the third argument of send_many", given,
          "Write { connections = 2 }")
    end
    local settings = {}
    for name, value in next, defaults do settings[name] = value end
    for name, value in next, given or {} do settings[name] = value end
    for name in next, maxima do check_count(settings, name) end
-   check.names(settings, names)
+   check.names(settings, names, nil, nil, "settings")
    check.is_type("on_result", settings.on_result, "function")
    check.is_type("progress", settings.progress, "boolean")
    if type(messages) == "table" then
-      check.is_list(messages, "messages")
+      check.is_list(messages, "messages", LIST_HINT)
    elseif type(messages) ~= "function" then
-      errors.refuse("messages",
-         ("messages must be a list or a function, and is a %s"):format(type(messages)),
-         "Write { { from = …, to = … }, … }; a function returns the next one, nil at the end")
+      check.refuse_value("messages", "a list of messages or a function", messages, LIST_HINT)
    end
    return settings
 end

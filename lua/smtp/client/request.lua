@@ -83,8 +83,8 @@ end
 
 local function check_table(t)
    if type(t) == "table" then return end
-   errors.refuse("options",
-      ("expected a table of options, got %s"):format(t == nil and "nil" or "a " .. type(t)))
+   errors.refuse("options", "expected a table of options, got " .. check.type_name(t),
+      'Write smtp.send { host = "mail.example.org", from = …, to = …, text = … }')
 end
 
 --- A copy of a server, or of options, with other values for some fields. A server itself is never

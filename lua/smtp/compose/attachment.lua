@@ -21,13 +21,15 @@ end
 
 local function check_filename(name, where)
    if type(name) ~= "string" or name == "" or #name > 255 then
-      refuse(where .. ".filename", "is not a name of 1 to 255 octets")
+      check.refuse_value(where .. ".filename", "a name of 1 to 255 bytes", name,
+         'Write filename = "report.pdf"')
    end
    if name:find("[%z\1-\31\127]") then
-      refuse(where .. ".filename", "holds a line break or another control character", "Remove it")
+      refuse(where .. ".filename", "contains a line break or another control character",
+         "Remove it")
    end
    return core.is_utf8(name) and name
-      or refuse(where .. ".filename", "is not valid UTF-8", "Convert it")
+      or refuse(where .. ".filename", "is not valid UTF-8", "Convert it to UTF-8")
 end
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`{|}~-]+"
@@ -35,16 +37,20 @@ local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`{|}~-]+"
 -- "type/subtype; name=value; …" (RFC 2045 5.1)
 local function check_type(text, where)
    local option = where .. ".content_type"
-   if type(text) ~= "string" or #text > 500 then refuse(option, "must be a media type") end
+   local form = 'Write content_type = "application/pdf"'
+   if type(text) ~= "string" or #text > 500 then
+      check.refuse_value(option, "a media type", text, form)
+   end
    local main, rest = text:match("^(" .. TOKEN .. "/" .. TOKEN .. ")(.*)$")
-   if not main then refuse(option, "is no media type", "Write \"application/pdf\"") end
+   if not main then refuse(option, "is not a valid media type", form) end
    while rest ~= "" do
       rest = rest:match("^ *; *" .. TOKEN .. "=" .. TOKEN .. "(.*)$")
          or rest:match('^ *; *' .. TOKEN .. '="[ !#-%[%]-~]*"(.*)$')
-         or refuse(option, "has parameters that are none", "Write \"text/csv; charset=utf-8\"")
+         or refuse(option, "has malformed parameters", "Write \"text/csv; charset=utf-8\"")
    end
    if ascii.lower(main):find("^multipart/") then
-      refuse(option, "is multipart: an attachment is one part", "Give each part by itself")
+      refuse(option, "is multipart, but an attachment is one part",
+         "Give each part as an attachment of its own")
    end
    return text
 end
@@ -52,7 +58,7 @@ end
 local function check_id(id, option)
    local inner = type(id) == "string" and (id:match("^<(.*)>$") or id)
    if not inner or not inner:find("^[!-;=?-~]+$") or #inner > 200 then
-      refuse(option, "is no identifier of printable ASCII without spaces",
+      refuse(option, "is not a valid identifier: it has to be printable ASCII without spaces",
          "Write \"logo\", and src=\"cid:logo\" in html")
    end
    return "<" .. inner .. ">"
@@ -64,7 +70,8 @@ local openers = {} -- by option: (one, where) -> source
 
 function openers.path(one, where)
    if type(one.path) ~= "string" or one.path == "" or one.path:find("%z") then
-      refuse(where .. ".path", "is no path")
+      check.refuse_value(where .. ".path", "the path of a file", one.path,
+         'Write path = "report.pdf"')
    end
    local found, why, hint = source.of_path(one.path)
    if errors.is(hint) then error(hint, 0) end
@@ -72,17 +79,20 @@ function openers.path(one, where)
 end
 
 function openers.content(one, where)
-   if type(one.content) ~= "string" then refuse(where .. ".content", "must be a string") end
+   check.is_type(where .. ".content", one.content, "string",
+      "Write content = …, a string, or path = … for a file")
    return source.of_string(one.content)
 end
 
 function openers.source(one, where)
    local size = one.size
    if type(one.source) ~= "function" then
-      refuse(where .. ".source", "must be a function that gives pieces, and nil at the end")
+      check.refuse_value(where .. ".source", "a function", one.source,
+         "Give a function that returns pieces, and nil at the end")
    end
    if size ~= nil and (type(size) ~= "number" or size < 0 or size % 1 ~= 0) then
-      refuse(where .. ".size", "must be a whole number of octets")
+      check.refuse_value(where .. ".size", "a whole number of bytes", size,
+         "Write the number of bytes that source gives, or leave size out")
    end
    return source.of_function(one.source, size, where .. ".source")
 end
@@ -94,7 +104,8 @@ local function open_source(one, where)
    end
    if #names ~= 1 then
       refuse(where, #names == 0 and "has no path, content or source"
-         or "has both " .. names[1] .. " and " .. names[2], "Give one of path, content and source")
+         or ("has both %s and %s"):format(names[1], names[2]),
+         "Give one of path, content and source")
    end
    if one.size ~= nil and names[1] ~= "source" then
       refuse(where .. ".size", "is for a source that is a function", "Remove it")
@@ -106,8 +117,8 @@ end
 local function as_message(one, where)
    local scan = type(one.content) == "string" and source.scan(one.content)
    if not scan or scan.eightbit or scan.nul or scan.long_line then
-      refuse(where .. ".content_type", "message/rfc822 wants content, a string of 7-bit lines",
-         "As application/octet-stream it can hold anything")
+      refuse(where .. ".content_type", "message/rfc822 needs content, a string of 7-bit lines",
+         'Write content_type = "application/octet-stream" for other content')
    end
    local text = core.encode(one.content, "7bit")
    return source.of_string(text), text
@@ -128,10 +139,11 @@ end
 
 local function check_names(one, where)
    if type(one) ~= "table" then
-      refuse(where, "must be a table", "Write { path = \"report.pdf\" }")
+      check.refuse_value(where, "a table", one, "Write { path = \"report.pdf\" }")
    end
-   check.names(one, fields, where)
-   check.is_word("disposition", one.disposition, { "attachment", "inline" })
+   check.names(one, fields, where, nil, "attachment")
+   check.is_word(where .. ".disposition", one.disposition, { "attachment", "inline" },
+      "disposition")
 end
 
 local function id_of(one, where)
@@ -182,7 +194,9 @@ end
 ---@return smtp.Part[]
 local function list(value)
    local form = "Write { { path = \"report.pdf\" } }"
-   if type(value) ~= "table" then refuse("attachments", "must be a list of tables", form) end
+   if type(value) ~= "table" then
+      check.refuse_value("attachments", "a list of tables", value, form)
+   end
    if value.path ~= nil or value.content ~= nil or value.source ~= nil then value = { value } end
    check.is_list(value, "attachments", form)
    local found = {}

@@ -53,7 +53,8 @@ local signed = {
 ---@return table|nil err   UsageError on `message`
 dkim.headers = errors.returning(function(text)
    if type(text) ~= "string" then
-      errors.refuse("message", "the headers must be a string, and are a " .. type(text))
+      check.refuse_value("message", "the headers as a string", text,
+         "Give the header of the message, with CRLF after each line")
    end
    local list = {}
    local from = 1
@@ -94,11 +95,13 @@ local function is_header(entry)
       and not raw:find("\r\n[^ \t]") and not raw:gsub("\r\n", ""):find("[%z\r\n]")
 end
 
+local LIST_HINT = "Give the result of dkim.headers"
+
 local function check_headers(headers)
    if type(headers) ~= "table" then
-      errors.refuse("headers", "headers must be a list of { name, raw }")
+      check.refuse_value("headers", "a list of { name, raw }", headers, LIST_HINT)
    end
-   check.is_list(headers, "headers")
+   check.is_list(headers, "headers", LIST_HINT)
    local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then
@@ -187,10 +190,12 @@ Signing.__index = methods
 ---@return table|nil err
 dkim.begin = errors.returning(function(signers, clock)
    if not keys.is(signers) then
-      errors.refuse("dkim", "dkim.begin wants what dkim.check returned")
+      errors.refuse("dkim", "dkim.begin needs the result of dkim.check",
+         "Write dkim.begin(dkim.check { domain = …, selector = …, key = … })")
    end
    if clock ~= nil and type(clock) ~= "function" then
-      errors.refuse("clock", "clock must be a function that tells the time")
+      check.refuse_value("clock", "a function", clock,
+         "Give a function that returns the seconds since 1970, or leave clock out")
    end
    local self = { signers = signers, clock = clock or os.time, bodies = {} }
    for i = 1, #signers do
@@ -207,7 +212,8 @@ end)
 function methods:body(piece)
    if type(piece) ~= "string" or self.hashes then
       return nil, errors.usage("message", self.hashes and "a piece of the body came after its end"
-         or "a piece of the body must be a string, and is a " .. type(piece))
+         or "message: expected a piece of the body as a string, got " .. check.type_name(piece),
+         "Give the pieces of the body as strings, all of them before signing:finish")
    end
    for _, body in next, self.bodies do body:add(piece) end
    return true

@@ -10,8 +10,7 @@ local user_call = require "smtp.options.user_call"
 
 local dkim_keys = {}
 
-local fields = { domain = true, selector = true, key = true, canonicalization = true,
-   identity = true }
+local fields = { "domain", "selector", "key", "canonicalization", "identity" }
 
 -- The first word is for the headers, the second for the body: "simple" where it is missing (RFC
 -- 6376 3.5).
@@ -21,38 +20,35 @@ local canonicalizations = {
    relaxed = { "relaxed", "simple" }, simple = { "simple", "simple" },
 }
 
+local FORM = "{ domain = …, selector = …, key = … }"
+
 -- No error in this file repeats a value: the caller may have put a key into the wrong field.
 
 local function load_crypto()
    local crypto, why, err = system.load_crypto()
    if err then error(err, 0) end
-   return crypto or refuse("dkim", "nothing can be signed here: " .. why,
-      "Sign where smtp.crypto can be loaded, or let the server sign")
+   return crypto or refuse("dkim", "the message cannot be signed: " .. why,
+      "Install what is missing, or leave dkim out and let the server sign")
 end
 
 local function check_fields(t, at)
-   for name in next, t do
-      if not fields[name] then
-         name = user_call.text(name)
-         refuse(at .. "." .. name, ("%s has no field %q"):format(at, name),
-            "It has domain, selector, key, canonicalization and identity")
-      end
-   end
-   for name in next, fields do
-      if t[name] ~= nil and type(t[name]) ~= "string" then
-         refuse(at .. "." .. name, ("%s.%s must be a string, and is a %s"):format(at, name,
-            type(t[name])))
+   check.names(t, fields, at, nil, "dkim")
+   for i = 1, #fields do
+      local name = at .. "." .. fields[i]
+      if t[fields[i]] ~= nil and type(t[fields[i]]) ~= "string" then
+         refuse(name, ("%s: expected a string, got %s"):format(name,
+            user_call.type_name(t[fields[i]])), "Write " .. FORM)
       end
    end
 end
 
 local function check_domain(t, option)
    if not t.domain then
-      refuse(option, option .. " is missing", "Name the domain of the From header")
+      refuse(option, option .. " is missing", 'Write domain = "example.org", the domain of from')
    end
    local ok, why = core.domain(t.domain)
    if ok and not t.domain:find("^[^%[]+%.") then
-      ok, why = nil, "it is no domain with a dot in it"
+      ok, why = nil, "it has no dot"
    end
    if not ok then
       refuse(option, ("%s cannot be used: %s"):format(option, why),
@@ -73,14 +69,16 @@ end
 
 local function check_selector(t, option)
    if not t.selector then
-      refuse(option, option .. " is missing", "The public key lies at SELECTOR._domainkey.DOMAIN")
+      refuse(option, option .. " is missing",
+         'Write selector = "2026": the public key is at SELECTOR._domainkey.DOMAIN in DNS')
    end
    if not is_selector(t.selector) then
-      refuse(option, option .. " is no selector",
+      refuse(option, option .. " is not a valid selector",
          "It has letters, digits, hyphens and dots, as in 2026.mail")
    end
    if #t.selector + #"._domainkey." + #t.domain > 253 then
-      refuse(option, option .. " and the domain are longer together than DNS allows")
+      refuse(option, option .. " and the domain are longer together than DNS allows (253 bytes)",
+         "Use a shorter selector")
    end
 end
 
@@ -96,20 +94,30 @@ local function check_identity(t, option)
    end
    local is_domain = identity:sub(1, 1) == "@"
    local ok, why = core[is_domain and "domain" or "address"](is_domain and of or identity)
-   if not ok then refuse(option, ("%s is no address: %s"):format(option, why)) end
+   if not ok then
+      refuse(option, ("%s is not a valid address: %s"):format(option, why),
+         ('Write identity = "@%s"'):format(t.domain))
+   end
 end
 
 -- ---- keys ----
 
 local why_not = {
    public = { "is a public key, or a certificate", "Give the private key that belongs to it" },
-   unreadable = { "holds no private key that could be read",
+   unreadable = { "does not contain a private key that can be read",
       "A new one: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048" },
-   encrypted = { "is encrypted, and nobody is asked for a pass phrase",
-      "Decrypt it with openssl pkey, and let nobody else read the file" },
-   kind = { "is neither an RSA nor an Ed25519 key", "DKIM knows no other (RFC 8463)" },
-   length = { "is an RSA key of under 1,024 bits, or over 16,384", "Use 2,048 (RFC 8301 3.2)" },
+   encrypted = { "is encrypted",
+      "Give an unencrypted key: decrypt it with openssl pkey, and protect the file" },
+   kind = { "is neither an RSA nor an Ed25519 key", "DKIM uses only these two (RFC 8463)" },
+   length = { "is an RSA key of under 1,024 bits, or over 16,384",
+      "Make one of 2,048 (RFC 8301 3.2)" },
 }
+
+-- May an error show this value? It may if it is a path, and not the base64 of a key.
+local function looks_like_path(value)
+   if #value > 255 or value:find("^[%w+/]+=*$") and #value > 42 then return false end
+   return (value:find("^%.*/") or value:find("%.%a%w*$")) ~= nil
+end
 
 -- A PEM file, or its path. -> the text of the file
 local function read_pem(value, option)
@@ -117,13 +125,17 @@ local function read_pem(value, option)
    local is_path, text, why, errno = not value:find("[%z\1-\31]") and value ~= "", nil, nil, nil
    if is_path then text, why, errno = system.read_file(value, 65537) end
    if system.lacks(errno) then error(system.error(option .. " cannot be read: " .. why), 0) end
-   if not is_path or errno then
-      refuse(option, option .. " is neither the text of a PEM file nor the path of one that can be "
-         .. "read", "The text holds -----BEGIN PRIVATE KEY-----")
+   if not is_path or errno and not looks_like_path(value) then
+      refuse(option, option .. " is neither the text of a PEM file nor the path of one",
+         "The text contains -----BEGIN PRIVATE KEY-----")
    end
-   if not text or not text:find("-----BEGIN", 1, true) then
-      refuse(option, option .. " is the path of something that is no PEM file",
-         "It holds -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
+   if not text then
+      refuse(option, ("%s cannot be read: %s"):format(option, why or value .. ": it is empty"),
+         system.PATH_HINT)
+   end
+   if not text:find("-----BEGIN", 1, true) then
+      refuse(option, option .. " is the path of a file that is not a PEM file",
+         "It has to contain -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
    end
    return text
 end
@@ -144,11 +156,9 @@ local function read_key(t, option, crypto)
    refuse(option, option .. " " .. why_not[word][1], why_not[word][2])
 end
 
-local FORM = "{ domain = …, selector = …, key = … }"
-
 local function check_table(value, option)
    if type(value) ~= "table" then
-      refuse(option, option .. " must be a table, and is a " .. type(value), "Write " .. FORM)
+      check.refuse_value(option, "a table", value, "Write " .. FORM)
    end
 end
 
@@ -159,8 +169,9 @@ local function read_signer(t, at, crypto)
    check_selector(t, at .. ".selector")
    check_identity(t, at .. ".identity")
    local form = canonicalizations[t.canonicalization or "relaxed/relaxed"]
-      or refuse(at .. ".canonicalization", at .. ".canonicalization is none that DKIM knows",
-         "Write \"relaxed/relaxed\": first the headers', word, then the body's")
+      or refuse(at .. ".canonicalization", at
+         .. ".canonicalization is not a valid canonicalization",
+         'Write "relaxed/relaxed": the first word is for the header, the second for the body')
    local key = read_key(t, at .. ".key", crypto)
    return { domain = t.domain, selector = t.selector, key = key, algorithm = key:algorithm(),
       headers = form[1], body = form[2], -- dkim-quoted-printable (RFC 6376 2.11):
@@ -191,7 +202,7 @@ function dkim_keys.check(value)
       signers[1] = read_signer(value, "dkim", crypto)
       return signers
    end
-   check.is_list(value, "dkim", "It holds tables " .. FORM)
+   check.is_list(value, "dkim", "Write { " .. FORM .. ", … }")
    for i = 1, #value do signers[i] = read_signer(value[i], ("dkim[%d]"):format(i), crypto) end
    return signers
 end

@@ -54,8 +54,8 @@ end
 -- A header field is one line of text; anything else would be another field.
 local function check_line(value, option)
    if value:find("[%z\1-\8\10-\31\127]") then
-      refuse(option, option .. " holds a line break or another control character",
-         "Remove it: what follows it would become a header of its own")
+      refuse(option, option .. " contains a line break or another control character",
+         "Remove it: the text after it would become a header of its own")
    end
 end
 
@@ -65,7 +65,7 @@ local function read_subject(t)
    if type(value) ~= "string" then check.is_type("subject", value, "string") end
    check_line(value, "subject")
    if not core.is_utf8(value) then
-      refuse("subject", "subject is not valid UTF-8", "Convert it before sending")
+      refuse("subject", "subject is not valid UTF-8", "Convert it to UTF-8 before sending")
    end
    return value
 end
@@ -75,28 +75,32 @@ end
 -- -> why the value is not a URI for List-Unsubscribe, nil if it is
 local function why_no_uri(uri, one_click)
    if type(uri) ~= "string" or not uri:find("^[!-;=?-~]+$") or uri:find("[,<>]") or #uri > 900 then
-      return "is no URI of printable ASCII without commas and angle brackets"
+      return "is not a valid URI: it has to be printable ASCII without commas and < >"
    end
    if uri:find("^https://[^/]") or uri:find("^mailto:[^?]") then return nil end
    if not uri:find("^http://[^/]") then return "must begin with https://, http:// or mailto:" end
    return one_click and "must be https for one_click (RFC 8058 3.1)" or nil
 end
 
+local UNSUBSCRIBE_FORM = 'Write { "https://example.org/u/7", one_click = true }'
+
 -- The value of List-Unsubscribe: "<uri>, <uri>"
 local function uri_list(value)
    local uris = check.copy(value)
    uris.one_click = nil
-   check.is_list(uris, "list_unsubscribe")
+   check.is_list(uris, "list_unsubscribe", UNSUBSCRIBE_FORM)
    local has_https = false
    for i = 1, #uris do
       local why = why_no_uri(uris[i], value.one_click)
-      if why then refuse("list_unsubscribe", "list_unsubscribe " .. why, nil, uris[i]) end
+      if why then
+         refuse("list_unsubscribe", "list_unsubscribe " .. why, UNSUBSCRIBE_FORM, uris[i])
+      end
       has_https = has_https or uris[i]:find("^https:") ~= nil
       uris[i] = "<" .. uris[i] .. ">"
    end
    if value.one_click and not has_https then
-      refuse("list_unsubscribe", "one_click wants an https URI (RFC 8058 3.1)",
-         "Add one that unsubscribes when it gets a POST")
+      refuse("list_unsubscribe", "one_click needs an https URI (RFC 8058 3.1)",
+         "Add one that unsubscribes when it receives a POST")
    end
    return table.concat(uris, ", ")
 end
@@ -105,8 +109,7 @@ end
 local function unsubscribe(value)
    if type(value) == "string" then value = { value } end
    if type(value) ~= "table" or #value == 0 then
-      refuse("list_unsubscribe", "list_unsubscribe must be a URI or a list of them",
-         "Write { \"https://example.org/u/7\", one_click = true }")
+      check.refuse_value("list_unsubscribe", "a URI or a list of them", value, UNSUBSCRIBE_FORM)
    end
    return uri_list(value), value.one_click and "List-Unsubscribe=One-Click"
 end
@@ -129,18 +132,20 @@ local own = {
 -- -> the value as text
 local function check_header(name, value)
    if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
-      refuse("headers", ("headers: %q is no name for a header"):format(user_call.text(name)),
-         "A name has letters, digits and hyphens, at most 76")
+      refuse("headers", ("headers: %q is not a valid header name"):format(user_call.text(name)),
+         "A name has letters, digits and hyphens, at most 76 bytes")
    end
    local option = own[ascii.lower(name)]
    if option ~= nil then
-      refuse("headers", ("headers may not hold %s"):format(name), option
+      refuse("headers", ("headers may not contain %s"):format(name), option
          and ("Use the option %s"):format(option)
          or "The composer writes it; use raw for a message of your own making")
    end
    if type(value) == "number" then value = tostring(value) end
    if type(value) ~= "string" or not core.is_utf8(value) then
-      refuse("headers", ("headers: %s must be UTF-8 text"):format(name))
+      refuse("headers", type(value) == "string" and ("headers: %s is not valid UTF-8"):format(name)
+         or ("headers: expected text for %s, got %s"):format(name, user_call.shown(value)),
+         ('Write headers = { ["%s"] = "…" }, in UTF-8'):format(name))
    end
    check_line(value, "headers." .. name)
    return value
@@ -156,16 +161,19 @@ end
 
 -- The option `headers`: a map, in the order of its names, or an ordered list of { name, value }.
 -- -> { { name, value, "own" }, … }
+local HEADERS_FORM = 'Write headers = { ["X-Name"] = "value" }'
+
 local function header_list(map)
    local list = {}
    if type(map) ~= "table" then
-      refuse("headers", "headers must be a table", "Write { [\"X-Name\"] = \"value\" }")
+      check.refuse_value("headers", "a table", map, HEADERS_FORM)
    end
    for key, value in next, map do
       local entry = { key, value, "own", key = user_call.text(key) }
       if type(key) == "number" then
          if type(value) ~= "table" then
-            refuse("headers", "headers holds an entry that is no { name, value }")
+            refuse("headers", ("headers[%s]: expected { name, value }, got %s"):format(
+               user_call.text(key), user_call.shown(value)), HEADERS_FORM)
          end
          entry = { value[1], value[2], "own", key = key }
       end

@@ -25,7 +25,8 @@ local function message_id(t, sender)
    local id = t.message_id
    if id == nil then return new_id(sender) end
    if type(id) ~= "string" or #id > ID_LEN_MAX or not id:find("^<[!-;=?-~]+@[!-;=?-~]+>$") then
-      errors.refuse("message_id", "message_id is not of the form <left@right>, at most 900 octets")
+      errors.refuse("message_id", "message_id is not of the form <left@right>, at most 900 bytes",
+         'Write message_id = "<order-7@example.org>", or leave it out', id)
    end
    return id
 end

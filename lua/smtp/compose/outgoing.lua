@@ -43,8 +43,9 @@ local function raw_content(t, words)
    for i = 1, #composing do
       local name = composing[i]
       if t[name] ~= nil then
-         refuse(name, name .. " stands beside raw", (name == "cc" or name == "bcc")
-            and "List everybody in `to`" or "raw is the whole message already")
+         refuse(name, ("%s and raw are both given"):format(name), (name == "cc" or name == "bcc")
+            and "List all recipients in to" or "Write it into raw, which is the whole message, "
+            .. "or use text and html instead of raw")
       end
    end
    return raw.read(t, words.binarymime)
@@ -66,9 +67,9 @@ local envelope_names = { "from", "to" }
 
 local function check_envelope(envelope)
    if type(envelope) ~= "table" then
-      refuse("envelope", "envelope must be a table", "Write { from = …, to = … }")
+      check.refuse_value("envelope", "a table", envelope, "Write envelope = { from = …, to = … }")
    end
-   check.names(envelope, envelope_names, "envelope")
+   check.names(envelope, envelope_names, "envelope", nil, "envelope")
 end
 
 local function read_from(envelope, lists)
@@ -127,12 +128,12 @@ end
 function outgoing.needs(message)
    local needs = {}
    if message.may_be_binary then
-      needs.binarymime = message.must_be_binary and "raw holds what no text may hold"
+      needs.binarymime = message.must_be_binary and "raw contains bytes that text may not contain"
          or "extensions.binarymime asks for it"
-      needs.chunking = "BINARYMIME goes by it alone"
+      needs.chunking = "BINARYMIME is sent by it alone"
    end
    if message.eightbit and not message.must_be_binary then
-      needs["8bitmime"] = "the message holds 8-bit bytes"
+      needs["8bitmime"] = "the message contains 8-bit bytes"
    end
    if message.utf8_address then
       needs.smtputf8 = ("an address outside ASCII needs it (%s)"):format(message.utf8_address)
@@ -163,7 +164,7 @@ function outgoing.read(t, server)
    local lists = address.of_message(t)
    local from, groups = read_envelope(t, lists)
    local to, values = gather(groups)
-   if #to == 0 then refuse("to", "there is nobody to send to", "Give to, cc or bcc") end
+   if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
    local words = {} -- keyword in lower case to "require", "prefer" or "skip"
    if t.extensions ~= nil or server and next(server.extensions) ~= nil then
       words = extensions.for_message(t.extensions, server)

@@ -19,8 +19,8 @@ local refuse = require("smtp.errors").refuse
 
 -- ---- text ----
 
-local why_not = { utf8 = { " is not valid UTF-8", "Convert it before sending" },
-   nul = { " holds a NUL", "Text has none: remove it" } }
+local why_not = { utf8 = { " is not valid UTF-8", "Convert it to UTF-8 before sending" },
+   nul = { " contains a NUL byte", "Text may not contain it: remove it" } }
 
 -- -> part | nil, the word of core.encode_text
 local function text_part(text, content_type)
@@ -45,12 +45,13 @@ local function method_of(calendar)
    local written = calendar.content:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
    local method = calendar.method or written or "PUBLISH"
    if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
-      refuse("calendar", "calendar.method is no method", "Write \"REQUEST\"")
+      refuse("calendar", "calendar.method is not a valid method",
+         'Write method = "REQUEST"')
    end
    method = ascii.upper(method)
    if written and ascii.upper(written) ~= method then
-      refuse("calendar", ("calendar.method is %s, and its text says METHOD:%s"):format(method,
-         written), "Readers want them alike (RFC 6047 2.4): remove one of them")
+      refuse("calendar", ("calendar.method is %s, but its text says METHOD:%s"):format(method,
+         written), "They have to be the same (RFC 6047 2.4): remove one of them")
    end
    return method
 end
@@ -60,12 +61,13 @@ local function read_calendar(value)
    if value == nil then return nil end
    if type(value) == "string" then value = { content = value } end
    if type(value) ~= "table" or type(value.content) ~= "string" then
-      refuse("calendar", "calendar must be iCalendar text, or { content =, method = }")
+      check.refuse_value("calendar", "iCalendar text or { content =, method = }", value,
+         'Write calendar = "BEGIN:VCALENDAR…"')
    end
    local part = value.content:find("^BEGIN:VCALENDAR[\r\n]") and text_part(value.content,
       "text/calendar; charset=utf-8; method=" .. method_of(value))
-   return part or refuse("calendar", "calendar is no iCalendar text in UTF-8",
-      "It begins with BEGIN:VCALENDAR")
+   return part or refuse("calendar", "calendar is not iCalendar text in UTF-8",
+      "Give the whole text, from BEGIN:VCALENDAR to END:VCALENDAR")
 end
 
 -- ---- structure ----

@@ -1,6 +1,7 @@
 --- Raw messages: what they contain, and how they may be sent.
 -- @module smtp.compose.raw
 
+local check = require "smtp.options.check"
 local core = require "smtp.core"
 local filters = require "smtp.compose.filters"
 local refuse = require("smtp.errors").refuse
@@ -19,12 +20,12 @@ end
 -- `header`: what is known of it; `binary`: its line ends cannot be corrected.
 local function check_header(header, binary)
    if binary and header.odd_header then
-      refuse("raw", "raw has to go out as it is, and its header has line ends that are no CRLF",
-         "End lines in CRLF, or leave out extensions.binarymime, and they will be")
+      refuse("raw", "raw has to be sent unchanged, but lines of its header do not end with CRLF",
+         "End lines with CRLF, or leave out extensions.binarymime, so that this library does it")
    end
    if header.bcc then
-      refuse("raw", "the header of raw holds Bcc, which every recipient would see",
-         "Remove it, and list its addresses in `to`")
+      refuse("raw", "the header of raw contains Bcc, which every recipient would see",
+         "Remove it, and list its addresses in to")
    end
 end
 
@@ -41,10 +42,10 @@ end
 
 local function check_text(scan)
    if scan.nul then
-      refuse("raw", "raw holds a NUL", "No text may: encode that part as base64, or set "
-         .. "extensions = { binarymime = \"prefer\" }")
+      refuse("raw", "raw contains a NUL byte", "Text may not contain it: encode that part as "
+         .. "base64, or set extensions = { binarymime = \"prefer\" }")
    elseif scan.long_line then
-      refuse("raw", "raw holds a line over 998 octets",
+      refuse("raw", "raw contains a line over 998 bytes",
          "Encode that part as quoted-printable or base64")
    end
 end
@@ -72,7 +73,9 @@ end
 
 local function from_file(file, t, binary)
    local one, why = source.of_file(file)
-   if not one then refuse("raw", "raw cannot be read: " .. why) end
+   if not one then
+      refuse("raw", "raw cannot be read: " .. why, "Give an open file that can be read")
+   end
    local scan, header = scan_file(one, t, binary)
    local content = { source = one, size = t.size or one.size, size_is_exact = scan ~= nil,
       eightbit = t.eightbit or false, must_be_binary = binary == "require" }
@@ -90,7 +93,8 @@ local function read(t, binary)
    if type(t.raw) == "string" then return from_string(t.raw, binary) end
    if io.type(t.raw) == "file" then return from_file(t.raw, t, binary) end
    if type(t.raw) ~= "function" then
-      refuse("raw", "raw must be a string, an open file or a function")
+      check.refuse_value("raw", "a string, an open file or a function", t.raw,
+         "Write raw = …, the whole message with its header")
    end
    -- Whether it gives text is not known: it is binary if the caller requires that.
    return { source = source.of_function(t.raw, t.size, "raw"), size = t.size,
@@ -105,11 +109,12 @@ end
 --   must_be_binary of smtp.OutgoingMessage
 function raw.read(t, word)
    if t.size ~= nil and (type(t.size) ~= "number" or t.size < 0 or t.size % 1 ~= 0) then
-      refuse("size", "size must be a whole number of octets")
+      check.refuse_value("size", "a whole number of bytes", t.size,
+         "Write the number of bytes of raw, or leave size out")
    end
    local content = read(t, word ~= "skip" and word or nil)
    if t.dkim ~= nil and content.must_be_binary then
-      refuse("dkim", "dkim signs text, and raw has to go out as BINARYMIME",
+      refuse("dkim", "dkim signs text, but raw has to be sent as BINARYMIME",
          "Encode its parts as base64 (RFC 6376 5.3)")
    end
    content.may_be_binary = content.may_be_binary and t.dkim == nil

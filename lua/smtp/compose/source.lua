@@ -113,7 +113,7 @@ local function read_file(file, size, name)
       if size then
          left = left - (piece and #piece or 0)
          if left < 0 or (piece == nil and left > 0) then
-            return failed(name .. " has changed its size since it was looked at", nil, "size")
+            return failed(name .. " changed its size since this library looked at it", nil, "size")
          end
       end
       return piece
@@ -126,14 +126,16 @@ end
 ---@return string|table|nil   a hint, or a SystemError
 function source.of_path(path)
    local kind, missing = core.file(path)
-   if not kind then return nil, path .. ": " .. missing end
-   if kind == "directory" then return nil, path .. " is a directory" end
+   if not kind then return nil, path .. ": " .. missing, resources.PATH_HINT end
+   if kind == "directory" then return nil, path .. " is a directory", resources.PATH_HINT end
    if kind ~= "file" then
-      return nil, path .. " is no regular file, and can be read only once",
+      return nil, path .. " is not a regular file, and can be read only once",
          "Give { source = function … end, filename = … } that reads it"
    end
    local file, why, errno = io.open(path, "rb")
-   if not file then return nil, why, resources.lacks(errno) and resources.error(why) or nil end
+   if not file then
+      return nil, why, resources.lacks(errno) and resources.error(why) or resources.PATH_HINT
+   end
    local size = file:seek("end")
    file:close()
    return { size = size, again = true, open = function()
@@ -171,7 +173,8 @@ local function check_piece(name, ok, piece, why)
    if not ok then return failed(name .. " raised an error", piece) end
    if piece == nil and why ~= nil then return failed(name .. " failed", why) end
    if piece ~= nil and type(piece) ~= "string" then
-      return failed(name .. " must return strings, and nil at the end", type(piece))
+      return failed(name .. " has to return strings, and nil at the end, but it returned a "
+         .. "value of another type", type(piece))
    end
    return piece
 end
@@ -214,12 +217,12 @@ function source.of_function(fn, size, name)
             local piece, trouble = check_piece(name, user_call.call(fn))
             given = given + (piece and #piece or 0)
             if size and (given > size or piece == nil and given < size) then
-               return failed(("%s does not give the %d octets declared"):format(name, size), nil,
+               return failed(("%s did not return the %d bytes declared"):format(name, size), nil,
                   "size")
             end
             if piece ~= "" then return piece, trouble end
          end
-         return failed(name .. " returns empty strings without end")
+         return failed(name .. " returns nothing but empty strings")
       end, PIECE)
    end }
 end

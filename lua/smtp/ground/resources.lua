@@ -6,6 +6,9 @@ local errors = require "smtp.errors"
 
 local system = {}
 
+--- The hint for a file that cannot be read.
+system.PATH_HINT = "Check the path, or its permissions"
+
 -- ENOMEM, ENFILE, EMFILE: the same numbers on every Unix.
 local lacking = { [12] = true, [23] = true, [24] = true }
 
@@ -53,7 +56,7 @@ function system.read_file(path, format)
    local text
    text, why = file:read(format or "*a")
    file:close()
-   return text, why
+   return text, why and path .. ": " .. why
 end
 
 --- A module of this library or of its host, loaded when something needs it.

@@ -27,11 +27,11 @@ local hints = {
    { "[,;]", as_list },
    { "[()]", "Comments have no place here: write \"Ann <ann@example.org>\"" },
    { "^[^<]*<[^>]*$", "The > at its end is missing" },
-   { ">.*[^>]", "Nothing may stand behind the >" },
+   { ">.*[^>]", "Remove the text after the >" },
    { "^[^<]*>", "The < before the address is missing" },
    { "^[^<]*<[^<>]*>$", "Write the address alone, without < >: the name goes into `name`" },
-   { "<.*<", "Write a name that holds < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
-   { "@.* ", "No space may stand in the domain, nor anything behind it" },
+   { "<.*<", "Write a name that contains < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
+   { "@.* ", "Remove the space, and what follows the domain" },
    { " [^@]*@", "Write the part before @ in quotes: \"\\\"ann lee\\\"@example.org\"" },
    { "@.*%.>?$", "Leave out the dot at its end" },
    { "@.*%.%.", "Write one dot between two parts of the domain" },
@@ -48,26 +48,26 @@ local function hint_for(text)
    if not core.is_utf8(text) then return "Convert it to UTF-8" end
    if #text > 1000 and text:find("[,;]") then return as_list end
    if #text > core.limits.address then
-      return "No server has to take a longer one (RFC 5321 4.5.3.1.3)"
+      return "No server has to accept a longer one (RFC 5321 4.5.3.1.3): check its spelling"
    end
    return "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
 end
 
 local function refuse(option, value, why, hint)
-   error(errors.address(option, value, ("%s = %q is no address: %s"):format(option, value, why),
-      hint), 0)
+   error(errors.address(option, value,
+      ("%s = %q is not a valid address: %s"):format(option, value, why), hint), 0)
 end
 
 -- ---- domains ----
 
 local idna = {
-   unavailable = { "the domain is outside ASCII, and there is no libidn2 here to convert it",
+   unavailable = { "the domain is outside ASCII, but this machine has no libidn2 to convert it",
       "Install libidn2 (Debian: libidn2-0), or write the domain in its ASCII form (xn--…)" },
-   too_long = { "the domain, or a part of it, is too long in its ASCII form (63 octets a part)",
+   too_long = { "the domain, or a part of it, is too long in its ASCII form (63 bytes a part)",
       "No such domain can exist: check its spelling" },
-   memory = { "there is no memory to convert the domain" },
-   invalid = { "the domain is none that IDNA 2008 allows (RFC 5891)",
-      "Check its spelling: emoji, symbols and look-alikes of . and @ are no letters" },
+   memory = { "there is no memory to convert the domain", "Free memory, or try again later" },
+   invalid = { "IDNA 2008 does not allow the domain (RFC 5891)",
+      "Check its spelling: emoji, symbols and look-alikes of . and @ are not letters" },
 }
 
 --- Convert a domain outside ASCII.
@@ -119,7 +119,7 @@ local function check_visible(text, option, value)
       local code = address.code_point(character)
       for i = 1, #invisible do
          if code >= invisible[i][1] and code <= invisible[i][2] then
-            refuse(option, value, ("it contains U+%04X, %s, which nothing shows"):format(code,
+            refuse(option, value, ("it contains U+%04X, %s, which is invisible"):format(code,
                invisible[i][3]), "Remove that character: it often comes with a copied address")
          end
       end
@@ -191,7 +191,7 @@ local function split(text, option, value)
    local name = trim(text:sub(1, at - 1))
    local unquoted = unquote(name)
    if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
-      refuse(option, value, "it holds several", as_list)
+      refuse(option, value, "it contains several addresses", as_list)
    end
    return text:sub(at + 1, -2), unquoted
 end
@@ -201,12 +201,13 @@ end
 -- them.
 local function check_name(name, option)
    if name == nil or name == "" then return end
-   if type(name) ~= "string" then errors.refuse(option, option .. ".name must be a string") end
+   check.is_type(option .. ".name", name, "string")
    if not core.is_utf8(name) then
-      errors.refuse(option, "the name in " .. option .. " is not valid UTF-8")
+      errors.refuse(option, "the name in " .. option .. " is not valid UTF-8",
+         "Convert it to UTF-8")
    end
    if name:find("[%z\1-\31\127]") or name:find("\194[\128-\159]") then
-      errors.refuse(option, "the name in " .. option .. " holds control characters",
+      errors.refuse(option, "the name in " .. option .. " contains control characters",
          "A name is one line of text")
    end
 end
@@ -217,11 +218,11 @@ local fields = { "name", "address" }
 local function spec_and_name(value, option, names)
    if type(value) == "string" then return split(trim(value), option, value) end
    if type(value) == "table" then
-      check.names(value, names or fields, option)
+      check.names(value, names or fields, option, nil, "address")
       local spec = rawget(value, "address")
       if type(spec) == "string" then return spec, rawget(value, "name") end
    end
-   errors.refuse(option, option .. " must be an address",
+   check.refuse_value(option, "an address", value,
       "Write \"ann@example.org\", \"Ann <ann@example.org>\" or { name = …, address = … }")
 end
 

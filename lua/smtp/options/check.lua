@@ -5,41 +5,16 @@
 local ascii = require "smtp.ground.ascii"
 local names = require "smtp.options.names"
 local refuse = require("smtp.errors").refuse
+local unknown = require "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
+local words = require "smtp.options.words"
 
 local check = {}
 
 -- ---- names ----
 
--- How many letters must change to make one of the other (Levenshtein).
-local function distance(a, b)
-   local row = {}
-   for j = 0, #b do row[j] = j end
-   for i = 1, #a do
-      local left = row[0]
-      row[0] = i
-      for j = 1, #b do
-         local cost = a:byte(i) == b:byte(j) and 0 or 1
-         left, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, left + cost)
-      end
-   end
-   return row[#b]
-end
-
---- The name in a list that a wrong one was probably meant to be; nil if none is similar.
----@param name string
----@param list string[]
----@return string|nil
-function check.nearest(name, list)
-   local best, best_distance = nil, math.max(2, math.floor(#name / 3))
-   for i = 1, #list do
-      -- At least this many letters must change: a long name is not compared letter by letter.
-      local d = math.abs(#name - #list[i])
-      if d <= best_distance then d = distance(name, list[i]) end
-      if d <= best_distance then best, best_distance = list[i], d - 1 end
-   end
-   return best
-end
+--- The name in a list that a wrong one was probably meant to be.
+check.nearest = unknown.nearest
 
 local sets = setmetatable({}, { __mode = "k" })
 
@@ -53,27 +28,42 @@ local function set_of(list)
    return set
 end
 
-local function refuse_name(key, list, where, other)
-   local name = user_call.text(key)
-   local near, option = check.nearest(name, list), where and where .. "." .. name or name
-   local hint = near and ("Did you mean %s?"):format(near) or "The README lists all options"
-   if other and other.by_name[name] then hint = "It belongs to " .. other.home end
-   refuse(option, ("there is no option %q"):format(option), hint)
-end
-
 --- A table has no other keys than these names.
 ---@param t table
 ---@param list string[]
 ---@param where? string           what the table is, if not the options: "attachments[1]"
 ---@param other? smtp.OptionSet   options that another call takes
-function check.names(t, list, where, other)
+---@param section? string         of smtp.options.foreign_fields; "options" if there is no `where`
+function check.names(t, list, where, other, section)
    local known = set_of(list)
    for key in next, t do
-      if not known[key] then refuse_name(key, list, where, other) end
+      if not known[key] then unknown.refuse(key, list, where, other, section) end
    end
 end
 
 -- ---- values ----
+
+check.type_name = user_call.type_name
+
+--- Raise the UsageError of a value of a wrong type or form.
+---@param option string     its name
+---@param expected string   "a string"
+---@param value any
+---@param hint string       what to write
+function check.refuse_value(option, expected, value, hint)
+   local is_secret = check.is_secret(option)
+   refuse(option, ("%s: expected %s, got %s"):format(option, expected,
+      is_secret and user_call.type_name(value) or user_call.shown(value)), hint,
+      not is_secret and value or nil)
+end
+
+local secrets = { password = true, token = true, key = true, url = true, users = true,
+   tokens = true, proxy = true, dkim = true, auth = true }
+
+--- Can the value of this option contain a secret? Then no error shows it.
+function check.is_secret(option)
+   return secrets[option:gsub("%[%d+%]$", ""):match("[^.]*$")] == true
+end
 
 --- A list has the keys 1, 2, 3 and so on: the entries after a hole would be left out in silence.
 ---@param list table
@@ -83,40 +73,62 @@ function check.is_list(list, option, hint)
    local count = 0
    for key in next, list do
       if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
-         refuse(option, ("%s is a list, and holds the key %s"):format(option,
-            type(key) == "string" and ("%q"):format(key) or user_call.text(key)), hint)
+         refuse(option, ("%s is a list, but it contains the key %s"):format(option,
+            type(key) == "string" and ("%q"):format(key) or user_call.text(key)),
+            hint or 'Write { "…", "…" }')
       end
       count = count + 1
    end
    for i = 1, count do
       if rawget(list, i) == nil then
-         refuse(option, ("%s is a list with a hole: it has no entry %d, and more behind it")
-            :format(option, i), "Leave nil out of a list")
+         refuse(option, ("%s is a list with a hole: it has no entry %d, but further entries after "
+            .. "it"):format(option, i), "Leave nil out of a list")
       end
    end
 end
 
 --- A value is nil or one of these words.
----@param name string   of the option
+---@param name string      of the option
 ---@param value any
----@param words string[]
-function check.is_word(name, value, words)
+---@param allowed string[]
+---@param key? string      the option's key in smtp.options.words, if that is not its name
+function check.is_word(name, value, allowed, key)
    if value == nil then return end
-   for i = 1, #words do
-      if value == words[i] then return end
+   for i = 1, #allowed do
+      if value == allowed[i] then return end
    end
-   refuse(name, ("%s = %s is not one of its words"):format(name, user_call.text(value)),
-      ("Write \"%s\""):format(table.concat(words, "\", \"")), value)
+   local expected, got, hint = words.explain(name, value, allowed, key or name)
+   refuse(name, ("%s: expected %s, got %s"):format(name, expected, got), hint,
+      words.private[key or name] == nil and value or nil)
+end
+
+local type_names = { string = "a string", boolean = "true or false", table = "a table",
+   ["function"] = "a function", number = "a number" }
+local examples = { string = '"…"', boolean = "true", table = "{ … }",
+   ["function"] = "function(…) … end", number = "1" }
+
+local booleans = { ["true"] = "true", yes = "true", on = "true", ["1"] = "true",
+   ["false"] = "false", no = "false", off = "false", ["0"] = "false" }
+
+-- What a value of another type was probably meant to be.
+local function converted(value, expected)
+   if expected == "boolean" and (type(value) == "string" or type(value) == "number") then
+      return booleans[ascii.lower(tostring(value))]
+   elseif expected == "string" and type(value) == "number" then
+      return ('"%.14g"'):format(value)
+   end
 end
 
 --- A value is nil or has this type.
 ---@param name string   of the option
 ---@param value any
 ---@param expected string
-function check.is_type(name, value, expected)
-   local found = type(value)
-   if value == nil or found == expected then return end
-   refuse(name, ("%s must be a %s, and is a %s"):format(name, expected, found))
+---@param hint? string  what to write
+function check.is_type(name, value, expected, hint)
+   if value == nil or type(value) == expected then return end
+   local meant = not check.is_secret(name) and converted(value, expected) or examples[expected]
+   check.refuse_value(name, type_names[expected], value,
+      hint or ("Write %s = %s"):format(name, meant))
 end
 
 -- ---- copies ----
@@ -168,24 +180,27 @@ end
 function kinds.line(t, name)
    check.is_type(name, t[name], "string")
    if t[name]:find("[%z\r\n]") then
-      refuse(name, name .. " holds a line break or a NUL", "Remove it")
+      refuse(name, name .. " contains a line break or a NUL byte", "Remove it: a value that was "
+         .. "read from a file or from the output of a command often ends in a line break")
    end
 end
 
 function kinds.types(t, name, option)
-   if not option.types[type(t[name])] then refuse(name, option.wrong) end
+   if not option.types[type(t[name])] then
+      check.refuse_value(name, option.wrong, t[name], option.hint)
+   end
 end
 
 function kinds.pattern(t, name, option)
    if type(t[name]) == "string" and t[name]:find(option.pattern) then return end
-   refuse(name, option.wrong, option.hint)
+   check.refuse_value(name, option.wrong, t[name], option.hint)
 end
 
 function kinds.whole(t, name, option)
    local number = number_of(t[name]) -- "25.0" is 25
    if not number or number < option.min or number > option.max or number % 1 ~= 0 then
-      refuse(name, ("%s is not a number from %d to %d"):format(name, option.min, option.max), nil,
-         t[name])
+      check.refuse_value(name, ("a whole number from %d to %d"):format(option.min, option.max),
+         t[name], option.hint)
    end
    t[name] = math.floor(number)
 end
@@ -195,18 +210,20 @@ function kinds.seconds(t, name, option)
    local value = t[name]
    local number = number_of(value)
    if not number or number ~= number or number <= 0 or number == math.huge then
-      refuse(name, ("%s must be a positive number of seconds"):format(name), nil, value)
+      check.refuse_value(name, "a positive number of seconds", value,
+         ("Write %s = %d"):format(name, option.example))
    end
    if number > option.max then
       refuse(name, ("%s = %s is more than %d seconds"):format(name, tostring(value), option.max),
-         "Did you mean milliseconds? Times are in seconds", value)
+         ("Did you mean milliseconds? Times are in seconds: write %s = %d"):format(name,
+            option.example), value)
    end
    t[name] = number
 end
 
 local function use_alias(t, name, alias)
    if t[name] ~= nil then
-      refuse(alias, ("%s and %s mean the same, and both are given"):format(name, alias),
+      refuse(alias, ("%s and %s mean the same, but both are given"):format(name, alias),
          "Keep " .. name)
    end
    t[name], t[alias] = t[alias], nil
@@ -244,7 +261,7 @@ function check.split(given)
       elseif names.message.by_name[name] then
          message[name] = objects[name] and value or plain(value, DEPTH)
       else
-         refuse_name(name, names.all)
+         unknown.refuse(name, names.all)
       end
    end
    return connection, check_values(message, names.message)

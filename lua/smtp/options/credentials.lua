@@ -45,11 +45,12 @@ credentials.by_name = by_name
 local function own_mechanism(object)
    local name = rawget(object, "name")
    if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or #name > 20 then
-      refuse("auth_mechanisms", ("a mechanism's name is 1 to 20 of A-Z, 0-9, - and _ "
-         .. "(RFC 4422 3.1), and not %s"):format(user_call.text(name)))
+      refuse("auth_mechanisms", ("auth_mechanisms: expected a mechanism's name of 1 to 20 "
+         .. "of A-Z, 0-9, - and _ (RFC 4422 3.1), got %s"):format(user_call.shown(name)),
+         'Write { name = "X-OWN", start = …, step = … }')
    end
    if by_name[name] then
-      refuse("auth_mechanisms", name .. " is known here, and given as an object",
+      refuse("auth_mechanisms", ("this library has %s, but an object is given for it"):format(name),
          ("Write %q to use it"):format(name))
    end
    for _, method in ipairs { "start", "step" } do
@@ -65,9 +66,12 @@ end
 local function one_mechanism(value)
    if type(value) == "table" then return own_mechanism(value) end
    return type(value) == "string" and by_name[ascii.upper(value)] or refuse("auth_mechanisms",
-      ("there is no mechanism %q"):format(user_call.text(value)),
-      "Known are " .. table.concat(known_names, ", ") .. "; any other can be given as an object")
+      "auth_mechanisms: expected the name of a mechanism, got " .. user_call.shown(value),
+      "This library has " .. table.concat(known_names, ", ")
+      .. "; another can be given as an object")
 end
+
+local MECHANISMS_FORM = 'Write { "PLAIN", "LOGIN" }'
 
 -- A list of names and objects; one alone is a list of one.
 local function mechanism_list(value)
@@ -75,12 +79,11 @@ local function mechanism_list(value)
       return { value }
    end
    if type(value) == "table" then
-      check.is_list(value, "auth_mechanisms")
+      check.is_list(value, "auth_mechanisms", MECHANISMS_FORM)
       local list = check.copy(value)
       if #list >= 1 and #list <= 32 then return list end
    end
-   refuse("auth_mechanisms", "auth_mechanisms must be a list of 1 to 32 mechanisms",
-      "Write { \"PLAIN\", \"LOGIN\" }")
+   check.refuse_value("auth_mechanisms", "a list of 1 to 32 mechanisms", value, MECHANISMS_FORM)
 end
 
 local function check_mechanisms(t)
@@ -107,14 +110,16 @@ local lengths = { username = limits.secret, password = limits.secret, authzid = 
 ---@return true|nil
 ---@return string|nil     what is wrong with it
 function credentials.fits(name, value)
-   if type(value) ~= "string" then return nil, "is a " .. type(value) .. " and no string" end
-   if value:find("[%z\r\n]") then return nil, "holds a NUL or a line break" end
-   if #value > lengths[name] then return nil, ("is over %d octets"):format(lengths[name]) end
+   if type(value) ~= "string" then
+      return nil, "has to be a string, but is " .. user_call.type_name(value)
+   end
+   if value:find("[%z\r\n]") then return nil, "contains a NUL byte or a line break" end
+   if #value > lengths[name] then return nil, ("is over %d bytes"):format(lengths[name]) end
    if name == "token" and value:find("[^!-~]") then
-      return nil, "holds a space or another character that no token has (RFC 6750 2.1)"
+      return nil, "contains a space or another character that no token has (RFC 6750 2.1)"
    end
    if name ~= "password" and value:find("\1", 1, true) then
-      return nil, "holds the control character %x01"
+      return nil, "contains the control character %x01"
    end
    return true
 end
@@ -130,7 +135,9 @@ local function check_fields(t)
          local ok, why = credentials.fits(name, value)
          if not ok then
             refuse(name, name .. " " .. why, type(value) == "string"
-               and "A value read from a file often ends in a line break: remove it" or nil)
+               and "Remove it: a value that was read from a file often ends in a line break"
+               or ("Write %s = \"…\"%s"):format(name,
+                  may_be_function[name] and ", or a function that returns it" or ""))
          end
       end
       if may_be_function[name] and value == "" then t[name] = nil end
@@ -167,7 +174,7 @@ local function check_iterations(t)
    local high = type(bounds) == "table" and tonumber(bounds[2])
    if not low or not high or low % 1 ~= 0 or high % 1 ~= 0 or low < 1 or high < low
       or high > 999999999 then
-      refuse("scram_iterations", "scram_iterations must be two whole numbers, the lower one first",
+      check.refuse_value("scram_iterations", "two whole numbers, the lower one first", bounds,
          "Write { 4096, 200000 }")
    end
    t.scram_iterations = { low, high }
@@ -210,12 +217,12 @@ end
 -- If none can be used because of a mistake of the caller's, name the mistake.
 local function check_usable(t, first)
    if t.authzid and first.bare then
-      refuse("authzid", ("%s has no place for authzid"):format(first.name),
+      refuse("authzid", ("%s has no field for authzid"):format(first.name),
          "Leave it out, or name another mechanism")
    end
    if not t.auth_mechanisms then return end
    local name = (t.password or t.token) and first.secret or "username"
-   refuse(name, ("auth_mechanisms names %s, and there is no %s for it"):format(first.name,
+   refuse(name, ("auth_mechanisms names %s, but there is no %s for it"):format(first.name,
       first.secret), "Give " .. (name == "username" and "username and " or "") .. first.secret)
 end
 
@@ -224,7 +231,7 @@ local function choose(t)
    for i = 1, #list do
       if not exclusion(t, list[i]) then
          if lacks_certificate(t, list[i]) then
-            refuse("tls_cert", "auth_mechanisms names EXTERNAL, and there is no certificate",
+            refuse("tls_cert", "auth_mechanisms names EXTERNAL, but there is no certificate",
                "Give tls_cert and tls_key")
          end
          usable[#usable + 1] = list[i]
@@ -244,7 +251,7 @@ function credentials.check(t)
    check_iterations(t)
    choose(t)
    if t.auth == "require" and not t.credentials then
-      refuse("auth", "auth = \"require\" and there are no credentials",
+      refuse("auth", "auth = \"require\", but there are no credentials",
          "Give username and password (or token), or auth = \"skip\" to send without")
    end
    t.auth = t.auth or (t.credentials and "require") or "skip"

@@ -4,7 +4,6 @@
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
-local user_call = require "smtp.options.user_call"
 
 local extensions = {}
 
@@ -13,14 +12,11 @@ local keywords = core.extensions
 
 local own_option = { starttls = "tls", auth = "auth" }
 
-local is_word = { require = true, prefer = true, skip = true }
+local three_words = { "require", "prefer", "skip" }
 
 local function check_word(keyword, word)
    local option = "extensions." .. keyword
-   if not is_word[word] then
-      refuse(option, ("%s = %s is not one of its words"):format(option, user_call.text(word)),
-         "Write \"require\", \"prefer\" or \"skip\"", word)
-   end
+   check.is_word(option, word, three_words)
    if keyword == "requiretls" and word == "prefer" then
       refuse(option, option .. " = \"prefer\" would send the message without it",
          "REQUIRETLS is a promise: leave the word out, and set requiretls = true", word)
@@ -32,12 +28,13 @@ end
 local function read(given)
    if given == nil then return {} end
    if type(given) ~= "table" then
-      refuse("extensions", "extensions must be a table",
+      check.refuse_value("extensions", "a table", given,
          "Write { chunking = \"skip\", dsn = \"prefer\" }")
    end
    for keyword, option in next, own_option do
       if given[keyword] ~= nil then
-         refuse("extensions." .. keyword, ("%s is not among extensions"):format(keyword),
+         refuse("extensions." .. keyword,
+            keyword .. " is an option of its own, not one of extensions",
             ("Use the option %s"):format(option))
       end
    end
@@ -54,8 +51,8 @@ function extensions.for_message(given, server)
    local words = read(given)
    for keyword, word in next, words do
       if word == "skip" then
-         refuse("extensions." .. keyword, "what a connection skips is settled when it is opened",
-            "Give it to smtp.connect", word)
+         refuse("extensions." .. keyword, "a message cannot skip an extension of its connection",
+            "Give the word to smtp.connect", word)
       end
    end
    for keyword, word in next, server and server.extensions or {} do

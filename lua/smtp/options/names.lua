@@ -5,8 +5,9 @@
 --    kind      what check.values expects of the value: one of the kinds in options/check.lua
 --    words, min, max, pattern, types
 --              what this kind allows
---    wrong, hint
---              the text of the error, for kinds without a text of their own
+--    wrong     what the error says is expected, for kinds without a text of their own
+--    hint      what the error says to write
+--    example   a value that the hint of an error shows
 --    alias     a second name of the option
 --    object    an object of the caller's: used as it is, with its metatable
 --    carried   smtp.probe copies it into the options that it recommends
@@ -21,7 +22,8 @@ local connection = {
    { "service" },
    { "host", kind = "line", alias = "server" },
    { "server" },
-   { "port", kind = "whole", min = 1, max = 65535 },
+   { "port", kind = "whole", min = 1, max = 65535, hint = "Write port = 587 (STARTTLS), 465 (TLS "
+      .. "from the first byte) or 25 (between servers)" },
    { "socket", kind = "line" },
    { "protocol", kind = "word", words = { "smtp", "lmtp" } },
    { "domain", kind = "line", carried = true },
@@ -34,7 +36,7 @@ local connection = {
    { "tls_key", kind = "line", carried = true },
    { "tls_min_version", kind = "word", words = { "1.2", "1.3" }, carried = true },
    { "tls_pin", kind = "pattern", pattern = "^" .. ("[A-Za-z0-9+/]"):rep(43) .. "=$",
-      wrong = "tls_pin is not a SHA-256 in base64 (44 characters)",
+      wrong = "a SHA-256 in base64 (44 characters)",
       hint = "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 "
          .. "-binary | base64", carried = true },
    { "auth", kind = "word", words = { "require", "prefer", "skip" } },
@@ -46,17 +48,17 @@ local connection = {
    { "auth_mechanisms", object = true, carried = true },
    { "auth_plaintext", kind = "boolean", carried = true },
    { "scram_iterations", carried = true },
-   { "timeout", kind = "seconds", max = 3600 },
-   { "connect_timeout", kind = "seconds", max = 300 },
-   { "reply_timeout", kind = "seconds", max = 900 },
+   { "timeout", kind = "seconds", max = 3600, example = 300 },
+   { "connect_timeout", kind = "seconds", max = 300, example = 15 },
+   { "reply_timeout", kind = "seconds", max = 900, example = 60 },
    { "source_address", kind = "line", carried = true },
    { "transport", object = true },
    { "pipelining", kind = "word", words = { "safe", "eager", "off" } },
    { "extensions", carried = true },
    { "trace", kind = "types", types = { boolean = true, ["function"] = true },
-      wrong = "trace must be true or a function(direction, line)" },
+      wrong = "true or a function(direction, line)", hint = "Write trace = true" },
    { "observe", kind = "types", types = { ["function"] = true },
-      wrong = "observe must be a function(event)" },
+      wrong = "a function(event)", hint = "Write observe = function(event) … end" },
    { "keepalive" },
 }
 

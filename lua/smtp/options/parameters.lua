@@ -36,16 +36,17 @@ local function whole(value, min, max)
 end
 
 local function whole_seconds(value, option)
-   return whole(value, 1, SECONDS_MAX) or refuse(option,
-      option .. " must be a whole number of seconds, from 1 to 999,999,999", nil, value)
+   return whole(value, 1, SECONDS_MAX) or check.refuse_value(option,
+      "a whole number of seconds, from 1 to 999,999,999", value, ("Write %s = 3600"):format(option))
 end
 
+local NOTIFY_FORM = 'Write notify = { "failure", "delay" }'
 local notify_words = { "success", "failure", "delay" }
 
 -- "never", or some of the other words -> the value of NOTIFY=
 local function notify(value, option)
    local list = type(value) == "table" and value or { value }
-   check.is_list(list, option)
+   check.is_list(list, option, NOTIFY_FORM)
    if #list == 1 and list[1] == "never" then return "NEVER" end
    local given, parts = {}, {}
    for i = 1, #list do given[user_call.text(list[i])] = true end
@@ -54,9 +55,10 @@ local function notify(value, option)
       if given[word] then parts[#parts + 1] = ascii.upper(word) end
       given[word] = nil
    end
-   if next(given) ~= nil or #parts == 0 then
-      refuse(option, option .. " is neither \"never\" nor a list of \"success\", \"failure\" and "
-         .. "\"delay\"", "Write { \"failure\", \"delay\" }")
+   local unknown = next(given)
+   if unknown or #parts == 0 then
+      check.refuse_value(option, '"never" or a list of "success", "failure" and "delay"',
+         unknown or value, NOTIFY_FORM)
    end
    return table.concat(parts, ",")
 end
@@ -64,11 +66,11 @@ end
 -- RFC 3461 4.4: printable ASCII and spaces, at most 100 bytes when encoded.
 local function envid(value)
    if type(value) ~= "string" or value == "" or value:find("[^ -~]") then
-      refuse("dsn.envid", "dsn.envid must be one line of ASCII", nil, value)
+      check.refuse_value("dsn.envid", "one line of ASCII", value, 'Write envid = "order-7"')
    end
    local coded = xtext(value)
    if #coded > core.limits.envid then
-      refuse("dsn.envid", "dsn.envid has more than 100 octets (space, + and = count thrice)",
+      refuse("dsn.envid", "dsn.envid has more than 100 bytes (a blank, + and = count as 3)",
          "Use a short name of your own for the message", value)
    end
    return coded
@@ -117,8 +119,8 @@ end
 local readers = {}
 
 function readers.dsn(value, values)
-   check.is_type("dsn", value, "table")
-   check.names(value, { "notify", "ret", "envid" }, "dsn")
+   check.is_type("dsn", value, "table", "Write dsn = { notify = { \"failure\", \"delay\" } }")
+   check.names(value, { "notify", "ret", "envid" }, "dsn", nil, "dsn")
    check.is_word("dsn.ret", value.ret, { "full", "hdrs" })
    values.ret = value.ret and ascii.upper(value.ret)
    if value.notify ~= nil then values.notify = notify(value.notify, "dsn.notify") end
@@ -154,9 +156,9 @@ function readers.hold_until(value, values)
 end
 
 function readers.mt_priority(value, values)
-   local number = whole(value, -9, 9) or refuse("mt_priority",
-      "mt_priority is not a whole number from -9 to 9",
-      "The words high, normal and low are for priority, which is a header", value)
+   local number = whole(value, -9, 9) or check.refuse_value("mt_priority",
+      "a whole number from -9 to 9", value,
+      "The words high, normal and low belong to priority, which is a header")
    values.mt_priority = ("%d"):format(number)
    return "mt-priority"
 end
@@ -184,7 +186,7 @@ function parameters.read(t, values, needs, words)
    for keyword, why in next, needs do
       if words[keyword] == "skip" then
          local option = "extensions." .. keyword
-         refuse(option, ("%s = \"skip\", and %s"):format(option, why), "Remove one of them", "skip")
+         refuse(option, ("%s = \"skip\", but %s"):format(option, why), "Remove one of them", "skip")
       end
    end
 end
@@ -200,7 +202,8 @@ local function original(value)
    local coded = entry.utf8 and "utf-8;" .. utf8_xtext(entry.address)
       or "rfc822;" .. xtext(entry.address)
    if #coded > ORCPT_MAX then
-      refuse(option, option .. " has more than 500 octets when encoded", nil, value)
+      refuse(option, option .. " has more than 500 bytes when encoded",
+         "Leave it out, or give a shorter address", value)
    end
    return coded
 end

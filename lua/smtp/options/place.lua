@@ -151,7 +151,8 @@ local function check_socket(t)
    if t.socket == nil then return end
    if t.host then refuse("socket", "socket and host are both given", "Keep one of them") end
    if #t.socket == 0 or #t.socket > SOCKET_LEN_MAX then
-      refuse("socket", "socket is not a path of 1 to 107 bytes", nil, t.socket)
+      check.refuse_value("socket", "a path of 1 to 107 bytes", t.socket,
+         'Write socket = "/run/smtp.sock"')
    end
    if t.socket:find("^unix:") then
       refuse("socket", "socket contains \"unix:\"", "Write only the path", t.socket)
@@ -173,7 +174,8 @@ local function check_domain(t)
    if not ok or not place.is_public_name(name) then
       local bare = name:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
       local literal = core.literal(bare) -- the caller may have meant it by a bare IP address
-      refuse("domain", "domain cannot be sent in EHLO: " .. (why or "it means nothing to a server"),
+      refuse("domain",
+         "domain cannot be sent in EHLO: " .. (why or "it has no meaning for a server"),
          literal and ("Write %q"):format(literal)
          or "Write this host's full name, or an address literal such as [192.0.2.1]", t.domain)
    end

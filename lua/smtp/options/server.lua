@@ -55,10 +55,11 @@ end
 
 -- ---- keepalive ----
 
+local KEEPALIVE_FORM = "Write keepalive = { idle = 60, size = 32 }"
 local keepalive_names = { "idle", "size" }
 
 local function keepalive_bounds(keepalive)
-   check.names(keepalive, keepalive_names, "keepalive")
+   check.names(keepalive, keepalive_names, "keepalive", nil, "keepalive")
    local idle = ascii.number(keepalive.idle or KEPT_SECONDS)
    local size = ascii.number(keepalive.size or KEPT_MAX)
    if idle and idle > 0 and idle <= 86400 and size and size > 0 and size <= 10000
@@ -66,16 +67,17 @@ local function keepalive_bounds(keepalive)
       return { idle = idle, size = size }
    end
    refuse("keepalive", "keepalive needs seconds up to a day, and a number of connections from 1 to "
-      .. "10,000", "Write { idle = 60, size = 32 }")
+      .. "10,000", KEEPALIVE_FORM)
 end
 
 -- A mechanism of the caller's own does not show which user the connection belongs to.
 local function check_keepalive(t)
    if not t.keepalive then return end
    if type(t.keepalive) ~= "table" then
-      refuse("keepalive", "keepalive must be a table", "Write { idle = 60, size = 32 }")
+      check.refuse_value("keepalive", "a table", t.keepalive, KEEPALIVE_FORM)
    elseif t.transport then
-      refuse("keepalive", "keepalive is for connections made here", "Remove it, or transport")
+      refuse("keepalive", "keepalive has no effect on a connection of your transport",
+         "Remove keepalive, or transport")
    end
    for i = 1, #t.mechanisms do
       if t.mechanisms[i].object then

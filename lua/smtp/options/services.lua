@@ -124,8 +124,8 @@ end
 local function refuse_name(value)
    local names = known_names()
    local near = type(value) == "string" and check.nearest(value, names)
-   refuse("service", ("there is no service %q"):format(user_call.text(value)),
-      (near and ("Did you mean %q? "):format(near) or "") .. "Known are "
+   refuse("service", "service: expected the name of a provider, got " .. user_call.shown(value),
+      (near and ("Did you mean %q? "):format(near) or "") .. "The providers are "
          .. table.concat(names, ", "), value)
 end
 

@@ -53,6 +53,35 @@ function user_call.text(value)
    return ok and type(text) == "string" and text or type(value)
 end
 
+local SHOWN_MAX = 60 -- bytes of a string
+
+local with_article = { ["nil"] = "nil", boolean = "a boolean", ["function"] = "a function",
+   thread = "a coroutine", userdata = "a userdata" }
+
+--- The type of a value with its article, for an error that must not show the value.
+---@param value any
+---@return string
+function user_call.type_name(value)
+   if io.type(value) then return "an open file" end
+   return with_article[type(value)] or "a " .. type(value)
+end
+
+--- A value as an error shows it: a string is quoted and cut, and a table never shows its address.
+---@param value any
+---@return string
+function user_call.shown(value)
+   local kind = type(value)
+   if kind == "string" then
+      local text = value
+      if #text > SHOWN_MAX then
+         text = text:sub(1, SHOWN_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "…"
+      end
+      return ('the string "%s"'):format(text)
+   end
+   if kind == "number" then return "the number " .. ("%.14g"):format(value) end
+   return kind == "boolean" and tostring(value) or user_call.type_name(value)
+end
+
 --- A field of a value that may have metamethods; nil if they raise.
 ---@param t table|userdata
 ---@param name string

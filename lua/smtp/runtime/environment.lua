@@ -15,7 +15,7 @@ end
 --- Connections are kept for later calls in nginx only. Raises a UsageError elsewhere.
 function environment.check_keepalive()
    if not environment.is_nginx() then
-      errors.refuse("keepalive", "keepalive is for nginx, and this is not nginx",
+      errors.refuse("keepalive", "keepalive works in nginx, but this is not nginx",
          "Use smtp.connect to send several messages over one connection")
    end
 end

@@ -34,6 +34,30 @@ local function key_of(server)
       server.tls_min_version or "", server.tls_pin or "" }, "\0")
 end
 
+local hints = {
+   ca_file = "Give a file with certificates of authorities in PEM",
+   ca_path = "Run openssl rehash on it, or give tls_ca_file",
+   cert = "Give a certificate in PEM, with the intermediate certificates after it",
+   key = "Give the private key of tls_cert, in PEM and unencrypted",
+   pin = "Give the SHA-256 of the server's public key in base64 (44 characters)",
+}
+
+--- The error of an option of TLS that cannot be used.
+---@param option string    its name without tls_, or "system": this machine lacks something
+---@param why string
+---@param path? string     its value; nil: the certificates of this machine
+---@return table   a UsageError or a SystemError
+function tls_context.unusable(option, why, path)
+   if option == "system" then return system.error("TLS cannot be used: " .. why) end
+   local hint = hints[option]
+   if not path then
+      hint = "Install ca-certificates, or give tls_ca_file"
+   elseif option ~= "pin" and option ~= "ca_path" and not system.read_file(path, 1) then
+      hint = system.PATH_HINT
+   end
+   return errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why), hint)
+end
+
 local function make(server, stamp)
    local key = key_of(server)
    local entry = contexts:get(key)
@@ -45,10 +69,7 @@ local function make(server, stamp)
       cert = server.tls_cert, key = server.tls_key,
       min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
    }
-   if option == "system" then return nil, system.error("TLS cannot be used: " .. why) end
-   if not context then
-      return nil, errors.usage("tls_" .. option, ("tls_%s cannot be used: %s"):format(option, why))
-   end
+   if not context then return nil, tls_context.unusable(option, why, server["tls_" .. option]) end
    return contexts:set(key, { context = context, stamp = stamp })
 end
 

@@ -12,7 +12,10 @@ local auth_options = {}
 
 local types = { users = "table", tokens = "table", external = "string", mechanisms = "table",
    before_tls = "boolean", iterations = "number" }
-local type_names = { "users", "tokens", "external", "mechanisms", "before_tls", "iterations" }
+local type_hints = { users = 'Write users = { ann = "secret" }',
+   tokens = 'Write tokens = { ann = "token" }', external = 'Write external = "ann"',
+   mechanisms = 'Write mechanisms = { "PLAIN" }', iterations = "Write iterations = 4096" }
+local fields = { "users", "tokens", "external", "mechanisms", "before_tls", "iterations" }
 
 local function refuse(what, hint)
    errors.refuse("auth", what, hint)
@@ -25,26 +28,24 @@ local function meant(name, names)
 end
 
 local function check_types(t)
-   for name, value in next, t do
-      local expected = types[name]
-      if not expected then
-         refuse(("auth has no field %q"):format(user_call.text(name)), meant(name, type_names))
-      end
-      if type(value) ~= expected then refuse(("auth.%s must be a %s"):format(name, expected)) end
+   check.names(t, fields, "auth", nil, "sink_auth")
+   for name, expected in next, types do
+      check.is_type("auth." .. name, t[name], expected, type_hints[name])
    end
 end
 
 local function check_secrets(t, name)
    for user, secret in next, t[name] or {} do
       if type(user) ~= "string" or type(secret) ~= "string" then
-         refuse(("auth.%s must have strings for keys and values"):format(name))
+         refuse(("auth.%s: expected names and secrets as strings"):format(name), type_hints[name])
       end
    end
 end
 
 local function check_iterations(count)
    if count and (count % 1 ~= 0 or count < 1 or count > 999999999) then
-      refuse("auth.iterations must be a whole number from 1 to 999,999,999")
+      refuse("auth.iterations: expected a whole number from 1 to 999,999,999",
+         type_hints.iterations)
    end
 end
 
@@ -54,8 +55,9 @@ local function own_mechanism(object)
    local name = object.name
    if type(name) ~= "string" or not name:find("^[A-Z0-9_-]+$") or sink_auth.known[name]
       or type(object.run) ~= "function" then
-      refuse("auth.mechanisms holds an object that is no { name =, run = function }",
-         "Its name is one that the sink has not, of A-Z, 0-9, - and _")
+      refuse("auth.mechanisms contains a table that is not a mechanism",
+         'Write { name = "X-OWN", run = function(exchange, ask) … end }, with a name of A-Z, 0-9, '
+         .. "- and _ that is not one of the sink's own")
    end
    return name, object
 end
@@ -66,20 +68,27 @@ local function known_mechanism(t, value)
    local entry = sink_auth.known[name]
    if not entry then
       refuse(("the sink has no mechanism %q"):format(user_call.text(value)),
-         meant(name, sink_auth.known_names))
+         meant(name, sink_auth.known_names)
+         or "It has " .. table.concat(sink_auth.known_names, ", "))
    end
    if t[entry.needs] == nil then
-      refuse(("the mechanism %s needs auth.%s"):format(value, entry.needs))
+      refuse(("the mechanism %s needs auth.%s"):format(value, entry.needs),
+         type_hints[entry.needs])
    end
    return name, entry
 end
 
+local ANOTHER = 'Name another mechanism: mechanisms = { "PLAIN" }'
+
 local function load_crypto(name, hash)
    local crypto, why, err = resources.load_crypto()
    if err then error(err, 0) end
-   if not crypto then refuse(("the mechanism %s needs smtp.crypto: %s"):format(name, why)) end
+   if not crypto then
+      refuse(("the mechanism %s needs smtp.crypto: %s"):format(name, why), ANOTHER)
+   end
    if not crypto.hmac(hash, "", "") then
-      refuse(("the mechanism %s needs %s, and libcrypto has none here"):format(name, hash))
+      refuse(("the mechanism %s needs %s, which libcrypto does not have here"):format(name, hash),
+         ANOTHER)
    end
    return crypto
 end
@@ -115,7 +124,8 @@ end
 ---@return table        settings for names and exchange
 function auth_options.check(t)
    if type(t) ~= "table" or not (t.users or t.tokens or t.external or t.mechanisms) then
-      refuse("auth must be false or { users = { name = \"password\" } }")
+      check.refuse_value("auth", "a table with users, tokens, external or mechanisms", t,
+         'Write auth = { users = { ann = "secret" } }, or auth = false')
    end
    check_types(t)
    check_secrets(t, "users")

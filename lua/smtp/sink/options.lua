@@ -7,9 +7,13 @@ local auth_options = require "smtp.sink.auth_options"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local tls_context = require "smtp.runtime.tls_context"
 local user_call = require "smtp.options.user_call"
 
 local sink_options = {}
+
+--- The error of tls_cert or tls_key if it cannot be used.
+sink_options.unusable_tls = tls_context.unusable
 
 local PATH_MAX = 103 -- bytes of the path of a unix socket that every system takes
 
@@ -83,7 +87,7 @@ local function check_capability(t, i)
    keyword = ascii.upper(keyword)
    local other = offered_by[keyword]
    if other and not other.is_there(t) then
-      errors.refuse(option, ("%s offers %s, and the sink cannot do it without %s"):format(option,
+      errors.refuse(option, ("%s offers %s, but the sink cannot do it without %s"):format(option,
          keyword, other.option), other.hint, line)
    end
    if keyword == "SIZE" and not (rest == "" or rest:find("^ %d+$")) then
@@ -94,13 +98,16 @@ end
 
 -- ---- the rest ----
 
+local examples = { port = 2525, keep = 1000, connections = 1 }
+
 -- A whole number, or a numeric string, within bounds, becomes a number.
 local function read_whole(t, name, min, max, words)
    local value = t[name]
    if value == nil then return end
    local number = ascii.number(value)
    if not number or not (number >= min and number <= max) or number % 1 ~= 0 then
-      errors.refuse(name, ("%s is not a whole number %s"):format(name, words), nil, value)
+      check.refuse_value(name, "a whole number " .. words, value,
+         ("Write %s = %d"):format(name, examples[name]))
    end
    t[name] = number
 end
@@ -119,9 +126,9 @@ local function is_address(host)
 end
 
 local function check_words(t)
-   check.is_word("protocol", t.protocol, { "smtp", "lmtp" })
-   if t.tls then check.is_word("tls", t.tls, { "starttls", "implicit" }) end
-   check.is_word("tls_max_version", t.tls_max_version, { "1.2", "1.3" })
+   check.is_word("protocol", t.protocol, { "smtp", "lmtp" }, "sink_protocol")
+   if t.tls then check.is_word("tls", t.tls, { "starttls", "implicit" }, "sink_tls") end
+   check.is_word("tls_max_version", t.tls_max_version, { "1.2", "1.3" }, "tls_min_version")
    if t.domain and not t.domain:find("^[!-~]+$") then
       errors.refuse("domain", ("domain = %q is not a valid name"):format(t.domain),
          "Write a name such as \"sink.example\"", t.domain)
@@ -131,8 +138,8 @@ local function check_words(t)
          "Write \"127.0.0.1\", \"::1\" or \"localhost\"", t.host)
    end
    if t.socket and (t.socket == "" or #t.socket > PATH_MAX) then
-      errors.refuse("socket", ("socket is not a path of 1 to %d bytes"):format(PATH_MAX), nil,
-         t.socket)
+      check.refuse_value("socket", ("a path of 1 to %d bytes"):format(PATH_MAX), t.socket,
+         'Write socket = "/tmp/smtp.sock"')
    end
 end
 
@@ -156,7 +163,8 @@ end
 
 local function check_table(given, hint)
    if given ~= nil and type(given) ~= "table" then
-      errors.refuse("options", ("expected a table of options, got a %s"):format(type(given)), hint)
+      errors.refuse("options", "expected a table of options, got "
+         .. user_call.type_name(given), hint)
    end
    return check.copy(given or {})
 end
@@ -170,8 +178,8 @@ local defaults = { host = "127.0.0.1", port = 0, domain = "sink.example", keep =
 ---@return table|nil options
 ---@return table|nil err
 sink_options.read = errors.returning(function(given)
-   local t = check_table(given, "Write { auth = { users = { … } } }, or nothing")
-   check.names(t, names)
+   local t = check_table(given, 'Write smtp.sink { port = 2525 }, or smtp.sink()')
+   check.names(t, names, nil, nil, "sink")
    check_types(t)
    check_words(t)
    check_together(t)
@@ -192,12 +200,12 @@ end)
 ---@return table|nil options   connections, timeout
 ---@return table|nil err
 sink_options.read_serve = errors.returning(function(given)
-   local t = check_table(given, "Write { connections = 1 }, or nothing")
-   check.names(t, { "connections", "timeout" })
+   local t = check_table(given, "Write sink:serve { connections = 1 }, or sink:serve()")
+   check.names(t, { "connections", "timeout" }, nil, nil, "serve")
    read_whole(t, "connections", 1, math.huge, "of connections to serve")
    local seconds = t.timeout ~= nil and ascii.number(t.timeout)
    if t.timeout ~= nil and not (seconds and seconds > 0 and seconds < math.huge) then
-      errors.refuse("timeout", "timeout is not a positive number of seconds", nil, t.timeout)
+      check.refuse_value("timeout", "a positive number of seconds", t.timeout, "Write timeout = 5")
    end
    t.timeout = seconds or nil
    return t

@@ -55,7 +55,7 @@ local function load_certificate(server, ssl)
       local parsed
       if text then parsed, why = parse(text) end
       if not parsed then
-         return nil, errors.usage(name, ("%s cannot be used: %s"):format(name, tostring(why)))
+         return nil, tls_context.unusable(name:sub(5), tostring(why), server[name])
       end
       found[name] = parsed
    end
@@ -68,7 +68,7 @@ local function check_certificate(server, sock)
    if lacks then return nil, system.error(why) end
    if not sock.setclientcert or not ssl or not ssl.parse_pem_cert then
       return nil, errors.usage("tls_cert", "this nginx has no client certificates for Lua",
-         "It takes lua-nginx-module 0.10.22 or newer, and lua-resty-core")
+         "Install lua-nginx-module 0.10.22 or newer, and lua-resty-core")
    end
    if server.tls == "skip" then return nil end
    return load_certificate(server, ssl)
