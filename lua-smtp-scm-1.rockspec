@@ -59,6 +59,7 @@ build = {
       ["smtp.options.user_call"] = "lua/smtp/options/user_call.lua",
       ["smtp.options.words"] = "lua/smtp/options/words.lua",
       ["smtp.result.hints"] = "lua/smtp/result/hints.lua",
+      ["smtp.result.first_bytes"] = "lua/smtp/result/first_bytes.lua",
       ["smtp.result.remedies"] = "lua/smtp/result/remedies.lua",
       ["smtp.result.interruptions"] = "lua/smtp/result/interruptions.lua",
       ["smtp.result.sentences"] = "lua/smtp/result/sentences.lua",

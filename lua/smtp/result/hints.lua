@@ -2,6 +2,7 @@
 -- @module smtp.result.hints
 
 local ascii = require "smtp.ground.ascii"
+local first_bytes = require "smtp.result.first_bytes"
 local remedies = require "smtp.result.remedies"
 
 local hints = {}
@@ -29,47 +30,17 @@ end
 
 -- ---- the first bytes ----
 
-local function greeting_of(err)
-   for i = 1, #err.transcript do
-      local said = err.transcript[i]:match("^S: ?(.*)")
-      if said then return said end
-   end
-   return ""
-end
-
-local function foreign(text)
-   for _, entry in ipairs(remedies.first_bytes) do
-      if text:find(entry[1]) then return entry[2] end
-   end
-end
-
--- An FTP server greets as SMTP does, and asks for USER and PASS after EHLO.
-local function is_ftp(err)
-   local greeting = greeting_of(err)
-   local names_it = greeting:find("FTP", 1, true) or greeting:find("FileZilla", 1, true)
-   return names_it and not greeting:find("SMTP", 1, true)
-      or (err.text or ""):find("USER and PASS", 1, true)
-end
-
--- Inspecting firewalls write asterisks in the greeting, and X in commands and keywords.
-local function is_inspected(err)
-   for keyword in next, err.capabilities or {} do
-      if keyword:find("^XXXX+%u?$") then return true end
-   end
-   return greeting_of(err):find("*****", 1, true) or (err.text or ""):find("XXXX", 1, true)
-end
-
 -- What there is of a greeting that did not end.
 local function half(err)
-   local text = greeting_of(err)
-   local what = foreign(text)
+   local text = first_bytes.greeting(err)
+   local what = first_bytes.foreign(text)
    if what then return fill(remedies.foreign, { what = what }) end
    return text:find("^%d") and remedies.half_greeting or remedies.malformed
 end
 
 local function silence(err, server)
-   if greeting_of(err) ~= "" then return half(err) end
-   local what = remedies.silent_ports[server.port]
+   if first_bytes.greeting(err) ~= "" then return half(err) end
+   local what = first_bytes.silent_ports[server.port]
    if what and not server.socket then
       return fill(remedies.silent_port, { port = server.port, what = what })
    end
@@ -79,7 +50,8 @@ end
 
 function by_kind.protocol(err)
    if err.stage ~= "greeting" then return nil end
-   local what = foreign(err.text or "") or foreign(greeting_of(err))
+   local what = first_bytes.foreign(err.text or "")
+      or first_bytes.foreign(first_bytes.greeting(err))
    return what and fill(remedies.foreign, { what = what }) or remedies.malformed
 end
 
@@ -109,7 +81,7 @@ end
 function by_kind.disconnected(err, server)
    if err.code then return nil end
    if err.stage == "greeting" then
-      if greeting_of(err) ~= "" then return half(err) end
+      if first_bytes.greeting(err) ~= "" then return half(err) end
       return server.tls == "implicit" and remedies.mute_in_tls or remedies.mute
    end
    if err.stage == "tls" then return closed_in_tls(server) end
@@ -124,7 +96,7 @@ end
 
 -- A server that does not know LHLO may know EHLO, and the other way round.
 function by_kind.greeting_refused(err, server)
-   if is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
+   if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
    local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
    local hint = err.reason == "helo" and domain_hint(server) or nil
    if not unknown then return hint end
@@ -135,7 +107,7 @@ end
 
 -- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
 local function helo_only(err, server)
-   if is_inspected(err) then return join(remedies.firewall, remedies.no_firewall) end
+   if first_bytes.is_inspected(err) then return join(remedies.firewall, remedies.no_firewall) end
    if not err.code then return nil end
    if err.code == 501 or err.code > 504 then return domain_hint(server) end
    return fill(remedies.no_ehlo, { cause = is_submission(server) and "the server is very old"
@@ -173,7 +145,7 @@ end
 -- A password that may not travel in clear text is not sent without TLS either.
 function by_kind.tls_unsupported(err, server)
    if err.reason == "helo_only" then return helo_only(err, server) end
-   if is_inspected(err) then return remedies.firewall end
+   if first_bytes.is_inspected(err) then return remedies.firewall end
    return join(is_submission(server) and remedies.no_tls_there or remedies.no_tls,
       not server.credentials and remedies.prefer_tls)
 end

@@ -119,8 +119,7 @@ remedies.mute_in_tls = "Try again later, with fewer connections; the server may 
 remedies.slow = "Raise {option} if the server is only slow; otherwise try again later"
 
 --- TLS.
-remedies.plaintext = "The port speaks plain SMTP: set tls = \"require\" (STARTTLS, as on ports "
-   .. "587 and 25)"
+remedies.plaintext = "The port speaks plain SMTP first: set tls = \"require\" (STARTTLS)"
 remedies.plaintext_after = "The TLS of this server is not set up: ask its operator, or use port "
    .. "465 with tls = \"implicit\""
 remedies.old_tls = "The server supports only older versions of TLS: its operator has to upgrade "
@@ -214,27 +213,5 @@ remedies.why_unavailable = {
    rejected_command = "the server offers it but does not support the command",
    other = "see mechanisms",
 }
-
---- What a server of another protocol says first: { pattern, what it is }.
-remedies.first_bytes = {
-   { "^HTTP/", "a web server (HTTP)" }, { "^<[!hH?]", "a web server (HTTP)" },
-   { "^RTSP/", "a media server (RTSP)" }, { "^%* OK", "an IMAP server" },
-   { "^%* BYE", "an IMAP server" }, { "^%* PREAUTH", "an IMAP server" },
-   { "^%+OK", "a POP3 server" }, { "^%-ERR", "a POP3 or Redis server" },
-   { "^SSH%-", "an SSH server" }, { "^\"IMPLEMENTATION\"", "a ManageSieve server" },
-   { "[Mm]y[Ss][Qq][Ll]", "a MySQL server" }, { "[Mm]aria[Dd][Bb]", "a MySQL server (MariaDB)" },
-   { "^.?.?.?.?%?%?%?$", "a MySQL server" },
-   { "^RFB ", "a VNC server" }, { "^@RSYNCD", "an rsync server" },
-   { "^:%S+ NOTICE", "an IRC server" }, { "^20[01] ", "a news server (NNTP)" },
-   { "^%?%?[%?%c]*[^%?]?%?%?", "a telnet server, or another one that speaks no text" },
-}
-
---- Ports whose servers say nothing first.
-remedies.silent_ports = { [80] = "a web server's", [443] = "a web server's (HTTPS)",
-   [8000] = "a web server's", [8008] = "a web server's", [8080] = "a web server's or a proxy's",
-   [8443] = "a web server's (HTTPS)", [3128] = "an HTTP proxy's", [1080] = "a SOCKS proxy's",
-   [993] = "an IMAP server's (with TLS)", [995] = "a POP3 server's (with TLS)",
-   [53] = "a name server's", [389] = "an LDAP server's", [636] = "an LDAP server's (with TLS)",
-   [5432] = "a PostgreSQL server's", [6379] = "a Redis server's" }
 
 return remedies
