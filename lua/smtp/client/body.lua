@@ -6,9 +6,8 @@ local source = require "smtp.compose.source"
 
 local body = {}
 
-local Body = {}
+local Body = { __name = "smtp.Body" }
 Body.__index = Body
-Body.__name = "smtp.Body"
 
 --- The messages of one conversation, none yet.
 function body.new()

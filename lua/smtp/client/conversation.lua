@@ -21,9 +21,8 @@ local no_login = { mechanisms = {}, unusable = {} }
 
 local now = core.now
 
-local Conversation = {}
+local Conversation = { __name = "smtp.Conversation" }
 Conversation.__index = Conversation
-Conversation.__name = "smtp.Conversation"
 conversation.Conversation = Conversation
 
 --- The only constructor. What is nil here is filled in by smtp.client.opening or on the way.

@@ -15,9 +15,8 @@ local servers = require "smtp.options.server"
 
 local lane = {}
 
-local Lane = {}
+local Lane = { __name = "smtp.Lane" }
 Lane.__index = Lane
-Lane.__name = "smtp.Lane"
 
 --- The only constructor.
 ---@param queue table   smtp.Queue

@@ -12,9 +12,8 @@ local login = {}
 
 local ANSWER_MAX = core.limits.challenge -- bytes
 
-local Login = {}
+local Login = { __name = "smtp.Login" }
 Login.__index = Login
-Login.__name = "smtp.Login"
 
 -- A server may know them from an earlier connection, and repeat them before it hears them again.
 local known_secrets = setmetatable({}, { __mode = "k" }) -- by server

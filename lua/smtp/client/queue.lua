@@ -21,9 +21,8 @@ local SHORT = 0.001      -- seconds, while another job is in the caller's iterat
 local PAUSES = { 0.1, 0.4, 1.6 } -- seconds, before each further attempt to connect
 local CATCH_UP = 0.1     -- seconds that a slow server may be made up for
 
-local Queue = {}
+local Queue = { __name = "smtp.Queue" }
 Queue.__index = Queue
-Queue.__name = "smtp.Queue"
 
 --- Start a queue.
 ---@param server smtp.Server     of the connections

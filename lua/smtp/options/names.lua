@@ -18,10 +18,7 @@ local names = {}
 -- ---- of a connection ----
 
 local connection = {
-   { "url" },
-   { "service" },
-   { "host", kind = "line", alias = "server" },
-   { "server" },
+   { "url" }, { "service" }, { "host", kind = "line", alias = "server" }, { "server" },
    { "port", kind = "whole", min = 1, max = 65535, hint = "Write port = 587 (STARTTLS), 465 (TLS "
       .. "from the first byte) or 25 (between servers)" },
    { "socket", kind = "line" },
@@ -40,11 +37,7 @@ local connection = {
       hint = "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 "
          .. "-binary | base64", carried = true },
    { "auth", kind = "word", words = { "require", "prefer", "skip" } },
-   { "username", alias = "user" },
-   { "user" },
-   { "password" },
-   { "token" },
-   { "authzid" },
+   { "username", alias = "user" }, { "user" }, { "password" }, { "token" }, { "authzid" },
    { "auth_mechanisms", object = true, carried = true },
    { "auth_plaintext", kind = "boolean", carried = true },
    { "scram_iterations", carried = true },
