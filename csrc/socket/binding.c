@@ -1,10 +1,6 @@
 /* binding.c - channel binding: bytes that only the two ends of one TLS connection know; a man in
  * the middle, who has two connections, does not (RFC 5056). */
-#include "socket.h"
-
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include "tls.h"
 
 /* Reads the binding of TLS 1.3 (RFC 9266). */
 static bool read_exporter(SSL *ssl, struct tls_binding *b)

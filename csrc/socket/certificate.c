@@ -1,11 +1,10 @@
 /* certificate.c - the peer's certificate: its key, and its names and dates for a person. */
-#include "socket.h"
+#include "tls.h"
 
 #include <arpa/inet.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN])
+bool certificate_key(X509 *certificate, unsigned char digest[TLS_PIN_LEN])
 {
     unsigned char *der = NULL;
     unsigned int len = 0;
@@ -24,7 +23,7 @@ static void put(char *out, size_t out_max, const char *data, size_t len)
     out[kept] = '\0';
 }
 
-void certificate_distinguished(const struct X509_name_st *name, char *out, size_t out_max)
+void certificate_distinguished(const X509_NAME *name, char *out, size_t out_max)
 {
     char *data = NULL;
     BIO *text = BIO_new(BIO_s_mem());
@@ -53,7 +52,7 @@ static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
     return len > 0;
 }
 
-int certificate_names(const struct x509_st *x509, const char *separator, char *out, size_t out_max)
+int certificate_names(const X509 *x509, const char *separator, char *out, size_t out_max)
 {
     char name[HOST_NAME_LEN_MAX];
     int left_out = 0;
@@ -76,7 +75,7 @@ int certificate_names(const struct x509_st *x509, const char *separator, char *o
     return left_out;
 }
 
-int64_t certificate_seconds(const struct asn1_string_st *time)
+int64_t certificate_seconds(const ASN1_TIME *time)
 {
     int days = 0, rest = 0;
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);

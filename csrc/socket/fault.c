@@ -1,5 +1,5 @@
 /* fault.c - what is wrong with a certificate, for a person. */
-#include "socket.h"
+#include "tls.h"
 
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
@@ -101,7 +101,7 @@ static void say_root(X509 *x509, char *out, size_t out_max)
              issuer);
 }
 
-void certificate_fault(long result, int depth, struct x509_st *x509, char *out, size_t out_max)
+void certificate_fault(long result, int depth, X509 *x509, char *out, size_t out_max)
 {
     char subject[NAME_ROOM + 16];
     read_subject(x509, depth, subject, sizeof subject);

@@ -1,7 +1,6 @@
 /* handshake.c - the TLS handshake: names, certificates, sessions, and what its failures mean. */
 #include "tls.h"
 
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 /* ---- certificates ---- */

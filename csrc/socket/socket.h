@@ -19,8 +19,6 @@
 #ifndef HOST_H
 #define HOST_H
 
-#include "../openssl3.h"
-
 #include "../io.h"
 #include "../port.h"
 
@@ -39,15 +37,7 @@ enum {
 
 struct connecting; /* connect.c */
 struct resolving;  /* resolve.c */
-struct tls;        /* tls.c */
-struct tls_context;
-struct x509_st;           /* X509 */
-struct x509_store_ctx_st; /* X509_STORE_CTX */
-struct X509_name_st;      /* X509_NAME */
-struct asn1_string_st;    /* ASN1_TIME */
-struct ssl_st;            /* SSL */
-struct ssl_session_st;    /* SSL_SESSION */
-struct tls_session;       /* tls_session.c */
+struct tls;        /* tls.h */
 
 /* One address to try. */
 struct address {
@@ -166,86 +156,12 @@ const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int time
 /* Removes the file of a unix socket that listens, unless it is another one's by now. */
 void listen_forget(struct smtp_socket *l);
 
-/* tls_context.c */
-enum { TLS_PIN_LEN = 32, TLS_KEY_LEN = 32 };
-
-struct tls_context {
-    void *ctx; /* SSL_CTX; NULL: not made yet */
-    bool verify, server;
-    bool has_pin;
-    unsigned char pin[TLS_PIN_LEN];
-    struct tls_session *sessions; /* the newest first */
-    char text[HOST_TEXT_MAX];
-};
-
-struct tls_settings {
-    bool verify, server, tls13_only, tls12_only;
-    const char *ca_file, *ca_path, *cert, *key; /* NULL: not given */
-};
-
-/* Says why OpenSSL failed: `word` and `why`, or "system" where it noted that this machine lacks
- * descriptors or memory. Forgets what it noted. */
-const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why);
-/* These return NULL, or the name of the option that is wrong, or "system". */
-const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings);
-const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);
-void tls_context_close(struct tls_context *c);
-
-/* tls_session.c: sessions to resume, by a hash of where they lead to. */
-/* false: not kept, and still the caller's. */
-bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
-                      struct ssl_session_st *session);
-/* The newest one, for one use, now the caller's; NULL: none. */
-struct ssl_session_st *tls_session_take(struct tls_context *c,
-                                        const unsigned char key[TLS_KEY_LEN]);
-/* Drops the sessions under this key; NULL: all of them. */
-void tls_session_forget(struct tls_context *c, const unsigned char *key);
-
-/* tls.c */
-/* For SSL_CTX_set_verify: keeps what is wrong with a certificate that is refused. */
-int tls_verified(int ok, struct x509_store_ctx_st *store);
-/* For SSL_CTX_set_cert_cb: notes that the server asked for a certificate. */
-int tls_asked(struct ssl_st *ssl, void *unused);
-/* For SSL_CTX_sess_set_new_cb: keeps what the server gave, for the next connection to it. */
-int tls_given_session(struct ssl_st *ssl, struct ssl_session_st *session);
-/* name: what the certificate must be for (NULL: not checked). Call again after "again". */
-const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name);
+/* tls.c: inside a connection that uses TLS; tls.h has the rest. */
 const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
                      size_t *sent);
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms);
-/* SSL * once the handshake is done, else NULL. */
-struct ssl_st *tls_connection(const struct smtp_socket *s);
 void tls_say_goodbye(struct smtp_socket *s);
 void tls_drop(struct smtp_socket *s);
-
-/* binding.c */
-struct tls_binding {
-    const char *type; /* "tls-exporter", "tls-unique", "tls-server-end-point" */
-    size_t len;
-    unsigned char data[64];
-};
-
-/* false: there is no TLS, or none that a binding can be had of. */
-bool tls_bind(const struct smtp_socket *s, struct tls_binding *b);
-
-/* certificate.c */
-/* The DNS names and addresses of a certificate, printable, with `separator` between two. Those that
- * do not fit are left out. Returns how many these are. */
-int certificate_names(const struct x509_st *certificate, const char *separator, char *out,
-                      size_t out_max);
-/* SHA-256 of its public key (RFC 7469 2.4). false: there is no certificate. */
-bool certificate_key(struct x509_st *certificate, unsigned char digest[TLS_PIN_LEN]);
-/* Writes a distinguished name (RFC 4514). All but printable ASCII is escaped, so that a terminal
- * may show it. */
-void certificate_distinguished(const struct X509_name_st *name, char *out, size_t out_max);
-/* Returns seconds since 1970; 0 for a time that cannot be read. */
-int64_t certificate_seconds(const struct asn1_string_st *time);
-
-/* fault.c */
-/* Writes what is wrong with a certificate, for a person: `result` is what OpenSSL found, `depth`
- * how far it is from the server's own. */
-void certificate_fault(long result, int depth, struct x509_st *certificate, char *out,
-                       size_t out_max);
 
 #pragma GCC visibility pop
 

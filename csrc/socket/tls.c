@@ -2,7 +2,6 @@
  * error value (SSL_set_fd would be killed by SIGPIPE) and every wait has its deadline. */
 #include "tls.h"
 
-#include <openssl/err.h>
 #include <stdlib.h>
 
 enum {
@@ -188,7 +187,7 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
     return word;
 }
 
-struct ssl_st *tls_connection(const struct smtp_socket *s)
+SSL *tls_connection(const struct smtp_socket *s)
 {
     const struct tls *t = s->tls;
     return t != NULL && t->open && !t->dead ? t->ssl : NULL;

@@ -1,12 +1,8 @@
 /* tls_context.c - TLS settings: made once, used by many connections. */
-#include "socket.h"
+#include "tls.h"
 
 #include <dirent.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 
 /* The errno value (EMFILE, ENOMEM) by which OpenSSL says that this machine lacks something; 0: it
@@ -83,9 +79,7 @@ static const char *load_system(struct tls_context *c)
     const char *file = setting(X509_get_default_cert_file_env(), X509_get_default_cert_file());
     if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
     if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
-    return tls_blame(
-        c->text, "ca_file",
-        "this machine has no certificates of authorities");
+    return tls_blame(c->text, "ca_file", "this machine has no certificates of authorities");
 }
 
 static const char *load_trust(struct tls_context *c, const struct tls_settings *settings)

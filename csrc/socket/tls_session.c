@@ -1,8 +1,7 @@
 /* tls_session.c - sessions that servers gave us, to resume by: each context has its own, so that
  * what one has verified is never taken for what another one would. */
-#include "socket.h"
+#include "tls.h"
 
-#include <openssl/ssl.h>
 #include <stdlib.h>
 
 enum {
