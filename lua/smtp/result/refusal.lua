@@ -44,7 +44,6 @@ end
 -- "{from|this sender}" becomes the sender of this case, or "this sender".
 local function fill(text, case)
    text = text:gsub("{([a-z]+)|([^}]*)}", function(name, other) return case[name] or other end)
-   if case.lmtp then text = text:gsub("EHLO", "LHLO") end
    return (text:gsub("  +", " "):gsub(" $", ""):gsub(" ([,.:])", "%1"))
 end
 
