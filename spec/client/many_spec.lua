@@ -1,4 +1,4 @@
--- Many messages over few connections; and, in eager transcripts, many in one flight.
+-- Many messages over few connections.
 local many = require "spec.tools.many"
 local smtp = require "smtp.safe"
 

@@ -1,5 +1,5 @@
--- DKIM: canonicalization, keys, what is signed, and what is refused. That others find the signatures
--- valid is in live/dkim_spec.lua.
+-- DKIM signatures: what is signed, whole and in pieces. That others find the signatures valid is in
+-- live/dkim_spec.lua.
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local dkim = require "smtp.dkim"

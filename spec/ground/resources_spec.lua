@@ -1,4 +1,4 @@
--- What a machine may lack: descriptors, libssl, room for a temporary file. Each call of smtp.safe gives
+-- What a machine may lack: descriptors, libssl. Each call of smtp.safe gives
 -- an error object, with the system's own words, and none of it is the caller's mistake.
 local certs = require "spec.tools.certs"
 local command = require "spec.tools.command"

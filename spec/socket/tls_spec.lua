@@ -1,4 +1,4 @@
--- TLS for real: sockets, certificates, and a server that reports what it saw.
+-- TLS over real sockets, and what the server saw of it.
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
