@@ -113,6 +113,7 @@ build = {
       ["smtp.sink.text"] = "lua/smtp/sink/text.lua",
       ["smtp.compose.source"] = "lua/smtp/compose/source.lua",
       ["smtp.ground.bounded"] = "lua/smtp/ground/bounded.lua",
+      ["smtp.ground.modules"] = "lua/smtp/ground/modules.lua",
       ["smtp.ground.resources"] = "lua/smtp/ground/resources.lua",
       ["smtp.result.transcript"] = "lua/smtp/result/transcript.lua",
       ["smtp.core"] = {

@@ -8,6 +8,7 @@
 --       key = "/etc/mail/2026.pem" })
 -- @module smtp.dkim
 
+require "smtp.ground.modules"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"

@@ -1,6 +1,7 @@
 --- The composer alone: a message as an object, to be sent or kept by other means.
 -- @module smtp.message
 
+require "smtp.ground.modules"
 local errors = require "smtp.errors"
 local raw = require "smtp.compose.raw"
 local request = require "smtp.client.request"

@@ -1,6 +1,7 @@
 --- Send mail; every failure is returned as nil, err. No function of this module raises.
 -- @module smtp.safe
 
+local system = require "smtp.ground.resources"
 local connection = require "smtp.client.connection"
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
@@ -8,7 +9,6 @@ local errors = require "smtp.errors"
 local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
 local signing = require "smtp.compose.sign"
-local system = require "smtp.ground.resources"
 
 local safe = { _VERSION = "0.1.0" }
 

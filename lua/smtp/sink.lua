@@ -10,13 +10,13 @@
 -- It is not a mail server: it delivers nothing.
 -- @module smtp.sink
 
+local system = require "smtp.ground.resources"
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local scheduler = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
 local sink_options = require "smtp.sink.options"
 local sink_session = require "smtp.sink.session"
-local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
 
 local WAIT_MS = 60000    -- how long a client may be silent

@@ -3,6 +3,7 @@
 -- @module smtp.ground.resources
 
 local errors = require "smtp.errors"
+local modules = require "smtp.ground.modules"
 
 local system = {}
 
@@ -31,17 +32,7 @@ local function why_not_loaded(name, said)
    if system.lacks(errno) then
       return name .. " cannot be loaded: " .. why:gsub("^/dev/null: ", ""), true
    end
-   return (tostring(said):match("[^\n]*\n[ \t-\r]*([^\n]*cannot open shared[^\n]*)")
-      or tostring(said):match("[^\n]*")), false
-end
-
--- Lua 5.1 treats a module that failed once as one that is still being loaded.
-local function forget_failures(wanted)
-   for name, value in next, package.loaded do
-      if type(value) == "userdata" and (name == wanted or tostring(name):find("^smtp%.")) then
-         package.loaded[name] = nil
-      end
-   end
+   return modules.why(name, said), false
 end
 
 --- The contents of a file.
@@ -68,7 +59,7 @@ function system.load(name)
    if type(module) == "table" then return module end
    local ok, result = pcall(require, name)
    if ok then return result end
-   forget_failures(name)
+   modules.forget_failures(name)
    local why, lack = why_not_loaded(name, result)
    return nil, why, lack
 end
