@@ -87,7 +87,7 @@ reasons.helo = { concerns = "client",
 reasons.rate_limited = { concerns = "client", retry = "later",
    sentence = "limits how much this machine or account may send",
    means = "Too much was sent, or tried, in too short a time.",
-   hint = "Wait, then send less: one connection for many messages (smtp.send_many with rate = and "
+   hint = "Wait, then send less: one connection for many messages (smtp.send_many with a rate and "
       .. "connections = 1)" }
 
 reasons.too_many_connections = { concerns = "client", retry = "later",
