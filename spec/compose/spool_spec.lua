@@ -1,4 +1,4 @@
--- A message that is signed is kept before it is sent: in memory, and then in a temporary file, if there is room for one.
+-- A message that is signed is kept before it is sent: in memory, and then in a temporary file.
 local keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
 local signed = require "spec.tools.signed"
