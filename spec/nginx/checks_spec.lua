@@ -47,10 +47,10 @@ end)
 
 describe("TLS", function()
    it("has options that are directives in nginx", function()
+      mx = server.start {}
       for option, directive in pairs { tls_ca_file = "lua_ssl_trusted_certificate",
          tls_ca_path = "lua_ssl_trusted_certificate", tls_min_version = "lua_ssl_protocols",
          tls_pin = "lua_ssl_trusted_certificate" } do
-         mx = server.start {}
          local value = option == "tls_min_version" and "1.2" or option == "tls_pin" and ("a"):rep(43) .. "=" or "/x"
          for _, tls in ipairs { "require", "prefer", "implicit", "skip" } do
             local t = options { [option] = value, tls = tls, host = "localhost", username = "ann", password = "sesame" }
