@@ -13,9 +13,6 @@ local check = {}
 
 -- ---- names ----
 
---- The name in a list that a wrong one was probably meant to be.
-check.nearest = unknown.nearest
-
 local sets = setmetatable({}, { __mode = "k" })
 
 -- Made once for each list.

@@ -13,8 +13,8 @@
 -- @module smtp.options.services
 
 local ascii = require "smtp.ground.ascii"
-local check = require "smtp.options.check"
 local refuse = require("smtp.errors").refuse
+local unknown = require "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
 
 local services = {}
@@ -123,7 +123,7 @@ end
 
 local function refuse_name(value)
    local names = known_names()
-   local near = type(value) == "string" and check.nearest(value, names)
+   local near = type(value) == "string" and unknown.nearest(value, names)
    refuse("service", "service: expected the name of a provider, got " .. user_call.shown(value),
       (near and ("Did you mean %q? "):format(near) or "") .. "The providers are "
          .. table.concat(names, ", "), value)

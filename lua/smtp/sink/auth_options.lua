@@ -6,6 +6,7 @@ local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local resources = require "smtp.ground.resources"
 local sink_auth = require "smtp.sink.auth"
+local unknown = require "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
 
 local auth_options = {}
@@ -23,7 +24,7 @@ end
 
 -- A hint; nil if no name is similar.
 local function meant(name, names)
-   local near = type(name) == "string" and #name < 40 and check.nearest(name, names)
+   local near = type(name) == "string" and #name < 40 and unknown.nearest(name, names)
    return near and ("Did you mean %s?"):format(near)
 end
 

@@ -8,14 +8,15 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local tls_context = require "smtp.runtime.tls_context"
+local unknown = require "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
 
 local sink_options = {}
 
+local PATH_MAX = 103 -- bytes of the path of a unix socket that every system takes
+
 --- The error of tls_cert or tls_key if it cannot be used.
 sink_options.unusable_tls = tls_context.unusable
-
-local PATH_MAX = 103 -- bytes of the path of a unix socket that every system takes
 
 local names = { "host", "port", "socket", "protocol", "domain", "capabilities", "tls", "tls_cert",
    "tls_key", "tls_max_version", "auth", "require_auth", "faults", "on_message", "keep", "trace",
@@ -58,7 +59,7 @@ function sink_options.check_fault(stage, fault)
    if fault == false or fault == "drop" or fault == "silence" then return end
    local why, hint = "", "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\""
    if type(fault) == "string" then
-      local wrong, near = why_no_reply(fault), #fault < 20 and check.nearest(fault, actions)
+      local wrong, near = why_no_reply(fault), #fault < 20 and unknown.nearest(fault, actions)
       if not wrong then return end
       why, shown = ": " .. wrong, ("%q"):format(fault)
       hint = near and ("Did you mean %q?"):format(near) or hint

@@ -8,6 +8,14 @@ local tls_context = require "smtp.runtime.tls_context"
 
 local checks = {}
 
+-- Options of TLS that belong to a directive.
+local directives = {
+   { "tls_ca_file", "lua_ssl_trusted_certificate" },
+   { "tls_ca_path", "lua_ssl_trusted_certificate" },
+   { "tls_min_version", "lua_ssl_protocols" },
+   { "tls_pin", "lua_ssl_trusted_certificate" },
+}
+
 -- By trying: which phases have sockets differs between versions.
 local function check_phase()
    local ngx = package.loaded.ngx
@@ -20,14 +28,6 @@ local function check_phase()
    end
    return nil, errors.usage("phase", ("nginx has no sockets in the phase %s"):format(phase), remedy)
 end
-
--- Options of TLS that belong to a directive.
-local directives = {
-   { "tls_ca_file", "lua_ssl_trusted_certificate" },
-   { "tls_ca_path", "lua_ssl_trusted_certificate" },
-   { "tls_min_version", "lua_ssl_protocols" },
-   { "tls_pin", "lua_ssl_trusted_certificate" },
-}
 
 --- Do the options ask for what only a directive can set?
 function checks.check_directives(server)
