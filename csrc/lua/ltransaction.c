@@ -128,7 +128,7 @@ static int of_message(lua_State *L)
     lua_getfield(L, 1, "to");
     luaL_checktype(L, TO, LUA_TTABLE);
     size_t count = lcompat_rawlen(L, TO);
-    luaL_argcheck(L, count > 0, 1, "nobody to send to");
+    luaL_argcheck(L, count > 0, 1, "no recipients");
     size_t words_len = lcompat_rawlen(L, FROM) + measure(L, TO, count);
 
     struct smtp_transaction *m = push_transaction(L, 0, count, words_len);
@@ -207,7 +207,7 @@ int transaction_again(lua_State *L)
     const struct smtp_transaction *m = to_transaction(L);
     size_t count = lua_istable(L, 2) ? lcompat_rawlen(L, 2) : m->to_count, words_len = m->from.len;
     size_t offer = lua_isnoneornil(L, 3) ? 0 : lcompat_count(L, 3, INT32_MAX);
-    luaL_argcheck(L, count > 0, 2, "nobody to send to");
+    luaL_argcheck(L, count > 0, 2, "no recipients");
     for (size_t i = 0; i < count; i++)
         words_len += named(L, m, i)->address.len;
     struct smtp_transaction *other = push_transaction(L, 0, count, words_len);

@@ -52,7 +52,8 @@ static const char *failure_word(const struct connecting *c, int error)
         break;
     case ENETUNREACH:
     case EHOSTUNREACH:
-    case ENETDOWN: break;
+    case ENETDOWN:
+    case EAFNOSUPPORT: break;
     case ECONNREFUSED: return "connect:refused";
     default: return "connect";
     }

@@ -44,7 +44,7 @@ static const char *check_letter(const char *data, size_t width, bool utf8)
 static const char *check_label(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain has an empty part between its dots";
-    if (len > LABEL_LEN_MAX && !utf8) return "a part of the domain is longer than 63 octets";
+    if (len > LABEL_LEN_MAX && !utf8) return "a part of the domain is longer than 63 bytes";
     if (data[0] == '-' || data[len - 1] == '-') return "a part of the domain begins or ends with -";
     for (size_t i = 0; i < len;) {
         size_t width = foreign_len(data + i, len - i);
@@ -58,7 +58,7 @@ static const char *check_label(const char *data, size_t len, bool utf8)
 static const char *check_names(const char *data, size_t len, bool utf8)
 {
     if (len == 0) return "the domain is empty";
-    if (len > SMTP_DOMAIN_LEN_MAX) return "the domain is longer than 255 octets";
+    if (len > SMTP_DOMAIN_LEN_MAX) return "the domain is longer than 255 bytes";
     for (size_t from = 0; from <= len;) {
         const char *dot = memchr(data + from, '.', len - from);
         size_t to = dot != NULL ? (size_t)(dot - data) : len;
@@ -125,11 +125,11 @@ static const char *check_dots(const char *data, size_t len)
         }
         if (check_octet(data[i]) != NULL) return check_octet(data[i]);
         if (dot && (i == 0 || i == len - 1 || data[i - 1] == '.'))
-            return "a dot stands at the edge of the part before @, or next to another dot";
+            return "a dot is at the edge of the part before @, or next to another dot";
         if (!dot && !is_atext(data[i]))
             return "the part before @ holds a character that must be quoted: \"like this\"@domain";
     }
-    return len == 0 ? "nothing stands before @" : NULL;
+    return len == 0 ? "there is nothing before @" : NULL;
 }
 
 /* Writes the bytes that a quoted string means (RFC 5321 Quoted-string) to `out`; `*end` is the
@@ -178,7 +178,7 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
     size_t local_len = 0, at = 0;
     *why = "nothing is there";
     if (len == 0) return 0;
-    *why = "it is longer than the 254 octets a path may hold";
+    *why = "it is longer than the 254 bytes of a path";
     if (len > SMTP_ADDRESS_LEN_MAX) return 0;
     if (data[0] == '"') {
         *why = unquote(data, len, local, &local_len, &at);

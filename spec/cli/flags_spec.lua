@@ -10,7 +10,7 @@ describe("lua-smtp", function()
          ["--extension requiretls=skip --requiretls"] = "extensions.requiretls",
          ["--dkim x"] = "DOMAIN:SELECTOR:KEYFILE", ["--header x"] = "no colon",
          ["--auth-plaintext=no"] = "takes no value", ["--json --trace=no"] = '"kind":"usage"',
-         ["--subject"] = "no option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
+         ["--subject"] = "not an option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
          ["--extensions x"] = "Use %-%-extension", ["--dsn never"] = "%-%-dsn%-notify",
          ["--port=x"] = "port: expected a whole number",
          ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",

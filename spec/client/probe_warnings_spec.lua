@@ -305,7 +305,7 @@ describe("a probe warns of", function()
          <bye>
       ]]
       local report = assert(play({ tls = "skip" }, offer:format("1000000")))
-      assert.truthy(warning(report, "small_size").text:find("1000000 octets", 1, true))
+      assert.truthy(warning(report, "small_size").text:find("1000000 bytes", 1, true))
       assert.same({}, reasons(assert(play({ tls = "skip" }, offer:format("0")))))
       assert.same({}, reasons(assert(play({ tls = "skip" }, offer:format("10240000")))))
    end)

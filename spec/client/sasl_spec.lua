@@ -380,7 +380,7 @@ describe("A mechanism of smtp.sasl", function()
       for _, option in ipairs { "username", "authzid" } do
          local _, none, why = start("SCRAM-SHA-256", { [option] = longest .. "x" })
          assert.is_false(none)
-         assert.matches("1,024 octets", why)
+         assert.matches("1,024 bytes", why)
       end
    end)
 

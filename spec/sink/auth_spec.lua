@@ -178,7 +178,7 @@ describe("the sink's AUTH", function()
 end)
 
 describe("to a client that errs the sink's AUTH", function()
-   local malformed, refused = "501 5.5.2 that is no base64", "535 5.7.8 authentication failed"
+   local malformed, refused = "501 5.5.2 that is not base64", "535 5.7.8 authentication failed"
 
    it("says 501 where the answer is not base64", function()
       local sink = safe.sink { auth = auth_of { "PLAIN", "LOGIN", "SCRAM-SHA-256" } }

@@ -27,7 +27,7 @@ describe("the answer of the resolver", function()
    end)
 
    -- What this program prints, and the resolver.
-   local function run(text)
+   local function run(text, wrapper)
       local name = os.tmpname()
       command.write(name, [[
          local socket = require "smtp.socket"
@@ -45,8 +45,8 @@ describe("the answer of the resolver", function()
          end
       ]] .. text)
       -- Without the sanitizers: the sockets are what counts here.
-      local pipe = io.popen(("ulimit -n 64; RESOLVER_LOG=%s.log LD_PRELOAD=\"$LD_PRELOAD $PWD/%s\" %s %s 2>&1"):format(
-         name, library, peer.interpreter, name))
+      local pipe = io.popen(("ulimit -n 64; RESOLVER_LOG=%s.log LD_PRELOAD=\"$LD_PRELOAD $PWD/%s\" "
+         .. "%s %s %s 2>&1"):format(name, library, wrapper or "", peer.interpreter, name))
       local said = pipe:read("*a")
       pipe:close()
       os.remove(name)
@@ -112,6 +112,16 @@ describe("the answer of the resolver", function()
          assert.truthy(said:find(ok == "true" and "true\t127.0.0.16\n" or "nil\tnil\n", 1, true), said)
       end
       listener:close()
+   end)
+
+   it("of IPv6 addresses only is of no use to a machine without IPv6, and the word says so", function()
+      if command.run("unshare -rn true 2>&1") ~= "" then return pending("no namespaces here") end
+      local said = run([[
+         for _, name in ipairs { "0.g.test", "0.g4.test", "192.0.2.99", "2001:db8::9" } do
+            print((select(3, connect(name, 587))))
+         end
+      ]], "unshare -rn")
+      assert.equal("connect:no_ipv6\nconnect:unreachable\nconnect:unreachable\nconnect:unreachable\n", said)
    end)
 
    it("of one family only is what a source address needs", function()

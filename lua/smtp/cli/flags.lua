@@ -24,12 +24,12 @@ end
 local function split(argument)
    local name, equals, value = argument:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
    if not name or equals == "" and value ~= "" then
-      errors.refuse(argument, ("%q is no option"):format(argument), "See --help")
+      errors.refuse(argument, ("%q is not an option"):format(argument), "See --help")
    end
    name = name:gsub("%-", "_")
-   if tables[name] then refuse_flag(name, "is no flag", "Use " .. tables[name]) end
+   if tables[name] then refuse_flag(name, "is not a flag", "Use " .. tables[name]) end
    if switches[name] and equals == "=" then
-      refuse_flag(name, "takes no value", "Leave it out where it is not wanted")
+      refuse_flag(name, "takes no value", "Leave it out to switch it off")
    end
    return name, equals, value
 end

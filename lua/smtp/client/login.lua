@@ -107,7 +107,7 @@ local function say_initial(self, conversation, name, initial, is_all)
       session:answer_refuse("mechanism")
    elseif initial ~= nil and (type(initial) ~= "string" or #initial > ANSWER_MAX) then
       fail(conversation, type(initial), name
-         .. ".start must return a string of at most 9,216 octets, or nil")
+         .. ".start must return a string of at most 9,216 bytes, or nil")
    else
       local said = session:answer(initial, is_all == true)
       self.unsaid = not said and initial and { initial, is_all == true } or nil
@@ -150,7 +150,7 @@ local function answer_challenge(self, conversation, name, challenge)
       session:answer(answer, more == true)
    elseif answer ~= nil and answer ~= false then
       fail(conversation, type(answer), name
-         .. ".step must return a string of at most 9,216 octets, or nil and a reason")
+         .. ".step must return a string of at most 9,216 bytes, or nil and a reason")
    elseif more == "crypto" and not self.is_own then
       session:broken("system", "crypto", "")
    elseif more ~= "again" then

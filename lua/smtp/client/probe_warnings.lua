@@ -78,7 +78,7 @@ local checks = {
    { "warning", "downgrade", function(r)
       return r.auth.downgrade and table.concat(r.auth.downgrade, ", ")
    end, "on an earlier connection it offered %s",
-      "Somebody in between may have taken it away, unless the server was changed" },
+      "Unless the server was changed, a man in the middle may have removed it" },
    { "warning", "auth_unavailable", function(r)
       return r.auth.state == "unavailable" and r.auth.reason
    end, "AUTH was not possible: %s",
@@ -106,7 +106,7 @@ local checks = {
       "A message too large is refused only after all of it was sent" },
    { "warning", "small_size", function(r)
       return r.limits.size and r.limits.size < SMALL_SIZE and r.limits.size
-   end, "the server takes no message over %d octets",
+   end, "the server accepts no message over %d bytes",
       "Attachments are a third larger on their way: link to large files instead" },
 }
 

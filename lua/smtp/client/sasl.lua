@@ -59,7 +59,7 @@ local function begin_scram(self, info)
    if password then authzid, why, word = prepare(crypto, info.authzid, "authzid") end
    if not authzid then return false, why, nil, word end
    if #username > crypto.name_max or #authzid > crypto.name_max then
-      return false, "username or authzid is over 1,024 octets"
+      return false, "username or authzid is over 1,024 bytes"
    end
    self.exchange = crypto.scram {
       hash = self.hash, username = username, password = password, authzid = authzid,

@@ -67,10 +67,10 @@ dkim.headers = errors.returning(function(text)
       elseif name then
          errors.refuse("message",
             ("the header %s has whitespace before its colon"):format(name),
-            "Remove it: it is obsolete (RFC 5322 4.5), and who verifies does not read it")
+            "Remove it: it is obsolete (RFC 5322 4.5), and verifiers do not read it")
       else
          errors.refuse("message",
-            ("entry %d of the message's headers is no header"):format(#list + 1),
+            ("entry %d of the message's headers is not a header"):format(#list + 1),
             "Headers come first, then an empty line, then the body")
       end
       from = from + #raw
@@ -105,7 +105,7 @@ local function check_headers(headers)
    local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then
-         errors.refuse("headers", ("entry %d of headers is no { name, raw }"):format(i),
+         errors.refuse("headers", ("entry %d of headers is not { name, raw }"):format(i),
             "raw is \"Name: value\\r\\n\"")
       end
       if ascii.lower(headers[i][1]) == "from" then from = from + 1 end

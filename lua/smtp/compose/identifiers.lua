@@ -57,7 +57,7 @@ local function id_list(t, name)
       is_valid = is_valid and type(value[i]) == "string" and take_ids(value[i], list)
    end
    if not is_valid or #list == 0 then
-      errors.refuse(name, name .. " holds what is no message identifier",
+      errors.refuse(name, name .. " contains something that is not a message identifier",
          "Write \"<left@right>\", or a list of these")
    end
    return table.concat(list, " ")

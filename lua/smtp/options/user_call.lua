@@ -28,7 +28,7 @@ local function call_in_thread(fn, ...)
    local result = pack(coroutine.resume(thread, ...))
    while result[1] and coroutine.status(thread) == "suspended" do
       if not user_call.can_yield() then
-         return false, "it yields, and nobody is there to resume it"
+         return false, "it yields, and nothing resumes it"
       end
       result = pack(coroutine.resume(thread, coroutine.yield(unpack(result, 2, result.n))))
    end

@@ -232,7 +232,7 @@ end
 function Exchange:step(text)
    local answer, begins = text and core.base64_decode(text), not self.begun
    self.over = true
-   if text and not answer then return "501 5.5.2 that is no base64" end
+   if text and not answer then return "501 5.5.2 that is not base64" end
    if begins and text and self.server_first then
       return "501 5.7.0 here the server begins" -- RFC 4954 4
    end

@@ -119,7 +119,7 @@ function sink_envelope.read(command, line, offered, utf8, strict)
    local parameters, reply = read_parameters(command, rest, offered)
    if not parameters then return nil, reply end
    if address:find("[\128-\255]") and not (utf8 or parameters.SMTPUTF8) then
-      return nil, "553 5.6.7 that address wants SMTPUTF8" -- RFC 6531 3.5
+      return nil, "553 5.6.7 that address needs SMTPUTF8" -- RFC 6531 3.5
    end
    return address, parameters
 end
