@@ -14,7 +14,7 @@ static void read_short_name(const X509_NAME *name, char out[NAME_ROOM])
     int len = -1;
     for (size_t i = 0; len <= 0 && i < sizeof fields / sizeof *fields; i++)
         len = X509_NAME_get_text_by_NID(name, fields[i], out, NAME_ROOM);
-    if (len <= 0) strcpy(out, "?");
+    if (len <= 0) memcpy(out, "?", 2);
     for (char *c = out; *c != '\0'; c++)
         if (*c < ' ' || *c > '~' || *c == '"') *c = '?';
 }
@@ -23,7 +23,7 @@ static void read_date(const ASN1_TIME *time, char out[DATE_ROOM])
 {
     struct tm date;
     if (ASN1_TIME_to_tm(time, &date) != 1 || strftime(out, DATE_ROOM, "%Y-%m-%d", &date) == 0)
-        strcpy(out, "?");
+        memcpy(out, "?", 2);
 }
 
 static void read_today(char out[DATE_ROOM])
