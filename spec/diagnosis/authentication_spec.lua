@@ -102,7 +102,7 @@ staged.rows("a password that a provider does not accept", {
       error = { "auth_rejected", "app_password_required", "account", "never" },
       says = { "NetEase", "authorization code" } },
    { "163 has SMTP switched off", options = at "smtp.163.com", server = { AUTH = "550 User has no permission" },
-      error = { "auth_rejected", "auth_disabled", "account", "never" }, says = { "switch" } },
+      error = { "auth_rejected", "auth_disabled", "account", "never" }, says = { "switch|allow mail programs" } },
    { "GMX has POP3 and IMAP switched off", options = at "mail.gmx.net",
       server = { AUTH = "535 Authentication credentials invalid" },
       error = { "auth_rejected", "auth_disabled", "account", "never" }, says = { "POP3 and IMAP", "check username" } },
@@ -120,7 +120,7 @@ staged.rows("a password that a provider does not accept", {
    { "Yandex wants an app password", options = at "smtp.yandex.ru",
       server = { AUTH = "535 5.7.8 Error: authentication failed: This user does not have access rights to this "
          .. "service" },
-      error = { "auth_rejected", "auth_disabled", "account", "never" }, says = { "switch" } },
+      error = { "auth_rejected", "auth_disabled", "account", "never" }, says = { "switch|allow mail programs" } },
    { "Mail.ru wants an app password", options = at "smtp.mail.ru",
       server = { AUTH = "535 5.7.0 NEOBHODIM parol prilozheniya https://help.mail.ru/mail/security/protection/external "
          .. "/ Application password is REQUIRED" },

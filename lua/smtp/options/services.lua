@@ -95,6 +95,13 @@ local providers = {
          .. "on "
          .. "in its settings, and create one there",
       sender = "it must be the same as the user name" },
+   yandex = { title = "Yandex Mail", hosts = { "yandex.com", "yandex.ru", "yandex.net" },
+      login = "Yandex Mail accepts only app passwords: allow mail programs in its settings, and "
+         .. "create one at https://id.yandex.com/security/app-passwords",
+      sender = "use the account's address" },
+   mailru = { title = "Mail.ru", hosts = { "mail.ru", "inbox.ru", "list.ru", "bk.ru" },
+      login = "Mail.ru accepts only app passwords: create one in its settings, under Security",
+      sender = "use the account's address" },
    gmx = { title = "GMX", hosts = { "gmx.net", "gmx.com", "gmx.de", "web.de", "mail.com" },
       login = "GMX and WEB.DE allow SMTP only after POP3 and IMAP access was switched on in the "
          .. "settings; with two-factor authentication they expect an app password",

@@ -57,7 +57,9 @@ return {
       { "auth_disabled", "535 5.7.139 Authentication unsuccessful, the request *did not meet the "
          .. "criteria to be authenticated* successfully. Contact your administrator." },
       { "auth_disabled", "535 5.7.139 Authentication unsuccessful, *user is locked by your "
-         .. "organization's security defaults policy*." },
+         .. "organization's security defaults policy*.",
+         hint = "The security defaults of the organization block passwords: give token (XOAUTH2), "
+            .. "or have the administrator switch them off" },
       { "rejected", "535 *5.7.139* Authentication unsuccessful, the user credentials were "
          .. "incorrect." },
       { "token_scope", "535 *5.7.3 Authentication unsuccessful* [AM0PR0.EURPRD.PROD.OUTLOOK.COM]",
@@ -79,7 +81,9 @@ return {
       service = "sendgrid",
       { "rejected", "535 Authentication failed: *Bad username / password*" },
       { "rejected", "535 Authentication failed: The *provided authorization grant* is invalid, "
-         .. "expired, or revoked" },
+         .. "expired, or revoked",
+         hint = "Create a new API key in SendGrid's settings and give it as password; the username "
+            .. "is the word apikey" },
       { "quota", "451 Authentication failed: *Maximum credits exceeded*",
          hint = "Wait until the credits are renewed, or buy more" } },
    { "QQ Mail: service.mail.qq.com, SMTP", at = "auth", service = "qq",
@@ -88,7 +92,9 @@ return {
       { "app_password_required", "535 Login fail. *Account is abnormal, service is not open*, "
          .. "password is incorrect, login frequency limited, or system is busy." } },
    { "NetEase: help.163.com/09/1224/17/5RAJ4LMH00753VB8.html", at = "auth", service = "netease",
-      { "auth_disabled", "550 *User has no permission*" },
+      { "auth_disabled", "550 *User has no permission*",
+         hint = "Switch SMTP on in the settings of the mailbox, and give the authorization code "
+            .. "that it shows as password" },
       { "rate_limited", "451 Requested mail action not taken: *too much fail authentication*",
          hint = LOGIN_AGAIN },
       { "app_password_required", "535 Error: *authentication failed*", host = "netease" } },
@@ -102,9 +108,11 @@ return {
    { "Yandex and Mail.ru: yandex.com/support/mail, help.mail.ru/mail/security/protection/external",
       at = "auth",
       { "auth_disabled", "535 5.7.8 Error: authentication failed: This user *does not have "
-         .. "access rights* to this service" },
+         .. "access rights* to this service", service = "yandex",
+         hint = "Allow mail programs in the settings of Yandex Mail, and give an app password, "
+            .. "which https://id.yandex.com/security/app-passwords creates" },
       { "app_password_required", "535 5.7.0 NEOBHODIM parol prilozheniya. *Application password* "
-         .. "is REQUIRED" } },
+         .. "is REQUIRED", service = "mailru" } },
    { "Postfix smtpd(8), Exim auth drivers, Dovecot Submission, Courier esmtpd(8)", at = "auth",
       { "temporary", "454 4.7.0 *Temporary authentication failure*: Connection lost to "
          .. "authentication server" },

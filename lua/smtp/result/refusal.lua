@@ -16,6 +16,11 @@ local function words_of(value)
    return type(value) == "string" and value ~= "" and value or nil
 end
 
+-- What names the account beside a sender.
+local function account_of(login, from)
+   return login and login ~= from and login:find("@", 1, true) and login
+end
+
 local NONE = {}
 local HELLO = { lmtp = "LHLO" }
 
@@ -31,7 +36,7 @@ function refusal.case(server, auth, domain, from)
    return { host = server.host, lmtp = server.protocol == "lmtp",
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
-      login = login, account = login and login:find("@", 1, true) and login,
+      login = login, account = account_of(login, from),
       hello = HELLO[server.protocol], ehlo = domain and ("%q"):format(domain),
       once = type(server.token) == "function" and "", challenge = auth.challenge,
       waits = (server.extensions or NONE).pipelining == "skip",
