@@ -63,7 +63,7 @@ staged.rows("send_many", {
    { "to a recipient that is not known", call = first_of_many({}, { RCPT = "550 5.1.1 User unknown" }),
       error = { "recipients_refused", "unknown_recipient", "recipient", "never" }, says = "bob@example.net" },
    { "beyond a limit", call = first_of_many({}, { END = "454 Throttling failure: Maximum sending rate exceeded." }),
-      error = { "data_refused", "rate_limited", "client", "later" }, says = "rate =" },
+      error = { "data_refused", "rate_limited", "client", "later" }, says = "rate =|a rate" },
    { "over a connection that is silent", call = first_of_many({ reply_timeout = 7 }, { MAIL = "SILENCE" }),
       error = { "timeout", "timeout", nil, "later" }, says = { "7 s", "reply_timeout" } },
 })

@@ -254,11 +254,11 @@ local GMAIL_DAILY = "550-5.4.5 Daily user sending limit exceeded. For more infor
 
 staged.rows("a limit", {
    { "is 452 4.3.1 at MAIL", server = { MAIL = "452 4.3.1 Insufficient system storage" },
-      error = { "sender_refused", "rate_limited", "client", "later" }, says = { "wait", "rate =" } },
+      error = { "sender_refused", "rate_limited", "client", "later" }, says = { "wait", "rate =|a rate" } },
    { "is that of SES", options = at "email-smtp.us-east-1.amazonaws.com",
       server = { END = "454 Throttling failure: Maximum sending rate exceeded." },
       error = { "data_refused", "rate_limited", "client", "later" },
-      says = { "limits how much", "wait", "rate =", "connections" } },
+      says = { "limits how much", "wait", "rate =|a rate", "connections" } },
    { "is that of SES for a day", options = at "email-smtp.us-east-1.amazonaws.com",
       server = { END = "454 Throttling failure: Daily message quota exceeded." },
       error = { "data_refused", "rate_limited", "client", "later" }, says = { "next day|wait" } },
