@@ -5,6 +5,7 @@
 --
 -- @module smtp
 
+local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local safe = require "smtp.safe"
 
@@ -13,10 +14,13 @@ safe.modules[smtp] = true
 
 for name, class in pairs(errors.classes) do smtp[name] = class end
 
--- Raised here, at the outermost call, and nowhere else.
+-- Raised here, at the outermost call, and nowhere else. nginx reports an uncaught error that is a
+-- table as "unknown reason", so that the line goes to its log here.
 local function raise(result, err)
-   if result == nil then error(err, 0) end
-   return result
+   if result ~= nil then return result end
+   local ngx = environment.is_nginx() and package.loaded.ngx
+   if ngx and ngx.log then ngx.log(ngx.ERR, tostring(err)) end
+   error(err, 0)
 end
 
 --- Is it an error of ours, and of this class? See smtp.errors.

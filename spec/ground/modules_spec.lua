@@ -21,8 +21,8 @@ describe("a module in C that cannot be loaded", function()
    it("is not installed", function()
       for _, name in ipairs(doors) do
          local said = required("/nonexistent/?.so", name)
-         assert.truthy(said:find("^smtp: the module smtp.core, which is written in C, is not installed for Lua[^:]*: run "
-            .. "make install LUA=lua[^ ]*, or put its folder into package.cpath %(LUA_CPATH%)$"), said)
+         assert.truthy(said:find("^smtp: the module smtp.core, which is written in C, is not installed for Lua[^:]*: "
+            .. "run make install LUA=lua[^ ]*, or put its folder into package.cpath %(LUA_CPATH%)$"), said)
       end
    end)
 
@@ -32,8 +32,8 @@ describe("a module in C that cannot be loaded", function()
          .. "-Wl,-z,now'"):format(folder, folder)))
       for _, name in ipairs(doors) do
          local said = required(folder .. "/?.so", name)
-         assert.truthy(said:find("^smtp: /[^:]*core%.so cannot be loaded by Lua[^:]*core%.so: undefined symbol: other%): "
-            .. "build it for this Lua with make LUA=lua[^ ]*$"), said)
+         assert.truthy(said:find("^smtp: /[^:]*core%.so cannot be loaded by Lua[^:]*core%.so: undefined symbol: "
+            .. "other%): build it for this Lua with make LUA=lua[^ ]*$"), said)
       end
       command.run("rm -r " .. folder)
    end)
@@ -43,7 +43,8 @@ describe("a module in C that cannot be loaded", function()
       local loaded = package.loaded["smtp.crypto"]
       package.loaded["smtp.crypto"] = nil
       package.preload["smtp.crypto"] = function()
-         error("error loading module 'smtp.crypto' from file 'crypto.so':\n\t/lib/libcrypto.so.3: file too short", 0)
+         error("error loading module 'smtp.crypto' from file 'crypto.so':\n"
+            .. "\t/lib/libcrypto.so.3: file too short", 0)
       end
       local _, why = require("smtp.ground.resources").load "smtp.crypto"
       package.loaded["smtp.crypto"], package.preload["smtp.crypto"] = loaded, preload

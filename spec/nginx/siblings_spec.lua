@@ -19,6 +19,21 @@ local function options(more)
    return t
 end
 
+describe("an error that smtp raises", function()
+   it("is in the error log of nginx in words, for nginx calls a table an unknown reason", function()
+      local smtp = require "smtp"
+      local logged, log = {}, ngx.log
+      ngx.log = function(level, ...) logged[#logged + 1] = { level, table.concat { ... } } end
+      local raised, err = pcall(smtp.send, options { port = 1 })
+      local _, usage = pcall(smtp.connect, { pass = "sesame" })
+      safe.send(options { port = 1 })
+      ngx.log = log
+      assert.is_false(raised)
+      assert.same({ { ngx.ERR, tostring(err) }, { ngx.ERR, tostring(usage) } }, logged)
+      assert.is_nil(tostring(usage):find("sesame", 1, true))
+   end)
+end)
+
 describe("a connection of one request", function()
    it("that two light threads use at once is busy for the second, and no bytes are mixed", function()
       mx = server.start {}

@@ -1,0 +1,26 @@
+-- The hint for a name that no option has.
+local checked = require "spec.tools.checked"
+local safe = require "smtp.safe"
+
+local base, refused = checked.base, checked.refused
+
+describe("an unknown name", function()
+   it("belongs to another call", function()
+      local _, err = safe.connect { host = "mx.example", body = "x" }
+      assert.equal('Write text = "…" (raw = … for a whole message with its header); it belongs to a message: '
+         .. "smtp.send, connection:send or send_many", err.hint)
+      _, err = safe.message { from = base.from, to = base.to, text = "", pass = "x" }
+      assert.truthy(err.hint:find("^Write password = …; it belongs to the connection"), err.hint)
+      assert.is_nil(tostring(err):find('"x"', 1, true))
+   end)
+
+   it("is given without a name", function()
+      local err = refused { "bob@there.example" }
+      assert.equal('Write each option with its name: { to = "bob@example.net" }', err.hint)
+   end)
+
+   it("is not known: the error lists short lists", function()
+      assert.equal("It has from and to", refused({ envelope = { xyzzyxyzzy = 1 } }).hint)
+      assert.equal('The chapter "Options" of README.md lists all options', refused({ xyzzyxyzzy = 1 }).hint)
+   end)
+end)
