@@ -15,10 +15,12 @@ repeat
 until not used[port]
 print(port)
 io.stdout:flush()
--- Accepts one connection; 5 seconds for everything.
-local function accept()
+-- Accepts one connection, for which it waits a minute at most; then 5 seconds for everything.
+local function accept(seconds)
    local sock
-   repeat sock = listener:accept(5000) until sock
+   local limit = os.time() + (seconds or 60)
+   repeat sock = listener:accept(1000) until sock or os.time() >= limit
+   assert(sock, "no client came")
    sock:settimeouts(5000, 5000, 5000)
    return sock
 end
