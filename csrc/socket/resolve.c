@@ -94,7 +94,8 @@ const char *resolve_begin(struct resolving **out, const char *host, char text[HO
     if (error != 0) {
         atomic_init(&job->owners, 1);
         resolve_end(job);
-        return host_say(text, "system", "cannot look up %s: %s", host, strerror(error));
+        return host_say(text, "system:threads", "no thread for the look-up of %s: %s", host,
+                        strerror(error));
     }
     *out = job;
     return NULL;

@@ -55,7 +55,7 @@ function source.failure(trouble)
    local kind = (trouble.reason == "tmpfile" or trouble.reason == "resources") and "system"
       or trouble.reason == "timeout" and "timeout" or "source"
    return nil, errors.new(kind, {
-      reason = trouble.reason, cause = trouble.cause, stage = "body",
+      reason = trouble.reason, cause = trouble.cause, stage = "body", hint = trouble.hint,
       what = "message not sent: " .. source.sentence(trouble) })
 end
 

@@ -7,7 +7,8 @@ local source = require "smtp.compose.source"
 local MEMORY_MAX = 1048576   -- bytes that stay in memory
 
 local function no_tmpfile(why)
-   return { reason = "tmpfile", what = "a temporary file cannot be written", cause = why }
+   return { reason = "tmpfile", what = "a temporary file cannot be written", cause = why,
+      hint = "Make /tmp writable, or give the message as a string or an open file" }
 end
 
 -- Writes the pieces to the file, which is made for the first ones. -> the file | nil, trouble

@@ -38,6 +38,13 @@ local hints = {
    { "@.*@", "Write one @, or the part before it in quotes: \"\\\"a@b\\\"@example.org\"" },
 }
 
+-- The form of an address whose dots need quotes.
+local function quoted(text)
+   local name, domain = text:match("^([^@<>\" ]+)@([^@<> ]+)$")
+   if not name or not ("." .. name .. "."):find("..", 1, true) then return nil end
+   return ("Servers accept that only in quotes: \"\\\"%s\\\"@%s\""):format(name, domain)
+end
+
 -- The time of some patterns grows with the square of the length, and the text may come from an
 -- attacker: long texts are not searched.
 local function hint_for(text)
@@ -50,7 +57,7 @@ local function hint_for(text)
    if #text > core.limits.address then
       return "No server has to accept a longer one (RFC 5321 4.5.3.1.3): check its spelling"
    end
-   return "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
+   return quoted(bare) or "Write \"ann@example.org\" or \"Ann <ann@example.org>\""
 end
 
 local function refuse(option, value, why, hint)

@@ -159,8 +159,8 @@ local function check_pair(t)
    if not has_name and not has_secret then t.username = nil end
    if has_name and not has_secret and not has_own_mechanism(t) then
       refuse("password", "username is given, and neither password nor token is",
-         "Give both, or neither to send without authentication; EXTERNAL takes its identity "
-         .. "from authzid")
+         "Give password or token (the environment variable that it comes from may be empty), or "
+         .. "leave out username to send without authentication; EXTERNAL uses authzid")
    end
    if has_secret and not has_name then
       refuse("username", secret .. " is given and username is not", "Give both")

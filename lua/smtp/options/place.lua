@@ -43,11 +43,23 @@ local function is_name(text)
    return true
 end
 
+local has_tls = { https = true, smtps = true, ssl = true, tls = true }
+
+-- What to write in the place of a URL in host, where that has no login.
+local function instead_of_url(text)
+   local scheme, name = text:match("^(%a+)://([%w.-]+)[:%d]*/?$")
+   if not name then return nil end
+   local is_secure = has_tls[ascii.lower(scheme)]
+   return ("Write url = \"%s://%s\", or host = \"%s\"%s"):format(is_secure and "smtps" or "smtp",
+      name, name, is_secure and " with tls = \"implicit\"" or "")
+end
+
 -- A host name or an IP address -> the form that this library uses
 local function host_name(option, text)
    for _, part in ipairs(misplaced) do
       if text:find(part[1]) then
-         refuse(option, ("%s contains %s"):format(option, part[2]), part[3])
+         refuse(option, ("%s contains %s"):format(option, part[2]),
+            instead_of_url(text) or part[3])
       end
    end
    local name = to_ascii(option, text)
@@ -66,7 +78,8 @@ local function decode(text)
 end
 
 local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp://host and "
-   .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 %25"
+   .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 "
+   .. "%25, or give them as username and password"
 
 local function check_escapes(text)
    if text:gsub("%%[0-9A-Fa-f][0-9A-Fa-f]", ""):find("%", 1, true) then

@@ -11,7 +11,7 @@ local hints = {}
 hints.DOUBT = remedies.doubt
 
 local function fill(text, values)
-   return (text:gsub("{([a-z]+)}", function(name) return tostring(values[name] or "") end))
+   return (text:gsub("{([a-z_]+)}", function(name) return tostring(values[name] or "") end))
 end
 
 -- The remedies that are given, as one hint; `false` and nil are left out.

@@ -83,7 +83,13 @@ remedies.of_reason = {
       unreachable = "Is this machine on the network, does a firewall refuse, and is host right?",
       no_ipv6 = "{host} has IPv6 addresses only, and this machine has no IPv6: use a name with "
          .. "an IPv4 address",
-      source_address = "Remove source_address, or set it to an address of this machine",
+      source_address = "Remove source_address ({source_address}), or set it to an address of this "
+         .. "machine",
+   },
+   system = {
+      threads = "Raise the limit of processes (ulimit -u), or give an address as host",
+      system = "Free what this process does not need, or raise its limits (descriptors: ulimit -n; "
+         .. "memory: ulimit -v), then try again",
    },
    resolve = {
       unknown_host = "Check the spelling of host",
