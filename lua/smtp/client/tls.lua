@@ -52,7 +52,7 @@ function tls.handshake(conversation, seconds)
    local other = other_troubles[why]
    if not other then return nil, tls.trouble(why, text, hint) end
    return nil, { kind = other[1], reason = other[2], stage = "tls",
-      text = text }
+      text = text ~= "" and text or nil }
 end
 
 return tls

@@ -267,7 +267,14 @@ end
 
 -- ---- all of them ----
 
+-- Options about certificates and a transport of the caller's exclude each other.
+local is_of_trust = { expired = true, self_signed = true, unknown_issuer = true, weak = true,
+   untrusted = true }
+
 local function of_reason(err, server)
+   if err.kind == "certificate" and server.transport and is_of_trust[err.reason] then
+      return remedies.own_trust
+   end
    local texts = remedies.of_reason[err.kind]
    local text = texts and texts[err.reason]
    if server.socket and err.kind == "connect" then return nil end
@@ -284,7 +291,7 @@ function hints.find(err, server, offered, trouble)
    -- The code is that of EHLO: nothing is offered where the server refused it.
    if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
    local find = by_kind[err.kind]
-   if trouble.case then return find(err, server, offered, trouble) end
+   if trouble.case and not server.transport then return find(err, server, offered, trouble) end
    return of_reason(err, server) or find and find(err, server, offered, trouble) or nil
 end
 

@@ -140,6 +140,8 @@ remedies.client_certificate = "The server requires a client certificate: give tl
 remedies.own_certificate = "The server does not accept the certificate in tls_cert"
 remedies.unknown_root = "Is an antivirus or a proxy in between, or is the CA private? Give the "
    .. "certificate of that CA as tls_ca_file"
+remedies.own_trust = "The transport that you gave verifies certificates: give it the certificate "
+   .. "of the issuer, or have the server's operator renew the certificate"
 remedies.nameless = "Its operator must make it anew with a subjectAltName (a common name does "
    .. "not count); until then, tls_verify = false with tls_pin accepts only its key"
 remedies.no_tls = "Use the port for submission (587, or 465 with tls = \"implicit\")"
