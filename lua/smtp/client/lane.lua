@@ -55,7 +55,8 @@ end
 local function finish(self, transaction, entry, started, text, size, eightbit)
    local queue = self.queue
    if type(entry) == "number" then
-      entry = queue:as_entry(request.plain_message(text, size, eightbit), entry, started)
+      entry = queue:as_entry({ plain = true, text = text, size = size,
+         needs = request.plain_needs[eightbit] }, entry, started)
    end
    queue:finish(self.conv, entry, transaction)
 end

@@ -139,17 +139,11 @@ request.message = errors.returning(function(t, server)
    return outgoing.read(check.values(t, names.message), server)
 end)
 
--- The needs of messages that have nothing but from, to and raw; they are never changed.
-local no_needs, eightbit_needs = receipts.no_needs, outgoing.needs { eightbit = true }
+--- By whether they have 8-bit bytes: the needs of messages that have nothing but from, to and raw.
+-- They are never changed.
+request.plain_needs = { [true] = outgoing.needs { eightbit = true }, [false] = receipts.no_needs }
 
---- A message of which core.transaction has made a transaction.
----@param old? table   a message that came from here: becomes the new one
-function request.plain_message(text, size, eightbit, old)
-   local message = old or { plain = true }
-   message.text, message.size = text, size
-   message.needs = eightbit and eightbit_needs or no_needs
-   return message
-end
+local plain_needs = request.plain_needs
 
 --- The message of a caller's table that has nothing but from, to and raw, read in one step.
 ---@param old? table      a message that came from here and is no longer used: becomes the new one
@@ -159,8 +153,9 @@ function request.plain(t, server, old, others)
    local transaction, text, size, eightbit = core.transaction(t, server.extensions,
       old and old.transaction, others)
    if not transaction then return nil end
-   local message = request.plain_message(text, size, eightbit, old)
-   message.transaction = transaction
+   local message = old or { plain = true }
+   message.transaction, message.text, message.size = transaction, text, size
+   message.needs = plain_needs[eightbit]
    return message
 end
 

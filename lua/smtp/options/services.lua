@@ -189,7 +189,7 @@ end
 ---@return table|nil
 function services.of_host(host)
    if not host then return nil end
-   host = ascii.lower(host):gsub("%.$", "")
+   host = host:gsub("[A-Z]", ascii.lower_of):gsub("%.$", "")
    for _, provider in next, providers do
       for i = 1, #provider.hosts do
          if is_at(host, provider.hosts[i]) then return provider end

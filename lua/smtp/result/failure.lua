@@ -231,13 +231,13 @@ local command_stage = { body = "data", final = "data" }
 function failure.new(conv, seen, trouble, mail, recipients)
    local err, facts = { transcript = {} }, seen.facts
    trouble.text = masked_text(conv, trouble)
-   interruptions.describe(conv, trouble, mail)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.
       local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
       add_dialogue(err, conv, seen, command_stage[stage] or stage)
       add_facts(err, conv, seen, trouble, mail)
    end
+   interruptions.describe(conv, trouble, mail)
    local case = refusal.case(conv.server, facts and { state = facts.auth,
       mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
       conv.domain, trouble.from)
