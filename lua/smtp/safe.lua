@@ -99,10 +99,17 @@ local function needs_dot(name)
       ("Write smtp.%s(…)"):format(name))
 end
 
-for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink" } do
+local arguments = { send = 1, send_many = 3, defer = 2, connect = 1, probe = 1, message = 1,
+   sink = 1 }
+
+for name, count in next, arguments do
    local run = safe[name]
    safe[name] = function(a, b, c)
       if safe.modules[a] then return nil, needs_dot(name) end
+      if b ~= nil and count == 1 then
+         return nil, errors.usage("options", ("smtp.%s takes one table, but got two arguments")
+            :format(name), "Write all options into one table")
+      end
       return run(a, b, c)
    end
 end

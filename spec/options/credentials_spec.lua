@@ -55,3 +55,23 @@ describe("credentials", function()
       end)
    end
 end)
+
+describe("credentials that are empty or missing", function()
+   for what, t in pairs { ["password is empty"] = { username = "ann", password = "" },
+      ["token is empty"] = { username = "ann", token = "" },
+      ["password is given, but username is empty"] = { username = "", password = "sesame" } } do
+      it("ask about the environment variable: " .. what, function()
+         local err = checked.refused(t)
+         assert.equal(what, err.what)
+         assert.truthy(err.hint:find("^Is the environment variable set"), err.hint)
+      end)
+   end
+
+   it("say what is missing", function()
+      assert.equal("username is given, but password and token are missing", checked.refused { username = "ann" }.what)
+      assert.equal("password is given, but username is missing", checked.refused { password = "sesame" }.what)
+      local err = checked.refused { username = "ann", password = 271828 }
+      assert.equal("password has to be a string, but is a number", err.what)
+      assert.is_nil(tostring(err):find("271828", 1, true) or err.value)
+   end)
+end)

@@ -142,3 +142,30 @@ describe("domain", function()
       end
    end)
 end)
+
+describe("a host with more than a name", function()
+   local both = 'Write url = "smtps://mail.example.com" (TLS from the first byte) or url = "smtp://mail.example.com", '
+      .. 'or host = "mail.example.com" with tls = "implicit" or "require"'
+   for host, hint in pairs { ["https://mail.example.com/x"] = both,
+      ["ssl://mail.example.com"] = 'Write url = "smtps://mail.example.com", or host = "mail.example.com" with '
+         .. 'tls = "implicit"',
+      ["smtp://ann:sesame@mail.example.com:587"] = both,
+      ["mail.example.com:465"] = 'Write host = "mail.example.com" and port = 465',
+      ["[::1]:25"] = 'Write host = "[::1]" and port = 25',
+      ["ann:sesame@mail.example.com"] = 'Write host = "mail.example.com" and username = "ann"',
+      ["mail.example.com/x"] = 'Write host = "mail.example.com"; a whole URL belongs in url' } do
+      it("is told how to write it: " .. host, function()
+         local err = checked.refused { host = host }
+         assert.same({ "host", hint }, { err.option, err.hint })
+         assert.is_nil(tostring(err):find("sesame", 1, true))
+      end)
+   end
+
+   it("is a url with unescaped characters", function()
+      for _, password in ipairs { "p@ss/w", "a#b", "a?b", "a/b" } do
+         local err = checked.refused { url = "smtp://ann:" .. password .. "@mail.example.com:587" }
+         assert.truthy(err.hint:find("^Write %%40 for @"), err.hint)
+         assert.is_nil(tostring(err):find(password, 1, true))
+      end
+   end)
+end)

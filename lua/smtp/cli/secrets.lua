@@ -19,11 +19,18 @@ local function warn(what, hint)
       .. " in the command line. " .. hint, io.stderr)
 end
 
--- The secret from the variable, or from the first line of the file. -> secret | nil, why not
+-- The secret from the variable, or from the first line of the file. -> secret | nil, why not, hint
 local function read_from(variable, path)
-   if not path then return os.getenv(variable), "the variable " .. variable .. " is not set" end
+   if not path then
+      local value = os.getenv(variable)
+      if value and value ~= "" then return value end
+      return nil, ("the variable %s is %s"):format(variable, value and "empty" or "not set"),
+         ("Write export %s=…, or check the name of the variable"):format(variable)
+   end
    local line, why = resources.read_file(path, "*l")
-   return line or not why and "" or nil, why
+   if line and line ~= "" then return line end
+   return nil, why or path .. " has an empty first line",
+      why and resources.PATH_HINT or "Write the secret into its first line"
 end
 
 -- Replaces --password-env and --password-file by the password.
@@ -37,8 +44,8 @@ local function read_one(options, name)
    end
    if is_given then warn(name, hint .. ".") end
    if not variable and not path then return end
-   local secret, why = read_from(variable, path)
-   options[name] = secret or errors.refuse(name, why)
+   local secret, why, remedy = read_from(variable, path)
+   options[name] = secret or errors.refuse(name, why, remedy)
 end
 
 -- ---- URLs ----
@@ -114,7 +121,7 @@ function secrets.read_for_sink(options)
    read_one(options, "password")
    if options.user and not options.password then ask(options, "password", options.user) end
    if options.password and not options.user then
-      errors.refuse("user", "--password needs --user")
+      errors.refuse("user", "--password needs --user", "Write --user NAME as well")
    end
    if options.user then
       options.auth = { users = { [options.user] = options.password } }

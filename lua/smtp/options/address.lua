@@ -253,7 +253,8 @@ end
 ---@param names? string[]   the fields that a table may have, if more than name and address
 ---@return table
 function address.list(value, option, names)
-   if type(value) ~= "table" or rawget(value, "address") ~= nil then
+   if type(value) ~= "table" or rawget(value, "address") ~= nil
+      or type(next(value)) == "string" and rawget(value, 1) == nil then
       return { address.parse(value, option, names) }
    end
    check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")

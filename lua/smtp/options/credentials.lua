@@ -127,7 +127,9 @@ end
 local fields = { "username", "password", "token", "authzid" }
 local may_be_function = { password = true, token = true }
 
+-- -> which of password and token are empty
 local function check_fields(t)
+   local empty = {}
    for i = 1, #fields do
       local name = fields[i]
       local value = t[name]
@@ -140,8 +142,12 @@ local function check_fields(t)
                   may_be_function[name] and ", or a function that returns it" or ""))
          end
       end
-      if may_be_function[name] and value == "" then t[name] = nil end
+      if may_be_function[name] and value == "" then
+         t[name] = nil
+         empty[name] = true
+      end
    end
+   return empty
 end
 
 -- A mechanism of the caller's own may need a name alone.
@@ -152,19 +158,32 @@ local function has_own_mechanism(t)
    return false
 end
 
+local VARIABLE = "Is the environment variable set that it comes from? "
+
+local function refuse_without_secret(empty)
+   local name = empty.password and "password" or empty.token and "token"
+   if name then
+      refuse(name, name .. " is empty",
+         VARIABLE .. "To send without authentication, leave username out as well")
+   end
+   refuse("password", "username is given, but password and token are missing",
+      "Give one of them, or leave username out; a value from an environment variable is missing "
+      .. "where the variable is not set; EXTERNAL takes its identity from authzid")
+end
+
+local function refuse_without_name(secret, is_empty)
+   refuse("username", ("%s is given, but username is %s"):format(secret,
+      is_empty and "empty" or "missing"), is_empty and VARIABLE .. "Give both"
+      or "Give both: a value from an environment variable is missing where the variable is not set")
+end
+
 -- A name needs a secret, and a secret needs a name.
-local function check_pair(t)
+local function check_pair(t, empty)
    local secret = t.password and "password" or "token"
    local has_name, has_secret = (t.username or "") ~= "", t[secret] ~= nil
-   if not has_name and not has_secret then t.username = nil end
-   if has_name and not has_secret and not has_own_mechanism(t) then
-      refuse("password", "username is given, and neither password nor token is",
-         "Give password or token (the environment variable that it comes from may be empty), or "
-         .. "leave out username to send without authentication; EXTERNAL uses authzid")
-   end
-   if has_secret and not has_name then
-      refuse("username", secret .. " is given and username is not", "Give both")
-   end
+   if has_secret and not has_name then refuse_without_name(secret, t.username == "") end
+   if has_name and not has_secret and not has_own_mechanism(t) then refuse_without_secret(empty) end
+   if not has_name then t.username = nil end
 end
 
 local function check_iterations(t)
@@ -246,8 +265,7 @@ end
 ---@param t table       the options of a connection, a copy
 function credentials.check(t)
    check_mechanisms(t)
-   check_fields(t)
-   check_pair(t)
+   check_pair(t, check_fields(t))
    check_iterations(t)
    choose(t)
    if t.auth == "require" and not t.credentials then

@@ -27,13 +27,22 @@ end
 local misplaced = {
    { "^[Uu][Nn][Ii][Xx]:", "the path of a unix socket",
       "Write socket = \"/path\", or url = \"lmtp+unix:/path\"" },
-   { "://", "a URL", "Write url = \"smtp://host:587\" (\"smtps://host\" for TLS from the first "
-      .. "byte), or only the name of the server" },
-   { "@", "a user", "Write host = \"mail.example.org\" and username = \"ann\"" },
-   { "/", "a path", "Write only the name of the server; a whole URL belongs in url" },
-   { "^[^:]*:[^:]*$", "a port", "Write host = \"mail.example.org\" and port = 587" },
-   { "^%[.*%]:", "a port", "Write host = \"mail.example.org\" and port = 587" },
+   { "://", "a URL", 'Write url = "smtps://HOST" (TLS from the first byte) or url = "smtp://HOST", '
+      .. 'or OPTION = "HOST" with tls = "implicit" or "require"' },
+   { "@", "a user", 'Write OPTION = "HOST" and username = "ann"' },
+   { "/", "a path", 'Write OPTION = "HOST"; a whole URL belongs in url' },
+   { "^[^:]*:[^:]*$", "a port", 'Write OPTION = "HOST" and port = PORT' },
+   { "^%[.*%]:", "a port", 'Write OPTION = "HOST" and port = PORT' },
 }
+
+-- The hint for a text in which more than a name is written: the text itself may contain a secret.
+local function advise(hint, option, text)
+   local authority = text:gsub("^.*://", ""):gsub("[/?#].*$", ""):gsub("^.*@", "")
+   local host = authority:match("^%[.*%]") or authority:match("^[^:]*")
+   if not host:find("^[%w.:%[%]_-]+$") then host = "mail.example.org" end
+   local values = { OPTION = option, HOST = host, PORT = authority:match(":(%d+)$") or "587" }
+   return (hint:gsub("%u%u%u%u+", values))
+end
 
 local function is_name(text)
    if #text > 254 or not text:find("^[A-Za-z0-9._-]+$") then return false end
@@ -59,7 +68,7 @@ local function host_name(option, text)
    for _, part in ipairs(misplaced) do
       if text:find(part[1]) then
          refuse(option, ("%s contains %s"):format(option, part[2]),
-            instead_of_url(text) or part[3])
+            instead_of_url(text) or advise(part[3], option, text))
       end
    end
    local name = to_ascii(option, text)
@@ -80,6 +89,9 @@ end
 local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp://host and "
    .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 "
    .. "%25, or give them as username and password"
+
+local ESCAPE_HINT = "Write %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #, or give "
+   .. "username and password as options of their own"
 
 local function check_escapes(text)
    if text:gsub("%%[0-9A-Fa-f][0-9A-Fa-f]", ""):find("%", 1, true) then
@@ -127,6 +139,9 @@ local function parse(text)
    local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
    local scheme = name and schemes[ascii.lower(name)]
    if not scheme then
+      if text:find("^%a+://[^@]*[/?#:].*@") then
+         refuse("url", "url contains a user name or a password with @ : / ? or #", ESCAPE_HINT)
+      end
       refuse("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
    end
    return read_authority(check.copy(scheme), rest)
@@ -135,7 +150,8 @@ end
 -- The parts of `url` in the place of options that are not given. All parts are checked, also if
 -- another option takes precedence.
 local function read_url(t)
-   local url = parse(type(t.url) == "string" and t.url or "")
+   check.is_type("url", t.url, "string", 'Write url = "smtps://mail.example.org"')
+   local url = parse(t.url)
    if t.host == nil and t.server == nil and t.socket == nil then
       t.host, t.socket = url.host, url.socket
    end
