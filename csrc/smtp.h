@@ -457,8 +457,8 @@ struct smtp_facts {
     const struct smtp_answer *ehlo_reply; /* the refusal of the newest EHLO; NULL: none */
     bool bound;                           /* a mechanism that binds was tried */
     bool starttls_offered;                /* in the newest EHLO, or before TLS */
-    uint64_t size_max;                    /* 0: the server told no limit */
-    uint32_t rcpt_max, mail_max;          /* RFC 9422; 0: the server told no limit */
+    uint64_t size_max;                    /* 0: the server stated no limit */
+    uint32_t rcpt_max, mail_max;          /* RFC 9422; 0: the server stated no limit */
     struct smtp_text server;              /* first line of the newest EHLO or HELO reply */
     struct smtp_text capabilities;        /* its other lines, joined by LF, printable */
     struct smtp_text mechanisms;          /* offered, joined by a space, upper case, printable */

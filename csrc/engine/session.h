@@ -30,7 +30,7 @@
  *   into the buffer, sent_len those that have left. Each run, and each RCPT in it, knows where it
  *   ends in that stream (`end_at`). When the first byte of a reply arrives, is_unasked compares: a
  *   command whose end is beyond sent_len cannot have been heard, and the reply is not its answer.
- *   The same comparison tells for a transaction whether its end has left, which decides between
+ *   For a transaction, the same comparison shows whether its end has left, which decides between
  *   UNSENT and UNKNOWN when the session breaks.
  *
  * Two transactions at a time

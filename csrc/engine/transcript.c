@@ -5,7 +5,7 @@
  * Characters that a terminal should not get are replaced when a line is read. */
 #include "session.h"
 
-enum { LINE_SHOWN_MAX = 1024, TOLD_MAX = 64 };
+enum { LINE_SHOWN_MAX = 1024, COUNT_MAX = 64 };
 
 static void keep(struct smtp_session *s, const char *data, size_t len)
 {
@@ -26,7 +26,7 @@ static char octet_at(const struct smtp_session *s, uint64_t at)
 
 /* Writes how many octets of messages have left, as a line of its own kind (M), which is shown as
  * one of ours. Returns the length. */
-static size_t tell_octets(char out[TOLD_MAX], uint64_t count)
+static size_t tell_octets(char out[COUNT_MAX], uint64_t count)
 {
     static const char before[] = "M: (", after[] = " bytes of the message)\n";
     size_t len = sizeof before - 1;
@@ -49,11 +49,11 @@ static void end_line(struct smtp_session *s)
 /* The octets of a message are reported once, before what follows them. */
 static void begin_line(struct smtp_session *s, char side)
 {
-    char head[] = {side, ':', ' '}, told[TOLD_MAX];
+    char head[] = {side, ':', ' '}, count[COUNT_MAX];
     if (s->shown_side == side) return;
     end_line(s);
     if (s->shown_octets > 0) {
-        keep(s, told, tell_octets(told, s->shown_octets));
+        keep(s, count, tell_octets(count, s->shown_octets));
         s->shown_octets = 0;
     }
     keep(s, head, sizeof head);

@@ -227,7 +227,7 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
 }
 
 /* Looks at the attempts that have come to an end. */
-static void settle(struct connecting *c)
+static void collect_ended(struct connecting *c)
 {
     for (int i = 0; i < c->next && c->winner < 0; i++) {
         struct pollfd *try = &c->tries[i];
@@ -260,7 +260,7 @@ static const char *watch(struct smtp_socket *s, int64_t deadline_ms)
     struct connecting *c = s->connecting;
     bool more = has_more(c, deadline_ms);
     const char *word = await(s, c->tries, (nfds_t)c->next, more ? c->next_ms : deadline_ms);
-    if (word == NULL) settle(c);
+    if (word == NULL) collect_ended(c);
     return word != NULL && more && strcmp(word, "timeout") == 0 ? NULL : word;
 }
 

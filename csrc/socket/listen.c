@@ -118,7 +118,7 @@ const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int time
         if (l->nonblocking && !host_is_over(deadline_ms))
             return stream_put_off(l, POLLIN, deadline_ms);
         const char *word = host_wait(l->fd, POLLIN, deadline_ms, &ready);
-        if (word != NULL) return host_say(l->text, word, "%s", "nobody connected");
+        if (word != NULL) return host_say(l->text, word, "%s", "no client connected");
     }
 }
 

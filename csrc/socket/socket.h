@@ -147,7 +147,8 @@ const char *stream_send(struct smtp_socket *s, const void *data, size_t len, siz
 const char *stream_receive(struct smtp_socket *s, size_t max);
 /* Frees everything and closes the descriptor without writing a byte. */
 void stream_drop(struct smtp_socket *s);
-/* The same, with a close_notify before it where there is TLS; does not wait. */
+/* Frees everything and closes the descriptor, after a close_notify where there is TLS; does not
+ * wait. */
 void stream_close(struct smtp_socket *s);
 
 /* listen.c: sockets that listen. */

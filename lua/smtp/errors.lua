@@ -147,8 +147,8 @@ local is_argument = { options = true, connection = true, defer = true }
 local function names(text, name)
    local at, stop = text:find(name, 1, true)
    while at do
-      local before, behind = text:sub(at - 1, at - 1), text:sub(stop + 1, stop + 1)
-      if (at == 1 or not before:find("[A-Za-z0-9_]")) and not behind:find("[A-Za-z0-9_]") then
+      local before, after = text:sub(at - 1, at - 1), text:sub(stop + 1, stop + 1)
+      if (at == 1 or not before:find("[A-Za-z0-9_]")) and not after:find("[A-Za-z0-9_]") then
          return true
       end
       at, stop = text:find(name, stop + 1, true)

@@ -21,7 +21,7 @@ local function new(options)
    if not outgoing then return nil, err end
    local ok
    ok, err = signing.sign(outgoing, math.huge)
-   if ok and not outgoing.header_fields then ok, err = raw.settle(outgoing, math.huge) end
+   if ok and not outgoing.header_fields then ok, err = raw.make_exact(outgoing, math.huge) end
    if not ok then return nil, err end
    return setmetatable({ outgoing = outgoing, size = outgoing.size,
       message_id = outgoing.message_id,

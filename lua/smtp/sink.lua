@@ -103,20 +103,20 @@ local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
 -- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the
 -- other end of a pipe until the sink closes it, or until this process ends in whatever way, and
 -- then removes the folder.
--- -> { key =, certificate =, guard = } | nil, err
+-- -> { key =, certificate =, remover = } | nil, err
 local function make_certificate()
    local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
       ascii.escape(core.random(16), ".", "%02x"))
    local word = shell_word(folder)
    local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
    local pipe, err
-   made.guard, err = open_pipe("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; rm -rf "
-      .. word, "w")
+   made.remover, err = open_pipe("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; "
+      .. "rm -rf " .. word, "w")
    if not err then pipe, err = open_pipe(COMMAND:format(word, word), "r") end
    local said = pipe and pipe:read("*l")
    if pipe then pipe:close() end
    if said == "made" then return made end
-   if made.guard then made.guard:close() end
+   if made.remover then made.remover:close() end
    if pipe and said ~= "none" then
       err = system.error("a certificate cannot be made: " .. (said or "the shell was ended"))
    end
@@ -125,9 +125,9 @@ local function make_certificate()
 end
 
 local function forget_certificate(sink)
-   local guard_pipe = sink.guard_pipe
-   sink.guard_pipe = nil
-   if guard_pipe then guard_pipe:close() end
+   local remover = sink.remover
+   sink.remover = nil
+   if remover then remover:close() end
 end
 
 local function make_context(sink)
@@ -138,7 +138,7 @@ local function make_context(sink)
       local err
       made, err = make_certificate()
       if not made then return nil, err end
-      sink.guard_pipe = made.guard
+      sink.remover = made.remover
    end
    local cert = made and made.certificate or options.tls_cert
    local context, option, why = socket.tls_context { server = true, cert = cert,
@@ -177,9 +177,9 @@ function Sink:listen(listener)
 end
 
 local function again(method, ...)
-   local a, why, text
-   repeat a, why, text = method(...) until a or why ~= "again"
-   return a, why, text
+   local result, why
+   repeat result, why = method(...) until result or why ~= "again"
+   return result
 end
 
 local function start_tls(self, session, sock)
@@ -189,7 +189,7 @@ local function start_tls(self, session, sock)
 end
 
 -- A client that sends instead of reading is heard first. -> the rest of its replies | nil
-local function pay(sock, owed)
+local function send_owed(sock, owed)
    local count, why = sock:send(owed)
    if not count and why ~= "again" then return nil end
    local left = owed:sub((count or 0) + 1)
@@ -210,10 +210,10 @@ local function converse(self, sock)
    sock:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
    if session.tls and not start_tls(self, session, sock) then return end
    session:greet()
-   local owed = pay(sock, hear(self, session, sock, ""))
+   local owed = send_owed(sock, hear(self, session, sock, ""))
    while owed and not session.closed do
       local data = again(sock.receiveany, sock, 65536)
-      owed = data and pay(sock, owed .. hear(self, session, sock, data))
+      owed = data and send_owed(sock, owed .. hear(self, session, sock, data))
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end
 end

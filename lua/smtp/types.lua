@@ -237,7 +237,7 @@
 ---@field capabilities table<string, string>   The keywords of the EHLO reply, in upper case, to their parameters.
 ---@field mechanisms string[]                  The mechanisms of AUTH, in the server's order.
 
----@class smtp.Certificate   of the server; not told inside nginx
+---@class smtp.Certificate   of the server; not known inside nginx
 ---@field subject string      RFC 4514
 ---@field issuer string
 ---@field names string[]      DNS names and addresses it is for

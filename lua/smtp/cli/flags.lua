@@ -44,7 +44,7 @@ function flags.read(args, from)
          value = true
       elseif equals == "" then
          i = i + 1
-         value = args[i] or refuse_flag(name, "wants a value")
+         value = args[i] or refuse_flag(name, "needs a value")
       end
       if lists[name] then
          options[name] = options[name] or {}

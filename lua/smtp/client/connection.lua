@@ -76,7 +76,7 @@ local function is_abandoned(self)
 end
 
 -- An error that is not this library's passes through, and the connection is broken then.
-local function settle(self, was_busy, ok, ...)
+local function pass_on(self, was_busy, ok, ...)
    if ok then return ... end
    if self.busy and not was_busy then abort(self) end
    error((...), 0)
@@ -225,7 +225,7 @@ end
 function Connection:close()
    if self.server.keepalive and not self.busy then self.conv:hand_back() end
    self.conv:close()
-   self.closed = self.closed or not findings.trouble(self.conv) -- the break is what is told of
+   self.closed = self.closed or not findings.trouble(self.conv) -- the error reports the break
    self.conv.session:heard("")
    return true
 end
@@ -235,7 +235,7 @@ for name, method in next, Connection do
    Connection[name] = function(self, argument)
       if type(self) == "table" and rawget(self, "conv") then
          if not user_call.yields_across_pcall then return method(self, argument) end
-         return settle(self, self.busy, pcall(method, self, argument))
+         return pass_on(self, self.busy, pcall(method, self, argument))
       end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
          ("Write connection:%s(…)"):format(name))

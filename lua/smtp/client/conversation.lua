@@ -29,7 +29,7 @@ conversation.Conversation = Conversation
 ---@param server smtp.Server
 ---@param deadline number      core.now() at which all must be over
 ---@param transcript table     what is shown of it
----@param observer? table      tells the caller's functions what happens
+---@param observer? table      reports to the caller's functions what happens
 ---@return table
 function conversation.new(server, deadline, transcript, observer)
    return setmetatable({
@@ -159,7 +159,7 @@ function Conversation:send(mail, transaction, pipeline)
    return transaction
 end
 
---- Send one message, and drive the session until it rests.
+--- Send one message, and run the session until it rests.
 ---@param mail table
 ---@param transaction? userdata   made for it already
 ---@param started? number         when the message was, for its receipt

@@ -77,7 +77,7 @@ local function look(server, deadline)
    return seen
 end
 
--- The same without checking the certificate, so without a word of AUTH.
+-- These options without a check of the certificate, and so without AUTH.
 local function unverified(server)
    local other = request.variant(server, { tls_verify = false, secret_unverified = false,
       credentials = false })

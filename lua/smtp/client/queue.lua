@@ -1,4 +1,4 @@
---- The messages of send_many: taken from the caller one after the other, and told of.
+--- The messages of send_many: taken from the caller one after the other, and reported.
 --
 -- An entry is a message, as smtp.client.request gives it, with { index =, started =, deadline =,
 -- transaction = the newest, or the one that is next, first = the first, result = what is known
@@ -75,7 +75,7 @@ function Queue:is_passing()
    return self.sent > 0 and self.failures < #PAUSES
 end
 
---- Then: seconds until the next attempt.
+--- While there is no connection: seconds until the next attempt.
 function Queue:next_pause()
    self.failures = self.failures + 1
    return PAUSES[self.failures]
@@ -182,7 +182,7 @@ function Queue:new_entry(given, index)
    return self:as_entry(mail, index, started)
 end
 
--- Seconds until the rate allows another. What is only to be told that it failed need not wait.
+-- Seconds until the rate allows another. A message that only has to be reported as failed need not wait.
 local function pause_of(self)
    if self.asking then return SHORT end
    local rate = self.settings.rate

@@ -127,7 +127,7 @@ end
 ---@param deadline number   core.now() at which the reading must be over
 ---@return true|nil
 ---@return table|nil        SourceError, TimeoutError, SystemError
-function raw.settle(message, deadline)
+function raw.make_exact(message, deadline)
    local whole = source.of_message(message)
    if not message.must_be_binary then whole = filters.checked(filters.lines(whole)) end
    if not message.size_is_exact then

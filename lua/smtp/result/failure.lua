@@ -87,7 +87,7 @@ function detail.message_too_large(err)
    return (" (%d bytes; its limit is %d)"):format(err.size, err.limit)
 end
 
--- Replies that break the protocol are told from those that nothing asked for.
+-- Reasons whose line names the command: here a reply broke the protocol.
 local is_reply = { malformed = true, tls_on_plain_port = true, mixed_codes = true, too_long = true,
    unexpected = true }
 

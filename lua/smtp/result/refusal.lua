@@ -225,7 +225,7 @@ end
 
 -- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes;
 -- the words of another one may tell more of when to try again.
-local function decide(trouble, recipients, all)
+local function choose_reply(trouble, recipients, all)
    local wanted, decider = all and "never" or "later", nil
    for i = 1, #recipients do
       local one = recipients[i]
@@ -261,7 +261,7 @@ function refusal.name(trouble, case, recipients, all)
    if recipients then
       refusal.name_recipients(recipients, case, trouble)
       if trouble.kind == "recipients_refused" and trouble.reason ~= "too_many" then
-         decide(trouble, recipients, all)
+         choose_reply(trouble, recipients, all)
       end
       case.to = #recipients == 1 and recipients[1].address or nil
    end

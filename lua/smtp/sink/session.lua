@@ -160,7 +160,7 @@ function commands:RCPT(line)
    local to, parameters = sink_envelope.read("RCPT", line, self.offered,
       mail.parameters.SMTPUTF8 ~= nil, self.sink.options.strict)
    if not to then return parameters end
-   if to == "" then return "501 5.1.3 nobody" end
+   if to == "" then return "501 5.1.3 no recipient" end
    local offered = sink_envelope.limit(self.offered, "LIMITS", "RCPTMAX=(%d+)")
    local max = math.min(offered, RECIPIENTS_MAX)
    if #mail.recipients >= max then return "452 4.5.3 too many recipients" end
