@@ -210,7 +210,7 @@ describe("a probe warns of", function()
             <bye>
          ]]))
       assert.equal("unavailable", report.auth.state)
-      assert.truthy(warning(report, "auth_unavailable").text:find("not_advertised", 1, true))
+      assert.truthy(warning(report, "auth_unavailable").text:find("the server does not offer it", 1, true))
    end)
 
    it("mechanisms that it offered before and offers no more", function()

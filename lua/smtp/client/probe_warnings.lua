@@ -2,6 +2,7 @@
 -- @module smtp.client.probe_warnings
 
 local mechanisms = require "smtp.client.mechanisms"
+local why_unavailable = require("smtp.result.remedies").why_unavailable
 local services = require "smtp.options.services"
 
 local warnings = {}
@@ -80,9 +81,10 @@ local checks = {
    end, "on an earlier connection it offered %s",
       "Unless the server was changed, a man in the middle may have removed it" },
    { "warning", "auth_unavailable", function(r)
-      return r.auth.state == "unavailable" and r.auth.reason
+      local why = why_unavailable[r.auth.reason] or why_unavailable.other
+      return r.auth.state == "unavailable" and why
    end, "AUTH was not possible: %s",
-      "Under auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
+      "With auth = \"prefer\" mail goes out without it; port 587 or 465 may offer it" },
    { "warning", "port_25", function(_, server) return server.credentials and server.port == 25 end,
       "port 25 is for mail from server to server", "Use port 587 (or 465) with credentials" },
    { "warning", "helo_only", function(r) return r.esmtp == false and r.ehlo_reply end,

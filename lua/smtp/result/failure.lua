@@ -35,7 +35,7 @@ local function earlier(conv)
 end
 
 local function hello(conv)
-   return conv.server.protocol == "lmtp" and "LHLO" or "EHLO"
+   return interruptions.verb(conv.server, "ehlo")
 end
 
 local detail = {}

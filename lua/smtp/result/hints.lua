@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local first_bytes = require "smtp.result.first_bytes"
+local interruptions = require "smtp.result.interruptions"
 local remedies = require "smtp.result.remedies"
 
 local hints = {}
@@ -70,39 +71,40 @@ function by_kind.connect(_, server)
    return server.socket and remedies.connect_socket or fill(remedies.connect, server)
 end
 
-function by_kind.resolve()
-   return remedies.of_reason.resolve.resolve
-end
-
-local function closed_in_tls(server)
-   return server.tls == "implicit" and remedies.closed_in_tls or remedies.closed_after_starttls
-end
-
 function by_kind.disconnected(err, server)
    if err.code then return nil end
    if err.stage == "greeting" then
       if first_bytes.greeting(err) ~= "" then return half(err) end
       return server.tls == "implicit" and remedies.mute_in_tls or remedies.mute
    end
-   if err.stage == "tls" then return closed_in_tls(server) end
-   return err.stage == "ehlo" and remedies.ehlo_closed or nil
+   if err.stage == "tls" then
+      return server.tls == "implicit" and remedies.closed_in_tls or remedies.closed_after_starttls
+   end
+   if err.stage ~= "ehlo" then return nil end
+   return fill(remedies.ehlo_closed, { hello = interruptions.verb(server, "ehlo") })
 end
 
 -- ---- EHLO ----
 
 local function domain_hint(server)
-   return fill(remedies.domain, { hello = server.protocol == "lmtp" and "LHLO" or "EHLO" })
+   return fill(remedies.domain, { hello = interruptions.verb(server, "ehlo") })
 end
 
 -- A server that does not know LHLO may know EHLO, and the other way round.
+local function unknown_hello(err, server)
+   if first_bytes.is_inspected(err) then return remedies.firewall end
+   local is_lmtp = server.protocol == "lmtp"
+   if is_submission(server) and not is_lmtp then return remedies.not_smtp end
+   local other = is_lmtp and "smtp" or "lmtp"
+   return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
+end
+
 function by_kind.greeting_refused(err, server)
    if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
-   local unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
+   local is_unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
    local hint = err.reason == "helo" and domain_hint(server) or nil
-   if not unknown then return hint end
-   local other = server.protocol == "lmtp" and "smtp" or "lmtp"
-   return (hint and hint .. ". " or "")
-      .. fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
+   if not is_unknown then return hint end
+   return (hint and hint .. ". " or "") .. unknown_hello(err, server)
 end
 
 -- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
@@ -132,7 +134,7 @@ end
 
 function by_kind.tls(err, server)
    local find = by_tls[err.reason]
-   return find and find(server)
+   return find and find(server) or err.reason == "handshake" and remedies.broken_tls or nil
 end
 
 -- Certificates of which the reason does not say enough.

@@ -128,6 +128,8 @@ remedies.slow = "Raise {option} if the server is only slow; otherwise try again 
 remedies.plaintext = "The port speaks plain SMTP first: set tls = \"require\" (STARTTLS)"
 remedies.plaintext_after = "The TLS of this server is not set up: ask its operator, or use port "
    .. "465 with tls = \"implicit\""
+remedies.broken_tls = "The TLS of this server may be outdated, or not set up: its operator has to "
+   .. "correct that"
 remedies.old_tls = "The server supports only older versions of TLS: its operator has to upgrade "
    .. "it"
 remedies.min_version = "The server does not support TLS 1.3: set tls_min_version = \"1.2\""
@@ -161,7 +163,9 @@ remedies.no_ehlo = "A firewall may change the command, or {cause}; if neither is
 remedies.other_protocol = "This may be an {protocol} server: check host and port, or set "
    .. "protocol = \"{word}\""
 remedies.ehlo_closed = "The server may not accept the address of this machine or the name in "
-   .. "EHLO (domain): try again later, with fewer connections"
+   .. "{hello} (domain): try again later, with fewer connections"
+remedies.not_smtp = "A firewall may change the command, or this is not an SMTP server: check host "
+   .. "and port"
 
 --- AUTH.
 remedies.no_mechanism = "Name one that the server offers in auth_mechanisms, or leave that "
@@ -219,6 +223,7 @@ remedies.why_unavailable = {
    empty_list = "the server offers it without any mechanism",
    no_common_mechanism = "the server offers no mechanism that may be used",
    rejected_command = "the server offers it but does not support the command",
+   helo_only = "the server refused EHLO",
    other = "see mechanisms",
 }
 
