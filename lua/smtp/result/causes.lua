@@ -60,6 +60,8 @@ return {
          .. "organization's security defaults policy*.",
          hint = "The security defaults of the organization block passwords: give token (XOAUTH2), "
             .. "or have the administrator switch them off" },
+      { "auth_disabled", "535 *5.7.139* Authentication unsuccessful, *user|account* is "
+         .. "*locked|disabled|blocked*." },
       { "rejected", "535 *5.7.139* Authentication unsuccessful, the user credentials were "
          .. "incorrect." },
       { "token_scope", "535 *5.7.3 Authentication unsuccessful* [AM0PR0.EURPRD.PROD.OUTLOOK.COM]",
@@ -103,8 +105,13 @@ return {
       { "rejected", "*535* Authentication Failed", host = "zoho" } },
    { "GMX and WEB.DE: hilfe.gmx.net, POP3 and IMAP", at = "auth", host = "gmx",
       { "auth_disabled", "535 *Authentication credentials invalid*",
+         sentence = "rejected the login: SMTP is switched off for this account, or the password "
+            .. "is wrong",
          hint = "Switch on POP3 and IMAP access in the settings of the mailbox, and check "
             .. "username and password; with two-factor authentication give an app password" } },
+   { "Brevo: help.brevo.com, Blocking unauthorized IP addresses", at = "auth",
+      { "blocked", "525 5.7.1 *Unauthorized IP address*",
+         hint = "Add the address of this machine to the authorized addresses of the account" } },
    { "Yandex and Mail.ru: yandex.com/support/mail, help.mail.ru/mail/security/protection/external",
       at = "auth",
       { "auth_disabled", "535 5.7.8 Error: authentication failed: This user *does not have "
@@ -126,11 +133,13 @@ return {
       { "app_password_required", "535 5.7.0 Please use an *app password|application-specific "
          .. "password|app-specific password|application password|authorization code*" },
       { "token_expired", "535 5.7.8 The *token* has *expired*", by = "token" },
-      { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon*",
+      { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon|errors*",
          hint = LOGIN_AGAIN },
-      { "rate_limited", "454 4.7.0 *rate limit|try again later|temporarily blocked|temporarily "
-         .. "locked*",
+      { "rate_limited", "454 4.7.0 *rate limit|temporarily blocked|temporarily locked*",
          hint = LOGIN_AGAIN },
+      { "rejected", "*535* 5.7.8 *or password|user not found|unknown user|no such user|incorrect "
+         .. "password|wrong password|invalid password|bad password|password incorrect*" },
+      { "rate_limited", "454 4.7.0 *try again later*", hint = LOGIN_AGAIN },
       { "auth_disabled", "535 5.7.8 *Account|mailbox|user|SMTP|authentication|access|service* is "
          .. "*locked|suspended|disabled|not enabled|not allowed|not "
          .. "activated|blocked|deactivated|switched off|not permitted*" } },
@@ -173,6 +182,7 @@ return {
       { "rate_limited", "421 4.7.0 mail.example.com Error: *too many errors*" },
       { "eightbit", "550 5.6.0 *improper use of 8-bit data* in message header" },
       { "temporary", "451 4.3.0 Error: *queue file write error*" },
+      { "temporary", "451 4.7.1 *Service unavailable - try again later*" },
       { "temporary", "421 4.3.2 *All server ports are busy*" } },
    { "Exim specification: ACL, SMTP processing; cPanel's Exim configuration",
       { "relay_denied", "550 *relay not permitted*" },
@@ -244,6 +254,8 @@ return {
       { "relay_denied", "550 *5.7.64* TenantAttribution; Relay Access Denied" },
       { "relay_denied", "550 5.7.1 *Unable to relay*" },
       { "recipient_disabled", "550 *5.7.124* Sender not in allowed-senders list" },
+      { "recipient_disabled", "550 *5.7.129* RESOLVER.RST.RestrictedToRecipientsPermission" },
+      { "recipient_disabled", "550 *5.7.136* RESOLVER.RST.SenderNotAuthenticatedForMailUser" },
       { "recipient_disabled", "550 *5.7.133* RESOLVER.RST.SenderNotAuthenticatedForGroup" },
       { "recipient_disabled", "550 *5.7.134* RESOLVER.RST.SenderNotAuthenticatedForMailbox" },
       { "unknown_recipient", "550 *5.1.10* RESOLVER.ADR.RecipientNotFound; Recipient *not found* "
@@ -256,7 +268,8 @@ return {
          .. "*connections* has exceeded a limit, closing transmission channel" },
       { "rate_limited", "550 5.1.90 Your message can't be sent because you've *reached your "
          .. "daily limit* for message recipients", hint = TOMORROW },
-      { "rate_limited", "550 5.2.2 *Submission quota exceeded*" },
+      { "rate_limited", "554 5.2.0 *SubmissionQuotaExceeded*Exception", hint = TOMORROW },
+      { "rate_limited", "550 5.2.2 *Submission quota*", hint = TOMORROW },
       { "rate_limited", "451 4.7.650 The mail server [192.0.2.1] has been *temporarily rate "
          .. "limited* due to IP reputation. (S775)" },
       { "rate_limited", "451 4.7.500 *Server busy. Please try again later from* [192.0.2.1]." },
@@ -329,9 +342,12 @@ return {
    { "Amazon SES: docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html",
       service = "ses",
       { "sender_not_allowed", "554 Message rejected: *Email address is not verified*. The "
-         .. "following identities failed the check in region EU-WEST-1: ann@example.com" },
+         .. "following identities failed the check in region EU-WEST-1: ann@example.com",
+         sentence = "has not verified the sender {from|} or (in the sandbox) the recipient" },
       { "sender_not_allowed", "554 Access denied: User ses-smtp-user is *not authorized to "
          .. "perform* `ses:SendRawEmail'" },
+      { "rate_limited", "454 *Throttling failure: Daily message quota exceeded*.",
+         hint = TOMORROW },
       { "rate_limited", "454 *Throttling failure*: Maximum sending rate exceeded." },
       { "auth_disabled", "554 Message rejected: *Sending paused for this account*." },
       { "header", "554 Transaction failed: *Duplicate header* 'Subject'." },
@@ -346,14 +362,16 @@ return {
       { "sender_not_allowed", "550 5.7.1 *Sandbox subdomains are for test purposes only*. Please "
          .. "add your own domain or add the address to authorized recipients" },
       { "sender_not_allowed", "550 5.7.1 *Free accounts are for test purposes only*." },
-      { "rate_limited", "421 Domain example.com *is not allowed to send: Account exceeded* "
-         .. "hourly limit" },
+      { "rate_limited", "421 Domain example.com *is not allowed to send: Account* has "
+         .. "*exceed*ed its hourly limit" },
       { "auth_disabled", "550 Domain example.com *is not allowed to send: Account* Terminated" } },
    { "Postmark, Brevo, Mailjet, SparkPost: their sender documentation",
       { "sender_not_allowed", "550 5.7.1 *Unconfigured Sending Domain* <example.com>" },
       { "sender_not_allowed", "550 The From address is *not a Sender Signature* on your account" },
       { "sender_not_allowed", "550 5.7.1 *Sender* ann@example.com *not valid*ated" },
       { "sender_not_allowed", "550 5.7.1 *Sender* ann@example.com is *not verified*" } },
+   { "Mail.ru: help.mail.ru/mail/mailer/errors",
+      { "sender_not_allowed", "550 *not local sender over smtp*" } },
    { "Yahoo: senders.yahooinc.com/smtp-error-codes", service = "yahoo",
       { "rate_limited", "421 4.7.0 [TSS04] *Messages from* 192.0.2.1 *temporarily deferred* due "
          .. "to unexpected volume or user complaints" },
@@ -370,7 +388,9 @@ return {
       { "sender_not_allowed", "553 *From: address not verified*" } },
    { "Apple: support.apple.com/102322, iCloud Mail postmaster", service = "icloud",
       { "sender_not_allowed", "550 5.7.0 From address is *not one of your addresses*" },
-      { "spam", "554 5.7.1 [HM08] *Message rejected due to local policy*." } },
+      { "blocked", "554 5.7.1 [CS01] *Message rejected due to local policy*.",
+         at = "hello mail rcpt" },
+      { "spam", "554 5.7.1 [HM08] *Message rejected due to local policy*.", at = "message" } },
    { "Zoho: zoho.com/mail/help, zeptomail SMTP error codes", service = "zoho",
       { "sender_not_allowed", "553 *Relaying disallowed as* ann@example.com" },
       { "auth_disabled", "554 5.1.8 *Email Outgoing Blocked*" },
@@ -407,6 +427,11 @@ return {
          .. "zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1" },
       { "spam", "554 5.7.1 A *URL|link* in this message *is listed* by a block list",
          at = "message" },
+      { "spam", "550 5.7.1 *Blacklisted URL|blacklisted link|blacklisted domain|blocklisted "
+         .. "URL|blocked URL|listed URL* in message", at = "message" },
+      { "spam", "554 5.7.1 Message *contains|containing|includes* a link to a "
+         .. "*blacklisted|blocklisted|listed* site", at = "message" },
+      { "blocked", "554 5.7.1 *CSI*: 192.0.2.1 *listed|reputation*" },
       { "blocked", "554 Your access to this mail system has been rejected due to the sending "
          .. "MTA's *poor reputation*" },
       { "blocked", "554 *Blocked - see* https://ipcheck.proofpoint.com/?ip=192.0.2.1" } },
@@ -478,6 +503,8 @@ return {
       { "relay_denied", "554 5.7.1 <b@example.net>: *Relay access denied|relaying denied*" },
       { "relay_denied", "550 5.7.1 *Relay* access to this domain is *denied|not "
          .. "allowed|prohibited|rejected|not permitted|disallowed|not accepted*" },
+      { "relay_denied", "553 *recipient domain|destination domain* is *not allowed|not "
+         .. "accepted|not local|not permitted*", at = "rcpt" },
       { "relay_denied", "550 *not allowed|unable|refus|cannot|not authorized|won't|do not|don't* "
          .. "to *relay*" } },
    { "words of many servers: this machine",
@@ -485,7 +512,7 @@ return {
          .. "lookup|PTR lookup|no PTR|missing PTR|valid PTR* failed" },
       { "no_reverse_name", "550 *cannot resolve|unable to resolve|could not resolve* "
          .. "*your|client* address" },
-      { "helo", "550 5.7.1 *invalid|bad|illegal|fake|forged|wrong* *HELO|EHLO*" },
+      { "helo", "550 5.7.1 *invalid|bad|illegal|fake|forged|wrong|rejected:* *HELO|EHLO*" },
       { "helo", "550 5.7.1 *HELO|EHLO* is *invalid|rejected|not valid|malformed|not "
          .. "accept|forged|not resolve|does not exist|FQDN|fully "
          .. "qualified|fully-qualified|mismatch|not match*" },
@@ -494,6 +521,8 @@ return {
          at = "hello mail" },
       { "rate_limited", "451 4.7.1 *rate limit|ratelimit|rate-limit|too frequent|too many "
          .. "messages|too many mails|too many emails|sending limit|sending too*" },
+      { "rate_limited", "550 5.7.1 *exceed|reached*s the limit *per hour|per day|per minute*" },
+      { "rate_limited", "451 4.7.1 *send limit|sending limit*" },
       { "rate_limited", "451 4.7.1 *rate|daily|hourly|per hour|per day|per minute* is "
          .. "*exceeded|limit|quota|too high*" },
       { "blocked", "550 5.7.1 Your host is on a *blacklist|black list|blocklist|block "
@@ -503,25 +532,37 @@ return {
       { "blocked", "550 5.7.1 Rejected by *DNSBL|RBL*", at = "hello mail rcpt" },
       { "blocked", "550 5.7.1 *Client host|IP address|your host|your ip* is "
          .. "*blocked|rejected|denied|banned|not accepted|not allowed*" },
-      { "blocked", "554 5.7.1 *Dynamic|residential|dial-up* addresses are not accepted" },
+      { "blocked", "554 5.7.1 *Dynamic pool|dynamic IP|dynamic address|dynamic/|dynamic "
+         .. "host|dynamic client|dynamic range|dynamic network|dynamically|residential "
+         .. "IP|residential address|residential network|residential customer|residential "
+         .. "connection|dial-up|dialup* addresses do not send here" },
       { "blocked", "554 5.7.1 *banned|blocked|access denied|poor reputation*", at = "hello" },
+      { "auth_disabled", "550 *sending* for this account is *disabled|suspended|blocked*" },
+      { "auth_disabled", "550 5.7.1 *account|user* has been *suspended|disabled|locked*",
+         at = "mail" },
       { "blocked", "550 5.7.1 *spam|reputation|Spamhaus|SpamCop|SORBS|UCEPROTECT* "
-         .. "source", at = "hello mail rcpt" },
+         .. "source", at = "hello mail" },
+      { "blocked", "550 5.7.1 *Spamhaus|SpamCop|SORBS|UCEPROTECT* source", at = "rcpt" },
       { "pipelining", "550 5.5.0 *improper|illegal|unauthorized|unexpected* use of *pipelin*ing" },
       { "pipelining", "550 5.5.0 *pipelin*ing is *not allowed|not permitted|not "
-         .. "supported|refused*" },
-      { "auth_disabled", "550 *sending* for this account is *disabled|suspended|blocked*" } },
+         .. "supported|refused*" } },
    { "words of many servers: senders",
       { "sender_not_allowed", "550 5.7.1 *not allowed|not authorized|not authorised|not "
          .. "permitted* to *send as|send mail as|send from|use this sender* boss@example.com" },
       { "sender_domain", "550 *Sender domain* does *not exist|not found|not resolve|invalid|no "
          .. "MX|null MX|no A record*" },
       { "sender_domain", "550 *Sender* address has *null MX|no MX|no DNS*" },
+      { "sender_not_allowed", "550 5.7.1 *null sender|empty sender|null reverse|null return* not "
+         .. "allowed", at = "mail rcpt", sentence = "does not accept the empty sender",
+         hint = "Set envelope.from to an address in place of \"\"" },
       { "sender_not_allowed", "550 5.7.1 *not an authorized|not a valid|not an allowed|not a "
          .. "verified* *sender*" },
       { "sender_not_allowed", "550 5.7.1 *Sender|From address|MAIL FROM* is *not "
          .. "allowed|rejected|not verified|not authorized|not authorised|not permitted|denied*" } },
    { "words of many servers: recipients", at = "rcpt message",
+      { "recipient_disabled", "550 5.7.1 mailbox blocks *unknown sender|external "
+         .. "sender|unauthenticated sender|outside sender|authorized senders only|authorised "
+         .. "senders only*s" },
       { "mailbox_full", "552 *inbox|mailbox|folder* is *full|over quota|exceeded|too large*" },
       { "mailbox_full", "552 *out of storage|disk quota|storage limit*" },
       { "mailbox_full", "552 Requested mail action aborted: *exceed*ed storage *allocation|quota*",
@@ -541,11 +582,14 @@ return {
       { "temporary", "450 Requested action not taken: *mailbox unavailable*", at = "rcpt" },
       { "unknown_recipient", "550 *user|mailbox|recipient|account|address* is *unknown|not "
          .. "found|not exist|doesn't exist|not known|no longer|invalid*" },
+      { "blocked", "550 5.7.1 *spam|reputation* source", at = "rcpt" },
       { "recipient_syntax", "553 *malformed|syntax error|bad syntax* address", at = "rcpt" } },
    { "words of many servers: the message", at = "message",
-      { "too_large", "552 *message|mail|size* is *too large|too big|size exceeds|exceeds "
+      { "temporary", "*451 4.3.0* virus scan failed" },
+      { "too_large", "552 *message|mail|size|attachment|content* is *too large|too big|size exceeds|exceeds "
          .. "size|too long*" },
-      { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk mail|SURBL|URIBL*" },
+      { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk "
+         .. "mail|SURBL|URIBL|content filter*" },
       { "spam", "550 5.7.1 message *content|attachment|file type|url|link* is *not accept|not "
          .. "allowed|rejected|blocked|forbidden|listed|prohibited|denied|restrict*" },
       { "spam", "550 5.7.1 message with *restricted|forbidden|banned|blocked|prohibited* "
@@ -554,10 +598,14 @@ return {
          .. "*header|message-id|from:*" },
       { "header", "550 *header|message-id|from:* is *missing|malformed|invalid|required|not "
          .. "valid|duplicate|not found|syntax|too long|too many*" },
+      { "header", "550 does not have a *valid message-id|valid date|valid from*" },
       { "header", "550 *no date|no from|no message-id|no subject|without a date|without "
          .. "message-id* header" },
       { "header", "550 *not* compliant with *RFC5322|RFC 5322|RFC 2822|RFC2822|RFC 822*" },
       { "header", "550 *RFC5322|RFC 5322|RFC 2822|RFC2822* *violat|complian|conform*" },
+      { "eightbit", "550 *line length|lines too long|line too long*",
+         sentence = "does not accept lines this long",
+         hint = "Encode the message as quoted-printable or base64 (text composed here always is)" },
       { "eightbit", "554 *8-bit|8bit|eight-bit|eight bit|non-ASCII|non ASCII* characters" },
       { "spam", "550 5.7.0 Local *policy* violation" } },
 
