@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { RAW_LEN_MAX = 256 * 1024, ADDRESS_LEN_MAX = 254, RAW_TO_MAX = 64, WORDS_LEN_MAX = 8192 };
+enum { RAW_LEN_MAX = 256 * 1024, RAW_TO_MAX = 64, WORDS_LEN_MAX = 8192 };
 
 /* { from=, to=, raw= } as it was read. While it is, nothing may allocate: that may run a finalizer,
  * which may change the table. So the addresses are in here. */
@@ -44,7 +44,7 @@ static bool read_address(struct raw *r, struct smtp_text text, const struct smtp
     const char *why;
     char *out = r->words + r->words_len;
     text = without_name(text);
-    if (text.len == 0 || text.len > ADDRESS_LEN_MAX) return false;
+    if (text.len == 0 || text.len > SMTP_ADDRESS_LEN_MAX) return false;
     if (r->words_len + text.len > WORDS_LEN_MAX) return false;
     *address = (struct smtp_text){out, text.len};
     if (known != NULL && is_same(*known, text)) {

@@ -33,9 +33,10 @@ end
 
 local SHOWN_MAX = 600 -- octets of what is wrong: a value may be of any length
 
-local function cut(text)
-   if #text <= SHOWN_MAX then return text end
-   return text:sub(1, SHOWN_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "… [cut]"
+--- A text of at most `max` bytes, and a mark where it was longer. No character is cut in two.
+function errors.cut(text, max, mark)
+   if #text <= max then return text end
+   return text:sub(1, max):gsub("[\192-\255][\128-\191]*$", "") .. mark
 end
 
 local function ended(sentence)
@@ -47,10 +48,7 @@ local NAMED_MAX = 3 -- recipients in the line
 local REPLY_MAX = 120 -- bytes of the server's words about each of them
 
 local function refusal(one)
-   local text = one.text or ""
-   if #text > REPLY_MAX then
-      text = text:sub(1, REPLY_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "…"
-   end
+   local text = errors.cut(one.text or "", REPLY_MAX, "…")
    local enhanced = one.enhanced and " " .. one.enhanced or ""
    return one.address .. ": " .. one.code .. enhanced .. " " .. text
 end
@@ -106,7 +104,8 @@ local function line(err)
    local said = differ and ": " .. list or reply_of(err)
    if list ~= "" and not differ then said = ("%s [%s]"):format(said, list) end
    local hint = err.hint and " " .. ended(err.hint) or ""
-   return printable("smtp: " .. ended(cut(err.what or err.kind) .. said) .. hint)
+   local what = errors.cut(err.what or err.kind, SHOWN_MAX, "… [cut]")
+   return printable("smtp: " .. ended(what .. said) .. hint)
 end
 
 local function concat(left, right)

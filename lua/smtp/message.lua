@@ -5,7 +5,7 @@ require "smtp.ground.modules"
 local errors = require "smtp.errors"
 local raw = require "smtp.compose.raw"
 local request = require "smtp.client.request"
-local signing = require "smtp.compose.sign"
+local sign = require "smtp.compose.sign"
 local source = require "smtp.compose.source"
 
 local Message = {}
@@ -20,7 +20,7 @@ local function new(options)
    local outgoing, err = request.message(options)
    if not outgoing then return nil, err end
    local ok
-   ok, err = signing.sign(outgoing, math.huge)
+   ok, err = sign.message(outgoing, math.huge)
    if ok and not outgoing.header_fields then ok, err = raw.make_exact(outgoing, math.huge) end
    if not ok then return nil, err end
    return setmetatable({ outgoing = outgoing, size = outgoing.size,

@@ -8,7 +8,7 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
-local signing = require "smtp.compose.sign"
+local sign = require "smtp.compose.sign"
 
 local safe = { _VERSION = "0.1.0" }
 
@@ -31,7 +31,7 @@ function safe.send(t)
    local server, mail = request.send(t)
    if not server then return nil, mail end
    if mail.signers then
-      local ok, err = signing.sign(mail, delivery.deadline(server, mail, started))
+      local ok, err = sign.message(mail, delivery.deadline(server, mail, started))
       if not ok then return nil, err end
    end
    return delivery.send(server, mail, started)
@@ -63,7 +63,7 @@ function safe.defer(t, callback)
    local server, mail = request.send(t)
    if not server then return nil, mail end
    local ok, err = nginx.check_directives(server)
-   if ok then ok, err = signing.sign(mail, delivery.deadline(server, mail)) end
+   if ok then ok, err = sign.message(mail, delivery.deadline(server, mail)) end
    if not ok then return nil, err end
    return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, mail, callback)
 end

@@ -82,13 +82,13 @@ end)
 
 describe("a composed message that is small and in memory", function()
    local keys = require "spec.tools.dkim_keys"
-   local signing = require "smtp.compose.sign"
+   local sign = require "smtp.compose.sign"
 
    local function mail_of(more)
       local t = { from = "a@x.example", to = "b@x.example", subject = "hi", text = "one\ntwo" }
       for name, value in pairs(more or {}) do t[name] = value end
       local mail = assert(request.message(t))
-      assert(signing.sign(mail, math.huge))
+      assert(sign.message(mail, math.huge))
       return mail
    end
 

@@ -7,7 +7,7 @@ local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local request = require "smtp.client.request"
-local signing = require "smtp.compose.sign"
+local sign = require "smtp.compose.sign"
 local user_call = require "smtp.options.user_call"
 
 local connection = {}
@@ -145,7 +145,7 @@ function Connection:send(t)
       self.spare = nil
    else
       mail, err = request.message(t, self.server)
-      if mail then ok, err = signing.sign(mail, delivery.deadline(self.server, mail, started)) end
+      if mail then ok, err = sign.message(mail, delivery.deadline(self.server, mail, started)) end
       if not ok then return nil, err end
    end
    ok, err = enter(self, started, mail)

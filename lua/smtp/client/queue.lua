@@ -11,7 +11,7 @@ local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local progress = require "smtp.result.progress"
 local request = require "smtp.client.request"
-local signing = require "smtp.compose.sign"
+local sign = require "smtp.compose.sign"
 local user_call = require "smtp.options.user_call"
 
 local queue = {}
@@ -176,13 +176,13 @@ function Queue:new_entry(given, index)
    if not mail then
       local ok, err
       mail, err = request.message(given, server)
-      if mail then ok, err = signing.sign(mail, delivery.deadline(server, mail, started)) end
+      if mail then ok, err = sign.message(mail, delivery.deadline(server, mail, started)) end
       if not ok then return self:tell(index, nil, err) end
    end
    return self:as_entry(mail, index, started)
 end
 
--- Seconds until the rate allows another. A message that only has to be reported as failed need not wait.
+-- Seconds until the rate allows another message. One that is only reported as failed does not wait.
 local function pause_of(self)
    if self.asking then return SHORT end
    local rate = self.settings.rate

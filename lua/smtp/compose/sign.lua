@@ -69,7 +69,7 @@ end
 ---@param deadline number                core.now() at which the reading must be over
 ---@return true|nil
 ---@return table|nil err                 SourceError, TimeoutError, SystemError, UsageError
-function sign.sign(message, deadline)
+function sign.message(message, deadline)
    if not message.signers then return true end
    local parts, trouble = readable(message, deadline)
    if not parts then return source.failure(trouble) end

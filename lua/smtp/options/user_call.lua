@@ -5,6 +5,8 @@
 -- yields are passed on to the code that resumes the calling coroutine.
 -- @module smtp.options.user_call
 
+local errors = require "smtp.errors"
+
 local user_call = {}
 
 local unpack = table.unpack or unpack -- luacheck: ignore
@@ -72,11 +74,7 @@ end
 function user_call.shown(value)
    local kind = type(value)
    if kind == "string" then
-      local text = value
-      if #text > SHOWN_MAX then
-         text = text:sub(1, SHOWN_MAX):gsub("[\192-\255][\128-\191]*$", "") .. "…"
-      end
-      return ('the string "%s"'):format(text)
+      return ('the string "%s"'):format(errors.cut(value, SHOWN_MAX, "…"))
    end
    if kind == "number" then return "the number " .. ("%.14g"):format(value) end
    return kind == "boolean" and tostring(value) or user_call.type_name(value)

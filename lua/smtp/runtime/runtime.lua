@@ -11,13 +11,13 @@ local user_call = require "smtp.options.user_call"
 
 local runtime = {}
 
---- smtp.runtime.nginx.host where this runs inside nginx, else nil.
----@return table|nil host
+--- smtp.runtime.nginx.entry where this runs inside nginx, else nil.
+---@return table|nil entry
 ---@return table|nil err   a SystemError: this runs inside nginx, and the module cannot be read now
 function runtime.nginx()
    if not package.loaded.ngx or not environment.is_nginx() then return nil end
-   local host, why = system.load "smtp.runtime.nginx.host"
-   return host, why and system.error(why)
+   local entry, why = system.load "smtp.runtime.nginx.entry"
+   return entry, why and system.error(why)
 end
 
 -- The caller's transport. If the caller's function makes none, there is none: to connect without it

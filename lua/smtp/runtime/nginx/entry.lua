@@ -1,5 +1,5 @@
---- What nginx offers as a host: see smtp.runtime.runtime.
--- @module smtp.runtime.nginx.host
+--- What smtp.runtime.runtime uses of this folder inside nginx.
+-- @module smtp.runtime.nginx.entry
 
 local checks = require "smtp.runtime.nginx.checks"
 local pace = require "smtp.runtime.nginx.pace"
