@@ -83,7 +83,8 @@ static int core_pipeline(lua_State *L)
     struct smtp_session *s = to_session(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     double timeout = luaL_checknumber(L, 3), rate = luaL_optnumber(L, 4, 0);
-    size_t window = lua_isnoneornil(L, 5) ? 2 * SLOTS : lcompat_count(L, 5, 2 * SLOTS);
+    size_t window =
+        lua_isnoneornil(L, 5) ? (size_t)2 * SLOTS : lcompat_count(L, 5, (size_t)2 * SLOTS);
     lua_getuservalue(L, 1);
     lua_getfield(L, -1, "pipeline");
     luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a pipeline");
