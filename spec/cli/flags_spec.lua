@@ -12,6 +12,8 @@ describe("lua-smtp", function()
          ["--auth-plaintext=no"] = "takes no value", ["--json --trace=no"] = '"kind":"usage"',
          ["--subject"] = "not an option", ["--attachments x"] = "Use %-%-attach", ["--headers x"] = "Use %-%-header",
          ["--extensions x"] = "Use %-%-extension", ["--dsn never"] = "%-%-dsn%-notify",
+         ["--pass x"] = "no option %-%-pass%. Use %-%-password%-env VARIABLE",
+         ["--starttls"] = "Use %-%-tls implicit", ["--body x"] = "Use %-%-text TEXT", ["--rcpt x"] = "Use %-%-to",
          ["--port=x"] = "port: expected a whole number",
          ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",
          ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do

@@ -2,6 +2,8 @@
 -- @module smtp.cli.flags
 
 local errors = require "smtp.errors"
+local foreign = require "smtp.options.foreign"
+local names = require "smtp.options.names"
 local resources = require "smtp.ground.resources"
 
 local flags = {}
@@ -16,6 +18,37 @@ local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach
 local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",
    extensions = "--extension KEYWORD=WORD", dsn = "--dsn-notify, --dsn-ret and --dsn-envid" }
 
+-- How the command takes an option for which other programs have another name; for all others,
+-- --NAME VALUE.
+local forms = {
+   password = "--password-env VARIABLE or --password-file FILE",
+   token = "--token-env VARIABLE or --token-file FILE",
+   text = "--text TEXT or --text-file FILE", html = "--html TEXT or --html-file FILE",
+   tls = "--tls implicit (TLS from the first byte, port 465), --tls require (STARTTLS, port 587) "
+      .. "or --tls skip",
+   raw = "--raw, with the message on standard input", trace = "--trace",
+   auth_plaintext = "--auth-plaintext", attachments = tables.attachments,
+   headers = tables.headers, extensions = tables.extensions, dsn = tables.dsn,
+   envelope = "--from ADDRESS and --to ADDRESS", protocol = "--protocol lmtp",
+   tls_verify = "--tls-ca-file FILE",
+}
+
+local others = { help = true, json = true, attach = true, header = true, extension = true,
+   password_env = true, password_file = true, token_env = true, token_file = true, count = true,
+   text_file = true, html_file = true, dsn_notify = true, dsn_ret = true, dsn_envid = true }
+
+-- What other programs call this flag is refused with the name here.
+local function check_name(name)
+   if others[name] or switches[name] or lists[name] then return end
+   if names.connection.by_name[name] or names.message.by_name[name] then return end
+   local hint, option = foreign.find("options", name)
+   if not hint then return end
+   local dashed = option and option:gsub("_", "-")
+   errors.refuse(name, ("there is no option --%s"):format(name:gsub("_", "-")),
+      not option and "See --help"
+      or "Use " .. (forms[option] or ("--%s VALUE"):format(dashed)))
+end
+
 local function refuse_flag(name, what, hint)
    errors.refuse(name, ("--%s %s"):format(name:gsub("_", "-"), what), hint)
 end
@@ -28,6 +61,7 @@ local function split(argument)
    end
    name = name:gsub("%-", "_")
    if tables[name] then refuse_flag(name, "is not a flag", "Use " .. tables[name]) end
+   check_name(name)
    if switches[name] and equals == "=" then
       refuse_flag(name, "takes no value", "Leave it out to switch it off")
    end
@@ -44,7 +78,8 @@ function flags.read(args, from)
          value = true
       elseif equals == "" then
          i = i + 1
-         value = args[i] or refuse_flag(name, "needs a value")
+         value = args[i] or refuse_flag(name, "needs a value",
+            ("Write --%s VALUE"):format(name:gsub("_", "-")))
       end
       if lists[name] then
          options[name] = options[name] or {}
@@ -71,7 +106,8 @@ local function read_files(options)
       options[flag] = nil
       if path then
          local text, why = read_all(path)
-         options[option] = text or errors.refuse(flag, why or path .. ": cannot be read")
+         options[option] = text or errors.refuse(flag, why or path .. ": cannot be read",
+            resources.PATH_HINT)
       end
    end
 end
@@ -100,13 +136,19 @@ end
 
 function readers.dkim(text, list)
    local domain, selector, key = text:match("^([^:]+):([^:]+):(.+)$")
-   if not domain then errors.refuse("dkim", "--dkim wants DOMAIN:SELECTOR:KEYFILE") end
+   if not domain then
+      errors.refuse("dkim", "--dkim needs DOMAIN:SELECTOR:KEYFILE",
+         "Write --dkim example.org:2026:/etc/mail/dkim.pem")
+   end
    list[#list + 1] = { domain = domain, selector = selector, key = key }
 end
 
 function readers.extension(text, map)
    local keyword, word = text:match("^([^=]+)=(.+)$")
-   if not keyword then errors.refuse("extension", "--extension wants KEYWORD=WORD") end
+   if not keyword then
+      errors.refuse("extension", "--extension needs KEYWORD=WORD",
+         "Write --extension chunking=skip")
+   end
    map[keyword] = word
 end
 
@@ -118,7 +160,8 @@ local read_into = { attach = "attachments", header = "headers", dkim = "dkim",
 ---@param options table   as flags.read gives them
 function flags.read_message(options)
    if options.raw then
-      options.raw = io.read("*a") or refuse_flag("raw", "finds no standard input that can be read")
+      options.raw = io.read("*a") or refuse_flag("raw",
+         "cannot read the message from standard input", "Write … --raw <message.eml")
    end
    if options.one_click then
       options.list_unsubscribe = options.list_unsubscribe or {}

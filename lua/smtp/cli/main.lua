@@ -165,7 +165,7 @@ function commands.sink(options, json)
    options.trace = options.trace and show_line or nil
    options.on_message, options.keep = json and show_json or show, 0
    if count and not count:find("^[1-9]%d*$") then
-      errors.refuse("count", "--count needs a whole number from 1", nil, count)
+      errors.refuse("count", "--count needs a whole number from 1", "Write --count 1", count)
    end
    local server, err = sink.new(options)
    if not server then return nil, err end
