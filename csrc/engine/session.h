@@ -43,7 +43,7 @@
  *   `spoken`.
  *
  *   A transaction is `crossing` from the time when it began past another one until its answers are
- *   all in; one that began so is `followed`. They tell, when the session breaks, whether this way
+ *   all in; one that began so is `followed`. They show, when the session breaks, whether this way
  *   of speaking is to blame (blames_eager), and after the first success, that the server can
  *   handle it (learn_outcome: TRY becomes EAGER).
  *
@@ -103,8 +103,8 @@
     X(helo,     WAIT, "ehlo",     REPLY,   say_helo,   hear_helo,     NULL,       helo)   /* C: HELO           hello.c    */ \
     X(starttls, WAIT, "starttls", REPLY,   say_words,  hear_starttls, "STARTTLS", tls)    /* C: STARTTLS       starttls.c */ \
     X(tls,      MUTE, "tls",      REPLY,   NULL,       NULL,          NULL,       tls)    /* (the handshake)              */ \
-    X(auth,     WAIT, "auth",     REPLY,   say_auth,   hear_auth,     NULL,       auth)   /* C: AUTH           auth.c     */ \
-    X(answer,   WAIT, "auth",     REPLY,   say_answer, hear_answer,   NULL,       answer) /* C: (response)     auth.c     */ \
+    X(auth,     WAIT, "auth",     REPLY,   say_auth,   hear_auth,     NULL,       auth)   /* C: AUTH           exchange.c */ \
+    X(answer,   WAIT, "auth",     REPLY,   say_answer, hear_answer,   NULL,       answer) /* C: (response)     exchange.c */ \
     X(ready,    MUTE, "ready",    REPLY,   NULL,       NULL,          NULL,       ready)  /* (no transaction at hand)     */ \
     X(renew,    FLOW, "rset",     BRIEF,   say_words,  hear_renew,    "RSET",     mail)   /* C: RSET           envelope.c */ \
     X(mail,     FLOW, "mail",     REPLY,   say_mail,   hear_mail,     NULL,       mail)   /* C: MAIL FROM      envelope.c */ \

@@ -299,7 +299,7 @@
 ---@field what? string
 ---@field reason? string       One word that says why.
 --- Which party has to change something: the sender, the recipient, this machine ("client"), the account, the message,
---- the server. Nil where the reply does not tell.
+--- the server. Nil where the reply does not say it.
 ---@field concerns? "sender"|"recipient"|"client"|"account"|"message"|"server"
 --- What the server was asked for: resolve, connect, tls, greeting, ehlo, starttls, auth, mail, rcpt, data, body,
 --- final, rset, noop, vrfy, quit.

@@ -30,9 +30,10 @@ conversation.Conversation = Conversation
 ---@param deadline number      core.now() at which all must be over
 ---@param transcript table     what is shown of it
 ---@param observer? table      reports to the caller's functions what happens
----@return table
+---@return smtp.Conversation
 function conversation.new(server, deadline, transcript, observer)
-   return setmetatable({
+   ---@class smtp.Conversation
+   local self = {
       server = server,         -- where and how
       deadline = deadline,     -- core.now() at which all must be over
       transcript = transcript, -- smtp.Transcript: what was said, without secrets
@@ -59,7 +60,8 @@ function conversation.new(server, deadline, transcript, observer)
       downgrade = nil,         -- and these mechanisms are missing
       parts = nil,             -- what all receipts of this connection share
       has_carried = nil,       -- it has carried a message: smtp.client.queue
-   }, Conversation)
+   }
+   return setmetatable(self, Conversation)
 end
 
 --- A function or an object of the caller's failed, which ends the conversation.

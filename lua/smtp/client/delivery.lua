@@ -98,7 +98,7 @@ end
 --- What became of a message that one transaction has not brought to all. Those whom it had to leave
 -- out are given transactions of their own.
 ---@param reopen? function   () -> another connection | nil, err, where this one has ended
----@return table conv        the newest
+---@return smtp.Conversation conv   the newest
 ---@return table result
 ---@return table|nil err     where there is no other connection
 function delivery.finish(conv, mail, transaction, reopen)

@@ -20,7 +20,7 @@ Lane.__index = Lane
 
 --- The only constructor.
 ---@param queue table   smtp.Queue
----@param conv table    the conversation
+---@param conv smtp.Conversation
 function lane.new(queue, conv)
    local server, window = queue.server, queue.settings.window
    return setmetatable({

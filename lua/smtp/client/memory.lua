@@ -123,7 +123,7 @@ end
 
 --- This server takes what is said after the end of a message ("eager"), or does not ("safe"): from
 -- now on, for all conversations with it. What failed once stays safe.
----@param conv table   a conversation with a record
+---@param conv smtp.Conversation   with a record
 ---@param grade "eager"|"safe"
 function memory.note_grade(conv, grade)
    local record = conv.record

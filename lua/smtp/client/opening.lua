@@ -93,7 +93,7 @@ end
 ---@param server smtp.Server
 ---@param deadline number    core.now() at which all must be over
 ---@param fresh? boolean     take no connection that was kept
----@return table|nil conversation
+---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
 function opening.open(server, deadline, fresh)
    local sock, failed, pace, context = runtime.transport(server, fresh)

@@ -116,7 +116,7 @@ function Queue:put_back(entry)
    table.insert(list, at, entry)
 end
 
---- The transaction is over: tell of the message, or put it back where it is safe or not done yet.
+--- The transaction is over: report the message, or put it back where it is safe or not done yet.
 function Queue:finish(conv, entry, transaction)
    entry.first = entry.first or transaction
    local result = delivery.result(conv, transaction)

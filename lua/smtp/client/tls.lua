@@ -36,7 +36,7 @@ function tls.info(server, sock)
 end
 
 --- Start TLS on the connection of a conversation, which then knows its `tls`.
----@param conversation table
+---@param conversation smtp.Conversation
 ---@param seconds number   how long it may take, until the deadline at most
 ---@return true|nil
 ---@return table|nil trouble

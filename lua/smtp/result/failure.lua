@@ -222,7 +222,7 @@ end
 local command_stage = { body = "data", final = "data" }
 
 --- The error that reports a conversation's trouble.
----@param conv table         the conversation, whose offer is noted
+---@param conv smtp.Conversation   its offer is noted
 ---@param seen table         what findings.error takes of the session; without one: { offered = {} }
 ---@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
 ---@param mail? table        the message that the trouble is about

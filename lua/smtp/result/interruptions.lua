@@ -54,7 +54,7 @@ end
 
 --- Give a trouble that no session reports its sentence, a timeout or a disconnection its own,
 -- and a timeout its `option`, which decided.
----@param conv table       the conversation
+---@param conv smtp.Conversation
 ---@param trouble table    kind, reason, stage, idle
 ---@param mail? table      the message that the trouble is about
 function interruptions.describe(conv, trouble, mail)

@@ -28,7 +28,7 @@ function receipt.mechanisms(offered)
 end
 
 --- The state of authentication: `auth` of a receipt and of a connection.
----@param conv table    the conversation, whose offer is noted
+---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
 ---@param offered? table[]   what became of each mechanism, where none was used
 ---@return smtp.AuthState
@@ -42,7 +42,7 @@ end
 --- What all receipts of a connection share: auth, tls, capabilities, server. For receipt.used:
 -- `words`, `none`, the answer for a message that needs no extension, and `eightbit`, the answer for
 -- one that needs 8BITMIME alone, once it is known.
----@param conv table    the conversation, whose offer is noted
+---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
 ---@param auth smtp.AuthState
 ---@param capabilities table   keyword to parameters

@@ -224,7 +224,7 @@ local function name_unknown(trouble, case)
 end
 
 -- Of several refusals one decides, see smtp.Options.recipients. The core has chosen by the codes;
--- the words of another one may tell more of when to try again.
+-- the words of another one may say more about when to try again.
 local function choose_reply(trouble, recipients, all)
    local wanted, decider = all and "never" or "later", nil
    for i = 1, #recipients do
