@@ -127,3 +127,24 @@ staged.rows("silence", {
    { "at the end of the message, by what is usual", server = { END = "SILENCE" },
       error = { "timeout", "timeout", nil, "doubt" }, says = { "300 s", "timeout" } },
 })
+
+staged.rows("A server that closes the connection", {
+   { "after it refused the name in EHLO", options = { port = 25, username = false, password = false },
+      server = { EHLO = "501-5.5.4 HELO/EHLO argument \"me.example\" invalid, closing connection.\n"
+         .. "501 5.5.4 https://support.google.com/mail/?p=helo x - gsmtp\nCLOSE" },
+      error = { "greeting_refused", "helo", "client", "never" }, says = { "501", "me.example", "set domain" } },
+   { "after it refused EHLO without a reason",
+      server = { EHLO = "502 no\nCLOSE" },
+      error = { "greeting_refused", "refused", nil, "never" }, says = { "refused EHLO and closed" } },
+   { "in place of an answer to AUTH", server = { AUTH = "CLOSE" },
+      error = { "disconnected", "closed", nil, "now" },
+      says = { "answering AUTH", "failed logins", "try again later" } },
+   { "in place of an answer to MAIL", server = { MAIL = "CLOSE" },
+      error = { "disconnected", "closed", nil, "now" }, says = { "answering MAIL", "send again" } },
+})
+
+staged.rows("A recipient that is refused without a known reason", {
+   { "at an MX, where a login does not help", options = { port = 25, username = false, password = false },
+      server = { EHLO = { "STARTTLS", "AUTH PLAIN" }, RCPT = "550 5.7.1 no" },
+      error = { "recipients_refused", "refused", nil, "never" }, hides = { "login", "password" } },
+})

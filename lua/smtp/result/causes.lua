@@ -586,8 +586,8 @@ return {
       { "recipient_syntax", "553 *malformed|syntax error|bad syntax* address", at = "rcpt" } },
    { "words of many servers: the message", at = "message",
       { "temporary", "*451 4.3.0* virus scan failed" },
-      { "too_large", "552 *message|mail|size|attachment|content* is *too large|too big|size exceeds|exceeds "
-         .. "size|too long*" },
+      { "too_large", "552 *message|mail|size|attachment|content* is *too large|too big|size "
+         .. "exceeds|exceeds size|too long*" },
       { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk "
          .. "mail|SURBL|URIBL|content filter*" },
       { "spam", "550 5.7.1 message *content|attachment|file type|url|link* is *not accept|not "

@@ -221,6 +221,14 @@ end
 -- The message belongs to the command that announces it.
 local command_stage = { body = "data", final = "data" }
 
+-- Some servers refuse EHLO and close the connection: their reply says why.
+local function quote_ehlo(trouble, reply)
+   if not reply or trouble.kind ~= "disconnected" or trouble.stage ~= "ehlo" then return end
+   trouble.kind, trouble.reason = "greeting_refused", "refused"
+   trouble.sentence = "refused EHLO and closed the connection"
+   trouble.code, trouble.enhanced, trouble.text = reply.code, reply.enhanced, reply.text
+end
+
 --- The error that reports a conversation's trouble.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param seen table         what findings.error takes of the session; without one: { offered = {} }
@@ -230,6 +238,7 @@ local command_stage = { body = "data", final = "data" }
 ---@return smtp.Error
 function failure.new(conv, seen, trouble, mail, recipients)
    local err, facts = { transcript = {} }, seen.facts
+   quote_ehlo(trouble, facts and facts.ehlo_reply)
    trouble.text = masked_text(conv, trouble)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.

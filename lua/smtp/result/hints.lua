@@ -80,8 +80,8 @@ function by_kind.disconnected(err, server)
    if err.stage == "tls" then
       return server.tls == "implicit" and remedies.closed_in_tls or remedies.closed_after_starttls
    end
-   if err.stage ~= "ehlo" then return nil end
-   return fill(remedies.ehlo_closed, { hello = interruptions.verb(server, "ehlo") })
+   local hint = remedies.closed[err.stage]
+   return hint and fill(hint, { hello = interruptions.verb(server, "ehlo") })
 end
 
 -- ---- EHLO ----
@@ -262,9 +262,8 @@ end
 
 -- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for a client that has not logged in.
 function by_kind.recipients_refused(err, server)
-   if err.enhanced == "5.7.1" and not server.credentials and #(err.offered or {}) > 0 then
-      return remedies.relay_login
-   end
+   local may_log_in = not server.credentials and server.port ~= 25 and #(err.offered or {}) > 0
+   return may_log_in and err.enhanced == "5.7.1" and remedies.relay_login or nil
 end
 
 -- ---- all of them ----

@@ -162,8 +162,17 @@ remedies.no_ehlo = "A firewall may change the command, or {cause}; if neither is
    .. "to the full host name of this machine"
 remedies.other_protocol = "This may be an {protocol} server: check host and port, or set "
    .. "protocol = \"{word}\""
-remedies.ehlo_closed = "The server may not accept the address of this machine or the name in "
-   .. "{hello} (domain): try again later, with fewer connections"
+remedies.again = "Send again; if it is closed again, ask the server's operator"
+remedies.closed = {
+   ehlo = "The server may not accept the address of this machine or the name in {hello} (domain): "
+      .. "try again later, with fewer connections",
+   starttls = remedies.again,
+   auth = "After many failed logins some servers close the connection for a while: check username "
+      .. "and password, and try again later",
+   mail = remedies.again, rcpt = remedies.again, data = remedies.again,
+   body = "The server may have a limit for the size of a message or the time it takes: send less, "
+      .. "or try again later",
+}
 remedies.not_smtp = "A firewall may change the command, or this is not an SMTP server: check host "
    .. "and port"
 
