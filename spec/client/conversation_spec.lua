@@ -66,7 +66,7 @@ describe("An idle connection on which the server", function()
          local first, second = spec_server.new(), spec_server.new()
          local told = 0
          local summary = assert(smtp.send_many(options({}, { first, second }), { message(), message() },
-            { connections = 1, rate = 50, on_result = function(_, receipt, err)
+            { connections = 1, rate = 10, on_result = function(_, receipt, err)
                assert(receipt, tostring(err))
                told = told + 1
                if told == 1 then happens(first) end

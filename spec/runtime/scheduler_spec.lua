@@ -214,7 +214,7 @@ describe("a crowd", function()
       assert(scheduler.run { function()
          for i = 3, 1, -1 do
             scheduler.spawn(function()
-               scheduler.sleep(i / 50)
+               scheduler.sleep(i / 10)
                log[#log + 1] = i
             end)
          end
