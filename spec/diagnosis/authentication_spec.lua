@@ -216,7 +216,7 @@ staged.rows("a server that wants a login", {
       hides = { "give username" }, remedy = { auth = "require" } },
    { "and offers no AUTH", server = { MAIL = "530 5.7.0 Authentication required", TLS = { "PIPELINING" } },
       options = { auth = "prefer" }, error = { "auth_required", "required", nil, "never" },
-      says = { "does not offer" }, hides = { "not_advertised", "give username" } },
+      says = { "does not offer", "check that host" }, hides = { "not_advertised", "give username" } },
    { "at DATA", server = { DATA = "530 5.7.0 Authentication required" },
       options = { username = false, password = false },
       error = { "auth_required", "required", nil, "never" }, says = { "give username and password" },
@@ -226,7 +226,8 @@ staged.rows("a server that wants a login", {
       error = { "auth_required", "required", nil, "never" }, says = { "give username and password" } },
    { "Microsoft 365 calls it 5.7.57", server = { MAIL = "530 5.7.57 Client not authenticated to send mail. "
       .. "[AM0PR04CA0001]" }, options = at("smtp.office365.com", { username = false, password = false }),
-      error = { "auth_required", "required", nil, "never" }, says = { "token|username" } },
+      error = { "auth_required", "required", nil, "never" }, says = { "token", "outlook.office.com" },
+      hides = { "username and password" } },
    { "Exchange calls it 5.7.1", server = { MAIL = "530 5.7.1 Client was not authenticated" },
       options = { username = false, password = false },
       error = { "auth_required", "required", nil, "never" }, says = { "give username and password" } },

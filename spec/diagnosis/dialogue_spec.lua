@@ -74,7 +74,7 @@ staged.rows("EHLO", {
       error = { "disconnected", "temporary", "server", "later" },
       says = { "fewer connections", "later", "me.example|domain" } },
    { "is answered by 554", options = plain(), server = { EHLO = "554 5.7.1 no" },
-      error = { "greeting_refused", "refused", nil, "never" }, says = { "554" } },
+      error = { "greeting_refused", "refused", nil, "never" }, says = { "554", "provider's server" } },
 })
 
 staged.rows("STARTTLS", {

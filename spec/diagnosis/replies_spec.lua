@@ -87,7 +87,7 @@ staged.rows("a sender", {
    { "whose mailbox is over quota", server = { MAIL = "552 5.2.2 Over quota" },
       error = { "sender_refused", "quota", "account", "later" }, says = { "quota" } },
    { "that is refused without a reason", server = { MAIL = "550 5.1.0 no" },
-      error = { "sender_refused", "refused", "sender", "never" }, says = { "ann@example.com" } },
+      error = { "sender_refused", "refused", "sender", "never" }, says = { "ann@example.com", "check the address" } },
 })
 
 staged.rows("the name in EHLO", {
@@ -261,7 +261,7 @@ staged.rows("a limit", {
       says = { "limits how much", "wait", "rate =|a rate", "connections" } },
    { "is that of SES for a day", options = at "email-smtp.us-east-1.amazonaws.com",
       server = { END = "454 Throttling failure: Daily message quota exceeded." },
-      error = { "data_refused", "rate_limited", "client", "later" }, says = { "next day|wait" } },
+      error = { "data_refused", "rate_limited", "client", "later" }, says = { "next day" } },
    { "is that of Gmail for a day", options = at "smtp.gmail.com", server = { END = GMAIL_DAILY },
       error = { "data_refused", "rate_limited", "client", "later" }, says = { "next day" } },
    { "is that of Microsoft 365 for connections", options = at "smtp.office365.com",
@@ -319,5 +319,5 @@ staged.rows("a message", {
    { "is not taken by the queue", server = { END = "451 4.3.0 Error: queue file write error" },
       error = { "data_refused", "temporary", "server", "later" }, says = { "later" } },
    { "is refused in words of nobody", server = { END = "554 5.6.0 no" },
-      error = { "data_refused", "refused", "message", "never" }, says = { "554" } },
+      error = { "data_refused", "refused", "message", "never" }, says = { "554", "header and the content" } },
 })

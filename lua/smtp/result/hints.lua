@@ -5,6 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local first_bytes = require "smtp.result.first_bytes"
 local interruptions = require "smtp.result.interruptions"
 local remedies = require "smtp.result.remedies"
+local services = require "smtp.options.services"
 
 local hints = {}
 
@@ -101,10 +102,12 @@ end
 
 function by_kind.greeting_refused(err, server)
    if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
-   local is_unknown = err.stage == "ehlo" and err.code and err.code >= 500 and err.code <= 504
-   local hint = err.reason == "helo" and domain_hint(server) or nil
-   if not is_unknown then return hint end
-   return (hint and hint .. ". " or "") .. unknown_hello(err, server)
+   local code = err.stage == "ehlo" and err.code or 0
+   local hint = err.reason == "helo" and domain_hint(server)
+   if code >= 500 and code <= 504 then
+      return (hint and hint .. ". " or "") .. unknown_hello(err, server)
+   end
+   return hint or server.protocol == "smtp" and remedies.refused or nil
 end
 
 -- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
@@ -236,14 +239,15 @@ local function unused(err, server)
    if err.auth_reason == "helo_only" then
       return remedies.auth_impossible_ehlo .. ". " .. domain_hint(server)
    end
-   local causes = remedies.why_unavailable
-   local hint = fill(remedies.auth_impossible, { cause = causes[err.auth_reason] or causes.other })
-   return is_submission(server) and hint or hint .. ". " .. remedies.submission
+   local cause = remedies.why_unavailable[err.auth_reason] or remedies.why_unavailable.other
+   local hint = fill(remedies.auth_impossible, { cause = cause })
+   return hint .. ". " .. (is_submission(server) and remedies.check_host or remedies.submission)
 end
 
 function by_kind.auth_required(err, server)
    local tls = is_before_tls(err) and fill(remedies.tls_first, server)
-   if not server.credentials then return join(remedies.give_credentials, tls) end
+   local login = (services.of_host(server.host) or {}).login
+   if not server.credentials then return join(login or remedies.give_credentials, tls) end
    if tls and server.auth ~= "skip" then return fill(remedies.auth_impossible, { cause = tls }) end
    return join(unused(err, server), tls)
 end
@@ -293,7 +297,8 @@ function hints.find(err, server, offered, trouble)
    if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
    local find = by_kind[err.kind]
    if trouble.case and not server.transport then return find(err, server, offered, trouble) end
-   return of_reason(err, server) or find and find(err, server, offered, trouble) or nil
+   return of_reason(err, server) or find and find(err, server, offered, trouble)
+      or remedies.of_concerns[err.reason == "refused" and err.concerns] or nil
 end
 
 return hints

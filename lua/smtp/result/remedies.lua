@@ -31,8 +31,8 @@ remedies.of_reason = {
          .. "as tls_pin (lua-smtp probe shows it)",
       unknown_issuer = "The server's operator has to add the intermediate certificates; for a "
          .. "private CA, give its certificate as tls_ca_file",
-      pin_mismatch = "The server has another key than the one in tls_pin: it was renewed, or "
-         .. "this is another server",
+      pin_mismatch = "If the key was renewed, set tls_pin to the new one (lua-smtp probe shows "
+         .. "it); otherwise this is another server",
       weak = "The server's operator must make a new certificate; until then, tls_verify = false "
          .. "with tls_pin accepts only its key",
       revoked = "The server's operator must replace the certificate: do not send to this server",
@@ -97,6 +97,17 @@ remedies.of_reason = {
    },
 }
 
+--- Replies that no row of smtp.result.causes knows, where their status shows what they are about.
+remedies.of_concerns = {
+   sender = "Check the address in from (or envelope.from); if it is right, ask the server's "
+      .. "operator for the reason",
+   recipient = "Check the address of the recipient; if it is right, ask the server's operator for "
+      .. "the reason",
+   message = "Check the header and the content of the message, or ask the server's operator for "
+      .. "the reason",
+   server = "Send again later, or ask the server's operator for the reason",
+}
+
 remedies.doubt = "Check whether the message arrived before you send it again"
 
 --- Connections.
@@ -122,6 +133,8 @@ remedies.mute = "The port may use TLS from the first byte (set tls = \"implicit\
    .. "refuses the address of this machine or takes no more connections: try again later"
 remedies.mute_in_tls = "Try again later, with fewer connections; the server may refuse the address "
    .. "of this machine"
+remedies.refused = "The server may accept no mail from this machine: send through your provider's "
+   .. "server with a login, or ask the server's operator"
 remedies.slow = "Raise {option} if the server is only slow; otherwise try again later"
 
 --- TLS.
