@@ -169,7 +169,8 @@ function Sink:listen(listener)
    if not listener then
       forget_certificate(self)
       if why == "system" then return nil, system.error("the sink cannot listen: " .. text) end
-      return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why) })
+      return nil, errors.new("connect", { what = "the sink cannot listen: " .. (text or why),
+         hint = "Give an address of this machine, and a port that is free (0: any)" })
    end
    self.listener = listener
    if options.socket then return options.socket end

@@ -16,6 +16,7 @@ describe("lua-smtp", function()
          ["--starttls"] = "Use %-%-tls implicit", ["--body x"] = "Use %-%-text TEXT", ["--rcpt x"] = "Use %-%-to",
          ["--port=x"] = "port: expected a whole number",
          ["--username ann --password-file /"] = "directory", ["--raw <&-"] = "standard input",
+         ["smtp://ann:p@ss@mail.example.com"] = "a URL is given without %-%-url%. Write %-%-url URL",
          ["--html-file /nonexistent"] = "No such file", ["--attach /nonexistent"] = "attachments%[1%].path" } do
          local text, status = run("send --host localhost --port 1 " .. flag .. message)
          assert.equal(64, status, flag)

@@ -65,7 +65,9 @@ describe("lua-smtp", function()
             assert.equal(64, (select(2, run(line .. " " .. flags))), line .. " " .. flags)
          end
       end
-      assert.equal(64, (select(2, run("nonsense"))))
+      local words, code = run("nonsense")
+      assert.equal(64, code)
+      assert.truthy(words:find('there is no command "nonsense"', 1, true))
       assert.equal(0, (select(2, run("--help"))))
       assert.equal(0, (select(2, run("send --help"))))
    end)

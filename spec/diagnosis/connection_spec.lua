@@ -41,6 +41,8 @@ staged.rows("The first bytes:", {
    foreign("SSH", "SSH-2.0-OpenSSH_9.2", "SSH server"),
    foreign("RTSP", "RTSP/1.0 400 Bad Request", "RTSP"),
    foreign("MySQL", "J\0\0\0", "MySQL server"),
+   foreign("telnet", "\255\253\24", "may not be an SMTP server"),
+   foreign("no text", "\3\0\0\11\6\208", "speaks no text"),
    foreign("MySQL that refuses", "F\0\0\0\255j\4Host 'x' is not allowed to connect to this MySQL server",
       "MySQL server"),
    foreign("telnet", "\255\253\24\255\253\32\255\253\35\255\253\39", "telnet server"),

@@ -202,6 +202,7 @@ local others = {
    { "auth", "535 Incorrect password; account not locked yet (3 attempts left)", "rejected" },
    { "auth", "535 5.7.139 Authentication unsuccessful, account is locked.", "auth_disabled" },
    { "auth", "421 4.7.0 mail.example.com Error: too many errors", "rate_limited" },
+   { "greeting", "554 No SMTP service here", "misconfigured" },
    { "auth", "525 5.7.1 Unauthorized IP address", "blocked", "smtp-relay.brevo.com" },
    { "greeting", "554 5.7.1 cloudmark CSI: 192.0.2.1 listed.", "blocked" },
    { "rcpt", "550 5.7.1 Rejected: HELO/EHLO greeting uses localhost", "helo" },

@@ -57,6 +57,9 @@ end
 local function split(argument)
    local name, equals, value = argument:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
    if not name or equals == "" and value ~= "" then
+      if argument:find("://", 1, true) then -- it may contain a password
+         errors.refuse("url", "a URL is given without --url", "Write --url URL")
+      end
       errors.refuse(argument, ("%q is not an option"):format(argument), "See --help")
    end
    name = name:gsub("%-", "_")

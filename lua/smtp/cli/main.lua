@@ -211,6 +211,7 @@ local function main(args)
    end
    local command = commands[name]
    if not command then
+      if name ~= "" then io.stderr:write(("smtp: there is no command %q"):format(name), "\n") end
       io.stderr:write(usage)
       return 64
    end

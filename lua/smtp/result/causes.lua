@@ -23,6 +23,8 @@ local NO_ROOM = "has no room for more mail at the moment"
 local LOGIN_AGAIN = "Check username and password, and wait: the server accepts no further login "
    .. "for a while"
 
+local LOGINS = "limits how often this machine or account may log in"
+
 local TOMORROW = "Wait until the next day, or have the limit of the account raised"
 
 local FROM_HEADER = "Give from as a full address; with raw, add exactly one From header to the "
@@ -41,6 +43,7 @@ return {
       { "browser_login_required", "534 *5.7.14* Please log in via your web browser and then try" },
       { "browser_login_required", "535 5.7.1 *Please log in with your web browser* and then try" },
       { "rate_limited", "454 4.7.0 *Too many login attempts*, please try again later.",
+         sentence = LOGINS,
          hint = "Wait an hour or more, then keep one connection for many messages (smtp.connect, "
             .. "smtp.send_many) instead of a login for each" } },
    { "Microsoft: "
@@ -61,7 +64,7 @@ return {
          hint = "The security defaults of the organization block passwords: give token (XOAUTH2), "
             .. "or have the administrator switch them off" },
       { "auth_disabled", "535 *5.7.139* Authentication unsuccessful, *user|account* is "
-         .. "*locked|disabled|blocked*." },
+         .. "*locked|disabled|blocked*.", hint = "Have the administrator unlock the account" },
       { "rejected", "535 *5.7.139* Authentication unsuccessful, the user credentials were "
          .. "incorrect." },
       { "token_scope", "535 *5.7.3 Authentication unsuccessful* [AM0PR0.EURPRD.PROD.OUTLOOK.COM]",
@@ -98,7 +101,7 @@ return {
          hint = "Switch SMTP on in the settings of the mailbox, and give the authorization code "
             .. "that it shows as password" },
       { "rate_limited", "451 Requested mail action not taken: *too much fail authentication*",
-         hint = LOGIN_AGAIN },
+         hint = LOGIN_AGAIN, sentence = LOGINS },
       { "app_password_required", "535 Error: *authentication failed*", host = "netease" } },
    { "Zoho: zoho.com/mail/help/zoho-smtp.html", at = "auth", service = "zoho",
       { "auth_disabled", "554 5.1.8 *Sender Address Blocked*" },
@@ -134,12 +137,12 @@ return {
          .. "password|app-specific password|application password|authorization code*" },
       { "token_expired", "535 5.7.8 The *token* has *expired*", by = "token" },
       { "rate_limited", "421 4.7.0 *Too many* failed *auth|login|attempts|logon|errors*",
-         hint = LOGIN_AGAIN },
+         hint = LOGIN_AGAIN, sentence = LOGINS },
       { "rate_limited", "454 4.7.0 *rate limit|temporarily blocked|temporarily locked*",
-         hint = LOGIN_AGAIN },
+         hint = LOGIN_AGAIN, sentence = LOGINS },
       { "rejected", "*535* 5.7.8 *or password|user not found|unknown user|no such user|incorrect "
          .. "password|wrong password|invalid password|bad password|password incorrect*" },
-      { "rate_limited", "454 4.7.0 *try again later*", hint = LOGIN_AGAIN },
+      { "rate_limited", "454 4.7.0 *try again later*", hint = LOGIN_AGAIN, sentence = LOGINS },
       { "auth_disabled", "535 5.7.8 *Account|mailbox|user|SMTP|authentication|access|service* is "
          .. "*locked|suspended|disabled|not enabled|not allowed|not "
          .. "activated|blocked|deactivated|switched off|not permitted*" } },
@@ -619,6 +622,9 @@ return {
       { "unknown_recipient", "*551* User not local", at = "rcpt" },
       { "mailbox_full", "*552* Requested mail action aborted", at = "rcpt" },
       { "recipient_domain", "*556* Domain does not accept mail", at = "rcpt" },
+      { "misconfigured", "554 *No SMTP service* here", at = "hello",
+         sentence = "offers no SMTP service here", hint = "Check host and port; some servers "
+            .. "also say so to addresses that they block" },
       { "misconfigured", "*521* Host does not accept mail", at = "hello" },
       { "rate_limited", "450 Please *slow down*" },
       { "temporary", "*421* Service not available, closing transmission channel", at = "hello",

@@ -11,7 +11,7 @@ first_bytes.protocols = {
    { "^%+OK", "a POP3 server" }, { "^%-ERR", "a POP3 or Redis server" },
    { "^SSH%-", "an SSH server" }, { "^\"IMPLEMENTATION\"", "a ManageSieve server" },
    { "[Mm]y[Ss][Qq][Ll]", "a MySQL server" }, { "[Mm]aria[Dd][Bb]", "a MySQL server (MariaDB)" },
-   { "^.?.?.?.?%?%?%?$", "a MySQL server" },
+   { "^[^%?]%?%?%?", "a MySQL server" },
    { "^RFB ", "a VNC server" }, { "^@RSYNCD", "an rsync server" },
    { "^:%S+ NOTICE", "an IRC server" }, { "^20[01] ", "a news server (NNTP)" },
    { "^%?%?[%?%c]*[^%?]?%?%?", "a telnet server, or another one that speaks no text" },
