@@ -26,6 +26,12 @@ describe("a module in C that cannot be loaded", function()
       end
    end)
 
+   it("ends the command with one line", function()
+      local said = command.run(("sh -c \"LUA_CPATH='/nonexistent/?.so' %s csrc/lua-smtp --help; echo status $?\"")
+         :format(peer.interpreter):gsub("%$", "\\%0"))
+      assert.truthy(said:find("^lua%-smtp: the module smtp.core, [^\n]*%(LUA_CPATH%)\nstatus 70\n$"), said)
+   end)
+
    it("was built for another Lua", function()
       assert.equal("", command.run(("sh -c 'mkdir -p %s/smtp && cd %s && echo \"void other(void); "
          .. "void luaopen_smtp_core(void) { other(); }\" >core.c && gcc -shared -fPIC -o smtp/core.so core.c "
