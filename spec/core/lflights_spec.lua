@@ -70,3 +70,89 @@ describe("What is shown", function()
       assert.equal(shown[1], shown[2])
    end)
 end)
+
+describe("the part of the loop in C", function()
+   if package.loaded.ngx then return end
+
+   -- A session that has read this greeting, and a socket to a peer that does what `body` says.
+   local function open(body)
+      local other, sock = peer.start("local sock = accept() " .. body), require("smtp.socket").new()
+      assert(sock:connect("127.0.0.1", other.port))
+      return session(), sock, other
+   end
+
+   it("waits for what is slow by itself, and notes when something moved", function()
+      local one, sock, other = open [[ socket.wait({}, 100) sock:send("220 hi\r\n") line(sock) ]]
+      local before = core.now()
+      local want, moved, is_ours = one:flights(sock:io(), before + 10, 10, before, true)
+      assert.same({ "send", false }, { want, is_ours })
+      assert.truthy(moved > before)
+      before = core.now() - 1000
+      want, moved, is_ours = one:flights(sock:io(), core.now() + 10, 10, before, true)
+      assert.same({ "recv", false }, { want, is_ours })
+      assert.truthy(moved > before + 990)
+      sock:close()
+      other.finish()
+   end)
+
+   it("leaves to Lua what is over, or too late", function()
+      local one, sock, other = open [[ line(sock) ]]
+      local before = core.now()
+      for _, deadline in ipairs { before - 1, before } do
+         local want, _, is_ours = one:flights(sock:io(), deadline, 10, before)
+         assert.same({ "recv", true }, { want, is_ours })
+      end
+      assert.truthy(core.now() - before < 5)
+      sock:close()
+      other.finish()
+   end)
+
+   it("hears what an idle connection brought, and whether it can be used", function()
+      for said, expected in pairs {
+         [""] = "true ready", ["421 bye\r\n"] = "false nothing", ["250 late\r\n"] = "false nothing",
+         ["CLOSE"] = "false ready",
+      } do
+         local one, sock, other = open(([[
+            sock:send("220 hi\r\n")
+            line(sock)
+            sock:send("250 mx\r\n")
+            sock:receiveany(1)
+            if %q == "CLOSE" then sock:close() else sock:send(%q) line(sock) end
+         ]]):format(said, said))
+         assert.is_nil((one:look(sock:io())))
+         assert.equal("ready", (one:flights(sock:io(), core.now() + 10, 10, core.now())))
+         sock:send("x")
+         if said ~= "" then core.sleep(0.2) end
+         assert.equal(expected, ("%s %s"):format(one:look(sock:io()), one:wants()), said)
+         sock:close()
+         other.finish()
+      end
+   end)
+
+   it("does not wait for the next message once one is over", function()
+      local line, list, one, sock, other = nil, {}, open [[
+         sock:send("220 hi\r\n")
+         line(sock)
+         sock:send("250-mx\r\n250 PIPELINING\r\n")
+         line(sock)
+         sock:send("250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n")
+         while line(sock) ~= "" do end
+      ]]
+      one = core.session { domain = "me.example", tls = "skip", auth = "skip", grade = "eager", flight_max = 64 }
+      for i = 1, 8 do list[i] = { from = "a@x", to = "b@x", raw = "hi\r\n" } end
+      local later = core.now() + 20
+      repeat local want = one:flights(sock:io(), later, 20, core.now(), true) until want == "ready"
+      line = core.pipeline(one, {}, 20, 0, 16)
+      assert.truthy(line:post(list, 1, 8, 1, 0) > 2)
+      local before = core.now()
+      local is_ours
+      for _ = 1, 10 do
+         is_ours = select(3, one:flights(sock:io(), later, 20, core.now(), false, line))
+         if (line:take({}, 0)) then break end
+      end
+      assert.is_false(is_ours)
+      assert.truthy(core.now() - before < 8, core.now() - before)
+      sock:close()
+      other.finish()
+   end)
+end)

@@ -2,6 +2,8 @@
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local socket = require "smtp.socket"
+local tls_pair = require "spec.tools.tls_pair"
 local tls_server = require "spec.tools.tls_server"
 
 local cert = certs.make()
@@ -68,6 +70,110 @@ describe("a 421 without a line end, before the end of the connection,", function
          other.finish()
          assert.same({ "disconnected", "mail", 421, "going down", "later" },
             { err.kind, err.stage, err.code, err.text, err.retry }, tostring(err))
+      end)
+   end
+end)
+
+describe("a TLS connection", function()
+   it("of more records than may be strays goes on as long as they bring data", function()
+      local both = tls_pair.open()
+      for i = 1, 1500 do
+         assert.equal(1, (both:drive(both.server, "send", "x")))
+         if i % 100 == 0 then
+            local heard = 0
+            while heard < 100 do heard = heard + #assert((both:drive(both.client, "receiveany", 100))) end
+         end
+      end
+      both:close()
+   end)
+
+   it("sends what is long piece by piece, in order", function()
+      local both = tls_pair.open()
+      local parts = {}
+      for i = 1, 60000 do parts[i] = ("%07d\n"):format(i) end
+      local all, sent, heard = table.concat(parts), 0, {}
+      while sent < #all do
+         local count, why, _, partly = both.client:send(all:sub(sent + 1))
+         sent = sent + (count or partly)
+         if why then assert.equal("again", why) end
+         both:pass()
+         local data = both.server:receiveany(1000000)
+         heard[#heard + 1] = data
+      end
+      both.client:close()
+      repeat
+         local data = both:drive(both.server, "receiveany", 1000000)
+         heard[#heard + 1] = data
+      until not data
+      assert.truthy(table.concat(heard) == all)
+      both:close()
+   end)
+
+   it("that hears what no key has sealed ends, and says no more", function()
+      local both = tls_pair.open()
+      both.near:send("\23\3\3\0\32" .. ("x"):rep(32)) -- a record that no key has sealed
+      local why, text = select(2, both:drive(both.client, "receiveany", 10))
+      assert.same({ "closed", "it sent a TLS record that is not valid" }, { why, text })
+      both:pass()
+      for _ = 1, 2 do
+         assert.same({ nil, "closed", text }, { both.client:receiveany(10) })
+         assert.same({ nil, "closed", text, 0 }, { both.client:send("x") })
+      end
+      assert.is_nil(both.client:certificate())
+      both.client:close()
+      assert.equal("", (both:pass()))
+      both:close()
+   end)
+
+   it("that the other end has ended says no more", function()
+      local both = tls_pair.open()
+      both.server:close()
+      both:pass()
+      assert.same({ nil, "closed", "it ended TLS" }, { both:drive(both.client, "receiveany", 10) })
+      assert.same({ nil, "closed", "TLS has ended" }, { both.client:receiveany(10) })
+      assert.same({ nil, "closed", "TLS has ended", 0 }, { both.client:send("x") })
+      assert.is_nil(both.client:certificate())
+      both.client:close()
+      assert.equal("", (both:pass()))
+      both:close()
+   end)
+
+   it("tells the other end when it is closed, unless a record is on its way", function()
+      local both = tls_pair.open()
+      both.client:close()
+      assert.truthy(#both:pass() > 0)
+      assert.same({ nil, "closed", "it ended TLS" }, { both:drive(both.server, "receiveany", 10) })
+      both:close()
+      both = tls_pair.new()
+      both.client:sslhandshake(nil, nil, false, both.context)
+      both:pass()
+      both.client:close()
+      assert.equal("", (both:pass()))
+      both:close()
+   end)
+end)
+
+describe("what a TLS connection cannot send yet", function()
+   for _, ending in ipairs { "open", "closed" } do
+      it("does not keep it from reading: the other end is " .. ending, function()
+         local both = tls_pair.open()
+         both:pass()
+         local data, why = ("x"):rep(65536), nil
+         repeat why = select(2, both.client:send(data)) until why
+         assert.equal("again", why)
+         both.server:send("552 enough\r\n")
+         socket.wait({}, 10)
+         both.near:send(assert(both.far:receiveany(65536)))
+         if ending == "closed" then both.near:close() end -- with much unread: a reset
+         socket.wait({}, 10)
+         both.client:settimeouts(5000, 5000, 5000)
+         for _ = 1, 50 do
+            data, why = both.client:receiveany(100)
+            if why ~= "again" then break end
+            socket.wait({ both.client }, 100)
+         end
+         assert.same({ "552 enough\r\n" }, { data, why })
+         both:close()
       end)
    end
 end)
