@@ -5,48 +5,52 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
-/* The errno value (EMFILE, ENOMEM) by which OpenSSL says that this machine lacks something; 0: it
- * says no such thing. What it noted is forgotten. */
-static int take_lack(void)
+/* Forgets what OpenSSL noted. Returns the errno value (EMFILE, ENOMEM) by which it said that this
+ * machine lacks something; 0: it said no such thing. *newest: its newest error, 0 where there is
+ * none; not the one by which SSL_CTX_use_... only says that another part of OpenSSL failed. */
+static int take_errors(unsigned long *newest)
 {
     int lack = 0;
+    *newest = 0;
     for (unsigned long error; (error = ERR_get_error()) != 0;) {
         int reason = ERR_GET_REASON(error);
         if (ERR_SYSTEM_ERROR(error) && host_errno_word(reason, NULL) != NULL) lack = reason;
         if (!ERR_SYSTEM_ERROR(error) && reason == ERR_R_MALLOC_FAILURE) lack = ENOMEM;
+        if (reason != ERR_R_PEM_LIB) *newest = error;
     }
     return lack;
 }
 
 const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why)
 {
-    int lack = take_lack();
+    unsigned long newest;
+    int lack = take_errors(&newest);
     return host_say(text, lack != 0 ? "system" : word, "%s", lack != 0 ? strerror(lack) : why);
 }
 
 /* Why OpenSSL could not use a file: its newest error, in plain words where they are known. The
  * oldest error is that of the system, if the file could not be read. */
-static const char *why_unusable(void)
+static const char *why_unusable(unsigned long oldest, unsigned long newest)
 {
-    unsigned long oldest = ERR_peek_error();
-    unsigned long error = ERR_peek_last_error();
-    int lib = ERR_GET_LIB(error);
-    int reason = ERR_GET_REASON(error);
+    int lib = ERR_GET_LIB(newest);
+    int reason = ERR_GET_REASON(newest);
     if (ERR_SYSTEM_ERROR(oldest)) return strerror(ERR_GET_REASON(oldest));
     if (lib == ERR_LIB_X509 &&
         (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH))
         return "it is not the key of tls_cert";
     if (lib == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) return "it is not a PEM file";
     if (lib == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ) return "it is encrypted";
-    return ERR_reason_error_string(error);
+    return ERR_reason_error_string(newest);
 }
 
 static const char *fail(struct tls_context *c, const char *option, const char *what)
 {
-    const char *why = why_unusable();
-    char text[HOST_TEXT_MAX];
-    host_say(text, option, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
-    return tls_blame(c->text, option, text);
+    unsigned long newest, oldest = ERR_peek_error();
+    int lack = take_errors(&newest);
+    if (lack != 0) return host_say(c->text, "system", "%s", strerror(lack));
+    const char *why = why_unusable(oldest, newest);
+    return host_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "",
+                    why != NULL ? why : "");
 }
 
 /* Is it a hashed directory? It costs nothing until a certificate is looked up in it; a bundle is

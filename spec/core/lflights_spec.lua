@@ -130,7 +130,8 @@ describe("the part of the loop in C", function()
    end)
 
    it("does not wait for the next message once one is over", function()
-      local line, list, one, sock, other = nil, {}, open [[
+      local list = {}
+      local _, sock, other = open [[
          sock:send("220 hi\r\n")
          line(sock)
          sock:send("250-mx\r\n250 PIPELINING\r\n")
@@ -138,11 +139,11 @@ describe("the part of the loop in C", function()
          sock:send("250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n")
          while line(sock) ~= "" do end
       ]]
-      one = core.session { domain = "me.example", tls = "skip", auth = "skip", grade = "eager", flight_max = 64 }
+      local one = core.session { domain = "me.example", tls = "skip", auth = "skip", grade = "eager", flight_max = 64 }
       for i = 1, 8 do list[i] = { from = "a@x", to = "b@x", raw = "hi\r\n" } end
       local later = core.now() + 20
       repeat local want = one:flights(sock:io(), later, 20, core.now(), true) until want == "ready"
-      line = core.pipeline(one, {}, 20, 0, 16)
+      local line = core.pipeline(one, {}, 20, 0, 16)
       assert.truthy(line:post(list, 1, 8, 1, 0) > 2)
       local before = core.now()
       local is_ours

@@ -98,3 +98,44 @@ describe("the files of a context", function()
       assert.same({ nil, "key" }, { context, wrong })
    end)
 end)
+
+describe("a context", function()
+   -- A server of the openssl command, which prints what it hears of the client. -> its lines
+   local function hello(settings, arguments)
+      local path, key = cert "good"
+      local pipe = io.popen(("env -u LD_PRELOAD timeout 20 openssl s_server -www -accept 127.0.0.1:0 -cert %s -key %s "
+         .. "-naccept 1 %s </dev/null 2>&1"):format(path, key, arguments))
+      local port
+      repeat port = pipe:read("*l"):match("^ACCEPT 127.0.0.1:(%d+)") until port
+      local sock = socket.new()
+      sock:settimeouts(5000, 5000, 5000)
+      assert(sock:connect("127.0.0.1", tonumber(port)))
+      local ok, why = sock:sslhandshake(nil, nil, false, assert(socket.tls_context(settings)))
+      local info = sock:tlsinfo()
+      sock:close()
+      pipe:read("*a")
+      pipe:close()
+      return ok and info.version or why
+   end
+
+   it("takes no version of TLS before 1.2", function()
+      assert.equal("tls:version", hello({ verify = false }, "-tls1_1 -cipher ALL:@SECLEVEL=0"))
+      assert.equal("TLSv1.2", hello({ verify = false }, "-tls1_2"))
+      assert.equal("TLSv1.2", hello({ verify = false, max_version = "1.2" }, ""))
+   end)
+
+   it("asks at no terminal for the pass phrase of a key, and says what a file is not", function()
+      local good, key = cert "good"
+      local name = os.tmpname()
+      for _, how in ipairs { "pkey", "ec" } do
+         command.run(("openssl %s -in %s -aes128 -passout pass:sesame -out %s"):format(how, key, name))
+         assert.same({ nil, "key", name .. ": it is encrypted" }, { socket.tls_context { cert = good, key = name } })
+      end
+      command.write(name, "no key")
+      local expected = name .. ": it is not a PEM file"
+      assert.same({ nil, "cert", expected }, { socket.tls_context { cert = name, key = key } })
+      local _, option = socket.tls_context { cert = good, key = name }
+      assert.equal("key", option)
+      os.remove(name)
+   end)
+end)

@@ -158,7 +158,8 @@ describe("what a TLS connection cannot send yet", function()
       it("does not keep it from reading: the other end is " .. ending, function()
          local both = tls_pair.open()
          both:pass()
-         local data, why = ("x"):rep(65536), nil
+         local why
+         local data = ("x"):rep(65536)
          repeat why = select(2, both.client:send(data)) until why
          assert.equal("again", why)
          both.server:send("552 enough\r\n")
