@@ -98,13 +98,22 @@ describe("the part of the loop in C", function()
    it("leaves to Lua what is over, or too late", function()
       local one, sock, other = open [[ line(sock) ]]
       local before = core.now()
-      for _, deadline in ipairs { before - 1, before } do
-         local want, _, is_ours = one:flights(sock:io(), deadline, 10, before)
+      for _, times in ipairs { { before - 1, 10 }, { before, 10 }, { before + 20, 0.01 } } do
+         local want, _, is_ours = one:flights(sock:io(), times[1], times[2], before)
          assert.same({ "recv", true }, { want, is_ours })
       end
       assert.truthy(core.now() - before < 5)
       sock:close()
       other.finish()
+   end)
+
+   it("is given a socket", function()
+      for _, name in ipairs { "flights", "look" } do
+         local one = session()
+         local ok, why = pcall(one[name], one, nil, 1, 1, 1)
+         assert.is_false(ok)
+         assert.truthy(why:find("bad argument #2", 1, true) and why:find("sock:io() is", 1, true), why)
+      end
    end)
 
    it("hears what an idle connection brought, and whether it can be used", function()
