@@ -10,7 +10,7 @@ local troubles = {}
 local hints = {
    ca = "Set lua_ssl_trusted_certificate in nginx.conf to a file with the issuer's certificate "
       .. "(public ones: /etc/ssl/certs/ca-certificates.crt); if it is set, the server may lack an "
-      .. "intermediate certificate, or lua_ssl_verify_depth (by default 1) is too small",
+      .. "intermediate certificate, or lua_ssl_verify_depth is too small",
    self_signed = "Add the certificate to the file that lua_ssl_trusted_certificate names in "
       .. "nginx.conf",
    expired = "If the clock is wrong, set it; otherwise the server's operator must renew the "
