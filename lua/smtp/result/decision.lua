@@ -115,13 +115,19 @@ local function holds(words, list)
    return true
 end
 
+-- A permanent refusal is temporary only where the server's words say so.
+local function fits_reply(row, code, status)
+   if row.code and row.code ~= code or row.status and row.status ~= status then return false end
+   return code < 500 or row.reason ~= "temporary" or #row.words > 0
+end
+
 local function fits(row, stage, code, status, case)
    if row.at then
       if not row.at:find(stage, 1, true) then return false end
    elseif stage == "auth" then
       return false
    end
-   if row.code and row.code ~= code or row.status and row.status ~= status then return false end
+   if not fits_reply(row, code, status) then return false end
    if row.by and row.by ~= case.by then return false end
    return not row.host or services.of_host(case.host) == services.get(row.host)
 end
