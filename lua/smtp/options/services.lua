@@ -83,6 +83,16 @@ local providers = {
          .. "key and its secret; they belong to one region",
       sender = "verify it or its domain in the same region; in the sandbox the recipients, too" },
    -- For hints alone.
+   resend = { title = "Resend", hosts = { "resend.com" },
+      login = "Resend expects the word resend as username and an API key as password",
+      sender = "verify its domain" },
+   sparkpost = { title = "SparkPost", hosts = { "sparkpostmail.com" },
+      login = "SparkPost expects the word SMTP_Injection as username and an API key as password",
+      sender = "verify its domain as a sending domain" },
+   proton = { title = "Proton Mail", hosts = { "protonmail.ch", "proton.me" },
+      login = "Proton Mail expects the address as username and an SMTP token as password: create "
+         .. "one under Settings, IMAP/SMTP",
+      sender = "use the address for which the token was made" },
    aol = { title = "AOL", hosts = { "aol.com" },
       login = "AOL accepts only app passwords: create one under Account Security",
       sender = "use the account's address" },
