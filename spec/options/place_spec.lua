@@ -53,6 +53,10 @@ describe("host", function()
 end)
 
 describe("url", function()
+   it("may not have a port that is not a number", function()
+      assert.truthy(refused({ url = "smtp://mail.example.org:abc" }).what:find("port that is not a number", 1, true))
+   end)
+
    local bad = { "smtp://h:99999", "smtp://h:0", "smtp://h%0d%0a:25", "smtp://h%00", "smtp://a%0Ab:c@h",
       "smtp://ann:a%0db@h", "smtp://h\r\n:25", "smtp://ann:50%@h", "smtp://ann:50%zz@h", "smtp://unix:/x",
       "smtp://unix%3A%2Fx", "smtp://h%3A25", "smtp://a%40h", "smtp://[::1", "smtp://[::1]25",

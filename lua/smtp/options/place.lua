@@ -116,6 +116,9 @@ end
 local function read_authority(parts, text)
    local login, where = text:match("^(.*)@([^@]*)$")
    local host, port = split_place(where or text)
+   if not host and (where or text):find("^[^:%[%]]+:[^:]+$") then
+      refuse("url", "url has a port that is not a number", "Write smtp://HOST:587")
+   end
    if not host then refuse("url", "url does not name a host", FORM_HINT) end
    parts.host = host_name("url", decode(host))
    parts.port = tonumber(port)
