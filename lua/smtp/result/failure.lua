@@ -195,12 +195,18 @@ local function add_facts(err, conv, seen, trouble, mail)
    if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
 end
 
+local is_interrupted = { disconnected = true, timeout = true }
+
 -- The end of the connection may have cut what the server said.
 local function masked_text(conv, trouble)
-   local kind = trouble.kind
    if not conv.transcript.secrets[1] then return trouble.text end
-   return conv.transcript:mask(trouble.text, kind == "disconnected" or kind == "timeout"
-      or trouble.code == 421)
+   return conv.transcript:mask(trouble.text, is_interrupted[trouble.kind] or trouble.code == 421)
+end
+
+-- A reply has its sentence already.
+local function describe(conv, trouble, mail)
+   if trouble.code and not is_interrupted[trouble.kind] then return end
+   interruptions.describe(conv, trouble, mail)
 end
 
 local function add_trouble(err, conv, trouble)
@@ -240,13 +246,13 @@ function failure.new(conv, seen, trouble, mail, recipients)
    local err, facts = { transcript = {} }, seen.facts
    quote_ehlo(trouble, facts and facts.ehlo_reply)
    trouble.text = masked_text(conv, trouble)
+   describe(conv, trouble, mail)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.
       local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
       add_dialogue(err, conv, seen, command_stage[stage] or stage)
       add_facts(err, conv, seen, trouble, mail)
    end
-   interruptions.describe(conv, trouble, mail)
    local case = refusal.case(conv.server, facts and { state = facts.auth,
       mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
       conv.domain, trouble.from)
@@ -255,7 +261,7 @@ function failure.new(conv, seen, trouble, mail, recipients)
    if facts then add_detail(err, trouble, conv, facts, seen.offered, mail) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
-   err.hint = err.hint or hints.find(err, conv.server, seen.offered, trouble)
+   err.hint = err.hint or trouble.hint or hints.find(err, conv.server, seen.offered, trouble)
    return err
 end
 

@@ -290,9 +290,8 @@ end
 ---@param err table    an error object
 ---@param server smtp.Server
 ---@param offered table[]   findings.mechanisms
----@param trouble table     `hint`: one that is known already; `case`, `option`
+---@param trouble table     `case`, `option`
 function hints.find(err, server, offered, trouble)
-   if trouble.hint then return trouble.hint end
    -- The code is that of EHLO: nothing is offered where the server refused it.
    if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
    local find = by_kind[err.kind]

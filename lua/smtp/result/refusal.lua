@@ -41,7 +41,7 @@ function refusal.case(server, auth, domain, from)
       once = type(server.token) == "function" and "", challenge = auth.challenge,
       waits = (server.extensions or NONE).pipelining == "skip",
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
-      from = words_of(from), to = nil }
+      from = words_of(from), to = nil, provider = services.of_host(server.host) }
 end
 
 -- ---- the words ----
@@ -62,7 +62,7 @@ local function block_of(text)
 end
 
 local function provider_of(row, case)
-   return services.of_host(case.host) or row and row.service and services.get(row.service)
+   return case.provider or row and row.service and services.get(row.service)
 end
 
 -- A user name without a domain is a common cause.
