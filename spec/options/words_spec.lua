@@ -16,6 +16,7 @@ describe("a value that other libraries use", function()
       { "tls", 465, IMPLICIT }, { "tls", "xyzzyxyzzy", 'Write one of its words, such as tls = "implicit"' },
       { "tls", { rejectUnauthorized = false }, "TLS has options of its own: tls_verify, tls_ca_file, tls_cert, "
          .. "tls_key, tls_host and tls_min_version" },
+      { "tls", "TLSv1.2", 'A version of TLS goes into tls_min_version = "1.2"' },
       { "auth", "login", AUTH }, { "auth", "PLAIN", AUTH }, { "auth", "cram-md5", AUTH },
       { "auth", { user = "ann", pass = "pw" }, AUTH }, { "auth", "hunter2", AUTH },
       { "auth", true, 'Write auth = "require"' }, { "auth", false, 'Write auth = "skip"' },

@@ -61,6 +61,9 @@ rows.mute = { {}, in_tls { greeting = "CLOSE" }, { tls = "implicit" } }
 rows.plaintext = { { tls = "implicit" }, function(t)
    return t.tls == "implicit" and { handshake = "tls:plaintext" } or {}
 end, { tls = "require" } }
+rows.silent_handshake = { { tls = "implicit", port = 587 }, function(t)
+   return t.tls == "implicit" and { handshake = "timeout" } or {}
+end, { tls = "require" } }
 rows.closed_in_tls = { { tls = "implicit" }, function(t)
    return t.tls == "implicit" and { handshake = "closed" } or {}
 end, { tls = "require" } }

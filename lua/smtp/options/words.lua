@@ -35,6 +35,8 @@ local by_option = {
       { IMPLICIT, "ssl", "smtps", "ssltls", "tlsssl", "wrapper", "wrapped", "onconnect",
          "tlsonconnect", "immediate", "direct", "465", "sslv3", "ssl3", "tlswrapper" },
       { "skip", "plain", "plaintext", "clear", "cleartext", "insecure", "unencrypted" },
+      { 'A version of TLS goes into tls_min_version = "1.2"', "12", "13", "tlsv12", "tls12",
+         "tlsv13", "tls13", "tls10", "tls11", "tlsv1", "tlsv10", "tlsv11" },
       { 'TLS has options of its own: tls_verify, tls_ca_file, tls_cert, tls_key, tls_host and '
          .. "tls_min_version", "table" },
    },

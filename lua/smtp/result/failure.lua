@@ -229,7 +229,8 @@ local command_stage = { body = "data", final = "data" }
 
 -- Some servers refuse EHLO and close the connection: their reply says why.
 local function quote_ehlo(trouble, reply)
-   if not reply or trouble.kind ~= "disconnected" or trouble.stage ~= "ehlo" then return end
+   local is_silent = trouble.kind == "disconnected" and trouble.stage == "ehlo" and not trouble.code
+   if not reply or not is_silent then return end
    trouble.kind, trouble.reason = "greeting_refused", "refused"
    trouble.sentence = "refused EHLO and closed the connection"
    trouble.code, trouble.enhanced, trouble.text = reply.code, reply.enhanced, reply.text

@@ -65,7 +65,9 @@ function by_kind.timeout(err, server, _, trouble)
    if err.stage == "connect" then
       return server.socket and remedies.socket_slow or remedies.connect_slow
    end
-   return fill(remedies.slow, { option = trouble.option or "timeout" })
+   local is_silent = err.stage == "tls" and server.tls == "implicit" and server.port ~= 465
+   return fill(is_silent and remedies.silent_handshake or remedies.slow,
+      { option = trouble.option or "timeout" })
 end
 
 function by_kind.connect(_, server)

@@ -13,8 +13,8 @@ remedies.of_reason = {
          .. "send over this network",
    },
    tls = {
-      starttls_refused = "Try again later, or ask the server's operator; this library does not "
-         .. "go on in clear text after a refusal",
+      starttls_refused = "Try again later if the reply is temporary (4yz), otherwise ask the "
+         .. "server's operator; this library does not go on in clear text after a refusal",
       no_common_cipher = "The server may have no cipher, version or curve in common with this "
          .. "library: its operator has to allow TLS 1.3, or TLS 1.2 with AES-GCM (check with "
          .. "lua-smtp probe)",
@@ -135,6 +135,8 @@ remedies.mute_in_tls = "Try again later, with fewer connections; the server may 
    .. "of this machine"
 remedies.refused = "The server may accept no mail from this machine: send through your provider's "
    .. "server with a login, or ask the server's operator"
+remedies.silent_handshake = "The port may not use TLS from the first byte: set tls = \"require\" "
+   .. "(STARTTLS); or raise {option} if the server is only slow"
 remedies.slow = "Raise {option} if the server is only slow; otherwise try again later"
 
 --- TLS.
