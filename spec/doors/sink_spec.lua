@@ -84,7 +84,8 @@ end)
 
 describe("the sink", function()
    it("without a descriptor left goes on when a client leaves", function()
-      local pipe = io.popen(("ulimit -n 14; exec %s csrc/lua-smtp sink --count 30 2>&1"):format(peer.interpreter))
+      local few = "ulimit -n $((11 + $(ls /proc/$$/fd | wc -l)))" -- nginx has its own open
+      local pipe = io.popen(("%s; exec %s csrc/lua-smtp sink --count 30 2>&1"):format(few, peer.interpreter))
       local port = tonumber(pipe:read("*l"):match("%d+$"))
       local list = {}
       for i = 1, 30 do list[i] = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" } end
