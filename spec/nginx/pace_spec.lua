@@ -59,3 +59,17 @@ describe("a crowd", function()
       assert.truthy(took > 0.095 and took < 20, took)
    end)
 end)
+
+describe("a pause", function()
+   it("is short where the system's clock was set back", function()
+      local core, pace = require "smtp.core", require "smtp.runtime.nginx.pace"
+      local now = ngx.now
+      finally(function() ngx.now = now end)
+      ngx.now = function() return now() + 1000 end
+      for _ = 1, 2 do pace.work(1e6, 0) end
+      ngx.now = now
+      local began = core.now()
+      for _ = 1, 2 do pace.work(1e6, 0) end
+      assert.truthy(core.now() - began < 20)
+   end)
+end)

@@ -8,6 +8,7 @@ local pace = {}
 local SENT_MAX = 49152
 local WORKED_MAX = 0.0003
 local PAUSE = 0.001        -- seconds; 0 would starve timers on ngx_lua 0.10.23
+local BACKLOG_MAX = 1      -- seconds of pauses that are lined up at most
 
 local sent, worked = 0, 0 -- in this turn of the event loop
 local tick = 0            -- nginx's time, in seconds; it moves only where the event loop turns
@@ -42,6 +43,7 @@ function pace.work(octets, seconds)
    if take_turn() then return end -- there was a wait in it
    sent, worked = sent + octets, worked + seconds
    if not is_used_up() then return end
+   if slot > tick + BACKLOG_MAX then slot = tick end -- the system's clock was set back
    slot = math.max(tick, slot) + PAUSE
    package.loaded.ngx.sleep(slot - tick + PAUSE / 2) -- nginx cuts it to whole milliseconds
    -- The event loop was late, and this turn is another's: once more, and then it is ours.
