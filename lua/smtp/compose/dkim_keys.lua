@@ -115,8 +115,8 @@ local why_not = {
 
 -- May an error show this value? It may if it is a path, and not the base64 of a key.
 local function looks_like_path(value)
-   if #value > 255 or value:find("^[%w+/]+=*$") and #value > 42 then return false end
-   return (value:find("^%.*/") or value:find("%.%a%w*$")) ~= nil
+   if #value > 255 or value:find("^[A-Za-z0-9+/]+=*$") and #value > 42 then return false end
+   return (value:find("^%.*/") or value:find("%.[A-Za-z][A-Za-z0-9]*$")) ~= nil
 end
 
 -- A PEM file, or its path. -> the text of the file

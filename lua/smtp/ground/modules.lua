@@ -54,7 +54,8 @@ local is_mark = { userdata = true, number = true }
 ---@param wanted string   the module that was required
 function modules.forget_failures(wanted)
    for name, value in next, package.loaded do
-      if is_mark[type(value)] and (name == wanted or tostring(name):find("^smtp%f[^%w_]")) then
+      local is_ours = name == wanted or tostring(name):find("^smtp%f[^A-Za-z0-9_]")
+      if is_mark[type(value)] and is_ours then
          package.loaded[name] = nil
       end
    end

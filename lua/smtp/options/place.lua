@@ -39,9 +39,9 @@ local misplaced = {
 local function advise(hint, option, text)
    local authority = text:gsub("^.*://", ""):gsub("[/?#].*$", ""):gsub("^.*@", "")
    local host = authority:match("^%[.*%]") or authority:match("^[^:]*")
-   if not host:find("^[%w.:%[%]_-]+$") then host = "mail.example.org" end
+   if not host:find("^[A-Za-z0-9.:%[%]_-]+$") then host = "mail.example.org" end
    local values = { OPTION = option, HOST = host, PORT = authority:match(":(%d+)$") or "587" }
-   return (hint:gsub("%u%u%u%u+", values))
+   return (hint:gsub("[A-Z][A-Z][A-Z][A-Z]+", values))
 end
 
 local function is_name(text)
@@ -56,7 +56,7 @@ local has_tls = { https = true, smtps = true, ssl = true, tls = true }
 
 -- What to write in the place of a URL in host, where that has no login.
 local function instead_of_url(text)
-   local scheme, name = text:match("^(%a+)://([%w.-]+)[:%d]*/?$")
+   local scheme, name = text:match("^([A-Za-z]+)://([A-Za-z0-9.-]+)[:%d]*/?$")
    if not name then return nil end
    local is_secure = has_tls[ascii.lower(scheme)]
    return ("Write url = \"%s://%s\", or host = \"%s\"%s"):format(is_secure and "smtps" or "smtp",
@@ -142,7 +142,7 @@ local function parse(text)
    local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
    local scheme = name and schemes[ascii.lower(name)]
    if not scheme then
-      if text:find("^%a+://[^@]*[/?#:].*@") then
+      if text:find("^[A-Za-z]+://[^@]*[/?#:].*@") then
          refuse("url", "url contains a user name or a password with @ : / ? or #", ESCAPE_HINT)
       end
       refuse("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)

@@ -307,7 +307,7 @@ return {
          .. "list* (S3140).",
          hint = "Ask for removal at https://olcsupport.office.com, or send through your "
             .. "provider's server with a login" },
-      { "blocked", "550 5.7.1 Unfortunately, messages weren't sent. *(S31*50)" },
+      { "blocked", "550 5.7.1 Unfortunately, messages weren't sent. *(S3*150)" },
       { "blocked", "550 *SC-00*1 Unfortunately, messages from 192.0.2.1 weren't sent." },
       { "blocked", "550 *DY-00*1 Unfortunately, messages from 192.0.2.1 weren't sent: a dynamic "
          .. "IP" },

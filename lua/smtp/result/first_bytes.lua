@@ -55,7 +55,7 @@ end
 --- Inspecting firewalls write asterisks in the greeting, and X in commands and keywords.
 function first_bytes.is_inspected(err)
    for keyword in next, err.capabilities or {} do
-      if keyword:find("^XXXX+%u?$") then return true end
+      if keyword:find("^XXXX+[A-Z]?$") then return true end
    end
    return first_bytes.greeting(err):find("*****", 1, true)
       or (err.text or ""):find("XXXX", 1, true)

@@ -107,7 +107,7 @@ local by_status = { invalid_token = "token_expired", ["400"] = "token_expired",
 -- The reason that the row has, or a more exact one that the server's JSON has.
 local function reason_of(row, case)
    local status = row.reason == "rejected" and case.by == "token" and case.challenge
-      and case.challenge:match('"status"%s*:%s*"?([0-9a-z_]+)')
+      and case.challenge:match('"status"[ \t\r\n]*:[ \t\r\n]*"?([0-9a-z_]+)')
    return by_status[status or ""] or row.reason
 end
 
