@@ -21,6 +21,7 @@ static void interrupt(lua_State *L, lua_Debug *activation)
 {
     (void)activation;
     lua_sethook(L, NULL, 0, 0);
+    (void)alarm(0);
     luaL_error(L, "interrupted by signal %d", (int)caught);
 }
 
@@ -30,13 +31,24 @@ static void note_signal(int number)
 {
     caught = number;
     lua_sethook(interrupted_state, interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    (void)alarm(1);
+}
+
+/* A signal that came just before a wait did not end it: this one does, a second later. */
+static void end_wait(int number)
+{
+    (void)number;
+    (void)alarm(1);
 }
 
 static int command_interruptible(lua_State *L)
 {
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND}, old;
+    struct sigaction waking = {.sa_handler = end_wait};
     interrupted_state = L;
     sigemptyset(&action.sa_mask);
+    sigemptyset(&waking.sa_mask);
+    (void)sigaction(SIGALRM, &waking, NULL);
     for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++)
         /* What was ignored from the start stays so: nohup(1). */
         if (sigaction(interrupting[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)

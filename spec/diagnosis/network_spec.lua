@@ -1,10 +1,15 @@
 -- Why there is no connection: look-ups, routes, ports, and what this machine lacks.
+local command = require "spec.tools.command"
 local safe = require "smtp.safe"
 local socket = require "smtp.socket"
 local staged = require "spec.tools.staged"
 local staged_child = require "spec.tools.staged_child"
 
 staged_child.make()
+
+-- root may read every file
+local WITHOUT_PRIVILEGES = command.run "id -u" == "0\n"
+   and "setpriv --bounding-set=-dac_override,-dac_read_search" or ""
 
 local function child(given)
    return function() return staged_child.send(given) end
@@ -81,7 +86,7 @@ staged.rows("this machine", {
    { "has no thread for a look-up", call = child { options = to "0.4.test", environment = "LACKING_THREADS=1" },
       error = { "system", "threads", nil, "later" }, says = { "thread", "ulimit -u", "address as host" } },
    { "has a /tmp that is read-only", call = child {
-      shell = "unshare -rm sh -c 'mount -t tmpfs -o ro none /tmp; exec %s'",
+      shell = command.namespace "m" .. " sh -c 'mount -t tmpfs -o ro none /tmp; exec %s'",
       before = [[local keys = require "spec.tools.dkim_keys"]],
       options = [[host = "127.0.0.1", port = 1, dkim = { domain = "football.example.com", selector = "s",
          key = keys.rfc.rsa }, raw = (function()
@@ -96,7 +101,7 @@ staged.rows("this machine", {
       .. "LD_LIBRARY_PATH=build/spec/empty exec %s'", options = to "127.0.0.1" },
       error = { "system", "resources", nil, "later" }, says = { "OpenSSL 3", "libssl", "install" } },
    { "lets nobody read the attachment", call = child { shell = "(touch build/spec/secret.pdf; chmod 0 build/spec/"
-      .. "secret.pdf; exec unshare -U %s)", options = [[host = "x.example", raw = nil, text = "",
+      .. "secret.pdf; exec " .. WITHOUT_PRIVILEGES .. " %s)", options = [[host = "x.example", raw = nil, text = "",
          attachments = { { path = "build/spec/secret.pdf" } }]] },
       error = { "usage", nil, nil, "never" }, says = { "secret.pdf", "Permission denied", "permissions|path" } },
 })

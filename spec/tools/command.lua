@@ -12,6 +12,13 @@ function command.run(line)
    return said
 end
 
+--- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that.
+---@param kinds string   "n", "m"
+function command.namespace(kinds)
+   local as_user = "unshare -r" .. kinds
+   return command.run(as_user .. " true") == "" and as_user or "unshare -" .. kinds
+end
+
 --- Runs a program with this text in a file as its argument. -> what it printed
 function command.run_with(program, text)
    local name = os.tmpname()

@@ -54,7 +54,7 @@ end
 --- A network of its own: its loopback, and nothing else but what these commands add.
 ---@param commands? string
 function staged_child.network(commands)
-   return ("unshare -rn sh -c 'ip link set lo up; %s exec %%s'"):format(commands or "")
+   return ("%s sh -c 'ip link set lo up; %s exec %%s'"):format(command.namespace "n", commands or "")
 end
 
 return staged_child
