@@ -48,7 +48,7 @@ end
 
 local function add_limit(conv, trouble, mail)
    local option, seconds = limit(conv, trouble.stage, mail)
-   local text = ("%g s (%s)"):format(math.floor(seconds * 10 + 0.5) / 10, option)
+   local text = ("%g s (%s)"):format(math.floor(seconds * 10 + 0.5) / 10, option):gsub(",", ".")
    trouble.option, trouble.sentence = option, trouble.sentence:gsub("{limit}", text)
 end
 
