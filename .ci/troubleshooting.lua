@@ -87,9 +87,9 @@ local function chapter()
    local out = { [[
 
 An error and each refused recipient say why the server refused (`reason`), which party has to change something
-(`concerns`), and what to do (`hint`). The table of documented replies is `lua/smtp/result/causes.lua`; the first row that
-fits decides. A reply that no row fits has the reason `refused`. Where the server's name belongs to a provider, the hint
-says what that provider expects.
+(`concerns`), and what to do (`hint`). The table of documented replies is `lua/smtp/result/causes.lua`; the first row
+that fits decides. A reply that no row fits keeps the reason of its command, such as `refused`. Where the server's name
+belongs to a provider, the hint says what that provider expects.
 ]] }
    add_reasons(out)
    add_providers(out)

@@ -69,6 +69,8 @@
 ---@field channel_binding? fun(self: smtp.Transport): string?, string?
 --- What is known about TLS that is on.
 ---@field tlsinfo? fun(self: smtp.Transport): { version?: string, cipher?: string, resumed?: boolean }
+--- The server's certificate, for smtp.probe.
+---@field certificate? fun(self: smtp.Transport): table?   subject, issuer, names, not_before, not_after
 ---@field getpeername? fun(self: smtp.Transport): string?   The address of the server.
 ---@field getsockname? fun(self: smtp.Transport): string?   The address of this end.
 

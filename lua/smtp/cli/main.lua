@@ -52,10 +52,11 @@ sink:
    --trace           show the dialogue on standard error
    --json            print where it listens, each message and errors as JSON, one line each
 
-exit status: 0 sent (probe: nothing stood in the way), 64 usage, 65 message refused, 67 no
-recipient accepted, 68 host unknown, 69 server lacks what was required, 74 connection lost,
-75 try again later, 76 protocol or TLS, 77 not permitted (authentication, sender, this machine),
-130 interrupted by Ctrl-C
+exit status: 0 sent (probe: nothing prevents sending), 64 usage, 65 sender or message refused, or
+its source failed, 67 no recipient accepted, 68 host unknown, 69 server cannot be reached, refuses
+the connection, or lacks what was required, 70 any other failure, 74 connection lost, 75 try again
+later, 76 protocol or TLS, 77 not permitted (authentication, sender, this machine), 130 interrupted
+by Ctrl-C, 143 ended by SIGTERM
 ]]
 
 -- The exit status of each class of errors (sysexits.h). The first class that fits counts.
