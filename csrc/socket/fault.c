@@ -7,7 +7,7 @@
 
 enum { NAME_ROOM = 100, DATE_ROOM = 16 };
 
-/* The common name, or else the organization, in printable ASCII. */
+/* The common name, or else the unit or the organization, in printable ASCII. */
 static void read_short_name(const X509_NAME *name, char out[NAME_ROOM])
 {
     static const int fields[] = {NID_commonName, NID_organizationalUnitName, NID_organizationName};
@@ -15,8 +15,8 @@ static void read_short_name(const X509_NAME *name, char out[NAME_ROOM])
     for (size_t i = 0; len <= 0 && i < sizeof fields / sizeof *fields; i++)
         len = X509_NAME_get_text_by_NID(name, fields[i], out, NAME_ROOM);
     if (len <= 0) memcpy(out, "?", 2);
-    for (char *c = out; *c != '\0'; c++)
-        if (*c < ' ' || *c > '~' || *c == '"') *c = '?';
+    for (int i = 0; i < len && i < NAME_ROOM - 1; i++)
+        if (out[i] < ' ' || out[i] > '~' || out[i] == '"') out[i] = '?';
 }
 
 static void read_date(const ASN1_TIME *time, char out[DATE_ROOM])
@@ -56,11 +56,12 @@ static void say_dates(long result, X509 *x509, const char *subject, char *out, s
 
 static void say_names(const X509 *x509, char *out, size_t out_max)
 {
-    char more[32] = "", names[200];
+    char more[32] = "", names[HOST_NAME_LEN_MAX + 2];
     int left_out = certificate_names(x509, ", ", names, sizeof names);
     if (left_out > 0) snprintf(more, sizeof more, " and %d more", left_out);
     if (names[0] == '\0')
-        snprintf(out, out_max, "it names no host at all (it has no subjectAltName)");
+        snprintf(out, out_max,
+                 "it names no host at all (no DNS name or address in a subjectAltName)");
     else
         snprintf(out, out_max, "it is for %s%s", names, more);
 }
@@ -75,9 +76,9 @@ static void say_key(X509 *x509, const char *subject, char *out, size_t out_max)
 
 static void say_digest(X509 *x509, const char *subject, char *out, size_t out_max)
 {
-    int digest = NID_undef;
+    int digest = NID_undef; /* RSA-PSS has it among its parameters */
     const char *name = NULL;
-    if (OBJ_find_sigid_algs(X509_get_signature_nid(x509), &digest, NULL) == 1)
+    if (X509_get_signature_info(x509, &digest, NULL, NULL, NULL) == 1 && digest != NID_undef)
         name = OBJ_nid2sn(digest);
     if (digest == NID_sha1) name = "SHA-1";
     snprintf(out, out_max, "%s is signed with %s, which is not safe any more", subject,

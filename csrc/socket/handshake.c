@@ -158,9 +158,10 @@ static const char *begin(struct smtp_socket *s, struct tls_context *c, const cha
     const char *word = stream_input(s);
     if (word == NULL) word = tls_open(s, c);
     if (word != NULL) return word;
-    if ((name != NULL && !set_name(s->tls, name)) || !make_key(s, name != NULL ? name : ""))
+    if (name != NULL && !set_name(s->tls, name))
         return host_say(s->text, "tls:handshake", "%s is not a name that a certificate can be for",
                         name);
+    if (!make_key(s, name != NULL ? name : "")) return host_say(s->text, "system", "no memory");
     if (!c->server) offer_session(s);
     return NULL;
 }

@@ -25,30 +25,30 @@ static void interrupt(lua_State *L, lua_Debug *activation)
     luaL_error(L, "interrupted by signal %d", (int)caught);
 }
 
+/* A signal that came just before a wait did not end it: an alarm does, every second until then. */
+static void end_wait(int number)
+{
+    struct sigaction again = {.sa_handler = end_wait};
+    (void)number;
+    sigemptyset(&again.sa_mask);
+    (void)sigaction(SIGALRM, &again, NULL);
+    (void)alarm(1);
+}
+
 /* As the interpreter does for SIGINT: the next step of the Lua program raises an error. A wait that
  * the signal ends returns "again" to Lua before that. */
 static void note_signal(int number)
 {
     caught = number;
     lua_sethook(interrupted_state, interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-    (void)alarm(1);
-}
-
-/* A signal that came just before a wait did not end it: this one does, a second later. */
-static void end_wait(int number)
-{
-    (void)number;
-    (void)alarm(1);
+    end_wait(0);
 }
 
 static int command_interruptible(lua_State *L)
 {
     struct sigaction action = {.sa_handler = note_signal, .sa_flags = (int)SA_RESETHAND}, old;
-    struct sigaction waking = {.sa_handler = end_wait};
     interrupted_state = L;
     sigemptyset(&action.sa_mask);
-    sigemptyset(&waking.sa_mask);
-    (void)sigaction(SIGALRM, &waking, NULL);
     for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++)
         /* What was ignored from the start stays so: nohup(1). */
         if (sigaction(interrupting[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
@@ -124,7 +124,7 @@ static int command_read_secret(lua_State *L)
     if (!hide(&before)) return 0;
     say(prompt);
     ssize_t len = read_line(line, sizeof line);
-    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    (void)tcsetattr(STDIN_FILENO, TCSANOW, &before); /* TCSADRAIN could be interrupted */
     say("\n");
     lua_pushlstring(L, line, len < 0 ? 0 : (size_t)len);
     wipe(line, sizeof line);

@@ -22,7 +22,7 @@ describe("What is wrong with a certificate", function()
    end)
 
    it("is that it names no host, whatever its common name is", function()
-      assert.equal("it names no host at all (it has no subjectAltName)", fault "cn_only")
+      assert.equal("it names no host at all (no DNS name or address in a subjectAltName)", fault "cn_only")
    end)
 
    it("is the issuer that is missing, or the CA at the end of its chain", function()

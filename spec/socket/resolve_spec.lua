@@ -22,7 +22,8 @@ describe("the answer of the resolver", function()
    local library = "build/spec/resolver.so"
 
    setup(function()
-      assert.equal("", command.run(("mkdir -p build/spec && cc -shared -fPIC -o %s.$$ spec/tools/resolver.c -ldl "
+      command.run "mkdir -p build/spec"
+      assert.equal("", command.run(("cc -shared -fPIC -o %s.$$ spec/tools/resolver.c -ldl "
          .. "&& mv %s.$$ %s"):format(library, library, library)))
    end)
 

@@ -43,10 +43,11 @@ end
 
 --- Compiles what these processes have: see resolver.c and lacking.c.
 function staged_child.make()
+   command.run "mkdir -p build/spec"
    for _, name in ipairs { "resolver", "lacking" } do
       local library = ("build/spec/%s.so"):format(name)
-      local said = command.run(("mkdir -p build/spec && cc -shared -fPIC -o %s.$$ spec/tools/%s.c -ldl && mv %s.$$ %s")
-         :format(library, name, library, library))
+      local said = command.run(("cc -shared -fPIC -o %s.$$ spec/tools/%s.c -ldl && mv %s.$$ %s"):format(library, name,
+         library, library))
       if said ~= "" then error(said, 0) end
    end
 end
