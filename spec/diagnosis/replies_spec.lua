@@ -284,9 +284,11 @@ staged.rows("a limit", {
       error = { "disconnected", "rate_limited", "client", "later" }, says = { "wait" } },
    { "is pipelining, says Postfix", server = { DATA = "503 5.5.0 <DATA>: Data command rejected: Improper use of SMTP "
       .. "command pipelining" },
-      error = { "data_refused", "pipelining", "client", "now" }, says = { "pipelining" } },
+      error = { "data_refused", "pipelining", "client", "never" }, says = { "pipelining", "operator" },
+      hides = { 'pipelining = "off"' } },
    { "is pipelining, says Exim", server = { MAIL = "554 SMTP synchronization error\nCLOSE" },
-      error = { "sender_refused", "pipelining", "client", "now" }, says = { "pipelining" } },
+      error = { "sender_refused", "pipelining", "client", "never" }, says = { "pipelining", "operator" },
+      hides = { 'pipelining = "off"' } },
 })
 
 staged.rows("a message", {

@@ -51,6 +51,7 @@ function conversation.new(server, deadline, transcript, observer)
       body = nil,              -- smtp.Body: messages that are read piece by piece
       session = nil,           -- smtp.core's
       words = nil,             -- what the session may use of each extension, see memory.recall
+      in_lockstep = false,     -- PIPELINING was given up on this connection, see lockstep
       record = nil,            -- smtp.client.memory: what is known of the server
       domain = nil,            -- the name that EHLO said
       is_kept = false,         -- the connection was opened by an earlier conversation
@@ -198,7 +199,7 @@ end
 function Conversation:lockstep()
    memory.note_no_pipelining(self.server)
    self.session:grade("off")
-   self.words, self.parts = memory.extensions(self.server), nil
+   self.words, self.parts, self.in_lockstep = memory.extensions(self.server), nil, true
 end
 
 --- Keep the connection for others, where that can be.

@@ -28,12 +28,12 @@ delivery.open = opening.open
 -- or no more than a failure.
 local of_sequence = { [503] = true, [554] = true }
 
--- The server offers PIPELINING and does not accept it. A later attempt waits for each answer.
+-- The server offers PIPELINING and does not accept it. A later attempt waits for each answer, if
+-- this connection did not do so from the start.
 local function is_of_pipelining(conv, trouble)
-   local word = conv.server.extensions.pipelining
-   if word == "skip" or word == "require" or not refusal.is_of_pipelining(trouble) then
-      return false
-   end
+   local word = conv.words.pipelining
+   local is_off = word == "skip" and not conv.in_lockstep
+   if is_off or word == "require" or not refusal.is_of_pipelining(trouble) then return false end
    if findings.parts(conv).pipelining ~= "off" then conv:lockstep() end
    trouble.retry = "now"
    return true

@@ -121,7 +121,7 @@ end
 function request.carried(t)
    local carried = {}
    for name, option in next, is_connection do
-      local value = t[name]
+      local value = rawget(t, name)
       if option.carried and (type(value) ~= "table" or is_data(value)) then
          carried[name] = type(value) == "table" and check.copy(value) or value
       end

@@ -74,6 +74,7 @@ end
 function user_call.shown(value)
    local kind = type(value)
    if kind == "string" then
+      if value:find("://", 1, true) then return "a URL" end -- which may contain a password
       return ('the string "%s"'):format(errors.cut(value, SHOWN_MAX, "…"))
    end
    if kind == "number" then return "the number " .. ("%.14g"):format(value) end

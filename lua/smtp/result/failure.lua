@@ -209,6 +209,14 @@ local function describe(conv, trouble, mail)
    interruptions.describe(conv, trouble, mail)
 end
 
+local function case_of(conv, facts, err, trouble)
+   local case = refusal.case(conv.server, facts and { state = facts.auth,
+      mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
+      conv.domain, trouble.from)
+   if conv.words and not conv.in_lockstep then case.waits = conv.words.pipelining == "skip" end
+   return case
+end
+
 local function add_trouble(err, conv, trouble)
    local server = conv.server
    err.reason, err.concerns, err.stage = trouble.reason, trouble.concerns, trouble.stage
@@ -254,9 +262,7 @@ function failure.new(conv, seen, trouble, mail, recipients)
       add_dialogue(err, conv, seen, command_stage[stage] or stage)
       add_facts(err, conv, seen, trouble, mail)
    end
-   local case = refusal.case(conv.server, facts and { state = facts.auth,
-      mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
-      conv.domain, trouble.from)
+   local case = case_of(conv, facts, err, trouble)
    refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
    add_trouble(err, conv, trouble)
    if facts then add_detail(err, trouble, conv, facts, seen.offered, mail) end

@@ -97,7 +97,7 @@ end
 local function unknown_hello(err, server)
    if first_bytes.is_inspected(err) then return remedies.firewall end
    local is_lmtp = server.protocol == "lmtp"
-   if is_submission(server) and not is_lmtp then return remedies.not_smtp end
+   if not is_lmtp and (is_submission(server) or server.port == 25) then return remedies.not_smtp end
    local other = is_lmtp and "smtp" or "lmtp"
    return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
 end

@@ -12,6 +12,12 @@ local refusal = {}
 
 local proof_of = { OAUTHBEARER = "token", XOAUTH2 = "token", EXTERNAL = "client certificate" }
 
+-- With some providers the token is the user name as well: no line shows it.
+local function login_of(server)
+   local login = server.username
+   return type(login) == "string" and login ~= "" and login ~= server.password and login or nil
+end
+
 local function words_of(value)
    return type(value) == "string" and value ~= "" and value or nil
 end
@@ -32,7 +38,7 @@ local HELLO = { lmtp = "LHLO" }
 ---@return table
 function refusal.case(server, auth, domain, from)
    auth = auth or { offered = NONE }
-   local logged_in, login = auth.state == "authenticated", words_of(server.username)
+   local logged_in, login = auth.state == "authenticated", login_of(server)
    return { host = server.host, lmtp = server.protocol == "lmtp",
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
@@ -148,7 +154,7 @@ local is_refused = { refused = true, deferred = true }
 
 -- The reply is one to RCPT, or one to the message for this recipient (LMTP), or for all.
 local function stage_of(one, case, trouble)
-   if case.lmtp then return "final" end
+   if case.lmtp and not (trouble and trouble.stage == "rcpt") then return "final" end
    local is_same = trouble and trouble.code == one.code and trouble.text == one.text
    return is_same and trouble.stage or "rcpt"
 end
