@@ -97,7 +97,8 @@ describe("service", function()
       for _, host in ipairs { "smtp.gmail.com", "SMTP.Gmail.Com", "smtp-relay.gmail.com.", "gmail.com" } do
          assert.equal(gmail, services.of_host(host))
       end
-      for _, host in ipairs { "notgmail.com", "gmail.com.example", "com", "127.0.0.1", "::1", "" } do
+      for _, host in ipairs { "notgmail.com", "gmail.com.example", "com", "127.0.0.1", "::1", "",
+         "ec2-192-0-2-1.eu-west-1.compute.amazonaws.com", "vps-1.vps.ovh.net" } do
          assert.is_nil(services.of_host(host))
       end
       assert.is_nil(services.of_host(nil))

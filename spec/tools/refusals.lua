@@ -17,7 +17,7 @@ refusals.stage_of = { auth = "auth", hello = "greeting", mail = "mail", rcpt = "
 --- The name of a server of the provider that a row asks for.
 function refusals.host_of(row)
    local provider = row.host and services.get(row.host)
-   return provider and "smtp." .. provider.hosts[1]
+   return provider and "email-smtp." .. provider.hosts[1]
 end
 
 return refusals

@@ -77,7 +77,7 @@ local providers = {
       login = "Mailjet expects the API key as username and the secret key as password",
       sender = "validate it, or its domain, in the account" },
    ses = { title = "Amazon SES", host = "email-smtp.%s.amazonaws.com", port = 465, tls = "implicit",
-      hosts = { "amazonaws.com", "amazonaws.com.cn" },
+      hosts = { "amazonaws.com", "amazonaws.com.cn" }, start = "^email%-smtp",
       login = "Amazon SES expects its SMTP credentials (SES console, SMTP settings), not the "
          .. "access "
          .. "key and its secret; they belong to one region",
@@ -121,7 +121,7 @@ local providers = {
       login = "IONOS expects the full mail address as username and the password of that mailbox, "
          .. "not those of the customer account",
       sender = "use an address of the contract" },
-   ovh = { title = "OVHcloud", hosts = { "ovh.net", "ovh.com" },
+   ovh = { title = "OVHcloud", hosts = { "mail.ovh.net", "mail.ovh.ca", "ssl0.ovh.net" },
       login = "OVHcloud expects the full mail address as username and the password of that mailbox",
       sender = "use the mailbox's address or an alias of it" },
 }
@@ -202,7 +202,8 @@ function services.of_host(host)
    host = host:gsub("[A-Z]", ascii.lower_of):gsub("%.$", "")
    for _, provider in next, providers do
       for i = 1, #provider.hosts do
-         if is_at(host, provider.hosts[i]) then return provider end
+         local is_its = is_at(host, provider.hosts[i]) and host:find(provider.start or "")
+         if is_its then return provider end
       end
    end
 end

@@ -142,7 +142,7 @@ return {
          hint = LOGIN_AGAIN, sentence = LOGINS },
       { "rejected", "*535* 5.7.8 *or password|user not found|unknown user|no such user|incorrect "
          .. "password|wrong password|invalid password|bad password|password incorrect*" },
-      { "rate_limited", "454 4.7.0 *try again later*", hint = LOGIN_AGAIN, sentence = LOGINS },
+      { "rate_limited", "454 *4.7.0 try again later*", hint = LOGIN_AGAIN, sentence = LOGINS },
       { "auth_disabled", "535 5.7.8 *Account|mailbox|user|SMTP|authentication|access|service* is "
          .. "*locked|suspended|disabled|not enabled|not allowed|not "
          .. "activated|blocked|deactivated|switched off|not permitted*" } },
@@ -204,7 +204,7 @@ return {
          hint = "Set from (or envelope.from) to an address that exists and receives mail" },
       { "recipient_domain", "550 *all relevant MX records point to non-existent hosts*" },
       { "unknown_recipient", "550 *Unrouteable address*" },
-      { "unknown_recipient", "550 *No Such User* Here" },
+      { "unknown_recipient", "550 *No Such User Here*" },
       { "rate_limited", "550 Domain example.com has *exceeded the max emails per hour* (500/500 "
          .. "(100%)) allowed. Message discarded." },
       { "rate_limited", "550 Domain example.com has *exceeded the max defers and failures per "
@@ -442,8 +442,7 @@ return {
       { "blocked", "554 IP=192.0.2.1 - *A problem occurred*. Ask your postmaster for help (BL)" },
       { "blocked", "550 Administrative prohibition - *envelope blocked*" },
       { "rate_limited", "554 5.7.1 Policy rejection; *message count quota|recipient count "
-         .. "quota|sending quota|daily quota|hourly quota|sending limit* exceeded" },
-      { "greylisted", "451 *4.7.1 Try again later*" } },
+         .. "quota|sending quota|daily quota|hourly quota|sending limit* exceeded" } },
    { "words of many servers: full mailboxes, loops",
       { "mailbox_full", "452 4.1.1 <b@example.net> *mailbox full|mailbox is full|over "
          .. "quota|overquota|quota exceeded*", at = "rcpt message" },
@@ -526,8 +525,8 @@ return {
          .. "messages|too many mails|too many emails|sending limit|sending too*" },
       { "rate_limited", "550 5.7.1 *exceed|reached*s the limit *per hour|per day|per minute*" },
       { "rate_limited", "451 4.7.1 *send limit|sending limit*" },
-      { "rate_limited", "451 4.7.1 *rate|daily|hourly|per hour|per day|per minute* is "
-         .. "*exceeded|limit|quota|too high*" },
+      { "rate_limited", "451 4.7.1 *sending rate|message rate|mail rate|daily|hourly|per "
+         .. "hour|per day|per minute* is *exceeded|limit|quota|too high*" },
       { "blocked", "550 5.7.1 Your host is on a *blacklist|black list|blocklist|block "
          .. "list|block-list|black-list*" },
       { "blocked", "550 5.7.1 192.0.2.1 is *listed in|listed at|listed on|listed by* "
@@ -540,7 +539,12 @@ return {
          .. "IP|residential address|residential network|residential customer|residential "
          .. "connection|dial-up|dialup* addresses do not send here" },
       { "blocked", "554 5.7.1 *banned|blocked|access denied|poor reputation*", at = "hello" },
-      { "auth_disabled", "550 *sending* for this account is *disabled|suspended|blocked*" },
+      { "blocked", "550 5.7.1 *sending IP|sender IP|sending server|sending host|sending MTA* "
+         .. "192.0.2.1 is *blocked|rejected|denied*", at = "mail rcpt message" },
+      { "blocked", "550 5.7.0 Access denied: *IP address unknown|unknown IP*",
+         at = "mail rcpt message" },
+      { "auth_disabled", "550 *sending for|sending from|sending mail|outgoing mail* this "
+         .. "*account|user|domain* is *disabled|suspended|blocked*" },
       { "auth_disabled", "550 5.7.1 *account|user* has been *suspended|disabled|locked*",
          at = "mail" },
       { "blocked", "550 5.7.1 *spam|reputation|Spamhaus|SpamCop|SORBS|UCEPROTECT* "
@@ -560,13 +564,19 @@ return {
          hint = "Set envelope.from to an address in place of \"\"" },
       { "sender_not_allowed", "550 5.7.1 *not an authorized|not a valid|not an allowed|not a "
          .. "verified* *sender*" },
-      { "sender_not_allowed", "550 5.7.1 *Sender|From address|MAIL FROM* is *not "
-         .. "allowed|rejected|not verified|not authorized|not authorised|not permitted|denied*" } },
+      { "sender_not_allowed", "550 5.7.1 Unable to *verify sender|sender verif|sender address*: "
+         .. "*unknown|not exist|no such|invalid|failed*",
+         sentence = "cannot verify the sender {from|}",
+         hint = "Set from (or envelope.from) to an address that exists and receives mail" },
+      { "sender_not_allowed", "550 5.7.1 *From address|Sender address|sender is|MAIL FROM* is *not "
+         .. "allowed|rejected|not verified|not authorized|not authorised|not permitted|denied*" },
+      { "sender_not_allowed", "550 5.7.1 *sender not|sender rejected|sender denied* allowed" } },
    { "words of many servers: recipients", at = "rcpt message",
       { "recipient_disabled", "550 5.7.1 mailbox blocks *unknown sender|external "
          .. "sender|unauthenticated sender|outside sender|authorized senders only|authorised "
          .. "senders only*s" },
-      { "mailbox_full", "552 *inbox|mailbox|folder* is *full|over quota|exceeded|too large*" },
+      { "mailbox_full", "552 *inbox full|mailbox full|folder full*" },
+      { "mailbox_full", "552 *inbox|mailbox|folder* *is full|over quota|exceeded|too large*" },
       { "mailbox_full", "552 *out of storage|disk quota|storage limit*" },
       { "mailbox_full", "552 Requested mail action aborted: *exceed*ed storage *allocation|quota*",
          at = "rcpt" },
@@ -583,12 +593,17 @@ return {
       { "unknown_recipient", "*550* Requested action not taken: *mailbox "
          .. "unavailable*", at = "rcpt" },
       { "temporary", "450 Requested action not taken: *mailbox unavailable*", at = "rcpt" },
+      { "header", "550 The address in the *To header|Cc header|From header* is *invalid|malformed*",
+         at = "message" },
       { "unknown_recipient", "550 *user|mailbox|recipient|account|address* is *unknown|not "
          .. "found|not exist|doesn't exist|not known|no longer|invalid*" },
       { "blocked", "550 5.7.1 *spam|reputation* source", at = "rcpt" },
+      { "greylisted", "451 *4.7.1 Try again later*", at = "rcpt" },
       { "recipient_syntax", "553 *malformed|syntax error|bad syntax* address", at = "rcpt" } },
    { "words of many servers: the message", at = "message",
       { "temporary", "*451 4.3.0* virus scan failed" },
+      { "temporary", "451 4.7.1 *virus|spam|content* *scanner|scan|filter* is "
+         .. "*unavailable|not available|failed|timed out|timeout*" },
       { "too_large", "552 *message|mail|size|attachment|content* is *too large|too big|size "
          .. "exceeds|exceeds size|too long*" },
       { "spam", "554 5.7.1 *virus|infected|malware|phish|unsolicited|spam|bulk "

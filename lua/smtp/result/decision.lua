@@ -115,10 +115,12 @@ local function holds(words, list)
    return true
 end
 
--- A permanent refusal is temporary only where the server's words say so.
+local is_passing = { temporary = true, rate_limited = true }
+
+-- A permanent refusal passes only where the server's words say so, or where it is documented.
 local function fits_reply(row, code, status)
    if row.code and row.code ~= code or row.status and row.status ~= status then return false end
-   return code < 500 or row.reason ~= "temporary" or #row.words > 0
+   return code < 500 or not is_passing[row.reason] or #row.words > 0 or row.sample:find("^5")
 end
 
 local function fits(row, stage, code, status, case)
