@@ -145,6 +145,7 @@ end
 ---@field keepalive table|false|nil  { idle = seconds, size = connections }
 ---@field flight_max integer|nil     send_many: messages in flight
 ---@field refused_max integer|nil    send_many: refused recipients in flight
+---@field secret_unverified boolean|nil  false: smtp.probe sends no secret where nothing is verified
 
 local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply_timeout = 60,
    pipelining = "safe" }
