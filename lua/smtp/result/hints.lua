@@ -97,7 +97,9 @@ end
 local function unknown_hello(err, server)
    if first_bytes.is_inspected(err) then return remedies.firewall end
    local is_lmtp = server.protocol == "lmtp"
-   if not is_lmtp and (is_submission(server) or server.port == 25) then return remedies.not_smtp end
+   local is_known_port = is_submission(server) or server.port == 25
+   local is_named = (err.text or ""):find("LHLO", 1, true)
+   if not is_lmtp and is_known_port and not is_named then return remedies.not_smtp end
    local other = is_lmtp and "smtp" or "lmtp"
    return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
 end
