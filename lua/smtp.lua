@@ -9,6 +9,7 @@ local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local safe = require "smtp.safe"
 
+---@type smtp.Module
 local smtp = { _VERSION = safe._VERSION }
 safe.modules[smtp] = true
 
@@ -40,7 +41,7 @@ end
 
 --- Send many messages over few connections; errors of single messages are among the results.
 ---@param options smtp.ConnectionOptions   where and how
----@param messages smtp.MessageOptions[]|fun(): smtp.MessageOptions?   what
+---@param messages smtp.Messages   what
 ---@param settings? smtp.ManySettings
 ---@return smtp.Summary
 function smtp.send_many(options, messages, settings)
@@ -48,6 +49,9 @@ function smtp.send_many(options, messages, settings)
 end
 
 --- In nginx: send after the request; see smtp.safe.
+---@param options smtp.Options
+---@param callback? smtp.DeferCallback
+---@return smtp.Deferred
 function smtp.defer(options, callback)
    return raise(safe.defer(options, callback))
 end

@@ -10,6 +10,7 @@ local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
 local sign = require "smtp.compose.sign"
 
+---@type smtp.SafeModule
 local safe = { _VERSION = "0.1.0" }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
@@ -23,9 +24,9 @@ end
 
 --- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
 -- kept.
----@param t table        where to, how, from whom, to whom, what: see the README
----@return table|nil     the receipt
----@return table|nil     the error
+---@param t smtp.Options
+---@return smtp.Receipt?
+---@return smtp.Error?
 function safe.send(t)
    local started = core.now()
    local server, mail = request.send(t)
@@ -38,16 +39,21 @@ function safe.send(t)
 end
 
 --- Send many messages over few connections: see smtp.client.many.
+---@param t smtp.ConnectionOptions
+---@param messages smtp.Messages
+---@param settings? smtp.ManySettings
+---@return smtp.Summary?
+---@return smtp.Error?
 function safe.send_many(t, messages, settings)
    return run_module("smtp.client.many", "send", t, messages, settings)
 end
 
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
 -- now; failures later go to the error log, and to the callback.
----@param t table             as for send
----@param callback? function  called with receipt | nil, err
----@return table|nil          { message_id =, waiting = }
----@return table|nil          the error
+---@param t smtp.Options
+---@param callback? smtp.DeferCallback
+---@return smtp.Deferred?
+---@return smtp.Error?
 function safe.defer(t, callback)
    local nginx, lack = runtime.nginx()
    if lack then return nil, lack end
@@ -69,24 +75,33 @@ function safe.defer(t, callback)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.
----@param t table        where and how
----@return table|nil     the connection, see smtp.client.connection
----@return table|nil     the error
+---@param t smtp.ConnectionOptions
+---@return smtp.SafeConnection?
+---@return smtp.Error?
 function safe.connect(t)
    return connection.open(t)
 end
 
---- What does this server offer? Sends no mail; see smtp.probe.
+--- What does this server offer? Sends no mail; see smtp.client.probe.
+---@param t smtp.ConnectionOptions
+---@return smtp.Report?
+---@return smtp.Error?
 function safe.probe(t)
    return run_module("smtp.client.probe", "run", t)
 end
 
 --- The composer alone: see smtp.message.
+---@param t smtp.MessageOptions
+---@return smtp.Message?
+---@return smtp.Error?
 function safe.message(t)
    return run_module("smtp.message", "new", t)
 end
 
 --- A small receiving server for demos and tests: see smtp.sink.
+---@param t? smtp.SinkOptions
+---@return smtp.Sink?
+---@return smtp.Error?
 function safe.sink(t)
    return run_module("smtp.sink", "new", t)
 end
@@ -115,6 +130,10 @@ for name, count in next, arguments do
 end
 
 --- Is it an error of ours, and of this class? See smtp.errors.
+---@param value any
+---@param class? table|string
+---@return boolean?
+---@return smtp.Error?
 function safe.is_error(value, class)
    if safe.modules[value] and class ~= nil then return nil, needs_dot "is_error" end
    return errors.is(value, class)
