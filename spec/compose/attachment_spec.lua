@@ -8,10 +8,10 @@ describe("an attachment", function()
    it("from a file has its name, its type and its octets", function()
       with_file("\0\1\2binary", function(path)
          local text = bytes { attachments = { { path = path, filename = "x.PDF" } } }
-         assert.truthy(text:find("Content-Type: application/pdf; name=x.PDF\r\n", 1, true))
+         assert.truthy(text:find("Content-Type: application/pdf; name=\"x.PDF\"\r\n", 1, true))
          assert.truthy(text:find("\r\n\r\n" .. core.base64("\0\1\2binary") .. "\r\n", 1, true))
          text = bytes { attachments = { path = path } }
-         assert.truthy(text:find("filename=" .. path:match("[^/]+$"), 1, true))
+         assert.truthy(text:find('filename="' .. path:match("[^/]+$") .. '"', 1, true))
       end)
    end)
 
@@ -56,25 +56,99 @@ describe("an attachment", function()
       assert.truthy(refused({ attachments = { content = "\255", content_type = "message/rfc822" } }).hint)
    end)
 
-   for name, coded in pairs { ["plain.txt"] = "filename=plain.txt", ["a b.txt"] = 'filename="a b.txt"',
-      ["\195\164.txt"] = "filename*=UTF-8''%C3%A4.txt", ['q".txt'] = "filename*=UTF-8''q%22.txt",
-      ["semi;colon"] = "filename*=UTF-8''semi%3Bcolon", ["../x"] = "filename*=UTF-8''..%2Fx",
-      [("n"):rep(100)] = "filename*0*=UTF-8''" .. ("n"):rep(50) .. "; filename*1*=" .. ("n"):rep(50) } do
-      it("called " .. name:sub(1, 20) .. " is called that in any reader", function()
-         local text = bytes { attachments = { content = "x", filename = name, content_type = "a/b" } }
-            :gsub("\r\n ", " ")
-         assert.truthy(text:find("Content-Disposition: attachment; " .. coded, 1, true), text)
-         assert.truthy(text:find("Content%-Type: a/b; name=[^\r]+"), text)
+   local function head_of(more)
+      more.content = "x"
+      return bytes { attachments = more }:match("\r\n%-%-=_1_1\r\n(.-\r\n)\r\n")
+   end
+
+   -- The name, and what Content-Type and Content-Disposition become.
+   for name, row in pairs {
+      ["plain.txt"] = { ' name="plain.txt"', ' filename="plain.txt"' },
+      ["Invoice (1).pdf"] = { ' name="Invoice (1).pdf"', ' filename="Invoice (1).pdf"' },
+      ["a & b, c; d'e +1%.pdf"] = { [[ name="a & b, c; d'e +1%.pdf"]], [[ filename="a & b, c; d'e +1%.pdf"]] },
+      ['q".txt'] = { [[ name="q\".txt"]], [[ filename="q\".txt"]] },
+      ["back\\slash\\"] = { [[ name="back\\slash\\"]], [[ filename="back\\slash\\"]] },
+      ["../x  y"] = { ' name="../x  y"', ' filename="../x  y"' },
+      ["\195\164.txt"] = { ' name="=?UTF-8?B?w6QudHh0?="', " filename*=UTF-8''%C3%A4.txt" },
+      ["\240\159\152\128 (2)"] = { ' name="=?UTF-8?B?8J+YgCAoMik=?="', " filename*=UTF-8''%F0%9F%98%80%20%282%29" },
+      ["end "] = { ' name="=?UTF-8?B?ZW5kIA==?="', " filename*=UTF-8''end%20" },
+      [" begin"] = { ' name="=?UTF-8?B?IGJlZ2lu?="', " filename*=UTF-8''%20begin" },
+      ["=?UTF-8?Q?x?="] = { ' name="=?UTF-8?B?PT9VVEYtOD9RP3g/PQ==?="', " filename*=UTF-8''%3D%3FUTF-8%3FQ%3Fx%3F%3D" },
+      [("four "):rep(15) .. "end"] = { '\r\n name="' .. ("four "):rep(15) .. 'end"',
+         '\r\n filename="' .. ("four "):rep(15) .. 'end"' },
+      [("n"):rep(79)] = { '\r\n name="=?UTF-8?B?' .. core.base64(("n"):rep(42)) .. '?=\r\n =?UTF-8?B?'
+         .. core.base64(("n"):rep(37)) .. '?="', "\r\n filename*0*=UTF-8''" .. ("n"):rep(57) .. ";\r\n filename*1*="
+         .. ("n"):rep(22) },
+   } do
+      it("called " .. name:sub(1, 20) .. " has these fields", function()
+         assert.equal("Content-Type: a/b;" .. row[1] .. "\r\nContent-Transfer-Encoding: base64\r\n"
+            .. "Content-Disposition: attachment;" .. row[2] .. "\r\n",
+            head_of { filename = name, content_type = "a/b" })
       end)
    end
 
-   it("cuts a long name between characters", function()
-      local text = bytes { attachments = { content = "x", filename = ("\228\184\173"):rep(80) } }
-      for section in text:gmatch("filename%*%d+%*=([^;\r]*)") do
-         assert.is_nil(section:gsub("^UTF%-8''", ""):gsub("%%%x%x", ""):find("."))
+   it("has a name of up to 255 characters, which is cut between characters and fits its lines", function()
+      for _, character in ipairs { "n", "\195\164", "\228\184\173", "\240\159\152\128", "%" } do
+         local head = head_of { filename = character:rep(255), cid = "x" }
+         local function byte(hex) return string.char(tonumber(hex, 16)) end
+         for section in head:gsub("UTF%-8''", ""):gmatch("filename%*%d+%*=([^;\r]*)") do
+            assert.truthy(core.is_utf8((section:gsub("%%(%x%x)", byte))))
+         end
+         for line in head:gmatch("[^\r\n]+") do assert(#line <= 78, line) end
+         assert.equal("attachments[1].filename",
+            refused({ attachments = { content = "x", filename = character:rep(256) } }).option)
       end
-      for line in text:gmatch("[^\r\n]+") do assert(#line <= 78, line) end
    end)
+
+   -- A message with attachments of these names -> what each reader of Python's email package finds:
+   -- the name by filename= and by name=, by the newer policy and by the older one.
+   local function read_by_python(names)
+      local list, found = {}, {}
+      for i, name in ipairs(names) do list[i] = { content = "x", filename = name, content_type = "a/b" } end
+      local script = [[
+import sys, email, email.policy
+from email.header import decode_header, make_header
+raw = sys.stdin.buffer.read()
+for policy in email.policy.default, email.policy.compat32:
+    for part in email.message_from_bytes(raw, policy=policy).walk():
+        if part.get_content_type() == 'a/b':
+            name = part.get_param('name')
+            if policy is email.policy.compat32: name = str(make_header(decode_header(name)))
+            sys.stdout.buffer.write((part.get_filename() + '\0' + name + '\0').encode())
+]]
+      composing.with_file(bytes { text = "x", attachments = list }, function(path)
+         composing.with_file(script, function(program)
+            local pipe = io.popen(("env -u LD_PRELOAD python3 %s <%s 2>&1"):format(program, path))
+            for name in pipe:read("*a"):gmatch("([^%z]*)%z") do found[#found + 1] = name end
+            pipe:close()
+         end)
+      end)
+      return found
+   end
+
+   it("is called in other programs as it is called here", function()
+      local names = { "report.pdf", "Invoice (1).pdf", "a & b, c; d'e +1%.pdf", 'q"u"ote.txt', "back\\slash\\",
+         "a  b.txt", "../../etc/passwd", "a%20b.txt", ".hidden", "it''s", "=?UTF-8?Q?x?=.txt", ("n"):rep(78),
+         ("n"):rep(255), ("long name "):rep(25) .. "end", ("four "):rep(15) .. "end", "\195\188bersicht.csv",
+         "\208\161\209\135\209\145\209\130 7 (1).pdf", ("\228\184\173"):rep(255), ("\240\159\152\128 a"):rep(60),
+         "\215\151\215\169\215\145\215\149\215\159.pdf", "e\204\129tude.pdf", "\226\128\174fdp.exe", "1\194\1602" }
+      local wanted = {}
+      for i = 1, 4 * #names do wanted[i] = names[math.floor((i - 1) % (2 * #names) / 2) + 1] end
+      assert.same(wanted, read_by_python(names))
+   end)
+
+   for given, written in pairs {
+      ["text/csv"] = "text/csv; name=\"x\"", ["text/csv;charset=utf-8"] = "text/csv; charset=utf-8; name=\"x\"",
+      ["Text/CSV ;\tCHARSET=\"utf-8\" ;"] = "Text/CSV; CHARSET=\"utf-8\"; name=\"x\"",
+      ['a/b; title="; name=c  d"'] = 'a/b; title="; name=c  d"; name="x"',
+      ['a/b; Name="own; name"'] = 'a/b; Name="own; name"', ["a/b; name*=UTF-8''own"] = "a/b; name*=UTF-8''own",
+      ['a/b; x="' .. ("y "):rep(40) .. '"; z=1'] = 'a/b;\r\n x="' .. ("y "):rep(40) .. '";\r\n z=1; name="x"',
+   } do
+      it("of the type " .. given:sub(1, 30) .. " keeps its parameters", function()
+         assert.equal("Content-Type: " .. written .. "\r\n",
+            (head_of { filename = "x", content_type = given }:gsub("Content%-Transfer.*", "")))
+      end)
+   end
 
    for what, row in pairs {
       ["no table"] = { 7, "attachments" }, ["a string in the list"] = { { "x" }, "attachments[1]" },

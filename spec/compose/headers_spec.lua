@@ -53,6 +53,23 @@ describe("headers with options of their own", function()
       for line in bytes({ text = "", references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end
    end)
 
+   it("begin on the line of their name, whatever their first word is", function()
+      local word = ("w"):rep(70)
+      local name, encoded, address = word .. "@x.example", "\195\164" .. ("\228\184\173"):rep(30), ("a"):rep(64)
+      local text = bytes { to = { { name = encoded, address = "a@b" } },
+         cc = address .. "@" .. ("b"):rep(60) .. ".example", from = { { name = word .. " \195\164", address = "a@b" } },
+         reply_to = { { name = word .. ", x", address = "a@b" } },
+         subject = word:rep(3), in_reply_to = "<" .. name .. ">", references = "<" .. name .. "> <b@c>",
+         message_id = "<m" .. name .. ">", headers = { [("X"):rep(76)] = encoded, ["X-Word"] = word .. word,
+            ["X-Words"] = word .. " " .. word }, attachments = { { content = "x", cid = word, filename = word:rep(2),
+            content_type = "a/" .. word } }, list_unsubscribe = { "https://x.example/" .. word, "mailto:" .. name } }
+      local head = text:match("^(.-)\r\n\r\n") .. text:match("\r\n%-%-=.-(\r\n.-)\r\n\r\n")
+      assert.is_nil(head:find("[^\r\n]+: *\r\n"), head)
+      assert.is_nil(head:find(" \r\n", 1, true), head)
+      assert.truthy(head:find("\r\nList-Unsubscribe: <https://x.example/" .. word .. ">,\r\n <mailto:", 1, true), head)
+      assert.truthy(head:find("\r\nX-Words: " .. word .. "\r\n " .. word .. "\r\n", 1, true), head)
+   end)
+
    it("that we know nothing of stay as they are where they are ASCII: they may be structured", function()
       local address = "<https://lists.example/archive/" .. ("0123456789"):rep(9) .. ">"
       local text = bytes { text = "", headers = { ["Archived-At"] = address, ["X-Note"] = ("x"):rep(1000) } }

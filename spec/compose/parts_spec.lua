@@ -64,7 +64,7 @@ describe("the parts of a message", function()
          "To: bob@there.example", "Message-ID: <1@me.example>", "MIME-Version: 1.0",
          'Content-Type: multipart/mixed; boundary="=_1_1"', "", "--=_1_1",
          "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 7bit", "", "hi", "--=_1_1",
-         "Content-Type: text/csv; charset=utf-8; name=_x.csv", "Content-Transfer-Encoding: base64",
+         'Content-Type: text/csv; charset=utf-8; name="=?UTF-8?B?w6R4LmNzdg==?="', "Content-Transfer-Encoding: base64",
          "Content-Disposition: attachment; filename*=UTF-8''%C3%A4x.csv", "", "YTtiDQo=", "",
          "--=_1_1--", "" }, "\r\n"),
          (bytes { text = "hi", attachments = { { content = "a;b\r\n", filename = "\195\164x.csv" } } }))

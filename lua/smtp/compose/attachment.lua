@@ -19,9 +19,12 @@ end
 
 -- ---- names and types ----
 
+local NAME_MAX = 255 -- characters of a file name
+
 local function check_filename(name, where)
-   if type(name) ~= "string" or name == "" or #name > 255 then
-      check.refuse_value(where .. ".filename", "a name of 1 to 255 bytes", name,
+   local count = type(name) == "string" and select(2, name:gsub("[^\128-\191]", "")) or 0
+   if type(name) ~= "string" or name == "" or count > NAME_MAX then
+      check.refuse_value(where .. ".filename", "a name of 1 to 255 characters", name,
          'Write filename = "report.pdf"')
    end
    if name:find("[%z\1-\31\127]") then
@@ -34,7 +37,12 @@ end
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`{|}~-]+"
 
--- "type/subtype; name=value; …" (RFC 2045 5.1)
+local PARAMETER = "^[ \t]*;[ \t]*(" .. TOKEN .. "="
+local PARAMETERS = { PARAMETER .. TOKEN .. ")(.*)$",
+   PARAMETER .. '"[^"\\%z\1-\31\127-\255]*")(.*)$' }
+
+-- "type/subtype; name=value; …" (RFC 2045 5.1) -> { "type/subtype", "name=value", … }; has_name:
+-- one of the parameters is the name of the file
 local function check_type(text, where)
    local option = where .. ".content_type"
    local form = 'Write content_type = "application/pdf"'
@@ -43,16 +51,21 @@ local function check_type(text, where)
    end
    local main, rest = text:match("^(" .. TOKEN .. "/" .. TOKEN .. ")(.*)$")
    if not main then refuse(option, "is not a valid media type", form) end
-   while rest ~= "" do
-      rest = rest:match("^ *; *" .. TOKEN .. "=" .. TOKEN .. "(.*)$")
-         or rest:match('^ *; *' .. TOKEN .. '="[ !#-%[%]-~]*"(.*)$')
-         or refuse(option, "has malformed parameters", "Write \"text/csv; charset=utf-8\"")
+   local list = { main }
+   while rest:find("[^ \t;]") do
+      local one, left = rest:match(PARAMETERS[1])
+      if not one then one, left = rest:match(PARAMETERS[2]) end
+      if not one then
+         refuse(option, "has malformed parameters", 'Write "text/csv; charset=utf-8"')
+      end
+      list[#list + 1], rest = one, left
+      list.has_name = list.has_name or ascii.lower(one):find("^name[*=]") ~= nil
    end
    if ascii.lower(main):find("^multipart/") then
       refuse(option, "is multipart, but an attachment is one part",
          "Give each part as an attachment of its own")
    end
-   return text
+   return list
 end
 
 local function check_id(id, option)
@@ -127,12 +140,15 @@ end
 -- ---- the part ----
 
 local function fields_of(one, name, content_type, encoding, id)
-   local plain = name and mime.param("name", mime.plain_name(name)) or ""
    local inline = one.disposition == "inline" or (one.cid and one.disposition == nil)
-   local list = { { "Content-Type", content_type .. plain },
+   local disposition = name and mime.filename(name) or {}
+   table.insert(disposition, 1, inline and "inline" or "attachment")
+   if name and not content_type.has_name then
+      content_type[#content_type + 1] = mime.name(name)
+   end
+   local list = { { "Content-Type", content_type, "parameters" },
       { "Content-Transfer-Encoding", encoding },
-      { "Content-Disposition", (inline and "inline" or "attachment")
-         .. (name and mime.param("filename", name) or "") } }
+      { "Content-Disposition", disposition, "parameters" } }
    if id then list[4] = { "Content-ID", id } end
    return list
 end
@@ -165,11 +181,11 @@ end
 
 local function type_of(one, name, where)
    if one.content_type ~= nil then return check_type(one.content_type, where) end
-   local found = media_types.of_name(name)
-   if found:find("^text/") and type(one.content) == "string" and core.is_utf8(one.content) then
-      found = found .. "; charset=utf-8"
+   local list = { media_types.of_name(name) }
+   if list[1]:find("^text/") and type(one.content) == "string" and core.is_utf8(one.content) then
+      list[2] = "charset=utf-8"
    end
-   return found
+   return list
 end
 
 -- Check one attachment, which errors call `where`: "attachments[1]". -> smtp.Part
@@ -178,7 +194,7 @@ local function read(one, where)
    local id, name = id_of(one, where), name_of(one, where)
    local content_type = type_of(one, name, where)
    local encoding, body, text
-   if ascii.lower(content_type):find("^message/") then
+   if ascii.lower(content_type[1]):find("^message/") then
       encoding, body, text = "7bit", as_message(one, where)
    else
       encoding, body = "base64", open_source(one, where)

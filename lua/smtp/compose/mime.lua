@@ -25,14 +25,13 @@ local function needed_len(is_q, text, from, at, stop, used)
    return math.ceil((stop + 1 - from) / 3) * 4
 end
 
--- `column`: where the first word begins in its line.
-local function encoded_words(text, column)
+-- `column`: where the first word begins in its line. `form`: "B"; otherwise the shorter one.
+local function encoded_words(text, column, form)
    local words, from, at, used = {}, 1, 1, 0
-   local is_q = #q_encode(text) <= (#text + 2) / 3 * 4
+   local is_q = form ~= "B" and #q_encode(text) <= (#text + 2) / 3 * 4
    local encode = is_q and q_encode or core.base64
    local frame = is_q and "=?UTF-8?Q?%s?=" or "=?UTF-8?B?%s?="
-   local room = math.min(WORD_ROOM, LINE - column - FRAME)
-   if room < 12 then room = WORD_ROOM end -- the name fills the line: a fold comes after it
+   local room = math.max(12, math.min(WORD_ROOM, LINE - column - FRAME))
    while at <= #text do
       local stop = at + core.utf8_len(text, at) - 1
       local needed = needed_len(is_q, text, from, at, stop, used)
@@ -80,26 +79,36 @@ function mime.address(entry)
    return phrase(entry.name) .. " <" .. entry.address .. ">"
 end
 
--- Some readers do not find an identifier that is on a line of its own.
-local never_bare = { ["Message-ID"] = true, ["In-Reply-To"] = true, References = true }
-
--- A field with its lines folded at spaces: none over 78 bytes where that is possible. `joined`: the
--- first word stays on the line of the name; some readers take a fold before it for a space.
-local function fold(name, value, joined)
-   if #name + 2 + #value <= LINE and value:find("^[^ ]") and not value:find(" $") then
-      return name .. ": " .. value .. "\r\n"
-   end
-   local lines, line, empty = {}, name .. ":", joined or never_bare[name]
-   for space, word in value:gmatch("( *)([^ ]+)") do
-      if not empty and #line + math.max(1, #space) + #word > LINE then
+-- A field with its lines folded at spaces: none over 78 bytes where that is possible. The first
+-- word stays on the line of the name: some readers take a fold before it for a space, or the end.
+local function fold(name, value)
+   local line = name .. ": " .. value
+   if #line <= LINE then return line .. "\r\n" end
+   local lines, first, rest = {}, value:match("^([^ ]*)(.*)$")
+   line = name .. ": " .. first
+   for space, word in rest:gmatch("( +)([^ ]+)") do
+      if #line + #space + #word > LINE then
          lines[#lines + 1] = line
          line = ""
       end
-      line = line .. (space == "" and " " or space) .. word
-      empty = false
+      line = line .. space .. word
    end
    lines[#lines + 1] = line
    return table.concat(lines, "\r\n") .. "\r\n"
+end
+
+-- A field of a value and parameters, folded between these alone: some readers keep a line end that
+-- is in a quoted string.
+local function fold_parameters(name, list)
+   local text, used = name .. ": " .. list[1], #name + 2 + #list[1]
+   for i = 2, #list do
+      local one = list[i]
+      local needed = 2 + #one:match("^[^\r]*") -- the space before it, ";" after it
+      local is_full = used + 1 + needed > LINE
+      text = text .. (is_full and ";\r\n " or "; ") .. one
+      used = (is_full and 0 or used + 1) + needed - 1
+   end
+   return text .. "\r\n"
 end
 
 -- The value of a field as it is written, by its form.
@@ -126,67 +135,79 @@ end
 --- Encode and fold header fields.
 ---@param list table     { { name, value, form }, … }. The form is nil: the value is written as it
 --   is; "text": free text (RFC 2047 5 (1)); "own": text of a field that the caller named;
---   "addresses": the value is a list of { name =, address = }
+--   "addresses": the value is a list of { name =, address = }; "parameters": the value is a list,
+--   of a value and of "name=value"
 ---@return table fields  { { name, raw }, … }, raw with CRLF at its end
 ---@return string text   all of them
 function mime.fields(list)
    local fields, raws = {}, {}
    for i = 1, #list do
       local name, value, form = list[i][1], list[i][2], list[i][3]
-      if form then value = write[form](value, name) end
-      raws[i] = fold(name, value, form == "own")
+      if form == "parameters" then
+         raws[i] = fold_parameters(name, value)
+      else
+         raws[i] = fold(name, form and write[form](value, name) or value)
+      end
       fields[i] = { name, raws[i] }
    end
    return fields, table.concat(raws)
 end
 
--- ---- parameters (RFC 2045 5.1, RFC 2231) ----
+-- ---- file names (RFC 2045 5.1, RFC 2183 2, RFC 2231) ----
 
-local SECTION = 50 -- characters of a section: one line has room for it, its name and its number
+local QUOTED = 78 -- characters of a quoted string (RFC 2183 2)
 
--- Cuts a value into sections; no escape is cut.
-local function sections(coded)
-   local list, at = {}, 1
-   while at <= #coded do
-      local stop = at + SECTION - 1
-      local escape = coded:sub(stop - 1, stop):find("%", 1, true)
-      if escape and stop < #coded then stop = stop - 3 + escape end
-      list[#list + 1] = coded:sub(at, stop)
-      at = stop + 1
+-- `parameter` with a name in ASCII as one quoted string; nil for other names, and for those that
+-- readers would change: they decode "=?", and cut blanks at the ends.
+local function quoted(parameter, value)
+   if #value > QUOTED or value:find("[^ -~]") or value:find("=?", 1, true)
+      or value:find("^ ") or value:find(" $") then
+      return nil
+   end
+   return ('%s="%s"'):format(parameter, (value:gsub('["\\]', "\\%0")))
+end
+
+local SECTION = 57 -- characters of a section: one line has room for it, its name and its number
+
+-- A value as RFC 2231 4 writes it, in sections; some readers decode each one, so that no character
+-- is cut.
+local function sections(value)
+   local list, section = {}, ""
+   for char in value:gmatch("[^\128-\191][\128-\191]*") do
+      local coded = ascii.escape(char, "[^A-Za-z0-9._-]", "%%%02X")
+      if #section + #coded > SECTION then
+         list[#list + 1] = section
+         section = ""
+      end
+      section = section .. coded
+   end
+   list[#list + 1] = section
+   return list
+end
+
+--- A file name as parameters of Content-Disposition.
+---@param value string   UTF-8
+---@return string[]
+function mime.filename(value)
+   local plain = quoted("filename", value)
+   if plain then return { plain } end
+   local list = sections(value)
+   if not list[2] then return { "filename*=UTF-8''" .. list[1] } end
+   for i = 1, #list do
+      list[i] = ("filename*%d*=%s%s"):format(i - 1, i == 1 and "UTF-8''" or "", list[i])
    end
    return list
 end
 
---- A parameter of Content-Type or Content-Disposition: "; name=value", in several sections where it
--- is long.
----@param name string
----@param value string   UTF-8
-function mime.param(name, value)
-   if value:find("^[A-Za-z0-9._-]+$") and #value <= SECTION then
-      return ("; %s=%s"):format(name, value)
-   end
-   if value:find("^[A-Za-z0-9._-][A-Za-z0-9._ -]*$") and not value:find(" $")
-      and not value:find("  ") and #value <= SECTION then
-      return ('; %s="%s"'):format(name, value)
-   end
-   local coded = ascii.escape(value, "[^A-Za-z0-9._-]", "%%%02X")
-   if #coded <= SECTION then return ("; %s*=UTF-8''%s"):format(name, coded) end
-   local list = sections(coded)
-   for i = 1, #list do
-      list[i] = ("; %s*%d*=%s%s"):format(name, i - 1, i == 1 and "UTF-8''" or "", list[i])
-   end
-   return table.concat(list)
-end
+local NAME = #' name="' + 1 -- with the quotation mark that ends it
 
---- A file name in ASCII, for readers that do not support RFC 2231.
+--- A file name as the parameter of Content-Type, for readers that do not support RFC 2231. They
+-- decode the words in a quoted string, although RFC 2047 5 (3) does not allow them there.
 ---@param value string   UTF-8
-function mime.plain_name(value)
-   local plain = value:gsub("[\128-\191]", ""):gsub("[^A-Za-z0-9._ -]", "_")
-      :gsub("^ +", "_"):gsub(" +$", "_"):gsub(" +", " ")
-   if #plain <= SECTION then return plain end
-   local extension = plain:match("%.[A-Za-z0-9]+$") or ""
-   if #extension > 10 then extension = "" end
-   return plain:sub(1, SECTION - #extension) .. extension
+---@return string        with line ends between encoded words
+function mime.name(value)
+   return quoted("name", value)
+      or ('name="%s"'):format((encoded_words(value, NAME, "B"):gsub(" ", "\r\n ")))
 end
 
 return mime
