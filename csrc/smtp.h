@@ -232,6 +232,8 @@ enum {
     X(BODY_LINE,        "source",              "line_too_long",    ": message not sent: it has a line of more than 998 bytes")\
     X(BODY_8BIT,        "source",              "eightbit",         ": message not sent: it contains 8-bit bytes that were not declared")\
     X(BODY_BCC,         "source",              "bcc",              ": message not sent: its header contains Bcc, which every recipient would see")\
+    X(BODY_MBOX,        "source",              "mbox",             ": message not sent: it begins with the line \"From …\" of an mbox file")\
+    X(BODY_BOM,         "source",              "byte_order_mark",  ": message not sent: it begins with a byte order mark")\
     X(BODY_LEN,         "source",              "size",             ": message not sent: its length is not the declared one")\
     X(SOURCE_CHANGED,   "source",              "changed",          ": message not sent: it changed after it was signed")\
     X(SOURCE_FAILED,    "source",              "failed",           ": message not sent: its source failed")\

@@ -131,7 +131,7 @@ static size_t take_next(struct smtp_session *s, const char *data, size_t len,
     if (*error != SMTP_ERROR_NONE) return 0;
     size_t taken = s->spoken->binary ? put(s, data, len) : take_some(s, data, len);
     smtp_header_look(&s->header, data, taken);
-    if (s->header.bcc) *error = SMTP_ERROR_BODY_BCC;
+    if (s->header.fault != NULL) *error = smtp_error_find("source", s->header.fault);
     return taken;
 }
 

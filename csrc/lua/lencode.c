@@ -59,7 +59,7 @@ static int core_scanner(lua_State *L)
  * yet. */
 static const char *unsendable(const struct smtp_scan *scan)
 {
-    if (scan->header.bcc) return smtp_errors[SMTP_ERROR_BODY_BCC].reason;
+    if (scan->header.fault != NULL) return scan->header.fault;
     if (scan->nul) return smtp_errors[SMTP_ERROR_BODY_NUL].reason;
     if (scan->line_max > SMTP_BODY_LINE_MAX) return smtp_errors[SMTP_ERROR_BODY_LINE].reason;
     return NULL;
@@ -82,8 +82,8 @@ static int scanner_feed(lua_State *L)
 }
 
 /** scanner:finish() -> what the whole message or body contains: { wire_len, line_max, special
- * (numbers of octets), nul, eightbit, control, bare, long_line, from_line, bcc, odd_header
- * (booleans) }, see struct smtp_scan */
+ * (numbers of octets), nul, eightbit, control, bare, long_line, from_line, odd_header (booleans),
+ * header_fault (a reason, or nil) }, see struct smtp_scan */
 static int scanner_finish(lua_State *L)
 {
     struct smtp_scan *scan = self_arg(L, SCANNER);
@@ -98,7 +98,7 @@ static int scanner_finish(lua_State *L)
     set_flag(L, "bare", scan->bare);
     set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
     set_flag(L, "from_line", scan->from_line);
-    set_flag(L, "bcc", scan->header.bcc);
+    set_string(L, "header_fault", scan->header.fault);
     set_flag(L, "odd_header", scan->odd_header);
     return 1;
 }

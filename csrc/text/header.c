@@ -1,6 +1,9 @@
-/* header.c - the search for Bcc and Resent-Bcc in the header of a message. */
+/* header.c - what the header of a message must not contain: Bcc and Resent-Bcc, the line "From …"
+ * of an mbox file, a byte order mark. */
 #include "octets.h"
 #include "text.h"
+
+#include <string.h>
 
 /* Where in a line of the header the search is. */
 enum {
@@ -47,7 +50,7 @@ static int place_after(struct smtp_header *h, char c)
         return begins_name(h, c) ? NAME : REST;
     case NAME: return name_goes_on(h, c);
     case COLON:
-        if (c == ':') h->bcc = true;
+        if (c == ':') h->fault = "bcc";
         return is_outside_names(c) ? COLON : REST;
     default: return REST;
     }
@@ -67,9 +70,33 @@ static void end_line(struct smtp_header *h, char c)
     h->in_line = false;
 }
 
+/* ---- the beginning ---- */
+
+static bool begins_with(const struct smtp_header *h, const char *text)
+{
+    return h->lead_len == strlen(text) && memcmp(h->lead, text, h->lead_len) == 0;
+}
+
+/* "From " begins the line of an mbox file (RFC 4155), unless the rest of it is blanks and a colon:
+ * that is the field From in its obsolete form (RFC 5322 4.5). */
+static void look_at_lead(struct smtp_header *h, char c)
+{
+    if (h->lead_len < sizeof h->lead) {
+        h->lead[h->lead_len++] = c;
+        bool is_utf16 = begins_with(h, "\xFE\xFF") || begins_with(h, "\xFF\xFE");
+        if (is_utf16 || begins_with(h, "\xEF\xBB\xBF")) h->fault = "byte_order_mark";
+        h->led = h->lead_len == sizeof h->lead && !begins_with(h, "From ");
+    } else if (c != ' ' && c != '\t') {
+        if (c != ':') h->fault = "mbox";
+        h->led = true;
+    }
+}
+
 size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len)
 {
     size_t at = 0;
+    for (size_t i = 0; i < len && !h->led; i++)
+        look_at_lead(h, data[i]);
     for (; at < len && !h->over; at++) {
         if (is_line_end(data[at])) {
             end_line(h, data[at]);

@@ -145,5 +145,5 @@ void smtp_scan_end(struct smtp_scan *scan)
 
 bool smtp_scan_is_sendable(const struct smtp_scan *scan)
 {
-    return !scan->nul && !scan->header.bcc && scan->line_max <= SMTP_BODY_LINE_MAX;
+    return !scan->nul && scan->header.fault == NULL && scan->line_max <= SMTP_BODY_LINE_MAX;
 }

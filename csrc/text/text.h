@@ -108,16 +108,20 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 
 /* ---- what a message contains (header.c, scan.c) ---- */
 
-/** Searches a message's header for a Bcc or Resent-Bcc field: every recipient would see it. The
- *  names count in any case, with blanks (folded or not) before the colon, and after a byte order
- *  mark. Zero the struct first; set `octets` where the message is sent as it is, line ends
- * included. `over`: the header has ended. `bcc`: a field was found. The other members belong to
- * header.c. */
+/** Searches a message's header for what must not leave. `fault` is then the reason of the error:
+ *  "bcc" for a Bcc or Resent-Bcc field, which every recipient would see (the names count in any
+ *  case, with blanks before the colon, folded or not, and after octets that are in no name); "mbox"
+ *  for a first line "From …", which separates messages in a mailbox; "byte_order_mark" for one at
+ *  the beginning, with which servers do not read the first field. Zero the struct first; set
+ *  `octets` where the message is sent as it is, line ends included. `over`: the header has ended.
+ *  The other members belong to header.c. */
 struct smtp_header {
-    bool octets, over, bcc;
-    bool in_line, after_cr;
+    bool octets, over;
+    const char *fault; /* NULL: none came yet */
+    bool led, in_line, after_cr;
     int place;
-    size_t name, name_len;
+    size_t name, name_len, lead_len;
+    char lead[5];
 };
 
 /** Searches the next piece. Returns how much of it belongs to the header. */
@@ -125,7 +129,7 @@ size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len);
 
 /** What a message contains, and how long it becomes on the wire. Zero the struct first, feed it in
  *  pieces, end it. `ready`: the message is to be sent as it is, so `special`, `control` and
- *  `from_line` are not needed, and the header is searched for Bcc. */
+ *  `from_line` are not needed, and the header is searched for what must not leave. */
 struct smtp_scan {
     bool ready;
     uint64_t wire_len;  /* bytes with every line end as CRLF; doubled dots are not counted */
@@ -149,8 +153,8 @@ void smtp_scan(struct smtp_scan *scan, const char *data, size_t len);
 /** Ends the message: an unfinished last line counts as a line. */
 void smtp_scan_end(struct smtp_scan *scan);
 
-/** May the message be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no Bcc (where
- *  `ready`)? */
+/** May the message be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no fault in its header
+ *  (where `ready`)? */
 bool smtp_scan_is_sendable(const struct smtp_scan *scan);
 
 #pragma GCC visibility pop

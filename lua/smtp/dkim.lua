@@ -43,11 +43,7 @@ dkim.headers = signature.headers
 dkim.begin = signature.begin
 
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
-local function check_message(message)
-   if type(message) ~= "string" then
-      errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
-         "Give the whole message as a string")
-   end
+local function check_text(message)
    local scanner = core.scanner()
    scanner:feed(message)
    local scan = scanner:finish()
@@ -70,13 +66,17 @@ end
 ---@return table|nil err   UsageError, SystemError
 dkim.sign = errors.returning(function(message, options, clock)
    local signers = keys.check(options)
-   check_message(message)
+   if type(message) ~= "string" then
+      errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
+         "Give the whole message as a string")
+   end
    local text = core.encode(message, "7bit")
    local head, body, has_body = filters.split_text(text)
    if not has_body and head ~= "" and head:sub(-2) ~= "\r\n" then
       head, text = head .. "\r\n", text .. "\r\n"
    end
    local headers = raise(signature.headers(head))
+   check_text(message)
    local signing = raise(signature.begin(signers, clock))
    if has_body then signing:body(body) end
    return raise(signing:finish(headers)) .. text

@@ -38,7 +38,7 @@ function Message:source()
       local piece, trouble = read()
       if piece ~= false then return piece end
       return nil, errors.new("source", { reason = trouble.reason, cause = trouble.cause,
-         stage = "body", what = source.sentence(trouble) })
+         hint = trouble.hint, stage = "body", what = source.sentence(trouble) })
    end
 end
 

@@ -254,3 +254,132 @@ describe("A Bcc in headers", function()
       end)
    end
 end)
+
+describe("A raw message that begins with", function()
+   local rest = "Subject: x\r\n\r\nx\r\n"
+   local wrong = {
+      ["the line of an mbox file"] = { "From ann@me.example Mon Nov 30 12:00:00 2026\r\n" .. rest, "mbox" },
+      ["the line of an mbox file that ends in LF"] = { "From MAILER-DAEMON Fri Jul  8 12:08:34 2011\nSubject: x\n\nx\n",
+         "mbox" },
+      ["the line of an mbox file with a colon in it"] = { "From - Mon: x\r\n" .. rest, "mbox" },
+      ["the shortest line of an mbox file"] = { "From \r\n" .. rest, "mbox" },
+      ["a byte order mark"] = { "\239\187\191" .. rest, "byte_order_mark" },
+      ["a byte order mark before the line of an mbox file"] = { "\239\187\191From x\r\n" .. rest, "byte_order_mark" },
+      ["that of UTF-16"] = { "\254\255\0S\0u\0b\0j", "byte_order_mark" },
+      ["that of UTF-16 in the other order"] = { "\255\254S\0u\0b\0j\0", "byte_order_mark" },
+   }
+   local remedies = { mbox = "Remove that line", byte_order_mark = "without a byte order mark" }
+   local dkim = { domain = "me.example", selector = "s", key = keys.rfc.ed25519 }
+
+   local function has_remedy(reason, receipt, err, option)
+      assert.is_nil(receipt)
+      assert.same(option and { "usage", option } or { "source", nil }, { err.kind, err.option })
+      assert.equal(not option and reason or nil, not option and err.reason or nil)
+      assert.truthy(err.hint:find(remedies[reason], 1, true), tostring(err))
+      assert.equal("no", err.sent)
+   end
+
+   for name, row in pairs(wrong) do
+      local text, reason = row[1], row[2]
+
+      it(name .. " is refused with the remedy, signed or not", function()
+         for _, more in ipairs { {}, { dkim = dkim }, { eightbit = true },
+            { extensions = { binarymime = "prefer" } } } do
+            local receipt, err, _, left = send(text, more)
+            has_remedy(reason, receipt, err, "raw")
+            assert.equal("", left())
+            has_remedy(reason, nil, select(2, safe.message(message(text, more))), "raw")
+            for _, kind in ipairs { as_file(text), as_file("xx" .. text) } do
+               if kind:seek("end") > #text then kind:seek("set", 2) else kind:seek("set", 0) end
+               receipt, err = send(kind, more)
+               has_remedy(reason, receipt, err, "raw")
+               kind:close()
+            end
+         end
+      end)
+
+      it(name .. " is refused from a function, however it is cut", function()
+         for _, more in ipairs { {}, { dkim = dkim }, { eightbit = true }, { extensions = { binarymime = "require" } },
+            { extensions = { chunking = "prefer" } } } do
+            local capabilities = { "8BITMIME", "CHUNKING", "BINARYMIME" }
+            for cut = -1, math.min(#text, 12) do
+               local function pieces()
+                  if cut < 0 then return each_byte(text) end
+                  return as_pieces(text:sub(1, cut), text:sub(cut + 1))
+               end
+               if not (more.dkim and more.extensions) then
+                  local receipt, err, server = send(pieces(), more, { capabilities = capabilities })
+                  has_remedy(reason, receipt, err)
+                  assert.same({}, server.taken)
+               end
+               has_remedy(reason, nil, select(2, safe.message(message(pieces(), more))))
+            end
+         end
+      end)
+
+      it(name .. " is refused from a pipe, and by send_many, connection:send, LMTP and smtp.dkim", function()
+         local path = os.tmpname()
+         local file = io.open(path, "wb")
+         file:write(text)
+         file:close()
+         local pipe = io.popen("cat " .. path)
+         local receipt, err = send(pipe)
+         has_remedy(reason, receipt, err)
+         pipe:close()
+         os.remove(path)
+         local server = spec_server.new()
+         local way = { host = "mx.example", domain = "me.example", tls = "skip", transport = server }
+         local good = message "Subject: 1\r\n\r\nx\r\n"
+         local summary = assert(safe.send_many(way, { good, message(text), good }, { connections = 1 }))
+         assert.equal(2, summary.sent)
+         has_remedy(reason, nil, summary.results[2], "raw")
+         way.transport = spec_server.new()
+         local connection = assert(safe.connect(way))
+         has_remedy(reason, nil, select(2, connection:send(message(text))), "raw")
+         assert(connection:send(good))
+         connection:close()
+         has_remedy(reason, nil, select(2, safe.send { transport = spec_server.new(), protocol = "lmtp", port = 24,
+            host = "mx.example", tls = "skip", from = "ann@me.example", to = "bob@there.example", raw = text }), "raw")
+         receipt, err = require("smtp.dkim").sign(text, dkim)
+         assert.is_nil(receipt)
+         has_remedy(reason, nil, err, "message")
+      end)
+   end
+
+   for name, text in pairs {
+      ["From"] = "From: ann@me.example\r\n" .. rest,
+      ["From and blanks before its colon"] = "From : ann@me.example\r\n" .. rest,
+      ["From and a TAB before its colon"] = "From \t : ann@me.example\r\n" .. rest,
+      ["a name that begins with From"] = "From-Somewhere: x\r\n" .. rest,
+      ["From in small letters"] = "from: x\r\n" .. rest,
+      ["nothing of a header"] = "\r\nFrom ann@me.example Mon\r\n",
+      ["another header, and has such a line in its body"] = rest .. "From ann@me.example Mon\r\n",
+      ["three letters"] = "Fro",
+      ["a letter"] = "F",
+   } do
+      it(name .. " is sent", function()
+         local wire = core.encode(text, "7bit")
+         if wire:sub(-1) ~= "\n" then wire = wire .. "\r\n" end
+         for cut = 0, math.min(#text, 12) do
+            for _, raw in ipairs { text, as_file(text), as_pieces(text:sub(1, cut), text:sub(cut + 1)),
+               each_byte(text) } do
+               local receipt, err, server = send(raw)
+               assert(receipt, tostring(err))
+               assert.equal(wire, server.taken[1].body)
+            end
+         end
+      end)
+   end
+
+   it("few bytes is read from a function once only, and an empty one is empty", function()
+      for _, text in ipairs { "", "X: y" } do
+         local calls = 0
+         local receipt = assert(send(function()
+            calls = calls + 1
+            if calls == 1 and text ~= "" then return text end
+            assert(calls <= 2, "called after its end")
+         end))
+         assert.is_table(receipt)
+      end
+   end)
+end)

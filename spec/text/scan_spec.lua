@@ -12,7 +12,7 @@ end
 describe("a scan", function()
    local function reference(bytes)
       local want = { wire_len = 0, line_max = 0, special = 0, nul = false, eightbit = false, control = false,
-         long_line = false, from_line = false, bcc = false, odd_header = false,
+         long_line = false, from_line = false, odd_header = false,
          bare = bytes:gsub("\r\n", ""):find("[\r\n]") ~= nil }
       local body = bytes:gsub("\r\n", "\n"):gsub("\r", "\n")
       for line, line_end in body:gmatch("([^\n]*)(\n?)") do

@@ -9,6 +9,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
+local filters = require "smtp.compose.filters"
 local keys = require "smtp.compose.dkim_keys"
 
 local dkim = {}
@@ -56,8 +57,13 @@ dkim.headers = errors.returning(function(text)
       check.refuse_value("message", "the headers as a string", text,
          "Give the header of the message, with CRLF after each line")
    end
-   local list = {}
-   local from = 1
+   local scanner = core.scanner(true)
+   scanner:feed(text)
+   local fault = scanner:finish().header_fault
+   if fault and fault ~= "bcc" then
+      errors.refuse("message", filters.why_unsendable(fault, "the message"))
+   end
+   local list, from = {}, 1
    while from <= #text do
       local last = text:find("\r\n[^ \t]", from)
       local raw = text:sub(from, last and last + 1)

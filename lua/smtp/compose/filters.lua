@@ -2,6 +2,7 @@
 -- @module smtp.compose.filters
 
 local core = require "smtp.core"
+local remedies = require "smtp.result.remedies"
 local source = require "smtp.compose.source"
 
 local filters = {}
@@ -59,8 +60,62 @@ function filters.lines(inner)
    end)
 end
 
-local unsendable = { bcc = "its header holds Bcc, which every recipient would see",
-   nul = "it contains a NUL byte", line_too_long = "it has a line over 998 bytes" }
+local unsendable = { bcc = "the header of %s contains Bcc, which every recipient would see",
+   mbox = '%s begins with the line "From …" of an mbox file, which is not a header',
+   byte_order_mark = "%s begins with a byte order mark, with which servers do not read its header",
+   nul = "%s contains a NUL byte", line_too_long = "%s contains a line over 998 bytes" }
+
+--- Why a message cannot be sent as text.
+---@param reason string   as scanner:feed returns it
+---@param name string     what the sentence calls the message
+---@return string what
+---@return string|nil hint
+function filters.why_unsendable(reason, name)
+   return unsendable[reason]:format(name), remedies.of_reason.source[reason]
+end
+
+local function unsendable_text(reason)
+   local what, hint = filters.why_unsendable(reason, "it")
+   return source.failed(what, nil, reason, hint)
+end
+
+local LEAD = 8 -- bytes that show how a message begins
+
+-- The first bytes that a reader gives, joined and checked.
+local function read_lead(read)
+   local lead, scanner = "", core.scanner(true)
+   while #lead < LEAD do
+      local piece, trouble = read()
+      if piece == false then return false, trouble end
+      if not piece then break end
+      lead = lead .. piece
+   end
+   scanner:feed(lead)
+   local fault = scanner:finish().header_fault
+   if fault then return unsendable_text(fault) end
+   return lead ~= "" and lead or nil
+end
+
+--- A raw message whose first bytes come as one piece, however it is cut. It ends in trouble where
+-- no message begins so.
+---@param inner smtp.Source
+---@return smtp.Source
+function filters.led(inner)
+   return source.through(inner, inner.size, function(read)
+      local is_led, is_over = false, false
+      local function read_on()
+         local piece, trouble
+         if not is_over then piece, trouble = read() end
+         is_over = not piece
+         return piece, trouble
+      end
+      return function()
+         if is_led then return read_on() end
+         is_led = true
+         return read_lead(read_on)
+      end
+   end)
+end
 
 --- A text that is checked while it is read: it ends in trouble where it contains what no message
 -- may contain.
@@ -73,7 +128,7 @@ function filters.checked(inner)
          local piece, trouble = read()
          if not piece then return piece, trouble end
          local _, reason = scanner:feed(piece)
-         if reason then return source.failed(unsendable[reason], nil, reason) end
+         if reason then return unsendable_text(reason) end
          return piece
       end
    end)

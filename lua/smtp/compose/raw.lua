@@ -19,13 +19,11 @@ end
 
 -- `header`: what is known of it; `binary`: its line ends cannot be corrected.
 local function check_header(header, binary)
+   local fault = header.header_fault
+   if fault then refuse("raw", filters.why_unsendable(fault, "raw")) end
    if binary and header.odd_header then
       refuse("raw", "raw has to be sent unchanged, but lines of its header do not end with CRLF",
          "End lines with CRLF, or leave out extensions.binarymime, so that this library does it")
-   end
-   if header.bcc then
-      refuse("raw", "the header of raw contains Bcc, which every recipient would see",
-         "Remove it, and list its addresses in to")
    end
 end
 
@@ -42,10 +40,10 @@ end
 
 local function check_text(scan)
    if scan.nul then
-      refuse("raw", "raw contains a NUL byte", "Text may not contain it: encode that part as "
-         .. "base64, or set extensions = { binarymime = \"prefer\" }")
+      refuse("raw", filters.why_unsendable("nul", "raw"), "Text may not contain it: encode that "
+         .. "part as base64, or set extensions = { binarymime = \"prefer\" }")
    elseif scan.long_line then
-      refuse("raw", "raw contains a line over 998 bytes",
+      refuse("raw", filters.why_unsendable("line_too_long", "raw"),
          "Encode that part as quoted-printable or base64")
    end
 end
@@ -55,8 +53,8 @@ end
 local function from_string(text, binary)
    local scan = source.scan(text, true)
    local needed = binary ~= nil and is_binary(scan)
-   if not needed then check_text(scan) end
    check_header(scan, needed)
+   if not needed then check_text(scan) end
    return { text = text, size = needed and #text or scan.wire_len, size_is_exact = true,
       eightbit = scan.eightbit, may_be_binary = binary ~= nil, must_be_binary = needed }
 end
@@ -76,6 +74,7 @@ local function from_file(file, t, binary)
    if not one then
       refuse("raw", "raw cannot be read: " .. why, "Give an open file that can be read")
    end
+   if not one.again then one = filters.led(one) end
    local scan, header = scan_file(one, t, binary)
    local content = { source = one, size = t.size or one.size, size_is_exact = scan ~= nil,
       eightbit = t.eightbit or false, must_be_binary = binary == "require" }
@@ -97,7 +96,7 @@ local function read(t, binary)
          "Write raw = …, the whole message with its header")
    end
    -- Whether it gives text is not known: it is binary if the caller requires that.
-   return { source = source.of_function(t.raw, t.size, "raw"), size = t.size,
+   return { source = filters.led(source.of_function(t.raw, t.size, "raw")), size = t.size,
       eightbit = t.eightbit or false, may_be_binary = binary == "require",
       must_be_binary = binary == "require" }
 end

@@ -11,7 +11,7 @@ local source = {}
 
 ---@class smtp.Source
 ---@field open function   -> read. read() returns the next piece (a non-empty string), nil at the
---   end, or false and trouble: { reason =, what = a sentence, cause = }
+--   end, or false and trouble: { reason =, what = a sentence, cause =, hint = }
 ---@field size number|nil      bytes in all, where that is known
 ---@field again boolean|nil    it can be opened again
 ---@field steady boolean|nil   its bytes are the same each time
@@ -22,8 +22,8 @@ local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 
 --- The results of a reader that fails.
 ---@return boolean         false
 ---@return table trouble
-function source.failed(what, cause, reason)
-   return false, { reason = reason or "failed", what = what, cause = cause }
+function source.failed(what, cause, reason, hint)
+   return false, { reason = reason or "failed", what = what, cause = cause, hint = hint }
 end
 
 local failed = source.failed

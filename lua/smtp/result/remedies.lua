@@ -75,7 +75,10 @@ remedies.of_reason = {
    },
    source = {
       eightbit = "Declare eightbit = true beside raw",
-      bcc = "Remove it, and list its addresses in `to`",
+      bcc = "Remove it, and list its addresses in to",
+      mbox = "Remove that line: an mbox file contains several messages, and each of them is sent "
+         .. "without it",
+      byte_order_mark = "Remove it: save the message as UTF-8 without a byte order mark",
       size = "Declare the size that the source really has, or none",
    },
    connect = {
