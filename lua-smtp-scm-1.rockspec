@@ -20,6 +20,7 @@ build = {
       ["smtp.options.names"] = "lua/smtp/options/names.lua",
       ["smtp.options.address"] = "lua/smtp/options/address.lua",
       ["smtp.ground.ascii"] = "lua/smtp/ground/ascii.lua",
+      ["smtp.compose.address_fields"] = "lua/smtp/compose/address_fields.lua",
       ["smtp.compose.attachment"] = "lua/smtp/compose/attachment.lua",
       ["smtp.client.mechanisms"] = "lua/smtp/client/mechanisms.lua",
       ["smtp.runtime.nginx.channel_binding"] = "lua/smtp/runtime/nginx/channel_binding.lua",
@@ -132,8 +133,8 @@ build = {
             "csrc/lua/loutcome.c", "csrc/lua/lpipeline.c", "csrc/lua/lraw.c", "csrc/lua/lsession.c",
             "csrc/lua/lsmtp.c", "csrc/lua/ltransaction.c", "csrc/lua/lvalue.c",
             "csrc/text/address.c", "csrc/text/base64.c", "csrc/text/decimal.c",
-            "csrc/text/header.c", "csrc/text/printable.c", "csrc/text/saslname.c",
-            "csrc/text/scan.c", "csrc/text/transfer.c", "csrc/text/utf8.c",
+            "csrc/text/header.c", "csrc/text/invisible.c", "csrc/text/printable.c",
+            "csrc/text/saslname.c", "csrc/text/scan.c", "csrc/text/transfer.c", "csrc/text/utf8.c",
          },
       },
       ["smtp.crypto"] = {

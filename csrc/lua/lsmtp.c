@@ -126,6 +126,20 @@ static int core_printable(lua_State *L)
     return 1;
 }
 
+/** core.invisible(text) -> the first character that readers do not see: "U+200B, a zero-width
+ *  space"; nil where there is none */
+static int core_invisible(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    char shown[64];
+    uint32_t number;
+    const char *name = smtp_invisible(text.data, text.len, &number);
+    if (name == NULL) return 0;
+    snprintf(shown, sizeof shown, "U+%04" PRIX32 ", %s", number, name);
+    lua_pushstring(L, shown);
+    return 1;
+}
+
 /** core.file(path) -> "file", "directory" or "other"; a stamp, which changes when the file does |
  *  nil, why. It is not opened: a pipe would wait for its other end. */
 static int core_file(lua_State *L)
@@ -142,9 +156,11 @@ static int core_file(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    METHOD(core, address),  METHOD(core, domain), METHOD(core, literal),   METHOD(core, idna),
-    METHOD(core, random),   METHOD(core, now),    METHOD(core, sleep),     METHOD(core, hostname),
-    METHOD(core, terminal), METHOD(core, file),   METHOD(core, printable), {NULL, NULL}};
+    METHOD(core, address), METHOD(core, domain),    METHOD(core, literal),
+    METHOD(core, idna),    METHOD(core, random),    METHOD(core, now),
+    METHOD(core, sleep),   METHOD(core, hostname),  METHOD(core, terminal),
+    METHOD(core, file),    METHOD(core, printable), METHOD(core, invisible),
+    {NULL, NULL}};
 
 LCOMPAT_OPEN(core)
 {

@@ -39,7 +39,7 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
  *  valid, else a sentence that says why it is not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
-/* ---- characters (utf8.c, printable.c, saslname.c) ---- */
+/* ---- characters (utf8.c, invisible.c, printable.c, saslname.c) ---- */
 
 /** Is the text well-formed UTF-8 (RFC 3629 4)? */
 bool smtp_utf8_check(const char *data, size_t len);
@@ -47,6 +47,10 @@ bool smtp_utf8_check(const char *data, size_t len);
 /** Returns the length in bytes of the character at `data`, or 0 where it is not well-formed. `len`
  *  is at least 1. */
 size_t smtp_utf8_len(const char *data, size_t len);
+
+/** Returns the name of the first character that readers do not see, such as "a zero-width space",
+ *  and its number; NULL where there is none. */
+const char *smtp_invisible(const char *data, size_t len, uint32_t *number);
 
 /** Writes the text as a terminal may show it. A tab becomes a space. Control characters other than
  *  LF, characters that change the direction of text, and broken UTF-8 become '?'. What does not fit

@@ -115,3 +115,19 @@ describe("headers with options of their own", function()
       end
    end)
 end)
+
+describe("a message that names no recipient in its header", function()
+   it("says so in To", function()
+      local undisclosed = "\r\nTo: undisclosed-recipients:;\r\n"
+      for _, more in ipairs { { bcc = "eve@there.example" }, { bcc = { "a@x.example", "b@x.example" } },
+         { envelope = { to = "eve@there.example" } },
+         { bcc = "eve@there.example", envelope = { from = "", to = "bob@there.example" } } } do
+         more.from, more.text = base.from, ""
+         local text = tostring(assert(safe.message(more)))
+         assert.truthy(text:find(undisclosed, 1, true), text)
+         assert.is_nil(text:find("eve", 1, true))
+      end
+      local cc = tostring(assert(safe.message { from = base.from, cc = base.to, bcc = "eve@there.example", text = "" }))
+      assert.is_nil(cc:find("\r\nTo:"))
+   end)
+end)

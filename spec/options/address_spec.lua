@@ -1,5 +1,7 @@
 local address = require "smtp.options.address"
 local checked = require "spec.tools.checked"
+local safe = require "smtp.safe"
+local spec_server = require "spec.tools.server"
 
 local returning = require("smtp.errors").returning
 
@@ -55,7 +57,7 @@ describe("an address as people write it", function()
       ["<@a:c@d>"] = "Source routes", ["a@x, b@y"] = "as a list", ["a@x;b@y"] = "as a list",
       ["Ann <a@x>, Bob <b@y>"] = "as a list", ["a@x, Bob <b@y>"] = "as a list", ["<a@x>, <b@y>"] = "as a list",
       ["Friends: a@x, b@y;"] = "group", ["Nobody:;"] = "group", ["a@b..c"] = "one dot",
-      ["a@.b"] = "example.org", ["a@b."] = "dot at its end", ["Ann <a@b.>"] = "dot at its end",
+      ["a@.b"] = "dot after the @", ["a@b."] = "dot at its end", ["Ann <a@b.>"] = "dot at its end",
       ["Name <a@b> trailing"] = "after the >", ["<a@b"] = "> at its end", ["a@b>"] = "< before",
       ["<<a@b>>"] = "alone", ["a@b (Ann)"] = "Comments", ["(Ann) a@b"] = "Comments", ["mailto:a@b"] = "mailto",
       ["a@b@c"] = "Write one @", [("l"):rep(260) .. "@x"] = "longer one", ["ann"] = "example.org",
@@ -105,6 +107,30 @@ describe("an address as people write it", function()
          assert(parse("A" .. character .. "B <ann@x.example>", "to"))
       end)
    end
+
+   it("cannot have a name of invisible characters alone", function()
+      for _, given in ipairs { "\226\128\139 <a@b>", "\226\128\143 \226\128\139 <a@b>",
+         { name = "\226\128\139", address = "a@b" } } do
+         local _, err = parse(given, "to")
+         assert.equal("address", err.kind)
+         assert.truthy(err.what:find("which is invisible", 1, true), err.what)
+      end
+      assert(parse("\226\128\143\215\144\226\128\143 <a@b>", "to"))
+   end)
+
+   it("with dots at the edge or doubled dots has a form in quotes: the hint shows it, and it works", function()
+      for given, form in pairs { ["a..b@x.example"] = '"a..b"@x.example', [".a@x.example"] = '".a"@x.example',
+         ["a.@x.example"] = '"a."@x.example', ["Ann <a..b.@x.example>"] = '"a..b."@x.example',
+         ["a..b@[127.0.0.1]"] = '"a..b"@[127.0.0.1]', ["\195\164..b@x.example"] = '"\195\164..b"@x.example' } do
+         local _, err = parse(given, "to")
+         local code = err.hint:match('"\\".*"$')
+         assert.equal(form, (loadstring or load)("return " .. code)()) -- luacheck: ignore
+         local server = spec_server.new { capabilities = { "PIPELINING", "SMTPUTF8", "8BITMIME" } }
+         assert(safe.send { transport = server, tls = "skip", from = form, to = form, text = "hi" })
+         assert.same({ form }, server.taken[1].to)
+         assert.truthy(server.taken[1].body:find("\r\nTo: " .. form .. "\r\n", 1, true))
+      end
+   end)
 
    it("cannot hold a control character, a space or < > unquoted", function()
       for byte = 0, 127 do

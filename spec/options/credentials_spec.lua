@@ -9,6 +9,12 @@ describe("credentials", function()
       assert.equal("password", refused({ username = "ann", password = "" }).option)
    end)
 
+   it("name an invisible character in a user name that is an address", function()
+      local err = refused { username = "ann\226\128\139@x.example", password = "pw" }
+      assert.equal("username", err.option)
+      assert.truthy(err.what:find("U+200B", 1, true), err.what)
+   end)
+
    it("both empty count as no credentials", function()
       assert.equal("skip", server({ username = "", password = "" }).auth)
    end)

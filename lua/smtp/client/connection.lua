@@ -197,7 +197,12 @@ end
 --- VRFY. Most servers answer 252: they will not say.
 ---@param address string
 function Connection:verify(address)
-   if type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
+   local invisible = type(address) == "string" and core.invisible(address)
+   if invisible then
+      return nil, errors.usage("address", ("address: %q contains %s, which is invisible"):format(
+         address, invisible), "Remove that character: it often comes with a copied address",
+         address)
+   elseif type(address) ~= "string" or address == "" or address:find("[%z\1-\31\127-\255]")
       or #address > core.limits.address then
       return nil, errors.usage("address",
          ("address: expected one line of ASCII of at most %d bytes, got %s"):format(

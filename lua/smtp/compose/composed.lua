@@ -23,17 +23,18 @@ end
 --- Compose a message. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
 ---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
----@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields and
---   body of smtp.OutgoingMessage
+---@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields,
+--   body and utf8_address of smtp.OutgoingMessage
 local function read(t, lists)
    check_options(t, lists)
-   local fields, id = headers.read(t, lists)
+   local fields, id, utf8_address = headers.read(t, lists)
    local part = parts.read(t, id)
    for i = 1, #part.fields do fields[#fields + 1] = part.fields[i] end
    local header_fields, head = mime.fields(fields)
    local body = part.body
    if part.needs_line_end then body = body .. "\r\n" end
-   local content = { eightbit = false, message_id = id, header_fields = header_fields, body = body }
+   local content = { eightbit = false, message_id = id, header_fields = header_fields, body = body,
+      utf8_address = utf8_address }
    local whole = filters.join { head, "\r\n", body }
    if type(whole) == "string" then
       content.text, content.size, content.size_is_exact = whole, #whole, true

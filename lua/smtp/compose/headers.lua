@@ -1,6 +1,7 @@
 --- The header fields of a composed message (RFC 5322 3.6), read from the options.
 -- @module smtp.compose.headers
 
+local address_fields = require "smtp.compose.address_fields"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
@@ -74,6 +75,8 @@ end
 
 -- -> why the value is not a URI for List-Unsubscribe, nil if it is
 local function why_no_uri(uri, one_click)
+   local invisible = type(uri) == "string" and core.invisible(uri)
+   if invisible then return ("contains %s, which is invisible"):format(invisible) end
    if type(uri) ~= "string" or not uri:find("^[!-;=?-~]+$") or uri:find("[,<>]") or #uri > 900 then
       return "is not a valid URI: it has to be printable ASCII without commas and < >"
    end
@@ -160,7 +163,7 @@ local function is_before(a, b)
 end
 
 -- The option `headers`: a map, in the order of its names, or an ordered list of { name, value }.
--- -> { { name, value, "own" }, … }
+-- -> { { name, value, form }, … }, an address because of which the message needs SMTPUTF8
 local HEADERS_FORM = 'Write headers = { ["X-Name"] = "value" }'
 
 local function header_list(map)
@@ -169,19 +172,25 @@ local function header_list(map)
       check.refuse_value("headers", "a table", map, HEADERS_FORM)
    end
    for key, value in next, map do
-      local entry = { key, value, "own", key = user_call.text(key) }
+      local entry = { key, value, key = user_call.text(key) }
       if type(key) == "number" then
          if type(value) ~= "table" then
             refuse("headers", ("headers[%s]: expected { name, value }, got %s"):format(
                user_call.text(key), user_call.shown(value)), HEADERS_FORM)
          end
-         entry = { value[1], value[2], "own", key = key }
+         entry = { value[1], value[2], key = key }
       end
       list[#list + 1] = entry
    end
    table.sort(list, is_before)
-   for i = 1, #list do list[i][2] = check_header(list[i][1], list[i][2]) end
-   return list
+   local utf8_address
+   for i = 1, #list do
+      local name, value = list[i][1], check_header(list[i][1], list[i][2])
+      local encoded, needs_utf8 = address_fields.encode(name, value)
+      utf8_address = utf8_address or needs_utf8
+      list[i] = { name, encoded or value, not encoded and "own" or nil }
+   end
+   return list, utf8_address
 end
 
 -- ---- all fields ----
@@ -213,22 +222,25 @@ local ordered = { { "Date", "date" }, { "From", "from", "addresses" },
 ---@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
 ---@return table          { { name, value, form }, … } for mime.fields
 ---@return string         the message identifier
+---@return string|nil     an address in the option headers because of which SMTPUTF8 is needed
 function headers.read(t, lists)
    local values, fields = read_values(t, lists.sender or lists.from[1]), {}
+   local own_fields, utf8_address = {}, nil
    local addresses = { from = lists.from, sender = { lists.sender }, reply_to = lists.reply_to,
       to = lists.to, cc = lists.cc }
    for i = 1, #ordered do
       local name, key, form = ordered[i][1], ordered[i][2], ordered[i][3]
       local value = values[key]
       if form == "addresses" then value = addresses[key][1] and addresses[key] end
+      if key == "to" and not value and not lists.cc[1] then
+         value, form = "undisclosed-recipients:;", nil -- some filters expect a To field
+      end
       if value then fields[#fields + 1] = { name, value, form } end
    end
-   if t.headers ~= nil then
-      local own_fields = header_list(t.headers)
-      for i = 1, #own_fields do fields[#fields + 1] = own_fields[i] end
-   end
+   if t.headers ~= nil then own_fields, utf8_address = header_list(t.headers) end
+   for i = 1, #own_fields do fields[#fields + 1] = own_fields[i] end
    fields[#fields + 1] = { "MIME-Version", "1.0" }
-   return fields, values.message_id
+   return fields, values.message_id, utf8_address
 end
 
 return headers

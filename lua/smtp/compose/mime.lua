@@ -25,8 +25,10 @@ local function needed_len(is_q, text, from, at, stop, used)
    return math.ceil((stop + 1 - from) / 3) * 4
 end
 
--- `column`: where the first word begins in its line. `form`: "B"; otherwise the shorter one.
-local function encoded_words(text, column, form)
+--- Encoded words.
+---@param column integer   where the first one begins in its line
+---@param form? string     "B"; otherwise the shorter one
+function mime.words(text, column, form)
    local words, from, at, used = {}, 1, 1, 0
    local is_q = form ~= "B" and #q_encode(text) <= (#text + 2) / 3 * 4
    local encode = is_q and q_encode or core.base64
@@ -46,15 +48,16 @@ local function encoded_words(text, column, form)
    return table.concat(words, " ")
 end
 
--- May the text be written as it is? A word that looks like an encoded word, and a word of more than
--- `room` bytes, must be encoded.
+-- May the text be written as it is? Readers drop the blanks at its ends; a word that looks like an
+-- encoded word, and a word of more than `room` bytes, must be encoded. Further blanks before a word
+-- count.
 local function is_plain(text, room)
-   if text:find("[^ -~]") or text:find("=?", 1, true) or text:find("^ ") or text:find(" $")
-      or text:find("  ", 1, true) then
+   if text:find("[^\t -~]") or text:find("=?", 1, true) or text:find("^[ \t]")
+      or text:find("[ \t]$") then
       return false
    end
-   for word in text:gmatch("[^ ]+") do
-      if #word > room then return false end
+   for blanks, word in text:gmatch("([ \t]*)([^ \t]+)") do
+      if #word > room or #blanks + #word > room + 1 then return false end
    end
    return true
 end
@@ -65,10 +68,12 @@ local NAMES = #"Reply-To: " -- the longest header that holds display names
 
 -- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
 local function phrase(text)
-   if not is_plain(text, LINE - NAMES) then return encoded_words(text, NAMES) end
-   if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") then return text end
+   if not is_plain(text, LINE - NAMES) then return mime.words(text, NAMES) end
+   if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") and not text:find("  ", 1, true) then
+      return text
+   end
    local quoted = '"' .. text:gsub('["\\]', "\\%0") .. '"'
-   return is_plain(quoted, LINE - NAMES) and quoted or encoded_words(text, NAMES)
+   return is_plain(quoted, LINE - NAMES) and quoted or mime.words(text, NAMES)
 end
 
 --- The text of one address in a header: Ann <ann@example.org>. An address outside ASCII stays as it
@@ -79,14 +84,14 @@ function mime.address(entry)
    return phrase(entry.name) .. " <" .. entry.address .. ">"
 end
 
--- A field with its lines folded at spaces: none over 78 bytes where that is possible. The first
+-- A field with its lines folded at blanks: none over 78 bytes where that is possible. The first
 -- word stays on the line of the name: some readers take a fold before it for a space, or the end.
 local function fold(name, value)
    local line = name .. ": " .. value
    if #line <= LINE then return line .. "\r\n" end
-   local lines, first, rest = {}, value:match("^([^ ]*)(.*)$")
+   local lines, first, rest = {}, value:match("^([^ \t]*)(.*)$")
    line = name .. ": " .. first
-   for space, word in rest:gmatch("( +)([^ ]+)") do
+   for space, word in rest:gmatch("([ \t]+)([^ \t]+)") do
       if #line + #space + #word > LINE then
          lines[#lines + 1] = line
          line = ""
@@ -116,12 +121,13 @@ local write = {}
 
 function write.text(value, name)
    local column = #name + 2
-   return (value == "" or is_plain(value, LINE - column)) and value or encoded_words(value, column)
+   return (value == "" or is_plain(value, LINE - column)) and value or mime.words(value, column)
 end
 
 -- The text of a field that this library does not know. In a structured field, readers do not decode
 -- encoded words (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
 function write.own(value, name)
+   value = ascii.trim(value)
    return is_plain(value, LONG) and value or write.text(value, name)
 end
 
@@ -207,7 +213,7 @@ local NAME = #' name="' + 1 -- with the quotation mark that ends it
 ---@return string        with line ends between encoded words
 function mime.name(value)
    return quoted("name", value)
-      or ('name="%s"'):format((encoded_words(value, NAME, "B"):gsub(" ", "\r\n ")))
+      or ('name="%s"'):format((mime.words(value, NAME, "B"):gsub(" ", "\r\n ")))
 end
 
 return mime

@@ -116,9 +116,9 @@ local function first_utf8(lists)
 end
 
 -- An address of the envelope, or of the header, because of which SMTPUTF8 is needed.
-local function utf8_address(t, lists, from, groups)
-   local found = first_utf8 { { from } } or first_utf8(groups)
-   if found or t.raw ~= nil then return found end
+local function utf8_address(lists, from, groups, content)
+   local found = first_utf8 { { from } } or first_utf8(groups) or content.utf8_address
+   if found or not content.header_fields then return found end -- raw has none that are known
    return first_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
 end
 
@@ -175,7 +175,7 @@ function outgoing.read(t, server)
       size_is_exact = content.size_is_exact or false, eightbit = content.eightbit,
       may_be_binary = content.may_be_binary or false,
       must_be_binary = content.must_be_binary or false,
-      utf8_address = utf8_address(t, lists, from, groups), parameters = values,
+      utf8_address = utf8_address(lists, from, groups, content), parameters = values,
       signers = t.dkim ~= nil and dkim_keys.check(t.dkim) or nil, message_id = content.message_id,
       header_fields = content.header_fields, body = content.body }
    read_extensions(t, words, message)

@@ -24,6 +24,14 @@ function ascii.upper(text)
    return (text:gsub("[a-z]", upper_of))
 end
 
+--- A text without the blanks around it, which may be many. A line break is not a blank.
+function ascii.trim(text)
+   local first, last = text:find("[^ \t]"), #text
+   if not first then return "" end
+   while text:find("^[ \t]", last) do last = last - 1 end
+   return text:sub(first, last)
+end
+
 --- A text with each byte that matches a class, written in another form: "a,b" -> "a+2Cb".
 ---@param class string   "[^!-~]"
 ---@param form string    "+%02X"

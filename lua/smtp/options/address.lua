@@ -5,6 +5,7 @@
 -- before @ is outside ASCII too, the message needs SMTPUTF8, and the domain is sent in U-labels.
 -- @module smtp.options.address
 
+local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
@@ -33,6 +34,7 @@ local hints = {
    { "<.*<", "Write a name that contains < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
    { "@.* ", "Remove the space, and what follows the domain" },
    { " [^@]*@", "Write the part before @ in quotes: \"\\\"ann lee\\\"@example.org\"" },
+   { "@%.", "Leave out the dot after the @" },
    { "@.*%.>?$", "Leave out the dot at its end" },
    { "@.*%.%.", "Write one dot between two parts of the domain" },
    { "@.*@", "Write one @, or the part before it in quotes: \"\\\"a@b\\\"@example.org\"" },
@@ -83,29 +85,12 @@ local idna = {
 ---@return string       the domain in U-labels; after nil: why it cannot be converted
 ---@return string|nil   what to write instead
 function address.domain(text)
-   local ascii, unicode = core.idna(text)
-   if ascii then return ascii, unicode end
+   local converted, unicode = core.idna(text)
+   if converted then return converted, unicode end
    return nil, idna[unicode][1], idna[unicode][2]
 end
 
 -- ---- addresses ----
-
--- Invisible characters: with one of them a copied address looks like another address.
-local invisible = {
-   { 0xA0, 0xA0, "a no-break space" }, { 0xAD, 0xAD, "a soft hyphen" },
-   { 0x34F, 0x34F, "a grapheme joiner" }, { 0x61C, 0x61C, "an Arabic letter mark" },
-   { 0x1680, 0x1680, "an Ogham space" }, { 0x180E, 0x180E, "a Mongolian vowel separator" },
-   { 0x2000, 0x200A, "a space of another width" }, { 0x200B, 0x200B, "a zero-width space" },
-   { 0x200C, 0x200C, "a zero-width non-joiner" }, { 0x200D, 0x200D, "a zero-width joiner" },
-   { 0x200E, 0x200E, "a left-to-right mark" }, { 0x200F, 0x200F, "a right-to-left mark" },
-   { 0x2028, 0x2029, "a separator of lines" }, { 0x202A, 0x202E, "a control of the direction" },
-   { 0x202F, 0x202F, "a narrow no-break space" }, { 0x205F, 0x205F, "a mathematical space" },
-   { 0x2060, 0x2060, "a word joiner" }, { 0x2061, 0x2064, "an invisible operator" },
-   { 0x2066, 0x2069, "a control of the direction" }, { 0x206A, 0x206F, "an obsolete control" },
-   { 0x3000, 0x3000, "an ideographic space" }, { 0x3164, 0x3164, "a Hangul filler" },
-   { 0xFE00, 0xFE0F, "a variation selector" }, { 0xFEFF, 0xFEFF, "a byte order mark" },
-   { 0xE0000, 0xE007F, "a tag character" },
-}
 
 -- The marks in the first byte of a character, by the number of its bytes.
 local lead_base = { [2] = 0xC0, [3] = 0xE0, [4] = 0xF0 }
@@ -121,15 +106,10 @@ end
 
 -- Refuse a text that contains an invisible character.
 local function check_visible(text, option, value)
-   if #text > 1000 then return end -- too long in any case
-   for character in text:gmatch("[\192-\247][\128-\191]+") do
-      local code = address.code_point(character)
-      for i = 1, #invisible do
-         if code >= invisible[i][1] and code <= invisible[i][2] then
-            refuse(option, value, ("it contains U+%04X, %s, which is invisible"):format(code,
-               invisible[i][3]), "Remove that character: it often comes with a copied address")
-         end
-      end
+   local found = core.invisible(text)
+   if found then
+      refuse(option, value, ("it contains %s, which is invisible"):format(found),
+         "Remove that character: it often comes with a copied address")
    end
 end
 
@@ -139,16 +119,22 @@ local function canonical_of(spec, shown, option, value)
    return canonical or refuse(option, value, why, hint_for(shown))
 end
 
--- The domain that IDNA returns is checked like one that the caller wrote. -> canonical, utf8
-local function check_spec(spec, option, value)
+--- Read an address without a name. Raises an AddressError.
+---@param spec string
+---@param option string   for errors
+---@param value string    the text that contains it, for errors
+---@return string canonical
+---@return boolean|nil utf8   it needs SMTPUTF8
+function address.spec(spec, option, value)
+   -- The domain that IDNA returns is checked like one that the caller wrote.
    check_visible(spec, option, value)
    local canonical = canonical_of(spec, spec, option, value)
    local left, domain = canonical:match("^(.*)@(.*)$")
    local utf8 = left:find("[\128-\255]") ~= nil
    if domain:find("[\128-\255]") then
-      local ascii, unicode, hint = address.domain(domain)
-      if not ascii then refuse(option, value, unicode, hint) end
-      canonical = canonical_of(left .. "@" .. (utf8 and unicode or ascii), spec, option, value)
+      local converted, unicode, hint = address.domain(domain)
+      if not converted then refuse(option, value, unicode, hint) end
+      canonical = canonical_of(left .. "@" .. (utf8 and unicode or converted), spec, option, value)
    end
    return canonical, utf8 or nil
 end
@@ -171,14 +157,6 @@ local function angle_at(text)
    return at
 end
 
--- The text without the blanks around it. A line break is not a blank.
-local function trim(text)
-   local first, last = text:find("[^ \t]"), #text
-   if not first then return "" end
-   while text:find("^[ \t]", last) do last = last - 1 end
-   return text:sub(first, last)
-end
-
 -- If a name is one quoted string, the content of the string is the name. Any other name is used as
 -- it is written: the reader sees quotes within it, as in Ann "the Ö", and the letters of an encoded
 -- word.
@@ -195,7 +173,7 @@ local function split(text, option, value)
    local at = angle_at(text)
    if not at or text:sub(-1) ~= ">" then return text end
    check_visible(text:sub(1, at - 1):match("[\192-\247][\128-\191]+$") or "", option, text)
-   local name = trim(text:sub(1, at - 1))
+   local name = ascii.trim(text:sub(1, at - 1))
    local unquoted = unquote(name)
    if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
       refuse(option, value, "it contains several addresses", as_list)
@@ -203,10 +181,19 @@ local function split(text, option, value)
    return text:sub(at + 1, -2), unquoted
 end
 
--- A name is text for a header: well-formed UTF-8 without control characters, also without those of
--- C1 (some programs take U+0085 for a line end). U+2028 and U+2029 are allowed: a header encodes
--- them.
-local function check_name(name, option)
+local function without_invisible(text)
+   return (text:gsub("[\192-\247][\128-\191]+", function(character)
+      return core.invisible(character) and ""
+   end))
+end
+
+--- A name is text for a header: well-formed UTF-8 without control characters, also without those of
+-- C1 (some programs take U+0085 for a line end). Invisible characters are allowed where there are
+-- others: a header encodes them.
+---@param name any
+---@param option string   for errors
+---@param value any       the address that it is beside, for errors
+function address.check_name(name, option, value)
    if name == nil or name == "" then return end
    check.is_type(option .. ".name", name, "string")
    if not core.is_utf8(name) then
@@ -217,13 +204,16 @@ local function check_name(name, option)
       errors.refuse(option, "the name in " .. option .. " contains control characters",
          "A name is one line of text")
    end
+   if not name:find("[!-~]") and not without_invisible(name):find("[^ ]") then
+      check_visible(name, option, value)
+   end
 end
 
 local fields = { "name", "address" }
 
 -- -> spec, name
 local function spec_and_name(value, option, names)
-   if type(value) == "string" then return split(trim(value), option, value) end
+   if type(value) == "string" then return split(ascii.trim(value), option, value) end
    if type(value) == "table" then
       check.names(value, names or fields, option, nil, "address")
       local spec = rawget(value, "address")
@@ -241,8 +231,9 @@ end
 --   SMTPUTF8 (RFC 6531)
 function address.parse(value, option, names)
    local spec, name = spec_and_name(value, option, names)
-   check_name(name, option)
-   local canonical, utf8 = check_spec(trim(spec), option, type(value) == "string" and value or spec)
+   local shown = type(value) == "string" and value or spec
+   address.check_name(name, option, shown)
+   local canonical, utf8 = address.spec(ascii.trim(spec), option, shown)
    return { name = name ~= "" and name or nil, address = canonical, utf8 = utf8 }
 end
 

@@ -121,6 +121,8 @@ function credentials.fits(name, value)
    if name ~= "password" and value:find("\1", 1, true) then
       return nil, "contains the control character %x01"
    end
+   local invisible = name == "username" and value:find("@", 1, true) and core.invisible(value)
+   if invisible then return nil, ("contains %s, which is invisible"):format(invisible) end
    return true
 end
 

@@ -1,0 +1,207 @@
+--- Header fields of the caller's own that contain addresses: Disposition-Notification-To, List-Post
+-- and so on. Programs read the addresses, so that only the words beside them may be encoded
+-- (RFC 2047 5 (2) and (3)): names, the names of groups, comments.
+-- @module smtp.compose.address_fields
+
+local address = require "smtp.options.address"
+local ascii = require "smtp.ground.ascii"
+local mime = require "smtp.compose.mime"
+local refuse = require("smtp.errors").refuse
+
+local address_fields = {}
+
+-- ---- which fields ----
+
+local endings = { "%-to$", "%-from$", "%-sender$", "%-cc$", "^resent%-", "^author$" }
+
+-- "uri": identifiers and URIs are between < and > (RFC 2369, RFC 2919); "address": addresses are;
+-- nil: the field is text.
+local function kind_of(name, value)
+   local lower = ascii.lower(name)
+   if lower:find("^list%-") then return "uri" end
+   for i = 1, #endings do
+      if lower:find(endings[i]) then return "address" end
+   end
+   if value:find("<[!-;=?-~]+@[!-;=?-~]+>") and not value:find("<[^<>]*[\128-\255][^<>]*>") then
+      return "address"
+   end
+   return nil
+end
+
+-- ---- the parts of a value ----
+
+-- By the first character of a part: the place of its last one; nil if it has no end. A backslash
+-- belongs to the character after it.
+local end_of = {}
+
+end_of['"'] = function(text, from)
+   local at = text:find('["\\]', from + 1)
+   while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
+   return at
+end
+
+end_of["("] = function(text, from)
+   local at, depth = from, 1
+   repeat
+      at = text:find("[()\\]", at + 1)
+      local c = at and text:sub(at, at)
+      if c == "\\" then at = at + 1 elseif c then depth = depth + (c == "(" and 1 or -1) end
+   until not at or depth == 0
+   return at
+end
+
+end_of["<"] = function(text, from)
+   local at = text:find('[">]', from + 1)
+   while at and text:sub(at, at) == '"' do
+      at = end_of['"'](text, at)
+      at = at and text:find('[">]', at + 1)
+   end
+   return at
+end
+
+local WORD = '^[^ \t"(<,;:]+'
+local DOMAIN = '^@[^ \t"(<,;:]+'
+
+-- A value without an end to what `c` begins has none later either: that c is a letter like others.
+-- -> the place of the last character of the part at `at`: of a quoted string, perhaps with the
+-- domain of an address; a comment; < … >; blanks; a word; or of one of , ; :
+local function part_end(text, at, letters)
+   local c = text:sub(at, at)
+   if end_of[c] and not letters[c] then
+      local stop = end_of[c](text, at)
+      letters[c] = not stop
+      if stop then return c == '"' and select(2, text:find(DOMAIN, stop + 1)) or stop, c end
+   end
+   local stop = select(2, text:find("^[ \t]+", at)) or select(2, text:find(WORD, at))
+   return stop or at, not end_of[c] and c or nil
+end
+
+-- ---- encoding ----
+
+local function is_ascii(text)
+   return not text:find("[\128-\255]")
+end
+
+-- What is being written: `parts` of the result, the `run` of words that is not written yet.
+local Writer = {}
+Writer.__index = Writer
+
+function Writer:put(text)
+   self.parts[#self.parts + 1] = text
+end
+
+-- Words that are not addresses: `from` to `stop` of the run.
+function Writer:put_words(from, stop)
+   local text = table.concat(self.run, "", from, stop)
+   if is_ascii(text) then return self:put(text) end
+   local words = {}
+   for i = from, stop do
+      local word = self.run[i]
+      words[#words + 1] = word:find('^".*"$') and word:sub(2, -2):gsub("\\(.)", "%1") or word
+   end
+   local name = ascii.trim(table.concat(words))
+   address.check_name(name, "headers." .. self.name, self.value)
+   self:put(text:match("^[ \t]*"))
+   self:put(mime.words(name, #self.name + 2))
+   self:put(text:find("[ \t]$") and " " or "")
+end
+
+-- An address outside ASCII, without < and >.
+function Writer:put_address(text)
+   if is_ascii(text) then return self:put(text) end
+   local canonical, utf8 = address.spec(text, "headers." .. self.name, self.value)
+   self.utf8_address = self.utf8_address or utf8 and canonical or nil
+   self:put(canonical)
+end
+
+-- Write the run. Before < and : all of it is a name; elsewhere its words with @ are addresses.
+function Writer:flush(next_part)
+   local run, from = self.run, 1
+   local is_name = next_part == "<" or next_part == ":"
+   for i = 1, is_name and 0 or #run do
+      if run[i]:find("[^@]@[^@]") then
+         self:put_words(from, i - 1)
+         self:put_address(run[i])
+         from = i + 1
+      end
+   end
+   self:put_words(from, #run)
+   if is_name and #run > 0 and not run[#run]:find("^[ \t]") then
+      if not is_ascii(run[#run]) then self:put(" ") end -- RFC 2047 5 (3)
+   end
+   self.run = {}
+end
+
+local URI_HINT = "Write a URI in ASCII, with %C3%BC for ü and so on"
+
+-- What is between < and > of List-Id and other fields of lists.
+function Writer:put_uri(text)
+   if is_ascii(text) then return self:put(text) end
+   local is_id = ascii.lower(self.name) == "list-id"
+   local id, why, hint = nil, "a URI is ASCII", URI_HINT
+   if is_id then id, why, hint = address.domain(text) end
+   if id then return self:put(id) end
+   refuse("headers", ("headers: %s contains <%s>: %s"):format(self.name, text, why), hint)
+end
+
+-- The parts with letters outside ASCII, in their places.
+local put_part = {
+   ["<"] = function(self, text)
+      self:put("<")
+      self[self.kind == "uri" and "put_uri" or "put_address"](self, ascii.trim(text:sub(2, -2)))
+      self:put(">")
+   end,
+   ["("] = function(self, text)
+      if is_ascii(text) then return self:put(text) end
+      self:put("(")
+      self:put(mime.words(text:sub(2, -2):gsub("\\(.)", "%1"), #self.name + 2))
+      self:put(")")
+   end,
+   [","] = Writer.put, [";"] = Writer.put, [":"] = Writer.put,
+}
+
+function Writer:read()
+   local text, at, letters = self.value, 1, {}
+   while at <= #text do
+      local stop, c = part_end(text, at, letters)
+      local part = text:sub(at, stop)
+      if put_part[c] then
+         self:flush(c)
+         put_part[c](self, part)
+      else
+         self.run[#self.run + 1] = part
+      end
+      at = stop + 1
+   end
+   self:flush()
+end
+
+local WORD_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
+
+local function check_words(name, value)
+   for word in value:gmatch("[ \t]*[^ \t]+") do
+      if #word > WORD_MAX then
+         refuse("headers", ("headers: %s contains a word of more than %d bytes"):format(name,
+            WORD_MAX), "A line of a header has at most 998 bytes: write a blank after each comma")
+      end
+   end
+end
+
+--- Encode the value of a field that contains addresses. Raises an AddressError or a UsageError.
+---@param name string
+---@param value string          UTF-8, one line
+---@return string|nil text      nil: the field is text without addresses
+---@return string|nil address   an address in it because of which the message needs SMTPUTF8
+function address_fields.encode(name, value)
+   local kind = kind_of(name, value)
+   if not kind then return nil end
+   value = ascii.trim(value)
+   check_words(name, value)
+   if is_ascii(value) then return value end
+   local writer = setmetatable({ name = name, value = value, kind = kind, parts = {}, run = {} },
+      Writer)
+   writer:read()
+   return table.concat(writer.parts), writer.utf8_address
+end
+
+return address_fields
