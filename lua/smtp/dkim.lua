@@ -13,20 +13,22 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
-local keys = require "smtp.compose.dkim_keys"
+local option = require "smtp.compose.dkim_options"
 local signature = require "smtp.compose.dkim"
 
 local dkim = {}
 
 --- Check the option `dkim`, and read its keys. The result can be used as the option again, so that
 -- keys are read once for many messages.
----@param value table   `{ domain =, selector =, key =, canonicalization =, identity = }`, or a list
---   of such tables, each for a signature of its own. `key` is the text of a PEM file or its path:
---   RSA of 1,024 bits or more, or Ed25519. `canonicalization` is "relaxed/relaxed" unless given;
---   `identity` (i=) is an address in the domain or below it.
+---@param value table   smtp.Dkim: `{ domain =, selector =, key =, canonicalization =, identity =,
+--   headers =, skip =, expires = }`, or a list of such tables, each for a signature of its own.
+--   `key` is the text of a PEM file or its path: RSA of 1,024 bits or more, or Ed25519.
+--   `canonicalization` is "relaxed/relaxed" unless given; `identity` (i=) is an address in the
+--   domain or below it. `headers` are the names of the headers to sign, and `skip` the names of
+--   those not to sign; From is always signed. `expires` is in seconds (x=).
 ---@return table|nil signers
 ---@return table|nil err   UsageError, its option "dkim", "dkim.key", "dkim[2].key", …
-dkim.check = errors.returning(keys.check)
+dkim.check = errors.returning(option.check)
 
 --- Split the headers of a message into the list that signing:finish expects.
 ---@param text string   lines that end with CRLF, without the empty one
@@ -65,7 +67,7 @@ end
 ---@return string|nil      the message with CRLF line ends and its signatures on top
 ---@return table|nil err   UsageError, SystemError
 dkim.sign = errors.returning(function(message, options, clock)
-   local signers = keys.check(options)
+   local signers = option.check(options)
    if type(message) ~= "string" then
       errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
          "Give the whole message as a string")

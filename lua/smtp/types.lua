@@ -190,6 +190,11 @@
 --- How much of the white space of header and body may change. Default: `"relaxed/relaxed"`.
 ---@field canonicalization? "relaxed/relaxed"|"relaxed/simple"|"simple/relaxed"|"simple/simple"|"relaxed"|"simple"
 ---@field identity? string  The address on whose behalf it signs (i=), in the domain or below it.
+--- The headers to sign, each as often as it occurs; a name that is given twice once more, so that none
+--- can be added. From is always signed. Default: see Messages.
+---@field headers? string|string[]
+---@field skip? string|string[]  The headers not to sign: those that a provider replaces.
+---@field expires? number  The seconds after which the signature is no longer valid (x=).
 
 --- A signature that is being made: what dkim.begin of smtp.dkim returns.
 ---@class smtp.DkimSigning

@@ -1,11 +1,13 @@
--- The option dkim: keys and the other fields of a signer.
+-- The private keys of DKIM: what is read, and what is wrong with what is not.
+local command = require "spec.tools.command"
+local core = require "smtp.core"
 local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
 local keys = require "spec.tools.dkim_keys"
 
-local clock, signer, rfc = keys.clock, keys.signer, keys.rfc
+local signer = keys.signer
 
-describe("the option dkim", function()
+describe("a private key", function()
    local key = keys.make()
 
    local function refused(value, option, words)
@@ -26,7 +28,7 @@ describe("the option dkim", function()
       end
    end
 
-   it("takes PEM text and paths, RSA of 1,024 bits and more, Ed25519", function()
+   it("is given as PEM text and paths, RSA of 1,024 bits and more, Ed25519", function()
       for name, algorithm in pairs { rsa = "rsa-sha256", rsa1024 = "rsa-sha256", ed25519 = "ed25519-sha256" } do
          local path, pem = key(name)
          for _, given in ipairs { path, pem, "a comment\n" .. pem, (pem:gsub("\n", "\r\n")) } do
@@ -36,11 +38,11 @@ describe("the option dkim", function()
       end
    end)
 
-   it("refuses other keys, with what is wrong and nothing of the key", function()
+   it("of another kind is refused, with what is wrong and nothing of the key", function()
       for name, words in pairs { rsa768 = "1,024", rsa_pss = "neither an RSA nor", ed448 = "neither an RSA nor",
          ec = "neither an RSA nor", encrypted = "encrypted", encrypted_old = "encrypted",
-         public = "public key", certificate = "public key", der = "not a PEM file", damaged = "can be read",
-         cut = "can be read", none = "not a PEM file" } do
+         public = "public key", certificate = "public key", der = "binary form", damaged = "can be read",
+         cut = "is cut off", none = "not a PEM file" } do
          local path, pem = key(name)
          shows_nothing(refused(signer { key = path }, "dkim.key", words), pem)
          if pem:find("-----BEGIN", 1, true) then
@@ -49,77 +51,96 @@ describe("the option dkim", function()
       end
    end)
 
-   it("refuses what is not a key at all", function()
-      local _, pem = key("ed25519")
-      local bare = pem:match("\n(.-)\n")
+   it("may have a byte order mark, other line ends and blanks around its lines", function()
+      for _, name in ipairs { "rsa", "ed25519" } do
+         local path, pem = key(name)
+         local lines = pem:gsub("\n$", ""):gsub("\n", "\r\n")
+         for _, given in ipairs { "\239\187\191" .. pem, "\239\187\191" .. lines, "\n\n" .. pem, lines,
+            (pem:gsub("\n", "\r")), "   " .. pem:gsub("\n", "\n   "), "\t" .. pem:gsub("\n", "\t\r\n\t"), " \t" .. pem,
+            (pem:gsub("\n", "  \n")) } do
+            assert(dkim.check(signer { key = given }))
+            local file = path .. ".form"
+            command.write(file, given)
+            assert(dkim.check(signer { key = file }))
+            os.remove(file)
+         end
+      end
+   end)
+
+   -- As a value, as a file, and in a list.
+   local function refused_everywhere(given, words, label)
+      local path = "build/spec/dkim/refused.form"
+      command.write(path, given)
+      for _, value in ipairs { given, path } do
+         local err = refused(signer { key = value }, "dkim.key", words)
+         assert.truthy(not label or err.hint:find(label, 1, true), err.hint)
+         shows_nothing(err, given)
+      end
+      os.remove(path)
+      refused({ signer(), signer { key = given } }, "dkim[2].key", words)
+   end
+
+   it("with \\n as two characters is refused with a hint that works", function()
+      for _, name in ipairs { "rsa", "ed25519" } do
+         local _, pem = key(name)
+         for _, form in ipairs { "\\n", "\\r\\n", "\\\\n", "\\n\n" } do
+            local escaped = pem:gsub("\n", (form:gsub("%%", "%%%%")))
+            refused_everywhere(escaped, "\\n as two characters", 'key:gsub("\\\\+r", ""):gsub("\\\\+n", "\\n")')
+            local repaired = escaped:gsub("\\+r", ""):gsub("\\+n", "\n")
+            if form ~= "\\n\n" then assert(dkim.check(signer { key = repaired })) end
+         end
+         refused_everywhere('"' .. pem:gsub("\n", "\\n") .. '"', "\\n as two characters")
+      end
+   end)
+
+   it("in base64 without the lines BEGIN and END is refused with a hint that works", function()
+      for _, name in ipairs { "rsa", "ed25519", "rsa1024" } do
+         for _, pem in ipairs { select(2, key(name)), keys.rfc.rsa } do
+            local lines = pem:gsub("%-%-%-%-%-[^\n]+\n", "")
+            for _, given in ipairs { lines, (lines:gsub("\n", "")), (lines:gsub("\n", "\r\n")), "  " .. lines } do
+               refused_everywhere(given, "is base64 without the lines BEGIN and END")
+               local label = select(2, dkim.check(signer { key = given })).hint:match("BEGIN ([A-Z ]+)")
+               assert(dkim.check(signer { key = ("-----BEGIN %s-----\n%s\n-----END %s-----"):format(label,
+                  given, label) }))
+            end
+         end
+      end
+   end)
+
+   it("in another form is refused with what it is", function()
+      local _, rsa = key("rsa")
+      local _, ed25519, public = key("ed25519")
+      local _, certificate = key("certificate")
+      local _, encrypted = key("encrypted")
+      local _, public_pem = key("public")
+      local function armoured(label, more)
+         return ("-----BEGIN %s-----\n%s%s\n-----END %s-----\n"):format(label, more, ("A"):rep(64), label)
+      end
+      local function bare(pem) return (pem:gsub("%-%-%-%-%-[^\n]+\n", "")) end
+      for given, words in pairs { [rsa:gsub("\n", " ")] = "lost its line breaks",
+         [rsa:gsub("\n", "")] = "lost its line breaks",
+         [ed25519:gsub("KEY%-%-%-%-%-\n", "KEY----- ", 1)] = "lost its line breaks",
+         [rsa:sub(1, 900)] = "is cut off", [public_pem:gsub("\n", "\\n")] = "public key",
+         [bare(public_pem)] = "public key", [bare(certificate)] = "public key", [bare(encrypted)] = "encrypted",
+         ["v=DKIM1; k=ed25519; p=" .. core.base64(public)] = "public key",
+         ["p=" .. core.base64(public) .. ";"] = "public key",
+         ["ssh-rsa " .. ("A"):rep(300) .. " ann@host"] = "public key",
+         [armoured("OPENSSH PRIVATE KEY", "")] = "OpenSSH", [armoured("PGP PRIVATE KEY BLOCK", "\n")] = "PGP",
+         ["PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n"] = "PuTTY",
+         ["\255\254" .. rsa:gsub(".", "%0\0")] = "UTF-16", [rsa:gsub(".", "%0\0")] = "UTF-16",
+         [core.base64(public)] = "32 bytes in base64" } do
+         refused_everywhere(given, words)
+      end
+   end)
+
+   it("is not any other text", function()
       for given, words in pairs { [""] = "neither the text",
          ["/nowhere/key.pem"] = "/nowhere/key.pem: No such file or directory. Check the path, or its permissions",
-         [bare] = "neither the text", ["a\0b"] = "neither the text", ["/"] = "/: Is a directory",
-         ["-----BEGIN"] = "can be read",
-         ["-----BEGIN PRIVATE KEY-----\n" .. ("A"):rep(70000)] = "can be read" } do
+         ["a\0b"] = "neither the text", ["/"] = "/: Is a directory", ["-----BEGIN"] = "is cut off",
+         [("A"):rep(64)] = "neither the text",
+         ["-----BEGIN PRIVATE KEY-----\n" .. ("A"):rep(70000)] = "is cut off" } do
          local err = refused(signer { key = given }, "dkim.key", words)
          if given:sub(1, 1) ~= "/" then shows_nothing(err, given) end
       end
-      refused({ domain = "example.org", selector = "s" }, "dkim.key", "is missing")
-      shows_nothing(refused(signer { key = 12345678 }, "dkim.key", "expected a string, got a number"), "12345678")
-      shows_nothing(refused(signer { selector = pem }, "dkim.selector"), pem)
-      shows_nothing(refused(signer { domain = pem }, "dkim.domain"), pem)
-      shows_nothing(refused(signer { identity = pem }, "dkim.identity"), pem)
-      shows_nothing(refused(signer { canonicalization = pem }, "dkim.canonicalization"), pem)
-      shows_nothing(refused({ pem }, "dkim[1]"), pem)
-   end)
-
-   it("refuses domains and selectors that DNS has not", function()
-      for _, domain in ipairs { "", "org", "a..org", "exa mple.org", "example.org;x=1", "[192.0.2.1]",
-         "b\195\188cher.example", ("a."):rep(130) .. "org", "example.org." } do
-         refused(signer { domain = domain }, "dkim.domain")
-      end
-      for _, selector in ipairs { "", ".", "a.", ".a", "a..b", "a b", "a;b", "-a", "a-", "a\n", ("a"):rep(64),
-         ("a."):rep(120) .. "a", "s\195\188" } do
-         refused(signer { selector = selector }, "dkim.selector")
-      end
-      for _, selector in ipairs { "a", "2026", "a.b-c.d", "s_1", "_x", ("a"):rep(63) } do
-         assert(dkim.check(signer { selector = selector }))
-      end
-      refused({ selector = "s", key = rfc.rsa }, "dkim.domain", "is missing")
-      refused({ domain = "example.org", key = rfc.rsa }, "dkim.selector", "is missing")
-   end)
-
-   it("refuses an identity outside of the domain", function()
-      for _, identity in ipairs { "ann@example.net", "ann@anexample.org", "ann", "example.org", "@", "ann@",
-         "a b@example.org", "@.example.org", "ann@-.example.org", "@example.org;x", "" } do
-         refused(signer { identity = identity }, "dkim.identity")
-      end
-   end)
-
-   it("refuses other fields and words by name", function()
-      refused(signer { keys = "x" }, "dkim.keys", "Did you mean key?")
-      refused(signer { canonicalization = "nofws" }, "dkim.canonicalization", "relaxed/relaxed")
-      refused({ signer(), signer { expire = 1 } }, "dkim[2].expire", "no option")
-      refused({ signer(), domain = "example.org" }, "dkim", "is a list")
-      refused({ signer(), "x" }, "dkim[2]", "expected a table")
-      refused({}, "dkim.domain", "is missing")
-      refused("x", "dkim", "expected a table")
-      refused(true, "dkim")
-   end)
-
-   it("can be checked once and used often", function()
-      local found = assert(dkim.check(signer()))
-      assert.equal(found, dkim.check(found))
-      assert.equal(dkim.sign(rfc.message, signer(), clock), dkim.sign(rfc.message, found, clock))
-      assert.equal("smtp.DkimSigners", tostring(found))
-   end)
-
-   it("says where the signing library cannot be had, and why", function()
-      local loaded, preload = package.loaded["smtp.crypto"], package.preload["smtp.crypto"]
-      package.loaded["smtp.crypto"] = nil
-      package.preload["smtp.crypto"] = function()
-         error("smtp.crypto is built for OpenSSL 3, and this process has OpenSSL 1", 0)
-      end
-      local found, err = dkim.check(signer())
-      package.loaded["smtp.crypto"], package.preload["smtp.crypto"] = loaded, preload
-      assert.is_nil(found)
-      assert.same({ "usage", "dkim" }, { err.kind, err.option })
-      assert.truthy(err.what:find("this process has OpenSSL 1", 1, true))
    end)
 end)

@@ -1,8 +1,7 @@
 --- DKIM signatures (RFC 6376, with 8301 and 8463): the headers that are signed, and the signature
 -- over them and the hash of the body.
 --
--- A signature covers every occurrence of the headers in the list below, and the whole body: there
--- is no l=. It does not expire: there is no x=.
+-- A signature covers the whole body: there is no l=.
 -- @module smtp.compose.dkim
 
 local ascii = require "smtp.ground.ascii"
@@ -10,41 +9,13 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
-local keys = require "smtp.compose.dkim_keys"
+local options = require "smtp.compose.dkim_options"
 
 local dkim = {}
 
 local function broken()
    error(errors.new("system", { what = "libcrypto would not sign" }), 0)
 end
-
--- The headers that are signed (RFC 6376 5.4.1), each as often as it occurs. Where h= contains the
--- name once more, a further header of that name breaks the signature (8.15); without this, a header
--- that is added above would be the one that readers show.
---
---    always    once more, even where the message has none: these headers show the author, the
---              recipients, the subject and the type of the body
---    present   once more where the message has one. Where it has none, a submission server may add
---              it (RFC 6409 8), or a mailing list its own
---    (none)    not once more: a forwarder may add its own
---
--- Received, Return-Path and Bcc change on the way or are removed: these, and DKIM-Signature, are
--- never signed.
-local signed = {
-   { "From", "always" }, { "Sender", "present" }, { "Reply-To", "always" }, { "To", "always" },
-   { "Cc", "always" }, { "Subject", "always" }, { "Date", "present" }, { "Message-ID", "present" },
-   { "In-Reply-To", "present" }, { "References", "present" }, { "MIME-Version", "always" },
-   { "Content-Type", "always" }, { "Content-Transfer-Encoding", "always" },
-   { "Content-ID", "present" }, { "Content-Description", "present" },
-   { "Content-Disposition", "present" }, { "Auto-Submitted" }, { "Resent-Date" },
-   { "Resent-From" }, { "Resent-Sender" }, { "Resent-To" }, { "Resent-Cc" },
-   { "Resent-Message-ID" }, { "List-Id" }, { "List-Help" }, { "List-Subscribe" }, { "List-Post" },
-   { "List-Owner" }, { "List-Archive" },
-   -- RFC 8058 4 requires that both are signed.
-   { "List-Unsubscribe", "present" }, { "List-Unsubscribe-Post", "present" },
-   -- Providers that report complaints by it require that it is signed.
-   { "Feedback-ID" },
-}
 
 -- ---- headers ----
 
@@ -125,15 +96,15 @@ end
 
 -- The names for h=, and the headers that they name, in the same order: of several headers with one
 -- name the lowest comes first (RFC 6376 5.4.2).
-local function choose(headers)
+local function choose(headers, rules)
    local by_name, names, chosen = {}, {}, {}
    for i = #headers, 1, -1 do
       local name = ascii.lower(headers[i][1])
       by_name[name] = by_name[name] or {}
       table.insert(by_name[name], headers[i][2])
    end
-   for i = 1, #signed do
-      local name, further = signed[i][1], signed[i][2]
+   for i = 1, #rules, 2 do
+      local name, further = rules[i], rules[i + 1]
       local found = by_name[ascii.lower(name)] or {}
       for j = 1, #found do
          names[#names + 1] = name
@@ -167,7 +138,8 @@ local function unsigned(signer, names, hash, time)
    append(lines, " ", "d=" .. signer.domain .. ";")
    append(lines, " ", "s=" .. signer.selector .. ";")
    if signer.identity then append(lines, " ", "i=" .. signer.identity .. ";") end
-   append(lines, " ", ("t=%.0f;"):format(math.floor(time)))
+   append(lines, " ", ("t=%.0f;"):format(time))
+   if signer.expires then append(lines, " ", ("x=%.0f;"):format(time + signer.expires)) end
    for i = 1, #names do
       append(lines, i == 1 and " " or "", (i == 1 and "h=" or "") .. names[i]
          .. (i < #names and ":" or ";"))
@@ -176,7 +148,8 @@ local function unsigned(signer, names, hash, time)
    return table.concat(lines, "\r\n") .. "\r\n b="
 end
 
-local function signature(signer, names, chosen, hash, time)
+local function signature(signer, headers, hash, time)
+   local names, chosen = choose(headers, signer.rules)
    local header, texts = unsigned(signer, names, hash, time), {}
    for i = 1, #chosen do texts[i] = canonical(chosen[i], signer.headers) end
    texts[#texts + 1] = canonical(header .. "\r\n", signer.headers):sub(1, -3)
@@ -190,12 +163,12 @@ local methods = {}
 Signing.__index = methods
 
 --- Begin to sign one message.
----@param signers table      from dkim_keys.check
+---@param signers table      from dkim_options.check
 ---@param clock? function    returns the seconds since 1970 for t=; os.time unless given
 ---@return table|nil signing
 ---@return table|nil err
 dkim.begin = errors.returning(function(signers, clock)
-   if not keys.is(signers) then
+   if not options.is(signers) then
       errors.refuse("dkim", "dkim.begin needs the result of dkim.check",
          "Write dkim.begin(dkim.check { domain = …, selector = …, key = … })")
    end
@@ -242,12 +215,11 @@ end
 ---@return table|nil err
 methods.finish = errors.returning(function(self, headers)
    check_headers(headers)
-   local hashes, time = end_body(self), self.clock()
-   local names, chosen = choose(headers)
+   local hashes, time = end_body(self), math.floor(self.clock())
    local out = {}
    for i = 1, #self.signers do
       local signer = self.signers[i]
-      out[i] = signature(signer, names, chosen, hashes[signer.body], time)
+      out[i] = signature(signer, headers, hashes[signer.body], time)
    end
    return table.concat(out)
 end)

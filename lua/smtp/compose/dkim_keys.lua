@@ -1,117 +1,106 @@
---- The option `dkim`: the signers of a message, each with its domain, selector and key.
+--- The private keys that sign messages: read from the text of a PEM file, or from its path.
 -- @module smtp.compose.dkim_keys
 
-local ascii = require "smtp.ground.ascii"
-local check = require "smtp.options.check"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
 local system = require "smtp.ground.resources"
-local user_call = require "smtp.options.user_call"
 
 local dkim_keys = {}
 
-local fields = { "domain", "selector", "key", "canonicalization", "identity" }
+-- No error in this file repeats a value that may be a key.
 
--- The first word is for the headers, the second for the body: "simple" where it is missing (RFC
--- 6376 3.5).
-local canonicalizations = {
-   ["relaxed/relaxed"] = { "relaxed", "relaxed" }, ["relaxed/simple"] = { "relaxed", "simple" },
-   ["simple/relaxed"] = { "simple", "relaxed" }, ["simple/simple"] = { "simple", "simple" },
-   relaxed = { "relaxed", "simple" }, simple = { "simple", "simple" },
-}
+-- ---- texts that are not the text of a private key ----
 
-local FORM = "{ domain = …, selector = …, key = … }"
-
--- No error in this file repeats a value: the caller may have put a key into the wrong field.
-
-local function load_crypto()
-   local crypto, why, err = system.load_crypto()
-   if err then error(err, 0) end
-   return crypto or refuse("dkim", "the message cannot be signed: " .. why,
-      "Install what is missing, or leave dkim out and let the server sign")
-end
-
-local function check_fields(t, at)
-   check.names(t, fields, at, nil, "dkim")
-   for i = 1, #fields do
-      local name = at .. "." .. fields[i]
-      if t[fields[i]] ~= nil and type(t[fields[i]]) ~= "string" then
-         refuse(name, ("%s: expected a string, got %s"):format(name,
-            user_call.type_name(t[fields[i]])), "Write " .. FORM)
-      end
-   end
-end
-
-local function check_domain(t, option)
-   if not t.domain then
-      refuse(option, option .. " is missing", 'Write domain = "example.org", the domain of from')
-   end
-   local ok, why = core.domain(t.domain)
-   if ok and not t.domain:find("^[^%[]+%.") then
-      ok, why = nil, "it has no dot"
-   end
-   if not ok then
-      refuse(option, ("%s cannot be used: %s"):format(option, why),
-         "Write it as in DNS (example.org), a name in another script in its form with xn--")
-   end
-end
-
--- RFC 6376 3.1. Underscores are not allowed in host names, but DNS allows them here and many
--- providers use them.
-local function is_selector(selector)
-   for label in (selector .. "."):gmatch("([^.]*)%.") do
-      if #label > 63 or not label:find("^[A-Za-z0-9_][A-Za-z0-9_-]*$") or label:find("-$") then
-         return false
-      end
-   end
-   return true
-end
-
-local function check_selector(t, option)
-   if not t.selector then
-      refuse(option, option .. " is missing",
-         'Write selector = "2026": the public key is at SELECTOR._domainkey.DOMAIN in DNS')
-   end
-   if not is_selector(t.selector) then
-      refuse(option, option .. " is not a valid selector",
-         "It has letters, digits, hyphens and dots, as in 2026.mail")
-   end
-   if #t.selector + #"._domainkey." + #t.domain > 253 then
-      refuse(option, option .. " and the domain are longer together than DNS allows (253 bytes)",
-         "Use a shorter selector")
-   end
-end
-
--- RFC 6376 3.5, i=.
-local function check_identity(t, option)
-   local identity = t.identity
-   if not identity then return end
-   local of = identity:match("@([^@]*)$")
-   local domain = ascii.lower(t.domain)
-   if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. domain then
-      refuse(option, ("%s does not end with @%s or a domain below it"):format(option, t.domain),
-         "Leave it out unless you know that you need it")
-   end
-   local is_domain = identity:sub(1, 1) == "@"
-   local ok, why = core[is_domain and "domain" or "address"](is_domain and of or identity)
-   if not ok then
-      refuse(option, ("%s is not a valid address: %s"):format(option, why),
-         ('Write identity = "@%s"'):format(t.domain))
-   end
-end
-
--- ---- keys ----
+local NEW_KEY = "Make a new one: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048"
 
 local why_not = {
    public = { "is a public key, or a certificate", "Give the private key that belongs to it" },
-   unreadable = { "does not contain a private key that can be read",
-      "A new one: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048" },
+   unreadable = { "does not contain a private key that can be read", NEW_KEY },
    encrypted = { "is encrypted",
       "Give an unencrypted key: decrypt it with openssl pkey, and protect the file" },
    kind = { "is neither an RSA nor an Ed25519 key", "DKIM uses only these two (RFC 8463)" },
    length = { "is an RSA key of under 1,024 bits, or over 16,384",
       "Make one of 2,048 (RFC 8301 3.2)" },
+   flattened = { "has lost its line breaks",
+      "Keep them: the lines BEGIN and END are lines of their own" },
+   cut = { "is cut off: it has no line END", "Give the whole text of the PEM file" },
+   utf16 = { "is in UTF-16", "Save it in ASCII or UTF-8" },
+   binary = { "is a key in binary form (DER)",
+      "Convert it: openssl pkey -inform der -in FILE -out KEY.pem" },
+   foreign = { "is in the format of another program (OpenSSH, PuTTY, PGP), which DKIM does not use",
+      NEW_KEY },
+   seed = { "is 32 bytes in base64, not the text of a PEM file",
+      "Make a new key: openssl genpkey -algorithm ed25519" },
 }
+
+local PBES = "\42\134\72\134\247\13\1\5" -- the first bytes of the name of a cipher (RFC 8018)
+
+-- What bytes in DER are: a word, and the label of PEM for a private key. After the lengths, a
+-- private key begins with its version, and a public one with an algorithm or a large number.
+local function of_der(bytes)
+   if not bytes:find("^\48.") then return nil end
+   if bytes:sub(1, 40):find(PBES, 1, true) then return "encrypted" end
+   local at = 3 + math.max(bytes:byte(2) - 128, 0)
+   if bytes:sub(at, at + 1) ~= "\2\1" then return "public" end
+   return "bare", bytes:byte(at + 3) == 48 and "PRIVATE KEY" or "RSA PRIVATE KEY"
+end
+
+-- The same of base64 without the lines BEGIN and END.
+local function of_base64(text)
+   local bare = text:gsub("[ \t\r\n]+", "")
+   local is_base64 = #bare > 42 and #bare < 65536 and bare:find("^[A-Za-z0-9+/]+=*$")
+   local bytes = is_base64 and core.base64_decode(bare) or ""
+   if #bytes == 32 then return "seed" end
+   return of_der(bytes)
+end
+
+-- { pattern, word }: the first that matches a text which is not a private key decides.
+local looks = {
+   { "^\255\254", "utf16" }, { "^\254\255", "utf16" }, { "^%-%z%-%z", "utf16" },
+   { "%-BEGIN [A-Z0-9 ]*PUBLIC KEY", "public" }, { "%-BEGIN [A-Z0-9 ]*CERTIFICATE", "public" },
+   { "^[ \t\r\n\"(]*[vkp]=[^\r\n]*;", "public" }, { "^ssh%-[a-z0-9-]+ ", "public" },
+   { "^ecdsa%-", "public" },
+   { "%-BEGIN OPENSSH ", "foreign" }, { "%-BEGIN PGP ", "foreign" },
+   { "^PuTTY%-User%-Key", "foreign" }, { "^\48\130..\2\1", "binary" }, { "^\48%.\2\1", "binary" },
+   { "%-BEGIN [A-Z0-9 ]+%-%-%-%-%-[ \t]*[^ \t\r\n]", "flattened" },
+   { "%-BEGIN [A-Z0-9 ]+%-%-%-%-%-[^%z]*[^\r\n]%-%-%-%-%-END ", "flattened" },
+}
+
+-- Line breaks that are two characters each: what such a text often comes from is JSON or the
+-- environment.
+local function refuse_escaped(text, option)
+   if not text:find("\\+n") and not text:find("\\+r") then return end
+   refuse(option, option .. " contains \\n as two characters where a line has to end",
+      'Write key = key:gsub("\\\\+r", ""):gsub("\\\\+n", "\\n"), or use the path of the file')
+end
+
+-- The word of what is wrong with a text from which no key could be read.
+local function word_of(text)
+   for i = 1, #looks do
+      if text:find(looks[i][1]) then return looks[i][2] end
+   end
+   local begins = text:find("-----BEGIN", 1, true)
+   return begins and not text:find("-----END", 1, true) and "cut" or nil
+end
+
+local function refuse_word(option, word)
+   refuse(option, option .. " " .. why_not[word][1], why_not[word][2])
+end
+
+-- Refuse a text that contains a key in another form than PEM; others pass.
+local function refuse_other_forms(text, option)
+   if text:find("PRIVATE KEY", 1, true) then refuse_escaped(text, option) end
+   local word, label = word_of(text), nil
+   if not word then word, label = of_base64(text) end
+   if word == "bare" then
+      refuse(option, option .. " is base64 without the lines BEGIN and END",
+         ('Put the line "-----BEGIN %s-----" above it and "-----END %s-----" below'):format(label,
+            label))
+   end
+   if word then refuse_word(option, word) end
+end
+
+-- ---- reading ----
 
 -- May an error show this value? It may if it is a path, and not the base64 of a key.
 local function looks_like_path(value)
@@ -119,13 +108,13 @@ local function looks_like_path(value)
    return (value:find("^%.*/") or value:find("%.[A-Za-z][A-Za-z0-9]*$")) ~= nil
 end
 
--- A PEM file, or its path. -> the text of the file
-local function read_pem(value, option)
-   if value:find("-----BEGIN", 1, true) then return value end
+-- -> the text of the file with this path
+local function read_path(value, option)
    local is_path, text, why, errno = not value:find("[%z\1-\31]") and value ~= "", nil, nil, nil
    if is_path then text, why, errno = system.read_file(value, 65537) end
    if system.lacks(errno) then error(system.error(option .. " cannot be read: " .. why), 0) end
    if not is_path or errno and not looks_like_path(value) then
+      refuse_other_forms(value, option)
       refuse(option, option .. " is neither the text of a PEM file nor the path of one",
          "The text contains -----BEGIN PRIVATE KEY-----")
    end
@@ -134,77 +123,36 @@ local function read_pem(value, option)
          system.PATH_HINT)
    end
    if not text:find("-----BEGIN", 1, true) then
+      refuse_other_forms(text, option)
       refuse(option, option .. " is the path of a file that is not a PEM file",
          "It has to contain -----BEGIN PRIVATE KEY-----; openssl pkey -inform der converts others")
    end
    return text
 end
 
-local function read_key(t, option, crypto)
-   if not t.key then
-      refuse(option, option .. " is missing",
-         "Give the private key: the text of a PEM file, or its path")
-   end
-   local pem = read_pem(t.key, option)
+-- The text without a byte order mark, without blanks around its lines, and without empty lines.
+local function tidy(pem)
+   return (pem:gsub("^[^\n]-(%-%-%-%-%-BEGIN)", "%1"):gsub("[ \t]*[\r\n][ \t\r\n]*", "\n"))
+end
+
+-- -> the key | raises
+local function parse(pem, option, crypto)
    local key, word = crypto.dkim_key(pem)
+   if word == "unreadable" then key, word = crypto.dkim_key(tidy(pem)) end
    if key then return key end
    if word == "crypto" then error(system.error(option .. " cannot be read: no memory"), 0) end
-   if word == "unreadable" and (pem:find("-----BEGIN [A-Z ]*PUBLIC KEY")
-      or pem:find("-----BEGIN [A-Z ]*CERTIFICATE")) then
-      word = "public"
-   end
-   refuse(option, option .. " " .. why_not[word][1], why_not[word][2])
+   if word == "unreadable" then refuse_other_forms(pem, option) end
+   refuse_word(option, word)
 end
 
-local function check_table(value, option)
-   if type(value) ~= "table" then
-      check.refuse_value(option, "a table", value, "Write " .. FORM)
-   end
-end
-
-local function read_signer(t, at, crypto)
-   check_table(t, at)
-   check_fields(t, at)
-   check_domain(t, at .. ".domain")
-   check_selector(t, at .. ".selector")
-   check_identity(t, at .. ".identity")
-   local form = canonicalizations[t.canonicalization or "relaxed/relaxed"]
-      or refuse(at .. ".canonicalization", at
-         .. ".canonicalization is not a valid canonicalization",
-         'Write "relaxed/relaxed": the first word is for the header, the second for the body')
-   local key = read_key(t, at .. ".key", crypto)
-   return { domain = t.domain, selector = t.selector, key = key, algorithm = key:algorithm(),
-      headers = form[1], body = form[2], -- dkim-quoted-printable (RFC 6376 2.11):
-      identity = t.identity and ascii.escape(t.identity, "[^!-:<>-~]", "=%02X") }
-end
-
-local Signers = { __name = "smtp.DkimSigners" }
-
-function Signers.__tostring()
-   return Signers.__name
-end
-
---- Is the value a result of dkim_keys.check?
-function dkim_keys.is(value)
-   return getmetatable(value) == Signers
-end
-
---- Check the option `dkim`, and read its keys: see dkim.check. Raises a UsageError or SystemError.
----@param value any
----@return table   { crypto =, { domain, selector, key, algorithm, headers, body, identity } … }
-function dkim_keys.check(value)
-   if dkim_keys.is(value) then return value end
-   check_table(value, "dkim")
-   value = check.plain(value)
-   local crypto = load_crypto()
-   local signers = setmetatable({ crypto = crypto }, Signers)
-   if value[1] == nil then
-      signers[1] = read_signer(value, "dkim", crypto)
-      return signers
-   end
-   check.is_list(value, "dkim", "Write { " .. FORM .. ", … }")
-   for i = 1, #value do signers[i] = read_signer(value[i], ("dkim[%d]"):format(i), crypto) end
-   return signers
+--- The private key of a signer. Raises a UsageError or a SystemError.
+---@param value string    the text of a PEM file, or its path
+---@param option string   its name
+---@param crypto table    smtp.crypto
+---@return userdata
+function dkim_keys.get(value, option, crypto)
+   local pem = value:find("-----BEGIN", 1, true) and value or read_path(value, option)
+   return parse(pem, option, crypto)
 end
 
 return dkim_keys

@@ -5,7 +5,7 @@
 local address = require "smtp.options.address"
 local check = require "smtp.options.check"
 local composed = require "smtp.compose.composed"
-local dkim_keys = require "smtp.compose.dkim_keys"
+local dkim_options = require "smtp.compose.dkim_options"
 local extensions = require "smtp.options.extensions"
 local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
@@ -28,7 +28,7 @@ local outgoing = {}
 ---@field parameters table             of MAIL and RCPT, as core.transaction reads them
 ---@field extensions table             keyword in lower case to "require", "prefer" or "skip"
 ---@field needs table                  keyword in lower case to the reason why it is needed
----@field signers table|nil            keys for DKIM, from dkim_keys.check; nil: do not sign
+---@field signers table|nil            keys for DKIM, from dkim_options.check; nil: do not sign
 ---@field message_id string|nil        of a composed message
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
 ---@field body string|smtp.Source|nil  of a composed message
@@ -176,8 +176,8 @@ function outgoing.read(t, server)
       may_be_binary = content.may_be_binary or false,
       must_be_binary = content.must_be_binary or false,
       utf8_address = utf8_address(lists, from, groups, content), parameters = values,
-      signers = t.dkim ~= nil and dkim_keys.check(t.dkim) or nil, message_id = content.message_id,
-      header_fields = content.header_fields, body = content.body }
+      signers = t.dkim ~= nil and dkim_options.check(t.dkim) or nil,
+      message_id = content.message_id, header_fields = content.header_fields, body = content.body }
    read_extensions(t, words, message)
    return message
 end
