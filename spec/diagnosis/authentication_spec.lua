@@ -228,6 +228,13 @@ staged.rows("a server that wants a login", {
       .. "[AM0PR04CA0001]" }, options = at("smtp.office365.com", { username = false, password = false }),
       error = { "auth_required", "required", nil, "never" }, says = { "token", "outlook.office.com" },
       hides = { "username and password" } },
+   { "Exchange calls it 5.7.57", server = { MAIL = "530 5.7.57 SMTP; Client was not authenticated to send anonymous "
+      .. "mail during MAIL FROM" }, options = { username = false, password = false },
+      error = { "auth_required", "required", nil, "never" },
+      says = { "give token", "outlook.office.com/SMTP.Send", "another Exchange server" } },
+   { "Microsoft 365 says it, and auth is off", server = { MAIL = "530 5.7.57 Client not authenticated to send mail." },
+      options = at("smtp.office365.com", { auth = "skip" }), error = { "auth_required", "required", nil, "never" },
+      says = { "leave auth out", "token" } },
    { "Exchange calls it 5.7.1", server = { MAIL = "530 5.7.1 Client was not authenticated" },
       options = { username = false, password = false },
       error = { "auth_required", "required", nil, "never" }, says = { "give username and password" } },

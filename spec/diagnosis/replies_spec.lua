@@ -323,3 +323,79 @@ staged.rows("a message", {
    { "is refused in words of nobody", server = { END = "554 5.6.0 no" },
       error = { "data_refused", "refused", "message", "never" }, says = { "554", "header and the content" } },
 })
+
+-- ---- replies that say little ----
+
+local function bare(verb, code, error, says, more)
+   local row = { ("%s to %s"):format(code, verb), options = more, server = { [verb] = code }, error = error,
+      says = says }
+   return row
+end
+
+staged.rows("a reply without words:", {
+   bare("MAIL", "550", { "sender_refused", "refused", nil, "never" }, { "check the address in from", "operator" }),
+   bare("MAIL", "450", { "sender_refused", "temporary", "server", "later" }, "send again"),
+   bare("RCPT", "550", { "recipients_refused", "refused", nil, "never" },
+      { "check the address of the recipient", "operator" }),
+   bare("RCPT", "554", { "recipients_refused", "refused", nil, "never" }, "give username and password",
+      { username = false, password = false }),
+   bare("RCPT", "451", { "recipients_refused", "temporary", "server", "later" },
+      { "5 to 15 minutes", "greylisting" }, mx()),
+   bare("DATA", "554", { "data_refused", "refused", nil, "never" }, { "not received the message", "operator" }),
+   bare("DATA", "451", { "data_refused", "temporary", "server", "later" }, { "5 to 15 minutes", "greylisting" }),
+   bare("END", "554", { "data_refused", "refused", nil, "never" }, { "spam", "operator" }),
+   bare("END", "450", { "data_refused", "temporary", "server", "later" }, "send again"),
+   bare("AUTH", "454", { "auth_temporary", "temporary", "server", "later" }, "send again|try again later"),
+   bare("AUTH", "450", { "auth_temporary", "temporary", "server", "later" }, "send again later"),
+   bare("STARTTLS", "450", { "tls", "starttls_refused", nil, "later" }, "try again later"),
+   bare("STARTTLS", "550", { "tls", "starttls_refused", nil, "never" }, "operator"),
+   bare("greeting", "554", { "greeting_refused", "refused", nil, "never" }, { "address of this machine", "operator" }),
+   bare("greeting", "450", { "greeting_refused", "refused", nil, "later" }, { "later", "fewer connections" }),
+   bare("EHLO", "550", { "greeting_refused", "refused", nil, "never" }, { "address of this machine", "operator" }),
+})
+
+staged.rows("a reply", {
+   { "of 530 after a login", server = { END = "530 5.7.0 Authentication required" },
+      error = { "data_refused", "refused", nil, "never" }, says = { "login succeeded", "operator" } },
+   { "about pipelining, although there was none", server = { DATA = "503 5.5.0 <DATA>: Data command rejected: "
+      .. "Improper use of SMTP command pipelining" }, options = { pipelining = "off" },
+      error = { "data_refused", "pipelining", "client", "never" },
+      says = { "although each command waits", "operator" }, hides = 'pipelining = "off"' },
+   { "of spamd", server = { DATA = "451 Temporary failure, please try again later." }, options = mx(),
+      error = { "data_refused", "greylisted", "server", "later" }, says = { "greylisting", "5 to 15 minutes" } },
+   { "about a bare LF, says Postfix", server = { END = "521 5.5.2 mail.example.com Error: bare <LF> received" },
+      error = { "data_refused", "header", "message", "never" }, says = { "LF alone", "CRLF", "in between" } },
+   { "about bare linefeeds, says Exchange", server = { END = "550 5.6.11 BareLinefeedsAreIllegal" },
+      error = { "data_refused", "header", "message", "never" }, says = { "LF alone", "CRLF" } },
+   { "of 5.1.1 about a block list", options = mx(), server = { RCPT = "550 5.1.1 <bob@example.net>: Recipient "
+      .. "address rejected: 192.0.2.1 is on the blocklist" },
+      error = { "recipients_refused", "blocked", "client", "never" }, says = { "192.0.2.1", "provider's server" },
+      hides = "spelling" },
+   { "of OpenSMTPD about the sender", server = { MAIL = "550 Invalid sender" },
+      error = { "sender_refused", "sender_not_allowed", "sender", "never" },
+      says = { "does not accept the sender ann@example.com", "set from" } },
+   { "about a sender, without a login", options = mx(), server = { MAIL = "550 5.7.1 You are not allowed to send as "
+      .. "ann@example.com" }, error = { "sender_refused", "sender_not_allowed", "sender", "never" },
+      hides = "this login" },
+   { "about a domain that is not verified", server = { END = "550 5.7.1 The domain example.com is not verified" },
+      error = { "data_refused", "sender_not_allowed", "sender", "never" }, says = { "set from", "verify" } },
+   { "of Mailtrap about its rate", options = at("live.smtp.mailtrap.io"),
+      server = { RCPT = "550 5.7.0 Requested action not taken: too many emails per second" },
+      error = { "recipients_refused", "rate_limited", "client", "later" }, says = { "wait", "rate" } },
+   { "of Mailtrap about connections", options = at("live.smtp.mailtrap.io"),
+      server = { AUTH = "535 5.7.8 Too many connections per account" },
+      error = { "auth_rejected", "too_many_connections", "client", "later" }, says = "fewer connections" },
+   { "of Mailtrap about a limit", options = at("sandbox.smtp.mailtrap.io"),
+      server = { END = "535 5.7.0 The email limit is reached. Please upgrade your plan" },
+      error = { "data_refused", "quota", "account", "later" }, says = { "quota", "wait" } },
+   { "of Mailtrap about a demo domain", options = at("live.smtp.mailtrap.io"),
+      server = { RCPT = "550 5.7.0 Demo domains can only be used to send emails to account owners" },
+      error = { "recipients_refused", "recipient_disabled", "recipient", "never" },
+      says = { "demo domain", "verified" } },
+   { "of Mailtrap about a domain", options = at("live.smtp.mailtrap.io"),
+      server = { MAIL = "550 5.7.1 Sending from domain example.com is not allowed" },
+      error = { "sender_refused", "sender_not_allowed", "sender", "never" }, says = { "verify its domain" } },
+   { "of Mailtrap about a login", options = at("live.smtp.mailtrap.io"),
+      server = { AUTH = "535 5.7.0 Invalid credentials" },
+      error = { "auth_rejected", "rejected", "account", "never" }, says = { "the word api", "API token" } },
+})

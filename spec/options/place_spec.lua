@@ -150,7 +150,8 @@ end)
 describe("a host with more than a name", function()
    local both = 'Write url = "smtps://mail.example.com" (TLS from the first byte) or url = "smtp://mail.example.com", '
       .. 'or host = "mail.example.com" with tls = "implicit" or "require"'
-   for host, hint in pairs { ["https://mail.example.com/x"] = both,
+   for host, hint in pairs { ["https://mail.example.com/x"] = 'Write url = "smtps://mail.example.com", or host = '
+         .. '"mail.example.com" with tls = "implicit"',
       ["ssl://mail.example.com"] = 'Write url = "smtps://mail.example.com", or host = "mail.example.com" with '
          .. 'tls = "implicit"',
       ["smtp://ann:sesame@mail.example.com:587"] = both,

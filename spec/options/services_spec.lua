@@ -52,7 +52,7 @@ describe("service", function()
    end)
 
    it("that is not known is a UsageError with the names", function()
-      for _, value in ipairs { "gmial", "Gmail", "qq", "", "gmail:x", 5, {}, true, "ses:", "ses:a.b" } do
+      for _, value in ipairs { "gmial", "", "gmail:x", 5, {}, true, "ses:", "ses:a.b" } do
          local receipt, err = safe.send { service = value, from = "a@b.example", to = "c@d.example", text = "x" }
          assert.is_nil(receipt)
          assert.same({ "usage", "service" }, { err.kind, err.option })

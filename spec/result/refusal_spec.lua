@@ -26,7 +26,7 @@ describe("An error", function()
       local err = refused_at("rcpt", "553 5.7.1 <ann@me.example>: Sender address rejected: not owned by user x")
       assert.same({ "recipients_refused", "sender_not_allowed", "sender", "never" },
          { err.kind, err.reason, err.concerns, err.retry })
-      assert.matches("does not allow this login to send as ann@me.example", tostring(err), 1, true)
+      assert.matches("does not allow this client to send as ann@me.example", tostring(err), 1, true)
       assert.matches("Set from", err.hint, 1, true)
       assert.same({ "sender_not_allowed", "sender" }, { err.recipients[1].reason, err.recipients[1].concerns })
    end)
@@ -61,7 +61,8 @@ describe("An error", function()
       assert.same({ "refused", "recipient" }, { err.recipients[1].reason, err.recipients[1].concerns })
       err = refused_at("rcpt", "550 no")
       assert.same({ "refused" }, { err.reason, err.concerns })
-      assert.equal("smtp: mx.example:25 did not accept the recipient bob@there.example (550): no.", tostring(err))
+      assert.equal("smtp: mx.example:25 did not accept the recipient bob@there.example (550): no. "
+         .. "Check the address of the recipient; if it is right, ask the server's operator for the reason.", tostring(err))
    end)
 
    it("of a message names the cause for each recipient as well", function()

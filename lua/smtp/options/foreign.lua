@@ -22,8 +22,10 @@ local AUTOMATIC = "Remove it: err.retry reports whether another attempt helps, a
 local options = {
    { "host", 'Write host = "mail.example.org"', "hostname", "address", "addr", "smtpserver",
       "smtphost", "smtp", "mailserver", "mailhost", "relay", "relayhost", "smarthost", "mx", "ip",
-      "gateway", "remotehost", "serverhost", "serveraddress", "servername", "hosts", "outgoing",
+      "gateway", "remotehost", "serverhost", "serveraddress", "hosts", "outgoing",
       "smtpaddress", "mta" },
+   { "host", 'Write host = "mail.example.org"; the name in its certificate is tls_host',
+      "servername" },
    { "port", "Write port = 587", "smtpport", "serverport", "portnumber", "remoteport" },
    { "url", 'Write url = "smtp://user@mail.example.org:587"', "uri", "smtpurl", "connectionurl",
       "connectionstring", "serverurl", "mailerdsn" },
@@ -114,7 +116,8 @@ local options = {
       "ratedelta", "maxmessages", "window", "perconnection", "onresult", "progress", "messages" },
    { false, AUTOMATIC, "retries", "retry", "maxretries", "retrycount", "attempts", "backoff" },
    { "from", 'Write from = "Ann <ann@example.org>"', "fromaddr", "fromaddress", "fromemail",
-      "fromname", "fromheader", "author", "fromuser", "msgfrom" },
+      "fromname", "fromheader", "author", "fromuser", "msgfrom", "senderemail", "sendername",
+      "senderaddress", "senderaddr", "sendermail" },
    { "envelope", 'Write from = "ann@example.org", or envelope = { from = … } where the envelope '
       .. "differs from the header", "mailfrom", "envelopefrom", "envfrom", "returnpath", "sendfrom",
       "bouncesto", "bounceaddress", "bounce", "reversepath", "envelopesender", "smtpfrom" },

@@ -56,7 +56,7 @@ local has_tls = { https = true, smtps = true, ssl = true, tls = true }
 
 -- What to write in the place of a URL in host, where that has no login.
 local function instead_of_url(text)
-   local scheme, name = text:match("^([A-Za-z]+)://([A-Za-z0-9.-]+)[:%d]*/?$")
+   local scheme, name = text:match("^([A-Za-z0-9+]+)://([A-Za-z0-9.-]+)[:%d]*[^@:]*$")
    if not name then return nil end
    local is_secure = has_tls[ascii.lower(scheme)]
    return ("Write url = \"%s://%s\", or host = \"%s\"%s"):format(is_secure and "smtps" or "smtp",
@@ -89,6 +89,24 @@ end
 local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp://host and "
    .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 "
    .. "%25, or give them as username and password"
+
+-- Schemes that people write in place of smtp and smtps: what they belong to.
+local elsewhere = { http = "a web page", https = "a web page", ftp = "a file server",
+   imap = "a mailbox", imaps = "a mailbox", pop = "a mailbox", pop3 = "a mailbox",
+   pop3s = "a mailbox", mailto = "a recipient" }
+
+-- What is wrong with a url whose scheme is not one of ours.
+local function refuse_scheme(text)
+   local what = elsewhere[ascii.lower(text:match("^([A-Za-z0-9]+):") or "")]
+   local name = text:match("^[A-Za-z0-9-]+%.[A-Za-z0-9.-]+:?%d*$")
+   local hint = name and ("Write url = \"smtp://%s\""):format(name)
+      or text:find(".", 1, true) and instead_of_url(text)
+   if not what then
+      refuse("url", "url is not of the form smtp://user:password@host:587", hint or FORM_HINT)
+   end
+   refuse("url", ("url is the address of %s, not of a mail server"):format(what),
+      hint or "Write url = \"smtp://user:password@mail.example.org:587\"")
+end
 
 local ESCAPE_HINT = "Write %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #, or give "
    .. "username and password as options of their own"
@@ -145,7 +163,7 @@ local function parse(text)
       if text:find("^[A-Za-z]+://[^@]*[/?#:].*@") then
          refuse("url", "url contains a user name or a password with @ : / ? or #", ESCAPE_HINT)
       end
-      refuse("url", "url is not of the form smtp://user:password@host:587", FORM_HINT)
+      refuse_scheme(text)
    end
    return read_authority(check.copy(scheme), rest)
 end

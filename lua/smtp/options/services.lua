@@ -3,6 +3,7 @@
 --
 -- Fields of a provider:
 --    title    its name for people
+--    aliases  what people call it as well, in small letters and digits
 --    host, port, tls
 --             where it takes mail; a provider without `host` cannot be named as `service`
 --    hosts    the ends of the names of its servers, from which a hint recognises the provider
@@ -20,26 +21,33 @@ local user_call = require "smtp.options.user_call"
 local services = {}
 
 local providers = {
-   gmail = { title = "Gmail", host = "smtp.gmail.com", port = 465, tls = "implicit",
+   gmail = { title = "Gmail",
+      aliases = { "google", "googlemail", "gsuite", "googleworkspace" },
+      host = "smtp.gmail.com", port = 465, tls = "implicit",
       hosts = { "gmail.com", "google.com", "googlemail.com" },
       login = "Gmail does not accept account passwords: create an app password at "
          .. "https://myaccount.google.com/apppasswords (it needs 2-Step Verification), or give "
          .. "token",
       scope = "https://mail.google.com/",
       sender = "add it to the account under Settings, Accounts, Send mail as" },
-   microsoft365 = { title = "Microsoft 365", host = "smtp.office365.com", port = 587,
+   microsoft365 = { title = "Microsoft 365",
+      aliases = { "microsoft", "office", "office365", "o365", "m365", "outlook", "outlook365",
+         "hotmail", "live", "msn", "exchange", "exchangeonline" },
+      host = "smtp.office365.com", port = 587,
       tls = "require",
       hosts = { "office365.com", "outlook.com", "outlook.office.com", "hotmail.com", "live.com" },
       login = "Microsoft 365 and Outlook.com expect token (XOAUTH2, scope "
          .. "https://outlook.office.com/SMTP.Send); app passwords do not help",
       scope = "https://outlook.office.com/SMTP.Send",
       sender = "the administrator can give the login the permission Send As" },
-   icloud = { title = "iCloud", host = "smtp.mail.me.com", port = 587, tls = "require",
+   icloud = { title = "iCloud", aliases = { "apple", "mecom", "mac", "maccom" },
+      host = "smtp.mail.me.com", port = 587, tls = "require",
       hosts = { "mail.me.com", "icloud.com" },
       login = "iCloud accepts only app-specific passwords: create one at "
          .. "https://account.apple.com (Sign-In and Security)",
       sender = "use the account's address or one of its aliases" },
-   yahoo = { title = "Yahoo", host = "smtp.mail.yahoo.com", port = 465, tls = "implicit",
+   yahoo = { title = "Yahoo", aliases = { "ymail", "yahoomail" },
+      host = "smtp.mail.yahoo.com", port = 465, tls = "implicit",
       hosts = { "yahoo.com", "yahoodns.net" },
       login = "Yahoo accepts only app passwords: create one at "
          .. "https://login.yahoo.com/account/security",
@@ -68,7 +76,8 @@ local providers = {
       hosts = { "postmarkapp.com" }, username = true,
       login = "Postmark expects the Server API token as username and as password",
       sender = "add it as a Sender Signature, or verify its domain" },
-   brevo = { title = "Brevo", host = "smtp-relay.brevo.com", port = 465, tls = "implicit",
+   brevo = { title = "Brevo", aliases = { "sendinblue" },
+      host = "smtp-relay.brevo.com", port = 465, tls = "implicit",
       hosts = { "brevo.com", "sendinblue.com" },
       login = "Brevo expects the login shown under SMTP & API and an SMTP key, not an API key",
       sender = "add it under Senders, or verify its domain" },
@@ -76,20 +85,26 @@ local providers = {
       hosts = { "mailjet.com" },
       login = "Mailjet expects the API key as username and the secret key as password",
       sender = "validate it, or its domain, in the account" },
-   ses = { title = "Amazon SES", host = "email-smtp.%s.amazonaws.com", port = 465, tls = "implicit",
+   ses = { title = "Amazon SES", aliases = { "aws", "amazon", "amazonses" },
+      host = "email-smtp.%s.amazonaws.com", port = 465, tls = "implicit",
       hosts = { "amazonaws.com", "amazonaws.com.cn" }, start = "^email%-smtp",
       login = "Amazon SES expects its SMTP credentials (SES console, SMTP settings), not the "
          .. "access "
          .. "key and its secret; they belong to one region",
       sender = "verify it or its domain in the same region; in the sandbox the recipients, too" },
    -- For hints alone.
+   mailtrap = { title = "Mailtrap", hosts = { "mailtrap.io" },
+      login = "Mailtrap expects the word api as username and an API token as password; a "
+         .. "sandbox has a username and password of its own",
+      sender = "verify its domain in the account" },
    resend = { title = "Resend", hosts = { "resend.com" },
       login = "Resend expects the word resend as username and an API key as password",
       sender = "verify its domain" },
    sparkpost = { title = "SparkPost", hosts = { "sparkpostmail.com" },
       login = "SparkPost expects the word SMTP_Injection as username and an API key as password",
       sender = "verify its domain as a sending domain" },
-   proton = { title = "Proton Mail", hosts = { "protonmail.ch", "proton.me" },
+   proton = { title = "Proton Mail", aliases = { "protonmail" },
+      hosts = { "protonmail.ch", "proton.me" },
       login = "Proton Mail expects the address as username and an SMTP token as password: create "
          .. "one under Settings, IMAP/SMTP",
       sender = "use the address for which the token was made" },
@@ -100,10 +115,10 @@ local providers = {
       login = "QQ Mail accepts only authorization codes as password: switch SMTP on in its "
          .. "settings, and create one there",
       sender = "it must be the same as the user name" },
-   netease = { title = "NetEase Mail", hosts = { "163.com", "126.com", "yeah.net" },
+   netease = { title = "NetEase Mail", aliases = { "163", "126" },
+      hosts = { "163.com", "126.com", "yeah.net" },
       login = "NetEase Mail (163, 126) accepts only authorization codes as password: switch SMTP "
-         .. "on "
-         .. "in its settings, and create one there",
+         .. "on in its settings, and create one there",
       sender = "it must be the same as the user name" },
    yandex = { title = "Yandex Mail", hosts = { "yandex.com", "yandex.ru", "yandex.net" },
       login = "Yandex Mail accepts only app passwords: allow mail programs in its settings, and "
@@ -128,22 +143,49 @@ local providers = {
 
 -- ---- the option ----
 
+local function written(name)
+   return name == "ses" and "ses:REGION" or name
+end
+
 -- The names for `service`, for people.
 local function known_names()
    local names = {}
    for name, provider in next, providers do
-      if provider.host then names[#names + 1] = name == "ses" and "ses:REGION" or name end
+      if provider.host then names[#names + 1] = written(name) end
    end
    table.sort(names)
    return names
 end
 
+-- "Office 365", "hotmail.com" -> "microsoft365", its provider
+local function recognised(value)
+   local at, word = services.of_host(value), ascii.lower(value):gsub("[^a-z0-9]", "")
+   for name, provider in next, providers do
+      if name == word or provider == at then return name, provider end
+      for _, alias in ipairs(provider.aliases or {}) do
+         if alias == word then return name, provider end
+      end
+   end
+end
+
+local function name_hint(value)
+   local names, near = known_names(), nil
+   if type(value) == "string" then
+      local name, provider = recognised(value)
+      if name and provider.host then return ("Write service = %q"):format(written(name)) end
+      if name then
+         return ("There are no settings for %s: give host and port. %s"):format(provider.title,
+            provider.login)
+      end
+      near = unknown.nearest(value, names)
+   end
+   return ("%sThe providers are %s; for another one give host and port"):format(
+      near and ("Did you mean %q? "):format(near) or "", table.concat(names, ", "))
+end
+
 local function refuse_name(value)
-   local names = known_names()
-   local near = type(value) == "string" and unknown.nearest(value, names)
    refuse("service", "service: expected the name of a provider, got " .. user_call.shown(value),
-      (near and ("Did you mean %q? "):format(near) or "") .. "The providers are "
-         .. table.concat(names, ", "), value)
+      name_hint(value), value)
 end
 
 -- "ses:eu-west-1" -> the provider, the name of its server

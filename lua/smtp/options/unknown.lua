@@ -84,11 +84,29 @@ local function elsewhere(key, section, other)
    return hint
 end
 
+-- Words that people add to the name of an option.
+local is_filler = { email = true, mail = true, smtp = true, server = true, sender = true,
+   user = true, my = true, message = true, msg = true, list = true, str = true, string = true,
+   option = true, address = true, addr = true, name = true, value = true, the = true, data = true }
+
+-- "recipientEmail", "message_body" -> "recipient", "body"
+local function without_fillers(name)
+   local words, kept = name:gsub("([a-z0-9])([A-Z])", "%1_%2"), {}
+   for word in words:gmatch("[^_%- ]+") do
+      if not is_filler[foreign.plain(word)] then kept[#kept + 1] = word end
+   end
+   local rest = table.concat(kept, "_")
+   return rest ~= "" and rest ~= name and rest or nil
+end
+
 local function hint_for(key, list, section, other)
    if type(key) ~= "string" then return section == "options" and FORM or all_names(list) end
    local hint, near = elsewhere(key, section, other), same_letters(key, list)
    if hint then return hint end
-   return near and ("Did you mean %s?"):format(near) or similar(key, list, section)
+   if near then return ("Did you mean %s?"):format(near) end
+   local core = without_fillers(key)
+   hint, near = core and elsewhere(core, section, other), core and same_letters(core, list)
+   return hint or near and ("Did you mean %s?"):format(near) or similar(key, list, section)
       or all_names(list)
 end
 

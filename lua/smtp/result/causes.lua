@@ -27,8 +27,18 @@ local LOGINS = "limits how often this machine or account may log in"
 
 local TOMORROW = "Wait until the next day, or have the limit of the account raised"
 
+local MORE = "Wait until the limit is renewed, or have the plan of the account raised"
+
 local FROM_HEADER = "Give from as a full address; with raw, add exactly one From header to the "
    .. "message"
+
+local IN_SOME_MINUTES = "Send again in 5 to 15 minutes: the server may defer each new sender for a "
+   .. "while (greylisting), or have a problem of its own"
+
+local BARE_LF = "received lines that end in LF alone"
+
+local CRLF = "This library ends each line with CRLF: something in between (a proxy, an antivirus) "
+   .. "may change lines; send over TLS, or ask the server's operator"
 
 local HELLO_AGAIN = "Try again later, with fewer connections; the server may not accept the "
    .. "address of this machine or the name {ehlo|} in {hello|EHLO}"
@@ -91,6 +101,10 @@ return {
             .. "is the word apikey" },
       { "quota", "451 Authentication failed: *Maximum credits exceeded*",
          hint = "Wait until the credits are renewed, or buy more" } },
+   { "Mailtrap: help.mailtrap.io, Sending Limits", at = "auth", service = "mailtrap",
+      { "too_many_connections", "535 5.7.8 *Too many connections per account*" },
+      { "quota", "535 5.7.0 The *email limit is reached*. Please upgrade your plan",
+         hint = MORE } },
    { "QQ Mail: service.mail.qq.com, SMTP", at = "auth", service = "qq",
       { "app_password_required", "535 Login Fail. Please enter your *authorization code* to "
          .. "login." },
@@ -184,6 +198,8 @@ return {
       { "rate_limited", "450 4.7.1 Error: *too many recipients from* 192.0.2.1" },
       { "rate_limited", "421 4.7.0 mail.example.com Error: *too many errors*" },
       { "eightbit", "550 5.6.0 *improper use of 8-bit data* in message header" },
+      { "header", "550 5.5.2 Error: *bare received|bare LF|bare newline|bare line feed|"
+         .. "barelinefeed*", at = "message", sentence = BARE_LF, hint = CRLF },
       { "temporary", "451 4.3.0 Error: *queue file write error*" },
       { "temporary", "451 4.7.1 *Service unavailable - try again later*" },
       { "temporary", "421 4.3.2 *All server ports are busy*" } },
@@ -241,7 +257,10 @@ return {
       { "relay_denied", "550 *I cannot deliver mail for* <b@example.net>" },
       { "sender_domain", "550 *No MX for your FROM address*" },
       { "relay_denied", "503 5.7.1 *Relay not allowed*" },
-      { "sender_not_allowed", "550 *Invalid sender*" },
+      { "sender_not_allowed", "550 *Invalid sender*",
+         sentence = "does not accept the sender {from|}",
+         hint = "Set from (or envelope.from) to an address that the server allows for this login "
+            .. "or machine, in a domain that exists" },
       { "relay_denied", "550 *Delivery is not allowed to this address*." } }, -- hMailServer
    { "Exchange and Microsoft 365: "
       .. "learn.microsoft.com/exchange/mail-flow-best-practices/"
@@ -368,6 +387,15 @@ return {
       { "rate_limited", "421 Domain example.com *is not allowed to send: Account* has "
          .. "*exceed*ed its hourly limit" },
       { "auth_disabled", "550 Domain example.com *is not allowed to send: Account* Terminated" } },
+   { "Mailtrap: help.mailtrap.io, Sending Limits; Sandbox", service = "mailtrap",
+      { "rate_limited", "550 5.7.0 Requested action not taken: *too many emails per second*" },
+      { "quota", "535 5.7.0 The *email limit is reached*. Please upgrade your plan",
+         hint = MORE },
+      { "sender_not_allowed", "550 5.7.1 *Sending from domain* example.com *is not allowed*" },
+      { "recipient_disabled", "550 5.7.0 *Demo domains can only* be used to send emails to account "
+         .. "owners", sentence = "accepts from a demo domain only mail to the owner of the account",
+         hint = "Send from a domain that is verified in the account, or to the address of its "
+            .. "owner" } },
    { "Postmark, Brevo, Mailjet, SparkPost: their sender documentation",
       { "sender_not_allowed", "550 5.7.1 *Unconfigured Sending Domain* <example.com>" },
       { "sender_not_allowed", "550 The From address is *not a Sender Signature* on your account" },
@@ -423,6 +451,7 @@ return {
       { "unauthenticated_sender", "550 *Reject due to SPF policy*. The originating IP is not "
          .. "permitted by the domain owner" } },
    { "postgrey(8), milter-greylist(8), sqlgrey, spamd(8) of OpenBSD",
+      { "greylisted", "451 *Temporary failure, please try again later*.", at = "rcpt message" },
       { "greylisted", "451 4.7.1 *Greylist|graylist|grey list|gray list|grey-list|gray-list*ing "
          .. "in action, please come back later" } },
    { "Spamhaus, SpamCop, Barracuda, Proofpoint, Cisco: their look-up pages",
@@ -443,6 +472,13 @@ return {
       { "blocked", "550 Administrative prohibition - *envelope blocked*" },
       { "rate_limited", "554 5.7.1 Policy rejection; *message count quota|recipient count "
          .. "quota|sending quota|daily quota|hourly quota|sending limit* exceeded" } },
+   { "words of many servers: this machine, whatever the status",
+      { "blocked", "550 5.7.1 Your host is on a *blacklist|black list|blocklist|block "
+         .. "list|block-list|black-list|denylist|deny list*" },
+      { "blocked", "550 5.7.1 192.0.2.1 is *listed in|listed at|listed on|listed by* "
+         .. "zen.spamhaus.org" },
+      { "blocked", "550 5.7.1 *Client host|IP address|your host|your ip* is "
+         .. "*blocked|rejected|denied|banned|not accepted|not allowed*" } },
    { "words of many servers: full mailboxes, loops",
       { "mailbox_full", "452 4.1.1 <b@example.net> *mailbox full|mailbox is full|over "
          .. "quota|overquota|quota exceeded*", at = "rcpt message" },
@@ -527,13 +563,7 @@ return {
       { "rate_limited", "451 4.7.1 *send limit|sending limit*" },
       { "rate_limited", "451 4.7.1 *sending rate|message rate|mail rate|daily|hourly|per "
          .. "hour|per day|per minute* is *exceeded|limit|quota|too high*" },
-      { "blocked", "550 5.7.1 Your host is on a *blacklist|black list|blocklist|block "
-         .. "list|block-list|black-list*" },
-      { "blocked", "550 5.7.1 192.0.2.1 is *listed in|listed at|listed on|listed by* "
-         .. "zen.spamhaus.org" },
       { "blocked", "550 5.7.1 Rejected by *DNSBL|RBL*", at = "hello mail rcpt" },
-      { "blocked", "550 5.7.1 *Client host|IP address|your host|your ip* is "
-         .. "*blocked|rejected|denied|banned|not accepted|not allowed*" },
       { "blocked", "554 5.7.1 *Dynamic pool|dynamic IP|dynamic address|dynamic/|dynamic "
          .. "host|dynamic client|dynamic range|dynamic network|dynamically|residential "
          .. "IP|residential address|residential network|residential customer|residential "
@@ -570,6 +600,8 @@ return {
          hint = "Set from (or envelope.from) to an address that exists and receives mail" },
       { "sender_not_allowed", "550 5.7.1 *From address|Sender address|sender is|MAIL FROM* is *not "
          .. "allowed|rejected|not verified|not authorized|not authorised|not permitted|denied*" },
+      { "sender_not_allowed", "550 5.7.1 The *domain* example.com is *not verified|unverified|not "
+         .. "registered|not configured|not authorized to send*" },
       { "sender_not_allowed", "550 5.7.1 *sender not|sender rejected|sender denied* allowed" } },
    { "words of many servers: recipients", at = "rcpt message",
       { "recipient_disabled", "550 5.7.1 mailbox blocks *unknown sender|external "
@@ -646,8 +678,12 @@ return {
          hint = HELLO_AGAIN },
       { "temporary", "*421* Service not available, closing transmission channel",
          at = "mail rcpt message" },
-      { "temporary", "*450* Requested mail action not taken", at = "rcpt" },
-      { "temporary", "*451* Requested action aborted: local error in processing" },
+      { "temporary", "*450* Requested mail action not taken", at = "mail rcpt message",
+         hint = IN_SOME_MINUTES },
+      { "temporary", "*451* Requested action aborted: local error in processing",
+         at = "rcpt message", hint = IN_SOME_MINUTES },
+      { "temporary", "*451* Requested action aborted: local error in processing",
+         at = "hello mail" },
       { "rate_limited", "*452* Requested action not taken: insufficient system storage",
          sentence = NO_ROOM } },
 }

@@ -213,7 +213,9 @@ local function case_of(conv, facts, err, trouble)
    local case = refusal.case(conv.server, facts and { state = facts.auth,
       mechanism = facts.mechanism, offered = err.offered, challenge = err.challenge },
       conv.domain, trouble.from)
-   if conv.words and not conv.in_lockstep then case.waits = conv.words.pipelining == "skip" end
+   if conv.words and not conv.in_lockstep then
+      case.waits = refusal.waits(conv.words.pipelining)
+   end
    return case
 end
 

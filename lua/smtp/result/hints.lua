@@ -100,18 +100,28 @@ local function unknown_hello(err, server)
    local is_known_port = is_submission(server) or server.port == 25
    local is_named = (err.text or ""):find("LHLO", 1, true)
    if not is_lmtp and is_known_port and not is_named then return remedies.not_smtp end
-   local other = is_lmtp and "smtp" or "lmtp"
-   return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other })
+   local other, this = "lmtp", "smtp"
+   if is_lmtp then other, this = this, other end
+   return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other,
+      this = ascii.upper(this) })
+end
+
+-- A refusal that says nothing of the name.
+local function refused(err, server)
+   if err.code and err.code < 500 then return remedies.refused_for_now end
+   if server.protocol == "lmtp" then return remedies.ask end
+   return is_submission(server) and remedies.refused_login or remedies.refused
 end
 
 function by_kind.greeting_refused(err, server)
    if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
    local code = err.stage == "ehlo" and err.code or 0
+   if code == 500 or code == 502 then return unknown_hello(err, server) end
    local hint = err.reason == "helo" and domain_hint(server)
-   if code >= 500 and code <= 504 then
+   if code > 500 and code <= 504 then
       return (hint and hint .. ". " or "") .. unknown_hello(err, server)
    end
-   return hint or server.protocol == "smtp" and remedies.refused or nil
+   return hint or refused(err, server)
 end
 
 -- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
@@ -135,13 +145,17 @@ function by_tls.plaintext(server)
    return server.tls == "implicit" and remedies.plaintext or remedies.plaintext_after
 end
 
+function by_tls.starttls_refused(_, err)
+   return err.code < 500 and remedies.starttls_later or remedies.starttls_refused
+end
+
 function by_tls.version(server)
    return server.tls_min_version == "1.3" and remedies.min_version or remedies.old_tls
 end
 
 function by_kind.tls(err, server)
    local find = by_tls[err.reason]
-   return find and find(server) or err.reason == "handshake" and remedies.broken_tls or nil
+   return find and find(server, err) or err.reason == "handshake" and remedies.broken_tls or nil
 end
 
 -- Certificates of which the reason does not say enough.
@@ -250,10 +264,11 @@ end
 
 function by_kind.auth_required(err, server)
    local tls = is_before_tls(err) and fill(remedies.tls_first, server)
-   local login = (services.of_host(server.host) or {}).login
+   local provider = services.of_host(server.host) or {}
+   local login = provider.login or err.enhanced == "5.7.57" and remedies.exchange_login
    if not server.credentials then return join(login or remedies.give_credentials, tls) end
    if tls and server.auth ~= "skip" then return fill(remedies.auth_impossible, { cause = tls }) end
-   return join(unused(err, server), tls)
+   return join(unused(err, server), not server.token and login, tls)
 end
 
 -- ---- messages ----
@@ -269,9 +284,15 @@ function by_kind.message_too_large(err)
 end
 
 -- RFC 3463 3.8: delivery is not allowed, as to hosts elsewhere for a client that has not logged in.
+-- Many servers refuse them without any words, too.
 function by_kind.recipients_refused(err, server)
    local may_log_in = not server.credentials and server.port ~= 25 and #(err.offered or {}) > 0
-   return may_log_in and err.enhanced == "5.7.1" and remedies.relay_login or nil
+   if not may_log_in or (err.code or 0) < 500 then return nil end
+   return (err.enhanced == "5.7.1" or err.text == "") and remedies.relay_login or nil
+end
+
+function by_kind.auth_temporary()
+   return remedies.later
 end
 
 -- ---- all of them ----
@@ -290,6 +311,17 @@ local function of_reason(err, server)
    return text and fill(text, server)
 end
 
+local is_unexplained = { refused = true, not_all = true }
+
+-- Refusals that no row of smtp.result.causes knows.
+local function of_refusal(err)
+   if not is_unexplained[err.reason] or not err.code then return nil end
+   if err.code < 500 then return remedies.later end
+   if err.code == 530 then return remedies.login_too_little end
+   if err.stage == "data" then return remedies.refused_early end
+   return remedies.of_concerns[err.concerns] or remedies.of_refusal[err.kind]
+end
+
 --- The hint for an error, or nil.
 ---@param err table    an error object
 ---@param server smtp.Server
@@ -301,7 +333,7 @@ function hints.find(err, server, offered, trouble)
    local find = by_kind[err.kind]
    if trouble.case and not server.transport then return find(err, server, offered, trouble) end
    return of_reason(err, server) or find and find(err, server, offered, trouble)
-      or remedies.of_concerns[err.reason == "refused" and err.concerns] or nil
+      or of_refusal(err)
 end
 
 return hints

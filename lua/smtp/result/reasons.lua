@@ -20,10 +20,11 @@ local reasons = {}
 local SUBMIT = "Send through your provider's server with username and password (port 587 or 465)"
 
 reasons.sender_not_allowed = { concerns = "sender",
-   sentence = "does not allow {account|this login} to send as {from|this sender}",
+   sentence = "does not allow {account|this client} to send as {from|this sender}",
    means = "This login may not use this sender, or the provider has not verified the sender.",
    hint = "Set from (or envelope.from) to an address of that login, or have the server's operator "
       .. "allow it", provider = "sender",
+   outside = "Give username and password: the server may allow this sender after a login only",
    others = " (Postfix: smtpd_sender_login_maps; Microsoft 365: Send As; others: verify it)" }
 
 reasons.sender_domain = { concerns = "sender",
@@ -97,12 +98,12 @@ reasons.too_many_connections = { concerns = "client", retry = "later",
       .. "idle" }
 
 reasons.pipelining = { concerns = "client",
-   sentence = "does not accept pipelining",
+   sentence = "does not accept pipelining{waits|}",
    means = "The server offers PIPELINING and then refuses commands that arrive together. This "
       .. "library repeats the message without pipelining by itself.",
    hint = "Set pipelining = \"off\"",
-   waits = "Each command has waited for its reply already: the server's operator has to correct "
-      .. "it" }
+   waits = "Pipelining was off already: a proxy or a firewall in between may join the commands; "
+      .. "its operator, or the server's, has to correct that" }
 
 reasons.rejected = { concerns = "account",
    sentence = "rejected the user name or {secret|password}",

@@ -24,7 +24,13 @@ end
 
 -- What names the account beside a sender.
 local function account_of(login, from)
-   return login and login ~= from and login:find("@", 1, true) and login
+   return login and login ~= from and login:find("@", 1, true) and login or "this login"
+end
+
+--- What the case says where pipelining is off ("skip").
+---@param word? string   the word for it in smtp.Server.extensions
+function refusal.waits(word)
+   return word == "skip" and ", although each command waits for its reply" or nil
 end
 
 local NONE = {}
@@ -42,10 +48,10 @@ function refusal.case(server, auth, domain, from)
    return { host = server.host, lmtp = server.protocol == "lmtp",
       by = proof_of[auth.mechanism] or "password", logged_in = logged_in,
       may_log_in = not logged_in and #auth.offered > 0 and server.port ~= 25,
-      login = login, account = account_of(login, from),
+      login = login, account = logged_in and account_of(login, from) or nil,
       hello = HELLO[server.protocol], ehlo = domain and ("%q"):format(domain),
       once = type(server.token) == "function" and "", challenge = auth.challenge,
-      waits = (server.extensions or NONE).pipelining == "skip",
+      waits = refusal.waits((server.extensions or NONE).pipelining),
       secret = proof_of[auth.mechanism], ["for"] = not logged_in and " without a login" or nil,
       from = words_of(from), to = nil, provider = services.of_host(server.host) }
 end

@@ -13,8 +13,6 @@ remedies.of_reason = {
          .. "send over this network",
    },
    tls = {
-      starttls_refused = "Try again later if the reply is temporary (4yz), otherwise ask the "
-         .. "server's operator; this library does not go on in clear text after a refusal",
       no_common_cipher = "The server may have no cipher, version or curve in common with this "
          .. "library: its operator has to allow TLS 1.3, or TLS 1.2 with AES-GCM (check with "
          .. "lua-smtp probe)",
@@ -111,6 +109,24 @@ remedies.of_concerns = {
    server = "Send again later, or ask the server's operator for the reason",
 }
 
+--- Replies without known words or a known status: by the kind of the error.
+remedies.of_refusal = {
+   sender_refused = "Check the address in from (or envelope.from), and whether this server or "
+      .. "login may use it; if both are right, ask the server's operator for the reason",
+   recipients_refused = remedies.of_concerns.recipient,
+   data_refused = "The server may take the message for spam: check its header and content, or ask "
+      .. "the server's operator for the reason",
+   reply = "Ask the server's operator for the reason",
+}
+
+remedies.later = "Send again later; if the server refuses it again, ask its operator for the "
+   .. "reason"
+remedies.ask = "Ask the server's operator for the reason"
+remedies.refused_early = "The server has not received the message yet: it may not accept this "
+   .. "sender, these recipients or this machine; ask its operator for the reason"
+remedies.login_too_little = "This login succeeded and does not suffice: ask the server's operator "
+   .. "whether the user may send by SMTP"
+
 remedies.doubt = "Check whether the message arrived before you send it again"
 
 --- Connections.
@@ -138,11 +154,19 @@ remedies.mute_in_tls = "Try again later, with fewer connections; the server may 
    .. "of this machine"
 remedies.refused = "The server may accept no mail from this machine: send through your provider's "
    .. "server with a login, or ask the server's operator"
+remedies.refused_login = "The server may accept no connections from the address of this machine: "
+   .. "check host and port, or ask the server's operator"
+remedies.refused_for_now = "Try again later, with fewer connections; the server may not accept the "
+   .. "address of this machine"
 remedies.silent_handshake = "The port may not use TLS from the first byte: set tls = \"require\" "
    .. "(STARTTLS); or raise {option} if the server is only slow"
 remedies.slow = "Raise {option} if the server is only slow; otherwise try again later"
 
 --- TLS.
+remedies.starttls_later = "Try again later, or ask the server's operator; this library does not "
+   .. "go on in clear text after a refusal"
+remedies.starttls_refused = "The server's operator has to correct that; this library does not go "
+   .. "on in clear text after a refusal"
 remedies.plaintext = "The port speaks plain SMTP first: set tls = \"require\" (STARTTLS)"
 remedies.plaintext_after = "The TLS of this server is not set up: ask its operator, or use port "
    .. "465 with tls = \"implicit\""
@@ -178,8 +202,8 @@ remedies.firewall = "A firewall in between rewrites the dialogue: have its inspe
 remedies.no_firewall = "without a firewall, set domain to the full host name of this machine"
 remedies.no_ehlo = "A firewall may change the command, or {cause}; if neither is so, set domain "
    .. "to the full host name of this machine"
-remedies.other_protocol = "This may be an {protocol} server: check host and port, or set "
-   .. "protocol = \"{word}\""
+remedies.other_protocol = "This may be an {protocol} server: set protocol = \"{word}\"; if it "
+   .. "refuses that as well, it speaks neither {this} nor {protocol}: check host and port"
 remedies.again = "Send again; if it is closed again, ask the server's operator"
 remedies.closed = {
    ehlo = "The server may not accept the address of this machine or the name in {hello} (domain): "
@@ -228,6 +252,8 @@ remedies.no_tls_for_secret = "The server offers no TLS here: use port 465 with t
 remedies.new_token = "Get a new token; token may be a function that does so"
 remedies.external = "The server does not accept the client certificate (or authzid)"
 remedies.give_credentials = "Give username and password (and leave auth at \"require\")"
+remedies.exchange_login = "Give token (Microsoft 365 and Outlook.com accept no passwords; scope "
+   .. "https://outlook.office.com/SMTP.Send), or username and password for another Exchange server"
 remedies.skipped = "The credentials are not used, because auth = \"skip\": leave auth out"
 remedies.auth_impossible = "AUTH was not possible: {cause}"
 remedies.auth_impossible_ehlo = "AUTH was not possible, because the server refused EHLO"
