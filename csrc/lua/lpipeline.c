@@ -221,19 +221,18 @@ static int pipeline_add(lua_State *L)
     luaL_argcheck(L, p->count < SLOTS, 1, "full");
     luaL_checktype(L, ENTRY, LUA_TTABLE);
     double started = luaL_checknumber(L, STARTED);
-    bool whole = !lua_toboolean(L, PARTIAL);
     lua_settop(L, PARTIAL);
     lua_getuservalue(L, 1);
     check_session(L, RING);
-    int place = transaction_at(begin_slot(p, m, 0, started, whole));
+    lua_pushvalue(L, 1); /* the session takes its place */
+    lua_getfield(L, RING, "session");
+    lua_replace(L, SESSION);
+    session_add(L); /* where it raises an error, nothing has changed here */
+    int place = transaction_at(begin_slot(p, m, 0, started, !lua_toboolean(L, PARTIAL)));
     lua_pushvalue(L, MADE);
     lua_rawseti(L, RING, place);
     lua_pushvalue(L, ENTRY);
     lua_rawseti(L, RING, place + 1);
-    lua_getfield(L, RING, "session");
-    lua_replace(L, SESSION);
-    lua_settop(L, TEXT);
-    session_add(L);
     p->count++;
     p->offer.end = 0;
     push_deadline(L, p);

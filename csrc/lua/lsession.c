@@ -195,7 +195,7 @@ int session_add(lua_State *L)
     struct smtp_session *s = to_session(L);
     struct smtp_transaction *transaction = luaL_checkudata(L, 2, TRANSACTION);
     luaL_argcheck(L, !transaction->queued && !transaction->has_outcome, 2, "used before");
-    lua_settop(L, 3);
+    if (lua_isnone(L, 3)) lua_settop(L, 3);
     if (!lua_isnil(L, 3)) {
         transaction->text = text_arg(L, 3);
         luaL_argcheck(L, !transaction->ready || transaction->text.len == transaction->source_len, 3,
