@@ -195,6 +195,12 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
     return error;
 }
 
+static void win(struct connecting *c, int i)
+{
+    port_connected(c->tries[i].fd);
+    c->winner = i;
+}
+
 /* Starts the attempts that are due. Returns NULL, "again", or "system" where the process has no
  * descriptors left. */
 static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
@@ -215,7 +221,7 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
         if (error == EINTR) return "again";
         if (error == EINPROGRESS) continue;
         if (error == 0) {
-            c->winner = c->next - 1;
+            win(c, c->next - 1);
             return NULL;
         }
         note_failure(c, address, error);
@@ -236,8 +242,7 @@ static void collect_ended(struct connecting *c)
         if (try->fd < 0 || try->revents == 0) continue;
         if (getsockopt(try->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) error = errno;
         if (error == 0) {
-            port_connected(try->fd);
-            c->winner = i;
+            win(c, i);
             return;
         }
         note_failure(c, &c->list[i], error);
