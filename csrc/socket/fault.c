@@ -1,4 +1,4 @@
-/* fault.c - what is wrong with a certificate, for a person. */
+/* fault.c - what is wrong with a certificate: the word for programs, and words for a person. */
 #include "tls.h"
 
 #include <openssl/objects.h>
@@ -6,6 +6,28 @@
 #include <time.h>
 
 enum { NAME_ROOM = 100, DATE_ROOM = 16 };
+
+const char *certificate_word(long result)
+{
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "certificate:expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID: return "certificate:not_yet_valid";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate:wrong_host";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate:self_signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "certificate:unknown_issuer:root";
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
+    case X509_V_ERR_OUT_OF_MEM: return "system";
+    case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
+    case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK: return "certificate:weak";
+    default: return "certificate:untrusted";
+    }
+}
 
 /* The common name, or else the unit or the organization, in printable ASCII. */
 static void read_short_name(const X509_NAME *name, char out[NAME_ROOM])

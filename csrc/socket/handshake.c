@@ -28,28 +28,6 @@ int tls_asked(SSL *ssl, void *unused)
     return 1;
 }
 
-static const char *certificate_word(long result)
-{
-    switch (result) {
-    case X509_V_ERR_CERT_HAS_EXPIRED: return "certificate:expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID: return "certificate:not_yet_valid";
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH: return "certificate:wrong_host";
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: return "certificate:self_signed";
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "certificate:unknown_issuer:root";
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
-    case X509_V_ERR_OUT_OF_MEM: return "system";
-    case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
-    case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
-    case X509_V_ERR_EE_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_KEY_TOO_SMALL:
-    case X509_V_ERR_CA_MD_TOO_WEAK: return "certificate:weak";
-    default: return "certificate:untrusted";
-    }
-}
-
 static bool has_pinned_key(const struct tls *t)
 {
     const struct tls_context *c = t->context;
@@ -59,18 +37,6 @@ static bool has_pinned_key(const struct tls *t)
     return memcmp(digest, c->pin, TLS_PIN_LEN) == 0;
 }
 
-/* Verifies a resumed session. Of what OpenSSL had verified only the time can have changed: a
- * session is kept for one context and one name. */
-static long verify_again(SSL *ssl)
-{
-    long result = SSL_get_verify_result(ssl);
-    X509 *certificate = SSL_get0_peer_certificate(ssl);
-    if (result != X509_V_OK) return result;
-    if (certificate == NULL) return X509_V_ERR_UNSPECIFIED;
-    return X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0 ? X509_V_OK
-                                                                      : X509_V_ERR_CERT_HAS_EXPIRED;
-}
-
 /* A resumed session shows no certificate: OpenSSL takes the one it began with, and what
  * verification said then. So both are looked at before a session is offered, and after every
  * handshake that resumed none. */
@@ -78,8 +44,9 @@ static const char *distrust(struct smtp_socket *s)
 {
     struct tls *t = s->tls;
     if (t->context->server) return NULL;
-    long result = t->context->verify ? verify_again(t->ssl) : X509_V_OK;
     X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    long result = t->context->verify ? SSL_get_verify_result(t->ssl) : X509_V_OK;
+    if (t->context->verify && certificate == NULL) result = X509_V_ERR_UNSPECIFIED;
     if (result != X509_V_OK) {
         host_say(s->text, NULL, "%s", X509_verify_cert_error_string(result));
         if (certificate != NULL) certificate_fault(result, 0, certificate, s->text, sizeof s->text);
@@ -101,18 +68,32 @@ static bool make_key(const struct smtp_socket *s, const char *name)
            EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
 }
 
+/* Returns when the first of the certificates that were verified ends. What else was verified cannot
+ * change: a session is kept for one context and one name. A resumed session verifies nothing. */
+static int64_t verified_until(const struct tls *t)
+{
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(t->ssl);
+    int64_t first = chain == NULL ? t->until : INT64_MAX;
+    if (!t->context->verify) return INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t end = certificate_seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
+        if (end < first) first = end;
+    }
+    return first;
+}
+
 /* TLS 1.3 gives sessions after the handshake, when the first reply is read or later (RFC 8446,
  * 4.6.1); several, if it likes. */
 int tls_given_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls *t = SSL_get_app_data(ssl);
-    return tls_session_keep(t->context, t->key, session);
+    return tls_session_keep(t->context, t->key, session, verified_until(t));
 }
 
 static void offer_session(struct smtp_socket *s)
 {
     SSL *ssl = s->tls->ssl;
-    SSL_SESSION *session = tls_session_take(s->tls->context, s->tls->key);
+    SSL_SESSION *session = tls_session_take(s->tls->context, s->tls->key, &s->tls->until);
     if (session == NULL) return;
     if (SSL_set_session(ssl, session) != 1 || distrust(s) != NULL) SSL_set_session(ssl, NULL);
     SSL_SESSION_free(session);
@@ -123,7 +104,7 @@ static void keep_session(struct tls *t)
 {
     if (SSL_session_reused(t->ssl) == 0 || SSL_version(t->ssl) >= TLS1_3_VERSION) return;
     SSL_SESSION *session = SSL_get1_session(t->ssl);
-    if (!tls_session_keep(t->context, t->key, session)) SSL_SESSION_free(session);
+    if (!tls_session_keep(t->context, t->key, session, t->until)) SSL_SESSION_free(session);
 }
 
 /* ---- beginning ---- */

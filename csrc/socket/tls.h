@@ -21,6 +21,7 @@ struct tls {
     size_t said_at;    /* so much of `said` is with the kernel */
     struct tls_context *context;
     unsigned char key[TLS_KEY_LEN]; /* of sessions for this server and name */
+    int64_t until;                  /* of a session that is resumed: see tls_session_keep */
     size_t pending_len; /* plaintext that is encrypted, but not wholly with the kernel */
     size_t strays;      /* records and messages that were heard, except those with data */
     bool open, dead;
@@ -80,6 +81,8 @@ void certificate_distinguished(const X509_NAME *name, char *out, size_t out_max)
 int64_t certificate_seconds(const ASN1_TIME *time);
 
 /* fault.c */
+/* Returns the word for what OpenSSL found. */
+const char *certificate_word(long result);
 /* Writes what is wrong with a certificate, for a person: `result` is what OpenSSL found, `depth`
  * how far it is from the server's own. */
 void certificate_fault(long result, int depth, X509 *certificate, char *out, size_t out_max);
@@ -108,11 +111,14 @@ const char *tls_context_pin(struct tls_context *c, const char *base64, size_t le
 void tls_context_close(struct tls_context *c);
 
 /* tls_session.c: sessions to resume, by a hash of where they lead to. */
-/* Returns false where the session is not kept, and still the caller's. */
+/* `until`: when the first certificate that was verified for it ends, in seconds since 1970. Returns
+ * false where the session is not kept, and still the caller's. */
 bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
-                      SSL_SESSION *session);
-/* Returns the newest one, for one use, which is now the caller's; or NULL. */
-SSL_SESSION *tls_session_take(struct tls_context *c, const unsigned char key[TLS_KEY_LEN]);
+                      SSL_SESSION *session, int64_t until);
+/* Returns the newest one whose certificates have not ended, for one use, which is now the caller's;
+ * or NULL. */
+SSL_SESSION *tls_session_take(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
+                              int64_t *until);
 /* Drops the sessions under this key; NULL: all of them. */
 void tls_session_forget(struct tls_context *c, const unsigned char *key);
 

@@ -12,6 +12,7 @@ enum {
 struct tls_session {
     struct tls_session *next;
     SSL_SESSION *session;
+    int64_t until;
     unsigned char key[TLS_KEY_LEN];
 };
 
@@ -24,11 +25,12 @@ static void drop(struct tls_session **at)
 }
 
 bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
-                      SSL_SESSION *session)
+                      SSL_SESSION *session, int64_t until)
 {
     struct tls_session *entry = c->ctx != NULL ? malloc(sizeof *entry) : NULL;
     if (entry == NULL) return false;
     entry->session = session;
+    entry->until = until;
     memcpy(entry->key, key, TLS_KEY_LEN);
     entry->next = c->sessions;
     c->sessions = entry;
@@ -45,12 +47,15 @@ bool tls_session_keep(struct tls_context *c, const unsigned char key[TLS_KEY_LEN
     return true;
 }
 
-SSL_SESSION *tls_session_take(struct tls_context *c, const unsigned char key[TLS_KEY_LEN])
+SSL_SESSION *tls_session_take(struct tls_context *c, const unsigned char key[TLS_KEY_LEN],
+                              int64_t *until)
 {
     for (struct tls_session **at = &c->sessions; *at != NULL; at = &(*at)->next) {
         SSL_SESSION *session = (*at)->session;
-        if (memcmp((*at)->key, key, TLS_KEY_LEN) != 0 || !SSL_SESSION_is_resumable(session))
+        if (memcmp((*at)->key, key, TLS_KEY_LEN) != 0 || !SSL_SESSION_is_resumable(session) ||
+            (*at)->until <= (int64_t)time(NULL))
             continue;
+        *until = (*at)->until;
         SSL_SESSION_up_ref(session);
         drop(at);
         return session;

@@ -57,27 +57,30 @@ describe("a TLS session", function()
       end)
    end
 
-   it("whose certificate has expired is not resumed", function()
-      -- A machine that is busy needs longer until the certificate has served.
-      for _, seconds in ipairs { 3, 12, 48 } do
-         local expires = os.time() + seconds
-         local path, key, remove = certs.make_short(seconds)
-         local other, options = sink(nil, 3, "1.3", path, key)
-         local receipt = safe.send(options) and safe.send(options)
-         if receipt then
-            assert.is_true(receipt.tls.resumed)
-            core.sleep(math.max(0, expires + 1 - os.time()))
+   for version, issuer in pairs { ["1.2"] = false, ["1.3"] = true } do
+      local whose = issuer and "issuer's certificate" or "certificate"
+      it(("of TLS %s whose %s has expired is not resumed"):format(version, whose), function()
+         -- A machine that is busy needs longer until the certificate has served.
+         for _, seconds in ipairs { 3, 12, 48 } do
+            local expires = os.time() + seconds
+            local path, key, remove = certs.make_short(seconds, issuer)
+            local other, options = sink(nil, 4, version, path, key)
+            local receipt = safe.send(options) and safe.send(options) and safe.send(options)
+            if receipt then
+               assert.is_true(receipt.tls.resumed)
+               core.sleep(math.max(0, expires + 1 - os.time()))
+            end
+            local _, err = safe.send(options)
+            local count = other.finish()
+            remove()
+            if receipt then
+               assert.same({ "expired", "3\n" }, { err.reason, count })
+               return
+            end
          end
-         local _, err = safe.send(options)
-         local count = other.finish()
-         remove()
-         if receipt then
-            assert.same({ "expired", "2\n" }, { err.reason, count })
-            return
-         end
-      end
-      error("the certificate expired before it was used")
-   end)
+         error("the certificate expired before it was used")
+      end)
+   end
 
    it("that fails is forgotten, and those of the same server with it", function()
       local path, key = cert "good"

@@ -82,16 +82,18 @@ function certs.make()
    end
 end
 
---- A certificate like `good`, that expires in so many seconds. -> its path, the path of its key, and
---- a function that removes it
-function certs.make_short(seconds)
+--- A certificate like `good` that expires in so many seconds, or one like `chain` whose issuer does.
+--- -> its path, the path of its key, and a function that removes it
+function certs.make_short(seconds, issuer)
    local folder = os.tmpname()
    os.remove(folder)
-   os.execute(("env -u LD_PRELOAD sh -c 'mkdir %s && cd build/spec/certs && cp ca.cnf good.key %s && cd %s && "
+   local name, key = issuer and "middle" or "good", issuer and "no_chain" or "good"
+   os.execute(("env -u LD_PRELOAD sh -c 'mkdir %s && cd build/spec/certs && cp ca.cnf %s.key %s && cd %s && "
       .. ": >index && openssl ca -batch -notext -config ca.cnf -cert $OLDPWD/ca.pem -keyfile $OLDPWD/ca.key "
-      .. "-in $OLDPWD/good.csr -extfile $OLDPWD/good.ext -out short.pem -startdate 20200101000000Z -enddate %s "
-      .. "2>/dev/null'"):format(folder, folder, folder, os.date("!%Y%m%d%H%M%SZ", os.time() + seconds)))
-   return folder .. "/short.pem", folder .. "/good.key", function() os.execute("rm -r " .. folder) end
+      .. "-in $OLDPWD/%s.csr -extfile $OLDPWD/%s.ext -out short.pem -startdate 20200101000000Z -enddate %s 2>/dev/null "
+      .. "&& cat %s short.pem >served.pem'"):format(folder, key, folder, folder, name, name,
+         os.date("!%Y%m%d%H%M%SZ", os.time() + seconds), issuer and "$OLDPWD/no_chain.pem" or ""))
+   return folder .. "/served.pem", folder .. "/" .. key .. ".key", function() os.execute("rm -r " .. folder) end
 end
 
 --- SHA-256 of the public key, in base64, as tls_pin wants it.
