@@ -45,6 +45,17 @@ static int core_utf8_len(lua_State *L)
     return 1;
 }
 
+/* The arguments from 2 on: bytes [, from [, len]]: those of the bytes that are meant. */
+static struct smtp_text slice_arg(lua_State *L)
+{
+    struct smtp_text bytes = text_arg(L, 2);
+    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)bytes.len + 1);
+    size_t len = lua_isnoneornil(L, 4) ? bytes.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
+    luaL_argcheck(L, from >= 1, 3, "before the first");
+    size_t rest = bytes.len - (from - 1);
+    return (struct smtp_text){bytes.data + from - 1, len < rest ? len : rest};
+}
+
 /** core.scanner([ready]) -> scanner, for a message that comes bit by bit; `ready` as in struct
  *  smtp_scan */
 static int core_scanner(lua_State *L)
@@ -70,25 +81,45 @@ static const char *unsendable(const struct smtp_scan *scan)
 static int scanner_feed(lua_State *L)
 {
     struct smtp_scan *scan = self_arg(L, SCANNER);
-    struct smtp_text piece = text_arg(L, 2);
-    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)piece.len + 1);
-    size_t len = lua_isnoneornil(L, 4) ? piece.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
-    luaL_argcheck(L, from >= 1, 3, "before the piece");
-    size_t rest = piece.len - (from - 1);
-    smtp_scan(scan, piece.data + from - 1, len < rest ? len : rest);
+    struct smtp_text piece = slice_arg(L);
+    smtp_scan(scan, piece.data, piece.len);
     lua_pushboolean(L, scan->header.over);
     lua_pushstring(L, unsendable(scan));
     return 2;
 }
 
+static const char *const encodings[] = {[SMTP_7BIT] = "7bit",
+                                        [SMTP_QUOTED_PRINTABLE] = "quoted-printable",
+                                        [SMTP_BASE64] = "base64",
+                                        [SMTP_TEXT_BASE64] = "text as base64",
+                                        NULL};
+
+enum { TEXT_LINE_MAX = 78 }; /* bytes of a line that may stay as it is (RFC 5322 2.1.1) */
+
+/* The encoding that makes a text shortest, of those that make it 7-bit. */
+static enum smtp_encoding encoding_for(const struct smtp_scan *scan)
+{
+    bool fits = scan->line_max <= TEXT_LINE_MAX && !scan->from_line;
+    if (fits && !scan->eightbit && !scan->control && !scan->boundary) return SMTP_7BIT;
+    return scan->special * 6 > scan->len ? SMTP_TEXT_BASE64 : SMTP_QUOTED_PRINTABLE;
+}
+
+/* Returns why it is not text, NULL where it is. */
+static const char *why_no_text(const struct smtp_scan *scan)
+{
+    if (!smtp_utf8_is_whole(&scan->utf8)) return "utf8";
+    return scan->nul ? "nul" : NULL;
+}
+
 /** scanner:finish() -> what the whole message or body contains: { wire_len, line_max, special
- * (numbers of octets), nul, eightbit, control, bare, long_line, from_line, odd_header (booleans),
- * header_fault (a reason, or nil) }, see struct smtp_scan */
+ * (numbers of octets), nul, eightbit, control, bare, open, long_line, from_line, odd_header
+ * (booleans), header_fault (a reason, or nil), encoding, fault }, see struct smtp_scan and, of a
+ * text, core.encode_text */
 static int scanner_finish(lua_State *L)
 {
     struct smtp_scan *scan = self_arg(L, SCANNER);
     smtp_scan_end(scan);
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 14);
     set_number(L, "wire_len", scan->wire_len);
     set_number(L, "special", scan->special);
     set_number(L, "line_max", scan->line_max);
@@ -96,10 +127,13 @@ static int scanner_finish(lua_State *L)
     set_flag(L, "eightbit", scan->eightbit);
     set_flag(L, "control", scan->control);
     set_flag(L, "bare", scan->bare);
+    set_flag(L, "open", scan->open);
     set_flag(L, "long_line", scan->line_max > SMTP_BODY_LINE_MAX);
     set_flag(L, "from_line", scan->from_line);
     set_string(L, "header_fault", scan->header.fault);
     set_flag(L, "odd_header", scan->odd_header);
+    set_string(L, "encoding", encodings[encoding_for(scan)]);
+    set_string(L, "fault", why_no_text(scan));
     return 1;
 }
 
@@ -108,13 +142,8 @@ static const luaL_Reg scanner_methods[] = {
 
 /* ---- core.encoder ---- */
 
-static const char *const encodings[] = {[SMTP_7BIT] = "7bit",
-                                        [SMTP_QUOTED_PRINTABLE] = "quoted-printable",
-                                        [SMTP_BASE64] = "base64",
-                                        NULL};
-
-/** core.encoder("7bit" | "quoted-printable" | "base64") -> encoder: see struct smtp_encoder. Its
- *  user value holds room for what it writes, kept from piece to piece. */
+/** core.encoder("7bit" | "quoted-printable" | "base64" | "text as base64") -> encoder: see struct
+ *  smtp_encoder. Its user value holds room for what it writes, kept from piece to piece. */
 static int core_encoder(lua_State *L)
 {
     int encoding = luaL_checkoption(L, 1, NULL, encodings);
@@ -137,13 +166,28 @@ static char *room_for(lua_State *L, size_t len)
     return room;
 }
 
-/** encoder:feed(bytes) -> what can be written of the body so far, maybe "" */
+/** encoder:feed(bytes [, from [, len]]) -> what can be written of the body so far, maybe "" */
 static int encoder_feed(lua_State *L)
 {
     struct smtp_encoder *e = self_arg(L, ENCODER);
-    struct smtp_text piece = text_arg(L, 2);
+    struct smtp_text piece = slice_arg(L);
     char *out = room_for(L, smtp_encode_max(e, piece.len));
     lua_pushlstring(L, out, smtp_encode(e, piece.data, piece.len, out));
+    return 1;
+}
+
+/** encoder:measure(bytes [, from [, len]]) -> how many bytes encoder:feed would have returned */
+static int encoder_measure(lua_State *L)
+{
+    enum { SLICE = 1024, ROOM = 4 * SLICE };
+    struct smtp_encoder *e = self_arg(L, ENCODER);
+    struct smtp_text piece = slice_arg(L);
+    char out[ROOM];
+    size_t total = 0;
+    for (size_t at = 0; at < piece.len; at += SLICE)
+        total +=
+            smtp_encode(e, piece.data + at, piece.len - at < SLICE ? piece.len - at : SLICE, out);
+    push_integer(L, total);
     return 1;
 }
 
@@ -157,7 +201,7 @@ static int encoder_finish(lua_State *L)
 }
 
 static const luaL_Reg encoder_methods[] = {
-    METHOD(encoder, feed), METHOD(encoder, finish), {NULL, NULL}};
+    METHOD(encoder, feed), METHOD(encoder, measure), METHOD(encoder, finish), {NULL, NULL}};
 
 /* ---- whole bodies ---- */
 
@@ -180,43 +224,17 @@ static int core_encode(lua_State *L)
     return 1;
 }
 
-enum { TEXT_LINE_MAX = 78 }; /* bytes of a line that may stay as it is (RFC 5322 2.1.1) */
-
-/* "--=_" begins every boundary of the composer: no text that is sent as it is contains it. */
-static bool has_boundary(const char *data, size_t len)
-{
-    const char *at = data, *end = data + len;
-    while (at < end && (at = memchr(at, '=', (size_t)(end - at))) != NULL) {
-        if (at - data >= 2 && end - at >= 2 && memcmp(at - 2, "--=_", 4) == 0) return true;
-        at++;
-    }
-    return false;
-}
-
-static enum smtp_encoding encoding_for(const struct smtp_scan *scan, struct smtp_text text)
-{
-    bool fits = scan->line_max <= TEXT_LINE_MAX && !scan->from_line;
-    bool stays = fits && !scan->eightbit && !scan->control && !has_boundary(text.data, text.len);
-    if (stays) return SMTP_7BIT;
-    return scan->special * 6 > text.len ? SMTP_BASE64 : SMTP_QUOTED_PRINTABLE;
-}
-
 /** core.encode_text(text) -> encoding, body: the text with CRLF line ends as a body that is 7-bit,
- *  in the encoding that makes it shortest; or nil and "utf8" (it is not well-formed UTF-8) or "nul"
- *  (it contains a NUL). */
+ *  in the encoding of core.encoder that makes it shortest; or nil and "utf8" (it is not well-formed
+ *  UTF-8) or "nul" (it contains a NUL). */
 static int core_encode_text(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     struct smtp_scan scan = {0};
     smtp_scan(&scan, text.data, text.len);
     smtp_scan_end(&scan);
-    bool broken = scan.eightbit && !smtp_utf8_check(text.data, text.len);
-    if (broken || scan.nul) return push_failure(L, broken ? "utf8" : "nul");
-    enum smtp_encoding encoding = encoding_for(&scan, text);
-    if (encoding == SMTP_BASE64 && scan.bare) { /* base64 keeps the line ends that it is given */
-        push_encoded(L, SMTP_7BIT, text);
-        text.data = lua_tolstring(L, -1, &text.len);
-    }
+    if (why_no_text(&scan) != NULL) return push_failure(L, why_no_text(&scan));
+    enum smtp_encoding encoding = encoding_for(&scan);
     lua_pushstring(L, encodings[encoding]);
     if (encoding == SMTP_7BIT && !scan.bare)
         lua_pushvalue(L, 1);

@@ -44,6 +44,19 @@ const char *smtp_domain_check(const char *data, size_t len);
 /** Is the text well-formed UTF-8 (RFC 3629 4)? */
 bool smtp_utf8_check(const char *data, size_t len);
 
+/** Checks a text that comes in pieces. A new one is zeroed; the members belong to utf8.c. */
+struct smtp_utf8 {
+    bool broken;
+    size_t held_len; /* bytes of a character that the next piece has to end */
+    char held[4];
+};
+
+/** Checks the next piece. */
+void smtp_utf8_feed(struct smtp_utf8 *u, const char *data, size_t len);
+
+/** Were the pieces together well-formed UTF-8? */
+bool smtp_utf8_is_whole(const struct smtp_utf8 *u);
+
 /** Returns the length in bytes of the character at `data`, or 0 where it is not well-formed. `len`
  *  is at least 1. */
 size_t smtp_utf8_len(const char *data, size_t len);
@@ -85,7 +98,8 @@ bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len
 enum smtp_encoding {
     SMTP_7BIT,             /* as it is; CR, LF and CRLF all become CRLF */
     SMTP_QUOTED_PRINTABLE, /* for text; line ends as for 7BIT */
-    SMTP_BASE64            /* for any bytes; the last line ends with CRLF too */
+    SMTP_BASE64,           /* for any bytes; the last line ends with CRLF too */
+    SMTP_TEXT_BASE64       /* for text: line ends as for 7BIT, and then base64 */
 };
 
 /** Encodes a body that comes in pieces. Lines of quoted-printable and base64 have at most 76 bytes.
@@ -132,10 +146,12 @@ struct smtp_header {
 size_t smtp_header_look(struct smtp_header *h, const char *data, size_t len);
 
 /** What a message contains, and how long it becomes on the wire. Zero the struct first, feed it in
- *  pieces, end it. `ready`: the message is to be sent as it is, so `special`, `control` and
- *  `from_line` are not needed, and the header is searched for what must not leave. */
+ *  pieces, end it. `ready`: the message is to be sent as it is, so `special`, `control`,
+ *  `from_line`, `boundary` and `utf8` are not needed, and the header is searched for what must not
+ *  leave. */
 struct smtp_scan {
     bool ready;
+    uint64_t len;       /* bytes that it was fed */
     uint64_t wire_len;  /* bytes with every line end as CRLF; doubled dots are not counted */
     uint64_t line_max;  /* bytes of the longest line, without its line end */
     uint64_t special;   /* bytes that quoted-printable has to escape in every place */
@@ -144,11 +160,15 @@ struct smtp_scan {
     bool bare;          /* a CR or an LF that is not part of CRLF */
     bool from_line;     /* a line that begins with "From ", which mailboxes change (RFC 4155) */
     bool dotted;        /* a line that begins with a dot */
+    bool boundary;      /* a text that may begin a boundary of the composer */
+    bool open;          /* the last line has no line end */
     bool framed;        /* nothing bare or dotted, and CRLF at the end: DATA sends it as it is */
+    struct smtp_utf8 utf8;
     struct smtp_header header; /* searched where `ready` */
     bool odd_header;           /* where `ready`: a NUL or a bare line end is in the header */
     bool in_body, after_cr;
-    size_t line_len, from_len;
+    size_t line_len, from_len, last_len;
+    char last[3];
 };
 
 /** Looks at the next piece. */

@@ -22,11 +22,17 @@ static char *end_line(struct smtp_encoder *e, char *out)
     return put(out, "\r\n", 2);
 }
 
+static void hold(struct smtp_encoder *e, const char *data, size_t len)
+{
+    memmove(e->held, data, len);
+    e->held_len = len;
+}
+
 static size_t take_line_end(struct smtp_encoder *e, const char *data, size_t len, char **out)
 {
     bool ends;
     size_t taken = line_end_take(&e->after_cr, data, len, &ends);
-    if (ends) *out = end_line(e, *out);
+    if (ends) *out = put(*out, "\r\n", 2);
     return taken;
 }
 
@@ -65,6 +71,20 @@ static size_t put_groups(struct smtp_encoder *e, const char *data, size_t len, b
     }
     if (last && e->column > 0) *out = end_line(e, *out);
     return whole;
+}
+
+/* Of a text: the line ends become CRLF first. What is held has them already. */
+static void put_text(struct smtp_encoder *e, const char *data, size_t len, char **out)
+{
+    enum { SLICE = 1024 };
+    char lines[sizeof e->held + 2 * SLICE];
+    for (size_t at = 0; at < len; at += SLICE) {
+        char *end = put(lines, e->held, e->held_len);
+        end_lines(e, data + at, len - at < SLICE ? len - at : SLICE, &end);
+        size_t lines_len = (size_t)(end - lines),
+               taken = put_groups(e, lines, lines_len, false, out);
+        hold(e, lines + taken, lines_len - taken);
+    }
 }
 
 /* ---- quoted-printable ---- */
@@ -163,7 +183,10 @@ static size_t begin_line(struct smtp_encoder *e, const char *data, size_t len, b
 static size_t quote_some(struct smtp_encoder *e, const char *data, size_t len, bool last,
                          char **out)
 {
-    if (is_line_end(*data)) return take_line_end(e, data, len, out);
+    if (is_line_end(*data)) {
+        e->column = 0;
+        return take_line_end(e, data, len, out);
+    }
     e->after_cr = false;
     if (!is_literal(*data)) return escape_all(e, data, len, out);
     *out = make_room(e, 1, *out);
@@ -189,8 +212,9 @@ size_t smtp_encode_max(const struct smtp_encoder *e, size_t len)
     size_t written = 2 * len; /* 7bit: a line end for each octet */
     switch (e->encoding) {
     case SMTP_7BIT: return written;
-    case SMTP_BASE64:
-        written = (e->held_len + len + 2) / 3 * 4;
+    case SMTP_BASE64: written = len; /* fall through */
+    case SMTP_TEXT_BASE64:
+        written = (e->held_len + written + 2) / 3 * 4;
         return written + written / COLUMNS * 2 + 2;
     case SMTP_QUOTED_PRINTABLE:
         written = 3 * (e->held_len + len);
@@ -205,20 +229,19 @@ static size_t encode(struct smtp_encoder *e, const char *data, size_t len, bool 
     switch (e->encoding) {
     case SMTP_7BIT: return end_lines(e, data, len, out);
     case SMTP_QUOTED_PRINTABLE: return quote(e, data, len, last, out);
-    case SMTP_BASE64: return put_groups(e, data, len, last, out);
+    case SMTP_BASE64:
+    case SMTP_TEXT_BASE64: return put_groups(e, data, len, last, out);
     }
     return len;
-}
-
-static void hold(struct smtp_encoder *e, const char *data, size_t len)
-{
-    memmove(e->held, data, len);
-    e->held_len = len;
 }
 
 size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *out)
 {
     const char *begin = out;
+    if (e->encoding == SMTP_TEXT_BASE64) {
+        put_text(e, data, len, &out);
+        return (size_t)(out - begin);
+    }
     while (e->held_len > 0 && len > 0) {
         e->held[e->held_len++] = *data++;
         len--;

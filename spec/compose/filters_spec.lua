@@ -39,3 +39,48 @@ describe("in a streamed message", function()
       end
    end)
 end)
+
+describe("a text that is too long for one string", function()
+   local core = require "smtp.core"
+   local filters = require "smtp.compose.filters"
+
+   for name, line in pairs { ascii = "It is good.\n", long = ("x y "):rep(30) .. "\r\n", german = "Grüße an alle.\n",
+      russian = "Добрый день\n", ["half lines"] = "a\rb\n\r", dots = ".\n" } do
+      it("is encoded as a short one is, and its size is known: " .. name, function()
+         for last = 0, 3 do
+            local text = line:rep(math.ceil(300000 / #line)) .. ("z"):rep(last)
+            local encoding, body = filters.text_body(text)
+            local found, whole = core.encode_text(text)
+            assert.equal(found, encoding)
+            for _ = 1, 2 do
+               local pieces = {}
+               for piece in body.open() do pieces[#pieces + 1] = piece end
+               assert(table.concat(pieces) == whole)
+            end
+            assert.equal(#whole, body.size)
+         end
+      end)
+   end
+
+   it("is refused as a short one is", function()
+      local long = ("It is good.\n"):rep(30000)
+      assert.same({ nil, "utf8" }, { filters.text_body(long .. "\195") })
+      assert.same({ nil, "nul" }, { filters.text_body(long .. "\0" .. long) })
+   end)
+end)
+
+describe("pieces of a message", function()
+   local filters = require "smtp.compose.filters"
+
+   it("are few: strings that follow one another become one", function()
+      local strings = {}
+      for i = 1, 1000 do strings[i] = ("%03d"):format(i % 1000):rep(100) end
+      local joined, pieces = filters.join(strings), {}
+      assert.equal(300000, joined.size)
+      for piece in joined.open() do pieces[#pieces + 1] = piece end
+      assert(#pieces < 10)
+      assert(table.concat(strings) == table.concat(pieces))
+      assert.equal("ab", filters.join { "a", "", "b" })
+      assert.equal("", filters.join { "" })
+   end)
+end)

@@ -21,6 +21,15 @@ describe("UTF-8", function()
             assert.is_nil(core.utf8_len(start .. broken, before + 1))
          end
       end
+      for before = 0, 40 do -- a block of sixteen begins and ends within characters
+         for after = 0, 20 do
+            for character in pairs(good) do
+               local text = ("x"):rep(before) .. character:rep(9) .. ("y"):rep(after)
+               assert.is_true(core.is_utf8(text))
+               assert.equal(after == 0 and #character > 1, not core.is_utf8(text:sub(1, -2)))
+            end
+         end
+      end
       assert.is_true(core.is_utf8(""))
       assert.has_error(function() core.utf8_len("a", 2) end)
    end)

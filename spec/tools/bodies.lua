@@ -2,7 +2,7 @@
 
 local core = require "smtp.core"
 
-local bodies = { kinds = { "7bit", "quoted-printable", "base64" } }
+local bodies = { kinds = { "7bit", "quoted-printable", "base64", "text as base64" } }
 
 --- The body as core.encoder writes it.
 function bodies.encode(kind, text)

@@ -79,7 +79,7 @@ end
 
 -- ---- bytes ----
 
-local openers = {} -- by option: (one, where) -> source
+local openers = {} -- by option: (one, where) -> string or source
 
 function openers.path(one, where)
    if type(one.path) ~= "string" or one.path == "" or one.path:find("%z") then
@@ -94,7 +94,7 @@ end
 function openers.content(one, where)
    check.is_type(where .. ".content", one.content, "string",
       "Write content = …, a string, or path = … for a file")
-   return source.of_string(one.content)
+   return one.content
 end
 
 function openers.source(one, where)
@@ -133,8 +133,7 @@ local function as_message(one, where)
       refuse(where .. ".content_type", "message/rfc822 needs content, a string of 7-bit lines",
          'Write content_type = "application/octet-stream" for other content')
    end
-   local text = core.encode(one.content, "7bit")
-   return source.of_string(text), text
+   return filters.encoded(one.content, "7bit", scan.wire_len - (scan.open and 2 or 0)), one.content
 end
 
 -- ---- the part ----
@@ -198,7 +197,8 @@ local function read(one, where)
       encoding, body, text = "7bit", as_message(one, where)
    else
       encoding, body = "base64", open_source(one, where)
-      body = filters.encoded(body, encoding, filters.base64_size(body.size))
+      local size = type(body) == "string" and #body or body.size
+      body = filters.encoded(body, encoding, filters.base64_size(size))
    end
    return { fields = fields_of(one, name, content_type, encoding, id), body = body,
       inline = one.cid ~= nil, text = text }
@@ -215,9 +215,7 @@ local function list(value)
    end
    if value.path ~= nil or value.content ~= nil or value.source ~= nil then value = { value } end
    check.is_list(value, "attachments", form)
-   local found = {}
-   for i = 1, #value do found[i] = read(value[i], ("attachments[%d]"):format(i)) end
-   return found
+   return source.map(value, function(one, i) return read(one, ("attachments[%d]"):format(i)) end)
 end
 
 return { list = list }

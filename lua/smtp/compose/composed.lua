@@ -32,7 +32,7 @@ local function read(t, lists)
    for i = 1, #part.fields do fields[#fields + 1] = part.fields[i] end
    local header_fields, head = mime.fields(fields)
    local body = part.body
-   if part.needs_line_end then body = body .. "\r\n" end
+   if part.needs_line_end then body = filters.join { body, "\r\n" } end
    local content = { eightbit = false, message_id = id, header_fields = header_fields, body = body,
       utf8_address = utf8_address }
    local whole = filters.join { head, "\r\n", body }

@@ -8,6 +8,7 @@ local source = require "smtp.compose.source"
 local filters = {}
 
 local JOINED_MAX = 262144    -- bytes of strings that become one, or are encoded at once
+local PIECE = source.PIECE
 local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
 
 --- Bytes that `size` bytes take in base64 with lines: 4 for each 3 begun, and CRLF after each line.
@@ -17,36 +18,80 @@ function filters.base64_size(size)
    return coded + math.ceil(coded / LINE) * 2
 end
 
---- The bytes of a source through an encoder of the core: "base64", or "7bit" (CRLF line ends).
----@param inner smtp.Source
----@param kind string
+-- A reader of what an encoder writes. `feed` returns some of it, maybe ""; nil at the end; false
+-- and trouble.
+local function encoded_reader(encoder, feed)
+   local done = false
+   return function()
+      while not done do
+         local text, trouble = feed()
+         if text == false then return false, trouble end
+         done = text == nil
+         text = text or encoder:finish()
+         if text ~= "" then return text end
+      end
+   end
+end
+
+-- A string, which is not copied.
+local function encoded_string(text, kind, size)
+   return { size = size, again = true, steady = true, open = function()
+      local encoder, at = core.encoder(kind), 1 - PIECE
+      return encoded_reader(encoder, function()
+         at = at + PIECE
+         return at <= #text and encoder:feed(text, at, PIECE) or nil
+      end)
+   end }
+end
+
+--- Bytes through an encoder of the core.
+---@param inner string|smtp.Source
+---@param kind string    of core.encoder
 ---@param size? number   bytes when encoded, where that is known
----@return smtp.Source
+---@return string|smtp.Source   a string where `inner` is one and small
 function filters.encoded(inner, kind, size)
-   if inner.text and #inner.text <= JOINED_MAX then
-      return source.of_string(core.encode(inner.text, kind))
+   if type(inner) == "string" then
+      return #inner <= JOINED_MAX and core.encode(inner, kind) or encoded_string(inner, kind, size)
    end
    return source.through(inner, size, function(read)
-      local encoder, done = core.encoder(kind), false
-      return function()
-         while not done do
-            local piece, trouble = read()
-            if piece == false then return false, trouble end
-            done = piece == nil
-            local text = done and encoder:finish() or encoder:feed(piece)
-            if text ~= "" then return text end
-         end
-      end
+      local encoder = core.encoder(kind)
+      return encoded_reader(encoder, function()
+         local piece, trouble = read()
+         if piece then return encoder:feed(piece) end
+         return piece, trouble
+      end)
    end)
+end
+
+-- Bytes that a text takes when encoded. `scan`: what source.scan returned of it.
+local function encoded_size(text, scan)
+   if scan.encoding == "quoted-printable" then
+      local encoder, size = core.encoder(scan.encoding), 0
+      source.slices(text, function(from, len) size = size + encoder:measure(text, from, len) end)
+      return size + #encoder:finish()
+   end
+   local size = scan.wire_len - (scan.open and 2 or 0)
+   return scan.encoding == "7bit" and size or filters.base64_size(size)
+end
+
+--- A text as a body that is 7-bit, in the encoding that makes it shortest.
+---@param text string
+---@return string|nil encoding   of core.encoder; nil: it is not text
+---@return string|smtp.Source    the body, or "utf8" or "nul": why it is not text
+function filters.text_body(text)
+   if #text <= JOINED_MAX then return core.encode_text(text) end
+   local scan = source.scan(text)
+   if scan.fault then return nil, scan.fault end
+   return scan.encoding, encoded_string(text, scan.encoding, encoded_size(text, scan))
 end
 
 --- The text of a raw message as it goes out: CRLF ends each line, the last one too.
 ---@return smtp.Source
 function filters.lines(inner)
-   local whole = filters.encoded(inner, "7bit")
-   if whole.text then
-      local is_ended = whole.text == "" or whole.text:sub(-1) == "\n"
-      return is_ended and whole or source.of_string(whole.text .. "\r\n")
+   local whole = filters.encoded(inner.text or inner, "7bit")
+   if type(whole) == "string" then
+      local is_ended = whole == "" or whole:sub(-1) == "\n"
+      return source.of_string(is_ended and whole or whole .. "\r\n")
    end
    return source.through(whole, nil, function(read)
       local last = "\n"
@@ -134,16 +179,24 @@ function filters.checked(inner)
    end)
 end
 
--- The text of strings and sources that are strings, where it is small; else nil.
-local function joined_text(list)
-   local texts, size = {}, 0
-   for i = 1, #list do
-      local text = type(list[i]) == "string" and list[i] or list[i].text
-      if not text then return nil end
-      texts[i], size = text, size + #text
-      if size > JOINED_MAX then return nil end
+-- The same bytes in fewer pieces: strings that follow one another become one while it is small.
+local function merged(pieces)
+   local list, run, run_len = {}, {}, 0
+   local function flush()
+      if run[1] then list[#list + 1] = table.concat(run) end
+      run, run_len = {}, 0
    end
-   return table.concat(texts)
+   for i = 1, #pieces do
+      local text = type(pieces[i]) == "string" and pieces[i] or pieces[i].text
+      if not text or run_len + #text > JOINED_MAX then flush() end
+      if text then
+         run[#run + 1], run_len = text, run_len + #text
+      else
+         list[#list + 1] = pieces[i]
+      end
+   end
+   flush()
+   return list
 end
 
 --- Join several strings and sources. The result is a string where all are strings and small
@@ -151,12 +204,10 @@ end
 ---@param pieces (string|smtp.Source)[]
 ---@return string|smtp.Source
 function filters.join(pieces)
-   local text = joined_text(pieces)
-   if text then return text end
-   local list, all = {}, { size = 0, again = true, steady = true }
-   for i = 1, #pieces do
-      local one = pieces[i]
-      if type(one) == "string" then one = source.of_string(one) end
+   local list, all = merged(pieces), { size = 0, again = true, steady = true }
+   if not list[2] and type(list[1]) == "string" and #list[1] <= JOINED_MAX then return list[1] end
+   for i = 1, #list do
+      local one = type(list[i]) == "string" and source.of_string(list[i]) or list[i]
       list[i] = one
       all.size = all.size and one.size and all.size + one.size or nil
       all.again, all.steady = all.again and one.again, all.steady and one.steady

@@ -5,10 +5,10 @@
 local ascii = require "smtp.ground.ascii"
 local attachment = require "smtp.compose.attachment"
 local check = require "smtp.options.check"
-local core = require "smtp.core"
 local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
 local refuse = require("smtp.errors").refuse
+local source = require "smtp.compose.source"
 
 ---@class smtp.Part
 ---@field fields table            its header fields: { { name, value }, … }
@@ -22,13 +22,14 @@ local refuse = require("smtp.errors").refuse
 local why_not = { utf8 = { " is not valid UTF-8", "Convert it to UTF-8 before sending" },
    nul = { " contains a NUL byte", "Text may not contain it: remove it" } }
 
--- -> part | nil, the word of core.encode_text
+-- -> part | nil, the word of filters.text_body
 local function text_part(text, content_type)
-   local encoding, body = core.encode_text(text)
+   local encoding, body = filters.text_body(text)
    if not encoding then return nil, body end
+   local is_base64 = encoding == "text as base64" -- which ends its last line
    return { fields = { { "Content-Type", content_type },
-      { "Content-Transfer-Encoding", encoding } }, body = body,
-      needs_line_end = body ~= "" and body:sub(-2) ~= "\r\n" }
+      { "Content-Transfer-Encoding", is_base64 and "base64" or encoding } }, body = body,
+      needs_line_end = not is_base64 and text:find("[^\r\n]", -1) ~= nil }
 end
 
 -- The option `name`, a text. -> part, nil if it is not set
@@ -82,11 +83,11 @@ end
 local function multipart(marks, subtype, list, params)
    local mark = boundary(marks)
    local pieces = {}
-   for i = 1, #list do
-      local _, head = mime.fields(list[i].fields)
-      pieces[#pieces + 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
-      pieces[#pieces + 1] = list[i].body
-   end
+   source.map(list, function(part, i)
+      local _, head = mime.fields(part.fields)
+      pieces[2 * i - 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
+      pieces[2 * i] = part.body
+   end)
    pieces[#pieces + 1] = "\r\n--" .. mark .. "--\r\n"
    local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
    return { fields = { { "Content-Type", content_type } }, body = filters.join(pieces) }

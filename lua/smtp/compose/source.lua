@@ -18,6 +18,7 @@ local source = {}
 ---@field text string|nil      all bytes, where they are one string
 
 local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 64 KiB
+source.PIECE = PIECE
 
 --- The results of a reader that fails.
 ---@return boolean         false
@@ -28,18 +29,36 @@ end
 
 local failed = source.failed
 
-local SLICE = 65536 -- bytes that are scanned before other coroutines may run
+local SLICE = 65536 -- bytes that are worked on before other coroutines may run
+
+--- Work on a string bit by bit. Other coroutines may run meanwhile.
+---@param work fun(from: integer, len: integer)   called for each slice, which the end may cut
+function source.slices(text, work)
+   for at = 1, #text, SLICE do
+      local began = core.now()
+      work(at, SLICE)
+      runtime.breathe(began)
+   end
+end
 
 --- What a string contains, as scanner:finish reports it. Other coroutines may run meanwhile.
 ---@param ready? boolean   the string is sent as it is: see struct smtp_scan
 function source.scan(text, ready)
    local scanner = core.scanner(ready)
-   for at = 1, #text, SLICE do
+   source.slices(text, function(from, len) scanner:feed(text, from, len) end)
+   return scanner:finish()
+end
+
+--- Call a function with each value of a list, and its index. Other coroutines may run meanwhile.
+---@return table   the first result of each call
+function source.map(list, fn)
+   local results = {}
+   for i = 1, #list do
       local began = core.now()
-      scanner:feed(text, at, SLICE)
+      results[i] = fn(list[i], i)
       runtime.breathe(began)
    end
-   return scanner:finish()
+   return results
 end
 
 --- Trouble of a source as a sentence.
