@@ -1,56 +1,20 @@
 --- How late a timer of 1 ms is while mails of 10 MiB go out at once, and how fast they go.
 
 local bare = require "spec.bench.nginx.bare"
-local core = require "smtp.core"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
+local ticks = require "spec.bench.nginx.ticks"
 
 local SIZE, WARM_SIZE, PIECE = 10 * 1024 * 1024, 1024 * 1024, 49152
 local SECONDS = 3
 
-local function percentile(list, p)
-   table.sort(list)
-   return list[math.max(1, math.ceil(#list * p))] * 1000
-end
+local percentile = ticks.percentile
 
--- How late each tick is, and what this worker's processor did in the meantime: where other processes
--- press, the first tells of them too.
-local function start_ticks()
-   local ticks = { late = {}, worked = {}, going = true }
-   ticks.thread = ngx.thread.spawn(function()
-      while ticks.going do
-         local before, used = core.now(), os.clock()
-         ngx.sleep(0.001)
-         ticks.late[#ticks.late + 1] = math.max(0, core.now() - before - 0.001)
-         ticks.worked[#ticks.worked + 1] = os.clock() - used
-      end
-   end)
-   return ticks
-end
-
--- Keeps n mails on their way. One is over after few ticks, so others follow until there are enough.
 local function measure(name, n, send)
-   local ticks, count, began, threads = start_ticks(), 0, core.now(), {}
-   for i = 1, n do
-      threads[i] = ngx.thread.spawn(function()
-         repeat
-            local ok, why = send()
-            if not ok then return nil, why end
-            count = count + 1
-         until core.now() - began > SECONDS
-         return true
-      end)
-   end
-   for i = 1, n do
-      local ok, sent, why = ngx.thread.wait(threads[i])
-      assert(ok and sent, tostring(why or sent))
-   end
-   local seconds = core.now() - began
-   ticks.going = false
-   ngx.thread.wait(ticks.thread)
+   local result = ticks.measure(SECONDS, n, send)
    ngx.say(("%-14s %3d at once: late by p50 %5.2f p99 %5.2f max %6.2f ms, worked p99 %5.2f ms (%4d ticks); %4.0f MiB/s")
-      :format(name, n, percentile(ticks.late, 0.5), percentile(ticks.late, 0.99), percentile(ticks.late, 1),
-         percentile(ticks.worked, 0.99), #ticks.late, count * SIZE / 1048576 / seconds))
+      :format(name, n, percentile(result.late, 0.5), percentile(result.late, 0.99), percentile(result.late, 1),
+         percentile(result.worked, 0.99), #result.late, result.count * SIZE / 1048576 / result.seconds))
    ngx.flush(true)
 end
 
