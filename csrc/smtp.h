@@ -174,8 +174,10 @@ enum {
 /* clang-format on */
 
 /** What went wrong: name, kind and reason as programs know them, and a sentence for people, which
- *  continues after the server's name: "refused EHLO", or ": message not sent: …". */
+ *  continues after the server's name: "refused EHLO". A note has another subject, and a colon before
+ *  it: "message not sent: …". */
 /* clang-format off */
+#define SMTP_NOTE(text) text, .is_note = true
 #define SMTP_ERRORS(X)                                                                             \
     X(NONE,             "none",                "none",             "reports no error")             \
     X(GREETING_REFUSED, "greeting_refused",    "refused",          "refused the conversation")     \
@@ -193,7 +195,7 @@ enum {
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
     X(WORN_OUT,         "disconnected",        "worn_out",         "refused so many messages on this connection that a new one is needed")\
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
-    X(ABORTED,          "disconnected",        "aborted",          ": connection abandoned: an earlier call on it did not return")\
+    X(ABORTED,          "disconnected",        "aborted",          SMTP_NOTE("connection abandoned: an earlier call on it did not return"))\
     X(TIMEOUT,          "timeout",             "timeout",          "did not answer in time")       \
     X(TLS_FAILED,       "tls",                 "handshake",        "failed in the TLS handshake")  \
     X(TLS_NOT_OFFERED,  "tls_unsupported",     "not_advertised",   "does not offer STARTTLS")      \
@@ -228,27 +230,27 @@ enum {
     X(TLS_UNVERIFIED,   "extension_unsupported", "requiretls_unverified", "has not proven its identity by TLS, as requiretls requires")\
     X(BY_TOO_SOON,      "extension_unsupported", "deliverby_minimum", "does not return messages as soon as deliver_by requires")\
     X(HOLD_TOO_LONG,    "extension_unsupported", "futurerelease_maximum", "does not hold messages for as long as requested")\
-    X(BODY_NUL,         "source",              "nul",              ": message not sent: it contains a NUL byte")\
-    X(BODY_LINE,        "source",              "line_too_long",    ": message not sent: it has a line of more than 998 bytes")\
-    X(BODY_8BIT,        "source",              "eightbit",         ": message not sent: it contains 8-bit bytes that were not declared")\
-    X(BODY_BCC,         "source",              "bcc",              ": message not sent: its header contains Bcc, which every recipient would see")\
-    X(BODY_MBOX,        "source",              "mbox",             ": message not sent: it begins with the line \"From …\" of an mbox file")\
-    X(BODY_BOM,         "source",              "byte_order_mark",  ": message not sent: it begins with a byte order mark")\
-    X(BODY_LEN,         "source",              "size",             ": message not sent: its length is not the declared one")\
-    X(SOURCE_CHANGED,   "source",              "changed",          ": message not sent: it changed after it was signed")\
-    X(SOURCE_FAILED,    "source",              "failed",           ": message not sent: its source failed")\
-    X(TRACE_FAILED,     "source",              "trace",            ": connection abandoned: the function given as trace failed")\
-    X(OBSERVE_FAILED,   "source",              "observe",          ": connection abandoned: the function given as observe failed")\
-    X(TRANSPORT_FAILED, "source",              "transport",        ": connection abandoned: the transport that the caller gave failed")\
-    X(AUTH_SOURCE,      "source",              "auth",             ": login abandoned: the caller's function or object for AUTH failed")\
-    X(NO_CRYPTO,        "system",              "crypto",           ": connection abandoned: libcrypto failed, probably out of memory")\
-    X(NO_RESOURCES,     "system",              "resources",        ": connection abandoned: this machine has no descriptors or memory left")\
-    X(NO_RANDOM,        "system",              "random",           ": connection abandoned: this system provides no random bytes")\
-    X(UNSAYABLE,        "usage",               "unsayable",        ": command not sent: an argument contains what no command may contain")
+    X(BODY_NUL,         "source",              "nul",              SMTP_NOTE("message not sent: it contains a NUL byte"))\
+    X(BODY_LINE,        "source",              "line_too_long",    SMTP_NOTE("message not sent: it has a line of more than 998 bytes"))\
+    X(BODY_8BIT,        "source",              "eightbit",         SMTP_NOTE("message not sent: it contains 8-bit bytes that were not declared"))\
+    X(BODY_BCC,         "source",              "bcc",              SMTP_NOTE("message not sent: its header contains Bcc, which every recipient would see"))\
+    X(BODY_MBOX,        "source",              "mbox",             SMTP_NOTE("message not sent: it begins with the line \"From …\" of an mbox file"))\
+    X(BODY_BOM,         "source",              "byte_order_mark",  SMTP_NOTE("message not sent: it begins with a byte order mark"))\
+    X(BODY_LEN,         "source",              "size",             SMTP_NOTE("message not sent: its length is not the declared one"))\
+    X(SOURCE_CHANGED,   "source",              "changed",          SMTP_NOTE("message not sent: it changed after it was signed"))\
+    X(SOURCE_FAILED,    "source",              "failed",           SMTP_NOTE("message not sent: its source failed"))\
+    X(TRACE_FAILED,     "source",              "trace",            SMTP_NOTE("connection abandoned: the function given as trace failed"))\
+    X(OBSERVE_FAILED,   "source",              "observe",          SMTP_NOTE("connection abandoned: the function given as observe failed"))\
+    X(TRANSPORT_FAILED, "source",              "transport",        SMTP_NOTE("connection abandoned: the transport that the caller gave failed"))\
+    X(AUTH_SOURCE,      "source",              "auth",             SMTP_NOTE("login abandoned: the caller's function or object for AUTH failed"))\
+    X(NO_CRYPTO,        "system",              "crypto",           SMTP_NOTE("connection abandoned: libcrypto failed, probably out of memory"))\
+    X(NO_RESOURCES,     "system",              "resources",        SMTP_NOTE("connection abandoned: this machine has no descriptors or memory left"))\
+    X(NO_RANDOM,        "system",              "random",           SMTP_NOTE("connection abandoned: this system provides no random bytes"))\
+    X(UNSAYABLE,        "usage",               "unsayable",        SMTP_NOTE("command not sent: an argument contains what no command may contain"))
 /* clang-format on */
 
 enum smtp_error {
-#define X(name, kind, reason, sentence) SMTP_ERROR_##name,
+#define X(name, kind, reason, ...) SMTP_ERROR_##name,
     SMTP_ERRORS(X)
 #undef X
 };
@@ -256,6 +258,7 @@ enum smtp_error {
 /** The words of each error: "auth_unsupported", "helo_only", "refused EHLO, …". */
 struct smtp_error_words {
     const char *kind, *reason, *sentence;
+    bool is_note;
 };
 extern const struct smtp_error_words smtp_errors[];
 /** Returns the first error of this kind and reason, NONE where there is none. */

@@ -2,7 +2,8 @@
 #include "session.h"
 
 const struct smtp_error_words smtp_errors[] = {
-#define X(name, kind, reason, sentence) {kind, reason, sentence},
+#define X(name, a_kind, a_reason, ...)                                                             \
+    {.kind = a_kind, .reason = a_reason, .sentence = __VA_ARGS__},
     SMTP_ERRORS(X)
 #undef X
 };

@@ -63,6 +63,7 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble)
     set_string(L, "kind", words->kind);
     set_string(L, "reason", words->reason);
     set_string(L, "sentence", words->sentence);
+    if (words->is_note) set_flag(L, "is_note", true);
     set_string(L, "stage", trouble->stage);
     return 1;
 }

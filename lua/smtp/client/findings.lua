@@ -74,13 +74,16 @@ end
 
 --- The mechanisms that the server offers, and why each is not in use: see mechanisms.explain.
 ---@return table[]
+---@return table<string, string>
 function findings.mechanisms(conv)
    return mechanisms.explain(conv.session:mechanisms(), conv.server, conv.login.unusable)
 end
 
 -- The state of authentication, after the offer was noted.
 local function auth_of(conv, facts)
-   return receipt.auth(conv, facts, facts.auth == "unavailable" and findings.mechanisms(conv))
+   local texts
+   if facts.auth == "unavailable" then texts = select(2, findings.mechanisms(conv)) end
+   return receipt.auth(conv, facts, texts)
 end
 
 --- The state of authentication now.
@@ -142,10 +145,10 @@ function findings.error(conv, trouble, mail, recipients)
    trouble = findings.trouble(conv, trouble)
    local facts = session:facts()
    local seen = { facts = facts, capabilities = core.capabilities(facts.capabilities),
-      offered = session:mechanisms(), news = session:news(0) or {} }
+      news = session:news(0) or {} }
    seen.dialogue, seen.is_open = session:transcript()
    note_offer(conv, facts)
-   mechanisms.explain(seen.offered, conv.server, conv.login.unusable)
+   seen.offered, seen.mechanisms = findings.mechanisms(conv)
    return failure.new(conv, seen, trouble, mail, recipients)
 end
 

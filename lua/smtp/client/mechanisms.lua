@@ -89,8 +89,9 @@ local texts = {
 ---@param list table[]     session:mechanisms()
 ---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
 ---@return table[] list
+---@return table<string, string>   name to text
 function mechanisms.explain(list, server, unusable)
-   local exclusions = credentials.exclusions(server, list)
+   local exclusions, text_of = credentials.exclusions(server, list), {}
    for i = 1, #list do
       local one = list[i]
       if one.state == "unlisted" then
@@ -102,8 +103,9 @@ function mechanisms.explain(list, server, unusable)
       elseif one.state == "answered" then
          one.text = one.text .. " " .. one.code
       end
+      text_of[one.name] = one.text
    end
-   return list
+   return list, text_of
 end
 
 --- Does one of our mechanisms show the secret? Those that the core answers with one do.

@@ -28,7 +28,7 @@ local function no_transport(failed)
       return { kind = "system", reason = "resources", stage = "connect", text = failed.system }
    end
    return { kind = "source", reason = "transport", stage = "connect", cause = failed.cause,
-      sentence = ": no connection: " .. failed.what }
+      is_note = true, sentence = "no connection: " .. failed.what }
 end
 
 local function connect(conversation)
@@ -99,7 +99,8 @@ function opening.open(server, deadline, fresh)
    local sock, failed, pace, context = runtime.transport(server, fresh)
    if failed and failed.err then return nil, failed.err end
    local conversation = conversations.new(server, deadline,
-      transcript.new(server.credentials and login.known_secrets(server)),
+      server.credentials and transcript.new(login.known_secrets(server))
+         or transcript.without_secrets,
       (server.observe or server.trace) and observers.new(server))
    if not sock then return nil, findings.error(conversation, no_transport(failed)) end
    conversation.sock, conversation.pace, conversation.context = sock, pace, context

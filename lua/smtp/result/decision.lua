@@ -2,7 +2,6 @@
 -- @module smtp.result.decision
 
 local ascii = require "smtp.ground.ascii"
-local resources = require "smtp.ground.resources"
 local services = require "smtp.options.services"
 
 local decision = {}
@@ -54,8 +53,9 @@ end
 ---@return table[]
 function decision.rows()
    if rows then return rows end
-   local causes, samples, list = resources.load "smtp.result.causes", {}, {}
-   if not causes then return list end -- it cannot be read for now
+   local ok, causes = pcall(require, "smtp.result.causes")
+   local samples, list = {}, {}
+   if not ok then return list end -- it cannot be read for now
    for _, group in ipairs(causes) do
       for i = 2, #group do samples[#samples + 1] = group[i][2] end
    end

@@ -180,7 +180,7 @@ end
 local function add_facts(err, conv, seen, trouble, mail)
    local facts = seen.facts
    err.capabilities = seen.capabilities
-   err.mechanisms, err.mechanism = receipt.mechanisms(seen.offered), facts.mechanism
+   err.mechanisms, err.mechanism = seen.mechanisms, facts.mechanism
    err.offered = receipt.words(facts.mechanisms)
    err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
    err.starttls_offered = facts.starttls_offered
@@ -225,8 +225,7 @@ local function add_trouble(err, conv, trouble)
    err.code, err.enhanced, err.text = trouble.code, trouble.enhanced, trouble.text
    err.host, err.port, err.address = server.host, server.port, conv.address
    err.cause, err.tls, err.retry = trouble.cause, conv.tls and true or false, retry_of(trouble)
-   local sentence = trouble.sentence -- "refused EHLO", or ": message not sent: …"
-   err.what = failure.place(server) .. (sentence:find("^:") and "" or " ") .. sentence
+   err.what = failure.place(server) .. (trouble.is_note and ": " or " ") .. trouble.sentence
 end
 
 local function add_detail(err, trouble, ...)
@@ -242,14 +241,15 @@ local function quote_ehlo(trouble, reply)
    local is_silent = trouble.kind == "disconnected" and trouble.stage == "ehlo" and not trouble.code
    if not reply or not is_silent then return end
    trouble.kind, trouble.reason = "greeting_refused", "refused"
-   trouble.sentence = "refused EHLO and closed the connection"
+   trouble.sentence, trouble.is_note = "refused EHLO and closed the connection", nil
    trouble.code, trouble.enhanced, trouble.text = reply.code, reply.enhanced, reply.text
 end
 
 --- The error that reports a conversation's trouble.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param seen table         what findings.error takes of the session; without one: { offered = {} }
----@param trouble table      kind, reason, stage, sentence, code, enhanced, text, hint, cause, idle
+---@param trouble table      kind, reason, stage, sentence ("refused EHLO"; where `is_note`, one that
+--   has another subject than the server), code, enhanced, text, hint, cause, idle
 ---@param mail? table        the message that the trouble is about
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error

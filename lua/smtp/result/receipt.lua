@@ -18,22 +18,13 @@ function receipt.words(text)
    return list
 end
 
---- What became of each mechanism that the server offers: its name to a text for people.
----@param offered table[]   findings.mechanisms
----@return table<string, string>
-function receipt.mechanisms(offered)
-   local texts = {}
-   for i = 1, #offered do texts[offered[i].name] = offered[i].text end
-   return texts
-end
-
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
----@param offered? table[]   what became of each mechanism, where none was used
+---@param mechanisms? table<string, string>   what became of each, where none was used
 ---@return smtp.AuthState
-function receipt.auth(conv, facts, offered)
-   return { state = facts.auth, mechanisms = offered and receipt.mechanisms(offered) or nil,
+function receipt.auth(conv, facts, mechanisms)
+   return { state = facts.auth, mechanisms = mechanisms,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
       reason = facts.auth_reason, offered = receipt.words(facts.mechanisms),
       downgrade = conv.downgrade }

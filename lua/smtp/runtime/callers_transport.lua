@@ -102,7 +102,8 @@ end
 function Transport:trouble(stage)
    return { kind = "source", reason = "transport", stage = stage, cause = self.cause,
       text = self.failure,
-      sentence = ": connection abandoned: the transport that the caller gave failed" }
+      is_note = true,
+      sentence = "connection abandoned: the transport that the caller gave failed" }
 end
 
 function methods:tlsinfo()
