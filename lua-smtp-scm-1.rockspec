@@ -22,6 +22,7 @@ build = {
       ["smtp.ground.ascii"] = "lua/smtp/ground/ascii.lua",
       ["smtp.compose.address_fields"] = "lua/smtp/compose/address_fields.lua",
       ["smtp.compose.attachment"] = "lua/smtp/compose/attachment.lua",
+      ["smtp.compose.calendar"] = "lua/smtp/compose/calendar.lua",
       ["smtp.client.mechanisms"] = "lua/smtp/client/mechanisms.lua",
       ["smtp.runtime.nginx.channel_binding"] = "lua/smtp/runtime/nginx/channel_binding.lua",
       ["smtp.options.check"] = "lua/smtp/options/check.lua",

@@ -247,7 +247,8 @@
 ---@field text? string  The text, in UTF-8. `""` is an empty message on purpose.
 ---@field html? string  The same message in HTML, in UTF-8. Give `text` as well.
 ---@field attachments? smtp.Attachment|smtp.Attachment[]  Files, and images for the html.
---- iCalendar text. With `method` (`"REQUEST"`, `"CANCEL"` …) it is an invitation (RFC 6047).
+--- iCalendar text. With `method` (`"REQUEST"`, `"CANCEL"` …), or METHOD in the text, it is an
+--- invitation (RFC 6047): what only one of them says is added to the other.
 ---@field calendar? string|{ content: string, method?: string }
 --- More headers: `{ ["X-Name"] = "value" }`, or a list of `{ name, value }` in order. A header that
 --- has an option of its own is refused.

@@ -2,8 +2,8 @@
 -- between them (RFC 2046).
 -- @module smtp.compose.parts
 
-local ascii = require "smtp.ground.ascii"
 local attachment = require "smtp.compose.attachment"
+local calendar = require "smtp.compose.calendar"
 local check = require "smtp.options.check"
 local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
@@ -41,22 +41,6 @@ local function read_text(t, name, content_type)
    return part or refuse(name, name .. why_not[word][1], why_not[word][2])
 end
 
--- The method of a calendar object: the option's, or that of its text, in upper case.
-local function method_of(calendar)
-   local written = calendar.content:match("[\r\n]METHOD:([A-Za-z-]+)[\r\n]")
-   local method = calendar.method or written or "PUBLISH"
-   if type(method) ~= "string" or #method > 60 or not method:find("^[A-Za-z-]+$") then
-      refuse("calendar", "calendar.method is not a valid method",
-         'Write method = "REQUEST"')
-   end
-   method = ascii.upper(method)
-   if written and ascii.upper(written) ~= method then
-      refuse("calendar", ("calendar.method is %s, but its text says METHOD:%s"):format(method,
-         written), "They have to be the same (RFC 6047 2.4): remove one of them")
-   end
-   return method
-end
-
 -- The option `calendar` (RFC 5545, RFC 6047). -> part, nil if it is not set
 local function read_calendar(value)
    if value == nil then return nil end
@@ -65,10 +49,13 @@ local function read_calendar(value)
       check.refuse_value("calendar", "iCalendar text or { content =, method = }", value,
          'Write calendar = "BEGIN:VCALENDAR…"')
    end
-   local part = value.content:find("^BEGIN:VCALENDAR[\r\n]") and text_part(value.content,
-      "text/calendar; charset=utf-8; method=" .. method_of(value))
-   return part or refuse("calendar", "calendar is not iCalendar text in UTF-8",
-      "Give the whole text, from BEGIN:VCALENDAR to END:VCALENDAR")
+   check.names(value, { "content", "method" }, "calendar")
+   check.is_type("calendar.method", value.method, "string", 'Write method = "REQUEST"')
+   local text, method, hint = calendar.read(value.content, value.method)
+   if not text then refuse("calendar", "calendar: " .. method, hint) end
+   local part, word = text_part(text, "text/calendar; charset=utf-8"
+      .. (method and "; method=" .. method or ""))
+   return part or refuse("calendar", "calendar" .. why_not[word][1], why_not[word][2])
 end
 
 -- ---- structure ----
