@@ -580,6 +580,9 @@ struct smtp_clock {
  *  reply_timeout, what was said after the end of a message once that end was answered: a server
  *  that handles it answers at once. Any other reply has reply_timeout. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
+/** Returns how many seconds a message of `len` octets may take, SMTP_LEN_UNKNOWN included: `timeout`,
+ *  and where that is not fixed by the caller, what so many octets need as well. */
+double smtp_message_seconds(double timeout, bool fixed, uint64_t len);
 
 /** Queues a transaction. Its outcome is final when transaction->over is true. */
 void smtp_transaction_add(struct smtp_session *s, struct smtp_transaction *transaction);

@@ -1,7 +1,7 @@
 /* turn.c - whose turn it is: the table of steps, and whether the next command may be said now. */
 #include "session.h"
 
-enum { BRIEF_SECONDS = 2 };
+enum { BRIEF_SECONDS = 2, OCTETS_PER_SECOND = 131072 };
 
 const struct smtp_step_row step_rows[] = {
 #define X(name, turn, stage, patience, say, hear, words, then)                                     \
@@ -31,6 +31,12 @@ double smtp_patience(const struct smtp_session *s, const struct smtp_clock *cloc
     if (patience == PATIENCE_PARTING || brief) most = BRIEF_SECONDS;
     most -= now - clock->moved;
     return most < left ? most : left;
+}
+
+double smtp_message_seconds(double timeout, bool fixed, uint64_t len)
+{
+    if (fixed || len == SMTP_LEN_UNKNOWN) return timeout;
+    return timeout + (double)len / OCTETS_PER_SECOND;
 }
 
 /* May one more reply become due? Commands that are not answered yet have to fit into the ring of

@@ -14,10 +14,11 @@ enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
  * when it is over, for the next one. */
 struct pipeline {
     struct smtp_session *s;
-    double timeout, octets_per_second; /* 0: a large one has no more time */
-    size_t first, count, half;         /* of its window */
-    bool begun;                        /* a transaction has */
-    bool last;                         /* nothing is to follow what is on its way */
+    double timeout;            /* of each, */
+    bool fixed;                /* also of a large one */
+    size_t first, count, half; /* of its window */
+    bool begun;                /* a transaction has */
+    bool last;                 /* nothing is to follow what is on its way */
     struct {
         int at, end;
         lua_Integer index; /* of the first, for the caller */
@@ -74,22 +75,23 @@ static int pipeline_max(lua_State *L)
     return 1;
 }
 
-/** core.pipeline(session, extensions, timeout, octets_per_second, window) -> pipeline.
- * `extensions`: the words of the connection, as for core.transaction. Messages have so many
- * seconds, and more by their size. Not more than half of the window is posted at once: the server
- * then works on one half while the other is made. A session has one pipeline at a time. */
+/** core.pipeline(session, extensions, timeout, fixed, window) -> pipeline. `extensions`: the words
+ * of the connection, as for core.transaction. `timeout`, `fixed`: see core.seconds_for. Not more
+ * than half of the window is posted at once: the server then works on one half while the other is
+ * made. A session has one pipeline at a time. */
 static int core_pipeline(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
     luaL_checktype(L, 2, LUA_TTABLE);
-    double timeout = luaL_checknumber(L, 3), rate = luaL_optnumber(L, 4, 0);
+    double timeout = luaL_checknumber(L, 3);
+    bool fixed = lua_toboolean(L, 4);
     size_t window =
         lua_isnoneornil(L, 5) ? (size_t)2 * SLOTS : lcompat_count(L, 5, (size_t)2 * SLOTS);
     lua_getuservalue(L, 1);
     lua_getfield(L, -1, "pipeline");
     luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a pipeline");
     struct pipeline *p = lua_newuserdata(L, sizeof *p);
-    *p = (struct pipeline){.s = s, .timeout = timeout, .octets_per_second = rate};
+    *p = (struct pipeline){.s = s, .timeout = timeout, .fixed = fixed};
     p->half = (window + 1) / 2;
     lcompat_setmetatable(L, PIPELINE);
     lua_createtable(L, 2 * SLOTS, 4);
@@ -122,10 +124,8 @@ static void push_deadline(lua_State *L, const struct pipeline *p)
         return;
     }
     const struct smtp_transaction *m = p->of[p->first].transaction;
-    double seconds = p->timeout;
-    if (p->octets_per_second > 0 && m->size != SMTP_LEN_UNKNOWN)
-        seconds += (double)m->size / p->octets_per_second;
-    lua_pushnumber(L, p->of[p->first].started + seconds);
+    lua_pushnumber(L,
+                   p->of[p->first].started + smtp_message_seconds(p->timeout, p->fixed, m->size));
 }
 
 /* ---- on their way ---- */

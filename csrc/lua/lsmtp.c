@@ -94,6 +94,16 @@ static int core_now(lua_State *L)
     return 1;
 }
 
+/** core.seconds_for(size, timeout, fixed) -> how many seconds a message of so many octets may take;
+ *  size nil: it is not known. See smtp_message_seconds. */
+static int core_seconds_for(lua_State *L)
+{
+    lua_Number size = luaL_optnumber(L, 1, -1), timeout = luaL_checknumber(L, 2);
+    uint64_t len = size >= 0 && size < 1e15 ? (uint64_t)size : SMTP_LEN_UNKNOWN;
+    lua_pushnumber(L, smtp_message_seconds(timeout, lua_toboolean(L, 3), len));
+    return 1;
+}
+
 /** core.sleep(seconds): this thread sleeps so long, or until a signal comes. */
 static int core_sleep(lua_State *L)
 {
@@ -155,12 +165,13 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {
-    METHOD(core, address), METHOD(core, domain),    METHOD(core, literal),
-    METHOD(core, idna),    METHOD(core, random),    METHOD(core, now),
-    METHOD(core, sleep),   METHOD(core, hostname),  METHOD(core, terminal),
-    METHOD(core, file),    METHOD(core, printable), METHOD(core, invisible),
-    {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, address),     METHOD(core, domain),
+                                     METHOD(core, literal),     METHOD(core, idna),
+                                     METHOD(core, random),      METHOD(core, now),
+                                     METHOD(core, sleep),       METHOD(core, hostname),
+                                     METHOD(core, terminal),    METHOD(core, file),
+                                     METHOD(core, printable),   METHOD(core, invisible),
+                                     METHOD(core, seconds_for), {NULL, NULL}};
 
 LCOMPAT_OPEN(core)
 {

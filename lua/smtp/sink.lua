@@ -11,8 +11,8 @@
 -- @module smtp.sink
 
 local system = require "smtp.ground.resources"
-local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
+local runtime = require "smtp.runtime.runtime"
 local scheduler = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
 local sink_options = require "smtp.sink.options"
@@ -106,7 +106,7 @@ local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
 -- -> { key =, certificate =, remover = } | nil, err
 local function make_certificate()
    local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
-      ascii.escape(core.random(16), ".", "%02x"))
+      core.base64(core.random(18)):gsub("/", "-"))
    local word = shell_word(folder)
    local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
    local pipe, err
@@ -177,14 +177,9 @@ function Sink:listen(listener)
    return listener:getsockname()
 end
 
-local function again(method, ...)
-   local result, why
-   repeat result, why = method(...) until result or why ~= "again"
-   return result
-end
-
 local function start_tls(self, session, sock)
-   if not again(sock.sslaccept, sock, self.context) then return false end
+   local ok = runtime.persist(sock, nil, nil, nil, "sslaccept", self.context)
+   if not ok then return false end
    session:tls_started(sock:channel_binding())
    return true
 end
@@ -213,7 +208,7 @@ local function converse(self, sock)
    session:greet()
    local owed = send_owed(sock, hear(self, session, sock, ""))
    while owed and not session.closed do
-      local data = again(sock.receiveany, sock, 65536)
+      local data = runtime.persist(sock, nil, nil, nil, "receiveany", 65536)
       owed = data and send_owed(sock, owed .. hear(self, session, sock, data))
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end

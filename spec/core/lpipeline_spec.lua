@@ -73,8 +73,8 @@ describe("A pipeline", function()
 
    it("must be over when its oldest must be, which has more time where it is large", function()
       local session = open()
-      local line = core.pipeline(session, {}, 10, 100)
-      local large = { from = "a@x", to = "b@x", raw = ("x"):rep(98) .. "\r\n" }
+      local line = core.pipeline(session, {}, 10)
+      local large = { from = "a@x", to = "b@x", raw = (("x"):rep(510) .. "\r\n"):rep(256) }
       assert.same({ 0, 0, nil, "eager" }, { line:take({}, 0) })
       assert.same({ 1, 1011 }, { line:post({ large }, 1, 1, 1, 1000) })
       assert.same({ 0, 1, 1011, "eager" }, { line:take({}, 0) })
@@ -100,7 +100,7 @@ describe("A pipeline", function()
 
    it("takes single messages, and gives their entries back", function()
       local session, values, entry = open(), {}, { name = "first" }
-      local line = core.pipeline(session, {}, 10)
+      local line = core.pipeline(session, {}, 10, true)
       assert.equal(12, line:add(one_for("b@x", "c@x"), "hi\r\n", entry, 2))
       speak(session)
       session:heard("250 ok\r\n250 yes\r\n550 no\r\n")

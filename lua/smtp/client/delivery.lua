@@ -8,13 +8,13 @@ local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
 local memory = require "smtp.client.memory"
 local refusal = require "smtp.result.refusal"
-local servers = require "smtp.options.server"
 
 local delivery = {}
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
 function delivery.deadline(server, mail, started)
-   return (started or core.now()) + servers.seconds(server, mail and mail.size)
+   return (started or core.now())
+      + core.seconds_for(mail and mail.size, server.timeout, server.timeout_given)
 end
 
 --- A connection with its conversation begun: see opening.open.

@@ -11,7 +11,6 @@ local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
 local receipts = require "smtp.result.receipt"
 local request = require "smtp.client.request"
-local servers = require "smtp.options.server"
 
 local lane = {}
 
@@ -27,7 +26,7 @@ function lane.new(queue, conv)
       queue = queue,
       conv = conv,
       pipeline = core.pipeline(conv.session, server.extensions, server.timeout,
-         not server.timeout_given and servers.OCTETS_PER_SECOND or 0, window),
+         server.timeout_given, window),
       half = math.ceil(window / 2),
       taken = 0,       -- messages that this connection has been given
       max = nil,       -- how many it may carry at most, once its limits are known

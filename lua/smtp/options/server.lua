@@ -150,18 +150,6 @@ end
 local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply_timeout = 60,
    pipelining = "safe" }
 
---- A message of known size has so much more time, where the caller gave no timeout.
-local OCTETS_PER_SECOND = 131072
-
---- How many seconds a message may take.
----@param t smtp.Server
----@param size? number   bytes of the message
----@return number
-local function seconds(t, size)
-   if not size or t.timeout_given then return t.timeout end
-   return t.timeout + size / OCTETS_PER_SECOND
-end
-
 --- The one constructor: check the options of a connection, and complete them. The server is never
 -- changed after this: calls share it.
 ---@param given table        their names checked
@@ -183,4 +171,4 @@ local function new(given)
    return t
 end
 
-return { new = new, seconds = seconds, OCTETS_PER_SECOND = OCTETS_PER_SECOND }
+return { new = new }

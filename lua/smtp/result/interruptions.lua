@@ -4,7 +4,6 @@
 
 local core = require "smtp.core"
 local sentences = require "smtp.result.sentences"
-local servers = require "smtp.options.server"
 
 local interruptions = {}
 
@@ -25,7 +24,8 @@ local is_connecting = { resolve = true, connect = true }
 local function limit(conv, stage, mail)
    local server = conv.server
    local option = is_connecting[stage] and "connect_timeout" or "reply_timeout"
-   local seconds, all = server[option], servers.seconds(server, mail and mail.size)
+   local seconds, all = server[option],
+      core.seconds_for(mail and mail.size, server.timeout, server.timeout_given)
    if stage == "final" or all <= seconds or core.now() >= conv.deadline - 0.05 then
       option, seconds = "timeout", all
    end
