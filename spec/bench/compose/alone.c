@@ -1,6 +1,6 @@
-/* alone.c - what composing cannot do without, by itself: the scanner with the encoder, and a signature.
- * Peers are led by spec/bench/compose/run: a line with a count on stdin, seconds of the processor on
- * stdout. alone text FILE ENCODING | alone sign FILE (a private key) */
+/* alone.c - what composing cannot do without, by itself: the scanner with the encoder, and a
+ * signature. Peers are led by spec/bench/compose/run: a line with a count on stdin, seconds of the
+ * processor on stdout. alone text FILE ENCODING | alone sign FILE (a private key) */
 #include "../../../csrc/engine/session.h"
 
 #include <openssl/evp.h>
@@ -39,7 +39,8 @@ static void encode_text(void)
         encode(encoding, text, text_len, out);
         return;
     }
-    size_t len = encode(SMTP_7BIT, text, text_len, lines); /* base64 keeps the line ends that it gets */
+    size_t len =
+        encode(SMTP_7BIT, text, text_len, lines); /* base64 keeps the line ends that it gets */
     encode(encoding, lines, len, out);
 }
 
