@@ -142,7 +142,8 @@ build = {
       },
       ["smtp.crypto"] = {
          sources = {
-            "csrc/crypto/dkim.c", "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
+            "csrc/crypto/dkim.c", "csrc/crypto/dkim_body.c", "csrc/crypto/dkim_key.c",
+            "csrc/crypto/hash.c", "csrc/crypto/lcrypto.c",
             "csrc/crypto/ldkim.c", "csrc/crypto/saslprep.c", "csrc/crypto/scram.c",
             "csrc/text/base64.c", "csrc/text/saslname.c",
          },

@@ -1,204 +1,205 @@
-/* dkim.c - DKIM (RFC 6376, 8301, 8463): the hash of a body, keys, signatures. */
+/* dkim.c - the header DKIM-Signature: its tags, the headers that it covers, the signature. */
 #include "crypto.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
+#include "../text/ascii.h"
 
-/* ---- the body ---- */
+#include <stdio.h>
 
-const char *dkim_body_begin(struct dkim_body *b, bool relaxed)
+enum { LINE_MAX_LEN = 78, SIGNATURE_LINE = 72 };
+
+/* ---- headers in their canonical form (RFC 6376 3.4.1, 3.4.2) ---- */
+
+static char to_lower(char c)
 {
-    b->relaxed = relaxed;
-    b->hash = EVP_MD_CTX_new();
-    b->failed = b->hash == NULL || EVP_DigestInit_ex(b->hash, EVP_sha256(), NULL) != 1;
-    return b->failed ? "crypto" : NULL;
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static void update(struct dkim_body *b, const char *data, size_t len)
+static void put_lower(struct crypto_hash *hash, const char *name, size_t len)
 {
-    if (!b->failed && len > 0) b->failed = EVP_DigestUpdate(b->hash, data, len) != 1;
-}
-
-static void put(struct dkim_body *b, const char *data, size_t len)
-{
-    if (len > sizeof b->canonical - b->len) {
-        update(b, b->canonical, b->len);
-        b->len = 0;
-    }
-    if (len > sizeof b->canonical) {
-        update(b, data, len);
-        return;
-    }
-    memcpy(b->canonical + b->len, data, len);
-    b->len += len;
-}
-
-/* Writes characters of a line, after the line ends and the space that were held back before them.
- */
-static void put_content(struct dkim_body *b, const char *data, size_t len)
-{
-    for (; b->line_ends > 0; b->line_ends--)
-        put(b, "\r\n", 2);
-    if (b->space) put(b, " ", 1);
-    b->space = false;
-    b->content = true;
-    put(b, data, len);
-}
-
-static bool is_plain(char c)
-{
-    return (unsigned char)c > ' ' || (c != ' ' && c != '\t' && c != '\r');
-}
-
-/* Returns how many octets are hashed as they are: all but the line ends at the end. */
-static size_t simple_len(const char *data, size_t len)
-{
-    if (data[0] == '\r') return 0;
-    if (data[len - 1] == '\r') len--;
-    while (data[len - 1] == '\n' && len > 1 && data[len - 2] == '\r')
-        len -= 2;
-    return len;
-}
-
-/* Returns how many octets the relaxed form keeps: words, one space between two of them, line ends
- * that a word follows. */
-static size_t relaxed_len(const struct dkim_body *b, const char *data, size_t len)
-{
-    for (size_t n = 0;;) {
-        while (n < len && is_plain(data[n]))
-            n++;
-        if (n == 0 && b->space) return 0;
-        if (len - n > 1 && data[n] == ' ' && is_plain(data[n + 1]))
-            n += 2;
-        else if (len - n > 2 && data[n] == '\r' && data[n + 1] == '\n' && is_plain(data[n + 2]))
-            n += 3;
-        else
-            return n;
+    char lower[64];
+    for (size_t done = 0, n; done < len; done += n) {
+        n = len - done < sizeof lower ? len - done : sizeof lower;
+        for (size_t i = 0; i < n; i++)
+            lower[i] = to_lower(name[done + i]);
+        crypto_hash_put(hash, lower, n);
     }
 }
 
-/* Takes the octet after a CR. A LF ends the line, and the whitespace at its end does not count. */
-static size_t end_line(struct dkim_body *b, char next)
+/* Is it a blank, or a line end? One by itself is a character like any other. */
+static size_t space_len(const char *data, size_t len)
 {
-    b->after_cr = false;
-    if (next != '\n') {
-        put_content(b, "\r", 1);
-        return 0;
-    }
-    b->space = false;
-    b->line_ends++;
-    return 1;
+    if (is_blank(*data)) return 1;
+    return len > 1 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
 }
 
-void dkim_body_add(struct dkim_body *b, struct smtp_text piece)
+/* Writes a value without its line ends; of the blanks only one remains between two words. */
+static void put_value(struct crypto_hash *hash, const char *data, size_t len)
 {
-    for (size_t i = 0; i < piece.len;) {
-        if (b->after_cr) {
-            i += end_line(b, piece.data[i]);
+    bool blank = false, word = false;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = space_len(data + i, len - i);
+        if (n > 0) {
+            blank |= n == 1;
             continue;
         }
-        const char *rest = piece.data + i;
-        size_t len = piece.len - i;
-        len = b->relaxed ? relaxed_len(b, rest, len) : simple_len(rest, len);
-        if (len > 0)
-            put_content(b, rest, len);
-        else if (*rest == '\r')
-            b->after_cr = true;
-        else
-            b->space = true;
-        i += len > 0 ? len : 1;
+        for (n = 1; i + n < len && !is_blank(data[i + n]) && data[i + n] != '\r'; n++) {
+        }
+        if (blank && word) crypto_hash_put(hash, " ", 1);
+        blank = false;
+        word = true;
+        crypto_hash_put(hash, data + i, n);
     }
 }
 
-const char *dkim_body_end(struct dkim_body *b, unsigned char hash[CRYPTO_HASH_MAX],
-                          size_t *hash_len)
+/* Writes a header, which ends with CRLF; the line end is left out if it is the last one. */
+static void put_header(struct crypto_hash *hash, struct smtp_text raw, bool relaxed, bool last)
 {
-    unsigned len = 0;
-    if (b->after_cr) put_content(b, "\r", 1);
-    /* An empty body is one line end in the one (RFC 6376 3.4.3), nothing in the other (3.4.4). */
-    if (b->content || !b->relaxed) put(b, "\r\n", 2);
-    update(b, b->canonical, b->len);
-    if (!b->failed) b->failed = EVP_DigestFinal_ex(b->hash, hash, &len) != 1;
-    *hash_len = len;
-    return b->failed ? "crypto" : NULL;
+    if (relaxed) {
+        const char *colon = memchr(raw.data, ':', raw.len);
+        size_t name_len = colon != NULL ? (size_t)(colon - raw.data) : raw.len - 1;
+        put_lower(hash, raw.data, name_len);
+        crypto_hash_put(hash, ":", 1);
+        put_value(hash, raw.data + name_len + 1, raw.len - name_len - 1);
+        if (!last) crypto_hash_put(hash, "\r\n", 2);
+    } else {
+        crypto_hash_put(hash, raw.data, raw.len);
+    }
 }
 
-void dkim_body_drop(struct dkim_body *b)
+/* ---- the text of the header ---- */
+
+struct layout {
+    char *text;
+    size_t len, max, line; /* line: characters of the last line */
+};
+
+static void put(struct layout *l, const char *data, size_t len)
 {
-    EVP_MD_CTX_free(b->hash);
-    b->hash = NULL;
-    b->failed = true;
+    if (len > l->max - l->len) len = l->max - l->len;
+    memcpy(l->text + l->len, data, len);
+    l->len += len;
+    l->line += len;
 }
 
-/* ---- keys ---- */
-
-/* Asks nothing: a server has no terminal at which a pass phrase could be typed. */
-static int note_question(char *buffer, int size, int writing, void *asked)
+static void break_line(struct layout *l)
 {
-    (void)buffer, (void)size, (void)writing;
-    *(bool *)asked = true;
-    return -1;
+    put(l, "\r\n ", 3);
+    l->line = 1;
 }
 
-static const char *check(const EVP_PKEY *key)
+/* Writes a word of three parts, on a new line where it does not fit into this one. */
+static void put_word(struct layout *l, const char *space, const char *before, struct smtp_text word,
+                     const char *after)
 {
-    if (EVP_PKEY_is_a(key, "ED25519")) return NULL;
-    if (!EVP_PKEY_is_a(key, "RSA")) return "kind";
-    int bits = EVP_PKEY_get_bits(key);
-    return bits < DKIM_RSA_BITS_MIN || bits > DKIM_RSA_BITS_MAX ? "length" : NULL;
+    size_t len = strlen(before) + word.len + strlen(after);
+    if (l->line + strlen(space) + len > LINE_MAX_LEN)
+        break_line(l);
+    else
+        put(l, space, strlen(space));
+    put(l, before, strlen(before));
+    put(l, word.data, word.len);
+    put(l, after, strlen(after));
 }
 
-/* The errors that libcrypto queues here are removed from its queue; those of other code stay. */
-const char *dkim_key_read(struct smtp_text pem, EVP_PKEY **key)
+static void put_time(struct layout *l, const char *tag, double seconds)
 {
-    bool asked = false;
-    *key = NULL;
-    if (pem.len > DKIM_PEM_MAX) return "unreadable";
-    ERR_set_mark();
-    BIO *text = BIO_new_mem_buf(pem.data, (int)pem.len);
-    if (text != NULL) *key = PEM_read_bio_PrivateKey(text, NULL, note_question, &asked);
-    bool full = text == NULL || ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
-    BIO_free(text);
-    ERR_pop_to_mark();
-    if (*key == NULL && full) return "crypto"; /* no memory */
-    if (*key == NULL) return asked ? "encrypted" : "unreadable";
-    const char *word = check(*key);
-    if (word == NULL) return NULL;
-    EVP_PKEY_free(*key);
-    *key = NULL;
-    return word;
+    char digits[32];
+    int len = snprintf(digits, sizeof digits, "%.0f", seconds);
+    put_word(l, " ", tag, (struct smtp_text){digits, len > 0 && len < 32 ? (size_t)len : 0}, ";");
 }
 
-const char *dkim_key_algorithm(const EVP_PKEY *key)
+static void put_tags(struct layout *l, const struct dkim_signer *s)
 {
-    return EVP_PKEY_is_a(key, "RSA") ? "rsa-sha256" : "ed25519-sha256";
+    char form[16];
+    snprintf(form, sizeof form, "%s/%s", s->relaxed_headers ? "relaxed" : "simple",
+             s->relaxed_body ? "relaxed" : "simple");
+    put(l, "DKIM-Signature: v=1;", 20);
+    put_word(l, " ", "a=", text_of(s->key->algorithm), ";");
+    put_word(l, " ", "c=", text_of(form), ";");
+    put_word(l, " ", "d=", s->domain, ";");
+    put_word(l, " ", "s=", s->selector, ";");
+    if (s->identity.len > 0) put_word(l, " ", "i=", s->identity, ";");
+    put_time(l, "t=", s->time);
+    if (s->expires > 0) put_time(l, "x=", s->time + s->expires);
 }
 
-/* ---- signatures ---- */
-
-static bool sign(EVP_PKEY *key, const EVP_MD *hash, struct smtp_text data, unsigned char *out,
-                 size_t *out_len)
+static bool has_name(const struct dkim_field *field, struct smtp_text name)
 {
-    EVP_MD_CTX *signing = EVP_MD_CTX_new();
-    bool made =
-        signing != NULL && EVP_DigestSignInit(signing, NULL, hash, NULL, key) == 1 &&
-        EVP_DigestSign(signing, out, out_len, (const unsigned char *)data.data, data.len) == 1;
-    EVP_MD_CTX_free(signing);
-    return made;
+    if (field->name.len != name.len) return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (to_lower(field->name.data[i]) != to_lower(name.data[i])) return false;
+    return true;
 }
 
-const char *dkim_sign(EVP_PKEY *key, struct smtp_text data, unsigned char out[DKIM_SIGNATURE_MAX],
-                      size_t *out_len)
+/* Writes the names of h=, and hashes the headers in their order: of several headers with one name
+ * the lowest comes first (RFC 6376 5.4.2). */
+static void put_names(struct layout *l, struct crypto_hash *hash, const struct dkim_signer *s,
+                      const struct dkim_headers *headers)
 {
-    unsigned char hash[CRYPTO_HASH_MAX];
-    size_t hash_len = 0;
-    bool made = false;
-    *out_len = DKIM_SIGNATURE_MAX;
-    ERR_set_mark();
-    if (EVP_PKEY_is_a(key, "RSA"))
-        made = sign(key, EVP_sha256(), data, out, out_len);
-    else if (crypto_digest("SHA256", data, hash, &hash_len) == NULL)
-        made = sign(key, NULL, (struct smtp_text){(char *)hash, hash_len}, out, out_len);
-    ERR_pop_to_mark();
-    return made ? NULL : "crypto";
+    const char *space = " ", *tag = "h=";
+    for (size_t i = 0; i < s->rule_count; i++) {
+        const struct dkim_rule *rule = &s->rules[i];
+        bool further = rule->word == 'a';
+        for (size_t j = headers->count; j-- > 0;) {
+            if (!has_name(&headers->list[j], rule->name)) continue;
+            put_word(l, space, tag, rule->name, ":");
+            put_header(hash, headers->list[j].raw, s->relaxed_headers, false);
+            further |= rule->word == 'p';
+            space = tag = "";
+        }
+        if (!further) continue;
+        put_word(l, space, tag, rule->name, ":");
+        space = tag = "";
+    }
+    if (l->len < l->max) l->text[l->len - 1] = ';';
+}
+
+static void put_signature(struct layout *l, const unsigned char *signature, size_t len)
+{
+    char coded[DKIM_SIGNATURE_MAX / 3 * 4 + 8];
+    size_t coded_len = smtp_base64_encode((const char *)signature, len, coded);
+    for (size_t done = 0, n; done < coded_len; done += n) {
+        if (done > 0) break_line(l);
+        n = coded_len - done < SIGNATURE_LINE ? coded_len - done : SIGNATURE_LINE;
+        put(l, coded + done, n);
+    }
+    put(l, "\r\n", 2);
+}
+
+/* ---- both ---- */
+
+size_t dkim_header_max(const struct dkim_signer *s, const struct dkim_headers *headers)
+{
+    enum { BREAK = 8, TAGS = 512 };
+    size_t len = TAGS + s->domain.len + s->selector.len + s->identity.len;
+    for (size_t i = 0; i < s->rule_count; i++)
+        len += s->rules[i].name.len + BREAK;
+    for (size_t i = 0; i < headers->count; i++)
+        len += headers->list[i].name.len + BREAK;
+    return len + 2 * (size_t)EVP_PKEY_get_size(s->key->key);
+}
+
+/* What the signature covers is hashed while it is written (RFC 6376 3.7). */
+const char *dkim_header(const struct dkim_signer *s, const struct dkim_headers *headers, char *out,
+                        size_t *len)
+{
+    struct crypto_hash hash = {0};
+    struct layout l = {.text = out, .max = *len};
+    unsigned char digest[CRYPTO_HASH_LEN], signature[DKIM_SIGNATURE_MAX];
+    char coded[CRYPTO_HASH_LEN / 3 * 4 + 8];
+    size_t signature_len;
+    crypto_hash_begin(&hash);
+    put_tags(&l, s);
+    put_names(&l, &hash, s, headers);
+    size_t coded_len = smtp_base64_encode(s->body_hash.data, s->body_hash.len, coded);
+    put_word(&l, " ", "bh=", (struct smtp_text){coded, coded_len}, ";");
+    break_line(&l);
+    put(&l, "b=", 2);
+    put_header(&hash, (struct smtp_text){out, l.len}, s->relaxed_headers, true);
+    const char *word = crypto_hash_end(&hash, digest);
+    if (word == NULL) word = dkim_key_sign(s->key, digest, signature, &signature_len);
+    if (word != NULL) return word;
+    put_signature(&l, signature, signature_len);
+    *len = l.len;
+    return l.len < l.max ? NULL : "crypto";
 }

@@ -1,4 +1,4 @@
-/* hash.c - HMAC and digests, as libcrypto has them. */
+/* hash.c - HMAC and digests, as libcrypto has them; SHA-256 of what comes in pieces. */
 #include "crypto.h"
 
 #include <openssl/core_names.h>
@@ -50,4 +50,48 @@ const char *crypto_digest(const char *hash, struct smtp_text data,
     data = or_empty(data);
     int made = EVP_Q_digest(NULL, hash, NULL, data.data, data.len, out, out_len);
     return made == 1 ? NULL : "crypto";
+}
+
+/* ---- pieces ---- */
+
+void crypto_hash_begin(struct crypto_hash *h)
+{
+    h->digest = EVP_MD_CTX_new();
+    h->failed = h->digest == NULL || EVP_DigestInit_ex(h->digest, EVP_sha256(), NULL) != 1;
+}
+
+static void update(struct crypto_hash *h, const char *data, size_t len)
+{
+    if (!h->failed && len > 0) h->failed = EVP_DigestUpdate(h->digest, data, len) != 1;
+}
+
+void crypto_hash_put(struct crypto_hash *h, const char *data, size_t len)
+{
+    if (len > sizeof h->pieces - h->len) {
+        update(h, h->pieces, h->len);
+        h->len = 0;
+    }
+    if (len > sizeof h->pieces) {
+        update(h, data, len);
+        return;
+    }
+    memcpy(h->pieces + h->len, data, len);
+    h->len += len;
+}
+
+const char *crypto_hash_end(struct crypto_hash *h, unsigned char out[CRYPTO_HASH_LEN])
+{
+    update(h, h->pieces, h->len);
+    if (!h->failed) h->failed = EVP_DigestFinal_ex(h->digest, out, NULL) != 1;
+    const char *word = h->failed ? "crypto" : NULL;
+    crypto_hash_drop(h);
+    return word;
+}
+
+void crypto_hash_drop(struct crypto_hash *h)
+{
+    EVP_MD_CTX_free(h->digest);
+    h->digest = NULL;
+    h->failed = true;
+    h->len = 0;
 }

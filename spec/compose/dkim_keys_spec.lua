@@ -1,6 +1,7 @@
 -- The private keys of DKIM: what is read, and what is wrong with what is not.
 local command = require "spec.tools.command"
 local core = require "smtp.core"
+local crypto = require "smtp.crypto"
 local dkim = require "smtp.dkim"
 local errors = require "smtp.errors"
 local keys = require "spec.tools.dkim_keys"
@@ -141,6 +142,111 @@ describe("a private key", function()
          ["-----BEGIN PRIVATE KEY-----\n" .. ("A"):rep(70000)] = "is cut off" } do
          local err = refused(signer { key = given }, "dkim.key", words)
          if given:sub(1, 1) ~= "/" then shows_nothing(err, given) end
+      end
+   end)
+end)
+
+describe("keys that are kept", function()
+   local key = keys.make()
+   local path = "build/spec/dkim/kept.form"
+   local parsed, opened, parse, open
+
+   -- Counts the keys that are parsed, and the files that are opened.
+   before_each(function()
+      parsed, opened, parse, open = 0, 0, crypto.dkim_key, io.open
+      function crypto.dkim_key(...)
+         parsed = parsed + 1
+         return parse(...)
+      end
+      function io.open(name, mode) -- luacheck: ignore 122
+         if name == path and mode == "rb" then opened = opened + 1 end
+         return open(name, mode)
+      end
+   end)
+
+   after_each(function()
+      crypto.dkim_key, io.open = parse, open -- luacheck: ignore 122
+      os.remove(path)
+   end)
+
+   -- The text of an Ed25519 key: any 32 bytes are one.
+   local function of_seed(number)
+      local seed = ("%032d"):format(number)
+      return "-----BEGIN PRIVATE KEY-----\n" .. core.base64("\48\46\2\1\0\48\5\6\3\43\101\112\4\34\4\32" .. seed)
+         .. "\n-----END PRIVATE KEY-----\n"
+   end
+
+   local function get(value)
+      return assert(dkim.check(signer { key = value }))[1].key
+   end
+
+   local function write_old(text, date)
+      command.write(path, text)
+      assert(os.execute(("touch -d '%s' %s"):format(date, path)))
+   end
+
+   it("are parsed once for the same text, and shared with files of that text", function()
+      local first = get(of_seed(1))
+      assert.equal(first, get(of_seed(1)))
+      command.write(path, of_seed(1))
+      assert.equal(first, get(path))
+      assert.equal(1, parsed)
+      assert.not_equal(first, get(of_seed(2)))
+   end)
+
+   it("of a file are read once, as long as its stamp is the same", function()
+      write_old(of_seed(3), "2026-01-01 10:00:00.5")
+      local first = get(path)
+      for _ = 1, 3 do assert.equal(first, get(path)) end
+      assert.same({ 1, 1 }, { parsed, opened })
+      write_old(of_seed(4), "2026-01-01 10:00:00.6")
+      assert.not_equal(first, get(path))
+      write_old(of_seed(3), "2026-01-01 10:00:00.6")
+      assert(os.remove(path))
+      local _, err = dkim.check(signer { key = path })
+      assert.truthy(tostring(err):find("No such file", 1, true))
+   end)
+
+   it("of a file that has just been written are looked for again", function()
+      for number = 5, 8 do
+         command.write(path, of_seed(number)) -- all within one step of the clock of many systems
+         assert.equal(get(of_seed(number)), get(path))
+      end
+   end)
+
+   it("of a file that is broken now, or not a key, are not used", function()
+      write_old(of_seed(9), "2026-01-01 10:00:00")
+      get(path)
+      write_old("broken", "2026-01-01 10:00:00")
+      local _, err = dkim.check(signer { key = path })
+      assert.equal("dkim.key", err.option)
+   end)
+
+   it("are limited in number; those that are forgotten are collected", function()
+      local weak = setmetatable({}, { __mode = "v" })
+      for number = 1000, 1400 do weak[number] = get(of_seed(number)) end
+      local last = get(of_seed(1400))
+      for _ = 1, 3 do collectgarbage() end
+      local count = 0
+      for _ in pairs(weak) do count = count + 1 end
+      assert.truthy(count >= 128 and count <= 256, count)
+      assert.is_nil(weak[1000])
+      assert.equal(last, weak[1400])
+   end)
+
+   it("that are forgotten still sign for those that use them", function()
+      local signers = assert(dkim.check(signer { key = of_seed(3000) }))
+      local before = assert(dkim.sign(keys.head .. "\r\n", signers, keys.clock))
+      for number = 3001, 3300 do get(of_seed(number)) end
+      for _ = 1, 3 do collectgarbage() end
+      assert.equal(before, dkim.sign(keys.head .. "\r\n", signers, keys.clock))
+   end)
+
+   it("sign the same message again and again", function()
+      for _, name in ipairs { "rsa", "ed25519" } do
+         local signers = assert(dkim.check(signer { key = key(name) }))
+         local first = assert(dkim.sign(keys.head .. "\r\n", signers, keys.clock))
+         for _ = 1, 20 do assert.equal(first, dkim.sign(keys.head .. "\r\n", signers, keys.clock)) end
       end
    end)
 end)

@@ -47,7 +47,7 @@ describe("a signature", function()
       if tags.c:find("^relaxed") then
          header = header:gsub("DKIM%-Signature: ", "dkim-signature:"):gsub("\r\n", "")
       end
-      assert.equal(core.base64(crypto.dkim_key(rfc.ed25519):sign(canonical .. header)), tags.b)
+      assert.equal(core.base64(crypto.dkim_key(rfc.ed25519):sign(crypto.digest("SHA256", canonical .. header))), tags.b)
    end
 
    it("covers headers as RFC 6376 3.4.2 and the example of 3.4.5 relax them", function()

@@ -55,14 +55,6 @@ dkim.headers = errors.returning(function(text)
    return list
 end)
 
--- RFC 6376 3.4.1, 3.4.2.
-local function canonical(header, how)
-   if how == "simple" then return header end
-   local name, value = header:match("^([^:]*):(.*)$")
-   value = value:gsub("\r\n", ""):gsub("[ \t]+", " "):gsub("^ ", ""):gsub(" $", "")
-   return ascii.lower(name) .. ":" .. value .. "\r\n"
-end
-
 -- Is it one header, and neither a part of one nor several?
 local function is_header(entry)
    local name, raw
@@ -94,69 +86,7 @@ local function check_headers(headers)
    end
 end
 
--- The names for h=, and the headers that they name, in the same order: of several headers with one
--- name the lowest comes first (RFC 6376 5.4.2).
-local function choose(headers, rules)
-   local by_name, names, chosen = {}, {}, {}
-   for i = #headers, 1, -1 do
-      local name = ascii.lower(headers[i][1])
-      by_name[name] = by_name[name] or {}
-      table.insert(by_name[name], headers[i][2])
-   end
-   for i = 1, #rules, 2 do
-      local name, further = rules[i], rules[i + 1]
-      local found = by_name[ascii.lower(name)] or {}
-      for j = 1, #found do
-         names[#names + 1] = name
-         chosen[#chosen + 1] = found[j]
-      end
-      if further == "always" or (further == "present" and found[1]) then
-         names[#names + 1] = name
-      end
-   end
-   return names, chosen
-end
-
 -- ---- signatures ----
-
-local LINE_MAX = 78
-
-local function append(lines, space, word)
-   local last = lines[#lines]
-   if #last + #space + #word <= LINE_MAX then
-      lines[#lines] = last .. space .. word
-   else
-      lines[#lines + 1] = " " .. word
-   end
-end
-
--- The header up to its signature (RFC 6376 3.5), which is what the signature covers (3.7).
-local function unsigned(signer, names, hash, time)
-   local lines = { "DKIM-Signature: v=1;" }
-   append(lines, " ", "a=" .. signer.algorithm .. ";")
-   append(lines, " ", ("c=%s/%s;"):format(signer.headers, signer.body))
-   append(lines, " ", "d=" .. signer.domain .. ";")
-   append(lines, " ", "s=" .. signer.selector .. ";")
-   if signer.identity then append(lines, " ", "i=" .. signer.identity .. ";") end
-   append(lines, " ", ("t=%.0f;"):format(time))
-   if signer.expires then append(lines, " ", ("x=%.0f;"):format(time + signer.expires)) end
-   for i = 1, #names do
-      append(lines, i == 1 and " " or "", (i == 1 and "h=" or "") .. names[i]
-         .. (i < #names and ":" or ";"))
-   end
-   append(lines, " ", "bh=" .. core.base64(hash) .. ";")
-   return table.concat(lines, "\r\n") .. "\r\n b="
-end
-
-local function signature(signer, headers, hash, time)
-   local names, chosen = choose(headers, signer.rules)
-   local header, texts = unsigned(signer, names, hash, time), {}
-   for i = 1, #chosen do texts[i] = canonical(chosen[i], signer.headers) end
-   texts[#texts + 1] = canonical(header .. "\r\n", signer.headers):sub(1, -3)
-   local bytes = signer.key:sign(table.concat(texts)) or broken()
-   local folded = core.base64(bytes):gsub(("."):rep(72), "%0\r\n "):gsub("\r\n $", "")
-   return header .. folded .. "\r\n"
-end
 
 local Signing = { __name = "smtp.DkimSigning" }
 local methods = {}
@@ -179,7 +109,7 @@ dkim.begin = errors.returning(function(signers, clock)
    local self = { signers = signers, clock = clock or os.time, bodies = {} }
    for i = 1, #signers do
       local how = signers[i].body
-      self.bodies[how] = self.bodies[how] or signers.crypto.dkim_body(how) or broken()
+      self.bodies[how] = self.bodies[how] or signers.crypto.dkim_body(how)
    end
    return setmetatable(self, Signing)
 end)
@@ -219,7 +149,8 @@ methods.finish = errors.returning(function(self, headers)
    local out = {}
    for i = 1, #self.signers do
       local signer = self.signers[i]
-      out[i] = signature(signer, headers, hashes[signer.body], time)
+      out[i] = self.signers.crypto.dkim_header(signer, headers, hashes[signer.body], time)
+         or broken()
    end
    return table.concat(out)
 end)

@@ -1,6 +1,8 @@
---- The private keys that sign messages: read from the text of a PEM file, or from its path.
+--- The private keys that sign messages: read from the text of a PEM file, or from its path, and
+-- kept. To read a key takes longer than to compose a message.
 -- @module smtp.compose.dkim_keys
 
+local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
 local system = require "smtp.ground.resources"
@@ -145,14 +147,49 @@ local function parse(pem, option, crypto)
    refuse_word(option, word)
 end
 
+-- ---- keys that are kept ----
+
+local KEPT_MAX = 256
+
+-- Keys by the SHA-256 of their text: the texts themselves are not kept. A key that is forgotten is
+-- wiped by the collector, once no message needs it any more.
+local kept = bounded.new(KEPT_MAX)
+
+-- By path: the stamp that the file had when it was read, and the SHA-256 of its text.
+local files = bounded.new(KEPT_MAX)
+
+-- -> the key; the SHA-256 of its text
+local function of_text(pem, option, crypto)
+   local id = crypto.digest("SHA256", pem)
+   if not id then return parse(pem, option, crypto) end
+   return kept:get(id) or kept:set(id, parse(pem, option, crypto)), id
+end
+
+-- Was the file changed in this second or the last one? It may change once more with the same stamp:
+-- on many systems time moves in steps of some milliseconds.
+local function is_new(stamp)
+   return os.time() - tonumber(stamp:match("^%-?%d+")) < 2
+end
+
+local function of_path(path, option, crypto)
+   local kind, stamp = core.file(path)
+   local file = kind and files:get(path)
+   local key = file and file.stamp == stamp and kept:get(file.id)
+   if key then return key end
+   local id
+   key, id = of_text(read_path(path, option), option, crypto)
+   if kind and id and not is_new(stamp) then files:set(path, { stamp = stamp, id = id }) end
+   return key
+end
+
 --- The private key of a signer. Raises a UsageError or a SystemError.
 ---@param value string    the text of a PEM file, or its path
 ---@param option string   its name
 ---@param crypto table    smtp.crypto
 ---@return userdata
 function dkim_keys.get(value, option, crypto)
-   local pem = value:find("-----BEGIN", 1, true) and value or read_path(value, option)
-   return parse(pem, option, crypto)
+   if value:find("-----BEGIN", 1, true) then return (of_text(value, option, crypto)) end
+   return of_path(value, option, crypto)
 end
 
 return dkim_keys
