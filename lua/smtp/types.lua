@@ -256,8 +256,10 @@
 --- The date: seconds since 1970, or the text of an RFC 5322 date. Default: now.
 ---@field date? number|string
 ---@field message_id? string  The Message-ID, `"<id@host>"`. Default: a random one.
----@field in_reply_to? string|string[]  The Message-ID of the message that this one answers.
----@field references? string|string[]  The Message-IDs of the thread, the oldest first.
+--- The Message-ID of the message that this one answers, or its header as it was received.
+---@field in_reply_to? string|string[]
+--- The Message-IDs of the thread, the oldest first, or the header as it was received.
+---@field references? string|string[]
 ---@field priority? "high"|"normal"|"low"  How the reader's program marks it.
 --- An https or mailto URI, or a list of them. With `one_click = true` in the list, RFC 8058.
 ---@field list_unsubscribe? string|string[]

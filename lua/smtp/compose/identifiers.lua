@@ -31,34 +31,41 @@ local function message_id(t, sender)
    return id
 end
 
--- Adds the message identifiers of a text that contains nothing else but blanks to `list`. The text
+-- Adds the message identifiers of a text to `list`. The text may be the value of a header as it was
+-- received: with folds, commas and comments, and with identifiers that do not follow RFC 5322. It
 -- may come from a stranger: no part of it is read twice.
+-- -> nil, or what is not an identifier
 local function take_ids(text, list)
-   local at = 1
-   while text:find("[^ ]", at) do
-      local _, stop, id = text:find("^ *(<[!-;=?-~]+>)", at)
-      local sign = id and id:find("@", 3, true)
-      if not sign or sign == #id - 1 or #id > ID_LEN_MAX then return false end
+   text = text:gsub("\r?\n([ \t])", "%1")
+   local at = text:find("[^ \t,]")
+   while at do
+      local _, stop, id = text:find("^(<[!-;=?-~]+>)", at)
+      if not id then _, stop = text:find("^%b()", at) end
+      if not stop or id and #id > ID_LEN_MAX then
+         return text:match("^<[^<>]*>?", at) or text:match("^[^ \t,]+", at)
+      end
       list[#list + 1] = id
-      at = stop + 1
+      at = text:find("[^ \t,]", stop + 1)
    end
-   return true
 end
+
+local FORM = 'Write "<left@right>" (printable ASCII without blanks, at most 900 bytes), or a list of '
+   .. "these"
 
 -- The option with one or several message identifiers, a string or a list.
 -- -> "<a@b> <c@d>", nil if it is not set
 local function id_list(t, name)
    local value, list = t[name], {}
    if value == nil then return nil end
-   if type(value) == "string" then value = { value } end
-   local is_valid = type(value) == "table"
-   if is_valid then check.is_list(value, name) end
-   for i = 1, is_valid and #value or 0 do
-      is_valid = is_valid and type(value[i]) == "string" and take_ids(value[i], list)
+   if type(value) ~= "table" then value = { value } end
+   check.is_list(value, name)
+   for i = 1, #value do
+      local wrong = value[i]
+      if type(wrong) == "string" then wrong = take_ids(wrong, list) end
+      if wrong ~= nil then check.refuse_value(name, "a message identifier", wrong, FORM) end
    end
-   if not is_valid or #list == 0 then
-      errors.refuse(name, name .. " contains something that is not a message identifier",
-         "Write \"<left@right>\", or a list of these")
+   if #list == 0 then
+      errors.refuse(name, name .. " contains no message identifier", FORM .. ", or leave it out")
    end
    return table.concat(list, " ")
 end
