@@ -211,8 +211,11 @@
 ---@field content? string  The bytes.
 ---@field source? fun(): string?, any  A function that returns pieces, and nil at the end. It may yield.
 ---@field size? integer  The number of bytes that `source` returns.
----@field filename? string  The name that the reader sees, in UTF-8. Default: the last part of `path`.
----@field content_type? string  The type. Default: by the end of the file name.
+--- The name that the reader sees, in UTF-8, at most 255 characters. Default: the last part of `path`.
+---@field filename? string
+--- The type, with its parameters. Default: by the end of the file name, and for text with the charset where
+--- `path` or `content` is UTF-8. The charset of `source` is not known: write `"text/csv; charset=utf-8"`.
+---@field content_type? string
 --- Whether it is shown in the text. Default: `"attachment"`, and `"inline"` with `cid`.
 ---@field disposition? "attachment"|"inline"
 ---@field cid? string  Shows it in the html: `cid = "logo"` is `<img src="cid:logo">`.

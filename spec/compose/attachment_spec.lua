@@ -56,6 +56,48 @@ describe("an attachment", function()
       assert.truthy(refused({ attachments = { content = "\255", content_type = "message/rfc822" } }).hint)
    end)
 
+   it("by a name that ends with .eml is a message where it can be one", function()
+      local function head(more)
+         more.filename = "x.eml"
+         return bytes { attachments = more }:match("\r\n%-%-=_1_1\r\n(.-\r\n)Content%-Disp")
+      end
+      local is_one = 'Content-Type: message/rfc822; name="x.eml"\r\nContent-Transfer-Encoding: 7bit\r\n'
+      local is_none = 'Content-Type: application/octet-stream; name="x.eml"\r\nContent-Transfer-Encoding: base64\r\n'
+      for content, wanted in pairs { ["Subject: a\n\nb\n"] = is_one, ["Subject: a\n\n\195\164\n"] = is_none,
+         ["\0"] = is_none, [("x"):rep(1000)] = is_none } do
+         assert.equal(wanted, head { content = content })
+         with_file(content, function(path)
+            assert.equal(wanted, head { path = path })
+            if wanted == is_one then
+               assert.equal(is_one, head { path = path, content_type = "message/rfc822" })
+            end
+         end)
+      end
+      assert.equal(is_none, head { source = function() return nil end })
+   end)
+
+   -- The bytes, and whether they are known to be UTF-8.
+   local long = ("x"):rep(47708) -- a piece, less one
+   for what, row in pairs {
+      ["ASCII"] = { "a;b\r\n", true }, ["nothing"] = { "", true }, ["UTF-8"] = { "gr\195\188n\n", true },
+      ["UTF-8 with a byte order mark"] = { "\239\187\191a", true },
+      ["UTF-8 that is cut into pieces"] = { long .. "\195\164" .. long .. "\240\159\152\128" .. long
+         .. "\226\130\172", true },
+      ["ISO-8859-1"] = { "gr\252n\n", false }, ["ISO-8859-1 after much ASCII"] = { long:rep(3) .. "\252n", false },
+      ["UTF-8 that is cut off"] = { long .. "\226\130", false }, ["UTF-16"] = { "\255\254a\0", false },
+      ["UTF-16 without a mark"] = { "a\0b\0", false },
+   } do
+      it("of text states its charset where it is known: " .. what, function()
+         local wanted = "Content-Type: text/csv;" .. (row[2] and " charset=utf-8;" or "") .. ' name="x.csv"\r\n'
+         local function field(more)
+            more.filename = "x.csv"
+            return bytes { attachments = more }:match("\r\n%-%-=_1_1\r\n(.-\r\n)Content%-Tr")
+         end
+         with_file(row[1], function(path) assert.equal(wanted, field { path = path }) end)
+         assert.equal(wanted, field { content = row[1] })
+      end)
+   end
+
    local function head_of(more)
       more.content = "x"
       return bytes { attachments = more }:match("\r\n%-%-=_1_1\r\n(.-\r\n)\r\n")
@@ -179,6 +221,20 @@ for policy in email.policy.default, email.policy.compat32:
          assert.equal(row[2], refused({ attachments = row[1] }).option)
       end)
    end
+
+   it("whose path is not a name that can be shown needs a filename", function()
+      for _, name in ipairs { "x\252.txt", "x\ny.txt" } do
+         local path = "build/spec/" .. name
+         assert(os.execute "mkdir -p build/spec")
+         local file = assert(io.open(path, "w"))
+         file:close()
+         local err = refused { attachments = { path = path } }
+         local made = message { attachments = { path = path, filename = "x.txt" } }
+         os.remove(path)
+         assert.same({ "attachments[1].path", 'Name it: filename = "report.pdf"' }, { err.option, err.hint })
+         assert.truthy(made)
+      end
+   end)
 
    it("that can be read only once is refused without a wait for its other end", function()
       local path = os.tmpname()

@@ -21,18 +21,25 @@ end
 
 local NAME_MAX = 255 -- characters of a file name
 
-local function check_filename(name, where)
+-- `hint`: what helps where the name is not the caller's own.
+local function check_filename(name, option, hint)
    local count = type(name) == "string" and select(2, name:gsub("[^\128-\191]", "")) or 0
-   if type(name) ~= "string" or name == "" or count > NAME_MAX then
-      check.refuse_value(where .. ".filename", "a name of 1 to 255 characters", name,
-         'Write filename = "report.pdf"')
+   if count == 0 or count > NAME_MAX then
+      check.refuse_value(option, "a name of 1 to 255 characters", name,
+         hint or 'Write filename = "report.pdf"')
    end
    if name:find("[%z\1-\31\127]") then
-      refuse(where .. ".filename", "contains a line break or another control character",
-         "Remove it")
+      refuse(option, "contains a line break or another control character", hint or "Remove it")
    end
    return core.is_utf8(name) and name
-      or refuse(where .. ".filename", "is not valid UTF-8", "Convert it to UTF-8")
+      or refuse(option, "is not valid UTF-8", hint or "Convert it to UTF-8")
+end
+
+-- The option filename, or the name of the file; nil if there is neither.
+local function name_of(one, where)
+   if one.filename ~= nil then return check_filename(one.filename, where .. ".filename") end
+   local name = type(one.path) == "string" and one.path:match("([^/]+)/*$")
+   return name and check_filename(name, where .. ".path", 'Name it: filename = "report.pdf"') or nil
 end
 
 local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`{|}~-]+"
@@ -126,14 +133,28 @@ local function open_source(one, where)
    return openers[names[1]](one, where)
 end
 
--- An attached message must not be encoded (RFC 2046 5.2.1).
-local function as_message(one, where)
-   local scan = type(one.content) == "string" and source.scan(one.content)
-   if not scan or scan.eightbit or scan.nul or scan.long_line then
-      refuse(where .. ".content_type", "message/rfc822 needs content, a string of 7-bit lines",
-         'Write content_type = "application/octet-stream" for other content')
+-- An attached message must not be encoded (RFC 2046 5.2.1). -> its bytes as they are sent, its
+-- text; nil where it is not 7-bit, or can be read only once
+local function message_text(body)
+   local text = body
+   if type(body) ~= "string" then
+      local pieces = {}
+      local trouble = not body.again
+         or source.drain(body.open(), function(piece) pieces[#pieces + 1] = piece end)
+      text = not trouble and table.concat(pieces)
    end
-   return filters.encoded(one.content, "7bit", scan.wire_len - (scan.open and 2 or 0)), one.content
+   local scan = text and source.scan(text)
+   if not scan or scan.eightbit or scan.nul or scan.long_line then return nil end
+   return filters.encoded(text, "7bit", scan.wire_len - (scan.open and 2 or 0)), text
+end
+
+-- Are the bytes UTF-8 without NUL? It is not known where they can be read only once.
+local function is_text(body)
+   if type(body) == "string" then return not source.scan(body).fault end
+   local scanner = core.scanner()
+   return body.again == true
+      and not source.drain(body.open(), function(piece) scanner:feed(piece) end)
+      and not scanner:finish().fault
 end
 
 -- ---- the part ----
@@ -171,36 +192,34 @@ local function id_of(one, where)
    return one.content_id ~= nil and check_id(one.content_id, where .. ".content_id") or nil
 end
 
--- The option filename, or the name of the file; nil if there is neither.
-local function name_of(one, where)
-   local name = one.filename
-   if name == nil and type(one.path) == "string" then name = one.path:match("([^/]+)/*$") end
-   return name ~= nil and check_filename(name, where) or nil
+local function type_of(one, name, body, where)
+   if one.content_type ~= nil then return check_type(one.content_type, where) end
+   local found = media_types.of_name(name)
+   return { found, found:find("^text/") and is_text(body) and "charset=utf-8" or nil }
 end
 
-local function type_of(one, name, where)
-   if one.content_type ~= nil then return check_type(one.content_type, where) end
-   local list = { media_types.of_name(name) }
-   if list[1]:find("^text/") and type(one.content) == "string" and core.is_utf8(one.content) then
-      list[2] = "charset=utf-8"
+-- -> the encoding, the encoded bytes, the text of an attached message
+local function encode(one, content_type, body, where)
+   if ascii.lower(content_type[1]):find("^message/") then
+      local encoded, text = message_text(body)
+      if encoded then return "7bit", encoded, text end
+      if one.content_type ~= nil then
+         refuse(where .. ".content_type", "message/rfc822 needs content or a file of 7-bit lines",
+            'Write content_type = "application/octet-stream" for other content')
+      end
+      content_type[1] = media_types.of_name(nil)
    end
-   return list
+   local size = type(body) == "string" and #body or body.size
+   return "base64", filters.encoded(body, "base64", filters.base64_size(size))
 end
 
 -- Check one attachment, which errors call `where`: "attachments[1]". -> smtp.Part
 local function read(one, where)
    check_names(one, where)
-   local id, name = id_of(one, where), name_of(one, where)
-   local content_type = type_of(one, name, where)
-   local encoding, body, text
-   if ascii.lower(content_type[1]):find("^message/") then
-      encoding, body, text = "7bit", as_message(one, where)
-   else
-      encoding, body = "base64", open_source(one, where)
-      local size = type(body) == "string" and #body or body.size
-      body = filters.encoded(body, encoding, filters.base64_size(size))
-   end
-   return { fields = fields_of(one, name, content_type, encoding, id), body = body,
+   local id, name, body = id_of(one, where), name_of(one, where), open_source(one, where)
+   local content_type = type_of(one, name, body, where)
+   local encoding, encoded, text = encode(one, content_type, body, where)
+   return { fields = fields_of(one, name, content_type, encoding, id), body = encoded,
       inline = one.cid ~= nil, text = text }
 end
 
