@@ -159,6 +159,7 @@ build = {
             "csrc/socket/listen.c", "csrc/socket/lsocket.c", "csrc/socket/ltls.c",
             "csrc/socket/resolve.c", "csrc/socket/stream.c", "csrc/socket/tls.c",
             "csrc/socket/tls_context.c", "csrc/socket/tls_session.c", "csrc/socket/wait.c",
+            "csrc/socket/words.c",
          },
          libraries = { "ssl", "crypto", "pthread", "dl" },
          incdirs = { "$(OPENSSL_INCDIR)" },

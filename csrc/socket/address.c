@@ -9,7 +9,7 @@
 /* "fe80::1%eth0": a link-local address needs to know its link (RFC 4007, 11). */
 static bool parse_six(struct address *address, const char *host, int port)
 {
-    char name[HOST_NAME_LEN_MAX];
+    char name[SOCKET_NAME_LEN_MAX];
     struct sockaddr_in6 *in6 = &address->u.in6;
     snprintf(name, sizeof name, "%s", host);
     char *zone = strchr(name, '%');
@@ -28,7 +28,7 @@ static bool parse_six(struct address *address, const char *host, int port)
 
 bool address_parse(struct address *address, const char *host, int port)
 {
-    char bare[HOST_NAME_LEN_MAX];
+    char bare[SOCKET_NAME_LEN_MAX];
     size_t len = strlen(host);
     if (len >= sizeof bare) return false;
     memset(address, 0, sizeof *address);
@@ -51,53 +51,53 @@ bool address_is_unix(const char *host)
     return strncmp(host, "unix:", 5) == 0;
 }
 
-const char *address_unix(struct address *address, const char *host, char text[HOST_TEXT_MAX])
+const char *address_unix(struct address *address, const char *host, char text[SOCKET_TEXT_MAX])
 {
     const char *path = host + 5;
     size_t len = strlen(path);
     memset(address, 0, sizeof *address);
     if (len == 0 || len >= sizeof address->u.un.sun_path)
-        return host_say(text, "connect", "the path of a unix socket has 1 to %zu bytes, not %zu",
-                        sizeof address->u.un.sun_path - 1, len);
+        return words_say(text, "connect", "the path of a unix socket has 1 to %zu bytes, not %zu",
+                         sizeof address->u.un.sun_path - 1, len);
     address->u.un.sun_family = AF_UNIX;
     memcpy(address->u.un.sun_path, path, len + 1);
     address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
     return NULL;
 }
 
-void address_format(const struct address *address, char host[HOST_NAME_LEN_MAX], int *port)
+void address_format(const struct address *address, char host[SOCKET_NAME_LEN_MAX], int *port)
 {
     host[0] = '\0';
     *port = 0;
     switch (address->u.any.sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address->u.in.sin_addr, host, HOST_NAME_LEN_MAX);
+        inet_ntop(AF_INET, &address->u.in.sin_addr, host, SOCKET_NAME_LEN_MAX);
         *port = ntohs(address->u.in.sin_port);
         return;
     case AF_INET6:
-        inet_ntop(AF_INET6, &address->u.in6.sin6_addr, host, HOST_NAME_LEN_MAX);
+        inet_ntop(AF_INET6, &address->u.in6.sin6_addr, host, SOCKET_NAME_LEN_MAX);
         *port = ntohs(address->u.in6.sin6_port);
         return;
     case AF_UNIX:
         /* A peer that never called bind has no path: then nothing but the family is filled in. */
         if (address->len > offsetof(struct sockaddr_un, sun_path)) {
             size_t len = address->len - offsetof(struct sockaddr_un, sun_path);
-            snprintf(host, HOST_NAME_LEN_MAX, "%.*s", (int)len, address->u.un.sun_path);
+            snprintf(host, SOCKET_NAME_LEN_MAX, "%.*s", (int)len, address->u.un.sun_path);
         }
         return;
     default: return;
     }
 }
 
-void address_label(const struct address *address, char label[HOST_NAME_LEN_MAX + 16])
+void address_label(const struct address *address, char label[SOCKET_NAME_LEN_MAX + 16])
 {
-    char host[HOST_NAME_LEN_MAX];
+    char host[SOCKET_NAME_LEN_MAX];
     int port;
     address_format(address, host, &port);
     int family = address->u.any.sa_family;
     if (family == AF_INET || family == AF_INET6)
-        snprintf(label, HOST_NAME_LEN_MAX + 16, family == AF_INET ? "%s:%d" : "[%s]:%d", host,
+        snprintf(label, SOCKET_NAME_LEN_MAX + 16, family == AF_INET ? "%s:%d" : "[%s]:%d", host,
                  port);
     else
-        snprintf(label, HOST_NAME_LEN_MAX + 16, "%s", host);
+        snprintf(label, SOCKET_NAME_LEN_MAX + 16, "%s", host);
 }

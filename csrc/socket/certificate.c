@@ -54,7 +54,7 @@ static bool read_name(const GENERAL_NAME *name, char *out, size_t out_max)
 
 int certificate_names(const X509 *x509, const char *separator, char *out, size_t out_max)
 {
-    char name[HOST_NAME_LEN_MAX];
+    char name[SOCKET_NAME_LEN_MAX];
     int left_out = 0;
     size_t len = 0, separator_len = strlen(separator);
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);

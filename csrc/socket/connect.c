@@ -9,14 +9,14 @@
 #include <stdlib.h>
 
 enum {
-    ADDRESS_MAX = HOST_AWAITED_MAX,
+    ADDRESS_MAX = SOCKET_AWAITED_MAX,
     STAGGER_MS = 250, /* RFC 8305, 5: Connection Attempt Delay */
     FULL_MS = 20      /* how long to wait where the queue of a unix socket is full */
 };
 
 struct connecting {
-    char host[HOST_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
-    char source[HOST_NAME_LEN_MAX];
+    char host[SOCKET_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
+    char source[SOCKET_NAME_LEN_MAX];
     struct address from; /* the source address, if its length is not 0 */
     int port;
     int64_t deadline_ms; /* of the first call: interruptions do not extend it */
@@ -28,7 +28,7 @@ struct connecting {
     int winner;       /* its index; -1: there is none yet */
     const char *word; /* why it failed, see failure_word */
     size_t said;      /* bytes of failures in the text */
-    char failures[HOST_TEXT_MAX];
+    char failures[SOCKET_TEXT_MAX];
 };
 
 void connect_drop(struct smtp_socket *s)
@@ -67,7 +67,7 @@ static const char *failure_word(const struct connecting *c, int error)
 /* Adds "192.0.2.1:25: Connection refused" to what is reported if all attempts fail. */
 static void note_failure(struct connecting *c, const struct address *address, int error)
 {
-    char label[HOST_NAME_LEN_MAX + 16];
+    char label[SOCKET_NAME_LEN_MAX + 16];
     address_label(address, label);
     c->word = failure_word(c, error);
     int n = snprintf(c->failures + c->said, sizeof c->failures - c->said, "%s%s: %s",
@@ -80,7 +80,7 @@ static void note_failure(struct connecting *c, const struct address *address, in
 }
 
 /* Lists the addresses that need no resolver. "localhost" means what RFC 6761, 6.3 says. */
-static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
+static const char *list_known(struct connecting *c, char text[SOCKET_TEXT_MAX])
 {
     if (address_is_unix(c->host)) {
         c->count = 1;
@@ -97,30 +97,30 @@ static const char *list_known(struct connecting *c, char text[HOST_TEXT_MAX])
 }
 
 /* Copies a name with its NUL. Returns false where it does not fit. */
-static bool keep_name(char out[HOST_NAME_LEN_MAX], const char *name)
+static bool keep_name(char out[SOCKET_NAME_LEN_MAX], const char *name)
 {
     size_t len = strlen(name);
-    if (len < HOST_NAME_LEN_MAX) memcpy(out, name, len + 1);
-    return len < HOST_NAME_LEN_MAX;
+    if (len < SOCKET_NAME_LEN_MAX) memcpy(out, name, len + 1);
+    return len < SOCKET_NAME_LEN_MAX;
 }
 
 static const char *begin(struct smtp_socket *s, const char *host, int port, const char *source)
 {
     struct connecting *c = calloc(1, sizeof *c);
-    if (c == NULL) return host_say(s->text, "system", "no memory");
+    if (c == NULL) return words_say(s->text, "system", "no memory");
     for (int i = 0; i < ADDRESS_MAX; i++)
         c->tries[i] = (struct pollfd){.fd = -1, .events = POLLOUT};
     c->winner = -1;
     s->connecting = c;
     c->port = port;
-    c->deadline_ms = host_deadline_ms(s->connect_ms);
+    c->deadline_ms = wait_deadline_ms(s->connect_ms);
     if (!keep_name(c->host, host))
-        return host_say(s->text, "resolve", "a host name of %zu bytes", strlen(host));
+        return words_say(s->text, "resolve", "a host name of %zu bytes", strlen(host));
     if (!keep_name(c->source, source))
-        return host_say(s->text, "connect:source_address", "the source address is too long");
+        return words_say(s->text, "connect:source_address", "the source address is too long");
     if (source[0] != '\0' && !address_is_unix(host) && !address_parse(&c->from, source, 0))
-        return host_say(s->text, "connect:source_address",
-                        "the source address %s is not an IP address", source);
+        return words_say(s->text, "connect:source_address",
+                         "the source address %s is not an IP address", source);
     const char *word = list_known(c, s->text);
     if (word != NULL || c->count > 0) return word;
     return resolve_begin(&c->job, host, s->text);
@@ -130,9 +130,9 @@ static const char *begin(struct smtp_socket *s, const char *host, int port, cons
 static const char *await(const struct smtp_socket *s, struct pollfd *fds, nfds_t count,
                          int64_t wake_ms)
 {
-    const char *word = host_poll(fds, count, s->nonblocking ? 0 : wake_ms);
+    const char *word = wait_poll(fds, count, s->nonblocking ? 0 : wake_ms);
     if (word == NULL || !s->nonblocking || strcmp(word, "timeout") != 0) return word;
-    return host_is_over(wake_ms) ? word : "again";
+    return wait_is_over(wake_ms) ? word : "again";
 }
 
 static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
@@ -141,8 +141,8 @@ static const char *finish_resolving(struct smtp_socket *s, int64_t deadline_ms)
     struct pollfd answer = {.fd = resolve_fd(c->job), .events = POLLIN};
     const char *word = await(s, &answer, 1, deadline_ms);
     if (word != NULL)
-        return host_say(s->text, strcmp(word, "timeout") == 0 ? "timeout:resolve" : word,
-                        "looking up %s", c->host);
+        return words_say(s->text, strcmp(word, "timeout") == 0 ? "timeout:resolve" : word,
+                         "looking up %s", c->host);
     word = resolve_take(c->job, c->port, c->list, ADDRESS_MAX, &c->count, s->text);
     if (word != NULL) return word;
     resolve_end(c->job);
@@ -160,8 +160,8 @@ static const char *keep_family(struct smtp_socket *s)
         if (c->list[i].u.any.sa_family == c->from.u.any.sa_family) c->list[kept++] = c->list[i];
     c->count = kept;
     if (kept > 0) return NULL;
-    return host_say(s->text, "connect:source_address", "%s has no address of the family of %s",
-                    c->host, c->source);
+    return words_say(s->text, "connect:source_address", "%s has no address of the family of %s",
+                     c->host, c->source);
 }
 
 /* Returns how long connect() itself may wait: alone in the race, and only until the next attempt
@@ -170,7 +170,7 @@ static const char *keep_family(struct smtp_socket *s)
 static int patience_ms(const struct smtp_socket *s, int64_t deadline_ms)
 {
     if (!PORT_WAITS || s->nonblocking || s->connecting->running > 0) return 0;
-    int64_t left_ms = deadline_ms - host_now_ms();
+    int64_t left_ms = deadline_ms - wait_now_ms();
     if (left_ms > STAGGER_MS) return STAGGER_MS;
     return left_ms > 0 ? (int)left_ms : 0;
 }
@@ -206,14 +206,14 @@ static void win(struct connecting *c, int i)
 static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
-    while (c->next < c->count && (c->running == 0 || host_now_ms() >= c->next_ms)) {
+    while (c->next < c->count && (c->running == 0 || wait_now_ms() >= c->next_ms)) {
         const struct address *address = &c->list[c->next];
-        int64_t next_ms = host_now_ms() + STAGGER_MS;
+        int64_t next_ms = wait_now_ms() + STAGGER_MS;
         int error = start_attempt(c, c->next, patience_ms(s, deadline_ms));
         /* A unix socket with a full queue answers at once, and poll() cannot tell when it has room.
          */
         if (error == EAGAIN && address->u.any.sa_family == AF_UNIX) {
-            c->next_ms = host_now_ms() + FULL_MS;
+            c->next_ms = wait_now_ms() + FULL_MS;
             return NULL;
         }
         c->next++;
@@ -225,8 +225,8 @@ static const char *start_due(struct smtp_socket *s, int64_t deadline_ms)
             return NULL;
         }
         note_failure(c, address, error);
-        if (host_errno_word(error, NULL) != NULL)
-            return host_say(s->text, "system", "%s", c->failures);
+        if (words_of_errno(error, NULL) != NULL)
+            return words_say(s->text, "system", "%s", c->failures);
         c->next_ms = 0;
     }
     return NULL;
@@ -282,18 +282,18 @@ nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t 
 static const char *race(struct smtp_socket *s, int64_t deadline_ms)
 {
     struct connecting *c = s->connecting;
-    char label[HOST_NAME_LEN_MAX + 16];
+    char label[SOCKET_NAME_LEN_MAX + 16];
     while (c->winner < 0) {
         const char *word = start_due(s, deadline_ms);
         if (word != NULL) return word;
         if (c->winner >= 0) break;
         if (c->running == 0 && c->next == c->count)
-            return host_say(s->text, c->word, "%s", c->failures);
+            return words_say(s->text, c->word, "%s", c->failures);
         word = watch(s, deadline_ms);
         if (word == NULL) continue;
         address_label(&c->list[0], label);
-        return host_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
-                        c->failures);
+        return words_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
+                         c->failures);
     }
     snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
     stream_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
@@ -320,7 +320,7 @@ const char *connect_run(struct smtp_socket *s, const char *host, int port, const
 {
     const char *word = NULL;
     struct connecting *c = s->connecting;
-    if (s->fd >= 0) return host_say(s->text, "system", "this socket is connected already");
+    if (s->fd >= 0) return words_say(s->text, "system", "this socket is connected already");
     if (c != NULL &&
         (c->port != port || strcmp(c->host, host) != 0 || strcmp(c->source, source) != 0))
         connect_drop(s);

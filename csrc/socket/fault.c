@@ -78,7 +78,7 @@ static void say_dates(long result, X509 *x509, const char *subject, char *out, s
 
 static void say_names(const X509 *x509, char *out, size_t out_max)
 {
-    char more[32] = "", names[HOST_NAME_LEN_MAX + 2];
+    char more[32] = "", names[SOCKET_NAME_LEN_MAX + 2];
     int left_out = certificate_names(x509, ", ", names, sizeof names);
     if (left_out > 0) snprintf(more, sizeof more, " and %d more", left_out);
     if (names[0] == '\0')

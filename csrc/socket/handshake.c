@@ -48,12 +48,12 @@ static const char *distrust(struct smtp_socket *s)
     long result = t->context->verify ? SSL_get_verify_result(t->ssl) : X509_V_OK;
     if (t->context->verify && certificate == NULL) result = X509_V_ERR_UNSPECIFIED;
     if (result != X509_V_OK) {
-        host_say(s->text, NULL, "%s", X509_verify_cert_error_string(result));
+        words_say(s->text, NULL, "%s", X509_verify_cert_error_string(result));
         if (certificate != NULL) certificate_fault(result, 0, certificate, s->text, sizeof s->text);
         return certificate_word(result);
     }
     if (has_pinned_key(t)) return NULL;
-    return host_say(s->text, "certificate:pin_mismatch", "its key is not the one in tls_pin");
+    return words_say(s->text, "certificate:pin_mismatch", "its key is not the one in tls_pin");
 }
 
 /* ---- sessions ---- */
@@ -62,7 +62,7 @@ static const char *distrust(struct smtp_socket *s)
  * use its parent's sessions, because a ticket of TLS 1.3 is for one use (RFC 8446, C.4). */
 static bool make_key(const struct smtp_socket *s, const char *name)
 {
-    char text[sizeof s->target + HOST_NAME_LEN_MAX + 32];
+    char text[sizeof s->target + SOCKET_NAME_LEN_MAX + 32];
     int len = snprintf(text, sizeof text, "%ld %s %s", (long)s->pid, s->target, name);
     return len > 0 && (size_t)len < sizeof text &&
            EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
@@ -113,7 +113,7 @@ static void keep_session(struct tls *t)
  */
 static bool set_name(struct tls *t, const char *name)
 {
-    char bare[HOST_NAME_LEN_MAX];
+    char bare[SOCKET_NAME_LEN_MAX];
     struct address address;
     int port;
     size_t len = strlen(name);
@@ -134,15 +134,15 @@ static bool set_name(struct tls *t, const char *name)
 static const char *begin(struct smtp_socket *s, struct tls_context *c, const char *name)
 {
     if (s->in_start < s->in_end)
-        return host_say(s->text, "tls:injected",
-                        "plain text waits to be read before the handshake");
+        return words_say(s->text, "tls:injected",
+                         "plain text waits to be read before the handshake");
     const char *word = stream_input(s);
     if (word == NULL) word = tls_open(s, c);
     if (word != NULL) return word;
     if (name != NULL && !set_name(s->tls, name))
-        return host_say(s->text, "tls:handshake", "%s is not a name that a certificate can be for",
-                        name);
-    if (!make_key(s, name != NULL ? name : "")) return host_say(s->text, "system", "no memory");
+        return words_say(s->text, "tls:handshake", "%s is not a name that a certificate can be for",
+                         name);
+    if (!make_key(s, name != NULL ? name : "")) return words_say(s->text, "system", "no memory");
     if (!c->server) offer_session(s);
     return NULL;
 }
@@ -209,14 +209,14 @@ static const char *alert_text(int alert)
     }
 }
 
-void handshake_reason(unsigned long error, char text[HOST_TEXT_MAX])
+void handshake_reason(unsigned long error, char text[SOCKET_TEXT_MAX])
 {
     int alert = alert_of(error);
     const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
     if (alert != 0)
-        host_say(text, NULL, "the server ended it with alert %d (%s)", alert, alert_text(alert));
+        words_say(text, NULL, "the server ended it with alert %d (%s)", alert, alert_text(alert));
     else
-        host_say(text, NULL, "%s", reason != NULL ? reason : "the server ended it");
+        words_say(text, NULL, "%s", reason != NULL ? reason : "the server ended it");
 }
 
 /* Says why the handshake failed. To verify a certificate takes memory, and descriptors where
@@ -226,7 +226,7 @@ static const char *explain(struct smtp_socket *s)
     struct tls *t = s->tls;
     unsigned long error = ERR_peek_error();
     long result = SSL_get_verify_result(t->ssl);
-    char why[HOST_TEXT_MAX];
+    char why[SOCKET_TEXT_MAX];
     handshake_reason(error, why);
     if (t->context->server || !t->context->verify || result == X509_V_OK)
         return tls_blame(s->text, handshake_word(t, error), why);
@@ -275,7 +275,7 @@ static const char *shake_once(struct smtp_socket *s, int64_t deadline_ms, size_t
     *done = *done && flushed;
     if (word == NULL && !*done) word = tls_fill(s, deadline_ms, taken);
     if (word != NULL || *done || !is_plaintext(t)) return word;
-    return fail(s, host_say(s->text, "tls:plaintext", "its first byte is not one of TLS"));
+    return fail(s, words_say(s->text, "tls:plaintext", "its first byte is not one of TLS"));
 }
 
 static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
@@ -291,9 +291,9 @@ static const char *shake(struct smtp_socket *s, int64_t deadline_ms)
 const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const char *name)
 {
     const char *word = NULL;
-    if (s->fd < 0) return host_say(s->text, "closed", "not connected");
+    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
     if (s->tls != NULL && (s->tls->open || s->tls->dead || s->tls->context != c))
-        return host_say(s->text, "tls:handshake", "TLS was begun on this connection before");
+        return words_say(s->text, "tls:handshake", "TLS was begun on this connection before");
     if (s->tls == NULL) word = begin(s, c, name);
     if (word == NULL) word = shake(s, stream_deadline_ms(s, s->connect_ms));
     if (s->tls == NULL || (word != NULL && strcmp(word, "again") == 0)) return word;

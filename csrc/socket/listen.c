@@ -7,7 +7,7 @@ static const char *fail(struct smtp_socket *l, const char *what)
 {
     int error = errno;
     stream_drop(l);
-    return host_say(l->text, host_errno_word(error, "listen"), "%s: %s", what, strerror(error));
+    return words_say(l->text, words_of_errno(error, "listen"), "%s: %s", what, strerror(error));
 }
 
 /* ---- unix sockets ---- */
@@ -31,12 +31,12 @@ static const char *replace(struct smtp_socket *l)
     if (lstat(path, &before) != 0) return fail(l, path);
     if (!S_ISSOCK(before.st_mode)) {
         stream_drop(l);
-        return host_say(l->text, "listen", "%s exists and is not a socket", path);
+        return words_say(l->text, "listen", "%s exists and is not a socket", path);
     }
     if (!is_deserted(&l->address) || lstat(path, &after) != 0 || before.st_dev != after.st_dev ||
         before.st_ino != after.st_ino) {
         stream_drop(l);
-        return host_say(l->text, "listen", "another process listens at %s", path);
+        return words_say(l->text, "listen", "another process listens at %s", path);
     }
     if (unlink(path) != 0) return fail(l, path);
     return NULL;
@@ -88,7 +88,7 @@ const char *listen_open(struct smtp_socket *l, const char *host, int port, int b
         if (word != NULL) return word;
     } else if (!address_parse(&l->address, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
                               port))
-        return host_say(l->text, "listen", "%s is not an IP address", host);
+        return words_say(l->text, "listen", "%s is not an IP address", host);
     int family = l->address.u.any.sa_family;
     l->fd = port_socket(family, 0);
     if (l->fd < 0) return fail(l, host);
@@ -103,7 +103,7 @@ const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int time
 {
     int64_t deadline_ms = stream_deadline_ms(l, timeout_ms);
     l->until_ms = 0;
-    if (l->fd < 0) return host_say(l->text, "closed", "not listening");
+    if (l->fd < 0) return words_say(l->text, "closed", "not listening");
     for (;;) {
         short ready;
         int fd = port_accept(l->fd);
@@ -114,11 +114,11 @@ const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int time
         /* A connection that ended before it could be accepted is not an error. */
         if (errno == EINTR) return "again";
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED)
-            return host_say(l->text, host_errno_word(errno, "closed"), "%s", strerror(errno));
-        if (l->nonblocking && !host_is_over(deadline_ms))
+            return words_say(l->text, words_of_errno(errno, "closed"), "%s", strerror(errno));
+        if (l->nonblocking && !wait_is_over(deadline_ms))
             return stream_put_off(l, POLLIN, deadline_ms);
-        const char *word = host_wait(l->fd, POLLIN, deadline_ms, &ready);
-        if (word != NULL) return host_say(l->text, word, "%s", "no client connected");
+        const char *word = wait_fd(l->fd, POLLIN, deadline_ms, &ready);
+        if (word != NULL) return words_say(l->text, word, "%s", "no client connected");
     }
 }
 

@@ -67,7 +67,7 @@ static const char *io_receive(void *socket, int timeout_ms, const char **data, s
     struct smtp_socket *s = socket;
     s->until_ms = 0;
     s->read_ms = timeout_ms;
-    const char *word = stream_ended(s, stream_receive(s, HOST_INPUT_MAX));
+    const char *word = stream_ended(s, stream_receive(s, SOCKET_INPUT_MAX));
     if (word != NULL) return word;
     *data = (const char *)s->in + s->in_start;
     *len = s->in_end - s->in_start;
@@ -136,7 +136,7 @@ static int socket_receiveany(lua_State *L)
 
 static int push_address(lua_State *L, const struct address *address)
 {
-    char host[HOST_NAME_LEN_MAX];
+    char host[SOCKET_NAME_LEN_MAX];
     int port;
     address_format(address, host, &port);
     if (host[0] == '\0') return 0;
@@ -227,7 +227,7 @@ static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
 static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    int64_t deadline_ms = host_deadline_ms(milliseconds(L, 2));
+    int64_t deadline_ms = wait_deadline_ms(milliseconds(L, 2));
     size_t count = lcompat_rawlen(L, 1);
     struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
     for (size_t i = 0; i < count; i++) {
@@ -235,7 +235,7 @@ static int socket_wait(lua_State *L)
         list[i] = (struct waiting){.socket = to_socket(L, lua_gettop(L))};
         lua_pop(L, 1);
     }
-    const char *word = host_wait_many(list, count, deadline_ms);
+    const char *word = wait_many(list, count, deadline_ms);
     if (word != NULL) return push_result(L, word, "cannot wait");
     lua_newtable(L);
     int found = 0;

@@ -18,7 +18,7 @@ struct resolving {
     int system_error;
     int lack; /* an errno value: without descriptors the resolver finds no name at all */
     struct addrinfo *answer;
-    char host[HOST_NAME_LEN_MAX];
+    char host[SOCKET_NAME_LEN_MAX];
 };
 
 void resolve_end(struct resolving *job)
@@ -35,7 +35,7 @@ void resolve_end(struct resolving *job)
  * descriptors can be had. */
 static int find_lack(const struct resolving *job)
 {
-    if (host_errno_word(job->system_error, NULL) != NULL) return job->system_error;
+    if (words_of_errno(job->system_error, NULL) != NULL) return job->system_error;
     int lack = 0, fds[2];
     for (int i = 0; i < 2; i++) {
         fds[i] = fcntl(job->pipe[0], F_DUPFD_CLOEXEC, 0);
@@ -43,7 +43,7 @@ static int find_lack(const struct resolving *job)
     }
     for (int i = 0; i < 2; i++)
         if (fds[i] >= 0) close(fds[i]);
-    return host_errno_word(lack, NULL) != NULL ? lack : 0;
+    return words_of_errno(lack, NULL) != NULL ? lack : 0;
 }
 
 static void *look_up(void *argument)
@@ -79,12 +79,12 @@ static int start(struct resolving *job)
     return error;
 }
 
-const char *resolve_begin(struct resolving **out, const char *host, char text[HOST_TEXT_MAX])
+const char *resolve_begin(struct resolving **out, const char *host, char text[SOCKET_TEXT_MAX])
 {
     struct resolving *job = calloc(1, sizeof *job);
-    if (job == NULL) return host_say(text, "system", "no memory");
+    if (job == NULL) return words_say(text, "system", "no memory");
     if (port_pipe(job->pipe) < 0) {
-        host_say(text, "system", "cannot look up %s: %s", host, strerror(errno));
+        words_say(text, "system", "cannot look up %s: %s", host, strerror(errno));
         free(job);
         return "system";
     }
@@ -94,8 +94,8 @@ const char *resolve_begin(struct resolving **out, const char *host, char text[HO
     if (error != 0) {
         atomic_init(&job->owners, 1);
         resolve_end(job);
-        return host_say(text, "system:threads", "no thread for the look-up of %s: %s", host,
-                        strerror(error));
+        return words_say(text, "system:threads", "no thread for the look-up of %s: %s", host,
+                         strerror(error));
     }
     *out = job;
     return NULL;
@@ -110,15 +110,15 @@ int resolve_fd(const struct resolving *job)
 #define EAI_NODATA EAI_NONAME
 #endif
 
-static const char *explain(const struct resolving *job, char text[HOST_TEXT_MAX])
+static const char *explain(const struct resolving *job, char text[SOCKET_TEXT_MAX])
 {
-    if (job->error == EAI_MEMORY) return host_say(text, "system", "no memory");
+    if (job->error == EAI_MEMORY) return words_say(text, "system", "no memory");
     if (job->lack != 0)
-        return host_say(text, "system", "cannot look up %s: %s", job->host, strerror(job->lack));
+        return words_say(text, "system", "cannot look up %s: %s", job->host, strerror(job->lack));
     const char *why =
         job->error == EAI_SYSTEM ? strerror(job->system_error) : gai_strerror(job->error);
     bool unknown = job->error == EAI_NONAME || job->error == EAI_NODATA;
-    return host_say(text, unknown ? "resolve:unknown_host" : "resolve", "%s: %s", job->host, why);
+    return words_say(text, unknown ? "resolve:unknown_host" : "resolve", "%s: %s", job->host, why);
 }
 
 /* Returns the next address of this family from *at on, NULL where there is none. */
@@ -140,10 +140,10 @@ static void copy_address(struct address *address, const struct addrinfo *info, i
 }
 
 const char *resolve_take(struct resolving *job, int port, struct address *list, int max, int *count,
-                         char text[HOST_TEXT_MAX])
+                         char text[SOCKET_TEXT_MAX])
 {
     char done;
-    if (read(job->pipe[0], &done, 1) != 1) return host_say(text, "again", "still looking");
+    if (read(job->pipe[0], &done, 1) != 1) return words_say(text, "again", "still looking");
     if (job->error != 0) return explain(job, text);
     bool six_first = job->answer->ai_family == AF_INET6;
     const int families[2] = {six_first ? AF_INET6 : AF_INET, six_first ? AF_INET : AF_INET6};
@@ -154,5 +154,5 @@ const char *resolve_take(struct resolving *job, int port, struct address *list, 
         if (info != NULL) copy_address(&list[(*count)++], info, port);
     }
     if (*count > 0) return NULL;
-    return host_say(text, "resolve", "%s: no usable address", job->host);
+    return words_say(text, "resolve", "%s: no usable address", job->host);
 }

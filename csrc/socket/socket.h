@@ -16,8 +16,8 @@
  * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt
  * that does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal
  * handler. */
-#ifndef HOST_H
-#define HOST_H
+#ifndef SOCKET_H
+#define SOCKET_H
 
 #include "../io.h"
 #include "../port.h"
@@ -29,10 +29,10 @@
 #pragma GCC visibility push(hidden)
 
 enum {
-    HOST_TEXT_MAX = 400,     /* bytes of a sentence, with its NUL */
-    HOST_NAME_LEN_MAX = 256, /* bytes of a host name or a path, with its NUL */
-    HOST_INPUT_MAX = 65536,  /* bytes heard at once */
-    HOST_AWAITED_MAX = 16    /* descriptors of one connect */
+    SOCKET_TEXT_MAX = 400,     /* bytes of a sentence, with its NUL */
+    SOCKET_NAME_LEN_MAX = 256, /* bytes of a host name or a path, with its NUL */
+    SOCKET_INPUT_MAX = 65536,  /* bytes heard at once */
+    SOCKET_AWAITED_MAX = 16    /* descriptors of one connect */
 };
 
 struct connecting; /* connect.c */
@@ -58,11 +58,11 @@ struct smtp_socket {
     bool said;        /* something since we last heard: it may not be acknowledged */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
-    int recv_ms;                        /* the kernel's time-out of recv; 0: none */
-    short events;                       /* what a call that said "again" waits for */
-    int64_t until_ms;                   /* when it must be over; 0: no such call is under way */
-    struct connecting *connecting;      /* a connect that was interrupted */
-    char target[HOST_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
+    int recv_ms;                          /* the kernel's time-out of recv; 0: none */
+    short events;                         /* what a call that said "again" waits for */
+    int64_t until_ms;                     /* when it must be over; 0: no such call is under way */
+    struct connecting *connecting;        /* a connect that was interrupted */
+    char target[SOCKET_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
     struct address address; /* what it was connected to, or listens at; `len` 0: it was accepted */
     bool has_file;          /* it is a unix socket that listens, */
     dev_t device;           /* whose file is this one: */
@@ -71,48 +71,49 @@ struct smtp_socket {
     pid_t pid; /* the process that began TLS or listens: a forked child may close it, no more */
     unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
     size_t in_start, in_end;
-    char text[HOST_TEXT_MAX];
+    char text[SOCKET_TEXT_MAX];
 };
 
-/* wait.c: time, waiting and what both ends of a connection need. */
-int64_t host_now_ms(void);
-int64_t host_deadline_ms(int timeout_ms);
-bool host_is_over(int64_t deadline_ms);
+/* wait.c */
+int64_t wait_now_ms(void);
+int64_t wait_deadline_ms(int timeout_ms);
+bool wait_is_over(int64_t deadline_ms);
 /* NULL: something is ready. "timeout", "again", "system". */
-const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
-const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready);
+const char *wait_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
+const char *wait_fd(int fd, short events, int64_t deadline_ms, short *ready);
 struct waiting {
     const struct smtp_socket *socket; /* which said "again" */
     bool ready;                       /* it may go on */
 };
 
 /* Until one of them is ready. NULL, also where the time is over; "again", "system". */
-const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
+const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
+/* words.c */
 /* Writes a sentence, cut where it does not fit, and returns word. */
-const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
+const char *words_say(char text[SOCKET_TEXT_MAX], const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "system" for what the process lacks (descriptors, memory), otherwise the word given. */
-const char *host_errno_word(int error, const char *word);
+const char *words_of_errno(int error, const char *word);
 
 /* address.c */
 /* A numeric address of either family, brackets allowed; false: it is something else. */
 bool address_parse(struct address *address, const char *host, int port);
 /* "unix:/path"; NULL or "connect". */
-const char *address_unix(struct address *address, const char *host, char text[HOST_TEXT_MAX]);
+const char *address_unix(struct address *address, const char *host, char text[SOCKET_TEXT_MAX]);
 bool address_is_unix(const char *host);
 /* The host part and the port (0 for a unix socket) as text. */
-void address_format(const struct address *address, char host[HOST_NAME_LEN_MAX], int *port);
+void address_format(const struct address *address, char host[SOCKET_NAME_LEN_MAX], int *port);
 /* "192.0.2.1:25", "[::1]:25" or the path. */
-void address_label(const struct address *address, char label[HOST_NAME_LEN_MAX + 16]);
+void address_label(const struct address *address, char label[SOCKET_NAME_LEN_MAX + 16]);
 
 /* resolve.c: getaddrinfo in a thread of its own, because it cannot be given a deadline. */
 /* NULL or "system". */
-const char *resolve_begin(struct resolving **job, const char *host, char text[HOST_TEXT_MAX]);
+const char *resolve_begin(struct resolving **job, const char *host, char text[SOCKET_TEXT_MAX]);
 /* Readable once the answer is there. */
 int resolve_fd(const struct resolving *job);
 /* The answer, once it is there; in the order of preference, families taking turns (RFC 8305, 4). */
 const char *resolve_take(struct resolving *job, int port, struct address *list, int max, int *count,
-                         char text[HOST_TEXT_MAX]);
+                         char text[SOCKET_TEXT_MAX]);
 /* Lets go of the job; a resolver that still hangs ends by itself. */
 void resolve_end(struct resolving *job);
 
@@ -132,7 +133,7 @@ int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
 const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms);
 /* Ends a call with this word, unless it is to be called again. */
 const char *stream_ended(struct smtp_socket *s, const char *word);
-/* What a call that said "again" waits for: up to HOST_AWAITED_MAX descriptors, and until when. */
+/* What a call that said "again" waits for: up to SOCKET_AWAITED_MAX descriptors, and until when. */
 nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 /* From the kernel into `in`, 1 to max bytes. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);

@@ -27,15 +27,15 @@ void stream_adopt(struct smtp_socket *s, int fd, int family)
 
 const char *stream_input(struct smtp_socket *s)
 {
-    if (s->in == NULL) s->in = malloc(HOST_INPUT_MAX);
-    return s->in != NULL ? NULL : host_say(s->text, "system", "no memory");
+    if (s->in == NULL) s->in = malloc(SOCKET_INPUT_MAX);
+    return s->in != NULL ? NULL : words_say(s->text, "system", "no memory");
 }
 
 /* ---- waiting ---- */
 
 int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms)
 {
-    return s->until_ms != 0 ? s->until_ms : host_deadline_ms(timeout_ms);
+    return s->until_ms != 0 ? s->until_ms : wait_deadline_ms(timeout_ms);
 }
 
 const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms)
@@ -65,7 +65,7 @@ nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *
 static bool set_recv_timeout(struct smtp_socket *s, int64_t deadline_ms)
 {
     if (!PORT_WAITS || s->nonblocking || deadline_ms == 0) return false;
-    int64_t left_ms = deadline_ms - host_now_ms() + 1;
+    int64_t left_ms = deadline_ms - wait_now_ms() + 1;
     if (left_ms <= 1) return false;
     int wanted_ms = left_ms < WAKE_MS ? (int)left_ms : WAKE_MS;
     if (wanted_ms == s->recv_ms) return true;
@@ -83,7 +83,7 @@ static const char *trouble(struct smtp_socket *s)
     int error = errno;
     if (error == EINTR) return "again";
     if (error == EAGAIN || error == EWOULDBLOCK) return NULL;
-    return host_say(s->text, host_errno_word(error, "closed"), "%s", strerror(error));
+    return words_say(s->text, words_of_errno(error, "closed"), "%s", strerror(error));
 }
 
 /* Waits where recv had nothing. NULL: try again. */
@@ -91,12 +91,12 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
 {
     short ready;
     const char *word = NULL;
-    if (host_is_over(deadline_ms))
+    if (wait_is_over(deadline_ms))
         word = "timeout";
     else if (s->nonblocking)
         return stream_put_off(s, POLLIN, deadline_ms);
     else if (!waits)
-        word = host_wait(s->fd, POLLIN, deadline_ms, &ready);
+        word = wait_fd(s->fd, POLLIN, deadline_ms, &ready);
     if (word != NULL) s->text[0] = '\0'; /* the word says all there is to say */
     return word;
 }
@@ -120,7 +120,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             *len = (size_t)n;
             return NULL;
         }
-        if (n == 0) return host_say(s->text, "closed", "%s", "");
+        if (n == 0) return words_say(s->text, "closed", "%s", "");
         const char *word = trouble(s);
         if (word == NULL) word = wait_to_read(s, deadline_ms, waits);
         if (word != NULL) return word;
@@ -144,12 +144,12 @@ static const char *wait_to_write(struct smtp_socket *s, int64_t deadline_ms, boo
 {
     const short events = POLLIN | POLLOUT;
     short ready;
-    bool later = s->nonblocking && !host_is_over(deadline_ms);
-    const char *word = host_wait(s->fd, events, later ? 0 : deadline_ms, &ready);
+    bool later = s->nonblocking && !wait_is_over(deadline_ms);
+    const char *word = wait_fd(s->fd, events, later ? 0 : deadline_ms, &ready);
     *readable = word == NULL && (ready & (POLLOUT | POLLERR | POLLHUP)) == 0;
     if (word == NULL) return NULL;
     if (later && strcmp(word, "timeout") == 0) return stream_put_off(s, events, deadline_ms);
-    return host_say(s->text, word, "%s", "");
+    return words_say(s->text, word, "%s", "");
 }
 
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
@@ -179,7 +179,7 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
 const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
 {
     *sent = 0;
-    if (s->fd < 0) return host_say(s->text, "closed", "not connected");
+    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
     if (len == 0) return NULL;
     int64_t deadline_ms = stream_deadline_ms(s, s->send_ms);
     if (s->tls != NULL) return tls_send(s, data, len, deadline_ms, sent);
@@ -196,13 +196,13 @@ const char *stream_send(struct smtp_socket *s, const void *data, size_t len, siz
 const char *stream_receive(struct smtp_socket *s, size_t max)
 {
     if (s->in_start < s->in_end) return NULL;
-    if (s->fd < 0) return host_say(s->text, "closed", "not connected");
+    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
     const char *word = stream_input(s);
     if (word != NULL) return word;
     int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);
     if (s->tls != NULL) return tls_receive(s, deadline_ms);
     size_t len = 0;
-    word = stream_read(s, max < HOST_INPUT_MAX ? max : HOST_INPUT_MAX, deadline_ms, &len);
+    word = stream_read(s, max < SOCKET_INPUT_MAX ? max : SOCKET_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     s->in_start = 0;
     s->in_end = len;
@@ -216,7 +216,7 @@ void stream_drop(struct smtp_socket *s)
     listen_forget(s);
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
-    s->until_ms = 0; /* host_wait_many then reports it as ready */
+    s->until_ms = 0; /* wait_many then reports it as ready */
     free(s->in);
     s->in = NULL;
     s->in_start = s->in_end = 0;

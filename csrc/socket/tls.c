@@ -54,7 +54,7 @@ static const char *check_turn(struct smtp_socket *s, size_t taken, int64_t deadl
 {
     if (s->tls->strays > STRAYS_MAX) return end(s, "protocol", "");
     if (taken == 0) return NULL;
-    if (host_is_over(deadline_ms)) return host_say(s->text, "timeout", "%s", "");
+    if (wait_is_over(deadline_ms)) return words_say(s->text, "timeout", "%s", "");
     return taken < TURN_LEN ? NULL : stream_put_off(s, POLLIN, deadline_ms);
 }
 
@@ -62,11 +62,11 @@ const char *tls_fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken)
 {
     size_t len = 0;
     const char *word = check_turn(s, *taken, deadline_ms);
-    if (word == NULL) word = stream_read(s, HOST_INPUT_MAX, deadline_ms, &len);
+    if (word == NULL) word = stream_read(s, SOCKET_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     *taken += len;
     if (BIO_write(s->tls->heard, s->in, (int)len) == (int)len) return NULL;
-    return host_say(s->text, "system", "no memory");
+    return words_say(s->text, "system", "no memory");
 }
 
 /* ---- records ---- */
@@ -74,7 +74,7 @@ const char *tls_fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken)
 const char *tls_open(struct smtp_socket *s, struct tls_context *c)
 {
     struct tls *t = calloc(1, sizeof *t);
-    if (t == NULL) return host_say(s->text, "system", "no memory");
+    if (t == NULL) return words_say(s->text, "system", "no memory");
     s->tls = t;
     s->pid = getpid();
     t->context = c;
@@ -103,7 +103,7 @@ static const char *check_open(struct smtp_socket *s)
 {
     const struct tls *t = s->tls;
     if (t->open && !t->dead) return NULL;
-    return t->end != NULL ? t->end : host_say(s->text, "closed", "TLS has ended");
+    return t->end != NULL ? t->end : words_say(s->text, "closed", "TLS has ended");
 }
 
 /* In TLS 1.3 a client has finished the handshake before the server looks at its certificate, or
@@ -112,7 +112,7 @@ static const char *refused(struct smtp_socket *s)
 {
     unsigned long error = ERR_peek_error();
     const char *word = handshake_word(s->tls, error);
-    char why[HOST_TEXT_MAX];
+    char why[SOCKET_TEXT_MAX];
     bool telling = strcmp(word, "tls:client_certificate") == 0 || strcmp(word, "protocol") == 0;
     handshake_reason(error, why);
     return end(s, telling ? word : "closed",
@@ -165,7 +165,7 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     }
     SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN); /* so that the session can be resumed */
     t->dead = true;
-    return host_say(s->text, "closed", "it ended TLS");
+    return words_say(s->text, "closed", "it ended TLS");
 }
 
 const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
@@ -175,7 +175,7 @@ const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
     size_t taken = 0;
     while (word == NULL) {
         ERR_clear_error();
-        int n = SSL_read(t->ssl, s->in, HOST_INPUT_MAX);
+        int n = SSL_read(t->ssl, s->in, SOCKET_INPUT_MAX);
         if (n > 0) {
             s->in_start = 0;
             s->in_end = (size_t)n;

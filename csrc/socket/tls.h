@@ -49,7 +49,7 @@ const char *tls_handshake(struct smtp_socket *s, struct tls_context *c, const ch
 /* Returns the word for an error of OpenSSL's, in the handshake or later. */
 const char *handshake_word(const struct tls *t, unsigned long error);
 /* Writes what such an error means, for a person. */
-void handshake_reason(unsigned long error, char text[HOST_TEXT_MAX]);
+void handshake_reason(unsigned long error, char text[SOCKET_TEXT_MAX]);
 /* For SSL_CTX_set_cert_cb: notes that the server asked for a certificate. */
 int tls_asked(SSL *ssl, void *unused);
 /* For SSL_CTX_set_verify: keeps what is wrong with a certificate that is refused. */
@@ -94,7 +94,7 @@ struct tls_context {
     bool has_pin;
     unsigned char pin[TLS_PIN_LEN];
     struct tls_session *sessions; /* the newest first */
-    char text[HOST_TEXT_MAX];
+    char text[SOCKET_TEXT_MAX];
 };
 
 struct tls_settings {
@@ -104,7 +104,7 @@ struct tls_settings {
 
 /* Says why OpenSSL failed: `word` and `why`, or "system" where it noted that this machine lacks
  * descriptors or memory. Forgets what it noted. */
-const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why);
+const char *tls_blame(char text[SOCKET_TEXT_MAX], const char *word, const char *why);
 /* These return NULL, or the name of the option that is wrong, or "system". */
 const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings);
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len);

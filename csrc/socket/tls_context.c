@@ -14,18 +14,18 @@ static int take_errors(unsigned long *newest)
     *newest = 0;
     for (unsigned long error; (error = ERR_get_error()) != 0;) {
         int reason = ERR_GET_REASON(error);
-        if (ERR_SYSTEM_ERROR(error) && host_errno_word(reason, NULL) != NULL) lack = reason;
+        if (ERR_SYSTEM_ERROR(error) && words_of_errno(reason, NULL) != NULL) lack = reason;
         if (!ERR_SYSTEM_ERROR(error) && reason == ERR_R_MALLOC_FAILURE) lack = ENOMEM;
         if (reason != ERR_R_PEM_LIB) *newest = error;
     }
     return lack;
 }
 
-const char *tls_blame(char text[HOST_TEXT_MAX], const char *word, const char *why)
+const char *tls_blame(char text[SOCKET_TEXT_MAX], const char *word, const char *why)
 {
     unsigned long newest;
     int lack = take_errors(&newest);
-    return host_say(text, lack != 0 ? "system" : word, "%s", lack != 0 ? strerror(lack) : why);
+    return words_say(text, lack != 0 ? "system" : word, "%s", lack != 0 ? strerror(lack) : why);
 }
 
 /* Why OpenSSL could not use a file: its newest error, in plain words where they are known. The
@@ -47,10 +47,10 @@ static const char *fail(struct tls_context *c, const char *option, const char *w
 {
     unsigned long newest, oldest = ERR_peek_error();
     int lack = take_errors(&newest);
-    if (lack != 0) return host_say(c->text, "system", "%s", strerror(lack));
+    if (lack != 0) return words_say(c->text, "system", "%s", strerror(lack));
     const char *why = why_unusable(oldest, newest);
-    return host_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "",
-                    why != NULL ? why : "");
+    return words_say(c->text, option, "%s%s%s", what, why != NULL ? ": " : "",
+                     why != NULL ? why : "");
 }
 
 /* Is it a hashed directory? It costs nothing until a certificate is looked up in it; a bundle is

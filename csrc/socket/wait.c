@@ -1,30 +1,28 @@
-/* wait.c - the clock, waiting for descriptors, and sentences about what went wrong. */
+/* wait.c - the clock, and waiting for descriptors. */
 #include "socket.h"
 
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-int64_t host_now_ms(void)
+int64_t wait_now_ms(void)
 {
     return port_now_us() / 1000;
 }
 
-int64_t host_deadline_ms(int timeout_ms)
+int64_t wait_deadline_ms(int timeout_ms)
 {
-    return timeout_ms <= 0 ? 0 : host_now_ms() + timeout_ms;
+    return timeout_ms <= 0 ? 0 : wait_now_ms() + timeout_ms;
 }
 
-bool host_is_over(int64_t deadline_ms)
+bool wait_is_over(int64_t deadline_ms)
 {
-    return deadline_ms == 0 || host_now_ms() >= deadline_ms;
+    return deadline_ms == 0 || wait_now_ms() >= deadline_ms;
 }
 
-const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
+const char *wait_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
 {
     /* The clock was cut to whole milliseconds: one more, so as not to wake early and spin. */
-    int64_t left = deadline_ms == 0 ? 0 : deadline_ms - host_now_ms() + 1;
+    int64_t left = deadline_ms == 0 ? 0 : deadline_ms - wait_now_ms() + 1;
     if (left < 0) left = 0;
     int ready = poll(fds, count, left > INT_MAX ? INT_MAX : (int)left);
     if (ready > 0) return NULL;
@@ -32,29 +30,29 @@ const char *host_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
     return errno == EINTR ? "again" : "system";
 }
 
-const char *host_wait(int fd, short events, int64_t deadline_ms, short *ready)
+const char *wait_fd(int fd, short events, int64_t deadline_ms, short *ready)
 {
     struct pollfd one = {.fd = fd, .events = events};
-    const char *word = host_poll(&one, 1, deadline_ms);
+    const char *word = wait_poll(&one, 1, deadline_ms);
     *ready = one.revents;
     return word;
 }
 
-const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
+const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
 {
-    struct pollfd one[HOST_AWAITED_MAX];
+    struct pollfd one[SOCKET_AWAITED_MAX];
     int64_t until_ms;
     nfds_t fd_count = 0, at = 0;
     for (size_t i = 0; i < count; i++) {
         fd_count += stream_awaited(list[i].socket, one, &until_ms);
         if (until_ms < deadline_ms) deadline_ms = until_ms;
     }
-    struct pollfd *fds = malloc((fd_count + HOST_AWAITED_MAX) * sizeof *fds);
+    struct pollfd *fds = malloc((fd_count + SOCKET_AWAITED_MAX) * sizeof *fds);
     if (fds == NULL) return "system";
     for (size_t i = 0; i < count; i++)
         at += stream_awaited(list[i].socket, fds + at, &until_ms);
-    const char *word = host_poll(fds, fd_count, deadline_ms);
-    int64_t now_ms = host_now_ms();
+    const char *word = wait_poll(fds, fd_count, deadline_ms);
+    int64_t now_ms = wait_now_ms();
     at = 0;
     for (size_t i = 0; i < count; i++) {
         nfds_t own = stream_awaited(list[i].socket, one, &until_ms);
@@ -64,24 +62,4 @@ const char *host_wait_many(struct waiting *list, size_t count, int64_t deadline_
     }
     free(fds);
     return word != NULL && strcmp(word, "timeout") == 0 ? NULL : word;
-}
-
-const char *host_say(char text[HOST_TEXT_MAX], const char *word, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, HOST_TEXT_MAX, format, arguments);
-    va_end(arguments);
-    return word;
-}
-
-const char *host_errno_word(int error, const char *word)
-{
-    switch (error) {
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS: return "system";
-    default: return word;
-    }
 }

@@ -8,7 +8,6 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
-local sign = require "smtp.compose.sign"
 
 ---@type smtp.SafeModule
 local safe = { _VERSION = "0.1.0" }
@@ -29,13 +28,13 @@ end
 ---@return smtp.Error?
 function safe.send(t)
    local started = core.now()
-   local server, mail = request.send(t)
-   if not server then return nil, mail end
-   if mail.signers then
-      local ok, err = sign.message(mail, delivery.deadline(server, mail, started))
+   local server, message = request.send(t)
+   if not server then return nil, message end
+   if message.signers then
+      local ok, err = delivery.sign(server, message, started)
       if not ok then return nil, err end
    end
-   return delivery.send(server, mail, started)
+   return delivery.send(server, message, started)
 end
 
 --- Send many messages over few connections: see smtp.client.many.
@@ -66,12 +65,12 @@ function safe.defer(t, callback)
          "callback: expected a function, got a " .. type(callback),
          "Write smtp.defer(options, function(receipt, err) … end)")
    end
-   local server, mail = request.send(t)
-   if not server then return nil, mail end
+   local server, message = request.send(t)
+   if not server then return nil, message end
    local ok, err = nginx.check_directives(server)
-   if ok then ok, err = sign.message(mail, delivery.deadline(server, mail)) end
+   if ok then ok, err = delivery.sign(server, message) end
    if not ok then return nil, err end
-   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, mail, callback)
+   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, message, callback)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.

@@ -12,7 +12,7 @@ Body.__index = Body
 --- The messages of one conversation, none yet.
 function body.new()
    return setmetatable({
-      mails = setmetatable({}, { __mode = "k" }), -- by transaction
+      messages = setmetatable({}, { __mode = "k" }), -- by transaction
       spoken = nil,   -- the transaction whose message is read
       read = nil,     -- the function that gives its next piece
       piece = nil,    -- the piece of which the session has taken a part
@@ -21,15 +21,15 @@ function body.new()
 end
 
 --- Note a message, to be read when the session asks for it.
-function Body:add(transaction, mail)
-   self.mails[transaction] = mail
+function Body:add(transaction, message)
+   self.messages[transaction] = message
 end
 
 -- The next piece, nil at the end of the message; false after a failure, and what it was.
 local function next_piece(self, spoken)
    if self.spoken ~= spoken then
-      local mail = self.mails[spoken]
-      self.spoken, self.read, mail.read = spoken, mail.source.open(), true
+      local message = self.messages[spoken]
+      self.spoken, self.read, message.read = spoken, message.source.open(), true
    end
    return self.read()
 end

@@ -7,7 +7,6 @@ local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local request = require "smtp.client.request"
-local sign = require "smtp.compose.sign"
 local user_call = require "smtp.options.user_call"
 
 local connection = {}
@@ -88,7 +87,7 @@ local function leave(self)
 end
 
 -- May the connection be used now? A body function that uses its own connection may not.
-local function enter(self, started, mail)
+local function enter(self, started, message)
    if self.busy and is_abandoned(self) then abort(self) end
    if self.busy then
       return nil, errors.usage("connection", "this connection is busy with a message",
@@ -99,7 +98,7 @@ local function enter(self, started, mail)
       leave(self)
       return nil, broken(self)
    end
-   self.conv.deadline, self.conv.moved = delivery.deadline(self.server, mail, started), started
+   self.conv.deadline, self.conv.moved = delivery.deadline(self.server, message, started), started
    return true
 end
 
@@ -139,23 +138,23 @@ end
 ---@return table|nil
 function Connection:send(t)
    local started = core.now()
-   local mail = request.plain(t, self.server, self.spare)
+   local message = request.plain(t, self.server, self.spare)
    local ok, err
-   if mail then
+   if message then
       self.spare = nil
    else
-      mail, err = request.message(t, self.server)
-      if mail then ok, err = sign.message(mail, delivery.deadline(self.server, mail, started)) end
+      message, err = request.message(t, self.server)
+      if message then ok, err = delivery.sign(self.server, message, started) end
       if not ok then return nil, err end
    end
-   ok, err = enter(self, started, mail)
+   ok, err = enter(self, started, message)
    if not ok then return nil, err end
    local conv, result = self.conv, nil
-   local transaction, receipt = conv:carry(mail, mail.transaction, started)
-   if not receipt then conv, result = delivery.finish(conv, mail, transaction) end
+   local transaction, receipt = conv:carry(message, message.transaction, started)
+   if not receipt then conv, result = delivery.finish(conv, message, transaction) end
    leave(self)
-   if not receipt then return delivery.outcome(conv, mail, result, started) end
-   if mail.plain then self.spare = mail end
+   if not receipt then return delivery.outcome(conv, message, result, started) end
+   if message.plain then self.spare = message end
    return receipt
 end
 

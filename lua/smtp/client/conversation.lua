@@ -131,47 +131,50 @@ Conversation.look = loop.look
 
 Conversation.note_failure = loop.note_failure
 
-local function new_transaction(mail)
-   return core.transaction { from = mail.from, to = mail.to,
-      size = mail.size, exact = mail.size_is_exact,
-      source_len = mail.text and #mail.text or mail.source.size, eightbit = mail.eightbit,
-      binary = mail.may_be_binary, utf8 = mail.utf8_address ~= nil,
-      all = mail.needs_all_recipients, extensions = mail.extensions, asked = mail.parameters }
+local function new_transaction(message)
+   return core.transaction { from = message.from, to = message.to,
+      size = message.size, exact = message.size_is_exact,
+      source_len = message.text and #message.text or message.source.size,
+      eightbit = message.eightbit,
+      binary = message.may_be_binary, utf8 = message.utf8_address ~= nil,
+      all = message.needs_all_recipients, extensions = message.extensions,
+      asked = message.parameters }
 end
 
 --- Send one message. It is over when the transaction is, and the session rests.
----@param mail table
+---@param message table
 ---@param transaction? userdata   made for it already
 ---@param pipeline? userdata      of the session, where the message is one of many
 ---@return userdata transaction
-function Conversation:send(mail, transaction, pipeline)
-   transaction = transaction or new_transaction(mail)
-   if not mail.text then
+function Conversation:send(message, transaction, pipeline)
+   transaction = transaction or new_transaction(message)
+   if not message.text then
       self.body = self.body or body.new()
-      self.body:add(transaction, mail)
+      self.body:add(transaction, message)
    end
    if self.observer then
-      self.observer.size = self.server.pipelining ~= "eager" and mail.size or nil
+      self.observer.size = self.server.pipelining ~= "eager" and message.size or nil
    end
    if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
    if pipeline then
-      self.deadline = pipeline:add(transaction, mail.text, mail, mail.started, mail.result ~= nil)
+      self.deadline = pipeline:add(transaction, message.text, message, message.started,
+         message.result ~= nil)
    else
-      self.session:add(transaction, mail.text)
+      self.session:add(transaction, message.text)
    end
    return transaction
 end
 
 --- Send one message, and run the session until it rests.
----@param mail table
+---@param message table
 ---@param transaction? userdata   made for it already
 ---@param started? number         when the message was, for its receipt
 ---@param is_last? boolean        QUIT follows
 ---@return userdata transaction
 ---@return smtp.Receipt|nil       where all recipients whom the server accepts have it, and nothing
 --   more is to be reported
-function Conversation:carry(mail, transaction, started, is_last)
-   transaction = self:send(mail, transaction)
+function Conversation:carry(message, transaction, started, is_last)
+   transaction = self:send(message, transaction)
    if is_last then
       if self.record then memory.claim(self) end
       self.session:quit()
@@ -180,7 +183,7 @@ function Conversation:carry(mail, transaction, started, is_last)
    if not started then return transaction end
    local recipients, accepted, refused, reply = transaction:receipt()
    if not recipients then return transaction end
-   return transaction, findings.receipt(self, mail, self.moved - started, recipients, accepted,
+   return transaction, findings.receipt(self, message, self.moved - started, recipients, accepted,
       refused, reply)
 end
 

@@ -8,13 +8,21 @@ local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
 local memory = require "smtp.client.memory"
 local refusal = require "smtp.result.refusal"
+local sign = require "smtp.compose.sign"
 
 local delivery = {}
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
-function delivery.deadline(server, mail, started)
+function delivery.deadline(server, message, started)
    return (started or core.now())
-      + core.seconds_for(mail and mail.size, server.timeout, server.timeout_given)
+      + core.seconds_for(message and message.size, server.timeout, server.timeout_given)
+end
+
+--- Add the signatures that a message is to have, within the time that it has.
+---@return true|nil
+---@return table|nil err
+function delivery.sign(server, message, started)
+   return sign.message(message, delivery.deadline(server, message, started))
 end
 
 --- A connection with its conversation begun: see opening.open.
@@ -70,8 +78,8 @@ function delivery.merge(result, more)
 end
 
 --- Can the message be read once more, or was it not read at all?
-function delivery.can_repeat(mail)
-   return mail.text ~= nil or mail.source.again or not mail.read
+function delivery.can_repeat(message)
+   return message.text ~= nil or message.source.again or not message.read
 end
 
 --- Is it certain that no server has the message?
@@ -101,9 +109,9 @@ end
 ---@return smtp.Conversation conv   the newest
 ---@return table result
 ---@return table|nil err     where there is no other connection
-function delivery.finish(conv, mail, transaction, reopen)
+function delivery.finish(conv, message, transaction, reopen)
    local result = delivery.result(conv, transaction)
-   while #result.left > 0 and delivery.can_repeat(mail) do
+   while #result.left > 0 and delivery.can_repeat(message) do
       if conv.session:wants() ~= "ready" then
          local other, err
          if reopen and may_reopen(conv, result) then other, err = reopen() end
@@ -111,7 +119,7 @@ function delivery.finish(conv, mail, transaction, reopen)
          conv:close()
          conv = other
       end
-      local more = conv:carry(mail, transaction:again(result.left, result.offer))
+      local more = conv:carry(message, transaction:again(result.left, result.offer))
       delivery.merge(result, delivery.result(conv, more))
    end
    return conv, result
@@ -126,35 +134,35 @@ end
 
 --- The receipt of a message that at least one recipient gets, or the error that says why there is
 -- none.
-function delivery.outcome(conv, mail, result, started)
+function delivery.outcome(conv, message, result, started)
    if result.trouble and (result.broken or not has_accepted(result.recipients)) then
-      return nil, findings.error(conv, result.trouble, mail, result.recipients)
+      return nil, findings.error(conv, result.trouble, message, result.recipients)
    end
    local accepted, refused = core.receipt(result.recipients)
-   return findings.receipt(conv, mail, core.now() - started, result.recipients, accepted, refused,
-      result.reply)
+   return findings.receipt(conv, message, core.now() - started, result.recipients, accepted,
+      refused, result.reply)
 end
 
 -- ---- a connection of its own ----
 
 -- Is the message to be sent once more, on another connection? No server has it, and the kept
 -- connection was dead, or the server is at fault with BDAT or with pipelining: then without that.
-local function is_for_another(conv, mail, result, tries)
+local function is_for_another(conv, message, result, tries)
    local trouble = result.trouble
    if not trouble then return false end
-   if delivery.was_pipelined(result) then return tries == 1 and delivery.can_repeat(mail) end
+   if delivery.was_pipelined(result) then return tries == 1 and delivery.can_repeat(message) end
    if not delivery.is_unsent(result) then return false end
    if conv.is_kept and conv:was_dead() then return true end
-   return trouble.reason == "bdat" and delivery.can_repeat(mail)
+   return trouble.reason == "bdat" and delivery.can_repeat(message)
       and conv.server.extensions.chunking ~= "require"
 end
 
 --- Send one message.
 ---@return table|nil receipt
 ---@return table|nil err
-function delivery.send(server, mail, started)
-   local deadline = delivery.deadline(server, mail, started)
-   local transaction, fresh, tries = mail.transaction, false, 0
+function delivery.send(server, message, started)
+   local deadline = delivery.deadline(server, message, started)
+   local transaction, fresh, tries = message.transaction, false, 0
    local function reopen()
       return opening.open(server, deadline, true)
    end
@@ -163,13 +171,15 @@ function delivery.send(server, mail, started)
       local receipt, result
       if not conv then return nil, err end
       tries = tries + 1
-      transaction, receipt = conv:carry(mail, transaction, started, not server.keepalive)
-      if not receipt then conv, result, err = delivery.finish(conv, mail, transaction, reopen) end
-      if receipt or not is_for_another(conv, mail, result, tries) then
+      transaction, receipt = conv:carry(message, transaction, started, not server.keepalive)
+      if not receipt then
+         conv, result, err = delivery.finish(conv, message, transaction, reopen)
+      end
+      if receipt or not is_for_another(conv, message, result, tries) then
          if err then
             err = failure.partly(err, result.recipients)
          elseif not receipt then
-            receipt, err = delivery.outcome(conv, mail, result, started)
+            receipt, err = delivery.outcome(conv, message, result, started)
          end
          conv:leave()
          return receipt, err

@@ -113,11 +113,11 @@ end
 ---@param seconds number
 ---@param ... table   recipients, accepted, refused, reply: what transaction:receipt() returns
 ---@return smtp.Receipt
-function findings.receipt(conv, mail, seconds, ...)
+function findings.receipt(conv, message, seconds, ...)
    local parts = conv.parts
    if not parts or not parts.pipelining then parts = findings.parts(conv) end
-   return receipt.new(parts, receipt.used(mail.needs, parts), mail.message_id, mail.size, seconds,
-      ...)
+   return receipt.new(parts, receipt.used(message.needs, parts), message.message_id, message.size,
+      seconds, ...)
 end
 
 --- The trouble of the session, with what only the conversation knows.
@@ -136,12 +136,12 @@ end
 
 --- The error that reports this trouble: see failure.new.
 ---@param trouble table
----@param mail? table
+---@param message? table
 ---@param recipients? table
 ---@return smtp.Error
-function findings.error(conv, trouble, mail, recipients)
+function findings.error(conv, trouble, message, recipients)
    local session = conv.session
-   if not session then return failure.new(conv, { offered = {} }, trouble, mail, recipients) end
+   if not session then return failure.new(conv, { offered = {} }, trouble, message, recipients) end
    trouble = findings.trouble(conv, trouble)
    local facts = session:facts()
    local seen = { facts = facts, capabilities = core.capabilities(facts.capabilities),
@@ -149,7 +149,7 @@ function findings.error(conv, trouble, mail, recipients)
    seen.dialogue, seen.is_open = session:transcript()
    note_offer(conv, facts)
    seen.offered, seen.mechanisms = findings.mechanisms(conv)
-   return failure.new(conv, seen, trouble, mail, recipients)
+   return failure.new(conv, seen, trouble, message, recipients)
 end
 
 return findings

@@ -11,7 +11,6 @@ local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local progress = require "smtp.result.progress"
 local request = require "smtp.client.request"
-local sign = require "smtp.compose.sign"
 local user_call = require "smtp.options.user_call"
 
 local queue = {}
@@ -161,25 +160,25 @@ function Queue:take()
 end
 
 --- A message, as smtp.client.request gives it, as an entry.
-function Queue:as_entry(mail, index, started)
-   mail.index, mail.started, mail.tries = index, started, 1
-   mail.deadline = delivery.deadline(self.server, mail, started)
-   return mail
+function Queue:as_entry(message, index, started)
+   message.index, message.started, message.tries = index, started, 1
+   message.deadline = delivery.deadline(self.server, message, started)
+   return message
 end
 
 -- Others may take their next message while this one is made ready.
 --- The entry of what the caller gave; nil where that is wrong, which is reported.
 function Queue:new_entry(given, index)
    local server = self.server
-   local mail, started = request.plain(given, server), core.now()
+   local message, started = request.plain(given, server), core.now()
    self.started = self.started or started
-   if not mail then
+   if not message then
       local ok, err
-      mail, err = request.message(given, server)
-      if mail then ok, err = sign.message(mail, delivery.deadline(server, mail, started)) end
+      message, err = request.message(given, server)
+      if message then ok, err = delivery.sign(server, message, started) end
       if not ok then return self:tell(index, nil, err) end
    end
-   return self:as_entry(mail, index, started)
+   return self:as_entry(message, index, started)
 end
 
 -- Seconds until the rate allows another message. One that is only reported as failed does not wait.

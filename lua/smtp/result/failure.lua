@@ -71,7 +71,7 @@ function detail.auth_rejected(_, conv, facts, offered)
 end
 
 -- Why the extension is needed, or what the server offers of it.
-function detail.extension_unsupported(err, conv, _, _, mail)
+function detail.extension_unsupported(err, conv, _, _, message)
    local reason = err.reason
    if reason == "helo_only" or reason == "requiretls_unverified" then return "" end
    local offered = reason:match("^(.*)_m[ai][xn]imum$")
@@ -79,7 +79,7 @@ function detail.extension_unsupported(err, conv, _, _, mail)
       local keyword = ascii.upper(offered)
       return (" (%s offered %s %s)"):format(hello(conv), keyword, err.capabilities[keyword])
    end
-   return ", and " .. (mail.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
+   return ", and " .. (message.needs[reason] or ("extensions[%q] = \"require\""):format(reason))
 end
 
 function detail.message_too_large(err)
@@ -177,7 +177,7 @@ local function add_dialogue(err, conv, seen, stage)
    if conv.transcript.secrets[1] then conv.transcript:mask_lines(lines, seen.is_open) end
 end
 
-local function add_facts(err, conv, seen, trouble, mail)
+local function add_facts(err, conv, seen, trouble, message)
    local facts = seen.facts
    err.capabilities = seen.capabilities
    err.mechanisms, err.mechanism = seen.mechanisms, facts.mechanism
@@ -189,10 +189,10 @@ local function add_facts(err, conv, seen, trouble, mail)
       err.challenge = conv.transcript:mask(facts.challenge,
          #(facts.challenge or "") > core.limits.challenge - 4)
    end
-   if mail and trouble.kind == "message_too_large" then
-      err.limit, err.size = facts.size_max, mail.size
+   if message and trouble.kind == "message_too_large" then
+      err.limit, err.size = facts.size_max, message.size
    end
-   if mail and trouble.reason == "smtputf8" then err.value = mail.utf8_address end
+   if message and trouble.reason == "smtputf8" then err.value = message.utf8_address end
 end
 
 local is_interrupted = { disconnected = true, timeout = true }
@@ -204,9 +204,9 @@ local function masked_text(conv, trouble)
 end
 
 -- A reply has its sentence already.
-local function describe(conv, trouble, mail)
+local function describe(conv, trouble, message)
    if trouble.code and not is_interrupted[trouble.kind] then return end
-   interruptions.describe(conv, trouble, mail)
+   interruptions.describe(conv, trouble, message)
 end
 
 local function case_of(conv, facts, err, trouble)
@@ -248,26 +248,26 @@ end
 --- The error that reports a conversation's trouble.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param seen table         what findings.error takes of the session; without one: { offered = {} }
----@param trouble table      kind, reason, stage, sentence ("refused EHLO"; where `is_note`, one that
---   has another subject than the server), code, enhanced, text, hint, cause, idle
----@param mail? table        the message that the trouble is about
+---@param trouble table      kind, reason, stage, code, enhanced, text, hint, cause, idle, sentence
+--   ("refused EHLO"; where `is_note`, one that has another subject than the server)
+---@param message? table        the message that the trouble is about
 ---@param recipients? table  the recipients of the transaction that failed
 ---@return smtp.Error
-function failure.new(conv, seen, trouble, mail, recipients)
+function failure.new(conv, seen, trouble, message, recipients)
    local err, facts = { transcript = {} }, seen.facts
    quote_ehlo(trouble, facts and facts.ehlo_reply)
    trouble.text = masked_text(conv, trouble)
-   describe(conv, trouble, mail)
+   describe(conv, trouble, message)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.
       local stage = conv.server.pipelining ~= "eager" and trouble.stage or nil
       add_dialogue(err, conv, seen, command_stage[stage] or stage)
-      add_facts(err, conv, seen, trouble, mail)
+      add_facts(err, conv, seen, trouble, message)
    end
    local case = case_of(conv, facts, err, trouble)
-   refusal.name(trouble, case, recipients, mail and mail.needs_all_recipients)
+   refusal.name(trouble, case, recipients, message and message.needs_all_recipients)
    add_trouble(err, conv, trouble)
-   if facts then add_detail(err, trouble, conv, facts, seen.offered, mail) end
+   if facts then add_detail(err, trouble, conv, facts, seen.offered, message) end
    if recipients then add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
    err.hint = err.hint or trouble.hint or hints.find(err, conv.server, seen.offered, trouble)

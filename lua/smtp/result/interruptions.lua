@@ -21,11 +21,11 @@ local is_connecting = { resolve = true, connect = true }
 
 -- The option that decided, and its seconds: the answer to the end of a message may take all the
 -- time there is.
-local function limit(conv, stage, mail)
+local function limit(conv, stage, message)
    local server = conv.server
    local option = is_connecting[stage] and "connect_timeout" or "reply_timeout"
    local seconds, all = server[option],
-      core.seconds_for(mail and mail.size, server.timeout, server.timeout_given)
+      core.seconds_for(message and message.size, server.timeout, server.timeout_given)
    if stage == "final" or all <= seconds or core.now() >= conv.deadline - 0.05 then
       option, seconds = "timeout", all
    end
@@ -46,8 +46,8 @@ local function stage_of(trouble, texts, server)
    return trouble.stage
 end
 
-local function add_limit(conv, trouble, mail)
-   local option, seconds = limit(conv, trouble.stage, mail)
+local function add_limit(conv, trouble, message)
+   local option, seconds = limit(conv, trouble.stage, message)
    local text = ("%g s (%s)"):format(math.floor(seconds * 10 + 0.5) / 10, option):gsub(",", ".")
    trouble.option, trouble.sentence = option, trouble.sentence:gsub("{limit}", text)
 end
@@ -56,8 +56,8 @@ end
 -- and a timeout its `option`, which decided.
 ---@param conv smtp.Conversation
 ---@param trouble table    kind, reason, stage, idle
----@param mail? table      the message that the trouble is about
-function interruptions.describe(conv, trouble, mail)
+---@param message? table      the message that the trouble is about
+function interruptions.describe(conv, trouble, message)
    local texts = texts_of(trouble)
    if not texts then
       local unreported = trouble.stage == "tls" and sentences.tls or sentences.connect
@@ -69,7 +69,7 @@ function interruptions.describe(conv, trouble, mail)
    local text = texts[stage] or verb and texts.other
    if not text then return end
    trouble.sentence = text:gsub("{verb}", verb or "")
-   if trouble.kind == "timeout" then add_limit(conv, trouble, mail) end
+   if trouble.kind == "timeout" then add_limit(conv, trouble, message) end
 end
 
 --- Where a reply came that breaks the protocol: " (in reply to EHLO)", "" where that says nothing.

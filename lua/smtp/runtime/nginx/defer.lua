@@ -49,7 +49,7 @@ end
 -- An error of one message does not keep the next one from being sent.
 local function send(job, runner)
    local ok, receipt, err = user_call.call(function()
-      return job.send(job.server, job.mail, core.now())
+      return job.send(job.server, job.message, core.now())
    end)
    if not ok then
       receipt, err = nil, errors.new("system",
@@ -127,10 +127,10 @@ local function no_timer(ngx, why)
 end
 
 --- Queue a message that is checked and composed.
----@param send_one function   (server, mail, started) -> receipt | nil, err
+---@param send_one function   (server, message, started) -> receipt | nil, err
 ---@return table|nil   { message_id =, waiting = }: how many wait now
 ---@return table|nil err
-local function add(send_one, server, mail, callback)
+local function add(send_one, server, message, callback)
    local ngx = package.loaded.ngx
    if waiting >= QUEUE_MAX then
       return nil, errors.new("system", { reason = "queue_full", retry = "later",
@@ -145,9 +145,10 @@ local function add(send_one, server, mail, callback)
       -- Those that run already will come to it.
       if not ok and queue.runner_count == 0 then return nil, no_timer(ngx, why) end
    end
-   table.insert(queue.jobs, { send = send_one, server = server, mail = mail, callback = callback })
+   table.insert(queue.jobs,
+      { send = send_one, server = server, message = message, callback = callback })
    waiting = waiting + 1
-   return { message_id = mail.message_id, waiting = waiting }
+   return { message_id = message.message_id, waiting = waiting }
 end
 
 return { add = add }
