@@ -94,6 +94,17 @@ static inline struct smtp_text text_arg(lua_State *L, int index)
     return text;
 }
 
+/* The arguments from 2 on: bytes [, from [, len]]: those of the bytes that are meant. */
+static inline struct smtp_text slice_arg(lua_State *L)
+{
+    struct smtp_text bytes = text_arg(L, 2);
+    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)bytes.len + 1);
+    size_t len = lua_isnoneornil(L, 4) ? bytes.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
+    luaL_argcheck(L, from >= 1, 3, "before the first");
+    size_t rest = bytes.len - (from - 1);
+    return (struct smtp_text){bytes.data + from - 1, len < rest ? len : rest};
+}
+
 /* Returns field `key` of table 1, which has to keep the string; data is NULL where it is not a
  * string. */
 static inline struct smtp_text text_field(lua_State *L, const char *key)

@@ -22,11 +22,11 @@ static struct dkim_body *to_body(lua_State *L)
     return self_arg(L, BODY);
 }
 
-/** body:add(octets): of lines that end with CRLF, cut anywhere */
+/** body:add(octets [, from [, len]]): of lines that end with CRLF, cut anywhere */
 static int body_add(lua_State *L)
 {
     struct dkim_body *b = to_body(L);
-    dkim_body_add(b, text_arg(L, 2));
+    dkim_body_add(b, slice_arg(L));
     return 0;
 }
 

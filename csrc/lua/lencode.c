@@ -45,17 +45,6 @@ static int core_utf8_len(lua_State *L)
     return 1;
 }
 
-/* The arguments from 2 on: bytes [, from [, len]]: those of the bytes that are meant. */
-static struct smtp_text slice_arg(lua_State *L)
-{
-    struct smtp_text bytes = text_arg(L, 2);
-    size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)bytes.len + 1);
-    size_t len = lua_isnoneornil(L, 4) ? bytes.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
-    luaL_argcheck(L, from >= 1, 3, "before the first");
-    size_t rest = bytes.len - (from - 1);
-    return (struct smtp_text){bytes.data + from - 1, len < rest ? len : rest};
-}
-
 /** core.scanner([ready]) -> scanner, for a message that comes bit by bit; `ready` as in struct
  *  smtp_scan */
 static int core_scanner(lua_State *L)

@@ -10,11 +10,11 @@
 
 require "smtp.ground.modules"
 local check = require "smtp.options.check"
-local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
 local option = require "smtp.compose.dkim_options"
 local signature = require "smtp.compose.dkim"
+local source = require "smtp.compose.source"
 
 local dkim = {}
 
@@ -46,14 +46,21 @@ dkim.begin = signature.begin
 
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
 local function check_text(message)
-   local scanner = core.scanner()
-   scanner:feed(message)
-   local scan = scanner:finish()
+   local scan = source.scan(message)
    if scan.nul or scan.long_line then
       errors.refuse("message", "the message contains "
          .. (scan.nul and "a NUL byte" or "a line over 998 bytes"),
          "No server passes it on unchanged: encode that part as base64")
    end
+end
+
+-- The message with CRLF line ends. Other coroutines may run meanwhile.
+local function encode(message)
+   local whole = filters.encoded(message, "7bit")
+   if type(whole) == "string" then return whole end
+   local pieces = {}
+   source.drain(whole.open(), function(piece) pieces[#pieces + 1] = piece end)
+   return table.concat(pieces)
 end
 
 local function raise(result, err)
@@ -72,7 +79,7 @@ dkim.sign = errors.returning(function(message, options, clock)
       errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
          "Give the whole message as a string")
    end
-   local text = core.encode(message, "7bit")
+   local text = encode(message)
    local head, body, has_body = filters.split_text(text)
    if not has_body and head ~= "" and head:sub(-2) ~= "\r\n" then
       head, text = head .. "\r\n", text .. "\r\n"
@@ -80,7 +87,7 @@ dkim.sign = errors.returning(function(message, options, clock)
    local headers = raise(signature.headers(head))
    check_text(message)
    local signing = raise(signature.begin(signers, clock))
-   if has_body then signing:body(body) end
+   if has_body then signature.whole_body(signing, body) end
    return raise(signing:finish(headers)) .. text
 end)
 

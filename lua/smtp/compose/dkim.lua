@@ -10,6 +10,8 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
 local options = require "smtp.compose.dkim_options"
+local runtime = require "smtp.runtime.runtime"
+local source = require "smtp.compose.source"
 
 local dkim = {}
 
@@ -71,13 +73,19 @@ local function check_headers(headers)
       check.refuse_value("headers", "a list of { name, raw }", headers, LIST_HINT)
    end
    check.is_list(headers, "headers", LIST_HINT)
-   local from = 0
    for i = 1, #headers do
       if not is_header(headers[i]) then
          errors.refuse("headers", ("entry %d of headers is not { name, raw }"):format(i),
             "raw is \"Name: value\\r\\n\"")
       end
-      if ascii.lower(headers[i][1]) == "from" then from = from + 1 end
+   end
+end
+
+local function check_from(headers)
+   local from = 0
+   for i = 1, #headers do
+      local name = headers[i][1]
+      if #name == 4 and ascii.lower(name) == "from" then from = from + 1 end
    end
    if from ~= 1 then
       errors.refuse("message", from == 0 and "the message has no From header"
@@ -115,17 +123,25 @@ dkim.begin = errors.returning(function(signers, clock)
 end)
 
 --- Add a piece of the body, cut anywhere.
----@param piece string   lines end with CRLF, and no dot is doubled yet
+---@param piece string    lines end with CRLF, and no dot is doubled yet
+---@param from? integer   the first byte of the piece to add
+---@param len? integer    how many bytes to add
 ---@return boolean|nil
 ---@return table|nil err
-function methods:body(piece)
+function methods:body(piece, from, len)
    if type(piece) ~= "string" or self.hashes then
       return nil, errors.usage("message", self.hashes and "a piece of the body came after its end"
          or "message: expected a piece of the body as a string, got " .. check.type_name(piece),
          "Give the pieces of the body as strings, all of them before signing:finish")
    end
-   for _, body in next, self.bodies do body:add(piece) end
+   for _, body in next, self.bodies do body:add(piece, from, len) end
    return true
+end
+
+--- Add a whole body, bit by bit. Other coroutines may run meanwhile.
+---@param text string   as for signing:body
+function dkim.whole_body(self, text)
+   source.slices(text, function(from, len) self:body(text, from, len) end)
 end
 
 -- End the body. -> its hashes, by canonicalization
@@ -138,6 +154,20 @@ local function end_body(self)
    return hashes
 end
 
+-- A signature by RSA takes about a millisecond: other coroutines may run after each.
+local function sign(self, headers)
+   check_from(headers)
+   local hashes, time = end_body(self), math.floor(self.clock())
+   local signers, out = self.signers, {}
+   for i = 1, #signers do
+      local began = core.now()
+      out[i] = signers.crypto.dkim_header(signers[i], headers, hashes[signers[i].body], time)
+         or broken()
+      runtime.breathe(began)
+   end
+   return table.concat(out)
+end
+
 --- End the body, and sign.
 ---@param headers table   { { name, raw }, … } from top to bottom, raw as it goes on the wire:
 --   "Name: value\r\n", folded or not
@@ -145,15 +175,11 @@ end
 ---@return table|nil err
 methods.finish = errors.returning(function(self, headers)
    check_headers(headers)
-   local hashes, time = end_body(self), math.floor(self.clock())
-   local out = {}
-   for i = 1, #self.signers do
-      local signer = self.signers[i]
-      out[i] = self.signers.crypto.dkim_header(signer, headers, hashes[signer.body], time)
-         or broken()
-   end
-   return table.concat(out)
+   return sign(self, headers)
 end)
+
+--- signing:finish for headers that this library made, or that dkim.headers returned.
+dkim.finish = errors.returning(sign)
 
 --- End the body, and identify what was read: 32 bytes, which are equal for two readings of a
 -- source where the headers are the same bytes and the body gives the same hashes, so that a

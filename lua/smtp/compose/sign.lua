@@ -18,8 +18,9 @@ local function hash(signers, body, deadline)
    return not trouble and state or nil, trouble
 end
 
--- The header fields and the body of a raw message, with the line ends that it will have.
--- -> { header_fields =, body =, has_body = } | nil, trouble
+-- A raw message with the line ends that it will have, taken apart.
+-- -> { header_fields =, body =, has_body =, text = all of it where it is one string }
+-- | nil, trouble
 local function take_apart(message, deadline)
    local whole = filters.lines(source.of_message(message))
    if not whole.again then
@@ -27,10 +28,28 @@ local function take_apart(message, deadline)
       if not kept then return nil, trouble end
       whole = kept
    end
-   local head, body, has_body = filters.split(whole)
+   local text = whole.text
+   local split = text and filters.split_text or filters.split
+   local head, body, has_body = split(text or whole)
    if not head then return nil, body end
    local fields, err = dkim.headers(head)
-   return fields and { header_fields = fields, body = body, has_body = has_body }, err
+   return fields and { header_fields = fields, body = body, has_body = has_body,
+      text = text and not has_body and text .. "\r\n" or text }, err
+end
+
+local function set_text(message, text)
+   message.text, message.source, message.size, message.size_is_exact = text, nil, #text, true
+   return true
+end
+
+-- A message that is one string.
+local function sign_text(message, fields, body, text)
+   local state, err = dkim.begin(message.signers)
+   if not state then return nil, err end
+   dkim.whole_body(state, body)
+   local signatures
+   signatures, err = dkim.finish(state, fields)
+   return signatures and set_text(message, signatures .. text), err
 end
 
 -- The body, which ends in trouble where it is not the one that was signed: a file may change.
@@ -48,20 +67,37 @@ local function watched(body, signers, fields, fingerprint)
    end)
 end
 
--- The parts of a message, with a body that can be read again.
--- -> { header_fields =, body =, has_body = } | nil, trouble
-local function readable(message, deadline)
-   local parts, trouble = message, nil
-   if not message.header_fields then parts, trouble = take_apart(message, deadline) end
-   if not parts then return nil, trouble end
-   local body = parts.body
-   if type(body) == "string" then
-      body = source.of_string(body)
-   elseif not body.again then
-      body, trouble = spool.keep(body, deadline)
+-- A body that can be read again. -> source | nil, trouble
+local function readable(body, deadline)
+   if type(body) == "string" then return source.of_string(body) end
+   if body.again then return body end
+   return spool.keep(body, deadline)
+end
+
+-- A message that is read twice: for its signatures, and when it is sent.
+local function sign_source(message, parts, deadline)
+   local fields = parts.header_fields
+   local body, trouble = readable(parts.body, deadline)
+   if not body then return source.failure(trouble) end
+   local state, why = hash(message.signers, body, deadline)
+   if not state then return source.failure(why) end
+   local signatures, err = dkim.finish(state, fields)
+   if not signatures then return nil, err end
+   if not body.steady then
+      body = watched(body, message.signers, fields, state:fingerprint(fields))
    end
-   return body and { header_fields = parts.header_fields, body = body,
-      has_body = parts.has_body }, trouble
+   local pieces = { signatures }
+   for i = 1, #fields do pieces[i + 1] = fields[i][2] end
+   pieces[#pieces + 1] = "\r\n"
+   local whole = filters.join { table.concat(pieces), body }
+   if type(whole) == "string" then return set_text(message, whole) end
+   message.text, message.source = nil, whole
+   if whole.size then
+      message.size, message.size_is_exact = whole.size, true
+   elseif message.size then
+      message.size = message.size + #signatures + (parts.has_body == false and 2 or 0)
+   end
+   return true
 end
 
 --- Sign a message that has signers. Reads its body, which may yield.
@@ -71,31 +107,11 @@ end
 ---@return table|nil err                 SourceError, TimeoutError, SystemError, UsageError
 function sign.message(message, deadline)
    if not message.signers then return true end
-   local parts, trouble = readable(message, deadline)
+   local parts, trouble = message, nil
+   if not message.header_fields then parts, trouble = take_apart(message, deadline) end
    if not parts then return source.failure(trouble) end
-   local body, fields = parts.body, parts.header_fields
-   local state, why = hash(message.signers, body, deadline)
-   if not state then return source.failure(why) end
-   local signatures, err = state:finish(fields)
-   if not signatures then return nil, err end
-   if not body.steady then
-      body = watched(body, message.signers, fields, state:fingerprint(fields))
-   end
-   local pieces = { signatures }
-   for i = 1, #fields do pieces[i + 1] = fields[i][2] end
-   pieces[#pieces + 1] = "\r\n"
-   local whole = filters.join { table.concat(pieces), body }
-   if type(whole) == "string" then
-      message.text, message.source, message.size, message.size_is_exact = whole, nil, #whole, true
-      return true
-   end
-   message.text, message.source = nil, whole
-   if whole.size then
-      message.size, message.size_is_exact = whole.size, true
-   elseif message.size then
-      message.size = message.size + #signatures + (parts.has_body == false and 2 or 0)
-   end
-   return true
+   if parts.text then return sign_text(message, parts.header_fields, parts.body, parts.text) end
+   return sign_source(message, parts, deadline)
 end
 
 return sign
