@@ -213,8 +213,8 @@
 ---@field size? integer  The number of bytes that `source` returns.
 --- The name that the reader sees, in UTF-8, at most 255 characters. Default: the last part of `path`.
 ---@field filename? string
---- The type, with its parameters. Default: by the end of the file name, and for text with the charset where
---- `path` or `content` is UTF-8. The charset of `source` is not known: write `"text/csv; charset=utf-8"`.
+--- The type, with its parameters. Default: by the end of the file name. `charset=utf-8` is added to a text of
+--- `path` or `content` that is UTF-8. The charset of `source` is not known: write `"text/csv; charset=utf-8"`.
 ---@field content_type? string
 --- Whether it is shown in the text. Default: `"attachment"`, and `"inline"` with `cid`.
 ---@field disposition? "attachment"|"inline"

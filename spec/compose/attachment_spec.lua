@@ -180,7 +180,10 @@ for policy in email.policy.default, email.policy.compat32:
    end)
 
    for given, written in pairs {
-      ["text/csv"] = "text/csv; name=\"x\"", ["text/csv;charset=utf-8"] = "text/csv; charset=utf-8; name=\"x\"",
+      ["text/csv"] = "text/csv; charset=utf-8; name=\"x\"",
+      ["Text/x; y=1"] = "Text/x; y=1; charset=utf-8; name=\"x\"",
+      ["text/x; Charset=latin1"] = 'text/x; Charset=latin1; name="x"',
+      ["text/csv;charset=utf-8"] = "text/csv; charset=utf-8; name=\"x\"",
       ["Text/CSV ;\tCHARSET=\"utf-8\" ;"] = "Text/CSV; CHARSET=\"utf-8\"; name=\"x\"",
       ['a/b; title="; name=c  d"'] = 'a/b; title="; name=c  d"; name="x"',
       ['a/b; Name="own; name"'] = 'a/b; Name="own; name"', ["a/b; name*=UTF-8''own"] = "a/b; name*=UTF-8''own",

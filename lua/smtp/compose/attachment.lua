@@ -48,8 +48,8 @@ local PARAMETER = "^[ \t]*;[ \t]*(" .. TOKEN .. "="
 local PARAMETERS = { PARAMETER .. TOKEN .. ")(.*)$",
    PARAMETER .. '"[^"\\%z\1-\31\127-\255]*")(.*)$' }
 
--- "type/subtype; name=value; …" (RFC 2045 5.1) -> { "type/subtype", "name=value", … }; has_name:
--- one of the parameters is the name of the file
+-- "type/subtype; name=value; …" (RFC 2045 5.1) -> { "type/subtype", "name=value", …, has = { name =
+-- true } }
 local function check_type(text, where)
    local option = where .. ".content_type"
    local form = 'Write content_type = "application/pdf"'
@@ -58,15 +58,16 @@ local function check_type(text, where)
    end
    local main, rest = text:match("^(" .. TOKEN .. "/" .. TOKEN .. ")(.*)$")
    if not main then refuse(option, "is not a valid media type", form) end
-   local list = { main }
+   local list = { main, has = {} }
    while rest:find("[^ \t;]") do
       local one, left = rest:match(PARAMETERS[1])
       if not one then one, left = rest:match(PARAMETERS[2]) end
       if not one then
-         refuse(option, "has malformed parameters", 'Write "text/csv; charset=utf-8"')
+         refuse(option, "has malformed parameters",
+            'Write "text/csv; charset=utf-8", and the name of the file as filename')
       end
       list[#list + 1], rest = one, left
-      list.has_name = list.has_name or ascii.lower(one):find("^name[*=]") ~= nil
+      list.has[ascii.lower(one:match("^[^*=]*"))] = true
    end
    if ascii.lower(main):find("^multipart/") then
       refuse(option, "is multipart, but an attachment is one part",
@@ -163,7 +164,7 @@ local function fields_of(one, name, content_type, encoding, id)
    local inline = one.disposition == "inline" or (one.cid and one.disposition == nil)
    local disposition = name and mime.filename(name) or {}
    table.insert(disposition, 1, inline and "inline" or "attachment")
-   if name and not content_type.has_name then
+   if name and not content_type.has.name then
       content_type[#content_type + 1] = mime.name(name)
    end
    local list = { { "Content-Type", content_type, "parameters" },
@@ -193,9 +194,12 @@ local function id_of(one, where)
 end
 
 local function type_of(one, name, body, where)
-   if one.content_type ~= nil then return check_type(one.content_type, where) end
-   local found = media_types.of_name(name)
-   return { found, found:find("^text/") and is_text(body) and "charset=utf-8" or nil }
+   local list = one.content_type ~= nil and check_type(one.content_type, where)
+      or { media_types.of_name(name), has = {} }
+   if not list.has.charset and ascii.lower(list[1]):find("^text/") and is_text(body) then
+      list[#list + 1] = "charset=utf-8"
+   end
+   return list
 end
 
 -- -> the encoding, the encoded bytes, the text of an attached message
