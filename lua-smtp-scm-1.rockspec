@@ -54,6 +54,7 @@ build = {
       ["smtp.errors"] = "lua/smtp/errors.lua",
       ["smtp.runtime.nginx.expiry"] = "lua/smtp/runtime/nginx/expiry.lua",
       ["smtp.runtime.nginx.foreign"] = "lua/smtp/runtime/nginx/foreign.lua",
+      ["smtp.options.dates"] = "lua/smtp/options/dates.lua",
       ["smtp.options.extensions"] = "lua/smtp/options/extensions.lua",
       ["smtp.options.foreign"] = "lua/smtp/options/foreign.lua",
       ["smtp.options.foreign_fields"] = "lua/smtp/options/foreign_fields.lua",

@@ -287,7 +287,7 @@
 --- (RFC 2852).
 ---@field deliver_by? integer|string|{ seconds: integer|string, mode?: "return"|"notify", trace?: boolean }
 ---@field hold_for? integer|string  Seconds for which the server keeps the message first (RFC 4865).
---- Until when the server keeps the message: seconds since 1970, or an RFC 3339 date.
+--- Until when the server keeps the message: seconds since 1970, or an RFC 3339 or RFC 5322 date.
 ---@field hold_until? number|string
 ---@field mt_priority? integer|string  The priority for servers, from -9 to 9 (RFC 6710).
 

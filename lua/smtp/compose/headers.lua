@@ -5,49 +5,21 @@ local address_fields = require "smtp.compose.address_fields"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local dates = require "smtp.options.dates"
 local identifiers = require "smtp.compose.identifiers"
 local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
 local headers = {}
 
--- ---- date ----
+-- ---- dates ----
 
-local DAYS, MONTHS = "SunMonTueWedThuFriSat", "JanFebMarAprMayJunJulAugSepOctNovDec"
-
-local YEAR_10000 = 253402300800
-
---- A time as RFC 5322 3.3 writes it: in UTC, and in English whatever the locale is.
----@param time number    seconds since 1970
----@return string|nil    nil where the year has more than four digits, or is before 1970
-function headers.date(time)
-   if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
-   local d = os.date("!*t", math.floor(time))
-   return ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(DAYS:sub(3 * d.wday - 2, 3 * d.wday),
-      d.day, MONTHS:sub(3 * d.month - 2, 3 * d.month), d.year, d.hour, d.min, d.sec)
-end
-
--- "Tue, 24 Nov 2026 12:00:00 +0000 (UTC)": the seconds and the part in brackets are optional.
-local function is_date(text)
-   local wday, day, month, hour, minute, rest =
-      text:match("^([A-Z][a-z][a-z]), (%d%d?) ([A-Z][a-z][a-z]) %d%d%d%d (%d%d):(%d%d)(.*)$")
-   if not rest or #text > 100 then return false end
-   if not DAYS:find(wday, 1, true) or not MONTHS:find(month, 1, true) then return false end
-   if tonumber(day) < 1 or tonumber(day) > 31 or hour > "23" or minute > "59" then return false end
-   rest = rest:gsub("^:[0-5]%d", ""):gsub("^:60", "") -- a leap second
-   return rest:find("^ [+-]%d%d%d%d$") or rest:find("^ [+-]%d%d%d%d %([A-Za-z0-9 +-]+%)$")
-      or rest:find("^ [A-Z]+$")
-end
-
-local function date_of(t)
-   local value, date = t.date, nil
-   if value == nil or type(value) == "number" then
-      date = headers.date(value or os.time())
-   elseif type(value) == "string" and is_date(value) then
-      date = value
-   end
-   return date or refuse("date", "date is neither a time nor a date of RFC 5322",
-      "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
+-- A time, or a date of RFC 5322, as a header has it. `name`: what errors call it.
+local function read_date(value, option, name)
+   local date, what, hint = dates.header(value)
+   return date or refuse(option, what and ("%s: %s"):format(name, what)
+      or name .. " is neither a time nor a date of RFC 5322", hint
+      or "Write os.time(), or \"Tue, 24 Nov 2026 12:00:00 +0000\"")
 end
 
 -- ---- subject ----
@@ -132,8 +104,12 @@ local own = {
    ["return-path"] = false,
 }
 
--- -> the value as text
-local function check_header(name, value)
+-- Fields whose value is a date (RFC 5322 3.6.6, RFC 4021).
+local date_fields = { ["resent-date"] = true, expires = true, ["expiry-date"] = true,
+   ["reply-by"] = true, ["deferred-delivery"] = true, ["latest-delivery-time"] = true,
+   ["delivery-date"] = true }
+
+local function check_name(name)
    if type(name) ~= "string" or #name > 76 or not name:find("^[!-9;-~]+$") then
       refuse("headers", ("headers: %q is not a valid header name"):format(user_call.text(name)),
          "A name has letters, digits and hyphens, at most 76 bytes")
@@ -143,6 +119,14 @@ local function check_header(name, value)
       refuse("headers", ("headers may not contain %s"):format(name), option
          and ("Use the option %s"):format(option)
          or "The composer writes it; use raw for a message of your own making")
+   end
+end
+
+-- -> the value as text
+local function check_header(name, value)
+   check_name(name)
+   if date_fields[ascii.lower(name)] then
+      return read_date(value, "headers", "headers: " .. name)
    end
    if type(value) == "number" then value = tostring(value) end
    if type(value) ~= "string" or not core.is_utf8(value) then
@@ -199,7 +183,8 @@ local priorities = { high = "1", normal = "3", low = "5" }
 
 -- The options that become fields with one value each, by the names that `ordered` has.
 local function read_values(t, sender)
-   local values = { priority = priorities[t.priority], importance = t.priority, date = date_of(t),
+   local values = { priority = priorities[t.priority], importance = t.priority,
+      date = read_date(t.date == nil and os.time() or t.date, "date", "date"),
       subject = read_subject(t) }
    values.message_id, values.in_reply_to, values.references = identifiers.read(t, sender)
    if t.list_unsubscribe ~= nil then

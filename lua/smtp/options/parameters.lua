@@ -7,6 +7,7 @@ local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local dates = require "smtp.options.dates"
 local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
@@ -76,44 +77,6 @@ local function envid(value)
    return coded
 end
 
--- Days since 1970-01-01 in the Gregorian calendar. The calculation begins the year in March.
-local function days(year, month, day)
-   if month <= 2 then year, month = year - 1, month + 12 end
-   return 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
-      + math.floor((153 * (month - 3) + 2) / 5) + day - 719469
-end
-
-local SECONDS_IN_DAY, YEAR_10000 = 86400, 253402300800
-
-local function rfc3339(time)
-   if not (time >= 0 and time < YEAR_10000) then return nil end -- NaN neither
-   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(time))
-end
-
--- "Z" or "+01:00" -> seconds | nil
-local function zone_offset(zone)
-   if zone == "Z" or zone == "z" then return 0 end
-   local sign, hours, minutes = zone:match("^([+-])(%d%d):(%d%d)$")
-   if not sign or hours > "23" or minutes > "59" then return nil end
-   return (sign == "-" and -1 or 1) * (hours * 3600 + minutes * 60)
-end
-
--- A time, or a date of RFC 3339 5.6 -> the date in UTC, in whole seconds | nil
-local function utc(value)
-   if type(value) == "number" then return rfc3339(value) end
-   if type(value) ~= "string" then return nil end
-   local date, clock, fraction, zone =
-      value:match("^(%d%d%d%d%-%d%d%-%d%d)[Tt ](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$")
-   local offset = zone and zone_offset(zone)
-   if not offset or fraction ~= "" and not fraction:find("^%.%d") then return nil end
-   local year, month, day = date:match("^(%d+)-(%d+)-(%d+)$")
-   local hour, minute, second = clock:match("^(%d+):(%d+):(%d+)$")
-   local time = days(tonumber(year), tonumber(month), tonumber(day)) * SECONDS_IN_DAY
-      + hour * 3600 + minute * 60 + second
-   if rfc3339(time) ~= date .. "T" .. clock .. "Z" then return nil end -- as 30 February
-   return rfc3339(time - offset)
-end
-
 -- By option: (value, values) -> the keyword of the extension that the message needs, if it needs
 -- one. Each fills in its fields of `values`.
 local readers = {}
@@ -149,9 +112,10 @@ function readers.hold_for(value, values)
 end
 
 function readers.hold_until(value, values)
-   values.hold_until = utc(value) or refuse("hold_until",
-      "hold_until is neither a time nor a date of RFC 3339",
-      "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", value)
+   local date, what, hint = dates.parameter(value)
+   values.hold_until = date or refuse("hold_until", what and "hold_until: " .. what
+      or "hold_until is neither a time nor a date of RFC 3339", hint
+      or "Write \"2026-11-24T12:00:00Z\", or seconds since 1970 as os.time() gives them", value)
    return "futurerelease"
 end
 
