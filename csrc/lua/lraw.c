@@ -23,17 +23,13 @@ static bool is_same(struct smtp_text a, struct smtp_text b)
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-/* "Ann <ann@example.org>" without its name, where that is printable ASCII without specials. Any
- * other text is returned as it is, and is not a valid address if it has a name. */
+/* The address of "Ann <ann@example.org>". A text that is not valid is returned as it is. */
 static struct smtp_text without_name(struct smtp_text text)
 {
+    struct smtp_mailbox mailbox;
     if (text.len == 0 || text.data[text.len - 1] != '>') return text;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c == '<') return (struct smtp_text){text.data + i + 1, text.len - i - 2};
-        if (c < ' ' || c > '~' || strchr("\"\\,;@>", c) != NULL) break;
-    }
-    return text;
+    smtp_mailbox_read(text, &mailbox);
+    return smtp_mailbox_is_plain(&mailbox) ? mailbox.spec : text;
 }
 
 /* `known`: an address in its canonical form, or NULL. One outside ASCII may need IDNA, and its

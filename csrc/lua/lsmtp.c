@@ -182,5 +182,6 @@ LCOMPAT_OPEN(core)
     lpipeline_open(L);
     lencode_open(L);
     llimits_open(L);
+    lheader_open(L);
     return 1;
 }

@@ -91,6 +91,7 @@ void loutcome_open(lua_State *L);
 void lpipeline_open(lua_State *L);
 void lencode_open(lua_State *L);
 void llimits_open(lua_State *L);
+void lheader_open(lua_State *L);
 
 #pragma GCC visibility pop
 

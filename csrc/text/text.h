@@ -39,6 +39,56 @@ size_t smtp_address_check(const char *data, size_t len, char *out, const char **
  *  valid, else a sentence that says why it is not. */
 const char *smtp_domain_check(const char *data, size_t len);
 
+/** An address as people write it, in parts of the text that was read. */
+struct smtp_mailbox {
+    struct smtp_text spec;   /* the address; whether it is valid is for smtp_address_check */
+    struct smtp_text name;   /* without the quotation marks around it; empty where there is none */
+    struct smtp_text beside; /* the character before "<" */
+    bool quoted;             /* the name is a quoted string: a backslash belongs to the next byte */
+    bool several;            /* the name contains another address: this is a list */
+};
+
+/** Reads "spec", "<spec>" or "name <spec>"; blanks around the parts do not count. Quotation marks
+ *  around a part of the name are part of it. */
+void smtp_mailbox_read(struct smtp_text text, struct smtp_mailbox *mailbox);
+
+/** Writes the name without backslashes to `out`, which has room for `name.len` bytes. Returns its
+ *  length. */
+size_t smtp_mailbox_name(const struct smtp_mailbox *mailbox, char *out);
+
+/** Checks a display name. Returns NULL where it is valid, or empty; "utf8": it is not well-formed;
+ *  "control": it contains a control character, perhaps one of C1 (some programs take U+0085 for a
+ *  line end); "invisible": readers see none of its characters. */
+const char *smtp_name_check(struct smtp_text name);
+
+/** Is it one address, with nothing wrong in its name or beside it? */
+bool smtp_mailbox_is_plain(const struct smtp_mailbox *mailbox);
+
+/* ---- header fields (field.c) ---- */
+
+/** May the text be written as it is, in 7-bit lines? Readers drop the blanks at its ends; a word
+ *  that looks like an encoded word, and a word of more than `room` bytes, must be encoded. */
+bool smtp_is_plain(struct smtp_text text, size_t room);
+
+/** Returns how much room the next three functions need for `len` bytes of text. */
+static inline size_t smtp_field_max(size_t len)
+{
+    return 2 * len + 160;
+}
+
+/** Writes the text, UTF-8, as encoded words (RFC 2047), in the form that is shorter, or in base64.
+ *  `column` is where the first one begins in its line. Returns the length. */
+size_t smtp_words(struct smtp_text text, size_t column, bool base64, char *out);
+
+/** Writes a display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words. Returns the
+ *  length. */
+size_t smtp_phrase(struct smtp_text name, char *out);
+
+/** Writes a part of a field with line ends before some of its blanks, so that no line has over 78
+ *  bytes where that is possible. `*column` is where it begins in its line, and then where it ends.
+ *  Blanks at the end are left out. Returns the length. */
+size_t smtp_fold(struct smtp_text text, size_t *column, char *out);
+
 /* ---- characters (utf8.c, invisible.c, printable.c, saslname.c) ---- */
 
 /** Is the text well-formed UTF-8 (RFC 3629 4)? */

@@ -174,7 +174,31 @@ describe("an address as people write it", function()
       assert.is_true(os.clock() - began < 10)
    end)
 
+   for name, header in pairs {
+      ["Ann"] = "Ann <a@b>", ["Ann, Dr."] = '"Ann, Dr." <a@b>', ['Ann "x"'] = '"Ann \\"x\\"" <a@b>',
+      ["a@b"] = '"a@b" <a@b>', ["x <y>"] = '"x <y>" <a@b>',
+      ["=?UTF-8?Q?x?="] = "=?UTF-8?B?PT9VVEYtOD9RP3g/PQ==?= <a@b>",
+      ["A\226\128\168B"] = "=?UTF-8?B?QeKAqEI=?= <a@b>",
+   } do
+      it(("named %s is shown under that name"):format(name), function()
+         assert.equal(header, address.written(parse({ name = name, address = "a@b" }, "to")))
+         assert.same({ header }, parse_list({ { name = name, address = "a@b" } }, "to").pieces)
+      end)
+   end
+
+   it("in a list may be one that needs SMTPUTF8: the first one is named", function()
+      local list = parse_list({ "a@b", "J <j\195\182@\195\188.example>", "\195\164@b", "c@\195\188.example" }, "to")
+      assert.equal("j\195\182@\195\188.example", list.utf8)
+      assert.same({ "a@b", list.utf8, "\195\164@b", "c@xn--tda.example" }, { list[1], list[2], list[3], list[4] })
+      assert.equal("a@b, J <j\195\182@\195\188.example>, \195\164@b, c@xn--tda.example", table.concat(list.pieces))
+   end)
+
    it("in a list is one of many", function()
+      local breaths = 0
+      local many = {}
+      for i = 1, 2000 do many[i] = "Ann Lee <a@b>" end
+      assert.equal(2000, #parse_list(many, "to", nil, function() breaths = breaths + 1 end))
+      assert.is_true(breaths > 1)
       assert.equal(2, #parse_list({ "a@b", { address = "c@d" } }, "to"))
       assert.equal(1, #parse_list("a@b", "to"))
       assert.is_nil((parse_list({ "a@b", x = 1 }, "to")))

@@ -1,6 +1,7 @@
-local parse = require("smtp.errors").returning(require("smtp.options.address").parse)
-local mime = require "smtp.compose.mime"
+local address = require "smtp.options.address"
 local core = require "smtp.core"
+
+local parse = require("smtp.errors").returning(address.parse)
 
 local function shown(text)
    return (text:sub(1, 60):gsub("[%z\1-\31\127]", "?"))
@@ -101,7 +102,7 @@ describe("whatever is accepted", function()
             assert.is_true(#one <= 254)
             -- In ASCII but for what SMTPUTF8 was made for.
             assert.equal(entry.utf8, one:find("[\128-\255]") and true or nil)
-            local shown_again = parse(mime.address(entry), "to")
+            local shown_again = parse(address.written(entry), "to")
             assert.equal(one, shown_again.address)
          end
       end

@@ -5,7 +5,7 @@
 
 local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
-local mime = require "smtp.compose.mime"
+local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
 
 local address_fields = {}
@@ -102,7 +102,7 @@ function Writer:put_words(from, stop)
    local name = ascii.trim(table.concat(words))
    address.check_name(name, "headers." .. self.name, self.value)
    self:put(text:match("^[ \t]*"))
-   self:put(mime.words(name, #self.name + 2))
+   self:put(core.words(name, #self.name + 2))
    self:put(text:find("[ \t]$") and " " or "")
 end
 
@@ -154,7 +154,7 @@ local put_part = {
    ["("] = function(self, text)
       if is_ascii(text) then return self:put(text) end
       self:put("(")
-      self:put(mime.words(text:sub(2, -2):gsub("\\(.)", "%1"), #self.name + 2))
+      self:put(core.words(text:sub(2, -2):gsub("\\(.)", "%1"), #self.name + 2))
       self:put(")")
    end,
    [","] = Writer.put, [";"] = Writer.put, [":"] = Writer.put,

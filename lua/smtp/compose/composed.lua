@@ -22,7 +22,7 @@ end
 
 --- Compose a message. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
----@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
+---@param lists table     from, sender, to, cc, reply_to: smtp.AddressList, sender may be nil
 ---@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields,
 --   body and utf8_address of smtp.OutgoingMessage
 local function read(t, lists)

@@ -204,19 +204,17 @@ local ordered = { { "Date", "date" }, { "From", "from", "addresses" },
 --- Read the header fields of a message, without those of its body, in the order in which they are
 -- written. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
----@param lists table     from, sender, to, cc, reply_to: their entries, from address.parse
+---@param lists table     from, sender, to, cc, reply_to: smtp.AddressList, sender may be nil
 ---@return table          { { name, value, form }, … } for mime.fields
 ---@return string         the message identifier
 ---@return string|nil     an address in the option headers because of which SMTPUTF8 is needed
 function headers.read(t, lists)
-   local values, fields = read_values(t, lists.sender or lists.from[1]), {}
+   local values, fields = read_values(t, (lists.sender or lists.from)[1]), {}
    local own_fields, utf8_address = {}, nil
-   local addresses = { from = lists.from, sender = { lists.sender }, reply_to = lists.reply_to,
-      to = lists.to, cc = lists.cc }
    for i = 1, #ordered do
       local name, key, form = ordered[i][1], ordered[i][2], ordered[i][3]
       local value = values[key]
-      if form == "addresses" then value = addresses[key][1] and addresses[key] end
+      if form == "addresses" then value = lists[key] and lists[key][1] and lists[key] end
       if key == "to" and not value and not lists.cc[1] then
          value, form = "undisclosed-recipients:;", nil -- some filters expect a To field
       end

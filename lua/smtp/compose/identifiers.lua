@@ -10,14 +10,14 @@ local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
 local RANDOM_LEN = 16
 local ID = "<" .. ("%02x"):rep(RANDOM_LEN) .. "@"
 
--- `sender`: the entry of the address at whose domain the identifier is.
+-- `sender`: the address at whose domain the identifier is.
 local function new_id(sender)
    local bytes = core.random(RANDOM_LEN)
    if not bytes then
       error(errors.new("system", { what = "this system has no random bytes" }), 0)
    end
-   local domain = sender.address:match("@([^@]*)$") or "localhost"
-   if sender.utf8 then domain = core.idna(domain) end
+   local domain = sender:match("@([^@]*)$") or "localhost"
+   if domain:find("[\128-\255]") then domain = core.idna(domain) end
    return ID:format(bytes:byte(1, RANDOM_LEN)) .. domain .. ">"
 end
 
@@ -72,7 +72,7 @@ end
 
 --- Read the options message_id, in_reply_to and references. Raises a UsageError or a SystemError.
 ---@param t table         the options of a message
----@param sender table    the entry of the sender's address, for a new message_id
+---@param sender string   the sender's address, for a new message_id
 ---@return string         the value of Message-ID
 ---@return string|nil     the value of In-Reply-To
 ---@return string|nil     the value of References

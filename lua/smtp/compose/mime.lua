@@ -10,96 +10,20 @@ local mime = {}
 
 local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.1.1)
 
--- RFC 2047 4.2, with the characters that 5 (3) leaves free in a phrase.
-local function q_encode(text)
-   return (ascii.escape(text, "[^A-Za-z0-9!*+/ -]", "=%02X"):gsub(" ", "_"))
-end
-
--- An encoded word has at most 75 bytes, of which "=?UTF-8?Q?" and "?=" take 12 (RFC 2047 2).
-local FRAME, WORD_ROOM = 12, 63
-
--- Bytes that the characters from `from` to `stop` need in an encoded word. `used`: what those
--- before `at`, the first byte of the last character, need.
-local function needed_len(is_q, text, from, at, stop, used)
-   if is_q then return used + #q_encode(text:sub(at, stop)) end
-   return math.ceil((stop + 1 - from) / 3) * 4
-end
-
---- Encoded words.
----@param column integer   where the first one begins in its line
----@param form? string     "B"; otherwise the shorter one
-function mime.words(text, column, form)
-   local words, from, at, used = {}, 1, 1, 0
-   local is_q = form ~= "B" and #q_encode(text) <= (#text + 2) / 3 * 4
-   local encode = is_q and q_encode or core.base64
-   local frame = is_q and "=?UTF-8?Q?%s?=" or "=?UTF-8?B?%s?="
-   local room = math.max(12, math.min(WORD_ROOM, LINE - column - FRAME))
-   while at <= #text do
-      local stop = at + core.utf8_len(text, at) - 1
-      local needed = needed_len(is_q, text, from, at, stop, used)
-      if at > from and needed > room then
-         words[#words + 1] = frame:format(encode(text:sub(from, at - 1)))
-         from, room = at, WORD_ROOM
-         needed = needed_len(is_q, text, from, at, stop, 0)
-      end
-      used, at = needed, stop + 1
-   end
-   words[#words + 1] = frame:format(encode(text:sub(from)))
-   return table.concat(words, " ")
-end
-
--- May the text be written as it is? Readers drop the blanks at its ends; a word that looks like an
--- encoded word, and a word of more than `room` bytes, must be encoded. Further blanks before a word
--- count.
-local function is_plain(text, room)
-   if text:find("[^\t -~]") or text:find("=?", 1, true) or text:find("^[ \t]")
-      or text:find("[ \t]$") then
-      return false
-   end
-   for blanks, word in text:gmatch("([ \t]*)([^ \t]+)") do
-      if #word > room or #blanks + #word > room + 1 then return false end
-   end
-   return true
-end
-
 local LONG = 900 -- bytes of a word that stays within a line of 998 (RFC 5322 2.1.1)
-
-local NAMES = #"Reply-To: " -- the longest header that holds display names
-
--- A display name (RFC 5322 3.2.5): atoms, a quoted string, or encoded words.
-local function phrase(text)
-   if not is_plain(text, LINE - NAMES) then return mime.words(text, NAMES) end
-   if not text:find("[^A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]") and not text:find("  ", 1, true) then
-      return text
-   end
-   local quoted = '"' .. text:gsub('["\\]', "\\%0") .. '"'
-   return is_plain(quoted, LINE - NAMES) and quoted or mime.words(text, NAMES)
-end
-
---- The text of one address in a header: Ann <ann@example.org>. An address outside ASCII stays as it
--- is: the header is then one of RFC 6532.
----@param entry table   { name =, address = }, as address.parse returns it
-function mime.address(entry)
-   if not entry.name then return entry.address end
-   return phrase(entry.name) .. " <" .. entry.address .. ">"
-end
 
 -- A field with its lines folded at blanks: none over 78 bytes where that is possible. The first
 -- word stays on the line of the name: some readers take a fold before it for a space, or the end.
 local function fold(name, value)
-   local line = name .. ": " .. value
-   if #line <= LINE then return line .. "\r\n" end
-   local lines, first, rest = {}, value:match("^([^ \t]*)(.*)$")
-   line = name .. ": " .. first
-   for space, word in rest:gmatch("([ \t]+)([^ \t]+)") do
-      if #line + #space + #word > LINE then
-         lines[#lines + 1] = line
-         line = ""
-      end
-      line = line .. space .. word
-   end
-   lines[#lines + 1] = line
-   return table.concat(lines, "\r\n") .. "\r\n"
+   return name .. ": " .. core.fold(value, #name + 2) .. "\r\n"
+end
+
+-- A field of addresses, folded as others. Its value is in pieces.
+local function fold_addresses(name, list)
+   local texts, column = { name .. ": " }, #name + 2
+   for i = 1, #list.pieces do texts[i + 1], column = core.fold(list.pieces[i], column) end
+   texts[#texts + 1] = "\r\n"
+   return table.concat(texts)
 end
 
 -- A field of a value and parameters, folded between these alone: some readers keep a line end that
@@ -116,32 +40,26 @@ local function fold_parameters(name, list)
    return text .. "\r\n"
 end
 
--- The value of a field as it is written, by its form.
-local write = {}
+-- A field as it is written, by the form of its value.
+local write = { addresses = fold_addresses, parameters = fold_parameters }
 
-function write.text(value, name)
+function write.text(name, value)
    local column = #name + 2
-   return (value == "" or is_plain(value, LINE - column)) and value or mime.words(value, column)
+   return fold(name, core.is_plain(value, LINE - column) and value or core.words(value, column))
 end
 
 -- The text of a field that this library does not know. In a structured field, readers do not decode
 -- encoded words (RFC 2047 5 (3)): "<https://…>" is long, and stays as it is.
-function write.own(value, name)
+function write.own(name, value)
    value = ascii.trim(value)
-   return is_plain(value, LONG) and value or write.text(value, name)
-end
-
-function write.addresses(list)
-   if not list[2] then return mime.address(list[1]) end
-   local texts = {}
-   for i = 1, #list do texts[i] = mime.address(list[i]) end
-   return table.concat(texts, ", ")
+   if core.is_plain(value, LONG) then return fold(name, value) end
+   return write.text(name, value)
 end
 
 --- Encode and fold header fields.
 ---@param list table     { { name, value, form }, … }. The form is nil: the value is written as it
 --   is; "text": free text (RFC 2047 5 (1)); "own": text of a field that the caller named;
---   "addresses": the value is a list of { name =, address = }; "parameters": the value is a list,
+--   "addresses": the value is an smtp.AddressList; "parameters": the value is a list,
 --   of a value and of "name=value"
 ---@return table fields  { { name, raw }, … }, raw with CRLF at its end
 ---@return string text   all of them
@@ -149,11 +67,7 @@ function mime.fields(list)
    local fields, raws = {}, {}
    for i = 1, #list do
       local name, value, form = list[i][1], list[i][2], list[i][3]
-      if form == "parameters" then
-         raws[i] = fold_parameters(name, value)
-      else
-         raws[i] = fold(name, form and write[form](value, name) or value)
-      end
+      raws[i] = (write[form] or fold)(name, value)
       fields[i] = { name, raws[i] }
    end
    return fields, table.concat(raws)
@@ -213,7 +127,7 @@ local NAME = #' name="' + 1 -- with the quotation mark that ends it
 ---@return string        with line ends between encoded words
 function mime.name(value)
    return quoted("name", value)
-      or ('name="%s"'):format((mime.words(value, NAME, "B"):gsub(" ", "\r\n ")))
+      or ('name="%s"'):format((core.words(value, NAME, "B"):gsub(" ", "\r\n ")))
 end
 
 return mime

@@ -2,10 +2,9 @@
 -- options of a message.
 -- @module smtp.compose.outgoing
 
-local address = require "smtp.options.address"
-local check = require "smtp.options.check"
 local composed = require "smtp.compose.composed"
 local dkim_options = require "smtp.compose.dkim_options"
+local envelopes = require "smtp.compose.envelope"
 local extensions = require "smtp.options.extensions"
 local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
@@ -51,75 +50,13 @@ local function raw_content(t, words)
    return raw.read(t, words.binarymime)
 end
 
--- ---- the envelope ----
-
--- A list of addresses; each may have parameters of its own.
-local function read_envelope_to(value)
-   if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
-   local list = address.list(value, "envelope.to", parameters.recipient_fields)
-   for i = 1, #list do
-      if type(value[i]) == "table" then parameters.read_recipient(value[i], list[i]) end
-   end
-   return list
-end
-
-local envelope_names = { "from", "to" }
-
-local function check_envelope(envelope)
-   if type(envelope) ~= "table" then
-      check.refuse_value("envelope", "a table", envelope, "Write envelope = { from = …, to = … }")
-   end
-   check.names(envelope, envelope_names, "envelope", nil, "envelope")
-end
-
-local function read_from(envelope, lists)
-   if envelope.from == "" then return { address = "" } end
-   if envelope.from ~= nil then return address.parse(envelope.from, "envelope.from") end
-   return lists.sender or lists.from[1]
-      or refuse("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
-end
-
--- -> the entry of the sender, lists of entries of recipients
-local function read_envelope(t, lists)
-   local envelope = t.envelope or {}
-   if t.envelope ~= nil then check_envelope(envelope) end
-   local from = read_from(envelope, lists)
-   if envelope.to ~= nil then return from, { read_envelope_to(envelope.to) } end
-   return from, { lists.to, lists.cc, lists.bcc }
-end
-
--- Each recipient once -> addresses, the parameters of the first entry with that address
-local function gather(groups)
-   local to, seen, values = {}, {}, { notify_of = {}, orcpt_of = {} }
-   for i = 1, #groups do
-      for j = 1, #groups[i] do
-         local entry = groups[i][j]
-         local one = entry.address
-         if not seen[one] then
-            to[#to + 1], seen[one] = one, true
-            values.notify_of[one], values.orcpt_of[one] = entry.notify, entry.orcpt
-         end
-      end
-   end
-   return to, values
-end
-
 -- ---- what the message needs from the server ----
 
--- The first address of these lists that needs SMTPUTF8.
-local function first_utf8(lists)
-   for i = 1, #lists do
-      for j = 1, #lists[i] do
-         if lists[i][j].utf8 then return lists[i][j].address end
-      end
-   end
-end
-
 -- An address of the envelope, or of the header, because of which SMTPUTF8 is needed.
-local function utf8_address(lists, from, groups, content)
-   local found = first_utf8 { { from } } or first_utf8(groups) or content.utf8_address
+local function utf8_address(lists, envelope, content)
+   local found = envelope.utf8 or content.utf8_address
    if found or not content.header_fields then return found end -- raw has none that are known
-   return first_utf8 { lists.from, { lists.sender }, lists.reply_to, lists.to, lists.cc }
+   return envelopes.header_utf8(lists)
 end
 
 --- Which extensions the bytes and addresses of a message need.
@@ -161,21 +98,20 @@ end
 ---@param server? smtp.Server     of the connection
 ---@return smtp.OutgoingMessage
 function outgoing.read(t, server)
-   local lists = address.of_message(t)
-   local from, groups = read_envelope(t, lists)
-   local to, values = gather(groups)
-   if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
+   local lists = envelopes.lists(t)
+   local envelope = envelopes.read(t, lists)
    local words = {} -- keyword in lower case to "require", "prefer" or "skip"
    if t.extensions ~= nil or server and next(server.extensions) ~= nil then
       words = extensions.for_message(t.extensions, server)
    end
    local content = t.raw ~= nil and raw_content(t, words) or composed.read(t, lists)
-   local message = { from = from.address, to = to, needs_all_recipients = t.recipients == "all",
+   local message = { from = envelope.from, to = envelope.to,
+      needs_all_recipients = t.recipients == "all",
       source = content.source, text = content.text, size = content.size,
       size_is_exact = content.size_is_exact or false, eightbit = content.eightbit,
       may_be_binary = content.may_be_binary or false,
       must_be_binary = content.must_be_binary or false,
-      utf8_address = utf8_address(lists, from, groups, content), parameters = values,
+      utf8_address = utf8_address(lists, envelope, content), parameters = envelope.parameters,
       signers = t.dkim ~= nil and dkim_options.check(t.dkim) or nil,
       message_id = content.message_id, header_fields = content.header_fields, body = content.body }
    read_extensions(t, words, message)

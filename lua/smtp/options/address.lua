@@ -139,82 +139,38 @@ function address.spec(spec, option, value)
    return canonical, utf8 or nil
 end
 
--- The end of the quoted string that begins at `from`; nil if it has no end.
-local function quoted_end(text, from)
-   local at = text:find('["\\]', from + 1)
-   while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
-   return at
-end
+-- What is wrong with a name, as core.name_trouble has it.
+local name_troubles = {
+   utf8 = { "is not valid UTF-8", "Convert it to UTF-8" },
+   control = { "contains control characters", "A name is one line of text" },
+}
 
--- The position of the first < outside quoted strings. A quote without an end begins no string.
-local function angle_at(text)
-   local at = text:find('[<"]')
-   while at and text:sub(at, at) == '"' do
-      local close = quoted_end(text, at)
-      if not close then return text:find("<", at, true) end
-      at = text:find('[<"]', close + 1)
-   end
-   return at
-end
-
--- If a name is one quoted string, the content of the string is the name. Any other name is used as
--- it is written: the reader sees quotes within it, as in Ann "the Ö", and the letters of an encoded
--- word.
-local function unquote(name)
-   if name:sub(1, 1) == '"' and quoted_end(name, 1) == #name then
-      return (name:sub(2, -2):gsub("\\(.)", "%1"))
-   end
-   return name
-end
-
--- "Name <spec>" -> spec, name. A list in one string is refused, because all its addresses but the
--- last would be lost.
-local function split(text, option, value)
-   local at = angle_at(text)
-   if not at or text:sub(-1) ~= ">" then return text end
-   check_visible(text:sub(1, at - 1):match("[\192-\247][\128-\191]+$") or "", option, text)
-   local name = ascii.trim(text:sub(1, at - 1))
-   local unquoted = unquote(name)
-   if name == unquoted and name:find("[,;]") and name:find("@", 1, true) then
-      refuse(option, value, "it contains several addresses", as_list)
-   end
-   return text:sub(at + 1, -2), unquoted
-end
-
-local function without_invisible(text)
-   return (text:gsub("[\192-\247][\128-\191]+", function(character)
-      return core.invisible(character) and ""
-   end))
-end
-
---- A name is text for a header: well-formed UTF-8 without control characters, also without those of
--- C1 (some programs take U+0085 for a line end). Invisible characters are allowed where there are
--- others: a header encodes them.
+--- Check a name, which is text for a header.
 ---@param name any
 ---@param option string   for errors
 ---@param value any       the address that it is beside, for errors
 function address.check_name(name, option, value)
    if name == nil or name == "" then return end
    check.is_type(option .. ".name", name, "string")
-   if not core.is_utf8(name) then
-      errors.refuse(option, "the name in " .. option .. " is not valid UTF-8",
-         "Convert it to UTF-8")
-   end
-   if name:find("[%z\1-\31\127]") or name:find("\194[\128-\159]") then
-      errors.refuse(option, "the name in " .. option .. " contains control characters",
-         "A name is one line of text")
-   end
-   if not name:find("[!-~]") and not without_invisible(name):find("[^ ]") then
-      check_visible(name, option, value)
+   local trouble = core.name_trouble(name)
+   if trouble == "invisible" then return check_visible(name, option, value) end
+   local words = name_troubles[trouble]
+   if words then
+      errors.refuse(option, ("the name in %s %s"):format(option, words[1]), words[2])
    end
 end
 
 local fields = { "name", "address" }
 
--- -> spec, name
+-- -> spec, name. A list in one string is refused, because all its addresses but the last would be
+-- lost.
 local function spec_and_name(value, option, names)
-   if type(value) == "string" then return split(ascii.trim(value), option, value) end
-   if type(value) == "table" then
+   if type(value) == "string" then
+      local spec, name, beside, several = core.mailbox(value)
+      check_visible(beside, option, value)
+      if several then refuse(option, value, "it contains several addresses", as_list) end
+      return spec, name
+   elseif type(value) == "table" then
       check.names(value, names or fields, option, nil, "address")
       local spec = rawget(value, "address")
       if type(spec) == "string" then return spec, rawget(value, "name") end
@@ -237,36 +193,62 @@ function address.parse(value, option, names)
    return { name = name ~= "" and name or nil, address = canonical, utf8 = utf8 }
 end
 
+--- An address as a header has it: Ann <ann@example.org>. An address outside ASCII stays as it is:
+-- the header is then one of RFC 6532.
+---@param entry table   from address.parse
+function address.written(entry)
+   if not entry.name then return entry.address end
+   return core.phrase(entry.name) .. " <" .. entry.address .. ">"
+end
+
+-- ---- lists ----
+
+---@class smtp.AddressList
+---@field [integer] string     addresses in their canonical form
+---@field pieces string[]      what a header has of them
+---@field utf8 string|nil      the first one that needs SMTPUTF8
+
+-- One string or one { address = … } is a list of one. -> a list, not checked
+local function values_of(value, option)
+   if type(value) ~= "table" or rawget(value, "address") ~= nil
+      or type(next(value)) == "string" and rawget(value, 1) == nil then
+      return { value }
+   end
+   check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
+   return value
+end
+
+-- Read the value at `at`, which is not plain, or not valid.
+local function read_one(values, at, list, option, names)
+   local entry = address.parse(values[at], option, names)
+   list[at] = entry.address
+   list.utf8 = list.utf8 or entry.utf8 and entry.address
+   list.pieces[#list.pieces + 1] = (at > 1 and " " or "") .. address.written(entry)
+      .. (at < #values and "," or "")
+end
+
 --- Read a list of addresses; one string or one { address = … } is a list of one. Raises an
 -- AddressError or a UsageError.
 ---@param value any
 ---@param option string     for errors
 ---@param names? string[]   the fields that a table may have, if more than name and address
----@return table
-function address.list(value, option, names)
-   if type(value) ~= "table" or rawget(value, "address") ~= nil
-      or type(next(value)) == "string" and rawget(value, 1) == nil then
-      return { address.parse(value, option, names) }
+---@param breathe? fun(began: number)   called between some of the addresses; `began`: when the work
+--   since the last call did, by core.now()
+---@return smtp.AddressList
+function address.list(value, option, names, breathe)
+   local values, list, at = values_of(value, option), { pieces = {} }, 1
+   while true do
+      local began, stop, piece = breathe and core.now(), core.addresses(values, at, list)
+      if stop > at then
+         list.pieces[#list.pieces + 1] = piece
+      elseif stop <= #values then
+         read_one(values, at, list, option, names)
+         stop = at + 1
+      end
+      if stop > #values then return list end
+      at = stop
+      if breathe then breathe(began) end
    end
-   check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
-   local list = {}
-   for i = 1, #value do list[i] = address.parse(value[i], option, names) end
-   return list
-end
-
-local list_options = { "from", "to", "cc", "bcc", "reply_to" }
-
---- Read the addresses in the options of a message. Raises an AddressError or a UsageError.
----@param t table
----@return table   from, to, cc, bcc, reply_to: lists, perhaps empty; sender: one address or nil
-function address.of_message(t)
-   local lists = {}
-   for i = 1, #list_options do
-      local name = list_options[i]
-      lists[name] = t[name] ~= nil and address.list(t[name], name) or {}
-   end
-   if t.sender ~= nil then lists.sender = address.parse(t.sender, "sender") end
-   return lists
 end
 
 return address

@@ -1,0 +1,190 @@
+/* lheader.c - header fields and the addresses in them, in the module smtp.core. */
+#include "lsmtp.h"
+
+enum {
+    PIECE_MAX = 16384, /* bytes of a header that core.addresses writes at most, */
+    COUNT_MAX = 256,   /* and addresses */
+    NAME_LEN_MAX = 512 /* of a name that it reads */
+};
+
+/* ---- text ---- */
+
+/** core.words(text, column [, "B"]) -> the text, UTF-8, as encoded words: see smtp_words */
+static int core_words(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    size_t column = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
+    bool base64 = lua_toboolean(L, 3);
+    char *out = lua_newuserdata(L, smtp_field_max(text.len));
+    lua_pushlstring(L, out, smtp_words(text, column, base64, out));
+    return 1;
+}
+
+/** core.is_plain(text, room) -> see smtp_is_plain */
+static int core_is_plain(lua_State *L)
+{
+    lua_pushboolean(L, smtp_is_plain(text_arg(L, 1), lcompat_count(L, 2, LCOMPAT_SIZE_MAX)));
+    return 1;
+}
+
+/** core.fold(text, column) -> the text in lines, and where it ends in the last one: see smtp_fold
+ */
+static int core_fold(lua_State *L)
+{
+    struct smtp_text text = text_arg(L, 1);
+    size_t column = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
+    if (column + text.len <= 78) { /* the usual field */
+        lua_settop(L, 1);
+        push_integer(L, column + text.len);
+        return 2;
+    }
+    char *out = lua_newuserdata(L, smtp_field_max(text.len));
+    lua_pushlstring(L, out, smtp_fold(text, &column, out));
+    push_integer(L, column);
+    return 2;
+}
+
+/** core.phrase(name) -> the name as it is written before an address: see smtp_phrase */
+static int core_phrase(lua_State *L)
+{
+    struct smtp_text name = text_arg(L, 1);
+    char *out = lua_newuserdata(L, smtp_field_max(name.len));
+    lua_pushlstring(L, out, smtp_phrase(name, out));
+    return 1;
+}
+
+/* ---- one address ---- */
+
+/** core.mailbox(text) -> spec, name, beside, several: see struct smtp_mailbox */
+static int core_mailbox(lua_State *L)
+{
+    struct smtp_mailbox mailbox;
+    smtp_mailbox_read(text_arg(L, 1), &mailbox);
+    char *name = lua_newuserdata(L, mailbox.name.len + 1);
+    lua_pushlstring(L, mailbox.spec.data, mailbox.spec.len);
+    lua_pushlstring(L, name, smtp_mailbox_name(&mailbox, name));
+    lua_pushlstring(L, mailbox.beside.data, mailbox.beside.len);
+    lua_pushboolean(L, mailbox.several);
+    return 4;
+}
+
+/** core.name_trouble(name) -> nil, or what is wrong with it, as smtp_name_check has it */
+static int core_name_trouble(lua_State *L)
+{
+    lua_pushstring(L, smtp_name_check(text_arg(L, 1)));
+    return 1;
+}
+
+/* ---- many addresses ---- */
+
+/* An address of a list, and the name beside it. */
+struct entry {
+    char address[SMTP_ADDRESS_LEN_MAX];
+    char name[NAME_LEN_MAX];
+    size_t address_len, name_len;
+};
+
+static bool is_ascii(struct smtp_text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] & 0x80) return false;
+    return true;
+}
+
+static bool fill(struct entry *e, const struct smtp_mailbox *mailbox)
+{
+    const char *why;
+    if (mailbox->name.len > NAME_LEN_MAX || !smtp_mailbox_is_plain(mailbox)) return false;
+    if (!is_ascii(mailbox->spec)) return false;
+    e->name_len = smtp_mailbox_name(mailbox, e->name);
+    e->address_len = smtp_address_check(mailbox->spec.data, mailbox->spec.len, e->address, &why);
+    return e->address_len > 0;
+}
+
+/* Reads the field `key` of the table on top, a string or nothing, which the table keeps. Returns
+ * how many fields that are. */
+static int string_field(lua_State *L, const char *key, struct smtp_text *text)
+{
+    lua_pushstring(L, key);
+    lua_rawget(L, -2);
+    int type = lua_type(L, -1);
+    if (type == LUA_TSTRING) text->data = lua_tolstring(L, -1, &text->len);
+    lua_pop(L, 1);
+    return type == LUA_TNIL ? 0 : type == LUA_TSTRING ? 1 : 3;
+}
+
+/* Is the value on top an address that is plain: a string, or a table of name and address? */
+static bool read_entry(lua_State *L, struct entry *e)
+{
+    struct smtp_mailbox mailbox = {.spec = {"", 0}, .name = {"", 0}, .beside = {"", 0}};
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        struct smtp_text text;
+        text.data = lua_tolstring(L, -1, &text.len);
+        smtp_mailbox_read(text, &mailbox);
+        return fill(e, &mailbox);
+    }
+    if (!lua_istable(L, -1)) return false;
+    int others = string_field(L, "address", &mailbox.spec) + string_field(L, "name", &mailbox.name);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+        others--;
+    return others == 0 && fill(e, &mailbox);
+}
+
+/* Bytes of an address in a header, with its name and separators. */
+#define ENTRY_MAX (smtp_field_max(NAME_LEN_MAX) + SMTP_ADDRESS_LEN_MAX + 5)
+
+/* Writes an address as a header has it: Ann <ann@example.org>. Returns the length. */
+static size_t put_entry(const struct entry *e, char *out)
+{
+    size_t n = 0;
+    if (e->name_len > 0) {
+        n = smtp_phrase((struct smtp_text){e->name, e->name_len}, out);
+        memcpy(out + n, " <", 2);
+        n += 2;
+    }
+    memcpy(out + n, e->address, e->address_len);
+    n += e->address_len;
+    if (e->name_len > 0) out[n++] = '>';
+    return n;
+}
+
+/** core.addresses(values, at, list) -> the place of the first value that was not read, a piece of a
+ *  header. Reads values of a list from the one at `at` on: strings, and tables of name and address.
+ *  Addresses in their canonical form are appended to `list`; the piece has them as a header has
+ *  them, with a blank before each one and a comma after it, except at the two ends of the list. A
+ *  value that is not plain ends the piece: one that is not valid, or has letters outside ASCII in
+ *  its address. So does the room for one piece. */
+static int core_addresses(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_settop(L, 3);
+    size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_rawlen(L, 1), n = 0;
+    size_t list_len = lcompat_rawlen(L, 3);
+    size_t last = count - at > COUNT_MAX && at < count ? at + COUNT_MAX - 1 : count;
+    char *out = lua_newuserdata(L, PIECE_MAX);
+    struct entry e;
+    for (; at <= last && n + ENTRY_MAX < PIECE_MAX; at++) {
+        lua_rawgeti(L, 1, (int)at);
+        if (!read_entry(L, &e)) break;
+        lua_pop(L, 1);
+        if (at > 1) out[n++] = ' ';
+        n += put_entry(&e, out + n);
+        if (at < count) out[n++] = ',';
+        lua_pushlstring(L, e.address, e.address_len);
+        lua_rawseti(L, 3, (int)++list_len);
+    }
+    push_integer(L, at);
+    lua_pushlstring(L, out, n);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {METHOD(core, words),     METHOD(core, is_plain),
+                                     METHOD(core, fold),      METHOD(core, phrase),
+                                     METHOD(core, mailbox),   METHOD(core, name_trouble),
+                                     METHOD(core, addresses), {NULL, NULL}};
+
+void lheader_open(lua_State *L)
+{
+    lcompat_setfuncs(L, functions);
+}

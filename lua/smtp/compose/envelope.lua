@@ -1,0 +1,112 @@
+--- The addresses of a message: those in its options, and its envelope. Other conversations have
+-- their turn while long lists are read.
+-- @module smtp.compose.envelope
+
+local address = require "smtp.options.address"
+local check = require "smtp.options.check"
+local core = require "smtp.core"
+local parameters = require "smtp.options.parameters"
+local refuse = require("smtp.errors").refuse
+local runtime = require "smtp.runtime.runtime"
+
+local envelope = {}
+
+local list_options = { "from", "to", "cc", "bcc", "reply_to" }
+
+--- Read the addresses in the options of a message. Raises an AddressError or a UsageError.
+---@param t table
+---@return table   from, to, cc, bcc, reply_to: smtp.AddressList, perhaps empty; sender: a list of
+--   one, or nil
+function envelope.lists(t)
+   local lists = {}
+   for i = 1, #list_options do
+      local name = list_options[i]
+      lists[name] = t[name] ~= nil and address.list(t[name], name, nil, runtime.breathe) or {}
+   end
+   if t.sender ~= nil then lists.sender = address.list({ t.sender }, "sender") end
+   return lists
+end
+
+-- A list of addresses; each may have parameters of its own.
+local function read_to(value)
+   if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
+   local list = address.list(value, "envelope.to", parameters.recipient_fields, runtime.breathe)
+   list.parameters = {}
+   for i = 1, #list do
+      if type(value[i]) == "table" then
+         list.parameters[i] = {}
+         parameters.read_recipient(value[i], list.parameters[i])
+      end
+   end
+   return list
+end
+
+local envelope_names = { "from", "to" }
+
+local function check_option(value)
+   if type(value) ~= "table" then
+      check.refuse_value("envelope", "a table", value, "Write envelope = { from = …, to = … }")
+   end
+   check.names(value, envelope_names, "envelope", nil, "envelope")
+end
+
+-- -> the envelope's sender: a list of one
+local function read_from(value, lists)
+   if value == "" then return { "" } end
+   if value ~= nil then return address.list({ value }, "envelope.from") end
+   if lists.sender or lists.from[1] then return lists.sender or lists.from end
+   refuse("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
+end
+
+local SOME = 512 -- recipients before others may have their turn
+
+-- -> each recipient once, the parameters of the first entry with that address
+local function gather(groups)
+   local to, seen, values = {}, {}, { notify_of = {}, orcpt_of = {} }
+   local began = core.now()
+   for i = 1, #groups do
+      local list = groups[i]
+      for j = 1, #list do
+         local one, own = list[j], list.parameters and list.parameters[j]
+         if not seen[one] then
+            to[#to + 1], seen[one] = one, true
+            if own then values.notify_of[one], values.orcpt_of[one] = own.notify, own.orcpt end
+         end
+         if j % SOME == 0 then
+            runtime.breathe(began)
+            began = core.now()
+         end
+      end
+   end
+   return to, values
+end
+
+-- The first address of these lists that needs SMTPUTF8.
+local function first_utf8(lists)
+   for i = 1, #lists do
+      if lists[i].utf8 then return lists[i].utf8 end
+   end
+end
+
+--- Read the envelope of a message. Raises an AddressError or a UsageError.
+---@param t table         the options of the message
+---@param lists table     from envelope.lists
+---@return table          from, to; parameters: of recipients, notify_of and orcpt_of by address;
+--   utf8: an address because of which SMTPUTF8 is needed, or nil
+function envelope.read(t, lists)
+   local option = t.envelope or {}
+   if t.envelope ~= nil then check_option(option) end
+   local from = read_from(option.from, lists)
+   local groups = option.to ~= nil and { read_to(option.to) } or { lists.to, lists.cc, lists.bcc }
+   local to, values = gather(groups)
+   if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
+   return { from = from[1], to = to, parameters = values, utf8 = from.utf8 or first_utf8(groups) }
+end
+
+--- An address in the header because of which SMTPUTF8 is needed, or nil.
+---@param lists table   from envelope.lists
+function envelope.header_utf8(lists)
+   return first_utf8 { lists.from, lists.sender or {}, lists.reply_to, lists.to, lists.cc }
+end
+
+return envelope

@@ -1,0 +1,63 @@
+-- Lists of addresses, read in pieces. What the codecs of header fields do is in spec/text.
+local core = require "smtp.core"
+
+-- The list and its pieces, and where reading ended.
+local function read(values)
+   local list, pieces, at = {}, {}, 1
+   repeat
+      local stop, piece = core.addresses(values, at, list)
+      local is_over = stop == at
+      at = stop
+      if piece ~= "" then pieces[#pieces + 1] = piece end
+   until is_over
+   return list, pieces, at
+end
+
+describe("a list of addresses", function()
+   it("is read at once, with its text for a header", function()
+      local list, pieces, stop = read { "a@x.example", " Ann Lee <b@x.example>", '"J\195\182rg" <"c"@x.example>',
+         { address = "d@x.example" }, { name = "Ann, B.", address = "e@x.example" } }
+      assert.same({ "a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example" }, list)
+      assert.same({ 'a@x.example, Ann Lee <b@x.example>, =?UTF-8?Q?J=C3=B6rg?= <c@x.example>, d@x.example, '
+         .. '"Ann, B." <e@x.example>' }, pieces)
+      assert.equal(6, stop)
+   end)
+
+   it("ends before a value that is not plain", function()
+      for _, value in ipairs { "a", "", "j\195\182rg@x.example", "a@\195\188.example", "a@x, b <b@x.example>", 7,
+         true, {}, { "a@x.example" }, { address = "a@x.example", notify = "never" },
+         { address = "a@x.example", name = 7 },
+         { name = "Ann" }, "Ann\226\128\139<a@x.example>", "\226\128\139 <a@x.example>", "A\0 <a@x.example>",
+         "A\255 <a@x.example>", ("x"):rep(600) .. " <a@x.example>", "Ann <a@x.example" } do
+         local list, pieces, stop = read { "b@x.example", value, "c@x.example" }
+         assert.same({ { "b@x.example" }, { "b@x.example," }, 2 }, { list, pieces, stop })
+         list = { "b@x.example", "other" }
+         assert.same({ 4, " c@x.example" }, { core.addresses({ "b@x.example", value, "c@x.example" }, 3, list) })
+         assert.same({ "b@x.example", "other", "c@x.example" }, list)
+      end
+   end)
+
+   it("is read in pieces where it is long", function()
+      local values = {}
+      for i = 1, 3000 do values[i] = ("%s %d <u%d@x.example>"):format(("J\195\182rg"):rep(i % 40 + 1), i, i) end
+      local list, pieces, stop = read(values)
+      assert.equal(3001, stop)
+      assert.is_true(#pieces > 10)
+      for _, piece in ipairs(pieces) do assert.is_true(#piece <= 16384) end
+      local text, texts = table.concat(pieces), {}
+      for i = 1, 3000 do
+         assert.equal(("u%d@x.example"):format(i), list[i])
+         local _, name = core.mailbox(values[i])
+         texts[i] = core.phrase(name) .. " <" .. list[i] .. ">"
+      end
+      assert.equal(table.concat(texts, ", "), text)
+   end)
+
+   it("is a table, read into another one", function()
+      assert.is_false(pcall(core.addresses, "a", 1, {}))
+      assert.is_false(pcall(core.addresses, {}, 1))
+      assert.is_false(pcall(core.addresses, {}, -1, {}))
+      assert.is_false(pcall(core.addresses, {}, 0.5, {}))
+      assert.same({ 1, "" }, { core.addresses({}, 1, {}) })
+   end)
+end)
