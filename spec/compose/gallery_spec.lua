@@ -35,7 +35,6 @@ local messages, headers, pages = {}, {}, {}
 
 -- What the composer does otherwise, so far.
 local not_yet = { ["a thread as it was received"] = true, ["a date without weekday and seconds"] = true,
-   
    ["text files by path"] = true, ["types that follow from names"] = true }
 
 prepare()
