@@ -34,8 +34,8 @@ end
 local messages, headers, pages = {}, {}, {}
 
 -- What the composer does otherwise, so far.
-local not_yet = { ["a thread as it was received"] = true, ["a date without weekday and seconds"] = true,
-   ["text files by path"] = true, ["types that follow from names"] = true }
+-- What the composer does otherwise, so far.
+local not_yet = { ["a date without weekday and seconds"] = true }
 
 prepare()
 for _, name in ipairs { "texts", "files" } do

@@ -156,7 +156,7 @@ return {
       files = { { name = "alone.pdf" } }, structure = "mixed(application/pdf)" },
    { name = "text files by path", subject = "Notes", text = "Two notes.\n",
       attachments = { { path = FOLDER .. "/notes.txt" }, { path = FOLDER .. "/Größen.csv" } },
-      files = { { name = "notes.txt", charset = "us-ascii", content = "plain\n" },
+      files = { { name = "notes.txt", charset = "utf-8", content = "plain\n" },
          { name = "Größen.csv", charset = "utf-8", content = "Größe;7\n" } },
       structure = "mixed(text/plain text/plain text/csv)" },
    of_names("ASCII names that need quotes", { "Invoice (1).pdf", "R&D, plan; v2.pdf", "it's 100% + more.pdf",
