@@ -45,8 +45,7 @@ dkim.headers = signature.headers
 dkim.begin = signature.begin
 
 -- What a server would change on the way must not be signed (RFC 6376 5.3).
-local function check_text(message)
-   local scan = source.scan(message)
+local function check_scan(scan)
    if scan.nul or scan.long_line then
       errors.refuse("message", "the message contains "
          .. (scan.nul and "a NUL byte" or "a line over 998 bytes"),
@@ -55,7 +54,8 @@ local function check_text(message)
 end
 
 -- The message with CRLF line ends. Other coroutines may run meanwhile.
-local function encode(message)
+local function encode(message, scan)
+   if scan.wire_len - (scan.open and 2 or 0) == #message then return message end
    local whole = filters.encoded(message, "7bit")
    if type(whole) == "string" then return whole end
    local pieces = {}
@@ -79,15 +79,16 @@ dkim.sign = errors.returning(function(message, options, clock)
       errors.refuse("message", "message: expected a string, got " .. check.type_name(message),
          "Give the whole message as a string")
    end
-   local text = encode(message)
-   local head, body, has_body = filters.split_text(text)
+   local scan = source.scan(message)
+   local text = encode(message, scan)
+   local head, first, has_body = filters.split_text(text)
    if not has_body and head ~= "" and head:sub(-2) ~= "\r\n" then
-      head, text = head .. "\r\n", text .. "\r\n"
+      head, text, first = head .. "\r\n", text .. "\r\n", first + 2
    end
    local headers = raise(signature.headers(head))
-   check_text(message)
+   check_scan(scan)
    local signing = raise(signature.begin(signers, clock))
-   if has_body then signature.whole_body(signing, body) end
+   signature.whole_body(signing, text, first)
    return raise(signing:finish(headers)) .. text
 end)
 

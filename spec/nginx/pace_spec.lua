@@ -73,3 +73,69 @@ describe("a pause", function()
       assert.truthy(core.now() - began < 20)
    end)
 end)
+
+describe("a signature by DKIM", function()
+   local dkim = require "smtp.dkim"
+   local keys = require "spec.tools.dkim_keys"
+   local rsa = keys.make()("rsa")
+
+   -- How many turns another light thread had meanwhile.
+   local function turns_of_others(fn)
+      local count, over = 0, false
+      local thread = ngx.thread.spawn(function()
+         while not over do
+            ngx.sleep(0.001)
+            count = count + 1
+         end
+      end)
+      fn()
+      local turns = count
+      over = true
+      ngx.thread.wait(thread)
+      return turns
+   end
+
+   local signer = { domain = "example.org", selector = "s", key = rsa }
+   local long = "From: a@example.org\r\n\r\n" .. (("x"):rep(76) .. "\r\n"):rep(110000)
+
+   it("pauses while it reads a long body, and is the same as without pauses", function()
+      local signed
+      assert.truthy(turns_of_others(function()
+         signed = assert(dkim.sign(long, signer, keys.clock))
+      end) >= 10)
+      local signing = assert(dkim.begin(dkim.check(signer), keys.clock))
+      signing:body((long:match("\r\n\r\n(.*)$")))
+      local header = assert(signing:finish { { "From", "From: a@example.org\r\n" } })
+      assert.truthy(header .. long == signed)
+   end)
+
+   it("pauses where a message is composed or raw, by text, file and function", function()
+      local sent
+      local function source()
+         if sent then return nil end
+         sent = true
+         return long
+      end
+      for _, more in ipairs { { raw = long }, { raw = source }, { text = long },
+         { attachments = { content = long } } } do
+         more.from, more.to, more.dkim = "a@example.org", "b@example.net", signer
+         assert.truthy(turns_of_others(function() assert(safe.message(more)) end) >= 10)
+      end
+   end)
+
+   it("pauses between the signatures of several keys", function()
+      local several = {}
+      for i = 1, 12 do several[i] = { domain = "example.org", selector = "s" .. i, key = rsa } end
+      assert.truthy(turns_of_others(function()
+         assert(safe.message { from = "a@example.org", to = "b@example.net", text = "hi", dkim = several })
+      end) >= 6)
+   end)
+
+   it("is made in phases that cannot pause", function()
+      local phase = ngx.get_phase
+      finally(function() ngx.get_phase = phase end)
+      ngx.get_phase = function() return "log" end
+      local signed = assert(dkim.sign(long, signer, keys.clock))
+      assert.truthy(signed:find("^DKIM%-Signature"))
+   end)
+end)

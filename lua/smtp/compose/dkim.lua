@@ -139,9 +139,16 @@ function methods:body(piece, from, len)
 end
 
 --- Add a whole body, bit by bit. Other coroutines may run meanwhile.
----@param text string   as for signing:body
-function dkim.whole_body(self, text)
-   source.slices(text, function(from, len) self:body(text, from, len) end)
+---@param text string    as for signing:body
+---@param first integer   the first byte of the body
+function dkim.whole_body(self, text, first)
+   source.slices(text, function(from, len)
+      local last = from + len - 1
+      if last >= first then
+         from = math.max(from, first)
+         self:body(text, from, last - from + 1)
+      end
+   end)
 end
 
 -- End the body. -> its hashes, by canonicalization

@@ -272,13 +272,13 @@ end
 
 --- Split a text into its header and its body.
 ---@param text string    with CRLF line ends
----@return string head   all header lines, with their line ends
----@return string body
----@return boolean       there was an empty line
+---@return string head       all header lines, with their line ends
+---@return integer           the first byte of the body
+---@return boolean           there was an empty line
 function filters.split_text(text)
    local at = header_end(text)
-   if not at then return text, "", false end
-   return text:sub(1, at - 1), text:sub(at + 2), true
+   if not at then return text, #text + 1, false end
+   return text:sub(1, at - 1), at + 2, true
 end
 
 --- Split a message into its header and its body.

@@ -19,8 +19,8 @@ local function hash(signers, body, deadline)
 end
 
 -- A raw message with the line ends that it will have, taken apart.
--- -> { header_fields =, body =, has_body =, text = all of it where it is one string }
--- | nil, trouble
+-- -> { header_fields =, body =, has_body = }, or with text = all of it where it is one string,
+-- body_at = the first byte of the body | nil, trouble
 local function take_apart(message, deadline)
    local whole = filters.lines(source.of_message(message))
    if not whole.again then
@@ -29,12 +29,16 @@ local function take_apart(message, deadline)
       whole = kept
    end
    local text = whole.text
-   local split = text and filters.split_text or filters.split
-   local head, body, has_body = split(text or whole)
+   if text then
+      local head, at, has_body = filters.split_text(text)
+      local fields, err = dkim.headers(head)
+      if not has_body then text, at = text .. "\r\n", at + 2 end
+      return fields and { header_fields = fields, text = text, body_at = at }, err
+   end
+   local head, body, has_body = filters.split(whole)
    if not head then return nil, body end
    local fields, err = dkim.headers(head)
-   return fields and { header_fields = fields, body = body, has_body = has_body,
-      text = text and not has_body and text .. "\r\n" or text }, err
+   return fields and { header_fields = fields, body = body, has_body = has_body }, err
 end
 
 local function set_text(message, text)
@@ -42,11 +46,11 @@ local function set_text(message, text)
    return true
 end
 
--- A message that is one string.
-local function sign_text(message, fields, body, text)
+-- A message that is one string, its body from byte `first` on.
+local function sign_text(message, fields, text, first)
    local state, err = dkim.begin(message.signers)
    if not state then return nil, err end
-   dkim.whole_body(state, body)
+   dkim.whole_body(state, text, first)
    local signatures
    signatures, err = dkim.finish(state, fields)
    return signatures and set_text(message, signatures .. text), err
@@ -110,7 +114,10 @@ function sign.message(message, deadline)
    local parts, trouble = message, nil
    if not message.header_fields then parts, trouble = take_apart(message, deadline) end
    if not parts then return source.failure(trouble) end
-   if parts.text then return sign_text(message, parts.header_fields, parts.body, parts.text) end
+   if parts.text then
+      local first = parts.body_at or #parts.text - #parts.body + 1
+      return sign_text(message, parts.header_fields, parts.text, first)
+   end
    return sign_source(message, parts, deadline)
 end
 
