@@ -263,15 +263,21 @@ local TYPES = [[
 ]]
 -- end
 
-local types = {} -- by ending
-for name, endings in TYPES:gmatch("([^ \n]+) ([^\n]+)") do
-   for ending in endings:gmatch("[^ ]+") do types[ending] = name end
+local types -- by ending; made for the first file
+
+local function by_ending()
+   local map = {}
+   for name, endings in TYPES:gmatch("([^ \n]+) ([^\n]+)") do
+      for ending in endings:gmatch("[^ ]+") do map[ending] = name end
+   end
+   return map
 end
 
 --- The media type of a file by its name; application/octet-stream where it is not known.
 ---@param name string|nil
 ---@return string
 function media_types.of_name(name)
+   types = types or by_ending()
    local ending = name and name:match("%.([A-Za-z0-9]+)$")
    return ending and types[ascii.lower(ending)] or "application/octet-stream"
 end

@@ -92,16 +92,16 @@ local SECTION = 57 -- characters of a section: one line has room for it, its nam
 -- A value as RFC 2231 4 writes it, in sections; some readers decode each one, so that no character
 -- is cut.
 local function sections(value)
-   local list, section = {}, ""
-   for char in value:gmatch("[^\128-\191][\128-\191]*") do
-      local coded = ascii.escape(char, "[^A-Za-z0-9._-]", "%%%02X")
-      if #section + #coded > SECTION then
-         list[#list + 1] = section
-         section = ""
-      end
-      section = section .. coded
+   local coded = ascii.escape(value, "[^A-Za-z0-9._-]", "%%%02X")
+   local list, at = {}, 1
+   while #coded - at >= SECTION do
+      local next_at = at + SECTION
+      next_at = math.min(next_at, coded:find("%", next_at - 2, true) or next_at)
+      while coded:find("^%%[89AB]", next_at) do next_at = next_at - 3 end
+      list[#list + 1] = coded:sub(at, next_at - 1)
+      at = next_at
    end
-   list[#list + 1] = section
+   list[#list + 1] = coded:sub(at)
    return list
 end
 
