@@ -8,6 +8,10 @@
 # make bench      install what is missing, and measure: ours, other clients, this machine's limit
 # make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR and PREFIX, for one Lua; make uninstall removes that again
+# make rock       write build/rock/lua-smtp-VERSION.src.rock, which LuaRocks installs without a network
+#
+# pkg-config finds Lua, and the compiler OpenSSL; LUA_INCDIR, OPENSSL_INCDIR and OPENSSL_LIBDIR name
+# other folders.
 
 LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
@@ -16,11 +20,24 @@ OUT    := build/$(LUA)
 SPEC   ?= $(shell .ci/specs)
 RUNS   ?= 1000000
 
-LUA_CFLAGS = $(shell pkg-config --cflags $(LUA))
+LUA_CFLAGS = $(if $(LUA_INCDIR),"-I$(LUA_INCDIR)",$(shell pkg-config --cflags $(LUA)))
+OPENSSL_CFLAGS = $(if $(OPENSSL_INCDIR),"-I$(OPENSSL_INCDIR)")
+RPATH := -Wl,-rpath,
+OPENSSL_LDFLAGS = $(if $(filter-out /usr/lib%,$(OPENSSL_LIBDIR)),"-L$(OPENSSL_LIBDIR)" "$(RPATH)$(OPENSSL_LIBDIR)")
 LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5%,$(LUA))),5.1)
 PREFIX     ?= /usr/local
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 LUA_DIR    ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+BINDIR     ?= $(PREFIX)/bin
+MAN        := $(PREFIX)/share/man/man1/lua-smtp.1
+BASH       := $(PREFIX)/share/bash-completion/completions/lua-smtp
+ZSH        := $(PREFIX)/share/zsh/site-functions/_lua-smtp
+FISH       := $(PREFIX)/share/fish/vendor_completions.d/lua-smtp.fish
+
+# What linkers differ in.
+SYSTEM     := $(shell uname -s)
+LIBFLAG    ?= $(if $(filter Darwin,$(SYSTEM)),-bundle -undefined dynamic_lookup,-shared)
+DL         := $(if $(filter Linux,$(SYSTEM)),-ldl)
 
 STD  := -std=c11 -D_GNU_SOURCE -fPIC
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -28,7 +45,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 # Hardening; HARDEN= HARDEN_LD= turns it off. Fortified functions need optimisation, and would hide
 # from the sanitizers what those look for.
 HARDEN := -fstack-protector-strong "-ffile-prefix-map=$(CURDIR)=."
-HARDEN_LD := -Wl,-z,relro,-z,now
+HARDEN_LD := $(if $(filter Darwin,$(SYSTEM)),,-Wl,-z,relro,-z,now)
 ifneq ($(filter -O1 -O2 -O3 -Os -Og -Ofast,$(CFLAGS)),)
 ifeq ($(findstring -fsanitize,$(CFLAGS)),)
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
@@ -51,15 +68,15 @@ objects: $(OBJECTS)
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: $(SOCKET:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/crypto.so: $(CRYPTO:csrc/%.c=$(OUT)/obj/%.o)
-$(OUT)/smtp/socket.so: LDLIBS = -lssl -lcrypto -lpthread -ldl
-$(OUT)/smtp/crypto.so: LDLIBS = -lcrypto -ldl
+$(OUT)/smtp/socket.so: LDLIBS = $(OPENSSL_LDFLAGS) -lssl -lcrypto -lpthread $(DL)
+$(OUT)/smtp/crypto.so: LDLIBS = $(OPENSSL_LDFLAGS) -lcrypto $(DL)
 $(SOS):
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(LIBFLAG) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/obj/%.o: csrc/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LUA_CFLAGS) -MMD -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(LUA_CFLAGS) $(OPENSSL_CFLAGS) -MMD -c -o $@ $<
 
 build:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory LUA=$$lua all || exit 1; done
@@ -101,24 +118,60 @@ bench-build: all
 fuzz: deps-test
 	@spec/fuzz/run $(RUNS)
 
-INSTALLED := $(filter-out %/types.lua,$(shell find lua/smtp -name "*.lua"))
+# ---- installation ----
+
+MODULES := lua/smtp.lua $(shell find lua/smtp -name "*.lua")
+
+install-modules:
+	@mkdir -p "$(DESTDIR)$(LUA_LIBDIR)/smtp" "$(DESTDIR)$(BINDIR)"
+	install -m 755 $(SOS) "$(DESTDIR)$(LUA_LIBDIR)/smtp"
+	@for file in $(MODULES); do \
+	   to="$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; \
+	   mkdir -p "$${to%/*}" && install -m 644 "$$file" "$$to" || exit 1; done
 
 # The command starts with the Lua that it was installed for, and finds its modules under any PREFIX.
-install: all
-	install -D -t "$(DESTDIR)$(LUA_LIBDIR)/smtp" $(SOS)
-	for file in lua/smtp.lua $(INSTALLED); do \
-	   install -D -m 644 "$$file" "$(DESTDIR)$(LUA_DIR)/$${file#lua/}" || exit 1; done
-	sed -e '1s|.*|#!/usr/bin/env $(LUA)|' \
-	   -e '2a package.path = [[$(LUA_DIR)/?.lua;]] .. package.path' \
-	   -e '2a package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath' csrc/lua-smtp >$(OUT)/lua-smtp
-	install -D -t "$(DESTDIR)$(PREFIX)/bin" $(OUT)/lua-smtp
+install: all install-modules
+	{ echo '#!/usr/bin/env $(LUA)'; \
+	  echo 'package.path = [[$(LUA_DIR)/?.lua;]] .. package.path'; \
+	  echo 'package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath'; \
+	  sed 1d csrc/lua-smtp; } >$(OUT)/lua-smtp
+	install -m 755 $(OUT)/lua-smtp "$(DESTDIR)$(BINDIR)/lua-smtp"
+	$(call install_text,man,$(MAN))
+	$(call install_text,bash,$(BASH))
+	$(call install_text,zsh,$(ZSH))
+	$(call install_text,fish,$(FISH))
+
+# The man page, or the completion for a shell, from what the command says of itself.
+define install_text
+$(LUA) .ci/manual.lua $(1) >$(OUT)/lua-smtp.$(1)
+to="$(DESTDIR)$(2)"; mkdir -p "$${to%/*}" && install -m 644 $(OUT)/lua-smtp.$(1) "$$to"
+endef
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/lua-smtp" "$(DESTDIR)$(LUA_DIR)/smtp.lua"
-	for file in $(INSTALLED); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
+	for file in "$(BINDIR)/lua-smtp" "$(MAN)" "$(BASH)" "$(ZSH)" "$(FISH)"; do rm -f "$(DESTDIR)$$file"; done
+	for file in $(MODULES); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
 	for name in $(notdir $(SOS)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
 	for dir in "$(DESTDIR)$(LUA_DIR)/smtp" "$(DESTDIR)$(LUA_LIBDIR)/smtp"; do \
-	   [ ! -d "$$dir" ] || find "$$dir" -depth -type d -empty -delete; done
+	   [ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true; done
+
+# What LuaRocks calls, see the rockspec. It gives the paths, and sets up the command itself.
+build-rock:
+	@rm -rf build/rocks
+	@$(MAKE) --no-print-directory OUT=build/rocks all
+
+install-rock:
+	@$(MAKE) --no-print-directory OUT=build/rocks install-modules
+	install -m 755 csrc/lua-smtp "$(BINDIR)/lua-smtp"
+
+ROCKSPEC := $(notdir $(wildcard lua-smtp-[0-9]*.rockspec))
+RELEASE := $(patsubst lua-smtp-%-1.rockspec,lua-smtp-%,$(ROCKSPEC))
+
+rock:
+	rm -rf build/rock
+	mkdir -p build/rock/$(RELEASE)
+	git ls-files | tar -cf - -T - | tar -xf - -C build/rock/$(RELEASE)
+	cd build/rock && tar -czf $(RELEASE).tar.gz $(RELEASE) && rm -r $(RELEASE) && \
+	   cp ../../$(ROCKSPEC) . && zip -q $(RELEASE)-1.src.rock $(ROCKSPEC) $(RELEASE).tar.gz
 
 clean:
 	rm -rf build
@@ -127,5 +180,5 @@ clean:
 csrc/%.h: ;
 
 .PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
-        install uninstall clean
+        install install-modules uninstall build-rock install-rock rock clean
 -include $(OBJECTS:.o=.d)

@@ -10,7 +10,7 @@ local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
 
 ---@type smtp.SafeModule
-local safe = { _VERSION = "0.1.0" }
+local safe = { _VERSION = "1.0.0" }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
 

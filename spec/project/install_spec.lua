@@ -30,12 +30,123 @@ describe("make install", function()
 
    it("takes a DESTDIR with a space, and make uninstall removes all files again", function()
       make("install", ("DESTDIR=\"%s\""):format(root))
-      local function count()
-         return tonumber((select(2, sh(("find \"%s\" -type f | wc -l"):format(root))):match("%d+")))
+      local function files()
+         return (select(2, sh(("cd \"%s\" && find . -type f | sort"):format(root))))
       end
-      assert(count() > 40)
+      local installed = files()
+      for _, name in ipairs { "/bin/lua-smtp\n", "/smtp/types.lua\n", "/smtp/core.so\n", "/man/man1/lua-smtp.1\n",
+         "/bash-completion/completions/lua-smtp\n", "/zsh/site-functions/_lua-smtp\n",
+         "/fish/vendor_completions.d/lua-smtp.fish\n" } do
+         assert.matches(name, installed, 1, true)
+      end
+      assert.is_nil(installed:find(".md", 1, true))
       make("uninstall", ("DESTDIR=\"%s\""):format(root))
-      assert.equal(0, count())
+      assert.equal("status 0\n", files())
+   end)
+
+   it("uninstalls from a PREFIX with a space, and leaves what is not its own", function()
+      make("install", ("PREFIX=\"$PWD/%s\""):format(root))
+      local status = sh(("touch \"%s/share/lua/%s/smtp/mine.lua\""):format(root, interpreter:match("[%d.]+") or "5.1"))
+      assert.equal(0, status)
+      make("uninstall", ("PREFIX=\"$PWD/%s\""):format(root))
+      assert.matches("^[^\n]*/smtp/mine.lua\nstatus 0\n$", (select(2, sh(("find \"%s\" -type f"):format(root)))))
+   end)
+end)
+
+-- ---- the man page and the completion ----
+
+local function manual(of)
+   local pipe = io.popen(interpreter .. " .ci/manual.lua " .. of .. " 2>&1")
+   local text = pipe:read("*a")
+   pipe:close()
+   return text
+end
+
+local function help()
+   local pipe = io.popen(interpreter .. " csrc/lua-smtp --help 2>&1")
+   local text = pipe:read("*a")
+   pipe:close()
+   return text
+end
+
+describe("The man page", function()
+   it("has every line of the help", function()
+      local plain = manual("man"):gsub("\n%.br", ""):gsub("\\%-", "-"):gsub("%s+", " ")
+      for line in help():gmatch("[^\n]+") do
+         local words = line:gsub("^[a-z ]+:", ""):gsub("^%s+", ""):gsub("%s+", " ")
+         assert.matches(words, plain, 1, true)
+      end
+   end)
+
+   it("has a section for each command", function()
+      for _, name in ipairs { "NAME", "SYNOPSIS", "SEND", "PROBE", "SINK", "EXIT STATUS" } do
+         assert.matches("\n.SH " .. name .. "\n", manual("man"), 1, true)
+      end
+   end)
+end)
+
+-- What bash offers for the last of these words.
+local function offered(words)
+   local script = ([[. /dev/stdin <<"END"
+%s
+END
+COMP_WORDS=(%s) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+compopt() { :; }
+_lua_smtp
+printf "%%s " "${COMPREPLY[@]}"]]):format(manual("bash"), words)
+   local path = "build/spec/completion " .. interpreter
+   local file = assert(io.open(path, "w"))
+   file:write(script)
+   file:close()
+   local pipe = io.popen(("bash '%s' 2>&1"):format(path))
+   local text = pipe:read("*a")
+   pipe:close()
+   os.remove(path)
+   return text
+end
+
+describe("The completion", function()
+   it("for bash offers commands, flags, words and files", function()
+      assert.equal("send sink ", offered "lua-smtp s")
+      assert.equal("--tls --tls-ca-file --tls-host --tls-cert --tls-key ", offered "lua-smtp send --tls")
+      assert.equal("--count ", offered "lua-smtp sink --cou")
+      assert.equal(" ", offered "lua-smtp probe --subj")
+      assert.equal("require prefer skip implicit ", offered [[lua-smtp send --tls ""]])
+      assert.equal("Makefile ", offered "lua-smtp send --attach Makef")
+   end)
+
+   it("of each shell has every flag of the help", function()
+      for _, shell in ipairs { "bash", "zsh", "fish" } do
+         local text = manual(shell)
+         for name in help():gmatch("%-%-([a-z][a-z-]+[a-z])") do
+            assert.matches((shell == "fish" and "-l " or "--") .. name, name == "version" and "--version -l version"
+               or text, 1, true)
+         end
+      end
+   end)
+end)
+
+-- ---- the rock ----
+
+local function rockspec(path)
+   local spec = {}
+   local run = assert(loadfile(path, "t", spec))
+   if setfenv then setfenv(run, spec) end -- luacheck: ignore 113
+   run()
+   return spec
+end
+
+describe("The rockspecs", function()
+   it("differ in version and source alone", function()
+      local scm, release = rockspec "lua-smtp-scm-1.rockspec", rockspec "lua-smtp-1.0.0-1.rockspec"
+      assert.same({ "scm-1", "1.0.0-1" }, { scm.version, release.version })
+      assert.matches("/lua%-smtp%-1%.0%.0%.tar%.gz$", release.source.url)
+      scm.version, scm.source, release.version, release.source = nil, nil, nil, nil
+      assert.same(scm, release)
+      for _, name in ipairs { "summary", "detailed", "homepage", "issues_url", "maintainer", "license" } do
+         assert.equal("string", type(scm.description[name]), name)
+      end
+      assert.is_true(#scm.description.labels > 0)
    end)
 end)
 

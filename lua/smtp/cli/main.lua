@@ -19,7 +19,7 @@ lua-smtp --version
 send: the options of smtp.send, with - for _
    --host NAME --port N --socket PATH --url URL --protocol smtp|lmtp
    --service gmail|microsoft365|ses:REGION|...: host, port and tls of a provider
-   --tls WORD --tls-ca-file FILE --tls-host NAME
+   --tls require|prefer|skip|implicit --tls-ca-file FILE --tls-host NAME
    --auth require|prefer|skip --username NAME --password-env VARIABLE --password-file FILE
    --token-env VARIABLE --token-file FILE --auth-mechanisms NAME (again for each)
    With a user and without a password or token, the command asks for it at the terminal. Other users
