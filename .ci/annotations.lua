@@ -40,9 +40,18 @@ function readers.field(file, rest, text)
    class.fields[#class.fields + 1] = field
 end
 
+local latest -- alias
+
 function readers.alias(file, rest)
    local name, kind = rest:match("^([A-Za-z.]+) ?(.*)$")
-   file.by_name[name] = { alias = kind }
+   latest = { alias = kind }
+   file.by_name[name] = latest
+end
+
+-- One more value of the alias: `"prefer"   # with a text`.
+function readers.value(_, rest)
+   local value = rest:match("^ ?(.-) *#") or rest:match("^ ?(.-) *$")
+   latest.alias = latest.alias == "" and value or latest.alias .. " | " .. value
 end
 
 function readers.meta() end
@@ -57,6 +66,8 @@ function annotations.read()
          local reader = readers[tag] or error(PATH .. ": unknown tag @" .. tag, 0)
          reader(file, rest, text)
          text = ""
+         elseif line:find("^%-%-%-|") then
+         readers.value(file, line:sub(5))
       else
          text = join(text, line:match("^%-%-%- (.*)$") or "")
       end

@@ -1,14 +1,7 @@
--- Writes the chapter "Troubleshooting" of lua/README.md from the tables of reasons, causes and
--- providers. With "check" it changes nothing, and ends with 1 where the chapter is not current.
-
-package.path = "lua/?.lua;" .. package.path
-
+--- The chapter "Troubleshooting" of lua/README.md, from the tables of reasons, causes and providers.
 local causes = require "smtp.result.causes"
 local reasons = require "smtp.result.reasons"
 local services = require "smtp.options.services"
-
-local PATH = "lua/README.md"
-local BEGIN, END = "<!-- written by .ci/troubleshooting.lua -->\n", "<!-- end -->\n"
 
 local groups = {
    { "sender", "The sender" }, { "recipient", "The recipient" },
@@ -83,6 +76,7 @@ local function add_providers(out)
    out[#out + 1] = table.concat(rows)
 end
 
+--- The text of the chapter, without its heading.
 local function chapter()
    local out = { [[
 
@@ -96,14 +90,4 @@ belongs to a provider, the hint says what that provider expects.
    return table.concat(out)
 end
 
-local text = read(PATH)
-local from = select(2, text:find(BEGIN, 1, true))
-local to = text:find(END, from, true)
-local current = text:sub(1, from) .. chapter() .. text:sub(to)
-if arg[1] == "check" then
-   if text ~= current then print(PATH .. " is not current: run lua5.4 .ci/troubleshooting.lua") end
-   os.exit(text == current and 0 or 1)
-end
-local file = assert(io.open(PATH, "w"))
-file:write(current)
-file:close()
+return { chapter = chapter }

@@ -464,6 +464,88 @@
 ---@field transcript? string[]  The last lines of the dialogue, "C: …" and "S: …", without secrets.
 ---@field cause? any  What a function or an object of the caller's raised.
 
+--- An option or an argument is wrong (`option`, `value`). Nothing was sent.
+---@class smtp.UsageError: smtp.Error
+
+--- An address is wrong (`value`). Nothing was sent.
+---@class smtp.AddressError: smtp.UsageError
+
+--- This machine cannot go on: no memory, no descriptors, no temporary file, or a module that
+--- cannot be loaded.
+---@class smtp.SystemError: smtp.Error
+
+--- The connection could not be made.
+---@class smtp.ConnectError: smtp.Error
+
+--- The name of the server could not be looked up.
+---@class smtp.ResolveError: smtp.ConnectError
+
+--- A time was over. `stage` says what this library waited for.
+---@class smtp.TimeoutError: smtp.Error
+
+--- The connection ended before the dialogue did, or the server said 421.
+---@class smtp.DisconnectedError: smtp.Error
+
+--- The server does not follow the protocol, or injects text.
+---@class smtp.ProtocolError: smtp.Error
+
+--- TLS could not be started.
+---@class smtp.TlsError: smtp.Error
+
+--- The server's certificate is not valid for it (`reason`: expired, wrong_host, unknown_issuer …).
+---@class smtp.CertificateError: smtp.TlsError
+
+--- The server requires TLS first.
+---@class smtp.TlsRequiredError: smtp.TlsError
+
+--- The server does not offer what was required. Nothing was sent.
+---@class smtp.NotSupportedError: smtp.Error
+
+--- The server has no AUTH that can be used. It did not refuse the login.
+---@class smtp.AuthUnsupportedError: smtp.NotSupportedError
+
+--- The server does not offer STARTTLS.
+---@class smtp.TlsUnsupportedError: smtp.NotSupportedError
+
+--- The server does not offer an extension that the message needs.
+---@class smtp.ExtensionUnsupportedError: smtp.NotSupportedError
+
+--- A problem with the login.
+---@class smtp.AuthError: smtp.Error
+
+--- The server refused the login, or could not prove that it knows the password.
+---@class smtp.AuthRejectedError: smtp.AuthError
+
+--- The server cannot check the login now.
+---@class smtp.AuthTemporaryError: smtp.AuthError
+
+--- The password would travel in clear text. It was not sent.
+---@class smtp.AuthInsecureError: smtp.AuthError
+
+--- The server requires a login.
+---@class smtp.AuthRequiredError: smtp.AuthError
+
+--- The server refused something else.
+---@class smtp.ReplyError: smtp.Error
+
+--- The server refused the connection or the name in EHLO.
+---@class smtp.GreetingRefusedError: smtp.ReplyError
+
+--- The server refused the sender.
+---@class smtp.SenderRefusedError: smtp.ReplyError
+
+--- The server refused the recipients: see `recipients`.
+---@class smtp.RecipientsRefusedError: smtp.ReplyError
+
+--- The server refused the message.
+---@class smtp.DataRefusedError: smtp.ReplyError
+
+--- The message is larger than the server accepts (`limit`, `size`).
+---@class smtp.MessageTooLargeError: smtp.ReplyError
+
+--- A function or an object of yours failed (`cause`), or a body was not as long as declared.
+---@class smtp.SourceError: smtp.Error
+
 --- How smtp.send_many sends.
 ---@class smtp.ManySettings
 --- How many connections are open at once, in one thread (in nginx: light threads). Where the server

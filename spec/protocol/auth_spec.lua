@@ -108,7 +108,7 @@ describe("AUTH, where the server offers", function()
          <hello PIPELINING, SIZE, STARTTLS>
          <bye>
       ]])
-      assert.equal('smtp: bare.example:25 does not offer AUTH, and auth = "require" (EHLO offered '
+      assert.equal('smtp: bare.example:25 does not offer AUTH, but auth = "require" (EHLO offered '
          .. "PIPELINING, SIZE, STARTTLS). The server offers STARTTLS and tls = \"skip\": AUTH usually "
          .. 'appears only after TLS; set tls = "require", or auth = "prefer" to send without authentication.',
          tostring(err))

@@ -42,7 +42,7 @@ local detail = {}
 
 function detail.tls_unsupported(err, conv, facts)
    if err.reason == "helo_only" then return "" end
-   return (", and tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(conv, facts))
+   return (", but tls = \"require\" (%s offered %s)"):format(hello(conv), keywords(conv, facts))
 end
 
 function detail.auth_unsupported(err, conv, facts, offered)
@@ -53,7 +53,7 @@ function detail.auth_unsupported(err, conv, facts, offered)
       return (" (it offers %s)"):format(conv.transcript:mask(table.concat(list, "; ")))
          .. earlier(conv)
    end
-   return (", and auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
+   return (", but auth = %q (%s offered %s)"):format(conv.server.auth, hello(conv),
       keywords(conv, facts)) .. earlier(conv)
 end
 

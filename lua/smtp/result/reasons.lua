@@ -4,7 +4,7 @@
 --    concerns  "sender", "recipient", "client", "account", "message" or "server"
 --    sentence  what the server did, after its name. {name|words}: a value of the case at hand, or
 --              these words where there is none
---    means     what it means, for the chapter "Troubleshooting"
+--    means     what it means, for the reference
 --    hint      what to do
 --    outside   what to do before a login, where the server offers AUTH on a port for submission
 --    login     what to do after a login

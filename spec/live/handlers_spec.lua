@@ -1,0 +1,145 @@
+-- The handlers for nginx in the README and in examples/password-reset, in a real nginx, and a sink for their mail.
+local command = require "spec.tools.command"
+local interpreter = require("spec.tools.peer").interpreter
+local socket = require "smtp.socket"
+
+local function read(path)
+   local file = assert(io.open(path))
+   local text = file:read("*a")
+   file:close()
+   return text
+end
+
+local function free_port()
+   local listener = socket.listen("127.0.0.1", 0)
+   local _, port = listener:getsockname()
+   listener:close()
+   return port
+end
+
+local function connect(port)
+   local sock = socket.new()
+   sock:settimeouts(5000, 5000, 10000)
+   return sock, sock:connect("127.0.0.1", port)
+end
+
+-- -> status, body
+local function request(port, method, path, body)
+   local sock = connect(port)
+   sock:send(("%s %s HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s")
+      :format(method, path, #(body or ""), body or ""))
+   local text = ""
+   while true do
+      local data = sock:receiveany(65536)
+      if not data then break end
+      text = text .. data
+   end
+   sock:close()
+   return tonumber(text:match("^HTTP/1.%d (%d+)")), text:match("\r\n\r\n(.*)$")
+end
+
+-- nginx with a configuration of the documents; only paths, ports and the address of the server differ.
+local function start_nginx(config, environment)
+   local root, port = command.run("pwd"):match("[^\n]*"), free_port()
+   local folder = os.tmpname()
+   os.remove(folder)
+   command.run("mkdir -p " .. folder .. "/tmp")
+   local modules = command.run("dpkg -L libnginx-mod-http-lua"):match("(/[^\n]*)/ngx_http_lua_module%.so")
+   config = config:gsub("/usr/local/share/lua/5%.1", root .. "/lua")
+      :gsub("/usr/local/lib/lua/5%.1", root .. "/build/luajit")
+      :gsub("/srv/www", root .. "/examples/password-reset"):gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
+   local paths = "access_log off;"
+   for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
+      paths = ("%s %s_temp_path %s/tmp;"):format(paths, name, folder)
+   end
+   config = ("load_module %s/ndk_http_module.so; load_module %s/ngx_http_lua_module.so; daemon off; "
+      .. "master_process off; pid %s/pid; error_log stderr;\n"):format(modules, modules, folder)
+      .. config:gsub("\nhttp {\n", function(line) return line .. paths .. "\n" end)
+   command.write(folder .. "/nginx.conf", config)
+   local pipe = io.popen(("env -u LUA_PATH -u LUA_CPATH %s sh -c 'echo $$; exec /usr/sbin/nginx -e stderr -p %s -c %s"
+      .. "/nginx.conf' 2>&1"):format(environment, folder, folder))
+   local pid = pipe:read("*l")
+   for _ = 1, 200 do
+      local sock, ok = connect(port)
+      sock:close()
+      if ok then break end
+      require("smtp.core").sleep(0.05)
+   end
+   return { port = port, stop = function()
+      command.run("kill " .. pid)
+      local said = pipe:read("*a")
+      pipe:close()
+      command.run("rm -rf " .. folder)
+      return said
+   end }
+end
+
+describe("a handler", function()
+   local pipe, sink_port, sink_pid, nginx
+
+   before_each(function()
+      pipe = io.popen(("SECRET=secret sh -c 'echo $$; exec %s csrc/lua-smtp sink --port 0 --user web "
+         .. "--password-env SECRET' 2>&1"):format(interpreter))
+      sink_pid = pipe:read("*l")
+      sink_port = pipe:read("*l"):match("(%d+)$")
+   end)
+
+   -- -> what the sink printed, what nginx logged
+   local function finish()
+      local log = nginx and nginx.stop()
+      nginx = nil
+      if not pipe then return end
+      command.run("kill " .. sink_pid)
+      local mail = pipe:read("*a")
+      pipe:close()
+      pipe = nil
+      return mail, log
+   end
+
+   after_each(finish)
+
+   it("of the README sends a message", function()
+      local config = read("README.md"):match("\n```nginx\n(.-)\n```\n")
+      config = config:gsub('host = "mail.example.org"', 'host = "127.0.0.1", port = ' .. sink_port)
+      nginx = start_nginx(config, "MAIL_PASSWORD=secret")
+      local status, body = request(nginx.port, "GET", "/hello")
+      local mail, log = finish()
+      assert.equal(200, status, log)
+      assert.equal("sent: queued as 1\n", body)
+      assert.matches("to <ann@example.org>, authenticated as web", mail, 1, true)
+      assert.matches("Sent by nginx", mail, 1, true)
+   end)
+
+   it("of the README answers 503, and logs the line, where the server cannot be reached", function()
+      local config = read("README.md"):match("\n```nginx\n(.-)\n```\n")
+      config = config:gsub('host = "mail.example.org"', 'host = "127.0.0.1", port = ' .. free_port())
+      nginx = start_nginx(config, "MAIL_PASSWORD=secret")
+      local status = request(nginx.port, "GET", "/hello")
+      local _, log = finish()
+      assert.equal(503, status)
+      assert.matches("smtp: 127%.0%.0%.1:%d+ ", log)
+   end)
+
+   it("of password-reset answers alike for all, and sends a token that works once", function()
+      nginx = start_nginx(read "examples/password-reset/nginx.conf",
+         ("SMTP_HOST=127.0.0.1 SMTP_PORT=%s SMTP_USER=web SMTP_PASSWORD=secret"):format(sink_port))
+      local _, unknown = request(nginx.port, "POST", "/reset", "email=bob@example.net")
+      local status, known = request(nginx.port, "POST", "/reset", "email=ann@example.org")
+      assert.equal(200, status)
+      assert.equal(unknown, known)
+      local mail = ""
+      for line in pipe:lines() do
+         mail = mail .. line .. "\n"
+         if line == "---" then break end
+      end
+      mail = mail:gsub("=\n", ""):gsub("=3D", "=")
+      local token = mail:match("new%-password%?token=([0-9a-f]+)")
+      assert.equal(32, #(token or ""), mail)
+      assert.equal(410, (request(nginx.port, "GET", "/new-password?token=0" .. token)))
+      local code, body = request(nginx.port, "GET", "/new-password?token=" .. token)
+      assert.same({ 200, "choose a new password, user 7\n" }, { code, body })
+      assert.equal(410, (request(nginx.port, "GET", "/new-password?token=" .. token)))
+      local rest = finish()
+      assert.equal("", rest:gsub("lua%-smtp: .*", ""))
+   end)
+end)

@@ -1,0 +1,180 @@
+-- Every block of code in README.md and in lua/README.md runs. The servers of the text are replaced by a sink, and what
+-- the text leaves to the reader by values.
+local command = require "spec.tools.command"
+local interpreter = require("spec.tools.peer").interpreter
+
+local compile = rawget(_G, "loadstring") or load
+
+local function read(path)
+   local file = assert(io.open(path))
+   local text = file:read("*a")
+   file:close()
+   return text
+end
+
+local function blocks_of(path, language)
+   local list = {}
+   for block in read(path):gmatch("\n```" .. language .. "\n(.-)\n```\n") do list[#list + 1] = block end
+   return list
+end
+
+-- The functions of a module, which send to `sink` wherever the text says another server.
+local function towards(module, sink)
+   local copy = setmetatable({}, { __index = module })
+   for _, name in ipairs { "send", "send_many" } do
+      copy[name] = function(options, ...)
+         local all = { transport = function() return sink:transport() end, tls = "skip", auth_plaintext = true }
+         for option, value in pairs(options) do all[option] = value end
+         return module[name](all, ...)
+      end
+   end
+   return copy
+end
+
+-- Runs a block. -> what it printed
+local function run(block, sink, values)
+   local printed = {}
+   local environment = setmetatable(values or {}, { __index = _G })
+   environment.print = function(...)
+      local words = { ... }
+      for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
+      printed[#printed + 1] = table.concat(words, "\t")
+   end
+   environment.os = setmetatable({ getenv = function() return "secret" end }, { __index = os })
+   environment.require = function(name)
+      local module = require(name)
+      return name:find("^smtp") and towards(module, sink) or module
+   end
+   local names = {}
+   for name in pairs(environment) do names[#names + 1] = name end
+   table.sort(names)
+   local list = table.concat(names, ", ")
+   local chunk = assert(compile(("local _ENV = ...; local %s = %s; %s"):format(list, list, block), block))
+   if rawget(_G, "setfenv") then rawget(_G, "setfenv")(chunk, environment) end
+   chunk(environment)
+   return table.concat(printed, "\n")
+end
+
+local function new_sink(options)
+   options = options or {}
+   if options.auth == nil then options.auth = { users = { ann = "secret", web = "secret" }, before_tls = true } end
+   return require("smtp").sink(options)
+end
+
+describe("README.md", function()
+   local blocks = blocks_of("README.md", "lua")
+
+   it("sends the first mail, with both modules", function()
+      for i = 1, 2 do
+         local sink = new_sink()
+         assert.matches("queued as 1", run(blocks[i], sink))
+         assert.equal("ann", sink.messages[1].authenticated)
+      end
+   end)
+
+   it("shows the line where the first mail cannot be sent", function()
+      for i = 1, 2 do
+         local printed = run(blocks[i], new_sink { auth = { users = { ann = "other" }, before_tls = true } })
+         assert.matches("^smtp: mail.example.org", printed)
+      end
+   end)
+
+   it("sends without a login where the server has none", function()
+      local sink = new_sink { auth = false }
+      local printed = run(blocks[3], sink)
+      assert.matches("does not offer AUTH, but auth = \"require\" (EHLO offered PIPELINING, SIZE", printed, 1, true)
+      assert.matches("\nnot_advertised$", printed)
+      assert.equal(1, #sink.messages)
+      assert.equal("sent without a login: not_advertised", run(blocks[4], sink))
+      assert.equal(2, #sink.messages)
+      assert.equal("", run(blocks[4], new_sink()))
+   end)
+
+   it("decides what to do by the fields of an error", function()
+      for reply, expected in pairs {
+         ["451 4.7.1 greylisted"] = "^try again later: smtp: ", ["550 5.1.1 unknown user"] = "^the address is wrong: ",
+         ["554 5.7.1 blocked using zen"] = "^smtp: ",
+      } do
+         assert.matches(expected, run(blocks[5], new_sink { auth = false, faults = { rcpt = reply } }))
+      end
+   end)
+
+   it("tests code with a sink", function()
+      run(blocks[6], nil)
+      assert.equal(6, #blocks)
+   end)
+
+   it("has at most 300 lines, and a contents list of all its chapters", function()
+      local text = read "README.md"
+      assert(select(2, text:gsub("\n", "")) <= 300)
+      for heading in text:gmatch("\n## ([^\n]*)") do
+         local anchor = heading:lower():gsub(" ", "-")
+         assert.matches(("- [%s](#%s)\n"):format(heading, anchor), text, 1, true)
+      end
+   end)
+
+   it("names commands, targets and flags that exist", function()
+      local text, makefile = read "README.md", read "Makefile"
+      for _, before in ipairs { "\n    make ", "`make " } do
+         for target in text:gmatch(before .. "([a-z]+)") do
+            assert.truthy(makefile:find("\n" .. target .. ":", 1, true), target)
+         end
+      end
+      for sub in text:gmatch("`lua%-smtp ([a-z]+)") do
+         assert.truthy(command.run(interpreter .. " csrc/lua-smtp --help"):find("lua-smtp " .. sub, 1, true), sub)
+      end
+   end)
+end)
+
+describe("lua/README.md", function()
+   local blocks = blocks_of("lua/README.md", "lua")
+
+   local function find(word)
+      for _, block in ipairs(blocks) do
+         if block:find(word, 1, true) then return block end
+      end
+      error("no block with " .. word, 2)
+   end
+
+   it("shows attachments that can be sent", function()
+      local logo, report = os.tmpname(), os.tmpname()
+      local block = find("attachments = {"):gsub("logo%.png", logo):gsub("report%.pdf", report)
+      local pieces = { ("x"):rep(1048576) }
+      local values = { csv = "a;b\n", next_piece = function() return table.remove(pieces) end }
+      local sink = new_sink()
+      run("local smtp = require 'smtp'\nlocal " .. block .. "\nsmtp.send { from = 'ann@example.org', "
+         .. "to = 'bob@example.net', subject = 'Hi', html = '<p>x', attachments = attachments }", sink, values)
+      os.remove(logo)
+      os.remove(report)
+      assert.matches("Content-Type: application/x-dump", sink.messages[1].data, 1, true)
+   end)
+
+   it("sends many messages", function()
+      local messages = {}
+      for i = 1, 3 do
+         messages[i] = { from = "ann@example.org", to = "bob@example.net", subject = tostring(i), text = "Hello\n" }
+      end
+      local printed = run("local smtp = require 'smtp'\n" .. find "smtp.send_many", new_sink { auth = false },
+         { messages = messages })
+      assert.matches("\n3\t0\t0", printed)
+   end)
+
+   it("tests with a sink", function()
+      run("local smtp = require 'smtp.safe'\n" .. find "smtp.sink {")
+   end)
+
+   it("logs in by a mechanism of the reader's", function()
+      local context = { first = function() return "first" end, step = function() return "answer", true end }
+      local sink = new_sink { auth = { mechanisms = { { name = "GSSAPI", run = function(exchange, ask)
+         return exchange.initial == "first" and ask "challenge" == "answer" and "ann"
+      end } } } }
+      run("local smtp = require 'smtp'\nlocal " .. find "GSSAPI" .. "\nsmtp.send { auth_mechanisms = auth_mechanisms, "
+         .. "host = 'mail.example.org', username = 'ann', from = 'ann@example.org', to = 'bob@example.net', "
+         .. "subject = 'Hi', text = 'Hello' }", sink, { gss = { init = function() return context end } })
+      assert.equal("ann", sink.messages[1].authenticated)
+   end)
+
+   it("has no other blocks of Lua", function()
+      assert.equal(4, #blocks)
+   end)
+end)
