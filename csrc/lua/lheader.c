@@ -33,11 +33,6 @@ static int core_fold(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     size_t column = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
-    if (column + text.len <= 78) { /* the usual field */
-        lua_settop(L, 1);
-        push_integer(L, column + text.len);
-        return 2;
-    }
     char *out = lua_newuserdata(L, smtp_field_max(text.len));
     lua_pushlstring(L, out, smtp_fold(text, &column, out));
     push_integer(L, column);

@@ -12,16 +12,22 @@ local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.
 
 local LONG = 900 -- bytes of a word that stays within a line of 998 (RFC 5322 2.1.1)
 
--- A field with its lines folded at blanks: none over 78 bytes where that is possible. The first
--- word stays on the line of the name: some readers take a fold before it for a space, or the end.
+-- A part of a field that begins in this column, with its lines folded at blanks: none over 78 bytes
+-- where that is possible; and where it ends. The first word stays on the line of the name: some
+-- readers take a fold before it for a space, or the end.
+local function folded(text, column)
+   if column + #text <= LINE then return text, column + #text end
+   return core.fold(text, column)
+end
+
 local function fold(name, value)
-   return name .. ": " .. core.fold(value, #name + 2) .. "\r\n"
+   return name .. ": " .. folded(value, #name + 2) .. "\r\n"
 end
 
 -- A field of addresses, folded as others. Its value is in pieces.
 local function fold_addresses(name, list)
    local texts, column = { name .. ": " }, #name + 2
-   for i = 1, #list.pieces do texts[i + 1], column = core.fold(list.pieces[i], column) end
+   for i = 1, #list.pieces do texts[i + 1], column = folded(list.pieces[i], column) end
    texts[#texts + 1] = "\r\n"
    return table.concat(texts)
 end
