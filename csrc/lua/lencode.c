@@ -83,23 +83,6 @@ static const char *const encodings[] = {[SMTP_7BIT] = "7bit",
                                         [SMTP_TEXT_BASE64] = "text as base64",
                                         NULL};
 
-enum { TEXT_LINE_MAX = 78 }; /* bytes of a line that may stay as it is (RFC 5322 2.1.1) */
-
-/* The encoding that makes a text shortest, of those that make it 7-bit. */
-static enum smtp_encoding encoding_for(const struct smtp_scan *scan)
-{
-    bool fits = scan->line_max <= TEXT_LINE_MAX && !scan->from_line;
-    if (fits && !scan->eightbit && !scan->control && !scan->boundary) return SMTP_7BIT;
-    return scan->special * 6 > scan->len ? SMTP_TEXT_BASE64 : SMTP_QUOTED_PRINTABLE;
-}
-
-/* Returns why it is not text, NULL where it is. */
-static const char *why_no_text(const struct smtp_scan *scan)
-{
-    if (!smtp_utf8_is_whole(&scan->utf8)) return "utf8";
-    return scan->nul ? "nul" : NULL;
-}
-
 /** scanner:finish() -> what the whole message or body contains: { wire_len, line_max, special
  * (numbers of octets), nul, eightbit, control, bare, open, long_line, from_line, odd_header
  * (booleans), header_fault (a reason, or nil), encoding, fault }, see struct smtp_scan and, of a
@@ -121,8 +104,8 @@ static int scanner_finish(lua_State *L)
     set_flag(L, "from_line", scan->from_line);
     set_string(L, "header_fault", scan->header.fault);
     set_flag(L, "odd_header", scan->odd_header);
-    set_string(L, "encoding", encodings[encoding_for(scan)]);
-    set_string(L, "fault", why_no_text(scan));
+    set_string(L, "encoding", encodings[smtp_scan_encoding(scan)]);
+    set_string(L, "fault", smtp_scan_why_no_text(scan));
     return 1;
 }
 
@@ -222,8 +205,8 @@ static int core_encode_text(lua_State *L)
     struct smtp_scan scan = {0};
     smtp_scan(&scan, text.data, text.len);
     smtp_scan_end(&scan);
-    if (why_no_text(&scan) != NULL) return push_failure(L, why_no_text(&scan));
-    enum smtp_encoding encoding = encoding_for(&scan);
+    if (smtp_scan_why_no_text(&scan) != NULL) return push_failure(L, smtp_scan_why_no_text(&scan));
+    enum smtp_encoding encoding = smtp_scan_encoding(&scan);
     lua_pushstring(L, encodings[encoding]);
     if (encoding == SMTP_7BIT && !scan.bare)
         lua_pushvalue(L, 1);

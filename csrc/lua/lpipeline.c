@@ -28,7 +28,8 @@ struct pipeline {
         struct smtp_transaction *transaction;
         lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
         double started;
-        bool whole; /* a receipt can be made of it alone */
+        bool whole;          /* a receipt can be made of it alone */
+        struct smtp_text id; /* of a posted one that was composed: in its text */
     } of[SLOTS];
 };
 
@@ -140,6 +141,7 @@ static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Int
     p->of[slot].index = index;
     p->of[slot].started = started;
     p->of[slot].whole = whole;
+    p->of[slot].id = (struct smtp_text){NULL, 0};
     return slot;
 }
 
@@ -158,14 +160,16 @@ static int post_half(lua_State *L, struct pipeline *p)
         lua_rawgeti(L, ring, place);
         lua_rawgeti(L, list, p->offer.at);
         if (!lua_istable(L, message)) break;
-        if (!push_plain(L, message, words, 0, known, lua_isuserdata(L, old) ? old : 0)) break;
+        struct smtp_text id;
+        if (!push_plain(L, message, words, 0, known, lua_isuserdata(L, old) ? old : 0, &id)) break;
         struct smtp_transaction *m = lua_touserdata(L, made);
         m->text = text_arg(L, text);
         lua_rawseti(L, ring, place);
         lua_rawseti(L, ring, place + 1);
         lua_settop(L, words);
         known = &m->from;
-        begin_slot(p, m, p->offer.index++, p->offer.started, true);
+        size_t slot = begin_slot(p, m, p->offer.index++, p->offer.started, true);
+        p->of[slot].id = id;
         p->offer.at++;
         p->count++;
         smtp_transaction_add(p->s, m);
@@ -278,6 +282,7 @@ static int give(lua_State *L, struct pipeline *p, int count)
     int at = transaction_at(p->first), top = lua_gettop(L);
     double started = p->of[p->first].started;
     const struct smtp_transaction *m = p->of[p->first].transaction;
+    struct smtp_text id = p->of[p->first].id;
     lua_rawgeti(L, RING, at);
     push_subject(L, p);
     if (p->of[p->first].index != 0)
@@ -295,17 +300,19 @@ static int give(lua_State *L, struct pipeline *p, int count)
     lua_pushvalue(L, top + 3);
     push_integer(L, (size_t)m->size);
     lua_pushboolean(L, m->eightbit);
-    return 10;
+    push_id(L, id);
+    return 11;
 }
 
 /** pipeline:take(out, now) -> count, how many are left, when the oldest of these must be over,
- *  the session's grade, transaction, subject, started, text, size, eightbit. Of those that are
- * over, oldest first, all that a receipt needs: eight values in `out` each, the subject (its entry,
- * or the index of a posted one), what transaction:receipt() returns, size, seconds and eightbit. It
- * ends with the first that has no receipt: that is what the other values are about. */
+ *  the session's grade, transaction, subject, started, text, size, eightbit, message_id. Of those
+ * that are over, oldest first, all that a receipt needs: nine values in `out` each, the subject
+ * (its entry, or the index of a posted one), what transaction:receipt() returns, size, seconds,
+ * eightbit and message_id. It ends with the first that has no receipt: that is what the other
+ * values are about. */
 static int pipeline_take(lua_State *L)
 {
-    enum { EACH = 8 };
+    enum { EACH = 9 };
     struct pipeline *p = to_pipeline(L, 1);
     luaL_checktype(L, OUT, LUA_TTABLE);
     double now = luaL_checknumber(L, NOW);
@@ -320,6 +327,7 @@ static int pipeline_take(lua_State *L)
         push_integer(L, (size_t)m->size);
         lua_pushnumber(L, now - p->of[p->first].started);
         lua_pushboolean(L, m->eightbit);
+        push_id(L, p->of[p->first].id);
         for (int i = EACH; i > 0; i--)
             lua_rawseti(L, OUT, EACH * count + i);
         advance(L, p, p->of[p->first].index != 0);

@@ -1,15 +1,18 @@
-/* lraw.c - the commonest of messages: a transaction of a caller's own table { from=, to=, raw= }
- * that needs nothing but to be sent, checked and framed in one step. */
+/* lraw.c - the commonest of messages: a transaction of a caller's own table { from=, to=, raw= } or
+ * { from=, to=, subject=, text=, date= } that needs nothing but to be sent, checked, composed and
+ * framed in one step. */
 #include "lsmtp.h"
 
 #include <string.h>
 
 enum { RAW_LEN_MAX = 256 * 1024, RAW_TO_MAX = 64, WORDS_LEN_MAX = 8192 };
 
-/* { from=, to=, raw= } as it was read. While it is, nothing may allocate: that may run a finalizer,
- * which may change the table. So the addresses are in here. */
+/* The table as it was read. While it is, nothing may allocate: that may run a finalizer, which may
+ * change the table. So the addresses are in here. */
 struct raw {
     struct smtp_text from, to[RAW_TO_MAX], text;
+    struct smtp_letter letter;
+    bool no_letter; /* it has no text, or more names than the header of a letter */
     size_t to_count, words_len;
     uint64_t wire_len;
     unsigned ext_require;
@@ -23,23 +26,35 @@ static bool is_same(struct smtp_text a, struct smtp_text b)
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-/* The address of "Ann <ann@example.org>". A text that is not valid is returned as it is. */
-static struct smtp_text without_name(struct smtp_text text)
+/* "Ann <ann@example.org>" -> its address. Returns false where the text is not valid. */
+static bool split(struct smtp_text *text, struct smtp_mailbox *mailbox)
 {
-    struct smtp_mailbox mailbox;
-    if (text.len == 0 || text.data[text.len - 1] != '>') return text;
-    smtp_mailbox_read(text, &mailbox);
-    return smtp_mailbox_is_plain(&mailbox) ? mailbox.spec : text;
+    if (text->len == 0 || text->data[text->len - 1] != '>') return true;
+    smtp_mailbox_read(*text, mailbox);
+    *text = mailbox->spec;
+    return smtp_mailbox_is_plain(mailbox);
+}
+
+/* For the header of a letter. */
+static void note_mailbox(struct raw *r, struct smtp_mailboxes *list,
+                         const struct smtp_mailbox *mailbox, struct smtp_text address)
+{
+    char name[SMTP_LETTER_NAME_MAX];
+    r->no_letter = r->no_letter || mailbox->name.len > sizeof name;
+    if (r->no_letter) return;
+    struct smtp_text text = {name, smtp_mailbox_name(mailbox, name)};
+    r->no_letter = !smtp_mailboxes_add(list, text, address);
 }
 
 /* `known`: an address in its canonical form, or NULL. One outside ASCII may need IDNA, and its
  * message SMTPUTF8. */
 static bool read_address(struct raw *r, struct smtp_text text, const struct smtp_text *known,
-                         struct smtp_text *address)
+                         struct smtp_mailboxes *list, struct smtp_text *address)
 {
     const char *why;
     char *out = r->words + r->words_len;
-    text = without_name(text);
+    struct smtp_mailbox mailbox = {.name = {"", 0}};
+    if (!split(&text, &mailbox)) return false;
     if (text.len == 0 || text.len > SMTP_ADDRESS_LEN_MAX) return false;
     if (r->words_len + text.len > WORDS_LEN_MAX) return false;
     *address = (struct smtp_text){out, text.len};
@@ -51,6 +66,7 @@ static bool read_address(struct raw *r, struct smtp_text text, const struct smtp
         address->len = smtp_address_check(text.data, text.len, out, &why);
     }
     r->words_len += address->len;
+    if (address->len > 0) note_mailbox(r, list, &mailbox, *address);
     return address->len > 0;
 }
 
@@ -60,7 +76,7 @@ static bool read_recipient(lua_State *L, struct raw *r)
     struct smtp_text text, *address = &r->to[r->to_count];
     if (lua_type(L, -1) != LUA_TSTRING || r->to_count == RAW_TO_MAX) return false;
     text.data = lua_tolstring(L, -1, &text.len);
-    if (!read_address(r, text, NULL, address)) return false;
+    if (!read_address(r, text, NULL, &r->letter.to, address)) return false;
     for (size_t i = 0; i < r->to_count; i++)
         if (is_same(r->to[i], *address)) return true;
     r->to_count++;
@@ -83,9 +99,42 @@ static bool read_list(lua_State *L, struct raw *r)
     return keys == count;
 }
 
-enum { HAS_FROM = 0x01, HAS_TO = 0x02, HAS_RAW = 0x04 };
+enum {
+    HAS_FROM = 0x01,
+    HAS_TO = 0x02,
+    HAS_RAW = 0x04,
+    HAS_TEXT = 0x08,
+    HAS_SUBJECT = 0x10,
+    HAS_DATE = 0x20,
+    OF_LETTER = HAS_FROM | HAS_TO | HAS_TEXT | HAS_SUBJECT | HAS_DATE
+};
 
-/* Which of the three is the value on top, whose key is below? 0: none that can be read here. */
+static bool is_subject(struct smtp_text text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if ((c < ' ' && c != '\t') || c == 0x7F) return false;
+    }
+    return text.len <= SMTP_LETTER_SUBJECT_MAX && smtp_utf8_check(text.data, text.len);
+}
+
+/* A field of a letter. 0: it needs the long way. */
+static unsigned read_letter(struct smtp_letter *letter, const char *key, struct smtp_text text)
+{
+    if (strcmp(key, "text") == 0) {
+        letter->text = text;
+        return text.len <= SMTP_LETTER_TEXT_MAX ? HAS_TEXT : 0;
+    }
+    if (strcmp(key, "subject") == 0) {
+        letter->subject = text;
+        return is_subject(text) ? HAS_SUBJECT : 0;
+    }
+    if (strcmp(key, "date") != 0) return 0;
+    letter->date = text;
+    return smtp_date_check(text) ? HAS_DATE : 0;
+}
+
+/* Which field is the value on top, whose key is below? 0: none that can be read here. */
 static unsigned read_field(lua_State *L, struct raw *r, const struct smtp_text *known)
 {
     if (lua_type(L, -2) != LUA_TSTRING) return 0;
@@ -97,13 +146,14 @@ static unsigned read_field(lua_State *L, struct raw *r, const struct smtp_text *
     struct smtp_text text;
     if (lua_type(L, -1) != LUA_TSTRING) return 0;
     text.data = lua_tolstring(L, -1, &text.len);
-    if (strcmp(key, "from") == 0) return read_address(r, text, known, &r->from) ? HAS_FROM : 0;
-    if (strcmp(key, "raw") != 0) return 0;
+    if (strcmp(key, "from") == 0)
+        return read_address(r, text, known, &r->letter.from, &r->from) ? HAS_FROM : 0;
+    if (strcmp(key, "raw") != 0) return read_letter(&r->letter, key, text);
     r->text = text;
     return HAS_RAW;
 }
 
-/* All three of the table at `t`, and so many others. */
+/* All of them in the table at `t`, and so many others. */
 static bool read_fields(lua_State *L, int t, int others, const struct smtp_text *known,
                         struct raw *r)
 {
@@ -116,7 +166,9 @@ static bool read_fields(lua_State *L, int t, int others, const struct smtp_text 
             return false;
         }
     }
-    return others == 0 && fields == (HAS_FROM | HAS_TO | HAS_RAW);
+    bool is_raw = fields == (HAS_FROM | HAS_TO | HAS_RAW);
+    bool is_letter = (fields | HAS_SUBJECT | HAS_DATE) == OF_LETTER;
+    return others == 0 && (is_raw || (is_letter && !r->no_letter));
 }
 
 /* What the words of a connection for extensions, at `t`, require of each message. False: what they
@@ -168,16 +220,30 @@ static void push_raw(lua_State *L, int old, const struct raw *r)
         at = put_word(at, &m->to[i].address, r->to[i]);
 }
 
-bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old)
+bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old,
+                struct smtp_text *id)
 {
     struct raw r;
-    r.to_count = r.words_len = 0;
+    r.to_count = r.words_len = r.letter.from.len = r.letter.to.len = 0;
+    r.letter.date = r.letter.subject = r.letter.id = r.letter.text = (struct smtp_text){NULL, 0};
+    int top = lua_gettop(L);
+    lua_pushliteral(L, "text");
+    lua_rawget(L, t);
+    r.no_letter = lua_isnil(L, -1);
+    lua_settop(L, top);
     lua_pushliteral(L, "raw"); /* now: see struct raw */
-    if (!read_words(L, words, &r) || !read_fields(L, t, others, known, &r) || !read_text(&r)) {
-        lua_pop(L, 1);
+    bool read = read_words(L, words, &r) && read_fields(L, t, others, known, &r);
+    bool is_raw = r.letter.text.data == NULL;
+    if (read && !is_raw) read = push_letter(L, &r.letter, r.from, &r.text);
+    if (!read || !read_text(&r)) {
+        lua_settop(L, top);
         return false;
     }
-    lua_rawget(L, t); /* the very text that was read */
+    *id = r.letter.id;
+    if (is_raw)
+        lua_rawget(L, t); /* the very text that was read */
+    else
+        lua_remove(L, -2);
     push_raw(L, old, &r);
     return true;
 }

@@ -181,6 +181,7 @@ LCOMPAT_OPEN(core)
     loutcome_open(L);
     lpipeline_open(L);
     lencode_open(L);
+    lletter_open(L);
     llimits_open(L);
     lheader_open(L);
     return 1;

@@ -60,8 +60,24 @@ int transaction_again(lua_State *L);
 
 /* lraw.c: pushes the text and the transaction of a caller's own table at `t`, see core.transaction;
  * false: nothing. `known`: a sender whose address was read before, or NULL. `old`: where a
- * transaction is whose place it may take; 0: there is none. */
-bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old);
+ * transaction is whose place it may take; 0: there is none. `id`: the identifier of a composed
+ * message, in its text; empty for any other. */
+bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_text *known, int old,
+                struct smtp_text *id);
+/* That identifier, pushed; nil where it is empty. */
+static inline void push_id(lua_State *L, struct smtp_text id)
+{
+    if (id.len > 0)
+        lua_pushlstring(L, id.data, id.len);
+    else
+        lua_pushnil(L);
+}
+
+/* lletter.c: composes a letter with an identifier at the domain of `from`, and with the date of now
+ * where it has none, and pushes it as the text. Returns false, with nothing pushed, where that
+ * cannot be done here. It allocates nothing before it is composed. */
+bool push_letter(lua_State *L, struct smtp_letter *letter, struct smtp_text from,
+                 struct smtp_text *text);
 
 /* loutcome.c */
 struct smtp_transaction *to_transaction(lua_State *L);
@@ -90,6 +106,7 @@ void ltransaction_open(lua_State *L);
 void loutcome_open(lua_State *L);
 void lpipeline_open(lua_State *L);
 void lencode_open(lua_State *L);
+void lletter_open(lua_State *L);
 void llimits_open(lua_State *L);
 void lheader_open(lua_State *L);
 

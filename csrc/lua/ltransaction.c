@@ -163,23 +163,26 @@ static int of_options(lua_State *L)
     int others = lua_isnoneornil(L, 4) ? 0 : (int)lcompat_count(L, 4, 1000);
     lua_settop(L, 3);
     const struct smtp_text *known = old == NULL ? NULL : &old->from;
-    if (!push_plain(L, 1, 2, others, known, old == NULL ? 0 : 3)) return 0;
+    struct smtp_text id;
+    if (!push_plain(L, 1, 2, others, known, old == NULL ? 0 : 3, &id)) return 0;
     const struct smtp_transaction *m = lua_touserdata(L, -1);
     lua_insert(L, -2); /* before the text */
     push_integer(L, (size_t)m->size);
     lua_pushboolean(L, m->eightbit);
-    return 4;
+    push_id(L, id);
+    return 5;
 }
 
 /** core.transaction{ from=, to={…}, size=, exact=, source_len=, eightbit=, binary=, utf8=, all=,
  *  extensions=, asked= } -> transaction, of a message whose addresses are canonical.
  *
- * core.transaction(options, extensions, old, others) -> transaction, raw, size, eightbit: of a
- * caller's own table { from=, to=, raw= } that needs nothing but to be sent, with addresses in
- * ASCII, one or a list of them as recipients; nothing where there is more to say of it, be it that
- * it is wrong. The checks are those of smtp.client.request, in one step. `extensions`: the
- * connection's words for them. `old`: a transaction that is over, whose place it may take.
- * `others`: so many other keys are in the table. */
+ * core.transaction(options, extensions, old, others) -> transaction, text, size, eightbit,
+ * message_id: of a caller's own table { from=, to=, raw= }, or of a short text { from=, to=,
+ * subject=, text=, date= }, that needs nothing but to be sent, with addresses in ASCII, one or a
+ * list of them as recipients; nothing where there is more to say of it, be it that it is wrong. The
+ * checks are those of smtp.client.request, in one step. `extensions`: the connection's words for
+ * them. `old`: a transaction that is over, whose place it may take. `others`: so many other keys
+ * are in the table. */
 static int core_transaction(lua_State *L)
 {
     if (lua_istable(L, 2)) return of_options(L);

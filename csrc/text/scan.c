@@ -209,3 +209,20 @@ bool smtp_scan_is_sendable(const struct smtp_scan *scan)
 {
     return !scan->nul && scan->header.fault == NULL && scan->line_max <= SMTP_BODY_LINE_MAX;
 }
+
+/* ---- of a text that is composed ---- */
+
+enum { TEXT_LINE_MAX = 78 }; /* bytes of a line that may stay as it is (RFC 5322 2.1.1) */
+
+enum smtp_encoding smtp_scan_encoding(const struct smtp_scan *scan)
+{
+    bool fits = scan->line_max <= TEXT_LINE_MAX && !scan->from_line;
+    if (fits && !scan->eightbit && !scan->control && !scan->boundary) return SMTP_7BIT;
+    return scan->special * 6 > scan->len ? SMTP_TEXT_BASE64 : SMTP_QUOTED_PRINTABLE;
+}
+
+const char *smtp_scan_why_no_text(const struct smtp_scan *scan)
+{
+    if (!smtp_utf8_is_whole(&scan->utf8)) return "utf8";
+    return scan->nul ? "nul" : NULL;
+}

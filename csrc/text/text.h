@@ -164,6 +164,9 @@ struct smtp_encoder {
     char held[8];
 };
 
+/** Returns the value of Content-Transfer-Encoding (RFC 2045 6.1). */
+const char *smtp_encoding_word(enum smtp_encoding encoding);
+
 /** Returns how much room the next call needs for `len` bytes of input. For smtp_encode_end, ask
  *  with `len` 0. */
 size_t smtp_encode_max(const struct smtp_encoder *e, size_t len);
@@ -230,6 +233,54 @@ void smtp_scan_end(struct smtp_scan *scan);
 /** May the message be sent as text: no NUL, no line over SMTP_BODY_LINE_MAX, no fault in its header
  *  (where `ready`)? */
 bool smtp_scan_is_sendable(const struct smtp_scan *scan);
+
+/** Returns the encoding that makes a text 7-bit and shortest. Not where `ready`. */
+enum smtp_encoding smtp_scan_encoding(const struct smtp_scan *scan);
+
+/** Returns "utf8" or "nul": why it is not text; NULL where it is. Not where `ready`. */
+const char *smtp_scan_why_no_text(const struct smtp_scan *scan);
+
+/* ---- dates (date.c) ---- */
+
+enum { SMTP_MAIL_DATE_LEN = 31 }; /* Tue, 24 Nov 2026 12:00:00 +0000 */
+
+/** Writes a time, in seconds from 1970 to 9999, as RFC 5322 3.3 has it, in UTC. */
+void smtp_date_write(char out[SMTP_MAIL_DATE_LEN], int64_t seconds);
+
+/** Is it a date of this form, in any zone? RFC 5322 allows other forms, too. */
+bool smtp_date_check(struct smtp_text text);
+
+/* ---- short texts (letter.c) ---- */
+
+enum {
+    SMTP_LETTER_TEXT_MAX = 4096,
+    SMTP_LETTER_SUBJECT_MAX = 256,
+    SMTP_LETTER_NAME_MAX = 128,                       /* bytes of a display name */
+    SMTP_LETTER_MAX = 8192 + 4 * SMTP_LETTER_TEXT_MAX /* a header; a text in any encoding */
+};
+
+/** Addresses and their names, as a header has them: Ann <ann@example.org>, bob@example.org. A new
+ *  list is zeroed. */
+struct smtp_mailboxes {
+    size_t len;
+    char data[1024];
+};
+
+/** Adds an address in its canonical form; an empty name is none. Returns false where there may be
+ * no room. */
+bool smtp_mailboxes_add(struct smtp_mailboxes *list, struct smtp_text name,
+                        struct smtp_text address);
+
+/** The commonest of composed messages. `subject`, UTF-8 without control characters other than TAB,
+ *  has a NULL as data where there is none. */
+struct smtp_letter {
+    struct smtp_mailboxes from, to;
+    struct smtp_text date, subject, id, text;
+};
+
+/** Writes the message, of at most SMTP_LETTER_MAX bytes, with the identifier `id`, which is then
+ *  found in `out`. Returns its length; 0 where the text is not text. */
+size_t smtp_letter_write(struct smtp_letter *letter, char *out);
 
 #pragma GCC visibility pop
 

@@ -207,6 +207,17 @@ static size_t quote(struct smtp_encoder *e, const char *data, size_t len, bool l
 
 /* ---- all of them ---- */
 
+const char *smtp_encoding_word(enum smtp_encoding encoding)
+{
+    switch (encoding) {
+    case SMTP_7BIT: return "7bit";
+    case SMTP_QUOTED_PRINTABLE: return "quoted-printable";
+    case SMTP_BASE64:
+    case SMTP_TEXT_BASE64: break;
+    }
+    return "base64";
+}
+
 size_t smtp_encode_max(const struct smtp_encoder *e, size_t len)
 {
     size_t written = 2 * len; /* 7bit: a line end for each octet */

@@ -43,7 +43,7 @@ describe("session:flights", function()
       for i = 1, 9 do list[i] = { from = "a@x", to = "b@x", raw = "hi\r\n" } end
       assert.same({ 2, 2, 0, 4 }, offer(list, true))
       assert.same({ 2, 0, 0, 2 }, offer(list, false))
-      list[4] = { from = "a@x", to = "b@x", text = "hi" }
+      list[4] = { from = "a@x", to = "b@x", html = "hi" }
       assert.same({ 2, 1, 0, 3 }, offer(list, true))
       list[2] = false
       assert.same({ 1, 0, 0, 1 }, offer(list, true))

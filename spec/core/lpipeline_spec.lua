@@ -20,7 +20,7 @@ describe("A pipeline", function()
       local session, list = open(), {}
       local line = core.pipeline(session, {}, 10)
       for i = 1, 70 do list[i] = { from = "a@x", to = ("b%d@x"):format(i), raw = "hi\r\n" } end
-      list[3] = { from = "a@x", to = "b@x", text = "hi" }
+      list[3] = { from = "a@x", to = "b@x", html = "hi" }
       assert.equal(2, (line:post(list, 1, 70, 1, 0)))
       assert.equal(0, (line:post(list, 3, 70, 3, 0)))
       assert.equal(62, (line:post(list, 4, 70, 4, 0)))
@@ -46,6 +46,27 @@ describe("A pipeline", function()
       session:heard("250 " .. long .. "\r\n")
       assert.equal(1, (line:take(values, 5)))
       assert.same({ long, long }, { values[2][1].text, values[5].text })
+   end)
+
+   it("gives short texts back with their identifiers", function()
+      local session, values, said = open(), {}, ""
+      local line = core.pipeline(session, {}, 10)
+      local letter = { from = "a@x", to = "b@x", text = "hi\n" }
+      assert.equal(3, (line:post({ letter, { from = "a@x", to = "b@x", raw = "hi\r\n" }, letter }, 1, 3, 1, 0)))
+      for _, reply in ipairs { "250 ok\r\n250 ok\r\n", "250 ok\r\n", "250 ok\r\n250 ok\r\n", "250 ok\r\n",
+         "250 ok\r\n250 ok\r\n", "550 no\r\n" } do
+         while #session:output() > 0 do
+            said = said .. session:output()
+            session:sent(#session:output())
+         end
+         session:heard(reply)
+      end
+      local taken = { line:take(values, 5) }
+      assert.equal(2, taken[1])
+      assert.is_truthy(said:find("Message-ID: " .. values[9] .. "\r\n", 1, true))
+      assert.same({ 2, nil }, { values[10], values[18] })
+      assert.equal(3, taken[6])
+      assert.is_truthy(taken[8]:find("Message-ID: " .. taken[11] .. "\r\n", 1, true))
    end)
 
    it("gives them back in order, for others to take their places", function()

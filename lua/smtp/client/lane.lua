@@ -1,9 +1,9 @@
 --- One connection of send_many, and the messages that are on their way through it.
 --
--- All of them are in one pipeline of the core. Messages of the commonest kind, { from =, to =,
--- raw = }, are posted there in bulk, as the caller's own tables; any other message is added as an
--- entry (see smtp.client.queue). A posted message becomes an entry only where more is to be
--- reported of it than a receipt.
+-- All of them are in one pipeline of the core. Messages of the commonest kinds, { from =, to =,
+-- raw = } and short texts, are posted there in bulk, as the caller's own tables; any other message
+-- is added as an entry (see smtp.client.queue). A posted message becomes an entry only where more
+-- is to be reported of it than a receipt.
 -- @module smtp.client.lane
 
 local core = require "smtp.core"
@@ -51,10 +51,10 @@ local function note_grade(self, grade)
 end
 
 -- More is to be reported of a message than a receipt.
-local function finish(self, transaction, entry, started, text, size, eightbit)
+local function finish(self, transaction, entry, started, text, size, eightbit, message_id)
    local queue = self.queue
    if type(entry) == "number" then
-      entry = queue:as_entry({ plain = true, text = text, size = size,
+      entry = queue:as_entry({ plain = true, text = text, size = size, message_id = message_id,
          needs = request.plain_needs[eightbit] }, entry, started)
    end
    queue:finish(self.conv, entry, transaction)
@@ -65,7 +65,7 @@ end
 function Lane:collect()
    local conv, queue, values = self.conv, self.queue, self.values
    while true do
-      local count, left, deadline, grade, transaction, entry, started, text, size, eightbit =
+      local count, left, deadline, grade, transaction, entry, started, text, size, eightbit, id =
          self.pipeline:take(values, core.now())
       if count > 0 then
          local parts = conv.parts
@@ -81,7 +81,7 @@ function Lane:collect()
          self.max = self.max or self.pipeline:max(queue.settings.per_connection)
          return left
       end
-      finish(self, transaction, entry, started, text, size, eightbit)
+      finish(self, transaction, entry, started, text, size, eightbit, id)
    end
 end
 

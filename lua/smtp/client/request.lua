@@ -145,16 +145,18 @@ request.plain_needs = { [true] = outgoing.needs { eightbit = true }, [false] = r
 
 local plain_needs = request.plain_needs
 
---- The message of a caller's table that has nothing but from, to and raw, read in one step.
+--- The message of a caller's table that has nothing but from, to and raw, or a short text, subject
+-- and date in place of raw, read in one step.
 ---@param old? table      a message that came from here and is no longer used: becomes the new one
 ---@param others? number   the number of options of the connection that are in the table, too
 ---@return table|nil   with its first `transaction`; nil for any other message: see request.message
 function request.plain(t, server, old, others)
-   local transaction, text, size, eightbit = core.transaction(t, server.extensions,
+   local transaction, text, size, eightbit, id = core.transaction(t, server.extensions,
       old and old.transaction, others)
    if not transaction then return nil end
    local message = old or { plain = true }
    message.transaction, message.text, message.size = transaction, text, size
+   message.message_id = id
    message.needs = plain_needs[eightbit]
    return message
 end
@@ -164,8 +166,7 @@ local function read_both(t, known)
    check_table(t)
    local where, what = check.split(t)
    local server = known or complete(servers.new(where), where)
-   local message = what.raw ~= nil and request.plain(what, server)
-   return server, message or outgoing.read(what, server)
+   return server, request.plain(what, server) or outgoing.read(what, server)
 end
 
 --- The server and the message of a table that holds the options of both, as for smtp.send.

@@ -7,18 +7,12 @@ local errors = require "smtp.errors"
 
 local ID_LEN_MAX = 900 -- so that its line stays within 998 (RFC 5322 2.1.1)
 
-local RANDOM_LEN = 16
-local ID = "<" .. ("%02x"):rep(RANDOM_LEN) .. "@"
-
 -- `sender`: the address at whose domain the identifier is.
 local function new_id(sender)
-   local bytes = core.random(RANDOM_LEN)
-   if not bytes then
-      error(errors.new("system", { what = "this system has no random bytes" }), 0)
-   end
    local domain = sender:match("@([^@]*)$") or "localhost"
    if domain:find("[\128-\255]") then domain = core.idna(domain) end
-   return ID:format(bytes:byte(1, RANDOM_LEN)) .. domain .. ">"
+   return core.message_id(domain)
+      or error(errors.new("system", { what = "this system has no random bytes" }), 0)
 end
 
 local function message_id(t, sender)

@@ -2,6 +2,7 @@
 -- @module smtp.options.dates
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 
 local dates = {}
 
@@ -142,11 +143,7 @@ end
 ---@return string|nil    what is wrong with the date; nil where the value has another form
 ---@return string|nil    a hint
 function dates.header(value)
-   if type(value) == "number" then
-      local d = fields_of(value)
-      return d and ("%s, %02d %s %d %02d:%02d:%02d +0000"):format(name_of(DAYS, d.wday), d.day,
-         name_of(MONTHS, d.month), d.year, d.hour, d.min, d.sec)
-   end
+   if type(value) == "number" then return core.date(value) end
    local date = type(value) == "string" and read_rfc5322(value)
    if not date then return nil end
    local what, hint = fault(date)

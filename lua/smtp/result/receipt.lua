@@ -98,13 +98,14 @@ local eightbit_needs = { ["8bitmime"] = true }
 
 --- The receipts of messages of send_many.
 ---@param parts table    from receipt.parts
----@param values table   what pipeline:take returned: eight values for each of them
+---@param values table   what pipeline:take returned: nine values for each of them
 ---@param count number
 ---@return table         for each of them its index, and its receipt: in the place of the values
 function receipt.of_values(parts, values, count)
    local v, at = values, 1
-   for i = 1, 8 * count, 8 do
-      local index, size, used, message_id = v[i], v[i + 5]
+   for i = 1, 9 * count, 9 do
+      local index, size, message_id = v[i], v[i + 5], v[i + 8]
+      local used
       if type(index) == "table" then
          local entry = index
          index, message_id, size = entry.index, entry.message_id, entry.size
