@@ -13,23 +13,21 @@ local message_mt = { __index = Message, __name = "smtp.Message" }
 
 --- Make a message.
 ---@param options table   the message options of smtp.send
----@return table|nil      the message: size (its bytes, nil where an attachment has no size),
---   envelope { from =, to = }, message_id
+---@return table|nil      the message: size (its bytes), envelope { from =, to = }, message_id
 ---@return table|nil      UsageError, AddressError, SourceError
 local function new(options)
    local outgoing, err = request.message(options)
    if not outgoing then return nil, err end
    local ok
    ok, err = sign.message(outgoing, math.huge)
-   if ok and not outgoing.header_fields then ok, err = raw.make_exact(outgoing, math.huge) end
+   if ok then ok, err = raw.make_exact(outgoing, math.huge) end
    if not ok then return nil, err end
    return setmetatable({ outgoing = outgoing, size = outgoing.size,
       message_id = outgoing.message_id,
       envelope = { from = outgoing.from, to = outgoing.to } }, message_mt)
 end
 
---- A reader of the message's bytes. Line ends are CRLF. Each call starts again from the beginning,
--- where all sources can be read again.
+--- A reader of the message's bytes. Line ends are CRLF. Each call starts again from the beginning.
 ---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
 --   SourceError
 function Message:source()

@@ -223,8 +223,7 @@
 
 --- What smtp.message returns. `tostring(message)` is the whole message.
 ---@class smtp.Message
---- Bytes of the message on the wire; nil where the function of an attachment declares no size.
----@field size? integer
+---@field size integer  Bytes of the message on the wire.
 ---@field envelope { from: string, to: string[] }  The addresses for MAIL and RCPT.
 ---@field message_id? string  The Message-ID.
 --- Returns a function that returns pieces of at most 64 KiB, and nil at the end.

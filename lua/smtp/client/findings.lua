@@ -116,8 +116,8 @@ end
 function findings.receipt(conv, message, seconds, ...)
    local parts = conv.parts
    if not parts or not parts.pipelining then parts = findings.parts(conv) end
-   return receipt.new(parts, receipt.used(message.needs, parts), message.message_id, message.size,
-      seconds, ...)
+   return receipt.new(parts, receipt.used(message.needs, parts), message.message_id,
+      receipt.size(message), seconds, ...)
 end
 
 --- The trouble of the session, with what only the conversation knows.

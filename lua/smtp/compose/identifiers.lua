@@ -43,8 +43,8 @@ local function take_ids(text, list)
    end
 end
 
-local FORM = 'Write "<left@right>" (printable ASCII without blanks, at most 900 bytes), or a list of '
-   .. "these"
+local FORM = 'Write "<left@right>" (printable ASCII without blanks, at most 900 bytes), or a list '
+   .. "of these"
 
 -- The option with one or several message identifiers, a string or a list.
 -- -> "<a@b> <c@d>", nil if it is not set

@@ -120,15 +120,16 @@ function raw.read(t, word)
    return content
 end
 
---- Give a raw message the bytes that it has on the wire: its size is then exact, and its source can
--- be read again and again.
+--- Give a message the bytes that it has on the wire: its size is then exact, and its source can be
+-- read again and again.
 ---@param message smtp.OutgoingMessage
 ---@param deadline number   core.now() at which the reading must be over
 ---@return true|nil
 ---@return table|nil        SourceError, TimeoutError, SystemError
 function raw.make_exact(message, deadline)
    local whole = source.of_message(message)
-   if not message.must_be_binary then whole = filters.checked(filters.lines(whole)) end
+   local is_raw_text = not message.header_fields and not message.must_be_binary
+   if is_raw_text then whole = filters.checked(filters.lines(whole)) end
    if not message.size_is_exact then
       local trouble
       whole, trouble = spool.keep(whole, deadline)

@@ -75,6 +75,15 @@ function receipt.used(needs, parts)
    return state
 end
 
+--- The bytes of a message on the wire, nil where they are an estimate: a raw file or function whose
+-- line ends are not known.
+---@param message smtp.OutgoingMessage|table   as request.plain makes them
+---@return number|nil
+function receipt.size(message)
+   local is_exact = message.size_is_exact or message.header_fields or message.plain
+   return is_exact and message.size or nil
+end
+
 --- The receipt of a message. The receipts of one connection share what they say of the server.
 ---@param parts table        from receipt.parts
 ---@param used table         from receipt.used
@@ -108,7 +117,7 @@ function receipt.of_values(parts, values, count)
       local used
       if type(index) == "table" then
          local entry = index
-         index, message_id, size = entry.index, entry.message_id, entry.size
+         index, message_id, size = entry.index, entry.message_id, receipt.size(entry)
          used = receipt.used(entry.needs, parts)
       elseif v[i + 7] then
          parts.eightbit = parts.eightbit or receipt.used(eightbit_needs, parts)
