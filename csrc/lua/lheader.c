@@ -1,4 +1,4 @@
-/* lheader.c - header fields and the addresses in them, in the module smtp.core. */
+/* lheader.c - header fields, and the lists of addresses in them, in the module smtp.core. */
 #include "lsmtp.h"
 
 enum {
@@ -33,7 +33,9 @@ static int core_fold(lua_State *L)
 {
     struct smtp_text text = text_arg(L, 1);
     size_t column = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
-    char *out = lua_newuserdata(L, smtp_field_max(text.len));
+    char room[PIECE_MAX + PIECE_MAX / 8];
+    size_t needed = text.len + text.len / 16 + 16; /* two lines in a row have over 78 bytes */
+    char *out = needed <= sizeof room ? room : lua_newuserdata(L, needed);
     lua_pushlstring(L, out, smtp_fold(text, &column, out));
     push_integer(L, column);
     return 2;
@@ -143,6 +145,22 @@ static size_t put_entry(const struct entry *e, char *out)
     return n;
 }
 
+/** core.is_list(table) -> are its keys 1, 2, 3 and so on? */
+static int core_is_list(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    size_t count = lcompat_rawlen(L, 1), keys = 0;
+    bool whole = true;
+    for (lua_pushnil(L); whole && lua_next(L, 1); lua_pop(L, 1)) {
+        lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+        whole = key >= 1 && key <= (lua_Number)count && key == (lua_Number)(size_t)key;
+        keys++;
+    }
+    lua_pushboolean(L, whole && keys == count);
+    return 1;
+}
+
 /** core.addresses(values, at, list) -> the place of the first value that was not read, a piece of a
  *  header. Reads values of a list from the one at `at` on: strings, and tables of name and address.
  *  Addresses in their canonical form are appended to `list`; the piece has them as a header has
@@ -157,7 +175,7 @@ static int core_addresses(lua_State *L)
     size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_rawlen(L, 1), n = 0;
     size_t list_len = lcompat_rawlen(L, 3);
     size_t last = count - at > COUNT_MAX && at < count ? at + COUNT_MAX - 1 : count;
-    char *out = lua_newuserdata(L, PIECE_MAX);
+    char out[PIECE_MAX];
     struct entry e;
     for (; at <= last && n + ENTRY_MAX < PIECE_MAX; at++) {
         lua_rawgeti(L, 1, (int)at);
@@ -174,10 +192,50 @@ static int core_addresses(lua_State *L)
     return 2;
 }
 
+/* Appends what is in the list at `list` and not yet in the set at `seen` to the table on top, which
+ * has `count` entries. Returns how many it has then. */
+static size_t append_new(lua_State *L, int list, int seen, size_t count)
+{
+    for (size_t i = 1, len = lcompat_rawlen(L, list); i <= len; i++) {
+        lua_rawgeti(L, list, (int)i);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, seen);
+        bool is_new = lua_isnil(L, -1);
+        lua_pop(L, 1);
+        if (is_new) {
+            lua_pushvalue(L, -1);
+            lua_pushboolean(L, true);
+            lua_rawset(L, seen);
+            lua_rawseti(L, -2, (int)++count);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    return count;
+}
+
+/** core.unique(list, …) -> the strings of these lists, each once, in their order */
+static int core_unique(lua_State *L)
+{
+    int lists = lua_gettop(L);
+    size_t total = 0, count = 0;
+    luaL_checkstack(L, 6, NULL);
+    for (int i = 1; i <= lists; i++) {
+        luaL_checktype(L, i, LUA_TTABLE);
+        total += lcompat_rawlen(L, i);
+    }
+    lua_createtable(L, 0, (int)total);
+    lua_createtable(L, (int)total, 0);
+    for (int i = 1; i <= lists; i++)
+        count = append_new(L, i, lists + 1, count);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {METHOD(core, words),     METHOD(core, is_plain),
                                      METHOD(core, fold),      METHOD(core, phrase),
                                      METHOD(core, mailbox),   METHOD(core, name_trouble),
-                                     METHOD(core, addresses), {NULL, NULL}};
+                                     METHOD(core, addresses), METHOD(core, is_list),
+                                     METHOD(core, unique),    {NULL, NULL}};
 
 void lheader_open(lua_State *L)
 {

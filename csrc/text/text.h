@@ -70,7 +70,7 @@ bool smtp_mailbox_is_plain(const struct smtp_mailbox *mailbox);
  *  that looks like an encoded word, and a word of more than `room` bytes, must be encoded. */
 bool smtp_is_plain(struct smtp_text text, size_t room);
 
-/** Returns how much room the next three functions need for `len` bytes of text. */
+/** Returns how much room the next two functions need for `len` bytes of text. */
 static inline size_t smtp_field_max(size_t len)
 {
     return 2 * len + 160;
@@ -86,7 +86,8 @@ size_t smtp_phrase(struct smtp_text name, char *out);
 
 /** Writes a part of a field with line ends before some of its blanks, so that no line has over 78
  *  bytes where that is possible. `*column` is where it begins in its line, and then where it ends.
- *  Blanks at the end are left out. Returns the length. */
+ *  Blanks at the end are left out. `out` has room for a sixteenth more than the text, and 16
+ *  bytes. Returns the length. */
 size_t smtp_fold(struct smtp_text text, size_t *column, char *out);
 
 /* ---- characters (utf8.c, invisible.c, printable.c, saslname.c) ---- */

@@ -61,3 +61,24 @@ describe("a list of addresses", function()
       assert.same({ 1, "" }, { core.addresses({}, 1, {}) })
    end)
 end)
+
+describe("a list", function()
+   for shown, list in pairs { ["{}"] = {}, ["{ 1, 2 }"] = { 1, 2 }, ["{ [1] = 1 }"] = { [1] = 1 },
+      ["{ false }"] = { false } } do
+      it("is " .. shown, function() assert.is_true(core.is_list(list)) end)
+   end
+
+   for shown, list in pairs { ["{ a = 1 }"] = { a = 1 }, ["{ [2] = 1 }"] = { [2] = 1 },
+      ["{ 1, x = 1 }"] = { 1, x = 1 },
+      ["{ [0] = 1 }"] = { [0] = 1 }, ["{ [1.5] = 1 }"] = { [1.5] = 1 },
+      ["{ 1, nil, 3, [5] = 5 }"] = { 1, nil, 3, [5] = 5 },
+      ["{ 1, [-1] = 1 }"] = { 1, [-1] = 1 }, ["{ [1/0] = 1 }"] = { [1 / 0] = 1 }, ["{ ['1'] = 1 }"] = { ["1"] = 1 } } do
+      it("is not " .. shown, function() assert.is_falsy(core.is_list(list)) end)
+   end
+
+   it("has each string once, with those of others", function()
+      assert.same({ "a", "b", "c" }, core.unique({ "a", "b", "a" }, {}, { "b", "c", "a" }))
+      assert.same({}, core.unique({}))
+      assert.is_false(pcall(core.unique, "a"))
+   end)
+end)

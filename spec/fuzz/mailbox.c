@@ -39,9 +39,9 @@ static void check_words(const char *text, size_t len, bool encoded)
 
 static void check_fold(const char *data, size_t len, size_t column)
 {
-    char *out = malloc(smtp_field_max(len)), *back = malloc(len + 1);
+    char *out = malloc(len + len / 16 + 16), *back = malloc(len + 1);
     size_t stop = column, n = smtp_fold((struct smtp_text){data, len}, &stop, out), kept = 0;
-    MUST(n <= smtp_field_max(len) && stop <= column + len);
+    MUST(n <= len + len / 16 + 16 && stop <= column + len);
     for (size_t i = 0; i < n; i++) {
         bool end = i + 2 < n && memcmp(out + i, "\r\n", 2) == 0 &&
                    (kept >= len || data[kept] != '\r' || out[i + 2] == ' ' || out[i + 2] == '\t');

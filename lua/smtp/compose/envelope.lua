@@ -58,27 +58,14 @@ local function read_from(value, lists)
    refuse("from", "from is missing", "Name the sender: from = \"ann@example.org\"")
 end
 
-local SOME = 512 -- recipients before others may have their turn
-
--- -> each recipient once, the parameters of the first entry with that address
-local function gather(groups)
-   local to, seen, values = {}, {}, { notify_of = {}, orcpt_of = {} }
-   local began = core.now()
-   for i = 1, #groups do
-      local list = groups[i]
-      for j = 1, #list do
-         local one, own = list[j], list.parameters and list.parameters[j]
-         if not seen[one] then
-            to[#to + 1], seen[one] = one, true
-            if own then values.notify_of[one], values.orcpt_of[one] = own.notify, own.orcpt end
-         end
-         if j % SOME == 0 then
-            runtime.breathe(began)
-            began = core.now()
-         end
-      end
+-- The parameters of recipients: those of the first entry with an address count.
+local function parameters_of(list)
+   local values = { notify_of = {}, orcpt_of = {} }
+   for i = list.parameters and #list or 0, 1, -1 do
+      local one, own = list[i], list.parameters[i] or {}
+      values.notify_of[one], values.orcpt_of[one] = own.notify, own.orcpt
    end
-   return to, values
+   return values
 end
 
 -- The first address of these lists that needs SMTPUTF8.
@@ -97,10 +84,12 @@ function envelope.read(t, lists)
    local option = t.envelope or {}
    if t.envelope ~= nil then check_option(option) end
    local from = read_from(option.from, lists)
-   local groups = option.to ~= nil and { read_to(option.to) } or { lists.to, lists.cc, lists.bcc }
-   local to, values = gather(groups)
+   local first, cc, bcc = lists.to, lists.cc, lists.bcc
+   if option.to ~= nil then first, cc, bcc = read_to(option.to), {}, {} end
+   local to = core.unique(first, cc, bcc)
    if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
-   return { from = from[1], to = to, parameters = values, utf8 = from.utf8 or first_utf8(groups) }
+   return { from = from[1], to = to, parameters = parameters_of(first),
+      utf8 = from.utf8 or first_utf8 { first, cc, bcc } }
 end
 
 --- An address in the header because of which SMTPUTF8 is needed, or nil.

@@ -3,6 +3,7 @@
 -- @module smtp.options.check
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 local names = require "smtp.options.names"
 local refuse = require("smtp.errors").refuse
 local unknown = require "smtp.options.unknown"
@@ -67,6 +68,7 @@ end
 ---@param option string   its name
 ---@param hint? string    how it is written
 function check.is_list(list, option, hint)
+   if core.is_list(list) then return end
    local count = 0
    for key in next, list do
       if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
@@ -142,7 +144,9 @@ local DEPTH = 5 -- envelope.to[1].orcpt.address
 local function plain(value, depth)
    if type(value) ~= "table" or depth == 0 then return value end
    local result = {}
-   for key, inner in next, value do result[key] = plain(inner, depth - 1) end
+   for key, inner in next, value do
+      result[key] = type(inner) == "table" and plain(inner, depth - 1) or inner
+   end
    return result
 end
 
