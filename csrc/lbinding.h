@@ -6,6 +6,8 @@
 #include "lcompat.h"
 #include "text/text.h"
 
+#include "wipe.h"
+
 #include <string.h>
 
 /* A row of luaL_Reg: METHOD(session, wants) is the function session_wants under the name "wants".
@@ -76,6 +78,26 @@ static inline void *new_object(lua_State *L, const char *class_name, size_t size
     void *object = memset(lua_newuserdata(L, size), 0, size);
     lcompat_setmetatable(L, class_name);
     return object;
+}
+
+#define SECRET_CLASS "smtp.Secret"
+
+static inline int secret_gc(lua_State *L)
+{
+    wipe(lua_touserdata(L, 1), lcompat_rawlen(L, 1));
+    return 0;
+}
+
+/* Pushes zeroed memory for a secret. Its owner wipes it; the collector does so where an error of
+ * Lua, such as no memory for the string that the secret becomes, keeps the owner from it. */
+static inline void *new_secret(lua_State *L, size_t size)
+{
+    if (luaL_newmetatable(L, SECRET_CLASS)) {
+        lua_pushcfunction(L, secret_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pop(L, 1);
+    return new_object(L, SECRET_CLASS, size);
 }
 
 /* Returns nil and a word. */

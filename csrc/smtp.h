@@ -504,6 +504,9 @@ size_t smtp_session_size(size_t buffer_len);
 struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
                                        const struct smtp_options *options,
                                        const struct smtp_facts *facts);
+/** Removes what has not left, and wipes it if a secret is in it: for the end of a session, before
+ * its memory is freed or used for another one. */
+void smtp_session_wipe(struct smtp_session *s);
 /** Is the session READY, without a reply that has come in part? Then another session could go on
  * with the connection. */
 bool smtp_session_rests(const struct smtp_session *s);

@@ -98,8 +98,8 @@ static int crypto_saslprep(lua_State *L)
 {
     char *out;
     struct smtp_text text = text_arg(L, 1);
-    size_t max = 12 * text.len + 1;       /* NFKC makes at most 11 octets of one */
-    char *copy = lua_newuserdata(L, max); /* before `out` is ours: it may raise */
+    size_t max = 12 * text.len + 1;  /* NFKC makes at most 11 octets of one */
+    char *copy = new_secret(L, max); /* before `out` is ours: it may raise */
     const char *word = saslprep(text, &out);
     if (word != NULL) return push_failure(L, word);
     size_t len = strnlen(out, max - 1);
@@ -132,7 +132,6 @@ static int crypto_lua_digest(lua_State *L)
 /** crypto.pbkdf2(hash, password, salt, iterations) -> bytes | nil, word: in one go, for servers */
 static int crypto_pbkdf2(lua_State *L)
 {
-    unsigned char out[CRYPTO_HASH_MAX];
     const EVP_MD *md = EVP_get_digestbyname(luaL_checkstring(L, 1));
     struct smtp_text password = text_arg(L, 2), salt = text_arg(L, 3);
     size_t iterations = lcompat_count(L, 4, INT_MAX);
@@ -140,9 +139,12 @@ static int crypto_pbkdf2(lua_State *L)
     luaL_argcheck(L, password.len <= INT_MAX && salt.len <= INT_MAX, 2, "too long");
     if (md == NULL) return push_failure(L, "crypto");
     int len = EVP_MD_get_size(md);
+    unsigned char *out = new_secret(L, CRYPTO_HASH_MAX);
     int made = PKCS5_PBKDF2_HMAC(password.data, (int)password.len, (const unsigned char *)salt.data,
                                  (int)salt.len, (int)iterations, md, len, out);
-    return lcrypto_result(L, made == 1 ? NULL : "crypto", out, (size_t)len);
+    int count = lcrypto_result(L, made == 1 ? NULL : "crypto", out, (size_t)len);
+    wipe(out, CRYPTO_HASH_MAX);
+    return count;
 }
 
 static const luaL_Reg functions[] = {METHOD(crypto, scram),    METHOD(crypto, saslprep),

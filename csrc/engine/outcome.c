@@ -128,8 +128,7 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
         s->status.eager_failed = true;
     s->run_count = s->due_count = 0;
-    if (s->out_secret) wipe(s->out, s->out_len);
-    s->out_at = s->out_len = 0;
+    smtp_session_wipe(s);
     s->gathering = false;
     return STEP_over;
 }

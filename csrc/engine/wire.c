@@ -32,6 +32,13 @@ const struct smtp_transaction *smtp_spoken(const struct smtp_session *s)
     return s->spoken;
 }
 
+void smtp_session_wipe(struct smtp_session *s)
+{
+    if (s->out_secret) wipe(s->out, s->out_len);
+    s->out_at = s->out_len = 0;
+    s->out_secret = false;
+}
+
 void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
@@ -40,9 +47,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
     s->out_at += len;
     s->sent_len += len;
     if (s->out_at == s->out_len) {
-        if (s->out_secret) wipe(s->out, s->out_len);
-        s->out_at = s->out_len = 0;
-        s->out_secret = false;
+        smtp_session_wipe(s);
     } else if (s->out_at >= s->out_max / 2) {
         memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
         s->out_len -= s->out_at;

@@ -51,10 +51,12 @@ static int core_session(lua_State *L)
     lua_setfield(L, -2, "resume");
     lua_newtable(L);
     lua_rawseti(L, -2, TRANSACTIONS);
-    if (memory != NULL)
+    if (memory != NULL) {
+        smtp_session_wipe(memory);
         lua_pushvalue(L, 3);
-    else
+    } else {
         memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+    }
     smtp_session_init(memory, BUFFER_LEN, &o, resumes ? &facts : NULL);
     lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);
@@ -284,6 +286,13 @@ static int session_rests(lua_State *L)
     return 1;
 }
 
+/* A login that was given up may have left its secret. */
+static int session_gc(lua_State *L)
+{
+    smtp_session_wipe(to_session(L));
+    return 0;
+}
+
 static const luaL_Reg session_methods[] = {
     METHOD(session, wants),       METHOD(session, flights),      METHOD(session, look),
     METHOD(session, patience),    METHOD(session, rests),        METHOD(session, output),
@@ -298,7 +307,7 @@ static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 
 void lsession_open(lua_State *L)
 {
-    new_class(L, SESSION_CLASS, session_methods, NULL);
+    new_class(L, SESSION_CLASS, session_methods, session_gc);
     lauth_open(L);
     lfacts_open(L);
     lcompat_setfuncs(L, functions);

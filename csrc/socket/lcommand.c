@@ -119,15 +119,15 @@ static bool hide(struct termios *before)
 static int command_read_secret(lua_State *L)
 {
     const char *prompt = luaL_checkstring(L, 1);
-    char line[SECRET_LEN_MAX];
+    char *line = new_secret(L, SECRET_LEN_MAX);
     struct termios before;
     if (!hide(&before)) return 0;
     say(prompt);
-    ssize_t len = read_line(line, sizeof line);
+    ssize_t len = read_line(line, SECRET_LEN_MAX);
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &before); /* TCSADRAIN could be interrupted */
     say("\n");
     lua_pushlstring(L, line, len < 0 ? 0 : (size_t)len);
-    wipe(line, sizeof line);
+    wipe(line, SECRET_LEN_MAX);
     return 1;
 }
 

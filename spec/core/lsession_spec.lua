@@ -160,6 +160,21 @@ describe("a session in the place of an old one", function()
       for i = 2, #made do assert.is_true(rawequal(made[1], made[i])) end
    end)
 
+   -- What is wiped is in exhaust/secrets.c.
+   it("finds nothing of a login that was given up, and the collector leaves nothing", function()
+      local more = { auth = "require", username = "ann", secret_in_clear = true, mechanisms = { { name = "PLAIN" } } }
+      local function given_up()
+         local old = greeted("250-mx\r\n250 AUTH PLAIN\r\n", more)
+         old:secret("sesame")
+         assert.truthy(old:output():find("^AUTH PLAIN "))
+         return old
+      end
+      assert.equal("", core.session(options(), nil, given_up()):output())
+      local session = given_up()
+      debug.getmetatable(session).__gc(session)
+      assert.equal("", session:output())
+   end)
+
    it("cannot be in the place of anything else", function()
       assert.has_error(function() core.session(options(), nil, io.stdout) end)
       assert.has_error(function() core.session(options(), nil, {}) end)

@@ -29,8 +29,19 @@ describe("every message of up to " .. length .. " CR, LF, dots and letters", fun
 end)
 
 describe("a secret", function()
-   it("is wiped from a session's memory once it was said, or the session broke", function()
-      assert.equal("5 ways\n", command.run(build "secrets"))
+   it("is wiped from a session's memory once it was said, given up, or the session broke", function()
+      assert.equal("6 ways\n", command.run(build "secrets"))
+   end)
+end)
+
+describe("a secret of smtp.crypto", function()
+   -- The program contains a Lua of its own.
+   local it = (sanitized or _VERSION ~= "Lua 5.4") and function() end or it
+
+   it("is wiped where there is no memory for the string that it becomes", function()
+      local program = build("memory", "@/crypto/*.o @/text/base64.o @/text/saslname.o -lcrypto -ldl "
+         .. "$(pkg-config --cflags --libs lua5.4)")
+      assert.equal("some calls failed, 0 blocks had it\n", command.run(program))
    end)
 end)
 

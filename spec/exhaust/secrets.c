@@ -72,6 +72,11 @@ int main(void)
     look("after the session broke", 0);
     free(memory);
 
+    s = begin("PLAIN");
+    smtp_session_wipe(s);
+    look("after it was given up", 0);
+    free(memory);
+
     s = begin("LOGIN");
     smtp_send_ack(s, smtp_send_buf(s).len);
     for (int i = 0; i < 2; i++) {
