@@ -62,7 +62,8 @@ describe("An error", function()
       err = refused_at("rcpt", "550 no")
       assert.same({ "refused" }, { err.reason, err.concerns })
       assert.equal("smtp: mx.example:25 did not accept the recipient bob@there.example (550): no. "
-         .. "Check the address of the recipient; if it is right, ask the server's operator for the reason.", tostring(err))
+         .. "Check the address of the recipient; if it is right, ask the server's operator for the reason.",
+         tostring(err))
    end)
 
    it("of a message names the cause for each recipient as well", function()

@@ -108,7 +108,8 @@ end
 ---@return table[] list   { kind =, reason =, sentence = }
 function texts.troubles()
    local list = {}
-   for kind, reason, sentence in read("csrc/smtp.h"):gmatch('X%([%w_]+, +"([%w_]+)", +"([%w_-]+)", +"(.-[^\\])"%)') do
+   local pattern = 'X%([%w_]+, +"([%w_]+)", +"([%w_-]+)", +[A-Z_(]*"(.-[^\\])"%)'
+   for kind, reason, sentence in read("csrc/smtp.h"):gmatch(pattern) do
       list[#list + 1] = { kind = kind, reason = reason, sentence = unescape(sentence) }
    end
    return list

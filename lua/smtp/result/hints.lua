@@ -3,32 +3,22 @@
 
 local ascii = require "smtp.ground.ascii"
 local first_bytes = require "smtp.result.first_bytes"
+local hello_hints = require "smtp.result.hello_hints"
 local interruptions = require "smtp.result.interruptions"
+local login_hints = require "smtp.result.login_hints"
 local remedies = require "smtp.result.remedies"
-local services = require "smtp.options.services"
+local wording = require "smtp.result.wording"
+
+local fill, join, is_submission = wording.fill, wording.join, wording.is_submission
 
 local hints = {}
 
 --- Where the server may have the message.
 hints.DOUBT = remedies.doubt
 
-local function fill(text, values)
-   return (text:gsub("{([a-z_]+)}", function(name) return tostring(values[name] or "") end))
-end
+local by_kind = { greeting_refused = hello_hints.refused }
 
--- The remedies that are given, as one hint; `false` and nil are left out.
-local function join(...)
-   local list = {}
-   for i = 1, select("#", ...) do list[#list + 1] = select(i, ...) or nil end
-   return list[1] and table.concat(list, "; ")
-end
-
-local by_kind = {}
-
--- Is the port one for submission already?
-local function is_submission(server)
-   return server.port == 587 or server.port == 465
-end
+for kind, find in next, login_hints do by_kind[kind] = find end
 
 -- ---- the first bytes ----
 
@@ -87,52 +77,6 @@ function by_kind.disconnected(err, server)
    return hint and fill(hint, { hello = interruptions.verb(server, "ehlo") })
 end
 
--- ---- EHLO ----
-
-local function domain_hint(server)
-   return fill(remedies.domain, { hello = interruptions.verb(server, "ehlo") })
-end
-
--- A server that does not know LHLO may know EHLO, and the other way round.
-local function unknown_hello(err, server)
-   if first_bytes.is_inspected(err) then return remedies.firewall end
-   local is_lmtp = server.protocol == "lmtp"
-   local is_known_port = is_submission(server) or server.port == 25
-   local is_named = (err.text or ""):find("LHLO", 1, true)
-   if not is_lmtp and is_known_port and not is_named then return remedies.not_smtp end
-   local other, this = "lmtp", "smtp"
-   if is_lmtp then other, this = this, other end
-   return fill(remedies.other_protocol, { protocol = ascii.upper(other), word = other,
-      this = ascii.upper(this) })
-end
-
--- A refusal that says nothing of the name.
-local function refused(err, server)
-   if err.code and err.code < 500 then return remedies.refused_for_now end
-   if server.protocol == "lmtp" then return remedies.ask end
-   return is_submission(server) and remedies.refused_login or remedies.refused
-end
-
-function by_kind.greeting_refused(err, server)
-   if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
-   local code = err.stage == "ehlo" and err.code or 0
-   if code == 500 or code == 502 then return unknown_hello(err, server) end
-   local hint = err.reason == "helo" and domain_hint(server)
-   if code > 500 and code <= 504 then
-      return (hint and hint .. ". " or "") .. unknown_hello(err, server)
-   end
-   return hint or refused(err, server)
-end
-
--- The server accepted HELO. With 500, 502 and 504 something on the way may have changed EHLO.
-local function helo_only(err, server)
-   if first_bytes.is_inspected(err) then return join(remedies.firewall, remedies.no_firewall) end
-   if not err.code then return nil end
-   if err.code == 501 or err.code > 504 then return domain_hint(server) end
-   return fill(remedies.no_ehlo, { cause = is_submission(server) and "the server is very old"
-      or "port is not the one for submission (587 or 465)" })
-end
-
 -- ---- TLS ----
 
 local by_tls = {}
@@ -167,7 +111,7 @@ end
 
 -- A password that may not travel in clear text is not sent without TLS either.
 function by_kind.tls_unsupported(err, server)
-   if err.reason == "helo_only" then return helo_only(err, server) end
+   if err.reason == "helo_only" then return hello_hints.helo_only(err, server) end
    if first_bytes.is_inspected(err) then return remedies.firewall end
    return join(is_submission(server) and remedies.no_tls_there or remedies.no_tls,
       not server.credentials and remedies.prefer_tls)
@@ -175,100 +119,8 @@ end
 
 function by_kind.tls_required(err, server)
    if server.tls == "skip" then return remedies.set_tls end
-   if err.auth_reason == "helo_only" then return domain_hint(server) end
+   if err.auth_reason == "helo_only" then return hello_hints.domain(server) end
    return is_submission(server) and remedies.no_tls_there or remedies.no_tls
-end
-
--- ---- AUTH ----
-
--- The first of the mechanisms that the server offers with this state, see mechanisms.explain.
-local function first(offered, state)
-   for i = 1, #offered do
-      if offered[i].state == state then return offered[i].name end
-   end
-end
-
--- What is missing for mechanisms in this state, and whether auth_mechanisms decides it.
-local missing = {
-   { "saslprep_unavailable" }, { "crypto_unavailable" }, { "needs_token", true },
-   { "needs_password", true }, { "only_named", true },
-}
-
--- The server offers mechanisms, and none of them can be used.
-local function no_common(err, server, offered)
-   for i = 1, #missing do
-      local state = missing[i][1]
-      local name = first(offered, state)
-      if name and not (missing[i][2] and server.auth_mechanisms) then
-         return fill(remedies[state], { mechanism = name })
-      end
-   end
-   return server.auth_mechanisms and not err.bound and remedies.no_mechanism
-end
-
--- Reasons where the server's operator has to do something, and the port is not to blame.
-local is_operators = { rejected_command = true, not_advertised_after_tls = true,
-   empty_list = true }
-
-local function without_auth(err, server)
-   local hint = is_operators[err.reason] and remedies[err.reason]
-      or is_submission(server) and remedies.check_host or remedies.submission
-   return join(hint, server.auth ~= "prefer" and remedies.prefer_auth)
-end
-
-function by_kind.auth_unsupported(err, server, offered)
-   if err.reason == "helo_only" then return helo_only(err, server) end
-   if err.reason == "not_advertised" and err.starttls_offered and not err.tls then
-      return fill(remedies.auth_after_tls, server)
-   end
-   local hint = err.reason == "no_common_mechanism" and no_common(err, server, offered)
-   return hint or err.bound and remedies.bound or without_auth(err, server)
-end
-
-local function has_own_mechanism(server)
-   for _, entry in ipairs(server.auth_mechanisms or {}) do
-      if entry.object then return true end
-   end
-end
-
-function by_kind.auth_insecure(err, server)
-   if err.reason == "encryption_required" then
-      return err.tls and remedies.encrypted_already or remedies.set_tls
-   end
-   if has_own_mechanism(server) then return remedies.own_mechanism end
-   return err.starttls_offered and remedies.set_tls_for_secret or remedies.no_tls_for_secret
-end
-
-function by_kind.auth_rejected(err)
-   if err.reason ~= "rejected" then return nil end
-   local is_token = err.mechanism == "OAUTHBEARER" or err.mechanism == "XOAUTH2"
-   if is_token then return remedies.new_token end
-   return err.mechanism == "EXTERNAL" and remedies.external or nil
-end
-
--- AUTH is offered after TLS, and the caller does without TLS.
-local function is_before_tls(err)
-   return err.starttls_offered and not err.tls and #(err.offered or {}) == 0
-end
-
--- Why the credentials were not used.
-local function unused(err, server)
-   if server.auth == "skip" then return remedies.skipped end
-   if err.auth_reason == "helo_only" then
-      return remedies.auth_impossible_ehlo .. ". " .. domain_hint(server)
-   end
-   local cause = remedies.why_unavailable[err.auth_reason] or remedies.why_unavailable.other
-   local hint = fill(remedies.auth_impossible, { cause = cause })
-   return hint .. ". " .. (is_submission(server) and remedies.check_host or remedies.submission)
-end
-
-function by_kind.auth_required(err, server)
-   local tls = is_before_tls(err) and fill(remedies.tls_first, server)
-   local provider = services.of_host(server.host) or {}
-   local login = provider.login or err.enhanced == "5.7.57" and remedies.exchange_login
-   if not server.credentials then return join(login or remedies.give_credentials, tls) end
-   if tls and server.auth ~= "skip" then return fill(remedies.auth_impossible, { cause = tls }) end
-   return join(unused(err, server), not server.token and login, tls)
 end
 
 -- ---- messages ----
@@ -329,7 +181,9 @@ end
 ---@param trouble table     `case`, `option`
 function hints.find(err, server, offered, trouble)
    -- The code is that of EHLO: nothing is offered where the server refused it.
-   if err.kind == "extension_unsupported" and err.code then return helo_only(err, server) end
+   if err.kind == "extension_unsupported" and err.code then
+      return hello_hints.helo_only(err, server)
+   end
    local find = by_kind[err.kind]
    if trouble.case and not server.transport then return find(err, server, offered, trouble) end
    return of_reason(err, server) or find and find(err, server, offered, trouble)
