@@ -121,13 +121,26 @@ static int session_mechanisms(lua_State *L)
     return 1;
 }
 
+/* Sets the field to a list of the words in the text. */
+static void set_words(lua_State *L, const char *key, struct smtp_text text)
+{
+    int count = 0;
+    lua_newtable(L);
+    for (struct smtp_text word = next_word(&text); word.len > 0; word = next_word(&text)) {
+        lua_pushlstring(L, word.data, word.len);
+        lua_rawseti(L, -2, ++count);
+    }
+    lua_setfield(L, -2, key);
+}
+
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
  * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, size_max,
- * rcpt_max, mail_max, server, capabilities, … */
+ * rcpt_max, mail_max, server, capabilities, mechanisms, mechanisms_before_tls; offered and
+ * offered_before_tls, which are lists of these */
 static int session_facts(lua_State *L)
 {
     const struct smtp_facts *facts = smtp_session_facts(to_session(L));
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 20);
     set_flag(L, "esmtp", facts->esmtp);
     set_flag(L, "tls_verified", facts->tls_verified);
     set_flag(L, "starttls_offered", facts->starttls_offered);
@@ -153,6 +166,8 @@ static int session_facts(lua_State *L)
     set_text(L, "mechanisms", facts->mechanisms.data, facts->mechanisms.len);
     set_text(L, "mechanisms_before_tls", facts->mechanisms_before_tls.data,
              facts->mechanisms_before_tls.len);
+    set_words(L, "offered", facts->mechanisms);
+    set_words(L, "offered_before_tls", facts->mechanisms_before_tls);
     return 1;
 }
 

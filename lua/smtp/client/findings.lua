@@ -73,10 +73,11 @@ end
 -- ---- for receipts and errors ----
 
 --- The mechanisms that the server offers, and why each is not in use: see mechanisms.explain.
----@return table[]
----@return table<string, string>
+---@return table[]                what became of each
+---@return table<string, string>   the same in words, by name
 function findings.mechanisms(conv)
-   return mechanisms.explain(conv.session:mechanisms(), conv.server, conv.login.unusable)
+   local list = conv.session:mechanisms()
+   return list, mechanisms.explain(list, conv.server, conv.login.unusable)
 end
 
 -- The state of authentication, after the offer was noted.
@@ -145,10 +146,10 @@ function findings.error(conv, trouble, message, recipients)
    trouble = findings.trouble(conv, trouble)
    local facts = session:facts()
    local seen = { facts = facts, capabilities = core.capabilities(facts.capabilities),
-      news = session:news(0) or {} }
+      news = session:news(0) or {}, offered = session:mechanisms() }
    seen.dialogue, seen.is_open = session:transcript()
    note_offer(conv, facts)
-   seen.offered, seen.mechanisms = findings.mechanisms(conv)
+   seen.mechanisms = mechanisms.explain(seen.offered, conv.server, conv.login.unusable)
    return failure.new(conv, seen, trouble, message, recipients)
 end
 

@@ -88,7 +88,6 @@ local texts = {
 -- session:mechanisms() or of `texts`, text = for people }.
 ---@param list table[]     session:mechanisms()
 ---@param unusable table   by name: { state =, text = }, from the start functions of mechanisms
----@return table[] list
 ---@return table<string, string>   name to text
 function mechanisms.explain(list, server, unusable)
    local exclusions, text_of = credentials.exclusions(server, list), {}
@@ -105,7 +104,7 @@ function mechanisms.explain(list, server, unusable)
       end
       text_of[one.name] = one.text
    end
-   return list, text_of
+   return text_of
 end
 
 --- Does one of our mechanisms show the secret? Those that the core answers with one do.

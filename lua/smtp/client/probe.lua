@@ -9,7 +9,6 @@ local mechanisms = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local opening = require "smtp.client.opening"
-local receipt = require "smtp.result.receipt"
 local request = require "smtp.client.request"
 local warnings = require "smtp.client.probe_warnings"
 
@@ -19,8 +18,7 @@ local probe = {}
 
 -- What it offers at this point.
 local function offer(facts)
-   return { capabilities = core.capabilities(facts.capabilities),
-      mechanisms = receipt.words(facts.mechanisms) }
+   return { capabilities = core.capabilities(facts.capabilities), mechanisms = facts.offered }
 end
 
 -- What a look at the server sees. `conv` is known before the first line is sent or heard.
@@ -90,8 +88,10 @@ end
 local function certificate_of(seen)
    local found = seen.certificate
    if not found then return nil end
+   local names = {}
+   for name in found.names:gmatch("[^ \t-\r]+") do names[#names + 1] = name end
    local function date(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end
-   return { subject = found.subject, issuer = found.issuer, names = receipt.words(found.names),
+   return { subject = found.subject, issuer = found.issuer, names = names,
       not_before = date(found.not_before), not_after = date(found.not_after),
       days_left = math.floor((found.not_after - os.time()) / 86400),
       key_pin = found.key_pin }
@@ -136,7 +136,7 @@ local function auth_of(server, seen, err)
    if err and server.credentials and server.auth ~= "skip" and found.state ~= "authenticated" then
       found.state, found.reason = "failed", err.reason
    end
-   found.offered, found.mechanisms = receipt.words(seen.facts.mechanisms), nil
+   found.offered, found.mechanisms = seen.facts.offered, nil
    found.usable = usable_of(seen.conv)
    return found
 end

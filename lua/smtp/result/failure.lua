@@ -6,7 +6,6 @@ local core = require "smtp.core"
 local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
 local interruptions = require "smtp.result.interruptions"
-local receipt = require "smtp.result.receipt"
 local refusal = require "smtp.result.refusal"
 
 local failure = {}
@@ -181,8 +180,7 @@ local function add_facts(err, conv, seen, trouble, message)
    local facts = seen.facts
    err.capabilities = seen.capabilities
    err.mechanisms, err.mechanism = seen.mechanisms, facts.mechanism
-   err.offered = receipt.words(facts.mechanisms)
-   err.offered_before_tls = receipt.words(facts.mechanisms_before_tls)
+   err.offered, err.offered_before_tls = facts.offered, facts.offered_before_tls
    err.starttls_offered = facts.starttls_offered
    err.auth_reason, err.bound, err.downgrade = facts.auth_reason, facts.bound, conv.downgrade
    if trouble.stage == "auth" then -- the core may have cut it

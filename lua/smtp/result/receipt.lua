@@ -9,15 +9,6 @@ local receipt = {}
 --- The needs of a message that needs no extension; never changed.
 receipt.no_needs = {}
 
---- The words of a text, in a list.
----@param text string
----@return string[]
-function receipt.words(text)
-   local list = {}
-   for word in text:gmatch("[^ \t-\r]+") do list[#list + 1] = word end
-   return list
-end
-
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
@@ -26,7 +17,7 @@ end
 function receipt.auth(conv, facts, mechanisms)
    return { state = facts.auth, mechanisms = mechanisms,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
-      reason = facts.auth_reason, offered = receipt.words(facts.mechanisms),
+      reason = facts.auth_reason, offered = facts.offered,
       downgrade = conv.downgrade }
 end
 
