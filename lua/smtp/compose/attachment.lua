@@ -3,10 +3,10 @@
 
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
+local content_types = require "smtp.compose.content_types"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local filters = require "smtp.compose.filters"
-local media_types = require "smtp.compose.media_types"
 local mime = require "smtp.compose.mime"
 local source = require "smtp.compose.source"
 
@@ -17,7 +17,7 @@ local function refuse(where, what, hint)
    errors.refuse(where, where .. " " .. what, hint)
 end
 
--- ---- names and types ----
+-- ---- names ----
 
 local NAME_MAX = 255 -- characters of a file name
 
@@ -40,40 +40,6 @@ local function name_of(one, where)
    if one.filename ~= nil then return check_filename(one.filename, where .. ".filename") end
    local name = type(one.path) == "string" and one.path:match("([^/]+)/*$")
    return name and check_filename(name, where .. ".path", 'Name it: filename = "report.pdf"') or nil
-end
-
-local TOKEN = "[A-Za-z0-9!#$%%&'*+.^_`{|}~-]+"
-
-local PARAMETER = "^[ \t]*;[ \t]*(" .. TOKEN .. "="
-local PARAMETERS = { PARAMETER .. TOKEN .. ")(.*)$",
-   PARAMETER .. '"[^"\\%z\1-\31\127-\255]*")(.*)$' }
-
--- "type/subtype; name=value; …" (RFC 2045 5.1) -> { "type/subtype", "name=value", …, has = { name =
--- true } }
-local function check_type(text, where)
-   local option = where .. ".content_type"
-   local form = 'Write content_type = "application/pdf"'
-   if type(text) ~= "string" or #text > 500 then
-      check.refuse_value(option, "a media type", text, form)
-   end
-   local main, rest = text:match("^(" .. TOKEN .. "/" .. TOKEN .. ")(.*)$")
-   if not main then refuse(option, "is not a valid media type", form) end
-   local list = { main, has = {} }
-   while rest:find("[^ \t;]") do
-      local one, left = rest:match(PARAMETERS[1])
-      if not one then one, left = rest:match(PARAMETERS[2]) end
-      if not one then
-         refuse(option, "has malformed parameters",
-            'Write "text/csv; charset=utf-8", and the name of the file as filename')
-      end
-      list[#list + 1], rest = one, left
-      list.has[ascii.lower(one:match("^[^*=]*"))] = true
-   end
-   if ascii.lower(main):find("^multipart/") then
-      refuse(option, "is multipart, but an attachment is one part",
-         "Give each part as an attachment of its own")
-   end
-   return list
 end
 
 local function check_id(id, option)
@@ -137,25 +103,10 @@ end
 -- An attached message must not be encoded (RFC 2046 5.2.1). -> its bytes as they are sent, its
 -- text; nil where it is not 7-bit, or can be read only once
 local function message_text(body)
-   local text = body
-   if type(body) ~= "string" then
-      local pieces = {}
-      local trouble = not body.again
-         or source.drain(body.open(), function(piece) pieces[#pieces + 1] = piece end)
-      text = not trouble and table.concat(pieces)
-   end
+   local text = source.read_whole(body)
    local scan = text and source.scan(text)
    if not scan or scan.eightbit or scan.nul or scan.long_line then return nil end
    return filters.encoded(text, "7bit", scan.wire_len - (scan.open and 2 or 0)), text
-end
-
--- Are the bytes UTF-8 without NUL? It is not known where they can be read only once.
-local function is_text(body)
-   if type(body) == "string" then return not source.scan(body).fault end
-   local scanner = core.scanner()
-   return body.again == true
-      and not source.drain(body.open(), function(piece) scanner:feed(piece) end)
-      and not scanner:finish().fault
 end
 
 -- ---- the part ----
@@ -193,15 +144,6 @@ local function id_of(one, where)
    return one.content_id ~= nil and check_id(one.content_id, where .. ".content_id") or nil
 end
 
-local function type_of(one, name, body, where)
-   local list = one.content_type ~= nil and check_type(one.content_type, where)
-      or { media_types.of_name(name), has = {} }
-   if not list.has.charset and ascii.lower(list[1]):find("^text/") and is_text(body) then
-      list[#list + 1] = "charset=utf-8"
-   end
-   return list
-end
-
 -- -> the encoding, the encoded bytes, the text of an attached message
 local function encode(one, content_type, body, where)
    if ascii.lower(content_type[1]):find("^message/") then
@@ -211,7 +153,7 @@ local function encode(one, content_type, body, where)
          refuse(where .. ".content_type", "message/rfc822 needs content or a file of 7-bit lines",
             'Write content_type = "application/octet-stream" for other content')
       end
-      content_type[1] = media_types.of_name(nil)
+      content_type[1] = "application/octet-stream"
    end
    local size = type(body) == "string" and #body or body.size
    return "base64", filters.encoded(body, "base64", filters.base64_size(size))
@@ -221,7 +163,8 @@ end
 local function read(one, where)
    check_names(one, where)
    local id, name, body = id_of(one, where), name_of(one, where), open_source(one, where)
-   local content_type = type_of(one, name, body, where)
+   local content_type
+   content_type, body = content_types.read(one.content_type, name, body, where .. ".content_type")
    local encoding, encoded, text = encode(one, content_type, body, where)
    return { fields = fields_of(one, name, content_type, encoding, id), body = encoded,
       inline = one.cid ~= nil, text = text }

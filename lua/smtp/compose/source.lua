@@ -107,6 +107,17 @@ function source.drain(read, take)
    end
 end
 
+--- All bytes of a string or source, nil where they can be read only once, or not now.
+---@param body string|smtp.Source
+---@return string|nil
+function source.read_whole(body)
+   if type(body) == "string" then return body end
+   if not body.again then return nil end
+   local pieces = {}
+   local trouble = source.drain(body.open(), function(piece) pieces[#pieces + 1] = piece end)
+   return not trouble and table.concat(pieces) or nil
+end
+
 --- A source of what a function makes of the bytes of another source.
 ---@param inner smtp.Source
 ---@param size number|nil   bytes in all, where that is known

@@ -141,7 +141,7 @@ return {
       filename = "agenda.pdf" } },
       files = { { name = "invite.ics", charset = "utf-8" }, { name = "agenda.pdf" } },
       structure = "mixed(alternative(text/plain text/html text/calendar) text/calendar application/pdf)",
-      read = { method = "REQUEST" } },
+      read = { method = "REQUEST", ["4.method"] = "REQUEST" } },
    { name = "forwarded message", subject = "Fwd: Offer", text = "See below.\n",
       attachments = { { content = FORWARDED, filename = "offer.eml", content_type = "message/rfc822" } },
       files = { { name = "offer.eml", content = FORWARDED } }, structure = "mixed(text/plain message/rfc822)" },
