@@ -40,7 +40,7 @@ describe("lua-smtp", function()
       assert.equal(0, (select(2, run("send --host localhost --port " .. port .. message .. " --subject= --text=a=b"))))
       local arrived = pipe:read("*a")
       pipe:close()
-      assert.truthy(arrived:find("\nSubject:\n", 1, true), arrived)
+      assert.truthy(arrived:find "\nSubject: ?\n", arrived)
       assert.truthy(arrived:find("\na=b\n", 1, true), arrived)
    end)
 

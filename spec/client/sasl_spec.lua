@@ -596,7 +596,7 @@ describe("beside", function()
    end)
 
    it("no smtp.crypto at all, SCRAM drops out", function()
-      assert.equal("status 0\n", shell(("mkdir %s/smtp && cp %s %s/smtp/"):format(folder,
+      assert.equal("status 0\n", shell(("mkdir %s/smtp && cp '%s' %s/smtp/"):format(folder,
          find_module("smtp.core"), folder)))
       local lines = run(nil, offers_both, "LUA_CPATH=" .. folder .. "/?.so")
       assert.equal("sent\tPLAIN", lines[1])

@@ -33,7 +33,7 @@ describe("the message", function()
       [".\r\nb"] = "..\r\nb\r\n.\r\n", ["a\r\n.b\r\n..\r\n"] = "a\r\n..b\r\n...\r\n.\r\n",
       ["x\n.\r\nMAIL FROM:<e@x>\r\n"] = "x\r\n..\r\nMAIL FROM:<e@x>\r\n.\r\n",
       ["x\r.\r\n"] = "x\r\n..\r\n.\r\n", ["\r\r\n.\r\r\n"] = "\r\n\r\n..\r\n\r\n.\r\n",
-      ["From x\r\n"] = "From x\r\n.\r\n", ["a.b\r\n"] = "a.b\r\n.\r\n",
+      ["From: x\r\n"] = "From: x\r\n.\r\n", ["a.b\r\n"] = "a.b\r\n.\r\n",
    } do
       it(("%q has whole lines, doubled dots and one end"):format(raw), function()
          assert.equal(want, wire(raw))

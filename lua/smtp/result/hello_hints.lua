@@ -40,7 +40,8 @@ end
 function hello_hints.refused(err, server)
    if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
    local code = err.stage == "ehlo" and err.code or 0
-   if code == 500 or code == 502 then return unknown_hello(err, server) end
+   local is_unknown = (code == 500 or code == 502) and err.enhanced ~= "5.5.4"
+   if is_unknown then return unknown_hello(err, server) end
    local hint = err.reason == "helo" and hello_hints.domain(server)
    if code > 500 and code <= 504 then
       return (hint and hint .. ". " or "") .. unknown_hello(err, server)
