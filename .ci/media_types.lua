@@ -6,27 +6,29 @@
 local PATH = "lua/smtp/compose/media_types.lua"
 
 local endings = [[
-   documents: pdf doc docx docm dotx dotm rtf odt ott fodt sxw pages hwp wpd txt text log md
-      markdown rst tex latex bib xps oxps djvu ps eps ai fdf xfdf one epub mobi azw3 fb2 cbz cbr
-   tables: xls xlsx xlsm xlsb xltx xltm ods ots fods sxc numbers csv tsv gnumeric dbf mdb mpp odb
-      sqlite      sqlite3 slk qfx gnucash
+   documents: pdf doc docx docm dotx dotm rtf odt ott odm fodt sxw abw pages hwp wpd txt text
+      log md markdown rst chm tex latex bib xlf xliff xps oxps djvu ps eps ai fdf xfdf one epub
+      mobi azw3 fb2 cbz cbr
+   tables: xls xlsx xlsm xlsb xltx xltm xla xlt ods ots fods sxc numbers csv tsv gnumeric dbf
+      mdb mpp odb sqlite sqlite3 slk qif qfx gnucash
    slides: ppt pps pptx pptm ppsx ppsm potx potm odp otp key keynote
    drawings: odg otg odf vsd vss vsdx dwg dxf dwf svg cdr stl stp step igs iges obj 3mf gltf glb
       dae usdz ifc
    pictures: jpg jpeg jpe jfif png apng gif bmp tif tiff webp heic heics heif heifs avif avifs
       jxl jp2 ico icns psd xcf tga ppm pgm emf wmf dng cr2 cr3 nef arw orf rw2 raf dcm
    sound: mp3 m4a m4b aac ogg oga opus flac wav wma aif aiff amr mid midi mka m3u m3u8
-   video: mp4 m4v mov qt avi mkv webm wmv asf mpg mpeg mpe ogv 3gp 3gpp 3g2 3gpp2 flv m2ts vob
-   mail: eml mbox msg mht mhtml ics ifb vcs vcf vcard ldif
-   keys: asc sig pgp gpg p7s p7m p7c p7b p12 pfx pem crt cer der crl asice asics
-   archives: zip zipx 7z rar tar gz tgz bz2 tbz2 xz txz lzma zst tzst lz4 z cab lzh arj iso dmg vmdk
-      jar apk deb rpm msi exe bat appimage torrent
-   web: html htm xhtml mhtml css scss js mjs json jsonld geojson webmanifest xml xsl xslt xsd dtd
-      yaml yml toml sql rss atom rdf ttl wasm php url eml warc opml
+   video: mp4 m4v mov qt avi mkv webm wmv asf mpg mpeg mpe ogv 3gp 3gpp 3g2 3gpp2 flv swf m2ts
+      vob
+   mail: eml mbox msg mht mhtml ics ifb vcs vcf vcard ldif tnef
+   keys: asc sig pgp gpg p7s p7m p7c p7b p12 pfx p8 p10 pem crt cer der crl asice asics
+   archives: zip zipx 7z rar tar gz tgz bz2 tbz2 xz txz lzma zst tzst lz4 z cab lzh arj iso img
+      dmg vmdk vhdx vdi jar apk deb rpm msi exe bat appimage torrent
+   web: html htm xhtml mhtml css scss js mjs json jsonld geojson webmanifest xml xsl xslt xsd
+      dtd yaml yml toml sql rss atom rdf ttl wasm php url eml warc opml
    programs: c h cc cpp hpp java kt py rb pl lua go cs sh ipynb diff patch po
    maps: kml kmz gpx gpkg osm shp
    fonts: ttf otf ttc woff woff2 eot
-   other: srt vtt bin pkpass fits musicxml mxl
+   other: srt vtt bin pkpass h5 fits musicxml mxl
 ]]
 
 -- What both packages lack, or have in another form than mail programs.

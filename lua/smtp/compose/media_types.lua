@@ -32,9 +32,11 @@ local TYPES = [[
    application/pgp-encrypted gpg pgp
    application/pgp-keys asc
    application/pgp-signature sig
+   application/pkcs10 p10
    application/pkcs12 p12 pfx
    application/pkcs7-mime p7c p7m
    application/pkcs7-signature p7s
+   application/pkcs8 p8
    application/pkix-cert cer
    application/pkix-crl crl
    application/postscript ai eps ps
@@ -42,6 +44,7 @@ local TYPES = [[
    application/rtf rtf
    application/sql sql
    application/toml toml
+   application/vnd.adobe.flash.movie swf
    application/vnd.amazon.mobi8-ebook azw3
    application/vnd.android.package-archive apk
    application/vnd.appimage appimage
@@ -62,17 +65,19 @@ local TYPES = [[
    application/vnd.ms-3mfdocument 3mf
    application/vnd.ms-asf asf
    application/vnd.ms-cab-compressed cab
-   application/vnd.ms-excel xls
+   application/vnd.ms-excel xla xls xlt
    application/vnd.ms-excel.sheet.binary.macroEnabled.12 xlsb
    application/vnd.ms-excel.sheet.macroEnabled.12 xlsm
    application/vnd.ms-excel.template.macroEnabled.12 xltm
    application/vnd.ms-fontobject eot
+   application/vnd.ms-htmlhelp chm
    application/vnd.ms-outlook msg
    application/vnd.ms-powerpoint pps ppt
    application/vnd.ms-powerpoint.presentation.macroEnabled.12 pptm
    application/vnd.ms-powerpoint.slideshow.macroEnabled.12 ppsm
    application/vnd.ms-powerpoint.template.macroEnabled.12 potm
    application/vnd.ms-project mpp
+   application/vnd.ms-tnef tnef
    application/vnd.ms-visio.drawing.main+xml vsdx
    application/vnd.ms-word.document.macroEnabled.12 docm
    application/vnd.ms-word.template.macroEnabled.12 dotm
@@ -88,6 +93,7 @@ local TYPES = [[
    application/vnd.oasis.opendocument.spreadsheet-template ots
    application/vnd.oasis.opendocument.text odt
    application/vnd.oasis.opendocument.text-flat-xml fodt
+   application/vnd.oasis.opendocument.text-master odm
    application/vnd.oasis.opendocument.text-template ott
    application/vnd.openstreetmap.data+xml osm
    application/vnd.openxmlformats-officedocument.presentationml.presentation pptx
@@ -109,6 +115,7 @@ local TYPES = [[
    application/warc warc
    application/wasm wasm
    application/x-7z-compressed 7z
+   application/x-abiword abw
    application/x-apple-diskimage dmg
    application/x-arj arj
    application/x-bittorrent torrent
@@ -119,6 +126,7 @@ local TYPES = [[
    application/x-gnucash gnucash
    application/x-gnumeric gnumeric
    application/x-gtar-compressed tgz
+   application/x-hdf h5
    application/x-hwp hwp
    application/x-ipynb+json ipynb
    application/x-iso9660-image iso
@@ -133,11 +141,15 @@ local TYPES = [[
    application/x-mswinurl url
    application/x-php php
    application/x-pkcs7-certificates p7b
+   application/x-qw qif
+   application/x-raw-disk-image img
    application/x-redhat-package-manager rpm
    application/x-rss+xml rss
    application/x-ruby rb
    application/x-sh sh
    application/x-tar tar
+   application/x-vdi-disk vdi
+   application/x-vhdx-disk vhdx
    application/x-vmdk-disk vmdk
    application/x-x509-ca-cert crt der
    application/x-xz xz
@@ -145,6 +157,7 @@ local TYPES = [[
    application/x-zstd-compressed-tar tzst
    application/xfdf xfdf
    application/xhtml+xml xhtml
+   application/xliff+xml xlf xliff
    application/xml xml xsd
    application/xml-dtd dtd
    application/xslt+xml xsl xslt
