@@ -128,6 +128,25 @@ for _, fate in ipairs(fates) do
       { fate = fate[2] })
 end
 
+
+-- Signers with options of their own: some headers, all but some, an expiry, a domain outside ASCII.
+local own_head = head .. "X-Own: 1\r\nX-Own: 2\r\n"
+
+local function chosen(title, hhh, sss, xxx, fate)
+   case("signatures over chosen headers hold or do not: " .. title, own_head .. "\r\nhello you\r\n",
+      { hhh = hhh, sss = sss, xxx = xxx, idn = xxx }, { by = "options", clock = os.time, fate = fate })
+end
+
+chosen("nothing changes", "pass", "pass", "pass")
+chosen("a provider replaces Message-ID and Date", "pass", "pass", "fail", function(message)
+   return (message:gsub("Date: Tue, 24", "Date: Wed, 25"):gsub("<1@example", "<2@example"))
+end)
+chosen("Message-ID is removed", "pass", "pass", "fail", changed("Message-ID: <1@example.org>\r\n", ""))
+chosen("a header is added that was signed once more than it occurs", "fail", "pass", "pass", on_top "X-Own: 3")
+chosen("a header that is not signed changes", "fail", "pass", "pass", changed("X-Own: 1", "X-Own: 4"))
+chosen("a Reply-To is added", "pass", "fail", "fail", on_top "Reply-To: eve@example.com")
+chosen("a second From", "fail", "fail", "fail", on_top "From: eve@example.com")
+
 describe("DKIM by the judgement of dkimpy and opendkim", function()
    local found
 
@@ -138,13 +157,15 @@ describe("DKIM by the judgement of dkimpy and opendkim", function()
          return ("v=DKIM1; k=%s; p=%s\n"):format(kind, core.base64(select(3, key(name))))
       end
       local zone = { rrr = record("rsa", "rsa"), rss = record("rsa1024", "rsa"),
-         ers = record("ed25519", "ed25519"), esr = record("ed25519", "ed25519") }
+         ers = record("ed25519", "ed25519"), esr = record("ed25519", "ed25519"), hhh = record("rsa", "rsa"),
+         sss = record("ed25519", "ed25519"), xxx = record("rsa1024", "rsa") }
       local lines = {}
       for selector, text in pairs(zone) do
          lines[#lines + 1] = selector .. "._domainkey.example.org " .. text
       end
       lines[#lines + 1] = ("brisbane._domainkey.%s %s\n"):format(rfc.domain, rfc.brisbane)
       lines[#lines + 1] = ("test._domainkey.%s %s\n"):format(rfc.domain, rfc.test)
+      lines[#lines + 1] = "idn._domainkey.xn--bcher-kva.example " .. record("ed25519", "ed25519")
       write("zone", table.concat(lines))
       write("opendkim.conf", "Mode v\nSyslog no\nMaximumSignaturesToVerify 9\nTestDNSData file:" .. work
          .. "/zone\n")
@@ -160,9 +181,17 @@ describe("DKIM by the judgement of dkimpy and opendkim", function()
          { domain = rfc.domain, selector = "brisbane", key = rfc.ed25519 },
          { domain = rfc.domain, selector = "test", key = rfc.rsa },
       })
+      signers.options = assert(dkim.check {
+         { domain = "example.org", selector = "hhh", key = key "rsa", headers = { "Subject", "To", "X-Own", "x-own" } },
+         { domain = "example.org", selector = "sss", key = key "ed25519", skip = { "Message-ID", "Date" } },
+         { domain = "example.org", selector = "xxx", key = key "rsa1024", expires = 3600 },
+         { domain = "b\195\188cher.example", selector = "idn", key = key "ed25519",
+            identity = "@B\195\188cher.example" },
+      })
       local signed = {}
       for i, one in ipairs(cases) do
-         signed[i] = assert(dkim.sign(one.message, signers[one.by], function() return 1528637909 end))
+         signed[i] = assert(dkim.sign(one.message, signers[one.by],
+            one.clock or function() return 1528637909 end))
          if one.fate then signed[i] = one.fate(signed[i]) end
       end
       found = judge(signed)
