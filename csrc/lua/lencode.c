@@ -148,21 +148,6 @@ static int encoder_feed(lua_State *L)
     return 1;
 }
 
-/** encoder:measure(bytes [, from [, len]]) -> how many bytes encoder:feed would have returned */
-static int encoder_measure(lua_State *L)
-{
-    enum { SLICE = 1024, ROOM = 4 * SLICE };
-    struct smtp_encoder *e = self_arg(L, ENCODER);
-    struct smtp_text piece = slice_arg(L);
-    char out[ROOM];
-    size_t total = 0;
-    for (size_t at = 0; at < piece.len; at += SLICE)
-        total +=
-            smtp_encode(e, piece.data + at, piece.len - at < SLICE ? piece.len - at : SLICE, out);
-    push_integer(L, total);
-    return 1;
-}
-
 /** encoder:finish() -> the rest, maybe "". The encoder is then as new, for another body. */
 static int encoder_finish(lua_State *L)
 {
@@ -173,7 +158,7 @@ static int encoder_finish(lua_State *L)
 }
 
 static const luaL_Reg encoder_methods[] = {
-    METHOD(encoder, feed), METHOD(encoder, measure), METHOD(encoder, finish), {NULL, NULL}};
+    METHOD(encoder, feed), METHOD(encoder, finish), {NULL, NULL}};
 
 /* ---- whole bodies ---- */
 

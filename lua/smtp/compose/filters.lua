@@ -63,15 +63,13 @@ function filters.encoded(inner, kind, size)
    end)
 end
 
--- Bytes that a text takes when encoded. `scan`: what source.scan returned of it.
-local function encoded_size(text, scan)
-   if scan.encoding == "quoted-printable" then
-      local encoder, size = core.encoder(scan.encoding), 0
-      source.slices(text, function(from, len) size = size + encoder:measure(text, from, len) end)
-      return size + #encoder:finish()
-   end
-   local size = scan.wire_len - (scan.open and 2 or 0)
-   return scan.encoding == "7bit" and size or filters.base64_size(size)
+-- A text in quoted-printable. Its size is known only when it is encoded, so that it is kept: it is
+-- little longer than the text.
+local function quoted_text(text)
+   local encoder, pieces = core.encoder "quoted-printable", {}
+   source.slices(text, function(from, len) pieces[#pieces + 1] = encoder:feed(text, from, len) end)
+   pieces[#pieces] = pieces[#pieces] .. encoder:finish()
+   return source.of_list(pieces)
 end
 
 --- A text as a body that is 7-bit, in the encoding that makes it shortest.
@@ -82,7 +80,10 @@ function filters.text_body(text)
    if #text <= JOINED_MAX then return core.encode_text(text) end
    local scan = source.scan(text)
    if scan.fault then return nil, scan.fault end
-   return scan.encoding, encoded_string(text, scan.encoding, encoded_size(text, scan))
+   if scan.encoding == "quoted-printable" then return scan.encoding, quoted_text(text) end
+   local size = scan.wire_len - (scan.open and 2 or 0)
+   if scan.encoding ~= "7bit" then size = filters.base64_size(size) end
+   return scan.encoding, encoded_string(text, scan.encoding, size)
 end
 
 --- The text of a raw message as it goes out: CRLF ends each line, the last one too.

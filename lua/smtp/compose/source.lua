@@ -17,7 +17,7 @@ local source = {}
 ---@field steady boolean|nil   its bytes are the same each time
 ---@field text string|nil      all bytes, where they are one string
 
-local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 64 KiB
+local PIECE = 47709 -- bytes worked on at once: in base64, with its line ends, under 64 KiB
 source.PIECE = PIECE
 
 --- The results of a reader that fails.
@@ -29,14 +29,12 @@ end
 
 local failed = source.failed
 
-local SLICE = 65536 -- bytes that are worked on before other coroutines may run
-
 --- Work on a string bit by bit. Other coroutines may run meanwhile.
 ---@param work fun(from: integer, len: integer)   called for each slice, which the end may cut
 function source.slices(text, work)
-   for at = 1, #text, SLICE do
+   for at = 1, #text, PIECE do
       local began = core.now()
-      work(at, SLICE)
+      work(at, PIECE)
       runtime.breathe(began)
    end
 end
@@ -89,6 +87,20 @@ function source.of_string(text)
          rest = nil
          return piece
       end, PIECE)
+   end }
+end
+
+--- A source of strings, none of them empty.
+---@param list string[]
+function source.of_list(list)
+   local size = 0
+   for i = 1, #list do size = size + #list[i] end
+   return { size = size, again = true, steady = true, open = function()
+      local i = 0
+      return function()
+         i = i + 1
+         return list[i]
+      end
    end }
 end
 
