@@ -8,7 +8,6 @@ local source = require "smtp.compose.source"
 local filters = {}
 
 local JOINED_MAX = 262144    -- bytes of strings that become one, or are encoded at once
-local PIECE = source.PIECE
 local LINE = 76              -- characters of a line of base64 (RFC 2045 6.8)
 
 --- Bytes that `size` bytes take in base64 with lines: 4 for each 3 begun, and CRLF after each line.
@@ -36,10 +35,11 @@ end
 -- A string, which is not copied.
 local function encoded_string(text, kind, size)
    return { size = size, again = true, steady = true, open = function()
-      local encoder, at = core.encoder(kind), 1 - PIECE
+      local encoder, len = core.encoder(kind), kind == "base64" and source.PIECE or source.SLICE
+      local at = 1 - len
       return encoded_reader(encoder, function()
-         at = at + PIECE
-         return at <= #text and encoder:feed(text, at, PIECE) or nil
+         at = at + len
+         return at <= #text and encoder:feed(text, at, len) or nil
       end)
    end }
 end

@@ -17,8 +17,11 @@ local source = {}
 ---@field steady boolean|nil   its bytes are the same each time
 ---@field text string|nil      all bytes, where they are one string
 
-local PIECE = 47709 -- bytes worked on at once: in base64, with its line ends, under 64 KiB
+local PIECE = 47709 -- bytes read at once: in base64, with its line ends, under 64 KiB
 source.PIECE = PIECE
+
+local SLICE = 40960 -- bytes of text worked on at once: under 64 KiB in any encoding, if not all of
+source.SLICE = SLICE -- its lines are very short
 
 --- The results of a reader that fails.
 ---@return boolean         false
@@ -32,9 +35,9 @@ local failed = source.failed
 --- Work on a string bit by bit. Other coroutines may run meanwhile.
 ---@param work fun(from: integer, len: integer)   called for each slice, which the end may cut
 function source.slices(text, work)
-   for at = 1, #text, PIECE do
+   for at = 1, #text, SLICE do
       local began = core.now()
-      work(at, PIECE)
+      work(at, SLICE)
       runtime.breathe(began)
    end
 end
