@@ -39,6 +39,15 @@ static inline size_t lcompat_count(lua_State *L, int index, lua_Number max)
     return lcompat_whole(L, index, luaL_checknumber(L, index), max);
 }
 
+/* May this thread yield, or is a function of C that cannot below it? Lua 5.1 and 5.2 have no
+ * lua_isyieldable and cannot tell. LuaJIT has it, also where this was built for Lua 5.1. */
+extern int lua_isyieldable(lua_State *L) __attribute__((weak));
+
+static inline int lcompat_can_yield(lua_State *L)
+{
+    return lua_isyieldable == NULL || lua_isyieldable(L) != 0;
+}
+
 /* A shared object exports its luaopen_ function and nothing else. A rock build passes no compiler
  * flags, so the rest is hidden by a pragma in each header. */
 #define LCOMPAT_EXPORT __attribute__((visibility("default")))

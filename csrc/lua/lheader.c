@@ -3,7 +3,7 @@
 
 enum {
     PIECE_MAX = 16384, /* bytes of a header that core.addresses writes at most, */
-    COUNT_MAX = 256,   /* and addresses */
+    COUNT_MAX = 256,   /* and addresses that it reads */
     NAME_LEN_MAX = 512 /* of a name that it reads */
 };
 
@@ -161,12 +161,18 @@ static int core_is_list(lua_State *L)
     return 1;
 }
 
+/* Returns the last place of a list of `count` entries that is read in one call from `at` on. */
+static size_t last_of(size_t count, size_t at)
+{
+    return at < count && count - at >= COUNT_MAX ? at + COUNT_MAX - 1 : count;
+}
+
 /** core.addresses(values, at, list) -> the place of the first value that was not read, a piece of a
- *  header. Reads values of a list from the one at `at` on: strings, and tables of name and address.
- *  Addresses in their canonical form are appended to `list`; the piece has them as a header has
- *  them, with a blank before each one and a comma after it, except at the two ends of the list. A
- *  value that is not plain ends the piece: one that is not valid, or has letters outside ASCII in
- *  its address. So does the room for one piece. */
+ *  header, how many values there are. Reads values of a list from the one at `at` on: strings, and
+ * tables of name and address. Addresses in their canonical form are appended to `list`; the piece
+ * has them as a header has them, with a blank before each one and a comma after it, except at the
+ * two ends of the list. A value that is not plain ends the piece: one that is not valid, or has
+ * letters outside ASCII in its address. So does the room for one piece. */
 static int core_addresses(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -174,7 +180,7 @@ static int core_addresses(lua_State *L)
     lua_settop(L, 3);
     size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_rawlen(L, 1), n = 0;
     size_t list_len = lcompat_rawlen(L, 3);
-    size_t last = count - at > COUNT_MAX && at < count ? at + COUNT_MAX - 1 : count;
+    size_t last = last_of(count, at);
     char out[PIECE_MAX];
     struct entry e;
     for (; at <= last && n + ENTRY_MAX < PIECE_MAX; at++) {
@@ -189,53 +195,55 @@ static int core_addresses(lua_State *L)
     }
     push_integer(L, at);
     lua_pushlstring(L, out, n);
-    return 2;
+    push_integer(L, count);
+    return 3;
 }
 
-/* Appends what is in the list at `list` and not yet in the set at `seen` to the table on top, which
- * has `count` entries. Returns how many it has then. */
-static size_t append_new(lua_State *L, int list, int seen, size_t count)
+/** core.set(count) -> a table with room for so many keys */
+static int core_set(lua_State *L)
 {
-    for (size_t i = 1, len = lcompat_rawlen(L, list); i <= len; i++) {
-        lua_rawgeti(L, list, (int)i);
-        lua_pushvalue(L, -1);
-        lua_rawget(L, seen);
-        bool is_new = lua_isnil(L, -1);
-        lua_pop(L, 1);
-        if (is_new) {
-            lua_pushvalue(L, -1);
-            lua_pushboolean(L, true);
-            lua_rawset(L, seen);
-            lua_rawseti(L, -2, (int)++count);
-        } else {
-            lua_pop(L, 1);
-        }
-    }
-    return count;
-}
-
-/** core.unique(list, …) -> the strings of these lists, each once, in their order */
-static int core_unique(lua_State *L)
-{
-    int lists = lua_gettop(L);
-    size_t total = 0, count = 0;
-    luaL_checkstack(L, 6, NULL);
-    for (int i = 1; i <= lists; i++) {
-        luaL_checktype(L, i, LUA_TTABLE);
-        total += lcompat_rawlen(L, i);
-    }
-    lua_createtable(L, 0, (int)total);
-    lua_createtable(L, (int)total, 0);
-    for (int i = 1; i <= lists; i++)
-        count = append_new(L, i, lists + 1, count);
+    lua_createtable(L, 0, (int)lcompat_count(L, 1, INT_MAX));
     return 1;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, words),     METHOD(core, is_plain),
-                                     METHOD(core, fold),      METHOD(core, phrase),
-                                     METHOD(core, mailbox),   METHOD(core, name_trouble),
-                                     METHOD(core, addresses), METHOD(core, is_list),
-                                     METHOD(core, unique),    {NULL, NULL}};
+/** core.append_new(list, at, unique, set) -> the place of the first entry that was not read.
+ * Appends to the list `unique` what is in `list` from `at` on and is not yet a key of `set`, and
+ * makes it one. */
+static int core_append_new(lua_State *L)
+{
+    enum { LIST = 1, UNIQUE = 3, SET = 4 };
+    for (int i = 1; i <= SET; i++)
+        if (i != 2) luaL_checktype(L, i, LUA_TTABLE);
+    size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_rawlen(L, UNIQUE);
+    size_t last = last_of(lcompat_rawlen(L, LIST), at);
+    for (; at <= last; at++) {
+        lua_rawgeti(L, LIST, (int)at);
+        lua_pushvalue(L, -1);
+        lua_rawget(L, SET);
+        if (lua_isnil(L, -1)) {
+            lua_pushvalue(L, -2);
+            lua_rawseti(L, UNIQUE, (int)++count);
+            lua_pushvalue(L, -2);
+            lua_pushboolean(L, true);
+            lua_rawset(L, SET);
+        }
+        lua_pop(L, 2);
+    }
+    push_integer(L, at);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {METHOD(core, words),
+                                     METHOD(core, is_plain),
+                                     METHOD(core, fold),
+                                     METHOD(core, phrase),
+                                     METHOD(core, mailbox),
+                                     METHOD(core, name_trouble),
+                                     METHOD(core, addresses),
+                                     METHOD(core, is_list),
+                                     METHOD(core, set),
+                                     METHOD(core, append_new),
+                                     {NULL, NULL}};
 
 void lheader_open(lua_State *L)
 {

@@ -78,6 +78,13 @@ static int core_random(lua_State *L)
     return 1;
 }
 
+/** core.can_yield() -> see lcompat_can_yield */
+static int core_can_yield(lua_State *L)
+{
+    lua_pushboolean(L, lcompat_can_yield(L));
+    return 1;
+}
+
 /** core.hostname() -> the host's own name, "" where it has none; no DNS. */
 static int core_hostname(lua_State *L)
 {
@@ -170,7 +177,7 @@ static const luaL_Reg functions[] = {METHOD(core, address),     METHOD(core, dom
                                      METHOD(core, random),      METHOD(core, now),
                                      METHOD(core, sleep),       METHOD(core, hostname),
                                      METHOD(core, terminal),    METHOD(core, file),
-                                     METHOD(core, printable),   METHOD(core, invisible),
+                                     METHOD(core, printable),   METHOD(core, invisible), METHOD(core, can_yield),
                                      METHOD(core, seconds_for), {NULL, NULL}};
 
 LCOMPAT_OPEN(core)

@@ -63,6 +63,7 @@ describe("the envelope", function()
       address.list(to, "to", nil, function(began)
          breaths = breaths + 1
          assert.is_number(began)
+         return began
       end)
       assert.is_true(breaths >= 3)
    end)

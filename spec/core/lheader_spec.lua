@@ -32,7 +32,7 @@ describe("a list of addresses", function()
          local list, pieces, stop = read { "b@x.example", value, "c@x.example" }
          assert.same({ { "b@x.example" }, { "b@x.example," }, 2 }, { list, pieces, stop })
          list = { "b@x.example", "other" }
-         assert.same({ 4, " c@x.example" }, { core.addresses({ "b@x.example", value, "c@x.example" }, 3, list) })
+         assert.same({ 4, " c@x.example", 3 }, { core.addresses({ "b@x.example", value, "c@x.example" }, 3, list) })
          assert.same({ "b@x.example", "other", "c@x.example" }, list)
       end
    end)
@@ -58,7 +58,7 @@ describe("a list of addresses", function()
       assert.is_false(pcall(core.addresses, {}, 1))
       assert.is_false(pcall(core.addresses, {}, -1, {}))
       assert.is_false(pcall(core.addresses, {}, 0.5, {}))
-      assert.same({ 1, "" }, { core.addresses({}, 1, {}) })
+      assert.same({ 1, "", 0 }, { core.addresses({}, 1, {}) })
    end)
 end)
 
@@ -76,9 +76,19 @@ describe("a list", function()
       it("is not " .. shown, function() assert.is_falsy(core.is_list(list)) end)
    end
 
-   it("has each string once, with those of others", function()
-      assert.same({ "a", "b", "c" }, core.unique({ "a", "b", "a" }, {}, { "b", "c", "a" }))
-      assert.same({}, core.unique({}))
-      assert.is_false(pcall(core.unique, "a"))
+   it("is read for what another one has not yet, in several calls where it is long", function()
+      local unique, set, long = {}, core.set(10), {}
+      assert.equal(4, core.append_new({ "a", "b", "a" }, 1, unique, set))
+      assert.equal(3, core.append_new({ "c", "b" }, 1, unique, set))
+      assert.same({ { "a", "b", "c" }, { a = true, b = true, c = true } }, { unique, set })
+      for i = 1, 1000 do long[i] = tostring(i % 300) end
+      local at, calls = 1, 0
+      repeat
+         at, calls = core.append_new(long, at, unique, set), calls + 1
+      until at > 1000
+      assert.same({ 303, "0", 4 }, { #unique, unique[303], calls })
+      assert.equal(1, core.append_new({}, 1, unique, set))
+      assert.is_false(pcall(core.append_new, "a", 1, {}, {}))
+      assert.is_false(pcall(core.append_new, {}, 1, {}))
    end)
 end)

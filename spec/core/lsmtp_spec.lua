@@ -79,3 +79,15 @@ describe("core.file", function()
       os.remove(name)
    end)
 end)
+
+describe("a thread", function()
+   local isyieldable = rawget(coroutine, "isyieldable") -- Lua 5.1 and 5.2 cannot tell
+
+   it("can yield in a coroutine, unless a function of C is below", function()
+      coroutine.wrap(function()
+         assert.is_true(core.can_yield())
+         string.gsub("x", "x", function() assert.equal(not isyieldable, core.can_yield()) end)
+      end)()
+      assert.equal(not isyieldable or isyieldable(), core.can_yield())
+   end)
+end)

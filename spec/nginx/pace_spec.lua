@@ -139,3 +139,42 @@ describe("a signature by DKIM", function()
       assert.truthy(signed:find("^DKIM%-Signature"))
    end)
 end)
+
+describe("a long list of addresses", function()
+   local list = {}
+   for i = 1, 20000 do
+      list[i] = i % 2 == 0 and ("J\195\182rg %d <u%d@x.example>"):format(i, i)
+         or { name = "Ann " .. i, address = ("u%d@x.example"):format(i) }
+   end
+
+   local function compose()
+      return assert(safe.message { from = "a@x.example", to = list, text = "hi" })
+   end
+
+   it("is read in turns with others", function()
+      local count, over, longest = 0, false, 0
+      local thread = ngx.thread.spawn(function()
+         while not over do
+            local began = os.clock()
+            ngx.sleep(0.001)
+            count, longest = count + 1, math.max(longest, os.clock() - began)
+         end
+      end)
+      local message = compose()
+      over = true
+      ngx.thread.wait(thread)
+      assert.equal(20000, #message.envelope.to)
+      assert.truthy(count >= 20, count)
+      assert.truthy(longest < 0.05, longest)
+   end)
+
+   it("is read without a turn of others where a function of C is below", function()
+      local messages = {}
+      string.gsub("x", "x", function() messages[1] = compose() end)
+      tostring(setmetatable({}, { __tostring = function()
+         messages[2] = compose()
+         return ""
+      end }))
+      for i = 1, 2 do assert.equal(20000, #messages[i].envelope.to) end
+   end)
+end)

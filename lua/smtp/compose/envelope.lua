@@ -68,6 +68,19 @@ local function parameters_of(list)
    return values
 end
 
+-- The addresses of these lists, each once.
+local function unique(lists)
+   local to, seen = {}, core.set(#lists[1] + #lists[2] + #lists[3])
+   for i = 1, #lists do
+      local at, began = core.append_new(lists[i], 1, to, seen), nil
+      while at <= #lists[i] do
+         began = runtime.breathe(began or core.now())
+         at = core.append_new(lists[i], at, to, seen)
+      end
+   end
+   return to
+end
+
 -- The first address of these lists that needs SMTPUTF8.
 local function first_utf8(lists)
    for i = 1, #lists do
@@ -86,7 +99,7 @@ function envelope.read(t, lists)
    local from = read_from(option.from, lists)
    local first, cc, bcc = lists.to, lists.cc, lists.bcc
    if option.to ~= nil then first, cc, bcc = read_to(option.to), {}, {} end
-   local to = core.unique(first, cc, bcc)
+   local to = unique { first, cc, bcc }
    if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
    return { from = from[1], to = to, parameters = parameters_of(first),
       utf8 = from.utf8 or first_utf8 { first, cc, bcc } }

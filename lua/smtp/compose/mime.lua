@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
+local runtime = require "smtp.runtime.runtime"
 
 local mime = {}
 
@@ -26,8 +27,11 @@ end
 
 -- A field of addresses, folded as others. Its value is in pieces.
 local function fold_addresses(name, list)
-   local texts, column = { name .. ": " }, #name + 2
-   for i = 1, #list.pieces do texts[i + 1], column = folded(list.pieces[i], column) end
+   local texts, column, began = { name .. ": " }, #name + 2, nil
+   for i = 1, #list.pieces do
+      texts[i + 1], column = folded(list.pieces[i], column)
+      if list.pieces[2] then began = runtime.breathe(began or core.now()) end
+   end
    texts[#texts + 1] = "\r\n"
    return table.concat(texts)
 end

@@ -218,13 +218,12 @@ local function values_of(value, option)
    return value
 end
 
--- Read the value at `at`, which is not plain, or not valid.
+-- Read the value at `at`, which is not plain, or not valid. -> what a header has of it
 local function read_one(values, at, list, option, names)
-   local entry = address.parse(values[at], option, names)
+   local entry = address.parse(rawget(values, at), option, names)
    list[at] = entry.address
    list.utf8 = list.utf8 or entry.utf8 and entry.address
-   list.pieces[#list.pieces + 1] = (at > 1 and " " or "") .. address.written(entry)
-      .. (at < #values and "," or "")
+   return (at > 1 and " " or "") .. address.written(entry)
 end
 
 --- Read a list of addresses; one string or one { address = … } is a list of one. Raises an
@@ -232,22 +231,20 @@ end
 ---@param value any
 ---@param option string     for errors
 ---@param names? string[]   the fields that a table may have, if more than name and address
----@param breathe? fun(began: number)   called between some of the addresses; `began`: when the work
---   since the last call did, by core.now()
+---@param breathe? function   runtime.breathe: called between some of the addresses
 ---@return smtp.AddressList
 function address.list(value, option, names, breathe)
    local values, list, at = values_of(value, option), { pieces = {} }, 1
+   local began = breathe and core.now()
    while true do
-      local began, stop, piece = breathe and core.now(), core.addresses(values, at, list)
-      if stop > at then
-         list.pieces[#list.pieces + 1] = piece
-      elseif stop <= #values then
-         read_one(values, at, list, option, names)
-         stop = at + 1
+      local stop, piece, count = core.addresses(values, at, list)
+      if stop == at and at <= count then
+         piece, stop = read_one(values, at, list, option, names), at + 1
+         if at < count then piece = piece .. "," end
       end
-      if stop > #values then return list end
-      at = stop
-      if breathe then breathe(began) end
+      list.pieces[#list.pieces + 1] = piece
+      if stop > count then return list end
+      at, began = stop, breathe and breathe(began)
    end
 end
 

@@ -152,7 +152,7 @@ end
 
 --- A copy of options and all tables in them, without metatables: no function of the caller's runs,
 -- and no value changes, while this library reads them and sends.
----@param objects? table   the names of options that are objects: they stay as they are
+---@param objects? table   the names of options that stay as they are
 function check.plain(t, objects)
    local result = {}
    for name, value in next, t do

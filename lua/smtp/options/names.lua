@@ -10,6 +10,7 @@
 --    example   a value that the hint of an error shows
 --    alias     a second name of the option
 --    object    an object of the caller's: used as it is, with its metatable
+--    addresses one address or a list of them: used as it is; each is read once, without metatables
 --    carried   smtp.probe copies it into the options that it recommends
 -- @module smtp.options.names
 
@@ -58,7 +59,8 @@ local connection = {
 -- ---- of a message ----
 
 local message = {
-   { "from" }, { "to" }, { "cc" }, { "bcc" }, { "reply_to" }, { "sender" }, { "subject" },
+   { "from", addresses = true }, { "to", addresses = true }, { "cc", addresses = true },
+   { "bcc", addresses = true }, { "reply_to", addresses = true }, { "sender" }, { "subject" },
    { "text" }, { "html" }, { "attachments" }, { "calendar" }, { "headers" }, { "date" },
    { "message_id" }, { "in_reply_to" }, { "references" },
    { "priority", kind = "word", words = { "high", "normal", "low" } },
@@ -81,14 +83,14 @@ local function new_set(list, home)
    ---@field list table[]      the options in order
    ---@field names string[]    their names in order
    ---@field by_name table     name to option
-   ---@field objects table     the names of the options that are objects of the caller's
+   ---@field objects table     the names of the options that are used as they are, not copied
    ---@field home string       where these options belong
    local set = { list = list, names = {}, by_name = {}, objects = {}, home = home }
    for i = 1, #list do
       local option = list[i]
       local name = option[1]
       set.names[i], set.by_name[name] = name, option
-      if option.object then set.objects[name] = true end
+      if option.object or option.addresses then set.objects[name] = true end
    end
    return set
 end

@@ -104,9 +104,12 @@ function runtime.persist(sock, wait, seconds, deadline, name, ...)
 end
 
 --- Let other conversations have their turn during long work, which began at `began` (core.now()).
+---@return number   core.now(), for the next call
 function runtime.breathe(began)
    local nginx = runtime.nginx()
-   if nginx then nginx.breathe(core.now() - began) end
+   if not nginx then return began end
+   nginx.breathe(core.now() - began)
+   return core.now()
 end
 
 local newest_name, newest_is_full -- a host keeps its name,

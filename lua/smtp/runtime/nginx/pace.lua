@@ -1,6 +1,8 @@
 --- How conversations in a worker of nginx take turns.
 -- @module smtp.runtime.nginx.pace
 
+local core = require "smtp.core"
+
 local pace = {}
 
 -- One budget for all conversations of a worker: after so many octets sent, or so many seconds
@@ -57,9 +59,10 @@ end
 local can_pause = { rewrite = true, access = true, content = true, timer = true, preread = true,
    server_rewrite = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true }
 
---- As pace.work, for work that is done in any phase: some phases cannot pause.
+--- As pace.work, for work that is done anywhere: some phases cannot pause, nor can a function that
+-- was called by one of C, such as string.gsub.
 function pace.breathe(seconds)
-   if can_pause[package.loaded.ngx.get_phase()] then pace.work(0, seconds) end
+   if can_pause[package.loaded.ngx.get_phase()] and core.can_yield() then pace.work(0, seconds) end
 end
 
 return pace
