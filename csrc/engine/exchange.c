@@ -69,12 +69,10 @@ bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool cont
 void smtp_answer_refuse(struct smtp_session *s, enum smtp_error error)
 {
     if (!auth_needs_answer(s)) return;
-    if (s->closing)
-        s->next = give_up(s, SMTP_ERROR_AUTH_NOT_AUTHENTIC, NULL);
-    else if (s->next == STEP_answer)
+    if (s->next == STEP_answer && !s->closing)
         s->cancelled = error;
     else
-        s->next = give_up(s, error, NULL);
+        s->next = give_up(s, s->closing ? SMTP_ERROR_AUTH_NOT_AUTHENTIC : error, NULL);
     dialogue_go_on(s);
 }
 

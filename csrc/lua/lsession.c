@@ -308,7 +308,5 @@ static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 void lsession_open(lua_State *L)
 {
     new_class(L, SESSION_CLASS, session_methods, session_gc);
-    lauth_open(L);
-    lfacts_open(L);
     lcompat_setfuncs(L, functions);
 }

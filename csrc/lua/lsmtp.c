@@ -183,13 +183,8 @@ static const luaL_Reg functions[] = {METHOD(core, address),     METHOD(core, dom
 LCOMPAT_OPEN(core)
 {
     lcompat_newlib(L, functions);
-    lsession_open(L);
-    ltransaction_open(L);
-    loutcome_open(L);
-    lpipeline_open(L);
-    lencode_open(L);
-    lletter_open(L);
-    llimits_open(L);
-    lheader_open(L);
+#define X(file) file##_open(L);
+    CORE_FILES(X)
+#undef X
     return 1;
 }

@@ -98,17 +98,15 @@ int session_flights(lua_State *L);
 int session_look(lua_State *L);
 int session_patience(lua_State *L);
 
-/* Add their functions to the table on top, and their methods to classes. */
-void lauth_open(lua_State *L);
-void lfacts_open(lua_State *L);
-void lsession_open(lua_State *L);
-void ltransaction_open(lua_State *L);
-void loutcome_open(lua_State *L);
-void lpipeline_open(lua_State *L);
-void lencode_open(lua_State *L);
-void lletter_open(lua_State *L);
-void llimits_open(lua_State *L);
-void lheader_open(lua_State *L);
+/* The files that add functions to the table on top, and methods to classes, in this order. */
+/* clang-format off */
+#define CORE_FILES(X)                                                                              \
+    X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lencode) X(lletter)  \
+    X(llimits) X(lheader)
+/* clang-format on */
+#define X(file) void file##_open(lua_State *L);
+CORE_FILES(X)
+#undef X
 
 #pragma GCC visibility pop
 

@@ -83,3 +83,13 @@ int64_t certificate_seconds(const ASN1_TIME *time)
     ASN1_TIME_free(epoch);
     return read ? (int64_t)days * 86400 + rest : 0;
 }
+
+int64_t certificate_first_end(const STACK_OF(X509) * chain)
+{
+    int64_t first = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t end = certificate_seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
+        if (end < first) first = end;
+    }
+    return first;
+}

@@ -3,8 +3,6 @@
 
 #include <openssl/x509v3.h>
 
-/* ---- certificates ---- */
-
 /* OpenSSL calls this for each certificate. It decides nothing, but keeps what is wrong. */
 int tls_verified(int ok, X509_STORE_CTX *ctx)
 {
@@ -68,18 +66,13 @@ static bool make_key(const struct smtp_socket *s, const char *name)
            EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
 }
 
-/* Returns when the first of the certificates that were verified ends. What else was verified cannot
- * change: a session is kept for one context and one name. A resumed session verifies nothing. */
+/* What else was verified cannot change: a session is kept for one context and one name. A resumed
+ * session verifies nothing. */
 static int64_t verified_until(const struct tls *t)
 {
     STACK_OF(X509) *chain = SSL_get0_verified_chain(t->ssl);
-    int64_t first = chain == NULL ? t->until : INT64_MAX;
     if (!t->context->verify) return INT64_MAX;
-    for (int i = 0; i < sk_X509_num(chain); i++) {
-        int64_t end = certificate_seconds(X509_get0_notAfter(sk_X509_value(chain, i)));
-        if (end < first) first = end;
-    }
-    return first;
+    return chain == NULL ? t->until : certificate_first_end(chain);
 }
 
 /* TLS 1.3 gives sessions after the handshake, when the first reply is read or later (RFC 8446,

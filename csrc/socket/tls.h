@@ -79,6 +79,8 @@ bool certificate_key(X509 *certificate, unsigned char digest[TLS_PIN_LEN]);
 void certificate_distinguished(const X509_NAME *name, char *out, size_t out_max);
 /* Returns seconds since 1970; 0 for a time that cannot be read. */
 int64_t certificate_seconds(const ASN1_TIME *time);
+/* Returns when the first of these ends, in such seconds. */
+int64_t certificate_first_end(const STACK_OF(X509) * chain);
 
 /* fault.c */
 /* Returns the word for what OpenSSL found. */
