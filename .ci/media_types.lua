@@ -24,7 +24,7 @@ local endings = [[
    archives: zip zipx 7z rar tar gz tgz bz2 tbz2 xz txz lzma zst tzst lz4 z cab lzh arj iso img
       dmg vmdk vhdx vdi jar apk deb rpm msi exe bat appimage torrent
    web: html htm xhtml mhtml css scss js mjs json jsonld geojson webmanifest xml xsl xslt xsd
-      dtd yaml yml toml sql rss atom rdf ttl wasm php url eml warc opml
+      dtd yaml yml toml sql rss atom rdf ttl wasm php url eml opml
    programs: c h cc cpp hpp java kt py rb pl lua go cs sh ipynb diff patch po
    maps: kml kmz gpx gpkg osm shp
    fonts: ttf otf ttc woff woff2 eot
@@ -36,11 +36,10 @@ local own = {
    bz2 = "application/x-bzip2",             -- shared-mime-info's is that of bzip
    key = "application/vnd.apple.keynote",   -- a presentation, more often than a key
    log = "text/plain",                      -- which mail programs show
-   mid = "audio/midi",                      -- IANA: sp-midi is for phones
-   msg = "application/vnd.ms-outlook",      -- IANA
-   musicxml = "application/vnd.recordare.musicxml+xml", -- IANA
-   warc = "application/warc",               -- IANA
-   yaml = "application/yaml", yml = "application/yaml", -- IANA (RFC 9512)
+   mid = "audio/midi",                      -- as .midi; audio/sp-midi is for phones
+   msg = "application/vnd.ms-outlook",      -- what Outlook calls it
+   musicxml = "application/vnd.recordare.musicxml+xml",
+   yaml = "application/yaml", yml = "application/yaml", -- RFC 9512
 }
 
 local found = {} -- by ending, in lower case

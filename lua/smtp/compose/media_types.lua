@@ -112,7 +112,6 @@ local TYPES = [[
    application/vnd.sun.xml.writer sxw
    application/vnd.visio vsd vss
    application/vnd.wordperfect wpd
-   application/warc warc
    application/wasm wasm
    application/x-7z-compressed 7z
    application/x-abiword abw
