@@ -3,12 +3,14 @@ import email.policy
 import smtplib
 import sys
 import time
-from email.message import EmailMessage
+from email.mime.image import MIMEImage
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import formatdate, make_msgid
 
 kind, _, argument = sys.argv[1].partition(':')
 folder = sys.argv[2]
-POLICY = email.policy.SMTP
+CRLF = email.policy.compat32.clone(linesep='\r\n')
 
 
 def read(name):
@@ -28,18 +30,20 @@ if key is not None:
 
 
 def message():
-    m = EmailMessage(POLICY)
+    """By the older classes, which take half the time of EmailMessage."""
+    m = MIMEText(text, 'plain', 'utf-8')
+    if kind == 'newsletter':
+        picture = MIMEImage(image, 'png', name='logo.png')
+        picture['Content-ID'] = '<logo>'
+        related = MIMEMultipart('related', _subparts=[MIMEText(html, 'html', 'utf-8'), picture])
+        m = MIMEMultipart('alternative', _subparts=[m, related])
     m['From'], m['To'], m['Subject'] = 'Ann Lee <ann@me.example>', 'Bob <bob@there.example>', 'Garden News'
     m['Date'], m['Message-ID'] = formatdate(), make_msgid(domain='me.example')
-    m.set_content(text)
-    if kind == 'newsletter':
-        m.add_alternative(html, subtype='html')
-        m.get_payload()[1].add_related(image, 'image', 'png', cid='<logo>', filename='logo.png')
     return m
 
 
 def composed():
-    data = message().as_bytes()
+    data = message().as_bytes(policy=CRLF)
     if key is None:
         return data
     how = b'rsa-sha256' if argument == 'rsa' else b'ed25519-sha256'
