@@ -34,7 +34,8 @@ dkim.headers = errors.returning(function(text)
    scanner:feed(text)
    local fault = scanner:finish().header_fault
    if fault and fault ~= "bcc" then
-      errors.refuse("message", filters.why_unsendable(fault, "the message"))
+      local what, hint = filters.why_unsendable(fault, "the message")
+      errors.refuse("message", what, hint)
    end
    local list, from = {}, 1
    while from <= #text do

@@ -20,7 +20,10 @@ end
 -- `header`: what is known of it; `binary`: its line ends cannot be corrected.
 local function check_header(header, binary)
    local fault = header.header_fault
-   if fault then refuse("raw", filters.why_unsendable(fault, "raw")) end
+   if fault then
+      local what, hint = filters.why_unsendable(fault, "raw")
+      refuse("raw", what, hint)
+   end
    if binary and header.odd_header then
       refuse("raw", "raw has to be sent unchanged, but lines of its header do not end with CRLF",
          "End lines with CRLF, or leave out extensions.binarymime, so that this library does it")
