@@ -50,7 +50,7 @@ local REPLY_MAX = 120 -- bytes of the server's words about each of them
 local function refusal(one)
    local text = errors.cut(one.text or "", REPLY_MAX, "…")
    local enhanced = one.enhanced and " " .. one.enhanced or ""
-   return one.address .. ": " .. one.code .. enhanced .. " " .. text
+   return one.address .. ": " .. one.code .. enhanced .. (text ~= "" and " " .. text or "")
 end
 
 -- Refused recipients with replies; is any of these another reply than the error's?

@@ -341,6 +341,9 @@ staged.rows("a reply without words:", {
       { username = false, password = false }),
    bare("RCPT", "451", { "recipients_refused", "temporary", "server", "later" },
       { "5 to 15 minutes", "greylisting" }, mx()),
+   { "different ones to RCPT", options = { to = { "a@example.net", "b@example.net" } },
+      server = { RCPT = { "550", "554" } }, error = { "recipients_refused", "refused", nil, "never" },
+      says = "a@example.net: 550; b@example.net: 554. check" },
    bare("DATA", "554", { "data_refused", "refused", nil, "never" }, { "not received the message", "operator" }),
    bare("DATA", "451", { "data_refused", "temporary", "server", "later" }, { "5 to 15 minutes", "greylisting" }),
    bare("END", "554", { "data_refused", "refused", nil, "never" }, { "spam", "operator" }),
@@ -352,6 +355,15 @@ staged.rows("a reply without words:", {
    bare("greeting", "554", { "greeting_refused", "refused", nil, "never" }, { "address of this machine", "operator" }),
    bare("greeting", "450", { "greeting_refused", "refused", nil, "later" }, { "later", "fewer connections" }),
    bare("EHLO", "550", { "greeting_refused", "refused", nil, "never" }, { "address of this machine", "operator" }),
+})
+
+staged.rows("a greeting", {
+   { "that does not permit the address", options = mx(), server = { greeting = "554 IP not allowed" },
+      error = { "greeting_refused", "blocked", "client", "never" }, says = "provider's server" },
+   { "that is denied", options = mx(), server = { greeting = "550 Connection denied" },
+      error = { "greeting_refused", "blocked", "client", "never" }, says = "provider's server" },
+   { "without known words", options = mx(), server = { greeting = "554 no soup for you" },
+      error = { "greeting_refused", "refused", nil, "never" }, says = { "this machine", "provider's server" } },
 })
 
 staged.rows("a reply", {

@@ -669,6 +669,8 @@ return {
       { "unknown_recipient", "*551* User not local", at = "rcpt" },
       { "mailbox_full", "*552* Requested mail action aborted", at = "rcpt" },
       { "recipient_domain", "*556* Domain does not accept mail", at = "rcpt" },
+      { "blocked", "554 Connection *denied|rejected|not allowed|not permitted|not "
+         .. "accepted|forbidden|prohibited|unauthorized|not authorized*", at = "hello" },
       { "misconfigured", "554 *No SMTP service* here", at = "hello",
          sentence = "offers no SMTP service here", hint = "Check host and port; some servers "
             .. "also say so to addresses that they block" },
