@@ -145,8 +145,8 @@ static size_t put_entry(const struct entry *e, char *out)
     return n;
 }
 
-/** core.is_list(table) -> are its keys 1, 2, 3 and so on? */
-static int core_is_list(lua_State *L)
+/** core.list_len(table) -> how many entries it has, if its keys are 1, 2, 3 and so on; else nil */
+static int core_list_len(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -157,7 +157,8 @@ static int core_is_list(lua_State *L)
         whole = key >= 1 && key <= (lua_Number)count && key == (lua_Number)(size_t)key;
         keys++;
     }
-    lua_pushboolean(L, whole && keys == count);
+    if (!whole || keys != count) return 0;
+    push_integer(L, count);
     return 1;
 }
 
@@ -167,19 +168,19 @@ static size_t last_of(size_t count, size_t at)
     return at < count && count - at >= COUNT_MAX ? at + COUNT_MAX - 1 : count;
 }
 
-/** core.addresses(values, at, list) -> the place of the first value that was not read, a piece of a
- *  header, how many values there are. Reads values of a list from the one at `at` on: strings, and
- * tables of name and address. Addresses in their canonical form are appended to `list`; the piece
- * has them as a header has them, with a blank before each one and a comma after it, except at the
- * two ends of the list. A value that is not plain ends the piece: one that is not valid, or has
- * letters outside ASCII in its address. So does the room for one piece. */
+/** core.addresses(values, at, count, list) -> the place of the first value that was not read, a
+ * piece of a header. Reads the values of a list from the one at `at` to the last one at `count`:
+ * strings, and tables of name and address. Addresses in their canonical form are appended to
+ * `list`; the piece has them as a header has them, with a blank before each one and a comma after
+ * it, except at the two ends of the list. A value that is not plain ends the piece: one that is not
+ * valid, or has letters outside ASCII in its address. So does the room for one piece. */
 static int core_addresses(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    lua_settop(L, 3);
-    size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_rawlen(L, 1), n = 0;
-    size_t list_len = lcompat_rawlen(L, 3);
+    luaL_checktype(L, 4, LUA_TTABLE);
+    lua_settop(L, 4);
+    size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_count(L, 3, INT_MAX), n = 0;
+    size_t list_len = lcompat_rawlen(L, 4);
     size_t last = last_of(count, at);
     char out[PIECE_MAX];
     struct entry e;
@@ -191,12 +192,11 @@ static int core_addresses(lua_State *L)
         n += put_entry(&e, out + n);
         if (at < count) out[n++] = ',';
         lua_pushlstring(L, e.address, e.address_len);
-        lua_rawseti(L, 3, (int)++list_len);
+        lua_rawseti(L, 4, (int)++list_len);
     }
     push_integer(L, at);
     lua_pushlstring(L, out, n);
-    push_integer(L, count);
-    return 3;
+    return 2;
 }
 
 /** core.set(count) -> a table with room for so many keys */
@@ -240,7 +240,7 @@ static const luaL_Reg functions[] = {METHOD(core, words),
                                      METHOD(core, mailbox),
                                      METHOD(core, name_trouble),
                                      METHOD(core, addresses),
-                                     METHOD(core, is_list),
+                                     METHOD(core, list_len),
                                      METHOD(core, set),
                                      METHOD(core, append_new),
                                      {NULL, NULL}};

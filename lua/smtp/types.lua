@@ -242,7 +242,8 @@
 ---@field from? smtp.Addresses
 ---@field to? smtp.Addresses  The recipients. With `raw`, the recipients of the envelope.
 ---@field cc? smtp.Addresses  Recipients of a copy.
----@field bcc? smtp.Addresses  Recipients that no header names.
+--- Recipients that no header names. Without `to` and `cc`, To is `undisclosed-recipients:;`.
+---@field bcc? smtp.Addresses
 ---@field reply_to? smtp.Addresses  Where an answer goes.
 ---@field sender? string|smtp.Address  The one person that sends the message for its authors.
 ---@field subject? string  The subject, in UTF-8.
@@ -253,7 +254,8 @@
 --- invitation (RFC 6047): what only one of them says is added to the other.
 ---@field calendar? string|{ content: string, method?: string }
 --- More headers: `{ ["X-Name"] = "value" }`, or a list of `{ name, value }` in order. A header that
---- has an option of its own is refused.
+--- has an option of its own is refused. In a header with addresses (`Disposition-Notification-To`,
+--- `Resent-*`, `List-*`, any `-To`), only the words beside the addresses are encoded.
 ---@field headers? table
 --- The date: seconds since 1970, or the text of an RFC 5322 date. Default: now.
 ---@field date? number|string

@@ -208,14 +208,14 @@ end
 ---@field pieces string[]      what a header has of them
 ---@field utf8 string|nil      the first one that needs SMTPUTF8
 
--- One string or one { address = … } is a list of one. -> a list, not checked
+-- One string or one { address = … } is a list of one. -> a list, how many values it has: their
+-- number stays the same even if the caller changes the list meanwhile
 local function values_of(value, option)
    if type(value) ~= "table" or rawget(value, "address") ~= nil
       or type(next(value)) == "string" and rawget(value, 1) == nil then
-      return { value }
+      return { value }, 1
    end
-   check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
-   return value
+   return value, check.is_list(value, option, "Write { \"a@x\", \"b@y\" }")
 end
 
 -- Read the value at `at`, which is not plain, or not valid. -> what a header has of it
@@ -234,10 +234,10 @@ end
 ---@param breathe? function   runtime.breathe: called between some of the addresses
 ---@return smtp.AddressList
 function address.list(value, option, names, breathe)
-   local values, list, at = values_of(value, option), { pieces = {} }, 1
-   local began = breathe and core.now()
+   local values, count = values_of(value, option)
+   local list, at, began = { pieces = {} }, 1, breathe and core.now()
    while true do
-      local stop, piece, count = core.addresses(values, at, list)
+      local stop, piece = core.addresses(values, at, count, list)
       if stop == at and at <= count then
          piece, stop = read_one(values, at, list, option, names), at + 1
          if at < count then piece = piece .. "," end

@@ -67,9 +67,10 @@ end
 ---@param list table
 ---@param option string   its name
 ---@param hint? string    how it is written
+---@return integer        how many entries it has
 function check.is_list(list, option, hint)
-   if core.is_list(list) then return end
-   local count = 0
+   local len, count = core.list_len(list), 0
+   if len then return len end
    for key in next, list do
       if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
          refuse(option, ("%s is a list, but it contains the key %s"):format(option,
