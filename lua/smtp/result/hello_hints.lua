@@ -36,15 +36,20 @@ local function refused(err, server)
    return is_submission(server) and remedies.refused_login or remedies.refused
 end
 
+-- 500 and 502 are about the command, unless the status is about its argument.
+local function is_of_name(err)
+   local is_of_command = err.code == 500 or err.code == 502
+   return err.reason == "helo" and (not is_of_command or err.enhanced == "5.5.4")
+end
+
 --- The server refused the conversation.
 function hello_hints.refused(err, server)
    if first_bytes.is_ftp(err) then return fill(remedies.foreign, { what = "an FTP server" }) end
+   local hint = is_of_name(err) and hello_hints.domain(server)
    local code = err.stage == "ehlo" and err.code or 0
-   local is_unknown = (code == 500 or code == 502) and err.enhanced ~= "5.5.4"
-   if is_unknown then return unknown_hello(err, server) end
-   local hint = err.reason == "helo" and hello_hints.domain(server)
-   if code > 500 and code <= 504 then
-      return (hint and hint .. ". " or "") .. unknown_hello(err, server)
+   if code >= 500 and code <= 504 then
+      local other = unknown_hello(err, server)
+      return hint and hint .. ". " .. other or other
    end
    return hint or refused(err, server)
 end
