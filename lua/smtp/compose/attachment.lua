@@ -166,7 +166,7 @@ local function read(one, where)
    local content_type
    content_type, body = content_types.read(one.content_type, name, body, where .. ".content_type")
    local encoding, encoded, text = encode(one, content_type, body, where)
-   return { fields = fields_of(one, name, content_type, encoding, id), body = encoded,
+   return { head = mime.head(fields_of(one, name, content_type, encoding, id)), body = encoded,
       inline = one.cid ~= nil, text = text }
 end
 

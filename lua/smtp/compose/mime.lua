@@ -66,6 +66,10 @@ function write.own(name, value)
    return write.text(name, value)
 end
 
+local function field(one)
+   return (write[one[3]] or fold)(one[1], one[2])
+end
+
 --- Encode and fold header fields.
 ---@param list table     { { name, value, form }, … }. The form is nil: the value is written as it
 --   is; "text": free text (RFC 2047 5 (1)); "own": text of a field that the caller named;
@@ -76,11 +80,19 @@ end
 function mime.fields(list)
    local fields, raws = {}, {}
    for i = 1, #list do
-      local name, value, form = list[i][1], list[i][2], list[i][3]
-      raws[i] = (write[form] or fold)(name, value)
-      fields[i] = { name, raws[i] }
+      raws[i] = field(list[i])
+      fields[i] = { list[i][1], raws[i] }
    end
    return fields, table.concat(raws)
+end
+
+--- The text of header fields.
+---@param list table     as for mime.fields
+---@return string
+function mime.head(list)
+   local raws = {}
+   for i = 1, #list do raws[i] = field(list[i]) end
+   return table.concat(raws)
 end
 
 -- ---- file names (RFC 2045 5.1, RFC 2183 2, RFC 2231) ----

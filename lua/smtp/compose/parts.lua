@@ -11,7 +11,8 @@ local refuse = require("smtp.errors").refuse
 local source = require "smtp.compose.source"
 
 ---@class smtp.Part
----@field fields table            its header fields: { { name, value }, … }
+---@field fields table|nil        its header fields, for mime.fields
+---@field head string|nil         of an attachment: the text of these
 ---@field body string|smtp.Source
 ---@field needs_line_end boolean|nil   the body is not empty and does not end with CRLF
 ---@field inline boolean|nil      an attachment that the html shows
@@ -71,7 +72,7 @@ local function multipart(marks, subtype, list, params)
    local mark = boundary(marks)
    local pieces = {}
    source.map(list, function(part, i)
-      local _, head = mime.fields(part.fields)
+      local head = part.head or mime.head(part.fields)
       pieces[2 * i - 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
       pieces[2 * i] = part.body
    end)
