@@ -139,8 +139,9 @@ end
 describe("The rockspecs", function()
    it("differ in version and source alone", function()
       local scm, release = rockspec "lua-smtp-scm-1.rockspec", rockspec "lua-smtp-1.0.0-1.rockspec"
-      assert.same({ "scm-1", "1.0.0-1" }, { scm.version, release.version })
-      assert.matches("/lua%-smtp%-1%.0%.0%.tar%.gz$", release.source.url)
+      local version = require("smtp.safe")._VERSION
+      assert.same({ "scm-1", version .. "-1" }, { scm.version, release.version })
+      assert.matches("/lua-smtp-" .. version .. ".tar.gz", release.source.url, 1, true)
       scm.version, scm.source, release.version, release.source = nil, nil, nil, nil
       assert.same(scm, release)
       for _, name in ipairs { "summary", "detailed", "homepage", "issues_url", "maintainer", "license" } do
