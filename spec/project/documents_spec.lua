@@ -178,3 +178,26 @@ describe("lua/README.md", function()
       assert.equal(4, #blocks)
    end)
 end)
+
+describe("csrc/README.md", function()
+   it("names every file of csrc and of the composer", function()
+      local text = read "csrc/README.md"
+      local pipe = io.popen "ls csrc/*.h csrc/*/*.[ch] lua/smtp/compose/*.lua"
+      for path in pipe:lines() do
+         local name = path:match "[^/]*$"
+         assert.truthy(text:find("[`/]" .. name:gsub("%p", "%%%0") .. "`"), path)
+      end
+      pipe:close()
+   end)
+
+   it("names files that exist", function()
+      local pipe = io.popen "find csrc lua .ci -type f"
+      local paths = "\n" .. pipe:read "*a"
+      pipe:close()
+      for name in read("csrc/README.md"):gmatch "`([a-z0-9_./]+)`" do
+         if name:find "%.[ch]$" or name:find "%.lua$" then
+            assert.truthy(paths:find("[/\n]" .. name:gsub("%p", "%%%0") .. "\n"), name)
+         end
+      end
+   end)
+end)
