@@ -81,7 +81,9 @@ static bool begins_with(const struct smtp_header *h, const char *text)
  * that is the field From in its obsolete form (RFC 5322 4.5). */
 static void look_at_lead(struct smtp_header *h, char c)
 {
-    if (h->lead_len < sizeof h->lead) {
+    if (h->lead_len == 0 && c != 'F' && (unsigned char)c < 0xEF) {
+        h->led = true;
+    } else if (h->lead_len < sizeof h->lead) {
         h->lead[h->lead_len++] = c;
         bool is_utf16 = begins_with(h, "\xFE\xFF") || begins_with(h, "\xFF\xFE");
         if (is_utf16 || begins_with(h, "\xEF\xBB\xBF")) h->fault = "byte_order_mark";

@@ -13,6 +13,7 @@ local connection = {}
 
 local Connection = {}
 local connection_mt = { __name = "smtp.Connection" }
+local connections = setmetatable({}, { __mode = "k" }) -- all that there are
 
 function connection_mt.__index(self, name)
    if name == "alive" then
@@ -129,6 +130,7 @@ function connection.open(t)
       return nil, broken(self)
    end
    findings.auth(conv) -- what is offered now is compared with what comes later
+   connections[self] = true
    return self
 end
 
@@ -237,7 +239,7 @@ end
 -- connection.send{…} gives the options in the place of the connection.
 for name, method in next, Connection do
    Connection[name] = function(self, argument)
-      if type(self) == "table" and rawget(self, "conv") then
+      if self ~= nil and connections[self] then
          if not user_call.yields_across_pcall then return method(self, argument) end
          return pass_on(self, self.busy, pcall(method, self, argument))
       end

@@ -117,8 +117,10 @@ end
 function findings.receipt(conv, message, seconds, ...)
    local parts = conv.parts
    if not parts or not parts.pipelining then parts = findings.parts(conv) end
-   return receipt.new(parts, receipt.used(message.needs, parts), message.message_id,
-      receipt.size(message), seconds, ...)
+   local used, size = parts.none, message.size -- of most messages
+   if message.needs ~= receipt.no_needs then used = receipt.used(message.needs, parts) end
+   if not message.plain then size = receipt.size(message) end
+   return receipt.new(parts, used, message.message_id, size, seconds, ...)
 end
 
 --- The trouble of the session, with what only the conversation knows.

@@ -52,7 +52,7 @@ end
 ---@param parts table   from receipt.parts
 ---@return table<string, "used"|"unavailable">
 function receipt.used(needs, parts)
-   if needs == receipt.no_needs or next(needs) == nil then return parts.none end
+   if next(needs) == nil then return parts.none end
    local state = {}
    for keyword in next, needs do
       local offered = parts.capabilities[ascii.upper(keyword)] and parts.words[keyword] ~= "skip"
