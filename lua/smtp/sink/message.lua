@@ -1,5 +1,5 @@
---- How the sink takes in a message: DATA and BDAT, what follows them, and the verdict. In all of it,
--- `self` is the session.
+--- How the sink takes in a message: DATA and BDAT, what follows them, and the verdict. In all of
+-- it, `self` is the session.
 -- @module smtp.sink.message
 
 local ascii = require "smtp.ground.ascii"
