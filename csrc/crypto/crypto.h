@@ -143,11 +143,6 @@ const char *dkim_key_sign(struct dkim_key *k, const unsigned char hash[CRYPTO_HA
 void dkim_key_drop(struct dkim_key *k);
 
 /* dkim.c: the header DKIM-Signature (RFC 6376 3.5). */
-struct dkim_rule {
-    struct smtp_text name;
-    char word; /* the header is signed once more than it occurs: 'a' always, 'p' if it occurs */
-};
-
 struct dkim_signer {
     struct dkim_key *key;
     struct smtp_text domain, selector;
@@ -156,8 +151,9 @@ struct dkim_signer {
     double time,
         expires; /* seconds since 1970; seconds after that, 0: the signature does not expire */
     struct smtp_text body_hash;
-    const struct dkim_rule *rules; /* what is signed, in this order; no name comes twice */
-    size_t rule_count;
+    /* The names of the headers that are signed, in this order, each once: "From:a:Date:p:X-Own::".
+     * The header is signed once more than it occurs: a, always; p, if it occurs. */
+    struct smtp_text rules;
 };
 
 struct dkim_field {

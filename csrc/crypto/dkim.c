@@ -131,25 +131,36 @@ static bool has_name(const struct dkim_field *field, struct smtp_text name)
     return true;
 }
 
+/* Takes the text before the next colon off the rules. */
+static struct smtp_text next_part(struct smtp_text *rules)
+{
+    const char *colon = rules->len > 0 ? memchr(rules->data, ':', rules->len) : NULL;
+    struct smtp_text part = {rules->data,
+                             colon != NULL ? (size_t)(colon - rules->data) : rules->len};
+    size_t taken = colon != NULL ? part.len + 1 : part.len;
+    rules->data += taken;
+    rules->len -= taken;
+    return part;
+}
+
 /* Writes the names of h=, and hashes the headers in their order: of several headers with one name
  * the lowest comes first (RFC 6376 5.4.2). */
 static void put_names(struct layout *l, struct crypto_hash *hash, const struct dkim_signer *s,
                       const struct dkim_headers *headers)
 {
     const char *space = " ", *tag = "h=";
-    for (size_t i = 0; i < s->rule_count; i++) {
-        const struct dkim_rule *rule = &s->rules[i];
-        bool further = rule->word == 'a';
+    for (struct smtp_text rest = s->rules; rest.len > 0;) {
+        struct smtp_text name = next_part(&rest), word = next_part(&rest);
+        size_t times = word.len > 0 && *word.data == 'a';
         for (size_t j = headers->count; j-- > 0;) {
-            if (!has_name(&headers->list[j], rule->name)) continue;
-            put_word(l, space, tag, rule->name, ":");
+            if (!has_name(&headers->list[j], name)) continue;
             put_header(hash, headers->list[j].raw, s->relaxed_headers, false);
-            further |= rule->word == 'p';
+            times += times == 0 && word.len > 0 ? 2 : 1;
+        }
+        for (; times > 0; times--) {
+            put_word(l, space, tag, name, ":");
             space = tag = "";
         }
-        if (!further) continue;
-        put_word(l, space, tag, rule->name, ":");
-        space = tag = "";
     }
     if (l->len < l->max) l->text[l->len - 1] = ';';
 }
@@ -170,10 +181,8 @@ static void put_signature(struct layout *l, const unsigned char *signature, size
 
 size_t dkim_header_max(const struct dkim_signer *s, const struct dkim_headers *headers)
 {
-    enum { BREAK = 8, TAGS = 512 };
-    size_t len = TAGS + s->domain.len + s->selector.len + s->identity.len;
-    for (size_t i = 0; i < s->rule_count; i++)
-        len += s->rules[i].name.len + BREAK;
+    enum { BREAK = 8, TAGS = 512, PER_RULE = 4 }; /* a rule has at least three octets */
+    size_t len = TAGS + s->domain.len + s->selector.len + s->identity.len + PER_RULE * s->rules.len;
     for (size_t i = 0; i < headers->count; i++)
         len += headers->list[i].name.len + BREAK;
     return len + 2 * (size_t)EVP_PKEY_get_size(s->key->key);

@@ -121,23 +121,6 @@ static struct dkim_headers headers_arg(lua_State *L, int index)
     return (struct dkim_headers){list, count};
 }
 
-/* Reads field "rules" of table 1, a list "name", "word", "name", … Pushes the memory of the result.
- */
-static void read_rules(lua_State *L, struct dkim_signer *s)
-{
-    lua_getfield(L, 1, "rules");
-    luaL_checktype(L, -1, LUA_TTABLE);
-    s->rule_count = lcompat_rawlen(L, lua_gettop(L)) / 2;
-    struct dkim_rule *rules = lua_newuserdata(L, (s->rule_count + 1) * sizeof *rules);
-    lua_insert(L, -2);
-    for (size_t i = 0; i < s->rule_count; i++) {
-        rules[i].name = entry(L, 2 * i + 1);
-        rules[i].word = entry(L, 2 * i + 2).data[0];
-    }
-    lua_pop(L, 1);
-    s->rules = rules;
-}
-
 static struct dkim_key *key_field(lua_State *L)
 {
     lua_getfield(L, 1, "key");
@@ -163,9 +146,9 @@ static int new_header(lua_State *L)
         .time = luaL_checknumber(L, 4),
         .expires = (double)count_field(L, "expires", INT_MAX),
         .body_hash = text_arg(L, 3),
+        .rules = text_field(L, "rules"),
     };
     luaL_argcheck(L, signer.body_hash.len == CRYPTO_HASH_LEN, 3, "expected a hash");
-    read_rules(L, &signer);
     struct dkim_headers headers = headers_arg(L, 2);
     size_t len = dkim_header_max(&signer, &headers);
     char *out = lua_newuserdata(L, len);

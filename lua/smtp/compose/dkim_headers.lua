@@ -48,6 +48,7 @@ local function read_names(value, option)
       refuse(option, ("%s: expected a list of names of headers, got %s"):format(option,
          check.type_name(value)), hint)
    end
+   value = check.plain(value)
    check.is_list(value, option, hint)
    local list, count, spelled = {}, {}, {}
    for i = 1, #value do
@@ -81,23 +82,24 @@ local function of_caller(value, option)
    return rules
 end
 
-local function flat(rules, skipped)
-   local list = {}
+-- The rules as one text, which crypto.dkim_header reads.
+local function join(rules, skipped)
+   local parts = {}
    for i = 1, #rules do
       if not skipped[ascii.lower(rules[i][1])] then
-         list[#list + 1], list[#list + 2] = rules[i][1], rules[i][2]
+         parts[#parts + 1] = rules[i][1] .. ":" .. rules[i][2]:sub(1, 1) .. ":"
       end
    end
-   return list
+   return table.concat(parts)
 end
 
-local by_default = flat(signed, {})
+local by_default = join(signed, {})
 
 --- Which headers a signature covers. From is always among them (RFC 6376 5.4).
 ---@param headers? string|string[]   the names of the headers to sign; nil: those of this library
 ---@param skip? string|string[]      the names of headers that are not signed
 ---@param at string                  the option that both are fields of
----@return string[]   name, word, name, word, …: the word is "always", "present" or ""
+---@return string   "From:a:Date:p:Auto-Submitted::": each name, and the first letter of its word
 function dkim_headers.rules(headers, skip, at)
    if headers == nil and skip == nil then return by_default end
    local rules, skipped = signed, {}
@@ -110,7 +112,7 @@ function dkim_headers.rules(headers, skip, at)
       end
       skipped = count
    end
-   return flat(rules, skipped)
+   return join(rules, skipped)
 end
 
 return dkim_headers

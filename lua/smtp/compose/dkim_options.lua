@@ -35,16 +35,22 @@ local function load_crypto()
       "Install what is missing, or leave dkim out and let the server sign")
 end
 
-local function check_fields(t, at)
-   check.names(t, fields, at, nil, "dkim")
+-- The fields of a signer, without metatables.
+local function copy_fields(value, at)
+   check.names(value, fields, at, nil, "dkim")
+   local t = { domain = rawget(value, "domain"), selector = rawget(value, "selector"),
+      key = rawget(value, "key"), canonicalization = rawget(value, "canonicalization"),
+      identity = rawget(value, "identity"), headers = rawget(value, "headers"),
+      skip = rawget(value, "skip"), expires = rawget(value, "expires") }
    for i = 1, #texts do
-      local value = t[texts[i]]
-      if value ~= nil and type(value) ~= "string" then
+      local text = t[texts[i]]
+      if text ~= nil and type(text) ~= "string" then
          local name = at .. "." .. texts[i]
-         refuse(name, ("%s: expected a string, got %s"):format(name, check.type_name(value)),
+         refuse(name, ("%s: expected a string, got %s"):format(name, check.type_name(text)),
             "Write " .. FORM)
       end
    end
+   return t
 end
 
 -- -> the domain in A-labels
@@ -52,11 +58,12 @@ local function read_domain(domain, option)
    if not domain then
       refuse(option, option .. " is missing", 'Write domain = "example.org", the domain of from')
    end
-   local name, why, hint = domain, nil, nil
-   if domain:find("[\128-\255]") then name, why, hint = address.domain(domain) end
+   local name, why, hint = address.domain(domain)
    local ok = name and true
    if ok then ok, why = core.domain(name) end
-   if ok and not name:find("^[^%[]+%.") then ok, why = nil, "it has no dot" end
+   if ok and (name:byte() == 91 or not name:find(".", 1, true)) then -- [
+      ok, why = nil, "it has no dot"
+   end
    return ok and name or refuse(option, ("%s cannot be used: %s"):format(option, why),
       hint or 'Write it as in DNS: "example.org"')
 end
@@ -64,6 +71,7 @@ end
 -- RFC 6376 3.1. Underscores are not allowed in host names, but DNS allows them here and many
 -- providers use them.
 local function is_selector(selector)
+   if #selector < 64 and selector:find("^[A-Za-z0-9_]+$") then return true end -- most are
    for label in (selector .. "."):gmatch("([^.]*)%.") do
       if #label > 63 or not label:find("^[A-Za-z0-9_][A-Za-z0-9_-]*$") or label:find("-$") then
          return false
@@ -109,8 +117,8 @@ local EXPIRES_MAX = 315360000 -- seconds: ten years. A larger number is a date.
 
 -- -> whole seconds
 local function read_expires(value, option)
-   local number = ascii.number(value)
    if value == nil then return nil end
+   local number = ascii.number(value)
    if not number or number ~= number or number <= 0 or number > EXPIRES_MAX then
       refuse(option, option .. (number and number > EXPIRES_MAX and " is more than ten years"
          or " is not a positive number of seconds"),
@@ -135,7 +143,7 @@ end
 
 local function read_signer(t, at, crypto)
    check_table(t, at)
-   check_fields(t, at)
+   t = copy_fields(t, at)
    local domain = read_domain(t.domain, at .. ".domain")
    check_selector(t.selector, domain, at .. ".selector")
    local identity = read_identity(t.identity, domain, at .. ".identity")
@@ -168,15 +176,17 @@ end
 function dkim_options.check(value)
    if dkim_options.is(value) then return value end
    check_table(value, "dkim")
-   value = check.plain(value)
    local crypto = load_crypto()
    local signers = setmetatable({ crypto = crypto }, Signers)
-   if value[1] == nil then
+   if rawget(value, 1) == nil then
       signers[1] = read_signer(value, "dkim", crypto)
       return signers
    end
+   value = check.copy(value)
    check.is_list(value, "dkim", "Write { " .. FORM .. ", … }")
-   for i = 1, #value do signers[i] = read_signer(value[i], ("dkim[%d]"):format(i), crypto) end
+   for i = 1, #value do
+      signers[i] = read_signer(value[i], ("dkim[%d]"):format(i), crypto)
+   end
    return signers
 end
 
