@@ -40,7 +40,7 @@ local function run(block, sink, values)
       for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
       printed[#printed + 1] = table.concat(words, "\t")
    end
-   environment.os = setmetatable({ getenv = function() return "secret" end }, { __index = os })
+   environment.os = setmetatable({ getenv = function() return "sesame-71" end }, { __index = os })
    environment.require = function(name)
       local module = require(name)
       return name:find("^smtp") and towards(module, sink) or module
@@ -57,7 +57,7 @@ end
 
 local function new_sink(options)
    options = options or {}
-   if options.auth == nil then options.auth = { users = { ann = "secret", web = "secret" }, before_tls = true } end
+   if options.auth == nil then options.auth = { users = { ann = "sesame-71", web = "sesame-71" }, before_tls = true } end
    return require("smtp").sink(options)
 end
 

@@ -76,13 +76,13 @@ describe("the recipe", function()
    it("retry.lua does not repeat a refusal, and repeats what is for later", function()
       local sleeps = 0
       local function retry(faults)
-         local sink = require("smtp").sink { auth = { users = { ann = "secret" }, before_tls = true }, faults = faults }
+         local sink = require("smtp").sink { auth = { users = { ann = "sesame-73" }, before_tls = true }, faults = faults }
          local text = assert(io.open "examples/retry.lua"):read("*a")
          text = text:gsub('"sleep " %.%. seconds', '"true"'):gsub("host = arg%[1%], port = arg%[2%]",
             "transport = sink:transport(), tls = 'skip', auth_plaintext = true")
          local environment = setmetatable({ sink = sink, arg = {}, print = function() sleeps = sleeps + 1 end,
             os = setmetatable({ exit = function() error "exit" end, getenv = function(name)
-               return ({ SMTP_USER = "ann", SMTP_PASSWORD = "secret" })[name]
+               return ({ SMTP_USER = "ann", SMTP_PASSWORD = "sesame-73" })[name]
             end }, { __index = os }) }, { __index = _G })
          local chunk = assert(compile("local _ENV = ...; local arg, os, print, sink = arg, os, print, sink " .. text))
          if rawget(_G, "setfenv") then rawget(_G, "setfenv")(chunk, environment) end
