@@ -72,6 +72,8 @@ describe("the option dkim", function()
          end
       end
       refused(signer { domain = "b\195\188cher.example", identity = "@bucher.example" }, "dkim.identity")
+      local err = refused(signer { identity = "a\226\128\139@example.org" }, "dkim.identity")
+      assert.truthy(err.what:find("U+200B", 1, true), err.what)
 
       refused({ signer(), signer { domain = "\240\159\152\128.example" } }, "dkim[2].domain", "IDNA 2008")
    end)

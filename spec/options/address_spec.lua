@@ -186,6 +186,12 @@ describe("an address as people write it", function()
       end)
    end
 
+   it("may have a domain that IDNA refuses for an invisible character: the error names it", function()
+      local name, why = address.domain("x\226\128\174.example")
+      assert.is_nil(name)
+      assert.truthy(why:find("U+202E", 1, true), why)
+   end)
+
    it("in a list may be one that needs SMTPUTF8: the first one is named", function()
       local list = parse_list({ "a@b", "J <j\195\182@\195\188.example>", "\195\164@b", "c@\195\188.example" }, "to")
       assert.equal("j\195\182@\195\188.example", list.utf8)

@@ -13,6 +13,10 @@ describe("credentials", function()
       local err = refused { username = "ann\226\128\139@x.example", password = "pw" }
       assert.equal("username", err.option)
       assert.truthy(err.what:find("U+200B", 1, true), err.what)
+      assert.truthy(err.hint:find("^Remove that character"), err.hint)
+      err = refused { username = "ann", authzid = "ann\226\128\174@x.example", password = "pw" }
+      assert.equal("authzid", err.option)
+      assert.truthy(err.what:find("U+202E", 1, true), err.what)
    end)
 
    it("both empty count as no credentials", function()

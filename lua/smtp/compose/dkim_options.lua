@@ -98,6 +98,11 @@ end
 -- RFC 6376 3.5, i=. -> the identity, its domain in A-labels, in dkim-quoted-printable (2.11)
 local function read_identity(identity, domain, option)
    if not identity then return nil end
+   local invisible = core.invisible(identity)
+   if invisible then
+      refuse(option, ("%s contains %s, which is invisible"):format(option, invisible),
+         "Remove that character: it often comes with a copied address")
+   end
    local name, of = identity:match("^(.*)@([^@]*)$")
    if of and of:find("[\128-\255]") then of = address.domain(of) end
    if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. ascii.lower(domain) then

@@ -87,6 +87,11 @@ local idna = {
 function address.domain(text)
    local converted, unicode = core.idna(text)
    if converted then return converted, unicode end
+   local invisible = core.invisible(text)
+   if invisible then
+      return nil, ("the domain contains %s, which is invisible"):format(invisible),
+         "Remove that character: it often comes with a copied name"
+   end
    return nil, idna[unicode][1], idna[unicode][2]
 end
 

@@ -109,6 +109,7 @@ local lengths = { username = limits.secret, password = limits.secret, authzid = 
 ---@param value any
 ---@return true|nil
 ---@return string|nil     what is wrong with it
+---@return string|nil     what to do, if that is more than to write another value
 function credentials.fits(name, value)
    if type(value) ~= "string" then
       return nil, "has to be a string, but is " .. user_call.type_name(value)
@@ -121,9 +122,11 @@ function credentials.fits(name, value)
    if name ~= "password" and value:find("\1", 1, true) then
       return nil, "contains the control character %x01"
    end
-   local invisible = name == "username" and value:find("@", 1, true) and core.invisible(value)
-   if invisible then return nil, ("contains %s, which is invisible"):format(invisible) end
-   return true
+   if name == "password" or not value:find("@", 1, true) then return true end
+   local invisible = core.invisible(value)
+   if not invisible then return true end
+   return nil, ("contains %s, which is invisible"):format(invisible),
+      "Remove that character: it often comes with a copied address"
 end
 
 local fields = { "username", "password", "token", "authzid" }
@@ -136,9 +139,9 @@ local function check_fields(t)
       local name = fields[i]
       local value = t[name]
       if value ~= nil and not (may_be_function[name] and type(value) == "function") then
-         local ok, why = credentials.fits(name, value)
+         local ok, why, hint = credentials.fits(name, value)
          if not ok then
-            refuse(name, name .. " " .. why, type(value) == "string"
+            refuse(name, name .. " " .. why, hint or type(value) == "string"
                and "Remove it: a value that was read from a file often ends in a line break"
                or ("Write %s = \"…\"%s"):format(name,
                   may_be_function[name] and ", or a function that returns it" or ""))
