@@ -58,7 +58,7 @@ describe("a private key", function()
          local lines = pem:gsub("\n$", ""):gsub("\n", "\r\n")
          for _, given in ipairs { "\239\187\191" .. pem, "\239\187\191" .. lines, "\n\n" .. pem, lines,
             (pem:gsub("\n", "\r")), "   " .. pem:gsub("\n", "\n   "), "\t" .. pem:gsub("\n", "\t\r\n\t"), " \t" .. pem,
-            (pem:gsub("\n", "  \n")) } do
+            (pem:gsub("\n", "  \n")), '"' .. pem .. '"', "'" .. pem:gsub("\n$", "") .. "'" } do
             assert(dkim.check(signer { key = given }))
             local file = path .. ".form"
             command.write(file, given)

@@ -50,6 +50,7 @@ describe("the option dkim", function()
       for _, selector in ipairs { "a", "2026", "a.b-c.d", "s_1", "_x", ("a"):rep(63) } do
          assert(dkim.check(signer { selector = selector }))
       end
+      refused(signer { domain = "https://example.org" }, "dkim.domain", "letters, digits")
       refused({ selector = "s", key = rfc.rsa }, "dkim.domain", "is missing")
       refused({ domain = "example.org", key = rfc.rsa }, "dkim.selector", "is missing")
    end)

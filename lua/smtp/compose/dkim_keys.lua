@@ -132,9 +132,11 @@ local function read_path(value, option)
    return text
 end
 
--- The text without a byte order mark, without blanks around its lines, and without empty lines.
+-- The text without a byte order mark, quotes and blanks around it and around its lines, and without
+-- empty lines.
 local function tidy(pem)
-   return (pem:gsub("^[^\n]-(%-%-%-%-%-BEGIN)", "%1"):gsub("[ \t]*[\r\n][ \t\r\n]*", "\n"))
+   return (pem:gsub("^[^\n]-(%-%-%-%-%-BEGIN)", "%1"):gsub("%-[\"' \t\r\n]+$", "-")
+      :gsub("[ \t]*[\r\n][ \t\r\n]*", "\n"))
 end
 
 -- -> the key | raises

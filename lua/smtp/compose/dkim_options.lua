@@ -58,9 +58,12 @@ local function read_domain(domain, option)
    if not domain then
       refuse(option, option .. " is missing", 'Write domain = "example.org", the domain of from')
    end
-   local name, why, hint = address.domain(domain)
-   local ok = name and true
-   if ok then ok, why = core.domain(name) end
+   local name, hint = domain, nil
+   local ok, why = core.domain(name)
+   if not ok and domain:find("[\128-\255]") then
+      name, why, hint = address.domain(domain)
+      if name then ok, why = core.domain(name) end
+   end
    if ok and (name:byte() == 91 or not name:find(".", 1, true)) then -- [
       ok, why = nil, "it has no dot"
    end
