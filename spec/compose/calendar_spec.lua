@@ -126,6 +126,17 @@ describe("An invitation with", function()
       end)
    end
 
+   it("any line takes time in proportion to its length", function()
+      for _, line in ipairs { "METHOD:" .. (" "):rep(100000), "METHOD:" .. ("a "):rep(50000),
+         ("METHOD:\r\n "):rep(10000),
+         "METHOD;" .. ('"'):rep(100001), "METHOD" .. (";"):rep(100000), ("\r\n"):rep(50000), ("M\r\n "):rep(20000),
+         ("BEGIN:X\r\n"):rep(10000), ("\195\r\n "):rep(20000), "METHOD:" .. ("\t"):rep(100000) .. "x" } do
+         local started = os.clock()
+         composing.message { calendar = "BEGIN:VCALENDAR\r\n" .. line .. "\r\nEND:VCALENDAR\r\n" }
+         assert.truthy(os.clock() - started < 1, line:sub(1, 20))
+      end
+   end)
+
    it("a method that is not text is refused", function()
       for _, method in ipairs { 7, {}, true } do
          assert.equal("calendar.method", refused({ calendar = { content = plain, method = method } }).option)

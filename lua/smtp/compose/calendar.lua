@@ -4,6 +4,8 @@
 -- @module smtp.compose.calendar
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
+local runtime = require "smtp.runtime.runtime"
 
 local calendar = {}
 
@@ -21,14 +23,16 @@ local function property(text, at)
    local stop = text:find("[\r\n][^ \t\r\n]", at) or #text
    local line = text:sub(at, stop):gsub("[\r\n]+[ \t]?", "")
    local name, rest = line:match("^([A-Za-z]+)([:;].*)$")
-   local value = rest and rest:gsub('"[^"]*"', ""):match("^[^:]*:[ \t]*(.-)[ \t]*$")
-   return value and ascii.upper(name), value, stop
+   local value = rest and rest:gsub('"[^"]*"', ""):match("^[^:]*:(.*)$")
+   if not value then return nil, nil, stop end
+   local first = value:find("[^ \t]")
+   return ascii.upper(name), first and value:match("^.*[^ \t]", first) or "", stop
 end
 
 -- The calendars of a text: { at = where the line after BEGIN:VCALENDAR begins, has_method = does it
 -- have METHOD }, …; nil where the text is not iCalendar. The values of METHOD, in upper case.
 local function calendars_of(text)
-   local list, methods, depth, at = {}, {}, 0, 1
+   local list, methods, depth, at, began = {}, {}, 0, 1, core.now()
    while at do
       local name, value, stop = property(text, at)
       if name == "BEGIN" then
@@ -44,7 +48,7 @@ local function calendars_of(text)
          list[#list].has_method = true
       end
       at = text:find("[\r\n][BbEeMm]", stop)
-      at = at and at + 1
+      at, began = at and at + 1, runtime.breathe(began)
    end
    return list, methods
 end
@@ -94,7 +98,8 @@ end
 ---@return string|nil            the method for the media type, in upper case; or what is wrong
 ---@return string|nil hint
 function calendar.read(text, stated)
-   text = text:gsub(BOM, ""):gsub(FOLD_IN_CHARACTER, "%2%1%3")
+   text = text:gsub(BOM, "")
+   if not core.is_utf8(text) then text = text:gsub(FOLD_IN_CHARACTER, "%2%1%3") end
    local line_end = text:match("\r\n") or text:match("[\r\n]")
    local list, methods
    if line_end then list, methods = calendars_of(text) end

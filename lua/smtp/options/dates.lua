@@ -41,9 +41,9 @@ end
 
 -- ---- reading ----
 
--- The number of a name in any case; nil where there is none.
-local function number_of(names, name)
-   local at = names:find(ascii.upper(name:sub(1, 1)) .. ascii.lower(name:sub(2)), 1, true)
+-- The number of a month whose name is in any case; nil where it is none.
+local function month_of(name)
+   local at = MONTHS:find(ascii.upper(name:sub(1, 1)) .. ascii.lower(name:sub(2)), 1, true)
    return #name == 3 and at and (at + 2) / 3 or nil
 end
 
@@ -75,24 +75,24 @@ local function new_date(day, month, year, clock, zone)
       offset = offset_of(zone) }
 end
 
-local function is_comment(text)
-   return text == "" or #text <= 60 and text:find("^ ?%b()$") ~= nil
-end
+local TEXT_MAX = 200 -- bytes; no date is that long
 
 -- A date of RFC 5322. It may have folds, the name of a zone, and a comment at its end; the weekday
 -- and the seconds may be missing. -> nil where the text has another form
 local function read_rfc5322(text)
    text = text:gsub("\r?\n([ \t])", "%1"):gsub("[ \t]+", " "):gsub("^ ", ""):gsub(" $", "")
+   if #text > TEXT_MAX or text:find("[^ -~]") then return nil end
+   local comment = text:match(" ?%b()$") or ""
+   text = text:sub(1, #text - #comment)
    local weekday, rest = text:match("^([A-Za-z]+), ?(.*)$")
-   local day, month, year, clock, zone, comment = (rest or text):match(
-      "^(%d%d?) ([A-Za-z]+) (%d%d%d%d) ([%d:]+) ([A-Za-z0-9+-]+)([ -~]*)$")
-   if not day or not is_comment(comment) then return nil end
-   local date = new_date(day, number_of(MONTHS, month), year, clock,
+   local day, month, year, clock, zone = (rest or text):match(
+      "^(%d%d?) ([A-Za-z]+) (%d%d%d%d) ([%d:]+) ([A-Za-z0-9+-]+)$")
+   if not day then return nil end
+   local date = new_date(day, month_of(month), year, clock,
       zones[ascii.upper(zone)] or zone)
    if not date or date.year < 1900 then return nil end
-   date.day_text, date.comment = day, comment
-   date.weekday = weekday and (number_of(DAYS, weekday) or 0)
-   return date.weekday ~= 0 and date or nil
+   date.weekday, date.day_text, date.comment = weekday, day, comment
+   return date
 end
 
 -- A date of RFC 3339. The seconds may be missing. -> nil where the text has another form
@@ -122,12 +122,11 @@ local function fault(date)
       return ("there is no time %02d:%02d:%02d"):format(date.hour, date.minute, date.second),
          "Hours go from 00 to 23, minutes and seconds from 00 to 59"
    end
-   local weekday = weekday_of(date)
-   if date.weekday and date.weekday ~= weekday then
-      local right = name_of(DAYS, weekday)
-      return ("%d %s %d is a %s, not a %s"):format(day, name, year, right,
-         name_of(DAYS, date.weekday)), ('Write "%s, %d %s %d …", or leave out the day of the week')
-         :format(right, day, name, year)
+   local weekday = name_of(DAYS, weekday_of(date))
+   if date.weekday and ascii.lower(date.weekday) ~= ascii.lower(weekday) then
+      return ("%d %s %d is a %s, not a %s"):format(day, name, year, weekday, date.weekday),
+         ('Write "%s, %d %s %d …", or leave out the day of the week'):format(weekday, day, name,
+            year)
    end
    if not date.offset then
       return ("the zone %s is not known"):format(date.zone), 'Write its offset, such as "+0100"'
