@@ -24,7 +24,7 @@ LUA_CFLAGS = $(if $(LUA_INCDIR),"-I$(LUA_INCDIR)",$(shell pkg-config --cflags $(
 OPENSSL_CFLAGS = $(if $(OPENSSL_INCDIR),"-I$(OPENSSL_INCDIR)")
 RPATH := -Wl,-rpath,
 OPENSSL_LDFLAGS = $(if $(filter-out /usr/lib%,$(OPENSSL_LIBDIR)),"-L$(OPENSSL_LIBDIR)" "$(RPATH)$(OPENSSL_LIBDIR)")
-LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5%,$(LUA))),5.1)
+LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5.%,$(LUA))),$(shell $(LUA) -e 'print(_VERSION:sub(5))'))
 PREFIX     ?= /usr/local
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
 LUA_DIR    ?= $(PREFIX)/share/lua/$(LUA_VERSION)
@@ -132,8 +132,8 @@ install-modules:
 # The command starts with the Lua that it was installed for, and finds its modules under any PREFIX.
 install: all install-modules
 	{ echo '#!/usr/bin/env $(LUA)'; \
-	  echo 'package.path = [[$(LUA_DIR)/?.lua;]] .. package.path'; \
-	  echo 'package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath'; \
+	  echo "package.path = [[$(LUA_DIR)/?.lua;]] .. package.path"; \
+	  echo "package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath"; \
 	  sed 1d csrc/lua-smtp; } >$(OUT)/lua-smtp
 	install -m 755 $(OUT)/lua-smtp "$(DESTDIR)$(BINDIR)/lua-smtp"
 	$(call install_text,man,$(MAN))
