@@ -1,5 +1,6 @@
 local checked = require "spec.tools.checked"
 local composing = require "spec.tools.composing"
+local dkim_keys = require "spec.tools.dkim_keys"
 local safe = require "smtp.safe"
 
 local base, refused = checked.base, checked.refused
@@ -127,6 +128,10 @@ describe("a message that names no recipient in its header", function()
          assert.truthy(text:find(undisclosed, 1, true), text)
          assert.is_nil(text:find("eve", 1, true))
       end
+      local signed = tostring(assert(safe.message { from = base.from, bcc = "eve@there.example", text = "",
+         dkim = { domain = "me.example", selector = "s", key = dkim_keys.rfc.ed25519 } }))
+      assert.truthy(signed:find("[ :;]h=[%w:%s-]*%f[%w]To%f[%W]"), signed)
+      assert.truthy(signed:find(undisclosed, 1, true), signed)
       local cc = tostring(assert(safe.message { from = base.from, cc = base.to, bcc = "eve@there.example", text = "" }))
       assert.is_nil(cc:find("\r\nTo:"))
    end)

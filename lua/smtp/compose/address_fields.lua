@@ -12,20 +12,27 @@ local address_fields = {}
 
 -- ---- which fields ----
 
-local endings = { "%-to$", "%-from$", "%-sender$", "%-cc$", "^resent%-", "^author$" }
+local address_names = { "%-to$", "%-from$", "%-sender$", "%-cc$", "^resent%-", "^author$" }
+
+-- Is there an address between < and >? All that is there must be ASCII.
+local function has_address(value)
+   local found = false
+   for part in value:gmatch("<([^<>]*)>") do
+      if part:find("[\128-\255]") then return false end
+      found = found or part:find("^[^@ ]+@[^@ ]+$") ~= nil
+   end
+   return found
+end
 
 -- "uri": identifiers and URIs are between < and > (RFC 2369, RFC 2919); "address": addresses are;
 -- nil: the field is text.
 local function kind_of(name, value)
    local lower = ascii.lower(name)
    if lower:find("^list%-") then return "uri" end
-   for i = 1, #endings do
-      if lower:find(endings[i]) then return "address" end
+   for i = 1, #address_names do
+      if lower:find(address_names[i]) then return "address" end
    end
-   if value:find("<[!-;=?-~]+@[!-;=?-~]+>") and not value:find("<[^<>]*[\128-\255][^<>]*>") then
-      return "address"
-   end
-   return nil
+   return has_address(value) and "address" or nil
 end
 
 -- ---- the parts of a value ----
@@ -82,6 +89,8 @@ local function is_ascii(text)
    return not text:find("[\128-\255]")
 end
 
+local QUOTED = '^".*"$'
+
 -- What is being written: `parts` of the result, the `run` of words that is not written yet.
 local Writer = {}
 Writer.__index = Writer
@@ -97,7 +106,7 @@ function Writer:put_words(from, stop)
    local words = {}
    for i = from, stop do
       local word = self.run[i]
-      words[#words + 1] = word:find('^".*"$') and word:sub(2, -2):gsub("\\(.)", "%1") or word
+      words[#words + 1] = word:find(QUOTED) and word:sub(2, -2):gsub("\\(.)", "%1") or word
    end
    local name = ascii.trim(table.concat(words))
    address.check_name(name, "headers." .. self.name, self.value)
@@ -119,7 +128,7 @@ function Writer:flush(next_part)
    local run, from = self.run, 1
    local is_name = next_part == "<" or next_part == ":"
    for i = 1, is_name and 0 or #run do
-      if run[i]:find("[^@]@[^@]") then
+      if run[i]:find("[^@]@[^@]") and not run[i]:find(QUOTED) then
          self:put_words(from, i - 1)
          self:put_address(run[i])
          from = i + 1

@@ -132,6 +132,15 @@ end
 local fields = { "username", "password", "token", "authzid" }
 local may_be_function = { password = true, token = true }
 
+-- What to do about a value that does not fit.
+local function hint_for(name, value)
+   if type(value) == "string" then
+      return "Remove it: a value that was read from a file often ends in a line break"
+   end
+   return ("Write %s = \"…\"%s"):format(name,
+      may_be_function[name] and ", or a function that returns it" or "")
+end
+
 -- -> which of password and token are empty
 local function check_fields(t)
    local empty = {}
@@ -141,10 +150,7 @@ local function check_fields(t)
       if value ~= nil and not (may_be_function[name] and type(value) == "function") then
          local ok, why, hint = credentials.fits(name, value)
          if not ok then
-            refuse(name, name .. " " .. why, hint or type(value) == "string"
-               and "Remove it: a value that was read from a file often ends in a line break"
-               or ("Write %s = \"…\"%s"):format(name,
-                  may_be_function[name] and ", or a function that returns it" or ""))
+            refuse(name, name .. " " .. why, hint or hint_for(name, value))
          end
       end
       if may_be_function[name] and value == "" then
