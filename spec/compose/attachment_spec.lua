@@ -54,6 +54,9 @@ describe("an attachment", function()
       assert.truthy(text:find("Content-Transfer-Encoding: 7bit\r\nContent-Disposition: attachment\r\n\r\n"
          .. "Subject: a\r\n\r\nb\r\n", 1, true))
       assert.truthy(refused({ attachments = { content = "\255", content_type = "message/rfc822" } }).hint)
+      local err = refused { attachments = { content = "From ann Mon\nSubject: a\n\nb\n",
+         content_type = "message/rfc822" } }
+      assert.truthy(tostring(err):find('attachments[1] begins with the line "From …" of an mbox file', 1, true))
    end)
 
    it("by a name that ends with .eml is a message where it can be one", function()
@@ -64,7 +67,8 @@ describe("an attachment", function()
       local is_one = 'Content-Type: message/rfc822; name="x.eml"\r\nContent-Transfer-Encoding: 7bit\r\n'
       local is_none = 'Content-Type: application/octet-stream; name="x.eml"\r\nContent-Transfer-Encoding: base64\r\n'
       for content, wanted in pairs { ["Subject: a\n\nb\n"] = is_one, ["Subject: a\n\n\195\164\n"] = is_none,
-         ["\0"] = is_none, [("x"):rep(1000)] = is_none } do
+         ["\0"] = is_none, [("x"):rep(1000)] = is_none, ["From ann Mon\nSubject: a\n\nb\n"] = is_none,
+         ["From : ann\nBcc: bob\n\nb\n"] = is_one } do
          assert.equal(wanted, head { content = content })
          with_file(content, function(path)
             assert.equal(wanted, head { path = path })

@@ -101,11 +101,13 @@ local function open_source(one, where)
 end
 
 -- An attached message must not be encoded (RFC 2046 5.2.1). -> its bytes as they are sent, its
--- text; nil where it is not 7-bit, or can be read only once
+-- text; nil where it is not 7-bit, or can be read only once; nil and the fault of its header
 local function message_text(body)
    local text = source.read_whole(body)
-   local scan = text and source.scan(text)
+   local scan = text and source.scan(text, true)
    if not scan or scan.eightbit or scan.nul or scan.long_line then return nil end
+   local fault = scan.header_fault
+   if fault and fault ~= "bcc" then return nil, fault end
    return filters.encoded(text, "7bit", scan.wire_len - (scan.open and 2 or 0)), text
 end
 
@@ -149,6 +151,10 @@ local function encode(one, content_type, body, where)
    if ascii.lower(content_type[1]):find("^message/") then
       local encoded, text = message_text(body)
       if encoded then return "7bit", encoded, text end
+      if one.content_type ~= nil and text then
+         local what, hint = filters.why_unsendable(text, where)
+         errors.refuse(where, what, hint)
+      end
       if one.content_type ~= nil then
          refuse(where .. ".content_type", "message/rfc822 needs content or a file of 7-bit lines",
             'Write content_type = "application/octet-stream" for other content')
