@@ -17,12 +17,9 @@ local function parts_of(help)
    local parts = { { name = "", text = "" } }
    for line in help:gmatch("([^\n]*)\n") do
       local name, rest = line:match("^([a-z][a-z ]*):%s*(.*)$")
-      if name then
-         parts[#parts + 1] = { name = name, text = "" }
-         line = rest
-      end
-      local part = parts[#parts]
-      part.text = part.text .. (line == "" and part.text == "" and "" or line .. "\n")
+      if name then parts[#parts + 1] = { name = name, text = "" } end
+      local part, text = parts[#parts], rest or line
+      if text ~= "" or part.text ~= "" then part.text = part.text .. text .. "\n" end
    end
    return parts
 end
