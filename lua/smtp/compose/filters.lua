@@ -108,7 +108,7 @@ end
 
 local unsendable = { bcc = "the header of %s contains Bcc, which every recipient would see",
    mbox = '%s begins with the line "From …" of an mbox file, which is not a header',
-   byte_order_mark = "%s begins with a byte order mark, with which servers do not read its header",
+   byte_order_mark = "%s begins with a byte order mark, which hides its first header from servers",
    nul = "%s contains a NUL byte", line_too_long = "%s contains a line over 998 bytes" }
 
 --- Why a message cannot be sent as text.
