@@ -11,6 +11,8 @@ local runtime = require "smtp.runtime.runtime"
 
 local envelope = {}
 
+local NONE = {} -- an empty list, which is never changed
+
 local list_options = { "from", "to", "cc", "bcc", "reply_to" }
 
 --- Read the addresses in the options of a message. Raises an AddressError or a UsageError.
@@ -21,7 +23,7 @@ function envelope.lists(t)
    local lists = {}
    for i = 1, #list_options do
       local name = list_options[i]
-      lists[name] = t[name] ~= nil and address.list(t[name], name, nil, runtime.breathe) or {}
+      lists[name] = t[name] ~= nil and address.list(t[name], name, nil, runtime.breathe) or NONE
    end
    if t.sender ~= nil then lists.sender = address.list({ t.sender }, "sender") end
    return lists
@@ -72,10 +74,10 @@ end
 local function unique(lists)
    local to, seen = {}, core.set(#lists[1] + #lists[2] + #lists[3])
    for i = 1, #lists do
-      local at, began = core.append_new(lists[i], 1, to, seen), nil
-      while at <= #lists[i] do
-         began = runtime.breathe(began or core.now())
-         at = core.append_new(lists[i], at, to, seen)
+      local list, at, began = lists[i], 1, nil
+      while at <= #list do
+         at = core.append_new(list, at, to, seen)
+         if at <= #list then began = runtime.breathe(began or core.now()) end
       end
    end
    return to
@@ -98,7 +100,7 @@ function envelope.read(t, lists)
    if t.envelope ~= nil then check_option(option) end
    local from = read_from(option.from, lists)
    local first, cc, bcc = lists.to, lists.cc, lists.bcc
-   if option.to ~= nil then first, cc, bcc = read_to(option.to), {}, {} end
+   if option.to ~= nil then first, cc, bcc = read_to(option.to), NONE, NONE end
    local to = unique { first, cc, bcc }
    if #to == 0 then refuse("to", "the message has no recipient", "Give to, cc or bcc") end
    return { from = from[1], to = to, parameters = parameters_of(first),
@@ -108,7 +110,7 @@ end
 --- An address in the header because of which SMTPUTF8 is needed, or nil.
 ---@param lists table   from envelope.lists
 function envelope.header_utf8(lists)
-   return first_utf8 { lists.from, lists.sender or {}, lists.reply_to, lists.to, lists.cc }
+   return first_utf8 { lists.from, lists.sender or NONE, lists.reply_to, lists.to, lists.cc }
 end
 
 return envelope

@@ -240,7 +240,7 @@ end
 ---@return smtp.AddressList
 function address.list(value, option, names, breathe)
    local values, count = values_of(value, option)
-   local list, at, began = { pieces = {} }, 1, breathe and core.now()
+   local list, at, began = { pieces = {} }, 1, nil
    while true do
       local stop, piece = core.addresses(values, at, count, list)
       if stop == at and at <= count then
@@ -249,7 +249,7 @@ function address.list(value, option, names, breathe)
       end
       list.pieces[#list.pieces + 1] = piece
       if stop > count then return list end
-      at, began = stop, breathe and breathe(began)
+      at, began = stop, breathe and breathe(began or core.now())
    end
 end
 
