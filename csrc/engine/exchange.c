@@ -215,8 +215,7 @@ static step succeeded(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- tokens that are over (RFC 7628 3.2.2; Google's XOAUTH2 says 400 or 401) ---- */
 
-/* Returns the value of "status" in the JSON of the error challenge; it is empty where there is
- * none. */
+/* Returns "status" of the JSON in the error challenge; it is empty where there is none. */
 static struct smtp_text read_status(const struct smtp_session *s)
 {
     static const struct smtp_text key = {"\"status\"", 8};

@@ -172,13 +172,12 @@ static int core_file(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, address),     METHOD(core, domain),
-                                     METHOD(core, literal),     METHOD(core, idna),
-                                     METHOD(core, random),      METHOD(core, now),
-                                     METHOD(core, sleep),       METHOD(core, hostname),
-                                     METHOD(core, terminal),    METHOD(core, file),
-                                     METHOD(core, printable),   METHOD(core, invisible), METHOD(core, can_yield),
-                                     METHOD(core, seconds_for), {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    METHOD(core, address),   METHOD(core, domain),      METHOD(core, literal),
+    METHOD(core, idna),      METHOD(core, random),      METHOD(core, now),
+    METHOD(core, sleep),     METHOD(core, hostname),    METHOD(core, terminal),
+    METHOD(core, file),      METHOD(core, printable),   METHOD(core, invisible),
+    METHOD(core, can_yield), METHOD(core, seconds_for), {NULL, NULL}};
 
 LCOMPAT_OPEN(core)
 {
