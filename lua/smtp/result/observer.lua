@@ -34,15 +34,13 @@ local function of_trace(trace)
    end
 end
 
---- The observer of a new conversation; nil where the caller observes nothing.
----@param server table   the options of the connection
----@return table|nil
+--- The observer of a new conversation.
+---@param server table   the options of the connection: `trace` or `observe`, or both
+---@return table
 local function new(server)
-   local trace, observe = server.trace, server.observe
-   if not trace and not observe then return nil end
    count = count + 1
    return setmetatable({
-      trace = trace and of_trace(trace), observe = observe,
+      trace = server.trace and of_trace(server.trace), observe = server.observe,
       connection = count,
       began = now(),
       mark = 0,          -- of the session's lines: see session:news
