@@ -36,7 +36,8 @@ local function take_ids(text, list)
       local _, stop, id = text:find("^(<[!-;=?-~]+>)", at)
       if not id then _, stop = text:find("^%b()", at) end
       if not stop or id and #id > ID_LEN_MAX then
-         return text:match("^<[^<>]*>?", at) or text:match("^[^ \t,]+", at)
+         local wrong = text:match("^<[^<>]*>?", at) or text:match("^[^ \t,]+", at)
+         return (wrong:gsub("\r", "\\r"):gsub("\n", "\\n"))
       end
       list[#list + 1] = id
       at = text:find("[^ \t,]", stop + 1)
