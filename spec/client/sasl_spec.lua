@@ -543,7 +543,7 @@ describe("beside", function()
    end
 
    setup(function()
-      folder = shell('mkdir -p build/spec && mktemp -d "$PWD/build/spec/sasl.XXXXXX"'):match("^%S+")
+      folder = shell('mkdir -p build/spec && mktemp -d build/spec/sasl.XXXXXX'):match("^%S+")
       compile("openssl", OTHER_OPENSSL)
       compile("libidn", NO_LIBIDN)
    end)

@@ -46,7 +46,7 @@ describe("the answer of the resolver", function()
          end
       ]] .. text)
       -- Without the sanitizers: the sockets are what counts here.
-      local pipe = io.popen(("ulimit -n 64; RESOLVER_LOG=%s.log LD_PRELOAD=\"$LD_PRELOAD $PWD/%s\" "
+      local pipe = io.popen(("ulimit -n 64; RESOLVER_LOG=%s.log LD_PRELOAD=\"$LD_PRELOAD %s\" "
          .. "%s %s %s 2>&1"):format(name, library, wrapper or "", peer.interpreter, name))
       local said = pipe:read("*a")
       pipe:close()

@@ -89,10 +89,10 @@ function certs.make_short(seconds, issuer)
    os.remove(folder)
    local name, key = issuer and "middle" or "good", issuer and "no_chain" or "good"
    os.execute(("env -u LD_PRELOAD sh -c 'mkdir %s && cd build/spec/certs && cp ca.cnf %s.key %s && cd %s && "
-      .. ": >index && openssl ca -batch -notext -config ca.cnf -cert $OLDPWD/ca.pem -keyfile $OLDPWD/ca.key "
-      .. "-in $OLDPWD/%s.csr -extfile $OLDPWD/%s.ext -out short.pem -startdate 20200101000000Z -enddate %s 2>/dev/null "
-      .. "&& cat %s short.pem >served.pem'"):format(folder, key, folder, folder, name, name,
-         os.date("!%Y%m%d%H%M%SZ", os.time() + seconds), issuer and "$OLDPWD/no_chain.pem" or ""))
+      .. ": >index && openssl ca -batch -notext -config ca.cnf -cert \"$OLDPWD/ca.pem\" -keyfile \"$OLDPWD/ca.key\" "
+      .. "-in \"$OLDPWD/%s.csr\" -extfile \"$OLDPWD/%s.ext\" -out short.pem -startdate 20200101000000Z "
+      .. "-enddate %s 2>/dev/null && cat %s short.pem >served.pem'"):format(folder, key, folder, folder, name, name,
+         os.date("!%Y%m%d%H%M%SZ", os.time() + seconds), issuer and "\"$OLDPWD/no_chain.pem\"" or ""))
    return folder .. "/served.pem", folder .. "/" .. key .. ".key", function() os.execute("rm -r " .. folder) end
 end
 
