@@ -24,23 +24,25 @@ end
 ---@param t table         the options of a message
 ---@param lists table     from, sender, to, cc, reply_to: smtp.AddressList, sender may be nil
 ---@return table          source, text, size, size_is_exact, eightbit, message_id, header_fields,
---   body and utf8_address of smtp.OutgoingMessage
+--   body, body_at and utf8_address of smtp.OutgoingMessage
 local function read(t, lists)
    check_options(t, lists)
    local fields, id, utf8_address = headers.read(t, lists)
    local part = parts.read(t, id)
    for i = 1, #part.fields do fields[#fields + 1] = part.fields[i] end
    local header_fields, head = mime.fields(fields)
-   local body = part.body
-   if part.needs_line_end then body = filters.join { body, "\r\n" } end
-   local content = { eightbit = false, message_id = id, header_fields = header_fields, body = body,
-      utf8_address = utf8_address }
-   local whole = filters.join { head, "\r\n", body }
+   local content = { eightbit = false, message_id = id, header_fields = header_fields,
+      body_at = #head + 3, utf8_address = utf8_address }
+   local pieces = part.pieces or { part.body, part.needs_line_end and "\r\n" or nil }
+   table.insert(pieces, 1, head .. "\r\n")
+   local whole = filters.join(pieces)
    if type(whole) == "string" then
       content.text, content.size, content.size_is_exact = whole, #whole, true
    else
       content.source, content.size = whole, whole.size
       content.size_is_exact = whole.size ~= nil and whole.again == true
+      table.remove(pieces, 1)
+      content.body = t.dkim ~= nil and filters.join(pieces) or nil
    end
    return content
 end

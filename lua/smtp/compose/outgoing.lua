@@ -30,7 +30,8 @@ local outgoing = {}
 ---@field signers table|nil            keys for DKIM, from dkim_options.check; nil: do not sign
 ---@field message_id string|nil        of a composed message
 ---@field header_fields table|nil      of a composed message: { { name, raw }, … }
----@field body string|smtp.Source|nil  of a composed message
+---@field body string|smtp.Source|nil  of a composed message that is not one string, if it is signed
+---@field body_at number|nil           of a composed message: the first byte of its body
 
 -- ---- content ----
 
@@ -113,7 +114,8 @@ function outgoing.read(t, server)
       must_be_binary = content.must_be_binary or false,
       utf8_address = utf8_address(lists, envelope, content), parameters = envelope.parameters,
       signers = t.dkim ~= nil and dkim_options.check(t.dkim) or nil,
-      message_id = content.message_id, header_fields = content.header_fields, body = content.body }
+      message_id = content.message_id, header_fields = content.header_fields,
+      body = content.body, body_at = content.body_at }
    read_extensions(t, words, message)
    return message
 end

@@ -13,7 +13,8 @@ local source = require "smtp.compose.source"
 ---@class smtp.Part
 ---@field fields table|nil        its header fields, for mime.fields
 ---@field head string|nil         of an attachment: the text of these
----@field body string|smtp.Source
+---@field body string|smtp.Source|nil
+---@field pieces (string|smtp.Source)[]|nil   of a multipart: its body
 ---@field needs_line_end boolean|nil   the body is not empty and does not end with CRLF
 ---@field inline boolean|nil      an attachment that the html shows
 ---@field text string|nil         of an attachment that is sent as it is: its bytes
@@ -72,13 +73,13 @@ local function multipart(marks, subtype, list, params)
    local mark = boundary(marks)
    local pieces = {}
    source.map(list, function(part, i)
-      local head = part.head or mime.head(part.fields)
-      pieces[2 * i - 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
-      pieces[2 * i] = part.body
+      local head, inner = part.head or mime.head(part.fields), part.pieces or { part.body }
+      pieces[#pieces + 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
+      for k = 1, #inner do pieces[#pieces + 1] = inner[k] end
    end)
    pieces[#pieces + 1] = "\r\n--" .. mark .. "--\r\n"
    local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
-   return { fields = { { "Content-Type", content_type } }, body = filters.join(pieces) }
+   return { fields = { { "Content-Type", content_type } }, pieces = pieces }
 end
 
 -- An inline attachment belongs to the html that shows it (RFC 2387); text, html and calendar are

@@ -115,8 +115,7 @@ function sign.message(message, deadline)
    if not message.header_fields then parts, trouble = take_apart(message, deadline) end
    if not parts then return source.failure(trouble) end
    if parts.text then
-      local first = parts.body_at or #parts.text - #parts.body + 1
-      return sign_text(message, parts.header_fields, parts.text, first)
+      return sign_text(message, parts.header_fields, parts.text, parts.body_at)
    end
    return sign_source(message, parts, deadline)
 end
