@@ -207,6 +207,15 @@ describe("keys that are kept", function()
       assert.truthy(tostring(err):find("No such file", 1, true))
    end)
 
+   it("of a file are forgotten when it contains another", function()
+      write_old(of_seed(10), "2026-01-01 10:00:00")
+      local weak = setmetatable({ get(path) }, { __mode = "v" })
+      write_old(of_seed(11), "2026-01-01 10:00:01")
+      get(path)
+      for _ = 1, 3 do collectgarbage() end
+      assert.is_nil(weak[1])
+   end)
+
    it("of a file that has just been written are looked for again", function()
       for number = 5, 8 do
          command.write(path, of_seed(number)) -- all within one step of the clock of many systems

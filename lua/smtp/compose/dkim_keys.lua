@@ -180,6 +180,7 @@ local function of_path(path, option, crypto)
    if key then return key end
    local id
    key, id = of_text(read_path(path, option), option, crypto)
+   if file and file.id ~= id then kept:remove(file.id) end -- the key that was there before
    if kind and id and not is_new(stamp) then files:set(path, { stamp = stamp, id = id }) end
    return key
 end
