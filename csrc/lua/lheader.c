@@ -127,8 +127,8 @@ static bool read_entry(lua_State *L, struct entry *e)
     return others == 0 && fill(e, &mailbox);
 }
 
-/* Bytes of an address in a header, with its name and separators. */
-#define ENTRY_MAX (smtp_field_max(NAME_LEN_MAX) + SMTP_ADDRESS_LEN_MAX + 5)
+/* Bytes of an address in a header, with its name, see smtp_field_max, and separators. */
+#define ENTRY_MAX (2 * NAME_LEN_MAX + 160 + SMTP_ADDRESS_LEN_MAX + 5)
 
 /* Writes an address as a header has it: Ann <ann@example.org>. Returns the length. */
 static size_t put_entry(const struct entry *e, char *out)
@@ -168,35 +168,47 @@ static size_t last_of(size_t count, size_t at)
     return at < count && count - at >= COUNT_MAX ? at + COUNT_MAX - 1 : count;
 }
 
-/** core.addresses(values, at, count, list) -> the place of the first value that was not read, a
- * piece of a header. Reads the values of a list from the one at `at` to the last one at `count`:
- * strings, and tables of name and address. Addresses in their canonical form are appended to
- * `list`; the piece has them as a header has them, with a blank before each one and a comma after
- * it, except at the two ends of the list. A value that is not plain ends the piece: one that is not
- * valid, or has letters outside ASCII in its address. So does the room for one piece. */
+/* Writes the address at `at` of so many to a header, in lines, with a blank before it and a comma
+ * after it, except at the two ends of the list. Returns the length. */
+static size_t put_folded(const struct entry *e, size_t at, size_t count, size_t *column, char *out)
+{
+    char text[ENTRY_MAX];
+    size_t n = 0;
+    if (at > 1) text[n++] = ' ';
+    n += put_entry(e, text + n);
+    if (at < count) text[n++] = ',';
+    return smtp_fold((struct smtp_text){text, n}, column, out);
+}
+
+/** core.addresses(values, at, count, list [, column]) -> the place of the first value that was not
+ *  read, a piece of a header, the column where it ends. Reads the values of a list from the one at
+ *  `at` to the last one at `count`: strings, and tables of name and address. Addresses in their
+ *  canonical form are appended to `list`; the piece, which begins in that column of its line, has
+ *  them as a header has them, and is empty without a column. A value that is not plain ends it: one
+ *  that is not valid, or has letters outside ASCII in its address. So does the room for a piece. */
 static int core_addresses(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_checktype(L, 4, LUA_TTABLE);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     size_t at = lcompat_count(L, 2, INT_MAX), count = lcompat_count(L, 3, INT_MAX), n = 0;
-    size_t list_len = lcompat_rawlen(L, 4);
-    size_t last = last_of(count, at);
+    size_t list_len = lcompat_rawlen(L, 4), last = last_of(count, at);
+    bool shown = !lua_isnil(L, 5);
+    size_t column = shown ? lcompat_count(L, 5, INT_MAX) : 0;
     char out[PIECE_MAX];
     struct entry e;
-    for (; at <= last && n + ENTRY_MAX < PIECE_MAX; at++) {
+    for (; at <= last && n + ENTRY_MAX + ENTRY_MAX / 16 + 16 < PIECE_MAX; at++) {
         lua_rawgeti(L, 1, (int)at);
         if (!read_entry(L, &e)) break;
         lua_pop(L, 1);
-        if (at > 1) out[n++] = ' ';
-        n += put_entry(&e, out + n);
-        if (at < count) out[n++] = ',';
+        if (shown) n += put_folded(&e, at, count, &column, out + n);
         lua_pushlstring(L, e.address, e.address_len);
         lua_rawseti(L, 4, (int)++list_len);
     }
     push_integer(L, at);
     lua_pushlstring(L, out, n);
-    return 2;
+    if (shown) push_integer(L, column);
+    return shown ? 3 : 2;
 }
 
 /** core.set(count) -> a table with room for so many keys */

@@ -28,7 +28,7 @@ describe("a header field", function()
          values[i] = i % 3 == 0 and ("u%d@b\195\188cher.example"):format(i) or ("User %d <u%d@x.example>"):format(i, i)
          texts[i] = i % 3 == 0 and ("u%d@xn--bcher-kva.example"):format(i) or values[i]
       end
-      local lines = text("To", address.list(values, "to"), "addresses")
+      local lines = text("To", address.list(values, "to", 4), "addresses")
       assert.equal("To: " .. table.concat(texts, ", ") .. "\r\n", (lines:gsub("\r\n ", " ")))
       for line in lines:gmatch("[^\r\n]+") do assert(#line <= 78, line) end
    end)

@@ -3,9 +3,10 @@ local core = require "smtp.core"
 
 -- The list and its pieces, and where reading ended.
 local function read(values)
-   local list, pieces, at = {}, {}, 1
+   local list, pieces, at, column = {}, {}, 1, 4
+   local stop, piece
    repeat
-      local stop, piece = core.addresses(values, at, #values, list)
+      stop, piece, column = core.addresses(values, at, #values, list, column)
       local is_over = stop == at
       at = stop
       if piece ~= "" then pieces[#pieces + 1] = piece end
@@ -18,8 +19,8 @@ describe("a list of addresses", function()
       local list, pieces, stop = read { "a@x.example", " Ann Lee <b@x.example>", '"J\195\182rg" <"c"@x.example>',
          { address = "d@x.example" }, { name = "Ann, B.", address = "e@x.example" } }
       assert.same({ "a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example" }, list)
-      assert.same({ 'a@x.example, Ann Lee <b@x.example>, =?UTF-8?Q?J=C3=B6rg?= <c@x.example>, d@x.example, '
-         .. '"Ann, B." <e@x.example>' }, pieces)
+      assert.same({ 'a@x.example, Ann Lee <b@x.example>, =?UTF-8?Q?J=C3=B6rg?= <c@x.example>,\r\n'
+         .. ' d@x.example, "Ann, B." <e@x.example>' }, pieces)
       assert.equal(6, stop)
    end)
 
@@ -32,7 +33,8 @@ describe("a list of addresses", function()
          local list, pieces, stop = read { "b@x.example", value, "c@x.example" }
          assert.same({ { "b@x.example" }, { "b@x.example," }, 2 }, { list, pieces, stop })
          list = { "b@x.example", "other" }
-         assert.same({ 4, " c@x.example" }, { core.addresses({ "b@x.example", value, "c@x.example" }, 3, 3, list) })
+         assert.same({ 4, " c@x.example", 22 },
+            { core.addresses({ "b@x.example", value, "c@x.example" }, 3, 3, list, 10) })
          assert.same({ "b@x.example", "other", "c@x.example" }, list)
       end
    end)
@@ -50,7 +52,7 @@ describe("a list of addresses", function()
          local _, name = core.mailbox(values[i])
          texts[i] = core.phrase(name) .. " <" .. list[i] .. ">"
       end
-      assert.equal(table.concat(texts, ", "), text)
+      assert.equal(core.fold(table.concat(texts, ", "), 4), text)
    end)
 
    it("is a table, read into another one", function()
@@ -59,7 +61,8 @@ describe("a list of addresses", function()
       assert.is_false(pcall(core.addresses, {}, -1, 1, {}))
       assert.is_false(pcall(core.addresses, {}, 0.5, 1, {}))
       assert.same({ 1, "" }, { core.addresses({}, 1, 0, {}) })
-      assert.same({ 2, "a@x," }, { core.addresses({ "a@x" }, 1, 2, {}) }) -- the second one has gone
+      assert.same({ 2, "" }, { core.addresses({ "Ann <a@x>" }, 1, 1, {}) }) -- without a column, no text
+      assert.same({ 2, "a@x,", 11 }, { core.addresses({ "a@x" }, 1, 2, {}, 7) }) -- the second one has gone
    end)
 end)
 

@@ -182,7 +182,7 @@ describe("an address as people write it", function()
    } do
       it(("named %s is shown under that name"):format(name), function()
          assert.equal(header, address.written(parse({ name = name, address = "a@b" }, "to")))
-         assert.same({ header }, parse_list({ { name = name, address = "a@b" } }, "to").pieces)
+         assert.same({ header }, parse_list({ { name = name, address = "a@b" } }, "to", 4).pieces)
       end)
    end
 
@@ -193,7 +193,7 @@ describe("an address as people write it", function()
    end)
 
    it("in a list may be one that needs SMTPUTF8: the first one is named", function()
-      local list = parse_list({ "a@b", "J <j\195\182@\195\188.example>", "\195\164@b", "c@\195\188.example" }, "to")
+      local list = parse_list({ "a@b", "J <j\195\182@\195\188.example>", "\195\164@b", "c@\195\188.example" }, "to", 4)
       assert.equal("j\195\182@\195\188.example", list.utf8)
       assert.same({ "a@b", list.utf8, "\195\164@b", "c@xn--tda.example" }, { list[1], list[2], list[3], list[4] })
       assert.equal("a@b, J <j\195\182@\195\188.example>, \195\164@b, c@xn--tda.example", table.concat(list.pieces))

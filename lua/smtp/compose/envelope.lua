@@ -13,7 +13,9 @@ local envelope = {}
 
 local NONE = {} -- an empty list, which is never changed
 
-local list_options = { "from", "to", "cc", "bcc", "reply_to" }
+-- Options, and where their addresses begin in the line of their header.
+local list_options = { { "from", #"From: " }, { "to", #"To: " }, { "cc", #"Cc: " }, { "bcc" },
+   { "reply_to", #"Reply-To: " } }
 
 --- Read the addresses in the options of a message. Raises an AddressError or a UsageError.
 ---@param t table
@@ -22,17 +24,18 @@ local list_options = { "from", "to", "cc", "bcc", "reply_to" }
 function envelope.lists(t)
    local lists = {}
    for i = 1, #list_options do
-      local name = list_options[i]
-      lists[name] = t[name] ~= nil and address.list(t[name], name, nil, runtime.breathe) or NONE
+      local name, column = list_options[i][1], list_options[i][2]
+      lists[name] = t[name] ~= nil and address.list(t[name], name, column, runtime.breathe) or NONE
    end
-   if t.sender ~= nil then lists.sender = address.list({ t.sender }, "sender") end
+   if t.sender ~= nil then lists.sender = address.list({ t.sender }, "sender", #"Sender: ") end
    return lists
 end
 
 -- A list of addresses; each may have parameters of its own.
 local function read_to(value)
    if type(value) ~= "table" or rawget(value, "address") ~= nil then value = { value } end
-   local list = address.list(value, "envelope.to", parameters.recipient_fields, runtime.breathe)
+   local names = parameters.recipient_fields
+   local list = address.list(value, "envelope.to", nil, runtime.breathe, names)
    list.parameters = {}
    for i = 1, #list do
       if type(value[i]) == "table" then

@@ -13,27 +13,22 @@ local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.
 
 local LONG = 900 -- bytes of a word that stays within a line of 998 (RFC 5322 2.1.1)
 
--- A part of a field that begins in this column, with its lines folded at blanks: none over 78 bytes
--- where that is possible; and where it ends. The first word stays on the line of the name: some
--- readers take a fold before it for a space, or the end.
-local function folded(text, column)
-   if column + #text <= LINE then return text, column + #text end
-   return core.fold(text, column)
-end
-
+-- A field with its lines folded at blanks: none over 78 bytes where that is possible. The first
+-- word stays on the line of the name: some readers take a fold before it for a space, or the end.
 local function fold(name, value)
-   return name .. ": " .. folded(value, #name + 2) .. "\r\n"
+   local column = #name + 2
+   if column + #value > LINE then value = core.fold(value, column) end
+   return name .. ": " .. value .. "\r\n"
 end
 
--- A field of addresses, folded as others. Its value is in pieces.
-local function fold_addresses(name, list)
-   local texts, column, began = { name .. ": " }, #name + 2, nil
-   for i = 1, #list.pieces do
-      texts[i + 1], column = folded(list.pieces[i], column)
-      if list.pieces[2] then began = runtime.breathe(began or core.now()) end
-   end
+-- A field of addresses, which is in lines already.
+local function join_addresses(name, list)
+   local texts, began = { name .. ": " }, list.pieces[2] and core.now()
+   for i = 1, #list.pieces do texts[i + 1] = list.pieces[i] end
    texts[#texts + 1] = "\r\n"
-   return table.concat(texts)
+   local field = table.concat(texts)
+   if began then runtime.breathe(began) end
+   return field
 end
 
 -- A field of a value and parameters, folded between these alone: some readers keep a line end that
@@ -51,7 +46,7 @@ local function fold_parameters(name, list)
 end
 
 -- A field as it is written, by the form of its value.
-local write = { addresses = fold_addresses, parameters = fold_parameters }
+local write = { addresses = join_addresses, parameters = fold_parameters }
 
 function write.text(name, value)
    local column = #name + 2

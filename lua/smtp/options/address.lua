@@ -210,7 +210,7 @@ end
 
 ---@class smtp.AddressList
 ---@field [integer] string     addresses in their canonical form
----@field pieces string[]      what a header has of them
+---@field pieces string[]      the text of their header, in lines
 ---@field utf8 string|nil      the first one that needs SMTPUTF8
 
 -- One string or one { address = … } is a list of one. -> a list, how many values it has: their
@@ -234,18 +234,21 @@ end
 --- Read a list of addresses; one string or one { address = … } is a list of one. Raises an
 -- AddressError or a UsageError.
 ---@param value any
----@param option string     for errors
----@param names? string[]   the fields that a table may have, if more than name and address
+---@param option string       for errors
+---@param column? integer     where the list begins in the line of its header; nil: it is in none
 ---@param breathe? function   runtime.breathe: called between some of the addresses
+---@param names? string[]     the fields that a table may have, if more than name and address
 ---@return smtp.AddressList
-function address.list(value, option, names, breathe)
+function address.list(value, option, column, breathe, names)
    local values, count = values_of(value, option)
-   local list, at, began = { pieces = {} }, 1, nil
+   local list, at = { pieces = {} }, 1
+   local began, stop, piece
    while true do
-      local stop, piece = core.addresses(values, at, count, list)
+      stop, piece, column = core.addresses(values, at, count, list, column)
       if stop == at and at <= count then
          piece, stop = read_one(values, at, list, option, names), at + 1
          if at < count then piece = piece .. "," end
+         if column then piece, column = core.fold(piece, column) end
       end
       list.pieces[#list.pieces + 1] = piece
       if stop > count then return list end
