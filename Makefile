@@ -122,7 +122,7 @@ fuzz: deps-test
 
 MODULES := lua/smtp.lua $(shell find lua/smtp -name "*.lua")
 
-install-modules:
+install-modules: all
 	@mkdir -p "$(DESTDIR)$(LUA_LIBDIR)/smtp" "$(DESTDIR)$(BINDIR)"
 	install -m 755 $(SOS) "$(DESTDIR)$(LUA_LIBDIR)/smtp"
 	@for file in $(MODULES); do \
@@ -130,7 +130,7 @@ install-modules:
 	   mkdir -p "$${to%/*}" && install -m 644 "$$file" "$$to" || exit 1; done
 
 # The command starts with the Lua that it was installed for, and finds its modules under any PREFIX.
-install: all install-modules
+install: install-modules
 	{ echo '#!/usr/bin/env $(LUA)'; \
 	  echo "package.path = [[$(LUA_DIR)/?.lua;]] .. package.path"; \
 	  echo "package.cpath = [[$(LUA_LIBDIR)/?.so;]] .. package.cpath"; \
