@@ -9,6 +9,7 @@
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
+local queues = require "smtp.client.queue"
 local receipts = require "smtp.result.receipt"
 local request = require "smtp.client.request"
 
@@ -54,7 +55,7 @@ end
 local function finish(self, transaction, entry, started, text, size, eightbit, message_id)
    local queue = self.queue
    if type(entry) == "number" then
-      entry = queue:as_entry({ plain = true, text = text, size = size, message_id = message_id,
+      entry = queues.as_entry({ plain = true, text = text, size = size, message_id = message_id,
          needs = request.plain_needs[eightbit] }, entry, started)
    end
    queue:finish(self.conv, entry, transaction)

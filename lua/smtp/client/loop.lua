@@ -202,6 +202,11 @@ end
 
 local is_flight = { send = true, recv = true }
 
+-- A lane whose limits are not known has sent nothing yet.
+local function feed_again(lane)
+   return lane and lane.max and lane:feed()
+end
+
 --- Drive the session until it rests ("ready") or is over ("nothing").
 ---@param lane? smtp.Lane   which may add more messages meanwhile: when one of its messages is over,
 --   and after each step while it has more
@@ -210,8 +215,9 @@ function loop.run(conversation, lane)
    local session, io, pace = conversation.session, conversation.io, conversation.pace
    local reply_timeout, pipeline = conversation.server.reply_timeout, lane and lane.pipeline
    local want, posted
+   local once = feed_again(lane)
    while true do
-      local once, is_ours = lane and lane:feed(), true
+      local is_ours = true
       if io then -- with a socket of this library, flights go to and fro in C
          want, conversation.moved, is_ours, posted = session:flights(io, conversation.deadline,
             reply_timeout, conversation.moved, once, pipeline)
@@ -226,9 +232,10 @@ function loop.run(conversation, lane)
       elseif is_ours then
          act(conversation, want)
       end
+      once = lane and lane:feed()
    end
    conversation.is_over = want == "nothing"
-   if conversation.is_over and conversation.record then loop.note_failure(conversation) end
+   if conversation.is_over then loop.note_failure(conversation) end
    return want
 end
 

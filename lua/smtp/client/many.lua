@@ -85,7 +85,8 @@ local function work(queue)
       local entry, seconds = queue:next_entry()
       if entry then
          queue.connections = queue.connections + 1
-         local conv, err = delivery.open(queue.server, entry.deadline)
+         local deadline = delivery.deadline(queue.server, entry, entry.started)
+         local conv, err = delivery.open(queue.server, deadline)
          if conv then serve(queue, conv, entry) end
          queue.connections = queue.connections - 1
          if not conv and not without_connection(queue, entry, err) then return end

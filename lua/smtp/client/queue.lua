@@ -1,8 +1,8 @@
 --- The messages of send_many: taken from the caller one after the other, and reported.
 --
--- An entry is a message, as smtp.client.request gives it, with { index =, started =, deadline =,
--- transaction = the newest, or the one that is next, first = the first, result = what is known
--- after several, offer = how many recipients the next ones may have, tries = }.
+-- An entry is a message, as smtp.client.request gives it, with { index =, started =, transaction =
+-- the newest, or the one that is next, first = the first, result = what is known after several,
+-- offer = how many recipients the next ones may have, tries = }.
 -- @module smtp.client.queue
 
 local core = require "smtp.core"
@@ -160,9 +160,8 @@ function Queue:take()
 end
 
 --- A message, as smtp.client.request gives it, as an entry.
-function Queue:as_entry(message, index, started)
+function queue.as_entry(message, index, started)
    message.index, message.started, message.tries = index, started, 1
-   message.deadline = delivery.deadline(self.server, message, started)
    return message
 end
 
@@ -178,7 +177,7 @@ function Queue:new_entry(given, index)
       if message then ok, err = delivery.sign(server, message, started) end
       if not ok then return self:tell(index, nil, err) end
    end
-   return self:as_entry(message, index, started)
+   return queue.as_entry(message, index, started)
 end
 
 -- Seconds until the rate allows another message. One that is only reported as failed does not wait.
