@@ -74,26 +74,51 @@ describe("a pause", function()
    end)
 end)
 
+-- How many turns another light thread had meanwhile.
+local function turns_of_others(fn)
+   local count, over = 0, false
+   local thread = ngx.thread.spawn(function()
+      while not over do
+         ngx.sleep(0.001)
+         count = count + 1
+      end
+   end)
+   fn()
+   local turns = count
+   over = true
+   ngx.thread.wait(thread)
+   return turns
+end
+
+describe("composing", function()
+   local files = {}
+   for i = 1, 1000 do files[i] = { content = "x", filename = i .. ".bin" } end
+
+   local cases = { german = { text = ("Grüße an alle.\n"):rep(200000) },
+      russian = { text = ("Добрый день\n"):rep(200000) },
+      ascii = { text = ("It is good.\n"):rep(400000) }, html = { text = "x", html = ("<p>ä €</p>\n"):rep(200000) },
+      attachments = { text = "x", attachments = files },
+      ["an attached text"] = { attachments = { content = ("Grüße\n"):rep(900000), filename = "x.txt" } } }
+
+   for name, more in pairs(cases) do
+      it("pauses, and is the same where that is not possible: " .. name, function()
+         local message, other
+         more.from, more.to = "a@example.org", "b@example.net"
+         more.date, more.message_id = "Tue, 24 Nov 2026 12:00:00 +0000", "<x@example.org>"
+         assert.truthy(turns_of_others(function() message = assert(safe.message(more)) end) >= 3)
+         assert.equal(0, turns_of_others(function()
+            ("x"):gsub("x", function() other = assert(safe.message(more)) end)
+         end))
+         assert.truthy(tostring(message) == tostring(other))
+         assert.equal(message.size, #tostring(message))
+      end)
+   end
+end)
+
 describe("a signature by DKIM", function()
    local dkim = require "smtp.dkim"
    local keys = require "spec.tools.dkim_keys"
    local rsa = keys.make()("rsa")
-
-   -- How many turns another light thread had meanwhile.
-   local function turns_of_others(fn)
-      local count, over = 0, false
-      local thread = ngx.thread.spawn(function()
-         while not over do
-            ngx.sleep(0.001)
-            count = count + 1
-         end
-      end)
-      fn()
-      local turns = count
-      over = true
-      ngx.thread.wait(thread)
-      return turns
-   end
 
    local signer = { domain = "example.org", selector = "s", key = rsa }
    local long = "From: a@example.org\r\n\r\n" .. (("x"):rep(76) .. "\r\n"):rep(110000)

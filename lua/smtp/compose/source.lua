@@ -35,10 +35,10 @@ local failed = source.failed
 --- Work on a string bit by bit. Other coroutines may run meanwhile.
 ---@param work fun(from: integer, len: integer)   called for each slice, which the end may cut
 function source.slices(text, work)
+   local began = core.now()
    for at = 1, #text, SLICE do
-      local began = core.now()
       work(at, SLICE)
-      runtime.breathe(began)
+      began = runtime.breathe(began)
    end
 end
 
@@ -53,11 +53,10 @@ end
 --- Call a function with each value of a list, and its index. Other coroutines may run meanwhile.
 ---@return table   the first result of each call
 function source.map(list, fn)
-   local results = {}
+   local results, began = {}, core.now()
    for i = 1, #list do
-      local began = core.now()
       results[i] = fn(list[i], i)
-      runtime.breathe(began)
+      began = runtime.breathe(began)
    end
    return results
 end
