@@ -92,7 +92,7 @@ describe("README.md", function()
 
    it("decides what to do by the fields of an error", function()
       for reply, expected in pairs {
-         ["451 4.7.1 greylisted"] = "^try again later: smtp: ", ["550 5.1.1 unknown user"] = "^the address is wrong: ",
+         ["451 4.7.1 greylisted"] = "^try again later: smtp: ", ["550 5.1.1 unknown user"] = "^check the address: ",
          ["554 5.7.1 blocked using zen"] = "^smtp: ",
       } do
          assert.matches(expected, run(blocks[5], new_sink { auth = false, faults = { rcpt = reply } }))
