@@ -136,8 +136,8 @@ static size_t put_entry(const struct entry *e, char *out)
     size_t n = 0;
     if (e->name_len > 0) {
         n = smtp_phrase((struct smtp_text){e->name, e->name_len}, out);
-        memcpy(out + n, " <", 2);
-        n += 2;
+        out[n++] = ' ';
+        out[n++] = '<';
     }
     memcpy(out + n, e->address, e->address_len);
     n += e->address_len;

@@ -47,8 +47,9 @@ static size_t put_word(char *out, const char *data, size_t len, bool q)
     memcpy(out, q ? "=?UTF-8?Q?" : "=?UTF-8?B?", FRAME_LEN - 2);
     size_t n = FRAME_LEN - 2;
     n += q ? q_encode(data, len, out + n) : smtp_base64_encode(data, len, out + n);
-    memcpy(out + n, "?=", 2);
-    return n + 2;
+    out[n++] = '?';
+    out[n++] = '=';
+    return n;
 }
 
 /* Returns how many bytes of the text go into a word with so much room, at least one character. */
@@ -83,21 +84,28 @@ size_t smtp_words(struct smtp_text text, size_t column, bool base64, char *out)
 
 /* ---- text that needs no encoding ---- */
 
-bool smtp_is_plain(struct smtp_text text, size_t room)
+/* Printable ASCII without "=?". */
+static bool has_plain_bytes(struct smtp_text text)
 {
-    size_t word = 0, blanks = 0;
-    if (text.len == 0) return true;
-    if (is_blank(text.data[0]) || is_blank(text.data[text.len - 1])) return false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        if (is_blank(c)) {
-            blanks = word > 0 ? 1 : blanks + 1;
-            word = 0;
-            continue;
-        }
-        if (c < ' ' || c > '~') return false;
+        if ((c < ' ' || c > '~') && c != '\t') return false;
         if (c == '=' && i + 1 < text.len && text.data[i + 1] == '?') return false;
-        if (++word > room || word + blanks > room + 1) return false;
+    }
+    return true;
+}
+
+bool smtp_is_plain(struct smtp_text text, size_t room)
+{
+    if (text.len == 0) return true;
+    if (is_blank(text.data[0]) || is_blank(text.data[text.len - 1])) return false;
+    if (!has_plain_bytes(text)) return false;
+    for (size_t at = 0, word, end; at < text.len; at = end) {
+        for (word = at; is_blank(text.data[word]);)
+            word++;
+        for (end = word; end < text.len && !is_blank(text.data[end]);)
+            end++;
+        if (end - word > room || end - at > room + 1) return false; /* with the blanks before it */
     }
     return true;
 }
@@ -154,8 +162,8 @@ size_t smtp_fold(struct smtp_text text, size_t *column, char *out)
             end++;
         if (end == word) break; /* blanks at the end */
         if (word > at && *column + (end - at) > LINE) {
-            memcpy(out + n, "\r\n", 2);
-            n += 2;
+            out[n++] = '\r';
+            out[n++] = '\n';
             *column = 0;
         }
         memcpy(out + n, text.data + at, end - at);
