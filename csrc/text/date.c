@@ -54,7 +54,7 @@ void smtp_date_write(char out[SMTP_MAIL_DATE_LEN], int64_t seconds)
     struct date d = date_of(day_count);
     out = put(out, days + 3 * ((day_count + 4) % 7), 3);
     out = put_number(put(out, ", ", 2), d.day, 2);
-    out = put(put(out, " ", 1), months + 3 * (d.month - 1), 3);
+    out = put(put(out, " ", 1), months + (size_t)3 * (d.month - 1), 3);
     out = put_number(put(out, " ", 1), d.year, 4);
     out = put_number(put(out, " ", 1), second / 3600, 2);
     out = put_number(put(out, ":", 1), second / 60 % 60, 2);

@@ -40,9 +40,11 @@ static char *put_subject(char *out, struct smtp_text subject)
 {
     enum { COLUMN = 9, LINE = 78 };
     char words[2 * SMTP_LETTER_SUBJECT_MAX + 160]; /* smtp_field_max */
-    if (smtp_is_plain(subject, LINE - COLUMN)) return put_field(out, "Subject", subject);
-    return put_field(out, "Subject",
-                     (struct smtp_text){words, smtp_words(subject, COLUMN, false, words)});
+    if (!smtp_is_plain(subject, LINE - COLUMN)) {
+        subject.len = smtp_words(subject, COLUMN, false, words);
+        subject.data = words;
+    }
+    return put_field(out, "Subject", subject);
 }
 
 static char *put_body(char *out, struct smtp_text text, const struct smtp_scan *scan)

@@ -77,7 +77,7 @@ static size_t put_groups(struct smtp_encoder *e, const char *data, size_t len, b
 static void put_text(struct smtp_encoder *e, const char *data, size_t len, char **out)
 {
     enum { SLICE = 1024 };
-    char lines[sizeof e->held + 2 * SLICE];
+    char lines[sizeof e->held + (size_t)2 * SLICE];
     for (size_t at = 0; at < len; at += SLICE) {
         char *end = put(lines, e->held, e->held_len);
         end_lines(e, data + at, len - at < SLICE ? len - at : SLICE, &end);
@@ -128,31 +128,39 @@ static size_t escape_all(struct smtp_encoder *e, const char *data, size_t len, c
     return at;
 }
 
-/* Copies the octets before the first that is not literal, but no more than `room`; what it writes
- * after these, fewer than sixteen, does not count. */
-static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
+/* Copies literal octets, many at a time, until there are `room` of them. Returns how many; what it
+ * writes after these, fewer than sixteen, does not count. */
+#ifdef __SSE2__
+static size_t copy_blocks(const char *data, size_t len, size_t room, char *out)
 {
     size_t at = 0;
-#ifdef __SSE2__
-    while (at < room && len - at >= 16) {
+    for (; at < room && len - at >= 16; at += 16) {
         __m128i in = _mm_loadu_si128((const __m128i *)(const void *)(data + at));
         unsigned hits = octets_special_mask(in);
         _mm_storeu_si128((__m128i *)(void *)(out + at), in);
-        at += hits == 0 ? 16 : (size_t)__builtin_ctz(hits);
-        if (hits != 0) return at < room ? at : room;
+        if (hits != 0) return at + (size_t)__builtin_ctz(hits);
     }
-#endif
+    return at;
+}
+#else
+static size_t copy_blocks(const char *data, size_t len, size_t room, char *out)
+{
+    size_t at = 0;
     while (at < room && len - at >= 8) {
         memcpy(out + at, data + at, 8);
         uint64_t hits = octets_special(octets_at(data + at));
-        if (hits == 0) {
-            at += 8;
-            continue;
-        }
-        at += octets_first(hits);
-        if (data[at] != '\t') return at < room ? at : room;
-        at++;
+        at += hits == 0 ? 8 : octets_first(hits);
+        if (hits != 0 && data[at] != '\t') break;
+        if (hits != 0) at++;
     }
+    return at;
+}
+#endif
+
+/* Copies the octets before the first that is not literal, but no more than `room`. */
+static size_t copy_literal(const char *data, size_t len, size_t room, char *out)
+{
+    size_t at = copy_blocks(data, len, room, out);
     for (; at < room && at < len && is_literal(data[at]); at++)
         out[at] = data[at];
     return at < room ? at : room;
