@@ -52,9 +52,9 @@ local function start_nginx(config, environment)
    for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
       paths = ("%s %s_temp_path %s/tmp;"):format(paths, name, folder)
    end
-   config = ("load_module %s/ndk_http_module.so; load_module %s/ngx_http_lua_module.so; daemon off; "
-      .. "master_process off; pid %s/pid; error_log stderr;\n"):format(modules, modules, folder)
-      .. config:gsub("\nhttp {\n", function(line) return line .. paths .. "\n" end)
+   config = config:gsub("include /etc/nginx/modules%-enabled/%*%.conf;", ("load_module %s/ndk_http_module.so; "
+      .. "load_module %s/ngx_http_lua_module.so; daemon off; master_process off; pid %s/pid; error_log stderr;")
+      :format(modules, modules, folder)):gsub("\nhttp {\n", function(line) return line .. paths .. "\n" end)
    command.write(folder .. "/nginx.conf", config)
    local pipe = io.popen(("env -u LUA_PATH -u LUA_CPATH %s sh -c 'echo $$; exec /usr/sbin/nginx -e stderr -p %s -c %s"
       .. "/nginx.conf' 2>&1"):format(environment, folder, folder))
