@@ -18,8 +18,8 @@ local source = require "smtp.compose.source"
 
 local dkim = {}
 
---- Check the option `dkim`, and read its keys. The result can be used as the option again, so that
--- keys are read once for many messages.
+--- Check the option `dkim`, and read its keys. The result can be used as the option again, for
+-- many messages, and keeps its keys as long as it is kept.
 ---@param value table   smtp.Dkim: `{ domain =, selector =, key =, canonicalization =, identity =,
 --   headers =, skip =, expires = }`, or a list of such tables, each for a signature of its own.
 --   `key` is the text of a PEM file or its path: RSA of 1,024 bits or more, or Ed25519.
@@ -67,7 +67,7 @@ local function raise(result, err)
    return result or error(err, 0)
 end
 
---- Sign a whole message.
+--- Sign a whole message. In nginx, other light threads may run meanwhile.
 ---@param message string   with line ends of any kind
 ---@param options table    the option `dkim`, see dkim.check
 ---@param clock? function  returns the seconds since 1970 for t=; os.time unless given
