@@ -33,18 +33,6 @@ static int core_is_utf8(lua_State *L)
     return 1;
 }
 
-/** core.utf8_len(text, at) -> octets of the character there, nil where it is not well-formed */
-static int core_utf8_len(lua_State *L)
-{
-    struct smtp_text text = text_arg(L, 1);
-    lua_Integer at = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, at >= 1 && (size_t)at <= text.len, 2, "outside the text");
-    size_t len = smtp_utf8_len(text.data + at - 1, text.len - (size_t)at + 1);
-    if (len == 0) return 0;
-    push_integer(L, len);
-    return 1;
-}
-
 /** core.scanner([ready]) -> scanner, for a message that comes bit by bit; `ready` as in struct
  *  smtp_scan */
 static int core_scanner(lua_State *L)
@@ -200,10 +188,10 @@ static int core_encode_text(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {
-    METHOD(core, base64),        METHOD(core, is_utf8),     METHOD(core, utf8_len),
-    METHOD(core, base64_decode), METHOD(core, scanner),     METHOD(core, encoder),
-    METHOD(core, encode),        METHOD(core, encode_text), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, base64),        METHOD(core, is_utf8),
+                                     METHOD(core, base64_decode), METHOD(core, scanner),
+                                     METHOD(core, encoder),       METHOD(core, encode),
+                                     METHOD(core, encode_text),   {NULL, NULL}};
 
 void lencode_open(lua_State *L)
 {
