@@ -87,8 +87,7 @@ local connection_mt = { __name = "smtp.Connection", __tostring = safe.connection
    __close = safe.connection_mt.__close }
 
 function connection_mt.__index(self, name)
-   if name == "alive" or name == "auth" then return safe.connection_mt.__index(self, name) end
-   return Connection[name]
+   return Connection[name] or safe.connection_mt.__index(self, name)
 end
 
 --- Connect once, send many.

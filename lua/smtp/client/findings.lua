@@ -112,15 +112,16 @@ end
 
 --- The receipt of a message.
 ---@param seconds number
----@param ... table   recipients, accepted, refused, reply: what transaction:receipt() returns
+---@param recipients table   from transaction:receipt, as are the following values
 ---@return smtp.Receipt
-function findings.receipt(conv, message, seconds, ...)
+function findings.receipt(conv, message, seconds, recipients, accepted, refused, reply)
    local parts = conv.parts
    if not parts or not parts.pipelining then parts = findings.parts(conv) end
    local used, size = parts.none, message.size -- of most messages
    if message.needs ~= receipt.no_needs then used = receipt.used(message.needs, parts) end
    if not message.plain then size = receipt.size(message) end
-   return receipt.new(parts, used, message.message_id, size, seconds, ...)
+   return receipt.new(parts, used, message.message_id, size, seconds, recipients, accepted,
+      refused, reply)
 end
 
 --- The trouble of the session, with what only the conversation knows.

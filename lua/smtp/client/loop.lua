@@ -202,9 +202,10 @@ end
 
 local is_flight = { send = true, recv = true }
 
--- A lane whose limits are not known has sent nothing yet.
-local function feed_again(lane)
-   return lane and lane.max and lane:feed()
+-- -> the pipeline of a lane; can more be taken after the next step? A lane whose limits are not
+-- known has sent nothing yet.
+local function begin(lane)
+   return lane.pipeline, lane.max and lane:feed()
 end
 
 --- Drive the session until it rests ("ready") or is over ("nothing").
@@ -213,9 +214,9 @@ end
 ---@return string
 function loop.run(conversation, lane)
    local session, io, pace = conversation.session, conversation.io, conversation.pace
-   local reply_timeout, pipeline = conversation.server.reply_timeout, lane and lane.pipeline
-   local want, posted
-   local once = feed_again(lane)
+   local reply_timeout = conversation.server.reply_timeout
+   local want, posted, pipeline, once
+   if lane then pipeline, once = begin(lane) end
    while true do
       local is_ours = true
       if io then -- with a socket of this library, flights go to and fro in C
@@ -235,7 +236,7 @@ function loop.run(conversation, lane)
       once = lane and lane:feed()
    end
    conversation.is_over = want == "nothing"
-   if conversation.is_over then loop.note_failure(conversation) end
+   if conversation.is_over and conversation.record then loop.note_failure(conversation) end
    return want
 end
 
