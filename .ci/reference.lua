@@ -20,9 +20,10 @@ end
 
 -- The names of types are shorter in tables; short lists of words stand for their names.
 local function type_cell(kind)
-   kind = kind:gsub("smtp%.(%u%a+)", function(name)
+   kind = kind:gsub("smtp%.(%u%a+)(%[?)", function(name, list)
       local alias = types.by_name["smtp." .. name].alias
-      return alias and #alias < 40 and alias:find('^"') and alias:gsub(" ", "") or name
+      local words = alias and #alias < 40 and alias:find('^"') and alias:gsub(" ", "")
+      return (words and list == "[" and "(" .. words .. ")" or words or name) .. list
    end)
    return "`" .. cell(kind) .. "`"
 end

@@ -105,15 +105,17 @@
 ---@field observe? fun(event: smtp.Event)  A function that is called with each event of a connection.
 --- A connection of your own, or a function that makes one. Nothing counts as loopback through it.
 ---@field transport? smtp.Transport|fun(): smtp.Transport
---- In nginx: keep the connection for later messages with the same options, for `idle` seconds, and
---- `size` of them in each worker. Elsewhere, use `smtp.connect`. Default: `false`.
+--- In nginx: keep the connection for later messages with the same options, for `idle` seconds (60
+--- if it is not given), and `size` of them (32) in each worker. Elsewhere, use `smtp.connect`.
+--- Default: `false`.
 ---@field keepalive? false|{ idle?: number, size?: integer }
 
 --- A connection that the caller supplies. The methods are those of a cosocket, and may yield.
 ---@class smtp.Transport
 --- Connects; `"unix:/path"` is a unix socket. Returns nil, a word and a sentence after a failure.
 ---@field connect fun(self: smtp.Transport, host: string, port?: integer, source?: string): true|nil, string?, string?
---- Sends, and returns how many bytes have left; after a failure the fourth result is how many had.
+--- Sends bytes, and returns how many of them have left; after a failure, the fourth result is this
+--- number.
 ---@field send fun(self: smtp.Transport, bytes: string): integer|nil, string?, string?, integer?
 --- Waits for bytes, and returns at most `max` of them; or nil and `"timeout"` or `"closed"`.
 ---@field receiveany fun(self: smtp.Transport, max: integer): string|nil, string?, string?
@@ -190,8 +192,8 @@
 --- How much of the white space of header and body may change. Default: `"relaxed/relaxed"`.
 ---@field canonicalization? "relaxed/relaxed"|"relaxed/simple"|"simple/relaxed"|"simple/simple"|"relaxed"|"simple"
 ---@field identity? string  The address on whose behalf it signs (i=), in the domain or below it.
---- The headers to sign, each as often as it occurs; a name that is given twice once more, so that none
---- can be added. From is always signed. Default: see Messages.
+--- The headers to sign, each as often as it occurs. A name that is in the list twice is signed once
+--- more, so that no further one can be added. From is always signed. Default: see Messages.
 ---@field headers? string|string[]
 ---@field skip? string|string[]  The headers not to sign: those that a provider replaces.
 ---@field expires? number  The seconds after which the signature is no longer valid (x=).
@@ -233,6 +235,7 @@
 
 --- A recipient with wishes about reports (DSN, RFC 3461).
 ---@class smtp.EnvelopeRecipient: smtp.Address
+---@field address string  The address: `ann@example.org`.
 ---@field notify? smtp.Notify|smtp.Notify[]  When the server reports about this recipient.
 ---@field orcpt? string  The address as it was first written, with or without its type (`rfc822;`).
 
@@ -307,6 +310,7 @@
 --- What became of it; unknown: the end of the message was sent, and no reply arrived.
 ---@field state "accepted"|"refused"|"deferred"|"unsent"|"unknown"
 ---@field code? integer  The code of the reply to this recipient; nil if the server gave none.
+---@field enhanced? string  The enhanced status code of that reply, "5.1.1", if it has one.
 ---@field text? string  The words of that reply.
 ---@field reason? string  Of a refusal: why, as in smtp.Error.
 ---@field concerns? string  Of a refusal: which party has to change something, as in smtp.Error.
@@ -451,7 +455,7 @@
 ---@field starttls_offered? boolean  The server offers STARTTLS.
 ---@field mechanisms? table<string, string>  For each offered mechanism: what became of it.
 ---@field mechanism? string  The mechanism that was used last.
----@field bound? boolean  A mechanism with -PLUS was used, so that none without it may be.
+---@field bound? boolean  A mechanism with -PLUS was tried; after it, none without -PLUS is used.
 ---@field challenge? string  What the server said in its last challenge: the JSON of an OAuth refusal.
 ---@field auth_reason? string  Why this library did not authenticate.
 ---@field tls? boolean  The connection was encrypted.
@@ -644,7 +648,8 @@
 ---@field users? table<string, string>  The passwords by user name.
 ---@field tokens? table<string, string>  The OAuth tokens by user name, for XOAUTH2 and OAUTHBEARER.
 ---@field external? string  The user that EXTERNAL authenticates.
---- The mechanisms to offer: those of smtp.send, or your own. Those with -PLUS need TLS.
+--- The mechanisms to offer: those of smtp.send, or your own. Those with -PLUS need TLS. Default:
+--- PLAIN and LOGIN with `users`, XOAUTH2 and OAUTHBEARER with `tokens`, EXTERNAL with `external`.
 ---@field mechanisms? (string|smtp.SinkMechanism)[]
 ---@field before_tls? boolean  Offer AUTH without TLS as well. Default: `false`.
 ---@field iterations? integer  The iterations of SCRAM. Default: 4096.
