@@ -3,7 +3,7 @@
 
 enum {
     PIECE_MAX = 16384, /* bytes of a header that core.addresses writes at most, */
-    COUNT_MAX = 256,   /* and addresses that it reads */
+    COUNT_MAX = 64,    /* and addresses that it reads */
     NAME_LEN_MAX = 512 /* of a name that it reads */
 };
 

@@ -13,6 +13,8 @@ local LINE = 78 -- bytes of a header's line, where it can be folded (RFC 5322 2.
 
 local LONG = 900 -- bytes of a word that stays within a line of 998 (RFC 5322 2.1.1)
 
+local LARGE = 65536 -- bytes of a header after which others may have their turn
+
 -- A field with its lines folded at blanks: none over 78 bytes where that is possible. The first
 -- word stays on the line of the name: some readers take a fold before it for a space, or the end.
 local function fold(name, value)
@@ -78,7 +80,10 @@ function mime.fields(list)
       raws[i] = field(list[i])
       fields[i] = { list[i][1], raws[i] }
    end
-   return fields, table.concat(raws)
+   local began = core.now()
+   local text = table.concat(raws)
+   if #text > LARGE then runtime.breathe(began) end
+   return fields, text
 end
 
 --- The text of header fields.

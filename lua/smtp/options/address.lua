@@ -240,9 +240,9 @@ end
 ---@param names? string[]     the fields that a table may have, if more than name and address
 ---@return smtp.AddressList
 function address.list(value, option, column, breathe, names)
+   local began = breathe and type(value) == "table" and core.now()
    local values, count = values_of(value, option)
-   local list, at = { pieces = {} }, 1
-   local began, stop, piece
+   local list, at, stop, piece = { pieces = {} }, 1
    while true do
       stop, piece, column = core.addresses(values, at, count, list, column)
       if stop == at and at <= count then
@@ -252,7 +252,7 @@ function address.list(value, option, column, breathe, names)
       end
       list.pieces[#list.pieces + 1] = piece
       if stop > count then return list end
-      at, began = stop, breathe and breathe(began or core.now())
+      at, began = stop, breathe and breathe(began)
    end
 end
 
