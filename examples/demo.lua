@@ -1,5 +1,5 @@
--- Real mail to two sinks of our own, under require, prefer and skip. `make demo` runs this.
--- Ends with status 0 only if each of it went as it should.
+-- Sends mail to two sinks, with auth = "require", "prefer" and "skip". `make demo` runs this. It
+-- ends with status 0 only if each result is the expected one.
 
 local smtp = require "smtp"
 
@@ -21,7 +21,7 @@ local function start_sink(flags, connections)
    return { pipe = pipe, port = tonumber(port), ca_file = ca_file, log = log }
 end
 
--- What arrived, once all its connections are over.
+-- The messages that arrived, after all connections have ended.
 local function arrived(sink)
    local text = sink.pipe:read("*a")
    sink.pipe:close()
@@ -70,7 +70,7 @@ for _, auth in ipairs { "require", "prefer" } do
    expect("over TLS with a certificate that was checked", ok and receipt.tls.verified == true)
 end
 local ok, err = send("A server with AUTH behind STARTTLS", secure, "skip")
-expect("which wants authentication, as the error says", not ok and smtp.is_error(err,
+expect("the server requires authentication, and the error says so", not ok and smtp.is_error(err,
    smtp.AuthRequiredError))
 local text, count = arrived(secure)
 print("\n== What arrived there\n\n" .. text)
@@ -79,20 +79,22 @@ expect("two messages, both authenticated and over TLS", count == 2
 
 local plain = start_sink("", 3)
 ok, err = send("A server without AUTH", plain, "require")
-expect("an AuthUnsupportedError, told from every other failure", not ok
+expect("an AuthUnsupportedError, a class of its own", not ok
    and smtp.is_error(err, smtp.AuthUnsupportedError) and err.reason == "not_advertised")
 expect("nothing was sent", not ok and err.sent == "no")
 local receipt
 ok, receipt = send("A server without AUTH", plain, "prefer")
-expect("sent without, and the receipt says so", ok and receipt.auth.state == "unavailable")
+expect("sent without authentication, and the receipt says so",
+   ok and receipt.auth.state == "unavailable")
 ok, receipt = send("A server without AUTH", plain, "skip")
-expect("sent without, as wished", ok and receipt.auth.state == "skipped")
+expect('sent without authentication, as auth = "skip" asks', ok and receipt.auth.state == "skipped")
 text, count = arrived(plain)
 print("\n== What arrived there\n\n" .. text)
-expect("two messages: the one under require is not among them", count == 2
+expect('two messages: the one with auth = "require" is not among them', count == 2
    and not text:find("Subject: auth = require", 1, true))
-expect("dots and all", select(2, text:gsub("\n=2Ethis line begins with a dot,\n", "")) == 2)
+expect("lines that begin with a dot arrived",
+   select(2, text:gsub("\n=2Ethis line begins with a dot,\n", "")) == 2)
 
-print(failures == 0 and "\nAll of it went as it should."
-   or ("\n%d things went wrong."):format(failures))
+print(failures == 0 and "\nAll results are as expected."
+   or ("\n%d results are not as expected."):format(failures))
 os.exit(failures == 0 and 0 or 1)
