@@ -86,12 +86,13 @@ function mime.fields(list)
    return fields, text
 end
 
---- The text of header fields.
+--- The text of header fields, and of the empty line after them.
 ---@param list table     as for mime.fields
 ---@return string
 function mime.head(list)
    local raws = {}
    for i = 1, #list do raws[i] = field(list[i]) end
+   raws[#raws + 1] = "\r\n"
    return table.concat(raws)
 end
 

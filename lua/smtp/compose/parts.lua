@@ -12,7 +12,7 @@ local source = require "smtp.compose.source"
 
 ---@class smtp.Part
 ---@field fields table|nil        its header fields, for mime.fields
----@field head string|nil         of an attachment: the text of these
+---@field head string|nil         of an attachment: the text of these, and the empty line
 ---@field body string|smtp.Source|nil
 ---@field pieces (string|smtp.Source)[]|nil   of a multipart: its body
 ---@field needs_line_end boolean|nil   the body is not empty and does not end with CRLF
@@ -71,11 +71,12 @@ end
 
 local function multipart(marks, subtype, list, params)
    local mark = boundary(marks)
-   local pieces = {}
+   local pieces, line = {}, "\r\n--" .. mark .. "\r\n"
    source.map(list, function(part, i)
-      local head, inner = part.head or mime.head(part.fields), part.pieces or { part.body }
-      pieces[#pieces + 1] = (i > 1 and "\r\n--" or "--") .. mark .. "\r\n" .. head .. "\r\n"
-      for k = 1, #inner do pieces[#pieces + 1] = inner[k] end
+      pieces[#pieces + 1] = i == 1 and line:sub(3) or line
+      pieces[#pieces + 1] = part.head or mime.head(part.fields)
+      pieces[#pieces + 1] = part.body
+      for k = 1, part.pieces and #part.pieces or 0 do pieces[#pieces + 1] = part.pieces[k] end
    end)
    pieces[#pieces + 1] = "\r\n--" .. mark .. "--\r\n"
    local content_type = ('multipart/%s; boundary="%s"%s'):format(subtype, mark, params or "")
