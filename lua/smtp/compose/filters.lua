@@ -184,7 +184,7 @@ end
 local function merged(pieces)
    local list, run, run_len = {}, {}, 0
    local function flush()
-      if run[1] then list[#list + 1] = table.concat(run) end
+      if run[1] then list[#list + 1] = run[2] and table.concat(run) or run[1] end
       run, run_len = {}, 0
    end
    for i = 1, #pieces do
