@@ -11,7 +11,7 @@ description = {
       and the remedy. A receiving server for tests and the command lua-smtp come with it.]],
    homepage = "https://lua-smtp.example/",
    issues_url = "https://lua-smtp.example/issues",
-   maintainer = "the lua-smtp authors",
+   maintainer = "the lua-smtp authors <security@lua-smtp.example>",
    license = "MIT",
    labels = { "smtp", "lmtp", "email", "mail", "tls", "network", "openresty", "nginx", "dkim" },
 }
