@@ -76,7 +76,8 @@ describe("the recipe", function()
    it("retry.lua does not repeat a refusal, and repeats what is for later", function()
       local sleeps = 0
       local function retry(faults)
-         local sink = require("smtp").sink { auth = { users = { ann = "sesame-73" }, before_tls = true }, faults = faults }
+         local sink = require("smtp").sink { faults = faults,
+            auth = { users = { ann = "sesame-73" }, before_tls = true } }
          local text = assert(io.open "examples/retry.lua"):read("*a")
          text = text:gsub('"sleep " %.%. seconds', '"true"'):gsub("host = arg%[1%], port = arg%[2%]",
             "transport = sink:transport(), tls = 'skip', auth_plaintext = true")
