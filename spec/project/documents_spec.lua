@@ -57,7 +57,7 @@ end
 
 local function new_sink(options)
    options = options or {}
-   if options.auth == nil then options.auth = { users = { ann = "sesame-71", web = "sesame-71" }, before_tls = true } end
+   if options.auth == nil then options.auth = { users = { ann = "sesame-71" }, before_tls = true } end
    return require("smtp").sink(options)
 end
 
