@@ -180,6 +180,23 @@ local function filled(text)
    return table.concat(out, "\n")
 end
 
+local examples = [[
+Receive mail, and show it; then send to it from another terminal:
+
+    lua-smtp sink --port 2525
+    lua-smtp send --host localhost --port 2525 --from ann@example.org \
+       --to bob@example.net --subject Lunch --text "At noon?"
+
+Send a file through your provider (the command asks for the password):
+
+    lua-smtp send --service gmail --username ann@gmail.com --from ann@gmail.com \
+       --to bob@example.net --subject Report --text "See the file." --attach report.pdf
+
+Show what a server offers:
+
+    lua-smtp probe mail.example.org:587
+]]
+
 function write.man()
    local version = output_of("--version"):match("(%S+)\n$")
    local out = { (".TH LUA\\-SMTP 1 \"\" \"lua\\-smtp %s\""):format(version),
@@ -190,8 +207,9 @@ function write.man()
       out[#out + 1] = ".SH " .. (is_first and "SYNOPSIS" or part.name:upper())
       out[#out + 1] = is_first and ".nf\n" .. troff(part.text) .. ".fi" or filled(part.text)
    end
-   out[#out + 1] = ".SH FILES\nThe manual of the library: README.md and lua/README.md.\n"
-      .. ".SH SEE ALSO\nsendmail(8), swaks(1)"
+   out[#out + 1] = ".SH EXAMPLES\n.nf\n" .. troff(examples) .. ".fi"
+   out[#out + 1] = ".SH SEE ALSO\nsendmail(8), swaks(1), "
+      .. "and README.md and lua/README.md in the source of the library"
    return table.concat(out, "\n") .. "\n"
 end
 

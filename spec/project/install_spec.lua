@@ -79,9 +79,14 @@ describe("The man page", function()
    end)
 
    it("has a section for each command", function()
-      for _, name in ipairs { "NAME", "SYNOPSIS", "SEND", "PROBE", "SINK", "EXIT STATUS" } do
+      for _, name in ipairs { "NAME", "SYNOPSIS", "SEND", "PROBE", "SINK", "EXIT STATUS", "EXAMPLES" } do
          assert.matches("\n.SH " .. name .. "\n", manual("man"), 1, true)
       end
+   end)
+
+   it("has examples with flags that exist", function()
+      local examples = manual("man"):match("\n%.SH EXAMPLES\n(.-)\n%.SH "):gsub("\\%-", "-")
+      for flag in examples:gmatch("%-%-[a-z-]+") do assert.matches(flag .. " ", help(), 1, true) end
    end)
 end)
 
