@@ -174,8 +174,8 @@ enum {
 /* clang-format on */
 
 /** What went wrong: name, kind and reason as programs know them, and a sentence for people, which
- *  continues after the server's name: "refused EHLO". A note has another subject, and a colon before
- *  it: "message not sent: …". */
+ *  continues after the server's name: "refused EHLO". A note has another subject, and a colon
+ * before it: "message not sent: …". */
 /* clang-format off */
 #define SMTP_NOTE(text) text, .is_note = true
 #define SMTP_ERRORS(X)                                                                             \
@@ -583,8 +583,8 @@ struct smtp_clock {
  *  reply_timeout, what was said after the end of a message once that end was answered: a server
  *  that handles it answers at once. Any other reply has reply_timeout. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
-/** Returns how many seconds a message of `len` octets may take, SMTP_LEN_UNKNOWN included: `timeout`,
- *  and where that is not fixed by the caller, what so many octets need as well. */
+/** Returns how many seconds a message of `len` octets may take, SMTP_LEN_UNKNOWN included:
+ * `timeout`, and where that is not fixed by the caller, what so many octets need as well. */
 double smtp_message_seconds(double timeout, bool fixed, uint64_t len);
 
 /** Queues a transaction. Its outcome is final when transaction->over is true. */

@@ -98,19 +98,19 @@ static bool fill(struct entry *e, const struct smtp_mailbox *mailbox)
     return e->address_len > 0;
 }
 
-/* Reads the field `key` of the table on top, a string or nothing, which the table keeps. Returns
- * how many fields that are. */
-static int string_field(lua_State *L, const char *key, struct smtp_text *text)
+/* Pushes the field `key` of the table at `t`, a string or nothing: to push a key may run a
+ * finalizer, which may change the table. Returns how many fields that are. */
+static int string_field(lua_State *L, int t, const char *key, struct smtp_text *text)
 {
     lua_pushstring(L, key);
-    lua_rawget(L, -2);
+    lua_rawget(L, t);
     int type = lua_type(L, -1);
     if (type == LUA_TSTRING) text->data = lua_tolstring(L, -1, &text->len);
-    lua_pop(L, 1);
     return type == LUA_TNIL ? 0 : type == LUA_TSTRING ? 1 : 3;
 }
 
-/* Is the value on top an address that is plain: a string, or a table of name and address? */
+/* Is the value on top an address that is plain: a string, or a table of name and address? Leaves
+ * what it read on the stack. */
 static bool read_entry(lua_State *L, struct entry *e)
 {
     struct smtp_mailbox mailbox = {.spec = {"", 0}, .name = {"", 0}, .beside = {"", 0}};
@@ -121,8 +121,9 @@ static bool read_entry(lua_State *L, struct entry *e)
         return fill(e, &mailbox);
     }
     if (!lua_istable(L, -1)) return false;
-    int others = string_field(L, "address", &mailbox.spec) + string_field(L, "name", &mailbox.name);
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+    int t = lua_gettop(L), others = string_field(L, t, "address", &mailbox.spec);
+    others += string_field(L, t, "name", &mailbox.name);
+    for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
         others--;
     return others == 0 && fill(e, &mailbox);
 }
@@ -200,7 +201,7 @@ static int core_addresses(lua_State *L)
     for (; at <= last && n + ENTRY_MAX + ENTRY_MAX / 16 + 16 < PIECE_MAX; at++) {
         lua_rawgeti(L, 1, (int)at);
         if (!read_entry(L, &e)) break;
-        lua_pop(L, 1);
+        lua_settop(L, 5);
         if (shown) n += put_folded(&e, at, count, &column, out + n);
         lua_pushlstring(L, e.address, e.address_len);
         lua_rawseti(L, 4, (int)++list_len);

@@ -12,6 +12,7 @@ enum { RAW_LEN_MAX = 256 * 1024, RAW_TO_MAX = 64, WORDS_LEN_MAX = 8192 };
 struct raw {
     struct smtp_text from, to[RAW_TO_MAX], text;
     struct smtp_letter letter;
+    bool is_raw;
     bool no_letter; /* it has no text, or more names than the header of a letter */
     size_t to_count, words_len;
     uint64_t wire_len;
@@ -118,27 +119,30 @@ static bool is_subject(struct smtp_text text)
     return text.len <= SMTP_LETTER_SUBJECT_MAX && smtp_utf8_check(text.data, text.len);
 }
 
-/* A field of a letter. 0: it needs the long way. */
+/* A field of a letter. 0: it needs the long way, and the letter does not have it: it may be longer
+ * than there is room for. */
 static unsigned read_letter(struct smtp_letter *letter, const char *key, struct smtp_text text)
 {
-    if (strcmp(key, "text") == 0) {
+    if (strcmp(key, "text") == 0 && text.len <= SMTP_LETTER_TEXT_MAX) {
         letter->text = text;
-        return text.len <= SMTP_LETTER_TEXT_MAX ? HAS_TEXT : 0;
+        return HAS_TEXT;
     }
-    if (strcmp(key, "subject") == 0) {
+    if (strcmp(key, "subject") == 0 && is_subject(text)) {
         letter->subject = text;
-        return is_subject(text) ? HAS_SUBJECT : 0;
+        return HAS_SUBJECT;
     }
-    if (strcmp(key, "date") != 0) return 0;
+    if (strcmp(key, "date") != 0 || !smtp_date_check(text)) return 0;
     letter->date = text;
-    return smtp_date_check(text) ? HAS_DATE : 0;
+    return HAS_DATE;
 }
 
 /* Which field is the value on top, whose key is below? 0: none that can be read here. */
 static unsigned read_field(lua_State *L, struct raw *r, const struct smtp_text *known)
 {
+    size_t key_len;
     if (lua_type(L, -2) != LUA_TSTRING) return 0;
-    const char *key = lua_tostring(L, -2);
+    const char *key = lua_tolstring(L, -2, &key_len);
+    if (strlen(key) != key_len) return 0;
     if (strcmp(key, "to") == 0) {
         bool read = lua_istable(L, -1) ? read_list(L, r) : read_recipient(L, r);
         return read ? HAS_TO : 0;
@@ -166,9 +170,9 @@ static bool read_fields(lua_State *L, int t, int others, const struct smtp_text 
             return false;
         }
     }
-    bool is_raw = fields == (HAS_FROM | HAS_TO | HAS_RAW);
+    r->is_raw = fields == (HAS_FROM | HAS_TO | HAS_RAW);
     bool is_letter = (fields | HAS_SUBJECT | HAS_DATE) == OF_LETTER;
-    return others == 0 && (is_raw || (is_letter && !r->no_letter));
+    return others == 0 && (r->is_raw || (is_letter && !r->no_letter));
 }
 
 /* What the words of a connection for extensions, at `t`, require of each message. False: what they
@@ -233,14 +237,13 @@ bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_te
     lua_settop(L, top);
     lua_pushliteral(L, "raw"); /* now: see struct raw */
     bool read = read_words(L, words, &r) && read_fields(L, t, others, known, &r);
-    bool is_raw = r.letter.text.data == NULL;
-    if (read && !is_raw) read = push_letter(L, &r.letter, r.from, &r.text);
+    if (read && !r.is_raw) read = push_letter(L, &r.letter, r.from, &r.text);
     if (!read || !read_text(&r)) {
         lua_settop(L, top);
         return false;
     }
     *id = r.letter.id;
-    if (is_raw)
+    if (r.is_raw)
         lua_rawget(L, t); /* the very text that was read */
     else
         lua_remove(L, -2);

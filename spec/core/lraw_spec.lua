@@ -169,6 +169,19 @@ describe("A plain message whose table changes while it is read", function()
       assert.equal(30, changed)
    end)
 
+   it("has no text beside its raw text", function()
+      local given = { from = "a@x", to = "b@x", raw = "hi\r\n", text = ("x"):rep(100000) }
+      assert.equal("hi\r\n", select(2, core.transaction(given, {}, nil, 1)))
+      given = { from = "a@x", to = "b@x", text = "hi", ["text\0"] = ("x"):rep(100000) }
+      local _, text = core.transaction(given, {}, nil, 1)
+      assert.is_true(#text < 1000)
+   end)
+
+   it("has keys that are the whole names", function()
+      local given = { from = "a@x", to = "b@x", ["raw\0"] = "hi\r\n" }
+      assert.equal(0, select("#", core.transaction(given, {})))
+   end)
+
    it("is refused as the text of another", function()
       local session = core.session { domain = "me.example", tls = "skip", auth = "skip", flight_max = 1 }
       local mail = core.transaction({ from = "a@x", to = "b@x", raw = "hi\r\n" }, {})
