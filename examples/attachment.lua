@@ -1,7 +1,7 @@
 -- Send files: one by its path, one from a string, one made piece by piece while it is sent.
 local smtp = require "smtp.safe"
 
--- A million lines will do as well: only one piece is in memory at a time.
+-- Only one piece is in memory at a time, even if there are a million lines.
 local function squares(count)
    local i = 0
    return function()

@@ -12,7 +12,7 @@ local logo = ("89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c0
 
 local readers = { "bob@example.net", "carol@example.net", "dave@example.net" }
 local number = 0
-local function next_message() -- each is made when its turn comes; a list will do as well
+local function next_message() -- makes each message when its turn comes; it may also be a list
    number = number + 1
    if not readers[number] then return nil end
    return {

@@ -1,5 +1,5 @@
 -- Log in where the server has a login, and send without it where the server has none. A wrong
--- password is still an error: only a server that does not offer AUTH is let off.
+-- password is still an error: mail goes out without a login only if the server does not offer AUTH.
 local smtp = require "smtp.safe"
 
 local receipt, err = smtp.send {

@@ -1,5 +1,5 @@
 -- Send through a relay that needs no login, because it knows this machine. The connection is still
--- encrypted; where the relay has no TLS and the network is yours, say tls = "prefer".
+-- encrypted; where the relay has no TLS and the network is yours, write tls = "prefer".
 local smtp = require "smtp.safe"
 
 local receipt, err = smtp.send {

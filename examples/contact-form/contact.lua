@@ -1,7 +1,7 @@
 --- A contact form. nginx.conf calls `start`, and for each request `form`, `sent` or `problem`.
 --
--- What goes wrong is explained on the page, with everything that was typed still in its place.
--- Nothing that was typed gets into the envelope or into From: the visitor's address is in Reply-To.
+-- The page explains each failure, and keeps everything that the visitor has typed.
+-- Nothing that the visitor types gets into the envelope or From: the address is in Reply-To.
 -- The library refuses names and subjects that would become headers of their own.
 
 local safe = require "smtp.safe"
@@ -28,7 +28,7 @@ local function store()
    return ngx.shared.contact_form
 end
 
---- Before the workers are: a wrong setting keeps nginx from starting, and says so.
+--- Call it before the workers start: with a wrong setting, nginx reports it and does not start.
 function contact.start(folder)
    settings = {
       host = setting("SMTP_HOST"), port = tonumber(setting("SMTP_PORT")),
@@ -110,8 +110,8 @@ local fields = {
    { name = "message", label = "message", max = 5000, missing = "Write a message." },
 }
 
--- nil where there is no form in the request. It may be a stranger's: what costs more than a look at
--- each byte comes after the checks of its token and its lengths.
+-- nil where there is no form in the request. Anyone may have sent it, so its token and its lengths
+-- are checked before anything that costs more than one look at each byte.
 local function read()
    ngx.req.read_body()
    local ok, args = pcall(ngx.req.get_post_args, 20)
@@ -123,7 +123,7 @@ local function read()
       message = text "message", token = text "token", website = text "website" }
 end
 
--- A pattern that does this by itself would try each blank as the first of the last ones.
+-- One pattern for this would try each blank as the first of the last ones, and take too long.
 local function trim(text)
    local first, last = text:find("[^ \t\r\n]"), #text
    if not first then return "" end
@@ -170,7 +170,7 @@ end
 local no_such_letters = "We cannot write to addresses with letters like ä or é before the @. "
    .. "Please give another one."
 
--- What is refused for what was typed. -> list | nil where it is not about that
+-- The fields that made the library refuse the message. -> list, or nil if no field did
 local function refused(err)
    local bad = "The %s holds a line break, or another character that cannot be sent. Please type "
       .. "it again."
@@ -185,7 +185,7 @@ local function refused(err)
    end
 end
 
--- ---- once each, and not too many ----
+-- ---- each form once, and not too many ----
 
 -- A form is sent once, however often its button is pressed. -> "ours", "sent" or "doubt"
 local function claim(id)
@@ -203,7 +203,7 @@ local function settle(id, state)
    store():delete("form:" .. id)
 end
 
--- Whoever has IPv6 has a /64 at least.
+-- A visitor with IPv6 has at least a /64.
 local function visitor()
    local address = ngx.var.binary_remote_addr
    return "visitor:" .. (#address == 16 and address:sub(1, 8) or address)
@@ -217,7 +217,7 @@ local function count_message()
    return math.max(1, math.ceil(store():ttl(visitor()) or settings.window))
 end
 
--- What was surely not sent does not count.
+-- A message that was certainly not sent does not count.
 local function forget_message()
    store():incr(visitor(), -1)
 end

@@ -15,7 +15,7 @@ local function escape(value)
    return (tostring(value):gsub("[&<>\"']", entities))
 end
 
--- Strings, and tables for marks, up to the mark that closes `section`. -> parts, where they end
+-- Reads up to the mark that closes `section`. -> parts (strings, and tables for marks), their end
 local function parse(text, at, section)
    local parts = {}
    while true do
@@ -73,7 +73,7 @@ function write(out, parts, context)
    end
 end
 
---- Read a file once. -> function(values) that gives the page
+--- Reads a file once. Returns a function(values) that returns the page.
 function template.load(path)
    local file = assert(io.open(path, "r"))
    local parts = parse(file:read("*a"), 1)
