@@ -72,7 +72,8 @@
 --- once for each connection.
 ---@field password? string|fun(): string
 --- An OAuth token, or a function that returns one. Where the server refuses the token, the function
---- is called once more with the server's words, to get a new one.
+--- is called once more with the server's words, to get a new one. With a password as well,
+--- the token is tried first.
 ---@field token? string|fun(refusal?: string): string
 ---@field authzid? string  The identity to act as, where it is not the one that logs in.
 --- The mechanisms to use, in order of preference: names, or objects of your own. Default: see

@@ -251,6 +251,9 @@ describe("a message that is fine as text", function()
          <bye>
       ]])
       assert.same({ "extension_unsupported", "binarymime" }, { err.kind, err.reason })
+      -- Not what was given already.
+      assert.matches("encode binary parts as base64", err.hint)
+      assert.is_nil(err.hint:find("prefer", 1, true))
    end)
 
    it("is not sent without CHUNKING where BINARYMIME is required", function()

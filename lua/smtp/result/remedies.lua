@@ -55,6 +55,8 @@ remedies.of_reason = {
          .. "that offers SMTPUTF8",
       ["8bitmime"] = "Encode the message as quoted-printable or base64 (text composed here "
          .. "always is)",
+      binarymime = "Use a server that offers BINARYMIME and CHUNKING, or encode binary parts as "
+         .. "base64 and leave out extensions.binarymime",
       requiretls = "Only a server that offers REQUIRETLS (after STARTTLS) promises never to pass "
          .. "the message on in clear text; without requiretls = true it is sent all the same",
       requiretls_unverified = "Set tls = \"require\" and leave tls_verify at true; a transport "
