@@ -125,7 +125,10 @@ end
 
 -- ---- messages ----
 
-function by_kind.extension_unsupported(err)
+function by_kind.extension_unsupported(err, server)
+   if err.reason == "chunking" and server.extensions.chunking ~= "require" then -- BINARYMIME's
+      return remedies.of_reason.extension_unsupported.binarymime
+   end
    return fill(remedies.extension, { keyword = ascii.upper(err.reason), reason = err.reason })
 end
 
