@@ -148,6 +148,8 @@ static int new_header(lua_State *L)
         .body_hash = text_arg(L, 3),
         .rules = text_field(L, "rules"),
     };
+    luaL_argcheck(L, signer.domain.data != NULL, 1, "domain");
+    luaL_argcheck(L, signer.selector.data != NULL, 1, "selector");
     luaL_argcheck(L, signer.body_hash.len == CRYPTO_HASH_LEN, 3, "expected a hash");
     struct dkim_headers headers = headers_arg(L, 2);
     size_t len = dkim_header_max(&signer, &headers);

@@ -75,6 +75,13 @@ static bool run_once(struct flights *f)
     return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);
 }
 
+/* Any other userdata is not what sock:io() returned, and would be called as if it were. */
+static const struct smtp_io *io_arg(lua_State *L)
+{
+    luaL_argcheck(L, lua_islightuserdata(L, 2), 2, "sock:io() is needed");
+    return lua_touserdata(L, 2);
+}
+
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
  * something moved last; is it for the loop in Lua to go on; how many messages that the pipeline was
  * offered it has taken. `io` is sock:io(). With `once` one send, or one receive, is all. Else it
@@ -83,8 +90,7 @@ static bool run_once(struct flights *f)
  */
 int session_flights(lua_State *L)
 {
-    struct flights f = {.s = to_session(L), .io = lua_touserdata(L, 2)};
-    luaL_argcheck(L, f.io != NULL, 2, "sock:io() is wanted");
+    struct flights f = {.s = to_session(L), .io = io_arg(L)};
     f.clock.deadline = luaL_checknumber(L, 3);
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
@@ -119,8 +125,7 @@ int session_patience(lua_State *L)
 int session_look(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    const struct smtp_io *io = lua_touserdata(L, 2);
-    luaL_argcheck(L, io != NULL, 2, "sock:io() is needed");
+    const struct smtp_io *io = io_arg(L);
     const char *data, *word = NULL;
     size_t len;
     if ((smtp_wants(s) & SMTP_WANT_READY) == 0) return 0;

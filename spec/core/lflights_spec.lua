@@ -109,10 +109,12 @@ describe("the part of the loop in C", function()
 
    it("is given a socket", function()
       for _, name in ipairs { "flights", "look" } do
-         local one = session()
-         local ok, why = pcall(one[name], one, nil, 1, 1, 1)
-         assert.is_false(ok)
-         assert.truthy(why:find("bad argument #2", 1, true) and why:find("sock:io() is", 1, true), why)
+         for _, other in ipairs { false, "io", session(), io.stdout } do
+            local one = session()
+            local ok, why = pcall(one[name], one, other, 1, 1, 1)
+            assert.is_false(ok)
+            assert.truthy(why:find("bad argument #2", 1, true) and why:find("sock:io() is", 1, true), why)
+         end
       end
    end)
 

@@ -117,7 +117,8 @@ describe("the header DKIM-Signature", function()
          { signer, headers, hash, "x" }, { signer, { 1 }, hash, 1 }, { signer, { { "From" } }, hash, 1 },
          { signer, { { "From", "" } }, hash, 1 }, { signer, { { 1, 2 } }, hash, 1 },
          { with("key", 5), headers, hash, 1 },
-         { with("key", nil), headers, hash, 1 } } do
+         { with("key", nil), headers, hash, 1 }, { with("domain", nil), headers, hash, 1 },
+         { with("selector", nil), headers, hash, 1 } } do
          assert.is_false((pcall(crypto.dkim_header, bad[1], bad[2], bad[3], bad[4])))
       end
    end)
