@@ -77,10 +77,12 @@ static bool begins_with(const struct smtp_header *h, const char *text)
     return h->lead_len == strlen(text) && memcmp(h->lead, text, h->lead_len) == 0;
 }
 
-/* "From " begins the line of an mbox file (RFC 4155), unless the rest of it is blanks and a colon:
- * that is the field From in its obsolete form (RFC 5322 4.5). */
+/* "From " begins the line of an mbox file (RFC 4155), ">From " the same line as a mail program
+ * quotes it, unless the rest of it is blanks and a colon: that is the field From in its obsolete
+ * form (RFC 5322 4.5). */
 static void look_at_lead(struct smtp_header *h, char c)
 {
+    if (h->lead_len == 0 && c == '>') return;
     if (h->lead_len == 0 && c != 'F' && (unsigned char)c < 0xEF) {
         h->led = true;
     } else if (h->lead_len < sizeof h->lead) {

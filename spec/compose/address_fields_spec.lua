@@ -110,6 +110,7 @@ describe("two blanks and a TAB", function()
          assert.equal(text, (composing.bytes { text = "", subject = text }):match("\r\nSubject: (.-)\r\n"))
       end
       assert.equal("Ann", written("X-Note", "  Ann\t"))
+      assert.equal("=?UTF-8?Q?=C3=84__B?= <a@x.example>", written("Errors-To", "\195\132\t\tB <a@x.example>"))
       assert.truthy(composing.bytes({ text = "", to = "Ann  Lee <a@x.example>" }):find(
          '\r\nTo: "Ann  Lee" <a@x.example>\r\n', 1, true))
    end)

@@ -84,6 +84,7 @@ describe("An invitation with", function()
       for content, want in pairs {
          ["begin:vcalendar\nend:vcalendar\n"] = "begin:vcalendar\nMETHOD:ADD\nend:vcalendar\n",
          ["BEGIN\r\n\t:VCALENDAR\r\nEND:VCALENDAR"] = "BEGIN\r\n\t:VCALENDAR\r\nMETHOD:ADD\r\nEND:VCALENDAR",
+         ["\r\n\n BEGIN:VCALENDAR\nEND:VCALENDAR\n"] = "BEGIN:VCALENDAR\nMETHOD:ADD\nEND:VCALENDAR\n",
          ["\239\187\191BEGIN:VCALENDAR\rEND:VCALENDAR\r"] = "BEGIN:VCALENDAR\rMETHOD:ADD\rEND:VCALENDAR\r",
          ["BEGIN:VCALENDAR\nEND:VCALENDAR\nBEGIN:VCALENDAR\nMETHOD:ADD\nEND:VCALENDAR\n"] =
             "BEGIN:VCALENDAR\nMETHOD:ADD\nEND:VCALENDAR\nBEGIN:VCALENDAR\nMETHOD:ADD\nEND:VCALENDAR\n",
@@ -96,6 +97,16 @@ describe("An invitation with", function()
       for _, line_end in ipairs { "\r\n", "\n" } do
          local content = ("BEGIN:VCALENDAR|SUMMARY:gr\195| \188n\226\130|\t\172|END:VCALENDAR|"):gsub("|", line_end)
          assert.truthy(sent(content):find("SUMMARY:gr\r\n =C3=BCn\r\n\t=E2=82=AC\r\n", 1, true))
+      end
+   end)
+
+   it("a METHOD that is none is to be corrected in the text, whatever method says", function()
+      for _, value in ipairs { "", "  ", "a b", "R\195\169Q" } do
+         for _, method in ipairs { false, "REQUEST" } do
+            local err = refused { calendar = { method = method or nil,
+               content = lines("BEGIN:VCALENDAR", "METHOD:" .. value, "END:VCALENDAR") } }
+            assert.truthy(err.hint:find("that line of the text", 1, true), tostring(err))
+         end
       end
    end)
 

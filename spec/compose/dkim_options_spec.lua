@@ -51,6 +51,10 @@ describe("the option dkim", function()
          assert(dkim.check(signer { selector = selector }))
       end
       refused(signer { domain = "https://example.org" }, "dkim.domain", "letters, digits")
+      refused(signer { domain = "x\226\128\139.example" }, "dkim.domain", "U+200B")
+      for _, selector in ipairs { "s._domainkey", "s._DomainKey.example.org", "_domainkey" } do
+         refused(signer { selector = selector }, "dkim.selector", "2026._domainkey.example.org")
+      end
       refused({ selector = "s", key = rfc.rsa }, "dkim.domain", "is missing")
       refused({ domain = "example.org", key = rfc.rsa }, "dkim.selector", "is missing")
    end)

@@ -49,6 +49,8 @@ describe("headers with options of their own", function()
       assert.truthy(text:find("In-Reply-To: <a@b>\r\nReferences: <a@b> <c@d>\r\nX-Priority: 1\r\n"
          .. "Importance: high\r\nList-Unsubscribe: <https://x.example/u>, <mailto:u@x.example>\r\n"
          .. "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", 1, true), text)
+      text = bytes { text = "", list_unsubscribe = { "HTTPS://x.example/u", "MailTo:u@x.example", one_click = true } }
+      assert.truthy(text:find("\r\nList-Unsubscribe: <HTTPS://x.example/u>, <MailTo:u@x.example>\r\n", 1, true), text)
       local many = {}
       for i = 1, 60 do many[i] = ("<reference.%d@somewhere.example>"):format(i) end
       for line in bytes({ text = "", references = many }):gmatch("[^\r\n]+") do assert(#line <= 78, line) end

@@ -262,6 +262,7 @@ describe("A raw message that begins with", function()
       ["the line of an mbox file that ends in LF"] = { "From MAILER-DAEMON Fri Jul  8 12:08:34 2011\nSubject: x\n\nx\n",
          "mbox" },
       ["the line of an mbox file with a colon in it"] = { "From - Mon: x\r\n" .. rest, "mbox" },
+      ["the line of an mbox file, quoted"] = { ">From ann@me.example Mon Nov 30 12:00:00 2026\n" .. rest, "mbox" },
       ["the shortest line of an mbox file"] = { "From \r\n" .. rest, "mbox" },
       ["a byte order mark"] = { "\239\187\191" .. rest, "byte_order_mark" },
       ["a byte order mark before the line of an mbox file"] = { "\239\187\191From x\r\n" .. rest, "byte_order_mark" },

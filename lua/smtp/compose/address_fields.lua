@@ -108,7 +108,7 @@ function Writer:put_words(from, stop)
       local word = self.run[i]
       words[#words + 1] = word:find(QUOTED) and word:sub(2, -2):gsub("\\(.)", "%1") or word
    end
-   local name = ascii.trim(table.concat(words))
+   local name = ascii.trim(table.concat(words)):gsub("\t", " ")
    address.check_name(name, "headers." .. self.name, self.value)
    self:put(text:match("^[ \t]*"))
    self:put(core.words(name, #self.name + 2))

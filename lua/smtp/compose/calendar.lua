@@ -57,11 +57,19 @@ local SAME = "They have to be the same (RFC 5545 3.7.2): remove one of them, or 
    .. "in a message of its own"
 local NAME_IT = 'Write method = "%s", or send each calendar in a message of its own'
 
+local function is_method(method)
+   return #method <= METHOD_MAX and method:find("^[A-Z0-9-]+$")
+end
+
 -- The method that all calendars have to have; nil: none. Or false, what is wrong, and a hint.
 local function common_method(list, methods, stated)
    local method = stated or methods[1]
    if not method then return nil end
    for i = 1, #methods do
+      if not is_method(methods[i]) then
+         return false, ("its text has METHOD with the value %q, which is not a method"):format(
+            methods[i]), "Correct that line of the text, as in METHOD:REQUEST, or remove it"
+      end
       if methods[i] ~= method then
          local form = stated and "its method is %s, but its text says METHOD:%s"
             or "its text says both METHOD:%s and METHOD:%s"
@@ -74,7 +82,7 @@ local function common_method(list, methods, stated)
             method), NAME_IT:format(method)
       end
    end
-   if #method <= METHOD_MAX and method:find("^[A-Z0-9-]+$") then return method end
+   if is_method(method) then return method end
    return false, ("%q is not a valid method"):format(method), 'Write method = "REQUEST"'
 end
 
@@ -93,12 +101,12 @@ end
 --- Read iCalendar text, and see that its media type has the same method.
 ---@param text string            with line ends of any kind
 ---@param stated string|nil      the method that the caller stated
----@return string|nil            the text without a byte order mark, with METHOD where the caller
+---@return string|nil            the text from its first line on, with METHOD where the caller
 --   stated a method and the text does not; nil where it is not iCalendar text, or contradicts
 ---@return string|nil            the method for the media type, in upper case; or what is wrong
 ---@return string|nil hint
 function calendar.read(text, stated)
-   text = text:gsub(BOM, "")
+   text = text:gsub(BOM, ""):gsub("^[ \t\r\n]+", "")
    if not core.is_utf8(text) then text = text:gsub(FOLD_IN_CHARACTER, "%2%1%3") end
    local line_end = text:match("\r\n") or text:match("[\r\n]")
    local list, methods

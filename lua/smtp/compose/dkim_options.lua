@@ -53,11 +53,20 @@ local function copy_fields(value, at)
    return t
 end
 
+local function check_visible(text, option)
+   local invisible = core.invisible(text)
+   if invisible then
+      refuse(option, ("%s contains %s, which is invisible"):format(option, invisible),
+         "Remove that character: it often comes with a copied address")
+   end
+end
+
 -- -> the domain in A-labels
 local function read_domain(domain, option)
    if not domain then
       refuse(option, option .. " is missing", 'Write domain = "example.org", the domain of from')
    end
+   check_visible(domain, option)
    local name, hint = domain, nil
    local ok, why = core.domain(name)
    if not ok and domain:find("[\128-\255]") then
@@ -92,6 +101,10 @@ local function check_selector(selector, domain, option)
       refuse(option, option .. " is not a valid selector",
          "It has letters, digits, hyphens and dots, as in 2026.mail")
    end
+   if ("." .. ascii.lower(selector) .. "."):find("._domainkey.", 1, true) then
+      refuse(option, option .. " contains _domainkey, which this library adds",
+         ('Write selector = "2026" for the public key at 2026._domainkey.%s'):format(domain))
+   end
    if #selector + #"._domainkey." + #domain > 253 then
       refuse(option, option .. " and the domain are longer together than DNS allows (253 bytes)",
          "Use a shorter selector")
@@ -101,11 +114,7 @@ end
 -- RFC 6376 3.5, i=. -> the identity, its domain in A-labels, in dkim-quoted-printable (2.11)
 local function read_identity(identity, domain, option)
    if not identity then return nil end
-   local invisible = core.invisible(identity)
-   if invisible then
-      refuse(option, ("%s contains %s, which is invisible"):format(option, invisible),
-         "Remove that character: it often comes with a copied address")
-   end
+   check_visible(identity, option)
    local name, of = identity:match("^(.*)@([^@]*)$")
    if of and of:find("[\128-\255]") then of = address.domain(of) end
    if not of or ("." .. ascii.lower(of)):sub(-#domain - 1) ~= "." .. ascii.lower(domain) then

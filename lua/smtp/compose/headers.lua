@@ -52,8 +52,9 @@ local function why_no_uri(uri, one_click)
    if type(uri) ~= "string" or not uri:find("^[!-;=?-~]+$") or uri:find("[,<>]") or #uri > 900 then
       return "is not a valid URI: it has to be printable ASCII without commas and < >"
    end
-   if uri:find("^https://[^/]") or uri:find("^mailto:[^?]") then return nil end
-   if not uri:find("^http://[^/]") then return "must begin with https://, http:// or mailto:" end
+   local lower = ascii.lower(uri)
+   if lower:find("^https://[^/]") or lower:find("^mailto:[^?]") then return nil end
+   if not lower:find("^http://[^/]") then return "must begin with https://, http:// or mailto:" end
    return one_click and "must be https for one_click (RFC 8058 3.1)" or nil
 end
 
@@ -70,7 +71,7 @@ local function uri_list(value)
       if why then
          refuse("list_unsubscribe", "list_unsubscribe " .. why, UNSUBSCRIBE_FORM, uris[i])
       end
-      has_https = has_https or uris[i]:find("^https:") ~= nil
+      has_https = has_https or uris[i]:find("^[Hh][Tt][Tt][Pp][Ss]:") ~= nil
       uris[i] = "<" .. uris[i] .. ">"
    end
    if value.one_click and not has_https then
