@@ -12,13 +12,13 @@ static struct smtp_text or_empty(struct smtp_text b)
 EVP_MAC_CTX *crypto_keyed(const char *hash, struct smtp_text key)
 {
     char name[16] = "";
+    memcpy(name, hash, strnlen(hash, sizeof name - 1));
     OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
                             OSSL_PARAM_construct_end()};
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     EVP_MAC_CTX *keyed = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
     EVP_MAC_free(mac);
     key = or_empty(key);
-    memcpy(name, hash, strnlen(hash, sizeof name - 1));
     if (keyed == NULL) return NULL;
     if (EVP_MAC_init(keyed, (const unsigned char *)key.data, key.len, params) == 1) return keyed;
     EVP_MAC_CTX_free(keyed);
