@@ -113,7 +113,7 @@ static inline struct smtp_text text_arg(lua_State *L, int index)
 {
     struct smtp_text text;
     text.data = luaL_checklstring(L, index, &text.len);
-    luaL_argcheck(L, text.len <= SIZE_MAX / 4, index, "too long"); /* encoded, it has a size still */
+    luaL_argcheck(L, text.len <= SIZE_MAX / 4, index, "too long"); /* encoded, too */
     return text;
 }
 
