@@ -2,12 +2,13 @@
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local keys = require "spec.tools.dkim_keys"
+local lower = require("smtp.ground.ascii").lower -- in any locale
 
 local function canonical(raw, how)
    if how == "simple" then return raw end
    local name, value = raw:match("^([^:]*):(.*)$")
    value = value:gsub("\r\n", ""):gsub("[ \t]+", " "):gsub("^ ", ""):gsub(" $", "")
-   return name:lower() .. ":" .. value .. "\r\n"
+   return lower(name) .. ":" .. value .. "\r\n"
 end
 
 -- The list of pairs as the C function reads it.
@@ -23,7 +24,7 @@ local function choose(signer, headers)
    for name, word in signer.rules:gmatch("([^:]*):([^:]*):") do
       local found = false
       for j = #headers, 1, -1 do
-         if headers[j][1]:lower() == name:lower() then
+         if lower(headers[j][1]) == lower(name) then
             names[#names + 1], found = name, true
             text = text .. canonical(headers[j][2], signer.headers)
          end
