@@ -1,7 +1,6 @@
 -- Every block of code in README.md and in lua/README.md runs. The servers of the text are replaced by a sink, and what
 -- the text leaves to the reader by values.
 local command = require "spec.tools.command"
-local interpreter = require("spec.tools.peer").interpreter
 
 local compile = rawget(_G, "loadstring") or load
 
@@ -120,8 +119,9 @@ describe("README.md", function()
             assert.truthy(makefile:find("\n" .. target .. ":", 1, true), target)
          end
       end
+      local help = command.smtp "--help"
       for sub in text:gmatch("`lua%-smtp ([a-z]+)") do
-         assert.truthy(command.run(interpreter .. " csrc/lua-smtp --help"):find("lua-smtp " .. sub, 1, true), sub)
+         assert.truthy(help:find("lua-smtp " .. sub, 1, true), sub)
       end
    end)
 end)

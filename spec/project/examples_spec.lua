@@ -99,8 +99,9 @@ describe("the recipe", function()
    end)
 
    it("app_spec.lua is a spec that passes", function()
-      local said = command.run(("sh -c 'LUA_PATH=\"$PWD/lua/?.lua;$LUA_PATH\" busted --lua=%s -o plainTerminal "
-         .. "-p app_spec examples/app_spec.lua'"):format(interpreter))
+      local said = command.run(("sh -c 'LUA_PATH=\"$PWD/lua/?.lua;$LUA_PATH\" "
+         .. "LUA_CPATH=\"$PWD/build/%s/?.so;$LUA_CPATH\" busted --lua=%s -o plainTerminal -p app_spec "
+         .. "examples/app_spec.lua'"):format(interpreter:match("[^/]*$"), interpreter))
       assert.matches("2 successes / 0 failures / 0 errors", said)
    end)
 end)
