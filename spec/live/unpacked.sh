@@ -79,7 +79,9 @@ while len(held) < int(sys.argv[1]):
         held.append(socket.create_server(("127.0.0.1", random.randrange(10000, 20000))))
     except OSError:
         pass
-print(*(s.getsockname()[1] for s in held))' "$1"
+ports = [s.getsockname()[1] for s in held]
+for s in held: s.close() # before the ports are known: is_listening must not meet these
+print(*ports)' "$1"
 }
 
 wait_for() { # a command that succeeds within 10 seconds
