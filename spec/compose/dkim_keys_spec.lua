@@ -3,31 +3,12 @@ local command = require "spec.tools.command"
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local dkim = require "smtp.dkim"
-local errors = require "smtp.errors"
 local keys = require "spec.tools.dkim_keys"
 
-local signer = keys.signer
+local signer, refused, shows_nothing = keys.signer, keys.refused, keys.shows_nothing
 
 describe("a private key", function()
    local key = keys.make()
-
-   local function refused(value, option, words)
-      local found, err = dkim.check(value)
-      assert.is_nil(found)
-      assert.truthy(errors.is(err, "usage"))
-      assert.equal(option, err.option)
-      if words then assert.truthy(tostring(err):find(words, 1, true), tostring(err)) end
-      return err
-   end
-
-   -- No field of it, and no key of the table that was checked, shows anything of the key.
-   local function shows_nothing(err, pem)
-      for _, shown in pairs(err) do
-         for line in pem:gmatch("[^\r\n]+") do
-            assert.is_nil(#line > 8 and tostring(shown):find(line, 1, true) or nil)
-         end
-      end
-   end
 
    it("is given as PEM text and paths, RSA of 1,024 bits and more, Ed25519", function()
       for name, algorithm in pairs { rsa = "rsa-sha256", rsa1024 = "rsa-sha256", ed25519 = "ed25519-sha256" } do

@@ -1,30 +1,12 @@
 -- The option dkim: the fields of a signer. Its key is in dkim_keys_spec, its headers in dkim_headers_spec.
 local dkim = require "smtp.dkim"
-local errors = require "smtp.errors"
 local keys = require "spec.tools.dkim_keys"
 
 local clock, signer, rfc = keys.clock, keys.signer, keys.rfc
+local refused, shows_nothing = keys.refused, keys.shows_nothing
 
 describe("the option dkim", function()
    local key = keys.make()
-
-   local function refused(value, option, words)
-      local found, err = dkim.check(value)
-      assert.is_nil(found)
-      assert.truthy(errors.is(err, "usage"))
-      assert.equal(option, err.option)
-      if words then assert.truthy(tostring(err):find(words, 1, true), tostring(err)) end
-      return err
-   end
-
-   -- No field of it, and no key of the table that was checked, shows anything of the key.
-   local function shows_nothing(err, pem)
-      for _, shown in pairs(err) do
-         for line in pem:gmatch("[^\r\n]+") do
-            assert.is_nil(#line > 8 and tostring(shown):find(line, 1, true) or nil)
-         end
-      end
-   end
 
    it("needs each of its fields, and shows none of them", function()
       local _, pem = key("ed25519")

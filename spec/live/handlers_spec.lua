@@ -3,12 +3,7 @@ local command = require "spec.tools.command"
 local interpreter = require("spec.tools.peer").interpreter
 local socket = require "smtp.socket"
 
-local function read(path)
-   local file = assert(io.open(path))
-   local text = file:read("*a")
-   file:close()
-   return text
-end
+local read = command.read
 
 local function free_port()
    local listener = socket.listen("127.0.0.1", 0)

@@ -2,14 +2,9 @@
 -- the text leaves to the reader by values.
 local command = require "spec.tools.command"
 
-local compile = rawget(_G, "loadstring") or load
+local read = command.read
 
-local function read(path)
-   local file = assert(io.open(path))
-   local text = file:read("*a")
-   file:close()
-   return text
-end
+local compile = rawget(_G, "loadstring") or load
 
 local function blocks_of(path, language)
    local list = {}

@@ -5,12 +5,7 @@ local errors = require "smtp.errors"
 local interpreter = require("spec.tools.peer").interpreter
 local reasons = require "smtp.result.reasons"
 
-local function read(path)
-   local file = assert(io.open(path))
-   local text = file:read("*a")
-   file:close()
-   return text
-end
+local read = command.read
 
 local reference = read "lua/README.md"
 

@@ -28,6 +28,14 @@ function command.run_with(program, text)
    return said
 end
 
+--- -> the text of a file
+function command.read(name)
+   local file = assert(io.open(name, "rb"))
+   local text = file:read("*a")
+   file:close()
+   return text
+end
+
 --- Writes a file.
 function command.write(name, text)
    local file = assert(io.open(name, "wb"))

@@ -3,6 +3,7 @@
 
 local command = require "spec.tools.command"
 local dkim = require "smtp.dkim"
+local errors = require "smtp.errors"
 
 local keys = {}
 
@@ -109,6 +110,24 @@ function keys.read(signed)
       list[#list + 1], rest = tags, rest + #header[2]
    end
    return list, signed:sub(rest)
+end
+
+--- The option dkim with this value is refused for `option`, in these words. -> the error
+function keys.refused(value, option, words)
+   local found, err = dkim.check(value)
+   assert(found == nil and errors.is(err, "usage"), tostring(err))
+   assert(err.option == option, ("%s, not %s"):format(tostring(err.option), option))
+   assert(not words or tostring(err):find(words, 1, true), tostring(err))
+   return err
+end
+
+--- No field of the error shows a line of the key.
+function keys.shows_nothing(err, pem)
+   for _, shown in pairs(err) do
+      for line in pem:gmatch("[^\r\n]+") do
+         assert(#line <= 8 or not tostring(shown):find(line, 1, true), tostring(err))
+      end
+   end
 end
 
 return keys
