@@ -322,6 +322,17 @@ enum smtp_grade {
     SMTP_EAGER /* its DATA, too */
 };
 
+/** Where a dialogue ends early, for a caller that tries a server out: the session is READY after
+ * this step. After MAIL and RCPT it says RSET first; nothing of the message is said. */
+enum smtp_halt {
+    SMTP_HALT_NEVER,
+    SMTP_HALT_GREETING,
+    SMTP_HALT_EHLO, /* the first one */
+    SMTP_HALT_TLS,
+    SMTP_HALT_MAIL, /* no recipient is offered */
+    SMTP_HALT_RCPT  /* an accepted recipient is one that RCPT accepted */
+};
+
 struct smtp_options {
     struct smtp_text domain;                /* what EHLO says: smtp_domain_check */
     enum smtp_policy tls;                   /* STARTTLS */
@@ -342,6 +353,7 @@ struct smtp_options {
     size_t flight_max;  /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
     size_t refused_max; /* then no further message: some servers go; 0: any number */
     size_t window;      /* replies outstanding at most, to no more than 8 KiB of commands; 0: any */
+    enum smtp_halt halt;
 };
 
 enum smtp_verdict {

@@ -61,7 +61,7 @@ static step after_answers(struct smtp_session *s, step next)
 {
     bool done = s->quit_wanted && !s->rest_wanted && s->transactions == NULL;
     if (next == STEP_rset && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
-    if (next == STEP_rset && done) return STEP_quit;
+    if (next == STEP_rset && done && s->opt.halt == SMTP_HALT_NEVER) return STEP_quit;
     return next == STEP_ready ? dialogue_rest(s) : next;
 }
 

@@ -92,6 +92,19 @@ static void put_deadline(struct smtp_session *s, const struct smtp_transaction *
     if (m->by_trace) put_words(s, "T");
 }
 
+/* Returns what follows the last RCPT. */
+static step after_recipients(const struct smtp_session *s, const struct smtp_transaction *m)
+{
+    return s->opt.halt == SMTP_HALT_RCPT ? STEP_rset : message_begin(s, m);
+}
+
+/* The dialogue ends here: what was said so far is the outcome. */
+static step halt(struct smtp_transaction *m)
+{
+    m->has_outcome = true;
+    return STEP_rset;
+}
+
 step say_mail(struct smtp_session *s)
 {
     const struct smtp_transaction *m = s->spoken;
@@ -112,7 +125,7 @@ step say_mail(struct smtp_session *s)
     if (offers(s, SMTP_EXT_FUTURERELEASE)) put_seconds(s, " HOLDFOR=", m->hold_seconds);
     if (offers(s, SMTP_EXT_FUTURERELEASE)) put_value(s, " HOLDUNTIL=", m->hold_until);
     if (offers(s, SMTP_EXT_MT_PRIORITY)) put_value(s, " MT-PRIORITY=", m->mt_priority);
-    return STEP_rcpt;
+    return s->opt.halt == SMTP_HALT_MAIL ? STEP_rset : STEP_rcpt;
 }
 
 static enum smtp_error sender_error(const struct smtp_session *s, const struct smtp_reply *r)
@@ -130,7 +143,9 @@ step hear_mail(struct smtp_session *s, const struct smtp_reply *r)
     if (reply_class(r) == 3) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     if (reply_class(r) == 2) {
         s->transactions->sender_accepted = true;
-        return STEP_rcpt;
+        if (s->opt.halt != SMTP_HALT_MAIL) return STEP_rcpt;
+        s->transactions->to_said = s->transactions->to_count; /* none is for a further one */
+        return halt(s->transactions);
     }
     refuse(s, s->transactions, sender_error(s, r), r);
     return STEP_rset;
@@ -148,7 +163,7 @@ step say_rcpt(struct smtp_session *s)
     if (offers(s, SMTP_EXT_DSN))
         put_value(s, " NOTIFY=", to->notify.len > 0 ? to->notify : m->notify);
     if (offers(s, SMTP_EXT_DSN)) put_value(s, " ORCPT=", to->orcpt);
-    return m->to_said < m->to_end ? STEP_rcpt : message_begin(s, m);
+    return m->to_said < m->to_end ? STEP_rcpt : after_recipients(s, m);
 }
 
 /* Keeps the server's words in the caller's room. Words that equal those about the recipient before
@@ -277,7 +292,8 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
     if (m->to_heard < m->to_end) return STEP_rcpt;
     learn_offer(s, m);
     if (m->to_accepted == 0 || (m->all && m->to_accepted < m->to_count)) refuse_recipients(s, m);
-    return m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : message_begin(s, m);
+    if (m->trouble.error != SMTP_ERROR_NONE) return STEP_rset;
+    return s->opt.halt == SMTP_HALT_RCPT ? halt(m) : message_begin(s, m);
 }
 
 /* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */

@@ -5,7 +5,7 @@
 
 step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (r->code == 220) return STEP_ehlo;
+    if (r->code == 220) return s->opt.halt == SMTP_HALT_GREETING ? STEP_ready : STEP_ehlo;
     if (r->code == 421) return drop(s, SMTP_ERROR_GREETING_REFUSED, r);
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_GREETING_REFUSED, r);
     return drop(s, SMTP_ERROR_UNEXPECTED, r);
@@ -16,6 +16,7 @@ step hear_greeting(struct smtp_session *s, const struct smtp_reply *r)
 /* TLS comes first, then AUTH, then mail. What was learned before TLS does not count after it. */
 static step after_hello(struct smtp_session *s)
 {
+    if (s->opt.halt == SMTP_HALT_EHLO) return STEP_ready;
     return s->opt.tls == SMTP_SKIP || has_tls(s) ? auth_begin(s) : starttls_begin(s);
 }
 

@@ -85,7 +85,7 @@ void smtp_tls_started(struct smtp_session *s, bool verified)
     if (s->next != STEP_tls) return;
     s->facts.tls = SMTP_TLS_ON;
     s->facts.tls_verified = verified;
-    s->next = STEP_ehlo;
+    s->next = s->opt.halt == SMTP_HALT_TLS ? STEP_ready : STEP_ehlo;
     transcript_note(s, "TLS");
     dialogue_go_on(s);
 }

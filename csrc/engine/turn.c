@@ -67,7 +67,7 @@ static bool may_flow_within(const struct smtp_session *s)
     if (m->crossing && s->status.grade == SMTP_SAFE) return false;
     if (s->next == STEP_rcpt) return may_rcpt_flow(m);
     /* Some servers run a chunk as commands where they have accepted no recipient. */
-    if (s->next == STEP_bdat) return false;
+    if (s->next == STEP_bdat || s->next == STEP_rset) return false;
     if (s->next != STEP_data) return true;
     if (m->crossing && s->status.grade == SMTP_TRY) return false;
     /* After DATA a message for all recipients or none could not be taken back. */

@@ -3,6 +3,7 @@
 
 static const char *const policies[] = {"skip", "prefer", "require", NULL};
 static const char *const grades[] = {"safe", "try", "eager", NULL};
+static const char *const halts[] = {"never", "greeting", "ehlo", "tls", "mail", "rcpt", NULL};
 
 void push_grade(lua_State *L, const struct smtp_session *s)
 {
@@ -77,6 +78,7 @@ void read_options(lua_State *L, struct smtp_options *o)
         .grade = (enum smtp_grade)word_field(L, "grade", "safe", grades),
         .flight_max = count_field(L, "flight_max", SMTP_FLIGHT_MAX),
         .refused_max = count_field(L, "refused_max", UINT32_MAX),
+        .halt = (enum smtp_halt)word_field(L, "halt", "never", halts),
     };
     read_mechanisms(L, o);
     luaL_argcheck(L, smtp_domain_check(o->domain.data, o->domain.len) == NULL, 1, "domain");

@@ -17,7 +17,7 @@ describe("The options of a session", function()
       extensions = { { nonsense = "skip" }, { [1] = "dsn" } }, mechanisms = { { 7 }, { {} }, { { name = "" } },
          { { name = ("X"):rep(21) } } }, username = { ("x"):rep(core.limits.secret + 1) },
       authzid = { ("x"):rep(core.limits.secret + 1) }, host = { ("x"):rep(256) }, port = { 65536 },
-      flight_max = { core.limits.flight + 1 } } do
+      flight_max = { core.limits.flight + 1 }, halt = { "data" } } do
       it("are refused where this is not valid: " .. name, function()
          for _, value in ipairs(values) do
             assert.has_error(function() session { [name] = value } end)

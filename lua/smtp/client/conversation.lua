@@ -116,6 +116,7 @@ function Conversation:start(domain, facts)
       grade = grade,
       flight_max = server.flight_max or 1,
       refused_max = server.refused_max or 0,
+      halt = server.halt,
       window = self.sock.duplex == true and 0 or 200,
    }, facts, old)
    if secrets[1] then self.session:hide(secrets) end

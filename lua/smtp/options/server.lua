@@ -146,6 +146,7 @@ end
 ---@field flight_max integer|nil     send_many: messages in flight
 ---@field refused_max integer|nil    send_many: refused recipients in flight
 ---@field secret_unverified boolean|nil  false: smtp.probe sends no secret where nothing is verified
+---@field halt string|nil             the step after which smtp.client.rehearsal ends the dialogue
 
 local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply_timeout = 60,
    pipelining = "safe" }
