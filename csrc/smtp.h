@@ -11,9 +11,10 @@
  *   The driver asks smtp_wants, does the most urgent of the things wanted, reports the result, and
  *   asks again. SEND: write smtp_send_buf to the network, then smtp_send_ack. RECV: read, then
  *   smtp_recv. TLS, SECRET, ANSWER and BODY need something that only the caller has: a handshake,
- *   a password, a SASL answer, the next piece of a message. READY: the session rests between two
- *   transactions, and takes a transaction, a question, or smtp_quit. NOTHING: the conversation is
- *   over. How long the driver may wait is defined by smtp_patience.
+ *   a password, a SASL answer, the next piece of a message. END, with the option `hold_ends`: the
+ *   caller's word that a message may end. READY: the session rests between two transactions, and
+ *   takes a transaction, a question, or smtp_quit. NOTHING: the conversation is over. How long the
+ *   driver may wait is defined by smtp_patience.
  *
  *   The cuts between two pieces, in either direction and in the message, have no meaning: byte by
  *   byte gives the same conversation as all at once.
@@ -63,6 +64,17 @@
  *   message, smtp_eager_failed is true, the messages that were not the cause are `bystander`s, and
  *   the caller sends them again with SAFE. LMTP is always SAFE, since it has one answer for each
  *   accepted recipient (RFC 2033 4.2), and how many these are is not known in advance.
+ *
+ * Ends that are held back
+ *
+ *   With `hold_ends`, all octets of a message leave but those that end it: the dot and its line
+ *   end, or the last octets of the last chunk. smtp_send_buf does not contain them, nor anything
+ *   said after them, until smtp_end_allow. So the caller can first store that this message is about
+ *   to be delivered: after a crash, a message without such a mark is at no server. Where the caller
+ *   does not allow the end, it breaks the session, and nobody gets the message: UNSENT. The text of
+ *   a message is only said when everything before it was answered, so one end at a time is held,
+ *   and the recipients that the server has accepted are known by then. A message that was refused
+ *   before its end has none that is held, not even a lone dot.
  *
  * What is never said after what
  *
@@ -242,6 +254,7 @@ enum {
     X(TRACE_FAILED,     "source",              "trace",            SMTP_NOTE("connection abandoned: the function given as trace failed"))\
     X(OBSERVE_FAILED,   "source",              "observe",          SMTP_NOTE("connection abandoned: the function given as observe failed"))\
     X(TRANSPORT_FAILED, "source",              "transport",        SMTP_NOTE("connection abandoned: the transport that the caller gave failed"))\
+    X(WITHHELD,         "source",              "withheld",         SMTP_NOTE("message not sent: the caller withheld its end"))\
     X(AUTH_SOURCE,      "source",              "auth",             SMTP_NOTE("login abandoned: the caller's function or object for AUTH failed"))\
     X(NO_CRYPTO,        "system",              "crypto",           SMTP_NOTE("connection abandoned: libcrypto failed, probably out of memory"))\
     X(NO_RESOURCES,     "system",              "resources",        SMTP_NOTE("connection abandoned: this machine has no descriptors or memory left"))\
@@ -348,6 +361,7 @@ struct smtp_options {
     struct smtp_text host; /* as the caller names it; OAUTHBEARER tells the server */
     uint16_t port;
     bool lmtp;         /* LMTP instead of SMTP (RFC 2033) */
+    bool hold_ends;    /* a message ends only after smtp_end_allow */
     unsigned ext_skip; /* extensions that are never used */
     enum smtp_grade grade;
     size_t flight_max;  /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
@@ -532,8 +546,9 @@ enum {
     SMTP_WANT_ANSWER = 0x08,  /* a SASL answer: smtp_challenge, smtp_answer */
     SMTP_WANT_BODY = 0x10,    /* the next piece of the message: smtp_body, smtp_body_end */
     SMTP_WANT_SEND = 0x20,    /* bytes for the server: smtp_send_buf */
-    SMTP_WANT_READY = 0x40,   /* a transaction, a question, or the word to quit */
-    SMTP_WANT_RECV = 0x80     /* bytes from the server: smtp_recv */
+    SMTP_WANT_END = 0x40,     /* may this message end: smtp_ending, smtp_end_allow */
+    SMTP_WANT_READY = 0x80,   /* a transaction, a question, or the word to quit */
+    SMTP_WANT_RECV = 0x100    /* bytes from the server: smtp_recv */
 };
 unsigned smtp_wants(const struct smtp_session *s);
 
@@ -574,6 +589,11 @@ const struct smtp_transaction *smtp_spoken(const struct smtp_session *s);
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
 /** The message is complete. */
 void smtp_body_end(struct smtp_session *s);
+/** Returns the transaction whose end is held back, NULL where there is none. The verdict of those
+ * of its recipients that the server has accepted so far is ACCEPTED. */
+const struct smtp_transaction *smtp_ending(const struct smtp_session *s);
+/** Its end may leave. */
+void smtp_end_allow(struct smtp_session *s);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
 

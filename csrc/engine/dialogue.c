@@ -95,6 +95,16 @@ step say_words(struct smtp_session *s)
     return step_rows[s->next].then;
 }
 
+/* Without these octets no server can take the message for whole: "." CR LF, or the last ones of the
+ * last chunk, of which some may have left already. A lone dot ends no message. */
+static void hold_end(struct smtp_session *s)
+{
+    enum { END_LEN = 3 };
+    if (s->spoken->trouble.error != SMTP_ERROR_NONE) return;
+    s->held_at = s->said_len - END_LEN;
+    if (s->held_at < s->sent_len) s->held_at = s->sent_len;
+}
+
 static void speak(struct smtp_session *s)
 {
     step said = s->next;
@@ -112,6 +122,7 @@ static void speak(struct smtp_session *s)
     add_run(s, said);
     if (!is_end(said)) return;
     s->spoken->end_at = s->said_len;
+    if (s->opt.hold_ends) hold_end(s);
     if (s->due_count == 0) s->next = end_unanswered(s);
 }
 

@@ -4,7 +4,10 @@
 unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
-    if (smtp_send_buf(s).len > 0) wants |= SMTP_WANT_SEND;
+    if (smtp_send_buf(s).len > 0)
+        wants |= SMTP_WANT_SEND;
+    else if (s->held_at != 0)
+        wants |= SMTP_WANT_END;
     if (dialogue_over(s)) return SMTP_WANT_NOTHING;
     if (chunk_wants_body(s)) wants |= SMTP_WANT_BODY;
     if (s->due_count > 0 || s->next == STEP_octets) return wants | SMTP_WANT_RECV;
@@ -27,6 +30,16 @@ void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
 void smtp_lockstep(struct smtp_session *s)
 {
     s->opt.ext_skip |= SMTP_EXT_PIPELINING;
+}
+
+const struct smtp_transaction *smtp_ending(const struct smtp_session *s)
+{
+    return s->held_at != 0 ? s->transactions : NULL;
+}
+
+void smtp_end_allow(struct smtp_session *s)
+{
+    s->held_at = 0;
 }
 
 const char *smtp_session_stage(const struct smtp_session *s)

@@ -130,5 +130,6 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     s->run_count = s->due_count = 0;
     smtp_session_wipe(s);
     s->gathering = false;
+    s->held_at = 0;
     return STEP_over;
 }

@@ -180,6 +180,7 @@ struct smtp_session {
     size_t command_at;               /* where the command that is being written begins */
     size_t command_len;              /* of the longest command that others may follow at once */
     uint64_t said_len, sent_len;     /* octets of the stream that were said, and sent */
+    uint64_t held_at;                /* those from here on must not leave yet; 0: all may */
     bool out_secret;                 /* the buffer contains a secret */
 
     /* transcript.c: what was said and heard */

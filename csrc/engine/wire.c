@@ -22,9 +22,16 @@ void put_base64(struct smtp_session *s, const char *data, size_t len)
     s->said_len += coded_len;
 }
 
+/* Returns how many octets at the end of the buffer must not leave yet. */
+static size_t hidden_len(const struct smtp_session *s)
+{
+    if (s->held_at != 0) return (size_t)(s->said_len - s->held_at);
+    return chunk_hidden_len(s);
+}
+
 struct smtp_text smtp_send_buf(const struct smtp_session *s)
 {
-    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at - chunk_hidden_len(s)};
+    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at - hidden_len(s)};
 }
 
 const struct smtp_transaction *smtp_spoken(const struct smtp_session *s)

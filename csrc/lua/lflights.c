@@ -62,8 +62,8 @@ static bool receive_flight(struct flights *f)
 
 /* What only the loop in Lua can do. */
 enum {
-    OTHERS =
-        SMTP_WANT_TLS | SMTP_WANT_SECRET | SMTP_WANT_ANSWER | SMTP_WANT_BODY | SMTP_WANT_NOTHING
+    OTHERS = SMTP_WANT_TLS | SMTP_WANT_SECRET | SMTP_WANT_ANSWER | SMTP_WANT_BODY | SMTP_WANT_END |
+             SMTP_WANT_NOTHING
 };
 
 /* One send, or one receive. */

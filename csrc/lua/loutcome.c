@@ -1,5 +1,5 @@
-/* loutcome.c - what became of a transaction: the methods of the class smtp.Transaction, and
- * receipts. */
+/* loutcome.c - what became of a transaction: the methods of the class smtp.Transaction, receipts,
+ * and the recipients of one that is about to end. */
 #include "lsmtp.h"
 
 #include <string.h>
@@ -99,6 +99,22 @@ static void push_recipients(lua_State *L, const struct smtp_transaction *m)
 static int transaction_recipients(lua_State *L)
 {
     push_recipients(L, to_transaction(L));
+    return 1;
+}
+
+/** session:ending() -> of the message whose end is held back, the addresses of the recipients that
+ * the server has accepted; nil where there is none */
+int session_ending(lua_State *L)
+{
+    const struct smtp_transaction *m = smtp_ending(to_session(L));
+    int count = 0;
+    if (m == NULL) return 0;
+    lua_createtable(L, (int)m->to_accepted, 0);
+    for (size_t i = 0; i < m->to_heard; i++) {
+        if (m->to[i].verdict != SMTP_ACCEPTED) continue;
+        lua_pushlstring(L, m->to[i].address.data, m->to[i].address.len);
+        lua_rawseti(L, -2, ++count);
+    }
     return 1;
 }
 

@@ -267,13 +267,30 @@ static void advance(lua_State *L, struct pipeline *p, bool keep)
     p->count--;
 }
 
-/* The caller's index or entry of the oldest. */
-static void push_subject(lua_State *L, const struct pipeline *p)
+/* The caller's index or entry of what is in this slot. */
+static void push_subject(lua_State *L, const struct pipeline *p, int ring, size_t slot)
 {
-    if (p->of[p->first].index != 0)
-        lua_pushinteger(L, p->of[p->first].index);
+    if (p->of[slot].index != 0)
+        lua_pushinteger(L, p->of[slot].index);
     else
-        lua_rawgeti(L, RING, transaction_at(p->first) + 1);
+        lua_rawgeti(L, ring, transaction_at(slot) + 1);
+}
+
+/** pipeline:ending() -> the entry, or the index of a posted one, of the message whose end is held
+ * back; nil where there is none */
+static int pipeline_ending(lua_State *L)
+{
+    const struct pipeline *p = to_pipeline(L, 1);
+    const struct smtp_transaction *m = smtp_ending(p->s);
+    lua_settop(L, 1);
+    lua_getuservalue(L, 1);
+    for (size_t i = 0; m != NULL && i < p->count; i++) {
+        size_t slot = (p->first + i) % SLOTS;
+        if (p->of[slot].transaction != m) continue;
+        push_subject(L, p, 2, slot);
+        return 1;
+    }
+    return 0;
 }
 
 /* The oldest, of which more is to be reported. */
@@ -284,7 +301,7 @@ static int give(lua_State *L, struct pipeline *p, int count)
     const struct smtp_transaction *m = p->of[p->first].transaction;
     struct smtp_text id = p->of[p->first].id;
     lua_rawgeti(L, RING, at);
-    push_subject(L, p);
+    push_subject(L, p, RING, p->first);
     if (p->of[p->first].index != 0)
         lua_rawgeti(L, RING, at + 1);
     else
@@ -322,7 +339,7 @@ static int pipeline_take(lua_State *L)
     p->begun = p->begun || oldest_has_begun(p);
     for (; p->count > 0 && p->of[p->first].transaction->over; count++) {
         const struct smtp_transaction *m = p->of[p->first].transaction;
-        push_subject(L, p);
+        push_subject(L, p, RING, p->first);
         if (!p->of[p->first].whole || push_receipt(L, m) == 0) return give(L, p, count);
         push_integer(L, (size_t)m->size);
         lua_pushnumber(L, now - p->of[p->first].started);
@@ -339,9 +356,13 @@ static int pipeline_take(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),  METHOD(pipeline, post),
-                                            METHOD(pipeline, add),  METHOD(pipeline, drain),
-                                            METHOD(pipeline, take), {NULL, NULL}};
+static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),
+                                            METHOD(pipeline, post),
+                                            METHOD(pipeline, add),
+                                            METHOD(pipeline, drain),
+                                            METHOD(pipeline, take),
+                                            METHOD(pipeline, ending),
+                                            {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, pipeline), {NULL, NULL}};
 

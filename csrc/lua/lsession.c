@@ -29,10 +29,10 @@ void anchor(lua_State *L, const char *key, int index)
 
 /** core.session(options, resume, old) -> session. `options` is kept and must not change any more:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
- *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, extensions (keyword to
- * word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of the session
- * that had this connection before. `old`: one that is not used any more; its memory is the new
- * one's. */
+ *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, hold_ends, extensions
+ * (keyword to word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of
+ * the session that had this connection before. `old`: one that is not used any more; its memory is
+ * the new one's. */
 static int core_session(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -69,13 +69,13 @@ static int core_session(lua_State *L)
 /* The most urgent want, which is the lowest bit, as a word. */
 const char *want_word(const struct smtp_session *s)
 {
-    static const char *const words[] = {"nothing", "tls",  "secret", "answer",
-                                        "body",    "send", "ready",  "recv"};
+    static const char *const words[] = {"nothing", "tls", "secret", "answer", "body",
+                                        "send",    "end", "ready",  "recv"};
     return words[__builtin_ctz(smtp_wants(s) | SMTP_WANT_RECV)];
 }
 
 /** session:wants() -> the most urgent want: "nothing", "tls", "secret", "answer", "body", "send",
- *  "ready", "recv". */
+ *  "end", "ready", "recv". */
 static int session_wants(lua_State *L)
 {
     lua_pushstring(L, want_word(to_session(L)));
@@ -135,6 +135,13 @@ static int session_body(lua_State *L)
 static int session_body_end(lua_State *L)
 {
     smtp_body_end(to_session(L));
+    return 0;
+}
+
+/** session:end_allowed(): the message whose end is held back may end. */
+static int session_end_allowed(lua_State *L)
+{
+    smtp_end_allow(to_session(L));
     return 0;
 }
 
@@ -294,14 +301,19 @@ static int session_gc(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    METHOD(session, wants),       METHOD(session, flights),      METHOD(session, look),
-    METHOD(session, patience),    METHOD(session, rests),        METHOD(session, output),
-    METHOD(session, octets),      METHOD(session, sent),         METHOD(session, heard),
-    METHOD(session, tls_started), METHOD(session, body),         METHOD(session, body_end),
-    METHOD(session, broken),      METHOD(session, add),          METHOD(session, spoken),
-    METHOD(session, quit),        METHOD(session, ask),          METHOD(session, asked),
-    METHOD(session, trouble),     METHOD(session, stage),        METHOD(session, replies),
-    METHOD(session, grade),       METHOD(session, eager_failed), {NULL, NULL}};
+    METHOD(session, wants),        METHOD(session, flights),
+    METHOD(session, look),         METHOD(session, patience),
+    METHOD(session, rests),        METHOD(session, output),
+    METHOD(session, octets),       METHOD(session, sent),
+    METHOD(session, heard),        METHOD(session, tls_started),
+    METHOD(session, body),         METHOD(session, body_end),
+    METHOD(session, broken),       METHOD(session, add),
+    METHOD(session, spoken),       METHOD(session, quit),
+    METHOD(session, ask),          METHOD(session, asked),
+    METHOD(session, trouble),      METHOD(session, stage),
+    METHOD(session, replies),      METHOD(session, grade),
+    METHOD(session, eager_failed), METHOD(session, ending),
+    METHOD(session, end_allowed),  {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 

@@ -80,6 +80,7 @@ bool push_letter(lua_State *L, struct smtp_letter *letter, struct smtp_text from
                  struct smtp_text *text);
 
 /* loutcome.c */
+int session_ending(lua_State *L);
 struct smtp_transaction *to_transaction(lua_State *L);
 /* What transaction:receipt() returns, pushed. Returns how many values. */
 int push_receipt(lua_State *L, const struct smtp_transaction *m);

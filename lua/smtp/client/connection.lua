@@ -114,10 +114,11 @@ end
 
 --- Connect, greet, start TLS and authenticate as the options say.
 ---@param t table        where and how
+---@param values? table   other values for some fields of its server
 ---@return table|nil     the connection
 ---@return table|nil
-function connection.open(t)
-   local server, err = request.connection(t)
+function connection.open(t, values)
+   local server, err = request.connection(t, values)
    if not server then return nil, err end
    local conv
    conv, err = delivery.open(server, delivery.deadline(server))

@@ -49,6 +49,7 @@ function conversation.new(server, deadline, transcript, observer)
       tls_trouble = nil,       -- why the handshake failed
       login = no_login,        -- smtp.Login: what AUTH needs
       body = nil,              -- smtp.Body: messages that are read piece by piece
+      pipeline = nil,          -- smtp.core's, of the messages of smtp.client.lane
       session = nil,           -- smtp.core's
       words = nil,             -- what the session may use of each extension, see memory.recall
       in_lockstep = false,     -- PIPELINING was given up on this connection, see lockstep
@@ -66,7 +67,8 @@ function conversation.new(server, deadline, transcript, observer)
 end
 
 --- A function or an object of the caller's failed, which ends the conversation.
----@param reason string   "auth", "observe", "trace", "transport", or one of smtp.compose.source
+---@param reason string   "auth", "observe", "trace", "transport", "withheld", or one of
+--   smtp.compose.source
 ---@param cause any       what it raised
 ---@param text? string    for people; by default the cause
 function Conversation:fail(reason, cause, text)
@@ -112,6 +114,7 @@ function Conversation:start(domain, facts)
       secret_in_clear = server.loopback or server.auth_plaintext,
       secret_unverified = secret_unverified,
       lmtp = server.protocol == "lmtp",
+      hold_ends = server.ending ~= nil,
       extensions = words,
       grade = grade,
       flight_max = server.flight_max or 1,

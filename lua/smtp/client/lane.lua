@@ -23,11 +23,12 @@ Lane.__index = Lane
 ---@param conv smtp.Conversation
 function lane.new(queue, conv)
    local server, window = queue.server, queue.settings.window
+   conv.pipeline = core.pipeline(conv.session, server.extensions, server.timeout,
+      server.timeout_given, window)
    return setmetatable({
       queue = queue,
       conv = conv,
-      pipeline = core.pipeline(conv.session, server.extensions, server.timeout,
-         server.timeout_given, window),
+      pipeline = conv.pipeline,
       half = math.ceil(window / 2),
       taken = 0,       -- messages that this connection has been given
       max = nil,       -- how many it may carry at most, once its limits are known

@@ -6,6 +6,7 @@
 -- @module smtp.client.loop
 
 local core = require "smtp.core"
+local ending = require "smtp.client.ending"
 local memory = require "smtp.client.memory"
 local tls = require "smtp.client.tls"
 
@@ -134,6 +135,16 @@ function doing.body(conversation)
    else
       check_deadline(conversation, "the message's source was too slow")
    end
+end
+
+-- The caller may close the connection meanwhile.
+doing["end"] = function(conversation)
+   local session = conversation.session
+   local allowed, why = ending.ask(conversation)
+   if session:wants() ~= "end" then return end
+   check_deadline(conversation, "the function before_end was too slow")
+   if allowed then return session:end_allowed() end
+   conversation:fail("withheld", why)
 end
 
 function doing.secret(conversation)

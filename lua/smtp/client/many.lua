@@ -104,13 +104,15 @@ end
 ---@param t table                     the options of a connection
 ---@param messages table|function     options of messages, as for connection:send
 ---@param given? table                connections, window, rate, per_connection, on_result, progress
+---@param before_end? function         see smtp.client.ending
 ---@return table|nil summary          sent, failed, seconds, results
 ---@return table|nil err
-function many.send(t, messages, given)
+function many.send(t, messages, given, before_end)
    local settings, err = many_settings.check(given, messages)
    if not settings then return nil, err end
    local server
-   server, err = request.connection(t, { flight_max = settings.window, refused_max = REFUSED_MAX })
+   server, err = request.connection(t, { flight_max = settings.window, refused_max = REFUSED_MAX,
+      ending = before_end and { before_end = before_end, is_shared = settings.connections > 1 } })
    if not server then return nil, err end
    local nginx
    nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads

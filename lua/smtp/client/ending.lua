@@ -1,0 +1,67 @@
+--- The end of a message: held back until a function of the caller's allows it.
+--
+-- A server has `ending` = { before_end = the function } for this. Where all octets of a message but
+-- its end have left, before_end(ends) is called with a list of { index = the message's, as
+-- on_result gets it, recipients = the addresses that the server has accepted }. It returns true
+-- where they may all end; true and a table that has the reason why not at the places of those that
+-- may not; or nil and the reason. So the caller can first store what is about to be delivered: of
+-- a message for which it was not called, or did not return true, no server has the end.
+--
+-- The connections of one server have their ends in one call where they are due at the same time,
+-- and there is one call at a time. A message is asked for again after an attempt that is known to
+-- have reached no server.
+-- @module smtp.client.ending
+
+local scheduler = require "smtp.runtime.scheduler"
+local user_call = require "smtp.options.user_call"
+
+local ending = {}
+
+local PAUSE = 0.001 -- seconds, while a call for others goes on
+
+-- What is asked: which message is about to end, and for whom.
+local function end_of(conversation)
+   local subject = conversation.pipeline and conversation.pipeline:ending()
+   return { index = type(subject) == "table" and subject.index or subject,
+      recipients = conversation.session:ending() }
+end
+
+-- What was answered for the one at this place.
+local function answer(batch, place)
+   local why = batch.why
+   if not batch.allowed then return false, why end
+   if type(why) ~= "table" or why[place] == nil then return true end
+   return false, why[place]
+end
+
+-- Calls before_end for all that are in the batch, after those that are in a call already.
+local function call(self, batch)
+   while self.is_called do scheduler.sleep(PAUSE) end
+   self.batch, self.is_called = nil, true
+   local ok, allowed, why = user_call.call(self.before_end, batch)
+   self.is_called = false
+   if not ok then allowed, why = nil, allowed end
+   batch.allowed, batch.why, batch.is_answered = allowed == true, why, true
+end
+
+--- May the message end that this conversation holds back?
+---@param conversation smtp.Conversation   whose server has `ending`
+---@return boolean
+---@return any why   not
+function ending.ask(conversation)
+   local self = conversation.server.ending
+   local batch = self.batch
+   if not batch then
+      batch = { end_of(conversation) }
+      self.batch = batch
+      if self.is_shared then scheduler.sleep(0) end -- others may join
+      call(self, batch)
+      return answer(batch, 1)
+   end
+   local place = #batch + 1
+   batch[place] = end_of(conversation)
+   while not batch.is_answered do scheduler.sleep(self.is_called and PAUSE or 0) end
+   return answer(batch, place)
+end
+
+return ending
