@@ -1,7 +1,8 @@
-"""A server that reads one message at so many bytes a second: slow_server.py RATE. Prints its port."""
+"""A server that reads one message at so many bytes a second: slow_server.py RATE [CUT]. Prints its port.
+It closes the connection after CUT bytes of the message."""
 import socket, sys, time
 
-rate = float(sys.argv[1])
+rate, cut = float(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else float("inf")
 listener = socket.socket()
 listener.settimeout(20)
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -27,6 +28,8 @@ while True:
         while line != b".\r\n" and line:
             line = stream.readline()
             count += len(line)
+            if count > cut:
+                sys.exit()
             early = count / rate - (time.monotonic() - began)
             if early > 0.01:
                 time.sleep(early)

@@ -20,16 +20,21 @@ function terminal.command(line)
    return ("TMPDIR=%s SECRET=sesame-cmd %s csrc/lua-smtp %s"):format(folder, interpreter, line)
 end
 
---- The command at a terminal, by steps (see terminal.py). -> what it showed, its status, the notes about echo
-function terminal.run(steps, line, columns)
+--- A program at a terminal, by steps (see terminal.py). -> what it showed, its status, the notes about echo
+function terminal.run_program(steps, line, columns)
    local words = {}
    for i, step in ipairs(steps) do words[i] = "'" .. step .. "'" end
    local shown = terminal.sh(("env -u LD_PRELOAD python3 -B spec/tools/terminal.py %d %s -- "
-      .. "env LD_PRELOAD=\"$LD_PRELOAD\" %s"):format(columns or 80,
-      table.concat(words, " "), terminal.command(line)))
+      .. "env LD_PRELOAD=\"$LD_PRELOAD\" %s"):format(columns or 80, table.concat(words, " "), line))
    local text, status, notes = shown:match("^(.*)\nstatus (%d+), echo ([^\n]*)\n")
    if not status then error(shown) end
    return text, tonumber(status), notes
+end
+
+--- The command at a terminal.
+---@param environment? string   "TERM=dumb"
+function terminal.run(steps, line, columns, environment)
+   return terminal.run_program(steps, (environment or "") .. " " .. terminal.command(line), columns)
 end
 
 --- A sink as another process. -> the lines it prints, its port or path, its process

@@ -2,6 +2,7 @@
 
 Steps, in order: expect:TEXT waits until the terminal shows it; type:TEXT types it (\\r, \\n and \\x03
 as in Python); signal:TERM sends a signal; wait:SECONDS; echo notes whether the terminal echoes;
+size:COLUMNS resizes it;
 connected:PORT waits until a connection to this port is established, as Linux shows it.
 At the end: what the terminal showed, then one line "status N, echo on" (or off), with what echo noted.
 """
@@ -10,7 +11,14 @@ import fcntl, os, select, signal, struct, subprocess, sys, termios, time
 cut = sys.argv.index("--")
 columns, steps, command = int(sys.argv[1]), sys.argv[2:cut], sys.argv[cut + 1:]
 ours, theirs = os.openpty()
-fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+os.environ["TERM"] = "xterm"
+
+
+def resize(columns):
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+resize(columns)
 
 
 def attach():
@@ -68,6 +76,8 @@ def take(step):
             if time.monotonic() > deadline or process.poll() is not None:
                 return False
             read(0.02)
+    elif kind == "size":
+        resize(int(text))
     elif kind == "echo":
         notes.append(echo())
     return True

@@ -4,9 +4,9 @@
 local errors = require "smtp.errors"
 local flags = require "smtp.cli.flags"
 local output = require "smtp.cli.output"
-local progress = require "smtp.result.progress"
 local safe = require "smtp.safe"
 local secrets = require "smtp.cli.secrets"
+local sending = require "smtp.cli.sending"
 local signals = require "smtp.cli.signals"
 local sink = require "smtp.sink"
 
@@ -108,11 +108,10 @@ end
 function commands.send(options, json)
    secrets.read(options)
    flags.read_message(options)
-   local finish
-   if not options.trace then options.observe, finish = progress.of_message() end
-   closing[#closing + 1] = finish
+   local observe, finish = sending.watch(not options.trace)
+   options.observe, closing[#closing + 1] = observe, finish
    local receipt, err = safe.send(options)
-   if finish then finish() end
+   finish(receipt ~= nil)
    if not receipt then return nil, err end
    if json then output.say(output.json(receipt)) else show_receipt(receipt) end
    return 0

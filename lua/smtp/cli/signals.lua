@@ -18,17 +18,23 @@ local function flush(status)
 end
 
 local function interrupted(number, closing)
-   for i = 1, #closing do pcall(closing[i]) end
+   local fate = ""
+   for i = 1, #closing do
+      local ok, text = pcall(closing[i])
+      if ok and text then fate = text end
+   end
    -- After SIGPIPE nothing is wrong: the program that read the output has ended on purpose (head).
    if number ~= SIGPIPE then
-      say("lua-smtp: interrupted" .. (names[number] and " by " .. names[number] or ""), io.stderr)
+      say("lua-smtp: interrupted" .. (names[number] and " by " .. names[number] or "")
+         .. fate, io.stderr)
    end
    return 128 + number
 end
 
 --- Run a command.
 ---@param command function    -> exit status
----@param closing function[]  called after an interruption; the command adds to them
+---@param closing function[]  called after an interruption; the command adds to them. What they
+--- return says what the interruption means
 ---@return number             exit status
 local function run(command, closing)
    local has_socket, socket = pcall(require, "smtp.socket")

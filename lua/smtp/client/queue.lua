@@ -34,7 +34,7 @@ function queue.new(server, settings, messages)
       is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate,
       total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
       connections = 0, failures = 0, hopeless = false,
-      bar = settings.progress and progress.new(total) or nil },
+      bar = settings.progress and progress.new(total, "messages") or nil },
       Queue)
 end
 

@@ -1,36 +1,71 @@
---- A bar on a terminal, with rate and remaining time. Elsewhere nothing is drawn.
+--- One line on a terminal that says how much is done, how fast, and how long the rest will take.
+-- Elsewhere nothing is drawn.
 -- @module smtp.result.progress
 
 local core = require "smtp.core"
 
 local progress = {}
 
-local EVERY = 0.1       -- seconds between two drawings
-local WIDTH_MIN = 5     -- cells of the bar
+local EVERY = 0.1              -- seconds between two drawings
+local WIDTH_MIN = 5            -- cells of the bar
 local WIDTH_MAX = 30
+local WINDOW = 3               -- seconds; the rate is that of one to two windows
+local LEFT_MAX = 360000        -- seconds; a longer estimate is of no use
+local FRAME = "\r%s\27[K"      -- replaces the line; the rest of the old one is erased
 
 local Bar = {}
 Bar.__index = Bar
 progress.Bar = Bar
 
---- A bar, or nil if standard error is not a terminal.
+--- A bar, or nil where standard error is not a terminal that can replace a line.
 ---@param total? number   the number of units in all, if it is known
----@param unit? string    "messages"
+---@param unit? string    "messages" or "bytes"
 function progress.new(total, unit)
-   local columns = core.terminal()
-   if not columns then return nil end
+   local term = os.getenv "TERM" or ""
+   if term == "" or term == "dumb" or not core.terminal() then return nil end
    local began = core.now()
-   return setmetatable({ total = total, unit = unit or "messages", columns = columns,
-      began = began, drawn_at = began }, Bar)
+   return setmetatable({ total = total, unit = unit, began = began, drawn_at = began }, Bar)
 end
 
+-- ---- numbers ----
+
 local function with_commas(number)
-   local text = ("%d"):format(number)
+   local text = ("%.0f"):format(number)
    repeat
       local changed
       text, changed = text:gsub("^(%d+)(%d%d%d)", "%1,%2")
    until changed == 0
    return text
+end
+
+-- Three digits, with a point whatever the locale: "1.43", "14.3", "143".
+local function three_digits(number)
+   local text = number < 9.995 and "%.2f" or number < 99.95 and "%.1f" or "%.0f"
+   return (text:format(number):gsub(",", "."))
+end
+
+local sizes = { "KiB", "MiB", "GiB", "TiB" }
+
+-- 1,500,000 -> 1048576, "MiB"
+local function scale_of(bytes)
+   local scale, at = 1024, 1
+   while bytes / scale >= 999.5 and sizes[at + 1] do scale, at = scale * 1024, at + 1 end
+   return scale, sizes[at]
+end
+
+--- "1.43 MiB", or "1.43 of 5.72 MiB" where the whole is known.
+---@param between? string   in place of " of "
+function progress.bytes(bytes, total, between)
+   local scale, name = scale_of(total or bytes)
+   local text = three_digits(bytes / scale)
+   if total then text = text .. (between or " of ") .. three_digits(total / scale) end
+   return text .. " " .. name
+end
+
+local function messages(done, total, between)
+   local text = with_commas(done)
+   if total then text = text .. (between or " of ") .. with_commas(total) end
+   return between and text or text .. " messages"
 end
 
 local function clock(seconds)
@@ -41,87 +76,112 @@ local function clock(seconds)
    return ("%d:%02d:%02d"):format(hours, minutes - 60 * hours, rest)
 end
 
--- Without the numbers of octets, where the terminal is narrow.
-local function short(self, done, rest)
-   local text = ("%d%%, "):format(math.floor(done / self.total * 100)) .. rest
-   return text, self.columns - #text - 4
+-- ---- the line ----
+
+-- Units a second, of late: a server may take the first part at once and the rest slowly.
+local function rate_of(self, done, seconds)
+   local newest = self.newest or { done = 0, seconds = 0 }
+   if seconds - newest.seconds >= WINDOW then
+      self.oldest, newest = newest, { done = done, seconds = seconds }
+   end
+   self.newest = newest
+   local from = self.oldest or newest
+   return seconds > from.seconds and (done - from.done) / (seconds - from.seconds) or 0
 end
 
--- "20 of 100 messages", "5/s", "0:16 left", "1 failed"
-local function numbers(self, done, failed, seconds)
-   local rate = seconds > 0 and done / seconds or 0
-   local parts = { with_commas(done) }
-   if self.total then parts[1] = parts[1] .. " of " .. with_commas(self.total) end
-   parts[1] = parts[1] .. " " .. self.unit
-   parts[2] = with_commas(math.floor(rate)) .. "/s"
-   if self.total and rate > 0 then
-      parts[3] = clock((self.total - done) / rate) .. " left"
+local function per_second(self, rate)
+   if self.unit == "bytes" then return progress.bytes(rate) .. "/s" end
+   return (rate < 10 and three_digits(rate) or with_commas(rate)) .. "/s"
+end
+
+-- The texts that lines are made of.
+local function parts_of(self, done, failed, seconds)
+   local total, of = self.total, self.unit == "bytes" and progress.bytes or messages
+   local rate = self.is_over and done / math.max(seconds, 0.001) or rate_of(self, done, seconds)
+   local parts = { amount = of(done, total), short = of(done, total, "/"),
+      rate = per_second(self, rate),
+      failed = failed > 0 and with_commas(failed) .. " failed" or nil }
+   if total and total > 0 then parts.percent = math.floor(done / total * 100) .. "%" end
+   local left = total and rate > 0 and (total - done) / rate
+   if self.is_over then
+      parts.time = "in " .. clock(seconds)
+   elseif self.is_waiting then
+      parts.rate, parts.time = nil, "waiting for the reply"
+   elseif left and left <= LEFT_MAX then
+      parts.time = clock(left) .. " left"
    end
-   if failed > 0 then parts[#parts + 1] = with_commas(failed) .. " failed" end
    return parts
 end
 
---- One line for what is done so far.
+-- What a line consists of, the longest first, where its first part is known.
+local forms = {
+   { "percent", "amount", "rate", "time", "failed" }, { "amount", "rate", "time", "failed" },
+   { "short", "rate", "time", "failed" }, { "percent", "rate", "time" }, { "percent", "time" },
+   { "percent" }, { "short" },
+}
+
+local function joined(form, parts)
+   local list = {}
+   for _, name in ipairs(form) do list[#list + 1] = parts[name] end
+   return table.concat(list, ", ")
+end
+
+--- One line for what is done so far, shorter than the terminal is wide: the cursor stays in it.
 ---@param done number
 ---@param failed number   of these
 ---@param seconds number  since the beginning
-function Bar:line(done, failed, seconds)
-   local parts = numbers(self, done, failed, seconds)
-   local text = table.concat(parts, ", ")
-   local room = self.columns - #text - 4
-   if room < WIDTH_MIN and self.unit == "octets" and self.total and self.total > 0 then
-      text, room = short(self, done, table.concat(parts, ", ", 2))
+---@param columns number  of the terminal
+function Bar:line(done, failed, seconds, columns)
+   local parts = parts_of(self, done, failed, seconds)
+   local text = joined(forms[1], parts)
+   local width = math.min(WIDTH_MAX, columns - #text - 4)
+   if parts.percent and width >= WIDTH_MIN then
+      local filled = math.floor(done / self.total * width)
+      return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
    end
-   if not self.total or self.total == 0 or room < WIDTH_MIN then
-      if #text < self.columns then return text end
-      return (text:sub(1, self.columns - 1):gsub("[^ ]*$", "")) -- no number is cut
+   for _, form in ipairs(forms) do
+      text = joined(form, parts)
+      if parts[form[1]] and #text < columns then return text end
    end
-   local width = math.min(WIDTH_MAX, room)
-   local filled = math.floor(done / self.total * width)
-   return ("[%s%s] %s"):format(("="):rep(filled), (" "):rep(width - filled), text)
+   return ""
+end
+
+-- The window may have been resized since the last time, and is not ours in the background.
+local function draw(self, now)
+   local columns = core.terminal() or 0
+   if columns == 0 then return end
+   local line = self:line(self.sent + self.failed, self.failed, now - self.began, columns)
+   io.stderr:write(FRAME:format(line))
+   io.stderr:flush()
+   self.is_shown = true
 end
 
 --- Show how many were sent, and how many failed.
 function Bar:update(sent, failed)
    local now = core.now()
    self.sent, self.failed = sent, failed
-   if now - self.drawn_at < EVERY then return end
+   if now - self.drawn_at < EVERY and not self.is_waiting then return end
    self.drawn_at = now
-   self.columns = core.terminal() or self.columns -- the window may have been resized
-   io.stderr:write("\r\27[K", self:line(sent + failed, failed, now - self.began))
-   io.stderr:flush()
+   draw(self, now)
 end
 
---- Show the last state, and end the line.
-function Bar:finish()
-   self.drawn_at = 0
+--- Say that all is sent and that the server has not replied.
+function Bar:wait()
+   self.is_waiting = true
    self:update(self.sent or 0, self.failed or 0)
-   io.stderr:write("\n")
 end
 
-local LARGE = 1048576 -- bytes; the bar of a smaller message would be gone at once
+--- Show the last state with the time that it took, and end the line.
+function Bar:finish()
+   self.is_over = true
+   self.sent, self.failed = self.sent or 0, self.failed or 0
+   draw(self, core.now())
+   if self.is_shown then io.stderr:write("\n") end
+end
 
---- For a single message: a value for the option `observe` that draws a bar where the message is
--- large, and a function that ends the bar. Both are nil where standard error is not a terminal.
----@return function|nil observe
----@return function|nil finish
-function progress.of_message()
-   if not core.terminal() then return nil end
-   local sent, bar = 0, nil
-   local function observe(event)
-      if event.name == "sent" and event.stage == "mail" then
-         sent, bar = 0, nil
-      elseif event.name == "message" then
-         sent = sent + event.bytes
-         local is_large = (event.size or sent) >= LARGE
-         bar = bar or is_large and progress.new(event.size, "octets") or nil
-         if bar then bar:update(event.size and math.min(sent, event.size) or sent, 0) end
-      end
-   end
-   return observe, function()
-      if bar and bar.sent then bar:finish() end
-      bar = nil
-   end
+--- Erase the line.
+function Bar:clear()
+   if self.is_shown then io.stderr:write(FRAME:format("")) end
 end
 
 return progress

@@ -1,0 +1,81 @@
+--- What the command knows of its message while that is sent: it draws the progress of a large one,
+-- and says what had become of it when the command was interrupted.
+-- @module smtp.cli.sending
+
+local progress = require "smtp.result.progress"
+
+local sending = {}
+
+local LARGE = 1048576 -- bytes; the progress of a smaller message is shown only where it is slow
+local SLOW = 1        -- seconds
+
+-- Bytes of the message were sent.
+local function draw(self, event)
+   if self.draws and self.sent == 0 then
+      self.began, self.bar = event.seconds, progress.new(event.size, "bytes")
+   end
+   self.sent, self.size = self.sent + event.bytes, event.size
+   if not self.bar then return end
+   self.is_visible = self.is_visible or (self.size or self.sent) >= LARGE
+      or event.seconds - self.began >= SLOW
+   if self.is_visible then self.bar:update(math.min(self.sent, self.size or self.sent), 0) end
+end
+
+-- Ends the line.
+local function leave(self, was_sent)
+   if self.is_visible and was_sent then
+      self.bar:finish()
+   elseif self.is_visible then
+      self.bar:clear()
+   end
+   self.bar, self.is_visible = nil, false
+end
+
+-- A server that does not take all recipients at once gets the message again: a new transaction.
+local function begin(self)
+   leave(self, false)
+   self.has_some = self.has_some or self.verdict == "accepted"
+   self.sent, self.is_final, self.verdict = 0, false, nil
+end
+
+local function note(self, event)
+   if event.name == "message" then
+      draw(self, event)
+   elseif event.name == "sent" and event.stage == "mail" then
+      begin(self)
+   elseif event.name == "stage" then
+      self.is_final = event.stage == "final"
+      if self.is_final and self.is_visible then self.bar:wait() end
+   elseif event.name == "heard" and event.stage == "final" then
+      self.verdict = event.text:find("^2") and "accepted" or "refused"
+   end
+end
+
+-- What an interruption at this moment means, for the words "lua-smtp: interrupted…".
+local function fate(self)
+   if self.verdict then
+      return (" after the server had %s the message"):format(self.verdict)
+   elseif self.is_final then
+      return " before the server had confirmed the message: it may have accepted it"
+   end
+   local before = self.has_some and "; earlier recipients have it" or ""
+   if self.sent == 0 then return before end
+   return (" after %s of the message: the server does not deliver an incomplete message%s")
+      :format(progress.bytes(self.sent, self.size), before)
+end
+
+--- Watch one send.
+---@param draws boolean   may it draw? On a terminal only
+---@return function observe   the option of this name
+---@return function finish    (was sent?) -> what an interruption at this moment means: ends the line
+--- of the progress, and without `true` erases it
+function sending.watch(draws)
+   local self = { draws = draws, sent = 0 }
+   local function finish(was_sent)
+      leave(self, was_sent)
+      return fate(self)
+   end
+   return function(event) note(self, event) end, finish
+end
+
+return sending
