@@ -17,9 +17,13 @@ static const int interrupting[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 static lua_State *interrupted_state;
 static volatile sig_atomic_t caught;
 
+/* Within a coroutine it waits for the coroutine's return, because the scheduler takes an error
+ * there for the end of one job: the others would go on. (LuaJIT has one hook for all coroutines;
+ * those that are made meanwhile inherit it.) */
 static void interrupt(lua_State *L, lua_Debug *activation)
 {
     (void)activation;
+    if (L != interrupted_state) return;
     lua_sethook(L, NULL, 0, 0);
     (void)alarm(0);
     luaL_error(L, "interrupted by signal %d", (int)caught);

@@ -1,4 +1,5 @@
 local command = require "spec.tools.command"
+local interpreter = require("spec.tools.peer").interpreter
 local terminal = require "spec.tools.terminal"
 local safe = require "smtp.safe"
 
@@ -61,4 +62,21 @@ describe("lua-smtp sink", function()
       pipe:close()
       assert.is_true(soon_empty())
    end)
+end)
+
+describe("A signal", function()
+   it("that comes while a coroutine runs is raised outside of it, where the scheduler does not take it for a job's end",
+      function()
+         local said = command.run_with(interpreter, [[
+            local socket = require "smtp.socket"
+            socket.interruptible()
+            local ok = pcall(function()
+               print(coroutine.resume(coroutine.create(function()
+                  os.execute("kill -TERM $PPID")
+                  return "the job ends"
+               end)))
+            end)
+            print(ok, socket.caught())]])
+         assert.equal("false\t15\n", (said:gsub("^true\tthe job ends\n", "")))
+      end)
 end)
