@@ -60,6 +60,11 @@ static int command_interruptible(lua_State *L)
     return 0;
 }
 
+int lcommand_caught(void)
+{
+    return caught;
+}
+
 static int command_caught(lua_State *L)
 {
     if (caught == 0) return 0;
@@ -69,30 +74,30 @@ static int command_caught(lua_State *L)
 
 /* ---- passwords ---- */
 
-static void say(const char *text)
+static void say(int terminal, const char *text)
 {
-    int fd = isatty(STDERR_FILENO) != 0 ? STDERR_FILENO : STDIN_FILENO;
+    int fd = isatty(STDERR_FILENO) != 0 ? STDERR_FILENO : terminal;
     ssize_t written = write(fd, text, strlen(text));
     (void)written; /* the user sees no prompt, and can still type */
 }
 
 /* Waits for input. false: a signal came, before this or meanwhile. Signals arrive only while it
  * waits: one that came just before would not end the wait. */
-static bool wait_for_input(const sigset_t *signals)
+static bool wait_for_input(int fd, const sigset_t *signals)
 {
     sigset_t before;
     fd_set input;
     FD_ZERO(&input);
-    FD_SET(STDIN_FILENO, &input);
+    FD_SET((unsigned short)fd, &input); /* C libraries differ in its type */
     if (sigprocmask(SIG_BLOCK, signals, &before) != 0) return false;
-    bool ready = caught == 0 && pselect(STDIN_FILENO + 1, &input, NULL, NULL, NULL, &before) > 0;
+    bool ready = caught == 0 && pselect(fd + 1, &input, NULL, NULL, NULL, &before) > 0;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     return ready;
 }
 
-/* The next line of standard input without its end: its length, or -1: the input is over or a signal
- * came. Read byte by byte: what follows is the message's. */
-static ssize_t read_line(char *line, size_t max)
+/* The next line without its end: its length, or -1: the input is over or a signal came. Read byte
+ * by byte: where the terminal is standard input, what follows is the message's. */
+static ssize_t read_line(int fd, char *line, size_t max)
 {
     size_t len = 0;
     char c;
@@ -101,8 +106,8 @@ static ssize_t read_line(char *line, size_t max)
     for (size_t i = 0; i < sizeof interrupting / sizeof *interrupting; i++)
         sigaddset(&signals, interrupting[i]);
     for (;;) {
-        if (!wait_for_input(&signals)) return -1;
-        ssize_t count = read(STDIN_FILENO, &c, 1);
+        if (!wait_for_input(fd, &signals)) return -1;
+        ssize_t count = read(fd, &c, 1);
         if (count < 0 || (count == 0 && len == 0)) return -1;
         if (count == 0 || c == '\n') return (ssize_t)len;
         if (len < max) line[len++] = c;
@@ -110,27 +115,38 @@ static ssize_t read_line(char *line, size_t max)
 }
 
 /* Echo is off, and so are the keys that would stop or kill the process before it is on again. */
-static bool hide(struct termios *before)
+static bool hide(int fd, struct termios *before)
 {
-    if (tcgetattr(STDIN_FILENO, before) != 0) return false;
+    if (tcgetattr(fd, before) != 0) return false;
     struct termios quiet = *before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     quiet.c_lflag |= ICANON | ISIG;
-    quiet.c_cc[VSUSP] = quiet.c_cc[VQUIT] = (cc_t)fpathconf(STDIN_FILENO, _PC_VDISABLE);
-    return tcsetattr(STDIN_FILENO, TCSADRAIN, &quiet) == 0;
+    quiet.c_cc[VSUSP] = quiet.c_cc[VQUIT] = (cc_t)fpathconf(fd, _PC_VDISABLE);
+    return tcsetattr(fd, TCSADRAIN, &quiet) == 0;
+}
+
+/* Asks at the terminal. Returns the length of the answer; -1: this is not a terminal. */
+static ssize_t ask(int fd, const char *prompt, char *line)
+{
+    struct termios before;
+    if (!hide(fd, &before)) return -1;
+    say(fd, prompt);
+    ssize_t len = read_line(fd, line, SECRET_LEN_MAX);
+    (void)tcsetattr(fd, TCSANOW, &before); /* TCSADRAIN could be interrupted */
+    say(fd, "\n");
+    return len < 0 ? 0 : len;
 }
 
 static int command_read_secret(lua_State *L)
 {
     const char *prompt = luaL_checkstring(L, 1);
     char *line = new_secret(L, SECRET_LEN_MAX);
-    struct termios before;
-    if (!hide(&before)) return 0;
-    say(prompt);
-    ssize_t len = read_line(line, SECRET_LEN_MAX);
-    (void)tcsetattr(STDIN_FILENO, TCSANOW, &before); /* TCSADRAIN could be interrupted */
-    say("\n");
-    lua_pushlstring(L, line, len < 0 ? 0 : (size_t)len);
+    bool is_input = isatty(STDIN_FILENO) != 0; /* else it may be a message */
+    int fd = is_input ? STDIN_FILENO : open("/dev/tty", O_RDWR | O_CLOEXEC);
+    ssize_t len = fd < 0 || fd >= FD_SETSIZE ? -1 : ask(fd, prompt, line);
+    if (!is_input && fd >= 0) close(fd);
+    if (len < 0) return 0;
+    lua_pushlstring(L, line, (size_t)len);
     wipe(line, SECRET_LEN_MAX);
     return 1;
 }

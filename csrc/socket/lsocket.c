@@ -277,5 +277,6 @@ LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
     lcompat_newlib(L, functions);
     ltls_open(L);
     lcommand_open(L);
+    lprivate_open(L);
     return 1;
 }

@@ -27,9 +27,23 @@ void ltls_open(lua_State *L);
  *  socket.caught() -> the number of the signal that came last, nil: none.
  *
  *  socket.read_secret(prompt) -> a line that the user types without seeing it, "" where the input
- *  ended or a signal came; nil where standard input is not a terminal. The terminal is as it was
- *  when this returns, for whatever reason. */
+ *  ended or a signal came; nil where there is no terminal. The terminal is standard input, or else
+ *  the one that controls the process. It is as it was when this returns, for whatever reason. */
 void lcommand_open(lua_State *L);
+/* Returns what socket.caught returns, 0 for nil. */
+int lcommand_caught(void);
+
+/* lprivate.c: */
+/** Adds to the module on top of the stack:
+ *
+ *  socket.read_private(path) -> { text =, is_trusted = the owner is this user or root,
+ *  others_write =, others_read = may other users than the owner do so? }, or nil, why not, errno
+ *  where the system said why.
+ *
+ *  socket.output_of(words) -> what a program printed, words[1] with the others as its arguments;
+ *  nil and why not, also where its exit status is not 0. It is run without a shell, and its
+ *  standard error is that of this process. */
+void lprivate_open(lua_State *L);
 
 #pragma GCC visibility pop
 

@@ -59,10 +59,18 @@ describe("lua-smtp at a terminal", function()
       end
    end)
 
-   it("says what to do where standard input is not a terminal", function()
+   it("asks at the terminal also where standard input is a file", function()
+      local shown = sh(("env -u LD_PRELOAD python3 -B spec/tools/terminal.py 80 'expect:Password for ann' echo "
+         .. "'type:sesame-cmd\\n' -- env LD_PRELOAD=\"$LD_PRELOAD\" sh -c '%s </dev/null'"):format(terminal.command(
+         "send --host localhost --port 1 --username ann" .. message)))
+      assert.matches("cannot be reached", shown)
+      assert.matches("status 75, echo on off", shown)
+   end)
+
+   it("says what to do where there is no terminal", function()
       for _, line in ipairs { "send --host localhost --port 1 --username ann" .. message, "probe ann@localhost:1",
          "sink --user ann" } do
-         local said, status = sh(terminal.command(line) .. " </dev/null")
+         local said, status = sh("setsid -w env " .. terminal.command(line) .. " </dev/null")
          assert.equal(64, status, said)
          assert.truthy(said:find("--password-env", 1, true), said)
       end

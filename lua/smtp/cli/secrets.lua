@@ -1,5 +1,5 @@
---- The secrets of the command. They come from a variable, from a file, from the terminal, or, with
--- a warning, from the arguments.
+--- The secrets of the command. They come from a variable, from a file, from the terminal, from an
+-- account, which can also name a program, or, with a warning, from the arguments.
 -- @module smtp.cli.secrets
 
 local ascii = require "smtp.ground.ascii"
@@ -48,6 +48,46 @@ local function read_one(options, name)
    options[name] = secret or errors.refuse(name, why, remedy)
 end
 
+-- ---- accounts ----
+
+-- The first line of what a program prints -> secret | nil, why not, hint
+local function read_output(name, words)
+   local socket, lack = resources.load "smtp.socket"
+   if not socket then error(resources.error(lack), 0) end
+   local text, why = socket.output_of(words)
+   local secret = text and text:match("^[^\n]*")
+   if secret and secret ~= "" then return secret end
+   return nil, ("%s_command (%s%s) failed: %s"):format(name, words[1], words[2] and " …" or "",
+      why or text == "" and "it printed nothing" or "the first line that it printed is empty"),
+      "Run it by hand: it has to print the " .. name .. ", and its exit status has to be 0"
+end
+
+-- By the kind of a source: (name of the secret, value of the source) -> secret | nil, why not, hint
+local readers = { _command = read_output }
+
+readers[""] = function(_, value)
+   return value
+end
+
+function readers._env(_, variable)
+   return read_from(variable)
+end
+
+function readers._file(_, path)
+   return read_from(nil, path)
+end
+
+-- Adds the secrets of the account to the options.
+local function read_account(options, account)
+   for name, source in next, account.secrets do
+      local secret, why, hint = readers[source.kind](name, source.value)
+      if not secret then
+         error(errors.new("usage", { option = name, what = account.label .. why, hint = hint }), 0)
+      end
+      options[name] = secret
+   end
+end
+
 -- ---- URLs ----
 
 -- -> user, password, host of a URL; each is nil where the URL does not contain it
@@ -64,14 +104,15 @@ end
 -- ---- the terminal ----
 
 -- Asks at the terminal.
-local function ask(options, name, user, host)
+local function ask(options, name, user, host, is_asked)
    local has_socket, socket = pcall(require, "smtp.socket")
    local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
    local secret = has_socket and socket.read_secret((output.shown(prompt):gsub("\n", "?")))
    if not secret or secret == "" then
-      errors.refuse(name, secret and ("no %s was typed"):format(name)
-         or ("a user is given without a %s"):format(name),
+      local why = is_asked and "--ask-password needs a terminal, but there is none"
+         or ("a user is given without a %s"):format(name)
+      errors.refuse(name, secret and ("no %s was typed"):format(name) or why,
          ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
    end
    options[name] = secret
@@ -80,6 +121,7 @@ end
 -- The secret that the named mechanisms need: "password", "token", or nil.
 local function secret_of(mechanisms)
    local found
+   if type(mechanisms) == "string" then mechanisms = { mechanisms } end
    for i = 1, #mechanisms do
       local name = ascii.upper(mechanisms[i])
       if is_token[name] then
@@ -93,17 +135,27 @@ end
 
 -- ---- what the commands call ----
 
--- Which secret is needed and not given: "password", "token", or nil.
-local function missing_secret(options, user, has_password)
-   if not user or user == "" or options.auth == "skip" then return nil end
-   if has_password or options.password or options.token then return nil end
-   if not options.auth_mechanisms then return "password" end
-   return secret_of(options.auth_mechanisms)
+-- Which secret the terminal is asked for: "password", "token", or nil.
+local function missing_secret(options, user, is_asked)
+   local is_needed = (user or "") ~= "" and options.auth ~= "skip"
+   if not is_asked and not is_needed then return nil end
+   local name = not options.auth_mechanisms and "password" or secret_of(options.auth_mechanisms)
+   return name or is_asked and "password" or nil
 end
 
---- Read the password and the token of `send` and `probe` into options.password and options.token.
--- Raises a UsageError.
-function secrets.read(options)
+-- --ask-password is the only source of the password.
+local function check_asked(user, has_secret)
+   if has_secret then
+      errors.refuse("ask_password", "the password is given more than once",
+         "Keep --ask-password, or the other flag")
+   end
+   if (user or "") == "" then
+      errors.refuse("ask_password", "--ask-password needs a user", "Write --username NAME as well")
+   end
+end
+
+-- -> user and host in the URL, and whether the flags contain a secret
+local function read_flags(options)
    read_one(options, "password")
    read_one(options, "token")
    local user, password, host = parts_of(options.url)
@@ -111,9 +163,26 @@ function secrets.read(options)
       warn("password of --url",
          "Leave it out of the URL, and use --password-env VARIABLE or --password-file FILE.")
    end
+   return user, host, (password or options.password or options.token) ~= nil
+end
+
+--- Read the password and the token of a command into options.password and options.token. Flags take
+-- precedence over the account. Raises a UsageError.
+---@param options table    as flags.read gives them, or accounts.apply completes them
+---@param account? table   as accounts.apply returns it
+function secrets.read(options, account)
+   local is_asked = options.ask_password
+   options.ask_password = nil
+   local user, host, is_given = read_flags(options)
    user = options.username or options.user or user
-   local name = missing_secret(options, user, password ~= nil)
-   if name then ask(options, name, user, options.host or options.server or host) end
+   if is_asked then check_asked(user, is_given) end
+   if account and not is_asked and not is_given then
+      read_account(options, account)
+      is_given = next(account.secrets) ~= nil
+   end
+   local name = not is_given and missing_secret(options, user, is_asked)
+   if not name then return end
+   ask(options, name, user, options.host or options.server or options.service or host, is_asked)
 end
 
 --- Read the user and the password of `sink` into options.auth. Raises a UsageError.

@@ -1,0 +1,144 @@
+--- The account that a command uses: its options in the place of flags that are not given.
+-- @module smtp.cli.accounts
+
+local account_file = require "smtp.cli.account_file"
+local account_options = require "smtp.cli.account_options"
+local address = require "smtp.options.address"
+local ascii = require "smtp.ground.ascii"
+local errors = require "smtp.errors"
+local unknown = require "smtp.options.unknown"
+
+local accounts = {}
+
+-- ---- which account ----
+
+-- "Ann <ann@Example.org>" -> "ann@example.org"; other text -> nil
+local function plain_address(text)
+   local ok, entry = pcall(address.parse, text, "from")
+   if not ok then return nil end
+   return (entry.address:gsub("@[^@]*$", ascii.lower))
+end
+
+-- The accounts with this address in the option.
+local function with_address(all, names, option, from)
+   local found = {}
+   for _, name in ipairs(names) do
+      local value = all[name].options[option]
+      if value and plain_address(value) == from then found[#found + 1] = name end
+   end
+   return found
+end
+
+-- The accounts of a sender; those that have it as `from` come before those that log in with it.
+local function of_sender(all, names, from)
+   from = from and plain_address(from)
+   if not from then return {} end
+   for _, option in ipairs { "from", "username", "user" } do
+      local found = with_address(all, names, option, from)
+      if #found > 0 then return found end
+   end
+   return {}
+end
+
+local function refuse_name(path, what, name, names)
+   local near = unknown.nearest(name, names)
+   account_file.refuse(path, ("%s, but there is no account %q"):format(what, name),
+      near and ("Did you mean %s?"):format(near)
+      or #names > 0 and "The accounts are " .. table.concat(names, ", ")
+      or "Write accounts = { work = { … } }")
+end
+
+local function contains(list, name)
+   for i = 1, #list do
+      if list[i] == name then return true end
+   end
+   return false
+end
+
+-- The name of the account | nil. `file` contains the accounts `all`.
+local function choose(file, all, names, wanted, from)
+   local default = file.table.default
+   if default and not all[default] then
+      refuse_name(file.path, ("default = %q"):format(default), default, names)
+   end
+   if wanted then
+      return all[wanted] and wanted or refuse_name(file.path, "--account " .. wanted, wanted, names)
+   end
+   local found = of_sender(all, names, from)
+   local what = "the accounts %s have this sender, and none of them is the default"
+   if #found == 0 then
+      found, what = default and { default } or names, "there is no default among the accounts %s"
+   end
+   if #found < 2 then return found[1] end
+   if contains(found, default) then return default end
+   account_file.refuse(file.path, what:format(table.concat(found, ", ")),
+      "Give --account NAME, or write default = a name into the file")
+end
+
+-- ---- its options ----
+
+-- Flags that say where to connect, and the options of an account that belong to its own place.
+local places = { "url", "host", "server", "service", "socket" }
+local of_place = { "host", "server", "service", "socket", "port", "tls", "protocol", "tls_host",
+   "tls_pin", "tls_verify", "auth_plaintext" }
+
+local function has_place(options)
+   for i = 1, #places do
+      if options[places[i]] ~= nil then return true end
+   end
+   return false
+end
+
+-- The user that the flags name | nil
+local function user_of(options)
+   return options.username or options.user or (options.url or ""):match("^[^/]*//([^/]*)@")
+end
+
+local function merge(options, account)
+   local rest, user = {}, user_of(options)
+   for name, value in next, account.options do rest[name] = value end
+   if has_place(options) then
+      for _, name in ipairs(of_place) do rest[name] = nil end
+   end
+   if user and user ~= user_of(rest) then account.secrets, rest.authzid = {}, nil end
+   if user then rest.username, rest.user = nil, nil end
+   for name, value in next, rest do
+      if options[name] == nil then options[name] = value end
+   end
+end
+
+-- Takes the flags of this module out of the options. -> the path, the name of the account, and
+-- whether a file is used at all
+local function take_flags(options)
+   local path, name, none = options.config, options.account, options.no_config
+   options.config, options.account, options.no_config = nil, nil, nil
+   local flag = path and "config" or name and "account"
+   if none and flag then
+      errors.refuse(flag, ("--%s and --no-config are both given"):format(flag), "Keep one of them")
+   end
+   return path, name, not none and (flag or not has_place(options))
+end
+
+--- Complete the options of a command with those of an account; options that are given take
+-- precedence. Without --account and --config, a server that the flags name has no account. Another
+-- user does not have the secrets of the account. Raises a UsageError.
+---@param options table   as flags.read gives them; config, account and no_config are removed
+---@param from? string    the address of the sender, if that is not options.from
+---@return table|nil      { name =, label =, secrets = } for secrets.read; nil: there is no account
+function accounts.apply(options, from)
+   local path, wanted, is_used = take_flags(options)
+   if not is_used then return nil end
+   local file, tried = account_file.read(path)
+   if not file and wanted then
+      errors.refuse("account", ("--account %s: there is no file with accounts"):format(wanted),
+         ("Write %s, or give --config FILE"):format(table.concat(tried, " or ")))
+   end
+   if not file then return nil end
+   local all, names = account_options.read(file)
+   local name = choose(file, all, names, wanted, from or options.from)
+   if not name then return nil end
+   merge(options, all[name])
+   return all[name]
+end
+
+return accounts
