@@ -11,7 +11,7 @@
 -- @module smtp.sink
 
 local system = require "smtp.ground.resources"
-local core = require "smtp.core"
+local certificate = require "smtp.sink.certificate"
 local runtime = require "smtp.runtime.runtime"
 local scheduler = require "smtp.runtime.scheduler"
 local errors = require "smtp.errors"
@@ -20,6 +20,8 @@ local sink_session = require "smtp.sink.session"
 local user_call = require "smtp.options.user_call"
 
 local WAIT_MS = 60000    -- how long a client may be silent
+local LAST_MS = 2000     -- and after the last message
+local DAY = 86400        -- seconds
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
 
 -- ---- in the same process, as a transport ----
@@ -27,10 +29,20 @@ local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
 local Transport = { __name = "smtp.SinkTransport" }
 Transport.__index = Transport
 
+-- A fault may delay a reply.
+local function hear_client(self, data)
+   repeat
+      self.inbox = self.inbox .. self.session:receive(data)
+      local pause = self.session:take_pause()
+      if pause then scheduler.sleep(pause) end
+      data = ""
+   until not pause
+end
+
 function Transport:connect()
    self.session = sink_session.new(self.sink)
    self.session:greet()
-   self.inbox = self.session:receive("")
+   hear_client(self, "")
    return true
 end
 
@@ -40,7 +52,7 @@ end
 function Transport:send(data)
    if not self.session or self.session.closed then return nil, "closed", "the sink is gone", 0 end
    if self.session.handshake then return nil, "closed", "a handshake was expected", 0 end
-   self.inbox = self.inbox .. self.session:receive(data)
+   hear_client(self, data)
    return #data
 end
 
@@ -76,52 +88,14 @@ end
 local Sink = { __name = "smtp.Sink" }
 Sink.__index = Sink
 
+-- Has the last message arrived that it is to serve?
+function Sink:has_enough()
+   return self.last ~= nil and self.count >= self.last
+end
+
 --- A transport for smtp.send, in this process. With tls a handshake is pretended.
 function Sink:transport()
    return setmetatable({ sink = self, inbox = "", duplex = true }, Transport)
-end
-
-local function shell_word(text)
-   return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- A pipe to a command; where this machine lacks the means: nil and a SystemError.
-local function open_pipe(command, mode)
-   local pipe, why, errno = io.popen(command, mode)
-   if pipe or not system.lacks(errno) then return pipe end
-   return nil, system.error("a certificate cannot be made: " .. why:gsub("^.*: ", ""))
-end
-
--- In a folder that only this user may enter. Room comes first, since openssl does not report a
--- full disk.
-local COMMAND = "exec 2>&1; umask 077; mkdir %s && cd %s || exit; "
-   .. "head -c 16384 /dev/zero >key.pem || exit; "
-   .. "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-   .. "-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1 "
-   .. "-keyout key.pem -out certificate.pem >/dev/null 2>&1 && echo made || echo none"
-
--- The name of the folder cannot be foreseen: mkdir fails where it exists. A shell waits at the
--- other end of a pipe until the sink closes it, or until this process ends in whatever way, and
--- then removes the folder.
--- -> { key =, certificate =, remover = } | nil, err
-local function make_certificate()
-   local folder = ("%s/lua-smtp-%s"):format(os.getenv "TMPDIR" or "/tmp",
-      core.base64(core.random(18)):gsub("/", "-"))
-   local word = shell_word(folder)
-   local made = { key = folder .. "/key.pem", certificate = folder .. "/certificate.pem" }
-   local pipe, err
-   made.remover, err = open_pipe("trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1; read end; "
-      .. "rm -rf " .. word, "w")
-   if not err then pipe, err = open_pipe(COMMAND:format(word, word), "r") end
-   local said = pipe and pipe:read("*l")
-   if pipe then pipe:close() end
-   if said == "made" then return made end
-   if made.remover then made.remover:close() end
-   if pipe and said ~= "none" then
-      err = system.error("a certificate cannot be made: " .. (said or "the shell was ended"))
-   end
-   return nil, err or errors.usage("tls_cert", "the openssl command made no certificate",
-      "Install it, or give tls_cert and tls_key")
 end
 
 local function forget_certificate(sink)
@@ -136,7 +110,7 @@ local function make_context(sink)
    local options, made = sink.options, nil
    if not options.tls_cert then
       local err
-      made, err = make_certificate()
+      made, err = certificate.make()
       if not made then return nil, err end
       sink.remover = made.remover
    end
@@ -180,7 +154,7 @@ end
 local function start_tls(self, session, sock)
    local ok = runtime.persist(sock, nil, nil, nil, "sslaccept", self.context)
    if not ok then return false end
-   session:tls_started(sock:channel_binding())
+   session:tls_started(sock:tlsinfo(), sock:channel_binding())
    return true
 end
 
@@ -201,43 +175,76 @@ local function hear(self, session, sock, data)
    error(said, 0)
 end
 
+-- A fault may delay a reply, and what is read after it. -> the rest of the replies | nil
+local function answer(self, session, sock, owed, data)
+   repeat
+      owed = owed .. hear(self, session, sock, data)
+      local pause = session:take_pause()
+      if pause then scheduler.sleep(pause) end
+      owed, data = send_owed(sock, owed), ""
+   until not (owed and pause)
+   return owed
+end
+
+local function set_patience(self, sock)
+   local ms = self:has_enough() and LAST_MS or WAIT_MS
+   sock:settimeouts(ms, ms, ms)
+end
+
 local function converse(self, sock)
    local session = sink_session.new(self)
-   sock:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
+   set_patience(self, sock)
    if session.tls and not start_tls(self, session, sock) then return end
    session:greet()
-   local owed = send_owed(sock, hear(self, session, sock, ""))
+   local owed = answer(self, session, sock, "", "")
    while owed and not session.closed do
+      set_patience(self, sock)
       local data = runtime.persist(sock, nil, nil, nil, "receiveany", 65536)
-      owed = data and send_owed(sock, owed .. hear(self, session, sock, data))
+      owed = data and answer(self, session, sock, owed, data)
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end
 end
 
+-- The connections that are open end with the last message.
+local function serve_client(self, sock)
+   self.open[sock] = true
+   converse(self, sock)
+   self.open[sock] = nil
+   sock:close()
+   if not self:has_enough() then return end
+   self.listener:close()
+   for other in next, self.open do other:close() end
+end
+
+-- -> how many were served
+local function accept_clients(self, limit, timeout)
+   local served = 0
+   while served < limit do
+      local sock, why = scheduler.accept(self.listener, timeout or DAY)
+      if sock then
+         served = served + 1
+         scheduler.spawn(function() serve_client(self, sock) end)
+      elseif why == "system" then -- no descriptors left: the present clients give some back
+         scheduler.sleep(0.05)
+      elseif why ~= "timeout" or timeout then
+         return served
+      end
+   end
+   return served
+end
+
 --- Serve connections, many at a time.
----@param t? table   connections: how many (default: without end); timeout: seconds to wait for one
----@return number|nil   how many were served
+---@param t? table   connections: how many (default: without end); messages: the number of messages
+--   after which it ends; timeout: seconds to wait for a connection
+---@return number|nil   how many connections were served
 ---@return table|nil    err: `t` is wrong
 function Sink:serve(t)
-   local err
+   local err, served
    t, err = sink_options.read_serve(t)
    if not t then return nil, err end
-   local served = 0
+   self.last, self.open = t.messages and self.count + t.messages, {}
    local ok, cause = scheduler.run { function()
-      while not t.connections or served < t.connections do
-         local sock, why = scheduler.accept(self.listener, t.timeout or 86400)
-         if sock then
-            served = served + 1
-            scheduler.spawn(function()
-               converse(self, sock)
-               sock:close()
-            end)
-         elseif why == "system" then -- no descriptors left: the present clients give some back
-            scheduler.sleep(0.05)
-         else
-            return
-         end
-      end
+      served = accept_clients(self, t.connections or math.huge, t.timeout)
    end }
    if not ok then error(cause, 0) end
    return served
@@ -269,7 +276,7 @@ end
 local function new(t)
    local options, err = sink_options.read(t)
    if not options then return nil, err end
-   return setmetatable({ options = options, messages = {}, count = 0, started = core.now() }, Sink)
+   return setmetatable({ options = options, messages = {}, count = 0 }, Sink)
 end
 
 return { new = new }

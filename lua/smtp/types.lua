@@ -681,10 +681,13 @@
 ---@field auth? false|smtp.SinkAuth  The accounts. Default: `false`, AUTH is not offered.
 ---@field require_auth? boolean  Refuse MAIL without AUTH. Default: `false`.
 --- By stage (connect, ehlo, helo, starttls, auth, mail, rcpt, data, final, rset, quit): a reply,
---- `"drop"`, `"silence"`, or a function of the command that returns one of these, or nil. `data` is
---- BDAT's as well. In LMTP, `final` is asked for each recipient, with its address.
+--- `"drop"`, `"silence"`, `"slow 5"` (the usual reply, 5 seconds later), or a function of the command
+--- that returns one of these, or nil. `data` is BDAT's as well. In LMTP, `final` is asked for each
+--- recipient, with its address.
 ---@field faults? table<string, smtp.SinkFault|fun(command_or_recipient?: string): smtp.SinkFault?>
----@field on_message? fun(message: smtp.SinkMessage)  Called with each message.
+--- Called with each message before it is kept. If it returns a reply (`"452 4.3.1 no room"`),
+--- `"drop"` or `"silence"`, the message is refused.
+---@field on_message? fun(message: smtp.SinkMessage): smtp.SinkFault?
 ---@field keep? integer  How many messages stay in `sink.messages`. Default: 1000.
 ---@field trace? fun(direction: string, line: string)  Called with each line, without secrets.
 --- Refuse what RFC 5321 does not allow and the sink otherwise accepts: blanks around the colon in
@@ -701,6 +704,33 @@
 ---@field authenticated? string  The user that logged in.
 ---@field authzid? string  The identity that the client asked for.
 ---@field tls boolean  The message arrived over TLS.
+---@field tls_version? string  The version of TLS.
+---@field tls_cipher? string  Its cipher suite.
+--- The headers in UTF-8: unfolded, encoded words decoded (RFC 2047). Any case of a name finds them:
+--- `message.headers.Subject`. A header that is repeated is a list.
+---@field headers table<string, string|string[]>
+---@field parts smtp.SinkPart[]  The text, the html and the attachments, as the message has them.
+
+--- A part of a message that a sink received: one that contains no other parts. At most 1,000 are read.
+---@class smtp.SinkPart
+---@field content_type string  The type in lower case, without parameters: `"text/plain"`.
+---@field charset? string  The character set that the part names, in lower case.
+---@field filename? string  The name of the file, decoded (RFC 2231, RFC 2047).
+---@field disposition? string  `"attachment"` or `"inline"`, where the part says so.
+---@field content_id? string  The Content-ID, without angle brackets.
+---@field encoding string  The Content-Transfer-Encoding in lower case.
+---@field size integer  The bytes of the content.
+---@field content string  The content, decoded.
+--- The content of a text in UTF-8, with line ends `\n`; nil if the sink cannot read the character
+--- set.
+---@field text? string
+---@field within string[]  The types of the multiparts that contain the part, the outermost first.
+
+--- What `serve` of a sink takes.
+---@class smtp.ServeOptions
+---@field connections? integer  End after so many connections. Default: without end.
+---@field messages? integer  End after so many messages. Default: without end.
+---@field timeout? number  Seconds to wait for a connection. Default: without end.
 
 --- What smtp.sink returns.
 ---@class smtp.Sink
@@ -708,6 +738,7 @@
 ---@field tls_ca_file? string  The certificate that the sink made, once it listens.
 ---@field transport fun(self: smtp.Sink): table  Returns a value for the option `transport`.
 ---@field listen fun(self: smtp.Sink, listener?: userdata): string, integer?  Listens; returns address and port.
---- Serves clients until that many connections have ended, or `timeout` seconds are over.
----@field serve fun(self: smtp.Sink, options?: { connections?: integer, timeout?: number }): integer?, smtp.Error?
+--- Serves clients, many at a time, until one of its options ends it. Returns how many connections
+--- it served.
+---@field serve fun(self: smtp.Sink, options?: smtp.ServeOptions): integer?, smtp.Error?
 ---@field close fun(self: smtp.Sink): true  Stops listening.

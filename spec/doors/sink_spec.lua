@@ -1,3 +1,4 @@
+local core = require "smtp.core"
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
@@ -71,9 +72,42 @@ describe("the sink", function()
       assert.same({ 2, 5 }, { #sink.messages, seen })
    end)
 
+   it("reads a message that it kept, when it is asked", function()
+      local sink = safe.sink()
+      assert(send(sink, { raw = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nReceived: a\r\nReceived: b\r\n\r\nhi\r\n" }))
+      local message = sink.messages[1]
+      assert.equal("Grüße", message.headers.Subject)
+      assert.same({ "a", "b" }, message.headers.received)
+      assert.equal("hi\n", message.parts[1].text)
+      assert.is_nil(message.subject)
+      assert.is_nil(rawget(message, "headers"))
+   end)
+
+   it("refuses a message where the function for messages says so", function()
+      for reply, kind in pairs { ["452 4.3.1 no room"] = "data_refused", drop = "disconnected" } do
+         local sink = safe.sink { on_message = function() return reply end }
+         local _, err = send(sink)
+         assert.equal(kind, err.kind)
+         assert.same({}, sink.messages)
+      end
+      local sink = safe.sink { on_message = function() return 1 end }
+      local _, err = send(sink)
+      assert.matches("on_message = 1 is not a valid reply", tostring(err))
+   end)
+
+   it("delays a reply, and what follows", function()
+      local sink = safe.sink { faults = { rcpt = "slow 0.05", quit = function() return "slow 0.01" end } }
+      local began = core.now()
+      assert(send(sink))
+      assert(core.now() - began >= 0.1)
+      for _, wrong in ipairs { "slow", "slow x", "slow -1", "slow 4000", "slow 1 2" } do
+         assert.equal("faults.rcpt", select(2, safe.sink { faults = { rcpt = wrong } }).option)
+      end
+   end)
+
    it("says what is wrong where it is to serve", function()
       local sink = safe.sink()
-      for option, value in pairs { conections = 1, connections = 0, timeout = -1 } do
+      for option, value in pairs { conections = 1, connections = 0, messages = 0.5, timeout = -1 } do
          local count, err = sink:serve { [option] = value }
          assert.is_nil(count)
          assert.equal("usage", err.kind)
@@ -234,7 +268,11 @@ describe("a sink that listens", function()
          local cert = certs.make()
          local other = peer.start(([[
             local sink = assert(require("smtp.sink").new { tls = %s, tls_cert = %q, tls_key = %q,
-               on_message = function(message) print(message.from) end })
+               on_message = function(message)
+                  print(message.from)
+                  assert(message.tls == (message.tls_version == "TLSv1.3"))
+                  assert(message.tls == (message.tls_cipher ~= nil))
+               end })
             assert(sink:listen(listener))
             print(sink:serve { connections = 3, timeout = 5 })]]):format(
             ({ skip = "nil", require = "'starttls'", implicit = "'implicit'" })[tls], cert "good"))
@@ -267,6 +305,25 @@ describe("a sink that listens", function()
       assert.equal("connect", err.kind)
       idle:quit()
       assert.matches("^false\t.*not this one\n$", other.finish())
+   end)
+
+   it("ends after so many messages, and leaves no connection open", function()
+      local other = peer.start [[
+         local sink = assert(require("smtp.sink").new())
+         assert(sink:listen(listener))
+         print(sink:serve { messages = 2 }, #sink.messages)]]
+      local function connect()
+         return assert(safe.connect { host = "127.0.0.1", port = other.port, reply_timeout = 3 })
+      end
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "hi" }
+      local idle, one = connect(), connect()
+      assert(one:send(message))
+      assert(one:send(message))
+      local _, err = one:send(message)
+      assert.equal(421, err.code)
+      _, err = idle:send(message)
+      assert.equal("disconnected", err.kind)
+      assert.equal("2\t2\n", other.finish())
    end)
 
    it("waits no longer for a client than it is told", function()

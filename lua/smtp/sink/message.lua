@@ -3,50 +3,94 @@
 -- @module smtp.sink.message
 
 local ascii = require "smtp.ground.ascii"
+local reader = require "smtp.sink.reader"
+local sink_options = require "smtp.sink.options"
 local sink_text = require "smtp.sink.text"
 
 local CHUNK_DIGITS = 15 -- of a chunk's length: a number of Lua's holds as many to the unit
 
--- ---- the verdict ----
+-- ---- what a message contains ----
 
--- The verdict on a message of this length, in LMTP on one of its recipients.
-local function judge(self, len, address)
-   if self:fault("final", address) then return false end
-   if len > self.size_max then
-      self:say("552 5.3.4 that is too large")
-      return false
-   end
-   self:say(("250 %s queued as %d"):format(address and ("2.1.5 <%s>"):format(address) or "2.0.0",
-      self.sink.count + 1))
-   return true
+-- `headers` and `parts` of a message are read when they are asked for, and kept beside it: a
+-- message has the fields of its envelope and `data`, whether it was read or not.
+local contents = setmetatable({}, { __mode = "k" })
+
+local Message = { __name = "smtp.SinkMessage" }
+
+function Message:__index(field)
+   if field ~= "headers" and field ~= "parts" then return nil end
+   contents[self] = contents[self] or reader.read(self.data)
+   return contents[self][field]
 end
 
--- -> the recipients that get the message (RFC 2033 4.2)
+-- ---- the verdict ----
+
+-- What follows after the message, or in LMTP after it for one recipient.
+-- -> { fault = a fault or a refusal, nil: it is accepted; recipient = }
+local function judge(self, len, recipient)
+   local fault = self:find_fault("final", recipient and recipient.address)
+   if not fault and len > self.size_max then fault = "552 5.3.4 that is too large" end
+   return { fault = fault, recipient = recipient }
+end
+
+local function ends(fault)
+   return fault == "drop" or fault == "silence" or fault ~= nil and fault:find("^421") ~= nil
+end
+
+-- -> the verdicts, one for each recipient in LMTP; the recipients that get it (RFC 2033 4.2)
 local function judge_all(self, recipients, len)
-   if not self.lmtp then return judge(self, len) and recipients or {} end
-   local served = {}
-   for i = 1, #recipients do
-      if judge(self, len, recipients[i].address) then served[#served + 1] = recipients[i] end
-      if self.closed or self.silent then break end
+   if not self.lmtp then
+      local verdict = judge(self, len)
+      return { verdict }, verdict.fault and {} or recipients
    end
-   return served
+   local verdicts, served = {}, {}
+   for i = 1, #recipients do
+      verdicts[i] = judge(self, len, recipients[i])
+      if not verdicts[i].fault then served[#served + 1] = recipients[i] end
+      if ends(verdicts[i].fault) then break end
+   end
+   return verdicts, served
+end
+
+local function say_all(self, verdicts, refusal)
+   for i = 1, #verdicts do
+      local fault, recipient = verdicts[i].fault or refusal, verdicts[i].recipient
+      if fault then
+         self:commit(fault)
+      else
+         self:say(("250 %s queued as %d"):format(
+            recipient and ("2.1.5 <%s>"):format(recipient.address) or "2.0.0", self.sink.count))
+      end
+      if self.closed or self.silent then return end
+   end
+end
+
+-- -> the message as a sink keeps it
+local function compose(self, mail, recipients, text)
+   local to = {}
+   for i = 1, #recipients do to[i] = recipients[i].address end
+   return setmetatable({ from = mail.from, to = to, data = text:whole(), recipients = recipients,
+      parameters = mail.parameters, authenticated = self.user, authzid = self.authzid,
+      tls = self.tls, tls_version = self.tls_version, tls_cipher = self.tls_cipher }, Message)
+end
+
+-- Keep a message, unless the caller's function refuses it. -> the refusal | nil
+local function keep(sink, taken)
+   local refusal = sink.options.on_message and sink.options.on_message(taken) or nil
+   sink_options.check_fault("on_message", refusal or false)
+   if refusal then return refusal end
+   sink.count = sink.count + 1
+   table.insert(sink.messages, taken)
+   if #sink.messages > sink.options.keep then table.remove(sink.messages, 1) end
 end
 
 local function finish(self, text)
-   local sink, mail = self.sink, self.mail
+   local mail, refusal = self.mail, nil
    self.mail = nil
    self:trace("C", ("(%.0f bytes of the message)"):format(text.len))
-   local recipients, to = judge_all(self, mail.recipients, text.len), {}
-   if #recipients == 0 then return end
-   local data = text:whole()
-   for i = 1, #recipients do to[i] = recipients[i].address end
-   local taken = { from = mail.from, to = to, data = data, parameters = mail.parameters,
-      recipients = recipients, authenticated = self.user, authzid = self.authzid, tls = self.tls }
-   local list = sink.messages
-   list[#list + 1] = taken
-   sink.count = sink.count + 1
-   if #list > sink.options.keep then table.remove(list, 1) end
-   if sink.options.on_message then sink.options.on_message(taken) end
+   local verdicts, recipients = judge_all(self, mail.recipients, text.len)
+   if #recipients > 0 then refusal = keep(self.sink, compose(self, mail, recipients, text)) end
+   say_all(self, verdicts, refusal)
 end
 
 local function is_expected(self)

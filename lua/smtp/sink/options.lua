@@ -53,12 +53,23 @@ local function why_no_reply(text)
    end
 end
 
+local SLOW_MAX = 3600 -- seconds
+
+local function is_delay(text)
+   local seconds = ascii.number(text:match("^slow ([0-9.]+)$"))
+   return seconds ~= nil and seconds <= SLOW_MAX
+end
+
 --- Check a fault as configured, or as a function of the caller's returned it. Raises a UsageError.
-function sink_options.check_fault(stage, fault)
-   local option, shown = "faults." .. stage, user_call.text(fault)
+---@param option string   which names it in the error
+---@param fault any
+function sink_options.check_fault(option, fault)
+   local shown = user_call.text(fault)
    if fault == false or fault == "drop" or fault == "silence" then return end
-   local why, hint = "", "Write a reply such as \"550 5.7.1 no\", \"drop\" or \"silence\""
+   local why = ""
+   local hint = "Write a reply such as \"550 5.7.1 no\", \"drop\", \"silence\" or \"slow 5\""
    if type(fault) == "string" then
+      if is_delay(fault) then return end
       local wrong, near = why_no_reply(fault), #fault < 20 and unknown.nearest(fault, actions)
       if not wrong then return end
       why, shown = ": " .. wrong, ("%q"):format(fault)
@@ -99,7 +110,7 @@ end
 
 -- ---- the rest ----
 
-local examples = { port = 2525, keep = 1000, connections = 1 }
+local examples = { port = 2525, keep = 1000, connections = 1, messages = 1 }
 
 -- A whole number, or a numeric string, within bounds, becomes a number.
 local function read_whole(t, name, min, max, words)
@@ -186,7 +197,7 @@ sink_options.read = errors.returning(function(given)
    check_together(t)
    check.names(t.faults or {}, stages, "faults")
    for stage, fault in next, t.faults or {} do
-      if type(fault) ~= "function" then sink_options.check_fault(stage, fault) end
+      if type(fault) ~= "function" then sink_options.check_fault("faults." .. stage, fault) end
    end
    check.is_list(t.capabilities or {}, "capabilities", "Write { \"PIPELINING\", … }")
    for i = 1, #(t.capabilities or {}) do check_capability(t, i) end
@@ -198,12 +209,13 @@ sink_options.read = errors.returning(function(given)
 end)
 
 --- What `serve` takes.
----@return table|nil options   connections, timeout
+---@return table|nil options   connections, messages, timeout
 ---@return table|nil err
 sink_options.read_serve = errors.returning(function(given)
    local t = check_table(given, "Write sink:serve { connections = 1 }, or sink:serve()")
-   check.names(t, { "connections", "timeout" }, nil, nil, "serve")
+   check.names(t, { "connections", "messages", "timeout" }, nil, nil, "serve")
    read_whole(t, "connections", 1, math.huge, "of connections to serve")
+   read_whole(t, "messages", 1, math.huge, "of messages to serve")
    local seconds = t.timeout ~= nil and ascii.number(t.timeout)
    if t.timeout ~= nil and not (seconds and seconds > 0 and seconds < math.huge) then
       check.refuse_value("timeout", "a positive number of seconds", t.timeout, "Write timeout = 5")

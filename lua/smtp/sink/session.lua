@@ -39,15 +39,22 @@ function Session:say(text)
    self.output[#self.output + 1] = text:gsub("\n", "\r\n") .. "\r\n"
 end
 
--- A fault on demand replaces the reply. `what`: the command; for a verdict in LMTP, the recipient.
--- -> true where there was one. Raises a UsageError where a function returned what is not a fault.
-function Session:fault(stage, what)
+-- The fault on demand, which replaces the reply. `what`: the command; for a verdict in LMTP, the
+-- recipient. -> nil if there is none. Raises a UsageError where a function returned what is not a
+-- fault.
+function Session:find_fault(stage, what)
    local fault = (self.sink.options.faults or {})[stage]
    if type(fault) == "function" then
       fault = fault(what, self) or false
-      sink_options.check_fault(stage, fault)
+      sink_options.check_fault("faults." .. stage, fault)
    end
-   if not fault then return false end
+   local pause = fault and fault:match("^slow (.+)$")
+   if not pause then return fault or nil end
+   self.pause = (self.pause or 0) + ascii.number(pause)
+end
+
+--- Do what a fault is: a reply, "drop" or "silence".
+function Session:commit(fault)
    if fault == "drop" then
       self.closed = true
    elseif fault == "silence" then
@@ -56,7 +63,21 @@ function Session:fault(stage, what)
       self:say(fault)
       if fault:find("^421") then self.closed = true end
    end
-   return true
+end
+
+-- -> true if there was a fault
+function Session:fault(stage, what)
+   local fault = self:find_fault(stage, what)
+   if fault then self:commit(fault) end
+   return fault ~= nil
+end
+
+--- Seconds to wait before the replies are sent, and anything else is taken: a fault asked for it.
+---@return number|nil
+function Session:take_pause()
+   local pause = self.pause
+   self.pause = nil
+   return pause
 end
 
 function Session:greet()
@@ -140,6 +161,10 @@ function commands:MAIL(line)
    local options = self.sink.options
    if not self.greeted then return "503 5.5.1 EHLO first" end
    if self.mail then return "503 5.5.1 one at a time" end
+   if self.sink:has_enough() then
+      self.closed = true
+      return "421 4.3.2 the sink has all the messages it waited for"
+   end
    if options.require_auth and not self.user then return "530 5.7.0 authentication required" end
    local from, parameters = sink_envelope.read("MAIL", line, self.offered, false, options.strict)
    if not from then return parameters end
@@ -234,7 +259,7 @@ end
 
 -- What the next bytes of the client are.
 local function taker(self)
-   if self.closed or self.silent or self.handshake then return nil end
+   if self.closed or self.silent or self.handshake or self.pause then return nil end
    return self.chunk and sink_message.take_octets or self.dotted and sink_message.take_lines
       or take_command
 end
@@ -252,12 +277,13 @@ function Session:receive(bytes)
    return said
 end
 
---- TLS is on: what was said before it counts no more. The channel binding is nil if the connection
--- does not have one.
-function Session:tls_started(binding_type, binding)
+--- TLS is on: what was said before it counts no more. `info` is nil where TLS is only pretended,
+-- and the channel binding if the connection does not have one.
+function Session:tls_started(info, binding_type, binding)
    self.tls, self.handshake, self.greeted, self.input = true, nil, nil, ""
    self.user, self.authzid, self.mail, self.offered = nil, nil, nil, {}
    self.binding_type, self.binding = binding_type, binding
+   if info then self.tls_version, self.tls_cipher = info.version, info.cipher end
 end
 
 return { new = new }
