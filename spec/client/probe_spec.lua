@@ -1,4 +1,5 @@
 local certs = require "spec.tools.certs"
+local command = require "spec.tools.command"
 local peer = require "spec.tools.peer"
 local probes = require "spec.tools.probes"
 local safe = require "smtp.safe"
@@ -474,5 +475,43 @@ describe("a probe over real TLS", function()
       assert.equal("skip", report.options.tls)
       assert.is_nil(warning(report, "no_tls") or warning(report, "auth_in_clear"))
       assert.same({ PLAIN = true, LOGIN = true }, report.auth.usable)
+   end)
+end)
+
+-- Probes on a machine that has no certificates of authorities. -> what was printed, the status
+local function probe_without_authorities(other, arguments)
+   local said, status = command.smtp(("probe localhost:%d --json %s"):format(other.port, arguments or ""),
+      "SSL_CERT_FILE=/nowhere SSL_CERT_DIR=/nowhere ")
+   return said, status, other.finish()
+end
+
+-- In nginx a directive names the authorities.
+describe("a probe without certificates of authorities", function()
+   if in_nginx then return end
+
+   it("needs none on this machine where no TLS is offered", function()
+      local said, status = probe_without_authorities(start("good", 1, "tls = false"))
+      assert.equal(0, status, said)
+      assert.is_nil(said:find("tls_ca_file", 1, true))
+      assert.matches('"tls":"skip"', said, 1, true)
+   end)
+
+   it("reports what is offered, and that they are missing", function()
+      local said, status = probe_without_authorities(start("good", 1))
+      assert.equal(0, status, said)
+      assert.matches('"STARTTLS":""', said, 1, true)
+      assert.matches('"verified":false', said, 1, true)
+      assert.matches('"kind":"warning","text":"tls_ca_file cannot be used', said, 1, true)
+      assert.matches("Install ca-certificates", said, 1, true)
+      assert.matches('"tls":"skip"', said, 1, true) -- how mail to this machine goes out
+   end)
+
+   it("recommends nothing where the caller expects TLS", function()
+      local said, status, heard = probe_without_authorities(start("good", 1), "--tls require --username ann "
+         .. "--password-env SECRET")
+      assert.equal(64, status, said)
+      assert.matches('"options":{}', said, 1, true)
+      assert.matches('"AUTH":"PLAIN LOGIN"', said, 1, true)
+      assert.is_nil(heard:find("C: AUTH", 1, true))
    end)
 end)

@@ -44,10 +44,11 @@ function command.write(name, text)
 end
 
 --- Runs lua-smtp with these arguments; the variable SECRET is the password of command.start_sink, WRONG is another.
+--- `variables`: more of them, as "NAME=value ".
 --- -> what it printed, its status
-function command.smtp(line)
-   local pipe = io.popen(("SECRET=secret WRONG=wrong %s csrc/lua-smtp %s 2>&1; echo status $?")
-      :format(interpreter, line))
+function command.smtp(line, variables)
+   local pipe = io.popen(("%sSECRET=secret WRONG=wrong %s csrc/lua-smtp %s 2>&1; echo status $?")
+      :format(variables or "", interpreter, line))
    local text = pipe:read("*a")
    pipe:close()
    return text:match("^(.-)status %d+\n$"), tonumber(text:match("status (%d+)\n$"))

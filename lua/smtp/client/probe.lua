@@ -152,12 +152,17 @@ local function expects_tls(server, given)
    return false
 end
 
+-- TLS cannot begin, because this machine knows no authority that it could trust.
+local function lacks_authorities(server, err)
+   return err.option == "tls_ca_file" and server.tls_ca_file == nil
+end
+
 -- After an error only less TLS may help: where the caller leaves the choice to this library, and
 -- there is no secret that would travel. -> the word, nil where nothing works
 local function tls_after(err, r, server, given)
    local has_secret = server.credentials and server.auth ~= "skip"
    local is_about_tls = err.stage == "tls" or err.stage == "starttls"
-      or err.kind == "tls_unsupported"
+      or err.kind == "tls_unsupported" or lacks_authorities(server, err)
    if not is_about_tls or has_secret or expects_tls(server, given) then return nil end
    if server.loopback then return "skip" end
    return r.tls.state == "unavailable" and "prefer" or nil
@@ -217,8 +222,8 @@ local function report_of(server, given, seen, err, began)
       r.pipelining = offered.capabilities.PIPELINING ~= nil
       r.chunking = offered.capabilities.CHUNKING ~= nil
    end
-   r.warnings = warnings.list(r, server, err)
    r.options = options_of(r, server, given, err)
+   r.warnings = warnings.list(r, server, err)
    r.seconds.total = core.now() - began
    return r
 end
@@ -228,6 +233,7 @@ end
 local function server_to_look_at(server, t)
    local prefers = t.tls == nil and server.tls == "skip" and (server.tls_host or server.host)
    server = request.variant(server, { keepalive = false, tls = prefers and "prefer" or server.tls })
+   server.tls_is_extra = prefers and true
    if not server.credentials then
       server.mechanisms = mechanisms.with_any_credentials()
       server.password, server.token = true, true
@@ -244,12 +250,32 @@ local function is_final(err)
    return err.stage == "greeting" and err.kind ~= "greeting_refused"
 end
 
+-- -> what was seen, and what sending would meet
+local function look_once(server, deadline)
+   local seen, err = look(server, deadline)
+   if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
+   return seen, err
+end
+
+-- This machine cannot check certificates. Mail to itself goes out without TLS and needs none.
+local function look_without_authorities(server, deadline, err)
+   local seen, trouble = look_once(unverified(server), deadline)
+   if not seen then return nil, trouble end
+   seen.is_unverified = seen.facts.tls == "on"
+   if server.tls_is_extra and not seen.is_unverified then err = trouble end
+   return seen, err
+end
+
 -- Looks at the server, and once more without checking a certificate that is not trusted: the report
 -- says what is wrong with it. -> what was seen | nil; what sending would meet
 local function look_twice(server, deadline)
-   local seen, err = look(server, deadline)
-   if seen and seen.trouble then err = findings.error(seen.conv, seen.trouble) end
-   if not err or err.kind ~= "certificate" then return seen, err end
+   local seen, err = look_once(server, deadline)
+   if not err then return seen end
+   if lacks_authorities(server, err) then
+      return look_without_authorities(server, deadline, err)
+   elseif err.kind ~= "certificate" then
+      return seen, err
+   end
    local second = look(unverified(server), deadline)
    if not second or second.facts.tls ~= "on" then return seen, err end
    second.is_unverified = true

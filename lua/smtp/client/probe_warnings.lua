@@ -119,6 +119,8 @@ local checks = {
 ---@return table[]    { kind =, reason =, concerns =, text =, hint = }
 function warnings.list(r, server, err)
    local list = { err and of_error(err) }
+   -- The options of the report send all the same.
+   if err and err.kind == "usage" and next(r.options) ~= nil then list[1].kind = "warning" end
    for i = 1, #checks do
       local check = checks[i]
       local found = not (err and err.reason == check[2]) and check[3](r, server)

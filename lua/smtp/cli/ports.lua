@@ -1,0 +1,217 @@
+--- What a host offers on its ports for mail: all are looked at side by side, without credentials.
+-- With credentials one login follows, on the best port, with exactly the recommended options.
+-- @module smtp.cli.ports
+
+local errors = require "smtp.errors"
+local place = require "smtp.options.place"
+local recommendation = require "smtp.cli.recommendation"
+local rehearsal = require "smtp.client.rehearsal"
+local request = require "smtp.client.request"
+local safe = require "smtp.safe"
+local scheduler = require "smtp.runtime.scheduler"
+local services = require "smtp.options.services"
+
+local ports = {}
+
+-- Seconds for one port, unless the caller gives `timeout`: one that a firewall hides would hold up
+-- the answer.
+local CONNECT_SECONDS, PORT_SECONDS = 5, 10
+
+local secret_names = { "username", "user", "password", "token", "authzid" }
+
+-- ---- what to look at ----
+
+-- RFC 8314 prefers TLS from the first byte.
+local usual = { 465, 587, 25 }
+
+-- Does `tls`, where it is given, allow this port?
+local function fits(port, tls)
+   return tls == nil or (tls == "implicit") == (port == 465)
+end
+
+--- The ports to look at, the best first: that of the provider, then the usual ones.
+---@param options table   `host`; `tls` and `provider`, where they are known
+---@return integer[]
+function ports.candidates(options)
+   local list, seen = {}, {}
+   local provider = options.provider or services.of_host(options.host) or {}
+   for _, port in ipairs { provider.port or usual[1], usual[1], usual[2], usual[3] } do
+      if not seen[port] and fits(port, options.tls) then
+         seen[port], list[#list + 1] = true, port
+      end
+   end
+   return list
+end
+
+--- The host that an argument names, where it names no port: a host, or a provider.
+---@param text string
+---@return table|nil   { host = } or { service = }; nil: a URL, or HOST:PORT
+function ports.place(text)
+   local provider = services.get(text:match("^[a-z0-9]+") or "")
+   if provider and provider.host and text:find("^[a-z0-9]+:?[a-z0-9-]*$") then
+      return { service = text }
+   end
+   local literal = text:match("^%[(.*)%]$") or select(2, text:gsub(":", "")) > 1 and text
+   if literal and not text:find("[@/]") and not text:find("%]:") then return { host = literal } end
+   if text:find("[:/@]") then return nil end
+   return { host = text }
+end
+
+-- ---- one port ----
+
+-- The caller's options without secrets, for one port.
+local function options_for(port, options)
+   local t = request.variant(options, { port = port, service = false })
+   for i = 1, #secret_names do t[secret_names[i]] = nil end
+   t.service, t.auth, t.auth_mechanisms = nil, nil, nil
+   t.timeout = options.timeout or PORT_SECONDS
+   t.connect_timeout = options.connect_timeout or math.min(CONNECT_SECONDS, t.timeout)
+   if options.observer then t.observe = options.observer(tostring(port)) end
+   t.observer = nil
+   return t
+end
+
+-- An error in the fields of an entry.
+local function note_error(entry, kind, reason, text)
+   entry.kind, entry.reason, entry.error = kind, reason, text
+end
+
+local function look(port, options)
+   local report, err = safe.probe(options_for(port, options))
+   local entry = { port = port, usable = false, report = report, err = err }
+   if err then
+      note_error(entry, err.kind, err.reason, tostring(err))
+   elseif next(report.options) == nil then
+      local first = report.warnings[1]
+      note_error(entry, first.kind, first.reason, first.text)
+   else
+      entry.usable = true
+   end
+   return entry
+end
+
+-- ---- the best port ----
+
+local function has_mechanism(report)
+   for _, usable in next, report.auth.usable do
+      if usable == true then return true end
+   end
+   return false
+end
+
+-- Lower is better. Without credentials AUTH decides nothing.
+local function cost(entry, has_secrets)
+   local tls = entry.report.tls
+   local is_safe = tls.state == "on" and (tls.verified or entry.report.options.tls_verify == false)
+   return (has_secrets and not has_mechanism(entry.report) and 2 or 0) + (is_safe and 0 or 1)
+end
+
+local function best_of(entries, has_secrets)
+   local best
+   for _, entry in ipairs(entries) do
+      local is_better = entry.usable and (not best
+         or cost(entry, has_secrets) < cost(best, has_secrets))
+      if is_better then best = entry end
+   end
+   return best
+end
+
+local function in_words(entries)
+   local list = {}
+   for i = 1, #entries do list[i] = tostring(entries[i].port) end
+   if #list < 2 then return "port " .. list[1] end
+   return "ports " .. table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+end
+
+local is_unreachable = { connect = true, timeout = true }
+
+-- Where no port can be used: why, by the one that tells most.
+local function error_of(entries, host)
+   local most
+   for _, entry in ipairs(entries) do
+      if not most or entry.report and not most.report then most = entry end
+   end
+   local first = most.err or most.report.warnings[1]
+   return errors.new(first.kind, { reason = first.reason, host = host, stage = first.stage,
+      what = ("%s: no mail can be sent by %s"):format(host, in_words(entries)),
+      hint = is_unreachable[first.kind] and "Check host; a firewall may be in the way"
+         or first.hint, temporary = first.temporary,
+      retry = first.temporary and "later" or "never" })
+end
+
+-- ---- all of it ----
+
+local function secrets_of(options)
+   local secrets = {}
+   for i = 1, #secret_names do secrets[secret_names[i]] = options[secret_names[i]] end
+   for _, name in ipairs { "auth", "auth_mechanisms" } do
+      if next(secrets) ~= nil then secrets[name] = options[name] end
+   end
+   return secrets
+end
+
+-- The options of the best port, with those of the login that are no secrets.
+local function recommend(best, options, secrets)
+   local use = request.variant(best.report.options)
+   if next(secrets) ~= nil then
+      use.auth, use.auth_mechanisms = options.auth, options.auth_mechanisms
+   end
+   use = recommendation.minimal(use, secrets, options.service)
+   use.username, use.authzid = secrets.username or secrets.user, secrets.authzid
+   return use
+end
+
+-- Logs in with these options. -> { state =, mechanism = } | { state = "failed", … }, err
+local function log_in(use, options, secrets)
+   local t = request.variant(use, { password = secrets.password, token = secrets.token,
+      timeout = options.timeout, connect_timeout = options.connect_timeout,
+      transport = options.transport })
+   if options.observer then t.observe = options.observer "login" end
+   local result, err = rehearsal.run(t, "auth")
+   if result then return { state = "authenticated", mechanism = result.auth.mechanism } end
+   return { state = "failed", error = tostring(err), kind = err.kind, reason = err.reason,
+      code = err.code }, err
+end
+
+-- Look at all ports at once. -> list of entries
+local function look_at_all(list, options)
+   local entries, jobs = {}, {}
+   for i, port in ipairs(list) do
+      jobs[i] = function() entries[i] = look(port, options) end
+   end
+   local ok, cause = scheduler.run(jobs)
+   if not ok then error(cause, 0) end
+   return entries
+end
+
+--- Look at a host.
+---@param options table   options of a connection without port; `observer`: fun(label) that makes a
+--   function to observe the connection with that label
+---@param list? integer[] the ports, by default those of ports.candidates
+---@return table|nil      host; ports = { { port, usable, report, error, kind, reason }, … };
+--   options, where one can be used; login, with credentials
+---@return table|nil err  there is nothing to report. With a survey: no port can be used, or the
+--   login failed
+function ports.survey(options, list)
+   local complete = place.complete(options)
+   local provider = options.service and services.get(options.service:match("^[a-z0-9]+"))
+   local base = request.variant(options, { host = complete.host or complete.server })
+   base.server, base.url = nil, nil
+   local entries = look_at_all(list or ports.candidates { host = base.host, tls = options.tls,
+      provider = provider }, base)
+   local first = entries[1].err
+   if first and (first.kind == "resolve" or first.kind == "usage") then return nil, first end
+   local survey = { host = base.host, service = options.service, ports = entries }
+   local secrets = secrets_of(complete)
+   local best = best_of(entries, next(secrets) ~= nil)
+   if not best then return survey, error_of(entries, base.host) end
+   survey.best, survey.options = best.port, recommend(best, options, secrets)
+   if secrets.username or secrets.user then
+      local err
+      survey.login, err = log_in(survey.options, options, secrets)
+      return survey, err
+   end
+   return survey
+end
+
+return ports

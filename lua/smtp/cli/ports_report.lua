@@ -1,0 +1,117 @@
+--- What smtp.cli.ports found out, for people and as JSON.
+-- @module smtp.cli.ports_report
+
+local ascii = require "smtp.ground.ascii"
+local output = require "smtp.cli.output"
+local recommendation = require "smtp.cli.recommendation"
+
+local ports_report = {}
+
+-- ---- for people ----
+
+-- By the error of a port: its state, and whether the rest of the error tells more.
+local function error_state(err)
+   if err.kind == "connect" and err.reason == "refused" then return "closed", false end
+   if err.kind == "timeout" and err.stage == "connect" then return "no answer", true end
+   if err.kind == "timeout" then return "silent", true end
+   return "unusable", true
+end
+
+local function state_of(entry)
+   if entry.err then return error_state(entry.err) end
+   if not entry.usable then return "unusable", true end
+   if entry.report.tls.state ~= "on" or entry.report.options.tls == "skip" then
+      return "clear text", false
+   end
+   return entry.report.before_tls and "STARTTLS" or "TLS", false
+end
+
+local is_in_row = { SIZE = true, STARTTLS = true, AUTH = true }
+
+-- What people look for first; the other extensions are on a line of their own.
+local function offer_of(report)
+   local offered, list = report.after_tls or report.before_tls, {}
+   local tls = report.tls
+   if tls.state == "on" then
+      list[1] = tls.version .. (tls.verified and "" or ", certificate not verified")
+   end
+   local mechanisms = report.auth.offered
+   list[#list + 1] = #mechanisms > 0 and "AUTH " .. table.concat(mechanisms, " ") or "no AUTH"
+   if report.limits.size then
+      list[#list + 1] = ("messages up to %.4g MB"):format(report.limits.size / 1e6)
+   end
+   local others = {}
+   for keyword in next, offered and offered.capabilities or {} do
+      if not is_in_row[keyword] then others[#others + 1] = keyword end
+   end
+   table.sort(others, ascii.before)
+   return table.concat(list, ", "), table.concat(others, " ")
+end
+
+local function row(port, state, text)
+   output.say((("%6s  %-10s  %s"):format(port, state, text):gsub(" +$", "")))
+end
+
+local function show_port(entry)
+   local state, is_error = state_of(entry)
+   if entry.err then return row(entry.port, state, is_error and entry.err.what or "") end
+   if is_error then return row(entry.port, state, entry.error) end
+   local first, others = offer_of(entry.report)
+   row(entry.port, state, first)
+   if others ~= "" then row("", "", others) end
+end
+
+-- The warnings of the best port, each once.
+local function show_warnings(report)
+   for _, one in ipairs(report.warnings) do
+      if one.kind ~= "remark" then
+         output.say(("warning: %s. %s"):format(one.text, one.hint and one.hint .. "." or ""))
+      end
+   end
+end
+
+local function best_report(survey)
+   for _, entry in ipairs(survey.ports) do
+      if entry.port == survey.best then return entry.report end
+   end
+end
+
+--- Print it for people. What the error says is printed elsewhere.
+---@param survey table           from ports.survey
+---@param secret_flags string[]  the flags that gave the secrets
+---@param secret? string         "password" or "token", where one was given
+function ports_report.show(survey, secret_flags, secret)
+   output.say(survey.host .. (survey.service and " (" .. survey.service .. ")" or ""))
+   for _, entry in ipairs(survey.ports) do show_port(entry) end
+   if not survey.options then return end
+   output.say("use     " .. recommendation.flags(survey.options, secret_flags))
+   output.say("in Lua  " .. recommendation.lua(survey.options, secret))
+   local login = survey.login
+   if login and login.state == "authenticated" then
+      output.say(("login   %s is logged in%s with these options"):format(
+         survey.options.username or "the user",
+         login.mechanism and " by " .. login.mechanism or ""))
+   end
+   show_warnings(best_report(survey))
+end
+
+-- ---- as JSON ----
+
+--- As JSON: one object.
+---@param survey table
+---@param secret_flags string[]
+---@param err? table   no port can be used, or the login failed
+---@return string
+function ports_report.json(survey, secret_flags, err)
+   local ports = {}
+   for i, entry in ipairs(survey.ports) do
+      ports[i] = { port = entry.port, usable = entry.usable, kind = entry.kind,
+         reason = entry.reason, error = entry.error, report = entry.report }
+   end
+   return output.json { host = survey.host, service = survey.service, ports = ports,
+      best = survey.best, options = survey.options, login = survey.login,
+      flags = survey.options and recommendation.flags(survey.options, secret_flags),
+      error = err and tostring(err), kind = err and err.kind, reason = err and err.reason }
+end
+
+return ports_report
