@@ -32,7 +32,7 @@ local function new_network(servers)
    local peers, visits = {}, {}
    local function open()
       local own = {}
-      function own:connect(host, port)
+      function own.connect(_, host, port)
          visits[port] = (visits[port] or 0) + 1
          local list = servers[port] or {}
          local transcript = type(list) == "table" and list[visits[port]] or list
@@ -311,8 +311,8 @@ describe("a place", function()
       end)
    end
 
-   for _, text in ipairs { "mail.example.org:587", "smtp://mail.example.org", "[2001:db8::1]:25", "ann@mail.example.org",
-      "smtps://[::1]" } do
+   for _, text in ipairs { "mail.example.org:587", "smtp://mail.example.org", "[2001:db8::1]:25",
+      "ann@mail.example.org", "smtps://[::1]" } do
       it("with a port, and a URL, is left to the option url: " .. text, function()
          assert.is_nil(ports.place(text))
       end)

@@ -103,7 +103,8 @@ quit after AUTH: no message was sent
    end
 
    for text, hint in pairs { AUHT = "Did you mean AUTH?", RCTP = "Did you mean RCPT?",
-      startls = "Did you mean STARTTLS?", DATA = "It is one of BANNER, FIRST-EHLO, STARTTLS, EHLO, AUTH, MAIL, RCPT" } do
+      startls = "Did you mean STARTTLS?",
+      DATA = "It is one of BANNER, FIRST-EHLO, STARTTLS, EHLO, AUTH, MAIL, RCPT" } do
       it("refuses another word: " .. text, function()
          local word, err = errors.returning(quit_after.word)(text)
          assert.is_nil(word)
