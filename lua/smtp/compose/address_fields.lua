@@ -4,6 +4,7 @@
 -- @module smtp.compose.address_fields
 
 local address = require "smtp.options.address"
+local address_parts = require "smtp.compose.address_parts"
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
@@ -33,54 +34,6 @@ local function kind_of(name, value)
       if lower:find(address_names[i]) then return "address" end
    end
    return has_address(value) and "address" or nil
-end
-
--- ---- the parts of a value ----
-
--- By the first character of a part: the place of its last one; nil if it has no end. A backslash
--- belongs to the character after it.
-local end_of = {}
-
-end_of['"'] = function(text, from)
-   local at = text:find('["\\]', from + 1)
-   while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
-   return at
-end
-
-end_of["("] = function(text, from)
-   local at, depth = from, 1
-   repeat
-      at = text:find("[()\\]", at + 1)
-      local c = at and text:sub(at, at)
-      if c == "\\" then at = at + 1 elseif c then depth = depth + (c == "(" and 1 or -1) end
-   until not at or depth == 0
-   return at
-end
-
-end_of["<"] = function(text, from)
-   local at = text:find('[">]', from + 1)
-   while at and text:sub(at, at) == '"' do
-      at = end_of['"'](text, at)
-      at = at and text:find('[">]', at + 1)
-   end
-   return at
-end
-
-local WORD = '^[^ \t"(<,;:]+'
-local DOMAIN = '^@[^ \t"(<,;:]+'
-
--- A value without an end to what `c` begins has none later either: that c is a letter like others.
--- -> the place of the last character of the part at `at`: of a quoted string, perhaps with the
--- domain of an address; a comment; < … >; blanks; a word; or of one of , ; :
-local function part_end(text, at, letters)
-   local c = text:sub(at, at)
-   if end_of[c] and not letters[c] then
-      local stop = end_of[c](text, at)
-      letters[c] = not stop
-      if stop then return c == '"' and select(2, text:find(DOMAIN, stop + 1)) or stop, c end
-   end
-   local stop = select(2, text:find("^[ \t]+", at)) or select(2, text:find(WORD, at))
-   return stop or at, not end_of[c] and c or nil
 end
 
 -- ---- encoding ----
@@ -170,18 +123,14 @@ local put_part = {
 }
 
 function Writer:read()
-   local text, at, letters = self.value, 1, {}
-   while at <= #text do
-      local stop, c = part_end(text, at, letters)
-      local part = text:sub(at, stop)
+   address_parts.each(self.value, function(part, c)
       if put_part[c] then
          self:flush(c)
          put_part[c](self, part)
       else
          self.run[#self.run + 1] = part
       end
-      at = stop + 1
-   end
+   end)
    self:flush()
 end
 
