@@ -60,6 +60,19 @@ describe("the file with the accounts", function()
       end
    end)
 
+   it("is not quoted in errors: a password may lack its quotes", function()
+      for _, text in ipairs { '"sesame-8', "'sesame-8", "[[sesame-8", "12sesame", "sesame-8-x", '"a" "sesame-8"',
+         "sesame 8", '"sesame-8"()', '("sesame-8").x.y', '"sesame-8" - 1', '"sesame-8" .. {}', 'a "sesame-8"',
+         "'it's sesame-8'", 'a = "b" sesame = 8', "sesame[1]", "(function() goto sesame end)()",
+         "(function() local sesame = 8 return sesame.x.y end)()" } do
+         local said = refused("return { password = " .. text .. " }")
+         assert.is_nil(said:find("sesame", 1, true), said)
+         assert.matches("lua%-smtp%.lua:1: ", said)
+      end
+      assert.matches("near '='", refused "return { a = = 1 }", 1, true)
+      assert.matches("'os'", refused "return os.x", 1, true)
+   end)
+
    it("may not run for long, or be compiled", function()
       for _, text in ipairs { "while true do end", "local function f() return f() end return f()",
          "local x = 0 repeat x = x + 1 until x < 0", "for i = 1, 1e12 do local t = {} end" } do

@@ -117,4 +117,11 @@ describe("the account of a command", function()
          assert.matches("%-%-" .. name .. " and %-%-no%-config are both given", tostring(err))
       end
    end)
+
+   it("is one of examples/lua-smtp.lua", function()
+      for from, wanted in pairs { ["x@elsewhere.example"] = "work", ["ann@gmail.com"] = "work",
+         ["ann@example.com"] = "office", ["ann@example.org"] = "friends", ["cron@example.net"] = "relay" } do
+         assert.equal(wanted, with(command.read "examples/lua-smtp.lua", { from = from }).name)
+      end
+   end)
 end)

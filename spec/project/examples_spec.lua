@@ -206,7 +206,7 @@ describe("each recipe", function()
 
    it("is run here", function()
       local by_name = { ["app_spec.lua"] = true, ["cron.lua"] = true, ["oauth.lua"] = true, ["gmail_oauth.lua"] = true,
-         ["microsoft365_oauth.lua"] = true }
+         ["microsoft365_oauth.lua"] = true, ["lua-smtp.lua"] = true }
       for path in names:gmatch("%S+") do
          local name = path:match("[^/]+$")
          assert(recipes[name] or by_name[name], name)

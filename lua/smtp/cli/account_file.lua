@@ -125,15 +125,31 @@ local function run(chunk)
    return ok, result
 end
 
+-- Does an error of Lua show this? Not a name or a text of the file, which may be a password that
+-- lacks its quotes; but what Lua itself has: ")", os, require.
+local function is_shown(name)
+   return _G[name] ~= nil or name == "<eof>" or not name:find("[A-Za-z0-9_\"'%[\128-\255]")
+end
+
+-- The words of Lua without what they quote of the file.
+local function without_quotes(why)
+   for _, form in ipairs { "^(.*) near '(.*)'(.*)$", "^(.*) %([a-z]+ '(.*)'%)(.*)$",
+      "^(.*) [a-z]+ '(.*)'( %(a [a-z]+ value%))$", "^(.* label) '(.*)'(.*)$" } do
+      local before, name, after = why:match(form)
+      if name and not is_shown(name) then why = before .. after end
+   end
+   return why
+end
+
 -- What is wrong with a file that cannot be compiled or run.
 local function refuse_program(path, why)
    why = tostring(why)
    local line, rest = why:match("^file:(%d+): (.*)$")
    local hint = "It is a Lua file: return { accounts = { work = { service = \"gmail\" } } }"
    if rest and rest:find("attempt to ", 1, true) then
-      hint = "The file has no functions and no variables but its own: write the values themselves"
+      hint = "The file has no functions and no variables but its own, and text is in quotes"
    end
-   refuse(line and path .. ":" .. line or path, rest or why, hint)
+   refuse(line and path .. ":" .. line or path, without_quotes(rest or why), hint)
 end
 
 local is_plain = { string = true, number = true, boolean = true }

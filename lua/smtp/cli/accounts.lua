@@ -12,8 +12,9 @@ local accounts = {}
 
 -- ---- which account ----
 
--- "Ann <ann@Example.org>" -> "ann@example.org"; other text -> nil
+-- "Ann <ann@Example.org>", or a list that begins with it -> "ann@example.org"; else nil
 local function plain_address(text)
+   if type(text) == "table" then text = text[1] end
    local ok, entry = pcall(address.parse, text, "from")
    if not ok then return nil end
    return (entry.address:gsub("@[^@]*$", ascii.lower))
