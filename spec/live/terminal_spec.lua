@@ -128,8 +128,8 @@ end)
 local shells = {
    bash = { "bashrc", "PS1='ready> '; . %s/share/bash-completion/completions/lua-smtp\n"
       .. "lua-smtp() { printf '<%%s>' got \"$@\"; }\n", "bash --rcfile %s/bashrc -i" },
-   zsh = { ".zshrc", "PS1='ready> '; fpath=(%s/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -D -u\n"
-      .. "lua-smtp() { printf '<%%s>' got \"$@\"; }\n", "zsh -i" },
+   zsh = { ".zshrc", "PS1='ready> '; fpath=(%s/share/zsh/site-functions $fpath)\n"
+      .. "autoload -Uz compinit; compinit -D -u\nlua-smtp() { printf '<%%s>' got \"$@\"; }\n", "zsh -i" },
    fish = { "init", "function fish_prompt; echo 'ready> '; end\n"
       .. "function lua-smtp; printf '<%%s>' got $argv; end\n# %s\n", "fish -C 'source %s/init'" },
 }
@@ -141,8 +141,8 @@ describe("Completion by the Tab key", function()
       assert.equal(0, status, said)
       for name, shell in pairs(shells) do
          command.write(folder .. "/" .. shell[1], shell[2]:format(folder))
-         local line = ("env -u LD_PRELOAD -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME=%s ZDOTDIR=%s XDG_DATA_DIRS=%s/share %s")
-            :format(folder, folder, folder, shell[3]:format(folder))
+         local line = ("env -u LD_PRELOAD -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME=%s ZDOTDIR=%s "
+            .. "XDG_DATA_DIRS=%s/share %s"):format(folder, folder, folder, shell[3]:format(folder))
          local shown, _, notes = terminal.run_program({ "expect:ready>",
             "type:lua-smtp sen\\t--subj\\tx --tls re\\t--text-f\\tMakef\\t\\r",
             "expect:<got><send><--subject><x><--tls><require><--text-file><Makefile>",

@@ -56,8 +56,10 @@ describe("progress", function()
 
    it("has bytes, rate and remaining time at 40 columns, and one line at every width", function()
       local widest = { -- at 40, 20 and 10 columns
-         { "bytes", 999.4 * 2 ^ 20, 998 * 2 ^ 20, 3590, "998 of 999 MiB, 285 KiB/s, 0:06 left", "99%, 0:06 left", "99%" },
-         { "bytes", 57.2 * 2 ^ 30, 14.3 * 2 ^ 30, 14663, "25%, 1.00 MiB/s, 12:13:10 left", "25%, 12:13:10 left", "25%" },
+         { "bytes", 999.4 * 2 ^ 20, 998 * 2 ^ 20, 3590,
+            "998 of 999 MiB, 285 KiB/s, 0:06 left", "99%, 0:06 left", "99%" },
+         { "bytes", 57.2 * 2 ^ 30, 14.3 * 2 ^ 30, 14663,
+            "25%, 1.00 MiB/s, 12:13:10 left", "25%, 12:13:10 left", "25%" },
          { "bytes", 6e6, 3.6e6, 3, "3.43 of 5.72 MiB, 1.14 MiB/s, 0:02 left", "60%, 0:02 left", "60%" },
          { "bytes", nil, 3.6e6, 3, "3.43 MiB, 1.14 MiB/s", "3.43 MiB", "3.43 MiB" },
          { "messages", 1e7, 1234567, 60, "12%, 20,576/s, 7:07 left", "12%, 7:07 left", "12%" },

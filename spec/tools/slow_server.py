@@ -14,7 +14,10 @@ stream = peer.makefile("rb")
 
 
 def say(text):
-    peer.sendall(text.encode() + b"\r\n")
+    try:
+        peer.sendall(text.encode() + b"\r\n")
+    except BrokenPipeError:
+        sys.exit()
 
 
 say("220 hi")

@@ -94,23 +94,23 @@ local function per_second(self, rate)
    return (rate < 10 and three_digits(rate) or with_commas(rate)) .. "/s"
 end
 
+-- What the line says of time: "0:08 left".
+local function time_of(self, done, seconds, rate)
+   if self.is_over then return "in " .. clock(seconds) end
+   if self.is_waiting then return "waiting for the reply" end
+   local left = self.total and rate > 0 and (self.total - done) / rate
+   return left and left <= LEFT_MAX and clock(left) .. " left" or nil
+end
+
 -- The texts that lines are made of.
 local function parts_of(self, done, failed, seconds)
    local total, of = self.total, self.unit == "bytes" and progress.bytes or messages
    local rate = self.is_over and done / math.max(seconds, 0.001) or rate_of(self, done, seconds)
-   local parts = { amount = of(done, total), short = of(done, total, "/"),
-      rate = per_second(self, rate),
+   return { amount = of(done, total), short = of(done, total, "/"),
+      percent = total and total > 0 and math.floor(done / total * 100) .. "%" or nil,
+      rate = not self.is_waiting and per_second(self, rate) or nil,
+      time = time_of(self, done, seconds, rate),
       failed = failed > 0 and with_commas(failed) .. " failed" or nil }
-   if total and total > 0 then parts.percent = math.floor(done / total * 100) .. "%" end
-   local left = total and rate > 0 and (total - done) / rate
-   if self.is_over then
-      parts.time = "in " .. clock(seconds)
-   elseif self.is_waiting then
-      parts.rate, parts.time = nil, "waiting for the reply"
-   elseif left and left <= LEFT_MAX then
-      parts.time = clock(left) .. " left"
-   end
-   return parts
 end
 
 -- What a line consists of, the longest first, where its first part is known.
@@ -173,7 +173,7 @@ end
 
 --- Show the last state with the time that it took, and end the line.
 function Bar:finish()
-   self.is_over = true
+   self.is_over, self.is_waiting = true, false
    self.sent, self.failed = self.sent or 0, self.failed or 0
    draw(self, core.now())
    if self.is_shown then io.stderr:write("\n") end
