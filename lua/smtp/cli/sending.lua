@@ -67,8 +67,8 @@ end
 --- Watch one send.
 ---@param draws boolean   may it draw? On a terminal only
 ---@return function observe   the option of this name
----@return function finish    (was sent?) -> what an interruption at this moment means: ends the line
---- of the progress; erases it where the message was not sent
+---@return function finish    (was sent?) -> what an interruption at this moment means: it ends the
+--- line of the progress, or erases it where the message was not sent
 function sending.watch(draws)
    local self = { draws = draws, sent = 0 }
    local function finish(was_sent)
