@@ -77,12 +77,16 @@ static const char *setting(const char *variable, const char *otherwise)
     return value != NULL && *value != '\0' ? value : otherwise;
 }
 
+/* The directory is read when a certificate is needed, the file at once, and it is large: it is read
+ * where there is no such directory, or where the user names another file. */
 static const char *load_system(struct tls_context *c)
 {
     const char *path = setting(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
-    const char *file = setting(X509_get_default_cert_file_env(), X509_get_default_cert_file());
-    if (is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1) return NULL;
-    if (SSL_CTX_load_verify_file(c->ctx, file) == 1) return NULL;
+    const char *own = X509_get_default_cert_file();
+    const char *file = setting(X509_get_default_cert_file_env(), own);
+    bool has_path = is_hashed(path) && SSL_CTX_load_verify_dir(c->ctx, path) == 1;
+    if (has_path && strcmp(file, own) == 0) return NULL;
+    if (SSL_CTX_load_verify_file(c->ctx, file) == 1 || has_path) return NULL;
     return tls_blame(c->text, "ca_file", "this machine has no certificates of authorities");
 }
 

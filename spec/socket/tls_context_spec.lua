@@ -68,8 +68,11 @@ describe("a folder of certificates", function()
 
    it("or a file of them, is the system's where the environment says so", function()
       command.run(("sh -c 'cp %s %s && openssl rehash %s'"):format(cert "ca", folder, folder))
+      local other = folder .. "/other"
+      command.run(("sh -c 'mkdir %s && cp %s %s && openssl rehash %s'"):format(other, cert "self_signed", other, other))
       for environment, expected in pairs {
          [("SSL_CERT_FILE=%s SSL_CERT_DIR=/nowhere"):format(cert "ca")] = "greeting_refused",
+         [("SSL_CERT_FILE=%s SSL_CERT_DIR=%s"):format(cert "ca", other)] = "greeting_refused",
          [("SSL_CERT_FILE=/nowhere SSL_CERT_DIR=%s"):format(folder)] = "greeting_refused",
          [("SSL_CERT_FILE=%s SSL_CERT_DIR=/nowhere"):format(cert "self_signed")] = "certificate",
          ["SSL_CERT_FILE= SSL_CERT_DIR="] = "certificate",
