@@ -122,14 +122,16 @@ static int core_sleep(lua_State *L)
     return 0;
 }
 
-/** core.terminal() -> columns of standard error where it is a terminal, else nil; 0 while another
- *  process has the terminal and this one is in the background. */
+/** core.terminal([descriptor]) -> columns of a descriptor where it is a terminal, else nil; 0 while
+ * another process has the terminal and this one is in the background. Without a descriptor: of
+ * standard error. */
 static int core_terminal(lua_State *L)
 {
     struct winsize size = {0};
-    if (isatty(STDERR_FILENO) == 0) return 0;
-    pid_t group = tcgetpgrp(STDERR_FILENO); /* -1: it does not control this process */
-    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    int fd = (int)luaL_optinteger(L, 1, STDERR_FILENO);
+    if (isatty(fd) == 0) return 0;
+    pid_t group = tcgetpgrp(fd); /* -1: it does not control this process */
+    bool known = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     lua_pushinteger(L, group != -1 && group != getpgrp() ? 0 : known ? size.ws_col : 80);
     return 1;
 }

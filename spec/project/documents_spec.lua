@@ -1,6 +1,7 @@
 -- Every block of code in README.md and in lua/README.md runs. The servers of the text are replaced by a sink, and what
 -- the text leaves to the reader by values.
 local command = require "spec.tools.command"
+local flag_table = require "smtp.cli.flag_table"
 
 local read = command.read
 
@@ -114,9 +115,13 @@ describe("README.md", function()
             assert.truthy(makefile:find("\n" .. target .. ":", 1, true), target)
          end
       end
-      local help = command.smtp "--help"
-      for sub in text:gmatch("`lua%-smtp ([a-z]+)") do
-         assert.truthy(help:find("lua-smtp " .. sub, 1, true), sub)
+      for sub, line in text:gsub("\nlua%-smtp sends", ""):gmatch("[` ]lua%-smtp ([a-z]+)([^`\n]*)") do
+         local names = {}
+         assert.truthy(flag_table.command(sub), sub)
+         for _, flag in ipairs(flag_table.flags(sub)) do
+            names["--" .. flag.name], names[flag.short and "-" .. flag.short or 1] = true, true
+         end
+         for flag in line:gmatch(" (%-%-?[A-Za-z-]+)") do assert.truthy(names[flag], line) end
       end
    end)
 end)

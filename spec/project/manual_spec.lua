@@ -1,4 +1,7 @@
--- The man page and the completion, which .ci/manual.lua makes from the help.
+-- The man page, which .ci/manual.lua makes from the tables of the flags.
+local exit_status = require "smtp.cli.exit_status"
+local flag_table = require "smtp.cli.flag_table"
+local help = require "smtp.cli.help"
 local interpreter = require("spec.tools.peer").interpreter:match("lua[%w.]*$")
 
 local function manual(of)
@@ -8,71 +11,30 @@ local function manual(of)
    return text
 end
 
-local function help()
-   local pipe = io.popen(interpreter .. " csrc/lua-smtp --help 2>&1")
-   local text = pipe:read("*a")
-   pipe:close()
-   return text
-end
-
 describe("The man page", function()
-   it("has every line of the help", function()
-      local plain = manual("man"):gsub("\n%.br", ""):gsub("\\%-", "-"):gsub("%s+", " ")
-      for line in help():gmatch("[^\n]+") do
-         local words = line:gsub("^[a-z ]+:", ""):gsub("^%s+", ""):gsub("%s+", " ")
-         assert.matches(words, plain, 1, true)
+   it("has every sentence of the tables", function()
+      local plain = manual("man"):gsub("\\%-", "-")
+      for _, group in ipairs(flag_table.groups) do
+         for i = 2, #group do
+            if not group[i].alias then assert.matches(group[i].text, plain, 1, true) end
+         end
       end
+      for _, row in ipairs(exit_status.list) do assert.matches(row[2], plain, 1, true) end
    end)
 
    it("has a section for each command", function()
-      for _, name in ipairs { "NAME", "SYNOPSIS", "SEND", "PROBE", "SINK", "EXIT STATUS", "EXAMPLES" } do
-         assert.matches("\n.SH " .. name .. "\n", manual("man"), 1, true)
-      end
+      local sections = { "NAME", "SYNOPSIS", "EXIT STATUS", "EXAMPLES" }
+      for _, command in ipairs(flag_table.commands) do sections[#sections + 1] = command.name:upper() end
+      for _, name in ipairs(sections) do assert.matches("\n.SH " .. name .. "\n", manual("man"), 1, true) end
    end)
 
    it("has examples with flags that exist", function()
       local examples = manual("man"):match("\n%.SH EXAMPLES\n(.-)\n%.SH "):gsub("\\%-", "-")
-      for flag in examples:gmatch("%-%-[a-z-]+") do assert.matches(flag .. " ", help(), 1, true) end
-   end)
-end)
-
--- What bash offers for the last of these words.
-local function offered(words)
-   local script = ([[. /dev/stdin <<"END"
-%s
-END
-COMP_WORDS=(%s) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-compopt() { :; }
-_lua_smtp
-printf "%%s " "${COMPREPLY[@]}"]]):format(manual("bash"), words)
-   local path = "build/spec/completion " .. interpreter
-   local file = assert(io.open(path, "w"))
-   file:write(script)
-   file:close()
-   local pipe = io.popen(("bash '%s' 2>&1"):format(path))
-   local text = pipe:read("*a")
-   pipe:close()
-   os.remove(path)
-   return text
-end
-
-describe("The completion", function()
-   it("for bash offers commands, flags, words and files", function()
-      assert.equal("send sink ", offered "lua-smtp s")
-      assert.equal("--tls --tls-ca-file --tls-host --tls-cert --tls-key ", offered "lua-smtp send --tls")
-      assert.equal("--count ", offered "lua-smtp sink --cou")
-      assert.equal(" ", offered "lua-smtp probe --subj")
-      assert.equal("require prefer skip implicit ", offered [[lua-smtp send --tls ""]])
-      assert.equal("Makefile ", offered "lua-smtp send --attach Makef")
+      for flag in examples:gmatch("%-%-[a-z-]+") do assert.matches(flag .. " ", help.overview(true), 1, true) end
    end)
 
-   it("of each shell has every flag of the help", function()
-      for _, shell in ipairs { "bash", "zsh", "fish" } do
-         local text = manual(shell)
-         for name in help():gmatch("%-%-([a-z][a-z-]+[a-z])") do
-            assert.matches((shell == "fish" and "-l " or "--") .. name, name == "version" and "--version -l version"
-               or text, 1, true)
-         end
-      end
+   it("is beside the completion, which the command prints too", function()
+      assert.equal(require("smtp.cli.completion").of "zsh", manual "zsh")
+      assert.matches("usage: ", manual "tcsh")
    end)
 end)

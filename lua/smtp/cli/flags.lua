@@ -1,183 +1,170 @@
---- The arguments of the command as options.
+--- The arguments of a command as options.
 -- @module smtp.cli.flags
 
+local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
-local foreign = require "smtp.options.foreign"
-local names = require "smtp.options.names"
-local resources = require "smtp.ground.resources"
+local flag_table = require "smtp.cli.flag_table"
+local unknown_flag = require "smtp.cli.unknown_flag"
 
 local flags = {}
 
-local switches = { trace = true, json = true, raw = true, help = true, one_click = true,
-   auth_plaintext = true, requiretls = true, lmtp = true, strict = true }
-local lists = { to = true, cc = true, bcc = true, auth_mechanisms = true, attach = true,
-   header = true, references = true, list_unsubscribe = true, dkim = true, dsn_notify = true,
-   extension = true }
+local booleans = { yes = true, ["true"] = true, on = true, ["1"] = true,
+   no = false, ["false"] = false, off = false, ["0"] = false }
 
--- Options that are tables, and what there is in their place.
-local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",
-   extensions = "--extension KEYWORD=WORD", dsn = "--dsn-notify, --dsn-ret and --dsn-envid" }
+-- ---- one flag ----
 
--- How the command takes an option for which other programs have another name; for all others,
--- --NAME VALUE.
-local forms = {
-   password = "--password-env VARIABLE or --password-file FILE",
-   token = "--token-env VARIABLE or --token-file FILE",
-   text = "--text TEXT or --text-file FILE", html = "--html TEXT or --html-file FILE",
-   tls = "--tls implicit (TLS from the first byte, port 465), --tls require (STARTTLS, port 587) "
-      .. "or --tls skip",
-   raw = "--raw, with the message on standard input", trace = "--trace",
-   auth_plaintext = "--auth-plaintext", attachments = tables.attachments,
-   headers = tables.headers, extensions = tables.extensions, dsn = tables.dsn,
-   envelope = "--from ADDRESS and --to ADDRESS", protocol = "--protocol lmtp",
-   tls_verify = "--tls-ca-file FILE",
-}
+local Reader = {}
+Reader.__index = Reader
 
-local others = { help = true, json = true, attach = true, header = true, extension = true,
-   password_env = true, password_file = true, token_env = true, token_file = true, count = true,
-   text_file = true, html_file = true, dsn_notify = true, dsn_ret = true, dsn_envid = true }
-
--- What other programs call this flag is refused with the name here.
-local function check_name(name)
-   if others[name] or switches[name] or lists[name] then return end
-   if names.connection.by_name[name] or names.message.by_name[name] then return end
-   local hint, option = foreign.find("options", name)
-   if not hint then return end
-   local dashed = option and option:gsub("_", "-")
-   errors.refuse(name, ("there is no option --%s"):format(name:gsub("_", "-")),
-      not option and "See --help"
-      or "Use " .. (forms[option] or ("--%s VALUE"):format(dashed)))
+local function new_reader(command)
+   local self = { command = command, options = {}, by_name = {}, by_short = {} }
+   for _, flag in ipairs(flag_table.flags(command.name)) do
+      self.by_name[flag.name] = flag
+      if flag.short then self.by_short[flag.short] = flag end
+   end
+   return setmetatable(self, Reader)
 end
 
-local function refuse_flag(name, what, hint)
-   errors.refuse(name, ("--%s %s"):format(name:gsub("_", "-"), what), hint)
+local function refuse(flag, what, hint)
+   errors.refuse(flag.name, ("--%s %s"):format(flag.name, what), hint)
 end
 
--- "--name", "--name=value" -> "name", "=" or "", "value" or ""
-local function split(argument)
-   local name, equals, value = argument:match("^%-%-([A-Za-z0-9-]+)(=?)(.*)$")
-   if not name or equals == "" and value ~= "" then
-      if argument:find("://", 1, true) then -- it may contain a password
-         errors.refuse("url", "a URL is given without --url", "Write --url URL")
+-- The value of a flag that is one of several words, or a boolean.
+local function check_word(flag, value)
+   if not flag.words or flag.open then return end
+   for i = 1, #flag.words do
+      if flag.words[i] == value then return end
+   end
+   refuse(flag, ("needs %s, got %q"):format(table.concat(flag.words, ", ", 1, #flag.words - 1)
+      .. " or " .. flag.words[#flag.words], value), ("Write --%s %s"):format(flag.name,
+      unknown_flag.nearest(value, flag.words) or flag.words[1]))
+end
+
+local function read_boolean(flag, text)
+   local value = booleans[ascii.lower(text)]
+   if value == nil then
+      refuse(flag, ("needs yes or no, got %q"):format(text),
+         ("Write --%s, or --no-%s to switch it off"):format(flag.name, flag.name))
+   end
+   return value
+end
+
+--- Keep the value of a flag.
+function Reader:set(flag, value)
+   local options, name = self.options, (flag.option or flag.alias or flag.name):gsub("%-", "_")
+   if flag.takes then check_word(flag, value) end
+   if flag.pair then value = { value:match("^(.-),(.*)$") } end
+   if flag.list then
+      options[name] = options[name] or {}
+      table.insert(options[name], value)
+   elseif options[name] == nil or options[name] == value and not flag.takes then
+      options[name] = value
+   elseif flag.takes then
+      refuse(flag, "is given twice", "Keep one of them: it takes one value")
+   else
+      refuse(flag, "is switched on and off", "Keep one of the two")
+   end
+end
+
+-- The argument after a flag is its value, unless it is a flag itself. The value is not shown: it
+-- may be a password.
+function Reader:next_value(flag, value, shown)
+   local other = value and (self.by_name[value:match("^%-%-([a-z0-9-]+)$")]
+      or self.by_short[value:match("^%-([A-Za-z])$")])
+   if value and not other then return value end
+   local hint = ("Write %s %s"):format(shown, flag.takes)
+   if other then hint = ("%s, or --%s=%s"):format(hint, flag.name, value) end
+   errors.refuse(flag.name, shown .. " needs a value"
+      .. (other and (", and %s is another flag"):format(value) or ""), hint)
+end
+
+-- ---- the forms of an argument ----
+
+-- --no-NAME -> the flag that it switches off, or nil
+function Reader:switched_off(name)
+   local flag = not self.by_name[name] and self.by_name[name:match("^no%-(.+)$")]
+   return flag and not flag.takes and flag or nil
+end
+
+-- "--trace", "--trace=no", "--help=all"
+function Reader:switch(flag, value)
+   local is_on = value == nil
+   if value and flag.name ~= "help" then is_on = read_boolean(flag, value) end
+   self:set(flag, is_on or flag.name == "help" and value)
+end
+
+-- "--name", "--name=value", "--no-name"; -> the number of arguments that it takes
+function Reader:long(args, i)
+   local name, equals, value = args[i]:match("^%-%-([^=]*)(=?)(.*)$")
+   name, value = name:gsub("_", "-"), equals == "=" and value or nil
+   local off, flag = self:switched_off(name), self.by_name[name]
+   if off and not value then
+      self:set(off, false)
+   elseif not flag then
+      unknown_flag.refuse(args[i], name, self.command)
+   elseif not flag.takes then
+      self:switch(flag, value)
+   else
+      self:set(flag, value or self:next_value(flag, args[i + 1], "--" .. name))
+      return value and 1 or 2
+   end
+   return 1
+end
+
+-- "-n", "-fann@x", "-nf ann@x"; -> the number of arguments that it takes
+function Reader:short(args, i)
+   local letters = args[i]:sub(2)
+   if #letters > 1 and self.by_name[letters:match("^[^=]*")] then
+      errors.refuse(letters:match("^[^=]*"), ("-%s has one dash"):format(letters:match("^[^=]*")),
+         ("Write --%s"):format(letters:match("^[^=]*")))
+   end
+   for at = 1, #letters do
+      local letter = letters:sub(at, at)
+      local flag = self.by_short[letter]
+      if not flag then unknown_flag.refuse_short(letter, args[i], self.command) end
+      if flag.takes then
+         local rest = letters:sub(at + 1)
+         self:set(flag, rest ~= "" and rest or self:next_value(flag, args[i + 1], "-" .. letter))
+         return rest ~= "" and 1 or 2
       end
-      errors.refuse(argument, ("%q is not an option"):format(argument), "See --help")
+      self:set(flag, true)
    end
-   name = name:gsub("%-", "_")
-   if tables[name] then refuse_flag(name, "is not a flag", "Use " .. tables[name]) end
-   check_name(name)
-   if switches[name] and equals == "=" then
-      refuse_flag(name, "takes no value", "Leave it out to switch it off")
+   return 1
+end
+
+-- An argument without a flag.
+function Reader:place(text)
+   local place = self.command.place
+   local flag = self.by_name[place] or place and { name = place, takes = "VALUE" }
+   local is_url = text:find("://", 1, true)
+   if not flag or flag.name == "to" and (is_url or not text:find("@", 1, true)) then
+      unknown_flag.refuse_argument(text, self.command)
    end
-   return name, equals, value
+   self:set(flag, flag.name == "url" and not is_url and "smtp://" .. text or text)
 end
 
 --- Read the arguments from args[from] to the last one. Raises a UsageError.
+---@param args string[]
+---@param from number
+---@param command table    of flag_table.commands
 ---@return table options   by name, with _ for -
-function flags.read(args, from)
-   local options, i = {}, from
+function flags.read(args, from, command)
+   local reader, i = new_reader(command), from
    while i <= #args do
-      local name, equals, value = split(args[i])
-      if switches[name] then
-         value = true
-      elseif equals == "" then
-         i = i + 1
-         value = args[i] or refuse_flag(name, "needs a value",
-            ("Write --%s VALUE"):format(name:gsub("_", "-")))
-      end
-      if lists[name] then
-         options[name] = options[name] or {}
-         table.insert(options[name], value)
+      local argument = args[i]
+      if argument == "--" then
+         for j = i + 1, #args do reader:place(args[j]) end
+         break
+      elseif argument:find("^%-%-") then
+         i = i + reader:long(args, i)
+      elseif argument:find("^%-.") then
+         i = i + reader:short(args, i)
       else
-         options[name] = value
-      end
-      i = i + 1
-   end
-   return options
-end
-
--- ---- what some flags mean ----
-
-local function read_all(path)
-   if path == "-" then return io.read("*a") end
-   return resources.read_file(path)
-end
-
--- --text-file FILE is text, and so on.
-local function read_files(options)
-   for flag, option in next, { text_file = "text", html_file = "html", calendar = "calendar" } do
-      local path = options[flag]
-      options[flag] = nil
-      if path then
-         local text, why = read_all(path)
-         options[option] = text or errors.refuse(flag, why or path .. ": cannot be read",
-            resources.PATH_HINT)
+         reader:place(argument)
+         i = i + 1
       end
    end
-end
-
-local function read_dsn(options)
-   local dsn = { notify = options.dsn_notify, ret = options.dsn_ret, envid = options.dsn_envid }
-   options.dsn_notify, options.dsn_ret, options.dsn_envid = nil, nil, nil
-   if next(dsn) ~= nil then options.dsn = dsn end
-end
-
--- By flag: (text, list) adds what a value of the flag means to the list, or the map, of an option.
-local readers = {}
-
-function readers.attach(text, list)
-   list[#list + 1] = { path = text }
-end
-
-function readers.header(text, list)
-   local name, value = text:match("^([^:]*): *(.*)$")
-   if not name then
-      errors.refuse("header", ("--header %q has no colon"):format(text),
-         "Write --header \"Name: value\"")
-   end
-   list[#list + 1] = { name, value }
-end
-
-function readers.dkim(text, list)
-   local domain, selector, key = text:match("^([^:]+):([^:]+):(.+)$")
-   if not domain then
-      errors.refuse("dkim", "--dkim needs DOMAIN:SELECTOR:KEYFILE",
-         "Write --dkim example.org:2026:/etc/mail/dkim.pem")
-   end
-   list[#list + 1] = { domain = domain, selector = selector, key = key }
-end
-
-function readers.extension(text, map)
-   local keyword, word = text:match("^([^=]+)=(.+)$")
-   if not keyword then
-      errors.refuse("extension", "--extension needs KEYWORD=WORD",
-         "Write --extension chunking=skip")
-   end
-   map[keyword] = word
-end
-
-local read_into = { attach = "attachments", header = "headers", dkim = "dkim",
-   extension = "extensions" }
-
---- Replace the flags of a message that mean something else: files, standard input, headers. Raises
--- a UsageError.
----@param options table   as flags.read gives them
-function flags.read_message(options)
-   if options.raw then
-      options.raw = io.read("*a") or refuse_flag("raw",
-         "cannot read the message from standard input", "Write … --raw <message.eml")
-   end
-   if options.one_click then
-      options.list_unsubscribe = options.list_unsubscribe or {}
-      options.list_unsubscribe.one_click, options.one_click = true, nil
-   end
-   read_files(options)
-   for flag, option in next, read_into do
-      local texts, values = options[flag], {}
-      for i = 1, #(texts or {}) do readers[flag](texts[i], values) end
-      options[flag] = nil
-      if texts then options[option] = values end
-   end
-   read_dsn(options)
+   return reader.options
 end
 
 return flags

@@ -17,7 +17,14 @@ local function flush(status)
    return status == 0 and OUTPUT_FAILED or status
 end
 
-local function interrupted(number, closing)
+local closing = {} -- functions that remove what an interrupted command would leave
+
+--- Have a function called after an interruption. What it returns says what the interruption means.
+local function at_end(fn)
+   closing[#closing + 1] = fn
+end
+
+local function interrupted(number)
    local fate = ""
    for i = 1, #closing do
       local ok, text = pcall(closing[i])
@@ -33,17 +40,15 @@ end
 
 --- Run a command.
 ---@param command function    -> exit status
----@param closing function[]  called after an interruption; the command adds to them. What they
---- return says what the interruption means
 ---@return number             exit status
-local function run(command, closing)
+local function run(command)
    local has_socket, socket = pcall(require, "smtp.socket")
    if has_socket then socket.interruptible() end
    local ok, status = pcall(command)
    local number = has_socket and socket.caught()
-   if number then return interrupted(number, closing) end
+   if number then return interrupted(number) end
    if not ok then error(status, 0) end
    return flush(status)
 end
 
-return { run = run }
+return { run = run, at_end = at_end }

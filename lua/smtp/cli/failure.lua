@@ -1,0 +1,27 @@
+--- How a command ends with an error: it prints the error, and has an exit status.
+-- @module smtp.cli.failure
+
+local exit_status = require "smtp.cli.exit_status"
+local output = require "smtp.cli.output"
+
+local failure = {}
+
+local fields = { "kind", "reason", "concerns", "stage", "code", "enhanced", "text", "sent", "retry",
+   "temporary", "hint", "host", "port", "option", "recipients" }
+
+--- Print an error.
+---@param err table
+---@param json? boolean   print it as JSON, on standard output
+---@return number         exit status
+function failure.show(err, json)
+   if json then
+      local shown = { error = tostring(err) }
+      for i = 1, #fields do shown[fields[i]] = err[fields[i]] end
+      output.say(output.json(shown))
+   else
+      output.say(tostring(err), io.stderr)
+   end
+   return exit_status.of(err)
+end
+
+return failure

@@ -1,0 +1,209 @@
+--- The commands and all their flags. Parsing, checks, help, completion and the man page come from
+-- these tables.
+--
+-- Fields of a flag: its name, and a sentence that says what it does, then
+--    short    its letter
+--    takes    what its value is called; a flag without this is switched on, or off by --no-NAME
+--    words    the values that it may have
+--    list     it may be given several times
+--    pair     its value is two values with a comma between them
+--    file     its value is a file: shells complete its name
+--    default  what holds where it is not given
+--    common   the short help shows it
+--    alias    the flag of which this is another name
+--    option   what the command calls its value, where it is not the name with _ for -
+-- @module smtp.cli.flag_table
+
+local table_of_flags = {}
+
+--- The commands in the order of the help. `run` of the module smtp.cli.NAME gets the options and
+-- whether to print JSON; with `own_arguments` it gets the list of arguments in their place.
+-- `place`: the flag, or the option, that an argument without a flag is a value of. `arguments`:
+-- what a command with `own_arguments` takes, as { "-i", "a sentence" }.
+table_of_flags.commands = {
+   { name = "send", synopsis = "-f FROM -t TO [flags] [TO ...]", text = "Send one message.",
+      place = "to",
+      more = "Without --text, --html, --calendar or --raw, standard input is the text." },
+   { name = "probe", synopsis = "HOST[:PORT] [flags]", place = "url",
+      text = "Show what a server offers, and which options to use.",
+      more = "It sends no mail. With credentials it logs in." },
+   { name = "sink", synopsis = "[flags]", text = "Receive messages, and print them." },
+   { name = "completion", synopsis = "bash|zsh|fish", place = "shell",
+      text = "Print the completion for a shell." },
+}
+
+local words = { policy = { "require", "prefer", "skip" } }
+
+--- The groups of flags. A group belongs to the commands that it names.
+table_of_flags.groups = {
+   { "Message", commands = "send",
+      { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
+         list = true, common = true },
+      { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS",
+         list = true, common = true },
+      { "cc", "Recipients of a copy.", short = "c", takes = "ADDRESS", list = true, common = true },
+      { "bcc", "Recipients that no header names.", short = "b", takes = "ADDRESS", list = true,
+         common = true },
+      { "reply-to", "Where an answer goes.", takes = "ADDRESS", list = true },
+      { "sender", "The one person that sends for several authors.", takes = "ADDRESS" },
+      { "subject", "The subject.", short = "s", takes = "TEXT", common = true },
+      { "text", "The text.", takes = "TEXT", common = true, default = "standard input" },
+      { "text-file", "The text is in a file (- is standard input).", takes = "FILE", file = true },
+      { "html", "The same in HTML.", takes = "TEXT" },
+      { "html-file", "The HTML is in a file (- is standard input).", takes = "FILE", file = true },
+      { "attach", "Attach a file.", short = "a", takes = "FILE", file = true, list = true,
+         common = true },
+      { "inline", "An image that the HTML shows as cid:NAME-OF-FILE.", takes = "FILE", file = true,
+         list = true },
+      { "calendar", "An invitation, an iCalendar file (- is standard input).", takes = "FILE",
+         file = true },
+      { "header", "One more header.", takes = '"NAME: VALUE"', list = true },
+      { "date", "The date of the message (RFC 5322).", takes = "DATE", default = "now" },
+      { "message-id", "The Message-ID.", takes = "ID", default = "a random one" },
+      { "in-reply-to", "The Message-ID of the message that this one answers.", takes = "ID",
+         list = true },
+      { "references", "A Message-ID of the thread, the oldest first.", takes = "ID", list = true },
+      { "priority", "How the reader's program marks it.", takes = "WORD",
+         words = { "high", "normal", "low" } },
+      { "list-unsubscribe", "An https or mailto URI.", takes = "URI", list = true },
+      { "one-click", "The https URI unsubscribes with one click (RFC 8058).", default = "no" },
+      { "dkim", "Sign the message.", takes = "DOMAIN:SELECTOR:KEYFILE", list = true },
+      { "raw", "Standard input is a message with its header.", default = "no",
+         common = true },
+   },
+   { "Server", commands = "send probe",
+      { "host", "The server.", short = "S", takes = "NAME", default = "localhost", common = true },
+      { "server", alias = "host", takes = "NAME" },
+      { "port", "The port.", short = "p", takes = "N", common = true,
+         default = "587 with a user, or 25" },
+      { "url", "smtp://USER@HOST:PORT, or smtps:, lmtp:, lmtp+unix:.", takes = "URL" },
+      { "service", "A provider: gmail, microsoft365, ses:REGION ...", takes = "NAME",
+         words = { "gmail", "microsoft365", "icloud", "yahoo", "fastmail", "zoho", "sendgrid",
+            "mailgun", "postmark", "brevo", "mailjet" }, open = true, common = true },
+      { "socket", "A unix socket, in place of host and port.", takes = "PATH", file = true },
+      { "protocol", "The protocol.", takes = "WORD", words = { "smtp", "lmtp" }, default = "smtp" },
+      { "domain", "Our name in EHLO.", takes = "NAME", default = "the name of this machine" },
+      { "source-address", "The local address to connect from.", takes = "ADDRESS" },
+   },
+   { "TLS", commands = "send probe",
+      { "tls", "STARTTLS, or implicit from the first byte.", takes = "WORD",
+         words = { "implicit", "require", "prefer", "skip" }, common = true,
+         default = "require" },
+      { "tls-verify", "Accept any certificate, or only the key of --tls-pin.", default = "yes" },
+      { "tls-host", "The name in the certificate.", takes = "NAME", default = "the host" },
+      { "tls-ca-file", "The authorities to trust, a PEM file.", takes = "FILE", file = true,
+         default = "those of the system" },
+      { "tls-ca-path", "A directory of authorities to trust.", takes = "PATH", file = true },
+      { "tls-cert", "The client certificate, a PEM file.", takes = "FILE", file = true },
+      { "tls-key", "Its private key, a PEM file.", takes = "FILE", file = true },
+      { "tls-min-version", "The oldest version of TLS to accept.", takes = "VERSION",
+         words = { "1.2", "1.3" }, default = "1.2" },
+      { "tls-pin", "The SHA-256 of the server's public key, in base64.", takes = "BASE64" },
+   },
+   { "Authentication", commands = "send probe",
+      { "username", "The user; the command asks for the password.", short = "u", takes = "NAME",
+         common = true },
+      { "user", alias = "username", takes = "NAME" },
+      { "password-env", "The environment variable with the password.", takes = "NAME",
+         common = true },
+      { "password-file", "The file whose first line is the password.", takes = "FILE",
+         file = true },
+      { "password", "The password; other users of this machine can see it.", takes = "TEXT" },
+      { "token-env", "The environment variable with an OAuth token.", takes = "NAME" },
+      { "token-file", "The file whose first line is an OAuth token.", takes = "FILE",
+         file = true },
+      { "token", "An OAuth token; other users of this machine can see it.", takes = "TEXT" },
+      { "auth", "Whether to log in.", takes = "WORD", words = words.policy,
+         default = "require with a user, or skip" },
+      { "auth-mechanisms", "A mechanism to use, the best one first.", takes = "NAME",
+         list = true },
+      { "auth-plaintext", "The password may travel without encryption.", default = "no" },
+      { "authzid", "The identity to act as, where it is not the user.", takes = "NAME" },
+      { "scram-iterations", "The iterations that the server may ask for.", takes = "MIN,MAX",
+         pair = true, default = "4096,200000" },
+   },
+   { "Delivery", commands = "send",
+      { "envelope-from", "The sender of the envelope, where it is not --from.", takes = "ADDRESS" },
+      { "envelope-to", "A recipient of the envelope, in place of --to.", takes = "ADDRESS",
+         list = true },
+      { "recipients", "Deliver to any that are accepted, or to all or none.", takes = "WORD",
+         words = { "any", "all" }, default = "any" },
+      { "extension", "Whether to use an extension of SMTP.", takes = "KEYWORD=WORD", list = true },
+      { "dsn-notify", "When the server reports about the delivery.", takes = "WORD",
+         words = { "never", "success", "failure", "delay" }, list = true },
+      { "dsn-ret", "What its report contains.", takes = "WORD", words = { "full", "hdrs" } },
+      { "dsn-envid", "Your own name for the message, in its report.", takes = "TEXT" },
+      { "requiretls", "Every server on the way must use TLS (RFC 8689).", default = "no" },
+      { "deliver-by", "Return the message after so many seconds.", takes = "SECONDS" },
+      { "hold-for", "The server keeps the message for so long.", takes = "SECONDS" },
+      { "hold-until", "The server keeps the message until then.", takes = "DATE" },
+      { "mt-priority", "The priority for servers, from -9 to 9.", takes = "N" },
+   },
+   { "Dialogue", commands = "send probe",
+      { "timeout", "Seconds for all.", takes = "SECONDS", default = "300, and more by size" },
+      { "connect-timeout", "Seconds to connect.", takes = "SECONDS", default = "15" },
+      { "reply-timeout", "Seconds to wait for a reply.", takes = "SECONDS", default = "60" },
+      { "pipelining", "How many commands may leave before their replies.", takes = "WORD",
+         words = { "safe", "eager", "off" }, default = "safe" },
+   },
+   { "Listening", commands = "sink",
+      { "host", "The address to listen at.", takes = "ADDRESS", default = "127.0.0.1",
+         common = true },
+      { "port", "The port to listen at.", short = "p", takes = "N", default = "a free one",
+         common = true },
+      { "socket", "A unix socket, in place of host and port.", takes = "PATH", file = true,
+         common = true },
+      { "lmtp", "Receive by LMTP.", default = "no", common = true },
+      { "tls", "Offer TLS.", takes = "WORD", words = { "starttls", "implicit" }, common = true,
+         default = "no" },
+      { "tls-cert", "The certificate, a PEM file.", takes = "FILE", file = true, common = true,
+         default = "a new one" },
+      { "tls-key", "Its private key, a PEM file.", takes = "FILE", file = true, common = true },
+      { "user", "Offer AUTH for this user, and require it.", short = "u", takes = "NAME",
+         common = true },
+      { "password-env", "The environment variable with the password.", takes = "NAME",
+         common = true },
+      { "password-file", "The file whose first line is the password.", takes = "FILE", file = true,
+         common = true },
+      { "password", "The password; other users of this machine can see it.", takes = "TEXT" },
+      { "strict", "Refuse blanks after MAIL FROM:, and bare LF.", default = "no", common = true },
+      { "count", "End after so many connections.", takes = "N", common = true },
+   },
+   { "Output", commands = "send probe sink",
+      { "trace", "Show the dialogue on standard error.", short = "v", common = true } },
+   { "Output", commands = "send probe sink completion",
+      { "json", "Print JSON, errors as well.", common = true },
+      { "help", "Show this help; --help=all shows all flags.", short = "h", common = true },
+   },
+}
+
+-- ---- by command ----
+
+--- Each flag knows its group.
+for _, group in ipairs(table_of_flags.groups) do
+   for i = 2, #group do
+      group[i].name, group[i].text, group[i].group = group[i][1], group[i][2], group[1]
+   end
+end
+
+--- A command by its name, nil if there is none.
+function table_of_flags.command(name)
+   for _, command in ipairs(table_of_flags.commands) do
+      if command.name == name then return command end
+   end
+end
+
+--- The flags of a command in order.
+---@param name string
+---@return table[]
+function table_of_flags.flags(name)
+   local list = {}
+   for _, group in ipairs(table_of_flags.groups) do
+      if (" " .. group.commands .. " "):find(" " .. name .. " ", 1, true) then
+         for i = 2, #group do list[#list + 1] = group[i] end
+      end
+   end
+   return list
+end
+
+return table_of_flags

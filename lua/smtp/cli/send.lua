@@ -1,0 +1,36 @@
+--- lua-smtp send: sends one message.
+-- @module smtp.cli.send
+
+local message_flags = require "smtp.cli.message_flags"
+local output = require "smtp.cli.output"
+local safe = require "smtp.safe"
+local secrets = require "smtp.cli.secrets"
+local sending = require "smtp.cli.sending"
+local signals = require "smtp.cli.signals"
+
+local function show_receipt(receipt)
+   for _, one in ipairs(receipt.recipients) do
+      output.say(("%s: %s%s"):format(one.address, one.state,
+         one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
+   end
+   output.say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
+end
+
+---@param options table   as flags.read gives them
+---@param json? boolean
+---@return number|nil     exit status
+---@return table|nil err
+local function run(options, json)
+   secrets.read(options)
+   message_flags.read(options)
+   local observe, finish = sending.watch(not options.trace)
+   options.observe = observe
+   signals.at_end(finish)
+   local receipt, err = safe.send(options)
+   finish(receipt ~= nil)
+   if not receipt then return nil, err end
+   if json then output.say(output.json(receipt)) else show_receipt(receipt) end
+   return 0
+end
+
+return { run = run }

@@ -1,0 +1,115 @@
+--- Commands, flags and arguments that there are not: the error that names what was probably meant.
+-- @module smtp.cli.unknown_flag
+
+local errors = require "smtp.errors"
+local flag_table = require "smtp.cli.flag_table"
+local foreign = require "smtp.options.foreign"
+local unknown = require "smtp.options.unknown"
+
+local unknown_flag = {}
+
+unknown_flag.nearest = unknown.nearest
+
+-- Options of the library that are tables, and what there is in their place.
+local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",
+   extensions = "--extension KEYWORD=WORD", dsn = "--dsn-notify, --dsn-ret and --dsn-envid",
+   envelope = "--envelope-from ADDRESS and --envelope-to ADDRESS" }
+
+-- How the command takes an option for which other programs have another name; for all others,
+-- --NAME VALUE.
+local forms = {
+   password = "--password-env VARIABLE or --password-file FILE",
+   token = "--token-env VARIABLE or --token-file FILE",
+   text = "--text TEXT or --text-file FILE", html = "--html TEXT or --html-file FILE",
+   tls = "--tls implicit (TLS from the first byte, port 465), --tls require (STARTTLS, port 587) "
+      .. "or --tls skip",
+   raw = "--raw, with the message on standard input", trace = "--trace",
+   auth_plaintext = "--auth-plaintext", protocol = "--protocol lmtp",
+   tls_verify = "--tls-ca-file FILE; --no-tls-verify turns all checks of the certificate off",
+}
+
+local function help_of(command)
+   return ("See lua-smtp %s --help"):format(command.name)
+end
+
+-- The names of the flags of a command, and their negative forms.
+local function names_of(command)
+   local names = {}
+   for _, flag in ipairs(flag_table.flags(command.name)) do
+      names[#names + 1] = flag.name
+      if not flag.takes then names[#names + 1] = "no-" .. flag.name end
+   end
+   return names
+end
+
+-- The command that has a flag of this name, if it is not this one.
+local function owner(name, command)
+   for _, other in ipairs(flag_table.commands) do
+      if other ~= command then
+         for _, flag in ipairs(flag_table.flags(other.name)) do
+            if flag.name == name then return other end
+         end
+      end
+   end
+end
+
+local function hint_for(name, command)
+   local option = name:gsub("%-", "_")
+   if tables[option] then return "Use " .. tables[option] end
+   local other = owner(name, command)
+   if other then return ("It belongs to lua-smtp %s"):format(other.name) end
+   local hint, known = foreign.find("options", option)
+   if known then
+      local form = forms[known] or tables[known]
+      return "Use " .. (form or ("--%s VALUE"):format(known:gsub("_", "-")))
+   end
+   local near = not hint and unknown.nearest(name, names_of(command))
+   return near and ("Did you mean --%s?"):format(near) or help_of(command)
+end
+
+--- Raise the UsageError of a flag that the command does not have.
+---@param argument string   as it was written
+---@param name string       its name
+---@param command table     of flag_table.commands
+function unknown_flag.refuse(argument, name, command)
+   if argument:find("://", 1, true) and not argument:find("=", 1, true) then
+      unknown_flag.refuse_argument(argument, command)
+   end
+   local positive = name:match("^no%-(.+)$")
+   local hint = hint_for(name, command)
+   for _, flag in ipairs(flag_table.flags(command.name)) do
+      if flag.name == positive then
+         hint = flag.takes and ("--%s takes a value: leave it out"):format(positive)
+            or ("Write --no-%s or --%s=no"):format(positive, positive)
+      end
+   end
+   errors.refuse(name, "there is no flag " .. argument:match("^[^=]*"), hint)
+end
+
+--- Raise the UsageError of a letter that is not a flag.
+function unknown_flag.refuse_short(letter, argument, command)
+   local hint = help_of(command)
+   local near = #argument > 2 and unknown.nearest(argument:sub(2), names_of(command))
+   errors.refuse(letter, ("there is no flag -%s"):format(letter),
+      near and ("Did you mean --%s?"):format(near) or hint)
+end
+
+--- Raise the UsageError of an argument that is not the value of a flag.
+function unknown_flag.refuse_argument(text, command)
+   if text:find("://", 1, true) then -- it may contain a password
+      errors.refuse("url", "a URL is given without --url", "Write --url URL")
+   end
+   errors.refuse("argument", ("%q is not a flag"):format(text), help_of(command)
+      .. "; a value with blanks needs quotes")
+end
+
+--- The error of a command that there is not.
+function unknown_flag.command(name)
+   local names = {}
+   for i, command in ipairs(flag_table.commands) do names[i] = command.name end
+   local near = unknown.nearest(name, names)
+   return errors.usage("command", ("there is no command %q"):format(name),
+      near and ("Did you mean lua-smtp %s?"):format(near) or "See lua-smtp --help")
+end
+
+return unknown_flag

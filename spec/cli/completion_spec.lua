@@ -1,0 +1,57 @@
+local command = require "spec.tools.command"
+local completion = require "smtp.cli.completion"
+local flag_table = require "smtp.cli.flag_table"
+
+-- What bash offers for the last of these words.
+local function offered(words)
+   local script = ([[. /dev/stdin <<"END"
+%s
+END
+COMP_WORDS=(%s) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+compopt() { :; }
+_lua_smtp
+printf "%%s " "${COMPREPLY[@]}"]]):format(completion.of "bash", words)
+   return command.run_with("bash", script)
+end
+
+describe("lua-smtp completion", function()
+   it("for bash offers commands, flags, words and files", function()
+      assert.equal("send sink ", offered "lua-smtp s")
+      assert.equal("--tls --tls-verify --tls-host --tls-ca-file --tls-ca-path --tls-cert --tls-key --tls-min-version "
+         .. "--tls-pin ", offered "lua-smtp send --tls")
+      assert.equal("--no-tls-verify ", offered "lua-smtp probe --no-t")
+      assert.equal("--count ", offered "lua-smtp sink --cou")
+      assert.equal(" ", offered "lua-smtp probe --subj")
+      assert.equal(" ", offered [[lua-smtp send --subject ""]])
+      assert.equal("implicit require prefer skip ", offered [[lua-smtp send --tls ""]])
+      assert.equal("implicit require prefer skip ", offered "lua-smtp send --tls =")
+      assert.equal("implicit ", offered "lua-smtp send --tls = im")
+      assert.equal("starttls implicit ", offered [[lua-smtp sink --tls ""]])
+      assert.equal("Makefile ", offered "lua-smtp send --attach Makef")
+      assert.equal("Makefile ", offered "lua-smtp send -a Makef")
+      assert.equal("send sink ", offered "lua-smtp help s")
+      assert.equal("fish ", offered "lua-smtp completion f")
+   end)
+
+   it("for each shell has every flag, and is printed by the command", function()
+      for _, shell in ipairs { "bash", "zsh", "fish" } do
+         local text, status = command.smtp("completion " .. shell)
+         assert.equal(0, status)
+         assert.equal(completion.of(shell), text)
+         for _, group in ipairs(flag_table.groups) do
+            for i = 2, #group do
+               local flag = group[i]
+               assert.matches((shell == "fish" and "-l " or "--") .. flag.name, text, 1, true)
+               if flag.short then assert.matches("[ '|]%-s? ?" .. flag.short .. "[ :|]", text) end
+            end
+         end
+      end
+   end)
+
+   it("refuses a shell that it does not know", function()
+      local text, status = command.smtp "completion tcsh"
+      assert.equal(64, status)
+      assert.matches("Write lua-smtp completion bash, zsh or fish", text, 1, true)
+      assert.equal(64, (select(2, command.smtp "completion")))
+   end)
+end)

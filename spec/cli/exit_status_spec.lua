@@ -1,0 +1,19 @@
+local errors = require "smtp.errors"
+local exit_status = require "smtp.cli.exit_status"
+
+describe("The exit status", function()
+   it("of every class of errors is listed", function()
+      local listed = {}
+      for _, row in ipairs(exit_status.list) do listed[row[1]] = row[2] end
+      for _, class in pairs(errors.classes) do
+         assert.is_truthy(listed[exit_status.of(errors.new(class.kind, {}))], class.kind)
+      end
+   end)
+
+   it("is 75 where a later attempt may help, and 77 where the recipients are not at fault", function()
+      assert.equal(75, exit_status.of(errors.new("data_refused", { retry = "later" })))
+      assert.equal(77, exit_status.of(errors.new("recipients_refused", { concerns = "sender" })))
+      assert.equal(67, exit_status.of(errors.new("recipients_refused", {})))
+      assert.equal(70, exit_status.of(errors.new("error", {})))
+   end)
+end)

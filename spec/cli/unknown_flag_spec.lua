@@ -1,0 +1,21 @@
+local command = require "spec.tools.command"
+
+describe("lua-smtp", function()
+   it("names the nearest command or flag", function()
+      for line, said in pairs { ["snd"] = 'no command "snd". Did you mean lua%-smtp send%?',
+         ["prob x"] = "Did you mean lua%-smtp probe", ["xyzzy"] = "See lua%-smtp %-%-help",
+         ["help snk"] = "Did you mean lua%-smtp sink", ["--helpp"] = "no command",
+         ["send --sbject x"] = "no flag %-%-sbject%. Did you mean %-%-subject%?",
+         ["send --atach=x"] = "Did you mean %-%-attach", ["send --no-tls-verfy"] = "Did you mean %-%-no%-tls%-verify",
+         ["sink --prot 1"] = "Did you mean %-%-port", ["send --count 1"] = "It belongs to lua%-smtp sink",
+         ["probe --subject x"] = "It belongs to lua%-smtp send", ["send --xyzzy"] = "See lua%-smtp send %-%-help",
+         ["send -z"] = "no flag %-z%.", ["send -vz"] = "no flag %-z%.", ["send -from a@x"] = "Write %-%-from",
+         ["send --no-subject"] = "%-%-subject takes a value", ["send hello"] = '"hello" is not a flag',
+         ["sink 2525"] = '"2525" is not a flag', ["send --envelope x"] = "%-%-envelope%-from ADDRESS" } do
+         local text, status = command.smtp(line)
+         assert.equal(64, status, line)
+         assert.matches(said, text, line)
+         assert.equal(1, select(2, text:gsub("\n", "")), text)
+      end
+   end)
+end)
