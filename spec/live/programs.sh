@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the command lines in $1/lines, one after the other, in a network and file system of its own: mail.example.org and
-# relay.example.org are sinks on this machine. $1/log contains what the sinks heard, $1/N.out and $1/N.status what the
+# Runs the command lines in $1/lines, one after the other, in a network and file system of its own: mail.example.org,
+# relay.example.org and partner.example.org are sinks on this machine. $1/log contains what the sinks heard, $1/N.out and $1/N.status what the
 # Nth line printed and its status. Usage: unshare -nm spec/live/programs.sh FOLDER LUA
 set -eu
 folder=$1 lua=$2
@@ -11,13 +11,15 @@ new() { # name, CN, more arguments
 }
 new ca ca
 new mail mail.example.org -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -addext basicConstraints=CA:FALSE \
-   -addext subjectAltName=DNS:mail.example.org
+   -addext subjectAltName=DNS:mail.example.org,DNS:partner.example.org
+new ann ann -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -addext basicConstraints=CA:FALSE
 mkdir "$folder/bin"
 printf '#!/bin/sh\necho correct-horse\n' >"$folder/bin/pass"
 printf '#!/bin/sh\nexec %s "%s/csrc/lua-smtp" "$@"\n' "$lua" "$PWD" >"$folder/bin/lua-smtp"
 chmod 755 "$folder"/bin/*
 chmod 600 "$folder"/.[a-z]*
-echo "127.0.0.1 localhost mail.example.org relay.example.org $(hostname)" >"$folder/hosts"
+echo "127.0.0.1 localhost mail.example.org relay.example.org $(hostname)
+127.0.0.2 partner.example.org" >"$folder/hosts"
 
 ip link set lo up
 mount --bind "$folder/hosts" /etc/hosts
@@ -26,9 +28,10 @@ for sink in "587 starttls" "465 implicit" "25 none"; do
    # shellcheck disable=SC2086
    $lua spec/live/programs_sink.lua $sink "$folder/mail.pem" "$folder/mail.key" >>"$folder/log" 2>&1 &
 done
+python3 -B spec/live/programs_partner.py "$folder/ca.pem" "$folder/mail.pem" "$folder/mail.key" >>"$folder/log" 2>&1 &
 trap 'kill $(jobs -p)' EXIT
 for _ in $(seq 200); do
-   [ "$(grep -c ^ready "$folder/log")" != 3 ] || break
+   [ "$(grep -c ^ready "$folder/log")" != 4 ] || break
    sleep 0.02
 done
 # s-nail takes the home of root from passwd(5).

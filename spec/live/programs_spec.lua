@@ -11,6 +11,16 @@ local shows = {
    ["Show the certificate of the server"] = "mail.example.org",
 }
 
+-- The password, and what PLAIN sends.
+local secrets = { "correct-horse", "AGFubgBjb3JyZWN0LWhvcnNl" }
+
+local function shows_secret(text)
+   for _, secret in ipairs(secrets) do
+      if text:find(secret, 1, true) then return true end
+   end
+   return false
+end
+
 -- The files that the page shows: { [".swaksrc"] = its text }
 local function files_of_page()
    local files = {}
@@ -68,6 +78,11 @@ describe("examples/other-programs.md", function()
          end
       end
       assert.equal("", table.concat(wrong, "\n\n"))
+      for i, row in ipairs(rows) do
+         if row.job == "Show the dialogue" then
+            assert.equal(row.program ~= "lua-smtp", shows_secret(command.read(("%s/%d.out"):format(folder, i))), row.line)
+         end
+      end
       command.run(("rm -rf %s/* %s/.??*"):format(folder, folder))
       terminal.clean_up()
    end)
