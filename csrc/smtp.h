@@ -68,7 +68,7 @@
  * Ends that are held back
  *
  *   With `hold_ends`, all octets of a message leave but those that end it: the dot and its line
- *   end, or the last octets of the last chunk. smtp_send_buf does not contain them, nor anything
+ *   end, or the last octet of the last chunk. smtp_send_buf does not contain them, nor anything
  *   said after them, until smtp_end_allow. So the caller can first store that this message is about
  *   to be delivered: after a crash, a message without such a mark is at no server. Where the caller
  *   does not allow the end, it breaks the session, and nobody gets the message: UNSENT. The text of

@@ -95,14 +95,14 @@ step say_words(struct smtp_session *s)
     return step_rows[s->next].then;
 }
 
-/* Without these octets no server can take the message for whole: "." CR LF, or the last ones of the
- * last chunk, of which some may have left already. A lone dot ends no message. */
-static void hold_end(struct smtp_session *s)
+/* Holds back what ends the message: "." CR LF, the last octet of the last chunk, or the command of
+ * an empty chunk, which is alone in the buffer. A lone dot ends no message. */
+static void hold_end(struct smtp_session *s, step said)
 {
-    enum { END_LEN = 3 };
-    if (s->spoken->trouble.error != SMTP_ERROR_NONE) return;
-    s->held_at = s->said_len - END_LEN;
-    if (s->held_at < s->sent_len) s->held_at = s->sent_len;
+    const struct smtp_transaction *m = s->spoken;
+    size_t end_len = m->octets_len > 0 ? 1 : s->out_len - s->out_at;
+    if (said == STEP_final) end_len = 3;
+    if (m->trouble.error == SMTP_ERROR_NONE) s->held_at = s->said_len - end_len;
 }
 
 static void speak(struct smtp_session *s)
@@ -122,7 +122,7 @@ static void speak(struct smtp_session *s)
     add_run(s, said);
     if (!is_end(said)) return;
     s->spoken->end_at = s->said_len;
-    if (s->opt.hold_ends) hold_end(s);
+    if (s->opt.hold_ends) hold_end(s, said);
     if (s->due_count == 0) s->next = end_unanswered(s);
 }
 

@@ -74,6 +74,7 @@ struct item {
     size_t rcpt_said, rcpt_heard, judged, got_len;
     bool followed; /* begun behind the end of another, before the answer */
     bool added, over, refused, ended;
+    bool allowed; /* to end */
 };
 
 struct talk {
@@ -84,6 +85,7 @@ struct talk {
     struct item items[MAILS_MAX];
     size_t item_count, added_count, window, flight_max;
     bool quit_asked, noop_asked, was_cut;
+    bool holds; /* the ends of messages back */
 
     /* the client's stream: offered up to `said`, sent up to `sent` */
     uint64_t said, sent;
@@ -331,6 +333,7 @@ static void end_message(struct talk *t, enum what what)
     m->ended = true;
     m->end_at = t->said;
     bool lone = what == DOT && m->got_len == 0 && is_refused(m);
+    CHECK(!t->holds || lone || m->allowed);
     if (m->declared_wrong) CHECK(lone || (what == DOT && m->mail->source_len == SMTP_LEN_UNKNOWN));
     CHECK(lone || m->got_len == m->wire_len);
     size_t count = is_lmtp(t) ? accepted_count(m) : 1;
@@ -839,6 +842,24 @@ static bool do_otherwise(struct talk *t, unsigned wants, unsigned choice)
     }
 }
 
+/* The whole message but its end was sent, and the recipients that are told are those accepted. */
+static void allow_end(struct talk *t, unsigned choice)
+{
+    const struct smtp_transaction *ending = smtp_ending(t->session);
+    struct item *m = &t->items[t->spoken];
+    CHECK(t->holds && ending != NULL && ending == m->mail && !m->allowed && !is_refused(m));
+    CHECK(t->said == t->sent && t->due_count == 0 && m->got_len + 1 >= m->wire_len);
+    for (size_t i = 0; i < m->to_count; i++)
+        CHECK((m->to[i].verdict == SMTP_ACCEPTED) == (m->rcpt_code[i] / 100 == 2));
+    if (choice % 8 == 7) {
+        smtp_break(t->session, SMTP_ERROR_WITHHELD, NULL, 0);
+        CHECK(is_over(t));
+        return;
+    }
+    m->allowed = true;
+    smtp_end_allow(t->session);
+}
+
 static void do_as_wanted(struct talk *t, unsigned wants, unsigned choice)
 {
     size_t portion = portions[(choice >> 3) % 8];
@@ -846,6 +867,8 @@ static void do_as_wanted(struct talk *t, unsigned wants, unsigned choice)
         feed(t, portion);
     else if (wants & SMTP_WANT_SEND)
         acknowledge(t, portion);
+    else if (wants & SMTP_WANT_END)
+        allow_end(t, choice);
     else if (wants & SMTP_WANT_READY)
         rest(t, choice);
     else if (wants & SMTP_WANT_RECV) {
@@ -895,7 +918,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     t.data = data;
     t.len = size;
     t.flags = next(&t);
-    t.window = windows[next(&t) % 4];
+    unsigned window = next(&t);
+    t.window = windows[window % 4];
+    t.holds = window & 4;
     t.flight_max = next(&t) % (SMTP_FLIGHT_MAX + 1);
     t.proved = t.flight_max % 2 == 1; /* the grade that the session is given, too */
     t.refused_max = t.flight_max % 5;
@@ -909,6 +934,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct smtp_options o = {
         .domain = {"me.example", 10},
         .lmtp = is_lmtp(&t),
+        .hold_ends = t.holds,
         .grade = (enum smtp_grade)((t.flags & IS_EAGER) ? 1 + t.flight_max % 2 : 0),
         .flight_max = t.flight_max,
         .refused_max = t.refused_max,

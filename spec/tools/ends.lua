@@ -68,6 +68,39 @@ function ends.run(given, messages)
    return run
 end
 
+--- This server hears so many octets, or says so many, and then the connection is gone. `told`: what it has said.
+function ends.cut(server, heard, said)
+   server.cut, server.told = heard, 0
+   local receive = server.receiveany
+   function server:receiveany(max)
+      if self.told == said then self:vanish() end
+      local data, why, words = receive(self, said and math.min(max, math.max(1, said - self.told)) or max)
+      self.told = self.told + #(data or "")
+      return data, why, words
+   end
+   return server
+end
+
+--- What is reported of each message is true, and none is taken twice, or without having been allowed to end.
+function ends.check(run, count)
+   local taken = {}
+   for _, server in ipairs(run.servers) do
+      for _, one in ipairs(server.taken) do
+         local index = tonumber(one.body:match("message (%d+)"))
+         assert(not taken[index], "taken twice")
+         taken[index] = true
+      end
+   end
+   for i = 1, count do
+      local result = run.results[i]
+      local sent = result.kind and result.sent or "yes"
+      assert(run.allowed[i] or not taken[i], "taken without a word")
+      assert(run.allowed[i] or sent == "no", "in doubt without a word")
+      assert(sent == "maybe" or (sent ~= "no") == (taken[i] or false), sent)
+   end
+   assert(not run.faults[1], run.faults[1])
+end
+
 --- Messages of every kind, each for these recipients.
 function ends.messages(recipients)
    local list, sent = {}, "2026-11-24T12:00:00Z"

@@ -105,6 +105,7 @@ end
 
 function Server:finish()
    local body, taken = self.body, self:answer("final") == "2"
+   for _ = 2, self.is_lmtp and #self.to or 1 do taken = self:answer("final") == "2" or taken end
    self.body = ""
    if taken then
       self.taken[#self.taken + 1] = { from = self.from, to = self.to, body = body }
@@ -131,7 +132,10 @@ function commands.EHLO(self)
    self:say("250 HELP")
 end
 
-commands.LHLO = commands.EHLO
+function commands.LHLO(self)
+   self.is_lmtp = true
+   commands.EHLO(self)
+end
 
 function commands.MAIL(self, line)
    if self.message_max and #self.taken >= self.message_max then
