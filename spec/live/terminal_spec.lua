@@ -101,7 +101,7 @@ describe("The progress of a large message", function()
 
    it("goes with --json, and not with --trace, TERM=dumb, an unknown terminal, the background or a pipe", function()
       local fast = 1e9
-      local shown = send_large { flags = "--json" }
+      local shown = send_large { flags = "--json", rate = fast }
       assert.matches('in 0:0%d\27%[K\r\n{"accepted"', shown)
       for _, at in ipairs { { flags = "--trace" }, { environment = "TERM=dumb" }, { environment = "TERM=" } } do
          at.rate = fast
@@ -110,7 +110,7 @@ describe("The progress of a large message", function()
          assert.is_nil(shown:find("MiB", 1, true), shown)
       end
       for _, redirection in ipairs { "& wait", "2>&1 | cat" } do
-         local server, port = slow_server("6e6")
+         local server, port = slow_server(fast)
          command.write(folder .. "/large", ("x"):rep(3000000))
          shown = terminal.run_program({}, ("sh -mc '%s %s'"):format(terminal.command(("send --host localhost --port %s "
             .. "--attach %s/large"):format(port, folder) .. message), redirection))
@@ -119,6 +119,36 @@ describe("The progress of a large message", function()
          assert.matches("accepted", shown)
          assert.is_nil(shown:find("MiB", 1, true), shown)
       end
+   end)
+end)
+
+describe("Colours", function()
+   in_a_folder()
+
+   it("are shown at a terminal, and not with NO_COLOR, TERM=dumb, --json or in a pipe", function()
+      local pipe, port = terminal.start_sink "--count 7"
+      local function run(line, environment)
+         return (at_terminal({}, line:format(port), 80, environment))
+      end
+      local send, probe = "send --host localhost --port %s" .. message, "probe localhost:%s --username ann --password-env SECRET"
+      local fail = "send --host localhost --port %s --tls require" .. message
+      assert.matches("bob@there.example: \27[32maccepted\27[0m\r\n", run(send, "NO_COLOR="), 1, true)
+      assert.matches("\27[31msmtp\27[0m: ", run(fail, "env -u NO_COLOR"), 1, true)
+      assert.matches("\27[33mwarning\27[0m: ", run(probe, "NO_COLOR="), 1, true)
+      for _, line in ipairs { send, fail, probe } do
+         assert.is_nil(run(line, "NO_COLOR=1"):find("\27", 1, true), line)
+      end
+      assert.is_nil(run(send, "NO_COLOR= TERM=dumb"):find("\27", 1, true))
+      pipe:read("*a")
+      pipe:close()
+      pipe, port = terminal.start_sink "--count 3"
+      assert.is_nil(run(send .. " --json", "NO_COLOR="):find("\27", 1, true))
+      for _, line in ipairs { send, fail } do
+         local shown = terminal.run_program({}, ("NO_COLOR= sh -c '%s 2>&1 | cat'")
+            :format(terminal.command(line:format(port))))
+         assert.is_nil(shown:find("\27", 1, true), shown)
+      end
+      pipe:close()
    end)
 end)
 

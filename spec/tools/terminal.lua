@@ -31,8 +31,8 @@ function terminal.run_program(steps, line, columns)
    return text, tonumber(status), notes
 end
 
---- The command at a terminal.
----@param environment? string   "TERM=dumb"
+--- The command at a terminal, without colours.
+---@param environment? string   "TERM=dumb"; "NO_COLOR=" for colours
 function terminal.run(steps, line, columns, environment)
    return terminal.run_program(steps, (environment or "") .. " " .. terminal.command(line), columns)
 end

@@ -11,7 +11,7 @@ import fcntl, os, select, signal, struct, subprocess, sys, termios, time
 cut = sys.argv.index("--")
 columns, steps, command = int(sys.argv[1]), sys.argv[2:cut], sys.argv[cut + 1:]
 ours, theirs = os.openpty()
-os.environ["TERM"] = "xterm"
+os.environ.update(TERM="xterm", NO_COLOR="1")
 
 
 def resize(columns):

@@ -19,7 +19,8 @@ function failure.show(err, json)
       for i = 1, #fields do shown[fields[i]] = err[fields[i]] end
       output.say(output.json(shown))
    else
-      output.say(tostring(err), io.stderr)
+      local name, text = tostring(err):match("^(smtp)(:.*)$")
+      output.say_in("red", "", name or "", text or tostring(err), io.stderr)
    end
    return exit_status.of(err)
 end

@@ -3,6 +3,7 @@
 
 local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
+local colors = require "smtp.cli.colors"
 local core = require "smtp.core"
 
 local output = {}
@@ -18,6 +19,20 @@ function output.say(text, file)
 end
 
 local say = output.say
+
+--- Print a line of which a part has a colour, on a terminal.
+---@param color string   see smtp.cli.colors
+---@param before string
+---@param part string
+---@param after string
+---@param file? file*    standard output where it is not given
+function output.say_in(color, before, part, after, file)
+   file = file or io.stdout
+   part = colors.paint(color, output.shown(part), file)
+   file:write(output.shown(before), part, output.shown(after), "\n")
+end
+
+local say_in = output.say_in
 
 -- ---- JSON, enough for receipts and errors ----
 
@@ -157,8 +172,9 @@ function output.show_report(report)
    end)
    row("use", use ~= "" and use or "nothing: see the first warning")
    for _, one in ipairs(report.warnings) do
-      say(("%s: %s. %s"):format(one.kind == "remark" and "remark" or "warning", one.text,
-         one.hint and one.hint .. "." or ""))
+      local is_remark = one.kind == "remark"
+      say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",
+         (": %s. %s"):format(one.text, one.hint and one.hint .. "." or ""))
    end
 end
 

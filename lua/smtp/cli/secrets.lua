@@ -15,8 +15,8 @@ local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 -- ---- variables and files ----
 
 local function warn(what, hint)
-   output.say("lua-smtp: warning: other users of this machine can see the " .. what
-      .. " in the command line. " .. hint, io.stderr)
+   output.say_in("yellow", "lua-smtp: ", "warning", ": other users of this machine can see the "
+      .. what .. " in the command line. " .. hint, io.stderr)
 end
 
 -- The secret from the variable, or from the first line of the file. -> secret | nil, why not, hint

@@ -10,8 +10,9 @@ local signals = require "smtp.cli.signals"
 
 local function show_receipt(receipt)
    for _, one in ipairs(receipt.recipients) do
-      output.say(("%s: %s%s"):format(one.address, one.state,
-         one.state ~= "accepted" and one.text and " (" .. one.text .. ")" or ""))
+      local is_accepted = one.state == "accepted"
+      output.say_in(is_accepted and "green" or "red", one.address .. ": ", one.state,
+         not is_accepted and one.text and " (" .. one.text .. ")" or "")
    end
    output.say(("%s %s"):format(receipt.reply.code, receipt.reply.text))
 end
