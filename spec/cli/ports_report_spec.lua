@@ -31,13 +31,15 @@ describe("the report of ports", function()
    it("has a row for each, and what to use", function()
       assert.equal([[
 mx.example
-   465  TLS         TLSv1.3, AUTH PLAIN LOGIN, messages up to 35.88 MB
+   465  TLS         TLSv1.3, messages up to 35.88 MB
+                    AUTH PLAIN LOGIN
                     8BITMIME PIPELINING
-   587  STARTTLS    TLSv1.3, AUTH PLAIN LOGIN, messages up to 35.88 MB
+   587  STARTTLS    TLSv1.3, messages up to 35.88 MB
+                    AUTH PLAIN LOGIN
                     8BITMIME PIPELINING
     25  closed
-use     --host mx.example --port 465
-in Lua  { host = "mx.example", port = 465 }
+flags   --host mx.example --port 465
+Lua     { host = "mx.example", port = 465 }
 ]], (printed(ports_report.show, survey(), {})))
    end)
 
@@ -46,8 +48,8 @@ in Lua  { host = "mx.example", port = 465 }
       t.options = { host = "mx.example", username = "ann" }
       t.login = { state = "authenticated", mechanism = "PLAIN" }
       local text = printed(ports_report.show, t, { "--password-file", "my file" }, "password")
-      assert.matches("use     --host mx.example --username ann --password-file 'my file'\n", text, 1, true)
-      assert.matches('in Lua  { host = "mx.example", username = "ann", password = "…" }\n', text, 1, true)
+      assert.matches("flags   --host mx.example --username ann --password-file 'my file'\n", text, 1, true)
+      assert.matches('Lua     { host = "mx.example", username = "ann", password = "…" }\n', text, 1, true)
       assert.matches("login   ann is logged in by PLAIN with these options\n", text, 1, true)
    end)
 

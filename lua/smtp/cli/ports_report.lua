@@ -26,26 +26,28 @@ local function state_of(entry)
    return entry.report.before_tls and "STARTTLS" or "TLS", false
 end
 
-local is_in_row = { SIZE = true, STARTTLS = true, AUTH = true }
-
--- What people look for first; the other extensions are on a line of their own.
-local function offer_of(report)
-   local offered, list = report.after_tls or report.before_tls, {}
-   local tls = report.tls
+-- How TLS went, and the largest message.
+local function security_of(report)
+   local tls, list = report.tls, {}
    if tls.state == "on" then
-      list[1] = tls.version .. (tls.verified and "" or ", certificate not verified")
+      list[1] = tls.version
+      list[2] = not tls.verified and "the certificate is not trusted" or nil
    end
-   local mechanisms = report.auth.offered
-   list[#list + 1] = #mechanisms > 0 and "AUTH " .. table.concat(mechanisms, " ") or "no AUTH"
    if report.limits.size then
       list[#list + 1] = ("messages up to %.4g MB"):format(report.limits.size / 1e6)
    end
-   local others = {}
+   return table.concat(list, ", ")
+end
+
+local is_shown_elsewhere = { SIZE = true, STARTTLS = true, AUTH = true }
+
+local function extensions_of(report)
+   local offered, list = report.after_tls or report.before_tls, {}
    for keyword in next, offered and offered.capabilities or {} do
-      if not is_in_row[keyword] then others[#others + 1] = keyword end
+      if not is_shown_elsewhere[keyword] then list[#list + 1] = keyword end
    end
-   table.sort(others, ascii.before)
-   return table.concat(list, ", "), table.concat(others, " ")
+   table.sort(list, ascii.before)
+   return table.concat(list, " ")
 end
 
 local function row(port, state, text)
@@ -56,9 +58,17 @@ local function show_port(entry)
    local state, is_error = state_of(entry)
    if entry.err then return row(entry.port, state, is_error and entry.err.what or "") end
    if is_error then return row(entry.port, state, entry.error) end
-   local first, others = offer_of(entry.report)
-   row(entry.port, state, first)
-   if others ~= "" then row("", "", others) end
+   local report = entry.report
+   local mechanisms = table.concat(report.auth.offered, " ")
+   local texts = { security_of(report), mechanisms ~= "" and "AUTH " .. mechanisms or "no AUTH",
+      extensions_of(report) }
+   local port = entry.port
+   for i = 1, #texts do
+      if texts[i] ~= "" then
+         row(port, state, texts[i])
+         port, state = "", ""
+      end
+   end
 end
 
 -- The warnings of the best port, each once.
@@ -84,8 +94,8 @@ function ports_report.show(survey, secret_flags, secret)
    output.say(survey.host .. (survey.service and " (" .. survey.service .. ")" or ""))
    for _, entry in ipairs(survey.ports) do show_port(entry) end
    if not survey.options then return end
-   output.say("use     " .. recommendation.flags(survey.options, secret_flags))
-   output.say("in Lua  " .. recommendation.lua(survey.options, secret))
+   output.say("flags   " .. recommendation.flags(survey.options, secret_flags))
+   output.say("Lua     " .. recommendation.lua(survey.options, secret))
    local login = survey.login
    if login and login.state == "authenticated" then
       output.say(("login   %s is logged in%s with these options"):format(
