@@ -41,8 +41,8 @@ describe("a trace", function()
          " *: connected to mx.example:25 (192.0.2.1)",
          "+0.020 S: 220 hi",
          " C: EHLO me.example",
-         "+0.040 S: 250-mx.example",
-         " S: 250 SIZE",
+         " S: 250-mx.example",
+         "+0.041 S: 250 SIZE",
       }, took(shown {
          connected(5.010), heard(5.030, "220 hi"), sent(5.031, "EHLO me.example"), heard(5.071, "250-mx.example"),
          heard(5.072, "250 SIZE"),
@@ -90,6 +90,7 @@ describe("a trace", function()
       assert.matches("%*: closed\n$", shown { { name = "done", seconds = 1 } })
       assert.matches("%*: closed: tls flood\n$", shown { { name = "done", seconds = 1, kind = "protocol",
          reason = "tls_flood" } })
+      assert.matches("%*: closed\n$", shown { { name = "done", seconds = 1, kind = "auth_rejected", reason = "x" } })
    end)
 
    it("writes the place as the user does", function()

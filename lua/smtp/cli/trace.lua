@@ -1,11 +1,11 @@
 --- The lines of --trace: when, how long a reply took, which side, what.
 --
 --       0.041           C: EHLO me.example
---       0.080   +0.039  S: 250-mx.example
---       0.080           S: 250 STARTTLS
+--       0.080           S: 250-mx.example
+--       0.080   +0.039  S: 250 STARTTLS
 --
 -- C: is the client, S: the server, *: what happened to the connection. The time is in seconds since
--- the start; the second one, on the first line of a reply, since its command has left.
+-- the start; the second one, on the last line of a reply, since its command has left.
 -- @module smtp.cli.trace
 
 local core = require "smtp.core"
@@ -44,7 +44,7 @@ end
 local notes = {}
 
 function notes.connected(self, event)
-   self.waiting, self.asked_at, self.in_reply = {}, event.seconds, false
+   self.waiting, self.asked_at = {}, event.seconds
    local form = (event.host or ""):find(":", 1, true) and "[%s]:%s" or "%s:%s"
    local place = event.socket or form:format(event.host or "?", tostring(event.port))
    local address = event.address and event.address ~= event.host and " (" .. event.address .. ")"
@@ -74,19 +74,19 @@ end
 -- A reply ends with the line that has no - after its code. In LMTP several replies answer the end
 -- of a message.
 function notes.heard(self, event)
-   local took
-   if not self.in_reply then
-      self.asked_at = table.remove(self.waiting, 1) or self.asked_at
-      took = event.seconds - self.asked_at
-   end
-   self.in_reply = event.text:find("^%d%d%d%-") ~= nil
-   show(self, event.seconds, "S", event.text, took)
+   if event.text:find("^%d%d%d%-") then return show(self, event.seconds, "S", event.text) end
+   self.asked_at = table.remove(self.waiting, 1) or self.asked_at
+   show(self, event.seconds, "S", event.text, event.seconds - self.asked_at)
 end
+
+-- Errors that end a connection by themselves; after a refusal the client closes it.
+local is_break = { disconnected = true, timeout = true, protocol = true, tls = true,
+   certificate = true, system = true, source = true }
 
 function notes.done(self, event)
    if event.kept then return show(self, event.seconds, "*", "kept open") end
-   show(self, event.seconds, "*", event.kind and ("closed: %s"):format(
-      (event.reason or event.kind):gsub("_", " ")) or "closed")
+   show(self, event.seconds, "*", is_break[event.kind]
+      and "closed: " .. (event.reason or event.kind):gsub("_", " ") or "closed")
 end
 
 -- An event's time counts from the beginning of its connection.
@@ -112,7 +112,6 @@ function trace.new(t)
       waiting = {},      -- when each command without a reply has left, oldest first
       asked_at = 0,      -- when the command that is answered now has left
       newest_at = 0,     -- when the newest event was
-      in_reply = false,  -- more lines of this reply follow
       bytes = 0,         -- of the message, since the last line
       bytes_at = 0,
    }, Trace)
