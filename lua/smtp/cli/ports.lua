@@ -65,7 +65,8 @@ local function options_for(port, options)
    for i = 1, #secret_names do t[secret_names[i]] = nil end
    t.service, t.auth, t.auth_mechanisms = nil, nil, nil
    t.timeout = options.timeout or PORT_SECONDS
-   t.connect_timeout = options.connect_timeout or math.min(CONNECT_SECONDS, t.timeout)
+   t.connect_timeout = options.connect_timeout
+      or math.min(CONNECT_SECONDS, tonumber(t.timeout) or CONNECT_SECONDS)
    if options.observer then t.observe = options.observer(tostring(port)) end
    t.observer = nil
    return t
