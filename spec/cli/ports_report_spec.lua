@@ -40,14 +40,14 @@ mx.example
     25  closed
 flags   --host mx.example --port 465
 Lua     { host = "mx.example", port = 465 }
-]], (printed(ports_report.show, survey(), {})))
+]], (printed(ports_report.print, survey(), nil, {})))
    end)
 
    it("says that the login works", function()
       local t = survey()
       t.options = { host = "mx.example", username = "ann" }
       t.login = { state = "authenticated", mechanism = "PLAIN" }
-      local text = printed(ports_report.show, t, { "--password-file", "my file" }, "password")
+      local text = printed(ports_report.print, t, nil, { "--password-file", "my file" }, "password")
       assert.matches("flags   --host mx.example --username ann --password-file 'my file'\n", text, 1, true)
       assert.matches('Lua     { host = "mx.example", username = "ann", password = "…" }\n', text, 1, true)
       assert.matches("login   ann is logged in by PLAIN with these options\n", text, 1, true)
@@ -63,8 +63,8 @@ Lua     { host = "mx.example", port = 465 }
          auth = { offered = {}, usable = {} }, limits = {}, after_tls = false } },
    } do
       it("has one line for such a port: " .. text:gsub(" +", " "), function()
-         assert.equal("mx.example\n" .. text .. "\n", (printed(ports_report.show, { host = "mx.example",
-            ports = { entry } }, {})))
+         assert.equal("mx.example\n" .. text .. "\n", (printed(ports_report.print, { host = "mx.example",
+            ports = { entry } }, nil, {})))
       end)
    end
 
@@ -73,15 +73,16 @@ Lua     { host = "mx.example", port = 465 }
       t.ports[1].report.warnings = { { kind = "warning", text = "it expires", hint = "Renew it" },
          { kind = "remark", text = "it is old" } }
       t.ports[2].report.warnings = { { kind = "warning", text = "another" } }
-      local text = printed(ports_report.show, t, {})
+      local text = printed(ports_report.print, t, nil, {})
       assert.matches("\nwarning: it expires. Renew it.\n$", text)
       assert.is_nil(text:find("it is old", 1, true))
       assert.is_nil(text:find("another", 1, true))
    end)
 
    it("is one object in JSON", function()
-      local text = ports_report.json(survey(), { "--password-env", "PW" }, errors.new("auth_rejected",
-         { what = "no", reason = "credentials" }))
+      local err = errors.new("auth_rejected", { what = "no", reason = "credentials" })
+      local text, status = printed(ports_report.print, survey(), err, { "--password-env", "PW" }, nil, true)
+      assert.equal(77, status)
       assert.matches('"ports":[{"port":465,"report":{', text, 1, true)
       assert.matches('"options":{"host":"mx.example","port":465}', text, 1, true)
       assert.matches('"flags":"--host mx.example --port 465 --password-env PW"', text, 1, true)

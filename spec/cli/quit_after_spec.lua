@@ -113,11 +113,27 @@ quit after AUTH: no message was sent
       end)
    end
 
-   it("needs a message for MAIL and RCPT alone", function()
-      local with = {}
+   it("needs the flags of the message for MAIL and RCPT alone", function()
+      local options = { from = "a@b.example", attach = { "x" }, host = "mx.example", extension = { "chunking=skip" } }
       for _, word in ipairs(quit_after.words) do
-         if quit_after.needs_message(word) then with[#with + 1] = word end
+         local kept, is_late = quit_after.flags(word, options), word == "MAIL" or word == "RCPT"
+         assert.equal(is_late and "a@b.example" or nil, kept.from)
+         assert.equal("mx.example", kept.host)
+         assert.same({ "chunking=skip" }, kept.extension)
+         assert.equal(is_late and "" or nil, kept.text)
       end
-      assert.same({ "MAIL", "RCPT" }, with)
+   end)
+
+   it("keeps the body that is given", function()
+      for _, name in ipairs { "text", "html_file", "raw", "calendar" } do
+         assert.same({ [name] = "x" }, quit_after.flags("RCPT", { [name] = "x" }))
+      end
+   end)
+
+   it("has the words that the table of flags has", function()
+      for _, flag in ipairs(require("smtp.cli.flag_table").flags "send") do
+         if flag.name == "quit-after" then return assert.same(quit_after.words, flag.words) end
+      end
+      error("no flag")
    end)
 end)

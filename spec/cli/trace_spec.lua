@@ -128,6 +128,14 @@ describe("a trace", function()
       assert.matches("  587 C: EHLO\n$", shown({ sent(1, "EHLO") }, { label = "587" }))
    end)
 
+   it("passes each event on", function()
+      local seen = {}
+      local observe = trace.new { write = function() end, observe = function(event) seen[#seen + 1] = event.name end }
+      observe { name = "stage", seconds = 0, connection = 1 }
+      observe { name = "sent", text = "EHLO", seconds = 0, connection = 1 }
+      assert.same({ "stage", "sent" }, seen)
+   end)
+
    it("is written to standard error otherwise", function()
       local real, written = io.stderr, nil
       io.stderr = { write = function(_, text) written = text end } -- luacheck: ignore

@@ -139,8 +139,10 @@ function Reader:place(text)
    local is_url = text:find("://", 1, true)
    if not flag or flag.name == "to" and (is_url or not text:find("@", 1, true)) then
       unknown_flag.refuse_argument(text, self.command)
+   elseif not self.by_name[place] and self.options[place] then
+      errors.refuse(place, ("the argument %q is one too many"):format(text), "Give one")
    end
-   self:set(flag, flag.name == "url" and not is_url and "smtp://" .. text or text)
+   self:set(flag, text)
 end
 
 --- Read the arguments from args[from] to the last one. Raises a UsageError.

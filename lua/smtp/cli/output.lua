@@ -158,7 +158,10 @@ local function durations(seconds)
 end
 
 --- Print the report of smtp.probe.
-function output.show_report(report)
+---@param report smtp.Report
+---@param flags string   the options that it recommends, as flags,
+---@param lua string     and as Lua
+function output.show_report(report, flags, lua)
    say((report.socket or report.host .. ":" .. report.port)
       .. (report.address and " (" .. report.address .. ")" or ""))
    row("greeting", (report.greeting:gsub("\n", " / ")))
@@ -167,10 +170,12 @@ function output.show_report(report)
    show_offer("after TLS", report.after_tls)
    show_auth(report.auth)
    row("seconds", durations(report.seconds))
-   local use = sorted(report.options, function(name, value)
-      return name .. " = " .. output.json(value, name)
-   end)
-   row("use", use ~= "" and use or "nothing: see the first warning")
+   if next(report.options) ~= nil then
+      row("flags", flags)
+      row("Lua", lua)
+   else
+      row("flags", "none: see the first warning")
+   end
    for _, one in ipairs(report.warnings) do
       local is_remark = one.kind == "remark"
       say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",

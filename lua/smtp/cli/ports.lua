@@ -17,7 +17,8 @@ local ports = {}
 -- the answer.
 local CONNECT_SECONDS, PORT_SECONDS = 5, 10
 
-local secret_names = { "username", "user", "password", "token", "authzid" }
+-- A login is tried later, and on one port.
+local of_login = { "username", "user", "password", "token", "authzid", "auth", "auth_mechanisms" }
 
 -- ---- what to look at ----
 
@@ -62,8 +63,8 @@ end
 -- The caller's options without secrets, for one port.
 local function options_for(port, options)
    local t = request.variant(options, { port = port, service = false })
-   for i = 1, #secret_names do t[secret_names[i]] = nil end
-   t.service, t.auth, t.auth_mechanisms = nil, nil, nil
+   for i = 1, #of_login do t[of_login[i]] = nil end
+   t.service = nil
    t.timeout = options.timeout or PORT_SECONDS
    t.connect_timeout = options.connect_timeout
       or math.min(CONNECT_SECONDS, tonumber(t.timeout) or CONNECT_SECONDS)
@@ -142,29 +143,9 @@ end
 
 -- ---- all of it ----
 
-local function secrets_of(options)
-   local secrets = {}
-   for i = 1, #secret_names do secrets[secret_names[i]] = options[secret_names[i]] end
-   for _, name in ipairs { "auth", "auth_mechanisms" } do
-      if next(secrets) ~= nil then secrets[name] = options[name] end
-   end
-   return secrets
-end
-
--- The options of the best port, with those of the login that are no secrets.
-local function recommend(best, options, secrets)
-   local use = request.variant(best.report.options)
-   if next(secrets) ~= nil then
-      use.auth, use.auth_mechanisms = options.auth, options.auth_mechanisms
-   end
-   use = recommendation.minimal(use, secrets, options.service)
-   use.username, use.authzid = secrets.username or secrets.user, secrets.authzid
-   return use
-end
-
 -- Logs in with these options. -> { state =, mechanism = } | { state = "failed", … }, err
-local function log_in(use, options, secrets)
-   local t = request.variant(use, { password = secrets.password, token = secrets.token,
+local function log_in(use, options, login)
+   local t = request.variant(use, { password = login.password, token = login.token,
       timeout = options.timeout, connect_timeout = options.connect_timeout,
       transport = options.transport })
    if options.observer then t.observe = options.observer "login" end
@@ -196,23 +177,21 @@ end
 function ports.survey(options, list)
    local complete = place.complete(options)
    local provider = options.service and services.get(options.service:match("^[a-z0-9]+"))
-   local base = request.variant(options, { host = complete.host or complete.server })
+   local base = request.variant(options,
+      { host = complete.host or complete.server or "localhost" })
    base.server, base.url = nil, nil
    local entries = look_at_all(list or ports.candidates { host = base.host, tls = options.tls,
       provider = provider }, base)
    local first = entries[1].err
    if first and (first.kind == "resolve" or first.kind == "usage") then return nil, first end
    local survey = { host = base.host, service = options.service, ports = entries }
-   local secrets = secrets_of(complete)
-   local best = best_of(entries, next(secrets) ~= nil)
+   local login, err = recommendation.login(complete), nil
+   local best = best_of(entries, next(login) ~= nil)
    if not best then return survey, error_of(entries, base.host) end
-   survey.best, survey.options = best.port, recommend(best, options, secrets)
-   if secrets.username or secrets.user then
-      local err
-      survey.login, err = log_in(survey.options, options, secrets)
-      return survey, err
-   end
-   return survey
+   survey.best = best.port
+   survey.options = recommendation.of(best.report.options, login, options.service)
+   if next(login) ~= nil then survey.login, err = log_in(survey.options, options, login) end
+   return survey, err
 end
 
 return ports

@@ -2,6 +2,8 @@
 -- @module smtp.cli.ports_report
 
 local ascii = require "smtp.ground.ascii"
+local exit_status = require "smtp.cli.exit_status"
+local failure = require "smtp.cli.failure"
 local output = require "smtp.cli.output"
 local recommendation = require "smtp.cli.recommendation"
 
@@ -86,11 +88,8 @@ local function best_report(survey)
    end
 end
 
---- Print it for people. What the error says is printed elsewhere.
----@param survey table           from ports.survey
----@param secret_flags string[]  the flags that gave the secrets
----@param secret? string         "password" or "token", where one was given
-function ports_report.show(survey, secret_flags, secret)
+-- What the error says is printed elsewhere.
+local function show(survey, secret_flags, secret)
    output.say(survey.host .. (survey.service and " (" .. survey.service .. ")" or ""))
    for _, entry in ipairs(survey.ports) do show_port(entry) end
    if not survey.options then return end
@@ -107,12 +106,7 @@ end
 
 -- ---- as JSON ----
 
---- As JSON: one object.
----@param survey table
----@param secret_flags string[]
----@param err? table   no port can be used, or the login failed
----@return string
-function ports_report.json(survey, secret_flags, err)
+local function json_of(survey, secret_flags, err)
    local ports = {}
    for i, entry in ipairs(survey.ports) do
       ports[i] = { port = entry.port, usable = entry.usable, kind = entry.kind,
@@ -122,6 +116,22 @@ function ports_report.json(survey, secret_flags, err)
       best = survey.best, options = survey.options, login = survey.login,
       flags = survey.options and recommendation.flags(survey.options, secret_flags),
       error = err and tostring(err), kind = err and err.kind, reason = err and err.reason }
+end
+
+--- Print it.
+---@param survey table           from ports.survey
+---@param err? table             no port can be used, or the login failed
+---@param secret_flags string[]  the flags that gave the secrets
+---@param secret? string         "password" or "token", where one was given
+---@param json? boolean          as one object of JSON
+---@return number                exit status
+function ports_report.print(survey, err, secret_flags, secret, json)
+   if json then
+      output.say(json_of(survey, secret_flags, err))
+      return err and exit_status.of(err) or 0
+   end
+   show(survey, secret_flags, secret)
+   return err and failure.show(err) or 0
 end
 
 return ports_report

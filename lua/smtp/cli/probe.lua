@@ -1,24 +1,65 @@
---- lua-smtp probe: shows what a server offers.
+--- lua-smtp probe: shows what a server offers, on one port or on all ports for mail.
 -- @module smtp.cli.probe
 
 local errors = require "smtp.errors"
-local exit_status = require "smtp.cli.exit_status"
-local output = require "smtp.cli.output"
-local safe = require "smtp.safe"
+local one_port = require "smtp.cli.one_port"
+local ports = require "smtp.cli.ports"
+local ports_report = require "smtp.cli.ports_report"
 local secrets = require "smtp.cli.secrets"
+local trace = require "smtp.cli.trace"
+
+-- The flags that give the secrets, as { "--password-env", "NAME" }.
+local function secret_flags(options)
+   local list = {}
+   for _, name in ipairs { "password_env", "password_file", "token_env", "token_file" } do
+      if options[name] then
+         list[#list + 1] = "--" .. name:gsub("_", "-")
+         list[#list + 1] = options[name]
+      end
+   end
+   return list
+end
+
+-- Puts the place that the argument names among the options.
+local function read_place(options)
+   local text = options.place
+   options.place = nil
+   if not text then return end
+   local named = ports.place(text)
+   if not named then
+      options.url = text:find("://", 1, true) and text or "smtp://" .. text
+      return
+   end
+   for name, value in next, named do
+      if options[name] ~= nil and options[name] ~= value then
+         errors.refuse(name, ("the %s is given twice"):format(name), "Leave --" .. name .. " out")
+      end
+      options[name] = value
+   end
+end
+
+local function has_port(options)
+   return options.url or options.port or options.socket or options.protocol == "lmtp"
+end
 
 ---@param options table   as flags.read gives them
 ---@param json? boolean
 ---@return number|nil     exit status
 ---@return table|nil err
 local function run(options, json)
+   read_place(options)
+   local is_traced, flags = options.trace, secret_flags(options)
+   options.trace = nil
    secrets.read(options)
-   local report, err = safe.probe(options)
-   if not report then return nil, err end
-   if json then output.say(output.json(report)) else output.show_report(report) end
-   local first = report.warnings[1]
-   if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
-   return exit_status.of(errors.new(first.kind, { retry = first.temporary and "later" }))
+   local secret = options.password and "password" or options.token and "token" or nil
+   if has_port(options) then
+      options.observe = is_traced and trace.new() or nil
+      return one_port.run(options, flags, secret, json)
+   end
+   options.observer = is_traced and function(label) return trace.new { label = label } end or nil
+   local survey, err = ports.survey(options)
+   if not survey then return nil, err end
+   return ports_report.print(survey, err, flags, secret, json)
 end
 
 return { run = run }

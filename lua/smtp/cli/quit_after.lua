@@ -3,6 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
+local names = require "smtp.options.names"
 local output = require "smtp.cli.output"
 local rehearsal = require "smtp.client.rehearsal"
 local unknown = require "smtp.options.unknown"
@@ -26,18 +27,32 @@ function quit_after.word(text)
    local word = ascii.upper(text)
    word = synonyms[word] or word
    if points[word] then return word end
-   local names = {}
-   for i, name in ipairs(quit_after.words) do names[i] = name end
-   for name in next, synonyms do names[#names + 1] = name end
-   local near = unknown.nearest(word, names)
+   local all = {}
+   for i, name in ipairs(quit_after.words) do all[i] = name end
+   for name in next, synonyms do all[#all + 1] = name end
+   local near = unknown.nearest(word, all)
    errors.refuse("quit-after", ("--quit-after %s is not a point of the dialogue"):format(text),
       near and ("Did you mean %s?"):format(near)
       or "It is one of " .. table.concat(quit_after.words, ", "))
 end
 
---- Does this point need a message? The others are before it.
-function quit_after.needs_message(word)
-   return word == "MAIL" or word == "RCPT"
+--- The flags that count for a point. Before MAIL the message does not matter, and later its body
+-- does not: it is not read from standard input.
+---@param word string     from quit_after.word
+---@param options table   as flags.read gives them
+---@return table
+function quit_after.flags(word, options)
+   local kept, has_message = {}, word == "MAIL" or word == "RCPT"
+   for name, value in next, options do
+      local is_kept = has_message or name == "extension" or names.connection.by_name[name]
+      if is_kept then kept[name] = value end
+   end
+   local has_body = false
+   for _, name in ipairs { "text", "text_file", "html", "html_file", "calendar", "raw" } do
+      has_body = has_body or kept[name] ~= nil
+   end
+   if has_message and not has_body then kept.text = "" end
+   return kept
 end
 
 -- ---- for people ----

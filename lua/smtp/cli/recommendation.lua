@@ -48,6 +48,35 @@ function recommendation.minimal(use, secrets, service)
    return least
 end
 
+local login_names = { "username", "user", "password", "token", "authzid", "auth",
+   "auth_mechanisms" }
+
+--- What the caller's options say of the login: on it depend defaults.
+---@param options table   completed by smtp.options.place
+---@return table          empty without credentials
+function recommendation.login(options)
+   local login = {}
+   if not (options.username or options.user or options.token) then return login end
+   for i = 1, #login_names do login[login_names[i]] = options[login_names[i]] end
+   return login
+end
+
+--- The options that a caller is to use: those that a report recommends, with the login but for its
+-- secrets.
+---@param use table        the options of a report
+---@param login table      from recommendation.login
+---@param service? string  the provider that the caller named
+---@return table
+function recommendation.of(use, login, service)
+   if next(login) ~= nil then
+      use = request.variant(use)
+      use.auth, use.auth_mechanisms = login.auth, login.auth_mechanisms
+   end
+   use = recommendation.minimal(use, login, service)
+   use.username, use.authzid = login.username or login.user, login.authzid
+   return use
+end
+
 -- ---- in words ----
 
 -- Those of `use` in the order of the manual. -> { name, value }, …

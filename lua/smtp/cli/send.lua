@@ -3,6 +3,7 @@
 
 local message_flags = require "smtp.cli.message_flags"
 local output = require "smtp.cli.output"
+local quit_after = require "smtp.cli.quit_after"
 local safe = require "smtp.safe"
 local secrets = require "smtp.cli.secrets"
 local sending = require "smtp.cli.sending"
@@ -22,11 +23,15 @@ end
 ---@return number|nil     exit status
 ---@return table|nil err
 local function run(options, json)
+   local point = options.quit_after and quit_after.word(options.quit_after)
+   options.quit_after = nil
+   if point then options = quit_after.flags(point, options) end
    secrets.read(options)
    message_flags.read(options)
-   local observe, finish = sending.watch(not options.trace)
-   options.observe = observe
+   local observe, finish = sending.watch(options.trace)
+   options.observe, options.trace = observe, nil
    signals.at_end(finish)
+   if point then return quit_after.run(point, options, json) end
    local receipt, err = safe.send(options)
    finish(receipt ~= nil)
    if not receipt then return nil, err end

@@ -3,6 +3,7 @@
 -- @module smtp.cli.sending
 
 local progress = require "smtp.result.progress"
+local trace = require "smtp.cli.trace"
 
 local sending = {}
 
@@ -64,18 +65,19 @@ local function fate(self)
       :format(progress.bytes(self.sent, self.size), before)
 end
 
---- Watch one send.
----@param draws boolean   may it draw? On a terminal only
+--- Watch one send. Its progress is drawn on a terminal only.
+---@param is_traced? boolean   show the dialogue in place of the progress
 ---@return function observe   the option of this name
 ---@return function finish    (was sent?) -> what an interruption at this moment means: it ends the
 --- line of the progress, or erases it where the message was not sent
-function sending.watch(draws)
-   local self = { draws = draws, sent = 0 }
+function sending.watch(is_traced)
+   local self = { draws = not is_traced, sent = 0 }
    local function finish(was_sent)
       leave(self, was_sent)
       return fate(self)
    end
-   return function(event) note(self, event) end, finish
+   local function observe(event) note(self, event) end
+   return is_traced and trace.new { observe = observe } or observe, finish
 end
 
 return sending

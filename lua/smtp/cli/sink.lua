@@ -6,6 +6,7 @@ local output = require "smtp.cli.output"
 local secrets = require "smtp.cli.secrets"
 local signals = require "smtp.cli.signals"
 local sink = require "smtp.sink"
+local trace = require "smtp.cli.trace"
 
 local function show(message)
    output.say(("--- from <%s> to <%s>%s%s"):format(message.from, table.concat(message.to, ">, <"),
@@ -19,10 +20,6 @@ end
 local function show_json(message)
    output.say(output.json(message))
    io.stdout:flush()
-end
-
-local function show_line(direction, line)
-   output.say(direction .. ": " .. line, io.stderr)
 end
 
 local function show_place(server, address, port, json)
@@ -44,7 +41,7 @@ local function run(options, json)
    options.count = nil
    secrets.read_for_sink(options)
    options.protocol, options.lmtp = options.lmtp and "lmtp" or nil, nil
-   options.trace = options.trace and show_line or nil
+   options.trace = options.trace and trace.lines() or nil
    options.on_message, options.keep = json and show_json or show, 0
    if count and not count:find("^[1-9]%d*$") then
       errors.refuse("count", "--count needs a whole number from 1", "Write --count 1", count)

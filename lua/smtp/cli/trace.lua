@@ -96,15 +96,23 @@ local function note_connection(self, event)
    self.offset = math.max(0, core.now() - self.began - event.seconds)
 end
 
+-- Is standard error a terminal that shows colours (no-color.org)?
+local function has_colors()
+   local term = os.getenv "TERM" or ""
+   return (os.getenv "NO_COLOR" or "") == "" and term ~= "" and term ~= "dumb"
+      and core.terminal() ~= nil
+end
+
 --- A function for the option `observe` that shows every event.
----@param t? table   write: fun(text), by default to standard error; color: boolean; label: what is
---   to come before each line, for connections at the same time
+---@param t? table   write: fun(text), by default to standard error, with colours where that is a
+--   terminal; color: boolean, otherwise; label: what is to come before each line, for connections
+--   at the same time; observe: a function that gets each event as well
 ---@return fun(event)
 function trace.new(t)
    t = t or {}
    local self = setmetatable({
       write = t.write or function(text) io.stderr:write(text) end,
-      color = t.color or false,
+      color = t.color or not t.write and has_colors(),
       label = t.label and t.label .. " " or "",
       began = core.now(),
       connection = nil,  -- the number of the newest one,
@@ -116,6 +124,7 @@ function trace.new(t)
       bytes_at = 0,
    }, Trace)
    return function(event)
+      if t.observe then t.observe(event) end
       local note = notes[event.name]
       if not note then return end
       note_connection(self, event)

@@ -1,0 +1,36 @@
+--- The report on one port, for lua-smtp probe HOST:PORT.
+-- @module smtp.cli.one_port
+
+local errors = require "smtp.errors"
+local exit_status = require "smtp.cli.exit_status"
+local output = require "smtp.cli.output"
+local place = require "smtp.options.place"
+local recommendation = require "smtp.cli.recommendation"
+local safe = require "smtp.safe"
+
+local one_port = {}
+
+--- Probe a server, and print the report.
+---@param options table          of smtp.probe
+---@param secret_flags string[]  the flags that gave the secrets
+---@param secret? string         "password" or "token", where one was given
+---@param json? boolean
+---@return number|nil            exit status
+---@return table|nil err
+function one_port.run(options, secret_flags, secret, json)
+   local report, err = safe.probe(options)
+   if not report then return nil, err end
+   if json then
+      output.say(output.json(report))
+   else
+      local use = recommendation.of(report.options,
+         recommendation.login(place.complete(options)), options.service)
+      output.show_report(report, recommendation.flags(use, secret_flags),
+         recommendation.lua(use, secret))
+   end
+   local first = report.warnings[1]
+   if not first or first.kind == "warning" or first.kind == "remark" then return 0 end
+   return exit_status.of(errors.new(first.kind, { retry = first.temporary and "later" }))
+end
+
+return one_port
