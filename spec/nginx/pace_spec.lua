@@ -156,6 +156,13 @@ describe("a signature by DKIM", function()
       end) >= 6)
    end)
 
+   it("has a turn of its own after other work", function()
+      local message = { from = "a@example.org", to = "b@example.net", text = "hi", dkim = signer }
+      assert.truthy(turns_of_others(function()
+         for _ = 1, 10 do assert(safe.message(message)) end
+      end) >= 15) -- before each but the first, and after each
+   end)
+
    it("is made in phases that cannot pause", function()
       local phase = ngx.get_phase
       finally(function() ngx.get_phase = phase end)
