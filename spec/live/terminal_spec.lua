@@ -130,7 +130,8 @@ describe("Colours", function()
       local function run(line, environment)
          return (at_terminal({}, line:format(port), 80, environment))
       end
-      local send, probe = "send --host localhost --port %s" .. message, "probe localhost:%s --username ann --password-env SECRET"
+      local send, probe = "send --host localhost --port %s" .. message,
+         "probe localhost:%s --username ann --password-env SECRET"
       local fail = "send --host localhost --port %s --tls require" .. message
       assert.matches("bob@there.example: \27[32maccepted\27[0m\r\n", run(send, "NO_COLOR="), 1, true)
       assert.matches("\27[31msmtp\27[0m: ", run(fail, "env -u NO_COLOR"), 1, true)

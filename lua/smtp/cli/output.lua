@@ -157,6 +157,12 @@ local function durations(seconds)
    return table.concat(list, ", ")
 end
 
+local function show_warning(warning)
+   local is_remark = warning.kind == "remark"
+   say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",
+      (": %s. %s"):format(warning.text, warning.hint and warning.hint .. "." or ""))
+end
+
 --- Print the report of smtp.probe.
 ---@param report smtp.Report
 ---@param flags string   the options that it recommends, as flags,
@@ -176,11 +182,7 @@ function output.show_report(report, flags, lua)
    else
       row("flags", "none: see the first warning")
    end
-   for _, one in ipairs(report.warnings) do
-      local is_remark = one.kind == "remark"
-      say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",
-         (": %s. %s"):format(one.text, one.hint and one.hint .. "." or ""))
-   end
+   for _, one in ipairs(report.warnings) do show_warning(one) end
 end
 
 return output
