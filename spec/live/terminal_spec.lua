@@ -126,7 +126,7 @@ describe("Colours", function()
    in_a_folder()
 
    it("are shown at a terminal, and not with NO_COLOR, TERM=dumb, --json or in a pipe", function()
-      local pipe, port = terminal.start_sink "--count 7"
+      local pipe, port = terminal.start_sink "--count 9"
       local function run(line, environment)
          return (at_terminal({}, line:format(port), 80, environment))
       end
@@ -136,10 +136,12 @@ describe("Colours", function()
       assert.matches("bob@there.example: \27[32maccepted\27[0m\r\n", run(send, "NO_COLOR="), 1, true)
       assert.matches("\27[31msmtp\27[0m: ", run(fail, "env -u NO_COLOR"), 1, true)
       assert.matches("\27[33mwarning\27[0m: ", run(probe, "NO_COLOR="), 1, true)
+      assert.matches("\27[36mC: MAIL FROM:<ann@me.example>", run(send .. " --trace", "NO_COLOR="), 1, true)
       for _, line in ipairs { send, fail, probe } do
          assert.is_nil(run(line, "NO_COLOR=1"):find("\27", 1, true), line)
       end
-      assert.is_nil(run(send, "NO_COLOR= TERM=dumb"):find("\27", 1, true))
+      assert.is_nil(run(send .. " --trace", "NO_COLOR= TERM=dumb"):find("\27", 1, true))
+      assert.is_nil(run(send .. " --trace", "NO_COLOR=1"):find("\27", 1, true))
       pipe:read("*a")
       pipe:close()
       pipe, port = terminal.start_sink "--count 3"

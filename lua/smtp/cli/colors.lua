@@ -17,13 +17,19 @@ function colors.are_on(file)
       and descriptor ~= nil and core.terminal(descriptor) ~= nil
 end
 
---- A text in a colour where the file shows colours, else the text.
+--- A text in a colour.
 ---@param color "red"|"green"|"yellow"|"magenta"|"cyan"
+---@param text string   that a terminal can show
+function colors.wrap(color, text)
+   return ("\27[%dm%s\27[0m"):format(codes[color], text)
+end
+
+--- A text in a colour where the file shows colours, else the text.
+---@param color string  see colors.wrap
 ---@param text string   that a terminal can show
 ---@param file file*    standard output or standard error
 function colors.paint(color, text, file)
-   if not colors.are_on(file) then return text end
-   return ("\27[%dm%s\27[0m"):format(codes[color], text)
+   return colors.are_on(file) and colors.wrap(color, text) or text
 end
 
 return colors

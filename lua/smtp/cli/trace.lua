@@ -8,28 +8,27 @@
 -- the start; the second one, on the last line of a reply, since its command has left.
 -- @module smtp.cli.trace
 
+local colors = require "smtp.cli.colors"
 local core = require "smtp.core"
 local output = require "smtp.cli.output"
 
 local trace = {}
 
-local RED, GREEN, YELLOW, CYAN, MAGENTA = 31, 32, 33, 36, 35
-
 local Trace = { __name = "smtp.Trace" }
 Trace.__index = Trace
 
-local reply_colors = { ["4"] = YELLOW, ["5"] = RED }
+local reply_colors = { ["4"] = "yellow", ["5"] = "red" }
 
 local function color_of(side, text)
-   if side == "C" then return CYAN end
-   if side == "S" then return reply_colors[text:sub(1, 1)] or GREEN end
-   return MAGENTA
+   if side == "C" then return "cyan" end
+   if side == "S" then return reply_colors[text:sub(1, 1)] or "green" end
+   return "magenta"
 end
 
 -- Write one line; `took`: the second time.
 local function show(self, seconds, side, text, took)
    local line = ("%s%s: %s"):format(self.label, side, output.shown(text))
-   if self.color then line = ("\27[%dm%s\27[0m"):format(color_of(side, text), line) end
+   if self.color then line = colors.wrap(color_of(side, text), line) end
    self.write(("%8.3f  %8s  %s\n"):format(seconds, took and ("+%.3f"):format(took) or "", line))
 end
 
@@ -96,13 +95,6 @@ local function note_connection(self, event)
    self.offset = math.max(0, core.now() - self.began - event.seconds)
 end
 
--- Is standard error a terminal that shows colours (no-color.org)?
-local function has_colors()
-   local term = os.getenv "TERM" or ""
-   return (os.getenv "NO_COLOR" or "") == "" and term ~= "" and term ~= "dumb"
-      and core.terminal() ~= nil
-end
-
 --- A function for the option `observe` that shows every event.
 ---@param t? table   write: fun(text), by default to standard error, with colours where that is a
 --   terminal; color: boolean, otherwise; label: what is to come before each line, for connections
@@ -112,7 +104,7 @@ function trace.new(t)
    t = t or {}
    local self = setmetatable({
       write = t.write or function(text) io.stderr:write(text) end,
-      color = t.color or not t.write and has_colors(),
+      color = t.color or not t.write and colors.are_on(io.stderr),
       label = t.label and t.label .. " " or "",
       began = core.now(),
       connection = nil,  -- the number of the newest one,
