@@ -22,6 +22,10 @@ Send a file through your provider (the command asks for the password):
     lua-smtp send --service gmail --username ann@gmail.com --from ann@gmail.com \
        --to bob@example.net --subject Report --text "See the file." --attach report.pdf
 
+Send the mail of cron, mutt and other programs that expect sendmail:
+
+    ln -s "$(command -v lua-smtp)" /usr/sbin/sendmail
+
 Show what a server offers:
 
     lua-smtp probe mail.example.org:587

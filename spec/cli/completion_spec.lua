@@ -16,7 +16,7 @@ end
 
 describe("lua-smtp completion", function()
    it("for bash offers commands, flags, words and files", function()
-      assert.equal("send sink ", offered "lua-smtp s")
+      assert.equal("send sendmail sink ", offered "lua-smtp s")
       assert.equal("--tls --tls-verify --tls-host --tls-ca-file --tls-ca-path --tls-cert --tls-key --tls-min-version "
          .. "--tls-pin ", offered "lua-smtp send --tls")
       assert.equal("--no-tls-verify ", offered "lua-smtp probe --no-t")
@@ -29,7 +29,7 @@ describe("lua-smtp completion", function()
       assert.equal("starttls implicit ", offered [[lua-smtp sink --tls ""]])
       assert.equal("Makefile ", offered "lua-smtp send --attach Makef")
       assert.equal("Makefile ", offered "lua-smtp send -a Makef")
-      assert.equal("send sink ", offered "lua-smtp help s")
+      assert.equal("send sendmail sink ", offered "lua-smtp help s")
       assert.equal("fish ", offered "lua-smtp completion f")
    end)
 

@@ -1,5 +1,5 @@
 --- Starts real servers (servers.sh: Postfix with Dovecot's SASL; exim.sh; dovecot.sh: its LMTP; haraka.sh) and reads
--- what they delivered.
+-- what they delivered; and programs that send mail by sendmail (sendmail.sh).
 
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
@@ -91,8 +91,8 @@ local function start(file_name)
       pipe:close()
       return nil, table.concat(said, "\n")
    end
-   local self = { ports = { tonumber(first), tonumber(second) }, work = work, user = "ann", password = "sesame",
-      ca_file = ca_file "ca" }
+   local self = { ports = { tonumber(first), tonumber(second) }, pid = pid, work = work, user = "ann",
+      password = "sesame", ca_file = ca_file "ca" }
 
    -- What came to `box@live.example` since the last time, oldest first: each message without the lines
    -- that the servers put on top. Waits up to 10 seconds for `count` of them.
@@ -159,6 +159,11 @@ function servers.start_haraka()
    if not self then return nil, why end
    self.port = self.ports[1]
    return self
+end
+
+--- Programs that send mail by sendmail, which is a link to lua-smtp: no server.
+function servers.start_senders()
+   return start("sendmail.sh")
 end
 
 --- The header of a message that no server adds to.

@@ -27,6 +27,18 @@ table_of_flags.commands = {
    { name = "probe", synopsis = "HOST[:PORT] [flags]", place = "place",
       text = "Show what a server offers, and which options to use.",
       more = "Without a port it looks at 465, 587 and 25. With credentials it logs in." },
+   { name = "sendmail", synopsis = "[flags] [-t] [-i] [-f FROM] [-F NAME] [TO ...]",
+      text = "Send the message on standard input, as the program sendmail does.",
+      more = "A link with its name does so, too.", own_arguments = true, arguments = {
+         { "-t", "The header names recipients: To, Cc and Bcc." },
+         { "-i", "A line that is one dot does not end the message." },
+         { "-f ADDRESS", "The sender; \"\" is the null reverse path." },
+         { "-F NAME", "The author's name, where there is no From." },
+         { "-N WORD,...", "The same as --dsn-notify." },
+         { "-R WORD", "The same as --dsn-ret." },
+         { "-V TEXT", "The same as --dsn-envid." },
+         { "-v", "The same as --trace." },
+      } },
    { name = "sink", synopsis = "[flags]", text = "Receive messages, and print them." },
    { name = "completion", synopsis = "bash|zsh|fish", place = "shell",
       text = "Print the completion for a shell." },
@@ -67,11 +79,10 @@ table_of_flags.groups = {
          words = { "high", "normal", "low" } },
       { "list-unsubscribe", "An https or mailto URI.", takes = "URI", list = true },
       { "one-click", "The https URI unsubscribes with one click (RFC 8058).", default = "no" },
-      { "dkim", "Sign the message.", takes = "DOMAIN:SELECTOR:KEYFILE", list = true },
       { "raw", "Standard input is a message with its header.", default = "no",
          common = true },
    },
-   { "Server", commands = "send probe",
+   { "Server", commands = "send probe sendmail",
       { "host", "The server.", short = "S", takes = "NAME", default = "localhost", common = true },
       { "server", alias = "host", takes = "NAME" },
       { "port", "The port.", short = "p", takes = "N", common = true,
@@ -85,7 +96,7 @@ table_of_flags.groups = {
       { "domain", "Our name in EHLO.", takes = "NAME", default = "the name of this machine" },
       { "source-address", "The local address to connect from.", takes = "ADDRESS" },
    },
-   { "TLS", commands = "send probe",
+   { "TLS", commands = "send probe sendmail",
       { "tls", "STARTTLS, or implicit from the first byte.", takes = "WORD",
          words = { "implicit", "require", "prefer", "skip" }, common = true,
          default = "require" },
@@ -100,7 +111,7 @@ table_of_flags.groups = {
          words = { "1.2", "1.3" }, default = "1.2" },
       { "tls-pin", "The SHA-256 of the server's public key, in base64.", takes = "BASE64" },
    },
-   { "Authentication", commands = "send probe",
+   { "Authentication", commands = "send probe sendmail",
       { "username", "The user; the command asks for the password.", short = "u", takes = "NAME",
          common = true },
       { "user", alias = "username", takes = "NAME" },
@@ -122,6 +133,9 @@ table_of_flags.groups = {
       { "scram-iterations", "The iterations that the server may ask for.", takes = "MIN,MAX",
          pair = true, default = "4096,200000" },
    },
+   { "Signature", commands = "send sendmail",
+      { "dkim", "Sign the message.", takes = "DOMAIN:SELECTOR:KEYFILE", list = true },
+   },
    { "Delivery", commands = "send",
       { "envelope-from", "The sender of the envelope, where it is not --from.", takes = "ADDRESS" },
       { "envelope-to", "A recipient of the envelope, in place of --to.", takes = "ADDRESS",
@@ -129,8 +143,10 @@ table_of_flags.groups = {
       { "quit-after", "Talk to the server up to this point, and send nothing.", takes = "POINT",
          words = { "BANNER", "FIRST-EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT" },
          open = true },
+   },
+   { "Delivery", commands = "send sendmail",
       { "recipients", "Deliver to any that are accepted, or to all or none.", takes = "WORD",
-         words = { "any", "all" }, default = "any" },
+         words = { "any", "all" }, default = "any; sendmail: all" },
       { "extension", "Whether to use an extension of SMTP.", takes = "KEYWORD=WORD", list = true },
       { "dsn-notify", "When the server reports about the delivery.", takes = "WORD",
          words = { "never", "success", "failure", "delay" }, list = true },
@@ -142,7 +158,7 @@ table_of_flags.groups = {
       { "hold-until", "The server keeps the message until then.", takes = "DATE" },
       { "mt-priority", "The priority for servers, from -9 to 9.", takes = "N" },
    },
-   { "Dialogue", commands = "send probe",
+   { "Dialogue", commands = "send probe sendmail",
       { "timeout", "Seconds for all.", takes = "SECONDS", default = "300, and more by size" },
       { "connect-timeout", "Seconds to connect.", takes = "SECONDS", default = "15" },
       { "reply-timeout", "Seconds to wait for a reply.", takes = "SECONDS", default = "60" },
@@ -172,9 +188,9 @@ table_of_flags.groups = {
       { "strict", "Refuse blanks after MAIL FROM:, and bare LF.", default = "no", common = true },
       { "count", "End after so many connections.", takes = "N", common = true },
    },
-   { "Output", commands = "send probe sink",
+   { "Output", commands = "send probe sendmail sink",
       { "trace", "Show the dialogue on standard error.", short = "v", common = true } },
-   { "Output", commands = "send probe sink completion",
+   { "Output", commands = "send probe sendmail sink completion",
       { "json", "Print JSON, errors as well.", common = true },
       { "help", "Show this help; --help=all shows all flags.", short = "h", common = true },
    },
@@ -196,14 +212,28 @@ function table_of_flags.command(name)
    end
 end
 
---- The flags of a command in order.
+local without_letters = {}
+
+-- A flag without its letter.
+local function without_letter(flag)
+   local copy = without_letters[flag]
+   if copy or not flag.short then return copy or flag end
+   copy = {}
+   for key, value in next, flag do copy[key] = value end
+   copy.short, without_letters[flag] = nil, copy
+   return copy
+end
+
+--- The flags of a command in order. The letters of a command with `own_arguments` are its own.
 ---@param name string
 ---@return table[]
 function table_of_flags.flags(name)
-   local list = {}
+   local list, command = {}, table_of_flags.command(name)
    for _, group in ipairs(table_of_flags.groups) do
       if (" " .. group.commands .. " "):find(" " .. name .. " ", 1, true) then
-         for i = 2, #group do list[#list + 1] = group[i] end
+         for i = 2, #group do
+            list[#list + 1] = command.own_arguments and without_letter(group[i]) or group[i]
+         end
       end
    end
    return list

@@ -79,6 +79,7 @@ function help.of_command(command, all)
    local lines = { ("Usage: lua-smtp %s %s"):format(command.name, command.synopsis),
       command.text .. (command.more and " " .. command.more or "") }
    if #lines[2] > WIDTH then lines[2] = command.text .. "\n" .. command.more end
+   for _, row in ipairs(command.arguments or {}) do wrap(lines, "  " .. row[1], row[2], COLUMN) end
    add_flags(lines, command, all)
    if all then
       wrap(lines, "", help.CONVENTIONS, 0)

@@ -65,20 +65,37 @@ end
 
 -- A command that reads its arguments itself.
 local function run_with_arguments(command, args)
-   if args[2] == "--help" or args[2] == "--help=all" then return show_help(command) end
+   local first = args[2]
+   if first == "--help" or first == "--help=all" or first == "-h" and not args[3] then
+      return show_help(command, first == "--help=all")
+   end
    local own = {}
    for i = 2, #args do own[i - 1] = args[i] end
    local run = require("smtp.cli." .. command.name).run
    return signals.run(function()
-      local status, err = errors.returning(run)(own, false)
-      return status or failure.show(err, false)
+      local status, err = errors.returning(run)(own)
+      return status or failure.show(err, has_json(own))
    end)
 end
 
+-- What a link with one of these names means: programs call it in place of sendmail, and of its
+-- other names.
+local of_link = { sendmail = {}, mailq = { "-bp" }, newaliases = { "-bi" } }
+
+local function arguments_of(args)
+   local name = (args[0] or ""):match("[^/]*$")
+   local first = of_link[name:find("sendmail$") and "sendmail" or name]
+   if not first then return args end
+   local own = { "sendmail", first[1] }
+   for i = 1, #args do own[#own + 1] = args[i] end
+   return own
+end
+
 --- Run the command.
----@param args table   the arguments
+---@param args table   the arguments; [0] is the path of the command
 ---@return number      exit status
 local function main(args)
+   args = arguments_of(args)
    local command = flag_table.command(args[1])
    if not command then return run_alone(args[1] or "", args) end
    if command.own_arguments then return run_with_arguments(command, args) end
