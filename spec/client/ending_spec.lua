@@ -2,6 +2,8 @@ local connection = require "smtp.client.connection"
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local ends = require "spec.tools.ends"
+local many = require "smtp.client.many"
+local peer = require "spec.tools.peer"
 local request = require "smtp.client.request"
 local scheduler = require "smtp.runtime.scheduler"
 local spec_server = require "spec.tools.server"
@@ -213,5 +215,54 @@ describe("The function that allows an end", function()
       local _, err = one:send(talk.message())
       assert.same({ "disconnected", "no" }, { err.kind, err.sent })
       assert.same({}, server.taken)
+   end)
+end)
+
+describe("Over a socket of this library, the end", function()
+   if package.loaded.ngx then return end
+
+   -- A message of this many lines to a server that waits before it reads them. -> what was reported, how often the
+   -- function was called, how many lines the server has read, and whether there was an end
+   local function send(count, seconds, allowed)
+      local other = peer.start(([[
+         local sock = accept()
+         for _, reply in ipairs { "220 hi", "250 mx", "250 ok", "250 ok", "354 go" } do
+            sock:send(reply .. "\r\n")
+            if reply ~= "354 go" then line(sock) end
+         end
+         socket.wait({}, %d)
+         local count, text = 0, nil
+         repeat
+            text = line(sock)
+            count = count + (#text == 902 and 1 or 0)
+         until text == "" or text:find "^%%."
+         print(count, text:find "^%%." ~= nil)
+      ]]):format(1000 * seconds))
+      local calls, result = 0, nil
+      many.send({ host = "127.0.0.1", port = other.port, tls = "skip", domain = "me.example", timeout = seconds / 2 },
+         { talk.message { raw = (("x"):rep(900) .. "\r\n"):rep(count) } },
+         { on_result = function(_, receipt, err) result = receipt or err end },
+         function()
+            calls = calls + 1
+            return allowed, "no"
+         end)
+      local lines, ended = other.finish():match("(%d+)%s+(%a+)")
+      return result, calls, tonumber(lines), ended
+   end
+
+   it("is not asked for before the server's system has all the rest", function()
+      local result, calls, lines, ended = send(30000, 0.6, true)
+      assert.same({ "timeout", "no", 0, "false" }, { result.kind, result.sent, calls, ended })
+      assert.truthy(lines < 30000)
+   end)
+
+   it("is not there where it was refused", function()
+      local result, calls, lines, ended = send(10, 0.6, nil)
+      assert.same({ "withheld", "no", 1, 10, "false" }, { result.reason, result.sent, calls, lines, ended })
+   end)
+
+   it("is there once it was allowed, and what comes of it is not known where no answer is heard", function()
+      local result, calls, lines, ended = send(10, 0.6, true)
+      assert.same({ "timeout", "maybe", 1, 10, "true" }, { result.kind, result.sent, calls, lines, ended })
    end)
 end)
