@@ -114,11 +114,12 @@ quit after AUTH: no message was sent
    end
 
    it("needs the flags of the message for MAIL and RCPT alone", function()
-      local options = { from = "a@b.example", attach = { "x" }, host = "mx.example", extension = { "chunking=skip" } }
+      local options = { from = "a@b.example", attach = { "x" }, host = "mx.example", extension = { "chunking=skip" },
+         password = "x", trace = true }
       for _, word in ipairs(quit_after.words) do
          local kept, is_late = quit_after.flags(word, options), word == "MAIL" or word == "RCPT"
          assert.equal(is_late and "a@b.example" or nil, kept.from)
-         assert.equal("mx.example", kept.host)
+         assert.same({ "mx.example", "x", true }, { kept.host, kept.password, kept.trace })
          assert.same({ "chunking=skip" }, kept.extension)
          assert.equal(is_late and "" or nil, kept.text)
       end

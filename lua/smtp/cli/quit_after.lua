@@ -39,7 +39,7 @@ end
 --- The flags that count for a point. Before MAIL the message does not matter, and later its body
 -- does not: it is not read from standard input.
 ---@param word string     from quit_after.word
----@param options table   as flags.read gives them
+---@param options table   as flags.read gives them, their secrets read
 ---@return table
 function quit_after.flags(word, options)
    local kept, has_message = {}, word == "MAIL" or word == "RCPT"

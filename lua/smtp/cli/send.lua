@@ -46,8 +46,8 @@ end
 function send.run(options, json)
    local point = options.quit_after and quit_after.word(options.quit_after)
    options.quit_after = nil
-   if point then options = quit_after.flags(point, options) end
    secrets.read(options)
+   if point then options = quit_after.flags(point, options) end
    message_flags.read(options)
    if point then
       watch(options)
