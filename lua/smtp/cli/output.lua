@@ -157,7 +157,9 @@ local function durations(seconds)
    return table.concat(list, ", ")
 end
 
-local function show_warning(warning)
+--- Print one of the warnings of a report.
+---@param warning smtp.Warning
+function output.show_warning(warning)
    local is_remark = warning.kind == "remark"
    say_in(is_remark and "cyan" or "yellow", "", is_remark and "remark" or "warning",
       (": %s. %s"):format(warning.text, warning.hint and warning.hint .. "." or ""))
@@ -182,7 +184,7 @@ function output.show_report(report, flags, lua)
    else
       row("flags", "none: see the first warning")
    end
-   for _, one in ipairs(report.warnings) do show_warning(one) end
+   for _, one in ipairs(report.warnings) do output.show_warning(one) end
 end
 
 return output

@@ -52,8 +52,13 @@ local function extensions_of(report)
    return table.concat(list, " ")
 end
 
+local colors = { TLS = "green", STARTTLS = "green", ["clear text"] = "yellow" }
+
 local function row(port, state, text)
-   output.say((("%6s  %-10s  %s"):format(port, state, text):gsub(" +$", "")))
+   local after = text ~= "" and (" "):rep(12 - #state) .. text or ""
+   local before = ("%6s  "):format(port)
+   if state == "" then return output.say(before .. after) end
+   output.say_in(colors[state] or "red", before, state, after)
 end
 
 local function show_port(entry)
@@ -76,9 +81,7 @@ end
 -- The warnings of the best port, each once.
 local function show_warnings(report)
    for _, one in ipairs(report.warnings) do
-      if one.kind ~= "remark" then
-         output.say(("warning: %s. %s"):format(one.text, one.hint and one.hint .. "." or ""))
-      end
+      if one.kind ~= "remark" then output.show_warning(one) end
    end
 end
 
