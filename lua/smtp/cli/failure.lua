@@ -3,6 +3,7 @@
 
 local exit_status = require "smtp.cli.exit_status"
 local output = require "smtp.cli.output"
+local wording = require "smtp.cli.wording"
 
 local failure = {}
 
@@ -14,13 +15,15 @@ local fields = { "kind", "reason", "concerns", "stage", "code", "enhanced", "tex
 ---@param json? boolean   print it as JSON, on standard output
 ---@return number         exit status
 function failure.show(err, json)
+   wording.apply(err)
+   local line = "lua-" .. tostring(err) -- it begins with "smtp: "
    if json then
-      local shown = { error = tostring(err) }
+      local shown = { error = line }
       for i = 1, #fields do shown[fields[i]] = err[fields[i]] end
       output.say(output.json(shown))
    else
-      local name, text = tostring(err):match("^(smtp)(:.*)$")
-      output.say_in("red", "", name or "", text or tostring(err), io.stderr)
+      local name, text = line:match("^(lua%-smtp)(:.*)$")
+      output.say_in("red", "", name, text, io.stderr)
    end
    return exit_status.of(err)
 end

@@ -6,6 +6,8 @@
 --    takes    what its value is called; a flag without this is switched on, or off by --no-NAME
 --    words    the values that it may have
 --    list     it may be given several times
+--    addresses
+--             its value is one address, or several with commas between them
 --    pair     its value is two values with a comma between them
 --    file     its value is a file: shells complete its name
 --    default  what holds where it is not given
@@ -50,13 +52,14 @@ local words = { policy = { "require", "prefer", "skip" } }
 table_of_flags.groups = {
    { "Message", commands = "send",
       { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
-         list = true, common = true },
-      { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS",
-         list = true, common = true },
-      { "cc", "Recipients of a copy.", short = "c", takes = "ADDRESS", list = true, common = true },
+         list = true, addresses = true, common = true },
+      { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS", list = true,
+         addresses = true, common = true },
+      { "cc", "Recipients of a copy.", short = "c", takes = "ADDRESS", list = true,
+         addresses = true, common = true },
       { "bcc", "Recipients that no header names.", short = "b", takes = "ADDRESS", list = true,
-         common = true },
-      { "reply-to", "Where an answer goes.", takes = "ADDRESS", list = true },
+         addresses = true, common = true },
+      { "reply-to", "Where an answer goes.", takes = "ADDRESS", list = true, addresses = true },
       { "sender", "The one person that sends for several authors.", takes = "ADDRESS" },
       { "subject", "The subject.", short = "s", takes = "TEXT", common = true },
       { "text", "The text.", takes = "TEXT", common = true, default = "standard input" },
@@ -80,6 +83,8 @@ table_of_flags.groups = {
       { "list-unsubscribe", "An https or mailto URI.", takes = "URI", list = true },
       { "one-click", "The https URI unsubscribes with one click (RFC 8058).", default = "no" },
       { "raw", "Standard input is a message with its header.", default = "no",
+         common = true },
+      { "dry-run", "Print the message as it would go, and send nothing.", short = "n",
          common = true },
    },
    { "Server", commands = "send probe sendmail",
@@ -139,7 +144,7 @@ table_of_flags.groups = {
    { "Delivery", commands = "send",
       { "envelope-from", "The sender of the envelope, where it is not --from.", takes = "ADDRESS" },
       { "envelope-to", "A recipient of the envelope, in place of --to.", takes = "ADDRESS",
-         list = true },
+         list = true, addresses = true },
       { "quit-after", "Talk to the server up to this point, and send nothing.", takes = "POINT",
          words = { "BANNER", "FIRST-EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT" },
          open = true },

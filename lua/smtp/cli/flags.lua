@@ -1,6 +1,7 @@
 --- The arguments of a command as options.
 -- @module smtp.cli.flags
 
+local addresses = require "smtp.cli.addresses"
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local flag_table = require "smtp.cli.flag_table"
@@ -29,17 +30,6 @@ local function refuse(flag, what, hint)
    errors.refuse(flag.name, ("--%s %s"):format(flag.name, what), hint)
 end
 
--- The value of a flag that is one of several words, or a boolean.
-local function check_word(flag, value)
-   if not flag.words or flag.open then return end
-   for i = 1, #flag.words do
-      if flag.words[i] == value then return end
-   end
-   refuse(flag, ("needs %s, got %q"):format(table.concat(flag.words, ", ", 1, #flag.words - 1)
-      .. " or " .. flag.words[#flag.words], value), ("Write --%s %s"):format(flag.name,
-      unknown_flag.nearest(value, flag.words) or flag.words[1]))
-end
-
 local function read_boolean(flag, text)
    local value = booleans[ascii.lower(text)]
    if value == nil then
@@ -49,14 +39,24 @@ local function read_boolean(flag, text)
    return value
 end
 
+local function read_pair(flag, text)
+   local low, high = text:match("^([0-9]+),([0-9]+)$")
+   if low then return { low, high } end
+   refuse(flag, ("needs two numbers, got %q"):format(text), ("Write --%s %s"):format(flag.name,
+      flag.default))
+end
+
 --- Keep the value of a flag.
 function Reader:set(flag, value)
    local options, name = self.options, (flag.option or flag.alias or flag.name):gsub("%-", "_")
-   if flag.takes then check_word(flag, value) end
-   if flag.pair then value = { value:match("^(.-),(.*)$") } end
+   if flag.pair then value = read_pair(flag, value) end
    if flag.list then
       options[name] = options[name] or {}
-      table.insert(options[name], value)
+      if flag.addresses then
+         addresses.add(value, options[name], flag.name)
+      else
+         table.insert(options[name], value)
+      end
    elseif options[name] == nil or options[name] == value and not flag.takes then
       options[name] = value
    elseif flag.takes then

@@ -3,24 +3,41 @@
 
 local errors = require "smtp.errors"
 local resources = require "smtp.ground.resources"
+local standard_input = require "smtp.cli.standard_input"
 
 local message_flags = {}
 
-local function read_all(path)
-   if path == "-" then return io.read("*a") end
-   return resources.read_file(path)
+-- { flag, option, what it is }
+local files = { { "text-file", "text", "the text" }, { "html-file", "html", "the HTML" },
+   { "calendar", "calendar", "the invitation" } }
+
+local function refuse(flag, what, hint)
+   errors.refuse(flag, what, hint)
 end
 
--- --text-file FILE is text, and so on.
+local function read_file(flag, path, what)
+   if path == "-" then return standard_input.read(flag, what) end
+   local text, why = resources.read_file(path)
+   return text or refuse(flag, ("--%s %s"):format(flag, why or path .. ": cannot be read"),
+      resources.PATH_HINT)
+end
+
+-- --text-file FILE is text, and so on. Only one of them can read standard input.
 local function read_files(options)
-   for flag, option in next, { text_file = "text", html_file = "html", calendar = "calendar" } do
-      local path = options[flag]
-      options[flag] = nil
-      if path then
-         local text, why = read_all(path)
-         options[option] = text or errors.refuse((flag:gsub("_", "-")),
-            why or path .. ": cannot be read", resources.PATH_HINT)
+   local reader = options.raw and "raw"
+   for _, row in ipairs(files) do
+      local flag, option = row[1], row[2]
+      local key = flag:gsub("%-", "_")
+      local path = options[key]
+      if path and key ~= option and options[option] then
+         refuse(flag, ("--%s and --%s are both given"):format(option, flag), "Keep one of them")
+      elseif path == "-" and reader then
+         refuse(flag, ("--%s and --%s both read standard input"):format(reader, flag),
+            "Give a file to one of them")
       end
+      if path == "-" then reader = flag end
+      options[key] = nil
+      if path then options[option] = read_file(flag, path, row[3]) end
    end
 end
 
@@ -95,18 +112,19 @@ end
 --- Replace the flags of a message that mean something else. Raises a UsageError.
 ---@param options table   as flags.read gives them
 function message_flags.read(options)
-   if options.raw then
-      options.raw = io.read("*a") or errors.refuse("raw",
-         "--raw cannot read the message from standard input", "Write … --raw <message.eml")
-   end
+   options.raw = options.raw or nil
+   if options.raw then options.raw = standard_input.read("raw", "the message") end
    if options.one_click then
-      options.list_unsubscribe = options.list_unsubscribe or {}
-      options.list_unsubscribe.one_click = true
+      local list = options.list_unsubscribe or refuse("one-click",
+         "--one-click needs --list-unsubscribe", "Write --list-unsubscribe URI as well")
+      list.one_click = true
    end
    options.one_click = nil
    read_files(options)
    read_lists(options)
    read_tables(options)
 end
+
+message_flags.read_text = standard_input.read_text
 
 return message_flags

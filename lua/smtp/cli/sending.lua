@@ -3,7 +3,10 @@
 -- @module smtp.cli.sending
 
 local progress = require "smtp.result.progress"
+local safe = require "smtp.safe"
+local signals = require "smtp.cli.signals"
 local trace = require "smtp.cli.trace"
+local wording = require "smtp.cli.wording"
 
 local sending = {}
 
@@ -78,6 +81,27 @@ function sending.watch(is_traced)
    end
    local function observe(event) note(self, event) end
    return is_traced and trace.new { observe = observe } or observe, finish
+end
+
+--- Watch the send for which these options are, and what an interruption of it means.
+---@param options table   for smtp.send; trace is taken out, and observe put in
+---@return function finish   see sending.watch
+function sending.watch_options(options)
+   local observe, finish = sending.watch(options.trace)
+   options.observe, options.trace = observe, nil
+   signals.at_end(finish)
+   return finish
+end
+
+--- Send a message, watched. Hints in the receipt are in the words of the command.
+---@param options table   for smtp.send
+---@return table|nil receipt
+---@return table|nil err
+function sending.deliver(options)
+   local finish = sending.watch_options(options)
+   local receipt, err = safe.send(options)
+   finish(receipt ~= nil)
+   return receipt and wording.apply(receipt), err
 end
 
 return sending

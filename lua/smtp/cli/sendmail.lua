@@ -9,7 +9,7 @@ local message_flags = require "smtp.cli.message_flags"
 local messages = require "smtp.cli.sendmail_message"
 local output = require "smtp.cli.output"
 local secrets = require "smtp.cli.secrets"
-local send = require "smtp.cli.send"
+local sending = require "smtp.cli.sending"
 
 local sendmail = {}
 
@@ -60,7 +60,7 @@ function sendmail.run(args)
    local account = accounts.apply(options, envelope.named_sender(plan, message))
    sendmail.complete(plan, message, options)
    secrets.read(options, account)
-   local receipt, err = send.deliver(options)
+   local receipt, err = sending.deliver(options)
    if not receipt then return nil, err end
    if json then output.say(output.json(receipt)) end
    return status_of(receipt)

@@ -8,7 +8,7 @@ local unknown = require "smtp.options.unknown"
 
 local unknown_flag = {}
 
-unknown_flag.nearest = unknown.nearest
+
 
 -- Options of the library that are tables, and what there is in their place.
 local tables = { attachments = "--attach FILE", headers = "--header \"Name: value\"",

@@ -1,0 +1,44 @@
+--- What the command reads from standard input: the text of a message, or a whole message.
+-- @module smtp.cli.standard_input
+
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+local output = require "smtp.cli.output"
+
+local standard_input = {}
+
+local function note(text)
+   output.say("lua-smtp: " .. text, io.stderr)
+end
+
+--- All of standard input. At a terminal it says what it waits for. Raises a UsageError.
+---@param name string   the flag that reads it
+---@param what string   "the text"
+---@return string
+function standard_input.read(name, what)
+   if core.terminal(0) then
+      note(("type %s, and end it with Ctrl-D on a new line"):format(what))
+   end
+   local text, why = io.read("*a")
+   if text then return text end
+   errors.refuse(name, ("--%s cannot read %s from standard input: %s"):format(name, what,
+      tostring(why)), "Write … | lua-smtp send …, or … <FILE")
+end
+
+--- The text of a message that has none. An empty one is sent with a warning, as mailx does it;
+-- without a subject and attachments there is nothing to send. Raises a UsageError.
+---@param options table   of smtp.send
+function standard_input.read_text(options)
+   if options.text or options.html or options.calendar or options.raw then return end
+   options.text = standard_input.read("text", "the text")
+   if options.text ~= "" then return end
+   if not options.subject and not options.attachments then
+      errors.refuse("text", "the message is empty: standard input has no text, and there is no "
+         .. "--subject and no --attach", "Write --text TEXT, or … | lua-smtp send …; --text \"\" "
+         .. "is an empty message on purpose")
+   end
+   note("warning: the message has no text, because standard input is empty. --text \"\" sends it "
+      .. "without a warning.")
+end
+
+return standard_input

@@ -1,0 +1,54 @@
+local command = require "spec.tools.command"
+local interpreter = require("spec.tools.peer").interpreter
+
+local function send(before, flags)
+   local line = ("%s %s csrc/lua-smtp send -nf ann@x.example -t bob@x.example %s"):format(before, interpreter, flags)
+   return command.run(("sh -c '{ %s; echo status $?; } 2>&1'"):format(line))
+end
+
+describe("The text of a message", function()
+   it("is standard input where nothing else gives one", function()
+      assert.matches("\r\n\r\nAt noon?\r\nBye\r\n", send("printf \"At noon?\\nBye\\n\" |", "-s Lunch"), 1, true)
+      assert.matches("hello\r\n.*filename=\"Makefile\"", send("echo hello |", "--attach Makefile"))
+   end)
+
+   it("is not standard input where a flag gives it", function()
+      for _, flags in ipairs { "--text given", "--html given", "--text-file Makefile" } do
+         assert.is_nil(send("echo surprise |", flags):find("surprise", 1, true), flags)
+      end
+      assert.matches("hello", send("echo hello |", "--text-file -"), 1, true)
+      assert.matches("text/html", send("echo hello |", "--html-file -"), 1, true)
+   end)
+
+   it("may be empty where there is a subject or an attachment: with a warning, as mailx does", function()
+      for _, flags in ipairs { "-s Done", "-a Makefile" } do
+         local said = send("", flags .. " </dev/null")
+         assert.matches("lua%-smtp: warning: the message has no text", said)
+         assert.matches("status 0\n$", said)
+      end
+      assert.is_nil(send("", "-s Done --text \"\" </dev/null"):find("warning", 1, true))
+   end)
+
+   it("is missed where there is nothing to send", function()
+      local said = send("", "</dev/null")
+      assert.matches("the message is empty", said, 1, true)
+      assert.matches("status 64\n$", said)
+      said = send("", "-s Done <&-")
+      assert.matches("cannot read the text from standard input", said, 1, true)
+      assert.matches("status 64\n$", said)
+   end)
+
+   it("is read by one flag alone", function()
+      for flags, names in pairs { ["--text-file - --html-file -"] = "--text-file and --html-file",
+         ["--raw --calendar -"] = "--raw and --calendar" } do
+         local said = send("echo x |", flags)
+         assert.matches(names .. " both read standard input", said, 1, true)
+         assert.matches("status 64\n$", said)
+      end
+      assert.matches("%-%-text and %-%-text%-file are both given", send("echo x |", "--text x --text-file -"))
+   end)
+
+   it("is not read before the rest of the command line is right", function()
+      assert.matches("is not a valid address", send("", "--cc b <&-"), 1, true)
+   end)
+end)
