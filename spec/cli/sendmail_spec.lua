@@ -117,6 +117,16 @@ describe("lua-smtp sendmail", function()
       sink.next()
    end)
 
+   it("sends without these reports where the server does not offer them", function()
+      local old = keeper.start [[capabilities = { "8BITMIME" }]]
+      server = ("--host localhost --port %d --tls skip "):format(old.port)
+      local said = { sendmail("-N never ann@x.example", HEADER) }
+      local arrived = said[2] == 0 and old.next()
+      old.stop()
+      assert.same({ "", 0 }, said)
+      assert.equal("ann@x.example", arrived.to)
+   end)
+
    it("is sendmail where a link has that name", function()
       local said, status = run(link .. "/sendmail", server .. "-oem -oi -- bob@there.example", HEADER)
       assert.same({ "", 0 }, { said, status })

@@ -4,20 +4,21 @@ local command = require "spec.tools.command"
 local keeper = require "spec.tools.keeper"
 local servers = require "spec.live.servers"
 
-describe("by the name sendmail, lua-smtp sends the mail of", function()
+describe("lua-smtp by the name sendmail", function()
    local live = servers.during(setup, teardown, servers.start_senders)
-   local sink
+   local sink, own
 
    -- Runs it by the shell among the unpacked programs. -> what it printed
    local function run(line)
       local name = os.tmpname()
-      command.write(name, "cd /var/home && export HOME=$PWD && unset MAIL LUA_PATH LUA_CPATH LD_PRELOAD\n" .. line)
-      local said = command.run(("timeout 30 nsenter -m -t %s sh %s"):format(live.pid, name))
+      command.write(name, "cd /var/home && export HOME=$PWD LC_ALL=C.UTF-8 && unset LUA_PATH LUA_CPATH\n" .. line)
+      local said = command.run(("timeout 30 nsenter -m -r -w -t %s sh %s"):format(live.pid, name))
       os.remove(name)
       return said
    end
 
    setup(function()
+      own = command.run "ls -l /usr/sbin/sendmail /usr/bin/lua-smtp"
       sink = keeper.start()
       assert.equal("", run(([[cat >/etc/lua-smtp.lua <<END
 return { accounts = { box = { host = "127.0.0.1", port = %d, domain = "box.example" } } }
@@ -41,7 +42,7 @@ END]]):format(sink.port)))
       return rest
    end
 
-   it("cron", function()
+   it("sends the mail of cron", function()
       sends("root@box.example", "bob@there.example root@box.example",
          [[From: root@box.example (Cron Daemon)
          To: bob@there.example,root@box.example
@@ -63,7 +64,7 @@ END
       run "kill $(cat /run/crond.pid)"
    end)
 
-   it("mutt", function()
+   it("sends the mail of mutt", function()
       sends("root@me.example", "bob@there.example carol@there.example dan@there.example",
          [[From: Ann <root@me.example>
          To: bob@there.example
@@ -73,12 +74,12 @@ END
          Content-Type: text/plain; charset=utf-8
          Content-Disposition: inline
          Content-Transfer-Encoding: 8bit
-         ]], "hellö\n.\nbye\n", [[printf 'hellö\n.\nbye\n' | LC_ALL=C.UTF-8 mutt -n -F /dev/null \
+         ]], "hellö\n.\nbye\n", [[printf 'hellö\n.\nbye\n' | mutt -n -F /dev/null \
             -e 'set realname=Ann hostname=me.example send_charset=utf-8' -s Grüße \
             -c carol@there.example -b dan@there.example bob@there.example]])
    end)
 
-   it("git send-email", function()
+   it("sends the mail of git send-email", function()
       run [[git init -q repo && cd repo && git config user.name Ann && git config user.email ann@me.example
          echo a >a && git add a && git commit -q -m 'add a' && git format-patch -q -1 --root -N]]
       local patch = run("cat repo/0001-add-a.patch")
@@ -95,7 +96,7 @@ END
             --bcc dan@there.example *.patch >out 2>&1 || cat out]])
    end)
 
-   it("mail() of PHP", function()
+   it("sends the mail of mail() of PHP", function()
       sends("ann@me.example", "bob@there.example dan@there.example",
          [[To: bob@there.example
          Subject: Hi
@@ -106,7 +107,7 @@ END
             "From: web@me.example\r\nBcc: dan@there.example\r\nX-Odd:  a  b", "-fann@me.example") ? 0 : 1);']])
    end)
 
-   it("bsd-mailx", function()
+   it("sends the mail of bsd-mailx", function()
       sends("root@box.example", "bob@there.example root@box.example carol@there.example dan@there.example",
          [[To: bob@there.example, root@box.example
          Subject: Hi
@@ -119,7 +120,7 @@ END
             bob@there.example root]])
    end)
 
-   it("s-nail", function()
+   it("sends the mail of s-nail", function()
       sends("ann@me.example", "bob@there.example carol@there.example",
          [[From: ann@me.example
          To: bob@there.example
@@ -128,7 +129,12 @@ END
          ]], "hello\n", "echo hello | s-nail -:/ -s Hi -r ann@me.example -b carol@there.example bob@there.example")
    end)
 
-   it("logwatch", function()
+   it("is so in its mount namespace alone", function()
+      assert.equal(own, command.run "ls -l /usr/sbin/sendmail /usr/bin/lua-smtp")
+      assert.matches("sendmail -> ../bin/lua-smtp\n", run("ls -l /usr/sbin/sendmail"), 1, true)
+   end)
+
+   it("sends the mail of logwatch", function()
       local body = sends("root@box.example", "bob@there.example",
          [[To: bob@there.example
          From: root@box.example
