@@ -143,8 +143,10 @@ end
 ---@return boolean   did the caller's functions return?
 function Observer:sent(conv, len)
    local session = conv.session
-   for at = 0, len - 1, STEP do
-      session:sent(math.min(len - at, STEP))
+   -- The bytes of a message are no lines, and of a known size one command says it.
+   local step = self.size and self.stage == "body" and math.max(len, 1) or STEP
+   for at = 0, len - 1, step do
+      session:sent(math.min(len - at, step))
       self:follow(conv)
    end
    tell_bytes(self, session:octets())
