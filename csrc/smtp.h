@@ -67,14 +67,15 @@
  *
  * Ends that are held back
  *
- *   With `hold_ends`, all octets of a message leave but those that end it: the dot and its line
- *   end, or the last octet of the last chunk. smtp_send_buf does not contain them, nor anything
- *   said after them, until smtp_end_allow. So the caller can first store that this message is about
- *   to be delivered: after a crash, a message without such a mark is at no server. Where the caller
- *   does not allow the end, it breaks the session, and nobody gets the message: UNSENT. The text of
- *   a message is only said when everything before it was answered, so one end at a time is held,
- *   and the recipients that the server has accepted are known by then. A message that was refused
- *   before its end has none that is held, not even a lone dot.
+ *   With `hold_ends`, the octets that end a message wait until smtp_end_allow: the dot and its line
+ *   end, or the last octet of the last chunk. smtp_send_buf contains neither them nor anything said
+ *   after them. END is wanted once the text before them has left, but for SMTP_HELD_LEN_MAX octets
+ *   at most, so that a short text and its end leave in one write. So the caller can first store
+ *   that this message is about to be delivered: after a crash, a message without such a mark is at
+ *   no server. Where the caller does not allow the end, it breaks the session, and the verdict is
+ *   UNSENT. The text of a message is only said when everything before it was answered, so one end
+ *   at a time is held, and the recipients that the server has accepted are known by then. A message
+ *   that was refused before its end has none that is held: a lone dot ends no message.
  *
  * What is never said after what
  *
@@ -147,6 +148,7 @@ enum {
                                     hold while its replies are not read */
     SMTP_EAGER_LEN_MAX =
         262144, /* octets said and not yet answered, after which nothing new begins */
+    SMTP_HELD_LEN_MAX = 16384,  /* octets of text that may wait with an end that is held back */
     SMTP_EAGER_QUIT_MAX = 100,  /* recipients of a message after which QUIT may be said at once */
     SMTP_RCPT_FLIGHT_MAX = 100, /* RCPT commands said and not yet answered */
     SMTP_MECHS_MAX = 32         /* AUTH mechanisms that may be allowed */

@@ -4,10 +4,11 @@
 unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
-    if (smtp_send_buf(s).len > 0)
-        wants |= SMTP_WANT_SEND;
-    else if (s->held_at != 0)
+    size_t unsent_len = smtp_send_buf(s).len;
+    if (s->held_at != 0 && unsent_len <= SMTP_HELD_LEN_MAX)
         wants |= SMTP_WANT_END;
+    else if (unsent_len > 0)
+        wants |= SMTP_WANT_SEND;
     if (dialogue_over(s)) return SMTP_WANT_NOTHING;
     if (chunk_wants_body(s)) wants |= SMTP_WANT_BODY;
     if (s->due_count > 0 || s->next == STEP_octets) return wants | SMTP_WANT_RECV;

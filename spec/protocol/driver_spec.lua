@@ -82,7 +82,7 @@ describe("A session", function()
 end)
 
 describe("A session that holds ends back", function()
-   local raw = "Subject: x\r\n\r\nhello"
+   local raw = "Subject: x\r\n\r\n" .. ("hello\r\n"):rep(3000) .. "end"
 
    local function mail(given)
       local all = { from = "ann@me.example", to = { "bob@x", "eve@x", "joe@x" }, size = #raw + 2, source_len = #raw + 2,
@@ -115,7 +115,7 @@ describe("A session that holds ends back", function()
       assert.equal(".\r\n", said(session))
       assert.equal("final", session:stage())
       session, text = come_to_the_end({}, "250-PIPELINING\r\n250-CHUNKING\r\n", mail())
-      assert.equal("BDAT 21 LAST\r\n" .. raw .. "\r", text)
+      assert.equal(("BDAT %d LAST\r\n"):format(#raw + 2) .. raw .. "\r", text)
       session:end_allowed()
       assert.equal("\n", said(session))
    end)
@@ -156,12 +156,28 @@ describe("A session that holds ends back", function()
       end
    end)
 
+   it("lets a short text wait, so that it leaves with its end", function()
+      local session = open({ hold_ends = true }, "250-PIPELINING\r\n")
+      session:add(core.transaction { from = "a@x", to = { "b@x" } }, "hello")
+      said(session)
+      session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+      assert.equal("end", session:wants())
+      assert.equal("hello\r\n", session:output())
+      session:end_allowed()
+      assert.equal("hello\r\n.\r\n", session:output())
+   end)
+
    it("holds no chunk back but the last one, and of an empty one the command", function()
       local session = open { hold_ends = true }
       begin(session, of_unknown_size())
-      session:body(("x"):rep(78) .. "\r\n", 1)
+      local lines = (("x"):rep(78) .. "\r\n"):rep(1000)
+      local first = session:body(lines, 1) - 1
+      said(session)
+      session:heard("250 ok\r\n")
+      session:body(lines, first + 1)
       session:body_end()
-      assert.equal("BDAT 80 LAST\r\n" .. ("x"):rep(78) .. "\r", said(session))
+      local len = #lines - first
+      assert.equal(("BDAT %d LAST\r\n"):format(len) .. lines:sub(first + 1, -2), said(session))
       assert.equal("end", session:wants())
       session = open { hold_ends = true }
       begin(session, of_unknown_size())

@@ -1,7 +1,7 @@
 --- The end of a message: held back until a function of the caller's allows it.
 --
--- A server has `ending` = { before_end = the function } for this. Where all octets of a message but
--- its end have left, before_end(ends) is called with a list of { index = the message's, as
+-- A server has `ending` = { before_end = the function } for this. Before the octets that end a
+-- message are given to the socket, before_end(ends) is called with a list of { index = the message's, as
 -- on_result gets it, recipients = the addresses that the server has accepted }. It returns true
 -- where they may all end; true and a table that has the reason why not at the places of those that
 -- may not; or nil and the reason. So the caller can first store what is about to be delivered: of
