@@ -9,9 +9,10 @@
 # make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR and PREFIX, for one Lua; make uninstall removes that again
 # make rock       write build/rock/lua-smtp-VERSION.src.rock, which LuaRocks installs without a network
+# make store      build smtp/sqlite_store.so, which `make` does where pkg-config finds sqlite3
 #
-# pkg-config finds Lua, and the compiler OpenSSL; LUA_INCDIR, OPENSSL_INCDIR and OPENSSL_LIBDIR name
-# other folders.
+# pkg-config finds Lua, and the compiler OpenSSL and SQLite; LUA_INCDIR, OPENSSL_INCDIR, OPENSSL_LIBDIR,
+# SQLITE_INCDIR and SQLITE_LIBDIR name other folders.
 
 LUA    ?= lua5.4
 LUAS   ?= lua5.4 lua5.1 lua5.2 lua5.3 luajit
@@ -24,6 +25,7 @@ LUA_CFLAGS = $(if $(LUA_INCDIR),"-I$(LUA_INCDIR)",$(shell pkg-config --cflags $(
 OPENSSL_CFLAGS = $(if $(OPENSSL_INCDIR),"-I$(OPENSSL_INCDIR)")
 RPATH := -Wl,-rpath,
 OPENSSL_LDFLAGS = $(if $(filter-out /usr/lib%,$(OPENSSL_LIBDIR)),"-L$(OPENSSL_LIBDIR)" "$(RPATH)$(OPENSSL_LIBDIR)")
+SQLITE_LDFLAGS = $(if $(filter-out /usr/lib%,$(SQLITE_LIBDIR)),"-L$(SQLITE_LIBDIR)" "$(RPATH)$(SQLITE_LIBDIR)")
 LUA_VERSION = $(or $(patsubst lua%,%,$(filter lua5.%,$(LUA))),$(shell $(LUA) -e 'print(_VERSION:sub(5))'))
 PREFIX     ?= /usr/local
 LUA_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
@@ -54,23 +56,31 @@ endif
 CORE := $(wildcard csrc/engine/*.c csrc/engine/auth/*.c csrc/text/*.c csrc/lua/*.c)
 SOCKET := $(wildcard csrc/socket/*.c)
 CRYPTO := $(wildcard csrc/crypto/*.c) csrc/text/base64.c csrc/text/saslname.c
+STORE := $(wildcard csrc/store/*.c)
 SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
+# The store of smtp.outbox has a rock of its own, and is built where SQLite's headers are.
+STORE_SO := $(OUT)/smtp/sqlite_store.so
+HAS_SQLITE := $(shell pkg-config --exists sqlite3 && echo yes)
 
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
 
-OBJECTS := $(sort $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO)))
+OBJECTS := $(sort $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO) \
+   $(if $(HAS_SQLITE),$(STORE))))
 
-all: $(SOS)
+all: $(SOS) $(if $(HAS_SQLITE),$(STORE_SO))
 
 objects: $(OBJECTS)
 
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: $(SOCKET:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/crypto.so: $(CRYPTO:csrc/%.c=$(OUT)/obj/%.o)
+$(STORE_SO): $(STORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: LDLIBS = $(OPENSSL_LDFLAGS) -lssl -lcrypto -lpthread $(DL)
 $(OUT)/smtp/crypto.so: LDLIBS = $(OPENSSL_LDFLAGS) -lcrypto $(DL)
-$(SOS):
+$(STORE_SO): LDLIBS = $(SQLITE_LDFLAGS) -lsqlite3
+$(STORE:csrc/%.c=$(OUT)/obj/%.o): CPPFLAGS += $(if $(SQLITE_INCDIR),"-I$(SQLITE_INCDIR)")
+$(SOS) $(STORE_SO):
 	@mkdir -p $(@D)
 	$(CC) $(LIBFLAG) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -124,7 +134,7 @@ MODULES := lua/smtp.lua $(shell find lua/smtp -name "*.lua")
 
 install-modules: all
 	@mkdir -p "$(DESTDIR)$(LUA_LIBDIR)/smtp" "$(DESTDIR)$(BINDIR)"
-	install -m 755 $(SOS) "$(DESTDIR)$(LUA_LIBDIR)/smtp"
+	install -m 755 $(SOS) $(if $(HAS_SQLITE),$(STORE_SO)) "$(DESTDIR)$(LUA_LIBDIR)/smtp"
 	@for file in $(MODULES); do \
 	   to="$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; \
 	   mkdir -p "$${to%/*}" && install -m 644 "$$file" "$$to" || exit 1; done
@@ -150,18 +160,29 @@ endef
 uninstall:
 	for file in "$(BINDIR)/lua-smtp" "$(MAN)" "$(BASH)" "$(ZSH)" "$(FISH)"; do rm -f "$(DESTDIR)$$file"; done
 	for file in $(MODULES); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
-	for name in $(notdir $(SOS)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
+	for name in $(notdir $(SOS) $(STORE_SO)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
 	for dir in "$(DESTDIR)$(LUA_DIR)/smtp" "$(DESTDIR)$(LUA_LIBDIR)/smtp"; do \
 	   [ ! -d "$$dir" ] || find "$$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true; done
 
 # What LuaRocks calls, see the rockspec. It gives the paths, and sets up the command itself.
 build-rock:
 	@rm -rf build/rocks
-	@$(MAKE) --no-print-directory OUT=build/rocks all
+	@$(MAKE) --no-print-directory OUT=build/rocks HAS_SQLITE= all
 
 install-rock:
-	@$(MAKE) --no-print-directory OUT=build/rocks install-modules
+	@$(MAKE) --no-print-directory OUT=build/rocks HAS_SQLITE= install-modules
 	install -m 755 csrc/lua-smtp "$(BINDIR)/lua-smtp"
+
+# What LuaRocks calls for the rock of the outbox, which is the store alone.
+build-store-rock:
+	@rm -rf build/rocks
+	@$(MAKE) --no-print-directory OUT=build/rocks store
+
+install-store-rock:
+	@mkdir -p "$(LUA_LIBDIR)/smtp"
+	install -m 755 build/rocks/smtp/sqlite_store.so "$(LUA_LIBDIR)/smtp"
+
+store: $(STORE_SO)
 
 ROCKSPEC := $(notdir $(wildcard lua-smtp-[0-9]*.rockspec))
 RELEASE := $(patsubst lua-smtp-%-1.rockspec,lua-smtp-%,$(ROCKSPEC))
@@ -180,5 +201,6 @@ clean:
 csrc/%.h: ;
 
 .PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
-        install install-modules uninstall build-rock install-rock rock clean
+        install install-modules uninstall build-rock install-rock build-store-rock install-store-rock store \
+        rock clean
 -include $(OBJECTS:.o=.d)

@@ -1,9 +1,9 @@
 -- Rooms have an order: a require or an #include may stay in its room or go down, never back up.
 -- Prints each one that does not, and ends with 1 where there is any.
 
-local order = { "cli", "doors", "sink", "client", "compose", "result", "runtime", "options", "ground" }
+local order = { "cli", "doors", "outbox", "sink", "client", "compose", "result", "runtime", "options", "ground" }
 local c_order = { "modules", "engine", "text", "ground" }
-local c_rooms = { lua = "modules", crypto = "modules", socket = "modules", engine = "engine", text = "text" }
+local c_rooms = { lua = "modules", crypto = "modules", socket = "modules", store = "modules", engine = "engine", text = "text" }
 local ground = { errors = true, types = true }
 local FAN_OUT = 8
 
@@ -23,7 +23,8 @@ local function lua_room(module)
    return ground[rest] and "ground" or "doors"
 end
 
-local is_c = { ["smtp.core"] = true, ["smtp.crypto"] = true, ["smtp.socket"] = true }
+local is_c = { ["smtp.core"] = true, ["smtp.crypto"] = true, ["smtp.socket"] = true,
+   ["smtp.sqlite_store"] = true }
 local found = 0
 
 local function tell(...)

@@ -77,6 +77,29 @@ function smtp.sink(options)
    return raise(safe.sink(options))
 end
 
+-- The methods of an outbox, which raise what those of smtp.safe's return.
+local Outbox = {}
+
+local outbox_mt = { __name = "smtp.Outbox" }
+
+function outbox_mt.__index(self, name)
+   if not Outbox[name] and rawget(self, "safe")[name] then
+      Outbox[name] = function(box, ...)
+         local result, err = box.safe[name](box.safe, ...)
+         if err == nil then return result end
+         return raise(result, err)
+      end
+   end
+   return Outbox[name]
+end
+
+--- An outbox: messages that are delivered even if this process ends.
+---@param options smtp.OutboxOptions
+---@return smtp.Outbox
+function smtp.outbox(options)
+   return setmetatable({ safe = raise(safe.outbox(options)) }, outbox_mt)
+end
+
 local Connection = {}
 
 for name, method in pairs(safe.connection_methods) do

@@ -105,6 +105,14 @@ function safe.sink(t)
    return run_module("smtp.sink", "new", t)
 end
 
+--- An outbox: messages that are delivered even if this process ends. See smtp.outbox.
+---@param t smtp.OutboxOptions
+---@return smtp.SafeOutbox?
+---@return smtp.Error?
+function safe.outbox(t)
+   return run_module("smtp.outbox", "new", t)
+end
+
 -- smtp:send{…} gives the module in the place of the options.
 safe.modules = { [safe] = true }
 
@@ -114,7 +122,7 @@ local function needs_dot(name)
 end
 
 local arguments = { send = 1, send_many = 3, defer = 2, connect = 1, probe = 1, message = 1,
-   sink = 1 }
+   sink = 1, outbox = 1 }
 
 for name, count in next, arguments do
    local run = safe[name]

@@ -604,6 +604,144 @@
 ---@field quit fun(self: smtp.SafeConnection): true?, smtp.Error?  As connection:quit.
 ---@field close fun(self: smtp.SafeConnection): true?, smtp.Error?  As connection:close.
 
+--- A store and a server: what smtp.outbox takes.
+---@class smtp.OutboxOptions
+--- The path of an SQLite file, which is made if it does not exist, or a store of your own: an object
+--- with the methods that `smtp/outbox/store.lua` describes.
+---@field store string|table
+--- Where and how to send: the options of smtp.connect. They are never stored.
+---@field server smtp.ConnectionOptions
+--- The name of the outbox. Several may share a store; none sends the messages of another one.
+--- Default: the user name, host and port of the server.
+---@field name? string
+--- When a message is sent again: after so many seconds, of which the last number repeats, until it is
+--- given up. Default: `{ after = { 60, 300, 900, 3600, 10800 }, give_up = 345600 }`.
+---@field retry? { after?: integer[], give_up?: integer }
+--- What to do with a message that the server may or may not have: keep it in doubt until `resolve`,
+--- or send it again. Default: `"keep"`.
+---@field doubt? "keep"|"resend"
+--- Seconds after which other runners may take the messages of a runner that has gone. Default: 120.
+---@field lease? number
+--- Days for which messages that were sent, have failed or were cancelled stay in the store. Default: 7.
+---@field keep? number
+--- Called with each message that was sent, has failed, or is in doubt, after this was stored.
+---@field on_result? fun(entry: smtp.OutboxEntry, receipt?: smtp.Receipt, err?: smtp.Error)
+
+--- How outbox:run delivers.
+---@class smtp.OutboxRunOptions
+---@field connections? integer  How many connections are open at once. Default: 2.
+---@field rate? number  Messages a second, over all connections.
+---@field once? boolean  Send what is due, and return. Default: `false`.
+---@field until_empty? boolean  Return when no message waits any more. Default: `false`.
+
+--- The second argument of outbox:put.
+---@class smtp.OutboxPut
+---@field id? string  A second put with the same id counts as the first one. Default: a random one.
+---@field at? number  When to send it, in seconds since 1970. Default: now.
+
+--- Which messages outbox:list returns.
+---@class smtp.OutboxFilter
+---@field state? string  Those in this state.
+---@field to? string  Those with this recipient.
+---@field limit? integer  At most so many; up to 10,000. Default: 100.
+---@field after? integer  Those after the entry with this `number`.
+
+--- A message of an outbox.
+---@class smtp.OutboxEntry
+---@field id string  The id that put returned.
+--- What became of it: queued as long as a recipient is; then doubt if one is; then sent if one has the
+--- message; otherwise failed or cancelled. claimed: a runner has it; ending: its end may have been sent.
+---@field state "queued"|"claimed"|"ending"|"sent"|"failed"|"doubt"|"cancelled"
+---@field created integer  When it was put: seconds since 1970.
+--- queued: when it is sent next; claimed, ending: until when the runner has it; otherwise since when it
+--- has this state.
+---@field due integer
+---@field from string  The address for MAIL.
+---@field message_id? string  The Message-ID of a message that this library composed.
+---@field size integer  Bytes of the message on the wire.
+---@field recipients smtp.OutboxRecipient[]  All recipients, in the order given.
+---@field attempts smtp.OutboxAttempt[]  What happened to it, the oldest first.
+---@field number integer  Its place in the outbox: `after` of outbox:list.
+
+--- What became of one recipient of a message of an outbox.
+---@class smtp.OutboxRecipient
+---@field address string  The address for RCPT.
+---@field state "queued"|"sent"|"failed"|"doubt"|"cancelled"  What became of it.
+---@field code? integer  The code of the newest reply.
+---@field enhanced? string  The enhanced status code of that reply.
+---@field text? string  The words of that reply.
+--- Why, as in smtp.Error; or expired, crash, resolved_sent, cancelled.
+---@field reason? string
+
+--- An attempt to send a message of an outbox, or another event.
+---@class smtp.OutboxAttempt
+---@field time integer  When it was: seconds since 1970.
+---@field server? string  The server, with port and address.
+---@field code? integer  The code of the reply.
+---@field enhanced? string  The enhanced status code of the reply.
+---@field text? string  The words of the reply.
+---@field kind? string  The kind of the error.
+--- The reason of the error; or crash, expired, retried, cancelled, resolved_sent, resolved_unsent.
+---@field reason? string
+---@field what? string  What went wrong, for people.
+
+--- What outbox:stats returns.
+---@class smtp.OutboxStats
+---@field name string  The name of the outbox.
+---@field queued integer  Messages that wait.
+---@field claimed integer  Messages that a runner has.
+---@field ending integer  Messages whose end is being sent.
+---@field sent integer  Messages that at least one recipient has.
+---@field failed integer  Messages that no recipient has, and none will.
+---@field doubt integer  Messages that need outbox:resolve.
+---@field cancelled integer  Messages that were cancelled.
+---@field due? integer  Since when the oldest message is due that waits.
+--- Why nothing is sent: the server takes no message (connection), or refuses the login (account).
+---@field paused? "connection"|"account"
+---@field since? integer  Since when it has been so.
+---@field why? string  What the server did, and when the next attempt is, in one line.
+
+--- What outbox:run returns: how many messages it brought into each state.
+---@class smtp.OutboxTotals
+---@field sent integer  Messages that were sent.
+---@field failed integer  Messages that have failed.
+---@field doubt integer  Messages that are in doubt.
+---@field queued integer  Attempts after which a message waits for another one.
+
+--- What smtp.outbox returns.
+---@class smtp.Outbox
+--- Accepts a message, and returns its id: the message is on the disk then.
+---@field put fun(self: smtp.Outbox, message: smtp.MessageOptions, more?: smtp.OutboxPut): string
+---@field run fun(self: smtp.Outbox, options?: smtp.OutboxRunOptions): smtp.OutboxTotals  Delivers.
+---@field stop fun(self: smtp.Outbox): true  Lets run finish what is in progress, and return.
+---@field get fun(self: smtp.Outbox, id: string): smtp.OutboxEntry?  Returns a message; nil: there is none.
+--- Returns messages in the order in which they were put.
+---@field list fun(self: smtp.Outbox, filter?: smtp.OutboxFilter): smtp.OutboxEntry[]
+---@field stats fun(self: smtp.Outbox): smtp.OutboxStats  Counts the messages by state.
+--- Sends a message now, and again to recipients that have failed. It also ends a pause.
+---@field retry fun(self: smtp.Outbox, id: string): true
+---@field cancel fun(self: smtp.Outbox, id: string): true  Does not send a message that waits.
+--- Settles a doubt: the recipients have the message, or get it now.
+---@field resolve fun(self: smtp.Outbox, id: string, word: "sent"|"unsent"): true
+---@field close fun(self: smtp.Outbox): true  Closes the store.
+
+--- What smtp.outbox of smtp.safe returns: its methods return nil and an error, and never raise.
+---@class smtp.SafeOutbox
+--- As outbox:put.
+---@field put fun(self: smtp.SafeOutbox, message: smtp.MessageOptions, more?: smtp.OutboxPut): string?, smtp.Error?
+--- As outbox:run.
+---@field run fun(self: smtp.SafeOutbox, options?: smtp.OutboxRunOptions): smtp.OutboxTotals?, smtp.Error?
+---@field stop fun(self: smtp.SafeOutbox): true  As outbox:stop.
+---@field get fun(self: smtp.SafeOutbox, id: string): smtp.OutboxEntry?, smtp.Error?  As outbox:get.
+--- As outbox:list.
+---@field list fun(self: smtp.SafeOutbox, filter?: smtp.OutboxFilter): smtp.OutboxEntry[]?, smtp.Error?
+---@field stats fun(self: smtp.SafeOutbox): smtp.OutboxStats?, smtp.Error?  As outbox:stats.
+---@field retry fun(self: smtp.SafeOutbox, id: string): true?, smtp.Error?  As outbox:retry.
+---@field cancel fun(self: smtp.SafeOutbox, id: string): true?, smtp.Error?  As outbox:cancel.
+--- As outbox:resolve.
+---@field resolve fun(self: smtp.SafeOutbox, id: string, word: "sent"|"unsent"): true?, smtp.Error?
+---@field close fun(self: smtp.SafeOutbox): true  As outbox:close.
+
 ---@alias smtp.Messages smtp.MessageOptions[]|(fun(): smtp.MessageOptions?)
 ---@alias smtp.DeferCallback fun(receipt?: smtp.Receipt, err?: smtp.Error)
 
@@ -626,6 +764,8 @@
 ---@field message fun(options: smtp.MessageOptions): smtp.Message
 --- In nginx: sends the message after the request; the callback gets the receipt, or nil and the error.
 ---@field defer fun(options: smtp.Options, callback?: smtp.DeferCallback): smtp.Deferred
+--- Opens an outbox: messages that are delivered even if this process ends.
+---@field outbox fun(options: smtp.OutboxOptions): smtp.Outbox
 --- Makes a receiving server for demos and tests.
 ---@field sink fun(options?: smtp.SinkOptions): smtp.Sink
 --- True for an error of this library, of the class given (`smtp.AuthError`, `"auth"`) or below it.
@@ -641,6 +781,7 @@
 ---@field message fun(options: smtp.MessageOptions): smtp.Message?, smtp.Error?  As smtp.message.
 --- As smtp.defer.
 ---@field defer fun(options: smtp.Options, callback?: smtp.DeferCallback): smtp.Deferred?, smtp.Error?
+---@field outbox fun(options: smtp.OutboxOptions): smtp.SafeOutbox?, smtp.Error?  As smtp.outbox.
 ---@field sink fun(options?: smtp.SinkOptions): smtp.Sink?, smtp.Error?  As smtp.sink.
 ---@field is_error fun(value: any, class?: table|string): boolean?, smtp.Error?  As smtp.is_error.
 

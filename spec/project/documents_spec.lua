@@ -2,6 +2,7 @@
 -- the text leaves to the reader by values.
 local command = require "spec.tools.command"
 local flag_table = require "smtp.cli.flag_table"
+local outboxes = require "spec.tools.outboxes"
 
 local read = command.read
 
@@ -16,12 +17,16 @@ end
 -- The functions of a module, which send to `sink` wherever the text says another server.
 local function towards(module, sink)
    local copy = setmetatable({}, { __index = module })
+   local function to_sink(options)
+      local all = { transport = function() return sink:transport() end, tls = "skip", auth_plaintext = true }
+      for option, value in pairs(options) do all[option] = value end
+      return all
+   end
    for _, name in ipairs { "send", "send_many" } do
-      copy[name] = function(options, ...)
-         local all = { transport = function() return sink:transport() end, tls = "skip", auth_plaintext = true }
-         for option, value in pairs(options) do all[option] = value end
-         return module[name](all, ...)
-      end
+      copy[name] = function(options, ...) return module[name](to_sink(options), ...) end
+   end
+   function copy.outbox(options)
+      return module.outbox { store = options.store, server = to_sink(options.server) }
    end
    return copy
 end
@@ -159,6 +164,14 @@ describe("lua/README.md", function()
       assert.matches("\n3\t0\t0", printed)
    end)
 
+   it("delivers what was put", function()
+      local sink, store = new_sink(), outboxes.path()
+      local block = find("smtp.outbox {"):gsub("/var/lib/app/mail%.db", store)
+      run("local smtp = require 'smtp'\n" .. block, sink, { read_password = function() return "sesame-71" end })
+      assert.equal(1, #sink.messages)
+      outboxes.clean()
+   end)
+
    it("tests with a sink", function()
       run("local smtp = require 'smtp.safe'\n" .. find "smtp.sink {")
       run(find "message.parts")
@@ -176,7 +189,7 @@ describe("lua/README.md", function()
    end)
 
    it("has no other blocks of Lua", function()
-      assert.equal(5, #blocks)
+      assert.equal(6, #blocks)
    end)
 end)
 

@@ -49,6 +49,17 @@ describe("the recipe", function()
       end
    end
 
+   it("outbox.lua delivers a message once, as often as it runs", function()
+      local outboxes = require "spec.tools.outboxes"
+      local store = "MAIL_STORE=" .. outboxes.path()
+      local said = run("outbox.lua", store)
+      assert.equal(0, status_of(said), said)
+      assert.matches("^order%-7\tsent\t\n1 sent, 0 failed, 0 in doubt\n", said)
+      assert.matches("Subject: Your order", said)
+      assert.matches("^0 sent, 0 failed, 0 in doubt\n", run("outbox.lua", store))
+      outboxes.clean()
+   end)
+
    it("cron.lua mails the output of a command that failed, and ends as it did", function()
       local said = run("cron.lua")
       assert.equal(3, status_of(said), said)
@@ -206,7 +217,7 @@ describe("each recipe", function()
 
    it("is run here", function()
       local by_name = { ["app_spec.lua"] = true, ["cron.lua"] = true, ["oauth.lua"] = true, ["gmail_oauth.lua"] = true,
-         ["microsoft365_oauth.lua"] = true, ["lua-smtp.lua"] = true }
+         ["microsoft365_oauth.lua"] = true, ["lua-smtp.lua"] = true, ["outbox.lua"] = true }
       for path in names:gmatch("%S+") do
          local name = path:match("[^/]+$")
          assert(recipes[name] or by_name[name], name)

@@ -98,6 +98,59 @@ local function work(queue)
    end
 end
 
+-- ---- all connections ----
+
+local SHORTEST, LONGEST = 0.002, 0.1 -- seconds
+
+local over = { dead = true, zombie = true }
+
+local function is_any_alive(threads)
+   for i = 1, #threads do
+      if not over[coroutine.status(threads[i])] then return true end
+   end
+   return false
+end
+
+-- One more job calls this function every now and then, for as long as the other jobs last.
+local function add_companion(jobs, beside)
+   local threads = {}
+   for i = 1, #jobs do
+      local job = jobs[i]
+      jobs[i] = function()
+         threads[i] = coroutine.running()
+         job()
+      end
+   end
+   jobs[#jobs + 1] = function()
+      local seconds = SHORTEST
+      while is_any_alive(threads) do
+         scheduler.sleep(seconds)
+         seconds = math.min(2 * seconds, LONGEST)
+         beside()
+      end
+   end
+end
+
+--- Send messages.
+---@param server smtp.Server
+---@param settings table    from many_settings.check; with `is_ready`, the messages are composed
+---@param messages table|function   with `is_ready`: () -> smtp.OutgoingMessage | nil: there is none
+--   | nil, seconds: there may be one then
+---@param beside? function   called every 0.1 second, or more often, meanwhile
+---@return table|nil summary
+---@return table|nil err
+function many.run(server, settings, messages, beside)
+   local queue, jobs = queues.new(server, settings, messages), {}
+   for i = 1, math.min(settings.connections, queue.total or settings.connections) do
+      jobs[i] = function() work(queue) end
+   end
+   if beside then add_companion(jobs, beside) end
+   local ran, cause = true, nil
+   if #jobs == 1 then jobs[1]() else ran, cause = scheduler.run(jobs) end
+   if not ran then error(cause, 0) end
+   return queue:summary()
+end
+
 -- ---- the door ----
 
 --- Send many messages: see the README.
@@ -118,14 +171,7 @@ function many.send(t, messages, given, before_end)
    nginx, err = runtime.nginx() -- some of its phases have neither sockets nor threads
    if nginx then err = select(2, nginx.check(server)) end
    if err then return nil, err end
-   local queue, jobs = queues.new(server, settings, messages), {}
-   for i = 1, math.min(settings.connections, queue.total or settings.connections) do
-      jobs[i] = function() work(queue) end
-   end
-   local ran, cause = true, nil
-   if #jobs == 1 then jobs[1]() else ran, cause = scheduler.run(jobs) end
-   if not ran then error(cause, 0) end
-   return queue:summary()
+   return many.run(server, settings, messages)
 end
 
 return many

@@ -31,7 +31,8 @@ function queue.new(server, settings, messages)
    local is_list = type(messages) == "table" and getmetatable(messages) == nil
    local total = is_list and #messages or nil
    return setmetatable({ server = server, settings = settings, messages = messages,
-      is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate,
+      is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate
+         and not settings.is_ready,
       total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
       connections = 0, failures = 0, hopeless = false,
       bar = settings.progress and progress.new(total, "messages") or nil },
@@ -136,6 +137,17 @@ end
 
 -- ---- the next message ----
 
+-- Messages that are ready come from a function of this library, which may have none yet.
+-- -> message | nil | nil, seconds
+local function ask_for_ready(self)
+   self.asking = true
+   local message, seconds = self.messages()
+   self.asking = false
+   if seconds then self.index = self.index - 1 end
+   self.ended = message == nil and not seconds
+   return message, seconds
+end
+
 local function ask(self)
    local messages, index = self.messages, self.index
    if type(messages) == "table" then
@@ -149,9 +161,12 @@ local function ask(self)
    return ok, message
 end
 
---- The message of the index that is now self.index; nil where there is none.
+--- The message of the index that is now self.index; nil where there is none, or none yet.
+---@return table|nil
+---@return number|nil   then, in how many seconds
 function Queue:take()
    self.index = self.index + 1
+   if self.settings.is_ready then return ask_for_ready(self) end
    local ok, message = ask(self)
    if ok and message ~= nil then return message end
    self.ended = true
@@ -168,9 +183,10 @@ end
 -- Others may take their next message while this one is made ready.
 --- The entry of what the caller gave; nil where that is wrong, which is reported.
 function Queue:new_entry(given, index)
-   local server = self.server
-   local message, started = request.plain(given, server), core.now()
+   local server, started = self.server, core.now()
    self.started = self.started or started
+   if self.settings.is_ready then return queue.as_entry(given, index, started) end
+   local message = request.plain(given, server)
    if not message then
       local ok, err
       message, err = request.message(given, server)
@@ -201,8 +217,9 @@ function Queue:next_entry()
       if self.ended then return nil end
       local seconds = pause_of(self)
       if seconds then return nil, seconds end
-      local message = self:take()
-      if message == nil then return nil end
+      local message
+      message, seconds = self:take()
+      if message == nil then return nil, seconds end
       local entry = self:new_entry(message, self.index)
       if entry then return entry end
    end

@@ -1,0 +1,167 @@
+/* statement.c - statements: prepared once, given their parameters, and run. */
+#include "store.h"
+
+enum { SELF = 1, SQL };
+
+/* Pushes the table of what a database has prepared, and what it holds for the text at SQL. */
+static sqlite3_stmt *known_statement(lua_State *L)
+{
+    lua_getuservalue(L, SELF);
+    lua_pushvalue(L, SQL);
+    lua_rawget(L, -2);
+    sqlite3_stmt *statement = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return statement;
+}
+
+/* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. */
+static int prepare(lua_State *L, sqlite3 *handle, sqlite3_stmt **statement)
+{
+    size_t len;
+    const char *sql = luaL_checklstring(L, SQL, &len);
+    luaL_argcheck(L, len < INT32_MAX, SQL, "too long");
+    *statement = known_statement(L);
+    int code = SQLITE_OK;
+    if (*statement == NULL) {
+        lua_pushvalue(L, SQL);
+        lua_pushlightuserdata(L, NULL); /* there is room for it: no error below loses a statement */
+        lua_rawset(L, -3);
+        code = sqlite3_prepare_v3(handle, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT, statement,
+                                  NULL);
+        lua_pushvalue(L, SQL);
+        lua_pushlightuserdata(L, *statement);
+        lua_rawset(L, -3);
+    }
+    lua_pop(L, 1);
+    return code;
+}
+
+/* Whole numbers that a double holds exactly are integers of SQL. */
+static int bind_number(sqlite3_stmt *statement, int at, lua_Number number)
+{
+    bool whole = number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
+                 (lua_Number)(sqlite3_int64)number == number;
+    if (whole) return sqlite3_bind_int64(statement, at, (sqlite3_int64)number);
+    return sqlite3_bind_double(statement, at, (double)number);
+}
+
+/* A string is text of any bytes; it stays on the stack of Lua until the statement is reset. */
+static int bind_one(lua_State *L, sqlite3_stmt *statement, int index, int at)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TNONE:
+    case LUA_TNIL: return sqlite3_bind_null(statement, at);
+    case LUA_TBOOLEAN: return sqlite3_bind_int(statement, at, lua_toboolean(L, index));
+    case LUA_TNUMBER: return bind_number(statement, at, lua_tonumber(L, index));
+    default: break;
+    }
+    size_t len;
+    const char *text = luaL_checklstring(L, index, &len);
+    return sqlite3_bind_text64(statement, at, text, len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* An error of Lua's may have left the statement in the middle of its rows. */
+static int bind_all(lua_State *L, sqlite3_stmt *statement)
+{
+    int count = sqlite3_bind_parameter_count(statement);
+    (void)sqlite3_reset(statement);
+    luaL_argcheck(L, lua_gettop(L) - SQL <= count, SQL, "more values than parameters");
+    for (int at = 1; at <= count; at++) {
+        int code = bind_one(L, statement, SQL + at, at);
+        if (code != SQLITE_OK) return code;
+    }
+    return SQLITE_OK;
+}
+
+/* The statement keeps no pointer to a string of Lua's. */
+static int rest(sqlite3_stmt *statement)
+{
+    int code = sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return code;
+}
+
+static void push_integer(lua_State *L, sqlite3_int64 value)
+{
+    bool has_wide = LUA_VERSION_NUM >= 503 && sizeof(lua_Integer) >= sizeof value;
+    if (has_wide || (value >= INT32_MIN && value <= INT32_MAX))
+        lua_pushinteger(L, (lua_Integer)value);
+    else
+        lua_pushnumber(L, (lua_Number)value);
+}
+
+static void push_column(lua_State *L, sqlite3_stmt *statement, int at)
+{
+    switch (sqlite3_column_type(statement, at)) {
+    case SQLITE_INTEGER: push_integer(L, sqlite3_column_int64(statement, at)); return;
+    case SQLITE_FLOAT: lua_pushnumber(L, sqlite3_column_double(statement, at)); return;
+    case SQLITE_NULL: lua_pushnil(L); return;
+    default: break;
+    }
+    const void *bytes = sqlite3_column_blob(statement, at);
+    size_t len = (size_t)sqlite3_column_bytes(statement, at);
+    lua_pushlstring(L, bytes != NULL ? bytes : "", len);
+}
+
+static void push_row(lua_State *L, sqlite3_stmt *statement)
+{
+    int count = sqlite3_column_count(statement);
+    lua_createtable(L, count, 0);
+    for (int at = 0; at < count; at++) {
+        push_column(L, statement, at);
+        lua_rawseti(L, -2, at + 1);
+    }
+}
+
+/* Begins a call: the database and its statement, with parameters. Returns 0, or the number of
+ * results of a failure. */
+static int begin(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
+{
+    *self = store_open_database(L);
+    if (*self == NULL) return 3;
+    int code = prepare(L, (*self)->handle, statement);
+    if (code == SQLITE_OK) code = bind_all(L, *statement);
+    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
+}
+
+/* The words of a failure are read before the statement is reset for the next call. */
+static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *statement, int code)
+{
+    int count = store_failure(L, self->handle, code);
+    (void)rest(statement);
+    return count;
+}
+
+/** database:run(sql, …) -> how many rows were changed | nil, word, sentence. The values are the
+ *  parameters of the statement, whose rows are passed over. */
+int database_run(lua_State *L)
+{
+    struct store_database *self;
+    sqlite3_stmt *statement;
+    int code, count = begin(L, &self, &statement);
+    if (count > 0) return count;
+    do
+        code = sqlite3_step(statement);
+    while (code == SQLITE_ROW);
+    if (code != SQLITE_DONE) return fail(L, self, statement, code);
+    (void)rest(statement);
+    lua_pushinteger(L, sqlite3_changes(self->handle));
+    return 1;
+}
+
+/** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */
+int database_rows(lua_State *L)
+{
+    struct store_database *self;
+    sqlite3_stmt *statement;
+    int code, count = begin(L, &self, &statement);
+    if (count > 0) return count;
+    lua_newtable(L);
+    for (count = 1; (code = sqlite3_step(statement)) == SQLITE_ROW; count++) {
+        push_row(L, statement);
+        lua_rawseti(L, -2, count);
+    }
+    if (code != SQLITE_DONE) return fail(L, self, statement, code);
+    (void)rest(statement);
+    return 1;
+}

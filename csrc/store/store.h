@@ -1,0 +1,41 @@
+/* store.h - what the files of smtp.sqlite_store share.
+ *
+ * The module opens SQLite databases and runs statements on them. It has no SQL of its own: the
+ * statements are constants of lua/smtp/outbox/, and values only ever reach them as parameters.
+ *
+ * A database keeps each statement that it has prepared, in a table that is its user value: from the
+ * text of the statement to the pointer. Closing the database finalizes all of them. No other object
+ * holds a statement, so that none can outlive its database. */
+#ifndef STORE_H
+#define STORE_H
+
+#include "../port.h"
+
+#include "../lbinding.h"
+
+#include <sqlite3.h>
+
+#pragma GCC visibility push(hidden)
+
+#define DATABASE_CLASS "smtp.Database"
+
+struct store_database {
+    sqlite3 *handle; /* NULL: closed */
+    pid_t owner;     /* SQLite forbids using a connection in a process that was forked */
+};
+
+/* Returns nil, a word and a sentence for a result of SQLite. `handle` may be NULL: its words are
+ * then those of the code alone. */
+int store_failure(lua_State *L, sqlite3 *handle, int code);
+
+/* Returns the open database that a method was called with, or NULL after pushing nil, a word and a
+ * sentence. */
+struct store_database *store_open_database(lua_State *L);
+
+/* statement.c: the methods that run statements. */
+int database_run(lua_State *L);
+int database_rows(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,128 @@
+--- The results of a runner: stored many at a time, and passed to the caller's function on_result
+-- after that.
+-- @module smtp.outbox.results
+
+local encoding = require "smtp.outbox.encoding"
+local entries = require "smtp.outbox.entry"
+local errors = require "smtp.errors"
+local states = require "smtp.outbox.states"
+local user_call = require "smtp.options.user_call"
+
+local results = {}
+
+local Results = { __name = "smtp.OutboxResults" }
+Results.__index = Results
+
+function results.new(outbox)
+   return setmetatable({ outbox = outbox, count = 0,
+      list = {},      -- those that the store does not have yet: result, record, receipt, err
+      stored = {},    -- numbers of messages whose result the store has: the runner empties it
+      untold = {},    -- what on_result has not been called with yet
+      late = {},      -- results of claims that had gone: they may settle a doubt
+      trouble = nil,  -- what on_result raised
+      totals = { sent = 0, failed = 0, doubt = 0, queued = 0 } }, Results)
+end
+
+--- Add the result of a message.
+---@param record table     as it was claimed
+---@param result table     from smtp.outbox.states
+function Results:add(record, result, receipt, err)
+   self.count = self.count + 1
+   self.list[self.count] = { result = result, record = record, receipt = receipt, err = err }
+end
+
+--- Add a message whose record is damaged.
+function Results:add_damaged(record, err)
+   local now = self.outbox.now()
+   self:add(record, { number = record.number, claim = record.claim, state = "failed", due = now,
+      recipients = record.recipients, list = {}, attempts = record.attempts,
+      history = encoding.encode { time = now, reason = err.reason, what = err.what } }, nil, err)
+end
+
+local is_final = { sent = true, failed = true, doubt = true }
+
+-- What users see of a record after its result.
+local function view_after(one)
+   local record = {}
+   for name, value in next, one.record do record[name] = value end
+   for name, value in next, one.result do record[name] = value end
+   record.history = (one.record.history or "") .. one.result.history
+   return entries.view(record)
+end
+
+local function note_stored(self, one)
+   local state = one.result.state
+   self.stored[one.record.number] = true
+   if one.receipt or one.err or is_final[state] then
+      self.totals[state] = (self.totals[state] or 0) + 1
+   end
+   if is_final[state] and self.outbox.settings.on_result then
+      self.untold[#self.untold + 1] = one
+   end
+end
+
+local function note_late(self, one)
+   self.stored[one.record.number] = true
+   if one.receipt or one.err then self.late[#self.late + 1] = one end
+end
+
+--- Store the results, and after them the marks of messages whose ends are about to be sent.
+---@param marks table        { number =, claim =, bytes = }
+---@return table|nil marked  for each of them: does the claim still exist?
+---@return table|nil err     the store failed: the results are kept for the next call
+function Results:flush(marks)
+   local list, settled = self.list, {}
+   if #list == 0 and #marks == 0 then return {} end
+   for i = 1, #list do settled[i] = list[i].result end
+   self.list, self.count = {}, 0
+   local done, marked = self.outbox.store:commit(self.outbox.settings.name, settled, marks)
+   if not done then
+      for i = 1, #self.list do list[#list + 1] = self.list[i] end
+      self.list, self.count = list, #list
+      return nil, marked
+   end
+   for i = 1, #list do
+      if done[i] then note_stored(self, list[i]) else note_late(self, list[i]) end
+   end
+   return marked
+end
+
+local busy = { claimed = true, ending = true }
+
+-- -> is there nothing more to do about it?
+local function settle_late(self, one)
+   local outbox = self.outbox
+   local record, err = outbox.store:get(outbox.settings.name, one.record.id)
+   if not record then return err == nil end
+   if busy[record.state] then return false end
+   local result = states.after_doubt(record, one.result, outbox.now())
+   if not result then return true end
+   local done = outbox.store:commit(outbox.settings.name, { result }, {})
+   if not done or not done[1] then return false end
+   note_stored(self, { record = record, result = result, receipt = one.receipt, err = one.err })
+   return true
+end
+
+--- Try to settle doubts that late results know about.
+function Results:settle()
+   local late = self.late
+   self.late = {}
+   for i = 1, #late do
+      if not settle_late(self, late[i]) then self.late[#self.late + 1] = late[i] end
+   end
+end
+
+--- Call on_result with what has been stored.
+function Results:tell()
+   while self.untold[1] and not self.trouble do
+      local one = table.remove(self.untold, 1)
+      local ok, cause = user_call.call(self.outbox.settings.on_result, view_after(one), one.receipt,
+         one.err)
+      if not ok then
+         self.trouble = errors.new("source", { reason = "on_result", cause = cause,
+            what = "the outbox stopped: on_result raised an error: " .. user_call.text(cause) })
+      end
+   end
+end
+
+return results

@@ -1,0 +1,136 @@
+--- The SQLite store: see smtp.outbox.store for what each method does. One file, several processes.
+-- @module smtp.outbox.sqlite
+
+local delivery = require "smtp.outbox.sqlite_delivery"
+local errors = require "smtp.errors"
+local put = require "smtp.outbox.sqlite_put"
+local schema = require "smtp.outbox.sqlite_schema"
+local steps = require "smtp.outbox.sqlite_steps"
+local system = require "smtp.ground.resources"
+
+local change, rows, run = steps.change, steps.rows, steps.run
+
+local BUSY_MS = 10000
+
+---@class smtp.SqliteStore
+local Store = { __name = "smtp.SqliteStore" }
+Store.__index = Store
+
+for _, methods in ipairs { put, delivery } do
+   for name, method in next, methods do Store[name] = method end
+end
+
+-- ---- questions ----
+
+local function first_due(self, outbox)
+   return rows(self, "SELECT min(due) FROM (SELECT min(due) AS due FROM messages WHERE outbox = ?1 "
+      .. "AND state = 'queued' UNION ALL SELECT min(due) FROM messages WHERE outbox = ?1 AND "
+      .. "state = 'claimed' UNION ALL SELECT min(due) FROM messages WHERE outbox = ?1 AND "
+      .. "state = 'ending')", outbox)[1][1]
+end
+
+function Store:due_at(outbox)
+   return steps.step(self, first_due, outbox)
+end
+
+local function piece(self, number, at)
+   local row = rows(self, "SELECT body FROM pieces WHERE number = ? AND at = ?", number, at)[1]
+   return row and row[1]
+end
+
+function Store:read(number, at)
+   return steps.step(self, piece, number, at)
+end
+
+local GET = steps.SELECT .. "id = ? AND state <> 'arriving'"
+
+local function one(self, outbox, id)
+   local row = rows(self, GET, outbox, id)[1]
+   return row and steps.record_of(row)
+end
+
+function Store:get(outbox, id)
+   return steps.step(self, one, outbox, id)
+end
+
+local LIST = steps.SELECT .. "number > ?2 AND state <> 'arriving' AND "
+   .. "(?3 IS NULL OR state = ?3) AND (?4 IS NULL OR instr(addresses, ?4) > 0) "
+   .. "ORDER BY number LIMIT ?5"
+
+local function listed(self, outbox, filter)
+   local address = filter.address and "\n" .. filter.address .. "\n"
+   return steps.records_of(rows(self, LIST, outbox, filter.after or 0, filter.state, address,
+      filter.limit))
+end
+
+function Store:list(outbox, filter)
+   return steps.step(self, listed, outbox, filter)
+end
+
+local function counts(self, outbox)
+   local by_state = {}
+   local list = rows(self, "SELECT state, count(*) FROM messages WHERE outbox = ? AND "
+      .. "state <> 'arriving' GROUP BY state", outbox)
+   for i = 1, #list do by_state[list[i][1]] = list[i][2] end
+   local oldest = rows(self, "SELECT min(due) FROM messages WHERE outbox = ? AND state = 'queued'",
+      outbox)[1][1]
+   return by_state, oldest
+end
+
+function Store:count(outbox)
+   return steps.step(self, counts, outbox)
+end
+
+-- ---- notes ----
+
+local function note_of(self, outbox)
+   local row = rows(self, "SELECT note FROM notes WHERE outbox = ?", outbox)[1]
+   return row and row[1] or ""
+end
+
+function Store:note(outbox)
+   return steps.step(self, note_of, outbox)
+end
+
+local function replace_note(self, outbox, old, new)
+   if note_of(self, outbox) ~= old then return false end
+   run(self, "INSERT OR REPLACE INTO notes (outbox, note) VALUES (?, CAST(? AS BLOB))", outbox, new)
+   return true
+end
+
+function Store:set_note(outbox, old, new)
+   return change(self, true, replace_note, outbox, old, new)
+end
+
+-- ---- opening and closing ----
+
+function Store:close()
+   self.db:close()
+   return true
+end
+
+local function no_module(why)
+   return errors.new("system", { reason = "not_installed", retry = "never",
+      what = "smtp.outbox keeps its messages in SQLite, and the module smtp.sqlite_store cannot be "
+         .. "loaded: " .. why, hint = "Install the rock lua-smtp-outbox" })
+end
+
+--- Open a store.
+---@param path string   of the file, which is made if it does not exist
+---@return smtp.SqliteStore|nil
+---@return table|nil err   a SystemError
+local function open(path)
+   local module, why = system.load "smtp.sqlite_store"
+   if not module then return nil, no_module(why) end
+   local db, word, sentence = module.open(path, BUSY_MS)
+   if not db then return schema.failure(path, word, sentence) end
+   local done
+   done, word, sentence = schema.prepare(db)
+   if not done then
+      db:close()
+      return schema.failure(path, word, sentence)
+   end
+   return setmetatable({ db = db, path = path, lasting = true }, Store)
+end
+
+return { open = open }

@@ -1,0 +1,96 @@
+--- The SQLite store: claims, marks, results, and leases that have ended.
+-- @module smtp.outbox.sqlite_delivery
+
+local steps = require "smtp.outbox.sqlite_steps"
+
+local change, rows, run = steps.change, steps.rows, steps.run
+
+local methods = {}
+
+-- ---- claims ----
+
+local DUE = steps.SELECT_WHOLE .. "state = 'queued' AND due <= ? AND since <= ? "
+   .. "ORDER BY due, m.number LIMIT ?"
+local FOREVER = 9007199254740991
+
+local function claim_due(self, outbox, now, lease, claim, limit, before)
+   local list = steps.records_of(rows(self, DUE, outbox, now, before or FOREVER, limit))
+   for i = 1, #list do
+      local record = list[i]
+      run(self, "UPDATE messages SET state = 'claimed', due = ?, claim = ?, ending = x'' "
+         .. "WHERE number = ?", lease, claim, record.number)
+      record.state, record.due, record.claim, record.ending = "claimed", lease, claim, ""
+   end
+   return list
+end
+
+function methods:claim(outbox, now, lease, claim, limit, before)
+   return change(self, false, claim_due, outbox, now, lease, claim, limit, before)
+end
+
+local function renew_all(self, numbers, claims, lease)
+   local count = 0
+   for i = 1, #numbers do
+      count = count + run(self, "UPDATE messages SET due = ? WHERE number = ? AND claim = ? AND "
+         .. "state IN ('claimed', 'ending')", lease, numbers[i], claims[i])
+   end
+   return count
+end
+
+function methods:renew(_, numbers, claims, lease)
+   return change(self, false, renew_all, numbers, claims, lease)
+end
+
+-- ---- results and marks ----
+
+local SETTLE = "UPDATE messages SET state = ?, due = ?, since = coalesce(?, since), "
+   .. "recipients = CAST(? AS BLOB), attempts = ?, history = CAST(history || ? AS BLOB), "
+   .. "claim = coalesce(?, claim), ending = x'' WHERE number = ? AND claim = ? AND "
+   .. "(? IS NULL OR state = ?)"
+local MARK = "UPDATE messages SET state = 'ending', ending = CAST(ending || ? AS BLOB) WHERE "
+   .. "number = ? AND claim = ? AND state IN ('claimed', 'ending')"
+
+local function settle(self, result)
+   return run(self, SETTLE, result.state, result.due, result.since, result.recipients,
+      result.attempts, result.history, result.new_claim, result.number, result.claim, result.from,
+      result.from) == 1
+end
+
+local function commit_all(self, settled, marks)
+   local done, marked = {}, {}
+   for i = 1, #settled do done[i] = settle(self, settled[i]) end
+   for i = 1, #marks do
+      marked[i] = run(self, MARK, marks[i].bytes, marks[i].number, marks[i].claim) == 1
+   end
+   return done, marked
+end
+
+function methods:commit(_, settled, marks)
+   return change(self, true, commit_all, settled, marks)
+end
+
+-- ---- leases that have ended ----
+
+local CRASHED = steps.SELECT .. "state = 'ending' AND due < ? ORDER BY due LIMIT ?"
+
+local function expire_all(self, outbox, now, limit)
+   run(self, "UPDATE messages SET state = 'queued', claim = 0 WHERE outbox = ? AND "
+      .. "state = 'claimed' AND due < ?", outbox, now)
+   return steps.records_of(rows(self, CRASHED, outbox, now, limit))
+end
+
+local ENDED = "SELECT 1 FROM messages WHERE outbox = ? AND state IN ('claimed', 'ending') AND "
+   .. "due < ? LIMIT 1"
+
+local function any_expired(self, outbox, now)
+   return rows(self, ENDED, outbox, now)[1] ~= nil
+end
+
+function methods:expire(outbox, now, limit)
+   local found, err = steps.step(self, any_expired, outbox, now)
+   if err then return nil, err end
+   if not found then return {} end
+   return change(self, false, expire_all, outbox, now, limit)
+end
+
+return methods

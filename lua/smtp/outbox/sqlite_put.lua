@@ -1,0 +1,134 @@
+--- The SQLite store: how messages arrive in it, and leave it.
+-- @module smtp.outbox.sqlite_put
+
+local errors = require "smtp.errors"
+local steps = require "smtp.outbox.sqlite_steps"
+
+local change, rows, run = steps.change, steps.rows, steps.run
+
+local PIECES_IN_STEP = 16   -- of a body that arrives: others may write between two steps
+local ARRIVING = 86400      -- seconds after which a message that has not arrived never will
+local PAGES_FREED = 256     -- at once, after messages were removed
+local PURGED_MAX = 500      -- messages removed in one step
+
+local methods = {}
+
+-- ---- put ----
+
+local INSERT = "INSERT INTO messages (outbox, id, state, due, claim, created, since, attempts, "
+   .. "size, facts, recipients, addresses, ending, history) VALUES (?, ?, ?, ?, 0, ?, ?, 0, ?, "
+   .. "CAST(? AS BLOB), CAST(? AS BLOB), ?, x'', x'')"
+local FIND = "SELECT number, state FROM messages WHERE outbox = ? AND id = ?"
+
+local function insert(self, outbox, record, state, due)
+   run(self, INSERT, outbox, record.id, state, due, record.created, record.since, record.size,
+      record.facts, record.recipients, record.addresses)
+   return rows(self, "SELECT last_insert_rowid()")[1][1]
+end
+
+local function put_whole(self, outbox, record)
+   if rows(self, FIND, outbox, record.id)[1] then return false end
+   local number = insert(self, outbox, record, "queued", record.due)
+   run(self, "INSERT INTO bodies (number, body) VALUES (?, CAST(? AS BLOB))", number, record.body)
+   return true
+end
+
+local function remove(self, number)
+   run(self, "DELETE FROM bodies WHERE number = ?", number)
+   run(self, "DELETE FROM pieces WHERE number = ?", number)
+   run(self, "DELETE FROM messages WHERE number = ?", number)
+end
+
+-- Another process may be in the middle of putting the same message: the later one wins, because the
+-- earlier one may have died.
+local function begin_pieces(self, outbox, record)
+   local found = rows(self, FIND, outbox, record.id)[1]
+   if found and found[2] ~= "arriving" then return false end
+   if found then remove(self, found[1]) end
+   return insert(self, outbox, record, "arriving", record.created + ARRIVING)
+end
+
+local function add_pieces(self, number, first, list)
+   for i = 1, #list do
+      run(self, "INSERT INTO pieces (number, at, body) VALUES (?, ?, CAST(? AS BLOB))", number,
+         first + i - 1, list[i])
+   end
+end
+
+local function finish_pieces(self, number, due)
+   return run(self, "UPDATE messages SET state = 'queued', due = ? WHERE number = ? AND "
+      .. "state = 'arriving'", due, number) == 1
+end
+
+-- Up to so many pieces. -> list, nil and an error | list, whether there may be more
+local function take_pieces(pieces)
+   local list = {}
+   while #list < PIECES_IN_STEP do
+      local piece, err = pieces()
+      if piece == false then return nil, err end
+      if not piece then return list, false end
+      list[#list + 1] = piece
+   end
+   return list, true
+end
+
+local function put_pieces(self, outbox, record, pieces)
+   local number, err = change(self, false, begin_pieces, outbox, record)
+   if not number then return number, err end
+   local count, more = 0, true
+   while more do
+      local list
+      list, more = take_pieces(pieces)
+      if not list then
+         change(self, false, remove, number)
+         return nil, more
+      end
+      local _, trouble = change(self, false, add_pieces, number, count + 1, list)
+      if trouble then return nil, trouble end
+      count = count + #list
+   end
+   local done
+   done, err = change(self, true, finish_pieces, number, record.due)
+   if done == false then -- another process has put it anew
+      return errors.caught(errors.new("system", { reason = "store_busy", retry = "later",
+         what = "another process is putting the message " .. record.id }))
+   end
+   return done, err
+end
+
+function methods:put(outbox, record, pieces)
+   if pieces then return put_pieces(self, outbox, record, pieces) end
+   return change(self, true, put_whole, outbox, record)
+end
+
+-- ---- what is no longer needed ----
+
+local OLD = "SELECT number FROM messages WHERE outbox = ? AND state IN ('sent', 'failed', "
+   .. "'cancelled', 'arriving') AND due < ? LIMIT ?"
+
+local function purge_some(self, outbox, before)
+   local list = rows(self, OLD, outbox, before, PURGED_MAX)
+   for i = 1, #list do remove(self, list[i][1]) end
+   return #list
+end
+
+-- The pages that became free go back to the file system, a few at a time.
+local function shrink(self)
+   return rows(self, ("PRAGMA incremental_vacuum(%d)"):format(PAGES_FREED))
+end
+
+function methods:purge(outbox, before)
+   local total = 0
+   repeat
+      local count, err = change(self, true, purge_some, outbox, before)
+      if not count then return nil, err end
+      total = total + count
+   until count < PURGED_MAX
+   if total > 0 then
+      local _, err = steps.step(self, shrink)
+      if err then return nil, err end
+   end
+   return total
+end
+
+return methods

@@ -1,0 +1,151 @@
+--- The tables of the SQLite store, and how files of older versions become those of this one.
+-- @module smtp.outbox.sqlite_schema
+
+local core = require "smtp.core"
+local errors = require "smtp.errors"
+
+local schema = {}
+
+local APPLICATION = 0x6C736F62 -- "lsob": the file is an outbox
+local VERSION = 1
+
+-- From each version to the next one: statements.
+local migrations = {
+   [0] = {
+      [[CREATE TABLE messages (
+         number INTEGER PRIMARY KEY AUTOINCREMENT,
+         outbox TEXT NOT NULL,
+         id TEXT NOT NULL,
+         state TEXT NOT NULL,
+         due INTEGER NOT NULL,
+         claim INTEGER NOT NULL,
+         created INTEGER NOT NULL,
+         since INTEGER NOT NULL,
+         attempts INTEGER NOT NULL,
+         size INTEGER NOT NULL,
+         facts BLOB NOT NULL,
+         recipients BLOB NOT NULL,
+         addresses TEXT NOT NULL,
+         ending BLOB NOT NULL,
+         history BLOB NOT NULL)]],
+      "CREATE UNIQUE INDEX messages_by_id ON messages (outbox, id)",
+      "CREATE INDEX messages_by_due ON messages (outbox, state, due)",
+      "CREATE TABLE bodies (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+      [[CREATE TABLE pieces (
+         number INTEGER NOT NULL,
+         at INTEGER NOT NULL,
+         body BLOB NOT NULL)]],
+      "CREATE UNIQUE INDEX pieces_by_number ON pieces (number, at)",
+      "CREATE TABLE notes (outbox TEXT PRIMARY KEY, note BLOB NOT NULL)",
+      ("PRAGMA application_id = %d"):format(APPLICATION),
+      "PRAGMA user_version = 1",
+   },
+}
+
+-- ---- errors ----
+
+local reasons = {
+   busy = { "store_busy", "later", "another process keeps the store locked; try again" },
+   full = { "store_full", "later", "Free some space on the disk" },
+   corrupt = { "store_damaged", "never",
+      "Check that the path is the one of an outbox; restore the file from a backup if it is" },
+   readonly = { "store_readonly", "later", "Make the file and its folder writable" },
+   path = { "store_path", "later", "Check the path: the folder has to exist and to be writable" },
+   memory = { "resources", "later" },
+   io = { "store_io", "later", "Check the disk" },
+   toobig = { "store_toobig", "never", "Send less in one message" },
+}
+
+--- The error of a call of smtp.sqlite_store that failed.
+---@param path string
+---@param word string       as the call returned it
+---@param sentence string
+---@return nil
+---@return table err        a SystemError
+function schema.failure(path, word, sentence)
+   local reason = reasons[word] or { "store", "never" }
+   return nil, errors.new("system", { reason = reason[1], retry = reason[2], hint = reason[3],
+      what = ("the store %s: %s"):format(path, sentence) })
+end
+
+-- ---- opening ----
+
+local function value_of(db, sql)
+   local rows, word, sentence = db:rows(sql)
+   if not rows then return nil, word, sentence end
+   return rows[1] and rows[1][1]
+end
+
+local TRIES = 100 -- of 20 ms: switching to WAL does not wait for other processes by itself
+
+local function use_wal(db)
+   local mode, word, sentence
+   for _ = 1, TRIES do
+      mode, word, sentence = value_of(db, "PRAGMA journal_mode = WAL")
+      if mode == "wal" then return true end
+      if word ~= "busy" then break end
+      core.sleep(0.02)
+   end
+   if word then return nil, word, sentence end
+   return nil, "io", "SQLite cannot use a write-ahead log here: a network file system, most likely"
+end
+
+local settings = { "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA foreign_keys = OFF",
+   "PRAGMA trusted_schema = OFF" }
+local wal_settings = { "PRAGMA synchronous = FULL", "PRAGMA journal_size_limit = 16777216",
+   "PRAGMA temp_store = MEMORY" }
+
+local function run_all(db, statements)
+   for i = 1, #statements do
+      local done, word, sentence = db:run(statements[i])
+      if not done then return nil, word, sentence end
+   end
+   return true
+end
+
+local function check_version(db)
+   local tables, word, sentence = value_of(db, "SELECT count(*) FROM sqlite_master")
+   if not tables then return nil, word, sentence end
+   local version = value_of(db, "PRAGMA user_version")
+   local application = value_of(db, "PRAGMA application_id")
+   if version > VERSION and application == APPLICATION then
+      return nil, "newer", ("the file has version %d of the schema, and this library knows %d")
+         :format(version, VERSION)
+   elseif tables ~= 0 and application ~= APPLICATION then
+      return nil, "foreign", "the file is a database of another program"
+   end
+   return version
+end
+
+local function migrate(db)
+   local began, word, sentence = db:run("BEGIN IMMEDIATE")
+   if not began then return nil, word, sentence end
+   local version, done
+   version, word, sentence = check_version(db)
+   while version and version < VERSION do
+      done, word, sentence = run_all(db, migrations[version])
+      version = done and version + 1
+   end
+   if version then done, word, sentence = db:run("COMMIT") end
+   if version and done then return true end
+   db:run("ROLLBACK")
+   return nil, word, sentence
+end
+
+--- Make a database that was opened ready: its settings, its tables.
+---@param db userdata   of smtp.sqlite_store
+---@return true|nil
+---@return string|nil word
+---@return string|nil sentence
+function schema.prepare(db)
+   local version, word, sentence = check_version(db)
+   if not version then return nil, word, sentence end
+   local done
+   done, word, sentence = run_all(db, settings)
+   if done then done, word, sentence = use_wal(db) end
+   if done then done, word, sentence = run_all(db, wal_settings) end
+   if not done or version == VERSION then return done, word, sentence end
+   return migrate(db)
+end
+
+return schema

@@ -1,0 +1,80 @@
+--- Steps of the SQLite store: statements that succeed or fail together, and rows as records.
+-- @module smtp.outbox.sqlite_steps
+
+local errors = require "smtp.errors"
+local schema = require "smtp.outbox.sqlite_schema"
+
+local steps = {}
+
+-- ---- steps ----
+
+-- Run one statement. Raises the failure, which `step` returns.
+function steps.run(self, sql, ...)
+   local count, word, sentence = self.db:run(sql, ...)
+   if not count then error({ word = word, sentence = sentence }, 0) end
+   return count
+end
+
+function steps.rows(self, sql, ...)
+   local list, word, sentence = self.db:rows(sql, ...)
+   if not list then error({ word = word, sentence = sentence }, 0) end
+   return list
+end
+
+local function results(self, ok, ...)
+   if ok then return ... end
+   local trouble = ...
+   self.db:run("ROLLBACK") -- without a transaction this fails, and does nothing
+   if type(trouble) ~= "table" then error(trouble, 0) end
+   if errors.is(trouble) then return nil, trouble end
+   return schema.failure(self.path, trouble.word, trouble.sentence)
+end
+
+-- What one step returns, nil and an error if it fails.
+function steps.step(self, fn, ...)
+   return results(self, pcall(fn, self, ...))
+end
+
+-- A step that changes something. A lasting one is on the disk when it returns.
+local function transaction(self, lasting, fn, ...)
+   if lasting ~= self.lasting then
+      steps.run(self, lasting and "PRAGMA synchronous = FULL" or "PRAGMA synchronous = NORMAL")
+      self.lasting = lasting
+   end
+   steps.run(self, "BEGIN IMMEDIATE")
+   local a, b, c = fn(self, ...)
+   steps.run(self, "COMMIT")
+   return a, b, c
+end
+
+function steps.change(self, lasting, fn, ...)
+   return steps.step(self, transaction, lasting, fn, ...)
+end
+
+-- ---- records ----
+
+local COLUMNS = "number, id, state, due, claim, created, since, attempts, size, facts, recipients, "
+   .. "addresses, ending, history"
+
+--- The beginning of a statement for records; its first parameter is the name of the outbox.
+steps.SELECT = "SELECT " .. COLUMNS .. " FROM messages WHERE outbox = ? AND "
+
+--- That of a statement for records with their bodies; `m` has the columns of the message.
+steps.SELECT_WHOLE = "SELECT " .. COLUMNS:gsub("number", "m.number", 1)
+   .. ", b.body FROM messages m LEFT JOIN bodies b ON b.number = m.number WHERE outbox = ? AND "
+
+local names = { "number", "id", "state", "due", "claim", "created", "since", "attempts", "size",
+   "facts", "recipients", "addresses", "ending", "history", "body" }
+
+function steps.record_of(row)
+   local record = {}
+   for i = 1, #names do record[names[i]] = row[i] end
+   return record
+end
+
+function steps.records_of(list)
+   for i = 1, #list do list[i] = steps.record_of(list[i]) end
+   return list
+end
+
+return steps

@@ -1,0 +1,268 @@
+--- What becomes of a message: after an attempt, after the lease of a runner that died has ended,
+-- and when a person decides. Each function returns what store:commit takes as a result.
+--
+-- The state of a message follows from those of its recipients: it is queued while a recipient is;
+-- then in doubt if one is; then sent, if one has the message; then failed.
+-- @module smtp.outbox.states
+
+local core = require "smtp.core"
+local encoding = require "smtp.outbox.encoding"
+local errors = require "smtp.errors"
+local retry = require "smtp.outbox.retry"
+
+local states = {}
+
+local TEXT_MAX = 400 -- bytes of a server's words, and of a sentence
+
+-- ---- the whole ----
+
+local order = { "queued", "doubt", "sent", "failed", "cancelled" }
+
+local function state_of(list)
+   local found = {}
+   for i = 1, #list do found[list[i].state] = true end
+   for i = 1, #order do
+      if found[order[i]] then return order[i] end
+   end
+   return "failed"
+end
+
+--- A random number: that of a claim, or of a change that ends one.
+---@return integer
+function states.new_claim()
+   local a, b, c, d, e, f = core.random(6):byte(1, 6)
+   return ((((a * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f + 1
+end
+
+local function cut(text)
+   return text and errors.cut(text, TEXT_MAX, "…")
+end
+
+local function result(record, list, fields)
+   local state = state_of(list)
+   return { number = record.number, claim = record.claim, state = state, since = fields.since,
+      due = fields.due, recipients = encoding.encode(list), list = list, from = fields.from,
+      attempts = record.attempts + (fields.is_attempt and 1 or 0), new_claim = fields.new_claim,
+      history = fields.event and encoding.encode(fields.event) or "" }
+end
+
+-- ---- after an attempt ----
+
+local function note_reply(one, reply, reason)
+   one.code, one.enhanced, one.text = reply.code, reply.enhanced, cut(reply.text)
+   one.reason = reason
+end
+
+-- What an attempt means for a recipient whose reply or verdict is not its own.
+local function by_error(one, err)
+   if not err then return true end -- left for a further transaction
+   note_reply(one, err, err.reason)
+   if err.retry == "never" then one.state = "failed" end
+   return err.retry == "now"
+end
+
+-- -> true: another attempt may follow at once
+local function note_verdict(one, verdict, err, resend)
+   local state = verdict and verdict.state
+   if state == "accepted" then
+      note_reply(one, verdict, nil)
+      one.state = "sent"
+   elseif state == "unknown" then
+      note_reply(one, err or verdict, err and err.reason)
+      if resend then one.resent = true else one.state = "doubt" end
+   elseif verdict and verdict.code then
+      note_reply(one, verdict, verdict.reason)
+      if verdict.retry == "never" then one.state = "failed" end
+   else
+      return by_error(one, err)
+   end
+end
+
+local function expire(list, what)
+   for i = 1, #list do
+      if list[i].state == "queued" then
+         list[i].state, list[i].reason = "failed", "expired"
+         list[i].text = list[i].text or what
+      end
+   end
+end
+
+local function server_of(known)
+   if not known or not known.host then return nil end
+   local place = ("%s:%s"):format(known.host, tostring(known.port))
+   return known.address and ("%s [%s]"):format(place, known.address) or place
+end
+
+-- One attempt, for the history.
+local function event_of(now, receipt, err)
+   local reply = receipt and receipt.reply or err
+   return { time = now, server = server_of(receipt and receipt.server or err), code = reply.code,
+      enhanced = reply.enhanced, text = cut(reply.text), kind = err and err.kind,
+      reason = err and err.reason, what = err and cut(err.what) }
+end
+
+local function is_open(list)
+   return state_of(list) == "queued"
+end
+
+-- When the open recipients are tried again; gives them up if the message is too old.
+local function next_due(record, list, settings, hurry, now)
+   local policy = settings.retry
+   if hurry and not list.hurried then
+      list.hurried = true
+      return now
+   end
+   list.hurried = nil
+   local last = record.since + policy.give_up
+   if now >= last then
+      expire(list, "the message was too old for another attempt")
+      return now
+   end
+   return math.min(now + retry.delay(policy, record.id, record.attempts + 1), last)
+end
+
+--- After an attempt.
+---@param record table         with `list` and `open`, from entry.outgoing
+---@param receipt? smtp.Receipt
+---@param err? smtp.Error
+---@param settings table       retry, resend
+---@param now integer
+---@return table result
+function states.after_attempt(record, receipt, err, settings, now)
+   local list, open = record.list, record.open
+   local verdicts = (receipt or err).recipients or {}
+   local hurry = false
+   for i = 1, #open do
+      if note_verdict(list[open[i]], verdicts[i], err, settings.resend) then hurry = true end
+   end
+   local due = now
+   if is_open(list) then due = next_due(record, list, settings, hurry, now) end
+   return result(record, list, { due = due, is_attempt = true,
+      event = event_of(now, receipt, err) })
+end
+
+--- Without an attempt: it was claimed, and is queued again.
+---@param due integer
+---@return table result
+function states.released(record, due)
+   return result(record, record.list or encoding.decode(record.recipients), { due = due })
+end
+
+--- It was due, but is too old.
+function states.expired(record, why, now)
+   local list = encoding.decode(record.recipients)
+   expire(list, why)
+   return result(record, list, { due = now,
+      event = { time = now, reason = "expired", what = cut(why) } })
+end
+
+-- ---- after the end of a lease ----
+
+local function marked_of(record)
+   local marked = {}
+   local lists = encoding.decode_all(record.ending)
+   for i = 1, #lists do
+      for j = 1, #lists[i] do marked[lists[i][j]] = true end
+   end
+   return marked
+end
+
+-- An address that is spelled in another way may be any of them.
+local function is_complete(marked, list)
+   local known = {}
+   for i = 1, #list do known[list[i].address] = true end
+   for address in next, marked do
+      if not known[address] then return false end
+   end
+   return next(marked) ~= nil
+end
+
+--- The runner that was about to send the end has gone, and there is no result.
+---@param record table     its state is "ending"
+---@param settings table   retry, resend
+---@param now integer
+---@return table result
+function states.after_crash(record, settings, now)
+   local list, marked = encoding.decode(record.recipients), marked_of(record)
+   local all = not is_complete(marked, list)
+   for i = 1, #list do
+      local one = list[i]
+      if one.state == "queued" and (all or marked[one.address]) then
+         if settings.resend then
+            one.resent = true
+         else
+            one.state, one.claim, one.reason = "doubt", record.claim, "crash"
+         end
+      end
+   end
+   return result(record, list, { due = now, from = "ending", new_claim = states.new_claim(),
+      event = { time = now, reason = "crash", what = "a runner ended between the mark and the "
+         .. "result: the server may have the message" } })
+end
+
+--- A result that arrives after the doubt that it settles.
+---@param record table     as the store has it now
+---@param late table       the result that did not count
+---@param now integer
+---@return table|nil result   nil: no recipient is in doubt because of it
+function states.after_doubt(record, late, now)
+   local list, settled = encoding.decode(record.recipients), false
+   for i = 1, #list do
+      local one, known = list[i], late.list[i]
+      if one.state == "doubt" and one.claim == late.claim and known and known.state ~= "doubt" then
+         list[i], settled = known, true
+      end
+   end
+   if not settled then return nil end
+   local own = result(record, list, { due = now, from = record.state, is_attempt = true,
+      new_claim = states.new_claim() })
+   own.history = late.history
+   return own
+end
+
+-- ---- decisions ----
+
+local function decide(record, from, to, now, reason)
+   local list, count = encoding.decode(record.recipients), 0
+   for i = 1, #list do
+      local one = list[i]
+      if one.state == from then
+         one.state, one.reason, count = to, to ~= "queued" and reason or nil, count + 1
+      end
+   end
+   if count == 0 then return nil end
+   return result(record, list, { due = now, since = to == "queued" and now or nil,
+      from = record.state, new_claim = states.new_claim(),
+      event = { time = now, reason = reason } })
+end
+
+--- A person or a program has decided about the recipients that are in doubt.
+---@param word "sent"|"unsent"
+---@return table|nil result   nil: none is in doubt
+function states.resolved(record, word, now)
+   return decide(record, "doubt", word == "sent" and "sent" or "queued", now, "resolved_" .. word)
+end
+
+--- Do not send it to those that do not have it.
+---@return table|nil result   nil: all have it, or have failed
+function states.cancelled(record, now)
+   return decide(record, "queued", "cancelled", now, "cancelled")
+end
+
+--- Send it now to those that are queued, and again to those that have failed or are cancelled.
+---@return table|nil result   nil: there are none
+function states.retried(record, now)
+   local list, count = encoding.decode(record.recipients), 0
+   for i = 1, #list do
+      local state = list[i].state
+      if state == "failed" or state == "cancelled" or state == "queued" then
+         list[i].state, count = "queued", count + 1
+      end
+   end
+   if count == 0 then return nil end
+   list.hurried = nil
+   return result(record, list, { due = now, since = now, from = record.state,
+      new_claim = states.new_claim(), event = { time = now, reason = "retried" } })
+end
+
+return states

@@ -1,0 +1,90 @@
+--- The interface of a store: where an outbox keeps its messages. smtp.outbox.sqlite is one; an
+-- object of the caller's with these methods is another.
+--
+-- Every method returns nil and an error of this library where the store failed: its kind is
+-- "system", and `retry` is "later" where another attempt may succeed. `outbox` is the name of an
+-- outbox: no method sees the messages of another one. Times are seconds since 1970; the caller
+-- gives them, so that a store has no clock.
+--
+-- What a method changes is durable when it returns, except for `claim`, `renew` and `expire`: a
+-- power loss that forgets these leaves the state before them, from which nothing is sent twice.
+--
+-- A record is a table. The caller writes and reads its values; only the store needs `number`.
+--
+--     number      the store's key of the message
+--     id          the caller's key: unique in an outbox
+--     state       "queued", "claimed", "ending", "doubt", "sent", "failed" or "cancelled"
+--     due         queued: when to send it; claimed, ending: when the lease ends; otherwise since
+--                 when the message has this state
+--     claim       the number of the newest claim or change: a large random number
+--     created     when it was put
+--     since       the time from which the age of the message counts
+--     attempts    how many attempts there were
+--     size        bytes of the message
+--     facts       bytes: what smtp.outbox.entry keeps about the message
+--     recipients  bytes: what became of each recipient
+--     addresses   "\n" .. the addresses in lower case, each followed by "\n"
+--     ending      bytes: what mark_ending has appended
+--     history     bytes: what finish and change have appended
+--     body        the bytes of a message of up to 64 KiB; nil: read them with `read`
+--
+-- @module smtp.outbox.store
+
+local check = require "smtp.options.check"
+
+local store = {}
+
+--- The methods of a store, and what each returns.
+--
+--     put(outbox, record, pieces)   true if the message is new, false if there is one with this id.
+--                                   `pieces`: nil, or a function that returns the next piece of
+--                                   a body that is over 64 KiB, nil at the end, or false and an
+--                                   error, which put returns
+--     claim(outbox, now, lease, claim, limit, before)
+--                                   the records of up to `limit` messages that are queued and due,
+--                                   the oldest first. They are now claimed by the number `claim`
+--                                   until `lease`. `before`: only those whose `since` is not after
+--                                   this time
+--     renew(outbox, numbers, claims, lease)   the claims end later; a claim that is gone is ignored
+--     commit(outbox, results, marks)   in one step: first each of `results`, a record with the
+--                                   fields state, due, recipients, attempts, history (bytes to
+--                                   append), new_claim; it counts if `number` and `claim` are those
+--                                   of the message, and `from` is nil or its state. Then each of
+--                                   `marks`: { number =, claim =, bytes = }: the message becomes
+--                                   "ending" if it is claimed by this claim. Returns two lists of
+--                                   true or false: which results counted, which marks
+--     expire(outbox, now, limit)    claimed messages whose lease has ended are queued again;
+--                                   returns records of up to `limit` messages that are "ending" and
+--                                   whose lease has ended. Those are not changed
+--     due_at(outbox)                when the next message is due or the next lease ends; nil: none
+--     read(number, at)              the piece of a body with this number (1 is the first); nil at
+--                                   the end
+--     get(outbox, id)               the record without body | nil without an error: there is none
+--     list(outbox, filter)          records without body, in the order in which they were put:
+--                                   filter = { state =, address = in lower case, limit =, after = a
+--                                   number }
+--     count(outbox)                 { [state] = how many }, and the time at which the first queued
+--                                   message is or was due, or nil
+--     note(outbox)                  bytes that set_note has kept, or ""
+--     set_note(outbox, old, new)    true if the bytes were `old`, and are `new` now; else false
+--     purge(outbox, before)         removes messages that have been sent, failed or cancelled since
+--                                   before this time; returns how many
+--     close()
+--
+store.methods = { "put", "claim", "renew", "commit", "expire", "due_at", "read", "get", "list",
+   "count", "note", "set_note", "purge", "close" }
+
+--- Check that a value is a store. Raises a UsageError.
+---@param value table|userdata   the option `store`
+function store.check(value)
+   for i = 1, #store.methods do
+      local name = store.methods[i]
+      local ok, method = pcall(function() return value[name] end)
+      if not ok or method == nil then
+         check.refuse_value("store", "a path or a store, which has a method " .. name, value,
+            'Write store = "/var/lib/app/mail.db"')
+      end
+   end
+end
+
+return store

@@ -1,0 +1,170 @@
+-- smtp.outbox: what users call.
+local outboxes = require "spec.tools.outboxes"
+local raising = require "smtp"
+
+local message, states = outboxes.message, outboxes.states
+
+describe("An outbox", function()
+   after_each(outboxes.clean)
+
+   it("delivers what was put", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message("bob@example.net", "eve@example.net")))
+      assert.equal("queued", case.box:get(id).state)
+      assert.same({ sent = 1, failed = 0, doubt = 0, queued = 0 }, case.box:run { once = true })
+      assert.same({ "bob@example.net", "eve@example.net" }, case.sink.messages[1].to)
+      local entry = case.box:get(id)
+      assert.equal("sent", entry.state)
+      assert.equal("sent sent", states(entry))
+      assert.equal("<m@example.org>", entry.message_id)
+      assert.equal("ann@example.org", entry.from)
+      assert.equal(1, #entry.attempts)
+      assert.equal(250, entry.attempts[1].code)
+      assert.same({ sent = 0, failed = 0, doubt = 0, queued = 0 }, case.box:run { once = true })
+      assert.equal(1, #case.sink.messages)
+   end)
+
+   it("counts a second put with the same id as the first one", function()
+      local case = outboxes.new()
+      assert.equal("order-7", case.box:put(message "bob@example.net", { id = "order-7" }))
+      assert.equal("order-7", case.box:put(message "eve@example.net", { id = "order-7" }))
+      assert(case.box:run { once = true })
+      assert.equal("order-7", case.box:put(message "eve@example.net", { id = "order-7" }))
+      assert(case.box:run { once = true })
+      assert.equal(1, #case.sink.messages)
+      assert.same({ "bob@example.net" }, case.sink.messages[1].to)
+   end)
+
+   it("sends nothing before its time", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net", { at = case.clock.time + 3600 }))
+      assert(case.box:run { once = true })
+      assert.equal(0, #case.sink.messages)
+      assert.equal(case.clock.time + 3600, case.box:get(id).due)
+      case.clock.time = case.clock.time + 3600
+      assert(case.box:run { once = true })
+      assert.equal(1, #case.sink.messages)
+   end)
+
+   it("calls on_result after the result is stored", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      assert(case.box:run { once = true })
+      local one = case.results[1]
+      assert.equal(id, one.entry.id)
+      assert.equal("sent", one.entry.state)
+      assert.equal("accepted", one.receipt.recipients[1].state)
+      assert.is_nil(one.err)
+   end)
+
+   it("stops with an error if on_result raises one, and no message is sent twice", function()
+      local case = outboxes.new { on_result = function() error "no disk" end }
+      for i = 1, 3 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      local totals, err = case.box:run { once = true }
+      assert.is_nil(totals)
+      assert.equal("on_result", err.reason)
+      assert.matches("no disk", err.what)
+      assert(outboxes.beside(case, { on_result = false }):run { once = true })
+      assert.equal(3, #case.sink.messages)
+   end)
+
+   it("of another name never claims a message", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      local other = outboxes.beside(case, { name = "other" })
+      assert(other:run { once = true })
+      assert.is_nil((other:get(id)))
+      assert.equal(0, #case.sink.messages)
+      assert.equal(0, other:stats().queued)
+   end)
+
+   it("lists its messages", function()
+      local case = outboxes.new()
+      for i = 1, 5 do assert(case.box:put(message("u" .. i .. "@Example.net"), { id = "m" .. i })) end
+      local list = case.box:list { limit = 2 }
+      assert.same({ 2, "m1", "m2" }, { #list, list[1].id, list[2].id })
+      list = case.box:list { after = list[2].number }
+      assert.same({ 3, "m3" }, { #list, list[1].id })
+      assert.equal("m4", case.box:list({ to = "U4@example.net" })[1].id)
+      assert.equal(5, #case.box:list { state = "queued" })
+      assert.equal(0, #case.box:list { state = "sent" })
+   end)
+
+   it("counts its messages", function()
+      local case = outboxes.new(nil, { faults = { rcpt = function(command)
+         return command:find("eve") and "550 5.1.1 who?"
+      end } })
+      for _, name in ipairs { "bob", "eve", "zoe" } do
+         assert(case.box:put(message(name .. "@example.net")))
+      end
+      assert.equal(case.clock.time, case.box:stats().due)
+      assert(case.box:run { once = true })
+      local stats = case.box:stats()
+      assert.same({ 2, 1, 0, 0 }, { stats.sent, stats.failed, stats.queued, stats.doubt })
+      assert.equal("relay.example:25", stats.name)
+      assert.is_nil(stats.due)
+      assert.is_nil(stats.why)
+   end)
+
+   it("cancels what waits", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      assert.is_true(case.box:cancel(id))
+      assert(case.box:run { once = true })
+      assert.equal(0, #case.sink.messages)
+      assert.equal("cancelled", case.box:get(id).state)
+      local done, err = case.box:cancel(id)
+      assert.is_nil(done)
+      assert.matches("its state is cancelled", err.what)
+   end)
+
+   it("sends again what has failed, if it is asked to", function()
+      local fault = "550 5.7.1 no"
+      local case = outboxes.new(nil, { faults = { rcpt = function() return fault end } })
+      local id = assert(case.box:put(message "bob@example.net"))
+      assert(case.box:run { once = true })
+      assert.equal("failed", case.box:get(id).state)
+      fault = nil
+      assert.is_true(case.box:retry(id))
+      assert(case.box:run { once = true })
+      assert.equal("sent", case.box:get(id).state)
+      assert.equal(3, #case.box:get(id).attempts)
+      assert.is_nil((case.box:retry(id)))
+   end)
+
+   it("says which id it does not have", function()
+      local box = outboxes.new().box
+      assert.is_nil((box:get "x"))
+      for _, call in ipairs { "retry", "cancel" } do
+         assert.matches("no message with the id x", select(2, box[call](box, "x")).what)
+      end
+      assert.matches("no message with the id x", select(2, box:resolve("x", "sent")).what)
+      assert.equal("resolve", select(2, box:resolve("x", "lost")).option)
+   end)
+
+   it("of the module smtp raises what that of smtp.safe returns", function()
+      local case = outboxes.new()
+      local box = raising.outbox(case.given)
+      local id = box:put(message "bob@example.net")
+      assert.equal(id, box:get(id).id)
+      assert.is_nil(box:get "x")
+      assert.is_nil(box.missing)
+      local ok, err = pcall(box.put, box, {})
+      assert.is_false(ok)
+      assert.equal("usage", err.kind)
+      ok, err = pcall(raising.outbox, {})
+      assert.is_false(ok)
+      assert.equal("store", err.option)
+   end)
+
+   it("says which rock is missing", function()
+      local loaded, searchers = package.loaded["smtp.sqlite_store"], package.cpath
+      package.loaded["smtp.sqlite_store"], package.cpath = nil, ""
+      local box, err = require("smtp.safe").outbox { store = outboxes.path(),
+         server = { host = "relay.example" } }
+      package.loaded["smtp.sqlite_store"], package.cpath = loaded, searchers
+      assert.is_nil(box)
+      assert.equal("not_installed", err.reason)
+      assert.matches("lua%-smtp%-outbox", err.hint)
+   end)
+end)

@@ -1,0 +1,153 @@
+-- How messages are claimed, marked, sent and recorded.
+local outboxes = require "spec.tools.outboxes"
+
+local message, states = outboxes.message, outboxes.states
+
+-- Calls of the store, with what happens before and after them.
+local function spied(case, name, before, after)
+   local store = case.box.store
+   local method = store[name]
+   store[name] = function(self, ...)
+      if before then
+         local handled, err = before(...)
+         if handled ~= nil then return handled or nil, err end
+      end
+      local a, b = method(self, ...)
+      if after then after(a, b) end
+      return a, b
+   end
+end
+
+describe("A runner", function()
+   after_each(outboxes.clean)
+
+   it("marks a message before its end is sent, for those that the server accepted", function()
+      local case = outboxes.new(nil, { faults = { rcpt = function(command)
+         return command:find("eve") and "451 later"
+      end } })
+      local id = assert(case.box:put(message("bob@example.net", "eve@example.net")))
+      local seen
+      case.sink:transport()
+      spied(case, "commit", nil, function()
+         seen = seen or { state = case.box:get(id).state, delivered = #case.sink.messages }
+      end)
+      assert(case.box:run { once = true })
+      assert.same({ state = "ending", delivered = 0 }, seen)
+      assert.equal("sent queued", states(case.box:get(id)))
+   end)
+
+   it("sends no end whose claim is gone", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      local is_first = true
+      spied(case, "claim", nil, function(list)
+         if not is_first or not list[1] then return end
+         is_first = false
+         case.clock.time = case.clock.time + 500 -- this process was stopped for so long
+         assert(case.box.store:expire(case.box:stats().name, case.clock.time, 9))
+      end)
+      local totals = assert(case.box:run { once = true })
+      assert.equal(2, case.connections)
+      assert.equal(1, #case.sink.messages)
+      assert.same({ sent = 1, failed = 0, doubt = 0, queued = 0 }, totals)
+      assert.equal(1, #case.box:get(id).attempts)
+   end)
+
+   it("sends no end that cannot be marked", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      local failures = 0
+      spied(case, "commit", function()
+         failures = failures + 1
+         return false, require("smtp.errors").new("system", { what = "no disk", retry = "never" })
+      end)
+      local totals, err = case.box:run { once = true }
+      assert.is_nil(totals)
+      assert.equal("no disk", err.what)
+      assert.equal(0, #case.sink.messages)
+      case.clock.time = case.clock.time + 500
+      assert(outboxes.beside(case):run { once = true })
+      assert.equal("sent", case.box:get(id).state)
+      assert.equal(1, #case.sink.messages)
+   end)
+
+   it("sends to the recipients that are open, and to no other", function()
+      local fault = "451 later"
+      local case = outboxes.new(nil, { faults = { rcpt = function(command)
+         if command:find("eve") then return fault end
+         return command:find("zoe") and "550 5.1.1 who?"
+      end } })
+      local id = assert(case.box:put(message("bob@example.net", "eve@example.net",
+         "zoe@example.net")))
+      assert(case.box:run { once = true })
+      assert.equal("sent queued failed", states(case.box:get(id)))
+      fault = nil
+      case.clock.time = case.clock.time + 100
+      assert(case.box:run { once = true })
+      assert.equal("sent sent failed", states(case.box:get(id)))
+      assert.same({ "eve@example.net" }, case.sink.messages[2].to)
+      assert.equal("sent", case.box:get(id).state)
+   end)
+
+   it("keeps one connection for many messages", function()
+      local case = outboxes.new()
+      for i = 1, 50 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      assert(case.box:run { once = true, connections = 1 })
+      assert.equal(50, #case.sink.messages)
+      assert.equal(1, case.connections)
+   end)
+
+   it("sends each message once over several connections, and eagerly", function()
+      local case = outboxes.new { server = { pipelining = "eager" } }
+      for i = 1, 70 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      assert(case.box:run { once = true, connections = 4 })
+      local seen = {}
+      for _, one in ipairs(case.sink.messages) do
+         assert.is_nil(seen[one.to[1]])
+         seen[one.to[1]] = true
+      end
+      assert.equal(70, #case.sink.messages)
+      assert.equal(70, case.box:stats().sent)
+   end)
+
+   it("is in doubt where the connection breaks after the end was sent", function()
+      local fault = "drop"
+      local case = outboxes.new(nil, { faults = { final = function() return fault end } })
+      local id = assert(case.box:put(message "bob@example.net"))
+      local totals = assert(case.box:run { once = true })
+      assert.equal(1, totals.doubt)
+      local entry = case.box:get(id)
+      assert.equal("doubt", entry.state)
+      assert.equal("disconnected", entry.attempts[1].kind)
+      assert.equal("doubt", case.results[1].entry.state)
+      assert.equal("doubt", case.results[1].err.retry)
+      fault = nil
+      case.clock.time = case.clock.time + 400000
+      assert(case.box:run { once = true })
+      assert.equal("doubt", case.box:get(id).state)
+      assert.is_true(case.box:resolve(id, "unsent"))
+      assert(case.box:run { once = true })
+      assert.equal("sent", case.box:get(id).state)
+   end)
+
+   it("renews the claims of a long send", function()
+      local case = outboxes.new { lease = 1 }
+      local id = assert(case.box:put(message "bob@example.net"))
+      local renewed = 0
+      spied(case, "renew", nil, function() renewed = renewed + 1 end)
+      case.sink = nil
+      local slow = require("spec.tools.server").new { capabilities = { "PIPELINING" } }
+      local core, stop = require "smtp.core", nil
+      slow.held = function()
+         stop = stop or core.now() + 0.6
+         return core.now() < stop
+      end
+      case.server.transport = function() return slow end
+      local box = outboxes.beside(case)
+      box.store = case.box.store
+      assert(box:run { once = true, connections = 1 })
+      assert.equal(1, #slow.taken)
+      assert.equal("sent", box:get(id).state)
+      assert.is_true(renewed >= 1)
+   end)
+end)

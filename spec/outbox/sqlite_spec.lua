@@ -1,0 +1,76 @@
+-- The SQLite store.
+local contract = require "spec.tools.store_contract"
+local outboxes = require "spec.tools.outboxes"
+local sqlite = require "smtp.outbox.sqlite"
+
+local function record(id, body)
+   return { id = id, due = 1, created = 1, since = 1, size = 1, body = body or "x", facts = "f",
+      recipients = "r", addresses = "\na@x.example\n" }
+end
+
+local function size_of(path)
+   local file = assert(io.open(path, "rb"))
+   local size = file:seek "end"
+   file:close()
+   return size
+end
+
+describe("The SQLite store", function()
+   after_each(outboxes.clean)
+
+   contract.describe(function() return assert(sqlite.open(outboxes.path())) end)
+
+   it("keeps its messages when it is closed", function()
+      local path = outboxes.path()
+      local store = assert(sqlite.open(path))
+      assert.is_true(store:put("box", record "a"))
+      store:close()
+      assert.equal("a", sqlite.open(path):get("box", "a").id)
+   end)
+
+   it("returns an error after it was closed", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      store:close()
+      local done, err = store:put("box", record "a")
+      assert.is_nil(done)
+      assert.equal("system", err.kind)
+      assert.matches("the database is closed", err.what)
+   end)
+
+   it("is one store for all that open the file", function()
+      local path = outboxes.path()
+      local one, other = assert(sqlite.open(path)), assert(sqlite.open(path))
+      one:put("box", record "a")
+      assert.equal("a", other:claim("box", 9, 99, 5, 1)[1].id)
+      assert.same({}, one:claim("box", 9, 99, 6, 1))
+   end)
+
+   it("gives space on the disk back after messages are gone", function()
+      local path = outboxes.path()
+      local store = assert(sqlite.open(path))
+      for i = 1, 40 do assert(store:put("box", record("m" .. i, ("x"):rep(60000)))) end
+      local results = {}
+      for i, one in ipairs(store:claim("box", 9, 99, 5, 50)) do
+         results[i] = { number = one.number, claim = 5, state = "sent", due = 10, recipients = "r",
+            attempts = 1, history = "" }
+      end
+      store:commit("box", results, {})
+      store:close()
+      local before = size_of(path)
+      store = assert(sqlite.open(path))
+      assert.equal(40, store:purge("box", 20))
+      store:close()
+      assert.is_true(before > 2400000)
+      assert.is_true(size_of(path) < before - 1000000)
+   end)
+
+   it("builds no statement from text", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      local odd = "x'); DROP TABLE messages; --\0\""
+      assert.is_true(store:put(odd, { id = odd, due = 1, created = 1, since = 1, size = 1,
+         body = odd, facts = odd, recipients = odd, addresses = "\n" .. odd .. "\n" }))
+      local got = store:claim(odd, 9, 99, 5, 1)[1]
+      assert.same({ odd, odd, odd }, { got.id, got.body, got.facts })
+      assert.equal(odd, store:list(odd, { limit = 1, address = odd })[1].id)
+   end)
+end)

@@ -1,0 +1,103 @@
+-- smtp.sqlite_store: databases, and statements on them.
+local outboxes = require "spec.tools.outboxes"
+local store = require "smtp.sqlite_store"
+
+local function open(path)
+   return assert(store.open(path or outboxes.path(), 0))
+end
+
+local function output_of(command)
+   local pipe = assert(io.popen(command))
+   local text = pipe:read("*a")
+   pipe:close()
+   return text
+end
+
+describe("A database", function()
+   after_each(outboxes.clean)
+
+   it("is a file that only its owner can read", function()
+      local path = outboxes.path()
+      open(path):run "CREATE TABLE t (a)"
+      assert.equal("600\n", output_of("stat -c %a " .. path))
+   end)
+
+   it("gives back what it was given", function()
+      local db = open()
+      assert.equal(0, db:run "CREATE TABLE t (a, b, c, d, e, f)")
+      local bytes = "\0\255" .. ("x"):rep(100000)
+      assert.equal(1, db:run("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", 9007199254740991, -1, 0.5,
+         bytes, true, nil))
+      local row = assert(db:rows("SELECT * FROM t WHERE d = ?", bytes))[1]
+      assert.same({ 9007199254740991, -1, 0.5, bytes, 1 }, row)
+   end)
+
+   it("gives an empty string for an empty blob", function()
+      assert.same({ { "" } }, open():rows "SELECT x''")
+   end)
+
+   it("runs a statement again with other parameters", function()
+      local db = open()
+      for i = 1, 3 do assert.same({ { i } }, db:rows("SELECT ?", i)) end
+      assert.same({ {} }, db:rows "SELECT ?")
+   end)
+
+   it("refuses more values than the statement has parameters", function()
+      local db = open()
+      local ok, why = pcall(db.rows, db, "SELECT ?", 1, 2)
+      assert.is_false(ok)
+      assert.matches("more values", why)
+   end)
+
+   it("refuses a value that is not a string, a number or a boolean", function()
+      local db = open()
+      assert.is_false(pcall(db.rows, db, "SELECT ?", {}))
+      assert.same({ { 1 } }, db:rows("SELECT ?", 1))
+   end)
+
+   it("says what is wrong with a statement", function()
+      local db = open()
+      local count, word, sentence = db:run "SELECT * FROM missing"
+      assert.is_nil(count)
+      assert.equal("sqlite", word)
+      assert.equal("no such table: missing", sentence)
+      db:run "CREATE TABLE missing (a UNIQUE)"
+      assert.equal(0, db:run "SELECT * FROM missing")
+      db:run("INSERT INTO missing VALUES (?)", 1)
+      assert.equal("constraint", select(2, db:run("INSERT INTO missing VALUES (?)", 1)))
+   end)
+
+   it("is busy while another connection writes", function()
+      local path = outboxes.path()
+      local one, other = open(path), open(path)
+      one:run "BEGIN IMMEDIATE"
+      assert.equal("busy", select(2, other:run "BEGIN IMMEDIATE"))
+      one:run "COMMIT"
+      assert.equal(0, other:run "BEGIN IMMEDIATE")
+   end)
+
+   it("cannot be used after it was closed", function()
+      local db = open()
+      db:rows "SELECT 1"
+      db:close()
+      db:close()
+      local rows, word, sentence = db:rows "SELECT 1"
+      assert.same({ n = 3, "closed", "the database is closed" },
+         { n = select("#", rows, word, sentence), word, sentence })
+   end)
+
+   it("does not exist where its folder does not", function()
+      local db, word, sentence = store.open("/nonexistent/x.db", 0)
+      assert.is_nil(db)
+      assert.equal("path", word)
+      assert.equal("unable to open database file", sentence)
+   end)
+
+   it("is not a database if the file has other contents", function()
+      local path = outboxes.path()
+      local file = io.open(path, "wb")
+      file:write(("no database "):rep(1000))
+      file:close()
+      assert.equal("corrupt", select(2, open(path):rows "SELECT * FROM sqlite_master"))
+   end)
+end)
