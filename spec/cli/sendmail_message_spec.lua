@@ -67,6 +67,13 @@ describe("the sender in a header", function()
    end)
 end)
 
+describe("the author in a header", function()
+   it("is the value of From, or of Resent-From where the message is sent once more", function()
+      assert.equal(" Ann\t<a@x.example>", messages.read("From: Ann\n\t<a@x.example>\n", true):author())
+      assert.is_nil(messages.read("From: ann\nResent-To: bob\n", true):author())
+   end)
+end)
+
 describe("the message of sendmail", function()
    it("stays as it is, with CRLF at the end of each line", function()
       local text = "Received: by x\n\tof y\nX-Odd : a  b \nSubject: =?utf-8?q?=C3=96?= \195\150 \200\nTo: bob\n\n"
@@ -133,6 +140,23 @@ describe("the message of sendmail", function()
       local text = sent("To: " .. list .. "\nSubject: x\n\n")
       for line in text:gmatch("[^\n]+") do assert.truthy(#line <= 78, line) end
       assert.equal("To: " .. list .. "\nSubject: x\n\n", (text:gsub("\n ", " ")))
+   end)
+
+   it("is the same when it is read again, however odd it is", function()
+      local atoms = { "To: ", "From: ", "Bcc:", "Cc :", "Resent-To: ", "Subject: x", "ann", "@", "x.example", "<", ">",
+         '"', "(", ")", ",", ";", ":", "@[", "]", "\\", " ", "\t", "\n", "\r\n", "\r", ".", "\n.\n", "\0", "\200",
+         "From x", "Content-Type: multipart/x", "DKIM-Signature: x", ("y"):rep(1200) }
+      for _ = 1, 500 do
+         local parts = {}
+         for i = 1, math.random(30) do parts[i] = atoms[math.random(#atoms)] end
+         local text = table.concat(parts)
+         local message = messages.read(text, true)
+         message:complete("box.example")
+         message:add_missing(message:author() or "ann@x.example")
+         local whole = message:text()
+         assert.equal(whole, messages.read(whole, false):text(), ("%q"):format(text))
+         assert.falsy(("\n" .. whole:match("^(.-)\r\n\r\n")):find("\n[Bb][Cc][Cc] *:"), ("%q"):format(text))
+      end
    end)
 
    it("becomes quoted-printable where its text has long lines or NUL", function()

@@ -89,6 +89,7 @@ describe("lua-smtp sendmail", function()
       assert.matches("From: MAILER%-DAEMON@box%.example\r\n", send("-f '<>' bob", "Subject: x\n\n").data)
       assert.matches("From: =%?UTF%-8%?Q%?Ann_=C3=96%?= <ann@x%.example>\r\n",
          send("-F 'Ann Ö' -f ann@x.example bob").data)
+      assert.equal((HEADER .. "\n"):gsub("\n", "\r\n"), send("-F '\200' bob", HEADER).data)
    end)
 
    it("ends with the status that the callers of sendmail know", function()

@@ -20,8 +20,8 @@ local sendmail = {}
 function sendmail.complete(plan, message, options)
    local to = envelope.recipients(plan, message, options)
    local from, domain = envelope.sender(plan, message, options), envelope.domain(options)
-   message:add_missing(envelope.author(plan, from, options))
    if domain then message:complete(domain) end
+   message:add_missing(message:author() or envelope.author(plan, from, options))
    options.raw, options.from = message:text(), nil
    options.envelope = { from = from, to = to }
    options.recipients = options.recipients or "all"

@@ -80,22 +80,23 @@ end
 ---@param text string
 ---@return table   { { address =, last = the place of its last byte }, … }
 local function addresses_in(text)
-   local list, run, inner, last = {}, "", nil, nil
+   local list, words, inner, last = {}, {}, nil, nil
    local function flush()
-      local address = inner or ascii.trim(run):gsub("[ \t]*([@.])[ \t]*", "%1")
+      local address = inner or ascii.trim((table.concat(words):gsub(" ?([@.]) ?", "%1")))
       if address ~= "" then list[#list + 1] = { address = address, last = last } end
-      run, inner = "", nil
+      words, inner = {}, nil
    end
    address_parts.each(text, function(part, c, stop)
       if c == "<" then
          inner, last = ascii.trim(part:sub(2, -2)), stop - 1
       elseif c == "," or c == ";" then
          flush()
-      elseif c == ":" and not run:find("@[", 1, true) then -- the run is the name of a group
-         run = ""
+      elseif c == ":" and not (words[1] or ""):find("@[", 1, true) then
+         words = {} -- they are the name of a group, not an address literal
+      elseif part:find("^[ \t]") then
+         words[#words + 1] = " "
       elseif c ~= "(" then
-         run = run .. part
-         if not inner and part:find("[^ \t]") then last = stop end
+         words[#words + 1], last = part, inner and last or stop
       end
    end)
    flush()
@@ -156,6 +157,16 @@ function Message:sender()
    end
 end
 
+--- The value of From, or of Resent-From; nil where it is missing.
+---@return string|nil
+function Message:author()
+   local value
+   each_field(self, named(self.prefix, "from"), function(field)
+      value = value or field.text:match(":(.*)\r\n$"):gsub("\r\n", "")
+   end)
+   return value
+end
+
 --- Is this the name of a mailbox on this machine, without a domain?
 ---@param address string
 function Message.is_local(address)
@@ -169,14 +180,14 @@ local address_names = named("", "from", "sender", "reply-to", "to", "cc", "resen
 ---@param domain string
 function Message:complete(domain)
    each_field(self, address_names, function(field)
-      local list = addresses_of(field)
-      for i = #list, 1, -1 do
-         local one = list[i]
-         if Message.is_local(one.address) and one.address ~= "" then
-            field.text = field.text:sub(1, one.last) .. "@" .. domain
-               .. field.text:sub(one.last + 1)
+      local parts, at = {}, 1
+      for _, one in ipairs(addresses_of(field)) do
+         if Message.is_local(one.address) then
+            parts[#parts + 1] = field.text:sub(at, one.last) .. "@" .. domain
+            at = one.last + 1
          end
       end
+      field.text = table.concat(parts) .. field.text:sub(at)
    end)
 end
 
@@ -197,11 +208,12 @@ local function add(self, name, value)
 end
 
 --- Add the fields that the header lacks: From, Date, Message-ID, or those with Resent-.
----@param from string   the value of From
-function Message:add_missing(from)
-   add(self, self.prefix .. "from", from)
+---@param author string   the value of From
+function Message:add_missing(author)
+   add(self, self.prefix .. "from", author)
    add(self, self.prefix .. "date", dates.header(os.time()))
-   local domain = core.idna(from:match("@([^@>]*)>?$") or "localhost")
+   local first = addresses_in(author)[1]
+   local domain = core.idna(first and first.address:match("@([^@]*)$") or "localhost")
    add(self, self.prefix .. "message-id", core.message_id(domain or "localhost"))
 end
 
