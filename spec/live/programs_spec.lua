@@ -7,6 +7,7 @@ local page = command.read "examples/other-programs.md"
 
 -- What a line of these jobs must print.
 local shows = {
+   ["Print the message, and send nothing"] = "Subject: Lunch",
    ["Show the dialogue"] = "RCPT TO:<bob@example.net>",
    ["Show the certificate of the server"] = "mail.example.org",
 }
