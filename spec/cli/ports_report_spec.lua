@@ -40,6 +40,7 @@ mx.example
     25  closed
 flags   --host mx.example --port 465
 Lua     { host = "mx.example", port = 465 }
+login   not tried: give --username
 ]], (printed(ports_report.print, survey(), nil, {})))
    end)
 

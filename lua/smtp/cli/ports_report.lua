@@ -91,6 +91,17 @@ local function best_report(survey)
    end
 end
 
+local function show_login(survey)
+   local login = survey.login
+   if not login and #best_report(survey).auth.offered > 0 then
+      output.say "login   not tried: give --username"
+   elseif login and login.state == "authenticated" then
+      output.say(("login   %s is logged in%s with these options"):format(
+         survey.options.username or "the user",
+         login.mechanism and " by " .. login.mechanism or ""))
+   end
+end
+
 -- What the error says is printed elsewhere.
 local function show(survey, secret_flags, secret)
    output.say(survey.host .. (survey.service and " (" .. survey.service .. ")" or ""))
@@ -98,12 +109,7 @@ local function show(survey, secret_flags, secret)
    if not survey.options then return end
    output.say("flags   " .. recommendation.flags(survey.options, secret_flags))
    output.say("Lua     " .. recommendation.lua(survey.options, secret))
-   local login = survey.login
-   if login and login.state == "authenticated" then
-      output.say(("login   %s is logged in%s with these options"):format(
-         survey.options.username or "the user",
-         login.mechanism and " by " .. login.mechanism or ""))
-   end
+   show_login(survey)
    show_warnings(best_report(survey))
 end
 
