@@ -1,14 +1,15 @@
 --- The end of a message: held back until a function of the caller's allows it.
 --
 -- A server has `ending` = { before_end = the function } for this. Before the octets that end a
--- message are given to the socket, before_end(ends) is called with a list of { index = the message's, as
--- on_result gets it, recipients = the addresses that the server has accepted }. It returns true
--- where they may all end; true and a table that has the reason why not at the places of those that
--- may not; or nil and the reason. So the caller can first store what is about to be delivered: of
--- a message for which it was not called, or did not return true, no server has the end.
+-- message are given to the socket, before_end(ends) is called with a list of { index = the
+-- message's, as on_result gets it, recipients = the addresses that the server has accepted }. It
+-- returns true where they may all end; true and a table that has the reason why not at the places
+-- of those that may not; or nil and the reason. So the caller can first store what is about to be
+-- delivered: of a message for which it was not called, or did not return true, no server has the
+-- end.
 --
--- The connections of one server have their ends in one call where they are due at the same time,
--- and there is one call at a time. A message is asked for again after an attempt that is known to
+-- With `is_shared`, the connections of this server have their ends in one call where they are due at
+-- the same time, and there is one call at a time. A message is asked for again after an attempt that is known to
 -- have reached no server.
 -- @module smtp.client.ending
 
@@ -34,14 +35,21 @@ local function answer(batch, place)
    return false, why[place]
 end
 
--- Calls before_end for all that are in the batch, after those that are in a call already.
+-- Calls before_end for all that are in the batch.
 local function call(self, batch)
-   while self.is_called do scheduler.sleep(PAUSE) end
-   self.batch, self.is_called = nil, true
    local ok, allowed, why = user_call.call(self.before_end, batch)
-   self.is_called = false
    if not ok then allowed, why = nil, allowed end
    batch.allowed, batch.why, batch.is_answered = allowed == true, why, true
+end
+
+-- Others may join this batch before it is called, and while another one is.
+local function call_for_all(self, batch)
+   self.batch = batch
+   scheduler.sleep(0)
+   while self.is_called do scheduler.sleep(PAUSE) end
+   self.batch, self.is_called = nil, true
+   call(self, batch)
+   self.is_called = false
 end
 
 --- May the message end that this conversation holds back?
@@ -50,17 +58,16 @@ end
 ---@return any why   not
 function ending.ask(conversation)
    local self = conversation.server.ending
-   local batch = self.batch
-   if not batch then
-      batch = { end_of(conversation) }
-      self.batch = batch
-      if self.is_shared then scheduler.sleep(0) end -- others may join
-      call(self, batch)
-      return answer(batch, 1)
-   end
+   local batch = self.batch or {}
    local place = #batch + 1
    batch[place] = end_of(conversation)
-   while not batch.is_answered do scheduler.sleep(self.is_called and PAUSE or 0) end
+   if not self.is_shared then
+      call(self, batch)
+   elseif place == 1 then
+      call_for_all(self, batch)
+   else
+      while not batch.is_answered do scheduler.sleep(self.is_called and PAUSE or 0) end
+   end
    return answer(batch, place)
 end
 
