@@ -52,6 +52,13 @@ describe("lua-smtp --help", function()
       assert.equal(help.overview(true), (command.smtp("--help=all")))
    end)
 
+   it("is printed as JSON", function()
+      assert.matches('^{"commands":%[{"flags":%[{.*"exit_statuses":%[{"status":0,', (command.smtp "--help --json"))
+      assert.matches('"default":"standard input","group":"Message","name":"text","takes":"TEXT"',
+         (command.smtp "send --json --help"), 1, true)
+      assert.matches('^{"version":"[%d.]+"}\n$', (command.smtp "--version --json"))
+   end)
+
    it("shows a flag that is on with its negative form", function()
       assert.equal("--no-tls-verify", help.form { name = "tls-verify", default = "yes" })
       assert.equal("-t, --to ADDRESS ...", help.form { name = "to", short = "t", takes = "ADDRESS", list = true })

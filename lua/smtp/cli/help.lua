@@ -3,6 +3,7 @@
 
 local exit_status = require "smtp.cli.exit_status"
 local flag_table = require "smtp.cli.flag_table"
+local output = require "smtp.cli.output"
 local safe = require "smtp.safe"
 
 local help = {}
@@ -109,8 +110,48 @@ function help.overview(all)
    return table.concat(lines, "\n") .. "\n"
 end
 
+-- ---- JSON ----
+
+local function rows_of(command)
+   local rows = {}
+   for _, flag in ipairs(flag_table.flags(command.name)) do
+      rows[#rows + 1] = { name = flag.name, short = flag.short, takes = flag.takes,
+         words = flag.words, list = flag.list, default = flag.default, alias = flag.alias,
+         group = flag.group, text = flag.text }
+   end
+   return rows
+end
+
+local function described(command)
+   return { name = command.name, synopsis = command.synopsis, text = command.text,
+      flags = rows_of(command) }
+end
+
+local function as_json(command)
+   if command then return output.json(described(command)) end
+   local all = { commands = {}, exit_statuses = {} }
+   for i, one in ipairs(flag_table.commands) do all.commands[i] = described(one) end
+   for i, row in ipairs(exit_status.list) do
+      all.exit_statuses[i] = { status = row[1], text = row[2] }
+   end
+   return output.json(all)
+end
+
+--- The help of a command, or of lua-smtp itself.
+---@param command? table
+---@param all? boolean    with all flags
+---@param json? boolean   as JSON, which has all of them
+---@return string
+function help.text(command, all, json)
+   if json then return as_json(command) .. "\n" end
+   return command and help.of_command(command, all) or help.overview(all)
+end
+
 --- What --version prints.
-function help.version()
+---@param json? boolean
+---@return string
+function help.version(json)
+   if json then return output.json { version = safe._VERSION } .. "\n" end
    return ("lua-smtp %s\n"):format(safe._VERSION)
 end
 

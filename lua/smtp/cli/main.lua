@@ -18,18 +18,18 @@ local function has_json(args)
    return false
 end
 
-local function show_help(command, all)
-   io.write(command and help.of_command(command, all) or help.overview(all))
+local function show_help(args, command, all)
+   io.write(help.text(command, all, has_json(args)))
    return 0
 end
 
 -- lua-smtp help send, --help=all and so on. -> the name of a command that there is not, or nil
 local function help_without_command(name, args)
    local topic = name == "help" and args[2] or ""
-   if topic == "--all" then topic = "" end
+   if topic:find("^%-%-") then topic = "" end
    local command = flag_table.command(topic)
    if topic ~= "" and not command then return topic end
-   show_help(command, name == "--help=all" or args[2] == "--all" or args[3] == "--all")
+   show_help(args, command, name == "--help=all" or args[2] == "--all" or args[3] == "--all")
 end
 
 local is_help = { help = true, ["-h"] = true, ["--help"] = true, ["--help=all"] = true }
@@ -37,7 +37,7 @@ local is_help = { help = true, ["-h"] = true, ["--help"] = true, ["--help=all"] 
 -- What is not the name of a command.
 local function run_alone(name, args)
    if name == "--version" then
-      io.write(help.version())
+      io.write(help.version(has_json(args)))
       return 0
    end
    if is_help[name] then
@@ -53,7 +53,7 @@ end
 local function run_command(command, args)
    local options, wrong = errors.returning(flags.read)(args, 2, command)
    if not options then return failure.show(wrong, has_json(args)) end
-   if options.help then return show_help(command, options.help == "all") end
+   if options.help then return show_help(args, command, options.help == "all") end
    local json = options.json
    options.json = nil
    local run = require("smtp.cli." .. command.name).run
@@ -67,7 +67,7 @@ end
 local function run_with_arguments(command, args)
    local first = args[2]
    if first == "--help" or first == "--help=all" or first == "-h" and not args[3] then
-      return show_help(command, first == "--help=all")
+      return show_help(args, command, first == "--help=all")
    end
    local own = {}
    for i = 2, #args do own[i - 1] = args[i] end

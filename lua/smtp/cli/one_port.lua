@@ -7,8 +7,19 @@ local output = require "smtp.cli.output"
 local place = require "smtp.options.place"
 local recommendation = require "smtp.cli.recommendation"
 local safe = require "smtp.safe"
+local wording = require "smtp.cli.wording"
 
 local one_port = {}
+
+--- Probe a server. -> the report in the words of the command, or nil and the error in them
+---@param options table
+---@return table|nil report
+---@return table|nil err
+function one_port.look(options)
+   local report, err = safe.probe(options)
+   wording.apply(report or err)
+   return report, err
+end
 
 --- Probe a server, and print the report.
 ---@param options table          of smtp.probe
@@ -18,7 +29,7 @@ local one_port = {}
 ---@return number|nil            exit status
 ---@return table|nil err
 function one_port.run(options, secret_flags, secret, json)
-   local report, err = safe.probe(options)
+   local report, err = one_port.look(options)
    if not report then return nil, err end
    if json then
       output.say(output.json(report))

@@ -3,11 +3,11 @@
 -- @module smtp.cli.ports
 
 local errors = require "smtp.errors"
+local one_port = require "smtp.cli.one_port"
 local place = require "smtp.options.place"
 local recommendation = require "smtp.cli.recommendation"
 local rehearsal = require "smtp.client.rehearsal"
 local request = require "smtp.client.request"
-local safe = require "smtp.safe"
 local scheduler = require "smtp.runtime.scheduler"
 local services = require "smtp.options.services"
 
@@ -79,7 +79,7 @@ local function note_error(entry, kind, reason, text)
 end
 
 local function look(port, options)
-   local report, err = safe.probe(options_for(port, options))
+   local report, err = one_port.look(options_for(port, options))
    local entry = { port = port, usable = false, report = report, err = err }
    if err then
       note_error(entry, err.kind, err.reason, tostring(err))

@@ -163,8 +163,8 @@ local function translate(one, option)
    if one.hint then one.hint = wording.flags(one.hint) end
 end
 
---- An error or a receipt in the words of the command. What is wrong in a file of accounts stays as
--- it is: that is Lua.
+--- An error, a receipt or a report in the words of the command. What is wrong in a file of accounts
+-- stays as it is: that is Lua.
 ---@param result table   it is changed
 ---@return table
 function wording.apply(result)
@@ -174,6 +174,10 @@ function wording.apply(result)
    if option then result.option = wording.flag(option) or option end
    for _, list in ipairs { result.recipients or {}, result.refused or {} } do
       for _, one in ipairs(list) do translate(one) end
+   end
+   for _, warning in ipairs(result.warnings or {}) do
+      warning.text = wording.flags(warning.text)
+      translate(warning)
    end
    return result
 end
