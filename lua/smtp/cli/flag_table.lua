@@ -31,7 +31,8 @@ table_of_flags.commands = {
       more = "Without a port it looks at 465, 587 and 25. With credentials it logs in." },
    { name = "sendmail", synopsis = "[flags] [-t] [-i] [-f FROM] [-F NAME] [TO ...]",
       text = "Send the message on standard input, as the program sendmail does.",
-      more = "A link with its name does so, too.", own_arguments = true, arguments = {
+      more = "A link with its name does so, too. Its other settings (-oem) have no effect.",
+      own_arguments = true, arguments = {
          { "-t", "The header names recipients: To, Cc and Bcc." },
          { "-i", "A line that is one dot does not end the message." },
          { "-f ADDRESS", "The sender; \"\" is the null reverse path." },
