@@ -278,5 +278,6 @@ LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
     ltls_open(L);
     lcommand_open(L);
     lprivate_open(L);
+    lmailbox_open(L);
     return 1;
 }

@@ -45,6 +45,22 @@ int lcommand_caught(void);
  *  standard error is that of this process. */
 void lprivate_open(lua_State *L);
 
+/* lmailbox.c: */
+/** Adds to the module on top of the stack; each returns nil and why not after a failure:
+ *
+ *  socket.make_folder(path) -> true. The folder is for this user alone; it may exist.
+ *
+ *  socket.write_new(path, data) -> true: a file for this user alone contains the data, and has been
+ *  written to the disk. A file that exists is never replaced; after a failure there is no new one.
+ *
+ *  socket.microseconds() -> microseconds since 1970.
+ *
+ *  socket.keep_descriptor(fd) -> true: this process inherited the descriptor and may write to it.
+ *  Programs that this process runs do not inherit it.
+ *
+ *  socket.tell_descriptor(fd, text) -> true: the text was written, and the descriptor is closed. */
+void lmailbox_open(lua_State *L);
+
 #pragma GCC visibility pop
 
 #endif

@@ -70,7 +70,8 @@ end
 -- The fields that are maps even where they are empty. Every other empty table is a list.
 -- `mechanisms` is a list of names in what a server offers, and a map to reasons elsewhere.
 local maps = { capabilities = true, extensions = true, limits = true, usable = true, options = true,
-   parameters = true, seconds = true, tls = true, server = true, ["auth.mechanisms"] = true }
+   parameters = true, headers = true, seconds = true, tls = true, server = true,
+   ["auth.mechanisms"] = true }
 
 local function is_map(value, name, parent)
    if next(value) ~= nil then return #value == 0 end

@@ -60,18 +60,25 @@ local function is_delay(text)
    return seconds ~= nil and seconds <= SLOW_MAX
 end
 
+--- What is wrong with the text of a fault; nil if nothing is.
+---@param text string
+---@return string|nil
+function sink_options.why_no_fault(text)
+   if text == "drop" or text == "silence" or is_delay(text) then return nil end
+   return why_no_reply(text)
+end
+
 --- Check a fault as configured, or as a function of the caller's returned it. Raises a UsageError.
 ---@param option string   which names it in the error
 ---@param fault any
 function sink_options.check_fault(option, fault)
-   local shown = user_call.text(fault)
-   if fault == false or fault == "drop" or fault == "silence" then return end
-   local why = ""
+   if fault == false then return end
+   local shown, why = user_call.text(fault), ""
    local hint = "Write a reply such as \"550 5.7.1 no\", \"drop\", \"silence\" or \"slow 5\""
    if type(fault) == "string" then
-      if is_delay(fault) then return end
-      local wrong, near = why_no_reply(fault), #fault < 20 and unknown.nearest(fault, actions)
+      local wrong = sink_options.why_no_fault(fault)
       if not wrong then return end
+      local near = #fault < 20 and unknown.nearest(fault, actions)
       why, shown = ": " .. wrong, ("%q"):format(fault)
       hint = near and ("Did you mean %q?"):format(near) or hint
    end
@@ -181,9 +188,12 @@ local function check_table(given, hint)
    return check.copy(given or {})
 end
 
+--- The capabilities of a sink that is given none.
+sink_options.capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES",
+   "SMTPUTF8", "CHUNKING", "DSN" }
+
 local defaults = { host = "127.0.0.1", port = 0, domain = "sink.example", keep = 1000,
-   capabilities = { "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8",
-      "CHUNKING", "DSN" } }
+   capabilities = sink_options.capabilities }
 
 --- The options as the sink keeps them.
 ---@param given? table
