@@ -60,12 +60,21 @@ static int push_file(lua_State *L, int fd, char *text)
     return 1;
 }
 
+/* Opens a file for reading. A pipe without a writer does not block. Returns -1 with errno; for a
+ * directory that this user may not search, that is ENOENT. */
+static int open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 || errno != EACCES || access(path, F_OK) == 0) return fd;
+    errno = ENOENT;
+    return -1;
+}
+
 static int command_read_private(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     char *text = new_secret(L, FILE_LEN_MAX + 1);
-    /* A pipe without a writer would block. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = open_file(path);
     int count = push_file(L, fd, text);
     wipe(text, FILE_LEN_MAX + 1);
     if (fd >= 0) close(fd);

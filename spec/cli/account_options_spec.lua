@@ -64,8 +64,11 @@ describe("the options of an account", function()
       assert.same({ password = { kind = "", value = "sesame-9" } }, all.c.secrets)
       assert.same({ host = "c.example", tls = "implicit", username = "ann" }, all.c.options)
       assert.matches("password and password_file are both given", refused { password = "x", password_file = "y" })
+      local said = refused { username = "ann", password_env = "sesame-9" }
+      assert.matches('not the name of a variable. Write password_env = "MAIL_PASSWORD"', said, 1, true)
+      assert.is_nil(said:find("sesame", 1, true))
       for _, words in ipairs { "pass", {}, { 1 }, { "a", "b\0c" }, { "" }, { x = "pass" } } do
-         local said = refused { username = "ann", token_command = words }
+         said = refused { username = "ann", token_command = words }
          assert.matches("token_command", said)
          assert.matches('Write token_command = { "pass"', said, 1, true)
       end

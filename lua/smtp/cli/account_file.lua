@@ -15,7 +15,6 @@ local NAME = "/lua-smtp.lua"
 local STEPS_MAX = 1000000 -- instructions of Lua: some milliseconds
 local DEPTH_MAX = 8 -- tables in tables; the options need 6
 local IS_MISSING = { [2] = true, [20] = true } -- ENOENT, ENOTDIR: the same numbers on every Unix
-local NO_ACCESS = 13 -- EACCES
 
 --- Raise the error of a file.
 ---@param path string
@@ -80,8 +79,7 @@ local function find(path)
       if place then
          local file, why, errno = read(place)
          if file then return place, file end
-         -- A service that was started by another user may still have that user's HOME.
-         if not IS_MISSING[errno] and not (place == own and errno == NO_ACCESS) then
+         if not IS_MISSING[errno] then
             refuse(place, why, "Check its permissions, or add --no-config")
          end
          tried[#tried + 1] = place

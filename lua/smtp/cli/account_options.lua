@@ -65,6 +65,15 @@ local function check_command(name, words)
    end
 end
 
+-- A variable with another name is probably the password itself, which no error shows.
+local function check_text(name, kind, value)
+   check.is_type(name, value, "string")
+   if kind == "_env" and not value:find("^[A-Za-z_][A-Za-z0-9_]*$") then
+      errors.refuse(name, name .. " is not the name of a variable",
+         ('Write %s = "MAIL_PASSWORD"'):format(name))
+   end
+end
+
 -- Takes the sources of a secret out of the account. -> { kind = "_command", value = … } | nil
 local function take_source(account, secret)
    local source
@@ -78,7 +87,7 @@ local function take_source(account, secret)
       elseif kind == "_command" and value ~= nil then
          check_command(name, value)
       elseif value ~= nil then
-         check.is_type(name, value, "string")
+         check_text(name, kind, value)
       end
       if kind == "_file" and value then value = account_file.expand(value) end
       if value ~= nil then source = { kind = kind, value = value } end
