@@ -31,6 +31,29 @@ Show what a server offers:
     lua-smtp probe mail.example.org:587
 ]]
 
+local files = {
+   "The accounts are in $XDG_CONFIG_HOME/lua-smtp.lua, by default ~/.config/lua-smtp.lua, or, where the user has no "
+      .. "such file, in /etc/lua-smtp.lua. The file is Lua, without functions:",
+   [[
+return {
+   default = "work",
+   accounts = {
+      work = { service = "gmail", username = "ann@gmail.com",
+         password_command = { "pass", "mail/work" } },
+      home = { host = "mail.example.org", username = "ann",
+         from = "ann@example.org", password_file = "~/.config/mail-home" },
+   },
+}]],
+   "The account is that of --account, else that of the sender (from, or username), else the default. Flags take "
+      .. "precedence over its options. A server that flags name has no account without --account. Other users must "
+      .. "not be able to write the file, nor to read it where it contains a password.",
+}
+
+local function add_files(out)
+   out[#out + 1] = ".SH FILES\n" .. troff(files[1]) .. "\n.PP\n.nf\n" .. troff(files[2]) .. "\n.fi\n.PP"
+   out[#out + 1] = troff(files[3])
+end
+
 -- A heading, and a paragraph for each row { what, text }.
 local function add_rows(out, rows)
    for _, row in ipairs(rows) do
@@ -71,6 +94,7 @@ local function man()
    local rows = {}
    for i, row in ipairs(exit_status.list) do rows[i] = { tostring(row[1]), row[2] } end
    add_rows(out, rows)
+   add_files(out)
    out[#out + 1] = ".SH EXAMPLES\n.nf\n" .. troff(examples) .. ".fi"
    out[#out + 1] = ".SH SEE ALSO\nsendmail(8), swaks(1), "
       .. "and README.md and lua/README.md in the source of the library"

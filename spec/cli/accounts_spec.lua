@@ -2,6 +2,7 @@
 local accounts = require "smtp.cli.accounts"
 local command = require "spec.tools.command"
 local errors = require "smtp.errors"
+local terminal = require "spec.tools.terminal"
 
 local apply = errors.returning(accounts.apply)
 
@@ -13,7 +14,7 @@ describe("the account of a command", function()
    local function with(text, options, from)
       command.write(path, text)
       os.execute("chmod 600 " .. path)
-      options.config = options.config == nil and path or options.config or nil
+      options.config = path
       return apply(options, from)
    end
 
@@ -91,10 +92,10 @@ describe("the account of a command", function()
          for name, value in pairs(flags) do wanted[name] = value end
          with(text, flags)
          assert.same(wanted, flags)
-         local options = { host = "b.example", config = false }
-         assert.is_nil(with(text, options))
-         assert.same({ host = "b.example" }, options)
       end
+      local options = { host = "b.example" }
+      assert.is_nil(apply(options))
+      assert.same({ host = "b.example" }, options)
    end)
 
    it("gives no secret to another user", function()
@@ -109,19 +110,122 @@ describe("the account of a command", function()
    end)
 
    it("is not used with --no-config", function()
-      local options = { no_config = true, config = false, to = "x" }
-      assert.is_nil(with(two, options))
+      local options = { config = false, to = "x" }
+      assert.is_nil(apply(options))
       assert.same({ to = "x" }, options)
-      for _, name in ipairs { "config", "account" } do
-         local _, err = apply { no_config = true, [name] = "x" }
-         assert.matches("%-%-" .. name .. " and %-%-no%-config are both given", tostring(err))
+      local _, err = apply { config = false, account = "x" }
+      assert.matches("--account and --no-config are both given", tostring(err), 1, true)
+   end)
+
+   it("is that of the author of a complete message", function()
+      for header, wanted in pairs { ["From: Ann <a@b.example>\n\nx"] = " Ann <a@b.example>",
+         ["To: x\r\nfrom : a@b.example\r\nX: y\r\n\r\n"] = " a@b.example",
+         ["FROM:\r\n a@b.example\r\n\r\n"] = " a@b.example", ["X: y\n\nFrom: a@b.example\n"] = false,
+         ["X: y\n From: a@b.example\n\n"] = false, ["\nFrom: a@b.example\n"] = false, [""] = false } do
+         assert.equal(wanted or nil, accounts.author(header))
       end
+      assert.equal("home", with(two, {}, " Ann <ann@home.example>").name)
    end)
 
    it("is one of examples/lua-smtp.lua", function()
       for from, wanted in pairs { ["x@elsewhere.example"] = "work", ["ann@gmail.com"] = "work",
          ["ann@example.com"] = "office", ["ann@example.org"] = "friends", ["cron@example.net"] = "relay" } do
          assert.equal(wanted, with(command.read "examples/lua-smtp.lua", { from = from }).name)
+      end
+   end)
+end)
+
+describe("lua-smtp with accounts", function()
+   local folder, pipe, port
+   local sh = terminal.sh
+   local message = " --to bob@there.example --subject Hi"
+
+   before_each(function()
+      folder = terminal.prepare()
+      pipe, port = terminal.start_sink("--user ann@me.example --password-env SECRET --count 5")
+   end)
+   after_each(function()
+      os.execute("rm -f " .. folder .. "/*")
+      terminal.clean_up()
+      pipe:close()
+   end)
+
+   -- A file with an account for each of these values of its secret.
+   local function write(secrets)
+      local lines = {}
+      for name, text in pairs(secrets) do
+         lines[#lines + 1] = ("%s = { url = 'smtp://ann%%40me.example@localhost:%s', %s }"):format(name, port, text)
+      end
+      command.write(folder .. "/lua-smtp.lua", "return { default = 'a', accounts = { "
+         .. table.concat(lines, ",\n") .. "} }")
+      os.execute("chmod 600 " .. folder .. "/lua-smtp.lua")
+   end
+
+   local function smtp(line, input)
+      return sh(("%s | XDG_CONFIG_HOME=%s setsid -w env %s"):format(input or "true", folder, terminal.command(line)))
+   end
+
+   it("sends by each source of a secret, and shows none of them", function()
+      command.write(folder .. "/secret", "sesame-cmd\nnot this\n")
+      write { a = "password = 'sesame-cmd'", b = "password_env = 'SECRET'",
+         c = "password_file = '" .. folder .. "/secret'",
+         d = "password_command = { 'printf', '%s\\n%s', 'sesame-cmd', 'x' }",
+         e = "from = 'e@me.example', password_command = { 'sh', '-c', 'cat; echo sesame-cmd; echo asked >&2' }" }
+      for _, name in ipairs { "a", "b", "c", "d" } do
+         local said, status = smtp("send --text x --from ann@me.example --account " .. name .. message)
+         assert.same({ "bob@there.example: accepted\n250 queued as", 0 }, { said:match("^(.*) %d+\n$"), status }, said)
+      end
+      local said, status = smtp("send --text-file - --account e" .. message, "echo the text")
+      assert.equal(0, status, said)
+      assert.matches("^asked\nbob@there.example: accepted", said)
+      local arrived = pipe:read("*a")
+      assert.matches("\nthe text\n", arrived, 1, true)
+      assert.matches("from <e@me.example>", arrived, 1, true)
+      assert.equal(5, select(2, arrived:gsub("authenticated as ann@me.example", "")))
+   end)
+
+   it("chooses the account by the sender, of complete messages too, and probes with it", function()
+      write { a = "password_command = { 'false' }", b = "from = 'Bob <bob@me.example>', password_env = 'SECRET'" }
+      local said, status = smtp("send --raw --to bob@there.example", "printf 'From: bob@ME.example\\n\\nx\\n'")
+      assert.equal(0, status, said)
+      said, status = smtp "probe --account b"
+      assert.equal(0, status, said)
+      assert.matches("authenticated by", said)
+   end)
+
+   it("says what is wrong, with the file and the account", function()
+      write { a = "password_command = { 'sh', '-c', 'echo sesame-out; exit 3', 'sesame-word' }",
+         b = "password_env = 'NONE'", c = "password_file = '/nonexistent'", d = "token_command = { 'true' }",
+         e = "password_command = { '/nonexistent' }" }
+      for name, wanted in pairs { a = "password_command (sh …) failed: its exit status was 3", b = "NONE is not set",
+         c = "No such file", d = "token_command (true) failed: it printed nothing", e = "No such file" } do
+         local said, status = smtp("send --text x --from a@b.example --account " .. name .. message)
+         assert.equal(78, status, said)
+         assert.matches(folder .. "/lua-smtp.lua: account " .. name .. ": ", said, 1, true)
+         assert.matches(wanted, said, 1, true)
+         assert.is_nil(said:find("sesame", 1, true))
+      end
+      local said, status = smtp("send --json --text x --from a@b.example -Af" .. message)
+      assert.equal(78, status)
+      assert.matches('^{"error":"lua%-smtp: '
+         .. folder .. '/lua%-smtp%.lua: %-%-account f, but there is no account', said)
+      said, status = smtp("send --text x --from a@b.example --no-config --port 1" .. message)
+      assert.equal(75, status, said)
+   end)
+
+   it("asks at the terminal with --ask-password", function()
+      write { a = "password = 'sesame-wrong'" }
+      local shown, status, echo = terminal.run({ "expect:Password for ann@me.example", "echo", "type:sesame-cmd\\n" },
+         "send --ask-password --text x --from a@b.example --config " .. folder .. "/lua-smtp.lua" .. message)
+      assert.same({ 0, "on off" }, { status, echo }, shown)
+      assert.is_nil(shown:find("sesame", 1, true))
+      for flags, wanted in pairs { ["--ask-password"] = "--ask-password needs a terminal, but there is none",
+         ["--ask-password --password-env SECRET"] = "given more than once",
+         ["--ask-password --no-config"] = "Write --username NAME" } do
+         local said
+         said, status = smtp("send --text x --from a@b.example " .. flags .. message)
+         assert.equal(64, status, said)
+         assert.matches(wanted, said, 1, true)
       end
    end)
 end)

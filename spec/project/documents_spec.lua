@@ -188,8 +188,17 @@ describe("lua/README.md", function()
       assert.equal("ann", sink.messages[1].authenticated)
    end)
 
+   it("shows a file with accounts", function()
+      local name = os.tmpname()
+      command.write(name, find "accounts = {")
+      local file = require("smtp.cli.account_file").read(name)
+      os.remove(name)
+      local _, names = require("smtp.cli.account_options").read(file)
+      assert.same({ "friends", "work" }, names)
+   end)
+
    it("has no other blocks of Lua", function()
-      assert.equal(6, #blocks)
+      assert.equal(7, #blocks)
    end)
 end)
 

@@ -23,7 +23,7 @@ describe("The man page", function()
    end)
 
    it("has a section for each command", function()
-      local sections = { "NAME", "SYNOPSIS", "EXIT STATUS", "EXAMPLES" }
+      local sections = { "NAME", "SYNOPSIS", "EXIT STATUS", "FILES", "EXAMPLES" }
       for _, command in ipairs(flag_table.commands) do sections[#sections + 1] = command.name:upper() end
       for _, name in ipairs(sections) do assert.matches("\n.SH " .. name .. "\n", manual("man"), 1, true) end
    end)

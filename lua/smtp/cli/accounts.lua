@@ -10,6 +10,15 @@ local unknown = require "smtp.options.unknown"
 
 local accounts = {}
 
+--- The author of a complete message, as its header has it; nil if there is none.
+---@param message? string
+---@return string|nil
+function accounts.author(message)
+   local lines = "\n" .. (message or ""):gsub("\r\n", "\n")
+   local header = lines:gsub("\n\n.*$", "\n"):gsub("\n([ \t])", "%1")
+   return header:match("\n[Ff][Rr][Oo][Mm][ \t]*:([^\n]*)")
+end
+
 -- ---- which account ----
 
 -- "Ann <ann@Example.org>", or a list that begins with it -> "ann@example.org"; else nil
@@ -111,19 +120,19 @@ end
 -- Takes the flags of this module out of the options. -> the path, the name of the account, and
 -- whether a file is used at all
 local function take_flags(options)
-   local path, name, none = options.config, options.account, options.no_config
-   options.config, options.account, options.no_config = nil, nil, nil
-   local flag = path and "config" or name and "account"
-   if none and flag then
-      errors.refuse(flag, ("--%s and --no-config are both given"):format(flag), "Keep one of them")
+   local path, name = options.config, options.account
+   options.config, options.account = nil, nil
+   if path ~= false then return path, name, path or name or not has_place(options) end
+   if name then
+      errors.refuse("account", "--account and --no-config are both given", "Keep one of them")
    end
-   return path, name, not none and (flag or not has_place(options))
+   return nil, nil, false
 end
 
 --- Complete the options of a command with those of an account; options that are given take
 -- precedence. Without --account and --config, a server that the flags name has no account. Another
 -- user does not have the secrets of the account. Raises a UsageError.
----@param options table   as flags.read gives them; config, account and no_config are removed
+---@param options table   as flags.read gives them; config and account are removed
 ---@param from? string    the address of the sender, if that is not options.from
 ---@return table|nil      { name =, label =, secrets = } for secrets.read; nil: there is no account
 function accounts.apply(options, from)

@@ -18,6 +18,7 @@ exit_status.list = {
    { 75, "Try again later." },
    { 76, "Protocol or TLS." },
    { 77, "Not permitted: authentication, sender, this machine." },
+   { 78, "The file with the accounts is wrong, or a password of it cannot be read." },
    { 129, "Ended by SIGHUP." },
    { 130, "Interrupted by Ctrl-C." },
    { 143, "Ended by SIGTERM." },
@@ -35,6 +36,7 @@ local of_class = {
 ---@param err table
 ---@return number
 function exit_status.of(err)
+   if err.option == "config" then return 78 end -- EX_CONFIG
    if err.temporary then return 75 end
    if err.kind == "recipients_refused" and (err.concerns or "recipient") ~= "recipient" then
       return 77 -- EX_NOPERM: the recipients are not at fault, as they are with EX_NOUSER

@@ -9,6 +9,7 @@
 --    addresses
 --             its value is one address, or several with commas between them
 --    pair     its value is two values with a comma between them
+--    off      --no-NAME is possible although it takes a value
 --    file     its value is a file: shells complete its name
 --    default  what holds where it is not given
 --    common   the short help shows it
@@ -117,6 +118,12 @@ table_of_flags.groups = {
          words = { "1.2", "1.3" }, default = "1.2" },
       { "tls-pin", "The SHA-256 of the server's public key, in base64.", takes = "BASE64" },
    },
+   { "Account", commands = "send probe sendmail",
+      { "account", "An account of the file.", short = "A", takes = "NAME",
+         default = "by the sender", common = true },
+      { "config", "The file with the accounts; --no-config: none.", takes = "FILE", file = true,
+         off = true, default = "~/.config/lua-smtp.lua, or /etc/lua-smtp.lua" },
+   },
    { "Authentication", commands = "send probe sendmail",
       { "username", "The user; the command asks for the password.", short = "u", takes = "NAME",
          common = true },
@@ -126,6 +133,7 @@ table_of_flags.groups = {
       { "password-file", "The file whose first line is the password.", takes = "FILE",
          file = true },
       { "password", "The password; other users of this machine can see it.", takes = "TEXT" },
+      { "ask-password", "Ask for the password at the terminal.", default = "no" },
       { "token-env", "The environment variable with an OAuth token.", takes = "NAME" },
       { "token-file", "The file whose first line is an OAuth token.", takes = "FILE",
          file = true },

@@ -83,7 +83,7 @@ end
 -- --no-NAME -> the flag that it switches off, or nil
 function Reader:switched_off(name)
    local flag = not self.by_name[name] and self.by_name[name:match("^no%-(.+)$")]
-   return flag and not flag.takes and flag or nil
+   return flag and (flag.off or not flag.takes) and flag or nil
 end
 
 -- "--trace", "--trace=no", "--help=all"

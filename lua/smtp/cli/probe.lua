@@ -1,6 +1,7 @@
 --- lua-smtp probe: shows what a server offers, on one port or on all ports for mail.
 -- @module smtp.cli.probe
 
+local accounts = require "smtp.cli.accounts"
 local errors = require "smtp.errors"
 local one_port = require "smtp.cli.one_port"
 local ports = require "smtp.cli.ports"
@@ -11,7 +12,8 @@ local trace = require "smtp.cli.trace"
 -- The flags that give the secrets, as { "--password-env", "NAME" }.
 local function secret_flags(options)
    local list = {}
-   for _, name in ipairs { "password_env", "password_file", "token_env", "token_file" } do
+   for _, name in ipairs { "password_env", "password_file", "token_env", "token_file",
+      "config" } do
       if options[name] then
          list[#list + 1] = "--" .. name:gsub("_", "-")
          list[#list + 1] = options[name]
@@ -50,7 +52,12 @@ local function run(options, json)
    read_place(options)
    local is_traced, flags = options.trace, secret_flags(options)
    options.trace = nil
-   secrets.read(options)
+   local account = accounts.apply(options)
+   if account then
+      flags[#flags + 1], flags[#flags + 2] = "--account", account.name
+      options.from = nil
+   end
+   secrets.read(options, account)
    local secret = options.password and "password" or options.token and "token" or nil
    if has_port(options) then
       options.observe = is_traced and trace.new() or nil

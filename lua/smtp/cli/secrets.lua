@@ -82,7 +82,8 @@ local function read_account(options, account)
    for name, source in next, account.secrets do
       local secret, why, hint = readers[source.kind](name, source.value)
       if not secret then
-         error(errors.new("usage", { option = name, what = account.label .. why, hint = hint }), 0)
+         error(errors.new("usage", { option = "config", what = account.label .. why,
+            hint = hint }), 0)
       end
       options[name] = secret
    end

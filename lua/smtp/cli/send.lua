@@ -1,6 +1,7 @@
 --- lua-smtp send: sends one message.
 -- @module smtp.cli.send
 
+local accounts = require "smtp.cli.accounts"
 local dry_run = require "smtp.cli.dry_run"
 local message_flags = require "smtp.cli.message_flags"
 local output = require "smtp.cli.output"
@@ -19,7 +20,7 @@ end
 
 -- --quit-after: up to a point of the dialogue.
 local function quit(word, options, json)
-   secrets.read(options)
+   secrets.read(options, accounts.apply(options))
    local kept = quit_after.flags(word, options)
    message_flags.read(kept)
    sending.watch_options(kept)
@@ -35,9 +36,10 @@ local function run(options, json)
    options.quit_after, options.dry_run = nil, nil
    if point then return quit(quit_after.word(point), options, json) end
    message_flags.read(options)
+   local account = accounts.apply(options, not options.from and accounts.author(options.raw) or nil)
    local trouble = dry_run.trouble(options)
    if trouble then return nil, trouble end
-   if not is_dry then secrets.read(options) end
+   if not is_dry then secrets.read(options, account) end
    message_flags.read_text(options)
    if is_dry then return dry_run.run(options, json) end
    local receipt, err = sending.deliver(options)
