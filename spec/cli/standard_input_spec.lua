@@ -1,4 +1,5 @@
 local command = require "spec.tools.command"
+local terminal = require "spec.tools.terminal"
 local interpreter = require("spec.tools.peer").interpreter
 
 local function send(before, flags)
@@ -36,6 +37,22 @@ describe("The text of a message", function()
       said = send("", "-s Done <&-")
       assert.matches("cannot read the text from standard input", said, 1, true)
       assert.matches("status 64\n$", said)
+   end)
+
+   it("is typed at a terminal, which says so, up to Ctrl-D; Ctrl-C sends nothing", function()
+      terminal.prepare()
+      local flags = "send -nf ann@x.example -t bob@x.example -s Lunch"
+      local shown, status = terminal.run({ "expect:type the text, and end it with Ctrl-D", "type:At noon?\\n\\x04" },
+         flags)
+      assert.equal(0, status, shown)
+      assert.matches("\n\r?\nAt noon%?", shown)
+      shown, status = terminal.run({ "expect:type the text", "type:At noon?\\n", "wait:0.1", "type:\\x03" }, flags)
+      assert.equal(130, status, shown)
+      assert.is_nil(shown:find("From:", 1, true))
+      shown, status = terminal.run({}, flags .. " --port x")
+      assert.equal(64, status, shown)
+      assert.is_nil(shown:find("type the text", 1, true))
+      assert.is_true(terminal.clean_up())
    end)
 
    it("is read by one flag alone", function()
