@@ -89,7 +89,7 @@ describe("The progress of a large message", function()
       local shown, status = send_large { cut = 4000000 }
       assert.equal(74, status, shown)
       assert.matches("MiB/s", shown)
-      assert.matches("\r\27%[Ksmtp: [^\r\27]*closed the connection[^\r\27]*\r\n$", shown)
+      assert.matches("\r\27%[Klua%-smtp: [^\r\27]*closed the connection[^\r\27]*\r\n$", shown)
    end)
 
    it("is erased by Ctrl-C, which says what was sent", function()
@@ -134,7 +134,7 @@ describe("Colours", function()
          "probe localhost:%s --username ann --password-env SECRET"
       local fail = "send --host localhost --port %s --tls require" .. message
       assert.matches("bob@there.example: \27[32maccepted\27[0m\r\n", run(send, "NO_COLOR="), 1, true)
-      assert.matches("\27[31msmtp\27[0m: ", run(fail, "env -u NO_COLOR"), 1, true)
+      assert.matches("\27[31mlua-smtp\27[0m: ", run(fail, "env -u NO_COLOR"), 1, true)
       assert.matches("\27[33mwarning\27[0m: ", run(probe, "NO_COLOR="), 1, true)
       assert.matches("\27[36mC: MAIL FROM:<ann@me.example>", run(send .. " --trace", "NO_COLOR="), 1, true)
       for _, line in ipairs { send, fail, probe } do
@@ -177,7 +177,8 @@ describe("Completion by the Tab key", function()
          local line = ("env -u LD_PRELOAD -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME=%s ZDOTDIR=%s "
             .. "XDG_DATA_DIRS=%s/share %s"):format(folder, folder, folder, shell[3]:format(folder))
          local shown, _, notes = terminal.run_program({ "expect:ready>",
-            "type:lua-smtp sen\\t--subj\\tx --tls re\\t--text-f\\tMakef\\t\\r",
+            "type:lua-smtp comp\\tfi\\t\\r", "expect:<got><completion><fish>",
+            "type:lua-smtp send --subj\\tx --tls re\\t--text-f\\tMakef\\t\\r",
             "expect:<got><send><--subject><x><--tls><require><--text-file><Makefile>",
             "type:lua-smtp \\t\\t", "expect:probe", "expect:send", "expect:sink", "type:\\x15exit\\r" }, line, 100)
          assert.equal("on ", notes, name .. ": " .. shown)
