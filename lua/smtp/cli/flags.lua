@@ -3,7 +3,6 @@
 
 local addresses = require "smtp.cli.addresses"
 local ascii = require "smtp.ground.ascii"
-local errors = require "smtp.errors"
 local flag_table = require "smtp.cli.flag_table"
 local unknown_flag = require "smtp.cli.unknown_flag"
 
@@ -27,7 +26,7 @@ local function new_reader(command)
 end
 
 local function refuse(flag, what, hint)
-   errors.refuse(flag.name, ("--%s %s"):format(flag.name, what), hint)
+   unknown_flag.fail(flag.name, ("--%s %s"):format(flag.name, what), hint)
 end
 
 local function read_boolean(flag, text)
@@ -74,7 +73,7 @@ function Reader:next_value(flag, value, shown)
    if value and not other then return value end
    local hint = ("Write %s %s"):format(shown, flag.takes)
    if other then hint = ("%s, or --%s=%s"):format(hint, flag.name, value) end
-   errors.refuse(flag.name, shown .. " needs a value"
+   unknown_flag.fail(flag.name, shown .. " needs a value"
       .. (other and (", and %s is another flag"):format(value) or ""), hint)
 end
 
@@ -114,9 +113,9 @@ end
 -- "-n", "-fann@x", "-nf ann@x"; -> the number of arguments that it takes
 function Reader:short(args, i)
    local letters = args[i]:sub(2)
-   if #letters > 1 and self.by_name[letters:match("^[^=]*")] then
-      errors.refuse(letters:match("^[^=]*"), ("-%s has one dash"):format(letters:match("^[^=]*")),
-         ("Write --%s"):format(letters:match("^[^=]*")))
+   local long = letters:match("^[^=]*")
+   if #long > 1 and self.by_name[long] then
+      unknown_flag.fail(long, ("-%s has one dash"):format(long), ("Write --%s"):format(long))
    end
    for at = 1, #letters do
       local letter = letters:sub(at, at)
@@ -140,7 +139,7 @@ function Reader:place(text)
    if not flag or flag.name == "to" and (is_url or not text:find("@", 1, true)) then
       unknown_flag.refuse_argument(text, self.command)
    elseif not self.by_name[place] and self.options[place] then
-      errors.refuse(place, ("the argument %q is one too many"):format(text), "Give one")
+      unknown_flag.fail(place, ("the argument %q is one too many"):format(text), "Give one")
    end
    self:set(flag, text)
 end

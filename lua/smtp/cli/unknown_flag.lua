@@ -28,6 +28,16 @@ local forms = {
    tls_verify = "--tls-ca-file FILE; --no-tls-verify turns all checks of the certificate off",
 }
 
+--- Raise the UsageError of an argument. `what` is a whole sentence: no name is put before it.
+---@param name string   of the flag, or what the argument is
+---@param what string
+---@param hint string
+function unknown_flag.fail(name, what, hint)
+   error(errors.new("usage", { option = name, what = what, hint = hint }), 0)
+end
+
+local fail = unknown_flag.fail
+
 local function help_of(command)
    return ("See lua-smtp %s --help"):format(command.name)
 end
@@ -83,23 +93,23 @@ function unknown_flag.refuse(argument, name, command)
             or ("Write --no-%s or --%s=no"):format(positive, positive)
       end
    end
-   errors.refuse(name, "there is no flag " .. argument:match("^[^=]*"), hint)
+   fail(name, "there is no flag " .. argument:match("^[^=]*"), hint)
 end
 
 --- Raise the UsageError of a letter that is not a flag.
 function unknown_flag.refuse_short(letter, argument, command)
    local hint = help_of(command)
    local near = #argument > 2 and unknown.nearest(argument:sub(2), names_of(command))
-   errors.refuse(letter, ("there is no flag -%s"):format(letter),
+   fail(letter, ("there is no flag -%s"):format(letter),
       near and ("Did you mean --%s?"):format(near) or hint)
 end
 
 --- Raise the UsageError of an argument that is not the value of a flag.
 function unknown_flag.refuse_argument(text, command)
    if text:find("://", 1, true) then -- it may contain a password
-      errors.refuse("url", "a URL is given without --url", "Write --url URL")
+      fail("url", "a URL is given without --url", "Write --url URL")
    end
-   errors.refuse("argument", ("%q is not a flag"):format(text), help_of(command)
+   fail("argument", ("%q is not a flag"):format(text), help_of(command)
       .. "; a value with blanks needs quotes")
 end
 
