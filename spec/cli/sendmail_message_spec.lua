@@ -45,6 +45,7 @@ end)
 
 describe("the recipients in a header", function()
    it("are those of To, Cc and Bcc", function()
+      assert.same({ "To ann@[IPv6:::1]", "To bob" }, recipients "To: ann@[IPv6:::1], (x) g: bob;\n")
       assert.same({ "To bob", "To carol@x.example", "Bcc dan", "Cc eve" },
          recipients "TO: bob,\n Carol <carol@x.example>\nbcc: dan\nCc : eve\nSubject: To: no\n\nTo: nobody\n")
    end)

@@ -11,7 +11,7 @@ local source = require "smtp.compose.source"
 local LINE_MAX = 998 -- bytes of a line without its end (RFC 5322 2.1.1)
 
 ---@class smtp.SendmailMessage
----@field fields table    { { name = in lower case, text = with CRLF at its end }, … }
+---@field fields table    { { name = in lower case, text = all of it, to the last CRLF }, … }
 ---@field body string
 ---@field prefix string   "resent-" where the message is sent once more (RFC 5322 3.6.6), else ""
 local Message = { __name = "smtp.SendmailMessage" }
@@ -80,23 +80,24 @@ end
 ---@param text string
 ---@return table   { { address =, last = the place of its last byte }, … }
 local function addresses_in(text)
-   local list, words, inner, last = {}, {}, nil, nil
+   local list, words, is_literal, inner, last = {}, {}, false, nil, nil
    local function flush()
       local address = inner or ascii.trim((table.concat(words):gsub(" ?([@.]) ?", "%1")))
       if address ~= "" then list[#list + 1] = { address = address, last = last } end
-      words, inner = {}, nil
+      words, is_literal, inner = {}, false, nil
    end
    address_parts.each(text, function(part, c, stop)
       if c == "<" then
          inner, last = ascii.trim(part:sub(2, -2)), stop - 1
       elseif c == "," or c == ";" then
          flush()
-      elseif c == ":" and not (words[1] or ""):find("@[", 1, true) then
-         words = {} -- they are the name of a group, not an address literal
+      elseif c == ":" and not is_literal then
+         words = {} -- they are the name of a group
       elseif part:find("^[ \t]") then
          words[#words + 1] = " "
       elseif c ~= "(" then
          words[#words + 1], last = part, inner and last or stop
+         is_literal = is_literal or part:find("@[", 1, true) ~= nil
       end
    end)
    flush()
@@ -214,7 +215,8 @@ function Message:add_missing(author)
    add(self, self.prefix .. "date", dates.header(os.time()))
    local first = addresses_in(author)[1]
    local domain = core.idna(first and first.address:match("@([^@]*)$") or "localhost")
-   add(self, self.prefix .. "message-id", core.message_id(domain or "localhost"))
+   local id = core.message_id(domain or "localhost")
+   if id then add(self, self.prefix .. "message-id", id) end
 end
 
 -- A field with a longer line is folded at its blanks.
