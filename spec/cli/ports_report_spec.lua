@@ -16,7 +16,7 @@ local function failed(port, kind, more)
    local values = { what = "mx.example:" .. port .. " did something" }
    for name, value in pairs(more or {}) do values[name] = value end
    local err = errors.new(kind, values)
-   return { port = port, usable = false, err = err, kind = kind, reason = err.reason, error = tostring(err) }
+   return { port = port, usable = false, err = err, trouble = err }
 end
 
 local starttls = { before_tls = { capabilities = { STARTTLS = "" }, mechanisms = {} } }
@@ -59,7 +59,7 @@ login   not tried: give --username
       ["    25  silent      mx.example:25 did something"] = failed(25, "timeout", { stage = "greeting" }),
       ["    25  unusable    mx.example:25 did something"] = failed(25, "certificate"),
       ["    25  unusable    the certificate has expired"] = { port = 25, usable = false, report = report(),
-         error = "the certificate has expired" },
+         trouble = { kind = "certificate", text = "the certificate has expired" } },
       ["    25  clear text  no AUTH"] = { port = 25, usable = true, report = report { tls = { state = "unavailable" },
          auth = { offered = {}, usable = {} }, limits = {}, after_tls = false } },
    } do
@@ -78,6 +78,15 @@ login   not tried: give --username
       assert.matches("\nwarning: it expires. Renew it.\n$", text)
       assert.is_nil(text:find("it is old", 1, true))
       assert.is_nil(text:find("another", 1, true))
+   end)
+
+   it("has errors in the words of the command", function()
+      local err = errors.new("usage", { what = "tls: expected another word", option = "tls",
+         hint = 'Write tls = "skip"' })
+      local text = printed(ports_report.print, { host = "mx.example", ports = { failed(25, "connect") } }, err, {}, nil,
+         true)
+      assert.matches('"error":"lua-smtp: --tls: expected another word. Write --tls skip."', text, 1, true)
+      assert.matches('"error":"lua-smtp: mx.example:25 did something', text, 1, true)
    end)
 
    it("is one object in JSON", function()

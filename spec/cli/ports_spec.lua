@@ -76,7 +76,7 @@ end
 local function states(result)
    local list = {}
    for _, entry in ipairs(result.ports) do
-      list[#list + 1] = entry.port .. " " .. (entry.usable and "usable" or entry.kind)
+      list[#list + 1] = entry.port .. " " .. (entry.usable and "usable" or entry.trouble.kind)
    end
    return list
 end
@@ -289,7 +289,7 @@ describe("each port", function()
       local seconds = core.now() - began
       for i = 1, 3 do held[i]:close() end
       assert.equal(3, #result.ports)
-      for i = 1, 3 do assert.equal("timeout", result.ports[i].kind) end
+      for i = 1, 3 do assert.equal("timeout", result.ports[i].trouble.kind) end
       assert.equal("timeout", err.kind)
       assert.is_true(seconds < 1.4, seconds)
    end)

@@ -10,13 +10,20 @@ local failure = {}
 local fields = { "kind", "reason", "concerns", "stage", "code", "enhanced", "text", "sent", "retry",
    "temporary", "hint", "host", "port", "option", "recipients" }
 
+--- An error in one line, in the words of the command.
+---@param err table
+---@return string
+function failure.line(err)
+   wording.apply(err)
+   return "lua-" .. tostring(err) -- it begins with "smtp: "
+end
+
 --- Print an error.
 ---@param err table
 ---@param json? boolean   print it as JSON, on standard output
 ---@return number         exit status
 function failure.show(err, json)
-   wording.apply(err)
-   local line = "lua-" .. tostring(err) -- it begins with "smtp: "
+   local line = failure.line(err)
    if json then
       local shown = { error = line }
       for i = 1, #fields do shown[fields[i]] = err[fields[i]] end

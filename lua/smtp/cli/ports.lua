@@ -73,23 +73,11 @@ local function options_for(port, options)
    return t
 end
 
--- An error in the fields of an entry.
-local function note_error(entry, kind, reason, text)
-   entry.kind, entry.reason, entry.error = kind, reason, text
-end
-
 local function look(port, options)
    local report, err = one_port.look(options_for(port, options))
-   local entry = { port = port, usable = false, report = report, err = err }
-   if err then
-      note_error(entry, err.kind, err.reason, tostring(err))
-   elseif next(report.options) == nil then
-      local first = report.warnings[1]
-      note_error(entry, first.kind, first.reason, first.text)
-   else
-      entry.usable = true
-   end
-   return entry
+   local is_usable = report ~= nil and next(report.options) ~= nil
+   return { port = port, usable = is_usable, report = report, err = err,
+      trouble = not is_usable and (err or report.warnings[1]) or nil }
 end
 
 -- ---- the best port ----
@@ -133,7 +121,7 @@ local function error_of(entries, host)
    for _, entry in ipairs(entries) do
       if not most or entry.report and not most.report then most = entry end
    end
-   local first = most.err or most.report.warnings[1]
+   local first = most.trouble
    return errors.new(first.kind, { reason = first.reason, host = host, stage = first.stage,
       what = ("%s: no mail can be sent by %s"):format(host, in_words(entries)),
       hint = is_unreachable[first.kind] and "Check host; a firewall may be in the way"
@@ -143,7 +131,7 @@ end
 
 -- ---- all of it ----
 
--- Logs in with these options. -> { state =, mechanism = } | { state = "failed", … }, err
+-- Logs in with these options. -> { state =, mechanism = }, err
 local function log_in(use, options, login)
    local t = request.variant(use, { password = login.password, token = login.token,
       timeout = options.timeout, connect_timeout = options.connect_timeout,
@@ -151,8 +139,7 @@ local function log_in(use, options, login)
    if options.observer then t.observe = options.observer "login" end
    local result, err = rehearsal.run(t, "auth")
    if result then return { state = "authenticated", mechanism = result.auth.mechanism } end
-   return { state = "failed", error = tostring(err), kind = err.kind, reason = err.reason,
-      code = err.code }, err
+   return { state = "failed", kind = err.kind, reason = err.reason, code = err.code }, err
 end
 
 -- Look at all ports at once. -> list of entries
@@ -170,8 +157,9 @@ end
 ---@param options table   options of a connection without port; `observer`: fun(label) that makes a
 --   function to observe the connection with that label
 ---@param list? integer[] the ports, by default those of ports.candidates
----@return table|nil      host; ports = { { port, usable, report, error, kind, reason }, … };
---   options, where one can be used; login, with credentials
+---@return table|nil      host; ports = { { port, usable, report, err, trouble }, … }, where trouble
+--   is the error, or the warning that says why the port cannot be used; best and options, where one
+--   can be used; login, with credentials
 ---@return table|nil err  there is nothing to report. With a survey: no port can be used, or the
 --   login failed
 function ports.survey(options, list)

@@ -64,7 +64,7 @@ end
 local function show_port(entry)
    local state, is_error = state_of(entry)
    if entry.err then return row(entry.port, state, is_error and entry.err.what or "") end
-   if is_error then return row(entry.port, state, entry.error) end
+   if is_error then return row(entry.port, state, entry.trouble.text) end
    local report = entry.report
    local mechanisms = table.concat(report.auth.offered, " ")
    local texts = { security_of(report), mechanisms ~= "" and "AUTH " .. mechanisms or "no AUTH",
@@ -118,13 +118,15 @@ end
 local function json_of(survey, secret_flags, err)
    local ports = {}
    for i, entry in ipairs(survey.ports) do
-      ports[i] = { port = entry.port, usable = entry.usable, kind = entry.kind,
-         reason = entry.reason, error = entry.error, report = entry.report }
+      local trouble = entry.trouble or {}
+      ports[i] = { port = entry.port, usable = entry.usable, kind = trouble.kind,
+         reason = trouble.reason, report = entry.report,
+         error = entry.err and failure.line(entry.err) or trouble.text }
    end
    return output.json { host = survey.host, service = survey.service, ports = ports,
       best = survey.best, options = survey.options, login = survey.login,
       flags = survey.options and recommendation.flags(survey.options, secret_flags),
-      error = err and tostring(err), kind = err and err.kind, reason = err and err.reason }
+      error = err and failure.line(err), kind = err and err.kind, reason = err and err.reason }
 end
 
 --- Print it.

@@ -7,6 +7,7 @@ local names = require "smtp.options.names"
 local output = require "smtp.cli.output"
 local rehearsal = require "smtp.client.rehearsal"
 local unknown = require "smtp.options.unknown"
+local wording = require "smtp.cli.wording"
 
 local quit_after = {}
 
@@ -121,6 +122,7 @@ end
 function quit_after.run(word, options, json)
    local result, err = rehearsal.run(options, points[word])
    if not result then return nil, err end
+   wording.apply(result)
    if json then output.say(json_of(result, word)) else show(result, word) end
    return 0
 end

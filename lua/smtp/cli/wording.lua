@@ -163,6 +163,18 @@ local function translate(one, option)
    if one.hint then one.hint = wording.flags(one.hint) end
 end
 
+-- `usable` has true for each mechanism, or why it cannot be used.
+local function translate_report(report)
+   for _, warning in ipairs(report.warnings) do
+      warning.text = wording.flags(warning.text)
+      translate(warning)
+   end
+   local usable = report.auth.usable
+   for name, why in next, usable do
+      if why ~= true then usable[name] = wording.flags(why) end
+   end
+end
+
 --- An error, a receipt or a report in the words of the command. What is wrong in a file of accounts
 -- stays as it is: that is Lua.
 ---@param result table   it is changed
@@ -175,10 +187,7 @@ function wording.apply(result)
    for _, list in ipairs { result.recipients or {}, result.refused or {} } do
       for _, one in ipairs(list) do translate(one) end
    end
-   for _, warning in ipairs(result.warnings or {}) do
-      warning.text = wording.flags(warning.text)
-      translate(warning)
-   end
+   if result.warnings then translate_report(result) end
    return result
 end
 
