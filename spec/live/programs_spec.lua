@@ -46,7 +46,6 @@ local function prepare(folder)
       os.execute(("mkdir -p $(dirname %s/%s)"):format(folder, name))
       command.write(folder .. "/" .. name, text)
    end
-   command.write(folder .. "/secret", "correct-horse\n")
    command.write(folder .. "/lunch.txt", "At noon?\n")
    command.write(folder .. "/report.pdf", "%PDF-1.4\n")
    command.write(folder .. "/message.eml",
