@@ -10,6 +10,7 @@ local shows = {
    ["Print the message, and send nothing"] = "Subject: Lunch",
    ["Show the dialogue"] = "RCPT TO:<bob@example.net>",
    ["Show the certificate of the server"] = "mail.example.org",
+   ["Receive mail for a test, and refuse a recipient for now"] = "(450 4.2.0): later",
 }
 
 -- The password, and what PLAIN sends.
