@@ -83,6 +83,26 @@ describe("lua-smtp sendmail", function()
       assert.equal("ann@box.example", send("bob", "Subject: x\n\n").from)
    end)
 
+   it("takes server, domain and sender from the account, which the sender may choose", function()
+      local config = link .. "/accounts.lua"
+      command.write(config, ([[return { default = "home", accounts = {
+         home = { host = "localhost", port = %d, domain = "home.example", from = "Me <me@home.example>" },
+         work = { host = "localhost", port = %d, domain = "work.example", from = "ann@work.example" } } }]])
+         :format(sink.port, sink.port))
+      server = "--config " .. config .. " "
+      local function envelope(arguments, text)
+         local arrived = send(arguments, text)
+         return arrived.from .. " " .. arrived.to
+      end
+      assert.equal("me@home.example bob@home.example", envelope("bob", "From: root (Cron Daemon)\n\n"))
+      assert.equal("ann@work.example bob@work.example", envelope("bob", "From: Ann <ann@work.example>\n\n"))
+      assert.equal("ann@work.example bob@work.example", envelope("-f ann@work.example bob", HEADER))
+      assert.equal("eve@x.example bob@home.example", envelope("-f eve@x.example bob", HEADER))
+      server = server .. "--account work "
+      assert.equal("ann@work.example bob@work.example", envelope("bob", "Subject: x\n\n"))
+      os.remove(config)
+   end)
+
    it("adds what the header lacks", function()
       assert.matches("^Subject: x\r\nFrom: CronDaemon <ann@box%.example>\r\nDate: [^\r]+\r\n"
          .. "Message%-ID: <[^\r]+>\r\n\r\n$", send("-FCronDaemon bob", "Subject: x\n\n").data)

@@ -153,7 +153,7 @@ end
 ---@field recipients string[]   as they were written; each may contain several addresses
 ---@field from_header boolean   -t: the recipients are those of the header
 ---@field dot_ends boolean      a line that is one dot ends the message
----@field sender string|nil     -f; "" is the null reverse-path
+---@field sender string|nil     -f; "" is the null reverse path
 ---@field name string|nil       -F
 ---@field options table         the flags, as flags.read gives them, with -N, -R, -V and -v
 

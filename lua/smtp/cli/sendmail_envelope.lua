@@ -75,7 +75,7 @@ local function user()
    return name or "nobody"
 end
 
--- The address in "Ann <ann@example.org>"; "" in "<>", which is the null reverse-path.
+-- The address in "Ann <ann@example.org>"; "" in "<>", which is the null reverse path.
 local function address_in(text)
    local first = messages.addresses_in(text)[1]
    return first and first.address or ""
@@ -91,7 +91,7 @@ end
 --- The sender: that of -f; else the one that the header names, if it is a whole address; else that
 -- of the account; else the name in the header, or the user, at this machine's domain. Raises an
 -- AddressError or a UsageError.
----@return string   "" is the null reverse-path
+---@return string   "" is the null reverse path
 function envelope.sender(plan, message, options)
    local named = envelope.named_sender(plan, message)
    if plan.sender then return named == "" and "" or whole(named, options, "-f") end
