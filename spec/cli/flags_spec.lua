@@ -1,6 +1,62 @@
 local command = require "spec.tools.command"
 
+local errors = require "smtp.errors"
+local flag_table = require "smtp.cli.flag_table"
+local flags = require "smtp.cli.flags"
+
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
 local run, start, message = command.smtp, command.start_sink, command.message
+
+local function read(name, ...)
+   return flags.read({ name, ... }, 2, flag_table.command(name))
+end
+
+-- The error of these arguments.
+local function wrong(...)
+   local _, err = errors.returning(read)(...)
+   return tostring(err)
+end
+
+describe("The arguments of a command", function()
+   it("have letters, alone or together, with the value after them or at once", function()
+      for _, args in ipairs { { "-f", "a@x", "-t", "b@x", "-s", "Hi", "-n" }, { "-fa@x", "-tb@x", "-sHi", "-n" },
+         { "-nfa@x", "-t", "b@x", "--subject=Hi" }, { "--from", "a@x", "--to=b@x", "-ns", "Hi" } } do
+         assert.same({ from = { "a@x" }, to = { "b@x" }, subject = "Hi", dry_run = true },
+            read("send", unpack(args)))
+      end
+   end)
+
+   it("switch on and off", function()
+      for text, value in pairs { ["--tls-verify"] = true, ["--no-tls-verify"] = false, ["--tls-verify=no"] = false,
+         ["--tls-verify=false"] = false, ["--tls-verify=0"] = false, ["--tls-verify=off"] = false,
+         ["--tls-verify=YES"] = true, ["--tls-verify=on"] = true, ["--no_tls_verify"] = false } do
+         assert.equal(value, read("probe", text).tls_verify, text)
+      end
+      assert.is_true(read("send", "--trace", "-v").trace)
+      assert.matches("--tls-verify is switched on and off", wrong("send", "--tls-verify", "--no-tls-verify"), 1, true)
+      assert.matches("Write --no-trace or --trace=no", wrong("send", "--no-trace=no"), 1, true)
+   end)
+
+   it("have one value where the flag takes one", function()
+      assert.matches("--subject is given twice", wrong("send", "-s", "a", "--subject=b"), 1, true)
+      assert.matches("--server or --host is given before", wrong("send", "--host", "a", "--server", "b"), 1, true)
+      assert.same({ "X-A: 1", "X-B: 2" }, read("send", "--header", "X-A: 1", "--header", "X-B: 2").header)
+   end)
+
+   it("have values that begin with a dash, but not the name of another flag", function()
+      assert.equal("-1", read("send", "--mt-priority", "-1").mt_priority)
+      assert.equal("--from", read("send", "--subject=--from").subject)
+      assert.equal("-x-", read("send", "-s", "-x-").subject)
+      assert.matches("-s needs a value, and --from is another flag. Write -s TEXT, or --subject=--from",
+         wrong("send", "-s", "--from", "a@x"), 1, true)
+   end)
+
+   it("have recipients without a flag, and none is a flag after --", function()
+      assert.same({ "a@x", "b@x", "-c@x" }, read("send", "-t", "a@x", "b@x", "--", "-c@x").to)
+      assert.same({ "a@x", "b@x" }, read("send", "a@x,b@x").to)
+   end)
+end)
 
 describe("lua-smtp", function()
    it("says what is wrong with a flag", function()

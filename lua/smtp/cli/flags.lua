@@ -59,7 +59,8 @@ function Reader:set(flag, value)
    elseif options[name] == nil or options[name] == value and not flag.takes then
       options[name] = value
    elseif flag.takes then
-      refuse(flag, "is given twice", "Keep one of them: it takes one value")
+      refuse(flag, flag.alias and ("or --%s is given before"):format(flag.alias)
+         or "is given twice", "Keep one of them: it takes one value")
    else
       refuse(flag, "is switched on and off", "Keep one of the two")
    end

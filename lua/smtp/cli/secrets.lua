@@ -147,11 +147,11 @@ end
 -- --ask-password is the only source of the password.
 local function check_asked(user, has_secret)
    if has_secret then
-      errors.refuse("ask_password", "the password is given more than once",
+      errors.refuse("ask-password", "the password is given more than once",
          "Keep --ask-password, or the other flag")
    end
    if (user or "") == "" then
-      errors.refuse("ask_password", "--ask-password needs a user", "Write --username NAME as well")
+      errors.refuse("ask-password", "--ask-password needs a user", "Write --username NAME as well")
    end
 end
 
