@@ -120,9 +120,10 @@ describe("The end of a message", function()
    end)
 
    -- Two messages, the second of which comes in pieces, to a server whose first connection is cut.
-   local function play(way, recipients, heard, said)
-      local list = { talk.message { to = recipients, raw = "message 1\r\n" },
-         talk.message { to = recipients, raw = talk.pieces({ "message 2\r\n", ".more\r\n" }).new() } }
+   local function play(way, recipients, heard, said, more)
+      more = more or ".\r\n"
+      local list = { talk.message { to = recipients, raw = "message 1\r\n" .. more },
+         talk.message { to = recipients, raw = talk.pieces({ "message 2\r\n", more }).new() } }
       local run = ends.run({ options = { pipelining = way.pipelining, protocol = way.protocol },
          server = function(at)
             local server = spec_server.new { capabilities = way.capabilities }
@@ -138,6 +139,14 @@ describe("The end of a message", function()
          local whole = play(ways[i], recipients)
          for n = i % stride, #whole.wire, stride do play(ways[i], recipients, n) end
          for n = i % stride, whole.servers[1].told, stride do play(ways[i], recipients, nil, n) end
+      end
+   end)
+
+   it("of a long text is at no server unless the function allowed it, wherever the connection is cut", function()
+      local more = (("."):rep(900) .. "\r\n"):rep(100)
+      for i = 1, 16 do
+         local whole = play(ways[i], "bob@x.example", nil, nil, more)
+         for n = 3000 * i, #whole.wire, 50000 do play(ways[i], "bob@x.example", n, nil, more) end
       end
    end)
 

@@ -57,11 +57,12 @@ local function serve_others(listener, way, path, servers)
    until command.read(path):find "done"
 end
 
+-- `is_killed`: where the connection has come so far. `death`: where the program kills itself.
 -- -> the servers, what was noted
-local function play(way, listener, heard_max, told_max, is_killed)
+local function play(way, listener, heard_max, told_max, is_killed, death)
    local path, port = os.tmpname(), select(2, listener:getsockname())
-   local pipe = io.popen(("echo $$; exec %s spec/live/ending_client.lua %d %s %s %s %d %s"):format(interpreter, port,
-      way.pipelining, way.protocol, way.tls, way.recipients, path))
+   local pipe = io.popen(("echo $$; exec %s spec/live/ending_client.lua %d %s %s %s %d %s %s"):format(interpreter,
+      port, way.pipelining, way.protocol, way.tls, way.recipients, path, death or ""))
    local pid = pipe:read("*l")
    local sock, server = accept(listener, way, 5000)
    assert(sock, "no client came")
@@ -72,7 +73,7 @@ local function play(way, listener, heard_max, told_max, is_killed)
       drain(sock, server)
    end
    sock:close()
-   if not (reached and is_killed) then serve_others(listener, way, path, servers) end
+   if not (death or reached and is_killed) then serve_others(listener, way, path, servers) end
    pipe:close()
    local notes = command.read(path)
    os.remove(path)
@@ -131,6 +132,20 @@ describe("A program that holds the ends of messages back", function()
                      side == "told" and n or FAR, is_killed)
                   check(some, notes, is_killed, ("%s %d: "):format(side, n))
                end
+            end
+         end
+         listener:close()
+      end)
+
+      it("is in doubt about one message, if any, where it dies when it notes that, " .. name, function()
+         local listener = assert(socket.listen("127.0.0.1", 0))
+         for i = 1, 3 do
+            for _, moment in ipairs { "before", "after" } do
+               local servers, notes = play(way, listener, FAR, FAR, true, moment .. i)
+               local _, noted = notes:gsub("allowed", "")
+               assert.equal(i - 1, #servers[1].taken)
+               assert.equal(moment == "after" and i or i - 1, noted)
+               check(servers, notes, true, moment .. i)
             end
          end
          listener:close()

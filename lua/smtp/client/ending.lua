@@ -8,9 +8,9 @@
 -- delivered: of a message for which it was not called, or did not return true, no server has the
 -- end.
 --
--- With `is_shared`, the connections of this server have their ends in one call where they are due at
--- the same time, and there is one call at a time. A message is asked for again after an attempt that is known to
--- have reached no server.
+-- With `is_shared`, the connections of this server have their ends in one call where they are due
+-- at the same time, and there is one call at a time. A message is asked for again after an attempt
+-- that is known to have reached no server.
 -- @module smtp.client.ending
 
 local scheduler = require "smtp.runtime.scheduler"
