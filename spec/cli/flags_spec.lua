@@ -4,7 +4,7 @@ local errors = require "smtp.errors"
 local flag_table = require "smtp.cli.flag_table"
 local flags = require "smtp.cli.flags"
 
-local unpack = table.unpack or unpack -- luacheck: ignore 143
+local unpack = table.unpack or unpack -- luacheck: ignore
 
 local run, start, message = command.smtp, command.start_sink, command.message
 

@@ -45,24 +45,31 @@ local function read_pair(flag, text)
       flag.default))
 end
 
+local function add(flag, value, list)
+   if flag.addresses then
+      addresses.add(value, list, flag.name)
+   else
+      list[#list + 1] = value
+   end
+end
+
+local function refuse_again(flag)
+   if not flag.takes then refuse(flag, "is switched on and off", "Keep one of the two") end
+   refuse(flag, flag.alias and ("or --%s is given before"):format(flag.alias) or "is given twice",
+      "Keep one of them: it takes one value")
+end
+
 --- Keep the value of a flag.
 function Reader:set(flag, value)
    local options, name = self.options, (flag.option or flag.alias or flag.name):gsub("%-", "_")
    if flag.pair then value = read_pair(flag, value) end
    if flag.list then
       options[name] = options[name] or {}
-      if flag.addresses then
-         addresses.add(value, options[name], flag.name)
-      else
-         table.insert(options[name], value)
-      end
+      add(flag, value, options[name])
    elseif options[name] == nil or options[name] == value and not flag.takes then
       options[name] = value
-   elseif flag.takes then
-      refuse(flag, flag.alias and ("or --%s is given before"):format(flag.alias)
-         or "is given twice", "Keep one of them: it takes one value")
    else
-      refuse(flag, "is switched on and off", "Keep one of the two")
+      refuse_again(flag)
    end
 end
 
