@@ -81,6 +81,13 @@ local function address_in(text)
    return first and first.address or ""
 end
 
+-- The address of the account: its `from`, or its user name if that is an address. nil: it has none.
+local function account_address(options)
+   if options.from then return address_in(options.from) end
+   local user_name = options.username or options.user
+   return user_name and not messages.is_local(user_name) and user_name or nil
+end
+
 --- The sender that the caller names: that of -f, or of the header. It may choose the account.
 ---@return string|nil
 function envelope.named_sender(plan, message)
@@ -95,8 +102,9 @@ end
 function envelope.sender(plan, message, options)
    local named = envelope.named_sender(plan, message)
    if plan.sender then return named == "" and "" or whole(named, options, "-f") end
-   if named and messages.is_local(named) and options.from then named = nil end
-   return whole(named or options.from and address_in(options.from) or user(), options, "From")
+   local own = account_address(options)
+   if named and messages.is_local(named) then named = own or named end
+   return whole(named or own or user(), options, "From")
 end
 
 --- The value of the field From, where the message has none.
@@ -107,8 +115,7 @@ function envelope.author(plan, sender, options)
    address.check_name(name, "-F", name)
    if sender == "" then
       local domain = envelope.domain(options)
-      sender = options.from and address_in(options.from)
-         or "MAILER-DAEMON" .. (domain and "@" .. domain or "")
+      sender = account_address(options) or "MAILER-DAEMON" .. (domain and "@" .. domain or "")
    end
    return address.written { name = name, address = sender }
 end
