@@ -71,7 +71,8 @@ describe("the account of a command", function()
    it("gives options that the flags do not give, and its sender", function()
       local options = { port = "587", subject = "x" }
       local account = with(two, options, "ann@work.example")
-      assert.same({ port = "587", subject = "x", service = "gmail", username = "ann@Work.example" }, options)
+      assert.same({ port = "587", subject = "x", service = "gmail", username = "ann@Work.example",
+         from = "ann@Work.example" }, options) -- the user is the sender where no other is named
       assert.same({ password = { kind = "", value = "sesame-work" } }, account.secrets)
       assert.matches(": account work: $", account.label)
       options = { account = "home" }
@@ -205,10 +206,14 @@ describe("lua-smtp with accounts", function()
          assert.matches(wanted, said, 1, true)
          assert.is_nil(said:find("sesame", 1, true))
       end
+      write { a = "from = 'a@me.example'" }
+      assert.matches("account a: it has a user but no password, and there is no terminal to ask at. Write "
+         .. "password_command", smtp("send --text x" .. message), 1, true)
       local said, status = smtp("send --json --text x --from a@b.example -Af" .. message)
       assert.equal(78, status)
       assert.matches('^{"error":"lua%-smtp: '
          .. folder .. '/lua%-smtp%.lua: %-%-account f, but there is no account', said)
+      assert.matches("--config: the path is empty", smtp("send --text x --config ''" .. message), 1, true)
       said, status = smtp("send --text x --from a@b.example --no-config --port 1" .. message)
       assert.equal(75, status, said)
    end)

@@ -69,6 +69,7 @@ end
 
 -- -> the path and the file that is there, or nil and the paths that were tried
 local function find(path)
+   if path == "" then refuse("--config", "the path is empty", "Write --config FILE") end
    if path then
       local file, why = read(path)
       if not file then refuse(path, why, "Check the path after --config, or its permissions") end

@@ -105,12 +105,16 @@ local function user_of(options)
 end
 
 local function merge(options, account)
-   local rest, user = {}, user_of(options)
+   local rest, user, own = {}, user_of(options), user_of(account.options)
    for name, value in next, account.options do rest[name] = value end
    if has_place(options) then
       for _, name in ipairs(of_place) do rest[name] = nil end
    end
-   if user and user ~= user_of(rest) then account.secrets, rest.authzid = {}, nil end
+   if user and user ~= own then
+      account.secrets, account.label, rest.authzid = {}, nil, nil
+   elseif not rest.from and plain_address(own) then
+      rest.from = own
+   end
    if user then rest.username, rest.user = nil, nil end
    for name, value in next, rest do
       if options[name] == nil then options[name] = value end
@@ -134,14 +138,15 @@ end
 -- user does not have the secrets of the account. Raises a UsageError.
 ---@param options table   as flags.read gives them; config and account are removed
 ---@param from? string    the address of the sender, if that is not options.from
----@return table|nil      { name =, label =, secrets = } for secrets.read; nil: there is no account
+---@return table|nil      { name =, label =, secrets = } for secrets.read, the label only where the
+--   user is that of the account; nil: there is no account
 function accounts.apply(options, from)
    local path, wanted, is_used = take_flags(options)
    if not is_used then return nil end
    local file, tried = account_file.read(path)
    if not file and wanted then
       errors.refuse("account", ("--account %s: there is no file with accounts"):format(wanted),
-         ("Write %s, or give --config FILE"):format(table.concat(tried, " or ")))
+         ("Write the file %s, or give --config FILE"):format(table.concat(tried, " or ")))
    end
    if not file then return nil end
    local all, names = account_options.read(file)

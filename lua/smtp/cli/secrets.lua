@@ -104,17 +104,27 @@ end
 
 -- ---- the terminal ----
 
+-- There is no secret. `label` names the account that the user comes from, if not from a flag.
+local function refuse_without(name, is_asked, label)
+   if label and not is_asked then
+      error(errors.new("usage", { option = "config", what = label .. "it has a user but no "
+         .. name .. ", and there is no terminal to ask at", hint = ("Write %s_command, %s_file or "
+         .. "%s_env into it"):format(name, name, name) }), 0)
+   end
+   errors.refuse(name, is_asked and "--ask-password needs a terminal, but there is none"
+      or ("a user is given without a %s"):format(name),
+      ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
+end
+
 -- Asks at the terminal.
-local function ask(options, name, user, host, is_asked)
+local function ask(options, name, user, host, is_asked, label)
    local has_socket, socket = pcall(require, "smtp.socket")
    local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
       host and " at " .. host or "")
    local secret = has_socket and socket.read_secret((output.shown(prompt):gsub("\n", "?")))
-   if not secret or secret == "" then
-      local why = is_asked and "--ask-password needs a terminal, but there is none"
-         or ("a user is given without a %s"):format(name)
-      errors.refuse(name, secret and ("no %s was typed"):format(name) or why,
-         ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
+   if not secret then refuse_without(name, is_asked, label) end
+   if secret == "" then
+      errors.refuse(name, ("no %s was typed"):format(name), "Run the command again, and type it")
    end
    options[name] = secret
 end
@@ -167,6 +177,11 @@ local function read_flags(options)
    return user, host, (password or options.password or options.token) ~= nil
 end
 
+-- The server, as the prompt names it; `host` is that of the URL.
+local function server_of(options, host)
+   return options.host or options.server or options.service or host
+end
+
 --- Read the password and the token of a command into options.password and options.token. Flags take
 -- precedence over the account. Raises a UsageError.
 ---@param options table    as flags.read gives them, or accounts.apply completes them
@@ -183,7 +198,7 @@ function secrets.read(options, account)
    end
    local name = not is_given and missing_secret(options, user, is_asked)
    if not name then return end
-   ask(options, name, user, options.host or options.server or options.service or host, is_asked)
+   ask(options, name, user, server_of(options, host), is_asked, account and account.label)
 end
 
 --- Read the user and the password of `sink` into options.auth. Raises a UsageError.
