@@ -15,7 +15,7 @@ enum { SECRET_LEN_MAX = 4096 }; /* bytes; a terminal gives no longer line (termi
 
 static const int interrupting[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 static lua_State *interrupted_state;
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught, only_noted;
 
 /* Within a coroutine it waits for the coroutine's return, because the scheduler takes an error
  * there for the end of one job: the others would go on. (LuaJIT has one hook for all coroutines;
@@ -44,6 +44,7 @@ static void end_wait(int number)
 static void note_signal(int number)
 {
     caught = number;
+    if (only_noted) return;
     lua_sethook(interrupted_state, interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
     end_wait(0);
 }
@@ -65,11 +66,21 @@ int lcommand_caught(void)
     return caught;
 }
 
+/** socket.caught() -> the number of the signal that came, or nothing */
 static int command_caught(lua_State *L)
 {
     if (caught == 0) return 0;
     lua_pushinteger(L, caught);
     return 1;
+}
+
+/** socket.finish_first(on): while it is on, the first signal is only noted, so that the program can
+ *  finish its work; the second one ends the process. Off: what was noted is forgotten. */
+static int command_finish_first(lua_State *L)
+{
+    only_noted = lua_toboolean(L, 1);
+    if (!only_noted) caught = 0;
+    return 0;
 }
 
 /* ---- passwords ---- */
@@ -153,6 +164,7 @@ static int command_read_secret(lua_State *L)
 
 static const luaL_Reg functions[] = {METHOD(command, interruptible),
                                      METHOD(command, caught),
+                                     METHOD(command, finish_first),
                                      METHOD(command, read_secret),
                                      {NULL, NULL}};
 

@@ -73,6 +73,11 @@ function Outbox:stop()
    return true
 end
 
+-- For the runner, and replaced by the command, which asks for signals.
+function Outbox:is_stopped()
+   return self.stopped
+end
+
 -- ---- what is in it ----
 
 --- The entry with this id; nil if there is none.

@@ -22,7 +22,8 @@ local table_of_flags = {}
 --- The commands in the order of the help. `run` of the module smtp.cli.NAME gets the options and
 -- whether to print JSON; with `own_arguments` it gets the list of arguments in their place.
 -- `place`: the flag, or the option, that an argument without a flag is a value of. `arguments`:
--- what a command with `own_arguments` takes, as { "-i", "a sentence" }.
+-- what a command with `own_arguments` takes, as { "-i", "a sentence" }; `has_letters`: its flags
+-- have their letters nevertheless. `common`: the groups whose flags its short help shows.
 table_of_flags.commands = {
    { name = "send", synopsis = "-f FROM -t TO [flags] [TO ...]", text = "Send one message.",
       place = "to",
@@ -43,6 +44,19 @@ table_of_flags.commands = {
          { "-V TEXT", "The same as --dsn-envid." },
          { "-v", "The same as --trace." },
       } },
+   { name = "outbox", synopsis = "ACTION [ID] --store FILE [flags]",
+      text = "Keep messages in a file, and deliver them even after a crash.",
+      own_arguments = true, has_letters = true, common = { Outbox = true, Output = true },
+      arguments = {
+         { "put", "Accept a message (flags of send), and print its id." },
+         { "run", "Deliver until SIGTERM; with --once, what is due." },
+         { "list", "List messages: --state, --to, --limit, --after." },
+         { "show ID", "Show a message and its attempts." },
+         { "retry ID", "Send a message now." },
+         { "cancel ID", "Do not send a message that waits." },
+         { "resolve ID sent|unsent", "Settle a doubt." },
+         { "stats", "Count messages; say why none is sent." },
+      } },
    { name = "sink", synopsis = "[flags]", text = "Receive messages, print and store them." },
    { name = "completion", synopsis = "bash|zsh|fish", place = "shell",
       text = "Print the completion for a shell." },
@@ -52,7 +66,32 @@ local words = { policy = { "require", "prefer", "skip" } }
 
 --- The groups of flags. A group belongs to the commands that it names.
 table_of_flags.groups = {
-   { "Message", commands = "send",
+   { "Outbox", commands = "outbox sendmail",
+      { "store", "The file of an outbox, which keeps the message.", takes = "FILE", file = true,
+         common = true },
+      { "name", "The name of the outbox.", takes = "NAME", default = "by the server" },
+   },
+   { "Outbox", commands = "outbox",
+      { "id", "put: an id that is accepted once.", takes = "ID", common = true,
+         default = "random" },
+      { "at", "put: when to send it, in seconds since 1970.", takes = "SECONDS",
+         default = "now" },
+      { "once", "run: send what is due, and end.", default = "no", common = true },
+      { "until-empty", "run: end when no message waits.", default = "no" },
+      { "connections", "run: how many connections are open at once.", takes = "N",
+         default = "2" },
+      { "rate", "run: messages a second.", takes = "N" },
+      { "doubt", "run: what to do where the server may have it.", takes = "WORD",
+         words = { "keep", "resend" }, default = "keep" },
+      { "lease", "run: seconds until others take over after a crash.", takes = "SECONDS",
+         default = "120" },
+      { "keep", "run: days for which to keep what is over.", takes = "DAYS", default = "7" },
+      { "state", "list: only messages in this state.", takes = "WORD",
+         words = { "queued", "claimed", "ending", "sent", "failed", "doubt", "cancelled" } },
+      { "limit", "list: at most so many.", takes = "N", default = "100" },
+      { "after", "list: only those after this number.", takes = "N" },
+   },
+   { "Message", commands = "send outbox",
       { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
          list = true, addresses = true, common = true },
       { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS", list = true,
@@ -89,7 +128,7 @@ table_of_flags.groups = {
       { "dry-run", "Print the message as it would go, and send nothing.", short = "n",
          common = true },
    },
-   { "Server", commands = "send probe sendmail",
+   { "Server", commands = "send probe sendmail outbox",
       { "host", "The server.", short = "S", takes = "NAME", default = "localhost", common = true },
       { "server", alias = "host", takes = "NAME" },
       { "port", "The port.", short = "p", takes = "N", common = true,
@@ -103,7 +142,7 @@ table_of_flags.groups = {
       { "domain", "Our name in EHLO.", takes = "NAME", default = "the name of this machine" },
       { "source-address", "The local address to connect from.", takes = "ADDRESS" },
    },
-   { "TLS", commands = "send probe sendmail",
+   { "TLS", commands = "send probe sendmail outbox",
       { "tls", "STARTTLS, or implicit from the first byte.", takes = "WORD",
          words = { "implicit", "require", "prefer", "skip" }, common = true,
          default = "require, on localhost skip" },
@@ -118,13 +157,13 @@ table_of_flags.groups = {
          words = { "1.2", "1.3" }, default = "1.2" },
       { "tls-pin", "The SHA-256 of the server's public key, in base64.", takes = "BASE64" },
    },
-   { "Account", commands = "send probe sendmail",
+   { "Account", commands = "send probe sendmail outbox",
       { "account", "An account of the file.", short = "A", takes = "NAME",
          default = "by the sender", common = true },
       { "config", "The file with the accounts; --no-config: none.", takes = "FILE", file = true,
          off = true, default = "~/.config/lua-smtp.lua, or /etc/lua-smtp.lua" },
    },
-   { "Authentication", commands = "send probe sendmail",
+   { "Authentication", commands = "send probe sendmail outbox",
       { "username", "The user; the command asks for the password.", short = "u", takes = "NAME",
          common = true },
       { "user", alias = "username", takes = "NAME" },
@@ -147,7 +186,7 @@ table_of_flags.groups = {
       { "scram-iterations", "The iterations that the server may ask for.", takes = "MIN,MAX",
          pair = true, default = "4096,200000" },
    },
-   { "Signature", commands = "send sendmail",
+   { "Signature", commands = "send sendmail outbox",
       { "dkim", "Sign the message.", takes = "DOMAIN:SELECTOR:KEYFILE", list = true },
    },
    { "Delivery", commands = "send",
@@ -159,7 +198,7 @@ table_of_flags.groups = {
          words = { "BANNER", "FIRST-EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT" },
          open = true },
    },
-   { "Delivery", commands = "send sendmail",
+   { "Delivery", commands = "send sendmail outbox",
       { "recipients", "Deliver to any that are accepted, or to all or none.", takes = "WORD",
          words = { "any", "all" }, default = "any; sendmail: all" },
       { "extension", "Whether to use an extension of SMTP.", takes = "KEYWORD=WORD", list = true },
@@ -173,7 +212,7 @@ table_of_flags.groups = {
       { "hold-until", "The server keeps the message until then.", takes = "DATE" },
       { "mt-priority", "The priority for servers, from -9 to 9.", takes = "N" },
    },
-   { "Dialogue", commands = "send probe sendmail",
+   { "Dialogue", commands = "send probe sendmail outbox",
       { "timeout", "Seconds for all.", takes = "SECONDS", default = "300, and more by size" },
       { "connect-timeout", "Seconds to connect.", takes = "SECONDS", default = "15" },
       { "reply-timeout", "Seconds to wait for a reply.", takes = "SECONDS", default = "60" },
@@ -211,9 +250,9 @@ table_of_flags.groups = {
       { "ready-fd", "Write host:port to this descriptor when ready.", takes = "N",
          common = true },
    },
-   { "Output", commands = "send probe sendmail sink",
+   { "Output", commands = "send probe sendmail sink outbox",
       { "trace", "Show the dialogue on standard error.", short = "v", common = true } },
-   { "Output", commands = "send probe sendmail sink completion",
+   { "Output", commands = "send probe sendmail sink completion outbox",
       { "json", "Print JSON, errors as well.", common = true },
       { "help", "Show this help; --help=all shows all flags.", short = "h", common = true },
    },
@@ -247,15 +286,17 @@ local function without_letter(flag)
    return copy
 end
 
---- The flags of a command in order. The letters of a command with `own_arguments` are its own.
+--- The flags of a command in order. The letters of a command with `own_arguments` are its own,
+--- unless it says `has_letters`.
 ---@param name string
 ---@return table[]
 function table_of_flags.flags(name)
    local list, command = {}, table_of_flags.command(name)
+   local own_letters = command.own_arguments and not command.has_letters
    for _, group in ipairs(table_of_flags.groups) do
       if (" " .. group.commands .. " "):find(" " .. name .. " ", 1, true) then
          for i = 2, #group do
-            list[#list + 1] = command.own_arguments and without_letter(group[i]) or group[i]
+            list[#list + 1] = own_letters and without_letter(group[i]) or group[i]
          end
       end
    end

@@ -49,10 +49,15 @@ local function wrap(lines, first, text, column)
    lines[#lines + 1] = line
 end
 
+-- The short help of some commands shows flags of these groups only.
+local function is_common(flag, command)
+   return flag.common and (not command.common or command.common[flag.group])
+end
+
 local function add_flags(lines, command, all)
    local group
    for _, flag in ipairs(flag_table.flags(command.name)) do
-      if not flag.alias and (all or flag.common) then
+      if not flag.alias and (all or is_common(flag, command)) then
          if all and flag.group ~= group then
             group = flag.group
             lines[#lines + 1] = "\n" .. group

@@ -2,6 +2,7 @@
 -- and says what had become of it when the command was interrupted.
 -- @module smtp.cli.sending
 
+local outbox_options = require "smtp.cli.outbox_options"
 local progress = require "smtp.result.progress"
 local safe = require "smtp.safe"
 local signals = require "smtp.cli.signals"
@@ -102,6 +103,19 @@ function sending.deliver(options)
    local receipt, err = safe.send(options)
    finish(receipt ~= nil)
    return receipt and wording.apply(receipt), err
+end
+
+--- Give a message to an outbox, which another process sends.
+---@param options table   for smtp.send
+---@param own table       store and name
+---@return string|nil id
+---@return table|nil err
+function sending.put(options, own)
+   options.trace = nil
+   local message = outbox_options.split(options, own)
+   local box, err = outbox_options.open(options)
+   if not box then return nil, err end
+   return box:put(message)
 end
 
 return sending

@@ -47,6 +47,14 @@ local function status_of(receipt)
    return status
 end
 
+-- --store: an outbox accepts the message.
+local function put(options, own, json)
+   local id, err = sending.put(options, own)
+   if not id then return nil, err end
+   if json then output.say(output.json { id = id }) end
+   return 0
+end
+
 ---@param args string[]
 ---@return number|nil   exit status
 ---@return table|nil err
@@ -56,9 +64,13 @@ function sendmail.run(args)
    local json = options.json
    options.json = nil
    message_flags.read(options)
+   local own = { store = options.store, name = options.name }
+   options.store, options.name = nil, nil
+   if own.store then options.recipients = options.recipients or "any" end -- each is tried again
    local message = messages.read(io.read("*a") or "", plan.dot_ends)
    local account = accounts.apply(options, envelope.named_sender(plan, message))
    sendmail.complete(plan, message, options)
+   if own.store then return put(options, own, json) end
    secrets.read(options, account)
    local receipt, err = sending.deliver(options)
    if not receipt then return nil, err end

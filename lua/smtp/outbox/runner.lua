@@ -68,7 +68,7 @@ local function claim(self)
 end
 
 local function is_over(self)
-   return self.blocked or self.outbox.stopped
+   return self.blocked or self.outbox:is_stopped()
 end
 
 local function may_claim(self)

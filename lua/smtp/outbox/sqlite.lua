@@ -81,6 +81,17 @@ function Store:count(outbox)
    return steps.step(self, counts, outbox)
 end
 
+local function all_names(self)
+   local list = rows(self, "SELECT DISTINCT outbox FROM messages ORDER BY outbox")
+   for i = 1, #list do list[i] = list[i][1] end
+   return list
+end
+
+--- The names of the outboxes in this file, which the command shows.
+function Store:names()
+   return steps.step(self, all_names)
+end
+
 -- ---- notes ----
 
 local function note_of(self, outbox)

@@ -104,13 +104,13 @@ end
 
 local function wait(self, seconds)
    local outbox = self.outbox
-   if seconds > 0 and not outbox.stopped then (outbox.sleep or scheduler.sleep)(seconds) end
+   if seconds > 0 and not outbox:is_stopped() then (outbox.sleep or scheduler.sleep)(seconds) end
 end
 
 -- A store that is busy, or a disk that is full, may be better in a moment.
 local function may_go_on(self, err)
    self.failures = self.failures + 1
-   return err.retry == "later" and self.failures < STORE_TRIES and not self.outbox.stopped
+   return err.retry == "later" and self.failures < STORE_TRIES and not self.outbox:is_stopped()
 end
 
 local function finish(self)
@@ -123,7 +123,7 @@ local function finish(self)
 end
 
 local function is_over(self, run, count, paused_until)
-   if self.outbox.stopped or self.results.trouble then return true end
+   if self.outbox:is_stopped() or self.results.trouble then return true end
    return run.once and (count == 0 or paused_until ~= nil)
 end
 

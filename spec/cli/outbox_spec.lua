@@ -1,0 +1,100 @@
+-- lua-smtp outbox, in processes of its own.
+local command = require "spec.tools.command"
+local keeper = require "spec.tools.keeper"
+local outboxes = require "spec.tools.outboxes"
+
+describe("lua-smtp outbox", function()
+   local sink, store
+
+   setup(function() sink = keeper.start [[faults = { rcpt = function(line)
+      if line:find("nobody", 1, true) then return "550 5.1.1 unknown" end
+   end }]] end)
+
+   teardown(function() sink.stop() end)
+
+   before_each(function() store = " --store " .. outboxes.path() end)
+
+   after_each(outboxes.clean)
+
+   local function outbox(words)
+      return command.smtp("outbox " .. words .. store)
+   end
+
+   local function server()
+      return (" --host localhost --port %d --tls skip "):format(sink.port)
+   end
+
+   local function put(words)
+      local said, status = outbox("put -f ann@example.org -s Hi --text hello " .. words .. server())
+      assert.equal(0, status, said)
+      return said:match("^(%S+)\n$")
+   end
+
+   it("accepts messages, delivers them, and shows what became of them", function()
+      local id = put "-t bob@example.net"
+      assert.equal("order-7", put "-t nobody@example.net,eve@example.net --id order-7")
+      assert.matches("queued  bob@example.net  due", (outbox "list"))
+      local said, status = outbox("run --once" .. server())
+      assert.equal(0, status)
+      assert.matches(id .. "  sent  bob@example.net\n", said, 1, true)
+      assert.matches("2 sent, 0 failed, 0 in doubt", said)
+      said = outbox "show order-7"
+      assert.matches("to <nobody@example.net>  failed  550 5.1.1 unknown unknown_recipient", said, 1,
+         true)
+      assert.matches("to <eve@example.net>  sent  250", said, 1, true)
+      assert.matches("sent       2\n", (outbox "stats"))
+      assert.matches("^order%-7 [^\n]*\n$", (outbox "list --to eve@example.net"))
+   end)
+
+   it("prints JSON", function()
+      local id = put "-t bob@example.net --json"
+      assert.matches('{"id":"%x+"}', id)
+      assert.matches('^%[{"attempts":%[%],"created":', (outbox "list --json"))
+      assert.matches('"queued":1', (outbox "stats --json"))
+      assert.matches('"sent":1}\n$', (outbox("run --once --json" .. server())))
+   end)
+
+   it("settles, cancels and retries", function()
+      local id = put "-t nobody@example.net"
+      assert.matches("cancelled  nobody@example.net", (outbox("cancel " .. id)))
+      assert.matches("queued  nobody@example.net", (outbox("retry " .. id)))
+      outbox("run --once" .. server())
+      local said, status = outbox("resolve " .. id .. " sent")
+      assert.equal(64, status)
+      assert.matches("cannot be resolved: its state is failed", said)
+   end)
+
+   it("takes the mail of programs that expect sendmail", function()
+      local said, status = command.smtp("sendmail" .. store .. server()
+         .. "--domain box.example -f ann@example.org eve@example.net nobody@example.net <README.md")
+      assert.equal("", said)
+      assert.equal(0, status)
+      said = outbox("run --once" .. server())
+      assert.matches("sent  eve@example.net and 1 more", said)
+   end)
+
+   it("says what is missing", function()
+      local said, status = command.smtp "outbox"
+      assert.equal(64, status)
+      assert.matches("put, run, list, show, retry, cancel, resolve and stats", said)
+      assert.matches("outbox show needs ID", (outbox "show"))
+      assert.matches("%-%-store is missing", (command.smtp "outbox stats"))
+      assert.matches("the store has no messages", (outbox "stats"))
+      assert.matches("no message with the id x", (outbox("show x" .. server())))
+      assert.matches("outbox has no action send", (outbox "send"))
+      assert.matches("%-%-lease", (outbox("run --lease soon" .. server())))
+   end)
+
+   it("finishes what is in progress when SIGTERM comes", function()
+      put "-t bob@example.net"
+      local name = os.tmpname()
+      local program = require("spec.tools.peer").interpreter .. " csrc/lua-smtp outbox run" .. store
+         .. server()
+      local said = command.run(([[sh -c '%s >%s 2>&1 & pid=$!
+         i=0; until grep -q sent %s || [ $i = 100 ]; do sleep 0.1; i=$((i + 1)); done
+         kill $pid; wait $pid; echo status $?; cat %s']]):format(program, name, name, name))
+      os.remove(name)
+      assert.matches("^status 0\n", said)
+      assert.matches("1 sent, 0 failed, 0 in doubt", said)
+   end)
+end)
