@@ -34,7 +34,7 @@ local function all_forms(command)
       for _, form in ipairs(forms_of(flag)) do list[#list + 1] = form end
    end
    for _, row in ipairs(command.arguments or {}) do
-      list[#list + 1] = row[1]:match("^%-%S+")
+      list[#list + 1] = row[1]:match("^%-[^ ]+")
    end
    return list
 end
@@ -155,7 +155,7 @@ case $words[2]:$before in
          end
       end
       for _, row in ipairs(command.arguments or {}) do
-         list[#list + 1] = described(row[1]:match("^%S+"), row[2])
+         list[#list + 1] = described(row[1]:match("^[^ ]+"), row[2])
       end
       out[#out + 1] = ("(%s) list=(%s) ;;"):format(command.name, table.concat(list, " "))
    end

@@ -40,7 +40,7 @@ local function wrap(lines, first, text, column)
    local indent = (" "):rep(column)
    local line, is_new = first .. indent:sub(#first + 1), true
    if #first > column - 2 then lines[#lines + 1], line = first, indent end
-   for word in text:gmatch("%S+") do
+   for word in text:gmatch("[^ \n]+") do
       if not is_new and #line + 1 + #word > WIDTH then
          lines[#lines + 1], line, is_new = line, indent, true
       end

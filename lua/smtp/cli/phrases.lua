@@ -9,6 +9,8 @@ local TOKEN = "--token-env or --token-file"
 
 return {
    -- ---- what only programs can do ----
+   { "; a transport of your own declares it by the field secure", "" },
+   { "; a mechanism of your own that does not reveal the secret declares plaintext = false", "" },
    { "; token may be a function that does so", "" },
    { " (smtp.send_many with a rate and connections = 1)", "" },
    { " (smtp.send_many with connections = 1)", "" },

@@ -5,6 +5,7 @@
 -- A word such as host or text is an option only in the phrases that contain it.
 -- @module smtp.cli.wording
 
+local ascii = require "smtp.ground.ascii"
 local flag_table = require "smtp.cli.flag_table"
 local phrases = require "smtp.cli.phrases"
 
@@ -130,7 +131,7 @@ local function replace_phrase(text, from, to)
 end
 
 local function capital(text)
-   return (text:gsub("^[a-z]", string.upper))
+   return (text:gsub("^[a-z]", ascii.upper))
 end
 
 --- A text of the library as the command prints it.
