@@ -276,7 +276,7 @@ end
 local function new(t)
    local options, err = sink_options.read(t)
    if not options then return nil, err end
-   return setmetatable({ options = options, messages = {}, count = 0 }, Sink)
+   return setmetatable({ options = options, messages = {}, sessions = 0, count = 0 }, Sink)
 end
 
 return { new = new }

@@ -830,7 +830,8 @@
 --- `"drop"` or `"silence"`, the message is refused.
 ---@field on_message? fun(message: smtp.SinkMessage): smtp.SinkFault?
 ---@field keep? integer  How many messages stay in `sink.messages`. Default: 1000.
----@field trace? fun(direction: string, line: string)  Called with each line, without secrets.
+--- Called with each line, without secrets, and the number of its connection.
+---@field trace? fun(direction: string, line: string, connection: integer)
 --- Refuse what RFC 5321 does not allow and the sink otherwise accepts: blanks around the colon in
 --- `MAIL FROM: <a@b>`, and commands that end in a bare LF. Default: `false`.
 ---@field strict? boolean

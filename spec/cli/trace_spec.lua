@@ -164,16 +164,32 @@ describe("a trace", function()
 end)
 
 describe("the lines of a sink", function()
-   it("are shown like those of a client", function()
-      local lines = {}
-      local fn = trace.lines { write = function(text) lines[#lines + 1] = text end }
-      for _, line in ipairs { "S220 hi", "CEHLO me", "S250 ok", "CBDAT 5 LAST", "C(5 bytes of the message)", "S250 ok",
-         "CQUIT", "S221 bye" } do
-         fn(line:sub(1, 1), line:sub(2))
+   -- Shows these lines: the number of the connection, the side, the text. -> the lines
+   local function of_sink(lines)
+      local shown_lines = {}
+      local fn = trace.lines { write = function(text) shown_lines[#shown_lines + 1] = text end }
+      for _, line in ipairs(lines) do
+         local connection, side, text = line:match("^(%d)(%a)(.*)$")
+         fn(side, text, tonumber(connection))
       end
-      local rows = took(table.concat(lines))
-      local marks = {}
-      for i, row in ipairs(rows) do marks[i] = row:match("^(%+?)") .. row:match(" (%a): ") end
-      assert.same({ "+S", "C", "+S", "C", "C", "+S", "C", "+S" }, marks)
+      return took(table.concat(shown_lines))
+   end
+
+   -- "+1 S" where the line has the time of a reply.
+   local function marks(rows)
+      local list = {}
+      for i, row in ipairs(rows) do list[i] = row:match("^(%+?)") .. row:match(" (%d %a): ") end
+      return list
+   end
+
+   it("are shown like those of a client", function()
+      local rows = of_sink { "1S220 hi", "1CEHLO me", "1S250 ok", "1CBDAT 5 LAST", "1C(5 bytes of the message)",
+         "1S250 ok", "1CQUIT", "1S221 bye" }
+      assert.same({ "+1 S", "1 C", "+1 S", "1 C", "1 C", "+1 S", "1 C", "+1 S" }, marks(rows))
+   end)
+
+   it("of several connections have the number of theirs", function()
+      local rows = of_sink { "1CEHLO a", "2CEHLO b", "2S250-x", "1S250 ok", "2S250 ok" }
+      assert.same({ "1 C", "2 C", "2 S", "+1 S", "+2 S" }, marks(rows))
    end)
 end)

@@ -61,6 +61,14 @@ describe("the sink", function()
       assert.same({ "carol@there.example" }, receipt.accepted)
    end)
 
+   it("traces with the number of the connection", function()
+      local numbers = {}
+      local sink = safe.sink { trace = function(_, line, number) numbers[number] = (numbers[number] or "") .. line end }
+      assert(send(sink))
+      assert(send(sink))
+      assert.equal(numbers[1], (numbers[2]:gsub("queued as 2", "queued as 1")))
+   end)
+
    it("traces without secrets", function()
       local lines = {}
       local sink = safe.sink { auth = { users = { ann = "sesame-sink" }, mechanisms = { "LOGIN" } },

@@ -8,6 +8,7 @@
 -- the start; the second one, on the last line of a reply, since its command has left.
 -- @module smtp.cli.trace
 
+local bounded = require "smtp.ground.bounded"
 local colors = require "smtp.cli.colors"
 local core = require "smtp.core"
 local output = require "smtp.cli.output"
@@ -129,12 +130,18 @@ end
 
 local names = { C = "sent", S = "heard" }
 
---- The same for the option `trace` of a sink: a function of direction and line.
----@param t? table   as for trace.new
----@return fun(direction, line)
+local CONNECTIONS_MAX = 1000 -- whose commands without a reply are known
+
+--- The same for the option `trace` of a sink: a function of direction, line, and the number of the
+-- connection, which is the label.
+---@param t? table   write, color: as for trace.new
+---@return fun(direction, line, connection)
 function trace.lines(t)
-   local observe, began = trace.new(t), core.now()
-   return function(direction, line)
+   local began, observers = core.now(), bounded.new(CONNECTIONS_MAX)
+   t = t or {}
+   return function(direction, line, connection)
+      local observe = observers:get(connection) or observers:set(connection,
+         trace.new { write = t.write, color = t.color, label = tostring(connection) })
       observe { name = names[direction] or "sent", text = line, seconds = core.now() - began }
    end
 end

@@ -25,13 +25,15 @@ end
 
 --- Begin a conversation.
 local function new(sink)
-   return setmetatable({ sink = sink, input = "", output = {}, offered = {},
+   sink.sessions = sink.sessions + 1
+   return setmetatable({ sink = sink, number = sink.sessions, input = "", output = {}, offered = {},
       size_max = sink_envelope.limit(parameters_of(sink.options.capabilities), "SIZE", "%d+"),
       lmtp = sink.options.protocol == "lmtp", tls = sink.options.tls == "implicit" }, Session)
 end
 
 function Session:trace(direction, line)
-   if self.sink.options.trace then self.sink.options.trace(direction, line) end
+   local trace = self.sink.options.trace
+   if trace then trace(direction, line, self.number) end
 end
 
 function Session:say(text)
