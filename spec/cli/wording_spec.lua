@@ -145,6 +145,11 @@ describe("The words of the command", function()
       end
    end)
 
+   it("name no flag of a secret, which may come from several", function()
+      local err = wording.apply(errors.usage("password", "password contains a space", "Remove it"))
+      assert.same({ "password contains a space", "password" }, { err.what, err.option })
+   end)
+
    it("leave a file of accounts as it is, which is Lua", function()
       local err = errors.new("usage", { option = "config", what = "x", hint = 'Write tls = "require"' })
       assert.equal('Write tls = "require"', wording.apply(err).hint)

@@ -52,29 +52,36 @@ local function names_of(command)
    return names
 end
 
+local function has_flag(command, name)
+   for _, flag in ipairs(flag_table.flags(command.name)) do
+      if flag.name == name then return true end
+   end
+end
+
 -- The command that has a flag of this name, if it is not this one.
 local function owner(name, command)
    for _, other in ipairs(flag_table.commands) do
-      if other ~= command then
-         for _, flag in ipairs(flag_table.flags(other.name)) do
-            if flag.name == name then return other end
-         end
-      end
+      if other ~= command and has_flag(other, name) then return other end
    end
+end
+
+-- What to write in the place of a name that other programs use. -> hint, its flag
+local function elsewhere(option)
+   local _, known = foreign.find("options", option)
+   if not known then return nil end
+   local form = forms[known] or tables[known] or ("--%s VALUE"):format(known:gsub("_", "-"))
+   return "Use " .. form, form:match("^%-%-([a-z-]+)")
 end
 
 local function hint_for(name, command)
    local option = name:gsub("%-", "_")
    if tables[option] then return "Use " .. tables[option] end
+   local hint, flag = elsewhere(option)
+   if hint and has_flag(command, flag) then return hint end
    local other = owner(name, command)
    if other then return ("It belongs to lua-smtp %s"):format(other.name) end
-   local hint, known = foreign.find("options", option)
-   if known then
-      local form = forms[known] or tables[known]
-      return "Use " .. (form or ("--%s VALUE"):format(known:gsub("_", "-")))
-   end
-   local near = not hint and unknown.nearest(name, names_of(command))
-   return near and ("Did you mean --%s?"):format(near) or help_of(command)
+   local near = unknown.nearest(name, names_of(command))
+   return near and ("Did you mean --%s?"):format(near) or hint or help_of(command)
 end
 
 --- Raise the UsageError of a flag that the command does not have.

@@ -147,9 +147,12 @@ function wording.flags(text)
    return (replace_names(text):gsub("(%f[-]%-%-[a-z-]+) = ", "%1 "))
 end
 
+-- A secret may come from several flags, from a file of accounts or from the terminal.
+local is_secret = { password = true, token = true }
+
 -- The option at the beginning of a sentence: "port: expected …", "to[2] = … is not …".
 local function name_option(text, option)
-   local flag = dashes(option)
+   local flag = not is_secret[option] and dashes(option)
    local rest = flag and text:sub(1, #option) == option and text:sub(#option + 1)
    if not rest or rest:find("^[A-Za-z0-9_]") then return text end
    return flag .. rest:gsub("^ = ", " ", 1)
@@ -184,7 +187,7 @@ function wording.apply(result)
    local option = result.option
    if option == "config" then return result end
    translate(result, option)
-   if option then result.option = wording.flag(option) or option end
+   if option and not is_secret[option] then result.option = wording.flag(option) or option end
    for _, list in ipairs { result.recipients or {}, result.refused or {} } do
       for _, one in ipairs(list) do translate(one) end
    end
