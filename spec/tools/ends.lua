@@ -103,7 +103,7 @@ end
 
 --- Messages of every kind, each for these recipients.
 function ends.messages(recipients)
-   local list, sent = {}, "2026-11-24T12:00:00Z"
+   local list = {}
    for i = 1, 8 do
       list[i] = { from = "ann@me.example", to = recipients, message_id = ("<%d@me.example>"):format(i),
          date = "Tue, 24 Nov 2026 12:00:00 +0000", subject = "message " .. i }
@@ -117,7 +117,7 @@ function ends.messages(recipients)
    list[4].text = "hello"
    list[5].text, list[5].html = "hello", "<p>hello ä"
    list[6].text, list[6].attachments = "hello", { filename = "a.bin", content = ("\0\1\2"):rep(1000) }
-   list[7].text = sent
+   list[7].text, list[7].priority = "hello", "high"
    plain(8, "pieces\r\n")
    local text = list[8].raw
    list[8].raw = nil
