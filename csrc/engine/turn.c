@@ -66,7 +66,8 @@ static bool may_flow_within(const struct smtp_session *s)
     /* On another connection the server failed at what follows an end. */
     if (m->crossing && s->status.grade == SMTP_SAFE) return false;
     if (s->next == STEP_rcpt) return may_rcpt_flow(m);
-    /* Some servers run a chunk as commands where they have accepted no recipient. */
+    /* Some servers run a chunk as commands where they have accepted no recipient. RSET is said here
+     * only where the dialogue halts, and then the replies come first. */
     if (s->next == STEP_bdat || s->next == STEP_rset) return false;
     if (s->next != STEP_data) return true;
     if (m->crossing && s->status.grade == SMTP_TRY) return false;

@@ -58,6 +58,8 @@ login   not tried: give --username
       ["    25  no answer   mx.example:25 did something"] = failed(25, "timeout", { stage = "connect" }),
       ["    25  silent      mx.example:25 did something"] = failed(25, "timeout", { stage = "greeting" }),
       ["    25  unusable    mx.example:25 did something"] = failed(25, "certificate"),
+      ["    25  unusable    mx.example:25 did something: No route to host"] = failed(25, "connect",
+         { reason = "connect", text = "No route to host" }),
       ["    25  unusable    the certificate has expired"] = { port = 25, usable = false, report = report(),
          trouble = { kind = "certificate", text = "the certificate has expired" } },
       ["    25  clear text  no AUTH"] = { port = 25, usable = true, report = report { tls = { state = "unavailable" },

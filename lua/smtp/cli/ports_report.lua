@@ -11,28 +11,29 @@ local ports_report = {}
 
 -- ---- for people ----
 
--- By the error of a port: its state, and whether the rest of the error tells more.
-local function error_state(err)
-   if err.kind == "connect" and err.reason == "refused" then return "closed", false end
-   if err.kind == "timeout" and err.stage == "connect" then return "no answer", true end
-   if err.kind == "timeout" then return "silent", true end
-   return "unusable", true
+-- The state of a port with an error, and what the error adds to it.
+local function of_error(err)
+   if err.kind == "timeout" then
+      return err.stage == "connect" and "no answer" or "silent", err.what
+   elseif err.kind ~= "connect" then
+      return "unusable", err.what
+   elseif err.reason == "refused" then
+      return "closed", ""
+   end
+   return "unusable", err.what .. (err.text and ": " .. err.text or "")
 end
 
-local function state_of(entry)
-   if entry.err then return error_state(entry.err) end
-   if not entry.usable then return "unusable", true end
-   if entry.report.tls.state ~= "on" or entry.report.options.tls == "skip" then
-      return "clear text", false
-   end
-   return entry.report.before_tls and "STARTTLS" or "TLS", false
+-- The state of a port that can be used.
+local function state_of(report)
+   if report.tls.state ~= "on" or report.options.tls == "skip" then return "clear text" end
+   return report.before_tls and "STARTTLS" or "TLS"
 end
 
 -- How TLS went, and the largest message.
 local function security_of(report)
    local tls, list = report.tls, {}
    if tls.state == "on" then
-      list[1] = tls.version
+      list[1] = tls.version or "TLS"
       list[2] = not tls.verified and "the certificate is not trusted" or nil
    end
    if report.limits.size then
@@ -62,14 +63,13 @@ local function row(port, state, text)
 end
 
 local function show_port(entry)
-   local state, is_error = state_of(entry)
-   if entry.err then return row(entry.port, state, is_error and entry.err.what or "") end
-   if is_error then return row(entry.port, state, entry.trouble.text) end
+   if entry.err then return row(entry.port, of_error(entry.err)) end
+   if not entry.usable then return row(entry.port, "unusable", entry.trouble.text) end
    local report = entry.report
    local mechanisms = table.concat(report.auth.offered, " ")
    local texts = { security_of(report), mechanisms ~= "" and "AUTH " .. mechanisms or "no AUTH",
       extensions_of(report) }
-   local port = entry.port
+   local port, state = entry.port, state_of(report)
    for i = 1, #texts do
       if texts[i] ~= "" then
          row(port, state, texts[i])
