@@ -56,9 +56,10 @@ describe("the options of an account", function()
    end)
 
    it("have one source for each secret", function()
-      local all = read(file { a = { username = "ann", password_command = { "pass", "x y" }, token_env = "T" },
+      local all = read(file { a = { username = "ann", password_command = { "pass", "x y", "~/z" },
+         token_env = "T" },
          b = { username = "ann", password_file = "~/p" }, c = { url = "smtps://ann:sesame-9@c.example" } })
-      assert.same({ password = { kind = "_command", value = { "pass", "x y" } },
+      assert.same({ password = { kind = "_command", value = { "pass", "x y", os.getenv "HOME" .. "/z" } },
          token = { kind = "_env", value = "T" } }, all.a.secrets)
       assert.same({ password = { kind = "_file", value = os.getenv "HOME" .. "/p" } }, all.b.secrets)
       assert.same({ password = { kind = "", value = "sesame-9" } }, all.c.secrets)

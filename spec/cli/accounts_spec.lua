@@ -108,6 +108,8 @@ describe("the account of a command", function()
       assert.is_table(other.secrets.password)
       account = with(two, { url = "smtp://bob@b.example", account = "work" })
       assert.same({}, account.secrets)
+      account = with(two, { url = "smtp://ann%40Work.example@b.example", account = "work" })
+      assert.is_table(account.secrets.password)
    end)
 
    it("is not used with --no-config", function()

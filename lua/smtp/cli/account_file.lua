@@ -119,6 +119,7 @@ local function run(chunk)
       return ok, result
    end)
    strings.__index = methods
+   -- A signal ends the command: it is not an error of the file.
    local interruption = not returned and ok or resources.load("smtp.socket").caught() and result
    if interruption then error(interruption, 0) end
    return ok, result

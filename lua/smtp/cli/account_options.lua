@@ -51,27 +51,34 @@ end
 
 -- ---- secrets ----
 
-local function check_command(name, words)
+-- -> the words of a program, with the home directory in the place of "~"
+local function read_command(name, words)
    local form = ('Write %s = { "pass", "mail/work" }, a program and its arguments'):format(name)
    if type(words) ~= "table" or #words == 0 then
       errors.refuse(name, ("%s: expected a list of words, got %s"):format(name,
          check.type_name(words)), form)
    end
    check.is_list(words, name, form)
+   local list = {}
    for i = 1, #words do
       if type(words[i]) ~= "string" or words[i]:find("%z") or words[1] == "" then
          errors.refuse(name, ("%s[%d] is not a word for a program"):format(name, i), form)
       end
+      list[i] = account_file.expand(words[i])
    end
+   return list
 end
 
--- A variable with another name is probably the password itself, which no error shows.
-local function check_text(name, kind, value)
+-- Where a secret comes from. A variable with another name is probably the password itself, which
+-- no error shows.
+local function read_source(name, kind, value)
+   if kind == "_command" then return read_command(name, value) end
    check.is_type(name, value, "string")
    if kind == "_env" and not value:find("^[A-Za-z_][A-Za-z0-9_]*$") then
       errors.refuse(name, name .. " is not the name of a variable",
          ('Write %s = "MAIL_PASSWORD"'):format(name))
    end
+   return kind == "_file" and account_file.expand(value) or value
 end
 
 -- Takes the sources of a secret out of the account. -> { kind = "_command", value = … } | nil
@@ -84,13 +91,9 @@ local function take_source(account, secret)
       if value ~= nil and source then
          errors.refuse(name, ("%s%s and %s are both given"):format(secret, source.kind, name),
             "Keep one of them")
-      elseif kind == "_command" and value ~= nil then
-         check_command(name, value)
       elseif value ~= nil then
-         check_text(name, kind, value)
+         source = { kind = kind, value = read_source(name, kind, value) }
       end
-      if kind == "_file" and value then value = account_file.expand(value) end
-      if value ~= nil then source = { kind = kind, value = value } end
    end
    return source
 end

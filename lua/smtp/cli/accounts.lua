@@ -14,8 +14,9 @@ local accounts = {}
 ---@param message? string
 ---@return string|nil
 function accounts.author(message)
-   local lines = "\n" .. (message or ""):gsub("\r\n", "\n")
-   local header = lines:gsub("\n\n.*$", "\n"):gsub("\n([ \t])", "%1")
+   if not message or message:find("^\r?\n") then return nil end
+   local header = "\n" .. message:sub(1, message:find("\n\r?\n"))
+   header = header:gsub("\r\n", "\n"):gsub("\n([ \t])", "%1")
    return header:match("\n[Ff][Rr][Oo][Mm][ \t]*:([^\n]*)")
 end
 
@@ -99,9 +100,13 @@ local function has_place(options)
    return false
 end
 
--- The user that the flags name | nil
+-- The user that options name | nil
 local function user_of(options)
-   return options.username or options.user or (options.url or ""):match("^[^/]*//([^/]*)@")
+   local user = options.username or options.user
+   if user then return user end
+   user = (options.url or ""):match("^[^/]*//([^/:@]*)[^/]*@")
+   if not user then return nil end
+   return (user:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
 local function merge(options, account)
