@@ -57,6 +57,24 @@ describe("The prompt at a terminal", function()
    end)
 end)
 
+describe("The text typed at a terminal", function()
+   in_a_folder()
+
+   it("ends with Ctrl-D, and Ctrl-C sends nothing", function()
+      local pipe, port = terminal.start_sink "--count 1"
+      local line = "send -S localhost -p " .. port .. " -f ann@me.example -s Hi bob@there.example"
+      local shown, status = at_terminal({ "expect:end it with Ctrl-D", "type:not this\\n\\x03" }, line)
+      assert.equal(130, status, shown)
+      assert.matches("lua-smtp: interrupted\r\n", shown, 1, true)
+      shown, status = at_terminal({ "expect:end it with Ctrl-D", "type:At noon?\\n\\x04" }, line)
+      assert.equal(0, status, shown)
+      local arrived = pipe:read("*a")
+      pipe:close()
+      assert.matches("\nAt noon?\n", arrived, 1, true)
+      assert.is_nil(arrived:find("not this", 1, true))
+   end)
+end)
+
 describe("The progress of a large message", function()
    in_a_folder()
 
