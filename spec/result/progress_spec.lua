@@ -52,6 +52,7 @@ describe("progress", function()
       assert.equal("3.43 MiB, 1.14 MiB/s", bytes(nil, 3.6e6, 3, 200))
       assert.equal("[         ] 0%, 0.00 of 1.00 TiB, 0.00 KiB/s", bytes(2 ^ 40, 0, 3, 45))
       assert.equal("0 of 0 messages, 0.00/s", messages(0, 0, 1, 80))
+      assert.equal("1%, 0.06 of 5.72 MiB", bytes(6e6, 60000, 0.01, 28))
    end)
 
    it("has bytes, rate and remaining time at 40 columns, and one line at every width", function()

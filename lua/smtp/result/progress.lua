@@ -24,7 +24,7 @@ function progress.new(total, unit)
    local term = os.getenv "TERM" or ""
    if term == "" or term == "dumb" or not core.terminal() then return nil end
    local began = core.now()
-   return setmetatable({ total = total, unit = unit, began = began, drawn_at = began }, Bar)
+   return setmetatable({ total = total, unit = unit, began = began, drawn_at = 0 }, Bar)
 end
 
 -- ---- numbers ----
@@ -78,7 +78,8 @@ end
 
 -- ---- the line ----
 
--- Units a second, of late: a server may take the first part at once and the rest slowly.
+-- Units a second, of late: a server may take the first part at once and the rest slowly. At first
+-- it is not known.
 local function rate_of(self, done, seconds)
    local newest = self.newest or { done = 0, seconds = 0 }
    if seconds - newest.seconds >= WINDOW then
@@ -86,7 +87,8 @@ local function rate_of(self, done, seconds)
    end
    self.newest = newest
    local from = self.oldest or newest
-   return seconds > from.seconds and (done - from.done) / (seconds - from.seconds) or 0
+   local passed = seconds - from.seconds
+   return passed >= EVERY and (done - from.done) / passed or nil
 end
 
 local function per_second(self, rate)
@@ -98,7 +100,7 @@ end
 local function time_of(self, done, seconds, rate)
    if self.is_over then return "in " .. clock(seconds) end
    if self.is_waiting then return "waiting for the reply" end
-   local left = self.total and rate > 0 and (self.total - done) / rate
+   local left = self.total and rate and rate > 0 and (self.total - done) / rate
    return left and left <= LEFT_MAX and clock(left) .. " left" or nil
 end
 
@@ -108,7 +110,7 @@ local function parts_of(self, done, failed, seconds)
    local rate = self.is_over and done / math.max(seconds, 0.001) or rate_of(self, done, seconds)
    return { amount = of(done, total), short = of(done, total, "/"),
       percent = total and total > 0 and math.floor(done / total * 100) .. "%" or nil,
-      rate = not self.is_waiting and per_second(self, rate) or nil,
+      rate = rate and not self.is_waiting and per_second(self, rate) or nil,
       time = time_of(self, done, seconds, rate),
       failed = failed > 0 and with_commas(failed) .. " failed" or nil }
 end
