@@ -92,6 +92,7 @@ local function rate_of(self, done, seconds)
 end
 
 local function per_second(self, rate)
+   if not rate or self.is_waiting then return nil end
    if self.unit == "bytes" then return progress.bytes(rate) .. "/s" end
    return (rate < 10 and three_digits(rate) or with_commas(rate)) .. "/s"
 end
@@ -107,10 +108,11 @@ end
 -- The texts that lines are made of.
 local function parts_of(self, done, failed, seconds)
    local total, of = self.total, self.unit == "bytes" and progress.bytes or messages
+   local is_share = total and total > 0
    local rate = self.is_over and done / math.max(seconds, 0.001) or rate_of(self, done, seconds)
    return { amount = of(done, total), short = of(done, total, "/"),
-      percent = total and total > 0 and math.floor(done / total * 100) .. "%" or nil,
-      rate = rate and not self.is_waiting and per_second(self, rate) or nil,
+      percent = is_share and math.floor(done / total * 100) .. "%" or nil,
+      rate = per_second(self, rate),
       time = time_of(self, done, seconds, rate),
       failed = failed > 0 and with_commas(failed) .. " failed" or nil }
 end
