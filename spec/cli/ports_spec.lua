@@ -190,6 +190,20 @@ describe("the ports of a host", function()
       assert.equal("certificate", certificate.kind)
    end)
 
+   it("give the name of a provider that was probably meant", function()
+      local transport = { connect = function() return nil, "resolve:unknown_host", "unknown" end }
+      for _, name in ipairs { "send", "receiveany", "sslhandshake", "settimeouts", "close" } do
+         transport[name] = function() return true end
+      end
+      for host, hint in pairs { gmial = 'Did you mean "gmail"?', outlook = 'Write service = "microsoft365"',
+         ["mail.example.org"] = "Check the spelling of --host" } do
+         local result, err = ports.survey { host = host, transport = transport }
+         assert.is_nil(result)
+         assert.equal("resolve", err.kind)
+         assert.equal(hint, err.hint)
+      end
+   end)
+
    it("give one error for a host that is not valid", function()
       local result, err = ports.survey { host = "a b" }
       assert.is_nil(result)

@@ -131,6 +131,14 @@ end
 
 -- ---- all of it ----
 
+-- A host that is not found may be meant as a provider.
+local function with_provider(err, host)
+   local _, wrong = errors.returning(place.complete) { service = host }
+   local hint = err.kind == "resolve" and not host:find("[.:]") and wrong and wrong.hint or ""
+   err.hint = hint:match('^Did you mean "[^"]+"%?') or hint:match("^Write service = .*") or err.hint
+   return err
+end
+
 -- Logs in with these options. -> { state =, mechanism = }, err
 local function log_in(use, options, login)
    local t = request.variant(use, { password = login.password, token = login.token,
@@ -171,7 +179,9 @@ function ports.survey(options, list)
    local entries = look_at_all(list or ports.candidates { host = base.host, tls = options.tls,
       provider = provider }, base)
    local first = entries[1].err
-   if first and (first.kind == "resolve" or first.kind == "usage") then return nil, first end
+   if first and (first.kind == "resolve" or first.kind == "usage") then
+      return nil, with_provider(first, base.host)
+   end
    local survey = { host = base.host, service = options.service, ports = entries }
    local login, err = recommendation.login(complete), nil
    local best = best_of(entries, next(login) ~= nil)
