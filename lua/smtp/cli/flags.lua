@@ -79,7 +79,8 @@ function Reader:next_value(flag, value, shown)
    local other = value and (self.by_name[value:match("^%-%-([a-z0-9-]+)$")]
       or self.by_short[value:match("^%-([A-Za-z])$")])
    if value and not other then return value end
-   local hint = ("Write %s %s"):format(shown, flag.takes)
+   local words = flag.words and not flag.open and table.concat(flag.words, "|")
+   local hint = ("Write %s %s"):format(shown, words or flag.takes)
    if other then hint = ("%s, or --%s=%s"):format(hint, flag.name, value) end
    unknown_flag.fail(flag.name, shown .. " needs a value"
       .. (other and (", and %s is another flag"):format(value) or ""), hint)

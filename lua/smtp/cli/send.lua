@@ -3,6 +3,7 @@
 
 local accounts = require "smtp.cli.accounts"
 local dry_run = require "smtp.cli.dry_run"
+local errors = require "smtp.errors"
 local message_flags = require "smtp.cli.message_flags"
 local output = require "smtp.cli.output"
 local quit_after = require "smtp.cli.quit_after"
@@ -34,7 +35,12 @@ end
 local function run(options, json)
    local point, is_dry = options.quit_after, options.dry_run
    options.quit_after, options.dry_run = nil, nil
-   if point then return quit(quit_after.word(point), options, json) end
+   if point and is_dry then
+      errors.refuse("dry-run", "--dry-run and --quit-after are both given",
+         "Keep --dry-run to connect to nothing, or --quit-after to ask the server")
+   elseif point then
+      return quit(quit_after.word(point), options, json)
+   end
    message_flags.read(options)
    local account = accounts.apply(options, not options.from and accounts.author(options.raw) or nil)
    local trouble = dry_run.trouble(options)
