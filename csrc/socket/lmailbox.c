@@ -57,7 +57,8 @@ static int mailbox_microseconds(lua_State *L)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    lua_pushnumber(L, (lua_Number)now.tv_sec * 1e6 + (lua_Number)(now.tv_nsec / 1000));
+    int64_t now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    lua_pushnumber(L, (lua_Number)now_us);
     return 1;
 }
 

@@ -15,10 +15,13 @@ local function show(message, paths)
    output.say("---")
 end
 
+local TEXT_MAX = 1048576 -- bytes of a text that is shown as JSON: a longer one would delay others
+
 -- A part without its content, which may be any bytes.
 local function describe(part)
    local described = {}
-   for field, value in next, part do described[field] = field ~= "content" and value or nil end
+   for field, value in next, part do described[field] = value end
+   described.content, described.text = nil, part.size <= TEXT_MAX and part.text or nil
    return described
 end
 
