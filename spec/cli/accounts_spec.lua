@@ -226,7 +226,7 @@ describe("lua-smtp with accounts", function()
          "send --ask-password --text x --from a@b.example --config " .. folder .. "/lua-smtp.lua" .. message)
       assert.same({ 0, "on off" }, { status, echo }, shown)
       assert.is_nil(shown:find("sesame", 1, true))
-      for flags, wanted in pairs { ["--ask-password"] = "--ask-password needs a terminal, but there is none",
+      for flags, wanted in pairs { ["--ask-password"] = "--ask-password needs a terminal",
          ["--ask-password --password-env SECRET"] = "given more than once",
          ["--ask-password --no-config"] = "Write --username NAME" } do
          local said

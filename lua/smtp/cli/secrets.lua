@@ -111,7 +111,7 @@ local function refuse_without(name, is_asked, label)
          .. name .. ", and there is no terminal to ask at", hint = ("Write %s_command, %s_file or "
          .. "%s_env into it"):format(name, name, name) }), 0)
    end
-   errors.refuse(name, is_asked and "--ask-password needs a terminal, but there is none"
+   errors.refuse(name, is_asked and "--ask-password needs a terminal"
       or ("a user is given without a %s"):format(name),
       ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
 end
