@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the command lines in $1/lines, one after the other, in a network and file system of its own: mail.example.org,
-# relay.example.org and partner.example.org are sinks on this machine. $1/log contains what the sinks heard, $1/N.out and $1/N.status what the
-# Nth line printed and its status. Usage: unshare -nm spec/live/programs.sh FOLDER LUA
+# relay.example.org and partner.example.org are sinks on this machine. $1/log contains what the sinks heard, $1/N.out
+# and $1/N.status what the Nth line printed and its status. Usage: unshare -nm spec/live/programs.sh FOLDER LUA
+# In a chroot, where the propagation of mounts cannot be changed, its mounts are seen outside until it ends.
 set -eu
 folder=$1 lua=$2
 export LUA_PATH="$PWD/lua/?.lua;;" LUA_CPATH="$PWD/build/${lua##*/}/?.so;;"
@@ -22,6 +23,7 @@ echo "127.0.0.1 localhost mail.example.org relay.example.org $(hostname)
 127.0.0.2 partner.example.org" >"$folder/hosts"
 
 ip link set lo up
+trap 'kill $(jobs -p); umount /etc/hosts /etc/ssl/certs/ca-certificates.crt' EXIT
 mount --bind "$folder/hosts" /etc/hosts
 mount --bind "$folder/ca.pem" /etc/ssl/certs/ca-certificates.crt
 for sink in "587 starttls" "465 implicit" "25 none"; do
@@ -29,7 +31,6 @@ for sink in "587 starttls" "465 implicit" "25 none"; do
    $lua spec/live/programs_sink.lua $sink "$folder/mail.pem" "$folder/mail.key" >>"$folder/log" 2>&1 &
 done
 python3 -B spec/live/programs_partner.py "$folder/ca.pem" "$folder/mail.pem" "$folder/mail.key" >>"$folder/log" 2>&1 &
-trap 'kill $(jobs -p)' EXIT
 for _ in $(seq 200); do
    [ "$(grep -c ^ready "$folder/log")" != 4 ] || break
    sleep 0.02
