@@ -27,7 +27,7 @@ describe("lua-smtp send --dry-run", function()
 
    it("asks for no password, and checks all other options", function()
       assert.equal(0, (select(2, command.smtp("send -n --username ann" .. message))))
-      for _, flags in ipairs { "--quit-after EHLO", "--port x", "--tls ssl", "--cc bob", "--attach /nonexistent", 
+      for _, flags in ipairs { "--quit-after EHLO", "--port x", "--tls ssl", "--cc bob", "--attach /nonexistent",
          "--timeout 9999" } do
          assert.equal(64, (select(2, command.smtp("send -n " .. flags .. message))), flags)
       end
