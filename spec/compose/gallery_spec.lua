@@ -1,4 +1,4 @@
--- A gallery of messages of every kind, read back by four parsers that know nothing of each other,
+-- A gallery of messages of every kind, read back by five parsers that know nothing of each other,
 -- field by field, and shown by a browser in one picture: build/spec/gallery/gallery.png.
 local command = require "spec.tools.command"
 local expected = require "spec.compose.gallery.expected"
@@ -75,6 +75,8 @@ local readers = {
       lacks = { "structure", "charset", "plain name" }, adapt = adapt.mailparser },
    { name = "postal-mime", command = "node spec/compose/gallery/read.js postal-mime", is_loose = true,
       lacks = { "structure", "charset", "plain name" }, adapt = adapt.postal_mime },
+   { name = "smtp.sink", command = require("spec.tools.peer").interpreter .. " spec/compose/gallery/read.lua",
+      lacks = { "structure", "from", "sender", "reply-to", "to", "cc", "date", "plain name", "method" } },
 }
 
 -- -> file name to its fields; what the reader printed
