@@ -54,6 +54,23 @@ local function prepare(folder)
 end
 
 describe("examples/other-programs.md", function()
+   it("says in its first table what each program has a line for", function()
+      local has, programs, count = {}, {}, 0
+      for _, row in ipairs(rows_of_page()) do has[row.job .. ", " .. row.program] = true end
+      for name in page:match("\n| job |([^\n]*)"):gmatch("[%a-]+") do programs[#programs + 1] = name end
+      for job, cells in page:gmatch("\n| %[([^]]+)%]%([^)]*%) |([^\n]*)") do
+         local i = 0
+         for cell in cells:gmatch("([^|]*)|") do
+            i = i + 1
+            local what = job .. ", " .. programs[i]
+            assert.equal(has[what] or false, cell == " yes ", what)
+            count = count + (has[what] and 1 or 0)
+         end
+         assert.equal(#programs, i)
+      end
+      assert.equal(#rows_of_page(), count)
+   end)
+
    it("has lines that do the same as those of lua-smtp", function()
       local folder, rows = terminal.prepare(), rows_of_page()
       prepare(folder)
