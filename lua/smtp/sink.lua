@@ -275,9 +275,8 @@ for name, method in next, Sink do
 end
 
 --- Make a sink. A transport ignores what only a listening sink needs.
----@param t? table   see smtp.sink_options
----@return table|nil   the sink; its `messages` are { from =, to =, data =, parameters =,
---   recipients = { { address =, parameters = } }, authenticated =, authzid =, tls = }
+---@param t? table   see smtp.types, SinkOptions
+---@return table|nil   the sink; its `messages` are described in smtp.types, SinkMessage
 ---@return table|nil
 local function new(t)
    local options, err = sink_options.read(t)

@@ -43,18 +43,19 @@ describe("lua-smtp sink", function()
    end)
 
    it("refuses a message that it cannot store", function()
-      local pipe, port, pid = start_sink(("--eml %s/b"):format(folder), "&1")
+      local pipe, port, pid = start_sink(("--maildir %s/a --eml %s/b"):format(folder, folder), "&1")
       sh(("rm -r %s/b"):format(folder))
       local _, err = send(port)
       assert.same({ "data_refused", 452 }, { err.kind, err.code })
       assert.matches("^lua%-smtp: a message was refused: .*/b/.*: No such file or directory$", pipe:read("*l"))
+      assert.equal(0, files "a/new")
       sh(("mkdir %s/b"):format(folder))
       assert(send(port))
-      assert.matches("^%-%-%- from <ann@me.example> to <bob@there.example>, in clear text: .*/b/.*%.eml$",
+      assert.matches("^%-%-%- from <ann@me.example> to <bob@there.example>, in clear text: .*/a/new/.*, .*/b/.*%.eml$",
          pipe:read("*l"))
       sh("kill " .. pid)
       pipe:close()
-      sh(("rm -r %s/b"):format(folder))
+      sh(("rm -r %s/a %s/b"):format(folder, folder))
    end)
 
    it("answers as --reply says", function()

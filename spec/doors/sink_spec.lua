@@ -90,6 +90,9 @@ describe("the sink", function()
          assert.equal(kind, err.kind)
          assert.same({}, sink.messages)
       end
+      local began = core.now()
+      assert(send(safe.sink { on_message = function() return "slow 0.05" end }))
+      assert(core.now() - began >= 0.05)
       local sink = safe.sink { on_message = function() return 1 end }
       local _, err = send(sink)
       assert.matches("on_message = 1 is not a valid reply", tostring(err))

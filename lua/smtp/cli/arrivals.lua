@@ -48,7 +48,8 @@ local function open(options, json)
       local paths = {}
       for i = 1, #boxes do
          local path, why = boxes[i]:store(message)
-         if not path then
+         if not path then -- the client may send it again
+            for j = 1, #paths do os.remove(paths[j]) end
             output.say("lua-smtp: a message was refused: " .. why, io.stderr)
             return "452 4.3.1 the message cannot be stored"
          end

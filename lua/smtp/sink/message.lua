@@ -75,9 +75,11 @@ local function compose(self, mail, recipients, text)
 end
 
 -- Keep a message, unless the caller's function refuses it. -> the refusal | nil
-local function keep(sink, taken)
-   local refusal = sink.options.on_message and sink.options.on_message(taken) or nil
-   sink_options.check_fault("on_message", refusal or false)
+local function keep(self, taken)
+   local sink = self.sink
+   local fault = sink.options.on_message and sink.options.on_message(taken) or false
+   sink_options.check_fault("on_message", fault)
+   local refusal = self:note_delay(fault or nil)
    if refusal then return refusal end
    sink.count = sink.count + 1
    table.insert(sink.messages, taken)
@@ -89,7 +91,7 @@ local function finish(self, text)
    self.mail = nil
    self:trace("C", ("(%.0f bytes of the message)"):format(text.len))
    local verdicts, recipients = judge_all(self, mail.recipients, text.len)
-   if #recipients > 0 then refusal = keep(self.sink, compose(self, mail, recipients, text)) end
+   if #recipients > 0 then refusal = keep(self, compose(self, mail, recipients, text)) end
    say_all(self, verdicts, refusal)
 end
 

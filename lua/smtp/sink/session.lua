@@ -50,8 +50,13 @@ function Session:find_fault(stage, what)
       fault = fault(what, self) or false
       sink_options.check_fault("faults." .. stage, fault)
    end
+   return self:note_delay(fault or nil)
+end
+
+--- Keep the seconds of a fault "slow 5" for take_pause. -> nil; any other fault as it is
+function Session:note_delay(fault)
    local pause = fault and fault:match("^slow (.+)$")
-   if not pause then return fault or nil end
+   if not pause then return fault end
    self.pause = (self.pause or 0) + ascii.number(pause)
 end
 
