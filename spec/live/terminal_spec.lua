@@ -119,17 +119,18 @@ describe("The progress of a large message", function()
 
    it("goes with --json, and not with --trace, TERM=dumb, an unknown terminal, the background or a pipe", function()
       local fast = 1e9
-      local shown = send_large { flags = "--json", rate = fast }
+      local bytes = 1500000
+      local shown = send_large { flags = "--json", rate = fast, bytes = bytes }
       assert.matches('in 0:0%d\27%[K\r\n{"accepted"', shown)
       for _, at in ipairs { { flags = "--trace" }, { environment = "TERM=dumb" }, { environment = "TERM=" } } do
-         at.rate = fast
+         at.rate, at.bytes = fast, bytes
          shown = send_large(at)
          assert.matches("accepted", shown)
          assert.is_nil(shown:find("MiB", 1, true), shown)
       end
       for _, redirection in ipairs { "& wait", "2>&1 | cat" } do
          local server, port = slow_server(fast)
-         command.write(folder .. "/large", ("x"):rep(3000000))
+         command.write(folder .. "/large", ("x"):rep(bytes))
          shown = terminal.run_program({}, ("sh -mc '%s %s'"):format(terminal.command(("send --host localhost --port %s "
             .. "--attach %s/large"):format(port, folder) .. message), redirection))
          server:close()
