@@ -175,6 +175,45 @@ describe("a crowd", function()
       assert.truthy(most < 262144 + 65536, most)
    end)
 
+   it("does not let one job receive for so long that others wait", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:settimeouts(5000, 5000, 5000)
+         local data = ("x"):rep(65536)
+         for _ = 1, 64 do
+            local sent = 0
+            while sent < #data do sent = sent + assert(sock:send(data:sub(sent + 1))) end
+         end
+         sock:close()
+      ]]
+      local got, at_once, most = 0, 0, 0
+      assert(scheduler.run {
+         function()
+            local sock = scheduler.polite(socket.new())
+            sock:settimeouts(5000, 5000, 5000)
+            assert(sock:connect("127.0.0.1", other.port))
+            repeat
+               local data = sock:receiveany(4096)
+               got, at_once = got + #(data or ""), at_once + #(data or "")
+               most = math.max(most, at_once)
+               if not data then break end
+               core.sleep(0.00005) -- slower than the peer, so that there is always more
+            until false
+            sock:close()
+         end,
+         function()
+            while got < 2097152 do
+               at_once = 0
+               scheduler.sleep(0)
+            end
+            at_once = -math.huge
+         end,
+      })
+      assert.equal(4194304, got)
+      assert.truthy(most < 65536 + 8192, most)
+      other.finish()
+   end)
+
    it("sees at once that a socket was closed by another job", function()
       local other = peer.start "accept():receiveany(1)"
       local why

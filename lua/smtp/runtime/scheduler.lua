@@ -17,9 +17,10 @@ local scheduler = {}
 local now, pack = core.now, user_call.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
 
-local SENT_MAX = 262144 -- octets that one job may send before others have their turn
-local PAUSE = 0.001     -- seconds between two turns if a job waits for something unknown
-local LONG = 3600       -- seconds: nothing is due
+local SENT_MAX = 262144    -- octets that one job may send before others have their turn
+local RECEIVED_MAX = 65536 -- and receive: a peer that never pauses could keep them waiting
+local PAUSE = 0.001        -- seconds between two turns if a job waits for something unknown
+local LONG = 3600          -- seconds: nothing is due
 
 -- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
 local WAIT, SLEEP, TURN = {}, {}, {}
@@ -195,7 +196,7 @@ local function wait_for(sock)
    sleep_for_sockets({ sock }, LONG)
 end
 
-for _, name in ipairs { "connect", "receiveany", "sslhandshake", "sslaccept" } do
+for _, name in ipairs { "connect", "sslhandshake", "sslaccept" } do
    Socket[name] = function(self, ...)
       return runtime.persist(self.sock, wait_for, nil, nil, name, ...)
    end
@@ -215,6 +216,17 @@ function Socket:send(data)
    return result, why, text, count
 end
 
+-- The others have their turn before it receives, so that what it received is at once with the job.
+function Socket:receiveany(max)
+   if self.received >= RECEIVED_MAX and own_group() then
+      self.received = 0
+      coroutine.yield(TURN)
+   end
+   local data, why, text = runtime.persist(self.sock, wait_for, nil, nil, "receiveany", max)
+   self.received = self.received + (data and #data or 0)
+   return data, why, text
+end
+
 local function is_job()
    return own_group() and not environment.is_nginx()
 end
@@ -223,7 +235,7 @@ end
 function scheduler.polite(sock)
    if not is_job() then return sock end
    sock:nonblocking(true)
-   return setmetatable({ sock = sock, sent = 0 }, Socket)
+   return setmetatable({ sock = sock, sent = 0, received = 0 }, Socket)
 end
 
 --- The next connection that a listener has, as such a socket.
