@@ -187,6 +187,18 @@ describe("After a crash", function()
    end)
 end)
 
+describe("A record that was damaged", function()
+   it("never stops a runner", function()
+      local record = record_of "queued"
+      record.recipients, record.list, record.state = "damaged", nil, "ending"
+      assert.equal("failed", states.after_crash(record, settings, NOW).state)
+      assert.equal("failed", states.expired(record, "old", NOW).state)
+      assert.equal("damaged", states.released(record, NOW).recipients)
+      assert.is_nil(states.retried(record, NOW))
+      assert.is_nil(states.cancelled(record, NOW))
+   end)
+end)
+
 describe("Decisions", function()
    it("settle a doubt", function()
       local record = record_of("doubt", "failed")

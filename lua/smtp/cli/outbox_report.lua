@@ -29,7 +29,8 @@ end
 
 --- One line for a message.
 function report.line(entry)
-   local parts, more = { "", entry.recipients[1].address }, #entry.recipients - 1
+   local first, more = entry.recipients[1] or { address = "" }, #entry.recipients - 1
+   local parts = { "", first.address }
    if more > 0 then parts[2] = ("%s and %d more"):format(parts[2], more) end
    if entry.state == "queued" then parts[#parts + 1] = "due " .. time_of(entry.due) end
    parts[#parts + 1] = last_words(entry)

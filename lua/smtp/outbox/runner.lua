@@ -157,7 +157,8 @@ local function note_failure(self, failure)
       local _, err = circuit.open(self.store, self.name, kind, failure, now_of(self))
       if err then fail(self, err) end
    end
-   self.blocked, self.is_paused = true, true
+   -- Messages that are on their way may still be accepted: that does not end the pause.
+   self.blocked, self.is_paused = true, false
    return kind == "account" or not was_attempt
 end
 

@@ -46,6 +46,12 @@ local function result(record, list, fields)
       history = fields.event and encoding.encode(fields.event) or "" }
 end
 
+-- The recipients of a record; none, where it was damaged: such a message has failed.
+local function list_of(record)
+   local list = encoding.decode(record.recipients)
+   return type(list) == "table" and list or {}
+end
+
 -- ---- after an attempt ----
 
 local function note_reply(one, reply, reason)
@@ -145,12 +151,13 @@ end
 ---@param due integer
 ---@return table result
 function states.released(record, due)
-   return result(record, record.list or encoding.decode(record.recipients), { due = due })
+   return { number = record.number, claim = record.claim, state = "queued", due = due, list = {},
+      recipients = record.recipients, attempts = record.attempts, history = "" }
 end
 
 --- It was due, but is too old.
 function states.expired(record, why, now)
-   local list = encoding.decode(record.recipients)
+   local list = list_of(record)
    expire(list, why)
    return result(record, list, { due = now,
       event = { time = now, reason = "expired", what = cut(why) } })
@@ -183,7 +190,7 @@ end
 ---@param now integer
 ---@return table result
 function states.after_crash(record, settings, now)
-   local list, marked = encoding.decode(record.recipients), marked_of(record)
+   local list, marked = list_of(record), marked_of(record)
    local all = not is_complete(marked, list)
    for i = 1, #list do
       local one = list[i]
@@ -206,7 +213,7 @@ end
 ---@param now integer
 ---@return table|nil result   nil: no recipient is in doubt because of it
 function states.after_doubt(record, late, now)
-   local list, settled = encoding.decode(record.recipients), false
+   local list, settled = list_of(record), false
    for i = 1, #list do
       local one, known = list[i], late.list[i]
       if one.state == "doubt" and one.claim == late.claim and known and known.state ~= "doubt" then
@@ -223,7 +230,7 @@ end
 -- ---- decisions ----
 
 local function decide(record, from, to, now, reason)
-   local list, count = encoding.decode(record.recipients), 0
+   local list, count = list_of(record), 0
    for i = 1, #list do
       local one = list[i]
       if one.state == from then
@@ -252,7 +259,7 @@ end
 --- Send it now to those that are queued, and again to those that have failed or are cancelled.
 ---@return table|nil result   nil: there are none
 function states.retried(record, now)
-   local list, count = encoding.decode(record.recipients), 0
+   local list, count = list_of(record), 0
    for i = 1, #list do
       local state = list[i].state
       if state == "failed" or state == "cancelled" or state == "queued" then
