@@ -31,6 +31,8 @@ describe("lua-smtp completion", function()
       assert.equal("Makefile ", offered "lua-smtp send -a Makef")
       assert.equal("send sendmail sink ", offered "lua-smtp help s")
       assert.equal("fish ", offered "lua-smtp completion f")
+      assert.equal("retry resolve ", offered "lua-smtp outbox re")
+      assert.equal("-t ", offered "lua-smtp sendmail -t")
    end)
 
    it("for each shell has every flag, and is printed by the command", function()
@@ -46,6 +48,19 @@ describe("lua-smtp completion", function()
             end
          end
       end
+   end)
+
+   it("for zsh and fish has the actions of outbox, and the letters of sendmail", function()
+      assert.matches("(outbox:outbox) list=('put:Accept a message", completion.of "zsh", 1, true)
+      local fish = completion.of "fish"
+      assert.matches("_from outbox' -a resolve -d 'Settle a doubt.'", fish, 1, true)
+      assert.matches("_from sendmail' -s t -d 'The header names", fish, 1, true)
+      assert.matches("_from sendmail' -s F -x -d 'The author", fish, 1, true)
+   end)
+
+   it("is printed as JSON", function()
+      assert.matches('^{"completion":"# Completion of lua%-smtp for bash.\\n.*","shell":"bash"}\n$',
+         (command.smtp "completion bash --json"))
    end)
 
    it("refuses a shell that it does not know", function()

@@ -85,6 +85,24 @@ describe("lua-smtp outbox", function()
       assert.matches("%-%-lease", (outbox("run --lease soon" .. server())))
    end)
 
+   it("says in its own words why nothing is sent", function()
+      local nowhere = " --host localhost --port 1 --tls skip"
+      outbox("put -f ann@example.org -t bob@example.net -s Hi --text hello" .. nowhere)
+      local said = outbox("run --once" .. nowhere)
+      assert.matches("waiting: .*Check %-%-host and %-%-port 1: ", said)
+      for _, form in ipairs { "stats", "stats --json" } do
+         assert.matches("Check %-%-host and %-%-port 1: ", (outbox(form)))
+      end
+   end)
+
+   it("shows its help after an action, too", function()
+      local help = require "smtp.cli.help"
+      local shown = help.of_command(require("smtp.cli.flag_table").command "outbox")
+      for _, form in ipairs { "put --help", "list -h", "run --store x --help" } do
+         assert.same({ shown, 0 }, { command.smtp("outbox " .. form) })
+      end
+   end)
+
    it("finishes what is in progress when SIGTERM comes", function()
       put "-t bob@example.net"
       local name = os.tmpname()

@@ -3,6 +3,7 @@
 
 local errors = require "smtp.errors"
 local flag_table = require "smtp.cli.flag_table"
+local output = require "smtp.cli.output"
 
 local completion = {}
 
@@ -37,6 +38,18 @@ local function all_forms(command)
       list[#list + 1] = row[1]:match("^%-[^ ]+")
    end
    return list
+end
+
+-- Calls `add` with each command whose first argument is an action: { { "put", "a sentence" }, … }
+local function each_with_actions(add)
+   for _, command in ipairs(flag_table.commands) do
+      local list = {}
+      for _, row in ipairs(command.arguments or {}) do
+         local action = row[1]:match("^[a-z]+")
+         if action then list[#list + 1] = { action, row[2] } end
+      end
+      if list[1] then add(command.name, list) end
+   end
 end
 
 -- "send:-a|send:--attach", for each flag of each command for which `is_one` is true.
@@ -89,6 +102,11 @@ _lua_smtp()
       ("   *:lua-smtp) words='%s --help --version' ;;\n   help:help) words='%s' ;;")
          :format(table.concat(first_words(), " "), table.concat(first_words(), " ", 1,
          #flag_table.commands)), "   completion:completion) words='bash zsh fish' ;;" }
+   each_with_actions(function(name, actions)
+      local words = {}
+      for i, action in ipairs(actions) do words[i] = action[1] end
+      out[#out + 1] = ("   %s:%s) words='%s' ;;"):format(name, name, table.concat(words, " "))
+   end)
    each_with_words(function(flags, words)
       out[#out + 1] = ("   %s) words='%s' ;;"):format(flags, words)
    end)
@@ -141,6 +159,12 @@ case $words[2]:$before in
 (help:help) _describe command list; return ;;
 (completion:completion) compadd -- bash zsh fish; return ;;]=]):format(
       table.concat(commands, " ")) }
+   each_with_actions(function(name, actions)
+      local words = {}
+      for i, action in ipairs(actions) do words[i] = described(action[1], action[2]) end
+      out[#out + 1] = ("(%s:%s) list=(%s); _describe action list; return ;;"):format(name, name,
+         table.concat(words, " "))
+   end)
    each_with_words(function(flags, words)
       out[#out + 1] = ("(%s) compadd -- %s; return ;;"):format(flags, words)
    end)
@@ -155,7 +179,8 @@ case $words[2]:$before in
          end
       end
       for _, row in ipairs(command.arguments or {}) do
-         list[#list + 1] = described(row[1]:match("^[^ ]+"), row[2])
+         local letter = row[1]:match("^%-[^ ]+")
+         if letter then list[#list + 1] = described(letter, row[2]) end
       end
       out[#out + 1] = ("(%s) list=(%s) ;;"):format(command.name, table.concat(list, " "))
    end
@@ -163,18 +188,30 @@ case $words[2]:$before in
    return table.concat(out, "\n") .. "\n"
 end
 
+-- What follows the name of a command.
+local function fish_line(name, rest, text)
+   local line = ("complete -c lua-smtp -n '__fish_seen_subcommand_from %s' %s"):format(name, rest)
+   return text and ("%s -d '%s'"):format(line, (text:gsub("'", "\\'"))) or line
+end
+
 local function fish_flag(command, flag)
-   local parts = { ("complete -c lua-smtp -n '__fish_seen_subcommand_from %s' -l %s")
-      :format(command.name, flag.name) }
+   local parts = { "-l " .. flag.name }
    if flag.short then parts[#parts + 1] = "-s " .. flag.short end
    if flag.words then
       parts[#parts + 1] = ("-x -a '%s'"):format(table.concat(flag.words, " "))
    elseif flag.takes then
       parts[#parts + 1] = flag.file and "-r -F" or "-x"
    end
-   local text = flag.text or "The same as --" .. flag.alias .. "."
-   parts[#parts + 1] = ("-d '%s'"):format((text:gsub("'", "\\'")))
-   return table.concat(parts, " ")
+   return fish_line(command.name, table.concat(parts, " "),
+      flag.text or "The same as --" .. flag.alias .. ".")
+end
+
+-- "-t", "-F NAME", "put": what a command with arguments of its own takes.
+local function fish_argument(command, row)
+   local letter, value = row[1]:match("^%-(%a)( ?)")
+   local rest = letter and ("-s %s%s"):format(letter, value == "" and "" or " -x")
+      or "-a " .. row[1]:match("^[^ ]+")
+   return fish_line(command.name, rest, row[2])
 end
 
 function shells.fish()
@@ -186,15 +223,16 @@ function shells.fish()
       for _, flag in ipairs(flag_table.flags(command.name)) do
          out[#out + 1] = fish_flag(command, flag)
          if can_switch_off(flag) then
-            out[#out + 1] = ("complete -c lua-smtp -n '__fish_seen_subcommand_from %s' -l no-%s")
-               :format(command.name, flag.name)
+            out[#out + 1] = fish_line(command.name, "-l no-" .. flag.name)
          end
       end
+      for _, row in ipairs(command.arguments or {}) do
+         out[#out + 1] = fish_argument(command, row)
+      end
    end
-   out[#out + 1] = "complete -c lua-smtp -n '__fish_seen_subcommand_from completion' "
-      .. "-a 'bash zsh fish'"
-   out[#out + 1] = "complete -c lua-smtp -n '__fish_seen_subcommand_from help' -a '"
-      .. table.concat(first_words(), " ", 1, #flag_table.commands) .. "'"
+   out[#out + 1] = fish_line("completion", "-a 'bash zsh fish'")
+   out[#out + 1] = fish_line("help", ("-a '%s'"):format(
+      table.concat(first_words(), " ", 1, #flag_table.commands)))
    return table.concat(out, "\n") .. "\n"
 end
 
@@ -207,14 +245,15 @@ end
 
 --- The command.
 ---@param options table
+---@param json? boolean
 ---@return number
-function completion.run(options)
+function completion.run(options, json)
    local text = completion.of(options.shell)
    if not text then
       errors.refuse("shell", options.shell and ("%q is not a shell that it knows"):format(
          options.shell) or "the shell is missing", "Write lua-smtp completion bash, zsh or fish")
    end
-   io.write(text)
+   io.write(json and output.json { shell = options.shell, completion = text } .. "\n" or text)
    return 0
 end
 

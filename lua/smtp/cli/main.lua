@@ -63,12 +63,20 @@ local function run_command(command, args)
    end)
 end
 
+-- "--help" and the like among the arguments of a command that reads them itself, or nil. Where its
+-- letters are its own, -h is one of them, and only the first argument may ask for help.
+local function help_among(args, command)
+   for i = 2, command.has_letters and #args or 2 do
+      local is_letter = args[i] == "-h" and (command.has_letters or #args == 2)
+      if args[i] == "--" then return nil end
+      if is_letter or args[i] == "--help" or args[i] == "--help=all" then return args[i] end
+   end
+end
+
 -- A command that reads its arguments itself.
 local function run_with_arguments(command, args)
-   local first = args[2]
-   if first == "--help" or first == "--help=all" or first == "-h" and not args[3] then
-      return show_help(args, command, first == "--help=all")
-   end
+   local asked = help_among(args, command)
+   if asked then return show_help(args, command, asked == "--help=all") end
    local own = {}
    for i = 2, #args do own[i - 1] = args[i] end
    local run = require("smtp.cli." .. command.name).run

@@ -8,6 +8,7 @@ local output = require "smtp.cli.output"
 local report = require "smtp.cli.outbox_report"
 local socket = require "smtp.socket"
 local trace = require "smtp.cli.trace"
+local wording = require "smtp.cli.wording"
 
 -- By action: what follows it, where other arguments go, and what it does: (options, json, words) ->
 -- exit status | nil, err
@@ -29,6 +30,13 @@ actions.put = { words = {}, place = "to", run = function(options, json)
    return 0
 end }
 
+-- The counts; why nothing is sent is said in the words of the command.
+local function stats_of(box)
+   local stats, err = box:stats()
+   if stats and stats.why then stats.why = wording.flags(stats.why) end
+   return stats, err
+end
+
 -- SIGTERM lets it finish what is in progress.
 local function run_until_signal(box, settings)
    socket.finish_first(true)
@@ -48,7 +56,7 @@ actions.run = { words = {}, run = function(options, json)
    totals, err = run_until_signal(box, settings)
    if not totals then return nil, err end
    show(totals, json, report.totals)
-   local stats = box:stats()
+   local stats = stats_of(box)
    if stats and stats.why then output.say("lua-smtp: waiting: " .. stats.why, io.stderr) end
    return 0
 end }
@@ -68,7 +76,7 @@ actions.stats = { words = {}, run = function(options, json)
    local box, err = options_of.open(options)
    if not box then return nil, err end
    local stats
-   stats, err = box:stats()
+   stats, err = stats_of(box)
    if not stats then return nil, err end
    show(stats, json, report.stats)
    return 0

@@ -51,8 +51,9 @@ function report.entry(entry)
    if entry.state == "queued" then output.say("   due " .. time_of(entry.due)) end
    output.say("   from <" .. entry.from .. ">")
    for _, one in ipairs(entry.recipients) do
+      local words = words_of(one)
       output.say_in(colors[one.state] or "cyan", "   to <" .. one.address .. ">  ", one.state,
-         "  " .. words_of(one))
+         words == "" and "" or "  " .. words)
    end
    for _, one in ipairs(entry.attempts) do
       output.say(("   %s  %s  %s"):format(time_of(one.time), one.server or "-", words_of(one)))
