@@ -32,6 +32,12 @@ describe("a module in C that cannot be loaded", function()
       assert.truthy(said:find("^lua%-smtp: the module smtp.core, [^\n]*%(LUA_CPATH%)\nstatus 70\n$"), said)
    end)
 
+   it("is said in one line where not even the modules in Lua are found", function()
+      local said = command.run(("sh -c \"LUA_PATH='/nonexistent/?.lua' %s csrc/lua-smtp --help; echo status $?\"")
+         :format(peer.interpreter):gsub("%$", "\\%0"))
+      assert.matches("^lua%-smtp: [^\n]*'smtp.ground.modules' not found: put the folder [^\n]*\nstatus 70\n$", said)
+   end)
+
    it("was built for another Lua", function()
       assert.equal("", command.run(("sh -c 'mkdir -p %s/smtp && cd %s && echo \"void other(void); "
          .. "void luaopen_smtp_core(void) { other(); }\" >core.c && gcc -shared -fPIC -o smtp/core.so core.c "

@@ -38,7 +38,8 @@ end
 
 -- A command of the shell, the name of a media type, a header, and a line of a transcript.
 local function is_code(text)
-   for _, part in ipairs { "openssl req", "MIME-Version: ", "application/octet-stream", " bytes of the message)\n" } do
+   for _, part in ipairs { "openssl req", "MIME-Version: ", "application/octet-stream", " bytes of the message)\n",
+      "esac" } do
       if text:find(part, 1, true) then return true end
    end
 end

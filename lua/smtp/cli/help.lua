@@ -102,9 +102,11 @@ function help.overview(all)
    for _, command in ipairs(flag_table.commands) do
       lines[#lines + 1] = ("  %-12s%s"):format(command.name, command.text)
    end
-   lines[#lines + 1] = "\nlua-smtp COMMAND --help shows the common flags of a command with their "
-      .. "defaults,\nlua-smtp COMMAND --help=all shows all flags and what the exit status means."
-      .. "\nlua-smtp --version shows the version."
+   lines[#lines + 1] = ""
+   lines[#lines + 1] =
+      "lua-smtp COMMAND --help shows the common flags of a command with their defaults,"
+   lines[#lines + 1] = "lua-smtp COMMAND --help=all shows all flags and what the exit status means."
+   lines[#lines + 1] = "lua-smtp --version shows the version."
    if all then
       for _, command in ipairs(flag_table.commands) do
          lines[#lines + 1] = ("\nlua-smtp %s %s"):format(command.name, command.synopsis)

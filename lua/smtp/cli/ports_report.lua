@@ -94,9 +94,9 @@ end
 local function show_login(survey)
    local login = survey.login
    if not login and #best_report(survey).auth.offered > 0 then
-      output.say "login   not tried: give --username"
+      output.say(("%-8snot tried: give --username"):format("login"))
    elseif login and login.state == "authenticated" then
-      output.say(("login   %s is logged in%s with these options"):format(
+      output.say(("%-8s%s is logged in%s with these options"):format("login",
          survey.options.username or "the user",
          login.mechanism and " by " .. login.mechanism or ""))
    end
