@@ -172,6 +172,19 @@ describe("run", function()
       assert.is_nil((case.box:get "m1"))
    end)
 
+   it("sends later, and nothing twice, after the clock was set back", function()
+      local case = outboxes.new()
+      put(case, 2)
+      local store, name = case.box.store, case.box:stats().name
+      assert.equal(1, #store:claim(name, case.clock.time, case.clock.time + 120, 7, 1)) -- and dies
+      case.clock.time = case.clock.time - 3600
+      case.box:run { once = true }
+      assert.equal(0, #case.sink.messages)
+      assert(case.box:run { until_empty = true })
+      assert.equal(2, case.box:stats().sent)
+      assert.equal(2, #case.sink.messages)
+   end)
+
    it("goes on after the store was busy", function()
       local case = outboxes.new()
       put(case, 1)

@@ -9,7 +9,8 @@ local states = require "smtp.outbox.states"
 
 local work = {}
 
-local LOOK = 1            -- seconds: a runner that waits looks so often for new messages
+local LOOK = 1            -- seconds: a runner that waits looks so often for new messages,
+local SHORTEST = 0.05     -- and no oftener than this: a lease ends at the end of its second
 local EXPIRED_MAX = 100   -- claims whose runner has gone, in one step
 local PURGE_EVERY = 3600  -- seconds
 local STORE_TRIES = 30    -- of a store that fails, one second apart
@@ -99,7 +100,7 @@ local function pause_of(self, run, paused_until)
    if err then return LOOK end
    if run.until_empty and not due then return nil end
    due = math.max(due or now + LOOK, paused_until or 0)
-   return math.max(0, math.min(LOOK, due - now))
+   return math.max(SHORTEST, math.min(LOOK, due - now))
 end
 
 local function wait(self, seconds)
