@@ -1,3 +1,4 @@
+local core = require "smtp.core"
 local talk = require "spec.tools.talk"
 local trace = require "smtp.cli.trace"
 local safe = require "smtp.safe"
@@ -134,6 +135,13 @@ describe("a trace", function()
       observe { name = "stage", seconds = 0, connection = 1 }
       observe { name = "sent", text = "EHLO", seconds = 0, connection = 1 }
       assert.same({ "stage", "sent" }, seen)
+   end)
+
+   it("counts from the beginning that several connections have in common", function()
+      local lines = shown({ sent(0, "EHLO me.example"), sent(0.5, "QUIT") }, { began = core.now() - 20 })
+      local first, second = lines:match("^ +(%d+)[^\n]+\n +(%d+)")
+      assert.equal("20", first)
+      assert.equal("20", second)
    end)
 
    it("is written to standard error otherwise", function()

@@ -334,6 +334,10 @@ describe("a probe warns of", function()
       assert.truthy(found[3].text:find("6 seconds", 1, true))
       r.seconds.greeting, r.tls.version, r.tls.certificate.days_left = 5, "TLSv1.3", 14
       assert.same({}, warnings.list(r, server))
+      for days, words in pairs { [1] = "expires in 1 day", [0] = "expires in less than a day" } do
+         r.tls.certificate.days_left = days
+         assert.equal("the certificate " .. words, warnings.list(r, server)[1].text)
+      end
       r.tls.certificate.days_left = -1 -- and nobody checked it
       assert.same({ "expired" }, reasons { warnings = warnings.list(r, server) })
    end)

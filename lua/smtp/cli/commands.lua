@@ -31,7 +31,8 @@ return {
       } },
    { name = "outbox", synopsis = "ACTION [ID] --store FILE [flags]",
       text = "Keep messages in a file, and deliver them even after a crash.",
-      own_arguments = true, has_letters = true, common = { Outbox = true, Output = true },
+      own_arguments = true, has_letters = true,
+      common = { Outbox = true, Server = true, Authentication = true, Output = true },
       arguments = {
          { "put", "Accept a message (flags of send), and print its id." },
          { "run", "Deliver until SIGTERM; with --once, what is due." },

@@ -1,4 +1,5 @@
---- What --help prints. It fits a terminal of 80 columns and, without `all`, of 24 lines.
+--- What --help prints. It fits a terminal of 80 columns and, without `all`, of 24 lines,
+-- one of which is the prompt after it.
 -- @module smtp.cli.help
 
 local exit_status = require "smtp.cli.exit_status"

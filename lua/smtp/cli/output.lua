@@ -137,7 +137,8 @@ local function show_tls(tls)
    row("  issuer", certificate.issuer)
    row("  for", table.concat(certificate.names, ", "))
    row("  valid", ("%s to %s (%s)"):format(certificate.not_before, certificate.not_after,
-      certificate.days_left < 0 and "over" or certificate.days_left .. " days left"))
+      certificate.days_left < 0 and "over" or ("%d %s left"):format(
+      certificate.days_left, certificate.days_left == 1 and "day" or "days")))
    row("  key_pin", certificate.key_pin)
 end
 

@@ -2,6 +2,7 @@
 -- @module smtp.cli.probe
 
 local accounts = require "smtp.cli.accounts"
+local core = require "smtp.core"
 local errors = require "smtp.errors"
 local one_port = require "smtp.cli.one_port"
 local ports = require "smtp.cli.ports"
@@ -63,7 +64,10 @@ local function run(options, json)
       options.observe = is_traced and trace.new() or nil
       return one_port.run(options, flags, secret, json)
    end
-   options.observer = is_traced and function(label) return trace.new { label = label } end or nil
+   local began = core.now()
+   options.observer = is_traced and function(label)
+      return trace.new { label = label, began = began }
+   end or nil
    local survey, err = ports.survey(options)
    if not survey then return nil, err end
    return ports_report.print(survey, err, flags, secret, json)

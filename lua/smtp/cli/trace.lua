@@ -99,7 +99,8 @@ end
 --- A function for the option `observe` that shows every event.
 ---@param t? table   write: fun(text), by default to standard error, with colours where that is a
 --   terminal; color: boolean, otherwise; label: what is to come before each line, for connections
---   at the same time; observe: a function that gets each event as well
+--   at the same time; began: when their common time began; observe: a function that gets each
+--   event as well
 ---@return fun(event)
 function trace.new(t)
    t = t or {}
@@ -107,7 +108,7 @@ function trace.new(t)
       write = t.write or function(text) io.stderr:write(text) end,
       color = t.color or not t.write and colors.are_on(io.stderr),
       label = t.label and t.label .. " " or "",
-      began = core.now(),
+      began = t.began or core.now(),
       connection = nil,  -- the number of the newest one,
       offset = 0,        -- and when it began
       waiting = {},      -- when each command without a reply has left, oldest first

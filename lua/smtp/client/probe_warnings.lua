@@ -55,8 +55,9 @@ local checks = {
    end, "the certificate has expired", "The server's operator must renew it" },
    { "warning", "expires_soon", function(r)
       local days = r.tls.certificate and r.tls.certificate.days_left
-      return days and days >= 0 and days < EXPIRES_SOON and days
-   end, "the certificate expires in %d days", "The server's operator must renew it" },
+      if not days or days < 0 or days >= EXPIRES_SOON then return false end
+      return days == 0 and "less than a day" or days == 1 and "1 day" or days .. " days"
+   end, "the certificate expires in %s", "The server's operator must renew it" },
    { "remark", "tls_1_2", function(r) return r.tls.version == "TLSv1.2" end,
       "TLS 1.3 is not offered; 1.2 is safe, and a little slower",
       "The server's operator may upgrade it" },
