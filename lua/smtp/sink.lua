@@ -22,7 +22,6 @@ local user_call = require "smtp.options.user_call"
 local WAIT_MS = 60000    -- how long a client may be silent
 local LAST_MS = 2000     -- and after the last message
 local DAY = 86400        -- seconds
-local HEARD_MAX = 65536  -- octets that are taken from one client before others have their turn
 local OWED_MAX = 1048576 -- octets of replies that a client may leave unread
 
 -- ---- in the same process, as a transport ----
@@ -197,16 +196,11 @@ local function converse(self, sock)
    set_patience(self, sock)
    if session.tls and not start_tls(self, session, sock) then return end
    session:greet()
-   local owed, heard = answer(self, session, sock, "", ""), 0
+   local owed = answer(self, session, sock, "", "")
    while owed and not session.closed do
       set_patience(self, sock)
-      local data = runtime.persist(sock, nil, nil, nil, "receiveany", HEARD_MAX)
+      local data = runtime.persist(sock, nil, nil, nil, "receiveany", 65536)
       owed = data and answer(self, session, sock, owed, data)
-      heard = heard + #(data or "")
-      if heard >= HEARD_MAX then -- it may never have to wait for a client that sends fast
-         heard = 0
-         scheduler.give_way()
-      end
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end
 end

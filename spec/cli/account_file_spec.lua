@@ -24,7 +24,7 @@ describe("the file with the accounts", function()
       write(text, mode)
       local file, err = read(path)
       assert.is_nil(file)
-      assert.same({ "usage", "config" }, { err.kind, err.option })
+      assert.same({ "usage", "accounts" }, { err.kind, err.option })
       return tostring(err)
    end
 

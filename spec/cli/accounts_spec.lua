@@ -60,7 +60,7 @@ describe("the account of a command", function()
          { { account = "other" }, "The accounts are home, list, work" } } do
          local _, err = with(two, case[1])
          assert.matches(case[2], tostring(err))
-         assert.same({ "usage", "config" }, { err.kind, err.option })
+         assert.same({ "usage", "accounts" }, { err.kind, err.option })
       end
       local _, err = with('return { accounts = { a = {}, b = {} } }', {})
       assert.matches("there is no default among the accounts a, b. Give --account", tostring(err), 1, true)
@@ -215,7 +215,7 @@ describe("lua-smtp with accounts", function()
       assert.equal(78, status)
       assert.matches('^{"error":"lua%-smtp: '
          .. folder .. '/lua%-smtp%.lua: %-%-account f, but there is no account', said)
-      assert.matches("--config: the path is empty", smtp("send --text x --config ''" .. message), 1, true)
+      assert.matches("--config has an empty path", smtp("send --text x --config ''" .. message), 1, true)
       said, status = smtp("send --text x --from a@b.example --no-config --port 1" .. message)
       assert.equal(75, status, said)
    end)

@@ -58,6 +58,14 @@ describe("lua-smtp", function()
       assert.equal(75, (select(2, run(to .. message)))) -- nobody listens any more
       assert.equal(64, (select(2, run("send --nonsense x"))))
       assert.equal(64, (select(2, run("send --host"))))
+      for _, line in ipairs { "send --config", "send --config=" .. message, "send --config a --config b" } do
+         assert.equal(64, (select(2, run(line))), line)
+      end
+      for _, place in ipairs { "h:abc", "h:0", "h:", "h:65536", "[::1]:x" } do
+         local said, found = run("probe " .. place)
+         assert.equal(64, found, said)
+         assert.matches('the port ".*" is not a number from 1 to 65535', said)
+      end
       for _, flags in ipairs { "--timeout 30000", "--connect-timeout 301", "--reply-timeout 901", "--timeout nan",
          "--host mail.example.org:25", "--host unix:/x", "--domain localhost", "--domain 192.0.2.1",
          "--url smtp://h:99999", "--host h --url smtp://h:99999" } do

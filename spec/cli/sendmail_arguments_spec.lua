@@ -75,6 +75,9 @@ describe("the arguments of sendmail", function()
          refuses(text, "-b", mode)
       end
       assert.truthy(refuses("runs a server", "-bd").hint:find("lua-smtp sink", 1, true))
+      assert.truthy(refuses("this command only sends", "-bd"))
+      assert.truthy(refuses("lists the queue", "-bp").hint:find("lua-smtp outbox list", 1, true))
+      assert.truthy(refuses("no queue", "-q").hint:find("lua-smtp outbox run", 1, true))
       for _, word in ipairs { "-q", "-q30m", "-tq" } do refuses("no queue", word) end
       refuses("aliases", "-I")
    end)

@@ -63,6 +63,13 @@ describe("lua-smtp sendmail", function()
          send("-i bob@there.example carol@x.example", HEADER .. "\n.a\n\200"))
    end)
 
+   it("is not sent where standard input is closed", function()
+      local said = command.run(("sh -c '%s csrc/lua-smtp sendmail %s bob@there.example <&-; echo status $?' 2>&1")
+         :format(interpreter, server))
+      assert.matches("cannot read the message from standard input: Bad file descriptor", said, 1, true)
+      assert.matches("status 64\n$", said)
+   end)
+
    it("sends to those of the header with -t, and to those of the arguments as well", function()
       local arrived = send("-t eve", HEADER .. "Bcc: dan@x.example\n\nhello\n.\nno more\n")
       assert.equal("box.example", arrived.to:match("eve@(%S+)"))

@@ -151,7 +151,7 @@ describe("The words of the command", function()
    end)
 
    it("leave a file of accounts as it is, which is Lua", function()
-      local err = errors.new("usage", { option = "config", what = "x", hint = 'Write tls = "require"' })
+      local err = errors.new("usage", { option = "accounts", what = "x", hint = 'Write tls = "require"' })
       assert.equal('Write tls = "require"', wording.apply(err).hint)
    end)
 

@@ -21,7 +21,7 @@ local IS_MISSING = { [2] = true, [20] = true } -- ENOENT, ENOTDIR: the same numb
 ---@param what string
 ---@param hint string
 function account_file.refuse(path, what, hint)
-   error(errors.new("usage", { option = "config", what = path .. ": " .. what, hint = hint }), 0)
+   error(errors.new("usage", { option = "accounts", what = path .. ": " .. what, hint = hint }), 0)
 end
 
 local refuse = account_file.refuse
@@ -69,7 +69,9 @@ end
 
 -- -> the path and the file that is there, or nil and the paths that were tried
 local function find(path)
-   if path == "" then refuse("--config", "the path is empty", "Write --config FILE") end
+   if path == "" then
+      errors.refuse("config", "--config has an empty path", "Write --config FILE")
+   end
    if path then
       local file, why = read(path)
       if not file then refuse(path, why, "Check the path after --config, or its permissions") end

@@ -12,10 +12,10 @@ exit_status.list = {
    { 65, "The server refuses the sender or the message, or a file cannot be read." },
    { 67, "The server accepts none of the recipients." },
    { 68, "The host is unknown." },
-   { 69, "The server refuses the connection, or lacks what is required." },
+   { 69, "The server refuses to serve, or lacks what is required." },
    { 70, "Any other failure." },
    { 74, "The connection was lost, or the output could not be written." },
-   { 75, "Try again later." },
+   { 75, "Try again later; also: the server cannot be reached." },
    { 76, "Protocol or TLS." },
    { 77, "Not permitted: authentication, sender, this machine." },
    { 78, "The file with the accounts is wrong, or a password of it cannot be read." },
@@ -36,7 +36,7 @@ local of_class = {
 ---@param err table
 ---@return number
 function exit_status.of(err)
-   if err.option == "config" then return 78 end -- EX_CONFIG
+   if err.option == "accounts" then return 78 end -- EX_CONFIG
    if err.temporary then return 75 end
    if err.kind == "recipients_refused" and (err.concerns or "recipient") ~= "recipient" then
       return 77 -- EX_NOPERM: the recipients are not at fault, as they are with EX_NOUSER

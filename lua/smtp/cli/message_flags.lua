@@ -114,6 +114,10 @@ end
 function message_flags.read(options)
    options.raw = options.raw or nil
    if options.raw then options.raw = standard_input.read("raw", "the message") end
+   if options.raw == "" then
+      refuse("raw", "standard input is empty, but --raw reads the message from it",
+         "Write … | lua-smtp send --raw …, or lua-smtp send --raw … <FILE")
+   end
    if options.one_click then
       local list = options.list_unsubscribe or refuse("one-click",
          "--one-click needs --list-unsubscribe", "Write --list-unsubscribe URI as well")
@@ -126,5 +130,6 @@ function message_flags.read(options)
 end
 
 message_flags.read_text = standard_input.read_text
+message_flags.read_input = standard_input.read
 
 return message_flags

@@ -1,13 +1,13 @@
 --- lua-smtp outbox: keeps messages in a file, and delivers them.
 -- @module smtp.cli.outbox
 
-local errors = require "smtp.errors"
 local flags = require "smtp.cli.flags"
 local options_of = require "smtp.cli.outbox_options"
 local output = require "smtp.cli.output"
 local report = require "smtp.cli.outbox_report"
 local socket = require "smtp.socket"
 local trace = require "smtp.cli.trace"
+local unknown_flag = require "smtp.cli.unknown_flag"
 local wording = require "smtp.cli.wording"
 
 -- By action: what follows it, where other arguments go, and what it does: (options, json, words) ->
@@ -89,7 +89,7 @@ actions.show = { words = { "ID" }, run = function(options, json, words)
    entry, err = box:get(words[1])
    if err then return nil, err end
    if not entry then
-      errors.refuse("id", ("the outbox has no message with the id %s"):format(words[1]),
+      unknown_flag.fail("id", ("the outbox has no message with the id %s"):format(words[1]),
          "List the messages to see their ids")
    end
    show(entry, json, report.entry)
@@ -115,7 +115,7 @@ local function words_of(name, action, args)
    for i = 1, #action.words do
       local word = args[i + 1]
       if not word or word:find("^%-") then
-         errors.refuse("outbox", ("outbox %s needs %s"):format(name, action.words[i]),
+         unknown_flag.fail("outbox", ("outbox %s needs %s"):format(name, action.words[i]),
             ("Write lua-smtp outbox %s %s --store FILE"):format(name,
                table.concat(action.words, " ")))
       end
@@ -130,11 +130,7 @@ end
 local function run(args)
    local name = args[1] or ""
    local action = actions[name]
-   if not action then
-      errors.refuse("outbox", name == "" and "outbox needs an action"
-         or ("outbox has no action %s"):format(name), "Write one of put, run, list, show, retry, "
-         .. "cancel, resolve and stats: lua-smtp outbox stats --store FILE")
-   end
+   if not action then unknown_flag.refuse_action(name, actions) end
    local words = words_of(name, action, args)
    local options = flags.read(args, 2 + #words, { name = "outbox", place = action.place })
    local json = options.json

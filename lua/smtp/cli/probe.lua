@@ -23,6 +23,16 @@ local function secret_flags(options)
    return list
 end
 
+-- HOST:PORT with a port that cannot be one.
+local function check_port(text)
+   local port = text:match("^[^:/@%[]+:([^:/@]*)$") or text:match("^%[[^/@]*%]:([^/@]*)$")
+   local number = port and tonumber(port:match("^[0-9]+$"))
+   if port and not (number and number >= 1 and number <= 65535) then
+      errors.refuse("port", ("the port %q is not a number from 1 to 65535"):format(port),
+         "Write HOST:587, or HOST for the usual ports")
+   end
+end
+
 -- Puts the place that the argument names among the options.
 local function read_place(options)
    local text = options.place
@@ -30,6 +40,7 @@ local function read_place(options)
    if not text then return end
    local named = ports.place(text)
    if not named then
+      check_port(text)
       options.url = text:find("://", 1, true) and text or "smtp://" .. text
       return
    end

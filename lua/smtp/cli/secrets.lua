@@ -82,7 +82,7 @@ local function read_account(options, account)
    for name, source in next, account.secrets do
       local secret, why, hint = readers[source.kind](name, source.value)
       if not secret then
-         error(errors.new("usage", { option = "config", what = account.label .. why,
+         error(errors.new("usage", { option = "accounts", what = account.label .. why,
             hint = hint }), 0)
       end
       options[name] = secret
@@ -107,7 +107,7 @@ end
 -- There is no secret. `label` names the account that the user comes from, if not from a flag.
 local function refuse_without(name, is_asked, label)
    if label and not is_asked then
-      error(errors.new("usage", { option = "config", what = label .. "it has a user but no "
+      error(errors.new("usage", { option = "accounts", what = label .. "it has a user but no "
          .. name .. ", and there is no terminal to ask at", hint = ("Write %s_command, %s_file or "
          .. "%s_env into it"):format(name, name, name) }), 0)
    end

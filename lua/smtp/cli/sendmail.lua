@@ -67,7 +67,8 @@ function sendmail.run(args)
    local own = { store = options.store, name = options.name }
    options.store, options.name = nil, nil
    if own.store then options.recipients = options.recipients or "any" end -- each is tried again
-   local message = messages.read(io.read("*a") or "", plan.dot_ends)
+   local message = messages.read(message_flags.read_input("sendmail", "the message"),
+      plan.dot_ends)
    local account = accounts.apply(options, envelope.named_sender(plan, message))
    sendmail.complete(plan, message, options)
    if own.store then return put(options, own, json) end

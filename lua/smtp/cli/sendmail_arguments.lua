@@ -20,9 +20,9 @@ local NO_QUEUE = "each message is sent at once, and this command has no queue"
 
 -- Modes, by the letter after -b: what they would do, why this command cannot.
 local modes = {
-   a = { "speaks the protocol of ARPANET", "it reads one message from standard input" },
-   s = { "speaks SMTP on standard input", "it reads one message from standard input" },
-   d = { "runs a server", "it only sends mail" },
+   a = { "speaks the protocol of ARPANET", "this command only sends mail" },
+   s = { "speaks SMTP on standard input", "this command reads one message from it" },
+   d = { "runs a server", "this command only sends mail" },
    p = { "lists the queue", NO_QUEUE },
    i = { "rebuilds the table of aliases", "this command has no aliases" },
    v = { "verifies addresses", "this command sends mail" },
@@ -32,7 +32,9 @@ local modes = {
 modes.D, modes.l, modes.H = modes.d, modes.d, modes.h
 
 local SEND_HINT = "Give the addresses of the recipients or -t, and the message on standard input"
-local hints = { d = "For a server that receives mail in tests, use lua-smtp sink" }
+local hints = { d = "For a server that receives mail in tests, use lua-smtp sink",
+   p = "Where sendmail has --store FILE, use lua-smtp outbox list --store FILE",
+   q = "Where sendmail has --store FILE, use lua-smtp outbox run --once --store FILE" }
 hints.D, hints.l = hints.d, hints.d
 
 local function refuse_mode(letter, shown)
@@ -76,7 +78,7 @@ local switches = {}
 function switches.t(plan) plan.from_header = true end
 function switches.i(plan) plan.dot_ends = false end
 function switches.v(plan) plan.options.trace = true end
-function switches.q() refuse("-q sends what is in the queue, but " .. NO_QUEUE, SEND_HINT) end
+function switches.q() refuse("-q sends what is in the queue, but " .. NO_QUEUE, hints.q) end
 function switches.I() refuse_mode("i", "-I") end
 for letter in ("GUmn"):gmatch(".") do switches[letter] = ignore end
 

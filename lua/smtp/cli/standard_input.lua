@@ -12,7 +12,7 @@ local function note(text)
 end
 
 --- All of standard input. At a terminal it says what it waits for. Raises a UsageError.
----@param name string   the flag that reads it
+---@param name string   the flag, or the command, that reads it
 ---@param what string   "the text"
 ---@return string
 function standard_input.read(name, what)
@@ -21,8 +21,8 @@ function standard_input.read(name, what)
    end
    local text, why = io.read("*a")
    if text then return text end
-   errors.refuse(name, ("--%s cannot read %s from standard input: %s"):format(name, what,
-      tostring(why)), "Write … | lua-smtp send …, or … <FILE")
+   errors.refuse(name, ("lua-smtp cannot read %s from standard input: %s"):format(what,
+      tostring(why)), "Write … | lua-smtp …, or lua-smtp … <FILE")
 end
 
 --- The text of a message that has none. An empty one is sent with a warning, as mailx does it;

@@ -105,6 +105,10 @@ end
 
 --- Raise the UsageError of a letter that is not a flag.
 function unknown_flag.refuse_short(letter, argument, command)
+   if letter == "=" then
+      fail("argument", argument:match("^[^=]*") .. " takes no value",
+         "Leave out what follows it, or write its long name, such as --dry-run=no")
+   end
    local hint = help_of(command)
    local near = #argument > 2 and unknown.nearest(argument:sub(2), names_of(command))
    fail(letter, ("there is no flag -%s"):format(letter),
@@ -118,6 +122,19 @@ function unknown_flag.refuse_argument(text, command)
    end
    fail("argument", ("%q is not a flag"):format(text), help_of(command)
       .. "; a value with blanks needs quotes")
+end
+
+--- Raise the UsageError of an action of lua-smtp outbox that there is not.
+---@param name string      "": it was left out
+---@param actions table   by name
+function unknown_flag.refuse_action(name, actions)
+   local names = {}
+   for known in next, actions do names[#names + 1] = known end
+   local near = unknown.nearest(name, names)
+   fail("outbox", name == "" and "outbox needs an action"
+      or ("outbox has no action %s"):format(name), near and ("Did you mean %s?"):format(near)
+      or "Write one of put, run, list, show, retry, cancel, resolve and stats: lua-smtp outbox "
+      .. "stats --store FILE")
 end
 
 --- The error of a command that there is not.

@@ -185,7 +185,7 @@ end
 ---@return table
 function wording.apply(result)
    local option = result.option
-   if option == "config" then return result end
+   if option == "accounts" then return result end
    translate(result, option)
    if option and not is_secret[option] then result.option = wording.flag(option) or option end
    for _, list in ipairs { result.recipients or {}, result.refused or {} } do

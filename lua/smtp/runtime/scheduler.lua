@@ -179,11 +179,6 @@ function scheduler.sleep(seconds)
    while now() < due do sleep_for_sockets({}, due - now()) end
 end
 
---- Let the other jobs have their turn, if there are any.
-function scheduler.give_way()
-   if own_group() and not environment.is_nginx() then coroutine.yield(TURN) end
-end
-
 -- ---- sockets ----
 
 -- A socket that gives way. What it does outside a job (in a function of the user's, which runs in a
