@@ -71,6 +71,7 @@ local box = assert(smtp.outbox { store = store, name = "crash", lease = 60, serv
 
 local to = { "r1@x.example", kind ~= "one" and "nobody@x.example" or nil, kind ~= "one" and "r3@x.example" or nil }
 local messages = { { text = "Hi\n" }, { raw = "Subject: m2\r\n\r\n.dot\r\n" }, { text = "Hello\n" } }
+if kind == "spelled" then to[1] = "r1@b\195\188cher.example" end
 if kind == "long" then messages[2] = { text = ("a long line of text\n"):rep(8000) } end
 for i, message in ipairs(messages) do
    local id = "m" .. i

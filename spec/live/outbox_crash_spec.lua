@@ -8,8 +8,8 @@ local crashes = require "spec.tools.crashes"
 local stride = tonumber(os.getenv "KILLS")
 
 local function way(fields)
-   local usual = { pipelining = "safe", protocol = "smtp", tls = "skip", kind = "one", connections = 1, deferred = 0,
-      capabilities = { "PIPELINING" } }
+   local usual = { pipelining = "safe", protocol = "smtp", tls = "skip", kind = "one", connections = 1,
+      capabilities = { "PIPELINING" }, finals = {}, rcpts = {} }
    for name, value in pairs(fields) do usual[name] = value end
    return usual
 end
@@ -19,9 +19,13 @@ local ways = {
    way { name = "one recipient, DATA",},
    way { name = "one recipient, BDAT, eager", capabilities = BDAT, pipelining = "eager" },
    way { name = "three recipients, DATA, eager", kind = "three", pipelining = "eager" },
-   way { name = "three recipients, BDAT, deferred", kind = "three", capabilities = BDAT, deferred = 2 },
+   way { name = "three recipients, BDAT, deferred", kind = "three", capabilities = BDAT,
+      finals = { "451 4.3.0 later" } },
+   way { name = "three recipients, one of whom is deferred, eager", kind = "spelled", pipelining = "eager",
+      rcpts = { "450 4.2.1 busy", "450 4.2.1 busy" } },
    way { name = "three recipients, two connections", kind = "three", connections = 2 },
-   way { name = "three recipients, LMTP, one deferred", kind = "three", protocol = "lmtp", deferred = 1 },
+   way { name = "three recipients, LMTP, one deferred", kind = "three", protocol = "lmtp",
+      finals = { "452 4.2.2 full" } },
    way { name = "three recipients, LMTP, BDAT, eager", kind = "three", protocol = "lmtp", capabilities = BDAT,
       pipelining = "eager" },
    way { name = "three recipients, TLS, eager", kind = "three", tls = "implicit", pipelining = "eager" },

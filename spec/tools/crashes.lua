@@ -10,6 +10,7 @@ local spec_server = require "spec.tools.server"
 
 local crashes = {}
 
+local unpack = table.unpack or unpack -- luacheck: ignore
 local LATER = 1000 -- seconds: every lease has ended
 local COUNT = 3    -- messages
 local FAR = 1000000000
@@ -31,6 +32,11 @@ end
 
 -- ---- the servers ----
 
+-- The domain may be spelled in another way.
+local function name_of(id, address)
+   return id .. " " .. address:match "^[^@]+"
+end
+
 -- Who gets which message is noted when the server decides so, whether its answer is heard or not.
 local function final(case, server)
    local first, last = 1, #server.to
@@ -38,21 +44,24 @@ local function final(case, server)
       first = (server.verdicts or 0) + 1
       last, server.verdicts = first, first < #server.to and first or 0
    end
-   if case.deferred < case.way.deferred then
-      case.deferred = case.deferred + 1
-      return "451 4.3.0 later"
-   end
+   local deferral = table.remove(case.finals, 1)
+   if deferral then return deferral end
    local id = server.body:match "Subject: (m%d)"
    for i = first, last do
-      local name = id .. " " .. server.to[i]
+      local name = name_of(id, server.to[i])
       case.truth[name] = (case.truth[name] or 0) + 1
    end
+end
+
+local function rcpt(case, line)
+   if line:find "nobody" then return "550 5.1.1 no such user" end
+   return line:find "r3" and table.remove(case.rcpts, 1) or nil
 end
 
 local function new_server(case)
    return spec_server.new { capabilities = case.way.capabilities, reply = function(self, what)
       if what == "final" then return final(case, self) end
-      if what == "rcpt" and self.lines[#self.lines]:find "nobody" then return "550 5.1.1 no such user" end
+      if what == "rcpt" then return rcpt(case, self.lines[#self.lines]) end
    end }
 end
 
@@ -151,7 +160,7 @@ local function run_all(box)
 end
 
 local function check_recipient(case, entry, one)
-   local times = case.truth[entry.id .. " " .. one.address] or 0
+   local times = case.truth[name_of(entry.id, one.address)] or 0
    local where = ("%s%s to %s is %s and arrived %d times"):format(case.where, entry.id, one.address, one.state, times)
    assert(one.state == "sent" or one.state == "failed" or one.state == "doubt", where)
    assert(times <= 1 and (one.state ~= "sent" or times == 1) and (one.state ~= "failed" or times == 0), where)
@@ -215,8 +224,8 @@ local function finish(case, signal)
 end
 
 --- One case.
----@param way table   pipelining, protocol, tls, capabilities, kind = "one", "three" or "long" (see the program),
---   connections, deferred = how many ends of messages are deferred
+---@param way table   pipelining, protocol, tls, capabilities, kind = "one", "three", "spelled" or "long" (see the
+--   program), connections, finals = what the servers say first to ends of messages, rcpts = and to recipient 3
 ---@param side? "calls"|"heard"|"told"   nil: it ends by itself
 ---@param n? integer   SQL statements (-3: before the third one), or octets that the server has heard or told
 ---@param signal? "KILL"|"STOP"|"POWER"
@@ -224,7 +233,8 @@ end
 function crashes.play(way, side, n, signal)
    local path = outboxes.path()
    local case = { way = way, path = path, notes = path .. ".notes", truth = {}, marked = {}, lines = {}, heard = 0,
-      told = 0, deferred = 0, where = ("%s %s %s: "):format(tostring(signal), tostring(side), tostring(n)) }
+      told = 0, finals = { unpack(way.finals) }, rcpts = { unpack(way.rcpts) },
+      where = ("%s %s %s: "):format(tostring(signal), tostring(side), tostring(n)) }
    start(case, signal or "KILL", side == "calls" and n or 0)
    local limits = { heard = side == "heard" and n or FAR, told = side == "told" and n or FAR }
    if serve(case, limits) then signal_to(case, signal) end
