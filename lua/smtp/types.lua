@@ -636,7 +636,9 @@
 
 --- The second argument of outbox:put.
 ---@class smtp.OutboxPut
----@field id? string  A second put with the same id counts as the first one. Default: a random one.
+--- A second put with the same id counts as the first one, as long as the store keeps that. Default: a
+--- random one.
+---@field id? string
 ---@field at? number  When to send it, in seconds since 1970. Default: now.
 
 --- Which messages outbox:list returns.

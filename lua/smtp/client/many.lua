@@ -100,7 +100,7 @@ end
 
 -- ---- all connections ----
 
-local SHORTEST, LONGEST = 0.002, 0.1 -- seconds
+local SHORTEST, LONGEST = 0.002, 0.02 -- seconds
 
 local over = { dead = true, zombie = true }
 
@@ -136,7 +136,7 @@ end
 ---@param settings table    from many_settings.check; with `is_ready`, the messages are composed
 ---@param messages table|function   with `is_ready`: () -> smtp.OutgoingMessage | nil: there is none
 --   | nil, seconds: there may be one then
----@param beside? function   called every 0.1 second, or more often, meanwhile
+---@param beside? function   called every 0.02 second, or more often, meanwhile
 ---@return table|nil summary
 ---@return table|nil err
 function many.run(server, settings, messages, beside)

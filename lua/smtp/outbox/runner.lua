@@ -17,6 +17,7 @@ local states = require "smtp.outbox.states"
 local runner = {}
 
 local BATCH = 32           -- messages claimed at once, and results stored at once
+local FLUSH_EVERY = 0.1    -- seconds: a result waits no longer for the next mark
 local POLL = 0.2           -- seconds until an idle connection asks again
 local FLIGHT_WINDOW = 16   -- messages in flight on one connection
 local REFUSED_MAX = 8      -- messages refused on a connection; Exim ends it after some more
@@ -38,6 +39,7 @@ function runner.new(outbox, run)
       max = math.huge,       -- and how many may be
       blocked = false,       -- no further message in this round
       renewed = core.now(),  -- when the claims were renewed last
+      flushed = core.now(),  -- when all results were stored last
       failure = nil,         -- why the store failed
    }, Runner)
 end
@@ -188,6 +190,7 @@ end
 --- Store the results that are known, and pass them to on_result.
 function Runner:flush()
    local _, err = self.results:flush {}
+   self.flushed = core.now()
    if err then fail(self, err) end
    tell(self)
 end
@@ -209,7 +212,7 @@ end
 local function keep_house(self)
    for number in next, self.results.stored do self.held[number] = nil end
    self.results.stored = {}
-   self:flush()
+   if core.now() - self.flushed >= FLUSH_EVERY then self:flush() end
    if core.now() - self.renewed >= self.outbox.settings.lease / 3 then renew(self) end
 end
 

@@ -8,8 +8,8 @@ local change, rows, run = steps.change, steps.rows, steps.run
 
 local PIECES_IN_STEP = 16   -- of a body that arrives: others may write between two steps
 local ARRIVING = 86400      -- seconds after which a message that has not arrived never will
-local PAGES_FREED = 256     -- at once, after messages were removed
-local PURGED_MAX = 500      -- messages removed in one step
+local PAGES_FREED = 2048    -- at once, after messages were removed
+local PURGED_MAX = 500      -- messages removed at once
 
 local methods = {}
 
@@ -118,17 +118,11 @@ local function shrink(self)
 end
 
 function methods:purge(outbox, before)
-   local total = 0
-   repeat
-      local count, err = change(self, true, purge_some, outbox, before)
-      if not count then return nil, err end
-      total = total + count
-   until count < PURGED_MAX
-   if total > 0 then
-      local _, err = steps.step(self, shrink)
-      if err then return nil, err end
-   end
-   return total
+   local count, err = change(self, true, purge_some, outbox, before)
+   if not count or count == 0 then return count, err end
+   local shrunk
+   shrunk, err = steps.step(self, shrink)
+   return shrunk and count, err
 end
 
 return methods

@@ -67,8 +67,8 @@ local store = {}
 --                                   message is or was due, or nil
 --     note(outbox)                  bytes that set_note has kept, or ""
 --     set_note(outbox, old, new)    true if the bytes were `old`, and are `new` now; else false
---     purge(outbox, before)         removes messages that have been sent, failed or cancelled since
---                                   before this time; returns how many
+--     purge(outbox, before)         removes some of the messages that have been sent, failed or
+--                                   cancelled since before this time; returns how many, 0 at last
 --     close()
 --
 store.methods = { "put", "claim", "renew", "commit", "expire", "due_at", "read", "get", "list",

@@ -11,6 +11,7 @@ local work = {}
 
 local LOOK = 1            -- seconds: a runner that waits looks so often for new messages,
 local SHORTEST = 0.05     -- and no oftener than this: a lease ends at the end of its second
+local ROUND_MAX = 500     -- messages of one round: what others left is looked for after it
 local EXPIRED_MAX = 100   -- claims whose runner has gone, in one step
 local PURGE_EVERY = 3600  -- seconds
 local STORE_TRIES = 30    -- of a store that fails, one second apart
@@ -49,8 +50,9 @@ local function purge(self)
    local outbox = self.outbox
    local now = outbox.now()
    if self.purged_at and now - self.purged_at < PURGE_EVERY then return true end
-   self.purged_at = now
-   return outbox.store:purge(outbox.settings.name, now - outbox.settings.keep)
+   local count, err = outbox.store:purge(outbox.settings.name, now - outbox.settings.keep)
+   if count == 0 then self.purged_at = now end -- otherwise there may be more
+   return count, err
 end
 
 -- -> how many messages were taken | nil, err; the time until which there is a pause
@@ -58,7 +60,7 @@ local function send_some(self)
    local outbox = self.outbox
    local pause, err = circuit.pause(outbox.store, outbox.settings.name)
    if err then return nil, err end
-   if not pause then return self.runner:round(math.huge) end
+   if not pause then return self.runner:round(ROUND_MAX) end
    local ok
    ok, err = expire_old(self, pause)
    if not ok then return nil, err end
