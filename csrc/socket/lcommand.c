@@ -83,6 +83,15 @@ static int command_finish_first(lua_State *L)
     return 0;
 }
 
+/* ---- standard output ---- */
+
+/** socket.output_failed() -> true if anything that was printed so far could not be written. */
+static int command_output_failed(lua_State *L)
+{
+    lua_pushboolean(L, ferror(stdout) != 0);
+    return 1;
+}
+
 /* ---- passwords ---- */
 
 static void say(int terminal, const char *text)
@@ -162,11 +171,9 @@ static int command_read_secret(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {METHOD(command, interruptible),
-                                     METHOD(command, caught),
-                                     METHOD(command, finish_first),
-                                     METHOD(command, read_secret),
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(command, interruptible), METHOD(command, caught),
+                                     METHOD(command, finish_first),  METHOD(command, output_failed),
+                                     METHOD(command, read_secret),   {NULL, NULL}};
 
 void lcommand_open(lua_State *L)
 {

@@ -25,6 +25,7 @@ void ltls_open(lua_State *L);
  *  ignored before stays ignored.
  *
  *  socket.caught() -> the number of the signal that came last, nil: none.
+ *  socket.output_failed() -> true: what was printed could not be written.
  *
  *  socket.read_secret(prompt) -> a line that the user types without seeing it, "" where the input
  *  ended or a signal came; nil where there is no terminal. The terminal is standard input, or else

@@ -58,8 +58,11 @@ describe("lua-smtp", function()
       assert.equal(75, (select(2, run(to .. message)))) -- nobody listens any more
       assert.equal(64, (select(2, run("send --nonsense x"))))
       assert.equal(64, (select(2, run("send --host"))))
-      for _, line in ipairs { "send --config", "send --config=" .. message, "send --config a --config b" } do
-         assert.equal(64, (select(2, run(line))), line)
+      for _, line in ipairs { "send --config", "send --config=" .. message, "send --config a --config b",
+         "send --attach=" .. message } do
+         local said, found = run(line)
+         assert.equal(64, found, line)
+         assert.is_nil(said:find(" = ", 1, true), said)
       end
       for _, place in ipairs { "h:abc", "h:0", "h:", "h:65536", "[::1]:x" } do
          local said, found = run("probe " .. place)

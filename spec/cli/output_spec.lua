@@ -33,12 +33,24 @@ describe("lua-smtp sink", function()
    it("says that its output could not be written", function()
       local said, status = sh(terminal.command("probe --version >/dev/full"))
       assert.equal(64, status, said)
+      for _, line in ipairs { "send --help=all", "--version", "completion bash",
+         "send -n" .. message .. " --header X:" .. ("x "):rep(5000):gsub(" ", "\\ ") } do
+         said, status = sh(terminal.command(line .. " >/dev/full"))
+         assert.equal(74, status, said)
+         assert.matches("lua%-smtp: standard output: ", said)
+      end
       local pipe, port = start_sink "--count 1"
       said, status = sh(terminal.command("send --host localhost --port " .. port .. message .. " >/dev/full"))
       pipe:read("*a")
       pipe:close()
       assert.equal(74, status, said)
       assert.matches("standard output: No space left", said)
+   end)
+
+   it("ends without a word where the program that reads its output has ended", function()
+      local line = terminal.command "send --help=all"
+      local said = sh(("{ { sleep 0.05; %s; echo code $? >&3; } | true; } 3>&1"):format(line))
+      assert.equal("code 141\n", said)
    end)
 end)
 

@@ -18,31 +18,35 @@ local function has_json(args)
    return false
 end
 
-local function show_help(args, command, all)
-   io.write(help.text(command, all, has_json(args)))
-   return 0
+local function show(text)
+   return signals.run(function()
+      io.write(text)
+      return 0
+   end)
 end
 
--- lua-smtp help send, --help=all and so on. -> the name of a command that there is not, or nil
+local function show_help(args, command, all)
+   return show(help.text(command, all, has_json(args)))
+end
+
+-- lua-smtp help send, --help=all and so on. -> exit status | nil, a command that there is not
 local function help_without_command(name, args)
    local topic = name == "help" and args[2] or ""
    if topic:find("^%-%-") then topic = "" end
    local command = flag_table.command(topic)
-   if topic ~= "" and not command then return topic end
-   show_help(args, command, name == "--help=all" or args[2] == "--all" or args[3] == "--all")
+   if topic ~= "" and not command then return nil, topic end
+   return show_help(args, command, name == "--help=all" or args[2] == "--all" or args[3] == "--all")
 end
 
 local is_help = { help = true, ["-h"] = true, ["--help"] = true, ["--help=all"] = true }
 
 -- What is not the name of a command.
 local function run_alone(name, args)
-   if name == "--version" then
-      io.write(help.version(has_json(args)))
-      return 0
-   end
+   if name == "--version" then return show(help.version(has_json(args))) end
    if is_help[name] then
-      name = help_without_command(name, args)
-      if not name then return 0 end
+      local status
+      status, name = help_without_command(name, args)
+      if status then return status end
    elseif name == "" then
       io.stderr:write(help.overview())
       return 64

@@ -54,6 +54,7 @@ return {
       "Write --dkim example.org:SELECTOR:KEYFILE, with the domain of --from" },
    { "Write selector = \"2026\"", "Write --dkim DOMAIN:2026:KEYFILE" },
    { ": set it with filename = \"report.pdf\"", "" },
+   { 'Write path = "report.pdf"', "Name the file, such as report.pdf" },
    { "Name it: filename = \"report.pdf\"", "Give the file a name" },
    { "Write headers = { [\"%s\"] = \"…\" }, in UTF-8", "Write --header \"%s: …\", in UTF-8" },
    { "Write url = \"smtps://HOST\" (TLS from the first byte) or url = \"smtp://HOST\", or ",

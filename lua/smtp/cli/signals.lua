@@ -10,10 +10,10 @@ local OUTPUT_FAILED = 74 -- sysexits.h: EX_IOERR
 local names = { [1] = "SIGHUP", [15] = "SIGTERM" }
 
 -- What was printed may still be in a buffer, and the disk may be full.
-local function flush(status)
+local function flush(status, socket)
    local ok, why = io.stdout:flush()
-   if ok then return status end
-   say("lua-smtp: standard output: " .. tostring(why), io.stderr)
+   if ok and not (socket and socket.output_failed()) then return status end
+   say("lua-smtp: standard output: " .. (why or "it could not be written"), io.stderr)
    return status == 0 and OUTPUT_FAILED or status
 end
 
@@ -43,12 +43,13 @@ end
 ---@return number             exit status
 local function run(command)
    local has_socket, socket = pcall(require, "smtp.socket")
-   if has_socket then socket.interruptible() end
-   local ok, status = pcall(command)
-   local number = has_socket and socket.caught()
+   socket = has_socket and socket or nil
+   if socket then socket.interruptible() end
+   local ok, status = pcall(function() return flush(command(), socket) end)
+   local number = socket and socket.caught()
    if number then return interrupted(number) end
    if not ok then error(status, 0) end
-   return flush(status)
+   return status
 end
 
 return { run = run, at_end = at_end }
