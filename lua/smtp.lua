@@ -83,7 +83,7 @@ local Outbox = {}
 local outbox_mt = { __name = "smtp.Outbox" }
 
 function outbox_mt.__index(self, name)
-   if not Outbox[name] and rawget(self, "safe")[name] then
+   if not Outbox[name] and type(self.safe[name]) == "function" then
       Outbox[name] = function(box, ...)
          local result, err = box.safe[name](box.safe, ...)
          if err == nil then return result end

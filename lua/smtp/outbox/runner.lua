@@ -247,8 +247,9 @@ function Runner:round(max, is_probe)
       refused_max = REFUSED_MAX, ending = { is_shared = connections > 1,
          before_end = function(ends) return before_end(self, ends) end } })
    if not claim(self) then return not self.failure and 0 or nil, self.failure end
-   many.run(self.server, settings_of(self, connections), function() return next_message(self) end,
-      function() keep_house(self) end)
+   local summary, err = many.run(self.server, settings_of(self, connections),
+      function() return next_message(self) end, function() keep_house(self) end)
+   if not summary then fail(self, err) end
    release_claimed(self)
    self:flush()
    self.held = {}
