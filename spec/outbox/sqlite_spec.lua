@@ -45,6 +45,31 @@ describe("The SQLite store", function()
       assert.same({}, one:claim("box", 9, 99, 6, 1))
    end)
 
+   it("puts a message anew of which a part has arrived", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      for _, kind in ipairs { "short", "long" } do
+         local at = 0
+         local function pieces()
+            at = at + 1
+            if at == 20 then
+               local again = kind == "long" and function()
+                  at = at + 1
+                  return at < 40 and "again" or nil
+               end or nil
+               assert.is_true(store:put("box", record(kind), again))
+            end
+            return at < 60 and "piece" or nil
+         end
+         local done, err = store:put("box", record(kind), pieces)
+         assert.is_nil(done)
+         assert.equal("store_busy", err.reason)
+      end
+      assert.equal("x", store:claim("box", 9, 99, 5, 1)[1].body)
+      local long = store:claim("box", 9, 99, 5, 1)[1]
+      assert.equal("again", store:read(long.number, 1))
+      assert.equal(19, store.db:rows "SELECT count(*) FROM pieces"[1][1])
+   end)
+
    it("gives space on the disk back after messages are gone", function()
       local path = outboxes.path()
       local store = assert(sqlite.open(path))

@@ -26,13 +26,6 @@ local function insert(self, outbox, record, state, due)
    return rows(self, "SELECT last_insert_rowid()")[1][1]
 end
 
-local function put_whole(self, outbox, record)
-   if rows(self, FIND, outbox, record.id)[1] then return false end
-   local number = insert(self, outbox, record, "queued", record.due)
-   run(self, "INSERT INTO bodies (number, body) VALUES (?, CAST(? AS BLOB))", number, record.body)
-   return true
-end
-
 local function remove(self, number)
    run(self, "DELETE FROM bodies WHERE number = ?", number)
    run(self, "DELETE FROM pieces WHERE number = ?", number)
@@ -41,18 +34,33 @@ end
 
 -- Another process may be in the middle of putting the same message: the later one wins, because the
 -- earlier one may have died.
-local function begin_pieces(self, outbox, record)
+local function is_there(self, outbox, record)
    local found = rows(self, FIND, outbox, record.id)[1]
-   if found and found[2] ~= "arriving" then return false end
+   if found and found[2] ~= "arriving" then return true end
    if found then remove(self, found[1]) end
+   return false
+end
+
+local function put_whole(self, outbox, record)
+   if is_there(self, outbox, record) then return false end
+   local number = insert(self, outbox, record, "queued", record.due)
+   run(self, "INSERT INTO bodies (number, body) VALUES (?, CAST(? AS BLOB))", number, record.body)
+   return true
+end
+
+local function begin_pieces(self, outbox, record)
+   if is_there(self, outbox, record) then return false end
    return insert(self, outbox, record, "arriving", record.created + ARRIVING)
 end
 
+-- -> false: another process has put the message anew
 local function add_pieces(self, number, first, list)
+   if not rows(self, "SELECT 1 FROM messages WHERE number = ?", number)[1] then return false end
    for i = 1, #list do
       run(self, "INSERT INTO pieces (number, at, body) VALUES (?, ?, CAST(? AS BLOB))", number,
          first + i - 1, list[i])
    end
+   return true
 end
 
 local function finish_pieces(self, number, due)
@@ -72,9 +80,8 @@ local function take_pieces(pieces)
    return list, true
 end
 
-local function put_pieces(self, outbox, record, pieces)
-   local number, err = change(self, false, begin_pieces, outbox, record)
-   if not number then return number, err end
+-- -> true, or as put
+local function add_all(self, number, pieces)
    local count, more = 0, true
    while more do
       local list
@@ -83,12 +90,19 @@ local function put_pieces(self, outbox, record, pieces)
          change(self, false, remove, number)
          return nil, more
       end
-      local _, trouble = change(self, false, add_pieces, number, count + 1, list)
-      if trouble then return nil, trouble end
+      local added, err = change(self, false, add_pieces, number, count + 1, list)
+      if not added then return added, err end
       count = count + #list
    end
+   return true
+end
+
+local function put_pieces(self, outbox, record, pieces)
+   local number, err = change(self, false, begin_pieces, outbox, record)
+   if not number then return number, err end
    local done
-   done, err = change(self, true, finish_pieces, number, record.due)
+   done, err = add_all(self, number, pieces)
+   if done then done, err = change(self, true, finish_pieces, number, record.due) end
    if done == false then -- another process has put it anew
       return errors.caught(errors.new("system", { reason = "store_busy", retry = "later",
          what = "another process is putting the message " .. record.id }))
