@@ -238,6 +238,7 @@ describe("The exit status at a terminal", function()
       { "", "--subjekt x", 64 }, { "", "--timeout nan", 64 },
       { 'MAIL = "553 5.1.8 no such sender"', "", 65 }, { 'final = "554 5.6.0 no"', "", 65 },
       { 'EHLO = "250-hi\\r\\n250 SIZE 10"', "", 65 },
+      { "", "--attach /nonexistent", 66 },
       { 'RCPT = "550 5.1.1 no such user"', "", 67 },
       { "", "--host nowhere.invalid", 68 },
       { 'greeting = "554 no service"', "", 69 }, { "", "--tls require", 69 },

@@ -2,6 +2,7 @@
 -- @module smtp.cli.exit_status
 
 local errors = require "smtp.errors"
+local resources = require "smtp.ground.resources"
 
 local exit_status = {}
 
@@ -9,7 +10,8 @@ local exit_status = {}
 exit_status.list = {
    { 0, "Sent; probe: nothing prevents sending." },
    { 64, "The command line is wrong." },
-   { 65, "The server refuses the sender or the message, or a file cannot be read." },
+   { 65, "The server refuses the sender or the message." },
+   { 66, "A file, or standard input, cannot be read." },
    { 67, "The server accepts none of the recipients." },
    { 68, "The host is unknown." },
    { 69, "The server refuses to serve, or lacks what is required." },
@@ -26,7 +28,7 @@ exit_status.list = {
 
 -- By class of error: the first one that fits counts.
 local of_class = {
-   { "usage", 64 }, { "source", 65 }, { "message_too_large", 65 }, { "data_refused", 65 },
+   { "usage", 64 }, { "source", 66 }, { "message_too_large", 65 }, { "data_refused", 65 },
    { "recipients_refused", 67 }, { "sender_refused", 65 }, { "resolve", 68 },
    { "not_supported", 69 }, { "auth", 77 }, { "tls", 76 }, { "protocol", 76 },
    { "timeout", 75 }, { "connect", 69 }, { "disconnected", 74 }, { "reply", 69 },
@@ -38,6 +40,7 @@ local of_class = {
 function exit_status.of(err)
    if err.option == "accounts" then return 78 end -- EX_CONFIG
    if err.temporary then return 75 end
+   if err.hint == resources.PATH_HINT then return 66 end -- EX_NOINPUT
    if err.kind == "recipients_refused" and (err.concerns or "recipient") ~= "recipient" then
       return 77 -- EX_NOPERM: the recipients are not at fault, as they are with EX_NOUSER
    end

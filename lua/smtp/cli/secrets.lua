@@ -33,6 +33,11 @@ local function read_from(variable, path)
       why and resources.PATH_HINT or "Write the secret into its first line"
 end
 
+-- Raises the UsageError of a secret. `what` is a whole sentence: it names the flag.
+local function refuse(name, what, hint)
+   error(errors.new("usage", { option = name, what = what, hint = hint }), 0)
+end
+
 -- Replaces --password-env and --password-file by the password.
 local function read_one(options, name)
    local variable, path = options[name .. "_env"], options[name .. "_file"]
@@ -40,12 +45,15 @@ local function read_one(options, name)
    local hint = ("Use --%s-env VARIABLE or --%s-file FILE"):format(name, name)
    local is_given = options[name] ~= nil
    if is_given and (variable or path) or variable and path then
-      errors.refuse(name, ("the %s is given more than once"):format(name), hint)
+      refuse(name, ("the %s is given more than once"):format(name), hint)
    end
    if is_given then warn(name, hint .. ".") end
    if not variable and not path then return end
    local secret, why, remedy = read_from(variable, path)
-   options[name] = secret or errors.refuse(name, why, remedy)
+   options[name] = secret
+   if not secret then
+      refuse(name, ("--%s-%s: %s"):format(name, path and "file" or "env", why), remedy)
+   end
 end
 
 -- ---- accounts ----
