@@ -27,6 +27,10 @@ describe("lua-smtp sink --reply", function()
       end
    end)
 
+   it("is counted from 1", function()
+      assert.equal("reply", select(2, read { "RCPT#0=450" }).option)
+   end)
+
    it("may say something else than a reply", function()
       for text, fault in pairs { drop = "drop", close = "drop", silence = "silence", ["slow 2.5"] = "slow 2.5",
          ["550"] = "550" } do

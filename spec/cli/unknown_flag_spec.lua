@@ -9,6 +9,7 @@ describe("lua-smtp", function()
          ["send --atach=x"] = "Did you mean %-%-attach", ["send --no-tls-verfy"] = "Did you mean %-%-no%-tls%-verify",
          ["sink --prot 1"] = "Did you mean %-%-port", ["send --count 1"] = "It belongs to lua%-smtp sink",
          ["probe --subject x"] = "It belongs to lua%-smtp send", ["send --xyzzy"] = "See lua%-smtp send %-%-help",
+         ["send --xyzzy --json=yes"] = '^{"error"',
          ["send -n=yes"] = "%-n takes no value", ["outbox lst"] = "Did you mean list",
          ["send -z"] = "no flag %-z%.", ["send -vz"] = "no flag %-z%.", ["send -from a@x"] = "Write %-%-from",
          ["send --no-subject"] = "%-%-subject takes a value", ["send hello"] = '"hello" is not a flag',

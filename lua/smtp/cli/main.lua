@@ -13,7 +13,7 @@ local unknown_flag = require "smtp.cli.unknown_flag"
 local function has_json(args)
    for i = 1, #args do
       if args[i] == "--" then return false end
-      if args[i] == "--json" then return true end
+      if args[i] == "--json" or args[i] == "--json=yes" then return true end
    end
    return false
 end

@@ -93,6 +93,13 @@ local function only_name(path)
       "Name the outbox: --name NAME")
 end
 
+-- Only put and run make the file: after a typing error the others would say that it is empty.
+local function check_exists(path)
+   local file, why = io.open(path, "rb")
+   if file then return file:close() end
+   errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")
+end
+
 --- Open the outbox.
 ---@param options table   as flags.read gives them, without those of the action
 ---@return table|nil      the outbox of smtp.safe
@@ -104,6 +111,7 @@ function outbox_options.open(options)
    end
    local is_put, is_run = options.is_put, given.on_result ~= nil
    options.is_put = nil
+   if not (is_put or is_run) then check_exists(given.store) end
    if is_run then
       secrets.read(options, accounts.apply(options))
    elseif not is_put and not needs_server(options) and not given.name then

@@ -68,6 +68,9 @@ local function read_rule(text, is_lmtp)
       refuse(text, "has a reply that is not valid: " .. wrong, "Write a reply (RCPT=550 5.1.1 "
          .. "unknown), or drop, silence or slow SECONDS in its place")
    end
+   if number and ascii.number(number) == 0 then
+      refuse(text, "counts from 0, but #1 is the first command that fits")
+   end
    local rule = { stage = commands[name][1], fault = fault, number = tonumber(number), count = 0 }
    if colon ~= "" then
       rule.subject, rule.pattern = subject_of(text, name, is_lmtp), pattern_of(glob)
