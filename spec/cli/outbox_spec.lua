@@ -103,6 +103,17 @@ describe("lua-smtp outbox", function()
       end
    end)
 
+   it("has remedies for a shell", function()
+      local said = outbox("put --at soon -f ann@example.org -t bob@example.net --text hello" .. server())
+      assert.matches([[Write --at "$(date -d '1 hour' +%s)".]], said, 1, true)
+      put "-t bob@example.net --id a"
+      assert.matches("Write lua-smtp outbox resolve ID sent.\n", (outbox "resolve a maybe"), 1, true)
+      said = command.smtp "send -f ann@example.org -t bob@example.net --text hello --references x"
+      assert.matches("at most 900 bytes).\n", said, 1, true)
+      said = command.smtp "send -f ann@example.org -t bob@example.net --text hello --dkim x"
+      assert.matches("Write --dkim example.org:2026:/etc/mail/key.pem.\n", said, 1, true)
+   end)
+
    it("shows its help after an action, too", function()
       local help = require "smtp.cli.help"
       local shown = help.of_command(require("smtp.cli.flag_table").command "outbox")

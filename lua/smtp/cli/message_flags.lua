@@ -77,7 +77,7 @@ function readers.dkim(text, list)
    local domain, selector, key = text:match("^([^:]+):([^:]+):(.+)$")
    if not domain then
       errors.refuse("dkim", "--dkim needs DOMAIN:SELECTOR:KEYFILE",
-         "Write --dkim example.org:2026:/etc/mail/dkim.pem")
+         "Write --dkim example.org:2026:/etc/mail/key.pem")
    end
    list[#list + 1] = { domain = domain, selector = selector, key = key }
 end
