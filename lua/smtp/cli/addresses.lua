@@ -19,6 +19,8 @@ local function split(text)
    return list
 end
 
+local SHOWN_MAX = 200 -- bytes of a list that an error shows: of a longer one it shows the part alone
+
 local HINT = "Separate addresses by commas; a name that contains a comma needs quotes: "
    .. "'\"Lee, Ann\" <ann@example.org>'"
 
@@ -34,7 +36,8 @@ function addresses.add(text, list, name)
    end
    for _, part in ipairs(parts) do
       if part ~= "" and not part:find("@", 1, true) then
-         local what = ("--%s %q: %q is not an address"):format(name, text, part)
+         local list_shown = #text <= SHOWN_MAX and (" %q"):format(text) or ""
+         local what = ("--%s%s: %q is not an address"):format(name, list_shown, part)
          error(errors.address(name, text, what, HINT), 0)
       end
       if part ~= "" then list[#list + 1] = part end
