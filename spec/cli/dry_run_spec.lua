@@ -29,7 +29,8 @@ describe("lua-smtp send --dry-run", function()
       assert.equal(0, (select(2, command.smtp("send -n --username ann" .. message))))
       for _, flags in ipairs { "--quit-after EHLO", "--port x", "--tls ssl", "--cc bob", "--attach /nonexistent",
          "--timeout 9999" } do
-         assert.equal(64, (select(2, command.smtp("send -n " .. flags .. message))), flags)
+         assert.equal(flags:find("/nonexistent", 1, true) and 66 or 64,
+            (select(2, command.smtp("send -n " .. flags .. message))), flags)
       end
    end)
 

@@ -67,7 +67,7 @@ describe("lua-smtp sendmail", function()
       local said = command.run(("sh -c '%s csrc/lua-smtp sendmail %s bob@there.example <&-; echo status $?' 2>&1")
          :format(interpreter, server))
       assert.matches("cannot read the message from standard input: Bad file descriptor", said, 1, true)
-      assert.matches("status 64\n$", said)
+      assert.matches("status 66\n$", said)
    end)
 
    it("sends to those of the header with -t, and to those of the arguments as well", function()

@@ -39,7 +39,7 @@ describe("The text of a message", function()
       assert.matches("status 64\n$", said)
       said = send("", "-s Done <&-")
       assert.matches("cannot read the text from standard input", said, 1, true)
-      assert.matches("status 64\n$", said)
+      assert.matches("status 66\n$", said)
    end)
 
    it("is typed at a terminal, which says so, up to Ctrl-D; Ctrl-C sends nothing", function()

@@ -19,7 +19,7 @@ local function split(text)
    return list
 end
 
-local SHOWN_MAX = 200 -- bytes of a list that an error shows: of a longer one it shows the part alone
+local SHOWN_MAX = 200 -- bytes of a list that an error shows; of a longer one it shows the part
 
 local HINT = "Separate addresses by commas; a name that contains a comma needs quotes: "
    .. "'\"Lee, Ann\" <ann@example.org>'"

@@ -3,6 +3,7 @@
 
 local errors = require "smtp.errors"
 local resources = require "smtp.ground.resources"
+local standard_input = require "smtp.cli.standard_input"
 
 local exit_status = {}
 
@@ -40,7 +41,9 @@ local of_class = {
 function exit_status.of(err)
    if err.option == "accounts" then return 78 end -- EX_CONFIG
    if err.temporary then return 75 end
-   if err.hint == resources.PATH_HINT then return 66 end -- EX_NOINPUT
+   if err.hint == resources.PATH_HINT or err.hint == standard_input.HINT then
+      return 66 -- EX_NOINPUT
+   end
    if err.kind == "recipients_refused" and (err.concerns or "recipient") ~= "recipient" then
       return 77 -- EX_NOPERM: the recipients are not at fault, as they are with EX_NOUSER
    end

@@ -7,6 +7,9 @@ local output = require "smtp.cli.output"
 
 local standard_input = {}
 
+--- The hint where standard input cannot be read.
+standard_input.HINT = "Write … | lua-smtp …, or lua-smtp … <FILE"
+
 local function note(text)
    output.say("lua-smtp: " .. text, io.stderr)
 end
@@ -22,7 +25,7 @@ function standard_input.read(name, what)
    local text, why = io.read("*a")
    if text then return text end
    errors.refuse(name, ("lua-smtp cannot read %s from standard input: %s"):format(what,
-      tostring(why)), "Write … | lua-smtp …, or lua-smtp … <FILE")
+      tostring(why)), standard_input.HINT)
 end
 
 --- The text of a message that has none. An empty one is sent with a warning, as mailx does it;
