@@ -40,7 +40,7 @@ describe("The arguments of a command", function()
 
    it("have one value where the flag takes one", function()
       assert.matches("--subject is given twice", wrong("send", "-s", "a", "--subject=b"), 1, true)
-      assert.matches("--server or --host is given before", wrong("send", "--host", "a", "--server", "b"), 1, true)
+      assert.matches("--server means --host, which is given", wrong("send", "--host", "a", "--server", "b"), 1, true)
       assert.same({ "X-A: 1", "X-B: 2" }, read("send", "--header", "X-A: 1", "--header", "X-B: 2").header)
    end)
 

@@ -21,6 +21,14 @@ describe("lua-smtp sink", function()
       return select(2, sh(("ls -A %s/%s"):format(folder, path)):gsub("[^\n]+", ""))
    end
 
+   it("takes no certificate without TLS, which would be in clear text", function()
+      for _, flag in ipairs { "--tls-cert", "--tls-key" } do
+         local said, status = command.smtp("sink " .. flag .. " x.pem")
+         assert.equal(64, status)
+         assert.matches(flag .. " has no effect without --tls. Write --tls starttls or --tls implicit", said, 1, true)
+      end
+   end)
+
    it("stores a message, shows it as JSON, and ends", function()
       local flags = ("--json --once --maildir %s/a --eml %s/b --tls starttls 2>&1"):format(folder, folder)
       local pipe = io.popen("timeout 20 env " .. terminal.command("sink " .. flags))

@@ -55,8 +55,8 @@ end
 
 local function refuse_again(flag)
    if not flag.takes then refuse(flag, "is switched on and off", "Keep one of the two") end
-   refuse(flag, flag.alias and ("or --%s is given before"):format(flag.alias) or "is given twice",
-      "Keep one of them: it takes one value")
+   refuse(flag, flag.alias and ("means --%s, which is given too"):format(flag.alias)
+      or "is given twice", "Keep one of them: it takes one value")
 end
 
 --- Keep the value of a flag.

@@ -20,11 +20,19 @@ local function read_end(options)
    return { connections = tonumber(count), messages = once and 1 or nil }
 end
 
+local function check_tls(options)
+   local name = options.tls_cert and "tls_cert" or options.tls_key and "tls_key"
+   if options.tls or not name then return end
+   errors.refuse(name, name .. " has no effect without --tls",
+      "Write --tls starttls or --tls implicit as well")
+end
+
 ---@param options table   as flags.read gives them
 ---@param json? boolean
 ---@return number|nil     exit status
 ---@return table|nil err
 local function run(options, json)
+   check_tls(options)
    local announce, limits = readiness.prepare(options, json), read_end(options)
    secrets.read_for_sink(options)
    replies.apply(options)
