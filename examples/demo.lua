@@ -1,5 +1,6 @@
--- Sends mail to two sinks, with auth = "require", "prefer" and "skip". `make demo` runs this. It
--- ends with status 0 only if each result is the expected one.
+-- Sends mail to two sinks, with auth = "require", "prefer" and "skip", and kills a program that
+-- sends from an outbox. `make demo` runs this. It ends with status 0 only if each result is the
+-- expected one.
 
 local smtp = require "smtp"
 
@@ -64,12 +65,12 @@ end
 
 local secure = start_sink("--tls starttls --user ann --password-env DEMO_PASSWORD", 3)
 for _, auth in ipairs { "require", "prefer" } do
-   local ok, receipt = send("A server with AUTH behind STARTTLS", secure, auth)
+   local ok, receipt = send("A server with AUTH after STARTTLS", secure, auth)
    expect("the message was accepted", ok and receipt.accepted[1] == "bob@example.net")
    expect("after authentication", ok and receipt.auth.state == "authenticated")
    expect("over TLS with a certificate that was checked", ok and receipt.tls.verified == true)
 end
-local ok, err = send("A server with AUTH behind STARTTLS", secure, "skip")
+local ok, err = send("A server with AUTH after STARTTLS", secure, "skip")
 expect("the server requires authentication, and the error says so", not ok and smtp.is_error(err,
    smtp.AuthRequiredError))
 local text, count = arrived(secure)
@@ -94,6 +95,37 @@ expect('two messages: the one with auth = "require" is not among them', count ==
    and not text:find("Subject: auth = require", 1, true))
 expect("lines that begin with a dot arrived",
    select(2, text:gsub("\n=2Ethis line begins with a dot,\n", "")) == 2)
+
+-- ---- the outbox: put, kill, run ----
+
+print("\n== The outbox: the program that sends a message is killed, and another sends it\n")
+local store = os.tmpname()
+local outbox = smtp.outbox { store = store, name = "demo", server = { host = "localhost" } }
+local id = outbox:put { from = "ann@example.org", to = "bob@example.net", text = "Hi" }
+expect("the message is on the disk", outbox:get(id).state == "queued")
+
+local function runner(port, flags)
+   return ("%s csrc/lua-smtp outbox run --store %s --name demo --host localhost --port %d "
+      .. "--lease 1 %s"):format(interpreter, store, port, flags)
+end
+
+local silent = start_sink("--reply RCPT=silence", 1)
+local command = runner(silent.port, ">" .. silent.log .. " 2>&1 & echo $!")
+local pid = io.popen(command):read("*l")
+for _ = 1, 100 do
+   if outbox:get(id).state == "claimed" then break end
+   os.execute("sleep 0.1")
+end
+os.execute("kill -9 " .. pid)
+expect("it was about to be sent when the program was killed", outbox:get(id).state == "claimed")
+
+local relay = start_sink("", 1)
+os.execute(runner(relay.port, "--until-empty"))
+text, count = arrived(relay)
+print("\n== What arrived there\n\n" .. text)
+expect("the message arrived, once", count == 1 and outbox:get(id).state == "sent")
+arrived(silent)
+for _, ending in ipairs { "", "-wal", "-shm" } do os.remove(store .. ending) end
 
 print(failures == 0 and "\nAll results are as expected."
    or ("\n%d results are not as expected."):format(failures))
