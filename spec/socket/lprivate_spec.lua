@@ -2,6 +2,13 @@
 local command = require "spec.tools.command"
 local socket = require "smtp.socket"
 
+-- The words of the system are in the user's language.
+local function in_english()
+   local before = os.setlocale()
+   finally(function() os.setlocale(before) end)
+   os.setlocale "C"
+end
+
 describe("a private file", function()
    local path
    before_each(function() path = os.tmpname() end)
@@ -19,6 +26,7 @@ describe("a private file", function()
    end)
 
    it("is a regular file of at most 256 KiB", function()
+      in_english()
       command.write(path, ("x"):rep(256 * 1024))
       assert.equal(256 * 1024, #socket.read_private(path).text)
       command.write(path, ("x"):rep(256 * 1024 + 1))
@@ -38,6 +46,7 @@ describe("the output of a program", function()
    end)
 
    it("has an error where the program fails", function()
+      in_english()
       for text, words in pairs { ["its exit status was 3"] = { "sh", "-c", "echo x; exit 3" },
          ["it was ended by signal 9"] = { "sh", "-c", "kill -KILL $$" }, ["it printed more than 64 KiB"] = { "yes" },
          ["No such file or directory"] = { "/nonexistent" }, ["Permission denied"] = { "/etc/passwd" } } do
