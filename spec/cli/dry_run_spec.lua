@@ -35,7 +35,7 @@ describe("lua-smtp send --dry-run", function()
    end)
 
    it("prints the message that --raw reads", function()
-      local said = command.run("sh -c \"printf 'Subject: raw\\n\\nbody\\n' | " .. interpreter
+      local said = command.own("sh -c \"printf 'Subject: raw\\n\\nbody\\n' | " .. interpreter
          .. " csrc/lua-smtp send -nf a@x.example -t b@x.example --raw 2>/dev/null\"")
       assert.equal("Subject: raw\r\n\r\nbody\r\n", said)
    end)

@@ -168,7 +168,7 @@ describe("lua-smtp", function()
    end)
 
    it("refuses a message from standard input that begins with the line of an mbox file", function()
-      local said = command.run(("printf 'From ann Mon Nov 30\nSubject: x\n\nx\n' | %s csrc/lua-smtp send --raw "
+      local said = command.own(("printf 'From ann Mon Nov 30\nSubject: x\n\nx\n' | %s csrc/lua-smtp send --raw "
          .. "--port 1 --from a@x.example --to b@x.example"):format(interpreter))
       assert.truthy(said:find("an mbox file", 1, true), said)
       assert.truthy(said:find("Remove that line", 1, true), said)

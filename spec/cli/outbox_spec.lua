@@ -127,7 +127,7 @@ describe("lua-smtp outbox", function()
       local name = os.tmpname()
       local program = require("spec.tools.peer").interpreter .. " csrc/lua-smtp outbox run" .. store
          .. server()
-      local said = command.run(([[sh -c '%s >%s 2>&1 & pid=$!
+      local said = command.own(([[sh -c '%s >%s 2>&1 & pid=$!
          i=0; until grep -q sent %s || [ $i = 100 ]; do sleep 0.1; i=$((i + 1)); done
          kill $pid; wait $pid; echo status $?; cat %s']]):format(program, name, name, name))
       os.remove(name)

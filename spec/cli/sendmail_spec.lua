@@ -64,7 +64,7 @@ describe("lua-smtp sendmail", function()
    end)
 
    it("is not sent where standard input is closed", function()
-      local said = command.run(("sh -c '%s csrc/lua-smtp sendmail %s bob@there.example <&-; echo status $?' 2>&1")
+      local said = command.own(("sh -c '%s csrc/lua-smtp sendmail %s bob@there.example <&-; echo status $?' 2>&1")
          :format(interpreter, server))
       assert.matches("cannot read the message from standard input: Bad file descriptor", said, 1, true)
       assert.matches("status 66\n$", said)

@@ -4,7 +4,7 @@ local interpreter = require("spec.tools.peer").interpreter
 
 local function send(before, flags)
    local line = ("%s %s csrc/lua-smtp send -nf ann@x.example -t bob@x.example %s"):format(before, interpreter, flags)
-   return command.run(("sh -c '{ %s; echo status $?; } 2>&1'"):format(line))
+   return command.own(("sh -c '{ %s; echo status $?; } 2>&1'"):format(line))
 end
 
 describe("The text of a message", function()

@@ -1,15 +1,20 @@
---- Programs that specs run. None of them is sanitized where the specs are.
+--- Programs that specs run. None of them is sanitized where the specs are, but those of this library.
 
 local interpreter = require("spec.tools.peer").interpreter
 
 local command = {}
 
---- Runs it by the shell. -> what it printed, errors among it
-function command.run(line)
-   local pipe = assert(io.popen("env -u LD_PRELOAD " .. line .. " 2>&1"))
+--- Runs a program with this library by the shell. -> what it printed, errors among it
+function command.own(line)
+   local pipe = assert(io.popen(line .. " 2>&1"))
    local said = pipe:read("*a")
    pipe:close()
    return said
+end
+
+--- Runs another program by the shell. -> what it printed, errors among it
+function command.run(line)
+   return command.own("env -u LD_PRELOAD " .. line)
 end
 
 --- The words that run a program in namespaces of its own: of users too, where a chroot does not forbid that.
@@ -19,7 +24,7 @@ function command.namespace(kinds)
    return command.run(as_user .. " true") == "" and as_user or "unshare -" .. kinds
 end
 
---- Runs a program with this text in a file as its argument. -> what it printed
+--- Runs another program with this text in a file as its argument. -> what it printed
 function command.run_with(program, text)
    local name = os.tmpname()
    command.write(name, text)

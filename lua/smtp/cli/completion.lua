@@ -208,7 +208,7 @@ end
 
 -- "-t", "-F NAME", "put": what a command with arguments of its own takes.
 local function fish_argument(command, row)
-   local letter, value = row[1]:match("^%-(%a)( ?)")
+   local letter, value = row[1]:match("^%-([A-Za-z])( ?)")
    local rest = letter and ("-s %s%s"):format(letter, value == "" and "" or " -x")
       or "-a " .. row[1]:match("^[^ ]+")
    return fish_line(command.name, rest, row[2])
