@@ -41,24 +41,12 @@ static int push_errno(lua_State *L, int error)
 
 /* ---- files ---- */
 
-/* Pushes the file as a table. What other users may do is asked of the open file: the name may lead
- * to another one by now. Where a file has an access control list, the bits of the group are what
- * the list allows at most. */
-static int push_file(lua_State *L, int fd, char *text)
-{
-    struct stat file;
-    if (fd < 0 || fstat(fd, &file) < 0) return push_errno(L, errno);
-    if (!S_ISREG(file.st_mode)) return push_failure(L, "it is not a regular file");
-    ssize_t len = read_all(fd, text, FILE_LEN_MAX + 1);
-    if (len < 0) return push_errno(L, errno);
-    if (len > FILE_LEN_MAX) return push_failure(L, "it is larger than 256 KiB");
-    lua_newtable(L);
-    set_text(L, "text", text, (size_t)len);
-    set_flag(L, "is_trusted", file.st_uid == geteuid() || file.st_uid == 0);
-    set_flag(L, "others_write", (file.st_mode & (S_IWGRP | S_IWOTH)) != 0);
-    set_flag(L, "others_read", (file.st_mode & (S_IRGRP | S_IROTH)) != 0);
-    return 1;
-}
+/* What a file is, and its text; `error`: the errno of what failed, or 0. */
+struct private_file {
+    struct stat facts;
+    ssize_t len;
+    int error;
+};
 
 /* Opens a file for reading. A pipe without a writer does not block. Returns -1 with errno; for a
  * directory that this user may not search, that is ENOENT. */
@@ -70,14 +58,46 @@ static int open_file(const char *path)
     return -1;
 }
 
+/* Reads a file. What other users may do is asked of the open file: the name may lead to another one
+ * by now. Nothing here can raise, so that the file is closed in every case. */
+static struct private_file read_file(const char *path, char *text)
+{
+    struct private_file file = {.len = -1};
+    int fd = open_file(path);
+    bool done = fd >= 0 && fstat(fd, &file.facts) == 0;
+    if (done && S_ISREG(file.facts.st_mode)) {
+        file.len = read_all(fd, text, FILE_LEN_MAX + 1);
+        done = file.len >= 0;
+    }
+    if (!done) file.error = errno;
+    if (fd >= 0) close(fd);
+    return file;
+}
+
+/* Pushes the file as a table. Where a file has an access control list, the bits of the group are
+ * what the list allows at most. */
+static int push_file(lua_State *L, const struct private_file *file, const char *text)
+{
+    mode_t mode = file->facts.st_mode;
+    uid_t owner = file->facts.st_uid;
+    if (file->error != 0) return push_errno(L, file->error);
+    if (!S_ISREG(mode)) return push_failure(L, "it is not a regular file");
+    if (file->len > FILE_LEN_MAX) return push_failure(L, "it is larger than 256 KiB");
+    lua_newtable(L);
+    set_text(L, "text", text, (size_t)file->len);
+    set_flag(L, "is_trusted", owner == geteuid() || owner == 0);
+    set_flag(L, "others_write", (mode & (S_IWGRP | S_IWOTH)) != 0);
+    set_flag(L, "others_read", (mode & (S_IRGRP | S_IROTH)) != 0);
+    return 1;
+}
+
 static int command_read_private(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     char *text = new_secret(L, FILE_LEN_MAX + 1);
-    int fd = open_file(path);
-    int count = push_file(L, fd, text);
+    struct private_file file = read_file(path, text);
+    int count = push_file(L, &file, text);
     wipe(text, FILE_LEN_MAX + 1);
-    if (fd >= 0) close(fd);
     return count;
 }
 
@@ -117,15 +137,15 @@ static int spawn(pid_t *child, char **words, int output)
     return error;
 }
 
-/* Waits for the end of a program. Pushes its output, or nil and what went wrong. */
+/* Waits for the end of a program, which a signal to the command ends as well. Pushes its output, or
+ * nil and what went wrong. */
 static int push_output(lua_State *L, pid_t child, const char *output, ssize_t len)
 {
     int status = 0;
     pid_t ended;
     if (len < 0) (void)kill(child, SIGTERM);
-    do
-        ended = waitpid(child, &status, 0);
-    while (ended < 0 && errno == EINTR);
+    while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
+        if (lcommand_caught() != 0) (void)kill(child, SIGTERM);
     if (len > OUTPUT_LEN_MAX) return push_failure(L, "it printed more than 64 KiB");
     if (len < 0 || ended < 0) return push_errno(L, errno);
     if (status == 0) return lua_pushlstring(L, output, (size_t)len), 1;

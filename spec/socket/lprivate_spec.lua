@@ -65,6 +65,18 @@ describe("the output of a program", function()
          io.write("empty: ", socket.output_of { "cat" }, io.read("*l"), "\n")']]):format(interpreter)))
    end)
 
+   it("is not waited for after a signal to the command, even where the program has closed it", function()
+      local path = os.tmpname()
+      local interpreter = require("spec.tools.peer").interpreter
+      command.write(path, [[
+         local socket = require "smtp.socket"
+         socket.interruptible()
+         socket.output_of { "sh", "-c", "exec >&-; kill -TERM $PPID; exec sleep 30" }]])
+      local said = command.own(("timeout 20 %s %s"):format(interpreter, path))
+      os.remove(path)
+      assert.matches("interrupted by signal 15", said, 1, true)
+   end)
+
    it("leaves no program and no descriptor", function()
       for _ = 1, 2 do collectgarbage() end -- what other specs left is closed now, not meanwhile
       local before = command.run("ls /proc/$PPID/fd | wc -l")
