@@ -2,28 +2,15 @@
 -- arrived. Every message ends as sent, failed or in doubt; no recipient gets one twice; a message
 -- is in doubt only if its mark was stored and its result was not.
 --
---    lua5.4 spec/live/outbox_crash.lua calls safe      a kill before and after each call of the store
---    lua5.4 spec/live/outbox_crash.lua times eager 500 500 kills at random times
---    lua5.4 spec/live/outbox_crash.lua stops safe      no kill: the runner is stopped there (SIGSTOP),
---                                                      and goes on after another one has finished
+--    lua5.4 spec/live/outbox_crash.lua safe 500     500 kills at random moments; or with `eager`
 --
+-- outbox_crash_spec.lua kills at every statement of the store and at every octet.
 -- The last line is "N cases, N sent, N failed, N in doubt (N of these had arrived)".
+
+local command = require "spec.tools.command"
 
 local interpreter = "lua5.4"
 local KILL_ALL = 10 -- seconds after which any program of this file is killed
-
-local function output_of(line)
-   local pipe = assert(io.popen(line))
-   local text = pipe:read("*a")
-   pipe:close()
-   return text
-end
-
-local function write(path, text)
-   local file = assert(io.open(path, "w"))
-   file:write(text)
-   file:close()
-end
 
 -- ---- the programs ----
 
@@ -44,30 +31,15 @@ io.stdout:flush()
 sink:serve()
 ]]
 
--- A runner. `point`: it sends itself a signal before ("-3") or after ("3") this call of the store.
--- `later`: so many seconds have passed.
+-- A runner. `later`: so many seconds have passed.
 local runner = [[
-local path, port, pipelining, later, point, signal = ...
-later, point = tonumber(later), tonumber(point)
+local path, port, pipelining, later = ...
 local smtp = require "smtp.safe"
-local pid = io.open("/proc/self/stat"):read("*n")
 local box = assert(smtp.outbox { store = path, name = "crash", lease = 60,
    server = { host = "127.0.0.1", port = port, tls = "skip", pipelining = pipelining } })
-box.now = function() return os.time() + later end
-local calls = 0
-for _, name in ipairs { "claim", "renew", "commit", "expire", "due_at", "read", "note", "set_note" } do
-   local method = box.store[name]
-   box.store[name] = function(...)
-      calls = calls + 1
-      local number = calls
-      if -number == point then os.execute(("kill -%s %d"):format(signal, pid)) end
-      local a, b = method(...)
-      if number == point then os.execute(("kill -%s %d"):format(signal, pid)) end
-      return a, b
-   end
-end
+box.now = function() return os.time() + tonumber(later) end
 assert(box:run { once = true })
-print(calls)
+print "over"
 ]]
 
 -- Puts messages of three kinds: for one, for three, one of whom does not exist, and a long one.
@@ -95,7 +67,7 @@ local store, truth = base .. ".db", base .. ".truth"
 local programs = { server = base .. ".server", runner = base .. ".runner", putter = base .. ".putter" }
 
 local function run(program, arguments, seconds)
-   return output_of(("timeout -s KILL %s %s %s %s 2>&1"):format(seconds or KILL_ALL, interpreter,
+   return command.own(("timeout -s KILL %s %s %s %s"):format(seconds or KILL_ALL, interpreter,
       programs[program], arguments))
 end
 
@@ -141,77 +113,31 @@ local function check(port, marked)
    box:close()
 end
 
--- Put, run until the kill, run the rest. -> what the first runner printed: nothing, if it was killed
-local function case(port, pipelining, point, seconds)
-   output_of(("rm -f %s*; : >%s"):format(store, truth))
+-- Put, run until the kill, run the rest.
+local function case(port, pipelining)
+   command.own(("rm -f %s*; : >%s"):format(store, truth))
    local said = run("putter", ("%s %d"):format(store, port))
    assert(said == "", said)
-   local first = run("runner", ("%s %d %s 0 %d KILL"):format(store, port, pipelining, point), seconds)
+   run("runner", ("%s %d %s 0"):format(store, port, pipelining), ("%.4f"):format(0.005 + math.random() * 0.06))
    local marked = marked_ids(port)
-   said = run("runner", ("%s %d %s 100 0"):format(store, port, pipelining))
-   assert(said:find("^%d+\n$"), said)
+   said = run("runner", ("%s %d %s 100"):format(store, port, pipelining))
+   assert(said == "over\n", said)
    check(port, marked)
    totals.kills = totals.kills + 1
-   return first
-end
-
--- A runner that is stopped, goes on after another one has done everything, and ends by itself.
--- -> what it printed
-local function stop(port, pipelining, point)
-   output_of(("rm -f %s*; : >%s"):format(store, truth))
-   local said = run("putter", ("%s %d"):format(store, port))
-   assert(said == "", said)
-   local stopped = io.popen(("echo $$; exec %s %s %s %d %s 0 %d STOP 2>&1"):format(interpreter,
-      programs.runner, store, port, pipelining, point))
-   local pid = stopped:read("*n")
-   local state = output_of(("while state=$(sed -n 's/^State:.\\(.\\).*/\\1/p' /proc/%d/status 2>&1); do "
-      .. "case $state in T|t|Z|*No*|'') break;; esac; sleep 0.01; done; echo $state"):format(pid))
-   local marked = marked_ids(port)
-   said = run("runner", ("%s %d %s 100 0"):format(store, port, pipelining))
-   assert(said:find("^%d+\n$"), said)
-   output_of(("kill -CONT %d 2>&1"):format(pid))
-   local first = stopped:read("*a")
-   stopped:close()
-   assert(first:find("^\n%d+\n$"), first)
-   run("runner", ("%s %d %s 300 0"):format(store, port, pipelining))
-   check(port, marked)
-   totals.kills = totals.kills + 1
-   return state:find("^T") ~= nil
 end
 
 -- ---- many ----
 
-local kinds = {}
-
--- Before and after each call, until the runner ends by itself, or after so many.
-function kinds.calls(port, pipelining, count)
-   for _, sign in ipairs { -1, 1 } do
-      for point = 1, count do
-         if case(port, pipelining, sign * point):find("^%d+\n$") then break end
-      end
-   end
-end
-
-function kinds.stops(port, pipelining, count)
-   for _, sign in ipairs { -1, 1 } do
-      for point = 1, count do
-         if not stop(port, pipelining, sign * point) then break end
-      end
-   end
-end
-
-function kinds.times(port, pipelining, count)
-   for _ = 1, count do case(port, pipelining, 0, ("%.4f"):format(0.005 + math.random() * 0.06)) end
-end
-
-local kind, pipelining, count = arg[1] or "calls", arg[2] or "safe", tonumber(arg[3] or 30)
-write(programs.server, server)
-write(programs.runner, runner)
-write(programs.putter, putter)
+local pipelining, count = arg[1] or "safe", tonumber(arg[2] or 30)
+command.write(programs.server, server)
+command.write(programs.runner, runner)
+command.write(programs.putter, putter)
 local pipe = io.popen(("exec timeout 3600 %s %s %s"):format(interpreter, programs.server, truth))
 local port = pipe:read("*n")
-local ok, why = pcall(kinds[kind], port, pipelining, count)
-output_of(("pid=$(ss -Hltnp 'sport = :%d' | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'); kill $pid; rm -f %s.*")
+local ok, why = pcall(function()
+   for _ = 1, count do case(port, pipelining) end
+end)
+command.own(("pid=$(ss -Hltnp 'sport = :%d' | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'); kill $pid; rm -f %s.*")
    :format(port, base))
 pipe:close()
 if not ok then error(why, 0) end
