@@ -1,6 +1,6 @@
 --- What smtp.safe says in each phase of nginx. nginx.conf.in calls it everywhere.
 
-local phases = { found = {}, deferred = {}, others = {} }
+local phases = { found = {}, deferred = {}, others = {}, put = {} }
 
 -- What else there is to call. -> by name: { did it return?, result, err }
 local function try_others(safe)
@@ -13,13 +13,29 @@ local function try_others(safe)
       nothing = { pcall(safe.send) }, nonsense = { pcall(safe.defer, 5, 7) } }
 end
 
---- Tries to send, and to defer, in the phase this is called in.
+-- An outbox that is made in the phase init, as a module that nginx loads there makes one.
+local box
+
+local function try_put(safe, phase)
+   box = box or assert(safe.outbox { store = package.loaded.ngx.config.prefix() .. "tmp/phases.db",
+      name = "phases", server = { host = "127.0.0.1", port = 1 } })
+   local ok, id, err = pcall(box.put, box, { from = "a@b.example", to = "c@d.example", text = "" }, { id = phase })
+   return { ok = ok, id = id, err = err }
+end
+
+--- The outbox into which each phase has put a message with its name.
+function phases.outbox()
+   return box
+end
+
+--- Tries to send, to defer, and to put into an outbox, in the phase this is called in.
 function phases.note(phase)
    local safe = require "smtp.safe"
    local options = { host = "127.0.0.1", port = 1, from = "a@b.example", to = "c@d.example", text = "" }
    local ok, receipt, err = pcall(safe.send, options)
    phases.found[phase] = { ok = ok, receipt = receipt, err = err }
    phases.others[phase] = try_others(safe)
+   phases.put[phase] = try_put(safe, phase)
    local entry = {}
    phases.deferred[phase] = entry
    entry.ok, entry.accepted, entry.err = pcall(safe.defer, options, function(_, failure)

@@ -3,6 +3,7 @@
 
 local delivery = require "smtp.outbox.sqlite_delivery"
 local errors = require "smtp.errors"
+local lock = require "smtp.outbox.lock"
 local put = require "smtp.outbox.sqlite_put"
 local schema = require "smtp.outbox.sqlite_schema"
 local steps = require "smtp.outbox.sqlite_steps"
@@ -10,7 +11,7 @@ local system = require "smtp.ground.resources"
 
 local change, rows, run = steps.change, steps.rows, steps.run
 
-local BUSY_MS = 10000
+local BUSY_MS = 1000 -- while it is opened
 
 ---@class smtp.SqliteStore
 local Store = { __name = "smtp.SqliteStore" }
@@ -116,7 +117,7 @@ end
 -- ---- opening and closing ----
 
 function Store:close()
-   self.db:close()
+   if self.db then self.db:close() end
    return true
 end
 
@@ -126,22 +127,42 @@ local function no_module(why)
          .. "loaded: " .. why, hint = "Install the rock lua-smtp-outbox" })
 end
 
---- Open a store.
----@param path string   of the file, which is made if it does not exist
----@return smtp.SqliteStore|nil
----@return table|nil err   a SystemError
-local function open(path)
+-- -> the database, whose statements do not wait for a lock: smtp.outbox.lock does
+local function open_database(path)
    local module, why = system.load "smtp.sqlite_store"
    if not module then return nil, no_module(why) end
    local db, word, sentence = module.open(path, BUSY_MS)
    if not db then return schema.failure(path, word, sentence) end
    local done
    done, word, sentence = schema.prepare(db)
-   if not done then
-      db:close()
-      return schema.failure(path, word, sentence)
+   if done then done, word, sentence = db:run("PRAGMA busy_timeout = 0") end
+   if done then return db end
+   db:close()
+   return schema.failure(path, word, sentence)
+end
+
+--- Open the file, where that was left to its first use.
+---@return true|nil
+---@return table|nil err
+function Store:reopen()
+   local err
+   if lock.is_master() then
+      return nil, errors.usage("phase", "nginx opens no outbox in the phase init",
+         "Use the outbox from init_worker_by_lua on")
    end
-   return setmetatable({ db = db, path = path, lasting = true }, Store)
+   self.db, err = open_database(self.path)
+   return self.db and true, err
+end
+
+--- Open a store.
+---@param path string   of the file, which is made if it does not exist
+---@return smtp.SqliteStore|nil
+---@return table|nil err   a SystemError
+local function open(path)
+   local self = setmetatable({ db = nil, path = path, lasting = true }, Store)
+   if lock.is_master() then return self end
+   local ok, err = self:reopen()
+   return ok and self, err
 end
 
 return { open = open }

@@ -45,7 +45,9 @@ local migrations = {
 -- ---- errors ----
 
 local reasons = {
-   busy = { "store_busy", "later", "another process keeps the store locked; try again" },
+   busy = { "store_busy", "later", "Another process keeps the file locked: try again. If that does "
+      .. "not help, fuser(1) lists the processes that use the file, and ps one that was stopped "
+      .. "(state T)" },
    full = { "store_full", "later", "Free some space on the disk" },
    corrupt = { "store_damaged", "never",
       "Check that the path is the one of an outbox; restore the file from a backup if it is" },
@@ -53,6 +55,7 @@ local reasons = {
    path = { "store_path", "later", "Check the path: the folder has to exist and to be writable" },
    memory = { "resources", "later" },
    io = { "store_io", "later", "Check the disk" },
+   forked = { "store_forked", "never", "Make the outbox in the process that uses it" },
    toobig = { "store_toobig", "never", "Send less in one message" },
 }
 

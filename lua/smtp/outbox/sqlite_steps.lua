@@ -1,7 +1,9 @@
 --- Steps of the SQLite store: statements that succeed or fail together, and rows as records.
 -- @module smtp.outbox.sqlite_steps
 
+local core = require "smtp.core"
 local errors = require "smtp.errors"
+local lock = require "smtp.outbox.lock"
 local schema = require "smtp.outbox.sqlite_schema"
 
 local steps = {}
@@ -21,18 +23,25 @@ function steps.rows(self, sql, ...)
    return list
 end
 
-local function results(self, ok, ...)
-   if ok then return ... end
-   local trouble = ...
+-- Run a step until it succeeds or fails. While another process keeps the file locked, it waits.
+-- No step yields inside a transaction: all jobs of a process share one connection.
+local function attempt(self, began, fn, ...)
+   local ok, a, b, c = pcall(fn, self, ...)
+   if ok then return a, b, c end
    self.db:run("ROLLBACK") -- without a transaction this fails, and does nothing
-   if type(trouble) ~= "table" then error(trouble, 0) end
-   if errors.is(trouble) then return nil, trouble end
-   return schema.failure(self.path, trouble.word, trouble.sentence)
+   if type(a) ~= "table" then error(a, 0) end
+   if errors.is(a) then return nil, a end
+   if a.word == "busy" and lock.wait(began) then return attempt(self, began, fn, ...) end
+   return schema.failure(self.path, a.word, a.sentence)
 end
 
 -- What one step returns, nil and an error if it fails.
 function steps.step(self, fn, ...)
-   return results(self, pcall(fn, self, ...))
+   if not self.db then
+      local ok, err = self:reopen()
+      if not ok then return nil, err end
+   end
+   return attempt(self, core.now(), fn, ...)
 end
 
 -- A step that changes something. A lasting one is on the disk when it returns.

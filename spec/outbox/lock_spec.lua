@@ -1,0 +1,36 @@
+-- How a process waits while another one keeps the file of a store locked.
+local core = require "smtp.core"
+local lock = require "smtp.outbox.lock"
+local outboxes = require "spec.tools.outboxes"
+local raw = require "smtp.sqlite_store"
+
+describe("A store that is locked", function()
+   after_each(outboxes.clean)
+
+   it("is waited for, for ten seconds", function()
+      local began = core.now()
+      assert.is_true(lock.wait(began))
+      assert.is_true(core.now() > began)
+      assert.is_true(lock.wait(began - 9))
+      assert.is_false(lock.wait(began - 10))
+   end)
+
+   it("fails after that, with what to look for", function()
+      local case = outboxes.new()
+      local db = raw.open(case.path, 0)
+      assert(db:run "BEGIN IMMEDIATE")
+      local wait, tries = lock.wait, 0
+      lock.wait = function()
+         tries = tries + 1
+         return tries < 3
+      end
+      local id, err = case.box:put(outboxes.message "bob@example.net")
+      lock.wait = wait
+      assert.is_nil(id)
+      assert.same({ "system", "store_busy", "later", 3 }, { err.kind, err.reason, err.retry, tries })
+      assert.matches(case.path .. ": database is locked", err.what, 1, true)
+      assert.matches("state T", err.hint)
+      db:close()
+      assert(case.box:put(outboxes.message "bob@example.net"))
+   end)
+end)
