@@ -1,4 +1,4 @@
---- How late a timer of 1 ms is in a worker that puts messages into an outbox, beside one that only waits for the disk as
+--- How late a timer of 1 ms is in a worker that puts messages into an outbox, and in one that only waits for the disk as
 -- often: the file of each is below build/, on the disk of the project.
 
 local ffi = require "ffi"

@@ -59,8 +59,8 @@ end
 local can_pause = { rewrite = true, access = true, content = true, timer = true, preread = true,
    server_rewrite = true, ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true }
 
---- Can ngx.sleep be called here? Some phases cannot pause, nor can a function that was called by one
--- of C, such as string.gsub.
+--- Can ngx.sleep be called here? Some phases cannot pause, nor can a function that was called by
+-- one of C, such as string.gsub.
 ---@return boolean
 function pace.can_pause()
    return can_pause[package.loaded.ngx.get_phase()] and core.can_yield() or false
