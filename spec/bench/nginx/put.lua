@@ -1,5 +1,5 @@
---- How late a timer of 1 ms is in a worker that puts messages into an outbox, and in one that only waits for the disk as
--- often: the file of each is below build/, on the disk of the project.
+--- How late a timer of 1 ms is in a worker that puts messages into an outbox, and in one that only waits for the disk
+-- as often: the file of each is below build/, on the disk of the project.
 
 local ffi = require "ffi"
 local safe = require "smtp.safe"
