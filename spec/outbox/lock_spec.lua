@@ -2,6 +2,7 @@
 local core = require "smtp.core"
 local lock = require "smtp.outbox.lock"
 local outboxes = require "spec.tools.outboxes"
+local sqlite = require "smtp.outbox.sqlite"
 local raw = require "smtp.sqlite_store"
 
 describe("A store that is locked", function()
@@ -13,6 +14,24 @@ describe("A store that is locked", function()
       assert.is_true(core.now() > began)
       assert.is_true(lock.wait(began - 9))
       assert.is_false(lock.wait(began - 10))
+   end)
+
+   it("is waited for while it is made", function()
+      local path = outboxes.path()
+      local db = raw.open(path, 0)
+      assert(db:run "BEGIN EXCLUSIVE")
+      local wait, tries = lock.wait, 0
+      lock.wait = function()
+         tries = tries + 1
+         if tries == 3 then db:run "ROLLBACK" end
+         return tries < 9
+      end
+      local store, err = sqlite.open(path)
+      lock.wait = wait
+      assert(store, tostring(err))
+      assert.equal(3, tries)
+      assert.same({ {} }, { store:count "box" })
+      db:close()
    end)
 
    it("fails after that, with what to look for", function()

@@ -1,6 +1,7 @@
 --- The SQLite store: see smtp.outbox.store for what each method does. One file, several processes.
 -- @module smtp.outbox.sqlite
 
+local core = require "smtp.core"
 local delivery = require "smtp.outbox.sqlite_delivery"
 local errors = require "smtp.errors"
 local lock = require "smtp.outbox.lock"
@@ -10,8 +11,6 @@ local steps = require "smtp.outbox.sqlite_steps"
 local system = require "smtp.ground.resources"
 
 local change, rows, run = steps.change, steps.rows, steps.run
-
-local BUSY_MS = 1000 -- while it is opened
 
 ---@class smtp.SqliteStore
 local Store = { __name = "smtp.SqliteStore" }
@@ -127,15 +126,16 @@ local function no_module(why)
          .. "loaded: " .. why, hint = "Install the rock lua-smtp-outbox" })
 end
 
--- -> the database, whose statements do not wait for a lock: smtp.outbox.lock does
+-- No statement waits for a lock by itself: smtp.outbox.lock does that.
 local function open_database(path)
    local module, why = system.load "smtp.sqlite_store"
    if not module then return nil, no_module(why) end
-   local db, word, sentence = module.open(path, BUSY_MS)
+   local db, word, sentence = module.open(path, 0)
    if not db then return schema.failure(path, word, sentence) end
-   local done
-   done, word, sentence = schema.prepare(db)
-   if done then done, word, sentence = db:run("PRAGMA busy_timeout = 0") end
+   local began, done = core.now(), nil
+   repeat
+      done, word, sentence = schema.prepare(db)
+   until done or word ~= "busy" or not lock.wait(began)
    if done then return db end
    db:close()
    return schema.failure(path, word, sentence)
@@ -145,13 +145,13 @@ end
 ---@return true|nil
 ---@return table|nil err
 function Store:reopen()
-   local err
    if lock.is_master() then
       return nil, errors.usage("phase", "nginx opens no outbox in the phase init",
          "Use the outbox from init_worker_by_lua on")
    end
-   self.db, err = open_database(self.path)
-   return self.db and true, err
+   local db, err = open_database(self.path)
+   self.db = self.db or db -- another job may have opened it meanwhile
+   return db and true, err
 end
 
 --- Open a store.

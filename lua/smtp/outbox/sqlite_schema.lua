@@ -1,7 +1,6 @@
 --- The tables of the SQLite store, and how files of older versions become those of this one.
 -- @module smtp.outbox.sqlite_schema
 
-local core = require "smtp.core"
 local errors = require "smtp.errors"
 
 local schema = {}
@@ -79,16 +78,9 @@ local function value_of(db, sql)
    return rows[1] and rows[1][1]
 end
 
-local TRIES = 100 -- of 20 ms: switching to WAL does not wait for other processes by itself
-
 local function use_wal(db)
-   local mode, word, sentence
-   for _ = 1, TRIES do
-      mode, word, sentence = value_of(db, "PRAGMA journal_mode = WAL")
-      if mode == "wal" then return true end
-      if word ~= "busy" then break end
-      core.sleep(0.02)
-   end
+   local mode, word, sentence = value_of(db, "PRAGMA journal_mode = WAL")
+   if mode == "wal" then return true end
    if word then return nil, word, sentence end
    return nil, "io", "SQLite cannot use a write-ahead log here: a network file system, most likely"
 end
@@ -135,7 +127,8 @@ local function migrate(db)
    return nil, word, sentence
 end
 
---- Make a database that was opened ready: its settings, its tables.
+--- Make a database that was opened ready: its settings, its tables. Where another process has the
+-- file locked, the word is "busy", and it can be called again.
 ---@param db userdata   of smtp.sqlite_store
 ---@return true|nil
 ---@return string|nil word

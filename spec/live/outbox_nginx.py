@@ -1,0 +1,235 @@
+"""Puts messages into an outbox from handlers of nginx, under load, and ends workers meanwhile: each message that was
+accepted arrives, once. A server writes down what arrived; `lua-smtp outbox run` delivers beside nginx.
+
+   spec/live/outbox_nginx.py kill 20      one worker killed (SIGKILL) each second, for 20 seconds of load
+   spec/live/outbox_nginx.py hup 20       a new configuration (SIGHUP) each second
+   spec/live/outbox_nginx.py quit 20      QUIT in the middle, KILL five seconds later, and a new start
+
+The last line is "NAME: N accepted, N arrived, N lost, N twice, N in doubt (N of these had arrived)".
+"""
+import collections
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CLIENTS = 8
+SETTLE_MAX = 120  # seconds until everything is delivered
+LUA = dict(os.environ, LUA_PATH=ROOT + "/lua/?.lua;" + ROOT + "/?.lua;;", LUA_CPATH=ROOT + "/build/lua5.4/?.so;;")
+
+CONF = """
+load_module %(modules)s/ndk_http_module.so;
+load_module %(modules)s/ngx_http_lua_module.so;
+error_log %(folder)s/error.log warn;
+pid %(folder)s/nginx.pid;
+%(user)s
+worker_processes 2;
+events { worker_connections 128; }
+http {
+   access_log off;
+   client_body_temp_path %(folder)s; proxy_temp_path %(folder)s; fastcgi_temp_path %(folder)s;
+   uwsgi_temp_path %(folder)s; scgi_temp_path %(folder)s;
+   lua_package_path "%(root)s/lua/?.lua;;";
+   lua_package_cpath "%(root)s/build/luajit/?.so;;";
+   init_by_lua_block {
+      box = require("smtp").outbox { store = "%(folder)s/mail.db", name = "load", lease = 5,
+         server = { host = "127.0.0.1", port = %(sink)d, tls = "skip" } }
+   }
+   server {
+      listen 127.0.0.1:%(port)d;
+      location = /put {
+         content_by_lua_block {
+            ngx.print(box:put({ from = "ann@example.org", to = "bob@example.net", subject = ngx.var.arg_id,
+               text = "Hi\\n" }, { id = ngx.var.arg_id }))
+         }
+      }
+   }
+}
+"""
+
+SINK = """
+local truth = io.open(arg[1], "a")
+local sink = require("smtp").sink { keep = 0, on_message = function(message)
+   truth:write(message.data:match("Subject: (%S+)"), "\\n")
+   truth:flush()
+end }
+print((select(2, sink:listen())))
+io.stdout:flush()
+sink:serve()
+"""
+
+
+def shell(command):
+    return subprocess.check_output(command, shell=True, text=True).strip()
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+class Site:
+    """nginx, the server that gets the mail, and the program that delivers."""
+
+    def __init__(self, folder):
+        self.folder, self.programs = folder, []
+        self.truth = folder + "/truth"
+        open(self.truth, "w").close()
+        with open(folder + "/sink.lua", "w") as file:
+            file.write(SINK)
+        sink = self.start(["lua5.4", folder + "/sink.lua", self.truth], stdout=subprocess.PIPE, text=True)
+        self.sink = int(sink.stdout.readline())
+        self.port = self.sink + (5000 if self.sink < 40000 else -5000)
+        values = dict(folder=folder, root=ROOT, port=self.port, sink=self.sink,
+                      user="user root;" if os.getuid() == 0 else "",
+                      modules=shell("dirname $(dpkg -L libnginx-mod-http-lua | grep -m 1 '_module\\.so$')"))
+        with open(folder + "/nginx.conf", "w") as file:
+            file.write(CONF % values)
+        self.start_nginx()
+        self.runner = self.start(self.command("run", "--host", "127.0.0.1", "--port", str(self.sink), "--tls", "skip"),
+                                 stdout=subprocess.DEVNULL)
+
+    def start(self, command, **more):
+        program = subprocess.Popen(command, env=LUA, **more)
+        self.programs.append(program)
+        return program
+
+    def command(self, action, *more):
+        return ["lua5.4", ROOT + "/csrc/lua-smtp", "outbox", action, "--store", self.folder + "/mail.db", "--name", "load",
+                *more]
+
+    def start_nginx(self):
+        nginx = os.environ.get("NGINX", "/usr/sbin/nginx")
+        self.nginx = self.start([nginx, "-e", self.folder + "/error.log", "-p", self.folder, "-c",
+                                 self.folder + "/nginx.conf", "-g", "daemon off;"])
+        for _ in range(200):
+            try:
+                http.client.HTTPConnection("127.0.0.1", self.port, timeout=5).connect()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("nginx did not start: " + read(self.folder + "/error.log"))
+
+    def workers(self):
+        path = "/proc/%d/task/%d/children" % (self.nginx.pid, self.nginx.pid)
+        return [int(pid) for pid in read(path).split()]
+
+    def stats(self):
+        return json.loads(subprocess.check_output(self.command("stats", "--json"), env=LUA))
+
+    def entries_in_doubt(self):
+        return [one["id"] for one in json.loads(subprocess.check_output(
+            self.command("list", "--state", "doubt", "--json", "--limit", "10000"), env=LUA))]
+
+    def settle(self):
+        limit = time.monotonic() + SETTLE_MAX
+        while time.monotonic() < limit:
+            stats = self.stats()
+            if stats["queued"] + stats["claimed"] + stats["ending"] == 0:
+                return
+            time.sleep(0.2)
+        raise SystemExit("it did not deliver everything: " + str(stats))
+
+    def stop(self):
+        for program in reversed(self.programs):
+            if program.poll() is None:
+                program.terminate()
+        for program in self.programs:
+            try:
+                program.wait(20)
+            except subprocess.TimeoutExpired:
+                program.kill()
+
+
+class Load:
+    """Clients that put messages until the time is over."""
+
+    def __init__(self, port, seconds):
+        self.port, self.until = port, time.monotonic() + seconds
+        self.accepted, self.failures = set(), 0
+        self.threads = [threading.Thread(target=self.put_all, args=(i,)) for i in range(CLIENTS)]
+        for thread in self.threads:
+            thread.start()
+
+    def put_all(self, client):
+        count, connection = 0, None
+        while time.monotonic() < self.until:
+            count += 1
+            message_id = "c%d-%d" % (client, count)
+            try:
+                connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                connection.request("GET", "/put?id=" + message_id)
+                answer = connection.getresponse()
+                if answer.read().decode() == message_id and answer.status == 200:
+                    self.accepted.add(message_id)
+                    continue
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                connection = None
+            self.failures += 1
+            time.sleep(0.02)
+
+    def wait(self):
+        for thread in self.threads:
+            thread.join()
+
+
+def kill(site, until):
+    while time.monotonic() < until - 1:
+        time.sleep(1)
+        os.kill(site.workers()[0], signal.SIGKILL)
+
+
+def hup(site, until):
+    while time.monotonic() < until - 1:
+        time.sleep(1)
+        site.nginx.send_signal(signal.SIGHUP)
+
+
+def quit(site, until):
+    time.sleep(max(0.2, (until - time.monotonic()) / 3))
+    workers = site.workers()
+    site.nginx.send_signal(signal.SIGQUIT)
+    try:
+        site.nginx.wait(5)
+    except subprocess.TimeoutExpired:
+        for pid in [site.nginx.pid, *workers]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        site.nginx.wait()
+    site.start_nginx()
+
+
+def run(name, seconds):
+    with tempfile.TemporaryDirectory(dir=ROOT + "/build") as folder:
+        site = Site(folder)
+        try:
+            load = Load(site.port, seconds)
+            {"kill": kill, "hup": hup, "quit": quit}[name](site, load.until)
+            load.wait()
+            site.settle()
+            arrived = collections.Counter(read(site.truth).split())
+            doubt = site.entries_in_doubt()
+            lost = [one for one in load.accepted if one not in arrived and one not in doubt]
+            twice = [one for one, times in arrived.items() if times > 1]
+            print("%s: %d accepted, %d arrived, %d lost, %d twice, %d in doubt (%d of these had arrived)" % (
+                name, len(load.accepted), sum(arrived.values()), len(lost), len(twice), len(doubt),
+                len([one for one in doubt if one in arrived])))
+            if len(load.accepted) == 0:
+                raise SystemExit("nothing was accepted: " + read(folder + "/error.log"))
+            site.runner.terminate()
+            if site.runner.wait(30) != 0:
+                raise SystemExit("the runner ended with %d" % site.runner.returncode)
+        finally:
+            site.stop()
+
+
+run(sys.argv[1], float(sys.argv[2]))
