@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Puts messages into an outbox from handlers of nginx, under load, and ends workers meanwhile: each message that was
 accepted arrives, once. A server writes down what arrived; `lua-smtp outbox run` delivers beside nginx.
 
