@@ -132,7 +132,8 @@ local function open_database(path)
    if not module then return nil, no_module(why) end
    local db, word, sentence = module.open(path, 0)
    if not db then return schema.failure(path, word, sentence) end
-   local began, done = core.now(), nil
+   local began = core.now()
+   local done
    repeat
       done, word, sentence = schema.prepare(db)
    until done or word ~= "busy" or not lock.wait(began)
