@@ -589,6 +589,9 @@ void smtp_mechanism_out(struct smtp_session *s);
 const struct smtp_transaction *smtp_spoken(const struct smtp_session *s);
 /** A piece of the message, cut anywhere. Returns how much of it was taken. */
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len);
+/** The same of a piece that is borrowed until BODY is wanted again or the session ends: what of it
+ * is sent as it is need not be copied. */
+size_t smtp_body_lend(struct smtp_session *s, const char *data, size_t len);
 /** The message is complete. */
 void smtp_body_end(struct smtp_session *s);
 /** Returns the transaction whose end is held back, NULL where there is none. The verdict of those

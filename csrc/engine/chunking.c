@@ -17,7 +17,7 @@ static bool may_gather(const struct smtp_session *s)
 {
     if (s->spoken->trouble.error != SMTP_ERROR_NONE) return false;
     if (s->gathering) return true;
-    if (s->out_len > s->out_at) return false;
+    if (s->out_len > s->out_at || s->lent.len > 0) return false;
     return s->due_count == 0;
 }
 

@@ -70,30 +70,29 @@ static size_t take_line_end(struct smtp_session *s, const char *data, size_t len
     return taken;
 }
 
-/* Returns the length of whole lines that are sent as they are: CRLF ends them, and no dot is to be
- * doubled. */
-static size_t clean_len(const struct smtp_session *s, const char *data, size_t len)
+/* Takes whole lines that are sent as they are: no dot is to be doubled. Returns their length. Where
+ * they are many they are lent, if the caller agreed to that, and else written. Octets over 127 that
+ * only the header may contain are left to the caller. */
+static size_t take_lines(struct smtp_session *s, const char *data, size_t len)
 {
-    size_t at = 0, room = wire_room(s);
-    if (len > room) len = room;
-    while (at < len && !(data[at] == '.' && s->next == STEP_body)) {
-        size_t line_len = plain_len(data + at, len - at, may_be_8bit(s));
-        if (line_len == 0 || line_len > SMTP_BODY_LINE_MAX || len - at - line_len < 2) break;
-        if (data[at + line_len] != '\r' || data[at + line_len + 1] != '\n') break;
-        at += line_len + 2;
+    struct smtp_lines lines = {.eightbit = s->spoken->eightbit, .dots = s->next != STEP_body};
+    size_t taken = 0;
+    if (s->in_line || s->after_cr) return 0;
+    if (s->may_lend && !s->gathering && len >= lent_min(s)) {
+        taken = smtp_lines_take(data, len, &lines);
+        if (taken >= lent_min(s)) return lend(s, data, taken);
     }
-    return at;
+    if (len > wire_room(s)) len = wire_room(s);
+    if (taken == 0 || taken > len) taken = smtp_lines_take(data, len, &lines);
+    return put(s, data, taken);
 }
 
 /* Takes lines, a run of text, or one line end. Returns how much was taken: 0 where the buffer is
  * full. */
 static size_t take_some(struct smtp_session *s, const char *data, size_t len)
 {
-    size_t clean = s->in_line || s->after_cr ? 0 : clean_len(s, data, len);
-    if (clean > 0) {
-        put(s, data, clean);
-        return clean;
-    }
+    size_t lines_len = take_lines(s, data, len);
+    if (lines_len > 0) return lines_len;
     if (is_line_end(*data)) return take_line_end(s, data, len);
     size_t taken = put_run(s, data, plain_len(data, len, may_be_8bit(s)));
     if (taken > 0) s->after_cr = false;
@@ -123,7 +122,7 @@ static bool may_take(struct smtp_session *s)
     return s->next == STEP_body && s->due_count == 0;
 }
 
-/* Takes lines, a run of text or a line end. Returns how much: 0 where the buffer is full. */
+/* Takes some of the message. Returns how much: 0 where the buffer is full. */
 static size_t take_next(struct smtp_session *s, const char *data, size_t len,
                         enum smtp_error *error)
 {
@@ -179,6 +178,15 @@ size_t body_take(struct smtp_session *s, const char *data, size_t len)
 size_t smtp_body(struct smtp_session *s, const char *data, size_t len)
 {
     size_t taken = body_take(s, data, len);
+    dialogue_go_on(s);
+    return taken;
+}
+
+size_t smtp_body_lend(struct smtp_session *s, const char *data, size_t len)
+{
+    s->may_lend = true;
+    size_t taken = body_take(s, data, len);
+    s->may_lend = false;
     dialogue_go_on(s);
     return taken;
 }

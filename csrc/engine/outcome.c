@@ -129,6 +129,7 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
         s->status.eager_failed = true;
     s->run_count = s->due_count = 0;
     smtp_session_wipe(s);
+    s->lent.len = 0;
     s->gathering = false;
     s->held_at = 0;
     return STEP_over;

@@ -77,7 +77,7 @@ struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
 bool smtp_session_rests(const struct smtp_session *s)
 {
     return s->next == STEP_ready && s->due_count == 0 && s->out_len == s->out_at &&
-           s->line_len == 0 && s->reply_lines == 0;
+           s->lent.len == 0 && s->line_len == 0 && s->reply_lines == 0;
 }
 
 void smtp_tls_started(struct smtp_session *s, bool verified)

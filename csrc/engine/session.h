@@ -182,6 +182,8 @@ struct smtp_session {
     uint64_t said_len, sent_len;     /* octets of the stream that were said, and sent */
     uint64_t held_at;                /* those from here on must not leave yet; 0: all may */
     bool out_secret;                 /* the buffer contains a secret */
+    bool may_lend;                   /* the piece at hand may be lent */
+    struct smtp_text lent;           /* octets of a piece, said after those in the buffer */
 
     /* transcript.c: what was said and heard */
     uint64_t shown_len;    /* octets that were ever kept in the ring `shown` */
@@ -316,8 +318,15 @@ void break_transaction(struct smtp_session *s, struct smtp_transaction *m);
 /* wire.c */
 static inline size_t wire_room(const struct smtp_session *s)
 {
-    return s->out_max - s->out_len;
+    return s->lent.len > 0 ? 0 : s->out_max - s->out_len;
 }
+/* So many octets are worth a write of their own, which costs more than to copy a few. */
+static inline size_t lent_min(const struct smtp_session *s)
+{
+    return s->out_max / 4;
+}
+/* Says octets that stay where they are, at least lent_min. Returns their number. */
+size_t lend(struct smtp_session *s, const char *data, size_t len);
 /* Returns how much there was room for. A command always has room: dialogue.c asks for it first, and
  * AUTH has the whole buffer. */
 static inline size_t put(struct smtp_session *s, const char *data, size_t len)

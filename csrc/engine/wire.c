@@ -29,9 +29,32 @@ static size_t hidden_len(const struct smtp_session *s)
     return chunk_hidden_len(s);
 }
 
+size_t lend(struct smtp_session *s, const char *data, size_t len)
+{
+    s->lent = (struct smtp_text){data, len};
+    s->said_len += len;
+    return len;
+}
+
+/* What is lent follows what is in the buffer, and nothing is written until it has left. */
 struct smtp_text smtp_send_buf(const struct smtp_session *s)
 {
-    return (struct smtp_text){s->out + s->out_at, s->out_len - s->out_at - hidden_len(s)};
+    size_t unsent_len = s->out_len - s->out_at;
+    if (s->lent.len == 0) return (struct smtp_text){s->out + s->out_at, unsent_len - hidden_len(s)};
+    if (unsent_len > 0) return (struct smtp_text){s->out + s->out_at, unsent_len};
+    return (struct smtp_text){s->lent.data, s->lent.len - hidden_len(s)};
+}
+
+/* A small rest of what is lent is written after all, so that there is room for what follows. */
+static void ack_lent(struct smtp_session *s, size_t len)
+{
+    s->lent.data += len;
+    s->lent.len -= len;
+    size_t rest_len = s->lent.len;
+    if (rest_len >= lent_min(s)) return;
+    s->lent.len = 0;
+    s->said_len -= rest_len;
+    put(s, s->lent.data, rest_len);
 }
 
 const struct smtp_transaction *smtp_spoken(const struct smtp_session *s)
@@ -50,9 +73,10 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
     if (len > sent_max) len = sent_max;
+    bool of_buffer = s->out_at < s->out_len;
     transcript_said(s, len);
-    s->out_at += len;
     s->sent_len += len;
+    if (of_buffer) s->out_at += len;
     if (s->out_at == s->out_len) {
         smtp_session_wipe(s);
     } else if (s->out_at >= s->out_max / 2) {
@@ -61,6 +85,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
         if (s->out_secret) wipe(s->out + s->out_len, s->out_at);
         s->out_at = 0;
     }
+    if (!of_buffer && s->lent.len > 0) ack_lent(s, len);
     dialogue_go_on(s);
 }
 

@@ -121,21 +121,23 @@ static int session_tls_started(lua_State *L)
     return 0;
 }
 
-/** session:body(piece, from) -> index of the first byte not taken. */
+/** session:body(piece, from) -> index of the first byte not taken. The session keeps the piece. */
 static int session_body(lua_State *L)
 {
+    lua_settop(L, 3);
     struct smtp_session *s = to_session(L);
     struct smtp_text piece = text_arg(L, 2);
     size_t from = lcompat_count(L, 3, LCOMPAT_SIZE_MAX) - 1;
     luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
-    push_integer(L, from + smtp_body(s, piece.data + from, piece.len - from) + 1);
+    anchor(L, "piece", 2);
+    push_integer(L, from + smtp_body_lend(s, piece.data + from, piece.len - from) + 1);
     return 1;
 }
 
 static int session_body_end(lua_State *L)
 {
     smtp_body_end(to_session(L));
-    return 0;
+    return 0; /* the piece stays until there is another one: some of it may not have left */
 }
 
 /** session:end_allowed(): the message whose end is held back may end. */

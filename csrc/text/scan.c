@@ -147,6 +147,19 @@ static void end_line(struct smtp_scan *scan)
     scan->line_len = scan->from_len = 0;
 }
 
+/* Whole lines that are sent as they are. Returns their length, often all there is. */
+static size_t scan_lines(struct smtp_scan *scan, const char *data, size_t len)
+{
+    struct smtp_lines lines = {.eightbit = true, .dots = true, .has_eightbit = scan->eightbit};
+    if (!scan->ready || scan->line_len > 0 || scan->after_cr) return 0;
+    size_t taken = smtp_lines_take(data, len, &lines);
+    scan->wire_len += taken;
+    if (lines.line_max > scan->line_max) scan->line_max = lines.line_max;
+    if (lines.has_eightbit) scan->eightbit = true;
+    if (lines.has_dots) scan->dotted = true;
+    return taken;
+}
+
 static size_t scan_line_end(struct smtp_scan *scan, const char *data, size_t len)
 {
     bool ends, after_cr = scan->after_cr;
@@ -189,7 +202,10 @@ void smtp_scan(struct smtp_scan *scan, const char *data, size_t len)
     }
     size_t header_len = scan->ready ? smtp_header_look(&scan->header, data, len) : 0;
     for (size_t at = 0; at < len;) {
-        if (is_line_end(data[at]))
+        size_t lines_len = scan_lines(scan, data + at, len - at);
+        if (lines_len > 0)
+            at += lines_len;
+        else if (is_line_end(data[at]))
             at += scan_line_end(scan, data + at, len - at);
         else
             at += scan_text(scan, data + at, len - at);

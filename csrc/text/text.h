@@ -139,6 +139,11 @@ size_t smtp_decimal(char out[SMTP_DECIMAL_MAX], uint64_t number);
  *  Returns the length. */
 size_t smtp_base64_encode(const char *data, size_t len, char *out);
 
+enum { SMTP_BASE64_LINE_LEN = 57 }; /* bytes of a line of 76 characters (RFC 2045 6.8) */
+
+/** Writes so many whole lines of base64, 76 characters and CRLF each, of the 57 bytes of each. */
+void smtp_base64_lines(const char *data, size_t count, char *out);
+
 /** Decodes strictly: padded, one form for each value, no other character. `out` has room for 3
  *  bytes for each 4. Returns false where the text is not base64. */
 bool smtp_base64_decode(const char *data, size_t len, char *out, size_t *out_len);
@@ -178,7 +183,19 @@ size_t smtp_encode(struct smtp_encoder *e, const char *data, size_t len, char *o
 /** Ends the body. The encoder is then as new, for another body. */
 size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 
-/* ---- what a message contains (header.c, scan.c) ---- */
+/* ---- what a message contains (lines.c, header.c, scan.c) ---- */
+
+/** What the lines of a text may contain, and what those that were taken do contain. */
+struct smtp_lines {
+    bool eightbit, dots;         /* octets over 127, and a dot at the beginning, may be there */
+    bool has_eightbit, has_dots; /* such ones are there; has_eightbit may be set beforehand */
+    size_t line_max;             /* bytes of the longest line, without its line end */
+};
+
+/** Returns the length of the lines, from the beginning of the text, that may be sent as they are:
+ *  CRLF ends each, none is over SMTP_BODY_LINE_MAX, and none contains a NUL, another CR or LF, or
+ *  what `lines` does not allow. */
+size_t smtp_lines_take(const char *data, size_t len, struct smtp_lines *lines);
 
 /** Searches a message's header for what must not leave. `fault` is then the reason of the error:
  *  "bcc" for a Bcc or Resent-Bcc field, which every recipient would see (the names count in any

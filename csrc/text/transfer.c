@@ -59,8 +59,15 @@ static size_t end_lines(struct smtp_encoder *e, const char *data, size_t len, ch
 static size_t put_groups(struct smtp_encoder *e, const char *data, size_t len, bool last,
                          char **out)
 {
-    size_t whole = last ? len : len - len % 3;
-    for (size_t at = 0; at < whole;) {
+    size_t whole = last ? len : len - len % 3, at = 0;
+    while (at < whole) {
+        size_t lines = e->column == 0 ? (whole - at) / SMTP_BASE64_LINE_LEN : 0;
+        if (lines > 0) {
+            smtp_base64_lines(data + at, lines, *out);
+            *out += lines * (COLUMNS + 2);
+            at += lines * SMTP_BASE64_LINE_LEN;
+            continue;
+        }
         size_t room = (COLUMNS - e->column) / 4 * 3;
         size_t taken = whole - at < room ? whole - at : room;
         size_t written = smtp_base64_encode(data + at, taken, *out);

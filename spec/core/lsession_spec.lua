@@ -252,7 +252,6 @@ describe("a session's method", function()
       end
       session:body_end()
       while session:wants() == "send" do sent[#sent + 1] = send() end
-      assert.truthy(#sent > 2)
       assert.equal(piece .. ".\r\n", table.concat(sent))
    end)
 end)

@@ -1,7 +1,7 @@
 /* dots.c - every message over CR, LF, "." and "x" up to a length, through a session's body.
  *
- * Each is given whole, in two pieces cut at every place, octet by octet, and whole through an
- * output buffer with hardly any room. What the session then wants to send must be what a naive
+ * Each is given whole, in two pieces cut at every place, octet by octet, whole through an output
+ * buffer with hardly any room, and lent. What the session then wants to send must be what a naive
  * writer makes of the message, and must keep what RFC 5321 asks for (2.3.8, 4.1.1.4, 4.5.2), looked
  * for in the bytes themselves.
  *
@@ -200,6 +200,24 @@ static void with_little_room(const char *data, size_t len, struct wire *sent)
     session->out_max = out_max;
 }
 
+/* All lines that can be are lent; they leave octet by octet. */
+static void lending(const char *data, size_t len, struct wire *sent)
+{
+    size_t out_max = session->out_max;
+    session->out_max = 8;
+    for (size_t at = 0; at < len;) {
+        size_t taken = smtp_body_lend(session, data + at, len - at);
+        struct smtp_text some = smtp_send_buf(session);
+        if (taken == 0 && some.len == 0) exit(2);
+        at += taken;
+        for (; some.len > 0; some = smtp_send_buf(session)) {
+            add(sent, some.data, 1);
+            smtp_send_ack(session, 1);
+        }
+    }
+    session->out_max = out_max;
+}
+
 static void try(const struct state *waiting, const char *data, size_t len)
 {
     struct wire want, sent;
@@ -225,6 +243,10 @@ static void try(const struct state *waiting, const char *data, size_t len)
     sent.len = 0;
     with_little_room(data, len, &sent);
     compare("with little room", data, len, &sent, &want);
+    restore(waiting);
+    sent.len = 0;
+    lending(data, len, &sent);
+    compare("lent", data, len, &sent, &want);
 }
 
 int main(int argc, char **argv)

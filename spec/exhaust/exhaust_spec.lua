@@ -22,9 +22,15 @@ describe("every message of up to " .. length .. " CR, LF, dots and letters", fun
       local messages, ways = 0, 0
       for n = 0, length do
          messages = messages + 4 ^ n
-         ways = ways + 4 ^ n * (n + 3)
+         ways = ways + 4 ^ n * (n + 4)
       end
       assert.equal(("%.0f messages, %.0f ways\n"):format(messages, ways), command.run(build("dots") .. " " .. length))
+   end)
+end)
+
+describe("what is done in steps of AVX2", function()
+   it("is what is done octet by octet", function()
+      assert.equal("the same\n", command.run(build("twins", "")))
    end)
 end)
 

@@ -129,6 +129,54 @@ static void check_scan(struct block in, struct block lines, size_t step)
     MUST(smtp_scan_why_no_text(&cut) == smtp_scan_why_no_text(&whole));
 }
 
+/* What smtp_lines_take returns, octet by octet. */
+static size_t lines_len(struct block in, struct smtp_lines *lines)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        size_t line_len = i - whole;
+        bool ends = in.data[i] == '\r' && i + 1 < in.len && in.data[i + 1] == '\n';
+        if (ends && line_len <= SMTP_BODY_LINE_MAX) {
+            if (line_len > lines->line_max) lines->line_max = line_len;
+            whole = ++i + 1;
+            continue;
+        }
+        if (in.data[i] == '\0' || in.data[i] == '\r' || in.data[i] == '\n') break;
+        if ((in.data[i] & 0x80) && !lines->eightbit) break;
+        if (in.data[i] == '.' && line_len == 0 && !lines->dots) break;
+    }
+    for (size_t i = 0; i < whole; i++) {
+        if (in.data[i] & 0x80) lines->has_eightbit = true;
+        if (in.data[i] == '.' && (i == 0 || in.data[i - 1] == '\n')) lines->has_dots = true;
+    }
+    return whole;
+}
+
+static void check_whole_lines(struct block in)
+{
+    for (int allowed = 0; allowed < 4; allowed++) {
+        struct smtp_lines ours = {.eightbit = allowed & 1, .dots = allowed & 2}, naive = ours;
+        MUST(smtp_lines_take(in.data, in.len, &ours) == lines_len(in, &naive));
+        MUST(ours.line_max == naive.line_max && ours.has_dots == naive.has_dots);
+        MUST(ours.has_eightbit == naive.has_eightbit);
+    }
+}
+
+static void check_ready(struct block in, struct block lines, size_t step)
+{
+    struct smtp_scan scan = {.ready = true};
+    for (size_t at = 0; at < in.len; at += step) {
+        struct block piece = exact(in.data + at, in.len - at < step ? in.len - at : step);
+        smtp_scan(&scan, piece.data, piece.len);
+        free(piece.data);
+    }
+    smtp_scan_end(&scan);
+    struct smtp_scan other = scan_of(in, in.len + 1);
+    MUST(scan.wire_len == lines.len + (scan.open ? 2 : 0) && scan.line_max == other.line_max);
+    MUST(scan.nul == other.nul && scan.eightbit == other.eightbit && scan.bare == other.bare);
+    MUST(scan.open == other.open && scan.dotted == other.dotted && scan.framed == other.framed);
+}
+
 /* ---- encoders ---- */
 
 static struct block encoded(struct block in, enum smtp_encoding encoding, size_t step)
@@ -227,6 +275,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size_t step = 1 + data[0] % 70u;
     struct block in = exact(data + 1, len - 1), lines = crlf(in);
     check_scan(in, lines, step);
+    check_whole_lines(in);
+    check_ready(in, lines, step * 20);
     for (int i = SMTP_7BIT; i <= SMTP_TEXT_BASE64; i++)
         check_encoding(in, lines, (enum smtp_encoding)i, step);
     check_letter(in, step);

@@ -1,3 +1,5 @@
+local core = require "smtp.core"
+local sessions = require "spec.tools.sessions"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -38,6 +40,90 @@ describe("a reply", function()
          <repeated>
       ]], { repeated = ("S: 250-" .. ("x"):rep(1000) .. "\n"):rep(70) }))
       assert.equal("too_long", err.reason)
+   end)
+end)
+
+-- Large pieces are not copied: the session sends them from where they are.
+describe("a message in large pieces", function()
+   local lines = {}
+   for i = 1, 6000 do lines[i] = ("x"):rep(i % 79) .. (i % 50 == 0 and "\r\n.dot" or "") end
+   local text = "Subject: x\r\n\r\n" .. table.concat(lines, "\r\n") .. "\r\n"
+
+   local state = 1
+   local function random(bound)
+      state = state * 16807 % 2147483647
+      return state % bound + 1
+   end
+
+   -- Sends some octets at a time; each piece is garbage once the session has taken it.
+   local function send(session, data)
+      local sent, at, piece, piece_at = {}, 1, nil, 1
+      while true do
+         local want = session:wants()
+         if want == "send" then
+            local bytes = session:output()
+            bytes = bytes:sub(1, random(2) == 1 and random(50000) or #bytes)
+            sent[#sent + 1] = bytes
+            session:sent(#bytes)
+         elseif want == "end" then
+            session:end_allowed()
+         elseif want == "body" and not piece and at > #data then
+            session:body_end()
+         elseif want == "body" then
+            if not piece then
+               local len = random(120000)
+               piece, piece_at, at = data:sub(at, at + len - 1), 1, at + len
+            end
+            piece_at = session:body(piece, piece_at)
+            if piece_at > #piece then piece = nil end
+            collectgarbage()
+         else
+            return table.concat(sent)
+         end
+      end
+   end
+
+   -- A session that has said the envelope of such a message, and may go on.
+   local function begin(options, capabilities, size)
+      local session = sessions.open(options, capabilities)
+      local mail = core.transaction { from = "a@x", to = { "b@x" }, size = size, exact = true, source_len = #text }
+      sessions.begin(session, mail)
+      return session
+   end
+
+   for _, hold_ends in ipairs { false, true } do
+      it("is one chunk" .. (hold_ends and " whose end may be held back" or ""), function()
+         for _ = 1, 10 do
+            local session = begin({ hold_ends = hold_ends }, "250-PIPELINING\r\n250-CHUNKING\r\n", #text)
+            assert(("BDAT %d LAST\r\n"):format(#text) .. text == send(session, text))
+            assert.equal(#text, session:octets())
+         end
+      end)
+
+      it("follows DATA" .. (hold_ends and ", and its end may be held back" or ""), function()
+         for _ = 1, 10 do
+            local session = begin({ hold_ends = hold_ends }, "250-PIPELINING\r\n", #text)
+            session:heard("354 go\r\n")
+            assert(text:gsub("\r\n%.", "\r\n..") .. ".\r\n" == send(session, text))
+         end
+      end)
+   end
+
+   it("that is longer than its size never ends", function()
+      local session = begin({}, nil, #text - 1)
+      local sent = send(session, text)
+      assert.equal("nothing", session:wants())
+      assert.truthy(#sent < #text)
+      assert.equal("source", session:trouble().kind)
+   end)
+
+   it("is not sent any more once the connection is over", function()
+      local session = begin({}, "250-PIPELINING\r\n", #text)
+      session:heard("354 go\r\n")
+      session:body(text, 1)
+      assert.truthy(#session:output() > 60000)
+      session:heard("")
+      assert.equal("", session:output())
    end)
 end)
 
