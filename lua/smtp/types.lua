@@ -606,8 +606,8 @@
 
 --- A store and a server: what smtp.outbox takes.
 ---@class smtp.OutboxOptions
---- The path of an SQLite file, which is made if it does not exist, or a store of your own: an object
---- with the methods that `smtp/outbox/store.lua` describes.
+--- The path of an SQLite file, which is made if it does not exist; or a store: that of
+--- smtp.outbox.redis, or an object of yours with the methods that `smtp/outbox/store.lua` describes.
 ---@field store string|table
 --- Where and how to send: the options of smtp.connect. They are never stored.
 ---@field server smtp.ConnectionOptions
@@ -626,6 +626,21 @@
 ---@field keep? number
 --- Called with each message that was sent, has failed, or is in doubt, after this was stored.
 ---@field on_result? fun(entry: smtp.OutboxEntry, receipt?: smtp.Receipt, err?: smtp.Error)
+
+--- A Redis server: what the function `new` of smtp.outbox.redis takes.
+---@class smtp.RedisStoreOptions
+--- Returns a client that has connected and logged in, or nil and a text, or raises an error. Its
+--- method `eval` takes a script, the number of keys, and the keys and arguments.
+---@field connect fun(): table?, string?
+--- The name of the partition, which all its keys begin with: 1 to 100 letters, digits and `_.:-`.
+---@field prefix string
+--- How many replicas have to confirm a message that is put, and a mark. The client has a method `wait`
+--- then. Default: 0.
+---@field replicas? integer
+---@field replicas_timeout? number  Seconds that they have for it. Default: 1.
+--- Called with a text if the configuration of the server can lose messages. Default: it goes to the
+--- error log of nginx, or to standard error.
+---@field on_warning? fun(text: string)
 
 --- How outbox:run delivers.
 ---@class smtp.OutboxRunOptions

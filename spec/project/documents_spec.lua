@@ -3,6 +3,7 @@
 local command = require "spec.tools.command"
 local flag_table = require "smtp.cli.flag_table"
 local outboxes = require "spec.tools.outboxes"
+local redis_model = require "spec.tools.redis_model"
 
 local read = command.read
 
@@ -172,6 +173,22 @@ describe("lua/README.md", function()
       outboxes.clean()
    end)
 
+   it("keeps messages in Redis", function()
+      local sink, model = new_sink { auth = false }, redis_model.new()
+      package.loaded["resty.redis"] = { new = function()
+         local client = model.connect()
+         function client.set_timeouts() end
+         function client.connect() return 1 end
+         return client
+      end }
+      run("local smtp = require 'smtp'\n" .. find "smtp.outbox.redis" .. [[
+         outbox:put { from = "ann@example.org", to = "bob@example.net", subject = "Hi", text = "Hello" }
+         outbox:run { once = true }
+      ]], sink)
+      package.loaded["resty.redis"] = nil
+      assert.equal(1, #sink.messages)
+   end)
+
    it("tests with a sink", function()
       run("local smtp = require 'smtp.safe'\n" .. find "smtp.sink {")
       run(find "message.parts")
@@ -198,7 +215,7 @@ describe("lua/README.md", function()
    end)
 
    it("has no other blocks of Lua", function()
-      assert.equal(7, #blocks)
+      assert.equal(8, #blocks)
    end)
 end)
 
