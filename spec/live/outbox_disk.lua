@@ -1,0 +1,121 @@
+-- A disk that becomes full while an outbox uses it: lua outbox_disk.lua FOLDER CASE, where the folder is a small tmpfs
+-- that is empty. Each case ends with all messages sent once, or in doubt. outbox_disk_spec.lua runs it.
+
+local outboxes = require "spec.tools.outboxes"
+
+local folder, name = arg[1], arg[2]
+local message = outboxes.message
+
+local function fill()
+   local file = assert(io.open(folder .. "/filler", "ab"))
+   file:setvbuf "no"
+   repeat until not file:write(("x"):rep(512))
+   file:close()
+end
+
+local function free()
+   assert(os.remove(folder .. "/filler"))
+end
+
+-- `events`: rcpt, message: called once, by the server
+local function new(events)
+   local arrived, left = {}, { rcpt = events.rcpt, message = events.message }
+   local function happen(event)
+      local run = left[event]
+      left[event] = nil
+      if run then run() end
+   end
+   local case = outboxes.new({ store = folder .. "/mail.db" }, { faults = { rcpt = function() happen "rcpt" end },
+      on_message = function(one)
+         arrived[one.to[1]] = (arrived[one.to[1]] or 0) + 1
+         happen "message"
+      end })
+   case.arrived = arrived
+   return case
+end
+
+local function put(case, count)
+   for i = 1, count do assert(case.box:put(message("u" .. i .. "@example.net"), { id = "m" .. i })) end
+end
+
+local function expect_full(result, err)
+   assert(result == nil and err.kind == "system" and err.reason == "store_full" and err.retry == "later", tostring(err))
+   assert(err.hint:find("space", 1, true), err.hint)
+end
+
+-- All messages are sent once, but for those in doubt, which have arrived.
+local function finish(case, count, doubts)
+   case.clock.time = case.clock.time + 1000 -- all leases have ended
+   assert(case.box:run { until_empty = true })
+   local stats = assert(case.box:stats())
+   assert(stats.sent == count - doubts and stats.doubt == doubts, stats.sent .. " sent, " .. stats.doubt .. " in doubt")
+   for i = 1, count do
+      local times = case.arrived["u" .. i .. "@example.net"] or 0
+      assert(times == 1, ("u%d arrived %d times"):format(i, times))
+   end
+end
+
+local cases = {}
+
+function cases.put()
+   local case, count = new {}, 0
+   local err
+   repeat
+      local id
+      count = count + 1
+      id, err = case.box:put(message("u" .. count .. "@example.net"), { id = "m" .. count })
+   until not id
+   expect_full(nil, err)
+   local accepted = count - 1
+   assert(#assert(case.box:list { limit = 10000 }) == accepted)
+   assert(accepted > 5 and case.box:get("m" .. count) == nil)
+   expect_full(case.box:put({ from = "ann@example.org", to = "eve@example.net", text = ("a line of text\n"):rep(9000) },
+      { id = "long" }))
+   assert(case.box:get "long" == nil)
+   expect_full(case.box:run { once = true }) -- the claim
+   assert(#case.sink.messages == 0)
+   os.execute("mount -o remount,size=20m " .. folder)
+   assert(case.box:put(message("u" .. count .. "@example.net"), { id = "m" .. count }))
+   finish(case, count, 0)
+end
+
+-- No end is sent without its mark.
+function cases.mark()
+   local case = new { rcpt = fill }
+   put(case, 5)
+   expect_full(case.box:run { once = true })
+   assert(#case.sink.messages == 0)
+   free()
+   finish(case, 5, 0)
+end
+
+-- The result of the message waits for space.
+function cases.result()
+   local case = new { message = fill }
+   put(case, 5)
+   local sleep, sleeps = case.box.sleep, 0
+   function case.box.sleep(seconds)
+      sleeps = sleeps + 1
+      if sleeps == 5 then free() end
+      sleep(math.min(seconds, 1))
+   end
+   assert(case.box:run { once = true })
+   assert(sleeps >= 5)
+   finish(case, 5, 0)
+end
+
+-- There is none before the program ends.
+function cases.doubt()
+   local case = new { message = fill }
+   put(case, 5)
+   expect_full(case.box:run { once = true })
+   local doubts = #case.sink.messages
+   assert(doubts >= 1)
+   free()
+   case.box:close()
+   case.box = outboxes.beside(case)
+   finish(case, 5, doubts)
+end
+
+cases[name]()
+print "done"
