@@ -78,6 +78,36 @@ describe("An outbox", function()
       assert.equal(0, other:stats().queued)
    end)
 
+   it("of another server is another outbox of the same store", function()
+      local case, other = outboxes.new(), outboxes.new()
+      local beside = outboxes.beside(other, { store = case.path, server = { host = "other.example", tls = "skip",
+         transport = other.server.transport } })
+      for i = 1, 3 do assert(case.box:put(message("u" .. i .. "@example.net"), { id = "m" .. i })) end
+      for i = 1, 2 do assert(beside:put(message("v" .. i .. "@example.net"), { id = "m" .. i })) end
+      assert.equal(2, beside:run({ until_empty = true }).sent)
+      assert.same({ 0, 2 }, { #case.sink.messages, #other.sink.messages })
+      assert.equal(3, case.box:run({ until_empty = true }).sent)
+      assert.same({ 3, 2 }, { #case.sink.messages, #other.sink.messages })
+      assert.equal("v1@example.net", beside:get("m1").recipients[1].address)
+   end)
+
+   it("takes text of any kind for an id, a name or an address, and never for a command of its store", function()
+      local odd = "x'); DROP TABLE messages; --\"\255\1%?1"
+      local address = [["x'); DROP TABLE messages; --"@example.net]]
+      local case = outboxes.new { name = odd }
+      assert.equal(odd, case.box:put(message(address), { id = odd }))
+      assert.equal(odd, case.box:put(message "bob@example.net", { id = odd }))
+      assert.equal(odd, case.box:list({ to = address, state = "queued" })[1].id)
+      assert.same({}, case.box:list { to = "%" })
+      assert.same({}, case.box:list { to = "' OR 1=1 --" })
+      assert.is_true(case.box:cancel(odd))
+      assert.is_true(case.box:retry(odd))
+      assert.equal(1, case.box:run({ once = true }).sent)
+      assert.equal(odd, case.box:stats().name)
+      assert.equal(address, case.box:get(odd).recipients[1].address)
+      assert.same({ address }, case.sink.messages[1].to)
+   end)
+
    it("lists its messages", function()
       local case = outboxes.new()
       for i = 1, 5 do assert(case.box:put(message("u" .. i .. "@Example.net"), { id = "m" .. i })) end

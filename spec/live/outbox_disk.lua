@@ -2,6 +2,7 @@
 -- that is empty. Each case ends with all messages sent once, or in doubt. outbox_disk_spec.lua runs it.
 
 local outboxes = require "spec.tools.outboxes"
+local smtp = require "smtp.safe"
 
 local folder, name = arg[1], arg[2]
 local message = outboxes.message
@@ -115,6 +116,45 @@ function cases.doubt()
    case.box:close()
    case.box = outboxes.beside(case)
    finish(case, 5, doubts)
+end
+
+-- -> the reason and the hint of the error
+local function refused()
+   local box, err = smtp.outbox { store = folder .. "/mail.db", server = { host = "relay.example" } }
+   local id
+   if box then
+      id, err = box:put(message "bob@example.net")
+      box:close()
+   end
+   assert(not id and err.kind == "system" and err.retry == "later", tostring(err))
+   return err.reason .. ": " .. err.hint
+end
+
+local READONLY = "store_readonly: Make the file, those beside it (-wal and -shm) and their folder writable"
+local PATH = "store_path: Check the path: the folder has to exist, and this user has to be able to read and write it and "
+   .. "the file"
+
+local function expect(text, command)
+   os.execute(command:format(folder, folder))
+   local found = refused()
+   assert(found == text, command .. " " .. found)
+end
+
+-- What must not be written: the program runs without the right of root to write everything.
+function cases.readonly()
+   os.execute("chmod 500 " .. folder)
+   expect(PATH, "chmod 500 %s")
+   os.execute("chmod 700 " .. folder)
+   local case = new {}
+   put(case, 2)
+   case.box:close()
+   expect(READONLY, "chmod 400 %s/mail.db")
+   expect(READONLY, "chmod 600 %s/mail.db; chmod 500 %s")
+   expect(PATH, "chmod 700 %s; chmod 0 %s/mail.db")
+   expect(READONLY, "chmod 600 %s/mail.db*; mount -o remount,ro %s")
+   os.execute("mount -o remount,rw " .. folder)
+   case.box = outboxes.beside(case)
+   finish(case, 2, 0)
 end
 
 cases[name]()

@@ -46,6 +46,7 @@ describe("A store that is locked", function()
       local id, err = case.box:put(outboxes.message "bob@example.net")
       lock.wait = wait
       assert.is_nil(id)
+      assert.equal(0, assert(outboxes.beside(case)):stats().queued) -- questions do not wait
       assert.same({ "system", "store_busy", "later", 3 }, { err.kind, err.reason, err.retry, tries })
       assert.matches(case.path .. ": database is locked", err.what, 1, true)
       assert.matches("state T", err.hint)

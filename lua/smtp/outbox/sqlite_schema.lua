@@ -45,13 +45,16 @@ local migrations = {
 
 local reasons = {
    busy = { "store_busy", "later", "Another process keeps the file locked: try again. If that does "
-      .. "not help, fuser(1) lists the processes that use the file, and ps one that was stopped "
-      .. "(state T)" },
+      .. "not help, lslocks(8) names the process; it may have been stopped (state T of ps)" },
    full = { "store_full", "later", "Free some space on the disk" },
    corrupt = { "store_damaged", "never",
       "Check that the path is the one of an outbox; restore the file from a backup if it is" },
-   readonly = { "store_readonly", "later", "Make the file and its folder writable" },
-   path = { "store_path", "later", "Check the path: the folder has to exist and to be writable" },
+   readonly = { "store_readonly", "later",
+      "Make the file, those beside it (-wal and -shm) and their folder writable" },
+   path = { "store_path", "later", "Check the path: the folder has to exist, and this user has to be "
+      .. "able to read and write it and the file" },
+   newer = { "store_newer", "never", "Install the newest lua-smtp for all that use the file" },
+   foreign = { "store_foreign", "never", "Give the outbox a file of its own" },
    memory = { "resources", "later" },
    io = { "store_io", "later", "Check the disk" },
    forked = { "store_forked", "never", "Make the outbox in the process that uses it" },
@@ -85,8 +88,9 @@ local function use_wal(db)
    return nil, "io", "SQLite cannot use a write-ahead log here: a network file system, most likely"
 end
 
-local settings = { "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA foreign_keys = OFF",
-   "PRAGMA trusted_schema = OFF" }
+-- The first one writes, which waits for other processes: so only to a file that is new.
+local new_settings = { "PRAGMA auto_vacuum = INCREMENTAL" }
+local settings = { "PRAGMA foreign_keys = OFF", "PRAGMA trusted_schema = OFF" }
 local wal_settings = { "PRAGMA synchronous = FULL", "PRAGMA journal_size_limit = 16777216",
    "PRAGMA temp_store = MEMORY" }
 
@@ -137,7 +141,8 @@ function schema.prepare(db)
    local version, word, sentence = check_version(db)
    if not version then return nil, word, sentence end
    local done
-   done, word, sentence = run_all(db, settings)
+   done, word, sentence = run_all(db, version == 0 and new_settings or {})
+   if done then done, word, sentence = run_all(db, settings) end
    if done then done, word, sentence = use_wal(db) end
    if done then done, word, sentence = run_all(db, wal_settings) end
    if not done or version == VERSION then return done, word, sentence end
