@@ -131,8 +131,8 @@ local function refused()
 end
 
 local READONLY = "store_readonly: Make the file, those beside it (-wal and -shm) and their folder writable"
-local PATH = "store_path: Check the path: the folder has to exist, and this user has to be able to read and write it and "
-   .. "the file"
+local PATH = "store_path: Check the path: the folder has to exist, and this user has to be able to read and write "
+   .. "it and the file"
 
 local function expect(text, command)
    os.execute(command:format(folder, folder))

@@ -51,8 +51,8 @@ local reasons = {
       "Check that the path is the one of an outbox; restore the file from a backup if it is" },
    readonly = { "store_readonly", "later",
       "Make the file, those beside it (-wal and -shm) and their folder writable" },
-   path = { "store_path", "later", "Check the path: the folder has to exist, and this user has to be "
-      .. "able to read and write it and the file" },
+   path = { "store_path", "later", "Check the path: the folder has to exist, and this user has to "
+      .. "be able to read and write it and the file" },
    newer = { "store_newer", "never", "Install the newest lua-smtp for all that use the file" },
    foreign = { "store_foreign", "never", "Give the outbox a file of its own" },
    memory = { "resources", "later" },
