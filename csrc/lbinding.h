@@ -118,9 +118,8 @@ static inline struct smtp_text text_arg(lua_State *L, int index)
 }
 
 /* The arguments from 2 on: bytes [, from [, len]]: those of the bytes that are meant. */
-static inline struct smtp_text slice_arg(lua_State *L)
+static inline struct smtp_text slice_of(lua_State *L, struct smtp_text bytes)
 {
-    struct smtp_text bytes = text_arg(L, 2);
     size_t from = lua_isnoneornil(L, 3) ? 1 : lcompat_count(L, 3, (lua_Number)bytes.len + 1);
     size_t len = lua_isnoneornil(L, 4) ? bytes.len : lcompat_count(L, 4, LCOMPAT_SIZE_MAX);
     luaL_argcheck(L, from >= 1, 3, "before the first");

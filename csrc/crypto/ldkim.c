@@ -26,7 +26,7 @@ static struct dkim_body *to_body(lua_State *L)
 static int body_add(lua_State *L)
 {
     struct dkim_body *b = to_body(L);
-    dkim_body_add(b, slice_arg(L));
+    dkim_body_add(b, slice_of(L, text_arg(L, 2)));
     return 0;
 }
 

@@ -53,12 +53,12 @@ static const char *unsendable(const struct smtp_scan *scan)
     return NULL;
 }
 
-/** scanner:feed(bytes [, from [, len]]) -> is the header over?, the reason why it cannot be sent as
+/** scanner:feed(piece [, from [, len]]) -> is the header over?, the reason why it cannot be sent as
  *  text, or nil. Both where `ready`. */
 static int scanner_feed(lua_State *L)
 {
     struct smtp_scan *scan = self_arg(L, SCANNER);
-    struct smtp_text piece = slice_arg(L);
+    struct smtp_text piece = slice_of(L, piece_arg(L, 2));
     smtp_scan(scan, piece.data, piece.len);
     lua_pushboolean(L, scan->header.over);
     lua_pushstring(L, unsendable(scan));
@@ -103,7 +103,7 @@ static const luaL_Reg scanner_methods[] = {
 /* ---- core.encoder ---- */
 
 /** core.encoder("7bit" | "quoted-printable" | "base64" | "text as base64") -> encoder: see struct
- *  smtp_encoder. Its user value holds room for what it writes, kept from piece to piece. */
+ *  smtp_encoder. Its user value holds a buffer for what it writes, kept from piece to piece. */
 static int core_encoder(lua_State *L)
 {
     int encoding = luaL_checkoption(L, 1, NULL, encodings);
@@ -114,23 +114,36 @@ static int core_encoder(lua_State *L)
     return 1;
 }
 
+/* Pushes the encoder's buffer, and returns the room there. */
 static char *room_for(lua_State *L, size_t len)
 {
     lua_getuservalue(L, 1);
     lua_rawgeti(L, -1, 1);
-    char *room = lua_touserdata(L, -1);
-    if (room != NULL && lcompat_rawlen(L, -1) >= len) return room;
+    char *room = buffer_room(L, -1, len);
+    if (room != NULL) return room;
     lua_pop(L, 1);
-    room = lua_newuserdata(L, len);
-    lua_rawseti(L, -2, 1);
+    room = push_buffer(L, len);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, 1);
     return room;
 }
 
-/** encoder:feed(bytes [, from [, len]]) -> what can be written of the body so far, maybe "" */
+/** encoder:fill(piece [, from [, len]]) -> the encoder's buffer, with what can be written of the
+ *  body so far, maybe nothing; until the next call */
+static int encoder_fill(lua_State *L)
+{
+    struct smtp_encoder *e = self_arg(L, ENCODER);
+    struct smtp_text piece = slice_of(L, piece_arg(L, 2));
+    char *out = room_for(L, smtp_encode_max(e, piece.len));
+    buffer_fill(L, -1, smtp_encode(e, piece.data, piece.len, out));
+    return 1;
+}
+
+/** encoder:feed(piece [, from [, len]]) -> the same as a string */
 static int encoder_feed(lua_State *L)
 {
     struct smtp_encoder *e = self_arg(L, ENCODER);
-    struct smtp_text piece = slice_arg(L);
+    struct smtp_text piece = slice_of(L, piece_arg(L, 2));
     char *out = room_for(L, smtp_encode_max(e, piece.len));
     lua_pushlstring(L, out, smtp_encode(e, piece.data, piece.len, out));
     return 1;
@@ -146,7 +159,7 @@ static int encoder_finish(lua_State *L)
 }
 
 static const luaL_Reg encoder_methods[] = {
-    METHOD(encoder, feed), METHOD(encoder, finish), {NULL, NULL}};
+    METHOD(encoder, fill), METHOD(encoder, feed), METHOD(encoder, finish), {NULL, NULL}};
 
 /* ---- whole bodies ---- */
 

@@ -121,12 +121,13 @@ static int session_tls_started(lua_State *L)
     return 0;
 }
 
-/** session:body(piece, from) -> index of the first byte not taken. The session keeps the piece. */
+/** session:body(piece, from) -> index of the first byte not taken. The session keeps the piece, a
+ * string or a buffer, which must not change until "body" is wanted again. */
 static int session_body(lua_State *L)
 {
     lua_settop(L, 3);
     struct smtp_session *s = to_session(L);
-    struct smtp_text piece = text_arg(L, 2);
+    struct smtp_text piece = piece_arg(L, 2);
     size_t from = lcompat_count(L, 3, LCOMPAT_SIZE_MAX) - 1;
     luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
     anchor(L, "piece", 2);

@@ -26,6 +26,15 @@ void read_options(lua_State *L, struct smtp_options *o);
 void push_grade(lua_State *L, const struct smtp_session *s);
 int session_grade(lua_State *L);
 
+/* lbuffer.c: pushes a buffer, and returns where its bytes go. */
+char *push_buffer(lua_State *L, size_t max);
+/* Where the bytes of the buffer at `index` go; NULL where it has less room, or is not there. */
+char *buffer_room(lua_State *L, int index, size_t len);
+/* The buffer contains so many bytes now. */
+void buffer_fill(lua_State *L, int index, size_t len);
+/* A piece of a message: a string, or what a buffer contains. */
+struct smtp_text piece_arg(lua_State *L, int index);
+
 /* lfacts.c */
 /* Reads the facts in table 2, which the session has to keep. `room` is for a part of them. Returns
  * false where there is no table. */
@@ -102,7 +111,7 @@ int session_patience(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lencode) X(lletter)  \
+    X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lbuffer) X(lencode) X(lletter)  \
     X(llimits) X(lheader)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);

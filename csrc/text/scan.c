@@ -154,7 +154,6 @@ static size_t scan_lines(struct smtp_scan *scan, const char *data, size_t len)
     if (!scan->ready || scan->line_len > 0 || scan->after_cr) return 0;
     size_t taken = smtp_lines_take(data, len, &lines);
     scan->wire_len += taken;
-    if (lines.line_max > scan->line_max) scan->line_max = lines.line_max;
     if (lines.has_eightbit) scan->eightbit = true;
     if (lines.has_dots) scan->dotted = true;
     return taken;

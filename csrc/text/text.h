@@ -189,7 +189,6 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 struct smtp_lines {
     bool eightbit, dots;         /* octets over 127, and a dot at the beginning, may be there */
     bool has_eightbit, has_dots; /* such ones are there; has_eightbit may be set beforehand */
-    size_t line_max;             /* bytes of the longest line, without its line end */
 };
 
 /** Returns the length of the lines, from the beginning of the text, that may be sent as they are:
@@ -224,7 +223,8 @@ struct smtp_scan {
     bool ready;
     uint64_t len;       /* bytes that it was fed */
     uint64_t wire_len;  /* bytes with every line end as CRLF; doubled dots are not counted */
-    uint64_t line_max;  /* bytes of the longest line, without its line end */
+    uint64_t line_max;  /* bytes of the longest line, without its line end; where `ready`, the line
+                         * counts if it is over SMTP_BODY_LINE_MAX */
     uint64_t special;   /* bytes that quoted-printable has to escape in every place */
     bool nul, eightbit; /* there is a NUL; there is a byte over 127 */
     bool control;       /* a control character other than tab, CR and LF: NUL, DEL, … */

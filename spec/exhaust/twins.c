@@ -45,8 +45,7 @@ static void compare_lines(const char *text, size_t len)
     for (int allowed = 0; allowed < 4; allowed++) {
         struct smtp_lines a = {.eightbit = allowed & 1, .dots = allowed & 2}, b = a;
         bool same = take_lines(data, len, &a) == take_by_steps(data, len, &b);
-        if (!same || a.line_max != b.line_max || a.has_dots != b.has_dots ||
-            a.has_eightbit != b.has_eightbit)
+        if (!same || a.has_dots != b.has_dots || a.has_eightbit != b.has_eightbit)
             fail("lines", text, len);
     }
     free(data);
@@ -56,7 +55,8 @@ static void compare_lines(const char *text, size_t len)
 static void compare_middle(char *text, size_t at, size_t number)
 {
     static const char kinds[KINDS] = {'\r', '\n', '.', 'x', '\0', (char)0xC3};
-    static const char after[] = "x\r\n.xx\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
+    static const char after[] =
+        "x\r\n.xx\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
     for (size_t i = 0; i < MIDDLE_LEN; i++, number /= KINDS)
         text[at + i] = kinds[number % KINDS];
     memcpy(text + at + MIDDLE_LEN, after, sizeof after - 1);

@@ -25,11 +25,11 @@ function Body:add(transaction, message)
    self.messages[transaction] = message
 end
 
--- The next piece, nil at the end of the message; false after a failure, and what it was.
+-- The next piece, a string or a buffer, nil at the end of the message; false after a failure, and what it was.
 local function next_piece(self, spoken)
    if self.spoken ~= spoken then
       local message = self.messages[spoken]
-      self.spoken, self.read, message.read = spoken, message.source.open(), true
+      self.spoken, self.read, message.read = spoken, message.source.open(true), true
    end
    return self.read()
 end

@@ -17,8 +17,8 @@ function filters.base64_size(size)
    return coded + math.ceil(coded / LINE) * 2
 end
 
--- A reader of what an encoder writes. `feed` returns some of it, maybe ""; nil at the end; false
--- and trouble.
+-- A reader of what an encoder writes. `feed` returns some of it, maybe nothing; nil at the end;
+-- false and trouble.
 local function encoded_reader(encoder, feed)
    local done = false
    return function()
@@ -27,19 +27,19 @@ local function encoded_reader(encoder, feed)
          if text == false then return false, trouble end
          done = text == nil
          text = text or encoder:finish()
-         if text ~= "" then return text end
+         if #text > 0 then return text end
       end
    end
 end
 
 -- A string, which is not copied.
 local function encoded_string(text, kind, size)
-   return { size = size, again = true, steady = true, open = function()
+   return { size = size, again = true, steady = true, open = function(reuse)
       local encoder, len = core.encoder(kind), kind == "base64" and source.PIECE or source.SLICE
-      local at = 1 - len
+      local feed, at = reuse and encoder.fill or encoder.feed, 1 - len
       return encoded_reader(encoder, function()
          at = at + len
-         return at <= #text and encoder:feed(text, at, len) or nil
+         return at <= #text and feed(encoder, text, at, len) or nil
       end)
    end }
 end
@@ -53,14 +53,15 @@ function filters.encoded(inner, kind, size)
    if type(inner) == "string" then
       return #inner <= JOINED_MAX and core.encode(inner, kind) or encoded_string(inner, kind, size)
    end
-   return source.through(inner, size, function(read)
-      local encoder = core.encoder(kind)
+   return { size = size, again = inner.again, steady = inner.steady, open = function(reuse)
+      local read, encoder = inner.open(reuse), core.encoder(kind)
+      local feed = reuse and encoder.fill or encoder.feed
       return encoded_reader(encoder, function()
          local piece, trouble = read()
-         if piece then return encoder:feed(piece) end
+         if piece then return feed(encoder, piece) end
          return piece, trouble
       end)
-   end)
+   end }
 end
 
 -- A text in quoted-printable. Its size is known only when it is encoded, so that it is kept: it is
@@ -213,14 +214,14 @@ function filters.join(pieces)
       all.size = all.size and one.size and all.size + one.size or nil
       all.again, all.steady = all.again and one.again, all.steady and one.steady
    end
-   function all.open()
+   function all.open(reuse)
       local i, read = 0, nil
       return function()
          while true do
             if not read then
                i = i + 1
                if not list[i] then return nil end
-               read = list[i].open()
+               read = list[i].open(reuse)
             end
             local piece, trouble = read()
             if piece ~= nil then return piece, trouble end

@@ -34,7 +34,7 @@ end
 -- is sent.
 local function look_through(one, header_alone)
    local scanner = core.scanner(true)
-   local stop = source.drain(one.open(), function(piece)
+   local stop = source.drain(one.open(true), function(piece)
       local over, reason = scanner:feed(piece)
       return header_alone and (over or reason) and "known" or nil
    end)

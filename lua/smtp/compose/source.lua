@@ -10,8 +10,9 @@ local user_call = require "smtp.options.user_call"
 local source = {}
 
 ---@class smtp.Source
----@field open function   -> read. read() returns the next piece (a non-empty string), nil at the
---   end, or false and trouble: { reason =, what = a sentence, cause =, hint = }
+---@field open function   (reuse) -> read. read() returns the next piece (a non-empty string), nil
+--   at the end, or false and trouble: { reason =, what = a sentence, cause =, hint = }. With `reuse`
+--   a piece may also be a buffer of smtp.core, which the next call of read() changes
 ---@field size number|nil      bytes in all, where that is known
 ---@field again boolean|nil    it can be opened again
 ---@field steady boolean|nil   its bytes are the same each time
@@ -153,10 +154,21 @@ function source.of_message(message)
    return message.source or source.of_string(message.text)
 end
 
-local function read_file(file, size, name, piece_len)
+-- -> a function that returns the next bytes of a file, up to so many; nil at the end; nil and why
+local function file_reader(file, reuse, max)
+   if not reuse then return function(len) return file:read(len) end end
+   local buffer = core.buffer(max)
+   return function(len)
+      local ok, why = buffer:read(file, len)
+      return ok and buffer or nil, why
+   end
+end
+
+local function read_file(file, size, name, max, reuse)
    local left = size
+   local read = file_reader(file, reuse, size and math.min(max, size + 1) or max)
    return function()
-      local piece, why = file:read(size and math.min(piece_len, left + 1) or piece_len)
+      local piece, why = read(size and math.min(max, left + 1) or max)
       if piece == nil and why then return failed(name .. " could not be read", why) end
       if size then
          left = left - (piece and #piece or 0)
@@ -186,14 +198,14 @@ function source.of_path(path)
    end
    local size = file:seek("end")
    file:close()
-   return { size = size, again = true, open = function()
+   return { size = size, again = true, open = function(reuse)
       local handle, reason, number = io.open(path, "rb")
       if not handle then
          local lack = resources.lacks(number) and "resources" or nil
          return function() return failed(path .. " could not be opened", reason, lack) end
       end
       handle:setvbuf("no") -- each piece is one call
-      local read = read_file(handle, size, path, PIECE)
+      local read = read_file(handle, size, path, PIECE, reuse)
       return function()
          local piece, trouble = read()
          if not piece then handle:close() end
@@ -212,9 +224,10 @@ function source.of_file(file)
    local some, why = true, nil
    if known then some, why = file:read(0) end
    if not some and why then return nil, why end -- as for a directory
-   return { size = known and last - at or nil, again = known, open = function()
+   return { size = known and last - at or nil, again = known, open = function(reuse)
       if known then file:seek("set", at) end
-      return read_file(file, known and last - at or nil, "the file", BLOCKS)
+      return read_file(file, known and last - at or nil, "the file", BLOCKS,
+         reuse)
    end }
 end
 
