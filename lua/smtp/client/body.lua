@@ -25,7 +25,8 @@ function Body:add(transaction, message)
    self.messages[transaction] = message
 end
 
--- The next piece, a string or a buffer, nil at the end of the message; false after a failure, and what it was.
+-- The next piece, a string or a buffer, nil at the end of the message; false after a failure, and
+-- what it was.
 local function next_piece(self, spoken)
    if self.spoken ~= spoken then
       local message = self.messages[spoken]

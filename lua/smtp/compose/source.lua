@@ -11,8 +11,8 @@ local source = {}
 
 ---@class smtp.Source
 ---@field open function   (reuse) -> read. read() returns the next piece (a non-empty string), nil
---   at the end, or false and trouble: { reason =, what = a sentence, cause =, hint = }. With `reuse`
---   a piece may also be a buffer of smtp.core, which the next call of read() changes
+--   at the end, or false and trouble: { reason =, what = a sentence, cause =, hint = }. With
+--   `reuse` a piece may also be a buffer of smtp.core, which the next call of read() changes
 ---@field size number|nil      bytes in all, where that is known
 ---@field again boolean|nil    it can be opened again
 ---@field steady boolean|nil   its bytes are the same each time
