@@ -1,6 +1,7 @@
 local checked = require "spec.tools.checked"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
+local user_call = require "smtp.options.user_call"
 
 local with = checked.with
 
@@ -38,5 +39,13 @@ describe("what raises wherever it is touched", function()
          local _, err = safe.sink(value)
          assert.equal("usage", err.kind)
       end
+   end)
+end)
+
+describe("A function of the caller", function()
+   it("may be one of C, or a table that can be called", function()
+      assert.same({ true, "5" }, { user_call.call(tostring, 5) })
+      assert.same({ false, "no" }, { user_call.call(error, "no", 0) })
+      assert.same({ true, 7 }, { user_call.call(setmetatable({}, { __call = function(_, n) return n end }), 7) })
    end)
 end)

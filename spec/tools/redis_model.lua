@@ -217,9 +217,11 @@ local function new_client(self)
    local client = {}
    for name in pairs(self.commands) do
       client[name] = function(own, ...)
-         assert(own == client)
+         assert(own == client and not client.is_busy, "a client is used by two calls at a time")
          if client.is_closed then return nil, "closed" end
+         client.is_busy = true
          local reply, why = run(self, name, ...)
+         client.is_busy = false
          if reply == nil then client.is_closed = true end
          return reply, why
       end
@@ -229,13 +231,18 @@ local function new_client(self)
       self.connections = self.connections - 1
       return 1
    end
+   function client.set_keepalive()
+      client.is_closed = true
+      self.kept = self.kept + 1
+      return 1
+   end
    return client
 end
 
 --- A server. Its field `fault` may be a function (calls, command, …) -> "before" or "after": the connection breaks
 -- before or after the command has run; "reply" and a text: that is the reply, an error. `settings`: what CONFIG shows.
 function redis_model.new()
-   local self = { db = {}, loaded = {}, calls = 0, connections = 0, settings = {}, replicas = 0 }
+   local self = { db = {}, loaded = {}, calls = 0, connections = 0, kept = 0, settings = {}, replicas = 0 }
    self.commands = {
       eval = function(_, script, ...)
          self.loaded["digest of " .. script] = script

@@ -26,7 +26,8 @@ end
 local pack = user_call.pack
 
 local function call_in_thread(fn, ...)
-   local thread = coroutine.create(fn)
+   -- coroutine.create takes no functions of C, such as print.
+   local thread = coroutine.create(function(...) return fn(...) end)
    local result = pack(coroutine.resume(thread, ...))
    while result[1] and coroutine.status(thread) == "suspended" do
       if not user_call.can_yield() then

@@ -52,7 +52,7 @@ local function new(options)
    if type(options) ~= "table" then
       check.refuse_value("options", "a table", options, FORM)
    end
-   check.names(options, names, "redis.new")
+   check.names(options, names, nil, nil, "outbox")
    if options.connect == nil then check.refuse_value("connect", "a function", nil, FORM) end
    check.is_type("connect", options.connect, "function", FORM)
    check_prefix(options.prefix)

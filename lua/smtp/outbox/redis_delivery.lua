@@ -10,6 +10,7 @@ local unpack = table.unpack or unpack -- luacheck: ignore
 local text, member = keys.text, keys.member
 
 local CLAIMED_MAX = 16      -- messages in one script, with their bodies
+local TRIES = 10            -- to be faster than other runners
 local RENEWED_MAX = 100
 local EXPIRED_MAX = 100
 
@@ -35,7 +36,7 @@ end
 
 function methods:claim(outbox, now, lease, claim, limit, before)
    local values, list = { text(now), text(lease), text(claim) }, {}
-   repeat
+   for _ = 1, TRIES do
       local found, err = link.run(self.link, scripts.find_due, self:keys_of(outbox), { text(now),
          text(limit), before and text(before) or "" })
       if not found then return nil, err end
@@ -45,7 +46,8 @@ function methods:claim(outbox, now, lease, claim, limit, before)
          if not ok and list[1] then return list end
          if not ok then return nil, err end
       end
-   until list[1] or not found[1] -- otherwise other runners have claimed them
+      if list[1] or not found[1] then break end -- otherwise other runners have claimed them
+   end
    return list
 end
 

@@ -73,7 +73,7 @@ local function call(client, name, ...)
    if not method then return nil, "the client has no method " .. name end
    local ok, reply, why = user_call.call(method, client, ...)
    if not ok then return nil, user_call.text(reply) end
-   if reply == nil or reply == false then return nil, why or "no reply" end
+   if reply == nil or reply == false then return nil, user_call.text(why or "no reply") end
    return reply
 end
 
@@ -83,13 +83,15 @@ end
 
 local function connect(self)
    local ok, client, why = user_call.call(self.connect)
-   if ok and client and method_of(client, "eval") then return client end
-   if ok and client then
-      return nil, errors.usage("connect", "connect returned a value without a method eval",
-         "Return a client of Redis, such as that of lua-resty-redis")
+   if not ok then return nil, failure("connect: " .. user_call.text(client)) end
+   if not client then
+      return nil, failure("connect: " .. user_call.text(why or "it returned nothing"))
    end
-   if ok then client = why or "it returned nothing" end
-   return nil, failure("connect: " .. user_call.text(client))
+   local lack = not method_of(client, "eval") and "eval"
+      or self.replicas > 0 and not method_of(client, "wait") and "wait"
+   if not lack then return client end
+   return nil, errors.usage("connect", "connect returned a value without a method " .. lack,
+      "Return a client of Redis, such as that of lua-resty-redis")
 end
 
 local function take(self)
@@ -108,7 +110,7 @@ end
 local function give_back(self, client)
    if environment.is_nginx() then
       if not call(client, "set_keepalive") then drop(client) end
-   elseif not self.is_closed then
+   else
       self.idle[#self.idle + 1] = client
    end
 end
@@ -124,12 +126,14 @@ end
 -- A script is sent once to each server; after that, its digest is sent.
 local function evaluate(self, client, script, ...)
    local digest = self.digests[script]
-   if not digest and method_of(client, "evalsha") then
-      digest = call(client, "eval", "return redis.sha1hex(ARGV[1])", 0, script)
-      self.digests[script] = digest
-   elseif digest then
-      local reply, why = call(client, "evalsha", digest, ...)
+   local reply, why
+   if digest then
+      reply, why = call(client, "evalsha", digest, ...)
       if reply or word_of(why) ~= "NOSCRIPT" then return reply, why end
+   elseif method_of(client, "evalsha") then
+      digest, why = call(client, "eval", "return redis.sha1hex(ARGV[1])", 0, script)
+      if not digest then return nil, why end
+      self.digests[script] = digest
    end
    return call(client, "eval", script, ...)
 end
@@ -151,6 +155,11 @@ local function too_few(self, count)
          self.replicas, self.replicas_timeout), hint = "Check the replicas of Redis" })
 end
 
+local function closed()
+   return errors.new("system", { reason = "store", retry = "never",
+      what = "the store failed: it is closed" })
+end
+
 --- Run a script. Where the connection breaks, it runs again over a new one.
 ---@param script string          of smtp.outbox.redis_scripts
 ---@param keys string[]
@@ -162,6 +171,7 @@ end
 function link.run(self, script, keys, values, is_lasting)
    local arguments = { #keys, unpack(keys) }
    for i = 1, #values do arguments[#arguments + 1] = values[i] end
+   if self.is_closed then return nil, closed() end
    local why
    for _ = 1, 2 do
       local client, err = take(self)

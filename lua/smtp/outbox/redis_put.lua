@@ -46,7 +46,7 @@ local function insert(self, outbox, record, put, state, due, is_lasting)
       if not found then return nil, err end
       if found[1] == "there" then
          -- A call that failed may have put it before the replicas confirmed that.
-         return link.run(self.link, scripts.confirm, self:keys_of(outbox), {}, is_lasting)
+         return link.run(self.link, scripts.confirm, self:keys_of(outbox), {}, true)
       end
       local number, old = found[2], found[3]
       local done
@@ -131,8 +131,10 @@ local function remove_some(self, outbox, state, before)
       { state, text(before), text(REMOVED_MAX) })
    if not list then return nil, err end
    if #list == 0 then return 0 end
-   return link.run(self.link, scripts.remove, keys_with(self, outbox, list),
+   local ok
+   ok, err = link.run(self.link, scripts.remove, keys_with(self, outbox, list),
       { "", text(before), unpack(list) })
+   return ok and #list, err
 end
 
 function methods:purge(outbox, before)

@@ -78,9 +78,9 @@ return 1
 ]]
 
 -- KEYS: messages, each followed by its body. Those are removed that are over, `due` before this
--- time, and put by `put`; "": by any process. -> how many
+-- time, and put by `put`; "": by any process.
 scripts.remove = BEGIN .. [[
-local put, before, count = ARGV[1], tonumber(ARGV[2]), 0
+local put, before = ARGV[1], tonumber(ARGV[2])
 local over = { sent = true, failed = true, cancelled = true, arriving = true }
 for i = 3, #ARGV do
    local number, key, body = ARGV[i], KEYS[2 * i + 7], KEYS[2 * i + 8]
@@ -90,10 +90,11 @@ for i = 3, #ARGV do
       call('ZREM', ages, number)
       if tonumber(call('ZSCORE', ids, id)) == tonumber(number) then call('ZREM', ids, id) end
       call('UNLINK', key, body)
-      count = count + 1
+   elseif not state then -- Redis lost the message
+      for set = 9, 12 do call('ZREM', KEYS[set], number) end
    end
 end
-return count
+return 1
 ]]
 
 -- ---- which messages ----
@@ -180,6 +181,8 @@ for i = 4, #ARGV do
       move(key, ARGV[i], 'queued', 'claimed', lease)
       call('HSET', key, 'claim', claim, 'ending', '')
       is_own = true
+   elseif state ~= 'queued' then -- claimed by another runner meanwhile; or Redis lost the message
+      call('ZREM', sets.queued, ARGV[i])
    end
    if is_own then list[#list + 1] = record(key, 'body') end
 end
@@ -210,6 +213,8 @@ for i = 13, #KEYS do
    if state == 'claimed' and tonumber(due) < tonumber(ARGV[1]) then
       move(KEYS[i], ARGV[i - 11], state, 'queued', due)
       call('HSET', KEYS[i], 'claim', '0')
+   elseif not state then -- Redis lost the message
+      call('ZREM', sets.claimed, ARGV[i - 11])
    end
 end
 return 1
