@@ -194,7 +194,7 @@ static int socket_listen(lua_State *L)
     const char *host = luaL_checkstring(L, 1);
     int port = port_arg(L, 2);
     struct smtp_socket *l = push_socket(L);
-    const char *word = listen_open(l, host, port, 64);
+    const char *word = listen_open(l, host, port);
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 

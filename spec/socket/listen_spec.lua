@@ -1,5 +1,6 @@
--- Unix sockets that a process has left, or has lost.
+-- Unix sockets that a process has left, or has lost; and many clients that come at once.
 local safe = require "smtp.safe"
+local socket = require "smtp.socket"
 local terminal = require "spec.tools.terminal"
 
 local sh, command, start_sink = terminal.sh, terminal.command, terminal.start_sink
@@ -45,5 +46,23 @@ describe("lua-smtp sink", function()
       os.execute("kill " .. other_pid)
       other:read("*a")
       other:close()
+   end)
+end)
+
+describe("a socket that listens", function()
+   it("lets more than a hundred clients wait to be accepted", function()
+      local listener = assert(socket.listen("127.0.0.1", 0))
+      local port, clients = select(2, listener:getsockname()), {}
+      for i = 1, 120 do
+         local client = socket.new()
+         client:settimeouts(10000, 10000, 10000)
+         assert.truthy(client:connect("127.0.0.1", port))
+         clients[i] = client
+      end
+      for i = 1, #clients do
+         assert.truthy(listener:accept(10000))
+         clients[i]:close()
+      end
+      listener:close()
    end)
 end)
