@@ -35,6 +35,9 @@
 --- The name or the address of the server, without port, user or scheme. Default: `"localhost"`.
 ---@field host? string
 ---@field server? string  The same as `host`.
+--- The proxy that connects to the server and looks up its name: `"socks5://user:password@host:1080"`
+--- or `"http://user:password@host:3128"`; without a port, it is that port. See Proxies.
+---@field proxy? string
 --- The port. Default: 465 with `tls = "implicit"`, 587 with credentials, otherwise 25; 24 for LMTP.
 ---@field port? integer|string
 ---@field socket? string  The path of a unix socket, in place of host and port.
@@ -147,7 +150,8 @@
 ---@field host? string  connected: the name of the server.
 ---@field port? integer  connected: its port.
 ---@field socket? string  connected: the path of its unix socket.
----@field address? string  connected: its address.
+---@field address? string  connected: its address; nil with a proxy.
+---@field proxy? string  connected: the host and the port of the proxy that leads to it.
 ---@field reused? boolean  connected: the connection was kept from an earlier conversation.
 ---@field version? string  tls: `"TLSv1.3"`.
 ---@field cipher? string  tls: the cipher suite.

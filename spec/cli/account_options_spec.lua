@@ -77,13 +77,15 @@ describe("the options of an account", function()
 
    it("contain no secret where other users may read the file", function()
       for _, account in ipairs { { username = "ann", password = "sesame-9" }, { username = "ann", token = "sesame-9" },
-         { url = "smtps://ann:sesame-9@c.example" } } do
+         { url = "smtps://ann:sesame-9@c.example" },
+         { host = "c.example", proxy = "http://ann:sesame-9@proxy.example" } } do
          assert.is_table(read(file { a = {}, work = account }))
          local _, err = read(file({ a = {}, work = account }, true))
          assert.matches("/f.lua: account work: other users may read the file, but it contains a password or a token. "
             .. "Run chmod 600 /f.lua", tostring(err), 1, true)
       end
       assert.is_table(read(file({ a = { username = "ann", password_env = "X" } }, true)))
+      assert.is_table(read(file({ a = { host = "c.example", proxy = "http://proxy.example" } }, true)))
    end)
 
    it("are in an account with a name", function()

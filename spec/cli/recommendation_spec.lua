@@ -36,6 +36,12 @@ describe("recommended options", function()
       end)
    end
 
+   it("have a proxy only where no other flag gives it", function()
+      local use = { host = "mx.example", proxy = "http://proxy.example:3128" }
+      assert.equal("--host mx.example --proxy http://proxy.example:3128", recommendation.flags(use, {}))
+      assert.equal("--host mx.example --proxy-env WAY", recommendation.flags(use, { "--proxy-env", "WAY" }))
+   end)
+
    it("name the provider where it says the same", function()
       assert.same({ service = "gmail" },
          minimal({ host = "smtp.gmail.com", port = 465, tls = "implicit" }, {}, "gmail"))

@@ -1,5 +1,6 @@
 -- Where the secrets of the command come from.
 local command = require "spec.tools.command"
+local proxies = require "spec.tools.proxies"
 local safe = require "smtp.safe"
 local terminal = require "spec.tools.terminal"
 
@@ -100,5 +101,37 @@ describe("lua-smtp at a terminal", function()
       said, status = sh(terminal.command("send --username ann --password x --password-env SECRET" .. message))
       assert.equal(64, status)
       assert.matches("more than once", said)
+   end)
+end)
+
+describe("The proxy of lua-smtp", function()
+   local function send(flag, value, variables)
+      local sink, proxy = proxies.sink "starttls", proxies.start("http", { user = "ann", password = proxies.PASSWORD })
+      local url = ("http://%s127.0.0.1:%d"):format(proxies.LOGIN, proxy.port)
+      local said, status = command.smtp(("send --host localhost --port %d --tls-ca-file %s --%s %s"):format(sink.port,
+         sink.options.tls_ca_file, flag, value(url)) .. message, variables and variables(url))
+      assert.same({ 0, "localhost\n", "1\n" }, { status, proxy.finish(), sink.finish() }, said)
+      assert.is_nil(said:find(proxies.PASSWORD, 1, true))
+      return said
+   end
+
+   it("comes from a flag, with a warning, a variable or a file", function()
+      assert.matches("can see the password of %-%-proxy", send("proxy", function(url) return url end))
+      local said = send("proxy-env", function() return "WAY" end, function(url) return "WAY=" .. url .. " " end)
+      assert.is_nil(said:find("warning", 1, true))
+      local name = os.tmpname()
+      said = send("proxy-file", function(url)
+         command.write(name, url .. "\n")
+         return name
+      end)
+      os.remove(name)
+      assert.is_nil(said:find("warning", 1, true))
+   end)
+
+   it("without a password may be in the command line", function()
+      local said, status = command.smtp("send --host mx.example --proxy http://127.0.0.1:1 --tls skip" .. message)
+      assert.equal(75, status)
+      assert.is_nil(said:find("warning", 1, true))
+      assert.matches("Check the host and the port in --proxy", said, 1, true)
    end)
 end)

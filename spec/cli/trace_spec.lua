@@ -96,6 +96,8 @@ describe("a trace", function()
 
    it("writes the place as the user does", function()
       assert.matches("connected to %[::1%]:25\n", shown { connected(1, { host = "::1", address = "::1" }) })
+      assert.matches("connected to %[::1%]:25 through the proxy proxy.example:1080\n", shown { connected(1,
+         { host = "::1", address = false, proxy = "proxy.example:1080" }) })
       assert.matches("connected to /run/lmtp\n", shown { { name = "connected", seconds = 1, socket = "/run/lmtp" } })
    end)
 

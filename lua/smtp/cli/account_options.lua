@@ -147,6 +147,8 @@ local function read(account)
 end
 
 local function has_secret(account)
+   local proxy = account.options.proxy
+   if proxy and proxy:find("@", 1, true) then return true end -- a password comes with each user
    for _, source in next, account.secrets do
       if source.kind == "" and source.value ~= "" then return true end
    end

@@ -131,8 +131,16 @@ end
 
 -- ---- all of it ----
 
+local is_of_proxy = { proxy_unreachable = true, proxy_auth = true, proxy_protocol = true }
+
+-- Is the error the same for each port?
+local function is_of_all(err)
+   return err.kind == "resolve" or err.kind == "usage" or is_of_proxy[err.reason]
+end
+
 -- A host that is not found may be meant as a provider.
 local function with_provider(err, host)
+   if is_of_proxy[err.reason] then return err end
    local _, wrong = errors.returning(place.complete) { service = host }
    local hint = err.kind == "resolve" and not host:find("[.:]") and wrong and wrong.hint or ""
    err.hint = hint:match('^Did you mean "[^"]+"%?') or hint:match("^Write service = .*") or err.hint
@@ -143,7 +151,7 @@ end
 local function log_in(use, options, login)
    local t = request.variant(use, { password = login.password, token = login.token,
       timeout = options.timeout, connect_timeout = options.connect_timeout,
-      transport = options.transport })
+      transport = options.transport, proxy = options.proxy }) -- with the login of the proxy
    if options.observer then t.observe = options.observer "login" end
    local result, err = rehearsal.run(t, "auth")
    if result then return { state = "authenticated", mechanism = result.auth.mechanism } end
@@ -179,7 +187,7 @@ function ports.survey(options, list)
    local entries = look_at_all(list or ports.candidates { host = base.host, tls = options.tls,
       provider = provider }, base)
    local first = entries[1].err
-   if first and (first.kind == "resolve" or first.kind == "usage") then
+   if first and is_of_all(first) then
       return nil, with_provider(first, base.host)
    end
    local survey = { host = base.host, service = options.service, ports = entries }

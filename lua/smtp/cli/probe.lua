@@ -14,7 +14,7 @@ local trace = require "smtp.cli.trace"
 local function secret_flags(options)
    local list = {}
    for _, name in ipairs { "password_env", "password_file", "token_env", "token_file",
-      "config" } do
+      "proxy_env", "proxy_file", "config" } do
       if options[name] then
          list[#list + 1] = "--" .. name:gsub("_", "-")
          list[#list + 1] = options[name]

@@ -128,11 +128,16 @@ end
 ---@param secrets? string[]   the flags that gave the secrets, as { "--password-env", "NAME" }
 ---@return string
 function recommendation.flags(use, secrets)
-   local list = {}
+   local list, has_proxy = {}, false
+   for i = 1, #(secrets or {}), 2 do has_proxy = has_proxy or secrets[i]:find("^%-%-proxy") end
    for _, pair in ipairs(ordered(use)) do
       local name, value = pair[1], pair[2]
       local add = type(value) == "table" and tables[name] or add_flag
-      if add == add_flag then add(list, name, value) else add(list, value) end
+      if add ~= add_flag then
+         add(list, value)
+      elseif name ~= "proxy" or not has_proxy then
+         add(list, name, value)
+      end
    end
    for i = 1, #(secrets or {}), 2 do
       list[#list + 1] = secrets[i] .. " " .. shell_word(secrets[i + 1])

@@ -38,6 +38,15 @@ local function refuse(name, what, hint)
    error(errors.new("usage", { option = name, what = what, hint = hint }), 0)
 end
 
+-- Other users can see a secret in the command line.
+local function warn_of(name, value, hint)
+   if name ~= "proxy" then
+      warn(name, hint)
+   elseif value:find("@", 1, true) then
+      warn("password of --proxy", hint)
+   end
+end
+
 -- Replaces --password-env and --password-file by the password.
 local function read_one(options, name)
    local variable, path = options[name .. "_env"], options[name .. "_file"]
@@ -47,7 +56,7 @@ local function read_one(options, name)
    if is_given and (variable or path) or variable and path then
       refuse(name, ("the %s is given more than once"):format(name), hint)
    end
-   if is_given then warn(name, hint .. ".") end
+   if is_given then warn_of(name, options[name], hint .. ".") end
    if not variable and not path then return end
    local secret, why, remedy = read_from(variable, path)
    options[name] = secret
@@ -177,6 +186,7 @@ end
 local function read_flags(options)
    read_one(options, "password")
    read_one(options, "token")
+   read_one(options, "proxy")
    local user, password, host = parts_of(options.url)
    if password then
       warn("password of --url",

@@ -48,7 +48,8 @@ function notes.connected(self, event)
    local form = (event.host or ""):find(":", 1, true) and "[%s]:%s" or "%s:%s"
    local place = event.socket or form:format(event.host or "?", tostring(event.port))
    local address = event.address and event.address ~= event.host and " (" .. event.address .. ")"
-   show(self, event.seconds, "*", "connected to " .. place .. (address or ""))
+   local proxy = event.proxy and " through the proxy " .. event.proxy or ""
+   show(self, event.seconds, "*", "connected to " .. place .. (address or "") .. proxy)
 end
 
 function notes.tls(self, event)

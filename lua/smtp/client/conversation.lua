@@ -44,7 +44,8 @@ function conversation.new(server, deadline, transcript, observer)
       context = nil,           -- the TLS settings of this host, see runtime.transport
       pace = nil,              -- how other conversations have their turn, see runtime.transport
       is_over = false,         -- the session is over: only the connection is to be closed
-      address = nil,           -- the server's address
+      address = nil,           -- the server's address; a proxy does not show it
+      early = nil,             -- bytes of the server that came with the last answer of the proxy
       tls = nil,               -- version, cipher, verified, resumed; nil without TLS
       tls_trouble = nil,       -- why the handshake failed
       login = no_login,        -- smtp.Login: what AUTH needs
@@ -128,6 +129,9 @@ end
 
 --- Drive the session until it rests ("ready") or is over ("nothing"): see loop.run.
 Conversation.run = loop.run
+
+--- The session hears what has arrived: see loop.hear.
+Conversation.hear = loop.hear
 
 --- Can the session still be used? Asked before something is said on an idle connection: see
 -- loop.look.

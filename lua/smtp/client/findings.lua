@@ -32,7 +32,8 @@ local function compare(server, facts)
    for name in facts.mechanisms:gmatch("[^ \t-\r]+") do
       now[name], known[name] = true, is_known(server, name) or nil
    end
-   local key = ("%s %s %s"):format(facts.tls, server.socket or server.host, tostring(server.port))
+   local key = ("%s %s %s %s"):format(facts.tls, server.socket or server.host,
+      tostring(server.port), server.proxy and server.proxy.url or "")
    local earlier = offers:get(key) or offers:set(key, {})
    for name in next, earlier do
       if not now[name] then gone[#gone + 1] = name end

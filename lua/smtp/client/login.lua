@@ -22,14 +22,17 @@ local known_secrets = setmetatable({}, { __mode = "k" }) -- by server
 ---@param server smtp.Server
 ---@return string[]|nil
 function login.known_secrets(server)
-   if not server.credentials or server.auth == "skip" then return nil end
-   local forms = known_secrets[server]
+   local forms, proxy = known_secrets[server], server.proxy
    if forms then return forms end
-   for _, kind in next, { "password", "token" } do
+   local has_login = server.credentials and server.auth ~= "skip"
+   for _, kind in next, has_login and { "password", "token" } or {} do
       local secret = server[kind]
       if type(secret) == "string" then
          forms = transcript.forms(secret, mechanisms.messages(server, secret), forms)
       end
+   end
+   if proxy and proxy.password then
+      forms = transcript.forms(proxy.password, { proxy.username .. ":" .. proxy.password }, forms)
    end
    known_secrets[server] = forms or {}
    return forms

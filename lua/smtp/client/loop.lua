@@ -38,11 +38,14 @@ local function check_observer(conversation, ok)
    conversation:fail(observer.failed, observer.cause)
 end
 
-local function heard(conversation, data)
+--- The session hears what has arrived, and so does the observer.
+---@param data string
+local function hear(conversation, data)
    local observer = conversation.observer
    if not observer then return conversation.session:heard(data) end
    check_observer(conversation, observer:heard(conversation, data))
 end
+loop.hear = hear
 
 local function sent(conversation, count)
    local observer = conversation.observer
@@ -57,7 +60,7 @@ local function drain(conversation)
    while session:wants() ~= "nothing" do
       local data, why, text = sock:receiveany(PIECE)
       if not data then return why, text end
-      heard(conversation, data)
+      hear(conversation, data)
    end
 end
 
@@ -99,7 +102,7 @@ function doing.recv(conversation)
    local data, why, text = conversation.sock:receiveany(PIECE)
    if data then
       local replies = session:replies()
-      heard(conversation, data)
+      hear(conversation, data)
       if session:replies() ~= replies then conversation.moved = now() end
    elseif why ~= "again" then
       not_received(conversation, why, text)
@@ -163,7 +166,7 @@ local function is_injected(conversation)
    sock:settimeouts(0, 0, 0)
    local data = sock:receiveany(PIECE)
    if not data then return false end
-   heard(conversation, data)
+   hear(conversation, data)
    return true
 end
 

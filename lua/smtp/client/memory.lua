@@ -17,7 +17,8 @@ local by_transport = setmetatable({}, { __mode = "k" })
 local trying = setmetatable({}, { __mode = "kv" })
 
 local function place(server)
-   return ("%s %s"):format(server.socket or server.host, server.port)
+   return ("%s %s %s"):format(server.socket or server.host, server.port,
+      server.proxy and server.proxy.url or "")
 end
 
 local function records(server)

@@ -191,6 +191,7 @@ local function options_of(r, server, given, err)
    if not tls then return {} end
    local use = request.carried(given)
    use.host, use.port = server.host, not server.socket and server.port or nil
+   use.proxy = server.proxy and server.proxy.url or nil -- without its login
    use.socket, use.tls, use.auth = server.socket, tls, auth_to_use(r, server, given)
    if not server.tls_verify then use.tls_verify = false end
    if server.protocol == "lmtp" then use.protocol = "lmtp" end

@@ -52,7 +52,7 @@ local function remember(given, server)
       kept[name], count = value, count + 1
    end
    newest = setmetatable({ given = kept, count = count, server = server },
-      server.credentials and weak or nil)
+      (server.credentials or server.proxy) and weak or nil)
 end
 
 -- The newest server if the connection's options in t are the same, and the number of these options.

@@ -105,7 +105,7 @@ local options = {
    { "trace", "Write trace = true", "debug", "debuglevel", "setdebuglevel", "verbose", "verbosity",
       "logger", "log", "logging", "logfile", "onlog", "smtpdebug", "debugoutput", "showdialog",
       "transactionlog", "loglevel", "hook" },
-   { "transport", "Write transport = function() … end, which connects through the proxy", "proxy",
+   { "proxy", 'Write proxy = "socks5://proxy.example.org:1080" or "http://proxy.example.org:3128"',
       "proxyurl", "proxyhost", "proxyserver", "httpproxy", "httpsproxy", "socks", "socks5",
       "socks4", "socksproxy", "socks5hostname" },
    { "transport", "Write transport = …, an object with the methods of a cosocket", "create",

@@ -20,6 +20,7 @@ local names = {}
 
 local connection = {
    { "url" }, { "service" }, { "host", kind = "line", alias = "server" }, { "server" },
+   { "proxy", kind = "line" },
    { "port", kind = "whole", min = 1, max = 65535, hint = "Write port = 587 (STARTTLS), 465 (TLS "
       .. "from the first byte) or 25 (between servers)" },
    { "socket", kind = "line" },

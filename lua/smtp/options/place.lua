@@ -1,91 +1,24 @@
---- Checks of the options that name the server and this host: url, host, port, socket, tls_host,
--- source_address and domain.
+--- Checks of the options that name the server and this host: url, host, port, socket, proxy,
+-- tls_host, source_address and domain.
 -- @module smtp.options.place
 
-local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local host_name = require "smtp.options.host_name"
+local proxies = require "smtp.options.proxy"
 local refuse = require("smtp.errors").refuse
 local services = require "smtp.options.services"
+local url_parts = require "smtp.options.url_parts"
 
 local place = {}
 
 local SOCKET_LEN_MAX = 107 -- sun_path
 
--- ---- names ----
-
--- A name outside ASCII is resolved, verified and sent in its ASCII form.
-local function to_ascii(option, text)
-   if not text:find("[\128-\255]") then return text end
-   local name, why, hint = address.domain(text)
-   return name or refuse(option, ("%s = %q is not a valid host name: %s"):format(option, text, why),
-      hint, text)
-end
-
--- What belongs in another option: how it looks, what it is, and how to write it.
-local misplaced = {
-   { "^[Uu][Nn][Ii][Xx]:", "the path of a unix socket",
-      "Write socket = \"/path\", or url = \"lmtp+unix:/path\"" },
-   { "://", "a URL", 'Write url = "smtps://HOST" (TLS from the first byte) or url = "smtp://HOST", '
-      .. 'or OPTION = "HOST" with tls = "implicit" or "require"' },
-   { "@", "a user", 'Write OPTION = "HOST" and username = "ann"' },
-   { "/", "a path", 'Write OPTION = "HOST"; a whole URL belongs in url' },
-   { "^[^:]*:[^:]*$", "a port", 'Write OPTION = "HOST" and port = PORT' },
-   { "^%[.*%]:", "a port", 'Write OPTION = "HOST" and port = PORT' },
-}
-
--- The hint for a text in which more than a name is written: the text itself may contain a secret.
-local function advise(hint, option, text)
-   local authority = text:gsub("^.*://", ""):gsub("[/?#].*$", ""):gsub("^.*@", "")
-   local host = authority:match("^%[.*%]") or authority:match("^[^:]*")
-   if not host:find("^[A-Za-z0-9.:%[%]_-]+$") then host = "mail.example.org" end
-   local values = { OPTION = option, HOST = host, PORT = authority:match(":(%d+)$") or "587" }
-   return (hint:gsub("[A-Z][A-Z][A-Z][A-Z]+", values))
-end
-
-local function is_name(text)
-   if #text > 254 or not text:find("^[A-Za-z0-9._-]+$") then return false end
-   for label in (text:gsub("%.$", "") .. "."):gmatch("([^.]*)%.") do
-      if label == "" or #label > 63 then return false end
-   end
-   return true
-end
-
-local has_tls = { https = true, smtps = true, ssl = true, tls = true }
-
--- What to write in the place of a URL in host, where that has no login.
-local function instead_of_url(text)
-   local scheme, name = text:match("^([A-Za-z0-9+]+)://([A-Za-z0-9.-]+)[:%d]*[^@:]*$")
-   if not name then return nil end
-   local is_secure = has_tls[ascii.lower(scheme)]
-   return ("Write url = \"%s://%s\", or host = \"%s\"%s"):format(is_secure and "smtps" or "smtp",
-      name, name, is_secure and " with tls = \"implicit\"" or "")
-end
-
--- A host name or an IP address -> the form that this library uses
-local function host_name(option, text)
-   for _, part in ipairs(misplaced) do
-      if text:find(part[1]) then
-         refuse(option, ("%s contains %s"):format(option, part[2]),
-            instead_of_url(text) or advise(part[3], option, text))
-      end
-   end
-   local name = to_ascii(option, text)
-   name = name:match("^%[(.*:.*)%]$") or name
-   if not is_name(name) and not core.literal(name) then
-      refuse(option, option .. " is neither a host name nor an address",
-         "Write a name such as mail.example.org, or an address such as 192.0.2.1", text)
-   end
-   return name:find("^[Ll][Oo][Cc][Aa][Ll][Hh][Oo][Ss][Tt]$") and "localhost" or name
-end
-
 -- ---- url ----
 
-local function decode(text)
-   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
+local ESCAPE_HINT = "Write %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #, or give "
+   .. "username and password as options of their own"
 local FORM_HINT = "Other forms are smtps://host (TLS from the first byte), lmtp://host and "
    .. "lmtp+unix:/path; in the user and the password, write / ? # : @ % as %2F %3F %23 %3A %40 "
    .. "%25, or give them as username and password"
@@ -100,7 +33,7 @@ local function refuse_scheme(text)
    local what = elsewhere[ascii.lower(text:match("^([A-Za-z0-9]+):") or "")]
    local name = text:match("^[A-Za-z0-9-]+%.[A-Za-z0-9.-]+:?%d*$")
    local hint = name and ("Write url = \"smtp://%s\""):format(name)
-      or text:find(".", 1, true) and instead_of_url(text)
+      or text:find(".", 1, true) and host_name.instead_of_url(text)
    if not what then
       refuse("url", "url is not of the form smtp://user:password@host:587", hint or FORM_HINT)
    end
@@ -108,55 +41,16 @@ local function refuse_scheme(text)
       hint or "Write url = \"smtp://user:password@mail.example.org:587\"")
 end
 
-local ESCAPE_HINT = "Write %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #, or give "
-   .. "username and password as options of their own"
-
-local function check_escapes(text)
-   if text:gsub("%%[0-9A-Fa-f][0-9A-Fa-f]", ""):find("%", 1, true) then
-      refuse("url", "url contains a % without two hexadecimal digits after it", "Write %25 for %")
-   end
-   if decode(text):find("[%z\r\n]") then
-      refuse("url", "url contains a line break or a NUL", "Remove it")
-   end
-end
+local form = { option = "url", hint = FORM_HINT, port_hint = "Write smtp://HOST:587",
+   ports_hint = "The usual ports are 587, 465 and 25" }
 
 local schemes = { smtp = {}, smtps = { tls = "implicit" }, lmtp = { protocol = "lmtp" } }
 
--- mail.example.org:587, [::1]:25 -> host, port ("" for none)
-local function split_place(text)
-   local host, port = text:match("^%[(.+)%]:?(%d*)$")
-   if host and text:find("%]%d") then return nil end
-   if not host then host, port = text:match("^([^:]+):?(%d*)$") end
-   return host, port
-end
-
--- ann:secret@mail.example.org:587 becomes fields of `parts`, which is returned.
-local function read_authority(parts, text)
-   local login, where = text:match("^(.*)@([^@]*)$")
-   local host, port = split_place(where or text)
-   if not host and (where or text):find("^[^:%[%]]+:[^:]+$") then
-      refuse("url", "url has a port that is not a number", "Write smtp://HOST:587")
-   end
-   if not host then refuse("url", "url does not name a host", FORM_HINT) end
-   parts.host = host_name("url", decode(host))
-   parts.port = tonumber(port)
-   if parts.port and (parts.port < 1 or parts.port > 65535) then
-      refuse("url", ("the port %s in url is not a number from 1 to 65535"):format(port),
-         "The usual ports are 587, 465 and 25")
-   end
-   if login then
-      local user, password = login:match("^([^:]*):?(.*)$")
-      parts.username = decode(user)
-      if password ~= "" then parts.password = decode(password) end
-   end
-   return parts
-end
-
 -- A URL -> { protocol =, host =, socket =, port =, tls =, username =, password = }
 local function parse(text)
-   check_escapes(text)
+   url_parts.check_escapes("url", text)
    local path = text:match("^[Ll][Mm][Tt][Pp]%+[Uu][Nn][Ii][Xx]:/*(/[^?#]*)$")
-   if path then return { protocol = "lmtp", socket = decode(path) } end
+   if path then return { protocol = "lmtp", socket = url_parts.decode(path) } end
    local name, rest = text:match("^([A-Za-z]+)://([^/?#]+)/?$")
    local scheme = name and schemes[ascii.lower(name)]
    if not scheme then
@@ -165,7 +59,10 @@ local function parse(text)
       end
       refuse_scheme(text)
    end
-   return read_authority(check.copy(scheme), rest)
+   local parts = url_parts.authority(form, rest)
+   parts.protocol, parts.tls = scheme.protocol, scheme.tls
+   if parts.password == "" then parts.password = nil end
+   return parts
 end
 
 -- The parts of `url` in the place of options that are not given. All parts are checked, also if
@@ -219,7 +116,7 @@ end
 
 local function check_domain(t)
    if t.domain == nil then return end
-   local name = to_ascii("domain", t.domain)
+   local name = host_name.to_ascii("domain", t.domain)
    local ok, why = core.domain(name)
    if not ok or not place.is_public_name(name) then
       local bare = name:gsub("^%[", ""):gsub("%]$", ""):gsub("^[Ii][Pp][Vv]6:", "")
@@ -250,23 +147,37 @@ local function check_port(t)
    end
 end
 
--- What counts as loopback is decided from the option as written, never from a lookup, and never for
--- a transport of the caller's.
+-- What counts as loopback is decided from the option as written, never from a lookup. A transport
+-- of the caller's and a proxy may lead anywhere.
 local function is_loopback(t)
-   if t.transport then return false end
+   if t.transport or t.proxy then return false end
    if t.socket then return true end
    local host = t.host
    return host == "localhost" or host == "127.0.0.1" or host == "::1"
       or host:find("^127%.") ~= nil and core.literal(host) ~= nil
 end
 
---- Check names, addresses, the path and the port; fill in `host`, `host_given` and `loopback`.
+local function check_proxy(t)
+   if t.proxy == nil or t.transport then return end -- options/server refuses both together
+   if t.socket then
+      refuse("proxy", "proxy has no effect on a unix socket",
+         "Remove proxy, or write host in the place of socket")
+   elseif not t.host then
+      refuse("proxy", "proxy is given without host", "Add host: the proxy needs to know "
+         .. "the mail server")
+   end
+   t.proxy = proxies.read(t.proxy)
+end
+
+--- Check names, addresses, the path and the port; fill in `host`, `host_given` and `loopback`, and
+--- read `proxy`.
 ---@param t table   the options of a connection, their kinds checked
 function place.check(t)
    t.host_given = t.host ~= nil
-   if t.host then t.host = host_name("host", t.host) end
-   if t.tls_host then t.tls_host = host_name("tls_host", t.tls_host) end
+   if t.host then t.host = host_name.read("host", t.host) end
+   if t.tls_host then t.tls_host = host_name.read("tls_host", t.tls_host) end
    check_socket(t)
+   check_proxy(t)
    check_source_address(t)
    check_domain(t)
    check_port(t)

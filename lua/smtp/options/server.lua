@@ -34,7 +34,7 @@ end
 
 -- Options that only a socket of this library can satisfy.
 local of_our_socket = { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_pin", "tls_min_version",
-   "source_address" }
+   "source_address", "proxy" }
 
 local function check_transport(t)
    local transport = t.transport
@@ -111,6 +111,7 @@ end
 ---@field port integer
 ---@field socket string|nil          path of a unix socket
 ---@field loopback boolean           the caller named this machine itself
+---@field proxy smtp.Proxy|nil
 ---@field protocol string            "smtp" or "lmtp"
 ---@field domain string|nil          the name for EHLO; nil: the runtime finds one
 ---@field source_address string|nil

@@ -6,6 +6,7 @@ local first_bytes = require "smtp.result.first_bytes"
 local hello_hints = require "smtp.result.hello_hints"
 local interruptions = require "smtp.result.interruptions"
 local login_hints = require "smtp.result.login_hints"
+local proxy_hints = require "smtp.result.proxy_hints"
 local remedies = require "smtp.result.remedies"
 local wording = require "smtp.result.wording"
 
@@ -186,6 +187,9 @@ function hints.find(err, server, offered, trouble)
    -- The code is that of EHLO: nothing is offered where the server refused it.
    if err.kind == "extension_unsupported" and err.code then
       return hello_hints.helo_only(err, server)
+   end
+   if server.proxy and proxy_hints.is_about(err) then
+      return proxy_hints.find(err, server, trouble)
    end
    local find = by_kind[err.kind]
    if trouble.case and not server.transport then return find(err, server, offered, trouble) end

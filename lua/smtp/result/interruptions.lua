@@ -39,11 +39,25 @@ end
 
 -- The stage in sentences: "ready" for a connection that was idle.
 local function stage_of(trouble, texts, server)
+   if server.proxy and is_connecting[trouble.stage] then
+      return trouble.reason == "proxy_unreachable" and "to_proxy" or "through_proxy"
+   end
    if trouble.idle and texts.ready then return "ready" end
    if trouble.stage == "tls" and server.tls ~= "implicit" and texts.after_starttls then
       return "after_starttls"
    end
    return trouble.stage
+end
+
+local function name_proxy(text, server)
+   return text and server.proxy and (text:gsub("{proxy}", server.proxy.place)) or text
+end
+
+-- What happened, where neither the session nor a table of stages has a sentence.
+local function unreported(trouble, server)
+   local of_proxy = sentences.proxy[trouble.is_closed and "closed" or trouble.reason]
+   local texts = trouble.stage == "tls" and sentences.tls or sentences.connect
+   return name_proxy(of_proxy, server) or texts[trouble.kind]
 end
 
 local function add_limit(conv, trouble, message)
@@ -60,15 +74,14 @@ end
 function interruptions.describe(conv, trouble, message)
    local texts = texts_of(trouble)
    if not texts then
-      local unreported = trouble.stage == "tls" and sentences.tls or sentences.connect
-      trouble.sentence = trouble.sentence or unreported[trouble.kind]
+      trouble.sentence = trouble.sentence or unreported(trouble, conv.server)
       return
    end
    local stage = stage_of(trouble, texts, conv.server)
    local verb = interruptions.verb(conv.server, stage)
    local text = texts[stage] or verb and texts.other
    if not text then return end
-   trouble.sentence = text:gsub("{verb}", verb or "")
+   trouble.sentence = name_proxy(text:gsub("{verb}", verb or ""), conv.server)
    if trouble.kind == "timeout" then add_limit(conv, trouble, message) end
 end
 

@@ -164,6 +164,30 @@ remedies.silent_handshake = "The port may not use TLS from the first byte: set t
    .. "(STARTTLS); or raise {option} if the server is only slow"
 remedies.slow = "Raise {option} if the server is only slow; otherwise try again later"
 
+--- Proxies.
+remedies.proxy = {
+   unreachable = "Check the host and the port in the option proxy: does the proxy listen there?",
+   login = "Check the user and the password in the option proxy; in them, write / ? # : @ % as "
+      .. "%2F %3F %23 %3A %40 %25",
+   no_login = "Write the login into the option proxy: {scheme}://USER:PASSWORD@{place}",
+   no_password = "The proxy requires a login of another kind than a user and a password: ask its "
+      .. "operator for one",
+   not_allowed = "The operator of the proxy has to allow connections to {host}, port {port}; many "
+      .. "proxies allow port 443 only",
+   no_way = "The proxy could not connect to {host}, port {port}: check host and port; the proxy "
+      .. "may also be in a network that cannot reach it",
+   is_http = "This is an HTTP proxy: begin the option proxy with http://",
+   may_be_http = "If this is an HTTP proxy, begin the option proxy with http://; otherwise check "
+      .. "its host and port",
+   may_be_socks = "If this is a SOCKS proxy, begin the option proxy with socks5://; otherwise "
+      .. "check its host and port",
+   is_smtp = "A mail server answers there, not a proxy: check the option proxy, or remove it",
+   foreign = "Check the scheme, the host and the port in the option proxy",
+   slow = "The proxy, or the server that it connects to, does not answer: check the option proxy "
+      .. "(does it begin with the right one of socks5:// and http://?), host and port; raise "
+      .. "{option} if the proxy is only slow",
+}
+
 --- TLS.
 remedies.starttls_later = "Try again later, or ask the server's operator; this library does not "
    .. "go on in clear text after a refusal"

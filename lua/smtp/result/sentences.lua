@@ -1,5 +1,5 @@
 --- What happened, in sentences that continue after the server's name, for what the core has no
--- sentence of its own. {verb}: the command; {limit}: "60 s (reply_timeout)".
+-- sentence of its own. {verb}: the command; {limit}: "60 s (reply_timeout)"; {proxy}: its place.
 -- @module smtp.result.sentences
 
 local sentences = {}
@@ -17,8 +17,19 @@ sentences.tls = {
    system = "cannot be connected to",
 }
 
---- By stage; `other` for the commands.
+--- By the reason, of a proxy that is named by {proxy}.
+sentences.proxy = {
+   proxy_unreachable = "was not reached: the proxy {proxy} cannot be reached",
+   proxy_auth = "was not reached: the proxy {proxy} did not accept the login",
+   proxy_refused = "was not reached: the proxy {proxy} did not connect to it",
+   proxy_protocol = "was not reached: {proxy} did not answer as a proxy does",
+   closed = "was not reached: the proxy {proxy} closed the connection",
+}
+
+--- By stage; `other` for the commands. A connection is that to the proxy, where there is one.
 sentences.timeout = {
+   to_proxy = "was not reached: the proxy {proxy} did not accept the connection within {limit}",
+   through_proxy = "was not reached through the proxy {proxy} within {limit}",
    resolve = "was not found by the resolver within {limit}",
    connect = "did not accept the connection within {limit}",
    tls = "did not finish the TLS handshake within {limit}",

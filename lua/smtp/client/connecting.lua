@@ -1,0 +1,88 @@
+--- The connection of a conversation: to the server, or through a proxy.
+-- @module smtp.client.connecting
+
+local core = require "smtp.core"
+local runtime = require "smtp.runtime.runtime"
+local tunnel = require "smtp.runtime.tunnel"
+
+local connecting = {}
+
+local kinds = { resolve = true, connect = true, system = true, timeout = true }
+
+-- "resolve:unknown_host", "timeout:resolve" (while looking up) -> what an error needs
+local function connect_trouble(why, text, hint)
+   local kind, reason = tostring(why):match("^([a-z]+):?(.*)$")
+   if not kinds[kind] then kind, reason = "connect", "" end
+   local stage = (kind == "resolve" or reason == "resolve") and "resolve" or "connect"
+   if reason == "" or kind == "timeout" then reason = kind end
+   return { kind = kind, reason = reason, text = text or why, stage = stage, hint = hint }
+end
+
+-- Where to connect: the proxy, if there is one.
+local function target_of(server)
+   local proxy = server.proxy
+   if proxy then return proxy.host, proxy.port end
+   return server.socket and "unix:" .. server.socket or server.host, server.port
+end
+
+-- The proxy cannot be reached. The hints of a transport are about the option host; that nginx has
+-- no resolver is true for both.
+local function without_proxy(trouble)
+   if trouble.kind == "system" or trouble.reason == "source_address" then return trouble end
+   if trouble.reason ~= "no_resolver" then trouble.hint = nil end
+   if trouble.reason == "unknown_host" then trouble.retry = "never" end
+   trouble.reason, trouble.stage = "proxy_unreachable", "connect"
+   return trouble
+end
+
+local function connect(conversation, deadline)
+   local server, sock = conversation.server, conversation.sock
+   local target, port = target_of(server)
+   local ok, why, text, hint = runtime.persist(sock, nil, math.huge, deadline, "connect", target,
+      port, server.source_address)
+   if ok then return true end
+   if why == "raised" then return nil, sock:trouble "connect" end
+   local trouble = connect_trouble(why, text, hint)
+   return nil, server.proxy and without_proxy(trouble) or trouble
+end
+
+-- Goes through the proxy. -> true | nil, trouble
+local function pass_proxy(conversation, deadline)
+   local server = conversation.server
+   local early, trouble = tunnel.open(conversation.sock, server, deadline)
+   if early and server.tls == "implicit" then -- before TLS nothing is the server's
+      trouble = { kind = "tls", reason = "plaintext", stage = "tls", text = tunnel.shown(early) }
+   end
+   if trouble then return nil, trouble end
+   conversation.early = early
+   return true
+end
+
+--- Connect the transport of a conversation, which then knows the server's `address` and what came
+-- `early`; `is_kept` and `tls` of a connection that was kept; and its `io`.
+---@param conversation smtp.Conversation
+---@return true|nil
+---@return table|nil   the record of a connection that was kept; after a failure, the trouble
+function connecting.connect(conversation)
+   local server, sock = conversation.server, conversation.sock
+   local deadline = math.min(conversation.deadline, core.now() + server.connect_timeout)
+   local ok, trouble = connect(conversation, deadline)
+   if not ok then return nil, trouble end
+   local record = sock.kept and sock:kept()
+   if record then
+      conversation.is_kept, conversation.tls = true, record.tls
+      return true, record
+   end
+   if server.proxy then
+      ok, trouble = pass_proxy(conversation, deadline)
+      if not ok then return nil, trouble end
+   elseif sock.getpeername then
+      conversation.address = sock:getpeername()
+   end
+   if sock.io and not (conversation.pace or conversation.observer) then
+      conversation.io = sock:io()
+   end
+   return true
+end
+
+return connecting

@@ -1,0 +1,159 @@
+-- The way through a proxy of any kind: by transcripts, and over real sockets.
+local core = require "smtp.core"
+local proxies = require "spec.tools.proxies"
+local safe = require "smtp.safe"
+
+local play, play_once, script = proxies.play, proxies.play_once, proxies.script
+local PASSWORD, LOGIN = proxies.PASSWORD, proxies.LOGIN
+
+local function socks(more) return proxies.options("socks5", more) end
+local function http(more) return proxies.options("http", more) end
+
+describe("A proxy", function()
+   it("that closes says nothing of the server: another attempt may help", function()
+      for scheme, hint in pairs { socks5 = "http://", http = "socks5://" } do
+         local _, err = play(socks { proxy = scheme .. "://proxy.example" }, script(
+            (scheme == "http" and "<http>" or "<hello_socks>") .. "\nCLOSE"))
+         assert.same({ "connect", "proxy_protocol", "later" }, { err.kind, err.reason, err.retry })
+         assert.truthy(err.hint:find(hint, 1, true), err.hint)
+         assert.truthy(tostring(err):find("closed the connection", 1, true))
+      end
+   end)
+
+   it("that says nothing runs into the deadline", function()
+      for _, before in ipairs { "<hello_socks>", "<hello_socks>\nS~ \\x05\\x00\n<connect_socks>" } do
+         local _, err = play(socks { connect_timeout = 7 }, script(before .. "\nSILENCE"))
+         assert.same({ "timeout", "timeout", "connect", "later" }, { err.kind, err.reason, err.stage, err.retry })
+         assert.truthy(tostring(err):find("through the proxy proxy.example:1080 within 7 s (connect_timeout)", 1, true),
+            tostring(err))
+      end
+   end)
+
+   it("may give the server's first bytes with its last answer, for TLS as well", function()
+      local early = script [[
+         <http>
+         S: HTTP/1.1 200 OK
+         S:
+         S: 220 hi
+         CLOSE
+      ]]
+      local _, err = play_once(http { tls = "implicit", tls_host = "mx.example" }, early, "whole")
+      assert.same({ "tls", "plaintext", "tls" }, { err.kind, err.reason, err.stage })
+      assert.equal("220 hi", err.text)
+   end)
+
+   it("may lead to TLS from the first byte, which is verified by the name of the server", function()
+      local receipt, _, peer = play(http { tls = "implicit" }, script [[
+         <http>
+         S: HTTP/1.1 200 OK
+         S:
+         TLS
+         <hello HELP>
+         <accepted>
+      ]])
+      assert.same({ name = "mx.example", verify = true }, peer.handshake)
+      assert.equal("on", receipt.tls.state)
+   end)
+
+   it("does not count as loopback", function()
+      for _, host in ipairs { "localhost", "127.0.0.1", "::1" } do
+         local _, err = play(http { host = host, tls = false, port = 25 }, script([[
+            C: CONNECT $place:25 HTTP/1.1
+            C: Host: $place:25
+            C:
+            S: HTTP/1.1 200 OK
+            S:
+            <hello HELP>
+            <bye>
+         ]], { place = host == "::1" and "[::1]" or host }))
+         assert.equal("tls_unsupported", err.kind)
+         _, err = play(http { host = host, tls = "skip", port = 25, username = "ann", password = "sesame-smtp-32" },
+            script([[
+            C: CONNECT $place:25 HTTP/1.1
+            C: Host: $place:25
+            C:
+            S: HTTP/1.1 200 OK
+            S:
+            <hello AUTH PLAIN>
+            <bye>
+         ]], { place = host == "::1" and "[::1]" or host }))
+         assert.equal("auth_insecure", err.kind)
+      end
+   end)
+
+   it("is named in what is observed, and its login is hidden there", function()
+      local events, lines = {}, {}
+      local _, err = play_once(http { proxy = "http://" .. LOGIN .. "proxy.example",
+         observe = function(event) events[#events + 1] = event end,
+         trace = function(_, line) lines[#lines + 1] = line end }, script([[
+         C: CONNECT mx.example:25 HTTP/1.1
+         C: Host: mx.example:25
+         C: Proxy-Authorization: Basic $login
+         C:
+         S: HTTP/1.1 200 OK
+         S:
+         S: 220 $password $login
+         <ehlo HELP>
+         <accepted>
+      ]], { password = PASSWORD, login = core.base64("ann:" .. PASSWORD) }), "whole")
+      assert.is_nil(err)
+      assert.same({ "connected", "proxy.example:3128" }, { events[1].name, events[1].proxy })
+      lines = table.concat(lines, "\n")
+      assert.truthy(lines:find("220 [secret] [secret]", 1, true), lines)
+      assert.is_nil(lines:find(PASSWORD, 1, true))
+   end)
+end)
+
+describe("A proxy over real sockets", function()
+   local function options(sink, kind, proxy, login)
+      local t = { proxy = ("%s://%s127.0.0.1:%d"):format(kind, login or "", proxy.port), from = "a@b.example",
+         to = "c@d.example", raw = "x\r\n" }
+      for name, value in pairs(sink.options) do t[name] = value end
+      return t
+   end
+
+   for _, kind in ipairs { "socks5", "http" } do
+      for _, tls in ipairs { "starttls", "implicit" } do
+         it(("%s leads to a server with %s"):format(kind, tls), function()
+            local sink, proxy = proxies.sink(tls), proxies.start(kind, { user = "ann", password = PASSWORD })
+            local receipt = assert(safe.send(options(sink, kind, proxy, LOGIN)))
+            assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
+            assert.same({ "localhost\n", "1\n" }, { proxy.finish(), sink.finish() })
+         end)
+      end
+
+      it(kind .. " carries many messages over several connections", function()
+         local sink, proxy = proxies.sink("starttls", 2), proxies.start(kind, { connections = 2 })
+         local t, messages = options(sink, kind, proxy), {}
+         t.from, t.to, t.raw = nil, nil, nil
+         for i = 1, 8 do messages[i] = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" } end
+         local summary = assert(safe.send_many(t, messages, { connections = 2 }))
+         assert.same({ 8, 0 }, { summary.sent, summary.failed })
+         assert.same({ "localhost\nlocalhost\n", "8\n" }, { proxy.finish(), sink.finish() })
+      end)
+
+      it(kind .. " that drips is held to connect_timeout", function()
+         local sink, proxy = proxies.sink("starttls"), proxies.start(kind, { pause = 0.3 })
+         local t = options(sink, kind, proxy)
+         t.connect_timeout = 0.7
+         local began = core.now()
+         local _, err = safe.send(t)
+         assert.same({ "timeout", "timeout", "connect" }, { err.kind, err.reason, err.stage })
+         assert.is_true(core.now() - began < 3)
+         proxy.finish()
+         local other = safe.connect { host = "127.0.0.1", port = sink.port, tls = "skip" } -- the sink ends with it
+         if other then other:quit() end
+         sink.finish()
+      end)
+   end
+
+   it("cannot be reached where it does not listen", function()
+      local sink = proxies.sink "starttls"
+      local _, err = safe.send(options(sink, "socks5", { port = 1 }))
+      assert.same({ "connect", "proxy_unreachable", "connect", "later" },
+         { err.kind, err.reason, err.stage, err.retry })
+      local other = assert(safe.connect { host = "127.0.0.1", port = sink.port, tls = "skip" })
+      other:quit()
+      sink.finish()
+   end)
+end)
