@@ -58,7 +58,7 @@ struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
                                        const struct smtp_facts *facts)
 {
     struct smtp_session *s = memory;
-    memset(s, 0, offsetof(struct smtp_session, runs));
+    memset(s, 0, offsetof(struct smtp_session, hidden));
     s->opt = *options;
     s->out = (char *)memory + sizeof *s;
     s->out_max = buffer_len;

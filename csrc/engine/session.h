@@ -243,9 +243,9 @@ struct smtp_session {
     /* What follows is not zeroed at first, because that would cost more than a message. The lengths
      * above say what of it is valid. Mostly only the beginnings are used; the system gives no
      * memory for the rest. */
-    struct smtp_run runs[SMTP_RUNS_MAX];
     struct smtp_text hidden[SMTP_HIDDEN_MAX];
     struct smtp_answer ehlo_reply; /* where facts.ehlo_reply points */
+    struct smtp_run runs[SMTP_RUNS_MAX];
     char shown[SMTP_TRANSCRIPT_MAX];
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];

@@ -126,11 +126,7 @@ static bool set_name(struct tls *t, const char *name)
 
 static const char *begin(struct smtp_socket *s, struct tls_context *c, const char *name)
 {
-    if (s->in_start < s->in_end)
-        return words_say(s->text, "tls:injected",
-                         "plain text waits to be read before the handshake");
-    const char *word = stream_input(s);
-    if (word == NULL) word = tls_open(s, c);
+    const char *word = tls_open(s, c);
     if (word != NULL) return word;
     if (name != NULL && !set_name(s->tls, name))
         return words_say(s->text, "tls:handshake", "%s is not a name that a certificate can be for",

@@ -67,12 +67,7 @@ static const char *io_receive(void *socket, int timeout_ms, const char **data, s
     struct smtp_socket *s = socket;
     s->until_ms = 0;
     s->read_ms = timeout_ms;
-    const char *word = stream_ended(s, stream_receive(s, SOCKET_INPUT_MAX));
-    if (word != NULL) return word;
-    *data = (const char *)s->in + s->in_start;
-    *len = s->in_end - s->in_start;
-    s->in_start = s->in_end;
-    return NULL;
+    return stream_ended(s, stream_receive(s, SOCKET_INPUT_MAX, data, len));
 }
 
 /** sock:io() -> for session:flights; the socket must outlive it */
@@ -123,14 +118,12 @@ static int socket_send(lua_State *L)
 static int socket_receiveany(lua_State *L)
 {
     struct smtp_socket *s = to_socket(L, 1);
-    size_t max = lcompat_count(L, 2, LCOMPAT_SIZE_MAX);
+    size_t max = lcompat_count(L, 2, LCOMPAT_SIZE_MAX), len;
+    const char *data;
     luaL_argcheck(L, max > 0, 2, "at least 1");
-    const char *word = stream_ended(s, stream_receive(s, max));
+    const char *word = stream_ended(s, stream_receive(s, max, &data, &len));
     if (word != NULL) return push_result(L, word, s->text);
-    size_t len = s->in_end - s->in_start;
-    if (len > max) len = max;
-    lua_pushlstring(L, (const char *)s->in + s->in_start, len);
-    s->in_start += len;
+    lua_pushlstring(L, data, len);
     return 1;
 }
 

@@ -69,8 +69,6 @@ struct smtp_socket {
     ino_t inode;            /* close removes it */
     struct tls *tls;
     pid_t pid; /* the process that began TLS or listens: a forked child may close it, no more */
-    unsigned char *in; /* heard, not yet handed out: in[in_start] to in[in_end - 1] */
-    size_t in_start, in_end;
     char text[SOCKET_TEXT_MAX];
 };
 
@@ -126,7 +124,9 @@ void connect_drop(struct smtp_socket *s);
 void stream_init(struct smtp_socket *s);
 /* Takes a connected descriptor. */
 void stream_adopt(struct smtp_socket *s, int fd, int family);
-const char *stream_input(struct smtp_socket *s);
+/* Where what is heard goes: SOCKET_INPUT_MAX bytes that all sockets of a thread share, because each
+ * call hands out all it has heard. */
+unsigned char *stream_input(void);
 /* When the call under way must be over. */
 int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
 /* The call says "again", and is to be called again once one of these events is there. */
@@ -135,7 +135,7 @@ const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline
 const char *stream_ended(struct smtp_socket *s, const char *word);
 /* What a call that said "again" waits for: up to SOCKET_AWAITED_MAX descriptors, and until when. */
 nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
-/* From the kernel into `in`, 1 to max bytes. */
+/* From the kernel into the input, 1 to max bytes. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
 /* To the kernel. NULL with *written = 0: there is something to read first. */
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
@@ -144,8 +144,9 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
  * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was
  * not counted must be the beginning of the next call's data. */
 const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
-/* Fills `in` with 1 to max bytes. What was heard before a close or reset comes first. */
-const char *stream_receive(struct smtp_socket *s, size_t max);
+/* 1 to max bytes, which are valid until the next call of any socket in this thread. What was heard
+ * before a close or reset comes first. */
+const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len);
 /* Frees everything and closes the descriptor without writing a byte. */
 void stream_drop(struct smtp_socket *s);
 /* Frees everything and closes the descriptor, after a close_notify where there is TLS; does not
@@ -161,7 +162,7 @@ void listen_forget(struct smtp_socket *l);
 /* tls.c: inside a connection that uses TLS; tls.h has the rest. */
 const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
                      size_t *sent);
-const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms);
+const char *tls_receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
 void tls_say_goodbye(struct smtp_socket *s);
 void tls_drop(struct smtp_socket *s);
 

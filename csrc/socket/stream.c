@@ -22,13 +22,12 @@ void stream_adopt(struct smtp_socket *s, int fd, int family)
     s->nodelay = !s->tcp;
     s->heard = s->said = false;
     s->recv_ms = 0;
-    s->in_start = s->in_end = 0;
 }
 
-const char *stream_input(struct smtp_socket *s)
+unsigned char *stream_input(void)
 {
-    if (s->in == NULL) s->in = malloc(SOCKET_INPUT_MAX);
-    return s->in != NULL ? NULL : words_say(s->text, "system", "no memory");
+    static _Thread_local unsigned char input[SOCKET_INPUT_MAX];
+    return input;
 }
 
 /* ---- waiting ---- */
@@ -113,7 +112,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
         return stream_put_off(s, POLLIN, deadline_ms);
     for (;;) {
         bool waits = set_recv_timeout(s, deadline_ms);
-        ssize_t n = recv(s->fd, s->in, max, waits ? 0 : MSG_DONTWAIT);
+        ssize_t n = recv(s->fd, stream_input(), max, waits ? 0 : MSG_DONTWAIT);
         if (n > 0) {
             s->heard = true;
             s->said = false;
@@ -167,7 +166,7 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
             return NULL;
         }
         const char *word = trouble(s);
-        if (word != NULL || s->in_start < s->in_end) return word;
+        if (word != NULL) return word;
         word = wait_to_write(s, deadline_ms, &readable);
         if (readable) s->heard = true;
         if (word != NULL || readable) return word;
@@ -193,20 +192,15 @@ const char *stream_send(struct smtp_socket *s, const void *data, size_t len, siz
     return NULL;
 }
 
-const char *stream_receive(struct smtp_socket *s, size_t max)
+const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len)
 {
-    if (s->in_start < s->in_end) return NULL;
+    *data = (const char *)stream_input();
+    *len = 0;
     if (s->fd < 0) return words_say(s->text, "closed", "not connected");
-    const char *word = stream_input(s);
-    if (word != NULL) return word;
+    if (max > SOCKET_INPUT_MAX) max = SOCKET_INPUT_MAX;
     int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);
-    if (s->tls != NULL) return tls_receive(s, deadline_ms);
-    size_t len = 0;
-    word = stream_read(s, max < SOCKET_INPUT_MAX ? max : SOCKET_INPUT_MAX, deadline_ms, &len);
-    if (word != NULL) return word;
-    s->in_start = 0;
-    s->in_end = len;
-    return NULL;
+    if (s->tls != NULL) return tls_receive(s, max, deadline_ms, len);
+    return stream_read(s, max, deadline_ms, len);
 }
 
 void stream_drop(struct smtp_socket *s)
@@ -217,9 +211,6 @@ void stream_drop(struct smtp_socket *s)
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
     s->until_ms = 0; /* wait_many then reports it as ready */
-    free(s->in);
-    s->in = NULL;
-    s->in_start = s->in_end = 0;
 }
 
 void stream_close(struct smtp_socket *s)

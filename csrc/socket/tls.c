@@ -65,7 +65,7 @@ const char *tls_fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken)
     if (word == NULL) word = stream_read(s, SOCKET_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     *taken += len;
-    if (BIO_write(s->tls->heard, s->in, (int)len) == (int)len) return NULL;
+    if (BIO_write(s->tls->heard, stream_input(), (int)len) == (int)len) return NULL;
     return words_say(s->text, "system", "no memory");
 }
 
@@ -168,17 +168,16 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     return words_say(s->text, "closed", "it ended TLS");
 }
 
-const char *tls_receive(struct smtp_socket *s, int64_t deadline_ms)
+const char *tls_receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
     struct tls *t = s->tls;
     const char *word = check_open(s);
     size_t taken = 0;
     while (word == NULL) {
         ERR_clear_error();
-        int n = SSL_read(t->ssl, s->in, SOCKET_INPUT_MAX);
+        int n = SSL_read(t->ssl, stream_input(), (int)max);
         if (n > 0) {
-            s->in_start = 0;
-            s->in_end = (size_t)n;
+            *len = (size_t)n;
             if (t->strays > 0) t->strays--; /* the record of the data */
             return NULL;
         }
