@@ -18,6 +18,7 @@ describe("The hint for a proxy", function()
             "has to allow connections to mx.example, port 25" },
          { { reason = "proxy_refused", retry = "later" }, server "http", {}, "check host and port" },
          { { reason = "proxy_protocol", text = "HTTP/1.1 400" }, server "socks5", {}, "http://" },
+         { { reason = "proxy_protocol", text = "??" }, server "http", { is_socks = true }, "socks5://" },
          { { reason = "proxy_protocol", text = "HTTP/1.1 x" }, server "http", {}, "scheme" },
          { { reason = "proxy_protocol", text = "220 hi" }, server "http", {}, "mail server" },
          { { reason = "proxy_protocol" }, server "http", { is_closed = true }, "socks5://" },

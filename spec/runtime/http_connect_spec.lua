@@ -67,6 +67,18 @@ describe("An HTTP proxy", function()
       proxies.hides_login(err)
    end)
 
+   it("may ask for a login by 401, as tinyproxy does", function()
+      local _, err = play(http(), script [[
+         <http>
+         S: HTTP/1.0 401 Unauthorized
+         S: WWW-Authenticate: Basic realm="Tinyproxy"
+         S:
+         CLOSE
+      ]])
+      assert.same({ "connect", "proxy_auth", "never" }, { err.kind, err.reason, err.retry })
+      assert.truthy(err.hint:find("http://USER:PASSWORD@", 1, true), err.hint)
+   end)
+
    it("that wants another login says so", function()
       for header, hint in pairs { ["Proxy-Authenticate: Negotiate"] = "another kind",
          ["PROXY-AUTHENTICATE: NTLM, BASIC"] = "http://USER:PASSWORD@proxy.example:3128",
@@ -102,7 +114,7 @@ describe("An HTTP proxy", function()
 
    it("that is something else causes proxy_protocol", function()
       for said, hint in pairs { ["220 mx.example ESMTP"] = "mail server answers there", ["<html>hi</html>"] = "scheme",
-         ["HTTP/1.1 abc"] = "scheme", ["\\x05\\x00"] = "scheme" } do
+         ["HTTP/1.1 abc"] = "scheme", ["\\x05\\xff"] = "socks5://" } do
          local _, err = play(http(), script([[
             <http>
             S: $said

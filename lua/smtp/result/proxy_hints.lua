@@ -25,6 +25,7 @@ end
 
 function by_reason.proxy_protocol(err, server, trouble)
    local text, is_http = err.text or "", server.proxy.scheme == "http"
+   if trouble.is_socks then return remedies.is_socks end
    if text:find("^HTTP/") and not is_http then return remedies.is_http end
    if text:find("^220[ -]") then return remedies.is_smtp end
    if trouble.is_closed then return is_http and remedies.may_be_socks or remedies.may_be_http end
@@ -41,7 +42,7 @@ end
 --- The hint for such an error.
 ---@param err smtp.Error
 ---@param server smtp.Server
----@param trouble table   `is_closed`, `takes_no_password`, `option`
+---@param trouble table   `is_closed`, `is_socks`, `takes_no_password`, `option`
 ---@return string
 function proxy_hints.find(err, server, trouble)
    local find = by_reason[err.reason]

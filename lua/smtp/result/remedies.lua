@@ -177,6 +177,7 @@ remedies.proxy = {
    no_way = "The proxy could not connect to {host}, port {port}: check host and port; the proxy "
       .. "may also be in a network that cannot reach it",
    is_http = "This is an HTTP proxy: begin the option proxy with http://",
+   is_socks = "This is a SOCKS proxy: begin the option proxy with socks5://",
    may_be_http = "If this is an HTTP proxy, begin the option proxy with http://; otherwise check "
       .. "its host and port",
    may_be_socks = "If this is a SOCKS proxy, begin the option proxy with socks5://; otherwise "

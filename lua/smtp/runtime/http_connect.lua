@@ -8,6 +8,7 @@ local core = require "smtp.core"
 local http_connect = {}
 
 local BEGINNING = "HTTP/1."
+local SOCKS_VERSION = 5
 
 -- Codes after which a later attempt may help.
 local is_passing = { [408] = true, [425] = true, [429] = true }
@@ -19,8 +20,11 @@ local function takes_no_password(header)
       and not header:find("\nproxy%-authenticate:[^\n]*basic")
 end
 
+-- tinyproxy 1.11 answers 401, as a web server does, where 407 is meant.
+local asks_for_login = { [401] = true, [407] = true }
+
 local function refusal(code, header)
-   if code == 407 then
+   if asks_for_login[code] then
       return { reason = "proxy_auth", takes_no_password = takes_no_password(header) }
    end
    return { reason = "proxy_refused",
@@ -45,7 +49,9 @@ end
 
 local function read(self, data)
    local beginning = data:sub(1, #BEGINNING)
-   if beginning ~= BEGINNING:sub(1, #beginning) then return nil, { reason = "proxy_protocol" } end
+   if beginning ~= BEGINNING:sub(1, #beginning) then
+      return nil, { reason = "proxy_protocol", is_socks = data:byte(1) == SOCKS_VERSION }
+   end
    local stop = end_of(data, self.from)
    if not stop then
       self.from = math.max(1, #data - 1)

@@ -30,7 +30,8 @@ tunnel.shown = shown
 local function trouble_of(wrong, unread)
    return { kind = "connect", reason = wrong.reason, stage = "connect",
       text = wrong.text or shown(unread), retry = wrong.retry or "never",
-      is_closed = wrong.is_closed, takes_no_password = wrong.takes_no_password }
+      is_closed = wrong.is_closed, is_socks = wrong.is_socks,
+      takes_no_password = wrong.takes_no_password }
 end
 
 local of_transport = { timeout = "timeout", system = "system" }
