@@ -1,7 +1,7 @@
 --- Which kept connection may be used for what: only one that was opened in the same location of
 -- nginx.conf with the same options, secrets included, that is in the same state as all others under
 -- its name, and whose server's certificate is valid still.
--- @module smtp.runtime.nginx.pool
+-- @module smtp.runtime.pool
 
 local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"

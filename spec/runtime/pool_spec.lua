@@ -1,7 +1,7 @@
 -- Kept connections: for whom, in which state, and what becomes of dead ones.
 local certs = require "spec.tools.certs"
 local optionlist = require "smtp.client.request"
-local pool = require "smtp.runtime.nginx.pool"
+local pool = require "smtp.runtime.pool"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
