@@ -32,7 +32,7 @@ function smtp.is_error(value, class)
    return raise(safe.is_error(value, class))
 end
 
---- Send one message over a connection of its own.
+--- Send one message over a connection of its own, or with `keepalive` over one that was kept.
 ---@param options smtp.Options
 ---@return smtp.Receipt
 function smtp.send(options)

@@ -68,7 +68,7 @@ static bool make_key(const struct smtp_socket *s, const char *name)
 
 /* What else was verified cannot change: a session is kept for one context and one name. A resumed
  * session verifies nothing. */
-static int64_t verified_until(const struct tls *t)
+int64_t tls_verified_until(const struct tls *t)
 {
     STACK_OF(X509) *chain = SSL_get0_verified_chain(t->ssl);
     if (!t->context->verify) return INT64_MAX;
@@ -80,7 +80,7 @@ static int64_t verified_until(const struct tls *t)
 int tls_given_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls *t = SSL_get_app_data(ssl);
-    return tls_session_keep(t->context, t->key, session, verified_until(t));
+    return tls_session_keep(t->context, t->key, session, tls_verified_until(t));
 }
 
 static void offer_session(struct smtp_socket *s)

@@ -166,6 +166,13 @@ static int socket_nonblocking(lua_State *L)
     return 0;
 }
 
+/** sock:is_own() -> did this process open it, not one of which this is a fork? */
+static int socket_is_own(lua_State *L)
+{
+    lua_pushboolean(L, to_socket(L, 1)->pid == getpid());
+    return 1;
+}
+
 static int socket_close(lua_State *L)
 {
     stream_close(to_socket(L, 1));
@@ -201,17 +208,11 @@ static int socket_accept(lua_State *L)
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
-static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
-                                          METHOD(socket, connect),
-                                          METHOD(socket, send),
-                                          METHOD(socket, receiveany),
-                                          METHOD(socket, getpeername),
-                                          METHOD(socket, getsockname),
-                                          METHOD(socket, nonblocking),
-                                          METHOD(socket, io),
-                                          METHOD(socket, close),
-                                          METHOD(socket, accept),
-                                          {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {
+    METHOD(socket, settimeouts), METHOD(socket, connect),     METHOD(socket, send),
+    METHOD(socket, receiveany),  METHOD(socket, getpeername), METHOD(socket, getsockname),
+    METHOD(socket, nonblocking), METHOD(socket, io),          METHOD(socket, is_own),
+    METHOD(socket, close),       METHOD(socket, accept),      {NULL, NULL}};
 
 /* ---- many sockets ---- */
 

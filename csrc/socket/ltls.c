@@ -79,6 +79,16 @@ static int socket_certificate(lua_State *L)
     return 1;
 }
 
+/** sock:verified_until() -> when the first certificate that was verified ends, in seconds since
+ * 1970 | nil: none was */
+static int socket_verified_until(lua_State *L)
+{
+    const struct tls *t = to_socket(L, 1)->tls;
+    if (t == NULL || !t->open || !t->context->verify) return 0;
+    lua_pushnumber(L, (lua_Number)tls_verified_until(t));
+    return 1;
+}
+
 /** sock:channel_binding() -> type, bytes (RFC 5056) | nil: there is none */
 static int socket_channel_binding(lua_State *L)
 {
@@ -120,9 +130,13 @@ static int context_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg methods[] = {METHOD(socket, sslhandshake),    METHOD(socket, sslaccept),
-                                   METHOD(socket, tlsinfo),         METHOD(socket, certificate),
-                                   METHOD(socket, channel_binding), {NULL, NULL}};
+static const luaL_Reg methods[] = {METHOD(socket, sslhandshake),
+                                   METHOD(socket, sslaccept),
+                                   METHOD(socket, tlsinfo),
+                                   METHOD(socket, certificate),
+                                   METHOD(socket, verified_until),
+                                   METHOD(socket, channel_binding),
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(socket, tls_context), {NULL, NULL}};
 

@@ -68,7 +68,8 @@ struct smtp_socket {
     dev_t device;           /* whose file is this one: */
     ino_t inode;            /* close removes it */
     struct tls *tls;
-    pid_t pid; /* the process that began TLS or listens: a forked child may close it, no more */
+    pid_t pid; /* the process that connected, began TLS or listens; 0: none. A forked child may
+                  close it, no more */
     char text[SOCKET_TEXT_MAX];
 };
 

@@ -22,6 +22,7 @@ void stream_adopt(struct smtp_socket *s, int fd, int family)
     s->nodelay = !s->tcp;
     s->heard = s->said = false;
     s->recv_ms = 0;
+    s->pid = getpid();
 }
 
 unsigned char *stream_input(void)

@@ -54,6 +54,9 @@ void handshake_reason(unsigned long error, char text[SOCKET_TEXT_MAX]);
 int tls_asked(SSL *ssl, void *unused);
 /* For SSL_CTX_set_verify: keeps what is wrong with a certificate that is refused. */
 int tls_verified(int ok, X509_STORE_CTX *store);
+/* Returns when the first certificate that was verified ends, in seconds since 1970; INT64_MAX where
+ * none was. */
+int64_t tls_verified_until(const struct tls *t);
 /* For SSL_CTX_sess_set_new_cb: keeps what the server gave, for the next connection to it. */
 int tls_given_session(SSL *ssl, SSL_SESSION *session);
 

@@ -21,8 +21,7 @@ local function run_module(name, call, ...)
    return module[call](...)
 end
 
---- Send one message over a connection of its own; in nginx, with `keepalive`, over one that was
--- kept.
+--- Send one message over a connection of its own, or with `keepalive` over one that was kept.
 ---@param t smtp.Options
 ---@return smtp.Receipt?
 ---@return smtp.Error?

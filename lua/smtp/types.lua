@@ -109,8 +109,8 @@
 ---@field observe? fun(event: smtp.Event)  A function that is called with each event of a connection.
 --- A connection of your own, or a function that makes one. Nothing counts as loopback through it.
 ---@field transport? smtp.Transport|fun(): smtp.Transport
---- In nginx: keep the connection for later messages with the same options, for `idle` seconds (60
---- if it is not given), and `size` of them (32) in each worker. Elsewhere, use `smtp.connect`.
+--- Keep the connection for later messages with the same options, for `idle` seconds (60 if it is not
+--- given), and `size` of them (32): in each worker of nginx, elsewhere in each Lua state.
 --- Default: `false`.
 ---@field keepalive? false|{ idle?: number, size?: integer }
 

@@ -159,8 +159,8 @@ describe("RSET refused between messages", function()
       it("as NOOP is, replaces a kept connection before it is used: " .. said, function()
          local kept, new = spec_server.new { said = "", noop = said }, spec_server.new()
          function kept.kept()
-            return { facts = { esmtp = true, tls = "skipped", auth = "skipped", server = "mx",
-               capabilities = "PIPELINING", mechanisms_before_tls = "" } }
+            return { esmtp = true, tls = "skipped", auth = "skipped", server = "mx",
+               capabilities = "PIPELINING", mechanisms = "", mechanisms_before_tls = "" }
          end
          local servers, transport = { kept, new }, runtime.transport
          finally(function() runtime.transport = transport end)

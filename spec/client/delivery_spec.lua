@@ -44,11 +44,11 @@ describe("A message", function()
 
    it("that may have been taken on a kept connection is not sent again", function()
       local facts = { esmtp = true, tls = "skipped", auth = "skipped", server = "mx",
-         capabilities = "PIPELINING\nCHUNKING", mechanisms_before_tls = "" }
+         capabilities = "PIPELINING\nCHUNKING", mechanisms = "", mechanisms_before_tls = "" }
       local kept = spec_server.new { said = "", reply = function(self, what)
          if what == "final" then self:vanish() end
       end }
-      function kept.kept() return { facts = facts } end
+      function kept.kept() return facts end
       local transport = runtime.transport
       finally(function() runtime.transport = transport end)
       runtime.transport = function() return kept end
@@ -194,8 +194,8 @@ describe("A kept connection", function()
    local function kept(reply, auth)
       local server = spec_server.new { said = "", reply = reply }
       function server.kept()
-         return { facts = { esmtp = true, tls = "skipped", auth = auth or "skipped", server = "mx",
-            capabilities = "PIPELINING", mechanisms_before_tls = "" } }
+         return { esmtp = true, tls = "skipped", auth = auth or "skipped", server = "mx",
+            capabilities = "PIPELINING", mechanisms = "", mechanisms_before_tls = "" }
       end
       return server
    end

@@ -1,4 +1,6 @@
---- Starts spec/nginx/server.py and reads what it saw.
+--- Starts spec/nginx/server.py and reads what it saw. It serves specs outside nginx as well.
+
+local scheduler = require "smtp.runtime.scheduler"
 
 local server = {}
 
@@ -38,7 +40,7 @@ end
 function Server:wait(pattern, count)
    for _ = 1, 1000 do
       if self:count(pattern) >= count then return true end
-      package.loaded.ngx.sleep(0.01)
+      scheduler.sleep(0.01)
    end
    error("never seen: " .. pattern .. "\n" .. table.concat(self:log(), "\n"), 0)
 end

@@ -1,8 +1,10 @@
--- Kept connections: for whom, in which state, and what becomes of dead ones.
+-- Kept connections, in nginx and elsewhere: for whom, in which state, and what becomes of dead ones.
 local certs = require "spec.tools.certs"
+local environment = require "smtp.runtime.environment"
 local optionlist = require "smtp.client.request"
 local pool = require "smtp.runtime.pool"
 local safe = require "smtp.safe"
+local scheduler = require "smtp.runtime.scheduler"
 local server = require "spec.nginx.server"
 
 local cert = certs.make()
@@ -42,12 +44,24 @@ local function slow()
    return function()
       if given then return nil end
       given = true
-      ngx.sleep(0.05)
+      scheduler.sleep(0.05)
       return "Subject: x\r\n\r\nx\r\n"
    end
 end
 
--- While this worker does not look: it cannot see that a server hangs up.
+-- So many such messages at once.
+local function send_at_once(count)
+   local jobs = {}
+   for i = 1, count do
+      jobs[i] = function()
+         local receipt, _, why = send { raw = slow() }
+         assert(receipt, why)
+      end
+   end
+   assert(scheduler.run(jobs))
+end
+
+-- While a worker of nginx does not look: it cannot see that a server hangs up.
 local function look_away(seconds)
    os.execute("sleep " .. seconds)
 end
@@ -71,7 +85,8 @@ describe("a kept connection", function()
       local path, key = cert "good"
       start { tls = "starttls", cert = path, key = key }
       for _ = 1, 3 do
-         local receipt, _, why = send { host = "localhost", tls = "require" }
+         local receipt, _, why = send { host = "localhost", tls = "require",
+            tls_ca_file = not environment.is_nginx() and cert "ca" or "none" }
          assert(receipt, why)
          assert.same({ "on", true }, { receipt.tls.state, receipt.tls.verified })
       end
@@ -97,11 +112,7 @@ describe("a kept connection", function()
 
    it("serves many at once, each message once", function()
       start()
-      local threads = {}
-      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
-      for i = 1, 8 do assert(select(2, ngx.thread.wait(threads[i]))) end
-      for i = 1, 8 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
-      for i = 1, 8 do assert(select(2, ngx.thread.wait(threads[i]))) end
+      for _ = 1, 2 do send_at_once(8) end
       assert.equal(16, mx:count("message"))
       assert.truthy(mx:count("open") <= 12) -- four of eight were kept
    end)
@@ -121,6 +132,23 @@ describe("a kept connection", function()
       assert.equal(1, mx:count("C QUIT"))
       assert((send()))
       assert.equal(2, mx:count("open"))
+   end)
+end)
+
+describe("a kept connection of send_many", function()
+   it("is one of those of smtp.send", function()
+      start()
+      local where = options { from = "none", to = "none", raw = "none" }
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n" }
+      local list = { message, message, message }
+      for _, pipelining in ipairs { "safe", "eager" } do
+         where.pipelining = pipelining
+         assert((send { pipelining = pipelining }))
+         for _ = 1, 2 do assert.equal(3, assert(safe.send_many(where, list, { connections = 1 })).sent) end
+         assert((send { pipelining = pipelining }))
+      end
+      assert.equal(2, mx:count("open"))
+      assert.equal(16, mx:count("message"))
    end)
 end)
 
@@ -168,7 +196,7 @@ describe("a kept connection of one identity", function()
             tls_verify = t.tls_verify, tls_host = t.tls_host, pipelining = t.pipelining,
             source_address = t.source_address, auth_plaintext = t.auth_plaintext, timeout = t.timeout,
             scram_iterations = t.scram_iterations, tls_cert = t.tls_cert, tls_key = t.tls_key })
-         return pool.place(checked).name
+         return pool.place(checked, "", nil).name
       end
       local one = name()
       assert.equal(one, name())
@@ -210,9 +238,7 @@ describe("a connection", function()
    it("in another state than those kept is not kept, and the old ones are used no more", function()
       start { caps = { "PIPELINING", "SIZE 1000" }, later_caps = { "PIPELINING", "SIZE 2000" } }
       assert((send()))
-      local threads = {}
-      for i = 1, 2 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
-      for i = 1, 2 do ngx.thread.wait(threads[i]) end
+      send_at_once(2)
       assert.equal(2, mx:count("open"))
       local third = assert((send()))
       assert.equal("2000", third.capabilities.SIZE)
@@ -221,10 +247,13 @@ describe("a connection", function()
       assert.equal(3, mx:count("open"))
    end)
 
-   it("that idled for too long is closed", function()
+   it("that idled for too long is closed, elsewhere than in nginx by the next message", function()
       start()
       assert((send { keepalive = { idle = "0.05" } }))
+      scheduler.sleep(0.1)
+      assert((send()))
       mx:wait("over", 1)
+      assert.equal(2, mx:count("open"))
    end)
 end)
 
@@ -244,9 +273,7 @@ describe("a kept connection that is dead", function()
 
    it("is not replaced by another one that is dead", function()
       start { hang_up = "message" }
-      local threads = {}
-      for i = 1, 3 do threads[i] = ngx.thread.spawn(function() return send { raw = slow() } end) end
-      for i = 1, 3 do ngx.thread.wait(threads[i]) end
+      send_at_once(3)
       look_away(0.15)
       local receipt, _, why = send()
       assert(receipt, why)

@@ -3,6 +3,7 @@
 
 local core = require "smtp.core"
 local runtime = require "smtp.runtime.runtime"
+local tls = require "smtp.client.tls"
 local tunnel = require "smtp.runtime.tunnel"
 
 local connecting = {}
@@ -58,27 +59,25 @@ local function pass_proxy(conversation, deadline)
    return true
 end
 
---- Connect the transport of a conversation, which then knows the server's `address` and what came
--- `early`; `is_kept` and `tls` of a connection that was kept; and its `io`.
+--- Connect the transport of a conversation, or find a connection that was kept. The conversation
+-- then knows the server's `address` and what came `early`; `facts` and `tls` of a connection that
+-- was kept; and its `io`.
 ---@param conversation smtp.Conversation
 ---@return true|nil
----@return table|nil   the record of a connection that was kept; after a failure, the trouble
+---@return table|nil trouble
 function connecting.connect(conversation)
    local server, sock = conversation.server, conversation.sock
    local deadline = math.min(conversation.deadline, core.now() + server.connect_timeout)
    local ok, trouble = connect(conversation, deadline)
-   if not ok then return nil, trouble end
-   local record = sock.kept and sock:kept()
-   if record then
-      conversation.is_kept, conversation.tls = true, record.tls
-      return true, record
-   end
-   if server.proxy then
+   local facts = ok and sock.kept and sock:kept()
+   if facts then
+      conversation.facts = facts
+      if facts.tls == "on" then conversation.tls = tls.info(server, sock) end
+   elseif ok and server.proxy then
       ok, trouble = pass_proxy(conversation, deadline)
-      if not ok then return nil, trouble end
-   elseif sock.getpeername then
-      conversation.address = sock:getpeername()
    end
+   if not ok then return nil, trouble end
+   if not server.proxy and sock.getpeername then conversation.address = sock:getpeername() end
    if sock.io and not (conversation.pace or conversation.observer) then
       conversation.io = sock:io()
    end

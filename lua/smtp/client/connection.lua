@@ -105,7 +105,7 @@ end
 
 -- A kept connection may be dead; ask before the caller relies on it.
 local function check_kept(conv)
-   if not conv.is_kept then return conv end
+   if not conv.facts then return conv end
    conv.session:ask("noop")
    if conv:run() == "ready" and conv.session:asked().code < 400 then return conv end
    conv:close()

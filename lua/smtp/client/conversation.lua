@@ -56,7 +56,7 @@ function conversation.new(server, deadline, transcript, observer)
       in_lockstep = false,     -- PIPELINING was given up on this connection, see lockstep
       record = nil,            -- smtp.client.memory: what is known of the server
       domain = nil,            -- the name that EHLO said
-      is_kept = false,         -- the connection was opened by an earlier conversation
+      facts = nil,             -- session:facts() of a connection that an earlier one opened
       cause = nil,             -- what a function of the caller's raised
       idle = nil,              -- the connection ended while nothing was said on it
       noted = nil,             -- smtp.client.findings: the offer was compared with earlier ones
@@ -88,8 +88,7 @@ end
 
 --- Start the session: the transport is connected.
 ---@param domain string    what EHLO says
----@param facts? table     of the session that had this connection before
-function Conversation:start(domain, facts)
+function Conversation:start(domain)
    local server, tls = self.server, self.tls
    local old, secrets = spare[1], self.transcript.secrets
    local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
@@ -122,7 +121,7 @@ function Conversation:start(domain, facts)
       refused_max = server.refused_max or 0,
       halt = server.halt,
       window = self.sock.duplex == true and 0 or 200,
-   }, facts, old)
+   }, self.facts, old)
    if secrets[1] then self.session:hide(secrets) end
    self.moved = now()
 end
@@ -216,10 +215,11 @@ end
 --- Keep the connection for others, where that can be.
 ---@return boolean kept
 function Conversation:hand_back()
-   local sock = self.sock
-   local kept = self.session:rests() and sock:keep(self.session:facts(), self.tls)
-   if kept and self.observer then self.observer:done(nil, true) end
-   return kept
+   local session = self.session
+   if not (session:rests() and self.sock:keep(self.facts or session:facts())) then return false end
+   self.io = nil -- the socket is another conversation's
+   if self.observer then self.observer:done(nil, true) end
+   return true
 end
 
 --- Close the connection.

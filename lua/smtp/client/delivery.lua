@@ -152,7 +152,7 @@ local function is_for_another(conv, message, result, tries)
    if not trouble then return false end
    if delivery.was_pipelined(result) then return tries == 1 and delivery.can_repeat(message) end
    if not delivery.is_unsent(result) then return false end
-   if conv.is_kept and conv:was_dead() then return true end
+   if conv.facts and conv:was_dead() then return true end
    return trouble.reason == "bdat" and delivery.can_repeat(message)
       and conv.server.extensions.chunking ~= "require"
 end

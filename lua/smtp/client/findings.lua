@@ -101,7 +101,7 @@ function findings.parts(conv)
    local session, parts = conv.session, conv.parts
    local grade = session:grade()
    if not parts then
-      local facts = session:facts()
+      local facts = conv.facts or session:facts()
       local capabilities = core.capabilities(facts.capabilities)
       note_offer(conv, facts)
       parts = receipt.parts(conv, facts, auth_of(conv, facts), capabilities)

@@ -34,22 +34,22 @@ end
 local function tell_connected(conversation)
    local server = conversation.server
    conversation.observer:tell { name = "connected", host = server.host, port = server.port,
-      socket = server.socket, address = conversation.address, reused = conversation.is_kept,
-      proxy = server.proxy and server.proxy.place }
+      socket = server.socket, address = conversation.address,
+      reused = conversation.facts ~= nil, proxy = server.proxy and server.proxy.place }
 end
 
 -- Connects, and starts a session. -> true | nil, trouble
 local function begin(conversation)
    local server, sock = conversation.server, conversation.sock
-   local ok, record = connecting.connect(conversation)
-   if not ok then return nil, record end
+   local ok, trouble = connecting.connect(conversation)
+   if not ok then return nil, trouble end
    if conversation.observer then tell_connected(conversation) end
-   if not record and (server.tls == "implicit" or server.transport) then
-      local secured, trouble = secure(conversation)
-      if not secured then return nil, trouble end
+   if not conversation.facts and (server.tls == "implicit" or server.transport) then
+      ok, trouble = secure(conversation)
+      if not ok then return nil, trouble end
    end
    if server.mechanisms[1] then conversation.login = login.new(server, sock) end
-   conversation:start(runtime.domain(server, sock), record and record.facts)
+   conversation:start(runtime.domain(server, sock))
    return true
 end
 

@@ -3,7 +3,6 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
@@ -72,7 +71,6 @@ end
 
 -- A new server, of which these are the options.
 local function complete(server, given)
-   if server.keepalive then environment.check_keepalive() end
    remember(given, server)
    return server
 end

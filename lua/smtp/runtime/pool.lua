@@ -1,17 +1,20 @@
---- Which kept connection may be used for what: only one that was opened in the same location of
--- nginx.conf with the same options, secrets included, that is in the same state as all others under
--- its name, and whose server's certificate is valid still.
+--- Which kept connection may be used for what: only one that was opened with the same options,
+-- secrets included, and with the same trust in certificates (in nginx: in the same location), that
+-- is in the same state as all others under its name, and whose server's certificate is valid still.
+-- The connections themselves are kept by nginx, or by smtp.runtime.kept_socket.
 -- @module smtp.runtime.pool
 
 local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
-local location = require "smtp.runtime.nginx.location"
+local system = require "smtp.ground.resources"
 
 local pool = {}
 
--- These options change how long this library waits or what it reports, not what the connection is.
+-- These change how this library waits, what it reports, or how messages follow each other, but not
+-- what the connection is.
 local ignored = { timeout = true, timeout_given = true, connect_timeout = true,
-   reply_timeout = true, trace = true, observe = true }
+   reply_timeout = true, loop = true, trace = true, observe = true, flight_max = true,
+   refused_max = true, ending = true }
 
 -- ---- all options as one text ----
 
@@ -65,18 +68,18 @@ end
 
 -- ---- a name that reveals nothing ----
 
-local key -- made when it is first needed: in the worker, not before it was forked
+local key -- made when it is first needed: in a worker of nginx, not before it was forked
 
 -- Any keyed MAC is good enough. nginx has that of SHA-1, which is sound as a MAC (RFC 6151 is about
 -- that of MD5; no attack on HMAC-SHA-1 is known that needs less work than its 160 bits).
 local function mac(text)
    key = key or core.random(32)
    if not key then return nil end
-   local ok, crypto = pcall(require, "smtp.crypto")
-   local hash = ok and crypto.hmac("SHA256", key, text)
+   local crypto = system.load_crypto()
+   local hash = crypto and crypto.hmac("SHA256", key, text)
    if hash then return core.base64(hash) end
    local ngx = package.loaded.ngx
-   return ngx.hmac_sha1 and core.base64(ngx.hmac_sha1(key, text)) or nil
+   return ngx and ngx.hmac_sha1 and core.base64(ngx.hmac_sha1(key, text)) or nil
 end
 
 -- ---- records ----
@@ -98,13 +101,14 @@ local function new_name(name)
    return ("smtp:%s:%d"):format(name, serial)
 end
 
---- Where nginx keeps connections to this server that are made now, in this location of nginx.conf.
----@return table|nil   { name=, pool=, record= }; nil: no name could be made, so nothing is kept
-function pool.place(server)
-   local where = location.identity()
-   local name = where and name_of(server)
+--- Where connections to this server that are made now are kept.
+---@param location string   of nginx.conf; "" elsewhere
+---@param context any       the TLS settings of the connection, see runtime.transport; nil: none
+---@return table|nil        { name=, pool=, record= }; nil: no name could be made
+function pool.place(server, location, context)
+   local name = name_of(server)
    if not name then return nil end
-   name = name .. ":" .. where
+   name = ("%s:%s:%s"):format(name, location, context and identity(context) or "")
    local entry = records:get(name)
    if entry and entry.record and entry.record.ends <= os.time() then
       entry = nil
@@ -131,14 +135,14 @@ end
 ---@param facts table   of its session
 ---@param ends number   os.time() at which the certificate of its server ends
 ---@return boolean
-function pool.fits(place, facts, tls, ends)
+function pool.fits(place, facts, ends)
    local entry = records:get(place.name)
    if not entry or entry.pool ~= place.pool then return false end
    if entry.record and is_same(entry.record, facts) then
       entry.record.ends = math.min(entry.record.ends, ends)
       return true
    end
-   local record = { facts = {}, tls = tls, ends = ends }
+   local record = { facts = {}, ends = ends }
    for name, value in next, facts do record.facts[name] = value end
    record.facts.server = ""
    if not entry.record then

@@ -37,14 +37,20 @@ local function callers_own(own)
       missing) }
 end
 
--- A socket of this library; inside a job of the scheduler, one that gives way to the other jobs.
-local function own_socket()
-   local scheduler, socket = package.loaded["smtp.runtime.scheduler"], package.loaded["smtp.socket"]
-   local why
-   if type(socket) ~= "table" then socket, why = system.load "smtp.socket" end
-   if not socket then return nil, why end
-   local sock = socket.new()
+-- The socket; inside a job of the scheduler, one that gives way to the other jobs.
+local function polite(sock)
+   local scheduler = package.loaded["smtp.runtime.scheduler"]
    return type(scheduler) == "table" and scheduler.polite(sock) or sock
+end
+
+-- A socket of this library.
+local function own_socket(server, context, fresh)
+   local socket, why = system.load "smtp.socket"
+   if socket and not server.keepalive then return polite(socket.new()) end
+   local kept
+   if socket then kept, why = system.load "smtp.runtime.kept_socket" end
+   if not kept then return nil, why end
+   return kept.new(server, context, fresh, polite)
 end
 
 -- -> what sslhandshake needs | nil, the error
@@ -74,7 +80,7 @@ function runtime.transport(server, fresh)
    context, err = tls_settings(server, nginx)
    if err then return nil, { err = err } end
    if nginx then return nginx.new(server, context, fresh), nil, pace, context end
-   local sock, why = own_socket()
+   local sock, why = own_socket(server, context, fresh)
    if not sock then return nil, { system = why } end
    return sock, nil, nil, context
 end

@@ -30,6 +30,12 @@ local function channel_binding(self)
    if is_usable(self) then return binding.of(self.sock) end
 end
 
+-- Where the connection is kept. nil: the location is not known, so that nothing may be kept.
+local function place_of(server, certificate)
+   local where = server.keepalive and location.identity()
+   return where and pool.place(server, where, certificate)
+end
+
 --- A transport for the connection to this server.
 ---@param certificate? table   from checks.check
 ---@param fresh? boolean       take no kept connection
@@ -37,7 +43,7 @@ local function new(server, certificate, fresh)
    local sock = package.loaded.ngx.socket.tcp()
    return setmetatable({ sock = sock, certificate = certificate, fresh = fresh,
       implicit = server.tls == "implicit" and server.port or nil,
-      place = server.keepalive and pool.place(server), keepalive = server.keepalive or nil,
+      place = place_of(server, certificate), keepalive = server.keepalive or nil,
       channel_binding = binding.is_possible(sock) and channel_binding or nil,
       request = location.request(), last_read = 0, ends = math.huge,
       duplex = nil, unheard = 0,
@@ -129,12 +135,12 @@ function Transport:getsockname()
    return self.peer and own_address.towards(self.peer, self.source)
 end
 
---- The record of a connection that was kept, nil where this one is new.
+--- The facts of a connection that was kept, nil where this one is new.
 function Transport:kept()
    local times = self.place and reused_times(self)
    if not times or times == 0 then return nil end
    self.ends = self.place.record.ends
-   return self.place.record
+   return self.place.record.facts
 end
 
 --- Everything that was said is answered: the buffers are empty.
@@ -223,10 +229,10 @@ end
 --- Hand the connection back to its pool, where it is as all the others in there.
 ---@param facts table   of its session, which rests
 ---@return boolean      false: it is for the caller to end
-function Transport:keep(facts, tls)
+function Transport:keep(facts)
    if self.duplex and not self.duplex:rests() then return false end
    if not self.place or not is_usable(self) or self.ends <= os.time()
-      or not pool.fits(self.place, facts, tls, self.ends) then
+      or not pool.fits(self.place, facts, self.ends) then
       return false
    end
    if has_unread(self) then return false end
