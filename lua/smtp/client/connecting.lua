@@ -59,6 +59,16 @@ local function pass_proxy(conversation, deadline)
    return true
 end
 
+-- Was the connection kept?
+local function find_kept(conversation)
+   local sock = conversation.sock
+   local facts = sock.kept and sock:kept()
+   if not facts then return false end
+   conversation.facts = facts
+   if facts.tls == "on" then conversation.tls = tls.info(conversation.server, sock) end
+   return true
+end
+
 --- Connect the transport of a conversation, or find a connection that was kept. The conversation
 -- then knows the server's `address` and what came `early`; `facts` and `tls` of a connection that
 -- was kept; and its `io`.
@@ -69,11 +79,7 @@ function connecting.connect(conversation)
    local server, sock = conversation.server, conversation.sock
    local deadline = math.min(conversation.deadline, core.now() + server.connect_timeout)
    local ok, trouble = connect(conversation, deadline)
-   local facts = ok and sock.kept and sock:kept()
-   if facts then
-      conversation.facts = facts
-      if facts.tls == "on" then conversation.tls = tls.info(server, sock) end
-   elseif ok and server.proxy then
+   if ok and not find_kept(conversation) and server.proxy then
       ok, trouble = pass_proxy(conversation, deadline)
    end
    if not ok then return nil, trouble end
