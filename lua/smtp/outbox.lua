@@ -29,6 +29,7 @@ local function new(given)
    if type(store) == "string" then
       local sqlite, why = system.load "smtp.outbox.sqlite"
       if not sqlite then return nil, system.error(why) end
+      settings.path = store
       store, err = sqlite.open(store)
       if not store then return nil, err end
    end
@@ -67,7 +68,19 @@ function Outbox:run(given)
    return work.run(self, run)
 end
 
---- Let run finish what is in progress and return.
+--- In init_worker_by_lua of nginx: deliver in timers, in one of the workers.
+---@param given? smtp.OutboxStartOptions
+---@return true|nil
+---@return table|nil err
+function Outbox:start(given)
+   local run, err = options.start(given)
+   if not run then return nil, err end
+   local worker, why = system.load "smtp.outbox.worker"
+   if not worker then return nil, system.error(why) end
+   return worker.start(self, run)
+end
+
+--- Let run, or start, finish what is in progress and end.
 function Outbox:stop()
    self.stopped = true
    return true

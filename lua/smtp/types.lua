@@ -653,6 +653,11 @@
 ---@field once? boolean  Send what is due, and return. Default: `false`.
 ---@field until_empty? boolean  Return when no message waits any more. Default: `false`.
 
+--- How outbox:start delivers.
+---@class smtp.OutboxStartOptions
+---@field connections? integer  How many connections are open at once. Default: 2.
+---@field rate? number  Messages a second, over all connections.
+
 --- The second argument of outbox:put.
 ---@class smtp.OutboxPut
 --- A second put with the same id counts as the first one, as long as the store keeps that. Default: a
@@ -734,7 +739,10 @@
 --- Accepts a message, and returns its id: the message is on the disk then.
 ---@field put fun(self: smtp.Outbox, message: smtp.MessageOptions, more?: smtp.OutboxPut): string
 ---@field run fun(self: smtp.Outbox, options?: smtp.OutboxRunOptions): smtp.OutboxTotals  Delivers.
----@field stop fun(self: smtp.Outbox): true  Lets run finish what is in progress, and return.
+--- In init_worker_by_lua of nginx: delivers in one of the workers. Not from an SQLite file.
+---@field start fun(self: smtp.Outbox, options?: smtp.OutboxStartOptions): true
+--- Lets run, or start, finish what is in progress, and end.
+---@field stop fun(self: smtp.Outbox): true
 ---@field get fun(self: smtp.Outbox, id: string): smtp.OutboxEntry?  Returns a message; nil: there is none.
 --- Returns messages in the order in which they were put.
 ---@field list fun(self: smtp.Outbox, filter?: smtp.OutboxFilter): smtp.OutboxEntry[]
@@ -752,6 +760,8 @@
 ---@field put fun(self: smtp.SafeOutbox, message: smtp.MessageOptions, more?: smtp.OutboxPut): string?, smtp.Error?
 --- As outbox:run.
 ---@field run fun(self: smtp.SafeOutbox, options?: smtp.OutboxRunOptions): smtp.OutboxTotals?, smtp.Error?
+--- As outbox:start.
+---@field start fun(self: smtp.SafeOutbox, options?: smtp.OutboxStartOptions): true?, smtp.Error?
 ---@field stop fun(self: smtp.SafeOutbox): true  As outbox:stop.
 ---@field get fun(self: smtp.SafeOutbox, id: string): smtp.OutboxEntry?, smtp.Error?  As outbox:get.
 --- As outbox:list.

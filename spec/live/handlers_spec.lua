@@ -1,5 +1,6 @@
--- The handlers for nginx in the README and in examples/password-reset, in a real nginx, and a sink for their mail.
+-- The handlers for nginx in the README and in folders of examples, in a real nginx, and a sink for their mail.
 local command = require "spec.tools.command"
+local outboxes = require "spec.tools.outboxes"
 local interpreter = require("spec.tools.peer").interpreter
 local socket = require "smtp.socket"
 
@@ -34,7 +35,7 @@ local function request(port, method, path, body)
 end
 
 -- nginx with a configuration of the documents; only paths, ports and the address of the server differ.
-local function start_nginx(config, environment)
+local function start_nginx(config, environment, example)
    local root, port = command.run("pwd"):match("[^\n]*"), free_port()
    local folder = os.tmpname()
    os.remove(folder)
@@ -42,7 +43,7 @@ local function start_nginx(config, environment)
    local modules = command.run("dpkg -L libnginx-mod-http-lua"):match("(/[^\n]*)/ngx_http_lua_module%.so")
    config = config:gsub("/usr/local/share/lua/5%.1", root .. "/lua")
       :gsub("/usr/local/lib/lua/5%.1", root .. "/build/luajit")
-      :gsub("/srv/www", root .. "/examples/password-reset"):gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
+      :gsub("/srv/www", root .. "/examples/" .. (example or "")):gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port)
    local paths = "access_log off;"
    for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
       paths = ("%s %s_temp_path %s/tmp;"):format(paths, name, folder)
@@ -117,7 +118,7 @@ describe("a handler", function()
 
    it("of password-reset answers alike for all, and sends a token that works once", function()
       nginx = start_nginx(read "examples/password-reset/nginx.conf",
-         ("SMTP_HOST=127.0.0.1 SMTP_PORT=%s SMTP_USER=web SMTP_PASSWORD=secret"):format(sink_port))
+         ("SMTP_HOST=127.0.0.1 SMTP_PORT=%s SMTP_USER=web SMTP_PASSWORD=secret"):format(sink_port), "password-reset")
       local _, unknown = request(nginx.port, "POST", "/reset", "email=bob@example.net")
       local status, known = request(nginx.port, "POST", "/reset", "email=ann@example.org")
       assert.equal(200, status)
@@ -136,5 +137,28 @@ describe("a handler", function()
       assert.equal(410, (request(nginx.port, "GET", "/new-password?token=" .. token)))
       local rest = finish()
       assert.equal("", rest:gsub("lua%-smtp: .*", ""))
+   end)
+
+   it("of outbox-nginx puts an order's mail into the outbox, once, and its service delivers it", function()
+      local store = outboxes.path()
+      nginx = start_nginx(read "examples/outbox-nginx/nginx.conf", "SMTP_HOST=127.0.0.1 MAIL_STORE=" .. store,
+         "outbox-nginx")
+      for _ = 1, 2 do
+         assert.same({ 200, "Thank you. A confirmation is on its way.\n" },
+            { request(nginx.port, "POST", "/order", "number=7&email=bob@example.net") })
+      end
+      assert.equal(400, (request(nginx.port, "POST", "/order", "number=8&email=bob")))
+      assert.equal(400, (request(nginx.port, "POST", "/order", "email=bob@example.net")))
+      local service = read "examples/outbox-nginx/outbox.service":match "ExecStart=/usr/local/bin/([^\n]*)"
+      service = service:gsub("/var/lib/shop/mail%.db", store):gsub("lua%-smtp", "csrc/lua-smtp", 1)
+      local said = command.run(("env SMTP_HOST=127.0.0.1 SMTP_USER=web SMTP_PASSWORD=secret sh -c '%s %s "
+         .. "--port %s --tls skip --auth-plaintext --once'"):format(interpreter, service, sink_port))
+      local mail, log = finish()
+      assert.matches("order%-7", said)
+      assert.matches("1 sent", said)
+      assert.equal(1, select(2, mail:gsub("Subject: Your order 7", "")), mail)
+      assert.matches("to <bob@example.net>, authenticated as web", mail, 1, true)
+      assert.matches('to = "bob" is not a valid address', log, 1, true)
+      outboxes.clean()
    end)
 end)

@@ -38,6 +38,16 @@ describe("a crowd", function()
       end
    end)
 
+   it("that waits for its next turn lets timers come", function()
+      local due, turns = false, 0
+      ngx.timer.at(0.002, function() due = true end)
+      while not due and turns < 1000 do
+         scheduler.sleep(0)
+         turns = turns + 1
+      end
+      assert.is_true(due)
+   end)
+
    it("loses no job to an error, grows from within, and sleeps", function()
       local log, ok, err = {}, nil, nil
       local took = time(function()

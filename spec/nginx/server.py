@@ -8,6 +8,7 @@ with the number of its connection. CONFIG is JSON:
   inject    text behind the 220 of STARTTLS   surplus   text behind the reply to a message
   hang_up   "message": closes after it; "goodbye": says 421 first; "reset": by RST
   cut       {verb: reply without a line end, before it closes}
+  slow      {verb: seconds before its reply}
   refuse    {verb: reply}                     split     true: each byte of a reply by itself
   rcpt_limit  recipients in a transaction       rcpt_errors  refused ones, before it says 421
   address   that it listens at, 127.0.0.1 by default
@@ -187,6 +188,7 @@ class Connection:
             line = self.line()
             verb = line.split(" ")[0].upper()
             log(self.number, "C " + (line if verb != "AUTH" else "AUTH"))
+            time.sleep(config.get("slow", {}).get(verb, 0))
             if verb in config.get("cut", {}):
                 self.sock.sendall(config["cut"][verb].encode())
                 raise Over

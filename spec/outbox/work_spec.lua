@@ -130,7 +130,7 @@ describe("run", function()
       local case
       case = outboxes.new { on_result = function() case.box:stop() end }
       put(case, 100)
-      assert(case.box:run { connections = 1 })
+      assert(case.box:run { connections = 1, once = true })
       local stats = case.box:stats()
       assert.is_true(stats.sent >= 1 and stats.sent < 100)
       assert.equal(100, stats.sent + stats.queued)
@@ -156,7 +156,9 @@ describe("run", function()
          end
       end
       put(case, 1)
-      assert(case.box:run())
+      local totals, err = case.box:run()
+      if package.loaded.ngx then return assert.equal("run", err.option) end
+      assert.equal(2, assert(totals).sent)
       assert.equal(2, #case.sink.messages)
    end)
 

@@ -114,6 +114,20 @@ end)
 
 -- ---- of run ----
 
+-- How many connections, and how fast.
+local function read_run(call, given, list)
+   given = given == nil and {} or given
+   if type(given) ~= "table" then
+      check.refuse_value(call, "a table", given,
+         ("Write outbox:%s { connections = 2 }"):format(call))
+   end
+   check.names(given, list, nil, nil, "outbox")
+   local many, err = many_settings.check({ connections = given.connections, rate = given.rate }, {})
+   if not many then error(err, 0) end
+   many.is_ready = true
+   return { once = given.once, until_empty = given.until_empty, many = many }
+end
+
 local run_names = { "connections", "rate", "once", "until_empty" }
 
 --- Check the argument of run.
@@ -121,18 +135,19 @@ local run_names = { "connections", "rate", "once", "until_empty" }
 ---@return table|nil   once, until_empty; many: settings of smtp.client.many
 ---@return table|nil err
 options.run = errors.returning(function(given)
-   given = given == nil and {} or given
-   if type(given) ~= "table" then
-      check.refuse_value("run", "a table", given, "Write outbox:run { once = true }")
-   end
-   check.names(given, run_names, nil, nil, "outbox")
-   check.is_type("once", given.once, "boolean")
-   check.is_type("until_empty", given.until_empty, "boolean")
-   local many, err = many_settings.check({ connections = given.connections, rate = given.rate }, {})
-   if not many then error(err, 0) end
-   many.is_ready = true
-   return { once = given.once, until_empty = given.until_empty, many = many }
+   local run = read_run("run", given, run_names)
+   check.is_type("once", run.once, "boolean")
+   check.is_type("until_empty", run.until_empty, "boolean")
+   return run
 end)
+
+local start_names = { "connections", "rate" }
+
+--- Check the argument of start.
+---@param given? smtp.OutboxStartOptions
+---@return table|nil   as options.run
+---@return table|nil err
+options.start = errors.returning(function(given) return read_run("start", given, start_names) end)
 
 -- ---- of list, resolve ----
 

@@ -3,7 +3,9 @@
 -- @module smtp.outbox.work
 
 local circuit = require "smtp.outbox.circuit"
+local errors = require "smtp.errors"
 local runners = require "smtp.outbox.runner"
+local runtime = require "smtp.runtime.runtime"
 local scheduler = require "smtp.runtime.scheduler"
 local states = require "smtp.outbox.states"
 
@@ -130,12 +132,12 @@ local function is_over(self, run, count, paused_until)
    return run.once and (count == 0 or paused_until ~= nil)
 end
 
---- Deliver until the outbox is stopped.
+--- Deliver until the outbox is stopped; see also work.run.
 ---@param outbox table   smtp.Outbox
 ---@param run table      from options.run
 ---@return table|nil     how many messages were sent, have failed, are in doubt, are queued again
 ---@return table|nil err
-function work.run(outbox, run)
+function work.deliver(outbox, run)
    local runner = runners.new(outbox, run)
    local self = { outbox = outbox, runner = runner, results = runner.results, failures = 0 }
    while true do
@@ -152,6 +154,27 @@ function work.run(outbox, run)
          wait(self, LOOK)
       end
    end
+end
+
+-- What nginx can do in this phase. A run without end would keep a worker from ending.
+local function check_nginx(nginx, outbox, run)
+   if run.once or run.until_empty then return nginx.check(outbox.settings.server) end
+   local hint = "Call outbox:start in init_worker_by_lua"
+   if outbox.settings.path then
+      hint = ("Run `lua-smtp outbox run --store %s` beside nginx"):format(outbox.settings.path)
+   end
+   return nil, errors.usage("run", "outbox:run goes on until it is stopped, which does not work in "
+      .. "a worker of nginx", hint .. ", or give once = true, which sends what is due")
+end
+
+--- outbox:run: deliver, if that can be done here.
+---@return table|nil     as work.deliver
+---@return table|nil err
+function work.run(outbox, run)
+   local nginx, err = runtime.nginx()
+   if nginx then err = select(2, check_nginx(nginx, outbox, run)) end
+   if err then return nil, err end
+   return work.deliver(outbox, run)
 end
 
 return work

@@ -173,7 +173,9 @@ end
 --- Pause this job; the others go on.
 ---@param seconds number
 function scheduler.sleep(seconds)
-   if environment.is_nginx() then return package.loaded.ngx.sleep(seconds) end
+   if environment.is_nginx() then -- after less it would go on before sockets and timers have a turn
+      return package.loaded.ngx.sleep(math.max(seconds, PAUSE))
+   end
    local due = now() + seconds
    if own_group() then return coroutine.yield(SLEEP, due) end
    while now() < due do sleep_for_sockets({}, due - now()) end
