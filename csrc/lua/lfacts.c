@@ -171,6 +171,27 @@ static int session_facts(lua_State *L)
     return 1;
 }
 
+/** session:offer() -> one string with all of session:facts() that a connection without AUTH may
+ * differ in from another one; nil after AUTH. Cheaper than the facts. */
+static int session_offer(lua_State *L)
+{
+    const struct smtp_facts *facts = smtp_session_facts(to_session(L));
+    const struct smtp_text texts[] = {facts->server, facts->capabilities, facts->mechanisms,
+                                      facts->mechanisms_before_tls};
+    const char states[] = {(char)('0' + facts->tls), (char)('0' + facts->starttls_offered),
+                           (char)('0' + facts->esmtp)};
+    luaL_Buffer b;
+    if (facts->auth != SMTP_AUTH_SKIPPED) return 0;
+    luaL_buffinit(L, &b);
+    luaL_addlstring(&b, states, sizeof states);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        luaL_addlstring(&b, "\0", 1); /* which is in none of them */
+        if (texts[i].len > 0) luaL_addlstring(&b, texts[i].data, texts[i].len);
+    }
+    luaL_pushresult(&b);
+    return 1;
+}
+
 /* ---- what was said and heard ---- */
 
 /** session:transcript() -> the newest lines, for people; is the newest line not whole? See
@@ -219,11 +240,9 @@ static int session_news(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg methods[] = {METHOD(session, facts),
-                                   METHOD(session, mechanisms),
-                                   METHOD(session, transcript),
-                                   METHOD(session, news),
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {METHOD(session, facts),      METHOD(session, offer),
+                                   METHOD(session, mechanisms), METHOD(session, transcript),
+                                   METHOD(session, news),       {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, capabilities), {NULL, NULL}};
 

@@ -1,6 +1,8 @@
 /* loptions.c - the options of a session, from a table that it keeps. */
 #include "lsmtp.h"
 
+#define OPTIONS "smtp.Options"
+
 static const char *const policies[] = {"skip", "prefer", "require", NULL};
 static const char *const grades[] = {"safe", "try", "eager", NULL};
 static const char *const halts[] = {"never", "greeting", "ehlo", "tls", "mail", "rcpt", NULL};
@@ -87,4 +89,31 @@ void read_options(lua_State *L, struct smtp_options *o)
                   o->username.len <= SMTP_SECRET_LEN_MAX && o->authzid.len <= SMTP_SECRET_LEN_MAX,
                   1, "user name too long");
     luaL_argcheck(L, o->host.len <= SMTP_HOST_LEN_MAX, 1, "host too long");
+}
+
+/** core.options(table) -> the options of a session, see core.session, read once for several. The
+ * table must not change any more. */
+static int core_options(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct smtp_options *o = new_object(L, OPTIONS, sizeof *o);
+    read_options(L, o);
+    lua_pushvalue(L, 1);
+    lua_setuservalue(L, 2);
+    return 1;
+}
+
+const struct smtp_options *to_options(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, OPTIONS);
+}
+
+static const luaL_Reg none[] = {{NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, options), {NULL, NULL}};
+
+void loptions_open(lua_State *L)
+{
+    new_class(L, OPTIONS, none, NULL);
+    lcompat_setfuncs(L, functions);
 }

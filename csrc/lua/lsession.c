@@ -27,7 +27,8 @@ void anchor(lua_State *L, const char *key, int index)
     lua_pop(L, 1);
 }
 
-/** core.session(options, resume, old) -> session. `options` is kept and must not change any more:
+/** core.session(options, resume, old) -> session. `options`, a table that is kept and must not
+ * change any more, or what core.options made of it:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, hold_ends, extensions
  * (keyword to word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of
@@ -35,11 +36,15 @@ void anchor(lua_State *L, const char *key, int index)
  * the new one's. */
 static int core_session(lua_State *L)
 {
-    luaL_checktype(L, 1, LUA_TTABLE);
     void *memory = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, SESSION_CLASS);
     lua_settop(L, 3);
     struct smtp_options o;
-    read_options(L, &o);
+    if (lua_isuserdata(L, 1)) {
+        o = *to_options(L, 1);
+    } else {
+        luaL_checktype(L, 1, LUA_TTABLE);
+        read_options(L, &o);
+    }
     struct smtp_facts facts = {0};
     struct smtp_answer ehlo_reply;
     bool resumes = read_resume(L, &facts, &ehlo_reply);

@@ -23,6 +23,8 @@ int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
 
 /* loptions.c: read from table 1, which the session has to keep. */
 void read_options(lua_State *L, struct smtp_options *o);
+/* Of what core.options returned, at `index`; the session has to keep that. */
+const struct smtp_options *to_options(lua_State *L, int index);
 void push_grade(lua_State *L, const struct smtp_session *s);
 int session_grade(lua_State *L);
 
@@ -111,7 +113,7 @@ int session_patience(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lbuffer) X(lencode) X(lletter)  \
+    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lbuffer) X(lencode) X(lletter)  \
     X(llimits) X(lheader)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);

@@ -24,6 +24,7 @@ struct connecting {
     struct resolving *job;
     struct address list[ADDRESS_MAX];
     struct pollfd tries[ADDRESS_MAX]; /* by address; a descriptor of -1: none is under way */
+    bool waits[ADDRESS_MAX];          /* its descriptor was made so that calls wait */
     int count, next, running;
     int winner;       /* its index; -1: there is none yet */
     const char *word; /* why it failed, see failure_word */
@@ -191,13 +192,14 @@ static int start_attempt(struct connecting *c, int i, int wait_ms)
         return error;
     }
     c->tries[i].fd = fd;
+    c->waits[i] = wait_ms > 0;
     c->running++;
     return error;
 }
 
 static void win(struct connecting *c, int i)
 {
-    port_connected(c->tries[i].fd);
+    if (!c->waits[i]) port_connected(c->tries[i].fd);
     c->winner = i;
 }
 

@@ -1,4 +1,5 @@
 local logins = require "spec.tools.logins"
+local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
 
@@ -67,5 +68,50 @@ describe("a list of mechanisms that shrank since an earlier connection", functio
       local second = connect "X"
       assert.same({ state = "skipped", offered = {}, downgrade = { "PLAIN" } }, second.auth)
       second:close()
+   end)
+end)
+
+describe("what receipts say of a server", function()
+   local server = [[
+      for _, hello in ipairs { "250-one\r\n250 SIZE 1000", "250-one\r\n250 SIZE 1000", "250-two\r\n250 SIZE 1000",
+         "250-two\r\n250 DSN", "250 two" } do
+         local sock = accept()
+         sock:settimeouts(60000, 60000, 60000)
+         sock:send("220 hi\r\n")
+         local inside = false
+         while true do
+            local data = sock:receiveany(65536)
+            if not data then break end
+            if inside then
+               inside = not data:find("\r\n.\r\n", 1, true)
+               if not inside then sock:send("250 ok\r\n") end
+            elseif data:find("^EHLO") then
+               sock:send(hello .. "\r\n")
+            elseif data:find("^DATA") then
+               inside = true
+               sock:send("354 go\r\n")
+            else
+               sock:send((data:find("^QUIT") and "221" or "250") .. " ok\r\n")
+               if data:find("^QUIT") then break end
+            end
+         end
+         sock:close()
+      end
+   ]]
+
+   it("is made once for connections that find the same, and anew for another offer", function()
+      local other, receipts = peer.start(server), {}
+      for i = 1, 5 do
+         receipts[i] = assert(safe.send { host = "127.0.0.1", port = other.port, from = "ann@me.example",
+            to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n" })
+      end
+      other.finish()
+      assert.same({ "one", "one", "two", "two", "two" }, { receipts[1].server.name, receipts[2].server.name,
+         receipts[3].server.name, receipts[4].server.name, receipts[5].server.name })
+      assert.same({ SIZE = "1000" }, receipts[3].capabilities)
+      assert.same({ DSN = "" }, receipts[4].capabilities)
+      assert.same({}, receipts[5].capabilities)
+      assert.equal(receipts[1].capabilities, receipts[2].capabilities)
+      assert.same(receipts[1].auth, receipts[5].auth)
    end)
 end)

@@ -25,6 +25,21 @@ describe("The options of a session", function()
       end)
    end
 
+   it("can be read once for several sessions", function()
+      local given = { domain = ("me."):rep(20) .. "example", tls = "require", extensions = { dsn = "skip" } }
+      local options = core.options(given)
+      given = nil -- luacheck: ignore
+      collectgarbage()
+      for _ = 1, 2 do
+         local one = core.session(options)
+         one:heard("220 hi\r\n")
+         assert.equal("EHLO " .. ("me."):rep(20) .. "example\r\n", one:output())
+      end
+      assert.has_error(function() core.options {} end)
+      assert.has_error(function() core.options "me.example" end)
+      assert.has_error(function() core.session(core.scanner()) end)
+   end)
+
    it("take as many mechanisms as there is room for", function()
       local list = {}
       for i = 1, 40 do list[i] = { name = ("X-%d"):format(i) } end

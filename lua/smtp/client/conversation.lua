@@ -86,21 +86,11 @@ local function may_be_unverified(server)
    return not server.tls_verify and server.secret_unverified ~= false
 end
 
---- Start the session: the transport is connected.
----@param domain string    what EHLO says
-function Conversation:start(domain)
+local function session_options(self, domain, words, grade)
    local server, tls = self.server, self.tls
-   local old, secrets = spare[1], self.transcript.secrets
-   local starttls, secret_unverified = starttls_of(server), may_be_unverified(server)
-   local words, grade = server.extensions, "safe"
-   if server.pipelining == "eager" or not memory.is_empty then
-      words, grade = memory.recall(server, self)
-   end
-   self.words, self.domain = words, domain
-   spare[1] = nil
-   self.session = core.session({
+   return {
       domain = domain,
-      tls = starttls,
+      tls = starttls_of(server),
       tls_on = tls ~= nil,
       tls_verified = tls ~= nil and tls.verified == true,
       auth = server.credentials and server.auth or "skip",
@@ -112,7 +102,7 @@ function Conversation:start(domain)
       host = server.host,
       port = server.port,
       secret_in_clear = server.loopback or server.auth_plaintext,
-      secret_unverified = secret_unverified,
+      secret_unverified = may_be_unverified(server),
       lmtp = server.protocol == "lmtp",
       hold_ends = server.ending ~= nil,
       extensions = words,
@@ -121,7 +111,39 @@ function Conversation:start(domain)
       refused_max = server.refused_max or 0,
       halt = server.halt,
       window = self.sock.duplex == true and 0 or 200,
-   }, self.facts, old)
+   }
+end
+
+-- By server: the options of its newest session without a login, as smtp.core has read them, and
+-- what they depend on. The next sessions most likely have the same.
+local newest = setmetatable({}, { __mode = "k" })
+
+local function read_options(self, domain, words, grade)
+   local server, duplex = self.server, self.sock.duplex
+   if self.tls or self.login ~= no_login then
+      return session_options(self, domain, words, grade)
+   end
+   local known = newest[server]
+   if not known or known.domain ~= domain or known.words ~= words or known.grade ~= grade
+      or known.duplex ~= duplex then
+      known = { domain = domain, words = words, grade = grade, duplex = duplex,
+         options = core.options(session_options(self, domain, words, grade)) }
+      newest[server] = known
+   end
+   return known.options
+end
+
+--- Start the session: the transport is connected.
+---@param domain string    what EHLO says
+function Conversation:start(domain)
+   local server, old, secrets = self.server, spare[1], self.transcript.secrets
+   local words, grade = server.extensions, "safe"
+   if server.pipelining == "eager" or not memory.is_empty then
+      words, grade = memory.recall(server, self)
+   end
+   self.words, self.domain = words, domain
+   spare[1] = nil
+   self.session = core.session(read_options(self, domain, words, grade), self.facts, old)
    if secrets[1] then self.session:hide(secrets) end
    self.moved = now()
 end

@@ -96,18 +96,39 @@ function findings.auth(conv)
    return auth_of(conv, facts)
 end
 
+-- By server: the parts of the newest connection without AUTH on which no mechanism was missing, and
+-- what they depend on. The next connections most likely find the same.
+local newest = setmetatable({}, { __mode = "k" })
+
+local function new_parts(conv, offer)
+   local facts, server = conv.facts or conv.session:facts(), conv.server
+   note_offer(conv, facts)
+   local parts = receipt.parts(conv, facts, auth_of(conv, facts),
+      core.capabilities(facts.capabilities))
+   newest[server] = offer and conv.noted and not conv.downgrade and { parts = parts, offer = offer,
+      tls = facts.tls, words = conv.words, address = conv.address, changes = changes } or nil
+   return parts
+end
+
+-- The parts of this connection, those of the newest one if it found the same.
+local function parts_of(conv)
+   local offer, known = conv.session:offer(), newest[conv.server]
+   if not known or known.offer ~= offer or known.words ~= conv.words
+      or known.address ~= conv.address or known.changes ~= changes then
+      return new_parts(conv, offer)
+   end
+   conv.noted = true
+   return receipt.same_parts(known.parts, receipt.tls(conv, known.tls))
+end
+
 --- What all receipts of this connection share: see receipt.parts.
 function findings.parts(conv)
-   local session, parts = conv.session, conv.parts
-   local grade = session:grade()
+   local parts = conv.parts
    if not parts then
-      local facts = conv.facts or session:facts()
-      local capabilities = core.capabilities(facts.capabilities)
-      note_offer(conv, facts)
-      parts = receipt.parts(conv, facts, auth_of(conv, facts), capabilities)
+      parts = parts_of(conv)
       conv.parts = parts
    end
-   parts.pipelining = receipt.pipelining(parts, grade)
+   parts.pipelining = receipt.pipelining(parts, conv.session:grade())
    return parts
 end
 

@@ -21,6 +21,16 @@ function receipt.auth(conv, facts, mechanisms)
       downgrade = conv.downgrade }
 end
 
+--- The state of TLS: `tls` of a receipt.
+---@param conv smtp.Conversation
+---@param state string   `tls` of session:facts()
+---@return table
+function receipt.tls(conv, state)
+   local tls = { state = state }
+   for name, value in next, conv.tls or {} do tls[name] = value end
+   return tls
+end
+
 --- What all receipts of a connection share: auth, tls, capabilities, server. For receipt.used:
 -- `words`, `none`, the answer for a message that needs no extension, and `eightbit`, the answer for
 -- one that needs 8BITMIME alone, once it is known.
@@ -30,11 +40,19 @@ end
 ---@param capabilities table   keyword to parameters
 ---@return table
 function receipt.parts(conv, facts, auth, capabilities)
-   local tls = { state = facts.tls }
-   for name, value in next, conv.tls or {} do tls[name] = value end
-   return { auth = auth, tls = tls, capabilities = capabilities, words = conv.words, none = {},
+   return { auth = auth, tls = receipt.tls(conv, facts.tls), capabilities = capabilities,
+      words = conv.words, none = {},
       server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
+end
+
+--- The parts of another connection, which found the same but for TLS.
+---@param parts table   from receipt.parts
+---@param tls table     from receipt.tls
+---@return table
+function receipt.same_parts(parts, tls)
+   return { auth = parts.auth, tls = tls, capabilities = parts.capabilities, words = parts.words,
+      none = parts.none, server = parts.server }
 end
 
 --- How far this library goes ahead of the server's answers: by what the server offers, and by what
