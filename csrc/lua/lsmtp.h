@@ -113,8 +113,8 @@ int session_patience(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lbuffer) X(lencode) X(lletter)  \
-    X(llimits) X(lheader)
+    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline)            \
+    X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);
 CORE_FILES(X)
