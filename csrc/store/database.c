@@ -124,8 +124,11 @@ static int database_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg methods[] = {
-    METHOD(database, run), METHOD(database, rows), METHOD(database, close), {NULL, NULL}};
+static const luaL_Reg methods[] = {METHOD(database, run),
+                                   METHOD(database, rows),
+                                   METHOD(database, records),
+                                   METHOD(database, close),
+                                   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(store, open), {NULL, NULL}};
 

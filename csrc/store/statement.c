@@ -113,6 +113,17 @@ static void push_row(lua_State *L, sqlite3_stmt *statement)
     }
 }
 
+static void push_record(lua_State *L, sqlite3_stmt *statement)
+{
+    int count = sqlite3_column_count(statement);
+    lua_createtable(L, 0, count);
+    for (int at = 0; at < count; at++) {
+        lua_pushstring(L, sqlite3_column_name(statement, at));
+        push_column(L, statement, at);
+        lua_rawset(L, -3);
+    }
+}
+
 /* Begins a call: the database and its statement, with parameters. Returns 0, or the number of
  * results of a failure. */
 static int begin(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
@@ -132,8 +143,9 @@ static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *stateme
     return count;
 }
 
-/** database:run(sql, …) -> how many rows were changed | nil, word, sentence. The values are the
- *  parameters of the statement, whose rows are passed over. */
+/** database:run(sql, …) -> how many rows were changed; the number of the newest row that was added
+ *  | nil, word, sentence. The values are the parameters of the statement, whose rows are passed
+ *  over. */
 int database_run(lua_State *L)
 {
     struct store_database *self;
@@ -146,11 +158,11 @@ int database_run(lua_State *L)
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
     (void)rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
-    return 1;
+    push_integer(L, sqlite3_last_insert_rowid(self->handle));
+    return 2;
 }
 
-/** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */
-int database_rows(lua_State *L)
+static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement))
 {
     struct store_database *self;
     sqlite3_stmt *statement;
@@ -158,10 +170,23 @@ int database_rows(lua_State *L)
     if (count > 0) return count;
     lua_newtable(L);
     for (count = 1; (code = sqlite3_step(statement)) == SQLITE_ROW; count++) {
-        push_row(L, statement);
+        push(L, statement);
         lua_rawseti(L, -2, count);
     }
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
     (void)rest(statement);
     return 1;
+}
+
+/** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */
+int database_rows(lua_State *L)
+{
+    return list_all(L, push_row);
+}
+
+/** database:records(sql, …) -> a list of rows, each a table of values by the names of the columns;
+ *  nil, word, sentence */
+int database_records(lua_State *L)
+{
+    return list_all(L, push_record);
 }

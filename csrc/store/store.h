@@ -35,6 +35,7 @@ struct store_database *store_open_database(lua_State *L);
 /* statement.c: the methods that run statements. */
 int database_run(lua_State *L);
 int database_rows(lua_State *L);
+int database_records(lua_State *L);
 
 #pragma GCC visibility pop
 

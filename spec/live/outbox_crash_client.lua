@@ -48,7 +48,7 @@ end
 -- A database that counts what it is asked.
 local function counted(db)
    local self = {}
-   for _, name in ipairs { "run", "rows" } do
+   for _, name in ipairs { "run", "rows", "records" } do
       self[name] = function(_, sql, ...)
          calls = calls + 1
          pass(-1)

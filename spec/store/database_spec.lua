@@ -36,6 +36,19 @@ describe("A database", function()
       assert.same({ { "" } }, open():rows "SELECT x''")
    end)
 
+   it("gives rows as tables by the names of their columns", function()
+      local db = open()
+      assert.same({ { a = 1, b = "x" }, { a = 2 } }, db:records("SELECT 1 AS a, ? AS b UNION ALL SELECT 2, NULL", "x"))
+      assert.same({}, db:records "SELECT 1 AS a WHERE 0")
+      assert.equal("sqlite", select(2, db:records "SELECT * FROM missing"))
+   end)
+
+   it("tells the number of a row that was added", function()
+      local db = open()
+      db:run "CREATE TABLE t (a INTEGER PRIMARY KEY)"
+      assert.same({ 1, 7 }, { db:run "INSERT INTO t VALUES (7)" })
+   end)
+
    it("runs a statement again with other parameters", function()
       local db = open()
       for i = 1, 3 do assert.same({ { i } }, db:rows("SELECT ?", i)) end

@@ -10,7 +10,7 @@ local schema = require "smtp.outbox.sqlite_schema"
 local steps = require "smtp.outbox.sqlite_steps"
 local system = require "smtp.ground.resources"
 
-local change, rows, run = steps.change, steps.rows, steps.run
+local change, records, rows, run = steps.change, steps.records, steps.rows, steps.run
 
 ---@class smtp.SqliteStore
 local Store = { __name = "smtp.SqliteStore" }
@@ -25,8 +25,7 @@ end
 local function first_due(self, outbox)
    return rows(self, "SELECT min(due) FROM (SELECT min(due) AS due FROM messages WHERE outbox = ?1 "
       .. "AND state = 'queued' UNION ALL SELECT min(due) FROM messages WHERE outbox = ?1 AND "
-      .. "state = 'claimed' UNION ALL SELECT min(due) FROM messages WHERE outbox = ?1 AND "
-      .. "state = 'ending')", outbox)[1][1]
+      .. "state = 'claimed')", outbox)[1][1]
 end
 
 function Store:due_at(outbox)
@@ -45,33 +44,40 @@ end
 local GET = steps.SELECT .. "id = ? AND state <> 'arriving'"
 
 local function one(self, outbox, id)
-   local row = rows(self, GET, outbox, id)[1]
-   return row and steps.record_of(row)
+   return records(self, GET, outbox, id)[1]
 end
 
 function Store:get(outbox, id)
    return steps.step(self, one, outbox, id)
 end
 
-local LIST = steps.SELECT .. "number > ?2 AND state <> 'arriving' AND "
-   .. "(?3 IS NULL OR state = ?3) AND (?4 IS NULL OR instr(addresses, ?4) > 0) "
+local LIST = steps.SELECT .. "number > ?2 AND state <> 'arriving' AND (?3 IS NULL OR "
+   .. steps.STATE .. " = ?3) AND (?4 IS NULL OR instr(addresses, ?4) > 0) "
    .. "ORDER BY number LIMIT ?5"
 
 local function listed(self, outbox, filter)
    local address = filter.address and "\n" .. filter.address .. "\n"
-   return steps.records_of(rows(self, LIST, outbox, filter.after or 0, filter.state, address,
-      filter.limit))
+   return records(self, LIST, outbox, filter.after or 0, filter.state, address, filter.limit)
 end
 
 function Store:list(outbox, filter)
    return steps.step(self, listed, outbox, filter)
 end
 
+local COUNT = "SELECT state, count(*) FROM messages WHERE outbox = ? AND state <> 'arriving' "
+   .. "GROUP BY state"
+local COUNT_ENDING = "SELECT count(*) FROM messages WHERE outbox = ? AND state = 'claimed' AND "
+   .. "ending <> x''"
+
 local function counts(self, outbox)
    local by_state = {}
-   local list = rows(self, "SELECT state, count(*) FROM messages WHERE outbox = ? AND "
-      .. "state <> 'arriving' GROUP BY state", outbox)
+   local list = rows(self, COUNT, outbox)
    for i = 1, #list do by_state[list[i][1]] = list[i][2] end
+   local ending = by_state.claimed and rows(self, COUNT_ENDING, outbox)[1][1] or 0
+   if ending > 0 then
+      by_state.claimed, by_state.ending = by_state.claimed - ending, ending
+      if by_state.claimed == 0 then by_state.claimed = nil end
+   end
    local oldest = rows(self, "SELECT min(due) FROM messages WHERE outbox = ? AND state = 'queued'",
       outbox)[1][1]
    return by_state, oldest

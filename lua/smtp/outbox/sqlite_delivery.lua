@@ -3,22 +3,24 @@
 
 local steps = require "smtp.outbox.sqlite_steps"
 
-local change, rows, run = steps.change, steps.rows, steps.run
+local change, records, rows, run = steps.change, steps.records, steps.rows, steps.run
 
 local methods = {}
 
 -- ---- claims ----
 
-local DUE = steps.SELECT_WHOLE .. "state = 'queued' AND due <= ? AND since <= ? "
-   .. "ORDER BY due, m.number LIMIT ?"
+local IS_DUE = "state = 'queued' AND due <= ? AND since <= ? ORDER BY due, %snumber LIMIT ?"
+local DUE = steps.SELECT_WHOLE .. IS_DUE:format "m."
+local CLAIM = "UPDATE messages SET state = 'claimed', due = ?, claim = ?, ending = x'' WHERE "
+   .. "number IN (SELECT number FROM messages WHERE outbox = ? AND " .. IS_DUE:format "" .. ")"
 local FOREVER = 9007199254740991
 
 local function claim_due(self, outbox, now, lease, claim, limit, before)
-   local list = steps.records_of(rows(self, DUE, outbox, now, before or FOREVER, limit))
+   local list = records(self, DUE, outbox, now, before or FOREVER, limit)
+   if not list[1] then return list end
+   run(self, CLAIM, lease, claim, outbox, now, before or FOREVER, limit)
    for i = 1, #list do
       local record = list[i]
-      run(self, "UPDATE messages SET state = 'claimed', due = ?, claim = ?, ending = x'' "
-         .. "WHERE number = ?", lease, claim, record.number)
       record.state, record.due, record.claim, record.ending = "claimed", lease, claim, ""
    end
    return list
@@ -31,8 +33,8 @@ end
 local function renew_all(self, numbers, claims, lease)
    local count = 0
    for i = 1, #numbers do
-      count = count + run(self, "UPDATE messages SET due = ? WHERE number = ? AND claim = ? AND "
-         .. "state IN ('claimed', 'ending')", lease, numbers[i], claims[i])
+      count = count + (run(self, "UPDATE messages SET due = ? WHERE number = ? AND claim = ? AND "
+         .. "state = 'claimed'", lease, numbers[i], claims[i]))
    end
    return count
 end
@@ -46,9 +48,9 @@ end
 local SETTLE = "UPDATE messages SET state = ?, due = ?, since = coalesce(?, since), "
    .. "recipients = CAST(? AS BLOB), attempts = ?, history = CAST(history || ? AS BLOB), "
    .. "claim = coalesce(?, claim), ending = x'' WHERE number = ? AND claim = ? AND "
-   .. "(? IS NULL OR state = ?)"
-local MARK = "UPDATE messages SET state = 'ending', ending = CAST(ending || ? AS BLOB) WHERE "
-   .. "number = ? AND claim = ? AND state IN ('claimed', 'ending')"
+   .. "(? IS NULL OR " .. steps.STATE .. " = ?)"
+local MARK = "UPDATE messages SET ending = CAST(ending || ? AS BLOB) WHERE number = ? AND "
+   .. "claim = ? AND state = 'claimed'"
 
 local function settle(self, result)
    return run(self, SETTLE, result.state, result.due, result.since, result.recipients,
@@ -71,16 +73,16 @@ end
 
 -- ---- leases that have ended ----
 
-local CRASHED = steps.SELECT .. "state = 'ending' AND due < ? ORDER BY due LIMIT ?"
+local CRASHED = steps.SELECT .. "state = 'claimed' AND due < ? AND ending <> x'' ORDER BY due "
+   .. "LIMIT ?"
 
 local function expire_all(self, outbox, now, limit)
    run(self, "UPDATE messages SET state = 'queued', claim = 0 WHERE outbox = ? AND "
-      .. "state = 'claimed' AND due < ?", outbox, now)
-   return steps.records_of(rows(self, CRASHED, outbox, now, limit))
+      .. "state = 'claimed' AND due < ? AND ending = x''", outbox, now)
+   return records(self, CRASHED, outbox, now, limit)
 end
 
-local ENDED = "SELECT 1 FROM messages WHERE outbox = ? AND state IN ('claimed', 'ending') AND "
-   .. "due < ? LIMIT 1"
+local ENDED = "SELECT 1 FROM messages WHERE outbox = ? AND state = 'claimed' AND due < ? LIMIT 1"
 
 local function any_expired(self, outbox, now)
    return rows(self, ENDED, outbox, now)[1] ~= nil

@@ -21,9 +21,8 @@ local INSERT = "INSERT INTO messages (outbox, id, state, due, claim, created, si
 local FIND = "SELECT number, state FROM messages WHERE outbox = ? AND id = ?"
 
 local function insert(self, outbox, record, state, due)
-   run(self, INSERT, outbox, record.id, state, due, record.created, record.since, record.size,
-      record.facts, record.recipients, record.addresses)
-   return rows(self, "SELECT last_insert_rowid()")[1][1]
+   return select(2, run(self, INSERT, outbox, record.id, state, due, record.created, record.since,
+      record.size, record.facts, record.recipients, record.addresses))
 end
 
 local function remove(self, number)

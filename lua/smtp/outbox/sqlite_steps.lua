@@ -11,14 +11,23 @@ local steps = {}
 -- ---- steps ----
 
 -- Run one statement. Raises the failure, which `step` returns.
+-- -> how many rows it changed; the number of the newest row that was added
 function steps.run(self, sql, ...)
    local count, word, sentence = self.db:run(sql, ...)
    if not count then error({ word = word, sentence = sentence }, 0) end
-   return count
+   return count, word
 end
 
+-- -> lists of values
 function steps.rows(self, sql, ...)
    local list, word, sentence = self.db:rows(sql, ...)
+   if not list then error({ word = word, sentence = sentence }, 0) end
+   return list
+end
+
+-- -> tables of values by the names of their columns
+function steps.records(self, sql, ...)
+   local list, word, sentence = self.db:records(sql, ...)
    if not list then error({ word = word, sentence = sentence }, 0) end
    return list
 end
@@ -62,28 +71,18 @@ end
 
 -- ---- records ----
 
-local COLUMNS = "number, id, state, due, claim, created, since, attempts, size, facts, recipients, "
-   .. "addresses, ending, history"
+--- The state of a message. A mark does not change the column `state`, so that it need not change an
+-- index.
+steps.STATE = "CASE WHEN state = 'claimed' AND ending <> x'' THEN 'ending' ELSE state END"
+
+local COLUMNS = ("number, id, %s AS state, due, claim, created, since, attempts, size, facts, "
+   .. "recipients, addresses, ending, history"):format(steps.STATE)
 
 --- The beginning of a statement for records; its first parameter is the name of the outbox.
 steps.SELECT = "SELECT " .. COLUMNS .. " FROM messages WHERE outbox = ? AND "
 
 --- That of a statement for records with their bodies; `m` has the columns of the message.
-steps.SELECT_WHOLE = "SELECT " .. COLUMNS:gsub("number", "m.number", 1)
+steps.SELECT_WHOLE = "SELECT m." .. COLUMNS
    .. ", b.body FROM messages m LEFT JOIN bodies b ON b.number = m.number WHERE outbox = ? AND "
-
-local names = { "number", "id", "state", "due", "claim", "created", "since", "attempts", "size",
-   "facts", "recipients", "addresses", "ending", "history", "body" }
-
-function steps.record_of(row)
-   local record = {}
-   for i = 1, #names do record[names[i]] = row[i] end
-   return record
-end
-
-function steps.records_of(list)
-   for i = 1, #list do list[i] = steps.record_of(list[i]) end
-   return list
-end
 
 return steps
