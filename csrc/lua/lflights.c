@@ -9,14 +9,16 @@
 #include <string.h>
 
 struct flights {
+    lua_State *L;
     struct smtp_session *s;
     const struct smtp_io *io;
     struct smtp_clock clock;
+    bool many;  /* there is a pipeline */
     bool hurry; /* a transaction is over: wait only for those that end at the same time */
     bool done;
 };
 
-enum { GATHER_MS = 10 };
+enum { GATHER_MS = 10, PIPELINE_AT = 7 };
 
 static double now(void)
 {
@@ -66,10 +68,20 @@ enum {
              SMTP_WANT_NOTHING
 };
 
+/* Lets the message end whose end is held back, where it was allowed beforehand. */
+static unsigned wants_after_end(struct flights *f)
+{
+    unsigned wants = smtp_wants(f->s);
+    if ((wants & SMTP_WANT_END) == 0 || !f->many || !pipeline_may_end(f->L, PIPELINE_AT))
+        return wants;
+    smtp_end_allow(f->s);
+    return smtp_wants(f->s);
+}
+
 /* One send, or one receive. */
 static bool run_once(struct flights *f)
 {
-    unsigned wants = smtp_wants(f->s);
+    unsigned wants = wants_after_end(f);
     if (wants & OTHERS) return false;
     if (wants & SMTP_WANT_SEND) return send_flight(f);
     return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);
@@ -90,14 +102,16 @@ static const struct smtp_io *io_arg(lua_State *L)
  */
 int session_flights(lua_State *L)
 {
-    struct flights f = {.s = to_session(L), .io = io_arg(L)};
+    struct flights f = {.L = L, .s = to_session(L), .io = io_arg(L)};
     f.clock.deadline = luaL_checknumber(L, 3);
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
-    bool once = lua_toboolean(L, 6), many = lua_isuserdata(L, 7), through = run_once(&f);
-    int taken = many ? pipeline_post_others(L, 7, through) : 0;
+    bool once = lua_toboolean(L, 6);
+    f.many = lua_isuserdata(L, PIPELINE_AT);
+    bool through = run_once(&f);
+    int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through) : 0;
     while (through && !once && !f.done) {
-        enum pipeline_news news = many ? pipeline_news(L, 7) : NEWS_NONE;
+        enum pipeline_news news = f.many ? pipeline_news(L, PIPELINE_AT) : NEWS_NONE;
         if (news == NEWS_ENOUGH) break;
         f.hurry = news == NEWS_SOME;
         through = run_once(&f);

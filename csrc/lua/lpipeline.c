@@ -3,6 +3,7 @@
 #include "lsmtp.h"
 
 #include <string.h>
+#include <time.h>
 
 #define PIPELINE "smtp.Pipeline"
 
@@ -28,6 +29,7 @@ struct pipeline {
         struct smtp_transaction *transaction;
         lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
         double started;
+        double ends_before;  /* a time: until then its end need not be asked for */
         bool whole;          /* a receipt can be made of it alone */
         struct smtp_text id; /* of a posted one that was composed: in its text */
     } of[SLOTS];
@@ -140,6 +142,7 @@ static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Int
     p->of[slot].transaction = m;
     p->of[slot].index = index;
     p->of[slot].started = started;
+    p->of[slot].ends_before = 0;
     p->of[slot].whole = whole;
     p->of[slot].id = (struct smtp_text){NULL, 0};
     return slot;
@@ -276,21 +279,60 @@ static void push_subject(lua_State *L, const struct pipeline *p, int ring, size_
         lua_rawgeti(L, ring, transaction_at(slot) + 1);
 }
 
+/* ---- ends that are held back ---- */
+
+/* Finds the slot of the message whose end is held back. */
+static bool find_ending(const struct pipeline *p, size_t *slot)
+{
+    const struct smtp_transaction *m = smtp_ending(p->s);
+    for (size_t i = 0; m != NULL && i < p->count; i++) {
+        *slot = (p->first + i) % SLOTS;
+        if (p->of[*slot].transaction == m) return true;
+    }
+    return false;
+}
+
 /** pipeline:ending() -> the entry, or the index of a posted one, of the message whose end is held
  * back; nil where there is none */
 static int pipeline_ending(lua_State *L)
 {
     const struct pipeline *p = to_pipeline(L, 1);
-    const struct smtp_transaction *m = smtp_ending(p->s);
+    size_t slot;
     lua_settop(L, 1);
     lua_getuservalue(L, 1);
-    for (size_t i = 0; m != NULL && i < p->count; i++) {
+    if (!find_ending(p, &slot)) return 0;
+    push_subject(L, p, 2, slot);
+    return 1;
+}
+
+/** pipeline:allow(first, last, ends_before): the posted messages with these indices may end without
+ * being asked for, until this time (seconds since 1970). A process may be stopped at any moment: so
+ * the clock is read when the end is due, and it is one that goes on while the machine sleeps. */
+static int pipeline_allow(lua_State *L)
+{
+    struct pipeline *p = to_pipeline(L, 1);
+    lua_Number first = luaL_checknumber(L, 2), last = luaL_checknumber(L, 3);
+    double ends_before = luaL_checknumber(L, 4);
+    for (size_t i = 0; i < p->count; i++) {
         size_t slot = (p->first + i) % SLOTS;
-        if (p->of[slot].transaction != m) continue;
-        push_subject(L, p, 2, slot);
-        return 1;
+        lua_Number index = (lua_Number)p->of[slot].index;
+        if (index > 0 && index >= first && index <= last) p->of[slot].ends_before = ends_before;
     }
     return 0;
+}
+
+bool pipeline_may_end(lua_State *L, int index)
+{
+    const struct pipeline *p = to_pipeline(L, index);
+    size_t slot;
+    return find_ending(p, &slot) && (double)time(NULL) < p->of[slot].ends_before;
+}
+
+/** pipeline:is_allowed() -> may the message whose end is held back end without being asked for? */
+static int pipeline_is_allowed(lua_State *L)
+{
+    lua_pushboolean(L, pipeline_may_end(L, 1));
+    return 1;
 }
 
 /* The oldest, of which more is to be reported. */
@@ -356,13 +398,10 @@ static int pipeline_take(lua_State *L)
     return 4;
 }
 
-static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),
-                                            METHOD(pipeline, post),
-                                            METHOD(pipeline, add),
-                                            METHOD(pipeline, drain),
-                                            METHOD(pipeline, take),
-                                            METHOD(pipeline, ending),
-                                            {NULL, NULL}};
+static const luaL_Reg pipeline_methods[] = {
+    METHOD(pipeline, max),   METHOD(pipeline, post),       METHOD(pipeline, add),
+    METHOD(pipeline, drain), METHOD(pipeline, take),       METHOD(pipeline, ending),
+    METHOD(pipeline, allow), METHOD(pipeline, is_allowed), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, pipeline), {NULL, NULL}};
 

@@ -101,6 +101,9 @@ int push_receipt(lua_State *L, const struct smtp_transaction *m);
 enum pipeline_news { NEWS_NONE, NEWS_SOME, NEWS_ENOUGH };
 enum pipeline_news pipeline_news(lua_State *L, int index);
 
+/* May the message whose end is held back end without being asked for: see pipeline:allow. */
+bool pipeline_may_end(lua_State *L, int index);
+
 /* Ends an offer of pipeline:post; where `alive`, half of the window is taken of it first. Returns
  * how many. */
 int pipeline_post_others(lua_State *L, int index, bool alive);

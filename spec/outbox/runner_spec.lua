@@ -110,6 +110,32 @@ describe("A runner", function()
       assert.equal(70, case.box:stats().sent)
    end)
 
+   it("marks the messages of a flight in one step, before any of them ends", function()
+      local case, marks, steps = outboxes.new { server = { pipelining = "eager" } }, 0, 0
+      for i = 1, 40 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      spied(case, "commit", function(_, _, list)
+         if #list == 0 then return end
+         marks, steps = marks + #list, steps + 1
+         assert.truthy(#case.sink.messages < marks)
+      end)
+      assert(case.box:run { once = true, connections = 1 })
+      assert.same({ 40, 40 }, { #case.sink.messages, marks })
+      assert.truthy(steps < 12)
+   end)
+
+   it("asks again for the ends of a flight once its lease may be over", function()
+      local case, marks = outboxes.new { server = { pipelining = "eager" } }, 0
+      for i = 1, 40 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      spied(case, "commit", function(_, _, list) marks = marks + #list end)
+      local time = os.time
+      os.time = function() return 0 end -- luacheck: ignore
+      local ok, totals = pcall(case.box.run, case.box, { once = true, connections = 1 })
+      os.time = time -- luacheck: ignore
+      assert(ok, totals)
+      assert.same({ 40, 40 }, { totals.sent, #case.sink.messages })
+      assert.truthy(marks > 70)
+   end)
+
    it("is in doubt where the connection breaks after the end was sent", function()
       local fault = "drop"
       local case = outboxes.new(nil, { faults = { final = function() return fault end } })

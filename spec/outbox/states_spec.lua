@@ -156,9 +156,9 @@ describe("After a crash", function()
       assert.equal("doubt: doubt doubt", states_of(states.after_crash(record, settings, NOW)))
    end)
 
-   it("a mark that cannot be read is one of all recipients", function()
+   it("a mark without addresses, or that cannot be read, is one of all recipients", function()
       local record = crashed("queued", "queued")
-      for _, bytes in ipairs { "", "damaged", encoding.encode { "other@x.example" } } do
+      for _, bytes in ipairs { "", "damaged", encoding.encode { "other@x.example" }, encoding.encode(true) } do
          record.ending = bytes
          assert.equal("doubt: doubt doubt", states_of(states.after_crash(record, settings, NOW)))
       end

@@ -8,6 +8,10 @@
 -- delivered: of a message for which it was not called, or did not return true, no server has the
 -- end.
 --
+-- before_flight, if there is one, is called with the first and the last index of messages that
+-- were posted (see smtp.client.lane), before their envelopes are sent. It returns the time until
+-- which they may all end without before_end, seconds since 1970; or nil: before_end decides.
+--
 -- With `is_shared`, the connections of this server have their ends in one call where they are due
 -- at the same time, and there is one call at a time. A message is asked for again after an attempt
 -- that is known to have reached no server.
@@ -52,12 +56,23 @@ local function call_for_all(self, batch)
    self.is_called = false
 end
 
+--- Messages were posted in this pipeline: may they end without being asked for?
+---@param server smtp.Server
+---@param first integer   index
+---@param last integer
+function ending.ask_ahead(server, pipeline, first, last)
+   local before_flight = server.ending and server.ending.before_flight
+   local ends_before = before_flight and before_flight(first, last)
+   if ends_before then pipeline:allow(first, last, ends_before) end
+end
+
 --- May the message end that this conversation holds back?
 ---@param conversation smtp.Conversation   whose server has `ending`
 ---@return boolean
 ---@return any why   not
 function ending.ask(conversation)
-   local self = conversation.server.ending
+   local self, pipeline = conversation.server.ending, conversation.pipeline
+   if pipeline and pipeline:is_allowed() then return true end
    local batch = self.batch or {}
    local place = #batch + 1
    batch[place] = end_of(conversation)

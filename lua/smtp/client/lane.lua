@@ -7,6 +7,7 @@
 -- @module smtp.client.lane
 
 local core = require "smtp.core"
+local ending = require "smtp.client.ending"
 local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
 local queues = require "smtp.client.queue"
@@ -97,10 +98,12 @@ local function feed_batch(self, room)
    local queue, batch, count = self.queue, self.batch, 0
    local index = queue.index
    while count < room and not queue.ended and not queue.stopped do
-      local message = queue:take()
+      local message, seconds = queue:take()
       if message ~= nil then
          count = count + 1
          batch[count] = message
+      elseif seconds then
+         break
       end
    end
    local at = 1
@@ -112,6 +115,7 @@ local function feed_batch(self, room)
       at = at + 1
    end
    for i = 1, count do batch[i] = false end
+   if count > 0 then ending.ask_ahead(queue.server, self.pipeline, index + 1, index + count) end
    return count
 end
 
@@ -133,14 +137,16 @@ local function feed_some(self, room)
    return 1
 end
 
---- While messages are on their way: report those that are over, and take more, as the window lets
--- them in, but no more than half of it at once. The server then works on one half while the other
--- is made. Of a list, session:flights takes the other half.
+--- While messages are on their way: report those that are over, and take more where half of the
+-- window is free, but no more than half of it at once. The server then works on one half while the
+-- other is made. Of a list, session:flights takes the other half.
 ---@return boolean   can more be taken after the next step of the conversation?
 function Lane:feed()
    local left, queue = self:collect(), self.queue
    if left == 0 or not self.max then return false end -- its limits may not be known yet
-   local room = math.min(queue.settings.window - left, self.max - self.taken)
+   local room = queue.settings.window - left
+   if room < self.half then return false end
+   room = math.min(room, self.max - self.taken)
    local most, count, has_others = math.min(room, self.half), nil, nil
    while most > 0 and count ~= 0 and (queue.waiting[1] or not queue.ended) do
       count, has_others = feed_some(self, room)

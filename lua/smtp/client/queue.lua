@@ -31,8 +31,8 @@ function queue.new(server, settings, messages)
    local is_list = type(messages) == "table" and getmetatable(messages) == nil
    local total = is_list and #messages or nil
    return setmetatable({ server = server, settings = settings, messages = messages,
-      is_list = is_list, may_post = (is_list or type(messages) == "function") and not settings.rate
-         and not settings.is_ready,
+      is_list = is_list,
+      may_post = (is_list or type(messages) == "function") and not settings.rate,
       total = total, index = 0, waiting = {}, results = {}, sent = 0, failed = 0,
       connections = 0, failures = 0, hopeless = false,
       bar = settings.progress and progress.new(total, "messages") or nil },
@@ -137,9 +137,9 @@ end
 
 -- ---- the next message ----
 
--- Messages that are ready come from a function of this library, which may have none yet.
+-- A function of this library may have no message yet.
 -- -> message | nil | nil, seconds
-local function ask_for_ready(self)
+local function ask_ours(self)
    self.asking = true
    local message, seconds = self.messages()
    self.asking = false
@@ -166,7 +166,7 @@ end
 ---@return number|nil   then, in how many seconds
 function Queue:take()
    self.index = self.index + 1
-   if self.settings.is_ready then return ask_for_ready(self) end
+   if self.settings.ready then return ask_ours(self) end
    local ok, message = ask(self)
    if ok and message ~= nil then return message end
    self.ended = true
@@ -185,7 +185,8 @@ end
 function Queue:new_entry(given, index)
    local server, started = self.server, core.now()
    self.started = self.started or started
-   if self.settings.is_ready then return queue.as_entry(given, index, started) end
+   local ready = self.settings.ready
+   if ready then return queue.as_entry(ready(given, index), index, started) end
    local message = request.plain(given, server)
    if not message then
       local ok, err

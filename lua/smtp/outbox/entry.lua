@@ -21,6 +21,19 @@ local PIECE_MIN = 32768    -- bytes of each piece of a longer one, but for the l
 local kept = { "from", "needs_all_recipients", "eightbit", "may_be_binary", "must_be_binary",
    "utf8_address", "extensions", "needs", "message_id" }
 
+-- Does it need nothing but to be sent? Then its bytes, its sender and its recipients are all of it.
+local function is_plain(facts)
+   for name in next, facts do
+      if name ~= "from" and name ~= "message_id" and name ~= "eightbit" and name ~= "needs" then
+         return false
+      end
+   end
+   for keyword in next, facts.needs or {} do
+      if keyword ~= "8bitmime" then return false end
+   end
+   return true
+end
+
 local function facts_of(message)
    local facts = {}
    for i = 1, #kept do
@@ -33,6 +46,7 @@ local function facts_of(message)
          facts.parameters[name] = value
       end
    end
+   if is_plain(facts) then facts.is_plain = true end
    return encoding.encode(facts)
 end
 
@@ -140,13 +154,12 @@ local function words_of(words, server)
    return all
 end
 
---- The outgoing message to the recipients that are still open.
----@param store table
----@param record table    as store:claim returned it; gets `open`: the places of these recipients
----@param server smtp.Server
----@return smtp.OutgoingMessage|nil
+--- Read a record that store:claim returned: it gets `details`, the `list` of recipients, `open`, the
+-- places of those that are still open, and `to`, their addresses.
+---@param record table
+---@return true|nil
 ---@return table|nil err
-function entry.outgoing(store, record, server)
+function entry.read(record)
    local facts, list = encoding.decode(record.facts), encoding.decode(record.recipients)
    if type(facts) ~= "table" or type(list) ~= "table" then return damaged(record) end
    local to, open = {}, {}
@@ -155,10 +168,30 @@ function entry.outgoing(store, record, server)
          to[#to + 1], open[#open + 1] = list[i].address, i
       end
    end
-   record.list, record.open, record.message_id = list, open, facts.message_id
+   record.details, record.list, record.open, record.to = facts, list, open, to
+   return true
+end
+
+--- The message as options of the commonest kind, { from =, to =, raw = }; nil if it is another one.
+---@param record table   after entry.read
+function entry.plain(record)
+   local facts = record.details
+   if not facts.is_plain or not record.body then return nil end
+   return { from = facts.from, to = record.to, raw = record.body }
+end
+
+--- The outgoing message to the recipients that are still open.
+---@param store table
+---@param record table    after entry.read
+---@param server smtp.Server
+---@return smtp.OutgoingMessage
+function entry.outgoing(store, record, server)
+   local facts, plain = record.details, entry.plain(record)
+   local message = plain and request.plain(plain, server)
+   if message then return message end
    local parameters = no_parameters
    if facts.parameters then parameters = request.variant(no_parameters, facts.parameters) end
-   local message = { to = to, text = record.body, size = record.size, size_is_exact = true,
+   message = { to = record.to, text = record.body, size = record.size, size_is_exact = true,
       source = not record.body and stored_source(store, record) or nil, parameters = parameters }
    for i = 1, #kept do message[kept[i]] = facts[kept[i]] end
    message.extensions = words_of(facts.extensions, server)

@@ -88,8 +88,9 @@ options.outbox = errors.returning(read)
 
 -- ---- of put ----
 
+-- The ids of messages that are put one after the other have neighbouring places in an index.
 local function random_id()
-   return (core.message_id("x"):match("^<(.*)@x>$"))
+   return ("%08x"):format(os.time()) .. core.message_id("x"):sub(2, 25)
 end
 
 --- Check the second argument of put.
@@ -124,7 +125,6 @@ local function read_run(call, given, list)
    check.names(given, list, nil, nil, "outbox")
    local many, err = many_settings.check({ connections = given.connections, rate = given.rate }, {})
    if not many then error(err, 0) end
-   many.is_ready = true
    return { once = given.once, until_empty = given.until_empty, many = many }
 end
 

@@ -100,11 +100,12 @@ local function next_message(self)
    while not is_over(self) do
       local record = take(self)
       if not record then break end
-      local message, err = entries.outgoing(self.store, record, self.server)
-      if message then
+      local ok, err = entries.read(record)
+      if ok then
          self.index = self.index + 1
          self.on_way[self.index], self.on_way_count = record, self.on_way_count + 1
-         return message
+         record.plain = entries.plain(record)
+         return record.plain or record
       end
       self.results:add_damaged(record, err)
    end
@@ -113,13 +114,13 @@ end
 
 -- ---- the end of a message ----
 
+local function mark_of(record, addresses)
+   return { number = record.number, claim = record.claim, bytes = encoding.encode(addresses) }
+end
+
 local function marks_of(self, ends)
    local marks = {}
-   for i = 1, #ends do
-      local record = self.on_way[ends[i].index]
-      marks[i] = { number = record.number, claim = record.claim,
-         bytes = encoding.encode(ends[i].recipients) }
-   end
+   for i = 1, #ends do marks[i] = mark_of(self.on_way[ends[i].index], ends[i].recipients) end
    return marks
 end
 
@@ -135,6 +136,25 @@ local function before_end(self, ends)
       if not marked[i] then withheld[i] = "the claim is gone" end
    end
    return true, withheld
+end
+
+-- What smtp.client.many calls with the first and the last message of a flight: with pipelining =
+-- "eager", one step marks all of them, for all their recipients. The marks serve while more than a
+-- third of the lease is left; after that, before_end is called for each message.
+local function before_flight(self, first, last)
+   local marks, due = {}, math.huge
+   for index = first, last do
+      local record = self.on_way[index]
+      if record and record.plain then
+         marks[#marks + 1], due = mark_of(record, true), math.min(due, record.due)
+      end
+   end
+   local marked, err = self.results:flush(marks)
+   if not marked then return fail(self, err) end
+   for i = 1, #marks do
+      if not marked[i] then return nil end
+   end
+   return os.time() + due - now_of(self) - self.outbox.settings.lease / 3
 end
 
 -- ---- results ----
@@ -177,7 +197,10 @@ local function on_result(self, index, receipt, err)
       self.held[record.number] = nil
       return
    end
-   if receipt then note_success(self) end
+   if receipt then
+      receipt.message_id = record.details.message_id
+      note_success(self)
+   end
    if err and note_failure(self, err) then
       self.results:add(record, states.released(record, now_of(self)))
    else
@@ -205,8 +228,10 @@ local function renew(self)
    end
    self.renewed = core.now()
    if #numbers == 0 then return end
-   local _, err = self.store:renew(self.name, numbers, claims, lease_of(self))
-   if err then fail(self, err) end
+   local lease = lease_of(self)
+   local _, err = self.store:renew(self.name, numbers, claims, lease)
+   if err then return fail(self, err) end
+   for _, record in next, self.held do record.due = lease end
 end
 
 local function keep_house(self)
@@ -231,6 +256,9 @@ local function settings_of(self, connections)
    local settings = request.variant(self.run.many)
    settings.connections = connections
    settings.on_result = function(index, receipt, err) on_result(self, index, receipt, err) end
+   function settings.ready(_, index)
+      return entries.outgoing(self.store, self.on_way[index], self.server)
+   end
    return settings
 end
 
@@ -245,7 +273,8 @@ function Runner:round(max, is_probe)
    self.is_paused = is_probe
    self.server = request.variant(self.outbox.settings.server, { flight_max = FLIGHT_WINDOW,
       refused_max = REFUSED_MAX, ending = { is_shared = connections > 1,
-         before_end = function(ends) return before_end(self, ends) end } })
+         before_end = function(ends) return before_end(self, ends) end,
+         before_flight = function(first, last) return before_flight(self, first, last) end } })
    if not claim(self) then return not self.failure and 0 or nil, self.failure end
    local summary, err = many.run(self.server, settings_of(self, connections),
       function() return next_message(self) end, function() keep_house(self) end)

@@ -16,15 +16,15 @@ local TEXT_MAX = 400 -- bytes of a server's words, and of a sentence
 
 -- ---- the whole ----
 
-local order = { "queued", "doubt", "sent", "failed", "cancelled" }
+local order = { queued = 1, doubt = 2, sent = 3, failed = 4, cancelled = 5 }
 
 local function state_of(list)
-   local found = {}
-   for i = 1, #list do found[list[i].state] = true end
-   for i = 1, #order do
-      if found[order[i]] then return order[i] end
+   local first, state = math.huge, "failed"
+   for i = 1, #list do
+      local place = order[list[i].state]
+      if place and place < first then first, state = place, list[i].state end
    end
-   return "failed"
+   return state
 end
 
 --- A random number: that of a claim, or of a change that ends one.
@@ -93,10 +93,16 @@ local function expire(list, what)
    end
 end
 
+-- All messages of one connection have the same table.
+local newest, newest_text
+
 local function server_of(known)
    if not known or not known.host then return nil end
-   local place = ("%s:%s"):format(known.host, tostring(known.port))
-   return known.address and ("%s [%s]"):format(place, known.address) or place
+   if known ~= newest then
+      local place = ("%s:%s"):format(known.host, tostring(known.port))
+      newest, newest_text = known, known.address and ("%s [%s]"):format(place, known.address) or place
+   end
+   return newest_text
 end
 
 -- One attempt, for the history.
@@ -105,10 +111,6 @@ local function event_of(now, receipt, err)
    return { time = now, server = server_of(receipt and receipt.server or err), code = reply.code,
       enhanced = reply.enhanced, text = cut(reply.text), kind = err and err.kind,
       reason = err and err.reason, what = err and cut(err.what) }
-end
-
-local function is_open(list)
-   return state_of(list) == "queued"
 end
 
 -- When the open recipients are tried again; gives them up if the message is too old.
@@ -142,7 +144,7 @@ function states.after_attempt(record, receipt, err, settings, now)
       if note_verdict(list[open[i]], verdicts[i], err, settings.resend) then hurry = true end
    end
    local due = now
-   if is_open(list) then due = next_due(record, list, settings, hurry, now) end
+   if state_of(list) == "queued" then due = next_due(record, list, settings, hurry, now) end
    return result(record, list, { due = due, is_attempt = true,
       event = event_of(now, receipt, err) })
 end
@@ -165,10 +167,13 @@ end
 
 -- ---- after the end of a lease ----
 
+-- Each mark is a list of addresses, or true: for all recipients.
+-- -> the addresses; nil: all
 local function marked_of(record)
    local marked = {}
    local lists = encoding.decode_all(record.ending)
    for i = 1, #lists do
+      if type(lists[i]) ~= "table" then return nil end
       for j = 1, #lists[i] do marked[lists[i][j]] = true end
    end
    return marked
@@ -176,6 +181,7 @@ end
 
 -- An address that is spelled in another way may be any of them.
 local function is_complete(marked, list)
+   if not marked then return false end
    local known = {}
    for i = 1, #list do known[list[i].address] = true end
    for address in next, marked do

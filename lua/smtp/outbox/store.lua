@@ -24,7 +24,7 @@
 --     facts       bytes: what smtp.outbox.entry keeps about the message
 --     recipients  bytes: what became of each recipient
 --     addresses   "\n" .. the addresses in lower case, each followed by "\n"
---     ending      bytes: what mark_ending has appended
+--     ending      bytes: what marks have appended
 --     history     bytes: what finish and change have appended
 --     body        the bytes of a message of up to 64 KiB; nil: read them with `read`
 --
@@ -51,8 +51,9 @@ local store = {}
 --                                   append), new_claim; it counts if `number` and `claim` are those
 --                                   of the message, and `from` is nil or its state. Then each of
 --                                   `marks`: { number =, claim =, bytes = }: the message becomes
---                                   "ending" if it is claimed by this claim. Returns two lists of
---                                   true or false: which results counted, which marks
+--                                   "ending" if it is claimed by this claim; there is at least one
+--                                   byte. Returns two lists of true or false: which results
+--                                   counted, which marks
 --     expire(outbox, now, limit)    claimed messages whose lease has ended are queued again;
 --                                   returns records of up to `limit` messages that are "ending" and
 --                                   whose lease has ended. Those are not changed
