@@ -34,8 +34,8 @@ describe("core.pack", function()
    end)
 
    it("refuses numbers and lengths that are none", function()
-      for _, bytes in ipairs { "=;", "=1", "=1,5;", "=nan;", "=inf;", "=0x10;", "=" .. ("1"):rep(100) .. ";", ":", "5:a",
-         "99999999999999999999:a", "-1:a", "{1:a", "{~+}", "" } do
+      for _, bytes in ipairs { "=;", "=1", "=1,5;", "=nan;", "=inf;", "=0x10;", "=" .. ("1"):rep(100) .. ";", ":",
+         "5:a", "99999999999999999999:a", "-1:a", "{1:a", "{~+}", "" } do
          local value, stop = core.unpack(bytes)
          if bytes == "-1:a" then value, stop = core.unpack("{" .. bytes) end
          assert.same({}, { value, stop }, bytes)

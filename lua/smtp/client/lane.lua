@@ -137,16 +137,21 @@ local function feed_some(self, room)
    return 1
 end
 
+-- How many messages may be added now; nil: none before half of the window is free, or as long as
+-- the limits of the connection may not be known.
+local function room_of(self, left)
+   local room = self.queue.settings.window - left
+   if left == 0 or not self.max or room < self.half then return nil end
+   return math.min(room, self.max - self.taken)
+end
+
 --- While messages are on their way: report those that are over, and take more where half of the
 -- window is free, but no more than half of it at once. The server then works on one half while the
 -- other is made. Of a list, session:flights takes the other half.
 ---@return boolean   can more be taken after the next step of the conversation?
 function Lane:feed()
-   local left, queue = self:collect(), self.queue
-   if left == 0 or not self.max then return false end -- its limits may not be known yet
-   local room = queue.settings.window - left
-   if room < self.half then return false end
-   room = math.min(room, self.max - self.taken)
+   local room, queue = room_of(self, self:collect()), self.queue
+   if not room then return false end
    local most, count, has_others = math.min(room, self.half), nil, nil
    while most > 0 and count ~= 0 and (queue.waiting[1] or not queue.ended) do
       count, has_others = feed_some(self, room)

@@ -135,8 +135,8 @@ end
 ---@param server smtp.Server
 ---@param settings table    from many_settings.check; `ready`: for a function of this library, makes
 --   an smtp.OutgoingMessage of what it gave, and its index
----@param messages table|function   with `ready`: () -> a message | nil: there is none | nil, seconds:
---   there may be one then
+---@param messages table|function   with `ready`: () -> a message | nil: there is none | nil and
+--   seconds: there may be one then
 ---@param beside? function   called every 0.02 second, or more often, meanwhile
 ---@return table|nil summary
 ---@return table|nil err

@@ -154,8 +154,8 @@ local function words_of(words, server)
    return all
 end
 
---- Read a record that store:claim returned: it gets `details`, the `list` of recipients, `open`, the
--- places of those that are still open, and `to`, their addresses.
+--- Read a record that store:claim returned: it gets `details`, the `list` of recipients, `open`,
+-- the places of those that are still open, and `to`, their addresses.
 ---@param record table
 ---@return true|nil
 ---@return table|nil err

@@ -100,7 +100,8 @@ local function server_of(known)
    if not known or not known.host then return nil end
    if known ~= newest then
       local place = ("%s:%s"):format(known.host, tostring(known.port))
-      newest, newest_text = known, known.address and ("%s [%s]"):format(place, known.address) or place
+      if known.address then place = ("%s [%s]"):format(place, known.address) end
+      newest, newest_text = known, place
    end
    return newest_text
 end
