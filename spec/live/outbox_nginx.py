@@ -130,7 +130,8 @@ class Site:
         shell("cd %s && bash -c '. spec/live/unpacked.sh; unpack nginx-redis lua-nginx-redis'" % ROOT)
         self.redis = int(ports)
         self.start([root + "/usr/bin/redis-server", "--port", ports, "--bind", "127.0.0.1", "--dir", self.folder,
-                    "--logfile", self.folder + "/redis.log", "--save", "", "--appendonly", "yes", "--appendfsync", "always"],
+                    "--logfile", self.folder + "/redis.log", "--save", "", "--appendonly", "yes",
+                    "--appendfsync", "always"],
                    more_env={"LD_LIBRARY_PATH": shell("echo %s/usr/lib/*-linux-gnu" % root)})
         self.wait_for(self.redis, "redis.log")
         with open(self.folder + "/ask.lua", "w") as file:
