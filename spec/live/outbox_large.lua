@@ -1,5 +1,5 @@
--- A message of many MiB through an outbox: lua outbox_large.lua STORE MEBIBYTES. Prints how many bytes the server got, and
--- the most memory that this process had, in MiB.
+-- A message of many MiB through an outbox: lua outbox_large.lua STORE MEBIBYTES. Prints how many bytes the server got,
+-- and the most memory that this process had, in MiB.
 
 local smtp = require "smtp.safe"
 
