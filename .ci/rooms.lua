@@ -1,7 +1,7 @@
 -- Rooms have an order: a require or an #include may stay in its room or go down, never back up.
 -- Prints each one that does not, and ends with 1 where there is any.
 
-local order = { "cli", "doors", "outbox", "sink", "client", "compose", "result", "runtime", "options", "ground" }
+local order = { "cli", "doors", "outbox", "sink", "client", "compose", "result", "runtime", "loop", "options", "ground" }
 local c_order = { "modules", "engine", "text", "ground" }
 local c_rooms = { lua = "modules", crypto = "modules", socket = "modules", store = "modules", engine = "engine", text = "text" }
 local ground = { errors = true, types = true }

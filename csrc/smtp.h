@@ -256,6 +256,7 @@ enum {
     X(TRACE_FAILED,     "source",              "trace",            SMTP_NOTE("connection abandoned: the function given as trace failed"))\
     X(OBSERVE_FAILED,   "source",              "observe",          SMTP_NOTE("connection abandoned: the function given as observe failed"))\
     X(TRANSPORT_FAILED, "source",              "transport",        SMTP_NOTE("connection abandoned: the transport that the caller gave failed"))\
+    X(LOOP_FAILED,      "source",              "loop",             SMTP_NOTE("connection abandoned: the event loop that the caller gave failed"))\
     X(WITHHELD,         "source",              "withheld",         SMTP_NOTE("message not sent: the caller withheld its end"))\
     X(AUTH_SOURCE,      "source",              "auth",             SMTP_NOTE("login abandoned: the caller's function or object for AUTH failed"))\
     X(NO_CRYPTO,        "system",              "crypto",           SMTP_NOTE("connection abandoned: libcrypto failed, probably out of memory"))\

@@ -273,5 +273,6 @@ LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
     lcommand_open(L);
     lprivate_open(L);
     lmailbox_open(L);
+    lpoller_open(L);
     return 1;
 }

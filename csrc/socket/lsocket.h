@@ -62,6 +62,11 @@ void lprivate_open(lua_State *L);
  *  socket.tell_descriptor(fd, text) -> true: the text was written, and the descriptor is closed. */
 void lmailbox_open(lua_State *L);
 
+/* lpoller.c: */
+/** Adds to the module on top of the stack: socket.awaited and socket.poller, which are described
+ *  there. */
+void lpoller_open(lua_State *L);
+
 #pragma GCC visibility pop
 
 #endif

@@ -86,8 +86,9 @@ static const char *trouble(struct smtp_socket *s)
     return words_say(s->text, words_of_errno(error, "closed"), "%s", strerror(error));
 }
 
-/* Waits where recv had nothing. NULL: try again. */
-static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool waits)
+/* Waits where recv had nothing: it may not have waited, because an event loop has made the
+ * descriptor non-blocking. NULL: try again. */
+static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms)
 {
     short ready;
     const char *word = NULL;
@@ -95,7 +96,7 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms, bool
         word = "timeout";
     else if (s->nonblocking)
         return stream_put_off(s, POLLIN, deadline_ms);
-    else if (!waits)
+    else
         word = wait_fd(s->fd, POLLIN, deadline_ms, &ready);
     if (word != NULL) s->text[0] = '\0'; /* the word says all there is to say */
     return word;
@@ -122,7 +123,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
         }
         if (n == 0) return words_say(s->text, "closed", "%s", "");
         const char *word = trouble(s);
-        if (word == NULL) word = wait_to_read(s, deadline_ms, waits);
+        if (word == NULL) word = wait_to_read(s, deadline_ms);
         if (word != NULL) return word;
     }
 }

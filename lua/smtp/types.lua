@@ -109,6 +109,9 @@
 ---@field observe? fun(event: smtp.Event)  A function that is called with each event of a connection.
 --- A connection of your own, or a function that makes one. Nothing counts as loopback through it.
 ---@field transport? smtp.Transport|fun(): smtp.Transport
+--- The event loop in which the call waits, so that other coroutines go on: the name of a library, or
+--- functions. `false`: the call blocks. Default: that of `smtp.loop.use`; without it, calls block.
+---@field loop? "cqueues"|"luv"|"copas"|smtp.Loop|false
 --- Keep the connection for later messages with the same options, for `idle` seconds (60 if it is not
 --- given), and `size` of them (32): in each worker of nginx, elsewhere in each Lua state.
 --- Default: `false`.
@@ -140,6 +143,15 @@
 ---@field certificate? fun(self: smtp.Transport): table?
 ---@field getpeername? fun(self: smtp.Transport): string?  Returns the address of the server.
 ---@field getsockname? fun(self: smtp.Transport): string?  Returns the address of this end.
+
+--- How to wait in an event loop. The functions yield until the loop resumes the coroutine.
+---@class smtp.Loop
+--- Waits until the descriptor is ready to read, to write, or for either. Returns false once the
+--- seconds are over, else true.
+---@field wait fun(fd: integer, events: "r"|"w"|"rw", seconds: number): boolean
+---@field sleep fun(seconds: number)  Waits for so many seconds.
+--- Returns what to do instead where a call is not in a coroutine of the loop, else nil.
+---@field check? fun(): string?
 
 --- What the function `observe` is called with.
 ---@class smtp.Event

@@ -21,6 +21,7 @@ local function towards(module, sink)
    local function to_sink(options)
       local all = { transport = function() return sink:transport() end, tls = "skip", auth_plaintext = true }
       for option, value in pairs(options) do all[option] = value end
+      all.loop = nil -- through a transport, the caller waits
       return all
    end
    for _, name in ipairs { "send", "send_many" } do
@@ -214,8 +215,18 @@ describe("lua/README.md", function()
       assert.same({ "friends", "work" }, names)
    end)
 
+   it("waits in an event loop", function()
+      local loaded, wrapped = package.loaded.cqueues, nil
+      package.loaded.cqueues = { new = function()
+         return { wrap = function(_, fn) wrapped = fn end, loop = function() wrapped() return true end }
+      end }
+      local printed = run(find "queue:wrap", new_sink())
+      package.loaded.cqueues = loaded
+      assert.matches("^smtp.Receipt", printed)
+   end)
+
    it("has no other blocks of Lua", function()
-      assert.equal(8, #blocks)
+      assert.equal(10, #blocks)
    end)
 end)
 

@@ -68,7 +68,7 @@ function conversation.new(server, deadline, transcript, observer)
 end
 
 --- A function or an object of the caller's failed, which ends the conversation.
----@param reason string   "auth", "observe", "trace", "transport", "withheld", or one of
+---@param reason string   "auth", "loop", "observe", "trace", "transport", "withheld", or one of
 --   smtp.compose.source
 ---@param cause any       what it raised
 ---@param text? string    for people; by default the cause

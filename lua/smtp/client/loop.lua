@@ -67,7 +67,7 @@ end
 -- The words of a transport for which the session has a trouble of its own.
 local troubles = {
    timeout = { "timeout", "timeout" }, protocol = { "protocol", "tls_flood" },
-   system = { "system", "resources" }, raised = { "source", "transport" },
+   system = { "system", "resources" },
 }
 
 local function lost(conversation, why, text)
@@ -75,7 +75,8 @@ local function lost(conversation, why, text)
    if session:wants() == "nothing" then return end
    local trouble = troubles[why]
    if why == "raised" then
-      conversation:fail("transport", conversation.sock.cause, text)
+      local failed = conversation.sock:trouble()
+      conversation:fail(failed.reason, failed.cause, text)
    elseif trouble then
       session:broken(trouble[1], trouble[2], why ~= "protocol" and text or "")
    elseif tostring(why):find("^tls:") then -- TLS 1.3 refuses a client after the handshake

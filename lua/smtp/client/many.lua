@@ -146,8 +146,10 @@ function many.run(server, settings, messages, beside)
       jobs[i] = function() work(queue) end
    end
    if beside then add_companion(jobs, beside) end
+   local loop, err = runtime.loop(server)
+   if err then return nil, err end
    local ran, cause = true, nil
-   if #jobs == 1 then jobs[1]() else ran, cause = scheduler.run(jobs) end
+   if #jobs > 1 or loop then ran, cause = scheduler.run(jobs, loop) else jobs[1]() end
    if not ran then error(cause, 0) end
    return queue:summary()
 end

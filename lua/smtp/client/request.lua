@@ -3,6 +3,7 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
@@ -71,6 +72,7 @@ end
 
 -- A new server, of which these are the options.
 local function complete(server, given)
+   if server.loop then environment.check_loop() end
    remember(given, server)
    return server
 end

@@ -47,7 +47,7 @@ local connection = {
    { "connect_timeout", kind = "seconds", max = 300, example = 15 },
    { "reply_timeout", kind = "seconds", max = 900, example = 60 },
    { "source_address", kind = "line", carried = true },
-   { "transport", object = true },
+   { "transport", object = true }, { "loop", object = true, carried = true },
    { "pipelining", kind = "word", words = { "safe", "eager", "off" } },
    { "extensions", carried = true },
    { "trace", kind = "types", types = { boolean = true, ["function"] = true },

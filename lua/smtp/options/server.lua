@@ -8,7 +8,7 @@ local extensions = require "smtp.options.extensions"
 local names = require "smtp.options.names"
 local place = require "smtp.options.place"
 local refuse = require("smtp.errors").refuse
-local user_call = require "smtp.options.user_call"
+local transport = require "smtp.options.transport"
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
 
@@ -27,29 +27,6 @@ local function check_name_to_verify(t)
    if t.socket or t.transport then
       refuse("tls_host", "the certificate cannot be checked without the server's name",
          "Give tls_host, or tls = \"skip\"")
-   end
-end
-
--- ---- the transport ----
-
--- Options that only a socket of this library can satisfy.
-local of_our_socket = { "tls_ca_file", "tls_ca_path", "tls_cert", "tls_pin", "tls_min_version",
-   "source_address", "proxy" }
-
-local function check_transport(t)
-   local transport = t.transport
-   if transport == nil then return end
-   for i = 1, #of_our_socket do
-      local name = of_our_socket[i]
-      if t[name] ~= nil then
-         refuse(name, name .. " has no effect on a connection of your transport",
-            "Remove it, and let the transport do the same")
-      end
-   end
-   local missing = type(transport) ~= "function" and user_call.missing_method(transport)
-   if missing then
-      refuse("transport", ("transport has no method %s"):format(missing),
-         "It needs connect, send, receiveany, sslhandshake, settimeouts and close")
    end
 end
 
@@ -100,7 +77,7 @@ local function check_together(t)
    t.tls = t.tls or t.port == 465 and "implicit" or t.loopback and "skip" or "require"
    if t.tls_verify == nil then t.tls_verify = true end
    check_certificate(t)
-   check_transport(t)
+   transport.check(t)
    check_keepalive(t)
    check_name_to_verify(t)
 end
@@ -143,6 +120,7 @@ end
 ---@field extensions table           keyword in lower case to "require", "prefer" or "skip"
 ---@field trace boolean|function|nil
 ---@field observe function|nil
+---@field loop table|false|nil       smtp.Loop; false: calls block; nil: see smtp.options.loop
 ---@field keepalive table|false|nil  { idle = seconds, size = connections }
 ---@field flight_max integer|nil     send_many: messages in flight
 ---@field refused_max integer|nil    send_many: refused recipients in flight

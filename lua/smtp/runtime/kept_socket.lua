@@ -95,7 +95,7 @@ function kept_socket.new(server, context, fresh, polite)
 end
 
 for _, name in ipairs { "settimeouts", "send", "receiveany", "sslhandshake", "tlsinfo",
-   "certificate", "channel_binding", "getpeername", "getsockname", "io" } do
+   "certificate", "channel_binding", "getpeername", "getsockname", "io", "trouble" } do
    Transport[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 

@@ -4,6 +4,7 @@
 local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
+local loops = require "smtp.options.loop"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
@@ -37,20 +38,25 @@ local function callers_own(own)
       missing) }
 end
 
--- The socket; inside a job of the scheduler, one that gives way to the other jobs.
-local function polite(sock)
+--- The event loop in which this server's connections wait: see smtp.options.loop.
+runtime.loop = loops.of
+
+-- The socket; one that gives way to others inside a job of the scheduler, and in an event loop.
+local function polite(sock, loop)
    local scheduler = package.loaded["smtp.runtime.scheduler"]
-   return type(scheduler) == "table" and scheduler.polite(sock) or sock
+   return type(scheduler) == "table" and scheduler.polite(sock, loop) or sock
 end
 
 -- A socket of this library.
-local function own_socket(server, context, fresh)
+local function own_socket(server, loop, context, fresh)
    local socket, why = system.load "smtp.socket"
-   if socket and not server.keepalive then return polite(socket.new()) end
+   if socket and loop then why = select(2, system.load "smtp.runtime.scheduler") end
+   if why then return nil, why end
+   if not server.keepalive then return polite(socket.new(), loop) end
    local kept
-   if socket then kept, why = system.load "smtp.runtime.kept_socket" end
+   kept, why = system.load "smtp.runtime.kept_socket"
    if not kept then return nil, why end
-   return kept.new(server, context, fresh, polite)
+   return kept.new(server, context, fresh, function(sock) return polite(sock, loop) end)
 end
 
 -- -> what sslhandshake needs | nil, the error
@@ -80,20 +86,24 @@ function runtime.transport(server, fresh)
    context, err = tls_settings(server, nginx)
    if err then return nil, { err = err } end
    if nginx then return nginx.new(server, context, fresh), nil, pace, context end
-   local sock, why = own_socket(server, context, fresh)
+   local loop
+   loop, err = loops.of(server)
+   if err then return nil, { err = err } end
+   local sock, why = own_socket(server, loop, context, fresh)
    if not sock then return nil, { system = why } end
    return sock, nil, nil, context
 end
 
 --- Call a method of a transport or a listener until it is done or fails: "again" is no failure. A
 -- socket that does not wait says so, and any other one that a signal interrupted.
----@param wait? fun(sock)    called before the method is called again
+---@param waiter? table      waiter:wait() is called before the method is called again; what it
+--   returns is why that cannot be, and is returned after nil, "raised"
 ---@param seconds? number    how long it may take; nil: the socket has its time already
 ---@param deadline? number   and core.now() at which it must be over
 ---@param name string        the method
 ---@param ... any            its arguments
 ---@return any ...           what it returns, as for connect or send
-function runtime.persist(sock, wait, seconds, deadline, name, ...)
+function runtime.persist(sock, waiter, seconds, deadline, name, ...)
    while true do
       if seconds then
          local moment = core.now()
@@ -105,7 +115,8 @@ function runtime.persist(sock, wait, seconds, deadline, name, ...)
       if result or why ~= "again" or type(more) == "number" and more > 0 then
          return result, why, text, more
       end
-      if wait then wait(sock) end
+      local failure = waiter and waiter:wait()
+      if failure then return nil, "raised", failure, 0 end
    end
 end
 

@@ -8,6 +8,7 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
+local event_loop = require "smtp.runtime.event_loop"
 local runtime = require "smtp.runtime.runtime"
 local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
@@ -25,21 +26,24 @@ local LONG = 3600          -- seconds: nothing is due
 -- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
 local WAIT, SLEEP, TURN = {}, {}, {}
 
-local groups = setmetatable({}, { __mode = "k" }) -- by the thread of a job: the group it is in
+-- By the thread of a job: the group it is in. A group that is abandoned keeps nothing.
+local groups = setmetatable({}, { __mode = "kv" })
 
 local function own_group()
    local thread = coroutine.running()
    return thread and groups[thread]
 end
 
--- For at most so many seconds. -> the indices of those that can go on
-local function sleep_for_sockets(socks, seconds)
+-- For at most so many seconds; `watch` waits in an event loop. -> the indices of those that can go
+-- on, and what is wrong with that loop
+local function sleep_for_sockets(watch, socks, seconds)
    seconds = math.min(seconds, LONG)
+   if watch then return watch:wait(socks, seconds) end
    if #socks == 0 then -- a transport of the caller's needs no smtp.socket
       core.sleep(seconds)
       return socks
    end
-   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000))
+   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000)) or {}
 end
 
 -- ---- jobs ----
@@ -101,12 +105,22 @@ local function sort_out(self, jobs, is_ready)
    return others
 end
 
+-- After the event loop has failed it is not used any more, and no job waits for a socket.
+local function fail(self, failure, cause)
+   self.watch:close()
+   self.watch, self.failure = nil, pack(failure, cause)
+end
+
 local function wake_sockets(self, seconds)
    local socks, ready = {}, {}
    for i = 1, #self.waiting do socks[i] = self.waiting[i].sock end
-   local indices = sleep_for_sockets(socks, seconds)
+   local indices, failure, cause = sleep_for_sockets(self.watch, socks, seconds)
+   if failure then fail(self, failure, cause) end
    for i = 1, #indices do ready[indices[i]] = true end
-   self.waiting = sort_out(self, self.waiting, function(i) return ready[i] end)
+   self.waiting = sort_out(self, self.waiting, function(i, job)
+      job.given = self.failure or job.given
+      return ready[i] or self.failure
+   end)
 end
 
 local function wake(self)
@@ -118,11 +132,12 @@ local function wake(self)
 end
 
 local function run_all(self)
-   while true do
-      turn(self)
-      if #self.ready + #self.waiting + #self.sleeping == 0 then return end
+   turn(self)
+   while #self.ready + #self.waiting + #self.sleeping > 0 do
       wake(self)
+      turn(self)
    end
+   if self.watch then self.watch:close() end
 end
 
 -- ---- light threads ----
@@ -150,10 +165,12 @@ end
 
 --- Run these functions at once; return when all have ended, those they spawned included.
 ---@param jobs function[]
+---@param loop? table    from smtp.options.loop: the event loop of the host
 ---@return boolean|nil   true
 ---@return any           the first error that one of them raised; the others went on
-function scheduler.run(jobs)
-   local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all }
+function scheduler.run(jobs, loop)
+   local self = { ready = {}, waiting = {}, sleeping = {}, pause = 0, add = add, finish = run_all,
+      watch = loop and event_loop.watch(loop) }
    if environment.is_nginx() then
       self = { threads = {}, add = add_thread, finish = wait_for_threads }
       self.all = self
@@ -172,67 +189,107 @@ end
 
 --- Pause this job; the others go on.
 ---@param seconds number
-function scheduler.sleep(seconds)
+---@param loop? table    from smtp.options.loop, for a pause outside a job
+---@return string|nil    what is wrong with the loop
+---@return any cause     what it raised
+function scheduler.sleep(seconds, loop)
    if environment.is_nginx() then -- after less it would go on before sockets and timers have a turn
       return package.loaded.ngx.sleep(math.max(seconds, PAUSE))
    end
    local due = now() + seconds
    if own_group() then return coroutine.yield(SLEEP, due) end
-   while now() < due do sleep_for_sockets({}, due - now()) end
+   if loop then return event_loop.sleep(loop, seconds) end
+   while now() < due do sleep_for_sockets(nil, {}, due - now()) end
 end
 
 -- ---- sockets ----
 
--- A socket that gives way. What it does outside a job (in a function of the user's, which runs in a
--- coroutine of its own; after the group has ended) waits as any other does.
+-- A socket that gives way: to the other jobs, and in an event loop. What it does elsewhere (in a
+-- function of the user's, which runs in a coroutine of its own; after the group has ended) waits as
+-- any other socket does.
 local Socket = { duplex = true, __name = "smtp.SchedulerSocket" }
 Socket.__index = Socket
 
-local function wait_for(sock)
-   if own_group() then return coroutine.yield(WAIT, sock) end
-   sleep_for_sockets({ sock }, LONG)
+local function polite(sock, loop)
+   sock:nonblocking(true)
+   return setmetatable({ sock = sock, sent = 0, received = 0,
+      watch = loop and event_loop.watch(loop) }, Socket)
+end
+
+--- Until the socket, which said "again", can go on. -> what is wrong with the event loop
+function Socket:wait()
+   local failure, cause, _
+   if own_group() then
+      failure, cause = coroutine.yield(WAIT, self.sock)
+   else
+      _, failure, cause = sleep_for_sockets(self.watch, { self.sock }, LONG)
+   end
+   self.failure, self.cause = failure, cause
+   return failure
+end
+
+-- Others have their turn after so much work.
+local function take_turn(self)
+   if own_group() then
+      coroutine.yield(TURN)
+   elseif self.watch then
+      event_loop.sleep(self.watch.loop, 0)
+   end
 end
 
 for _, name in ipairs { "connect", "sslhandshake", "sslaccept" } do
    Socket[name] = function(self, ...)
-      return runtime.persist(self.sock, wait_for, nil, nil, name, ...)
+      return runtime.persist(self.sock, self, nil, nil, name, ...)
    end
 end
 for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
-   "getsockname", "io", "close" } do
+   "getsockname", "io" } do
    Socket[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
+function Socket:close()
+   if self.watch then self.watch:close() end
+   return self.sock:close()
+end
+
 function Socket:send(data)
-   local result, why, text, count = runtime.persist(self.sock, wait_for, nil, nil, "send", data)
+   local result, why, text, count = runtime.persist(self.sock, self, nil, nil, "send", data)
    self.sent = self.sent + (result or count or 0)
-   if self.sent >= SENT_MAX and own_group() then
+   if self.sent >= SENT_MAX then
       self.sent = 0
-      coroutine.yield(TURN)
+      take_turn(self)
    end
    return result, why, text, count
 end
 
 -- The others have their turn before it receives, so that what it received is at once with the job.
 function Socket:receiveany(max)
-   if self.received >= RECEIVED_MAX and own_group() then
+   if self.received >= RECEIVED_MAX then
       self.received = 0
-      coroutine.yield(TURN)
+      take_turn(self)
    end
-   local data, why, text = runtime.persist(self.sock, wait_for, nil, nil, "receiveany", max)
+   local data, why, text = runtime.persist(self.sock, self, nil, nil, "receiveany", max)
    self.received = self.received + (data and #data or 0)
    return data, why, text
+end
+
+--- The trouble of a connection whose event loop failed, for the error.
+---@param stage string
+---@return table trouble
+function Socket:trouble(stage)
+   return event_loop.trouble(stage, self.failure, self.cause)
 end
 
 local function is_job()
    return own_group() and not environment.is_nginx()
 end
 
---- A socket of this library; inside a job, one that gives way to other jobs.
-function scheduler.polite(sock)
-   if not is_job() then return sock end
-   sock:nonblocking(true)
-   return setmetatable({ sock = sock, sent = 0, received = 0 }, Socket)
+--- A socket of this library; inside a job or with an event loop, one that gives way to others.
+---@param sock userdata
+---@param loop? table   from smtp.options.loop
+function scheduler.polite(sock, loop)
+   if not (loop or is_job()) then return sock end
+   return polite(sock, loop)
 end
 
 --- The next connection that a listener has, as such a socket.
@@ -242,8 +299,8 @@ end
 ---@return string|nil why     "timeout"; "closed": the listener is closed; "system"
 function scheduler.accept(listener, seconds)
    listener:nonblocking(is_job())
-   local sock, why = runtime.persist(listener, is_job() and wait_for or nil, nil, nil, "accept",
-      math.ceil(seconds * 1000))
+   local sock, why = runtime.persist(listener, is_job() and polite(listener) or nil, nil, nil,
+      "accept", math.ceil(seconds * 1000))
    if not sock then return nil, why end
    return scheduler.polite(sock)
 end

@@ -91,6 +91,7 @@ function tunnel.open(sock, server, deadline)
       if dialogue.output then ok, why, text = send(sock, deadline, dialogue.output) end
       dialogue.output = nil
       if ok then data, why, text = receive(sock, deadline) end
+      if why == "raised" then return nil, sock:trouble "connect" end
       if not data then return nil, lost(why, text, rest) end
       data, said_len = rest .. data, said_len + #data
       local left, wrong = read(dialogue, data)

@@ -1,0 +1,40 @@
+--- Waits in the loop of luv, which is that of Neovim too.
+-- @module smtp.loop.luv
+
+local user_call = require "smtp.options.user_call"
+local uv = require "luv"
+
+local loop = {}
+
+--- What to do where this code is not in a coroutine.
+---@return string|nil
+function loop.check()
+   if user_call.can_yield() then return nil end
+   return "Call it in a coroutine: coroutine.wrap(function() … end)()"
+end
+
+-- Starts one or two handles, and waits for the first that calls back.
+local function wait(seconds, poll, events)
+   local thread, timer = coroutine.running(), uv.new_timer()
+   local function go_on(is_ready)
+      timer:close()
+      if poll then poll:close() end
+      local ok, why = coroutine.resume(thread, is_ready)
+      if not ok then error(debug.traceback(thread, tostring(why)), 0) end
+   end
+   timer:start(math.ceil(seconds * 1000), 0, function() go_on(false) end)
+   if poll then poll:start(events, function() go_on(true) end) end
+   return coroutine.yield()
+end
+
+--- Wait until a descriptor is ready: "r", "w" or "rw". Returns false where the time is over.
+function loop.wait(fd, events, seconds)
+   return wait(seconds, assert(uv.new_poll(fd)), events)
+end
+
+--- Pause.
+function loop.sleep(seconds)
+   wait(seconds)
+end
+
+return loop

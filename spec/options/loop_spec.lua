@@ -1,0 +1,45 @@
+local safe = require "smtp.safe"
+
+local function refused(value, more)
+   local t = { host = "127.0.0.1", tls = "skip", loop = value }
+   for name, other in pairs(more or {}) do t[name] = other end
+   local result, err = safe.connect(t)
+   assert.is_nil(result)
+   assert.equal("usage", err.kind)
+   assert.equal("loop", err.option)
+   return err
+end
+
+local function nothing() end
+
+describe("the option loop", function()
+   it("is one of three names, or functions", function()
+      assert.truthy(refused("cqueue").hint:find('"cqueues"', 1, true))
+      assert.truthy(tostring(refused(true)):find("true", 1, true))
+      assert.truthy(tostring(refused { wait = nothing }):find("no function sleep", 1, true))
+      assert.truthy(tostring(refused { sleep = nothing, wait = 1 }):find("no function wait", 1, true))
+   end)
+
+   it("names the library that cannot be loaded, and how to install it", function()
+      local loaded = package.loaded.copas
+      package.loaded.copas, package.loaded["smtp.loop.copas"] = nil, nil
+      package.preload.copas = function() error "not here" end
+      local err = refused "copas"
+      package.preload.copas, package.loaded.copas = nil, loaded
+      assert.truthy(err.what:find("the Lua module copas, which cannot be loaded", 1, true), err.what)
+      assert.truthy(err.hint:find("lua-copas", 1, true))
+   end)
+
+   it("is not for a transport of the caller's", function()
+      local transport = {}
+      for _, name in ipairs { "connect", "send", "receiveany", "sslhandshake", "settimeouts", "close" } do
+         transport[name] = nothing
+      end
+      refused({ wait = nothing, sleep = nothing }, { transport = transport })
+   end)
+
+   it("asks the loop whether the call may wait in it", function()
+      local err = refused { wait = nothing, sleep = nothing, check = function() return "Call it elsewhere" end }
+      assert.truthy(err.hint:find("Call it elsewhere; or write loop = false", 1, true))
+   end)
+end)
