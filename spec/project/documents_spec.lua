@@ -222,7 +222,7 @@ describe("lua/README.md", function()
       end }
       local printed = run(find "queue:wrap", new_sink())
       package.loaded.cqueues = loaded
-      assert.matches("^smtp.Receipt", printed)
+      assert.matches("^<.+@.+>$", printed)
    end)
 
    it("has no other blocks of Lua", function()
