@@ -1,10 +1,9 @@
 -- Puts messages into an outbox and sends them: lua outbox_crash_client.lua NOTES STORE PORT PIPELINING PROTOCOL TLS
--- KIND CONNECTIONS SIGNAL POINT. It notes in the file NOTES each put that returned, and its own end with the number of
--- its SQL statements. It sends itself SIGNAL before ("-3") or after ("3") one of them; "0": never. SIGNAL: KILL; STOP,
--- which waits for the end of a transaction; or POWER: KILL, and after each statement that SQLite has flushed to the
--- disk the files are copied: what a power loss leaves at least.
-
-local module = require "smtp.sqlite_store"
+-- KIND CONNECTIONS SIGNAL POINT. STORE is a path, or redis:PORT. It notes in the file NOTES each put that returned, and
+-- its own end with the number of its calls of the store: SQL statements, or commands of Redis. It sends itself SIGNAL
+-- before ("-3") or after ("3") one of them; "0": never. SIGNAL: KILL; STOP, which waits for the end of a transaction; or
+-- POWER: KILL, and after each statement that SQLite has flushed to the disk the files are copied: what a power loss
+-- leaves at least.
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local path, store, port, pipelining, protocol, tls, kind, connections, signal, point = unpack(arg, 1, 10)
@@ -61,8 +60,31 @@ local function counted(db)
    return self
 end
 
-local open = module.open
-function module.open(...) return counted(assert(open(...))) end
+-- A client of Redis that counts its commands.
+local function counted_client(client)
+   return setmetatable({}, { __index = function(_, name)
+      return function(_, ...)
+         calls = calls + 1
+         pass(-1)
+         local reply, why = client[name](client, ...)
+         pass(1)
+         return reply, why
+      end
+   end })
+end
+
+local redis_port = store:match "^redis:(%d+)$"
+if redis_port then
+   local resp = require "spec.tools.resp"
+   store = assert(require("smtp.outbox.redis").new { prefix = "crash", on_warning = function() end,
+      connect = function()
+         return counted_client(assert(resp.connect("127.0.0.1", tonumber(redis_port))))
+      end })
+else
+   local module = require "smtp.sqlite_store"
+   local open = module.open
+   function module.open(...) return counted(assert(open(...))) end
+end
 
 local smtp = require "smtp.safe"
 local box = assert(smtp.outbox { store = store, name = "crash", lease = 60, server = { host = "localhost",

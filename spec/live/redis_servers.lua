@@ -1,5 +1,6 @@
 --- Servers of Redis on loopback, with a folder of their own each.
 
+local redis = require "smtp.outbox.redis"
 local resp = require "spec.tools.resp"
 
 local servers = {}
@@ -67,6 +68,15 @@ end
 --- A function that connects to it, for the option `connect`.
 function Server:connector()
    return function() return resp.connect("127.0.0.1", self.port) end
+end
+
+--- A store on it.
+---@param prefix string
+---@param options? table   of the store
+function Server:store(prefix, options)
+   local given = { connect = self:connector(), prefix = prefix, on_warning = function() end }
+   for name, value in pairs(options or {}) do given[name] = value end
+   return assert(redis.new(given))
 end
 
 --- One command, over a connection of its own.

@@ -1,6 +1,5 @@
 -- The Redis store, with a real server.
 local contract = require "spec.tools.store_contract"
-local redis = require "smtp.outbox.redis"
 local servers = require "spec.live.redis_servers"
 
 describe("The Redis store", function()
@@ -13,7 +12,7 @@ describe("The Redis store", function()
    end)
 
    contract.describe(function()
-      store = assert(redis.new { connect = server:connector(), prefix = "mail" })
+      store = server:store "mail"
       return store
    end)
 end)

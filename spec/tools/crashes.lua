@@ -70,8 +70,8 @@ end
 local function start(case, signal, point)
    local way = case.way
    local pipe = io.popen(("echo $$; exec %s spec/live/outbox_crash_client.lua %s %s %d %s %s %s %s %d %s %d"):format(
-      interpreter, case.notes, case.path, port, way.pipelining, way.protocol, way.tls, way.kind, way.connections,
-      signal, point))
+      interpreter, case.notes, way.redis and "redis:" .. way.redis.port or case.path, port, way.pipelining,
+      way.protocol, way.tls, way.kind, way.connections, signal, point))
    case.pipe, case.pid = pipe, pipe:read "*l"
 end
 
@@ -144,7 +144,8 @@ end
 
 local function reopen(case)
    local way, clock = case.way, { time = os.time() + LATER }
-   local box = assert(smtp.outbox { store = case.path, name = "crash", lease = 60, server = { host = "relay.example",
+   local store = way.redis and way.redis:store "crash" or case.path
+   local box = assert(smtp.outbox { store = store, name = "crash", lease = 60, server = { host = "relay.example",
       tls = "skip", pipelining = way.pipelining, protocol = way.protocol,
       transport = function() return new_server(case) end } })
    return outboxes.with_clock(box, clock)
@@ -225,9 +226,10 @@ end
 
 --- One case.
 ---@param way table   pipelining, protocol, tls, capabilities, kind = "one", "three", "spelled" or "long" (see the
---   program), connections, finals = what the servers say first to ends of messages, rcpts = and to recipient 3
+--   program), connections, finals = what the servers say first to ends of messages, rcpts = and to recipient 3,
+--   redis = a server that has the store, of spec.live.redis_servers
 ---@param side? "calls"|"heard"|"told"   nil: it ends by itself
----@param n? integer   SQL statements (-3: before the third one), or octets that the server has heard or told
+---@param n? integer   calls of the store (-3: before the third one), or octets that the server has heard or told
 ---@param signal? "KILL"|"STOP"|"POWER"
 ---@return table   calls, heard, told: how many there were
 function crashes.play(way, side, n, signal)
@@ -245,6 +247,7 @@ function crashes.play(way, side, n, signal)
    case.pipe:close()
    for _, ending in ipairs { ".notes", ".disk", ".disk-wal" } do os.remove(path .. ending) end
    outboxes.clean()
+   if way.redis then way.redis:command "flushall" end
    if not ok or said ~= "" then error(ok and said or why, 0) end
    crashes.found.cases = crashes.found.cases + (signal and not calls and 1 or 0)
    return { calls = calls, heard = case.heard, told = case.told }
