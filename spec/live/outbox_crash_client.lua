@@ -1,8 +1,8 @@
 -- Puts messages into an outbox and sends them: lua outbox_crash_client.lua NOTES STORE PORT PIPELINING PROTOCOL TLS
 -- KIND CONNECTIONS SIGNAL POINT. STORE is a path, or redis:PORT. It notes in the file NOTES each put that returned, and
 -- its own end with the number of its calls of the store: SQL statements, or commands of Redis. It sends itself SIGNAL
--- before ("-3") or after ("3") one of them; "0": never. SIGNAL: KILL; STOP, which waits for the end of a transaction; or
--- POWER: KILL, and after each statement that SQLite has flushed to the disk the files are copied: what a power loss
+-- before ("-3") or after ("3") one of them; "0": never. SIGNAL: KILL; STOP, which waits for the end of a transaction;
+-- or POWER: KILL, and after each statement that SQLite has flushed to the disk the files are copied: what a power loss
 -- leaves at least.
 
 local unpack = table.unpack or unpack -- luacheck: ignore

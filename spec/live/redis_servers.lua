@@ -59,6 +59,23 @@ function Server:stop(signal)
    self.pipe = nil
 end
 
+--- End it, and leave of its files only what it has flushed. It was started with the environment `flushed`.
+function Server:lose_power()
+   self:stop()
+   os.execute(([[for f in %s/appendonlydir/*.aof; do
+      if [ -e "$f.flushed" ]; then truncate -s "$(sed 's/^0*//' "$f.flushed")" "$f"; fi
+   done]]):format(self.dir))
+end
+
+--- Wait until it has all that its primary has.
+function Server:await_sync()
+   for _ = 1, 1000 do
+      if self:command("info", "replication"):find "master_link_status:up" then return end
+      os.execute "sleep 0.01"
+   end
+   error "the replica does not follow its primary"
+end
+
 --- End it and remove its files.
 function Server:remove()
    self:stop()
@@ -86,6 +103,12 @@ function Server:command(...)
    local reply, why = client[words[1]](client, (table.unpack or unpack)(words, 2)) -- luacheck: ignore
    client:close()
    return reply, why
+end
+
+--- The environment of a server that may lose its power.
+function servers.flushed()
+   os.execute "mkdir -p build/spec && ${CC:-cc} -shared -fPIC -o build/spec/flushed.so spec/tools/flushed.c -ldl"
+   return "LD_PRELOAD=" .. output_of "pwd":match "[^\n]*" .. "/build/spec/flushed.so"
 end
 
 --- Start a server.

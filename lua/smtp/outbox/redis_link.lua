@@ -32,6 +32,7 @@ local never = { NOAUTH = "Log in within `connect`", NOPERM = "Allow this user EV
 
 -- A script's error may contain the word that caused it further on.
 local function word_of(text)
+   if text:find("WAIT cannot be used with replica", 1, true) then return "READONLY" end
    local found
    for word in text:gmatch "[A-Z]+" do
       if later[word] then return word end

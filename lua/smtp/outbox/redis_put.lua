@@ -44,14 +44,15 @@ local function insert(self, outbox, record, put, state, due, is_lasting)
    while true do
       local found, err = link.run(self.link, scripts.reserve, self:keys_of(outbox), { record.id })
       if not found then return nil, err end
-      if found[1] == "there" then
-         -- A call that failed may have put it before the replicas confirmed that.
-         return link.run(self.link, scripts.confirm, self:keys_of(outbox), {}, true)
-      end
       local number, old = found[2], found[3]
       local done
-      done, err = link.run(self.link, scripts.put, keys_with(self, outbox, { number, old }),
-         values_of(record, number, put, old or "", state, due), is_lasting)
+      if found[1] == "there" then
+         -- A call that failed may have put it before the replicas confirmed that.
+         done, err = link.run(self.link, scripts.confirm, self:keys_of(outbox), { record.id }, true)
+      else
+         done, err = link.run(self.link, scripts.put, keys_with(self, outbox, { number, old }),
+            values_of(record, number, put, old or "", state, due), is_lasting)
+      end
       if not done then return nil, err end
       if done ~= 2 then return done, number end
    end

@@ -55,8 +55,14 @@ end
 return 1
 ]]
 
--- Nothing: what came before it has happened.
-scripts.confirm = [[return 0]]
+-- Is there still a message with this id? 0; 2: there is none. It writes, so that a server that has
+-- become a replica refuses it.
+scripts.confirm = BEGIN .. [[
+local number = call('ZSCORE', ids, ARGV[1])
+if not number or call('ZSCORE', sets.arriving, ('%016.0f'):format(number)) then return 2 end
+call('ZADD', ids, number, ARGV[1])
+return 0
+]]
 
 -- KEYS: the message, its body. -> 1; 0: another process has put it anew
 scripts.add_pieces = BEGIN .. [[
