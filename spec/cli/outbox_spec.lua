@@ -103,6 +103,16 @@ describe("lua-smtp outbox", function()
       end
    end)
 
+   it("says of which other outboxes the store is, if there is nothing to do", function()
+      put "-t bob@example.net"
+      local said = outbox("run --once --name shop" .. server())
+      assert.matches("nothing waits in the outbox shop, but the store has others (--name): localhost:" .. sink.port,
+         said, 1, true)
+      assert.matches("0 sent", said)
+      assert.matches("^[^\n]*  sent  [^\n]*\n1 sent[^\n]*\n$", (outbox("run --once" .. server())))
+      assert.matches("^0 sent[^\n]*\n$", (outbox("run --once" .. server())))
+   end)
+
    it("has remedies for a shell", function()
       local said = outbox("put --at soon -f ann@example.org -t bob@example.net --text hello" .. server())
       assert.matches([[Write --at "$(date -d '1 hour' +%s)".]], said, 1, true)

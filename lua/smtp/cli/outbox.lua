@@ -52,6 +52,11 @@ actions.run = { words = {}, run = function(options, json)
    options.on_result = function(entry) show(entry, json, report.line) end
    local box, err = options_of.open(options)
    if not box then return nil, err end
+   local others = options_of.others(box)
+   if others then
+      output.say(("lua-smtp: nothing waits in the outbox %s, but the store has others (--name): %s")
+         :format(box.settings.name, others), io.stderr)
+   end
    local totals
    totals, err = run_until_signal(box, settings)
    if not totals then return nil, err end

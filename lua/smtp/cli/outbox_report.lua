@@ -14,10 +14,12 @@ end
 
 local function words_of(one)
    local parts = {}
-   for _, name in ipairs { "code", "enhanced", "text", "reason", "what" } do
+   for _, name in ipairs { "code", "enhanced", "text", "reason" } do
       parts[#parts + 1] = one[name] and tostring(one[name]) or nil
    end
-   return (table.concat(parts, " "):gsub("\n", " / "))
+   local words = table.concat(parts, " ")
+   if one.what then words = words == "" and one.what or words .. ": " .. one.what end
+   return (words:gsub("\n", " / "))
 end
 
 -- What happened last to a message that was not sent.
