@@ -6,9 +6,12 @@
 # make test       install what is missing, build, run every spec under every Lua
 # make check      what must pass before a commit
 # make bench      install what is missing, and measure: ours, other clients, this machine's limit
+# make proof      all that is promised, within an hour (PROOF="cuts fuzz": only these)
+# make mutants    faults in the code that the specs have to find; may be stopped, and goes on from there
 # make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR and PREFIX, for one Lua; make uninstall removes that again
 # make rock       write build/rock/lua-smtp-VERSION.src.rock, which LuaRocks installs without a network
+# make dist       write build/lua-smtp-VERSION.tar.gz: the files of the last commit
 # make store      build smtp/sqlite_store.so, which `make` does where pkg-config finds sqlite3
 #
 # pkg-config finds Lua, and the compiler OpenSSL and SQLite; LUA_INCDIR, OPENSSL_INCDIR, OPENSSL_LIBDIR,
@@ -128,6 +131,15 @@ bench-build: all
 fuzz: deps-test
 	@spec/fuzz/run $(RUNS)
 
+# All that this library promises, or what PROOF names, with a row for each: within an hour on two cores.
+proof: deps-test
+	@$(MAKE) --no-print-directory LUA=lua5.4 all
+	@lua5.4 spec/proof/run.lua
+
+# Faults in the code that the specs have to find: MUTANTS of them, or all. It goes on where it was stopped.
+mutants: deps-test
+	@spec/mutants/run
+
 # ---- installation ----
 
 MODULES := lua/smtp.lua $(shell find lua/smtp -name "*.lua")
@@ -194,6 +206,12 @@ rock:
 	cd build/rock && tar -czf $(RELEASE).tar.gz $(RELEASE) && rm -r $(RELEASE) && \
 	   cp ../../$(ROCKSPEC) . && zip -q $(RELEASE)-1.src.rock $(ROCKSPEC) $(RELEASE).tar.gz
 
+# The files of the last commit: the same octets each time.
+dist:
+	mkdir -p build
+	git archive --prefix=$(RELEASE)/ HEAD | gzip -9n >build/$(RELEASE).tar.gz
+	cd build && sha256sum $(RELEASE).tar.gz
+
 clean:
 	rm -rf build
 
@@ -202,5 +220,5 @@ csrc/%.h: ;
 
 .PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
         install install-modules uninstall build-rock install-rock build-store-rock install-store-rock store \
-        rock clean
+        rock dist proof mutants clean
 -include $(OBJECTS:.o=.d)

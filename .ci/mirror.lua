@@ -1,6 +1,7 @@
 -- Specs mirror the rooms: each file of lua/ and csrc/ has a spec of its name, or a row in the
 -- tables of spec/README.md; each spec of a room has a file of its name, or such a row. Prints those
--- that have neither, and rows of files that are not there; ends with 1 where there is any.
+-- those that have neither, and rows of files that are not there; ends with 1 where there is any. With
+-- the argument "list" it prints each file with the spec of its name instead.
 
 local rooms = { -- the files of a folder, the folder of their specs: the first that fits
    { "^lua/(smtp)%.lua$", "doors" },
@@ -56,10 +57,13 @@ for _, path in ipairs(specs) do exists[path] = true end
 
 each("find lua csrc -name '*.lua' -o -name '*.c' | LC_ALL=C sort", function(path)
    local spec = spec_of(path)
+   if arg[1] == "list" then return print(path, spec) end
    if not spec then return tell("%s: .ci/mirror.lua does not know its room", path) end
    wanted[spec] = true
    if not exists[spec] and not take_row(path) then tell("%s has no %s", path, spec) end
 end)
+
+if arg[1] == "list" then os.exit(true) end
 
 for _, path in ipairs(specs) do
    local folder = path:match("^spec/(%a+)/")

@@ -3,6 +3,7 @@
 -- verdict or not.
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
+local tally = require "spec.tools.tally"
 
 local FAR = 1000000000
 
@@ -93,6 +94,7 @@ describe("a connection cut at every byte", function()
          local heard_all, said_all = whole.counts()
          assert(heard_all > 60 and said_all > 100)
          local bye = #"221 bye\r\n"
+         tally.add(heard_all + said_all)
          for side = 1, 2 do
             for n = 0, (side == 1 and heard_all or said_all) - 1 do
                local peer, receipt, err = play(text, tls, side == 1 and n or FAR,

@@ -2,6 +2,7 @@
 local smtp = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
+local tally = require "spec.tools.tally"
 
 -- The same numbers everywhere.
 local function numbers(seed)
@@ -140,7 +141,9 @@ end
 
 describe("send_many", function()
    it("loses no message, sends none twice, and knows", function()
-      for seed = 1, tonumber(os.getenv("SEEDS")) or 60 do
+      local seeds = tonumber(os.getenv("SEEDS")) or 60
+      tally.add(seeds)
+      for seed = 1, seeds do
          local ok, why = pcall(play, seed)
          if not ok then error(("seed %d: %s"):format(seed, tostring(why)), 0) end
       end

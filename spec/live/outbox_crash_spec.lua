@@ -6,6 +6,7 @@
 -- second one.
 local crashes = require "spec.tools.crashes"
 local redis_servers = require "spec.live.redis_servers"
+local tally = require "spec.tools.tally"
 
 local stride = tonumber(os.getenv "KILLS")
 
@@ -75,6 +76,7 @@ local function play_all(signals, redis)
          print(("%d cases; recipients: %d sent, %d failed, %d in doubt (%d of these had arrived)"):format(found.cases,
             found.sent, found.failed, found.doubt, found.arrived))
       end
+      tally.add(found.cases)
       assert.truthy(found.cases > 40 and found.sent > 100 and found.doubt > 0)
       crashes.found = { cases = 0, sent = 0, failed = 0, doubt = 0, arrived = 0 }
    end)

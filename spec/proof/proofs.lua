@@ -1,0 +1,34 @@
+--- What this library promises, and what shows that. Each proof is { name, promise, how, command, pattern }: the
+-- command fails where the promise is broken, and `pattern` finds how many cases its output reports (nil: the specs that
+-- ran, and what they have passed to spec.tools.tally).
+
+local specs = "busted --lua=lua5.4 --helper=spec/tools/recorder.lua -o plainTerminal -p _spec "
+
+return {
+   { "cuts", "Wherever a connection ends, the receipt or the error says what happened.",
+      "every octet of the dialogue, in both directions; many messages over connections that break",
+      "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },
+   { "splits", "How replies arrive, in pieces or together, does not matter.",
+      "each dialogue whole and octet by octet", specs .. "spec/protocol" },
+   { "floods", "A peer that sends without end, or slowly, takes no memory and no more time than was given.",
+      "endless replies, lines, drips and records of TLS",
+      specs .. "spec/runtime/flood_spec.lua spec/protocol/linear_spec.lua spec/socket spec/diagnosis/network_spec.lua" },
+   { "texts", "Text from outside adds no header, no recipient and no command.",
+      "line ends and controls in each option that takes text; all short bodies",
+      "EXHAUST=10 " .. specs .. "spec/compose/injection_spec.lua spec/exhaust spec/core/arguments_spec.lua" },
+   { "fuzz", "No input makes a parser use memory that is not its own, hang, or differ from its model.",
+      "libFuzzer with ASan and UBSan, each parser and whole dialogues", "spec/fuzz/run 3000000", "([%d]+) inputs" },
+   { "ending", "A program that is killed knows whether it may have sent the end of a message.",
+      "SIGKILL after each octet", "KILLS=1 " .. specs .. "spec/live/ending_spec.lua" },
+   { "crashes", "A message that outbox:put has accepted is sent once, or has failed, or is in doubt.",
+      "SIGKILL and power loss at each statement of the store and octets of the dialogue",
+      "KILLS=3 " .. specs .. "spec/live/outbox_crash_spec.lua" },
+   { "secrets", "No secret is in an error, a trace or a log, nor in memory of C after its use.",
+      "all specs, whose output is searched for all passwords", specs .. "$(.ci/specs)" },
+   { "servers", "It works with the servers that people run.",
+      "Postfix, Exim, Sendmail, Dovecot, Haraka, OpenDKIM, GNU SASL", specs .. "spec/live" },
+   { "mutants", "The specs find faults.", "300 places of the code are changed, one at a time",
+      "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes" },
+   { "build", "A build has the same octets in any folder, and is hardened.",
+      "two builds in different folders; RELRO, immediate binding, stack protector", "spec/proof/build", "(%d+) objects" },
+}
