@@ -34,7 +34,7 @@ describe("The table of flags", function()
    it("reaches every option of smtp.send but those that are functions", function()
       local other = { attachments = "attach", headers = "header", extensions = "extension", dsn = "dsn-notify",
          envelope = "envelope-from", eightbit = "raw", size = "raw" } -- what --raw reads is wholly in memory
-      local functions = { transport = true, observe = true, keepalive = true }
+      local functions = { transport = true, observe = true, keepalive = true, loop = true }
       local flags = {}
       for _, flag in ipairs(flag_table.flags "send") do flags[flag.name] = true end
       for _, name in ipairs(names.all) do
