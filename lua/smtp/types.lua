@@ -32,9 +32,10 @@
 --- A provider by name: `"gmail"`, `"ses:eu-west-1"`; see Providers. It supplies host, port, tls and,
 --- where all users share one, the user name. The other options override it.
 ---@field service? smtp.Service
---- The name or the address of the server, without port, user or scheme. Default: `"localhost"`.
----@field host? string
----@field server? string  The same as `host`.
+--- The name or the address of the server, without port, user or scheme; or a list of them, of which
+--- the first that greets is used, see Several hosts. Default: `"localhost"`.
+---@field host? string|string[]
+---@field server? string|string[]  The same as `host`.
 --- The proxy that connects to the server and looks up its name: `"socks5://user:password@host:1080"`
 --- or `"http://user:password@host:3128"`; without a port, it is that port. See Proxies.
 ---@field proxy? string
@@ -360,7 +361,7 @@
 
 --- The server that took the message.
 ---@class smtp.ServerName
----@field host? string  The option `host`; nil with `socket`.
+---@field host? string  The option `host`, or the one of several that was used; nil with `socket`.
 ---@field port? integer  The port.
 ---@field address? string  The address that the connection was made to.
 ---@field name? string  The name that the server gave itself in its reply to EHLO.
@@ -401,7 +402,7 @@
 
 --- What smtp.probe returns.
 ---@class smtp.Report
----@field host? string  The option `host`; nil with `socket`.
+---@field host? string  The option `host`, or the one of several that was used; nil with `socket`.
 ---@field port? integer  The port.
 ---@field socket? string  The path of a unix socket.
 ---@field address? string  The address that the connection was made to.
@@ -457,9 +458,12 @@
 ---@field enhanced? string  The enhanced status code of the reply.
 ---@field text? string  The server's words, without secrets.
 ---@field command? string  The command that the error is about, without secrets.
----@field host? string  The option `host`.
+---@field host? string  The option `host`, or the one of several that the error is about.
 ---@field port? integer  The port.
 ---@field address? string  The address that the connection was made to.
+--- With several hosts: what happened at those that did not greet, in the order in which they were
+--- tried.
+---@field tried? string[]
 ---@field option? string  UsageError: the name of the option.
 ---@field value? any  UsageError: the value that cannot be used; SMTPUTF8: the address that needs it.
 ---@field sent "no"|"partly"|"maybe"  Whether recipients have the message.

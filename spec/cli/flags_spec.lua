@@ -40,8 +40,16 @@ describe("The arguments of a command", function()
 
    it("have one value where the flag takes one", function()
       assert.matches("--subject is given twice", wrong("send", "-s", "a", "--subject=b"), 1, true)
-      assert.matches("--server means --host, which is given", wrong("send", "--host", "a", "--server", "b"), 1, true)
+      assert.matches("--user means --username, which is given", wrong("send", "-u", "a", "--user", "b"), 1, true)
       assert.same({ "X-A: 1", "X-B: 2" }, read("send", "--header", "X-A: 1", "--header", "X-B: 2").header)
+   end)
+
+   it("have a value or a list where there may be several hosts", function()
+      assert.equal("a", read("send", "--host", "a").host)
+      assert.equal("a", read("send", "--server=a").host)
+      assert.same({ "a", "b", "c" }, read("send", "-Sa", "--server", "b", "--host=c").host)
+      assert.matches("several hosts are given, but no port. Give --port as well, or one --host",
+         (run "probe --host a.example --host b.example"), 1, true)
    end)
 
    it("have values that begin with a dash, but not the name of another flag", function()

@@ -42,6 +42,23 @@ describe("A proxy", function()
       assert.equal("220 hi", err.text)
    end)
 
+   it("may give a greeting that refuses all mail with its last answer: all messages have that error", function()
+      local early = script [[
+         <http>
+         S: HTTP/1.1 200 OK
+         S:
+         S: 554 no service
+         C: QUIT
+         S: 221 bye
+      ]]
+      local _, err = play(http {}, early)
+      assert.same({ "greeting_refused", "greeting" }, { err.kind, err.stage })
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
+      local summary = proxies.play_many(http {}, early, { message, message })
+      assert.same({ 0, 2, "greeting_refused", "greeting_refused" }, { summary.sent, summary.failed,
+         summary.results[1].kind, summary.results[2].kind })
+   end)
+
    it("may lead to TLS from the first byte, which is verified by the name of the server", function()
       local receipt, _, peer = play(http { tls = "implicit" }, script [[
          <http>
@@ -130,6 +147,19 @@ describe("A proxy over real sockets", function()
          local summary = assert(safe.send_many(t, messages, { connections = 2 }))
          assert.same({ 8, 0 }, { summary.sent, summary.failed })
          assert.same({ "localhost\nlocalhost\n", "8\n" }, { proxy.finish(), sink.finish() })
+      end)
+
+      it(kind .. " carries a connection that is kept", function()
+         local sink, proxy = proxies.sink("starttls", 1), proxies.start(kind)
+         local t = options(sink, kind, proxy)
+         t.keepalive = { idle = 60, size = 1 }
+         assert(safe.send(t))
+         local message = { from = t.from, to = t.to, raw = t.raw }
+         t.from, t.to, t.raw = nil, nil, nil
+         local conn = assert(safe.connect(t))
+         assert(conn:send(message))
+         conn:quit()
+         assert.same({ "localhost\n", "2\n" }, { proxy.finish(), sink.finish() })
       end)
 
       it(kind .. " that drips is held to connect_timeout", function()

@@ -50,6 +50,17 @@ function proxies.play_once(options, transcript, mode)
    return receipt, err, other
 end
 
+--- Send many messages over one connection that this transcript plays. -> summary
+function proxies.play_many(options, transcript, messages)
+   local other = talk.peer(transcript, "whole")
+   runtime.transport = function() return other end
+   local summary = safe.send_many({ host = "mx.example", domain = "me.example", tls = "skip", port = options.port,
+      proxy = options.proxy }, messages, { connections = 1 })
+   runtime.transport = real_transport
+   talk.finished(other)
+   return summary
+end
+
 --- The same in all ways, which have the same outcome. -> receipt, err, peer of the whole
 function proxies.play(options, transcript)
    local receipt, err, whole = proxies.play_once(options, transcript, "whole")
@@ -155,6 +166,11 @@ local function serve(sock)
    local host, port, yes, no = talks[kind](sock)
    if not host then return sock:close() end
    print(host)
+   io.stdout:flush()
+   if host:find("^nowhere") then
+      say(sock, no)
+      return sock:close()
+   end
    local other = scheduler.polite(socket.new())
    other:settimeouts(5000, 5000, 5000)
    if not other:connect("127.0.0.1", port) then

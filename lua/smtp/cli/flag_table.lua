@@ -6,6 +6,7 @@
 --    takes    what its value is called; a flag without this is switched on, or off by --no-NAME
 --    words    the values that it may have
 --    list     it may be given several times
+--    single   and its value is no list where it is given once
 --    addresses
 --             its value is one address, or several with commas between them
 --    pair     its value is two values with a comma between them
@@ -89,8 +90,9 @@ table_of_flags.groups = {
          common = true },
    },
    { "Server", commands = "send probe sendmail outbox",
-      { "host", "The server.", short = "S", takes = "NAME", default = "localhost", common = true },
-      { "server", alias = "host", takes = "NAME" },
+      { "host", "The server, or several.", short = "S", takes = "NAME",
+         default = "localhost", common = true, list = true, single = true },
+      { "server", alias = "host", takes = "NAME", list = true, single = true },
    },
    { "Server", commands = "send sendmail outbox",
       { "port", "The port.", short = "p", takes = "N", common = true,

@@ -59,13 +59,20 @@ local function refuse_again(flag)
       or "is given twice", "Keep one of them: it takes one value")
 end
 
+-- One more value of a flag that may be given several times.
+function Reader:add(flag, name, value)
+   local list = self.options[name] or {}
+   if type(list) ~= "table" then list = { list } end
+   add(flag, value, list)
+   self.options[name] = flag.single and #list == 1 and list[1] or list
+end
+
 --- Keep the value of a flag.
 function Reader:set(flag, value)
    local options, name = self.options, (flag.option or flag.alias or flag.name):gsub("%-", "_")
    if flag.pair then value = read_pair(flag, value) end
    if flag.list then
-      options[name] = options[name] or {}
-      add(flag, value, options[name])
+      self:add(flag, name, value)
    elseif options[name] == nil or options[name] == value and not flag.takes then
       options[name] = value
    else

@@ -56,6 +56,14 @@ local function has_port(options)
    return options.url or options.port or options.socket or options.protocol == "lmtp"
 end
 
+-- All ports are looked at on one host.
+local function check_one_host(options)
+   if type(options.host) == "table" then
+      errors.refuse("host", "several hosts are given, but no port",
+         "Give --port as well, or one --host to look at all ports")
+   end
+end
+
 ---@param options table   as flags.read gives them
 ---@param json? boolean
 ---@return number|nil     exit status
@@ -75,6 +83,7 @@ local function run(options, json)
       options.observe = is_traced and trace.new() or nil
       return one_port.run(options, flags, secret, json)
    end
+   check_one_host(options)
    local began = core.now()
    options.observer = is_traced and function(label)
       return trace.new { label = label, began = began }

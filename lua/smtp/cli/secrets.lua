@@ -197,7 +197,8 @@ end
 
 -- The server, as the prompt names it; `host` is that of the URL.
 local function server_of(options, host)
-   return options.host or options.server or options.service or host
+   local place = options.host or options.server or options.service or host
+   return type(place) == "table" and place[1] or place
 end
 
 --- Read the password and the token of a command into options.password and options.token. Flags take

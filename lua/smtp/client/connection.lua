@@ -104,12 +104,12 @@ local function enter(self, started, message)
 end
 
 -- A kept connection may be dead; ask before the caller relies on it.
-local function check_kept(conv)
+local function check_kept(conv, server)
    if not conv.facts then return conv end
    conv.session:ask("noop")
    if conv:run() == "ready" and conv.session:asked().code < 400 then return conv end
    conv:close()
-   return delivery.open(conv.server, conv.deadline, true)
+   return delivery.open(server, conv.deadline, true)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.
@@ -122,9 +122,9 @@ function connection.open(t, values)
    if not server then return nil, err end
    local conv
    conv, err = delivery.open(server, delivery.deadline(server))
-   if conv then conv, err = check_kept(conv) end
+   if conv then conv, err = check_kept(conv, server) end
    if not conv then return nil, err end
-   local self = setmetatable({ server = server, conv = conv, busy = false,
+   local self = setmetatable({ server = conv.server, conv = conv, busy = false,
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
    if conv:run() ~= "ready" then
       conv:close()

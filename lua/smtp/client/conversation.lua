@@ -45,6 +45,7 @@ function conversation.new(server, deadline, transcript, observer)
       pace = nil,              -- how other conversations have their turn, see runtime.transport
       is_over = false,         -- the session is over: only the connection is to be closed
       address = nil,           -- the server's address; a proxy does not show it
+      tried = nil,             -- hosts that were tried before this one: what happened, in words
       early = nil,             -- bytes of the server that came with the last answer of the proxy
       tls = nil,               -- version, cipher, verified, resumed; nil without TLS
       tls_trouble = nil,       -- why the handshake failed

@@ -5,7 +5,7 @@
 local core = require "smtp.core"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local opening = require "smtp.client.opening"
+local hosts = require "smtp.client.hosts"
 local memory = require "smtp.client.memory"
 local refusal = require "smtp.result.refusal"
 local sign = require "smtp.compose.sign"
@@ -25,8 +25,20 @@ function delivery.sign(server, message, started)
    return sign.message(message, delivery.deadline(server, message, started))
 end
 
---- A connection with its conversation begun: see opening.open.
-delivery.open = opening.open
+--- A connection with its conversation begun: see hosts.open.
+delivery.open = hosts.open
+
+--- A connection that can have messages: what was heard in its beginning may have ended the session.
+---@return smtp.Conversation|nil
+---@return smtp.Error|nil err
+function delivery.open_usable(server, deadline)
+   local conv, err = hosts.open(server, deadline)
+   local trouble = conv and findings.trouble(conv)
+   if not trouble then return conv, err end
+   conv:run() -- it may say QUIT
+   conv:close()
+   return nil, findings.error(conv, trouble)
+end
 
 -- ---- results: { trouble =, broken =, reply =, recipients =, left = indices, offer = how many of
 -- these a transaction may have, nil: any number, of_pipelining = the server refused commands that
@@ -157,20 +169,20 @@ local function is_for_another(conv, message, result, tries)
       and conv.server.extensions.chunking ~= "require"
 end
 
---- Send one message.
+--- Send one message. With a list of hosts it goes to the first that greets, and stays there.
 ---@return table|nil receipt
 ---@return table|nil err
 function delivery.send(server, message, started)
    local deadline = delivery.deadline(server, message, started)
-   local transaction, fresh, tries = message.transaction, false, 0
+   local transaction, fresh, tries, place = message.transaction, false, 0, server
    local function reopen()
-      return opening.open(server, deadline, true)
+      return hosts.open(place, deadline, true)
    end
    while true do
-      local conv, err = opening.open(server, deadline, fresh)
+      local conv, err = hosts.open(place, deadline, fresh)
       local receipt, result
       if not conv then return nil, err end
-      tries = tries + 1
+      tries, place = tries + 1, conv.server
       transaction, receipt = conv:carry(message, transaction, started, not server.keepalive)
       if not receipt then
          conv, result, err = delivery.finish(conv, message, transaction, reopen)
@@ -185,6 +197,7 @@ function delivery.send(server, message, started)
          return receipt, err
       end
       conv:close()
+      if conv.facts and conv:was_dead() then place = server end -- it was not sent there
       transaction, fresh = transaction:again(), true
    end
 end

@@ -86,7 +86,7 @@ local function work(queue)
       if entry then
          queue.connections = queue.connections + 1
          local deadline = delivery.deadline(queue.server, entry, entry.started)
-         local conv, err = delivery.open(queue.server, deadline)
+         local conv, err = delivery.open_usable(queue.server, deadline)
          if conv then serve(queue, conv, entry) end
          queue.connections = queue.connections - 1
          if not conv and not without_connection(queue, entry, err) then return end

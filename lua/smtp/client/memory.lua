@@ -2,13 +2,15 @@
 -- @module smtp.client.memory
 
 local bounded = require "smtp.ground.bounded"
+local core = require "smtp.core"
 
 local memory = {}
 
 local SERVERS_MAX = 1000
 
--- Records by place: { no_bdat = true, no_pipelining = true, grade = "safe" | "eager" once it is
--- known, conversations = a set of those with pipelining = "eager" }. A transport of the caller's
+-- Records by place: { no_bdat = true, no_pipelining = true, unreached_until = core.now(),
+-- grade = "safe" | "eager" once it is known, conversations = a set of those with
+-- pipelining = "eager" }. A transport of the caller's
 -- own may lead elsewhere, so each has records of its own, for as long as it exists.
 local servers = bounded.new(SERVERS_MAX)
 local by_transport = setmetatable({}, { __mode = "k" })
@@ -43,6 +45,28 @@ local function know(server)
       by_transport[server.transport] = known
    end
    return known:get(name) or known:set(name, {})
+end
+
+-- ---- hosts that cannot be reached ----
+
+local UNREACHED_SECONDS = 60
+
+--- No conversation could begin with this server.
+function memory.note_unreached(server)
+   know(server).unreached_until = core.now() + UNREACHED_SECONDS
+end
+
+--- A conversation has begun with this server.
+function memory.note_reached(server)
+   local record = find(server)
+   if record then record.unreached_until = nil end
+end
+
+--- Was there no conversation with this server in the last minute?
+---@return boolean
+function memory.is_unreached(server)
+   local record = find(server)
+   return record ~= nil and record.unreached_until ~= nil and record.unreached_until > core.now()
 end
 
 -- ---- extensions that do not work ----

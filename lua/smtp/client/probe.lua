@@ -8,6 +8,7 @@
 local mechanisms = require "smtp.client.mechanisms"
 local core = require "smtp.core"
 local findings = require "smtp.client.findings"
+local hosts = require "smtp.client.hosts"
 local opening = require "smtp.client.opening"
 local request = require "smtp.client.request"
 local warnings = require "smtp.client.probe_warnings"
@@ -283,7 +284,15 @@ local function look_twice(server, deadline)
    return second, err
 end
 
---- Ask a server what it offers.
+-- -> the report | nil, err
+local function report_on(server, t, began)
+   server = server_to_look_at(server, t)
+   local seen, err = look_twice(server, began + server.timeout)
+   if not seen or err and is_final(err) then return nil, err end
+   return report_of(server, request.variant(t), seen, err, began)
+end
+
+--- Ask a server what it offers; with a list of hosts, the first of which there is a report.
 ---@param t table           where and how, as for smtp.connect
 ---@return table|nil report see smtp.Report
 ---@return table|nil err
@@ -291,11 +300,9 @@ function probe.run(t)
    local began = core.now()
    local server, err = request.connection(t)
    if not server then return nil, err end
-   server = server_to_look_at(server, t)
-   local seen
-   seen, err = look_twice(server, began + server.timeout)
-   if not seen or err and is_final(err) then return nil, err end
-   return report_of(server, request.variant(t), seen, err, began)
+   return hosts.first(server, began + server.timeout, function(each)
+      return report_on(each, t, began)
+   end)
 end
 
 return probe

@@ -94,6 +94,10 @@ function request.variant(server, values)
    local other = {}
    for name, value in next, server do other[name] = value end
    for name, value in next, values or {} do other[name] = value end
+   for i = 1, #(server.hosts or {}) do
+      other.hosts = i > 1 and other.hosts or {}
+      other.hosts[i] = request.variant(server.hosts[i], values)
+   end
    return other
 end
 

@@ -85,6 +85,7 @@ end
 ---@class smtp.Server
 ---@field host string|nil            nil: a unix socket whose server has no name
 ---@field host_given boolean         the caller named the host
+---@field hosts smtp.Server[]|nil    one for each of several hosts, in order of preference
 ---@field port integer
 ---@field socket string|nil          path of a unix socket
 ---@field loopback boolean           the caller named this machine itself
@@ -130,14 +131,8 @@ end
 local defaults = { protocol = "smtp", timeout = 300, connect_timeout = 15, reply_timeout = 60,
    pipelining = "safe" }
 
---- The one constructor: check the options of a connection, and complete them. The server is never
--- changed after this: calls share it.
----@param given table        their names checked
----@return smtp.Server
-local function new(given)
-   if rawget(given, "url") ~= nil or rawget(given, "service") ~= nil then
-      given = place.complete(given)
-   end
+-- The server at one host.
+local function new_at(given)
    local t = check.values(given, names.connection)
    t.url, t.service, t.timeout_given = nil, nil, t.timeout ~= nil
    place.check(t)
@@ -149,6 +144,46 @@ local function new(given)
       if t[name] == nil then t[name] = value end
    end
    return t
+end
+
+-- ---- a list of hosts ----
+
+local HOSTS_MAX = 16
+local HOSTS_FORM = 'Write host = { "mx1.example.org", "mx2.example.org" }'
+
+-- `option`: the name under which the list was given.
+local function new_at_each(given, option, list)
+   check.is_list(list, option, HOSTS_FORM)
+   if #list < 1 or #list > HOSTS_MAX then
+      check.refuse_value(option, ("a list of 1 to %d hosts"):format(HOSTS_MAX), list, HOSTS_FORM)
+   end
+   local servers = {}
+   for i = 1, #list do
+      check.is_type(("%s[%d]"):format(option, i), list[i], "string", HOSTS_FORM)
+      local one = check.copy(given)
+      one[option] = list[i]
+      servers[i] = new_at(one)
+   end
+   if #servers == 1 then return servers[1] end
+   local t = check.copy(servers[1])
+   t.hosts = servers
+   return t
+end
+
+--- The one constructor: check the options of a connection, and complete them. The server is never
+-- changed after this: calls share it. With a list of hosts it is that at the first one, and has all
+-- of them as `hosts`: see smtp.client.hosts.
+---@param given table        their names checked
+---@return smtp.Server
+local function new(given)
+   if rawget(given, "url") ~= nil or rawget(given, "service") ~= nil then
+      given = place.complete(given)
+   end
+   for _, option in ipairs { "host", "server" } do
+      local list = rawget(given, option)
+      if type(list) == "table" then return new_at_each(given, option, list) end
+   end
+   return new_at(given)
 end
 
 return { new = new }

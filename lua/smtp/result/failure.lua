@@ -222,6 +222,7 @@ local function add_trouble(err, conv, trouble)
    err.reason, err.concerns, err.stage = trouble.reason, trouble.concerns, trouble.stage
    err.code, err.enhanced, err.text = trouble.code, trouble.enhanced, trouble.text
    err.host, err.port, err.address = server.host, server.port, conv.address
+   err.tried = conv.tried
    err.cause, err.tls, err.retry = trouble.cause, conv.tls and true or false, retry_of(trouble)
    err.what = failure.place(server) .. (trouble.is_note and ": " or " ") .. trouble.sentence
 end
