@@ -1,5 +1,7 @@
 -- The way through a proxy of any kind: by transcripts, and over real sockets.
 local core = require "smtp.core"
+local environment = require "smtp.runtime.environment"
+local poll_loop = require "spec.tools.poll_loop"
 local proxies = require "spec.tools.proxies"
 local safe = require "smtp.safe"
 
@@ -148,6 +150,26 @@ describe("A proxy over real sockets", function()
          assert.same({ 8, 0 }, { summary.sent, summary.failed })
          assert.same({ "localhost\nlocalhost\n", "8\n" }, { proxy.finish(), sink.finish() })
       end)
+
+      if not environment.is_nginx() then
+         it(kind .. " is waited for in an event loop", function()
+            local sink, proxy = proxies.sink "starttls", proxies.start(kind, { pause = 0.005 })
+            local loop, t, receipt = poll_loop.new(), options(sink, kind, proxy), nil
+            local ticks = 0
+            t.loop = loop
+            loop.run { function()
+               receipt = assert(safe.send(t))
+            end, function()
+               while not receipt and ticks < 2000 do
+                  ticks = ticks + 1
+                  loop.sleep(0.005)
+               end
+            end }
+            assert.is_true(receipt.tls.verified)
+            assert.is_true(ticks > 3)
+            assert.same({ "localhost\n", "1\n" }, { proxy.finish(), sink.finish() })
+         end)
+      end
 
       it(kind .. " carries a connection that is kept", function()
          local sink, proxy = proxies.sink("starttls", 1), proxies.start(kind)
