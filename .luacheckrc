@@ -3,6 +3,7 @@ max_line_length = 100
 files["lua"] = { max_cyclomatic_complexity = 12 }
 files["spec"] = { std = "min+busted", max_line_length = 120 }
 files["examples/contact-form"] = { globals = { "ngx" } }
+files["examples/metrics"] = { globals = { "ngx" } }
 files["examples/password-reset"] = { globals = { "ngx" } }
 files["examples/outbox-nginx"] = { globals = { "ngx" } }
 files["examples/app_spec.lua"] = { std = "min+busted" }

@@ -156,10 +156,13 @@
 
 --- What the function `observe` is called with.
 ---@class smtp.Event
---- What happened. `stage`: the dialogue has reached this stage; `message`: bytes of it have left.
----@field name "connected"|"tls"|"stage"|"sent"|"heard"|"message"|"done"
----@field connection integer  The number of the conversation, in the order in which they began.
----@field seconds number  Seconds since the conversation began.
+--- What happened. `stage`: the dialogue has reached this stage; `message`: bytes of it have left;
+--- `done`: the conversation is over; `result`: what became of a message is known.
+---@field name "connected"|"tls"|"stage"|"sent"|"heard"|"message"|"done"|"result"
+--- The number of the conversation, in the order in which they began. result: nil.
+---@field connection? integer
+--- Seconds since the conversation began. result: since the call for the message.
+---@field seconds number
 ---@field host? string  connected: the name of the server.
 ---@field port? integer  connected: its port.
 ---@field socket? string  connected: the path of its unix socket.
@@ -169,14 +172,26 @@
 ---@field version? string  tls: `"TLSv1.3"`.
 ---@field cipher? string  tls: the cipher suite.
 ---@field verified? boolean  tls: the certificate and the name of the server were checked.
---- stage, sent, heard: greeting, ehlo, starttls, tls, auth, mail, rcpt, data, body, final or quit.
+---@field resumed? boolean  tls: an earlier session goes on; nil in nginx, which does not report it.
+--- stage, sent, heard: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data, body, final
+--- or quit.
 ---@field stage? string
+---@field ended? string  stage, done: the stage that has ended; nil for the first one.
+---@field took? number  stage, done: how many seconds the stage took that has ended.
 ---@field text? string  sent: a command without secrets; heard: a line of a reply.
 ---@field bytes? integer  message: how many bytes of the message have just left.
----@field size? integer  message: how many bytes the message has, where this is known.
----@field kind? string  done: the kind of the error that ended the conversation.
----@field reason? string  done: the reason of that error.
+---@field size? integer  message, result: how many bytes the message has, where this is known.
 ---@field kept? boolean  done: the connection stays open for another conversation.
+--- done: how many bytes were sent to the server, without those of TLS.
+---@field sent_bytes? integer
+--- done: how many bytes the server sent, without those of TLS.
+---@field heard_bytes? integer
+--- done: the kind of the error that ended the conversation; result: that of the message's error,
+--- nil where it has a receipt.
+---@field kind? string
+---@field reason? string  done, result: the reason of that error.
+---@field accepted? integer  result: how many recipients the server has accepted.
+---@field refused? integer  result: how many other recipients it has answered for, or left out.
 
 --- A mechanism of your own (RFC 4422). `self` belongs to one exchange.
 ---@class smtp.Mechanism

@@ -161,4 +161,24 @@ describe("a handler", function()
       assert.matches('to = "bob" is not a valid address', log, 1, true)
       outboxes.clean()
    end)
+
+   it("of metrics counts what became of messages, for Prometheus", function()
+      nginx = start_nginx(read "examples/metrics/nginx.conf",
+         ("SMTP_HOST=127.0.0.1 SMTP_PORT=%s SMTP_USER=web SMTP_PASSWORD=secret"):format(sink_port), "metrics")
+      for _ = 1, 2 do assert.equal(200, (request(nginx.port, "GET", "/hello?to=bob@example.net"))) end
+      command.run("kill " .. sink_pid)
+      pipe:read("*a")
+      assert.equal(503, (request(nginx.port, "GET", "/hello")))
+      local status, body = request(nginx.port, "GET", "/metrics")
+      assert.equal(200, status)
+      for _, line in ipairs { "# TYPE smtp_messages_total counter", 'smtp_messages_total{kind="sent",reason=""} 2',
+         'smtp_messages_total{kind="connect",reason="refused"} 1', 'smtp_recipients_total{state="accepted"} 2',
+         'smtp_connections_total{reused="false"} 1', 'smtp_stages_total{stage="auth"} 1',
+         'smtp_stages_total{stage="final"} 2', 'smtp_broken_total{kind="connect",reason="refused"} 1' } do
+         assert.matches("\n" .. line .. "\n", "\n" .. body, 1, true)
+      end
+      assert.matches('smtp_stage_seconds_total{stage="final"} [0-9.e-]+\n', body)
+      assert.matches('smtp_bytes_total{direction="sent"} %d%d%d+\n', body)
+      assert.equal(1, select(2, body:gsub("# TYPE smtp_messages_total", "")))
+   end)
 end)

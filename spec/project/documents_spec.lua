@@ -225,8 +225,35 @@ describe("lua/README.md", function()
       assert.matches("^<.+@.+>$", printed)
    end)
 
+   it("sends each message of a list over the same connection", function()
+      local sink = new_sink()
+      local list = {}
+      for i = 1, 2 do
+         list[i] = { from = "ann@example.org", to = "bob@example.net", subject = tostring(i), text = "Hello\n" }
+      end
+      local block = find("keepalive = { idle = 60 }"):gsub(", keepalive = { idle = 60 }", "") -- not by a transport
+      run("local smtp = require 'smtp'\n" .. block, sink, { list = list, secret = "sesame-71" })
+      assert.equal(2, #sink.messages)
+   end)
+
+   it("measures and counts what it observes", function()
+      local stages, counted = {}, {}
+      run("local smtp = require 'smtp'\n" .. find "local function observe" .. [[
+         smtp.send { host = "mail.example.org", from = "ann@example.org", to = "bob@example.net", text = "Hello",
+            observe = observe }
+      ]], new_sink { auth = false }, {
+         histogram = function(name, stage, seconds)
+            assert(name == "smtp_stage_seconds" and seconds >= 0)
+            stages[stage] = true
+         end,
+         counter = function(...) counted[#counted + 1] = table.concat({ ... }, " ") end,
+      })
+      assert.same({ "smtp_messages sent " }, counted)
+      assert.is_true(stages.connect and stages.final and stages.quit)
+   end)
+
    it("has no other blocks of Lua", function()
-      assert.equal(10, #blocks)
+      assert.equal(11, #blocks)
    end)
 end)
 

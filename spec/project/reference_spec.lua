@@ -70,7 +70,7 @@ describe("The reference", function()
       for _, path in ipairs { "README.md", "lua/README.md", "csrc/README.md", "spec/README.md", "examples/README.md",
          "examples/other-programs.md",
          "examples/password-reset/README.md", "examples/contact-form/README.md",
-         "examples/outbox-nginx/README.md" } do
+         "examples/outbox-nginx/README.md", "examples/metrics/README.md" } do
          local folder, text = path:match("^(.*/)") or "", read(path)
          for target in text:gmatch("%]%(([^)%s]+)%)") do
             local file, part = target:match("^([^#]*)#?(.*)$")

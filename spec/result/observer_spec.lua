@@ -3,7 +3,7 @@ local safe = require "smtp.safe"
 local spec_server = require "spec.tools.server"
 local talk = require "spec.tools.talk"
 
-local names = { connected = true, tls = true, stage = true, done = true }
+local names = { connected = true, tls = true, stage = true, done = true, result = true }
 
 -- "sent mail: MAIL FROM:<…>", "message 7", "stage rcpt", in the order in which they came.
 local function record(events)
@@ -18,9 +18,10 @@ local function record(events)
       elseif event.reason then
          text = event.name .. " " .. event.kind .. " " .. event.reason
       end
+      if event.name == "result" then text = ("%s %d/%d"):format(text, event.accepted, event.refused) end
       events[#events + 1] = text
       assert.is_true(event.seconds >= 0)
-      assert.equal("number", type(event.connection))
+      assert.equal(event.name == "result" and "nil" or "number", type(event.connection))
       assert.truthy(names[event.name] or event.text or event.bytes)
    end
 end
@@ -33,6 +34,7 @@ describe("The option observe", function()
       assert(safe.send(talk.options({ observe = record(events) }, peer)))
       local all = table.concat(events, "\n")
       assert.equal([[
+stage connect
 connected
 stage greeting
 heard greeting: 220 mx
@@ -41,10 +43,10 @@ sent ehlo: EHLO me.example
 heard ehlo: 250-mx
 heard ehlo: 250 PIPELINING
 stage mail
-sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
+sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 10))
       assert.matches("sent data: DATA\n", all)
       assert.matches("message %d+ of 21\n", all)
-      assert.matches("sent quit: QUIT\nheard quit: 221 bye\ndone$", all)
+      assert.matches("sent quit: QUIT\nheard quit: 221 bye\ndone\nresult 1/0$", all)
    end)
 
    it("reports the same of a socket of this library", function()
@@ -55,9 +57,9 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
       sink:close()
       local all = table.concat(events, "\n")
       assert.equal(receipt.reply.code, 250)
-      assert.matches("^connected\nstage greeting\n", all)
+      assert.matches("^stage connect\nconnected\nstage greeting\n", all)
       assert.matches("message 72 of 72\n", all)
-      assert.matches("\ndone$", all)
+      assert.matches("\ndone\nresult 1/0$", all)
    end)
 
    it("reports smtp.connect, send_many and smtp.probe as well", function()
@@ -69,13 +71,13 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
       local connection = assert(safe.connect(options))
       assert(connection:send(message))
       connection:quit()
-      assert.matches("^connected\n.*\ndone$", table.concat(events, "\n"))
+      assert.matches("^stage connect\nconnected\n.*\ndone$", table.concat(events, "\n"))
       for i = #events, 1, -1 do events[i] = nil end
       assert(safe.send_many(options, { message, message }, { connections = 1 }))
       assert.equal(2, select(2, table.concat(events, "\n"):gsub("sent mail:", "")))
       for i = #events, 1, -1 do events[i] = nil end
       assert(safe.probe(options))
-      assert.matches("^connected\n.*heard ehlo:.*\ndone$", table.concat(events, "\n"))
+      assert.matches("^stage connect\nconnected\n.*heard ehlo:.*\ndone$", table.concat(events, "\n"))
    end)
 
    it("reports why a conversation ended, and hides secrets", function()
@@ -85,11 +87,95 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 9))
          .. "S: 250 AUTH PLAIN\nC: AUTH PLAIN AGFubgBzZXNhbWUtNA==\nS: 535 sesame-4 is wrong\nC: QUIT\nS: 221 bye\n")
       local all = table.concat(events, "\n")
       assert.matches("sent auth: AUTH PLAIN %[secret%]\nheard auth: 535 %[secret%] is wrong", all)
-      assert.matches("done auth_rejected rejected$", all)
+      assert.matches("done auth_rejected rejected\nresult auth_rejected rejected 0/%d$", all)
       assert.is_nil(all:find("sesame", 1, true))
       events = {}
       talk.send({ observe = function(event) record(events)(event) end }, "S: 220 mx\nC: EHLO me.example\nCLOSE")
-      assert.equal("done disconnected closed", events[#events])
+      assert.equal("done disconnected closed", events[#events - 1])
+      assert.matches("^result disconnected closed 0/%d$", events[#events])
+   end)
+
+   it("reports what became of each message, once", function()
+      local results
+      local function observe(event)
+         if event.name ~= "result" then return end
+         assert.is_true(event.seconds >= 0)
+         results[#results + 1] = ("%s %s %d/%d %s"):format(tostring(event.kind), tostring(event.reason), event.accepted,
+            event.refused, tostring(event.size))
+      end
+      -- The server refuses Bob.
+      local function options()
+         results = {}
+         local all = talk.options { from = false, to = false, raw = false, observe = observe }
+         function all.transport()
+            return spec_server.new { reply = function(self, what)
+               local is_bob = what == "rcpt" and self.lines[#self.lines]:find("<bob@", 1, true)
+               return is_bob and "550 5.1.1 unknown" or nil
+            end }
+         end
+         return all
+      end
+      local message = { from = "ann@me.example", to = "eve@there.example", raw = "x\r\n" }
+      local both = { from = "ann@me.example", to = { "eve@there.example", "bob@there.example" }, raw = "x\r\n" }
+      local none = { from = "ann@me.example", to = "bob@there.example", raw = "x\r\n" }
+      local expected = { "nil nil 1/0 3", "nil nil 1/1 3", "recipients_refused unknown_recipient 0/1 nil" }
+
+      local connection = assert(safe.connect(options()))
+      for _, one in ipairs { message, both, none } do connection:send(one) end
+      connection:quit()
+      assert.same(expected, results)
+      for _, pipelining in ipairs { "safe", "eager" } do
+         local given = options()
+         given.pipelining = pipelining
+         assert(safe.send_many(given, { message, both, none }, { connections = 1 }))
+         assert.same(expected, results)
+      end
+      for i, one in ipairs { message, both, none } do
+         local given = options()
+         for name, value in pairs(one) do given[name] = value end
+         safe.send(given)
+         assert.same({ expected[i] }, results)
+      end
+      local given = options()
+      function given.transport() return nil, "down" end
+      for name, value in pairs(message) do given[name] = value end
+      safe.send(given)
+      assert(safe.send_many({ transport = given.transport, tls = "skip", observe = observe }, { message }))
+      assert.same({ "source transport 0/0 nil", "source transport 0/0 nil" }, results)
+   end)
+
+   it("says how long each stage took, one after the other", function()
+      local stages, at = {}, 0
+      assert(safe.send(talk.options({ observe = function(event)
+         if event.name == "stage" and not event.ended then
+            assert.same({ "connect" }, { event.stage, event.took })
+         elseif event.ended then
+            assert.is_true(math.abs(event.seconds - event.took - at) < 0.001)
+            stages[#stages + 1], at = event.ended, event.seconds
+         end
+      end }, spec_server.new())))
+      assert.equal("connect greeting ehlo mail rcpt body final quit", table.concat(stages, " "))
+   end)
+
+   it("counts the bytes of a conversation", function()
+      local sent, heard, done = 0, 0, nil
+      local server = spec_server.new()
+      local send, receive = server.send, server.receiveany
+      function server:send(data)
+         local count, why, text, partly = send(self, data)
+         sent = sent + (count or partly or 0)
+         return count, why, text, partly
+      end
+      function server:receiveany(max)
+         local data, why, text = receive(self, max)
+         heard = heard + (data and #data or 0)
+         return data, why, text
+      end
+      assert(safe.send(talk.options({ observe = function(event)
+         if event.name == "done" then done = event end
+      end }, server)))
+      assert.same({ sent, heard }, { done.sent_bytes, done.heard_bytes })
+      assert.is_true(sent > 100 and heard > 50)
    end)
 
    it("is an error of its own where the function raises", function()

@@ -32,8 +32,13 @@ describe("a TLS session", function()
    for _, version in ipairs { "1.2", "1.3" } do
       it("of TLS " .. version .. " is resumed by every later connection, and still verified", function()
          local other, options = sink("good", 4, version)
+         local seen
+         function options.observe(event)
+            if event.name == "tls" then seen = event.resumed end
+         end
          for i = 1, 4 do
             local receipt = assert(safe.send(options))
+            assert.equal(i > 1, seen)
             assert.same({ "TLSv" .. version, true, i > 1 },
                { receipt.tls.version, receipt.tls.verified, receipt.tls.resumed })
          end

@@ -6,6 +6,7 @@ local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
+local observers = require "smtp.result.observer"
 local request = require "smtp.client.request"
 local user_call = require "smtp.options.user_call"
 
@@ -135,6 +136,17 @@ function connection.open(t, values)
    return self
 end
 
+-- -> receipt | nil, err
+local function carry(self, message, started)
+   local conv, result = self.conv, nil
+   local transaction, receipt = conv:carry(message, message.transaction, started)
+   if not receipt then conv, result = delivery.finish(conv, message, transaction) end
+   leave(self)
+   if not receipt then return delivery.outcome(conv, message, result, started) end
+   if message.plain then self.spare = message end
+   return receipt
+end
+
 --- Send one message. A refusal leaves the connection usable.
 ---@param t table     from, to, subject, text, raw, …
 ---@return table|nil  the receipt
@@ -152,13 +164,11 @@ function Connection:send(t)
    end
    ok, err = enter(self, started, message)
    if not ok then return nil, err end
-   local conv, result = self.conv, nil
-   local transaction, receipt = conv:carry(message, message.transaction, started)
-   if not receipt then conv, result = delivery.finish(conv, message, transaction) end
-   leave(self)
-   if not receipt then return delivery.outcome(conv, message, result, started) end
-   if message.plain then self.spare = message end
-   return receipt
+   local receipt
+   receipt, err = carry(self, message, started)
+   local observe = self.server.observe
+   if observe then observers.tell_result(observe, receipt, err, core.now() - started) end
+   return receipt, err
 end
 
 --- What the server offers now: upper-case keywords to parameters.

@@ -7,6 +7,7 @@ local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local hosts = require "smtp.client.hosts"
 local memory = require "smtp.client.memory"
+local observers = require "smtp.result.observer"
 local refusal = require "smtp.result.refusal"
 local sign = require "smtp.compose.sign"
 
@@ -169,10 +170,7 @@ local function is_for_another(conv, message, result, tries)
       and conv.server.extensions.chunking ~= "require"
 end
 
---- Send one message. With a list of hosts it goes to the first that greets, and stays there.
----@return table|nil receipt
----@return table|nil err
-function delivery.send(server, message, started)
+local function send(server, message, started)
    local deadline = delivery.deadline(server, message, started)
    local transaction, fresh, tries, place = message.transaction, false, 0, server
    local function reopen()
@@ -200,6 +198,17 @@ function delivery.send(server, message, started)
       if conv.facts and conv:was_dead() then place = server end -- it was not sent there
       transaction, fresh = transaction:again(), true
    end
+end
+
+--- Send one message. With a list of hosts it goes to the first that greets, and stays there.
+---@return table|nil receipt
+---@return table|nil err
+function delivery.send(server, message, started)
+   local receipt, err = send(server, message, started)
+   if server.observe then
+      observers.tell_result(server.observe, receipt, err, core.now() - started)
+   end
+   return receipt, err
 end
 
 return delivery

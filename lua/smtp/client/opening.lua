@@ -25,6 +25,7 @@ end
 local function secure(conversation)
    local server, sock = conversation.server, conversation.sock
    if server.tls == "implicit" then
+      if conversation.observer then conversation.observer:enter "tls" end
       return tls.handshake(conversation, server.reply_timeout)
    end
    if sock:is_secure() then conversation.tls = tls.info(server, sock) end
@@ -41,6 +42,7 @@ end
 -- Connects, and starts a session. -> true | nil, trouble
 local function begin(conversation)
    local server, sock = conversation.server, conversation.sock
+   if conversation.observer then conversation.observer:enter "connect" end
    local ok, trouble = connecting.connect(conversation)
    if not ok then return nil, trouble end
    if conversation.observer then tell_connected(conversation) end

@@ -9,6 +9,7 @@ local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
 local failure = require "smtp.result.failure"
+local observers = require "smtp.result.observer"
 local progress = require "smtp.result.progress"
 local request = require "smtp.client.request"
 local user_call = require "smtp.options.user_call"
@@ -48,13 +49,18 @@ local function stop(self, reason, cause)
 end
 
 --- What became of a message: to on_result, or into the results.
-function Queue:tell(index, receipt, err)
+---@param started? number   core.now() when it began, where there is no receipt
+function Queue:tell(index, receipt, err, started)
    if receipt then
       self.sent, self.failures = self.sent + 1, 0
    else
       self.failed = self.failed + 1
    end
    if self.bar then self.bar:update(self.sent, self.failed) end
+   local observe = self.server.observe
+   if observe then
+      observers.tell_result(observe, receipt, err, started and core.now() - started)
+   end
    local on_result = self.settings.on_result
    if not on_result then
       self.results[index] = receipt or err
@@ -132,7 +138,8 @@ function Queue:finish(conv, entry, transaction)
       entry.transaction = entry.first:again(result.left, result.offer)
       return self:put_back(entry)
    end
-   self:tell(entry.index, delivery.outcome(conv, entry, result, entry.started))
+   local receipt, err = delivery.outcome(conv, entry, result, entry.started)
+   self:tell(entry.index, receipt, err, entry.started)
 end
 
 -- ---- the next message ----
@@ -192,7 +199,7 @@ function Queue:new_entry(given, index)
       local ok, err
       message, err = request.message(given, server)
       if message then ok, err = delivery.sign(server, message, started) end
-      if not ok then return self:tell(index, nil, err) end
+      if not ok then return self:tell(index, nil, err, started) end
    end
    return queue.as_entry(message, index, started)
 end
@@ -229,7 +236,8 @@ end
 --- It cannot be sent; some of its recipients may have had it on an earlier connection.
 function Queue:fail(entry, err)
    local result = entry.result
-   self:tell(entry.index, nil, result and failure.partly(err, result.recipients) or err)
+   if result then err = failure.partly(err, result.recipients) end
+   self:tell(entry.index, nil, err, entry.started)
 end
 
 --- Nothing is on its way any more.

@@ -43,11 +43,15 @@ local function new(server)
       trace = server.trace and of_trace(server.trace), observe = server.observe,
       connection = count,
       began = now(),
+      has_session = false, -- the session has begun
       mark = 0,          -- of the session's lines: see session:news
       stage = nil,       -- the stage that was reported last
+      entered = nil,     -- when that was
       bytes = 0,         -- of messages, that the lines up to `mark` contain
       reported = 0,      -- of messages, that events contain
       size = nil,        -- bytes of the message that is sent now
+      sent_bytes = 0,    -- to the server, inside TLS or not
+      heard_bytes = 0,   -- from it
       failed = nil,      -- "trace" or "observe": it raised an error
       cause = nil,       -- what it raised
       is_done = false,   -- the event "done" was reported
@@ -90,15 +94,17 @@ local function tell_line(self, conv, side, value, stage)
    else
       local tls = conv.tls or {}
       self:tell { name = "tls", version = tls.version, cipher = tls.cipher,
-         verified = tls.verified }
+         verified = tls.verified, resumed = tls.resumed }
    end
 end
 
-local function tell_stage(self, session)
-   local stage = session:stage()
+--- The conversation has reached this stage.
+---@param stage string
+function Observer:enter(stage)
    if stage == self.stage then return end
-   self.stage = stage
-   self:tell { name = "stage", stage = stage }
+   local ended, began = self.stage, self.entered
+   self.stage, self.entered = stage, now()
+   self:tell { name = "stage", stage = stage, ended = ended, took = ended and self.entered - began }
 end
 
 --- Report that the conversation is over. What the caller's functions raise now changes nothing.
@@ -108,7 +114,8 @@ function Observer:done(trouble, is_kept)
    if self.is_done then return end
    self.is_done = true
    self:tell { name = "done", kind = trouble and trouble.kind, reason = trouble and trouble.reason,
-      kept = is_kept or false }
+      ended = self.stage, took = now() - self.entered, kept = is_kept or false,
+      sent_bytes = self.sent_bytes, heard_bytes = self.heard_bytes }
 end
 
 --- Report what the session has sent and heard since.
@@ -116,13 +123,16 @@ end
 function Observer:follow(conv)
    local session = conv.session
    conv:note_failure() -- the caller's functions may yield
-   if not self.stage then tell_stage(self, session) end
+   if not self.has_session then
+      self.has_session = true
+      self:enter(session:stage())
+   end
    local news
    news, self.mark = session:news(self.mark)
    for i = 1, news and #news or 0, 3 do
       tell_line(self, conv, news[i], news[i + 1], news[i + 2])
    end
-   tell_stage(self, session)
+   self:enter(session:stage())
    return not self.failed
 end
 
@@ -130,6 +140,7 @@ end
 ---@return boolean   did the caller's functions return?
 function Observer:heard(conv, data)
    local at, session = 1, conv.session
+   self.heard_bytes = self.heard_bytes + #data
    while at <= #data and not self.failed do
       local stop = math.min(data:find("\n", at, true) or #data, at + STEP - 1)
       session:heard(data:sub(at, stop))
@@ -143,6 +154,7 @@ end
 ---@return boolean   did the caller's functions return?
 function Observer:sent(conv, len)
    local session = conv.session
+   self.sent_bytes = self.sent_bytes + len
    -- The bytes of a message are no lines, and of a known size one command says it.
    local step = self.size and self.stage == "body" and math.max(len, 1) or STEP
    for at = 0, len - 1, step do
@@ -153,4 +165,27 @@ function Observer:sent(conv, len)
    return not self.failed
 end
 
-return { new = new }
+local function count_accepted(recipients)
+   local accepted = 0
+   for i = 1, #recipients do
+      if recipients[i].state == "accepted" then accepted = accepted + 1 end
+   end
+   return accepted
+end
+
+--- Report what became of a message. What the caller's function raises now changes nothing, and one
+-- that has raised is not called again.
+---@param observe? fun(event: smtp.Event)
+---@param receipt? smtp.Receipt
+---@param err? smtp.Error
+---@param seconds? number   that the message took, where there is no receipt
+local function tell_result(observe, receipt, err, seconds)
+   if not observe or err and err.kind == "source" and err.reason == "observe" then return end
+   local recipients = (receipt or err).recipients or {}
+   local accepted = count_accepted(recipients)
+   user_call.call(observe, { name = "result", seconds = receipt and receipt.seconds or seconds,
+      kind = err and err.kind, reason = err and err.reason, size = receipt and receipt.size,
+      accepted = accepted, refused = #recipients - accepted })
+end
+
+return { new = new, tell_result = tell_result }
