@@ -105,6 +105,13 @@ function Server:command(...)
    return reply, why
 end
 
+--- Let `require` find the clients that spec/live/redis.sh has unpacked.
+function servers.add_clients()
+   for _, name in ipairs { "nginx-redis", "lua-redis" } do
+      package.path = ("%s;build/live/%s/root/usr/share/lua/5.1/?.lua"):format(package.path, name)
+   end
+end
+
 --- The environment of a server that may lose its power.
 function servers.flushed()
    os.execute "mkdir -p build/spec && ${CC:-cc} -shared -fPIC -o build/spec/flushed.so spec/tools/flushed.c -ldl"

@@ -1,18 +1,91 @@
--- The Redis store, with a real server.
+-- The Redis store, with a real server and with clients that others have written.
 local contract = require "spec.tools.store_contract"
+local environment = require "smtp.runtime.environment"
+local redis = require "smtp.outbox.redis"
 local servers = require "spec.live.redis_servers"
 
-describe("The Redis store", function()
-   local server, store
-   setup(function() server = servers.start() end)
-   teardown(function() server:remove() end)
-   after_each(function()
-      store:close()
-      server:command "flushall"
-   end)
+local clients = {}
 
-   contract.describe(function()
-      store = server:store "mail"
-      return store
+-- A function that connects to a server, for each client.
+if environment.is_nginx() then
+   clients["nginx.redis"] = function(server)
+      local client = require("nginx.redis"):new()
+      client:set_timeout(10000)
+      local ok, why = client:connect("127.0.0.1", server.port)
+      return ok and client, why
+   end
+else
+   clients["redis-lua"] = function(server) return require("redis").connect("127.0.0.1", server.port) end
+   clients["a client of a few lines"] = function(server) return server:connector()() end
+end
+
+local function record(id)
+   return { id = id, due = 1, created = 1, since = 1, size = 1, body = "x", facts = "f", recipients = "r",
+      addresses = "\na@x.example\n" }
+end
+
+for name, connect in pairs(clients) do
+   describe("The Redis store with " .. name, function()
+      local server, store
+      setup(function()
+         server = servers.start()
+         servers.add_clients()
+      end)
+      teardown(function() server:remove() end)
+      after_each(function()
+         if store then store:close() end
+         server:command "flushall"
+      end)
+
+      local function new_store(options)
+         local given = { connect = function() return connect(server) end, prefix = "mail" }
+         for option, value in pairs(options or {}) do given[option] = value end
+         store = assert(redis.new(given))
+         return store
+      end
+
+      contract.describe(new_store)
+
+      it("goes on when the server has started again", function()
+         new_store()
+         assert.is_true(store:put("box", record "a"))
+         server:stop "KILL"
+         local done, err = store:put("box", record "b")
+         assert.is_nil(done)
+         assert.same({ "system", "store_connection", "later" }, { err.kind, err.reason, err.retry })
+         server:run()
+         assert.is_true(store:put("box", record "b"))
+         assert.equal(2, store:count("box").queued)
+      end)
+
+      it("says what the server refuses", function()
+         new_store { on_warning = function() end }
+         server:command("config", "set", "maxmemory", "1")
+         local done, err = store:put("box", record "a")
+         server:command("config", "set", "maxmemory", "0")
+         assert.is_nil(done)
+         assert.same({ "store_busy", "later" }, { err.reason, err.retry })
+         assert.matches("Redis replied OOM .*: its memory is full %(maxmemory%)", err.what)
+         server:command("config", "set", "requirepass", "sesame-92")
+         new_store { on_warning = function() end }
+         done, err = store:put("box", record "a")
+         local client = assert(server:connector()())
+         client:auth "sesame-92"
+         client:config("set", "requirepass", "")
+         client:close()
+         assert.is_nil(done)
+         assert.equal("never", err.retry)
+         assert.matches("Redis replied NOAUTH .* Log in within `connect`", tostring(err))
+      end)
+
+      it("warns of a configuration that can lose messages", function()
+         local said = {}
+         server:command("config", "set", "appendfsync", "everysec")
+         new_store { on_warning = function(text) said[#said + 1] = text end }
+         store:count "box"
+         server:command("config", "set", "appendfsync", "always")
+         assert.equal(1, #said)
+         assert.matches("appendfsync everysec", said[1])
+      end)
    end)
-end)
+end

@@ -32,7 +32,6 @@ local never = { NOAUTH = "Log in within `connect`", NOPERM = "Allow this user EV
 
 -- A script's error may contain the word that caused it further on.
 local function word_of(text)
-   if text:find("WAIT cannot be used with replica", 1, true) then return "READONLY" end
    local found
    for word in text:gmatch "[A-Z]+" do
       if later[word] then return word end
@@ -48,6 +47,7 @@ end
 local function failure(text)
    text = shown(text)
    local word = word_of(text)
+   if word then text = text:sub((text:find(word, 1, true))):gsub("[. ]+$", "") end
    if never[word] then
       return errors.new("system", { reason = "store", retry = "never", hint = never[word],
          what = "the store failed: Redis replied " .. text })
@@ -145,7 +145,9 @@ local function attempt(self, client, script, arguments, is_lasting)
    if not reply or not is_lasting or self.replicas == 0 then return reply, why end
    local count
    count, why = call(client, "wait", self.replicas, math.ceil(self.replicas_timeout * 1000))
-   if not count then return nil, why end
+   if not count then -- a replica does not wait, and says so in words of its own
+      return nil, (why:gsub("ERR (WAIT cannot be used with replica)", "READONLY %1"))
+   end
    if tonumber(count) >= self.replicas then return reply end
    return reply, nil, tonumber(count)
 end
