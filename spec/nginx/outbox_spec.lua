@@ -26,6 +26,19 @@ describe("an outbox", function()
       end)
    end
 
+   it("in Redis says which phases have no sockets", function()
+      phases.visit "log"
+      for _, phase in ipairs { "init", "set", "header_filter", "body_filter", "log", "balancer" } do
+         local err = phases.put_into_redis[phase]
+         assert.same({ "usage", "phase" }, { err.kind, err.option }, phase)
+         assert.matches("the phase " .. phase, err.what, 1, true)
+         assert.matches("timer", err.hint)
+      end
+      for _, phase in ipairs { "rewrite", "access" } do
+         assert.matches("nobody", phases.put_into_redis[phase].what)
+      end
+   end)
+
    it("takes a message in a timer", function()
       local box, id = outboxes.new().box, nil
       ngx.timer.at(0, function() id = box:put(outboxes.message "bob@example.net") end)

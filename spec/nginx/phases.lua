@@ -1,6 +1,6 @@
 --- What smtp.safe says in each phase of nginx. nginx.conf.in calls it everywhere.
 
-local phases = { found = {}, deferred = {}, others = {}, put = {} }
+local phases = { found = {}, deferred = {}, others = {}, put = {}, put_into_redis = {} }
 
 -- What else there is to call. -> by name: { did it return?, result, err }
 local function try_others(safe)
@@ -23,6 +23,14 @@ local function try_put(safe, phase)
    return { ok = ok, id = id, err = err }
 end
 
+-- The store of another one has no server: what is said before it would connect?
+local function try_put_into_redis(safe)
+   local store = assert(require("smtp.outbox.redis").new { prefix = "phases", connect = function() return nil, "nobody" end })
+   local other = assert(safe.outbox { store = store, server = { host = "127.0.0.1", port = 1 } })
+   local _, err = other:put { from = "a@b.example", to = "c@d.example", text = "" }
+   return err
+end
+
 --- The outbox into which each phase has put a message with its name.
 function phases.outbox()
    return box
@@ -36,6 +44,7 @@ function phases.note(phase)
    phases.found[phase] = { ok = ok, receipt = receipt, err = err }
    phases.others[phase] = try_others(safe)
    phases.put[phase] = try_put(safe, phase)
+   phases.put_into_redis[phase] = try_put_into_redis(safe)
    local entry = {}
    phases.deferred[phase] = entry
    entry.ok, entry.accepted, entry.err = pcall(safe.defer, options, function(_, failure)

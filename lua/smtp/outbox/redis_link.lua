@@ -82,7 +82,17 @@ local function drop(client)
    call(client, "close")
 end
 
+-- In which phases nginx has sockets differs between versions: by trying.
+local function no_sockets()
+   local ngx = environment.is_nginx() and package.loaded.ngx
+   if not ngx or pcall(ngx.socket.tcp) then return nil end
+   return errors.usage("phase", "nginx has no sockets in the phase " .. ngx.get_phase(),
+      "Use the outbox in a timer: ngx.timer.at(0, …)")
+end
+
 local function connect(self)
+   local lack = no_sockets()
+   if lack then return nil, lack end
    local ok, client, why = user_call.call(self.connect)
    if not ok then return nil, failure("connect: " .. user_call.text(client)) end
    if not client then
