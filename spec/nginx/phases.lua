@@ -25,7 +25,8 @@ end
 
 -- The store of another one has no server: what is said before it would connect?
 local function try_put_into_redis(safe)
-   local store = assert(require("smtp.outbox.redis").new { prefix = "phases", connect = function() return nil, "nobody" end })
+   local store = assert(require("smtp.outbox.redis").new { prefix = "phases",
+      connect = function() return nil, "nobody" end })
    local other = assert(safe.outbox { store = store, server = { host = "127.0.0.1", port = 1 } })
    local _, err = other:put { from = "a@b.example", to = "c@d.example", text = "" }
    return err

@@ -91,8 +91,8 @@ local function no_sockets()
 end
 
 local function connect(self)
-   local lack = no_sockets()
-   if lack then return nil, lack end
+   local refusal = no_sockets()
+   if refusal then return nil, refusal end
    local ok, client, why = user_call.call(self.connect)
    if not ok then return nil, failure("connect: " .. user_call.text(client)) end
    if not client then
