@@ -4,6 +4,7 @@ local certs = require "spec.tools.certs"
 local command = require "spec.tools.command"
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
+local poll_loop = require "spec.tools.poll_loop"
 local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 local scheduler = require "smtp.runtime.scheduler"
@@ -282,6 +283,35 @@ describe("the coroutines of a scheduler", function()
       assert(scheduler.run { job, job, job })
       assert.equal(3, mx:count "open")
       assert.equal(4, mx:count "message")
+   end)
+end)
+
+describe("an event loop", function()
+   it("shares kept connections with code outside it, and with other loops", function()
+      start_tls "good"
+      for _ = 1, 2 do
+         send(trusting)
+         local result, loop = poll_loop.call(function(loop)
+            for _ = 1, 2 do send(options(trusting, { loop = loop })) end
+         end)
+         assert.truthy(result and loop.waits > 0)
+         assert(scheduler.run { function() send(trusting) end })
+      end
+      assert.same({ 1, 8 }, { mx:count "open", mx:count "message" })
+   end)
+
+   it("that fails with a kept connection is the error, and the connection is not kept", function()
+      start()
+      send()
+      local more = { loop = { wait = function() error("out of order", 0) end, sleep = function() end } }
+      local ok, result, err = pcall(safe.send, options(connection, message, more))
+      if ok then
+         assert.same({ "nil", "source", "loop" }, { type(result), err.kind, err.reason })
+      else
+         assert.equal("out of order", result) -- Lua 5.1
+      end
+      send()
+      assert.same({ 2, 2 }, { mx:count "open", mx:count "message" })
    end)
 end)
 

@@ -126,6 +126,7 @@ function Transport:keep(facts)
    if not place or not own:is_own() or ends <= os.time() or not pool.fits(place, facts, ends) then
       return false
    end
+   if self.sock ~= own then self.sock:leave() end
    put(own, place.pool, self.keepalive, facts)
    self.own, self.sock = NONE, NONE
    return true

@@ -247,8 +247,13 @@ for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_bindin
    Socket[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
-function Socket:close()
+--- The socket of this library is for others: nothing waits for it here any more.
+function Socket:leave()
    if self.watch then self.watch:close() end
+end
+
+function Socket:close()
+   self:leave()
    return self.sock:close()
 end
 
