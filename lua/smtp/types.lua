@@ -647,7 +647,7 @@
 --- Where and how to send: the options of smtp.connect. They are never stored.
 ---@field server smtp.ConnectionOptions
 --- The name of the outbox. Several may share a store; none sends the messages of another one.
---- Default: the user name, host and port of the server.
+--- Default: the user name, host (the first of several) and port of the server.
 ---@field name? string
 --- When a message is sent again: after so many seconds, of which the last number repeats, until it is
 --- given up. Default: `{ after = { 60, 300, 900, 3600, 10800 }, give_up = 345600 }`.

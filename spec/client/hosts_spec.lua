@@ -211,6 +211,24 @@ describe("A host that did not greet", function()
       assert.equal("a.example", table.concat(tried, " "))
    end)
 
+   it("is tried again by one at a time", function()
+      local options, tried = talk.options { port = talk.new_port() }, {}
+      options.host = { "a.example", "b.example" }
+      once(safe.send, options, { ["a.example"] = "connect:refused", ["b.example"] = OK }, "whole")
+      local now = real_now()
+      core.now = function() return now + 70 end -- luacheck: ignore
+      runtime.transport = function(server)
+         tried[#tried + 1] = server.host
+         if server.host == "b.example" then return talk.peer(script(OK), "whole") end
+         return { settimeouts = function() end, close = function() end, connect = function()
+            if #tried == 1 then assert(safe.send(options)) end -- meanwhile
+            return nil, "timeout"
+         end }
+      end
+      assert(safe.send(options))
+      assert.same({ "a.example", "b.example", "b.example" }, tried)
+   end)
+
    it("alone is asked each time", function()
       local server = { host = "one.example", port = 25 }
       memory.note_unreached(server)

@@ -11,6 +11,10 @@ local PASSWORD, LOGIN = proxies.PASSWORD, proxies.LOGIN
 local function socks(more) return proxies.options("socks5", more) end
 local function http(more) return proxies.options("http", more) end
 
+local function escaped(text)
+   return (text:gsub(".", function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
 describe("A proxy", function()
    it("that closes says nothing of the server: another attempt may help", function()
       for scheme, hint in pairs { socks5 = "http://", http = "socks5://" } do
@@ -59,6 +63,30 @@ describe("A proxy", function()
       local summary = proxies.play_many(http {}, early, { message, message })
       assert.same({ 0, 2, "greeting_refused", "greeting_refused" }, { summary.sent, summary.failed,
          summary.results[1].kind, summary.results[2].kind })
+   end)
+
+   it("that sends so much at once that more may wait in a buffer causes proxy_protocol", function()
+      local _, err = play_once(http { tls = "implicit", tls_host = "mx.example" }, script(
+         "<http>\nS: HTTP/1.1 200 OK\nS:\nS: " .. ("x"):rep(70000) .. "\nCLOSE"), "whole")
+      assert.same({ "connect", "proxy_protocol" }, { err.kind, err.reason })
+   end)
+
+   it("that closes after any byte causes an error before anything is sent", function()
+      for scheme, dialogue in pairs {
+         socks5 = { { "<hello_socks>", "\5\0" }, { "<connect_socks>", "\5\0\0\1\127\0\0\1\0\25" } },
+         http = { { "<http>", "HTTP/1.1 200 OK\r\nVia: x\r\n\r\n" } } } do
+         local before = ""
+         for _, part in ipairs(dialogue) do
+            before = before .. part[1] .. "\n"
+            for count = 0, #part[2] - 1 do
+               local said = before .. "S~ " .. escaped(part[2]:sub(1, count)) .. "\nCLOSE"
+               local _, err = play_once(proxies.options(scheme), script(said), "whole")
+               assert.same({ "connect", "proxy_protocol", "later", "no" },
+                  { err.kind, err.reason, err.retry, err.sent }, said)
+            end
+            before = before .. "S~ " .. escaped(part[2]) .. "\n"
+         end
+      end
    end)
 
    it("may lead to TLS from the first byte, which is verified by the name of the server", function()
@@ -149,6 +177,12 @@ describe("A proxy over real sockets", function()
          local summary = assert(safe.send_many(t, messages, { connections = 2 }))
          assert.same({ 8, 0 }, { summary.sent, summary.failed })
          assert.same({ "localhost\nlocalhost\n", "8\n" }, { proxy.finish(), sink.finish() })
+      end)
+
+      it(kind .. " may give the greeting with its last answer", function()
+         local sink, proxy = proxies.sink "starttls", proxies.start(kind, { waits = true })
+         assert(safe.send(options(sink, kind, proxy)))
+         assert.same({ "localhost\n", "1\n" }, { proxy.finish(), sink.finish() })
       end)
 
       if not environment.is_nginx() then

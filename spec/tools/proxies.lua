@@ -100,7 +100,7 @@ local program = [[
 local scheduler = require "smtp.runtime.scheduler"
 local socket = require "smtp.socket"
 local core = require "smtp.core"
-local kind, user, password, connections, pause = %q, %q, %q, %d, %s
+local kind, user, password, connections, pause, waits = %q, %q, %q, %d, %s, %s
 
 local function pump(from, to)
    repeat
@@ -177,7 +177,7 @@ local function serve(sock)
       say(sock, no)
       return sock:close()
    end
-   say(sock, yes)
+   say(sock, waits and yes .. other:receiveany(65536) or yes)
    scheduler.spawn(function() pump(other, sock) end)
    pump(sock, other)
 end
@@ -194,11 +194,13 @@ end }
 
 --- Start a proxy.
 ---@param kind "http"|"socks5"
----@param t? table   user, password; connections = how many it serves, 1; pause = seconds before each byte that it says
+---@param t? table   user, password; connections = how many it serves, 1; pause = seconds before each byte that it says;
+--   waits = its last answer comes with the first bytes of the server
 ---@return table     port, finish() -> the hosts that it was asked for, one a line
 function proxies.start(kind, t)
    t = t or {}
-   return peer.start(program:format(kind, t.user or "", t.password or "", t.connections or 1, tostring(t.pause)))
+   return peer.start(program:format(kind, t.user or "", t.password or "", t.connections or 1, tostring(t.pause),
+      tostring(t.waits)))
 end
 
 --- Start a sink.

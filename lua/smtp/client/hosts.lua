@@ -92,6 +92,7 @@ function hosts.first(server, deadline, fn)
    if not server.hosts then return fn(server) end
    local failures, tried = {}, nil
    for _, each in ipairs(ordered(server.hosts)) do
+      memory.try_unreached(each)
       local result, err = fn(each)
       if result then
          memory.note_reached(each)

@@ -56,6 +56,12 @@ function memory.note_unreached(server)
    know(server).unreached_until = core.now() + UNREACHED_SECONDS
 end
 
+--- A conversation with this server is tried again: one attempt at a time, others go elsewhere.
+function memory.try_unreached(server)
+   local record = find(server)
+   if record and record.unreached_until then memory.note_unreached(server) end
+end
+
 --- A conversation has begun with this server.
 function memory.note_reached(server)
    local record = find(server)

@@ -12,7 +12,7 @@ local tunnel = {}
 
 local dialogues = { socks5 = socks.new, http = http_connect.new }
 
-local PIECE = 4096       -- bytes read at once
+local PIECE = 65536      -- bytes read at once
 local SAID_MAX = 16384   -- bytes that a proxy may say before the connection
 local SHOWN_MAX = 400    -- bytes of that in an error
 
@@ -76,6 +76,12 @@ local function read(dialogue, data)
    return data
 end
 
+-- A read of a whole piece may have left more in a buffer of the transport. After a handshake that
+-- would count as encrypted.
+local function is_too_much(dialogue, said_len)
+   return said_len > SAID_MAX and not dialogue.is_open or said_len >= PIECE
+end
+
 --- Have the proxy connect to the server. Any transport will do.
 ---@param sock table|userdata   connected to the proxy
 ---@param server smtp.Server
@@ -95,7 +101,7 @@ function tunnel.open(sock, server, deadline)
       if not data then return nil, lost(why, text, rest) end
       data, said_len = rest .. data, said_len + #data
       local left, wrong = read(dialogue, data)
-      if not wrong and not dialogue.is_open and said_len > SAID_MAX then
+      if not wrong and is_too_much(dialogue, said_len) then
          wrong = { reason = "proxy_protocol" }
       end
       if wrong then return nil, trouble_of(wrong, data) end
