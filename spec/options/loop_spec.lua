@@ -12,7 +12,18 @@ end
 
 local function nothing() end
 
-describe("the option loop", function()
+describe("the option loop", package.loaded.ngx and function()
+   it("is refused in nginx, as a default too", function()
+      local loop = { wait = nothing, sleep = nothing }
+      for _, err in ipairs { refused(loop), select(2, pcall(require("smtp.loop").use, loop)) } do
+         assert.equal("loop", err.option)
+         assert.truthy(tostring(err):find("has no effect in nginx", 1, true))
+      end
+      require("smtp.loop").use(false)
+      local _, err = safe.connect { host = "127.0.0.1", port = 1, tls = "skip", loop = false }
+      assert.equal("connect", err.kind)
+   end)
+end or function()
    it("is one of three names, or functions", function()
       assert.truthy(refused("cqueue").hint:find('"cqueues"', 1, true))
       assert.truthy(tostring(refused(true)):find("true", 1, true))

@@ -107,9 +107,14 @@ local function pause_of(self, run, paused_until)
    return math.max(SHORTEST, math.min(LOOK, due - now))
 end
 
+-- -> true | nil, the error of an event loop that failed
 local function wait(self, seconds)
    local outbox = self.outbox
-   if seconds > 0 and not outbox:is_stopped() then (outbox.sleep or scheduler.sleep)(seconds) end
+   if seconds <= 0 or outbox:is_stopped() then return true end
+   local failure, cause = (outbox.sleep or scheduler.sleep)(seconds, self.loop)
+   if not failure then return true end
+   return nil, errors.new("source", { reason = "loop", cause = cause,
+      what = "outbox:run stopped, because the event loop failed: " .. failure })
 end
 
 -- A store that is busy, or a disk that is full, may be better in a moment.
@@ -138,22 +143,26 @@ end
 ---@return table|nil     how many messages were sent, have failed, are in doubt, are queued again
 ---@return table|nil err
 function work.deliver(outbox, run)
-   local runner = runners.new(outbox, run)
-   local self = { outbox = outbox, runner = runner, results = runner.results, failures = 0 }
-   while true do
-      local count, err, paused_until = step(self)
+   local loop, err = runtime.loop(outbox.settings.server)
+   if err then return nil, err end
+   local runner, ok = runners.new(outbox, run), true
+   local self = { outbox = outbox, runner = runner, results = runner.results, loop = loop,
+      failures = 0 }
+   while ok do
+      local count, trouble, paused_until = step(self)
       if count then
          self.failures = 0
          if is_over(self, run, count, paused_until) then return finish(self) end
          local seconds = count > 0 and not paused_until and 0 or pause_of(self, run, paused_until)
          if not seconds then return finish(self) end
-         wait(self, seconds)
+         ok, err = wait(self, seconds)
       else
-         if not may_go_on(self, err) then return nil, err end
+         if not may_go_on(self, trouble) then return nil, trouble end
          runner.failure = nil
-         wait(self, LOOK)
+         ok, err = wait(self, LOOK)
       end
    end
+   return nil, err
 end
 
 -- What nginx can do in this phase. A run without end would keep a worker from ending.

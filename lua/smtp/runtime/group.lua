@@ -1,0 +1,187 @@
+--- Jobs that take turns in one thread: coroutines that give way where they would wait.
+-- See smtp.runtime.scheduler.
+-- @module smtp.runtime.group
+
+local core = require "smtp.core"
+local event_loop = require "smtp.runtime.event_loop"
+local system = require "smtp.ground.resources"
+local user_call = require "smtp.options.user_call"
+
+local group = {}
+
+local now, pack = core.now, user_call.pack
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local PAUSE = 0.001        -- seconds between two turns if a job waits for something unknown
+local LONG = 3600          -- seconds: nothing is due
+
+-- What a job of ours yields: WAIT, socket; SLEEP, until when; TURN.
+local WAIT, SLEEP, TURN = {}, {}, {}
+
+-- By the thread of a job: the group it is in. A group that is abandoned keeps nothing.
+local groups = setmetatable({}, { __mode = "kv" })
+
+--- The group of the job that runs now; nil outside of a job.
+function group.own()
+   local thread = coroutine.running()
+   return thread and groups[thread]
+end
+
+--- The coroutine that runs now is a job of this group.
+function group.enter(self)
+   groups[coroutine.running()] = self
+end
+
+-- For at most so many seconds; `watch` waits in an event loop. -> the indices of those that can go
+-- on, and what is wrong with that loop
+local function wait_for_sockets(watch, socks, seconds)
+   seconds = math.min(seconds, LONG)
+   if watch then return watch:wait(socks, seconds) end
+   if #socks == 0 then -- a transport of the caller's needs no smtp.socket
+      core.sleep(seconds)
+      return socks
+   end
+   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000)) or {}
+end
+
+-- ---- jobs ----
+
+-- Give this job its next turn after a pause of at most so many seconds.
+local function line_up(self, job, seconds)
+   self.ready[#self.ready + 1] = job
+   self.pause = math.min(self.pause, seconds)
+end
+
+local Group = { __name = "smtp.Group" }
+Group.__index = Group
+
+--- One more job.
+---@param fn function
+function Group:add(fn)
+   local job = { thread = coroutine.create(fn), given = { n = 0 } }
+   groups[job.thread] = self
+   line_up(self, job, 0)
+end
+
+--- A job has ended.
+function Group:note_end(ok, cause)
+   if not ok and not self.failed then self.failed, self.cause = true, cause end
+end
+
+-- Resume a job until it gives way.
+local function step(self, job)
+   local given = job.given
+   job.given = { n = 0 }
+   local said = pack(coroutine.resume(job.thread, unpack(given, 1, given.n)))
+   if coroutine.status(job.thread) == "dead" then
+      groups[job.thread] = nil
+      self:note_end(said[1], said[2])
+   elseif said[2] == WAIT then
+      job.sock = said[3]
+      self.waiting[#self.waiting + 1] = job
+   elseif said[2] == SLEEP then
+      job.due = said[3]
+      self.sleeping[#self.sleeping + 1] = job
+   elseif said[2] == TURN then
+      line_up(self, job, 0)
+   elseif user_call.can_yield() then
+      job.given = pack(coroutine.yield(unpack(said, 2, said.n)))
+      line_up(self, job, 0)
+   else
+      line_up(self, job, PAUSE)
+   end
+end
+
+-- Resume each job that is ready.
+local function turn(self)
+   local ready = self.ready
+   self.ready, self.pause = {}, LONG
+   for i = 1, #ready do step(self, ready[i]) end
+end
+
+-- From `jobs` to those that are ready, where is_ready says so. -> the others
+local function sort_out(self, jobs, is_ready)
+   local others = {}
+   for i = 1, #jobs do
+      local list = is_ready(i, jobs[i]) and self.ready or others
+      list[#list + 1] = jobs[i]
+   end
+   return others
+end
+
+-- After the event loop has failed it is not used any more, and no job waits for a socket.
+local function fail(self, failure, cause)
+   self.watch:close()
+   self.watch, self.failure = nil, pack(failure, cause)
+end
+
+local function wake_sockets(self, seconds)
+   local socks, ready = {}, {}
+   for i = 1, #self.waiting do socks[i] = self.waiting[i].sock end
+   local indices, failure, cause = wait_for_sockets(self.watch, socks, seconds)
+   if failure then fail(self, failure, cause) end
+   for i = 1, #indices do ready[indices[i]] = true end
+   self.waiting = sort_out(self, self.waiting, function(i, job)
+      job.given = self.failure or job.given
+      return ready[i] or self.failure
+   end)
+end
+
+local function wake(self)
+   local pause = self.pause
+   for i = 1, #self.sleeping do pause = math.min(pause, self.sleeping[i].due - now()) end
+   if #self.waiting > 0 or pause > 0 then wake_sockets(self, math.max(pause, 0)) end
+   local moment = now()
+   self.sleeping = sort_out(self, self.sleeping, function(_, job) return job.due <= moment end)
+end
+
+--- Until all jobs have ended.
+function Group:finish()
+   turn(self)
+   while #self.ready + #self.waiting + #self.sleeping > 0 do
+      wake(self)
+      turn(self)
+   end
+   if self.watch then self.watch:close() end
+end
+
+--- A group without jobs.
+---@param loop? table   from smtp.options.loop: the event loop of the host
+function group.new(loop)
+   return setmetatable({ ready = {}, waiting = {}, sleeping = {}, pause = 0,
+      watch = loop and event_loop.watch(loop) }, Group)
+end
+
+-- ---- how a job gives way ----
+
+--- Until this socket, which said "again", can go on. Outside of a job only what the event loop of
+-- `watch` serves has its turn meanwhile.
+---@param sock userdata
+---@param watch? table   from event_loop.watch
+---@return string|nil    what is wrong with the event loop
+---@return any cause     what it raised
+function group.wait(sock, watch)
+   if group.own() then return coroutine.yield(WAIT, sock) end
+   return select(2, wait_for_sockets(watch, { sock }, LONG))
+end
+
+--- Until a time; see scheduler.sleep.
+---@param due number    core.now()
+---@param loop? table   from smtp.options.loop
+function group.sleep(due, loop)
+   if group.own() then return coroutine.yield(SLEEP, due) end
+   if loop then return event_loop.sleep(loop, due - now()) end
+   while now() < due do wait_for_sockets(nil, {}, due - now()) end
+end
+
+--- Others have their turn.
+---@param watch? table   from event_loop.watch
+function group.take_turn(watch)
+   if group.own() then
+      coroutine.yield(TURN)
+   elseif watch then
+      event_loop.sleep(watch.loop, 0)
+   end
+end
+
+return group
