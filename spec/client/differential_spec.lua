@@ -1,12 +1,14 @@
 -- What leaves the library and what it reports, for a corpus of messages: the bytes on the wire, and
--- the receipt or the error. Each case goes through a transport (the loop in Lua) and through a real
--- socket (the loop in C); both must give what spec/client/differential/ holds.
+-- the receipt or the error. Each case goes through a transport (the loop in Lua), through a real
+-- socket (the loop in C), and through one in an event loop; all must give what
+-- spec/client/differential/ holds.
 --
 -- After a deliberate change of behaviour, DIFFERENTIAL=write writes the files anew: review them.
 
 local cases = require "spec.client.differential.cases"
 local new_server = require "spec.client.differential.server"
 local peer = require "spec.tools.peer"
+local poll_loop = require "spec.tools.poll_loop"
 local safe = require "smtp.safe"
 require("spec.tools.dkim_keys").make()
 
@@ -90,11 +92,16 @@ sock:close()
 io.write(table.concat(server.wire))
 ]]
 
-local function through_socket(case, index)
+local function through_socket(case, index, loop)
    local other = peer.start(child:format(index))
    local result, err = run(case, { host = "127.0.0.1", port = other.port, tls = "skip",
-      auth_plaintext = true })
+      auth_plaintext = true, loop = loop })
    return outcome(case, other.finish(), other.port, result, err)
+end
+
+local function in_loop(case, index)
+   local result = poll_loop.call(function(loop) return through_socket(case, index, loop) end)
+   return result[1]
 end
 
 local function path_of(case)
@@ -119,7 +126,10 @@ describe("the corpus", function()
       it("gives the same as before: " .. case.name, function()
          local text, connected = through_transport(case, index)
          assert.are.equal(kept(case, text), text)
-         if connected then assert.are.equal(text, through_socket(case, index)) end
+         if connected then
+            assert.are.equal(text, through_socket(case, index))
+            if not package.loaded.ngx then assert.are.equal(text, in_loop(case, index)) end
+         end
       end)
    end
 end)

@@ -63,6 +63,18 @@ describe("the answer of the resolver", function()
       return port
    end
 
+   it("is waited for in an event loop", function()
+      local port = closed_port()
+      local said = run(([[
+         local poll_loop = require "spec.tools.poll_loop"
+         local result, loop, turns = poll_loop.call(function(loop)
+            return require "smtp.safe".send { host = "300.46.test", port = %d, tls = "skip", loop = loop,
+               from = "a@b", to = "c@d", raw = "" }
+         end)
+         print(result[2].kind, result[2].stage, turns > 20, loop.waits)]]):format(port))
+      assert.matches("^connect\tconnect\ttrue\t[1-3]\n$", said)
+   end)
+
    it("is tried by turns of the families, without what is of no use", function()
       local port = closed_port()
       for list, expected in pairs { ["4"] = "1", ["44"] = "1 2", ["46"] = "1 6", ["64"] = "6 1", ["446"] = "1 6 2",
