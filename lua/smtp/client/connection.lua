@@ -8,7 +8,6 @@ local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local observers = require "smtp.result.observer"
 local request = require "smtp.client.request"
-local runtime = require "smtp.runtime.runtime"
 local user_call = require "smtp.options.user_call"
 
 local connection = {}
@@ -96,7 +95,7 @@ local function enter(self, started, message)
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection in a function that makes the message")
    end
-   local _, misplaced = runtime.loop(self.server)
+   local _, misplaced = delivery.loop(self.server)
    if misplaced then return nil, misplaced end
    self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
    if not self.conv:look() then
