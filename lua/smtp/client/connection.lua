@@ -95,7 +95,7 @@ local function enter(self, started, message)
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection in a function that makes the message")
    end
-   local _, misplaced = delivery.loop(self.server)
+   local _, misplaced = request.loop(self.server)
    if misplaced then return nil, misplaced end
    self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
    if not self.conv:look() then

@@ -3,11 +3,11 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local outgoing = require "smtp.compose.outgoing"
 local receipts = require "smtp.result.receipt"
+local runtime = require "smtp.runtime.runtime"
 local servers = require "smtp.options.server"
 
 local request = {}
@@ -72,7 +72,7 @@ end
 
 -- A new server, of which these are the options.
 local function complete(server, given)
-   if server.loop then environment.check_loop() end
+   if server.loop then runtime.check_loop() end
    remember(given, server)
    return server
 end
@@ -117,6 +117,9 @@ function request.connection(t, values)
    if not ok then return errors.caught(server) end
    return values and request.variant(server, values) or server
 end
+
+--- The event loop in which a call for this server waits: see smtp.options.loop.
+request.loop = runtime.loop
 
 --- The options of a connection that smtp.probe copies into the options that it recommends: those
 -- without place, secrets and objects.

@@ -41,6 +41,8 @@ end
 --- The event loop in which this server's connections wait: see smtp.options.loop.
 runtime.loop = loops.of
 
+runtime.check_loop = environment.check_loop
+
 -- The socket; one that gives way to others inside a job of the scheduler, and in an event loop.
 local function polite(sock, loop)
    local scheduler = package.loaded["smtp.runtime.scheduler"]
