@@ -54,7 +54,8 @@ end
 --- A server of this configuration.
 function server.start(config)
    local path = os.tmpname()
-   local pipe = io.popen(("exec python3 -B spec/nginx/server.py %s '%s'"):format(path, json(config or {})))
+   local pipe = io.popen(("exec env -u LD_PRELOAD python3 -B spec/nginx/server.py %s '%s'"):format(path,
+      json(config or {})))
    local port, pid = pipe:read("*l"):match("^(%d+) (%d+)$")
    return setmetatable({ port = tonumber(port), pid = pid, pipe = pipe, path = path }, Server)
 end

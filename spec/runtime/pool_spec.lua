@@ -1,5 +1,6 @@
 -- Kept connections, in nginx and elsewhere: for whom, in which state, and what becomes of dead ones.
 local certs = require "spec.tools.certs"
+local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
 local optionlist = require "smtp.client.request"
 local pool = require "smtp.runtime.pool"
@@ -59,11 +60,6 @@ local function send_at_once(count)
       end
    end
    assert(scheduler.run(jobs))
-end
-
--- While a worker of nginx does not look: it cannot see that a server hangs up.
-local function look_away(seconds)
-   os.execute("sleep " .. seconds)
 end
 
 describe("a kept connection", function()
@@ -265,7 +261,7 @@ describe("a kept connection that is dead", function()
             local receipt, _, why = send()
             assert(receipt, why)
             assert.equal(i, mx:count("message"))
-            look_away(0.15)
+            core.sleep(0.15) -- nginx does not look meanwhile
          end
          assert.equal(3, mx:count("open"))
       end)
@@ -274,7 +270,7 @@ describe("a kept connection that is dead", function()
    it("is not replaced by another one that is dead", function()
       start { hang_up = "message" }
       send_at_once(3)
-      look_away(0.15)
+      core.sleep(0.15) -- nginx does not look meanwhile
       local receipt, _, why = send()
       assert(receipt, why)
       assert.equal(4, mx:count("message"))
@@ -283,7 +279,7 @@ describe("a kept connection that is dead", function()
    it("is replaced for smtp.connect as well", function()
       start { hang_up = "message" }
       assert((send()))
-      look_away(0.15)
+      core.sleep(0.15) -- nginx does not look meanwhile
       local conn = assert(safe.connect(options { from = "none", to = "none", raw = "none" }))
       assert.is_true(conn.alive)
       conn:close()
@@ -301,7 +297,7 @@ describe("a kept connection that is dead", function()
    it("leaves a source as it was", function()
       start { hang_up = "message" }
       assert((send()))
-      look_away(0.15)
+      core.sleep(0.15) -- nginx does not look meanwhile
       local calls, pieces = 0, { "Subject: x\r\n\r\n", "one\r\n" }
       assert((send { raw = function() calls = calls + 1 return pieces[calls] end }))
       assert.equal(2, mx:count("message"))
