@@ -45,8 +45,8 @@ describe("A SOCKS proxy", function()
          S~ \x01\x01
          CLOSE
       ]], { login = 3 + 3 + #PASSWORD }))
-      assert.same({ "connect", "proxy_auth", "connect", "never", "no" },
-         { err.kind, err.reason, err.stage, err.retry, err.sent })
+      assert.same({ "connect", "proxy_auth", "connect", "never", "no", "account" },
+         { err.kind, err.reason, err.stage, err.retry, err.sent, err.concerns })
       assert.truthy(err.hint:find("user and the password", 1, true))
       proxies.hides_login(err)
    end)
@@ -82,6 +82,7 @@ describe("A SOCKS proxy", function()
          ]], { status = ("%02x"):format(status) }))
          assert.same({ "connect", "proxy_refused", "connect", retry, "no" },
             { err.kind, err.reason, err.stage, err.retry, err.sent })
+         assert.is_nil(err.concerns)
          assert.truthy(tostring(err):find("mx.example:25 was not reached: the proxy proxy.example:1080", 1, true))
       end)
    end

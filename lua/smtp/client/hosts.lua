@@ -42,13 +42,12 @@ local function described(err)
 end
 
 -- The error that leaves the most hope; of several, that of the preferred host. It names the others.
-local function error_of(list)
-   local best, tried, others = list[1], {}, {}
+local function error_of(list, tried)
+   local best, others = list[1], {}
    for i = 2, #list do
       if (hope[list[i].retry] or 0) > (hope[best.retry] or 0) then best = list[i] end
    end
    for i = 1, #list do
-      tried[i] = described(list[i])
       if list[i] ~= best and #others < NAMED_MAX then others[#others + 1] = tried[i] end
    end
    if others[1] then best.what = table.concat(others, "; ") .. "; " .. best.what end
@@ -104,7 +103,7 @@ function hosts.first(server, deadline, fn)
       tried[#tried + 1] = described(err)
       if core.now() >= deadline then break end
    end
-   return nil, error_of(failures)
+   return nil, error_of(failures, tried)
 end
 
 --- A conversation with the server; with a list of hosts, with the first that greets. See

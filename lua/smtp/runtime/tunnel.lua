@@ -30,6 +30,7 @@ tunnel.shown = shown
 local function trouble_of(wrong, unread)
    return { kind = "connect", reason = wrong.reason, stage = "connect",
       text = wrong.text or shown(unread), retry = wrong.retry or "never",
+      concerns = wrong.reason == "proxy_auth" and "account" or nil, -- the outbox waits long
       is_closed = wrong.is_closed, is_socks = wrong.is_socks,
       takes_no_password = wrong.takes_no_password }
 end
