@@ -105,6 +105,12 @@ function Server:command(...)
    return reply, why
 end
 
+--- Where Redis is unpacked.
+function servers.root()
+   prepare()
+   return root
+end
+
 --- Let `require` find the clients that spec/live/redis.sh has unpacked.
 function servers.add_clients()
    for _, name in ipairs { "nginx-redis", "lua-redis" } do

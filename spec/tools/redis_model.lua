@@ -126,12 +126,6 @@ function commands.HMGET(db, key, ...)
    return values
 end
 
-function commands.INCR(db, key)
-   local held = container(db, key, "string")
-   held[1] = text_of((held[1] or 0) + 1)
-   return tonumber(held[1])
-end
-
 function commands.GET(db, key)
    return items(db, key, "string")[1] or false
 end

@@ -7,29 +7,33 @@ local resp = {}
 
 local TIMEOUT_MS = 10000
 
-local function fill(self)
-   local data, err = self.sock:receiveany(1048576)
-   if not data then error({ why = err or "closed" }, 0) end
-   self.parts[#self.parts + 1] = data
+-- At least `count` bytes more than there are.
+local function fill(self, count)
+   local parts, len = { self.buffer:sub(self.at) }, 0
+   self.at = 1
+   repeat
+      local data, err = self.sock:receiveany(1048576)
+      if not data then error({ why = err or "closed" }, 0) end
+      parts[#parts + 1], len = data, len + #data
+   until len >= count
+   self.buffer = table.concat(parts)
 end
 
 -- So many bytes that were received.
 local function take(self, count)
-   while #self.buffer < count do
-      fill(self)
-      self.buffer, self.parts = self.buffer .. table.concat(self.parts), {}
-   end
-   local bytes = self.buffer:sub(1, count)
-   self.buffer = self.buffer:sub(count + 1)
-   return bytes
+   local lack = self.at + count - 1 - #self.buffer
+   if lack > 0 then fill(self, lack) end
+   self.at = self.at + count
+   return self.buffer:sub(self.at - count, self.at - 1)
 end
 
 local function take_line(self)
-   while not self.buffer:find("\r\n", 1, true) do
-      fill(self)
-      self.buffer, self.parts = self.buffer .. table.concat(self.parts), {}
+   local stop = self.buffer:find("\r\n", self.at, true)
+   while not stop do
+      fill(self, 1)
+      stop = self.buffer:find("\r\n", 1, true)
    end
-   return take(self, self.buffer:find("\r\n", 1, true) + 1):sub(1, -3)
+   return take(self, stop + 2 - self.at):sub(1, -3)
 end
 
 local read
@@ -84,7 +88,7 @@ function resp.connect(host, port)
    sock:settimeouts(TIMEOUT_MS, TIMEOUT_MS, TIMEOUT_MS)
    local ok, err = sock:connect(host, port)
    if not ok then return nil, err end
-   return setmetatable({ sock = sock, buffer = "", parts = {}, close = function()
+   return setmetatable({ sock = sock, buffer = "", at = 1, close = function()
       sock:close()
       return true
    end }, client_mt)

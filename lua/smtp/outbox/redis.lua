@@ -62,6 +62,7 @@ local function new(options)
    return setmetatable({ prefix = options.prefix,
       link = link.new { connect = options.connect, on_warning = options.on_warning,
          replicas = options.replicas or 0, replicas_timeout = options.replicas_timeout or 1 },
+      newest = 0,                                          -- number of a message that was put
       steps = setmetatable({}, { __mode = "k" }) }, Store) -- names of results
 end
 

@@ -26,8 +26,7 @@ end
 ---@return string[]
 function keys.of_outbox(prefix, outbox)
    local tag = "{" .. prefix .. "}:"
-   local list = { tag .. "ids:" .. outbox, tag .. "ages:" .. outbox, tag .. "counter",
-      tag .. "note:" .. outbox }
+   local list = { tag .. "ids:" .. outbox, tag .. "ages:" .. outbox, tag .. "note:" .. outbox }
    for i = 1, #keys.states do list[#list + 1] = tag .. keys.states[i] .. ":" .. outbox end
    return list
 end

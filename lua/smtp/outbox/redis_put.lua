@@ -15,6 +15,9 @@ local ARRIVING = 86400      -- seconds after which a message that has not arrive
 local PURGED_MAX = 500      -- messages removed at once,
 local REMOVED_MAX = 100     -- and in one script
 local FOREVER = "9007199254740991"
+local NUMBERS = 2097152     -- of messages in a second: 2^21,
+local SECONDS = 4294967296  -- and 2^32 seconds, because a double has 53 bits
+local STEP_MAX = 1024
 
 local methods = {}
 
@@ -39,22 +42,25 @@ local function values_of(record, number, put, old, state, due)
       unpack(state == "arriving" and { "is_long", "1" } or { "body", record.body }) }
 end
 
+-- The number of a new message: by the second in which it is put, and larger than the newest one of
+-- this store. Other processes may use it at the same time: then the next one is taken.
+local function next_number(self, record)
+   local a, b = core.random(2):byte(1, 2)
+   local step = 1 + (a * 256 + b) % STEP_MAX
+   self.newest = math.max(record.created % SECONDS * NUMBERS, self.newest) + step
+   return self.newest
+end
+
 -- -> 1, the number; 0: there is a message with this id | nil, err
-local function insert(self, outbox, record, put, state, due, is_lasting)
+local function insert(self, outbox, record, put, state, due)
+   local old
    while true do
-      local found, err = link.run(self.link, scripts.reserve, self:keys_of(outbox), { record.id })
-      if not found then return nil, err end
-      local number, old = found[2], found[3]
-      local done
-      if found[1] == "there" then
-         -- A call that failed may have put it before the replicas confirmed that.
-         done, err = link.run(self.link, scripts.confirm, self:keys_of(outbox), { record.id }, true)
-      else
-         done, err = link.run(self.link, scripts.put, keys_with(self, outbox, { number, old }),
-            values_of(record, number, put, old or "", state, due), is_lasting)
-      end
+      local number = next_number(self, record)
+      local done, err = link.run(self.link, scripts.put, keys_with(self, outbox, { number, old }),
+         values_of(record, number, put, old or "", state, due), true)
       if not done then return nil, err end
-      if done ~= 2 then return done, number end
+      if done == 0 or done == 1 then return done, number end
+      old = done ~= 2 and done or nil
    end
 end
 
@@ -117,7 +123,7 @@ function methods:put(outbox, record, pieces)
    if pieces then
       done, err = put_pieces(self, outbox, record, put, pieces)
    else
-      done, err = insert(self, outbox, record, put, "queued", record.due, true)
+      done, err = insert(self, outbox, record, put, "queued", record.due)
    end
    if not done then return nil, err end
    return done == 1

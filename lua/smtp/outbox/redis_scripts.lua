@@ -2,7 +2,7 @@
 -- it does not. Each may run twice, because its reply may be lost with the connection: the second
 -- run changes nothing, and returns what the first one returned.
 --
--- KEYS are those of smtp.outbox.redis_keys: twelve of the outbox, and after them those of the
+-- KEYS are those of smtp.outbox.redis_keys: eleven of the outbox, and after them those of the
 -- messages that a script is about. No script makes a key, so that they run on a Redis Cluster.
 -- @module smtp.outbox.redis_scripts
 
@@ -11,9 +11,9 @@ local scripts = {}
 -- A message is a member of one set, that of its state, and its score is `due`. While it is queued,
 -- claimed or ending, it is in `ages` as well, by `since`. `ids` has the number of each id.
 local BEGIN = [[
-local ids, ages, counter, note = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local sets = { queued = KEYS[5], claimed = KEYS[6], ending = KEYS[7], doubt = KEYS[8],
-   sent = KEYS[9], failed = KEYS[10], cancelled = KEYS[11], arriving = KEYS[12] }
+local ids, ages, note = KEYS[1], KEYS[2], KEYS[3]
+local sets = { queued = KEYS[4], claimed = KEYS[5], ending = KEYS[6], doubt = KEYS[7],
+   sent = KEYS[8], failed = KEYS[9], cancelled = KEYS[10], arriving = KEYS[11] }
 local call = redis.call
 
 local function move(key, number, from, to, due)
@@ -25,59 +25,47 @@ end
 
 -- ---- putting ----
 
--- Whether there is a message with this id; if not, or if only a part of it has arrived, a number.
-scripts.reserve = BEGIN .. [[
-local old = call('ZSCORE', ids, ARGV[1])
-if not old then return { 'none', call('INCR', counter) } end
-if not call('ZSCORE', sets.arriving, ('%016.0f'):format(old)) then return { 'there' } end
-return { 'arriving', call('INCR', counter), old }
-]]
-
 -- KEYS: the message, its body; if `old` is not "": the one that it takes the place of, its body.
--- -> 1; 0: there is one; 2: it has changed since `reserve`
+-- -> 1; 0: there is one with this id; 2: the number has been used; or the number of one with this
+-- id of which only a part has arrived, to be given as `old`. The message that is there already is
+-- written, so that a server that has become a replica refuses it.
 scripts.put = BEGIN .. [[
 local number, put, id, old, state, due, since = unpack(ARGV, 1, 7)
-local own = ('%.0f'):format(number)
 local at = call('ZSCORE', ids, id)
-if at == own and call('HGET', KEYS[13], 'put') == put then return 1 end
-if (at or '') ~= old or call('EXISTS', KEYS[13]) == 1 then return 2 end
-local former = old ~= '' and ('%016.0f'):format(old)
-if former and not call('ZSCORE', sets.arriving, former) then return 0 end
-call('HSET', KEYS[13], 'put', put, 'id', id, 'state', state, 'due', due, 'since', since,
+local former = at and ('%016.0f'):format(at) or ''
+if former == number and call('HGET', KEYS[12], 'put') == put then return 1 end
+if at and not call('ZSCORE', sets.arriving, former) then
+   call('ZADD', ids, at, id)
+   return 0
+end
+if former ~= old then return former ~= '' and former or 2 end
+if call('EXISTS', KEYS[12]) == 1 then return 2 end
+call('HSET', KEYS[12], 'put', put, 'id', id, 'state', state, 'due', due, 'since', since,
    unpack(ARGV, 8))
 call('ZADD', sets[state], due, number)
-call('ZADD', ids, own, id)
+call('ZADD', ids, ('%.0f'):format(number), id)
 if state == 'queued' then call('ZADD', ages, since, number) end
-if former then
+if former ~= '' then
    call('ZREM', sets.arriving, former)
-   call('UNLINK', KEYS[15], KEYS[16])
+   call('UNLINK', KEYS[14], KEYS[15])
 end
 return 1
 ]]
 
--- Is there still a message with this id? 0; 2: there is none. It writes, so that a server that has
--- become a replica refuses it.
-scripts.confirm = BEGIN .. [[
-local number = call('ZSCORE', ids, ARGV[1])
-if not number or call('ZSCORE', sets.arriving, ('%016.0f'):format(number)) then return 2 end
-call('ZADD', ids, number, ARGV[1])
-return 0
-]]
-
 -- KEYS: the message, its body. -> 1; 0: another process has put it anew
 scripts.add_pieces = BEGIN .. [[
-if call('HGET', KEYS[13], 'put') ~= ARGV[1] then return 0 end
-for i = 3, #ARGV do call('HSET', KEYS[14], ARGV[2] + i - 3, ARGV[i]) end
+if call('HGET', KEYS[12], 'put') ~= ARGV[1] then return 0 end
+for i = 3, #ARGV do call('HSET', KEYS[13], ARGV[2] + i - 3, ARGV[i]) end
 return 1
 ]]
 
 -- KEYS: the message. -> 1; 0: another process has put it anew
 scripts.finish_pieces = BEGIN .. [[
 local number, put, due = unpack(ARGV)
-local own, state, since = unpack(call('HMGET', KEYS[13], 'put', 'state', 'since'))
+local own, state, since = unpack(call('HMGET', KEYS[12], 'put', 'state', 'since'))
 if own ~= put then return 0 end
 if state == 'arriving' then
-   move(KEYS[13], number, 'arriving', 'queued', due)
+   move(KEYS[12], number, 'arriving', 'queued', due)
    call('ZADD', ages, since, number)
 end
 return 1
@@ -89,7 +77,7 @@ scripts.remove = BEGIN .. [[
 local put, before = ARGV[1], tonumber(ARGV[2])
 local over = { sent = true, failed = true, cancelled = true, arriving = true }
 for i = 3, #ARGV do
-   local number, key, body = ARGV[i], KEYS[2 * i + 7], KEYS[2 * i + 8]
+   local number, key, body = ARGV[i], KEYS[2 * i + 6], KEYS[2 * i + 7]
    local id, state, due, own = unpack(call('HMGET', key, 'id', 'state', 'due', 'put'))
    if over[state] and tonumber(due) < before and (put == '' or put == own) then
       call('ZREM', sets[state], number)
@@ -97,7 +85,7 @@ for i = 3, #ARGV do
       if tonumber(call('ZSCORE', ids, id)) == tonumber(number) then call('ZREM', ids, id) end
       call('UNLINK', key, body)
    elseif not state then -- Redis lost the message
-      for set = 9, 12 do call('ZREM', KEYS[set], number) end
+      for set = 8, 11 do call('ZREM', KEYS[set], number) end
    end
 end
 return 1
@@ -153,8 +141,8 @@ return list
 -- How many messages each state has, and the first `due` of queued, claimed and ending ones, or "".
 scripts.count = BEGIN .. [[
 local list = {}
-for i = 5, 11 do list[#list + 1] = call('ZCARD', KEYS[i]) end
-for i = 5, 7 do list[#list + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or '' end
+for i = 4, 10 do list[#list + 1] = call('ZCARD', KEYS[i]) end
+for i = 4, 6 do list[#list + 1] = call('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')[2] or '' end
 return list
 ]]
 
@@ -172,7 +160,7 @@ end
 -- KEYS: messages. -> their records without bodies
 scripts.get = RECORD .. [[
 local list = {}
-for i = 13, #KEYS do list[#list + 1] = record(KEYS[i]) end
+for i = 12, #KEYS do list[#list + 1] = record(KEYS[i]) end
 return list
 ]]
 
@@ -180,7 +168,7 @@ return list
 scripts.claim = RECORD .. [[
 local now, lease, claim, list = tonumber(ARGV[1]), ARGV[2], ARGV[3], {}
 for i = 4, #ARGV do
-   local key = KEYS[9 + i]
+   local key = KEYS[8 + i]
    local state, due, owner = unpack(call('HMGET', key, 'state', 'due', 'claim'))
    local is_own = state == 'claimed' and owner == claim
    if state == 'queued' and tonumber(due) <= now then
@@ -202,8 +190,8 @@ scripts.read = [[return redis.call('HGET', KEYS[1], ARGV[1]) or '']]
 
 -- KEYS: messages. ARGV: lease; number, claim of each.
 scripts.renew = BEGIN .. [[
-for i = 13, #KEYS do
-   local number, claim = ARGV[2 * i - 24], ARGV[2 * i - 23]
+for i = 12, #KEYS do
+   local number, claim = ARGV[2 * i - 22], ARGV[2 * i - 21]
    local state, owner = unpack(call('HMGET', KEYS[i], 'state', 'claim'))
    if owner == claim and (state == 'claimed' or state == 'ending') then
       move(KEYS[i], number, state, state, ARGV[1])
@@ -214,13 +202,13 @@ return 1
 
 -- KEYS: messages. ARGV: now; their numbers.
 scripts.requeue = BEGIN .. [[
-for i = 13, #KEYS do
+for i = 12, #KEYS do
    local state, due = unpack(call('HMGET', KEYS[i], 'state', 'due'))
    if state == 'claimed' and tonumber(due) < tonumber(ARGV[1]) then
-      move(KEYS[i], ARGV[i - 11], state, 'queued', due)
+      move(KEYS[i], ARGV[i - 10], state, 'queued', due)
       call('HSET', KEYS[i], 'claim', '0')
    elseif not state then -- Redis lost the message
-      call('ZREM', sets.claimed, ARGV[i - 11])
+      call('ZREM', sets.claimed, ARGV[i - 10])
    end
 end
 return 1
@@ -268,8 +256,8 @@ local function mark(key)
 end
 
 local settled = take(1)
-for i = 13, #KEYS do
-   list[#list + 1] = i - 12 <= tonumber(settled) and settle(KEYS[i]) or mark(KEYS[i])
+for i = 12, #KEYS do
+   list[#list + 1] = i - 11 <= tonumber(settled) and settle(KEYS[i]) or mark(KEYS[i])
 end
 return list
 ]]
@@ -277,8 +265,8 @@ return list
 -- KEYS: messages. ARGV: number, step and bytes of each: the mark that this step made is undone,
 -- because no end was sent after it.
 scripts.unmark = BEGIN .. [[
-for i = 13, #KEYS do
-   local number, step, bytes = unpack(ARGV, 3 * i - 38, 3 * i - 36)
+for i = 12, #KEYS do
+   local number, step, bytes = unpack(ARGV, 3 * i - 35, 3 * i - 33)
    local state, due, newest, ending = unpack(call('HMGET', KEYS[i], 'state', 'due', 'step',
       'ending'))
    if newest == step and state == 'ending' then
