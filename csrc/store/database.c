@@ -137,5 +137,7 @@ LCOMPAT_OPEN(sqlite_store)
     new_class(L, DATABASE_CLASS, methods, database_gc);
     lcompat_newlib(L, functions);
     set_string(L, "version", sqlite3_libversion());
+    lua_pushboolean(L, sqlite3_threadsafe() != 0);
+    lua_setfield(L, -2, "is_threadsafe");
     return 1;
 }

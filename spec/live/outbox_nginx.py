@@ -33,6 +33,7 @@ error_log %(folder)s/error.log warn;
 pid %(folder)s/nginx.pid;
 %(user)s
 worker_processes 2;
+thread_pool smtp threads=2;
 events { worker_connections 128; }
 http {
    access_log off;

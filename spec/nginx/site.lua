@@ -11,6 +11,7 @@ error_log %s/error.log warn;
 pid nginx.pid;
 user %s; # a folder such as /root is closed to nginx's own user
 worker_processes %d;
+%s
 events { worker_connections 128; }
 http {
    access_log off;
@@ -90,7 +91,7 @@ end
 --- Start it.
 ---@param port integer
 ---@param location string    of nginx.conf
----@param more? table        http = directives, workers = how many
+---@param more? table        http, main = directives, workers = how many
 function site.start(port, location, more)
    more = more or {}
    local root = shell "pwd"
@@ -98,8 +99,8 @@ function site.start(port, location, more)
    local modules = shell "dirname $(dpkg -L libnginx-mod-http-lua | grep -m 1 '_module\\.so$')"
    os.execute(("rm -rf %s && mkdir -p %s/tmp"):format(self.prefix, self.prefix))
    local file = assert(io.open(self.prefix .. "/nginx.conf", "w"))
-   file:write(CONF:format(modules, modules, self.prefix, shell "echo $(id -un) $(id -gn)", more.workers or 1, root,
-      root, more.http or "", port, location))
+   file:write(CONF:format(modules, modules, self.prefix, shell "echo $(id -un) $(id -gn)", more.workers or 1,
+      more.main or "", root, root, more.http or "", port, location))
    file:close()
    os.execute(("${NGINX:-/usr/sbin/nginx} -e %s/error.log -p %s -c nginx.conf"):format(self.prefix, self.prefix))
    for _ = 1, 100 do

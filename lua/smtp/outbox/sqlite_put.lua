@@ -3,6 +3,7 @@
 
 local errors = require "smtp.errors"
 local steps = require "smtp.outbox.sqlite_steps"
+local thread = require "smtp.outbox.sqlite_thread"
 
 local change, rows, run = steps.change, steps.rows, steps.run
 
@@ -111,6 +112,8 @@ end
 
 function methods:put(outbox, record, pieces)
    if pieces then return put_pieces(self, outbox, record, pieces) end
+   local done, is_new, err = thread.put(self.path, outbox, record)
+   if done then return is_new, err end
    return change(self, true, put_whole, outbox, record)
 end
 

@@ -41,9 +41,18 @@ return function()
    local box = assert(safe.outbox { store = folder .. "bench.db", server = { host = "127.0.0.1", port = 1 } })
    local message = { from = "a@b.example", to = "c@d.example", subject = "x", text = ("a line of text\n"):rep(100) }
    for _ = 1, 300 do assert(box:put(message)) end
+   local thread = require "smtp.outbox.sqlite_thread"
+   local put = thread.put
+   local function in_worker()
+      thread.put = function() return false end
+      local done = box:put(message)
+      thread.put = put
+      return done
+   end
    measure("idle", function() return true end)
-   measure("a bare fsync", bare(folder .. "bench.log"))
-   measure("outbox:put", function() return box:put(message) end)
-   measure("a bare fsync", bare(folder .. "bench.log"))
-   measure("outbox:put", function() return box:put(message) end)
+   for _ = 1, 2 do
+      measure("a bare fsync", bare(folder .. "bench.log"))
+      measure("put, in worker", in_worker)
+      measure("put, in a thread", function() return box:put(message) end)
+   end
 end
