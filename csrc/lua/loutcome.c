@@ -94,6 +94,19 @@ static void push_recipients(lua_State *L, const struct smtp_transaction *m)
     }
 }
 
+/** transaction:envelope() -> the sender, a list of the recipients */
+static int transaction_envelope(lua_State *L)
+{
+    const struct smtp_transaction *m = to_transaction(L);
+    lua_pushlstring(L, m->from.data, m->from.len);
+    lua_createtable(L, (int)m->to_count, 0);
+    for (size_t i = 0; i < m->to_count; i++) {
+        lua_pushlstring(L, m->to[i].address.data, m->to[i].address.len);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 2;
+}
+
 /** transaction:recipients() -> { { address, state, code, enhanced, text }, … } in the order given.
  */
 static int transaction_recipients(lua_State *L)
@@ -210,9 +223,11 @@ static int transaction_receipt(lua_State *L)
 }
 
 static const luaL_Reg transaction_methods[] = {
-    METHOD(transaction, over),       METHOD(transaction, receipt),      METHOD(transaction, again),
-    METHOD(transaction, left),       METHOD(transaction, trouble),      METHOD(transaction, reply),
-    METHOD(transaction, recipients), METHOD(transaction, is_bystander), {NULL, NULL}};
+    METHOD(transaction, over),       METHOD(transaction, receipt),
+    METHOD(transaction, again),      METHOD(transaction, left),
+    METHOD(transaction, trouble),    METHOD(transaction, reply),
+    METHOD(transaction, recipients), METHOD(transaction, is_bystander),
+    METHOD(transaction, envelope),   {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, receipt), {NULL, NULL}};
 

@@ -35,6 +35,10 @@ local function is_plain(facts)
 end
 
 local function facts_of(message)
+   if message.plain then
+      return encoding.encode { is_plain = true, from = message.from, needs = message.kept_needs,
+         message_id = message.message_id, eightbit = message.eightbit }
+   end
    local facts = {}
    for i = 1, #kept do
       local value = message[kept[i]]
@@ -87,6 +91,7 @@ end
 local function body_of(message)
    local whole = source.of_message(message)
    if message.size > WHOLE_MAX then return nil, pieces_of(whole, message.size) end
+   if message.text and #message.text == message.size then return message.text end
    local parts = {}
    local trouble = source.drain(whole.open(), function(piece) parts[#parts + 1] = piece end)
    if trouble then return nil, nil, select(2, source.failure(trouble)) end
@@ -95,12 +100,24 @@ local function body_of(message)
    return body
 end
 
+-- A message of the commonest kinds, made in one step; nil for any other.
+local function compose_plain(options, server)
+   local message = request.plain(options, server)
+   if not message or #message.text ~= message.size then return nil end -- it has other line ends
+   message.from, message.to = message.transaction:envelope()
+   message.kept_needs = message.needs["8bitmime"] and message.needs
+   message.eightbit = message.kept_needs ~= nil or nil
+   return message
+end
+
 --- Check and compose a message, as smtp.send does, and sign it.
 ---@param options smtp.MessageOptions
 ---@param server smtp.Server
 ---@return smtp.OutgoingMessage|nil
 ---@return table|nil err
 function entry.compose(options, server)
+   local plain = compose_plain(options, server)
+   if plain then return plain end
    local message, err = request.message(options, server)
    local ok = message ~= nil
    if ok then ok, err = sign.message(message, math.huge) end

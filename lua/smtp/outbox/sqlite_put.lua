@@ -18,13 +18,8 @@ local methods = {}
 
 local INSERT = "INSERT INTO messages (outbox, id, state, due, claim, created, since, attempts, "
    .. "size, facts, recipients, addresses, ending, history) VALUES (?, ?, ?, ?, 0, ?, ?, 0, ?, "
-   .. "CAST(? AS BLOB), CAST(? AS BLOB), ?, x'', x'')"
+   .. "CAST(? AS BLOB), CAST(? AS BLOB), ?, x'', x'') ON CONFLICT (outbox, id) DO NOTHING"
 local FIND = "SELECT number, state FROM messages WHERE outbox = ? AND id = ?"
-
-local function insert(self, outbox, record, state, due)
-   return select(2, run(self, INSERT, outbox, record.id, state, due, record.created, record.since,
-      record.size, record.facts, record.recipients, record.addresses))
-end
 
 local function remove(self, number)
    run(self, "DELETE FROM bodies WHERE number = ?", number)
@@ -32,24 +27,26 @@ local function remove(self, number)
    run(self, "DELETE FROM messages WHERE number = ?", number)
 end
 
--- Another process may be in the middle of putting the same message: the later one wins, because the
--- earlier one may have died.
-local function is_there(self, outbox, record)
+-- -> the number of the new message; false: there is one with this id. Another process may be in the
+-- middle of putting the same message: the later one wins, because the earlier one may have died.
+local function insert(self, outbox, record, state, due)
+   local count, number = run(self, INSERT, outbox, record.id, state, due, record.created,
+      record.since, record.size, record.facts, record.recipients, record.addresses)
+   if count == 1 then return number end
    local found = rows(self, FIND, outbox, record.id)[1]
-   if found and found[2] ~= "arriving" then return true end
-   if found then remove(self, found[1]) end
-   return false
+   if found[2] ~= "arriving" then return false end
+   remove(self, found[1])
+   return insert(self, outbox, record, state, due)
 end
 
 local function put_whole(self, outbox, record)
-   if is_there(self, outbox, record) then return false end
    local number = insert(self, outbox, record, "queued", record.due)
+   if not number then return false end
    run(self, "INSERT INTO bodies (number, body) VALUES (?, CAST(? AS BLOB))", number, record.body)
    return true
 end
 
 local function begin_pieces(self, outbox, record)
-   if is_there(self, outbox, record) then return false end
    return insert(self, outbox, record, "arriving", record.created + ARRIVING)
 end
 
