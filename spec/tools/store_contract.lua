@@ -133,6 +133,18 @@ function contract.describe(open)
       assert.same({ false }, select(2, commit({}, { mark })))
    end)
 
+   it("marks those of several messages whose claim is its own", function()
+      for _, id in ipairs { "a", "b", "c" } do put(id) end
+      local marks = {}
+      for i, own in ipairs(claim()) do marks[i] = { number = own.number, claim = own.claim, bytes = "+" } end
+      assert.same({ true, true, true }, select(2, commit({}, marks)))
+      commit { result(marks[2]) }
+      assert.same({ true, false, true }, select(2, commit({}, marks)))
+      assert.equal("a c", ids(store:list("box", { limit = 9, state = "ending" })))
+      assert.equal("", ids(store:list("box", { limit = 9, state = "claimed" })))
+      assert.same({ ending = 2, sent = 1 }, (store:count "box"))
+   end)
+
    it("does not mark a message that has a result", function()
       put "a"
       local own = claim()[1]

@@ -51,13 +51,18 @@ function Store:get(outbox, id)
    return steps.step(self, one, outbox, id)
 end
 
-local LIST = steps.SELECT .. "number > ?2 AND state <> 'arriving' AND (?3 IS NULL OR "
-   .. steps.STATE .. " = ?3) AND (?4 IS NULL OR instr(addresses, ?4) > 0) "
-   .. "ORDER BY number LIMIT ?5"
+-- Messages of one state are found by the index of states; all of them need no index.
+local IN_ORDER = "number > ?2 AND (?4 IS NULL OR instr(addresses, ?4) > 0) ORDER BY number LIMIT ?3"
+local LIST = steps.SELECT:gsub("FROM messages", "%0 NOT INDEXED") .. "state <> 'arriving' AND "
+   .. IN_ORDER
+local LIST_OF_STATE = steps.SELECT .. "state = ?5 AND " .. steps.STATE .. " = ?6 AND " .. IN_ORDER
 
 local function listed(self, outbox, filter)
    local address = filter.address and "\n" .. filter.address .. "\n"
-   return records(self, LIST, outbox, filter.after or 0, filter.state, address, filter.limit)
+   local after, state = filter.after or 0, filter.state
+   if not state then return records(self, LIST, outbox, after, filter.limit, address) end
+   return records(self, LIST_OF_STATE, outbox, after, filter.limit, address,
+      state == "ending" and "claimed" or state, state)
 end
 
 function Store:list(outbox, filter)

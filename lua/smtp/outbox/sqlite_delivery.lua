@@ -5,6 +5,10 @@ local steps = require "smtp.outbox.sqlite_steps"
 
 local change, records, rows, run = steps.change, steps.records, steps.rows, steps.run
 
+local unpack = table.unpack or unpack -- luacheck: ignore
+
+local ALIKE_MAX = 32 -- marks in one statement
+
 local methods = {}
 
 -- ---- claims ----
@@ -45,26 +49,56 @@ end
 
 -- ---- results and marks ----
 
-local SETTLE = "UPDATE messages SET state = ?, due = ?, since = coalesce(?, since), "
-   .. "recipients = CAST(? AS BLOB), attempts = ?, history = CAST(history || ? AS BLOB), "
-   .. "claim = coalesce(?, claim), ending = x'' WHERE number = ? AND claim = ? AND "
-   .. "(? IS NULL OR " .. steps.STATE .. " = ?)"
-local MARK = "UPDATE messages SET ending = CAST(ending || ? AS BLOB) WHERE number = ? AND "
-   .. "claim = ? AND state = 'claimed'"
+local SETTLE = "UPDATE messages SET state = ?, due = ?, recipients = CAST(? AS BLOB), "
+   .. "attempts = ?, history = CAST(history || ? AS BLOB), ending = x''%s WHERE number = ? AND "
+   .. "claim = ?%s"
+local SETTLE_ATTEMPT = SETTLE:format("", "")
+local SETTLE_ANY = SETTLE:format(", since = coalesce(?, since), claim = coalesce(?, claim)",
+   " AND (? IS NULL OR " .. steps.STATE .. " = ?)")
+local MARK = "UPDATE messages SET ending = CAST(ending || ? AS BLOB) WHERE claim = ? AND "
+   .. "state = 'claimed' AND number "
+local MARK_ONE = MARK .. "= ?"
 
-local function settle(self, result)
-   return run(self, SETTLE, result.state, result.due, result.since, result.recipients,
-      result.attempts, result.history, result.new_claim, result.number, result.claim, result.from,
-      result.from) == 1
+-- Most results are those of an attempt.
+local function settle(self, one)
+   if not (one.since or one.new_claim or one.from) then
+      return run(self, SETTLE_ATTEMPT, one.state, one.due, one.recipients, one.attempts,
+         one.history, one.number, one.claim) == 1
+   end
+   return run(self, SETTLE_ANY, one.state, one.due, one.recipients, one.attempts, one.history,
+      one.since, one.new_claim, one.number, one.claim, one.from, one.from) == 1
+end
+
+-- By how many messages they are for: statements for marks with the same bytes.
+local mark_some = {}
+
+-- The marks of a flight are alike: one statement writes them. -> did all of them count?
+local function mark_alike(self, marks)
+   local first, numbers = marks[1], {}
+   if #marks < 2 or #marks > ALIKE_MAX then return false end
+   for i = 1, #marks do
+      if marks[i].claim ~= first.claim or marks[i].bytes ~= first.bytes then return false end
+      numbers[i] = marks[i].number
+   end
+   local sql = mark_some[#marks] or MARK .. "IN (?" .. (", ?"):rep(#marks - 1) .. ")"
+   mark_some[#marks] = sql
+   return run(self, sql, first.bytes, first.claim, unpack(numbers)) == #marks
+end
+
+-- A mark that is written twice is one mark.
+local function mark_all(self, marks)
+   local marked, all = {}, mark_alike(self, marks)
+   for i = 1, #marks do
+      local one = marks[i]
+      marked[i] = all or run(self, MARK_ONE, one.bytes, one.claim, one.number) == 1
+   end
+   return marked
 end
 
 local function commit_all(self, settled, marks)
-   local done, marked = {}, {}
+   local done = {}
    for i = 1, #settled do done[i] = settle(self, settled[i]) end
-   for i = 1, #marks do
-      marked[i] = run(self, MARK, marks[i].bytes, marks[i].number, marks[i].claim) == 1
-   end
-   return done, marked
+   return done, mark_all(self, marks)
 end
 
 function methods:commit(_, settled, marks)
