@@ -120,6 +120,7 @@ check: deps-test
 bench: deps-bench bench-build
 	@spec/bench/run $(WORKLOADS)
 	@spec/bench/compose/run $(WORKLOADS)
+	@spec/bench/outbox/run $(WORKLOADS)
 	@$(if $(WORKLOADS),,$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg)
 
 bench-instructions: deps-bench bench-build
