@@ -35,6 +35,11 @@ describe("A proxy", function()
       end
    end)
 
+   it("that stops in its header is shown with what it said", function()
+      local _, err = play(http(), script "<http>\nS: HTTP/1.1 100 Wait\nSILENCE")
+      assert.same({ "timeout", "timeout", "HTTP/1.1 100 Wait" }, { err.kind, err.reason, err.text })
+   end)
+
    it("may give the server's first bytes with its last answer, for TLS as well", function()
       local early = script [[
          <http>

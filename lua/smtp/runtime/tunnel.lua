@@ -40,7 +40,11 @@ local of_transport = { timeout = "timeout", system = "system" }
 -- The transport failed in the dialogue.
 local function lost(why, text, unread)
    local kind = of_transport[why]
-   if kind then return { kind = kind, reason = kind, stage = "connect", text = text } end
+   if kind then
+      local has_words = unread:find("[A-Za-z]")
+      return { kind = kind, reason = kind, stage = "connect",
+         text = has_words and shown(unread) or text }
+   end
    return trouble_of({ reason = "proxy_protocol", retry = "later", is_closed = true,
       text = unread == "" and text ~= "" and text or nil }, unread)
 end
