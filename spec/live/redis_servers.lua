@@ -111,11 +111,12 @@ function servers.root()
    return root
 end
 
---- Let `require` find the clients that spec/live/redis.sh has unpacked.
+--- Let `require` find the clients that spec/live/redis.sh has unpacked. -> package.path
 function servers.add_clients()
    for _, name in ipairs { "nginx-redis", "lua-redis" } do
       package.path = ("%s;build/live/%s/root/usr/share/lua/5.1/?.lua"):format(package.path, name)
    end
+   return package.path
 end
 
 --- The environment of a server that may lose its power.

@@ -1,4 +1,5 @@
 -- The Redis store, with a real server and with clients that others have written.
+local command = require "spec.tools.command"
 local contract = require "spec.tools.store_contract"
 local environment = require "smtp.runtime.environment"
 local redis = require "smtp.outbox.redis"
@@ -86,6 +87,23 @@ for name, connect in pairs(clients) do
          server:command("config", "set", "appendfsync", "always")
          assert.equal(1, #said)
          assert.matches("appendfsync everysec", said[1])
+      end)
+   end)
+end
+
+if not environment.is_nginx() then
+   describe("The recipe outbox-redis.lua", function()
+      local server
+      setup(function() server = servers.start() end)
+      teardown(function() server:remove() end)
+
+      it("delivers a message once, as often as it runs", function()
+         local line = ("REDIS_PORT=%d LUA_PATH='%s;;' examples/run outbox-redis.lua"):format(server.port,
+            servers.add_clients())
+         local said = command.own(line)
+         assert.matches("^order%-7\tsent\t\n1 sent, 0 failed, 0 in doubt\n", said)
+         assert.matches("Subject: Your order", said)
+         assert.matches("^0 sent, 0 failed, 0 in doubt\n", command.own(line))
       end)
    end)
 end

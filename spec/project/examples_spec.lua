@@ -63,6 +63,17 @@ describe("the recipe", function()
       outboxes.clean()
    end)
 
+   it("outbox-redis.lua delivers a message, with a client of Redis", function()
+      local folder = os.tmpname() .. ".redis"
+      command.run("mkdir " .. folder)
+      command.write(folder .. "/redis.lua", "return require 'spec.tools.redis_model'.new()")
+      local said = run("outbox-redis.lua", ("LUA_PATH='%s/?.lua;./?.lua;;'"):format(folder))
+      command.run("rm -r " .. folder)
+      assert.equal(0, status_of(said), said)
+      assert.matches("^order%-7\tsent\t\n1 sent, 0 failed, 0 in doubt\n", said)
+      assert.matches("Subject: Your order", said)
+   end)
+
    it("cron.lua mails the output of a command that failed, and ends as it did", function()
       local said = run("cron.lua")
       assert.equal(3, status_of(said), said)
@@ -220,7 +231,8 @@ describe("each recipe", function()
 
    it("is run here", function()
       local by_name = { ["app_spec.lua"] = true, ["cron.lua"] = true, ["oauth.lua"] = true, ["gmail_oauth.lua"] = true,
-         ["microsoft365_oauth.lua"] = true, ["lua-smtp.lua"] = true, ["outbox.lua"] = true }
+         ["microsoft365_oauth.lua"] = true, ["lua-smtp.lua"] = true, ["outbox.lua"] = true,
+         ["outbox-redis.lua"] = true }
       for path in names:gmatch("%S+") do
          local name = path:match("[^/]+$")
          assert(recipes[name] or by_name[name], name)
