@@ -5,7 +5,8 @@
 
 enum {
     WAKE_MS = 1000,    /* how long recv waits by itself, at most */
-    SEGMENT_LEN = 1200 /* octets that are one TCP segment on any path of today */
+    SEGMENT_LEN = 1200, /* octets that are one TCP segment on any path of today */
+    TURN_LEN = 262144   /* bytes that a socket which gives way to others sends at once */
 };
 
 void stream_init(struct smtp_socket *s)
@@ -177,12 +178,9 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
 
 /* ---- bytes ---- */
 
-const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
+static const char *send_some(struct smtp_socket *s, const void *data, size_t len,
+                             int64_t deadline_ms, size_t *sent)
 {
-    *sent = 0;
-    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
-    if (len == 0) return NULL;
-    int64_t deadline_ms = stream_deadline_ms(s, s->send_ms);
     if (s->tls != NULL) return tls_send(s, data, len, deadline_ms, sent);
     while (*sent < len) {
         size_t n;
@@ -192,6 +190,18 @@ const char *stream_send(struct smtp_socket *s, const void *data, size_t len, siz
         *sent += n;
     }
     return NULL;
+}
+
+const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
+{
+    *sent = 0;
+    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
+    if (len == 0) return NULL;
+    int64_t deadline_ms = stream_deadline_ms(s, s->send_ms);
+    if (!s->nonblocking || len <= TURN_LEN) return send_some(s, data, len, deadline_ms, sent);
+    const char *word = send_some(s, data, TURN_LEN, deadline_ms, sent);
+    if (word != NULL || *sent < TURN_LEN) return word;
+    return stream_put_off(s, POLLIN | POLLOUT, deadline_ms);
 }
 
 const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len)

@@ -18,8 +18,8 @@ local function options(port, loop, more)
 end
 
 local function send(port, loop, more)
-   local t = options(port, loop, more)
-   for name, value in pairs(message) do t[name] = value end
+   local t = options(port, loop, message)
+   for name, value in pairs(more or {}) do t[name] = value end
    return safe.send(t)
 end
 
@@ -99,6 +99,42 @@ describe("a call in an event loop", function()
          other.finish()
          assert(result[1], tostring(result[2]))
       end
+   end)
+
+   it("lets others have their turn while it sends a large message", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:send "220 hi\r\n"
+         for _, reply in ipairs { "250 mx", "250 ok", "250 ok", "354 go" } do line(sock) sock:send(reply .. "\r\n") end
+         local data, last = "", ""
+         repeat
+            data = sock:receiveany(65536) or ""
+            last = (last .. data):sub(-5)
+         until data == "" or last == "\r\n.\r\n"
+         sock:send "250 queued\r\n"
+         line(sock)
+         sock:send "221 bye\r\n"
+      ]]
+      local piece, count, at_once, most, over = (("x"):rep(78) .. "\r\n"):rep(800), 0, 0, 0, false
+      local own = poll_loop.new()
+      own.run {
+         function()
+            assert(send(other.port, own, { raw = function()
+               count, at_once = count + 1, at_once + #piece
+               most = math.max(most, at_once)
+               return count <= 200 and piece or nil
+            end }))
+            over = true
+         end,
+         function()
+            while not over do
+               own.sleep(0)
+               at_once = 0
+            end
+         end,
+      }
+      other.finish()
+      assert.truthy(most <= 262144 + 2 * #piece, most)
    end)
 
    it("is one of two hundred that a server serves step by step", function()

@@ -38,6 +38,7 @@ end
 --- The session asks for the next piece of the message that it says.
 ---@return table|nil trouble   what the source of the message failed with: { reason, cause }
 ---@return string|nil text
+---@return integer|nil len     how many bytes were read for it
 function Body:give(session)
    local spoken, piece = session:spoken(), self.piece
    -- A message may be refused on its way: what is left of it is not the next one's.
@@ -51,7 +52,7 @@ function Body:give(session)
    self.piece, self.piece_at = piece or nil, 1
    if piece == nil then session:body_end() end
    if piece == false then return trouble, source.sentence(trouble) end
-   return nil
+   return nil, nil, piece and #piece
 end
 
 return body

@@ -133,7 +133,9 @@ local function check_deadline(conversation, text)
 end
 
 function doing.body(conversation)
-   local trouble, text = conversation.body:give(conversation.session)
+   local sock = conversation.sock
+   local trouble, text, len = conversation.body:give(conversation.session)
+   if len and sock.pace then sock:pace(len) end
    if trouble then
       conversation:fail(trouble.reason, trouble.cause, text)
    else

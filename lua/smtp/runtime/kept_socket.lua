@@ -99,6 +99,10 @@ for _, name in ipairs { "settimeouts", "send", "receiveany", "sslhandshake", "tl
    Transport[name] = function(self, ...) return self.sock[name](self.sock, ...) end
 end
 
+function Transport:pace(count)
+   if self.sock.pace then self.sock:pace(count) end
+end
+
 --- Connect, unless it is a kept connection.
 function Transport:connect(...)
    if self.facts then return true end

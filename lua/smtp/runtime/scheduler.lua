@@ -116,13 +116,17 @@ function Socket:close()
    return self.sock:close()
 end
 
+--- So many bytes were sent, or made to be sent: others have their turn after so many of them.
+function Socket:pace(count)
+   self.sent = self.sent + count
+   if self.sent < SENT_MAX then return end
+   self.sent = 0
+   group.take_turn(self.watch)
+end
+
 function Socket:send(data)
    local result, why, text, count = runtime.persist(self.sock, self, nil, nil, "send", data)
-   self.sent = self.sent + (result or count or 0)
-   if self.sent >= SENT_MAX then
-      self.sent = 0
-      group.take_turn(self.watch)
-   end
+   self:pace(result or count or 0)
    return result, why, text, count
 end
 
