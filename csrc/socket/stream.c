@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-    WAKE_MS = 1000,    /* how long recv waits by itself, at most */
+    WAKE_MS = 1000,     /* how long recv waits by itself, at most */
     SEGMENT_LEN = 1200, /* octets that are one TCP segment on any path of today */
     TURN_LEN = 262144   /* bytes that a socket which gives way to others sends at once */
 };
