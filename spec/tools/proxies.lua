@@ -199,8 +199,8 @@ end }
 ---@return table     port, finish() -> the hosts that it was asked for, one a line
 function proxies.start(kind, t)
    t = t or {}
-   return peer.start(program:format(kind, t.user or "", t.password or "", t.connections or 1, tostring(t.pause),
-      tostring(t.waits)))
+   local pause = tostring(t.pause):gsub(",", ".") -- as some locales write it
+   return peer.start(program:format(kind, t.user or "", t.password or "", t.connections or 1, pause, tostring(t.waits)))
 end
 
 --- Start a sink.
