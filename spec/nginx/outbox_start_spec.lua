@@ -2,6 +2,7 @@
 local outboxes = require "spec.tools.outboxes"
 local server = require "spec.nginx.server"
 local site = require "spec.nginx.site"
+local smtp = require "smtp.safe"
 
 local ngx = package.loaded.ngx
 
@@ -24,12 +25,14 @@ location / {
 }
 ]]
 
-local mx, own
+local COUNT = 25
+
+local mx, own, path
 
 local function start(config, workers)
-   mx = server.start(config)
+   mx, path = server.start(config), outboxes.path()
    own = site.start(mx.port < 40000 and mx.port + 7000 or mx.port - 7000, LOCATION,
-      { http = HTTP:format(outboxes.path(), mx.port), workers = workers })
+      { http = HTTP:format(path, mx.port), workers = workers })
 end
 
 local function put(id)
@@ -65,25 +68,27 @@ describe("outbox:start", function()
    end)
 
    for _, name in ipairs { "HUP", "QUIT" } do
-      it("finishes what is in progress when its worker has to end: " .. name, function()
-         start { slow = { RCPT = 0.5 } }
-         put "m1"
+      it("finishes what is on its way, and gives back the rest, when its worker has to end: " .. name, function()
+         start { slow = { RCPT = 0.1 } }
+         for i = 1, COUNT do put("m" .. i) end
          mx:wait("C RCPT", 1)
-         put "m2" -- it is claimed as well, or waits
          own:signal(name)
-         wait_for_result "m1"
          if name == "HUP" then
-            wait_for_result "m2"
+            for i = 1, COUNT do wait_for_result("m" .. i) end
+            assert.equal(COUNT, mx:count "message")
          else
             assert.is_true(own:wait())
+            local stats = assert(smtp.outbox { store = path, name = "box", server = { host = "localhost" } }):stats()
+            assert.same({ 0, 0, 0, COUNT }, { stats.claimed, stats.ending, stats.doubt, stats.sent + stats.queued })
+            assert.equal(stats.sent, mx:count "message")
+            assert.is_true(stats.sent > 0 and stats.queued > 0)
          end
-         assert.equal(name == "HUP" and 2 or 1, mx:count "message")
       end)
    end
 
    it("is refused where it does not work, with what to do instead", function()
       local given = { store = outboxes.path(), server = { host = "relay.example" } }
-      local box = assert(require("smtp.safe").outbox(given))
+      local box = assert(smtp.outbox(given))
       local ok, err = box:start()
       assert.is_nil(ok)
       assert.same({ "usage", "start" }, { err.kind, err.option })
@@ -93,7 +98,7 @@ describe("outbox:start", function()
       assert.same({ "usage", "run" }, { err.kind, err.option })
       assert.matches("lua%-smtp outbox run.*once = true", err.hint)
       given.store = assert(require("smtp.outbox.sqlite").open(given.store))
-      box = assert(require("smtp.safe").outbox(given))
+      box = assert(smtp.outbox(given))
       ok, err = box:start()
       assert.is_nil(ok)
       assert.matches("the phase content", err.what)
