@@ -4,6 +4,7 @@
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
 # make contact-form   install what is missing, build, run a contact form in nginx and show its mail
 # make test       install what is missing, build, run every spec under every Lua
+# make test-hosts run the specs in event loops of other programs, which are unpacked, not installed
 # make check      what must pass before a commit
 # make bench      install what is missing, and measure: ours, other clients, this machine's limit
 # make proof      all that is promised, within an hour (PROOF="cuts fuzz": only these)
@@ -114,6 +115,9 @@ test: deps-test
 	@$(MAKE) --no-print-directory build
 	@.ci/test $(LUAS)
 
+test-hosts: deps-test
+	@spec/hosts/run
+
 check: deps-test
 	@.ci/check
 
@@ -219,7 +223,7 @@ clean:
 # A header that is gone: what included it is compiled again.
 csrc/%.h: ;
 
-.PHONY: all objects deps build spec demo contact-form test check bench bench-instructions bench-build fuzz \
+.PHONY: all objects deps build spec demo contact-form test test-hosts check bench bench-instructions bench-build fuzz \
         install install-modules uninstall build-rock install-rock build-store-rock install-store-rock store \
         rock dist proof mutants clean
 -include $(OBJECTS:.o=.d)
