@@ -48,15 +48,20 @@ end
 each_line("find lua -name '*.lua' | sort", function(path)
    local module = path:match("^lua/(.*)%.lua$"):gsub("/", ".")
    local room, count, seen = lua_room(module), 0, {}
-   for other in read(path):gmatch("require%s*%(?%s*[\"'](smtp[a-z_.]*)[\"']") do
-      if not seen[other] then count = count + 1 end
-      seen[other] = true
+   local function look(other)
       local below = not is_c[other] and lua_room(other)
       if below and not at[below] then tell("%s: no room is named %s", path, below) end
       if below and at[below] and at[below] < at[room] then
          tell("%s requires %s, which is above it", path, other)
       end
    end
+   local text = read(path)
+   for other in text:gmatch("require%s*%(?%s*[\"'](smtp[a-z_.]*)[\"']") do
+      if not seen[other] then count = count + 1 end
+      seen[other] = true
+      look(other)
+   end
+   for other in text:gmatch("[.]late%s*%(?%s*[\"'](smtp[a-z_.]*)[\"']") do look(other) end
    if count > FAN_OUT and module ~= "smtp.types" then tell("%s requires %d modules", path, count) end
 end)
 

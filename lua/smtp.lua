@@ -100,24 +100,30 @@ function smtp.outbox(options)
    return setmetatable({ safe = raise(safe.outbox(options)) }, outbox_mt)
 end
 
-local Connection = {}
+-- The methods of connections, which raise what those of smtp.safe's return. Their module is loaded
+-- with the first connection.
+local Connection, connection_mt = {}, nil
 
-for name, method in pairs(safe.connection_methods) do
-   Connection[name] = function(self, argument) return raise(method(self, argument)) end
-end
-
-local connection_mt = { __name = "smtp.Connection", __tostring = safe.connection_mt.__tostring,
-   __close = safe.connection_mt.__close }
-
-function connection_mt.__index(self, name)
-   return Connection[name] or safe.connection_mt.__index(self, name)
+local function class_of(safe_mt)
+   local mt = { __name = "smtp.Connection", __tostring = safe_mt.__tostring,
+      __close = safe_mt.__close }
+   function mt.__index(self, name)
+      local value = Connection[name] or safe_mt.__index(self, name)
+      if type(value) == "function" and not Connection[name] then
+         Connection[name] = function(conn, argument) return raise(value(conn, argument)) end
+      end
+      return Connection[name] or value
+   end
+   return mt
 end
 
 --- Connect once, send many.
 ---@param options smtp.ConnectionOptions
 ---@return smtp.Connection
 function smtp.connect(options)
-   return setmetatable(raise(safe.connect(options)), connection_mt)
+   local conn = raise(safe.connect(options))
+   connection_mt = connection_mt or class_of(getmetatable(conn))
+   return setmetatable(conn, connection_mt)
 end
 
 return smtp

@@ -2,9 +2,9 @@
 -- @module smtp.safe
 
 local system = require "smtp.ground.resources"
-local connection = require "smtp.client.connection"
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
+local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
 local runtime = require "smtp.runtime.runtime"
 local request = require "smtp.client.request"
@@ -77,7 +77,7 @@ end
 ---@return smtp.SafeConnection?
 ---@return smtp.Error?
 function safe.connect(t)
-   return connection.open(t)
+   return run_module("smtp.client.connection", "open", t)
 end
 
 --- What does this server offer? Sends no mail; see smtp.client.probe.
@@ -145,6 +145,6 @@ function safe.is_error(value, class)
    return errors.is(value, class)
 end
 
-safe.connection_methods, safe.connection_mt = connection.methods, connection.mt
+if environment.is_nginx() then system.load "smtp.runtime.nginx.preload" end
 
 return safe

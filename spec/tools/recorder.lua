@@ -10,6 +10,7 @@ if locale then
 end
 
 local core = require "smtp.core"
+local connection = require "smtp.client.connection"
 local safe = require "smtp.safe"
 
 -- os.tmpname knows /tmp only. Where TMPDIR names a folder, the files of the specs are made in it.
@@ -102,7 +103,7 @@ end
 -- ---- what comes out ----
 
 local function note_result(value)
-   if type(value) ~= "table" or getmetatable(value) == safe.connection_mt then return end
+   if type(value) ~= "table" or getmetatable(value) == connection.mt then return end
    if safe.is_error(value) then note(tostring(value), 0) end
    note(value, 0)
 end
@@ -143,8 +144,8 @@ function safe.defer(t, callback)
    return noted(defer(observed(t), type(callback) == "function" and noting(callback) or callback))
 end
 
-for name, method in next, safe.connection_methods do
-   safe.connection_methods[name] = function(...)
+for name, method in next, connection.methods do
+   connection.methods[name] = function(...)
       return noted(method(...))
    end
 end

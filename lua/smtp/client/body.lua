@@ -2,7 +2,7 @@
 -- piece, when its transaction is the one that is said.
 -- @module smtp.client.body
 
-local source = require "smtp.compose.source"
+local source = require("smtp.ground.resources").late "smtp.compose.source" -- messages bring it
 
 local body = {}
 

@@ -3,8 +3,8 @@
 
 local core = require "smtp.core"
 local runtime = require "smtp.runtime.runtime"
+local system = require "smtp.ground.resources"
 local tls = require "smtp.client.tls"
-local tunnel = require "smtp.runtime.tunnel"
 
 local connecting = {}
 
@@ -50,6 +50,8 @@ end
 -- Goes through the proxy. -> true | nil, trouble
 local function pass_proxy(conversation, deadline)
    local server = conversation.server
+   local tunnel, lack = system.load "smtp.runtime.tunnel"
+   if not tunnel then return nil, connect_trouble("system", lack) end
    local early, trouble = tunnel.open(conversation.sock, server, deadline)
    if early and server.tls == "implicit" then -- before TLS nothing is the server's
       trouble = { kind = "tls", reason = "plaintext", stage = "tls", text = tunnel.shown(early) }

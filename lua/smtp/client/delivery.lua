@@ -9,7 +9,7 @@ local hosts = require "smtp.client.hosts"
 local memory = require "smtp.client.memory"
 local observers = require "smtp.result.observer"
 local refusal = require "smtp.result.refusal"
-local sign = require "smtp.compose.sign"
+local system = require "smtp.ground.resources"
 
 local delivery = {}
 
@@ -23,6 +23,9 @@ end
 ---@return true|nil
 ---@return table|nil err
 function delivery.sign(server, message, started)
+   if not message.signers then return true end
+   local sign, why = system.load "smtp.compose.sign"
+   if not sign then return nil, system.error(why) end
    return sign.message(message, delivery.deadline(server, message, started))
 end
 

@@ -17,7 +17,7 @@
 -- that is known to have reached no server.
 -- @module smtp.client.ending
 
-local scheduler = require "smtp.runtime.scheduler"
+local scheduler = require("smtp.ground.resources").late "smtp.runtime.scheduler" -- send_many has it
 local user_call = require "smtp.options.user_call"
 
 local ending = {}

@@ -5,10 +5,12 @@ local check = require "smtp.options.check"
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
-local outgoing = require "smtp.compose.outgoing"
 local receipts = require "smtp.result.receipt"
 local runtime = require "smtp.runtime.runtime"
 local servers = require "smtp.options.server"
+local system = require "smtp.ground.resources"
+
+local outgoing = system.late "smtp.compose.outgoing"
 
 local request = {}
 
@@ -148,7 +150,7 @@ end)
 
 --- By whether they have 8-bit bytes: the needs of messages that have nothing but from, to and raw.
 -- They are never changed.
-request.plain_needs = { [true] = outgoing.needs { eightbit = true }, [false] = receipts.no_needs }
+request.plain_needs = { [true] = receipts.eightbit_needs, [false] = receipts.no_needs }
 
 local plain_needs = request.plain_needs
 

@@ -8,6 +8,7 @@ local envelopes = require "smtp.compose.envelope"
 local extensions = require "smtp.options.extensions"
 local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
+local receipts = require "smtp.result.receipt"
 local refuse = require("smtp.errors").refuse
 
 local outgoing = {}
@@ -71,7 +72,7 @@ function outgoing.needs(message)
       needs.chunking = "BINARYMIME is sent by it alone"
    end
    if message.eightbit and not message.must_be_binary then
-      needs["8bitmime"] = "the message contains 8-bit bytes"
+      needs["8bitmime"] = receipts.eightbit_needs["8bitmime"]
    end
    if message.utf8_address then
       needs.smtputf8 = ("an address outside ASCII needs it (%s)"):format(message.utf8_address)

@@ -64,6 +64,18 @@ function system.load(name)
    return nil, why, lack
 end
 
+--- A module of this library that is loaded when one of its functions is first needed. If it cannot
+-- be read then, that raises a SystemError: this is for code whose errors a door returns.
+---@param name string
+---@return table
+function system.late(name)
+   return setmetatable({}, { __index = function(_, key)
+      local module, why = system.load(name)
+      if not module then error(system.error(why), 0) end
+      return module[key]
+   end })
+end
+
 --- The module smtp.crypto. It is loaded only when a mechanism or a signature needs it, because it
 -- brings libcrypto into the process.
 ---@return table|nil crypto

@@ -6,7 +6,7 @@ local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local names = require "smtp.options.names"
 local refuse = require("smtp.errors").refuse
-local unknown = require "smtp.options.unknown"
+local unknown = require("smtp.ground.resources").late "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
 local words = require "smtp.options.words"
 

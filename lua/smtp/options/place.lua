@@ -6,10 +6,12 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
 local host_name = require "smtp.options.host_name"
-local proxies = require "smtp.options.proxy"
 local refuse = require("smtp.errors").refuse
 local services = require "smtp.options.services"
-local url_parts = require "smtp.options.url_parts"
+local system = require "smtp.ground.resources"
+
+local proxies = system.late "smtp.options.proxy"
+local url_parts = system.late "smtp.options.url_parts"
 
 local place = {}
 

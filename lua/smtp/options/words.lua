@@ -3,7 +3,7 @@
 -- @module smtp.options.words
 
 local ascii = require "smtp.ground.ascii"
-local unknown = require "smtp.options.unknown"
+local unknown = require("smtp.ground.resources").late "smtp.options.unknown"
 local user_call = require "smtp.options.user_call"
 
 local words = {}

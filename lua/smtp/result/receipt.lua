@@ -9,6 +9,9 @@ local receipt = {}
 --- The needs of a message that needs no extension; never changed.
 receipt.no_needs = {}
 
+--- The needs of a message that needs 8BITMIME alone; never changed.
+receipt.eightbit_needs = { ["8bitmime"] = "the message contains 8-bit bytes" }
+
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
@@ -112,8 +115,6 @@ function receipt.new(parts, used, message_id, size, seconds, recipients, accepte
       extensions = used }
 end
 
-local eightbit_needs = { ["8bitmime"] = true }
-
 --- The receipts of messages of send_many.
 ---@param parts table    from receipt.parts
 ---@param values table   what pipeline:take returned: nine values for each of them
@@ -129,7 +130,7 @@ function receipt.of_values(parts, values, count)
          index, message_id, size = entry.index, entry.message_id, receipt.size(entry)
          used = receipt.used(entry.needs, parts)
       elseif v[i + 7] then
-         parts.eightbit = parts.eightbit or receipt.used(eightbit_needs, parts)
+         parts.eightbit = parts.eightbit or receipt.used(receipt.eightbit_needs, parts)
          used = parts.eightbit
       else
          used = parts.none

@@ -1,7 +1,6 @@
 --- What this host offers: sockets, TLS settings, and the name to say in EHLO.
 -- @module smtp.runtime.runtime
 
-local callers_transport = require "smtp.runtime.callers_transport"
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
 local loops = require "smtp.options.loop"
@@ -24,6 +23,8 @@ end
 -- The caller's transport. If the caller's function makes none, there is none: to connect without it
 -- might go past a proxy that the caller relies on.
 local function callers_own(own)
+   local callers_transport, lack = system.load "smtp.runtime.callers_transport"
+   if not callers_transport then return nil, { system = lack } end
    if type(own) ~= "function" then return callers_transport.new(own) end
    local ok, transport, why = user_call.call(own)
    if not ok then
