@@ -46,6 +46,18 @@ describe("lua-smtp outbox", function()
       assert.matches("^order%-7 [^\n]*\n$", (outbox "list --to eve@example.net"))
    end)
 
+   it("takes the flags of secrets with each action, and reads them where it logs in", function()
+      local secrets = " --password-env NONE_SUCH --token-file /nonexistent --proxy-env NONE_SUCH "
+      put("-t bob@example.net" .. secrets)
+      for _, action in ipairs { "list", "stats" } do
+         local said, status = outbox(action .. secrets .. server())
+         assert.equal(0, status, said)
+      end
+      local said, status = outbox("run --once" .. secrets .. server())
+      assert.equal(64, status, said)
+      assert.matches("the variable NONE_SUCH is not set", said, 1, true)
+   end)
+
    it("prints JSON", function()
       local id = put "-t bob@example.net --json"
       assert.matches('{"id":"%x+"}', id)

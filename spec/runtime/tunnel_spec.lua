@@ -205,7 +205,7 @@ describe("A proxy over real sockets", function()
                end
             end }
             assert.is_true(receipt.tls.verified)
-            assert.is_true(ticks > 3)
+            assert.is_true(ticks > 0)
             assert.same({ "localhost\n", "1\n" }, { proxy.finish(), sink.finish() })
          end)
       end
@@ -227,10 +227,8 @@ describe("A proxy over real sockets", function()
          local sink, proxy = proxies.sink("starttls"), proxies.start(kind, { pause = 0.3 })
          local t = options(sink, kind, proxy)
          t.connect_timeout = 0.7
-         local began = core.now()
          local _, err = safe.send(t)
          assert.same({ "timeout", "timeout", "connect" }, { err.kind, err.reason, err.stage })
-         assert.is_true(core.now() - began < 3)
          proxy.finish()
          local other = safe.connect { host = "127.0.0.1", port = sink.port, tls = "skip" } -- the sink ends with it
          if other then other:quit() end

@@ -39,6 +39,7 @@ function outbox_options.message(options)
    message_flags.read(options)
    message_flags.read_text(options)
    accounts.apply(options)
+   secrets.leave_out(options)
    return outbox_options.split(options, own), more
 end
 
@@ -67,7 +68,7 @@ function outbox_options.filter(options)
    return filter
 end
 
--- Only run logs in. The user name is part of the outbox's name.
+-- The user name is part of the outbox's name.
 local function no_secret()
    return nil
 end
@@ -113,6 +114,18 @@ local function check_exists(path)
    errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")
 end
 
+-- Only run logs in; for the others the flags may say where the secrets are.
+local function read_secrets(options, is_run)
+   if is_run then
+      secrets.read(options, accounts.apply(options))
+   else
+      secrets.leave_out(options)
+   end
+   if options.username and not (options.password or options.token) then
+      options.password = no_secret
+   end
+end
+
 --- Open the outbox.
 ---@param options table   as flags.read gives them, without those of the action
 ---@return table|nil      the outbox of smtp.safe
@@ -125,16 +138,12 @@ function outbox_options.open(options)
    local is_put, is_run = options.is_put, given.on_result ~= nil
    options.is_put = nil
    if not (is_put or is_run) then check_exists(given.store) end
-   if is_run then
-      secrets.read(options, accounts.apply(options))
-   elseif not is_put and not needs_server(options) and not given.name then
+   if not (is_run or is_put or needs_server(options) or given.name) then
       local err
       given.name, err = only_name(given.store)
       if err then return nil, err end
    end
-   if options.username and not (options.password or options.token) then
-      options.password = no_secret
-   end
+   read_secrets(options, is_run)
    given.server = options
    return safe.outbox(given)
 end

@@ -220,6 +220,15 @@ function secrets.read(options, account)
    ask(options, name, user, server_of(options, host), is_asked, account and account.label)
 end
 
+--- Leave out where the secrets are, for a command that does not log in.
+---@param options table   as flags.read gives them
+function secrets.leave_out(options)
+   for _, name in ipairs { "password", "token", "proxy" } do
+      options[name .. "_env"], options[name .. "_file"] = nil, nil
+   end
+   options.ask_password = nil
+end
+
 --- Read the user and the password of `sink` into options.auth. Raises a UsageError.
 function secrets.read_for_sink(options)
    read_one(options, "password")
