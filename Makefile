@@ -125,7 +125,7 @@ bench: deps-bench bench-build
 	@spec/bench/run $(WORKLOADS)
 	@spec/bench/compose/run $(WORKLOADS)
 	@spec/bench/outbox/run $(WORKLOADS)
-	@$(if $(WORKLOADS),,$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg)
+	@$(if $(WORKLOADS),,$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg spec/bench/results.md)
 
 bench-instructions: deps-bench bench-build
 	@spec/bench/run --instructions

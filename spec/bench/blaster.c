@@ -9,8 +9,8 @@
  *   new-eager  a new connection each: all behind EHLO, QUIT too: three round trips
  *   new        the same as `data` has it, QUIT for itself: five
  *   starttls-eager, starttls   the same inside STARTTLS, sessions resumed
- *   attach     FILE as an attachment in base64, read piece by piece, COUNT times
- *   dots       FILE with its dots stuffed, read piece by piece, COUNT times
+ *   attach     FILE as an attachment in base64, with AVX-512 or AVX2, written 256 KiB at a time, COUNT times
+ *   dots       FILE with its dots stuffed, written 256 KiB at a time, COUNT times
  *   rcpts      one message to COUNT recipients
  *   conc       COUNT connections at once, a message each, as `new` has it */
 #include <arpa/inet.h>
@@ -300,9 +300,29 @@ __attribute__((target("avx2"))) static void encode_24(const unsigned char *from,
     _mm256_storeu_si256((__m256i *)(void *)to, six);
 }
 
+/* 48 octets to 64 letters; reads 64 octets. After the same authors: Base64 encoding and decoding at
+ * almost the speed of a memory copy (2019). */
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static void
+encode_48(const unsigned char *from, char *to)
+{
+    static const unsigned char spread[64] = {
+        1,  0,  2,  1,  4,  3,  5,  4,  7,  6,  8,  7,  10, 9,  11, 10, 13, 12, 14, 13, 16, 15,
+        17, 16, 19, 18, 20, 19, 22, 21, 23, 22, 25, 24, 26, 25, 28, 27, 29, 28, 31, 30, 32, 31,
+        34, 33, 35, 34, 37, 36, 38, 37, 40, 39, 41, 40, 43, 42, 44, 43, 46, 45, 47, 46};
+    __m512i in = _mm512_loadu_si512(from);
+    in = _mm512_permutexvar_epi8(_mm512_loadu_si512(spread), in);
+    in = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x3036242a1016040a), in);
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi8(in, _mm512_loadu_si512(alphabet)));
+}
+
 /* 57 octets. -> done, where this processor can */
 static bool encode_line(const unsigned char *from, char *to)
 {
+    if (__builtin_cpu_supports("avx512vbmi")) {
+        encode_48(from, to);
+        encode_48(from + 9, to + 12);
+        return true;
+    }
     if (!__builtin_cpu_supports("avx2")) return false;
     encode_24(from, to);
     encode_24(from + 24, to + 32);
@@ -391,7 +411,7 @@ static void dots(struct connection *c, int fd, unsigned char *in, char *out)
     bool line = true;
     ssize_t n;
     play(c, (struct step[]){words(ENVELOPE "DATA\r\n", 3), {{NULL, 0}, 0}});
-    while ((n = read(fd, in, OUT_MAX / 2)) > 0)
+    while ((n = read(fd, in, OUT_MAX)) > 0)
         say(c, out, stuff((char *)in, (size_t)n, out, &line));
     play(c, (struct step[]){words(".\r\n", 1), {{NULL, 0}, 0}});
 }

@@ -1,6 +1,6 @@
 /* sink.c - a server that takes more than any client gives, and counts. See spec/bench/run.
  *
- * sink [--tls CERT KEY] [--rtt MS] [--nagle] [--without KEYWORD]… [--keep FILE]
+ * sink [--tls CERT KEY] [--auth] [--rtt MS] [--nagle] [--without KEYWORD]… [--keep FILE]
  *
  * Says "port N", then serves 127.0.0.1:N in one thread until SIGTERM, then says what it counted:
  * messages, connections, turns (how often a client had waited for all it was owed before it went
@@ -60,7 +60,7 @@ struct connection {
 static struct {
     SSL_CTX *tls;
     int64_t rtt;
-    bool nagle, no_chunking, no_pipelining;
+    bool auth, nagle, no_chunking, no_pipelining;
     FILE *keep;
 } options;
 
@@ -214,6 +214,7 @@ static void ehlo(struct connection *c)
     REPLY(c, "250-SMTPUTF8");
     if (!options.no_chunking) REPLY(c, "250-CHUNKING");
     if (options.tls != NULL && c->ssl == NULL) REPLY(c, "250-STARTTLS");
+    if (options.auth) REPLY(c, "250-AUTH PLAIN");
     REPLY(c, "250 ENHANCEDSTATUSCODES");
 }
 
@@ -279,6 +280,8 @@ static size_t command(struct connection *c, const char *line, size_t len)
     } else if (word == WORD('q', 'u', 'i', 't')) {
         REPLY(c, "221 2.0.0 Bye");
         c->quit = true;
+    } else if (word == WORD('a', 'u', 't', 'h')) {
+        REPLY(c, "235 2.7.0 Ok");
     } else if (word == WORD('s', 't', 'a', 'r')) {
         starttls(c);
     } else if (word == WORD('r', 's', 'e', 't')) {
@@ -534,6 +537,10 @@ static void read_options(char **argv)
         const char *name = *argv;
         if (strcmp(name, "--nagle") == 0) {
             options.nagle = true;
+            continue;
+        }
+        if (strcmp(name, "--auth") == 0) {
+            options.auth = true;
             continue;
         }
         errno = EINVAL;
