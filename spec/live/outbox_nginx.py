@@ -279,7 +279,7 @@ def run(store, name, seconds):
                 store, name, len(load.accepted), sum(arrived.values()), len(lost), len(twice), len(doubt),
                 len([one for one in doubt if one in arrived])))
             if len(load.accepted) == 0:
-                raise SystemExit("nothing was accepted: " + read(folder + "/error.log"))
+                raise SystemExit("nothing was accepted: " + read(folder + "/error.log")[:2000])
             if site.runner:
                 site.runner.terminate()
                 if site.runner.wait(30) != 0:
