@@ -91,6 +91,34 @@ for name, connect in pairs(clients) do
    end)
 end
 
+describe("The Redis store on a Redis Cluster", function()
+   local server, store
+   setup(function()
+      server = servers.start "--save '' --appendonly no --cluster-enabled yes"
+      server:command("cluster", "addslotsrange", "0", "16383")
+      for _ = 1, 1000 do
+         if server:command("cluster", "info"):find "cluster_state:ok" then break end
+         os.execute "sleep 0.01"
+      end
+   end)
+   teardown(function() server:remove() end)
+   after_each(function() server:command "flushall" end)
+
+   contract.describe(function()
+      store = server:store "mail"
+      return store
+   end)
+
+   it("waits while another node has its keys", function()
+      local slot = server:command("cluster", "keyslot", "{mail}:x")
+      server:command("cluster", "delslots", tostring(slot))
+      local done, err = server:store("mail"):put("box", record "a")
+      server:command("cluster", "addslots", tostring(slot))
+      assert.is_nil(done)
+      assert.same({ "store_busy", "later" }, { err.reason, err.retry })
+   end)
+end)
+
 if not environment.is_nginx() then
    describe("The recipe outbox-redis.lua", function()
       local server
