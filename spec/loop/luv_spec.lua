@@ -1,5 +1,7 @@
 -- The real library: make test-hosts.
 local fake_loops = require "spec.tools.fake_loops"
+local poll_loop = require "spec.tools.poll_loop"
+local safe = require "smtp.safe"
 
 -- Handles that call back once, unless they were closed before.
 local function luv_on(loop, open)
@@ -30,6 +32,18 @@ describe("smtp.loop.luv", function()
       assert(receipt, tostring(err))
       assert.truthy(turns > 3, turns)
       assert.equal(0, open.count)
+   end)
+
+   it("refuses functions that yield in send_many, which its callbacks cannot resume", function()
+      local own = poll_loop.new()
+      own.is_open = true
+      local err
+      own.run { function()
+         err = select(2, safe.send_many({ host = "127.0.0.1", port = 1, tls = "skip", loop = { wait = own.wait,
+            sleep = own.sleep, resumes = true } }, function() coroutine.yield() end))
+      end }
+      assert.equal("usage", err.kind)
+      assert.truthy(tostring(err):find("yields in send_many", 1, true))
    end)
 
    it("says what to do outside of a coroutine", function()

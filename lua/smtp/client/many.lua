@@ -148,8 +148,9 @@ function many.run(server, settings, messages, beside)
    if beside then add_companion(jobs, beside) end
    local loop, err = runtime.loop(server)
    if err then return nil, err end
-   local ran, cause = true, nil
-   if #jobs > 1 or loop then ran, cause = scheduler.run(jobs, loop) else jobs[1]() end
+   local ran, cause, is_ours = true, nil, nil
+   if #jobs > 1 or loop then ran, cause, is_ours = scheduler.run(jobs, loop) else jobs[1]() end
+   if is_ours then return nil, cause end
    if not ran then error(cause, 0) end
    return queue:summary()
 end

@@ -33,7 +33,8 @@ function loops.read(value)
    if type(value) ~= "table" then
       check.refuse_value("loop", "a name or a table of functions", value, FORM)
    end
-   local loop = { check = user_call.field(value, "check") }
+   local loop = { check = user_call.field(value, "check"),
+      resumes = user_call.field(value, "resumes") }
    for _, name in ipairs { "wait", "sleep" } do
       loop[name] = user_call.field(value, name)
       if type(loop[name]) ~= "function" then

@@ -3,6 +3,7 @@
 -- @module smtp.runtime.group
 
 local core = require "smtp.core"
+local errors = require "smtp.errors"
 local event_loop = require "smtp.runtime.event_loop"
 local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
@@ -68,6 +69,15 @@ function Group:note_end(ok, cause)
    if not ok and not self.failed then self.failed, self.cause = true, cause end
 end
 
+-- A job yields for a reason of its own, in an event loop that would resume the job itself, and not
+-- the group: all jobs are dropped.
+local function abandon(self)
+   local err = errors.usage("loop", "loop: a function of yours yields in send_many, which this "
+      .. "event loop cannot resume", "Have it return at once, or use smtp.send")
+   err.sent = "maybe"
+   self.is_abandoned, self.failed, self.cause = true, true, err
+end
+
 -- Resume a job until it gives way.
 local function step(self, job)
    local given = job.given
@@ -84,6 +94,8 @@ local function step(self, job)
       self.sleeping[#self.sleeping + 1] = job
    elseif said[2] == TURN then
       line_up(self, job, 0)
+   elseif self.watch and self.watch.loop.resumes then
+      abandon(self)
    elseif user_call.can_yield() then
       job.given = pack(coroutine.yield(unpack(said, 2, said.n)))
       line_up(self, job, 0)
@@ -96,7 +108,10 @@ end
 local function turn(self)
    local ready = self.ready
    self.ready, self.pause = {}, LONG
-   for i = 1, #ready do step(self, ready[i]) end
+   for i = 1, #ready do
+      step(self, ready[i])
+      if self.is_abandoned then return end
+   end
 end
 
 -- From `jobs` to those that are ready, where is_ready says so. -> the others
@@ -138,7 +153,7 @@ end
 --- Until all jobs have ended.
 function Group:finish()
    turn(self)
-   while #self.ready + #self.waiting + #self.sleeping > 0 do
+   while not self.is_abandoned and #self.ready + #self.waiting + #self.sleeping > 0 do
       wake(self)
       turn(self)
    end

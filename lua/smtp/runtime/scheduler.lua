@@ -8,6 +8,7 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
+local errors = require "smtp.errors"
 local event_loop = require "smtp.runtime.event_loop"
 local group = require "smtp.runtime.group"
 local runtime = require "smtp.runtime.runtime"
@@ -46,6 +47,7 @@ end
 ---@param loop? table    from smtp.options.loop: the event loop of the host
 ---@return boolean|nil   true
 ---@return any           the first error that one of them raised; the others went on
+---@return boolean|nil   it is an error of this library
 function scheduler.run(jobs, loop)
    local self = group.new(loop)
    if environment.is_nginx() then
@@ -53,7 +55,7 @@ function scheduler.run(jobs, loop)
    end
    for i = 1, #jobs do self:add(jobs[i]) end
    self:finish()
-   if self.failed then return nil, self.cause end
+   if self.failed then return nil, self.cause, errors.is(self.cause) end
    return true
 end
 
