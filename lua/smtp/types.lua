@@ -669,8 +669,8 @@
 ---@field connect fun(): table?, string?
 --- The name of the partition, which all its keys begin with: 1 to 100 letters, digits and `_.:-`.
 ---@field prefix string
---- How many replicas have to confirm a message that is put, and a mark. The client has a method `wait`
---- then. Default: 0.
+--- How many replicas have to confirm a message that is put, a mark, and a result. The client has a
+--- method `wait` then. Default: 0.
 ---@field replicas? integer
 ---@field replicas_timeout? number  Seconds that they have for it. Default: 1.
 --- Called with a text if the configuration of the server can lose messages. Default: it goes to the

@@ -47,6 +47,10 @@ end
 
 local events = {}
 
+function events.nothing()
+   os.execute "sleep 1"
+end
+
 function events.kill(case)
    case.primary:stop "KILL"
    case.primary:run()
@@ -134,10 +138,11 @@ local function check(case, box)
 end
 
 --- One case.
----@param event "kill"|"power"|"split"|"failover"
+---@param event "nothing"|"kill"|"power"|"split"|"failover"
 ---@param count integer     messages
 ---@param times integer     how often it happens, while they are put
----@param options table     replicas, settings = flags of redis-server, kill_runners = one at each event
+---@param options table     replicas, settings = flags of redis-server, kill_runners = one at each event, runners =
+--   how many; 2 unless given
 ---@return table   put, lost, twice, doubt: how many messages
 function load_of.run(event, count, times, options)
    local base = os.tmpname()
@@ -151,13 +156,14 @@ function load_of.run(event, count, times, options)
       case.replica = servers.start(options.settings, options.env)
       follow(case)
    end
-   start_programs(case, 2)
+   start_programs(case, options.runners or 2)
    local ok, result = pcall(function()
       for i = 1, times do
          await_puts(case, math.floor(count * i / (times + 1)))
          if options.kill_runners then
-            assert(stop(case.runners[1]) == "")
-            case.runners[1] = start(case.runner_line)
+            local one = i % #case.runners + 1
+            assert(stop(case.runners[one]) == "")
+            case.runners[one] = start(case.runner_line)
          end
          events[event](case)
       end

@@ -210,6 +210,8 @@ describe("The Redis store with replicas", function()
       local settled = { result(list[1], { new_claim = 9 }) }
       model.replicas = 0
       assert.is_nil((store:commit("box", settled, { { number = list[2].number, claim = 7, bytes = "m" } })))
+      assert.is_nil((store:commit("box", settled, {})))
+      model.replicas = 2
       assert.same({ true }, (store:commit("box", settled, {})))
       assert.equal("h", store:get("box", "a").history)
    end)

@@ -117,9 +117,9 @@ function methods:commit(outbox, results, marks)
    local steps = {}
    for i = 1, #marks do steps[i] = core.random(16) end
    local reply, err, done = link.run(self.link, scripts.commit, keys_of_all(self, outbox, results,
-      marks), values_of(self, results, marks, steps), #marks > 0)
+      marks), values_of(self, results, marks, steps), true)
    if not reply then
-      if done then unmark(self, outbox, marks, steps) end
+      if done and marks[1] then unmark(self, outbox, marks, steps) end
       return nil, err
    end
    local counted, marked = {}, {}

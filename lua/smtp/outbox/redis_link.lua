@@ -182,9 +182,9 @@ end
 ---@return table|nil err
 ---@return boolean|nil done      the script ran, but too few replicas have confirmed that
 function link.run(self, script, keys, values, is_lasting)
+   if self.is_closed then return nil, closed() end
    local arguments = { #keys, unpack(keys) }
    for i = 1, #values do arguments[#arguments + 1] = values[i] end
-   if self.is_closed then return nil, closed() end
    local why
    for _ = 1, 2 do
       local client, err = take(self)
