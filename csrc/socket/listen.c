@@ -80,7 +80,7 @@ static const char *bind_inet(struct smtp_socket *l, const char *host)
     return bind(l->fd, &l->address.u.any, l->address.len) < 0 ? fail(l, host) : NULL;
 }
 
-const char *listen_open(struct smtp_socket *l, const char *host, int port)
+const char *listen_open(struct smtp_socket *l, const char *host, int port, int backlog)
 {
     const char *word;
     if (address_is_unix(host)) {
@@ -95,7 +95,7 @@ const char *listen_open(struct smtp_socket *l, const char *host, int port)
     l->pid = getpid();
     word = family == AF_UNIX ? bind_unix(l) : bind_inet(l, host);
     if (word != NULL) return word;
-    if (listen(l->fd, SOMAXCONN) < 0) return fail(l, host);
+    if (listen(l->fd, backlog) < 0) return fail(l, host);
     return NULL;
 }
 

@@ -188,13 +188,15 @@ static int socket_gc(lua_State *L)
 
 /* ---- listening ---- */
 
-/** socket.listen(address, port) or socket.listen("unix:/path") -> a socket that listens */
+/** socket.listen(address, port, backlog) or socket.listen("unix:/path") -> a socket that listens
+ * `backlog`: how many clients may wait to be accepted; nil: as many as the system allows */
 static int socket_listen(lua_State *L)
 {
     const char *host = luaL_checkstring(L, 1);
     int port = port_arg(L, 2);
+    int backlog = lua_isnoneornil(L, 3) ? SOMAXCONN : (int)lcompat_count(L, 3, SOMAXCONN);
     struct smtp_socket *l = push_socket(L);
-    const char *word = listen_open(l, host, port);
+    const char *word = listen_open(l, host, port, backlog);
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 

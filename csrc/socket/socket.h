@@ -154,8 +154,8 @@ void stream_drop(struct smtp_socket *s);
  * wait. */
 void stream_close(struct smtp_socket *s);
 
-/* listen.c: sockets that listen. As many clients as the system allows wait to be accepted. */
-const char *listen_open(struct smtp_socket *l, const char *host, int port);
+/* listen.c: sockets that listen; up to `backlog` clients wait to be accepted. */
+const char *listen_open(struct smtp_socket *l, const char *host, int port, int backlog);
 const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int timeout_ms);
 /* Removes the file of a unix socket that listens, unless it is another one's by now. */
 void listen_forget(struct smtp_socket *l);

@@ -94,7 +94,7 @@ end
 
 describe("connection attempts that lose the race", function()
    it("are closed, whether one wins or none", function()
-      local listener, kept = assert(socket.listen("127.0.0.1", 0)), {}
+      local listener, kept = assert(socket.listen("127.0.0.1", 0, 4)), {}
       local _, port = listener:getsockname()
       local winner = socket.listen("::1", port)
       if not winner then return end -- a host without IPv6 has no race
@@ -159,7 +159,7 @@ end)
 describe("time", function()
    it("for a connect without an answer is bounded", function()
       -- Once a listener's queue is full, the kernel answers no more.
-      local listener = socket.listen("127.0.0.1", 0)
+      local listener = socket.listen("127.0.0.1", 0, 4)
       local _, port = listener:getsockname()
       local kept, ok, why = {}, true, nil
       local started
@@ -241,7 +241,7 @@ end)
 
 -- A listener whose queue is full: an attempt there hangs. -> it, its port, what fills the queue
 local function full_listener()
-   local listener, kept = assert(socket.listen("127.0.0.1", 0)), {}
+   local listener, kept = assert(socket.listen("127.0.0.1", 0, 4)), {}
    local _, port = listener:getsockname()
    repeat
       kept[#kept + 1] = socket.new()
