@@ -103,7 +103,8 @@ describe("The words of the command", function()
       for _, entry in ipairs(texts.list()) do
          local room, file = entry.path:match("^lua/smtp/([a-z]+)/([a-z_]+)%.lua$")
          local is_own = room == "options" and not file:find("^foreign") and file ~= "loop" or room == "compose"
-            or room == "result" or file == "probe_warnings" or file == "rehearsal" or file == "mechanisms" or file == "tls_context"
+            or room == "result"
+            or file == "probe_warnings" or file == "rehearsal" or file == "mechanisms" or file == "tls_context"
          -- "%s = …" begins with the option, which wording.apply replaces.
          if is_own and is_reachable(entry.text) and not entry.text:find("^ ?= ") then
             local text = entry.text:gsub("^%%s = ", ""):gsub("OPTION", "host"):gsub("port = PORT", "port = 25")

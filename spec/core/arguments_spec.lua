@@ -47,6 +47,7 @@ end
 if not package.loaded.ngx then
    local socket = require "smtp.socket"
    calls["socket.listen"] = function(n) return socket.listen("127.0.0.1", n) end
+   calls["socket.listen with a backlog"] = function(n) return socket.listen("127.0.0.1", 0, n) end
    calls["sock:connect"] = function(n) return socket.new():connect("127.0.0.1", n) end
    calls["sock:receiveany"] = function(n) return socket.new():receiveany(n) end
 end
