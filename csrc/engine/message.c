@@ -75,7 +75,10 @@ static size_t take_line_end(struct smtp_session *s, const char *data, size_t len
  * only the header may contain are left to the caller. */
 static size_t take_lines(struct smtp_session *s, const char *data, size_t len)
 {
-    struct smtp_lines lines = {.eightbit = s->spoken->eightbit, .dots = s->next != STEP_body};
+    struct smtp_lines lines = {.eightbit = s->spoken->eightbit,
+                               .dots = s->next != STEP_body,
+                               .has_eightbit = true,
+                               .has_dots = true}; /* which does not matter */
     size_t taken = 0;
     if (s->in_line || s->after_cr) return 0;
     if (s->may_lend && !s->gathering && len >= lent_min(s)) {

@@ -34,14 +34,13 @@ enum { STEP = 64 };
 /* One bit for each octet of a step. */
 struct step {
     uint64_t ends, odd;  /* LF; where the text must not go on, of which the first is exact */
-    uint64_t high, dots; /* octets over 127; dots at the beginning of a line */
+    uint64_t high, dots; /* octets over 127; dots at the beginning of a line: where looked for */
 };
 
 /* What goes from step to step. */
 struct carry {
-    uint64_t after_cr, at_start;     /* 1: the octet before was a CR; a line begins here */
-    uint64_t high, dots;             /* those of the line that is not over */
-    uint64_t taken_high, taken_dots; /* not 0: those of the lines that were taken */
+    uint64_t after_cr, at_start; /* 1: the octet before was a CR; a line begins here */
+    uint64_t high, dots;         /* those of the line that is not over */
 };
 
 __attribute__((target("avx2"))) static inline uint64_t bits(__m256i low, __m256i high)
@@ -56,15 +55,18 @@ __attribute__((target("avx2"))) static inline uint64_t equal(__m256i low, __m256
     return bits(_mm256_cmpeq_epi8(low, same), _mm256_cmpeq_epi8(high, same));
 }
 
+/* Looks for octets over 127 and for dots only where these are not allowed, or not known yet. */
 __attribute__((target("avx2"))) static inline struct step
 read_step(const char *data, const struct smtp_lines *lines, struct carry *carry)
 {
     const __m256i *in = (const void *)data;
     const __m256i low = _mm256_loadu_si256(in), high = _mm256_loadu_si256(in + 1);
     uint64_t crs = equal(low, high, '\r');
-    struct step step = {.ends = equal(low, high, '\n'), .high = bits(low, high)};
-    step.dots = equal(low, high, '.') & (step.ends << 1 | carry->at_start);
+    struct step step = {.ends = equal(low, high, '\n')};
     step.odd = (step.ends ^ (crs << 1 | carry->after_cr)) | equal(low, high, '\0');
+    if (!lines->eightbit || !lines->has_eightbit) step.high = bits(low, high);
+    if (!lines->dots || !lines->has_dots)
+        step.dots = equal(low, high, '.') & (step.ends << 1 | carry->at_start);
     if (!lines->eightbit) step.odd |= step.high;
     if (!lines->dots) step.odd |= step.dots;
     carry->after_cr = crs >> 63;
@@ -72,24 +74,28 @@ read_step(const char *data, const struct smtp_lines *lines, struct carry *carry)
     return step;
 }
 
-/* Takes the lines that end in this step at `at`. `whole`: where the line before ends. Returns where
- * the last one ends. Only the first can be too long. */
-static inline size_t end_lines(struct carry *carry, const struct step *step, size_t at,
-                               size_t whole)
+/* Notes what the lines that end within the first `end` octets of this step contain. */
+static void note_step(struct smtp_lines *lines, struct carry *carry, const struct step *step,
+                      size_t end)
 {
-    if (step->ends == 0) {
-        carry->high |= step->high;
-        carry->dots |= step->dots;
-        return whole;
-    }
-    if (at + (size_t)__builtin_ctzll(step->ends) > whole + SMTP_BODY_LINE_MAX + 1) return whole;
-    size_t end = STEP - (size_t)__builtin_clzll(step->ends);
     uint64_t beyond = end == STEP ? 0 : ~UINT64_C(0) << end;
-    carry->taken_high |= carry->high | (step->high & ~beyond);
-    carry->taken_dots |= carry->dots | (step->dots & ~beyond);
-    carry->high = step->high & beyond;
-    carry->dots = step->dots & beyond;
-    return at + end;
+    if (end > 0) {
+        if ((carry->high | (step->high & ~beyond)) != 0) lines->has_eightbit = true;
+        if ((carry->dots | (step->dots & ~beyond)) != 0) lines->has_dots = true;
+        carry->high = carry->dots = 0;
+    }
+    carry->high |= step->high & beyond;
+    carry->dots |= step->dots & beyond;
+}
+
+/* Returns where the last line ends of those that end in this step at `at`; 0: there is none, or the
+ * first one, which begins at `begin`, is too long. The others cannot be. */
+static inline size_t last_end(const struct step *step, size_t at, size_t begin)
+{
+    if (step->ends == 0) return 0;
+    size_t first = at + (size_t)__builtin_ctzll(step->ends);
+    if (first > begin + SMTP_BODY_LINE_MAX + 1) return 0;
+    return STEP - (size_t)__builtin_clzll(step->ends);
 }
 
 /* As take_lines, but the last lines may be left. */
@@ -97,15 +103,18 @@ __attribute__((target("avx2"))) static size_t take_most_lines(const char *data, 
                                                               struct smtp_lines *lines)
 {
     struct carry carry = {.at_start = 1};
+    struct smtp_lines found = *lines;
     size_t whole = 0;
     for (size_t at = 0; len - at >= STEP; at += STEP) {
-        struct step step = read_step(data + at, lines, &carry);
+        struct step step = read_step(data + at, &found, &carry);
         if (step.odd != 0) step.ends &= (step.odd & (0 - step.odd)) - 1;
-        whole = end_lines(&carry, &step, at, whole);
+        size_t end = last_end(&step, at, whole);
+        if ((step.high | step.dots | carry.high | carry.dots) != 0)
+            note_step(&found, &carry, &step, end);
+        if (end > 0) whole = at + end;
         if (step.odd != 0 || at + STEP - whole > SMTP_BODY_LINE_MAX + 2) break;
     }
-    if (carry.taken_high != 0) lines->has_eightbit = true;
-    if (carry.taken_dots != 0) lines->has_dots = true;
+    *lines = found;
     return whole;
 }
 

@@ -150,7 +150,8 @@ static void end_line(struct smtp_scan *scan)
 /* Whole lines that are sent as they are. Returns their length, often all there is. */
 static size_t scan_lines(struct smtp_scan *scan, const char *data, size_t len)
 {
-    struct smtp_lines lines = {.eightbit = true, .dots = true, .has_eightbit = scan->eightbit};
+    struct smtp_lines lines = {
+        .eightbit = true, .dots = true, .has_eightbit = scan->eightbit, .has_dots = scan->dotted};
     if (!scan->ready || scan->line_len > 0 || scan->after_cr) return 0;
     size_t taken = smtp_lines_take(data, len, &lines);
     scan->wire_len += taken;

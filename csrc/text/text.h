@@ -188,7 +188,7 @@ size_t smtp_encode_end(struct smtp_encoder *e, char *out);
 /** What the lines of a text may contain, and what those that were taken do contain. */
 struct smtp_lines {
     bool eightbit, dots;         /* octets over 127, and a dot at the beginning, may be there */
-    bool has_eightbit, has_dots; /* such ones are there; has_eightbit may be set beforehand */
+    bool has_eightbit, has_dots; /* such ones are there; set beforehand where that is known */
 };
 
 /** Returns the length of the lines, from the beginning of the text, that may be sent as they are:
