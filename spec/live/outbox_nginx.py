@@ -6,12 +6,14 @@ accepted arrives, once. A server writes down what arrived. `sqlite`: `lua-smtp o
    spec/live/outbox_nginx.py sqlite kill 20      one worker killed (SIGKILL) each second, for 20 seconds of load
    spec/live/outbox_nginx.py sqlite hup 20       a new configuration (SIGHUP) each second
    spec/live/outbox_nginx.py redis quit 20       QUIT in the middle, KILL five seconds later, and a new start
+   spec/live/outbox_nginx.py redis stop 20       the same, while the server is so slow that KILL is needed
 
 The last line is "STORE NAME: N accepted, N arrived, N lost, N twice, N in doubt (N of these had arrived)".
 """
 import collections
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -79,8 +81,9 @@ print(require("smtp.cli.output").json(box[arg[2]](box, given)))
 """
 
 SINK = """
-local truth = io.open(arg[1], "a")
-local sink = require("smtp").sink { keep = 0, on_message = function(message)
+local truth, slow_until = io.open(arg[1], "a"), os.time() + tonumber(arg[2])
+local function final() return os.time() < slow_until and "slow 8" or nil end
+local sink = require("smtp").sink { keep = 0, faults = { final = final }, on_message = function(message)
    truth:write(message.data:match("Subject: (%S+)"), "\\n")
    truth:flush()
 end }
@@ -102,7 +105,7 @@ def read(path):
 class Site:
     """nginx, the server that gets the mail, and the program that delivers."""
 
-    def __init__(self, folder, store):
+    def __init__(self, folder, store, slow_seconds):
         self.folder, self.programs, self.redis, self.runner = folder, [], None, None
         if store == "redis":
             self.start_redis()
@@ -110,7 +113,8 @@ class Site:
         open(self.truth, "w").close()
         with open(folder + "/sink.lua", "w") as file:
             file.write(SINK)
-        sink = self.start(["lua5.4", folder + "/sink.lua", self.truth], stdout=subprocess.PIPE, text=True)
+        sink = self.start(["lua5.4", folder + "/sink.lua", self.truth, str(slow_seconds)],
+                          stdout=subprocess.PIPE, text=True)
         self.sink = int(sink.stdout.readline())
         self.port = self.sink + (5000 if self.sink < 40000 else -5000)
         values = dict(folder=folder, root=ROOT, port=self.port, sink=self.sink,
@@ -265,10 +269,10 @@ def quit(site, until):
 
 def run(store, name, seconds):
     with tempfile.TemporaryDirectory(dir=ROOT + "/build") as folder:
-        site = Site(folder, store)
+        site = Site(folder, store, math.ceil(seconds) if name == "stop" else 0)
         try:
             load = Load(site.port, seconds)
-            {"kill": kill, "hup": hup, "quit": quit}[name](site, load.until)
+            {"kill": kill, "hup": hup, "quit": quit, "stop": quit}[name](site, load.until)
             load.wait()
             site.settle()
             arrived = collections.Counter(read(site.truth).split())
