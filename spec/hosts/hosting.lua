@@ -2,9 +2,12 @@
 
 local certs = require "spec.tools.certs"
 
+require("spec.tools.staged_child").make()
+
 local hosting = {}
 
 local cert = certs.make()
+local root = os.getenv "PWD"
 local servers, rows, subjects = {}, {}, 0
 local unpack = table.unpack or unpack -- luacheck: ignore
 
@@ -24,7 +27,7 @@ local function output_of(line)
 end
 
 --- The path of the certificate of the authority that the servers' are of.
-hosting.ca_file = os.getenv "PWD" .. "/" .. cert "ca"
+hosting.ca_file = root .. "/" .. cert "ca"
 
 --- A server of this kind, see server.lua; started when it is first used, ended by hosting.stop.
 ---@return table server   port; said(): what its log has
@@ -85,7 +88,7 @@ local function measure(host)
    subjects = subjects + 1
    local result, suffix = os.tmpname(), host.implicit and "-tls" or ""
    local environment = { RESULT = result, SUBJECT = "host " .. subjects,
-      TLS = host.implicit and "implicit" or "require" }
+      TLS = host.implicit and "implicit" or "require", LD_PRELOAD = root .. "/build/spec/resolver.so" }
    for _, kind in ipairs { "prompt", "slow", "refused", "drip" } do
       environment["PORT_" .. kind] = hosting.server(kind .. suffix).port
    end
