@@ -17,7 +17,7 @@ local FORM = 'Write return { accounts = { work = { service = "gmail", username =
 -- ---- names ----
 
 -- Options of a connection that only a program can use.
-local of_programs = { transport = true, observe = true, keepalive = true }
+local of_programs = { transport = true, observe = true, keepalive = true, loop = true }
 
 local SOURCES = { "", "_command", "_file", "_env" }
 

@@ -24,12 +24,11 @@ function by_reason.proxy_refused(err, server)
 end
 
 function by_reason.proxy_protocol(err, server, trouble)
-   local text, is_http = err.text or "", server.proxy.scheme == "http"
+   local text = err.text or ""
    if trouble.is_socks then return remedies.is_socks end
-   if text:find("^HTTP/") and not is_http then return remedies.is_http end
+   if text:find("^HTTP/") and server.proxy.scheme ~= "http" then return remedies.is_http end
    if text:find("^220[ -]") then return remedies.is_smtp end
-   if trouble.is_closed then return is_http and remedies.may_be_socks or remedies.may_be_http end
-   return remedies.foreign
+   return trouble.is_closed and remedies.closed or remedies.foreign
 end
 
 --- Is the error about the way through the proxy?

@@ -178,10 +178,8 @@ remedies.proxy = {
       .. "may also be in a network that cannot reach it",
    is_http = "This is an HTTP proxy: begin the option proxy with http://",
    is_socks = "This is a SOCKS proxy: begin the option proxy with socks5://",
-   may_be_http = "If this is an HTTP proxy, begin the option proxy with http://; otherwise check "
-      .. "its host and port",
-   may_be_socks = "If this is a SOCKS proxy, begin the option proxy with socks5://; otherwise "
-      .. "check its host and port",
+   closed = "Check the host and the port in the option proxy, and which of socks5:// and http:// "
+      .. "it has to begin with",
    is_smtp = "A mail server answers there, not a proxy: check the option proxy, or remove it",
    foreign = "Check the scheme, the host and the port in the option proxy",
    slow = "The proxy, or the server that it connects to, does not answer: check the option proxy "
