@@ -61,13 +61,14 @@ function read(self)
 end
 
 local function command(self, name, ...)
-   local parts = { ("*%d\r\n$%d\r\n%s\r\n"):format(1 + select("#", ...), #name, name) }
-   for i = 1, select("#", ...) do
-      local value = tostring((select(i, ...)))
-      parts[#parts + 1] = ("$%d\r\n"):format(#value)
-      parts[#parts + 1] = value .. "\r\n"
+   local words, parts = { name, ... }, {}
+   parts[1] = "*" .. #words
+   for i = 1, #words do
+      local word = tostring(words[i])
+      parts[2 * i], parts[2 * i + 1] = "$" .. #word, word
    end
-   local ok, err = self.sock:send(table.concat(parts))
+   parts[#parts + 1] = ""
+   local ok, err = self.sock:send(table.concat(parts, "\r\n"))
    if not ok then return nil, err end
    local reply, why
    ok, reply, why = pcall(read, self)

@@ -183,8 +183,8 @@ end
 ---@return boolean|nil done      the script ran, but too few replicas have confirmed that
 function link.run(self, script, keys, values, is_lasting)
    if self.is_closed then return nil, closed() end
-   local arguments = { #keys, unpack(keys) }
-   for i = 1, #values do arguments[#arguments + 1] = values[i] end
+   local arguments, first = { #keys, unpack(keys) }, #keys + 1
+   for i = 1, #values do arguments[first + i] = values[i] end
    local why
    for _ = 1, 2 do
       local client, err = take(self)
