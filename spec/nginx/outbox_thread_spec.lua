@@ -24,6 +24,15 @@ init_by_lua_block {
 
 local LOCATION = [[
 location = /content { lua_check_client_abort on; content_by_lua_block { ngx.print(answer(ngx.var.arg_id)) } }
+location = /rewrite {
+   rewrite_by_lua_block { ngx.ctx.text = answer(ngx.var.arg_id) } content_by_lua_block { ngx.print(ngx.ctx.text) }
+}
+location = /access {
+   access_by_lua_block { ngx.ctx.text = answer(ngx.var.arg_id) } content_by_lua_block { ngx.print(ngx.ctx.text) }
+}
+location = /coroutine {
+   content_by_lua_block { ngx.print(coroutine.wrap(function() return answer(ngx.var.arg_id) end)()) }
+}
 location = /long { content_by_lua_block { ngx.print(answer(ngx.var.arg_id, ("text\n"):rep(20000))) } }
 location = /log { content_by_lua_block { ngx.print "ok" } log_by_lua_block { answer(ngx.var.arg_id) } }
 location = /ping { content_by_lua_block { ngx.print "ok" } }
@@ -75,7 +84,15 @@ describe("an outbox whose nginx has threads", function()
       assert.falsy(own:log():find("smtp:", 1, true))
    end)
 
-   it("puts long messages, and those of other phases, in the worker", function()
+   it("puts messages of other phases and of coroutines in them", function()
+      start "thread_pool smtp threads=2;"
+      for i, name in ipairs { "rewrite", "access", "coroutine" } do
+         assert.equal(name .. " " .. i, ask("/" .. name .. "?id=" .. name))
+      end
+      assert.equal(3, count())
+   end)
+
+   it("puts long messages, and those of phases that cannot wait, in the worker", function()
       start "thread_pool smtp threads=2;"
       assert.equal("a 0", ask "/long?id=a")
       assert.equal("ok", ask "/log?id=b")
