@@ -172,15 +172,13 @@ describe("The Redis store with replicas", function()
 
    it("accepts no message that only an old primary has", function()
       local new = redis_model.new()
-      local list = { model, new }
-      store = assert(redis.new { prefix = "mail", replicas = 1, connect = function()
-         return table.remove(list, 1).connect()
-      end })
+      local primary = model
+      store = assert(redis.new { prefix = "mail", replicas = 1, connect = function() return primary.connect() end })
       assert.is_nil((store:put("box", record "a")))
       model.fault = function(_, name)
          if name == "wait" then return "reply", "ERR WAIT cannot be used with replica instances." end
       end
-      new.replicas = 1
+      primary, new.replicas = new, 1
       assert.is_true(store:put("box", record "a"))
       assert.equal("a", store:get("box", "a").id)
    end)
