@@ -304,6 +304,21 @@ describe("A list of hosts", function()
       assert.equal("b.example", found.server.host)
    end)
 
+   it("serves what send_many has left where a host goes away", function()
+      local message = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhello\r\n" }
+      local one = "C: MAIL FROM:<ann@me.example>\nS: 250 ok\nC: RCPT TO:<bob@there.example>\nS: 250 ok\nC: DATA\n"
+         .. "S: 354 go\nMESSAGE\nS: 250 ok\n"
+      local summary, _, tried = once(function(t)
+         return safe.send_many(t, { message, message, message }, { connections = 1 })
+      end, { host = { "a.example", "b.example" }, domain = "me.example", tls = "skip" }, {
+         ["a.example"] = { "<hello HELP>\n" .. one .. "C: MAIL FROM:<ann@me.example>\nCLOSE", "connect:refused" },
+         ["b.example"] = "<hello HELP>\n" .. one .. one .. "<bye>" }, "whole")
+      assert.same({ 3, 0, "a.example a.example b.example" }, { summary.sent, summary.failed,
+         table.concat(tried, " ") })
+      assert.same({ "a.example", "b.example", "b.example" }, { summary.results[1].server.host,
+         summary.results[2].server.host, summary.results[3].server.host })
+   end)
+
    it("with send_many fails as one host does, where the login is refused", function()
       local play = "<hello AUTH PLAIN>\n<auth PLAIN, \\0ann\\0sesame-hosts-41>\nS: 535 5.7.8 no\n<bye>"
       local found = {}
