@@ -47,8 +47,8 @@ local reasons = {
    busy = { "store_busy", "later", "Another process keeps the file locked: try again. If that does "
       .. "not help, lslocks(8) names the process; it may have been stopped (state T of ps)" },
    full = { "store_full", "later", "Free some space on the disk" },
-   corrupt = { "store_damaged", "never",
-      "Check that the path is the one of an outbox; restore the file from a backup if it is" },
+   corrupt = { "store_damaged", "never", "Check that the path is the one of an outbox. If it is, "
+      .. "replace the file by a backup: that sends again what was sent since it was made" },
    readonly = { "store_readonly", "later",
       "Make the file, those beside it (-wal and -shm) and their folder writable" },
    path = { "store_path", "later", "Check the path: the folder has to exist, and this user has to "
