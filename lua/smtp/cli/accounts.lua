@@ -6,7 +6,9 @@ local account_options = require "smtp.cli.account_options"
 local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
-local unknown = require "smtp.options.unknown"
+local system = require "smtp.ground.resources"
+
+local unknown = system.late "smtp.options.unknown"
 
 local accounts = {}
 

@@ -3,10 +3,12 @@
 
 local check = require "smtp.options.check"
 local core = require "smtp.core"
-local messages = require "smtp.message"
 local names = require "smtp.options.names"
 local output = require "smtp.cli.output"
 local request = require "smtp.client.request"
+local system = require "smtp.ground.resources"
+
+local messages = system.late "smtp.message"
 
 local dry_run = {}
 

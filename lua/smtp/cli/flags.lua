@@ -4,7 +4,9 @@
 local addresses = require "smtp.cli.addresses"
 local ascii = require "smtp.ground.ascii"
 local flag_table = require "smtp.cli.flag_table"
-local unknown_flag = require "smtp.cli.unknown_flag"
+local system = require "smtp.ground.resources"
+
+local unknown_flag = system.late "smtp.cli.unknown_flag"
 
 local flags = {}
 

@@ -5,9 +5,7 @@ local errors = require "smtp.errors"
 local failure = require "smtp.cli.failure"
 local flag_table = require "smtp.cli.flag_table"
 local flags = require "smtp.cli.flags"
-local help = require "smtp.cli.help"
 local signals = require "smtp.cli.signals"
-local unknown_flag = require "smtp.cli.unknown_flag"
 
 -- JSON is printed even where the rest of the arguments is wrong.
 local function has_json(args)
@@ -26,7 +24,7 @@ local function show(text)
 end
 
 local function show_help(args, command, all)
-   return show(help.text(command, all, has_json(args)))
+   return show(require("smtp.cli.help").text(command, all, has_json(args)))
 end
 
 -- lua-smtp help send, --help=all and so on. -> exit status | nil, a command that there is not
@@ -42,16 +40,17 @@ local is_help = { help = true, ["-h"] = true, ["--help"] = true, ["--help=all"] 
 
 -- What is not the name of a command.
 local function run_alone(name, args)
-   if name == "--version" then return show(help.version(has_json(args))) end
+   if name == "--version" then return show(require("smtp.cli.help").version(has_json(args))) end
    if is_help[name] then
       local status
       status, name = help_without_command(name, args)
       if status then return status end
    elseif name == "" then
-      io.stderr:write(help.overview())
+      io.stderr:write(require("smtp.cli.help").overview())
       return 64
    end
-   return failure.show(unknown_flag.command(name), has_json(args))
+   local err = require("smtp.cli.unknown_flag").command(name)
+   return failure.show(err, has_json(args))
 end
 
 local function run_command(command, args)

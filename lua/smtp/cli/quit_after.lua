@@ -6,8 +6,10 @@ local errors = require "smtp.errors"
 local names = require "smtp.options.names"
 local output = require "smtp.cli.output"
 local rehearsal = require "smtp.client.rehearsal"
-local unknown = require "smtp.options.unknown"
+local system = require "smtp.ground.resources"
 local wording = require "smtp.cli.wording"
+
+local unknown = system.late "smtp.options.unknown"
 
 local quit_after = {}
 

@@ -4,7 +4,9 @@
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local sink_options = require "smtp.sink.options"
-local unknown = require "smtp.options.unknown"
+local system = require "smtp.ground.resources"
+
+local unknown = system.late "smtp.options.unknown"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 

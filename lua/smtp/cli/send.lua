@@ -6,9 +6,11 @@ local dry_run = require "smtp.cli.dry_run"
 local errors = require "smtp.errors"
 local message_flags = require "smtp.cli.message_flags"
 local output = require "smtp.cli.output"
-local quit_after = require "smtp.cli.quit_after"
 local secrets = require "smtp.cli.secrets"
 local sending = require "smtp.cli.sending"
+local system = require "smtp.ground.resources"
+
+local quit_after = system.late "smtp.cli.quit_after"
 
 local function show_receipt(receipt)
    for _, one in ipairs(receipt.recipients) do

@@ -2,12 +2,14 @@
 -- and says what had become of it when the command was interrupted.
 -- @module smtp.cli.sending
 
-local outbox_options = require "smtp.cli.outbox_options"
 local progress = require "smtp.result.progress"
 local safe = require "smtp.safe"
 local signals = require "smtp.cli.signals"
-local trace = require "smtp.cli.trace"
+local system = require "smtp.ground.resources"
 local wording = require "smtp.cli.wording"
+
+local outbox_options = system.late "smtp.cli.outbox_options"
+local trace = system.late "smtp.cli.trace"
 
 local sending = {}
 

@@ -4,7 +4,9 @@
 local errors = require "smtp.errors"
 local flag_table = require "smtp.cli.flag_table"
 local foreign = require "smtp.options.foreign"
-local unknown = require "smtp.options.unknown"
+local system = require "smtp.ground.resources"
+
+local unknown = system.late "smtp.options.unknown"
 
 local unknown_flag = {}
 

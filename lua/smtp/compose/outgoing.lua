@@ -3,13 +3,15 @@
 -- @module smtp.compose.outgoing
 
 local composed = require "smtp.compose.composed"
-local dkim_options = require "smtp.compose.dkim_options"
 local envelopes = require "smtp.compose.envelope"
 local extensions = require "smtp.options.extensions"
 local parameters = require "smtp.options.parameters"
 local raw = require "smtp.compose.raw"
 local receipts = require "smtp.result.receipt"
 local refuse = require("smtp.errors").refuse
+local system = require "smtp.ground.resources"
+
+local dkim_options = system.late "smtp.compose.dkim_options"
 
 local outgoing = {}
 

@@ -2,13 +2,15 @@
 -- between them (RFC 2046).
 -- @module smtp.compose.parts
 
-local attachment = require "smtp.compose.attachment"
-local calendar = require "smtp.compose.calendar"
 local check = require "smtp.options.check"
 local filters = require "smtp.compose.filters"
 local mime = require "smtp.compose.mime"
 local refuse = require("smtp.errors").refuse
 local source = require "smtp.compose.source"
+local system = require "smtp.ground.resources"
+
+local attachment = system.late "smtp.compose.attachment"
+local calendar = system.late "smtp.compose.calendar"
 
 ---@class smtp.Part
 ---@field fields table|nil        its header fields, for mime.fields

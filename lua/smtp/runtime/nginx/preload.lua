@@ -5,6 +5,7 @@
 local system = require "smtp.ground.resources"
 
 local names = { "smtp.client.connection", "smtp.client.many", "smtp.client.probe",
+   "smtp.compose.attachment", "smtp.compose.calendar", "smtp.compose.dkim_options",
    "smtp.compose.outgoing", "smtp.compose.sign", "smtp.message", "smtp.options.proxy",
    "smtp.options.unknown", "smtp.options.url_parts", "smtp.result.causes",
    "smtp.runtime.callers_transport", "smtp.runtime.nginx.defer", "smtp.runtime.nginx.entry",
