@@ -2,6 +2,7 @@
 --- somewhere, and what the outbox, its restart and the servers make of that.
 
 local certs = require "spec.tools.certs"
+local core = require "smtp.core"
 local interpreter = require("spec.tools.peer").interpreter
 local outboxes = require "spec.tools.outboxes"
 local smtp = require "smtp.safe"
@@ -133,6 +134,24 @@ local function signal_to(case, signal)
    repeat local state = state_of(case) until state == "Z" or state == "T" or signal == "CONT"
 end
 
+local function is_locked(case)
+   local db = not case.way.redis and require("smtp.sqlite_store").open(case.path, 0)
+   if not db then return false end
+   local _, word = db:run "BEGIN IMMEDIATE"
+   db:close()
+   return word == "busy"
+end
+
+-- A program that is stopped inside a transaction would keep all others from going on: stop it a moment later.
+local function interrupt(case, signal)
+   signal_to(case, signal)
+   while signal == "STOP" and is_locked(case) do
+      signal_to(case, "CONT")
+      core.sleep(0.001)
+      signal_to(case, signal)
+   end
+end
+
 -- All that the kernel of a dead program still has to send.
 local function drain(case)
    accept(case, 0)
@@ -239,7 +258,7 @@ function crashes.play(way, side, n, signal)
       where = ("%s %s %s: "):format(tostring(signal), tostring(side), tostring(n)) }
    start(case, signal or "KILL", side == "calls" and n or 0)
    local limits = { heard = side == "heard" and n or FAR, told = side == "told" and n or FAR }
-   if serve(case, limits) then signal_to(case, signal) end
+   if serve(case, limits) then interrupt(case, signal) end
    local calls = tonumber(read(case.notes):match "done (%d+)")
    local ok, why = pcall(finish, case, signal)
    if not ok then os.execute(("kill -9 %s 2>&1"):format(case.pid)) end
