@@ -1,5 +1,8 @@
 /* printable.c - text that a terminal may show. */
+#include "octets.h"
 #include "text.h"
+
+#include <string.h>
 
 static bool is_control(const unsigned char *c)
 {
@@ -26,9 +29,19 @@ static void put_character(char *out, const char *data, size_t width)
         out[i] = *c == '\t' ? ' ' : hidden ? '?' : data[i];
 }
 
-size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len)
+/* Copies letters from the beginning, most of what there is, eight at a time. Returns how many. */
+static size_t copy_letters(char *out, size_t out_max, const char *data, size_t len)
 {
     size_t at = 0;
+    if (len > out_max) len = out_max;
+    for (; len - at >= 8 && octets_printable(octets_at(data + at)) == OCTETS(0x80); at += 8)
+        memmove(out + at, data + at, 8);
+    return at;
+}
+
+size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len)
+{
+    size_t at = copy_letters(out, out_max, data, len);
     while (at < len) {
         size_t width = smtp_utf8_len(data + at, len - at);
         if (width > out_max - at || at == out_max) break;
@@ -37,6 +50,7 @@ size_t smtp_printable(char *out, size_t out_max, const char *data, size_t len)
         else
             out[at] = '?';
         at += width > 0 ? width : 1;
+        at += copy_letters(out + at, out_max - at, data + at, len - at);
     }
     return at;
 }

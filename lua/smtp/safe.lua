@@ -33,7 +33,9 @@ function safe.send(t)
       local ok, err = delivery.sign(server, message, started)
       if not ok then return nil, err end
    end
-   return delivery.send(server, message, started)
+   local receipt, err = delivery.send(server, message, started)
+   if receipt and message.plain then request.recycle(message) end
+   return receipt, err
 end
 
 --- Send many messages over few connections: see smtp.client.many.

@@ -41,3 +41,35 @@ describe("The options of a connection", function()
       end
    end)
 end)
+
+describe("a message that was sent", function()
+   local function read(raw, to)
+      local server, message = request.send { host = "recycled.example", from = "ann@me.example", to = to or "bob@x",
+         raw = raw }
+      assert(server, tostring(message))
+      return message
+   end
+
+   it("lends its memory to the next one, and keeps nothing of its own", function()
+      read "Subject: x\r\n\r\n" -- the server is known from now on
+      local first = read "Subject: first\r\n\r\n\195\164\r\n"
+      local transaction = first.transaction
+      request.recycle(first)
+      assert.is_nil(first.text)
+      local second = read "Subject: 2\r\n\r\n"
+      assert.equal(first, second)
+      assert.equal(transaction, second.transaction)
+      assert.equal("Subject: 2\r\n\r\n", second.text)
+      assert.equal(14, second.size)
+      assert.same({}, second.needs)
+      assert.equal("bob@x", second.transaction:recipients()[1].address)
+      assert.not_equal(second, read "Subject: 3\r\n\r\n")
+   end)
+
+   it("makes room for a longer address", function()
+      local first = read "Subject: x\r\n\r\n"
+      request.recycle(first)
+      local long = ("a"):rep(60) .. "@" .. ("b."):rep(80) .. "example"
+      assert.equal(long, read("Subject: y\r\n\r\n", long).transaction:recipients()[1].address)
+   end)
+end)

@@ -170,6 +170,14 @@ function request.plain(t, server, old, others)
    return message
 end
 
+-- The message that was sent last, for the next one: its memory need not be collected each time.
+local spare = setmetatable({}, { __mode = "v" })
+
+--- This message, from request.plain, has its receipt and is not used any more.
+function request.recycle(message)
+   message.text, spare[1] = nil, message
+end
+
 -- `known`: the server, if it is the newest one.
 local function read_both(t, known)
    check_table(t)
@@ -185,7 +193,9 @@ function request.send(t)
    local known, others
    if type(t) == "table" then
       known, others = known_server(t)
-      local plain = known and request.plain(t, known, nil, others)
+      local old = spare[1]
+      spare[1] = nil
+      local plain = known and request.plain(t, known, old, others)
       if plain then return known, plain end
    end
    local ok, server, message = pcall(read_both, t, known)
