@@ -3,22 +3,24 @@ local fake_loops = require "spec.tools.fake_loops"
 local poll_loop = require "spec.tools.poll_loop"
 local safe = require "smtp.safe"
 
--- Handles that call back once, unless they were closed before.
-local function luv_on(loop, open)
+-- Handles that call back once for each start, unless they are stopped.
+local function luv_on(loop, active)
    local Handle = {}
    Handle.__index = Handle
    function Handle:start(a, b, c)
+      local turn = {}
+      self.turn, active.count = turn, active.count + 1
       loop.spawn(function()
          if self.fd then loop.wait(self.fd, a, 60) else loop.sleep(a / 1000) end
-         if not self.closed then (c or b)() end
+         if self.turn == turn then (c or b)() end
       end)
    end
-   function Handle:close()
-      assert.is_nil(self.closed)
-      self.closed, open.count = true, open.count - 1
+   function Handle:stop()
+      if self.turn then active.count = active.count - 1 end
+      self.turn = nil
    end
    local function new(fd)
-      open.count = open.count + 1
+      active.made = active.made + 1
       return setmetatable({ fd = fd }, Handle)
    end
    loop.is_open = true
@@ -26,12 +28,13 @@ local function luv_on(loop, open)
 end
 
 describe("smtp.loop.luv", function()
-   it("waits by a poll and a timer, and closes both", function()
-      local open = { count = 0 }
-      local receipt, err, turns = fake_loops.send("luv", function(loop) return luv_on(loop, open) end)
+   it("waits by a poll and a timer, which are stopped and used again", function()
+      local active = { count = 0, made = 0 }
+      local receipt, err, turns = fake_loops.send("luv", function(loop) return luv_on(loop, active) end)
       assert(receipt, tostring(err))
       assert.truthy(turns > 3, turns)
-      assert.equal(0, open.count)
+      assert.equal(0, active.count)
+      assert.equal(2, active.made)
    end)
 
    it("refuses functions that yield in send_many, which its callbacks cannot resume", function()
@@ -44,6 +47,14 @@ describe("smtp.loop.luv", function()
       end }
       assert.equal("usage", err.kind)
       assert.truthy(tostring(err):find("yields in send_many", 1, true))
+   end)
+
+   it("does not load luv in a coroutine, which luv would run callbacks in", function()
+      package.loaded.luv, package.loaded["smtp.loop.luv"] = nil, nil
+      local _, err = coroutine.wrap(function()
+         return safe.connect { host = "127.0.0.1", tls = "skip", loop = "luv" }
+      end)()
+      assert.truthy(err.what:find("first load it outside of coroutines", 1, true), err.what)
    end)
 
    it("says what to do outside of a coroutine", function()

@@ -21,7 +21,8 @@ local function load(name)
    if adapter then return adapter end
    if lack then error(system.error(why), 0) end
    errors.refuse("loop", ("loop = %q needs the Lua module %s, which cannot be loaded: %s"):format(
-      name, name, why), ("Install it for this Lua (Debian: lua-%s), or remove loop"):format(name))
+      name, name, why), ("Install it for this Lua (Debian: lua-%s), load it first, or remove loop")
+      :format(name))
 end
 
 --- Check a value of the option.
