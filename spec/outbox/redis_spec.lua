@@ -162,7 +162,7 @@ describe("The Redis store with replicas", function()
             local done, err = store:put("box", record(id), id == "long" and pieces_of(2) or nil)
             assert.is_nil(done)
             assert.same({ "store_replicas", "later" }, { err.reason, err.retry })
-            assert.matches("1 of 2 replicas confirmed a change within 0.5 s", err.what)
+            assert.matches("1 of 2 replicas confirmed a change within 500 ms", err.what)
          end
       end
       model.replicas = 2
@@ -314,6 +314,7 @@ describe("The options of a Redis store", function()
       assert.equal("prefix", refused { prefix = ("a"):rep(101) })
       assert.equal("replicas", refused { replicas = -1 })
       assert.equal("replicas", refused { replicas = "one" })
+      assert.equal("replicas", refused { replicas = 1.5 })
       assert.equal("replicas_timeout", refused { replicas_timeout = 0 })
       assert.equal("on_warning", refused { on_warning = "print" })
       assert.equal("host", refused { host = "redis.example.org" })

@@ -32,9 +32,17 @@ local FORM = 'Write redis.new { connect = function() … return client end, pref
 local PREFIX_LEN_MAX = 100
 local names = { "connect", "prefix", "replicas", "replicas_timeout", "on_warning" }
 
-local function check_number(option, value, min, max, hint)
-   if value == nil or type(value) == "number" and value >= min and value <= max then return end
-   check.refuse_value(option, ("a number from %g to %g"):format(min, max), value, hint)
+local function is_between(value, min, max)
+   return value == nil or type(value) == "number" and value >= min and value <= max
+end
+
+local function check_replicas(count, seconds)
+   if not is_between(count, 0, 100) or count and count % 1 ~= 0 then
+      check.refuse_value("replicas", "an integer from 0 to 100", count, "Write replicas = 1")
+   elseif not is_between(seconds, 0.001, 3600) then
+      check.refuse_value("replicas_timeout", "seconds, from 0.001 to 3600", seconds,
+         "Write replicas_timeout = 1")
+   end
 end
 
 local function check_prefix(value)
@@ -57,8 +65,7 @@ local function new(options)
    check.is_type("connect", options.connect, "function", FORM)
    check_prefix(options.prefix)
    check.is_type("on_warning", options.on_warning, "function")
-   check_number("replicas", options.replicas, 0, 100, "Write replicas = 1")
-   check_number("replicas_timeout", options.replicas_timeout, 0.001, 3600, "Write 1, in seconds")
+   check_replicas(options.replicas, options.replicas_timeout)
    return setmetatable({ prefix = options.prefix,
       link = link.new { connect = options.connect, on_warning = options.on_warning,
          replicas = options.replicas or 0, replicas_timeout = options.replicas_timeout or 1 },

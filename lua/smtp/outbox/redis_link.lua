@@ -149,12 +149,16 @@ local function evaluate(self, client, script, ...)
    return call(client, "eval", script, ...)
 end
 
+local function wait_ms(self)
+   return math.ceil(self.replicas_timeout * 1000)
+end
+
 -- -> the reply | nil, a text; nil, nil, how many replicas have it, if those are too few
 local function attempt(self, client, script, arguments, is_lasting)
    local reply, why = evaluate(self, client, script, unpack(arguments))
    if not reply or not is_lasting or self.replicas == 0 then return reply, why end
    local count
-   count, why = call(client, "wait", self.replicas, math.ceil(self.replicas_timeout * 1000))
+   count, why = call(client, "wait", self.replicas, wait_ms(self))
    if not count then -- a replica does not wait, and says so in words of its own
       return nil, (why:gsub("ERR (WAIT cannot be used with replica)", "READONLY %1"))
    end
@@ -164,8 +168,8 @@ end
 
 local function too_few(self, count)
    return errors.new("system", { reason = "store_replicas", retry = "later",
-      what = ("the store failed: %d of %d replicas confirmed a change within %g s"):format(count,
-         self.replicas, self.replicas_timeout), hint = "Check the replicas of Redis" })
+      what = ("the store failed: %d of %d replicas confirmed a change within %d ms"):format(count,
+         self.replicas, wait_ms(self)), hint = "Check the replicas of Redis" })
 end
 
 local function closed()
