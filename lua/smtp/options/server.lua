@@ -154,6 +154,7 @@ local HOSTS_FORM = 'Write host = { "mx1.example.org", "mx2.example.org" }'
 -- `option`: the name under which the list was given.
 local function new_at_each(given, option, list)
    check.is_list(list, option, HOSTS_FORM)
+   list = check.copy(list) -- its metamethods may raise
    if #list < 1 or #list > HOSTS_MAX then
       check.refuse_value(option, ("a list of 1 to %d hosts"):format(HOSTS_MAX), list, HOSTS_FORM)
    end
