@@ -40,7 +40,7 @@ local function new_report()
    end
 end
 
--- Counts ticks of a host. A tick is kept if it comes before the next one is due.
+-- Counts ticks of a host. A tick that comes late counts once for all that were due by then.
 -- -> function: ends the count -> the share of ticks that were kept
 local function count_ticks(host)
    local began, kept, last, is_over = core.now(), 0, 0, false
