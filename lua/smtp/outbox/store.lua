@@ -1,5 +1,5 @@
---- The interface of a store: where an outbox keeps its messages. smtp.outbox.sqlite is one; an
--- object of the caller's with these methods is another.
+--- The interface of a store: where an outbox keeps its messages. smtp.outbox.sqlite is one, and
+-- smtp.outbox.redis another; objects of the caller's with these methods are more.
 --
 -- Every method returns nil and an error of this library where the store failed: its kind is
 -- "system", and `retry` is "later" where another attempt may succeed. `outbox` is the name of an
