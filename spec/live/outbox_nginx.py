@@ -102,11 +102,19 @@ def read(path):
         return file.read()
 
 
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
 class Site:
     """nginx, the server that gets the mail, and the program that delivers."""
 
-    def __init__(self, folder, store, slow_seconds):
+    def __init__(self, folder):
         self.folder, self.programs, self.redis, self.runner = folder, [], None, None
+
+    def start_all(self, store, slow_seconds):
         if store == "redis":
             self.start_redis()
         self.truth = folder + "/truth"
@@ -116,7 +124,7 @@ class Site:
         sink = self.start(["lua5.4", folder + "/sink.lua", self.truth, str(slow_seconds)],
                           stdout=subprocess.PIPE, text=True)
         self.sink = int(sink.stdout.readline())
-        self.port = self.sink + (5000 if self.sink < 40000 else -5000)
+        self.port = free_port()
         values = dict(folder=folder, root=ROOT, port=self.port, sink=self.sink,
                       user="user root;" if os.getuid() == 0 else "",
                       store=REDIS % self.redis if self.redis else 'local store = "%s/mail.db"' % folder,
@@ -206,7 +214,7 @@ class Load:
     def __init__(self, port, seconds):
         self.port, self.until = port, time.monotonic() + seconds
         self.accepted, self.failures = set(), 0
-        self.threads = [threading.Thread(target=self.put_all, args=(i,)) for i in range(CLIENTS)]
+        self.threads = [threading.Thread(target=self.put_all, args=(i,), daemon=True) for i in range(CLIENTS)]
         for thread in self.threads:
             thread.start()
 
@@ -269,8 +277,9 @@ def quit(site, until):
 
 def run(store, name, seconds):
     with tempfile.TemporaryDirectory(dir=ROOT + "/build") as folder:
-        site = Site(folder, store, math.ceil(seconds) if name == "stop" else 0)
+        site = Site(folder)
         try:
+            site.start_all(store, math.ceil(seconds) if name == "stop" else 0)
             load = Load(site.port, seconds)
             {"kill": kill, "hup": hup, "quit": quit, "stop": quit}[name](site, load.until)
             load.wait()
@@ -292,4 +301,5 @@ def run(store, name, seconds):
             site.stop()
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it has started ends with it
 run(sys.argv[1], sys.argv[2], float(sys.argv[3]))
