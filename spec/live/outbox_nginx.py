@@ -115,6 +115,7 @@ class Site:
         self.folder, self.programs, self.redis, self.runner = folder, [], None, None
 
     def start_all(self, store, slow_seconds):
+        folder = self.folder
         if store == "redis":
             self.start_redis()
         self.truth = folder + "/truth"
