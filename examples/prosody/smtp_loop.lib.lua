@@ -1,4 +1,5 @@
---- Waits in the event loop of Prosody 0.12 and later: the option `loop` of lua-smtp.
+--- Waits in the event loop of Prosody 0.12 and later: the option `loop` of lua-smtp. It was tested
+-- with network_backend = "epoll", the default.
 
 local async = require "util.async"
 local server = require "net.server"
