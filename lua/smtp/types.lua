@@ -173,8 +173,8 @@
 ---@field cipher? string  tls: the cipher suite.
 ---@field verified? boolean  tls: the certificate and the name of the server were checked.
 ---@field resumed? boolean  tls: an earlier session goes on; nil in nginx, which does not report it.
---- stage, sent, heard: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data, body, final
---- or quit.
+--- stage, sent, heard: connect, greeting, ehlo, starttls, tls, auth, mail, rcpt, data, body, final,
+--- ready (between messages, and before the connection is kept) or quit.
 ---@field stage? string
 ---@field ended? string  stage, done: the stage that has ended; nil for the first one.
 ---@field took? number  stage, done: how many seconds the stage took that has ended.

@@ -180,6 +180,20 @@ describe("a kept connection", function()
       assert.truthy(mx:count "open" == 1)
    end)
 
+   it("has stages that begin where the earlier conversation has ended", function()
+      start()
+      local stages
+      local function observe(event)
+         if event.name == "stage" then stages[#stages + 1] = event.stage end
+      end
+      for _, expected in ipairs { "connect greeting ehlo mail rcpt data body final ready",
+         "connect ready mail rcpt data body final ready" } do
+         stages = {}
+         send { observe = observe }
+         assert.equal(expected, table.concat(stages, " "))
+      end
+   end)
+
    it("has the name of its server and its own TLS in each receipt", function()
       start_tls "good"
       local first, second = send(trusting), send(trusting)
