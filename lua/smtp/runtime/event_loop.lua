@@ -115,7 +115,8 @@ function Watch:wait(socks, seconds)
    else
       failure, cause = event_loop.sleep(self.loop, seconds)
    end
-   local indices = socks[1] and socket.wait(socks, 0) or {}
+   -- Of several it must be known which; a single one finds out when it goes on.
+   local indices = socks[2] and socket.wait(socks, 0) or socks[1] and { 1 } or {}
    for i = 1, #indices do self.watched[socks[indices[i]]] = nil end
    return indices, failure, cause
 end
