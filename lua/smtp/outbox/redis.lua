@@ -13,7 +13,6 @@ local link = require "smtp.outbox.redis_link"
 local put = require "smtp.outbox.redis_put"
 local questions = require "smtp.outbox.redis_questions"
 
----@class smtp.RedisStore
 local Store = { __name = "smtp.RedisStore" }
 Store.__index = Store
 
@@ -54,7 +53,7 @@ end
 
 --- Make a store. It connects when it is used.
 ---@param options smtp.RedisStoreOptions
----@return smtp.RedisStore|nil
+---@return table|nil store
 ---@return table|nil err   UsageError
 local function new(options)
    if type(options) ~= "table" then
