@@ -168,6 +168,13 @@ describe("a kept connection", function()
       for i = 1, 3 do conns[i]:quit() end
    end)
 
+   it("is used where several hosts are named, and the first one does not answer", function()
+      start()
+      local hosts = { host = { "127.0.0.2", "127.0.0.1" } } -- the server listens at the second address
+      for _ = 1, 3 do assert.equal("127.0.0.1", send(hosts).server.host) end
+      assert.same({ 1, 3 }, { mx:count "open", mx:count "message" })
+   end)
+
    it("shows who reuses it", function()
       start()
       local seen = {}
