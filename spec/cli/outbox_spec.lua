@@ -136,6 +136,15 @@ describe("lua-smtp outbox", function()
       assert.matches("Write --dkim example.org:2026:/etc/mail/key.pem.\n", said, 1, true)
    end)
 
+   it("keeps no messages in Redis, and does not show the URL", function()
+      for _, action in ipairs { "stats", "run --once", "put -f a@b.example -t c@d.example --text Hi" } do
+         local said, status = command.smtp("outbox " .. action .. " --store redis://:sesame-94@localhost" .. server())
+         assert.equal(64, status)
+         assert.matches("^lua%-smtp: %-%-store: .* got a URL of Redis%. Give the path of an SQLite file", said)
+         assert.is_nil(said:find "sesame")
+      end
+   end)
+
    it("shows its help after an action, too", function()
       local help = require "smtp.cli.help"
       local shown = help.of_command(require("smtp.cli.flag_table").command "outbox")

@@ -109,6 +109,7 @@ end
 
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
+   if path:find "^rediss?://" then return end -- smtp.outbox refuses it
    local file, why = io.open(path, "rb")
    if file then return file:close() end
    errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")

@@ -58,8 +58,7 @@ local function check_store(value)
    if type(value) == "table" or type(value) == "userdata" then return store.check(value) end
    if type(value) == "string" and value:find "^rediss?://" then -- it may contain a password
       errors.refuse("store", "store: expected a path or a store, got a URL of Redis",
-         'Write store = redis.new { connect = …, prefix = "mail" }, with the module '
-         .. "smtp.outbox.redis")
+         "Give the path of an SQLite file, or a store that the module smtp.outbox.redis makes")
    end
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
