@@ -110,6 +110,8 @@ local options = {
       "socks4", "socksproxy", "socks5hostname" },
    { "transport", "Write transport = …, an object with the methods of a cosocket", "create",
       "connection", "connector", "stream", "sock", "getsocket" },
+   { "loop", 'Write loop = "cqueues", "luv" or "copas"', "eventloop", "async", "nonblocking",
+      "scheduler", "reactor", "poller", "ioloop" },
    { "keepalive", "Write keepalive = { idle = 60, size = 32 }", "pool", "connectionpool",
       "persistent", "persist", "reuse", "reuseconnection", "smtpkeepalive", "poolsize" },
    { false, MANY, "maxconnections", "connections", "concurrency", "parallel", "ratelimit", "rate",
