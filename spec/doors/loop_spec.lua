@@ -32,6 +32,17 @@ describe("smtp.loop.use", function()
       assert.equal(waits, own.waits)
    end)
 
+   it("leaves calls over a transport of the caller's as they are", function()
+      local sink = require("smtp.sink").new {}
+      loop.use { wait = error, sleep = error, check = function() return "Call it elsewhere" end }
+      local server = { transport = function() return sink:transport() end, tls = "skip" }
+      local message = { from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
+      local summary = assert(safe.send_many(server, { message, message }))
+      assert.equal(2, summary.sent)
+      local connection = assert(safe.connect(server))
+      assert(connection:send(message))
+   end)
+
    it("raises an error for what is not a loop", function()
       for _, value in ipairs { "cqeues", 1, { wait = print } } do
          local ok, err = pcall(loop.use, value)

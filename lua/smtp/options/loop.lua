@@ -61,6 +61,7 @@ function loops.of(server)
    if not loop then return nil end
    local misplaced = loop.check and loop.check()
    if not misplaced then return loop end
+   if server.transport then return nil end -- the transport waits as it likes
    return nil, errors.usage("loop", "loop: this call is not in a coroutine of that event loop",
       misplaced .. "; or write loop = false, and the call blocks")
 end
