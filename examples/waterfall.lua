@@ -35,4 +35,4 @@ for _, bar in ipairs(bars) do
 end
 print(("%-9s%9.2f ms |%s"):format("total", total * 1000, table.concat(notes, "; ")))
 if err then print(err) end
-os.exit(err == nil)
+os.exit(err and 1 or 0)
