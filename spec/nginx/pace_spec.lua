@@ -167,7 +167,7 @@ describe("a signature by DKIM", function()
    end)
 
    it("has a turn of its own after other work", function()
-      local crypto, events = require "smtp.crypto", ""
+      local crypto, pace, events = require "smtp.crypto", require "smtp.runtime.nginx.pace", ""
       local function note(event, fn)
          return function(...)
             events = events .. event
@@ -177,10 +177,11 @@ describe("a signature by DKIM", function()
       local sleep, header = ngx.sleep, crypto.dkim_header
       finally(function() ngx.sleep, crypto.dkim_header = sleep, header end)
       ngx.sleep, crypto.dkim_header = note("p", sleep), note("s", header)
-      for _ = 1, 10 do
-         assert(safe.message { from = "a@example.org", to = "b@example.net", text = "hi", dkim = signer })
-      end
-      assert.truthy(select(2, events:gsub("s", "")) == 10 and not events:find "ss", events)
+      sleep(0.002)
+      pace.work(0, 0)      -- the turn begins,
+      pace.work(0, 0.0001) -- and others have worked in it, for less than its time
+      assert(safe.message { from = "a@example.org", to = "b@example.net", text = "hi", dkim = signer })
+      assert.matches("^p+s", events)
    end)
 
    it("is made in phases that cannot pause", function()
