@@ -9,6 +9,7 @@
 # make bench      install what is missing, and measure: ours, other clients, this machine's limit
 # make proof      all that is promised, within an hour (PROOF="cuts fuzz": only these)
 # make mutants    faults in the code that the specs have to find; may be stopped, and goes on from there
+# make coverage   the lines of lua/ and csrc/ that no spec runs; it ends with an error where one is not listed
 # make fuzz       a million inputs for each harness (RUNS=1000000)
 # make install    into DESTDIR and PREFIX, for one Lua; make uninstall removes that again
 # make rock       write build/rock/lua-smtp-VERSION.src.rock, which LuaRocks installs without a network
@@ -145,6 +146,10 @@ proof: deps-test
 mutants: deps-test
 	@spec/mutants/run
 
+# Lines that the specs do not run, and that spec/coverage/missed does not list.
+coverage: deps-test
+	@spec/coverage/run
+
 # ---- installation ----
 
 MODULES := lua/smtp.lua $(shell find lua/smtp -name "*.lua")
@@ -225,5 +230,5 @@ csrc/%.h: ;
 
 .PHONY: all objects deps build spec demo contact-form test test-hosts check bench bench-instructions bench-build fuzz \
         install install-modules uninstall build-rock install-rock build-store-rock install-store-rock store \
-        rock dist proof mutants clean
+        rock dist proof mutants coverage clean
 -include $(OBJECTS:.o=.d)

@@ -32,6 +32,8 @@ return {
       "spec/hosts/run" },
    { "mutants", "The specs find faults.", "300 places of the code are changed, one at a time",
       "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes" },
+   { "coverage", "The specs run every line, or a list says why they cannot.",
+      "a line hook of Lua, gcov, spec/coverage/missed", "spec/coverage/run", "(%d+) of them have run" },
    { "build", "A build has the same octets in any folder, and is hardened.",
       "two builds in different folders; RELRO, early binding, stack protector", "spec/proof/build", "(%d+) objects" },
 }
