@@ -26,17 +26,22 @@ function lines.of_lua(text, listing)
    return active
 end
 
---- The lines of a file of C that have instructions, from what `gcov --stdout` prints.
----@return table<integer, string> active, table<integer, boolean> ran   both by number
-function lines.of_c(output)
-   local active, ran = {}, {}
-   for count, number, text in output:gmatch "%s*([%d#=*]+):%s*(%d+):([^\n]*)" do
-      number = tonumber(number)
-      active[number] = text
-      -- A file that several objects contain, such as a header: where one of them has run a line, it has run.
-      if count:find "^%d" then ran[number] = true end
+--- Adds the lines of C that have instructions, from what `gcov --stdout` prints of an object, to `files`: the lines of
+--- each file of csrc/. Several objects may contain a file: where one of them has run a line, it has run.
+---@param files table<string, { active: table<integer, string>, ran: table<integer, boolean> }>
+---@param output string
+function lines.add_c(files, output)
+   local file
+   for count, number, text in output:gmatch " *([%d#=*-]+): *(%d+):([^\n]*)" do
+      local path = number == "0" and text:match "^Source:(.*)$"
+      if path then
+         files[path] = files[path] or path:find "^csrc/" and { active = {}, ran = {} } or nil
+         file = files[path]
+      elseif file and count ~= "-" then
+         file.active[tonumber(number)] = text
+         if count:find "^%d" then file.ran[tonumber(number)] = true end
+      end
    end
-   return active, ran
 end
 
 local function trimmed(text)

@@ -75,18 +75,22 @@ local function report_lua(path)
    count("Lua", path, active, ran)
 end
 
-local function report_c(path)
-   local outputs = {}
-   for i, lua in ipairs { "lua5.4", "luajit" } do
-      local object = path:gsub("^csrc", ("build/coverage/%s/obj"):format(lua)):gsub("%.c$", ".gcno")
-      outputs[i] = output_of(("gcov --stdout -o %s %s 2>/dev/null"):format(object, path))
-   end
-   count("C", path, lines.of_c(table.concat(outputs)))
+local function report_c()
+   local files = {}
+   each_file("*.c", function(path)
+      for _, lua in ipairs { "lua5.4", "luajit" } do
+         local object = path:gsub("^csrc", ("build/coverage/%s/obj"):format(lua)):gsub("%.c$", ".gcno")
+         lines.add_c(files, output_of(("gcov --stdout -o %s %s 2>/dev/null"):format(object, path)))
+      end
+   end)
+   each_file("*.[ch]", function(path)
+      if files[path] then count("C", path, files[path].active, files[path].ran) end
+   end)
 end
 
 local function report()
    each_file("*.lua", report_lua)
-   each_file("*.c", report_c)
+   report_c()
    for _, entry in ipairs(listed) do
       if not entry.used then print(("listed, but it runs or is gone: %s: %s"):format(entry.path, entry.text)) end
    end

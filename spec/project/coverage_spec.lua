@@ -31,15 +31,20 @@ function <f.lua:1,9> (9 instructions at 0x2)
 end)
 
 describe("the lines of C", function()
-   local output = table.concat({ "        -:    0:Source:a.c", "        -:    1:/* a */", "        3:    2:    f();",
-      "    #####:    3:    g();", "       1*:    4:    h();", "    =====:    5:    abort();",
-      "    #####:    2:    f();" }, "\n")
-   local active, ran = lines.of_c(output)
+   local files = {}
+   lines.add_c(files, table.concat({ "        -:    0:Source:csrc/a.c", "        -:    1:/* a */",
+      "        3:    2:    f();", "    #####:    3:    g();", "       1*:    4:    h();", "    =====:    5:    abort();",
+      "        -:    0:Source:/usr/include/b.h", "    #####:    6:    i();" }, "\n"))
+   lines.add_c(files, "        -:    0:Source:csrc/a.c\n    #####:    2:    f();\n")
 
    it("can run where gcov counts", function()
-      assert.same({ [2] = "    f();", [3] = "    g();", [4] = "    h();", [5] = "    abort();" }, active)
+      assert.same({ [2] = "    f();", [3] = "    g();", [4] = "    h();", [5] = "    abort();" },
+         files["csrc/a.c"].active)
    end)
-   it("have run where one object has run them", function() assert.same({ [2] = true, [4] = true }, ran) end)
+   it("have run where one object has run them", function()
+      assert.same({ [2] = true, [4] = true }, files["csrc/a.c"].ran)
+   end)
+   it("are those of the project", function() assert.is_nil(files["/usr/include/b.h"]) end)
 end)
 
 describe("the list", function()
