@@ -174,3 +174,35 @@ describe("lua-smtp", function()
       assert.truthy(said:find("Remove that line", 1, true), said)
    end)
 end)
+
+describe("the command line", function()
+   it("without a command is answered with what there is", function()
+      local said, status = run ""
+      assert.equal(64, status)
+      assert.matches("^Usage: lua%-smtp COMMAND", said)
+   end)
+
+   it("is refused where it contradicts itself", function()
+      for line, wanted in pairs {
+         ["probe --host mx.example localhost"] = "the host is given twice",
+         ["probe a.example:25 b.example:25"] = "is one too many",
+         ["outbox put --store /nonexistent/x --dry-run" .. message] = "has no --dry-run",
+         ["sink --password-env SECRET"] = "--password needs --user",
+         ["send --account work" .. message] = "--account work: there is no file with accounts",
+      } do
+         local said, status = run(line, "HOME=/nonexistent XDG_CONFIG_HOME= ")
+         assert.equal(64, status, said)
+         assert.matches(wanted, said, 1, true)
+      end
+   end)
+
+   it("goes up to a point of the dialogue with --quit-after", function()
+      local pipe, port = start "--count 1"
+      local said, status = run(("send --host 127.0.0.1 --port %s --tls skip --quit-after RCPT"):format(port)
+         .. " --from ann@me.example --to bob@there.example")
+      assert.equal(0, status, said)
+      assert.matches("quit after RCPT: no message was sent\n$", said)
+      run(("send --host 127.0.0.1 --port %s --tls skip"):format(port) .. message)
+      pipe:close()
+   end)
+end)

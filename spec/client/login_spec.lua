@@ -274,6 +274,12 @@ describe("a mechanism of the user's own", function()
       for _, bad in ipairs { 7, ("x"):rep(9217) } do
          local _, err = talk.send(object { start = function() return bad end }, script "<hello AUTH X-OWN>")
          assert.equal("source", err.kind)
+         _, err = talk.send(object { step = function() return bad end }, script [[
+            <hello AUTH X-OWN>
+            <auth X-OWN, hello ann>
+            <challenge x>
+         ]])
+         assert.same({ "source", type(bad) }, { err.kind, err.cause })
       end
    end)
 

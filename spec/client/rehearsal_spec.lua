@@ -296,3 +296,11 @@ describe("a rehearsal", function()
       assert.equal("usage", err.kind)
    end)
 end)
+
+describe("AUTH", function()
+   it("is not reached where it is skipped", function()
+      local _, err = rehearsal.run({ host = "mx.example", username = "ann", password = "sesame-r",
+         auth = "skip" }, "auth")
+      assert.equal("auth", err.option)
+   end)
+end)

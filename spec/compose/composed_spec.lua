@@ -110,3 +110,12 @@ print('same', len(wants))
       assert.equal("same 300\n", said)
    end)
 end)
+
+describe("from", function()
+   it("is required", function()
+      for _, from in ipairs { false, {} } do
+         local _, err = safe.message { from = from or nil, to = "bob@there.example", text = "hi" }
+         assert.equal("from", err.option)
+      end
+   end)
+end)

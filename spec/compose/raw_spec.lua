@@ -66,3 +66,13 @@ describe("a raw file", function()
       assert.equal("Subject: x\r\n\r\nBcc: no header\r\n.\r\n", peer.body)
    end)
 end)
+
+describe("the size of raw", function()
+   it("is a whole number of bytes", function()
+      for _, size in ipairs { -1, 1.5, "7", true } do
+         local _, err = safe.send { transport = untouched(), tls = "skip", from = base.from, to = base.to,
+            raw = "x\r\n", size = size }
+         assert.equal("size", err.option)
+      end
+   end)
+end)

@@ -85,3 +85,11 @@ describe("credentials that are empty or missing", function()
       assert.is_nil(tostring(err):find("271828", 1, true) or err.value)
    end)
 end)
+
+describe("%x01", function()
+   it("is in no user name and no token, where OAUTHBEARER would end with it", function()
+      local err = refused { username = "ann\1", password = "pw" }
+      assert.equal("username", err.option)
+      assert.matches("%x01", err.what, 1, true)
+   end)
+end)

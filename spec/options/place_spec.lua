@@ -174,3 +174,10 @@ describe("a host with more than a name", function()
       end
    end)
 end)
+
+describe("socket", function()
+   it("is the path alone", function()
+      local _, err = request.connection { socket = "unix:/run/smtp.sock" }
+      assert.equal('smtp: socket contains "unix:". Write only the path.', tostring(err))
+   end)
+end)

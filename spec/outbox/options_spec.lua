@@ -87,3 +87,11 @@ describe("The options of an outbox", function()
       assert.equal("list", select(2, box:list "all").option)
    end)
 end)
+
+describe("smtp.outbox", function()
+   it("takes a table", function()
+      local _, err = smtp.outbox "mail.db"
+      assert.equal("options", err.option)
+      assert.matches("expected a table, got", tostring(err))
+   end)
+end)
