@@ -1,8 +1,8 @@
 /* hook.c - A line hook for Lua: which lines of lua/ have run in any process.
  *
- * Each file of lua/ has a file of its name in FOLDER, "lua@smtp@safe.lua", with one byte for each line. Processes map
- * that and set the byte of a line that runs: so nothing is lost where one is killed, forks, or becomes another program.
- * Coroutines inherit a hook of C. */
+ * Each file of lua/ has a file of its name in FOLDER, "lua@smtp@safe.lua", with one byte for each
+ * line. Processes map that and set the byte of a line that runs: so nothing is lost where one is
+ * killed, forks, or becomes another program. Coroutines inherit a hook of C. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#define LINES_MAX 4096 /* of one file: the size of its file in FOLDER */
-#define FILES_MAX 1024
+#define LINES_MAX    4096 /* of one file: the size of its file in FOLDER */
+#define FILES_MAX    1024
 #define NAME_MAX_LEN 100
 
 int luaopen_hook(lua_State *L);
@@ -40,7 +40,8 @@ static unsigned char *map_lines(const char *name)
     return lines == MAP_FAILED ? NULL : lines;
 }
 
-/* The lines of the file that a chunk is from; NULL where that is not a file of lua/, or the list is full. */
+/* The lines of the file that a chunk is from; NULL where that is not a file of lua/, or the list is
+ * full. */
 static unsigned char *lines_of(const char *source)
 {
     if (source[0] != '@') return NULL;
@@ -48,7 +49,8 @@ static unsigned char *lines_of(const char *source)
     if (!name || (name[-1] != '@' && name[-1] != '/') || strlen(name) > NAME_MAX_LEN) return NULL;
 
     size_t hash = 5381;
-    for (const char *p = name; *p; p++) hash = hash * 33 + (unsigned char)*p;
+    for (const char *p = name; *p; p++)
+        hash = hash * 33 + (unsigned char)*p;
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct file *file = &files[(hash + i) % FILES_MAX];
         if (!file->name[0]) memcpy(file->name, name, strlen(name) + 1);
@@ -75,7 +77,8 @@ static int start(lua_State *L)
     return 0;
 }
 
-/* Starts. Where a program removes a hook of its own, this one is there again; programs do not see it. */
+/* Starts. Where a program removes a hook of its own, this one is there again; programs do not see
+ * it. */
 int luaopen_hook(lua_State *L)
 {
     start(L);

@@ -63,7 +63,8 @@ end)
 
 describe("a large message", function()
    it("is signed the same whatever ends its lines", function()
-      local text = "From: ann@football.example.com\r\nSubject: x\r\n\r\n" .. ("a line of a large message\r\n"):rep(20000)
+      local text = "From: ann@football.example.com\r\nSubject: x\r\n\r\n"
+         .. ("a line of a large message\r\n"):rep(20000)
       local want = assert(dkim.sign(text, signer(), clock))
       assert.equal(want, dkim.sign((text:gsub("\r\n", "\n")), signer(), clock))
    end)

@@ -123,7 +123,8 @@ describe("a file of smtp.message that shrinks afterwards", function()
       file:seek("set", 0)
       local message = assert(safe.message { from = "ann@me.example", to = "bob@there.example", raw = file })
       assert(io.open(name, "wb")):close()
-      local read, piece, err = message:source()
+      local read = message:source()
+      local piece, err
       repeat piece, err = read() until not piece
       file:close()
       os.remove(name)

@@ -33,7 +33,8 @@ end)
 describe("the lines of C", function()
    local files = {}
    lines.add_c(files, table.concat({ "        -:    0:Source:csrc/a.c", "        -:    1:/* a */",
-      "        3:    2:    f();", "    #####:    3:    g();", "       1*:    4:    h();", "    =====:    5:    abort();",
+      "        3:    2:    f();", "    #####:    3:    g();", "       1*:    4:    h();",
+      "    =====:    5:    abort();",
       "        -:    0:Source:/usr/include/b.h", "    #####:    6:    i();" }, "\n"))
    lines.add_c(files, "        -:    0:Source:csrc/a.c\n    #####:    2:    f();\n")
 
