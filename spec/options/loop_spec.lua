@@ -53,4 +53,11 @@ end or function()
       local err = refused { wait = nothing, sleep = nothing, check = function() return "Call it elsewhere" end }
       assert.truthy(err.hint:find("Call it elsewhere; or write loop = false", 1, true))
    end)
+
+   it("does not rely on that answer", function()
+      local function with(check) return { wait = nothing, sleep = nothing, check = check } end
+      assert.truthy(refused(with(1)).what:find("check of loop is not a function", 1, true))
+      assert.truthy(refused(with(function() error("broken", 0) end)).what:find("raised an error: broken", 1, true))
+      assert.truthy(refused(with(function() return true end)).what:find("returned a boolean", 1, true))
+   end)
 end)

@@ -37,6 +37,14 @@ describe("The sentence of a timeout", function()
       interruptions.describe(conv, trouble)
       assert.equal("did not answer MAIL within 300 s (timeout)", trouble.sentence)
    end)
+
+   it("names a proxy whose address has a zone", function()
+      for _, kind in ipairs { "timeout", "connect" } do
+         local trouble = { kind = kind, reason = "proxy_unreachable", stage = "connect" }
+         local text = describe_it(trouble, { proxy = { place = "[fe80::1%lo]:1080" } })
+         assert.truthy(text:find("the proxy [fe80::1%lo]:1080 ", 1, true), text)
+      end
+   end)
 end)
 
 describe("The sentence of a lost connection", function()

@@ -42,6 +42,10 @@ function loops.read(value)
          errors.refuse("loop", ("loop has no function %s"):format(name), FORM)
       end
    end
+   if loop.check ~= nil and type(loop.check) ~= "function" then
+      errors.refuse("loop", "check of loop is not a function",
+         "Remove check, or write a function that returns nil, or what to do instead")
+   end
    return loop
 end
 
@@ -49,6 +53,15 @@ end
 ---@param value any
 function loops.use(value)
    default = loops.read(value) or nil
+end
+
+-- -> nil | what to do instead of this call | nil, what is wrong with the function itself
+local function misplaced(loop)
+   if not loop.check then return nil end
+   local ok, advice = pcall(loop.check)
+   if not ok then return nil, "check of loop raised an error: " .. user_call.text(advice) end
+   if not advice or type(advice) == "string" then return advice end
+   return nil, "check of loop returned " .. user_call.type_name(advice) .. ", not nil or a string"
 end
 
 --- The event loop of a server's connections.
@@ -59,11 +72,12 @@ function loops.of(server)
    local loop = server.loop
    if loop == nil then loop = default end
    if not loop then return nil end
-   local misplaced = loop.check and loop.check()
-   if not misplaced then return loop end
+   local advice, fault = misplaced(loop)
+   if fault then return nil, errors.usage("loop", fault, "Correct check, or remove it") end
+   if not advice then return loop end
    if server.transport then return nil end -- the transport waits as it likes
    return nil, errors.usage("loop", "loop: this call is not in a coroutine of that event loop",
-      misplaced .. "; or write loop = false, and the call blocks")
+      advice .. "; or write loop = false, and the call blocks")
 end
 
 return loops

@@ -50,7 +50,8 @@ local function stage_of(trouble, texts, server)
 end
 
 local function name_proxy(text, server)
-   return text and server.proxy and (text:gsub("{proxy}", server.proxy.place)) or text
+   if not text or not server.proxy then return text end
+   return (text:gsub("{proxy}", function() return server.proxy.place end)) -- it may contain a %
 end
 
 -- What happened, where neither the session nor a table of stages has a sentence.
