@@ -336,7 +336,7 @@ describe("A list of hosts", function()
    end)
 
    it("is checked as a whole, before anything is sent", function()
-      for _, row in ipairs { { {}, "1 to 16 hosts" }, { { "a.example", 5 }, "host%[2%]: expected a string" },
+      for _, row in ipairs { { {}, "0 entries, not 1 to 16" }, { { "a.example", 5 }, "host%[2%]: expected a string" },
          { { "a.example", "b.example:25" }, "a port" }, { { "a.example", { "b.example" } }, "host%[2%]" },
          { { "a.example", nil, "b.example" }, "hole" }, { { x = "a.example" }, "list" },
          { { "a.example", "smtps://b.example" }, "a URL" } } do
@@ -385,5 +385,14 @@ describe("Several hosts over real sockets", function()
          from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
       assert.same({ "proxy_unreachable", "a.example" }, { err.reason, err.host })
       assert.is_nil(err.tried)
+   end)
+
+   it("are named where the proxy goes away after the first", function()
+      local proxy = proxies.start("http", { connections = 1 })
+      local _, err = safe.send { host = { "nowhere.example", "b.example" }, proxy = "http://127.0.0.1:" .. proxy.port,
+         tls = "skip", from = "a@b.example", to = "c@d.example", raw = "x\r\n" }
+      proxy.finish()
+      assert.same({ "b.example", 1 }, { err.host, err.tried and #err.tried })
+      assert.truthy(err.tried[1]:find("nowhere.example:25 was not reached", 1, true), err.tried[1])
    end)
 end)

@@ -97,7 +97,10 @@ function hosts.first(server, deadline, fn)
          memory.note_reached(each)
          return result, nil, tried
       end
-      if not is_of_host(err, each) then return nil, err end
+      if not is_of_host(err, each) then
+         err.tried = tried
+         return nil, err
+      end
       memory.note_unreached(each)
       failures[#failures + 1], tried = err, tried or {}
       tried[#tried + 1] = described(err)

@@ -156,7 +156,8 @@ local function new_at_each(given, option, list)
    check.is_list(list, option, HOSTS_FORM)
    list = check.copy(list) -- its metamethods may raise
    if #list < 1 or #list > HOSTS_MAX then
-      check.refuse_value(option, ("a list of 1 to %d hosts"):format(HOSTS_MAX), list, HOSTS_FORM)
+      refuse(option, ("%s has %d entries, not 1 to %d"):format(option, #list, HOSTS_MAX),
+         HOSTS_FORM)
    end
    local servers = {}
    for i = 1, #list do
