@@ -2,17 +2,16 @@
 -- (Debian: lua-redis and lua-socket); another one that has `eval` does as well, and in nginx
 -- lua-resty-redis does.
 local redis = require "redis"
-local redis_store = require "smtp.outbox.redis"
 local smtp = require "smtp"
 
-local store = assert(redis_store.new {
+local store = smtp.outbox.redis {
    prefix = "mail", -- all keys in Redis begin with {mail}
    connect = function() -- whenever the store needs a connection: log in to Redis here
       local host, port = os.getenv "REDIS_HOST" or "127.0.0.1", os.getenv "REDIS_PORT" or 6379
       return redis.connect(host, port, 5) -- seconds
    end,
    -- replicas = 1, if a replica may take the place of the server
-})
+}
 
 local outbox = smtp.outbox {
    store = store,

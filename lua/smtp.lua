@@ -85,7 +85,8 @@ local outbox_mt = { __name = "smtp.Outbox" }
 function outbox_mt.__index(self, name)
    if not Outbox[name] and type(self.safe[name]) == "function" then
       Outbox[name] = function(box, ...)
-         local result, err = box.safe[name](box.safe, ...)
+         local own = getmetatable(box) == outbox_mt and box.safe
+         local result, err = (own or self.safe)[name](own, ...)
          if err == nil then return result end
          return raise(result, err)
       end
@@ -96,8 +97,18 @@ end
 --- An outbox: messages that are delivered even if this process ends.
 ---@param options smtp.OutboxOptions
 ---@return smtp.Outbox
-function smtp.outbox(options)
+local function new_outbox(_, options)
    return setmetatable({ safe = raise(safe.outbox(options)) }, outbox_mt)
+end
+
+smtp.outbox = setmetatable({}, { __call = new_outbox })
+safe.modules[smtp.outbox] = true
+
+--- A store of an outbox that is in Redis: see smtp.outbox.redis.
+---@param options smtp.RedisStoreOptions
+---@return table store
+function smtp.outbox.redis(options)
+   return raise(safe.outbox.redis(options))
 end
 
 -- The methods of connections, which raise what those of smtp.safe's return. Their module is loaded

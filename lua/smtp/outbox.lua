@@ -98,7 +98,10 @@ end
 ---@return smtp.OutboxEntry|nil
 ---@return table|nil err
 function Outbox:get(id)
-   local record, err = self.store:get(self.settings.name, id)
+   local known, record, err
+   known, err = options.id(id)
+   if not known then return nil, err end
+   record, err = self.store:get(self.settings.name, id)
    return record and entries.view(record), err
 end
 
@@ -141,8 +144,11 @@ end
 
 -- ---- decisions ----
 
+local ID_SHOWN_MAX = 255 -- bytes: no message has a longer one
+
 local function no_entry(id)
-   return errors.usage("id", ("the outbox has no message with the id %s"):format(tostring(id)),
+   local shown = errors.cut(id, ID_SHOWN_MAX, "…")
+   return errors.usage("id", ("the outbox has no message with the id %s"):format(shown),
       "List the messages to see their ids", id)
 end
 
@@ -153,6 +159,8 @@ end
 
 -- Change an entry as `decide` says. Another process may change it at the same time: then once more.
 local function change(self, id, word, hint, decide)
+   local known, wrong = options.id(id)
+   if not known then return nil, wrong end
    while true do
       local record, err = self.store:get(self.settings.name, id)
       if err then return nil, err end
@@ -207,6 +215,15 @@ end
 --- Close the store.
 function Outbox:close()
    return self.store:close()
+end
+
+-- outbox.put(message) gives the message in the place of the outbox.
+for name, method in next, Outbox do
+   Outbox[name] = function(self, ...)
+      if getmetatable(self) == outbox_mt then return method(self, ...) end
+      return nil, errors.usage("outbox", ("call outbox:%s with a colon"):format(name),
+         ("Write outbox:%s(…)"):format(name))
+   end
 end
 
 return { new = new, methods = Outbox }

@@ -125,9 +125,8 @@ end
 local arguments = { send = 1, send_many = 3, defer = 2, connect = 1, probe = 1, message = 1,
    sink = 1, outbox = 1 }
 
-for name, count in next, arguments do
-   local run = safe[name]
-   safe[name] = function(a, b, c)
+local function checked(name, count, run)
+   return function(a, b, c)
       if safe.modules[a] then return nil, needs_dot(name) end
       if b ~= nil and count == 1 then
          return nil, errors.usage("options", ("smtp.%s takes one table, but got two arguments")
@@ -136,6 +135,21 @@ for name, count in next, arguments do
       return run(a, b, c)
    end
 end
+
+for name, count in next, arguments do safe[name] = checked(name, count, safe[name]) end
+
+local new_outbox = safe.outbox
+
+safe.outbox = setmetatable({}, { __call = function(_, ...) return new_outbox(...) end })
+safe.modules[safe.outbox] = true
+
+--- A store of an outbox that is in Redis: see smtp.outbox.redis.
+---@param t smtp.RedisStoreOptions
+---@return table? store
+---@return smtp.Error?
+safe.outbox.redis = checked("outbox.redis", 1, function(t)
+   return run_module("smtp.outbox.redis", "new", t)
+end)
 
 --- Is it an error of ours, and of this class? See smtp.errors.
 ---@param value any

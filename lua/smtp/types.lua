@@ -662,7 +662,7 @@
 --- Called with each message that was sent, has failed, or is in doubt, after this was stored.
 ---@field on_result? fun(entry: smtp.OutboxEntry, receipt?: smtp.Receipt, err?: smtp.Error)
 
---- A Redis server: what the function `new` of smtp.outbox.redis takes.
+--- A Redis server: what smtp.outbox.redis takes.
 ---@class smtp.RedisStoreOptions
 --- Returns a client that has connected and logged in, or nil and a text, or raises an error. Its
 --- method `eval` takes a script, the number of keys, and the keys and arguments.
@@ -676,6 +676,14 @@
 --- Called with a text if the configuration of the server can lose messages. Default: it goes to the
 --- error log of nginx, or to standard error.
 ---@field on_warning? fun(text: string)
+
+--- The fields of smtp.outbox, which is called as a function.
+---@class smtp.OutboxStores
+---@field redis fun(options: smtp.RedisStoreOptions): table  Makes a store in Redis.
+
+--- The fields of outbox of smtp.safe.
+---@class smtp.SafeOutboxStores
+---@field redis fun(options: smtp.RedisStoreOptions): table?, smtp.Error?  As smtp.outbox.redis.
 
 --- How outbox:run delivers.
 ---@class smtp.OutboxRunOptions
@@ -826,8 +834,9 @@
 ---@field message fun(options: smtp.MessageOptions): smtp.Message
 --- In nginx: sends the message after the request; the callback gets the receipt, or nil and the error.
 ---@field defer fun(options: smtp.Options, callback?: smtp.DeferCallback): smtp.Deferred
---- Opens an outbox: messages that are delivered even if this process ends.
----@field outbox fun(options: smtp.OutboxOptions): smtp.Outbox
+--- Opens an outbox: messages that are delivered even if this process ends. `outbox.redis` makes a store
+--- in Redis.
+---@field outbox smtp.OutboxStores|fun(options: smtp.OutboxOptions): smtp.Outbox
 --- Makes a receiving server for demos and tests.
 ---@field sink fun(options?: smtp.SinkOptions): smtp.Sink
 --- True for an error of this library, of the class given (`smtp.AuthError`, `"auth"`) or below it.
@@ -843,7 +852,8 @@
 ---@field message fun(options: smtp.MessageOptions): smtp.Message?, smtp.Error?  As smtp.message.
 --- As smtp.defer.
 ---@field defer fun(options: smtp.Options, callback?: smtp.DeferCallback): smtp.Deferred?, smtp.Error?
----@field outbox fun(options: smtp.OutboxOptions): smtp.SafeOutbox?, smtp.Error?  As smtp.outbox.
+--- As smtp.outbox.
+---@field outbox smtp.SafeOutboxStores|fun(options: smtp.OutboxOptions): smtp.SafeOutbox?, smtp.Error?
 ---@field sink fun(options?: smtp.SinkOptions): smtp.Sink?, smtp.Error?  As smtp.sink.
 ---@field is_error fun(value: any, class?: table|string): boolean?, smtp.Error?  As smtp.is_error.
 

@@ -53,6 +53,7 @@ describe("a module that cannot be read when it is needed", function()
       ["options.unknown"] = 'send { hots = "localhost" }',
       ["options.url_parts"] = 'send { host = "none", port = "none", url = "smtp://localhost:1" }',
       ["outbox"] = 'safe.outbox { store = {} }',
+      ["outbox.redis"] = 'safe.outbox.redis {}',
       ["runtime.callers_transport"] = 'send { transport = function() end }',
       ["runtime.kept_socket"] = 'send { keepalive = { idle = 1 } }',
       ["runtime.tunnel"] = 'send { host = "mx.example", proxy = "socks5://127.0.0.1:" .. port }',

@@ -172,6 +172,56 @@ describe("An outbox", function()
       assert.equal("resolve", select(2, box:resolve("x", "lost")).option)
    end)
 
+   it("takes strings as ids", function()
+      local box = outboxes.new().box
+      for _, id in ipairs { 7, true, {}, print, 0 / 0, setmetatable({}, { __tostring = error }) } do
+         for _, call in ipairs { "get", "retry", "cancel", "resolve" } do
+            local result, err = box[call](box, id, "sent")
+            assert.is_nil(result)
+            assert.equal("usage id", err.kind .. " " .. err.option)
+         end
+      end
+      assert.equal("id", select(2, box:get()).option)
+      assert.truthy(#select(2, box:retry(("x"):rep(1e6))).what < 400)
+   end)
+
+   it("names a dot where a colon belongs", function()
+      local case = outboxes.new()
+      local box = raising.outbox(case.given)
+      for name in pairs(require("smtp.outbox").methods) do
+         for _, given in ipairs { message "bob@example.net", "id", false } do
+            local result, err = case.box[name](given or nil)
+            assert.is_nil(result)
+            assert.equal(("call outbox:%s with a colon"):format(name), err.what)
+            assert.is_false((pcall(box[name], given or nil)))
+         end
+      end
+   end)
+
+   it("makes a store in Redis as well", function()
+      local redis_model = require "spec.tools.redis_model"
+      local safe = require "smtp.safe"
+      for _, outbox in ipairs { raising.outbox, safe.outbox } do
+         local own = outbox.redis { connect = redis_model.new().connect, prefix = "mail" }
+         local case = outboxes.new { store = own }
+         local box = outbox(case.given)
+         assert.equal("a", box:put(message "bob@example.net", { id = "a" }))
+         assert(box:run { once = true })
+         assert.equal("sent", box:get("a").state)
+      end
+      local store, err = safe.outbox.redis { prefix = "mail" }
+      assert.is_nil(store)
+      assert.equal("connect", err.option)
+      local ok, raised = pcall(raising.outbox.redis, { prefix = "mail" })
+      assert.is_false(ok)
+      assert.equal(tostring(err), tostring(raised))
+      for _, outbox in ipairs { raising.outbox, safe.outbox } do
+         err = select(2, safe.outbox.redis(outbox, {}))
+         assert.equal("call smtp.outbox.redis with a dot, not with a colon", err.what)
+         assert.equal(tostring(err), tostring(select(2, pcall(raising.outbox.redis, outbox, {}))))
+      end
+   end)
+
    it("of the module smtp raises what that of smtp.safe returns", function()
       local case = outboxes.new()
       local box = raising.outbox(case.given)

@@ -43,6 +43,17 @@ describe("The options of an outbox", function()
       assert.equal("retries", refused { retries = {} })
    end)
 
+   it("are read without their metatables", function()
+      local function new() return setmetatable({}, { __index = error, __len = error }) end
+      local box = outboxes.new().box
+      assert.equal("store", select(2, smtp.outbox(new())).option)
+      assert.equal("connect", select(2, smtp.outbox.redis(new())).option)
+      assert(box:put(outboxes.message "bob@example.net", new()))
+      assert.equal(1, #box:list(new()))
+      assert.equal("start", select(2, box:start(new())).option)
+      outboxes.clean()
+   end)
+
    it("refuse a second argument, and a colon", function()
       assert.equal("options", select(2, smtp.outbox({}, {})).option)
       assert.equal("options", select(2, smtp:outbox {}).option)
@@ -82,6 +93,7 @@ describe("The options of an outbox", function()
       local box = outboxes.new().box
       assert.equal("state", select(2, box:list { state = "lost" }).option)
       assert.equal("limit", select(2, box:list { limit = 0 }).option)
+      assert.equal("limit", select(2, box:list { limit = 1.5 }).option)
       assert.equal("after", select(2, box:list { after = "x" }).option)
       assert.equal("to", select(2, box:list { to = 5 }).option)
       assert.equal("list", select(2, box:list "all").option)

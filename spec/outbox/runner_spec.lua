@@ -71,6 +71,21 @@ describe("A runner", function()
       assert.equal(1, #case.sink.messages)
    end)
 
+   it("queues a message again whose end could not be marked", function()
+      local case = outboxes.new()
+      local id = assert(case.box:put(message "bob@example.net"))
+      local failures, before = 0, case.clock.time
+      spied(case, "commit", function()
+         failures = failures + 1
+         if failures > 1 then return nil end
+         return false, require("smtp.errors").new("system", { what = "no disk", retry = "later" })
+      end)
+      assert.equal(1, assert(case.box:run { once = true }).sent)
+      assert.truthy(case.clock.time < before + 60) -- and not when the lease has ended
+      assert.equal(1, #case.sink.messages)
+      assert.equal(1, #case.box:get(id).attempts)
+   end)
+
    it("sends to the recipients that are open, and to no other", function()
       local fault = "451 later"
       local case = outboxes.new(nil, { faults = { rcpt = function(command)

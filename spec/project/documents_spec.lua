@@ -27,9 +27,9 @@ local function towards(module, sink)
    for _, name in ipairs { "send", "send_many" } do
       copy[name] = function(options, ...) return module[name](to_sink(options), ...) end
    end
-   function copy.outbox(options)
+   copy.outbox = setmetatable({}, { __index = module.outbox, __call = function(_, options)
       return module.outbox { store = options.store, server = to_sink(options.server) }
-   end
+   end })
    return copy
 end
 
@@ -182,7 +182,7 @@ describe("lua/README.md", function()
          function client.connect() return 1 end
          return client
       end }
-      run("local smtp = require 'smtp'\n" .. find "smtp.outbox.redis" .. [[
+      run("local smtp = require 'smtp'\n" .. find "smtp.outbox.redis {" .. [[
          outbox:put { from = "ann@example.org", to = "bob@example.net", subject = "Hi", text = "Hello" }
          outbox:run { once = true }
       ]], sink)

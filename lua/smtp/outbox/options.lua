@@ -58,7 +58,7 @@ local function check_store(value)
    if type(value) == "table" or type(value) == "userdata" then return store.check(value) end
    if type(value) == "string" and value:find "^rediss?://" then -- it may contain a password
       errors.refuse("store", "store: expected a path or a store, got a URL of Redis",
-         "Give the path of an SQLite file, or a store that the module smtp.outbox.redis makes")
+         "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
    end
    if type(value) ~= "string" or value == "" or value:find("%z") then
       check.refuse_value("store", "a path or a store", value, FORM)
@@ -69,6 +69,7 @@ local function read(given)
    if type(given) ~= "table" then
       check.refuse_value("options", "a table", given, FORM)
    end
+   given = check.copy(given)
    check.names(given, names, nil, nil, "outbox")
    check_store(given.store)
    local server = read_server(given.server)
@@ -77,7 +78,8 @@ local function read(given)
    check.is_type("on_result", given.on_result, "function")
    check_number("lease", given.lease, 1, LEASE_MAX, "Write lease = 120, in seconds")
    check_number("keep", given.keep, 0, KEEP_MAX, "Write keep = 7, in days")
-   return { store = given.store, server = server, name = given.name or name_of(server),
+   local own = type(given.store) ~= "string" and store.guard(given.store)
+   return { store = own or given.store, server = server, name = given.name or name_of(server),
       retry = retry.read(given.retry), resend = given.doubt == "resend",
       lease = math.ceil(given.lease or LEASE), keep = (given.keep or KEEP) * 86400,
       on_result = given.on_result }
@@ -107,6 +109,7 @@ options.put = errors.returning(function(given)
       check.refuse_value("put", "a table, the second argument", given,
          'Write outbox:put(message, { id = "order-7" })')
    end
+   given = check.copy(given)
    check.names(given, { "id", "at" }, nil, nil, "outbox")
    local id = given.id
    check.is_type("id", id, "string")
@@ -126,6 +129,7 @@ local function read_run(call, given, list)
       check.refuse_value(call, "a table", given,
          ("Write outbox:%s { connections = 2 }"):format(call))
    end
+   given = check.copy(given)
    check.names(given, list, nil, nil, "outbox")
    local many, err = many_settings.check({ connections = given.connections, rate = given.rate }, {})
    if not many then error(err, 0) end
@@ -153,7 +157,18 @@ local start_names = { "connections", "rate" }
 ---@return table|nil err
 options.start = errors.returning(function(given) return read_run("start", given, start_names) end)
 
--- ---- of list, resolve ----
+-- ---- of get, list and decisions ----
+
+--- Check an id.
+---@param id string
+---@return string|nil
+---@return table|nil err
+options.id = errors.returning(function(id)
+   if type(id) ~= "string" then
+      check.refuse_value("id", "a string", id, "Give the id that put returned")
+   end
+   return id
+end)
 
 local STATES = { "queued", "claimed", "ending", "doubt", "sent", "failed", "cancelled" }
 local LIST, LIST_MAX = 100, 10000
@@ -167,10 +182,14 @@ options.list = errors.returning(function(given)
    if type(given) ~= "table" then
       check.refuse_value("list", "a table", given, 'Write outbox:list { state = "failed" }')
    end
+   given = check.copy(given)
    check.names(given, { "state", "to", "limit", "after" }, nil, nil, "outbox")
    check.is_word("state", given.state, STATES)
    check.is_type("to", given.to, "string")
    check_number("limit", given.limit, 1, LIST_MAX, "Write limit = 100")
+   if given.limit and given.limit % 1 ~= 0 then
+      check.refuse_value("limit", "a whole number", given.limit, "Write limit = 100")
+   end
    check_number("after", given.after, 0, 2 ^ 53, "Write after = the number of the last entry")
    return { state = given.state, to = given.to, limit = given.limit or LIST, after = given.after }
 end)

@@ -1,7 +1,8 @@
 --- The Redis store: see smtp.outbox.store for what each method does. Many machines may use it.
 --
---    local redis = require "smtp.outbox.redis"
---    local store = assert(redis.new { connect = function() return client end, prefix = "mail" })
+--    local store = smtp.outbox.redis { connect = function() return client end, prefix = "mail" }
+--
+-- The module itself can be called as well; like its function `new`, it returns nil and an error.
 --
 -- @module smtp.outbox.redis
 
@@ -27,7 +28,8 @@ end
 
 -- ---- options ----
 
-local FORM = 'Write redis.new { connect = function() … return client end, prefix = "mail" }'
+local FORM = "Write smtp.outbox.redis { connect = function() … return client end, "
+   .. 'prefix = "mail" }'
 local PREFIX_LEN_MAX = 100
 local names = { "connect", "prefix", "replicas", "replicas_timeout", "on_warning" }
 
@@ -59,6 +61,7 @@ local function new(options)
    if type(options) ~= "table" then
       check.refuse_value("options", "a table", options, FORM)
    end
+   options = check.copy(options)
    check.names(options, names, nil, nil, "outbox")
    if options.connect == nil then check.refuse_value("connect", "a function", nil, FORM) end
    check.is_type("connect", options.connect, "function", FORM)
@@ -72,4 +75,6 @@ local function new(options)
       steps = setmetatable({}, { __mode = "k" }) }, Store) -- names of results
 end
 
-return { new = errors.returning(new) }
+new = errors.returning(new)
+
+return setmetatable({ new = new }, { __call = function(_, options) return new(options) end })

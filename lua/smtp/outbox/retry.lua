@@ -28,6 +28,7 @@ end
 function retry.read(option)
    if option == nil then return default end
    check.is_type("retry", option, "table", FORM)
+   option = check.plain(option)
    check.names(option, { "after", "give_up" }, "retry", nil, "retry")
    local after = default.after
    if option.after ~= nil then
@@ -38,8 +39,8 @@ function retry.read(option)
       for i = 1, #option.after do after[i] = check_seconds("retry.after", option.after[i]) end
    end
    local give_up = option.give_up
-   return { after = after, give_up = give_up and check_seconds("retry.give_up", give_up)
-      or default.give_up }
+   return { after = after, give_up = give_up == nil and default.give_up
+      or check_seconds("retry.give_up", give_up) }
 end
 
 -- From 0 to 1, the same for the same message and attempt, on every machine.

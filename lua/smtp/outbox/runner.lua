@@ -159,7 +159,8 @@ end
 
 -- ---- results ----
 
--- The claim is gone, or the store failed: the message is another runner's, or becomes so.
+-- The claim is gone, or the store failed. The end was not sent: if the claim still exists, the
+-- message is queued again.
 local function is_withheld(err)
    return err ~= nil and err.reason == "withheld"
 end
@@ -195,6 +196,7 @@ local function on_result(self, index, receipt, err)
    self.on_way[index], self.on_way_count = nil, self.on_way_count - 1
    if is_withheld(err) then
       self.held[record.number] = nil
+      self.results:add(record, states.released(record, now_of(self)))
       return
    end
    if receipt then

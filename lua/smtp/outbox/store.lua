@@ -2,7 +2,8 @@
 -- smtp.outbox.redis another; objects of the caller's with these methods are more.
 --
 -- Every method returns nil and an error of this library where the store failed: its kind is
--- "system", and `retry` is "later" where another attempt may succeed. `outbox` is the name of an
+-- "system", and `retry` is "later" where another attempt may succeed. A method that raises, or
+-- returns something else, has failed as well: `store.guard` makes an error of that. `outbox` is the name of an
 -- outbox: no method sees the messages of another one. Times are seconds since 1970; the caller
 -- gives them, so that a store has no clock.
 --
@@ -31,6 +32,8 @@
 -- @module smtp.outbox.store
 
 local check = require "smtp.options.check"
+local errors = require "smtp.errors"
+local user_call = require "smtp.options.user_call"
 
 local store = {}
 
@@ -86,6 +89,48 @@ function store.check(value)
             'Write store = "/var/lib/app/mail.db"')
       end
    end
+end
+
+-- ---- a store of the caller's ----
+
+-- What a method returns, where that is used; the second ones may return nil as well.
+local kinds = { put = "boolean", claim = "table", commit = "table", expire = "table",
+   list = "table", count = "table", note = "string", set_note = "boolean", purge = "number" }
+local kinds_or_nil = { due_at = "number", read = "string", get = "table" }
+
+local function fault(name, what, cause)
+   return nil, errors.new("system", { reason = "store", retry = "later", cause = cause,
+      what = ("the method %s of the store %s"):format(name, what),
+      hint = "smtp/outbox/store.lua describes what it returns" })
+end
+
+local function answer(name, ok, result, more)
+   if not ok then return fault(name, "raised an error: " .. user_call.text(result), result) end
+   if result == nil and more ~= nil then
+      if errors.is(more) then return nil, more end
+      return fault(name, "failed: " .. user_call.text(more), more)
+   end
+   local kind = kinds[name] or result ~= nil and kinds_or_nil[name]
+   if kind and type(result) ~= kind then
+      return fault(name, "returned " .. user_call.type_name(result))
+   elseif name == "commit" and type(more) ~= "table" then
+      return fault(name, "returned one list, not two")
+   end
+   return result, more
+end
+
+--- The same store, whose methods return nil and an error of this library where they fail: also
+-- where they raise, or return what no method of a store returns.
+---@param value table|userdata   from store.check
+---@return table
+function store.guard(value)
+   local guarded = {}
+   for i = 1, #store.methods do
+      local name = store.methods[i]
+      local function run(...) return value[name](value, ...) end
+      guarded[name] = function(_, ...) return answer(name, user_call.call(run, ...)) end
+   end
+   return guarded
 end
 
 return store

@@ -124,10 +124,10 @@ local function may_go_on(self, err)
 end
 
 local function finish(self)
-   self.results:flush {}
+   local ok, err = self.results:flush {}
    self.results:settle()
    self.results:tell()
-   local trouble = self.results.trouble
+   local trouble = self.results.trouble or not ok and err
    if trouble then return nil, trouble end
    return self.results.totals
 end
