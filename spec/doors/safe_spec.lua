@@ -3,7 +3,8 @@ local safe = require "smtp.safe"
 local smtp = require "smtp"
 
 describe("a colon where a dot belongs", function()
-   for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink", "outbox", "is_error" } do
+   for _, name in ipairs { "send", "send_many", "defer", "connect", "probe", "message", "sink", "outbox",
+      "is_error" } do
       it("is named: " .. name, function()
          local result, err = safe[name](safe, { from = "a@b" }, {})
          assert.is_nil(result)

@@ -3,9 +3,9 @@
 --
 -- Every method returns nil and an error of this library where the store failed: its kind is
 -- "system", and `retry` is "later" where another attempt may succeed. A method that raises, or
--- returns something else, has failed as well: `store.guard` makes an error of that. `outbox` is the name of an
--- outbox: no method sees the messages of another one. Times are seconds since 1970; the caller
--- gives them, so that a store has no clock.
+-- returns something else, has failed as well: `store.guard` makes an error of that. `outbox` is the
+-- name of an outbox: no method sees the messages of another one. Times are seconds since 1970; the
+-- caller gives them, so that a store has no clock.
 --
 -- What a method changes is durable when it returns, except for `claim`, `renew` and `expire`: a
 -- power loss that forgets these leaves the state before them, from which nothing is sent twice.
