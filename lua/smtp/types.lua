@@ -140,7 +140,7 @@
 ---@field channel_binding? fun(self: smtp.Transport): string?, string?
 --- Returns what is known about TLS.
 ---@field tlsinfo? fun(self: smtp.Transport): { version?: string, cipher?: string, resumed?: boolean }
---- Returns the certificate of the server, with the fields of smtp.Certificate.
+--- Returns the certificate of the server, with the fields of smtp.Certificate, for the report of smtp.probe.
 ---@field certificate? fun(self: smtp.Transport): table?
 ---@field getpeername? fun(self: smtp.Transport): string?  Returns the address of the server.
 ---@field getsockname? fun(self: smtp.Transport): string?  Returns the address of this end.

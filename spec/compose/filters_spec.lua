@@ -84,3 +84,19 @@ describe("pieces of a message", function()
       assert.equal("", filters.join { "" })
    end)
 end)
+
+describe("the headers of a message", function()
+   it("are not looked for without end", function()
+      local filters = require "smtp.compose.filters"
+      local count = 0
+      local head, trouble = filters.split { open = function()
+         return function()
+            count = count + 1
+            return count <= 1000 and ("X: y\r\n"):rep(1000) or nil
+         end
+      end }
+      assert.is_nil(head)
+      assert.equal("the message's headers are over 1 MiB", trouble.what)
+      assert.is_true(count < 200)
+   end)
+end)

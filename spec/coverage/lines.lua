@@ -18,8 +18,8 @@ end
 function lines.of_lua(text, listing)
    local texts, active = {}, {}
    for line in text:gmatch "([^\n]*)\n?" do texts[#texts + 1] = line end
-   for number, instruction in listing:gmatch "\n%s+%d+%s+%[(%d+)%]%s+(%u+)" do
-      number = tonumber(number)
+   for digits, instruction in listing:gmatch "\n%s+%d+%s+%[(%d+)%]%s+(%u+)" do
+      local number = tonumber(digits)
       -- A hook is not called for the instruction that begins a function with "...".
       if instruction ~= "VARARGPREP" and is_statement(texts[number]) then active[number] = texts[number] end
    end

@@ -65,4 +65,10 @@ describe("TLS", function()
          assert.equal(0, mx:count("open"))
       end
    end)
+
+   it("has no other event loop", function()
+      local _, err = safe.send(options { loop = { wait = print, sleep = print } })
+      assert.same({ "usage", "loop" }, { err.kind, err.option })
+      assert.matches("in nginx", err.what)
+   end)
 end)

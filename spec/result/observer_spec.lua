@@ -205,3 +205,16 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 10))
       assert.same({ "usage", "observe" }, { err.kind, err.option })
    end)
 end)
+
+describe("trace = true", function()
+   it("writes the dialogue to standard error", function()
+      local command = require "spec.tools.command"
+      local interpreter = require("spec.tools.peer").interpreter
+      local said = command.own(interpreter .. [[ -e '
+         local smtp = require "smtp"
+         smtp.send { transport = smtp.sink {}:transport(), tls = "skip", tls_host = "mx.example", trace = true,
+            from = "ann@me.example", to = "bob@there.example", raw = "x" }']])
+      assert.matches("\nC: MAIL FROM:<ann@me.example>", said, 1, true)
+      assert.matches("\nS: 221 ", said, 1, true)
+   end)
+end)

@@ -386,3 +386,39 @@ describe("a transport that fails", function()
       assert.is_true(yields > 8)
    end)
 end)
+
+describe("a transport with a certificate", function()
+   local full = { subject = "CN=mx.example", issuer = "CN=ca", names = { "mx.example", "192.0.2.1" },
+      not_before = "2026-01-01T00:00:00Z", not_after = "2026-03-01T00:00:00Z", days_left = -3, key_pin = "x" }
+
+   local function probed(given)
+      local peer = talk.peer(script [[
+         S: 220 hi
+         C: EHLO me.example
+         S: 250-mx
+         S: 250 STARTTLS
+         C: STARTTLS
+         S: 220 go
+         TLS
+         C: EHLO me.example
+         S: 250 mx
+         C: QUIT
+         S: 221 bye
+      ]])
+      function peer.certificate() return given end
+      return assert(safe.probe { host = "mx.example", domain = "me.example", tls = "require", transport = peer })
+   end
+
+   it("shows it to smtp.probe", function()
+      local report = probed(full)
+      assert.same(full, report.tls.certificate)
+      assert.equal("expired", report.warnings[1].reason)
+   end)
+
+   it("may leave fields out, and others are left out if they have another type", function()
+      assert.same({ names = {} }, probed({}).tls.certificate)
+      assert.same({ names = { "a" }, issuer = "CN=ca" },
+         probed({ issuer = "CN=ca", subject = 7, days_left = "soon", names = { "a", 7, "b" } }).tls.certificate)
+      assert.is_nil(probed("CN=mx.example").tls.certificate)
+   end)
+end)

@@ -409,3 +409,13 @@ describe("a socket that is connected", function()
       listener:close()
    end)
 end)
+
+describe("what has no room", function()
+   it("is refused before anything is resolved", function()
+      local long = ("x"):rep(1000)
+      local sock = socket.new()
+      assert.same({ "resolve", "a host name of 1000 bytes" }, { select(2, sock:connect(long, 25)) })
+      assert.same({ "connect:source_address", "the source address is too long" },
+         { select(2, socket.new():connect("127.0.0.1", 25, long)) })
+   end)
+end)

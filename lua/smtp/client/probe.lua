@@ -88,7 +88,7 @@ end
 
 local function certificate_of(seen)
    local found = seen.certificate
-   if not found then return nil end
+   if not found or type(found.names) == "table" then return found end -- that of a transport
    local names = {}
    for name in found.names:gmatch("[^ \t-\r]+") do names[#names + 1] = name end
    local function date(seconds) return os.date("!%Y-%m-%dT%H:%M:%SZ", seconds) end

@@ -51,7 +51,8 @@ local checks = {
    end, "the server offers no STARTTLS: everything travels in clear text",
       "Use its port for submission (465 or 587), or ask its operator for a certificate" },
    { "warning", "expired", function(r)
-      return r.tls.certificate and r.tls.certificate.days_left < 0
+      local days = r.tls.certificate and r.tls.certificate.days_left
+      return days and days < 0
    end, "the certificate has expired", "The server's operator must renew it" },
    { "warning", "expires_soon", function(r)
       local days = r.tls.certificate and r.tls.certificate.days_left

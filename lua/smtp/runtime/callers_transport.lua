@@ -113,9 +113,25 @@ function methods:tlsinfo()
       resumed = user_call.field(info, "resumed") }
 end
 
+local certificate_fields = { subject = "string", issuer = "string", not_before = "string",
+   not_after = "string", days_left = "number", key_pin = "string" }
+
+--- The certificate with the fields of smtp.Certificate that have their type.
+---@return smtp.Certificate|nil
 function methods:certificate()
-   local certificate = call(self, "certificate")
-   return type(certificate) == "table" and certificate or nil
+   local given = call(self, "certificate")
+   if type(given) ~= "table" then return nil end
+   local certificate, names = { names = {} }, user_call.field(given, "names")
+   for name, kind in next, certificate_fields do
+      local value = user_call.field(given, name)
+      certificate[name] = type(value) == kind and value or nil
+   end
+   local name = type(names) == "table" and rawget(names, 1)
+   while type(name) == "string" do
+      certificate.names[#certificate.names + 1] = name
+      name = rawget(names, #certificate.names + 1)
+   end
+   return certificate
 end
 
 function methods:channel_binding()
