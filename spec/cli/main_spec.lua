@@ -44,6 +44,12 @@ describe("lua-smtp", function()
       end
    end)
 
+   it("names in JSON the hosts that were tried", function()
+      local said, status = run("send --json --host 127.0.0.1 --host 127.0.0.2 --port 1" .. message)
+      assert.equal(75, status)
+      assert.truthy(said:find('"tried":["127.0.0.1:1 cannot be reached', 1, true), said)
+   end)
+
    it("ends with the status of sysexits", function()
       local pipe, port = start("--count 3")
       local to = "send --host localhost --port " .. port

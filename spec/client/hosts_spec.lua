@@ -339,7 +339,7 @@ describe("A list of hosts", function()
       for _, row in ipairs { { {}, "0 entries, not 1 to 16" }, { { "a.example", 5 }, "host%[2%]: expected a string" },
          { { "a.example", "b.example:25" }, "a port" }, { { "a.example", { "b.example" } }, "host%[2%]" },
          { { "a.example", nil, "b.example" }, "hole" }, { { x = "a.example" }, "list" },
-         { { "a.example", "smtps://b.example" }, "a URL" } } do
+         { { "a.example", "smtps://b.example" }, "a URL" }, { "a.example, b.example", "several hosts" } } do
          for _, option in ipairs { "host", "server" } do
             local _, err = safe.send { [option] = row[1], from = "a@b.example", to = "c@d.example", text = "" }
             assert.equal("usage", err.kind)

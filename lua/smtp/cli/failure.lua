@@ -8,7 +8,7 @@ local wording = require "smtp.cli.wording"
 local failure = {}
 
 local fields = { "kind", "reason", "concerns", "stage", "code", "enhanced", "text", "sent", "retry",
-   "temporary", "hint", "host", "port", "option", "recipients" }
+   "temporary", "hint", "host", "port", "tried", "option", "recipients" }
 
 --- An error in one line, in the words of the command.
 ---@param err table

@@ -10,8 +10,8 @@ local proxy = {}
 
 local LOGIN_LEN_MAX = 255 -- bytes of a user, and of a password (RFC 1929 2)
 
-local HINT = 'Write proxy = "socks5://HOST:1080" or "http://HOST:3128", with USER:PASSWORD@ before '
-   .. "the host where the proxy requires a login"
+local HINT = 'Write proxy = "socks5://HOST:1080" or proxy = "http://HOST:3128", with '
+   .. "USER:PASSWORD@ before the host where the proxy requires a login"
 local ESCAPE_HINT = "Write %40 for @, %3A for :, %2F for /, %3F for ? and %23 for #"
 
 local form = { option = "proxy", hint = HINT, port_hint = "Write socks5://HOST:1080",

@@ -149,6 +149,7 @@ end
 -- ---- a list of hosts ----
 
 local HOSTS_MAX = 16
+local SEVERAL = "^[A-Za-z0-9.-]+ *[,;] *[A-Za-z0-9.,; -]+$" -- one text that is meant as a list
 local HOSTS_FORM = 'Write host = { "mx1.example.org", "mx2.example.org" }'
 
 -- `option`: the name under which the list was given.
@@ -184,6 +185,9 @@ local function new(given)
    for _, option in ipairs { "host", "server" } do
       local list = rawget(given, option)
       if type(list) == "table" then return new_at_each(given, option, list) end
+      if type(list) == "string" and list:find(SEVERAL) then
+         refuse(option, option .. " contains several hosts", HOSTS_FORM, list)
+      end
    end
    return new_at(given)
 end
