@@ -89,7 +89,7 @@ describe("lua-smtp outbox", function()
       local said, status = command.smtp "outbox"
       assert.equal(64, status)
       assert.matches("put, run, list, show, retry, cancel, resolve and stats", said)
-      assert.matches("outbox show needs ID", (outbox "show"))
+      assert.matches("outbox show needs ID before the flags", (outbox "show"))
       assert.matches("%-%-store is missing", (command.smtp "outbox stats"))
       local path = store:match("%S+$")
       for _, words in ipairs { "stats", "list", "show x" .. server(), "retry x --name y" } do
@@ -140,7 +140,10 @@ describe("lua-smtp outbox", function()
       for _, action in ipairs { "stats", "run --once", "put -f a@b.example -t c@d.example --text Hi" } do
          local said, status = command.smtp("outbox " .. action .. " --store redis://:sesame-94@localhost" .. server())
          assert.equal(64, status)
-         assert.matches("^lua%-smtp: %-%-store: .* got a URL of Redis%. Give the path of an SQLite file", said)
+         assert.matches("^lua%-smtp: %-%-store: .* got a URL%. Give the path of an SQLite file", said)
+         assert.is_nil(said:find "sesame")
+         said = command.smtp("outbox " .. action .. " --store Postgres://ann:sesame-94@localhost")
+         assert.matches("got a URL%. Give the path of an SQLite file", said)
          assert.is_nil(said:find "sesame")
       end
    end)

@@ -120,7 +120,8 @@ local function words_of(name, action, args)
    for i = 1, #action.words do
       local word = args[i + 1]
       if not word or word:find("^%-") then
-         unknown_flag.fail("outbox", ("outbox %s needs %s"):format(name, action.words[i]),
+         unknown_flag.fail("outbox",
+            ("outbox %s needs %s before the flags"):format(name, action.words[i]),
             ("Write lua-smtp outbox %s %s --store FILE"):format(name,
                table.concat(action.words, " ")))
       end

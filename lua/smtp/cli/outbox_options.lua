@@ -109,7 +109,6 @@ end
 
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
-   if path:find "^rediss?://" then return end -- smtp.outbox refuses it
    local file, why = io.open(path, "rb")
    if file then return file:close() end
    errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")
@@ -138,8 +137,9 @@ function outbox_options.open(options)
    end
    local is_put, is_run = options.is_put, given.on_result ~= nil
    options.is_put = nil
-   if not (is_put or is_run) then check_exists(given.store) end
-   if not (is_run or is_put or needs_server(options) or given.name) then
+   local reads_file = not (is_put or is_run or check.is_url(given.store)) -- a URL is refused
+   if reads_file then check_exists(given.store) end
+   if reads_file and not (needs_server(options) or given.name) then
       local err
       given.name, err = only_name(given.store)
       if err then return nil, err end

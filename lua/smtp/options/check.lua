@@ -63,6 +63,13 @@ function check.is_secret(option)
    return secrets[option:gsub("%[%d+%]$", ""):match("[^.]*$")] == true
 end
 
+--- Is it a URL? It may contain a password.
+---@param value any
+---@return boolean
+function check.is_url(value)
+   return type(value) == "string" and value:find "^[A-Za-z][A-Za-z0-9+.-]*://" ~= nil
+end
+
 --- A list has the keys 1, 2, 3 and so on: the entries after a hole would be left out in silence.
 ---@param list table
 ---@param option string   its name

@@ -56,8 +56,8 @@ end
 
 local function check_store(value)
    if type(value) == "table" or type(value) == "userdata" then return store.check(value) end
-   if type(value) == "string" and value:find "^rediss?://" then -- it may contain a password
-      errors.refuse("store", "store: expected a path or a store, got a URL of Redis",
+   if check.is_url(value) then -- it may contain a password
+      errors.refuse("store", "store: expected a path or a store, got a URL",
          "Give the path of an SQLite file, or a store that smtp.outbox.redis makes")
    end
    if type(value) ~= "string" or value == "" or value:find("%z") then
