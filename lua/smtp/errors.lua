@@ -90,7 +90,10 @@ local function refused(err)
    return shorten(list, address_of)
 end
 
-local function reply_of(err)
+--- What the server said, as the end of a sentence: " (554 5.7.1): no"; "" where it said nothing.
+---@param err smtp.Error
+---@return string
+function errors.reply(err)
    local said = ""
    if err.code then
       said = (" (%s%s)"):format(err.code, err.enhanced and " " .. err.enhanced or "")
@@ -101,7 +104,7 @@ end
 --- One line for a log: what was attempted, where, what the server said, what to change.
 local function line(err)
    local list, differ = refused(err)
-   local said = differ and ": " .. list or reply_of(err)
+   local said = differ and ": " .. list or errors.reply(err)
    if list ~= "" and not differ then said = ("%s [%s]"):format(said, list) end
    local hint = err.hint and " " .. ended(err.hint) or ""
    local what = errors.cut(err.what or err.kind, SHOWN_MAX, "… [cut]")

@@ -37,8 +37,7 @@ local NAMED_MAX, WHAT_MAX = 3, 150
 local hope = { now = 3, later = 2, never = 1 }
 
 local function described(err)
-   local text = err.text and err.text ~= "" and ": " .. err.text or ""
-   return errors.cut(err.what .. text, WHAT_MAX, "…")
+   return errors.cut(err.what .. errors.reply(err), WHAT_MAX, "…")
 end
 
 -- The error that leaves the most hope; of several, that of the preferred host. It names the others.
