@@ -37,10 +37,11 @@ local function types_in(kind)
    return list
 end
 
+-- Those that can be called: smtp.outbox has fields as well.
 local function functions_of(module)
    local list = {}
    for name, value in pairs(module) do
-      if type(value) == "function" then list[#list + 1] = name end
+      if type(value) == "function" or (getmetatable(value) or {}).__call then list[#list + 1] = name end
    end
    return sorted(list)
 end

@@ -40,7 +40,7 @@ describe("The reference", function()
    it("has every class of types.lua that users meet", function()
       local left_out = { -- described by another class, or in a sentence
          ["smtp.Address"] = true, ["smtp.Options"] = true, ["smtp.SafeModule"] = true, ["smtp.SafeConnection"] = true,
-         ["smtp.SafeOutbox"] = true,
+         ["smtp.SafeOutbox"] = true, ["smtp.OutboxStores"] = true, ["smtp.SafeOutboxStores"] = true,
          ["smtp.DkimSigning"] = true, ["smtp.Reply"] = true, ["smtp.EnvelopeRecipient"] = true, ["smtp.Offer"] = true,
          ["smtp.Summary"] = true, ["smtp.Deferred"] = true, ["smtp.SinkMechanism"] = true,
       }
