@@ -34,7 +34,7 @@ local recipes = {
    ["retry.lua"] = { "queued as 1", "Subject: Once is enough" },
    ["send.lua"] = { "carol@example.net\taccepted", "the server said: queued as 1" },
    ["ses.lua"] = { "queued as 1", "X%-SES%-CONFIGURATION%-SET: news" },
-   ["waterfall.lua"] = { "\nfinal +[0-9.]+ ms | +#+\n", "bytes sent, %d+ heard; sent to 1, refused for 0\n" },
+   ["waterfall.lua"] = { "\nfinal +[0-9.]+ ms | *#+\n", "bytes sent, %d+ heard; sent to 1, refused for 0\n" },
    ["template.lua"] = { "your order 4711 costs", "Bob &amp; S" },
 }
 

@@ -44,7 +44,7 @@ function loops.read(value)
    end
    if loop.check ~= nil and type(loop.check) ~= "function" then
       errors.refuse("loop", "check of loop is not a function",
-         "Remove check, or write a function that returns nil, or what to do instead")
+         "Leave check out, or write a function that returns what to do instead, if anything")
    end
    return loop
 end
@@ -61,7 +61,7 @@ local function misplaced(loop)
    local ok, advice = pcall(loop.check)
    if not ok then return nil, "check of loop raised an error: " .. user_call.text(advice) end
    if not advice or type(advice) == "string" then return advice end
-   return nil, "check of loop returned " .. user_call.type_name(advice) .. ", not nil or a string"
+   return nil, "check of loop returned " .. user_call.type_name(advice) .. ", not a text"
 end
 
 --- The event loop of a server's connections.
