@@ -113,6 +113,31 @@ describe("The Redis store", function()
       assert.is_nil((next(model.db)))
    end)
 
+   it("commits as many results as there are", function()
+      local model = redis_model.new()
+      local store = new_store(model)
+      for i = 1, 1002 do store:put("box", record("m" .. i)) end
+      local list, settled = store:claim("box", 10, 99, 5, 1002), {}
+      for i = 1, 1000 do settled[i] = result(list[i], { claim = i % 7 == 0 and 6 or 5 }) end
+      local marks = { { number = list[1001].number, claim = 6, bytes = "m" },
+         { number = list[1002].number, claim = 5, bytes = "m" } }
+      local left = 4
+      model.fault = function(_, name)
+         if name ~= "evalsha" then return nil end
+         left = left - 1
+         if left < 0 then return "reply", "OOM command not allowed" end
+      end
+      assert.equal("store_busy", select(2, store:commit("box", settled, marks)).reason)
+      model.fault = nil
+      assert.is_nil(store:count("box").ending)
+      assert.truthy(store:count("box").sent > 100)
+      local counted, marked = store:commit("box", settled, marks)
+      for i = 1, 1000 do assert.equal(i % 7 ~= 0, counted[i]) end
+      assert.same({ 1000, { false, true } }, { #counted, marked })
+      assert.same({ "h", "" }, { store:get("box", "m1").history, store:get("box", "m7").history })
+      assert.same({ sent = 858, ending = 1, claimed = 143 }, (store:count "box"))
+   end)
+
    it("goes on where Redis has lost messages", function()
       local model = redis_model.new()
       local store = new_store(model)
@@ -212,6 +237,59 @@ describe("The Redis store with replicas", function()
       model.replicas = 2
       assert.same({ true }, (store:commit("box", settled, {})))
       assert.equal("h", store:get("box", "a").history)
+   end)
+
+   -- Does this, while the connection breaks before the first WAIT that comes after model.lag.
+   local function refuse(step)
+      local is_over = false
+      model.fault = function(_, name)
+         if name ~= "wait" or model.lagging == 0 or is_over then return nil end
+         is_over = true
+         return "before"
+      end
+      local done, err = step()
+      assert.is_true(is_over)
+      assert.is_nil(done)
+      assert.equal("store_replicas", err.reason)
+      model.fault = nil
+      model.lag(0)
+   end
+
+   it("asks them for what was written over a connection that broke", function()
+      model.replicas = 2
+      store:put("box", record "old")
+      local own = store:claim("box", 10, 100, 7, 1)[1]
+      refuse(function()
+         model.lag(1)
+         return store:put("box", record "new")
+      end)
+      refuse(function()
+         return store:put("box", record "long", function() model.lag(1) end) -- before the last step
+      end)
+      refuse(function()
+         model.lag(1)
+         return store:commit("box", {}, { { number = own.number, claim = 7, bytes = "m" } })
+      end)
+      assert.same({ "claimed", "" }, { store:get("box", "old").state, store:get("box", "old").ending })
+      local settled = result(own)
+      refuse(function()
+         model.lag(1)
+         return store:commit("box", { settled }, {})
+      end)
+      assert.same({ true }, (store:commit("box", { settled }, {})))
+   end)
+
+   it("asks them for a message that is there already", function()
+      model.replicas = 2
+      model.lag(1)
+      for _ = 1, 3 do -- over a new connection each time
+         local done, err = new_store(model, { replicas = 2 }):put("box", record "a")
+         assert.is_nil(done)
+         assert.equal("store_replicas", err.reason)
+      end
+      model.lag(0)
+      assert.is_false(new_store(model, { replicas = 2 }):put("box", record "a"))
+      assert.equal("a", store:list("box", { limit = 9 })[1].id)
    end)
 
    it("ends no message without them", function()

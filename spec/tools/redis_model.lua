@@ -67,13 +67,14 @@ local function beyond(bound, sign)
    end
 end
 
+-- Each returns its reply, and whether replicas get it: whether it has written.
 local commands = {}
 
 function commands.ZADD(db, key, score, member)
    local set = container(db, key, "zset")
-   local is_new = set[member] == nil
+   local old = set[member]
    set[member] = assert(tonumber(score), "ERR value is not a valid float")
-   return is_new and 1 or 0
+   return old and 0 or 1, old ~= set[member]
 end
 
 function commands.ZREM(db, key, member)
@@ -81,7 +82,7 @@ function commands.ZREM(db, key, member)
    local was = set[member] ~= nil
    set[member] = nil
    drop_empty(db, key)
-   return was and 1 or 0
+   return was and 1 or 0, was
 end
 
 function commands.ZSCORE(db, key, member)
@@ -113,7 +114,7 @@ function commands.HSET(db, key, ...)
    local hash, words = container(db, key, "hash"), { ... }
    assert(#words % 2 == 0, "ERR wrong number of arguments")
    for i = 1, #words, 2 do hash[words[i]] = words[i + 1] end
-   return #words / 2
+   return #words / 2, true
 end
 
 function commands.HGET(db, key, field)
@@ -132,7 +133,7 @@ end
 
 function commands.SET(db, key, value)
    container(db, key, "string")[1] = value
-   return { ok = "OK" }
+   return { ok = "OK" }, true
 end
 
 function commands.EXISTS(db, key)
@@ -140,13 +141,17 @@ function commands.EXISTS(db, key)
 end
 
 function commands.UNLINK(db, ...)
-   for _, key in ipairs { ... } do db[key] = nil end
-   return 1
+   local count = 0
+   for _, key in ipairs { ... } do
+      count = count + (db[key] and 1 or 0)
+      db[key] = nil
+   end
+   return count, count > 0
 end
 
 -- ---- scripts ----
 
-local function caller(db, declared)
+local function caller(self, declared)
    return function(name, ...)
       local words = { ... }
       for i = 1, #words do
@@ -155,7 +160,9 @@ local function caller(db, declared)
       end
       local count = name == "UNLINK" and #words or 1
       for i = 1, count do assert(declared[words[i]], "a script made the key " .. words[i]) end
-      return commands[name](db, unpack(words))
+      local reply, has_written = commands[name](self.db, unpack(words))
+      if has_written then self.offset = self.offset + 1 end
+      return reply
    end
 end
 
@@ -186,7 +193,7 @@ local function evaluate(self, script, count, ...)
          arguments[i - count] = words[i]
       end
    end
-   local env = { KEYS = keys, ARGV = arguments, redis = { call = caller(self.db, declared),
+   local env = { KEYS = keys, ARGV = arguments, redis = { call = caller(self, declared),
       sha1hex = function(text) return "digest of " .. text end }, unpack = unpack, ipairs = ipairs,
       tonumber = tonumber }
    return reply_of(compile(script, env)())
@@ -195,26 +202,28 @@ end
 -- ---- clients ----
 
 -- Before each command: what the fault says, "before" or "after" the command has run, or a reply.
-local function run(self, name, ...)
+local function run(self, client, name, ...)
    self.calls = self.calls + 1
    local fault, why = nil, nil
    if self.fault then fault, why = self.fault(self.calls, name, ...) end
    if fault == "before" then return nil, why or "closed" end
    if fault == "reply" then return false, why end
-   local reply, trouble = self.commands[name](self, ...)
+   local offset = self.offset
+   local reply, trouble = self.commands[name](client, ...)
+   if self.offset ~= offset then client.offset = self.offset end
    if fault == "after" then return nil, why or "closed" end
    return reply, trouble
 end
 
 local function new_client(self)
    self.connections = self.connections + 1
-   local client = {}
+   local client = { offset = 0 } -- of what it has written last
    for name in pairs(self.commands) do
       client[name] = function(own, ...)
          assert(own == client and not client.is_busy, "a client is used by two calls at a time")
          if client.is_closed then return nil, "closed" end
          client.is_busy = true
-         local reply, why = run(self, name, ...)
+         local reply, why = run(self, client, name, ...)
          client.is_busy = false
          if reply == nil then client.is_closed = true end
          return reply, why
@@ -235,8 +244,10 @@ end
 
 --- A server. Its field `fault` may be a function (calls, command, …) -> "before" or "after": the connection breaks
 -- before or after the command has run; "reply" and a text: that is the reply, an error. `settings`: what CONFIG shows.
+-- `replicas`: how many are connected; after lag(count), so many of them get nothing more.
 function redis_model.new()
-   local self = { db = {}, loaded = {}, calls = 0, connections = 0, kept = 0, settings = {}, replicas = 0 }
+   local self = { db = {}, loaded = {}, calls = 0, connections = 0, kept = 0, settings = {}, replicas = 0, offset = 0,
+      lagging = 0, lagging_from = 0 }
    self.commands = {
       eval = function(_, script, ...)
          self.loaded["digest of " .. script] = script
@@ -246,10 +257,13 @@ function redis_model.new()
          if not self.loaded[digest] then return false, "NOSCRIPT No matching script. Please use EVAL." end
          return evaluate(self, self.loaded[digest], ...)
       end,
-      wait = function() return self.replicas end,
+      wait = function(client) -- for what this connection has written
+         return self.replicas - (client.offset > self.lagging_from and self.lagging or 0)
+      end,
       config = function(_, _, name) return { name, self.settings[name] } end,
    }
    self.connect = function() return new_client(self) end
+   self.lag = function(count) self.lagging, self.lagging_from = count, self.offset end
    return self
 end
 

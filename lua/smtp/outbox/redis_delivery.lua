@@ -13,6 +13,7 @@ local CLAIMED_MAX = 16      -- messages in one script, with their bodies
 local TRIES = 10            -- to be faster than other runners
 local RENEWED_MAX = 100
 local EXPIRED_MAX = 100
+local COMMITTED_MAX = 100   -- results in one script: the values of 700 are too many for unpack
 
 local methods = {}
 
@@ -113,18 +114,22 @@ local function unmark(self, outbox, marks, steps)
    link.run(self.link, scripts.unmark, keys_of_all(self, outbox, {}, marks), values)
 end
 
+-- More results than one script takes are committed before it: each one counts once by its step.
 function methods:commit(outbox, results, marks)
-   local steps = {}
+   local counted, marked, steps = {}, {}, {}
    for i = 1, #marks do steps[i] = core.random(16) end
-   local reply, err, done = link.run(self.link, scripts.commit, keys_of_all(self, outbox, results,
-      marks), values_of(self, results, marks, steps), true)
-   if not reply then
-      if done and marks[1] then unmark(self, outbox, marks, steps) end
-      return nil, err
+   for first = 1, math.max(#results, 1), COMMITTED_MAX do
+      local some = { unpack(results, first, math.min(#results, first + COMMITTED_MAX - 1)) }
+      local own = first + #some > #results and marks or {}
+      local reply, err, done = link.run(self.link, scripts.commit, keys_of_all(self, outbox, some,
+         own), values_of(self, some, own, steps), true)
+      if not reply then
+         if done and own[1] then unmark(self, outbox, own, steps) end
+         return nil, err
+      end
+      for i = 1, #some do counted[#counted + 1] = reply[i] == 1 end
+      for i = 1, #own do marked[i] = reply[#some + i] == 1 end
    end
-   local counted, marked = {}, {}
-   for i = 1, #results do counted[i] = reply[i] == 1 end
-   for i = 1, #marks do marked[i] = reply[#results + i] == 1 end
    return counted, marked
 end
 

@@ -1,6 +1,7 @@
 --- The Redis store: the scripts that the Redis server runs. Each one is a whole step: it happens or
 -- it does not. Each may run twice, because its reply may be lost with the connection: the second
--- run changes nothing, and returns what the first one returned.
+-- run returns what the first one returned, and writes what is there already, because WAIT waits
+-- only for what its own connection has written.
 --
 -- KEYS are those of smtp.outbox.redis_keys: eleven of the outbox, and after them those of the
 -- messages that a script is about. No script makes a key, so that they run on a Redis Cluster.
@@ -21,20 +22,26 @@ local function move(key, number, from, to, due)
    if from ~= to then call('ZREM', sets[from], number) end
    call('HSET', key, 'state', to, 'due', due)
 end
+
+local function again(key, field, value) -- done already
+   call('HSET', key, field, value)
+   return 1
+end
 ]]
 
 -- ---- putting ----
 
 -- KEYS: the message, its body; if `old` is not "": the one that it takes the place of, its body.
 -- -> 1; 0: there is one with this id; 2: the number has been used; or the number of one with this
--- id of which only a part has arrived, to be given as `old`. The message that is there already is
--- written, so that a server that has become a replica refuses it.
+-- id of which only a part has arrived, to be given as `old`.
 scripts.put = BEGIN .. [[
 local number, put, id, old, state, due, since = unpack(ARGV, 1, 7)
 local at = call('ZSCORE', ids, id)
 local former = at and ('%016.0f'):format(at) or ''
-if former == number and call('HGET', KEYS[12], 'put') == put then return 1 end
+local is_own = former == number and call('HGET', KEYS[12], 'put') == put
+if is_own then return again(KEYS[12], 'put', put) end
 if at and not call('ZSCORE', sets.arriving, former) then
+   call('ZADD', ids, 0, id) -- the same score alone is not written
    call('ZADD', ids, at, id)
    return 0
 end
@@ -64,10 +71,9 @@ scripts.finish_pieces = BEGIN .. [[
 local number, put, due = unpack(ARGV)
 local own, state, since = unpack(call('HMGET', KEYS[12], 'put', 'state', 'since'))
 if own ~= put then return 0 end
-if state == 'arriving' then
-   move(KEYS[12], number, 'arriving', 'queued', due)
-   call('ZADD', ages, since, number)
-end
+if state ~= 'arriving' then return again(KEYS[12], 'put', put) end
+move(KEYS[12], number, 'arriving', 'queued', due)
+call('ZADD', ages, since, number)
 return 1
 ]]
 
@@ -228,7 +234,7 @@ end
 local function settle(key)
    local number, claim, step, state, due, since, from, recipients, attempts, history, new = take(11)
    local was, owner, newest = unpack(call('HMGET', key, 'state', 'claim', 'step'))
-   if newest == step then return 1 end
+   if newest == step then return again(key, 'step', step) end
    if owner ~= claim or was == 'arriving' or from ~= '' and from ~= was then return 0 end
    move(key, number, was, state, due)
    if since ~= '' then call('HSET', key, 'since', since) end
@@ -248,17 +254,15 @@ local function mark(key)
    local number, claim, step, bytes = take(4)
    local state, due, owner, newest, ending = unpack(call('HMGET', key, 'state', 'due', 'claim',
       'step', 'ending'))
-   if newest == step then return 1 end
+   if newest == step then return again(key, 'step', step) end
    if owner ~= claim or state ~= 'claimed' and state ~= 'ending' then return 0 end
    move(key, number, state, 'ending', due)
    call('HSET', key, 'ending', ending .. bytes, 'step', step)
    return 1
 end
 
-local settled = take(1)
-for i = 12, #KEYS do
-   list[#list + 1] = i - 11 <= tonumber(settled) and settle(KEYS[i]) or mark(KEYS[i])
-end
+local last = take(1) + 11 -- key of a result
+for i = 12, #KEYS do list[#list + 1] = i <= last and settle(KEYS[i]) or mark(KEYS[i]) end
 return list
 ]]
 
