@@ -54,6 +54,29 @@ describe("A result", function()
       assert.equal("sent", case.results[2].entry.state)
    end)
 
+   it("that no end was sent settles the doubt, and counts as no attempt", function()
+      local case = in_doubt()
+      local all = results.new(case.box)
+      all:add(case.record, states.released(case.record, case.clock.time))
+      all:flush {}
+      all:settle()
+      local entry = case.box:get(case.id)
+      assert.equal("queued", entry.state)
+      assert.equal(1, #entry.attempts) -- the crash
+      assert.same({ sent = 0, failed = 0, doubt = 0, queued = 0 }, all.totals)
+      assert.equal(0, #all.late)
+   end)
+
+   it("that a runner has of the crash of another one settles no doubt", function()
+      local case = in_doubt()
+      local all = results.new(case.box)
+      local record = { number = case.record.number, id = case.id, claim = 7, state = "ending",
+         recipients = case.record.recipients, attempts = 0, ending = encoding.encode { "bob@example.net" } }
+      all:add(record, states.after_crash(record, {}, case.clock.time))
+      all:flush {}
+      assert.equal(0, #all.late)
+   end)
+
    it("that comes after a person has decided does not count", function()
       local case = in_doubt()
       assert.is_true(case.box:resolve(case.id, "unsent"))

@@ -1,4 +1,6 @@
 -- How messages are claimed, marked, sent and recorded.
+local after_crash = require("smtp.outbox.states").after_crash
+local errors = require "smtp.errors"
 local outboxes = require "spec.tools.outboxes"
 
 local message, states = outboxes.message, outboxes.states
@@ -16,6 +18,50 @@ local function spied(case, name, before, after)
       if after then after(a, b) end
       return a, b
    end
+end
+
+-- This runner was stopped past its lease: another one records a doubt for all that it had marked.
+local function take_over(case)
+   local other = outboxes.beside(case)
+   local name = other.settings.name
+   case.clock.time = case.clock.time + 500
+   for _, record in ipairs(assert(other.store:expire(name, case.clock.time, 99))) do
+      local doubt = after_crash(record, other.settings, case.clock.time)
+      assert.same({ true }, (assert(other.store:commit(name, { doubt }, {}))))
+   end
+end
+
+-- Does something before the store is given marks for that time.
+local function before_mark(case, nth, action)
+   local count = 0
+   spied(case, "commit", function(_, _, marks)
+      if #marks == 0 then return nil end
+      count = count + 1
+      if count == nth then return action() end
+   end)
+end
+
+-- A run whose marks of whole flights have always served their time: each end is asked for.
+local function run_asking(case)
+   local time = os.time
+   os.time = function() return 0 end -- luacheck: ignore
+   local ok, totals, err = pcall(case.box.run, case.box, { once = true, connections = 1 })
+   os.time = time -- luacheck: ignore
+   assert(ok and totals, err or totals)
+   return totals
+end
+
+local function store_failure()
+   return false, errors.new("system", { what = "no disk", retry = "later" })
+end
+
+-- How often each recipient has got a message.
+local function copies(case)
+   local list = {}
+   for _, one in ipairs(case.sink.messages) do
+      for _, address in ipairs(one.to) do list[address] = (list[address] or 0) + 1 end
+   end
+   return list
 end
 
 describe("A runner", function()
@@ -59,7 +105,7 @@ describe("A runner", function()
       local failures = 0
       spied(case, "commit", function()
          failures = failures + 1
-         return false, require("smtp.errors").new("system", { what = "no disk", retry = "never" })
+         return false, errors.new("system", { what = "no disk", retry = "never" })
       end)
       local totals, err = case.box:run { once = true }
       assert.is_nil(totals)
@@ -78,12 +124,51 @@ describe("A runner", function()
       spied(case, "commit", function()
          failures = failures + 1
          if failures > 1 then return nil end
-         return false, require("smtp.errors").new("system", { what = "no disk", retry = "later" })
+         return store_failure()
       end)
       assert.equal(1, assert(case.box:run { once = true }).sent)
       assert.truthy(case.clock.time < before + 60) -- and not when the lease has ended
       assert.equal(1, #case.sink.messages)
       assert.equal(1, #case.box:get(id).attempts)
+   end)
+
+   for _, why in ipairs { "the store fails", "the claim is gone" } do
+      it("sends no second copy to those of an earlier transaction, where " .. why, function()
+         local refused = false
+         local case = outboxes.new(nil, { faults = { rcpt = function(command)
+            if refused or not command:find "eve" then return nil end
+            refused = true
+            return "452 4.5.3 too many recipients"
+         end } })
+         local id = assert(case.box:put(message("bob@example.net", "eve@example.net")))
+         before_mark(case, 2, function()
+            assert.same({ ["bob@example.net"] = 1 }, copies(case))
+            if why == "the store fails" then return store_failure() end
+            take_over(case)
+            assert.equal("doubt queued", states(case.box:get(id)))
+         end)
+         local totals = assert(case.box:run { once = true })
+         assert.same({ ["bob@example.net"] = 1, ["eve@example.net"] = 1 }, copies(case))
+         assert.equal("sent sent", states(case.box:get(id)))
+         assert.same({ 0, 0 }, { totals.failed, totals.doubt })
+         assert.equal("sent", case.results[#case.results].entry.state)
+      end)
+   end
+
+   it("queues a flight again that another runner took to be in doubt, if no end was sent", function()
+      local case = outboxes.new { server = { pipelining = "eager" } }
+      for i = 1, 16 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
+      local doubts
+      before_mark(case, 2, function()
+         take_over(case)
+         doubts = case.box:stats().doubt
+      end)
+      local totals = run_asking(case)
+      for _, count in pairs(copies(case)) do assert.equal(1, count) end
+      assert.is_true(doubts > 1)
+      assert.equal(16, #case.sink.messages)
+      assert.equal(16, case.box:stats().sent)
+      assert.same({ sent = 16, failed = 0, doubt = 0, queued = 0 }, totals)
    end)
 
    it("sends to the recipients that are open, and to no other", function()
@@ -142,11 +227,7 @@ describe("A runner", function()
       local case, marks = outboxes.new { server = { pipelining = "eager" } }, 0
       for i = 1, 40 do assert(case.box:put(message("u" .. i .. "@example.net"))) end
       spied(case, "commit", function(_, _, list) marks = marks + #list end)
-      local time = os.time
-      os.time = function() return 0 end -- luacheck: ignore
-      local ok, totals = pcall(case.box.run, case.box, { once = true, connections = 1 })
-      os.time = time -- luacheck: ignore
-      assert(ok, totals)
+      local totals = run_asking(case)
       assert.same({ 40, 40 }, { totals.sent, #case.sink.messages })
       assert.truthy(marks > 70)
    end)

@@ -75,6 +75,14 @@ describe("After an attempt", function()
       assert.equal("failed: failed", states_of(after(record_of "queued", nil, failure "never")))
    end)
 
+   it("a message whose end the runner withheld is not at fault", function()
+      local err = failure("never", "accepted 250", "unsent")
+      err.reason = "withheld"
+      local result = after(record_of("queued", "queued"), nil, err)
+      assert.equal("queued: sent queued", states_of(result))
+      assert.equal(NOW, result.due)
+   end)
+
    it("another attempt follows at once, but not twice", function()
       local record = record_of "queued"
       local result = after(record, nil, failure("now", "unsent"))
@@ -184,6 +192,42 @@ describe("After a crash", function()
       assert.equal("doubt", result.from)
       late.claim = 8
       assert.is_nil(states.after_doubt(now_known, late, NOW + 1))
+   end)
+end)
+
+describe("A message that no server has", function()
+   -- What the store has after a crash, or after a later attempt.
+   local function known_after(result)
+      return { number = 1, id = "m", claim = result.new_claim or 8, state = result.state,
+         attempts = result.attempts, since = 1000, recipients = result.recipients }
+   end
+
+   local function crashed(...)
+      local record = record_of(...)
+      record.state, record.ending = "ending", encoding.encode(true)
+      return known_after(states.after_crash(record, settings, NOW))
+   end
+
+   it("is queued again, though its runner was taken to have sent it", function()
+      local late = states.released(record_of("queued", "sent"), NOW)
+      local result = states.after_doubt(crashed("queued", "sent"), late, NOW + 1)
+      assert.equal("queued: queued sent", states_of(result))
+      assert.same({ 0, "" }, { result.attempts, result.history })
+   end)
+
+   it("stays in doubt where the doubt is that of another claim", function()
+      local late = states.released(record_of "queued", NOW)
+      late.claim = 8
+      assert.is_nil(states.after_doubt(crashed "queued", late, NOW))
+   end)
+
+   it("stays in doubt where that is the result of a later attempt", function()
+      local late = states.released(record_of "queued", NOW)
+      local record = known_after(states.resolved(crashed "queued", "unsent", NOW))
+      record.list, record.open = encoding.decode(record.recipients), { 1 }
+      local doubt = after(record, nil, failure("doubt", "unknown"))
+      assert.equal("doubt: doubt", states_of(doubt))
+      assert.is_nil(states.after_doubt(known_after(doubt), late, NOW))
    end)
 end)
 

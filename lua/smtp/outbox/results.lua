@@ -61,9 +61,10 @@ local function note_stored(self, one)
    end
 end
 
+-- What became of a message is known by the runner that had it on its way, and by no other.
 local function note_late(self, one)
    self.stored[one.record.number] = true
-   if one.receipt or one.err then self.late[#self.late + 1] = one end
+   if one.record.open then self.late[#self.late + 1] = one end
 end
 
 --- Store the results, and after them the marks of messages whose ends are about to be sent.

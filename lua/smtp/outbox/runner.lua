@@ -159,10 +159,10 @@ end
 
 -- ---- results ----
 
--- The claim is gone, or the store failed. The end was not sent: if the claim still exists, the
--- message is queued again.
+-- The claim is gone, or the store failed, and no server has the message: it is queued again. If
+-- some recipients have it from an earlier transaction, this is the result of an attempt.
 local function is_withheld(err)
-   return err ~= nil and err.reason == "withheld"
+   return err.reason == "withheld" and err.sent == "no"
 end
 
 local function note_success(self)
@@ -194,16 +194,11 @@ end
 local function on_result(self, index, receipt, err)
    local record = self.on_way[index]
    self.on_way[index], self.on_way_count = nil, self.on_way_count - 1
-   if is_withheld(err) then
-      self.held[record.number] = nil
-      self.results:add(record, states.released(record, now_of(self)))
-      return
-   end
    if receipt then
       receipt.message_id = record.details.message_id
       note_success(self)
    end
-   if err and note_failure(self, err) then
+   if err and (is_withheld(err) or note_failure(self, err)) then
       self.results:add(record, states.released(record, now_of(self)))
    else
       self.results:add(record, states.after_attempt(record, receipt, err, self.outbox.settings,

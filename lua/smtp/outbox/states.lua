@@ -63,6 +63,7 @@ end
 local function by_error(one, err)
    if not err then return true end -- left for a further transaction
    note_reply(one, err, err.reason)
+   if err.reason == "withheld" then return true end -- by the runner: the message is not at fault
    if err.retry == "never" then one.state = "failed" end
    return err.retry == "now"
 end
@@ -75,7 +76,7 @@ local function note_verdict(one, verdict, err, resend)
       one.state = "sent"
    elseif state == "unknown" then
       note_reply(one, err or verdict, err and err.reason)
-      if resend then one.resent = true else one.state = "doubt" end
+      if resend then one.resent = true else one.state, one.claim = "doubt", nil end
    elseif verdict and verdict.code then
       note_reply(one, verdict, verdict.reason)
       if verdict.retry == "never" then one.state = "failed" end
@@ -150,12 +151,13 @@ function states.after_attempt(record, receipt, err, settings, now)
       event = event_of(now, receipt, err) })
 end
 
---- Without an attempt: it was claimed, and is queued again.
+--- Without an attempt: it was claimed, and is queued again. No server has it because of this claim.
 ---@param due integer
 ---@return table result
 function states.released(record, due)
-   return { number = record.number, claim = record.claim, state = "queued", due = due, list = {},
-      recipients = record.recipients, attempts = record.attempts, history = "" }
+   return { number = record.number, claim = record.claim, state = "queued", due = due,
+      list = record.list or {}, recipients = record.recipients, attempts = record.attempts,
+      history = "" }
 end
 
 --- It was due, but is too old.
@@ -228,8 +230,8 @@ function states.after_doubt(record, late, now)
       end
    end
    if not settled then return nil end
-   local own = result(record, list, { due = now, from = record.state, is_attempt = true,
-      new_claim = states.new_claim() })
+   local own = result(record, list, { due = now, from = record.state,
+      is_attempt = late.history ~= "", new_claim = states.new_claim() })
    own.history = late.history
    return own
 end
