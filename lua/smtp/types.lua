@@ -153,6 +153,9 @@
 ---@field sleep fun(seconds: number)  Waits for so many seconds.
 --- Returns what to do instead where a call is not in a coroutine of the loop, else nil.
 ---@field check? fun(): string?
+--- A callback of the loop resumes the coroutine that waits, whatever runs that coroutine: functions of
+--- yours must not yield in send_many then. Default: `false`.
+---@field resumes? boolean
 
 --- What the function `observe` is called with.
 ---@class smtp.Event
@@ -163,9 +166,9 @@
 ---@field connection? integer
 --- Seconds since the conversation began. result: since the call for the message.
 ---@field seconds number
----@field host? string  connected: the name of the server.
----@field port? integer  connected: its port.
----@field socket? string  connected: the path of its unix socket.
+---@field host? string  connected, done: the name of the server.
+---@field port? integer  connected, done: its port.
+---@field socket? string  connected, done: the path of its unix socket.
 ---@field address? string  connected: its address; nil with a proxy.
 ---@field proxy? string  connected: the host and the port of the proxy that leads to it.
 ---@field reused? boolean  connected: the connection was kept from an earlier conversation.

@@ -178,6 +178,17 @@ sent mail: MAIL FROM:<ann@me.example>]], table.concat(events, "\n", 1, 10))
       assert.is_true(sent > 100 and heard > 50)
    end)
 
+   it("says which host was not reached", function()
+      local events = {}
+      local _, err = safe.send { host = { "127.0.0.1", "127.0.0.2" }, port = 1, tls = "skip", from = "a@b.example",
+         to = "c@d.example", text = "x", timeout = 20, observe = function(event)
+            if event.name ~= "done" then return end
+            events[#events + 1] = ("%s:%d %s"):format(event.host, event.port, event.kind)
+         end }
+      assert.equal("connect", err.kind)
+      assert.same({ "127.0.0.1:1 connect", "127.0.0.2:1 connect" }, events)
+   end)
+
    it("is an error of its own where the function raises", function()
       local cause = { "mine" }
       for count = 1, 12 do

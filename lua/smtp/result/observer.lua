@@ -42,6 +42,7 @@ local function new(server)
    return setmetatable({
       trace = server.trace and of_trace(server.trace), observe = server.observe,
       connection = count,
+      host = server.host, port = server.port, socket = server.socket,
       began = now(),
       has_session = false, -- the session has begun
       mark = 0,          -- of the session's lines: see session:news
@@ -114,7 +115,8 @@ function Observer:done(trouble, is_kept)
    if self.is_done then return end
    self.is_done = true
    self:tell { name = "done", kind = trouble and trouble.kind, reason = trouble and trouble.reason,
-      ended = self.stage, took = now() - self.entered, kept = is_kept or false,
+      host = self.host, port = self.port, socket = self.socket, kept = is_kept or false,
+      ended = self.stage, took = now() - self.entered,
       sent_bytes = self.sent_bytes, heard_bytes = self.heard_bytes }
 end
 
