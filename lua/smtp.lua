@@ -97,11 +97,12 @@ end
 --- An outbox: messages that are delivered even if this process ends.
 ---@param options smtp.OutboxOptions
 ---@return smtp.Outbox
-local function new_outbox(_, options)
+function smtp.outbox(options)
    return setmetatable({ safe = raise(safe.outbox(options)) }, outbox_mt)
 end
 
-smtp.outbox = setmetatable({}, { __call = new_outbox })
+local new_outbox = smtp.outbox
+smtp.outbox = setmetatable({}, { __call = function(_, options) return new_outbox(options) end })
 safe.modules[smtp.outbox] = true
 
 --- A store of an outbox that is in Redis: see smtp.outbox.redis.

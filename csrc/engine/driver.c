@@ -5,7 +5,8 @@ unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
     size_t unsent_len = smtp_send_buf(s).len;
-    if (s->held_at != 0 && unsent_len <= SMTP_HELD_LEN_MAX)
+    bool more_follows = s->lent.len > 0 && s->out_len > s->out_at;
+    if (s->held_at != 0 && !more_follows && unsent_len <= SMTP_HELD_LEN_MAX)
         wants |= SMTP_WANT_END;
     else if (unsent_len > 0)
         wants |= SMTP_WANT_SEND;

@@ -81,7 +81,7 @@ static size_t take_lines(struct smtp_session *s, const char *data, size_t len)
                                .has_dots = true}; /* which does not matter */
     size_t taken = 0;
     if (s->in_line || s->after_cr) return 0;
-    if (s->may_lend && !s->gathering && len >= lent_min(s)) {
+    if (s->may_lend && s->lent.len == 0 && !s->gathering && len >= lent_min(s)) {
         taken = smtp_lines_take(data, len, &lines);
         if (taken >= lent_min(s)) return lend(s, data, taken);
     }

@@ -73,6 +73,7 @@ static size_t number_text(char *out, double number)
 static void pack_number(lua_State *L, struct packer *p, double number)
 {
     char text[NUMBER_MAX + 2] = "=";
+    luaL_argcheck(L, number - number == 0, VALUE, "a number that is not finite");
     size_t len = 1 + number_text(text + 1, number);
     text[len++] = ';';
     put_bytes(L, p, text, len);
@@ -158,7 +159,7 @@ static bool read_real(const char *data, size_t len, double *number)
     size_t point_len = strlen(point), at = 0;
     for (size_t i = 0; i < len; i++) {
         bool is_point = data[i] == '.';
-        if (!is_point && strchr("0123456789eE+-", data[i]) == NULL) return false;
+        if (data[i] == '\0' || (!is_point && strchr("0123456789eE+-", data[i]) == NULL)) return false;
         if (at + point_len + 1 >= sizeof text) return false;
         memcpy(text + at, is_point ? point : data + i, is_point ? point_len : 1);
         at += is_point ? point_len : 1;
@@ -190,7 +191,7 @@ static bool unpack_value(lua_State *L, struct unpacker *u, int depth);
 
 static bool unpack_table(lua_State *L, struct unpacker *u, int depth)
 {
-    if (!lua_checkstack(L, 4)) return false;
+    if (depth >= DEPTH_MAX || !lua_checkstack(L, 4)) return false;
     lua_newtable(L);
     while (u->at < u->end && *u->at != '}') {
         if (!unpack_value(L, u, depth + 1) || lua_isnil(L, -1)) return false;
@@ -203,7 +204,7 @@ static bool unpack_table(lua_State *L, struct unpacker *u, int depth)
 /* Pushes a value. Returns false where the bytes are damaged; what was pushed is left. */
 static bool unpack_value(lua_State *L, struct unpacker *u, int depth)
 {
-    if (u->at >= u->end || depth >= DEPTH_MAX) return false;
+    if (u->at >= u->end) return false;
     switch (*u->at) {
     case '{': u->at++; return unpack_table(L, u, depth);
     case '=': u->at++; return unpack_number(L, u);

@@ -135,6 +135,10 @@ static int session_body(lua_State *L)
     struct smtp_text piece = piece_arg(L, 2);
     size_t from = lcompat_count(L, 3, LCOMPAT_SIZE_MAX) - 1;
     luaL_argcheck(L, from <= piece.len, 3, "beyond the piece");
+    if ((smtp_wants(s) & SMTP_WANT_BODY) == 0) { /* some of the last piece may not have left */
+        push_integer(L, from + 1);
+        return 1;
+    }
     anchor(L, "piece", 2);
     push_integer(L, from + smtp_body_lend(s, piece.data + from, piece.len - from) + 1);
     return 1;

@@ -9,6 +9,8 @@
 
 #include <dlfcn.h>
 
+enum { RECEIVED_MAX = 16384 }; /* bytes that sock:receiveany returns at once */
+
 struct smtp_socket *to_socket(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, SOCKET);
@@ -120,10 +122,13 @@ static int socket_receiveany(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     size_t max = lcompat_count(L, 2, LCOMPAT_SIZE_MAX), len;
     const char *data;
+    char own[RECEIVED_MAX]; /* a finalizer that runs before Lua has copied may receive as well */
     luaL_argcheck(L, max > 0, 2, "at least 1");
+    if (max > sizeof own) max = sizeof own;
     const char *word = stream_ended(s, stream_receive(s, max, &data, &len));
     if (word != NULL) return push_result(L, word, s->text);
-    lua_pushlstring(L, data, len);
+    memcpy(own, data, len);
+    lua_pushlstring(L, own, len);
     return 1;
 }
 

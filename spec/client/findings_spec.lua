@@ -111,7 +111,20 @@ describe("what receipts say of a server", function()
       assert.same({ SIZE = "1000" }, receipts[3].capabilities)
       assert.same({ DSN = "" }, receipts[4].capabilities)
       assert.same({}, receipts[5].capabilities)
-      assert.equal(receipts[1].capabilities, receipts[2].capabilities)
       assert.same(receipts[1].auth, receipts[5].auth)
+   end)
+
+   it("is the caller's to change", function()
+      local own = peer.start(server)
+      for i = 1, 5 do
+         local receipt = assert(safe.send { host = "127.0.0.1", port = own.port, from = "ann@me.example",
+            to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n" })
+         assert.same({ i > 2 and "two" or "one", own.port, "off" }, { receipt.server.name, receipt.server.port,
+            receipt.pipelining })
+         assert.same({ { SIZE = "1000" }, {} }, { i < 4 and receipt.capabilities or { SIZE = "1000" }, receipt.extensions })
+         receipt.server.name, receipt.server.port, receipt.capabilities.SIZE = "evil", 1, nil
+         receipt.capabilities.PIPELINING, receipt.extensions.x, receipt.auth.state = "", "used", "authenticated"
+      end
+      own.finish()
    end)
 end)

@@ -27,6 +27,21 @@ describe("core.pack", function()
       end
    end)
 
+   it("writes nothing that cannot be read again", function()
+      local function nest(depth)
+         local value = {}
+         for _ = 2, depth do value = { value } end
+         return value
+      end
+      for depth = 1, 20 do assert.same(nest(depth), (core.unpack(core.pack(nest(depth))))) end
+      assert.has_error(function() core.pack(nest(21)) end)
+      assert.same({}, { core.unpack(("{=1;"):rep(21) .. ("}"):rep(21)) })
+      for _, number in ipairs { 1 / 0, -1 / 0, 0 / 0 } do
+         assert.has_error(function() core.pack { number } end)
+      end
+      assert.same({}, { core.unpack "=1\0002;" })
+   end)
+
    it("begins to read where it is asked to", function()
       local value, stop = core.unpack("1:a1:b", 4)
       assert.same({ "b", 7 }, { value, stop })

@@ -225,6 +225,25 @@ describe("a session's method", function()
       end
    end)
 
+   it("takes no second piece before the first one has left", function()
+      local session = greeted("250-mx\r\n250 PIPELINING\r\n")
+      session:add(core.transaction { from = "a@b", to = { "c@d" } })
+      session:sent(#session:output())
+      session:heard("250 ok\r\n250 ok\r\n354 go\r\n")
+      local sent, pieces, at = {}, { ("first\r\n"):rep(4500), ("second\r\n"):rep(4000) }, { 1, 1 }
+      for round = 1, 20 do
+         for i = round == 1 and 1 or 2, 2 do -- also where it is not wanted
+            if i == 2 and at[1] <= #pieces[1] then at[1] = session:body(pieces[1], at[1]) end
+            if i == 1 or at[1] > #pieces[1] then at[i] = session:body(pieces[i], at[i]) end
+         end
+         collectgarbage()
+         local bytes = session:output()
+         sent[#sent + 1] = bytes
+         session:sent(#bytes)
+      end
+      assert.equal(pieces[1] .. pieces[2], table.concat(sent))
+   end)
+
    it("that takes a piece says where the rest of it begins, and every byte goes out once", function()
       local session = greeted("250-mx\r\n250 PIPELINING\r\n")
       local transaction = core.transaction { from = "a@b", to = { "c@d" } }

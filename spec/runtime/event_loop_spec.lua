@@ -23,13 +23,13 @@ local function send(port, loop, more)
    return safe.send(t)
 end
 
--- A server for some connections at once, which takes so many seconds for each reply.
+-- A server for some connections at once, which takes so many milliseconds for each reply.
 local slow = [[
    local core, count = require "smtp.core", %d
    local socks, says = {}, { "220 hi", "250 mx", "250 ok", "250 ok", "354 go", "250 queued", "221 bye" }
    for i = 1, count do socks[i] = accept() end
    for step = 1, #says do
-      core.sleep(%g)
+      core.sleep(%d / 1000)
       for i = 1, count do
          if step > 1 then
             repeat local text = line(socks[i]) until step ~= 6 or text == ".\r\n" or text == ""
@@ -42,7 +42,7 @@ local slow = [[
 
 describe("a call in an event loop", function()
    it("lets other coroutines go on", function()
-      local other = peer.start(slow:format(1, 0.03))
+      local other = peer.start(slow:format(1, 30))
       local result, loop, turns = poll_loop.call(function(loop) return send(other.port, loop) end)
       assert.equal("all\n", other.finish())
       assert(result[1], tostring(result[2]))
@@ -89,7 +89,7 @@ describe("a call in an event loop", function()
 
    it("does what is right where wait returns too early, whatever it says", function()
       for _, said in ipairs { true, false } do
-         local other = peer.start(slow:format(1, 0.005))
+         local other = peer.start(slow:format(1, 5))
          local result = poll_loop.call(function(loop)
             return send(other.port, { sleep = loop.sleep, wait = function()
                loop.sleep(0.001)
@@ -199,7 +199,7 @@ describe("send_many in an event loop", function()
    end
 
    it("has all its connections wait at once", function()
-      local other = peer.start(slow:format(20, 0.01))
+      local other = peer.start(slow:format(20, 10))
       local result, loop, turns = poll_loop.call(function(loop) return send_many(other.port, loop, 20) end)
       assert.equal("all\n", other.finish())
       assert.equal(20, result[1].sent)
@@ -209,7 +209,7 @@ describe("send_many in an event loop", function()
 
    it("does so where the system has no poller", function()
       local poller, own = socket.poller, poll_loop.new()
-      local other, summary = peer.start(slow:format(5, 0.01)), nil
+      local other, summary = peer.start(slow:format(5, 10)), nil
       socket.poller = function() end -- luacheck: ignore
       own.run { function() summary = send_many(other.port, own, 5) end }
       socket.poller = poller -- luacheck: ignore

@@ -67,6 +67,20 @@ describe("An HTTP proxy", function()
       proxies.hides_login(err)
    end)
 
+   it("that repeats a part of the login at the end of what was read does not show it", function()
+      local _, err = play(http { proxy = "http://" .. LOGIN .. "proxy.example" }, script([[
+         C: CONNECT mx.example:25 HTTP/1.1
+         C: Host: mx.example:25
+         C: Proxy-Authorization: Basic $login
+         C:
+         S: HTTP/1.1 403 Forbidden
+         S:
+         S~ You sent $part
+      ]], { login = core.base64("ann:" .. PASSWORD), part = core.base64("ann:" .. PASSWORD):sub(1, -3) }))
+      assert.equal("proxy_refused", err.reason)
+      assert.falsy(err.text:find(core.base64("ann:" .. PASSWORD):sub(1, 8), 1, true), err.text)
+   end)
+
    it("may ask for a login by 401, as tinyproxy does", function()
       local _, err = play(http(), script [[
          <http>

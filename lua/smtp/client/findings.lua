@@ -105,7 +105,8 @@ local function new_parts(conv, offer)
    note_offer(conv, facts)
    local parts = receipt.parts(conv, facts, auth_of(conv, facts),
       core.capabilities(facts.capabilities))
-   newest[server] = offer and conv.noted and not conv.downgrade and { parts = parts, offer = offer,
+   newest[server] = offer and conv.noted and not conv.downgrade
+      and { parts = receipt.same_parts(parts, parts.tls), offer = offer,
       tls = facts.tls, words = conv.words, address = conv.address, changes = changes } or nil
    return parts
 end

@@ -62,7 +62,7 @@ function thread.put(path, outbox, record)
    if ok and fields then return true, nil, errors.new("system", fields) end
    if ok then return true, is_new end
    is_missing = is_new:find("not found", 1, true) ~= nil
-   if not is_missing then ngx.log(ngx.WARN, "smtp: a thread put no message: ", is_new) end
+   if not is_missing then ngx.log(ngx.WARN, "smtp: a thread failed to put a message: ", is_new) end
    return false
 end
 

@@ -12,7 +12,7 @@ local states = require "smtp.outbox.states"
 local work = {}
 
 local LOOK = 1            -- seconds: a runner that waits looks so often for new messages,
-local SHORTEST = 0.05     -- and no oftener than this: a lease ends at the end of its second
+local SHORTEST = 0.05     -- and not more often than this: a lease ends at the end of its second
 local ROUND_MAX = 500     -- messages of one round: what others left is looked for after it
 local EXPIRED_MAX = 100   -- claims whose runner has gone, in one step
 local PURGE_EVERY = 3600  -- seconds

@@ -82,7 +82,7 @@ function worker.start(outbox, run)
    ok, why = package.loaded.ngx.timer.every(EVERY, tick, self)
    if ok then return true end
    return nil, errors.new("system", { reason = "timer", retry = "later",
-      what = "nginx made no timer: " .. tostring(why),
+      what = "nginx could not make a timer: " .. tostring(why),
       hint = "Raise lua_max_pending_timers in nginx.conf" })
 end
 

@@ -195,10 +195,11 @@ end
 
 local is_interrupted = { disconnected = true, timeout = true }
 
--- The end of the connection may have cut what the server said.
+-- The end of the connection may have cut what the server said, and a proxy says more than is read.
 local function masked_text(conv, trouble)
    if not conv.transcript.secrets[1] then return trouble.text end
-   return conv.transcript:mask(trouble.text, is_interrupted[trouble.kind] or trouble.code == 421)
+   return conv.transcript:mask(trouble.text, is_interrupted[trouble.kind] or trouble.code == 421
+      or trouble.stage == "connect")
 end
 
 -- A reply has its sentence already.

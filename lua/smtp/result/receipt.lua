@@ -12,6 +12,14 @@ receipt.no_needs = {}
 --- The needs of a message that needs 8BITMIME alone; never changed.
 receipt.eightbit_needs = { ["8bitmime"] = "the message contains 8-bit bytes" }
 
+-- A caller may change what a receipt contains; the library needs its own.
+local function copy_of(value)
+   if type(value) ~= "table" then return value end
+   local copy = {}
+   for name, field in next, value do copy[name] = copy_of(field) end
+   return copy
+end
+
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
@@ -20,7 +28,7 @@ receipt.eightbit_needs = { ["8bitmime"] = "the message contains 8-bit bytes" }
 function receipt.auth(conv, facts, mechanisms)
    return { state = facts.auth, mechanisms = mechanisms,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
-      reason = facts.auth_reason, offered = facts.offered,
+      reason = facts.auth_reason, offered = copy_of(facts.offered),
       downgrade = conv.downgrade }
 end
 
@@ -54,8 +62,8 @@ end
 ---@param tls table     from receipt.tls
 ---@return table
 function receipt.same_parts(parts, tls)
-   return { auth = parts.auth, tls = tls, capabilities = parts.capabilities, words = parts.words,
-      none = parts.none, server = parts.server }
+   return { auth = copy_of(parts.auth), tls = tls, capabilities = copy_of(parts.capabilities),
+      words = parts.words, none = {}, server = copy_of(parts.server) }
 end
 
 --- How far this library goes ahead of the server's answers: by what the server offers, and by what

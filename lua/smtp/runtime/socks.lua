@@ -21,7 +21,7 @@ local char = string.char
 local replies = {
    { "general failure", "later" }, { "not allowed by the rules of the proxy", "never" },
    { "network unreachable", "later" }, { "host unreachable", "later" },
-   { "connection refused", "later" }, { "the time of the packets ran out", "later" },
+   { "connection refused", "later" }, { "the packets took too long", "later" },
    { "command not supported", "never" }, { "type of address not supported", "never" },
 }
 
@@ -98,7 +98,8 @@ local function refused_method(proxy)
    if not proxy.username then
       return nil, { reason = "proxy_auth", text = "it requires a login" }
    end
-   return nil, { reason = "proxy_auth", text = "it accepts neither a password nor no login",
+   return nil, { reason = "proxy_auth",
+      text = "it accepts neither a login with a password nor a connection without a login",
       takes_no_password = true }
 end
 

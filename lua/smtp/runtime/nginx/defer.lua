@@ -122,7 +122,7 @@ local function no_timer(ngx, why)
          hint = "Send the message with smtp.send, or in the next worker" })
    end
    return errors.new("system", { reason = "timer", retry = "later",
-      what = "nginx made no timer: " .. why,
+      what = "nginx could not make a timer: " .. why,
       hint = "Raise lua_max_pending_timers in nginx.conf" })
 end
 
