@@ -121,7 +121,8 @@ describe("what receipts say of a server", function()
             to = "bob@there.example", raw = "Subject: x\r\n\r\nx\r\n" })
          assert.same({ i > 2 and "two" or "one", own.port, "off" }, { receipt.server.name, receipt.server.port,
             receipt.pipelining })
-         assert.same({ { SIZE = "1000" }, {} }, { i < 4 and receipt.capabilities or { SIZE = "1000" }, receipt.extensions })
+         if i < 4 then assert.same({ SIZE = "1000" }, receipt.capabilities) end
+         assert.same({}, receipt.extensions)
          receipt.server.name, receipt.server.port, receipt.capabilities.SIZE = "evil", 1, nil
          receipt.capabilities.PIPELINING, receipt.extensions.x, receipt.auth.state = "", "used", "authenticated"
       end
