@@ -159,7 +159,8 @@ static bool read_real(const char *data, size_t len, double *number)
     size_t point_len = strlen(point), at = 0;
     for (size_t i = 0; i < len; i++) {
         bool is_point = data[i] == '.';
-        if (data[i] == '\0' || (!is_point && strchr("0123456789eE+-", data[i]) == NULL)) return false;
+        if (data[i] == '\0' || (!is_point && strchr("0123456789eE+-", data[i]) == NULL))
+            return false;
         if (at + point_len + 1 >= sizeof text) return false;
         memcpy(text + at, is_point ? point : data + i, is_point ? point_len : 1);
         at += is_point ? point_len : 1;
