@@ -55,8 +55,10 @@ local store = {}
 --                                   of the message, and `from` is nil or its state. Then each of
 --                                   `marks`: { number =, claim =, bytes = }: the message becomes
 --                                   "ending" if it is claimed by this claim; there is at least one
---                                   byte. Returns two lists of true or false: which results
---                                   counted, which marks
+--                                   byte. A store may store many results in several steps: the
+--                                   marks belong to the last one, and a failure in between leaves
+--                                   results that count once when they are given again. Returns two
+--                                   lists of true or false: which results counted, which marks
 --     expire(outbox, now, limit)    claimed messages whose lease has ended are queued again;
 --                                   returns records of up to `limit` messages that are "ending" and
 --                                   whose lease has ended. Those are not changed
