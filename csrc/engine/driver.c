@@ -1,12 +1,18 @@
 /* driver.c - what a driver sees of a session, and asks of it. */
 #include "session.h"
 
+/* Is the end of a message held back, and little before it? `unsent_len`: what may leave now. */
+static bool is_at_end(const struct smtp_session *s, size_t unsent_len)
+{
+    bool more_follows = s->lent.len > 0 && s->out_len > s->out_at;
+    return s->held_at != 0 && !more_follows && unsent_len <= SMTP_HELD_LEN_MAX;
+}
+
 unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
     size_t unsent_len = smtp_send_buf(s).len;
-    bool more_follows = s->lent.len > 0 && s->out_len > s->out_at;
-    if (s->held_at != 0 && !more_follows && unsent_len <= SMTP_HELD_LEN_MAX)
+    if (is_at_end(s, unsent_len))
         wants |= SMTP_WANT_END;
     else if (unsent_len > 0)
         wants |= SMTP_WANT_SEND;
