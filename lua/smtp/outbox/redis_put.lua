@@ -6,6 +6,7 @@ local errors = require "smtp.errors"
 local keys = require "smtp.outbox.redis_keys"
 local link = require "smtp.outbox.redis_link"
 local scripts = require "smtp.outbox.redis_scripts"
+local stores = require "smtp.outbox.store"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local text, member = keys.text, keys.member
@@ -64,18 +65,6 @@ local function insert(self, outbox, record, put, state, due)
    end
 end
 
--- Up to so many pieces. -> list, whether there may be more | nil, err
-local function take_pieces(pieces)
-   local list = {}
-   while #list < PIECES_IN_STEP do
-      local piece, err = pieces()
-      if piece == false then return nil, err end
-      if not piece then return list, false end
-      list[#list + 1] = piece
-   end
-   return list, true
-end
-
 local function remove(self, outbox, number, put)
    return link.run(self.link, scripts.remove, keys_with(self, outbox, { number }),
       { put, FOREVER, member(number) })
@@ -86,7 +75,7 @@ local function add_pieces(self, outbox, number, put, pieces)
    local list, count, more = keys_with(self, outbox, { number }), 0, true
    while more do
       local some
-      some, more = take_pieces(pieces)
+      some, more = stores.take_pieces(pieces, PIECES_IN_STEP)
       if not some then
          remove(self, outbox, number, put)
          return nil, more

@@ -3,6 +3,7 @@
 
 local errors = require "smtp.errors"
 local steps = require "smtp.outbox.sqlite_steps"
+local stores = require "smtp.outbox.store"
 local thread = require "smtp.outbox.sqlite_thread"
 
 local change, rows, run = steps.change, steps.rows, steps.run
@@ -65,24 +66,12 @@ local function finish_pieces(self, number, due)
       .. "state = 'arriving'", due, number) == 1
 end
 
--- Up to so many pieces. -> list, nil and an error | list, whether there may be more
-local function take_pieces(pieces)
-   local list = {}
-   while #list < PIECES_IN_STEP do
-      local piece, err = pieces()
-      if piece == false then return nil, err end
-      if not piece then return list, false end
-      list[#list + 1] = piece
-   end
-   return list, true
-end
-
 -- -> true, or as put
 local function add_all(self, number, pieces)
    local count, more = 0, true
    while more do
       local list
-      list, more = take_pieces(pieces)
+      list, more = stores.take_pieces(pieces, PIECES_IN_STEP)
       if not list then
          change(self, false, remove, number)
          return nil, more

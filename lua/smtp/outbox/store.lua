@@ -135,4 +135,20 @@ function store.guard(value)
    return guarded
 end
 
+--- Take the next pieces of a body that put was given.
+---@param pieces function   see put
+---@param max integer       how many at once
+---@return string[]|nil list
+---@return boolean|table    whether there may be more; an error
+function store.take_pieces(pieces, max)
+   local list = {}
+   while #list < max do
+      local piece, err = pieces()
+      if piece == false then return nil, err end
+      if not piece then return list, false end
+      list[#list + 1] = piece
+   end
+   return list, true
+end
+
 return store
