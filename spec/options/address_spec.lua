@@ -51,6 +51,7 @@ describe("an address as people write it", function()
    for given, word in pairs {
       ["a@b> NOTIFY=x"] = "after the >", ["v@x>\r\nRCPT TO:<evil@x"] = "line break", ["a@b\0evil"] = "control",
       ["a@b\n"] = "line break", ["ann lee@b"] = "in quotes", ["a@b c"] = "Remove the space",
+      ["Ann a@b"] = "after a name in < >", ['"A, \\", B" a@b'] = "after a name",
       ["a@b\r\n"] = "line break", ["\na@b"] = "line break", [" \n a@b"] = "line break",
       ["a@b \v"] = "control", ["a @b"] = "in quotes", ["a@ b"] = "Remove the space",
       ["Ann <a@b\n>"] = "line break", [" \t "] = "example.org", ["@a,@b:c@d"] = "Source routes",

@@ -33,7 +33,8 @@ local hints = {
    { "^[^<]*<[^<>]*>$", "Write the address alone, without < >: the name goes into `name`" },
    { "<.*<", "Write a name that contains < or > in quotes: \"\\\"a <b>\\\" <ann@example.org>\"" },
    { "@.* ", "Remove the space, and what follows the domain" },
-   { " [^@]*@", "Write the part before @ in quotes: \"\\\"ann lee\\\"@example.org\"" },
+   { " [^@]*@", "Write the address after a name in < >, \"Ann <ann@example.org>\", or the part "
+      .. "before @ in quotes, \"\\\"ann lee\\\"@example.org\"" },
    { "@%.", "Leave out the dot after the @" },
    { "@.*%.>?$", "Leave out the dot at its end" },
    { "@.*%.%.", "Write one dot between two parts of the domain" },
@@ -50,7 +51,7 @@ end
 -- The time of some patterns grows with the square of the length, and the text may come from an
 -- attacker: long texts are not searched.
 local function hint_for(text)
-   local bare = #text > 1000 and "" or text:gsub('"[^"]*"', '""')
+   local bare = #text > 1000 and "" or text:gsub('\\["\\]', ""):gsub('"[^"]*"', '""')
    for i = 1, #hints do
       if bare:find(hints[i][1]) then return hints[i][2] end
    end
