@@ -1,4 +1,5 @@
--- The address tables of other libraries' tests: what an address is here, and what is refused, with a word of the advice.
+-- The address tables of other libraries' tests: what an address is here, and what is refused, with a word of the
+-- advice.
 local address = require "smtp.options.address"
 local safe = require "smtp.safe"
 
@@ -14,7 +15,8 @@ local taken = {
    { "FirstName Surname-WithADash :: Company <firstname@company.com>", "FirstName Surname-WithADash :: Company",
       "firstname@company.com" },
    { '"test@subdomain.com"@example.com' }, { '"xclow3n@gmail.com x"@internal.domain' },
-   { '"user@attacker.com"@legitimate.com' }, { '"a@b@c"@example.com' }, { '"evil@attacker.com more stuff"@legitimate.com' },
+   { '"user@attacker.com"@legitimate.com' }, { '"a@b@c"@example.com' },
+      { '"evil@attacker.com more stuff"@legitimate.com' },
    { 'Name <"user@domain.com"@example.com>', "Name", '"user@domain.com"@example.com' },
    { '"test\\"quote"@example.com' }, { '"test\\\\backslash"@example.com' }, { '"test\\"nested\\"quotes"@example.com' },
    { "user+tag@example.com" }, { "user.name@example.com" }, { "user_name@example.com" }, { "user-name@example.com" },
@@ -33,7 +35,8 @@ local taken = {
    { '"Arthur \\\\Backslash\\\\ Foobar" <person@dom.ain>', "Arthur \\Backslash\\ Foobar", "person@dom.ain" },
    { "John X. Doe <jxd@example.com>", "John X. Doe", "jxd@example.com" },
    { '"\\"example\\" example"@example.com' }, { "persön@dom.in" },
-   { "\"'foo@example.com' (foo@example.com)\" <foo@example.com>", "'foo@example.com' (foo@example.com)", "foo@example.com" },
+   { "\"'foo@example.com' (foo@example.com)\" <foo@example.com>", "'foo@example.com' (foo@example.com)",
+      "foo@example.com" },
    { '"Alice, alice@example.org" <bob@example.com>', "Alice, alice@example.org", "bob@example.com" },
    { '"Mary Smith: Personal Account" <smith@home.example>', "Mary Smith: Personal Account", "smith@home.example" },
    { '"Giant; \\"Big\\" Box" <bob@example.net>', 'Giant; "Big" Box', "bob@example.net" },
@@ -48,7 +51,8 @@ local taken = {
    { "Nathaniel S. Borenstein <nsb@thumper.bellcore.com>", "Nathaniel S. Borenstein", "nsb@thumper.bellcore.com" },
    { "=?iso-8859-1?q?Kristoffer_Br=E5nemyr?= <ztion@swipenet.se>", "=?iso-8859-1?q?Kristoffer_Br=E5nemyr?=",
       "ztion@swipenet.se" },
-   { "伊昭傑@郵件.商務" }, { "юзер@екзампл.ком" }, { "θσερ@εχαμπλε.ψομ" }, { "राम@मोहन.ईन्फो" },
+   { "伊昭傑@郵件.商務" }, { "юзер@екзампл.ком" }, { "θσερ@εχαμπλε.ψομ" },
+      { "राम@मोहन.ईन्फो" },
    { "點看@名がドメイン.com" }, { "user@xn--v8jxj3d1dzdz08w.com" },
    { "user@名がドメイン.com", nil, "user@xn--v8jxj3d1dzdz08w.com" },
    { "Warren Worthington, Jr. <warren@worthington.com>", "Warren Worthington, Jr.", "warren@worthington.com" },
@@ -61,7 +65,8 @@ local taken = {
 
 -- CVE-2023-27043: what Python read as alice's. Here the recipient is always what < and > enclose.
 for mark in ("()[]@:.\">"):gmatch "." do
-   taken[#taken + 1] = { ("alice@example.org%s<bob@example.com>"):format(mark), "alice@example.org" .. mark, "bob@example.com" }
+   taken[#taken + 1] = { ("alice@example.org%s<bob@example.com>"):format(mark), "alice@example.org" .. mark,
+      "bob@example.com" }
 end
 
 local list, comments, space = "as a list", "Comments", "Remove the space"
@@ -74,7 +79,8 @@ local refused = {
    { "Undisclosed:;", "group" }, { "Disclosed:andris@tr.ee, andris@example.com;", "group" },
    { "Test User <test.user@mail.ee>, Disclosed:andris@tr.ee, andris@example.com;,,,, Undisclosed:;", list },
    { "Group1:a@b.com, Group2:c@d.com;;", "group" }, { "Outer:Inner:deep@example.com;;", "group" },
-   { "EmptyGroup:   ;", "group" }, { "Group:not-an-email, another-invalid;", "group" }, { '"My Group":user@example.com;', "group" },
+   { "EmptyGroup:   ;", "group" }, { "Group:not-an-email, another-invalid;", "group" },
+      { '"My Group":user@example.com;', "group" },
    { "Title, Group: a@b.com;", "group" }, { ("g: "):rep(3000) .. "user@example.com;", "list|example.org" },
    { ("user@example.com, "):rep(1000), list },
    -- nodemailer: names and comments
@@ -110,27 +116,33 @@ local refused = {
    { "(Empty list)(start)Undisclosed recipients  :(nobody(I know))", comments },
    { "Mary <@machine.tld:mary@example.net>, , jdoe@test   . example", list },
    { "John Doe <jdoe@machine(comment).  example>", comments }, { "[]*-- =~$", "example.org" },
-   { "(foo) dinsdale(bar)@ (bird) example.com (bog)", comments }, { '(foo) "roy a bug"(bar)@ (bird) example.com (bog)', comments },
-   { "<dinsdale@example.com", "> at its end" }, { "<@example.com, @two.example.com:dinsdale@example.com>", "Source routes" },
+   { "(foo) dinsdale(bar)@ (bird) example.com (bog)", comments },
+      { '(foo) "roy a bug"(bar)@ (bird) example.com (bog)', comments },
+   { "<dinsdale@example.com", "> at its end" }, { "<@example.com, @two.example.com:dinsdale@example.com>",
+      "Source routes" },
    -- MimeKit
    { "fejj", "example.org" }, { "fejj@helixcode.com.", "dot at its end" },
    { '":sysmail"@  Some-Group. Some-Org,\n Muhammed.(I am  the greatest) Ali @(the)Vegas.WBA', "line break" },
    { "Jeffrey Stedfast <fejj(recursive (comment) block)@helixcode.(and a comment here)com>", comments },
    { "Jeffrey Stedfast <fejj@helixcode.com.>", "dot at its end" },
-   { "GNOME Hackers: Miguel de Icaza <miguel@gnome.org>, Havoc Pennington <hp@redhat.com>;, fejj@helixcode.com", "group" },
+   { "GNOME Hackers: Miguel de Icaza <miguel@gnome.org>, Havoc Pennington <hp@redhat.com>;, fejj@helixcode.com",
+      "group" },
    { "Local recipients: phil, joe, alex, bob", list }, { "Routed Address <@route:user@domain.com>", "Source routes" },
    { "<@route1,,@route2,,,@route3:user@domain.com>", "Source routes" },
    { "A Group(Some people):Chris Jones <c@(Chris's host.)public.example>, joe@example.org;", "group" },
    { "Patrik F\165dltstr\165vm <paf@nada.kth.se>", "UTF-8" }, { "Name <\230\248\229@example.com>", "UTF-8" },
-   { "fejj@helixcode.com garbage", space }, { " \t\r\n", "line break" }, { "Name <", "> at its end" }, { "jeff@", "example.org" },
+   { "fejj@helixcode.com garbage", space }, { " \t\r\n", "line break" }, { "Name <", "> at its end" }, { "jeff@",
+      "example.org" },
    { "jeff.", "example.org" }, { '"This quoted string never ends... oh no!', "example.org" },
    { "Name (incomplete comment", comments }, { "jeff@xamarin.com (incomplete comment", comments },
    { "jeff@[127.0.0.1] (incomplete comment", comments }, { "<jeff@xamarin.com> (incomplete comment", comments },
    { "jeff@ (comment)", comments }, { "Name <@", "> at its end" }, { "Name <@route:", "Source routes|> at its end" },
    { "Name <@route,(comment", comments .. "|" .. list }, { "Name <@route,invalid:user@example.com>", "Source routes" },
-   { "jeff>", "< before" }, { "jeff (Jeffrey Stedfast", comments }, { "Skye <@hackers.com,@shield.gov", list .. "|> at its end" },
+   { "jeff>", "< before" }, { "jeff (Jeffrey Stedfast", comments }, { "Skye <@hackers.com,@shield.gov", list
+      .. "|> at its end" },
    { "Skye <skye@shield.gov>, Leo Fitz <fitz@shield.gov>, Melinda May <may@shield.gov>", list },
-   { "Agents of Shield: Skye <skye@shield.gov>, Leo Fitz <fitz@shield.gov>;", "group" }, { "Agents of Shield:", "example.org" },
+   { "Agents of Shield: Skye <skye@shield.gov>, Leo Fitz <fitz@shield.gov>;", "group" }, { "Agents of Shield:",
+      "example.org" },
    { "<<<user2@example.org>>>", "in quotes" }, { "<another@example.net", "> at its end" },
    { "second@example.org>", "< before" }, { ' "', "example.org" },
 }

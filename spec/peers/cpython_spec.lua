@@ -31,7 +31,8 @@ local function asking(name, question, argument, lines, wanted)
 end
 
 local function composed(more)
-   local all = { from = "foo@bar.example", to = "john@example.com", raw = false, text = "A test message\n", subject = "x",
+   local all = { from = "foo@bar.example", to = "john@example.com", raw = false, text = "A test message\n",
+      subject = "x",
       date = 0, message_id = "<1@me.example>" }
    for name, value in pairs(more) do all[name] = value end
    return all
@@ -42,8 +43,10 @@ peers.rows("CPython, messages", {
       { body = "..A test\r\n..mes.sage.\r\n.\r\n" } },
    { "testQuoteData: each kind of line end", { raw = "abc\ndef\r\n.jkl\rmno\r\n" }, script "<hello X>\n<sent>",
       { body = "abc\r\ndef\r\n..jkl\r\nmno\r\n.\r\n" } },
-   { "testSend, testSendBinary", { raw = "A test message" }, script "<hello X>\n<sent>", { body = "A test message\r\n.\r\n" } },
-   { "testSendNullSender", { from = false, to = false, envelope = { from = "", to = "recipient@example.com" } }, script [[
+   { "testSend, testSendBinary", { raw = "A test message" }, script "<hello X>\n<sent>",
+      { body = "A test message\r\n.\r\n" } },
+   { "testSendNullSender", { from = false, to = false, envelope = { from = "", to = "recipient@example.com" } },
+      script [[
       <hello X>
       C: MAIL FROM:<>
       S: 250 ok
@@ -53,7 +56,8 @@ peers.rows("CPython, messages", {
       <bye>
    ]], ACCEPTED },
    { "testSendMessage, testSendMessageWithAddresses: Bcc is a recipient, and no header",
-      composed { cc = "sally@example.com", bcc = { "John Root <root@localhost.example>", '"Dinsdale" <warped@silly.example>' } },
+      composed { cc = "sally@example.com", bcc = { "John Root <root@localhost.example>",
+         '"Dinsdale" <warped@silly.example>' } },
       script [[
       <hello X>
       C: MAIL FROM:<foo@bar.example>
@@ -85,7 +89,8 @@ peers.rows("CPython, messages", {
       <bye>
    ]], ACCEPTED },
    { "testSendMessageWithMultipleFrom: Sender is the reverse path",
-      composed { from = { "bernard@example.com", "bianca@example.com" }, sender = "the_rescuers@Rescue-Aid-Society.example" },
+      composed { from = { "bernard@example.com", "bianca@example.com" },
+         sender = "the_rescuers@Rescue-Aid-Society.example" },
       script [[
       <hello X>
       C: MAIL FROM:<the_rescuers@Rescue-Aid-Society.example>
@@ -96,13 +101,16 @@ peers.rows("CPython, messages", {
       S: 250 ok
       <bye>
    ]], ACCEPTED },
-   { "testSendMessageWithMultipleFrom: without Sender", composed { from = { "bernard@example.com", "bianca@example.com" } },
+   { "testSendMessageWithMultipleFrom: without Sender", composed { from = { "bernard@example.com",
+      "bianca@example.com" } },
       nil, { kind = "usage", option = "sender" } },
    { "testSendMessageResent: Resent-Bcc in a message is refused, where smtplib removes it",
-      { raw = "From: foo@bar.example\r\nResent-To: martha@example.com\r\nResent-Bcc: doe@example.com\r\n\r\nx\r\n" }, nil,
+      { raw = "From: foo@bar.example\r\nResent-To: martha@example.com\r\nResent-Bcc: doe@example.com\r\n\r\nx\r\n" },
+         nil,
       { kind = "usage", option = "raw" } },
    { "testSendMessageMultipleResentRaises: the envelope of a message is what the caller gives",
-      { raw = "Resent-To: a@example.com\r\nResent-To: b@example.com\r\n\r\nx\r\n" }, script "<hello X>\n<sent>", ACCEPTED },
+      { raw = "Resent-To: a@example.com\r\nResent-To: b@example.com\r\n\r\nx\r\n" }, script "<hello X>\n<sent>",
+         ACCEPTED },
    { "test_name_field_not_included_in_envelop_addresses", composed { from = "Michaël <michael@example.com>",
       to = "René <rene@example.com>" }, script [[
       <hello X>
@@ -117,10 +125,12 @@ peers.rows("CPython, messages", {
 })
 
 peers.rows("CPython, nothing is injected", {
-   { "test_issue43124_escape_localhostname", { domain = "hi\nX-INJECTED" }, nil, { kind = "usage", option = "domain" } },
+   { "test_issue43124_escape_localhostname", { domain = "hi\nX-INJECTED" }, nil, { kind = "usage",
+      option = "domain" } },
    { "test_issue43124_escape_options", { dsn = { envid = "X-OPTION\nX-INJECTED" } }, nil,
       { kind = "usage", option = "dsn.envid" } },
-   asking("test_issue43124_putcmd_escapes_newline", "verify", "helo\nX-INJECTED", "", { kind = "usage", option = "address" }),
+   asking("test_issue43124_putcmd_escapes_newline", "verify", "helo\nX-INJECTED", "", { kind = "usage",
+      option = "address" }),
 })
 
 peers.rows("CPython, connections", {
@@ -129,14 +139,16 @@ peers.rows("CPython, connections", {
    { "testNonnumericPort: in the host", { host = "localhost:bogus" }, nil, { kind = "usage", option = "host" } },
    { "testFailingHELO: a greeting of a class that there is not", nil, "S: 199 no hello for you!\nCLOSE\n",
       { kind = "protocol", stage = "greeting", sent = "no" } },
-   { "testLineTooLong", nil, "S: 250 OK" .. ("."):rep(8192 * 2) .. "\nCLOSE\n", { kind = "protocol", stage = "greeting" } },
+   { "testLineTooLong", nil, "S: 250 OK" .. ("."):rep(8192 * 2) .. "\nCLOSE\n", { kind = "protocol",
+      stage = "greeting" } },
    asking("testNOOP", "noop", nil, "C: NOOP\nS: 250 OK", { code = 250, text = "OK" }),
    asking("testRSET", "reset", nil, "C: RSET\nS: 250 OK", { code = 250, text = "OK" }),
    asking("testVRFY of the debugging server", "verify", "nobody@nowhere.example",
       "C: VRFY nobody@nowhere.example\nS: 252 Cannot VRFY user, but will accept message and attempt delivery",
       { code = 252, text = "Cannot VRFY user, but will accept message and attempt delivery" }),
    asking("testVRFY of a user", "verify", "Mr.A@somewhere.com",
-      "C: VRFY Mr.A@somewhere.com\nS: 250 John A <Mr.A@somewhere.com>", { code = 250, text = "John A <Mr.A@somewhere.com>" }),
+      "C: VRFY Mr.A@somewhere.com\nS: 250 John A <Mr.A@somewhere.com>", { code = 250,
+         text = "John A <Mr.A@somewhere.com>" }),
    asking("testVRFY of another", "verify", "nobody@nowhere.example",
       "C: VRFY nobody@nowhere.example\nS: 550 No such user: nobody@nowhere.example", { kind = "reply", code = 550 }),
    { "testELHO, testEHLO: what is offered", nil,
@@ -188,7 +200,8 @@ peers.rows("CPython, AUTH", {
       function buggy.start() return nil end
       function buggy.step() return "\0" end
       return { username = "ann", password = PASSWORD, auth_mechanisms = { buggy } }
-   end, script("<hello AUTH BUGGY>\nC: AUTH BUGGY\n" .. ("S: 334 QnVHZ1liVWdHeQ==\nC: AA==\n"):rep(16) .. "S: 334 QnVHZ1liVWdHeQ==\nC: *\nS: 501 no\n<bye>"),
+   end, script("<hello AUTH BUGGY>\nC: AUTH BUGGY\n" .. ("S: 334 QnVHZ1liVWdHeQ==\nC: AA==\n"):rep(16)
+      .. "S: 334 QnVHZ1liVWdHeQ==\nC: *\nS: 501 no\n<bye>"),
       { kind = "auth_rejected", reason = "protocol", sent = "no" } },
    { "571 to AUTH", login(), script([[
       <hello AUTH PLAIN>
@@ -240,7 +253,8 @@ peers.rows("CPython, SMTPUTF8", {
       { kind = "extension_unsupported", sent = "no" } },
    { "test_send_message_error_on_non_ascii_addrs_if_no_smtputf8", composed { from = "Páolo <főo@bar.com>" },
       script "<hello X>\n<bye>", { kind = "extension_unsupported", sent = "no" } },
-   { "test_send_unicode_with_SMTPUTF8: sendmail and the low level", { from = "Jő@example.com", to = "János@example.com",
+   { "test_send_unicode_with_SMTPUTF8: sendmail and the low level", { from = "Jő@example.com",
+      to = "János@example.com",
       raw = "¡a test message containing unicode!" }, script [[
       <hello SMTPUTF8, 8BITMIME>
       C: MAIL FROM:<Jő@example.com> BODY=8BITMIME SMTPUTF8

@@ -48,8 +48,10 @@ end
 local ACCEPTED = { states = "accepted" }
 
 peers.rows("curl, messages", {
-   { "900: a message", { raw = LETTER }, script "<hello SIZE2>\n<sent>", { body = LETTER .. ".\r\n", states = "accepted" } },
-   { "901: lines of a dot are doubled", { raw = "From: different\r\nTo: another\r\n\r\n\r\n.\r\n.\r\n\r\n.\r\n\r\nbody\r\n" },
+   { "900: a message", { raw = LETTER }, script "<hello SIZE2>\n<sent>", { body = LETTER .. ".\r\n",
+      states = "accepted" } },
+   { "901: lines of a dot are doubled",
+      { raw = "From: different\r\nTo: another\r\n\r\n\r\n.\r\n.\r\n\r\n.\r\n\r\nbody\r\n" },
       script "<hello X>\n<sent>",
       { body = "From: different\r\nTo: another\r\n\r\n\r\n..\r\n..\r\n\r\n..\r\n\r\nbody\r\n.\r\n" } },
    { "902: HELO, where EHLO is not known", { raw = LETTER }, script [[
@@ -74,7 +76,8 @@ peers.rows("curl, messages", {
    ]], ACCEPTED },
    { "913: a message that is too large is not offered", { raw = LETTER }, script "<hello SIZE 32>\n<bye>",
       { kind = "message_too_large", limit = 32, size = 38, sent = "no", stage = "mail" } },
-   { "914: a sender without a domain is refused here", { from = "invalid" }, nil, { kind = "address", option = "from" } },
+   { "914: a sender without a domain is refused here", { from = "invalid" }, nil, { kind = "address",
+      option = "from" } },
    { "914: and one that the server refuses, there", nil, script [[
       <hello X>
       C: MAIL FROM:<sender@example.com>
@@ -92,7 +95,8 @@ peers.rows("curl, messages", {
       <bye>
    ]], ACCEPTED },
    { "915: and never by leaving the sender out", { from = false }, nil, { kind = "usage", option = "from" } },
-   { "916: a recipient without a domain is refused here", { to = "invalid" }, nil, { kind = "address", option = "to" } },
+   { "916: a recipient without a domain is refused here", { to = "invalid" }, nil, { kind = "address",
+      option = "to" } },
    { "917: five recipients", { to = { "r.one@example.com", "r.two@example.com", "r.three@example.com",
       "r.four@example.com", "r.five@example.com" } }, script [[
       <hello X>
@@ -116,7 +120,8 @@ peers.rows("curl, messages", {
    ]], { kind = "recipients_refused", code = 550, sent = "no", states = "unsent refused" } },
    { "941: LF becomes CR LF", { raw = "From: different\nTo: another\n\nemail\nconverted\n"
       .. ("0123456789"):rep(10, "") .. "\n" }, script "<hello X>\n<sent>",
-      { body = "From: different\r\nTo: another\r\n\r\nemail\r\nconverted\r\n" .. ("0123456789"):rep(10) .. "\r\n.\r\n" } },
+      { body = "From: different\r\nTo: another\r\n\r\nemail\r\nconverted\r\n" .. ("0123456789"):rep(10)
+         .. "\r\n.\r\n" } },
    { "951: a dot at the start of the first line", { raw = ".This is first\r\n" }, script "<hello X>\n<sent>",
       { body = "..This is first\r\n.\r\n" } },
    { "952: a message of one dot", { raw = "." }, script "<hello X>\n<sent>", { body = "..\r\n.\r\n" } },
@@ -172,7 +177,8 @@ peers.rows("curl, recipients of whom some are refused", {
       S: 250 ok
       <bye>
    ]], { states = "accepted refused" } },
-   { "3004: one between others", { to = { "r.one@example.com", "two@invalid.example", "r.three@example.com" } }, script [[
+   { "3004: one between others", { to = { "r.one@example.com", "two@invalid.example", "r.three@example.com" } },
+      script [[
       <hello X>
       <mail>
       <to r.one>
@@ -208,7 +214,8 @@ peers.rows("curl, recipients of whom some are refused", {
 })
 
 peers.rows("curl, AUTH", {
-   { "903, 919: PLAIN, with an initial response", login(), script "<hello AUTH PLAIN>\n<plain>\nS: 235 ok\n<sent>", ACCEPTED },
+   { "903, 919: PLAIN, with an initial response", login(), script "<hello AUTH PLAIN>\n<plain>\nS: 235 ok\n<sent>",
+      ACCEPTED },
    { "903: PLAIN after a challenge, where the server takes no initial response", login(), script([[
       <hello AUTH PLAIN>
       <plain>
@@ -243,8 +250,10 @@ peers.rows("curl, AUTH", {
       { kind = "auth_unsupported", reason = "no_common_mechanism", offered = { "NTLM" } } },
    { "907, 934: nor is DIGEST-MD5", login(), script "<hello AUTH DIGEST-MD5>\n<bye>",
       { kind = "auth_unsupported", reason = "no_common_mechanism" } },
-   { "936: NTLM is passed over for PLAIN", login(), script "<hello AUTH NTLM PLAIN>\n<plain>\nS: 235 ok\n<sent>", ACCEPTED },
-   { "937: and so is DIGEST-MD5", login(), script "<hello AUTH DIGEST-MD5 PLAIN>\n<plain>\nS: 235 ok\n<sent>", ACCEPTED },
+   { "936: NTLM is passed over for PLAIN", login(), script "<hello AUTH NTLM PLAIN>\n<plain>\nS: 235 ok\n<sent>",
+      ACCEPTED },
+   { "937: and so is DIGEST-MD5", login(), script "<hello AUTH DIGEST-MD5 PLAIN>\n<plain>\nS: 235 ok\n<sent>",
+      ACCEPTED },
    { "908, 922: XOAUTH2, with an initial response", token(), script([[
       <hello AUTH XOAUTH2>
       C: AUTH XOAUTH2 $message
@@ -265,7 +274,8 @@ peers.rows("curl, AUTH", {
       S: 535-Username and Password not accepted.
       S: 535 http://support.example.com/mail/oauth
       <bye>
-   ]], { message = script.bearer:gsub("%s+$", ""), json = base64 '{"status":"invalid_token","scope":"example_scope"}' }),
+   ]], { message = script.bearer:gsub("%s+$", ""),
+      json = base64 '{"status":"invalid_token","scope":"example_scope"}' }),
       { kind = "auth_rejected", reason = "token_expired", code = 535, sent = "no" } },
    { "992: of two mechanisms the one that is named", token { auth_mechanisms = "XOAUTH2" }, script([[
       <hello AUTH OAUTHBEARER XOAUTH2>
@@ -307,7 +317,8 @@ peers.rows("curl, AUTH", {
    ]], ACCEPTED },
    { "940: a server without AUTH is an error where AUTH is required", login(), script "<hello X>\n<bye>",
       { kind = "auth_unsupported", reason = "not_advertised", sent = "no" } },
-   { "940: and sends without it where it is preferred", login { auth = "prefer" }, script "<hello X>\n<sent>", ACCEPTED },
+   { "940: and sends without it where it is preferred", login { auth = "prefer" }, script "<hello X>\n<sent>",
+      ACCEPTED },
    { "942, 944: EXTERNAL with an identity", { auth_mechanisms = "EXTERNAL", authzid = "user" }, script [[
       <hello AUTH EXTERNAL>
       <auth EXTERNAL, user>
@@ -408,7 +419,8 @@ peers.rows("curl, questions", {
 })
 
 peers.rows("curl, places", {
-   { "931: line ends in a URL", { host = false, url = "smtp://mx.example/%0d%0a" }, nil, { kind = "usage", option = "url" } },
+   { "931: line ends in a URL", { host = false, url = "smtp://mx.example/%0d%0a" }, nil, { kind = "usage",
+      option = "url" } },
    { "987: TLS from the first byte, where TLS is required as well", { host = false, tls = "implicit", port = 465,
       tls_host = "mx.example", url = "smtps://mx.example" }, script [[
       TLS
@@ -449,7 +461,8 @@ describe("curl, parts", function()
    it("646: text and HTML as alternatives, beside a file", function()
       local text = composed { text = "This is the plain text version", html = "<body>This is the html version</body>",
          headers = { ["X-test1"] = "this is a header" },
-         attachments = { content = "This is an attached file.\n\nIt may contain any type of data.\n", filename = "test646.txt" } }
+         attachments = { content = "This is an attached file.\n\nIt may contain any type of data.\n",
+            filename = "test646.txt" } }
       for _, words in ipairs { "multipart/mixed", "multipart/alternative", "This is the plain text version",
          "<body>This is the html version</body>", "X-test1: this is a header", 'filename="test646.txt"' } do
          assert.truthy(text:find(words, 1, true), words)

@@ -1,5 +1,6 @@
 -- Cases of dkimpy's tests, and of the appendices of RFC 6376 and RFC 8463, that say which bytes are signed. Whole
--- signatures are verified by dkimpy itself in spec/live/dkim_spec.lua; those of RFC 8463 are in crypto/dkim_key_spec.lua.
+-- signatures are verified by dkimpy itself in spec/live/dkim_spec.lua; those of RFC 8463 are in
+-- crypto/dkim_key_spec.lua.
 local core = require "smtp.core"
 local crypto = require "smtp.crypto"
 local keys = require "spec.tools.dkim_keys"
@@ -26,6 +27,11 @@ describe("the body that DKIM signs", function()
    end
 
    -- bh= of the messages of the appendices.
+   it("of dkimpy's message of RFC 6376, with two spaces, has its hash", function()
+      assert.equal("4bLNXImK9drULnmePzZNEBleUanJCX5PIsDIFoH4KTQ=",
+         body_hash("simple", "Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"))
+   end)
+
    it("of RFC 6376 A.2 has its hash", function()
       assert.equal("2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=",
          body_hash("simple", "Hi.\r\n\r\nWe lost the game. Are you hungry yet?\r\n\r\nJoe.\r\n"))
@@ -53,19 +59,22 @@ end
 peers.rows("the message that DKIM signs", {
    signing("test_no_from_fails", "Subject: x\r\n\r\nhi\r\n", { kind = "usage" }),
    signing("test_multiple_from_fails", "From: a@example.com\r\nFrom: b@example.com\r\n\r\nhi\r\n", { kind = "usage" }),
-   signing("test_dkim_signature_canonicalization: a folded subject", "From: mbp@canonical.com\r\nTo: scottk@example.com\r\n"
+   signing("test_dkim_signature_canonicalization: a folded subject",
+      "From: mbp@canonical.com\r\nTo: scottk@example.com\r\n"
       .. "Subject: this is my\r\n    test message\r\n", { states = "accepted" }, function(body)
          assert.truthy(body:find("\r\nSubject: this is my\r\n    test message\r\n", 1, true))
          assert.truthy(body:find("; b=", 1, true) or body:find("\r\n b=", 1, true))
       end),
-   signing("test_extra_headers: a header that is there twice is signed twice", "Received: a\r\nReceived: b\r\nFrom: a@example.com\r\n"
+   signing("test_extra_headers: a header that is there twice is signed twice",
+      "Received: a\r\nReceived: b\r\nFrom: a@example.com\r\n"
       .. "To: b@example.com\r\nTo: c@example.com\r\n\r\nhi\r\n", { states = "accepted" }, function(body)
          local names = body:match("[; ]h=(.-);"):gsub("%s", "")
          local _, count = (names .. ":"):gsub("To:", "")
          assert.is_true(count >= 2)
          assert.is_nil(names:find("Received", 1, true)) -- each server adds one
       end),
-   signing("test_verifies_lflinesep: line ends of LF are signed as CR LF", "From: a@example.com\n\nhi\n", { states = "accepted" },
+   signing("test_verifies_lflinesep: line ends of LF are signed as CR LF", "From: a@example.com\n\nhi\n",
+      { states = "accepted" },
       function(body)
          assert.equal(body_hash("relaxed", "hi\r\n"), (body:gsub("\r\n ", "")):match "bh=([^;]*)")
       end),

@@ -1,4 +1,5 @@
--- What the tests of MailKit's SMTP client and its stream show: the names are those of its test methods. Most of them exist
+-- What the tests of MailKit's SMTP client and its stream show: the names are those of its test methods. Most of them
+-- exist
 -- twice there, with and without async.
 local core = require "smtp.core"
 local peers = require "spec.tools.peers"
@@ -20,7 +21,8 @@ local function login(more)
 end
 
 local function composed(more)
-   local all = { raw = false, text = "This is the message body.\n", subject = "a", date = 0, message_id = "<1@me.example>" }
+   local all = { raw = false, text = "This is the message body.\n", subject = "a", date = 0,
+      message_id = "<1@me.example>" }
    for name, value in pairs(more or {}) do all[name] = value end
    return all
 end
@@ -46,7 +48,8 @@ peers.rows("MailKit, replies", {
       <bye>
    ]], { reply = { code = 250, text = "Wikip?dia, encyclop?die\net v?rifiable." } } },
    { "TestReadResponseOver4K", nil,
-      script("S: 220 hi\nC: EHLO me.example\n" .. table.concat(long, "\n") .. "\nS: 250 Okay, now we're done.\n<sent>"), ACCEPTED },
+      script("S: 220 hi\nC: EHLO me.example\n" .. table.concat(long, "\n")
+         .. "\nS: 250 Okay, now we're done.\n<sent>"), ACCEPTED },
 })
 
 -- ---- SmtpClientTests ----
@@ -75,16 +78,21 @@ peers.rows("MailKit, the session", {
    { "comcast-ehlo+x-exps: X-EXPS is not AUTH", login(), script "<hello X-EXPS LOGIN PLAIN>\n<bye>",
       { kind = "auth_unsupported", reason = "not_advertised" } },
    { "SmtpCapabilitiesTests: what the server offers", nil, script "<opens>\n<bye>",
-      { HELP = "", AUTH = "LOGIN PLAIN", SIZE = "36700160", ENHANCEDSTATUSCODES = "", ["8BITMIME"] = "", STARTTLS = "" },
+      { HELP = "", AUTH = "LOGIN PLAIN", SIZE = "36700160", ENHANCEDSTATUSCODES = "", ["8BITMIME"] = "",
+         STARTTLS = "" },
       call = function(options)
-         local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false }, options.transport)))
+         local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false },
+            options.transport)))
          local offered = connection:capabilities()
          connection:quit()
          return offered
       end },
-   { "TestSendWithoutSenderOrRecipients: the sender", composed { from = false }, nil, { kind = "usage", option = "from" } },
-   { "TestSendWithoutSenderOrRecipients: the recipients", composed { to = false }, nil, { kind = "usage", option = "to" } },
-   { "TestBasicFunctionality: LOGIN, VRFY, NOOP and four messages on one connection", login { auth_mechanisms = "LOGIN" },
+   { "TestSendWithoutSenderOrRecipients: the sender", composed { from = false }, nil, { kind = "usage",
+      option = "from" } },
+   { "TestSendWithoutSenderOrRecipients: the recipients", composed { to = false }, nil, { kind = "usage",
+      option = "to" } },
+   { "TestBasicFunctionality: LOGIN, VRFY, NOOP and four messages on one connection",
+      login { auth_mechanisms = "LOGIN" },
       script([[
       <opens>
       C: AUTH LOGIN
@@ -102,7 +110,8 @@ peers.rows("MailKit, the session", {
       <rcpt>
       <data>
       S: 250 2.0.0 1Yat1n00V1sBWGw3SYaubg mail accepted for delivery
-   ]]):rep(4) .. "<bye>"), { reply = { code = 250, enhanced = "2.0.0", text = "1Yat1n00V1sBWGw3SYaubg mail accepted for delivery" } },
+   ]]):rep(4) .. "<bye>"), { reply = { code = 250, enhanced = "2.0.0",
+      text = "1Yat1n00V1sBWGw3SYaubg mail accepted for delivery" } },
       call = function(options)
          local all = {}
          for name, value in pairs(options) do all[name] = value end
@@ -111,17 +120,21 @@ peers.rows("MailKit, the session", {
          assert.equal("Fred Smith <Smith@USC-ISIF.ARPA>", assert(connection:verify "Smith").text)
          assert(connection:noop())
          local receipt
-         for _ = 1, 4 do receipt = assert(connection:send { from = options.from, to = options.to, raw = options.raw }) end
+         for _ = 1, 4 do receipt = assert(connection:send { from = options.from, to = options.to,
+            raw = options.raw }) end
          connection:quit()
          return receipt
       end },
 })
 
 peers.rows("MailKit, AUTH", {
-   { "TestSaslInitialResponse", login(), script "<opens>\n<plain>\nS: 235 2.7.0 ok\n<mail  SIZE=20>\n<rcpt>\n<data>\nS: 250 ok\n<bye>",
+   { "TestSaslInitialResponse", login(),
+      script "<opens>\n<plain>\nS: 235 2.7.0 ok\n<mail  SIZE=20>\n<rcpt>\n<data>\nS: 250 ok\n<bye>",
       ACCEPTED },
-   { "TestAuthenticationFailed: no other mechanism gets the same password, where MailKit tries LOGIN after PLAIN", login(),
-      script "<opens>\n<plain>\nS: 535 authentication failed\n<bye>", { kind = "auth_rejected", code = 535, sent = "no" } },
+   { "TestAuthenticationFailed: no other mechanism gets the same password, where MailKit tries LOGIN after PLAIN",
+      login(),
+      script "<opens>\n<plain>\nS: 535 authentication failed\n<bye>", { kind = "auth_rejected", code = 535,
+         sent = "no" } },
    { "auth-too-weak: 534 is followed by another mechanism", login(), script [[
       <hello AUTH LOGIN PLAIN>
       <plain>
@@ -155,7 +168,8 @@ peers.rows("MailKit, AUTH", {
 -- SmtpAuthenticationSecretDetectorTests, TestRedactAuthentication, TestRedactSaslAuthentication.
 describe("MailKit, a trace without secrets", function()
    for _, row in ipairs { { "PLAIN", "<plain>\nS: 235 ok" }, { "LOGIN",
-      "C: AUTH LOGIN\n<challenge Username:>\n<answer username>\n<challenge Password:>\n<answer sesame-mailkit>\nS: 235 ok" } } do
+      "C: AUTH LOGIN\n<challenge Username:>\n<answer username>\n<challenge Password:>\n"
+      .. "<answer sesame-mailkit>\nS: 235 ok" } } do
       it("of " .. row[1], function()
          local lines = {}
          local options = login { auth_mechanisms = row[1], from = "sender@example.com", to = "recipient@example.com",
@@ -179,7 +193,8 @@ peers.rows("MailKit, messages", {
       S: 250 ok
       <bye>
    ]], { body = "Subject: æøå\r\n\r\næøå\r\n.\r\n" } },
-   { "TestInternationalMailboxes", { from = "úßerñame@example.com", to = "úßerñame@example.com", raw = "æøå\r\n" }, script [[
+   { "TestInternationalMailboxes", { from = "úßerñame@example.com", to = "úßerñame@example.com",
+      raw = "æøå\r\n" }, script [[
       <hello 8BITMIME, SMTPUTF8>
       C: MAIL FROM:<úßerñame@example.com> BODY=8BITMIME SMTPUTF8
       S: 250 ok
@@ -190,8 +205,10 @@ peers.rows("MailKit, messages", {
       <bye>
    ]], ACCEPTED },
    { "TestInternationalMailboxes: a local part has no ASCII form, where MailKit writes one for it",
-      { from = "úßerñame@example.com" }, script "<hello 8BITMIME>\n<bye>", { kind = "extension_unsupported", sent = "no" } },
-   { "TestBinaryMime: what needs BINARYMIME is encoded, or refused", { raw = "a\0b" }, nil, { kind = "usage", option = "raw" } },
+      { from = "úßerñame@example.com" }, script "<hello 8BITMIME>\n<bye>", { kind = "extension_unsupported",
+         sent = "no" } },
+   { "TestBinaryMime: what needs BINARYMIME is encoded, or refused", { raw = "a\0b" }, nil, { kind = "usage",
+      option = "raw" } },
    { "TestPipelining", { to = { "recipient@example.com", "another@example.com" } }, script [[
       <hello PIPELINING>
       C: MAIL FROM:<sender@example.com>
@@ -250,8 +267,10 @@ peers.rows("MailKit, messages", {
       S: 250 ok
       <bye>
    ]], ACCEPTED },
-   { "TestDeliveryStatusNotificationWithHexEncode", { from = false, to = false, dsn = { ret = "full", envid = "123+=abc@x" },
-      envelope = { from = "sender@example.com", to = { { address = "recipient@名がドメイン.com", notify = "never" } } } }, script [[
+   { "TestDeliveryStatusNotificationWithHexEncode", { from = false, to = false, dsn = { ret = "full",
+      envid = "123+=abc@x" },
+      envelope = { from = "sender@example.com", to = { { address = "recipient@名がドメイン.com",
+         notify = "never" } } } }, script [[
       <hello DSN>
       <mail  RET=FULL ENVID=123+2B+3Dabc@x>
       C: RCPT TO:<recipient@xn--v8jxj3d1dzdz08w.com> NOTIFY=NEVER
@@ -260,7 +279,8 @@ peers.rows("MailKit, messages", {
       S: 250 ok
       <bye>
    ]], ACCEPTED },
-   { "TestDeliveryStatusNotificationWithHexEncode: an ENVID outside ASCII", { dsn = { envid = "abc@名がドメイン.com" } }, nil,
+   { "TestDeliveryStatusNotificationWithHexEncode: an ENVID outside ASCII",
+      { dsn = { envid = "abc@名がドメイン.com" } }, nil,
       { kind = "usage", option = "dsn.envid" } },
    { "TestRequireTls", { tls = "require", requiretls = true }, script [[
       <hello STARTTLS>

@@ -30,9 +30,12 @@ peers.rows("nodemailer, replies", {
       S: 250 SIZE 1000
       S:
    ]], { kind = "protocol", sent = "no" } },
-   { "UTF-8 in a refusal", nil, script "<hello X>\n<mail_refused>\nS: 451 4.7.1 Temporary failure: öõüä Привет мир\n<bye>",
-      { kind = "sender_refused", code = 451, text = "Temporary failure: öõüä Привет мир", retry = "later" } },
-   { "UTF-8 in the last reply", nil, script "<hello X>\n<mail>\n<rcpt>\n<data>\nS: 250 2.0.0 OK queued öõ Привет\n<bye>",
+   { "UTF-8 in a refusal", nil,
+      script "<hello X>\n<mail_refused>\nS: 451 4.7.1 Temporary failure: öõüä Привет мир\n<bye>",
+      { kind = "sender_refused", code = 451, text = "Temporary failure: öõüä Привет мир",
+         retry = "later" } },
+   { "UTF-8 in the last reply", nil,
+      script "<hello X>\n<mail>\n<rcpt>\n<data>\nS: 250 2.0.0 OK queued öõ Привет\n<bye>",
       { reply = { code = 250, enhanced = "2.0.0", text = "OK queued öõ Привет" } } },
    { "bytes that are not UTF-8", nil, script "<hello X>\n<mail_refused>\nS: 451 4.7.1 binary: \\xff\\xfe\n<bye>",
       { kind = "sender_refused", code = 451, text = "binary: ??" } },
@@ -62,9 +65,11 @@ peers.rows("nodemailer, replies", {
 
 peers.rows("nodemailer, greeting and EHLO", {
    { "no service", nil, script "S: 554 5.3.2 No SMTP service here\n<bye>",
-      { kind = "greeting_refused", code = 554, enhanced = "5.3.2", text = "No SMTP service here", stage = "greeting" } },
+      { kind = "greeting_refused", code = 554, enhanced = "5.3.2", text = "No SMTP service here",
+         stage = "greeting" } },
    { "421 without a line end, and the end of the connection", nil, "S~ 421 4.7.0 Too many connections\nCLOSE\n",
-      { kind = "greeting_refused", code = 421, enhanced = "4.7.0", text = "Too many connections", stage = "greeting" } },
+      { kind = "greeting_refused", code = 421, enhanced = "4.7.0", text = "Too many connections",
+         stage = "greeting" } },
    { "the connection ends before the greeting", nil, "CLOSE\n", { kind = "disconnected", stage = "greeting" } },
    { "the greeting does not come", nil, "SILENCE\n", { kind = "timeout", stage = "greeting", retry = "later" } },
    { "421 to EHLO, and no HELO after it", nil, script "<ehlo_only>\nS: 421 4.3.2 Service shutting down\nCLOSE",
@@ -129,19 +134,24 @@ peers.rows("nodemailer, greeting and EHLO", {
 peers.rows("nodemailer, ports and envelopes", {
    { "a port that is too large", { port = 999999999 }, nil, { kind = "usage", option = "port" } },
    { "no recipients", { to = {} }, nil, { kind = "usage", option = "to" } },
-   { "line ends in the sender", { from = "a@example.com\r\nRCPT TO:<x@example.com>" }, nil, { kind = "usage", option = "from" } },
-   { "< and > in the sender's address", { from = { address = "<a@example.com>" } }, nil, { kind = "address", option = "from" } },
+   { "line ends in the sender", { from = "a@example.com\r\nRCPT TO:<x@example.com>" }, nil, { kind = "usage",
+      option = "from" } },
+   { "< and > in the sender's address", { from = { address = "<a@example.com>" } }, nil, { kind = "address",
+      option = "from" } },
    { "a folded recipient", { to = { "a@example.com", '"address\r\n with folding"@valid.recipient' } }, nil,
       { kind = "address", option = "to" } },
    { "a RET that there is not", { dsn = { ret = "SOMETHING" } }, nil, { kind = "usage", option = "dsn.ret" } },
-   { "never, and success", { dsn = { notify = { "never", "success" } } }, nil, { kind = "usage", option = "dsn.notify" } },
-   { "a NOTIFY that there is not", { dsn = { notify = { "success", "bogus" } } }, nil, { kind = "usage", option = "dsn.notify" } },
+   { "never, and success", { dsn = { notify = { "never", "success" } } }, nil, { kind = "usage",
+      option = "dsn.notify" } },
+   { "a NOTIFY that there is not", { dsn = { notify = { "success", "bogus" } } }, nil, { kind = "usage",
+      option = "dsn.notify" } },
    { "a size with line ends", { raw = function() end, size = "100\r\nRCPT TO:<attacker@evil.com>" }, nil,
       { kind = "usage", option = "size" } },
    { "a message that is empty is sent on purpose", { raw = "" }, script "<hello X>\n<sent>", ACCEPTED },
    { "no message at all", { raw = false }, nil, { kind = "usage" } },
    { "DSN, all parameters", { from = false, to = false, dsn = { ret = "full", envid = "env id" }, envelope = {
-      from = "a@example.com", to = { { address = "b@example.com", notify = { "success", "failure" }, orcpt = "orig@example.com" } } } },
+      from = "a@example.com", to = { { address = "b@example.com", notify = { "success", "failure" },
+         orcpt = "orig@example.com" } } } },
       script [[
       <hello DSN>
       C: MAIL FROM:<a@example.com> RET=FULL ENVID=env+20id
@@ -152,8 +162,10 @@ peers.rows("nodemailer, ports and envelopes", {
       S: 250 ok
       <bye>
    ]], ACCEPTED },
-   { "DSN, headers only; an address in ASCII is of the type rfc822", { from = false, to = false, dsn = { ret = "hdrs", envid = "abc" },
-      envelope = { from = "a@example.com", to = { { address = "b@example.com", notify = "never", orcpt = "utf-8;x@example.com" } } } },
+   { "DSN, headers only; an address in ASCII is of the type rfc822", { from = false, to = false, dsn = { ret = "hdrs",
+      envid = "abc" },
+      envelope = { from = "a@example.com", to = { { address = "b@example.com", notify = "never",
+         orcpt = "utf-8;x@example.com" } } } },
       script [[
       <hello DSN>
       C: MAIL FROM:<a@example.com> RET=HDRS ENVID=abc
@@ -192,7 +204,8 @@ peers.rows("nodemailer, transactions", {
       S: 554 5.7.1 Message refused
       <bye>
    ]], { kind = "data_refused", code = 554, stage = "data", sent = "no", states = "refused" } },
-   { "some recipients, without PIPELINING", { to = { "test1@example.com", "test2@invalid.example", "test3@example.com" } },
+   { "some recipients, without PIPELINING", { to = { "test1@example.com", "test2@invalid.example",
+      "test3@example.com" } },
       script [[
       <hello X>
       <mail>
@@ -254,7 +267,8 @@ peers.rows("nodemailer, transactions", {
       S: 250 ok
       <bye>
    ]], ACCEPTED },
-   { "REQUIRETLS with parameters of DSN", { tls = "require", requiretls = true, dsn = { ret = "hdrs", envid = "test-id" } },
+   { "REQUIRETLS with parameters of DSN", { tls = "require", requiretls = true, dsn = { ret = "hdrs",
+      envid = "test-id" } },
       script [[
       <hello STARTTLS>
       C: STARTTLS
@@ -353,13 +367,15 @@ peers.rows("nodemailer, STARTTLS", {
 -- ---- smtp-connection-auth-test ----
 
 peers.rows("nodemailer, AUTH", {
-   { "PLAIN has no authorization identity", login(), script "<hello AUTH PLAIN XOAUTH2>\n<plain>\nS: 235 ok\n<sent>", ACCEPTED },
+   { "PLAIN has no authorization identity", login(), script "<hello AUTH PLAIN XOAUTH2>\n<plain>\nS: 235 ok\n<sent>",
+      ACCEPTED },
    { "a wrong password", login(), script "<hello AUTH PLAIN>\n<plain>\nS: 535 Invalid username or password\n<bye>",
       { kind = "auth_rejected", code = 535, sent = "no" } },
    { "a user without a password", { username = "testuser" }, nil, { kind = "usage", option = "password" } },
    { "nothing is advertised: no AUTH, where nodemailer tries PLAIN", login(), script "<hello X>\n<bye>",
       { kind = "auth_unsupported", reason = "not_advertised" } },
-   { "a mechanism that there is not", login { auth_mechanisms = "DIGEST-MD5" }, nil, { kind = "usage", option = "auth_mechanisms" } },
+   { "a mechanism that there is not", login { auth_mechanisms = "DIGEST-MD5" }, nil, { kind = "usage",
+      option = "auth_mechanisms" } },
    { "LOGIN, where only that is offered; UTF-8 in a password", login { password = "sesäme-nodemailer" }, script [[
       <hello AUTH LOGIN>
       C: AUTH LOGIN
@@ -407,7 +423,8 @@ peers.rows("nodemailer, AUTH", {
       function own.step() return nil end
       return login { auth_mechanisms = { own } }
    end, script "<hello AUTH X-TOKEN>\nCLOSE", { kind = "source", stage = "auth", sent = "no" } },
-   { "an XOAUTH2 token that is refused", { username = "testuser", token = "sesame-invalid-token", auth_plaintext = true }, script([[
+   { "an XOAUTH2 token that is refused", { username = "testuser", token = "sesame-invalid-token",
+      auth_plaintext = true }, script([[
       <hello AUTH XOAUTH2>
       C: AUTH XOAUTH2 $message
       S: 334 $json
@@ -434,7 +451,8 @@ peers.rows("nodemailer, a connection", {
       S: 250 ok
       <bye>
    ]], ACCEPTED, call = function(options)
-      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false }, options.transport)))
+      local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false },
+         options.transport)))
       local message = { from = options.from, to = options.to, raw = options.raw }
       local receipt, err = connection:send(message)
       if receipt then receipt, err = connection:send(message) end
@@ -443,7 +461,8 @@ peers.rows("nodemailer, a connection", {
    end },
    { "RSET is refused", nil, script "<hello X>\nC: RSET\nS: 503 5.5.1 Bad sequence of commands\nCLOSE",
       { kind = "protocol", code = 503, stage = "rset", retry = "now" }, call = function(options)
-         local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false }, options.transport)))
+         local connection = assert(safe.connect(talk.options({ from = false, to = false, raw = false },
+            options.transport)))
          local answer, err = connection:reset()
          connection:quit()
          return answer, err
@@ -471,7 +490,8 @@ for _, row in ipairs {
    { { "first\r\n.second\r\n..third\r\n" }, "first\r\n..second\r\n...third\r\n" }, { { ".hidden" }, "..hidden\r\n" },
    { { "before\n.\nafter" }, "before\r\n..\r\nafter\r\n" }, { { "first\n", ".second" }, "first\r\n..second\r\n" },
    { { "first", ".second" }, "first.second\r\n" }, { { "a.b.c\r\n" }, "a.b.c\r\n" },
-   { { "first\r.second" }, "first\r\n..second\r\n" }, { { "", "hello", "" }, "hello\r\n" }, { { "a\n", ".b" }, "a\r\n..b\r\n" },
+   { { "first\r.second" }, "first\r\n..second\r\n" }, { { "", "hello", "" }, "hello\r\n" }, { { "a\n", ".b" },
+      "a\r\n..b\r\n" },
    -- MailKit
    { { ("x"):rep(78) .. "\r\n", ".hello\r\n" }, ("x"):rep(78) .. "\r\n..hello\r\n" },
    { { ("x"):rep(72), ".hello\r\n" }, ("x"):rep(72) .. ".hello\r\n" },

@@ -15,7 +15,8 @@ local words = { [220] = "220 Hello", [221] = "221 Closing", [354] = "354 Start m
    [421] = "421 Service not available", [454] = "454 TLS not available due to temporary reason",
    [500] = "500 Syntax error, command unrecognized", [501] = "501 Syntax error in parameters",
    [502] = "502 Command not implemented", [504] = "504 Command parameter not implemented",
-   [530] = "530 Must issue a STARTTLS command first", [550] = "550 Mailbox unavailable", [554] = "554 Transaction failed" }
+   [530] = "530 Must issue a STARTTLS command first", [550] = "550 Mailbox unavailable",
+      [554] = "554 Transaction failed" }
 
 local rows = {}
 
@@ -65,9 +66,10 @@ row("Negotiation/O_4: STARTTLS is answered with 354", 354, "<refused_starttls>",
 
 -- ---- others ----
 
-local mechanisms = "0SNET ANONYMOUS APOP ATOKEN CRAM_MD5 CRAM-MD5 CRAM-MD52 CRAM-SHA256 CRYPT DIGEST-MD5 DPLAIN EXTERNAL "
-   .. "GS2-KRB5 GSSAPI HASH LOGIN LOGIN1 LOGIN_2 LOGIN-LDAP MD5 MSN NTLM OAUTHBEARER OTP PLAIN PLAIN2 PLAIN_3 PLAIN-MD5 RPA "
-   .. "SASLPLAIN SCRAM-MD5 SECURID SHA-1 SKEY SPA SSL-REQUIRED X-0THROOT XALIOAUTH XOAUTH XOAUTH2 XYMCOOKIE"
+local mechanisms = "0SNET ANONYMOUS APOP ATOKEN CRAM_MD5 CRAM-MD5 CRAM-MD52 CRAM-SHA256 CRYPT DIGEST-MD5 DPLAIN "
+   .. "EXTERNAL GS2-KRB5 GSSAPI HASH LOGIN LOGIN1 LOGIN_2 LOGIN-LDAP MD5 MSN NTLM OAUTHBEARER OTP PLAIN PLAIN2 "
+   .. "PLAIN_3 PLAIN-MD5 RPA SASLPLAIN SCRAM-MD5 SECURID SHA-1 SKEY SPA SSL-REQUIRED X-0THROOT XALIOAUTH XOAUTH "
+   .. "XOAUTH2 XYMCOOKIE"
 
 for _, name in ipairs { "X_1", "ehlo/250-all" } do
    row("others/" .. name .. ": every mechanism, and no STARTTLS", nil, "<hello AUTH " .. mechanisms .. ">", "<bye>",
@@ -75,14 +77,17 @@ for _, name in ipairs { "X_1", "ehlo/250-all" } do
 end
 
 row("others/ehlo/250-empty: nothing is offered", nil, "S: 220 hi\nC: EHLO me.example\nS: 250 mx", "<bye>",
-   nothing("tls_unsupported", "not_advertised", nil, "starttls"), nothing("auth_unsupported", "not_advertised", nil, "auth"))
+   nothing("tls_unsupported", "not_advertised", nil, "starttls"), nothing("auth_unsupported", "not_advertised", nil,
+      "auth"))
 
 for _, code in ipairs { 221, 354 } do
    row("others/greeting/" .. code, code, "", "CLOSE", nothing("protocol", "unexpected", code, "greeting"))
-   row("others/ehlo/" .. code, code, "S: 220 hi\nC: EHLO me.example", "CLOSE", nothing("protocol", "unexpected", code, "ehlo"))
+   row("others/ehlo/" .. code, code, "S: 220 hi\nC: EHLO me.example", "CLOSE", nothing("protocol", "unexpected", code,
+      "ehlo"))
    row("others/helo/ehlo500_helo" .. code, code, "<unknown_ehlo>\nC: HELO me.example", "CLOSE",
       nothing("protocol", "unexpected", code, "ehlo"))
-   row("others/starttls/" .. code, code, "<refused_starttls>", "CLOSE", nothing("protocol", "unexpected", code, "starttls"))
+   row("others/starttls/" .. code, code, "<refused_starttls>", "CLOSE", nothing("protocol", "unexpected", code,
+      "starttls"))
 end
 
 row("others/ehlo/220", 220, "S: 220 hi\nC: EHLO me.example", "CLOSE", nothing("protocol", "unexpected", 220, "ehlo"))
@@ -93,7 +98,8 @@ row("others/greeting/421", 421, "", "CLOSE", nothing("greeting_refused", "tempor
 row("others/ehlo/421", 421, "S: 220 hi\nC: EHLO me.example", "CLOSE", nothing("disconnected", "temporary", 421, "ehlo"))
 row("others/helo/ehlo500_helo421", 421, "<unknown_ehlo>\nC: HELO me.example", "CLOSE",
    nothing("disconnected", "temporary", 421, "ehlo"))
-row("others/starttls/421", 421, "<refused_starttls>", "CLOSE", nothing("disconnected", "shutting_down", 421, "starttls"))
+row("others/starttls/421", 421, "<refused_starttls>", "CLOSE", nothing("disconnected", "shutting_down", 421,
+   "starttls"))
 
 for _, code in ipairs { 500, 501, 530, 554 } do
    row("others/greeting/" .. code, code, "", "<bye>", nothing("greeting_refused", "refused", code, "greeting"))
@@ -115,7 +121,8 @@ for _, code in ipairs { 500, 501, 530 } do
 end
 
 for _, code in ipairs { 454, 500, 501, 530 } do
-   row("others/starttls/" .. code, code, "<refused_starttls>", "<bye>", nothing("tls", "starttls_refused", code, "starttls"))
+   row("others/starttls/" .. code, code, "<refused_starttls>", "<bye>", nothing("tls", "starttls_refused", code,
+      "starttls"))
 end
 
 -- What QUIT is answered with changes nothing.
