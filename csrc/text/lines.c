@@ -1,7 +1,8 @@
 /* lines.c - the lines of a text that may be sent as they are, many octets at a time.
  *
- * Every octet of a message passes here, so where the processor has AVX2 it takes 64 of them in each
- * step; what that leaves, less than a line and a step, is done as on any other processor. */
+ * Every octet of a message passes here, and in most texts a whole block has nothing to note. Where
+ * the processor has AVX2 such blocks are found without a look at each line. The lines that are not
+ * in one are taken one after the other, as on any other processor. */
 #include "octets.h"
 #include "text.h"
 
@@ -29,99 +30,70 @@ static size_t take_lines(const char *data, size_t len, struct smtp_lines *lines)
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-enum { STEP = 64 };
-
-/* One bit for each octet of a step. */
-struct step {
-    uint64_t ends, odd;  /* LF; where the text must not go on, of which the first is exact */
-    uint64_t high, dots; /* octets over 127; dots at the beginning of a line: where looked for */
+enum {
+    STEP = 32,
+    BLOCK = 8 * STEP, /* with a line end in each, no line is over SMTP_BODY_LINE_MAX */
+    REST_MAX = 1024   /* bytes that are taken line by line before the next block is tried */
 };
 
-/* What goes from step to step. */
-struct carry {
-    uint64_t after_cr, at_start; /* 1: the octet before was a CR; a line begins here */
-    uint64_t high, dots;         /* those of the line that is not over */
+/* What has to be noted where it is found. */
+struct sought {
+    bool high, dots; /* octets over 127; dots at the beginning of a line */
 };
 
-__attribute__((target("avx2"))) static inline uint64_t bits(__m256i low, __m256i high)
+/* Is there a line end in the block, and no NUL, no other CR or LF, and nothing that is sought? A
+ * line end belongs to the block of its CR, so one octet after the block is read, too. */
+__attribute__((target("avx2"))) static inline bool is_plain(const char *block, struct sought sought)
 {
-    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high)
-                                                     << 32;
-}
-
-__attribute__((target("avx2"))) static inline uint64_t equal(__m256i low, __m256i high, char c)
-{
-    const __m256i same = _mm256_set1_epi8(c);
-    return bits(_mm256_cmpeq_epi8(low, same), _mm256_cmpeq_epi8(high, same));
-}
-
-/* Looks for octets over 127 and for dots only where these are not allowed, or not known yet. */
-__attribute__((target("avx2"))) static inline struct step
-read_step(const char *data, const struct smtp_lines *lines, struct carry *carry)
-{
-    const __m256i *in = (const void *)data;
-    const __m256i low = _mm256_loadu_si256(in), high = _mm256_loadu_si256(in + 1);
-    uint64_t crs = equal(low, high, '\r');
-    struct step step = {.ends = equal(low, high, '\n')};
-    step.odd = (step.ends ^ (crs << 1 | carry->after_cr)) | equal(low, high, '\0');
-    if (!lines->eightbit || !lines->has_eightbit) step.high = bits(low, high);
-    if (!lines->dots || !lines->has_dots)
-        step.dots = equal(low, high, '.') & (step.ends << 1 | carry->at_start);
-    if (!lines->eightbit) step.odd |= step.high;
-    if (!lines->dots) step.odd |= step.dots;
-    carry->after_cr = crs >> 63;
-    carry->at_start = step.ends >> 63;
-    return step;
-}
-
-/* Notes what the lines that end within the first `end` octets of this step contain. */
-static void note_step(struct smtp_lines *lines, struct carry *carry, const struct step *step,
-                      size_t end)
-{
-    uint64_t beyond = end == STEP ? 0 : ~UINT64_C(0) << end;
-    if (end > 0) {
-        if ((carry->high | (step->high & ~beyond)) != 0) lines->has_eightbit = true;
-        if ((carry->dots | (step->dots & ~beyond)) != 0) lines->has_dots = true;
-        carry->high = carry->dots = 0;
+    const __m256i cr = _mm256_set1_epi8('\r'), lf = _mm256_set1_epi8('\n');
+    __m256i odd = _mm256_setzero_si256(), ends = odd, high = odd, least = cr;
+    for (size_t at = 0; at < BLOCK; at += STEP) {
+        const __m256i in = _mm256_loadu_si256((const void *)(block + at));
+        const __m256i next = _mm256_loadu_si256((const void *)(block + at + 1));
+        const __m256i crs = _mm256_cmpeq_epi8(in, cr);
+        odd = _mm256_or_si256(odd, _mm256_xor_si256(crs, _mm256_cmpeq_epi8(next, lf)));
+        ends = _mm256_or_si256(ends, crs);
+        high = _mm256_or_si256(high, in);
+        least = _mm256_min_epu8(least, in);
+        if (!sought.dots) continue;
+        const __m256i dots = _mm256_cmpeq_epi8(next, _mm256_set1_epi8('.'));
+        odd = _mm256_or_si256(odd, _mm256_and_si256(_mm256_cmpeq_epi8(in, lf), dots));
     }
-    carry->high |= step->high & beyond;
-    carry->dots |= step->dots & beyond;
+    odd = _mm256_or_si256(odd, _mm256_cmpeq_epi8(least, _mm256_setzero_si256()));
+    if (sought.high && _mm256_movemask_epi8(high) != 0) return false;
+    return _mm256_testz_si256(odd, odd) && !_mm256_testz_si256(ends, ends);
 }
 
-/* Returns where the last line ends of those that end in this step at `at`; 0: there is none, or the
- * first one, which begins at `begin`, is too long. The others cannot be. */
-static inline size_t last_end(const struct step *step, size_t at, size_t begin)
+/* Returns the length of the lines that end in plain blocks. The text begins with a line. */
+__attribute__((target("avx2"))) static size_t take_blocks(const char *data, size_t len,
+                                                          const struct smtp_lines *lines)
 {
-    if (step->ends == 0) return 0;
-    size_t first = at + (size_t)__builtin_ctzll(step->ends);
-    if (first > begin + SMTP_BODY_LINE_MAX + 1) return 0;
-    return STEP - (size_t)__builtin_clzll(step->ends);
+    const struct sought sought = {.high = !lines->eightbit || !lines->has_eightbit,
+                                  .dots = !lines->dots || !lines->has_dots};
+    size_t at = 0;
+    if (len <= BLOCK || *data == '\n' || (sought.dots && *data == '.')) return 0;
+    while (len - at > BLOCK && is_plain(data + at, sought))
+        at += BLOCK;
+    while (at > 0 && data[at - 1] != '\r')
+        at--;
+    return at > 0 ? at + 1 : 0;
 }
 
-/* As take_lines, but the last lines may be left. */
-__attribute__((target("avx2"))) static size_t take_most_lines(const char *data, size_t len,
-                                                              struct smtp_lines *lines)
+static size_t take_all(const char *data, size_t len, struct smtp_lines *lines)
 {
-    struct carry carry = {.at_start = 1};
-    struct smtp_lines found = *lines;
-    size_t whole = 0;
-    for (size_t at = 0; len - at >= STEP; at += STEP) {
-        struct step step = read_step(data + at, &found, &carry);
-        if (step.odd != 0) step.ends &= (step.odd & (0 - step.odd)) - 1;
-        size_t end = last_end(&step, at, whole);
-        if ((step.high | step.dots | carry.high | carry.dots) != 0)
-            note_step(&found, &carry, &step, end);
-        if (end > 0) whole = at + end;
-        if (step.odd != 0 || at + STEP - whole > SMTP_BODY_LINE_MAX + 2) break;
-    }
-    *lines = found;
-    return whole;
+    size_t at = 0, taken;
+    do {
+        at += take_blocks(data + at, len - at, lines);
+        taken = take_lines(data + at, len - at < REST_MAX ? len - at : REST_MAX, lines);
+        at += taken;
+    } while (taken > 0);
+    return at;
 }
 
 size_t smtp_lines_take(const char *data, size_t len, struct smtp_lines *lines)
 {
-    size_t at = __builtin_cpu_supports("avx2") ? take_most_lines(data, len, lines) : 0;
-    return at + take_lines(data + at, len - at, lines);
+    if (__builtin_cpu_supports("avx2")) return take_all(data, len, lines);
+    return take_lines(data, len, lines);
 }
 #else
 size_t smtp_lines_take(const char *data, size_t len, struct smtp_lines *lines)

@@ -1,8 +1,9 @@
 /* twins.c - what is done in steps of AVX2 does what its twin does octet by octet, or line by line.
  *
- * Lines: every text of six CR, LF, dots, letters, NULs and octets over 127, at every place of a
- * step; and random ones with lines of every length. Base64: all groups of three octets, and lines.
- * Texts are in blocks of their exact size, so that a sanitizer detects an access outside.
+ * Lines: every text of five CR, LF, dots, letters, NULs and octets over 127, at the beginning, and
+ * at the borders of steps and blocks; and random ones with lines of every length. Base64: all
+ * groups of three octets, and lines. Texts are in blocks of their exact size, so that a sanitizer
+ * detects an access outside.
  *
  *    twins           says "the same" and ends with 0, or shows the first that differs.
  */
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 
 #if defined(__x86_64__) && defined(__GNUC__)
-enum { MIDDLE_LEN = 6, KINDS = 6, TEXT_MAX = 4096 };
+enum { MIDDLE_LEN = 5, KINDS = 6, TEXT_MAX = 4096 };
 
 static void fail(const char *what, const char *data, size_t len)
 {
@@ -33,51 +34,57 @@ static char *exact(const char *data, size_t len)
 
 /* ---- lines ---- */
 
-static size_t take_by_steps(const char *data, size_t len, struct smtp_lines *lines)
-{
-    size_t at = take_most_lines(data, len, lines);
-    return at + take_lines(data + at, len - at, lines);
-}
-
 static void compare_lines(const char *text, size_t len)
 {
     char *data = exact(text, len);
-    for (int allowed = 0; allowed < 4; allowed++) {
-        struct smtp_lines a = {.eightbit = allowed & 1, .dots = allowed & 2}, b = a;
-        bool same = take_lines(data, len, &a) == take_by_steps(data, len, &b);
+    for (int how = 0; how < 9; how++) {
+        /* What is not allowed, what is allowed, and what is known to be there. */
+        int high = how % 3, dots = how / 3;
+        struct smtp_lines a = {.eightbit = high > 0,
+                               .dots = dots > 0,
+                               .has_eightbit = high == 2,
+                               .has_dots = dots == 2},
+                          b = a;
+        bool same = take_lines(data, len, &a) == take_all(data, len, &b);
         if (!same || a.has_dots != b.has_dots || a.has_eightbit != b.has_eightbit)
             fail("lines", text, len);
     }
     free(data);
 }
 
-/* The text with these six octets is between letters, or after lines, and before lines. */
-static void compare_middle(char *text, size_t at, size_t number)
+/* The text with these five octets is between letters, or after lines, and before lines. */
+static void compare_middle(char *text, size_t at, size_t number, size_t len)
 {
     static const char kinds[KINDS] = {'\r', '\n', '.', 'x', '\0', (char)0xC3};
-    static const char after[] =
-        "x\r\n.xx\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
     for (size_t i = 0; i < MIDDLE_LEN; i++, number /= KINDS)
         text[at + i] = kinds[number % KINDS];
-    memcpy(text + at + MIDDLE_LEN, after, sizeof after - 1);
-    compare_lines(text, at + MIDDLE_LEN + sizeof after - 1);
+    compare_lines(text, len);
+}
+
+static void compare_middles(size_t at)
+{
+    char letters[TEXT_MAX], lines[TEXT_MAX];
+    size_t count = 1, len = at + MIDDLE_LEN;
+    for (int i = 0; i < MIDDLE_LEN; i++)
+        count *= KINDS;
+    for (size_t i = 0; len < 2 * BLOCK + STEP; i = (i + 1) % 71)
+        letters[len++] = "x\r\n.xx\r\n"[i < 8 ? i : 0];
+    memset(letters, 'x', at);
+    memcpy(lines, letters, len);
+    if (at >= 2) memcpy(lines + at - 2, "\r\n", 2);
+    for (size_t number = 0; number < count; number++) {
+        compare_middle(letters, at, number, len);
+        if (at >= 2) compare_middle(lines, at, number, len);
+    }
 }
 
 static void compare_all_middles(void)
 {
-    char letters[TEXT_MAX], lines[TEXT_MAX];
-    size_t count = 1;
-    for (int i = 0; i < MIDDLE_LEN; i++)
-        count *= KINDS;
-    for (size_t at = STEP - MIDDLE_LEN - 1; at <= STEP + 1; at++) {
-        memset(letters, 'x', at);
-        memset(lines, 'x', at);
-        memcpy(lines + at - 2, "\r\n", 2);
-        for (size_t number = 0; number < count; number++) {
-            compare_middle(letters, at, number);
-            compare_middle(lines, at, number);
-        }
-    }
+    static const size_t borders[] = {0, STEP, BLOCK};
+    for (size_t i = 0; i < sizeof borders / sizeof *borders; i++)
+        for (size_t at = borders[i] < MIDDLE_LEN ? 0 : borders[i] - MIDDLE_LEN - 1;
+             at <= borders[i] + 1; at++)
+            compare_middles(at);
 }
 
 /* The same numbers in each run. */
