@@ -8,15 +8,18 @@
 
 #define BUFFER "smtp.Buffer"
 
+enum { REST_MAX = SMTP_BODY_LINE_MAX + 2 }; /* bytes of a line that may wait */
+
 struct buffer {
     size_t len, max;
+    size_t rest_len; /* bytes after these, of a line that did not end yet */
     char data[];
 };
 
 char *push_buffer(lua_State *L, size_t max)
 {
-    struct buffer *b = lua_newuserdata(L, sizeof *b + max);
-    b->len = 0;
+    struct buffer *b = lua_newuserdata(L, sizeof *b + max + REST_MAX);
+    b->len = b->rest_len = 0;
     b->max = max;
     lcompat_setmetatable(L, BUFFER);
     return b->data;
@@ -60,15 +63,29 @@ static int core_buffer(lua_State *L)
     return 1;
 }
 
-/** buffer:read(file, max) -> true: it contains the next bytes of the file; nil at the end; nil and
- *  why */
+/* Returns how many bytes at the end of the text belong to a line that does not end there. */
+static size_t rest_len(const char *data, size_t len)
+{
+    size_t rest = 0;
+    while (rest < len && rest <= REST_MAX && data[len - rest - 1] != '\n')
+        rest++;
+    return rest < len && rest <= REST_MAX ? rest : 0;
+}
+
+/** buffer:read(file, max [, lines]) -> true: it contains the next bytes of the file; nil at the
+ *  end; nil and why. With `lines` they end with a line, and what was read of the next one comes
+ * with the bytes after these; only a line that no message may have is cut. */
 static int buffer_read(lua_State *L)
 {
     struct buffer *b = self_arg(L, BUFFER);
     FILE *file = file_arg(L, 2);
     size_t max = lcompat_count(L, 3, (lua_Number)b->max);
+    memmove(b->data, b->data + b->len, b->rest_len);
     clearerr(file);
-    b->len = fread(b->data, 1, max, file);
+    size_t len = fread(b->data + b->rest_len, 1, max, file);
+    b->len = b->rest_len + len;
+    b->rest_len = lua_toboolean(L, 4) && len == max ? rest_len(b->data, b->len) : 0;
+    b->len -= b->rest_len;
     if (ferror(file)) return push_failure(L, strerror(errno));
     if (b->len == 0) return 0;
     lua_pushboolean(L, 1);

@@ -1,4 +1,5 @@
 local core = require "smtp.core"
+local smtp = require "smtp"
 local source = require "smtp.compose.source"
 
 -- An open file with this content, at its beginning.
@@ -22,6 +23,22 @@ describe("a buffer", function()
       assert.equal(0, #buffer)
       assert.equal(nil, (buffer:read(file, 4)))
       file:close()
+   end)
+
+   it("ends with a line where one ends in what was read", function()
+      local function parts_of(text, max)
+         local buffer, file, parts = core.buffer(max), file_of(text), {}
+         while buffer:read(file, max, true) do parts[#parts + 1] = buffer:text() end
+         file:close()
+         return parts
+      end
+      assert.same({ "one\r\n", "two\r\nthree\r\n", "four" }, parts_of("one\r\ntwo\r\nthree\r\nfour", 9))
+      assert.same({ "a\n", "b\n" }, parts_of("a\nb\n", 2))
+      for _, len in ipairs { 998, 1000, 1001, 5000 } do
+         local parts = parts_of("x\n" .. ("y"):rep(len) .. "\nz\n", len + 2)
+         assert.equal("x\n" .. ("y"):rep(len) .. "\nz\n", table.concat(parts))
+         assert.equal(len > 1000, parts[1] ~= "x\n")
+      end
    end)
 
    it("goes on where the file is read otherwise", function()
@@ -68,6 +85,25 @@ describe("a buffer", function()
 end)
 
 describe("a source", function()
+   it("of a raw message gives whole lines, each piece by one call to send", function()
+      local line = ("x"):rep(70) .. "\r\n"
+      local file, sends = file_of("Subject: x\r\n\r\n" .. line:rep(6000)), 0
+      local ok = "250 ok\r\n"
+      local heard = { "220 hi\r\n", "250-mx\r\n250 CHUNKING\r\n", ok, ok, ok, "221 bye\r\n" }
+      local transport = {
+         connect = function() return true end, sslhandshake = function() end, settimeouts = function() end,
+         close = function() end,
+         send = function(_, data)
+            if #data > 1000 then sends = sends + 1 end
+            return #data
+         end,
+         receiveany = function() return table.remove(heard, 1) end,
+      }
+      smtp.send { transport = transport, tls = "skip", from = "a@b.example", to = "c@d.example", raw = file }
+      file:close()
+      assert.equal(math.ceil(6000 * #line / (31 * 4096)), sends)
+   end)
+
    it("gives the same bytes in strings and in buffers that are used again", function()
       local text = ("0123456789"):rep(30000)
       local path = os.tmpname()

@@ -23,7 +23,7 @@ local source = {}
 local PIECE = 1650 * 57
 source.PIECE = PIECE
 
-local BLOCKS = 23 * 4096 -- of a file: one call for each, whatever a buffer of the file holds
+local BLOCKS = 31 * 4096 -- of a file: one call for each, whatever a buffer of the file holds
 
 local SLICE = 40960 -- bytes of text worked on at once: under 64 KiB in any encoding, if not all of
 source.SLICE = SLICE -- its lines are very short
@@ -155,18 +155,19 @@ function source.of_message(message)
 end
 
 -- -> a function that returns the next bytes of a file, up to so many; nil at the end; nil and why
-local function file_reader(file, reuse, max)
+local function file_reader(file, reuse, max, lines)
    if not reuse then return function(len) return file:read(len) end end
    local buffer = core.buffer(max)
    return function(len)
-      local ok, why = buffer:read(file, len)
+      local ok, why = buffer:read(file, len, lines)
       return ok and buffer or nil, why
    end
 end
 
-local function read_file(file, size, name, max, reuse)
+-- `lines`: the pieces end with a line where they can, so that each is sent as it is, by one call.
+local function read_file(file, size, name, max, reuse, lines)
    local left = size
-   local read = file_reader(file, reuse, size and math.min(max, size + 1) or max)
+   local read = file_reader(file, reuse, size and math.min(max, size + 1) or max, lines)
    return function()
       local piece, why = read(size and math.min(max, left + 1) or max)
       if piece == nil and why then return failed(name .. " could not be read", why) end
@@ -226,8 +227,7 @@ function source.of_file(file)
    if not some and why then return nil, why end -- as for a directory
    return { size = known and last - at or nil, again = known, open = function(reuse)
       if known then file:seek("set", at) end
-      return read_file(file, known and last - at or nil, "the file", BLOCKS,
-         reuse)
+      return read_file(file, known and last - at or nil, "the file", BLOCKS, reuse, true)
    end }
 end
 
