@@ -16,6 +16,7 @@ struct flights {
     bool many;  /* there is a pipeline */
     bool hurry; /* a transaction is over: wait only for those that end at the same time */
     bool done;
+    bool again; /* the socket said so: the caller gives way, and calls once more */
 };
 
 enum { GATHER_MS = 10, PIPELINE_AT = 7 };
@@ -32,6 +33,11 @@ static int timeout_ms(const struct flights *f, double moment)
     return left > 86400 ? 86400 * 1000 : (int)ceil(left * 1000);
 }
 
+static bool is(const char *word, const char *other)
+{
+    return word != NULL && strcmp(word, other) == 0;
+}
+
 /* ---- to and fro ---- */
 
 /* Each returns false where the loop in Lua has to go on. */
@@ -44,6 +50,7 @@ static bool send_flight(struct flights *f)
     const char *word =
         f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->clock.moved), &sent);
     smtp_send_ack(f->s, sent);
+    f->again = is(word, "again");
     return word == NULL && sent == out.len;
 }
 
@@ -54,7 +61,8 @@ static bool receive_flight(struct flights *f)
     int ms = timeout_ms(f, now());
     if (f->hurry && ms > GATHER_MS) ms = GATHER_MS;
     const char *word = f->io->receive(f->io->socket, ms, &data, &len);
-    f->done = f->hurry && word != NULL && strcmp(word, "timeout") == 0;
+    f->done = f->hurry && is(word, "timeout");
+    f->again = is(word, "again");
     if (word != NULL) return f->done;
     const uint64_t *replies = &smtp_session_status(f->s)->replies, before = *replies;
     smtp_recv(f->s, data, len);
@@ -95,11 +103,11 @@ static const struct smtp_io *io_arg(lua_State *L)
 }
 
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
- * something moved last; is it for the loop in Lua to go on; how many messages that the pipeline was
- * offered it has taken. `io` is sock:io(). With `once` one send, or one receive, is all. Else it
- * ends when half of the transactions of the pipeline are over (where it drains, all of them, or one
- * has failed), or one is, and the next is not at once: the caller need not come for each of them.
- */
+ * something moved last; is it for the loop in Lua to go on ("again": once the socket can, with the
+ * same call); how many messages that the pipeline was offered it has taken. `io` is sock:io(). With
+ * `once` one send, or one receive, is all. Else it ends when half of the transactions of the
+ * pipeline are over (where it drains, all of them, or one has failed), or one is, and the next is
+ * not at once: the caller need not come for each of them. */
 int session_flights(lua_State *L)
 {
     struct flights f = {.L = L, .s = to_session(L), .io = io_arg(L)};
@@ -108,8 +116,9 @@ int session_flights(lua_State *L)
     f.clock.moved = luaL_checknumber(L, 5);
     bool once = lua_toboolean(L, 6);
     f.many = lua_isuserdata(L, PIPELINE_AT);
+    f.hurry = f.many && pipeline_news(L, PIPELINE_AT) == NEWS_SOME;
     bool through = run_once(&f);
-    int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through) : 0;
+    int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through || f.again) : 0;
     while (through && !once && !f.done) {
         enum pipeline_news news = f.many ? pipeline_news(L, PIPELINE_AT) : NEWS_NONE;
         if (news == NEWS_ENOUGH) break;
@@ -118,7 +127,10 @@ int session_flights(lua_State *L)
     }
     lua_pushstring(L, want_word(f.s));
     lua_pushnumber(L, f.clock.moved);
-    lua_pushboolean(L, !through);
+    if (f.again)
+        lua_pushliteral(L, "again");
+    else
+        lua_pushboolean(L, !through);
     lua_pushinteger(L, taken);
     return 4;
 }
@@ -147,6 +159,6 @@ int session_look(lua_State *L)
         word = io->receive(io->socket, 0, &data, &len);
         if (word == NULL) smtp_recv(s, data, len);
     }
-    lua_pushboolean(L, word != NULL && strcmp(word, "timeout") == 0);
+    lua_pushboolean(L, is(word, "timeout"));
     return 1;
 }

@@ -266,8 +266,8 @@ static void advance(lua_State *L, struct pipeline *p, bool keep)
         lua_pushboolean(L, false);
         lua_rawseti(L, RING, i);
     }
-    p->first = (p->first + 1) % SLOTS;
-    p->count--;
+    p->count--; /* with nothing on its way, the next one takes the memory that was used last */
+    p->first = p->count == 0 ? 0 : (p->first + 1) % SLOTS;
 }
 
 /* The caller's index or entry of what is in this slot. */

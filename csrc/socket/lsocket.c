@@ -9,7 +9,10 @@
 
 #include <dlfcn.h>
 
-enum { RECEIVED_MAX = 16384 }; /* bytes that sock:receiveany returns at once */
+enum {
+    RECEIVED_MAX = 16384, /* bytes that sock:receiveany returns at once */
+    FEW = 16              /* sockets that wait together, and need no memory of their own */
+};
 
 struct smtp_socket *to_socket(lua_State *L, int index)
 {
@@ -67,7 +70,7 @@ static const char *io_send(void *socket, const char *data, size_t len, int timeo
 static const char *io_receive(void *socket, int timeout_ms, const char **data, size_t *len)
 {
     struct smtp_socket *s = socket;
-    s->until_ms = 0;
+    if (timeout_ms == 0) s->until_ms = 0; /* else a call that said "again" goes on */
     s->read_ms = timeout_ms;
     return stream_ended(s, stream_receive(s, SOCKET_INPUT_MAX, data, len));
 }
@@ -229,8 +232,9 @@ static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     int64_t deadline_ms = wait_deadline_ms(milliseconds(L, 2));
+    struct waiting few[FEW], *list = few;
     size_t count = lcompat_rawlen(L, 1);
-    struct waiting *list = lua_newuserdata(L, (count + 1) * sizeof *list);
+    if (count > FEW) list = lua_newuserdata(L, count * sizeof *list);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
         list[i] = (struct waiting){.socket = to_socket(L, lua_gettop(L))};
@@ -238,7 +242,7 @@ static int socket_wait(lua_State *L)
     }
     const char *word = wait_many(list, count, deadline_ms);
     if (word != NULL) return push_result(L, word, "cannot wait");
-    lua_newtable(L);
+    lua_createtable(L, (int)(count < FEW ? count : FEW), 0);
     int found = 0;
     for (size_t i = 0; i < count; i++) {
         if (!list[i].ready) continue;

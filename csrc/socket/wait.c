@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+enum { FEW = 16 }; /* descriptors that need no memory of their own */
+
 int64_t wait_now_ms(void)
 {
     return port_now_us() / 1000;
@@ -47,7 +49,8 @@ const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
         fd_count += stream_awaited(list[i].socket, one, &until_ms);
         if (until_ms < deadline_ms) deadline_ms = until_ms;
     }
-    struct pollfd *fds = malloc((fd_count + SOCKET_AWAITED_MAX) * sizeof *fds);
+    struct pollfd few[FEW + SOCKET_AWAITED_MAX], *fds = few;
+    if (fd_count > FEW) fds = malloc((fd_count + SOCKET_AWAITED_MAX) * sizeof *fds);
     if (fds == NULL) return "system";
     for (size_t i = 0; i < count; i++)
         at += stream_awaited(list[i].socket, fds + at, &until_ms);
@@ -60,6 +63,6 @@ const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
         for (; own > 0; own--)
             if (fds[at++].revents != 0) list[i].ready = true;
     }
-    free(fds);
+    if (fds != few) free(fds);
     return word != NULL && strcmp(word, "timeout") == 0 ? NULL : word;
 }

@@ -107,6 +107,44 @@ describe("the part of the loop in C", function()
       other.finish()
    end)
 
+   it("ends where the socket would wait, and goes on with the next call", function()
+      local one, sock, other = open [[
+         line(sock)
+         sock:send("220 hi\r\n")
+         line(sock)
+         sock:send("250 mx\r\n")
+         line(sock)
+      ]]
+      local later, socket = core.now() + 20, require "smtp.socket"
+      local function fly() return one:flights(sock:io(), later, 20, core.now()) end
+      sock:nonblocking(true)
+      sock:send("go on\r\n")
+      for i = 1, 2 do
+         local want, _, is_ours = fly()
+         assert.same({ "recv", "again" }, { want, is_ours }, i)
+         assert.same({ 1 }, socket.wait({ sock }, 20000))
+      end
+      local want, _, is_ours = fly()
+      assert.same({ "ready", true }, { want, is_ours })
+      sock:close()
+      other.finish()
+   end)
+
+   it("says so too where its time is over while the socket would wait", function()
+      local one, sock, other = open [[ line(sock) ]]
+      sock:nonblocking(true)
+      local later = core.now() + 0.05
+      local _, _, is_ours = one:flights(sock:io(), later, 20, core.now())
+      while is_ours == "again" do
+         assert.same({ 1 }, require("smtp.socket").wait({ sock }, 20000))
+         _, _, is_ours = one:flights(sock:io(), later, 20, core.now())
+      end
+      assert.is_true(is_ours)
+      assert.truthy(core.now() >= later)
+      sock:close()
+      other.finish()
+   end)
+
    it("is given a socket", function()
       for _, name in ipairs { "flights", "look" } do
          for _, other in ipairs { false, "io", session(), io.stdout } do

@@ -93,29 +93,68 @@ function Lane:note_posted(count)
    self.queue.index, self.taken = self.queue.index + count, self.taken + count
 end
 
--- Up to `room` of what the caller's function gives. -> how many were taken
-local function feed_batch(self, room)
-   local queue, batch, count = self.queue, self.batch, 0
-   local index = queue.index
+-- May messages be posted as they are, and not only added as entries?
+local function may_post(queue)
+   return queue.may_post and not (queue.waiting[1] or queue.stopped or queue.asking)
+end
+
+local IDLE = 0.01 -- seconds without a reply: the server may have gone
+
+-- Was the connection idle, and has the server gone meanwhile?
+local function was_left(self)
+   local conv = self.conv
+   return core.now() - conv.moved >= IDLE and not conv:look()
+end
+
+-- Posts so many of the list from this place on, of which the first has this index.
+-- -> how many were taken
+local function post(self, list, from, to, index)
+   local count, deadline = self.pipeline:post(list, from, to, index, core.now())
+   self.taken, self.conv.deadline = self.taken + count, deadline or self.conv.deadline
+   return count
+end
+
+-- Up to `room` of what the caller's function gives. -> how many; seconds until there may be more
+local function take_batch(self, room)
+   local queue, count = self.queue, 0
    while count < room and not queue.ended and not queue.stopped do
       local message, seconds = queue:take()
       if message ~= nil then
          count = count + 1
-         batch[count] = message
+         self.batch[count] = message
       elseif seconds then
-         break
+         return count, seconds
       end
    end
-   local at = 1
+   return count
+end
+
+-- The batch, of which the first has the index after `index`.
+local function send_batch(self, count, index)
+   local queue, batch, at = self.queue, self.batch, 1
    while at <= count do
-      local posted = self.pipeline:post(batch, at, count, index + at, core.now())
-      self.taken, at = self.taken + posted, at + posted
+      at = at + post(self, batch, at, count, index + at)
       local entry = at <= count and queue:new_entry(batch[at], index + at)
       if entry then self:add(entry) end
       at = at + 1
    end
    for i = 1, count do batch[i] = false end
+end
+
+-- Up to `room` of what the caller's function gives. -> how many were taken
+local function feed_batch(self, room)
+   local queue, index = self.queue, self.queue.index
+   local count = take_batch(self, room)
+   send_batch(self, count, index)
    if count > 0 then ending.ask_ahead(queue.server, self.pipeline, index + 1, index + count) end
+   return count
+end
+
+-- Up to `room` of the caller's list. -> how many were taken
+local function feed_list(self, room)
+   local queue, list, index = self.queue, self.queue.messages, self.queue.index
+   local count = post(self, list, index + 1, index + room, index + 1)
+   queue.index, queue.ended = index + count, list[index + count + 1] == nil
    return count
 end
 
@@ -123,12 +162,9 @@ end
 -- -> how many were taken; does session:flights take more of the list?
 local function feed_some(self, room)
    local queue, most = self.queue, math.min(room, self.half)
-   if queue.may_post and not (queue.waiting[1] or queue.stopped or queue.asking) then
+   if may_post(queue) then
       if not queue.is_list then return feed_batch(self, most) end
-      local list, index = queue.messages, queue.index
-      local count = self.pipeline:post(list, index + 1, index + room, index + 1, core.now())
-      queue.index, queue.ended = index + count, list[index + count + 1] == nil
-      self.taken = self.taken + count
+      local count = feed_list(self, room)
       if count > 0 or queue.ended then return count, count == most end
    end
    local entry = queue:next_entry()
@@ -160,6 +196,39 @@ function Lane:feed()
    local more = not queue.stopped and (queue.waiting[1] ~= nil or not queue.ended)
    if not more then self.pipeline:drain() end
    return more and room > 0 and not has_others
+end
+
+-- The connection has nothing on its way: post the next message, if that is to be had at once.
+-- -> was there one?
+local function post_next(self)
+   local queue, index = self.queue, self.queue.index
+   if queue.is_list then return was_left(self) or feed_list(self, 1) > 0 end
+   local count = take_batch(self, 1)
+   if count > 0 and was_left(self) then
+      local entry = queue:new_entry(self.batch[1], index + 1)
+      if entry then queue:put_back(entry) end
+      self.batch[1] = false
+   else
+      send_batch(self, count, index)
+   end
+   return count > 0
+end
+
+--- The connection has nothing on its way: put the next message on its way. It is another
+-- connection's where the server has gone meanwhile.
+---@return boolean          is there something to do, or to be found out?
+---@return number|nil       if not, in how many seconds there may be
+function Lane:add_next()
+   local queue, conv = self.queue, self.conv
+   if self.taken >= (self.max or math.huge) then return false end
+   -- What is observed, or held back, is more than a post.
+   if conv.io and not queue.server.ending and may_post(queue) and post_next(self) then
+      return true
+   end
+   local entry, seconds = queue:next_entry()
+   if not entry then return false, seconds end
+   if was_left(self) then queue:put_back(entry) else self:add(entry) end
+   return true
 end
 
 return lane

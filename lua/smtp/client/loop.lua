@@ -225,20 +225,35 @@ local function begin(lane)
    return lane.pipeline, lane.max and lane:feed()
 end
 
+-- With a socket of this library, flights go to and fro in C. Where the socket would wait, others
+-- have their turn; a socket that waits by itself says so after a signal only.
+-- -> what is wanted; is it for this loop; how many messages were taken of what was offered
+local function flights(conversation, io, once, pipeline)
+   local session, sock = conversation.session, conversation.sock
+   local reply_timeout = conversation.server.reply_timeout
+   while true do
+      local want, moved, is_ours, posted = session:flights(io, conversation.deadline,
+         reply_timeout, conversation.moved, once, pipeline)
+      conversation.moved = moved
+      if is_ours ~= "again" or posted > 0 then return want, is_ours == true, posted end
+      loop.note_failure(conversation)
+      local failure = sock.wait and sock:wait()
+      if failure then lost(conversation, "raised", failure) end
+   end
+end
+
 --- Drive the session until it rests ("ready") or is over ("nothing").
 ---@param lane? smtp.Lane   which may add more messages meanwhile: when one of its messages is over,
 --   and after each step while it has more
 ---@return string
 function loop.run(conversation, lane)
    local session, io, pace = conversation.session, conversation.io, conversation.pace
-   local reply_timeout = conversation.server.reply_timeout
    local want, posted, pipeline, once
    if lane then pipeline, once = begin(lane) end
    while true do
       local is_ours = true
-      if io then -- with a socket of this library, flights go to and fro in C
-         want, conversation.moved, is_ours, posted = session:flights(io, conversation.deadline,
-            reply_timeout, conversation.moved, once, pipeline)
+      if io then
+         want, is_ours, posted = flights(conversation, io, once, pipeline)
          if posted > 0 then lane:note_posted(posted) end
          is_ours = is_ours or not is_flight[want]
       else

@@ -4,7 +4,6 @@
 -- message where it has room for one.
 -- @module smtp.client.many
 
-local core = require "smtp.core"
 local scheduler = require "smtp.runtime.scheduler"
 local delivery = require "smtp.client.delivery"
 local runtime = require "smtp.runtime.runtime"
@@ -15,7 +14,6 @@ local request = require "smtp.client.request"
 
 local many = {}
 
-local now = core.now
 local REFUSED_MAX = 8 -- messages refused on a connection; Exim ends it after some more
 
 -- ---- one connection ----
@@ -27,35 +25,22 @@ local function wait_if_busy(queue, conv)
    end
 end
 
-local IDLE = 0.01 -- seconds without a reply: the server may have gone
-
--- Was the connection idle, and has the server gone meanwhile? Then the entry is for another one.
-local function was_left(queue, conv, entry)
-   if now() - conv.moved < IDLE or conv:look() then return false end
-   queue:put_back(entry)
-   return true
-end
-
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
    local lane, seconds = lanes.new(queue, conv), nil
    local feeder = queue.server.pipelining == "eager" and lane or nil
-   repeat
-      if entry then
-         lane:add(entry)
-      elseif seconds then
-         scheduler.sleep(seconds)
-      end
+   local is_busy = true
+   lane:add(entry)
+   while is_busy or seconds do
+      if seconds then scheduler.sleep(seconds) end
       local word = conv:run(feeder)
       lane:collect()
       if word ~= "ready" then
          conv:close()
          return wait_if_busy(queue, conv)
       end
-      entry, seconds = nil, nil
-      if lane.taken < (lane.max or math.huge) then entry, seconds = queue:next_entry() end
-      if entry and was_left(queue, conv, entry) then return conv:close() end
-   until not entry and not seconds
+      is_busy, seconds = lane:add_next()
+   end
    conv:leave()
 end
 

@@ -59,7 +59,7 @@ Group.__index = Group
 --- One more job.
 ---@param fn function
 function Group:add(fn)
-   local job = { thread = coroutine.create(fn), given = { n = 0 } }
+   local job = { thread = coroutine.create(fn) }
    groups[job.thread] = self
    line_up(self, job, 0)
 end
@@ -78,50 +78,48 @@ local function abandon(self)
    self.is_abandoned, self.failed, self.cause = true, true, err
 end
 
+-- A job yields for a reason of its own.
+local function pass_on(self, job, ...)
+   if self.watch and self.watch.loop.resumes then return abandon(self) end
+   if not user_call.can_yield() then return line_up(self, job, PAUSE) end
+   job.given = pack(coroutine.yield(...))
+   line_up(self, job, 0)
+end
+
+-- What a job has yielded, or how it has ended.
+local function note(self, job, ok, word, value, ...)
+   if word == WAIT then
+      local at = #self.waiting + 1
+      self.waiting[at], self.socks[at] = job, value
+   elseif coroutine.status(job.thread) == "dead" then
+      groups[job.thread] = nil
+      self:note_end(ok, word)
+   elseif word == SLEEP then
+      job.due = value
+      self.sleeping[#self.sleeping + 1] = job
+   elseif word == TURN then
+      line_up(self, job, 0)
+   else
+      pass_on(self, job, word, value, ...)
+   end
+end
+
 -- Resume a job until it gives way.
 local function step(self, job)
    local given = job.given
-   job.given = { n = 0 }
-   local said = pack(coroutine.resume(job.thread, unpack(given, 1, given.n)))
-   if coroutine.status(job.thread) == "dead" then
-      groups[job.thread] = nil
-      self:note_end(said[1], said[2])
-   elseif said[2] == WAIT then
-      job.sock = said[3]
-      self.waiting[#self.waiting + 1] = job
-   elseif said[2] == SLEEP then
-      job.due = said[3]
-      self.sleeping[#self.sleeping + 1] = job
-   elseif said[2] == TURN then
-      line_up(self, job, 0)
-   elseif self.watch and self.watch.loop.resumes then
-      abandon(self)
-   elseif user_call.can_yield() then
-      job.given = pack(coroutine.yield(unpack(said, 2, said.n)))
-      line_up(self, job, 0)
-   else
-      line_up(self, job, PAUSE)
-   end
+   if not given then return note(self, job, coroutine.resume(job.thread)) end
+   job.given = nil
+   note(self, job, coroutine.resume(job.thread, unpack(given, 1, given.n)))
 end
 
 -- Resume each job that is ready.
 local function turn(self)
    local ready = self.ready
-   self.ready, self.pause = {}, LONG
+   self.ready, self.spare, self.pause = self.spare, ready, LONG
    for i = 1, #ready do
-      step(self, ready[i])
-      if self.is_abandoned then return end
+      if not self.is_abandoned then step(self, ready[i]) end
+      ready[i] = nil
    end
-end
-
--- From `jobs` to those that are ready, where is_ready says so. -> the others
-local function sort_out(self, jobs, is_ready)
-   local others = {}
-   for i = 1, #jobs do
-      local list = is_ready(i, jobs[i]) and self.ready or others
-      list[#list + 1] = jobs[i]
-   end
-   return others
 end
 
 -- After the event loop has failed it is not used any more, and no job waits for a socket.
@@ -131,23 +129,41 @@ local function fail(self, failure, cause)
 end
 
 local function wake_sockets(self, seconds)
-   local socks, ready = {}, {}
-   for i = 1, #self.waiting do socks[i] = self.waiting[i].sock end
+   local waiting, socks, ready, kept, at = self.waiting, self.socks, self.ready, 0, 1
    local indices, failure, cause = wait_for_sockets(self.watch, socks, seconds)
    if failure then fail(self, failure, cause) end
-   for i = 1, #indices do ready[indices[i]] = true end
-   self.waiting = sort_out(self, self.waiting, function(i, job)
-      job.given = self.failure or job.given
-      return ready[i] or self.failure
-   end)
+   for i = 1, #waiting do
+      local job, sock = waiting[i], socks[i]
+      waiting[i], socks[i] = nil, nil
+      if indices[at] == i or self.failure then
+         at, job.given = at + 1, self.failure
+         ready[#ready + 1] = job
+      else
+         kept = kept + 1
+         waiting[kept], socks[kept] = job, sock
+      end
+   end
+end
+
+local function wake_sleepers(self)
+   local sleeping, ready, kept, moment = self.sleeping, self.ready, 0, now()
+   for i = 1, #sleeping do
+      local job = sleeping[i]
+      sleeping[i] = nil
+      if job.due <= moment then
+         ready[#ready + 1] = job
+      else
+         kept = kept + 1
+         sleeping[kept] = job
+      end
+   end
 end
 
 local function wake(self)
-   local pause = self.pause
-   for i = 1, #self.sleeping do pause = math.min(pause, self.sleeping[i].due - now()) end
+   local pause, sleeping = self.pause, self.sleeping
+   for i = 1, #sleeping do pause = math.min(pause, sleeping[i].due - now()) end
    if #self.waiting > 0 or pause > 0 then wake_sockets(self, math.max(pause, 0)) end
-   local moment = now()
-   self.sleeping = sort_out(self, self.sleeping, function(_, job) return job.due <= moment end)
+   if sleeping[1] then wake_sleepers(self) end
 end
 
 --- Until all jobs have ended.
@@ -163,7 +179,7 @@ end
 --- A group without jobs.
 ---@param loop? table   from smtp.options.loop: the event loop of the host
 function group.new(loop)
-   return setmetatable({ ready = {}, waiting = {}, sleeping = {}, pause = 0,
+   return setmetatable({ ready = {}, spare = {}, waiting = {}, socks = {}, sleeping = {}, pause = 0,
       watch = loop and event_loop.watch(loop) }, Group)
 end
 

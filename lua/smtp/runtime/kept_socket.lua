@@ -103,6 +103,11 @@ function Transport:pace(count)
    if self.sock.pace then self.sock:pace(count) end
 end
 
+--- Until the socket, which said "again", can go on.
+function Transport:wait()
+   if self.sock ~= self.own then return self.sock:wait() end
+end
+
 --- Connect, unless it is a kept connection.
 function Transport:connect(...)
    if self.facts then return true end
