@@ -77,16 +77,6 @@ void chunk_close(struct smtp_session *s, step end)
     s->next = end;
 }
 
-/* Discards a chunk that was being gathered when the transaction was refused: nothing of it was
- * said. */
-void chunk_forget(struct smtp_session *s)
-{
-    if (!s->gathering) return;
-    take_back(s, s->out_at);
-    s->out_at = s->out_len = 0;
-    s->gathering = false;
-}
-
 /* Returns how many octets at the end of the buffer must not leave yet: a chunk whose command is not
  * written, or the last octet of a message that may turn out to be longer than declared. Without
  * that octet the server cannot take it for complete. */

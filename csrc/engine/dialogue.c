@@ -207,7 +207,6 @@ static bool count_reply(struct smtp_session *s, struct smtp_transaction *m, step
     if (--m->due_count > 0) return false;
     m->crossing = false;
     if (is_spoken && (!m->has_outcome || next == STEP_final)) return true;
-    if (is_spoken) chunk_forget(s);
     learn_outcome(s, m);
     s->flight_count--;
     remove_transaction(s, &s->transactions);

@@ -43,7 +43,10 @@ static void resume(struct smtp_session *s, const struct smtp_facts *facts)
     len += keep_text(s->text + len, sizeof s->text - len, facts->capabilities).len;
     const struct smtp_reply hello = {.code = 250, .text = s->text, .text_len = len};
     s->facts.mechanisms = s->facts.server = s->facts.capabilities = (struct smtp_text){NULL, 0};
-    if (s->facts.esmtp) extensions_read(s, &hello);
+    if (s->facts.esmtp)
+        extensions_read(s, &hello);
+    else
+        s->facts.server = keep_text(s->hello, sizeof s->hello, facts->server);
     s->facts.mechanisms_before_tls =
         keep_text(s->mechs_before, sizeof s->mechs_before, facts->mechanisms_before_tls);
     if (facts->ehlo_reply != NULL) {

@@ -448,7 +448,6 @@ bool chunk_wants_body(const struct smtp_session *s);
 bool chunk_open(struct smtp_session *s);
 bool chunk_is_over(const struct smtp_session *s);
 void chunk_close(struct smtp_session *s, step end);
-void chunk_forget(struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* What the steps say and hear: see SMTP_STEPS. */

@@ -135,6 +135,11 @@ describe("The words of the command", function()
       end
    end)
 
+   it("name the flag of an option that is to be used", function()
+      assert.equal("Use --reply-to", wording.flags "Use the option reply_to")
+      assert.equal("Use the option none_such", wording.flags "Use the option none_such")
+   end)
+
    it("name the flag at the beginning of an error, and in its option", function()
       for option, row in pairs { port = { "port: expected a number", "--port: expected a number", "port" },
          ["to[2]"] = { 'to[2] = "x" is not valid', '--to "x" is not valid', "to" },

@@ -67,6 +67,26 @@ describe("a session that is resumed", function()
       end
    end)
 
+   it("after a refused EHLO says and knows the same, also why", function()
+      for _, text in ipairs { "", " no EHLO here", " 5.5.1 no EHLO here" } do
+         local session = greeted("502" .. text .. "\r\n")
+         assert.equal("HELO me.example\r\n", session:output())
+         session:sent(#session:output())
+         session:heard("250 mx.example\r\n")
+         local facts = resumed(session):facts()
+         assert.same({ false, "mx.example", 502, text:match("no.*") or "" },
+            { facts.esmtp, facts.server, facts.ehlo_reply.code, facts.ehlo_reply.text })
+         if facts.ehlo_reply.enhanced == session:facts().ehlo_reply.enhanced then same(session) end
+      end
+      local session = greeted("502 no\r\n")
+      session:sent(#session:output())
+      session:heard("250 mx\r\n")
+      local facts = session:facts()
+      facts.ehlo_reply.text = ("x"):rep(100000)
+      assert.equal(facts.ehlo_reply.text:sub(1, #core.session(options(), facts):facts().ehlo_reply.text),
+         core.session(options(), facts):facts().ehlo_reply.text)
+   end)
+
    it("with any reply says and knows the same", function()
       math.randomseed(7)
       local words = { "SIZE", " ", "\t", "5000", "AUTH", "=", "PLAIN", "8BITMIME", "PIPELINING", "\1", "\255",

@@ -117,7 +117,6 @@ local function run(chunk)
       debug.sethook(thread, stop, "", STEPS_MAX)
       local ok, result = coroutine.resume(thread)
       debug.sethook(thread)
-      strings.__index = methods
       return ok, result
    end)
    strings.__index = methods

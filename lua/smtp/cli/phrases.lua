@@ -192,6 +192,5 @@ return {
    { "there is no option", "there is no flag" },
    { "options of its own", "flags of its own" },
    { "is an option of its own, not one of extensions", "has a flag of its own" },
-   { "Use the option ", "Use --" },
    { "leave that option out", "leave that flag out" },
 }
