@@ -1,6 +1,6 @@
 --- Small faults that a text of Lua or C can have: one comparison, limit, condition or statement is changed.
 -- Each is { at =, stop =, to =, line =, name = }: the octets at..stop become `to`. The name is the same as long as its
--- line is, wherever that is in the file.
+-- line is, wherever that is in the file; where a file has the same line twice, the second has "#2".
 
 local changes = {}
 
@@ -97,6 +97,21 @@ local function change_of(token, before, language)
    return swapped[text] or other_number(text)
 end
 
+-- Changes that are not faults, whatever the code is: `true` for a plain search where the text has no magic characters,
+-- and one octet more in an array of C.
+local function is_harmless(tokens, i, text, language)
+   local token = tokens[i]
+   if language == "lua" and token.text == "true" then
+      local words = text:sub(1, token.at - 1):match("find%(?[^\n]-(\"[^\"\n]*\"), [^\n]-, $")
+      return words ~= nil and not words:gsub("\\[rnt0]", ""):find("[%^%$%(%)%%%.%[%]%*%+%-%?]")
+   end
+   if language == "c" and token.text:find "^%d" then
+      local first = text:sub(1, token.at - 1):match "([^\n]*)$"
+      return first:find "^%s*[%a_][%w_ ]* [%w_]+%[[^%]=]*$" ~= nil and text:find("^[^\n]-%];", token.stop + 1) ~= nil
+   end
+   return false
+end
+
 -- ---- whole lines ----
 
 local function is_balanced(line)
@@ -154,17 +169,21 @@ function changes.of(text, language)
    local tokens = tokens_of(text, language)
    for i, token in ipairs(tokens) do
       local to = change_of(token, tokens[i - 1], language)
-      if to then add(list, token.at, token.stop, to) end
+      if to and not is_harmless(tokens, i, text, language) then add(list, token.at, token.stop, to) end
    end
    add_whole_lines(list, text, language, add)
    table.sort(list, function(a, b) return a.at < b.at or a.at == b.at and a.stop < b.stop end)
+   local times = {}
    for _, change in ipairs(list) do
       local words, column = line_of(text, change.at)
       line = line + select(2, text:sub(counted, change.at - 1):gsub("\n", ""))
       counted = change.at
       change.line = line
       change.name = ("%s @%d %s -> %s"):format(words:match("^%s*(.-)%s*$"), column - #words:match("^%s*"),
-         text:sub(change.at, change.stop), change.to == "" and "nothing" or change.to)
+         text:sub(change.at, change.stop), change.to == "" and "nothing" or change.to):gsub("%s*\n%s*", " ")
+      local count = (times[change.name] or 0) + 1
+      times[change.name] = count
+      if count > 1 then change.name = ("%s #%d"):format(change.name, count) end
    end
    return list
 end

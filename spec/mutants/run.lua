@@ -1,18 +1,23 @@
---- Changes one place of csrc or lua after the other, and runs the specs: they have to fail.
+--- Changes one place of csrc or lua after the other, and runs the specs that run its line: one has to fail.
 --
---    lua5.4 spec/mutants/run.lua prepare             a copy of the tree for each worker; all specs pass there
+--    lua5.4 spec/mutants/run.lua prepare             a copy of the tree for each worker
 --    lua5.4 spec/mutants/run.lua work WORKER         its share of the changes, without those that have a result
 --    lua5.4 spec/mutants/run.lua report              counts; ends with 1 where too few changes were found
+--    lua5.4 spec/mutants/run.lua check               ends with 1 where spec/mutants/missed has changes that are gone
 --
 -- The environment: MUTANTS, how many changes (a sample; all where it is not set), SEED, WORKERS (2), ONLY (a pattern of
--- Lua for paths). Results are lines of build/mutants/results: what came of it, the file, the change.
+-- Lua for paths), BUDGET, how many seconds of specs a change gets (40; the quickest first). Results are lines of
+-- build/mutants/results: what came of it, the file, the change.
 
 local changes = require "spec.mutants.changes"
+local lines = require "spec.coverage.lines"
+local specs = require "spec.mutants.specs"
 
 local FOLDER = "build/mutants"
 local RESULTS = FOLDER .. "/results"
 local LEAST = 0.97 -- of the changes that compile are to be found
 local workers = tonumber(os.getenv "WORKERS") or 2
+local budget = tonumber(os.getenv "BUDGET") or 40
 
 local function read(path)
    local file = assert(io.open(path, "rb"))
@@ -39,25 +44,36 @@ end
 -- These have no conditions of their own: annotations, and tables made from packages of Debian.
 local left_out = { ["lua/smtp/types.lua"] = true, ["lua/smtp/compose/media_types.lua"] = true }
 
+local function changes_of(path)
+   local list = changes.of(read(path), path:match "%.(%a+)$")
+   for _, change in ipairs(list) do change.path = path end
+   return list
+end
+
 local function all_changes()
    local list = {}
    for _, path in ipairs(lines_of "find csrc lua -name '*.c' -o -name '*.lua' | LC_ALL=C sort") do
-      local found = not left_out[path] and path:find(os.getenv "ONLY" or "") and changes.of(read(path),
-         path:match "%.(%a+)$") or {}
-      for _, change in ipairs(found) do
-         change.path = path
-         list[#list + 1] = change
-      end
+      local found = not left_out[path] and path:find(os.getenv "ONLY" or "") and changes_of(path) or {}
+      for _, change in ipairs(found) do list[#list + 1] = change end
    end
    return list
 end
 
+-- A number for a change that stays the same while other code changes: so does a sample.
+local function lot(seed, key)
+   local hash = 5381 + seed
+   for i = 1, #key do hash = (hash * 33 ~ key:byte(i)) & 0xffffffffffff end
+   return (hash * 0x9E3779B97F4A7C15) >> 1
+end
+
+local function key_of(change)
+   return change.path .. "\t" .. change.name
+end
+
 local function sample(list, count)
-   math.randomseed(tonumber(os.getenv "SEED") or 1)
-   for i = 1, math.min(count, #list) do
-      local k = math.random(i, #list)
-      list[i], list[k] = list[k], list[i]
-   end
+   local seed = tonumber(os.getenv "SEED") or 1
+   for _, change in ipairs(list) do change.lot = lot(seed, key_of(change)) end
+   table.sort(list, function(a, b) return a.lot < b.lot end)
    for i = #list, count + 1, -1 do list[i] = nil end
    return list
 end
@@ -65,10 +81,6 @@ end
 local function wanted()
    local list, count = all_changes(), tonumber(os.getenv "MUTANTS")
    return count and sample(list, count) or list
-end
-
-local function key_of(change)
-   return change.path .. "\t" .. change.name
 end
 
 local function known_results()
@@ -81,116 +93,128 @@ local function known_results()
    return known
 end
 
--- ---- which specs ----
-
-local mirrored -- by path: the spec of its name
-local function spec_of(path)
-   if not mirrored then
-      mirrored = {}
-      for _, line in ipairs(lines_of "lua5.4 .ci/mirror.lua list") do
-         local file, spec = line:match "^(%S+)\t(%S+)$"
-         mirrored[file] = spec
-      end
-   end
-   return mirrored[path]
-end
-
--- Specs of the project's own scripts do not see the library.
-local others = " $(.ci/specs lua5.4 | grep -vE '^spec/(project/|secrets_spec)')"
-
--- First those nearest to the file, then all others.
-local function stages_of(path)
-   local own = spec_of(path)
-   local file = io.open(own)
-   local stages = { { own:match "^(.*)/" .. "/*_spec.lua", 120 }, { others, 900 } }
-   if not file then return stages end
-   file:close()
-   table.insert(stages, 1, { own, 60 })
-   return stages
-end
-
 -- ---- one change ----
 
 local SHELL = "cd %s && ulimit -f 2000000 && export TMPDIR=$PWD/build/tmp && { %s; } >build/log 2>&1"
 
 local function shell(folder, command)
-   return (os.execute(SHELL:format(folder, command)))
+   local is_well, _, code = os.execute(SHELL:format(folder, command))
+   return is_well, code
 end
 
-local SPECS = [[ulimit -v 8000000
-   LUA_PATH="$PWD/lua/?.lua;$PWD/?.lua;;" LUA_CPATH="$PWD/build/lua5.4/?.so;;" timeout -k 5 %d busted --lua=lua5.4 \
+local BUSTED = [[ulimit -v 8000000
+   LUA_PATH="$PWD/lua/?.lua;$PWD/?.lua;;" LUA_CPATH="$PWD/build/LUA/?.so;;" timeout -k 5 %.0f busted --lua=LUA \
       --no-keep-going --helper=spec/tools/recorder.lua -o plainTerminal -p _spec %s </dev/null]]
+local NGINX = "timeout -k 5 %.0f spec/nginx/run %s </dev/null"
+local OTHERS = { "lua5.1", "luajit" } -- Luas that need code of their own
 
-local function specs_pass(folder, specs, seconds)
-   return shell(folder, SPECS:format(seconds, specs))
+local TIMEOUT = 124 -- what `timeout` ends with
+
+-- It compiles what was changed before, too, and is there again as it was.
+local BUILD = "make -s LUA=lua5.4 CFLAGS=-O1 HARDEN= all"
+
+local function pass(folder, list, seconds, lua)
+   if not list[1] then return true end
+   local runner = list[1]:find "^spec/nginx/" and NGINX or BUSTED:gsub("LUA%f[/ ]", lua or "lua5.4")
+   local command = runner:format(20 + 6 * seconds, table.concat(list, " "))
+   local is_well, code = shell(folder, command)
+   if is_well or code == TIMEOUT then return is_well end
+   return (shell(folder, command)) -- a spec that fails only on a busy machine has not found anything
+end
+
+-- The specs of a change: the first alone, then others together, until the budget is spent. Then those of nginx, and the
+-- first once more under other Luas. -> whether all of them pass
+local function all_pass(folder, list, path)
+   local first, plain, nginx = { list[1] }, {}, {}
+   local spent = { [plain] = 0, [nginx] = 0 }
+   for i = 2, #list do
+      local kind, seconds = list[i]:find "^spec/nginx/" and nginx or plain, specs.seconds(list[i])
+      if spent[kind] + seconds <= budget then
+         spent[kind] = spent[kind] + seconds
+         kind[#kind + 1] = list[i]
+      end
+   end
+   local seconds = list[1] and specs.seconds(list[1]) or 0
+   local result = pass(folder, first, seconds) and pass(folder, plain, spent[plain])
+      and pass(folder, nginx, spent[nginx])
+   for _, lua in ipairs(path:find "%.lua$" and OTHERS or {}) do
+      result = result and pass(folder, first, seconds, lua)
+   end
+   return result
 end
 
 local function compiles(folder, path)
-   if path:find "%.lua$" then return loadfile(folder .. "/" .. path) ~= nil end
-   return shell(folder, "make -s LUA=lua5.4 all")
+   return (path:find "%.c$" or loadfile(folder .. "/" .. path)) and shell(folder, BUILD)
 end
 
 local function has_fuzzer(path)
    return path:find "^csrc/engine/" or path:find "^csrc/text/"
 end
 
--- "found", "compiles" (not), or "missed"
-local function outcome(folder, path)
+-- "found", "broken" (it does not compile), or "missed"
+local function outcome(folder, change)
+   local path = change.path
    if not compiles(folder, path) then return "broken" end
-   for _, stage in ipairs(stages_of(path)) do
-      if not specs_pass(folder, stage[1], stage[2]) then return "found" end
-   end
+   if not all_pass(folder, specs.of(path, change.line), path) then return "found" end
    if has_fuzzer(path) and not shell(folder, "timeout -k 5 600 spec/fuzz/run 20000") then return "found" end
    return "missed"
 end
 
 local function try(folder, change)
-   local path = folder .. "/" .. change.path
+   local path, began = folder .. "/" .. change.path, os.time()
    local text = read(path)
    write(path, changes.apply(text, change))
-   local word = outcome(folder, change.path)
+   local word = outcome(folder, change)
    write(path, text)
    shell(folder, "rm -rf build/tmp && mkdir -p build/tmp")
    write(RESULTS, ("%s\t%s\n"):format(word, key_of(change)), "ab")
-   print(("%-6s %s:%d %s"):format(word, change.path, change.line, change.name))
+   print(("%-6s %3d s %s:%d %s"):format(word, os.time() - began, change.path, change.line, change.name))
 end
 
--- ---- the three calls ----
+-- ---- the calls ----
 
 local calls = {}
 
 function calls.prepare()
-   for worker = 1, workers do
-      local folder = ("%s/%d"):format(FOLDER, worker)
-      assert(os.execute(("rm -rf %s && mkdir -p %s/build/tmp && git ls-files -z | xargs -0 cp --parents -t %s")
-         :format(folder, folder, folder)))
-      assert(shell(folder, "make -s LUA=lua5.4 all"), "the library does not build")
-   end
-   if not specs_pass(FOLDER .. "/1", others, 900) then error(read(FOLDER .. "/1/build/log"), 0) end
+   local failed = specs.failed()
+   if failed[1] then error("these specs fail where nothing is changed: " .. table.concat(failed, " "), 0) end
+   local first = FOLDER .. "/1"
+   assert(os.execute(("rm -rf %s/[0-9]* && mkdir -p %s/build/tmp && git ls-files -z | xargs -0 cp --parents -t %s")
+      :format(FOLDER, first, first)))
+   assert(shell(first, BUILD .. " && make -s build LUAS='" .. table.concat(OTHERS, " ") .. "'"), "the library does not build")
+   for worker = 2, workers do assert(os.execute(("cp -a %s %s/%d"):format(first, FOLDER, worker))) end
 end
 
 function calls.work(worker)
+   io.stdout:setvbuf "line"
    local folder, known = ("%s/%d"):format(FOLDER, worker), known_results()
    for i, change in ipairs(wanted()) do
       if i % workers == worker % workers and not known[key_of(change)] then try(folder, change) end
    end
 end
 
+-- By change: why it is not found. A line that no spec runs has its reason in the list of spec/coverage.
 local function reasons()
-   local list = {}
+   local by_key, by_line = {}, {}
    for line in io.lines "spec/mutants/missed" do
-      local key, reason = line:match "^(%S+\t.-)\t(.+)$"
-      if key then list[key] = reason end
+      local key, reason = line:match "^(%S+\t[^\t]+)\t(.+)$"
+      if key then by_key[key] = reason end
    end
-   return list
+   for _, entry in ipairs(lines.listed(read "spec/coverage/missed")) do
+      by_line[entry.path .. "\t" .. entry.text] = entry.reason
+   end
+   return function(change)
+      return by_key[key_of(change)] or by_line[change.path .. "\t" .. change.name:match "^(.*) @%d+ "]
+         or by_line[change.path .. "\t*"]
+   end, by_key
 end
 
 function calls.report()
-   local known, explained, counts, open = known_results(), reasons(), { found = 0, missed = 0, broken = 0 }, 0
+   local known, reason_of, counts, open = known_results(), reasons(), { found = 0, missed = 0, broken = 0 }, 0
    for _, change in ipairs(wanted()) do
       local word = known[key_of(change)]
       if word then counts[word] = counts[word] + 1 end
-      if word == "missed" and not explained[key_of(change)] then
+      if word == "missed" and not reason_of(change) then
          open = open + 1
          print(("not found, without a reason: %s:%d %s"):format(change.path, change.line, change.name))
       end
@@ -199,6 +223,17 @@ function calls.report()
    print(("%d changes: %d found, %d not found (%d without a reason); %d did not compile"):format(tried, counts.found,
       counts.missed, open, counts.broken))
    os.exit(tried > 0 and open == 0 and counts.found >= LEAST * tried)
+end
+
+function calls.check()
+   local _, by_key = reasons()
+   local listed = {}
+   for key in pairs(by_key) do listed[key:match "^%S+"] = true end
+   for path in pairs(listed) do
+      for _, change in ipairs(changes_of(path)) do by_key[key_of(change)] = nil end
+   end
+   for key in pairs(by_key) do print("spec/mutants/missed has a change that is gone: " .. key) end
+   os.exit(next(by_key) == nil)
 end
 
 calls[arg[1]](tonumber(arg[2]))

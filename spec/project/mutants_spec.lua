@@ -22,6 +22,9 @@ describe("a change of Lua", function()
       ["x = 4096"] = { "x = 8192" },
       ["x = 'a < b' -- 1 < 2"] = {},
       ["x = [[1\n2]] --[[ 3\n4 ]] .. '\\'5'"] = {},
+      ["x = a:find('b', 1, true)"] = { "x = a:find('b', 2, true)", "x = a:find('b', 1, false)" },
+      ['x = a:find("b\\r", at, true)'] = {},
+      ['x = a:find(".", at, true)'] = { 'x = a:find(".", at, false)' },
       ["\n   a.b:c(d)\n"] = { "\n   \n" },
       ["\n   a.b = c.d\n"] = { "\n   \n" },
       ["\n   local a = b\n"] = {},
@@ -42,6 +45,9 @@ describe("a change of C", function()
       ["\n    s->state = STATE_END;\n"] = { "\n    ;\n" },
       ["\n    wipe(s, len);\n"] = { "\n    ;\n" },
       ["\n    int n = f();\n"] = {},
+      ["\n    char out[A + 2];\n"] = { "\n    char out[A - 2];\n" },
+      ["\n    const int out[1] = {2};\n"] = { "\n    const int out[2] = {2};\n", "\n    const int out[1] = {3};\n" },
+      ["\n    out[1] = b;\n"] = { "\n    ;\n", "\n    out[2] = b;\n" },
       ["\n    if (f(a)) g();\n"] = { "\n    if (!(f(a))) g();\n" },
       ["\n    n++;\n"] = { "\n    n--;\n" },
    } do
@@ -59,5 +65,7 @@ describe("the name of a change", function()
       assert.equal("x = a < b @7 < -> <=", first.name)
       assert.equal(first.name, second.name)
       assert.same({ 1, 3 }, { first.line, second.line })
+      assert.equal("x = a < b @7 < -> <= #2", last("x = a < b\nx = a < b").name)
+      assert.equal("f(a, @1 f(a, b) -> nothing", last("\n   f(a,\n      b)\n").name)
    end)
 end)
