@@ -1,5 +1,6 @@
 local command = require "spec.tools.command"
 local errors = require "smtp.errors"
+local interpreter = require("spec.tools.peer").interpreter
 local mailbox = require "smtp.cli.mailbox"
 local socket = require "smtp.socket"
 
@@ -45,6 +46,28 @@ print(len(box), box.values()[0]["subject"], box.values()[0]["return-path"])']]):
       assert.equal("7\r\n\0", command.read(folder .. "/" .. paths[7]))
       mailbox.open("eml", folder)
       assert.equal(50, #list())
+   end)
+
+   it("with functions of C that return true, or nil and why", function()
+      local function results(name, ...) return { n = select("#", socket[name](...)), socket[name](...) } end
+      local done, path = { n = 1, true }, folder .. "/x"
+      assert.same(done, results("make_folder", folder))
+      assert.equal(1, select("#", socket.write_new(path, "hello")))
+      assert.same({ n = 2, nil, "File exists" }, results("write_new", path, "x"))
+      assert.same({ n = 2, nil, "Not a directory" }, results("make_folder", path))
+      assert.same({ n = 2, nil, "Bad file descriptor" }, results("keep_descriptor", 2000))
+      assert.same({ n = 2, nil, "Bad file descriptor" }, results("tell_descriptor", 2000, "x"))
+      assert.equal(1, select("#", socket.microseconds()))
+      assert.is_true(math.abs(socket.microseconds() / 1e6 - os.time()) < 60)
+      command.write(path, ([[local socket = require "smtp.socket"
+         local kept = socket.keep_descriptor(8)
+         io.write(tostring(kept), " ", select("#", socket.keep_descriptor(8)), " ")
+         io.write(tostring(socket.tell_descriptor(8, "ready")))
+         io.write(" ", select("#", socket.tell_descriptor(7, "")), " ", tostring(select(2, socket.keep_descriptor(6))))
+      ]]))
+      assert.equal("true 1 true 1 it is not for writing",
+         command.own(("%s %s 8>%s/8 7>/dev/null 6</dev/null"):format(interpreter, path, folder)))
+      assert.equal("ready", command.read(folder .. "/8"))
    end)
 
    it("or says why it cannot", function()

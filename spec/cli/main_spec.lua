@@ -140,6 +140,7 @@ describe("lua-smtp", function()
       pipe:read("*a")
       pipe:close()
       assert.equal(75, (select(2, run("probe localhost:" .. port)))) -- nobody listens any more
+      assert.equal(75, (select(2, run("probe localhost --port " .. port))))
       assert.equal(64, (select(2, run("probe localhost --subject x"))))
    end)
 

@@ -36,3 +36,16 @@ describe("The flags of a message", function()
       end
    end)
 end)
+
+describe("A file on standard input", function()
+   local standard_input = require "smtp.cli.standard_input"
+   local read_it = standard_input.read
+   after_each(function() standard_input.read = read_it end)
+
+   it("is named for what it is", function()
+      standard_input.read = function(...) return table.concat({ ... }, ": ") end
+      assert.same({ text = "text-file: the text" }, read { text_file = "-" })
+      assert.same({ html = "html-file: the HTML" }, read { html_file = "-" })
+      assert.same({ calendar = "calendar: the invitation" }, read { calendar = "-" })
+   end)
+end)

@@ -58,6 +58,13 @@ describe("lua-smtp outbox", function()
       assert.matches("the variable NONE_SUCH is not set", said, 1, true)
    end)
 
+   it("takes a user without a password, which only run needs", function()
+      put "-t bob@example.net --username ann"
+      local said, status = outbox("list --username ann" .. server())
+      assert.equal(0, status, said)
+      assert.matches("queued  bob@example.net", said, 1, true)
+   end)
+
    it("prints JSON", function()
       local id = put "-t bob@example.net --json"
       assert.matches('{"id":"%x+"}', id)

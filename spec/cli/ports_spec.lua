@@ -188,6 +188,9 @@ describe("the ports of a host", function()
       local _, certificate = survey { [587] = "timeout",
           [25] = { script "<clear>\nTLS certificate:expired", script "<starttls SIZE>\n<bye>" } }
       assert.equal("certificate", certificate.kind)
+      local _, first = survey { [465] = { "TLS certificate:wrong_host", script "<implicit SIZE>\n<bye>" },
+         [25] = { script "<clear>\nTLS certificate:expired", script "<starttls SIZE>\n<bye>" } }
+      assert.equal("wrong_host", first.reason)
    end)
 
    it("give the name of a provider that was probably meant", function()

@@ -40,6 +40,10 @@ describe("lua-smtp at a terminal", function()
       shown, status = at_terminal({ "expect:Token for ann at localhost", "type:abcdefgh\\n" },
          "send --host localhost --port 1 --username ann --auth-mechanisms xoauth2" .. message)
       assert.equal(75, status, shown)
+      shown, status = at_terminal({ "expect:Password for ann at localhost", "type:sesame-cmd\\n" },
+         "send --host localhost --port 1 --username ann --auth-mechanisms oauthbearer "
+         .. "--auth-mechanisms plain" .. message)
+      assert.equal(75, status, shown)
    end)
 
    it("asks for nothing where a password is given, or not needed", function()
@@ -49,6 +53,13 @@ describe("lua-smtp at a terminal", function()
          assert.equal(75, status, shown)
          assert.is_nil(shown:find(" for ann", 1, true))
       end
+   end)
+
+   it("asks for nothing where no mechanism needs it", function()
+      local shown, status = at_terminal({}, "send --host localhost --port 1 --username ann --auth-mechanisms external"
+         .. message)
+      assert.equal(64, status, shown)
+      assert.matches("EXTERNAL takes its identity from --authzid", shown, 1, true)
    end)
 
    it("echoes again after Ctrl-C, SIGTERM, Ctrl-D or a key that would stop it at the prompt", function()

@@ -143,6 +143,12 @@ describe("the message of sendmail", function()
       assert.equal("To: " .. list .. "\nSubject: x\n\n", (text:gsub("\n ", " ")))
    end)
 
+   it("has a long field as it is where its lines are short", function()
+      local long, short = "X: " .. ("y"):rep(990), " " .. ("z"):rep(990)
+      local text = long .. "\n" .. short .. "\n\n"
+      assert.equal(text, sent(text))
+   end)
+
    it("is the same when it is read again, however odd it is", function()
       local atoms = { "To: ", "From: ", "Bcc:", "Cc :", "Resent-To: ", "Subject: x", "ann", "@", "x.example", "<", ">",
          '"', "(", ")", ",", ";", ":", "@[", "]", "\\", " ", "\t", "\n", "\r\n", "\r", ".", "\n.\n", "\0", "\200",

@@ -1,4 +1,7 @@
 local command = require "spec.tools.command"
+local errors = require "smtp.errors"
+local flag_table = require "smtp.cli.flag_table"
+local unknown_flag = require "smtp.cli.unknown_flag"
 
 describe("lua-smtp", function()
    it("names the nearest command or flag", function()
@@ -13,11 +16,26 @@ describe("lua-smtp", function()
          ["send -n=yes"] = "%-n takes no value", ["outbox lst"] = "Did you mean list",
          ["send -z"] = "no flag %-z%.", ["send -vz"] = "no flag %-z%.", ["send -from a@x"] = "Write %-%-from",
          ["send --no-subject"] = "%-%-subject takes a value", ["send hello"] = '"hello" is not a flag',
-         ["sink 2525"] = '"2525" is not a flag', ["send --envelope x"] = "%-%-envelope%-from ADDRESS" } do
+         ["sink 2525"] = '"2525" is not a flag', ["send --smtp://ann:sesame-arg@host"] = "a URL is given without %-%-url",
+         ["send --envelope x"] = "%-%-envelope%-from ADDRESS" } do
          local text, status = command.smtp(line)
          assert.equal(64, status, line)
          assert.matches(said, text, line)
          assert.equal(1, select(2, text:gsub("\n", "")), text)
+      end
+   end)
+end)
+
+describe("A flag with a letter too many", function()
+   it("is answered with the flag that was meant, also with no- before it", function()
+      for _, one in ipairs(flag_table.commands) do
+         for _, flag in ipairs(flag_table.flags(one.name)) do
+            for _, name in ipairs { flag.name, not flag.takes and "no-" .. flag.name or nil } do
+               local typed = name:gsub("[a-z]$", "%0%0")
+               local _, err = errors.returning(unknown_flag.refuse)("--" .. typed, typed, one)
+               if #name > 3 then assert.truthy((err.hint .. " "):find("%-%-" .. name:gsub("%-", "%%%0") .. "[? ]"), err.hint) end
+            end
+         end
       end
    end)
 end)

@@ -1,3 +1,4 @@
+local keeper = require "spec.tools.keeper"
 local many = require "spec.tools.many"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
@@ -355,5 +356,28 @@ describe("eager", function()
       local options = talk.options { pipelining = "safe", port = talk.new_port() }
       options.transport = function() return sink:transport() end
       assert.equal("off", assert(smtp.send(options)).pipelining)
+   end)
+end)
+
+describe("many messages through a socket", function()
+   if package.loaded.ngx then return end
+
+   it("are each counted once, whoever posts them", function()
+      local sink = keeper.start()
+      local list, results = {}, {}
+      for i = 1, 60 do
+         list[i] = { from = "ann@me.example", to = ("u%d@there.example"):format(i), raw = "Subject: x\r\n\r\nhi\r\n" }
+      end
+      local summary = smtp.send_many({ host = "127.0.0.1", port = sink.port, tls = "skip", domain = "me.example",
+         pipelining = "eager" }, list, { connections = 1, window = 8, on_result = function(index, receipt, err)
+         assert.is_nil(results[index])
+         results[index] = receipt and receipt.accepted[1] or tostring(err)
+      end })
+      assert.same({ 60, 0 }, { summary.sent, summary.failed })
+      for i = 1, 60 do
+         assert.equal(list[i].to, results[i])
+         assert.equal(list[i].to, sink.next().to)
+      end
+      sink.stop()
    end)
 end)

@@ -119,3 +119,15 @@ describe("from", function()
       end
    end)
 end)
+
+describe("an author", function()
+   it("is needed beside a sender in the envelope", function()
+      for _, from in ipairs { {}, false } do
+         local made, err = safe.message { from = from or nil, text = "",
+            envelope = { from = "ann@me.example", to = "bob@there.example" } }
+         assert.is_nil(made)
+         assert.same({ "usage", "from", "from is missing" }, { err.kind, err.option, err.what })
+         assert.matches("Name the author", err.hint)
+      end
+   end)
+end)

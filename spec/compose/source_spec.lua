@@ -1,5 +1,6 @@
 local composing = require "spec.tools.composing"
 local safe = require "smtp.safe"
+local source = require "smtp.compose.source"
 local talk = require "spec.tools.talk"
 
 local message, with_file = composing.message, composing.with_file
@@ -103,5 +104,17 @@ describe("a source that fails", function()
       assert.is_true(ok)
       assert.equal("accepted", said.recipients[1].state)
       assert.equal(4, pauses)
+   end)
+end)
+
+describe("a source of a function", function()
+   it("can be read once", function()
+      local one = source.of_function(coroutine.wrap(function() coroutine.yield "x" end), nil, "raw")
+      local read = one.open()
+      assert.equal("x", read())
+      assert.is_nil(read())
+      local piece, trouble = one.open()()
+      assert.is_false(piece)
+      assert.equal("raw can be read only once", trouble.what)
    end)
 end)

@@ -61,3 +61,14 @@ describe("what a session borrows", function()
       assert.equal("no [secret] [secret]", transaction:trouble().text)
    end)
 end)
+
+describe("a refusal of an answer", function()
+   it("has a reason of auth_rejected", function()
+      local session = core.session { domain = "me.example", tls = "skip", auth = "skip" }
+      for _, reason in ipairs { "none_such", "", "no_pipelining" } do
+         local ok, why = pcall(session.answer_refuse, session, reason)
+         assert.is_false(ok)
+         assert.matches("bad argument #%d to '[^']*' %(unknown%)", why)
+      end
+   end)
+end)

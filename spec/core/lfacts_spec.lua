@@ -12,6 +12,15 @@ describe("the capabilities of a server", function()
    end)
 end)
 
+describe("the limits of a server", function()
+   it("are numbers also where they are larger than 32 bits have", function()
+      local sessions = require "spec.tools.sessions"
+      for digits, number in pairs { ["2147483647"] = 2 ^ 31 - 1, ["2147483648"] = 2 ^ 31, ["5000000000"] = 5e9 } do
+         assert.equal(number, sessions.open(nil, "250-SIZE " .. digits .. "\r\n"):facts().size_max)
+      end
+   end)
+end)
+
 describe("what became of each mechanism", function()
    it("is a word for programs inside: session:mechanisms()", function()
       local session = core.session { domain = "me.example", auth = "require", username = "ann", host = "mx.example",

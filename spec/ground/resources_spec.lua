@@ -6,6 +6,16 @@ local peer = require "spec.tools.peer"
 
 local path, key = certs.make()("good")
 
+describe("an error of the system", function()
+   it("is for want of memory or descriptors where its number says so", function()
+      local resources = require "smtp.ground.resources"
+      for errno = 0, 140 do
+         assert.equal(errno == 12 or errno == 23 or errno == 24, resources.lacks(errno), errno)
+      end
+      assert.is_false(resources.lacks(nil))
+   end)
+end)
+
 local program = [[
 local phase, port, preload = arg[1], tonumber(arg[2]), arg[3] == "all"
 local safe = require "smtp.safe"

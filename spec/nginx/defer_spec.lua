@@ -102,6 +102,36 @@ describe("a deferred message", function()
       wait(function() return receipt end)
    end)
 
+   it("that a mistake in this library keeps from being sent is a SystemError, and the next one goes out", function()
+      local err
+      local log = ngx.log
+      ngx.log = function() end
+      finally(function() ngx.log = log end)
+      local defer = require "smtp.runtime.nginx.defer"
+      assert(defer.add(function() error("broken", 0) end, {}, {}, function(_, why) err = why end))
+      wait(function() return err end)
+      assert.same({ "system", "smtp.defer failed: broken" }, { err.kind, err.what })
+      assert(safe.defer(options()))
+      wait(function() return mx:count("message") == 1 end)
+   end)
+
+   for why, expected in pairs {
+      ["process exiting"] = { "system", "timer", "later", "this worker of nginx is about to end: process exiting",
+         "Send the message with smtp.send, or in the next worker" },
+      ["too many pending timers"] = { "system", "timer", "later",
+         "nginx could not make a timer: too many pending timers", "Raise lua_max_pending_timers in nginx.conf" },
+   } do
+      it("without a timer is a SystemError that retries later: " .. why, function()
+         local at = ngx.timer.at
+         finally(function() ngx.timer.at = at end)
+         ngx.timer.at = function() return nil, why end
+         local ticket, err = safe.defer(options())
+         assert.is_nil(ticket)
+         assert.same(expected, { err.kind, err.reason, err.retry, err.what, err.hint })
+         assert.equal(0, mx:count("open"))
+      end)
+   end
+
    it("beyond a thousand that wait is refused, and all others go out", function()
       local done, err = 0, nil
       for _ = 1, 1010 do

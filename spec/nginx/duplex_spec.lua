@@ -1,6 +1,7 @@
 -- What a server says while nginx sends: it is heard at once, and neither waits for the other's buffers.
 local certs = require "spec.tools.certs"
 local core = require "smtp.core"
+local duplex = require "smtp.runtime.nginx.duplex"
 local safe = require "smtp.safe"
 local server = require "spec.nginx.server"
 
@@ -136,3 +137,70 @@ for _, tls in ipairs { false, true } do
       end)
    end)
 end
+
+describe("a duplex", function()
+   -- A socket: what it takes to send, what send returns, and what receiveany returns, in turn.
+   local function open(seconds, sent, heard)
+      local sock, calls = {}, 0
+      function sock.send(_, data)
+         if seconds > 0 then ngx.sleep(seconds) end
+         sock.has_sent = true
+         return unpack(sent or { #data }) -- luacheck: ignore
+      end
+      function sock.receiveany()
+         calls = calls + 1
+         if heard[calls] == "wait" then ngx.sleep(10) end
+         return unpack(heard[calls]) -- luacheck: ignore
+      end
+      return duplex.new(sock), function() return calls end, sock
+   end
+
+   it("rests before it is used, and where all is sent at once", function()
+      local one = open(0, nil, {})
+      assert.is_true(one:rests())
+      assert.equal(3, one:send "abc")
+      assert.is_true(one:rests())
+   end)
+
+   it("listens once more where the time to listen is over, and goes on sending", function()
+      local one, calls = open(0.05, nil, { { nil, "timeout" }, { nil, "timeout" }, "wait" })
+      assert.equal(3, one:send "abc")
+      assert.equal(3, calls())
+      assert.is_false(one:rests())
+      assert.same({ nil, "timeout" }, { one:receiveany(10, 1) })
+      one:kill()
+   end)
+
+   it("says what it hears before it has sent all, and sends the rest after that", function()
+      local one = open(0.05, nil, { { "250 ok" }, "wait" })
+      assert.equal(2, one:send "abc")
+      assert.is_false(one:rests())
+      assert.equal("250 ok", one:receiveany(10, 100))
+      assert.same({ nil, "closed" }, { one:send "d" }) -- that is not the rest
+      assert.equal(1, one:send "c")
+      one:kill()
+   end)
+
+   it("ends what waits where it is killed", function()
+      local one, _, sock = open(0.2, nil, { { "250 ok" } })
+      assert.equal(2, one:send "abc")
+      one:kill()
+      ngx.sleep(0.4)
+      assert.is_nil(sock.has_sent)
+   end)
+
+   it("says why a socket does not send, before and after it hears something", function()
+      assert.same({ nil, "broken pipe" }, { open(0, { nil, "broken pipe" }, {}):send "abc" })
+      local one = open(0.05, { nil, "broken pipe" }, { { "250 ok" }, "wait" })
+      assert.equal(2, one:send "abc")
+      one:receiveany(10, 100)
+      assert.same({ nil, "broken pipe" }, { one:send "c" })
+      one:kill()
+   end)
+
+   it("says what the socket says where nothing is heard", function()
+      local one = open(0.05, nil, { { nil, "closed" } })
+      assert.equal(2, one:send "abc")
+      assert.same({ nil, "closed" }, { one:receiveany(10, 100) })
+   end)
+end)

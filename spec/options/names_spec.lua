@@ -14,6 +14,20 @@ describe("the table of options", function()
       end
    end)
 
+   it("has options that are used as they are, and not copied", function()
+      local function sorted(set)
+         local list = {}
+         for name in pairs(set) do list[#list + 1] = name end
+         table.sort(list)
+         return table.concat(list, " ")
+      end
+      assert.equal("auth_mechanisms loop transport", sorted(names.connection.objects))
+      assert.equal("bcc cc dkim from reply_to to", sorted(names.message.objects))
+      local all = {}
+      for i, name in ipairs(names.all) do all[i] = name end
+      assert.equal(#names.connection.names + #names.message.names, #all)
+   end)
+
    it("lets smtp.probe recommend options that are neither secrets nor objects", function()
       local t = { domain = "me.example", username = "ann", password = "sesame", token = "t", transport = {},
          auth_mechanisms = { "PLAIN" }, tls_cert = "c.pem", trace = print, keepalive = { idle = 1 }, port = 25 }

@@ -2,6 +2,7 @@
 local outboxes = require "spec.tools.outboxes"
 local dkim_keys = require "spec.tools.dkim_keys"
 local smtp = require "smtp.safe"
+local sqlite = require "smtp.outbox.sqlite"
 
 local message = outboxes.message
 
@@ -44,6 +45,28 @@ describe("A message that was put", function()
       assert.same({ NOTIFY = "FAILURE", ORCPT = "rfc822;old@example.net" },
          got.recipients[1].parameters)
       assert.same({}, got.recipients[2].parameters)
+   end)
+
+   it("must not change its size meanwhile", function()
+      local path = outboxes.path()
+      local function write(char)
+         local file = assert(io.open(path, "wb"))
+         file:write("Subject: x\n\n", (char):rep(70000))
+         file:close()
+      end
+      local own = assert(sqlite.open(outboxes.path()))
+      local case = outboxes.new { store = setmetatable({}, { __index = function(_, name)
+         return function(_, ...)
+            if name == "put" then write "\n" end -- each is two octets on the wire
+            return own[name](own, ...)
+         end
+      end }) }
+      write "x"
+      local id, err = case.box:put { from = "ann@example.org", to = "bob@example.net", raw = io.open(path, "rb") }
+      assert.is_nil(id)
+      assert.equal("source size message not sent: the message changed its size while it was put",
+         ("%s %s %s"):format(err.kind, err.reason, err.what))
+      assert.same({}, case.box:list())
    end)
 
    it("needs SMTPUTF8 if an address in its header does", function()

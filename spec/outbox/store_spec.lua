@@ -72,6 +72,13 @@ describe("The option store", function()
       end
    end
 
+   it("gives an error where its method commit returns one list", function()
+      local case = new_case("commit", function() return { true } end)
+      local result, err = case.box:run { once = true }
+      assert.is_nil(result)
+      assert.equal("the method commit of the store returned one list, not two", err.what)
+   end)
+
    it("may say that there is nothing", function()
       local case = new_case("get", function() end)
       local entry, err = case.box:get "a"

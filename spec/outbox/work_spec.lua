@@ -217,3 +217,20 @@ describe("run", function()
       assert.equal("sent", states(case.box:get "m1"))
    end)
 end)
+
+describe("an event loop that fails", function()
+   after_each(outboxes.clean)
+
+   it("ends outbox:run, with its cause", function()
+      local case = outboxes.new()
+      put(case, 1)
+      local cause = {}
+      case.box.sleep = function() return "the loop is gone", cause end
+      local totals, err = case.box:run()
+      assert.is_nil(totals)
+      assert.same({ "source", "loop", "outbox:run stopped, because the event loop failed: the loop is gone" },
+         { err.kind, err.reason, err.what })
+      assert.equal(cause, err.cause)
+      assert.equal("sent", case.box:get("m1").state)
+   end)
+end)

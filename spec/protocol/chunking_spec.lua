@@ -505,6 +505,27 @@ describe("A session", function()
       assert.equal("body", session:wants())
    end)
 
+   -- `more`: fields of the transaction that say how long the message is.
+   local function send_wrong(capabilities, more, text)
+      local session = sessions.open({}, "250-PIPELINING\r\n" .. capabilities)
+      more.from, more.to = "a@x", { "b@x" }
+      local mail = begin(session, core.transaction(more))
+      if capabilities == "" then session:heard("354 go\r\n") end
+      session:body(text, 1)
+      session:body_end()
+      assert.same({ "source", "size" }, { session:trouble().kind, session:trouble().reason })
+      assert.equal("unsent", mail:recipients()[1].state)
+      assert.equal("", session:output())
+   end
+
+   it("breaks off a message that is shorter or longer than was declared", function()
+      for _, text in ipairs { "hi\r\n", "hello!!\r\n" } do
+         send_wrong("250-CHUNKING\r\n", { size = 8, exact = true }, text)
+         send_wrong("250-CHUNKING\r\n", { source_len = 8 }, text)
+         send_wrong("", { source_len = 8 }, text)
+      end
+   end)
+
    -- Otherwise the server would take a message that turns out to be longer for whole.
    it("holds back the last octet of a chunk until the message has ended", function()
       for _, longer in ipairs { false, true } do

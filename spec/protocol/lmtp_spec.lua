@@ -170,6 +170,23 @@ describe("LMTP", function()
       assert.equal("doubt", err.retry)
    end)
 
+   it("that says goodbye among the verdicts defers one recipient, and leaves the others unknown", function()
+      local _, err = send({}, script [[
+         <hi>
+         <to_three>
+         C: DATA
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <go>
+         S: 250 a
+         S: 421 4.3.2 going down
+      ]])
+      assert.equal("accepted deferred unknown", states(err))
+      assert.same({ 421, "partly", "doubt" }, { err.recipients[2].code, err.sent, err.retry })
+   end)
+
    it("with one reply too many keeps the verdicts", function()
       local receipt = send({ to = "a@x.example" }, script [[
          <hi>

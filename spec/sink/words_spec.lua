@@ -11,6 +11,28 @@ describe("text in a received message", function()
       assert.is_nil(words.utf8("x", "koi8-r"))
    end)
 
+   it("has the characters of Unicode's tables", function()
+      -- By byte; all others are themselves.
+      local windows = { [128] = 0x20AC, [130] = 0x201A, [131] = 0x192, [132] = 0x201E, [133] = 0x2026, [134] = 0x2020,
+         [135] = 0x2021, [136] = 0x2C6, [137] = 0x2030, [138] = 0x160, [139] = 0x2039, [140] = 0x152, [142] = 0x17D,
+         [145] = 0x2018, [146] = 0x2019, [147] = 0x201C, [148] = 0x201D, [149] = 0x2022, [150] = 0x2013,
+         [151] = 0x2014, [152] = 0x2DC, [153] = 0x2122, [154] = 0x161, [155] = 0x203A, [156] = 0x153, [158] = 0x17E,
+         [159] = 0x178 }
+      local latin_9 = { [164] = 0x20AC, [166] = 0x160, [168] = 0x161, [180] = 0x17D, [184] = 0x17E, [188] = 0x152,
+         [189] = 0x153, [190] = 0x178 }
+      local function utf8(number)
+         local last = string.char(128 + number % 64)
+         if number < 2048 then return string.char(192 + math.floor(number / 64)) .. last end
+         return string.char(224 + math.floor(number / 4096), 128 + math.floor(number / 64) % 64) .. last
+      end
+      for charset, special in pairs { ["windows-1252"] = windows, ["cp1252"] = windows, latin1 = windows,
+         ["iso-8859-1"] = windows, ["iso-8859-15"] = latin_9 } do
+         for byte = 128, 255 do
+            assert.equal(utf8(special[byte] or byte), words.utf8(string.char(byte), charset), charset .. byte)
+         end
+      end
+   end)
+
    it("in base64 may be damaged", function()
       for text, expected in pairs { ["aGVsbG8="] = "hello", ["aGVs\r\nbG8"] = "hello", ["aGVs*bG8h"] = "hello!",
          ["aGVsb"] = "hel", ["QQ==QQ=="] = "A", [""] = "", ["===="] = "", ["QR"] = "A" } do
