@@ -16,7 +16,8 @@ describe("lua-smtp", function()
          ["send -n=yes"] = "%-n takes no value", ["outbox lst"] = "Did you mean list",
          ["send -z"] = "no flag %-z%.", ["send -vz"] = "no flag %-z%.", ["send -from a@x"] = "Write %-%-from",
          ["send --no-subject"] = "%-%-subject takes a value", ["send hello"] = '"hello" is not a flag',
-         ["sink 2525"] = '"2525" is not a flag', ["send --smtp://ann:sesame-arg@host"] = "a URL is given without %-%-url",
+         ["sink 2525"] = '"2525" is not a flag',
+         ["send --smtp://ann:sesame-arg@host"] = "a URL is given without %-%-url",
          ["send --envelope x"] = "%-%-envelope%-from ADDRESS" } do
          local text, status = command.smtp(line)
          assert.equal(64, status, line)
@@ -33,7 +34,8 @@ describe("A flag with a letter too many", function()
             for _, name in ipairs { flag.name, not flag.takes and "no-" .. flag.name or nil } do
                local typed = name:gsub("[a-z]$", "%0%0")
                local _, err = errors.returning(unknown_flag.refuse)("--" .. typed, typed, one)
-               if #name > 3 then assert.truthy((err.hint .. " "):find("%-%-" .. name:gsub("%-", "%%%0") .. "[? ]"), err.hint) end
+               local shown = "%-%-" .. name:gsub("%-", "%%%0") .. "[? ]"
+               if #name > 3 then assert.truthy((err.hint .. " "):find(shown), err.hint) end
             end
          end
       end

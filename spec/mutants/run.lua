@@ -181,7 +181,8 @@ function calls.prepare()
    local first = FOLDER .. "/1"
    assert(os.execute(("rm -rf %s/[0-9]* && mkdir -p %s/build/tmp && git ls-files -z | xargs -0 cp --parents -t %s")
       :format(FOLDER, first, first)))
-   assert(shell(first, BUILD .. " && make -s build LUAS='" .. table.concat(OTHERS, " ") .. "'"), "the library does not build")
+   local all = ("%s && make -s build LUAS='%s'"):format(BUILD, table.concat(OTHERS, " "))
+   assert(shell(first, all), "the library does not build")
    for worker = 2, workers do assert(os.execute(("cp -a %s %s/%d"):format(first, FOLDER, worker))) end
 end
 

@@ -75,8 +75,8 @@ describe("what nginx says", function()
    end)
 
    it("about a name is about tls_host where that is an address", function()
-      for name, hint in pairs { ["mx.example"] = "wrong_host", ["127.0.0.1"] = "wrong_address", ["::1"] = "wrong_address",
-         ["1.2.3.4.example"] = "wrong_host" } do
+      for name, hint in pairs { ["mx.example"] = "wrong_host", ["127.0.0.1"] = "wrong_address",
+         ["::1"] = "wrong_address", ["1.2.3.4.example"] = "wrong_host" } do
          assert.same({ "certificate:wrong_host", "hostname mismatch", troubles.hints[hint] },
             { troubles.of_handshake("62: hostname mismatch", name) })
       end
