@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Dovecot's LMTP on loopback and on a unix socket, for the live specs. It knows ann, bob and carol, and full,
 # whose box is where nobody can write.
-# Prints "ready PORT 0 PID DIRECTORY" and serves until it gets SIGTERM; the socket is DIRECTORY/lmtp.
+# Prints "ready lmtp=PORT pid=PID work=DIRECTORY" and serves until it gets SIGTERM; the socket is DIRECTORY/lmtp.
 set -eu
 . spec/live/unpacked.sh
 enter "${1:-}" dovecot dovecot-core dovecot-lmtpd
@@ -62,5 +62,5 @@ dovecot -F -c /etc/dovecot/live.conf >/var/log/dovecot.start 2>&1 &
 dovecot=$!
 up() { [ -S "$work/lmtp" ] && is_listening "$port"; }
 wait_for up || { echo "Dovecot did not start:"; tail -n 4 -q /var/log/dovecot.start /var/log/dovecot.log; exit 1; }
-echo "ready $port 0 $$ $work"
+echo "ready lmtp=$port pid=$$ work=$work"
 while :; do sleep 0.2; done

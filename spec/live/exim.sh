@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Exim (with GnuTLS) on loopback, for the live specs: AUTH PLAIN, and EXTERNAL from client certificates.
 # On port OPEN it offers EXTERNAL to everybody, on STRICT only to those whose certificate it trusts.
-# Prints "ready OPEN STRICT PID DIRECTORY" and serves until it gets SIGTERM.
+# Prints "ready submission=OPEN strict=STRICT smtps=PORT pid=PID work=DIRECTORY" and serves until it gets SIGTERM.
 set -eu
 . spec/live/unpacked.sh
 enter "${1:-}" exim exim4-daemon-heavy
@@ -13,12 +13,13 @@ cp build/spec/certs/{good.pem,good.key,ca.pem} /etc/exim4/
 chmod 644 /etc/exim4/*
 chown -R Debian-exim:Debian-exim /var/spool/exim4 /var/log/exim4 /var/boxes
 
-read -r open strict < <(free_ports 2)
+read -r open strict smtps < <(free_ports 3)
 cat >/etc/exim4/exim4.conf <<END
 keep_environment =
 primary_hostname = mx.live.example
 local_interfaces = 127.0.0.1
-daemon_smtp_ports = $open : $strict
+daemon_smtp_ports = $open : $strict : $smtps
+tls_on_connect_ports = $smtps
 pid_file_path = /var/spool/exim4/pid
 tls_advertise_hosts = *
 tls_certificate = /etc/exim4/good.pem
@@ -90,5 +91,5 @@ exim4 -bdf >/var/log/start.log 2>&1 &
 exim=$!
 up() { is_listening "$open" && is_listening "$strict"; }
 wait_for up || { echo "Exim did not start:"; tail -n 4 -q /var/log/start.log /var/log/exim4/*; exit 1; }
-echo "ready $open $strict $$ $work"
+echo "ready submission=$open strict=$strict smtps=$smtps pid=$$ work=$work"
 while :; do sleep 0.2; done

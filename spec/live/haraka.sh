@@ -1,22 +1,11 @@
 #!/usr/bin/env bash
 # Haraka on loopback, for the live specs: what follows the end of a message before its answer, it refuses. Installed by
 # npm under build/live; nothing else of this machine changes.
-# Prints "ready PORT 0 PID DIRECTORY" and serves until it gets SIGTERM.
+# Prints "ready plain=PORT pid=PID work=DIRECTORY" and serves until it gets SIGTERM.
 set -eu
 modules=$PWD/build/live/haraka
-mkdir -p "$modules"
-exec 9>"$modules/lock"
-flock 9 # specs may run in two places at a time
-if [ ! -e "$modules/fetched" ]; then
-   echo '{ "private": true }' >"$modules/package.json"
-   (cd "$modules" && npm install --cache "$modules/cache" --no-audit --no-fund --ignore-scripts Haraka@3.3.4 \
-      >npm.log 2>&1) || { echo "cannot install Haraka: $(tail -n 1 "$modules/npm.log")"; exit 1; }
-   rm -rf "$modules/cache"
-   touch "$modules/fetched"
-fi
-exec 9>&-
-
 . spec/live/unpacked.sh
+npm_install "$modules" Haraka@3.3.4
 read -r port < <(free_ports 1)
 work=$(mktemp -d /tmp/lua-smtp-live.XXXXXX)
 mkdir -p "$work"/{config,plugins,var/boxes}
@@ -75,5 +64,5 @@ node "$modules/node_modules/Haraka/bin/haraka" -c "$work" >"$work/log" 2>&1 &
 haraka=$!
 up() { is_listening "$port"; }
 wait_for up || { echo "Haraka did not start:"; tail -n 4 "$work/log"; exit 1; }
-echo "ready $port 0 $$ $work"
+echo "ready plain=$port pid=$$ work=$work"
 while :; do sleep 0.2; done

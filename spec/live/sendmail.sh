@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Programs of Debian that send mail by /usr/sbin/sendmail, which is a link to lua-smtp here, for the live specs.
-# Prints "ready 0 0 PID DIRECTORY". The specs run the programs in the mount namespace of PID, until it gets SIGTERM.
+# Prints "ready pid=PID work=DIRECTORY". The specs run the programs in the mount namespace of PID, until it gets SIGTERM.
 set -eu
 . spec/live/unpacked.sh
 if [ -z "${1:-}" ]; then
@@ -18,5 +18,5 @@ echo 'crontab:x:7007:' >>/etc/group
 mkdir -p /var/spool/cron/crontabs /var/cache/logwatch /var/home
 echo "Nov 30 10:00:00 box sudo:     ann : TTY=pts/0 ; PWD=/home/ann ; USER=root ; COMMAND=/bin/ls" >/var/log/auth.log
 trap leave TERM INT EXIT
-echo "ready 0 0 $$ $work"
+echo "ready pid=$$ work=$work"
 while :; do sleep 0.2; done

@@ -75,23 +75,27 @@ function servers.transport(said)
    end
 end
 
--- Runs the script of this name, which says "ready", two ports, its process and its directory.
--- -> { ports =, work = directory, user, password, ca_file, arrived = function(box), stop } | nil, why
-local function start(file_name)
+--- Runs the script of this name, which says "ready" and then name=value: its ports, its process, its directory.
+---@return table|nil server   { ports, work = directory, user, password, ca_file, arrived = function(box), stop }
+---@return string? why
+function servers.run(file_name)
    certs.make()
    local pipe = io.popen(("TOKEN_KEY='%s' bash spec/live/%s 2>&1"):format(token_key, file_name))
-   local first, second, pid, work
+   local ready
    local said = {}
    for line in pipe:lines() do
       said[#said + 1] = line
-      first, second, pid, work = line:match("^ready (%d+) (%d+) (%d+) (%S+)$")
-      if first then break end
+      ready = line:match("^ready (.*)$")
+      if ready then break end
    end
-   if not first then
+   if not ready then
       pipe:close()
       return nil, table.concat(said, "\n")
    end
-   local self = { ports = { tonumber(first), tonumber(second) }, pid = pid, work = work, user = "ann",
+   local fields, ports = {}, {}
+   for name, value in ready:gmatch("(%w+)=(%S+)") do fields[name], ports[name] = value, tonumber(value) end
+   local pid, work = fields.pid, fields.work
+   local self = { ports = ports, pid = pid, work = work, user = fields.user or "ann",
       password = "sesame", ca_file = ca_file "ca" }
 
    -- What came to `box@live.example` since the last time, oldest first: each message without the lines
@@ -131,39 +135,39 @@ end
 
 --- Postfix with Dovecot's SASL: submission_port requires TLS and AUTH, relay_port offers neither.
 function servers.start()
-   local self, why = start("servers.sh")
+   local self, why = servers.run("servers.sh")
    if not self then return nil, why end
-   self.submission_port, self.relay_port = self.ports[1], self.ports[2]
+   self.submission_port, self.relay_port = self.ports.submission, self.ports.plain
    return self
 end
 
 --- Exim: open_port offers EXTERNAL to everybody, strict_port only to those whose certificate it trusts.
 function servers.start_exim()
-   local self, why = start("exim.sh")
+   local self, why = servers.run("exim.sh")
    if not self then return nil, why end
-   self.open_port, self.strict_port = self.ports[1], self.ports[2]
+   self.open_port, self.strict_port = self.ports.submission, self.ports.strict
    return self
 end
 
 --- Dovecot's LMTP, on lmtp_port and on the unix socket lmtp_socket.
 function servers.start_dovecot()
-   local self, why = start("dovecot.sh")
+   local self, why = servers.run("dovecot.sh")
    if not self then return nil, why end
-   self.lmtp_port, self.lmtp_socket = self.ports[1], self.work .. "/lmtp"
+   self.lmtp_port, self.lmtp_socket = self.ports.lmtp, self.work .. "/lmtp"
    return self
 end
 
 --- Haraka, on port: it refuses what follows the end of a message before its answer.
 function servers.start_haraka()
-   local self, why = start("haraka.sh")
+   local self, why = servers.run("haraka.sh")
    if not self then return nil, why end
-   self.port = self.ports[1]
+   self.port = self.ports.plain
    return self
 end
 
 --- Programs that send mail by sendmail, which is a link to lua-smtp: no server.
 function servers.start_senders()
-   return start("sendmail.sh")
+   return servers.run("sendmail.sh")
 end
 
 --- The header of a message that no server adds to.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Postfix with Dovecot's SASL on loopback, for the live specs. TOKEN_KEY: what tokens are signed with.
-# Prints "ready SUBMISSION RELAY PID DIRECTORY" and serves until it gets SIGTERM.
+# Prints "ready submission=PORT plain=PORT smtps=PORT pid=PID work=DIRECTORY" and serves until it gets SIGTERM.
 set -eu
 : "${TOKEN_KEY:?is not set}"
 . spec/live/unpacked.sh
@@ -20,7 +20,7 @@ postdrop:x:7004:
 mailbox:x:7005:
 END
 
-read -r submission relay < <(free_ports 2)
+read -r submission relay smtps < <(free_ports 3)
 # What `postfix start` would do as well, and take seconds.
 mkdir -p /var/spool/postfix /var/lib/postfix /var/boxes /var/dovecot /etc/postfix
 cd /var/spool/postfix
@@ -69,6 +69,10 @@ cat >/etc/postfix/master.cf <<END
 127.0.0.1:$submission inet n - n - - smtpd
    -o smtpd_tls_security_level=encrypt
    -o smtpd_tls_auth_only=yes
+   -o smtpd_sasl_auth_enable=yes
+   -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:$smtps inet n - n - - smtpd
+   -o smtpd_tls_wrappermode=yes
    -o smtpd_sasl_auth_enable=yes
    -o smtpd_client_restrictions=permit_sasl_authenticated,reject
 127.0.0.1:$relay inet n - n - - smtpd
@@ -157,5 +161,5 @@ dovecot -F -c /etc/dovecot/live.conf >/var/log/dovecot.start 2>&1 &
 dovecot=$!
 up() { [ -S /var/spool/postfix/private/auth ] && is_listening "$submission"; }
 wait_for up || { echo "the servers did not start:"; tail -n 4 -q /var/log/dovecot.start /var/log/*.log; exit 1; }
-echo "ready $submission $relay $$ $work"
+echo "ready submission=$submission plain=$relay smtps=$smtps pid=$$ work=$work"
 while :; do sleep 0.2; done

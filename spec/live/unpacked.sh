@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sourced by the scripts here that start servers. Nothing is installed: Debian packages are unpacked under
-# build/live, and seen in their places by the script alone (a mount namespace of its own, in which /etc and
-# /var take writes that vanish with it).
+# build/live, and seen in their places by the script alone (a mount namespace of its own, in which /usr, /etc
+# and /var take writes that vanish with it).
 
 # The packages of the set `name`, unpacked once, and the libraries they name and this machine lacks.
 unpack() { # name, package ...
@@ -55,9 +55,9 @@ enter() { # outside, name, package ...
    [ "$outside" != "$here" ] || { echo "not in a mount namespace of its own"; exit 1; }
    work=$(mktemp -d /tmp/lua-smtp-live.XXXXXX)
    chmod 755 "$work"
-   mkdir -p "$work"/{etc,etc.work,var,var.work} "$root/etc"
+   mkdir -p "$work"/{usr,usr.work,etc,etc.work,var,var.work} "$root/etc"
    cp -a "$root/var/." "$work/var/" 2>/dev/null || :
-   mount -t overlay overlay -o "lowerdir=$root/usr:/usr" /usr
+   mount -t overlay overlay -o "lowerdir=$root/usr:/usr,upperdir=$work/usr,workdir=$work/usr.work" /usr
    mount -t overlay overlay -o "lowerdir=$root/etc:/etc,upperdir=$work/etc,workdir=$work/etc.work" /etc
    mount -t overlay overlay -o "lowerdir=/var,upperdir=$work/var,workdir=$work/var.work" /var
    ldconfig 2>/dev/null || :
@@ -68,6 +68,23 @@ leave() {
    umount -l /var /etc /usr
    rm -rf "$work" 2>/dev/null || :
    exit 0
+}
+
+# Packages of npm, installed once in a folder of their own.
+npm_install() { # folder, package@version ...
+   local modules=$1
+   shift
+   mkdir -p "$modules"
+   exec 9>"$modules/lock"
+   flock 9 # specs may run in two places at a time
+   if [ ! -e "$modules/fetched" ]; then
+      echo '{ "private": true }' >"$modules/package.json"
+      (cd "$modules" && npm install --cache "$modules/cache" --no-audit --no-fund --ignore-scripts "$@" \
+         >npm.log 2>&1) || { echo "cannot install $*: $(tail -n 1 "$modules/npm.log")"; exit 1; }
+      rm -rf "$modules/cache"
+      touch "$modules/fetched"
+   fi
+   exec 9>&-
 }
 
 free_ports() { # as many as asked for, free just now, and below those that outgoing connections get
@@ -94,3 +111,20 @@ wait_for() { # a command that succeeds within 10 seconds
 }
 
 is_listening() { (: </dev/tcp/127.0.0.1/"$1") 2>/dev/null; }
+
+# Writes the program `deliver`: it keeps the message on its standard input for each box that its arguments name.
+write_deliver() { # path
+   cat >"$1" <<'DELIVER'
+#!/bin/sh
+name=$(date +%s%N).$$
+cat >/var/boxes/$name
+for box; do
+   box=${box%@*}
+   mkdir -p "/var/boxes/$box/new"
+   cp "/var/boxes/$name" "/var/boxes/$box/new/.$name"
+   mv "/var/boxes/$box/new/.$name" "/var/boxes/$box/new/$name"
+done
+rm "/var/boxes/$name"
+DELIVER
+   chmod 755 "$1"
+}
