@@ -8,7 +8,8 @@ local servers = require "spec.live.servers"
 
 local matrix = {}
 
-local MANUAL, BEGIN, END = "lua/README.md", "<!-- servers -->\n\n", "\n<!-- end -->"
+local MANUAL = "lua/README.md"
+local BEGIN, END = "<!-- servers, by spec/live/matrix_spec.lua -->\n\n", "\n<!-- end of servers -->"
 
 --- The servers: their names, the scripts that start them, and whether CI starts them for other specs as well.
 matrix.servers = {
