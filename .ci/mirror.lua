@@ -14,7 +14,7 @@ local rooms = { -- the files of a folder, the folder of their specs: the first t
    { "^csrc/(%a+/[a-z0-9_]+)%.c$" },
 }
 local apart = { project = true, live = true, hosts = true, browser = true, exhaust = true, regress = true, diagnosis = true,
-   peers = true }
+   peers = true, fuzz = true }
 
 local function spec_of(path)
    for _, room in ipairs(rooms) do

@@ -28,6 +28,15 @@ describe("send_many", function()
       assert.equal(0, summary.failed)
    end)
 
+   it("makes no connection where there are no messages", function()
+      local function transport() error "a connection is made" end
+      for _, none in ipairs { {}, function() end } do
+         local options = { host = "mx.example", tls = "skip", transport = transport }
+         local summary = assert(smtp.send_many(options, none, { connections = 2 }))
+         assert.same({ 0, 0, {} }, { summary.sent, summary.failed, summary.results })
+      end
+   end)
+
    it("has an error for each message that fails, and goes on", function()
       local list = messages("a", "b", "c")
       list[2].to = "nobody at all"

@@ -127,7 +127,7 @@ end
 local send_many, defer = safe.send_many, safe.defer
 
 function safe.send_many(t, messages, settings)
-   local on_result = type(settings) == "table" and settings.on_result
+   local on_result = type(settings) == "table" and rawget(settings, "on_result")
    if type(on_result) == "function" then
       local copy = {}
       for name, value in next, settings do copy[name] = value end

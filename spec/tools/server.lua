@@ -178,6 +178,18 @@ function commands.AUTH(self)
    self:say(self.reply and self:reply("auth") or "235 2.7.0 ok")
 end
 
+function commands.HELO(self)
+   self:say("250 mx")
+end
+
+function commands.STARTTLS(self)
+   self:say("220 go")
+end
+
+function commands.VRFY(self)
+   self:say("252 maybe")
+end
+
 function commands.NOOP(self)
    self:say(self.noop or "250 ok")
 end

@@ -134,7 +134,11 @@ function many.run(server, settings, messages, beside)
    local loop, err = runtime.loop(server)
    if err then return nil, err end
    local ran, cause, is_ours = true, nil, nil
-   if #jobs > 1 or loop then ran, cause, is_ours = scheduler.run(jobs, loop) else jobs[1]() end
+   if #jobs > 1 or loop then
+      ran, cause, is_ours = scheduler.run(jobs, loop)
+   elseif jobs[1] then
+      jobs[1]()
+   end
    if is_ours then return nil, cause end
    if not ran then error(cause, 0) end
    return queue:summary()
