@@ -160,6 +160,8 @@ staged.rows("this machine", {
 })
 
 staged.rows("a recipient", {
+   { "after too many refusals, says chasquid", options = mx(), server = { RCPT = "421 4.5.0 Too many errors, bye" },
+      error = { "disconnected", "rate_limited", "client", "later" }, says = { "too much was refused", "Remove" } },
    { "elsewhere, says Exim without an enhanced code", options = ANONYMOUS,
       server = { RCPT = "550-Please turn on SMTP Authentication in your mail client.\n550-(box) [192.0.2.1]:49152 is "
          .. "not permitted to relay through this server\n550 without authentication." },

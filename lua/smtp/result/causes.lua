@@ -25,6 +25,11 @@ local LOGIN_AGAIN = "Check username and password, and wait: the server accepts n
 
 local LOGINS = "limits how often this machine or account may log in"
 
+local REFUSALS = "closes a connection on which too much was refused"
+
+local WITHOUT_REFUSED = "Remove the recipients that the server refused before, and send again: "
+   .. "each refusal counts"
+
 local TOMORROW = "Wait until the next day, or have the limit of the account raised"
 
 local MORE = "Wait until the limit is renewed, or have the plan of the account raised"
@@ -196,7 +201,8 @@ return {
          .. "unknown[192.0.2.1]" },
       { "rate_limited", "450 4.7.1 Error: *too much mail* from 192.0.2.1" },
       { "rate_limited", "450 4.7.1 Error: *too many recipients from* 192.0.2.1" },
-      { "rate_limited", "421 4.7.0 mail.example.com Error: *too many errors*" },
+      { "rate_limited", "421 4.7.0 mail.example.com Error: *too many errors*",
+         hint = WITHOUT_REFUSED, sentence = REFUSALS },
       { "eightbit", "550 5.6.0 *improper use of 8-bit data* in message header" },
       { "header", "550 5.5.2 Error: *bare received|bare LF|bare newline|bare line feed|"
          .. "barelinefeed*", at = "message", sentence = BARE_LF, hint = CRLF },
