@@ -4,11 +4,13 @@
 --    <!-- types: smtp.Receipt -->   the fields of a class of types.lua
 --    <!-- errors -->                the classes of errors, with what each means
 --    <!-- troubleshooting -->       reasons and providers
+--    <!-- promises -->              what is promised, and the proof of it
 --
 -- With "check" it changes nothing, and ends with 1 where the file is not current.
-package.path = "lua/?.lua;.ci/?.lua;" .. package.path
+package.path = "lua/?.lua;.ci/?.lua;?.lua;" .. package.path
 
 local annotations = require "annotations"
+local proofs = require "spec.proof.proofs"
 local troubleshooting = require "troubleshooting"
 
 local PATH = "lua/README.md"
@@ -59,7 +61,16 @@ local function error_classes()
    return table.concat(rows) .. "\n"
 end
 
-local writers = { types = fields_of, errors = error_classes, troubleshooting = troubleshooting.chapter }
+local function promises()
+   local rows = { "\n| promise | proof | |\n|---|---|---|\n" }
+   for _, proof in ipairs(proofs) do
+      rows[#rows + 1] = ("| %s | `%s` | %s |\n"):format(cell(proof[2]), proof[1], cell(proof[3]))
+   end
+   return table.concat(rows) .. "\n"
+end
+
+local writers = { types = fields_of, errors = error_classes, promises = promises,
+   troubleshooting = troubleshooting.chapter }
 
 local function read(path)
    local file = assert(io.open(path))

@@ -5,6 +5,14 @@
 local specs = "busted --lua=lua5.4 --helper=spec/tools/recorder.lua -o plainTerminal -p _spec "
 
 return {
+   { "auth", "A server without AUTH is told apart from every other failure, and a message is sent without a login only "
+      .. "where `auth = \"prefer\"` allows it.", "replies to EHLO and AUTH, before and after TLS; each mechanism",
+      specs .. "spec/protocol/auth spec/protocol/auth_spec.lua spec/protocol/extensions_spec.lua "
+      .. "spec/protocol/hello_spec.lua spec/client/login_spec.lua spec/client/mechanisms_spec.lua" },
+   { "tls", "A password is sent only where TLS is verified, on loopback, or where you allow it. What was said before "
+      .. "TLS is forgotten.", "certificates, names, versions, injected text, refused and missing STARTTLS",
+      specs .. "spec/protocol/starttls_spec.lua spec/client/tls_spec.lua spec/socket/handshake_spec.lua "
+      .. "spec/socket/certificate_spec.lua spec/socket/tls_spec.lua spec/diagnosis/tls_spec.lua" },
    { "cuts", "Wherever a connection ends, the receipt or the error says what happened.",
       "every octet of the dialogue, in both directions; many messages over connections that break",
       "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },

@@ -1,5 +1,4 @@
 --- Runs the proofs of spec/proof/proofs.lua, all or those that PROOF names, and prints a row for each.
--- With the argument "table" it prints the rows of the manual instead.
 
 local proofs = require "spec.proof.proofs"
 
@@ -36,11 +35,6 @@ local function run(proof)
    print(("%-9s %9.0f %8d %7d  %s"):format(proof[1], cases, failures, os.time() - began, proof[2]))
    if failures > 0 then print(("          see %s.log"):format(name)) end
    return failures == 0
-end
-
-if arg[1] == "table" then
-   for _, proof in ipairs(proofs) do print(("| %s | `%s` | %s |"):format(proof[2], proof[1], proof[3])) end
-   return
 end
 
 os.execute("mkdir -p " .. FOLDER)
