@@ -171,23 +171,41 @@ static int session_facts(lua_State *L)
     return 1;
 }
 
-/** session:offer() -> one string with all of session:facts() that a connection without AUTH may
- * differ in from another one; nil after AUTH. Cheaper than the facts. */
+enum { OFFER_PARTS = 9 };
+
+/* Is the text what these parts are together? */
+static bool is_whole(struct smtp_text text, const struct smtp_text parts[OFFER_PARTS])
+{
+    size_t at = 0;
+    for (size_t i = 0; i < OFFER_PARTS; at += parts[i++].len) {
+        if (parts[i].len == 0) continue;
+        if (text.len - at < parts[i].len) return false;
+        if (memcmp(text.data + at, parts[i].data, parts[i].len) != 0) return false;
+    }
+    return at == text.len;
+}
+
+/** session:offer(known) -> one string with all of session:facts() that a connection without AUTH
+ * may differ in from another one, `known` where it is the same; nil after AUTH. Cheaper than the
+ * facts.
+ */
 static int session_offer(lua_State *L)
 {
+    static const struct smtp_text gap = {"\0", 1}; /* which is in none of them */
     const struct smtp_facts *facts = smtp_session_facts(to_session(L));
-    const struct smtp_text texts[] = {facts->server, facts->capabilities, facts->mechanisms,
-                                      facts->mechanisms_before_tls};
     const char states[] = {(char)('0' + facts->tls), (char)('0' + facts->starttls_offered),
                            (char)('0' + facts->esmtp)};
+    const struct smtp_text parts[OFFER_PARTS] = {
+        {states, sizeof states},     gap, facts->server,     gap,
+        facts->capabilities,         gap, facts->mechanisms, gap,
+        facts->mechanisms_before_tls};
     luaL_Buffer b;
     if (facts->auth != SMTP_AUTH_SKIPPED) return 0;
+    lua_settop(L, 2);
+    if (lua_type(L, 2) == LUA_TSTRING && is_whole(text_arg(L, 2), parts)) return 1;
     luaL_buffinit(L, &b);
-    luaL_addlstring(&b, states, sizeof states);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        luaL_addlstring(&b, "\0", 1); /* which is in none of them */
-        if (texts[i].len > 0) luaL_addlstring(&b, texts[i].data, texts[i].len);
-    }
+    for (size_t i = 0; i < OFFER_PARTS; i++)
+        if (parts[i].len > 0) luaL_addlstring(&b, parts[i].data, parts[i].len);
     luaL_pushresult(&b);
     return 1;
 }

@@ -104,13 +104,58 @@ static int core_options(lua_State *L)
     return 1;
 }
 
+/* Have the tables at `a` and `b`, whose values are no tables, the same fields? */
+static bool has_same_fields(lua_State *L, int a, int b)
+{
+    int count = 0;
+    for (lua_pushnil(L); lua_next(L, a); count++) {
+        lua_pushvalue(L, -2);
+        lua_rawget(L, b);
+        bool same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+        if (same) continue;
+        lua_pop(L, 1);
+        return false;
+    }
+    for (lua_pushnil(L); lua_next(L, b); lua_pop(L, 1))
+        count--;
+    return count == 0;
+}
+
+/** core.same(options, known, names) -> how many of the options are among `names`; nil where one of
+ * these is not what it is in `known`, whose tables contain no tables, or where they are no table */
+static int core_same(lua_State *L)
+{
+    enum { OPTIONS_AT = 1, KNOWN, NAMES, NAME, VALUE, OTHER };
+    lua_Integer count = 0;
+    luaL_checktype(L, KNOWN, LUA_TTABLE);
+    luaL_checktype(L, NAMES, LUA_TTABLE);
+    if (!lua_istable(L, OPTIONS_AT)) return 0;
+    lua_settop(L, NAMES);
+    for (lua_pushnil(L); lua_next(L, OPTIONS_AT); lua_settop(L, NAME)) {
+        lua_pushvalue(L, NAME);
+        lua_rawget(L, NAMES);
+        if (lua_isnil(L, -1)) continue;
+        lua_settop(L, VALUE);
+        lua_pushvalue(L, NAME);
+        lua_rawget(L, KNOWN);
+        bool same = lua_rawequal(L, VALUE, OTHER);
+        if (!same && lua_istable(L, VALUE) && lua_istable(L, OTHER))
+            same = has_same_fields(L, VALUE, OTHER);
+        if (!same) return 0;
+        count++;
+    }
+    lua_pushinteger(L, count);
+    return 1;
+}
+
 const struct smtp_options *to_options(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, OPTIONS);
 }
 
 static const luaL_Reg none[] = {{NULL, NULL}};
-static const luaL_Reg functions[] = {METHOD(core, options), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, options), METHOD(core, same), {NULL, NULL}};
 
 void loptions_open(lua_State *L)
 {

@@ -65,13 +65,26 @@ const char *address_unix(struct address *address, const char *host, char text[SO
     return NULL;
 }
 
+/* As inet_ntop does, at a fraction of its cost: an address is shown for each connection. */
+static void format_four(struct in_addr address, char *host)
+{
+    const unsigned char *octets = (const unsigned char *)&address.s_addr;
+    for (int i = 0; i < 4; i++) {
+        if (octets[i] >= 100) *host++ = (char)('0' + octets[i] / 100);
+        if (octets[i] >= 10) *host++ = (char)('0' + octets[i] / 10 % 10);
+        *host++ = (char)('0' + octets[i] % 10);
+        *host++ = '.';
+    }
+    host[-1] = '\0';
+}
+
 void address_format(const struct address *address, char host[SOCKET_NAME_LEN_MAX], int *port)
 {
     host[0] = '\0';
     *port = 0;
     switch (address->u.any.sa_family) {
     case AF_INET:
-        inet_ntop(AF_INET, &address->u.in.sin_addr, host, SOCKET_NAME_LEN_MAX);
+        format_four(address->u.in.sin_addr, host);
         *port = ntohs(address->u.in.sin_port);
         return;
     case AF_INET6:

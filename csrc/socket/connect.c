@@ -15,32 +15,38 @@ enum {
 };
 
 struct connecting {
-    char host[SOCKET_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
-    char source[SOCKET_NAME_LEN_MAX];
     struct address from; /* the source address, if its length is not 0 */
     int port;
     int64_t deadline_ms; /* of the first call: interruptions do not extend it */
     int64_t next_ms;     /* when the next attempt may start */
     struct resolving *job;
-    struct address list[ADDRESS_MAX];
     struct pollfd tries[ADDRESS_MAX]; /* by address; a descriptor of -1: none is under way */
     bool waits[ADDRESS_MAX];          /* its descriptor was made so that calls wait */
     int count, next, running;
     int winner;       /* its index; -1: there is none yet */
     const char *word; /* why it failed, see failure_word */
     size_t said;      /* bytes of failures in the text */
+    /* From here on all is written before it is read, and need not be zero. */
+    char host[SOCKET_NAME_LEN_MAX]; /* what was asked for, to know the same call again */
+    char source[SOCKET_NAME_LEN_MAX];
+    struct address list[ADDRESS_MAX];
     char failures[SOCKET_TEXT_MAX];
 };
 
-void connect_drop(struct smtp_socket *s)
+/* The race is over. */
+static void end(struct connecting *c)
 {
-    struct connecting *c = s->connecting;
-    if (c == NULL) return;
-    s->connecting = NULL;
     if (c->job != NULL) resolve_end(c->job);
     for (int i = 0; i < ADDRESS_MAX; i++)
         if (c->tries[i].fd >= 0) close(c->tries[i].fd);
-    free(c);
+}
+
+void connect_drop(struct smtp_socket *s)
+{
+    if (s->connecting == NULL) return;
+    end(s->connecting);
+    free(s->connecting);
+    s->connecting = NULL;
 }
 
 /* The word for the errno value of an attempt. An address that answers tells more than one that
@@ -105,10 +111,11 @@ static bool keep_name(char out[SOCKET_NAME_LEN_MAX], const char *name)
     return len < SOCKET_NAME_LEN_MAX;
 }
 
-static const char *begin(struct smtp_socket *s, const char *host, int port, const char *source)
+static const char *begin(struct smtp_socket *s, struct connecting *c, const char *host, int port,
+                         const char *source)
 {
-    struct connecting *c = calloc(1, sizeof *c);
-    if (c == NULL) return words_say(s->text, "system", "no memory");
+    memset(c, 0, offsetof(struct connecting, host));
+    c->host[0] = c->source[0] = c->failures[0] = '\0';
     for (int i = 0; i < ADDRESS_MAX; i++)
         c->tries[i] = (struct pollfd){.fd = -1, .events = POLLOUT};
     c->winner = -1;
@@ -297,7 +304,8 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
         return words_say(s->text, word, "no answer from %s%s%s", label, c->said > 0 ? "; " : "",
                          c->failures);
     }
-    snprintf(s->target, sizeof s->target, "%s:%d", c->host, c->port);
+    (void)keep_name(s->host, c->host);
+    s->port = c->port;
     stream_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
     c->tries[c->winner].fd = -1;
     s->address = c->list[c->winner];
@@ -318,21 +326,44 @@ static const char *advance(struct smtp_socket *s, int64_t deadline_ms)
     return race(s, deadline_ms);
 }
 
+/* The first call has the race on its stack; where it goes on, the next ones find it here. */
+static const char *keep(struct smtp_socket *s, const struct connecting *first)
+{
+    s->connecting = malloc(sizeof *first);
+    if (s->connecting == NULL) return words_say(s->text, "system", "no memory");
+    memcpy(s->connecting, first, sizeof *first);
+    return "again";
+}
+
+static const char *run(struct smtp_socket *s)
+{
+    int64_t deadline_ms = stream_deadline_ms(s, s->connect_ms);
+    if (deadline_ms > s->connecting->deadline_ms) deadline_ms = s->connecting->deadline_ms;
+    s->until_ms = deadline_ms;
+    return advance(s, deadline_ms);
+}
+
+static bool is_again(const char *word)
+{
+    return word != NULL && strcmp(word, "again") == 0;
+}
+
 const char *connect_run(struct smtp_socket *s, const char *host, int port, const char *source)
 {
-    const char *word = NULL;
-    struct connecting *c = s->connecting;
+    struct connecting first, *c = s->connecting;
     if (s->fd >= 0) return words_say(s->text, "system", "this socket is connected already");
     if (c != NULL &&
         (c->port != port || strcmp(c->host, host) != 0 || strcmp(c->source, source) != 0))
         connect_drop(s);
-    if (s->connecting == NULL) word = begin(s, host, port, source);
-    if (word == NULL) {
-        int64_t deadline_ms = stream_deadline_ms(s, s->connect_ms);
-        if (deadline_ms > s->connecting->deadline_ms) deadline_ms = s->connecting->deadline_ms;
-        s->until_ms = deadline_ms;
-        word = advance(s, deadline_ms);
+    if (s->connecting != NULL) {
+        const char *word = run(s);
+        if (!is_again(word)) connect_drop(s);
+        return word;
     }
-    if (word == NULL || strcmp(word, "again") != 0) connect_drop(s);
+    const char *word = begin(s, &first, host, port, source);
+    if (word == NULL) word = run(s);
+    s->connecting = NULL;
+    if (is_again(word)) word = keep(s, &first);
+    if (!is_again(word)) end(&first);
     return word;
 }

@@ -60,8 +60,8 @@ static const char *distrust(struct smtp_socket *s)
  * use its parent's sessions, because a ticket of TLS 1.3 is for one use (RFC 8446, C.4). */
 static bool make_key(const struct smtp_socket *s, const char *name)
 {
-    char text[sizeof s->target + SOCKET_NAME_LEN_MAX + 32];
-    int len = snprintf(text, sizeof text, "%ld %s %s", (long)s->pid, s->target, name);
+    char text[2 * SOCKET_NAME_LEN_MAX + 48];
+    int len = snprintf(text, sizeof text, "%ld %s:%d %s", (long)s->pid, s->host, s->port, name);
     return len > 0 && (size_t)len < sizeof text &&
            EVP_Digest(text, (size_t)len, s->tls->key, NULL, EVP_sha256(), NULL) == 1;
 }

@@ -16,7 +16,7 @@ enum {
 
 struct smtp_socket *to_socket(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, SOCKET);
+    return index == 1 ? self_arg(L, SOCKET) : luaL_checkudata(L, index, SOCKET);
 }
 
 int push_result(lua_State *L, const char *word, const char *text)
@@ -45,10 +45,9 @@ static int port_arg(lua_State *L, int index)
 
 static struct smtp_socket *push_socket(lua_State *L)
 {
-    struct smtp_socket *s = new_object(L, SOCKET, sizeof *s);
+    struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
     stream_init(s);
-    lua_newtable(L); /* keeps what the connection borrows */
-    lua_setuservalue(L, -2);
+    lcompat_setmetatable(L, SOCKET);
     return s;
 }
 

@@ -58,11 +58,11 @@ struct smtp_socket {
     bool said;        /* something since we last heard: it may not be acknowledged */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
-    int recv_ms;                          /* the kernel's time-out of recv; 0: none */
-    short events;                         /* what a call that said "again" waits for */
-    int64_t until_ms;                     /* when it must be over; 0: no such call is under way */
-    struct connecting *connecting;        /* a connect that was interrupted */
-    char target[SOCKET_NAME_LEN_MAX + 8]; /* host:port or unix:/path, as asked for */
+    int recv_ms;                   /* the kernel's time-out of recv; 0: none */
+    short events;                  /* what a call that said "again" waits for */
+    int64_t until_ms;              /* when it must be over; 0: no such call is under way */
+    struct connecting *connecting; /* a connect that was interrupted */
+    int port;                      /* as asked for */
     struct address address; /* what it was connected to, or listens at; `len` 0: it was accepted */
     bool has_file;          /* it is a unix socket that listens, */
     dev_t device;           /* whose file is this one: */
@@ -70,6 +70,7 @@ struct smtp_socket {
     struct tls *tls;
     pid_t pid; /* the process that connected, began TLS or listens; 0: none. A forked child may
                   close it, no more */
+    char host[SOCKET_NAME_LEN_MAX]; /* or unix:/path, as asked for */
     char text[SOCKET_TEXT_MAX];
 };
 

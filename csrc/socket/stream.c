@@ -11,7 +11,8 @@ enum {
 
 void stream_init(struct smtp_socket *s)
 {
-    memset(s, 0, sizeof *s);
+    memset(s, 0, offsetof(struct smtp_socket, host));
+    s->host[0] = s->text[0] = '\0';
     s->fd = -1;
     s->connect_ms = s->send_ms = s->read_ms = 60000;
 }

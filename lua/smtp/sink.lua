@@ -152,7 +152,7 @@ function Sink:listen(listener)
 end
 
 local function start_tls(self, session, sock)
-   local ok = runtime.persist(sock, nil, nil, nil, "sslaccept", self.context)
+   local ok = runtime.persist(sock, nil, nil, "sslaccept", self.context)
    if not ok then return false end
    session:tls_started(sock:tlsinfo(), sock:channel_binding())
    return true
@@ -199,7 +199,7 @@ local function converse(self, sock)
    local owed = answer(self, session, sock, "", "")
    while owed and not session.closed do
       set_patience(self, sock)
-      local data = runtime.persist(sock, nil, nil, nil, "receiveany", 65536)
+      local data = runtime.persist(sock, nil, nil, "receiveany", 65536)
       owed = data and answer(self, session, sock, owed, data)
       if session.handshake and not (owed == "" and start_tls(self, session, sock)) then return end
    end

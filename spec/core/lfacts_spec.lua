@@ -33,3 +33,26 @@ describe("what became of each mechanism", function()
       assert.same({ "PLAIN in_clear", "SCRAM-SHA-1-PLUS needs_tls", "NTLM unlisted" }, words)
    end)
 end)
+
+describe("what a server offers", function()
+   local function offer(lines, known)
+      local session = core.session { domain = "me.example" }
+      session:heard("220 hi\r\n")
+      session:sent(#session:output())
+      session:heard(lines)
+      return session:offer(known)
+   end
+
+   it("is one string, the same for the same: session:offer()", function()
+      local one = offer "250-mx\r\n250 SIZE 1\r\n"
+      assert.equal(one, offer "250-mx\r\n250 SIZE 1\r\n")
+      assert.equal(one, offer("250-mx\r\n250 SIZE 1\r\n", one))
+      for _, other in ipairs { "250-mx\r\n250 SIZE 12\r\n", "250-mx\r\n250 SIZE 2\r\n", "250-mx2\r\n250 SIZE 1\r\n",
+         "250 mx\r\n" } do
+         local found = offer(other, one)
+         assert.not_equal(one, found)
+         assert.equal(found, offer(other, found))
+         assert.equal(found, offer(other, "x"))
+      end
+   end)
+end)

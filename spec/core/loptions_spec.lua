@@ -61,3 +61,20 @@ describe("session:grade", function()
       assert.equal("safe", session({ lmtp = true, grade = "eager" }):grade("eager"))
    end)
 end)
+
+describe("core.same", function()
+   local names = { host = {}, port = {}, extensions = {} }
+
+   it("counts the options of a set that are as they are known", function()
+      local known = { host = "mx.example", extensions = { dsn = "skip" } }
+      for i, case in ipairs {
+         { {}, 0 }, { { text = "hi" }, 0 }, { { host = "mx.example", text = "hi" }, 1 },
+         { { host = "mx.example", extensions = { dsn = "skip" } }, 2 }, { { host = "mx.example", port = 25 }, nil },
+         { { host = "mx2.example" }, nil }, { { extensions = {} }, nil }, { { extensions = { dsn = "prefer" } }, nil },
+         { { extensions = { dsn = "skip", size = "skip" } }, nil }, { { extensions = { dsn = {} } }, nil },
+         { { host = {} }, nil }, { "host", nil },
+      } do
+         assert.equal(case[2], (core.same(case[1], known, names)), i)
+      end
+   end)
+end)

@@ -74,3 +74,17 @@ describe("A transaction", function()
          { first:trouble().kind, first:is_bystander(), second:is_bystander() })
    end)
 end)
+
+describe("core.make", function()
+   it("makes tables like those of a template, of their own", function()
+      local given = { auth = { state = "skipped", offered = { "PLAIN", "LOGIN" } }, none = {}, size = 1, on = false }
+      local template = core.template(given)
+      local one, other = core.make(template), core.make(template)
+      assert.same(given, one)
+      one.auth.offered[1], one.none.x = "XOAUTH2", true
+      assert.same(given, other)
+      assert.equal(2, #other.auth.offered)
+      assert.has_error(function() core.template "auth" end)
+      assert.has_error(function() core.make(1) end)
+   end)
+end)

@@ -36,10 +36,9 @@ local function without_proxy(trouble)
    return trouble
 end
 
-local function connect(conversation, deadline)
-   local server, sock = conversation.server, conversation.sock
+local function connect(server, sock, deadline)
    local target, port = target_of(server)
-   local ok, why, text, hint = runtime.persist(sock, nil, math.huge, deadline, "connect", target,
+   local ok, why, text, hint = runtime.persist(sock, nil, deadline, "connect", target,
       port, server.source_address)
    if ok then return true end
    if why == "raised" then return nil, sock:trouble "connect" end
@@ -79,8 +78,9 @@ end
 ---@return table|nil trouble
 function connecting.connect(conversation)
    local server, sock = conversation.server, conversation.sock
-   local deadline = math.min(conversation.deadline, core.now() + server.connect_timeout)
-   local ok, trouble = connect(conversation, deadline)
+   local deadline = core.now() + server.connect_timeout
+   if deadline > conversation.deadline then deadline = conversation.deadline end
+   local ok, trouble = connect(server, sock, deadline)
    if ok and not find_kept(conversation) and server.proxy then
       ok, trouble = pass_proxy(conversation, deadline)
    end

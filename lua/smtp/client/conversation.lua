@@ -25,47 +25,51 @@ local Conversation = { __name = "smtp.Conversation" }
 Conversation.__index = Conversation
 conversation.Conversation = Conversation
 
---- The only constructor. What is nil here is filled in by smtp.client.opening or on the way.
+---@class smtp.Conversation
+---@field server smtp.Server   where and how
+---@field deadline number      core.now() at which all must be over
+---@field transcript table     smtp.Transcript: what was said, without secrets
+---@field observer table|nil   smtp.Observer, where the caller observes or traces
+---@field moved number|nil     when something was sent or answered last
+---@field sock table|userdata  the transport
+---@field io userdata|nil      the socket as smtp.core uses it: one of this library, not observed
+---@field context any          the TLS settings of this host, see runtime.transport
+---@field pace table|nil       how other conversations have their turn, see runtime.transport
+---@field is_over boolean      the session is over: only the connection is to be closed
+---@field address string|nil   the server's address; a proxy does not show it
+---@field tried string[]|nil   hosts that were tried before this one: what happened, in words
+---@field early string|nil     bytes of the server that came with the last answer of the proxy
+---@field tls table|nil        version, cipher, verified, resumed; nil without TLS
+---@field tls_trouble table|nil why the handshake failed
+---@field login table          smtp.Login: what AUTH needs
+---@field body table|nil       smtp.Body: messages that are read piece by piece
+---@field pipeline userdata|nil smtp.core's, of the messages of smtp.client.lane
+---@field session userdata|nil smtp.core's
+---@field words table          what the session may use of each extension, see memory.recall
+---@field in_lockstep boolean  PIPELINING was given up on this connection, see lockstep
+---@field record table|nil     smtp.client.memory: what is known of the server
+---@field domain string        the name that EHLO said
+---@field facts table|nil      session:facts() of a connection that an earlier one opened
+---@field cause any            what a function of the caller's raised
+---@field idle boolean|nil     the connection ended while nothing was said on it
+---@field noted boolean|nil    smtp.client.findings: the offer was compared with earlier ones
+---@field downgrade string[]|nil and these mechanisms are missing
+---@field parts table|nil      what all receipts of this connection share
+---@field has_carried boolean|nil it has carried a message: smtp.client.queue
+
+Conversation.login, Conversation.is_over, Conversation.in_lockstep = no_login, false, false
+
+--- The only constructor. The fields that are false here are filled in by smtp.client.opening for
+-- every conversation, and others on the way: the table has room for those of most.
 ---@param server smtp.Server
 ---@param deadline number      core.now() at which all must be over
 ---@param transcript table     what is shown of it
 ---@param observer? table      reports to the caller's functions what happens
 ---@return smtp.Conversation
 function conversation.new(server, deadline, transcript, observer)
-   ---@class smtp.Conversation
-   local self = {
-      server = server,         -- where and how
-      deadline = deadline,     -- core.now() at which all must be over
-      transcript = transcript, -- smtp.Transcript: what was said, without secrets
-      observer = observer,     -- smtp.Observer, where the caller observes or traces
-      moved = nil,             -- when something was sent or answered last
-      sock = nil,              -- the transport
-      io = nil,                -- the socket as smtp.core uses it: one of this library, not observed
-      context = nil,           -- the TLS settings of this host, see runtime.transport
-      pace = nil,              -- how other conversations have their turn, see runtime.transport
-      is_over = false,         -- the session is over: only the connection is to be closed
-      address = nil,           -- the server's address; a proxy does not show it
-      tried = nil,             -- hosts that were tried before this one: what happened, in words
-      early = nil,             -- bytes of the server that came with the last answer of the proxy
-      tls = nil,               -- version, cipher, verified, resumed; nil without TLS
-      tls_trouble = nil,       -- why the handshake failed
-      login = no_login,        -- smtp.Login: what AUTH needs
-      body = nil,              -- smtp.Body: messages that are read piece by piece
-      pipeline = nil,          -- smtp.core's, of the messages of smtp.client.lane
-      session = nil,           -- smtp.core's
-      words = nil,             -- what the session may use of each extension, see memory.recall
-      in_lockstep = false,     -- PIPELINING was given up on this connection, see lockstep
-      record = nil,            -- smtp.client.memory: what is known of the server
-      domain = nil,            -- the name that EHLO said
-      facts = nil,             -- session:facts() of a connection that an earlier one opened
-      cause = nil,             -- what a function of the caller's raised
-      idle = nil,              -- the connection ended while nothing was said on it
-      noted = nil,             -- smtp.client.findings: the offer was compared with earlier ones
-      downgrade = nil,         -- and these mechanisms are missing
-      parts = nil,             -- what all receipts of this connection share
-      has_carried = nil,       -- it has carried a message: smtp.client.queue
-   }
-   return setmetatable(self, Conversation)
+   return setmetatable({ server = server, deadline = deadline, transcript = transcript,
+      observer = observer, sock = false, session = false, moved = false, domain = false,
+      words = false }, Conversation)
 end
 
 --- A function or an object of the caller's failed, which ends the conversation.

@@ -173,12 +173,14 @@ local function is_for_another(conv, message, result, tries)
       and conv.server.extensions.chunking ~= "require"
 end
 
+-- For delivery.finish: a further connection to this place.
+local function reopening(place, deadline)
+   return function() return hosts.open(place, deadline, true) end
+end
+
 local function send(server, message, started)
    local deadline = delivery.deadline(server, message, started)
    local transaction, fresh, tries, place = message.transaction, false, 0, server
-   local function reopen()
-      return hosts.open(place, deadline, true)
-   end
    while true do
       local conv, err = hosts.open(place, deadline, fresh)
       local receipt, result
@@ -186,7 +188,7 @@ local function send(server, message, started)
       tries, place = tries + 1, conv.server
       transaction, receipt = conv:carry(message, transaction, started, not server.keepalive)
       if not receipt then
-         conv, result, err = delivery.finish(conv, message, transaction, reopen)
+         conv, result, err = delivery.finish(conv, message, transaction, reopening(place, deadline))
       end
       if receipt or not is_for_another(conv, message, result, tries) then
          if err then

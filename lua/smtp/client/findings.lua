@@ -106,20 +106,21 @@ local function new_parts(conv, offer)
    local parts = receipt.parts(conv, facts, auth_of(conv, facts),
       core.capabilities(facts.capabilities))
    newest[server] = offer and conv.noted and not conv.downgrade
-      and { parts = receipt.same_parts(parts, parts.tls), offer = offer,
+      and { template = receipt.template(parts), offer = offer,
       tls = facts.tls, words = conv.words, address = conv.address, changes = changes } or nil
    return parts
 end
 
 -- The parts of this connection, those of the newest one if it found the same.
 local function parts_of(conv)
-   local offer, known = conv.session:offer(), newest[conv.server]
+   local known = newest[conv.server]
+   local offer = conv.session:offer(known and known.offer)
    if not known or known.offer ~= offer or known.words ~= conv.words
       or known.address ~= conv.address or known.changes ~= changes then
       return new_parts(conv, offer)
    end
    conv.noted = true
-   return receipt.same_parts(known.parts, receipt.tls(conv, known.tls))
+   return receipt.same_parts(known.template, conv.words, conv.tls and receipt.tls(conv, known.tls))
 end
 
 --- What all receipts of this connection share: see receipt.parts.

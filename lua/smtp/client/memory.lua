@@ -103,7 +103,7 @@ end
 -- ---- pipelining = "eager" ----
 
 local function is_alive(conv)
-   return conv.session ~= nil and conv.session:wants() ~= "nothing"
+   return conv.session and conv.session:wants() ~= "nothing"
 end
 
 -- Of a server that nothing is known of, one conversation finds it out, and the others are safe

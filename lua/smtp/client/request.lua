@@ -22,17 +22,6 @@ local request = {}
 local is_connection = names.connection.by_name
 local newest, weak = {}, { __mode = "v" }
 
-local function is_same(a, b)
-   if type(a) ~= "table" or type(b) ~= "table" then return rawequal(a, b) end
-   for key, value in next, a do
-      if not is_same(value, rawget(b, key)) then return false end
-   end
-   for key in next, b do
-      if rawget(a, key) == nil then return false end
-   end
-   return true
-end
-
 local simple = { string = true, number = true, boolean = true }
 
 -- A list of names is data, an object of the caller's is not.
@@ -59,15 +48,8 @@ end
 
 -- The newest server if the connection's options in t are the same, and the number of these options.
 local function known_server(t)
-   local server, given, count = newest.server, newest.given, 0
-   if not server or not given then return nil end
-   for name, value in next, t do
-      if is_connection[name] then
-         local known = given[name]
-         if not rawequal(value, known) and not is_same(value, known) then return nil end
-         count = count + 1
-      end
-   end
+   local server, given = newest.server, newest.given
+   local count = server and given and core.same(t, given, is_connection)
    if count == newest.count then return server, count end
    return nil
 end
@@ -190,12 +172,11 @@ end
 ---@return smtp.Server|nil
 ---@return smtp.OutgoingMessage|table   the message, or the error
 function request.send(t)
-   local known, others
-   if type(t) == "table" then
-      known, others = known_server(t)
+   local known, others = known_server(t)
+   if known then
       local old = spare[1]
       spare[1] = nil
-      local plain = known and request.plain(t, known, old, others)
+      local plain = request.plain(t, known, old, others)
       if plain then return known, plain end
    end
    local ok, server, message = pcall(read_both, t, known)

@@ -1,6 +1,7 @@
 --- TLS of a conversation: the handshake, and whether the server counts as verified.
 -- @module smtp.client.tls
 
+local core = require "smtp.core"
 local runtime = require "smtp.runtime.runtime"
 
 local tls = {}
@@ -42,7 +43,8 @@ end
 ---@return table|nil trouble
 function tls.handshake(conversation, seconds)
    local server, sock = conversation.server, conversation.sock
-   local ok, why, text, hint = runtime.persist(sock, nil, seconds, conversation.deadline,
+   local deadline = math.min(conversation.deadline, core.now() + seconds)
+   local ok, why, text, hint = runtime.persist(sock, nil, deadline,
       "sslhandshake", nil, server.tls_host or server.host, server.tls_verify, conversation.context)
    if ok then
       conversation.tls = tls.info(server, sock)

@@ -2,6 +2,7 @@
 -- @module smtp.result.receipt
 
 local ascii = require "smtp.ground.ascii"
+local core = require "smtp.core"
 local refusal = require "smtp.result.refusal"
 
 local receipt = {}
@@ -12,23 +13,16 @@ receipt.no_needs = {}
 --- The needs of a message that needs 8BITMIME alone; never changed.
 receipt.eightbit_needs = { ["8bitmime"] = "the message contains 8-bit bytes" }
 
--- A caller may change what a receipt contains; the library needs its own.
-local function copy_of(value)
-   if type(value) ~= "table" then return value end
-   local copy = {}
-   for name, field in next, value do copy[name] = copy_of(field) end
-   return copy
-end
-
 --- The state of authentication: `auth` of a receipt and of a connection.
 ---@param conv smtp.Conversation   its offer is noted
 ---@param facts table   session:facts()
 ---@param mechanisms? table<string, string>   what became of each, where none was used
 ---@return smtp.AuthState
 function receipt.auth(conv, facts, mechanisms)
+   local offered = facts.offered
    return { state = facts.auth, mechanisms = mechanisms,
       mechanism = facts.auth == "authenticated" and facts.mechanism or nil,
-      reason = facts.auth_reason, offered = copy_of(facts.offered),
+      reason = facts.auth_reason, offered = offered and core.make(core.template(offered)),
       downgrade = conv.downgrade }
 end
 
@@ -52,18 +46,32 @@ end
 ---@return table
 function receipt.parts(conv, facts, auth, capabilities)
    return { auth = auth, tls = receipt.tls(conv, facts.tls), capabilities = capabilities,
-      words = conv.words, none = {},
+      words = conv.words, none = {}, pipelining = false,
       server = { host = conv.server.host, port = conv.server.port, address = conv.address,
          name = facts.server:match("^[^ \t-\r]+") } }
 end
 
---- The parts of another connection, which found the same but for TLS.
+--- A template of the parts of one connection, for receipt.same_parts.
 ---@param parts table   from receipt.parts
----@param tls table     from receipt.tls
 ---@return table
-function receipt.same_parts(parts, tls)
-   return { auth = copy_of(parts.auth), tls = tls, capabilities = copy_of(parts.capabilities),
-      words = parts.words, none = {}, server = copy_of(parts.server) }
+function receipt.template(parts)
+   local words = parts.words
+   parts.words = false
+   local template = core.template(parts)
+   parts.words = words
+   return template
+end
+
+--- The parts of another connection, which found the same but for TLS. A caller may change what a
+-- receipt contains, so that they are tables of their own.
+---@param template table   from receipt.template
+---@param words table      what the session may use of each extension
+---@param tls? table       from receipt.tls; nil: the same
+---@return table
+function receipt.same_parts(template, words, tls)
+   local parts = core.make(template)
+   parts.words, parts.tls = words, tls or parts.tls
+   return parts
 end
 
 --- How far this library goes ahead of the server's answers: by what the server offers, and by what

@@ -11,11 +11,13 @@ local user_call = require "smtp.options.user_call"
 
 local runtime = {}
 
+local loaded, ceil = package.loaded, math.ceil
+
 --- smtp.runtime.nginx.entry where this runs inside nginx, else nil.
 ---@return table|nil entry
 ---@return table|nil err   a SystemError: this runs inside nginx, and the module cannot be read now
 function runtime.nginx()
-   if not package.loaded.ngx or not environment.is_nginx() then return nil end
+   if not loaded.ngx or not environment.is_nginx() then return nil end
    local entry, why = system.load "smtp.runtime.nginx.entry"
    return entry, why and system.error(why)
 end
@@ -46,13 +48,14 @@ runtime.check_loop = environment.check_loop
 
 -- The socket; one that gives way to others inside a job of the scheduler, and in an event loop.
 local function polite(sock, loop)
-   local scheduler = package.loaded["smtp.runtime.scheduler"]
-   return type(scheduler) == "table" and scheduler.polite(sock, loop) or sock
+   local scheduler = loaded["smtp.runtime.scheduler"]
+   return scheduler and type(scheduler) == "table" and scheduler.polite(sock, loop) or sock
 end
 
 -- A socket of this library.
 local function own_socket(server, loop, context, fresh)
-   local socket, why = system.load "smtp.socket"
+   local socket, why = loaded["smtp.socket"], nil
+   if not socket then socket, why = system.load "smtp.socket" end
    if socket and loop then why = select(2, system.load "smtp.runtime.scheduler") end
    if why then return nil, why end
    if not server.keepalive then return polite(socket.new(), loop) end
@@ -101,17 +104,15 @@ end
 -- socket that does not wait says so, and any other one that a signal interrupted.
 ---@param waiter? table      waiter:wait() is called before the method is called again; what it
 --   returns is why that cannot be, and is returned after nil, "raised"
----@param seconds? number    how long it may take; nil: the socket has its time already
----@param deadline? number   and core.now() at which it must be over
+---@param deadline? number   core.now() at which it must be over; nil: the socket has its time
 ---@param name string        the method
 ---@param ... any            its arguments
 ---@return any ...           what it returns, as for connect or send
-function runtime.persist(sock, waiter, seconds, deadline, name, ...)
+function runtime.persist(sock, waiter, deadline, name, ...)
    while true do
-      if seconds then
-         local moment = core.now()
-         deadline, seconds = math.min(deadline, moment + seconds), math.huge
-         local ms = math.max(0, math.ceil((deadline - moment) * 1000))
+      if deadline then
+         local ms = ceil((deadline - core.now()) * 1000)
+         if ms < 0 then ms = 0 end
          sock:settimeouts(ms, ms, ms)
       end
       local result, why, text, more = sock[name](sock, ...)

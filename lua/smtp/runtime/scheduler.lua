@@ -100,7 +100,7 @@ end
 
 for _, name in ipairs { "connect", "sslhandshake", "sslaccept" } do
    Socket[name] = function(self, ...)
-      return runtime.persist(self.sock, self, nil, nil, name, ...)
+      return runtime.persist(self.sock, self, nil, name, ...)
    end
 end
 for _, name in ipairs { "settimeouts", "tlsinfo", "certificate", "channel_binding", "getpeername",
@@ -127,7 +127,7 @@ function Socket:pace(count)
 end
 
 function Socket:send(data)
-   local result, why, text, count = runtime.persist(self.sock, self, nil, nil, "send", data)
+   local result, why, text, count = runtime.persist(self.sock, self, nil, "send", data)
    self:pace(result or count or 0)
    return result, why, text, count
 end
@@ -138,7 +138,7 @@ function Socket:receiveany(max)
       self.received = 0
       group.take_turn(self.watch)
    end
-   local data, why, text = runtime.persist(self.sock, self, nil, nil, "receiveany", max)
+   local data, why, text = runtime.persist(self.sock, self, nil, "receiveany", max)
    self.received = self.received + (data and #data or 0)
    return data, why, text
 end
@@ -169,7 +169,7 @@ end
 ---@return string|nil why     "timeout"; "closed": the listener is closed; "system"
 function scheduler.accept(listener, seconds)
    listener:nonblocking(is_job())
-   local sock, why = runtime.persist(listener, is_job() and polite(listener) or nil, nil, nil,
+   local sock, why = runtime.persist(listener, is_job() and polite(listener) or nil, nil,
       "accept", math.ceil(seconds * 1000))
    if not sock then return nil, why end
    return scheduler.polite(sock)

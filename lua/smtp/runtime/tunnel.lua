@@ -52,7 +52,7 @@ end
 -- -> true | nil, why, text
 local function send(sock, deadline, bytes)
    while bytes ~= "" do
-      local count, why, text, partly = runtime.persist(sock, nil, math.huge, deadline, "send",
+      local count, why, text, partly = runtime.persist(sock, nil, deadline, "send",
          bytes)
       if why == "again" then count = partly end
       if not count then return nil, why, text end
@@ -65,7 +65,7 @@ end
 -- -> bytes | nil, why, text
 local function receive(sock, deadline)
    if core.now() >= deadline then return nil, "timeout" end
-   return runtime.persist(sock, nil, math.huge, deadline, "receiveany", PIECE)
+   return runtime.persist(sock, nil, deadline, "receiveany", PIECE)
 end
 
 -- Reads what there is. -> what was not read | nil, what went wrong
