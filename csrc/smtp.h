@@ -65,6 +65,21 @@
  *   the caller sends them again with SAFE. LMTP is always SAFE, since it has one answer for each
  *   accepted recipient (RFC 2033 4.2), and how many these are is not known in advance.
  *
+ * Chunks ahead
+ *
+ *   With `chunks_ahead`, TRY and EAGER also let the BDAT of a message that is in memory follow its
+ *   RCPT at once, so that a message costs one round trip; in EAGER the flight goes on with the next
+ *   ones. First the server has to show, on this connection, after TLS and AUTH, that it consumes a
+ *   chunk that it refuses. For this it is sent a harmless one, outside a transaction: "BDAT 6" CR LF
+ *   "QUIT" CR LF, and RSET. A server that consumes the six octets answers 503 and 250. One that
+ *   runs them as commands answers 221 in the place of that 250, and closes the connection before it
+ *   could read more. The chunk rides with the first MAIL, whose own BDAT waits as in SAFE; it goes
+ *   alone where the caller opens a connection before there is a message, and not at all where one
+ *   message is all there will be. If the session ends before the 250, smtp_status.chunk_failed is
+ *   true, and the caller opens another one without `chunks_ahead`. After the 250 the server owes
+ *   one answer to each chunk, also to one for which it accepted no recipient, and the RSET that
+ *   follows a refusal shows whether that was all.
+ *
  * Ends that are held back
  *
  *   With `hold_ends`, the octets that end a message wait until smtp_end_allow: the dot and its line
@@ -81,10 +96,11 @@
  *
  *   - DATA while answers to RCPT are due, if `all` recipients or none are to get the message:
  *     after 354 only the message, or breaking the connection, can follow.
- *   - BDAT while any answer is due. Some servers that have accepted no recipient, or refuse a
- *     chunk, read its octets as commands: a message would become an attack on its own server.
- *   - A transaction after a last chunk, before the server has accepted one chunk on this
- *     connection. Only QUIT may follow it.
+ *   - BDAT while any answer is due, unless the server consumes chunks that it refuses. Some servers
+ *     that have accepted no recipient, or refuse a chunk, read its octets as commands: a message
+ *     would become an attack on its own server.
+ *   - A transaction after a last chunk, before the server has accepted or consumed one chunk on
+ *     this connection. Only QUIT may follow it.
  *   - Anything after STARTTLS or an AUTH command, and any plain text between the answer to
  *     STARTTLS and the handshake: RFC 3207 4.2 and the attack known as injection.
  *   - The last octet of a message of declared length before its end is known to be there, so that
@@ -206,6 +222,7 @@ enum {
     X(INJECTED,         "protocol",            "injected",         "sent plain text after its reply to STARTTLS, as in an attack")\
     X(TLS_FLOOD,        "protocol",            "tls_flood",        "sent TLS messages without end and without data")\
     X(RESET_REFUSED,    "protocol",            "reset_refused",    "refused RSET")                 \
+    X(CHUNK_NOT_CONSUMED, "protocol",          "chunk",            "does not consume a chunk that it refuses")\
     X(CLOSED,           "disconnected",        "closed",           "closed the connection")        \
     X(WORN_OUT,         "disconnected",        "worn_out",         "refused so many messages on this connection that a new one is needed")\
     X(SHUTTING_DOWN,    "disconnected",        "shutting_down",    "ended the conversation")       \
@@ -365,6 +382,7 @@ struct smtp_options {
     uint16_t port;
     bool lmtp;         /* LMTP instead of SMTP (RFC 2033) */
     bool hold_ends;    /* a message ends only after smtp_end_allow */
+    bool chunks_ahead; /* a chunk may go ahead, where the server consumes a harmless one */
     unsigned ext_skip; /* extensions that are never used */
     enum smtp_grade grade;
     size_t flight_max;  /* messages said and not yet answered at most: to SMTP_FLIGHT_MAX */
@@ -440,6 +458,7 @@ struct smtp_transaction {
     bool overfilled;                /* the server ended the connection after such refusals */
     bool followed;                  /* it began after the end of another one, before its answer */
     bool crossing;                  /* such a beginning is not wholly answered yet */
+    bool ahead;                     /* its BDAT was said before the answers to RCPT */
     bool bystander;                 /* the session broke through no fault of this one */
     uint64_t begun_at;              /* where it begins in our stream of bytes */
     uint64_t octets_at, octets_len; /* where the octets of the newest chunk are */
@@ -493,6 +512,7 @@ struct smtp_facts {
     bool starttls_offered;                /* in the newest EHLO, or before TLS */
     uint64_t size_max;                    /* 0: the server stated no limit */
     uint32_t rcpt_max, mail_max;          /* RFC 9422; 0: the server stated no limit */
+    bool consumes_chunks;                 /* it consumed the harmless chunk */
     struct smtp_text server;              /* first line of the newest EHLO or HELO reply */
     struct smtp_text capabilities;        /* its other lines, joined by LF, printable */
     struct smtp_text mechanisms;          /* offered, joined by a space, upper case, printable */
@@ -507,6 +527,7 @@ struct smtp_status {
     uint64_t octets;             /* of messages, sent so far: progress, for a person */
     enum smtp_grade grade;       /* the grade that is in force: TRY becomes EAGER by itself */
     bool eager_failed;  /* the server could not handle what followed a message: use SAFE for it */
+    bool chunk_failed;  /* the session ended at the harmless chunk: do without `chunks_ahead` */
     bool token_renewed; /* a token was refused as over: a new one is wanted */
 };
 

@@ -99,7 +99,8 @@ step say_bdat(struct smtp_session *s)
 
 static bool is_unknown(const struct smtp_session *s, const struct smtp_reply *r)
 {
-    return (r->code == 500 || r->code == 502) && !s->bdat_known;
+    bool known = s->bdat_known || s->facts.consumes_chunks;
+    return (r->code == 500 || r->code == 502) && !known;
 }
 
 /* A server that does not know BDAT reads the octets after it as commands, so nothing more is said.
@@ -132,7 +133,37 @@ step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;
     if (is_unknown(s, r)) return leave_unknown(s, r);
+    /* It accepts a message whose sender it refused, and there is no telling for whom. */
+    if (m->contradicted && reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     step next = message_judged(s, r);
     if (reply_class(r) == 2) s->bdat_known = true;
     return next == STEP_ready && m->trouble.error != SMTP_ERROR_NONE ? STEP_rset : next;
+}
+
+/* ---- the trial ---- */
+
+/* Where a server is to get chunks ahead of its answers, it gets a harmless one first: outside a
+ * transaction, where it has to refuse it, and with QUIT in it. A server that consumes what it
+ * refuses answers once. One that runs the octets as commands says goodbye as well, and does not
+ * read what comes after them. The answer to RSET tells the two apart before any other answer is
+ * taken for what it is not. It is not worth a word where one message is all there is. */
+bool trial_is_due(const struct smtp_session *s)
+{
+    const struct smtp_transaction *first = s->transactions;
+    bool is_last = s->quit_wanted && (first == NULL || first->next == NULL);
+    return may_chunks_flow(s) && !s->facts.consumes_chunks && !is_last &&
+           s->opt.halt == SMTP_HALT_NEVER;
+}
+
+step say_trial(struct smtp_session *s)
+{
+    put_words(s, "BDAT 6\r\nQUIT\r\n");
+    s->on_trial = true;
+    return s->spoken != NULL ? STEP_renew : STEP_rset;
+}
+
+step hear_trial(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (reply_class(r) < 4) return drop(s, SMTP_ERROR_CHUNK_NOT_CONSUMED, r);
+    return s->spoken != NULL ? STEP_renew : STEP_rset;
 }

@@ -49,6 +49,7 @@ static void remove_transaction(struct smtp_session *s, struct smtp_transaction *
 /* Records what the outcome of a transaction shows about the server. */
 static void learn_outcome(struct smtp_session *s, const struct smtp_transaction *m)
 {
+    s->over_count++;
     s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
     if (m->trouble.error != SMTP_ERROR_NONE)
         s->refused_count++;
@@ -110,7 +111,8 @@ static void speak(struct smtp_session *s)
     step said = s->next;
     s->command_at = s->out_len;
     step then = step_rows[said].say(s);
-    bool ends_itself = said == STEP_greeting || said == STEP_chunk || is_end(said);
+    bool ends_itself =
+        said == STEP_greeting || said == STEP_trial || said == STEP_chunk || is_end(said);
     if (!ends_itself && !end_command(s)) {
         s->next = drop(s, SMTP_ERROR_UNSAYABLE, NULL);
         return;
@@ -118,6 +120,7 @@ static void speak(struct smtp_session *s)
     size_t len = s->out_len - s->command_at;
     if (step_rows[said].turn == TURN_FLOW && len > s->command_len) s->command_len = len;
     s->next = then;
+    if (said == STEP_bdat && s->due_count > 0) s->spoken->ahead = true;
     if (step_rows[said].turn == TURN_HEAD) return;
     add_run(s, said);
     if (!is_end(said)) return;
@@ -191,10 +194,10 @@ step dialogue_rest(struct smtp_session *s)
     while (s->transactions != NULL && !envelope_allowed(s, s->transactions))
         remove_transaction(s, &s->transactions);
     if (s->transactions != NULL && is_worn(s)) return give_up(s, SMTP_ERROR_WORN_OUT, NULL);
-    if (s->transactions != NULL) {
-        begin(s, s->transactions);
-        return STEP_mail;
-    }
+    bool has_trial = trial_is_due(s);
+    if (s->transactions != NULL) begin(s, s->transactions);
+    if (has_trial) return STEP_trial;
+    if (s->transactions != NULL) return STEP_mail;
     return s->quit_wanted && !s->rest_wanted ? STEP_quit : STEP_ready;
 }
 
@@ -238,6 +241,13 @@ static bool is_goodbye(step asked, const struct smtp_reply *r)
            asked != STEP_quit;
 }
 
+/* The server has not taken these messages, although their ends may have left. */
+static void forget_ends(struct smtp_transaction *m)
+{
+    for (; m != NULL; m = m->next)
+        m->end_at = 0;
+}
+
 /* Handles 421. In place of the answer to a message it defers the message. Answers come in order, so
  * the server has not taken anything that was said after the command that this one answers. */
 static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_reply *r)
@@ -247,8 +257,7 @@ static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_r
         message_deferred(s, r);
         m = m->next;
     }
-    for (; m != NULL; m = m->next)
-        m->end_at = 0;
+    forget_ends(m);
     return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
 }
 
@@ -257,6 +266,10 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
     s->status.replies++;
     if (s->due_count == 0 || s->reply_unasked) {
         s->next = hear_unasked(s, r);
+        return;
+    }
+    if (s->reset_refused) { /* it goes on: what it does with the messages is unknown */
+        s->next = drop(s, SMTP_ERROR_RESET_REFUSED, r);
         return;
     }
     struct smtp_run *oldest = &s->runs[s->run_first];
@@ -293,6 +306,8 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
 {
     struct smtp_reply r = {.text = text, .text_len = len};
     bool waited = error == SMTP_ERROR_CLOSED || error == SMTP_ERROR_TIMEOUT;
+    bool heard_more = s->line_len > 0 || s->reply_lines > 0;
+    if (s->reset_refused && error == SMTP_ERROR_CLOSED && !heard_more) forget_ends(s->transactions);
     if (waited && reply_cut(s, &r))
         s->next = hear_cut(s, error, &r);
     else

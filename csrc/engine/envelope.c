@@ -298,16 +298,38 @@ step hear_rcpt(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- RSET (RFC 5321 4.1.1.5): after a refused envelope, and wait for it ---- */
 
+/* Is this the answer to RSET? Another one answers what a server found in the harmless chunk. */
+static bool is_reset(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (reply_class(r) != 2 || r->code == 221) return false;
+    if (s->on_trial) s->facts.consumes_chunks = true;
+    s->on_trial = false;
+    return true;
+}
+
+/* Where ends of messages were said after the RSET, it matters what the server does next: if it
+ * closes the connection, it has not taken any of them. */
+static step reset_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    if (s->on_trial) return drop(s, SMTP_ERROR_CHUNK_NOT_CONSUMED, r);
+    if (s->transactions == NULL || s->transactions->end_at == 0)
+        return drop(s, SMTP_ERROR_RESET_REFUSED, r);
+    set_trouble(s, &s->status.trouble, SMTP_ERROR_RESET_REFUSED, r);
+    smtp_session_wipe(s); /* what has not left stays here */
+    s->lent.len = 0;
+    s->reset_refused = true;
+    return STEP_mail;
+}
+
 /* When this RSET was said, the transaction before may already have been refused: without it, some
  * servers would go on with that one and give the next message its sender. */
 step hear_renew(struct smtp_session *s, const struct smtp_reply *r)
 {
-    return reply_class(r) == 2 ? STEP_mail : drop(s, SMTP_ERROR_RESET_REFUSED, r);
+    return is_reset(s, r) ? STEP_mail : reset_refused(s, r);
 }
 
 step hear_rset(struct smtp_session *s, const struct smtp_reply *r)
 {
     answer_take(&s->status.asked, r);
-    if (reply_class(r) == 2) return STEP_ready;
-    return drop(s, SMTP_ERROR_RESET_REFUSED, r);
+    return is_reset(s, r) ? STEP_ready : reset_refused(s, r);
 }

@@ -66,18 +66,25 @@ void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error 
 }
 
 /* After the end of the message was sent, the verdict of every recipient without an answer is
- * unknown. */
+ * unknown. So is all of it where the server accepted a recipient after a sender that it refused. */
 void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
 {
     bool ended = m->end_at != 0 && s->sent_len >= m->end_at;
-    if (m->trouble.error == SMTP_ERROR_NONE && !m->has_outcome) {
+    bool contradicted = ended && m->contradicted;
+    if ((m->trouble.error == SMTP_ERROR_NONE && !m->has_outcome) || contradicted) {
         m->trouble = s->status.trouble;
         m->overfilled = !ended && is_overfilled(s, m);
         set_verdicts(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
-        for (size_t i = m->to_heard; ended && i < m->to_said; i++)
+        for (size_t i = contradicted ? 0 : m->to_heard; ended && i < m->to_said; i++)
             m->to[i].verdict = SMTP_UNKNOWN;
     }
     m->has_outcome = m->over = true;
+}
+
+static bool is_of_server(enum smtp_error error)
+{
+    return error >= SMTP_ERROR_MALFORMED && error <= SMTP_ERROR_TIMEOUT &&
+           error != SMTP_ERROR_ABORTED;
 }
 
 /* Did the server fail at what was said after the end of a message? Dovecot's submission service
@@ -87,16 +94,17 @@ static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
 {
     const struct smtp_transaction *m = s->transactions, *next = m == NULL ? NULL : m->next;
     bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
-    if (error < SMTP_ERROR_MALFORMED || error > SMTP_ERROR_TIMEOUT || error == SMTP_ERROR_ABORTED)
-        return false;
+    if (!is_of_server(error)) return false;
     if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->status.grade == SMTP_TRY;
+    /* A chunk had gone ahead of a refusal. */
+    if (m != NULL && m->ahead && m->trouble.error != SMTP_ERROR_NONE) return true;
     return crossing || s->quit_crossing || (is_resetting(s) && s->refused_crossing);
 }
 
 /* Marks the transactions that are not the cause. If one was being answered, it is the first. */
 static void pick_bystanders(struct smtp_session *s, enum smtp_error error)
 {
-    bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT;
+    bool between = is_resetting(s) || error == SMTP_ERROR_WORN_OUT || s->status.chunk_failed;
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         m->bystander = between || (m != s->transactions && s->flight_count > 0) ||
                        (m->crossing && s->status.eager_failed);
@@ -106,6 +114,8 @@ static void end_all(struct smtp_session *s, enum smtp_error error, const struct 
 {
     if (s->status.trouble.error == SMTP_ERROR_NONE) set_trouble(s, &s->status.trouble, error, r);
     if (blames_eager(s, error)) s->status.eager_failed = true;
+    /* A connection that was dead before it was used again shows nothing. */
+    if (s->on_trial && is_of_server(error) && s->status.replies > 1) s->status.chunk_failed = true;
     pick_bystanders(s, error);
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         break_transaction(s, m);

@@ -106,6 +106,7 @@
     X(auth,     WAIT, "auth",     REPLY,   say_auth,   hear_auth,     NULL,       auth)   /* C: AUTH           exchange.c */ \
     X(answer,   WAIT, "auth",     REPLY,   say_answer, hear_answer,   NULL,       answer) /* C: (response)     exchange.c */ \
     X(ready,    MUTE, "ready",    REPLY,   NULL,       NULL,          NULL,       ready)  /* (no transaction at hand)     */ \
+    X(trial,    FLOW, "data",     REPLY,   say_trial,  hear_trial,    NULL,       rset)   /* C: BDAT 6         chunking.c */ \
     X(renew,    FLOW, "rset",     BRIEF,   say_words,  hear_renew,    "RSET",     mail)   /* C: RSET           envelope.c */ \
     X(mail,     FLOW, "mail",     REPLY,   say_mail,   hear_mail,     NULL,       mail)   /* C: MAIL FROM      envelope.c */ \
     X(rcpt,     FLOW, "rcpt",     REPLY,   say_rcpt,   hear_rcpt,     NULL,       rcpt)   /* C: RCPT TO        envelope.c */ \
@@ -168,10 +169,12 @@ struct smtp_session {
         *transactions_last;          /* unfinished ones, oldest first; the first is answered */
     struct smtp_transaction *spoken; /* the transaction that is being said, or NULL */
     size_t flight_count;             /* transactions said in part or whole, and not yet answered */
-    size_t refused_count;            /* transactions that were refused */
+    size_t over_count;               /* transactions that were answered, */
+    size_t refused_count;            /* and those of them that were refused */
     bool refused_crossing;           /* the newest refused one had begun past another one's end */
     bool quit_wanted;                /* the caller wants QUIT once the queue is empty */
     bool quit_crossing;              /* QUIT was said after an end that was not answered yet */
+    bool reset_refused;              /* RSET was refused, and ends of messages follow it */
     bool rest_wanted; /* the last transaction left recipients to a further one: no QUIT yet */
 
     /* wire.c: the stream of bytes we say */
@@ -228,6 +231,7 @@ struct smtp_session {
     /* chunking.c */
     bool gathering;  /* a chunk is in the buffer, and its BDAT is not written yet */
     bool bdat_known; /* the server has accepted a chunk on this connection */
+    bool on_trial;   /* the harmless chunk or the RSET after it is not answered yet */
 
     /* envelope.c */
     size_t rcpt_offer; /* the most recipients that the next transaction offers; 0: any number */
@@ -296,6 +300,8 @@ bool may_go_past(const struct smtp_session *s);
 bool may_begin_past(const struct smtp_session *s);
 /* Has the server refused so many messages that it may end the connection? */
 bool is_worn(const struct smtp_session *s);
+/* May a chunk go ahead of answers, once the server has shown that it consumes chunks? */
+bool may_chunks_flow(const struct smtp_session *s);
 
 /* session.c: a copy of `text` in `out`, cut to the room there. */
 struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text);
@@ -448,6 +454,8 @@ bool chunk_wants_body(const struct smtp_session *s);
 bool chunk_open(struct smtp_session *s);
 bool chunk_is_over(const struct smtp_session *s);
 void chunk_close(struct smtp_session *s, step end);
+/* Is the harmless chunk to be said before the next transaction? */
+bool trial_is_due(const struct smtp_session *s);
 size_t chunk_hidden_len(const struct smtp_session *s);
 
 /* What the steps say and hear: see SMTP_STEPS. */

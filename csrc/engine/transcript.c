@@ -123,7 +123,7 @@ static size_t take_up_to(uint64_t *count, size_t len)
 }
 
 /* Notes that `len` of the unsent octets leave now. A command is shown whole once its first octet
- * has left. */
+ * has left. The octets of the harmless chunk are of no message. */
 void transcript_said(struct smtp_session *s, size_t len)
 {
     const char *at = s->out + s->out_at, *end = s->out + s->out_len;
@@ -131,8 +131,8 @@ void transcript_said(struct smtp_session *s, size_t len)
         size_t taken = take_up_to(&s->shown_ahead, len);
         if (taken == 0) {
             taken = take_up_to(&s->octets_left, len);
-            s->shown_octets += taken;
-            s->status.octets += taken;
+            if (!s->on_trial) s->shown_octets += taken;
+            if (!s->on_trial) s->status.octets += taken;
         }
         if (taken == 0) s->shown_ahead = show_command(s, at, (size_t)(end - at));
         at += taken;

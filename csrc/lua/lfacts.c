@@ -32,6 +32,7 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
     facts->esmtp = flag_field(L, "esmtp");
     facts->tls_verified = flag_field(L, "tls_verified");
     facts->starttls_offered = flag_field(L, "starttls_offered");
+    facts->consumes_chunks = flag_field(L, "consumes_chunks");
     facts->tls = (enum smtp_tls_state)word_field(L, "tls", NULL, tls_words);
     facts->auth = (enum smtp_auth_state)word_field(L, "auth", NULL, auth_words);
     facts->mechanism = text_field(L, "mechanism");
@@ -134,7 +135,7 @@ static void set_words(lua_State *L, const char *key, struct smtp_text text)
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
- * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, size_max,
+ * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, consumes_chunks, size_max,
  * rcpt_max, mail_max, server, capabilities, mechanisms, mechanisms_before_tls; offered and
  * offered_before_tls, which are lists of these */
 static int session_facts(lua_State *L)
@@ -144,6 +145,7 @@ static int session_facts(lua_State *L)
     set_flag(L, "esmtp", facts->esmtp);
     set_flag(L, "tls_verified", facts->tls_verified);
     set_flag(L, "starttls_offered", facts->starttls_offered);
+    set_flag(L, "consumes_chunks", facts->consumes_chunks);
     set_string(L, "tls", tls_words[facts->tls]);
     set_string(L, "auth", auth_words[facts->auth]);
     if (facts->auth_reason != SMTP_ERROR_NONE)

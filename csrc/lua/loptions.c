@@ -78,6 +78,7 @@ void read_options(lua_State *L, struct smtp_options *o)
         .window = count_field(L, "window", UINT32_MAX),
         .lmtp = flag_field(L, "lmtp"),
         .hold_ends = flag_field(L, "hold_ends"),
+        .chunks_ahead = flag_field(L, "chunks_ahead"),
         .grade = (enum smtp_grade)word_field(L, "grade", "safe", grades),
         .flight_max = count_field(L, "flight_max", SMTP_FLIGHT_MAX),
         .refused_max = count_field(L, "refused_max", UINT32_MAX),

@@ -30,8 +30,8 @@ void anchor(lua_State *L, const char *key, int index)
 /** core.session(options, resume, old) -> session. `options`, a table that is kept and must not
  * change any more, or what core.options made of it:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
- *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, hold_ends, extensions
- * (keyword to word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of
+ *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, hold_ends, chunks_ahead,
+ * extensions (keyword to word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of
  * the session that had this connection before. `old`: one that is not used any more; its memory is
  * the new one's. */
 static int core_session(lua_State *L)
@@ -291,6 +291,13 @@ static int session_eager_failed(lua_State *L)
     return 1;
 }
 
+/** session:chunk_failed(): see smtp_status */
+static int session_chunk_failed(lua_State *L)
+{
+    lua_pushboolean(L, smtp_session_status(to_session(L))->chunk_failed);
+    return 1;
+}
+
 /** session:replies() -> whole replies heard so far. */
 static int session_replies(lua_State *L)
 {
@@ -325,7 +332,8 @@ static const luaL_Reg session_methods[] = {
     METHOD(session, trouble),      METHOD(session, stage),
     METHOD(session, replies),      METHOD(session, grade),
     METHOD(session, eager_failed), METHOD(session, ending),
-    METHOD(session, end_allowed),  {NULL, NULL}};
+    METHOD(session, end_allowed),  METHOD(session, chunk_failed),
+    {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 

@@ -158,7 +158,7 @@ local function ahead(case)
       if at == 1 then return nil end
       local first = run.servers[1]
       return function()
-         if case.bad then return not first.closed end
+         if case.bad or case[2].runs_chunks then return not first.closed end
          return not run.results[7]
       end
    end

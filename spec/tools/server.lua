@@ -30,7 +30,7 @@ local Server = {}
 Server.__index = Server
 
 function server.new(given)
-   local self = { duplex = true, said = "220 hi\r\n", heard = "", mode = "command", taken = {},
+   local self = { duplex = true, said = "220 hi\r\n", heard = "", mode = "command", taken = {}, to = {}, body = "",
       arrived = 0, lines = {}, crossings = 0, hurt = false, capabilities = { "PIPELINING", "CHUNKING" } }
    for name, value in pairs(given or {}) do self[name] = value end
    return setmetatable(self, Server)

@@ -126,10 +126,11 @@ function connection.open(t, values)
    local conv
    conv, err = delivery.open(server, delivery.deadline(server))
    if conv then conv, err = check_kept(conv, server) end
+   if conv then conv, err = delivery.settle(conv, conv.deadline) end
    if not conv then return nil, err end
    local self = setmetatable({ server = conv.server, conv = conv, busy = false,
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
-   if conv:run() ~= "ready" then
+   if conv.is_over then
       conv:close()
       return nil, broken(self)
    end

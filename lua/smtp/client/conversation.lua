@@ -91,7 +91,7 @@ local function may_be_unverified(server)
    return not server.tls_verify and server.secret_unverified ~= false
 end
 
-local function session_options(self, domain, words, grade)
+local function session_options(self, domain, words, grade, chunks_ahead)
    local server, tls = self.server, self.tls
    return {
       domain = domain,
@@ -110,6 +110,7 @@ local function session_options(self, domain, words, grade)
       secret_unverified = may_be_unverified(server),
       lmtp = server.protocol == "lmtp",
       hold_ends = server.ending ~= nil,
+      chunks_ahead = chunks_ahead,
       extensions = words,
       grade = grade,
       flight_max = server.flight_max or 1,
@@ -123,16 +124,17 @@ end
 -- what they depend on. The next sessions most likely have the same.
 local newest = setmetatable({}, { __mode = "k" })
 
-local function read_options(self, domain, words, grade)
+local function read_options(self, domain, words, grade, chunks_ahead)
    local server, duplex = self.server, self.sock.duplex
    if self.tls or self.login ~= no_login then
-      return session_options(self, domain, words, grade)
+      return session_options(self, domain, words, grade, chunks_ahead)
    end
    local known = newest[server]
    if not known or known.domain ~= domain or known.words ~= words or known.grade ~= grade
-      or known.duplex ~= duplex then
-      known = { domain = domain, words = words, grade = grade, duplex = duplex,
-         options = core.options(session_options(self, domain, words, grade)) }
+      or known.chunks_ahead ~= chunks_ahead or known.duplex ~= duplex then
+      known = { domain = domain, words = words, grade = grade, chunks_ahead = chunks_ahead,
+         duplex = duplex,
+         options = core.options(session_options(self, domain, words, grade, chunks_ahead)) }
       newest[server] = known
    end
    return known.options
@@ -142,13 +144,14 @@ end
 ---@param domain string    what EHLO says
 function Conversation:start(domain)
    local server, old, secrets = self.server, spare[1], self.transcript.secrets
-   local words, grade = server.extensions, "safe"
+   local words, grade, chunks_ahead = server.extensions, "safe", false
    if server.pipelining == "eager" or not memory.is_empty then
-      words, grade = memory.recall(server, self)
+      words, grade, chunks_ahead = memory.recall(server, self)
    end
    self.words, self.domain = words, domain
    spare[1] = nil
-   self.session = core.session(read_options(self, domain, words, grade), self.facts, old)
+   self.session = core.session(read_options(self, domain, words, grade, chunks_ahead),
+      self.facts, old)
    if secrets[1] then self.session:hide(secrets) end
    self.moved = now()
 end

@@ -32,6 +32,9 @@ end
 --- A connection with its conversation begun: see hosts.open.
 delivery.open = hosts.open
 
+--- Bring its opening to its end: see hosts.settle.
+delivery.settle = hosts.settle
+
 --- A connection that can have messages: what was heard in its beginning may have ended the session.
 ---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
@@ -162,13 +165,15 @@ end
 -- ---- a connection of its own ----
 
 -- Is the message to be sent once more, on another connection? No server has it, and the kept
--- connection was dead, or the server is at fault with BDAT or with pipelining: then without that.
+-- connection was dead, or the server is at fault with BDAT, with the harmless chunk or with
+-- pipelining: then without that.
 local function is_for_another(conv, message, result, tries)
    local trouble = result.trouble
    if not trouble then return false end
    if delivery.was_pipelined(result) then return tries == 1 and delivery.can_repeat(message) end
    if not delivery.is_unsent(result) then return false end
    if conv.facts and conv:was_dead() then return true end
+   if conv.session:chunk_failed() then return delivery.can_repeat(message) end
    return trouble.reason == "bdat" and delivery.can_repeat(message)
       and conv.server.extensions.chunking ~= "require"
 end

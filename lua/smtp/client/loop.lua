@@ -188,12 +188,13 @@ end
 
 -- ---- the loop ----
 
---- Did the server fail at what followed the end of a message? Then it counts for all conversations
+--- Did the server fail at what followed the end of a message, or at the harmless chunk? Then it counts for all conversations
 -- at once: called before anything that may yield, such as a pause or the caller's on_result.
 function loop.note_failure(conversation)
-   if conversation.record and conversation.session:eager_failed() then
-      memory.note_grade(conversation, "safe")
-   end
+   local session = conversation.session
+   if not conversation.record then return end
+   if session:eager_failed() then memory.note_grade(conversation, "safe") end
+   if session:chunk_failed() then memory.note_chunk_failed(conversation) end
 end
 
 local function act(conversation, want)

@@ -8,7 +8,8 @@ local memory = {}
 
 local SERVERS_MAX = 1000
 
--- Records by place: { no_bdat = true, no_pipelining = true, unreached_until = core.now(),
+-- Records by place: { no_bdat = true, no_pipelining = true, chunk_failed = true: it does not
+-- consume a chunk that it refuses, unreached_until = core.now(),
 -- grade = "safe" | "eager" once it is known, conversations = a set of those with
 -- pipelining = "eager" }. A transport of the caller's
 -- own may lead elsewhere, so each has records of its own, for as long as it exists.
@@ -119,16 +120,18 @@ end
 -- as its `record`; until memory.leave it has the grade of the server, when that is found out.
 ---@return table words   see memory.extensions
 ---@return "safe"|"try"|"eager" grade   how far it may go ahead of answers (session:grade)
+---@return boolean chunks_ahead   may a chunk, where the server consumes a harmless one?
 function memory.recall(server, conv)
    local words = memory.extensions(server)
-   if server.pipelining ~= "eager" then return words, "safe" end
+   if server.pipelining ~= "eager" then return words, "safe", false end
    local record = know(server)
    conv.record = record
    record.conversations = record.conversations or setmetatable({}, { __mode = "k" })
    record.conversations[conv] = true
-   if record.grade then return words, record.grade end
+   local chunks_ahead = not record.chunk_failed
+   if record.grade then return words, record.grade, chunks_ahead end
    -- Without a window nothing follows the end of a message but QUIT: see memory.claim.
-   return words, server.flight_max and try(record, conv) or "try"
+   return words, server.flight_max and try(record, conv) or "try", chunks_ahead
 end
 
 --- This conversation with a record has one message, and QUIT is to follow its end.
@@ -161,6 +164,12 @@ function memory.note_grade(conv, grade)
    if record.grade == "safe" or record.grade == grade then return end
    record.grade = grade
    for each in next, record.conversations do set_grade(each, grade) end
+end
+
+--- The conversation, which has a record, ended at the harmless chunk: later ones with this server
+-- do without.
+function memory.note_chunk_failed(conv)
+   conv.record.chunk_failed = true
 end
 
 return memory

@@ -65,8 +65,8 @@ end
 -- Connect, and go as far as the server lets us. -> what was seen | nil, error
 local function look(server, deadline)
    local seen = new_sight()
-   local conv, err = opening.open(request.variant(server, { observe = observe_for(seen, server) }),
-      deadline, true)
+   local conv, err = opening.open(request.variant(server, { observe = observe_for(seen, server),
+      pipelining = "safe" }), deadline, true)
    if not conv then return nil, err end
    seen.conv = conv
    conv:run()

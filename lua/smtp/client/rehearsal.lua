@@ -63,6 +63,7 @@ local has_envelope = { mail = true, rcpt = true }
 local function halting(server, point)
    local changes = points[point](server)
    changes.keepalive = false
+   if not has_envelope[point] then changes.pipelining = "safe" end -- no message follows
    return request.variant(server, changes)
 end
 

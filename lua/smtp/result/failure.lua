@@ -96,8 +96,10 @@ end
 
 -- ---- when another attempt helps ----
 
--- bdat: without BDAT; reset_refused: another connection needs no RSET.
-local retry_by_reason = { bdat = "now", reset_refused = "now", tls_flood = "later" }
+-- bdat: without BDAT; chunk: without the harmless chunk; reset_refused: another connection needs no
+-- RSET.
+local retry_by_reason = { bdat = "now", chunk = "now", reset_refused = "now",
+   tls_flood = "later" }
 
 -- Time changes nothing, whatever the code says.
 local never = { tls_required = true, auth_required = true }
