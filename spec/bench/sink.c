@@ -45,7 +45,7 @@ enum state { COMMAND, DATA, CHUNK };
 struct connection {
     int fd;
     enum state state;
-    bool mail, quit, chunk_last, waits_for_room;
+    bool mail, quit, chunk_last, chunk_refused, waits_for_room;
     bool owed; /* something was said since the last turn */
     bool tls_next;
     size_t to_count, chunk_left, in_start, in_end;
@@ -229,8 +229,9 @@ static void chunk(struct connection *c, const char *line)
     char *end;
     c->chunk_left = strtoul(line + 4, &end, 10);
     c->chunk_last = *end == ' ';
+    c->chunk_refused = !c->mail || c->to_count == 0;
     c->state = CHUNK;
-    if (!c->mail || c->to_count == 0) count.errors++;
+    if (c->chunk_refused && c->chunk_last) count.errors++;
 }
 
 /* The text after DATA begins with the line end of DATA: so CRLF.CRLF is the end even of nothing. */
@@ -339,12 +340,16 @@ static size_t read_data(struct connection *c, const char *at, size_t len)
 static size_t read_chunk(struct connection *c, const char *at, size_t len)
 {
     size_t taken = len < c->chunk_left ? len : c->chunk_left;
-    count.octets += taken;
-    keep(c, at, taken);
+    if (!c->chunk_refused) {
+        count.octets += taken;
+        keep(c, at, taken);
+    }
     c->chunk_left -= taken;
     if (c->chunk_left > 0) return taken;
     c->state = COMMAND;
-    if (c->chunk_last) {
+    if (c->chunk_refused) {
+        REPLY(c, "503 5.5.1 Out of order");
+    } else if (c->chunk_last) {
         message_taken(c, 'B');
     } else {
         REPLY(c, "250 2.0.0 Ok");
