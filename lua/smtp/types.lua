@@ -98,7 +98,8 @@
 ---@field reply_timeout? number|string
 ---@field source_address? string  The local address to connect from.
 --- How many commands may leave before their replies have arrived (RFC 2920): `"safe"` sends the
---- envelope at once, `"eager"` also sends the next message before the reply to this one, `"off"`
+--- envelope at once, `"eager"` also sends the next message before the reply to this one, and a short
+--- message together with its envelope where the server proves that it handles refused chunks; `"off"`
 --- waits for each reply. Default: `"safe"`.
 ---@field pipelining? "safe"|"eager"|"off"
 --- For each extension: require, prefer or skip. Default: `"prefer"`, and `"require"` for those that

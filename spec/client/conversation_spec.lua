@@ -121,14 +121,15 @@ end)
 
 -- As Exim does after ten transactions that were refused, and Haraka.
 describe("RSET refused between messages", function()
-   local function refuses(code)
-      local server = spec_server.new { reply = function(_, what)
+   local function refuses(code, at_once)
+      local server = spec_server.new { has_refused = at_once, reply = function(self, what)
+         self.has_refused = self.has_refused or what == "rcpt"
          return what == "rcpt" and "550 5.1.1 who?" or nil
       end }
       local say = server.say
       function server:say(line)
          local asked = self.lines[#self.lines]
-         say(self, asked == "RSET" and code .. " not now" or line)
+         say(self, asked == "RSET" and self.has_refused and code .. " not now" or line)
       end
       return server
    end
@@ -175,7 +176,7 @@ describe("RSET refused between messages", function()
    end
 
    it("by wish of the caller is reported as such", function()
-      local server = refuses(554)
+      local server = refuses(554, true)
       local connection = assert(smtp.connect(options({}, { server })))
       local answer, err = connection:reset()
       assert.is_nil(answer)

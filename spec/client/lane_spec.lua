@@ -6,15 +6,17 @@ local talk = require "spec.tools.talk"
 local script, messages, send = many.script, many.messages, many.send
 
 describe("eager", function()
-   it("says the next envelope after the end of a message, once a chunk was accepted", function()
+   it("says the next envelope after the end of a message, and all of the next messages once it was accepted", function()
       local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
-         <chunking>
+         <trial>
          <envelope a>
+         <consumed>
          S: 250 ok
          S: 250 ok
          <bdat a>
+         <renewed b>
          S: 250 ok
-         <envelope b>
+         S: 250 ok
          S: 250 ok
          S: 250 ok
          <bdat b>
@@ -31,21 +33,27 @@ describe("eager", function()
       for _, receipt in ipairs(summary.results) do assert.equal("eager", receipt.pipelining) end
    end)
 
-   it("has no envelope ahead where the window is one message", function()
-      local all = { script.chunking }
-      for _, name in ipairs { "a", "b", "c" } do
-         all[#all + 1] = script([[
-            <envelope $name>
-            S: 250 ok
-            S: 250 ok
-            <bdat $name>
-            S: 250 ok
-         ]], { name = name })
-      end
-      send(messages("a", "b", "c"), { pipelining = "eager", window = 1 }, script([[
-         <lines>
+   it("has no envelope ahead where the window is one message, but the chunk", function()
+      send(messages("a", "b", "c"), { pipelining = "eager", window = 1 }, script [[
+         <trial>
+         <envelope a>
+         <consumed>
+         S: 250 ok
+         S: 250 ok
+         <bdat a>
+         S: 250 ok
+         <envelope b>
+         <bdat b>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <envelope c>
+         <bdat c>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
          <bye>
-      ]], { lines = table.concat(all) }))
+      ]])
    end)
 
    it("fills its window only once the server has said how many messages it takes", function()
@@ -53,10 +61,14 @@ describe("eager", function()
          <caps>
          S: 250-CHUNKING
          S: 250 LIMITS MAILMAX=1
+         C: BDAT 6
+         C: QUIT
+         C: RSET
       ]]
       local one = function(name) return script([[
          <limited>
          <envelope $name>
+         <consumed>
          S: 250 ok
          S: 250 ok
          <bdat $name>
@@ -67,113 +79,168 @@ describe("eager", function()
       assert.equal("accepted accepted", states)
    end)
 
-   it("sends no chunk after recipients that are not accepted", function()
-      local _, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
-         <chunking>
-         <envelope a>
-         S: 250 ok
-         S: 250 ok
-         <bdat a>
-         S: 250 ok
-         <envelope b>
-         S: 250 ok
-         S: 250 ok
-         <bdat b>
+   -- a is accepted, b after it: then the server is known to be eager.
+   local begun = script [[
+      <trial>
+      <envelope a>
+      <consumed>
+      S: 250 ok
+      S: 250 ok
+      <bdat a>
+      <renewed b>
+      S: 250 ok
+      S: 250 ok
+      S: 250 ok
+      S: 250 ok
+      <bdat b>
+   ]]
+
+   it("knows of each what became of it where chunks went ahead", function()
+      local summary, states = send(messages("a", "b", "c", "d", "e", "f", "g"), { pipelining = "eager" }, script([[
+         <begun>
          <renewed c>
          S: 250 ok
          S: 250 ok
-         S: 250 ok
-         S: 550 who?
-         C: RSET
-         S: 250 ok
-         <bye>
-      ]])
-      assert.equal("accepted accepted refused", states)
-   end)
-
-   it("knows of each what became of it", function()
-      local _, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script [[
-         <chunking>
-         <envelope a>
-         S: 250 ok
-         S: 250 ok
-         <bdat a>
-         S: 250 ok
-         <envelope b>
-         S: 250 ok
-         S: 550 who?
-         C: RSET
-         S: 250 ok
-         <envelope c>
          S: 250 ok
          S: 250 ok
          <bdat c>
          <renewed d>
+         <bdat d>
+         <renewed e>
+         <bdat e>
+         <renewed f>
+         <bdat f>
+         <renewed g>
+         <bdat g>
          S: 452 full
          S: 250 ok
          S: 250 ok
+         S: 550 who?
+         S: 503 no recipient
          S: 250 ok
-         <bdat d>
+         S: 553 no
+         S: 503 no
+         S: 503 no
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 554 spam
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
          S: 250 ok
          <bye>
-      ]])
-      assert.equal("accepted refused deferred accepted", states)
+      ]], { begun = begun }))
+      assert.equal("accepted accepted deferred refused unsent refused accepted", states)
+      local kinds = {}
+      for i, result in ipairs(summary.results) do kinds[i] = result.kind or "-" end
+      assert.equal("- - data_refused recipients_refused sender_refused data_refused -", table.concat(kinds, " "))
    end)
 
-   it("takes a sender that is refused for one transaction's alone", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
-         <chunking>
+   it("says RSET after a chunk that was refused at the end", function()
+      local _, states = send(messages("a", "b"), { pipelining = "eager", window = 1 }, script [[
+         <trial>
          <envelope a>
+         <consumed>
          S: 250 ok
          S: 250 ok
          <bdat a>
          S: 250 ok
          <envelope b>
-         S: 553 no
-         S: 503 no
+         <bdat b>
+         S: 250 ok
+         S: 550 who?
+         S: 503 no recipient
          C: RSET
          S: 250 ok
-         <envelope c>
+         <bye>
+      ]])
+      assert.equal("accepted refused", states)
+   end)
+
+   it("is in doubt about those whose ends had left when the connection broke", function()
+      local summary, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script([[
+         <begun>
+         <renewed c>
+         S: 250 ok
+         S: 250 ok
          S: 250 ok
          S: 250 ok
          <bdat c>
+         <renewed d>
+         <bdat d>
          S: 250 ok
-         <bye>
-      ]])
-      assert.equal("accepted unsent accepted", states)
-      assert.equal("sender_refused", summary.results[2].kind)
+         CLOSE
+      ]], { begun = begun }))
+      assert.equal("accepted accepted accepted unknown", states)
+      assert.equal("doubt", summary.results[4].retry)
    end)
 
-   it("is in doubt about the one whose end had left when the connection broke, and sends the next again", function()
-      local summary, states = send(messages("a", "b", "c"), { pipelining = "eager" }, script [[
-         <chunking>
-         <envelope a>
-         S: 250 ok
-         S: 250 ok
-         <bdat a>
-         S: 250 ok
-         <envelope b>
-         S: 250 ok
-         S: 250 ok
-         <bdat b>
-         <renewed c>
-         CLOSE
-      ]],
-         script [[
-            <chunking>
-            <envelope c>
+   it("sends again what came after a goodbye, and after a refused RSET that ended the connection", function()
+      for _, word in ipairs { "421 going", "554 too many" } do
+         local summary, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script([[
+            <begun>
+            <renewed c>
+            S: 250 ok
+            S: 250 ok
             S: 250 ok
             S: 250 ok
             <bdat c>
+            <renewed d>
+            <bdat d>
+            S: 250 ok
+            S: $word
+            CLOSE
+         ]], { begun = begun, word = word }), word:find("^421") and script [[
+            <trial>
+            <envelope d>
+            <consumed>
+            S: 250 ok
+            S: 250 ok
+            <bdat d>
+            S: 250 ok
+            <bye>
+         ]] or script [[
+            <chunking>
+            <envelope d>
+            S: 250 ok
+            S: 250 ok
+            <bdat d>
             S: 250 ok
             <bye>
          ]])
-      assert.equal("accepted unknown accepted", states)
-      assert.equal("doubt", summary.results[2].retry)
+         assert.equal("accepted accepted accepted accepted", states)
+         assert.equal(word:find("^421") and "eager" or "safe", summary.results[4].pipelining)
+      end
+   end)
+
+   it("is in doubt where a server refuses RSET and goes on", function()
+      local summary, states = send(messages("a", "b", "c", "d"), { pipelining = "eager" }, script([[
+         <begun>
+         <renewed c>
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         S: 250 ok
+         <bdat c>
+         <renewed d>
+         <bdat d>
+         S: 250 ok
+         S: 503 not now
+         S: 503 not now
+      ]], { begun = begun }))
+      assert.equal("accepted accepted accepted unknown", states)
+      assert.same({ "reset_refused", "doubt" }, { summary.results[4].reason, summary.results[4].retry })
    end)
 
    it("says no more to a server that does not know BDAT, and sends by DATA", function()
       local peers, transcripts = {}, {
+         script [[
+            <trial>
+            <envelope a>
+            S: 502 what
+            S: 221 bye
+         ]],
          script [[
             <chunking>
             <envelope a>

@@ -6,6 +6,7 @@ local talk = require "spec.tools.talk"
 
 local many = {}
 
+--- <trial> is said before the first MAIL, and <consumed> by a server that consumes chunks.
 --- <envelope a>, <sized a> where SIZE is offered, <bdat a> its message as one chunk, and <renewed a>, the next
 --- envelope behind the end of a message.
 many.script = talk.snippets {
@@ -18,6 +19,16 @@ many.script = talk.snippets {
    chunking = [[
       <caps>
       S: 250 CHUNKING
+   ]],
+   trial = [[
+      <chunking>
+      C: BDAT 6
+      C: QUIT
+      C: RSET
+   ]],
+   consumed = [[
+      S: 503 5.5.1 need RCPT
+      S: 250 reset
    ]],
    plain = [[
       <caps>

@@ -100,10 +100,12 @@ end
 
 local IDLE = 0.01 -- seconds without a reply: the server may have gone
 
--- Was the connection idle, and has the server gone meanwhile?
+-- Was the connection idle, and has the server gone meanwhile? Where all of a message goes ahead of
+-- the answers, these would not show that one was left over: then it always counts as idle.
 local function was_left(self)
    local conv = self.conv
-   return core.now() - conv.moved >= IDLE and not conv:look()
+   local was_idle = self.queue.server.pipelining == "eager" or core.now() - conv.moved >= IDLE
+   return was_idle and not conv:look()
 end
 
 -- Posts so many of the list from this place on, of which the first has this index.
