@@ -70,8 +70,8 @@
  *   With `chunks_ahead`, TRY and EAGER also let the BDAT of a message that is in memory follow its
  *   RCPT at once, so that a message costs one round trip; in EAGER the flight goes on with the next
  *   ones. First the server has to show, on this connection, after TLS and AUTH, that it consumes a
- *   chunk that it refuses. For this it is sent a harmless one, outside a transaction: "BDAT 6" CR LF
- *   "QUIT" CR LF, and RSET. A server that consumes the six octets answers 503 and 250. One that
+ *   chunk that it refuses. For this it is sent a harmless one, outside a transaction: "BDAT 6" CR
+ * LF "QUIT" CR LF, and RSET. A server that consumes the six octets answers 503 and 250. One that
  *   runs them as commands answers 221 in the place of that 250, and closes the connection before it
  *   could read more. The chunk rides with the first MAIL, whose own BDAT waits as in SAFE; it goes
  *   alone where the caller opens a connection before there is a message, and not at all where one

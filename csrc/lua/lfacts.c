@@ -135,9 +135,9 @@ static void set_words(lua_State *L, const char *key, struct smtp_text text)
 }
 
 /** session:facts() -> what is known of the server: esmtp, tls_verified, tls, auth (words),
- * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, consumes_chunks, size_max,
- * rcpt_max, mail_max, server, capabilities, mechanisms, mechanisms_before_tls; offered and
- * offered_before_tls, which are lists of these */
+ * auth_reason, mechanism, ehlo_reply, bound, challenge, starttls_offered, consumes_chunks,
+ * size_max, rcpt_max, mail_max, server, capabilities, mechanisms, mechanisms_before_tls; offered
+ * and offered_before_tls, which are lists of these */
 static int session_facts(lua_State *L)
 {
     const struct smtp_facts *facts = smtp_session_facts(to_session(L));

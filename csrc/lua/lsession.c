@@ -31,9 +31,9 @@ void anchor(lua_State *L, const char *key, int index)
  * change any more, or what core.options made of it:
  * domain, tls, auth (words), tls_on, tls_verified, username, authzid, mechanisms, mechanisms_named,
  *  token_renewable, secret_in_clear, secret_unverified, host, port, lmtp, hold_ends, chunks_ahead,
- * extensions (keyword to word), grade, flight_max, refused_max, window. `resume`: what session:facts() gave of
- * the session that had this connection before. `old`: one that is not used any more; its memory is
- * the new one's. */
+ * extensions (keyword to word), grade, flight_max, refused_max, window. `resume`: what
+ * session:facts() gave of the session that had this connection before. `old`: one that is not used
+ * any more; its memory is the new one's. */
 static int core_session(lua_State *L)
 {
     void *memory = lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, SESSION_CLASS);
@@ -320,20 +320,15 @@ static int session_gc(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    METHOD(session, wants),        METHOD(session, flights),
-    METHOD(session, look),         METHOD(session, patience),
-    METHOD(session, rests),        METHOD(session, output),
-    METHOD(session, octets),       METHOD(session, sent),
-    METHOD(session, heard),        METHOD(session, tls_started),
-    METHOD(session, body),         METHOD(session, body_end),
-    METHOD(session, broken),       METHOD(session, add),
-    METHOD(session, spoken),       METHOD(session, quit),
-    METHOD(session, ask),          METHOD(session, asked),
-    METHOD(session, trouble),      METHOD(session, stage),
-    METHOD(session, replies),      METHOD(session, grade),
-    METHOD(session, eager_failed), METHOD(session, ending),
-    METHOD(session, end_allowed),  METHOD(session, chunk_failed),
-    {NULL, NULL}};
+    METHOD(session, wants),       METHOD(session, flights),      METHOD(session, look),
+    METHOD(session, patience),    METHOD(session, rests),        METHOD(session, output),
+    METHOD(session, octets),      METHOD(session, sent),         METHOD(session, heard),
+    METHOD(session, tls_started), METHOD(session, body),         METHOD(session, body_end),
+    METHOD(session, broken),      METHOD(session, add),          METHOD(session, spoken),
+    METHOD(session, quit),        METHOD(session, ask),          METHOD(session, asked),
+    METHOD(session, trouble),     METHOD(session, stage),        METHOD(session, replies),
+    METHOD(session, grade),       METHOD(session, eager_failed), METHOD(session, ending),
+    METHOD(session, end_allowed), METHOD(session, chunk_failed), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 
