@@ -188,8 +188,9 @@ end
 
 -- ---- the loop ----
 
---- Did the server fail at what followed the end of a message, or at the harmless chunk? Then it counts for all conversations
--- at once: called before anything that may yield, such as a pause or the caller's on_result.
+--- Did the server fail at what followed the end of a message, or at the harmless chunk? Then it
+-- counts for all conversations at once: called before anything that may yield, such as a pause or
+-- the caller's on_result.
 function loop.note_failure(conversation)
    local session = conversation.session
    if not conversation.record then return end
