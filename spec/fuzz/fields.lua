@@ -133,6 +133,12 @@ end
 
 local secret = { password = true, token = true }
 
+-- The value where an option that prints was to be true.
+local function silent(name, value)
+   if name == "trace" or name == "progress" then return value ~= true and value end
+   return value
+end
+
 --- Give this option a right value, or a hostile one. Secrets are words that no other text has.
 function fields.put(r, t, class, name, is_hostile)
    local right = fields.right(r, class, name)
@@ -145,7 +151,7 @@ function fields.put(r, t, class, name, is_hostile)
       for key, value in pairs(right) do copy[key] = r:once_in(2) and values.any(r, 1, value) or value end
       t[name] = copy
    else
-      t[name] = values.any(r, 0, right)
+      t[name] = silent(name, values.any(r, 0, right))
    end
 end
 

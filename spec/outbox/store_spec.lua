@@ -79,6 +79,39 @@ describe("The option store", function()
       assert.equal("the method commit of the store returned one list, not two", err.what)
    end)
 
+   local right = { number = 1, id = "a", state = "queued", claim = 0 }
+
+   for what, change in pairs { ["a text"] = "x", ["no id"] = { id = print }, ["no state"] = { state = 1 },
+      ["no number"] = { number = print }, ["no claim"] = { claim = "x" } } do
+      it("gives an error where a record has " .. what, function()
+         local record = type(change) == "string" and change or {}
+         for name, value in pairs(type(change) == "table" and right or {}) do
+            record[name] = change[name] == nil and value or change[name] ~= print and change[name] or nil
+         end
+         for method in pairs { get = true, list = true, claim = true } do
+            local case = new_case(method, function() return method == "get" and record or { record } end)
+            local result, err = calls[method](case.box)
+            assert.is_nil(result)
+            assert.matches("the method " .. method .. " of the store returned", err.what)
+         end
+      end)
+   end
+
+   it("gives an error where a record raises", function()
+      local case = new_case("get", function() return setmetatable({}, { __index = function() error "no" end }) end)
+      local result, err = case.box:get "a"
+      assert.is_nil(result)
+      assert.equal("system store", err.kind .. " " .. err.reason)
+   end)
+
+   it("may return a record that was damaged: it has no recipients then", function()
+      local case = new_case("get", function()
+         return { number = 1, id = "a", state = "sent", claim = 0, recipients = false, created = "x" }
+      end)
+      local entry = assert(case.box:get "a")
+      assert.same({ "a", "sent", 0 }, { entry.id, entry.state, #entry.recipients })
+   end)
+
    it("may say that there is nothing", function()
       local case = new_case("get", function() end)
       local entry, err = case.box:get "a"

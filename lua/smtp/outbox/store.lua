@@ -106,7 +106,39 @@ local function fault(name, what, cause)
       hint = "smtp/outbox/store.lua describes what it returns" })
 end
 
-local function answer(name, ok, result, more)
+-- Of which kind the values of a record are without which nothing can be done with it; and those in
+-- whose place nothing is read, as where they are damaged.
+local needed = { id = "string", state = "string", claim = "number" }
+local texts = { "facts", "recipients", "addresses", "ending", "history" }
+local numbers = { "due", "created", "since", "attempts", "size" }
+
+-- -> is it a record? It has all values then.
+local function complete(record)
+   if type(record) ~= "table" or record.number == nil then return false end
+   for field, kind in next, needed do
+      if type(record[field]) ~= kind then return false end
+   end
+   for i = 1, #texts do
+      if type(record[texts[i]]) ~= "string" then record[texts[i]] = "" end
+      if type(record[numbers[i]]) ~= "number" then record[numbers[i]] = 0 end
+   end
+   if type(record.body) ~= "string" then record.body = nil end
+   return true
+end
+
+local has_records = { claim = true, expire = true, list = true }
+
+-- Are those of what a method returned, if it returned any, records? This may raise.
+local function are_records(name, result)
+   if type(result) ~= "table" then return true end
+   if name == "get" then return complete(result) end
+   for i = 1, has_records[name] and #result or 0 do
+      if not complete(result[i]) then return false end
+   end
+   return true
+end
+
+local function answer(name, ok, result, more, has_right_records)
    if not ok then return fault(name, "raised an error: " .. user_call.text(result), result) end
    if result == nil and more ~= nil then
       if errors.is(more) then return nil, more end
@@ -117,6 +149,8 @@ local function answer(name, ok, result, more)
       return fault(name, "returned " .. user_call.type_name(result))
    elseif name == "commit" and type(more) ~= "table" then
       return fault(name, "returned one list, not two")
+   elseif not has_right_records then
+      return fault(name, "returned what is not a record")
    end
    return result, more
 end
@@ -129,7 +163,10 @@ function store.guard(value)
    local guarded = {}
    for i = 1, #store.methods do
       local name = store.methods[i]
-      local function run(...) return value[name](value, ...) end
+      local function run(...)
+         local result, more = value[name](value, ...)
+         return result, more, are_records(name, result)
+      end
       guarded[name] = function(_, ...) return answer(name, user_call.call(run, ...)) end
    end
    return guarded
