@@ -61,7 +61,9 @@ each_line("find lua -name '*.lua' | sort", function(path)
       seen[other] = true
       look(other)
    end
-   for other in text:gmatch("[.]late%s*%(?%s*[\"'](smtp[a-z_.]*)[\"']") do look(other) end
+   for how in ("late loader"):gmatch "%a+" do
+      for other in text:gmatch("[.]" .. how .. "%s*%(?%s*[\"'](smtp[a-z_.]*)[\"']") do look(other) end
+   end
    if count > FAN_OUT and module ~= "smtp.types" then tell("%s requires %d modules", path, count) end
 end)
 

@@ -15,6 +15,10 @@ local options = require "smtp.outbox.options"
 local states = require "smtp.outbox.states"
 local system = require "smtp.ground.resources"
 
+local load_sqlite = system.loader "smtp.outbox.sqlite"
+local load_work = system.loader "smtp.outbox.work"
+local load_worker = system.loader "smtp.outbox.worker"
+
 local Outbox = {}
 local outbox_mt = { __index = Outbox, __name = "smtp.Outbox" }
 
@@ -27,8 +31,9 @@ local function new(given)
    if not settings then return nil, err end
    local store = settings.store
    if type(store) == "string" then
-      local sqlite, why = system.load "smtp.outbox.sqlite"
-      if not sqlite then return nil, system.error(why) end
+      local sqlite
+      sqlite, err = load_sqlite()
+      if not sqlite then return nil, err end
       settings.path = store
       store, err = sqlite.open(store)
       if not store then return nil, err end
@@ -62,8 +67,9 @@ end
 function Outbox:run(given)
    local run, err = options.run(given)
    if not run then return nil, err end
-   local work, why = system.load "smtp.outbox.work"
-   if not work then return nil, system.error(why) end
+   local work
+   work, err = load_work()
+   if not work then return nil, err end
    self.stopped = false
    return work.run(self, run)
 end
@@ -75,8 +81,9 @@ end
 function Outbox:start(given)
    local run, err = options.start(given)
    if not run then return nil, err end
-   local worker, why = system.load "smtp.outbox.worker"
-   if not worker then return nil, system.error(why) end
+   local worker
+   worker, err = load_worker()
+   if not worker then return nil, err end
    return worker.start(self, run)
 end
 

@@ -14,12 +14,20 @@ local safe = { _VERSION = "1.0.0" }
 
 for name, class in pairs(errors.classes) do safe[name] = class end
 
--- A module that is loaded when something needs it may not be found.
-local function run_module(name, call, ...)
-   local module, why = system.load(name)
-   if not module then return nil, system.error(why) end
-   return module[call](...)
+-- A function of a module that is loaded with the first call of it.
+local function late(name, call)
+   local load = system.loader(name)
+   return function(...)
+      local module, err = load()
+      if not module then return nil, err end
+      return module[call](...)
+   end
 end
+
+local send_many, connect = late("smtp.client.many", "send"), late("smtp.client.connection", "open")
+local probe, new_message = late("smtp.client.probe", "run"), late("smtp.message", "new")
+local new_sink, new_outbox = late("smtp.sink", "new"), late("smtp.outbox", "new")
+local defer, new_redis = late("smtp.runtime.nginx.defer", "add"), late("smtp.outbox.redis", "new")
 
 --- Send one message over a connection of its own, or with `keepalive` over one that was kept.
 ---@param t smtp.Options
@@ -45,7 +53,7 @@ end
 ---@return smtp.Summary?
 ---@return smtp.Error?
 function safe.send_many(t, messages, settings)
-   return run_module("smtp.client.many", "send", t, messages, settings)
+   return send_many(t, messages, settings)
 end
 
 --- In nginx: send after this, from any phase that has timers. Everything is checked and composed
@@ -71,7 +79,7 @@ function safe.defer(t, callback)
    local ok, err = nginx.check_directives(server)
    if ok then ok, err = delivery.sign(server, message) end
    if not ok then return nil, err end
-   return run_module("smtp.runtime.nginx.defer", "add", delivery.send, server, message, callback)
+   return defer(delivery.send, server, message, callback)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.
@@ -79,7 +87,7 @@ end
 ---@return smtp.SafeConnection?
 ---@return smtp.Error?
 function safe.connect(t)
-   return run_module("smtp.client.connection", "open", t)
+   return connect(t)
 end
 
 --- What does this server offer? Sends no mail; see smtp.client.probe.
@@ -87,7 +95,7 @@ end
 ---@return smtp.Report?
 ---@return smtp.Error?
 function safe.probe(t)
-   return run_module("smtp.client.probe", "run", t)
+   return probe(t)
 end
 
 --- The composer alone: see smtp.message.
@@ -95,7 +103,7 @@ end
 ---@return smtp.Message?
 ---@return smtp.Error?
 function safe.message(t)
-   return run_module("smtp.message", "new", t)
+   return new_message(t)
 end
 
 --- A small receiving server for demos and tests: see smtp.sink.
@@ -103,7 +111,7 @@ end
 ---@return smtp.Sink?
 ---@return smtp.Error?
 function safe.sink(t)
-   return run_module("smtp.sink", "new", t)
+   return new_sink(t)
 end
 
 --- An outbox: messages that are delivered even if this process ends. See smtp.outbox.
@@ -111,7 +119,7 @@ end
 ---@return smtp.SafeOutbox?
 ---@return smtp.Error?
 function safe.outbox(t)
-   return run_module("smtp.outbox", "new", t)
+   return new_outbox(t)
 end
 
 -- smtp:send{…} gives the module in the place of the options.
@@ -138,9 +146,9 @@ end
 
 for name, count in next, arguments do safe[name] = checked(name, count, safe[name]) end
 
-local new_outbox = safe.outbox
+local open_outbox = safe.outbox
 
-safe.outbox = setmetatable({}, { __call = function(_, ...) return new_outbox(...) end })
+safe.outbox = setmetatable({}, { __call = function(_, ...) return open_outbox(...) end })
 safe.modules[safe.outbox] = true
 
 --- A store of an outbox that is in Redis: see smtp.outbox.redis.
@@ -148,7 +156,7 @@ safe.modules[safe.outbox] = true
 ---@return table? store
 ---@return smtp.Error?
 safe.outbox.redis = checked("outbox.redis", 1, function(t)
-   return run_module("smtp.outbox.redis", "new", t)
+   return new_redis(t)
 end)
 
 --- Is it an error of ours, and of this class? See smtp.errors.
@@ -161,6 +169,7 @@ function safe.is_error(value, class)
    return errors.is(value, class)
 end
 
-if environment.is_nginx() then system.load "smtp.runtime.nginx.preload" end
+-- A worker of nginx that reads a file keeps all its requests waiting.
+if environment.is_nginx() then system.load_late() end
 
 return safe

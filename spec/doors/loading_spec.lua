@@ -3,44 +3,131 @@ local command = require "spec.tools.command"
 local dkim_keys = require "spec.tools.dkim_keys"
 local peer = require "spec.tools.peer"
 
-local function run(text)
+-- A server that offers AUTH, and refuses the recipients that its pattern names.
+local server = [[
+   local refused = %q
+   local sock = accept()
+   sock:send "220 mx.example\r\n"
+   for text in function() return line(sock) end do
+      local verb = text:match "^%%u+"
+      local inside = verb == "DATA"
+      if verb == "EHLO" then
+         sock:send "250-mx.example\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n"
+      elseif verb == "AUTH" then
+         sock:send "235 2.7.0 welcome\r\n"
+      elseif verb == "QUIT" then
+         sock:send "221 bye\r\n"
+         break
+      elseif verb == "RCPT" and text:find(refused) then
+         sock:send "550 5.1.1 no such user\r\n"
+      elseif inside then
+         sock:send "354 go ahead\r\n"
+         repeat local one = line(sock) until one == ".\r\n" or one == ""
+         sock:send "250 2.0.0 kept\r\n"
+      elseif text == "" then
+         break
+      else
+         sock:send "250 2.0.0 fine\r\n"
+      end
+   end
+]]
+
+-- Runs a program with `safe`, the options `t` of a message to such a server, `deny(names)`, which makes modules
+-- unreadable, and `loaded()`, the names of the modules that are loaded, but for those of the call before.
+local prologue = [[
+   local safe = require "smtp.safe"
+   local port, known = tonumber(arg[1]), {}
+   local t = { host = "127.0.0.1", port = port, tls = "skip", from = "a@b.example", to = "c@d.example",
+      subject = "Hi", text = "Hello", timeout = 60 }
+   local function loaded()
+      local names = {}
+      for name in pairs(package.loaded) do
+         local short = type(name) == "string" and name:match "^smtp%.(.*)"
+         if short and not known[short] then names[#names + 1] = short end
+         if short then known[short] = true end
+      end
+      table.sort(names)
+      return table.concat(names, " ")
+   end
+   local function deny(names)
+      for name in names:gmatch "[^ ]+" do
+         package.loaded["smtp." .. name] = nil
+         package.preload["smtp." .. name] = function() error("no descriptors", 0) end
+      end
+   end
+   loaded()
+]]
+
+local function run(text, refused)
+   local other = refused and peer.start(server:format(refused))
    local name = os.tmpname()
-   command.write(name, text)
-   local said = command.own(peer.interpreter .. " " .. name)
+   command.write(name, prologue .. text)
+   local said = command.own(("%s %s %d"):format(peer.interpreter, name, other and other.port or 1))
    os.remove(name)
+   if other then other.finish() end
    return said
 end
 
--- What a message of from, to and raw or text needs, with a login or without, and what reports what became of it: that
--- must not depend on files that can be read.
+-- What a message of from, to and raw or text needs on its way.
 local needed = [[
-client.body client.connecting client.conversation client.delivery client.ending client.findings client.hosts
-client.login client.loop client.mechanisms client.memory client.opening client.request client.sasl client.tls core
-errors ground.ascii ground.bounded ground.modules ground.resources options.address options.check options.credentials
-options.extensions options.host_name options.loop options.names options.place options.server options.services
-options.transport options.user_call options.words result.decision result.failure result.first_bytes result.hello_hints
-result.hints result.interruptions result.login_hints result.observer result.proxy_hints result.reasons result.receipt
-result.refusal result.remedies result.sentences result.transcript result.wording runtime.environment runtime.runtime
-runtime.tls_context safe]]
+client.body client.connecting client.conversation client.delivery client.findings client.loop client.memory
+client.opening client.request client.tls core errors ground.ascii ground.bounded ground.modules ground.resources
+options.check options.host_name options.loop options.names options.place options.server options.transport
+options.user_call result.receipt result.verdict runtime.environment runtime.runtime runtime.tls_context safe]]
 
 describe('require "smtp"', function()
    it("loads what every message needs, and no more", function()
-      local said = run [[
+      assert.equal(needed:gsub("\n", " ") .. "\n", run [[
+         known = {}
          require "smtp"
-         local names = {}
+         print(loaded())
+      ]])
+   end)
+
+   it("leaves the socket to the first message, which needs nothing else", function()
+      assert.equal("true\nsocket\n", run([[
+         print(safe.send(t) ~= nil)
+         print(loaded())
+      ]], "^$"))
+   end)
+
+   it("leaves a login to the options that give one", function()
+      assert.equal("true\tauthenticated\nclient.login client.mechanisms client.sasl options.credentials "
+         .. "result.transcript socket\n", run([[
+         t.username, t.password = "ann", "sesame-loaded"
+         local receipt = safe.send(t)
+         print(receipt ~= nil, receipt.auth.state)
+         print(loaded())
+      ]], "^$"))
+   end)
+
+   it("opens one file for each module: no name is looked for in vain but those in C", function()
+      local said = run [[
+         local searcher = (package.searchers or package.loaders)[2]
+         known = {}
          for name in pairs(package.loaded) do
-            names[#names + 1] = type(name) == "string" and name:match "^smtp%.(.*)"
+            if type(name) == "string" and name:find "^smtp" then package.loaded[name] = nil end
          end
-         table.sort(names)
-         print(table.concat(names, " "))
+         local count, missing = 0, {}
+         local list = package.searchers or package.loaders
+         list[2] = function(name)
+            local found, path = searcher(name)
+            count = count + 1
+            if type(found) ~= "function" then missing[#missing + 1] = name end
+            return found, path
+         end
+         require "smtp"
+         print(count, table.concat(missing, " "))
       ]]
-      assert.equal(needed:gsub("\n", " ") .. "\n", said)
+      assert.equal(("%d\tsmtp.core\n"):format(select(2, needed:gsub("[^ \n]+", "")) + 1), said)
    end)
 end)
 
 describe("a module that cannot be read when it is needed", function()
    local needs = {
       ["client.connection"] = 'safe.connect { host = "localhost", port = 1 }',
+      ["client.hosts"] = 'send { host = { "localhost", "127.0.0.1" } }',
+      ["client.login"] = 'send { username = "ann", password = "sesame-unloaded" }',
       ["client.many"] = 'safe.send_many({ host = "localhost", port = 1 }, {})',
       ["client.probe"] = 'safe.probe { host = "localhost", port = 1 }',
       ["compose.attachment"] = 'send { attachments = { { content = "x", filename = "x" } } }',
@@ -49,25 +136,28 @@ describe("a module that cannot be read when it is needed", function()
       ["compose.outgoing"] = 'send { html = "<p>Hello" }',
       ["compose.sign"] = 'send { dkim = { domain = "me.example", selector = "a", key = key } }',
       ["message"] = 'safe.message { from = "a@b.example", to = "c@d.example", text = "x" }',
+      ["options.address"] = 'send { host = "b\195\188cher.example" }',
+      ["options.credentials"] = 'send { username = "ann", password = "sesame-unread" }',
+      ["options.extensions"] = 'send { extensions = { chunking = "skip" } }',
       ["options.proxy"] = 'send { host = "mx.example", proxy = "socks5://localhost:1" }',
+      ["options.services"] = 'send { host = "none", port = "none", service = "gmail" }',
       ["options.unknown"] = 'send { hots = "localhost" }',
-      ["options.url_parts"] = 'send { host = "none", port = "none", url = "smtp://localhost:1" }',
+      ["options.url"] = 'send { host = "none", port = "none", url = "smtp://localhost:1" }',
+      ["options.words"] = 'send { tls = "ssl" }',
       ["outbox"] = 'safe.outbox { store = {} }',
       ["outbox.redis"] = 'safe.outbox.redis {}',
+      ["result.observer"] = 'send { trace = function() end }',
       ["runtime.callers_transport"] = 'send { transport = function() end }',
       ["runtime.kept_socket"] = 'send { keepalive = { idle = 1 } }',
-      ["runtime.tunnel"] = 'send { host = "mx.example", proxy = "socks5://127.0.0.1:" .. port }',
+      ["runtime.tunnel"] = 'send { host = "mx.example", proxy = "socks5://127.0.0.1:" .. listener_port }',
       ["sink"] = 'safe.sink {}',
       ["socket"] = 'send {}',
    }
 
-   local prologue = [[
-      local safe = require "smtp.safe"
+   local program = [[
       local listener = require("smtp.socket").listen("127.0.0.1", 0)
-      local port = select(2, listener:getsockname())
+      local listener_port = select(2, listener:getsockname())
       local function send(more)
-         local t = { host = "localhost", port = 1, tls = "skip", from = "a@b.example", to = "c@d.example",
-            subject = "Hi", text = "Hello" }
          for name, value in pairs(more) do
             if value == "none" then value = nil end
             t[name] = value
@@ -75,16 +165,108 @@ describe("a module that cannot be read when it is needed", function()
          return safe.send(t)
       end
       local key = %q
-      package.loaded["smtp.%s"] = nil
-      package.preload["smtp.%s"] = function() error("no descriptors", 0) end
+      deny %q
       local ok, result, err = pcall(function() return %s end)
       print(ok, result, type(err) == "table" and err.kind .. " " .. err.retry, err)
    ]]
 
    for name, call in pairs(needs) do
       it("is a SystemError, and later an attempt may succeed: " .. name, function()
-         local said = run(prologue:format(dkim_keys.rfc.ed25519, name, name, call))
-         assert.matches("^true\tnil\tsystem later\t.*no descriptors", said)
+         local said = run(program:format(dkim_keys.rfc.ed25519, name, call))
+         assert.matches("^true\tnil\tsystem later\t[^\n]*" .. name:gsub("%.", "%%.") .. "[^\n]*no descriptors", said)
       end)
    end
+end)
+
+describe('require "smtp.preload"', function()
+   it("leaves nothing to be read later", function()
+      local said = run([[
+         require "smtp.preload"
+         loaded()
+         local function searcher(name) print("looked for " .. name) end
+         table.insert(package.searchers or package.loaders, 1, searcher)
+         t.trace = function() end
+         t.username, t.password = "ann", "sesame-ahead"
+         print(safe.send(t))
+         t.html, t.attachments = "<p>Hello", { { content = "x", filename = "x.pdf" } }
+         t.to = { "c@d.example", "e@f.example" }
+         safe.send(t)
+         safe.probe { host = t.host, port = port }
+         safe.send_many({ host = t.host, port = 1 }, { { from = t.from, to = "c@d.example", text = "x" } })
+         print(loaded())
+      ]], "^$")
+      assert.matches("^table: [^\n]*\n\n$", said)
+   end)
+end)
+
+describe("explanations that cannot be read", function()
+   local shown = [[
+      local function show(err)
+         print(err.kind, err.reason, err.code, err.retry, err.sent)
+         print(err)
+      end
+   ]]
+
+   local function each_module(fn)
+      for _, name in ipairs { "client.evidence", "result.failure", "result.refusal", "result.remedies" } do fn(name) end
+   end
+
+   it("leave a refusal its class, its reply and when to try again", function()
+      each_module(function(name)
+         local said = run(shown .. ([[
+            deny %q
+            local _, err = safe.send(t)
+            show(err)
+            print(#err.recipients, err.recipients[1].state, err.recipients[1].reason, err.recipients[1].retry)
+         ]]):format(name), "c@d")
+         assert.matches("^recipients_refused\trefused\t550\tnever\tno\nsmtp: 127%.0%.0%.1:%d+ [^\n]*"
+            .. "%(550 5%.1%.1%): no such user[^\n]* More is not known: smtp%.client%.evidence [^\n]*\n"
+            .. "1\trefused\trefused\tnever\n$", said)
+      end)
+   end)
+
+   it("leave a receipt its refused recipients", function()
+      local said = run([[
+         deny "result.refusal"
+         t.to = { "c@d.example", "e@f.example" }
+         local receipt = safe.send(t)
+         local one = receipt.refused[1]
+         print(#receipt.accepted, one.address, one.code, one.reason, one.retry)
+      ]], "c@d")
+      assert.equal("1\tc@d.example\t550\trefused\tnever\n", said)
+   end)
+
+   it("leave a failed connection its class", function()
+      local said = run(shown .. [[
+         deny "client.evidence"
+         local _, err = safe.send(t)
+         show(err)
+      ]])
+      assert.matches("^connect\t%a+\tnil\tlater\tno\nsmtp: 127%.0%.0%.1:1 [^\n]*More is not known", said)
+   end)
+
+   it("leave a doubt a doubt", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:send "220 mx.example\r\n"
+         for text in function() return line(sock) end do
+            if text:find "^DATA" then
+               sock:send "354 go ahead\r\n"
+               repeat local one = line(sock) until one == ".\r\n" or one == ""
+               break
+            end
+            sock:send "250 fine\r\n"
+         end
+         sock:close()
+      ]]
+      local said = run(shown .. ([[
+         deny "client.evidence"
+         t.port = %d
+         local _, err = safe.send(t)
+         show(err)
+      ]]):format(other.port))
+      other.finish()
+      assert.matches("^disconnected\tclosed\tnil\tdoubt\tmaybe\n[^\n]*may have been delivered[^\n]* Check whether the "
+         .. "message arrived[^\n]* More is not known", said)
+   end)
 end)

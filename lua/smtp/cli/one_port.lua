@@ -4,7 +4,7 @@
 local errors = require "smtp.errors"
 local exit_status = require "smtp.cli.exit_status"
 local output = require "smtp.cli.output"
-local place = require "smtp.options.place"
+local url = require "smtp.options.url"
 local recommendation = require "smtp.cli.recommendation"
 local safe = require "smtp.safe"
 local wording = require "smtp.cli.wording"
@@ -35,7 +35,7 @@ function one_port.run(options, secret_flags, secret, json)
       output.say(output.json(report))
    else
       local use = recommendation.of(report.options,
-         recommendation.login(place.complete(options)), options.service)
+         recommendation.login(url.complete(options)), options.service)
       output.show_report(report, recommendation.flags(use, secret_flags),
          recommendation.lua(use, secret))
    end

@@ -4,7 +4,7 @@
 
 local errors = require "smtp.errors"
 local one_port = require "smtp.cli.one_port"
-local place = require "smtp.options.place"
+local url = require "smtp.options.url"
 local recommendation = require "smtp.cli.recommendation"
 local rehearsal = require "smtp.client.rehearsal"
 local request = require "smtp.client.request"
@@ -141,7 +141,7 @@ end
 -- A host that is not found may be meant as a provider.
 local function with_provider(err, host)
    if is_of_proxy[err.reason] then return err end
-   local _, wrong = errors.returning(place.complete) { service = host }
+   local _, wrong = errors.returning(url.complete) { service = host }
    local hint = err.kind == "resolve" and not host:find("[.:]") and wrong and wrong.hint or ""
    err.hint = hint:match('^Did you mean "[^"]+"%?') or hint:match("^Write service = .*") or err.hint
    return err
@@ -179,7 +179,7 @@ end
 ---@return table|nil err  there is nothing to report. With a survey: no port can be used, or the
 --   login failed
 function ports.survey(options, list)
-   local complete = place.complete(options)
+   local complete = url.complete(options)
    local provider = options.service and services.get(options.service:match("^[a-z0-9]+"))
    local base = request.variant(options,
       { host = complete.host or complete.server or "localhost" })

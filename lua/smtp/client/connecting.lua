@@ -6,6 +6,8 @@ local runtime = require "smtp.runtime.runtime"
 local system = require "smtp.ground.resources"
 local tls = require "smtp.client.tls"
 
+local load_tunnel = system.loader "smtp.runtime.tunnel"
+
 local connecting = {}
 
 local kinds = { resolve = true, connect = true, system = true, timeout = true }
@@ -49,8 +51,8 @@ end
 -- Goes through the proxy. -> true | nil, trouble
 local function pass_proxy(conversation, deadline)
    local server = conversation.server
-   local tunnel, lack = system.load "smtp.runtime.tunnel"
-   if not tunnel then return nil, connect_trouble("system", lack) end
+   local tunnel, lack = load_tunnel()
+   if not tunnel then return nil, connect_trouble("system", lack.what) end
    local early, trouble = tunnel.open(conversation.sock, server, deadline)
    if early and server.tls == "implicit" then -- before TLS nothing is the server's
       trouble = { kind = "tls", reason = "plaintext", stage = "tls", text = tunnel.shown(early) }

@@ -4,11 +4,11 @@
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
-local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
 local observers = require "smtp.result.observer"
 local request = require "smtp.client.request"
 local user_call = require "smtp.options.user_call"
+local verdict = require "smtp.result.verdict"
 
 local connection = {}
 
@@ -26,7 +26,7 @@ function connection_mt.__index(self, name)
 end
 
 function connection_mt.__tostring(self)
-   return ("smtp.Connection (%s)"):format(failure.place(self.server))
+   return ("smtp.Connection (%s)"):format(verdict.place(self.server))
 end
 
 local function broken(self)

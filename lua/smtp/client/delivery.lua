@@ -3,13 +3,16 @@
 -- @module smtp.client.delivery
 
 local core = require "smtp.core"
-local failure = require "smtp.result.failure"
 local findings = require "smtp.client.findings"
-local hosts = require "smtp.client.hosts"
 local memory = require "smtp.client.memory"
-local observers = require "smtp.result.observer"
-local refusal = require "smtp.result.refusal"
+local opening = require "smtp.client.opening"
 local system = require "smtp.ground.resources"
+local verdict = require "smtp.result.verdict"
+
+local load_hosts = system.loader "smtp.client.hosts"
+local load_observers = system.loader "smtp.result.observer"
+local load_refusal = system.loader "smtp.result.refusal"
+local load_sign = system.loader "smtp.compose.sign"
 
 local delivery = {}
 
@@ -24,13 +27,23 @@ end
 ---@return table|nil err
 function delivery.sign(server, message, started)
    if not message.signers then return true end
-   local sign, why = system.load "smtp.compose.sign"
-   if not sign then return nil, system.error(why) end
+   local sign, err = load_sign()
+   if not sign then return nil, err end
    return sign.message(message, delivery.deadline(server, message, started))
 end
 
---- A connection with its conversation begun: see hosts.open.
-delivery.open = hosts.open
+--- A connection with its conversation begun; with a list of hosts, with the first that greets.
+---@param server smtp.Server
+---@param deadline number    core.now() at which all must be over
+---@param fresh? boolean     take no connection that was kept
+---@return smtp.Conversation|nil
+---@return smtp.Error|nil err
+function delivery.open(server, deadline, fresh)
+   if not server.hosts then return opening.open(server, deadline, fresh) end
+   local hosts, err = load_hosts()
+   if not hosts then return nil, err end
+   return hosts.open(server, deadline, fresh)
+end
 
 --- Bring its opening to its end: see hosts.settle.
 delivery.settle = hosts.settle
@@ -39,7 +52,7 @@ delivery.settle = hosts.settle
 ---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
 function delivery.open_usable(server, deadline)
-   local conv, err = hosts.open(server, deadline)
+   local conv, err = delivery.open(server, deadline)
    local trouble = conv and findings.trouble(conv)
    if not trouble then return conv, err end
    conv:run() -- it may say QUIT
@@ -60,7 +73,9 @@ local of_sequence = { [503] = true, [554] = true }
 local function is_of_pipelining(conv, trouble)
    local word = conv.words.pipelining
    local is_off = word == "skip" and not conv.in_lockstep
-   if is_off or word == "require" or not refusal.is_of_pipelining(trouble) then return false end
+   if is_off or word == "require" then return false end
+   local refusal = load_refusal() -- without it the trouble stays one of the message
+   if not refusal or not refusal.is_of_pipelining(trouble) then return false end
    if findings.parts(conv).pipelining ~= "off" then conv:lockstep() end
    trouble.retry = "now"
    return true
@@ -180,14 +195,14 @@ end
 
 -- For delivery.finish: a further connection to this place.
 local function reopening(place, deadline)
-   return function() return hosts.open(place, deadline, true) end
+   return function() return delivery.open(place, deadline, true) end
 end
 
 local function send(server, message, started)
    local deadline = delivery.deadline(server, message, started)
    local transaction, fresh, tries, place = message.transaction, false, 0, server
    while true do
-      local conv, err = hosts.open(place, deadline, fresh)
+      local conv, err = delivery.open(place, deadline, fresh)
       local receipt, result
       if not conv then return nil, err end
       tries, place = tries + 1, conv.server
@@ -197,7 +212,7 @@ local function send(server, message, started)
       end
       if receipt or not is_for_another(conv, message, result, tries) then
          if err then
-            err = failure.partly(err, result.recipients)
+            err = verdict.partly(err, result.recipients)
          elseif not receipt then
             receipt, err = delivery.outcome(conv, message, result, started)
          end
@@ -215,7 +230,8 @@ end
 ---@return table|nil err
 function delivery.send(server, message, started)
    local receipt, err = send(server, message, started)
-   if server.observe then
+   local observers = server.observe and load_observers()
+   if observers then
       observers.tell_result(server.observe, receipt, err, core.now() - started)
    end
    return receipt, err

@@ -5,10 +5,13 @@
 local ascii = require "smtp.ground.ascii"
 local bounded = require "smtp.ground.bounded"
 local core = require "smtp.core"
-local credentials = require "smtp.options.credentials"
-local failure = require "smtp.result.failure"
-local mechanisms = require "smtp.client.mechanisms"
+local names = require "smtp.options.names"
 local receipt = require "smtp.result.receipt"
+local system = require "smtp.ground.resources"
+local verdict = require "smtp.result.verdict"
+
+local load_evidence = system.loader "smtp.client.evidence"
+local mechanisms = system.late "smtp.client.mechanisms" -- credentials bring it
 
 local findings = {}
 
@@ -24,7 +27,7 @@ local function is_known(server, name)
    for _, entry in ipairs(server.mechanisms) do
       if entry.name == name then return true end
    end
-   return credentials.by_name[name] ~= nil
+   return names.mechanisms.by_name[name] ~= nil
 end
 
 local function compare(server, facts)
@@ -162,22 +165,21 @@ function findings.trouble(conv, trouble)
    return trouble
 end
 
---- The error that reports this trouble: see failure.new.
+--- The error that reports this trouble: see failure.new. Where the modules for it cannot be read
+-- now, it has no explanations.
 ---@param trouble table
 ---@param message? table
 ---@param recipients? table
 ---@return smtp.Error
 function findings.error(conv, trouble, message, recipients)
-   local session = conv.session
-   if not session then return failure.new(conv, { offered = {} }, trouble, message, recipients) end
-   trouble = findings.trouble(conv, trouble)
-   local facts = session:facts()
-   local seen = { facts = facts, capabilities = core.capabilities(facts.capabilities),
-      news = session:news(0) or {}, offered = session:mechanisms() }
-   seen.dialogue, seen.is_open = session:transcript()
-   note_offer(conv, facts)
-   seen.mechanisms = mechanisms.explain(seen.offered, conv.server, conv.login.unusable)
-   return failure.new(conv, seen, trouble, message, recipients)
+   local session, facts = conv.session, nil
+   if session then
+      trouble, facts = findings.trouble(conv, trouble), session:facts()
+      note_offer(conv, facts)
+   end
+   local evidence, lack = load_evidence()
+   if evidence then return evidence.error(conv, facts, trouble, message, recipients) end
+   return verdict.unexplained(conv, trouble, facts, recipients, lack)
 end
 
 return findings

@@ -123,15 +123,13 @@ function hosts.first(server, deadline, fn)
    return nil, error_of(failures, tried)
 end
 
---- A conversation with the server; with a list of hosts, with the first that greets. See
--- opening.open.
----@param server smtp.Server
+--- A conversation with the first of several hosts that greets: see opening.open.
+---@param server smtp.Server   with a list of hosts
 ---@param deadline number    core.now() at which all must be over
 ---@param fresh? boolean     take no connection that was kept
 ---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
 function hosts.open(server, deadline, fresh)
-   if not server.hosts then return opening.open(server, deadline, fresh) end
    local conversation, err, tried = hosts.first(server, deadline, function(each)
       return try(each, deadline, fresh)
    end)

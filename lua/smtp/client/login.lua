@@ -18,10 +18,8 @@ Login.__index = Login
 -- A server may know them from an earlier connection, and repeat them before it hears them again.
 local known_secrets = setmetatable({}, { __mode = "k" }) -- by server
 
---- The forms of the secrets that are known before the conversation begins, see transcript.forms.
----@param server smtp.Server
----@return string[]|nil
-function login.known_secrets(server)
+-- The forms of the secrets that are known before the conversation begins, see transcript.forms.
+local function forms_of(server)
    local forms, proxy = known_secrets[server], server.proxy
    if forms then return forms end
    local has_login = server.credentials and server.auth ~= "skip"
@@ -36,6 +34,12 @@ function login.known_secrets(server)
    end
    known_secrets[server] = forms or {}
    return forms
+end
+
+--- The transcript of a conversation with this server, without the secrets of its options.
+---@param server smtp.Server
+function login.transcript(server)
+   return transcript.new(forms_of(server))
 end
 
 --- What a conversation with this server authenticates with.

@@ -6,9 +6,10 @@
 -- @module smtp.client.loop
 
 local core = require "smtp.core"
-local ending = require "smtp.client.ending"
 local memory = require "smtp.client.memory"
 local tls = require "smtp.client.tls"
+
+local ending = require("smtp.ground.resources").late "smtp.client.ending" -- send_many has it
 
 local loop = {}
 

@@ -2,11 +2,12 @@
 -- @module smtp.client.mechanisms
 
 local credentials = require "smtp.options.credentials"
+local names = require "smtp.options.names"
 local sasl = require "smtp.client.sasl"
 
 local mechanisms = {}
 
-local known, by_name = credentials.mechanisms, credentials.by_name
+local known, by_name = names.mechanisms, names.mechanisms.by_name
 
 -- ---- for a session ----
 

@@ -4,13 +4,17 @@
 local connecting = require "smtp.client.connecting"
 local conversations = require "smtp.client.conversation"
 local findings = require "smtp.client.findings"
-local login = require "smtp.client.login"
-local observers = require "smtp.result.observer"
 local runtime = require "smtp.runtime.runtime"
+local system = require "smtp.ground.resources"
 local tls = require "smtp.client.tls"
-local transcript = require "smtp.result.transcript"
+
+local load_login = system.loader "smtp.client.login"
+local load_observers = system.loader "smtp.result.observer"
 
 local opening = {}
+
+-- The transcript of a conversation in which there is nothing to mask.
+local without_secrets = { secrets = {}, mask = function(_, text) return text end }
 
 -- The function that makes the transport failed, or this machine lacks something.
 local function no_transport(failed)
@@ -50,16 +54,32 @@ local function begin(conversation)
       ok, trouble = secure(conversation)
       if not ok then return nil, trouble end
    end
-   if server.mechanisms[1] then conversation.login = login.new(server, sock) end
+   if server.mechanisms[1] then conversation.login = load_login().new(server, sock) end
    conversation:start(runtime.domain(server, sock))
    return true
 end
 
+local function has_secrets(server)
+   return server.credentials or server.proxy
+end
+
+local function is_observed(server)
+   return server.observe or server.trace
+end
+
+-- Loads what a conversation with this server needs: later it may be in the middle of a message.
+-- -> why that cannot be
+local function prepare(server)
+   local _, err
+   if has_secrets(server) or server.mechanisms[1] then _, err = load_login() end
+   if not err and is_observed(server) then _, err = load_observers() end
+   return err
+end
+
 local function new_conversation(server, deadline)
-   local has_secrets = server.credentials or server.proxy
    return conversations.new(server, deadline,
-      has_secrets and transcript.new(login.known_secrets(server)) or transcript.without_secrets,
-      (server.observe or server.trace) and observers.new(server))
+      has_secrets(server) and load_login().transcript(server) or without_secrets,
+      is_observed(server) and load_observers().new(server))
 end
 
 -- The session has begun: what came with the last answer of a proxy, it hears at once.
@@ -81,6 +101,8 @@ end
 ---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
 function opening.open(server, deadline, fresh)
+   local lack = prepare(server)
+   if lack then return nil, lack end
    local sock, failed, pace, context = runtime.transport(server, fresh)
    if failed and failed.err then return nil, failed.err end
    local conversation = new_conversation(server, deadline)

@@ -8,11 +8,11 @@
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
 local errors = require "smtp.errors"
-local failure = require "smtp.result.failure"
 local observers = require "smtp.result.observer"
 local progress = require "smtp.result.progress"
 local request = require "smtp.client.request"
 local user_call = require "smtp.options.user_call"
+local verdict = require "smtp.result.verdict"
 
 local queue = {}
 
@@ -236,7 +236,7 @@ end
 --- It cannot be sent; some of its recipients may have had it on an earlier connection.
 function Queue:fail(entry, err)
    local result = entry.result
-   if result then err = failure.partly(err, result.recipients) end
+   if result then err = verdict.partly(err, result.recipients) end
    self:tell(entry.index, nil, err, entry.started)
 end
 

@@ -26,6 +26,8 @@ local function words_of(said)
    return words and (words:gsub("^[^:]*/([^/:]*:)", "%1"))
 end
 
+local is_in_c = { ["smtp.core"] = true, ["smtp.socket"] = true, ["smtp.crypto"] = true }
+
 --- Why a module cannot be loaded.
 ---@param name string   "smtp.core"
 ---@param said any      what `require` raised
@@ -38,12 +40,14 @@ function modules.why(name, said)
    elseif name:find("^smtp%.") and path then
       return ("%s cannot be loaded by %s (%s): build it for this Lua with make LUA=%s"):format(path,
          version, words or said:match("[^\n]*"), make_name)
-   elseif name == "smtp.core" or name == "smtp.socket" or name == "smtp.crypto" then
+   elseif is_in_c[name] then
       return ("the module %s, which is written in C, is not installed for %s: run make install "
          .. "LUA=%s, or put its folder into package.cpath (LUA_CPATH)"):format(name, version,
          make_name)
    end
-   return words or said:match("[^\n]*")
+   words = words or said:match("[^\n]*")
+   if words:find(name, 1, true) then return words end
+   return ("%s cannot be loaded: %s"):format(name, words)
 end
 
 -- The types of the mark of a module that is being loaded, in Lua 5.1 and in LuaJIT.

@@ -21,8 +21,9 @@ end
 
 --- A SystemError.
 ---@param what string
-function system.error(what)
-   return errors.new("system", { reason = "resources", what = what })
+---@param hint? string
+function system.error(what, hint)
+   return errors.new("system", { reason = "resources", what = what, hint = hint })
 end
 
 -- Without free descriptors `require` finds no file, and reports that there is none.
@@ -64,16 +65,52 @@ function system.load(name)
    return nil, why, lack
 end
 
+-- Modules that are loaded late, in the order in which others name them.
+local late = {}
+
+local function note(name)
+   late[#late + 1] = name
+end
+
+local PRELOAD_HINT = "A program that changes its root or is upgraded while it runs can load all "
+   .. "modules at its start: require \"smtp.preload\""
+
+-- -> the module | nil, a SystemError
+local function loaded(name)
+   local module, why, lack = system.load(name)
+   if module then return module end
+   return nil, system.error(why, not lack and PRELOAD_HINT or nil)
+end
+
+--- A module of this library that is loaded when something needs it: a function that returns it.
+---@param name string
+---@return fun(): table|nil, table|nil   the module, or nil and a SystemError: it cannot be read now
+function system.loader(name)
+   note(name)
+   return function() return loaded(name) end
+end
+
 --- A module of this library that is loaded when one of its functions is first needed. If it cannot
 -- be read then, that raises a SystemError: this is for code whose errors a door returns.
 ---@param name string
 ---@return table
 function system.late(name)
-   return setmetatable({}, { __index = function(_, key)
-      local module, why = system.load(name)
-      if not module then error(system.error(why), 0) end
+   note(name)
+   return setmetatable({}, { __index = function(self, key)
+      local module, err = loaded(name)
+      if not module then error(err, 0) end
+      rawset(self, key, module[key]) -- found at once from now on
       return module[key]
    end })
+end
+
+--- Load now what is otherwise loaded late, as far as it can be read. What it names is loaded, too.
+function system.load_late()
+   local i = 1
+   while late[i] do
+      system.load(late[i])
+      i = i + 1
+   end
 end
 
 --- The module smtp.crypto. It is loaded only when a mechanism or a signature needs it, because it

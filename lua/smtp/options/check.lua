@@ -6,9 +6,11 @@ local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local names = require "smtp.options.names"
 local refuse = require("smtp.errors").refuse
-local unknown = require("smtp.ground.resources").late "smtp.options.unknown"
+local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
-local words = require "smtp.options.words"
+
+local unknown = system.late "smtp.options.unknown"
+local words = system.late "smtp.options.words"
 
 local check = {}
 

@@ -4,6 +4,7 @@
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local core = require "smtp.core"
+local names = require "smtp.options.names"
 local refuse = require("smtp.errors").refuse
 local user_call = require "smtp.options.user_call"
 
@@ -11,34 +12,9 @@ local credentials = {}
 
 -- ---- mechanisms ----
 
---- The mechanisms of this library, in order of preference.
---    secret         the credential that it needs
---    binds, mutual  it binds to the channel; it also authenticates the server
---    named          it is used only if auth_mechanisms names it
---    bare           its exchange has no field for authzid
--- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = }: can the
--- server, and a listener without TLS, read the secret? For the others the core knows this.
-credentials.mechanisms = {
-   { name = "OAUTHBEARER", secret = "token", bare = true },
-   { name = "XOAUTH2", secret = "token", bare = true },
-   { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
-   { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
-   { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
-   { name = "SCRAM-SHA-512", secret = "password", mutual = true },
-   { name = "SCRAM-SHA-256", secret = "password", mutual = true },
-   { name = "SCRAM-SHA-1", secret = "password", mutual = true },
-   { name = "PLAIN", secret = "password" },
-   { name = "LOGIN", secret = "password", bare = true },
-   { name = "EXTERNAL", named = true },
-   { name = "CRAM-MD5", secret = "password", named = true, bare = true },
-}
-
-local known = credentials.mechanisms
-local by_name, known_names = {}, {}
-for i = 1, #known do by_name[known[i].name], known_names[i] = known[i], known[i].name end
-
---- The mechanisms of this library by their names.
-credentials.by_name = by_name
+local known, by_name = names.mechanisms, names.mechanisms.by_name
+local known_names = {}
+for i = 1, #known do known_names[i] = known[i].name end
 
 -- A mechanism of the caller's own counts as one that shows the secret, unless it declares
 -- plaintext = false.

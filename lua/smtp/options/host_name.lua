@@ -1,10 +1,11 @@
 --- Names of hosts, as options contain them, in the form that is resolved, verified and sent.
 -- @module smtp.options.host_name
 
-local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
 local refuse = require("smtp.errors").refuse
+
+local address = require("smtp.ground.resources").late "smtp.options.address"
 
 local host_name = {}
 

@@ -1,5 +1,6 @@
 --- Every option, named once: the options of a connection and those of a message, with what the
--- values of simple ones may be. The modules that use the others check them.
+-- values of simple ones may be; and the mechanisms of AUTH. The modules that use the others check
+-- them.
 --
 -- Fields of an option:
 --    kind      what check.values expects of the value: one of the kinds in options/check.lua
@@ -104,5 +105,32 @@ names.all = {}
 for _, set in ipairs { names.connection, names.message } do
    for i = 1, #set.names do names.all[#names.all + 1] = set.names[i] end
 end
+
+-- ---- mechanisms of AUTH ----
+
+--- The mechanisms of this library, in order of preference; `by_name` has them by their names.
+--    secret         the credential that it needs
+--    binds, mutual  it binds to the channel; it also authenticates the server
+--    named          it is used only if auth_mechanisms names it
+--    bare           its exchange has no field for authzid
+-- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = }: can the
+-- server, and a listener without TLS, read the secret? For the others the core knows this.
+names.mechanisms = {
+   { name = "OAUTHBEARER", secret = "token", bare = true },
+   { name = "XOAUTH2", secret = "token", bare = true },
+   { name = "SCRAM-SHA-512-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-256-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-1-PLUS", secret = "password", binds = true, mutual = true },
+   { name = "SCRAM-SHA-512", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-256", secret = "password", mutual = true },
+   { name = "SCRAM-SHA-1", secret = "password", mutual = true },
+   { name = "PLAIN", secret = "password" },
+   { name = "LOGIN", secret = "password", bare = true },
+   { name = "EXTERNAL", named = true },
+   { name = "CRAM-MD5", secret = "password", named = true, bare = true },
+   by_name = {},
+}
+
+for _, one in ipairs(names.mechanisms) do names.mechanisms.by_name[one.name] = one end
 
 return names

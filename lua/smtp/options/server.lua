@@ -3,12 +3,15 @@
 
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
-local credentials = require "smtp.options.credentials"
-local extensions = require "smtp.options.extensions"
 local names = require "smtp.options.names"
 local place = require "smtp.options.place"
 local refuse = require("smtp.errors").refuse
+local system = require "smtp.ground.resources"
 local transport = require "smtp.options.transport"
+
+local credentials = system.late "smtp.options.credentials"
+local extensions = system.late "smtp.options.extensions"
+local url = system.late "smtp.options.url"
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
 
@@ -28,6 +31,18 @@ local function check_name_to_verify(t)
       refuse("tls_host", "the certificate cannot be checked without the server's name",
          "Give tls_host, or tls = \"skip\"")
    end
+end
+
+-- ---- AUTH ----
+
+local of_login = { "username", "password", "token", "authzid", "auth", "auth_mechanisms",
+   "scram_iterations" }
+
+local function check_login(t)
+   for i = 1, #of_login do
+      if t[of_login[i]] ~= nil then return credentials.check(t) end
+   end
+   t.mechanisms, t.credentials, t.auth = {}, false, "skip"
 end
 
 -- ---- keepalive ----
@@ -136,7 +151,7 @@ local function new_at(given)
    local t = check.values(given, names.connection)
    t.url, t.service, t.timeout_given = nil, nil, t.timeout ~= nil
    place.check(t)
-   credentials.check(t)
+   check_login(t)
    local has_extensions = t.extensions ~= nil or t.pipelining == "off"
    if has_extensions then extensions.check(t) else t.extensions = {} end
    check_together(t)
@@ -180,7 +195,7 @@ end
 ---@return smtp.Server
 local function new(given)
    if rawget(given, "url") ~= nil or rawget(given, "service") ~= nil then
-      given = place.complete(given)
+      given = url.complete(given)
    end
    for _, option in ipairs { "host", "server" } do
       local list = rawget(given, option)

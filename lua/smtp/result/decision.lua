@@ -4,6 +4,8 @@
 local ascii = require "smtp.ground.ascii"
 local services = require "smtp.options.services"
 
+local load_causes = require("smtp.ground.resources").loader "smtp.result.causes"
+
 local decision = {}
 
 -- ---- the rows, ready for use ----
@@ -53,9 +55,8 @@ end
 ---@return table[]
 function decision.rows()
    if rows then return rows end
-   local ok, causes = pcall(require, "smtp.result.causes")
-   local samples, list = {}, {}
-   if not ok then return list end -- it cannot be read for now
+   local causes, samples, list = load_causes(), {}, {}
+   if not causes then return list end -- it cannot be read for now
    for _, group in ipairs(causes) do
       for i = 2, #group do samples[#samples + 1] = group[i][2] end
    end

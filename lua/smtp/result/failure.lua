@@ -7,15 +7,9 @@ local errors = require "smtp.errors"
 local hints = require "smtp.result.hints"
 local interruptions = require "smtp.result.interruptions"
 local refusal = require "smtp.result.refusal"
+local verdict = require "smtp.result.verdict"
 
 local failure = {}
-
---- "mail.example.com:25", or the path of a unix socket.
-function failure.place(server)
-   if server.socket then return server.socket end
-   local name = server.host:find(":", 1, true) and "[" .. server.host .. "]" or server.host
-   return ("%s:%d"):format(name, server.port)
-end
 
 -- ---- what the line says after the sentence, by the kind of the error ----
 
@@ -94,70 +88,6 @@ function detail.protocol(err, conv)
    return is_reply[err.reason] and interruptions.place(conv.server, err.stage) or ""
 end
 
--- ---- when another attempt helps ----
-
--- bdat: without BDAT; chunk: without the harmless chunk; reset_refused: another connection needs no
--- RSET.
-local retry_by_reason = { bdat = "now", chunk = "now", reset_refused = "now",
-   tls_flood = "later" }
-
--- Time changes nothing, whatever the code says.
-local never = { tls_required = true, auth_required = true }
-
-local retry_by_kind = { connect = "later", resolve = "later", timeout = "later",
-   disconnected = "now", protocol = "now", system = "later" }
-
-local function retry_without_code(trouble)
-   if trouble.reason == "injected" or trouble.reason == "unknown_host" then return "never" end
-   if trouble.kind == "protocol" and trouble.stage == "greeting" then return "never" end
-   return retry_by_kind[trouble.kind] or "never"
-end
-
-local function retry_of(trouble)
-   local class, by_reason = math.floor((trouble.code or 0) / 100), retry_by_reason[trouble.reason]
-   local is_idle = trouble.idle and trouble.kind == "disconnected"
-   if by_reason == "now" then return "now" end
-   if trouble.retry then return trouble.retry end
-   if by_reason or is_idle then return "later" end
-   if never[trouble.kind] or class == 5 then return "never" end
-   return class == 4 and "later" or retry_without_code(trouble)
-end
-
--- ---- what became of the recipients ----
-
-local function count(recipients, state)
-   local n = 0
-   for i = 1, #recipients do
-      if recipients[i].state == state then n = n + 1 end
-   end
-   return n
-end
-
-local function add_recipients(err, recipients)
-   local unknown, accepted = count(recipients, "unknown"), count(recipients, "accepted")
-   err.recipients = recipients
-   err.sent = accepted > 0 and "partly" or unknown > 0 and "maybe" or "no"
-   if unknown > 0 then
-      err.retry, err.hint = "doubt", hints.DOUBT
-      err.what = err.what .. "; the message may have been delivered"
-   end
-   if accepted > 0 then
-      err.what = ("%s; %d of %d recipients have it"):format(err.what, accepted, #recipients)
-   end
-end
-
---- A copy of the error, for a message that some of its recipients have had before.
----@param err smtp.Error
----@param recipients table
----@return smtp.Error
-function failure.partly(err, recipients)
-   local own = {}
-   for name, value in next, err do own[name] = value end
-   refusal.name_recipients(recipients, refusal.case(err))
-   add_recipients(own, recipients)
-   return errors.new(own.kind, own)
-end
-
 -- ---- the error ----
 
 -- The newest command of this stage, of any where none of it is kept.
@@ -197,13 +127,6 @@ end
 
 local is_interrupted = { disconnected = true, timeout = true }
 
--- The end of the connection may have cut what the server said, and a proxy says more than is read.
-local function masked_text(conv, trouble)
-   if not conv.transcript.secrets[1] then return trouble.text end
-   return conv.transcript:mask(trouble.text, is_interrupted[trouble.kind] or trouble.code == 421
-      or trouble.stage == "connect")
-end
-
 -- A reply has its sentence already.
 local function describe(conv, trouble, message)
    if trouble.code and not is_interrupted[trouble.kind] then return end
@@ -220,16 +143,6 @@ local function case_of(conv, facts, err, trouble)
    return case
 end
 
-local function add_trouble(err, conv, trouble)
-   local server = conv.server
-   err.reason, err.concerns, err.stage = trouble.reason, trouble.concerns, trouble.stage
-   err.code, err.enhanced, err.text = trouble.code, trouble.enhanced, trouble.text
-   err.host, err.port, err.address = server.host, server.port, conv.address
-   err.tried = conv.tried
-   err.cause, err.tls, err.retry = trouble.cause, conv.tls and true or false, retry_of(trouble)
-   err.what = failure.place(server) .. (trouble.is_note and ": " or " ") .. trouble.sentence
-end
-
 local function add_detail(err, trouble, ...)
    local say = detail[trouble.kind]
    if say then err.what = err.what .. say(err, ...) end
@@ -237,15 +150,6 @@ end
 
 -- The message belongs to the command that announces it.
 local command_stage = { body = "data", final = "data" }
-
--- Some servers refuse EHLO and close the connection: their reply says why.
-local function quote_ehlo(trouble, reply)
-   local is_silent = trouble.kind == "disconnected" and trouble.stage == "ehlo" and not trouble.code
-   if not reply or not is_silent then return end
-   trouble.kind, trouble.reason = "greeting_refused", "refused"
-   trouble.sentence, trouble.is_note = "refused EHLO and closed the connection", nil
-   trouble.code, trouble.enhanced, trouble.text = reply.code, reply.enhanced, reply.text
-end
 
 --- The error that reports a conversation's trouble.
 ---@param conv smtp.Conversation   its offer is noted
@@ -257,8 +161,7 @@ end
 ---@return smtp.Error
 function failure.new(conv, seen, trouble, message, recipients)
    local err, facts = { transcript = {} }, seen.facts
-   quote_ehlo(trouble, facts and facts.ehlo_reply)
-   trouble.text = masked_text(conv, trouble)
+   verdict.settle(conv, trouble, facts)
    describe(conv, trouble, message)
    if facts then
       -- Of several messages in flight, the one whose command it was is not known.
@@ -268,9 +171,9 @@ function failure.new(conv, seen, trouble, message, recipients)
    end
    local case = case_of(conv, facts, err, trouble)
    refusal.name(trouble, case, recipients, message and message.needs_all_recipients)
-   add_trouble(err, conv, trouble)
+   verdict.add_trouble(err, conv, trouble)
    if facts then add_detail(err, trouble, conv, facts, seen.offered, message) end
-   if recipients then add_recipients(err, recipients) end
+   if recipients then verdict.add_recipients(err, recipients) end
    err = errors.new(trouble.kind, err)
    err.hint = err.hint or trouble.hint or hints.find(err, conv.server, seen.offered, trouble)
    return err

@@ -14,9 +14,6 @@ local fill, join, is_submission = wording.fill, wording.join, wording.is_submiss
 
 local hints = {}
 
---- Where the server may have the message.
-hints.DOUBT = remedies.doubt
-
 local by_kind = { greeting_refused = hello_hints.refused }
 
 for kind, find in next, login_hints do by_kind[kind] = find end

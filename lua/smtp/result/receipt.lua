@@ -3,7 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local core = require "smtp.core"
-local refusal = require "smtp.result.refusal"
+local verdict = require "smtp.result.verdict"
 
 local receipt = {}
 
@@ -124,7 +124,7 @@ end
 ---@param reply table
 ---@return smtp.Receipt
 function receipt.new(parts, used, message_id, size, seconds, recipients, accepted, refused, reply)
-   if refused[1] then refusal.name_recipients(refused, refusal.case(parts.server, parts.auth)) end
+   if refused[1] then verdict.name_recipients(refused, parts.server, parts.auth) end
    return { recipients = recipients, accepted = accepted, refused = refused, reply = reply,
       message_id = message_id, size = size, seconds = seconds, auth = parts.auth, tls = parts.tls,
       server = parts.server, capabilities = parts.capabilities, pipelining = parts.pipelining,

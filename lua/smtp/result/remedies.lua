@@ -129,8 +129,6 @@ remedies.refused_early = "The server has not received the message yet: it may no
 remedies.login_too_little = "This login succeeded and does not suffice: ask the server's operator "
    .. "whether the user may send by SMTP"
 
-remedies.doubt = "Check whether the message arrived before you send it again"
-
 --- Connections.
 remedies.connect = "Check host and port = {port}: no server listens there, or a firewall refuses"
 remedies.connect_socket = "Check socket: does the server run, and may this user write to it?"

@@ -17,9 +17,6 @@ function transcript.new(secrets)
    return setmetatable({ secrets = secrets or none }, Transcript)
 end
 
---- That of a conversation without credentials, which has no secrets.
-transcript.without_secrets = transcript.new()
-
 -- What base64 shows of `text` wherever it is within something longer: for each of the three ways in
 -- which its octets can fall into groups of three, the characters that are its alone.
 local function coded(text, before)

@@ -9,6 +9,9 @@ local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
 local user_call = require "smtp.options.user_call"
 
+local load_callers_transport = system.loader "smtp.runtime.callers_transport"
+local load_nginx = system.loader "smtp.runtime.nginx.entry"
+
 local runtime = {}
 
 local loaded, ceil = package.loaded, math.ceil
@@ -18,15 +21,14 @@ local loaded, ceil = package.loaded, math.ceil
 ---@return table|nil err   a SystemError: this runs inside nginx, and the module cannot be read now
 function runtime.nginx()
    if not loaded.ngx or not environment.is_nginx() then return nil end
-   local entry, why = system.load "smtp.runtime.nginx.entry"
-   return entry, why and system.error(why)
+   return load_nginx()
 end
 
 -- The caller's transport. If the caller's function makes none, there is none: to connect without it
 -- might go past a proxy that the caller relies on.
 local function callers_own(own)
-   local callers_transport, lack = system.load "smtp.runtime.callers_transport"
-   if not callers_transport then return nil, { system = lack } end
+   local callers_transport, lack = load_callers_transport()
+   if not callers_transport then return nil, { system = lack.what } end
    if type(own) ~= "function" then return callers_transport.new(own) end
    local ok, transport, why = user_call.call(own)
    if not ok then

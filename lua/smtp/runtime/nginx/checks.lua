@@ -6,6 +6,8 @@ local errors = require "smtp.errors"
 local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
 
+system.load "ngx.ssl" -- so that no request reads it
+
 local checks = {}
 
 -- Options of TLS that belong to a directive.

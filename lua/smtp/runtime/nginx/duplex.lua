@@ -5,17 +5,25 @@
 -- ends with the first data, and is not stopped before: to kill either ends the connection.
 -- @module smtp.runtime.nginx.duplex
 
+local load_semaphore = require("smtp.ground.resources").loader "ngx.semaphore"
+
 local PIECE = 65536 -- bytes heard at once
 local WAIT = 60     -- seconds at once; the cosocket's own timeouts end both
 
 local Duplex = { __name = "smtp.Duplex" }
 Duplex.__index = Duplex
 
+--- A semaphore of nginx, which light threads wait for.
+---@return table|nil   nil where nginx has none
+local function new_semaphore()
+   local semaphore = load_semaphore()
+   return semaphore and semaphore.new()
+end
+
 --- For one cosocket.
 ---@return table|nil   nil where nginx has no semaphores
 local function new(sock)
-   local ok, semaphore = pcall(require, "ngx.semaphore")
-   local ended = ok and semaphore.new()
+   local ended = new_semaphore()
    if not ended then return nil end
    return setmetatable({ sock = sock, ended = ended, writer = nil, reader = nil }, Duplex)
 end
@@ -105,4 +113,4 @@ function Duplex:kill()
    end
 end
 
-return { new = new }
+return { new = new, new_semaphore = new_semaphore }

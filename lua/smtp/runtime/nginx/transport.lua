@@ -82,7 +82,7 @@ local function dial_fresh(self, target, port)
    return ok, said
 end
 
--- Where nginx has light threads and semaphores.
+-- Where nginx has light threads.
 local can_listen = { rewrite = true, access = true, content = true, timer = true }
 
 -- nginx gives a look-up the time of resolver_timeout, whatever the socket's timeouts are: a light
@@ -90,8 +90,7 @@ local can_listen = { rewrite = true, access = true, content = true, timer = true
 local function dial_in_time(self, target, port)
    local is_name = not (troubles.is_address(target) or target:find("^unix:"))
    local ngx = package.loaded.ngx
-   local has_semaphores, semaphore = pcall(require, "ngx.semaphore")
-   local ended = is_name and can_listen[ngx.get_phase()] and has_semaphores and semaphore.new()
+   local ended = is_name and can_listen[ngx.get_phase()] and duplex.new_semaphore()
    if not ended then return dial_fresh(self, target, port) end
    local thread, is_done, ok, said = ngx.thread, false, nil, troubles.NO_ANSWER
    local job = thread.spawn(function()
