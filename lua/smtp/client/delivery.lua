@@ -45,8 +45,8 @@ function delivery.open(server, deadline, fresh)
    return hosts.open(server, deadline, fresh)
 end
 
---- Bring its opening to its end: see hosts.settle.
-delivery.settle = hosts.settle
+--- Bring its opening to its end: see opening.settle.
+delivery.settle = opening.settle
 
 --- A connection that can have messages: what was heard in its beginning may have ended the session.
 ---@return smtp.Conversation|nil

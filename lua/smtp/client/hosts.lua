@@ -67,26 +67,11 @@ local function ordered(list)
    return first
 end
 
---- Bring the opening of a conversation to its end. A server that fails at the harmless chunk gets
--- another conversation, without it; an object as transport has only one connection.
----@return smtp.Conversation|nil   it rests, or has ended
----@return smtp.Error|nil err
-function hosts.settle(conversation, deadline)
-   local server = conversation.server
-   conversation:run()
-   local is_object = server.transport and type(server.transport) ~= "function"
-   if not conversation.session:chunk_failed() or is_object then return conversation end
-   conversation:close()
-   local other, err = opening.open(server, deadline, true)
-   if other then other:run() end
-   return other, err
-end
-
 -- -> a conversation that has got past EHLO, or one that ended for another reason than its host
 --   | nil, err
 local function try(server, deadline, fresh)
    local conversation, err = opening.open(server, deadline, fresh)
-   if conversation then conversation, err = hosts.settle(conversation, deadline) end
+   if conversation then conversation, err = opening.settle(conversation, deadline) end
    if not conversation then return nil, err end
    local trouble = findings.trouble(conversation)
    if not trouble or not is_of_host(trouble, server) then return conversation end

@@ -114,4 +114,19 @@ function opening.open(server, deadline, fresh)
    return nil, findings.error(conversation, trouble)
 end
 
+--- Bring the opening of a conversation to its end. A server that fails at the harmless chunk gets
+-- another conversation, without it; an object as transport has only one connection.
+---@return smtp.Conversation|nil   it rests, or has ended
+---@return smtp.Error|nil err
+function opening.settle(conversation, deadline)
+   local server = conversation.server
+   conversation:run()
+   local is_object = server.transport and type(server.transport) ~= "function"
+   if not conversation.session:chunk_failed() or is_object then return conversation end
+   conversation:close()
+   local other, err = opening.open(server, deadline, true)
+   if other then other:run() end
+   return other, err
+end
+
 return opening
