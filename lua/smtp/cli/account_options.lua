@@ -7,7 +7,7 @@ local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local errors = require "smtp.errors"
 local names = require "smtp.options.names"
-local place = require "smtp.options.place"
+local url = require "smtp.options.url"
 local server = require "smtp.options.server"
 
 local account_options = {}
@@ -107,7 +107,7 @@ local function without_url(account)
    if account.url == nil then return account end
    local service = account.service
    account.service = nil
-   account = place.complete(account)
+   account = url.complete(account)
    account.service, account.url = service, nil
    return account
 end
