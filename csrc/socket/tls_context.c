@@ -35,8 +35,9 @@ static const char *why_unusable(unsigned long oldest, unsigned long newest)
     int lib = ERR_GET_LIB(newest);
     int reason = ERR_GET_REASON(newest);
     if (ERR_SYSTEM_ERROR(oldest)) return strerror(ERR_GET_REASON(oldest));
-    if (lib == ERR_LIB_X509 &&
-        (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH))
+    if (lib == ERR_LIB_X509 && reason == X509_R_KEY_VALUES_MISMATCH)
+        return "it is not the key of tls_cert";
+    if (lib == ERR_LIB_SSL && reason == SSL_R_NO_CERTIFICATE_ASSIGNED) /* of another type */
         return "it is not the key of tls_cert";
     if (lib == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) return "it is not a PEM file";
     if (lib == ERR_LIB_PEM && reason == PEM_R_BAD_PASSWORD_READ) return "it is encrypted";
@@ -117,7 +118,8 @@ static const char *load_own(struct tls_context *c, const struct tls_settings *se
     SSL_CTX_set_default_passwd_cb(c->ctx, no_pass_phrase);
     if (SSL_CTX_use_certificate_chain_file(c->ctx, settings->cert) != 1)
         return fail(c, "cert", settings->cert);
-    if (SSL_CTX_use_PrivateKey_file(c->ctx, settings->key, SSL_FILETYPE_PEM) != 1)
+    if (SSL_CTX_use_PrivateKey_file(c->ctx, settings->key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(c->ctx) != 1)
         return fail(c, "key", settings->key);
     return NULL;
 }

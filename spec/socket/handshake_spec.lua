@@ -63,6 +63,45 @@ describe("TLS", function()
    end)
 end)
 
+describe("A server that ends the handshake", function()
+   -- What comes of a server that says these octets, and no more, after the first ones of the client.
+   local function ended_by(octets)
+      local other = peer.start(([[
+         local sock = accept()
+         sock:receiveany(1)
+         sock:send(%q)
+         line(sock)
+         sock:close()]]):format(octets))
+      local _, err = safe.send { host = "localhost", port = other.port, tls = "implicit", tls_ca_file = cert "ca",
+         from = "a@b", to = "c@d", text = "", timeout = 10 }
+      other.finish()
+      return err
+   end
+   local function alert(number) return "\21\3\3\0\2\2" .. string.char(number) end
+
+   for number, expected in pairs {
+      [40] = { "no_common_cipher", "alert 40 (handshake failure)" },
+      [70] = { "version", "alert 70 (protocol version)" },
+      [80] = { "handshake", "alert 80 (internal error)" },
+      [109] = { "handshake", "alert 109 (missing extension)" },
+      [112] = { "unknown_name", "alert 112 (unrecognized name)" },
+      [120] = { "handshake", "alert 120 (no application protocol)" },
+   } do
+      it("by an alert is quoted: " .. number, function()
+         local err = ended_by(alert(number))
+         assert.same({ "tls", expected[1] }, { err.kind, err.reason })
+         assert.equal("the server ended it with " .. expected[2], err.text)
+      end)
+   end
+
+   it("speaks plain text, or another protocol", function()
+      for _, octets in ipairs { "220 hi\r\n", "HTTP/1.0 400 no\r\n", "\22\1\1\0\5hello" } do
+         local err = ended_by(octets)
+         assert.same({ "tls", "plaintext" }, { err.kind, err.reason }, tostring(err))
+      end
+   end)
+end)
+
 local pair = sockets.pair
 
 describe("a TLS handshake", function()
