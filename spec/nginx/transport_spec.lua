@@ -172,6 +172,8 @@ describe("a certificate", function()
       assert((safe.send(options(mx, { tls_cert = path, tls_key = key }))))
       local _, err = safe.send(options(mx, { tls_cert = path, tls_key = (cert "ca") }))
       assert.same({ "usage", "tls_key" }, { err.kind, err.option })
+      _, err = safe.send(options(mx, { tls_cert = path, tls_key = select(2, cert "good") }))
+      assert.same({ "tls", "client_certificate" }, { err.kind, err.reason }, tostring(err))
    end)
 end)
 

@@ -51,6 +51,8 @@ describe("what nginx says", function()
       { "of_handshake", "timeout", { "timeout", "" } },
       { "of_handshake", "closed", { "closed", "" } },
       { "of_handshake", untrusted, { "certificate:untrusted", untrusted:sub(5), ca } },
+      { "of_handshake", "ssl set client private key failed",
+         { "tls:client_certificate", "ssl set client private key failed" } },
       { "of_connect", "timeout", { "timeout", "", troubles.hints.no_answer } },
       { "of_connect", "connection refused", { "connect:refused", "connection refused" } },
       { "of_connect", "broken", { "connect", "broken" } },

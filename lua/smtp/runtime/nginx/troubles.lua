@@ -90,6 +90,8 @@ function troubles.of_handshake(said, name, implicit)
       return "certificate:" .. reason, text .. clock, certificate_hints[reason]
    elseif text == "timeout" or text == "closed" then
       return text, ""
+   elseif text:find("^ssl set client ") then -- its key is another one's
+      return "tls:client_certificate", text
    elseif text:find("certificate", 1, true) then
       return "certificate:untrusted", text, hints.ca
    end
