@@ -141,7 +141,7 @@ static void write_final(struct scram *s, struct smtp_text server_first, struct s
 static const char *take_first(struct scram *s, struct smtp_text challenge)
 {
     static const unsigned char one[4] = {0, 0, 0, 1};
-    char salt[SCRAM_CHALLENGE_MAX + sizeof one];
+    char salt[SCRAM_CHALLENGE_MAX]; /* longer than what its base64 contains, and `one` */
     struct smtp_text rest = challenge, nonce, salt_text, count;
     if (challenge.len > SCRAM_CHALLENGE_MAX || !take(&rest, 'r', &nonce) || !is_nonce(s, nonce) ||
         !take(&rest, 's', &salt_text) || !take(&rest, 'i', &count) || !is_extension(rest))

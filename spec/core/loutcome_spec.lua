@@ -50,6 +50,16 @@ describe("A transaction", function()
       assert.same({ accepted, refused }, { core.receipt(recipients) })
    end)
 
+   it("whose replies were cut has no receipt of its own: a part of a secret may end them", function()
+      local long = (" y"):rep(400)
+      for _, row in ipairs { { "250 ok\r\n250 ok\r\n", "250" .. long .. "\r\n" },
+         { "250 ok\r\n250" .. long .. "\r\n", "250 ok\r\n" } } do
+         local transaction = answered(transaction_for "b@x", row[1], row[2])
+         assert.equal("accepted", transaction:recipients()[1].state)
+         assert.equal(0, select("#", transaction:receipt()))
+      end
+   end)
+
    it("that is refused has a trouble with the words of the server", function()
       local transaction = answered(transaction_for "b@x", "550 5.7.1 not you\r\n503 what\r\n")
       local trouble = transaction:trouble()

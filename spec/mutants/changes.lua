@@ -88,9 +88,14 @@ local function other_number(text)
    return number and ("%.0f%s"):format(number > 100 and 2 * number or number + 1, suffix)
 end
 
-local function change_of(token, before, language)
+-- Two moments are never the same: such a comparison is turned round.
+local turned = { ["<"] = ">", ["<="] = ">", [">"] = "<", [">="] = "<" }
+local moments = { now = true, moment = true, due = true, deadline = true, deadline_ms = true, ends = true }
+
+local function change_of(token, before, after, language)
    local text = token.text
    if removed[text] then return "" end
+   if turned[text] and (moments[before and before.text] or moments[after and after.text]) then return turned[text] end
    if text:find("^[+-]$") and not ends_value(before) then return nil end
    if text == "==" and language == "c" then return "!=" end
    if language == "lua" and (text == "++" or text == "--") then return nil end
@@ -168,7 +173,7 @@ function changes.of(text, language)
    end
    local tokens = tokens_of(text, language)
    for i, token in ipairs(tokens) do
-      local to = change_of(token, tokens[i - 1], language)
+      local to = change_of(token, tokens[i - 1], tokens[i + 1], language)
       if to and not is_harmless(tokens, i, text, language) then add(list, token.at, token.stop, to) end
    end
    add_whole_lines(list, text, language, add)

@@ -25,6 +25,8 @@ describe("a change of Lua", function()
       ["x = a:find('b', 1, true)"] = { "x = a:find('b', 2, true)", "x = a:find('b', 1, false)" },
       ['x = a:find("b\\r", at, true)'] = {},
       ['x = a:find(".", at, true)'] = { 'x = a:find(".", at, false)' },
+      ["x = a >= deadline"] = { "x = a < deadline" },
+      ["x = a.due <= b"] = { "x = a.due > b" },
       ["\n   a.b:c(d)\n"] = { "\n   \n" },
       ["\n   a.b = c.d\n"] = { "\n   \n" },
       ["\n   local a = b\n"] = {},

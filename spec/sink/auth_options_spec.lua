@@ -30,6 +30,16 @@ describe("the sink's AUTH", function()
       end
    end)
 
+   it("says what to write in the place of another type", function()
+      for name, hint in pairs { users = 'Write users = { ann = "secret" }', tokens = 'Write tokens = { ann = "token" }',
+         external = 'Write external = "ann"', mechanisms = 'Write mechanisms = { "PLAIN" }',
+         iterations = "Write iterations = 4096", before_tls = false } do
+         local _, err = safe.sink { auth = auth_of(nil, { [name] = print }) }
+         assert.equal("auth." .. name, err.option)
+         if hint then assert.equal(hint, err.hint) end
+      end
+   end)
+
    it("says which mechanism cannot be had where smtp.crypto cannot be loaded", function()
       local loaded, preload = package.loaded["smtp.crypto"], package.preload["smtp.crypto"]
       package.loaded["smtp.crypto"] = nil

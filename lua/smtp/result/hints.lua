@@ -140,7 +140,7 @@ end
 -- Many servers refuse them without any words, too.
 function by_kind.recipients_refused(err, server)
    local may_log_in = not server.credentials and server.port ~= 25 and #(err.offered or {}) > 0
-   if not may_log_in or (err.code or 0) < 500 then return nil end
+   if not may_log_in or not err.code or err.code < 500 then return nil end
    return (err.enhanced == "5.7.1" or err.text == "") and remedies.relay_login or nil
 end
 
