@@ -20,7 +20,6 @@ const char *certificate_word(long result)
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "certificate:unknown_issuer";
     case X509_V_ERR_OUT_OF_MEM: return "system";
-    case X509_V_ERR_CERT_REVOKED: return "certificate:revoked";
     case X509_V_ERR_INVALID_PURPOSE: return "certificate:bad_purpose";
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:

@@ -51,6 +51,26 @@ describe("The table of flags", function()
       assert.is_truthy(sink_options.read { tls = "implicit" })
    end)
 
+   it("has few flags that a help shows first", function()
+      for name, expected in pairs {
+         send = "from to cc bcc subject text attach raw dry-run host port service tls account username password-env "
+            .. "trace json help",
+         probe = "host port service tls account username password-env trace json help",
+         sendmail = "store host port service tls account username password-env trace json help",
+         outbox = "store id once from to cc bcc subject text attach raw dry-run host port service tls account username "
+            .. "password-env trace json help",
+         sink = "host port socket lmtp tls tls-cert tls-key user password-env password-file maildir eml reply count once "
+            .. "ready-fd trace json help",
+         completion = "json help",
+      } do
+         local list = {}
+         for _, flag in ipairs(flag_table.flags(name)) do
+            if flag.common then list[#list + 1] = flag.name end
+         end
+         assert.equal(expected, table.concat(list, " "))
+      end
+   end)
+
    it("finds a command by its name", function()
       assert.equal("probe", flag_table.command("probe").name)
       assert.is_nil(flag_table.command "prob")

@@ -65,6 +65,19 @@ describe("lua-smtp outbox", function()
       assert.matches("queued  bob@example.net", said, 1, true)
    end)
 
+   it("logs in with a password, or with a token", function()
+      local own = keeper.start [[auth = { users = { ann = "secret" }, tokens = { ann = "secret" }, before_tls = true },
+         require_auth = true]]
+      for _, flag in ipairs { "password", "token" } do
+         local place = (" --host localhost --port %d --tls skip --username ann "):format(own.port)
+         outbox("put -f ann@example.org -t bob@example.net -s Hi --text hello" .. place)
+         local said, status = outbox(("run --once --auth-plaintext --%s-env SECRET"):format(flag) .. place)
+         assert.equal(0, status, said)
+         assert.matches("1 sent, 0 failed", said, 1, true)
+      end
+      own.stop()
+   end)
+
    it("prints JSON", function()
       local id = put "-t bob@example.net --json"
       assert.matches('{"id":"%x+"}', id)

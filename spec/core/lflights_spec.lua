@@ -1,4 +1,6 @@
 local core = require "smtp.core"
+local keeper = require "spec.tools.keeper"
+local outboxes = require "spec.tools.outboxes"
 local peer = require "spec.tools.peer"
 local smtp = require "smtp.safe"
 local talk = require "spec.tools.talk"
@@ -93,6 +95,23 @@ describe("the part of the loop in C", function()
       assert.truthy(moved > before + 990)
       sock:close()
       other.finish()
+   end)
+
+   it("lets messages end that an outbox has allowed beforehand", function()
+      local sink = keeper.start()
+      finally(function()
+         sink.stop()
+         outboxes.clean()
+      end)
+      local box = assert(smtp.outbox { store = outboxes.path(),
+         server = { host = "127.0.0.1", port = sink.port, tls = "skip", domain = "me.example" } })
+      local expected = {}
+      for i = 1, 30 do
+         expected[i] = ("u%d@there.example"):format(i)
+         assert(box:put { from = "ann@me.example", to = expected[i], raw = "Subject: x\r\n\r\nhi\r\n" })
+      end
+      assert.equal(30, assert(box:run { until_empty = true }).sent)
+      for i = 1, 30 do assert.equal(expected[i], sink.next().to) end
    end)
 
    it("leaves to Lua what is over, or too late", function()

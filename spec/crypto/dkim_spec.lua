@@ -96,6 +96,15 @@ describe("the header DKIM-Signature", function()
       end
    end)
 
+   it("does not depend on the case of any letter of a header's name", function()
+      local private = crypto.dkim_key(keys.rfc.ed25519)
+      local upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+      local signer = { key = private, domain = "example.org", selector = "s", headers = "relaxed", body = "relaxed",
+         rules = rules_text { "From", "always", upper .. "-@[`{-" .. lower(upper), "present" } }
+      local all = { field("From", " a"), field(upper .. "-@[`{-" .. upper, " b") }
+      assert.equal(expected(signer, all, hash, 1796000000), crypto.dkim_header(signer, all, hash, 1796000000))
+   end)
+
    it("is folded at every length of its words", function()
       local private = crypto.dkim_key(keys.rfc.ed25519)
       for len = 1, 120 do

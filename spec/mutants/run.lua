@@ -183,6 +183,7 @@ function calls.prepare()
       :format(FOLDER, first, first)))
    local all = ("%s && make -s build LUAS='%s'"):format(BUILD, table.concat(OTHERS, " "))
    assert(shell(first, all), "the library does not build")
+   assert(shell(first, "spec/fuzz/run 1"), "the fuzzers do not build")
    for worker = 2, workers do assert(os.execute(("cp -a %s %s/%d"):format(first, FOLDER, worker))) end
 end
 

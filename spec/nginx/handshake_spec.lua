@@ -1,3 +1,4 @@
+local handshake = require "smtp.runtime.nginx.handshake"
 local running = require "spec.nginx.running"
 local safe = require "smtp.safe"
 
@@ -16,5 +17,13 @@ describe("a certificate", function()
       assert.equal(2, mx:count("tls TLSv1.2 True"))
       assert(safe.send(options(mx, { tls_verify = false })))
       assert.equal(2, mx:count("tls TLSv1.2 True"))
+   end)
+end)
+
+describe("a handshake", function()
+   it("that raises an error fails with its words", function()
+      local sock = { sslhandshake = function() error("mine", 0) end, getreusedtimes = function() return 0 end }
+      local ends, why, text = handshake.start(sock, "mx.example 25", nil, "mx.example", true)
+      assert.same({ nil, "tls:handshake", "mine" }, { ends, why, text })
    end)
 end)

@@ -6,6 +6,7 @@ with the number of its connection. CONFIG is JSON:
                                               auth      {user: password}, for AUTH PLAIN
   tls       "starttls" or "implicit"          cert, key, tls_max ("1.2")
   inject    text behind the 220 of STARTTLS   surplus   text behind the reply to a message
+                                              queued    that reply
   hang_up   "message": closes after it; "goodbye": says 421 first; "reset": by RST
   cut       {verb: reply without a line end, before it closes}
   slow      {verb: seconds before its reply}
@@ -166,7 +167,7 @@ class Connection:
             self.early()
         length, digest = self.message()
         log(self.number, f"message {length} {digest} from {self.user or 'nobody'}")
-        self.sock.sendall(b"250 2.0.0 queued\r\n" + config.get("surplus", "").encode())
+        self.sock.sendall((config.get("queued", "250 2.0.0 queued") + "\r\n" + config.get("surplus", "")).encode())
         self.hang_up()
 
     def recipient(self):

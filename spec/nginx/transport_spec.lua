@@ -5,6 +5,7 @@ local phases = require "spec.nginx.phases"
 local running = require "spec.nginx.running"
 local safe = require "smtp.safe"
 local talk = require "spec.tools.talk"
+local transport = require "smtp.runtime.nginx.transport"
 
 local start, with_tls, options = running.start, running.with_tls, running.options
 local plain, at, send_at = running.plain, running.at, running.send_at
@@ -229,6 +230,26 @@ describe("a connection", function()
          timeout = 0.2 }))
       listener:close()
       assert.same({ "timeout", "greeting" }, { err.kind, err.stage })
+   end)
+end)
+
+describe("a transport", function()
+   it("keeps a connection whose last reply was long, where all of it was heard", function()
+      local mx = start { queued = "250 " .. ("x"):rep(1500) }
+      for _ = 1, 3 do
+         assert(safe.send(options(mx, { tls = "skip", username = "none", password = "none",
+            keepalive = { idle = 60 } })))
+      end
+      assert.equal(1, mx:count("open"))
+   end)
+
+   it("says why a socket does not send", function()
+      local one = transport.new { tls = "skip", host = "mx.example", port = 25 }
+      for said, expected in pairs { timeout = "", closed = "", ["broken pipe"] = "broken pipe" } do
+         one.sock = { send = function() return nil, said end }
+         local why = said == "timeout" and said or "closed"
+         assert.same({ nil, why, expected }, { one:send "x" })
+      end
    end)
 end)
 

@@ -5,6 +5,7 @@ local command = require "spec.tools.command"
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local poll_loop = require "spec.tools.poll_loop"
+local pool = require "smtp.runtime.pool"
 local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 local scheduler = require "smtp.runtime.scheduler"
@@ -47,6 +48,23 @@ local function send(more)
 end
 
 local trusting = { tls = "require", tls_ca_file = cert "ca" }
+
+describe("a connection that cannot be kept", function()
+   it("ends with QUIT", function()
+      start {}
+      local fits = pool.fits
+      finally(function() pool.fits = fits end)
+      function pool.fits() return false end
+      send()
+      mx:wait("C QUIT", 1)
+      mx:wait("over", 1)
+      pool.fits = fits
+      send()
+      send()
+      assert.equal(2, mx:count("open"))
+      assert.equal(1, mx:count("C QUIT"))
+   end)
+end)
 
 describe("a connection that a forked process has inherited", function()
    local library = "build/spec/forking.so"

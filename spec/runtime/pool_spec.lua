@@ -181,6 +181,15 @@ describe("a kept connection of one identity", function()
       assert.equal(2, mx:count("from eve"))
    end)
 
+   it("has the same name whatever the order of the fields is, of a list with names, too", function()
+      local function name(own) return pool.place({ keepalive = { idle = 1, size = 1 }, own = own }, "", nil).name end
+      local one, other = { "a", "b", x = 1, y = 2 }, { y = 2 }
+      other.x, other[2], other[1] = 1, "b", "a"
+      assert.equal(name(one), name(other))
+      other[1] = "c"
+      assert.not_equal(name(one), name(other))
+   end)
+
    it("has a name that no other options have", function()
       start()
       local seen = {}

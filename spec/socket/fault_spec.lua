@@ -31,6 +31,12 @@ describe("What is wrong with a certificate", function()
          fault "proxied")
    end)
 
+   it("is an issuer that may not issue any", function()
+      local _, err = tls_server.send "bad_issuer"
+      assert.same({ "certificate", "untrusted" }, { err.kind, err.reason })
+      assert.matches("^invalid CA certificate", err.text)
+   end)
+
    it("is its purpose, or that it signs itself", function()
       assert.equal("it is not for servers", fault "client_only")
       assert.equal("self-signed certificate", (fault "self_signed":gsub("self signed", "self-signed")))

@@ -54,6 +54,8 @@ openssl genrsa -out weak.key 1024
 leaf weak ca localhost "$here"
 leaf sha1 middle localhost "$here" '' '' sha1
 cat middle.pem >>sha1.pem
+leaf bad_issuer good localhost "$here"
+cat good.pem >>bad_issuer.pem
 root proxy 'Corporate Proxy CA'
 leaf proxied proxy localhost "$here"
 cat proxy.pem >>proxied.pem
@@ -73,9 +75,9 @@ end
 
 --- Makes them once. -> function(name): the path of a certificate, the path of its key
 function certs.make()
-   if not exists("build/spec/certs/many_names.pem") then
+   if not exists("build/spec/certs/bad_issuer.pem") then
       local said = command.run_with("bash", script)
-      assert(exists("build/spec/certs/many_names.pem"), said)
+      assert(exists("build/spec/certs/bad_issuer.pem"), said)
    end
    return function(name)
       return "build/spec/certs/" .. name .. ".pem", "build/spec/certs/" .. name .. ".key"
