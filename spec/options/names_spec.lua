@@ -37,3 +37,28 @@ describe("the table of options", function()
       assert.same({}, request.carried { auth_mechanisms = { { name = "X", start = print, step = print } } })
    end)
 end)
+
+describe("the mechanisms of this library", function()
+   it("prove who the server is, bind to the channel, and need a secret by their names", function()
+      local list = {}
+      for i, one in ipairs(names.mechanisms) do
+         list[i] = one.name
+         assert.equal(one.name:find "^SCRAM" ~= nil, one.mutual == true, one.name)
+         assert.equal(one.name:find "PLUS$" ~= nil, one.binds == true, one.name)
+         assert.equal(({ OAUTHBEARER = "token", XOAUTH2 = "token", EXTERNAL = "none" })[one.name] or "password",
+            one.secret or "none", one.name)
+         assert.equal(one, names.mechanisms.by_name[one.name])
+      end
+      assert.equal("OAUTHBEARER XOAUTH2 SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 "
+         .. "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL CRAM-MD5", table.concat(list, " "))
+   end)
+
+   it("are used where they are not to be named, and have a field for authzid, but some", function()
+      local named, bare = {}, {}
+      for _, one in ipairs(names.mechanisms) do
+         named[one.name], bare[one.name] = one.named, one.bare
+      end
+      assert.same({ EXTERNAL = true, ["CRAM-MD5"] = true }, named)
+      assert.same({ OAUTHBEARER = true, XOAUTH2 = true, LOGIN = true, ["CRAM-MD5"] = true }, bare)
+   end)
+end)
