@@ -59,8 +59,8 @@ describe("The table of flags", function()
          sendmail = "store host port service tls account username password-env trace json help",
          outbox = "store id once from to cc bcc subject text attach raw dry-run host port service tls account username "
             .. "password-env trace json help",
-         sink = "host port socket lmtp tls tls-cert tls-key user password-env password-file maildir eml reply count once "
-            .. "ready-fd trace json help",
+         sink = "host port socket lmtp tls tls-cert tls-key user password-env password-file maildir eml reply count "
+            .. "once ready-fd trace json help",
          completion = "json help",
       } do
          local list = {}

@@ -433,7 +433,8 @@ describe("many messages through a socket", function()
       local sink = keeper.start()
       local list, results = {}, {}
       for i = 1, 60 do
-         list[i] = { from = "ann@me.example", to = ("u%d@there.example"):format(i), raw = "Subject: x\r\n\r\nh" .. (i % 3 == 0 and "\195\164" or "i") .. "\r\n" }
+         list[i] = { from = "ann@me.example", to = ("u%d@there.example"):format(i),
+            raw = "Subject: x\r\n\r\nh" .. (i % 3 == 0 and "\195\164" or "i") .. "\r\n" }
       end
       local summary = smtp.send_many({ host = "127.0.0.1", port = sink.port, tls = "skip", domain = "me.example",
          pipelining = "eager" }, list, { connections = 1, window = 8, on_result = function(index, receipt, err)
