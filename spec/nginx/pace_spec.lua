@@ -1,6 +1,7 @@
 -- Many conversations at once: each a light thread.
 local safe = require "smtp.safe"
 local scheduler = require "smtp.runtime.scheduler"
+local semaphore = require "ngx.semaphore"
 local server = require "spec.nginx.server"
 
 -- Seconds by nginx's clock that fn takes.
@@ -70,26 +71,143 @@ describe("a crowd", function()
    end)
 end)
 
-describe("a pause", function()
-   it("is short where the system's clock was set back", function()
-      local core, pace = require "smtp.core", require "smtp.runtime.nginx.pace"
-      local now = ngx.now
-      finally(function() ngx.now = now end)
-      ngx.now = function() return now() + 1000 end
-      for _ = 1, 2 do pace.work(1e6, 0) end
-      ngx.now = now
+local core = require "smtp.core"
+local pace = require "smtp.runtime.nginx.pace"
+
+local replaced = {} -- { where, name, value }
+
+-- Another value until the case ends.
+local function replace(where, name, value)
+   table.insert(replaced, 1, { where, name, where[name] })
+   where[name] = value
+   return replaced[1][3]
+end
+
+local function restore()
+   for _, one in ipairs(replaced) do one[1][one[2]] = one[3] end
+   replaced = {}
+end
+
+local LONG = 1 -- seconds of work: more than a turn has
+
+describe("a conversation that has worked", function()
+   after_each(restore)
+
+   it("goes on in the next turn, and never sleeps", function()
+      local slept, asked, at = 0, 0, ngx.timer.at
+      replace(ngx, "sleep", function() slept = slept + 1 end)
+      replace(ngx.timer, "at", function(seconds, ...)
+         asked = asked + 1
+         assert.equal(0, seconds)
+         return at(seconds, ...)
+      end)
+      for _ = 1, 100 do pace.work(LONG) end
+      assert.same({ 0, 100 }, { slept, asked })
+   end)
+
+   it("goes on at once where it was little", function()
+      pace.work(LONG)
+      local asked = 0
+      replace(ngx.timer, "at", function() asked = asked + 1 end)
+      for _ = 1, 10 do pace.work(0.00002) end
+      assert.equal(0, asked)
+   end)
+
+   it("lets timers and sockets have their turns", function()
+      local mx = server.start {}
+      local heard, timers, turns = nil, 0, 0
+      local thread = ngx.thread.spawn(function()
+         local sock = ngx.socket.tcp()
+         sock:settimeouts(10000, 10000, 10000)
+         assert(sock:connect("127.0.0.1", mx.port))
+         heard = sock:receive()
+         sock:close()
+      end)
+      local function tick()
+         timers = timers + 1
+         if not heard then ngx.timer.at(0.001, tick) end
+      end
+      ngx.timer.at(0.001, tick)
       local began = core.now()
-      for _ = 1, 2 do pace.work(1e6, 0) end
-      assert.truthy(core.now() - began < 20)
+      while not (heard and timers > 0) and core.now() - began < 20 do
+         turns = turns + 1
+         pace.work(LONG)
+      end
+      ngx.thread.wait(thread)
+      mx:stop()
+      assert.matches("^220", heard)
+      assert.truthy(timers > 0 and turns > 1)
+   end)
+
+   it("waits for those that came before, one in each turn", function()
+      local log, turn, at, threads = {}, 0, ngx.timer.at, {}
+      replace(ngx.timer, "at", function(seconds, fn)
+         return at(seconds, function(...)
+            turn = turn + 1
+            return fn(...)
+         end)
+      end)
+      for i = 1, 3 do
+         threads[i] = ngx.thread.spawn(function()
+            for _ = 1, 2 do
+               pace.work(LONG)
+               log[#log + 1] = i .. "/" .. turn
+            end
+         end)
+      end
+      for i = 1, 3 do ngx.thread.wait(threads[i]) end
+      assert.same({ "1/1", "2/2", "3/3", "1/4", "2/5", "3/6" }, log)
+   end)
+
+   it("goes on where one before it was ended", function()
+      local first = ngx.thread.spawn(function() pace.work(LONG) end)
+      local gone_on
+      local second = ngx.thread.spawn(function()
+         pace.work(LONG)
+         gone_on = true
+      end)
+      ngx.thread.kill(first)
+      ngx.thread.wait(second)
+      assert.is_true(gone_on)
+   end)
+
+   it("sleeps where nginx makes no timer, or has no semaphores in this phase", function()
+      local slept, sleep, phase = 0, ngx.sleep, ngx.get_phase
+      replace(ngx, "sleep", function(seconds)
+         slept = slept + 1
+         sleep(seconds)
+      end)
+      local at = replace(ngx.timer, "at", function() return nil, "too many pending timers" end)
+      pace.work(LONG)
+      ngx.timer.at = at
+      replace(ngx, "get_phase", function() return "ssl_cert" end)
+      pace.work(LONG)
+      ngx.get_phase = phase
+      pace.work(LONG)
+      assert.equal(2, slept)
+   end)
+
+   it("goes on where nginx dropped the timer", function()
+      local at = replace(ngx.timer, "at", function() return true end)
+      pace.work(LONG)
+      ngx.timer.at = at
+      local asked = 0
+      replace(ngx.timer, "at", function(...)
+         asked = asked + 1
+         return at(...)
+      end)
+      pace.work(LONG)
+      assert.equal(1, asked)
    end)
 end)
 
 -- How many turns another light thread had meanwhile.
 local function turns_of_others(fn)
-   local count, over = 0, false
+   local count, over, turn = 0, false, semaphore.new()
    local thread = ngx.thread.spawn(function()
       while not over do
-         ngx.sleep(0.001)
+         assert(ngx.timer.at(0, function() turn:post(1) end))
+         turn:wait(20)
          count = count + 1
       end
    end)
@@ -126,6 +244,8 @@ describe("composing", function()
 end)
 
 describe("a signature by DKIM", function()
+   after_each(restore)
+
    local dkim = require "smtp.dkim"
    local keys = require "spec.tools.dkim_keys"
    local rsa = keys.make()("rsa")
@@ -167,19 +287,17 @@ describe("a signature by DKIM", function()
    end)
 
    it("has a turn of its own after other work", function()
-      local crypto, pace, events = require "smtp.crypto", require "smtp.runtime.nginx.pace", ""
+      local crypto, events = require "smtp.crypto", ""
       local function note(event, fn)
          return function(...)
             events = events .. event
             return fn(...)
          end
       end
-      local sleep, header = ngx.sleep, crypto.dkim_header
-      finally(function() ngx.sleep, crypto.dkim_header = sleep, header end)
-      ngx.sleep, crypto.dkim_header = note("p", sleep), note("s", header)
-      sleep(0.002)
-      pace.work(0, 0)      -- the turn begins,
-      pace.work(0, 0.0001) -- and others have worked in it, for less than its time
+      pace.work(LONG)   -- a turn begins,
+      pace.work(0.0001) -- and others have worked in it, for less than its time
+      replace(ngx.timer, "at", note("p", ngx.timer.at))
+      replace(crypto, "dkim_header", note("s", crypto.dkim_header))
       assert(safe.message { from = "a@example.org", to = "b@example.net", text = "hi", dkim = signer })
       assert.matches("^p+s", events)
    end)
@@ -205,20 +323,9 @@ describe("a long list of addresses", function()
    end
 
    it("is read in turns with others", function()
-      local count, over, longest = 0, false, 0
-      local thread = ngx.thread.spawn(function()
-         while not over do
-            local began = os.clock()
-            ngx.sleep(0.001)
-            count, longest = count + 1, math.max(longest, os.clock() - began)
-         end
-      end)
-      local message = compose()
-      over = true
-      ngx.thread.wait(thread)
+      local message
+      assert.truthy(turns_of_others(function() message = compose() end) >= 20)
       assert.equal(20000, #message.envelope.to)
-      assert.truthy(count >= 20, count)
-      assert.truthy(longest < 0.05, longest)
    end)
 
    it("is read without a turn of others where a function of C is below", function()

@@ -111,7 +111,6 @@ function doing.recv(conversation)
    end
 end
 
--- -> how many bytes there were to send
 function doing.send(conversation)
    local bytes = conversation.session:output()
    conversation.moved = now()
@@ -126,7 +125,6 @@ function doing.send(conversation)
    elseif count < #bytes and why ~= "again" then
       doing.recv(conversation)
    end
-   return #bytes
 end
 
 local function check_deadline(conversation, text)
@@ -200,24 +198,18 @@ function loop.note_failure(conversation)
 end
 
 local function act(conversation, want)
-   local octets = doing[want](conversation)
+   doing[want](conversation)
    loop.note_failure(conversation)
-   return octets
 end
+
+-- What is work for this process. Some of it waits as well: then a turn is asked for too early.
+local is_work = { body = true, answer = true, send = true }
 
 -- Some hosts have other conversations to serve.
 local function act_and_pace(conversation, want)
-   local pace = conversation.pace
-   if want == "recv" then
-      local mark = pace.mark()
-      act(conversation, want)
-      return pace.waited(mark)
-   end
    local began = now()
-   local octets = act(conversation, want)
-   if want == "body" or want == "answer" or want == "send" then
-      pace.work(octets or 0, now() - began)
-   end
+   act(conversation, want)
+   if is_work[want] then conversation.pace.work(now() - began) end
 end
 
 local is_flight = { send = true, recv = true }

@@ -12,7 +12,7 @@ local percentile = ticks.percentile
 
 local function measure(name, n, send)
    local result = ticks.measure(SECONDS, n, send)
-   ngx.say(("%-14s %3d at once: late by p50 %5.2f p99 %5.2f max %6.2f ms, worked p99 %5.2f ms (%4d ticks); %4.0f MiB/s")
+   ngx.say(("%-14s %3d at once: late by p50 %5.2f p99 %5.2f max %6.2f ms, by work p99 %5.2f (%4d ticks); %4.0f MiB/s")
       :format(name, n, percentile(result.late, 0.5), percentile(result.late, 0.99), percentile(result.late, 1),
          percentile(result.worked, 0.99), #result.late, result.count * SIZE / 1048576 / result.seconds))
    ngx.flush(true)

@@ -1,57 +1,57 @@
---- How conversations in a worker of nginx take turns.
+--- How conversations in a worker of nginx take turns, with each other and with all else that the
+-- worker does.
+--
+-- After some work a conversation waits for another turn of nginx's event loop. A timer of 0 seconds
+-- begins that turn: nginx does not sleep before it, but does all else that is due. Then one
+-- conversation goes on, the one that has waited longest.
 -- @module smtp.runtime.nginx.pace
 
 local core = require "smtp.core"
 
 local pace = {}
 
--- One budget for all conversations of a worker: after so many octets sent, or so many seconds
--- worked, others get their turn.
-local SENT_MAX = 49152
-local WORKED_MAX = 0.0003
-local PAUSE = 0.001        -- seconds; 0 would starve timers on ngx_lua 0.10.23
-local BACKLOG_MAX = 1      -- seconds of pauses that are lined up at most
+local WORKED_MAX = 0.0003 -- seconds that all conversations together may work in a turn
+local PAUSE = 0.001       -- seconds, where a conversation cannot wait for a turn
+local LOST = 0.1          -- seconds after which the timer of a turn is taken to have been dropped
 
-local sent, worked = 0, 0 -- in this turn of the event loop
-local tick = 0            -- nginx's time, in seconds; it moves only where the event loop turns
-local slot = 0            -- when the newest pause ends; no two end together, so each has its turn
+local worked = 0      -- seconds in this turn
+local is_due = false  -- a timer will begin the next turn
+local waiting         -- the semaphore of those that wait; false: this nginx has none
 
--- A new turn is a new budget: all others had their chance.
-local function take_turn()
-   local now = package.loaded.ngx.now()
-   if now == tick then return false end
-   tick, sent, worked = now, 0, 0
-   return true
+local function begin_turn()
+   worked, is_due = 0, false
+   if waiting:count() < 0 then waiting:post(1) end
 end
 
-local function is_used_up()
-   return sent >= SENT_MAX or worked >= WORKED_MAX
+local function ask_for_turn()
+   is_due = is_due or package.loaded.ngx.timer.at(0, begin_turn)
+   return is_due
 end
 
---- Before a wait, to be given to `waited` after it.
-function pace.mark()
-   return worked
+-- Where nginx has semaphores.
+local has_semaphores = { rewrite = true, access = true, content = true, timer = true }
+
+local function can_wait(ngx)
+   if waiting == nil then
+      local ok, semaphore = pcall(require, "ngx.semaphore")
+      waiting = ok and semaphore.new() or false
+   end
+   return waiting and has_semaphores[ngx.get_phase()] and ask_for_turn()
 end
 
---- There was a wait, as for a reply. If no job worked in it, all had their chance, though nginx's
--- time may show the same millisecond: a conversation of many short messages need not pause.
-function pace.waited(mark)
-   if worked == mark then sent, worked = 0, 0 end
-end
-
---- So much was sent, and worked, since the last call: pauses where the budget of all conversations
--- is used up.
-function pace.work(octets, seconds)
-   if take_turn() then return end -- there was a wait in it
-   sent, worked = sent + octets, worked + seconds
-   if not is_used_up() then return end
-   if slot > tick + BACKLOG_MAX then slot = tick end -- the system's clock was set back
-   slot = math.max(tick, slot) + PAUSE
-   package.loaded.ngx.sleep(slot - tick + PAUSE / 2) -- nginx cuts it to whole milliseconds
-   -- The event loop was late, and this turn is another's: once more, and then it is ours.
-   if not take_turn() and is_used_up() then
-      package.loaded.ngx.sleep(PAUSE)
-      take_turn()
+--- So many seconds were worked since the last call: waits for another turn where the time of this
+-- one is used up.
+function pace.work(seconds)
+   worked = worked + seconds
+   if worked < WORKED_MAX then return end
+   local ngx = package.loaded.ngx
+   if not can_wait(ngx) then
+      worked = 0
+      ngx.sleep(PAUSE)
+   elseif not waiting:wait(LOST) then
+      worked, is_due = 0, false
+   elseif waiting:count() < 0 then
+      ask_for_turn() -- not in begin_turn: nginx would begin it before all else has had its chance
    end
 end
 
@@ -68,7 +68,7 @@ end
 
 --- As pace.work, for work that is done anywhere.
 function pace.breathe(seconds)
-   if pace.can_pause() then pace.work(0, seconds) end
+   if pace.can_pause() then pace.work(seconds) end
 end
 
 return pace
