@@ -51,6 +51,7 @@ static void learn_outcome(struct smtp_session *s, const struct smtp_transaction 
 {
     s->over_count++;
     s->refused_crossing = m->followed && m->trouble.error != SMTP_ERROR_NONE;
+    s->refused_ahead = m->ahead && m->trouble.error != SMTP_ERROR_NONE;
     if (m->trouble.error != SMTP_ERROR_NONE)
         s->refused_count++;
     else if (m->followed && s->status.grade == SMTP_TRY)

@@ -77,6 +77,7 @@ void break_transaction(struct smtp_session *s, struct smtp_transaction *m)
         set_verdicts(m, ended ? SMTP_UNKNOWN : SMTP_UNSENT);
         for (size_t i = contradicted ? 0 : m->to_heard; ended && i < m->to_said; i++)
             m->to[i].verdict = SMTP_UNKNOWN;
+        m->bystander = m->bystander && !ended;
     }
     m->has_outcome = m->over = true;
 }
@@ -85,6 +86,17 @@ static bool is_of_server(enum smtp_error error)
 {
     return error >= SMTP_ERROR_MALFORMED && error <= SMTP_ERROR_TIMEOUT &&
            error != SMTP_ERROR_ABORTED;
+}
+
+/* Did the server fail at a chunk that had gone ahead of a refusal? If it ran the octets as
+ * commands, an answer to them has come in the place of the one to RSET. */
+static bool blames_chunk(const struct smtp_session *s, enum smtp_error error)
+{
+    const struct smtp_transaction *m = s->transactions;
+    uint16_t code = s->status.trouble.answer.code;
+    if (m != NULL && m->ahead && m->trouble.error != SMTP_ERROR_NONE) return true;
+    if (!s->refused_ahead || !is_resetting(s)) return false;
+    return error != SMTP_ERROR_RESET_REFUSED || code == 500 || code == 502;
 }
 
 /* Did the server fail at what was said after the end of a message? Dovecot's submission service
@@ -96,9 +108,8 @@ static bool blames_eager(const struct smtp_session *s, enum smtp_error error)
     bool crossing = m != NULL && (m->crossing || (next != NULL && next->crossing));
     if (!is_of_server(error)) return false;
     if (error == SMTP_ERROR_SHUTTING_DOWN) return crossing && s->status.grade == SMTP_TRY;
-    /* A chunk had gone ahead of a refusal. */
-    if (m != NULL && m->ahead && m->trouble.error != SMTP_ERROR_NONE) return true;
-    return crossing || s->quit_crossing || (is_resetting(s) && s->refused_crossing);
+    return crossing || blames_chunk(s, error) || s->quit_crossing ||
+           (is_resetting(s) && s->refused_crossing);
 }
 
 /* Marks the transactions that are not the cause. If one was being answered, it is the first. */

@@ -171,7 +171,8 @@ struct smtp_session {
     size_t flight_count;             /* transactions said in part or whole, and not yet answered */
     size_t over_count;               /* transactions that were answered, */
     size_t refused_count;            /* and those of them that were refused */
-    bool refused_crossing;           /* the newest refused one had begun past another one's end */
+    bool refused_crossing;           /* the newest refused one had begun past another one's end, */
+    bool refused_ahead;              /* or its chunk had gone ahead */
     bool quit_wanted;                /* the caller wants QUIT once the queue is empty */
     bool quit_crossing;              /* QUIT was said after an end that was not answered yet */
     bool reset_refused;              /* RSET was refused, and ends of messages follow it */

@@ -50,7 +50,7 @@ enum kind { IN_HAND, IN_HAND_READY, EXACT, UNKNOWN, KIND_COUNT };
 
 enum { MAILS_MAX = 6, TO_MAX = 200, STREAM_MAX = 1 << 20, DUE_MAX = 2048, STEPS_MAX = 60000 };
 
-enum what { GREETING, EHLO, MAIL, RCPT, DATA, CHUNK, LAST, DOT, RSET, NOOP, QUIT };
+enum what { GREETING, EHLO, TRIAL, MAIL, RCPT, DATA, CHUNK, LAST, DOT, RSET, NOOP, QUIT };
 
 /* A command, or the end of a message, that waits for `count` replies. */
 struct due {
@@ -74,7 +74,8 @@ struct item {
     size_t rcpt_said, rcpt_heard, judged, got_len;
     bool followed; /* begun behind the end of another, before the answer */
     bool added, over, refused, ended;
-    bool allowed; /* to end */
+    bool allowed;   /* to end */
+    bool forgotten; /* the server ended the conversation before it took this one */
 };
 
 struct talk {
@@ -86,6 +87,9 @@ struct talk {
     size_t item_count, added_count, window, flight_max;
     bool quit_asked, noop_asked, was_cut;
     bool holds; /* the ends of messages back */
+    bool ahead; /* chunks may go ahead, once the server has consumed the harmless one: */
+    bool trial_said, in_trial, on_trial, consumes;
+    bool reset_refused;
 
     /* the client's stream: offered up to `said`, sent up to `sent` */
     uint64_t said, sent;
@@ -109,7 +113,8 @@ struct talk {
 };
 
 static char stream[STREAM_MAX];
-static bool is_octet[STREAM_MAX]; /* of a message */
+static bool is_octet[STREAM_MAX];  /* of a message */
+static bool is_hidden[STREAM_MAX]; /* of the harmless chunk */
 
 static unsigned next(struct talk *t)
 {
@@ -276,10 +281,15 @@ static void check_turn(struct talk *t, enum what what)
     if (ahead) CHECK(eager);
     if (what == DATA && ahead) CHECK(t->proved);
     if (newest == RSET) CHECK(eager && what == MAIL);
+    if (newest == TRIAL) CHECK(what == RSET);
     if (what == QUIT) CHECK(newest == LAST || newest == DOT);
-    CHECK(what != CHUNK); /* its octets might be run as commands */
     if (what == NOOP || what == EHLO) CHECK(false);
     struct item *m = &t->items[t->spoken];
+    if (what == CHUNK) { /* its octets might be run as commands */
+        CHECK(eager && t->ahead && t->consumes && !t->holds && newest == RCPT);
+        CHECK(m->kind <= IN_HAND_READY);
+        if (ahead) CHECK(t->proved);
+    }
     if ((what == CHUNK || what == DATA) && m->all && m->to_count > 1) CHECK(newest != RCPT);
 }
 
@@ -341,6 +351,18 @@ static void end_message(struct talk *t, enum what what)
     if (what == DOT) t->open = false;
 }
 
+/* Outside a transaction, where nothing is due, and once. */
+static bool say_trial(struct talk *t)
+{
+    if (t->line_len != 6 || memcmp(t->line, "BDAT 6", 6) != 0) return false;
+    CHECK(t->ahead && !t->trial_said && !t->holds && t->pipelining && t->due_count == 0);
+    CHECK((t->flags & HAS_CHUNKING) && (t->flags & IS_EAGER) && !is_lmtp(t) && !t->open);
+    t->trial_said = t->in_trial = t->on_trial = true;
+    t->left = 6;
+    t->state = OCTETS;
+    return true;
+}
+
 static void say_bdat(struct talk *t)
 {
     struct item *m = &t->items[t->spoken];
@@ -373,6 +395,7 @@ static void say_command(struct talk *t)
         i++;
     CHECK(i < sizeof words / sizeof *words);
     enum what what = words[i].what;
+    if (what == CHUNK && say_trial(t)) return;
     if (what != MAIL && what != RCPT && what != CHUNK) CHECK(t->line_len == strlen(words[i].word));
     check_turn(t, what);
     struct item *m = &t->items[t->spoken];
@@ -394,6 +417,7 @@ static void say_command(struct talk *t)
     case RSET:
     case NOOP: await(t, what, 0, 1); break;
     case GREETING:
+    case TRIAL:
     case LAST:
     case DOT: CHECK(false);
     }
@@ -408,8 +432,22 @@ static void take_octet(struct talk *t, char c)
     m->got_len++;
 }
 
+static void hear_trial(struct talk *t, char c)
+{
+    CHECK(c == "QUIT\r\n"[6 - t->left]);
+    is_hidden[t->said - 1] = true;
+    if (--t->left > 0) return;
+    t->in_trial = false;
+    t->state = COMMAND;
+    await(t, TRIAL, 0, 1);
+}
+
 static void hear_octets(struct talk *t, char c)
 {
+    if (t->in_trial) {
+        hear_trial(t, c);
+        return;
+    }
     if (t->left == 1 && t->chunk_is_last) CHECK(!t->items[t->spoken].declared_wrong);
     take_octet(t, c);
     if (--t->left > 0) return;
@@ -465,6 +503,7 @@ static void hear_octet(struct talk *t, char c)
     CHECK(t->said < STREAM_MAX);
     stream[t->said] = c;
     is_octet[t->said] = t->state == OCTETS || t->state == TEXT;
+    is_hidden[t->said] = false;
     t->said++;
     switch (t->state) {
     case COMMAND: hear_command(t, c); break;
@@ -560,8 +599,32 @@ static void check_transcript(const struct talk *t)
 
 /* ---- what the server answers ---- */
 
+static void forget_from(struct talk *t, size_t index)
+{
+    for (size_t i = index; i < t->item_count; i++)
+        t->items[i].forgotten = t->items[i].judged == 0;
+}
+
+/* What follows a RSET that was refused does not leave any more. */
+static void judge_reset(struct talk *t, const struct due *due, unsigned code)
+{
+    bool accepted = code / 100 == 2 && code != 221;
+    if (t->on_trial) {
+        t->consumes = accepted;
+        CHECK(accepted || is_over(t));
+    } else if (!accepted && !is_over(t)) {
+        CHECK(t->items[due->mail + 1].ended);
+        t->reset_refused = true;
+        t->said = t->sent;
+        t->state = SILENT;
+    }
+    t->on_trial = false;
+}
+
 static void judge(struct talk *t, struct due *due, unsigned code)
 {
+    bool is_end = due->what == LAST || due->what == DOT;
+    if (code == 421) forget_from(t, due->what == RSET || is_end ? due->mail + 1 : due->mail);
     struct item *m = &t->items[due->mail];
     switch (due->what) {
     case MAIL: m->mail_code = code; break;
@@ -581,7 +644,7 @@ static void judge(struct talk *t, struct due *due, unsigned code)
         break;
     case LAST:
         /* That BDAT is not known is no single recipient's verdict. */
-        if ((code == 500 || code == 502) && !t->bdat_known) m->refused = true;
+        if ((code == 500 || code == 502) && !t->bdat_known && !t->consumes) m->refused = true;
         if (code / 100 == 2) t->bdat_known = true;
         if (code / 100 == 2 && due->mail == t->spoken) t->open = false;
         if (is_lmtp(t) && due->mail == t->spoken) t->open = false; /* some may have it */
@@ -589,8 +652,11 @@ static void judge(struct talk *t, struct due *due, unsigned code)
         break;
     case DOT: m->final_code[m->judged++] = code; break;
     case EHLO: t->pipelining = (t->flags & HAS_PIPELINING) != 0; break;
+    case RSET: judge_reset(t, due, code); break;
+    case TRIAL:
+        if (code < 400) CHECK(is_over(t));
+        break;
     case GREETING:
-    case RSET:
     case NOOP:
     case QUIT: break;
     }
@@ -601,6 +667,7 @@ static unsigned right_code(struct talk *t)
     if (t->due_count == 0) return 250;
     switch (due_at(t, 0)->what) {
     case GREETING: return 220;
+    case TRIAL: return 503;
     case DATA: return 354;
     case QUIT: return 221;
     default: return 250;
@@ -612,6 +679,7 @@ static unsigned choose_code(struct talk *t, unsigned choice)
     static const unsigned wrong[] = {450, 550, 452, 500, 502, 503, 421, 354, 250, 552};
     choice %= 32;
     if (choice < 20 || (t->due_count > 0 && due_at(t, 0)->what <= EHLO)) return right_code(t);
+    if (t->on_trial && choice == 27) return 221; /* to the QUIT in the harmless chunk */
     return wrong[(choice - 20) % 10];
 }
 
@@ -652,6 +720,10 @@ static void answered(struct talk *t)
         return;
     }
     struct due due = *due_at(t, 0);
+    if (t->reset_refused) { /* the server goes on */
+        CHECK(is_over(t));
+        return;
+    }
     judge(t, &due, t->reply_code);
     t->replies_due--;
     if (--due_at(t, 0)->count == 0) {
@@ -681,6 +753,7 @@ static void hear_reply(struct talk *t, size_t max)
 static void cut(struct talk *t)
 {
     t->was_cut = true;
+    if (t->reset_refused && t->reply_at == t->reply_len) forget_from(t, 0);
     smtp_recv(t->session, "", 0);
     CHECK(is_over(t));
 }
@@ -707,12 +780,14 @@ static void check_recipient(const struct talk *t, const struct item *m, size_t i
                     rcpt < 400 && m->got_len == m->wire_len && !is_refused(m);
     if (verdict == SMTP_ACCEPTED)
         CHECK(left && final / 100 == 2 && rcpt / 100 == 2 && m->mail_code / 100 == 2);
-    if (left && possible && final == 0) CHECK(verdict == SMTP_UNKNOWN);
+    bool contradicted = m->mail_code >= 400 && left;
+    if (left && possible && final == 0)
+        CHECK(verdict == (m->forgotten ? SMTP_UNSENT : SMTP_UNKNOWN));
     if (left && possible && final / 100 == 2 && m->mail_code / 100 == 2 && rcpt / 100 == 2)
         CHECK(verdict == SMTP_ACCEPTED);
     if (left && possible && final == 421 && m->mail_code / 100 == 2 && rcpt / 100 == 2)
         CHECK(verdict == SMTP_DEFERRED);
-    if (verdict == SMTP_UNKNOWN) CHECK(left && final == 0);
+    if (verdict == SMTP_UNKNOWN) CHECK(left && (final == 0 || contradicted));
     if (m->to[i].again) CHECK(verdict != SMTP_ACCEPTED && rcpt >= 400);
 }
 
@@ -725,7 +800,6 @@ static void check_over(struct talk *t, struct item *m)
     for (size_t i = 0; mail->bystander && i < m->to_count; i++)
         CHECK(m->to[i].verdict == SMTP_UNSENT || m->to[i].verdict == SMTP_REFUSED ||
               m->to[i].verdict == SMTP_DEFERRED);
-    if (mail->trouble.error == SMTP_ERROR_NONE && m->followed) t->proved = true;
     if (mail->trouble.error != SMTP_ERROR_NONE && m->rcpt_said > 0) t->refused_count++;
     for (size_t i = 0; i < m->to_count; i++)
         check_recipient(t, m, i);
@@ -737,8 +811,16 @@ static void check_over(struct talk *t, struct item *m)
     m->source = NULL;
 }
 
+/* Was a message accepted that had followed another's end? */
+static bool is_proof(const struct item *m)
+{
+    return !m->over && m->followed && m->mail->over && m->mail->trouble.error == SMTP_ERROR_NONE;
+}
+
 static void look_around(struct talk *t)
 {
+    for (size_t i = 0; i < t->item_count; i++)
+        t->proved = t->proved || is_proof(&t->items[i]);
     look(t);
     for (size_t i = 0; i < t->item_count; i++)
         if (!t->items[i].over && t->items[i].mail->over) check_over(t, &t->items[i]);
@@ -794,7 +876,7 @@ static void acknowledge(struct talk *t, size_t max)
     if (len > max) len = max;
     for (size_t end = t->sent + len; t->sent < end; t->sent++)
         if (is_octet[t->sent])
-            shown.octets++;
+            shown.octets += !is_hidden[t->sent];
         else if (t->sent >= shown.ahead)
             show_command(t->sent);
     smtp_send_ack(t->session, len);
@@ -923,6 +1005,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned window = next(&t);
     t.window = windows[window % 4];
     t.holds = window & 4;
+    t.ahead = window & 8;
     t.flight_max = next(&t) % (SMTP_FLIGHT_MAX + 1);
     t.proved = t.flight_max % 2 == 1; /* the grade that the session is given, too */
     t.refused_max = t.flight_max % 5;
@@ -937,6 +1020,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .domain = {"me.example", 10},
         .lmtp = is_lmtp(&t),
         .hold_ends = t.holds,
+        .chunks_ahead = t.ahead,
         .grade = (enum smtp_grade)((t.flags & IS_EAGER) ? 1 + t.flight_max % 2 : 0),
         .flight_max = t.flight_max,
         .refused_max = t.refused_max,
