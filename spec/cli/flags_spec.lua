@@ -22,7 +22,7 @@ describe("The arguments of a command", function()
    it("have letters, alone or together, with the value after them or at once", function()
       for _, args in ipairs { { "-f", "a@x", "-t", "b@x", "-s", "Hi", "-n" }, { "-fa@x", "-tb@x", "-sHi", "-n" },
          { "-nfa@x", "-t", "b@x", "--subject=Hi" }, { "--from", "a@x", "--to=b@x", "-ns", "Hi" } } do
-         assert.same({ from = { "a@x" }, to = { "b@x" }, subject = "Hi", dry_run = true },
+         assert.same({ from = "a@x", to = { "b@x" }, subject = "Hi", dry_run = true },
             read("send", unpack(args)))
       end
    end)

@@ -101,6 +101,30 @@ describe('require "smtp"', function()
       ]], "^$"))
    end)
 
+   it("is all that the command loads for a message, but for its own modules", function()
+      local said = run([[
+         known = {}
+         for name in pairs(package.loaded) do
+            if type(name) == "string" and name:find "^smtp" then package.loaded[name] = nil end
+         end
+         os.exit = function(status)
+            print(status, loaded())
+            io.stdout:flush()
+         end
+         arg = { [0] = "lua-smtp", "send", "-f", t.from, "-t", t.to, "-s", "Hi", "--text", "Hello", "--host", t.host,
+            "--port", tostring(port), "--tls", "skip" }
+         dofile "csrc/lua-smtp"
+      ]], "^$"):match "\n0\t([^\n]*)\n$"
+      local own = {}
+      local of_library = " " .. needed:gsub("\n", " ") .. " socket result.observer "
+      for name in said:gmatch "[^ ]+" do
+         if not of_library:find(" " .. name .. " ", 1, true) then own[#own + 1] = name end
+      end
+      assert.equal("cli.accounts cli.addresses cli.colors cli.commands cli.dry_run cli.flag_table cli.flags cli.main "
+         .. "cli.message_flags cli.output cli.secrets cli.send cli.sending cli.signals cli.standard_input "
+         .. "compose.address_parts", table.concat(own, " "))
+   end)
+
    it("opens one file for each module: no name is looked for in vain but those in C", function()
       local said = run [[
          local searcher = (package.searchers or package.loaders)[2]

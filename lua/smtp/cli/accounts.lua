@@ -1,13 +1,13 @@
 --- The account that a command uses: its options in the place of flags that are not given.
 -- @module smtp.cli.accounts
 
-local account_file = require "smtp.cli.account_file"
-local account_options = require "smtp.cli.account_options"
-local address = require "smtp.options.address"
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local system = require "smtp.ground.resources"
 
+local account_file = system.late "smtp.cli.account_file"
+local account_options = system.late "smtp.cli.account_options"
+local address = system.late "smtp.options.address"
 local unknown = system.late "smtp.options.unknown"
 
 local accounts = {}

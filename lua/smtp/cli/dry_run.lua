@@ -35,6 +35,7 @@ function dry_run.trouble(options)
    local where, what = split(options, "")
    local server, err = request.connection(where)
    if not server then return err end
+   if request.plain(what, server) then return nil end -- nothing can be wrong with it
    return select(2, request.message(what, server))
 end
 

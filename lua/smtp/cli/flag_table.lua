@@ -54,7 +54,7 @@ table_of_flags.groups = {
    },
    { "Message", commands = "send outbox",
       { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
-         list = true, addresses = true, common = true },
+         list = true, single = true, addresses = true, common = true },
       { "to", "Recipients, separated by commas.", short = "t", takes = "ADDRESS", list = true,
          addresses = true, common = true },
       { "cc", "Recipients of a copy.", short = "c", takes = "ADDRESS", list = true,

@@ -2,10 +2,22 @@
 -- @module smtp.cli.main
 
 local errors = require "smtp.errors"
-local failure = require "smtp.cli.failure"
 local flag_table = require "smtp.cli.flag_table"
 local flags = require "smtp.cli.flags"
 local signals = require "smtp.cli.signals"
+local system = require "smtp.ground.resources"
+
+local load_failure = system.loader "smtp.cli.failure"
+
+local FAILED, LATER = 70, 75 -- sysexits.h: EX_SOFTWARE, EX_TEMPFAIL
+
+-- -> exit status
+local function show_failure(err, json)
+   local failure = load_failure()
+   if failure then return failure.show(err, json) end
+   io.stderr:write("lua-", tostring(err), "\n") -- it begins with "smtp: "
+   return err.temporary and LATER or FAILED
+end
 
 -- JSON is printed even where the rest of the arguments is wrong.
 local function has_json(args)
@@ -50,19 +62,19 @@ local function run_alone(name, args)
       return 64
    end
    local err = require("smtp.cli.unknown_flag").command(name)
-   return failure.show(err, has_json(args))
+   return show_failure(err, has_json(args))
 end
 
 local function run_command(command, args)
    local options, wrong = errors.returning(flags.read)(args, 2, command)
-   if not options then return failure.show(wrong, has_json(args)) end
+   if not options then return show_failure(wrong, has_json(args)) end
    if options.help then return show_help(args, command, options.help == "all") end
    local json = options.json
    options.json = nil
    local run = require("smtp.cli." .. command.name).run
    return signals.run(function()
       local status, err = errors.returning(run)(options, json)
-      return status or failure.show(err, json)
+      return status or show_failure(err, json)
    end)
 end
 
@@ -85,7 +97,7 @@ local function run_with_arguments(command, args)
    local run = require("smtp.cli." .. command.name).run
    return signals.run(function()
       local status, err = errors.returning(run)(own)
-      return status or failure.show(err, has_json(own))
+      return status or show_failure(err, has_json(own))
    end)
 end
 

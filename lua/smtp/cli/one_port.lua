@@ -4,6 +4,7 @@
 local errors = require "smtp.errors"
 local exit_status = require "smtp.cli.exit_status"
 local output = require "smtp.cli.output"
+local probe_report = require "smtp.cli.probe_report"
 local url = require "smtp.options.url"
 local recommendation = require "smtp.cli.recommendation"
 local safe = require "smtp.safe"
@@ -36,7 +37,7 @@ function one_port.run(options, secret_flags, secret, json)
    else
       local use = recommendation.of(report.options,
          recommendation.login(url.complete(options)), options.service)
-      output.show_report(report, recommendation.flags(use, secret_flags),
+      probe_report.show(report, recommendation.flags(use, secret_flags),
          recommendation.lua(use, secret))
    end
    local first = report.warnings[1]

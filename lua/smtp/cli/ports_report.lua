@@ -5,6 +5,7 @@ local ascii = require "smtp.ground.ascii"
 local exit_status = require "smtp.cli.exit_status"
 local failure = require "smtp.cli.failure"
 local output = require "smtp.cli.output"
+local probe_report = require "smtp.cli.probe_report"
 local recommendation = require "smtp.cli.recommendation"
 
 local ports_report = {}
@@ -81,7 +82,7 @@ end
 -- The warnings of the best port, each once.
 local function show_warnings(report)
    for _, one in ipairs(report.warnings) do
-      if one.kind ~= "remark" then output.show_warning(one) end
+      if one.kind ~= "remark" then probe_report.show_warning(one) end
    end
 end
 

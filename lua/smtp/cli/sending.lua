@@ -2,14 +2,15 @@
 -- and says what had become of it when the command was interrupted.
 -- @module smtp.cli.sending
 
-local progress = require "smtp.result.progress"
+local core = require "smtp.core"
 local safe = require "smtp.safe"
 local signals = require "smtp.cli.signals"
 local system = require "smtp.ground.resources"
-local wording = require "smtp.cli.wording"
 
+local load_progress = system.loader "smtp.result.progress"
 local outbox_options = system.late "smtp.cli.outbox_options"
 local trace = system.late "smtp.cli.trace"
+local wording = system.late "smtp.cli.wording"
 
 local sending = {}
 
@@ -19,7 +20,8 @@ local SLOW = 1        -- seconds
 -- Bytes of the message were sent.
 local function draw(self, event)
    if self.draws and self.sent == 0 then
-      self.began, self.bar = event.seconds, progress.new(event.size, "bytes")
+      local progress = core.terminal() and load_progress() -- without it nothing is drawn
+      self.began, self.bar = event.seconds, progress and progress.new(event.size, "bytes")
    end
    self.sent, self.size = self.sent + event.bytes, event.size
    if not self.bar then return end
@@ -67,8 +69,9 @@ local function fate(self)
    end
    local before = self.has_some and "; earlier recipients have it" or ""
    if self.sent == 0 then return before end
-   return (" after %s of the message: the server does not deliver an incomplete message%s")
-      :format(progress.bytes(self.sent, self.size), before)
+   local progress = load_progress()
+   return (" after %s of the message: the server does not deliver an incomplete message%s"):format(
+      progress and progress.bytes(self.sent, self.size) or self.sent .. " bytes", before)
 end
 
 --- Watch one send. Its progress is drawn on a terminal only.
@@ -104,7 +107,8 @@ function sending.deliver(options)
    local finish = sending.watch_options(options)
    local receipt, err = safe.send(options)
    finish(receipt ~= nil)
-   return receipt and wording.apply(receipt), err
+   if receipt and receipt.refused[1] then wording.apply(receipt) end
+   return receipt, err
 end
 
 --- Give a message to an outbox, which another process sends.

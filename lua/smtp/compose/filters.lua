@@ -2,8 +2,9 @@
 -- @module smtp.compose.filters
 
 local core = require "smtp.core"
-local remedies = require "smtp.result.remedies"
 local source = require "smtp.compose.source"
+
+local load_remedies = require("smtp.ground.resources").loader "smtp.result.remedies"
 
 local filters = {}
 
@@ -118,7 +119,8 @@ local unsendable = { bcc = "the header of %s contains Bcc, which every recipient
 ---@return string what
 ---@return string|nil hint
 function filters.why_unsendable(reason, name)
-   return unsendable[reason]:format(name), remedies.of_reason.source[reason]
+   local remedies = load_remedies()
+   return unsendable[reason]:format(name), remedies and remedies.of_reason.source[reason]
 end
 
 local function unsendable_text(reason)
