@@ -92,7 +92,7 @@ for name in ([[Date From To Cc Reply-To Sender Subject Message-ID In-Reply-To Re
 --- A composed message has the fields that options stand for, and those that the caller named.
 function wire.check_header(message, options)
    local own = {}
-   for key, value in pairs(type(options.headers) == "table" and options.headers or {}) do
+   for key, value in next, type(options.headers) == "table" and options.headers or {} do
       local name = type(value) == "table" and rawget(value, 1) or key
       if type(name) == "string" then own[name:lower()] = true end
    end
