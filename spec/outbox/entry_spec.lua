@@ -47,6 +47,33 @@ describe("A message that was put", function()
       assert.same({}, got.recipients[2].parameters)
    end)
 
+   it("is stored in pieces that are not small", function()
+      local own = assert(sqlite.open(outboxes.path()))
+      local sizes = {}
+      local case = outboxes.new { store = setmetatable({}, { __index = function(_, name)
+         return function(_, outbox, record, pieces, ...)
+            local read = pieces
+            if name == "put" then
+               function pieces() -- luacheck: ignore
+                  local piece = read()
+                  sizes[#sizes + 1] = piece and #piece
+                  return piece
+               end
+            end
+            return own[name](own, outbox, record, pieces, ...)
+         end
+      end }) }
+      local given = { "Subject: " .. ("x"):rep(499) .. "\r\n\r\n" }
+      for i = 2, 200 do given[i] = ("x"):rep(510) .. "\r\n" end
+      local at = 0
+      local function raw()
+         at = at + 1
+         return given[at]
+      end
+      assert(case.box:put { from = "ann@example.org", to = "bob@example.net", raw = raw })
+      assert.same({ 65536, 36864 }, sizes)
+   end)
+
    it("must not change its size meanwhile", function()
       local path = outboxes.path()
       local function write(char)

@@ -28,6 +28,30 @@ describe("The SQLite store", function()
       assert.equal("a", sqlite.open(path):get("box", "a").id)
    end)
 
+   it("waits for the disk after what must not be lost, and for nothing else", function()
+      local store = assert(sqlite.open(outboxes.path()))
+      local function lasts(name, ...)
+         local result, err = store[name](store, ...)
+         assert(err == nil or type(err) == "table" and not err.kind, tostring(err))
+         return name .. " " .. tostring(store.lasting), result
+      end
+      assert.equal("put true", (lasts("put", "box", record "a")))
+      local said, list = lasts("claim", "box", 9, 99, 5, 1)
+      assert.equal("claim false", said)
+      local mark = { number = list[1].number, claim = 5, bytes = "m" }
+      assert.equal("set_note true", (lasts("set_note", "box", "", "x")))
+      assert.equal("renew false", (lasts("renew", "box", { list[1].number }, { 5 }, 200)))
+      assert.equal("commit true", (lasts("commit", "box", {}, { mark })))
+      assert.equal("expire false", (lasts("expire", "box", 999, 9)))
+      assert.equal("purge true", (lasts("purge", "box", 999)))
+      local given = 0
+      local function pieces()
+         given = given + 1
+         return given <= 3 and "x" or nil
+      end
+      assert.equal("put true", (lasts("put", "box", record "b", pieces)))
+   end)
+
    it("returns an error after it was closed", function()
       local store = assert(sqlite.open(outboxes.path()))
       store:close()
