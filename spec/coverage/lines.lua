@@ -2,10 +2,11 @@
 
 local lines = {}
 
---- Does a line do something, or does it only end what others began? Lua has instructions there too, which a function
---- that has returned does not reach.
+--- Does a line do something, or does it only end what others began, or is all of it texts in a table? Lua has
+--- instructions there too: a function that has returned does not reach them, and LuaJIT makes a table of constants in
+--- the line where it begins.
 local function is_statement(text)
-   for word in text:gsub("%-%-.*", ""):gmatch "[^%s%(%)%[%]{},;]+" do
+   for word in text:gsub('"[^"]*"', ""):gsub("%-%-.*", ""):gmatch "[^%s%(%)%[%]{},;]+" do
       if word ~= "end" and word ~= "else" then return true end
    end
    return false

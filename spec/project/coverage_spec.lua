@@ -3,14 +3,16 @@ local lines = require "spec.coverage.lines"
 
 describe("the lines of Lua that can run", function()
    local text = table.concat({ "local function f(...)", "   if ... then", "      return 1", "   else",
-      "      return { 2, -- two", "         g()", "      }", "   end", "end" }, "\n")
+      "      return { 2, -- two", "         g()", "      }", "   end", "end", "x = { 'a',", "   \"b -- c\", \"d\" }" }, "\n")
    local listing = [[
 
 main <f.lua:0,0> (3 instructions at 0x1)
 0+ params, 2 slots, 1 upvalue, 1 local, 0 constants, 1 function
 	1	[1]	VARARGPREP	0
 	2	[9]	CLOSURE  	0 0	; 0x2
-	3	[9]	RETURN   	1 1 1	; 0 out
+	3	[10]	NEWTABLE 	0 0 3
+	4	[11]	LOADK    	1 0	; "b -- c"
+	5	[11]	RETURN   	1 1 1	; 0 out
 
 function <f.lua:1,9> (9 instructions at 0x2)
 0+ params, 2 slots, 1 upvalue, 0 locals, 1 constant, 0 functions
@@ -26,7 +28,7 @@ function <f.lua:1,9> (9 instructions at 0x2)
 
    it("are those with instructions, but ends", function()
       assert.same({ [2] = "   if ... then", [3] = "      return 1", [5] = "      return { 2, -- two",
-         [6] = "         g()" }, lines.of_lua(text, listing))
+         [6] = "         g()", [10] = "x = { 'a'," }, lines.of_lua(text, listing))
    end)
 end)
 
