@@ -3,7 +3,8 @@ local lines = require "spec.coverage.lines"
 
 describe("the lines of Lua that can run", function()
    local text = table.concat({ "local function f(...)", "   if ... then", "      return 1", "   else",
-      "      return { 2, -- two", "         g()", "      }", "   end", "end", "x = { 'a',", "   \"b -- c\", \"d\" }" }, "\n")
+      "      return { 2, -- two", "         g()", "      }", "   end", "end", "x = { 'a',",
+      "   \"b -- c\", \"d\" }" }, "\n")
    local listing = [[
 
 main <f.lua:0,0> (3 instructions at 0x1)
