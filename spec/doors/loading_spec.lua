@@ -72,8 +72,8 @@ end
 local needed = [[
 client.body client.connecting client.conversation client.delivery client.findings client.loop client.memory
 client.opening client.request client.tls core errors ground.ascii ground.bounded ground.modules ground.resources
-options.check options.host_name options.loop options.names options.place options.server options.transport
-options.user_call result.receipt result.verdict runtime.environment runtime.runtime runtime.tls_context safe]]
+options.check options.host_name options.names options.place options.server options.user_call result.receipt
+result.verdict runtime.environment runtime.runtime runtime.tls_context safe]]
 
 describe('require "smtp"', function()
    it("loads what every message needs, and no more", function()
@@ -165,6 +165,7 @@ describe("a module that cannot be read when it is needed", function()
       ["options.extensions"] = 'send { extensions = { chunking = "skip" } }',
       ["options.proxy"] = 'send { host = "mx.example", proxy = "socks5://localhost:1" }',
       ["options.services"] = 'send { host = "none", port = "none", service = "gmail" }',
+      ["options.transport"] = 'send { transport = function() end }',
       ["options.unknown"] = 'send { hots = "localhost" }',
       ["options.url"] = 'send { host = "none", port = "none", url = "smtp://localhost:1" }',
       ["options.words"] = 'send { tls = "ssl" }',

@@ -7,10 +7,10 @@ local names = require "smtp.options.names"
 local place = require "smtp.options.place"
 local refuse = require("smtp.errors").refuse
 local system = require "smtp.ground.resources"
-local transport = require "smtp.options.transport"
 
 local credentials = system.late "smtp.options.credentials"
 local extensions = system.late "smtp.options.extensions"
+local transport = system.late "smtp.options.transport"
 local url = system.late "smtp.options.url"
 
 local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
@@ -92,7 +92,7 @@ local function check_together(t)
    t.tls = t.tls or t.port == 465 and "implicit" or t.loopback and "skip" or "require"
    if t.tls_verify == nil then t.tls_verify = true end
    check_certificate(t)
-   transport.check(t)
+   if t.transport ~= nil or t.loop ~= nil then transport.check(t) end
    check_keepalive(t)
    check_name_to_verify(t)
 end

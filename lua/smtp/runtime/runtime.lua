@@ -3,13 +3,13 @@
 
 local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
-local loops = require "smtp.options.loop"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
 local tls_context = require "smtp.runtime.tls_context"
 local user_call = require "smtp.options.user_call"
 
 local load_callers_transport = system.loader "smtp.runtime.callers_transport"
+local load_loops = system.loader "smtp.options.loop"
 local load_nginx = system.loader "smtp.runtime.nginx.entry"
 
 local runtime = {}
@@ -43,8 +43,17 @@ local function callers_own(own)
       missing) }
 end
 
---- The event loop in which this server's connections wait: see smtp.options.loop.
-runtime.loop = loops.of
+--- The event loop in which this server's connections wait: see smtp.options.loop. Before that is
+-- loaded, there is no default.
+---@param server smtp.Server
+---@return table|nil loop
+---@return table|nil err   a UsageError or a SystemError
+function runtime.loop(server)
+   if server.loop == nil and not loaded["smtp.options.loop"] then return nil end
+   local loops, err = load_loops()
+   if not loops then return nil, err end
+   return loops.of(server)
+end
 
 runtime.check_loop = environment.check_loop
 
@@ -95,7 +104,7 @@ function runtime.transport(server, fresh)
    if err then return nil, { err = err } end
    if nginx then return nginx.new(server, context, fresh), nil, pace, context end
    local loop
-   loop, err = loops.of(server)
+   loop, err = runtime.loop(server)
    if err then return nil, { err = err } end
    local sock, why = own_socket(server, loop, context, fresh)
    if not sock then return nil, { system = why } end
