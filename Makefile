@@ -126,10 +126,12 @@ bench: deps-bench bench-build
 	@spec/bench/run $(WORKLOADS)
 	@spec/bench/compose/run $(WORKLOADS)
 	@spec/bench/outbox/run $(WORKLOADS)
+	@$(if $(WORKLOADS),,spec/bench/startup)
 	@$(if $(WORKLOADS),,$(LUA) spec/bench/chart.lua build/bench/results.tsv spec/bench/bench.svg spec/bench/results.md)
 
 bench-instructions: deps-bench bench-build
 	@spec/bench/run --instructions
+	@spec/bench/startup --quick
 
 bench-build: all
 	@spec/bench/build
