@@ -120,11 +120,12 @@ local function class_of(safe_mt)
    local mt = { __name = "smtp.Connection", __tostring = safe_mt.__tostring,
       __close = safe_mt.__close }
    function mt.__index(self, name)
-      local value = Connection[name] or safe_mt.__index(self, name)
-      if type(value) == "function" and not Connection[name] then
-         Connection[name] = function(conn, argument) return raise(value(conn, argument)) end
-      end
-      return Connection[name] or value
+      local method = Connection[name]
+      if method then return method end
+      local value = safe_mt.__index(self, name)
+      if type(value) ~= "function" then return value end
+      Connection[name] = function(conn, argument) return raise(value(conn, argument)) end
+      return Connection[name]
    end
    return mt
 end

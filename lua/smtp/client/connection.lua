@@ -17,12 +17,14 @@ local connection_mt = { __name = "smtp.Connection" }
 local connections = setmetatable({}, { __mode = "k" }) -- all that there are
 
 function connection_mt.__index(self, name)
+   local method = Connection[name]
+   if method then return method end
    if name == "alive" then
       return self.conv ~= nil and self.conv.session:wants() == "ready"
    elseif name == "auth" then
       return findings.auth(self.conv)
    end
-   return Connection[name]
+   return nil
 end
 
 function connection_mt.__tostring(self)
@@ -95,14 +97,15 @@ local function enter(self, started, message)
       return nil, errors.usage("connection", "this connection is busy with a message",
          "Use another connection in a function that makes the message")
    end
-   local _, misplaced = request.loop(self.server)
+   local server, conv = self.server, self.conv
+   local _, misplaced = request.loop(server)
    if misplaced then return nil, misplaced end
    self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
-   if not self.conv:look() then
+   if not conv:look() then
       leave(self)
       return nil, broken(self)
    end
-   self.conv.deadline, self.conv.moved = delivery.deadline(self.server, message, started), started
+   conv.deadline, conv.moved = delivery.deadline(server, message, started), started
    return true
 end
 
@@ -155,21 +158,21 @@ end
 ---@return table|nil  the receipt
 ---@return table|nil
 function Connection:send(t)
-   local started = core.now()
-   local message = request.plain(t, self.server, self.spare)
+   local started, server = core.now(), self.server
+   local message = request.plain(t, server, self.spare)
    local ok, err
    if message then
       self.spare = nil
    else
-      message, err = request.message(t, self.server)
-      if message then ok, err = delivery.sign(self.server, message, started) end
+      message, err = request.message(t, server)
+      if message then ok, err = delivery.sign(server, message, started) end
       if not ok then return nil, err end
    end
    ok, err = enter(self, started, message)
    if not ok then return nil, err end
    local receipt
    receipt, err = carry(self, message, started)
-   local observe = self.server.observe
+   local observe = server.observe
    if observe then observers.tell_result(observe, receipt, err, core.now() - started) end
    return receipt, err
 end

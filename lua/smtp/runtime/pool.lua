@@ -88,12 +88,18 @@ end
 local records = bounded.new(1000)
 local serial = 0 -- no two states ever have one name, so that no connection is taken for another
 
--- A server never changes, and the same options give the same one for a while.
-local names = setmetatable({}, { __mode = "k" })
+-- A server never changes, and the same options give the same one for a while. By server: the newest
+-- name of a place where its connections are kept, { location =, context =, name = }.
+local newest = setmetatable({}, { __mode = "k" })
 
-local function name_of(server)
-   names[server] = names[server] or mac(described(server))
-   return names[server]
+local function name_of(server, location, context)
+   local known = newest[server]
+   if known and known.location == location and known.context == context then return known.name end
+   local options = known and known.options or mac(described(server))
+   if not options then return nil end
+   local name = ("%s:%s:%s"):format(options, location, context and identity(context) or "")
+   newest[server] = { options = options, location = location, context = context, name = name }
+   return name
 end
 
 local function new_name(name)
@@ -106,9 +112,8 @@ end
 ---@param context any       the TLS settings of the connection, see runtime.transport; nil: none
 ---@return table|nil        { name=, pool=, record= }; nil: no name could be made
 function pool.place(server, location, context)
-   local name = name_of(server)
+   local name = name_of(server, location, context)
    if not name then return nil end
-   name = ("%s:%s:%s"):format(name, location, context and identity(context) or "")
    local entry = records:get(name)
    if entry and entry.record and entry.record.ends <= os.time() then
       entry = nil
@@ -121,10 +126,13 @@ end
 local compared = { "esmtp", "tls", "auth", "auth_reason", "mechanism", "starttls_offered",
    "size_max", "capabilities", "mechanisms", "mechanisms_before_tls" }
 
+-- The facts of a connection that was kept before are the very table that was compared then.
 local function is_same(record, facts)
+   if record.compared == facts then return true end
    for i = 1, #compared do
       if record.facts[compared[i]] ~= facts[compared[i]] then return false end
    end
+   record.compared = facts
    return true
 end
 
