@@ -3,6 +3,7 @@
 #ifndef SMTP_IO_H
 #define SMTP_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** As sock:send and sock:receiveany: NULL, or a word that means "ask the socket itself, which will
@@ -12,6 +13,10 @@ struct smtp_io {
     const char *(*send)(void *socket, const char *data, size_t len, int timeout_ms, size_t *sent);
     /** *data is valid until the next call. */
     const char *(*receive)(void *socket, int timeout_ms, const char **data, size_t *len);
+    /** For socket.wait, where a flight waits for the socket, or NULL: goes on with it. Returns
+     * whether it waits again, so that nothing else has to know. */
+    bool (*go_on)(void *flight);
+    void *flight;
 };
 
 #endif

@@ -1,23 +1,11 @@
 /* lflights.c - the part of lua/smtp/client/loop.lua that sends and receives, for a socket of ours:
  * the same steps, without a table or a string for each. Whatever else happens is left to that loop.
  */
-#include "../io.h"
 #include "../port.h"
 #include "lsmtp.h"
 
 #include <math.h>
 #include <string.h>
-
-struct flights {
-    lua_State *L;
-    struct smtp_session *s;
-    const struct smtp_io *io;
-    struct smtp_clock clock;
-    bool many;  /* there is a pipeline */
-    bool hurry; /* a transaction is over: wait only for those that end at the same time */
-    bool done;
-    bool again; /* the socket said so: the caller gives way, and calls once more */
-};
 
 enum { GATHER_MS = 10, PIPELINE_AT = 7 };
 
@@ -95,8 +83,44 @@ static bool run_once(struct flights *f)
     return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);
 }
 
+/* ---- while others have their turn ---- */
+
+static bool go_on(void *flight)
+{
+    struct flights *f = flight;
+    f->again = false;
+    while (run_once(f))
+        continue;
+    return f->again;
+}
+
+void flights_forget(struct flights *waiting)
+{
+    if (waiting->io != NULL) waiting->io->go_on = NULL;
+    waiting->io = NULL;
+}
+
+/* Goes on with the one that waited, which has moved meanwhile. */
+static void take_waiting(struct flights *f, struct flights *waiting)
+{
+    if (waiting->io == f->io && waiting->clock.moved > f->clock.moved)
+        f->clock.moved = waiting->clock.moved;
+    flights_forget(waiting);
+}
+
+/* Until its socket can go on. What eager flights find out counts for all conversations, which only
+ * Lua can tell them. */
+static void keep_waiting(const struct flights *f, struct flights *waiting)
+{
+    if (f->many || smtp_session_status(f->s)->grade != SMTP_SAFE) return;
+    *waiting = *f;
+    waiting->L = NULL;
+    waiting->io->go_on = go_on;
+    waiting->io->flight = waiting;
+}
+
 /* Any other userdata is not what sock:io() returned, and would be called as if it were. */
-static const struct smtp_io *io_arg(lua_State *L)
+static struct smtp_io *io_arg(lua_State *L)
 {
     luaL_argcheck(L, lua_islightuserdata(L, 2), 2, "sock:io() is needed");
     return lua_touserdata(L, 2);
@@ -117,6 +141,7 @@ int session_flights(lua_State *L)
     bool once = lua_toboolean(L, 6);
     f.many = lua_isuserdata(L, PIPELINE_AT);
     f.hurry = f.many && pipeline_news(L, PIPELINE_AT) == NEWS_SOME;
+    take_waiting(&f, flights_of(f.s));
     bool through = run_once(&f);
     int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through || f.again) : 0;
     while (through && !once && !f.done) {
@@ -131,6 +156,7 @@ int session_flights(lua_State *L)
         lua_pushliteral(L, "again");
     else
         lua_pushboolean(L, !through);
+    if (f.again && !once) keep_waiting(&f, flights_of(f.s));
     lua_pushinteger(L, taken);
     return 4;
 }

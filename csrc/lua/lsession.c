@@ -19,6 +19,11 @@ struct smtp_session *to_session(lua_State *L)
     return self_arg(L, SESSION_CLASS);
 }
 
+struct flights *flights_of(struct smtp_session *s)
+{
+    return (struct flights *)(void *)((char *)s + smtp_session_size(BUFFER_LEN));
+}
+
 void anchor(lua_State *L, const char *key, int index)
 {
     lua_getuservalue(L, 1);
@@ -58,9 +63,11 @@ static int core_session(lua_State *L)
     lua_rawseti(L, -2, TRANSACTIONS);
     if (memory != NULL) {
         smtp_session_wipe(memory);
+        flights_forget(flights_of(memory));
         lua_pushvalue(L, 3);
     } else {
-        memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN));
+        memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN) + sizeof(struct flights));
+        flights_of(memory)->io = NULL;
     }
     smtp_session_init(memory, BUFFER_LEN, &o, resumes ? &facts : NULL);
     lcompat_setmetatable(L, SESSION_CLASS);
@@ -315,7 +322,9 @@ static int session_rests(lua_State *L)
 /* A login that was given up may have left its secret. */
 static int session_gc(lua_State *L)
 {
-    smtp_session_wipe(to_session(L));
+    struct smtp_session *s = to_session(L);
+    smtp_session_wipe(s);
+    flights_forget(flights_of(s));
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef LSMTP_H
 #define LSMTP_H
 
+#include "../io.h"
 #include "../lbinding.h"
 #include "../smtp.h"
 
@@ -44,6 +45,7 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
 
 /* lsession.c */
 struct smtp_session *to_session(lua_State *L);
+struct flights *flights_of(struct smtp_session *s);
 const char *want_word(const struct smtp_session *s);
 
 /* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
@@ -108,7 +110,19 @@ bool pipeline_may_end(lua_State *L, int index);
  * how many. */
 int pipeline_post_others(lua_State *L, int index, bool alive);
 
-/* lflights.c */
+/* lflights.c: what session:flights does. One that waits for its socket while others have their turn
+ * is kept after the memory of its session; `io` is NULL where there is none. */
+struct flights {
+    lua_State *L;
+    struct smtp_session *s;
+    struct smtp_io *io;
+    struct smtp_clock clock;
+    bool many;  /* there is a pipeline */
+    bool hurry; /* a transaction is over: wait only for those that end at the same time */
+    bool done;
+    bool again; /* the socket said so: the caller gives way, and calls once more */
+};
+void flights_forget(struct flights *waiting);
 int session_flights(lua_State *L);
 int session_look(lua_State *L);
 int session_patience(lua_State *L);

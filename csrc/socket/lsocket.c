@@ -225,12 +225,30 @@ static const luaL_Reg socket_methods[] = {
 
 /* ---- many sockets ---- */
 
-/** socket.wait(socks, milliseconds) -> the indices of those sockets that may go on,
- * each of which had said "again"; none where the time is over | nil, "again": a signal came */
+/* Goes on with the flights that wait for those sockets that are ready. Returns whether all of these
+ * wait again. */
+static bool go_on(struct waiting *list, size_t count)
+{
+    bool any = false, all = true;
+    for (size_t i = 0; i < count; i++) {
+        const struct smtp_io *io = &list[i].socket->io;
+        if (!list[i].ready) continue;
+        any = true;
+        list[i].ready = io->go_on == NULL || !io->go_on(io->flight);
+        all = all && !list[i].ready;
+    }
+    return any && all;
+}
+
+/** socket.wait(socks, milliseconds, with_flights) -> the indices of those sockets that may go on,
+ * each of which had said "again"; none where the time is over | nil, "again": a signal came. With
+ * `with_flights`, what session:flights waits for is done here as far as it can be, and the caller
+ * has fewer turns. */
 static int socket_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     int64_t deadline_ms = wait_deadline_ms(milliseconds(L, 2));
+    bool with_flights = lua_toboolean(L, 3);
     struct waiting few[FEW], *list = few;
     size_t count = lcompat_rawlen(L, 1);
     if (count > FEW) list = lua_newuserdata(L, count * sizeof *list);
@@ -239,7 +257,10 @@ static int socket_wait(lua_State *L)
         list[i] = (struct waiting){.socket = to_socket(L, lua_gettop(L))};
         lua_pop(L, 1);
     }
-    const char *word = wait_many(list, count, deadline_ms);
+    const char *word;
+    do {
+        word = wait_many(list, count, deadline_ms);
+    } while (word == NULL && with_flights && go_on(list, count) && !wait_is_over(deadline_ms));
     if (word != NULL) return push_result(L, word, "cannot wait");
     lua_createtable(L, (int)(count < FEW ? count : FEW), 0);
     int found = 0;

@@ -149,6 +149,27 @@ describe("the part of the loop in C", function()
       other.finish()
    end)
 
+   it("goes on while others wait, if these say so", function()
+      local one, sock, other = open [[
+         line(sock)
+         sock:send("220 hi\r\n")
+         line(sock)
+         sock:send("250 mx\r\n")
+         line(sock)
+      ]]
+      local later, socket, before = core.now() + 20, require "smtp.socket", core.now() - 1
+      sock:nonblocking(true)
+      sock:send("go on\r\n")
+      assert.equal("again", (select(3, one:flights(sock:io(), later, 20, before))))
+      assert.same({ 1 }, socket.wait({ sock }, 20000, true))
+      assert.equal("ready", one:wants())
+      local want, moved, is_ours = one:flights(sock:io(), later, 20, before)
+      assert.same({ "ready", true }, { want, is_ours })
+      assert.truthy(moved > before + 1)
+      sock:close()
+      other.finish()
+   end)
+
    it("says so too where its time is over while the socket would wait", function()
       local one, sock, other = open [[ line(sock) ]]
       sock:nonblocking(true)

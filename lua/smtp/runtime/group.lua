@@ -42,7 +42,7 @@ local function wait_for_sockets(watch, socks, seconds)
       core.sleep(seconds)
       return socks
    end
-   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000)) or {}
+   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000), true) or {}
 end
 
 -- ---- jobs ----
