@@ -16,6 +16,7 @@ local redis = require "smtp.outbox.redis"
 local request = require "smtp.client.request"
 local safe = require "smtp.safe"
 local sendmail_message = require "smtp.cli.sendmail_message"
+local sink_session = require "smtp.sink.session"
 local socks = require "smtp.runtime.socks"
 local staged = require "spec.tools.staged"
 local tally = require "spec.tools.tally"
@@ -82,6 +83,30 @@ local function in_any_pieces(new)
 end
 
 local login = { scheme = "socks5", username = "ann", password = PASSWORD }
+
+-- ---- what clients say to the sink: in any pieces it answers the same ----
+
+local CLIENT = "EHLO me.example\r\nMAIL FROM:<a@b.example> SIZE=10 BODY=8BITMIME\r\n"
+   .. "RCPT TO:<c@d.example> NOTIFY=NEVER\r\n"
+
+local function answered(text, size)
+   local sink = assert(safe.sink { auth = { users = { ann = PASSWORD } } })
+   local session, said = sink_session.new(sink), {}
+   session:greet()
+   said[1] = session:receive ""
+   for at = 1, #text, size do said[#said + 1] = session:receive(text:sub(at, at + size - 1)) end
+   local messages = {}
+   for i, message in ipairs(sink.messages) do messages[i] = message.data end
+   return table.concat(said), table.concat(messages, "|")
+end
+
+local function in_any_words(text, r)
+   local said, taken = answered(text, #text + 1)
+   local said_again, taken_again = answered(text, r:int(5))
+   must(said == said_again and taken == taken_again, said, said_again)
+   must(not said:find "[^\r]\n" and not said:find "[%z\1-\8\11\12\14-\31\127]", "replies are lines:", said)
+   must(not said:find(PASSWORD, 1, true), "a secret is in a reply")
+end
 
 -- ---- servers whose replies are mutated ----
 
@@ -186,6 +211,11 @@ local parsers = {
    { "key", { keys.rfc.ed25519 }, function(text)
       attempt(text, dkim_keys.get, text, "dkim.key", require "smtp.crypto")
    end },
+   { "commands", { CLIENT .. "DATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n",
+      CLIENT .. "BDAT 3\r\nabcBDAT 4 LAST\r\nde\r\nRSET\r\nNOOP\r\n",
+      "HELO x\r\nVRFY a\r\nHELP\r\nEHLO [127.0.0.1]\r\nAUTH LOGIN\r\nYW5u\r\n*\r\nAUTH PLAIN AGFubgB4\r\n"
+      .. "STARTTLS\r\nx" },
+      in_any_words },
    { "reply", { "250 2.1.0 ok", "250-a\r\n250 b", "550-5.1.1 <x>: no\n550 5.1.1 see https://x.example/",
       "421 4.7.0 bye\nCLOSE",
       "334 AAAA", "220 hi", "354 go", "250-mx\n250-AUTH PLAIN\n250-SIZE 99999999999\n250 LIMITS RCPTMAX=0" },

@@ -241,6 +241,34 @@ peers.rows("MailKit, messages", {
       S: 554 no recipients
       <bye>
    ]], { kind = "recipients_refused", code = 550 } },
+   { "TestMailFromMailboxUnavailable, TestRcptToMailboxUnavailable: the connection goes on", nil, script [[
+      <hello X>
+      C: MAIL FROM:<sender@example.com>
+      S: 550 5.1.0 mailbox unavailable
+      C: RSET
+      S: 250 2.0.0 ok
+      <mail>
+      C: RCPT TO:<recipient@example.com>
+      S: 550 5.1.0 mailbox unavailable
+      C: RSET
+      S: 250 2.0.0 ok
+      <mail>
+      <rcpt>
+      <data>
+      S: 250 ok
+      <bye>
+   ]], ACCEPTED, call = function(options)
+      local given = talk.options({ from = false, to = false, raw = false }, options.transport)
+      local connection = assert(safe.connect(given))
+      local message = { from = options.from, to = options.to, raw = options.raw }
+      for _, kind in ipairs { "sender_refused", "recipients_refused" } do
+         local _, refused = connection:send(message)
+         assert.same({ kind, 550, true }, { refused.kind, refused.code, connection.alive })
+      end
+      local receipt, err = connection:send(message)
+      connection:quit()
+      return receipt, err
+   end },
    { "mailbox-not-allowed", nil, script [[
       <hello X>
       <mail>
