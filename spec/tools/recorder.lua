@@ -151,7 +151,7 @@ for name, method in next, connection.methods do
 end
 
 -- What is loaded before the specs is the same for all of them: all of the library, and the ports of talk.
-require "smtp"
+require "smtp.preload"
 require "spec.tools.talk"
 
 package.loaded["spec.tools.recorder"] = recorder
