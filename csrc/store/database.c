@@ -44,7 +44,7 @@ int store_failure(lua_State *L, sqlite3 *handle, int code)
 struct store_database *store_open_database(lua_State *L)
 {
     struct store_database *self = self_arg(L, DATABASE_CLASS);
-    if (self->handle == NULL)
+    if (self->handle == NULL || self->is_closing)
         (void)push_trouble(L, "closed", "the database is closed");
     else if (self->owner != getpid())
         (void)push_trouble(L, "forked", "the database was opened before this process was forked");
@@ -91,6 +91,11 @@ static void close_handle(struct store_database *self)
     (void)sqlite3_close(handle);
 }
 
+void store_end_reading(struct store_database *self)
+{
+    if (--self->readers == 0 && self->is_closing) close_handle(self);
+}
+
 /** sqlite_store.open(path, busy_ms) -> database | nil, word, sentence. A statement that finds the
  *  database locked waits for up to `busy_ms`. */
 static int store_open(lua_State *L)
@@ -114,7 +119,8 @@ static int database_close(lua_State *L)
     struct store_database *self = self_arg(L, DATABASE_CLASS);
     lua_newtable(L);
     lua_setuservalue(L, 1); /* what it had prepared is gone */
-    close_handle(self);
+    self->is_closing = self->readers > 0;
+    if (!self->is_closing) close_handle(self);
     return 0;
 }
 
@@ -124,11 +130,9 @@ static int database_gc(lua_State *L)
     return 0;
 }
 
-static const luaL_Reg methods[] = {METHOD(database, run),
-                                   METHOD(database, rows),
-                                   METHOD(database, records),
-                                   METHOD(database, close),
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {METHOD(database, run),   METHOD(database, run_each),
+                                   METHOD(database, rows),  METHOD(database, records),
+                                   METHOD(database, close), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(store, open), {NULL, NULL}};
 

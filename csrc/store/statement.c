@@ -1,7 +1,9 @@
 /* statement.c - statements: prepared once, given their parameters, and run. */
 #include "store.h"
 
-enum { SELF = 1, SQL };
+enum { SELF = 1, SQL, VALUES, COUNT };
+
+enum { SPARE = 8 }; /* fields that a caller may add to a record before its table has to grow */
 
 /* Pushes the table of what a database has prepared, and what it holds for the text at SQL. */
 static sqlite3_stmt *known_statement(lua_State *L)
@@ -14,20 +16,22 @@ static sqlite3_stmt *known_statement(lua_State *L)
     return statement;
 }
 
-/* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. */
-static int prepare(lua_State *L, sqlite3 *handle, sqlite3_stmt **statement)
+/* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. A finalizer that
+ * runs while its rows are read gets a statement of its own. */
+static int prepare(lua_State *L, struct store_database *self, sqlite3_stmt **statement)
 {
     size_t len;
     const char *sql = luaL_checklstring(L, SQL, &len);
     luaL_argcheck(L, len < INT32_MAX, SQL, "too long");
     *statement = known_statement(L);
     int code = SQLITE_OK;
-    if (*statement == NULL) {
+    bool is_taken = *statement != NULL && self->readers > 0 && sqlite3_stmt_busy(*statement);
+    if (*statement == NULL || is_taken) {
         lua_pushvalue(L, SQL);
         lua_pushlightuserdata(L, NULL); /* there is room for it: no error below loses a statement */
         lua_rawset(L, -3);
-        code = sqlite3_prepare_v3(handle, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT, statement,
-                                  NULL);
+        code = sqlite3_prepare_v3(self->handle, sql, (int)len + 1, SQLITE_PREPARE_PERSISTENT,
+                                  statement, NULL);
         lua_pushvalue(L, SQL);
         lua_pushlightuserdata(L, *statement);
         lua_rawset(L, -3);
@@ -73,6 +77,19 @@ static int bind_all(lua_State *L, sqlite3_stmt *statement)
     return SQLITE_OK;
 }
 
+/* Binds values of the list at VALUES, which keeps the strings. */
+static int bind_from(lua_State *L, sqlite3_stmt *statement, int first, int width)
+{
+    (void)sqlite3_reset(statement);
+    for (int at = 1; at <= width; at++) {
+        lua_rawgeti(L, VALUES, first + at);
+        int code = bind_one(L, statement, lua_gettop(L), at);
+        lua_pop(L, 1);
+        if (code != SQLITE_OK) return code;
+    }
+    return SQLITE_OK;
+}
+
 /* The statement keeps no pointer to a string of Lua's. */
 static int rest(sqlite3_stmt *statement)
 {
@@ -103,8 +120,10 @@ static void push_column(lua_State *L, sqlite3_stmt *statement, int at)
     lua_pushlstring(L, bytes != NULL ? bytes : "", len);
 }
 
-static void push_row(lua_State *L, sqlite3_stmt *statement)
+/* Pushes a row. `names`: where the stack has a table for what push_names left there. */
+static void push_row(lua_State *L, sqlite3_stmt *statement, int names)
 {
+    (void)names;
     int count = sqlite3_column_count(statement);
     lua_createtable(L, count, 0);
     for (int at = 0; at < count; at++) {
@@ -113,26 +132,55 @@ static void push_row(lua_State *L, sqlite3_stmt *statement)
     }
 }
 
-static void push_record(lua_State *L, sqlite3_stmt *statement)
+static void push_record(lua_State *L, sqlite3_stmt *statement, int names)
 {
     int count = sqlite3_column_count(statement);
-    lua_createtable(L, 0, count);
+    lua_createtable(L, 0, count + SPARE);
     for (int at = 0; at < count; at++) {
-        lua_pushstring(L, sqlite3_column_name(statement, at));
+        lua_rawgeti(L, names, at + 1);
         push_column(L, statement, at);
         lua_rawset(L, -3);
     }
 }
 
-/* Begins a call: the database and its statement, with parameters. Returns 0, or the number of
- * results of a failure. */
-static int begin(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
+/* Pushes a list of the names of all columns. */
+static void push_names(lua_State *L, sqlite3_stmt *statement)
+{
+    int count = sqlite3_column_count(statement);
+    lua_createtable(L, count, 0);
+    for (int at = 0; at < count; at++) {
+        lua_pushstring(L, sqlite3_column_name(statement, at));
+        lua_rawseti(L, -2, at + 1);
+    }
+}
+
+/* Begins a call: the database and its statement. Returns 0, or the number of results of a failure.
+ */
+static int find(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
 {
     *self = store_open_database(L);
     if (*self == NULL) return 3;
-    int code = prepare(L, (*self)->handle, statement);
-    if (code == SQLITE_OK) code = bind_all(L, *statement);
+    int code = prepare(L, *self, statement);
     return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
+}
+
+/* The same, with the parameters of the statement. */
+static int begin(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
+{
+    int count = find(L, self, statement);
+    if (count > 0) return count;
+    int code = bind_all(L, *statement);
+    return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
+}
+
+/* Runs a statement to its end, its rows passed over. */
+static int finish(sqlite3_stmt *statement)
+{
+    int code;
+    do
+        code = sqlite3_step(statement);
+    while (code == SQLITE_ROW);
+    return code;
 }
 
 /* The words of a failure are read before the statement is reset for the next call. */
@@ -150,11 +198,9 @@ int database_run(lua_State *L)
 {
     struct store_database *self;
     sqlite3_stmt *statement;
-    int code, count = begin(L, &self, &statement);
+    int count = begin(L, &self, &statement);
     if (count > 0) return count;
-    do
-        code = sqlite3_step(statement);
-    while (code == SQLITE_ROW);
+    int code = finish(statement);
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
     (void)rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
@@ -162,20 +208,50 @@ int database_run(lua_State *L)
     return 2;
 }
 
-static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement))
+/** database:run_each(sql, values, count) -> a list: how many rows each run changed | nil, word,
+ *  sentence. Runs a statement `count` times; `values` has the parameters of one run after those of
+ *  the other. */
+int database_run_each(lua_State *L)
+{
+    struct store_database *self;
+    sqlite3_stmt *statement;
+    luaL_checktype(L, VALUES, LUA_TTABLE);
+    int runs = (int)lcompat_count(L, COUNT, INT32_MAX);
+    lua_settop(L, COUNT);
+    lua_createtable(L, runs, 0); /* no garbage is collected after this */
+    int count = find(L, &self, &statement);
+    if (count > 0) return count;
+    int width = sqlite3_bind_parameter_count(statement), code = SQLITE_DONE;
+    for (int i = 0; i < runs && code == SQLITE_DONE; i++) {
+        code = bind_from(L, statement, i * width, width);
+        if (code == SQLITE_OK) code = finish(statement);
+        lua_pushinteger(L, sqlite3_changes(self->handle));
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (code != SQLITE_DONE) return fail(L, self, statement, code);
+    (void)rest(statement);
+    return 1;
+}
+
+/* What is pushed may make Lua collect garbage, and a finalizer close the database: that waits. */
+static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement, int names))
 {
     struct store_database *self;
     sqlite3_stmt *statement;
     int code, count = begin(L, &self, &statement);
     if (count > 0) return count;
+    self->readers++;
+    push_names(L, statement);
+    int names = lua_gettop(L);
     lua_newtable(L);
     for (count = 1; (code = sqlite3_step(statement)) == SQLITE_ROW; count++) {
-        push(L, statement);
+        push(L, statement, names);
         lua_rawseti(L, -2, count);
     }
-    if (code != SQLITE_DONE) return fail(L, self, statement, code);
+    count = code == SQLITE_DONE ? 1 : store_failure(L, self->handle, code);
     (void)rest(statement);
-    return 1;
+    store_end_reading(self);
+    return count;
 }
 
 /** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */

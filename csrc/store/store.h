@@ -22,6 +22,8 @@
 struct store_database {
     sqlite3 *handle; /* NULL: closed */
     pid_t owner;     /* SQLite forbids using a connection in a process that was forked */
+    int readers;     /* calls that read rows; they may be interrupted by finalizers */
+    bool is_closing; /* it was closed meanwhile: the last of them closes it */
 };
 
 /* Returns nil, a word and a sentence for a result of SQLite. `handle` may be NULL: its words are
@@ -32,8 +34,12 @@ int store_failure(lua_State *L, sqlite3 *handle, int code);
  * sentence. */
 struct store_database *store_open_database(lua_State *L);
 
+/* A call that reads rows is over. */
+void store_end_reading(struct store_database *self);
+
 /* statement.c: the methods that run statements. */
 int database_run(lua_State *L);
+int database_run_each(lua_State *L);
 int database_rows(lua_State *L);
 int database_records(lua_State *L);
 

@@ -35,7 +35,7 @@ local function new(given)
       sqlite, err = load_sqlite()
       if not sqlite then return nil, err end
       settings.path = store
-      store, err = sqlite.open(store)
+      store, err = sqlite.open(store, settings.server)
       if not store then return nil, err end
    end
    return setmetatable({ settings = settings, store = store, now = os.time }, outbox_mt)
@@ -47,7 +47,7 @@ end
 ---@return string|nil id
 ---@return table|nil err
 function Outbox:put(message, given)
-   local chosen, err = options.put(given)
+   local chosen, err = options.put(given, message)
    if not chosen then return nil, err end
    local outgoing
    outgoing, err = entries.compose(message, self.settings.server)

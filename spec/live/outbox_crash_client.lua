@@ -47,7 +47,7 @@ end
 -- A database that counts what it is asked.
 local function counted(db)
    local self = {}
-   for _, name in ipairs { "run", "rows", "records" } do
+   for _, name in ipairs { "run", "run_each", "rows", "records" } do
       self[name] = function(_, sql, ...)
          calls = calls + 1
          pass(-1)

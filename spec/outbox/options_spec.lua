@@ -80,6 +80,16 @@ describe("The options of an outbox", function()
       assert.equal("put", select(2, box:put(message, 5)).option)
    end)
 
+   it("of put need a message, and say how to write one", function()
+      local box = outboxes.new().box
+      for _, value in ipairs { "Subject: x", 5, false } do
+         local _, err = box:put(value)
+         assert.same({ "usage", "message" }, { err.kind, err.option })
+         assert.matches("outbox:put {", err.hint, 1, true)
+      end
+      assert.matches("got nil", select(2, box:put()).what)
+   end)
+
    it("of run are checked", function()
       local box = outboxes.new().box
       assert.equal("connections", select(2, box:run { connections = 0 }).option)

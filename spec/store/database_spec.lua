@@ -55,6 +55,73 @@ describe("A database", function()
       assert.same({ {} }, db:rows "SELECT ?")
    end)
 
+   it("runs a statement once for each of many values", function()
+      local db = open()
+      db:run "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"
+      assert.same({ 1, 1, 1 }, db:run_each("INSERT INTO t VALUES (?, ?)", { 1, "x", 2, nil, 3, "z" }, 3))
+      assert.same({ 1, 0 }, db:run_each("DELETE FROM t WHERE a = ?", { 3, 9 }, 2))
+      assert.same({}, db:run_each("DELETE FROM t WHERE a = ?", {}, 0))
+      assert.same({ { 1, "x" }, { 2 } }, db:rows "SELECT a, b FROM t ORDER BY a")
+      assert.equal("constraint", select(2, db:run_each("INSERT INTO t VALUES (?, ?)", { 5, "x", 1, "y" }, 2)))
+      assert.is_false(pcall(db.run_each, db, "INSERT INTO t VALUES (?, ?)", { 6, {} }, 1))
+      assert.is_false(pcall(db.run_each, db, "SELECT 1", nil, 1))
+      db:close()
+      assert.equal("closed", select(2, db:run_each("SELECT 1", {}, 1)))
+   end)
+
+   -- A finalizer may run wherever a string or a table is made.
+   describe("whose rows are read while a finalizer runs", function()
+      local finalize = getmetatable(newproxy and newproxy(true) or nil) and function(fn)
+         local proxy = newproxy(true)
+         getmetatable(proxy).__gc = fn
+      end or function(fn) setmetatable({}, { __gc = fn }) end
+
+      -- Rows enough for several collections.
+      local function filled()
+         local db = open()
+         db:run "CREATE TABLE t (a)"
+         for i = 1, 300 do db:run("INSERT INTO t VALUES (?)", ("%d"):format(i):rep(100)) end
+         return db
+      end
+
+      -- Until a finalizer has run in the middle of a call of `read`. -> what that call returned
+      local function interrupted(read, fn)
+         local is_reading, has_run = false, false
+         local function again()
+            if has_run then return end
+            if not is_reading then return finalize(again) end
+            has_run = true
+            fn()
+         end
+         finalize(again)
+         for _ = 1, 1000 do
+            is_reading = true
+            local rows, word = read()
+            is_reading = false
+            if has_run then return rows, word end
+         end
+         error "no finalizer ran"
+      end
+
+      it("is closed after that", function()
+         for _, name in ipairs { "rows", "records" } do
+            local db = filled()
+            local rows = interrupted(function() return db[name](db, "SELECT a FROM t") end, function() db:close() end)
+            assert.equal(300, #rows)
+            assert.equal("closed", select(2, db:rows "SELECT 1"))
+         end
+      end)
+
+      it("gives the finalizer rows of its own", function()
+         local db, seen = filled(), nil
+         local rows = interrupted(function() return db:rows("SELECT a FROM t WHERE a > ?", "") end, function()
+            seen = #assert(db:rows("SELECT a FROM t WHERE a > ?", "1"))
+         end)
+         assert.equal(300, #rows)
+         assert.is_true(seen > 250)
+      end)
+   end)
+
    it("refuses more values than the statement has parameters", function()
       local db = open()
       local ok, why = pcall(db.rows, db, "SELECT ?", 1, 2)

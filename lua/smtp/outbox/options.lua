@@ -99,11 +99,16 @@ local function random_id()
    return ("%08x"):format(os.time()) .. core.message_id("x"):sub(2, 25)
 end
 
---- Check the second argument of put.
+--- Check the second argument of put, and that the first one is a table.
 ---@param given? smtp.OutboxPut
+---@param message any
 ---@return table|nil   id, at
 ---@return table|nil err
-options.put = errors.returning(function(given)
+options.put = errors.returning(function(given, message)
+   if type(message) ~= "table" then
+      check.refuse_value("message", "a table with the options of a message", message,
+         "Write outbox:put { from = …, to = …, subject = …, text = … }")
+   end
    if given == nil then return { id = random_id() } end
    if type(given) ~= "table" then
       check.refuse_value("put", "a table, the second argument", given,

@@ -22,10 +22,11 @@ end
 
 -- ---- questions ----
 
+local FIRST_DUE = "SELECT min(due) FROM (SELECT min(due) AS due FROM queue WHERE outbox = ?1 "
+   .. "UNION ALL SELECT min(due) FROM claims WHERE outbox = ?1)"
+
 local function first_due(self, outbox)
-   return rows(self, "SELECT min(due) FROM (SELECT min(due) AS due FROM messages WHERE outbox = ?1 "
-      .. "AND state = 'queued' UNION ALL SELECT min(due) FROM messages WHERE outbox = ?1 AND "
-      .. "state = 'claimed')", outbox)[1][1]
+   return rows(self, FIRST_DUE, outbox)[1][1]
 end
 
 function Store:due_at(outbox)
@@ -41,7 +42,8 @@ function Store:read(number, at)
    return steps.step(self, piece, number, at)
 end
 
-local GET = steps.SELECT .. "id = ? AND state <> 'arriving'"
+local IS_THERE = "m.outbox = ?1 AND c.state IS NOT 'arriving' AND "
+local GET = steps.SELECT .. IS_THERE .. "m.id = ?2"
 
 local function one(self, outbox, id)
    return records(self, GET, outbox, id)[1]
@@ -51,41 +53,43 @@ function Store:get(outbox, id)
    return steps.step(self, one, outbox, id)
 end
 
--- Messages of one state are found by the index of states; all of them need no index.
-local IN_ORDER = "number > ?2 AND (?4 IS NULL OR instr(addresses, ?4) > 0) ORDER BY number LIMIT ?3"
-local LIST = steps.SELECT:gsub("FROM messages", "%0 NOT INDEXED") .. "state <> 'arriving' AND "
-   .. IN_ORDER
-local LIST_OF_STATE = steps.SELECT .. "state = ?5 AND " .. steps.STATE .. " = ?6 AND " .. IN_ORDER
+-- The numbers of the messages of one state are in one index.
+local HAS = "(?4 IS NULL OR instr(m.addresses, ?4) > 0)"
+local LIST = steps.SELECT:gsub("FROM messages m", "%0 NOT INDEXED") .. IS_THERE .. HAS
+   .. " AND m.number > ?2 ORDER BY m.number LIMIT ?3"
+local LIST_OF = steps.SELECT .. "m.number IN (SELECT s.number FROM %s s WHERE s.outbox = ?1 AND "
+   .. "s.number > ?2%s AND (?4 IS NULL OR EXISTS (SELECT 1 FROM messages m WHERE m.number = "
+   .. "s.number AND " .. HAS .. ")) ORDER BY s.number LIMIT ?3) ORDER BY m.number"
+local LIST_OF_STATE = LIST_OF:format("changes", " AND s.state = ?5 AND s.state <> 'queued'")
+local lists = { queued = LIST_OF:format("queue", ""),
+   claimed = LIST_OF:format("claims", " AND s.ending = x''"),
+   ending = LIST_OF:format("claims", " AND s.ending <> x''") }
 
 local function listed(self, outbox, filter)
    local address = filter.address and "\n" .. filter.address .. "\n"
    local after, state = filter.after or 0, filter.state
-   if not state then return records(self, LIST, outbox, after, filter.limit, address) end
-   return records(self, LIST_OF_STATE, outbox, after, filter.limit, address,
-      state == "ending" and "claimed" or state, state)
+   local sql = not state and LIST or lists[state]
+   if sql then return records(self, sql, outbox, after, filter.limit, address) end
+   return records(self, LIST_OF_STATE, outbox, after, filter.limit, address, state)
 end
 
 function Store:list(outbox, filter)
    return steps.step(self, listed, outbox, filter)
 end
 
-local COUNT = "SELECT state, count(*) FROM messages WHERE outbox = ? AND state <> 'arriving' "
-   .. "GROUP BY state"
-local COUNT_ENDING = "SELECT count(*) FROM messages WHERE outbox = ? AND state = 'claimed' AND "
-   .. "ending <> x''"
+local COUNT = "SELECT 'queued', count(*) FROM queue WHERE outbox = ?1 UNION ALL "
+   .. "SELECT CASE WHEN ending = x'' THEN 'claimed' ELSE 'ending' END AS state, count(*) "
+   .. "FROM claims WHERE outbox = ?1 GROUP BY 1 UNION ALL SELECT state, count(*) FROM changes "
+   .. "WHERE outbox = ?1 AND state <> 'queued' AND state <> 'arriving' GROUP BY state"
 
 local function counts(self, outbox)
    local by_state = {}
    local list = rows(self, COUNT, outbox)
-   for i = 1, #list do by_state[list[i][1]] = list[i][2] end
-   local ending = by_state.claimed and rows(self, COUNT_ENDING, outbox)[1][1] or 0
-   if ending > 0 then
-      by_state.claimed, by_state.ending = by_state.claimed - ending, ending
-      if by_state.claimed == 0 then by_state.claimed = nil end
+   for i = 1, #list do
+      local state, count = list[i][1], list[i][2]
+      if count > 0 then by_state[state] = count end
    end
-   local oldest = rows(self, "SELECT min(due) FROM messages WHERE outbox = ? AND state = 'queued'",
-      outbox)[1][1]
-   return by_state, oldest
+   return by_state, rows(self, "SELECT min(due) FROM queue WHERE outbox = ?", outbox)[1][1]
 end
 
 function Store:count(outbox)
@@ -138,7 +142,7 @@ local function no_module(why)
 end
 
 -- No statement waits for a lock by itself: smtp.outbox.lock does that.
-local function open_database(path)
+local function open_database(path, server)
    local module, why = system.load "smtp.sqlite_store"
    if not module then return nil, no_module(why) end
    local db, word, sentence = module.open(path, 0)
@@ -147,7 +151,7 @@ local function open_database(path)
    local done
    repeat
       done, word, sentence = schema.prepare(db)
-   until done or word ~= "busy" or not lock.wait(began)
+   until done or word ~= "busy" or not lock.wait(began, server)
    if done then return db end
    db:close()
    return schema.failure(path, word, sentence)
@@ -161,17 +165,18 @@ function Store:reopen()
       return nil, errors.usage("phase", "nginx opens no outbox in the phase init",
          "Use the outbox from init_worker_by_lua on")
    end
-   local db, err = open_database(self.path)
+   local db, err = open_database(self.path, self.server)
    self.db = self.db or db -- another job may have opened it meanwhile
    return db and true, err
 end
 
 --- Open a store.
----@param path string   of the file, which is made if it does not exist
+---@param path string     of the file, which is made if it does not exist
+---@param server? table   the options of the connection: see smtp.outbox.lock
 ---@return smtp.SqliteStore|nil
 ---@return table|nil err   a SystemError
-local function open(path)
-   local self = setmetatable({ db = nil, path = path, lasting = true }, Store)
+local function open(path, server)
+   local self = setmetatable({ db = nil, path = path, server = server, lasting = true }, Store)
    if lock.is_master() then return self end
    local ok, err = self:reopen()
    return ok and self, err

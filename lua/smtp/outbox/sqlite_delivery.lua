@@ -3,30 +3,33 @@
 
 local steps = require "smtp.outbox.sqlite_steps"
 
-local change, records, rows, run = steps.change, steps.records, steps.rows, steps.run
-
-local unpack = table.unpack or unpack -- luacheck: ignore
-
-local ALIKE_MAX = 32 -- marks in one statement
+local change, records, rows = steps.change, steps.records, steps.rows
+local run, run_each = steps.run, steps.run_each
 
 local methods = {}
 
 -- ---- claims ----
 
-local IS_DUE = "state = 'queued' AND due <= ? AND since <= ? ORDER BY due, %snumber LIMIT ?"
-local DUE = steps.SELECT_WHOLE .. IS_DUE:format "m."
-local CLAIM = "UPDATE messages SET state = 'claimed', due = ?, claim = ?, ending = x'' WHERE "
-   .. "number IN (SELECT number FROM messages WHERE outbox = ? AND " .. IS_DUE:format "" .. ")"
+local DUE = steps.SELECT_QUEUED .. "q.outbox = ? AND q.due <= ? AND coalesce(c.since, m.since) <= ? "
+   .. "ORDER BY q.due, q.number LIMIT ?"
+local ENTER_QUEUE = "INSERT INTO queue (outbox, due, number) VALUES (?, ?, ?)"
+local LEAVE_QUEUE = "DELETE FROM queue WHERE outbox = ? AND due = ? AND number = ?"
+local CLAIM = "INSERT INTO claims (number, outbox, due, claim, ending) VALUES (?, ?, ?, ?, x'')"
 local FOREVER = 9007199254740991
 
 local function claim_due(self, outbox, now, lease, claim, limit, before)
    local list = records(self, DUE, outbox, now, before or FOREVER, limit)
-   if not list[1] then return list end
-   run(self, CLAIM, lease, claim, outbox, now, before or FOREVER, limit)
+   local places, claims = {}, {}
    for i = 1, #list do
       local record = list[i]
-      record.state, record.due, record.claim, record.ending = "claimed", lease, claim, ""
+      local number, at = record.number, #places
+      places[at + 1], places[at + 2], places[at + 3] = outbox, record.due, number
+      at = #claims
+      claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = number, outbox, lease, claim
+      record.state, record.due, record.claim = "claimed", lease, claim
    end
+   run_each(self, LEAVE_QUEUE, places, #list)
+   run_each(self, CLAIM, claims, #list)
    return list
 end
 
@@ -37,8 +40,8 @@ end
 local function renew_all(self, numbers, claims, lease)
    local count = 0
    for i = 1, #numbers do
-      count = count + (run(self, "UPDATE messages SET due = ? WHERE number = ? AND claim = ? AND "
-         .. "state = 'claimed'", lease, numbers[i], claims[i]))
+      count = count + (run(self, "UPDATE claims SET due = ? WHERE number = ? AND claim = ?", lease,
+         numbers[i], claims[i]))
    end
    return count
 end
@@ -49,74 +52,106 @@ end
 
 -- ---- results and marks ----
 
-local SETTLE = "UPDATE messages SET state = ?, due = ?, recipients = CAST(? AS BLOB), "
-   .. "attempts = ?, history = CAST(history || ? AS BLOB), ending = x''%s WHERE number = ? AND "
-   .. "claim = ?%s"
-local SETTLE_ATTEMPT = SETTLE:format("", "")
-local SETTLE_ANY = SETTLE:format(", since = coalesce(?, since), claim = coalesce(?, claim)",
-   " AND (? IS NULL OR " .. steps.STATE .. " = ?)")
-local MARK = "UPDATE messages SET ending = CAST(ending || ? AS BLOB) WHERE claim = ? AND "
-   .. "state = 'claimed' AND number "
-local MARK_ONE = MARK .. "= ?"
+local END_CLAIM = "DELETE FROM claims WHERE number = ? AND claim = ?"
+local CHANGE = "INSERT INTO changes (number, outbox, state, due, claim, attempts, recipients, "
+   .. "history) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS BLOB), CAST(? AS BLOB)) ON CONFLICT (number) "
+   .. "DO UPDATE SET state = excluded.state, due = excluded.due, claim = excluded.claim, "
+   .. "attempts = excluded.attempts, recipients = excluded.recipients, "
+   .. "history = CAST(history || excluded.history AS BLOB)"
+local MARK = "UPDATE claims SET ending = CAST(ending || ? AS BLOB) WHERE number = ? AND claim = ?"
 
--- Most results are those of an attempt.
-local function settle(self, one)
-   if not (one.since or one.new_claim or one.from) then
-      return run(self, SETTLE_ATTEMPT, one.state, one.due, one.recipients, one.attempts,
-         one.history, one.number, one.claim) == 1
+-- Takes a message that may not be claimed out of where it is, if it has this claim, and its state
+-- is the one expected. -> was it there?
+local function take_out(self, outbox, one)
+   local row = rows(self, steps.SELECT_STATE, one.number)[1]
+   if not row or row[2] ~= one.claim or one.from and row[1] ~= one.from then return false end
+   if row[1] == "queued" then
+      run(self, LEAVE_QUEUE, outbox, row[3], one.number)
+   else
+      run(self, END_CLAIM, one.number, one.claim)
    end
-   return run(self, SETTLE_ANY, one.state, one.due, one.recipients, one.attempts, one.history,
-      one.since, one.new_claim, one.number, one.claim, one.from, one.from) == 1
+   return true
 end
 
--- By how many messages they are for: statements for marks with the same bytes.
-local mark_some = {}
-
--- The marks of a flight are alike: one statement writes them. -> did all of them count?
-local function mark_alike(self, marks)
-   local first, numbers = marks[1], {}
-   if #marks < 2 or #marks > ALIKE_MAX then return false end
-   for i = 1, #marks do
-      if marks[i].claim ~= first.claim or marks[i].bytes ~= first.bytes then return false end
-      numbers[i] = marks[i].number
+-- Most results are those of an attempt, and end a claim. -> which results count
+local function take_all(self, outbox, settled)
+   local values, places, done, count = {}, {}, {}, 0
+   for i = 1, #settled do
+      local one = settled[i]
+      done[i] = false
+      if not one.from then
+         count = count + 1
+         places[count], values[2 * count - 1], values[2 * count] = i, one.number, one.claim
+      end
    end
-   local sql = mark_some[#marks] or MARK .. "IN (?" .. (", ?"):rep(#marks - 1) .. ")"
-   mark_some[#marks] = sql
-   return run(self, sql, first.bytes, first.claim, unpack(numbers)) == #marks
+   local ended = run_each(self, END_CLAIM, values, count)
+   for i = 1, count do done[places[i]] = ended[i] == 1 end
+   for i = 1, #settled do done[i] = done[i] or take_out(self, outbox, settled[i]) end
+   return done
+end
+
+-- What differs from one message to the other, and from the commonest result.
+local function note_change(self, outbox, one)
+   if one.since then
+      run(self, "UPDATE changes SET since = ? WHERE number = ?", one.since, one.number)
+   end
+   if one.state == "queued" then run(self, ENTER_QUEUE, outbox, one.due, one.number) end
+end
+
+local function settle(self, outbox, settled)
+   local done, values, count = take_all(self, outbox, settled), {}, 0
+   for i = 1, #settled do
+      local one, at = settled[i], 8 * count
+      if done[i] then
+         count = count + 1
+         values[at + 1], values[at + 2], values[at + 3] = one.number, outbox, one.state
+         values[at + 4], values[at + 5] = one.due, one.new_claim or one.claim
+         values[at + 6], values[at + 7] = one.attempts, one.recipients
+         values[at + 8] = one.history
+      end
+   end
+   run_each(self, CHANGE, values, count)
+   for i = 1, #settled do
+      if done[i] then note_change(self, outbox, settled[i]) end
+   end
+   return done
 end
 
 -- A mark that is written twice is one mark.
-local function mark_all(self, marks)
-   local marked, all = {}, mark_alike(self, marks)
+local function mark(self, marks)
+   local values, marked = {}, {}
    for i = 1, #marks do
-      local one = marks[i]
-      marked[i] = all or run(self, MARK_ONE, one.bytes, one.claim, one.number) == 1
+      local one, at = marks[i], 3 * (i - 1)
+      values[at + 1], values[at + 2], values[at + 3] = one.bytes, one.number, one.claim
    end
+   local changed = run_each(self, MARK, values, #marks)
+   for i = 1, #marks do marked[i] = changed[i] == 1 end
    return marked
 end
 
-local function commit_all(self, settled, marks)
-   local done = {}
-   for i = 1, #settled do done[i] = settle(self, settled[i]) end
-   return done, mark_all(self, marks)
+local function commit_all(self, outbox, settled, marks)
+   return settle(self, outbox, settled), mark(self, marks)
 end
 
-function methods:commit(_, settled, marks)
-   return change(self, true, commit_all, settled, marks)
+function methods:commit(outbox, settled, marks)
+   return change(self, true, commit_all, outbox, settled, marks)
 end
 
 -- ---- leases that have ended ----
 
-local CRASHED = steps.SELECT .. "state = 'claimed' AND due < ? AND ending <> x'' ORDER BY due "
-   .. "LIMIT ?"
+local LAPSED = "claims WHERE outbox = ? AND due < ? AND ending = x''"
+local QUEUE_AGAIN = ("INSERT INTO queue (outbox, due, number) SELECT m.outbox, %s, m.number FROM "
+   .. "%s WHERE m.number IN (SELECT number FROM %s)"):format(steps.DUE, steps.CHANGED, LAPSED)
+local CRASHED = steps.SELECT .. "m.number IN (SELECT number FROM claims WHERE "
+   .. "outbox = ?1 AND due < ?2 AND ending <> x'' ORDER BY due LIMIT ?3)"
 
 local function expire_all(self, outbox, now, limit)
-   run(self, "UPDATE messages SET state = 'queued', claim = 0 WHERE outbox = ? AND "
-      .. "state = 'claimed' AND due < ? AND ending = x''", outbox, now)
+   run(self, QUEUE_AGAIN, outbox, now)
+   run(self, "DELETE FROM " .. LAPSED, outbox, now)
    return records(self, CRASHED, outbox, now, limit)
 end
 
-local ENDED = "SELECT 1 FROM messages WHERE outbox = ? AND state = 'claimed' AND due < ? LIMIT 1"
+local ENDED = "SELECT 1 FROM claims WHERE outbox = ? AND due < ? LIMIT 1"
 
 local function any_expired(self, outbox, now)
    return rows(self, ENDED, outbox, now)[1] ~= nil

@@ -17,38 +17,44 @@ local methods = {}
 
 -- ---- put ----
 
-local INSERT = "INSERT INTO messages (outbox, id, state, due, claim, created, since, attempts, "
-   .. "size, facts, recipients, addresses, ending, history) VALUES (?, ?, ?, ?, 0, ?, ?, 0, ?, "
-   .. "CAST(? AS BLOB), CAST(? AS BLOB), ?, x'', x'') ON CONFLICT (outbox, id) DO NOTHING"
-local FIND = "SELECT number, state FROM messages WHERE outbox = ? AND id = ?"
+local INSERT = "INSERT INTO messages (outbox, id, due, created, since, size, facts, recipients, "
+   .. "addresses, body) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS BLOB), CAST(? AS BLOB), ?, "
+   .. "CAST(? AS BLOB)) ON CONFLICT (outbox, id) DO NOTHING"
+local ENTER_QUEUE = "INSERT INTO queue (outbox, due, number) VALUES (?, ?, ?)"
+local FIND = "SELECT m.number, c.state FROM " .. steps.CHANGED .. " WHERE m.outbox = ? AND m.id = ?"
+local ARRIVES = "INSERT INTO changes (number, outbox, state, due, claim, attempts, history) "
+   .. "VALUES (?, ?, 'arriving', ?, 0, 0, x'')"
+local HAS_ARRIVED = "DELETE FROM changes WHERE number = ? AND state = 'arriving'"
 
 local function remove(self, number)
-   run(self, "DELETE FROM bodies WHERE number = ?", number)
    run(self, "DELETE FROM pieces WHERE number = ?", number)
+   run(self, "DELETE FROM changes WHERE number = ?", number)
    run(self, "DELETE FROM messages WHERE number = ?", number)
 end
 
 -- -> the number of the new message; false: there is one with this id. Another process may be in the
 -- middle of putting the same message: the later one wins, because the earlier one may have died.
-local function insert(self, outbox, record, state, due)
-   local count, number = run(self, INSERT, outbox, record.id, state, due, record.created,
-      record.since, record.size, record.facts, record.recipients, record.addresses)
+local function insert(self, outbox, record, body)
+   local count, number = run(self, INSERT, outbox, record.id, record.due, record.created,
+      record.since, record.size, record.facts, record.recipients, record.addresses, body)
    if count == 1 then return number end
    local found = rows(self, FIND, outbox, record.id)[1]
    if found[2] ~= "arriving" then return false end
    remove(self, found[1])
-   return insert(self, outbox, record, state, due)
+   return insert(self, outbox, record, body)
 end
 
 local function put_whole(self, outbox, record)
-   local number = insert(self, outbox, record, "queued", record.due)
+   local number = insert(self, outbox, record, record.body)
    if not number then return false end
-   run(self, "INSERT INTO bodies (number, body) VALUES (?, CAST(? AS BLOB))", number, record.body)
+   run(self, ENTER_QUEUE, outbox, record.due, number)
    return true
 end
 
 local function begin_pieces(self, outbox, record)
-   return insert(self, outbox, record, "arriving", record.created + ARRIVING)
+   local number = insert(self, outbox, record)
+   if number then run(self, ARRIVES, number, outbox, record.created + ARRIVING) end
+   return number
 end
 
 -- -> false: another process has put the message anew
@@ -61,9 +67,10 @@ local function add_pieces(self, number, first, list)
    return true
 end
 
-local function finish_pieces(self, number, due)
-   return run(self, "UPDATE messages SET state = 'queued', due = ? WHERE number = ? AND "
-      .. "state = 'arriving'", due, number) == 1
+local function finish_pieces(self, outbox, number, due)
+   if run(self, HAS_ARRIVED, number) == 0 then return false end
+   run(self, ENTER_QUEUE, outbox, due, number)
+   return true
 end
 
 -- -> true, or as put
@@ -88,7 +95,7 @@ local function put_pieces(self, outbox, record, pieces)
    if not number then return number, err end
    local done
    done, err = add_all(self, number, pieces)
-   if done then done, err = change(self, true, finish_pieces, number, record.due) end
+   if done then done, err = change(self, true, finish_pieces, outbox, number, record.due) end
    if done == false then -- another process has put it anew
       return errors.caught(errors.new("system", { reason = "store_busy", retry = "later",
          what = "another process is putting the message " .. record.id }))
@@ -105,8 +112,8 @@ end
 
 -- ---- what is no longer needed ----
 
-local OLD = "SELECT number FROM messages WHERE outbox = ? AND state IN ('sent', 'failed', "
-   .. "'cancelled', 'arriving') AND due < ? LIMIT ?"
+local OLD = "SELECT number FROM changes WHERE outbox = ? AND state IN ('sent', 'failed', "
+   .. "'cancelled', 'arriving') AND state <> 'queued' AND due < ? LIMIT ?" -- as the index says
 
 local function purge_some(self, outbox, before)
    local list = rows(self, OLD, outbox, before, PURGED_MAX)

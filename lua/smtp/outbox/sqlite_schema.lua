@@ -6,40 +6,81 @@ local errors = require "smtp.errors"
 local schema = {}
 
 local APPLICATION = 0x6C736F62 -- "lsob": the file is an outbox
-local VERSION = 1
+local VERSION = 2
 
--- From each version to the next one: statements.
-local migrations = {
-   [0] = {
-      [[CREATE TABLE messages (
-         number INTEGER PRIMARY KEY AUTOINCREMENT,
-         outbox TEXT NOT NULL,
-         id TEXT NOT NULL,
-         state TEXT NOT NULL,
-         due INTEGER NOT NULL,
-         claim INTEGER NOT NULL,
-         created INTEGER NOT NULL,
-         since INTEGER NOT NULL,
-         attempts INTEGER NOT NULL,
-         size INTEGER NOT NULL,
-         facts BLOB NOT NULL,
-         recipients BLOB NOT NULL,
-         addresses TEXT NOT NULL,
-         ending BLOB NOT NULL,
-         history BLOB NOT NULL)]],
-      "CREATE UNIQUE INDEX messages_by_id ON messages (outbox, id)",
-      "CREATE INDEX messages_by_due ON messages (outbox, state, due)",
-      "CREATE TABLE bodies (number INTEGER PRIMARY KEY, body BLOB NOT NULL)",
-      [[CREATE TABLE pieces (
-         number INTEGER NOT NULL,
-         at INTEGER NOT NULL,
-         body BLOB NOT NULL)]],
-      "CREATE UNIQUE INDEX pieces_by_number ON pieces (number, at)",
-      "CREATE TABLE notes (outbox TEXT PRIMARY KEY, note BLOB NOT NULL)",
-      ("PRAGMA application_id = %d"):format(APPLICATION),
-      "PRAGMA user_version = 1",
-   },
+-- A message that waits is in `queue`, one that a runner has is in `claims`, and in no other of
+-- these; the others are over, in doubt, or have not arrived. `messages` has what was put, and never
+-- changes; `changes` has what the newest attempt or decision made of it, once there was one. So
+-- each step adds or removes short rows, and rewrites none.
+local tables = {
+   [[CREATE TABLE messages (
+      number INTEGER PRIMARY KEY AUTOINCREMENT,
+      outbox TEXT NOT NULL,
+      id TEXT NOT NULL,
+      due INTEGER NOT NULL,
+      created INTEGER NOT NULL,
+      since INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      facts BLOB NOT NULL,
+      recipients BLOB NOT NULL,
+      addresses TEXT NOT NULL,
+      body BLOB)]], -- body: NULL where it is in pieces
+   "CREATE UNIQUE INDEX messages_by_id ON messages (outbox, id)",
+   [[CREATE TABLE pieces (
+      number INTEGER NOT NULL,
+      at INTEGER NOT NULL,
+      body BLOB NOT NULL)]],
+   "CREATE UNIQUE INDEX pieces_by_number ON pieces (number, at)",
+   [[CREATE TABLE queue (
+      outbox TEXT NOT NULL,
+      due INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      PRIMARY KEY (outbox, due, number)) WITHOUT ROWID]],
+   [[CREATE TABLE claims (
+      number INTEGER PRIMARY KEY,
+      outbox TEXT NOT NULL,
+      due INTEGER NOT NULL,
+      claim INTEGER NOT NULL,
+      ending BLOB NOT NULL)]],
+   [[CREATE TABLE changes (
+      number INTEGER PRIMARY KEY,
+      outbox TEXT NOT NULL,
+      state TEXT NOT NULL,
+      due INTEGER NOT NULL,
+      since INTEGER,
+      claim INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      recipients BLOB,
+      history BLOB NOT NULL)]], -- since, recipients: NULL where they are as they were put
+   "CREATE INDEX changes_by_state ON changes (outbox, state, due) WHERE state <> 'queued'",
+   "CREATE TABLE notes (outbox TEXT PRIMARY KEY, note BLOB NOT NULL)",
+   ("PRAGMA application_id = %d"):format(APPLICATION),
+   ("PRAGMA user_version = %d"):format(VERSION),
 }
+
+-- Version 1 had one row for each message, and its body in another table.
+local from_first = {
+   "ALTER TABLE messages RENAME TO old",
+   "DROP INDEX messages_by_id",
+   "DROP INDEX messages_by_due",
+   "ALTER TABLE pieces RENAME TO old_pieces",
+   "DROP INDEX pieces_by_number",
+   "ALTER TABLE notes RENAME TO old_notes",
+   tables,
+   [[INSERT INTO messages SELECT number, outbox, id, due, created, since, size, facts, recipients,
+      addresses, (SELECT body FROM bodies WHERE number = old.number) FROM old]],
+   "INSERT INTO pieces SELECT number, at, body FROM old_pieces",
+   "INSERT INTO queue SELECT outbox, due, number FROM old WHERE state = 'queued'",
+   "INSERT INTO claims SELECT number, outbox, due, claim, ending FROM old WHERE state = 'claimed'",
+   [[INSERT INTO changes SELECT number, outbox, CASE state WHEN 'claimed' THEN 'queued' ELSE state
+      END, due, since, claim, attempts, NULL, history FROM old
+      WHERE state NOT IN ('queued', 'claimed') OR attempts > 0 OR history <> x'']],
+   "INSERT INTO notes SELECT outbox, note FROM old_notes",
+   "DROP TABLE old", "DROP TABLE old_pieces", "DROP TABLE old_notes", "DROP TABLE bodies",
+}
+
+-- From each version to this one: statements, and lists of them.
+local migrations = { [0] = tables, [1] = from_first }
 
 -- ---- errors ----
 
@@ -94,9 +135,16 @@ local settings = { "PRAGMA foreign_keys = OFF", "PRAGMA trusted_schema = OFF" }
 local wal_settings = { "PRAGMA synchronous = FULL", "PRAGMA journal_size_limit = 16777216",
    "PRAGMA temp_store = MEMORY" }
 
-local function run_all(db, statements)
+local run_all
+function run_all(db, statements)
    for i = 1, #statements do
-      local done, word, sentence = db:run(statements[i])
+      local one = statements[i]
+      local done, word, sentence
+      if type(one) == "table" then
+         done, word, sentence = run_all(db, one)
+      else
+         done, word, sentence = db:run(one)
+      end
       if not done then return nil, word, sentence end
    end
    return true
@@ -121,9 +169,9 @@ local function migrate(db)
    if not began then return nil, word, sentence end
    local version, done
    version, word, sentence = check_version(db)
-   while version and version < VERSION do
+   if version and version < VERSION then
       done, word, sentence = run_all(db, migrations[version])
-      version = done and version + 1
+      version = done
    end
    if version then done, word, sentence = db:run("COMMIT") end
    if version and done then return true end

@@ -18,6 +18,15 @@ function steps.run(self, sql, ...)
    return count, word
 end
 
+--- Run one statement `count` times, each time with the next of these values.
+-- -> a list: how many rows each run changed
+function steps.run_each(self, sql, values, count)
+   if count == 0 then return values end
+   local list, word, sentence = self.db:run_each(sql, values, count)
+   if not list then error({ word = word, sentence = sentence }, 0) end
+   return list
+end
+
 -- -> lists of values
 function steps.rows(self, sql, ...)
    local list, word, sentence = self.db:rows(sql, ...)
@@ -40,7 +49,9 @@ local function attempt(self, began, fn, ...)
    self.db:run("ROLLBACK") -- without a transaction this fails, and does nothing
    if type(a) ~= "table" then error(a, 0) end
    if errors.is(a) then return nil, a end
-   if a.word == "busy" and lock.wait(began) then return attempt(self, began, fn, ...) end
+   if a.word == "busy" and lock.wait(began, self.server) then
+      return attempt(self, began, fn, ...)
+   end
    return schema.failure(self.path, a.word, a.sentence)
 end
 
@@ -71,18 +82,32 @@ end
 
 -- ---- records ----
 
---- The state of a message. A mark does not change the column `state`, so that it need not change an
--- index.
-steps.STATE = "CASE WHEN state = 'claimed' AND ending <> x'' THEN 'ending' ELSE state END"
+local COLUMNS = "m.number, m.id, %s AS state, %s AS due, %s AS claim, m.created, "
+   .. "coalesce(c.since, m.since) AS since, coalesce(c.attempts, 0) AS attempts, m.size, m.facts, "
+   .. "coalesce(c.recipients, m.recipients) AS recipients, m.addresses, %s AS ending, "
+   .. "coalesce(c.history, x'') AS history"
 
-local COLUMNS = ("number, id, %s AS state, due, claim, created, since, attempts, size, facts, "
-   .. "recipients, addresses, ending, history"):format(steps.STATE)
+local STATE = "CASE WHEN k.claim IS NULL THEN coalesce(c.state, 'queued') WHEN k.ending = x'' THEN "
+   .. "'claimed' ELSE 'ending' END"
 
---- The beginning of a statement for records; its first parameter is the name of the outbox.
-steps.SELECT = "SELECT " .. COLUMNS .. " FROM messages WHERE outbox = ? AND "
+--- When a message that is not claimed is due, or since when it has its state.
+steps.DUE = "coalesce(c.due, m.due)"
 
---- That of a statement for records with their bodies; `m` has the columns of the message.
-steps.SELECT_WHOLE = "SELECT m." .. COLUMNS
-   .. ", b.body FROM messages m LEFT JOIN bodies b ON b.number = m.number WHERE outbox = ? AND "
+--- `m`, a message, with `c`, what changed of it.
+steps.CHANGED = "messages m LEFT JOIN changes c ON c.number = m.number"
+
+local CLAIMED = steps.CHANGED .. " LEFT JOIN claims k ON k.number = m.number"
+
+--- The beginning of a statement for records: of messages m.
+steps.SELECT = "SELECT " .. COLUMNS:format(STATE, "coalesce(k.due, " .. steps.DUE .. ")",
+   "coalesce(k.claim, c.claim, 0)", "coalesce(k.ending, x'')") .. " FROM " .. CLAIMED .. " WHERE "
+
+--- That of a statement for the records, with their bodies, of messages that wait: those of queue q.
+steps.SELECT_QUEUED = "SELECT " .. COLUMNS:format("'queued'", "q.due", "coalesce(c.claim, 0)", "x''")
+   .. ", m.body FROM queue q CROSS JOIN " .. steps.CHANGED .. " WHERE m.number = q.number AND "
+
+--- The state, the claim and the time `due` of one message, by its number.
+steps.SELECT_STATE = "SELECT " .. STATE .. ", coalesce(k.claim, c.claim, 0), " .. steps.DUE
+   .. " FROM " .. CLAIMED .. " WHERE m.number = ?"
 
 return steps
