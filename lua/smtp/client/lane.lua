@@ -223,8 +223,7 @@ end
 function Lane:add_next()
    local queue, conv = self.queue, self.conv
    if self.taken >= (self.max or math.huge) then return false end
-   -- What is observed, or held back, is more than a post.
-   if conv.io and not queue.server.ending and may_post(queue) and post_next(self) then
+   if conv.io and may_post(queue) and post_next(self) then -- what is observed is more than a post
       return true
    end
    local entry, seconds = queue:next_entry()
