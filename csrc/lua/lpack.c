@@ -18,12 +18,13 @@ static const double WHOLE_MAX = 1e15; /* whole numbers up to here are written as
 
 /* ---- writing ---- */
 
-enum { VALUE = 1, MEMORY };
+enum { VALUE = 1 };
 
-/* What is written: at first into `small`, then into a userdata at MEMORY. */
+/* What is written: at first into `small`, then into a userdata at `place` of the stack. */
 struct packer {
     char *data, small[SMALL];
     size_t len, max;
+    int place;
 };
 
 static void put_bytes(lua_State *L, struct packer *p, const char *data, size_t len)
@@ -33,7 +34,7 @@ static void put_bytes(lua_State *L, struct packer *p, const char *data, size_t l
         size_t max = 2 * (p->max + len);
         char *larger = lua_newuserdata(L, max);
         memcpy(larger, p->data, p->len);
-        lua_replace(L, MEMORY);
+        lua_replace(L, p->place);
         p->data = larger;
         p->max = max;
     }
@@ -106,13 +107,43 @@ static void pack_value(lua_State *L, struct packer *p, int index, int depth)
     }
 }
 
+/* Begins after what the stack has. */
+static void begin_pack(lua_State *L, struct packer *p)
+{
+    p->data = p->small;
+    p->len = 0;
+    p->max = SMALL;
+    lua_pushnil(L);
+    p->place = lua_gettop(L);
+}
+
 /** core.pack(value) -> bytes. Raises an error for a function, a userdata or a coroutine. */
 static int core_pack(lua_State *L)
 {
-    struct packer p = {.len = 0, .max = SMALL};
-    p.data = p.small;
-    lua_settop(L, MEMORY);
+    struct packer p;
+    lua_settop(L, VALUE);
+    begin_pack(L, &p);
     pack_value(L, &p, VALUE, 0);
+    lua_pushlstring(L, p.data, p.len);
+    return 1;
+}
+
+/** core.pack_fields(key, value, …) -> the bytes of a table with these, but for those whose value is
+ *  nil. */
+static int core_pack_fields(lua_State *L)
+{
+    struct packer p;
+    int count = lua_gettop(L) / 2;
+    lua_settop(L, 2 * count);
+    luaL_checkstack(L, 4, "too many fields");
+    begin_pack(L, &p);
+    put_bytes(L, &p, "{", 1);
+    for (int at = 1; at < 2 * count; at += 2) {
+        if (lua_isnil(L, at + 1)) continue;
+        pack_value(L, &p, at, 1);
+        pack_value(L, &p, at + 1, 1);
+    }
+    put_bytes(L, &p, "}", 1);
     lua_pushlstring(L, p.data, p.len);
     return 1;
 }
@@ -239,7 +270,8 @@ static int core_unpack(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg functions[] = {METHOD(core, pack), METHOD(core, unpack), {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    METHOD(core, pack), METHOD(core, pack_fields), METHOD(core, unpack), {NULL, NULL}};
 
 void lpack_open(lua_State *L)
 {

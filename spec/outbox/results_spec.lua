@@ -1,5 +1,6 @@
 -- Results that come after a claim has gone.
 local encoding = require "smtp.outbox.encoding"
+local entries = require "smtp.outbox.entry"
 local outboxes = require "spec.tools.outboxes"
 local results = require "smtp.outbox.results"
 local retry = require "smtp.outbox.retry"
@@ -11,8 +12,7 @@ local function in_doubt()
    case.id = assert(case.box:put(outboxes.message("bob@example.net")))
    case.store, case.name = case.box.store, case.box:stats().name
    local record = case.store:claim(case.name, case.clock.time, case.clock.time + 120, 7, 1)[1]
-   record.list = encoding.decode(record.recipients)
-   record.open = { 1 }
+   assert(entries.read(record))
    case.record = record
    case.store:commit(case.name, {}, { { number = record.number, claim = 7,
       bytes = encoding.encode { "bob@example.net" } } })
@@ -25,7 +25,7 @@ local receipt = { recipients = { { state = "accepted", code = 250, text = "ok" }
    reply = { code = 250, text = "ok" }, server = { host = "h", port = 25 } }
 
 local function add_late(case, all)
-   all:add(case.record, states.after_attempt(case.record, receipt, nil,
+   all:add(states.after_attempt(case.record, receipt, nil,
       { retry = retry.read(nil) }, case.clock.time), receipt)
 end
 
@@ -57,7 +57,7 @@ describe("A result", function()
    it("that no end was sent settles the doubt, and counts as no attempt", function()
       local case = in_doubt()
       local all = results.new(case.box)
-      all:add(case.record, states.released(case.record, case.clock.time))
+      all:add(states.released(case.record, case.clock.time))
       all:flush {}
       all:settle()
       local entry = case.box:get(case.id)
@@ -72,7 +72,7 @@ describe("A result", function()
       local all = results.new(case.box)
       local record = { number = case.record.number, id = case.id, claim = 7, state = "ending",
          recipients = case.record.recipients, attempts = 0, ending = encoding.encode { "bob@example.net" } }
-      all:add(record, states.after_crash(record, {}, case.clock.time))
+      all:add(states.after_crash(record, {}, case.clock.time))
       all:flush {}
       assert.equal(0, #all.late)
    end)
@@ -92,7 +92,7 @@ describe("A result", function()
       assert(case.box:put(outboxes.message("bob@example.net")))
       local store, all = case.box.store, results.new(case.box)
       local record = store:claim(case.box:stats().name, case.clock.time, 9e9, 7, 1)[1]
-      record.list, record.open = encoding.decode(record.recipients), { 1 }
+      assert(entries.read(record))
       case.record = record
       add_late(case, all)
       local commit = store.commit

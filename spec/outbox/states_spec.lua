@@ -7,13 +7,13 @@ local NOW = 5000
 
 -- A record with recipients in these states; those that are queued are open.
 local function record_of(...)
-   local list, open = {}, {}
+   local list, open, to = {}, {}, {}
    for i, state in ipairs { ... } do
       list[i] = { address = "u" .. i .. "@x.example", state = state }
-      if state == "queued" then open[#open + 1] = i end
+      if state == "queued" then open[#open + 1], to[#to + 1] = i, list[i].address end
    end
    return { number = 1, id = "m", claim = 7, state = "claimed", attempts = 0, since = 1000,
-      list = list, open = open, recipients = encoding.encode(list), ending = "", history = "" }
+      list = list, open = open, to = to, recipients = encoding.encode(list), ending = "", history = "" }
 end
 
 local settings = { retry = retry.read(nil) }
@@ -199,7 +199,7 @@ describe("A message that no server has", function()
    -- What the store has after a crash, or after a later attempt.
    local function known_after(result)
       return { number = 1, id = "m", claim = result.new_claim or 8, state = result.state,
-         attempts = result.attempts, since = 1000, recipients = result.recipients }
+         attempts = result.attempts, since = 1000, due = result.due, recipients = result.recipients }
    end
 
    local function crashed(...)
@@ -208,11 +208,49 @@ describe("A message that no server has", function()
       return known_after(states.after_crash(record, settings, NOW))
    end
 
+   -- The end was marked for the first recipient only.
+   local function marked(...)
+      local record = record_of(...)
+      record.state, record.ending = "ending", encoding.encode { "u1@x.example" }
+      return record
+   end
+
    it("is queued again, though its runner was taken to have sent it", function()
       local late = states.released(record_of("queued", "sent"), NOW)
       local result = states.after_doubt(crashed("queued", "sent"), late, NOW + 1)
       assert.equal("queued: queued sent", states_of(result))
       assert.same({ 0, "" }, { result.attempts, result.history })
+   end)
+
+   it("is cancelled where it was cancelled while that was not known", function()
+      local record = known_after(states.after_crash(marked("queued", "queued"), settings, NOW))
+      record = known_after(states.cancelled(record, NOW))
+      assert.equal("doubt: doubt cancelled", states_of(record))
+      local late = states.released(record_of("queued", "queued"), NOW)
+      assert.equal("cancelled: cancelled cancelled", states_of(states.after_doubt(record, late, NOW)))
+   end)
+
+   it("is sent again after it was cancelled, where a person decides so", function()
+      local record = known_after(states.after_crash(marked("queued", "queued"), settings, NOW))
+      record = known_after(states.cancelled(record, NOW))
+      local late = states.released(record_of("queued", "queued"), NOW)
+      local retried = known_after(states.retried(record, NOW))
+      assert.equal("queued: queued queued", states_of(states.after_doubt(retried, late, NOW)))
+      assert.equal("queued: queued cancelled", states_of(states.resolved(record, "unsent", NOW)))
+   end)
+
+   it("waits for its time, and so do its other recipients", function()
+      local record = known_after(states.after_crash(marked("queued", "queued"), settings, NOW))
+      assert.equal("queued: doubt queued", states_of(record))
+      for _, case in ipairs { { NOW + 60, NOW + 90, NOW + 60 }, { NOW + 90, NOW + 60, NOW + 60 } } do
+         record.due = case[1]
+         local late = states.released(record_of("queued", "queued"), case[2])
+         assert.equal(case[3], states.after_doubt(record, late, NOW + 1).due)
+      end
+      local sent = after(record_of("queued", "queued"), receipt("accepted 250", "accepted 250"))
+      assert.equal(record.due, states.after_doubt(record, sent, NOW + 1).due)
+      local late = states.released(record_of "queued", NOW + 70)
+      assert.equal(NOW + 70, states.after_doubt(crashed "queued", late, NOW + 1).due)
    end)
 
    it("stays in doubt where the doubt is that of another claim", function()
@@ -224,7 +262,7 @@ describe("A message that no server has", function()
    it("stays in doubt where that is the result of a later attempt", function()
       local late = states.released(record_of "queued", NOW)
       local record = known_after(states.resolved(crashed "queued", "unsent", NOW))
-      record.list, record.open = encoding.decode(record.recipients), { 1 }
+      record.list, record.open, record.to = encoding.decode(record.recipients), { 1 }, { "u1@x.example" }
       local doubt = after(record, nil, failure("doubt", "unknown"))
       assert.equal("doubt: doubt", states_of(doubt))
       assert.is_nil(states.after_doubt(known_after(doubt), late, NOW))

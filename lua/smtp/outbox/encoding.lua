@@ -10,6 +10,11 @@ local encoding = {}
 ---@type fun(value: any): string
 encoding.encode = core.pack
 
+--- A table as bytes that is given as keys and values in turn; a field whose value is nil is left
+-- out.
+---@type fun(key: string, value: any, ...): string
+encoding.fields = core.pack_fields
+
 --- The value of bytes that encode made; nil if they are damaged. Then, where the bytes of the next
 -- value begin; nil if they are damaged.
 ---@type fun(bytes: string, at?: integer): any, integer|nil

@@ -9,6 +9,7 @@ local raw = require "smtp.compose.raw"
 local request = require "smtp.client.request"
 local sign = require "smtp.compose.sign"
 local source = require "smtp.compose.source"
+local states = require "smtp.outbox.states"
 
 local entry = {}
 
@@ -52,12 +53,6 @@ local function facts_of(message)
    end
    if is_plain(facts) then facts.is_plain = true end
    return encoding.encode(facts)
-end
-
-local function recipients_of(list)
-   local recipients = {}
-   for i = 1, #list do recipients[i] = { address = list[i], state = "queued" } end
-   return encoding.encode(recipients)
 end
 
 --- The form in which a store looks for addresses.
@@ -138,7 +133,7 @@ function entry.record(message, id, now, at)
    if err then return nil, nil, err end
    local since = math.max(now, at or now)
    return { id = id, due = since, created = now, since = since, size = message.size, body = body,
-      facts = facts_of(message), recipients = recipients_of(message.to),
+      facts = facts_of(message), recipients = encoding.encode(message.to),
       addresses = "\n" .. entry.searched(table.concat(message.to, "\n")) .. "\n" }, pieces
 end
 
@@ -171,21 +166,24 @@ local function words_of(words, server)
    return all
 end
 
---- Read a record that store:claim returned: it gets `details`, the `list` of recipients, `open`,
--- the places of those that are still open, and `to`, their addresses.
+--- Read a record that store:claim returned: it gets `details`, and `to`, the addresses of the
+-- recipients that are still open; after an attempt the `list` of all recipients as well, and `open`,
+-- the places in it of those that are still open.
 ---@param record table
 ---@return true|nil
 ---@return table|nil err
 function entry.read(record)
    local facts, list = encoding.decode(record.facts), encoding.decode(record.recipients)
    if type(facts) ~= "table" or type(list) ~= "table" then return damaged(record) end
+   record.details, record.to = facts, list
+   if type(list[1]) == "string" then return true end
    local to, open = {}, {}
    for i = 1, #list do
       if list[i].state == "queued" then
          to[#to + 1], open[#open + 1] = list[i].address, i
       end
    end
-   record.details, record.list, record.open, record.to = facts, list, open, to
+   record.list, record.open, record.to = list, open, to
    return true
 end
 
@@ -223,8 +221,7 @@ end
 ---@return smtp.OutboxEntry
 function entry.view(record)
    local facts = encoding.decode(record.facts) or {}
-   local list = encoding.decode(record.recipients) or {}
-   local recipients = {}
+   local list, recipients = states.recipients(record), {}
    for i = 1, #list do
       local one = list[i]
       recipients[i] = { address = one.address, state = one.state, code = one.code,

@@ -13,9 +13,10 @@ local results = {}
 local Results = { __name = "smtp.OutboxResults" }
 Results.__index = Results
 
+-- Each result is what smtp.outbox.states made of a record, with the receipt or the error.
 function results.new(outbox)
    return setmetatable({ outbox = outbox, count = 0,
-      list = {},      -- those that the store does not have yet: result, record, receipt, err
+      list = {},      -- those that the store does not have yet
       stored = {},    -- numbers of messages whose result the store has: the runner empties it
       untold = {},    -- what on_result has not been called with yet
       late = {},      -- results of claims that had gone: they may settle a doubt
@@ -24,19 +25,19 @@ function results.new(outbox)
 end
 
 --- Add the result of a message.
----@param record table     as it was claimed
----@param result table     from smtp.outbox.states
-function Results:add(record, result, receipt, err)
+---@param result table     from smtp.outbox.states, of the record as it was claimed
+function Results:add(result, receipt, err)
    self.count = self.count + 1
-   self.list[self.count] = { result = result, record = record, receipt = receipt, err = err }
+   result.receipt, result.err = receipt, err
+   self.list[self.count] = result
 end
 
 --- Add a message whose record is damaged.
 function Results:add_damaged(record, err)
    local now = self.outbox.now()
-   self:add(record, { number = record.number, claim = record.claim, state = "failed", due = now,
-      recipients = record.recipients, list = {}, attempts = record.attempts,
-      history = encoding.encode { time = now, reason = err.reason, what = err.what } }, nil, err)
+   self:add({ number = record.number, claim = record.claim, state = "failed", due = now,
+      recipients = record.recipients, list = {}, attempts = record.attempts, record = record,
+      history = encoding.fields("time", now, "reason", err.reason, "what", err.what) }, nil, err)
 end
 
 local is_final = { sent = true, failed = true, doubt = true }
@@ -45,14 +46,14 @@ local is_final = { sent = true, failed = true, doubt = true }
 local function view_after(one)
    local record = {}
    for name, value in next, one.record do record[name] = value end
-   for name, value in next, one.result do record[name] = value end
-   record.history = (one.record.history or "") .. one.result.history
+   for name, value in next, one do record[name] = value end
+   record.history = (one.record.history or "") .. one.history
    return entries.view(record)
 end
 
 local function note_stored(self, one)
-   local state = one.result.state
-   self.stored[one.record.number] = true
+   local state = one.state
+   self.stored[one.number] = true
    if one.receipt or one.err or is_final[state] then
       self.totals[state] = (self.totals[state] or 0) + 1
    end
@@ -63,8 +64,8 @@ end
 
 -- What became of a message is known by the runner that had it on its way, and by no other.
 local function note_late(self, one)
-   self.stored[one.record.number] = true
-   if one.record.open then self.late[#self.late + 1] = one end
+   self.stored[one.number] = true
+   if one.record.to then self.late[#self.late + 1] = one end
 end
 
 --- Store the results, and after them the marks of messages whose ends are about to be sent.
@@ -72,11 +73,10 @@ end
 ---@return table|nil marked  for each of them: does the claim still exist?
 ---@return table|nil err     the store failed: the results are kept for the next call
 function Results:flush(marks)
-   local list, settled = self.list, {}
+   local list = self.list
    if #list == 0 and #marks == 0 then return {} end
-   for i = 1, #list do settled[i] = list[i].result end
    self.list, self.count = {}, 0
-   local done, marked = self.outbox.store:commit(self.outbox.settings.name, settled, marks)
+   local done, marked = self.outbox.store:commit(self.outbox.settings.name, list, marks)
    if not done then
       for i = 1, #self.list do list[#list + 1] = self.list[i] end
       self.list, self.count = list, #list
@@ -96,11 +96,12 @@ local function settle_late(self, one)
    local record, err = outbox.store:get(outbox.settings.name, one.record.id)
    if not record then return err == nil end
    if busy[record.state] then return false end
-   local result = states.after_doubt(record, one.result, outbox.now())
+   local result = states.after_doubt(record, one, outbox.now())
    if not result then return true end
    local done = outbox.store:commit(outbox.settings.name, { result }, {})
    if not done or not done[1] then return false end
-   note_stored(self, { record = record, result = result, receipt = one.receipt, err = one.err })
+   result.receipt, result.err = one.receipt, one.err
+   note_stored(self, result)
    return true
 end
 

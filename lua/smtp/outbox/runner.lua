@@ -114,8 +114,12 @@ end
 
 -- ---- the end of a message ----
 
-local function mark_of(record, addresses)
-   return { number = record.number, claim = record.claim, bytes = encoding.encode(addresses) }
+local ALL = encoding.encode(true)
+
+-- A record is its own mark, with the bytes for these recipients.
+local function mark_of(record, recipients)
+   record.bytes = #recipients == #record.to and ALL or encoding.encode(recipients)
+   return record
 end
 
 local function marks_of(self, ends)
@@ -146,7 +150,7 @@ local function before_flight(self, first, last)
    for index = first, last do
       local record = self.on_way[index]
       if record and record.plain then
-         marks[#marks + 1], due = mark_of(record, true), math.min(due, record.due)
+         marks[#marks + 1], due = mark_of(record, record.to), math.min(due, record.due)
       end
    end
    local marked, err = self.results:flush(marks)
@@ -199,9 +203,9 @@ local function on_result(self, index, receipt, err)
       note_success(self)
    end
    if err and (is_withheld(err) or note_failure(self, err)) then
-      self.results:add(record, states.released(record, now_of(self)))
+      self.results:add(states.released(record, now_of(self)))
    else
-      self.results:add(record, states.after_attempt(record, receipt, err, self.outbox.settings,
+      self.results:add(states.after_attempt(record, receipt, err, self.outbox.settings,
          now_of(self)), receipt, err)
    end
    if self.results.count >= BATCH then self:flush() else tell(self) end
@@ -245,7 +249,7 @@ local function release_claimed(self)
    while self.claimed[self.first] do
       local record = self.claimed[self.first]
       self.claimed[self.first], self.first = nil, self.first + 1
-      self.results:add(record, states.released(record, now))
+      self.results:add(states.released(record, now))
    end
 end
 

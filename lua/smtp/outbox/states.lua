@@ -38,19 +38,44 @@ local function cut(text)
    return text and errors.cut(text, TEXT_MAX, "…")
 end
 
-local function result(record, list, fields)
-   local state = state_of(list)
-   return { number = record.number, claim = record.claim, state = state, since = fields.since,
-      due = fields.due, recipients = encoding.encode(list), list = list, from = fields.from,
-      attempts = record.attempts + (fields.is_attempt and 1 or 0), new_claim = fields.new_claim,
-      history = fields.event and encoding.encode(fields.event) or "" }
+-- What store:commit takes. The runner adds the receipt or the error to it.
+local function result(record, list, due, history)
+   return { number = record.number, claim = record.claim, state = state_of(list), due = due,
+      recipients = encoding.encode(list), list = list, attempts = record.attempts,
+      history = history, record = record }
 end
 
--- The recipients of a record; none, where it was damaged: such a message has failed.
-local function list_of(record)
-   local list = encoding.decode(record.recipients)
-   return type(list) == "table" and list or {}
+-- One that changes a message in the state that it has.
+local function change(record, list, due, event)
+   local own = result(record, list, due, event and encoding.encode(event) or "")
+   own.from, own.new_claim = record.state, states.new_claim()
+   return own
 end
+
+-- Recipients that have not been tried yet are kept as addresses, and become tables.
+-- -> a new list
+local function with_states(addresses)
+   local list = {}
+   for i = 1, #addresses do
+      local one = addresses[i]
+      if type(one) == "string" then
+         one = { address = one, state = "queued", code = nil, enhanced = nil, text = nil }
+      end
+      list[i] = one
+   end
+   return list
+end
+
+--- The recipients of a record; none, where it was damaged: such a message has failed.
+---@param record table
+---@return table[]
+function states.recipients(record)
+   local list = encoding.decode(record.recipients)
+   if type(list) ~= "table" then return {} end
+   return type(list[1]) == "string" and with_states(list) or list
+end
+
+local list_of = states.recipients
 
 -- ---- after an attempt ----
 
@@ -110,9 +135,9 @@ end
 -- One attempt, for the history.
 local function event_of(now, receipt, err)
    local reply = receipt and receipt.reply or err
-   return { time = now, server = server_of(receipt and receipt.server or err), code = reply.code,
-      enhanced = reply.enhanced, text = cut(reply.text), kind = err and err.kind,
-      reason = err and err.reason, what = err and cut(err.what) }
+   return encoding.fields("time", now, "server", server_of(receipt and receipt.server or err),
+      "code", reply.code, "enhanced", reply.enhanced, "text", cut(reply.text),
+      "kind", err and err.kind, "reason", err and err.reason, "what", err and cut(err.what))
 end
 
 -- When the open recipients are tried again; gives them up if the message is too old.
@@ -132,7 +157,7 @@ local function next_due(record, list, settings, hurry, now)
 end
 
 --- After an attempt.
----@param record table         with `list` and `open`, from entry.outgoing
+---@param record table         after entry.read
 ---@param receipt? smtp.Receipt
 ---@param err? smtp.Error
 ---@param settings table       retry, resend
@@ -142,13 +167,16 @@ function states.after_attempt(record, receipt, err, settings, now)
    local list, open = record.list, record.open
    local verdicts = (receipt or err).recipients or {}
    local hurry = false
-   for i = 1, #open do
-      if note_verdict(list[open[i]], verdicts[i], err, settings.resend) then hurry = true end
+   if not list then list = with_states(record.to) end -- it is the first one
+   for i = 1, #record.to do
+      local one = list[open and open[i] or i]
+      if note_verdict(one, verdicts[i], err, settings.resend) then hurry = true end
    end
    local due = now
    if state_of(list) == "queued" then due = next_due(record, list, settings, hurry, now) end
-   return result(record, list, { due = due, is_attempt = true,
-      event = event_of(now, receipt, err) })
+   local own = result(record, list, due, event_of(now, receipt, err))
+   own.attempts = own.attempts + 1
+   return own
 end
 
 --- Without an attempt: it was claimed, and is queued again. No server has it because of this claim.
@@ -156,16 +184,16 @@ end
 ---@return table result
 function states.released(record, due)
    return { number = record.number, claim = record.claim, state = "queued", due = due,
-      list = record.list or {}, recipients = record.recipients, attempts = record.attempts,
-      history = "" }
+      list = record.list, recipients = record.recipients, attempts = record.attempts, history = "",
+      record = record }
 end
 
 --- It was due, but is too old.
 function states.expired(record, why, now)
    local list = list_of(record)
    expire(list, why)
-   return result(record, list, { due = now,
-      event = { time = now, reason = "expired", what = cut(why) } })
+   return result(record, list, now, encoding.fields("time", now, "reason", "expired", "what",
+      cut(why)))
 end
 
 -- ---- after the end of a lease ----
@@ -211,9 +239,21 @@ function states.after_crash(record, settings, now)
          end
       end
    end
-   return result(record, list, { due = now, from = "ending", new_claim = states.new_claim(),
-      event = { time = now, reason = "crash", what = "a runner ended between the mark and the "
-         .. "result: the server may have the message" } })
+   return change(record, list, now, { time = now, reason = "crash", what = "a runner ended between "
+      .. "the mark and the result: the server may have the message" })
+end
+
+-- The recipient has been cancelled while it was in doubt: it does not get the message any more.
+local function after_cancel(known)
+   if known.state == "queued" then known.state, known.reason = "cancelled", "cancelled" end
+   return known
+end
+
+-- When a message is due that is queued because of a result that came late, or still is.
+local function due_after(record, list, late, is_queued, now)
+   if state_of(list) ~= "queued" then return now end
+   if record.state ~= "queued" then return late.due end
+   return is_queued and math.min(record.due, late.due) or record.due
 end
 
 --- A result that arrives after the doubt that it settles.
@@ -222,16 +262,18 @@ end
 ---@param now integer
 ---@return table|nil result   nil: no recipient is in doubt because of it
 function states.after_doubt(record, late, now)
-   local list, settled = list_of(record), false
+   local list, known_list = list_of(record), late.list or list_of(late)
+   local settled, is_queued = false, false
    for i = 1, #list do
-      local one, known = list[i], late.list[i]
+      local one, known = list[i], known_list[i]
       if one.state == "doubt" and one.claim == late.claim and known and known.state ~= "doubt" then
-         list[i], settled = known, true
+         list[i], settled = one.is_cancelled and after_cancel(known) or known, true
+         is_queued = is_queued or list[i].state == "queued"
       end
    end
    if not settled then return nil end
-   local own = result(record, list, { due = now, from = record.state,
-      is_attempt = late.history ~= "", new_claim = states.new_claim() })
+   local own = change(record, list, due_after(record, list, late, is_queued, now))
+   own.attempts = own.attempts + (late.history ~= "" and 1 or 0)
    own.history = late.history
    return own
 end
@@ -244,12 +286,13 @@ local function decide(record, from, to, now, reason)
       local one = list[i]
       if one.state == from then
          one.state, one.reason, count = to, to ~= "queued" and reason or nil, count + 1
+         one.is_cancelled = nil
       end
    end
    if count == 0 then return nil end
-   return result(record, list, { due = now, since = to == "queued" and now or nil,
-      from = record.state, new_claim = states.new_claim(),
-      event = { time = now, reason = reason } })
+   local own = change(record, list, now, { time = now, reason = reason })
+   if to == "queued" then own.since = now end
+   return own
 end
 
 --- A person or a program has decided about the recipients that are in doubt.
@@ -259,10 +302,20 @@ function states.resolved(record, word, now)
    return decide(record, "doubt", word == "sent" and "sent" or "queued", now, "resolved_" .. word)
 end
 
---- Do not send it to those that do not have it.
----@return table|nil result   nil: all have it, or have failed
+--- Do not send it to those that do not have it: those in doubt that prove to be among these, too.
+---@return table|nil result   nil: none is queued
 function states.cancelled(record, now)
-   return decide(record, "queued", "cancelled", now, "cancelled")
+   local list, count = list_of(record), 0
+   for i = 1, #list do
+      local one = list[i]
+      if one.state == "queued" then
+         one.state, one.reason, count = "cancelled", "cancelled", count + 1
+      elseif one.state == "doubt" then
+         one.is_cancelled = true
+      end
+   end
+   if count == 0 then return nil end
+   return change(record, list, now, { time = now, reason = "cancelled" })
 end
 
 --- Send it now to those that are queued, and again to those that have failed or are cancelled.
@@ -270,15 +323,17 @@ end
 function states.retried(record, now)
    local list, count = list_of(record), 0
    for i = 1, #list do
-      local state = list[i].state
-      if state == "failed" or state == "cancelled" or state == "queued" then
-         list[i].state, count = "queued", count + 1
+      local one = list[i]
+      if one.state == "failed" or one.state == "cancelled" or one.state == "queued" then
+         one.state, count = "queued", count + 1
       end
+      one.is_cancelled = nil
    end
    if count == 0 then return nil end
    list.hurried = nil
-   return result(record, list, { due = now, since = now, from = record.state,
-      new_claim = states.new_claim(), event = { time = now, reason = "retried" } })
+   local own = change(record, list, now, { time = now, reason = "retried" })
+   own.since = now
+   return own
 end
 
 return states

@@ -28,7 +28,7 @@ local function settle_crashes(self)
       local list, err = outbox.store:expire(outbox.settings.name, now, EXPIRED_MAX)
       if not list then return nil, err end
       for i = 1, #list do
-         self.results:add(list[i], states.after_crash(list[i], outbox.settings, now))
+         self.results:add(states.after_crash(list[i], outbox.settings, now))
       end
       local ok
       ok, err = self.results:flush {}
@@ -44,7 +44,7 @@ local function expire_old(self, pause)
    local list, err = outbox.store:claim(outbox.settings.name, now, now + outbox.settings.lease,
       states.new_claim(), EXPIRED_MAX, now - outbox.settings.retry.give_up)
    if not list then return nil, err end
-   for i = 1, #list do self.results:add(list[i], states.expired(list[i], pause.what, now)) end
+   for i = 1, #list do self.results:add(states.expired(list[i], pause.what, now)) end
    return self.results:flush {}
 end
 
