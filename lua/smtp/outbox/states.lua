@@ -243,9 +243,14 @@ function states.after_crash(record, settings, now)
       .. "the mark and the result: the server may have the message" })
 end
 
--- The recipient has been cancelled while it was in doubt: it does not get the message any more.
-local function after_cancel(known)
-   if known.state == "queued" then known.state, known.reason = "cancelled", "cancelled" end
+-- What is known now of a recipient in doubt; nil: the doubt is another one. If it was cancelled
+-- meanwhile, it does not get the message any more.
+local function known_of(one, known, claim)
+   if one.state ~= "doubt" or one.claim ~= claim then return nil end
+   if not known or known.state == "doubt" then return nil end
+   if known.state == "queued" and one.is_cancelled then
+      known.state, known.reason = "cancelled", "cancelled"
+   end
    return known
 end
 
@@ -265,10 +270,9 @@ function states.after_doubt(record, late, now)
    local list, known_list = list_of(record), late.list or list_of(late)
    local settled, is_queued = false, false
    for i = 1, #list do
-      local one, known = list[i], known_list[i]
-      if one.state == "doubt" and one.claim == late.claim and known and known.state ~= "doubt" then
-         list[i], settled = one.is_cancelled and after_cancel(known) or known, true
-         is_queued = is_queued or list[i].state == "queued"
+      local known = known_of(list[i], known_list[i], late.claim)
+      if known then
+         list[i], settled, is_queued = known, true, is_queued or known.state == "queued"
       end
    end
    if not settled then return nil end
