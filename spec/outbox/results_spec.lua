@@ -1,4 +1,5 @@
 -- Results that come after a claim has gone.
+local doubts = require "smtp.outbox.doubt"
 local encoding = require "smtp.outbox.encoding"
 local entries = require "smtp.outbox.entry"
 local outboxes = require "spec.tools.outboxes"
@@ -72,7 +73,7 @@ describe("A result", function()
       local all = results.new(case.box)
       local record = { number = case.record.number, id = case.id, claim = 7, state = "ending",
          recipients = case.record.recipients, attempts = 0, ending = encoding.encode { "bob@example.net" } }
-      all:add(states.after_crash(record, {}, case.clock.time))
+      all:add(doubts.after_crash(record, {}, case.clock.time))
       all:flush {}
       assert.equal(0, #all.late)
    end)

@@ -43,7 +43,8 @@ describe("The file of a store", function()
          "PRAGMA application_id = 1819504482", "PRAGMA user_version = 1" } do assert(db:run(sql)) end
       local function add(number, state, due, claim, attempts, ending, history)
          assert(db:run("INSERT INTO messages VALUES (?, 'box', ?, ?, ?, ?, 5, 6, ?, 1, x'66', x'72', '', "
-            .. "CAST(? AS BLOB), CAST(? AS BLOB))", number, "m" .. number, state, due, claim, attempts, ending, history))
+            .. "CAST(? AS BLOB), CAST(? AS BLOB))", number, "m" .. number, state, due, claim, attempts, ending,
+            history))
          assert(db:run("INSERT INTO bodies VALUES (?, CAST(? AS BLOB))", number, "body " .. number))
       end
       add(1, "sent", 20, 7, 1, "", "h")

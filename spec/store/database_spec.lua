@@ -71,7 +71,8 @@ describe("A database", function()
 
    -- A finalizer may run wherever a string or a table is made.
    describe("whose rows are read while a finalizer runs", function()
-      local finalize = getmetatable(newproxy and newproxy(true) or nil) and function(fn)
+      local newproxy = rawget(_G, "newproxy") -- in Lua 5.1 only userdata have finalizers
+      local finalize = newproxy and function(fn)
          local proxy = newproxy(true)
          getmetatable(proxy).__gc = fn
       end or function(fn) setmetatable({}, { __gc = fn }) end

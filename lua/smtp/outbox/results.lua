@@ -2,10 +2,10 @@
 -- after that.
 -- @module smtp.outbox.results
 
+local doubts = require "smtp.outbox.doubt"
 local encoding = require "smtp.outbox.encoding"
 local entries = require "smtp.outbox.entry"
 local errors = require "smtp.errors"
-local states = require "smtp.outbox.states"
 local user_call = require "smtp.options.user_call"
 
 local results = {}
@@ -96,7 +96,7 @@ local function settle_late(self, one)
    local record, err = outbox.store:get(outbox.settings.name, one.record.id)
    if not record then return err == nil end
    if busy[record.state] then return false end
-   local result = states.after_doubt(record, one, outbox.now())
+   local result = doubts.after_doubt(record, one, outbox.now())
    if not result then return true end
    local done = outbox.store:commit(outbox.settings.name, { result }, {})
    if not done or not done[1] then return false end

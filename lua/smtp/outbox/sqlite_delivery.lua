@@ -10,8 +10,8 @@ local methods = {}
 
 -- ---- claims ----
 
-local DUE = steps.SELECT_QUEUED .. "q.outbox = ? AND q.due <= ? AND coalesce(c.since, m.since) <= ? "
-   .. "ORDER BY q.due, q.number LIMIT ?"
+local DUE = steps.SELECT_QUEUED .. "q.outbox = ? AND q.due <= ? AND "
+   .. "coalesce(c.since, m.since) <= ? ORDER BY q.due, q.number LIMIT ?"
 local ENTER_QUEUE = "INSERT INTO queue (outbox, due, number) VALUES (?, ?, ?)"
 local LEAVE_QUEUE = "DELETE FROM queue WHERE outbox = ? AND due = ? AND number = ?"
 local CLAIM = "INSERT INTO claims (number, outbox, due, claim, ending) VALUES (?, ?, ?, ?, x'')"

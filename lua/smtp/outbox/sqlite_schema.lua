@@ -151,14 +151,14 @@ function run_all(db, statements)
 end
 
 local function check_version(db)
-   local tables, word, sentence = value_of(db, "SELECT count(*) FROM sqlite_master")
-   if not tables then return nil, word, sentence end
+   local count, word, sentence = value_of(db, "SELECT count(*) FROM sqlite_master")
+   if not count then return nil, word, sentence end
    local version = value_of(db, "PRAGMA user_version")
    local application = value_of(db, "PRAGMA application_id")
    if version > VERSION and application == APPLICATION then
       return nil, "newer", ("the file has version %d of the schema, and this library knows %d")
          :format(version, VERSION)
-   elseif tables ~= 0 and application ~= APPLICATION then
+   elseif count ~= 0 and application ~= APPLICATION then
       return nil, "foreign", "the file is a database of another program"
    end
    return version

@@ -104,7 +104,8 @@ steps.SELECT = "SELECT " .. COLUMNS:format(STATE, "coalesce(k.due, " .. steps.DU
 
 --- That of a statement for the records, with their bodies, of messages that wait: those of queue q.
 steps.SELECT_QUEUED = "SELECT "
-   .. COLUMNS:format("'queued'", "q.due", "coalesce(c.claim, 0)", "x''") .. ", m.body FROM queue q CROSS JOIN " .. steps.CHANGED .. " WHERE m.number = q.number AND "
+   .. COLUMNS:format("'queued'", "q.due", "coalesce(c.claim, 0)", "x''") .. ", m.body FROM queue q "
+   .. "CROSS JOIN " .. steps.CHANGED .. " WHERE m.number = q.number AND "
 
 --- The state, the claim and the time `due` of one message, by its number.
 steps.SELECT_STATE = "SELECT " .. STATE .. ", coalesce(k.claim, c.claim, 0), " .. steps.DUE

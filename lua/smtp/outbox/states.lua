@@ -1,5 +1,5 @@
---- What becomes of a message: after an attempt, after the lease of a runner that died has ended,
--- and when a person decides. Each function returns what store:commit takes as a result.
+--- What becomes of a message: after an attempt, and when a person decides (see smtp.outbox.doubt as
+-- well). Each function returns what store:commit takes as a result.
 --
 -- The state of a message follows from those of its recipients: it is queued while a recipient is;
 -- then in doubt if one is; then sent, if one has the message; then failed.
@@ -18,7 +18,10 @@ local TEXT_MAX = 400 -- bytes of a server's words, and of a sentence
 
 local order = { queued = 1, doubt = 2, sent = 3, failed = 4, cancelled = 5 }
 
-local function state_of(list)
+--- The state of a message that has these recipients.
+---@param list table[]
+---@return string
+function states.of(list)
    local first, state = math.huge, "failed"
    for i = 1, #list do
       local place = order[list[i].state]
@@ -40,17 +43,24 @@ end
 
 -- What store:commit takes. The runner adds the receipt or the error to it.
 local function result(record, list, due, history)
-   return { number = record.number, claim = record.claim, state = state_of(list), due = due,
+   return { number = record.number, claim = record.claim, state = states.of(list), due = due,
       recipients = encoding.encode(list), list = list, attempts = record.attempts,
       history = history, record = record }
 end
 
--- One that changes a message in the state that it has.
-local function change(record, list, due, event)
+--- A result that changes a message in the state that it has.
+---@param record table     as the store has it now
+---@param list table[]     its recipients, changed
+---@param due integer
+---@param event? table     for the history
+---@return table result
+function states.changed(record, list, due, event)
    local own = result(record, list, due, event and encoding.encode(event) or "")
    own.from, own.new_claim = record.state, states.new_claim()
    return own
 end
+
+local change = states.changed
 
 -- Recipients that have not been tried yet are kept as addresses, and become tables.
 -- -> a new list
@@ -173,7 +183,7 @@ function states.after_attempt(record, receipt, err, settings, now)
       if note_verdict(one, verdicts[i], err, settings.resend) then hurry = true end
    end
    local due = now
-   if state_of(list) == "queued" then due = next_due(record, list, settings, hurry, now) end
+   if states.of(list) == "queued" then due = next_due(record, list, settings, hurry, now) end
    local own = result(record, list, due, event_of(now, receipt, err))
    own.attempts = own.attempts + 1
    return own
@@ -194,92 +204,6 @@ function states.expired(record, why, now)
    expire(list, why)
    return result(record, list, now, encoding.fields("time", now, "reason", "expired", "what",
       cut(why)))
-end
-
--- ---- after the end of a lease ----
-
--- Each mark is a list of addresses, or true: for all recipients.
--- -> the addresses; nil: all
-local function marked_of(record)
-   local marked = {}
-   local lists = encoding.decode_all(record.ending)
-   for i = 1, #lists do
-      if type(lists[i]) ~= "table" then return nil end
-      for j = 1, #lists[i] do marked[lists[i][j]] = true end
-   end
-   return marked
-end
-
--- An address that is spelled in another way may be any of them.
-local function is_complete(marked, list)
-   if not marked then return false end
-   local known = {}
-   for i = 1, #list do known[list[i].address] = true end
-   for address in next, marked do
-      if not known[address] then return false end
-   end
-   return next(marked) ~= nil
-end
-
---- The runner that was about to send the end has gone, and there is no result.
----@param record table     its state is "ending"
----@param settings table   retry, resend
----@param now integer
----@return table result
-function states.after_crash(record, settings, now)
-   local list, marked = list_of(record), marked_of(record)
-   local all = not is_complete(marked, list)
-   for i = 1, #list do
-      local one = list[i]
-      if one.state == "queued" and (all or marked[one.address]) then
-         if settings.resend then
-            one.resent = true
-         else
-            one.state, one.claim, one.reason = "doubt", record.claim, "crash"
-         end
-      end
-   end
-   return change(record, list, now, { time = now, reason = "crash", what = "a runner ended between "
-      .. "the mark and the result: the server may have the message" })
-end
-
--- What is known now of a recipient in doubt; nil: the doubt is another one. If it was cancelled
--- meanwhile, it does not get the message any more.
-local function known_of(one, known, claim)
-   if one.state ~= "doubt" or one.claim ~= claim then return nil end
-   if not known or known.state == "doubt" then return nil end
-   if known.state == "queued" and one.is_cancelled then
-      known.state, known.reason = "cancelled", "cancelled"
-   end
-   return known
-end
-
--- When a message is due that is queued because of a result that came late, or still is.
-local function due_after(record, list, late, is_queued, now)
-   if state_of(list) ~= "queued" then return now end
-   if record.state ~= "queued" then return late.due end
-   return is_queued and math.min(record.due, late.due) or record.due
-end
-
---- A result that arrives after the doubt that it settles.
----@param record table     as the store has it now
----@param late table       the result that did not count
----@param now integer
----@return table|nil result   nil: no recipient is in doubt because of it
-function states.after_doubt(record, late, now)
-   local list, known_list = list_of(record), late.list or list_of(late)
-   local settled, is_queued = false, false
-   for i = 1, #list do
-      local known = known_of(list[i], known_list[i], late.claim)
-      if known then
-         list[i], settled, is_queued = known, true, is_queued or known.state == "queued"
-      end
-   end
-   if not settled then return nil end
-   local own = change(record, list, due_after(record, list, late, is_queued, now))
-   own.attempts = own.attempts + (late.history ~= "" and 1 or 0)
-   own.history = late.history
-   return own
 end
 
 -- ---- decisions ----

@@ -3,6 +3,7 @@
 -- @module smtp.outbox.work
 
 local circuit = require "smtp.outbox.circuit"
+local doubts = require "smtp.outbox.doubt"
 local errors = require "smtp.errors"
 local runners = require "smtp.outbox.runner"
 local runtime = require "smtp.runtime.runtime"
@@ -28,7 +29,7 @@ local function settle_crashes(self)
       local list, err = outbox.store:expire(outbox.settings.name, now, EXPIRED_MAX)
       if not list then return nil, err end
       for i = 1, #list do
-         self.results:add(states.after_crash(list[i], outbox.settings, now))
+         self.results:add(doubts.after_crash(list[i], outbox.settings, now))
       end
       local ok
       ok, err = self.results:flush {}
