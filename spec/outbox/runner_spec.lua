@@ -1,5 +1,5 @@
 -- How messages are claimed, marked, sent and recorded.
-local after_crash = require("smtp.outbox.states").after_crash
+local after_crash = require("smtp.outbox.doubt").after_crash
 local errors = require "smtp.errors"
 local outboxes = require "spec.tools.outboxes"
 

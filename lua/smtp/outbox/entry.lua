@@ -167,8 +167,8 @@ local function words_of(words, server)
 end
 
 --- Read a record that store:claim returned: it gets `details`, and `to`, the addresses of the
--- recipients that are still open; after an attempt the `list` of all recipients as well, and `open`,
--- the places in it of those that are still open.
+-- recipients that are still open; after an attempt, the `list` of all recipients as well, and
+-- `open`, the places in it of those that are still open.
 ---@param record table
 ---@return true|nil
 ---@return table|nil err
