@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 20, NUMBER_MAX = 48, SMALL = 1024 };
+enum { DEPTH_MAX = 20, NUMBER_MAX = 48, SMALL = 1024, FIELDS = 4 };
 
 static const double WHOLE_MAX = 1e15; /* whole numbers up to here are written as such */
 
@@ -221,10 +221,19 @@ static bool unpack_number(lua_State *L, struct unpacker *u)
 
 static bool unpack_value(lua_State *L, struct unpacker *u, int depth);
 
+/* Pushes a table that need not grow for its first values. */
+static void push_table(lua_State *L, const struct unpacker *u)
+{
+    static const char first[] = {'=', '1', ';'};
+    size_t left = (size_t)(u->end - u->at);
+    bool is_list = left > sizeof first && memcmp(u->at, first, sizeof first) == 0;
+    lua_createtable(L, is_list ? 1 : 0, is_list ? 0 : FIELDS);
+}
+
 static bool unpack_table(lua_State *L, struct unpacker *u, int depth)
 {
     if (depth >= DEPTH_MAX || !lua_checkstack(L, 4)) return false;
-    lua_newtable(L);
+    push_table(L, u);
     while (u->at < u->end && *u->at != '}') {
         if (!unpack_value(L, u, depth + 1) || lua_isnil(L, -1)) return false;
         if (!unpack_value(L, u, depth + 1)) return false;
