@@ -177,7 +177,7 @@ local calls = {}
 
 function calls.prepare()
    local failed = specs.failed()
-   if failed[1] then error("these specs fail where nothing is changed: " .. table.concat(failed, " "), 0) end
+   if failed[1] then print("these specs fail where nothing is changed: " .. table.concat(failed, " ")) end
    local first = FOLDER .. "/1"
    assert(os.execute(("rm -rf %s/[0-9]* && mkdir -p %s/build/tmp && git ls-files -z | xargs -0 cp --parents -t %s")
       :format(FOLDER, first, first)))
