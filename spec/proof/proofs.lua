@@ -44,10 +44,10 @@ return {
    { "hosts", "A message does not block the event loop that it is sent in.",
       "cqueues, lua-http, luv, Neovim, copas, Prosody, HAProxy and Apache: ticks, certificates, drips, 200 at once",
       "spec/hosts/run" },
-   { "mutants", "The specs find faults.", "300 places of the code are changed, one at a time",
-      "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes" },
    { "coverage", "The specs run every line, or a list says why they cannot.",
       "a line hook of Lua, gcov, spec/coverage/missed", "spec/coverage/run", "(%d+) of them have run" },
+   { "mutants", "The specs find faults.", "300 places of the code are changed, one at a time",
+      "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes" },
    { "build", "A build has the same octets in any folder, and is hardened.",
       "two builds in different folders; RELRO, early binding, stack protector", "spec/proof/build", "(%d+) objects" },
 }
