@@ -442,3 +442,22 @@ describe("a mechanism of the user's own", function()
       assert.equal("protocol", err.reason)
    end)
 end)
+
+describe("A mechanism of this library", function()
+   it("whose libcrypto fails ends the conversation", function()
+      local mechanisms = require "smtp.client.mechanisms"
+      local exchange = mechanisms.exchange
+      finally(function() mechanisms.exchange = exchange end)
+      function mechanisms.exchange()
+         return { start = function() end, step = function() return nil, "crypto" end }
+      end
+      local peer = talk.peer(talk.script [[
+         <hello AUTH SCRAM-SHA-256>
+         C: AUTH SCRAM-SHA-256
+         S: 334
+      ]])
+      local _, err = safe.send(talk.options({ username = "ann", password = "sesame-lib", auth_plaintext = true }, peer))
+      talk.finished(peer)
+      assert.same({ "system", "crypto", "auth", "no" }, { err.kind, err.reason, err.stage, err.sent })
+   end)
+end)

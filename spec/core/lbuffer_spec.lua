@@ -34,6 +34,7 @@ describe("a buffer", function()
       end
       assert.same({ "one\r\n", "two\r\nthree\r\n", "four" }, parts_of("one\r\ntwo\r\nthree\r\nfour", 9))
       assert.same({ "a\n", "b\n" }, parts_of("a\nb\n", 2))
+      assert.same({ "a\nb\n", "c\nd\n" }, parts_of("a\nb\nc\nd\n", 4))
       for _, len in ipairs { 998, 1000, 1001, 5000 } do
          local parts = parts_of("x\n" .. ("y"):rep(len) .. "\nz\n", len + 2)
          assert.equal("x\n" .. ("y"):rep(len) .. "\nz\n", table.concat(parts))

@@ -151,11 +151,22 @@ local function has_fuzzer(path)
    return path:find "^csrc/engine/" or path:find "^csrc/text/"
 end
 
+local unrun -- lines that no spec runs, with the reason: path and text
+local function why_unrun(change)
+   if not unrun then
+      unrun = {}
+      for _, entry in ipairs(lines.listed(read "spec/coverage/missed")) do
+         unrun[entry.path .. "\t" .. entry.text] = entry.reason
+      end
+   end
+   return unrun[change.path .. "\t" .. change.name:match "^(.*) @%d+ "] or unrun[change.path .. "\t*"]
+end
+
 -- "found", "broken" (it does not compile), or "missed"
 local function outcome(folder, change)
    local path = change.path
    if not compiles(folder, path) then return "broken" end
-   if not all_pass(folder, specs.of(path, change.line), path) then return "found" end
+   if not all_pass(folder, specs.of(path, change.line, why_unrun(change) ~= nil), path) then return "found" end
    if has_fuzzer(path) and not shell(folder, "timeout -k 5 600 spec/fuzz/run 20000") then return "found" end
    return "missed"
 end
@@ -197,25 +208,23 @@ end
 
 -- By change: why it is not found. A line that no spec runs has its reason in the list of spec/coverage.
 local function reasons()
-   local by_key, by_line = {}, {}
+   local by_key = {}
    for line in io.lines "spec/mutants/missed" do
       local key, reason = line:match "^(%S+\t[^\t]+)\t(.+)$"
       if key then by_key[key] = reason end
    end
-   for _, entry in ipairs(lines.listed(read "spec/coverage/missed")) do
-      by_line[entry.path .. "\t" .. entry.text] = entry.reason
-   end
-   return function(change)
-      return by_key[key_of(change)] or by_line[change.path .. "\t" .. change.name:match "^(.*) @%d+ "]
-         or by_line[change.path .. "\t*"]
-   end, by_key
+   return function(change) return by_key[key_of(change)] or why_unrun(change) end, by_key
 end
 
 function calls.report()
-   local known, reason_of, counts, open = known_results(), reasons(), { found = 0, missed = 0, broken = 0 }, 0
+   local known, counts, open = known_results(), { found = 0, missed = 0, broken = 0 }, 0
+   local reason_of, listed = reasons()
    for _, change in ipairs(wanted()) do
       local word = known[key_of(change)]
       if word then counts[word] = counts[word] + 1 end
+      if word == "found" and listed[key_of(change)] then
+         print(("listed, but it is found: %s:%d %s"):format(change.path, change.line, change.name))
+      end
       if word == "missed" and not reason_of(change) then
          open = open + 1
          print(("not found, without a reason: %s:%d %s"):format(change.path, change.line, change.name))

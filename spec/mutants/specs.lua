@@ -55,9 +55,11 @@ local function sorted(list, path)
 end
 
 --- The specs that run a line. Where the line has no count, the line above it that has one decides, or else the file.
+---@param is_unrun boolean   spec/coverage/missed lists it
 ---@return string[]
-function specs.of(path, number)
+function specs.of(path, number, is_unrun)
    read_all()
+   if is_unrun and not with_line(path, number)[1] then return {} end
    for line = number, math.max(1, number - LINES_MAX), -1 do
       local list = with_line(path, line)
       if list[1] then return sorted(list, path) end
