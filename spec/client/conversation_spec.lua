@@ -183,3 +183,36 @@ describe("RSET refused between messages", function()
       assert.same({ "reset_refused", 554, "now" }, { err.reason, err.code, err.retry })
    end)
 end)
+
+describe("A connection that may be kept", function()
+   for kept, ending in pairs { [true] = "", [false] = "C: QUIT\nS: 221 bye" } do
+      it("ends with QUIT where its transport does not keep it: " .. tostring(kept), function()
+         local peer = talk.peer(talk.script([[
+            <hello>
+            C: MAIL FROM:<ann@me.example>
+            S: 250 ok
+            C: RCPT TO:<bob@there.example>
+            S: 250 ok
+            C: DATA
+            S: 354 go
+            MESSAGE
+            S: 250 ok
+            <ending>
+         ]], { ending = ending }))
+         local facts
+         function peer.keep(_, these)
+            facts = these
+            return kept
+         end
+         local transport = runtime.transport
+         finally(function() runtime.transport = transport end)
+         runtime.transport = function() return peer end
+         local given = talk.options({ keepalive = { idle = 60 } }, peer)
+         given.transport = nil
+         assert(smtp.send(given))
+         if kept then peer:close() end
+         talk.finished(peer)
+         assert.equal("mx", facts.server)
+      end)
+   end
+end)
