@@ -317,6 +317,7 @@ static step reset_refused(struct smtp_session *s, const struct smtp_reply *r)
     set_trouble(s, &s->status.trouble, SMTP_ERROR_RESET_REFUSED, r);
     smtp_session_wipe(s); /* what has not left stays here */
     s->lent.len = 0;
+    s->next = STEP_over;
     s->reset_refused = true;
     return STEP_mail;
 }

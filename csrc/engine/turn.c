@@ -115,7 +115,6 @@ bool may_speak(const struct smtp_session *s)
     if (s->next == STEP_chunk || s->next == STEP_last)
         return true; /* the chunk is in the buffer already */
     if (step_rows[s->next].turn == TURN_MUTE || wire_room(s) < COMMAND_MAX) return false;
-    if (s->reset_refused) return false;
     if (smtp_secret_wanted(s) || auth_needs_answer(s)) return false;
     return s->due_count == 0 || is_flowing(s);
 }

@@ -315,6 +315,16 @@ describe("A server that refuses RSET", function()
       assert.equal("accepted unsent unsent", states(mails[1]) .. " " .. states(mails[2]) .. " " .. states(mails[3]))
    end)
 
+   it("gets no more of a long message that is on its way", function()
+      local session, long = consumed(), (("x"):rep(62) .. "\r\n"):rep(2000)
+      local mails = { add(session), add(session), add(session, { size = #long, source_len = #long }, long) }
+      session:sent(1000)
+      session:heard("250 ok\r\n250 ok\r\n250 ok\r\n554 too many\r\n")
+      assert.same({ "recv", "" }, { session:wants(), session:output() })
+      session:heard("250 ok\r\n")
+      assert.equal("accepted unknown unsent", states(mails[1]) .. " " .. states(mails[2]) .. " " .. states(mails[3]))
+   end)
+
    it("and goes on may have taken it", function()
       local session, mails = refuse()
       session:heard("250 ok\r\n")
