@@ -1,54 +1,8 @@
 /* lpipeline.c - the transactions on their way through one session, which smtp.send_many adds one by
- * one or posts in bulk, and takes back when they are over. */
-#include "lsmtp.h"
+ * one or posts in bulk, and takes back when they are over (ltaken.c). */
+#include "lpipeline.h"
 
-#include <string.h>
-#include <time.h>
-
-#define PIPELINE "smtp.Pipeline"
-
-enum { SLOTS = SMTP_FLIGHT_MAX };
 enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
-
-/* Those on their way, oldest first, in a ring. In the user value each slot has two values: the
- * transaction, and its text or the entry that it was added with. A posted transaction stays there
- * when it is over, for the next one. */
-struct pipeline {
-    struct smtp_session *s;
-    double timeout;            /* of each, */
-    bool fixed;                /* also of a large one */
-    size_t first, count, half; /* of its window */
-    bool begun;                /* a transaction has */
-    bool last;                 /* nothing is to follow what is on its way */
-    struct {
-        int at, end;
-        lua_Integer index; /* of the first, for the caller */
-        double started;
-    } offer; /* of the list in the user value: what is to be posted */
-    struct {
-        struct smtp_transaction *transaction;
-        lua_Integer index; /* for the caller, of a posted one; 0: it was added, with an entry */
-        double started;
-        double ends_before;  /* a time: until then its end need not be asked for */
-        bool whole;          /* a receipt can be made of it alone */
-        struct smtp_text id; /* of a posted one that was composed: in its text */
-    } of[SLOTS];
-};
-
-static struct pipeline *to_pipeline(lua_State *L, int index)
-{
-    return luaL_checkudata(L, index, PIPELINE);
-}
-
-static int transaction_at(size_t slot)
-{
-    return (int)(2 * slot + 1);
-}
-
-static bool oldest_has_begun(const struct pipeline *p)
-{
-    return p->count > 0 && p->of[p->first].transaction->begun_at > 0;
-}
 
 enum pipeline_news pipeline_news(lua_State *L, int index)
 {
@@ -117,18 +71,6 @@ static void check_session(lua_State *L, int ring)
     lua_getfield(L, -1, "pipeline");
     luaL_argcheck(L, lua_rawequal(L, -1, ring), 1, "its session is another's");
     lua_pop(L, 3);
-}
-
-/* Pushes when the oldest must be over, nil where there is none. */
-static void push_deadline(lua_State *L, const struct pipeline *p)
-{
-    if (p->count == 0) {
-        lua_pushnil(L);
-        return;
-    }
-    const struct smtp_transaction *m = p->of[p->first].transaction;
-    lua_pushnumber(L,
-                   p->of[p->first].started + smtp_message_seconds(p->timeout, p->fixed, m->size));
 }
 
 /* ---- on their way ---- */
@@ -253,155 +195,11 @@ static int pipeline_drain(lua_State *L)
     return 0;
 }
 
-/* ---- and back ---- */
-
-/* Where pipeline_take has its values. */
-enum { OUT = 2, NOW, RING };
-
-/* The oldest is on its way no more. Its transaction is left where `keep`. */
-static void advance(lua_State *L, struct pipeline *p, bool keep)
-{
-    int at = transaction_at(p->first);
-    for (int i = keep ? at + 1 : at; i <= at + 1; i++) {
-        lua_pushboolean(L, false);
-        lua_rawseti(L, RING, i);
-    }
-    p->count--; /* with nothing on its way, the next one takes the memory that was used last */
-    p->first = p->count == 0 ? 0 : (p->first + 1) % SLOTS;
-}
-
-/* The caller's index or entry of what is in this slot. */
-static void push_subject(lua_State *L, const struct pipeline *p, int ring, size_t slot)
-{
-    if (p->of[slot].index != 0)
-        lua_pushinteger(L, p->of[slot].index);
-    else
-        lua_rawgeti(L, ring, transaction_at(slot) + 1);
-}
-
-/* ---- ends that are held back ---- */
-
-/* Finds the slot of the message whose end is held back. */
-static bool find_ending(const struct pipeline *p, size_t *slot)
-{
-    const struct smtp_transaction *m = smtp_ending(p->s);
-    for (size_t i = 0; m != NULL && i < p->count; i++) {
-        *slot = (p->first + i) % SLOTS;
-        if (p->of[*slot].transaction == m) return true;
-    }
-    return false;
-}
-
-/** pipeline:ending() -> the entry, or the index of a posted one, of the message whose end is held
- * back; nil where there is none */
-static int pipeline_ending(lua_State *L)
-{
-    const struct pipeline *p = to_pipeline(L, 1);
-    size_t slot;
-    lua_settop(L, 1);
-    lua_getuservalue(L, 1);
-    if (!find_ending(p, &slot)) return 0;
-    push_subject(L, p, 2, slot);
-    return 1;
-}
-
-/** pipeline:allow(first, last, ends_before): the posted messages with these indices may end without
- * being asked for, until this time (seconds since 1970). A process may be stopped at any moment: so
- * the clock is read when the end is due, and it is one that goes on while the machine sleeps. */
-static int pipeline_allow(lua_State *L)
-{
-    struct pipeline *p = to_pipeline(L, 1);
-    lua_Number first = luaL_checknumber(L, 2), last = luaL_checknumber(L, 3);
-    double ends_before = luaL_checknumber(L, 4);
-    for (size_t i = 0; i < p->count; i++) {
-        size_t slot = (p->first + i) % SLOTS;
-        lua_Number index = (lua_Number)p->of[slot].index;
-        if (index > 0 && index >= first && index <= last) p->of[slot].ends_before = ends_before;
-    }
-    return 0;
-}
-
-bool pipeline_may_end(lua_State *L, int index)
-{
-    const struct pipeline *p = to_pipeline(L, index);
-    size_t slot;
-    return find_ending(p, &slot) && (double)time(NULL) < p->of[slot].ends_before;
-}
-
-/** pipeline:is_allowed() -> may the message whose end is held back end without being asked for? */
-static int pipeline_is_allowed(lua_State *L)
-{
-    lua_pushboolean(L, pipeline_may_end(L, 1));
-    return 1;
-}
-
-/* The oldest, of which more is to be reported. */
-static int give(lua_State *L, struct pipeline *p, int count)
-{
-    int at = transaction_at(p->first), top = lua_gettop(L);
-    double started = p->of[p->first].started;
-    const struct smtp_transaction *m = p->of[p->first].transaction;
-    struct smtp_text id = p->of[p->first].id;
-    lua_rawgeti(L, RING, at);
-    push_subject(L, p, RING, p->first);
-    if (p->of[p->first].index != 0)
-        lua_rawgeti(L, RING, at + 1);
-    else
-        lua_pushnil(L);
-    advance(L, p, false);
-    lua_pushinteger(L, count);
-    push_integer(L, p->count);
-    push_deadline(L, p);
-    push_grade(L, p->s);
-    lua_pushvalue(L, top + 1);
-    lua_pushvalue(L, top + 2);
-    lua_pushnumber(L, started);
-    lua_pushvalue(L, top + 3);
-    push_integer(L, (size_t)m->size);
-    lua_pushboolean(L, m->eightbit);
-    push_id(L, id);
-    return 11;
-}
-
-/** pipeline:take(out, now) -> count, how many are left, when the oldest of these must be over,
- *  the session's grade, transaction, subject, started, text, size, eightbit, message_id. Of those
- * that are over, oldest first, all that a receipt needs: nine values in `out` each, the subject
- * (its entry, or the index of a posted one), what transaction:receipt() returns, size, seconds,
- * eightbit and message_id. It ends with the first that has no receipt: that is what the other
- * values are about. */
-static int pipeline_take(lua_State *L)
-{
-    enum { EACH = 9 };
-    struct pipeline *p = to_pipeline(L, 1);
-    luaL_checktype(L, OUT, LUA_TTABLE);
-    double now = luaL_checknumber(L, NOW);
-    int count = 0;
-    lua_settop(L, NOW);
-    lua_getuservalue(L, 1);
-    p->begun = p->begun || oldest_has_begun(p);
-    for (; p->count > 0 && p->of[p->first].transaction->over; count++) {
-        const struct smtp_transaction *m = p->of[p->first].transaction;
-        push_subject(L, p, RING, p->first);
-        if (!p->of[p->first].whole || push_receipt(L, m) == 0) return give(L, p, count);
-        push_integer(L, (size_t)m->size);
-        lua_pushnumber(L, now - p->of[p->first].started);
-        lua_pushboolean(L, m->eightbit);
-        push_id(L, p->of[p->first].id);
-        for (int i = EACH; i > 0; i--)
-            lua_rawseti(L, OUT, EACH * count + i);
-        advance(L, p, p->of[p->first].index != 0);
-    }
-    lua_pushinteger(L, count);
-    push_integer(L, p->count);
-    push_deadline(L, p);
-    push_grade(L, p->s);
-    return 4;
-}
-
-static const luaL_Reg pipeline_methods[] = {
-    METHOD(pipeline, max),   METHOD(pipeline, post),       METHOD(pipeline, add),
-    METHOD(pipeline, drain), METHOD(pipeline, take),       METHOD(pipeline, ending),
-    METHOD(pipeline, allow), METHOD(pipeline, is_allowed), {NULL, NULL}};
+static const luaL_Reg pipeline_methods[] = {METHOD(pipeline, max),
+                                            METHOD(pipeline, post),
+                                            METHOD(pipeline, add),
+                                            METHOD(pipeline, drain),
+                                            {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, pipeline), {NULL, NULL}};
 

@@ -103,7 +103,8 @@ int push_receipt(lua_State *L, const struct smtp_transaction *m);
 enum pipeline_news { NEWS_NONE, NEWS_SOME, NEWS_ENOUGH };
 enum pipeline_news pipeline_news(lua_State *L, int index);
 
-/* May the message whose end is held back end without being asked for: see pipeline:allow. */
+/* lends.c: may the message whose end is held back end without being asked for: see pipeline:allow.
+ */
 bool pipeline_may_end(lua_State *L, int index);
 
 /* Ends an offer of pipeline:post; where `alive`, half of the window is taken of it first. Returns
@@ -130,8 +131,8 @@ int session_patience(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline)            \
-    X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack)
+    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lends)   \
+    X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);
 CORE_FILES(X)
