@@ -62,11 +62,25 @@ static void begin_line(struct smtp_session *s, char side)
     s->shown_cr = false;
 }
 
+/* Shows a whole line at once, as most lines come. Returns whether there was nothing else to it. */
+static bool show_whole(struct smtp_session *s, char side, const char *data, size_t line_len)
+{
+    size_t at = (size_t)(s->shown_len % SMTP_TRANSCRIPT_MAX), len = line_len + 4;
+    if (s->shown_side != '\0' || s->shown_octets > 0) return false;
+    if (line_len > LINE_SHOWN_MAX || len > SMTP_TRANSCRIPT_MAX - at) return false;
+    memcpy(s->shown + at, (const char[]){side, ':', ' '}, 3);
+    memcpy(s->shown + at + 3, data, line_len);
+    s->shown[at + 3 + line_len] = '\n';
+    s->shown_whole = s->shown_len += len;
+    return true;
+}
+
 /* Shows what comes up to and with the next line end. Returns how many bytes were taken. */
 static size_t show_line(struct smtp_session *s, char side, const char *data, size_t len)
 {
     const char *end = memchr(data, '\n', len);
     size_t line_len = end == NULL ? len : (size_t)(end - data);
+    if (end != NULL && show_whole(s, side, data, line_len)) return line_len + 1;
     begin_line(s, side);
     size_t room = s->shown_line_len < LINE_SHOWN_MAX ? LINE_SHOWN_MAX - s->shown_line_len : 0;
     keep(s, data, line_len < room ? line_len : room);

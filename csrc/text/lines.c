@@ -64,7 +64,8 @@ __attribute__((target("avx2"))) static inline bool is_plain(const char *block, s
     return _mm256_testz_si256(odd, odd) && !_mm256_testz_si256(ends, ends);
 }
 
-/* Returns the length of the lines that end in plain blocks. The text begins with a line. */
+/* Returns the length of the lines that end in plain blocks. The text begins with a line. Octets at
+ * its end that fill no block of their own are looked at with some of those before. */
 __attribute__((target("avx2"))) static size_t take_blocks(const char *data, size_t len,
                                                           const struct smtp_lines *lines)
 {
@@ -74,6 +75,7 @@ __attribute__((target("avx2"))) static size_t take_blocks(const char *data, size
     if (len <= BLOCK || *data == '\n' || (sought.dots && *data == '.')) return 0;
     while (len - at > BLOCK && is_plain(data + at, sought))
         at += BLOCK;
+    if (len - at <= BLOCK && is_plain(data + len - 1 - BLOCK, sought)) at = len - 1;
     while (at > 0 && data[at - 1] != '\r')
         at--;
     return at > 0 ? at + 1 : 0;
