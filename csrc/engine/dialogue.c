@@ -242,13 +242,6 @@ static bool is_goodbye(step asked, const struct smtp_reply *r)
            asked != STEP_quit;
 }
 
-/* The server has not taken these messages, although their ends may have left. */
-static void forget_ends(struct smtp_transaction *m)
-{
-    for (; m != NULL; m = m->next)
-        m->end_at = 0;
-}
-
 /* Handles 421. In place of the answer to a message it defers the message. Answers come in order, so
  * the server has not taken anything that was said after the command that this one answers. */
 static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_reply *r)
@@ -258,27 +251,27 @@ static step hear_goodbye(struct smtp_session *s, step asked, const struct smtp_r
         message_deferred(s, r);
         m = m->next;
     }
-    forget_ends(m);
-    return drop(s, SMTP_ERROR_SHUTTING_DOWN, r);
+    part(s, m, SMTP_ERROR_SHUTTING_DOWN, r);
+    return STEP_over;
 }
 
 void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
 {
     s->status.replies++;
-    if (s->due_count == 0 || s->reply_unasked) {
-        s->next = hear_unasked(s, r);
+    if (s->parting) { /* it goes on: what it does with the messages is unknown */
+        s->next = drop(s, s->status.trouble.error, r);
         return;
     }
-    if (s->reset_refused) { /* it goes on: what it does with the messages is unknown */
-        s->next = drop(s, SMTP_ERROR_RESET_REFUSED, r);
+    if (s->due_count == 0 || s->reply_unasked) {
+        s->next = hear_unasked(s, r);
         return;
     }
     struct smtp_run *oldest = &s->runs[s->run_first];
     step asked = oldest->said;
     step next = is_goodbye(asked, r) ? hear_goodbye(s, asked, r) : step_rows[asked].hear(s, r);
     if (next == STEP_over) {
-        s->run_count = s->due_count = 0;
         s->next = next;
+        if (!s->parting) s->run_count = s->due_count = 0;
         return;
     }
     s->due_count--;
@@ -303,12 +296,25 @@ static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct
     return step_rows[oldest_run(s)->said].hear(s, r);
 }
 
+/* The server has ended the conversation, and said no more: it has not taken what followed. A
+ * refused RSET says nothing of that where the connection is still there. */
+static void forget_ends(struct smtp_session *s, enum smtp_error error)
+{
+    bool heard_more = s->line_len > 0 || s->reply_lines > 0;
+    bool goodbye = s->status.trouble.error == SMTP_ERROR_SHUTTING_DOWN;
+    if (heard_more || (error != SMTP_ERROR_CLOSED && !goodbye)) return;
+    for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
+        m->end_at = 0;
+}
+
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len)
 {
     struct smtp_reply r = {.text = text, .text_len = len};
     bool waited = error == SMTP_ERROR_CLOSED || error == SMTP_ERROR_TIMEOUT;
-    bool heard_more = s->line_len > 0 || s->reply_lines > 0;
-    if (s->reset_refused && error == SMTP_ERROR_CLOSED && !heard_more) forget_ends(s->transactions);
+    if (s->parting) {
+        forget_ends(s, error);
+        error = s->status.trouble.error;
+    }
     if (waited && reply_cut(s, &r))
         s->next = hear_cut(s, error, &r);
     else

@@ -307,19 +307,11 @@ static bool is_reset(struct smtp_session *s, const struct smtp_reply *r)
     return true;
 }
 
-/* Where ends of messages were said after the RSET, it matters what the server does next: if it
- * closes the connection, it has not taken any of them. */
 static step reset_refused(struct smtp_session *s, const struct smtp_reply *r)
 {
-    if (s->on_trial) return drop(s, SMTP_ERROR_CHUNK_NOT_CONSUMED, r);
-    if (s->transactions == NULL || s->transactions->end_at == 0)
-        return drop(s, SMTP_ERROR_RESET_REFUSED, r);
-    set_trouble(s, &s->status.trouble, SMTP_ERROR_RESET_REFUSED, r);
-    smtp_session_wipe(s); /* what has not left stays here */
-    s->lent.len = 0;
-    s->next = STEP_over;
-    s->reset_refused = true;
-    return STEP_mail;
+    part(s, s->transactions, s->on_trial ? SMTP_ERROR_CHUNK_NOT_CONSUMED : SMTP_ERROR_RESET_REFUSED,
+         r);
+    return STEP_over;
 }
 
 /* When this RSET was said, the transaction before may already have been refused: without it, some

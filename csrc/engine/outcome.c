@@ -141,6 +141,23 @@ step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_re
     return STEP_quit;
 }
 
+/* The server ends the conversation, by a reply to what was said before `next`. If it closes the
+ * connection now, it has taken nothing of what follows that, although ends of messages may have
+ * left. If it says more, it may have taken them: so this is waited for. */
+void part(struct smtp_session *s, const struct smtp_transaction *next, enum smtp_error error,
+          const struct smtp_reply *r)
+{
+    if (next == NULL || next->end_at == 0 || next->end_at > s->sent_len) {
+        s->next = drop(s, error, r);
+        return;
+    }
+    set_trouble(s, &s->status.trouble, error, r);
+    smtp_session_wipe(s); /* what has not left stays here */
+    s->lent.len = 0;
+    s->next = STEP_over;
+    s->parting = true;
+}
+
 /* The session is over at once, without QUIT. Trouble at QUIT itself does not count. */
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r)
 {

@@ -175,7 +175,7 @@ struct smtp_session {
     bool refused_ahead;              /* or its chunk had gone ahead */
     bool quit_wanted;                /* the caller wants QUIT once the queue is empty */
     bool quit_crossing;              /* QUIT was said after an end that was not answered yet */
-    bool reset_refused;              /* RSET was refused, and ends of messages follow it */
+    bool parting;                    /* the server ended this, but ends of messages had left */
     bool rest_wanted; /* the last transaction left recipients to a further one: no QUIT yet */
 
     /* wire.c: the stream of bytes we say */
@@ -316,6 +316,8 @@ bool dialogue_over(const struct smtp_session *s);
 /* outcome.c */
 step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
 step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply *r);
+void part(struct smtp_session *s, const struct smtp_transaction *next, enum smtp_error error,
+          const struct smtp_reply *r);
 void refuse(struct smtp_session *s, struct smtp_transaction *m, enum smtp_error error,
             const struct smtp_reply *r);
 void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp_error error,

@@ -34,8 +34,8 @@ double smtp_patience(const struct smtp_session *s, const struct smtp_clock *cloc
     enum smtp_step_patience patience = step_rows[current_step(s)].patience;
     double left = clock->deadline - now, most = clock->reply_timeout;
     bool brief = patience == PATIENCE_BRIEF && most > BRIEF_SECONDS;
-    if (patience == PATIENCE_WHOLE && !is_refused(s)) return left;
-    if (patience == PATIENCE_PARTING || brief) most = BRIEF_SECONDS;
+    if (patience == PATIENCE_WHOLE && !is_refused(s) && !s->parting) return left;
+    if (patience == PATIENCE_PARTING || brief || s->parting) most = BRIEF_SECONDS;
     most -= now - clock->moved;
     return most < left ? most : left;
 }

@@ -1,6 +1,7 @@
 /* lends.c - the messages of a pipeline whose ends are held back: which one waits, and which may end
  * without being asked for. */
 #include "lpipeline.h"
+#include "lsmtp.h"
 
 #include <time.h>
 

@@ -1,6 +1,7 @@
 /* lpipeline.c - the transactions on their way through one session, which smtp.send_many adds one by
  * one or posts in bulk, and takes back when they are over (ltaken.c). */
 #include "lpipeline.h"
+#include "lsmtp.h"
 
 enum { LIST_MAX = INT32_MAX - 1, INDEX_MAX = INT32_MAX - 1 };
 

@@ -1,5 +1,6 @@
 /* ltaken.c - what a pipeline gives back: the transactions that are over, with their receipts. */
 #include "lpipeline.h"
+#include "lsmtp.h"
 
 /* Where pipeline_take has its values. */
 enum { OUT = 2, NOW, RING };

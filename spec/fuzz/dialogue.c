@@ -89,7 +89,8 @@ struct talk {
     bool holds; /* the ends of messages back */
     bool ahead; /* chunks may go ahead, once the server has consumed the harmless one: */
     bool trial_said, in_trial, on_trial, consumes;
-    bool reset_refused;
+    bool parting; /* the server said goodbye or refused RSET, and ends had left: */
+    bool is_goodbye;
 
     /* the client's stream: offered up to `said`, sent up to `sent` */
     uint64_t said, sent;
@@ -599,13 +600,21 @@ static void check_transcript(const struct talk *t)
 
 /* ---- what the server answers ---- */
 
-static void forget_from(struct talk *t, size_t index)
+static void forget_ends(struct talk *t)
 {
-    for (size_t i = index; i < t->item_count; i++)
+    for (size_t i = 0; i < t->item_count; i++)
         t->items[i].forgotten = t->items[i].judged == 0;
 }
 
-/* What follows a RSET that was refused does not leave any more. */
+/* What follows does not leave any more. */
+static void part(struct talk *t, size_t index)
+{
+    CHECK(t->items[index].ended && t->items[index].end_at <= t->sent);
+    t->parting = true;
+    t->said = t->sent;
+    t->state = SILENT;
+}
+
 static void judge_reset(struct talk *t, const struct due *due, unsigned code)
 {
     bool accepted = code / 100 == 2 && code != 221;
@@ -613,18 +622,13 @@ static void judge_reset(struct talk *t, const struct due *due, unsigned code)
         t->consumes = accepted;
         CHECK(accepted || is_over(t));
     } else if (!accepted && !is_over(t)) {
-        CHECK(t->items[due->mail + 1].ended);
-        t->reset_refused = true;
-        t->said = t->sent;
-        t->state = SILENT;
+        part(t, due->mail + 1);
     }
     t->on_trial = false;
 }
 
 static void judge(struct talk *t, struct due *due, unsigned code)
 {
-    bool is_end = due->what == LAST || due->what == DOT;
-    if (code == 421) forget_from(t, due->what == RSET || is_end ? due->mail + 1 : due->mail);
     struct item *m = &t->items[due->mail];
     switch (due->what) {
     case MAIL: m->mail_code = code; break;
@@ -720,17 +724,20 @@ static void answered(struct talk *t)
         return;
     }
     struct due due = *due_at(t, 0);
-    if (t->reset_refused) { /* the server goes on */
+    if (t->parting) { /* the server goes on */
         CHECK(is_over(t));
         return;
     }
     judge(t, &due, t->reply_code);
+    bool is_end = due.what == LAST || due.what == DOT || due.what == RSET;
+    t->is_goodbye = t->reply_code == 421;
+    if (t->is_goodbye && !is_over(t) && !t->parting) part(t, due.mail + is_end);
     t->replies_due--;
     if (--due_at(t, 0)->count == 0) {
         t->due_first = (t->due_first + 1) % DUE_MAX;
         t->due_count--;
     }
-    if (t->reply_code == 421 || quitting) CHECK(is_over(t));
+    if (t->reply_code == 421 || quitting) CHECK(is_over(t) || t->parting);
 }
 
 static void hear_reply(struct talk *t, size_t max)
@@ -753,7 +760,7 @@ static void hear_reply(struct talk *t, size_t max)
 static void cut(struct talk *t)
 {
     t->was_cut = true;
-    if (t->reset_refused && t->reply_at == t->reply_len) forget_from(t, 0);
+    if (t->parting && t->reply_at == t->reply_len) forget_ends(t);
     smtp_recv(t->session, "", 0);
     CHECK(is_over(t));
 }

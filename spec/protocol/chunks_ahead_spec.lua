@@ -298,6 +298,52 @@ describe("A chunk", function()
    end)
 end)
 
+-- RFC 5321 3.8: it may say so in the place of any answer.
+describe("A server that says goodbye in the place of an earlier answer", function()
+   local function hear_goodbye(answers)
+      local session = consumed()
+      local mails = { add(session), add(session) }
+      said(session)
+      session:heard(("250 ok\r\n"):rep(answers) .. "421 going\r\n")
+      return session, function() return states(mails[1]) .. " " .. states(mails[2]) end
+   end
+
+   local expected = { [0] = "unsent unsent", "unsent unsent", "deferred unsent", "accepted unsent" }
+   local doubts = { [0] = "unknown unknown", "unknown unknown", "deferred unknown", "accepted unknown" }
+
+   for answers = 0, 3 do
+      it(("has taken nothing of what follows, %d answers before"):format(answers), function()
+         local session, all = hear_goodbye(answers)
+         assert.equal("recv", session:wants())
+         assert.is_true(session:patience(core.now() + 100, 60, core.now()) <= 2)
+         session:heard("")
+         assert.equal("shutting_down", session:trouble().reason)
+         assert.equal(expected[answers], all())
+         session, all = hear_goodbye(answers)
+         session:broken("timeout", "timeout", "")
+         assert.equal(expected[answers], all())
+      end)
+
+      it(("and goes on may have taken it, %d answers before"):format(answers), function()
+         for _, more in ipairs { "250 ok\r\n", "421 again\r\n", "25" } do
+            local session, all = hear_goodbye(answers)
+            session:heard(more)
+            if more == "25" then session:heard("") end
+            assert.equal("shutting_down", session:trouble().reason)
+            assert.equal(doubts[answers], all())
+         end
+      end)
+   end
+
+   it("ends the session at once where no end had left", function()
+      local session = consumed()
+      local mail = add(session)
+      session:sent(#ENVELOPE)
+      session:heard("421 going\r\n")
+      assert.same({ "nothing", "unsent" }, { session:wants(), states(mail) })
+   end)
+end)
+
 describe("A server that refuses RSET", function()
    local function refuse()
       local session = consumed()
