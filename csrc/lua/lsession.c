@@ -154,7 +154,17 @@ static int session_body(lua_State *L)
 static int session_body_end(lua_State *L)
 {
     smtp_body_end(to_session(L));
-    return 0; /* the piece stays until there is another one: some of it may not have left */
+    return 0; /* the piece stays: some of it may not have left */
+}
+
+/** session:body_forget(): what was the last piece may change, if all of it has left. */
+static int session_body_forget(lua_State *L)
+{
+    if (!smtp_session_rests(to_session(L))) return 0;
+    lua_settop(L, 1);
+    lua_pushnil(L);
+    anchor(L, "piece", 2);
+    return 0;
 }
 
 /** session:end_allowed(): the message whose end is held back may end. */
@@ -329,15 +339,20 @@ static int session_gc(lua_State *L)
 }
 
 static const luaL_Reg session_methods[] = {
-    METHOD(session, wants),       METHOD(session, flights),      METHOD(session, look),
-    METHOD(session, patience),    METHOD(session, rests),        METHOD(session, output),
-    METHOD(session, octets),      METHOD(session, sent),         METHOD(session, heard),
-    METHOD(session, tls_started), METHOD(session, body),         METHOD(session, body_end),
-    METHOD(session, broken),      METHOD(session, add),          METHOD(session, spoken),
-    METHOD(session, quit),        METHOD(session, ask),          METHOD(session, asked),
-    METHOD(session, trouble),     METHOD(session, stage),        METHOD(session, replies),
-    METHOD(session, grade),       METHOD(session, eager_failed), METHOD(session, ending),
-    METHOD(session, end_allowed), METHOD(session, chunk_failed), {NULL, NULL}};
+    METHOD(session, wants),        METHOD(session, flights),
+    METHOD(session, look),         METHOD(session, patience),
+    METHOD(session, rests),        METHOD(session, output),
+    METHOD(session, octets),       METHOD(session, sent),
+    METHOD(session, heard),        METHOD(session, tls_started),
+    METHOD(session, body),         METHOD(session, body_end),
+    METHOD(session, body_forget),  METHOD(session, broken),
+    METHOD(session, add),          METHOD(session, spoken),
+    METHOD(session, quit),         METHOD(session, ask),
+    METHOD(session, asked),        METHOD(session, trouble),
+    METHOD(session, stage),        METHOD(session, replies),
+    METHOD(session, grade),        METHOD(session, eager_failed),
+    METHOD(session, ending),       METHOD(session, end_allowed),
+    METHOD(session, chunk_failed), {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, session), {NULL, NULL}};
 

@@ -7,6 +7,7 @@
 enum {
     GATHER_LEN = 65536, /* plaintext whose records go out in one write */
     TURN_LEN = 65536,   /* ciphertext without data that one call takes, before others have a turn */
+    IDLE_LEN = 16384,   /* memory for ciphertext that a connection keeps while it waits */
     /* Records and messages without data in the life of a connection. A handshake has thirty; after
      * it come two tickets, and a KeyUpdate each few GiB. Those without end are an attack, which
      * OpenSSL would follow for as long as input comes. */
@@ -30,6 +31,15 @@ const char *tls_flush(struct smtp_socket *s, int64_t deadline_ms, bool *flushed)
     if (t->said_at > 0) (void)BIO_reset(t->said);
     t->said_at = 0;
     return NULL;
+}
+
+/* What was sent may have been a large message: gives back the memory of its ciphertext. */
+static void shrink(struct tls *t)
+{
+    BUF_MEM *large, *small;
+    if (BIO_get_mem_ptr(t->said, &large) != 1 || large->max <= IDLE_LEN) return;
+    if (BIO_pending(t->said) > 0 || (small = BUF_MEM_new()) == NULL) return;
+    BIO_set_mem_buf(t->said, small, BIO_CLOSE);
 }
 
 /* OpenSSL calls this for each record and for each message within one. */
@@ -157,6 +167,7 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
         const char *word = tls_flush(s, 0, &flushed);
         if (word != NULL && strcmp(word, "closed") != 0 && strcmp(word, "timeout") != 0)
             return word;
+        shrink(t);
         return tls_fill(s, deadline_ms, taken);
     }
     if (want != SSL_ERROR_ZERO_RETURN) {

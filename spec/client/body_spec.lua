@@ -124,6 +124,31 @@ local function repeated(piece, count)
 end
 
 describe("A message", function()
+   it("that was read from a file leaves nothing of it in memory", function()
+      local function used()
+         collectgarbage()
+         collectgarbage()
+         return collectgarbage "count"
+      end
+      local server = spec_server.new {}
+      local connection = assert(smtp.connect(options({}, { server })))
+      local file = assert(io.tmpfile())
+      file:write(("x"):rep(70), "\r\n", (("y"):rep(70) .. "\r\n"):rep(3000))
+      local function send()
+         file:seek("set", 0)
+         assert(connection:send(message { raw = file }))
+         server.taken[1] = nil
+      end
+      file:seek("set", 0)
+      assert(connection:send(message { raw = "x\r\n" }))
+      server.taken[1] = nil
+      local before = used()
+      send()
+      assert.truthy(used() - before < 100, used() - before) -- KiB: a piece has 124
+      connection:close()
+      file:close()
+   end)
+
    it("has nothing of the one before it, which was refused on its way", function()
       local refused = false
       local server = spec_server.new { reply = function(_, what)

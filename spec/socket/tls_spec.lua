@@ -179,3 +179,18 @@ describe("what a TLS connection cannot send yet", function()
       end)
    end
 end)
+
+describe("a TLS connection", function()
+   it("sends one large text after the other, and hears an answer to each", function()
+      local both = tls_pair.open()
+      for i = 1, 4 do
+         local text, heard = tostring(i):rep(60000), ""
+         assert.equal(#text, (both:drive(both.client, "send", text)))
+         while #heard < #text do heard = heard .. assert(both:drive(both.server, "receiveany", 65536)) end
+         assert.truthy(text == heard)
+         assert.equal(1, (both:drive(both.server, "send", tostring(i))))
+         assert.equal(tostring(i), (both:drive(both.client, "receiveany", 10)))
+      end
+      both:close()
+   end)
+end)

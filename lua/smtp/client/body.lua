@@ -55,4 +55,10 @@ function Body:give(session)
    return nil, nil, piece and #piece
 end
 
+--- A message is over: what was read of it needs no memory any more.
+function Body:forget(session)
+   self.spoken, self.read, self.piece = nil, nil, nil
+   session:body_forget()
+end
+
 return body

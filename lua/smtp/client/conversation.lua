@@ -217,6 +217,7 @@ function Conversation:carry(message, transaction, started, is_last)
       self.session:quit()
    end
    loop.run(self)
+   if not message.text then self.body:forget(self.session) end
    if not started then return transaction end
    local recipients, accepted, refused, reply = transaction:receipt()
    if not recipients then return transaction end
