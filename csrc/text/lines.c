@@ -94,8 +94,8 @@ static size_t take_all(const char *data, size_t len, struct smtp_lines *lines)
 
 size_t smtp_lines_take(const char *data, size_t len, struct smtp_lines *lines)
 {
-    if (__builtin_cpu_supports("avx2")) return take_all(data, len, lines);
-    return take_lines(data, len, lines);
+    return __builtin_cpu_supports("avx2") ? take_all(data, len, lines)
+                                          : take_lines(data, len, lines);
 }
 #else
 size_t smtp_lines_take(const char *data, size_t len, struct smtp_lines *lines)
