@@ -171,6 +171,7 @@ describe("a module that cannot be read when it is needed", function()
       ["options.words"] = 'send { tls = "ssl" }',
       ["outbox"] = 'safe.outbox { store = {} }',
       ["outbox.redis"] = 'safe.outbox.redis {}',
+      ["outbox.sqlite"] = 'safe.outbox { store = "/nonexistent/outbox", server = { host = "localhost" } }',
       ["result.observer"] = 'send { trace = function() end }',
       ["runtime.callers_transport"] = 'send { transport = function() end }',
       ["runtime.kept_socket"] = 'send { keepalive = { idle = 1 } }',
@@ -201,6 +202,22 @@ describe("a module that cannot be read when it is needed", function()
          assert.matches("^true\tnil\tsystem later\t[^\n]*" .. name:gsub("%.", "%%.") .. "[^\n]*no descriptors", said)
       end)
    end
+end)
+
+describe("the command whose words for errors cannot be read", function()
+   it("prints the error of the library, and tells by its status whether to try again", function()
+      local said = run [[
+         deny "cli.failure"
+         io.stderr = io.stdout
+         os.exit = function(status) print("status " .. status) end
+         for _, host in ipairs { "127.0.0.1", "a b" } do
+            arg = { [0] = "lua-smtp", "send", "-f", t.from, "-t", t.to, "--text", "x", "--host", host, "--port", "1" }
+            dofile "csrc/lua-smtp"
+         end
+      ]]
+      assert.matches("^lua%-smtp: 127%.0%.0%.1:1 cannot be reached[^\n]*\nstatus 75\n"
+         .. "lua%-smtp: host [^\n]*\nstatus 70\n$", said)
+   end)
 end)
 
 describe('require "smtp.preload"', function()
