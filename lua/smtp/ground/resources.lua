@@ -96,10 +96,9 @@ end
 ---@return table
 function system.late(name)
    note(name)
-   return setmetatable({}, { __index = function(self, key)
+   return setmetatable({}, { __index = function(_, key)
       local module, err = loaded(name)
       if not module then error(err, 0) end
-      rawset(self, key, module[key]) -- found at once from now on
       return module[key]
    end })
 end
