@@ -169,9 +169,9 @@ local function resetting(options)
    return answer, refused
 end
 
--- Any 2yz says that it was done; a connection whose RSET was refused is not used again, for QUIT neither.
+-- Any 2yz but a goodbye says that it was done; a connection whose RSET was refused is not used again, for QUIT neither.
 local after_reset = {
-   [220] = { code = 220 }, [221] = { code = 221 }, [354] = { kind = "protocol", code = 354 },
+   [220] = { code = 220 }, [221] = { kind = "protocol", code = 221 }, [354] = { kind = "protocol", code = 354 },
    [421] = { kind = "disconnected", code = 421 }, [500] = { kind = "protocol", code = 500 },
    [501] = { kind = "protocol", code = 501 }, [530] = { kind = "protocol", code = 530 },
 }
