@@ -19,9 +19,15 @@ local by_transport = setmetatable({}, { __mode = "k" })
 -- By record: the conversation that tries. One that was abandoned is collected, and tries no more.
 local trying = setmetatable({}, { __mode = "kv" })
 
+local places = setmetatable({}, { __mode = "k" }) -- by server, which never changes
+
 local function place(server)
-   return ("%s %s %s"):format(server.socket or server.host, server.port,
+   local name = places[server]
+   if name then return name end
+   name = ("%s %s %s"):format(server.socket or server.host, server.port,
       server.proxy and server.proxy.url or "")
+   places[server] = name
+   return name
 end
 
 local function records(server)
