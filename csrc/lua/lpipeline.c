@@ -106,8 +106,10 @@ static int post_half(lua_State *L, struct pipeline *p)
         lua_rawgeti(L, ring, place);
         lua_rawgeti(L, list, p->offer.at);
         if (!lua_istable(L, message)) break;
+        const struct smtp_transaction *last = lua_touserdata(L, old);
+        if (known == NULL && last != NULL) known = &last->from;
         struct smtp_text id;
-        if (!push_plain(L, message, words, 0, known, lua_isuserdata(L, old) ? old : 0, &id)) break;
+        if (!push_plain(L, message, words, 0, known, last != NULL ? old : 0, &id)) break;
         struct smtp_transaction *m = lua_touserdata(L, made);
         m->text = text_arg(L, text);
         lua_rawseti(L, ring, place);

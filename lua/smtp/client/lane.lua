@@ -222,7 +222,7 @@ end
 ---@return number|nil       if not, in how many seconds there may be
 function Lane:add_next()
    local queue, conv = self.queue, self.conv
-   if self.taken >= (self.max or math.huge) then return false end
+   if self.max and self.taken >= self.max then return false end
    if conv.io and may_post(queue) and post_next(self) then -- what is observed is more than a post
       return true
    end

@@ -231,7 +231,7 @@ local function flights(conversation, io, once, pipeline)
          reply_timeout, conversation.moved, once, pipeline)
       conversation.moved = moved
       if is_ours ~= "again" or posted > 0 then return want, is_ours == true, posted end
-      loop.note_failure(conversation)
+      if conversation.record then loop.note_failure(conversation) end
       local failure = sock.wait and sock:wait()
       if failure then lost(conversation, "raised", failure) end
    end

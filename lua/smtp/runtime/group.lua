@@ -10,7 +10,7 @@ local user_call = require "smtp.options.user_call"
 
 local group = {}
 
-local now, pack = core.now, user_call.pack
+local now, pack, ceil = core.now, user_call.pack, math.ceil
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local PAUSE = 0.001        -- seconds between two turns if a job waits for something unknown
@@ -36,13 +36,13 @@ end
 -- For at most so many seconds; `watch` waits in an event loop. -> the indices of those that can go
 -- on, and what is wrong with that loop
 local function wait_for_sockets(watch, socks, seconds)
-   seconds = math.min(seconds, LONG)
+   if seconds > LONG then seconds = LONG end
    if watch then return watch:wait(socks, seconds) end
    if #socks == 0 then -- a transport of the caller's needs no smtp.socket
       core.sleep(seconds)
       return socks
    end
-   return system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000), true) or {}
+   return system.load("smtp.socket").wait(socks, ceil(seconds * 1000), true) or {}
 end
 
 -- ---- jobs ----
@@ -162,7 +162,8 @@ end
 local function wake(self)
    local pause, sleeping = self.pause, self.sleeping
    for i = 1, #sleeping do pause = math.min(pause, sleeping[i].due - now()) end
-   if #self.waiting > 0 or pause > 0 then wake_sockets(self, math.max(pause, 0)) end
+   if pause < 0 then pause = 0 end
+   if self.waiting[1] or pause > 0 then wake_sockets(self, pause) end
    if sleeping[1] then wake_sleepers(self) end
 end
 
@@ -192,7 +193,8 @@ end
 ---@return string|nil    what is wrong with the event loop
 ---@return any cause     what it raised
 function group.wait(sock, watch)
-   if group.own() then return coroutine.yield(WAIT, sock) end
+   local thread = coroutine.running()
+   if thread and groups[thread] then return coroutine.yield(WAIT, sock) end
    return select(2, wait_for_sockets(watch, { sock }, LONG))
 end
 
