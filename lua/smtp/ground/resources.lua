@@ -10,6 +10,10 @@ local system = {}
 --- The hint for a file that cannot be read.
 system.PATH_HINT = "Check the path, or its permissions"
 
+--- The hint where this process has no descriptors or no memory left.
+system.LACK_HINT = "Free what this process does not need, or raise its limits (descriptors: "
+   .. "ulimit -n; memory: ulimit -v), then try again"
+
 -- ENOMEM, ENFILE, EMFILE: the same numbers on every Unix.
 local lacking = { [12] = true, [23] = true, [24] = true }
 
@@ -79,7 +83,7 @@ local PRELOAD_HINT = "A program that changes its root or is upgraded while it ru
 local function loaded(name)
    local module, why, lack = system.load(name)
    if module then return module end
-   return nil, system.error(why, not lack and PRELOAD_HINT or nil)
+   return nil, system.error(why, lack and system.LACK_HINT or PRELOAD_HINT)
 end
 
 --- A module of this library that is loaded when something needs it: a function that returns it.

@@ -3,6 +3,8 @@
 -- follows each remedy that names an option.
 -- @module smtp.result.remedies
 
+local resources = require "smtp.ground.resources"
+
 local remedies = {}
 
 --- Where the kind and the reason of an error decide.
@@ -91,8 +93,7 @@ remedies.of_reason = {
    },
    system = {
       threads = "Raise the limit of processes (ulimit -u), or give an address as host",
-      system = "Free what this process does not need, or raise its limits (descriptors: ulimit -n; "
-         .. "memory: ulimit -v), then try again",
+      system = resources.LACK_HINT,
    },
    resolve = {
       unknown_host = "Check the spelling of host",

@@ -167,6 +167,7 @@ function verdict.unexplained(conv, trouble, facts, recipients, lack)
       name_by_code(recipients)
       verdict.add_recipients(err, recipients)
    end
+   if trouble.kind == "system" then err.hint = err.hint or system.LACK_HINT end
    err.hint = (err.hint and err.hint .. ". " or "") .. "More is not known: " .. lack.what
    return errors.new(trouble.kind, err)
 end
