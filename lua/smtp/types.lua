@@ -792,7 +792,8 @@
 ---@field stats fun(self: smtp.Outbox): smtp.OutboxStats  Counts the messages by state.
 --- Sends a message now, and again to recipients that have failed. It also ends a pause.
 ---@field retry fun(self: smtp.Outbox, id: string): true
----@field cancel fun(self: smtp.Outbox, id: string): true  Does not send a message that waits.
+--- Does not send a message that waits. Recipients in doubt are cancelled if they prove not to have it.
+---@field cancel fun(self: smtp.Outbox, id: string): true
 --- Settles a doubt: the recipients have the message, or get it now.
 ---@field resolve fun(self: smtp.Outbox, id: string, word: "sent"|"unsent"): true
 ---@field close fun(self: smtp.Outbox): true  Closes the store.
