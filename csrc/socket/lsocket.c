@@ -290,7 +290,7 @@ static void set_duplex(lua_State *L)
 static void prevent_unloading(void)
 {
     Dl_info self;
-    if (dladdr((void *)(size_t)luaopen_smtp_socket, &self) != 0 && self.dli_fname != NULL)
+    if (dladdr((void *)(size_t)luaopen_smtp_socket, &self) != 0)
         (void)dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 

@@ -208,7 +208,6 @@ const char *stream_send(struct smtp_socket *s, const void *data, size_t len, siz
 const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len)
 {
     *data = (const char *)stream_input();
-    *len = 0;
     if (s->fd < 0) return words_say(s->text, "closed", "not connected");
     if (max > SOCKET_INPUT_MAX) max = SOCKET_INPUT_MAX;
     int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);

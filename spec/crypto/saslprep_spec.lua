@@ -1,4 +1,6 @@
+local command = require "spec.tools.command"
 local crypto = require "smtp.crypto"
+local interpreter = require("spec.tools.peer").interpreter
 
 describe("SASLprep", function()
    for _, row in ipairs { -- RFC 4013 3
@@ -32,5 +34,28 @@ describe("SASLprep", function()
 
    it("makes a space of every kind of space (RFC 4013 2.1)", function()
       assert.equal("a b c", crypto.saslprep "a\194\160b\226\128\131c")
+   end)
+end)
+
+describe("SASLprep", function()
+   it("keeps no memory", function()
+      if os.getenv "SMTP_SANITIZED" then return end -- sanitizers see that themselves, and keep memory
+      local name = os.tmpname()
+      command.write(name, [[
+         local crypto, text = require "smtp.crypto", ("\195\164"):rep(2000)
+         local function pages()
+            for _ = 1, 1000 do crypto.saslprep(text) end
+            collectgarbage()
+            local file = io.open "/proc/self/statm"
+            local count = file and select(2, file:read("*n", "*n")) or 0
+            if file then file:close() end
+            return count
+         end
+         pages()
+         local before = pages()
+         print(pages() - before)]])
+      local said = command.own(interpreter .. " " .. name)
+      os.remove(name)
+      assert.truthy(tonumber(said) and tonumber(said) < 500, said) -- of 1,000 that one text after the other would take
    end)
 end)
