@@ -8,6 +8,7 @@
 --
 -- With "check" it changes nothing, and ends with 1 where the file is not current.
 package.path = "lua/?.lua;.ci/?.lua;?.lua;" .. package.path
+package.cpath = "build/lua5.4/?.so;" .. package.cpath
 
 local annotations = require "annotations"
 local proofs = require "spec.proof.proofs"
