@@ -143,7 +143,9 @@ const char *resolve_take(struct resolving *job, int port, struct address *list, 
                          char text[SOCKET_TEXT_MAX])
 {
     char done;
-    if (read(job->pipe[0], &done, 1) != 1) return words_say(text, "again", "still looking");
+    if (read(job->pipe[0], &done, 1) != 1)
+        return words_say(text, errno == EINTR ? "again" : "system", "cannot look up %s: %s",
+                         job->host, strerror(errno));
     if (job->error != 0) return explain(job, text);
     bool six_first = job->answer->ai_family == AF_INET6;
     const int families[2] = {six_first ? AF_INET6 : AF_INET, six_first ? AF_INET : AF_INET6};

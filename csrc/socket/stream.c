@@ -79,10 +79,12 @@ static bool set_recv_timeout(struct smtp_socket *s, int64_t deadline_ms)
 
 /* ---- the descriptor ---- */
 
-/* Returns what errno says; NULL: the call would wait. */
-static const char *trouble(struct smtp_socket *s)
+/* Returns what errno says; NULL: the call would wait. Signals without end do not outlast the
+ * deadline. */
+static const char *trouble(struct smtp_socket *s, int64_t deadline_ms)
 {
     int error = errno;
+    if (error == EINTR && wait_is_over(deadline_ms)) return words_say(s->text, "timeout", "%s", "");
     if (error == EINTR) return "again";
     if (error == EAGAIN || error == EWOULDBLOCK) return NULL;
     return words_say(s->text, words_of_errno(error, "closed"), "%s", strerror(error));
@@ -124,7 +126,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             return NULL;
         }
         if (n == 0) return words_say(s->text, "closed", "%s", "");
-        const char *word = trouble(s);
+        const char *word = trouble(s, deadline_ms);
         if (word == NULL) word = wait_to_read(s, deadline_ms);
         if (word != NULL) return word;
     }
@@ -150,6 +152,7 @@ static const char *wait_to_write(struct smtp_socket *s, int64_t deadline_ms, boo
     bool later = s->nonblocking && !wait_is_over(deadline_ms);
     const char *word = wait_fd(s->fd, events, later ? 0 : deadline_ms, &ready);
     *readable = word == NULL && (ready & (POLLOUT | POLLERR | POLLHUP)) == 0;
+    if (word == NULL && !*readable && wait_is_over(deadline_ms)) word = "timeout";
     if (word == NULL) return NULL;
     if (later && strcmp(word, "timeout") == 0) return stream_put_off(s, events, deadline_ms);
     return words_say(s->text, word, "%s", "");
@@ -169,7 +172,7 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
             *written = (size_t)n;
             return NULL;
         }
-        const char *word = trouble(s);
+        const char *word = trouble(s, deadline_ms);
         if (word != NULL) return word;
         word = wait_to_write(s, deadline_ms, &readable);
         if (readable) s->heard = true;

@@ -29,7 +29,8 @@ const char *wait_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms)
     int ready = poll(fds, count, left > INT_MAX ? INT_MAX : (int)left);
     if (ready > 0) return NULL;
     if (ready == 0) return "timeout";
-    return errno == EINTR ? "again" : "system";
+    if (errno != EINTR) return "system";
+    return wait_is_over(deadline_ms) ? "timeout" : "again"; /* even if signals come without end */
 }
 
 const char *wait_fd(int fd, short events, int64_t deadline_ms, short *ready)

@@ -1,5 +1,6 @@
 -- Calls that wait in an event loop. What they send and report is compared by client/differential_spec.lua.
 local core = require "smtp.core"
+local event_loop = require "smtp.runtime.event_loop"
 local outboxes = require "spec.tools.outboxes"
 local peer = require "spec.tools.peer"
 local poll_loop = require "spec.tools.poll_loop"
@@ -386,3 +387,28 @@ describe("a method of a connection", function()
    end)
 end)
 
+describe("where this machine cannot wait for sockets", function()
+   local wait = socket and socket.wait
+
+   after_each(function() socket.wait = wait end)
+
+   it("each finds out by itself whether it can go on, and is in time", function()
+      socket.wait = function() return nil, "system", "cannot wait" end
+      assert.same({ 1, 2 }, event_loop.poll({ socket.new(), socket.new() }, 60))
+      socket.wait = function() return nil, "again", "cannot wait" end
+      assert.same({}, event_loop.poll({ socket.new() }, 60))
+   end)
+
+   it("messages are sent, or fail when their time is over", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:send("220 hi\r\n")
+         repeat until line(sock) == ""
+      ]]
+      socket.wait = function() return nil, "system", "cannot wait" end
+      local summary = assert(safe.send_many({ host = "127.0.0.1", port = other.port, tls = "skip", timeout = 1 },
+         { message }))
+      assert.equal("timeout", summary.results[1].kind)
+      other.finish()
+   end)
+end)

@@ -52,6 +52,23 @@ end
 
 -- ---- sockets ----
 
+--- Wait for sockets, each of which said "again", without the loop.
+---@param socks userdata[]   of smtp.socket
+---@param seconds number     at most
+---@param with_flights? boolean  see socket.wait
+---@return integer[] indices the sockets that can go on: all, where this machine lacks what it needs
+--   to tell, so that each finds out by itself, and whether its time is over
+function event_loop.poll(socks, seconds, with_flights)
+   local indices, why = system.load("smtp.socket").wait(socks, math.ceil(seconds * 1000),
+      with_flights)
+   if indices then return indices end
+   indices = {}
+   if why == "again" then return indices end
+   core.sleep(SHORTEST)
+   for i = 1, #socks do indices[i] = i end
+   return indices
+end
+
 local Watch = { __name = "smtp.Watch" }
 Watch.__index = Watch
 
@@ -79,18 +96,18 @@ local function poller_of(self, socket, socks)
 end
 
 -- Looks again and again, less and less often.
-local function look(self, socket, socks, seconds)
+local function look(self, socks, seconds)
    local ends, pause = core.now() + seconds, SHORTEST
    repeat
       local failure, cause = event_loop.sleep(self.loop, math.min(pause, ends - core.now()))
       if failure then return failure, cause end
       pause = math.min(2 * pause, LONGEST)
-   until core.now() >= ends or #(socket.wait(socks, 0) or socks) > 0
+   until core.now() >= ends or #event_loop.poll(socks, 0) > 0
 end
 
 local function wait_for_several(self, socket, socks, seconds)
    local poller = poller_of(self, socket, socks)
-   if not poller then return look(self, socket, socks, seconds) end
+   if not poller then return look(self, socks, seconds) end
    local failure, cause = run(self.loop, "wait", poller:fd(), "r", seconds)
    poller:wait(0) -- what is not watched again is not reported again
    return failure, cause
@@ -116,7 +133,7 @@ function Watch:wait(socks, seconds)
       failure, cause = event_loop.sleep(self.loop, seconds)
    end
    -- Of several it must be known which; a single one finds out when it goes on.
-   local indices = socks[2] and socket.wait(socks, 0) or socks[1] and { 1 } or {}
+   local indices = socks[2] and event_loop.poll(socks, 0) or socks[1] and { 1 } or {}
    for i = 1, #indices do self.watched[socks[indices[i]]] = nil end
    return indices, failure, cause
 end

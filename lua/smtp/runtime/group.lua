@@ -5,7 +5,6 @@
 local core = require "smtp.core"
 local errors = require "smtp.errors"
 local event_loop = require "smtp.runtime.event_loop"
-local system = require "smtp.ground.resources"
 local user_call = require "smtp.options.user_call"
 
 local group = {}
@@ -42,7 +41,7 @@ local function wait_for_sockets(watch, socks, seconds)
       core.sleep(seconds)
       return socks
    end
-   return system.load("smtp.socket").wait(socks, ceil(seconds * 1000), true) or {}
+   return event_loop.poll(socks, seconds, true)
 end
 
 -- ---- jobs ----
