@@ -52,10 +52,10 @@ function Outbox:put(message, given)
    local outgoing
    outgoing, err = entries.compose(message, self.settings.server)
    if not outgoing then return nil, err end
-   local record, pieces, trouble = entries.record(outgoing, chosen.id, self.now(), chosen.at)
-   if not record then return nil, trouble end
-   local is_new
-   is_new, err = self.store:put(self.settings.name, record, pieces)
+   local record, pieces, is_new
+   record, pieces, err = entries.record(outgoing, chosen.id, self.now(), chosen.at)
+   if record then is_new, err = self.store:put(self.settings.name, record, pieces) end
+   entries.release(outgoing)
    if is_new == nil then return nil, err end
    return chosen.id
 end

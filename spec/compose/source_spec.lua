@@ -118,3 +118,54 @@ describe("a source of a function", function()
       assert.equal("raw can be read only once", trouble.what)
    end)
 end)
+
+describe("files", function()
+   local open = io.open
+
+   after_each(function() io.open = open end) -- luacheck: ignore
+
+   it("that were read in part are closed when the message is over", function()
+      local path, files = os.tmpname(), {}
+      local file = assert(open(path, "wb"))
+      file:write(("x"):rep(500000))
+      file:close()
+      io.open = function(name, ...) -- luacheck: ignore
+         local opened, why, errno = open(name, ...)
+         if name == path then files[#files + 1] = opened end
+         return opened, why, errno
+      end
+      local stops_at = { [talk.options { attachments = { { path = path } }, raw = false, text = "x" }] = "data" }
+      for options in pairs(stops_at) do
+         local sink = safe.sink { capabilities = { "CHUNKING" }, faults = { data = "452 4.3.1 no room" } }
+         options.transport, options.host, options.port = sink:transport(), nil, nil
+         options.tls, options.timeout = "skip", 20
+         assert.is_nil(safe.send(options))
+      end
+      os.remove(path)
+      assert.truthy(#files > 0)
+      for i = 1, #files do assert.equal("closed file", io.type(files[i])) end
+   end)
+
+   it("in which the place to read from cannot be found again are not sent from another place", function()
+      for fails_at = 2, 4 do
+         local count, at = 0, 3
+         local file = { read = function(_, len) return len == 0 and "" or nil end, seek = function(_, whence, place)
+            count = count + 1
+            if count == fails_at then return nil, "Input/output error" end
+            at = whence == "end" and 9 or place or at
+            return at
+         end }
+         local one, why = source.of_file(file)
+         if fails_at == 2 then
+            assert.falsy(one.again) -- it has no end: it is read from where it is
+            assert.equal(3, at)
+         elseif fails_at == 3 then
+            assert.same({ nil, "Input/output error" }, { one, why })
+         else
+            local piece, trouble = one.open()()
+            assert.is_false(piece)
+            assert.equal("Input/output error", trouble.cause)
+         end
+      end
+   end)
+end)

@@ -168,10 +168,11 @@ function Connection:send(t)
       if message then ok, err = delivery.sign(server, message, started) end
       if not ok then return nil, err end
    end
-   ok, err = enter(self, started, message)
-   if not ok then return nil, err end
    local receipt
-   receipt, err = carry(self, message, started)
+   ok, err = enter(self, started, message)
+   if ok then receipt, err = carry(self, message, started) end
+   delivery.release(message)
+   if not ok then return nil, err end
    local observe = server.observe
    if observe then observers.tell_result(observe, receipt, err, core.now() - started) end
    return receipt, err

@@ -195,7 +195,7 @@ function Conversation:send(message, transaction, pipeline)
    if self.pace and self.sock.rests and self.session:rests() then self.sock:rests() end
    if pipeline then
       self.deadline = pipeline:add(transaction, message.text, message, message.started,
-         message.result ~= nil)
+         message.result ~= nil or not message.text) -- delivery.release: it may have files
    else
       self.session:add(transaction, message.text)
    end

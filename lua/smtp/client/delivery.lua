@@ -32,6 +32,12 @@ function delivery.sign(server, message, started)
    return sign.message(message, delivery.deadline(server, message, started))
 end
 
+--- A message is over: the files that it was read from are closed.
+function delivery.release(message)
+   local source = message.source
+   if source and source.close then source.close() end
+end
+
 --- A connection with its conversation begun; with a list of hosts, with the first that greets.
 ---@param server smtp.Server
 ---@param deadline number    core.now() at which all must be over
@@ -230,6 +236,7 @@ end
 ---@return table|nil err
 function delivery.send(server, message, started)
    local receipt, err = send(server, message, started)
+   delivery.release(message)
    local observers = server.observe and load_observers()
    if observers then
       observers.tell_result(server.observe, receipt, err, core.now() - started)

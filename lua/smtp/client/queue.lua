@@ -139,6 +139,7 @@ function Queue:finish(conv, entry, transaction)
       return self:put_back(entry)
    end
    local receipt, err = delivery.outcome(conv, entry, result, entry.started)
+   delivery.release(entry)
    self:tell(entry.index, receipt, err, entry.started)
 end
 
@@ -237,6 +238,7 @@ end
 function Queue:fail(entry, err)
    local result = entry.result
    if result then err = verdict.partly(err, result.recipients) end
+   delivery.release(entry)
    self:tell(entry.index, nil, err, entry.started)
 end
 

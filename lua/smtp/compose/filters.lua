@@ -54,15 +54,16 @@ function filters.encoded(inner, kind, size)
    if type(inner) == "string" then
       return #inner <= JOINED_MAX and core.encode(inner, kind) or encoded_string(inner, kind, size)
    end
-   return { size = size, again = inner.again, steady = inner.steady, open = function(reuse)
-      local read, encoder = inner.open(reuse), core.encoder(kind)
-      local feed = reuse and encoder.fill or encoder.feed
-      return encoded_reader(encoder, function()
-         local piece, trouble = read()
-         if piece then return feed(encoder, piece) end
-         return piece, trouble
-      end)
-   end }
+   return { size = size, again = inner.again, steady = inner.steady, close = inner.close,
+      open = function(reuse)
+         local read, encoder = inner.open(reuse), core.encoder(kind)
+         local feed = reuse and encoder.fill or encoder.feed
+         return encoded_reader(encoder, function()
+            local piece, trouble = read()
+            if piece then return feed(encoder, piece) end
+            return piece, trouble
+         end)
+      end }
 end
 
 -- A text in quoted-printable. Its size is known only when it is encoded, so that it is kept: it is
@@ -203,6 +204,15 @@ local function merged(pieces)
    return list
 end
 
+-- A function that closes all of these sources; nil where none of them has to be closed.
+local function closing(list)
+   local has_files = false
+   for i = 1, #list do has_files = has_files or list[i].close ~= nil end
+   return has_files and function()
+      for i = 1, #list do source.close(list[i]) end
+   end or nil
+end
+
 --- Join several strings and sources. The result is a string where all are strings and small
 -- together.
 ---@param pieces (string|smtp.Source)[]
@@ -216,6 +226,7 @@ function filters.join(pieces)
       all.size = all.size and one.size and all.size + one.size or nil
       all.again, all.steady = all.again and one.again, all.steady and one.steady
    end
+   all.close = closing(list)
    function all.open(reuse)
       local i, read = 0, nil
       return function()

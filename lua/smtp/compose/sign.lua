@@ -36,9 +36,11 @@ local function take_apart(message, deadline)
       return fields and { header_fields = fields, text = text, body_at = at }, err
    end
    local head, body, has_body = filters.split(whole)
-   if not head then return nil, body end
-   local fields, err = dkim.headers(head)
-   return fields and { header_fields = fields, body = body, has_body = has_body }, err
+   local fields, err = nil, body
+   if head then fields, err = dkim.headers(head) end
+   if fields then return { header_fields = fields, body = body, has_body = has_body } end
+   source.close(whole)
+   return nil, err
 end
 
 local function set_text(message, text)
@@ -83,6 +85,7 @@ local function sign_source(message, parts, deadline)
    local fields = parts.header_fields
    local body, trouble = readable(parts.body, deadline)
    if not body then return source.failure(trouble) end
+   parts.body = body
    local state, why = hash(message.signers, body, deadline)
    if not state then return source.failure(why) end
    local signatures, err = dkim.finish(state, fields)
@@ -104,6 +107,14 @@ local function sign_source(message, parts, deadline)
    return true
 end
 
+-- -> true | nil, err
+local function sign_parts(message, parts, deadline)
+   if parts.text then
+      return sign_text(message, parts.header_fields, parts.text, parts.body_at)
+   end
+   return sign_source(message, parts, deadline)
+end
+
 --- Sign a message that has signers. Reads its body, which may yield.
 ---@param message smtp.OutgoingMessage   becomes the signed one
 ---@param deadline number                core.now() at which the reading must be over
@@ -114,10 +125,9 @@ function sign.message(message, deadline)
    local parts, trouble = message, nil
    if not message.header_fields then parts, trouble = take_apart(message, deadline) end
    if not parts then return source.failure(trouble) end
-   if parts.text then
-      return sign_text(message, parts.header_fields, parts.text, parts.body_at)
-   end
-   return sign_source(message, parts, deadline)
+   local ok, err = sign_parts(message, parts, deadline)
+   if not ok then source.close(parts.body) end
+   return ok, err
 end
 
 return sign

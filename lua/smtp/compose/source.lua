@@ -17,6 +17,7 @@ local source = {}
 ---@field again boolean|nil    it can be opened again
 ---@field steady boolean|nil   its bytes are the same each time
 ---@field text string|nil      all bytes, where they are one string
+---@field close function|nil    () closes the files that readers left open before their end
 
 -- Bytes read at once: whole lines of base64, which are then under 128 KiB, for which the systems of
 -- memory do not ask the kernel each time.
@@ -143,8 +144,14 @@ end
 ---@param begin function    the reader of `inner` -> a reader
 ---@return smtp.Source
 function source.through(inner, size, begin)
-   return { size = size, again = inner.again, steady = inner.steady,
+   return { size = size, again = inner.again, steady = inner.steady, close = inner.close,
       open = function() return begin(inner.open()) end }
+end
+
+--- Nothing is read from this source any more: files are closed now, not by the next collection.
+---@param one string|smtp.Source|nil
+function source.close(one)
+   if type(one) == "table" and one.close then one.close() end
 end
 
 --- The source of an outgoing message's bytes.
@@ -199,6 +206,7 @@ function source.of_path(path)
    end
    local size = file:seek("end")
    file:close()
+   local handles = setmetatable({}, { __mode = "k" }) -- that are open
    return { size = size, again = true, open = function(reuse)
       local handle, reason, number = io.open(path, "rb")
       if not handle then
@@ -206,11 +214,20 @@ function source.of_path(path)
          return function() return failed(path .. " could not be opened", reason, lack) end
       end
       handle:setvbuf("no") -- each piece is one call
+      handles[handle] = true
       local read = read_file(handle, size, path, PIECE, reuse)
       return function()
          local piece, trouble = read()
-         if not piece then handle:close() end
+         if not piece then
+            handles[handle] = nil
+            handle:close()
+         end
          return piece, trouble
+      end
+   end, close = function()
+      for handle in next, handles do
+         handles[handle] = nil
+         handle:close()
       end
    end }
 end
@@ -221,12 +238,17 @@ end
 function source.of_file(file)
    local at = file:seek("cur")
    local last = at and file:seek("end")
-   local known = last and file:seek("set", at) ~= nil
-   local some, why = true, nil
+   local known, some, why = nil, true, nil
+   if last then known, why = file:seek("set", at) end
    if known then some, why = file:read(0) end
-   if not some and why then return nil, why end -- as for a directory
+   if not some and why or last and not known then return nil, why end -- as for a directory
+   known = known ~= nil
    return { size = known and last - at or nil, again = known, open = function(reuse)
-      if known then file:seek("set", at) end
+      local found, reason = true, nil
+      if known then found, reason = file:seek("set", at) end
+      if not found then
+         return function() return failed("the file could not be read", reason) end
+      end
       return read_file(file, known and last - at or nil, "the file", BLOCKS, reuse, true)
    end }
 end

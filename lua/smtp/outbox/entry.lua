@@ -120,6 +120,12 @@ function entry.compose(options, server)
    return ok and message or nil, err
 end
 
+--- The message is not read any more: its files are closed.
+---@param message smtp.OutgoingMessage
+function entry.release(message)
+   source.close(message.source)
+end
+
 --- The record of a message.
 ---@param message smtp.OutgoingMessage   from entry.compose
 ---@param id string
