@@ -151,6 +151,12 @@ static const luaL_Reg functions[] = {METHOD(crypto, scram),    METHOD(crypto, sa
                                      METHOD(crypto_lua, hmac), METHOD(crypto_lua, digest),
                                      METHOD(crypto, pbkdf2),   {NULL, NULL}};
 
+/* Has libcrypto the memory to begin? Where it has not, it is not called: it would crash. */
+static bool can_begin(void)
+{
+    return OPENSSL_init_crypto(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default() != NULL;
+}
+
 /* The process may carry another OpenSSL than the one this was built for, as nginx builds do. It is
  * asked for its version before any other call; with a wrong one, none follows. */
 LCOMPAT_OPEN(crypto)
@@ -159,6 +165,7 @@ LCOMPAT_OPEN(crypto)
     if (major != OPENSSL_VERSION_MAJOR)
         return luaL_error(L, "smtp.crypto is built for OpenSSL %d, and this process has OpenSSL %d",
                           OPENSSL_VERSION_MAJOR, major);
+    if (!can_begin()) return luaL_error(L, "not enough memory for libcrypto");
     new_class(L, SCRAM, scram_methods, scram_lua_gc);
     lcompat_newlib(L, functions);
     set_number(L, "name_max", SCRAM_NAME_MAX);

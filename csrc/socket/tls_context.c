@@ -124,6 +124,15 @@ static const char *load_own(struct tls_context *c, const struct tls_settings *se
     return NULL;
 }
 
+/* OpenSSL may leave out what it has no memory for, and report no failure: a certificate that it is
+ * to trust, or a cipher. */
+static const char *find_lack(struct tls_context *c)
+{
+    unsigned long newest;
+    int lack = take_errors(&newest);
+    return lack != 0 ? words_say(c->text, "system", "%s", strerror(lack)) : NULL;
+}
+
 const char *tls_context_open(struct tls_context *c, const struct tls_settings *settings)
 {
     ERR_clear_error();
@@ -142,7 +151,8 @@ const char *tls_context_open(struct tls_context *c, const struct tls_settings *s
     }
     SSL_CTX_set_verify(c->ctx, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_verified);
     const char *option = load_trust(c, settings);
-    return option != NULL ? option : load_own(c, settings);
+    if (option == NULL) option = load_own(c, settings);
+    return option != NULL ? option : find_lack(c);
 }
 
 const char *tls_context_pin(struct tls_context *c, const char *base64, size_t len)

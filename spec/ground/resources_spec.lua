@@ -3,6 +3,7 @@
 local certs = require "spec.tools.certs"
 local command = require "spec.tools.command"
 local peer = require "spec.tools.peer"
+local system = require "smtp.ground.resources"
 
 local path, key = certs.make()("good")
 
@@ -195,5 +196,14 @@ describe("where a sink has no room for its certificate", function()
          if line:find("No such file or directory", 1, true) then count = count + 1 end
       end
       assert.truthy(count > 0, said)
+   end)
+end)
+
+describe("A module for which there is no memory", function()
+   it("is lacking now, not for ever", function()
+      package.preload["spec.lacking"] = function() error("not enough memory for libcrypto", 0) end
+      local module, why, lack = system.load "spec.lacking"
+      package.preload["spec.lacking"] = nil
+      assert.same({ nil, "spec.lacking cannot be loaded: not enough memory", true }, { module, why, lack })
    end)
 end)

@@ -1,5 +1,6 @@
 local certs = require "spec.tools.certs"
 local safe = require "smtp.safe"
+local tls_context = require "smtp.runtime.tls_context"
 local tls_server = require "spec.tools.tls_server"
 
 local cert = certs.make()
@@ -26,5 +27,38 @@ describe("the files of TLS", function()
       _, err = safe.send { host = "localhost", port = 1, tls = "require", tls_ca_file = own, from = "a@b", to = "c@d",
          text = "" }
       assert.equal("tls_ca_file", err.option)
+   end)
+end)
+
+describe("the settings of TLS", function()
+   local server = { tls_verify = true, tls_ca_file = (cert "ca") }
+
+   it("are the same for the same options, until a handshake with them has failed", function()
+      local first = assert(tls_context.get(server))
+      local other = { tls_verify = true, tls_ca_file = (cert "ca") }
+      assert.equal(first, tls_context.get(other))
+      tls_context.forget(first)
+      local second = assert(tls_context.get(server))
+      assert.not_equal(first, second)
+      assert.equal(second, tls_context.get(other))
+      tls_context.forget(first) -- once more, and those of another host
+      tls_context.forget {}
+      assert.equal(second, tls_context.get(server))
+   end)
+
+   it("are others after a handshake that a certificate has ended, for whatever reason", function()
+      local made, socket = 0, require "smtp.socket"
+      local make = socket.tls_context
+      socket.tls_context = function(options)
+         made = made + (options.server and 0 or 1)
+         return make(options)
+      end
+      send "good"
+      send "good"
+      local before = made
+      send "unknown_issuer"
+      send "good"
+      socket.tls_context = make
+      assert.equal(before + 1, made)
    end)
 end)

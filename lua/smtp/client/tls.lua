@@ -52,6 +52,7 @@ function tls.handshake(conversation, seconds)
    end
    if why == "raised" then return nil, sock:trouble "tls" end
    local other = other_troubles[why]
+   if not other or why == "system" then runtime.forget_tls(conversation.context) end
    if not other then return nil, tls.trouble(why, text, hint) end
    return nil, { kind = other[1], reason = other[2], stage = "tls",
       text = text ~= "" and text or nil }

@@ -32,6 +32,9 @@ end
 
 -- Without free descriptors `require` finds no file, and reports that there is none.
 local function why_not_loaded(name, said)
+   if tostring(said):find("not enough memory", 1, true) then
+      return name .. " cannot be loaded: not enough memory", true
+   end
    local file, why, errno = io.open("/dev/null", "rb")
    if file then file:close() end
    if system.lacks(errno) then

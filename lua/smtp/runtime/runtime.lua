@@ -111,6 +111,11 @@ function runtime.transport(server, fresh)
    return sock, nil, nil, context
 end
 
+--- The handshake with these settings failed, for whatever reason: see tls_context.forget.
+function runtime.forget_tls(context)
+   if context ~= nil then tls_context.forget(context) end
+end
+
 --- Call a method of a transport or a listener until it is done or fails: "again" is no failure. A
 -- socket that does not wait says so, and any other one that a signal interrupted.
 ---@param waiter? table      waiter:wait() is called before the method is called again; what it

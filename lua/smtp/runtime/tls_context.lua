@@ -28,6 +28,8 @@ end
 -- server.
 local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
 
+local by_context = setmetatable({}, { __mode = "k" }) -- the same
+
 local function key_of(server)
    return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
       server.tls_ca_path or "", server.tls_cert or "", server.tls_key or "",
@@ -70,7 +72,16 @@ local function make(server, stamp)
       min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
    }
    if not context then return nil, tls_context.unusable(option, why, server["tls_" .. option]) end
-   return contexts:set(key, { context = context, stamp = stamp })
+   by_context[context] = { context = context, stamp = stamp }
+   return contexts:set(key, by_context[context])
+end
+
+--- A handshake failed. OpenSSL may be at fault: where it had no memory for a moment, it remembers
+-- of a certificate or a cipher that it is of no use. The next connection has other settings.
+---@param context any
+function tls_context.forget(context)
+   local entry = by_context[context]
+   if entry then entry.stamp = nil end
 end
 
 --- The settings for this server.
