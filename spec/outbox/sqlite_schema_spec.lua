@@ -1,6 +1,7 @@
 -- Files that are no store, or not a store of this version.
 local outboxes = require "spec.tools.outboxes"
 local raw = require "smtp.sqlite_store"
+local schema = require "smtp.outbox.sqlite_schema"
 local sqlite = require "smtp.outbox.sqlite"
 
 local function refused(path)
@@ -132,5 +133,27 @@ describe("The file of a store", function()
       assert.equal("later", err.retry)
       assert.matches("the store /nonexistent/mail.db", err.what)
       assert.matches("folder", err.hint)
+   end)
+end)
+
+describe("a database that fails while it is opened", function()
+   it("at whichever question gives its word and its sentence", function()
+      local db, fails_at, count = nil, 0, nil
+      local function asked(name)
+         return function(_, ...)
+            count = count + 1
+            if count == fails_at then return nil, "io", "disk I/O error" end
+            return db[name](db, ...)
+         end
+      end
+      local failing = { run = asked "run", rows = asked "rows" }
+      repeat
+         fails_at, count, db = fails_at + 1, 0, assert(raw.open(outboxes.path(), 0))
+         local ok, word, sentence = schema.prepare(failing)
+         if not ok then assert.same({ "io", "disk I/O error" }, { word, sentence }) end
+         db:close()
+      until ok
+      outboxes.clean()
+      assert.truthy(fails_at > 10, fails_at)
    end)
 end)

@@ -1,4 +1,5 @@
 -- What becomes of a message.
+local core = require "smtp.core"
 local doubts = require "smtp.outbox.doubt"
 local encoding = require "smtp.outbox.encoding"
 local records = require "spec.tools.outbox_records"
@@ -138,5 +139,21 @@ describe("Decisions", function()
       assert.equal("queued: queued doubt", states_of(states.retried(record_of("failed", "doubt"),
          NOW)))
       assert.is_nil(states.retried(record_of("sent", "doubt"), NOW))
+   end)
+end)
+
+describe("The number of a claim", function()
+   local random = core.random
+
+   after_each(function() core.random = random end)
+
+   it("differs from the one before, where this system has no random bytes as well", function()
+      assert.not_equal(states.new_claim(), states.new_claim())
+      core.random = function() return nil end
+      local first = states.new_claim()
+      core.sleep(0.001)
+      local second = states.new_claim()
+      assert.not_equal(first, second)
+      assert.equal(second, math.floor(second))
    end)
 end)

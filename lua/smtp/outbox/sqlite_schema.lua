@@ -153,8 +153,10 @@ end
 local function check_version(db)
    local count, word, sentence = value_of(db, "SELECT count(*) FROM sqlite_master")
    if not count then return nil, word, sentence end
-   local version = value_of(db, "PRAGMA user_version")
-   local application = value_of(db, "PRAGMA application_id")
+   local version, application
+   version, word, sentence = value_of(db, "PRAGMA user_version")
+   if version then application, word, sentence = value_of(db, "PRAGMA application_id") end
+   if not application then return nil, word, sentence end
    if version > VERSION and application == APPLICATION then
       return nil, "newer", ("the file has version %d of the schema, and this library knows %d")
          :format(version, VERSION)
