@@ -36,6 +36,10 @@ return {
    { "crashes", "A message that outbox:put has accepted is sent once, or has failed, or is in doubt.",
       "SIGKILL and power loss at each statement of the store and octets of the dialogue",
       "KILLS=3 " .. specs .. "spec/live/outbox_crash_spec.lua" },
+   { "failing", "On a machine that fails, what a send returns is true, and the next one works.",
+      "each errno of each system call, allocations of C and Lua, interrupted calls, single bytes, another time of day",
+      "FAILING=40 " .. specs .. "spec/failing spec/ground/resources_spec.lua spec/live/outbox_disk_spec.lua "
+      .. "spec/runtime/kept_socket_spec.lua" },
    { "secrets", "No secret is in an error, a trace or a log, nor in memory of C after its use.",
       "all specs, whose output is searched for all passwords", specs .. "$(.ci/specs)" },
    { "servers", "It works with the servers that people run.",
