@@ -9,7 +9,7 @@ local user_call = require "smtp.options.user_call"
 
 local group = {}
 
-local now, pack, ceil = core.now, user_call.pack, math.ceil
+local now, pack = core.now, user_call.pack
 local unpack = table.unpack or unpack -- luacheck: ignore
 
 local PAUSE = 0.001        -- seconds between two turns if a job waits for something unknown
