@@ -13,8 +13,8 @@ local rooms = { -- the files of a folder, the folder of their specs: the first t
    { "^csrc/lua/([a-z0-9_]+)%.c$", "core" },
    { "^csrc/(%a+/[a-z0-9_]+)%.c$" },
 }
-local apart = { project = true, live = true, hosts = true, browser = true, exhaust = true, failing = true, regress = true, diagnosis = true,
-   peers = true, fuzz = true }
+local apart = { project = true, live = true, hosts = true, browser = true, exhaust = true, regress = true, diagnosis = true,
+   failing = true, peers = true, fuzz = true }
 
 local function spec_of(path)
    for _, room in ipairs(rooms) do
