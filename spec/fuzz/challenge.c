@@ -315,8 +315,8 @@ static void begin_scram(struct talk *t, enum kind kind)
 }
 
 /* One step, with the challenge in a block of its own. It hashes so little that it ends at once. */
-static const char *step_scram(struct talk *t, const char *data, size_t len, struct smtp_text *answer,
-                              bool *content)
+static const char *step_scram(struct talk *t, const char *data, size_t len,
+                              struct smtp_text *answer, bool *content)
 {
     bool was_over = t->scram.state == SCRAM_OVER || t->scram.state == SCRAM_CONTENT;
     bool proved = t->proved && t->scram.state == SCRAM_FINAL;

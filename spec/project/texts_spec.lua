@@ -39,7 +39,7 @@ end
 -- A command of the shell, the name of a media type, a header, and a line of a transcript.
 local function is_code(text)
    for _, part in ipairs { "openssl req", "MIME-Version: ", "application/octet-stream", " bytes of the message)\n",
-      "esac" } do
+      "esac", "ON CONFLICT", "UNION ALL SELECT" } do
       if text:find(part, 1, true) then return true end
    end
 end
