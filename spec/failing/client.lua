@@ -138,7 +138,7 @@ local function try(name, plan)
       local ok, why = xpcall(play, debug.traceback, name, plan, path)
       if not ok then print(why) end
       io.stdout:flush()
-      os.exit(true, true)
+      os.exit(0, true)
    end
    local status, signal = faults.wait(child)
    local truth, sizes = settle()

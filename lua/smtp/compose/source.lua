@@ -227,7 +227,7 @@ function source.of_path(path)
    end, close = function()
       for handle in next, handles do
          handles[handle] = nil
-         handle:close()
+         if io.type(handle) == "file" then handle:close() end -- the collector was not here before
       end
    end }
 end
