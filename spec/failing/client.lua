@@ -135,7 +135,7 @@ local function try(name, plan)
    for _, file in ipairs { "report", "box", "box-wal", "box-shm" } do os.remove(folder .. "/" .. file) end
    local child = faults.fork(SECONDS)
    if child == 0 then
-      local ok, why = xpcall(play, debug.traceback, name, plan, path)
+      local ok, why = xpcall(function() play(name, plan, path) end, debug.traceback)
       if not ok then print(why) end
       io.stdout:flush()
       os.exit(0, true)
