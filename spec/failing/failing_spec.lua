@@ -57,7 +57,7 @@ describe("A machine that fails", function()
 
    if not is_sanitized then
       it("to give memory to Lua lets Lua say so, and the next message is sent", function()
-         try("lua", 599, SENDS)
+         try("lua", 599, (SENDS:gsub("loop ", "")))
       end)
 
       it("to give memory to C, at the start of a program or later, sends nothing by mistake", function()
