@@ -142,12 +142,18 @@ describe("Decisions", function()
    end)
 end)
 
-describe("The number of a claim", function()
+describe("The random name of a step, and the number of a claim", function()
    local random = core.random
 
    after_each(function() core.random = random end)
 
-   it("differs from the one before, where this system has no random bytes as well", function()
+   it("differ without random bytes: names at once", function()
+      assert.equal(16, #states.new_name())
+      core.random = function() return nil end
+      assert.not_equal(states.new_name(), states.new_name())
+   end)
+
+   it("differ without random bytes: numbers in time", function()
       assert.not_equal(states.new_claim(), states.new_claim())
       core.random = function() return nil end
       local first = states.new_claim()

@@ -1,10 +1,10 @@
 --- The Redis store: claims, marks, results, and leases that have ended.
 -- @module smtp.outbox.redis_delivery
 
-local core = require "smtp.core"
 local keys = require "smtp.outbox.redis_keys"
 local link = require "smtp.outbox.redis_link"
 local scripts = require "smtp.outbox.redis_scripts"
+local states = require "smtp.outbox.states"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local text, member = keys.text, keys.member
@@ -70,7 +70,7 @@ end
 
 -- The random name of a result, which it keeps when it is committed again: it counts once.
 local function step_of(self, result)
-   self.steps[result] = self.steps[result] or core.random(16)
+   self.steps[result] = self.steps[result] or states.new_name()
    return self.steps[result]
 end
 
@@ -117,7 +117,7 @@ end
 -- More results than one script takes are committed before it: each one counts once by its step.
 function methods:commit(outbox, results, marks)
    local counted, marked, steps = {}, {}, {}
-   for i = 1, #marks do steps[i] = core.random(16) end
+   for i = 1, #marks do steps[i] = states.new_name() end
    for first = 1, math.max(#results, 1), COMMITTED_MAX do
       local some = { unpack(results, first, math.min(#results, first + COMMITTED_MAX - 1)) }
       local own = first + #some > #results and marks or {}

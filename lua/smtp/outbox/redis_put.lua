@@ -6,6 +6,7 @@ local errors = require "smtp.errors"
 local keys = require "smtp.outbox.redis_keys"
 local link = require "smtp.outbox.redis_link"
 local scripts = require "smtp.outbox.redis_scripts"
+local states = require "smtp.outbox.states"
 local stores = require "smtp.outbox.store"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
@@ -46,7 +47,7 @@ end
 -- The number of a new message: by the second in which it is put, and larger than the newest one of
 -- this store. Other processes may use it at the same time: then the next one is taken.
 local function next_number(self, record)
-   local a, b = core.random(2):byte(1, 2)
+   local a, b = (core.random(2) or "\1\1"):byte(1, 2)
    local step = 1 + (a * 256 + b) % STEP_MAX
    self.newest = math.max(record.created % SECONDS * NUMBERS, self.newest) + step
    return self.newest
@@ -107,7 +108,7 @@ local function put_pieces(self, outbox, record, put, pieces)
 end
 
 function methods:put(outbox, record, pieces)
-   local put = core.random(16)
+   local put = states.new_name()
    local done, err
    if pieces then
       done, err = put_pieces(self, outbox, record, put, pieces)

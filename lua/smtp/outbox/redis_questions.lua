@@ -1,10 +1,10 @@
 --- The Redis store: questions about what is in it, and notes.
 -- @module smtp.outbox.redis_questions
 
-local core = require "smtp.core"
 local keys = require "smtp.outbox.redis_keys"
 local link = require "smtp.outbox.redis_link"
 local scripts = require "smtp.outbox.redis_scripts"
+local states = require "smtp.outbox.states"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local READ_MAX = 50      -- records in one script
@@ -108,7 +108,7 @@ end
 
 function methods:set_note(outbox, old, new)
    local done, err = link.run(self.link, scripts.set_note, self:keys_of(outbox),
-      { core.random(16), old, new })
+      { states.new_name(), old, new })
    if not done then return nil, err end
    return done == 1
 end

@@ -30,6 +30,18 @@ function states.of(list)
    return state
 end
 
+local count = 0 -- names without random bytes
+
+--- A random name, for a step that may be repeated and counts once. Where this system has no random
+-- bytes it is made of the time, a count and an address in memory.
+---@return string
+function states.new_name()
+   local bytes = core.random(16)
+   if bytes then return bytes end
+   count = count + 1
+   return ("%.0f %d %s"):format(core.now() * 1000000, count, tostring(states))
+end
+
 --- A random number: that of a claim, or of a change that ends one. Where this system has no random
 -- bytes it is the time in microseconds, which two claims of one message have to differ in.
 ---@return integer
