@@ -236,8 +236,9 @@ describe("A server that failed at what follows the end of a message", function()
 
    if package.loaded.ngx then
       it("is tried by no other connection while nginx pauses after the write that failed", function()
-         local nginx, over, thread, has_paused = package.loaded.ngx, 0, nil, false
-         local sleep, send_all = nginx.sleep, spec_server.new().send
+         local over, thread, has_paused = 0, nil, false
+         local pace = require "smtp.runtime.nginx.pace"
+         local work, send_all = pace.work, spec_server.new().send
          local function send_and_die(self, data)
             local count = send_all(self, data)
             if not self.hurt then return count end
@@ -252,15 +253,15 @@ describe("A server that failed at what follows the end of a message", function()
                held = at > 1 and function() return not servers[1].hurt end or nil }
          end)
          -- The pause of the first connection, which has three messages at most, lasts until the others are done.
-         function nginx.sleep(seconds)
+         function pace.work(seconds)
             local is_it = coroutine.running() == thread and servers[1].hurt
             has_paused = has_paused or is_it
-            while is_it and over < 9 do sleep(0.001) end
-            sleep(seconds)
+            while is_it and over < 9 do package.loaded.ngx.sleep(0.001) end
+            work(seconds)
          end
          local ok, why = pcall(safe.send_many, options, messages(12), { connections = 2, per_connection = 3,
             on_result = function() over = over + 1 end })
-         nginx.sleep = sleep
+         pace.work = work
          assert(ok, why)
          assert.same({ true, 12, 1, 1 }, { has_paused, over, sum(servers, "hurt"), sum(servers, "crossings") })
       end)

@@ -1,4 +1,5 @@
 -- outbox:run over time: retries, pauses, crashes, stopping. The clock is set by the waiting itself.
+local environment = require "smtp.runtime.environment"
 local outboxes = require "spec.tools.outboxes"
 
 local message, states = outboxes.message, outboxes.states
@@ -221,16 +222,18 @@ end)
 describe("an event loop that fails", function()
    after_each(outboxes.clean)
 
-   it("ends outbox:run, with its cause", function()
-      local case = outboxes.new()
-      put(case, 1)
-      local cause = {}
-      case.box.sleep = function() return "the loop is gone", cause end
-      local totals, err = case.box:run()
-      assert.is_nil(totals)
-      assert.same({ "source", "loop", "outbox:run stopped, because the event loop failed: the loop is gone" },
-         { err.kind, err.reason, err.what })
-      assert.equal(cause, err.cause)
-      assert.equal("sent", case.box:get("m1").state)
-   end)
+   if not environment.is_nginx() then -- where outbox:run does not wait for messages
+      it("ends outbox:run, with its cause", function()
+         local case = outboxes.new()
+         put(case, 1)
+         local cause = {}
+         case.box.sleep = function() return "the loop is gone", cause end
+         local totals, err = case.box:run()
+         assert.is_nil(totals)
+         assert.same({ "source", "loop", "outbox:run stopped, because the event loop failed: the loop is gone" },
+            { err.kind, err.reason, err.what })
+         assert.equal(cause, err.cause)
+         assert.equal("sent", case.box:get("m1").state)
+      end)
+   end
 end)

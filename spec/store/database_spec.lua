@@ -95,13 +95,18 @@ describe("A database", function()
             fn()
          end
          finalize(again)
-         for _ = 1, 1000 do
+         -- The next collection begins at once, however large the heap is (Lua 5.5 has another word for it).
+         local is_old, pause = pcall(collectgarbage, "setpause", 1)
+         local rows, word
+         for _ = 1, 10000 do
             is_reading = true
-            local rows, word = read()
+            rows, word = read()
             is_reading = false
-            if has_run then return rows, word end
+            if has_run then break end
          end
-         error "no finalizer ran"
+         if is_old then collectgarbage("setpause", pause) end
+         assert(has_run, "no finalizer ran")
+         return rows, word
       end
 
       it("is closed after that", function()
