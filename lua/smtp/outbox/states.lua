@@ -30,7 +30,7 @@ function states.of(list)
    return state
 end
 
-local count = 0 -- names without random bytes
+local names = 0 -- made without random bytes
 
 --- A random name, for a step that may be repeated and counts once. Where this system has no random
 -- bytes it is made of the time, a count and an address in memory.
@@ -38,8 +38,8 @@ local count = 0 -- names without random bytes
 function states.new_name()
    local bytes = core.random(16)
    if bytes then return bytes end
-   count = count + 1
-   return ("%.0f %d %s"):format(core.now() * 1000000, count, tostring(states))
+   names = names + 1
+   return ("%.0f %d %s"):format(core.now() * 1000000, names, tostring(states))
 end
 
 --- A random number: that of a claim, or of a change that ends one. Where this system has no random
