@@ -1,6 +1,7 @@
 -- Prints all texts of the library that people read: the reasons with sentence and hint, then the others.
 
 package.path = "lua/?.lua;?.lua;" .. package.path
+package.cpath = "build/lua5.4/?.so;" .. package.cpath
 
 local reasons = require "smtp.result.reasons"
 local remedies = require "smtp.result.remedies"

@@ -16,6 +16,8 @@ struct smtp_io {
     /** For socket.wait, where a flight waits for the socket, or NULL: goes on with it. Returns
      * whether it waits again, so that nothing else has to know. */
     bool (*go_on)(void *flight);
+    /** Where `go_on` is set: the socket is freed before the flight. */
+    void (*forget)(void *flight);
     void *flight;
 };
 

@@ -209,6 +209,8 @@ static bool count_reply(struct smtp_session *s, struct smtp_transaction *m, step
 {
     bool is_spoken = m == s->spoken;
     if (--m->due_count > 0) return false;
+    /* Its chunk went ahead and is still being said: what the answers mean waits for its own. */
+    if (is_spoken && m->exact && s->next == STEP_octets) return false;
     m->crossing = false;
     if (is_spoken && (!m->has_outcome || next == STEP_final)) return true;
     learn_outcome(s, m);

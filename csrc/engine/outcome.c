@@ -126,7 +126,8 @@ static void end_all(struct smtp_session *s, enum smtp_error error, const struct 
     if (s->status.trouble.error == SMTP_ERROR_NONE) set_trouble(s, &s->status.trouble, error, r);
     if (blames_eager(s, error)) s->status.eager_failed = true;
     /* A connection that was dead before it was used again shows nothing. */
-    if (s->on_trial && is_of_server(error) && s->status.replies > 1) s->status.chunk_failed = true;
+    bool alive = s->status.replies > 1 || error == SMTP_ERROR_CHUNK_NOT_CONSUMED;
+    if (s->on_trial && is_of_server(error) && alive) s->status.chunk_failed = true;
     pick_bystanders(s, error);
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         break_transaction(s, m);

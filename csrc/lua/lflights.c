@@ -94,6 +94,12 @@ static bool go_on(void *flight)
     return f->again;
 }
 
+/* The socket is freed first, as a collector may do. */
+static void forget_socket(void *flight)
+{
+    ((struct flights *)flight)->io = NULL;
+}
+
 void flights_forget(struct flights *waiting)
 {
     if (waiting->io != NULL) waiting->io->go_on = NULL;
@@ -116,6 +122,7 @@ static void keep_waiting(const struct flights *f, struct flights *waiting)
     *waiting = *f;
     waiting->L = NULL;
     waiting->io->go_on = go_on;
+    waiting->io->forget = forget_socket;
     waiting->io->flight = waiting;
 }
 

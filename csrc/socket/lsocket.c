@@ -189,7 +189,10 @@ static int socket_close(lua_State *L)
 /* The collector closes the descriptor and writes nothing: the process may be a forked child. */
 static int socket_gc(lua_State *L)
 {
-    stream_drop(to_socket(L, 1));
+    struct smtp_socket *s = to_socket(L, 1);
+    if (s->io.go_on != NULL) s->io.forget(s->io.flight);
+    s->io.go_on = NULL;
+    stream_drop(s);
     return 0;
 }
 

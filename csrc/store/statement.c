@@ -233,25 +233,42 @@ int database_run_each(lua_State *L)
     return 1;
 }
 
-/* What is pushed may make Lua collect garbage, and a finalizer close the database: that waits. */
+struct listing {
+    sqlite3_stmt *statement;
+    void (*push)(lua_State *L, sqlite3_stmt *statement, int names);
+    int code; /* of the last step */
+};
+
+/* (listing) -> the rows */
+static int list_rows(lua_State *L)
+{
+    struct listing *l = lua_touserdata(L, 1);
+    push_names(L, l->statement);
+    int names = lua_gettop(L);
+    lua_newtable(L);
+    for (int count = 1; (l->code = sqlite3_step(l->statement)) == SQLITE_ROW; count++) {
+        l->push(L, l->statement, names);
+        lua_rawseti(L, -2, count);
+    }
+    return 1;
+}
+
+/* What is pushed may make Lua collect garbage, and a finalizer close the database: that waits.
+ * Where Lua has no memory for it, the statement ends all the same: it would hold its snapshot. */
 static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement, int names))
 {
     struct store_database *self;
-    sqlite3_stmt *statement;
-    int code, count = begin(L, &self, &statement);
+    struct listing l = {.push = push};
+    int count = begin(L, &self, &l.statement);
     if (count > 0) return count;
+    lua_pushcfunction(L, list_rows);
+    lua_pushlightuserdata(L, &l);
     self->readers++;
-    push_names(L, statement);
-    int names = lua_gettop(L);
-    lua_newtable(L);
-    for (count = 1; (code = sqlite3_step(statement)) == SQLITE_ROW; count++) {
-        push(L, statement, names);
-        lua_rawseti(L, -2, count);
-    }
-    count = code == SQLITE_DONE ? 1 : store_failure(L, self->handle, code);
-    (void)rest(statement);
+    bool raised = lua_pcall(L, 1, 1, 0) != 0;
+    count = raised || l.code == SQLITE_DONE ? 1 : store_failure(L, self->handle, l.code);
+    (void)rest(l.statement);
     store_end_reading(self);
-    return count;
+    return raised ? lua_error(L) : count;
 }
 
 /** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */

@@ -45,3 +45,16 @@ describe("An interruption", function()
          .. "earlier recipients have it", fate { mail, part, final, accepted, mail, part })
    end)
 end)
+
+describe("A message that was accepted", function()
+   it("is reported, though the words for those that were refused cannot be loaded", function()
+      local name, safe = "smtp.cli.wording", require "smtp.safe"
+      local loaded, send = package.loaded[name], safe.send
+      finally(function() package.loaded[name], package.preload[name], safe.send = loaded, nil, send end)
+      package.loaded[name] = nil
+      package.preload[name] = function() error("no descriptors", 0) end
+      local receipt = { refused = { { address = "b@example.net" } } }
+      function safe.send() return receipt end
+      assert.equal(receipt, sending.deliver {})
+   end)
+end)

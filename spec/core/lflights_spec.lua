@@ -245,4 +245,25 @@ describe("the part of the loop in C", function()
       sock:close()
       other.finish()
    end)
+
+   -- The sanitizers see what is written to memory that was freed.
+   it("may wait for a socket that is collected", function()
+      if package.loaded.ngx then return end
+      local options, socket = { domain = "me.example" }, require "smtp.socket"
+      local listener = assert(socket.listen("127.0.0.1", 0, 5))
+      local _, port = listener:getsockname()
+      local one = core.session(options)
+      do
+         local sock = socket.new()
+         sock:settimeouts(10000, 10000, 10000)
+         assert(sock:connect("127.0.0.1", port))
+         sock:nonblocking(true)
+         local _, _, is_again = one:flights(sock:io(), core.now() + 10, 5, core.now())
+         assert.equal("again", is_again)
+         sock:close()
+      end
+      for _ = 1, 4 do collectgarbage() end
+      assert.equal("recv", core.session(options, nil, one):wants())
+      listener:close()
+   end)
 end)

@@ -262,7 +262,7 @@ describe("explanations that cannot be read", function()
             print(#err.recipients, err.recipients[1].state, err.recipients[1].reason, err.recipients[1].retry)
          ]]):format(name), "c@d")
          assert.matches("^recipients_refused\trefused\t550\tnever\tno\nsmtp: 127%.0%.0%.1:%d+ [^\n]*"
-            .. "%(550 5%.1%.1%): no such user[^\n]* More is not known: smtp%.client%.evidence [^\n]*\n"
+            .. "%(550 5%.1%.1%): no such user[^\n]* No explanation is available: smtp%.client%.evidence [^\n]*\n"
             .. "1\trefused\trefused\tnever\n$", said)
       end)
    end)
@@ -284,7 +284,7 @@ describe("explanations that cannot be read", function()
          local _, err = safe.send(t)
          show(err)
       ]])
-      assert.matches("^connect\t%a+\tnil\tlater\tno\nsmtp: 127%.0%.0%.1:1 [^\n]*More is not known", said)
+      assert.matches("^connect\t%a+\tnil\tlater\tno\nsmtp: 127%.0%.0%.1:1[^\n]*No explanation is available", said)
    end)
 
    it("leave a doubt a doubt", function()
@@ -309,6 +309,6 @@ describe("explanations that cannot be read", function()
       ]]):format(other.port))
       other.finish()
       assert.matches("^disconnected\tclosed\tnil\tdoubt\tmaybe\n[^\n]*may have been delivered[^\n]* Check whether the "
-         .. "message arrived[^\n]* More is not known", said)
+         .. "message arrived[^\n]* No explanation is available", said)
    end)
 end)

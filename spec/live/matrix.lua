@@ -119,7 +119,7 @@ end
 --- The cases: the head of the column, what it means, and a function that returns the cell; nil where the server
 --- does not have what the case needs.
 matrix.cases = {
-   { "clear text", "a message without TLS, to the octet: dots, UTF-8, a line of 900 octets", function(live)
+   { "clear text", "a message without TLS, to the byte: dots, UTF-8, a line of 900 bytes", function(live)
       local options = at(live, live.ports.plain and "plain" or "lmtp")
       if not options then return nil end
       send(live, options, ".\n..\n.dots\n\nGrüße, привет\n" .. ("x"):rep(900) .. "\n\n.\n")
@@ -131,7 +131,7 @@ matrix.cases = {
       assert(receipt.tls.state == "on" and receipt.auth.mechanism, "no TLS, or no login")
       return "yes"
    end },
-   { "TLS", "the same with TLS from the first octet", function(live)
+   { "TLS", "the same with TLS from the first byte", function(live)
       if not live.ports.smtps then return nil end
       assert.equal("on", send(live, at(live, "smtps"), "implicit\n").tls.state)
       return "yes"
@@ -184,7 +184,7 @@ matrix.cases = {
    { "200 eager", "the same with `pipelining = \"eager\"`", function(live)
       return many(live, "eager")
    end },
-   { "5 MB", "a message of 5 MB from a function, to the octet", function(live)
+   { "5 MB", "a message of 5 MB from a function, to the byte", function(live)
       local line, count = ("."):rep(99) .. "\n", 0
       local options = at(live, nil, { raw = function()
          count = count + 1

@@ -105,6 +105,20 @@ describe("a conversation that has worked", function()
       assert.same({ 0, 100 }, { slept, asked })
    end)
 
+   it("keeps its place where so many wait that it takes long", function()
+      local turns, at = 0, ngx.timer.at
+      replace(ngx.timer, "at", function(_, fn)
+         return at(0.003, function()
+            turns = turns + 1
+            fn()
+         end)
+      end)
+      local threads = {}
+      for i = 1, 100 do threads[i] = ngx.thread.spawn(function() pace.work(LONG) end) end
+      for i = 1, 100 do ngx.thread.wait(threads[i]) end
+      assert.truthy(turns >= 99, turns)
+   end)
+
    it("goes on at once where it was little", function()
       pace.work(LONG)
       local asked = 0

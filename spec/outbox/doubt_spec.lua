@@ -93,6 +93,7 @@ describe("A message that no server has", function()
       assert.equal("doubt: doubt cancelled", states_of(record))
       local late = states.released(record_of("queued", "queued"), NOW)
       assert.equal("cancelled: cancelled cancelled", states_of(doubts.after_doubt(record, late, NOW)))
+      assert.equal("queued: queued queued", states_of(late)) -- as it was: a person may still decide anew
    end)
 
    it("is sent again after it was cancelled, where a person decides so", function()

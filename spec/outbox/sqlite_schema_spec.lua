@@ -55,6 +55,8 @@ describe("The file of a store", function()
       add(5, "claimed", 41, 9, 1, "m", "h")
       add(6, "doubt", 50, 9, 1, "", "h")
       add(7, "arriving", 60, 0, 0, "", "")
+      add(8, "sent", 70, 0, 1, "", "h")
+      db:run "DELETE FROM messages WHERE number = 8" -- purged: its number is not used again
       db:run "DELETE FROM bodies WHERE number = 3"
       db:run "INSERT INTO pieces VALUES (3, 1, x'70')"
       db:close()
@@ -69,6 +71,7 @@ describe("The file of a store", function()
          assert.same({ "f", "r", 5, 6, i == 5 and "m" or "" }, { one.facts, one.recipients, one.created, one.since,
             one.ending })
       end
+      assert.same({ { 8 } }, store.db:rows "SELECT seq FROM sqlite_sequence WHERE name = 'messages'")
       assert.same({ 20, 30, 31, 40, 41, 50 }, due)
       assert.same({ 7, 7, 0, 8, 9, 9 }, claims)
       assert.is_nil((store:get("box", "m7")))
@@ -80,7 +83,7 @@ describe("The file of a store", function()
       assert.equal("p", store:read(3, 1))
       assert.is_true(store:put("box", { id = "new", due = 1, created = 1, since = 1, size = 1, body = "x",
          facts = "f", recipients = "r", addresses = "" }))
-      assert.equal(8, store:get("box", "new").number)
+      assert.equal(9, store:get("box", "new").number)
    end)
 
    it("is refused if it belongs to another program", function()

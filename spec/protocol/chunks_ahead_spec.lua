@@ -425,3 +425,86 @@ describe("A connection to a server that runs chunks as commands", function()
       assert.same({ "protocol", "chunk", "rset", "now" }, { err.kind, err.reason, err.stage, err.retry })
    end)
 end)
+
+-- A server that refuses what it is told to, with what it was sent and has not been read of its replies.
+local function model(refuses)
+   local self = { replies = "", taken = 0, foreign = 0 }
+   local input, need, has_sender, has_recipient = "", 0, false, false
+
+   local function reply(text) self.replies = self.replies .. text .. "\r\n" end
+
+   local answers = {
+      MAIL = function()
+         has_sender = not refuses "MAIL"
+         reply(has_sender and "250 ok" or "550 no")
+      end,
+      RCPT = function()
+         local is_taken = has_sender and not refuses "RCPT"
+         has_recipient = has_recipient or is_taken
+         reply(is_taken and "250 ok" or "550 no")
+      end,
+      RSET = function()
+         has_sender, has_recipient = false, false
+         reply "250 ok"
+      end,
+   }
+
+   local function chunk(data)
+      if data:find "BDAT" or data:find "RSET" then self.foreign = self.foreign + 1 end
+      self.taken = self.taken + (has_recipient and 1 or 0)
+      reply(has_recipient and "250 taken" or "503 no recipient")
+      has_sender, has_recipient = false, false
+   end
+
+   function self.hear(data)
+      input = input .. data
+      while true do
+         if need > 0 then
+            if #input < need then return end
+            data, input, need = input:sub(1, need), input:sub(need + 1), 0
+            chunk(data)
+         else
+            local line, rest = input:match "^([^\n]*)\r\n(.*)$"
+            if not line then return end
+            input = rest
+            need = tonumber(line:match "^BDAT (%d+)") or 0
+            if need == 0 then answers[line:sub(1, 4)]() end
+         end
+      end
+   end
+   return self
+end
+
+describe("Answers that come while a chunk is being said", function()
+   for _, refused in ipairs { "none", "MAIL", "RCPT" } do
+      it("find all of it sent first, and nothing else in it; refused: " .. refused, function()
+         for seed = 1, 40 do
+            math.randomseed(seed)
+            local session = consumed { window = seed % 2 * 200 }
+            local mx = model(function(verb) return verb == refused and math.random(2) == 1 end)
+            local mails = {}
+            for i = 1, 4 do
+               local text = (("x"):rep(62) .. "\r\n"):rep(math.random(1, 4000))
+               mails[i] = add(session, { size = #text, source_len = #text }, text)
+            end
+            for _ = 1, 5000 do
+               local want = session:wants()
+               if want == "ready" then break end
+               if mx.replies ~= "" and math.random(2) == 1 then
+                  local count = math.random(#mx.replies)
+                  session:heard(mx.replies:sub(1, count))
+                  mx.replies = mx.replies:sub(count + 1)
+               elseif want == "send" then
+                  local data = session:output()
+                  local count = math.random(#data)
+                  mx.hear(data:sub(1, count))
+                  session:sent(count)
+               end
+            end
+            local accepted = 0
+            for i = 1, 4 do accepted = accepted + (states(mails[i]) == "accepted" and 1 or 0) end
+            assert.same({ seed, "ready", 0, mx.taken }, { seed, session:wants(), mx.foreign, accepted })
+         end
+      end)
+   end
+end)

@@ -10,7 +10,7 @@ local system = require "smtp.ground.resources"
 local load_progress = system.loader "smtp.result.progress"
 local outbox_options = system.late "smtp.cli.outbox_options"
 local trace = system.late "smtp.cli.trace"
-local wording = system.late "smtp.cli.wording"
+local load_wording = system.loader "smtp.cli.wording"
 
 local sending = {}
 
@@ -107,7 +107,8 @@ function sending.deliver(options)
    local finish = sending.watch_options(options)
    local receipt, err = safe.send(options)
    finish(receipt ~= nil)
-   if receipt and receipt.refused[1] then wording.apply(receipt) end
+   local wording = receipt and receipt.refused[1] and load_wording() -- the message was accepted
+   if wording then wording.apply(receipt) end
    return receipt, err
 end
 

@@ -25,6 +25,11 @@ local other_troubles = {
    protocol = { "protocol", "tls_flood" }, system = { "system", "resources" },
 }
 
+-- Verdicts on the server's certificate that are certain, whatever the state of OpenSSL.
+local is_certain = { ["certificate:expired"] = true, ["certificate:not_yet_valid"] = true,
+   ["certificate:wrong_host"] = true, ["certificate:self_signed"] = true,
+   ["certificate:pin_mismatch"] = true }
+
 --- What is known about TLS that is on. Whether the server is verified is decided here and nowhere
 -- else: the sockets of this library know it, and a transport of the caller's declares it.
 ---@return table   version, cipher, verified, resumed
@@ -52,7 +57,9 @@ function tls.handshake(conversation, seconds)
    end
    if why == "raised" then return nil, sock:trouble "tls" end
    local other = other_troubles[why]
-   if not other or why == "system" then runtime.forget_tls(conversation.context) end
+   if why == "system" or not other and not is_certain[why] then
+      runtime.forget_tls(conversation.context)
+   end
    if not other then return nil, tls.trouble(why, text, hint) end
    return nil, { kind = other[1], reason = other[2], stage = "tls",
       text = text ~= "" and text or nil }

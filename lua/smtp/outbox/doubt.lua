@@ -57,8 +57,9 @@ end
 local function known_of(one, known, claim)
    if one.state ~= "doubt" or one.claim ~= claim then return nil end
    if not known or known.state == "doubt" then return nil end
-   if known.state == "queued" and one.is_cancelled then
-      known.state, known.reason = "cancelled", "cancelled"
+   if known.state == "queued" and one.is_cancelled then -- `known` stays: a person may decide anew
+      return { address = known.address, state = "cancelled", reason = "cancelled",
+         code = known.code, enhanced = known.enhanced, text = known.text }
    end
    return known
 end

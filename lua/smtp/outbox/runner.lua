@@ -65,7 +65,10 @@ local function claim(self)
       count)
    if not list then return fail(self, err) end
    self.claimed, self.first, self.taken = list, 1, self.taken + #list
-   for i = 1, #list do self.held[list[i].number] = list[i] end
+   for i = 1, #list do
+      local number = list[i].number
+      self.held[number], self.results.stored[number] = list[i], nil
+   end
    return list[1] ~= nil
 end
 

@@ -76,6 +76,9 @@ local from_first = {
       END, due, since, claim, attempts, NULL, history FROM old
       WHERE state NOT IN ('queued', 'claimed') OR attempts > 0 OR history <> x'']],
    "INSERT INTO notes SELECT outbox, note FROM old_notes",
+   -- Numbers are never used again.
+   "DELETE FROM sqlite_sequence WHERE name = 'messages'",
+   "INSERT INTO sqlite_sequence SELECT 'messages', seq FROM sqlite_sequence WHERE name = 'old'",
    "DROP TABLE old", "DROP TABLE old_pieces", "DROP TABLE old_notes", "DROP TABLE bodies",
 }
 

@@ -160,15 +160,18 @@ end
 function verdict.unexplained(conv, trouble, facts, recipients, lack)
    local err = { transcript = {} }
    verdict.settle(conv, trouble, facts)
-   trouble.sentence = trouble.sentence or ("failed (%s, at the stage %s)"):format(
-      trouble.reason, trouble.stage or "connect")
+   if not trouble.sentence then
+      trouble.sentence = ("the attempt failed at the stage %s (reason: %s)"):format(
+         trouble.stage or "connect", trouble.reason)
+      trouble.is_note = true
+   end
    verdict.add_trouble(err, conv, trouble)
    if recipients then
       name_by_code(recipients)
       verdict.add_recipients(err, recipients)
    end
    if trouble.kind == "system" then err.hint = err.hint or system.LACK_HINT end
-   err.hint = (err.hint and err.hint .. ". " or "") .. "More is not known: " .. lack.what
+   err.hint = (err.hint and err.hint .. ". " or "") .. "No explanation is available: " .. lack.what
    return errors.new(trouble.kind, err)
 end
 

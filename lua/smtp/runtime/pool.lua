@@ -124,7 +124,7 @@ end
 
 -- `server` is not part of it: one name may belong to many hosts, each with its own.
 local compared = { "esmtp", "tls", "auth", "auth_reason", "mechanism", "starttls_offered",
-   "size_max", "capabilities", "mechanisms", "mechanisms_before_tls" }
+   "size_max", "consumes_chunks", "capabilities", "mechanisms", "mechanisms_before_tls" }
 
 -- The facts of a connection that was kept before are the very table that was compared then.
 local function is_same(record, facts)

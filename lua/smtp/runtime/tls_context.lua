@@ -24,11 +24,14 @@ function tls_context.stamp(server)
 end
 
 -- One TLS context per configuration, as long as its files are the same: making one costs more than
--- a message, and sessions resume within it. { context =, stamp = } by the options of TLS, and by
--- server.
+-- a message, and sessions resume within it. { context =, stamp =, forgotten = } by the options of
+-- TLS, and by server.
 local contexts, by_server = bounded.new(64), setmetatable({}, { __mode = "k" })
 
-local by_context = setmetatable({}, { __mode = "k" }) -- the same
+-- The same, held by the others. Values are weak too: Lua 5.1 keeps an entry that names its key.
+local by_context = setmetatable({}, { __mode = "kv" })
+
+local FORGET_AGAIN = 60 -- seconds after which settings may be forgotten once more
 
 local function key_of(server)
    return table.concat({ tostring(server.tls_verify), server.tls_ca_file or "",
@@ -72,16 +75,19 @@ local function make(server, stamp)
       min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
    }
    if not context then return nil, tls_context.unusable(option, why, server["tls_" .. option]) end
-   by_context[context] = { context = context, stamp = stamp }
-   return contexts:set(key, by_context[context])
+   entry = { context = context, stamp = stamp, forgotten = entry and entry.forgotten }
+   by_context[context] = entry
+   return contexts:set(key, entry)
 end
 
 --- A handshake failed. OpenSSL may be at fault: where it had no memory for a moment, it remembers
--- of a certificate or a cipher that it is of no use. The next connection has other settings.
+-- of a certificate or a cipher that it is of no use. The next connection has other settings; but a
+-- server that always fails does not take them from other servers each time.
 ---@param context any
 function tls_context.forget(context)
    local entry = by_context[context]
-   if entry then entry.stamp = nil end
+   if not entry or (entry.forgotten and core.now() - entry.forgotten < FORGET_AGAIN) then return end
+   entry.stamp, entry.forgotten = nil, core.now()
 end
 
 --- The settings for this server.

@@ -30,7 +30,8 @@ end
 ---@return any   nil outside a request, and where lua-resty-core is not loaded
 function location.request()
    local base = package.loaded["resty.core.base"]
-   return base and base.get_request and base.get_request()
+   -- Lua 5.1 leaves a mark that is no table where a module could not be loaded.
+   return type(base) == "table" and base.get_request and base.get_request() or nil
 end
 
 --- The identity of the location whose directives apply now. A timer has that of the location that

@@ -12,14 +12,16 @@ local pace = {}
 
 local WORKED_MAX = 0.0003 -- seconds that all conversations together may work in a turn
 local PAUSE = 0.001       -- seconds, where a conversation cannot wait for a turn
-local LOST = 0.1          -- seconds after which the timer of a turn is taken to have been dropped
+local LOST = 0.1          -- seconds without a turn after which its timer is taken to be dropped
+local AHEAD = 0.002       -- seconds more for each that waits before this one
 
 local worked = 0      -- seconds in this turn
 local is_due = false  -- a timer will begin the next turn
+local turns = 0       -- that have begun
 local waiting         -- the semaphore of those that wait; false: this nginx has none
 
 local function begin_turn()
-   worked, is_due = 0, false
+   worked, is_due, turns = 0, false, turns + 1
    if waiting:count() < 0 then waiting:post(1) end
 end
 
@@ -39,6 +41,17 @@ local function can_wait(ngx)
    return waiting and has_semaphores[ngx.get_phase()] and ask_for_turn()
 end
 
+-- Until this conversation may go on. A wait that ends while others have their turns keeps waiting.
+-- -> false: no turn has begun for so long that its timer was dropped
+local function wait_for_turn()
+   local seen, is_woken
+   repeat
+      seen = turns
+      is_woken = waiting:wait(LOST + AHEAD * math.max(0, -waiting:count()))
+   until is_woken or seen == turns
+   return is_woken
+end
+
 --- So many seconds were worked since the last call: waits for another turn where the time of this
 -- one is used up.
 function pace.work(seconds)
@@ -48,7 +61,7 @@ function pace.work(seconds)
    if not can_wait(ngx) then
       worked = 0
       ngx.sleep(PAUSE)
-   elseif not waiting:wait(LOST) then
+   elseif not wait_for_turn() then
       worked, is_due = 0, false
    elseif waiting:count() < 0 then
       ask_for_turn() -- not in begin_turn: nginx would begin it before all else has had its chance
