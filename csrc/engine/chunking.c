@@ -133,7 +133,7 @@ step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *m = s->transactions;
     if (is_unknown(s, r)) return leave_unknown(s, r);
-    /* It accepts a message whose sender it refused, and there is no telling for whom. */
+    /* It accepts a message whose sender it refused: which recipients get it is unknown. */
     if (m->contradicted && reply_class(r) == 2) return drop(s, SMTP_ERROR_UNEXPECTED, r);
     step next = message_judged(s, r);
     if (reply_class(r) == 2) s->bdat_known = true;
@@ -142,11 +142,11 @@ step hear_last(struct smtp_session *s, const struct smtp_reply *r)
 
 /* ---- the trial ---- */
 
-/* Where a server is to get chunks ahead of its answers, it gets a harmless one first: outside a
- * transaction, where it has to refuse it, and with QUIT in it. A server that consumes what it
- * refuses answers once. One that runs the octets as commands says goodbye as well, and does not
- * read what comes after them. The answer to RSET tells the two apart before any other answer is
- * taken for what it is not. It is not worth a word where one message is all there is. */
+/* Before a server gets chunks ahead of its answers, it gets a harmless one: outside a transaction,
+ * where it has to refuse it, and with QUIT in it. A server that consumes what it refuses answers
+ * once. One that runs the octets as commands also answers QUIT with 221, and reads nothing that
+ * comes after it. The answer to RSET shows which of the two it is, before any other answer could be
+ * assigned to the wrong command. Where there is only one message, no trial is made. */
 bool trial_is_due(const struct smtp_session *s)
 {
     const struct smtp_transaction *first = s->transactions;

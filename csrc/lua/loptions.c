@@ -124,7 +124,8 @@ static bool has_same_fields(lua_State *L, int a, int b)
 }
 
 /** core.same(options, known, names) -> how many of the options are among `names`; nil where one of
- * these is not what it is in `known`, whose tables contain no tables, or where they are no table */
+ * these differs from its value in `known`, or where `options` is not a table. The tables in `known`
+ * contain no tables. */
 static int core_same(lua_State *L)
 {
     enum { OPTIONS_AT = 1, KNOWN, NAMES, NAME, VALUE, OTHER };

@@ -124,8 +124,8 @@ static const char *load_own(struct tls_context *c, const struct tls_settings *se
     return NULL;
 }
 
-/* OpenSSL may leave out what it has no memory for, and report no failure: a certificate that it is
- * to trust, or a cipher. */
+/* Where memory lacks, OpenSSL may leave out a certificate of an authority, or a cipher, and report
+ * success. Its list of errors shows it all the same. */
 static const char *find_lack(struct tls_context *c)
 {
     unsigned long newest;

@@ -253,8 +253,9 @@ static int list_rows(lua_State *L)
     return 1;
 }
 
-/* What is pushed may make Lua collect garbage, and a finalizer close the database: that waits.
- * Where Lua has no memory for it, the statement ends all the same: it would hold its snapshot. */
+/* To push rows may start the garbage collector, and a finalizer may close the database: it is
+ * closed after this call. Where memory lacks, the statement is reset as well: otherwise it would
+ * keep its snapshot of the database. */
 static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement, int names))
 {
     struct store_database *self;

@@ -165,8 +165,8 @@ function findings.trouble(conv, trouble)
    return trouble
 end
 
---- The error that reports this trouble: see failure.new. Where the modules for it cannot be read
--- now, it has no explanations.
+--- The error that reports this trouble: see failure.new. It explains nothing where the modules for
+-- that cannot be read now.
 ---@param trouble table
 ---@param message? table
 ---@param recipients? table

@@ -201,11 +201,11 @@ function Lane:feed()
 end
 
 -- The connection has nothing on its way: post the next message, if that is to be had at once.
--- -> was there one?
+-- -> was there one? Seconds until there may be one
 local function post_next(self)
    local queue, index = self.queue, self.queue.index
    if queue.is_list then return was_left(self) or feed_list(self, 1) > 0 end
-   local count = take_batch(self, 1)
+   local count, seconds = take_batch(self, 1)
    if count > 0 and was_left(self) then
       local entry = queue:new_entry(self.batch[1], index + 1)
       if entry then queue:put_back(entry) end
@@ -213,7 +213,7 @@ local function post_next(self)
    else
       send_batch(self, count, index)
    end
-   return count > 0
+   return count > 0, seconds
 end
 
 --- The connection has nothing on its way: put the next message on its way. It is another
@@ -223,8 +223,9 @@ end
 function Lane:add_next()
    local queue, conv = self.queue, self.conv
    if self.max and self.taken >= self.max then return false end
-   if conv.io and may_post(queue) and post_next(self) then -- what is observed is more than a post
-      return true
+   if conv.io and may_post(queue) then -- a conversation that is observed takes no posts
+      local is_posted, wait = post_next(self)
+      if is_posted or wait then return is_posted, wait end
    end
    local entry, seconds = queue:next_entry()
    if not entry then return false, seconds end

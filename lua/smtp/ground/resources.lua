@@ -10,7 +10,7 @@ local system = {}
 --- The hint for a file that cannot be read.
 system.PATH_HINT = "Check the path, or its permissions"
 
---- The hint where this process has no descriptors or no memory left.
+--- The hint where this process needs more descriptors or memory than it may have.
 system.LACK_HINT = "Free what this process does not need, or raise its limits (descriptors: "
    .. "ulimit -n; memory: ulimit -v), then try again"
 

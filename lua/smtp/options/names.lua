@@ -112,7 +112,7 @@ end
 --    secret         the credential that it needs
 --    binds, mutual  it binds to the channel; it also authenticates the server
 --    named          it is used only if auth_mechanisms names it
---    bare           its exchange has no field for authzid
+--    bare           it cannot carry authzid
 -- The entry of a mechanism of the caller's own is { name =, object =, shows_secret = }: can the
 -- server, and a listener without TLS, read the secret? For the others the core knows this.
 names.mechanisms = {

@@ -1,4 +1,4 @@
---- The options url and service, which stand for others: for host, port, tls and so on.
+--- The options url and service, each of which sets others: host, port, tls and so on.
 -- @module smtp.options.url
 
 local ascii = require "smtp.ground.ascii"

@@ -30,7 +30,7 @@ local function is_complete(marked, list)
    return next(marked) ~= nil
 end
 
---- The runner that was about to send the end has gone, and there is no result.
+--- The runner that was about to send the end has died, and the store has no result.
 ---@param record table     its state is "ending"
 ---@param settings table   retry, resend
 ---@param now integer

@@ -1,6 +1,6 @@
 --- What is certain of a failure, whatever its texts: who has the message, whether another attempt
--- helps, and what the server said. What it means is explained by modules that are loaded with the
--- first failure. If they cannot be read then, the error is complete without explanations.
+-- helps, and what the server said. The modules that explain it are loaded with the first failure.
+-- If they cannot be read then, the error lacks only the explanations.
 -- @module smtp.result.verdict
 
 local errors = require "smtp.errors"

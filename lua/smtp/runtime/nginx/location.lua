@@ -30,7 +30,7 @@ end
 ---@return any   nil outside a request, and where lua-resty-core is not loaded
 function location.request()
    local base = package.loaded["resty.core.base"]
-   -- Lua 5.1 leaves a mark that is no table where a module could not be loaded.
+   -- Where a module could not be loaded, Lua 5.1 leaves a mark there, of another type.
    return type(base) == "table" and base.get_request and base.get_request() or nil
 end
 
