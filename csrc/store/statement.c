@@ -17,7 +17,8 @@ static sqlite3_stmt *known_statement(lua_State *L)
 }
 
 /* Finds or prepares the statement of the text at SQL. Leaves the stack as it was. A finalizer that
- * runs while its rows are read gets a statement of its own. */
+ * runs while its rows are read gets a statement of its own: no garbage is collected between this
+ * and the first step, which makes the statement busy. */
 static int prepare(lua_State *L, struct store_database *self, sqlite3_stmt **statement)
 {
     size_t len;
@@ -64,12 +65,21 @@ static int bind_one(lua_State *L, sqlite3_stmt *statement, int index, int at)
     return sqlite3_bind_text64(statement, at, text, len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* An error of Lua's may have left the statement in the middle of its rows. */
-static int bind_all(lua_State *L, sqlite3_stmt *statement)
+/* The statement keeps no pointer to a string of Lua's. */
+static void rest(sqlite3_stmt *statement)
 {
-    int count = sqlite3_bind_parameter_count(statement);
     (void)sqlite3_reset(statement);
-    luaL_argcheck(L, lua_gettop(L) - SQL <= count, SQL, "more values than parameters");
+    (void)sqlite3_clear_bindings(statement);
+}
+
+/* Binds the values that follow SQL on the stack, up to `top`. An error of Lua's may have left the
+ * statement in the middle of its rows. */
+static int bind_all(lua_State *L, sqlite3_stmt *statement, int top)
+{
+    int count = top - SQL;
+    rest(statement);
+    luaL_argcheck(L, count <= sqlite3_bind_parameter_count(statement), SQL,
+                  "more values than parameters");
     for (int at = 1; at <= count; at++) {
         int code = bind_one(L, statement, SQL + at, at);
         if (code != SQLITE_OK) return code;
@@ -88,14 +98,6 @@ static int bind_from(lua_State *L, sqlite3_stmt *statement, int first, int width
         if (code != SQLITE_OK) return code;
     }
     return SQLITE_OK;
-}
-
-/* The statement keeps no pointer to a string of Lua's. */
-static int rest(sqlite3_stmt *statement)
-{
-    int code = sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return code;
 }
 
 static void push_integer(lua_State *L, sqlite3_int64 value)
@@ -164,12 +166,12 @@ static int find(lua_State *L, struct store_database **self, sqlite3_stmt **state
     return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
 }
 
-/* The same, with the parameters of the statement. */
-static int begin(lua_State *L, struct store_database **self, sqlite3_stmt **statement)
+/* The same, with the values for its parameters, the last of which is at `top` of the stack. */
+static int begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement)
 {
     int count = find(L, self, statement);
     if (count > 0) return count;
-    int code = bind_all(L, *statement);
+    int code = bind_all(L, *statement, top);
     return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
 }
 
@@ -187,7 +189,7 @@ static int finish(sqlite3_stmt *statement)
 static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *statement, int code)
 {
     int count = store_failure(L, self->handle, code);
-    (void)rest(statement);
+    rest(statement);
     return count;
 }
 
@@ -198,11 +200,11 @@ int database_run(lua_State *L)
 {
     struct store_database *self;
     sqlite3_stmt *statement;
-    int count = begin(L, &self, &statement);
+    int count = begin(L, lua_gettop(L), &self, &statement);
     if (count > 0) return count;
     int code = finish(statement);
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    (void)rest(statement);
+    rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
     push_integer(L, sqlite3_last_insert_rowid(self->handle));
     return 2;
@@ -229,7 +231,7 @@ int database_run_each(lua_State *L)
         lua_rawseti(L, -2, i + 1);
     }
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    (void)rest(statement);
+    rest(statement);
     return 1;
 }
 
@@ -246,9 +248,9 @@ static int list_rows(lua_State *L)
     push_names(L, l->statement);
     int names = lua_gettop(L);
     lua_newtable(L);
-    for (int count = 1; (l->code = sqlite3_step(l->statement)) == SQLITE_ROW; count++) {
+    for (int count = 1; l->code == SQLITE_ROW; l->code = sqlite3_step(l->statement)) {
         l->push(L, l->statement, names);
-        lua_rawseti(L, -2, count);
+        lua_rawseti(L, -2, count++);
     }
     return 1;
 }
@@ -260,14 +262,16 @@ static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *state
 {
     struct store_database *self;
     struct listing l = {.push = push};
-    int count = begin(L, &self, &l.statement);
-    if (count > 0) return count;
+    int top = lua_gettop(L);
     lua_pushcfunction(L, list_rows);
     lua_pushlightuserdata(L, &l);
+    int count = begin(L, top, &self, &l.statement);
+    if (count > 0) return count;
     self->readers++;
+    l.code = sqlite3_step(l.statement);
     bool raised = lua_pcall(L, 1, 1, 0) != 0;
     count = raised || l.code == SQLITE_DONE ? 1 : store_failure(L, self->handle, l.code);
-    (void)rest(l.statement);
+    rest(l.statement);
     store_end_reading(self);
     return raised ? lua_error(L) : count;
 }

@@ -126,6 +126,18 @@ describe("A database", function()
          assert.equal(300, #rows)
          assert.is_true(seen > 250)
       end)
+
+      -- The list of the names of the columns is made before the first row.
+      it("gives it rows of its own before the first row, too", function()
+         local db = open()
+         local names = {}
+         for i = 1, 100 do names[i] = "1 AS column" .. i end
+         local sql = "SELECT " .. table.concat(names, ", ") .. " WHERE ? = 'outer'"
+         for _ = 1, 100 do
+            local rows = interrupted(function() return db:rows(sql, "outer") end, function() db:rows(sql, "inner") end)
+            assert.equal(1, #rows)
+         end
+      end)
    end)
 
    it("refuses more values than the statement has parameters", function()
