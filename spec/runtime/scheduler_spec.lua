@@ -278,6 +278,10 @@ describe("a crowd", function()
       scheduler.sleep(0.03)
       assert.truthy(core.now() - started >= 0.03)
    end)
+
+   it("sleeps for as short a time as is left", function()
+      for i = 1, 50000 do scheduler.sleep(i % 20 * 1e-7) end
+   end)
 end)
 
 -- A transport of the user's that yields before whatever it does.

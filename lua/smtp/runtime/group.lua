@@ -203,7 +203,11 @@ end
 function group.sleep(due, loop)
    if group.own() then return coroutine.yield(SLEEP, due) end
    if loop then return event_loop.sleep(loop, due - now()) end
-   while now() < due do wait_for_sockets(nil, {}, due - now()) end
+   local left = due - now()
+   while left > 0 do
+      wait_for_sockets(nil, {}, left)
+      left = due - now()
+   end
 end
 
 --- Others have their turn.
