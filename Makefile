@@ -1,4 +1,4 @@
-# make            build smtp/core.so, socket.so and crypto.so for one Lua (LUA=lua5.4)
+# make            build smtp/core.so, socket.so, tls.so and crypto.so for one Lua (LUA=lua5.4)
 # make build      the same for every Lua that is installed
 # make deps       install the Debian packages that are missing (as root or by sudo)
 # make demo       install what is missing, build, send real mail to the embedded sink, show it
@@ -59,10 +59,12 @@ HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 endif
 CORE := $(wildcard csrc/engine/*.c csrc/engine/auth/*.c csrc/text/*.c csrc/lua/*.c)
-SOCKET := $(wildcard csrc/socket/*.c)
+TLS_ALONE := $(wildcard csrc/socket/*tls*.c) $(addprefix csrc/socket/,binding.c certificate.c fault.c handshake.c)
+TLS := $(TLS_ALONE) $(addprefix csrc/socket/,address.c stream.c wait.c words.c)
+SOCKET := $(filter-out $(TLS_ALONE),$(wildcard csrc/socket/*.c))
 CRYPTO := $(wildcard csrc/crypto/*.c) csrc/text/base64.c csrc/text/saslname.c
 STORE := $(wildcard csrc/store/*.c)
-SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/crypto.so
+SOS  := $(OUT)/smtp/core.so $(OUT)/smtp/socket.so $(OUT)/smtp/tls.so $(OUT)/smtp/crypto.so
 # The store of smtp.outbox has a rock of its own, and is built where SQLite's headers are.
 STORE_SO := $(OUT)/smtp/sqlite_store.so
 HAS_SQLITE := $(shell pkg-config --exists sqlite3 && echo yes)
@@ -70,7 +72,7 @@ HAS_SQLITE := $(shell pkg-config --exists sqlite3 && echo yes)
 export LUA_PATH := $(CURDIR)/lua/?.lua;$(CURDIR)/?.lua;;
 export LUA_CPATH := $(CURDIR)/$(OUT)/?.so;;
 
-OBJECTS := $(sort $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(CRYPTO) \
+OBJECTS := $(sort $(patsubst csrc/%.c,$(OUT)/obj/%.o,$(CORE) $(SOCKET) $(TLS) $(CRYPTO) \
    $(if $(HAS_SQLITE),$(STORE))))
 
 all: $(SOS) $(if $(HAS_SQLITE),$(STORE_SO))
@@ -79,9 +81,11 @@ objects: $(OBJECTS)
 
 $(OUT)/smtp/core.so: $(CORE:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/socket.so: $(SOCKET:csrc/%.c=$(OUT)/obj/%.o)
+$(OUT)/smtp/tls.so: $(TLS:csrc/%.c=$(OUT)/obj/%.o)
 $(OUT)/smtp/crypto.so: $(CRYPTO:csrc/%.c=$(OUT)/obj/%.o)
 $(STORE_SO): $(STORE:csrc/%.c=$(OUT)/obj/%.o)
-$(OUT)/smtp/socket.so: LDLIBS = $(OPENSSL_LDFLAGS) -lssl -lcrypto -lpthread $(DL)
+$(OUT)/smtp/socket.so: LDLIBS = -lpthread $(DL)
+$(OUT)/smtp/tls.so: LDLIBS = $(OPENSSL_LDFLAGS) -lssl -lcrypto $(DL)
 $(OUT)/smtp/crypto.so: LDLIBS = $(OPENSSL_LDFLAGS) -lcrypto $(DL)
 $(STORE_SO): LDLIBS = $(SQLITE_LDFLAGS) -lsqlite3
 $(STORE:csrc/%.c=$(OUT)/obj/%.o): CPPFLAGS += $(if $(SQLITE_INCDIR),"-I$(SQLITE_INCDIR)")

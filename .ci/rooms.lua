@@ -23,7 +23,7 @@ local function lua_room(module)
    return ground[rest] and "ground" or "doors"
 end
 
-local is_c = { ["smtp.core"] = true, ["smtp.crypto"] = true, ["smtp.socket"] = true,
+local is_c = { ["smtp.core"] = true, ["smtp.crypto"] = true, ["smtp.socket"] = true, ["smtp.tls"] = true,
    ["smtp.sqlite_store"] = true }
 local found = 0
 

@@ -306,7 +306,7 @@ static const char *race(struct smtp_socket *s, int64_t deadline_ms)
     }
     (void)keep_name(s->host, c->host);
     s->port = c->port;
-    stream_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
+    connection_adopt(s, c->tries[c->winner].fd, c->list[c->winner].u.any.sa_family);
     c->tries[c->winner].fd = -1;
     s->address = c->list[c->winner];
     return NULL;

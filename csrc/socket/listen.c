@@ -6,7 +6,7 @@
 static const char *fail(struct smtp_socket *l, const char *what)
 {
     int error = errno;
-    stream_drop(l);
+    connection_drop(l);
     return words_say(l->text, words_of_errno(error, "listen"), "%s: %s", what, strerror(error));
 }
 
@@ -30,12 +30,12 @@ static const char *replace(struct smtp_socket *l)
     struct stat before, after;
     if (lstat(path, &before) != 0) return fail(l, path);
     if (!S_ISSOCK(before.st_mode)) {
-        stream_drop(l);
+        connection_drop(l);
         return words_say(l->text, "listen", "%s exists and is not a socket", path);
     }
     if (!is_deserted(&l->address) || lstat(path, &after) != 0 || before.st_dev != after.st_dev ||
         before.st_ino != after.st_ino) {
-        stream_drop(l);
+        connection_drop(l);
         return words_say(l->text, "listen", "another process listens at %s", path);
     }
     if (unlink(path) != 0) return fail(l, path);
@@ -108,7 +108,7 @@ const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int time
         short ready;
         int fd = port_accept(l->fd);
         if (fd >= 0) {
-            stream_adopt(s, fd, l->address.u.any.sa_family);
+            connection_adopt(s, fd, l->address.u.any.sa_family);
             return NULL;
         }
         /* A connection that ended before it could be accepted is not an error. */

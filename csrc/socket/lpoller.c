@@ -119,7 +119,7 @@ static int poller_watch(lua_State *L)
     const struct poller *p = to_poller(L);
     struct pollfd fds[SOCKET_AWAITED_MAX];
     int64_t until_ms;
-    nfds_t count = stream_awaited(to_socket(L, 2), fds, &until_ms);
+    nfds_t count = connection_awaited(to_socket(L, 2), fds, &until_ms);
     bool ok = p->fd >= 0;
     for (nfds_t i = 0; i < count && ok; i++)
         if (fds[i].fd >= 0) ok = watch(p, fds[i].fd, fds[i].events);
@@ -195,7 +195,7 @@ static int socket_awaited(lua_State *L)
     size_t count = lcompat_rawlen(L, 1);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (int)i + 1);
-        nfds_t own = stream_awaited(to_socket(L, lua_gettop(L)), fds, &until_ms);
+        nfds_t own = connection_awaited(to_socket(L, lua_gettop(L)), fds, &until_ms);
         lua_pop(L, 1);
         if (until_ms < first_ms) first_ms = until_ms;
         for (; own > 0; own--) {

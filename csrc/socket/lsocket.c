@@ -7,28 +7,10 @@
 
 #include "lsocket.h"
 
-#include <dlfcn.h>
-
 enum {
     RECEIVED_MAX = 16384, /* bytes that sock:receiveany returns at once */
     FEW = 16              /* sockets that wait together, and need no memory of their own */
 };
-
-struct smtp_socket *to_socket(lua_State *L, int index)
-{
-    return index == 1 ? self_arg(L, SOCKET) : luaL_checkudata(L, index, SOCKET);
-}
-
-int push_result(lua_State *L, const char *word, const char *text)
-{
-    if (word == NULL) {
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    push_failure(L, word);
-    lua_pushstring(L, text);
-    return 3;
-}
 
 static int milliseconds(lua_State *L, int index)
 {
@@ -46,7 +28,7 @@ static int port_arg(lua_State *L, int index)
 static struct smtp_socket *push_socket(lua_State *L)
 {
     struct smtp_socket *s = lua_newuserdata(L, sizeof *s);
-    stream_init(s);
+    connection_init(s);
     lcompat_setmetatable(L, SOCKET);
     return s;
 }
@@ -63,7 +45,7 @@ static const char *io_send(void *socket, const char *data, size_t len, int timeo
     struct smtp_socket *s = socket;
     s->until_ms = 0;
     s->send_ms = timeout_ms;
-    return stream_ended(s, stream_send(s, data, len, sent));
+    return stream_ended(s, connection_send(s, data, len, sent));
 }
 
 static const char *io_receive(void *socket, int timeout_ms, const char **data, size_t *len)
@@ -71,7 +53,7 @@ static const char *io_receive(void *socket, int timeout_ms, const char **data, s
     struct smtp_socket *s = socket;
     if (timeout_ms == 0) s->until_ms = 0; /* else a call that said "again" goes on */
     s->read_ms = timeout_ms;
-    return stream_ended(s, stream_receive(s, SOCKET_INPUT_MAX, data, len));
+    return stream_ended(s, connection_receive(s, SOCKET_INPUT_MAX, data, len));
 }
 
 /** sock:io() -> for session:flights; the socket must outlive it */
@@ -112,7 +94,7 @@ static int socket_send(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     struct smtp_text data = text_arg(L, 2);
     size_t sent;
-    const char *word = stream_ended(s, stream_send(s, data.data, data.len, &sent));
+    const char *word = stream_ended(s, connection_send(s, data.data, data.len, &sent));
     if (word != NULL) push_result(L, word, s->text);
     lua_pushinteger(L, (lua_Integer)sent);
     return word != NULL ? 4 : 1;
@@ -127,7 +109,7 @@ static int socket_receiveany(lua_State *L)
     char own[RECEIVED_MAX]; /* a finalizer that runs before Lua has copied may receive as well */
     luaL_argcheck(L, max > 0, 2, "at least 1");
     if (max > sizeof own) max = sizeof own;
-    const char *word = stream_ended(s, stream_receive(s, max, &data, &len));
+    const char *word = stream_ended(s, connection_receive(s, max, &data, &len));
     if (word != NULL) return push_result(L, word, s->text);
     memcpy(own, data, len);
     lua_pushlstring(L, own, len);
@@ -180,9 +162,17 @@ static int socket_is_own(lua_State *L)
     return 1;
 }
 
+/** sock:tlsinfo(), sock:certificate(), sock:verified_until(), sock:channel_binding() -> nil: there
+ *  is no TLS before smtp.tls is loaded, which has these methods as well. */
+static int socket_has_no_tls(lua_State *L)
+{
+    (void)to_socket(L, 1);
+    return 0;
+}
+
 static int socket_close(lua_State *L)
 {
-    stream_close(to_socket(L, 1));
+    connection_close(to_socket(L, 1));
     return push_result(L, NULL, NULL);
 }
 
@@ -192,7 +182,7 @@ static int socket_gc(lua_State *L)
     struct smtp_socket *s = to_socket(L, 1);
     if (s->io.go_on != NULL) s->io.forget(s->io.flight);
     s->io.go_on = NULL;
-    stream_drop(s);
+    connection_drop(s);
     return 0;
 }
 
@@ -220,11 +210,22 @@ static int socket_accept(lua_State *L)
     return word == NULL ? 1 : push_result(L, word, l->text);
 }
 
-static const luaL_Reg socket_methods[] = {
-    METHOD(socket, settimeouts), METHOD(socket, connect),     METHOD(socket, send),
-    METHOD(socket, receiveany),  METHOD(socket, getpeername), METHOD(socket, getsockname),
-    METHOD(socket, nonblocking), METHOD(socket, io),          METHOD(socket, is_own),
-    METHOD(socket, close),       METHOD(socket, accept),      {NULL, NULL}};
+static const luaL_Reg socket_methods[] = {METHOD(socket, settimeouts),
+                                          METHOD(socket, connect),
+                                          METHOD(socket, send),
+                                          METHOD(socket, receiveany),
+                                          METHOD(socket, getpeername),
+                                          METHOD(socket, getsockname),
+                                          METHOD(socket, nonblocking),
+                                          METHOD(socket, io),
+                                          METHOD(socket, is_own),
+                                          METHOD(socket, close),
+                                          METHOD(socket, accept),
+                                          {"tlsinfo", socket_has_no_tls},
+                                          {"certificate", socket_has_no_tls},
+                                          {"verified_until", socket_has_no_tls},
+                                          {"channel_binding", socket_has_no_tls},
+                                          {NULL, NULL}};
 
 /* ---- many sockets ---- */
 
@@ -262,7 +263,7 @@ static int socket_wait(lua_State *L)
     }
     const char *word;
     do {
-        word = wait_many(list, count, deadline_ms);
+        word = connection_wait_many(list, count, deadline_ms);
     } while (word == NULL && with_flights && go_on(list, count) && !wait_is_over(deadline_ms));
     if (word != NULL) return push_result(L, word, "cannot wait");
     lua_createtable(L, (int)(count < FEW ? count : FEW), 0);
@@ -281,29 +282,21 @@ static const luaL_Reg functions[] = {
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L);
 
 /* sock.duplex: a socket can be read while a write would wait. */
-static void set_duplex(lua_State *L)
+static void set_fields(lua_State *L)
 {
     luaL_getmetatable(L, SOCKET);
+    set_number(L, LAYOUT_FIELD, SOCKET_LAYOUT);
     lua_getfield(L, -1, "__index");
     set_flag(L, "duplex", true);
     lua_pop(L, 2);
 }
 
-/* OpenSSL keeps pointers into the object that used it, which must never be unloaded. */
-static void prevent_unloading(void)
-{
-    Dl_info self;
-    if (dladdr((void *)(size_t)luaopen_smtp_socket, &self) != 0)
-        (void)dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
-}
-
 LCOMPAT_EXPORT int luaopen_smtp_socket(lua_State *L)
 {
-    prevent_unloading();
+    prevent_unloading(luaopen_smtp_socket); /* a thread of the resolver may still run */
     new_class(L, SOCKET, socket_methods, socket_gc);
-    set_duplex(L);
+    set_fields(L);
     lcompat_newlib(L, functions);
-    ltls_open(L);
     lcommand_open(L);
     lprivate_open(L);
     lmailbox_open(L);

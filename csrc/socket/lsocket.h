@@ -1,21 +1,45 @@
-/* lsocket.h - what the files of the module smtp.socket share. */
+/* lsocket.h - what the files of the modules smtp.socket and smtp.tls share. */
 #ifndef LSOCKET_H
 #define LSOCKET_H
 
 #include "../lbinding.h"
 #include "socket.h"
 
+#include <dlfcn.h>
+
 #pragma GCC visibility push(hidden)
 
 #define SOCKET "smtp.Socket"
 
-/* lsocket.c */
-struct smtp_socket *to_socket(lua_State *L, int index);
-/* Returns true where `word` is NULL, else nil, word and text. */
-int push_result(lua_State *L, const char *word, const char *text);
+/* A field of that class, by which smtp.tls sees that both modules are of one version: files may
+ * have been replaced while the process runs. */
+#define LAYOUT_FIELD "layout"
+enum { SOCKET_LAYOUT = sizeof(struct smtp_socket) + sizeof(struct tls_calls) };
 
-/* ltls.c: adds its methods to the class of sockets, and its function to the module on top. */
-void ltls_open(lua_State *L);
+static inline struct smtp_socket *to_socket(lua_State *L, int index)
+{
+    return index == 1 ? self_arg(L, SOCKET) : luaL_checkudata(L, index, SOCKET);
+}
+
+/* Returns true where `word` is NULL, else nil, word and text. */
+static inline int push_result(lua_State *L, const char *word, const char *text)
+{
+    if (word == NULL) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    push_failure(L, word);
+    lua_pushstring(L, text);
+    return 3;
+}
+
+/* The module of this function stays in memory when its Lua state ends. */
+static inline void prevent_unloading(lua_CFunction function)
+{
+    Dl_info self;
+    if (dladdr((void *)(size_t)function, &self) != 0)
+        (void)dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+}
 
 /* lcommand.c: the part of smtp.socket that only the command lua-smtp calls. */
 /** Adds to the module on top of the stack:

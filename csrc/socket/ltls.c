@@ -1,4 +1,4 @@
-/* ltls.c - TLS in the module smtp.socket: handshakes, what is known of a connection, settings. */
+/* ltls.c - the module smtp.tls: handshakes of sockets, what is known of a connection, settings. */
 #include "../port.h"
 
 #include "lsocket.h"
@@ -100,9 +100,9 @@ static int socket_channel_binding(lua_State *L)
     return 2;
 }
 
-/** socket.tls_context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
+/** tls.context{ verify, ca_file, ca_path, cert, key, min_version, max_version, pin, server }
  *  -> context | nil, the option that is wrong, why. Versions are "1.2" and "1.3". */
-static int socket_tls_context(lua_State *L)
+static int module_context(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -139,12 +139,30 @@ static const luaL_Reg methods[] = {METHOD(socket, sslhandshake),
                                    METHOD(socket, channel_binding),
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {METHOD(socket, tls_context), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(module, context), {NULL, NULL}};
 
-void ltls_open(lua_State *L)
+/* Loads smtp.socket, whose class this module adds its methods to. */
+static void load_socket(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "smtp.socket");
+    lua_call(L, 1, 0);
+    luaL_getmetatable(L, SOCKET);
+    if (lua_istable(L, -1)) lua_getfield(L, -1, LAYOUT_FIELD);
+    if (lua_tonumber(L, -1) != (lua_Number)SOCKET_LAYOUT)
+        luaL_error(L, "smtp.socket and smtp.tls are of different versions");
+    lua_settop(L, 0);
+}
+
+LCOMPAT_EXPORT int luaopen_smtp_tls(lua_State *L);
+
+LCOMPAT_EXPORT int luaopen_smtp_tls(lua_State *L)
 {
     static const luaL_Reg none[] = {{NULL, NULL}};
+    prevent_unloading(luaopen_smtp_tls); /* OpenSSL keeps pointers into it */
+    load_socket(L);
     new_class(L, CONTEXT, none, context_gc);
     add_methods(L, SOCKET, methods);
-    lcompat_setfuncs(L, functions);
+    lcompat_newlib(L, functions);
+    return 1;
 }

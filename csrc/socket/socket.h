@@ -1,4 +1,5 @@
-/* socket.h - the inside of smtp.socket: sockets, resolver, TLS. No Lua in here.
+/* socket.h - the inside of smtp.socket: sockets and the resolver; smtp.tls, whose inside is in
+ * tls.h, adds TLS to them. No Lua in here.
  *
  * A function that can fail returns a stable word (a string constant) or NULL for success, and
  * leaves a sentence for people in the text of its object. The words:
@@ -11,7 +12,7 @@
  *   connect    no address answered; connect:refused, :unreachable, :no_ipv6, :source_address
  *   system     no descriptors, no memory
  *   protocol   the peer keeps TLS busy without end
- *   tls:X, certificate:X     see tls.c
+ *   tls:X, certificate:X     see handshake.c and fault.c
  *
  * Times are milliseconds of a monotonic clock; a deadline that is over still allows one attempt
  * that does not wait. Nothing here restarts a wait after EINTR and nothing installs a signal
@@ -35,6 +36,7 @@ enum {
     SOCKET_AWAITED_MAX = 16    /* descriptors of one connect */
 };
 
+struct smtp_socket;
 struct connecting; /* connect.c */
 struct resolving;  /* resolve.c */
 struct tls;        /* tls.h */
@@ -48,6 +50,16 @@ struct address {
         struct sockaddr_un un;
     } u;
     socklen_t len;
+};
+
+/* What smtp.tls does for a socket that uses TLS. That module is loaded, and OpenSSL with it, when
+ * TLS is first needed: so these are reached through pointers. See tls.h. */
+struct tls_calls {
+    const char *(*send)(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
+                        size_t *sent);
+    const char *(*receive)(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
+    void (*say_goodbye)(struct smtp_socket *s);
+    void (*drop)(struct smtp_socket *s);
 };
 
 struct smtp_socket {
@@ -67,7 +79,9 @@ struct smtp_socket {
     bool has_file;          /* it is a unix socket that listens, */
     dev_t device;           /* whose file is this one: */
     ino_t inode;            /* close removes it */
+    unsigned char *(*input)(void); /* see below */
     struct tls *tls;
+    const struct tls_calls *tls_calls;
     pid_t pid; /* the process that connected, began TLS or listens; 0: none. A forked child may
                   close it, no more */
     char host[SOCKET_NAME_LEN_MAX]; /* or unix:/path, as asked for */
@@ -81,13 +95,6 @@ bool wait_is_over(int64_t deadline_ms);
 /* NULL: something is ready. "timeout", "again", "system". */
 const char *wait_poll(struct pollfd *fds, nfds_t count, int64_t deadline_ms);
 const char *wait_fd(int fd, short events, int64_t deadline_ms, short *ready);
-struct waiting {
-    const struct smtp_socket *socket; /* which said "again" */
-    bool ready;                       /* it may go on */
-};
-
-/* Until one of them is ready. NULL, also where the time is over; "again", "system". */
-const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
 /* words.c */
 /* Writes a sentence, cut where it does not fit, and returns word. */
 const char *words_say(char text[SOCKET_TEXT_MAX], const char *word, const char *format, ...)
@@ -122,51 +129,51 @@ const char *connect_run(struct smtp_socket *s, const char *host, int port, const
 nfds_t connect_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 void connect_drop(struct smtp_socket *s);
 
-/* stream.c: bytes, in clear or inside TLS. */
-void stream_init(struct smtp_socket *s);
-/* Takes a connected descriptor. */
-void stream_adopt(struct smtp_socket *s, int fd, int family);
-/* Where what is heard goes: SOCKET_INPUT_MAX bytes that all sockets of a thread share, because each
- * call hands out all it has heard. */
-unsigned char *stream_input(void);
+/* stream.c: bytes from and to the kernel. What is read goes to s->input(): SOCKET_INPUT_MAX bytes
+ * that all sockets of a thread share, because each call hands out all it has heard. */
 /* When the call under way must be over. */
 int64_t stream_deadline_ms(const struct smtp_socket *s, int timeout_ms);
 /* The call says "again", and is to be called again once one of these events is there. */
 const char *stream_put_off(struct smtp_socket *s, short events, int64_t deadline_ms);
 /* Ends a call with this word, unless it is to be called again. */
 const char *stream_ended(struct smtp_socket *s, const char *word);
-/* What a call that said "again" waits for: up to SOCKET_AWAITED_MAX descriptors, and until when. */
-nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
 /* From the kernel into the input, 1 to max bytes. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
 /* To the kernel. NULL with *written = 0: there is something to read first. */
 const char *stream_write(struct smtp_socket *s, const void *data, size_t len, int64_t deadline_ms,
                          size_t *written);
+
+/* connection.c: bytes, in clear or inside TLS. */
+void connection_init(struct smtp_socket *s);
+/* Takes a connected descriptor. */
+void connection_adopt(struct smtp_socket *s, int fd, int family);
 /* Until all is sent, or there is something to read while sending would block: then *sent < len. A
  * byte counts as sent once the kernel has it; inside TLS, once it has the whole record. What was
  * not counted must be the beginning of the next call's data. */
-const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
+const char *connection_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent);
 /* 1 to max bytes, which are valid until the next call of any socket in this thread. What was heard
  * before a close or reset comes first. */
-const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len);
+const char *connection_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len);
 /* Frees everything and closes the descriptor without writing a byte. */
-void stream_drop(struct smtp_socket *s);
+void connection_drop(struct smtp_socket *s);
 /* Frees everything and closes the descriptor, after a close_notify where there is TLS; does not
  * wait. */
-void stream_close(struct smtp_socket *s);
+void connection_close(struct smtp_socket *s);
+/* What a call that said "again" waits for: up to SOCKET_AWAITED_MAX descriptors, and until when. */
+nfds_t connection_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms);
+struct waiting {
+    const struct smtp_socket *socket; /* which said "again" */
+    bool ready;                       /* it may go on */
+};
+
+/* Until one of them is ready. NULL, also where the time is over; "again", "system". */
+const char *connection_wait_many(struct waiting *list, size_t count, int64_t deadline_ms);
 
 /* listen.c: sockets that listen; up to `backlog` clients wait to be accepted. */
 const char *listen_open(struct smtp_socket *l, const char *host, int port, int backlog);
 const char *listen_accept(struct smtp_socket *l, struct smtp_socket *s, int timeout_ms);
 /* Removes the file of a unix socket that listens, unless it is another one's by now. */
 void listen_forget(struct smtp_socket *l);
-
-/* tls.c: inside a connection that uses TLS; tls.h has the rest. */
-const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
-                     size_t *sent);
-const char *tls_receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len);
-void tls_say_goodbye(struct smtp_socket *s);
-void tls_drop(struct smtp_socket *s);
 
 #pragma GCC visibility pop
 

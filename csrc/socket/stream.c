@@ -1,37 +1,10 @@
-/* stream.c - a connected socket: bytes in and out, in clear or inside TLS. */
+/* stream.c - bytes from and to the kernel. The modules smtp.socket and smtp.tls both contain it. */
 #include "socket.h"
 
-#include <stdlib.h>
-
 enum {
-    WAKE_MS = 1000,     /* how long recv waits by itself, at most */
-    SEGMENT_LEN = 1200, /* octets that are one TCP segment on any path of today */
-    TURN_LEN = 262144   /* bytes that a socket which gives way to others sends at once */
+    WAKE_MS = 1000,    /* how long recv waits by itself, at most */
+    SEGMENT_LEN = 1200 /* octets that are one TCP segment on any path of today */
 };
-
-void stream_init(struct smtp_socket *s)
-{
-    memset(s, 0, offsetof(struct smtp_socket, host));
-    s->host[0] = s->text[0] = '\0';
-    s->fd = -1;
-    s->connect_ms = s->send_ms = s->read_ms = 60000;
-}
-
-void stream_adopt(struct smtp_socket *s, int fd, int family)
-{
-    s->fd = fd;
-    s->tcp = family != AF_UNIX;
-    s->nodelay = !s->tcp;
-    s->heard = s->said = false;
-    s->recv_ms = 0;
-    s->pid = getpid();
-}
-
-unsigned char *stream_input(void)
-{
-    static _Thread_local unsigned char input[SOCKET_INPUT_MAX];
-    return input;
-}
 
 /* ---- waiting ---- */
 
@@ -51,14 +24,6 @@ const char *stream_ended(struct smtp_socket *s, const char *word)
 {
     if (word == NULL || strcmp(word, "again") != 0) s->until_ms = 0;
     return word;
-}
-
-nfds_t stream_awaited(const struct smtp_socket *s, struct pollfd *fds, int64_t *until_ms)
-{
-    if (s->connecting != NULL) return connect_awaited(s, fds, until_ms);
-    *fds = (struct pollfd){.fd = s->fd, .events = s->events};
-    *until_ms = s->until_ms;
-    return 1;
 }
 
 /* Sets the time-out of recv. Returns whether recv can wait by itself. It must wake before the
@@ -118,7 +83,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
         return stream_put_off(s, POLLIN, deadline_ms);
     for (;;) {
         bool waits = set_recv_timeout(s, deadline_ms);
-        ssize_t n = recv(s->fd, stream_input(), max, waits ? 0 : MSG_DONTWAIT);
+        ssize_t n = recv(s->fd, s->input(), max, waits ? 0 : MSG_DONTWAIT);
         if (n > 0) {
             s->heard = true;
             s->said = false;
@@ -178,59 +143,4 @@ const char *stream_write(struct smtp_socket *s, const void *data, size_t len, in
         if (readable) s->heard = true;
         if (word != NULL || readable) return word;
     }
-}
-
-/* ---- bytes ---- */
-
-static const char *send_some(struct smtp_socket *s, const void *data, size_t len,
-                             int64_t deadline_ms, size_t *sent)
-{
-    if (s->tls != NULL) return tls_send(s, data, len, deadline_ms, sent);
-    while (*sent < len) {
-        size_t n;
-        const char *word =
-            stream_write(s, (const char *)data + *sent, len - *sent, deadline_ms, &n);
-        if (word != NULL || n == 0) return word;
-        *sent += n;
-    }
-    return NULL;
-}
-
-const char *stream_send(struct smtp_socket *s, const void *data, size_t len, size_t *sent)
-{
-    *sent = 0;
-    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
-    if (len == 0) return NULL;
-    int64_t deadline_ms = stream_deadline_ms(s, s->send_ms);
-    if (!s->nonblocking || len <= TURN_LEN) return send_some(s, data, len, deadline_ms, sent);
-    const char *word = send_some(s, data, TURN_LEN, deadline_ms, sent);
-    if (word != NULL || *sent < TURN_LEN) return word;
-    return stream_put_off(s, POLLIN | POLLOUT, deadline_ms);
-}
-
-const char *stream_receive(struct smtp_socket *s, size_t max, const char **data, size_t *len)
-{
-    *data = (const char *)stream_input();
-    if (s->fd < 0) return words_say(s->text, "closed", "not connected");
-    if (max > SOCKET_INPUT_MAX) max = SOCKET_INPUT_MAX;
-    int64_t deadline_ms = stream_deadline_ms(s, s->read_ms);
-    if (s->tls != NULL) return tls_receive(s, max, deadline_ms, len);
-    return stream_read(s, max, deadline_ms, len);
-}
-
-void stream_drop(struct smtp_socket *s)
-{
-    connect_drop(s);
-    tls_drop(s);
-    listen_forget(s);
-    if (s->fd >= 0) close(s->fd);
-    s->fd = -1;
-    s->until_ms = 0; /* wait_many then reports it as ready */
-}
-
-void stream_close(struct smtp_socket *s)
-{
-    /* What a forked child writes would end its parent's session. */
-    if (s->tls != NULL && s->pid == getpid()) tls_say_goodbye(s);
-    stream_drop(s);
 }

@@ -75,38 +75,11 @@ const char *tls_fill(struct smtp_socket *s, int64_t deadline_ms, size_t *taken)
     if (word == NULL) word = stream_read(s, SOCKET_INPUT_MAX, deadline_ms, &len);
     if (word != NULL) return word;
     *taken += len;
-    if (BIO_write(s->tls->heard, stream_input(), (int)len) == (int)len) return NULL;
+    if (BIO_write(s->tls->heard, s->input(), (int)len) == (int)len) return NULL;
     return words_say(s->text, "system", "no memory");
 }
 
 /* ---- records ---- */
-
-const char *tls_open(struct smtp_socket *s, struct tls_context *c)
-{
-    struct tls *t = calloc(1, sizeof *t);
-    if (t == NULL) return words_say(s->text, "system", "no memory");
-    s->tls = t;
-    s->pid = getpid();
-    t->context = c;
-    t->ssl = SSL_new(c->ctx);
-    t->heard = BIO_new(BIO_s_mem());
-    t->said = BIO_new(BIO_s_mem());
-    if (t->ssl == NULL || t->heard == NULL || t->said == NULL) {
-        BIO_free(t->heard);
-        BIO_free(t->said);
-        return end(s, "system", "no memory");
-    }
-    BIO_set_mem_eof_return(t->heard, -1);
-    SSL_set_bio(t->ssl, t->heard, t->said);
-    SSL_set_app_data(t->ssl, t);
-    SSL_set_msg_callback(t->ssl, count_stray);
-    SSL_set_msg_callback_arg(t->ssl, t);
-    if (c->server)
-        SSL_set_accept_state(t->ssl);
-    else
-        SSL_set_connect_state(t->ssl);
-    return NULL;
-}
 
 /* Can the connection be used? What ended it is said again. */
 static const char *check_open(struct smtp_socket *s)
@@ -138,8 +111,8 @@ static const char *seal(struct smtp_socket *s, const char *data, size_t len)
     return NULL;
 }
 
-const char *tls_send(struct smtp_socket *s, const char *data, size_t len, int64_t deadline_ms,
-                     size_t *sent)
+static const char *send_data(struct smtp_socket *s, const char *data, size_t len,
+                             int64_t deadline_ms, size_t *sent)
 {
     struct tls *t = s->tls;
     const char *word = check_open(s);
@@ -179,14 +152,14 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     return words_say(s->text, "closed", "it ended TLS");
 }
 
-const char *tls_receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
+static const char *receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
     struct tls *t = s->tls;
     const char *word = check_open(s);
     size_t taken = 0;
     while (word == NULL) {
         ERR_clear_error();
-        int n = SSL_read(t->ssl, stream_input(), (int)max);
+        int n = SSL_read(t->ssl, s->input(), (int)max);
         if (n > 0) {
             *len = (size_t)n;
             if (t->strays > 0) t->strays--; /* the record of the data */
@@ -197,13 +170,7 @@ const char *tls_receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
     return word;
 }
 
-SSL *tls_connection(const struct smtp_socket *s)
-{
-    const struct tls *t = s->tls;
-    return t != NULL && t->open && !t->dead ? t->ssl : NULL;
-}
-
-void tls_say_goodbye(struct smtp_socket *s)
+static void say_goodbye(struct smtp_socket *s)
 {
     bool flushed;
     struct tls *t = s->tls;
@@ -214,10 +181,47 @@ void tls_say_goodbye(struct smtp_socket *s)
     ERR_clear_error();
 }
 
-void tls_drop(struct smtp_socket *s)
+static void drop(struct smtp_socket *s)
 {
-    if (s->tls == NULL) return;
     SSL_free(s->tls->ssl);
     free(s->tls);
     s->tls = NULL;
+}
+
+/* ---- the connection ---- */
+
+static const struct tls_calls calls = {send_data, receive, say_goodbye, drop};
+
+const char *tls_open(struct smtp_socket *s, struct tls_context *c)
+{
+    struct tls *t = calloc(1, sizeof *t);
+    if (t == NULL) return words_say(s->text, "system", "no memory");
+    s->tls = t;
+    s->tls_calls = &calls;
+    s->pid = getpid();
+    t->context = c;
+    t->ssl = SSL_new(c->ctx);
+    t->heard = BIO_new(BIO_s_mem());
+    t->said = BIO_new(BIO_s_mem());
+    if (t->ssl == NULL || t->heard == NULL || t->said == NULL) {
+        BIO_free(t->heard);
+        BIO_free(t->said);
+        return end(s, "system", "no memory");
+    }
+    BIO_set_mem_eof_return(t->heard, -1);
+    SSL_set_bio(t->ssl, t->heard, t->said);
+    SSL_set_app_data(t->ssl, t);
+    SSL_set_msg_callback(t->ssl, count_stray);
+    SSL_set_msg_callback_arg(t->ssl, t);
+    if (c->server)
+        SSL_set_accept_state(t->ssl);
+    else
+        SSL_set_connect_state(t->ssl);
+    return NULL;
+}
+
+SSL *tls_connection(const struct smtp_socket *s)
+{
+    const struct tls *t = s->tls;
+    return t != NULL && t->open && !t->dead ? t->ssl : NULL;
 }

@@ -1,4 +1,5 @@
-/* tls.h - TLS on sockets, by OpenSSL: connections, handshakes, certificates, settings, sessions.
+/* tls.h - the inside of smtp.tls, TLS on sockets by OpenSSL: connections, handshakes, certificates,
+ * settings, sessions.
  * The words that are returned are explained in socket.h. */
 #ifndef TLS_H
 #define TLS_H
@@ -32,7 +33,7 @@ struct tls {
     char fault[320]; /* what is wrong with a certificate that was refused */
 };
 
-/* tls.c */
+/* tls.c: also what sockets call, see struct tls_calls. */
 /* Begins TLS on the socket, without a byte sent. */
 const char *tls_open(struct smtp_socket *s, struct tls_context *c);
 /* Writes ciphertext. NULL with *flushed: all is with the kernel. NULL without: there is something

@@ -2,9 +2,6 @@
 #include "socket.h"
 
 #include <limits.h>
-#include <stdlib.h>
-
-enum { FEW = 16 }; /* descriptors that need no memory of their own */
 
 int64_t wait_now_ms(void)
 {
@@ -39,31 +36,4 @@ const char *wait_fd(int fd, short events, int64_t deadline_ms, short *ready)
     const char *word = wait_poll(&one, 1, deadline_ms);
     *ready = one.revents;
     return word;
-}
-
-const char *wait_many(struct waiting *list, size_t count, int64_t deadline_ms)
-{
-    struct pollfd one[SOCKET_AWAITED_MAX];
-    int64_t until_ms;
-    nfds_t fd_count = 0, at = 0;
-    for (size_t i = 0; i < count; i++) {
-        fd_count += stream_awaited(list[i].socket, one, &until_ms);
-        if (until_ms < deadline_ms) deadline_ms = until_ms;
-    }
-    struct pollfd few[FEW + SOCKET_AWAITED_MAX], *fds = few;
-    if (fd_count > FEW) fds = malloc((fd_count + SOCKET_AWAITED_MAX) * sizeof *fds);
-    if (fds == NULL) return "system";
-    for (size_t i = 0; i < count; i++)
-        at += stream_awaited(list[i].socket, fds + at, &until_ms);
-    const char *word = wait_poll(fds, fd_count, deadline_ms);
-    int64_t now_ms = wait_now_ms();
-    at = 0;
-    for (size_t i = 0; i < count; i++) {
-        nfds_t own = stream_awaited(list[i].socket, one, &until_ms);
-        list[i].ready = until_ms <= now_ms;
-        for (; own > 0; own--)
-            if (fds[at++].revents != 0) list[i].ready = true;
-    }
-    if (fds != few) free(fds);
-    return word != NULL && strcmp(word, "timeout") == 0 ? NULL : word;
 }

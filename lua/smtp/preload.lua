@@ -12,8 +12,8 @@ require "smtp"
 
 system.load_late()
 if not environment.is_nginx() then
-   for _, name in ipairs { "smtp.runtime.kept_socket", "smtp.runtime.scheduler", "smtp.crypto",
-      "smtp.sqlite_store" } do
+   for _, name in ipairs { "smtp.runtime.kept_socket", "smtp.runtime.scheduler", "smtp.tls",
+      "smtp.crypto", "smtp.sqlite_store" } do
       system.load(name)
    end
    for _, library in ipairs { "cqueues", "luv", "copas" } do

@@ -105,8 +105,8 @@ local function forget_certificate(sink)
 end
 
 local function make_context(sink)
-   local socket, lack = system.load "smtp.socket"
-   if not socket then return nil, system.error(lack) end
+   local tls, lack = system.load "smtp.tls"
+   if not tls then return nil, system.error(lack) end
    local options, made = sink.options, nil
    if not options.tls_cert then
       local err
@@ -115,7 +115,7 @@ local function make_context(sink)
       sink.remover = made.remover
    end
    local cert = made and made.certificate or options.tls_cert
-   local context, option, why = socket.tls_context { server = true, cert = cert,
+   local context, option, why = tls.context { server = true, cert = cert,
       key = made and made.key or options.tls_key or cert, max_version = options.tls_max_version }
    if made then os.remove(made.key) end
    if not context then

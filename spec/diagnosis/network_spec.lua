@@ -98,7 +98,7 @@ staged.rows("this machine", {
          end)() ]] },
       error = { "system", "tmpfile", nil, "later" }, says = { "Read-only file system", "/tmp" } },
    { "has no OpenSSL", call = child { shell = "sh -c 'mkdir -p build/spec/empty; : >build/spec/empty/libssl.so.3; "
-      .. "LD_LIBRARY_PATH=build/spec/empty exec %s'", options = to "127.0.0.1" },
+      .. "LD_LIBRARY_PATH=build/spec/empty exec %s'", options = to("127.0.0.1", [[tls = "require"]]) },
       error = { "system", "resources", nil, "later" }, says = { "OpenSSL 3", "libssl", "install" } },
    { "lets nobody read the attachment", call = child { shell = "(touch build/spec/secret.pdf; chmod 0 build/spec/"
       .. "secret.pdf; exec " .. WITHOUT_PRIVILEGES .. " %s)", options = [[host = "x.example", raw = nil, text = "",

@@ -91,6 +91,31 @@ describe('require "smtp"', function()
       ]], "^$"))
    end)
 
+   it("leaves TLS, and OpenSSL with it, to the first message that needs TLS", function()
+      local said = run([[
+         t.tls = "prefer"
+         print(safe.send(t) ~= nil)
+         print(loaded())
+      ]], "^$")
+      assert.equal("true\nsocket tls\n", said)
+      local maps = io.open "/proc/self/maps"
+      if not maps then return end -- not Linux
+      maps:close()
+      assert.equal("nil\ntrue\n", run([[
+         local function libraries()
+            local file = io.open "/proc/self/maps"
+            local text = file:read "*a"
+            file:close()
+            return text:match "libssl" or text:match "libcrypto"
+         end
+         safe.send(t)
+         print(libraries())
+         t.tls = "prefer"
+         safe.send(t)
+         print(libraries() ~= nil)
+      ]], "^$"))
+   end)
+
    it("leaves a login to the options that give one", function()
       assert.equal("true\tauthenticated\nclient.login client.mechanisms client.sasl options.credentials "
          .. "result.transcript socket\n", run([[
@@ -178,6 +203,7 @@ describe("a module that cannot be read when it is needed", function()
       ["runtime.tunnel"] = 'send { host = "mx.example", proxy = "socks5://127.0.0.1:" .. listener_port }',
       ["sink"] = 'safe.sink {}',
       ["socket"] = 'send {}',
+      ["tls"] = 'send { tls = "prefer" }',
    }
 
    local program = [[

@@ -21,7 +21,7 @@ local function announce(port)
 end
 
 local function drip()
-   local context = implicit and assert(socket.tls_context { server = true, cert = cert, key = key })
+   local context = implicit and assert(require("smtp.tls").context { server = true, cert = cert, key = key })
    local listener = assert(socket.listen("127.0.0.1", 0))
    announce((select(2, listener:getsockname())))
    assert(scheduler.run { function()

@@ -11,7 +11,7 @@ local tally = require "spec.tools.tally"
 local FAR = 1000000000
 local stride = tonumber(os.getenv "KILLS") or 97
 local cert, key = certs.make() "good"
-local context = assert(socket.tls_context { server = true, cert = cert, key = key })
+local context = assert(require("smtp.tls").context { server = true, cert = cert, key = key })
 
 -- The connection goes on until one of them leaves, or so many octets were heard or told. -> was it that many?
 local function serve(sock, server, heard_max, told_max)

@@ -48,7 +48,7 @@ end
 local function socket_with_tls()
    if nginx then return nginx.new {} end
    local socket = require "smtp.socket"
-   return socket.new(), assert(socket.tls_context { verify = true, ca_file = ca_file "ca" })
+   return socket.new(), assert(require("smtp.tls").context { verify = true, ca_file = ca_file "ca" })
 end
 
 --- Do the sockets here know what binds a channel? What SCRAM says of it in base64 (RFC 5802 6): y,, or n,,.

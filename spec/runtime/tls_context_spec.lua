@@ -3,6 +3,7 @@ local command = require "spec.tools.command"
 local safe = require "smtp.safe"
 local tls_context = require "smtp.runtime.tls_context"
 local tls_server = require "spec.tools.tls_server"
+local tls = require "smtp.tls"
 
 local cert = certs.make()
 local send = tls_server.send
@@ -66,9 +67,9 @@ describe("the settings of TLS", function()
    end)
 
    it("are others after a handshake that a certificate has ended, for whatever reason", function()
-      local made, socket = 0, require "smtp.socket"
-      local make = socket.tls_context
-      socket.tls_context = function(options)
+      local made = 0
+      local make = tls.context
+      tls.context = function(options)
          made = made + (options.server and 0 or 1)
          return make(options)
       end
@@ -81,7 +82,7 @@ describe("the settings of TLS", function()
       assert.equal(before, made) -- that is certain
       send("unknown_issuer", own)
       send("good", own)
-      socket.tls_context = make
+      tls.context = make
       assert.equal(before + 1, made)
    end)
 end)

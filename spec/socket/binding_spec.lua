@@ -41,7 +41,7 @@ end
 describe("sock:channel_binding()", function()
    -- Prints what binds each of `count` connections: in clear, in TLS.
    local server = [[
-      local context = assert(socket.tls_context { server = true, cert = %q, key = %q, max_version = %q })
+      local context = assert(require("smtp.tls").context { server = true, cert = %q, key = %q, max_version = %q })
       for _ = 1, %d do
          local sock
          repeat sock = listener:accept(5000) until sock
@@ -57,7 +57,7 @@ describe("sock:channel_binding()", function()
    ]]
 
    local function connect(port)
-      local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+      local context = assert(require("smtp.tls").context { verify = true, ca_file = cert "ca" })
       local sock = socket.new()
       sock:settimeouts(5000, 5000, 5000)
       assert(again(sock.connect, sock, "127.0.0.1", port))
@@ -145,8 +145,8 @@ local proxy_source = [[
       repeat a, why = method(...) until a or why ~= "again"
       return a, why
    end
-   local inner = assert(socket.tls_context { server = true, cert = cert, key = key, max_version = version })
-   local outer = assert(socket.tls_context { verify = true, ca_file = ca })
+   local inner = assert(require("smtp.tls").context { server = true, cert = cert, key = key, max_version = version })
+   local outer = assert(require("smtp.tls").context { verify = true, ca_file = ca })
    local client, server = accept(), socket.new()
    server:settimeouts(5000, 5000, 5000)
    assert(again(server.connect, server, "127.0.0.1", port))

@@ -1,6 +1,7 @@
 -- Certificates for real: who is trusted, and what an untrusted server is told.
 local certs = require "spec.tools.certs"
 local tls_server = require "spec.tools.tls_server"
+local contexts = require "smtp.tls"
 
 local cert = certs.make()
 local send = tls_server.send
@@ -81,12 +82,11 @@ end)
 
 describe("a pin of a context", function()
    it("is a SHA-256 in base64", function()
-      local socket = require "smtp.socket"
       local pin = certs.pin(cert "good")
-      assert(socket.tls_context { verify = false, pin = pin })
+      assert(contexts.context { verify = false, pin = pin })
       for _, wrong in ipairs { "", pin:sub(1, -2), pin:sub(1, -3) .. "==", pin .. "=", ("*"):rep(44), ("A"):rep(44),
          ("A"):rep(40) } do
-         local context, option, why = socket.tls_context { verify = false, pin = wrong }
+         local context, option, why = contexts.context { verify = false, pin = wrong }
          assert.same({ nil, "pin", "it is not a SHA-256 in base64" }, { context, option, why })
       end
    end)

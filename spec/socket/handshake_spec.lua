@@ -1,8 +1,8 @@
 local certs = require "spec.tools.certs"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
-local socket = require "smtp.socket"
 local sockets = require "spec.tools.sockets"
+local tls = require "smtp.tls"
 
 local cert = certs.make()
 
@@ -111,7 +111,7 @@ describe("a TLS handshake", function()
          sock:settimeouts(100, 100, 100)
          local name = ("x"):rep(50) .. ("." .. ("y"):rep(50)):rep(5)
          name = name:sub(1, len) .. ("z"):rep(len - #name)
-         local ok, why = sock:sslhandshake(nil, name:sub(1, len), false, socket.tls_context { verify = false })
+         local ok, why = sock:sslhandshake(nil, name:sub(1, len), false, tls.context { verify = false })
          assert.same({ nil, word }, { ok, why })
          sock:close()
       end
@@ -119,7 +119,7 @@ describe("a TLS handshake", function()
 
    it("that failed leaves a connection that is dead", function()
       local sock = pair()
-      local context = socket.tls_context { verify = false }
+      local context = tls.context { verify = false }
       sock:settimeouts(50, 50, 50)
       assert.equal("timeout", (select(2, sock:sslhandshake(nil, nil, false, context))))
       for _ = 1, 2 do

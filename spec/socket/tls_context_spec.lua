@@ -3,6 +3,7 @@ local command = require "spec.tools.command"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local socket = require "smtp.socket"
+local tls = require "smtp.tls"
 
 local cert = certs.make()
 
@@ -33,12 +34,12 @@ describe("a folder of certificates", function()
    it("needs a name that openssl rehash gives", function()
       for _, name in ipairs { false, "abcdefghij", "abcdefgh.1", "abcdefghi.0", "abcdefg.0", "ca.pem" } do
          if name then command.run(("cp %s %s/%s"):format(cert "ca", folder, name)) end
-         local context, option, why = socket.tls_context { verify = true, ca_path = folder }
+         local context, option, why = tls.context { verify = true, ca_path = folder }
          assert.same({ nil, "ca_path", "it is not a directory made by openssl rehash" }, { context, option, why }, name)
       end
       command.run(("cp %s %s/abcdefgh.0"):format(cert "ca", folder))
-      assert(socket.tls_context { verify = true, ca_path = folder })
-      local context, option = socket.tls_context { verify = true, ca_path = folder .. "/none" }
+      assert(tls.context { verify = true, ca_path = folder })
+      local context, option = tls.context { verify = true, ca_path = folder .. "/none" }
       assert.same({ nil, "ca_path" }, { context, option })
    end)
 
@@ -92,14 +93,14 @@ describe("the files of a context", function()
          ca_file = { verify = true, ca_file = "/nowhere.pem" }, cert = { cert = "/nowhere.pem", key = key },
          key = { cert = good, key = "/nowhere.pem" },
       } do
-         local context, wrong, why = socket.tls_context(settings)
+         local context, wrong, why = tls.context(settings)
          assert.same({ nil, option }, { context, wrong })
          assert.truthy(why:find("^/nowhere%.pem: %S"), why)
       end
       for _, name in ipairs { "expired", "weak" } do -- the key of the second one is for RSA
          local other = select(2, cert(name))
          assert.same({ nil, "key", other .. ": it is not the key of tls_cert" },
-            { socket.tls_context { cert = good, key = other } })
+            { tls.context { cert = good, key = other } })
       end
    end)
 end)
@@ -115,7 +116,7 @@ describe("a context", function()
       local sock = socket.new()
       sock:settimeouts(5000, 5000, 5000)
       assert(sock:connect("127.0.0.1", tonumber(port)))
-      local ok, why = sock:sslhandshake(nil, nil, false, assert(socket.tls_context(settings)))
+      local ok, why = sock:sslhandshake(nil, nil, false, assert(tls.context(settings)))
       local info = sock:tlsinfo()
       sock:close()
       pipe:read("*a")
@@ -134,12 +135,12 @@ describe("a context", function()
       local name = os.tmpname()
       for _, how in ipairs { "pkey", "ec" } do
          command.run(("openssl %s -in %s -aes128 -passout pass:sesame -out %s"):format(how, key, name))
-         assert.same({ nil, "key", name .. ": it is encrypted" }, { socket.tls_context { cert = good, key = name } })
+         assert.same({ nil, "key", name .. ": it is encrypted" }, { tls.context { cert = good, key = name } })
       end
       command.write(name, "no key")
       local expected = name .. ": it is not a PEM file"
-      assert.same({ nil, "cert", expected }, { socket.tls_context { cert = name, key = key } })
-      local _, option = socket.tls_context { cert = good, key = name }
+      assert.same({ nil, "cert", expected }, { tls.context { cert = name, key = key } })
+      local _, option = tls.context { cert = good, key = name }
       assert.equal("key", option)
       os.remove(name)
    end)

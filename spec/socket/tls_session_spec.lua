@@ -3,6 +3,7 @@ local certs = require "spec.tools.certs"
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
 local safe = require "smtp.safe"
+local tls = require "smtp.tls"
 
 local cert = certs.make()
 
@@ -103,7 +104,7 @@ describe("a TLS session", function()
             sock:close()
          end
       ]]):format(path, key))
-      local context, seen = assert(socket.tls_context { verify = true, ca_file = cert "ca" }), {}
+      local context, seen = assert(tls.context { verify = true, ca_file = cert "ca" }), {}
       for i = 1, 3 do
          local sock = socket.new()
          sock:settimeouts(5000, 5000, 5000)
@@ -141,7 +142,7 @@ describe("a TLS session", function()
    local function ticket_server(connections, version)
       local path, key = cert "good"
       return peer.start(([[
-         local context = assert(socket.tls_context { server = true, cert = %q, key = %q, max_version = %q })
+         local context = assert(require("smtp.tls").context { server = true, cert = %q, key = %q, max_version = %q })
          local kept = {}
          for i = 1, %d do
             kept[i] = accept()
@@ -153,7 +154,7 @@ describe("a TLS session", function()
    end
 
    it("is kept eight times for one server, the newest ones", function()
-      local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+      local context = assert(tls.context { verify = true, ca_file = cert "ca" })
       local other = ticket_server(15, "1.3")
       local full = open(context, other.port, 5) -- ten tickets
       for i = 1, 5 do assert.is_false(full[i]) end
@@ -164,7 +165,7 @@ describe("a TLS session", function()
    end)
 
    it("is of one server: not that of another port", function()
-      local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+      local context = assert(tls.context { verify = true, ca_file = cert "ca" })
       local one, other = ticket_server(2, "1.3"), ticket_server(1, "1.3")
       assert.same({ false }, open(context, one.port, 1))
       assert.same({ false }, open(context, other.port, 1))
@@ -177,7 +178,7 @@ describe("a TLS session", function()
    -- Each name brings two.
    for names, resumed in pairs { [128] = { true, true }, [129] = { false, false } } do
       it(("is kept 256 times in a context, the newest ones: after %d names"):format(names), function()
-         local context = assert(socket.tls_context { verify = false })
+         local context = assert(tls.context { verify = false })
          local other = ticket_server(names + 2, "1.3")
          for i = 1, names do assert.same({ false }, open(context, other.port, 1, ("n%d.example"):format(i))) end
          assert.same(resumed, open(context, other.port, 2, "n1.example"))
@@ -188,7 +189,7 @@ describe("a TLS session", function()
 
    for version, resumed in pairs { ["1.3"] = { true, true, false }, ["1.2"] = { true, false, false } } do
       it("of TLS " .. version .. " is with one connection at a time", function()
-         local context = assert(socket.tls_context { verify = true, ca_file = cert "ca" })
+         local context = assert(tls.context { verify = true, ca_file = cert "ca" })
          local other = ticket_server(4, version)
          assert.same({ false }, open(context, other.port, 1))
          assert.same(resumed, open(context, other.port, 3))

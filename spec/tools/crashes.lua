@@ -17,7 +17,7 @@ local COUNT = 3    -- messages
 local FAR = 1000000000
 
 local cert, key = certs.make() "good"
-local context = assert(socket.tls_context { server = true, cert = cert, key = key })
+local context = assert(require("smtp.tls").context { server = true, cert = cert, key = key })
 local listener = assert(socket.listen("127.0.0.1", 0))
 local port = select(2, listener:getsockname())
 

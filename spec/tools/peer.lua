@@ -8,6 +8,7 @@ local interpreter = arg[first]
 
 local prologue = [[
 local socket = require "smtp.socket"
+local tls = needs_tls and require "smtp.tls" -- sockets have sslaccept from then on
 local listener, port
 repeat
    listener = assert(socket.listen("127.0.0.1", 0))
@@ -25,7 +26,7 @@ local function accept(seconds)
    return sock
 end
 local function server_context(cert, key)
-   return assert(socket.tls_context { server = true, cert = cert, key = key })
+   return assert(tls.context { server = true, cert = cert, key = key })
 end
 -- What is heard until a line ends, or the connection does.
 local heard = ""
@@ -50,7 +51,8 @@ local used = {}
 function peer.start(body)
    local name = os.tmpname()
    local file = assert(io.open(name, "w"))
-   file:write(("local used = { %s }\n"):format(table.concat(used, " ")), prologue, body)
+   file:write(("local used, needs_tls = { %s }, %s\n"):format(table.concat(used, " "),
+      tostring(body:find("server_context", 1, true) ~= nil)), prologue, body)
    file:close()
    local pipe = io.popen(("%s %s 2>&1"):format(interpreter, name))
    local said = pipe:read("*l")

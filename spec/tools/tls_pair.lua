@@ -3,6 +3,7 @@
 local certs = require "spec.tools.certs"
 local socket = require "smtp.socket"
 local sockets = require "spec.tools.sockets"
+local tls = require "smtp.tls"
 
 local tls_pair = {}
 
@@ -66,8 +67,8 @@ function tls_pair.new(more)
    local path, key = cert "good"
    local settings = { verify = false }
    for option, value in pairs(more or {}) do settings[option] = value end
-   self.context = assert(socket.tls_context(settings))
-   self.server_context = assert(socket.tls_context { server = true, cert = path, key = key })
+   self.context = assert(tls.context(settings))
+   self.server_context = assert(tls.context { server = true, cert = path, key = key })
    self.client, self.near = sockets.pair()
    self.far, self.server = sockets.pair()
    self.near:settimeouts(0, 2000, 0)

@@ -26,7 +26,8 @@ local function words_of(said)
    return words and (words:gsub("^[^:]*/([^/:]*:)", "%1"))
 end
 
-local is_in_c = { ["smtp.core"] = true, ["smtp.socket"] = true, ["smtp.crypto"] = true }
+local is_in_c = { ["smtp.core"] = true, ["smtp.socket"] = true, ["smtp.tls"] = true,
+   ["smtp.crypto"] = true }
 
 --- Why a module cannot be loaded.
 ---@param name string   "smtp.core"

@@ -67,9 +67,9 @@ local function make(server, stamp)
    local key = key_of(server)
    local entry = contexts:get(key)
    if entry and entry.stamp == stamp then return entry end
-   local socket, lack = system.load "smtp.socket"
-   if not socket then return nil, system.error("TLS cannot be used: " .. lack) end
-   local context, option, why = socket.tls_context {
+   local tls, lack = system.load "smtp.tls" -- which brings OpenSSL into the process
+   if not tls then return nil, system.error("TLS cannot be used: " .. lack) end
+   local context, option, why = tls.context {
       verify = server.tls_verify, ca_file = server.tls_ca_file, ca_path = server.tls_ca_path,
       cert = server.tls_cert, key = server.tls_key,
       min_version = server.tls_min_version or "1.2", pin = server.tls_pin,
