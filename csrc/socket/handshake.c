@@ -231,7 +231,7 @@ static const char *fail(struct smtp_socket *s, const char *word)
     bool flushed;
     s->tls->dead = true;
     (void)tls_flush(s, 0, &flushed); /* the alert, so that the peer knows why */
-    ERR_clear_error();
+    tls_forget_errors();
     return word;
 }
 
@@ -252,7 +252,7 @@ static const char *shake_once(struct smtp_socket *s, int64_t deadline_ms, size_t
 {
     struct tls *t = s->tls;
     bool flushed = false;
-    ERR_clear_error();
+    tls_forget_errors();
     int result = SSL_do_handshake(t->ssl);
     int want = SSL_get_error(t->ssl, result);
     *done = result == 1;

@@ -104,7 +104,7 @@ static const char *refused(struct smtp_socket *s)
 
 static const char *seal(struct smtp_socket *s, const char *data, size_t len)
 {
-    ERR_clear_error();
+    tls_forget_errors();
     if (SSL_write(s->tls->ssl, data, (int)len) != (int)len)
         return end(s, "closed", "TLS failed while writing");
     s->tls->pending_len = len;
@@ -152,13 +152,22 @@ static const char *receive_more(struct smtp_socket *s, int want, int64_t deadlin
     return words_say(s->text, "closed", "it ended TLS");
 }
 
+/* Has OpenSSL nothing to decrypt, and no data to give? So it is directly after an answer: SSL_read
+ * would only find that out. */
+static bool is_drained(const struct tls *t)
+{
+    return BIO_pending(t->heard) == 0 && SSL_has_pending(t->ssl) == 0;
+}
+
 static const char *receive(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
     struct tls *t = s->tls;
     const char *word = check_open(s);
     size_t taken = 0;
+    if (word == NULL && is_drained(t))
+        word = receive_more(s, SSL_ERROR_WANT_READ, deadline_ms, &taken);
     while (word == NULL) {
-        ERR_clear_error();
+        tls_forget_errors();
         int n = SSL_read(t->ssl, s->input(), (int)max);
         if (n > 0) {
             *len = (size_t)n;
@@ -175,10 +184,10 @@ static void say_goodbye(struct smtp_socket *s)
     bool flushed;
     struct tls *t = s->tls;
     if (!t->open || t->dead || t->pending_len > 0) return;
-    ERR_clear_error();
+    tls_forget_errors();
     (void)SSL_shutdown(t->ssl);
     (void)tls_flush(s, 0, &flushed);
-    ERR_clear_error();
+    tls_forget_errors();
 }
 
 static void drop(struct smtp_socket *s)
