@@ -124,10 +124,16 @@
  *
  * Memory and secrets
  *
- *   The caller gives the memory (smtp_session_size), and all bounds are constants below. Bytes are
- *   borrowed: what smtp_options points at must outlive the session, what a transaction points at
- *   must outlive the transaction. Nothing needs a NUL at its end. What a caller gives is checked
- *   by grammar where it enters (text.h); what a server says is bounded and never trusted.
+ *   The caller gives the memory, and all bounds are constants below. It has two parts: a small one
+ *   (smtp_session_size), which a session always has, and a large one (smtp_work_size): the output
+ *   buffer, and what is heard and not understood yet. A session that rests needs only the small
+ *   one: smtp_session_rest takes the other from it, so that many connections that are open and
+ *   idle share what a few of them need at a time; smtp_session_work gives it one before the next
+ *   call that says or hears something.
+ *
+ *   Bytes are borrowed: what smtp_options points at must outlive the session, what a transaction
+ *   points at must outlive the transaction. Nothing needs a NUL at its end. What a caller gives is
+ *   checked by grammar where it enters (text.h); what a server says is bounded and never trusted.
  *
  *   A secret is written into the output buffer only when its command is said, in base64, and is
  *   wiped when it has left or the session breaks. It is not in the transcript. Where a server
@@ -544,19 +550,29 @@ struct smtp_offer {
 bool smtp_offer_next(const struct smtp_session *s, struct smtp_text *rest,
                      struct smtp_offer *offer);
 
-/** Returns how many octets of memory a session needs whose output buffer has `buffer_len` octets.
- */
-size_t smtp_session_size(size_t buffer_len);
-/** Starts a session in `memory`, aligned as by malloc. `buffer_len` >= SMTP_BUFFER_LEN_MIN. The
- *  connection must be open. `facts` NULL: the first thing wanted is the greeting. Else another
- * session, whose facts these are, has opened the connection and left it READY, and so this one
- * starts; `mechanism` of the facts must outlive it. */
-struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+/** Returns how many octets of memory a session needs, */
+size_t smtp_session_size(void);
+/** and how many more of working memory, whose output buffer has `buffer_len` octets. */
+size_t smtp_work_size(size_t buffer_len);
+/** Starts a session in `memory` and `work`, aligned as by malloc. `buffer_len` >=
+ * SMTP_BUFFER_LEN_MIN. The connection must be open. `facts` NULL: the first thing wanted is the
+ * greeting. Else another session, whose facts these are, has opened the connection and left it
+ * READY, and so this one starts; `mechanism` of the facts must outlive it. */
+struct smtp_session *smtp_session_init(void *memory, void *work, size_t buffer_len,
                                        const struct smtp_options *options,
                                        const struct smtp_facts *facts);
-/** Removes what has not left, and wipes it if a secret is in it: for the end of a session, before
- * its memory is freed or used for another one. */
-void smtp_session_wipe(struct smtp_session *s);
+/** Ends a session, wherever it is, before its memory is freed or used for another one: what has not
+ * left is removed, and wiped if a secret is in it. Returns the working memory, which is the
+ * caller's again; NULL where the session has none. */
+void *smtp_session_end(struct smtp_session *s);
+/** Returns the working memory of a session that rests, which does without it from now on. NULL: it
+ * does not rest, or has none, or keeps it because the server said very much in its EHLO reply. */
+void *smtp_session_rest(struct smtp_session *s);
+/** Has the session working memory? All that says or hears something needs it; what only reads the
+ * session does not. */
+bool smtp_session_works(const struct smtp_session *s);
+/** Gives working memory to a session that has none. */
+void smtp_session_work(struct smtp_session *s, void *memory, size_t buffer_len);
 /** Is the session READY, without a reply that has come in part? Then another session could go on
  * with the connection. */
 bool smtp_session_rests(const struct smtp_session *s);

@@ -18,9 +18,9 @@ static void add_run(struct smtp_session *s, step said)
     if (is_of_transaction(said)) s->spoken->due_count += count;
     if (said == STEP_rcpt) s->spoken->to[s->spoken->to_said - 1].end_at = s->said_len;
     if (said == STEP_rcpt && s->run_count > 0 && newest_run(s)->said == said)
-        s->runs[run_index(s, s->run_count - 1)].count++;
+        s->work->runs[run_index(s, s->run_count - 1)].count++;
     else
-        s->runs[run_index(s, s->run_count++)] =
+        s->work->runs[run_index(s, s->run_count++)] =
             (struct smtp_run){said, (uint32_t)count, s->said_len};
 }
 
@@ -268,7 +268,7 @@ void dialogue_hear(struct smtp_session *s, const struct smtp_reply *r)
         s->next = hear_unasked(s, r);
         return;
     }
-    struct smtp_run *oldest = &s->runs[s->run_first];
+    struct smtp_run *oldest = &s->work->runs[s->run_first];
     step asked = oldest->said;
     step next = is_goodbye(asked, r) ? hear_goodbye(s, asked, r) : step_rows[asked].hear(s, r);
     if (next == STEP_over) {

@@ -43,7 +43,7 @@ struct smtp_text smtp_challenge(const struct smtp_session *s, struct smtp_text *
 {
     *mechanism = s->opt.mechs[s->mech].name;
     if (s->next != STEP_answer) return (struct smtp_text){NULL, 0};
-    return (struct smtp_text){s->challenge, s->challenge_len};
+    return (struct smtp_text){s->work->challenge, s->challenge_len};
 }
 
 bool smtp_answer(struct smtp_session *s, const char *data, size_t len, bool content)
@@ -162,19 +162,19 @@ static bool keep_challenge(struct smtp_session *s, const char *text, size_t len)
 {
     s->challenge_len = 0;
     s->facts.challenge = (struct smtp_text){NULL, 0};
-    if (len > sizeof s->challenge / 3 * 4) return false;
-    return smtp_base64_decode(text, len, s->challenge, &s->challenge_len);
+    if (len > sizeof s->work->challenge / 3 * 4) return false;
+    return smtp_base64_decode(text, len, s->work->challenge, &s->challenge_len);
 }
 
 /* Keeps an error challenge of OAuth in any form, for a person to read (RFC 7628 3.2.2). */
 static void keep_failure(struct smtp_session *s, const struct smtp_reply *r)
 {
     bool coded = keep_challenge(s, r->text, r->text_len);
-    const char *text = coded ? s->challenge : r->text;
-    size_t len = smtp_printable(s->challenge, sizeof s->challenge, text,
+    const char *text = coded ? s->work->challenge : r->text;
+    size_t len = smtp_printable(s->work->challenge, sizeof s->work->challenge, text,
                                 coded ? s->challenge_len : r->text_len);
     s->failed = true;
-    s->facts.challenge = (struct smtp_text){s->challenge, len};
+    s->facts.challenge = (struct smtp_text){s->work->challenge, len};
 }
 
 static bool is_in_turn(struct smtp_session *s, const struct smtp_reply *r)

@@ -91,13 +91,13 @@ static void read_auth(struct smtp_session *s, struct smtp_text rest)
 {
     for (struct smtp_text word = next_word(&rest); word.len > 0; word = next_word(&rest)) {
         size_t at = s->facts.mechanisms.len, gap = at > 0;
-        char *name = s->mechs + at + gap;
+        char *name = s->work->mechs + at + gap;
         if (word.len + 1 > SMTP_MECHANISMS_MAX - at) return;
         for (size_t i = 0; i < word.len; i++)
             name[i] = word.data[i] > ' ' && word.data[i] < 0x7F ? to_upper(word.data[i]) : '?';
         if (offers_mechanism(s, (struct smtp_text){name, word.len})) continue;
-        if (gap > 0) s->mechs[at] = ' ';
-        s->facts.mechanisms = (struct smtp_text){s->mechs, at + gap + word.len};
+        if (gap > 0) s->work->mechs[at] = ' ';
+        s->facts.mechanisms = (struct smtp_text){s->work->mechs, at + gap + word.len};
     }
 }
 
@@ -161,7 +161,8 @@ void extensions_forget(struct smtp_session *s)
 {
     if (s->ext & SMTP_EXT_AUTH) s->auth_before_tls = true;
     s->facts.mechanisms_before_tls =
-        keep_text(s->mechs_before, sizeof s->mechs_before, s->facts.mechanisms);
+        keep_text(s->work->mechs_before, sizeof s->work->mechs_before, s->facts.mechanisms);
+    s->facts_kept = false;
     s->ext = 0;
     s->facts.size_max = 0;
     s->facts.rcpt_max = s->facts.mail_max = 0;
@@ -189,7 +190,8 @@ void extensions_read(struct smtp_session *s, const struct smtp_reply *r)
     while (rest.len > 0)
         read_line(s, next_line(&rest));
     if (s->ext & SMTP_EXT_STARTTLS) s->facts.starttls_offered = true;
+    char *hello = s->work->hello;
     s->facts.capabilities =
-        (struct smtp_text){s->hello, smtp_printable(s->hello, sizeof s->hello, r->text, len)};
+        (struct smtp_text){hello, smtp_printable(hello, SMTP_HELLO_MAX, r->text, len)};
     s->facts.server = next_line(&s->facts.capabilities);
 }

@@ -43,8 +43,8 @@ step hear_ehlo(struct smtp_session *s, const struct smtp_reply *r)
     }
     bool unknown = r->code == 500 || r->code == 501 || r->code == 502 || r->code == 504;
     if (unknown && !s->opt.lmtp) {
-        answer_take(&s->ehlo_reply, r);
-        s->facts.ehlo_reply = &s->ehlo_reply;
+        answer_take(&s->work->ehlo_reply, r);
+        s->facts.ehlo_reply = &s->work->ehlo_reply;
         return STEP_helo;
     }
     if (r->code == 501) return give_up(s, SMTP_ERROR_LHLO_REFUSED, r);
@@ -60,8 +60,8 @@ step say_helo(struct smtp_session *s)
 step hear_helo(struct smtp_session *s, const struct smtp_reply *r)
 {
     if (r->code == 250) {
-        size_t len = smtp_printable(s->hello, sizeof s->hello, r->text, r->text_len);
-        s->facts.server = (struct smtp_text){s->hello, len};
+        size_t len = smtp_printable(s->work->hello, sizeof s->work->hello, r->text, r->text_len);
+        s->facts.server = (struct smtp_text){s->work->hello, len};
         return after_hello(s);
     }
     if (reply_class(r) >= 4) return give_up(s, SMTP_ERROR_HELO_REFUSED, r);

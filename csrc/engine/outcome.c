@@ -35,7 +35,7 @@ void set_trouble(struct smtp_session *s, struct smtp_trouble *trouble, enum smtp
     if (r != NULL)
         answer_take(&trouble->answer, r);
     else if (s->facts.ehlo_reply != NULL && is_for_ehlo(error))
-        trouble->answer = s->ehlo_reply;
+        trouble->answer = *s->facts.ehlo_reply;
 }
 
 /* Recipients that were accepted so far get the verdict of the message, except for those that have a
@@ -153,7 +153,7 @@ void part(struct smtp_session *s, const struct smtp_transaction *next, enum smtp
         return;
     }
     set_trouble(s, &s->status.trouble, error, r);
-    smtp_session_wipe(s); /* what has not left stays here */
+    wire_wipe(s); /* what has not left stays here */
     s->lent.len = 0;
     s->next = STEP_over;
     s->parting = true;
@@ -167,7 +167,7 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
         s->status.eager_failed = true;
     s->run_count = s->due_count = 0;
-    smtp_session_wipe(s);
+    wire_wipe(s);
     s->lent.len = 0;
     s->gathering = false;
     s->held_at = 0;

@@ -147,7 +147,7 @@ static void keep(struct smtp_session *s, const char *data, size_t len)
         len = SMTP_KEPT_MAX - s->text_len;
         s->text_cut = true;
     }
-    memcpy(s->text + s->text_len, data, len);
+    memcpy(s->work->text + s->text_len, data, len);
     s->text_len += len;
 }
 
@@ -160,18 +160,19 @@ static struct smtp_reply words_of(const struct smtp_session *s, const char *text
 
 static struct smtp_reply whole(struct smtp_session *s)
 {
-    struct smtp_reply r = {.code = s->reply_code, .text = s->text, .cut = s->text_cut};
+    char *text = s->work->text;
+    struct smtp_reply r = {.code = s->reply_code, .text = text, .cut = s->text_cut};
     r.hidden = s->hidden;
     r.hidden_count = s->hidden_count;
     uint16_t status[3] = {0};
-    size_t first = 0, skipped = read_enhanced(r.code, s->text, s->text_len, status);
+    size_t first = 0, skipped = read_enhanced(r.code, text, s->text_len, status);
     /* Each line of a reply repeats the status (RFC 2034 4): only the words are kept. */
     if (skipped > 0) {
         memcpy(r.enhanced, status, sizeof r.enhanced);
         for (size_t i = skipped; i < s->text_len; i++) {
-            s->text[first++] = s->text[i];
-            if (s->text[i] == '\n')
-                i += read_enhanced(r.code, s->text + i + 1, s->text_len - i - 1, status);
+            text[first++] = text[i];
+            if (text[i] == '\n')
+                i += read_enhanced(r.code, text + i + 1, s->text_len - i - 1, status);
         }
         s->text_len = first;
     }
@@ -211,16 +212,16 @@ bool reply_cut(struct smtp_session *s, struct smtp_reply *r)
 {
     size_t len = s->line_len;
     if (len == 0 && s->reply_lines == 0) return false;
-    if (len > 0 && s->line[len - 1] == '\r') len--;
-    bool shaped =
-        is_shaped(s->line, len) && (s->reply_lines == 0 || read_code(s->line) == s->reply_code);
-    if (s->reply_lines == 0 && !(shaped && read_code(s->line) == 421)) {
-        *r = words_of(s, s->line, len);
+    const char *line = s->work->line;
+    if (len > 0 && line[len - 1] == '\r') len--;
+    bool shaped = is_shaped(line, len) && (s->reply_lines == 0 || read_code(line) == s->reply_code);
+    if (s->reply_lines == 0 && !(shaped && read_code(line) == 421)) {
+        *r = words_of(s, line, len);
         return true;
     }
-    if (shaped) s->reply_code = read_code(s->line);
+    if (shaped) s->reply_code = read_code(line);
     if (shaped && s->reply_lines > 0) keep(s, "\n", 1);
-    if (shaped && len > 4) keep(s, s->line + 4, len - 4);
+    if (shaped && len > 4) keep(s, line + 4, len - 4);
     *r = whole(s);
     if (r->code != 421) *r = words_of(s, r->text, r->text_len);
     return true;

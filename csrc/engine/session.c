@@ -16,9 +16,9 @@ enum smtp_error smtp_error_find(const char *kind, const char *reason)
     return SMTP_ERROR_NONE;
 }
 
-size_t smtp_session_size(size_t buffer_len)
+size_t smtp_session_size(void)
 {
-    return sizeof(struct smtp_session) + buffer_len;
+    return sizeof(struct smtp_session);
 }
 
 static enum smtp_tls_state first_tls_state(const struct smtp_options *options)
@@ -37,34 +37,34 @@ struct smtp_text keep_text(char *out, size_t out_max, struct smtp_text text)
 /* Goes on where another session stopped: the reply to EHLO, as the facts keep it, is read again. */
 static void resume(struct smtp_session *s, const struct smtp_facts *facts)
 {
+    struct smtp_work *w = s->work;
     s->facts = *facts;
-    size_t len = keep_text(s->text, sizeof s->text - 1, facts->server).len;
-    s->text[len++] = '\n';
-    len += keep_text(s->text + len, sizeof s->text - len, facts->capabilities).len;
-    const struct smtp_reply hello = {.code = 250, .text = s->text, .text_len = len};
+    size_t len = keep_text(w->text, sizeof w->text - 1, facts->server).len;
+    w->text[len++] = '\n';
+    len += keep_text(w->text + len, sizeof w->text - len, facts->capabilities).len;
+    const struct smtp_reply hello = {.code = 250, .text = w->text, .text_len = len};
     s->facts.mechanisms = s->facts.server = s->facts.capabilities = (struct smtp_text){NULL, 0};
     if (s->facts.esmtp)
         extensions_read(s, &hello);
     else
-        s->facts.server = keep_text(s->hello, sizeof s->hello, facts->server);
+        s->facts.server = keep_text(w->hello, sizeof w->hello, facts->server);
     s->facts.mechanisms_before_tls =
-        keep_text(s->mechs_before, sizeof s->mechs_before, facts->mechanisms_before_tls);
+        keep_text(w->mechs_before, sizeof w->mechs_before, facts->mechanisms_before_tls);
     if (facts->ehlo_reply != NULL) {
-        s->ehlo_reply = *facts->ehlo_reply;
-        s->facts.ehlo_reply = &s->ehlo_reply;
+        w->ehlo_reply = *facts->ehlo_reply;
+        s->facts.ehlo_reply = &w->ehlo_reply;
     }
     s->next = STEP_ready;
 }
 
-struct smtp_session *smtp_session_init(void *memory, size_t buffer_len,
+struct smtp_session *smtp_session_init(void *memory, void *work, size_t buffer_len,
                                        const struct smtp_options *options,
                                        const struct smtp_facts *facts)
 {
     struct smtp_session *s = memory;
     memset(s, 0, offsetof(struct smtp_session, hidden));
     s->opt = *options;
-    s->out = (char *)memory + sizeof *s;
-    s->out_max = buffer_len;
+    smtp_session_work(s, work, buffer_len);
     s->next = STEP_greeting;
     s->status.grade = options->lmtp ? SMTP_SAFE : options->grade;
     s->facts.tls = first_tls_state(options);

@@ -153,6 +153,10 @@ struct smtp_run {
 /* A transaction has up to four runs: RSET, MAIL, RCPT, and the message's end. */
 enum { SMTP_RUNS_MAX = 4 * SMTP_FLIGHT_MAX + 8, SMTP_HELLO_MAX = SMTP_KEPT_MAX };
 
+/* Octets of a server's name, its capabilities and mechanisms that are kept without working memory.
+ */
+enum { FACTS_KEPT_MAX = 1024 };
+
 /* The longest command. AUTH and its answers may be longer, and have the empty buffer. */
 enum { COMMAND_MAX = 1024 };
 
@@ -245,16 +249,26 @@ struct smtp_session {
     /* hello.c */
     struct smtp_text argument; /* of VRFY */
 
+    /* work.c */
+    struct smtp_work *work; /* NULL: the session rests or has ended, and the caller has it */
+    bool facts_kept;        /* the texts of the facts are in `kept` */
+
     /* What follows is not zeroed at first, because that would cost more than a message. The lengths
-     * above say what of it is valid. Mostly only the beginnings are used; the system gives no
-     * memory for the rest. */
+     * above say what of it is valid. */
     struct smtp_text hidden[SMTP_HIDDEN_MAX];
-    struct smtp_answer ehlo_reply; /* where facts.ehlo_reply points */
-    struct smtp_run runs[SMTP_RUNS_MAX];
+    char kept[FACTS_KEPT_MAX]; /* texts of the facts, while the session has no working memory */
     char shown[SMTP_TRANSCRIPT_MAX];
+};
+
+/* What a session needs only while something is under way. It is not zeroed either. Mostly only the
+ * beginnings are used; the system gives no memory for the rest. */
+struct smtp_work {
+    struct smtp_run runs[SMTP_RUNS_MAX];
+    struct smtp_answer ehlo_reply; /* where facts.ehlo_reply points */
     char mechs[SMTP_MECHANISMS_MAX], mechs_before[SMTP_MECHANISMS_MAX];
     char hello[SMTP_HELLO_MAX], text[SMTP_KEPT_MAX];
     char challenge[SMTP_CHALLENGE_MAX], line[SMTP_LINE_MAX];
+    char out[];
 };
 
 /* The index in the ring of run number `i`, from the oldest one. */
@@ -265,11 +279,11 @@ static inline size_t run_index(const struct smtp_session *s, size_t i)
 /* There are an oldest and a newest run where run_count is not 0. */
 static inline const struct smtp_run *oldest_run(const struct smtp_session *s)
 {
-    return &s->runs[s->run_first];
+    return &s->work->runs[s->run_first];
 }
 static inline const struct smtp_run *newest_run(const struct smtp_session *s)
 {
-    return &s->runs[run_index(s, s->run_count - 1)];
+    return &s->work->runs[run_index(s, s->run_count - 1)];
 }
 
 /* turn.c */
@@ -352,6 +366,8 @@ static inline void take_back(struct smtp_session *s, size_t at)
     s->said_len -= s->out_len - at;
     s->out_len = at;
 }
+/* Removes what has not left, and wipes it if a secret is in it. */
+void wire_wipe(struct smtp_session *s);
 void put_words(struct smtp_session *s, const char *words);
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);

@@ -62,7 +62,7 @@ const struct smtp_transaction *smtp_spoken(const struct smtp_session *s)
     return s->spoken;
 }
 
-void smtp_session_wipe(struct smtp_session *s)
+void wire_wipe(struct smtp_session *s)
 {
     if (s->out_secret) wipe(s->out, s->out_len);
     s->out_at = s->out_len = 0;
@@ -78,7 +78,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
     s->sent_len += len;
     if (of_buffer) s->out_at += len;
     if (s->out_at == s->out_len) {
-        smtp_session_wipe(s);
+        wire_wipe(s);
     } else if (s->out_at >= s->out_max / 2) {
         memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
         s->out_len -= s->out_at;
@@ -114,10 +114,10 @@ static size_t take_line(struct smtp_session *s, const char *data, size_t len)
         reply_line(s, data, taken);
         return taken;
     }
-    memcpy(s->line + s->line_len, data, taken);
+    memcpy(s->work->line + s->line_len, data, taken);
     s->line_len += taken;
     if (end != NULL) {
-        reply_line(s, s->line, s->line_len);
+        reply_line(s, s->work->line, s->line_len);
         s->line_len = 0;
     }
     return taken;

@@ -61,6 +61,7 @@ static int session_answer(lua_State *L)
     const char *data = luaL_optlstring(L, 2, NULL, &len);
     luaL_argcheck(L, len <= SMTP_CHALLENGE_MAX, 2, "too long");
     lua_pushboolean(L, smtp_answer(s, data, len, lua_toboolean(L, 3)));
+    session_rest(L, s);
     return 1;
 }
 
@@ -76,7 +77,9 @@ static int session_answer_refuse(lua_State *L)
 
 static int session_mechanism_out(lua_State *L)
 {
-    smtp_mechanism_out(to_session(L));
+    struct smtp_session *s = to_session(L);
+    smtp_mechanism_out(s);
+    session_rest(L, s);
     return 0;
 }
 

@@ -141,14 +141,14 @@ static struct smtp_io *io_arg(lua_State *L)
  * not at once: the caller need not come for each of them. */
 int session_flights(lua_State *L)
 {
-    struct flights f = {.L = L, .s = to_session(L), .io = io_arg(L)};
+    struct flights f = {.L = L, .s = to_working_session(L), .io = io_arg(L)};
     f.clock.deadline = luaL_checknumber(L, 3);
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
     bool once = lua_toboolean(L, 6);
     f.many = lua_isuserdata(L, PIPELINE_AT);
     f.hurry = f.many && pipeline_news(L, PIPELINE_AT) == NEWS_SOME;
-    take_waiting(&f, flights_of(f.s));
+    take_waiting(&f, &session_extra(f.s)->waiting);
     bool through = run_once(&f);
     int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through || f.again) : 0;
     while (through && !once && !f.done) {
@@ -163,7 +163,8 @@ int session_flights(lua_State *L)
         lua_pushliteral(L, "again");
     else
         lua_pushboolean(L, !through);
-    if (f.again && !once) keep_waiting(&f, flights_of(f.s));
+    if (f.again && !once) keep_waiting(&f, &session_extra(f.s)->waiting);
+    session_rest(L, f.s);
     lua_pushinteger(L, taken);
     return 4;
 }
@@ -188,10 +189,12 @@ int session_look(lua_State *L)
     const char *data, *word = NULL;
     size_t len;
     if ((smtp_wants(s) & SMTP_WANT_READY) == 0) return 0;
+    session_work(L, s);
     while (word == NULL && (smtp_wants(s) & SMTP_WANT_READY) != 0) {
         word = io->receive(io->socket, 0, &data, &len);
         if (word == NULL) smtp_recv(s, data, len);
     }
+    session_rest(L, s);
     lua_pushboolean(L, is(word, "timeout"));
     return 1;
 }

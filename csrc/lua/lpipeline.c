@@ -99,6 +99,7 @@ static int post_half(lua_State *L, struct pipeline *p)
               message = ring + 4, text = ring + 5, made = ring + 6;
     const struct smtp_text *known = NULL; /* most have the same sender */
     size_t count = 0;
+    session_work(L, p->s);
     lua_getfield(L, ring, "list");
     lua_getfield(L, ring, "extensions");
     for (; p->offer.at < p->offer.end && p->count < SLOTS && count < p->half; count++) {

@@ -5,11 +5,6 @@
  */
 #include "lsmtp.h"
 
-/* Big enough that bulk goes out in few writes. With the session it stays under 128 KiB: a larger
- * userdata has LuaJIT ask the system for pages, and give them back, for every session (measured:
- * 400 microseconds instead of 10). */
-enum { BUFFER_LEN = 60 * 1024 };
-
 /* In the session's user value: the transactions that are not over, each with its text; and how many
  * were added since those that are over were removed. */
 enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
@@ -17,11 +12,6 @@ enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
 struct smtp_session *to_session(lua_State *L)
 {
     return self_arg(L, SESSION_CLASS);
-}
-
-struct flights *flights_of(struct smtp_session *s)
-{
-    return (struct flights *)(void *)((char *)s + smtp_session_size(BUFFER_LEN));
 }
 
 void anchor(lua_State *L, const char *key, int index)
@@ -62,14 +52,13 @@ static int core_session(lua_State *L)
     lua_newtable(L);
     lua_rawseti(L, -2, TRANSACTIONS);
     if (memory != NULL) {
-        smtp_session_wipe(memory);
-        flights_forget(flights_of(memory));
+        session_end(L, memory);
         lua_pushvalue(L, 3);
     } else {
-        memory = lua_newuserdata(L, smtp_session_size(BUFFER_LEN) + sizeof(struct flights));
-        flights_of(memory)->io = NULL;
+        memory = lua_newuserdata(L, smtp_session_size() + sizeof(struct session_extra));
+        *session_extra(memory) = (struct session_extra){.works = works_of(L)};
     }
-    smtp_session_init(memory, BUFFER_LEN, &o, resumes ? &facts : NULL);
+    session_start(L, memory, &o, resumes ? &facts : NULL);
     lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);
     lua_setuservalue(L, -2);
@@ -120,16 +109,17 @@ static int session_sent(lua_State *L)
 /** session:heard(bytes): what the server said; "" where it closed the connection. */
 static int session_heard(lua_State *L)
 {
-    struct smtp_session *s = to_session(L);
+    struct smtp_session *s = to_working_session(L);
     struct smtp_text data = text_arg(L, 2);
     smtp_recv(s, data.data, data.len);
+    session_rest(L, s);
     return 0;
 }
 
 /** session:tls_started(verified) */
 static int session_tls_started(lua_State *L)
 {
-    smtp_tls_started(to_session(L), lua_toboolean(L, 2));
+    smtp_tls_started(to_working_session(L), lua_toboolean(L, 2));
     return 0;
 }
 
@@ -242,6 +232,7 @@ int session_add(lua_State *L)
             transaction->ready = transaction->ready || is_ready(transaction);
     }
     anchor_transaction(L);
+    session_work(L, s);
     smtp_transaction_add(s, transaction);
     return 0;
 }
@@ -262,7 +253,7 @@ static int session_spoken(lua_State *L)
 
 static int session_quit(lua_State *L)
 {
-    smtp_quit(to_session(L));
+    smtp_quit(to_working_session(L));
     return 0;
 }
 
@@ -271,7 +262,7 @@ static int session_ask(lua_State *L)
 {
     static const char *const words[] = {
         [SMTP_ASK_RSET] = "rset", [SMTP_ASK_NOOP] = "noop", [SMTP_ASK_VRFY] = "vrfy", NULL};
-    struct smtp_session *s = to_session(L);
+    struct smtp_session *s = to_working_session(L);
     int question = luaL_checkoption(L, 2, NULL, words);
     size_t len;
     const char *data = luaL_optlstring(L, 3, "", &len);
@@ -333,8 +324,7 @@ static int session_rests(lua_State *L)
 static int session_gc(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    smtp_session_wipe(s);
-    flights_forget(flights_of(s));
+    session_end(L, s);
     return 0;
 }
 

@@ -45,7 +45,6 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
 
 /* lsession.c */
 struct smtp_session *to_session(lua_State *L);
-struct flights *flights_of(struct smtp_session *s);
 const char *want_word(const struct smtp_session *s);
 
 /* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
@@ -128,11 +127,33 @@ int session_flights(lua_State *L);
 int session_look(lua_State *L);
 int session_patience(lua_State *L);
 
+/* What follows a session in its userdata. */
+struct session_extra {
+    struct flights waiting;
+    struct works *works;
+};
+static inline struct session_extra *session_extra(struct smtp_session *s)
+{
+    return (struct session_extra *)(void *)((char *)s + smtp_session_size());
+}
+
+/* lwork.c: the working memory of the sessions of this Lua state. */
+struct works *works_of(lua_State *L);
+/* A session at `memory`, whose extra is there, starts, or ends wherever it is. */
+void session_start(lua_State *L, void *memory, const struct smtp_options *options,
+                   const struct smtp_facts *facts);
+void session_end(lua_State *L, struct smtp_session *s);
+/* The session is about to say or hear something; it may rest now. */
+void session_work(lua_State *L, struct smtp_session *s);
+void session_rest(lua_State *L, struct smtp_session *s);
+/* For a method that has the session say or hear something. */
+struct smtp_session *to_working_session(lua_State *L);
+
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
     X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lends)   \
-    X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack)
+    X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack) X(lwork)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);
 CORE_FILES(X)

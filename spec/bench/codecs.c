@@ -116,7 +116,8 @@ static void hear(const char *reply)
 static void open_session(void)
 {
     struct smtp_options options = {.domain = {"me.example", 10}};
-    session = smtp_session_init(malloc(smtp_session_size(BUFFER_LEN)), BUFFER_LEN, &options, NULL);
+    session = smtp_session_init(malloc(smtp_session_size()), malloc(smtp_work_size(BUFFER_LEN)),
+                                BUFFER_LEN, &options, NULL);
     hear("220 hi\r\n");
     hear("250 mx\r\n");
     smtp_transaction_add(session, &mail);

@@ -142,9 +142,9 @@ static void open_session(struct state *waiting)
 {
     static struct smtp_transaction before;
     struct smtp_options options = {.domain = {"me.example", 10}};
-    void *memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
-    if (memory == NULL) exit(2);
-    session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &options, NULL);
+    void *memory = malloc(smtp_session_size()), *work = malloc(smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    if (memory == NULL || work == NULL) exit(2);
+    session = smtp_session_init(memory, work, SMTP_BUFFER_LEN_MIN, &options, NULL);
     hear("220 hi\r\n");
     hear("250 mx\r\n");
     before = mail;

@@ -11,8 +11,8 @@
 static const char password[] = "sesame-street-42";
 static const char coded[] = "AGFubgBzZXNhbWUtc3RyZWV0LTQy"; /* \0 ann \0 the password */
 
-static char *memory;
-static size_t memory_len;
+static char *memory, *work;
+static size_t memory_len, work_len;
 static int ways;
 
 static struct smtp_session *begin(const char *mechanism)
@@ -26,9 +26,12 @@ static struct smtp_session *begin(const char *mechanism)
         .mech_count = 1,
     };
     char hello[128];
-    memory_len = smtp_session_size(SMTP_BUFFER_LEN_MIN);
+    memory_len = smtp_session_size();
     memory = calloc(1, memory_len);
-    struct smtp_session *s = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
+    work_len = smtp_work_size(SMTP_BUFFER_LEN_MIN);
+    work = calloc(1, work_len);
+    if (memory == NULL || work == NULL) exit(2);
+    struct smtp_session *s = smtp_session_init(memory, work, SMTP_BUFFER_LEN_MIN, &o, NULL);
     smtp_recv(s, "220 hi\r\n", 8);
     smtp_send_ack(s, smtp_send_buf(s).len);
     int len = snprintf(hello, sizeof hello, "250-mx\r\n250 AUTH %s\r\n", mechanism);
@@ -39,7 +42,14 @@ static struct smtp_session *begin(const char *mechanism)
 
 static int holds(const char *text)
 {
-    return memmem(memory, memory_len, text, strlen(text)) != NULL;
+    return memmem(memory, memory_len, text, strlen(text)) != NULL ||
+           memmem(work, work_len, text, strlen(text)) != NULL;
+}
+
+static void end(void)
+{
+    free(memory);
+    free(work);
 }
 
 static void look(const char *where, int wanted)
@@ -58,24 +68,24 @@ int main(void)
     look("before it is sent", 1); /* else this finds nothing anywhere */
     smtp_send_ack(s, smtp_send_buf(s).len);
     look("after it was sent", 0);
-    free(memory);
+    end();
 
     s = begin("PLAIN");
     for (size_t left = smtp_send_buf(s).len; left > 0; left--)
         smtp_send_ack(s, 1);
     look("after it was sent octet by octet", 0);
-    free(memory);
+    end();
 
     s = begin("PLAIN");
     smtp_send_ack(s, 5);
     smtp_break(s, SMTP_ERROR_TIMEOUT, "", 0);
     look("after the session broke", 0);
-    free(memory);
+    end();
 
     s = begin("PLAIN");
-    smtp_session_wipe(s);
+    smtp_session_end(s);
     look("after it was given up", 0);
-    free(memory);
+    end();
 
     s = begin("LOGIN");
     smtp_send_ack(s, smtp_send_buf(s).len);
@@ -84,7 +94,7 @@ int main(void)
         smtp_send_ack(s, smtp_send_buf(s).len);
     }
     look("after LOGIN", 0);
-    free(memory);
+    end();
 
     printf("%d ways\n", ways);
     return 0;

@@ -525,7 +525,7 @@ static struct smtp_text text_of(const char *text)
 
 static void fuzz_session(struct talk *t)
 {
-    static void *memory;
+    static void *memory, *work;
     char hello[128];
     struct smtp_options o = {
         .domain = text_of("me.example"),
@@ -538,9 +538,10 @@ static void fuzz_session(struct talk *t)
     };
     set_mech(&o, t->kind);
     if (t->flags & FLAG_PLAIN) set_mech(&o, PLAIN);
-    if (memory == NULL) memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
-    CHECK(memory != NULL);
-    t->session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
+    if (memory == NULL) memory = malloc(smtp_session_size());
+    if (work == NULL) work = malloc(smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    CHECK(memory != NULL && work != NULL);
+    t->session = smtp_session_init(memory, work, SMTP_BUFFER_LEN_MIN, &o, NULL);
     smtp_recv(t->session, "220 mx\r\n", 8);
     speak(t);
     int len = snprintf(hello, sizeof hello, "250-mx\r\n250 AUTH %s%s\r\n", mechanisms[t->kind].name,

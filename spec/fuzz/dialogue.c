@@ -899,9 +899,21 @@ static void check_rest(struct talk *t)
         CHECK(t->items[i].over);
 }
 
+/* What the working memory contained at rest is never needed again. */
+static void work_anew(struct talk *t)
+{
+    void *work = smtp_session_rest(t->session);
+    if (work == NULL) return;
+    CHECK(!smtp_session_works(t->session));
+    look_around(t);
+    memset(work, 0xA5, smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    smtp_session_work(t->session, work, SMTP_BUFFER_LEN_MIN);
+}
+
 static void rest(struct talk *t, unsigned choice)
 {
     check_rest(t);
+    work_anew(t);
     if (choice >= 0xF0 && !t->noop_asked) {
         t->noop_asked = true;
         smtp_ask(t->session, choice & 1 ? SMTP_ASK_NOOP : SMTP_ASK_RSET, (struct smtp_text){0});
@@ -1001,7 +1013,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const size_t windows[] = {0, 3, 200, 1};
     static struct talk t;
-    static void *memory;
+    static void *memory, *work;
     if (size < 8) return 0;
     memset(&t, 0, sizeof t);
     shown.len = shown.octets = shown.ahead = 0;
@@ -1021,8 +1033,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         unsigned how = next(&t);
         make_mail(&t, i, how, next(&t));
     }
-    if (memory == NULL) memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
-    CHECK(memory != NULL);
+    if (memory == NULL) memory = malloc(smtp_session_size());
+    if (work == NULL) work = malloc(smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    CHECK(memory != NULL && work != NULL);
     const struct smtp_options o = {
         .domain = {"me.example", 10},
         .lmtp = is_lmtp(&t),
@@ -1033,7 +1046,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .refused_max = t.refused_max,
         .window = t.window,
     };
-    t.session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
+    t.session = smtp_session_init(memory, work, SMTP_BUFFER_LEN_MIN, &o, NULL);
     await(&t, GREETING, 0, 1);
     while ((t.flags & ALL_AT_ONCE) && t.added_count < t.item_count)
         add_mail(&t);

@@ -202,7 +202,7 @@ static bool go_on(struct talk *t)
 
 static void play(const char *in, size_t len, size_t step, unsigned flags, struct outcome *out)
 {
-    static void *memory;
+    static void *memory, *work;
     struct smtp_options o = {
         .domain = {"me.example", 10},
         .tls = (flags & TLS_PREFERRED) ? SMTP_PREFER : SMTP_SKIP,
@@ -215,10 +215,11 @@ static void play(const char *in, size_t len, size_t step, unsigned flags, struct
         .flight_max = 1,
     };
     struct talk t = {.in = in, .len = len, .step = step, .flags = flags, .out = out};
-    if (memory == NULL) memory = malloc(smtp_session_size(SMTP_BUFFER_LEN_MIN));
-    MUST(memory != NULL);
+    if (memory == NULL) memory = malloc(smtp_session_size());
+    if (work == NULL) work = malloc(smtp_work_size(SMTP_BUFFER_LEN_MIN));
+    MUST(memory != NULL && work != NULL);
     memset(out, 0, sizeof *out);
-    t.session = smtp_session_init(memory, SMTP_BUFFER_LEN_MIN, &o, NULL);
+    t.session = smtp_session_init(memory, work, SMTP_BUFFER_LEN_MIN, &o, NULL);
     unsigned steps = 0;
     while (go_on(&t))
         MUST(++steps < STEPS_MAX);
@@ -227,7 +228,7 @@ static void play(const char *in, size_t len, size_t step, unsigned flags, struct
     size_t transcript_len = smtp_transcript(t.session, transcript, &open);
     MUST(transcript_len <= sizeof transcript);
     must_be_shown(transcript, transcript_len);
-    smtp_session_wipe(t.session);
+    smtp_session_end(t.session);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

@@ -1,0 +1,73 @@
+-- Whose the working memory is: csrc/lua/lwork.c.
+local core = require "smtp.core"
+local sessions = require "spec.tools.sessions"
+
+-- KiB of memory for each of these.
+local function memory_each(count, make)
+   local all = {}
+   collectgarbage()
+   collectgarbage()
+   local before = collectgarbage("count")
+   for i = 1, count do all[i] = make() end
+   collectgarbage()
+   collectgarbage()
+   local each = (collectgarbage("count") - before) / count
+   return each, all
+end
+
+local function busy()
+   local session = core.session { domain = "me.example", tls = "skip", auth = "skip", host = "mx", port = 25 }
+   session:heard("220 hi\r\n")
+   sessions.said(session)
+   session:heard("250-")
+   return session
+end
+
+describe("working memory", function()
+   it("is that of sessions in the middle of something", function()
+      local rests = memory_each(40, sessions.open)
+      assert.is_true(rests < 25, rests)
+      local works = memory_each(40, busy)
+      assert.is_true(works > 100, works)
+   end)
+
+   it("goes back when they rest, end, or are not needed any more", function()
+      local _, all = memory_each(40, busy)
+      local each = memory_each(1, function()
+         for i, session in ipairs(all) do
+            if i % 2 == 0 then
+               session:heard("mx\r\n250 SIZE\r\n")
+            else
+               all[i] = false
+            end
+         end
+      end)
+      assert.is_true(each < -36 * 100, each)
+      assert.equal("ready", all[2]:wants())
+   end)
+
+   it("is that of the old session where a new one takes its place", function()
+      local old = busy()
+      local each = memory_each(1, function()
+         for _ = 1, 40 do old = core.session({ domain = "me.example", tls = "skip", auth = "skip" }, nil, old) end
+      end)
+      assert.is_true(each < 50, each)
+   end)
+
+   it("is had again by a session that the collector has ended", function()
+      for _, session in ipairs { sessions.open(), busy() } do
+         debug.getmetatable(session).__gc(session)
+         assert.equal("nothing", session:wants())
+         local mail = sessions.of_unknown_size()
+         session:heard("250 mx\r\n")
+         session:add(mail)
+         session:quit()
+         session:broken("disconnected", "aborted", "")
+         assert.equal("", session:output())
+         assert.equal("unsent", mail:recipients()[1].state)
+         session:facts()
+         session:transcript()
+         debug.getmetatable(session).__gc(session)
+      end
+   end)
+end)
