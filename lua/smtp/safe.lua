@@ -1,13 +1,9 @@
 --- Send mail; every failure is returned as nil, err. No function of this module raises.
 -- @module smtp.safe
 
-local system = require "smtp.ground.resources"
-local core = require "smtp.core"
-local delivery = require "smtp.client.delivery"
 local environment = require "smtp.runtime.environment"
 local errors = require "smtp.errors"
-local runtime = require "smtp.runtime.runtime"
-local request = require "smtp.client.request"
+local system = require "smtp.ground.resources"
 
 ---@type smtp.SafeModule
 local safe = { _VERSION = "1.0.0" }
@@ -16,34 +12,29 @@ for name, class in pairs(errors.classes) do safe[name] = class end
 
 -- A function of a module that is loaded with the first call of it.
 local function late(name, call)
-   local load = system.loader(name)
+   local load, module = system.loader(name), nil
    return function(...)
-      local module, err = load()
-      if not module then return nil, err end
+      if not module then
+         local err
+         module, err = load()
+         if not module then return nil, err end
+      end
       return module[call](...)
    end
 end
 
+local send, defer = late("smtp.client.single", "send"), late("smtp.client.single", "defer")
 local send_many, connect = late("smtp.client.many", "send"), late("smtp.client.connection", "open")
 local probe, new_message = late("smtp.client.probe", "run"), late("smtp.message", "new")
-local new_sink, new_outbox = late("smtp.sink", "new"), late("smtp.outbox", "new")
-local defer, new_redis = late("smtp.runtime.nginx.defer", "add"), late("smtp.outbox.redis", "new")
+local new_sink = late("smtp.sink", "new")
+local new_outbox, new_redis = late("smtp.outbox", "new"), late("smtp.outbox.redis", "new")
 
 --- Send one message over a connection of its own, or with `keepalive` over one that was kept.
 ---@param t smtp.Options
 ---@return smtp.Receipt?
 ---@return smtp.Error?
 function safe.send(t)
-   local started = core.now()
-   local server, message = request.send(t)
-   if not server then return nil, message end
-   if message.signers then
-      local ok, err = delivery.sign(server, message, started)
-      if not ok then return nil, err end
-   end
-   local receipt, err = delivery.send(server, message, started)
-   if receipt and message.plain then request.recycle(message) end
-   return receipt, err
+   return send(t)
 end
 
 --- Send many messages over few connections: see smtp.client.many.
@@ -63,23 +54,7 @@ end
 ---@return smtp.Deferred?
 ---@return smtp.Error?
 function safe.defer(t, callback)
-   local nginx, lack = runtime.nginx()
-   if lack then return nil, lack end
-   if not nginx then
-      return nil, errors.usage("defer", "smtp.defer works in nginx, but this is not nginx",
-         "Use smtp.send")
-   end
-   if callback ~= nil and type(callback) ~= "function" then
-      return nil, errors.usage("callback",
-         "callback: expected a function, got a " .. type(callback),
-         "Write smtp.defer(options, function(receipt, err) … end)")
-   end
-   local server, message = request.send(t)
-   if not server then return nil, message end
-   local ok, err = nginx.check_directives(server)
-   if ok then ok, err = delivery.sign(server, message) end
-   if not ok then return nil, err end
-   return defer(delivery.send, server, message, callback)
+   return defer(t, callback)
 end
 
 --- Connect, greet, start TLS and authenticate as the options say.

@@ -5,12 +5,12 @@ local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
-local tls_context = require "smtp.runtime.tls_context"
 local user_call = require "smtp.options.user_call"
 
 local load_callers_transport = system.loader "smtp.runtime.callers_transport"
 local load_loops = system.loader "smtp.options.loop"
 local load_nginx = system.loader "smtp.runtime.nginx.entry"
+local load_tls_context = system.loader "smtp.runtime.tls_context"
 
 local runtime = {}
 
@@ -79,8 +79,10 @@ end
 -- -> what sslhandshake needs | nil, the error
 local function tls_settings(server, nginx)
    if nginx then return nginx.check(server) end
-   if server.tls ~= "skip" then return tls_context.get(server) end
-   return nil
+   if server.tls == "skip" then return nil end
+   local tls_context, lack = load_tls_context()
+   if not tls_context then return nil, lack end
+   return tls_context.get(server)
 end
 
 --- The transport to use: the caller's, or a socket of our own.
@@ -113,7 +115,8 @@ end
 
 --- The handshake with these settings failed, for whatever reason: see tls_context.forget.
 function runtime.forget_tls(context)
-   if context ~= nil then tls_context.forget(context) end
+   local tls_context = context ~= nil and load_tls_context()
+   if tls_context then tls_context.forget(context) end
 end
 
 --- Call a method of a transport or a listener until it is done or fails: "again" is no failure. A
