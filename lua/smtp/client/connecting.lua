@@ -21,13 +21,6 @@ local function connect_trouble(why, text, hint)
    return { kind = kind, reason = reason, text = text or why, stage = stage, hint = hint }
 end
 
--- Where to connect: the proxy, if there is one.
-local function target_of(server)
-   local proxy = server.proxy
-   if proxy then return proxy.host, proxy.port end
-   return server.socket and "unix:" .. server.socket or server.host, server.port
-end
-
 -- The proxy cannot be reached. The hints of a transport are about the option host; that nginx has
 -- no resolver is true for both.
 local function without_proxy(trouble)
@@ -38,14 +31,20 @@ local function without_proxy(trouble)
    return trouble
 end
 
+-- To the server, or to its proxy.
 local function connect(server, sock, deadline)
-   local target, port = target_of(server)
-   local ok, why, text, hint = runtime.persist(sock, nil, deadline, "connect", target,
-      port, server.source_address)
+   local target, port, proxy = server.host, server.port, server.proxy
+   if proxy then
+      target, port = proxy.host, proxy.port
+   elseif server.socket then
+      target = "unix:" .. server.socket
+   end
+   local ok, why, text, hint = runtime.persist(sock, nil, deadline, "connect", target, port,
+      server.source_address)
    if ok then return true end
    if why == "raised" then return nil, sock:trouble "connect" end
    local trouble = connect_trouble(why, text, hint)
-   return nil, server.proxy and without_proxy(trouble) or trouble
+   return nil, proxy and without_proxy(trouble) or trouble
 end
 
 -- Goes through the proxy. -> true | nil, trouble
@@ -65,7 +64,7 @@ end
 -- Was the connection kept?
 local function find_kept(conversation)
    local sock = conversation.sock
-   local facts = sock.kept and sock:kept()
+   local facts = sock:kept()
    if not facts then return false end
    conversation.facts = facts
    if facts.tls == "on" then conversation.tls = tls.info(conversation.server, sock) end
@@ -83,7 +82,7 @@ function connecting.connect(conversation)
    local deadline = core.now() + server.connect_timeout
    if deadline > conversation.deadline then deadline = conversation.deadline end
    local ok, trouble = connect(server, sock, deadline)
-   if ok and not find_kept(conversation) and server.proxy then
+   if ok and not (sock.kept and find_kept(conversation)) and server.proxy then
       ok, trouble = pass_proxy(conversation, deadline)
    end
    if not ok then return nil, trouble end

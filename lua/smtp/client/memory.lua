@@ -94,9 +94,8 @@ function memory.note_no_pipelining(server)
    know(server).no_pipelining = true
 end
 
---- The words for extensions, as the caller gave them and as experience has it.
-function memory.extensions(server)
-   local words, record = server.extensions, find(server)
+local function words_of(server, record)
+   local words = server.extensions
    if not record or not record.no_bdat and not record.no_pipelining then return words end
    local known = {}
    for keyword, word in next, words do known[keyword] = word end
@@ -105,6 +104,11 @@ function memory.extensions(server)
       if known[keyword] ~= "require" then known[keyword] = "skip" end
    end
    return known
+end
+
+--- The words for extensions, as the caller gave them and as experience has it.
+function memory.extensions(server)
+   return words_of(server, find(server))
 end
 
 -- ---- pipelining = "eager" ----
@@ -128,9 +132,9 @@ end
 ---@return "safe"|"try"|"eager" grade   how far it may go ahead of answers (session:grade)
 ---@return boolean chunks_ahead   may a chunk, where the server consumes a harmless one?
 function memory.recall(server, conv)
-   local words = memory.extensions(server)
-   if server.pipelining ~= "eager" then return words, "safe", false end
+   if server.pipelining ~= "eager" then return memory.extensions(server), "safe", false end
    local record = know(server)
+   local words = words_of(server, record)
    conv.record = record
    record.conversations = record.conversations or setmetatable({}, { __mode = "k" })
    record.conversations[conv] = true

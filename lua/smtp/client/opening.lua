@@ -59,6 +59,12 @@ local function begin(conversation)
    return true
 end
 
+-- Most need neither of the modules that are loaded for the others.
+local function is_plain(server)
+   return not (server.credentials or server.proxy or server.mechanisms[1] or server.observe
+      or server.trace)
+end
+
 local function has_secrets(server)
    return server.credentials or server.proxy
 end
@@ -101,11 +107,13 @@ end
 ---@return smtp.Conversation|nil
 ---@return smtp.Error|nil err
 function opening.open(server, deadline, fresh)
-   local lack = prepare(server)
+   local plain = is_plain(server)
+   local lack = not plain and prepare(server)
    if lack then return nil, lack end
    local sock, failed, pace, context = runtime.transport(server, fresh)
    if failed and failed.err then return nil, failed.err end
-   local conversation = new_conversation(server, deadline)
+   local conversation = plain and conversations.new(server, deadline, without_secrets)
+      or new_conversation(server, deadline)
    if not sock then return nil, findings.error(conversation, no_transport(failed)) end
    conversation.sock, conversation.pace, conversation.context = sock, pace, context
    local ok, trouble = begin(conversation)

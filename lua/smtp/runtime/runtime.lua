@@ -79,7 +79,6 @@ end
 -- -> what sslhandshake needs | nil, the error
 local function tls_settings(server, nginx)
    if nginx then return nginx.check(server) end
-   if server.tls == "skip" then return nil end
    local tls_context, lack = load_tls_context()
    if not tls_context then return nil, lack end
    return tls_context.get(server)
@@ -102,7 +101,7 @@ function runtime.transport(server, fresh)
       return sock, failed, pace
    end
    local context
-   context, err = tls_settings(server, nginx)
+   if nginx or server.tls ~= "skip" then context, err = tls_settings(server, nginx) end
    if err then return nil, { err = err } end
    if nginx then return nginx.new(server, context, fresh), nil, pace, context end
    local loop
