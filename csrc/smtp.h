@@ -88,9 +88,14 @@
  *   at most, so that a short text and its end leave in one write. So the caller can first store
  *   that this message is about to be delivered: after a crash, a message without such a mark is at
  *   no server. Where the caller does not allow the end, it breaks the session, and the verdict is
- *   UNSENT. The text of a message is only said when everything before it was answered, so one end
- *   at a time is held, and the recipients that the server has accepted are known by then. A message
- *   that was refused before its end has none that is held: a lone dot ends no message.
+ *   UNSENT. The text of a message is only said when everything before it was answered, and the
+ *   recipients that the server has accepted are known by then. A message that was refused before
+ *   its end has none that is held: a lone dot ends no message.
+ *
+ *   With smtp_end_ahead the caller says of a transaction that it has stored this already, for all
+ *   recipients. With `chunks_ahead`, its chunk then goes ahead of the answers, and what follows it
+ *   is said as well, but waits. Each end is allowed by itself, in order: what made the caller sure
+ *   may have changed when the end is due.
  *
  * What is never said after what
  *
@@ -464,11 +469,13 @@ struct smtp_transaction {
     bool overfilled;                /* the server ended the connection after such refusals */
     bool followed;                  /* it began after the end of another one, before its answer */
     bool crossing;                  /* such a beginning is not wholly answered yet */
+    bool end_ahead;                 /* smtp_end_ahead was called */
     bool ahead;                     /* its BDAT was said before the answers to RCPT */
     bool bystander;                 /* the session broke through no fault of this one */
     uint64_t begun_at;              /* where it begins in our stream of bytes */
     uint64_t octets_at, octets_len; /* where the octets of the newest chunk are */
     uint64_t end_at;                /* where the message ends; 0: it has not ended yet */
+    uint64_t held_at;               /* where its end begins that is held back; 0: none is */
     uint64_t taken_len;             /* octets that smtp_body was given so far */
     struct smtp_trouble trouble;    /* error NONE: the message was accepted */
     struct smtp_answer answer;      /* the reply to the end of the message */
@@ -637,6 +644,9 @@ void smtp_body_end(struct smtp_session *s);
 const struct smtp_transaction *smtp_ending(const struct smtp_session *s);
 /** Its end may leave. */
 void smtp_end_allow(struct smtp_session *s);
+/** The end of this transaction, which was added, will be allowed whatever the answers to RCPT are:
+ * so its chunk may go ahead of them, as with `chunks_ahead` and without `hold_ends`. */
+void smtp_end_ahead(struct smtp_session *s, struct smtp_transaction *transaction);
 /** The driver lost the connection, its patience or the message's source: the session is over. */
 void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text, size_t len);
 

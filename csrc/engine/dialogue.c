@@ -101,10 +101,12 @@ step say_words(struct smtp_session *s)
  * an empty chunk, which is alone in the buffer. A lone dot ends no message. */
 static void hold_end(struct smtp_session *s, step said)
 {
-    const struct smtp_transaction *m = s->spoken;
+    struct smtp_transaction *m = s->spoken;
     size_t end_len = m->octets_len > 0 ? 1 : s->out_len - s->out_at;
     if (said == STEP_final) end_len = 3;
-    if (m->trouble.error == SMTP_ERROR_NONE) s->held_at = s->said_len - end_len;
+    if (m->trouble.error != SMTP_ERROR_NONE) return;
+    m->held_at = s->said_len - end_len;
+    if (s->held == NULL) s->held = m;
 }
 
 static void speak(struct smtp_session *s)

@@ -1,18 +1,17 @@
 /* driver.c - what a driver sees of a session, and asks of it. */
 #include "session.h"
 
-/* Is the end of a message held back, and little before it? `unsent_len`: what may leave now. */
-static bool is_at_end(const struct smtp_session *s, size_t unsent_len)
+/* Is the end of a message held back, and little before it? */
+static bool is_at_end(const struct smtp_session *s)
 {
-    bool more_follows = s->lent.len > 0 && s->out_len > s->out_at;
-    return s->held_at != 0 && !more_follows && unsent_len <= SMTP_HELD_LEN_MAX;
+    return s->held != NULL && s->held->held_at - s->sent_len <= SMTP_HELD_LEN_MAX;
 }
 
 unsigned smtp_wants(const struct smtp_session *s)
 {
     unsigned wants = 0;
     size_t unsent_len = smtp_send_buf(s).len;
-    if (is_at_end(s, unsent_len))
+    if (is_at_end(s))
         wants |= SMTP_WANT_END;
     else if (unsent_len > 0)
         wants |= SMTP_WANT_SEND;
@@ -42,12 +41,21 @@ void smtp_lockstep(struct smtp_session *s)
 
 const struct smtp_transaction *smtp_ending(const struct smtp_session *s)
 {
-    return s->held_at != 0 ? s->transactions : NULL;
+    return s->held;
 }
 
 void smtp_end_allow(struct smtp_session *s)
 {
-    s->held_at = 0;
+    if (s->held == NULL) return;
+    do
+        s->held = s->held->next;
+    while (s->held != NULL && s->held->held_at == 0);
+}
+
+void smtp_end_ahead(struct smtp_session *s, struct smtp_transaction *transaction)
+{
+    transaction->end_ahead = true;
+    dialogue_go_on(s);
 }
 
 const char *smtp_session_stage(const struct smtp_session *s)

@@ -142,6 +142,14 @@ step give_up(struct smtp_session *s, enum smtp_error error, const struct smtp_re
     return STEP_quit;
 }
 
+/* What has not left stays here. */
+static void forget_unsent(struct smtp_session *s)
+{
+    wire_wipe(s);
+    s->lent.len = 0;
+    s->held = NULL;
+}
+
 /* The server ends the conversation, by a reply to what was said before `next`. If it closes the
  * connection now, it has taken nothing of what follows that, although ends of messages may have
  * left. If it says more, it may have taken them: so this is waited for. */
@@ -153,8 +161,7 @@ void part(struct smtp_session *s, const struct smtp_transaction *next, enum smtp
         return;
     }
     set_trouble(s, &s->status.trouble, error, r);
-    wire_wipe(s); /* what has not left stays here */
-    s->lent.len = 0;
+    forget_unsent(s);
     s->next = STEP_over;
     s->parting = true;
 }
@@ -167,9 +174,7 @@ step drop(struct smtp_session *s, enum smtp_error error, const struct smtp_reply
     else if (s->quit_crossing && error == SMTP_ERROR_TIMEOUT)
         s->status.eager_failed = true;
     s->run_count = s->due_count = 0;
-    wire_wipe(s);
-    s->lent.len = 0;
+    forget_unsent(s);
     s->gathering = false;
-    s->held_at = 0;
     return STEP_over;
 }

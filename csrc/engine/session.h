@@ -188,7 +188,7 @@ struct smtp_session {
     size_t command_at;               /* where the command that is being written begins */
     size_t command_len;              /* of the longest command that others may follow at once */
     uint64_t said_len, sent_len;     /* octets of the stream that were said, and sent */
-    uint64_t held_at;                /* those from here on must not leave yet; 0: all may */
+    struct smtp_transaction *held;   /* the first whose end must not leave yet, or NULL */
     bool out_secret;                 /* the buffer contains a secret */
     bool may_lend;                   /* the piece at hand may be lent */
     struct smtp_text lent;           /* octets of a piece, said after those in the buffer */

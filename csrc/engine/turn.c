@@ -69,7 +69,7 @@ static bool may_rcpt_flow(const struct smtp_transaction *m)
 
 bool may_chunks_flow(const struct smtp_session *s)
 {
-    return s->opt.chunks_ahead && !s->opt.hold_ends && s->status.grade != SMTP_SAFE &&
+    return s->opt.chunks_ahead && s->status.grade != SMTP_SAFE &&
            offers(s, SMTP_EXT_PIPELINING | SMTP_EXT_CHUNKING);
 }
 
@@ -78,6 +78,7 @@ bool may_chunks_flow(const struct smtp_session *s)
 static bool may_bdat_flow(const struct smtp_session *s)
 {
     const struct smtp_transaction *m = s->spoken;
+    if (s->opt.hold_ends && (!m->end_ahead || m->size == 0)) return false;
     return s->facts.consumes_chunks && may_chunks_flow(s) && m->text.data != NULL &&
            m->size <= SMTP_EAGER_LEN_MAX && m->to_end <= SMTP_RCPT_FLIGHT_MAX;
 }

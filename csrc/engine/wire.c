@@ -25,7 +25,7 @@ void put_base64(struct smtp_session *s, const char *data, size_t len)
 /* Returns how many octets at the end of the buffer must not leave yet. */
 static size_t hidden_len(const struct smtp_session *s)
 {
-    if (s->held_at != 0) return (size_t)(s->said_len - s->held_at);
+    if (s->held != NULL) return (size_t)(s->said_len - s->held->held_at);
     return chunk_hidden_len(s);
 }
 
@@ -39,10 +39,11 @@ size_t lend(struct smtp_session *s, const char *data, size_t len)
 /* What is lent follows what is in the buffer, and nothing is written until it has left. */
 struct smtp_text smtp_send_buf(const struct smtp_session *s)
 {
-    size_t unsent_len = s->out_len - s->out_at;
-    if (s->lent.len == 0) return (struct smtp_text){s->out + s->out_at, unsent_len - hidden_len(s)};
-    if (unsent_len > 0) return (struct smtp_text){s->out + s->out_at, unsent_len};
-    return (struct smtp_text){s->lent.data, s->lent.len - hidden_len(s)};
+    size_t unsent_len = s->out_len - s->out_at, hidden = hidden_len(s);
+    if (unsent_len == 0 && s->lent.len > 0)
+        return (struct smtp_text){s->lent.data, s->lent.len - hidden};
+    size_t of_lent = hidden < s->lent.len ? hidden : s->lent.len;
+    return (struct smtp_text){s->out + s->out_at, unsent_len - (hidden - of_lent)};
 }
 
 /* A small rest of what is lent is written after all, so that there is room for what follows. */

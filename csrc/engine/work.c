@@ -69,7 +69,7 @@ void *smtp_session_end(struct smtp_session *s)
     s->run_count = s->due_count = s->line_len = s->text_len = s->reply_lines = 0;
     s->lent.len = 0;
     s->gathering = s->parting = false;
-    s->held_at = 0;
+    s->held = NULL;
     s->facts.server = s->facts.capabilities = s->facts.challenge = (struct smtp_text){NULL, 0};
     s->facts.mechanisms = s->facts.mechanisms_before_tls = s->facts.server;
     s->facts.ehlo_reply = NULL;

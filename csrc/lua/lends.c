@@ -30,8 +30,9 @@ static int pipeline_ending(lua_State *L)
 }
 
 /** pipeline:allow(first, last, ends_before): the posted messages with these indices may end without
- * being asked for, until this time (seconds since 1970). A process may be stopped at any moment: so
- * the clock is read when the end is due, and it is one that goes on while the machine sleeps. */
+ * being asked for, until this time (seconds since 1970), and so their chunks may go ahead of the
+ * answers to RCPT. A process may be stopped at any moment: so the clock is read when the end is
+ * due, and it is one that goes on while the machine sleeps. */
 static int pipeline_allow(lua_State *L)
 {
     struct pipeline *p = to_pipeline(L, 1);
@@ -40,7 +41,9 @@ static int pipeline_allow(lua_State *L)
     for (size_t i = 0; i < p->count; i++) {
         size_t slot = (p->first + i) % SLOTS;
         lua_Number index = (lua_Number)p->of[slot].index;
-        if (index > 0 && index >= first && index <= last) p->of[slot].ends_before = ends_before;
+        if (index <= 0 || index < first || index > last) continue;
+        p->of[slot].ends_before = ends_before;
+        smtp_end_ahead(p->s, p->of[slot].transaction);
     }
     return 0;
 }

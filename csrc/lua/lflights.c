@@ -64,20 +64,21 @@ enum {
              SMTP_WANT_NOTHING
 };
 
-/* Lets the message end whose end is held back, where it was allowed beforehand. */
-static unsigned wants_after_end(struct flights *f)
+/* Lets the messages end whose ends are held back, where they were allowed beforehand. */
+static unsigned wants_after_ends(struct flights *f)
 {
     unsigned wants = smtp_wants(f->s);
-    if ((wants & SMTP_WANT_END) == 0 || !f->many || !pipeline_may_end(f->L, PIPELINE_AT))
-        return wants;
-    smtp_end_allow(f->s);
-    return smtp_wants(f->s);
+    while ((wants & SMTP_WANT_END) != 0 && f->many && pipeline_may_end(f->L, PIPELINE_AT)) {
+        smtp_end_allow(f->s);
+        wants = smtp_wants(f->s);
+    }
+    return wants;
 }
 
 /* One send, or one receive. */
 static bool run_once(struct flights *f)
 {
-    unsigned wants = wants_after_end(f);
+    unsigned wants = wants_after_ends(f);
     if (wants & OTHERS) return false;
     if (wants & SMTP_WANT_SEND) return send_flight(f);
     return (wants & SMTP_WANT_READY) == 0 && receive_flight(f);

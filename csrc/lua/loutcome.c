@@ -116,15 +116,15 @@ static int transaction_recipients(lua_State *L)
 }
 
 /** session:ending() -> of the message whose end is held back, the addresses of the recipients that
- * the server has accepted; nil where there is none */
+ * the server has accepted, or not answered yet; nil where there is none */
 int session_ending(lua_State *L)
 {
     const struct smtp_transaction *m = smtp_ending(to_session(L));
     int count = 0;
     if (m == NULL) return 0;
     lua_createtable(L, (int)m->to_accepted, 0);
-    for (size_t i = 0; i < m->to_heard; i++) {
-        if (m->to[i].verdict != SMTP_ACCEPTED) continue;
+    for (size_t i = 0; i < m->to_said; i++) {
+        if (i < m->to_heard && m->to[i].verdict != SMTP_ACCEPTED) continue;
         lua_pushlstring(L, m->to[i].address.data, m->to[i].address.len);
         lua_rawseti(L, -2, ++count);
     }

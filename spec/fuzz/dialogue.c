@@ -74,6 +74,7 @@ struct item {
     size_t rcpt_said, rcpt_heard, judged, got_len;
     bool followed; /* begun behind the end of another, before the answer */
     bool added, over, refused, ended;
+    bool end_ahead; /* its end will be allowed, whatever the answers to RCPT are */
     bool allowed;   /* to end */
     bool forgotten; /* the server ended the conversation before it took this one */
 };
@@ -190,6 +191,7 @@ static void make_mail(struct talk *t, size_t index, unsigned how, unsigned more)
     m->to_count = counts[(how >> 2) % 4];
     if (m->to_count == TO_MAX && more % 8 != 0) m->to_count = 3; /* it takes its time */
     m->declared_wrong = (how & 0x80) != 0 && m->kind == EXACT;
+    m->end_ahead = t->holds && (more & 2) != 0;
     write_message(m, message_len(how >> 4, more), more);
     if (m->source_len < 2) m->declared_wrong = false;
     size_t texts_max = 512 + 8 * m->to_count;
@@ -287,7 +289,8 @@ static void check_turn(struct talk *t, enum what what)
     if (what == NOOP || what == EHLO) CHECK(false);
     struct item *m = &t->items[t->spoken];
     if (what == CHUNK) { /* its octets might be run as commands */
-        CHECK(eager && t->ahead && t->consumes && !t->holds && newest == RCPT);
+        CHECK(eager && t->ahead && t->consumes && newest == RCPT);
+        CHECK(!t->holds || m->end_ahead);
         CHECK(m->kind <= IN_HAND_READY);
         if (ahead) CHECK(t->proved);
     }
@@ -356,7 +359,7 @@ static void end_message(struct talk *t, enum what what)
 static bool say_trial(struct talk *t)
 {
     if (t->line_len != 6 || memcmp(t->line, "BDAT 6", 6) != 0) return false;
-    CHECK(t->ahead && !t->trial_said && !t->holds && t->pipelining && t->due_count == 0);
+    CHECK(t->ahead && !t->trial_said && t->pipelining && t->due_count == 0);
     CHECK((t->flags & HAS_CHUNKING) && (t->flags & IS_EAGER) && !is_lmtp(t) && !t->open);
     t->trial_said = t->in_trial = t->on_trial = true;
     t->left = 6;
@@ -841,6 +844,7 @@ static void add_mail(struct talk *t)
     struct item *m = &t->items[t->added_count++];
     m->added = true;
     smtp_transaction_add(t->session, m->mail);
+    if (m->end_ahead && !m->mail->over) smtp_end_ahead(t->session, m->mail);
 }
 
 static void quit(struct talk *t)
@@ -944,15 +948,16 @@ static bool do_otherwise(struct talk *t, unsigned wants, unsigned choice)
 }
 
 /* The message is said but for its end, most of it is sent, and those recipients are told that were
- * accepted. */
+ * accepted. Only a chunk that goes ahead may be refused by now. */
 static void allow_end(struct talk *t, unsigned choice)
 {
     const struct smtp_transaction *ending = smtp_ending(t->session);
     struct item *m = &t->items[t->spoken];
-    CHECK(t->holds && ending != NULL && ending == m->mail && !m->allowed && !is_refused(m));
+    CHECK(t->holds && ending != NULL && ending == m->mail && !m->allowed);
     CHECK(t->said <= t->sent + SMTP_HELD_LEN_MAX);
-    CHECK(t->due_count == 0 && m->got_len + 1 >= m->wire_len);
-    for (size_t i = 0; i < m->to_count; i++)
+    CHECK(m->got_len + 1 >= m->wire_len);
+    CHECK(m->end_ahead || (t->due_count == 0 && !is_refused(m)));
+    for (size_t i = 0; i < m->to_count && !is_refused(m); i++)
         CHECK((m->to[i].verdict == SMTP_ACCEPTED) == (m->rcpt_code[i] / 100 == 2));
     if (choice % 8 == 7) {
         smtp_break(t->session, SMTP_ERROR_WITHHELD, NULL, 0);

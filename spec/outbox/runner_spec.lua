@@ -223,6 +223,25 @@ describe("A runner", function()
       assert.truthy(steps < 12)
    end)
 
+   it("sends the messages of a flight in few writes, once their marks are stored", function()
+      local case, writes = outboxes.new { server = { pipelining = "eager" } }, 0
+      local transport = case.server.transport
+      function case.server.transport(...)
+         local peer = transport(...)
+         local send = peer.send
+         function peer:send(bytes)
+            writes = writes + 1
+            return send(self, bytes)
+         end
+         return peer
+      end
+      local box = outboxes.beside(case)
+      for i = 1, 60 do assert(box:put(message("u" .. i .. "@example.net"))) end
+      assert(box:run { once = true, connections = 1 })
+      assert.equal(60, #case.sink.messages)
+      assert.truthy(writes < 30)
+   end)
+
    it("asks again for the ends of a flight once its lease may be over", function()
       local case, marks = outboxes.new { server = { pipelining = "eager" } }, 0
       for i = 1, 40 do assert(case.box:put(message("u" .. i .. "@example.net"))) end

@@ -80,7 +80,7 @@ describe("A harmless chunk", function()
    end)
 
    it("is not said where nothing could go ahead", function()
-      for _, options in ipairs { { grade = "safe" }, { chunks_ahead = false }, { lmtp = true }, { hold_ends = true },
+      for _, options in ipairs { { grade = "safe" }, { chunks_ahead = false }, { lmtp = true },
          { halt = "rcpt" }, { extensions = { chunking = "skip" } } } do
          assert.equal("", said(open(options)))
       end

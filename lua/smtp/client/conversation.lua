@@ -91,6 +91,11 @@ local function may_be_unverified(server)
    return not server.tls_verify and server.secret_unverified ~= false
 end
 
+-- Where the caller allows the end of each message by itself, no chunk goes ahead.
+local function lets_chunks_go(server)
+   return not server.ending or server.ending.before_flight ~= nil
+end
+
 local function session_options(self, domain, words, grade, chunks_ahead)
    local server, tls = self.server, self.tls
    return {
@@ -110,7 +115,7 @@ local function session_options(self, domain, words, grade, chunks_ahead)
       secret_unverified = may_be_unverified(server),
       lmtp = server.protocol == "lmtp",
       hold_ends = server.ending ~= nil,
-      chunks_ahead = chunks_ahead,
+      chunks_ahead = chunks_ahead and lets_chunks_go(server),
       extensions = words,
       grade = grade,
       flight_max = server.flight_max or 1,

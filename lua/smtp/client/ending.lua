@@ -10,7 +10,9 @@
 --
 -- before_flight, if there is one, is called with the first and the last index of messages that
 -- were posted (see smtp.client.lane), before their envelopes are sent. It returns the time until
--- which they may all end without before_end, seconds since 1970; or nil: before_end decides.
+-- which they may all end without before_end, seconds since 1970; or nil: before_end decides. Where
+-- it returns a time, their chunks may go ahead of the answers to RCPT; if before_end has to decide
+-- after all, recipients that are not answered yet count as accepted.
 --
 -- With `is_shared`, the connections of this server have their ends in one call where they are due
 -- at the same time, and there is one call at a time. A message is asked for again after an attempt

@@ -19,7 +19,7 @@ local runner = {}
 local BATCH = 32           -- messages claimed at once, and results stored at once
 local FLUSH_EVERY = 0.1    -- seconds: a result waits no longer for the next mark
 local POLL = 0.2           -- seconds until an idle connection asks again
-local FLIGHT_WINDOW = 16   -- messages in flight on one connection
+local FLIGHT_WINDOW = 32   -- messages in flight on one connection
 local REFUSED_MAX = 8      -- messages refused on a connection; Exim ends it after some more
 
 local Runner = { __name = "smtp.OutboxRunner" }
@@ -146,8 +146,9 @@ local function before_end(self, ends)
 end
 
 -- What smtp.client.many calls with the first and the last message of a flight: with pipelining =
--- "eager", one step marks all of them, for all their recipients. The marks serve while more than a
--- third of the lease is left; after that, before_end is called for each message.
+-- "eager", one step marks all of them, for all their recipients, before they are sent. The marks
+-- serve while more than a third of the lease is left; after that, before_end is called for each
+-- message.
 local function before_flight(self, first, last)
    local marks, due = {}, math.huge
    for index = first, last do
@@ -258,7 +259,7 @@ end
 
 local function settings_of(self, connections)
    local settings = request.variant(self.run.many)
-   settings.connections = connections
+   settings.connections, settings.window = connections, FLIGHT_WINDOW
    settings.on_result = function(index, receipt, err) on_result(self, index, receipt, err) end
    function settings.ready(_, index)
       return entries.outgoing(self.store, self.on_way[index], self.server)
