@@ -124,7 +124,11 @@ local function class_of(safe_mt)
       if method then return method end
       local value = safe_mt.__index(self, name)
       if type(value) ~= "function" then return value end
-      Connection[name] = function(conn, argument) return raise(value(conn, argument)) end
+      Connection[name] = function(conn, argument)
+         local result, err = value(conn, argument)
+         if result ~= nil then return result end
+         return raise(nil, err)
+      end
       return Connection[name]
    end
    return mt

@@ -9,7 +9,7 @@
 
 enum { GATHER_MS = 10, PIPELINE_AT = 7 };
 
-static double now(void)
+double flights_now(void)
 {
     return (double)port_now_us() / 1e6;
 }
@@ -34,7 +34,7 @@ static bool send_flight(struct flights *f)
 {
     struct smtp_text out = smtp_send_buf(f->s);
     size_t sent = 0;
-    f->clock.moved = now();
+    f->clock.moved = flights_now();
     const char *word =
         f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->clock.moved), &sent);
     smtp_send_ack(f->s, sent);
@@ -46,7 +46,7 @@ static bool receive_flight(struct flights *f)
 {
     const char *data;
     size_t len;
-    int ms = timeout_ms(f, now());
+    int ms = timeout_ms(f, flights_now());
     if (f->hurry && ms > GATHER_MS) ms = GATHER_MS;
     const char *word = f->io->receive(f->io->socket, ms, &data, &len);
     f->done = f->hurry && is(word, "timeout");
@@ -54,7 +54,7 @@ static bool receive_flight(struct flights *f)
     if (word != NULL) return f->done;
     const uint64_t *replies = &smtp_session_status(f->s)->replies, before = *replies;
     smtp_recv(f->s, data, len);
-    if (*replies != before) f->clock.moved = now();
+    if (*replies != before) f->clock.moved = flights_now();
     return true;
 }
 
@@ -75,8 +75,7 @@ static unsigned wants_after_ends(struct flights *f)
     return wants;
 }
 
-/* One send, or one receive. */
-static bool run_once(struct flights *f)
+bool flights_once(struct flights *f)
 {
     unsigned wants = wants_after_ends(f);
     if (wants & OTHERS) return false;
@@ -90,7 +89,7 @@ static bool go_on(void *flight)
 {
     struct flights *f = flight;
     f->again = false;
-    while (run_once(f))
+    while (flights_once(f))
         continue;
     return f->again;
 }
@@ -108,18 +107,18 @@ void flights_forget(struct flights *waiting)
 }
 
 /* Goes on with the one that waited, which has moved meanwhile. */
-static void take_waiting(struct flights *f, struct flights *waiting)
+static void take_waiting(struct flights *f)
 {
+    struct flights *waiting = &session_extra(f->s)->waiting;
     if (waiting->io == f->io && waiting->clock.moved > f->clock.moved)
         f->clock.moved = waiting->clock.moved;
     flights_forget(waiting);
 }
 
-/* Until its socket can go on. What eager flights find out counts for all conversations, which only
- * Lua can tell them. */
-static void keep_waiting(const struct flights *f, struct flights *waiting)
+void flights_keep(const struct flights *f)
 {
-    if (f->many || smtp_session_status(f->s)->grade != SMTP_SAFE) return;
+    struct flights *waiting = &session_extra(f->s)->waiting;
+    if (!f->again || f->many || smtp_session_status(f->s)->grade != SMTP_SAFE) return;
     *waiting = *f;
     waiting->L = NULL;
     waiting->io->go_on = go_on;
@@ -128,10 +127,10 @@ static void keep_waiting(const struct flights *f, struct flights *waiting)
 }
 
 /* Any other userdata is not what sock:io() returned, and would be called as if it were. */
-static struct smtp_io *io_arg(lua_State *L)
+struct smtp_io *io_arg(lua_State *L, int index)
 {
-    luaL_argcheck(L, lua_islightuserdata(L, 2), 2, "sock:io() is needed");
-    return lua_touserdata(L, 2);
+    luaL_argcheck(L, lua_islightuserdata(L, index), index, "sock:io() is needed");
+    return lua_touserdata(L, index);
 }
 
 /** session:flights(io, deadline, reply_timeout, moved, once, pipeline) -> what is wanted now; when
@@ -142,21 +141,21 @@ static struct smtp_io *io_arg(lua_State *L)
  * not at once: the caller need not come for each of them. */
 int session_flights(lua_State *L)
 {
-    struct flights f = {.L = L, .s = to_working_session(L), .io = io_arg(L)};
+    struct flights f = {.L = L, .s = to_working_session(L), .io = io_arg(L, 2)};
     f.clock.deadline = luaL_checknumber(L, 3);
     f.clock.reply_timeout = luaL_checknumber(L, 4);
     f.clock.moved = luaL_checknumber(L, 5);
     bool once = lua_toboolean(L, 6);
     f.many = lua_isuserdata(L, PIPELINE_AT);
     f.hurry = f.many && pipeline_news(L, PIPELINE_AT) == NEWS_SOME;
-    take_waiting(&f, &session_extra(f.s)->waiting);
-    bool through = run_once(&f);
+    take_waiting(&f);
+    bool through = flights_once(&f);
     int taken = f.many ? pipeline_post_others(L, PIPELINE_AT, through || f.again) : 0;
     while (through && !once && !f.done) {
         enum pipeline_news news = f.many ? pipeline_news(L, PIPELINE_AT) : NEWS_NONE;
         if (news == NEWS_ENOUGH) break;
         f.hurry = news == NEWS_SOME;
-        through = run_once(&f);
+        through = flights_once(&f);
     }
     lua_pushstring(L, want_word(f.s));
     lua_pushnumber(L, f.clock.moved);
@@ -164,7 +163,7 @@ int session_flights(lua_State *L)
         lua_pushliteral(L, "again");
     else
         lua_pushboolean(L, !through);
-    if (f.again && !once) keep_waiting(&f, &session_extra(f.s)->waiting);
+    if (!once) flights_keep(&f);
     session_rest(L, f.s);
     lua_pushinteger(L, taken);
     return 4;
@@ -177,8 +176,19 @@ int session_patience(lua_State *L)
     const struct smtp_clock clock = {.deadline = luaL_checknumber(L, 2),
                                      .reply_timeout = luaL_checknumber(L, 3),
                                      .moved = luaL_checknumber(L, 4)};
-    lua_pushnumber(L, smtp_patience(to_session(L), &clock, now()));
+    lua_pushnumber(L, smtp_patience(to_session(L), &clock, flights_now()));
     return 1;
+}
+
+bool flights_look(struct smtp_session *s, const struct smtp_io *io)
+{
+    const char *data, *word = NULL;
+    size_t len;
+    while (word == NULL && (smtp_wants(s) & SMTP_WANT_READY) != 0) {
+        word = io->receive(io->socket, 0, &data, &len);
+        if (word == NULL) smtp_recv(s, data, len);
+    }
+    return is(word, "timeout");
 }
 
 /** session:look(io) -> did nothing but replies arrive on an idle connection, and is the session
@@ -186,16 +196,10 @@ int session_patience(lua_State *L)
 int session_look(lua_State *L)
 {
     struct smtp_session *s = to_session(L);
-    const struct smtp_io *io = io_arg(L);
-    const char *data, *word = NULL;
-    size_t len;
+    const struct smtp_io *io = io_arg(L, 2);
     if ((smtp_wants(s) & SMTP_WANT_READY) == 0) return 0;
     session_work(L, s);
-    while (word == NULL && (smtp_wants(s) & SMTP_WANT_READY) != 0) {
-        word = io->receive(io->socket, 0, &data, &len);
-        if (word == NULL) smtp_recv(s, data, len);
-    }
+    lua_pushboolean(L, flights_look(s, io));
     session_rest(L, s);
-    lua_pushboolean(L, is(word, "timeout"));
     return 1;
 }

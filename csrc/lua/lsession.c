@@ -5,9 +5,7 @@
  */
 #include "lsmtp.h"
 
-/* In the session's user value: the transactions that are not over, each with its text; and how many
- * were added since those that are over were removed. */
-enum { TRANSACTIONS = 1, ADDED = 2, ADDED_MAX = 2 * SMTP_FLIGHT_MAX };
+enum { ADDED_MAX = 2 * SMTP_FLIGHT_MAX }; /* transactions, before those that are over are removed */
 
 struct smtp_session *to_session(lua_State *L)
 {
@@ -44,7 +42,7 @@ static int core_session(lua_State *L)
     struct smtp_answer ehlo_reply;
     bool resumes = read_resume(L, &facts, &ehlo_reply);
 
-    lua_createtable(L, 0, 4); /* what the session borrows from */
+    lua_createtable(L, CARRIED_TEXT, 4); /* what the session borrows from */
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "options");
     lua_pushvalue(L, 2);
@@ -58,6 +56,7 @@ static int core_session(lua_State *L)
         memory = lua_newuserdata(L, smtp_session_size() + sizeof(struct session_extra));
         *session_extra(memory) = (struct session_extra){.works = works_of(L)};
     }
+    session_extra(memory)->rested = 0;
     session_start(L, memory, &o, resumes ? &facts : NULL);
     lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);

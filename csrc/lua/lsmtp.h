@@ -47,6 +47,10 @@ bool read_resume(lua_State *L, struct smtp_facts *facts, struct smtp_answer *roo
 struct smtp_session *to_session(lua_State *L);
 const char *want_word(const struct smtp_session *s);
 
+/* In the session's user value: the transactions that are not over, each with its text; how many
+ * were added since those that are over were removed; what session:carry sent last, and its text. */
+enum { TRANSACTIONS = 1, ADDED, CARRIED, CARRIED_TEXT };
+
 /* Keep the value at `index` alive as long as the userdata at 1, under `key`. */
 void anchor(lua_State *L, const char *key, int index);
 
@@ -123,6 +127,17 @@ struct flights {
     bool again; /* the socket said so: the caller gives way, and calls once more */
 };
 void flights_forget(struct flights *waiting);
+double flights_now(void); /* seconds, of the clock of core.now */
+/* What sock:io() returned, at `index`. */
+struct smtp_io *io_arg(lua_State *L, int index);
+/* One send, or one receive. Returns false where there is none, or where the loop in Lua has to go
+ * on. */
+bool flights_once(struct flights *f);
+/* Where the socket said "again": it may go on while others have their turn. What eager flights find
+ * out counts for all conversations, which only Lua can tell them; those do not. */
+void flights_keep(const struct flights *f);
+/* Hears what arrived on an idle connection. Returns what session:look does. */
+bool flights_look(struct smtp_session *s, const struct smtp_io *io);
 int session_flights(lua_State *L);
 int session_look(lua_State *L);
 int session_patience(lua_State *L);
@@ -130,6 +145,7 @@ int session_patience(lua_State *L);
 /* What follows a session in its userdata. */
 struct session_extra {
     struct flights waiting;
+    double rested; /* when session:carry had its last answer, or 0 */
     struct works *works;
 };
 static inline struct session_extra *session_extra(struct smtp_session *s)
@@ -152,8 +168,8 @@ struct smtp_session *to_working_session(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(loptions) X(lsession) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline) X(lends)   \
-    X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack) X(lwork)
+    X(loptions) X(lsession) X(lcarry) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline)  \
+    X(lends) X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack) X(lwork)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);
 CORE_FILES(X)

@@ -1,5 +1,6 @@
 -- A connection that the caller keeps: its methods, and what is left of it where a call did not return.
 local core = require "smtp.core"
+local peer_process = require "spec.tools.peer"
 local safe = require "smtp.safe"
 local smtp = require "smtp"
 local talk = require "spec.tools.talk"
@@ -458,5 +459,117 @@ describe("a trace that raises", function()
          C: MAIL FROM:<ann@me.example>
       ]])), { message })
       assert.same({ "source", "trace" }, { summary.results[1].kind, summary.results[1].reason })
+   end)
+end)
+
+describe("a message that is sent in one call", function()
+   if package.loaded.ngx then return end
+
+   -- A server that says what `replies` has for each command, else "250 ok".
+   local function start(replies)
+      return peer_process.start(([[
+         local replies, in_message, sock = %s, false, accept()
+         sock:send("220 mx\r\n")
+         for text in function() return line(sock) end do
+            local verb = text == ".\r\n" and "DOT" or text:match("^%%u+")
+            if text == "" then break end
+            if not in_message or verb == "DOT" then
+               local reply = replies[verb] or "250 ok"
+               if reply == "CLOSE" then break end
+               sock:send(reply .. "\r\n")
+               in_message = reply == "354 go"
+            end
+         end
+      ]]):format(replies))
+   end
+
+   local function connect_to(other, more)
+      local options = { host = "127.0.0.1", port = other.port, tls = "skip", domain = "me.example" }
+      for name, value in pairs(more or {}) do options[name] = value end
+      return assert(safe.connect(options))
+   end
+
+   -- What is reported of three messages, but for times and numbers of ports.
+   local function reported(replies, messages, more)
+      local other, all = start(replies), {}
+      local connection = connect_to(other, more)
+      for i = 1, 3 do
+         local receipt, err = connection:send(messages[i])
+         local one = receipt or { text = tostring(err), retry = err.retry, sent = err.sent }
+         for _, name in ipairs { "kind", "reason", "stage", "code", "idle", "recipients" } do
+            one[name] = (receipt or err)[name]
+         end
+         if receipt then one.seconds, one.server.port = type(one.seconds), nil end
+         one.text = one.text and one.text:gsub(tostring(other.port), "PORT"):gsub("[%d.]+ s", "SECONDS")
+         all[i] = one
+      end
+      connection:close()
+      other.finish()
+      return all
+   end
+
+   local plain = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\nhi\r\n" }
+   local two = { from = "ann@me.example", to = { "bob@there.example", "eve@there.example" }, raw = "hi\n" }
+   local eightbit = { from = "ann@me.example", to = "bob@there.example", raw = "Subject: x\r\n\r\n\200\r\n" }
+   local wrong = { from = "ann@me.example", to = "bob@there.example", raw = 1 }
+   local html = { from = "ann@me.example", to = "bob@there.example", message_id = "1@me.example",
+      date = "Tue, 24 Nov 2026 12:00:00 +0000", html = "<p>hi</p>" }
+
+   it("is reported as one that is sent in steps", function()
+      local hello = 'EHLO = "250-mx\\r\\n250-8BITMIME\\r\\n250 ENHANCEDSTATUSCODES", DATA = "354 go", '
+      for _, replies in ipairs { "", 'DOT = "250 2.0.0 taken"', 'RCPT = "550 5.1.1 who?"', 'DOT = "452 4.3.1 full"',
+         'MAIL = "421 later"', 'RCPT = "CLOSE"', 'DOT = "CLOSE"', 'DOT = "what?"', 'DATA = "554 no"' } do
+         replies = "{ " .. hello .. replies .. " }"
+         for _, messages in ipairs { { plain, plain, plain }, { plain, wrong, plain }, { two, html, eightbit } } do
+            local in_one_call = reported(replies, messages)
+            assert.same(reported(replies, messages, { trace = function() end }), in_one_call, replies)
+         end
+      end
+   end)
+
+   it("leaves the connection broken where an error of others ends it", function()
+      local other = start '{ DATA = "354 go" }'
+      local connection = connect_to(other)
+      assert.truthy(connection:send(plain))
+      local jit = package.loaded.jit
+      if jit then -- what is compiled calls no hooks
+         jit.off()
+         jit.flush()
+      end
+      debug.sethook(function()
+         if not rawget(connection, "busy") then return end
+         debug.sethook()
+         error("too slow", 0)
+      end, "", 1)
+      local fine, cause = pcall(connection.send, connection, plain)
+      debug.sethook()
+      if jit then jit.on() end
+      assert.same({ false, "too slow" }, { fine, cause })
+      is_broken(connection, "disconnected", "aborted")
+      other.finish()
+   end)
+
+   it("cannot be disturbed by a finalizer", function()
+      if _VERSION == "Lua 5.1" then return end -- tables have none
+      local other = start '{ DATA = "354 go" }'
+      local connection = connect_to(other)
+      local errs = {}
+      local function watch()
+         setmetatable({}, { __gc = function()
+            if rawget(connection, "busy") ~= "at once" then return end
+            errs[#errs + 1] = select(2, connection:send(plain)) or "sent"
+         end })
+      end
+      local known, pause = pcall(collectgarbage, "setpause", 10) -- Lua 5.5 does not know it
+      for _ = 1, 3000 do
+         watch()
+         assert(connection:send(plain))
+         if errs[3] then break end
+      end
+      if known then collectgarbage("setpause", pause) end
+      assert.truthy(errs[1])
+      for i = 1, #errs do assert.truthy(tostring(errs[i]):find("busy with a message", 1, true), errs[i]) end
+      connection:quit()
+      other.finish()
    end)
 end)

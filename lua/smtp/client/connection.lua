@@ -45,6 +45,9 @@ end
 
 local ABANDONED = 5 -- seconds after the deadline of a call that has not ended
 
+-- What `busy` is while nothing can suspend the call: only a finalizer or a debug hook finds it so.
+local AT_ONCE = "at once"
+
 local function abort(self)
    self.busy = false
    self.conv.session:broken("disconnected", "aborted", "")
@@ -68,6 +71,7 @@ end
 -- In Lua 5.1 the coroutine of a call that has ended by an error may run on, and the main thread is
 -- nil. What a function of the caller's calls runs in a coroutine of its own there.
 local function is_abandoned(self)
+   if self.busy == AT_ONCE then return false end
    local thread = self.owner.thread
    local running = coroutine.running()
    if not user_call.yields_across_pcall and thread == (running or "main") then return true end
@@ -78,16 +82,24 @@ local function is_abandoned(self)
    return is_unreachable(self)
 end
 
--- An error that is not this library's passes through, and the connection is broken then.
-local function pass_on(self, was_busy, ok, ...)
-   if ok then return ... end
+-- Calls a method. An error that is not this library's passes through, and the connection is broken
+-- then.
+local function call(method, self, argument)
+   local was_busy = self.busy
+   local ok, result, err = pcall(method, self, argument)
+   if ok then return result, err end
    if self.busy and not was_busy then abort(self) end
-   error((...), 0)
+   error(result, 0)
 end
 
 local function leave(self)
    self.busy = false
    if self.conv.is_over then self.conv:close() end
+end
+
+-- The connection is this call's, which may be suspended.
+local function take(self)
+   self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
 end
 
 -- May the connection be used now? A body function that uses its own connection may not.
@@ -100,7 +112,7 @@ local function enter(self, started, message)
    local server, conv = self.server, self.conv
    local _, misplaced = request.loop(server)
    if misplaced then return nil, misplaced end
-   self.busy, self.searched, self.owner.thread = true, false, coroutine.running() or "main"
+   take(self)
    if not conv:look() then
       leave(self)
       return nil, broken(self)
@@ -142,10 +154,9 @@ function connection.open(t, values)
    return self
 end
 
--- -> receipt | nil, err
-local function carry(self, message, started)
+-- What became of a message; the last two are what conv:carry returned. -> receipt | nil, err
+local function finish(self, message, started, transaction, receipt)
    local conv, result = self.conv, nil
-   local transaction, receipt = conv:carry(message, message.transaction, started)
    if not receipt then conv, result = delivery.finish(conv, message, transaction) end
    leave(self)
    if not receipt then return delivery.outcome(conv, message, result, started) end
@@ -153,11 +164,37 @@ local function carry(self, message, started)
    return receipt
 end
 
---- Send one message. A refusal leaves the connection usable.
----@param t table     from, to, subject, text, raw, …
----@return table|nil  the receipt
----@return table|nil
-function Connection:send(t)
+-- ---- in one call of smtp.core ----
+
+-- A message that needs nothing but to be sent, over a socket of this library that is idle, goes
+-- from its table to its receipt in one call of smtp.core. Any other goes in steps.
+-- -> receipt | nil | nil, the message, which is on its way: see session:carry
+local function send_at_once(self, t)
+   local conv, server = self.conv, self.server
+   local io = conv.io
+   local _, misplaced = request.loop(server)
+   if not io or misplaced or self.busy or not user_call.yields_across_pcall then return nil end
+   self.busy = AT_ONCE
+   local recipients, accepted, refused, reply, seconds, size, eightbit, id = conv.session:carry(t,
+      server.extensions, io, server.timeout, server.timeout_given, server.reply_timeout)
+   self.busy = false
+   if recipients then
+      return findings.plain_receipt(conv, eightbit, id, size, seconds, recipients, accepted,
+         refused, reply)
+   end
+   if recipients == false then conv:look_on() end
+   return nil, accepted
+end
+
+-- The message of send_at_once.
+local function go_on(self, message)
+   take(self)
+   return finish(self, message, message.started, self.conv:go_on(request.begun(message)))
+end
+
+-- ---- in steps ----
+
+local function send(self, t)
    local started, server = core.now(), self.server
    local message = request.plain(t, server, self.spare)
    local ok, err
@@ -170,12 +207,26 @@ function Connection:send(t)
    end
    local receipt
    ok, err = enter(self, started, message)
-   if ok then receipt, err = carry(self, message, started) end
+   if ok then
+      receipt, err = finish(self, message, started,
+         self.conv:carry(message, message.transaction, started))
+   end
    delivery.release(message)
    if not ok then return nil, err end
    local observe = server.observe
    if observe then observers.tell_result(observe, receipt, err, core.now() - started) end
    return receipt, err
+end
+
+--- Send one message. A refusal leaves the connection usable.
+---@param t table     from, to, subject, text, raw, …
+---@return table|nil  the receipt
+---@return table|nil
+function Connection:send(t)
+   local receipt, begun = send_at_once(self, t)
+   if receipt then return receipt end
+   if begun then return go_on(self, begun) end
+   return send(self, t)
 end
 
 --- What the server offers now: upper-case keywords to parameters.
@@ -259,7 +310,7 @@ for name, method in next, Connection do
    Connection[name] = function(self, argument)
       if self ~= nil and connections[self] then
          if not user_call.yields_across_pcall then return method(self, argument) end
-         return pass_on(self, self.busy, pcall(method, self, argument))
+         return call(method, self, argument)
       end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
          ("Write connection:%s(…)"):format(name))

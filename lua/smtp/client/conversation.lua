@@ -170,6 +170,7 @@ Conversation.hear = loop.hear
 --- Can the session still be used? Asked before something is said on an idle connection: see
 -- loop.look.
 Conversation.look = loop.look
+Conversation.look_on = loop.look_on
 
 Conversation.note_failure = loop.note_failure
 
@@ -221,6 +222,19 @@ function Conversation:carry(message, transaction, started, is_last)
       if self.record then memory.claim(self) end
       self.session:quit()
    end
+   return self:conclude(message, transaction, started)
+end
+
+--- Go on with a message that session:carry has begun: see Conversation.carry.
+---@param message table   also what session:carry returned
+function Conversation:go_on(message)
+   self.deadline, self.moved = message.deadline, message.moved
+   if message.waits then loop.wait(self) end
+   return self:conclude(message, message.transaction, message.started)
+end
+
+--- Run the session until it rests: see Conversation.carry.
+function Conversation:conclude(message, transaction, started)
    loop.run(self)
    if not message.text then self.body:forget(self.session) end
    if not started then return transaction end

@@ -151,6 +151,17 @@ function findings.receipt(conv, message, seconds, recipients, accepted, refused,
       refused, reply)
 end
 
+--- The receipt of a message that session:carry has sent, which are the values from `seconds` on.
+---@return smtp.Receipt
+function findings.plain_receipt(conv, eightbit, message_id, size, seconds, recipients, accepted,
+   refused, reply)
+   local parts = conv.parts
+   if not parts or not parts.pipelining then parts = findings.parts(conv) end
+   local used = parts.none
+   if eightbit then used = receipt.used(receipt.eightbit_needs, parts) end
+   return receipt.new(parts, used, message_id, size, seconds, recipients, accepted, refused, reply)
+end
+
 --- The trouble of the session, with what only the conversation knows.
 ---@param trouble? table   of a transaction
 ---@return table|nil

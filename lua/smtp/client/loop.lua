@@ -220,20 +220,26 @@ local function begin(lane)
    return lane.pipeline, lane.max and lane:feed()
 end
 
+--- The socket said "again": wait until it can go on.
+function loop.wait(conversation)
+   if conversation.record then loop.note_failure(conversation) end
+   local sock = conversation.sock
+   local failure = sock.wait and sock:wait()
+   if failure then lost(conversation, "raised", failure) end
+end
+
 -- With a socket of this library, flights go to and fro in C. Where the socket would wait, others
 -- have their turn; a socket that waits by itself says so after a signal only.
 -- -> what is wanted; is it for this loop; how many messages were taken of what was offered
 local function flights(conversation, io, once, pipeline)
-   local session, sock = conversation.session, conversation.sock
+   local session = conversation.session
    local reply_timeout = conversation.server.reply_timeout
    while true do
       local want, moved, is_ours, posted = session:flights(io, conversation.deadline,
          reply_timeout, conversation.moved, once, pipeline)
       conversation.moved = moved
       if is_ours ~= "again" or posted > 0 then return want, is_ours == true, posted end
-      if conversation.record then loop.note_failure(conversation) end
-      local failure = sock.wait and sock:wait()
-      if failure then lost(conversation, "raised", failure) end
+      loop.wait(conversation)
    end
 end
 
@@ -275,6 +281,17 @@ local function can_look(conversation)
    return sock.duplex or sock.keep ~= nil and now() - conversation.moved > COSOCKET_IDLE
 end
 
+--- Hear what the socket has to say on an idle connection.
+---@return boolean   can the session still be used?
+function loop.look_on(conversation)
+   local session = conversation.session
+   local why, text = drain(conversation)
+   if why and why ~= "timeout" and why ~= "again" then not_received(conversation, why, text) end
+   conversation.idle = session:wants() == "nothing"
+   conversation.is_over = conversation.idle
+   return not conversation.idle
+end
+
 --- The connection was idle: hear what the server has said since, and whether it has closed, before
 -- anything is sent.
 ---@return boolean   can the session still be used?
@@ -288,11 +305,7 @@ function loop.look(conversation)
    elseif not can_look(conversation) then
       return true
    end
-   local why, text = drain(conversation)
-   if why and why ~= "timeout" and why ~= "again" then not_received(conversation, why, text) end
-   conversation.idle = session:wants() == "nothing"
-   conversation.is_over = conversation.idle
-   return not conversation.idle
+   return loop.look_on(conversation)
 end
 
 return loop

@@ -152,6 +152,12 @@ function request.plain(t, server, old, others)
    return message
 end
 
+--- Complete a message that session:carry has read and begun: it is one as request.plain makes them.
+function request.begun(message)
+   message.plain, message.needs = true, plain_needs[message.eightbit]
+   return message
+end
+
 -- The message that was sent last, for the next one: its memory need not be collected each time.
 local spare = setmetatable({}, { __mode = "v" })
 
