@@ -2,6 +2,7 @@
  * lua/smtp/client/connection.lua, where a message needs nothing but to be sent and the connection
  * is idle. Whatever else happens is left to Lua.
  */
+#include "lreceipt.h"
 #include "lsmtp.h"
 
 #define IDLE_SECONDS 0.001
@@ -141,5 +142,5 @@ static const luaL_Reg session_methods[] = {METHOD(session, carry), {NULL, NULL}}
 
 void lcarry_open(lua_State *L)
 {
-    add_methods(L, SESSION_CLASS, session_methods);
+    add_receipt_methods(L, SESSION_CLASS, session_methods);
 }

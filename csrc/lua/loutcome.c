@@ -1,5 +1,5 @@
-/* loutcome.c - what became of a transaction: the methods of the class smtp.Transaction, receipts,
- * and the recipients of one that is about to end. */
+/* loutcome.c - what became of a transaction: the methods of the class smtp.Transaction, and the
+ * recipients of one that is about to end. lreceipt.c makes receipts. */
 #include "lsmtp.h"
 
 #include <string.h>
@@ -60,40 +60,6 @@ static int transaction_reply(lua_State *L)
     return 1;
 }
 
-/* What became of recipient i; one whom the end of the message decided has the words of that. */
-static void push_recipient(lua_State *L, const struct smtp_transaction *m,
-                           const struct smtp_recipient *to)
-{
-    static const char *const words[] = {[SMTP_UNSENT] = "unsent",
-                                        [SMTP_ACCEPTED] = "accepted",
-                                        [SMTP_REFUSED] = "refused",
-                                        [SMTP_DEFERRED] = "deferred",
-                                        [SMTP_UNKNOWN] = "unknown"};
-    bool judged = to->verdict == SMTP_REFUSED || to->verdict == SMTP_DEFERRED;
-    bool by_message = judged && to->code / 100 == 2;
-    lua_createtable(L, 0, 5);
-    set_text(L, "address", to->address.data, to->address.len);
-    lua_pushstring(L, words[to->verdict]);
-    lua_setfield(L, -2, "state");
-    if (by_message) {
-        set_answer(L, &m->trouble.answer);
-    } else if (to->code != 0) {
-        lua_pushinteger(L, to->code);
-        lua_setfield(L, -2, "code");
-        set_enhanced(L, to->enhanced);
-        set_text(L, "text", m->texts + to->text_at, to->text_len);
-    }
-}
-
-static void push_recipients(lua_State *L, const struct smtp_transaction *m)
-{
-    lua_createtable(L, (int)m->to_count, 0);
-    for (size_t i = 0; i < m->to_count; i++) {
-        push_recipient(L, m, &m->to[i]);
-        lua_rawseti(L, -2, (int)i + 1);
-    }
-}
-
 /** transaction:envelope() -> the sender, a list of the recipients */
 static int transaction_envelope(lua_State *L)
 {
@@ -105,14 +71,6 @@ static int transaction_envelope(lua_State *L)
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 2;
-}
-
-/** transaction:recipients() -> { { address, state, code, enhanced, text }, … } in the order given.
- */
-static int transaction_recipients(lua_State *L)
-{
-    push_recipients(L, to_transaction(L));
-    return 1;
 }
 
 /** session:ending() -> of the message whose end is held back, the addresses of the recipients that
@@ -129,97 +87,6 @@ int session_ending(lua_State *L)
         lua_rawseti(L, -2, ++count);
     }
     return 1;
-}
-
-/* ---- receipts ---- */
-
-/* The lists of a receipt, on the stack from `at` on: the addresses of recipients that have the
- * message, the others. */
-struct lists {
-    int at, accepted_count, refused_count;
-};
-
-static struct lists push_lists(lua_State *L, size_t to_count)
-{
-    lua_createtable(L, (int)to_count, 0);
-    lua_newtable(L);
-    return (struct lists){.at = lua_gettop(L) - 1};
-}
-
-/* The recipient on top stays there. */
-static void put_recipient(lua_State *L, struct lists *lists, bool accepted)
-{
-    if (accepted)
-        lua_getfield(L, -1, "address");
-    else
-        lua_pushvalue(L, -1);
-    if (accepted)
-        lua_rawseti(L, lists->at, ++lists->accepted_count);
-    else
-        lua_rawseti(L, lists->at + 1, ++lists->refused_count);
-}
-
-/** core.receipt(recipients) -> the addresses of those that have the message, the others */
-static int core_receipt(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    size_t count = lcompat_rawlen(L, 1);
-    struct lists lists = push_lists(L, count);
-    for (size_t i = 1; i <= count; i++) {
-        lua_rawgeti(L, 1, (int)i);
-        lua_getfield(L, -1, "state");
-        const char *state = lua_tostring(L, -1);
-        bool accepted = state != NULL && strcmp(state, "accepted") == 0;
-        lua_pop(L, 1);
-        put_recipient(L, &lists, accepted);
-        lua_pop(L, 1);
-    }
-    return 2;
-}
-
-static bool is_cut(const char *text, size_t len)
-{
-    const size_t mark_len = sizeof SMTP_CUT_MARK - 1;
-    return len >= mark_len && memcmp(text + len - mark_len, SMTP_CUT_MARK, mark_len) == 0;
-}
-
-/* The message was accepted, for one recipient at least, and no further transaction is needed. Where
- * the server's words were cut, a part of a secret may end them: only Lua can mask that. */
-static bool is_done(const struct smtp_transaction *m)
-{
-    bool accepted = false;
-    if (!m->over || m->trouble.error != SMTP_ERROR_NONE) return false;
-    if (is_cut(m->answer.text, m->answer.text_len)) return false;
-    for (size_t i = 0; i < m->to_count; i++) {
-        const struct smtp_recipient *to = &m->to[i];
-        if (smtp_transaction_leaves(m, i)) return false;
-        if (is_cut(m->texts + to->text_at, to->text_len)) return false;
-        accepted = accepted || to->verdict == SMTP_ACCEPTED;
-    }
-    return accepted;
-}
-
-int push_receipt(lua_State *L, const struct smtp_transaction *m)
-{
-    if (!is_done(m)) return 0;
-    lua_createtable(L, (int)m->to_count, 0);
-    struct lists lists = push_lists(L, m->to_count);
-    for (size_t i = 0; i < m->to_count; i++) {
-        push_recipient(L, m, &m->to[i]);
-        put_recipient(L, &lists, m->to[i].verdict == SMTP_ACCEPTED);
-        lua_rawseti(L, lists.at - 1, (int)i + 1);
-    }
-    lua_createtable(L, 0, 3);
-    set_answer(L, &m->answer);
-    return 4;
-}
-
-/** transaction:receipt() -> recipients, accepted, refused, reply, where the message was accepted;
- * nothing where there is more to report. */
-static int transaction_receipt(lua_State *L)
-{
-    return push_receipt(L, to_transaction(L));
 }
 
 /* ---- what the receipts of one connection share ---- */
@@ -282,14 +149,12 @@ static int core_make(lua_State *L)
 }
 
 static const luaL_Reg transaction_methods[] = {
-    METHOD(transaction, over),       METHOD(transaction, receipt),
-    METHOD(transaction, again),      METHOD(transaction, left),
-    METHOD(transaction, trouble),    METHOD(transaction, reply),
-    METHOD(transaction, recipients), METHOD(transaction, is_bystander),
-    METHOD(transaction, envelope),   {NULL, NULL}};
+    METHOD(transaction, over),     METHOD(transaction, again),
+    METHOD(transaction, left),     METHOD(transaction, trouble),
+    METHOD(transaction, reply),    METHOD(transaction, is_bystander),
+    METHOD(transaction, envelope), {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    METHOD(core, receipt), METHOD(core, template), METHOD(core, make), {NULL, NULL}};
+static const luaL_Reg functions[] = {METHOD(core, template), METHOD(core, make), {NULL, NULL}};
 
 void loutcome_open(lua_State *L)
 {

@@ -21,13 +21,12 @@ enum pipeline_news pipeline_news(lua_State *L, int index)
 }
 
 /** pipeline:max(most) -> how many messages this connection may carry: `most`, or fewer where the
- * server has a limit (RFC 9422 4); nil before pipeline:take saw that a transaction has begun: it is
- * not known then. */
+ * server has a limit (RFC 9422 4); nil before a transaction has begun: it is not known then. */
 static int pipeline_max(lua_State *L)
 {
     struct pipeline *p = to_pipeline(L, 1);
     double most = luaL_checknumber(L, 2);
-    if (!p->begun) return 0;
+    if (!note_begun(p)) return 0;
     uint32_t max = smtp_session_facts(p->s)->mail_max;
     lua_pushnumber(L, max > 0 && max < most ? max : most);
     return 1;

@@ -51,6 +51,13 @@ static inline bool oldest_has_begun(const struct pipeline *p)
     return p->count > 0 && p->of[p->first].transaction->begun_at > 0;
 }
 
+/* Has a transaction begun? From then on the caller knows. */
+static inline bool note_begun(struct pipeline *p)
+{
+    p->begun = p->begun || oldest_has_begun(p);
+    return p->begun;
+}
+
 /* Pushes when the oldest must be over, nil where there is none. */
 static inline void push_deadline(lua_State *L, const struct pipeline *p)
 {

@@ -17,7 +17,7 @@ int word_field(lua_State *L, const char *key, const char *otherwise, const char 
 /* Of options[key], which maps keywords to words: the extensions with this word. */
 unsigned extensions_field(lua_State *L, const char *key, const char *word);
 void push_integer(lua_State *L, size_t number);
-void set_enhanced(lua_State *L, const uint16_t status[3]); /* where there is one */
+void push_enhanced(lua_State *L, const uint16_t status[3]); /* "2.1.5" */
 /* code, enhanced and text */
 void set_answer(lua_State *L, const struct smtp_answer *answer);
 int push_trouble(lua_State *L, const struct smtp_trouble *trouble);
@@ -98,8 +98,6 @@ bool push_letter(lua_State *L, struct smtp_letter *letter, struct smtp_text from
 /* loutcome.c */
 int session_ending(lua_State *L);
 struct smtp_transaction *to_transaction(lua_State *L);
-/* What transaction:receipt() returns, pushed. Returns how many values. */
-int push_receipt(lua_State *L, const struct smtp_transaction *m);
 
 /* lpipeline.c: of the pipeline at `index`. ENOUGH: half of its transactions are over (where it
  * drains: all of them, or one has failed), or its first one has begun. */
@@ -168,8 +166,9 @@ struct smtp_session *to_working_session(lua_State *L);
 /* The files that add functions to the table on top, and methods to classes, in this order. */
 /* clang-format off */
 #define CORE_FILES(X)                                                                              \
-    X(loptions) X(lsession) X(lcarry) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lpipeline)  \
-    X(lends) X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader) X(lpack) X(lwork)
+    X(loptions) X(lsession) X(lcarry) X(lauth) X(lfacts) X(ltransaction) X(loutcome) X(lreceipt)   \
+    X(lpipeline) X(lends) X(ltaken) X(lbuffer) X(lencode) X(lletter) X(llimits) X(lheader)         \
+    X(lpack) X(lwork)
 /* clang-format on */
 #define X(file) void file##_open(lua_State *L);
 CORE_FILES(X)

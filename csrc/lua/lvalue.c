@@ -35,21 +35,23 @@ void push_integer(lua_State *L, size_t number)
     lua_pushinteger(L, (lua_Integer)number);
 }
 
-void set_enhanced(lua_State *L, const uint16_t status[3])
+void push_enhanced(lua_State *L, const uint16_t status[3])
 {
     char text[3 * (SMTP_DECIMAL_MAX + 1)], *at = text;
-    if (status[0] == 0) return;
     for (size_t i = 0; i < 3; i++) {
         at += smtp_decimal(at, status[i]);
         *at++ = '.';
     }
-    set_text(L, "enhanced", text, (size_t)(at - text) - 1);
+    lua_pushlstring(L, text, (size_t)(at - text) - 1);
 }
 
 void set_answer(lua_State *L, const struct smtp_answer *answer)
 {
     if (answer->code != 0) set_number(L, "code", answer->code);
-    set_enhanced(L, answer->enhanced);
+    if (answer->enhanced[0] != 0) {
+        push_enhanced(L, answer->enhanced);
+        lua_setfield(L, -2, "enhanced");
+    }
     if (answer->code != 0 || answer->text_len > 0)
         set_text(L, "text", answer->text, answer->text_len);
 }

@@ -33,7 +33,7 @@ describe("session:flights", function()
       local line, later = core.pipeline(eager, {}, 10, 0, 4), core.now() + 10
       local function fly() return (select(4, eager:flights(sock:io(), later, 10, core.now(), true, line))) end
       local first = line:post(list, 1, #list, 1, 0)
-      local taken = { first, fly(), fly(), (select(2, line:take({}, 0))) }
+      local taken = { first, fly(), fly(), (select(2, line:take({}, 0, {}))) }
       sock:close()
       if connected then other.finish() end
       return taken
@@ -240,7 +240,7 @@ describe("the part of the loop in C", function()
       repeat
          local want, _, is_ours = one:flights(sock:io(), later, 20, core.now(), false, line)
          assert.same({ "recv", false }, { want, is_ours })
-      until (line:take({}, 0)) > 0
+      until (line:take({}, 0, {})) > 0
       assert.truthy(core.now() - before < 8, core.now() - before)
       sock:close()
       other.finish()

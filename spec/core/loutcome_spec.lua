@@ -43,21 +43,6 @@ describe("A transaction", function()
          states[i] = ("%s %s %s"):format(recipient.address, recipient.state, tostring(recipient.enhanced))
       end
       assert.same({ "b@x accepted nil", "c@x refused 5.1.1", "d@x deferred 4.2.1" }, states)
-      local recipients, accepted, refused, reply = transaction:receipt()
-      assert.same({ { "b@x" }, { recipients[2], recipients[3] }, { code = 250, text = "ok" } },
-         { accepted, refused, reply })
-      assert.same(transaction:recipients(), recipients)
-      assert.same({ accepted, refused }, { core.receipt(recipients) })
-   end)
-
-   it("whose replies were cut has no receipt of its own: a part of a secret may end them", function()
-      local long = (" y"):rep(400)
-      for _, row in ipairs { { "250 ok\r\n250 ok\r\n", "250" .. long .. "\r\n" },
-         { "250 ok\r\n250" .. long .. "\r\n", "250 ok\r\n" } } do
-         local transaction = answered(transaction_for "b@x", row[1], row[2])
-         assert.equal("accepted", transaction:recipients()[1].state)
-         assert.equal(0, select("#", transaction:receipt()))
-      end
    end)
 
    it("that is refused has a trouble with the words of the server", function()

@@ -13,6 +13,7 @@ local memory = require "smtp.client.memory"
 local queues = require "smtp.client.queue"
 local receipts = require "smtp.result.receipt"
 local request = require "smtp.client.request"
+local supply = require "smtp.client.supply"
 
 local lane = {}
 
@@ -63,25 +64,35 @@ local function finish(self, transaction, entry, started, text, size, eightbit, m
    queue:finish(self.conv, entry, transaction)
 end
 
+-- What the receipts of this connection share, once a message has begun. What the server said is
+-- known then.
+local function parts_of(self)
+   self.max = self.max or self.pipeline:max(self.queue.settings.per_connection)
+   local parts = self.conv.parts
+   if self.max and not (parts and parts.pipelining) then
+      parts = findings.parts(self.conv)
+      receipts.prepare(parts)
+   end
+   return parts
+end
+
 --- Report the messages that are over.
 ---@return number   how many are still on their way
 function Lane:collect()
    local conv, queue, values = self.conv, self.queue, self.values
    while true do
-      local count, left, deadline, grade, transaction, entry, started, text, size, eightbit, id =
-         self.pipeline:take(values, core.now())
-      if count > 0 then
-         local parts = conv.parts
-         if not parts or not parts.pipelining then parts = findings.parts(conv) end
-         conv.has_carried = true
-         receipts.of_values(parts, values, count) -- these were sent by the grade before
-      end
+      local parts = parts_of(self)
+      local count, left, deadline, grade, incomplete, transaction, entry, started, text, size,
+         eightbit, id = self.pipeline:take(values, core.now(), parts)
+      if incomplete then receipts.complete(parts, values, count) end
       if self.grade ~= grade then note_grade(self, grade) end
-      for i = 1, 2 * count, 2 do queue:tell(values[i], values[i + 1]) end
+      if count > 0 then
+         conv.has_carried = true
+         queue:tell_receipts(values, count)
+      end
       conv.deadline = deadline or conv.deadline
       if not transaction then
          if self.grade ~= grade then note_grade(self, grade) end
-         self.max = self.max or self.pipeline:max(queue.settings.per_connection)
          return left
       end
       finish(self, transaction, entry, started, text, size, eightbit, id)
@@ -116,21 +127,6 @@ local function post(self, list, from, to, index)
    return count
 end
 
--- Up to `room` of what the caller's function gives. -> how many; seconds until there may be more
-local function take_batch(self, room)
-   local queue, count = self.queue, 0
-   while count < room and not queue.ended and not queue.stopped do
-      local message, seconds = queue:take()
-      if message ~= nil then
-         count = count + 1
-         self.batch[count] = message
-      elseif seconds then
-         return count, seconds
-      end
-   end
-   return count
-end
-
 -- The batch, of which the first has the index after `index`.
 local function send_batch(self, count, index)
    local queue, batch, at = self.queue, self.batch, 1
@@ -146,7 +142,7 @@ end
 -- Up to `room` of what the caller's function gives. -> how many were taken
 local function feed_batch(self, room)
    local queue, index = self.queue, self.queue.index
-   local count = take_batch(self, room)
+   local count = supply.take_some(self.queue, self.batch, room)
    send_batch(self, count, index)
    if count > 0 then ending.ask_ahead(queue.server, self.pipeline, index + 1, index + count) end
    return count
@@ -205,7 +201,7 @@ end
 local function post_next(self)
    local queue, index = self.queue, self.queue.index
    if queue.is_list then return was_left(self) or feed_list(self, 1) > 0 end
-   local count, seconds = take_batch(self, 1)
+   local count, seconds = supply.take_some(queue, self.batch, 1)
    if count > 0 and was_left(self) then
       local entry = queue:new_entry(self.batch[1], index + 1)
       if entry then queue:put_back(entry) end

@@ -1,4 +1,4 @@
---- The messages of send_many: taken from the caller one after the other, and reported.
+--- The messages of send_many, from smtp.client.supply, until they are reported.
 --
 -- An entry is a message, as smtp.client.request gives it, with { index =, started =, transaction =
 -- the newest, or the one that is next, first = the first, result = what is known after several,
@@ -7,10 +7,10 @@
 
 local core = require "smtp.core"
 local delivery = require "smtp.client.delivery"
-local errors = require "smtp.errors"
 local observers = require "smtp.result.observer"
 local progress = require "smtp.result.progress"
 local request = require "smtp.client.request"
+local supply = require "smtp.client.supply"
 local user_call = require "smtp.options.user_call"
 local verdict = require "smtp.result.verdict"
 
@@ -42,12 +42,6 @@ end
 
 -- ---- what became of them ----
 
--- The caller's own function failed: no further message is taken.
-local function stop(self, reason, cause)
-   self.stopped = self.stopped or errors.new("source", { reason = reason, cause = cause,
-      what = ("send_many stopped: %s raised an error: %s"):format(reason, user_call.text(cause)) })
-end
-
 --- What became of a message: to on_result, or into the results.
 ---@param started? number   core.now() when it began, where there is no receipt
 function Queue:tell(index, receipt, err, started)
@@ -67,7 +61,33 @@ function Queue:tell(index, receipt, err, started)
       return
    end
    local ok, cause = user_call.call(on_result, index, receipt, err)
-   if not ok then stop(self, "on_result", cause) end
+   if not ok then supply.stop(self, "on_result", cause) end
+end
+
+-- on_result for each that is left. An error ends only its own call.
+local function tell_each(on_result, values, last)
+   while values.at <= last do
+      local at = values.at
+      values.at = at + 2
+      on_result(values[at], values[at + 1], nil)
+   end
+end
+
+--- Messages were accepted: see Queue:tell.
+---@param values table    an index and a receipt of each, see pipeline:take
+---@param count number
+function Queue:tell_receipts(values, count)
+   local on_result, last = self.settings.on_result, 2 * count
+   if self.bar or self.server.observe then
+      for i = 1, last, 2 do self:tell(values[i], values[i + 1]) end
+      return
+   end
+   self.sent, self.failures, values.at = self.sent + count, 0, 1
+   while on_result and values.at <= last do
+      local ok, cause = user_call.call(tell_each, on_result, values, last)
+      if not ok then supply.stop(self, "on_result", cause) end
+   end
+   for i = 1, on_result and 0 or last, 2 do self.results[values[i]] = values[i + 1] end
 end
 
 --- A server that has enough to do, or is about to go, may say so when it greets (RFC 5321 3.8).
@@ -145,43 +165,6 @@ end
 
 -- ---- the next message ----
 
--- A function of this library may have no message yet.
--- -> message | nil | nil, seconds
-local function ask_ours(self)
-   self.asking = true
-   local message, seconds = self.messages()
-   self.asking = false
-   if seconds then self.index = self.index - 1 end
-   self.ended = message == nil and not seconds
-   return message, seconds
-end
-
-local function ask(self)
-   local messages, index = self.messages, self.index
-   if type(messages) == "table" then
-      if self.is_list then return true, messages[index] end
-      return user_call.call(function() return messages[index] end)
-   end
-   self.asking = true
-   local ok, message, why = user_call.call(messages)
-   self.asking = false
-   if ok and message == nil and why ~= nil then return false, why end
-   return ok, message
-end
-
---- The message of the index that is now self.index; nil where there is none, or none yet.
----@return table|nil
----@return number|nil   then, in how many seconds
-function Queue:take()
-   self.index = self.index + 1
-   if self.settings.ready then return ask_ours(self) end
-   local ok, message = ask(self)
-   if ok and message ~= nil then return message end
-   self.ended = true
-   if not ok then stop(self, "messages", message) end
-   return nil
-end
-
 --- A message, as smtp.client.request gives it, as an entry.
 function queue.as_entry(message, index, started)
    message.index, message.started, message.tries = index, started, 1
@@ -227,7 +210,7 @@ function Queue:next_entry()
       local seconds = pause_of(self)
       if seconds then return nil, seconds end
       local message
-      message, seconds = self:take()
+      message, seconds = supply.take(self)
       if message == nil then return nil, seconds end
       local entry = self:new_entry(message, self.index)
       if entry then return entry end

@@ -131,31 +131,28 @@ function receipt.new(parts, used, message_id, size, seconds, recipients, accepte
       extensions = used }
 end
 
---- The receipts of messages of send_many.
+--- What pipeline:take needs beside receipt.parts: the answer for a message with 8-bit bytes.
+---@param parts table
+function receipt.prepare(parts)
+   parts.eightbit = parts.eightbit or receipt.used(receipt.eightbit_needs, parts)
+end
+
+--- Complete the receipts of messages of send_many: with what is known of those that are entries,
+-- and of recipients that were refused.
 ---@param parts table    from receipt.parts
----@param values table   what pipeline:take returned: nine values for each of them
+---@param values table   what pipeline:take returned: an index or an entry, and a receipt, of each;
+--   each entry is replaced by its index
 ---@param count number
----@return table         for each of them its index, and its receipt: in the place of the values
-function receipt.of_values(parts, values, count)
-   local v, at = values, 1
-   for i = 1, 9 * count, 9 do
-      local index, size, message_id = v[i], v[i + 5], v[i + 8]
-      local used
-      if type(index) == "table" then
-         local entry = index
-         index, message_id, size = entry.index, entry.message_id, receipt.size(entry)
-         used = receipt.used(entry.needs, parts)
-      elseif v[i + 7] then
-         parts.eightbit = parts.eightbit or receipt.used(receipt.eightbit_needs, parts)
-         used = parts.eightbit
-      else
-         used = parts.none
+function receipt.complete(parts, values, count)
+   for i = 1, 2 * count, 2 do
+      local entry, one = values[i], values[i + 1]
+      if type(entry) == "table" then
+         values[i] = entry.index
+         one.message_id, one.size = entry.message_id, receipt.size(entry)
+         one.extensions = receipt.used(entry.needs, parts)
       end
-      v[at], v[at + 1] = index, receipt.new(parts, used, message_id, size, v[i + 6], v[i + 1],
-         v[i + 2], v[i + 3], v[i + 4])
-      at = at + 2
+      if one.refused[1] then verdict.name_recipients(one.refused, parts.server, parts.auth) end
    end
-   return v
 end
 
 return receipt

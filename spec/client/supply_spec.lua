@@ -1,0 +1,71 @@
+local smtp = require "smtp.safe"
+local spec_server = require "spec.tools.server"
+local talk = require "spec.tools.talk"
+
+-- A function that gives so many messages; `at(i)` is called first, and what it returns, if anything, in their place.
+local function counted(count, at)
+   local i = 0
+   return function()
+      i = i + 1
+      local message = at and at(i)
+      if message == nil and i <= count then
+         message = { from = "a@x.example", to = ("u%d@x.example"):format(i), raw = "hello\r\n" }
+      end
+      return message
+   end, function() return i end
+end
+
+local function send(messages, settings, more)
+   local server = spec_server.new { capabilities = { "PIPELINING" } }
+   settings.connections = 1
+   local summary, err = smtp.send_many(talk.options_to({ server }, more), messages, settings)
+   return server, summary or err.summary, err
+end
+
+describe("The function that gives send_many its messages", function()
+   for _, window in ipairs { 1, 2, 16, 64 } do
+      it("is called once for each, and once more, with a window of " .. window, function()
+         local messages, calls = counted(50)
+         local server, summary = send(messages, { window = window }, { pipelining = "eager" })
+         assert.same({ 50, 51, 50 }, { summary.sent, calls(), #server.taken })
+         for i = 1, 50 do
+            assert.equal(("u%d@x.example"):format(i), server.taken[i].to[1])
+            assert.same({ ("u%d@x.example"):format(i) }, summary.results[i].accepted)
+         end
+      end)
+
+      it("may raise after some, which are sent: with a window of " .. window, function()
+         local messages, calls = counted(50, function(i)
+            if i == 21 then error "mine" end
+         end)
+         local server, summary, err = send(messages, { window = window }, { pipelining = "eager" })
+         assert.same({ "source", "messages" }, { err.kind, err.reason })
+         assert.truthy(tostring(err.cause):find("mine", 1, true))
+         assert.same({ 20, 0, 21, 20 }, { summary.sent, summary.failed, calls(), #server.taken })
+      end)
+   end
+
+   it("may give what is not a message, and goes on", function()
+      for _, wrong in ipairs { false, 7, "text" } do
+         local messages = counted(30, function(i)
+            if i == 11 then return wrong end
+         end)
+         local server, summary, err = send(messages, { window = 16 }, { pipelining = "eager" })
+         assert.is_nil(err)
+         assert.same({ 29, 1, 29, "usage" }, { summary.sent, summary.failed, #server.taken, summary.results[11].kind })
+      end
+   end)
+
+   it("is not called again after on_result has raised an error", function()
+      local told, messages, calls = {}, counted(50)
+      local server, summary, err = send(messages, { window = 16, on_result = function(index, receipt)
+         told[#told + 1] = index
+         if #told == 3 then error(receipt, 0) end
+      end }, { pipelining = "eager" })
+      assert.same({ "on_result", "u3@x.example" }, { err.reason, err.cause.accepted[1] })
+      assert.is_true(calls() < 50, calls())
+      assert.same({ #server.taken, 0 }, { summary.sent, summary.failed })
+      assert.equal(summary.sent, #told) -- each has been reported once, in order
+      for i = 1, #told do assert.equal(i, told[i]) end
+   end)
+end)
