@@ -46,7 +46,7 @@ void add_receipt_methods(lua_State *L, const char *class_name, const luaL_Reg *m
         KEYS(X)
         SHARED(X)
 #undef X
-            lua_pushcclosure(L, methods->func, KEY_end - 1);
+        lua_pushcclosure(L, methods->func, KEY_end - 1);
         lua_setfield(L, -2, methods->name);
     }
     lua_pop(L, 2);
