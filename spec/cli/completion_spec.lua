@@ -40,9 +40,8 @@ describe("lua-smtp completion", function()
          local text, status = command.smtp("completion " .. shell)
          assert.equal(0, status)
          assert.equal(completion.of(shell), text)
-         for _, group in ipairs(flag_table.groups) do
-            for i = 2, #group do
-               local flag = group[i]
+         for _, one in ipairs(flag_table.commands) do
+            for _, flag in ipairs(flag_table.flags(one.name)) do
                assert.matches((shell == "fish" and "-l " or "--") .. flag.name, text, 1, true)
                if flag.short then assert.matches("[ '|]%-s? ?" .. flag.short .. "[ :|]", text) end
             end

@@ -14,9 +14,9 @@ end
 describe("The man page", function()
    it("has every sentence of the tables", function()
       local plain = manual("man"):gsub("\\%-", "-")
-      for _, group in ipairs(flag_table.groups) do
-         for i = 2, #group do
-            if not group[i].alias then assert.matches(group[i].text, plain, 1, true) end
+      for _, command in ipairs(flag_table.commands) do
+         for _, flag in ipairs(flag_table.flags(command.name)) do
+            if not flag.alias then assert.matches(flag.text, plain, 1, true) end
          end
       end
       for _, row in ipairs(exit_status.list) do assert.matches(row[2], plain, 1, true) end

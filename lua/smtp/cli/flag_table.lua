@@ -1,5 +1,6 @@
 --- All flags of the commands. Parsing, checks, help, completion and the man page come from this
--- table and from smtp.cli.commands.
+-- table, from smtp.cli.sink_flags and smtp.cli.outbox_flags, which other commands do not load, and
+-- from smtp.cli.commands.
 --
 -- Fields of a flag: its name, and a sentence that says what it does, then
 --    short    its letter
@@ -18,6 +19,14 @@
 --    option   what the command calls its value, where it is not the name with _ for -
 -- @module smtp.cli.flag_table
 
+local system = require "smtp.ground.resources"
+
+local load_outbox_flags = system.loader "smtp.cli.outbox_flags"
+
+-- The groups of one command alone, which come before the others.
+local own_groups = { outbox = load_outbox_flags, sendmail = load_outbox_flags,
+   sink = system.loader "smtp.cli.sink_flags" }
+
 local table_of_flags = {}
 
 --- The commands, as smtp.cli.commands has them.
@@ -25,33 +34,8 @@ table_of_flags.commands = require "smtp.cli.commands"
 
 local words = { policy = { "require", "prefer", "skip" } }
 
---- The groups of flags. A group belongs to the commands that it names.
-table_of_flags.groups = {
-   { "Outbox", commands = "outbox sendmail",
-      { "store", "The file of an outbox, which keeps the message.", takes = "FILE", file = true,
-         common = true },
-      { "name", "The name of the outbox.", takes = "NAME", default = "by the server" },
-   },
-   { "Outbox", commands = "outbox",
-      { "id", "put: an id that is accepted once.", takes = "ID", common = true,
-         default = "random" },
-      { "at", "put: when to send it, in seconds since 1970.", takes = "SECONDS",
-         default = "now" },
-      { "once", "run: send what is due, and end.", default = "no", common = true },
-      { "until-empty", "run: end when no message waits.", default = "no" },
-      { "connections", "run: how many connections are open at once.", takes = "N",
-         default = "2" },
-      { "rate", "run: messages a second.", takes = "N" },
-      { "doubt", "run: what to do where the server may have it.", takes = "WORD",
-         words = { "keep", "resend" }, default = "keep" },
-      { "lease", "run: seconds until others take over after a crash.", takes = "SECONDS",
-         default = "120" },
-      { "keep", "run: days for which to keep what is over.", takes = "DAYS", default = "7" },
-      { "state", "list: only messages in this state.", takes = "WORD",
-         words = { "queued", "claimed", "ending", "sent", "failed", "doubt", "cancelled" } },
-      { "limit", "list: at most so many.", takes = "N", default = "100" },
-      { "after", "list: only those after this number.", takes = "N" },
-   },
+-- A group belongs to the commands that it names.
+local groups = {
    { "Message", commands = "send outbox",
       { "from", "The author, and the sender of the envelope.", short = "f", takes = "ADDRESS",
          list = true, single = true, addresses = true, common = true },
@@ -192,37 +176,6 @@ table_of_flags.groups = {
       { "pipelining", "How many commands may leave before their replies.", takes = "WORD",
          words = { "safe", "eager", "off" }, default = "safe" },
    },
-   { "Listening", commands = "sink",
-      { "host", "The address to listen at.", takes = "ADDRESS", default = "127.0.0.1",
-         common = true },
-      { "port", "The port to listen at.", short = "p", takes = "N", default = "a free one",
-         common = true },
-      { "socket", "A unix socket, in place of host and port.", takes = "PATH", file = true,
-         common = true },
-      { "lmtp", "Receive by LMTP.", default = "no", common = true },
-      { "tls", "Offer TLS.", takes = "WORD", words = { "starttls", "implicit" }, common = true,
-         default = "no" },
-      { "tls-cert", "The certificate, a PEM file.", takes = "FILE", file = true, common = true,
-         default = "a new one" },
-      { "tls-key", "Its private key, a PEM file.", takes = "FILE", file = true, common = true },
-      { "user", "Offer AUTH for this user, and require it.", short = "u", takes = "NAME",
-         common = true },
-      { "password-env", "The environment variable with the password.", takes = "NAME",
-         common = true },
-      { "password-file", "The file whose first line is the password.", takes = "FILE", file = true,
-         common = true },
-      { "password", "The password; other users of this machine can see it.", takes = "TEXT" },
-      { "strict", "Refuse blanks after MAIL FROM:, and bare LF.", default = "no" },
-      { "maildir", "Store messages in a Maildir.", takes = "DIR", file = true, common = true },
-      { "eml", "Store each message in a file of its own.", takes = "DIR", file = true,
-         common = true },
-      { "reply", "Answer so: RCPT:bob@*=450 4.2.0 later.", takes = "RULE", list = true,
-         common = true },
-      { "count", "End after so many connections.", takes = "N", common = true },
-      { "once", "End after one message.", common = true, default = "no" },
-      { "ready-fd", "Write host:port to this descriptor when ready.", takes = "N",
-         common = true },
-   },
    { "Output", commands = "send probe sendmail sink outbox",
       { "trace", "Show the dialogue on standard error.", short = "v", common = true } },
    { "Output", commands = "send probe sendmail sink completion outbox",
@@ -232,13 +185,6 @@ table_of_flags.groups = {
 }
 
 -- ---- by command ----
-
--- Each flag knows its group.
-for _, group in ipairs(table_of_flags.groups) do
-   for i = 2, #group do
-      group[i].name, group[i].text, group[i].group = group[i][1], group[i][2], group[1]
-   end
-end
 
 --- A command by its name, nil if there is none.
 function table_of_flags.command(name)
@@ -259,20 +205,32 @@ local function without_letter(flag)
    return copy
 end
 
+-- Adds the flags of those groups that are for this command. Each flag then knows its group.
+local function add(list, some, command)
+   local own_letters = command.own_arguments and not command.has_letters
+   for _, group in ipairs(some) do
+      if (" " .. group.commands .. " "):find(" " .. command.name .. " ", 1, true) then
+         for i = 2, #group do
+            local flag = group[i]
+            flag.name, flag.text, flag.group = flag[1], flag[2], group[1]
+            list[#list + 1] = own_letters and without_letter(flag) or flag
+         end
+      end
+   end
+end
+
 --- The flags of a command in order. The letters of a command with `own_arguments` are its own,
---- unless it says `has_letters`.
+--- unless it says `has_letters`. Raises a SystemError where they cannot be read.
 ---@param name string
 ---@return table[]
 function table_of_flags.flags(name)
    local list, command = {}, table_of_flags.command(name)
-   local own_letters = command.own_arguments and not command.has_letters
-   for _, group in ipairs(table_of_flags.groups) do
-      if (" " .. group.commands .. " "):find(" " .. name .. " ", 1, true) then
-         for i = 2, #group do
-            list[#list + 1] = own_letters and without_letter(group[i]) or group[i]
-         end
-      end
+   if own_groups[name] then
+      local own, err = own_groups[name]()
+      if not own then error(err, 0) end
+      add(list, own, command)
    end
+   add(list, groups, command)
    return list
 end
 

@@ -1,11 +1,11 @@
 --- The arguments of a command as options.
 -- @module smtp.cli.flags
 
-local addresses = require "smtp.cli.addresses"
 local ascii = require "smtp.ground.ascii"
 local flag_table = require "smtp.cli.flag_table"
 local system = require "smtp.ground.resources"
 
+local addresses = system.late "smtp.cli.addresses"
 local unknown_flag = system.late "smtp.cli.unknown_flag"
 
 local flags = {}
@@ -48,7 +48,7 @@ local function read_pair(flag, text)
 end
 
 local function add(flag, value, list)
-   if flag.addresses then
+   if flag.addresses and value:find(",", 1, true) then
       addresses.add(value, list, flag.name)
    else
       list[#list + 1] = value

@@ -3,7 +3,8 @@
 
 local errors = require "smtp.errors"
 local resources = require "smtp.ground.resources"
-local standard_input = require "smtp.cli.standard_input"
+
+local standard_input = resources.late "smtp.cli.standard_input"
 
 local message_flags = {}
 
@@ -129,7 +130,16 @@ function message_flags.read(options)
    read_tables(options)
 end
 
-message_flags.read_text = standard_input.read_text
-message_flags.read_input = standard_input.read
+--- The text of a message that has none is on standard input: see standard_input.read_text.
+---@param options table   of smtp.send
+function message_flags.read_text(options)
+   if options.text or options.html or options.calendar or options.raw then return end
+   standard_input.read_text(options)
+end
+
+--- All of standard input: see standard_input.read.
+function message_flags.read_input(name, what)
+   return standard_input.read(name, what)
+end
 
 return message_flags

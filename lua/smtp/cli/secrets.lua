@@ -1,36 +1,23 @@
---- The secrets of the command. They come from a variable, from a file, from the terminal, from an
--- account, which can also name a program, or, with a warning, from the arguments.
+--- Which secrets a command needs, and which source has them: flags, an account, or the terminal. A
+-- secret in the arguments is used with a warning.
 -- @module smtp.cli.secrets
 
 local ascii = require "smtp.ground.ascii"
 local errors = require "smtp.errors"
 local output = require "smtp.cli.output"
-local resources = require "smtp.ground.resources"
+
+local sources = require("smtp.ground.resources").late "smtp.cli.secret_sources"
 
 local secrets = {}
 
 -- Mechanisms that need a token, not a password.
 local is_token = { XOAUTH2 = true, OAUTHBEARER = true }
 
--- ---- variables and files ----
+-- ---- flags ----
 
 local function warn(what, hint)
    output.say_in("yellow", "lua-smtp: ", "warning", ": other users of this machine can see the "
       .. what .. " in the command line. " .. hint, io.stderr)
-end
-
--- The secret from the variable, or from the first line of the file. -> secret | nil, why not, hint
-local function read_from(variable, path)
-   if not path then
-      local value = os.getenv(variable)
-      if value and value ~= "" then return value end
-      return nil, ("the variable %s is %s"):format(variable, value and "empty" or "not set"),
-         ("Write export %s=…, or check the name of the variable"):format(variable)
-   end
-   local line, why = resources.read_file(path, "*l")
-   if line and line ~= "" then return line end
-   return nil, why or path .. " has an empty first line",
-      why and resources.PATH_HINT or "Write the secret into its first line"
 end
 
 -- Raises the UsageError of a secret. `what` is a whole sentence: it names the flag.
@@ -58,51 +45,10 @@ local function read_one(options, name)
    end
    if is_given then warn_of(name, options[name], hint .. ".") end
    if not variable and not path then return end
-   local secret, why, remedy = read_from(variable, path)
+   local secret, why, remedy = sources.read(variable, path)
    options[name] = secret
    if not secret then
       refuse(name, ("--%s-%s: %s"):format(name, path and "file" or "env", why), remedy)
-   end
-end
-
--- ---- accounts ----
-
--- The first line of what a program prints -> secret | nil, why not, hint
-local function read_output(name, words)
-   local socket, lack = resources.load "smtp.socket"
-   if not socket then error(resources.error(lack), 0) end
-   local text, why = socket.output_of(words)
-   local secret = text and text:match("^[^\n]*")
-   if secret and secret ~= "" then return secret end
-   return nil, ("%s_command (%s%s) failed: %s"):format(name, words[1], words[2] and " …" or "",
-      why or text == "" and "it printed nothing" or "the first line that it printed is empty"),
-      "Run it by hand: it has to print the " .. name .. ", and its exit status has to be 0"
-end
-
--- By the kind of a source: (name of the secret, value of the source) -> secret | nil, why not, hint
-local readers = { _command = read_output }
-
-readers[""] = function(_, value)
-   return value
-end
-
-function readers._env(_, variable)
-   return read_from(variable)
-end
-
-function readers._file(_, path)
-   return read_from(nil, path)
-end
-
--- Adds the secrets of the account to the options.
-local function read_account(options, account)
-   for name, source in next, account.secrets do
-      local secret, why, hint = readers[source.kind](name, source.value)
-      if not secret then
-         error(errors.new("usage", { option = "accounts", what = account.label .. why,
-            hint = hint }), 0)
-      end
-      options[name] = secret
    end
 end
 
@@ -117,33 +63,6 @@ local function parts_of(url)
    local user, password = login:match("^([^:]*):?(.*)$")
    user = user:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
    return user, password ~= "" and password or nil, host
-end
-
--- ---- the terminal ----
-
--- There is no secret. `label` names the account that the user comes from, if not from a flag.
-local function refuse_without(name, is_asked, label)
-   if label and not is_asked then
-      error(errors.new("usage", { option = "accounts", what = label .. "it has a user but no "
-         .. name .. ", and there is no terminal to ask at", hint = ("Write %s_command, %s_file or "
-         .. "%s_env into it"):format(name, name, name) }), 0)
-   end
-   errors.refuse(name, is_asked and "--ask-password needs a terminal"
-      or ("a user is given without a %s"):format(name),
-      ("Use --%s-env VARIABLE or --%s-file FILE, or type it at a terminal"):format(name, name))
-end
-
--- Asks at the terminal.
-local function ask(options, name, user, host, is_asked, label)
-   local has_socket, socket = pcall(require, "smtp.socket")
-   local prompt = ("%s for %s%s: "):format(name:gsub("^[a-z]", ascii.upper), user,
-      host and " at " .. host or "")
-   local secret = has_socket and socket.read_secret((output.shown(prompt):gsub("\n", "?")))
-   if not secret then refuse_without(name, is_asked, label) end
-   if secret == "" then
-      errors.refuse(name, ("no %s was typed"):format(name), "Run the command again, and type it")
-   end
-   options[name] = secret
 end
 
 -- The secret that the named mechanisms need: "password", "token", or nil.
@@ -212,12 +131,12 @@ function secrets.read(options, account)
    user = options.username or options.user or user
    if is_asked then check_asked(user, is_given) end
    if account and not is_asked and not is_given then
-      read_account(options, account)
+      sources.read_account(options, account)
       is_given = next(account.secrets) ~= nil
    end
    local name = not is_given and missing_secret(options, user, is_asked)
    if not name then return end
-   ask(options, name, user, server_of(options, host), is_asked, account and account.label)
+   sources.ask(options, name, user, server_of(options, host), is_asked, account and account.label)
 end
 
 --- Leave out where the secrets are, for a command that does not log in.
@@ -232,7 +151,7 @@ end
 --- Read the user and the password of `sink` into options.auth. Raises a UsageError.
 function secrets.read_for_sink(options)
    read_one(options, "password")
-   if options.user and not options.password then ask(options, "password", options.user) end
+   if options.user and not options.password then sources.ask(options, "password", options.user) end
    if options.password and not options.user then
       errors.refuse("user", "--password needs --user", "Write --user NAME as well")
    end

@@ -28,11 +28,10 @@ function standard_input.read(name, what)
       tostring(why)), standard_input.HINT)
 end
 
---- The text of a message that has none. An empty one is sent with a warning, as mailx does it;
--- without a subject and attachments there is nothing to send. Raises a UsageError.
+--- The text of a message whose options have none. An empty one is sent with a warning, as mailx
+-- does it; without a subject and attachments there is nothing to send. Raises a UsageError.
 ---@param options table   of smtp.send
 function standard_input.read_text(options)
-   if options.text or options.html or options.calendar or options.raw then return end
    options.text = standard_input.read("text", "the text")
    if options.text ~= "" then return end
    if not options.subject and not options.attachments then
