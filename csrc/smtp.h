@@ -448,6 +448,7 @@ struct smtp_transaction {
     uint32_t by_seconds, hold_seconds; /* RFC 2852 4; RFC 4865 4 */
     struct smtp_text hold_until;       /* RFC 4865 4, as "2026-11-24T12:00:00Z" */
     struct smtp_text mt_priority;      /* RFC 6710 4.1: "-9" to "9" */
+    bool may_be_sent;                  /* by an earlier transaction of the same message */
     char *texts;                       /* room for the server's words about recipients */
     size_t texts_max;
 
@@ -680,6 +681,9 @@ bool smtp_transaction_leaves(const struct smtp_transaction *transaction, size_t 
  * connection, because the server accepted so many, refused others and then ended this one; where it
  * accepted none, so many as it refused; 0: any number. */
 size_t smtp_transaction_offer(const struct smtp_transaction *transaction);
+/** May a recipient have the message, by this transaction or by one that it goes on with? Of one
+ * whose outcome is not final: has its end been made ready to be sent? */
+bool smtp_transaction_may_be_sent(const struct smtp_transaction *transaction);
 /** Says QUIT once the queue is empty. */
 void smtp_quit(struct smtp_session *s);
 /** RSET, NOOP, or VRFY with an argument free of CR, LF and NUL; only when READY is wanted. */

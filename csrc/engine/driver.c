@@ -108,6 +108,14 @@ bool smtp_transaction_leaves(const struct smtp_transaction *m, size_t i)
     return m->trouble.error == SMTP_ERROR_NOBODY_ACCEPTED && i >= m->to_said;
 }
 
+bool smtp_transaction_may_be_sent(const struct smtp_transaction *m)
+{
+    bool may = m->may_be_sent || (!m->has_outcome && m->end_at != 0);
+    for (size_t i = 0; m->has_outcome && i < m->to_count; i++)
+        may = may || m->to[i].verdict == SMTP_ACCEPTED || m->to[i].verdict == SMTP_UNKNOWN;
+    return may;
+}
+
 size_t smtp_transaction_offer(const struct smtp_transaction *m)
 {
     if (!m->overfilled) return 0;

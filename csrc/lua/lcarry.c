@@ -138,7 +138,22 @@ static int session_carry(lua_State *L)
     return count > 0 ? count : push_begun(L, &f, started, id);
 }
 
-static const luaL_Reg session_methods[] = {METHOD(session, carry), {NULL, NULL}};
+/** session:may_be_sent() -> of a session:carry that raised an error: may a recipient have the
+ * message? */
+static int session_may_be_sent(lua_State *L)
+{
+    (void)to_session(L);
+    lua_settop(L, SESSION);
+    lua_getuservalue(L, SESSION);
+    lua_rawgeti(L, -1, CARRIED_TEXT);
+    lua_rawgeti(L, -2, CARRIED);
+    const struct smtp_transaction *m = lua_isnil(L, -2) ? NULL : lua_touserdata(L, -1);
+    lua_pushboolean(L, m != NULL && smtp_transaction_may_be_sent(m));
+    return 1;
+}
+
+static const luaL_Reg session_methods[] = {
+    METHOD(session, carry), METHOD(session, may_be_sent), {NULL, NULL}};
 
 void lcarry_open(lua_State *L)
 {

@@ -41,8 +41,7 @@ static int transaction_left(lua_State *L)
     return 2;
 }
 
-/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, …, from = the
- * sender }. */
+/** transaction:trouble() -> nil where the message was accepted, else { kind, reason, …, from } */
 static int transaction_trouble(lua_State *L)
 {
     const struct smtp_transaction *m = to_transaction(L);
@@ -94,8 +93,7 @@ int session_ending(lua_State *L)
 /* A caller may change what a receipt contains, so each connection has tables of its own. To make
  * them from a list of their fields takes half of the time that it takes to walk through tables. */
 
-/* Pushes the template of the table on top: key, value, key, value, …, with templates in the place
- * of tables. */
+/* Pushes the template of the table on top: key, value, …, with templates in place of tables. */
 static void push_template(lua_State *L)
 {
     int from = lua_gettop(L), count = 0;
@@ -148,11 +146,15 @@ static int core_make(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg transaction_methods[] = {
-    METHOD(transaction, over),     METHOD(transaction, again),
-    METHOD(transaction, left),     METHOD(transaction, trouble),
-    METHOD(transaction, reply),    METHOD(transaction, is_bystander),
-    METHOD(transaction, envelope), {NULL, NULL}};
+static const luaL_Reg transaction_methods[] = {METHOD(transaction, over),
+                                               METHOD(transaction, again),
+                                               METHOD(transaction, left),
+                                               METHOD(transaction, trouble),
+                                               METHOD(transaction, reply),
+                                               METHOD(transaction, is_bystander),
+                                               METHOD(transaction, envelope),
+                                               METHOD(transaction, may_be_sent),
+                                               {NULL, NULL}};
 
 static const luaL_Reg functions[] = {METHOD(core, template), METHOD(core, make), {NULL, NULL}};
 

@@ -73,6 +73,7 @@ static inline char *put_word(char *at, struct smtp_text *text, struct smtp_text 
     return at + word.len;
 }
 int transaction_again(lua_State *L);
+int transaction_may_be_sent(lua_State *L);
 
 /* lraw.c: pushes the text and the transaction of a caller's own table at `t`, see core.transaction;
  * false: nothing. `known`: a sender whose address was read before, or NULL. `old`: where a

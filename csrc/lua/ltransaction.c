@@ -225,6 +225,7 @@ int transaction_again(lua_State *L)
     other->texts = texts;
     other->texts_max = texts_max;
     other->text = (struct smtp_text){NULL, 0};
+    other->may_be_sent = smtp_transaction_may_be_sent(m);
     other->offer = offer;
     if (m->binary) other->size = m->text_size;
     char *at = put_word(words_of(other), &other->from, m->from);
@@ -234,6 +235,13 @@ int transaction_again(lua_State *L)
         to[i].notify = one->notify;
         to[i].orcpt = one->orcpt;
     }
+    return 1;
+}
+
+/** transaction:may_be_sent() -> may a recipient have the message? */
+int transaction_may_be_sent(lua_State *L)
+{
+    lua_pushboolean(L, smtp_transaction_may_be_sent(to_transaction(L)));
     return 1;
 }
 

@@ -201,17 +201,90 @@ function errors.is(value, class)
    return found ~= nil
 end
 
---- What pcall caught, as results: nil and an error of this library. Any other error passes through.
----@return nil
----@return table err
-function errors.caught(err)
-   if not errors.is(err) then error(err, 0) end
-   return nil, err
+-- ---- no memory ----
+
+local LACK = "not enough memory" -- the only sign of it, in all versions of Lua
+
+local LACK_HINTS = {
+   no = "Free what this process does not need, or raise its limits, then try again",
+   maybe = "Check whether the message arrived before you send it again" }
+
+local function new_lack(sent)
+   local is_unsent = sent == "no"
+   return errors.new("system", { reason = "memory", sent = sent,
+      retry = is_unsent and "later" or "doubt", hint = LACK_HINTS[sent],
+      what = is_unsent and "Lua has not enough memory"
+         or "Lua has not enough memory; the message may have been delivered" })
 end
 
-local function results(ok, ...)
+-- Made beforehand, for when there is no memory for an error either. A caller may change an error,
+-- so each is given once.
+local spare = { no = new_lack "no", maybe = new_lack "maybe" }
+
+--- Is this what Lua raises where it has no memory?
+---@param cause any
+---@return boolean
+function errors.is_lack(cause)
+   return type(cause) == "string" and cause:find(LACK, 1, true) ~= nil
+end
+
+--- The error of this library for that. What the call that failed had opened is closed first.
+---@param sent "no"|"maybe"   may a recipient have the message?
+---@return table|nil   nil where there is no memory for it
+function errors.lack(sent)
+   pcall(collectgarbage)
+   pcall(collectgarbage) -- what the finalizers of the first one have left
+   local ok, err = pcall(new_lack, sent)
+   if not ok then
+      err, spare[sent] = spare[sent], nil
+   elseif not spare[sent] then
+      spare[sent] = select(2, pcall(new_lack, sent))
+   end
+   return err
+end
+
+--- What pcall caught, as results: nil and an error of this library. Any other error passes through,
+-- unless Lua has no memory.
+---@param err any
+---@param sent? "no"|"maybe"   for that: may a recipient have the message? By default "no"
+---@return nil
+---@return table err
+function errors.caught(err, sent)
+   if errors.is(err) then return nil, err end
+   local lack = errors.is_lack(err) and errors.lack(sent or "no")
+   if not lack then error(err, 0) end
+   return nil, lack
+end
+
+--- What a protected call returned, as results: see errors.caught.
+function errors.results(ok, ...)
    if ok then return ... end
-   return errors.caught(...)
+   return errors.caught((...))
+end
+
+local results = errors.results
+
+--- Can a function that pcall calls yield? A trial cannot show it: the coroutines of nginx yield
+-- themselves, which is not possible while nginx loads a module.
+errors.yields_across_pcall = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
+
+local function guard_main_thread(fn, ...)
+   if coroutine.running() then return true, fn(...) end
+   return pcall(fn, ...)
+end
+
+--- pcall, for functions of this library that may yield. In a coroutine of Lua 5.1, what they raise
+-- passes through.
+errors.guard = errors.yields_across_pcall and pcall or guard_main_thread
+
+local guard = errors.guard
+
+--- A function that returns what `fn`, which may yield, returns; nil and a SystemError where Lua has
+-- no memory for it.
+---@param fn function
+---@return function
+function errors.guarded(fn)
+   return function(...) return results(guard(fn, ...)) end
 end
 
 --- A function that returns what `fn` returns, or nil and the error of this library that it raised.

@@ -52,4 +52,4 @@ function message_mt.__tostring(self)
    end
 end
 
-return { new = new }
+return { new = errors.guarded(new) }

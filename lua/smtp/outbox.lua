@@ -226,8 +226,9 @@ end
 
 -- outbox.put(message) gives the message in the place of the outbox.
 for name, method in next, Outbox do
+   local run = errors.guarded(method)
    Outbox[name] = function(self, ...)
-      if getmetatable(self) == outbox_mt then return method(self, ...) end
+      if getmetatable(self) == outbox_mt then return run(self, ...) end
       return nil, errors.usage("outbox", ("call outbox:%s with a colon"):format(name),
          ("Write outbox:%s(…)"):format(name))
    end

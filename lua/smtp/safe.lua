@@ -119,7 +119,9 @@ local function checked(name, count, run)
    end
 end
 
-for name, count in next, arguments do safe[name] = checked(name, count, safe[name]) end
+for name, count in next, arguments do
+   safe[name] = checked(name, count, errors.guarded(safe[name]))
+end
 
 local open_outbox = safe.outbox
 
@@ -130,9 +132,9 @@ safe.modules[safe.outbox] = true
 ---@param t smtp.RedisStoreOptions
 ---@return table? store
 ---@return smtp.Error?
-safe.outbox.redis = checked("outbox.redis", 1, function(t)
+safe.outbox.redis = checked("outbox.redis", 1, errors.guarded(function(t)
    return new_redis(t)
-end)
+end))
 
 --- Is it an error of ours, and of this class? See smtp.errors.
 ---@param value any

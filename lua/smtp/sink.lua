@@ -260,8 +260,9 @@ end
 -- sink.listen() gives nothing in the place of the sink.
 for name, method in next, Sink do
    if type(method) == "function" then
+      local run = errors.guarded(method)
       Sink[name] = function(self, ...)
-         if getmetatable(self) == Sink then return method(self, ...) end
+         if getmetatable(self) == Sink then return run(self, ...) end
          return nil, errors.usage("sink", ("call sink:%s with a colon"):format(name),
             ("Write sink:%s(…)"):format(name))
       end

@@ -504,7 +504,7 @@
 ---@field hint? string  What to change, in one sentence.
 ---@field limit? integer  MessageTooLargeError: the largest message that the server takes, in bytes.
 ---@field size? integer  MessageTooLargeError: bytes of the message.
----@field summary? smtp.Summary  What was sent before a function given to smtp.send_many failed.
+---@field summary? smtp.Summary  What was sent before a function given to smtp.send_many failed, or Lua had no memory.
 ---@field capabilities? table<string, string>  The keywords of the EHLO reply, in upper case, to their parameters.
 ---@field transcript? string[]  The last lines of the dialogue, "C: …" and "S: …", without secrets.
 ---@field cause? any  What a function or an object of the caller's raised.
@@ -515,8 +515,8 @@
 --- An address is wrong (`value`). Nothing was sent.
 ---@class smtp.AddressError: smtp.UsageError
 
---- This machine cannot go on: no memory, no descriptors, no temporary file, or a module that
---- cannot be loaded.
+--- This machine cannot go on: no memory (`reason`: memory, where Lua has none), no descriptors, no temporary file, or
+--- a module that cannot be loaded.
 ---@class smtp.SystemError: smtp.Error
 
 --- The connection could not be made.

@@ -43,10 +43,10 @@ local function add(lines, ...)
    lines[#lines + 1] = table.concat({ ... }, "\t"):gsub("\n", " ")
 end
 
--- Lua itself raises an error where it has no memory, wherever it runs: a file that was being opened then may stay open.
+-- Lua itself raises an error where the scenario has no memory: a file that was being opened then may stay open.
 local function problem_of(case)
    local is_lua = case.raised and tostring(case.raised):find(LUA_LACK, 1, true) == 1
-   if case.raised and not is_lua then return "raised " .. tostring(case.raised) end
+   if case.raised and (case.inside or not is_lua) then return "raised " .. tostring(case.raised) end
    if case.seconds > SECONDS_MAX then return ("took %.1f s"):format(case.seconds) end
    if case.open > 0 and not is_lua then
       return ("%d descriptors left open, %d after a collection"):format(case.open, case.left_open)

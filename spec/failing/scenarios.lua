@@ -1,7 +1,7 @@
 --- What a program does with this library while its machine fails. Each function gets a case: its `ports`, its `folder`,
 --- its `patience` in seconds, and `id()`, the Subject of the next message; case:add(id, receipt, err) keeps what was
 --- returned. A case may have a function `finish`, for when the machine is well again; case:settle(id, address, state)
---- keeps what is known then.
+--- keeps what is known then. While the library runs, case.inside is true.
 
 local certs = require "spec.tools.certs"
 local dkim_keys = require "spec.tools.dkim_keys"
@@ -30,14 +30,24 @@ local function message(id, more)
    return all
 end
 
+local function outside(case, ...)
+   case.inside = false
+   return ...
+end
+
+local function call(case, fn, ...)
+   case.inside = true
+   return outside(case, fn(...))
+end
+
 local function send(case, port, more, what)
    local id = case:id()
-   case:add(id, safe.send(options(case, port, more or {}, message(id, what))))
+   case:add(id, call(case, safe.send, options(case, port, more or {}, message(id, what))))
 end
 
 function scenarios.plain(case)
    local id = case:id()
-   case:add(id, safe.send(options(case, "plain", { from = "ann@me.example", to = "bob@there.example",
+   case:add(id, call(case, safe.send, options(case, "plain", { from = "ann@me.example", to = "bob@there.example",
       raw = "Subject: " .. id .. "\r\n\r\n.dot\r\n" })))
 end
 
@@ -67,7 +77,7 @@ function scenarios.large(case)
    local file = io.open(case.folder .. "/large", "rb")
    if not file then return end
    local id = case:id()
-   case:add(id, safe.send(options(case, "chunks", { from = "ann@me.example", to = "bob@there.example",
+   case:add(id, call(case, safe.send, options(case, "chunks", { from = "ann@me.example", to = "bob@there.example",
       raw = function()
          local piece, why = file:read(50000)
          if piece and id then piece, id = "Subject: " .. id .. "\r\n" .. piece, nil end
@@ -82,7 +92,8 @@ function scenarios.many(case)
       ids[i] = case:id()
       list[i] = message(ids[i])
    end
-   local summary, err = safe.send_many(options(case, "plain", { pipelining = "eager" }), list, { connections = 2 })
+   local summary, err = call(case, safe.send_many, options(case, "plain", { pipelining = "eager" }), list,
+      { connections = 2 })
    for i = 1, 6 do
       local one = summary and summary.results[i]
       local is_error = safe.is_error(one)
@@ -96,15 +107,16 @@ function scenarios.kept(case)
 end
 
 function scenarios.connection(case)
-   local conn, err = safe.connect(options(case, "starttls", { tls = "require", username = "ann", password = SECRET }))
+   local conn, err = call(case, safe.connect,
+      options(case, "starttls", { tls = "require", username = "ann", password = SECRET }))
    if not conn then return case:add(case:id(), nil, err) end
    for _ = 1, 2 do
       local id = case:id()
-      case:add(id, conn:send(message(id)))
-      conn:noop()
+      case:add(id, call(case, conn.send, conn, message(id)))
+      call(case, conn.noop, conn)
    end
-   conn:quit()
-   conn:close()
+   call(case, conn.quit, conn)
+   call(case, conn.close, conn)
 end
 
 function scenarios.signed(case)
@@ -117,7 +129,7 @@ end
 -- What can be read only once is signed from a temporary file.
 function scenarios.spooled(case)
    local left, id = 30, case:id()
-   case:add(id, safe.send(options(case, "plain", { from = "ann@me.example", to = "bob@there.example",
+   case:add(id, call(case, safe.send, options(case, "plain", { from = "ann@me.example", to = "bob@there.example",
       dkim = { domain = "me.example", selector = "brisbane", key = dkim_keys.rfc.ed25519 },
       raw = function()
          left = left - 1
@@ -134,7 +146,8 @@ function scenarios.loop(case)
 end
 
 function scenarios.probe(case)
-   local report, err = safe.probe(options(case, "starttls", { tls = "prefer", username = "ann", password = SECRET }))
+   local report, err = call(case, safe.probe,
+      options(case, "starttls", { tls = "prefer", username = "ann", password = SECRET }))
    case:add(nil, report, err)
 end
 
@@ -142,13 +155,13 @@ end
 
 -- The outbox of a case, which is run later than all leases.
 local function open_box(case, clock)
-   local box, err = safe.outbox { store = case.folder .. "/box", name = "failing", lease = 60,
-      server = { host = "localhost", port = case.ports.plain, tls = "skip", domain = "me.example", timeout = 8 } }
+   local box, err = call(case, safe.outbox, { store = case.folder .. "/box", name = "failing", lease = 60,
+      server = { host = "localhost", port = case.ports.plain, tls = "skip", domain = "me.example", timeout = 8 } })
    return box and clock and outboxes.with_clock(box, clock) or box, err
 end
 
 local function put(case, box, id)
-   local found, err = box:put(message(id), { id = id })
+   local found, err = call(case, box.put, box, message(id), { id = id })
    if not found then case:add(nil, nil, err) end
    return found
 end
@@ -185,9 +198,9 @@ function scenarios.outbox(case)
    function box.sleep() end -- before it tries again
    for _, id in ipairs(ids) do is_put[id] = put(case, box, id) end
    local ok
-   ok, err = box:run { once = true }
+   ok, err = call(case, box.run, box, { once = true })
    if not ok then case:add(nil, nil, err) end
-   box:close()
+   call(case, box.close, box)
 end
 
 return scenarios

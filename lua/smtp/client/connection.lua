@@ -82,14 +82,32 @@ local function is_abandoned(self)
    return is_unreachable(self)
 end
 
--- Calls a method. An error that is not this library's passes through, and the connection is broken
--- then.
+-- What `message` is once it has been sent, and has no receipt yet.
+local SENT = "sent"
+
+-- May a recipient have the message of a call that raised an error? Asked before the session is
+-- aborted, which may not know all that has left.
+local function sent(self)
+   local message = self.message
+   if self.busy == AT_ONCE then return self.conv.session:may_be_sent() and "maybe" or "no" end
+   if message == SENT then return "maybe" end
+   return message and delivery.sent(message) or "no"
+end
+
+-- Calls a method. After an error that is not this library's, the connection is broken. The error
+-- passes through, unless Lua has no memory.
 local function call(method, self, argument)
    local was_busy = self.busy
-   local ok, result, err = pcall(method, self, argument)
+   local ok, result, err = errors.guard(method, self, argument)
+   if was_busy then
+      if ok then return result, err end
+      return errors.caught(result)
+   end
+   local may_be_sent = ok or sent(self)
+   self.message = false
    if ok then return result, err end
-   if self.busy and not was_busy then abort(self) end
-   error(result, 0)
+   if self.busy then abort(self) end
+   return errors.caught(result, may_be_sent)
 end
 
 local function leave(self)
@@ -144,6 +162,7 @@ function connection.open(t, values)
    if conv then conv, err = delivery.settle(conv, conv.deadline) end
    if not conv then return nil, err end
    local self = setmetatable({ server = conv.server, conv = conv, busy = false,
+      message = false, -- the one that is being sent
       owner = setmetatable({}, { __mode = "v" }) }, connection_mt)
    if conv.is_over then
       conv:close()
@@ -179,6 +198,7 @@ local function send_at_once(self, t)
       server.extensions, io, server.timeout, server.timeout_given, server.reply_timeout)
    self.busy = false
    if recipients then
+      self.message = SENT
       return findings.plain_receipt(conv, eightbit, id, size, seconds, recipients, accepted,
          refused, reply)
    end
@@ -188,6 +208,7 @@ end
 
 -- The message of send_at_once.
 local function go_on(self, message)
+   self.message = message
    take(self)
    return finish(self, message, message.started, self.conv:go_on(request.begun(message)))
 end
@@ -208,6 +229,7 @@ local function send(self, t)
    local receipt
    ok, err = enter(self, started, message)
    if ok then
+      self.message = message
       receipt, err = finish(self, message, started,
          self.conv:carry(message, message.transaction, started))
    end
@@ -309,7 +331,6 @@ end
 for name, method in next, Connection do
    Connection[name] = function(self, argument)
       if self ~= nil and connections[self] then
-         if not user_call.yields_across_pcall then return method(self, argument) end
          return call(method, self, argument)
       end
       return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),

@@ -191,6 +191,7 @@ end
 ---@return userdata transaction
 function Conversation:send(message, transaction, pipeline)
    transaction = transaction or new_transaction(message)
+   message.transaction = transaction -- the newest
    if not message.text then
       self.body = self.body or body.new()
       self.body:add(transaction, message)

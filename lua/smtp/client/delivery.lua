@@ -3,6 +3,7 @@
 -- @module smtp.client.delivery
 
 local core = require "smtp.core"
+local errors = require "smtp.errors"
 local findings = require "smtp.client.findings"
 local memory = require "smtp.client.memory"
 local opening = require "smtp.client.opening"
@@ -15,6 +16,8 @@ local load_refusal = system.loader "smtp.result.refusal"
 local load_sign = system.loader "smtp.compose.sign"
 
 local delivery = {}
+
+local guard = errors.guard
 
 --- One deadline for the whole of it; a message of known size gets the time it needs.
 function delivery.deadline(server, message, started)
@@ -231,10 +234,7 @@ local function send(server, message, started)
    end
 end
 
---- Send one message. With a list of hosts it goes to the first that greets, and stays there.
----@return table|nil receipt
----@return table|nil err
-function delivery.send(server, message, started)
+local function send_and_tell(server, message, started)
    local receipt, err = send(server, message, started)
    delivery.release(message)
    local observers = server.observe and load_observers()
@@ -242,6 +242,23 @@ function delivery.send(server, message, started)
       observers.tell_result(server.observe, receipt, err, core.now() - started)
    end
    return receipt, err
+end
+
+--- May a recipient have this message? Asked where a call that sends it has raised an error.
+---@return "no"|"maybe"
+function delivery.sent(message)
+   local transaction = message.transaction
+   return transaction and transaction:may_be_sent() and "maybe" or "no"
+end
+
+--- Send one message. With a list of hosts it goes to the first that greets, and stays there.
+---@return table|nil receipt
+---@return table|nil err
+function delivery.send(server, message, started)
+   local ok, receipt, err = guard(send_and_tell, server, message, started)
+   if ok then return receipt, err end
+   pcall(delivery.release, message)
+   return errors.caught(receipt, delivery.sent(message))
 end
 
 return delivery

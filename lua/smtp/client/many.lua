@@ -11,6 +11,7 @@ local lanes = require "smtp.client.lane"
 local many_settings = require "smtp.client.many_settings"
 local queues = require "smtp.client.queue"
 local request = require "smtp.client.request"
+local errors = require "smtp.errors"
 
 local many = {}
 
@@ -116,6 +117,36 @@ local function add_companion(jobs, beside)
    end
 end
 
+local function run_jobs(queue, jobs, loop)
+   local ran, cause, is_ours = true, nil, nil
+   if #jobs > 1 or loop then
+      ran, cause, is_ours = scheduler.run(jobs, loop)
+   elseif jobs[1] then
+      jobs[1]()
+   end
+   if is_ours then return nil, cause end
+   if not ran then error(cause, 0) end
+   return queue:summary()
+end
+
+-- What has no result by now may have been sent, unless it still waits.
+local function abandon(queue, unsent, err)
+   for i = 1, #queue.waiting do queue:fail(queue.waiting[i], unsent) end
+   queue.waiting, queue.stopped = {}, err
+   for i = 1, queue.settings.on_result and 0 or queue.index do
+      if queue.results[i] == nil then queue:tell(i, nil, err) end
+   end
+   queue:summary()
+end
+
+-- What a job raised, as results: see errors.caught.
+local function caught(queue, cause)
+   local is_lack = errors.is_lack(cause) and queue.index > 0
+   local _, err = errors.caught(cause, is_lack and "maybe" or "no")
+   if is_lack then pcall(abandon, queue, errors.lack "no" or err, err) end
+   return nil, err
+end
+
 --- Send messages.
 ---@param server smtp.Server
 ---@param settings table    from many_settings.check; `ready`: for a function of this library, makes
@@ -133,15 +164,9 @@ function many.run(server, settings, messages, beside)
    if beside then add_companion(jobs, beside) end
    local loop, err = runtime.loop(server)
    if err then return nil, err end
-   local ran, cause, is_ours = true, nil, nil
-   if #jobs > 1 or loop then
-      ran, cause, is_ours = scheduler.run(jobs, loop)
-   elseif jobs[1] then
-      jobs[1]()
-   end
-   if is_ours then return nil, cause end
-   if not ran then error(cause, 0) end
-   return queue:summary()
+   local ok, summary, failure = errors.guard(run_jobs, queue, jobs, loop)
+   if ok then return summary, failure end
+   return caught(queue, summary)
 end
 
 -- ---- the door ----

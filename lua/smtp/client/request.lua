@@ -159,7 +159,8 @@ function request.begun(message)
 end
 
 -- The message that was sent last, for the next one: its memory need not be collected each time.
-local spare = setmetatable({}, { __mode = "v" })
+-- Its place is there from the start: to recycle takes no memory.
+local spare = setmetatable({ false }, { __mode = "v" })
 
 --- This message, from request.plain, has its receipt and is not used any more.
 function request.recycle(message)
@@ -181,8 +182,8 @@ function request.send(t)
    local known, others = known_server(t)
    if known then
       local old = spare[1]
-      spare[1] = nil
-      local plain = request.plain(t, known, old, others)
+      spare[1] = false
+      local plain = request.plain(t, known, old or nil, others)
       if plain then return known, plain end
    end
    local ok, server, message = pcall(read_both, t, known)

@@ -21,12 +21,15 @@ end
 -- The next one of a table.
 local function look_up(queue)
    local messages, index = queue.messages, queue.index + 1
-   queue.index = index
-   if queue.is_list then return messages[index] end
-   local ok, message = user_call.call(function() return messages[index] end)
-   if ok then return message end
-   supply.stop(queue, "messages", message)
-   return nil
+   local ok, message = true
+   if queue.is_list then
+      message = messages[index]
+   else
+      ok, message = user_call.call(function() return messages[index] end)
+   end
+   if not ok then return supply.stop(queue, "messages", message) end
+   if message ~= nil then queue.index = index end
+   return message
 end
 
 -- Of a function of this library, which may have none yet. -> in how many seconds there may be more

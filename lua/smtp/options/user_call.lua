@@ -38,9 +38,8 @@ local function call_in_thread(fn, ...)
    return unpack(result, 1, result.n)
 end
 
---- Can a function that pcall calls yield? A trial cannot show it: the coroutines of nginx yield
--- themselves, which is not possible while nginx loads a module.
-user_call.yields_across_pcall = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
+--- Can a function that pcall calls yield?
+user_call.yields_across_pcall = errors.yields_across_pcall
 
 --- Call fn with these arguments: user_call.call(fn, …).
 ---@param fn function
