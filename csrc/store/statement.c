@@ -1,9 +1,7 @@
 /* statement.c - statements: prepared once, given their parameters, and run. */
 #include "store.h"
 
-enum { SELF = 1, SQL, VALUES, COUNT };
-
-enum { SPARE = 8 }; /* fields that a caller may add to a record before its table has to grow */
+enum { SELF = 1, SQL, FIELDS, RECORDS, COMMON };
 
 /* Pushes the table of what a database has prepared, and what it holds for the text at SQL. */
 static sqlite3_stmt *known_statement(lua_State *L)
@@ -65,8 +63,7 @@ static int bind_one(lua_State *L, sqlite3_stmt *statement, int index, int at)
     return sqlite3_bind_text64(statement, at, text, len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* The statement keeps no pointer to a string of Lua's. */
-static void rest(sqlite3_stmt *statement)
+void store_rest(sqlite3_stmt *statement)
 {
     (void)sqlite3_reset(statement);
     (void)sqlite3_clear_bindings(statement);
@@ -77,7 +74,7 @@ static void rest(sqlite3_stmt *statement)
 static int bind_all(lua_State *L, sqlite3_stmt *statement, int top)
 {
     int count = top - SQL;
-    rest(statement);
+    store_rest(statement);
     luaL_argcheck(L, count <= sqlite3_bind_parameter_count(statement), SQL,
                   "more values than parameters");
     for (int at = 1; at <= count; at++) {
@@ -87,12 +84,28 @@ static int bind_all(lua_State *L, sqlite3_stmt *statement, int top)
     return SQLITE_OK;
 }
 
-/* Binds values of the list at VALUES, which keeps the strings. */
-static int bind_from(lua_State *L, sqlite3_stmt *statement, int first, int width)
+/* Pushes the field of a record whose name is there in the list at FIELDS, or else that of the table
+ * at COMMON. */
+static void push_field(lua_State *L, int record, int at)
 {
+    lua_rawgeti(L, FIELDS, at);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, record);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_rawget(L, COMMON);
+    } else {
+        lua_remove(L, -2);
+    }
+}
+
+/* Binds fields of the record on top of the stack. The tables keep the strings. */
+static int bind_fields(lua_State *L, sqlite3_stmt *statement, int width)
+{
+    int record = lua_gettop(L);
     (void)sqlite3_reset(statement);
     for (int at = 1; at <= width; at++) {
-        lua_rawgeti(L, VALUES, first + at);
+        push_field(L, record, at);
         int code = bind_one(L, statement, lua_gettop(L), at);
         lua_pop(L, 1);
         if (code != SQLITE_OK) return code;
@@ -100,60 +113,13 @@ static int bind_from(lua_State *L, sqlite3_stmt *statement, int first, int width
     return SQLITE_OK;
 }
 
-static void push_integer(lua_State *L, sqlite3_int64 value)
+void store_push_integer(lua_State *L, sqlite3_int64 value)
 {
     bool has_wide = LUA_VERSION_NUM >= 503 && sizeof(lua_Integer) >= sizeof value;
     if (has_wide || (value >= INT32_MIN && value <= INT32_MAX))
         lua_pushinteger(L, (lua_Integer)value);
     else
         lua_pushnumber(L, (lua_Number)value);
-}
-
-static void push_column(lua_State *L, sqlite3_stmt *statement, int at)
-{
-    switch (sqlite3_column_type(statement, at)) {
-    case SQLITE_INTEGER: push_integer(L, sqlite3_column_int64(statement, at)); return;
-    case SQLITE_FLOAT: lua_pushnumber(L, sqlite3_column_double(statement, at)); return;
-    case SQLITE_NULL: lua_pushnil(L); return;
-    default: break;
-    }
-    const void *bytes = sqlite3_column_blob(statement, at);
-    size_t len = (size_t)sqlite3_column_bytes(statement, at);
-    lua_pushlstring(L, bytes != NULL ? bytes : "", len);
-}
-
-/* Pushes a row. `names`: where the stack has a table for what push_names left there. */
-static void push_row(lua_State *L, sqlite3_stmt *statement, int names)
-{
-    (void)names;
-    int count = sqlite3_column_count(statement);
-    lua_createtable(L, count, 0);
-    for (int at = 0; at < count; at++) {
-        push_column(L, statement, at);
-        lua_rawseti(L, -2, at + 1);
-    }
-}
-
-static void push_record(lua_State *L, sqlite3_stmt *statement, int names)
-{
-    int count = sqlite3_column_count(statement);
-    lua_createtable(L, 0, count + SPARE);
-    for (int at = 0; at < count; at++) {
-        lua_rawgeti(L, names, at + 1);
-        push_column(L, statement, at);
-        lua_rawset(L, -3);
-    }
-}
-
-/* Pushes a list of the names of all columns. */
-static void push_names(lua_State *L, sqlite3_stmt *statement)
-{
-    int count = sqlite3_column_count(statement);
-    lua_createtable(L, count, 0);
-    for (int at = 0; at < count; at++) {
-        lua_pushstring(L, sqlite3_column_name(statement, at));
-        lua_rawseti(L, -2, at + 1);
-    }
 }
 
 /* Begins a call: the database and its statement. Returns 0, or the number of results of a failure.
@@ -166,8 +132,7 @@ static int find(lua_State *L, struct store_database **self, sqlite3_stmt **state
     return code == SQLITE_OK ? 0 : store_failure(L, (*self)->handle, code);
 }
 
-/* The same, with the values for its parameters, the last of which is at `top` of the stack. */
-static int begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement)
+int store_begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement)
 {
     int count = find(L, self, statement);
     if (count > 0) return count;
@@ -189,7 +154,7 @@ static int finish(sqlite3_stmt *statement)
 static int fail(lua_State *L, struct store_database *self, sqlite3_stmt *statement, int code)
 {
     int count = store_failure(L, self->handle, code);
-    rest(statement);
+    store_rest(statement);
     return count;
 }
 
@@ -200,91 +165,47 @@ int database_run(lua_State *L)
 {
     struct store_database *self;
     sqlite3_stmt *statement;
-    int count = begin(L, lua_gettop(L), &self, &statement);
+    int count = store_begin(L, lua_gettop(L), &self, &statement);
     if (count > 0) return count;
     int code = finish(statement);
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    rest(statement);
+    store_rest(statement);
     lua_pushinteger(L, sqlite3_changes(self->handle));
-    push_integer(L, sqlite3_last_insert_rowid(self->handle));
+    store_push_integer(L, sqlite3_last_insert_rowid(self->handle));
     return 2;
 }
 
-/** database:run_each(sql, values, count) -> a list: how many rows each run changed | nil, word,
- *  sentence. Runs a statement `count` times; `values` has the parameters of one run after those of
- *  the other. */
+/* Runs a statement for the record on top of the stack. */
+static int run_for(lua_State *L, sqlite3_stmt *statement, int width)
+{
+    luaL_argcheck(L, lua_istable(L, -1), RECORDS, "not a list of tables");
+    int code = bind_fields(L, statement, width);
+    return code == SQLITE_OK ? finish(statement) : code;
+}
+
+/** database:run_each(sql, fields, records, common) -> a list: did each run change a row? | nil,
+ *  word, sentence. Runs a statement for each record. Its parameters are fields of the record, or
+ *  where it has none of the table `common`; `fields` has their names. */
 int database_run_each(lua_State *L)
 {
     struct store_database *self;
     sqlite3_stmt *statement;
-    luaL_checktype(L, VALUES, LUA_TTABLE);
-    int runs = (int)lcompat_count(L, COUNT, INT32_MAX);
-    lua_settop(L, COUNT);
+    for (int at = FIELDS; at <= COMMON; at++)
+        luaL_checktype(L, at, LUA_TTABLE);
+    int runs = (int)lcompat_rawlen(L, RECORDS), code = SQLITE_DONE;
+    lua_settop(L, COMMON);
     lua_createtable(L, runs, 0); /* no garbage is collected after this */
     int count = find(L, &self, &statement);
     if (count > 0) return count;
-    int width = sqlite3_bind_parameter_count(statement), code = SQLITE_DONE;
-    for (int i = 0; i < runs && code == SQLITE_DONE; i++) {
-        code = bind_from(L, statement, i * width, width);
-        if (code == SQLITE_OK) code = finish(statement);
-        lua_pushinteger(L, sqlite3_changes(self->handle));
-        lua_rawseti(L, -2, i + 1);
+    int width = sqlite3_bind_parameter_count(statement);
+    for (int i = 1; i <= runs && code == SQLITE_DONE; i++) {
+        lua_rawgeti(L, RECORDS, i);
+        code = run_for(L, statement, width);
+        lua_pop(L, 1);
+        lua_pushboolean(L, sqlite3_changes(self->handle) > 0);
+        lua_rawseti(L, -2, i);
     }
     if (code != SQLITE_DONE) return fail(L, self, statement, code);
-    rest(statement);
+    store_rest(statement);
     return 1;
-}
-
-struct listing {
-    sqlite3_stmt *statement;
-    void (*push)(lua_State *L, sqlite3_stmt *statement, int names);
-    int code; /* of the last step */
-};
-
-/* (listing) -> the rows */
-static int list_rows(lua_State *L)
-{
-    struct listing *l = lua_touserdata(L, 1);
-    push_names(L, l->statement);
-    int names = lua_gettop(L);
-    lua_newtable(L);
-    for (int count = 1; l->code == SQLITE_ROW; l->code = sqlite3_step(l->statement)) {
-        l->push(L, l->statement, names);
-        lua_rawseti(L, -2, count++);
-    }
-    return 1;
-}
-
-/* To push rows may start the garbage collector, and a finalizer may close the database: it is
- * closed after this call. Where memory lacks, the statement is reset as well: otherwise it would
- * keep its snapshot of the database. */
-static int list_all(lua_State *L, void (*push)(lua_State *L, sqlite3_stmt *statement, int names))
-{
-    struct store_database *self;
-    struct listing l = {.push = push};
-    int top = lua_gettop(L);
-    lua_pushcfunction(L, list_rows);
-    lua_pushlightuserdata(L, &l);
-    int count = begin(L, top, &self, &l.statement);
-    if (count > 0) return count;
-    self->readers++;
-    l.code = sqlite3_step(l.statement);
-    bool raised = lua_pcall(L, 1, 1, 0) != 0;
-    count = raised || l.code == SQLITE_DONE ? 1 : store_failure(L, self->handle, l.code);
-    rest(l.statement);
-    store_end_reading(self);
-    return raised ? lua_error(L) : count;
-}
-
-/** database:rows(sql, …) -> a list of rows, each a list of values; nil, word, sentence */
-int database_rows(lua_State *L)
-{
-    return list_all(L, push_row);
-}
-
-/** database:records(sql, …) -> a list of rows, each a table of values by the names of the columns;
- *  nil, word, sentence */
-int database_records(lua_State *L)
-{
-    return list_all(L, push_record);
 }

@@ -37,9 +37,20 @@ struct store_database *store_open_database(lua_State *L);
 /* A call that reads rows is over. */
 void store_end_reading(struct store_database *self);
 
-/* statement.c: the methods that run statements. */
+/* statement.c: begins a call of a method that runs a statement: the database, the statement, and
+ * the values for its parameters, the last of which is at `top` of the stack. Returns 0, or the
+ * number of results of a failure. */
+int store_begin(lua_State *L, int top, struct store_database **self, sqlite3_stmt **statement);
+
+/* Resets a statement, which then keeps no pointer to a string of Lua's. */
+void store_rest(sqlite3_stmt *statement);
+
+void store_push_integer(lua_State *L, sqlite3_int64 value);
+
 int database_run(lua_State *L);
 int database_run_each(lua_State *L);
+
+/* rows.c */
 int database_rows(lua_State *L);
 int database_records(lua_State *L);
 

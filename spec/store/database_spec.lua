@@ -55,18 +55,26 @@ describe("A database", function()
       assert.same({ {} }, db:rows "SELECT ?")
    end)
 
-   it("runs a statement once for each of many values", function()
+   it("runs a statement once for each of many records", function()
       local db = open()
-      db:run "CREATE TABLE t (a INTEGER PRIMARY KEY, b)"
-      assert.same({ 1, 1, 1 }, db:run_each("INSERT INTO t VALUES (?, ?)", { 1, "x", 2, nil, 3, "z" }, 3))
-      assert.same({ 1, 0 }, db:run_each("DELETE FROM t WHERE a = ?", { 3, 9 }, 2))
-      assert.same({}, db:run_each("DELETE FROM t WHERE a = ?", {}, 0))
-      assert.same({ { 1, "x" }, { 2 } }, db:rows "SELECT a, b FROM t ORDER BY a")
-      assert.equal("constraint", select(2, db:run_each("INSERT INTO t VALUES (?, ?)", { 5, "x", 1, "y" }, 2)))
-      assert.is_false(pcall(db.run_each, db, "INSERT INTO t VALUES (?, ?)", { 6, {} }, 1))
-      assert.is_false(pcall(db.run_each, db, "SELECT 1", nil, 1))
+      db:run "CREATE TABLE t (a INTEGER PRIMARY KEY, b, c)"
+      local insert = "INSERT INTO t VALUES (?, ?, ?)"
+      local function add(records, common)
+         return db:run_each(insert, { "key", "text", "of_all" }, records, common or { of_all = 7 })
+      end
+      assert.same({ true, true, true }, add { { key = 1, text = "x" }, { key = 2 }, { key = 3, of_all = 8 } })
+      assert.same({ true, false },
+         db:run_each("DELETE FROM t WHERE a = ? AND c = 8", { "key" }, { { key = 3 }, { key = 2 } }, {}))
+      assert.same({}, add {})
+      assert.same({ { 1, "x", 7 }, { 2, nil, 7 } }, db:rows "SELECT a, b, c FROM t ORDER BY a")
+      assert.equal("constraint", select(2, add { { key = 5 }, { key = 1 }, { key = 6 } }))
+      assert.same({ { 3 } }, db:rows "SELECT count(*) FROM t")
+      for _, bad in ipairs { { { key = 7, text = {} } }, { 7 } } do assert.is_false(pcall(add, bad)) end
+      assert.is_false(pcall(db.run_each, db, insert, nil, {}, {}))
+      assert.is_false(pcall(db.run_each, db, insert, {}, {}))
+      assert.same({ true }, add({ { key = 8 } }, {}))
       db:close()
-      assert.equal("closed", select(2, db:run_each("SELECT 1", {}, 1)))
+      assert.equal("closed", select(2, add {}))
    end)
 
    -- A finalizer may run wherever a string or a table is made.

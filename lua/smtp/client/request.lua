@@ -145,11 +145,13 @@ function request.plain(t, server, old, others)
    local transaction, text, size, eightbit, id = core.transaction(t, server.extensions,
       old and old.transaction, others)
    if not transaction then return nil end
-   local message = old or { plain = true }
-   message.transaction, message.text, message.size = transaction, text, size
-   message.message_id = id
-   message.needs = plain_needs[eightbit]
-   return message
+   if not old then
+      return { plain = true, transaction = transaction, text = text, size = size, message_id = id,
+         needs = plain_needs[eightbit] }
+   end
+   old.transaction, old.text, old.size, old.message_id = transaction, text, size, id
+   old.needs = plain_needs[eightbit]
+   return old
 end
 
 --- Complete a message that session:carry has read and begun: it is one as request.plain makes them.

@@ -35,11 +35,13 @@ local function is_plain(facts)
    return true
 end
 
+local function facts_of_plain(message)
+   local is_eightbit = message.needs["8bitmime"] ~= nil or nil
+   return encoding.fields("is_plain", true, "from", message.from, "needs",
+      is_eightbit and message.needs, "message_id", message.message_id, "eightbit", is_eightbit)
+end
+
 local function facts_of(message)
-   if message.plain then
-      return encoding.encode { is_plain = true, from = message.from, needs = message.kept_needs,
-         message_id = message.message_id, eightbit = message.eightbit }
-   end
    local facts = {}
    for i = 1, #kept do
       local value = message[kept[i]]
@@ -84,9 +86,10 @@ end
 
 -- -> the whole body | nil and a reader of its pieces | nil, nil, an error
 local function body_of(message)
+   local text, is_whole = message.text, message.size <= WHOLE_MAX
+   if is_whole and text and #text == message.size then return text end
    local whole = source.of_message(message)
-   if message.size > WHOLE_MAX then return nil, pieces_of(whole, message.size) end
-   if message.text and #message.text == message.size then return message.text end
+   if not is_whole then return nil, pieces_of(whole, message.size) end
    local parts = {}
    local trouble = source.drain(whole.open(), function(piece) parts[#parts + 1] = piece end)
    if trouble then return nil, nil, select(2, source.failure(trouble)) end
@@ -100,8 +103,6 @@ local function compose_plain(options, server)
    local message = request.plain(options, server)
    if not message or #message.text ~= message.size then return nil end -- it has other line ends
    message.from, message.to = message.transaction:envelope()
-   message.kept_needs = message.needs["8bitmime"] and message.needs
-   message.eightbit = message.kept_needs ~= nil or nil
    return message
 end
 
@@ -137,9 +138,9 @@ end
 function entry.record(message, id, now, at)
    local body, pieces, err = body_of(message)
    if err then return nil, nil, err end
-   local since = math.max(now, at or now)
+   local since, facts = math.max(now, at or now), message.plain and facts_of_plain or facts_of
    return { id = id, due = since, created = now, since = since, size = message.size, body = body,
-      facts = facts_of(message), recipients = encoding.encode(message.to),
+      facts = facts(message), recipients = encoding.encode(message.to),
       addresses = "\n" .. entry.searched(table.concat(message.to, "\n")) .. "\n" }, pieces
 end
 

@@ -17,19 +17,17 @@ local LEAVE_QUEUE = "DELETE FROM queue WHERE outbox = ? AND due = ? AND number =
 local CLAIM = "INSERT INTO claims (number, outbox, due, claim, ending) VALUES (?, ?, ?, ?, x'')"
 local FOREVER = 9007199254740991
 
+local PLACE, CLAIMED = { "outbox", "due", "number" }, { "number", "outbox", "lease", "new_claim" }
+
 local function claim_due(self, outbox, now, lease, claim, limit, before)
    local list = records(self, DUE, outbox, now, before or FOREVER, limit)
-   local places, claims = {}, {}
+   local common = { outbox = outbox, lease = lease, new_claim = claim }
+   run_each(self, LEAVE_QUEUE, PLACE, list, common)
+   run_each(self, CLAIM, CLAIMED, list, common)
    for i = 1, #list do
       local record = list[i]
-      local number, at = record.number, #places
-      places[at + 1], places[at + 2], places[at + 3] = outbox, record.due, number
-      at = #claims
-      claims[at + 1], claims[at + 2], claims[at + 3], claims[at + 4] = number, outbox, lease, claim
       record.state, record.due, record.claim = "claimed", lease, claim
    end
-   run_each(self, LEAVE_QUEUE, places, #list)
-   run_each(self, CLAIM, claims, #list)
    return list
 end
 
@@ -63,11 +61,15 @@ end
 
 local END_CLAIM = "DELETE FROM claims WHERE number = ? AND claim = ?"
 local CHANGE = "INSERT INTO changes (number, outbox, state, due, claim, attempts, recipients, "
-   .. "history) VALUES (?, ?, ?, ?, ?, ?, CAST(? AS BLOB), CAST(? AS BLOB)) ON CONFLICT (number) "
-   .. "DO UPDATE SET state = excluded.state, due = excluded.due, claim = excluded.claim, "
-   .. "attempts = excluded.attempts, recipients = excluded.recipients, "
+   .. "history) VALUES (?, ?, ?, ?, coalesce(?, ?), ?, CAST(? AS BLOB), CAST(? AS BLOB)) "
+   .. "ON CONFLICT (number) DO UPDATE SET state = excluded.state, due = excluded.due, "
+   .. "claim = excluded.claim, attempts = excluded.attempts, recipients = excluded.recipients, "
    .. "history = CAST(history || excluded.history AS BLOB)"
 local MARK = "UPDATE claims SET ending = CAST(ending || ? AS BLOB) WHERE number = ? AND claim = ?"
+
+local OF_CLAIM, OF_MARK = { "number", "claim" }, { "bytes", "number", "claim" }
+local OF_CHANGE = { "number", "outbox", "state", "due", "new_claim", "claim", "attempts",
+   "recipients", "history" }
 
 -- Takes a message that may not be claimed out of where it is, if it has this claim, and its state
 -- is the one expected. -> was it there?
@@ -84,17 +86,12 @@ end
 
 -- Most results are those of an attempt, and end a claim. -> which results count
 local function take_all(self, outbox, settled)
-   local values, places, done, count = {}, {}, {}, 0
+   local ends, places = {}, {}
    for i = 1, #settled do
-      local one = settled[i]
-      done[i] = false
-      if not one.from then
-         count = count + 1
-         places[count], values[2 * count - 1], values[2 * count] = i, one.number, one.claim
-      end
+      if not settled[i].from then ends[#ends + 1], places[#places + 1] = settled[i], i end
    end
-   local ended = run_each(self, END_CLAIM, values, count)
-   for i = 1, count do done[places[i]] = ended[i] == 1 end
+   local ended, done = run_each(self, END_CLAIM, OF_CLAIM, ends, {}), {}
+   for i = 1, #ends do done[places[i]] = ended[i] end
    for i = 1, #settled do done[i] = done[i] or take_out(self, outbox, settled[i]) end
    return done
 end
@@ -108,34 +105,18 @@ local function note_change(self, outbox, one)
 end
 
 local function settle(self, outbox, settled)
-   local done, values, count = take_all(self, outbox, settled), {}, 0
+   local done, counted = take_all(self, outbox, settled), {}
    for i = 1, #settled do
-      local one, at = settled[i], 8 * count
-      if done[i] then
-         count = count + 1
-         values[at + 1], values[at + 2], values[at + 3] = one.number, outbox, one.state
-         values[at + 4], values[at + 5] = one.due, one.new_claim or one.claim
-         values[at + 6], values[at + 7] = one.attempts, one.recipients
-         values[at + 8] = one.history
-      end
+      if done[i] then counted[#counted + 1] = settled[i] end
    end
-   run_each(self, CHANGE, values, count)
-   for i = 1, #settled do
-      if done[i] then note_change(self, outbox, settled[i]) end
-   end
+   run_each(self, CHANGE, OF_CHANGE, counted, { outbox = outbox })
+   for i = 1, #counted do note_change(self, outbox, counted[i]) end
    return done
 end
 
 -- A mark that is written twice is one mark.
 local function mark(self, marks)
-   local values, marked = {}, {}
-   for i = 1, #marks do
-      local one, at = marks[i], 3 * (i - 1)
-      values[at + 1], values[at + 2], values[at + 3] = one.bytes, one.number, one.claim
-   end
-   local changed = run_each(self, MARK, values, #marks)
-   for i = 1, #marks do marked[i] = changed[i] == 1 end
-   return marked
+   return run_each(self, MARK, OF_MARK, marks, {})
 end
 
 local function commit_all(self, outbox, settled, marks)

@@ -18,11 +18,12 @@ function steps.run(self, sql, ...)
    return count, word
 end
 
---- Run one statement `count` times, each time with the next of these values.
--- -> a list: how many rows each run changed
-function steps.run_each(self, sql, values, count)
-   if count == 0 then return values end
-   local list, word, sentence = self.db:run_each(sql, values, count)
+--- Run one statement for each record: its parameters are these fields of the record, or, where it
+-- has none, of `common`.
+-- -> a list: did each run change a row?
+function steps.run_each(self, sql, fields, records, common)
+   if not records[1] then return {} end
+   local list, word, sentence = self.db:run_each(sql, fields, records, common)
    if not list then error({ word = word, sentence = sentence }, 0) end
    return list
 end
