@@ -1,4 +1,5 @@
 /* dialogue.c - saying commands and hearing replies, in turn. */
+#include "../text/octets.h"
 #include "session.h"
 
 /* ---- speaking ---- */
@@ -28,8 +29,11 @@ static void add_run(struct smtp_session *s, step said)
  * them ever fail, nothing is sent. */
 static bool is_one_line(const char *command, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (command[i] == '\r' || command[i] == '\n' || command[i] == '\0') return false;
+    size_t at = 0;
+    while (len - at >= 8 && octets_below(octets_at(command + at), '\r' + 1) == 0)
+        at += 8;
+    for (; at < len; at++)
+        if (command[at] == '\r' || command[at] == '\n' || command[at] == '\0') return false;
     return true;
 }
 

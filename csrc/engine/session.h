@@ -368,7 +368,11 @@ static inline void take_back(struct smtp_session *s, size_t at)
 }
 /* Removes what has not left, and wipes it if a secret is in it. */
 void wire_wipe(struct smtp_session *s);
-void put_words(struct smtp_session *s, const char *words);
+/* Inline, so that the length of a literal is known. */
+static inline void put_words(struct smtp_session *s, const char *words)
+{
+    put(s, words, strlen(words));
+}
 void put_number(struct smtp_session *s, uint64_t number);
 void put_base64(struct smtp_session *s, const char *data, size_t len);
 

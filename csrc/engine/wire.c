@@ -1,11 +1,6 @@
 /* wire.c - bytes in and bytes out. */
 #include "session.h"
 
-void put_words(struct smtp_session *s, const char *words)
-{
-    put(s, words, strlen(words));
-}
-
 void put_number(struct smtp_session *s, uint64_t number)
 {
     char digits[SMTP_DECIMAL_MAX];

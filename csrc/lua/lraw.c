@@ -157,14 +157,20 @@ static unsigned read_field(lua_State *L, struct raw *r, const struct smtp_text *
     return HAS_RAW;
 }
 
-/* All of them in the table at `t`, and so many others. */
+/* All of them in the table at `t`, and so many others. The value of `raw` takes the place on top of
+ * the stack: the text that was read stays alive. */
 static bool read_fields(lua_State *L, int t, int others, const struct smtp_text *known,
                         struct raw *r)
 {
     unsigned fields = 0;
+    const int raw = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
         unsigned field = read_field(L, r, known);
         fields |= field;
+        if (field == HAS_RAW) {
+            lua_pushvalue(L, -1);
+            lua_replace(L, raw);
+        }
         if (field == 0 && --others < 0) {
             lua_pop(L, 2);
             return false;
@@ -235,7 +241,7 @@ bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_te
     lua_rawget(L, t);
     r.no_letter = lua_isnil(L, -1);
     lua_settop(L, top);
-    lua_pushliteral(L, "raw"); /* now: see struct raw */
+    lua_pushnil(L); /* the text's place, now: see struct raw */
     bool read = read_words(L, words, &r) && read_fields(L, t, others, known, &r);
     if (read && !r.is_raw) read = push_letter(L, &r.letter, r.from, &r.text);
     if (!read || !read_text(&r)) {
@@ -243,10 +249,7 @@ bool push_plain(lua_State *L, int t, int words, int others, const struct smtp_te
         return false;
     }
     *id = r.letter.id;
-    if (r.is_raw)
-        lua_rawget(L, t); /* the very text that was read */
-    else
-        lua_remove(L, -2);
+    if (!r.is_raw) lua_replace(L, top + 1);
     push_raw(L, old, &r);
     return true;
 }
