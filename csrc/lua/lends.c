@@ -20,7 +20,7 @@ static bool find_ending(const struct pipeline *p, size_t *slot)
  * back; nil where there is none */
 static int pipeline_ending(lua_State *L)
 {
-    const struct pipeline *p = to_pipeline(L, 1);
+    const struct pipeline *p = self_pipeline(L);
     size_t slot;
     lua_settop(L, 1);
     lua_getuservalue(L, 1);
@@ -35,7 +35,7 @@ static int pipeline_ending(lua_State *L)
  * due, and it is one that goes on while the machine sleeps. */
 static int pipeline_allow(lua_State *L)
 {
-    struct pipeline *p = to_pipeline(L, 1);
+    struct pipeline *p = self_pipeline(L);
     lua_Number first = luaL_checknumber(L, 2), last = luaL_checknumber(L, 3);
     double ends_before = luaL_checknumber(L, 4);
     for (size_t i = 0; i < p->count; i++) {

@@ -24,7 +24,7 @@ enum pipeline_news pipeline_news(lua_State *L, int index)
  * server has a limit (RFC 9422 4); nil before a transaction has begun: it is not known then. */
 static int pipeline_max(lua_State *L)
 {
-    struct pipeline *p = to_pipeline(L, 1);
+    struct pipeline *p = self_pipeline(L);
     double most = luaL_checknumber(L, 2);
     if (!note_begun(p)) return 0;
     uint32_t max = smtp_session_facts(p->s)->mail_max;
@@ -44,33 +44,28 @@ static int core_pipeline(lua_State *L)
     bool fixed = lua_toboolean(L, 4);
     size_t window =
         lua_isnoneornil(L, 5) ? (size_t)2 * SLOTS : lcompat_count(L, 5, (size_t)2 * SLOTS);
-    lua_getuservalue(L, 1);
-    lua_getfield(L, -1, "pipeline");
-    luaL_argcheck(L, lua_isnil(L, -1), 1, "it has a pipeline");
+    luaL_argcheck(L, session_extra(s)->pipeline == NULL, 1, "it has a pipeline");
     struct pipeline *p = lua_newuserdata(L, sizeof *p);
     *p = (struct pipeline){.s = s, .timeout = timeout, .fixed = fixed};
     p->half = (window + 1) / 2;
     lcompat_setmetatable(L, PIPELINE);
-    lua_createtable(L, 2 * SLOTS, 4);
+    lua_createtable(L, RING_LEN, 0);
     lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "session");
+    lua_rawseti(L, -2, RING_SESSION);
     lua_pushvalue(L, 2);
-    lua_setfield(L, -2, "extensions");
+    lua_rawseti(L, -2, RING_WORDS);
     lua_pushvalue(L, -1);
     lua_setuservalue(L, -3);
     anchor(L, "pipeline", lua_gettop(L)); /* the session borrows what is in there */
+    session_extra(s)->pipeline = p;
     lua_pop(L, 1);
     return 1;
 }
 
-/* The session may be another conversation's by now. */
-static void check_session(lua_State *L, int ring)
+/* The session may be another conversation's by now; its memory stays as long as the pipeline. */
+static void check_session(lua_State *L, const struct pipeline *p)
 {
-    lua_getfield(L, ring, "session");
-    lua_getuservalue(L, -1);
-    lua_getfield(L, -1, "pipeline");
-    luaL_argcheck(L, lua_rawequal(L, -1, ring), 1, "its session is another's");
-    lua_pop(L, 3);
+    luaL_argcheck(L, session_extra(p->s)->pipeline == p, 1, "its session is another's");
 }
 
 /* ---- on their way ---- */
@@ -91,16 +86,16 @@ static size_t begin_slot(struct pipeline *p, struct smtp_transaction *m, lua_Int
 }
 
 /* Of what is offered, as many as core.transaction can make of the caller's tables, as there is room
- * for, and half of the window at most. The pipeline's user value is on top. Returns how many. */
+ * for, and half of the window at most. The pipeline's user value is below the list, which is on
+ * top. Returns how many. */
 static int post_half(lua_State *L, struct pipeline *p)
 {
-    const int ring = lua_gettop(L), list = ring + 1, words = ring + 2, old = ring + 3,
-              message = ring + 4, text = ring + 5, made = ring + 6;
+    const int list = lua_gettop(L), ring = list - 1, words = list + 1, old = list + 2,
+              message = list + 3, text = list + 4, made = list + 5;
     const struct smtp_text *known = NULL; /* most have the same sender */
     size_t count = 0;
     session_work(L, p->s);
-    lua_getfield(L, ring, "list");
-    lua_getfield(L, ring, "extensions");
+    lua_rawgeti(L, ring, RING_WORDS);
     for (; p->offer.at < p->offer.end && p->count < SLOTS && count < p->half; count++) {
         int place = transaction_at((p->first + p->count) % SLOTS);
         lua_rawgeti(L, ring, place);
@@ -122,7 +117,7 @@ static int post_half(lua_State *L, struct pipeline *p)
         p->count++;
         smtp_transaction_add(p->s, m);
     }
-    lua_settop(L, ring);
+    lua_settop(L, list);
     return (int)count;
 }
 
@@ -132,19 +127,20 @@ static int post_half(lua_State *L, struct pipeline *p)
 static int pipeline_post(lua_State *L)
 {
     enum { LIST = 2, RING };
-    struct pipeline *p = to_pipeline(L, 1);
+    struct pipeline *p = self_pipeline(L);
     luaL_checktype(L, LIST, LUA_TTABLE);
     p->offer.at = (int)lcompat_count(L, 3, LIST_MAX);
     p->offer.end = (int)lcompat_count(L, 4, LIST_MAX) + 1;
     p->offer.index = (lua_Integer)lcompat_count(L, 5, INDEX_MAX);
     p->offer.started = luaL_checknumber(L, 6);
     luaL_argcheck(L, p->offer.index > 0, 5, "out of range");
+    check_session(L, p);
     lua_settop(L, LIST);
     lua_getuservalue(L, 1);
-    check_session(L, RING);
     lua_pushvalue(L, LIST);
-    lua_setfield(L, RING, "list");
-    lua_pushinteger(L, post_half(L, p));
+    int count = post_half(L, p);
+    if (p->offer.at < p->offer.end) lua_rawseti(L, RING, RING_LIST);
+    lua_pushinteger(L, count);
     push_deadline(L, p);
     return 2;
 }
@@ -155,8 +151,9 @@ int pipeline_post_others(lua_State *L, int index, bool alive)
     int count = 0;
     if (alive && p->offer.at < p->offer.end) {
         lua_getuservalue(L, index);
+        lua_rawgeti(L, -1, RING_LIST);
         count = post_half(L, p);
-        lua_pop(L, 1);
+        lua_pop(L, 2);
     }
     p->offer.end = 0; /* the caller offers what is left, or others take it */
     return count;
@@ -168,16 +165,16 @@ int pipeline_post_others(lua_State *L, int index, bool alive)
 static int pipeline_add(lua_State *L)
 {
     enum { SESSION = 1, MADE, TEXT, ENTRY, STARTED, PARTIAL, RING };
-    struct pipeline *p = to_pipeline(L, 1);
+    struct pipeline *p = self_pipeline(L);
     struct smtp_transaction *m = luaL_checkudata(L, MADE, TRANSACTION);
     luaL_argcheck(L, p->count < SLOTS, 1, "full");
     luaL_checktype(L, ENTRY, LUA_TTABLE);
     double started = luaL_checknumber(L, STARTED);
+    check_session(L, p);
     lua_settop(L, PARTIAL);
     lua_getuservalue(L, 1);
-    check_session(L, RING);
     lua_pushvalue(L, 1); /* the session takes its place */
-    lua_getfield(L, RING, "session");
+    lua_rawgeti(L, RING, RING_SESSION);
     lua_replace(L, SESSION);
     session_add(L); /* where it raises an error, nothing has changed here */
     int place = transaction_at(begin_slot(p, m, 0, started, !lua_toboolean(L, PARTIAL)));
@@ -194,7 +191,7 @@ static int pipeline_add(lua_State *L)
 /** pipeline:drain(): nothing is to follow, so that session:flights need not end for it. */
 static int pipeline_drain(lua_State *L)
 {
-    to_pipeline(L, 1)->last = true;
+    self_pipeline(L)->last = true;
     return 0;
 }
 

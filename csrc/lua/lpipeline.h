@@ -13,7 +13,7 @@ enum { SLOTS = SMTP_FLIGHT_MAX };
 
 /* Those on their way, oldest first, in a ring. In the user value each slot has two values: the
  * transaction, and its text or the entry that it was added with. A posted transaction stays there
- * when it is over, for the next one. */
+ * when it is over, for the next one. The session, the words and the list are after them. */
 struct pipeline {
     struct smtp_session *s;
     double timeout;            /* of each, */
@@ -35,6 +35,14 @@ struct pipeline {
         struct smtp_text id; /* of a posted one that was composed: in its text */
     } of[SLOTS];
 };
+
+enum { RING_SESSION = 2 * SLOTS + 1, RING_WORDS, RING_LIST, RING_LEN = RING_LIST };
+
+/* Of a method. */
+static inline struct pipeline *self_pipeline(lua_State *L)
+{
+    return self_arg(L, PIPELINE);
+}
 
 static inline struct pipeline *to_pipeline(lua_State *L, int index)
 {

@@ -18,11 +18,14 @@
 /* What all receipts of a connection share, under the same names in `parts`. */
 #define SHARED(X) X(auth) X(tls) X(server) X(capabilities) X(pipelining)
 
+/* What `extensions` is: of a message that needs none, and of one with 8-bit bytes. */
+#define NEEDS(X) X(none) X(eightbit)
+
 /* The upvalues: first the metatable of the class, see self_arg. */
 enum key {
     KEY_class = 1,
 #define X(name) KEY_##name,
-    KEYS(X) SHARED(X)
+    KEYS(X) SHARED(X) NEEDS(X)
 #undef X
         KEY_end
 };
@@ -30,10 +33,8 @@ enum key {
 /* Where the values of `parts` are, from struct receipts.shared on. */
 enum {
 #define X(name) AT_##name,
-    SHARED(X)
+    SHARED(X) NEEDS(X)
 #undef X
-        AT_none,
-    AT_eightbit
 };
 
 void add_receipt_methods(lua_State *L, const char *class_name, const luaL_Reg *methods)
@@ -45,6 +46,7 @@ void add_receipt_methods(lua_State *L, const char *class_name, const luaL_Reg *m
 #define X(name) lua_pushliteral(L, #name);
         KEYS(X)
         SHARED(X)
+        NEEDS(X)
 #undef X
         lua_pushcclosure(L, methods->func, KEY_end - 1);
         lua_setfield(L, -2, methods->name);
@@ -219,9 +221,8 @@ void receipts_begin(lua_State *L, int parts, struct receipts *r)
     r->shared = lua_gettop(L) + 1;
 #define X(name) (push_key(L, KEY_##name), lua_rawget(L, parts));
     SHARED(X)
+    NEEDS(X)
 #undef X
-    lua_getfield(L, parts, "none");
-    lua_getfield(L, parts, "eightbit");
 }
 
 /* Sets a field of the table at `t` to the value at `value`. */
@@ -236,7 +237,7 @@ bool receipts_push(lua_State *L, const struct receipts *r, const struct smtp_tra
                    double seconds, struct smtp_text id)
 {
     const int t = lua_gettop(L) + 1, outcome = t + 1;
-    lua_createtable(L, 0, KEY_end - KEY_recipients);
+    lua_createtable(L, 0, KEY_none - KEY_recipients);
     bool has_refused = push_outcome(L, m);
     set_from(L, t, KEY_recipients, outcome);
     set_from(L, t, KEY_accepted, outcome + 1);

@@ -67,7 +67,7 @@ static bool is_over(const struct pipeline *p)
  *  to say of some, those of entries or with refused recipients. */
 static int pipeline_take(lua_State *L)
 {
-    struct pipeline *p = to_pipeline(L, 1);
+    struct pipeline *p = self_pipeline(L);
     luaL_checktype(L, OUT, LUA_TTABLE);
     double now = luaL_checknumber(L, NOW);
     struct receipts r = {0};

@@ -89,7 +89,7 @@ describe("A pipeline whose ends are held back", function()
       local out = {}
       local states = {}
       for i = 1, 3 do
-         local _, _, _, _, transaction = line:take(out, 0)
+         local _, _, _, _, _, transaction = line:take(out, 0)
          states[i] = transaction:recipients()[1].state .. (transaction:is_bystander() and " bystander" or "")
       end
       assert.same({ "unknown", "unsent bystander", "unsent bystander" }, states)

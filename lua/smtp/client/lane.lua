@@ -199,17 +199,23 @@ end
 -- The connection has nothing on its way: post the next message, if that is to be had at once.
 -- -> was there one? Seconds until there may be one
 local function post_next(self)
-   local queue, index = self.queue, self.queue.index
+   local queue = self.queue
    if queue.is_list then return was_left(self) or feed_list(self, 1) > 0 end
-   local count, seconds = supply.take_some(queue, self.batch, 1)
-   if count > 0 and was_left(self) then
-      local entry = queue:new_entry(self.batch[1], index + 1)
-      if entry then queue:put_back(entry) end
-      self.batch[1] = false
-   else
-      send_batch(self, count, index)
+   local message, seconds = supply.take(queue)
+   if message == nil then return false, seconds end
+   local batch, index, entry = self.batch, queue.index, nil
+   local is_left = was_left(self)
+   batch[1] = message
+   if is_left or post(self, batch, 1, 1, index) == 0 then
+      entry = queue:new_entry(message, index)
    end
-   return count > 0, seconds
+   batch[1] = false
+   if entry and is_left then
+      queue:put_back(entry)
+   elseif entry then
+      self:add(entry)
+   end
+   return true
 end
 
 --- The connection has nothing on its way: put the next message on its way. It is another

@@ -78,7 +78,7 @@ end
 ---@param count number
 function Queue:tell_receipts(values, count)
    local on_result, last = self.settings.on_result, 2 * count
-   if self.bar or self.server.observe then
+   if count == 1 or self.bar or self.server.observe then
       for i = 1, last, 2 do self:tell(values[i], values[i + 1]) end
       return
    end

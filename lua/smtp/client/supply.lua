@@ -85,21 +85,35 @@ function supply.take_some(queue, batch, room)
    return batch.count, seconds
 end
 
+-- The next one of the caller's function.
+local function ask(queue)
+   queue.asking = true
+   local ok, message, why = user_call.call(queue.messages)
+   queue.asking = false
+   queue.ended = not ok or message == nil
+   if not ok then
+      supply.stop(queue, "messages", message)
+      return nil
+   end
+   if message ~= nil then
+      queue.index = queue.index + 1
+   elseif why ~= nil then
+      supply.stop(queue, "messages", why)
+   end
+   return message
+end
+
 --- The next message; nil where there is none, or none yet.
 ---@param queue table   smtp.Queue
 ---@return any
 ---@return number|nil   then, in how many seconds
 function supply.take(queue)
-   local message, seconds
-   if type(queue.messages) == "table" then
-      message = look_up(queue)
-      queue.ended = message == nil
-   else
-      local batch = {}
-      seconds = select(2, supply.take_some(queue, batch, 1))
-      message = batch[1]
-   end
-   return message, seconds
+   if queue.ended then return nil end
+   if type(queue.messages) == "table" then return look_up(queue) end
+   if not queue.settings.ready then return ask(queue) end
+   local batch = {}
+   local _, seconds = supply.take_some(queue, batch, 1)
+   return batch[1], seconds
 end
 
 return supply
