@@ -65,6 +65,74 @@ describe("lua-smtp outbox", function()
       assert.matches("queued  bob@example.net", said, 1, true)
    end)
 
+   describe("with an account", function()
+      local own, path, config
+      setup(function() own = keeper.start [[auth = { users = { ann = "tulip-31" }, before_tls = true },
+         require_auth = true]] end)
+      teardown(function() own.stop() end)
+
+      before_each(function()
+         path = os.tmpname()
+         config = " --config " .. path
+      end)
+      after_each(function() os.remove(path) end)
+
+      local function write(more)
+         command.write(path, ([[return { accounts = { work = { host = "localhost", port = %d, username = "ann",
+            password = "tulip-31", auth_plaintext = true%s } } }]]):format(own.port, more or ""))
+         os.execute("chmod 600 " .. path)
+      end
+
+      local function accept(words)
+         local said, status = outbox("put -s Hi --text hello -t bob@example.net" .. words)
+         assert.equal(0, status, said)
+      end
+
+      local function deliver(words, count)
+         local said, status = outbox("run --once" .. words)
+         assert.equal(0, status, said)
+         assert.matches(count .. " sent, 0 failed", said, 1, true)
+      end
+
+      it("takes the server from it, and the sender of each message where the message has none", function()
+         write ', from = "Ann <ann@example.org>"'
+         accept(config)
+         accept(config .. " -f eve@example.org --account work")
+         local said, status = command.smtp("sendmail" .. config .. store .. " bob@example.net <README.md")
+         assert.equal(0, status, said)
+         for _, words in ipairs { "", config, " --no-config", config .. " --account work",
+            " --no-config --name ann@localhost:" .. own.port } do
+            said, status = outbox("stats" .. words)
+            assert.equal(0, status, said)
+            assert.matches("queued     3", said, 1, true)
+            assert.matches("queued  bob@example.net", (outbox("list" .. words)), 1, true)
+         end
+         deliver(config, 3)
+         assert.equal("ann@example.org eve@example.org ann@example.org", table.concat({ own.next().from,
+            own.next().from, own.next().from }, " "))
+      end)
+
+      it("takes the user as the sender, and the name of another outbox", function()
+         write()
+         command.write(path, command.read(path):gsub('"ann"', '"ann@example.org"'))
+         accept(config)
+         assert.matches("ann@example.org@localhost", (outbox "stats"), 1, true)
+         write ', from = "ann@example.org"'
+         accept(config .. " --name shop")
+         assert.matches("several outboxes", (outbox("list --no-config")))
+         deliver(config .. " --name shop", 1)
+         own.next()
+      end)
+
+      it("keeps a user name that is the password out of the store", function()
+         write ', from = "ann@example.org"'
+         command.write(path, (command.read(path):gsub("tulip%-31", "ann")))
+         accept(config)
+         assert.matches("^localhost:", (outbox "stats"))
+         assert.matches("queued     1", (outbox("stats --account work" .. config)))
+      end)
+   end)
+
    it("logs in with a password, or with a token", function()
       local own = keeper.start [[auth = { users = { ann = "secret" }, tokens = { ann = "secret" }, before_tls = true },
          require_auth = true]]

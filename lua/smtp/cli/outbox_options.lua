@@ -38,8 +38,7 @@ function outbox_options.message(options)
    options.dry_run, options.trace = nil, nil
    message_flags.read(options)
    message_flags.read_text(options)
-   accounts.apply(options)
-   secrets.leave_out(options)
+   secrets.leave_out(options, accounts.apply(options))
    return outbox_options.split(options, own), more
 end
 
@@ -73,8 +72,10 @@ local function no_secret()
    return nil
 end
 
-local function needs_server(options)
-   for _, name in ipairs { "host", "server", "service", "url", "socket", "name" } do
+-- Do the flags say of which outbox the messages are?
+local function names_outbox(options)
+   for _, name in ipairs { "host", "server", "service", "url", "socket", "name", "account",
+      "config" } do
       if options[name] then return true end
    end
    return false
@@ -114,16 +115,25 @@ local function check_exists(path)
    errors.refuse("store", "--store " .. why, "Check the path; lua-smtp outbox put makes the file")
 end
 
--- Only run logs in; for the others the flags may say where the secrets are.
-local function read_secrets(options, is_run)
-   if is_run then
-      secrets.read(options, accounts.apply(options))
-   else
-      secrets.leave_out(options)
-   end
+-- The server of run is that of the flags, or of an account. For the actions that show or change
+-- messages it only names the outbox, and an account counts where the flags name it. Only run logs
+-- in; for the others the flags may say where the secrets are.
+local function complete_server(options, is_run, is_put)
+   if is_put then return end -- it has done so for its message
+   local account
+   if is_run or options.account or options.config then account = accounts.apply(options) end
+   options.account, options.config = nil, nil
+   options.from = nil -- of the account: each message has its own
+   if is_run then secrets.read(options, account) else secrets.leave_out(options, account) end
+end
+
+-- The server as smtp.outbox takes it.
+local function server_of(options, is_run, is_put)
+   complete_server(options, is_run, is_put)
    if options.username and not (options.password or options.token) then
       options.password = no_secret
    end
+   return options
 end
 
 --- Open the outbox.
@@ -139,13 +149,12 @@ function outbox_options.open(options)
    options.is_put = nil
    local reads_file = not (is_put or is_run or check.is_url(given.store)) -- a URL is refused
    if reads_file then check_exists(given.store) end
-   if reads_file and not (needs_server(options) or given.name) then
+   if reads_file and not (names_outbox(options) or given.name) then
       local err
       given.name, err = only_name(given.store)
       if err then return nil, err end
    end
-   read_secrets(options, is_run)
-   given.server = options
+   given.server = server_of(options, is_run, is_put)
    return safe.outbox(given)
 end
 

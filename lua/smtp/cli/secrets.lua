@@ -139,9 +139,14 @@ function secrets.read(options, account)
    sources.ask(options, name, user, server_of(options, host), is_asked, account and account.label)
 end
 
---- Leave out where the secrets are, for a command that does not log in.
----@param options table   as flags.read gives them
-function secrets.leave_out(options)
+--- Leave out where the secrets are, for a command that does not log in. Those that the file of the
+-- account contains are there: a secret that is the user name as well is kept out of a store.
+---@param options table    as flags.read gives them, or accounts.apply completes them
+---@param account? table   as accounts.apply returns it
+function secrets.leave_out(options, account)
+   for name, source in next, account and account.secrets or {} do
+      if source.kind == "" then options[name] = source.value end
+   end
    for _, name in ipairs { "password", "token", "proxy" } do
       options[name .. "_env"], options[name .. "_file"] = nil, nil
    end

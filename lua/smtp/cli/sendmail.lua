@@ -71,7 +71,10 @@ function sendmail.run(args)
       plan.dot_ends)
    local account = accounts.apply(options, envelope.named_sender(plan, message))
    sendmail.complete(plan, message, options)
-   if own.store then return put(options, own, json) end
+   if own.store then
+      secrets.leave_out(options, account)
+      return put(options, own, json)
+   end
    secrets.read(options, account)
    local receipt, err = sending.deliver(options)
    if not receipt then return nil, err end
