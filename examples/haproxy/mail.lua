@@ -1,6 +1,7 @@
 -- The service lua.mail of HAProxy: mails what is posted to it. HAProxy serves other requests
 -- meanwhile. See haproxy.cfg.
 
+require "smtp.preload" -- all of it now: HAProxy may call chroot, and no request waits for a file
 local smtp = require "smtp.safe"
 local transport = require "haproxy_transport"
 

@@ -16,10 +16,4 @@ describe("The name of a host", function()
          assert.equal("tls_host", err.option)
       end
    end)
-
-   it("is proposed in the place of a URL without a login", function()
-      assert.equal('Write url = "smtps://mx.example", or host = "mx.example" with tls = "implicit"',
-         host_name.instead_of_url "https://mx.example:465/x")
-      assert.is_nil(host_name.instead_of_url "https://ann:sesame@mx.example")
-   end)
 end)

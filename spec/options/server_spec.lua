@@ -185,14 +185,3 @@ describe("The options of a server", function()
       assert.equal("tls_ca_file", err.option)
    end)
 end)
-
-describe("keepalive", function()
-   it("has seconds and a number of connections that make sense", function()
-      for _, keepalive in ipairs { { idle = 0 }, { idle = 86401 }, { size = 0 }, { size = 1.5 }, { size = 10001 },
-         { size = true } } do
-         local _, err = request.connection { host = "mx.example", keepalive = keepalive }
-         assert.equal("keepalive", err.option)
-         assert.matches("seconds up to a day", err.what)
-      end
-   end)
-end)

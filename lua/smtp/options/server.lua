@@ -1,7 +1,6 @@
 --- The server: the options of a connection, checked and completed.
 -- @module smtp.options.server
 
-local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
 local names = require "smtp.options.names"
 local place = require "smtp.options.place"
@@ -10,10 +9,9 @@ local system = require "smtp.ground.resources"
 
 local credentials = system.late "smtp.options.credentials"
 local extensions = system.late "smtp.options.extensions"
+local keepalive = system.late "smtp.options.keepalive"
 local transport = system.late "smtp.options.transport"
 local url = system.late "smtp.options.url"
-
-local KEPT_SECONDS, KEPT_MAX = 60, 32 -- keepalive: the defaults of idle and size
 
 -- ---- TLS ----
 
@@ -45,41 +43,6 @@ local function check_login(t)
    t.mechanisms, t.credentials, t.auth = {}, false, "skip"
 end
 
--- ---- keepalive ----
-
-local KEEPALIVE_FORM = "Write keepalive = { idle = 60, size = 32 }"
-local keepalive_names = { "idle", "size" }
-
-local function keepalive_bounds(keepalive)
-   check.names(keepalive, keepalive_names, "keepalive", nil, "keepalive")
-   local idle = ascii.number(keepalive.idle or KEPT_SECONDS)
-   local size = ascii.number(keepalive.size or KEPT_MAX)
-   if idle and idle > 0 and idle <= 86400 and size and size > 0 and size <= 10000
-      and size % 1 == 0 then
-      return { idle = idle, size = size }
-   end
-   refuse("keepalive", "keepalive needs seconds up to a day, and a number of connections from 1 to "
-      .. "10,000", KEEPALIVE_FORM)
-end
-
--- A mechanism of the caller's own does not show which user the connection belongs to.
-local function check_keepalive(t)
-   if not t.keepalive then return end
-   if type(t.keepalive) ~= "table" then
-      check.refuse_value("keepalive", "a table", t.keepalive, KEEPALIVE_FORM)
-   elseif t.transport then
-      refuse("keepalive", "keepalive has no effect on a connection of your transport",
-         "Remove keepalive, or transport")
-   end
-   for i = 1, #t.mechanisms do
-      if t.mechanisms[i].object then
-         refuse("keepalive", "connections with a mechanism of your own cannot be kept",
-            "Remove keepalive, or use smtp.connect")
-      end
-   end
-   t.keepalive = keepalive_bounds(t.keepalive)
-end
-
 -- ---- the whole ----
 
 local function default_port(t)
@@ -93,7 +56,7 @@ local function check_together(t)
    if t.tls_verify == nil then t.tls_verify = true end
    check_certificate(t)
    if t.transport ~= nil or t.loop ~= nil then transport.check(t) end
-   check_keepalive(t)
+   if t.keepalive then keepalive.check(t) end
    check_name_to_verify(t)
 end
 

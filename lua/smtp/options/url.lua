@@ -3,7 +3,7 @@
 
 local ascii = require "smtp.ground.ascii"
 local check = require "smtp.options.check"
-local host_name = require "smtp.options.host_name"
+local host_advice = require "smtp.options.host_advice"
 local refuse = require("smtp.errors").refuse
 local services = require("smtp.ground.resources").late "smtp.options.services"
 local url_parts = require "smtp.options.url_parts"
@@ -26,7 +26,7 @@ local function refuse_scheme(text)
    local what = elsewhere[ascii.lower(text:match("^([A-Za-z0-9]+):") or "")]
    local name = text:match("^[A-Za-z0-9-]+%.[A-Za-z0-9.-]+:?%d*$")
    local hint = name and ("Write url = \"smtp://%s\""):format(name)
-      or text:find(".", 1, true) and host_name.instead_of_url(text)
+      or text:find(".", 1, true) and host_advice.instead_of_url(text)
    if not what then
       refuse("url", "url is not of the form smtp://user:password@host:587", hint or FORM_HINT)
    end
