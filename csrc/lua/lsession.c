@@ -47,7 +47,7 @@ static int core_session(lua_State *L)
     lua_setfield(L, -2, "options");
     lua_pushvalue(L, 2);
     lua_setfield(L, -2, "resume");
-    lua_newtable(L);
+    lua_createtable(L, 0, 1); /* most sessions have one transaction */
     lua_rawseti(L, -2, TRANSACTIONS);
     if (memory != NULL) {
         session_end(L, memory);
@@ -59,7 +59,7 @@ static int core_session(lua_State *L)
     session_extra(memory)->rested = 0;
     session_extra(memory)->pipeline = NULL;
     session_start(L, memory, &o, resumes ? &facts : NULL);
-    lcompat_setmetatable(L, SESSION_CLASS);
+    if (lua_isnil(L, 3)) lcompat_setmetatable(L, SESSION_CLASS);
     lua_insert(L, -2);
     lua_setuservalue(L, -2);
     return 1;
