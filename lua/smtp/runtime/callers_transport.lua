@@ -12,9 +12,8 @@ local optional = { "tlsinfo", "certificate", "channel_binding", "getpeername", "
 
 local methods = {}
 
---- The transport of this library that calls the one of the caller's.
----@param object table|userdata   with all methods of a transport
-local function new(object)
+-- The transport of this library that calls the one of the caller's.
+local function wrap(object)
    local self = setmetatable({
       object = object,
       duplex = user_call.field(object, "duplex") == true,
@@ -145,6 +144,26 @@ for _, name in ipairs { "getpeername", "getsockname" } do
       local address = call(self, name)
       return type(address) == "string" and address or nil
    end
+end
+
+--- The transport of this library for one of the caller's. If the function of the caller makes
+-- none, there is none: to connect without it might go past a proxy that the caller relies on.
+---@param own table|userdata|function   with all methods of a transport, or what makes one
+---@return table|nil transport
+---@return table|nil failed   { what =, cause = what the function raised or returned }
+local function new(own)
+   if type(own) ~= "function" then return wrap(own) end
+   local ok, transport, why = user_call.call(own)
+   if not ok then
+      return nil, { what = "transport raised an error: " .. user_call.text(transport),
+         cause = transport }
+   elseif transport == nil and why ~= nil then
+      return nil, { what = "transport failed: " .. user_call.text(why), cause = why }
+   end
+   local missing = user_call.missing_method(transport)
+   if not missing then return wrap(transport) end
+   return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
+      missing) }
 end
 
 return { new = new }

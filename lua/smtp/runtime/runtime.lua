@@ -5,7 +5,6 @@ local core = require "smtp.core"
 local environment = require "smtp.runtime.environment"
 local place = require "smtp.options.place"
 local system = require "smtp.ground.resources"
-local user_call = require "smtp.options.user_call"
 
 local load_callers_transport = system.loader "smtp.runtime.callers_transport"
 local load_loops = system.loader "smtp.options.loop"
@@ -22,25 +21,6 @@ local loaded, ceil = package.loaded, math.ceil
 function runtime.nginx()
    if not loaded.ngx or not environment.is_nginx() then return nil end
    return load_nginx()
-end
-
--- The caller's transport. If the caller's function makes none, there is none: to connect without it
--- might go past a proxy that the caller relies on.
-local function callers_own(own)
-   local callers_transport, lack = load_callers_transport()
-   if not callers_transport then return nil, { system = lack.what } end
-   if type(own) ~= "function" then return callers_transport.new(own) end
-   local ok, transport, why = user_call.call(own)
-   if not ok then
-      return nil, { what = "transport raised an error: " .. user_call.text(transport),
-         cause = transport }
-   elseif transport == nil and why ~= nil then
-      return nil, { what = "transport failed: " .. user_call.text(why), cause = why }
-   end
-   local missing = user_call.missing_method(transport)
-   if not missing then return callers_transport.new(transport) end
-   return nil, { what = ("transport returned a %s that has no method %s"):format(type(transport),
-      missing) }
 end
 
 --- The event loop in which this server's connections wait: see smtp.options.loop. Before that is
@@ -97,7 +77,9 @@ function runtime.transport(server, fresh)
    if err then return nil, { err = err } end
    local pace = nginx and nginx.pace
    if server.transport then
-      local sock, failed = callers_own(server.transport)
+      local callers_transport, lack = load_callers_transport()
+      if not callers_transport then return nil, { system = lack.what } end
+      local sock, failed = callers_transport.new(server.transport)
       return sock, failed, pace
    end
    local context
