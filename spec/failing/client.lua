@@ -5,10 +5,9 @@
 local faults = package.loadlib(arg[1], "luaopen_faults")()
 local core = require "smtp.core"
 local errnos = require "spec.failing.errnos"
-local interpreter = require("spec.tools.peer").interpreter
 local oracle = require "spec.failing.oracle"
 local scenarios = require "spec.failing.scenarios"
-local socket = require "smtp.socket"
+local truth = require "spec.failing.truth"
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 local share = tonumber(arg[2])
@@ -30,31 +29,8 @@ end
 write("attached", ("an attachment\n"):rep(3000))
 write("large", "\r\n" .. ("a line of text\r\n"):rep(20000))
 
--- ---- the servers ----
-
-local pipe = io.popen(("LD_PRELOAD=\"$BESIDE\" %s spec/failing/servers.lua 2>&1"):format(interpreter))
-local line, ports = pipe:read "*l", {}
-for name, port in line:gmatch "(%w+)=(%d+)" do ports[name] = tonumber(port) end
-assert(ports.control, line)
-local control = socket.new()
-control:settimeouts(SECONDS * 1000, SECONDS * 1000, SECONDS * 1000)
-assert(control:connect("127.0.0.1", ports.control))
-
--- -> how often each recipient of each message was served, by "id address"; the bytes of each message, by its id
-local function settle()
-   local said, truth, sizes = "", {}, {}
-   control:send "settle\n"
-   repeat
-      local data, why = control:receiveany(65536)
-      if not data then error("the servers do not settle: " .. why .. ": " .. pipe:read "*a") end
-      said = said .. data
-   until said == "\n" or said:find "\n\n$"
-   for id, address, size in said:gmatch "(%S+) (%S+) (%d+)\n" do
-      local name = id .. " " .. address
-      truth[name], sizes[id] = (truth[name] or 0) + 1, size
-   end
-   return truth, sizes
-end
+local servers = truth.start()
+local ports = servers.ports
 
 -- ---- one case ----
 
@@ -147,8 +123,8 @@ local function try(name, plan)
       os.exit(0, true)
    end
    local status, signal = faults.wait(child)
-   local truth, sizes = settle()
-   local report, problems = oracle.judge(path, status, signal, truth, plan.is_harmless)
+   local arrived, sizes = servers:settle()
+   local report, problems = oracle.judge(path, status, signal, arrived, plan.is_harmless)
    whole[name] = whole[name] or sizes
    for id, size in pairs(sizes) do
       if size ~= (whole[name][id:gsub("-2$", "-1")] or size) then
@@ -284,8 +260,7 @@ for part in (os.getenv "PARTS" or "errnos harmless endless lua start memory"):gm
       parts[part](arg[i], report.calls)
    end
 end
-control:close()
-pipe:close()
+servers:stop()
 os.execute("rm -r " .. folder)
 local words = {}
 for name, number in pairs(found) do words[#words + 1] = ("%s %d"):format(name, number) end

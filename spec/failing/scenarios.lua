@@ -110,9 +110,11 @@ function scenarios.connection(case)
    local conn, err = call(case, safe.connect,
       options(case, "starttls", { tls = "require", username = "ann", password = SECRET }))
    if not conn then return case:add(case:id(), nil, err) end
-   for _ = 1, 2 do
+   for i = 1, 3 do
       local id = case:id()
-      case:add(id, call(case, conn.send, conn, message(id)))
+      local what = i > 1 and { from = "ann@me.example", to = "bob@there.example",
+         raw = "Subject: " .. id .. "\r\n\r\n" }
+      case:add(id, call(case, conn.send, conn, what or message(id)))
       call(case, conn.noop, conn)
    end
    call(case, conn.quit, conn)
