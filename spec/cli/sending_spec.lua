@@ -1,5 +1,7 @@
 -- What an interruption means, by the events before it. spec/live/terminal_spec.lua shows the line that is drawn.
+local errors = require "smtp.errors"
 local sending = require "smtp.cli.sending"
+local signals = require "smtp.cli.signals"
 
 -- -> what finish returns after these events
 local function fate(events)
@@ -47,14 +49,59 @@ describe("An interruption", function()
 end)
 
 describe("A message that was accepted", function()
+   local safe = require "smtp.safe"
+   local send = safe.send
+   after_each(function()
+      safe.send = send
+      signals.note "no"
+   end)
+
+   -- -> the exit status, and what was written to standard error
+   local function deliver(receipt, show)
+      local stderr, said = io.stderr, {}
+      function safe.send() return receipt end
+      local function write(_, ...)
+         for i = 1, select("#", ...) do said[#said + 1] = (select(i, ...)) end
+      end
+      io.stderr = { write = write } -- luacheck: ignore
+      local ok, status = pcall(sending.deliver, {}, show)
+      io.stderr = stderr -- luacheck: ignore
+      return ok and status, table.concat(said)
+   end
+
    it("is reported, though the words for those that were refused cannot be loaded", function()
-      local name, safe = "smtp.cli.wording", require "smtp.safe"
-      local loaded, send = package.loaded[name], safe.send
-      finally(function() package.loaded[name], package.preload[name], safe.send = loaded, nil, send end)
+      local name = "smtp.cli.wording"
+      local loaded = package.loaded[name]
+      finally(function() package.loaded[name], package.preload[name] = loaded, nil end)
       package.loaded[name] = nil
       package.preload[name] = function() error("no descriptors", 0) end
-      local receipt = { refused = { { address = "b@example.net" } } }
-      function safe.send() return receipt end
-      assert.equal(receipt, sending.deliver {})
+      local receipt, shown = { refused = { { address = "b@example.net" } } }, nil
+      assert.equal(0, (deliver(receipt, function(one)
+         shown = one
+         return 0
+      end)))
+      assert.equal(receipt, shown)
+   end)
+
+   it("is not to be sent again, where its receipt cannot be shown", function()
+      local lack = errors.new("system", { what = "a module cannot be loaded" })
+      for cause, words in pairs { ["not enough memory"] = "not enough memory", [lack] = lack.what } do
+         local status, said = deliver({ refused = {} }, function() error(cause, 0) end)
+         assert.equal(74, status)
+         assert.equal("lua-smtp: the message was sent, but the receipt cannot be shown: " .. words .. "\n", said)
+         assert.equal(74, signals.unexplained)
+      end
+      assert.is_false((deliver({ refused = {} }, function() error("interrupted by signal 15", 0) end)))
+   end)
+
+   it("or may have been, has not the status of one that was not, where there is no memory to say so", function()
+      for sent, status in pairs { no = 75, maybe = 70, partly = 70 } do
+         function safe.send()
+            assert.equal(70, signals.unexplained)
+            return nil, errors.new("system", { sent = sent })
+         end
+         assert.is_nil((sending.deliver {}))
+         assert.equal(status, signals.unexplained)
+      end
    end)
 end)

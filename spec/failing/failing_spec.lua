@@ -56,7 +56,15 @@ describe("A machine that fails", function()
    end)
 
    if not is_sanitized then
-      it("to give memory to Lua lets Lua say so, and the next message is sent", function()
+      it("ends lua-smtp with a status that is true, and one line", function()
+         local said = command.own(("%s spec/failing/commands.lua $PWD/%s%s %d send login sendmail probe")
+            :format(peer.interpreter, folder, faults, share or 4999))
+         local cases, struck = said:match "^done: cases (%d+), problems 0, sent %d+, struck (%d+), .*\n$"
+         assert(cases and tonumber(cases) > 20 and tonumber(struck) > tonumber(cases) / 2, said)
+         tally.add(tonumber(cases))
+      end)
+
+      it("to give memory to Lua is an error of this library, and the next message is sent", function()
          try("lua", 599, (SENDS:gsub("loop ", "")))
       end)
 

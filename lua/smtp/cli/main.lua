@@ -65,15 +65,22 @@ local function run_alone(name, args)
    return show_failure(err, has_json(args))
 end
 
+-- -> a function that runs the command: -> exit status | nil, err
+local function runner(command)
+   local module, why, lack = system.load("smtp.cli." .. command.name)
+   if module then return errors.returning(module.run) end
+   return function() return nil, system.error(why, lack and system.LACK_HINT or nil) end
+end
+
 local function run_command(command, args)
    local options, wrong = errors.returning(flags.read)(args, 2, command)
    if not options then return show_failure(wrong, has_json(args)) end
    if options.help then return show_help(args, command, options.help == "all") end
    local json = options.json
    options.json = nil
-   local run = require("smtp.cli." .. command.name).run
+   local run = runner(command)
    return signals.run(function()
-      local status, err = errors.returning(run)(options, json)
+      local status, err = run(options, json)
       return status or show_failure(err, json)
    end)
 end
@@ -94,9 +101,9 @@ local function run_with_arguments(command, args)
    if asked then return show_help(args, command, asked == "--help=all") end
    local own = {}
    for i = 2, #args do own[i - 1] = args[i] end
-   local run = require("smtp.cli." .. command.name).run
+   local run = runner(command)
    return signals.run(function()
-      local status, err = errors.returning(run)(own)
+      local status, err = run(own)
       return status or show_failure(err, has_json(own))
    end)
 end

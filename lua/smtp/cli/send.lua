@@ -50,10 +50,10 @@ local function run(options, json)
    if not is_dry then secrets.read(options, account) end
    message_flags.read_text(options)
    if is_dry then return dry_run.run(options, json) end
-   local receipt, err = sending.deliver(options)
-   if not receipt then return nil, err end
-   if json then output.say(output.json(receipt)) else show_receipt(receipt) end
-   return 0
+   return sending.deliver(options, function(receipt)
+      if json then output.say(output.json(receipt)) else show_receipt(receipt) end
+      return 0
+   end)
 end
 
 return { run = run }

@@ -3,6 +3,7 @@
 -- @module smtp.cli.sending
 
 local core = require "smtp.core"
+local errors = require "smtp.errors"
 local safe = require "smtp.safe"
 local signals = require "smtp.cli.signals"
 local system = require "smtp.ground.resources"
@@ -14,6 +15,7 @@ local load_wording = system.loader "smtp.cli.wording"
 
 local sending = {}
 
+local OUTPUT_FAILED = 74 -- sysexits.h: EX_IOERR
 local LARGE = 1048576 -- bytes; the progress of a smaller message is shown only where it is slow
 local SLOW = 1        -- seconds
 
@@ -99,17 +101,39 @@ function sending.watch_options(options)
    return finish
 end
 
---- Send a message, watched. Hints in the receipt are in the words of the command.
----@param options table   for smtp.send
----@return table|nil receipt
----@return table|nil err
-function sending.deliver(options)
-   local finish = sending.watch_options(options)
-   local receipt, err = safe.send(options)
-   finish(receipt ~= nil)
-   local wording = receipt and receipt.refused[1] and load_wording() -- the message was accepted
+-- What is printed of a message that was sent: hints are in the words of the command.
+local function show_receipt(finish, receipt, show)
+   finish(true)
+   local wording = receipt.refused[1] and load_wording()
    if wording then wording.apply(receipt) end
-   return receipt, err
+   return show(receipt)
+end
+
+local UNSHOWN = "lua-smtp: the message was sent, but the receipt cannot be shown: "
+
+-- A failure after the server has accepted the message is no reason to send it again.
+local function show_safely(finish, receipt, show)
+   local ok, status = pcall(show_receipt, finish, receipt, show)
+   if ok then return status end
+   local is_lack = errors.is_lack(status)
+   if not is_lack and not errors.is(status) then error(status, 0) end
+   io.stderr:write(UNSHOWN, is_lack and status or status.what, "\n")
+   return OUTPUT_FAILED
+end
+
+--- Send a message, watched.
+---@param options table   for smtp.send
+---@param show fun(receipt: smtp.Receipt): number   prints it -> exit status
+---@return number|nil   exit status
+---@return table|nil err
+function sending.deliver(options, show)
+   local finish = sending.watch_options(options)
+   signals.note "maybe"
+   local receipt, err = safe.send(options)
+   signals.note(receipt and "yes" or err.sent)
+   if receipt then return show_safely(finish, receipt, show) end
+   pcall(finish, false)
+   return nil, err
 end
 
 --- Give a message to an outbox, which another process sends.

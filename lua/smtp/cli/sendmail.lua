@@ -76,10 +76,10 @@ function sendmail.run(args)
       return put(options, own, json)
    end
    secrets.read(options, account)
-   local receipt, err = sending.deliver(options)
-   if not receipt then return nil, err end
-   if json then output.say(output.json(receipt)) end
-   return status_of(receipt)
+   return sending.deliver(options, function(receipt)
+      if json then output.say(output.json(receipt)) end
+      return status_of(receipt)
+   end)
 end
 
 return sendmail

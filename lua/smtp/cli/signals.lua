@@ -1,11 +1,23 @@
---- How a command ends after a signal interrupts it: it removes what it would leave, prints one
--- line, and its exit status is 128 plus the number of the signal, as shells expect.
+--- How a command ends that does not end by itself. After a signal interrupts it, it removes what it
+-- would leave, prints one line, and its exit status is 128 plus the number of the signal, as shells
+-- expect. Where Lua has no memory even for an error, it has the status `unexplained`.
 -- @module smtp.cli.signals
 
 local say = require("smtp.cli.output").say
 
 local SIGPIPE = 13
-local OUTPUT_FAILED = 74 -- sysexits.h: EX_IOERR
+local FAILED, OUTPUT_FAILED, LATER = 70, 74, 75 -- sysexits.h: EX_SOFTWARE, EX_IOERR, EX_TEMPFAIL
+
+-- By what a recipient has.
+local status_of = { no = LATER, maybe = FAILED, partly = FAILED, yes = OUTPUT_FAILED }
+
+local signals = { unexplained = LATER }
+
+--- What the recipients of the message have by now.
+---@param sent "no"|"maybe"|"partly"|"yes"
+function signals.note(sent)
+   signals.unexplained = status_of[sent]
+end
 
 local names = { [1] = "SIGHUP", [15] = "SIGTERM" }
 
@@ -20,7 +32,7 @@ end
 local closing = {} -- functions that remove what an interrupted command would leave
 
 --- Have a function called after an interruption. What it returns says what the interruption means.
-local function at_end(fn)
+function signals.at_end(fn)
    closing[#closing + 1] = fn
 end
 
@@ -41,7 +53,7 @@ end
 --- Run a command.
 ---@param command function    -> exit status
 ---@return number             exit status
-local function run(command)
+function signals.run(command)
    local has_socket, socket = pcall(require, "smtp.socket")
    socket = has_socket and socket or nil
    if socket then socket.interruptible() end
@@ -52,4 +64,4 @@ local function run(command)
    return status
 end
 
-return { run = run, at_end = at_end }
+return signals
