@@ -178,6 +178,8 @@ install: install-modules
 	$(call install_text,bash,$(BASH))
 	$(call install_text,zsh,$(ZSH))
 	$(call install_text,fish,$(FISH))
+	@echo "The command lua-smtp runs with $(LUA)."
+	$(if $(HAS_SQLITE),,@echo "smtp.outbox has no SQLite store: install libsqlite3-dev, and make install again.")
 
 # The man page, or the completion for a shell, from what the command says of itself.
 define install_text
@@ -185,8 +187,11 @@ $(LUA) .ci/manual.lua $(1) >$(OUT)/lua-smtp.$(1)
 to="$(DESTDIR)$(2)"; mkdir -p "$${to%/*}" && install -m 644 $(OUT)/lua-smtp.$(1) "$$to"
 endef
 
+# The command is left where it is that of another Lua.
 uninstall:
-	for file in "$(BINDIR)/lua-smtp" "$(MAN)" "$(BASH)" "$(ZSH)" "$(FISH)"; do rm -f "$(DESTDIR)$$file"; done
+	if ! [ -e "$(DESTDIR)$(BINDIR)/lua-smtp" ] || \
+	   [ "$$(head -n 1 "$(DESTDIR)$(BINDIR)/lua-smtp")" = "#!/usr/bin/env $(LUA)" ]; then \
+	   for file in "$(BINDIR)/lua-smtp" "$(MAN)" "$(BASH)" "$(ZSH)" "$(FISH)"; do rm -f "$(DESTDIR)$$file"; done; fi
 	for file in $(MODULES); do rm -f "$(DESTDIR)$(LUA_DIR)/$${file#lua/}"; done
 	for name in $(notdir $(SOS) $(STORE_SO)); do rm -f "$(DESTDIR)$(LUA_LIBDIR)/smtp/$$name"; done
 	for dir in "$(DESTDIR)$(LUA_DIR)/smtp" "$(DESTDIR)$(LUA_LIBDIR)/smtp"; do \

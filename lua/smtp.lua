@@ -26,10 +26,10 @@ end
 
 --- Is it an error of ours, and of this class? See smtp.errors.
 ---@param value any
----@param class? table|string   smtp.AuthUnsupportedError or "auth_unsupported"
+---@param ... table|string   the class: smtp.AuthUnsupportedError or "auth_unsupported"
 ---@return boolean
-function smtp.is_error(value, class)
-   return raise(safe.is_error(value, class))
+function smtp.is_error(value, ...)
+   return raise(safe.is_error(value, ...))
 end
 
 --- Send one message over a connection of its own, or with `keepalive` over one that was kept.

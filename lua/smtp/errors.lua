@@ -176,6 +176,14 @@ function errors.usage(option, what, hint, value)
       hint = hint })
 end
 
+--- The error of a method that was called with a dot.
+---@param object string   "connection"
+---@param name string     the method's name
+function errors.needs_colon(object, name)
+   return errors.usage(object, ("call %s:%s with a colon"):format(object, name),
+      ("Write %s:%s(…)"):format(object, name))
+end
+
 --- Raise the UsageError of a caller's mistake: see errors.usage. Checks of options raise it; the
 -- functions that users call return it (errors.returning).
 function errors.refuse(...)
@@ -188,6 +196,14 @@ function errors.address(option, value, what, hint)
       hint = hint })
 end
 
+--- The class of this name in snake case, or this class itself; nil where there is none.
+---@param class any
+---@return table|nil
+function errors.class(class)
+   if type(class) == "string" then return by_kind[class] end
+   return type(class) == "table" and by_kind[rawget(class, "kind")] == class and class or nil
+end
+
 --- Is `value` an error of this library, and of this class (or a class below it)?
 ---@param value any
 ---@param class? table|string   smtp.AuthUnsupportedError or "auth_unsupported"
@@ -196,7 +212,7 @@ function errors.is(value, class)
    local found = type(value) == "table" and getmetatable(value)
    if not found or by_kind[found.kind] ~= found then return false end
    if class == nil then return true end
-   local wanted = type(class) == "string" and by_kind[class] or class
+   local wanted = errors.class(class)
    while found and found ~= wanted do found = found.parent end
    return found ~= nil
 end

@@ -31,6 +31,7 @@ end
 ---@return function   returns the next piece of at most 64 KiB, nil at the end, or nil and a
 --   SourceError
 function Message:source()
+   if getmetatable(self) ~= message_mt then return nil, errors.needs_colon("message", "source") end
    local read = source.cut(source.of_message(self.outgoing).open(), 65536)
    return function()
       local piece, trouble = read()

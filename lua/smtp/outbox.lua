@@ -229,8 +229,8 @@ for name, method in next, Outbox do
    local run = errors.guarded(method)
    Outbox[name] = function(self, ...)
       if getmetatable(self) == outbox_mt then return run(self, ...) end
-      return nil, errors.usage("outbox", ("call outbox:%s with a colon"):format(name),
-         ("Write outbox:%s(…)"):format(name))
+
+      return nil, errors.needs_colon("outbox", name)
    end
 end
 

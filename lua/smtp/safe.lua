@@ -136,13 +136,20 @@ safe.outbox.redis = checked("outbox.redis", 1, errors.guarded(function(t)
    return new_redis(t)
 end))
 
---- Is it an error of ours, and of this class? See smtp.errors.
+--- Is it an error of ours, and of this class? See smtp.errors. A class that is given and does not
+-- exist is a mistake: with a misspelt name, every error would seem to be of that class.
 ---@param value any
----@param class? table|string
+---@param ... table|string   the class
 ---@return boolean?
 ---@return smtp.Error?
-function safe.is_error(value, class)
+function safe.is_error(value, ...)
+   local class = ...
    if safe.modules[value] and class ~= nil then return nil, needs_dot "is_error" end
+   if select("#", ...) > 0 and not errors.class(class) then
+      return nil, errors.usage("class", ("smtp.is_error got %s as the class of an error"):format(
+         type(class) == "string" and ("%q"):format(class) or "a " .. type(class)),
+         'Give a class such as smtp.AuthError, or its name, such as "auth"; is it spelt correctly?')
+   end
    return errors.is(value, class)
 end
 

@@ -263,8 +263,8 @@ for name, method in next, Sink do
       local run = errors.guarded(method)
       Sink[name] = function(self, ...)
          if getmetatable(self) == Sink then return run(self, ...) end
-         return nil, errors.usage("sink", ("call sink:%s with a colon"):format(name),
-            ("Write sink:%s(…)"):format(name))
+
+         return nil, errors.needs_colon("sink", name)
       end
    end
 end

@@ -844,7 +844,8 @@
 ---@field outbox smtp.OutboxStores|fun(options: smtp.OutboxOptions): smtp.Outbox
 --- Makes a receiving server for demos and tests.
 ---@field sink fun(options?: smtp.SinkOptions): smtp.Sink
---- True for an error of this library, of the class given (`smtp.AuthError`, `"auth"`) or below it.
+--- True for an error of this library, of the class given (`smtp.AuthError`, `"auth"`) or below it. A class that does
+--- not exist is a UsageError.
 ---@field is_error fun(value: any, class?: table|string): boolean
 
 --- The module `smtp.safe`: the same functions. They return nil and an error, and never raise.

@@ -1,4 +1,5 @@
 local errors = require "smtp.errors"
+local safe = require "smtp.safe"
 local smtp = require "smtp"
 
 describe("errors", function()
@@ -8,9 +9,25 @@ describe("errors", function()
          "error" } do
          assert.is_true(smtp.is_error(err, class))
       end
-      for _, class in ipairs { smtp.AuthError, "connect", "nonsense" } do
+      for _, class in ipairs { smtp.AuthError, "connect" } do
          assert.is_false(smtp.is_error(err, class))
       end
+   end)
+
+   -- A misspelt class that matched every error would let a program send without a login.
+   it("are of no class that does not exist", function()
+      local err = errors.new("auth_rejected", { what = "x" })
+      local metatable = setmetatable({}, { __index = function() error "no field" end })
+      for _, class in ipairs { "nonsense", 5, {}, print, { kind = "auth" }, metatable, err } do
+         local result, why = safe.is_error(err, class)
+         assert.is_nil(result)
+         assert.is_true(safe.is_error(why, safe.UsageError))
+         assert.matches("class.*spelt", tostring(why))
+         assert.is_false(pcall(smtp.is_error, err, class))
+      end
+      assert.is_nil((safe.is_error(err, smtp.AuthUnsuportedError)))
+      assert.is_nil((safe.is_error("x", nil)))
+      assert.is_false(pcall(smtp.is_error, err, smtp.AuthUnsuportedError))
    end)
 
    it("are distinguished from every other value", function()

@@ -44,6 +44,14 @@ describe("make install", function()
       assert.equal("status 0\n", files())
    end)
 
+   it("leaves the command of another Lua where it is", function()
+      make("install", ("DESTDIR=\"%s\""):format(root))
+      local other = interpreter == "lua5.1" and "lua5.4" or "lua5.1"
+      local status, said = sh(("make -s LUA=%s uninstall DESTDIR=\"%s\""):format(other, root))
+      assert.equal(0, status, said)
+      assert.equal(0, (sh(("test -e \"%s/usr/local/bin/lua-smtp\""):format(root))))
+   end)
+
    it("uninstalls from a PREFIX with a space, and leaves what is not its own", function()
       make("install", ("PREFIX=\"$PWD/%s\""):format(root))
       local status = sh(("touch \"%s/share/lua/%s/smtp/mine.lua\""):format(root, interpreter:match("[%d.]+") or "5.1"))

@@ -333,8 +333,7 @@ for name, method in next, Connection do
       if self ~= nil and connections[self] then
          return call(method, self, argument)
       end
-      return nil, errors.usage("connection", ("call connection:%s with a colon"):format(name),
-         ("Write connection:%s(…)"):format(name))
+      return nil, errors.needs_colon("connection", name)
    end
 end
 
