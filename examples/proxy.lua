@@ -7,7 +7,7 @@ local receipt, err = smtp.send {
    proxy = os.getenv "MAIL_PROXY", -- without the variable: none
    username = os.getenv "SMTP_USER", password = os.getenv "SMTP_PASSWORD",
    from = "app@example.org", to = "ann@example.org",
-   subject = "Hello from inside", text = "This came through the proxy.\n",
+   subject = "Hello from inside", text = "Hello.\n",
 }
 if not receipt then
    print(err) -- reason "proxy_refused": the proxy does not connect to that host and port

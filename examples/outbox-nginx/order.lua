@@ -13,14 +13,14 @@ local outbox = assert(smtp.outbox {
 function order.take()
    ngx.req.read_body()
    local form = ngx.req.get_post_args() or {}
-   local number = tonumber(form.number)
-   if not number or type(form.email) ~= "string" then return ngx.exit(400) end
+   local number = tostring(form.number):match "^[1-9][0-9]*$" -- the id must not be that of another order
+   if not number or #number > 15 or type(form.email) ~= "string" then return ngx.exit(400) end
    local id, err = outbox:put({
       from = "Shop <shop@example.org>",
       to = form.email,
-      subject = ("Your order %d"):format(number),
-      text = ("Thank you. Your order has the number %d.\n"):format(number),
-   }, { id = ("order-%d"):format(number) })
+      subject = ("Your order %s"):format(number),
+      text = ("Thank you. Your order has the number %s.\n"):format(number),
+   }, { id = ("order-%s"):format(number) })
    if id then return ngx.say "Thank you. A confirmation is on its way." end
    ngx.log(ngx.ERR, tostring(err))
    return ngx.exit(smtp.is_error(err, "address") and 400 or 503)

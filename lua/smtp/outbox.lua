@@ -229,7 +229,6 @@ for name, method in next, Outbox do
    local run = errors.guarded(method)
    Outbox[name] = function(self, ...)
       if getmetatable(self) == outbox_mt then return run(self, ...) end
-
       return nil, errors.needs_colon("outbox", name)
    end
 end

@@ -263,7 +263,6 @@ for name, method in next, Sink do
       local run = errors.guarded(method)
       Sink[name] = function(self, ...)
          if getmetatable(self) == Sink then return run(self, ...) end
-
          return nil, errors.needs_colon("sink", name)
       end
    end

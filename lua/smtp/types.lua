@@ -50,7 +50,7 @@
 ---@field domain? string
 --- Encryption. `"require"` and `"prefer"` use STARTTLS (RFC 3207), `"implicit"` uses TLS from the
 --- first byte (RFC 8314), `"skip"` sends in clear text. Default: `"implicit"` on port 465, `"skip"`
---- on loopback, otherwise `"require"`.
+--- on loopback, where the options below then have no effect, otherwise `"require"`.
 ---@field tls? "implicit"|smtp.Word
 --- Check the certificate chain and the name of the server. With false, anyone on the path can read
 --- the mail and the password. Default: `true`.

@@ -94,7 +94,7 @@ describe("the options of an account", function()
          { { acounts = {} }, "Did you mean accounts" }, { { accounts = { {} } }, "an account without a name" },
          { { accounts = { [""] = {} } }, "an account without a name" },
          { { accounts = { ["a\nb"] = {} } }, "an account without a name" }, { { accounts = 1 }, "accounts: expected" },
-         { { default = {} }, "default: expected" }, { { {} }, "It has accounts and default" } } do
+         { { default = {} }, "default: expected" }, { { {} }, "The names are accounts and default" } } do
          local _, err = read { path = "/f.lua", table = case[1] }
          assert.matches("^smtp: /f%.lua: ", tostring(err))
          assert.matches(case[2], tostring(err), 1, true)

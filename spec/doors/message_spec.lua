@@ -131,4 +131,14 @@ describe("a file of smtp.message that shrinks afterwards", function()
       assert.is_true(safe.is_error(err, "source"))
       assert.same({ "body", "size" }, { err.stage, err.reason })
    end)
+
+   it("has to be called with a colon", function()
+      local message = assert(safe.message { from = "ann@me.example", to = "bob@there.example", text = "x" })
+      for _, given in ipairs { {}, false, "x" } do
+         local read, err = message.source(given)
+         assert.is_nil(read)
+         assert.matches("Write message:source", tostring(err), 1, true)
+      end
+      assert.matches("Write message:source", tostring(select(2, message.source())), 1, true)
+   end)
 end)

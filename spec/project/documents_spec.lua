@@ -85,7 +85,7 @@ describe("README.md", function()
       local sink = new_sink { auth = false }
       local printed = run(blocks[3], sink)
       assert.matches("does not offer AUTH, but auth = \"require\" (EHLO offered PIPELINING, SIZE", printed, 1, true)
-      assert.matches("\nnot_advertised$", printed)
+      assert.matches("\nsent$", printed)
       assert.equal(1, #sink.messages)
       assert.equal("sent without a login: not_advertised", run(blocks[4], sink))
       assert.equal(2, #sink.messages)

@@ -22,7 +22,7 @@ local recipes = {
    ["dkim.lua"] = { "^DKIM%-Signature: v=1; a=ed25519%-sha256", "Hello Bob" },
    ["gmail.lua"] = { "queued as 1", "authenticated as ann" },
    ["hosts.lua"] = { "sent by 127.0.0.1", "214 files" },
-   ["proxy.lua"] = { "queued as 1", "came through the proxy", "authenticated as ann" },
+   ["proxy.lua"] = { "queued as 1", "Subject: Hello from inside", "authenticated as ann" },
    ["lmtp.lua"] = { "bob@example.net\taccepted\t250", "carol@example.net\taccepted\t250" },
    ["microsoft365.lua"] = { "queued as 1", "authenticated as ann" },
    ["newsletter.lua"] = { "3 sent, 0 failed", "DKIM%-Signature: ", "List%-Unsubscribe%-Post: ",

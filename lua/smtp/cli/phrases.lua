@@ -68,10 +68,8 @@ return {
    { "Write key = key:gsub(\"\\\\+r\", \"\"):gsub(\"\\\\+n\", \"\\n\"), or use the path of "
       .. "the file", "Write each \\n as a line end" },
    { "true or a function(direction, line)", "yes or no" },
-   { "; a value from an environment variable is missing where the variable is not set", "" },
-   { ": a value from an environment variable is missing where the variable is not set", "" },
    { "Is the environment variable set that it comes from? ", "" },
-   { "The chapter \"Options\" of README.md lists all options",
+   { "lua/README.md lists all options",
       "lua-smtp COMMAND --help=all shows all flags" },
    { "Give users = { ann = \"secret\" }", "Write --user ann" },
    { "Give auth = { users = { name = \"password\" } }", "Write --user NAME" },

@@ -60,7 +60,7 @@ function envelope.recipients(plan, message, options)
          "Write one into it, or after -t")
    end
    errors.refuse("TO", "no recipient is given",
-      "Write their addresses, or -t where the header contains them")
+      "Write the addresses after the flags, or -t where the header contains them")
 end
 
 -- ---- the sender ----

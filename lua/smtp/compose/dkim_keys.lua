@@ -118,7 +118,7 @@ local function read_path(value, option)
    if not is_path or errno and not looks_like_path(value) then
       refuse_other_forms(value, option)
       refuse(option, option .. " is neither the text of a PEM file nor the path of one",
-         "The text contains -----BEGIN PRIVATE KEY-----")
+         "Give a path, or the whole text, which begins with -----BEGIN PRIVATE KEY-----")
    end
    if not text then
       refuse(option, ("%s cannot be read: %s"):format(option, why or value .. ": it is empty"),

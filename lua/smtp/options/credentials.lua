@@ -147,21 +147,27 @@ end
 
 local VARIABLE = "Is the environment variable set that it comes from? "
 
-local function refuse_without_secret(empty)
+local function names_external(t)
+   for i = 1, #(t.auth_mechanisms or {}) do
+      if t.auth_mechanisms[i].name == "EXTERNAL" then return true end
+   end
+   return false
+end
+
+local function refuse_without_secret(t, empty)
    local name = empty.password and "password" or empty.token and "token"
    if name then
       refuse(name, name .. " is empty",
          VARIABLE .. "To send without authentication, leave username out as well")
    end
    refuse("password", "username is given, but password and token are missing",
-      "Give one of them, or leave username out; a value from an environment variable is missing "
-      .. "where the variable is not set; EXTERNAL takes its identity from authzid")
+      names_external(t) and "EXTERNAL takes its identity from authzid"
+      or VARIABLE .. "To send without authentication, leave username out")
 end
 
 local function refuse_without_name(secret, is_empty)
    refuse("username", ("%s is given, but username is %s"):format(secret,
-      is_empty and "empty" or "missing"), is_empty and VARIABLE .. "Give both"
-      or "Give both: a value from an environment variable is missing where the variable is not set")
+      is_empty and "empty" or "missing"), VARIABLE .. "Give both")
 end
 
 -- A name needs a secret, and a secret needs a name.
@@ -169,7 +175,7 @@ local function check_pair(t, empty)
    local secret = t.password and "password" or "token"
    local has_name, has_secret = (t.username or "") ~= "", t[secret] ~= nil
    if has_secret and not has_name then refuse_without_name(secret, t.username == "") end
-   if has_name and not has_secret and not has_own_mechanism(t) then refuse_without_secret(empty) end
+   if has_name and not has_secret and not has_own_mechanism(t) then refuse_without_secret(t, empty) end
    if not has_name then t.username = nil end
 end
 

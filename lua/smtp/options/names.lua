@@ -37,8 +37,7 @@ local connection = {
    { "tls_min_version", kind = "word", words = { "1.2", "1.3" }, carried = true },
    { "tls_pin", kind = "pattern", pattern = "^" .. ("[A-Za-z0-9+/]"):rep(43) .. "=$",
       wrong = "a SHA-256 in base64 (44 characters)",
-      hint = "openssl x509 -pubkey … | openssl pkey -pubin -outform der | openssl dgst -sha256 "
-         .. "-binary | base64", carried = true },
+      hint = "lua-smtp probe HOST shows that of a server, as key_pin", carried = true },
    { "auth", kind = "word", words = { "require", "prefer", "skip" } },
    { "username", alias = "user" }, { "user" }, { "password" }, { "token" }, { "authzid" },
    { "auth_mechanisms", object = true, carried = true },

@@ -67,9 +67,9 @@ end
 local LISTED_MAX = 16 -- names in a hint
 
 local function all_names(list)
-   if #list > LISTED_MAX then return 'The chapter "Options" of README.md lists all options' end
-   return #list == 1 and "It has only " .. list[1]
-      or "It has " .. table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+   if #list > LISTED_MAX then return 'lua/README.md lists all options' end
+   return #list == 1 and "The only name is " .. list[1]
+      or "The names are " .. table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
 end
 
 local FORM = 'Write each option with its name: { to = "bob@example.net" }'
