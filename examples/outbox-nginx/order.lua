@@ -13,7 +13,8 @@ local outbox = assert(smtp.outbox {
 function order.take()
    ngx.req.read_body()
    local form = ngx.req.get_post_args() or {}
-   local number = tostring(form.number):match "^[1-9][0-9]*$" -- the id must not be that of another order
+   -- Whole numbers only: the id must not be that of another order.
+   local number = tostring(form.number):match "^[1-9][0-9]*$"
    if not number or #number > 15 or type(form.email) ~= "string" then return ngx.exit(400) end
    local id, err = outbox:put({
       from = "Shop <shop@example.org>",

@@ -91,8 +91,6 @@ describe("errors", function()
 end)
 
 describe("the line of a UsageError", function()
-   local safe = require "smtp.safe"
-
    local function line(name, value)
       local t = { host = "mx.example", from = "ann@me.example", to = "bob@there.example", text = "x",
          username = "ann", password = "sesame-5" }

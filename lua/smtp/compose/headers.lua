@@ -54,7 +54,9 @@ local function why_no_uri(uri, one_click)
    end
    local lower = ascii.lower(uri)
    if lower:find("^https://[^/]") or lower:find("^mailto:[^?]") then return nil end
-   if not lower:find("^http://[^/]") then return 'must begin with "https://", "http://" or "mailto:"' end
+   if not lower:find("^http://[^/]") then
+      return 'must begin with "https://", "http://" or "mailto:"'
+   end
    return one_click and "must be https for one_click (RFC 8058 3.1)" or nil
 end
 

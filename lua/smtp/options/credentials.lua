@@ -175,7 +175,9 @@ local function check_pair(t, empty)
    local secret = t.password and "password" or "token"
    local has_name, has_secret = (t.username or "") ~= "", t[secret] ~= nil
    if has_secret and not has_name then refuse_without_name(secret, t.username == "") end
-   if has_name and not has_secret and not has_own_mechanism(t) then refuse_without_secret(t, empty) end
+   if has_name and not has_secret and not has_own_mechanism(t) then
+      refuse_without_secret(t, empty)
+   end
    if not has_name then t.username = nil end
 end
 

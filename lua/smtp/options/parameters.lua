@@ -57,7 +57,9 @@ local function notify(value, option)
       given[word] = nil
    end
    local unknown = next(given)
-   if unknown == "never" then refuse(option, option .. ': "never" goes with no other word', NOTIFY_FORM) end
+   if unknown == "never" then
+      refuse(option, option .. ': "never" goes with no other word', NOTIFY_FORM)
+   end
    if unknown or #parts == 0 then
       check.refuse_value(option, '"never" or a list of "success", "failure" and "delay"',
          unknown or value, NOTIFY_FORM)
