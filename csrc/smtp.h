@@ -604,6 +604,8 @@ unsigned smtp_wants(const struct smtp_session *s);
 struct smtp_text smtp_send_buf(const struct smtp_session *s);
 /** `len` of them were handed to the network for good. */
 void smtp_send_ack(struct smtp_session *s, size_t len);
+/** Could the driver not send all, the last time? Then what is to be sent has waited since that. */
+bool smtp_sent_in_part(const struct smtp_session *s);
 /** Takes bytes from the server, cut anywhere. Without any, the server has closed the connection. */
 void smtp_recv(struct smtp_session *s, const char *data, size_t len);
 /** TLS is on, and the caller content with the peer. `verified`: by certificate and name. */
@@ -660,14 +662,15 @@ void smtp_lockstep(struct smtp_session *s);
 struct smtp_clock {
     double deadline;      /* of the whole conversation */
     double reply_timeout; /* for one reply */
-    double moved;         /* when a command was sent, or a reply heard, last */
+    double moved;         /* when a command or a part of it was sent, or a reply heard, last */
 };
 /** Returns for how many seconds, from `now` on, a driver may wait for the network before it says
  *  that the session is broken: the one rule of time-outs. 0 or less: the time is over. The answer
  *  to the end of a message may take all the time there is, because to give up there leaves the
  *  outcome unknown. QUIT has two seconds, since nothing depends on its answer. So has, within
  *  reply_timeout, what was said after the end of a message once that end was answered: a server
- *  that handles it answers at once. Any other reply has reply_timeout. */
+ *  that handles it answers at once. Any other reply has reply_timeout. So long, a server may also
+ *  take nothing of what is sent: `moved` is when it began to be sent, or a part of it was sent. */
 double smtp_patience(const struct smtp_session *s, const struct smtp_clock *clock, double now);
 /** Returns how many seconds a message of `len` octets may take, SMTP_LEN_UNKNOWN included:
  * `timeout`, and where that is not fixed by the caller, what so many octets need as well. */

@@ -29,6 +29,11 @@ unsigned smtp_wants(const struct smtp_session *s)
     return wants;
 }
 
+bool smtp_sent_in_part(const struct smtp_session *s)
+{
+    return s->sent_in_part;
+}
+
 void smtp_set_grade(struct smtp_session *s, enum smtp_grade grade)
 {
     if (!s->opt.lmtp) s->status.grade = grade;

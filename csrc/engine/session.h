@@ -191,6 +191,7 @@ struct smtp_session {
     struct smtp_transaction *held;   /* the first whose end must not leave yet, or NULL */
     bool out_secret;                 /* the buffer contains a secret */
     bool may_lend;                   /* the piece at hand may be lent */
+    bool sent_in_part;               /* the driver could not send all that was there */
     struct smtp_text lent;           /* octets of a piece, said after those in the buffer */
 
     /* transcript.c: what was said and heard */

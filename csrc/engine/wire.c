@@ -69,6 +69,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
     if (len > sent_max) len = sent_max;
+    s->sent_in_part = len < sent_max;
     bool of_buffer = s->out_at < s->out_len;
     transcript_said(s, len);
     s->sent_len += len;

@@ -34,12 +34,15 @@ static bool send_flight(struct flights *f)
 {
     struct smtp_text out = smtp_send_buf(f->s);
     size_t sent = 0;
-    f->clock.moved = flights_now();
-    const char *word =
-        f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, f->clock.moved), &sent);
+    double moment = flights_now();
+    if (!smtp_sent_in_part(f->s)) f->clock.moved = moment;
+    const char *word = f->io->send(f->io->socket, out.data, out.len, timeout_ms(f, moment), &sent);
     smtp_send_ack(f->s, sent);
+    if (word == NULL && sent == out.len) return true;
     f->again = is(word, "again");
-    return word == NULL && sent == out.len;
+    if (sent == 0) return false;
+    moment = f->clock.moved = flights_now();
+    return is(word, "timeout") && timeout_ms(f, moment) > 0;
 }
 
 static bool receive_flight(struct flights *f)

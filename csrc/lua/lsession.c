@@ -83,12 +83,16 @@ static int session_wants(lua_State *L)
     return 1;
 }
 
-/** session:output() -> the bytes to send. They count as sent only by session:sent(n). */
+/** session:output() -> the bytes to send; true where not all could be sent the last time. They
+ * count as sent only by session:sent(n). */
 static int session_output(lua_State *L)
 {
-    struct smtp_text out = smtp_send_buf(to_session(L));
+    const struct smtp_session *s = to_session(L);
+    struct smtp_text out = smtp_send_buf(s);
     lua_pushlstring(L, out.data, out.len);
-    return 1;
+    if (!smtp_sent_in_part(s)) return 1;
+    lua_pushboolean(L, 1);
+    return 2;
 }
 
 /** session:octets() -> how many octets of messages have left in this session */

@@ -93,8 +93,8 @@
 ---@field timeout? number|string
 --- Seconds to look up the name and to connect, within `timeout`; at most 300. Default: 15.
 ---@field connect_timeout? number|string
---- Seconds to wait for a reply, within `timeout`; at most 900. The reply to the end of the message
---- may take all the time that is left. Default: 60.
+--- Seconds to wait for a reply, or for the server to take more of what is sent, within `timeout`; at
+--- most 900. The reply to the end of the message may take all the time that is left. Default: 60.
 ---@field reply_timeout? number|string
 ---@field source_address? string  The local address to connect from.
 --- How many commands may leave before their replies have arrived (RFC 2920): `"safe"` sends the

@@ -1,6 +1,9 @@
 local core = require "smtp.core"
 local peer = require "spec.tools.peer"
+local server = require "spec.tools.server"
+local smtp = require "smtp.safe"
 local sockets = require "spec.tools.sockets"
+local talk = require "spec.tools.talk"
 
 local greet_and, send = sockets.greet_and, sockets.send
 
@@ -37,5 +40,94 @@ describe("time", function()
       assert(send(other.port))
       assert.truthy(core.now() - started < 20) -- and not as long as reply_timeout
       other.finish()
+   end)
+end)
+
+describe("a server that stops reading", function()
+   if package.loaded.ngx then return end -- it has its own sockets
+
+   local text = (("x"):rep(70) .. "\r\n"):rep(120000) -- more than the kernel keeps for both ends
+
+   -- Takes the envelopes of some connections, and nothing more until one more connection comes.
+   local function start(count)
+      return peer.start(([[
+         local open = {}
+         for i = 1, %d do
+            local sock = accept()
+            open[i] = sock
+            sock:send("220 hi\r\n")
+            for _, reply in ipairs { "250 mx", "250 ok", "250 ok", "354 go" } do
+               line(sock)
+               sock:send(reply .. "\r\n")
+            end
+            heard = ""
+         end
+         accept()]]):format(count))
+   end
+
+   local function check(err, took)
+      assert.same({ "timeout", "body", "no" }, { err.kind, err.stage, err.sent }, tostring(err))
+      assert.is_true(took < 6, took)
+   end
+
+   local function stop(other)
+      local sock = require("smtp.socket").new()
+      assert(sock:connect("127.0.0.1", other.port))
+      sock:close()
+      other.finish()
+   end
+
+   for how, observe in pairs { ["in C"] = false, ["in Lua"] = function() end } do
+      local options = { host = "127.0.0.1", tls = "skip", domain = "me.example", timeout = 8, reply_timeout = 0.3,
+         observe = observe or nil }
+
+      it("has reply_timeout, where this thread waits " .. how, function()
+         local other, began = start(1), core.now()
+         options.port = other.port
+         local all = talk.message(options)
+         all.raw = text
+         local _, err = smtp.send(all)
+         local took = core.now() - began
+         stop(other)
+         check(err, took)
+      end)
+
+      it("has reply_timeout, where others wait as well " .. how, function()
+         local other, began = start(2), core.now()
+         options.port = other.port
+         local messages = {}
+         for i = 1, 2 do messages[i] = { from = "a@b.example", to = "c@d.example", raw = text } end
+         local summary = smtp.send_many(options, messages, { connections = 2 })
+         local took = core.now() - began
+         stop(other)
+         for i = 1, 2 do check(summary.results[i], took) end
+      end)
+   end
+end)
+
+-- A message to a server, of whose writes each takes so many octets and no more in time.
+local function send_slowly(portion)
+   local slow = server.new {}
+   local send_all = slow.send
+   function slow:send(data)
+      if #data <= portion then return send_all(self, data) end
+      if portion > 0 then assert.equal(portion, send_all(self, data:sub(1, portion))) end
+      return nil, "timeout", "", portion
+   end
+   local receipt, err = smtp.send(talk.message { transport = slow, domain = "me.example", tls = "skip",
+      raw = ("x"):rep(70) .. "\r\n" })
+   return receipt, err, slow
+end
+
+describe("a server that takes little at a time", function()
+   it("is only slow", function()
+      local receipt, err, slow = send_slowly(20)
+      assert(receipt, tostring(err))
+      assert.equal(1, #slow.taken)
+   end)
+
+   it("is not waited for where it takes nothing", function()
+      local _, err = send_slowly(0)
+      assert.same({ "timeout", "ehlo", "no" }, { err.kind, err.stage, err.sent })
    end)
 end)

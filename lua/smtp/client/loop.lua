@@ -111,14 +111,23 @@ function doing.recv(conversation)
    end
 end
 
-function doing.send(conversation)
-   local bytes = conversation.session:output()
+-- Bytes were sent, not all that were to be. -> may the rest be sent, because a server that takes
+-- something in time is only slow?
+local function moves(conversation, why)
    conversation.moved = now()
+   return why == "timeout" and patience(conversation) > 0
+end
+
+function doing.send(conversation)
+   local bytes, goes_on = conversation.session:output()
+   if not goes_on then conversation.moved = now() end
    set_patience(conversation)
    local count, why, text, partly = conversation.sock:send(bytes)
    if why == "again" then count = partly or 0 end
    -- A transport that cannot tell how much has left may have sent all of it.
-   sent(conversation, count or partly or #bytes)
+   local left = count or partly or #bytes
+   sent(conversation, left)
+   if left > 0 and left < #bytes and moves(conversation, why) then return end
    if count == nil then
       drain(conversation) -- the kernel may still hold what the server said before it hung up
       lost(conversation, why, text)
