@@ -55,7 +55,13 @@ static void give(lua_State *L, struct works *works, void *memory)
 
 void session_work(lua_State *L, struct smtp_session *s)
 {
-    if (!smtp_session_works(s)) smtp_session_work(s, take(L, session_extra(s)->works), BUFFER_LEN);
+    if (smtp_session_works(s)) return;
+    struct works *works = session_extra(s)->works;
+    void *memory = take(L, works);
+    if (smtp_session_works(s)) /* by a finalizer that ran meanwhile */
+        give(L, works, memory);
+    else
+        smtp_session_work(s, memory, BUFFER_LEN);
 }
 
 void session_rest(lua_State *L, struct smtp_session *s)

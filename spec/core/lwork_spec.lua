@@ -54,6 +54,34 @@ describe("working memory", function()
       assert.is_true(each < 50, each)
    end)
 
+   it("is not taken twice where a finalizer uses the session meanwhile", function()
+      if _VERSION == "Lua 5.1" then return end -- tables have none
+      local known, pause = pcall(collectgarbage, "setpause", 10) -- Lua 5.5 does not know these
+      local multiplier = known and collectgarbage("setstepmul", 1000)
+      local inside, met, all, session = false, 0, {}, nil
+      local function watch()
+         setmetatable({}, { __gc = function()
+            if inside and session:wants() == "ready" then
+               met = met + 1
+               session:ask("noop")
+            end
+         end })
+      end
+      for i = 1, 400 do
+         session = sessions.open()
+         all[i % 20 + 1] = busy() -- so that there is no spare one
+         watch()
+         inside = true
+         session:quit()
+         inside = false
+         local said = sessions.said(session)
+         assert.is_true(said == "QUIT\r\n" or said == "NOOP\r\n", said)
+      end
+      if known then collectgarbage("setpause", pause) end
+      if known then collectgarbage("setstepmul", multiplier) end
+      assert.is_true(met > 0 or _VERSION ~= "Lua 5.4")
+   end)
+
    it("is had again by a session that the collector has ended", function()
       for _, session in ipairs { sessions.open(), busy() } do
          debug.getmetatable(session).__gc(session)
