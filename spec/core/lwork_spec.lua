@@ -76,6 +76,7 @@ describe("working memory", function()
       end
       if known then collectgarbage("setpause", pause) end
       if known then collectgarbage("setstepmul", multiplier) end
+      assert.equal(20, #all)
    end)
 
    it("is had again by a session that the collector has ended", function()
