@@ -72,6 +72,7 @@ local function new(options)
       link = link.new { connect = options.connect, on_warning = options.on_warning,
          replicas = options.replicas or 0, replicas_timeout = options.replicas_timeout or 1 },
       newest = 0,                                          -- number of a message that was put
+      newest_keys = {},                                    -- those of the newest outbox
       steps = setmetatable({}, { __mode = "k" }) }, Store) -- names of results
 end
 

@@ -38,10 +38,8 @@ end
 -- What a script gets of a new message.
 local function values_of(record, number, put, old, state, due)
    return { member(number), put, record.id, old, state, text(due), text(record.since),
-      "number", text(number), "claim", "0", "created", text(record.created), "attempts", "0",
-      "size", text(record.size), "facts", record.facts, "recipients", record.recipients,
-      "addresses", record.addresses, "ending", "", "history", "",
-      unpack(state == "arriving" and { "is_long", "1" } or { "body", record.body }) }
+      text(record.created), text(record.size), record.facts, record.recipients, record.addresses,
+      state ~= "arriving" and record.body or nil }
 end
 
 -- The number of a new message: by the second in which it is put, and larger than the newest one of

@@ -14,7 +14,12 @@ local methods = {}
 
 -- The keys of an outbox, in a list that the caller may add to.
 function methods:keys_of(outbox)
-   return keys.of_outbox(self.prefix, outbox)
+   local newest = self.newest_keys
+   if newest.outbox ~= outbox then
+      newest = { outbox = outbox, list = keys.of_outbox(self.prefix, outbox) }
+      self.newest_keys = newest
+   end
+   return { unpack(newest.list) }
 end
 
 -- The records of these messages, without bodies. Those that have been removed are left out.

@@ -35,7 +35,8 @@ end
 -- -> 1; 0: there is one with this id; 2: the number has been used; or the number of one with this
 -- id of which only a part has arrived, to be given as `old`.
 scripts.put = BEGIN .. [[
-local number, put, id, old, state, due, since = unpack(ARGV, 1, 7)
+local number, put, id, old, state, due, since, created, size, facts, recipients, addresses,
+   body = unpack(ARGV)
 local at = call('ZSCORE', ids, id)
 local former = at and ('%016.0f'):format(at) or ''
 local is_own = former == number and call('HGET', KEYS[12], 'put') == put
@@ -48,7 +49,9 @@ end
 if former ~= old then return former ~= '' and former or 2 end
 if call('EXISTS', KEYS[12]) == 1 then return 2 end
 call('HSET', KEYS[12], 'put', put, 'id', id, 'state', state, 'due', due, 'since', since,
-   unpack(ARGV, 8))
+   'number', ('%.0f'):format(number), 'claim', '0', 'created', created, 'attempts', '0',
+   'size', size, 'facts', facts, 'recipients', recipients, 'addresses', addresses, 'ending', '',
+   'history', '', body and 'body' or 'is_long', body or '1')
 call('ZADD', sets[state], due, number)
 call('ZADD', ids, ('%.0f'):format(number), id)
 if state == 'queued' then call('ZADD', ages, since, number) end
