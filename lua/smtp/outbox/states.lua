@@ -53,12 +53,13 @@ function states.new_claim()
 end
 
 local function cut(text)
-   return text and errors.cut(text, TEXT_MAX, "…")
+   if not text or #text <= TEXT_MAX then return text end
+   return errors.cut(text, TEXT_MAX, "…")
 end
 
--- What store:commit takes. The runner adds the receipt or the error to it.
-local function result(record, list, due, history)
-   return { number = record.number, claim = record.claim, state = states.of(list), due = due,
+-- What store:commit takes; `state`: of the list. The runner adds the receipt or the error to it.
+local function result(record, list, state, due, history)
+   return { number = record.number, claim = record.claim, state = state, due = due,
       recipients = encoding.encode(list), list = list, attempts = record.attempts,
       history = history, record = record }
 end
@@ -70,7 +71,7 @@ end
 ---@param event? table     for the history
 ---@return table result
 function states.changed(record, list, due, event)
-   local own = result(record, list, due, event and encoding.encode(event) or "")
+   local own = result(record, list, states.of(list), due, event and encoding.encode(event) or "")
    own.from, own.new_claim = record.state, states.new_claim()
    return own
 end
@@ -160,9 +161,13 @@ end
 -- One attempt, for the history.
 local function event_of(now, receipt, err)
    local reply = receipt and receipt.reply or err
-   return encoding.fields("time", now, "server", server_of(receipt and receipt.server or err),
-      "code", reply.code, "enhanced", reply.enhanced, "text", cut(reply.text),
-      "kind", err and err.kind, "reason", err and err.reason, "what", err and cut(err.what))
+   local server, text = server_of(receipt and receipt.server or err), cut(reply.text)
+   if not err then
+      return encoding.fields("time", now, "server", server, "code", reply.code, "enhanced",
+         reply.enhanced, "text", text)
+   end
+   return encoding.fields("time", now, "server", server, "code", err.code, "enhanced", err.enhanced,
+      "text", text, "kind", err.kind, "reason", err.reason, "what", cut(err.what))
 end
 
 -- When the open recipients are tried again; gives them up if the message is too old.
@@ -197,9 +202,12 @@ function states.after_attempt(record, receipt, err, settings, now)
       local one = list[open and open[i] or i]
       if note_verdict(one, verdicts[i], err, settings.resend) then hurry = true end
    end
-   local due = now
-   if states.of(list) == "queued" then due = next_due(record, list, settings, hurry, now) end
-   local own = result(record, list, due, event_of(now, receipt, err))
+   local state, due = states.of(list), now
+   if state == "queued" then
+      due = next_due(record, list, settings, hurry, now) -- which may give it up
+      state = states.of(list)
+   end
+   local own = result(record, list, state, due, event_of(now, receipt, err))
    own.attempts = own.attempts + 1
    return own
 end
@@ -217,8 +225,8 @@ end
 function states.expired(record, why, now)
    local list = list_of(record)
    expire(list, why)
-   return result(record, list, now, encoding.fields("time", now, "reason", "expired", "what",
-      cut(why)))
+   return result(record, list, states.of(list), now, encoding.fields("time", now, "reason",
+      "expired", "what", cut(why)))
 end
 
 -- ---- decisions ----
