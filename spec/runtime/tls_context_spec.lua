@@ -32,6 +32,24 @@ describe("the files of TLS", function()
    end)
 end)
 
+describe("the stamp of the files of TLS", function()
+   for _, option in ipairs { "tls_ca_file", "tls_cert", "tls_key" } do
+      it("changes with " .. option .. ", be it that it is missing", function()
+         local server = { tls_ca_file = os.tmpname(), tls_cert = os.tmpname(), tls_key = os.tmpname() }
+         local before = tls_context.stamp(server)
+         assert.equal(before, tls_context.stamp(server))
+         command.write(server[option], "more")
+         local after = tls_context.stamp(server)
+         os.remove(server[option])
+         local missing = tls_context.stamp(server)
+         for _, path in pairs(server) do os.remove(path) end
+         assert.not_equal(before, after)
+         assert.not_equal(after, missing)
+         assert.not_equal(before, missing)
+      end)
+   end
+end)
+
 -- A file with the CA of the specs that no other settings name: none of them were forgotten in the last minute.
 local function own_ca()
    local path = os.tmpname()

@@ -31,9 +31,10 @@ end
 ---@param state string   `tls` of session:facts()
 ---@return table
 function receipt.tls(conv, state)
-   local tls = { state = state }
-   for name, value in next, conv.tls or {} do tls[name] = value end
-   return tls
+   local tls = conv.tls
+   if not tls then return { state = state } end
+   return { state = state, version = tls.version, cipher = tls.cipher, verified = tls.verified,
+      resumed = tls.resumed }
 end
 
 --- What all receipts of a connection share: auth, tls, capabilities, server. For receipt.used:

@@ -8,19 +8,18 @@ local system = require "smtp.ground.resources"
 
 local tls_context = {}
 
-local stamped = { "tls_ca_file", "tls_cert", "tls_key" }
+local function file_stamp(path)
+   local _, stamp = core.file(path)
+   return stamp -- or why there is none
+end
 
 --- A text that changes when one of the certificate files in the options does: certificates are
 -- renewed.
 ---@return string
 function tls_context.stamp(server)
-   local stamp = ""
-   for i = 1, #stamped do
-      local path = server[stamped[i]]
-      local found = path and select(2, core.file(path))
-      if found then stamp = stamp .. found .. "\n" end
-   end
-   return stamp
+   local stamp = server.tls_ca_file and file_stamp(server.tls_ca_file) or ""
+   if not server.tls_cert then return stamp end
+   return table.concat({ stamp, file_stamp(server.tls_cert), file_stamp(server.tls_key) }, "\n")
 end
 
 -- One TLS context per configuration, as long as its files are the same: making one costs more than
