@@ -29,13 +29,16 @@ static void put_character(char *out, const char *data, size_t width)
         out[i] = *c == '\t' ? ' ' : hidden ? '?' : data[i];
 }
 
-/* Copies letters from the beginning, most of what there is, eight at a time. Returns how many. */
+/* Copies letters from the beginning, most of what there is, eight at a time where there are so
+ * many. Returns how many. */
 static size_t copy_letters(char *out, size_t out_max, const char *data, size_t len)
 {
     size_t at = 0;
     if (len > out_max) len = out_max;
     for (; len - at >= 8 && octets_printable(octets_at(data + at)) == OCTETS(0x80); at += 8)
         memmove(out + at, data + at, 8);
+    for (; at < len && data[at] >= ' ' && data[at] <= '~'; at++)
+        out[at] = data[at];
     return at;
 }
 
