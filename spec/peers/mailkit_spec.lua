@@ -1,9 +1,9 @@
 -- What the tests of MailKit's SMTP client and its stream show: the names are those of its test methods. Most of them
--- exist
--- twice there, with and without async.
+-- exist twice there, with and without async.
 local core = require "smtp.core"
 local peers = require "spec.tools.peers"
 local safe = require "smtp.safe"
+local servers = require "smtp.options.server"
 local talk = require "spec.tools.talk"
 
 local PASSWORD = "sesame-mailkit"
@@ -127,7 +127,69 @@ peers.rows("MailKit, the session", {
       end },
 })
 
+peers.rows("MailKit, arguments", {
+   { "TestArgumentExceptions: an empty host", { host = "" }, nil, { kind = "usage", option = "host" } },
+   { "TestArgumentExceptions: no port", { port = -1 }, nil, { kind = "usage", option = "port" } },
+   { "TestArgumentExceptions: no recipients", { to = {} }, nil, { kind = "usage", option = "to" } },
+   { "TestArgumentExceptions: a user without a password", { username = "username" }, nil,
+      { kind = "usage", option = "password" } },
+})
+
+describe("MailKit, arguments", function()
+   local function connect(commands)
+      return assert(safe.connect(talk.options({ from = false, to = false, raw = false },
+         talk.peer(script("<opens>\n" .. commands)))))
+   end
+
+   it("TestArgumentExceptions: VRFY with nothing, and with two lines", function()
+      local conn = connect "<bye>"
+      for _, argument in ipairs { "", "line1\r\nline2" } do
+         local _, err = conn:verify(argument)
+         assert.same({ "usage", "address" }, { err.kind, err.option })
+      end
+      conn:quit()
+   end)
+
+   it("TestInvalidStateExceptions: what is not connected can only be closed", function()
+      local conn = connect "<bye>"
+      conn:quit()
+      for _, name in ipairs { "send", "noop", "reset" } do
+         local _, err = conn[name](conn, { from = "sender@example.com", to = "recipient@example.com", text = "x" })
+         assert.equal("usage", err.kind, name)
+      end
+      assert.equal("usage", select(2, conn:verify "user@example.com").kind)
+      assert.is_true(conn:close())
+   end)
+
+   -- The ports are MailKit's. Without a word for TLS it is required here, where MailKit takes it if it is there.
+   for tls, expected in pairs { skip = { 25, 25, 465 }, implicit = { 465, 25, 465 }, require = { 25, 25, 465 },
+      prefer = { 25, 25, 465 }, none = { 25, 25, 465, words = { "require", "require", "implicit" } } } do
+      it("TestComputeDefaultValues: " .. tls, function()
+         for i, port in ipairs { false, 25, 465 } do
+            local server = servers.new { host = "smtp.skyfall.net", port = port or nil,
+               tls = tls ~= "none" and tls or nil }
+            assert.equal(expected[i], server.port)
+            assert.equal(expected.words and expected.words[i] or tls, server.tls)
+         end
+      end)
+   end
+end)
+
 peers.rows("MailKit, AUTH", {
+   { "TestSaslAuthentication: LOGIN, where that is named", login { auth_mechanisms = "LOGIN" }, script [[
+      <opens>
+      C: AUTH LOGIN
+      <challenge Username:>
+      <answer username>
+      <challenge Password:>
+      <answer sesame-mailkit>
+      S: 235 2.7.0 ok
+      <mail  SIZE=20>
+      <rcpt>
+      <data>
+      S: 250 ok
+      <bye>
+   ]], ACCEPTED },
    { "TestSaslInitialResponse", login(),
       script "<opens>\n<plain>\nS: 235 2.7.0 ok\n<mail  SIZE=20>\n<rcpt>\n<data>\nS: 250 ok\n<bye>",
       ACCEPTED },
