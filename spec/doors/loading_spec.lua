@@ -280,6 +280,25 @@ describe('require "smtp.preload"', function()
    end)
 end)
 
+describe("the advice to load all at the start", function()
+   local function hint_after(name)
+      return run(([[
+         require %q
+         local _, err = require("smtp.ground.resources").loader "smtp.absent" ()
+         print(err.kind, err.hint)
+      ]]):format(name))
+   end
+
+   it("is for programs that have not done so", function()
+      assert.matches('^system\t.*require "smtp%.preload"\n$', hint_after "smtp")
+      assert.equal("system\tnil\n", hint_after "smtp.preload")
+   end)
+
+   it("is not for users of the command", function()
+      assert.equal("system\tnil\n", hint_after "smtp.cli.main")
+   end)
+end)
+
 describe("explanations that cannot be read", function()
    local shown = [[
       local function show(err)

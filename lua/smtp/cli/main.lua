@@ -9,6 +9,8 @@ local system = require "smtp.ground.resources"
 
 local load_failure = system.loader "smtp.cli.failure"
 
+system.forget_preload() -- the program is not the caller's
+
 local FAILED, LATER = 70, 75 -- sysexits.h: EX_SOFTWARE, EX_TEMPFAIL
 
 -- -> exit status

@@ -79,14 +79,19 @@ local function note(name)
    late[#late + 1] = name
 end
 
-local PRELOAD_HINT = "A program that changes its root or is upgraded while it runs can load all "
+local preload_hint = "A program that changes its root or is upgraded while it runs can load all "
    .. "modules at its start: require \"smtp.preload\""
 
 -- -> the module | nil, a SystemError
 local function loaded(name)
    local module, why, lack = system.load(name)
    if module then return module end
-   return nil, system.error(why, lack and system.LACK_HINT or PRELOAD_HINT)
+   return nil, system.error(why, lack and system.LACK_HINT or preload_hint)
+end
+
+--- The program cannot load more of this library at its start: no error says that it can.
+function system.forget_preload()
+   preload_hint = nil
 end
 
 --- A module of this library that is loaded when something needs it: a function that returns it.
@@ -117,6 +122,7 @@ function system.load_late()
       system.load(late[i])
       i = i + 1
    end
+   system.forget_preload()
 end
 
 --- The module smtp.crypto. It is loaded only when a mechanism or a signature needs it, because it
