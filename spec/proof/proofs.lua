@@ -1,6 +1,6 @@
 --- What this library promises, and what shows that. Each proof is { name, promise, how, command, pattern }: the
 -- command fails where the promise is broken, and `pattern` finds how many cases its output reports (nil: the specs that
--- ran, and what they have passed to spec.tools.tally). `minutes`: about how long it takes, where that is more than one.
+-- ran, and what they have passed to spec.tools.tally).
 
 local specs = "busted --lua=lua5.4 --helper=spec/tools/recorder.lua -o plainTerminal -p _spec "
 
@@ -15,7 +15,7 @@ return {
       .. "spec/socket/certificate_spec.lua spec/socket/tls_spec.lua spec/diagnosis/tls_spec.lua" },
    { "cuts", "Wherever a connection ends, the receipt or the error says what happened.",
       "every byte of the dialogue, in both directions; many messages over connections that break",
-      "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua", minutes = 3 },
+      "SEEDS=2000 " .. specs .. "spec/client/cut_spec.lua spec/client/many_cut_spec.lua spec/client/eager_spec.lua" },
    { "splits", "How replies arrive, in pieces or together, does not matter.",
       "each dialogue whole and byte by byte", specs .. "spec/protocol" },
    { "floods", "A peer that sends without end, or slowly, takes no memory and no more time than was given.",
@@ -25,33 +25,33 @@ return {
       "line ends and controls in each option of text; all short bodies",
       "EXHAUST=10 " .. specs .. "spec/compose/injection_spec.lua spec/exhaust spec/core/arguments_spec.lua" },
    { "fuzz", "No input makes a parser use memory that is not its own, hang, or differ from its model.",
-      "libFuzzer with ASan and UBSan; parsers, whole dialogues", "spec/fuzz/run 3000000", "([%d]+) inputs", minutes = 12 },
+      "libFuzzer with ASan and UBSan; parsers, whole dialogues", "spec/fuzz/run 3000000", "([%d]+) inputs" },
    { "options", "No option, of whatever type and value, raises, injects, or changes the caller's table.",
       "random tables of options for each door, beside a server that knows the grammar of commands; parsers in Lua",
-      "CASES=50000 " .. specs .. "spec/fuzz", minutes = 10 },
+      "CASES=50000 " .. specs .. "spec/fuzz" },
    { "peers", "It does what the tests of other libraries expect, or differs on purpose.",
       "curl, nodemailer, smtplib, MailKit, NO STARTTLS, MimeKit, dkimpy", specs .. "spec/peers" },
    { "ending", "A program that is killed knows whether it may have sent the end of a message.",
-      "SIGKILL after each byte", "KILLS=1 " .. specs .. "spec/live/ending_spec.lua", minutes = 10 },
+      "SIGKILL after each byte", "KILLS=1 " .. specs .. "spec/live/ending_spec.lua" },
    { "crashes", "A message that outbox:put has accepted is sent once, or has failed, or is in doubt.",
       "SIGKILL and power loss at each statement of the store and bytes of the dialogue",
-      "KILLS=3 " .. specs .. "spec/live/outbox_crash_spec.lua", minutes = 20 },
+      "KILLS=3 " .. specs .. "spec/live/outbox_crash_spec.lua" },
    { "failing", "On a machine that fails, what a send returns is true, and the next one works.",
       "each errno of each system call, allocations of C and Lua, interrupted calls, single bytes, another time of day",
       "FAILING=40 " .. specs .. "spec/failing spec/ground/resources_spec.lua spec/live/outbox_disk_spec.lua "
-      .. "spec/runtime/kept_socket_spec.lua", minutes = 30 },
+      .. "spec/runtime/kept_socket_spec.lua" },
    { "secrets", "No secret is in an error, a trace or a log, nor in memory of C after its use.",
-      "all specs, whose output is searched for all passwords", specs .. "$(.ci/specs)", minutes = 4 },
+      "all specs, whose output is searched for all passwords", specs .. "$(.ci/specs)" },
    { "servers", "It works with the servers that people run.",
       "the same cases at twelve servers; Postfix, Exim, Dovecot, Haraka, OpenDKIM and GNU SASL in depth",
-      "MATRIX=all " .. specs .. "spec/live", minutes = 8 },
+      "MATRIX=all " .. specs .. "spec/live" },
    { "hosts", "A message does not block the event loop that it is sent in.",
       "cqueues, lua-http, luv, Neovim, copas, Prosody, HAProxy and Apache: ticks, certificates, drips, 200 at once",
-      "spec/hosts/run", minutes = 6 },
+      "spec/hosts/run" },
    { "coverage", "The specs run every line, or a list says why they cannot.",
-      "a line hook of Lua, gcov, spec/coverage/missed", "spec/coverage/run", "(%d+) of them have run", minutes = 42 },
+      "a line hook of Lua, gcov, spec/coverage/missed", "spec/coverage/run", "(%d+) of them have run" },
    { "mutants", "The specs find faults.", "300 places of the code are changed, one at a time",
-      "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes", minutes = 40 },
+      "MUTANTS=300 SEED=1 spec/mutants/run", "(%d+) changes" },
    { "build", "A build has the same bytes in any folder, and is hardened.",
       "two builds in different folders; RELRO, early binding, stack protector", "spec/proof/build", "(%d+) objects" },
 }

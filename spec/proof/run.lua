@@ -1,5 +1,5 @@
 --- Runs the proofs of spec/proof/proofs.lua, all or those that PROOF names, two at a time, and prints a row for each.
---- `lua5.4 spec/proof/run.lua NAME` runs one.
+--- `lua5.4 spec/proof/run.lua NAME …` runs these, one by one.
 
 local proofs = require "spec.proof.proofs"
 
@@ -38,30 +38,50 @@ local function run(proof)
    return failures == 0
 end
 
--- -> the proofs of these names
-local function named(names)
-   local by_name, list = {}, {}
-   for _, proof in ipairs(proofs) do by_name[proof[1]] = proof end
-   for name in names:gmatch "%S+" do
-      if not by_name[name] then
+-- -> a list of the names of all proofs, or of those in the text; its keys are the names, too
+local function named(text)
+   local known, list = {}, {}
+   for i, proof in ipairs(proofs) do
+      known[proof[1]] = proof
+      if not text then list[i] = proof[1] end
+   end
+   for name in (text or ""):gmatch "%S+" do
+      if not known[name] then
          print("There is no such proof: " .. name)
          os.exit(false)
       end
-      list[#list + 1] = by_name[name]
+      list[#list + 1] = name
    end
+   for _, name in ipairs(list) do list[name] = known[name] end
    return list
 end
 
-os.execute("mkdir -p " .. FOLDER)
-if arg[1] then os.exit(run(named(arg[1])[1])) end
+-- The long ones begin first, so that both processors end at about the same time. The changes of `mutants` need to know
+-- what `coverage` finds out.
+local LINES = { "coverage mutants", "failing", "crashes", "fuzz", "options", "ending", "secrets", "servers", "hosts" }
 
--- The longest begin first, so that both processors end at about the same time.
-local wanted = os.getenv "PROOF"
-local chosen = wanted and named(wanted) or proofs
-table.sort(chosen, function(a, b) return (a.minutes or 0) > (b.minutes or 0) end)
+local function lines(chosen)
+   local list = {}
+   local function take(names)
+      local line = {}
+      for name in names:gmatch "%S+" do
+         if chosen[name] then line[#line + 1] = name end
+         chosen[name] = nil
+      end
+      if line[1] then list[#list + 1] = table.concat(line, " ") end
+   end
+   for _, names in ipairs(LINES) do take(names) end
+   for _, name in ipairs(chosen) do take(name) end
+   return table.concat(list, "\n")
+end
+
+os.execute("mkdir -p " .. FOLDER)
+if arg[1] then
+   local all_well = true
+   for _, name in ipairs(arg) do all_well = run(named(name)[name]) and all_well end
+   os.exit(all_well)
+end
+local each = lines(named(os.getenv "PROOF"))
 print(("%-9s %9s %8s %7s  %s"):format("proof", "cases", "failures", "seconds", "promise"))
 io.stdout:flush()
-local names = {}
-for i, proof in ipairs(chosen) do names[i] = proof[1] end
-local run_each = "printf '%%s\\n' %s | xargs -n 1 -P 2 lua5.4 spec/proof/run.lua"
-os.exit(os.execute(run_each:format(table.concat(names, " "))))
+os.exit(each ~= "" and os.execute("echo '" .. each .. "' | xargs -L 1 -P 2 lua5.4 spec/proof/run.lua") == true)
