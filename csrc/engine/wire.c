@@ -62,14 +62,13 @@ void wire_wipe(struct smtp_session *s)
 {
     if (s->out_secret) wipe(s->out, s->out_len);
     s->out_at = s->out_len = 0;
-    s->out_secret = false;
+    s->out_secret = s->sent_in_part = false;
 }
 
 void smtp_send_ack(struct smtp_session *s, size_t len)
 {
     size_t sent_max = smtp_send_buf(s).len;
     if (len > sent_max) len = sent_max;
-    s->sent_in_part = len < sent_max;
     bool of_buffer = s->out_at < s->out_len;
     transcript_said(s, len);
     s->sent_len += len;
@@ -83,6 +82,7 @@ void smtp_send_ack(struct smtp_session *s, size_t len)
         s->out_at = 0;
     }
     if (!of_buffer && s->lent.len > 0) ack_lent(s, len);
+    s->sent_in_part = len < sent_max;
     dialogue_go_on(s);
 }
 
