@@ -44,52 +44,6 @@ local function ended(sentence)
    return sentence:find("[.!?]$") and sentence or sentence .. "."
 end
 
-local NAMED_MAX = 3 -- recipients in the line
-local REPLY_MAX = 120 -- bytes of the server's words about each of them
-
-local function refusal(one)
-   local text = errors.cut(one.text or "", REPLY_MAX, "…")
-   local enhanced = one.enhanced and " " .. one.enhanced or ""
-   return one.address .. ": " .. one.code .. enhanced .. (text ~= "" and " " .. text or "")
-end
-
--- Refused recipients with replies; is any of these another reply than the error's?
-local function refusals(err)
-   local list, differ = {}, false
-   for _, one in ipairs(err.recipients or {}) do
-      if one.code and (one.state == "refused" or one.state == "deferred") then
-         list[#list + 1] = one
-         differ = differ or one.code ~= err.code or one.text ~= err.text
-      end
-   end
-   return list, differ
-end
-
--- At most three, then how many more.
-local function shorten(list, show)
-   local named = {}
-   for i = 1, math.min(#list, NAMED_MAX) do named[i] = show(list[i]) end
-   if #list > NAMED_MAX then named[#named + 1] = ("and %d more"):format(#list - NAMED_MAX) end
-   return table.concat(named, "; ")
-end
-
-local function address_of(one)
-   return one.address
-end
-
-local names_recipients = { recipients_refused = true, data_refused = true }
-
--- "a@x.example: 550 5.1.1 who?; b@x.example: 451 later; …; and 2 more", or the addresses alone if
--- all have the reply of the error. -> the text, "" where it says nothing new; does a reply differ?
-local function refused(err)
-   if not names_recipients[err.kind] then return "" end
-   local list, differ = refusals(err)
-   if differ then return shorten(list, refusal), true end
-   if #list == 0 or err.kind == "data_refused" then return "" end
-   if #list == 1 and (err.what or ""):find(list[1].address, 1, true) then return "" end
-   return shorten(list, address_of)
-end
-
 --- What the server said, as the end of a sentence: " (554 5.7.1): no"; "" where it said nothing.
 ---@param err smtp.Error
 ---@return string
@@ -101,11 +55,18 @@ function errors.reply(err)
    return err.text and err.text ~= "" and said .. ": " .. err.text or said
 end
 
+local has_recipients = { recipients_refused = true, data_refused = true }
+
+-- What the server said to refused recipients. nil: nothing else than the reply of the error. That
+-- reply has to do if the module cannot be read now.
+local function refusals_of(err)
+   local ok, refusals = pcall(require, "smtp.ground.refusals")
+   return ok and refusals.of(err) or nil
+end
+
 --- One line for a log: what was attempted, where, what the server said, what to change.
 local function line(err)
-   local list, differ = refused(err)
-   local said = differ and ": " .. list or errors.reply(err)
-   if list ~= "" and not differ then said = ("%s [%s]"):format(said, list) end
+   local said = has_recipients[err.kind] and refusals_of(err) or errors.reply(err)
    local hint = err.hint and " " .. ended(err.hint) or ""
    local what = errors.cut(err.what or err.kind, SHOWN_MAX, "… [cut]")
    return printable("smtp: " .. ended(what .. said) .. hint)
@@ -122,11 +83,19 @@ local function add_class(name, kind, parent)
    errors.classes[name], by_kind[kind] = class, class
 end
 
+local word_of = {}
+for upper, lower in next, ascii.lower_of do word_of[upper] = "_" .. lower end
+
+-- "TlsRequiredError" -> "tls_required"
+local function kind_of(name)
+   local words = name:sub(1, -1 - #"Error"):gsub("[A-Z]", word_of)
+   return words:sub(2)
+end
+
 add_class("Error", "error")
 for _, family in ipairs(tree) do
    for i = 2, #family do
-      local kind = family[i]:gsub("Error$", ""):gsub("([a-z])([A-Z])", "%1_%2")
-      add_class(family[i], ascii.lower(kind), errors.classes[family[1]])
+      add_class(family[i], kind_of(family[i]), errors.classes[family[1]])
    end
 end
 

@@ -141,9 +141,10 @@ describe('require "smtp"', function()
          for name in pairs(package.loaded) do
             if type(name) == "string" and name:find "^smtp" then package.loaded[name] = nil end
          end
+         local exit = os.exit
          os.exit = function(status)
             print(status, loaded())
-            io.stdout:flush()
+            exit(0, true)
          end
          arg = { [0] = "lua-smtp", "send", "-f", t.from, "-t", t.to, "-s", "Hi", "--text", "Hello", "--host", t.host,
             "--port", tostring(port), "--tls", "skip" }
@@ -248,10 +249,13 @@ describe("the command whose words for errors cannot be read", function()
       local said = run [[
          deny "cli.failure"
          io.stderr = io.stdout
-         os.exit = function(status) print("status " .. status) end
+         os.exit = function(status)
+            print("status " .. status)
+            error "it has ended"
+         end
          for _, host in ipairs { "127.0.0.1", "a b" } do
             arg = { [0] = "lua-smtp", "send", "-f", t.from, "-t", t.to, "--text", "x", "--host", host, "--port", "1" }
-            dofile "csrc/lua-smtp"
+            pcall(dofile, "csrc/lua-smtp")
          end
       ]]
       assert.matches("^lua%-smtp: 127%.0%.0%.1:1 cannot be reached[^\n]*\nstatus 75\n"
@@ -323,6 +327,19 @@ describe("explanations that cannot be read", function()
             .. "%(550 5%.1%.1%): no such user[^\n]* No explanation is available: smtp%.client%.evidence [^\n]*\n"
             .. "1\trefused\trefused\tnever\n$", said)
       end)
+   end)
+
+   it("leave the line of an error the reply", function()
+      local said = run(shown .. [[
+         t.to = { "c@d.example", "e@f.example" }
+         local _, err = safe.send(t)
+         deny "ground.refusals"
+         print(err)
+         package.preload["smtp.ground.refusals"] = nil
+         print(err)
+      ]], ".")
+      assert.matches("^smtp: [^\n]* %(550 5%.1%.1%): no such user%. [^\n]*\n"
+         .. "smtp: [^\n]* %(550 5%.1%.1%): no such user %[c@d%.example; e@f%.example%]%. [^\n]*\n$", said)
    end)
 
    it("leave a receipt its refused recipients", function()

@@ -183,8 +183,39 @@ local function finish(self, message, started, transaction, receipt)
    return receipt
 end
 
--- One step after the other: read, look, carry.
-local function send_in_steps(self, t)
+-- ---- in one call of smtp.core ----
+
+-- A message that needs nothing but to be sent, over a socket of this library that is idle, goes
+-- from its table to its receipt in one call of smtp.core. Any other goes in steps.
+-- -> receipt | nil | nil, the message, which is on its way: see session:carry
+local function send_at_once(self, t)
+   local conv, server = self.conv, self.server
+   local io = conv.io
+   local _, misplaced = request.loop(server)
+   if not io or misplaced or self.busy or not user_call.yields_across_pcall then return nil end
+   self.busy = AT_ONCE
+   local recipients, accepted, refused, reply, seconds, size, eightbit, id = conv.session:carry(t,
+      server.extensions, io, server.timeout, server.timeout_given, server.reply_timeout)
+   self.busy = false
+   if recipients then
+      self.message = SENT
+      return findings.plain_receipt(conv, eightbit, id, size, seconds, recipients, accepted,
+         refused, reply)
+   end
+   if recipients == false then conv:look_on() end
+   return nil, accepted
+end
+
+-- The message of send_at_once.
+local function go_on(self, message)
+   self.message = message
+   take(self)
+   return finish(self, message, message.started, self.conv:go_on(request.begun(message)))
+end
+
+-- ---- in steps ----
+
+local function send(self, t)
    local started, server = core.now(), self.server
    local message = request.plain(t, server, self.spare)
    local ok, err
@@ -209,39 +240,15 @@ local function send_in_steps(self, t)
    return receipt, err
 end
 
--- Ends what session:carry has begun.
-local function go_on(self, message)
-   self.message = message
-   take(self)
-   return finish(self, message, message.started, self.conv:go_on(request.begun(message)))
-end
-
 --- Send one message. A refusal leaves the connection usable.
---
--- A message that needs nothing but to be sent, over a socket of this library, goes from its table
--- to its receipt in one call of smtp.core: see session:carry. Any other goes in steps.
 ---@param t table     from, to, subject, text, raw, …
 ---@return table|nil  the receipt
 ---@return table|nil
 function Connection:send(t)
-   local conv, server = self.conv, self.server
-   local io = conv.io
-   local _, misplaced = request.loop(server)
-   if not io or misplaced or self.busy or not user_call.yields_across_pcall then
-      return send_in_steps(self, t)
-   end
-   self.busy = AT_ONCE
-   local recipients, accepted, refused, reply, seconds, size, eightbit, id = conv.session:carry(t,
-      server.extensions, io, server.timeout, server.timeout_given, server.reply_timeout)
-   self.busy = false
-   if recipients then
-      self.message = SENT
-      return findings.plain_receipt(conv, eightbit, id, size, seconds, recipients, accepted,
-         refused, reply)
-   end
-   if accepted then return go_on(self, accepted) end
-   if recipients == false then conv:look_on() end
-   return send_in_steps(self, t)
+   local receipt, begun = send_at_once(self, t)
+   if receipt then return receipt end
+   if begun then return go_on(self, begun) end
+   return send(self, t)
 end
 
 --- What the server offers now: upper-case keywords to parameters.

@@ -72,8 +72,8 @@ function system.load(name)
    return nil, why, lack
 end
 
--- Modules that are loaded late, in the order in which others name them.
-local late = {}
+-- Modules that are loaded late, in the order in which others name them; first that of smtp.errors.
+local late = { "smtp.ground.refusals" }
 
 local function note(name)
    late[#late + 1] = name
