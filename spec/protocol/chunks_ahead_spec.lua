@@ -366,7 +366,7 @@ describe("A server that refuses RSET", function()
       local mails = { add(session), add(session), add(session, { size = #long, source_len = #long }, long) }
       session:sent(1000)
       session:heard("250 ok\r\n250 ok\r\n250 ok\r\n554 too many\r\n")
-      assert.same({ "recv", "" }, { session:wants(), session:output() })
+      assert.same({ "recv", "" }, { session:wants(), (session:output()) })
       session:heard("250 ok\r\n")
       assert.equal("accepted unknown unsent", states(mails[1]) .. " " .. states(mails[2]) .. " " .. states(mails[3]))
    end)
