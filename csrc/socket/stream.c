@@ -90,7 +90,10 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             *len = (size_t)n;
             return NULL;
         }
-        if (n == 0) return words_say(s->text, "closed", "%s", "");
+        if (n == 0) {
+            s->heard = true; /* the end: it is there for each further read */
+            return words_say(s->text, "closed", "%s", "");
+        }
         const char *word = trouble(s, deadline_ms);
         if (word == NULL) word = wait_to_read(s, deadline_ms);
         if (word != NULL) return word;

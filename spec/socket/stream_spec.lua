@@ -29,6 +29,18 @@ describe("a socket that does not wait", function()
       while sent > 0 do sent = sent - #other:receiveany(65536) end
       assert.equal(#data, sock:send(data))
    end)
+
+   it("says at each further read that the peer has closed the connection", function()
+      local sock, other = pair()
+      sock:nonblocking(true)
+      sock:settimeouts(60000, 60000, 60000)
+      assert.equal(1, sock:send "x")
+      assert.equal("x", other:receiveany(10))
+      other:close()
+      assert.equal("again", (select(2, sock:receiveany(10))))
+      assert.same({ 1 }, socket.wait({ sock }, 60000))
+      for _ = 1, 3 do assert.same({ nil, "closed", "" }, { sock:receiveany(10) }) end
+   end)
 end)
 
 describe("many replies and a slow reader", function()
