@@ -155,13 +155,15 @@ local ID_SHOWN_MAX = 255 -- bytes: no message has a longer one
 
 local function no_entry(id)
    local shown = errors.cut(id, ID_SHOWN_MAX, "…")
-   return errors.usage("id", ("the outbox has no message with the id %s"):format(shown),
-      "List the messages to see their ids", id)
+   return errors.new("usage", { option = "id", value = id,
+      hint = "List the messages to see their ids",
+      what = ("the outbox has no message with the id %s"):format(shown) })
 end
 
 local function refusal(record, word, hint)
-   return errors.usage("id", ("the message %s cannot be %s: its state is %s"):format(record.id,
-      word, record.state), hint, record.id)
+   return errors.new("usage", { option = "id", value = record.id, hint = hint,
+      what = ("the message %s cannot be %s: its state is %s"):format(record.id, word,
+         record.state) })
 end
 
 -- Change an entry as `decide` says. Another process may change it at the same time: then once more.

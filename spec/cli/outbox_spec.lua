@@ -35,12 +35,15 @@ describe("lua-smtp outbox", function()
       assert.equal("order-7", put "-t nobody@example.net,eve@example.net --id order-7")
       assert.matches("queued  bob@example.net  due", (outbox "list"))
       local said, status = outbox("run --once" .. server())
-      assert.equal(0, status)
+      assert.equal(67, status)
       assert.matches(id .. "  sent  bob@example.net\n", said, 1, true)
-      assert.matches("2 sent, 0 failed, 0 in doubt", said)
+      local line = "order-7  sent  eve@example.net;  failed  nobody@example.net  "
+         .. "550 5.1.1 unknown (unknown_recipient)\n"
+      assert.matches(line, said, 1, true)
+      assert.matches("2 sent (1 recipient refused), 0 failed, 0 in doubt", said, 1, true)
+      assert.matches(line, (outbox "list"), 1, true)
       said = outbox "show order-7"
-      assert.matches("to <nobody@example.net>  failed  550 5.1.1 unknown unknown_recipient", said, 1,
-         true)
+      assert.matches("to <nobody@example.net>  failed  550 5.1.1 unknown (unknown_recipient)\n", said, 1, true)
       assert.matches("to <eve@example.net>  sent  250", said, 1, true)
       assert.matches("sent       2\n", (outbox "stats"))
       assert.matches("^order%-7 [^\n]*\n$", (outbox "list --to eve@example.net"))
@@ -156,12 +159,12 @@ describe("lua-smtp outbox", function()
 
    it("settles, cancels and retries", function()
       local id = put "-t nobody@example.net"
-      assert.matches("cancelled  nobody@example.net", (outbox("cancel " .. id)))
+      assert.equal(id .. "  cancelled  nobody@example.net\n", (outbox("cancel " .. id)))
       assert.matches("queued  nobody@example.net", (outbox("retry " .. id)))
       outbox("run --once" .. server())
       local said, status = outbox("resolve " .. id .. " sent")
       assert.equal(64, status)
-      assert.matches("cannot be resolved: its state is failed", said)
+      assert.matches("^lua%-smtp: the message " .. id .. " cannot be resolved: its state is failed", said)
    end)
 
    it("takes the mail of programs that expect sendmail", function()
@@ -170,7 +173,7 @@ describe("lua-smtp outbox", function()
       assert.equal("", said)
       assert.equal(0, status)
       said = outbox("run --once" .. server())
-      assert.matches("sent  eve@example.net and 1 more", said)
+      assert.matches("sent  eve@example.net;  failed  nobody@example.net", said, 1, true)
    end)
 
    it("says what is missing", function()
@@ -209,6 +212,9 @@ describe("lua-smtp outbox", function()
       assert.matches("nothing waits in the outbox shop, but the store has others (--name): localhost:" .. sink.port,
          said, 1, true)
       assert.matches("0 sent", said)
+      assert.equal("lua-smtp: there are no messages in the outbox shop, but the store has others (--name): localhost:"
+         .. sink.port .. "\n", (outbox "list --name shop"))
+      assert.equal("", (outbox "list --name shop --state sent"))
       assert.matches("^[^\n]*  sent  [^\n]*\n1 sent[^\n]*\n$", (outbox("run --once" .. server())))
       assert.matches("^0 sent[^\n]*\n$", (outbox("run --once" .. server())))
    end)
@@ -242,6 +248,33 @@ describe("lua-smtp outbox", function()
       for _, form in ipairs { "put --help", "list -h", "run --store x --help" } do
          assert.same({ shown, 0 }, { command.smtp("outbox " .. form) })
       end
+   end)
+
+   it("says by the status of run what did not arrive", function()
+      local own = keeper.start [[auth = { users = { ann = "tulip-32" }, before_tls = true },
+         faults = { mail = function(line)
+            return line:find("full@", 1, true) and "452 4.3.1 full" or line:find("bad@", 1, true) and "550 5.1.0 no"
+         end, rcpt = function(line)
+            cut = line:find("cut@", 1, true) ~= nil
+            return line:find("later@", 1, true) and "450 4.2.1 later"
+         end, final = function() return cut and "drop" or nil end }]]
+      local place = (" --host localhost --port %d --tls skip "):format(own.port)
+      local function run(sender, recipients, more)
+         local name = " --name " .. sender
+         outbox(("put -f %s@example.org -t %s -s Hi --text hello --no-config"):format(sender, recipients)
+            .. place .. name)
+         local said, status = outbox("run --once --auth-plaintext --no-config " .. (more or "") .. place .. name)
+         return status, said
+      end
+      assert.equal(0, (run("ann", "bob@example.net")))
+      assert.equal(75, (run("eve", "later@example.net")))
+      assert.equal(75, (run("full", "bob@example.net")))
+      assert.equal(65, (run("bad", "bob@example.net")))
+      assert.equal(74, (run("joe", "cut@example.net")))
+      assert.equal(77, (run("ann", "bob@example.net", "--username ann --password-env WRONG")))
+      own.stop()
+      assert.equal(75, (run("joe", "bob@example.net")))
+      assert.equal(75, (run("joe", "bob@example.net"))) -- it waits already
    end)
 
    it("finishes what is in progress when SIGTERM comes", function()

@@ -5,19 +5,13 @@ local flags = require "smtp.cli.flags"
 local options_of = require "smtp.cli.outbox_options"
 local output = require "smtp.cli.output"
 local report = require "smtp.cli.outbox_report"
-local socket = require "smtp.socket"
-local trace = require "smtp.cli.trace"
 local unknown_flag = require "smtp.cli.unknown_flag"
-local wording = require "smtp.cli.wording"
 
 -- By action: what follows it, where other arguments go, and what it does: (options, json, words) ->
 -- exit status | nil, err
 local actions = {}
 
-local function show(result, json, lines)
-   if json then output.say(output.json(result)) else lines(result) end
-   io.stdout:flush()
-end
+local show = report.show
 
 actions.put = { words = {}, place = "to", run = function(options, json)
    local message, more = options_of.message(options)
@@ -30,41 +24,7 @@ actions.put = { words = {}, place = "to", run = function(options, json)
    return 0
 end }
 
--- The counts; why nothing is sent is said in the words of the command.
-local function stats_of(box)
-   local stats, err = box:stats()
-   if stats and stats.why then stats.why = wording.flags(stats.why) end
-   return stats, err
-end
-
--- SIGTERM lets it finish what is in progress.
-local function run_until_signal(box, settings)
-   socket.finish_first(true)
-   function box.is_stopped() return socket.caught() ~= nil end
-   local totals, err = box:run(settings)
-   socket.finish_first(false)
-   return totals, err
-end
-
-actions.run = { words = {}, run = function(options, json)
-   local settings = options_of.run(options)
-   options.trace = options.trace and trace.lines() or nil
-   options.on_result = function(entry) show(entry, json, report.line) end
-   local box, err = options_of.open(options)
-   if not box then return nil, err end
-   local others = options_of.others(box)
-   if others then
-      output.say(("lua-smtp: nothing waits in the outbox %s, but the store has others (--name): %s")
-         :format(box.settings.name, others), io.stderr)
-   end
-   local totals
-   totals, err = run_until_signal(box, settings)
-   if not totals then return nil, err end
-   show(totals, json, report.totals)
-   local stats = stats_of(box)
-   if stats and stats.why then output.say("lua-smtp: waiting: " .. stats.why, io.stderr) end
-   return 0
-end }
+actions.run = { words = {}, run = require("smtp.cli.outbox_run").run }
 
 actions.list = { words = {}, run = function(options, json)
    local filter = options_of.filter(options)
@@ -74,6 +34,7 @@ actions.list = { words = {}, run = function(options, json)
    list, err = box:list(filter)
    if not list then return nil, err end
    show(list, json, report.list)
+   if not list[1] and not next(filter) then report.say_others(box, "there are no messages") end
    return 0
 end }
 
@@ -81,7 +42,7 @@ actions.stats = { words = {}, run = function(options, json)
    local box, err = options_of.open(options)
    if not box then return nil, err end
    local stats
-   stats, err = stats_of(box)
+   stats, err = report.stats_of(box)
    if not stats then return nil, err end
    show(stats, json, report.stats)
    return 0

@@ -95,19 +95,6 @@ local function only_name(path)
       "Name the outbox: --name NAME")
 end
 
---- The names of the other outboxes in the store, if there is nothing to do in this one.
----@param box table   an outbox of smtp.safe
----@return string|nil
-function outbox_options.others(box)
-   local name = box.settings.name
-   if box.store:due_at(name) then return nil end
-   local names = box.store:names() or {}
-   for i = #names, 1, -1 do
-      if names[i] == name then table.remove(names, i) end
-   end
-   return names[1] and table.concat(names, ", ")
-end
-
 -- Only put and run make the file: after a typing error the others would say that it is empty.
 local function check_exists(path)
    local file, why = io.open(path, "rb")

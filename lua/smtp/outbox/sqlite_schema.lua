@@ -102,6 +102,7 @@ local reasons = {
    memory = { "resources", "later" },
    io = { "store_io", "later", "Check the disk" },
    forked = { "store_forked", "never", "Make the outbox in the process that uses it" },
+   closed = { "store_closed", "never", "Make the outbox again: it was closed" },
    toobig = { "store_toobig", "never", "Send less in one message" },
 }
 
