@@ -61,7 +61,8 @@ local has_recipients = { recipients_refused = true, data_refused = true }
 -- reply has to do if the module cannot be read now.
 local function refusals_of(err)
    local ok, refusals = pcall(require, "smtp.ground.refusals")
-   return ok and refusals.of(err) or nil
+   if ok then return refusals.of(err) end
+   package.loaded["smtp.ground.refusals"] = nil -- in Lua 5.1 a mark that it is being loaded
 end
 
 --- One line for a log: what was attempted, where, what the server said, what to change.
