@@ -1,8 +1,12 @@
 -- Lua has no memory in the middle of the work. The server of these specs raises what Lua raises then.
 local core = require "smtp.core"
+local ending = require "smtp.client.ending"
 local errors = require "smtp.errors"
+local many = require "smtp.client.many"
+local request = require "smtp.client.request"
 local runtime = require "smtp.runtime.runtime"
 local safe = require "smtp.safe"
+local scheduler = require "smtp.runtime.scheduler"
 local sessions = require "spec.tools.sessions"
 local smtp = require "smtp"
 local spec_server = require "spec.tools.server"
@@ -125,6 +129,47 @@ describe("Where Lua has no memory", can_catch and function()
       local summary, err = safe.send_many(given, list, { connections = 2, window = 1 })
       assert.same(after, { fields(summary, err) })
       assert.same({ 3, 1 }, { err.summary.sent, err.summary.failed })
+   end)
+
+   it("in a job of many, the others go on, and wait for nothing that it had begun", function()
+      local server = request.connection({ host = "mx.example", tls = "skip", domain = "me.example" })
+      local servers, n, asked = { spec_server.new(), spec_server.new() }, 0, 0
+      runtime.transport = function()
+         n = n + 1
+         return servers[n]
+      end
+      local settings = { connections = 2, window = 1, per_connection = 100, ready = function(message)
+         return request.message(message, server)
+      end }
+      local _, err = many.run(server, settings, function()
+         asked = asked + 1
+         if asked == 2 then error(LACK, 0) end
+         if asked > 4 then return nil end
+         return { from = "ann@me.example", to = "bob@there.example", text = "Hi" }
+      end)
+      assert.equal("memory", err.reason)
+      assert.equal(3, #servers[1].taken + #servers[2].taken)
+   end)
+
+   it("in a job that asks whether messages may end, those that asked with it do not end", function()
+      local held, is_first = {}, true
+      local shared = { before_end = function() return true end, is_shared = true }
+      local sleep = scheduler.sleep
+      finally(function() scheduler.sleep = sleep end)
+      function scheduler.sleep(...)
+         if is_first then
+            is_first = false
+            sleep(0)
+            error(LACK, 0)
+         end
+         return sleep(...)
+      end
+      local conversation = { server = { ending = shared }, session = { ending = function() return {} end } }
+      local jobs = {}
+      for i = 1, 3 do jobs[i] = function() held[i] = { ending.ask(conversation) } end end
+      assert.is_nil(scheduler.run(jobs))
+      assert.same({ nil, { false, "before_end was not called" }, { false, "before_end was not called" } }, held)
+      assert.is_true(ending.ask(conversation))
    end)
 
    it("all other functions have one as well", function()

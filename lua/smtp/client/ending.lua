@@ -50,12 +50,22 @@ end
 
 -- Others may join this batch before it is called, and while another one is.
 local function call_for_all(self, batch)
-   self.batch = batch
+   self.batch, batch.thread = batch, coroutine.running()
    scheduler.sleep(0)
-   while self.is_called do scheduler.sleep(PAUSE) end
-   self.batch, self.is_called = nil, true
+   while scheduler.is_alive(self.caller) do scheduler.sleep(PAUSE) end
+   self.batch, self.caller = nil, batch.thread
    call(self, batch)
-   self.is_called = false
+   self.caller = nil
+end
+
+-- The job that calls for all of a batch may end by an error instead.
+local function wait_for_answer(self, batch)
+   while not batch.is_answered and scheduler.is_alive(batch.thread) do
+      scheduler.sleep(self.caller and PAUSE or 0)
+   end
+   if batch.is_answered then return end
+   batch.why, batch.is_answered = "before_end was not called", true
+   if self.batch == batch then self.batch = nil end
 end
 
 --- Messages were posted in this pipeline: may they end without being asked for?
@@ -83,7 +93,7 @@ function ending.ask(conversation)
    elseif place == 1 then
       call_for_all(self, batch)
    else
-      while not batch.is_answered do scheduler.sleep(self.is_called and PAUSE or 0) end
+      wait_for_answer(self, batch)
    end
    return answer(batch, place)
 end

@@ -88,11 +88,9 @@ end
 
 local SHORTEST, LONGEST = 0.002, 0.02 -- seconds
 
-local over = { dead = true, zombie = true }
-
 local function is_any_alive(threads)
    for i = 1, #threads do
-      if not over[coroutine.status(threads[i])] then return true end
+      if scheduler.is_alive(threads[i]) then return true end
    end
    return false
 end

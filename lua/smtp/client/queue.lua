@@ -190,7 +190,7 @@ end
 
 -- Seconds until the rate allows another message. One that is only reported as failed does not wait.
 local function pause_of(self)
-   if self.asking then return SHORT end
+   if supply.is_asking(self) then return SHORT end
    local rate = self.settings.rate
    if not rate or self.hopeless then return nil end
    local moment = core.now()

@@ -5,6 +5,7 @@
 -- @module smtp.client.supply
 
 local errors = require "smtp.errors"
+local scheduler = require "smtp.runtime.scheduler"
 local user_call = require "smtp.options.user_call"
 
 local supply = {}
@@ -67,6 +68,15 @@ local function gather_safely(queue, batch, room)
    supply.stop(queue, "messages", cause)
 end
 
+--- Is another job in the function that gives the messages?
+---@param queue table   smtp.Queue
+---@return boolean
+function supply.is_asking(queue)
+   local thread = queue.asking
+   if thread and thread ~= true and not scheduler.is_alive(thread) then queue.asking = false end
+   return queue.asking ~= nil and queue.asking ~= false
+end
+
 --- The next messages of a function, which may yield: it is not called a second time meanwhile.
 ---@param queue table      smtp.Queue
 ---@param batch table      a list: they are put in it, and its `count` is how many there are
@@ -77,7 +87,7 @@ function supply.take_some(queue, batch, room)
    local gather_some, seconds = queue.settings.ready and gather_ours or gather_safely, nil
    batch.count = 0
    if not queue.ended then
-      queue.asking = true
+      queue.asking = coroutine.running() or true
       seconds = gather_some(queue, batch, room)
       queue.asking = false
    end
@@ -87,7 +97,7 @@ end
 
 -- The next one of the caller's function.
 local function ask(queue)
-   queue.asking = true
+   queue.asking = coroutine.running() or true
    local ok, message, why = user_call.call(queue.messages)
    queue.asking = false
    queue.ended = not ok or message == nil

@@ -65,6 +65,15 @@ function scheduler.spawn(fn)
    group.own():add(fn)
 end
 
+local ended = { dead = true, zombie = true } -- the latter in nginx
+
+--- Does the job in this coroutine go on? It may have ended by an error, in the middle of what
+-- others wait for.
+---@param thread thread|nil
+function scheduler.is_alive(thread)
+   return thread ~= nil and not ended[coroutine.status(thread)]
+end
+
 --- Pause this job; the others go on.
 ---@param seconds number
 ---@param loop? table    from smtp.options.loop, for a pause outside a job
