@@ -305,12 +305,13 @@ static step hear_cut(struct smtp_session *s, enum smtp_error error, const struct
 }
 
 /* The server has ended the conversation, and said no more: it has not taken what followed. A
- * refused RSET says nothing of that where the connection is still there. */
-static void forget_ends(struct smtp_session *s, enum smtp_error error)
+ * refused RSET says nothing of that where the connection is still there, or was reset: what the
+ * server said after it may be lost then. */
+static void forget_ends(struct smtp_session *s)
 {
     bool heard_more = s->line_len > 0 || s->reply_lines > 0;
     bool goodbye = s->status.trouble.error == SMTP_ERROR_SHUTTING_DOWN;
-    if (heard_more || (error != SMTP_ERROR_CLOSED && !goodbye)) return;
+    if (heard_more || (!s->stream_ended && !goodbye)) return;
     for (struct smtp_transaction *m = s->transactions; m != NULL; m = m->next)
         m->end_at = 0;
 }
@@ -320,7 +321,7 @@ void smtp_break(struct smtp_session *s, enum smtp_error error, const char *text,
     struct smtp_reply r = {.text = text, .text_len = len};
     bool waited = error == SMTP_ERROR_CLOSED || error == SMTP_ERROR_TIMEOUT;
     if (s->parting) {
-        forget_ends(s, error);
+        forget_ends(s);
         error = s->status.trouble.error;
     }
     if (waited && reply_cut(s, &r))

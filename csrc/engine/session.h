@@ -180,6 +180,7 @@ struct smtp_session {
     bool quit_wanted;                /* the caller wants QUIT once the queue is empty */
     bool quit_crossing;              /* QUIT was said after an end that was not answered yet */
     bool parting;                    /* the server ended this, but ends of messages had left */
+    bool stream_ended;               /* the server has closed the connection: it says no more */
     bool rest_wanted; /* the last transaction left recipients to a further one: no QUIT yet */
 
     /* wire.c: the stream of bytes we say */

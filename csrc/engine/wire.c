@@ -124,6 +124,7 @@ void smtp_recv(struct smtp_session *s, const char *data, size_t len)
 {
     if (dialogue_over(s)) return;
     if (len == 0) {
+        s->stream_ended = true;
         smtp_break(s, SMTP_ERROR_CLOSED, NULL, 0);
         return;
     }

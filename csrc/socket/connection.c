@@ -30,7 +30,7 @@ void connection_adopt(struct smtp_socket *s, int fd, int family)
     s->tcp = family != AF_UNIX;
     s->nodelay = !s->tcp;
     s->heard = s->said = false;
-    s->recv_ms = 0;
+    s->read_error = s->recv_ms = 0;
     s->pid = getpid();
 }
 

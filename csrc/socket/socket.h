@@ -7,7 +7,8 @@
  *   again      a signal came; call again with the same arguments, so that Lua's debug hook can run.
  *              In non-blocking mode also: this would wait; what for, stream_awaited tells
  *   timeout    the deadline of this call is over
- *   closed     the connection is not, or no longer, usable
+ *   closed     the connection is not, or no longer, usable; of a read: the peer has ended it
+ *   reset      of a read: it broke, and what was on its way may be lost
  *   resolve    the name has no address
  *   connect    no address answered; connect:refused, :unreachable, :no_ipv6, :source_address
  *   system     no descriptors, no memory
@@ -68,6 +69,7 @@ struct smtp_socket {
     bool tcp, nodelay;
     bool heard;       /* something since we last sent: more of it may be due */
     bool said;        /* something since we last heard: it may not be acknowledged */
+    int read_error;   /* errno of a read that failed, which the kernel reports once; 0: none */
     bool nonblocking; /* nothing here waits; "again" is said instead */
     int connect_ms, send_ms, read_ms;
     int recv_ms;                   /* the kernel's time-out of recv; 0: none */

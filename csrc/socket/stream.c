@@ -71,12 +71,24 @@ static const char *wait_to_read(struct smtp_socket *s, int64_t deadline_ms)
     return word;
 }
 
+/* Returns why a read failed; NULL: try again. The kernel reports a reset once, and then the end. */
+static const char *read_trouble(struct smtp_socket *s, int64_t deadline_ms)
+{
+    int error = errno;
+    const char *word = trouble(s, deadline_ms);
+    if (word == NULL) return wait_to_read(s, deadline_ms);
+    if (strcmp(word, "closed") != 0) return word;
+    s->read_error = error;
+    return "reset";
+}
+
 /* A server that writes each reply by itself holds the second one back until we have acknowledged
  * the first (Nagle's algorithm), and the kernel may delay that by 40 ms. A second read in a row has
  * the kernel acknowledge at once. */
 const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, size_t *len)
 {
     bool may_wait = deadline_ms != 0;
+    if (s->read_error != 0) return words_say(s->text, "reset", "%s", strerror(s->read_error));
     if (s->heard && s->tcp && may_wait) port_quickack(s->fd);
     /* Directly after a write there is nothing to read yet. */
     if (s->nonblocking && may_wait && !s->heard && s->until_ms == 0)
@@ -94,8 +106,7 @@ const char *stream_read(struct smtp_socket *s, size_t max, int64_t deadline_ms, 
             s->heard = true; /* the end: it is there for each further read */
             return words_say(s->text, "closed", "%s", "");
         }
-        const char *word = trouble(s, deadline_ms);
-        if (word == NULL) word = wait_to_read(s, deadline_ms);
+        const char *word = read_trouble(s, deadline_ms);
         if (word != NULL) return word;
     }
 }

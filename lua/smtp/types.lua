@@ -126,7 +126,8 @@
 --- Sends bytes, and returns how many of them have left; after a failure, the fourth result is this
 --- number.
 ---@field send fun(self: smtp.Transport, bytes: string): integer|nil, string?, string?, integer?
---- Waits for bytes, and returns at most `max` of them; or nil and `"timeout"` or `"closed"`.
+--- Waits for bytes, and returns at most `max` of them; or nil and `"timeout"`, `"closed"` (the server
+--- has ended the connection) or `"reset"` (it broke).
 ---@field receiveany fun(self: smtp.Transport, max: integer): string|nil, string?, string?
 --- Starts TLS.
 ---@field sslhandshake fun(self: smtp.Transport, session: nil, name: string, verify: boolean): any, string?, string?

@@ -131,3 +131,38 @@ describe("a server that takes little at a time", function()
       assert.same({ "timeout", "ehlo", "no" }, { err.kind, err.stage, err.sent })
    end)
 end)
+
+describe("a connection that is reset", function()
+   if package.loaded.ngx then return end -- it has its own words
+
+   it("is not taken for one that the server has closed", function()
+      for _, observe in ipairs { false, function() end } do
+         local other = peer.start [[
+            local sock = accept()
+            sock:send("220 hi\r\n")
+            sock:receiveany(1)
+            sock:close() -- with unread bytes: that is a reset
+         ]]
+         local all = talk.message { host = "127.0.0.1", port = other.port, tls = "skip", domain = "me.example" }
+         all.observe = observe or nil
+         local _, err = smtp.send(all)
+         other.finish()
+         assert.same({ "disconnected", "closed", "ehlo", "Connection reset by peer" },
+            { err.kind, err.reason, err.stage, err.text })
+      end
+   end)
+
+   it("stays reset each time it is read", function()
+      local other = peer.start [[
+         local sock = accept()
+         sock:receiveany(1)
+         sock:close()
+      ]]
+      local sock = require("smtp.socket").new()
+      assert(sock:connect("127.0.0.1", other.port))
+      assert(sock:send("two"))
+      other.finish()
+      for _ = 1, 3 do assert.equal("reset", (select(2, sock:receiveany(10)))) end
+      sock:close()
+   end)
+end)

@@ -48,6 +48,7 @@ describe("what nginx says", function()
       { "of_io", "timeout", { "timeout", "" } },
       { "of_io", "closed", { "closed", "" } },
       { "of_io", "broken pipe", { "closed", "broken pipe" } },
+      { "of_io", "connection reset by peer", { "reset", "connection reset by peer" } },
       { "of_handshake", "timeout", { "timeout", "" } },
       { "of_handshake", "closed", { "closed", "" } },
       { "of_handshake", untrusted, { "certificate:untrusted", untrusted:sub(5), ca } },

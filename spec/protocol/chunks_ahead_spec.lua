@@ -361,6 +361,13 @@ describe("A server that refuses RSET", function()
       assert.equal("accepted unsent unsent", states(mails[1]) .. " " .. states(mails[2]) .. " " .. states(mails[3]))
    end)
 
+   it("may have taken it where the connection was reset, which loses what it said", function()
+      local session, mails = refuse()
+      session:broken("disconnected", "closed", "Connection reset by peer")
+      assert.equal("reset_refused", session:trouble().reason)
+      assert.equal("accepted unknown unknown", states(mails[1]) .. " " .. states(mails[2]) .. " " .. states(mails[3]))
+   end)
+
    it("gets no more of a long message that is on its way", function()
       local session, long = consumed(), (("x"):rep(62) .. "\r\n"):rep(2000)
       local mails = { add(session), add(session), add(session, { size = #long, source_len = #long }, long) }

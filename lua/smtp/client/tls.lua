@@ -22,6 +22,7 @@ end
 -- The words of a failed handshake that say nothing about TLS.
 local other_troubles = {
    timeout = { "timeout", "timeout" }, closed = { "disconnected", "closed" },
+   reset = { "disconnected", "closed" },
    protocol = { "protocol", "tls_flood" }, system = { "system", "resources" },
 }
 

@@ -127,7 +127,7 @@ end
 
 function troubles.of_io(said)
    if said == "timeout" or said == "closed" then return said, "" end
-   return "closed", tostring(said)
+   return said == "connection reset by peer" and "reset" or "closed", tostring(said)
 end
 
 return troubles
