@@ -1,5 +1,7 @@
 -- Many messages over few connections.
+local client_many = require "smtp.client.many"
 local many = require "spec.tools.many"
+local request = require "smtp.client.request"
 local smtp = require "smtp.safe"
 
 local script, messages, send, options_of = many.script, many.messages, many.send, many.options_of
@@ -169,4 +171,23 @@ describe("send_many", function()
          assert.equal("a c d f", arrived(sink))
       end)
    end
+
+   -- As where Lua has no memory: what smtp.outbox gives raises nothing else.
+   it("ends where a job has failed, and the others wait for what it may have had", function()
+      local sink = smtp.sink()
+      local options = options_of(sink)
+      local server = assert(request.connection(options))
+      local count = 0
+      local function next_message()
+         count = count + 1
+         if count == 2 then error("not enough memory", 0) end
+         if count > 2 then return nil, 0.01 end -- the job that has failed may still have one
+         return { from = "a@me.example", to = "b@x.example", raw = "x\r\n" }
+      end
+      local summary, err = client_many.run(server, { connections = 3, window = 16, per_connection = 100,
+         on_result = function() end, ready = function(given) return request.plain(given, server) end }, next_message)
+      assert.is_nil(summary)
+      assert.equal("system", err.kind)
+      assert.truthy(#sink.messages <= 1)
+   end)
 end)

@@ -66,6 +66,7 @@ describe("A machine that fails", function()
 
       it("to give memory to Lua is an error of this library, and the next message is sent", function()
          try("lua", 599, (SENDS:gsub("loop ", "")))
+         try("lua", 1999, "outbox")
       end)
 
       it("to give memory to C, at the start of a program or later, sends nothing by mistake", function()

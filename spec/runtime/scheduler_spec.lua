@@ -56,6 +56,15 @@ local function senders(pauses)
 end
 
 describe("a crowd", function()
+   it("knows that one of its jobs has failed", function()
+      local seen = {}
+      local function look() seen[#seen + 1] = scheduler.has_failed() end
+      local ok, cause = scheduler.run { look, function() error("mine", 0) end, look }
+      assert.same({ nil, "mine", { false, true } }, { ok, cause, seen })
+      look()
+      assert.is_false(seen[3]) -- outside of a job
+   end)
+
    it("of three slow conversations takes the time of one", function()
       local jobs, results, finish = senders { 0.1, 0.1, 0.1 }
       local cpu = os.clock()

@@ -26,6 +26,12 @@ local function wait_if_busy(queue, conv)
    end
 end
 
+-- Wait until there may be another message. -> false: a job has failed, which may have had it
+local function pause(seconds)
+   scheduler.sleep(seconds)
+   return not scheduler.has_failed()
+end
+
 -- One connection, until it breaks, is worn, or there is nothing left to do.
 local function serve(queue, conv, entry)
    local lane, seconds = lanes.new(queue, conv), nil
@@ -33,7 +39,7 @@ local function serve(queue, conv, entry)
    local is_busy = true
    lane:add(entry)
    while is_busy or seconds do
-      if seconds then scheduler.sleep(seconds) end
+      if seconds and not pause(seconds) then break end
       local word = conv:run(feeder)
       lane:collect()
       if word ~= "ready" then
@@ -61,8 +67,7 @@ local function without_connection(queue, entry, err)
       local seconds
       entry, seconds = queue:next_entry()
       if entry then queue:fail(entry, err) end
-      if seconds then scheduler.sleep(seconds) end
-   until not entry and not seconds
+   until not entry and not (seconds and pause(seconds))
    return false
 end
 
@@ -76,9 +81,7 @@ local function work(queue)
          if conv then serve(queue, conv, entry) end
          queue.connections = queue.connections - 1
          if not conv and not without_connection(queue, entry, err) then return end
-      elseif seconds then
-         scheduler.sleep(seconds)
-      else
+      elseif not seconds or not pause(seconds) then
          return
       end
    end

@@ -74,6 +74,14 @@ function scheduler.is_alive(thread)
    return thread ~= nil and not ended[coroutine.status(thread)]
 end
 
+--- Has a job of the caller's group ended with an error? Then what it was about to do for the others
+-- is not done any more.
+---@return boolean
+function scheduler.has_failed()
+   local own = group.own()
+   return own ~= nil and (own.all or own).failed == true
+end
+
 --- Pause this job; the others go on.
 ---@param seconds number
 ---@param loop? table    from smtp.options.loop, for a pause outside a job
