@@ -140,8 +140,16 @@ local function abandon(queue, unsent, err)
    queue:summary()
 end
 
+-- The jobs are over: what they held can be collected.
+local function forget_jobs(queue)
+   local ending = queue.server.ending
+   queue.asking = nil
+   if ending then ending.batch, ending.caller = nil, nil end
+end
+
 -- What a job raised, as results: see errors.caught.
 local function caught(queue, cause)
+   forget_jobs(queue)
    local is_lack = errors.is_lack(cause) and queue.index > 0
    local _, err = errors.caught(cause, is_lack and "maybe" or "no")
    if is_lack then pcall(abandon, queue, errors.lack "no" or err, err) end
