@@ -56,7 +56,10 @@ static inline int transaction_at(size_t slot)
 
 static inline bool oldest_has_begun(const struct pipeline *p)
 {
-    return p->count > 0 && p->of[p->first].transaction->begun_at > 0;
+    if (p->count == 0) return false;
+    const struct smtp_transaction *m = p->of[p->first].transaction;
+    /* The first one of a kept connection begins at 0. */
+    return m->begun_at > 0 || (m->over && m->trouble.error == SMTP_ERROR_NONE);
 }
 
 /* Has a transaction begun? From then on the caller knows. */
